@@ -1,0 +1,88 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Where the time comes from.
+///
+/// All expiry is decided by the core with this clock; stores need the time only when they are told it. Tests turn
+/// a clock by hand instead of waiting.
+///
+/// # Examples
+/// ```
+/// use std::time::{Duration, SystemTime, UNIX_EPOCH};
+/// use cloakroom::Clock;
+///
+/// struct Noon;
+///
+/// impl Clock for Noon {
+///     fn now(&self) -> SystemTime {
+///         UNIX_EPOCH + Duration::from_secs(12 * 60 * 60)
+///     }
+/// }
+/// ```
+pub trait Clock: Send + Sync + 'static {
+    /// The time now.
+    fn now(&self) -> SystemTime;
+}
+
+/// The clock of the operating system: the default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+/// Whole milliseconds since 1970, as stores keep times; clamped to the years 1970 to 9999.
+///
+/// # Examples
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use cloakroom::store::{from_millis, millis};
+///
+/// let at = UNIX_EPOCH + Duration::from_millis(1_764_000_000_123);
+/// assert_eq!(millis(at), 1_764_000_000_123);
+/// assert_eq!(from_millis(millis(at)), at);
+/// ```
+pub fn millis(at: SystemTime) -> i64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).map_or(LAST_MILLI, |millis| millis.min(LAST_MILLI))
+}
+
+/// The time that [`millis`] wrote down; clamped to the same years.
+pub fn from_millis(millis: i64) -> SystemTime {
+    let millis = millis.clamp(0, LAST_MILLI);
+    UNIX_EPOCH + Duration::from_millis(millis.unsigned_abs())
+}
+
+/// `at` cut to what stores can keep, so that a time read back equals the time written.
+pub(crate) fn storable(at: SystemTime) -> SystemTime {
+    from_millis(millis(at))
+}
+
+/// `at + by` without overflow: however long `by` is, the result is at most the end of the year 9999.
+pub(crate) fn after(at: SystemTime, by: Duration) -> SystemTime {
+    storable(
+        at.checked_add(by)
+            .unwrap_or_else(|| from_millis(LAST_MILLI)),
+    )
+}
+
+/// 9999-12-31T23:59:59.999Z: the last instant that every database and every cookie date can write.
+const LAST_MILLI: i64 = 253_402_300_799_999;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_duration_overflows() {
+        assert_eq!(millis(after(UNIX_EPOCH, Duration::MAX)), LAST_MILLI);
+        assert_eq!(
+            millis(after(from_millis(i64::MAX), Duration::from_secs(1))),
+            LAST_MILLI
+        );
+        assert_eq!(from_millis(i64::MIN), UNIX_EPOCH);
+        assert_eq!(millis(UNIX_EPOCH - Duration::from_secs(1)), 0);
+    }
+}

@@ -1,0 +1,152 @@
+use std::time::Duration;
+
+use crate::clock::{Clock, SystemClock};
+use crate::cookie::Cookie;
+use crate::session::{Policy, Turns};
+use crate::sessions::{Core, Sessions};
+use crate::shelf::Shelf;
+use crate::sweep::Sweep;
+use crate::{Error, ErrorKind, Result};
+
+/// How a site's sessions behave.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use cloakroom::store::MemoryStore;
+/// use cloakroom::{Cookie, Sessions};
+///
+/// let sessions = Sessions::builder(MemoryStore::new())
+///     .cookie(Cookie::new("sessionid").plain_http())
+///     .max_age(Duration::from_secs(30 * 60))
+///     .max_lifetime(Duration::from_secs(12 * 60 * 60))
+///     .slide_on_access(Duration::from_secs(60))
+///     .build()?;
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
+#[must_use]
+pub struct SessionsBuilder {
+    shelf: Shelf,
+    cookie: Cookie,
+    policy: Policy,
+    no_store: bool,
+    clock: Box<dyn Clock>,
+    sweep: Option<Sweep>,
+}
+
+impl SessionsBuilder {
+    pub(crate) fn new(shelf: Shelf) -> Self {
+        Self {
+            shelf,
+            cookie: Cookie::default(),
+            policy: Policy {
+                max_age: TWO_WEEKS,
+                max_lifetime: None,
+                browser_close: false,
+                slide: None,
+            },
+            no_store: true,
+            clock: Box::new(SystemClock),
+            sweep: Some(Sweep::default()),
+        }
+    }
+
+    /// Name and attributes of the cookie; [`Cookie::default`] if not said otherwise.
+    pub fn cookie(mut self, cookie: Cookie) -> Self {
+        self.cookie = cookie;
+        self
+    }
+
+    /// How long a session lasts after its last change; two weeks if not said otherwise, as in Django.
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.policy.max_age = max_age;
+        self
+    }
+
+    /// How long a session lasts at the most, however active it is; without end if not said otherwise.
+    ///
+    /// It counts from the session's beginning, and anew from each login. Shortening it ends older sessions too.
+    pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
+        self.policy.max_lifetime = Some(max_lifetime);
+        self
+    }
+
+    /// Whether the cookie goes when the browser closes; `false` if not said otherwise.
+    pub fn expire_at_browser_close(mut self, browser_close: bool) -> Self {
+        self.policy.browser_close = browser_close;
+        self
+    }
+
+    /// Counts reading as activity too, written down at most once per `threshold`; off if not said otherwise.
+    ///
+    /// The price is one small write and one `Set-Cookie` per visitor and threshold.
+    pub fn slide_on_access(mut self, threshold: Duration) -> Self {
+        self.policy.slide = Some(threshold);
+        self
+    }
+
+    /// How long each call of the store may take; 5 seconds if not said otherwise.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.shelf.set_timeout(timeout);
+        self
+    }
+
+    /// How many bytes one session may take in the store; 1 MiB if not said otherwise.
+    pub fn max_size(mut self, max_size: usize) -> Self {
+        self.shelf.set_max_size(max_size);
+        self
+    }
+
+    /// Whether a response that sets the cookie gets `Cache-Control: no-store`; `true` if not said otherwise.
+    ///
+    /// A cache that kept such a response would hand one visitor's key to the next.
+    pub fn no_store(mut self, no_store: bool) -> Self {
+        self.no_store = no_store;
+        self
+    }
+
+    /// How expired entries are deleted in the background; `None` turns it off. On if not said otherwise.
+    pub fn sweep(mut self, sweep: impl Into<Option<Sweep>>) -> Self {
+        self.sweep = sweep.into();
+        self
+    }
+
+    /// Where the time comes from; the operating system if not said otherwise.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// The sessions.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if a browser would drop the cookie, or if sessions would never be alive.
+    pub fn build(self) -> Result<Sessions> {
+        self.cookie.check()?;
+        for (option, duration) in [
+            ("max_age", Some(self.policy.max_age)),
+            ("max_lifetime", self.policy.max_lifetime),
+        ] {
+            if duration.is_some_and(|duration| duration < Duration::from_secs(1)) {
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!(
+                        "configuring sessions: `{option}` must be at least a second; sessions would expire at once"
+                    ),
+                ));
+            }
+        }
+        Ok(Sessions::from_core(Core {
+            shelf: self.shelf,
+            cookie: self.cookie,
+            policy: self.policy,
+            no_store: self.no_store,
+            clock: self.clock,
+            turns: Turns::default(),
+            sweep: self.sweep,
+            sweeping: false.into(),
+        }))
+    }
+}
+
+const TWO_WEEKS: Duration = Duration::from_secs(14 * 24 * 60 * 60);

@@ -1,0 +1,114 @@
+use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
+use http::{HeaderMap, HeaderValue};
+
+/// What a request's session does to its response.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    pub(crate) set_cookie: Option<HeaderValue>,
+    pub(crate) vary: bool,
+    pub(crate) no_store: bool,
+}
+
+impl Effects {
+    /// Writes them to the response's headers.
+    ///
+    /// `Vary` is merged with what is there. A response that sets the cookie is kept out of caches, unless its
+    /// `Cache-Control` says `no-store` or `private` already or the sessions were told to leave it alone.
+    pub fn apply(self, headers: &mut HeaderMap) {
+        if self.vary {
+            vary_on_cookie(headers);
+        }
+        if let Some(cookie) = self.set_cookie {
+            headers.append(SET_COOKIE, cookie);
+            if self.no_store && !is_kept_out_of_caches(headers) {
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            }
+        }
+    }
+}
+
+fn vary_on_cookie(headers: &mut HeaderMap) {
+    let says_so = members(headers, VARY)
+        .any(|member| member == b"*" || member.eq_ignore_ascii_case(b"cookie"));
+    if says_so {
+        return;
+    }
+    match headers.get_mut(VARY) {
+        Some(first) if !first.is_empty() => {
+            *first = HeaderValue::from_bytes(&[first.as_bytes(), b", Cookie"].concat())
+                .expect("a valid value stays valid with an ASCII suffix");
+        }
+        _ => {
+            headers.insert(VARY, HeaderValue::from_static("Cookie"));
+        }
+    }
+}
+
+fn is_kept_out_of_caches(headers: &HeaderMap) -> bool {
+    members(headers, CACHE_CONTROL).any(|member| {
+        member.eq_ignore_ascii_case(b"no-store") || member.eq_ignore_ascii_case(b"private")
+    })
+}
+
+/// The members of a comma-separated header, over all of its lines.
+fn members(headers: &HeaderMap, name: http::HeaderName) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(name).into_iter();
+    let members = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+    members.map(<[u8]>::trim_ascii)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vary_is_merged() {
+        for (before, after) in [
+            (&[][..], &["Cookie"][..]),
+            (&[""], &["Cookie"]),
+            (&["Accept"], &["Accept, Cookie"]),
+            (&["accept, cookie"], &["accept, cookie"]),
+            (&["*"], &["*"]),
+            (&["Accept", "COOKIE"], &["Accept", "COOKIE"]),
+            (&["Accept", "Origin"], &["Accept, Cookie", "Origin"]),
+        ] {
+            let mut headers = with(VARY, before);
+            let effects = Effects {
+                vary: true,
+                ..Effects::default()
+            };
+            effects.apply(&mut headers);
+            let lines: Vec<_> = headers.get_all(VARY).iter().collect();
+            assert_eq!(lines, after);
+        }
+    }
+
+    #[test]
+    fn a_response_that_sets_the_cookie_is_kept_out_of_caches() {
+        for (before, after) in [
+            (&[][..], &["no-store"][..]),
+            (&["public, max-age=60"], &["no-store"]),
+            (&["private, max-age=60"], &["private, max-age=60"]),
+            (&["No-Store"], &["No-Store"]),
+        ] {
+            let mut headers = with(CACHE_CONTROL, before);
+            let effects = Effects {
+                set_cookie: Some(HeaderValue::from_static("a=b")),
+                no_store: true,
+                vary: false,
+            };
+            effects.apply(&mut headers);
+            let lines: Vec<_> = headers.get_all(CACHE_CONTROL).iter().collect();
+            assert_eq!(lines, after);
+            assert_eq!(headers[SET_COOKIE], "a=b");
+        }
+    }
+
+    fn with(name: http::HeaderName, lines: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(&name, HeaderValue::from_static(line));
+        }
+        headers
+    }
+}

@@ -1,0 +1,341 @@
+use std::fmt;
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use data_encoding::BASE64URL_NOPAD;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::{Format, Rules};
+use crate::session::{Contents, Expiry, State, Value};
+use crate::store::{from_millis, millis};
+use crate::{Error, ErrorKind, Key, Lookup, Result};
+
+/// Cloakroom's own format: the default.
+///
+/// * **Key**: 256 bits from the operating system as 43 characters of base64url without padding (RFC 4648 §5).
+/// * **Lookup**: the SHA-256 of those 43 characters. A stolen store opens no session.
+/// * **Data**: a byte `1`, the version of the format, and a JSON object. Its member `items` holds the items in their
+///   order, each value with the text that it was set with. A session that asked for an expiry of its own has one
+///   more member in front: `idle_secs` or `expires_at` (milliseconds since 1970), both numbers, or
+///   `browser_close`, which is `true`.
+///
+/// An idle time is kept in whole seconds, rounded down.
+#[derive(Clone, Debug)]
+pub struct Own {
+    random: fn(&mut [u8]) -> Result<(), getrandom::Error>,
+}
+
+impl Own {
+    /// The format.
+    pub const fn new() -> Self {
+        Self {
+            random: getrandom::fill,
+        }
+    }
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Format for Own {
+    fn rules(&self) -> Rules {
+        Rules::default()
+    }
+
+    fn new_key(&self) -> Result<Key> {
+        let mut secret = [0; KEY_BYTES];
+        (self.random)(&mut secret).map_err(|source| {
+            Error::new(
+                ErrorKind::Random,
+                "making a session key: the operating system gives no random numbers",
+            )
+            .with_source(source)
+        })?;
+        let mut text = [0; KEY_CHARS];
+        BASE64URL_NOPAD.encode_mut(&secret, &mut text);
+        Ok(Key::new(
+            std::str::from_utf8(&text).expect("base64 is ASCII"),
+        ))
+    }
+
+    fn parse_key(&self, text: &str) -> Option<Key> {
+        // Decoding refuses a last character with unused bits set, so no two texts are the same key.
+        let mut secret = [0; KEY_BYTES];
+        (text.len() == KEY_CHARS
+            && BASE64URL_NOPAD
+                .decode_mut(text.as_bytes(), &mut secret)
+                .is_ok())
+        .then(|| Key::new(text))
+    }
+
+    fn lookup(&self, key: &Key) -> Lookup {
+        Lookup::new(&Sha256::digest(key.reveal()))
+    }
+
+    fn encode(&self, contents: &Contents) -> Result<Bytes> {
+        let mut data = BytesMut::with_capacity(64);
+        data.put_u8(VERSION);
+        match contents.expiry {
+            Expiry::Policy => data.put_slice(b"{"),
+            Expiry::Idle(age) => {
+                data.put_slice(format!("{{\"idle_secs\":{},", age.as_secs()).as_bytes());
+            }
+            Expiry::At(at) => {
+                data.put_slice(format!("{{\"expires_at\":{},", millis(at)).as_bytes());
+            }
+            Expiry::BrowserClose => data.put_slice(b"{\"browser_close\":true,"),
+        }
+        data.put_slice(b"\"items\":{");
+        for (nth, (name, value)) in contents.state.iter().enumerate() {
+            if nth > 0 {
+                data.put_u8(b',');
+            }
+            data.put_slice(Value::of(&**name)?.as_json());
+            data.put_u8(b':');
+            data.put_slice(value.as_json());
+        }
+        data.put_slice(b"}}");
+        Ok(data.freeze())
+    }
+
+    fn decode(&self, data: &Bytes) -> Result<Contents> {
+        match data.split_first() {
+            Some((&VERSION, json)) => {
+                let form: Form<'_> = serde_json::from_slice(json).map_err(|source| {
+                    corrupt(format!(
+                        "not the JSON it should be ({:?} error)",
+                        source.classify()
+                    ))
+                })?;
+                Ok(form.into_contents(data))
+            }
+            Some((version, _)) => Err(corrupt(format!(
+                "format version {version} is not known here; this program writes version {VERSION}"
+            ))),
+            None => Err(corrupt("it is empty")),
+        }
+    }
+}
+
+/// The JSON of an entry, with the values still in the buffer that came from the store.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form<'a> {
+    idle_secs: Option<u64>,
+    expires_at: Option<i64>,
+    browser_close: Option<bool>,
+    #[serde(borrow)]
+    items: Items<'a>,
+}
+
+impl Form<'_> {
+    fn into_contents(self, data: &Bytes) -> Contents {
+        let mut state = State::new();
+        for (name, value) in self.items.0 {
+            let text = data.slice_ref(value.get().as_bytes());
+            state.set(name.into(), Value::from_json(text));
+        }
+        let expiry = match (self.idle_secs, self.expires_at, self.browser_close) {
+            (Some(secs), _, _) => Expiry::Idle(Duration::from_secs(secs)),
+            (_, Some(at), _) => Expiry::At(from_millis(at)),
+            (_, _, Some(true)) => Expiry::BrowserClose,
+            _ => Expiry::Policy,
+        };
+        Contents { state, expiry }
+    }
+}
+
+struct Items<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemsVisitor;
+
+        impl<'de> Visitor<'de> for ItemsVisitor {
+            type Value = Items<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of items")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = map.next_entry()? {
+                    if items.len() == MAX_ITEMS {
+                        return Err(A::Error::custom("too many items"));
+                    }
+                    items.push(item);
+                }
+                Ok(Items(items))
+            }
+        }
+
+        deserializer.deserialize_map(ItemsVisitor)
+    }
+}
+
+fn corrupt(what: impl fmt::Display) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        format!("reading a stored session: {what}"),
+    )
+}
+
+/// The version of the format, in the first byte of the data.
+const VERSION: u8 = 1;
+
+const KEY_BYTES: usize = 32;
+const KEY_CHARS: usize = 43;
+
+/// More than any session has; a bound on what a damaged entry can make us build.
+const MAX_ITEMS: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_256_bits_of_the_operating_systems_and_no_two_are_alike() {
+        let keys: std::collections::HashSet<String> = (0..1_000)
+            .map(|_| Own::new().new_key().unwrap().reveal().to_owned())
+            .collect();
+
+        assert_eq!(keys.len(), 1_000);
+        for key in &keys {
+            assert_eq!(BASE64URL_NOPAD.decode(key.as_bytes()).unwrap().len(), 32);
+        }
+    }
+
+    #[test]
+    fn a_failing_source_of_random_numbers_is_an_error_and_never_a_weaker_key() {
+        let format = Own {
+            random: |_| Err(getrandom::Error::UNSUPPORTED),
+        };
+
+        assert_eq!(format.new_key().unwrap_err().kind(), ErrorKind::Random);
+    }
+
+    #[test]
+    fn only_43_characters_of_canonical_base64url_are_a_key() {
+        let good = "A".repeat(43);
+        assert_eq!(Own::new().parse_key(&good).unwrap().reveal(), good);
+
+        let bad = [
+            String::new(),
+            " ".into(),
+            "null".into(),
+            "A".repeat(42),
+            "A".repeat(44),
+            "A".repeat(42) + "B",
+            "A".repeat(42) + "=",
+            "A".repeat(42) + "+",
+            "A".repeat(41) + "é",
+            "A".repeat(42) + "\0",
+            "../".repeat(14) + "A",
+            "A".repeat(1 << 20),
+        ];
+        for text in bad {
+            assert!(Own::new().parse_key(&text).is_none(), "{text:.50?}");
+        }
+    }
+
+    #[test]
+    fn the_lookup_is_the_sha_256_of_the_text() {
+        let lookup = Own::new().lookup(&Key::new("abc"));
+
+        assert_eq!(
+            lookup.as_bytes()[..4],
+            [0xba, 0x78, 0x16, 0xbf],
+            "FIPS 180-2, appendix B.1"
+        );
+    }
+
+    #[test]
+    fn the_bytes_are_what_the_documentation_says() {
+        let mut contents = Contents::default();
+        contents.state.set("n".into(), Value::of(&1).unwrap());
+        contents
+            .state
+            .set("té\"xt".into(), Value::of("a\0b").unwrap());
+        assert_eq!(
+            encoded(&contents),
+            b"\x01{\"items\":{\"n\":1,\"t\xc3\xa9\\\"xt\":\"a\\u0000b\"}}"
+        );
+
+        contents.state.clear();
+        contents.expiry = Expiry::Idle(Duration::from_millis(90_500));
+        assert_eq!(encoded(&contents), b"\x01{\"idle_secs\":90,\"items\":{}}");
+        contents.expiry = Expiry::At(from_millis(1_764_000_000_123));
+        assert_eq!(
+            encoded(&contents),
+            b"\x01{\"expires_at\":1764000000123,\"items\":{}}"
+        );
+        contents.expiry = Expiry::BrowserClose;
+        assert_eq!(
+            encoded(&contents),
+            b"\x01{\"browser_close\":true,\"items\":{}}"
+        );
+    }
+
+    #[test]
+    fn a_value_that_nobody_touched_is_passed_through_byte_for_byte() {
+        let data = Bytes::from_static(
+            b"\x01{\"items\":{\"b\":[1.50, 1E5,{\"z\":1,\"a\":-0}],\"a\":123456789012345678901234567890}}",
+        );
+
+        let contents = Own::new().decode(&data).unwrap();
+
+        assert_eq!(Own::new().encode(&contents).unwrap(), data);
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_read_is_corrupt() {
+        let bad: [&[u8]; 7] = [
+            b"",
+            b"\x01",
+            b"\x02{\"items\":{}}",
+            b"\x01{}",
+            b"\x01{\"items\":[]}",
+            b"\x01{\"items\":{},\"more\":1}",
+            b"\x01{\"items\":{\"a\":\xff}}",
+        ];
+        for data in bad {
+            let error = Own::new().decode(&Bytes::from_static(data)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{data:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(data: Vec<u8>) {
+            let _ = Own::new().decode(&Bytes::from(data));
+        }
+
+        #[test]
+        fn what_was_written_is_read(items: std::collections::BTreeMap<String, Vec<Option<String>>>) {
+            let mut contents = Contents::default();
+            for (name, value) in &items {
+                contents.state.set(name.clone().into(), Value::of(value).unwrap());
+            }
+
+            let read = Own::new().decode(&Own::new().encode(&contents).unwrap()).unwrap();
+
+            prop_assert_eq!(read.state.len(), items.len());
+            for (name, value) in &items {
+                let read: Vec<Option<String>> = read.state.get(name).unwrap().get().unwrap();
+                prop_assert_eq!(&read, value);
+            }
+        }
+    }
+
+    fn encoded(contents: &Contents) -> Bytes {
+        Own::new().encode(contents).unwrap()
+    }
+}

@@ -1,0 +1,149 @@
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::expiry::Expiry;
+use super::item::Name;
+use super::state::{Contents, Value};
+use crate::store::Meta;
+use crate::{Owner, Result};
+
+/// What this request did to its session, in order: replayed on a fresh state when another request saved first.
+#[derive(Clone, Default)]
+pub(crate) struct Edits {
+    log: Vec<Edit>,
+    /// The session is to get a new key.
+    moves: bool,
+}
+
+impl Edits {
+    pub(crate) fn push(&mut self, edit: Edit) {
+        self.moves |= matches!(edit, Edit::LogIn { .. } | Edit::CycleKey);
+        self.log.push(edit);
+    }
+
+    pub(crate) fn replay(&self, held: &mut Held) -> Result<()> {
+        self.log.iter().try_for_each(|edit| edit.apply(held))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.log.is_empty()
+    }
+
+    /// What these edits, which made `held`, amount to.
+    pub(crate) fn intent(&self, has_entry: bool, held: &Held) -> Intent {
+        match has_entry {
+            _ if self.is_empty() => Intent::Nothing,
+            false if held.is_worth_keeping() => Intent::Create,
+            false => Intent::Nothing,
+            true if self.moves => Intent::Move,
+            true => Intent::Save,
+        }
+    }
+
+    /// Whether they hold a login, which stands on its own: it needs no session from before.
+    pub(crate) fn log_in(&self) -> bool {
+        self.log
+            .iter()
+            .any(|edit| matches!(edit, Edit::LogIn { .. }))
+    }
+}
+
+/// One recorded change.
+#[derive(Clone)]
+pub(crate) enum Edit {
+    Set(Name, Value),
+    SetDefault(Name, Value),
+    Remove(Name),
+    Update(Name, Arc<Update>),
+    Clear,
+    Expiry(Expiry),
+    Label(Option<Box<str>>),
+    LogIn { owner: Owner, at: SystemTime },
+    CycleKey,
+}
+
+/// The closure of an `update`, from the stored value to the new one.
+pub(crate) type Update = dyn Fn(Option<&Value>) -> Result<Value> + Send + Sync;
+
+impl Edit {
+    /// Does it to `held`, now or on a fresh state. An `Update` runs the caller's code: hold no lock.
+    pub(crate) fn apply(&self, held: &mut Held) -> Result<()> {
+        let state = &mut held.contents.state;
+        match self {
+            Self::Set(name, value) => state.set(name.clone(), value.clone()),
+            Self::SetDefault(name, value) => {
+                if !state.contains(name) {
+                    state.set(name.clone(), value.clone());
+                }
+            }
+            Self::Remove(name) => {
+                state.remove(name);
+            }
+            Self::Update(name, update) => {
+                let value = update(state.get(name))?;
+                state.set(name.clone(), value);
+            }
+            Self::Clear => state.clear(),
+            Self::Expiry(expiry) => held.contents.expiry = *expiry,
+            Self::Label(label) => held.meta.label.clone_from(label),
+            Self::LogIn { owner, at } => held.log_in(owner, *at),
+            Self::CycleKey => {}
+        }
+        Ok(())
+    }
+}
+
+/// What a request's edits amount to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Intent {
+    /// There is nothing to do.
+    Nothing,
+    /// There is something to keep, and no entry yet.
+    Create,
+    /// The entry changes.
+    Save,
+    /// The entry changes, and gets a new key.
+    Move,
+}
+
+/// A session's contents and facts, as a request works on them.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) contents: Contents,
+    pub(crate) meta: Meta,
+}
+
+impl Held {
+    /// A session that begins at `now`.
+    pub(crate) fn blank(now: SystemTime) -> Self {
+        Self {
+            contents: Contents::default(),
+            meta: Meta {
+                created: now,
+                touched: now,
+                expires: now,
+                owner: None,
+                label: None,
+            },
+        }
+    }
+
+    /// Gives the session to `owner`. What another user left in it is not theirs to see.
+    fn log_in(&mut self, owner: &Owner, at: SystemTime) {
+        if self
+            .meta
+            .owner
+            .as_ref()
+            .is_some_and(|before| before != owner)
+        {
+            *self = Self::blank(at);
+        }
+        self.meta.owner = Some(owner.clone());
+        self.meta.created = at;
+    }
+
+    /// Whether a visitor without a session gets one for this.
+    fn is_worth_keeping(&self) -> bool {
+        !self.contents.state.is_empty() || self.meta.owner.is_some()
+    }
+}

@@ -1,0 +1,61 @@
+use std::time::{Duration, SystemTime};
+
+use crate::clock::after;
+
+/// When a session ends, as one session may ask for with [`set_expiry`](super::Session::set_expiry).
+///
+/// It is remembered with the session. The site's absolute lifetime, if it has one, bounds them all.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Expiry {
+    /// As the site's policy says.
+    #[default]
+    Policy,
+    /// After this long without a change.
+    Idle(Duration),
+    /// At this instant, however active it is; see also [`expire_after`](super::Session::expire_after).
+    At(SystemTime),
+    /// When the browser closes; on the server after the policy's idle time, since nobody tells it.
+    BrowserClose,
+}
+
+/// The site's policy: what holds for every session that asked for nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    pub(crate) max_age: Duration,
+    pub(crate) max_lifetime: Option<Duration>,
+    pub(crate) browser_close: bool,
+    /// Reading counts as activity when this much has passed since the last save or touch.
+    pub(crate) slide: Option<Duration>,
+}
+
+impl Policy {
+    /// When a session that began at `created` ends if it is saved or touched at `now`.
+    pub(crate) fn expires(
+        &self,
+        expiry: Expiry,
+        created: SystemTime,
+        now: SystemTime,
+    ) -> SystemTime {
+        let idle = match expiry {
+            Expiry::Policy | Expiry::BrowserClose => after(now, self.max_age),
+            Expiry::Idle(age) => after(now, age),
+            Expiry::At(at) => after(at, Duration::ZERO),
+        };
+        self.lifetime_ends(created)
+            .map_or(idle, |end| end.min(idle))
+    }
+
+    /// When a session that began at `created` ends at the latest.
+    pub(crate) fn lifetime_ends(&self, created: SystemTime) -> Option<SystemTime> {
+        self.max_lifetime.map(|lifetime| after(created, lifetime))
+    }
+
+    /// Whether the cookie is to go when the browser closes.
+    pub(crate) fn at_browser_close(&self, expiry: Expiry) -> bool {
+        match expiry {
+            Expiry::Policy => self.browser_close,
+            Expiry::BrowserClose => true,
+            Expiry::Idle(_) | Expiry::At(_) => false,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::OnceCell;
+
+use super::{Change, Held, Place, Session};
+use crate::cookie::SetCookie;
+use crate::effects::Effects;
+use crate::format::OnUnknownKey;
+use crate::sessions::Core;
+use crate::{Key, Result};
+
+/// The session of one request, not opened yet.
+///
+/// It is what the layer puts into the request's extensions, and costs nothing until somebody opens it: no store call
+/// and no header. Clones are the same handle.
+///
+/// # Examples
+/// A middleware that opens the session only where it needs it:
+/// ```
+/// # #[cfg(feature = "axum-08")] {
+/// use axum::extract::Request;
+/// use axum::middleware::Next;
+/// use axum::response::Response;
+/// use cloakroom::Handle;
+///
+/// async fn greet_members(handle: Handle, request: Request, next: Next) -> cloakroom::Result<Response> {
+///     if request.uri().path().starts_with("/members")
+///         && let Some(session) = handle.open_existing().await?
+///     {
+///         session.set("last_seen_in", "members")?;
+///     }
+///     Ok(next.run(request).await)
+/// }
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Handle(Arc<Inner>);
+
+impl Handle {
+    pub(crate) fn new(core: Arc<Core>, presented: Presented, outer: Option<Self>) -> Self {
+        Self(Arc::new(Inner {
+            core,
+            presented,
+            session: OnceCell::new(),
+            looked_at: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
+            outer,
+        }))
+    }
+
+    /// The session, loaded from the store the first time, if the browser sent a key; a new one if the store has
+    /// nothing for that key.
+    ///
+    /// Nothing is written by opening. If the future is dropped, the next call loads again.
+    ///
+    /// # Errors
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) or [`Timeout`](crate::ErrorKind::Timeout) if the store does
+    /// not answer.
+    pub async fn open(&self) -> Result<Session> {
+        self.0.looked_at.store(true, Ordering::Relaxed);
+        let session = self.0.session.get_or_try_init(|| self.load()).await?;
+        if self.0.finished.load(Ordering::Acquire) {
+            session.seal();
+        }
+        Ok(session.clone())
+    }
+
+    /// The session, if the browser has one that is alive; without a key there is no store call.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_existing(&self) -> Result<Option<Session>> {
+        self.0.looked_at.store(true, Ordering::Relaxed);
+        if self.0.presented.key().is_none() && self.opened().is_none() {
+            return Ok(None);
+        }
+        let session = self.open().await?;
+        Ok((!session.is_new()).then_some(session))
+    }
+
+    /// The session, if it has been opened.
+    pub fn opened(&self) -> Option<Session> {
+        self.0.session.get().cloned()
+    }
+
+    /// The handle of the session with this cookie name, where several session layers wrap each other.
+    pub fn named(&self, cookie_name: &str) -> Option<Self> {
+        let mut handle = Some(self);
+        // As many steps as there are layers.
+        while let Some(candidate) = handle {
+            if candidate.0.core.cookie.name() == cookie_name {
+                return Some(candidate.clone());
+            }
+            handle = candidate.0.outer.as_ref();
+        }
+        None
+    }
+
+    /// What the browser has to be told already, whatever becomes of the response.
+    pub fn acknowledged(&self) -> Effects {
+        let mut effects = Effects {
+            vary: self.0.looked_at.load(Ordering::Relaxed),
+            ..Effects::default()
+        };
+        let Some(session) = self.opened() else {
+            return effects;
+        };
+        let core = &self.0.core;
+        let now = core.now();
+        let (change, base, expiry) = session.untold();
+        let removes = match change {
+            Change::Ended => true,
+            Change::None => {
+                base.is_none()
+                    && core.shelf.format().rules().unknown_key == OnUnknownKey::RemoveCookie
+            }
+            Change::Saved => false,
+        };
+        let cookie = match (change, &base) {
+            (
+                Change::Saved,
+                Some(Place {
+                    key: Some(key),
+                    expires,
+                    ..
+                }),
+            ) => SetCookie {
+                cookie: &core.cookie,
+                key: Some(key),
+                expires: (!core.policy.at_browser_close(expiry)).then_some(*expires),
+                now,
+            },
+            _ if removes && self.0.presented.is_something() => SetCookie {
+                cookie: &core.cookie,
+                key: None,
+                expires: None,
+                now,
+            },
+            _ => return effects,
+        };
+        effects.set_cookie = Some(core.shelf.format().spell(&cookie));
+        effects.no_store = core.no_store;
+        effects
+    }
+
+    /// Says that the response is ready: what is opened from here on takes no edits.
+    pub(crate) fn finish(&self) -> Option<Session> {
+        self.0.finished.store(true, Ordering::Release);
+        self.opened()
+    }
+
+    /// Whether nobody opened the session or asked for it.
+    pub(crate) fn is_untouched(&self) -> bool {
+        !self.0.looked_at.load(Ordering::Relaxed)
+    }
+
+    async fn load(&self) -> Result<Session> {
+        let core = &self.0.core;
+        core.start_sweeping();
+        let found = match self.0.presented.key() {
+            Some(key) => {
+                core.open(Some(key), &core.shelf.format().lookup(key))
+                    .await?
+            }
+            None => None,
+        };
+        Ok(found.unwrap_or_else(|| Session::new(Arc::clone(core), None, Held::blank(core.now()))))
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("cookie", &self.0.core.cookie.name())
+            .field("presented", &self.0.presented)
+            .field("session", &self.opened())
+            .finish()
+    }
+}
+
+struct Inner {
+    core: Arc<Core>,
+    presented: Presented,
+    session: OnceCell<Session>,
+    looked_at: AtomicBool,
+    finished: AtomicBool,
+    /// The handle of the session layer around this one.
+    outer: Option<Handle>,
+}
+
+/// What the request's cookies say.
+#[derive(Debug)]
+pub(crate) enum Presented {
+    /// No cookie of this name.
+    Nothing,
+    /// A cookie that is not a key, or several that differ.
+    Junk,
+    Key(Key),
+}
+
+impl Presented {
+    fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Nothing | Self::Junk => None,
+        }
+    }
+
+    fn is_something(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+}

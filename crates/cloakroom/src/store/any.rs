@@ -1,0 +1,168 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version};
+use crate::{Lookup, Owner, Result};
+
+/// A store that was chosen at run time.
+///
+/// # Examples
+/// ```
+/// use cloakroom::store::{AnyStore, MemoryStore, Store};
+///
+/// let stores = [AnyStore::new(MemoryStore::new()), AnyStore::new(MemoryStore::new())];
+/// assert!(stores.iter().all(|store| store.guarantees().compares));
+/// ```
+#[derive(Clone)]
+pub struct AnyStore(Arc<dyn BoxedStore>);
+
+impl AnyStore {
+    /// Hides which store this is.
+    pub fn new(store: impl Store) -> Self {
+        Self(Arc::new(store))
+    }
+}
+
+impl Store for AnyStore {
+    fn guarantees(&self) -> Guarantees {
+        self.0.guarantees()
+    }
+
+    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+        self.0.load(at).await
+    }
+
+    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+        self.0.create(at, new).await
+    }
+
+    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+        self.0.save(at, seen, new).await
+    }
+
+    async fn delete(&self, at: &Lookup) -> Result<()> {
+        self.0.delete(at).await
+    }
+
+    async fn rename(
+        &self,
+        from: &Lookup,
+        seen: &Version,
+        to: &Lookup,
+        new: &Draft,
+    ) -> Result<Outcome> {
+        self.0.rename(from, seen, to, new).await
+    }
+
+    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        self.0.touch(at, seen, meta).await
+    }
+
+    async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
+        self.0.sweep(now, limit).await
+    }
+
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+        self.0.owned_by(owner).await
+    }
+
+    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+        self.0.find(prefix).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        self.0.ping().await
+    }
+}
+
+impl fmt::Debug for AnyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AnyStore")
+            .field(&Store::guarantees(self))
+            .finish()
+    }
+}
+
+/// The twin of [`Store`] that can be a trait object: the same methods, with boxed futures.
+trait BoxedStore: Send + Sync {
+    fn guarantees(&self) -> Guarantees;
+    fn load<'a>(&'a self, at: &'a Lookup) -> Boxed<'a, Option<Entry>>;
+    fn create<'a>(&'a self, at: &'a Lookup, new: &'a Draft) -> Boxed<'a, Outcome>;
+    fn save<'a>(&'a self, at: &'a Lookup, seen: &'a Version, new: &'a Draft) -> Boxed<'a, Outcome>;
+    fn delete<'a>(&'a self, at: &'a Lookup) -> Boxed<'a, ()>;
+    fn rename<'a>(
+        &'a self,
+        from: &'a Lookup,
+        seen: &'a Version,
+        to: &'a Lookup,
+        new: &'a Draft,
+    ) -> Boxed<'a, Outcome>;
+    fn touch<'a>(&'a self, at: &'a Lookup, seen: &'a Version, meta: &'a Meta)
+    -> Boxed<'a, Outcome>;
+    fn sweep(&self, now: SystemTime, limit: usize) -> Boxed<'_, usize>;
+    fn owned_by<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Vec<Owned>>;
+    fn find<'a>(&'a self, prefix: &'a [u8]) -> Boxed<'a, Option<Lookup>>;
+    fn ping(&self) -> Boxed<'_, ()>;
+}
+
+impl<S: Store> BoxedStore for S {
+    fn guarantees(&self) -> Guarantees {
+        Store::guarantees(self)
+    }
+
+    fn load<'a>(&'a self, at: &'a Lookup) -> Boxed<'a, Option<Entry>> {
+        Box::pin(Store::load(self, at))
+    }
+
+    fn create<'a>(&'a self, at: &'a Lookup, new: &'a Draft) -> Boxed<'a, Outcome> {
+        Box::pin(Store::create(self, at, new))
+    }
+
+    fn save<'a>(&'a self, at: &'a Lookup, seen: &'a Version, new: &'a Draft) -> Boxed<'a, Outcome> {
+        Box::pin(Store::save(self, at, seen, new))
+    }
+
+    fn delete<'a>(&'a self, at: &'a Lookup) -> Boxed<'a, ()> {
+        Box::pin(Store::delete(self, at))
+    }
+
+    fn rename<'a>(
+        &'a self,
+        from: &'a Lookup,
+        seen: &'a Version,
+        to: &'a Lookup,
+        new: &'a Draft,
+    ) -> Boxed<'a, Outcome> {
+        Box::pin(Store::rename(self, from, seen, to, new))
+    }
+
+    fn touch<'a>(
+        &'a self,
+        at: &'a Lookup,
+        seen: &'a Version,
+        meta: &'a Meta,
+    ) -> Boxed<'a, Outcome> {
+        Box::pin(Store::touch(self, at, seen, meta))
+    }
+
+    fn sweep(&self, now: SystemTime, limit: usize) -> Boxed<'_, usize> {
+        Box::pin(Store::sweep(self, now, limit))
+    }
+
+    fn owned_by<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Vec<Owned>> {
+        Box::pin(Store::owned_by(self, owner))
+    }
+
+    fn find<'a>(&'a self, prefix: &'a [u8]) -> Boxed<'a, Option<Lookup>> {
+        Box::pin(Store::find(self, prefix))
+    }
+
+    fn ping(&self) -> Boxed<'_, ()> {
+        Box::pin(Store::ping(self))
+    }
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;

@@ -1,0 +1,452 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use super::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version, from_millis};
+use crate::{Error, ErrorKind, Lookup, Owner, Result};
+
+/// Sessions in the memory of this process: for tests, for development and for sites that may forget.
+///
+/// It is bounded in bytes. When it is full it sweeps, and if that does not help it refuses: anonymous sessions from
+/// nine tenths of the bound on, so that visitors can still log in while somebody floods the site, and everything
+/// that grows at the bound itself. It never drops a live session.
+///
+/// **Guarantees**: compares, revokes, lists owners. **Its worst day**: the process ends and every visitor is a
+/// stranger.
+///
+/// # Examples
+/// ```
+/// use cloakroom::Sessions;
+/// use cloakroom::store::MemoryStore;
+///
+/// let sessions = Sessions::new(MemoryStore::new().max_bytes(64 << 20));
+/// ```
+#[derive(Debug)]
+pub struct MemoryStore {
+    shelves: Mutex<Shelves>,
+    max_bytes: usize,
+}
+
+impl MemoryStore {
+    /// An empty store that may grow to 256 MiB.
+    pub fn new() -> Self {
+        Self {
+            shelves: Mutex::default(),
+            max_bytes: DEFAULT_MAX_BYTES,
+        }
+    }
+
+    /// Bounds the bytes that all sessions take together, with what the store itself needs for each.
+    #[must_use]
+    pub fn max_bytes(mut self, max_bytes: usize) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
+    /// How many entries there are, expired ones included.
+    pub fn len(&self) -> usize {
+        self.shelves().rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn shelves(&self) -> MutexGuard<'_, Shelves> {
+        // No panic can happen between two changes that belong together, so a poisoned lock guards sound data.
+        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether there will be room once `new` has taken the place of what weighs `replaced`.
+    fn make_room(&self, shelves: &mut Shelves, new: &Draft, replaced: usize) -> Result<()> {
+        let bound = match (&new.meta.owner, replaced) {
+            (None, 0) => self.max_bytes - self.max_bytes / KEPT_FOR_LOGINS,
+            _ => self.max_bytes,
+        };
+        let needed = weight(&new.data, &new.meta);
+        let fits = |shelves: &Shelves| shelves.bytes - replaced + needed <= bound;
+        if needed <= replaced || fits(shelves) {
+            return Ok(());
+        }
+        // A draft is always dated by the core's clock, so the store needs none of its own. While nothing can have
+        // expired there is nothing to look for, however many visitors are being refused.
+        if new.meta.touched >= shelves.first_expiry {
+            shelves.sweep_all(new.meta.touched);
+            if fits(shelves) {
+                return Ok(());
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Full,
+            format!(
+                "keeping a session in memory: {} of {} bytes are in use; raise max_bytes",
+                shelves.bytes, self.max_bytes
+            ),
+        ))
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Store for MemoryStore {
+    fn guarantees(&self) -> Guarantees {
+        Guarantees {
+            compares: true,
+            revokes: true,
+            owners: true,
+            ..Guarantees::default()
+        }
+    }
+
+    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+        Ok(self.shelves().rows.get(at).cloned())
+    }
+
+    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+        let mut shelves = self.shelves();
+        if shelves.rows.contains_key(at) {
+            return Ok(Outcome::Stale);
+        }
+        self.make_room(&mut shelves, new, 0)?;
+        Ok(shelves.put(at, new))
+    }
+
+    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+        let mut shelves = self.shelves();
+        let Some(replaced) = shelves.weight_if(at, seen) else {
+            return Ok(Outcome::Stale);
+        };
+        self.make_room(&mut shelves, new, replaced)?;
+        // Making room may have swept this very entry, and a save never creates.
+        if shelves.take(at).is_none() {
+            return Ok(Outcome::Stale);
+        }
+        Ok(shelves.put(at, new))
+    }
+
+    async fn delete(&self, at: &Lookup) -> Result<()> {
+        self.shelves().take(at);
+        Ok(())
+    }
+
+    async fn rename(
+        &self,
+        from: &Lookup,
+        seen: &Version,
+        to: &Lookup,
+        new: &Draft,
+    ) -> Result<Outcome> {
+        let mut shelves = self.shelves();
+        let Some(replaced) = shelves.weight_if(from, seen) else {
+            return Ok(Outcome::Stale);
+        };
+        if shelves.rows.contains_key(to) {
+            return Ok(Outcome::Stale);
+        }
+        self.make_room(&mut shelves, new, replaced)?;
+        if shelves.take(from).is_none() {
+            return Ok(Outcome::Stale);
+        }
+        Ok(shelves.put(to, new))
+    }
+
+    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        match self.shelves().rows.get_mut(at) {
+            Some(row) if row.version == *seen => {
+                row.meta.touched = meta.touched;
+                row.meta.expires = meta.expires;
+                Ok(Outcome::Written(row.version.clone()))
+            }
+            _ => Ok(Outcome::Stale),
+        }
+    }
+
+    async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
+        let mut swept = 0;
+        // Ends with the last entry at the latest: each step goes on behind the one before.
+        while swept < limit {
+            let (dead, more) = self.shelves().sweep_on(now, limit - swept);
+            swept += dead;
+            if !more {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        Ok(swept)
+    }
+
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+        let shelves = self.shelves();
+        let lookups = shelves.owned.get(owner).into_iter().flatten();
+        Ok(lookups
+            .map(|lookup| Owned {
+                lookup: lookup.clone(),
+                meta: shelves.rows[lookup].meta.clone(),
+            })
+            .collect())
+    }
+
+    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+        let shelves = self.shelves();
+        let mut first = [0; 32];
+        let Some(start) = first.get_mut(..prefix.len()) else {
+            return Ok(None);
+        };
+        start.copy_from_slice(prefix);
+        let mut matches = shelves
+            .rows
+            .range(Lookup::new(&first)..)
+            .map(|(lookup, _)| lookup)
+            .take_while(|lookup| lookup.as_bytes().starts_with(prefix));
+        match (matches.next(), matches.next()) {
+            (Some(only), None) => Ok(Some(only.clone())),
+            _ => Ok(None),
+        }
+    }
+
+    async fn ping(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Shelves {
+    rows: BTreeMap<Lookup, Entry>,
+    owned: BTreeMap<Owner, BTreeSet<Lookup>>,
+    bytes: usize,
+    /// Where the last sweep stopped, so that the next goes on behind it.
+    swept_to: Option<Lookup>,
+    /// No entry expires before this.
+    first_expiry: SystemTime,
+}
+
+impl Shelves {
+    fn put(&mut self, at: &Lookup, new: &Draft) -> Outcome {
+        self.bytes += weight(&new.data, &new.meta);
+        if let Some(owner) = &new.meta.owner {
+            let owned = self.owned.entry(owner.clone()).or_default();
+            owned.insert(at.clone());
+        }
+        let row = Entry {
+            // A copy of its own: the draft's bytes may be a small part of a large buffer.
+            data: Bytes::copy_from_slice(&new.data),
+            meta: new.meta.clone(),
+            version: new.version.clone(),
+        };
+        self.first_expiry = self.first_expiry.min(row.meta.expires);
+        self.rows.insert(at.clone(), row);
+        Outcome::Written(new.version.clone())
+    }
+
+    fn take(&mut self, at: &Lookup) -> Option<Entry> {
+        let row = self.rows.remove(at)?;
+        self.forget(at, &row);
+        Some(row)
+    }
+
+    /// Strikes a row that has just been removed from the books.
+    fn forget(&mut self, at: &Lookup, row: &Entry) {
+        self.bytes -= weight(&row.data, &row.meta);
+        if let Some(owner) = &row.meta.owner
+            && let Some(owned) = self.owned.get_mut(owner)
+        {
+            owned.remove(at);
+            if owned.is_empty() {
+                self.owned.remove(owner);
+            }
+        }
+    }
+
+    fn weight_if(&self, at: &Lookup, seen: &Version) -> Option<usize> {
+        let row = self.rows.get(at).filter(|row| row.version == *seen)?;
+        Some(weight(&row.data, &row.meta))
+    }
+
+    /// Takes the expired among the next few entries behind the last sweep; says how many, and whether there are more
+    /// to look at.
+    fn sweep_on(&mut self, now: SystemTime, limit: usize) -> (usize, bool) {
+        let start = match self.swept_to.take() {
+            Some(last) => Bound::Excluded(last),
+            None => Bound::Unbounded,
+        };
+        let mut dead = Vec::new();
+        let mut last = None;
+        for (lookup, row) in self.rows.range((start, Bound::Unbounded)).take(SWEEP_STEP) {
+            last = Some(lookup);
+            if row.meta.expires <= now {
+                dead.push(lookup.clone());
+                if dead.len() == limit {
+                    break;
+                }
+            }
+        }
+        self.swept_to = last.cloned();
+        for lookup in &dead {
+            self.take(lookup);
+        }
+        (dead.len(), self.swept_to.is_some())
+    }
+
+    fn sweep_all(&mut self, now: SystemTime) {
+        let dead = self.rows.extract_if(.., |_, row| row.meta.expires <= now);
+        let dead: Vec<(Lookup, Entry)> = dead.collect();
+        for (lookup, row) in &dead {
+            self.forget(lookup, row);
+        }
+        let expiries = self.rows.values().map(|row| row.meta.expires);
+        self.first_expiry = expiries.min().unwrap_or_else(never);
+    }
+}
+
+impl Default for Shelves {
+    fn default() -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            owned: BTreeMap::new(),
+            bytes: 0,
+            swept_to: None,
+            first_expiry: never(),
+        }
+    }
+}
+
+/// Later than any expiry.
+fn never() -> SystemTime {
+    from_millis(i64::MAX)
+}
+
+/// What an entry counts against the bound: its bytes, and what the maps need to keep it.
+fn weight(data: &Bytes, meta: &Meta) -> usize {
+    let owner = meta.owner.as_ref().map_or(0, |owner| {
+        // The owner stands in the entry and in the index, and the index holds the lookup once more.
+        2 * owner.as_str().len() + size_of::<Lookup>() + size_of::<Owner>()
+    });
+    let label = meta.label.as_ref().map_or(0, |label| label.len());
+    data.len() + owner + label + size_of::<(Lookup, Entry)>() + MAP_OVERHEAD
+}
+
+/// How many entries a sweep looks at while it holds the lock.
+const SWEEP_STEP: usize = 1_024;
+
+const DEFAULT_MAX_BYTES: usize = 256 << 20;
+
+/// The last tenth of the bound is kept for visitors who log in and for sessions that grow.
+const KEPT_FOR_LOGINS: usize = 10;
+
+/// The share of a B-tree node that its allocation, its edges and its empty slots take, for each entry.
+const MAP_OVERHEAD: usize = 96;
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn when_full_it_sweeps_then_refuses_the_anonymous_and_still_lets_visitors_log_in() {
+        let store = MemoryStore::new().max_bytes(20 * weight(&Bytes::new(), &meta(0, 0)));
+        for n in 0..18 {
+            let outcome = store.create(&at(n), &draft(0, 10)).await.unwrap();
+            assert_ne!(outcome, Outcome::Stale);
+        }
+
+        let refused = store.create(&at(100), &draft(0, 10)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Full);
+
+        let mut login = draft(0, 10);
+        login.meta.owner = Some(Owner::from("ada"));
+        assert_ne!(
+            store.create(&at(101), &login).await.unwrap(),
+            Outcome::Stale
+        );
+        assert_eq!(store.len(), 19);
+
+        assert_ne!(
+            store.create(&at(102), &draft(10, 20)).await.unwrap(),
+            Outcome::Stale
+        );
+        assert_eq!(store.len(), 1, "the eighteen and the login had expired");
+    }
+
+    #[tokio::test]
+    async fn at_the_bound_even_a_logged_in_session_cannot_grow_and_none_is_dropped() {
+        let one = weight(&Bytes::new(), &meta(0, 0));
+        let store = MemoryStore::new().max_bytes(20 * one);
+        for n in 0..15 {
+            assert_ne!(
+                store.create(&at(n), &draft(0, 10)).await.unwrap(),
+                Outcome::Stale
+            );
+        }
+        let mut large = draft(0, 10);
+        large.data = Bytes::from(vec![b'x'; 19 * one]);
+
+        let refused = store
+            .save(&at(3), &draft(0, 10).version, &large)
+            .await
+            .unwrap_err();
+
+        assert_eq!(refused.kind(), ErrorKind::Full);
+        assert_eq!(store.len(), 15);
+    }
+
+    #[tokio::test]
+    async fn a_sweep_goes_on_where_the_last_one_stopped() {
+        let store = MemoryStore::new();
+        for n in 0..10 {
+            assert_ne!(
+                store.create(&at(n), &draft(0, n)).await.unwrap(),
+                Outcome::Stale
+            );
+        }
+        let swept = async |limit| {
+            store
+                .sweep(UNIX_EPOCH + Duration::from_secs(6), limit)
+                .await
+                .unwrap()
+        };
+
+        assert_eq!(
+            [
+                swept(3).await,
+                swept(3).await,
+                swept(3).await,
+                swept(3).await
+            ],
+            [3, 3, 1, 0]
+        );
+        assert_eq!(store.len(), 3);
+    }
+
+    fn at(n: u64) -> Lookup {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&n.to_be_bytes());
+        Lookup::new(&bytes)
+    }
+
+    fn draft(touched: u64, expires: u64) -> Draft {
+        Draft {
+            data: Bytes::new(),
+            meta: meta(touched, expires),
+            version: Version::from_u64(7),
+        }
+    }
+
+    fn meta(touched: u64, expires: u64) -> Meta {
+        Meta {
+            created: UNIX_EPOCH,
+            touched: UNIX_EPOCH + Duration::from_secs(touched),
+            expires: UNIX_EPOCH + Duration::from_secs(expires),
+            owner: None,
+            label: None,
+        }
+    }
+}
