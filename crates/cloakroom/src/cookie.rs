@@ -490,9 +490,10 @@ mod tests {
     }
 
     fn spelled(cookie: &Cookie, key: Option<&str>, age: Option<Duration>) -> String {
+        let key = key.map(Key::new);
         let set = SetCookie {
             cookie,
-            key: key.map(Key::new).as_ref(),
+            key: key.as_ref(),
             expires: age.map(|age| now() + age),
             now: now(),
         };

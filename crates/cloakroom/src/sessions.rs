@@ -143,14 +143,12 @@ impl Sessions {
     /// # Errors
     /// As [`owned_by`](Self::owned_by).
     pub async fn end(&self, owner: &Owner, tag: &Tag) -> Result<bool> {
-        let owned = self.0.owned_by(owner).await?;
-        let mut matching = owned
-            .iter()
-            .filter(|owned| self.0.shelf.tag(&owned.lookup) == *tag);
-        match matching.next() {
-            Some(owned) => self.0.shelf.delete(&owned.lookup).await.map(|()| true),
-            None => Ok(false),
+        let mut ended = false;
+        for lookup in self.owned_where(owner, |other| other == *tag).await? {
+            self.0.shelf.delete(&lookup).await?;
+            ended = true;
         }
+        Ok(ended)
     }
 
     /// Ends every session of this user but the one with the tag `kept`; says how many.
@@ -197,16 +195,12 @@ impl Sessions {
     async fn end_where(&self, owner: &Owner, ends: impl Fn(Tag) -> bool) -> Result<usize> {
         let mut ended = 0;
         for _ in 0..END_ROUNDS {
-            let owned = self.0.owned_by(owner).await?;
-            let mut others = owned
-                .iter()
-                .filter(|owned| ends(self.0.shelf.tag(&owned.lookup)))
-                .peekable();
-            if others.peek().is_none() {
+            let lookups = self.owned_where(owner, &ends).await?;
+            if lookups.is_empty() {
                 return Ok(ended);
             }
-            for owned in others {
-                self.0.shelf.delete(&owned.lookup).await?;
+            for lookup in lookups {
+                self.0.shelf.delete(&lookup).await?;
                 ended += 1;
             }
         }
@@ -216,6 +210,18 @@ impl Sessions {
                 "ending a user's sessions: there were new ones {END_ROUNDS} times in a row; try again"
             ),
         ))
+    }
+
+    async fn owned_where(
+        &self,
+        owner: &Owner,
+        matches: impl Fn(Tag) -> bool,
+    ) -> Result<Vec<Lookup>> {
+        let owned = self.0.owned_by(owner).await?;
+        let lookups = owned.into_iter().map(|owned| owned.lookup);
+        Ok(lookups
+            .filter(|lookup| matches(self.0.shelf.tag(lookup)))
+            .collect())
     }
 }
 

@@ -266,21 +266,21 @@ mod tests {
             .set("té\"xt".into(), Value::of("a\0b").unwrap());
         assert_eq!(
             encoded(&contents),
-            b"\x01{\"items\":{\"n\":1,\"t\xc3\xa9\\\"xt\":\"a\\u0000b\"}}"
+            "\u{1}{\"items\":{\"n\":1,\"té\\\"xt\":\"a\\u0000b\"}}"
         );
 
         contents.state.clear();
         contents.expiry = Expiry::Idle(Duration::from_millis(90_500));
-        assert_eq!(encoded(&contents), b"\x01{\"idle_secs\":90,\"items\":{}}");
+        assert_eq!(encoded(&contents), "\u{1}{\"idle_secs\":90,\"items\":{}}");
         contents.expiry = Expiry::At(from_millis(1_764_000_000_123));
         assert_eq!(
             encoded(&contents),
-            b"\x01{\"expires_at\":1764000000123,\"items\":{}}"
+            "\u{1}{\"expires_at\":1764000000123,\"items\":{}}"
         );
         contents.expiry = Expiry::BrowserClose;
         assert_eq!(
             encoded(&contents),
-            b"\x01{\"browser_close\":true,\"items\":{}}"
+            "\u{1}{\"browser_close\":true,\"items\":{}}"
         );
     }
 

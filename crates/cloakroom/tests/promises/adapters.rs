@@ -1,0 +1,376 @@
+//! The tower layer and the axum extractors, as a browser sees them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use cloakroom::store::MemoryStore;
+use cloakroom::{Cookie, Error, ErrorKind, Handle, Result, Session, Sessions};
+use cloakroom_testkit::Browser;
+use cloakroom_testkit::wrap::{Call, When};
+use http::{HeaderMap, StatusCode};
+use http_body_util::Full;
+use tower::{Layer, ServiceExt, service_fn};
+
+use crate::house::House;
+
+#[tokio::test]
+async fn the_counter_counts_in_a_browser_and_each_browser_has_its_own() {
+    let house = House::new();
+    let (one, other) = (browser(&house), browser(&house));
+
+    for visit in 1..=3 {
+        assert_eq!(one.get("/").await.text(), visit.to_string());
+    }
+    assert_eq!(other.get("/").await.text(), "1");
+    assert_eq!(one.dropped(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_route_that_does_not_open_the_session_passes_through() {
+    let house = House::new();
+    let browser = browser(&house);
+    browser.get("/").await;
+    house.spy.take();
+
+    let page = browser.get("/static").await;
+
+    assert_eq!(page.text(), "untouched");
+    assert!(page.header("vary").is_none() && page.header("set-cookie").is_none());
+    assert_eq!(house.spy.calls(), []);
+}
+
+#[tokio::test]
+async fn an_optional_session_is_there_only_if_the_browser_has_one() {
+    let house = House::new();
+    let browser = browser(&house);
+
+    let page = browser.get("/optional").await;
+    assert_eq!(
+        (page.text(), page.header("vary")),
+        ("stranger", Some("Cookie"))
+    );
+    assert_eq!(house.spy.calls(), []);
+    browser.get("/").await;
+
+    assert_eq!(browser.get("/optional").await.text(), "guest");
+}
+
+#[tokio::test]
+async fn a_middleware_and_the_handler_share_one_session() {
+    let house = House::new();
+    let app = Router::new()
+        .route("/", get(count))
+        .layer(from_fn(
+            async |handle: Handle, request: Request, next: Next| {
+                handle.open().await?.set("num_visits", 10)?;
+                Ok::<Response, Error>(next.run(request).await)
+            },
+        ))
+        .layer(house.sessions.layer());
+
+    assert_eq!(Browser::https(app).get("/").await.text(), "11");
+    assert_eq!(house.spy.calls(), [Call::Create]);
+}
+
+#[tokio::test]
+async fn store_down_on_load_is_a_503_with_retry_after_and_the_cookie_is_kept() {
+    let house = House::new();
+    let browser = browser(&house);
+    browser.get("/").await;
+    let cookie = browser.cookies();
+    house
+        .flaky
+        .fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
+
+    let page = browser.get("/").await;
+
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(page.header("retry-after"), Some("2"));
+    assert!(page.header("set-cookie").is_none());
+    assert_eq!(
+        page.text(),
+        "This page cannot be shown at the moment. Please try again in a few seconds.\n"
+    );
+    assert_eq!(browser.cookies().len(), cookie.len());
+    assert_eq!(
+        browser.get("/").await.text(),
+        "2",
+        "the refused visit was not counted"
+    );
+}
+
+#[tokio::test]
+async fn store_down_on_save_is_a_503_and_the_handlers_page_is_dropped() {
+    let house = House::new();
+    let browser = browser(&house);
+    browser.get("/").await;
+    house
+        .flaky
+        .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
+
+    let page = browser.get("/").await;
+
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(page.header("retry-after"), Some("2"));
+    assert!(page.header("set-cookie").is_none());
+    assert!(page.header("x-handler").is_none() && !page.text().contains('2'));
+}
+
+#[tokio::test]
+async fn interrupted_is_a_400() {
+    let house = House::new();
+    let browser = browser(&house);
+    browser.get("/").await;
+    house.gate.close(When::Before, Call::Save);
+
+    let tab = browser.clone();
+    let slow = tokio::spawn(async move { tab.get("/").await });
+    house.gate.reached(When::Before, Call::Save, 1).await;
+    browser.get("/logout").await;
+    house.gate.open(When::Before, Call::Save);
+    let page = slow.await.unwrap();
+
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert!(page.header("set-cookie").is_none());
+    assert!(house.memory.is_empty());
+}
+
+#[tokio::test]
+async fn the_site_answers_errors_in_its_own_words_wherever_they_happen() {
+    let house = House::new();
+    let app = routes().layer(house.sessions.layer().on_error(|error: &Error| {
+        let status = error.kind().status();
+        (status, format!("our words for {:?}", error.kind())).into_response()
+    }));
+    let browser = Browser::https(app);
+    browser.get("/").await;
+
+    let page = browser.get("/wrong-type").await;
+    assert_eq!(page.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(page.text(), "our words for BadValue");
+    house
+        .flaky
+        .fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
+    let page = browser.get("/").await;
+    assert_eq!(page.text(), "our words for Unavailable");
+    assert_eq!(page.header("retry-after"), Some("2"));
+    house
+        .flaky
+        .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
+    assert_eq!(browser.get("/").await.text(), "our words for Full");
+}
+
+#[tokio::test]
+async fn what_was_saved_before_an_error_reaches_the_browser() {
+    let house = House::new();
+    let browser = browser(&house);
+    browser.get("/").await;
+    house
+        .flaky
+        .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
+
+    let page = browser.get("/cycle-then-write").await;
+    house.flaky.heal();
+
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        browser.get("/").await.text(),
+        "2",
+        "the browser holds the new key"
+    );
+}
+
+#[tokio::test]
+async fn a_handler_without_a_layer_gets_an_error_that_says_what_to_do() {
+    let parts = &mut Request::new(Body::empty()).into_parts().0;
+    let error = <Session as axum::extract::FromRequestParts<()>>::from_request_parts(parts, &());
+
+    let error = error.await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(
+        error.to_string().contains("`.layer(sessions.layer())`"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn several_layers_with_names_and_stores_of_their_own_work_in_one_app() {
+    let (visitors, staff) = (House::new(), MemoryStore::new());
+    let staff = Sessions::builder(staff)
+        .cookie(Cookie::new("__Host-staff"))
+        .build()
+        .unwrap();
+    let app = Router::new()
+        .route("/staff", get(count))
+        .route(
+            "/both",
+            get(async |inner: Session, handle: Handle| {
+                let outer = handle
+                    .named("__Host-session")
+                    .expect("the outer layer")
+                    .open()
+                    .await?;
+                let visits = (
+                    inner.get::<u64>("num_visits")?,
+                    outer.get::<u64>("num_visits")?,
+                );
+                outer.set("seen_by_staff", true)?;
+                assert!(handle.named("__Host-other").is_none());
+                Ok::<_, Error>(format!("{visits:?}"))
+            }),
+        )
+        .layer(staff.layer())
+        .route("/", get(count))
+        .layer(visitors.sessions.layer());
+    let browser = Browser::https(app);
+
+    assert_eq!(browser.get("/").await.text(), "1");
+    assert_eq!(browser.get("/").await.text(), "2");
+    assert_eq!(browser.get("/staff").await.text(), "1");
+    assert_eq!(browser.get("/both").await.text(), "(Some(1), Some(2))");
+    assert_eq!(browser.cookies().len(), 2);
+    assert_eq!(
+        visitors.spy.count(Call::Save),
+        2,
+        "the outer session was saved from within"
+    );
+}
+
+#[tokio::test]
+async fn the_layer_takes_any_request_and_response_body() {
+    let house = House::new();
+    // Neither body is `Default`, `Send` or `Sync`.
+    struct Upload(std::rc::Rc<u8>);
+    struct Download(#[expect(dead_code)] std::rc::Rc<u8>);
+    let service = house
+        .sessions
+        .layer()
+        .on_error(|_: &Error| http::Response::new(Download(std::rc::Rc::new(0))))
+        .layer(service_fn(async |request: http::Request<Upload>| {
+            let handle = request
+                .extensions()
+                .get::<Handle>()
+                .expect("the layer's")
+                .clone();
+            let session = handle.open().await.expect("the store is up");
+            session
+                .set("n", *request.body().0)
+                .expect("the request is not over");
+            Ok::<_, Infallible>(http::Response::new(Download(std::rc::Rc::new(1))))
+        }));
+
+    let response = service
+        .oneshot(http::Request::new(Upload(std::rc::Rc::new(7))))
+        .await
+        .unwrap();
+
+    assert!(response.headers().contains_key("set-cookie"));
+    assert_eq!(house.memory.len(), 1);
+}
+
+#[tokio::test]
+async fn a_service_that_fails_commits_nothing() {
+    let house = House::new();
+    let service = house
+        .sessions
+        .layer()
+        .layer(service_fn(async |request: http::Request<()>| {
+            let handle = request
+                .extensions()
+                .get::<Handle>()
+                .expect("the layer's")
+                .clone();
+            handle
+                .open()
+                .await
+                .expect("the store is up")
+                .set("n", 1)
+                .expect("in time");
+            Err::<http::Response<&'static str>, _>("the service is broken")
+        }));
+
+    let error = service.oneshot(http::Request::new(())).await.unwrap_err();
+
+    assert_eq!(error, "the service is broken");
+    assert_eq!(house.spy.calls(), []);
+}
+
+#[tokio::test]
+async fn an_untouched_request_allocates_no_session_and_asks_no_store() {
+    let house = House::new();
+    let loads = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&loads);
+    let service = house
+        .sessions
+        .layer()
+        .layer(service_fn(move |request: http::Request<()>| {
+            let handle = request
+                .extensions()
+                .get::<Handle>()
+                .expect("the layer's")
+                .clone();
+            seen.fetch_add(usize::from(handle.opened().is_some()), Ordering::Relaxed);
+            async { Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::new()))) }
+        }));
+    let service = service.map_response(|response| response.map(|_| "dropped"));
+
+    let mut request = http::Request::new(());
+    let cookie = format!("__Host-session={}", "A".repeat(43));
+    request
+        .headers_mut()
+        .insert("cookie", cookie.parse().unwrap());
+    let response = service.oneshot(request).await.unwrap();
+
+    assert!(response.headers().is_empty());
+    assert_eq!(loads.load(Ordering::Relaxed), 0);
+    assert_eq!(house.spy.calls(), []);
+}
+
+fn browser(house: &House) -> Browser<Router> {
+    Browser::https(routes().layer(house.sessions.layer())).clock(&house.clock)
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/", get(count))
+        .route("/static", get(async || "untouched"))
+        .route("/logout", get(async |session: Session| session.flush()))
+        .route(
+            "/optional",
+            get(async |session: Option<Session>| match session {
+                Some(_) => "guest",
+                None => "stranger",
+            }),
+        )
+        .route(
+            "/wrong-type",
+            get(async |session: Session| {
+                session
+                    .get::<String>("num_visits")
+                    .map(Option::unwrap_or_default)
+            }),
+        )
+        .route(
+            "/cycle-then-write",
+            get(async |session: Session| {
+                session.cycle_key()?;
+                session.save().await?;
+                session.set("n", 1)
+            }),
+        )
+}
+
+async fn count(session: Session) -> Result<(HeaderMap, String)> {
+    let visits = session.update("num_visits", |n: &mut u64| *n += 1)?;
+    let headers = HeaderMap::from_iter([("x-handler".parse().unwrap(), "ran".parse().unwrap())]);
+    Ok((headers, visits.to_string()))
+}

@@ -1,0 +1,290 @@
+//! Expiry: enforced on the server, by the core's clock, from one truth.
+
+use std::time::{Duration, SystemTime};
+
+use cloakroom::{Clock, Expiry, Session};
+use cloakroom_testkit::wrap::Call;
+
+use crate::house::{House, removes_the_cookie, set_cookie};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[tokio::test]
+async fn idle_sessions_end_and_every_change_puts_it_off() {
+    let house = House::with(|builder| builder.max_age(10 * MINUTE));
+    let mut guest = house.guest().await;
+
+    for _ in 0..5 {
+        house.clock.advance(9 * MINUTE);
+        guest.visit(|session| session.set("n", 1)).await.unwrap();
+    }
+    house.clock.advance(10 * MINUTE - Duration::from_millis(1));
+    assert_eq!(guest.reads("n").await, Some(1));
+    house.clock.advance(Duration::from_millis(1));
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn reading_puts_nothing_off_unless_asked_to() {
+    let house = House::with(|builder| builder.max_age(10 * MINUTE));
+    let guest = house.guest().await;
+
+    house.clock.advance(9 * MINUTE);
+    assert_eq!(guest.reads("n").await, Some(1));
+    house.clock.advance(MINUTE);
+
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn sliding_on_access_touches_once_per_threshold_and_sends_the_cookie_again() {
+    let house = House::with(|builder| builder.max_age(10 * MINUTE).slide_on_access(MINUTE));
+    let mut guest = house.guest().await;
+    let read = |session: &Session| session.get::<u64>("n").map(drop);
+
+    let headers = guest.visit(read).await.unwrap();
+    assert_eq!(set_cookie(&headers), None);
+    house.clock.advance(MINUTE);
+    let headers = guest.visit(read).await.unwrap();
+    assert!(set_cookie(&headers).unwrap().contains("Max-Age=600;"));
+    let headers = guest.visit(read).await.unwrap();
+    assert_eq!(set_cookie(&headers), None);
+
+    assert_eq!(
+        house.spy.take(),
+        [Call::Load, Call::Load, Call::Touch, Call::Load]
+    );
+    house.clock.advance(10 * MINUTE - Duration::from_millis(1));
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_page_goes_out_although_touching_failed() {
+    use cloakroom::ErrorKind;
+    use cloakroom_testkit::wrap::When;
+
+    let house = House::with(|builder| builder.max_age(10 * MINUTE).slide_on_access(MINUTE));
+    let mut guest = house.guest().await;
+    house.clock.advance(MINUTE);
+    house
+        .flaky
+        .fail_next(Call::Touch, When::Before, ErrorKind::Unavailable);
+
+    let headers = guest
+        .visit(|session| session.get::<u64>("n").map(drop))
+        .await
+        .unwrap();
+
+    assert_eq!(set_cookie(&headers), None);
+}
+
+#[tokio::test]
+async fn a_touch_never_brings_a_session_back() {
+    let house = House::with(|builder| builder.max_age(10 * MINUTE).slide_on_access(MINUTE));
+    let mut guest = house.guest().await;
+    house.clock.advance(MINUTE);
+
+    let (slow, _) = guest.open().await;
+    guest.clone().visit(Session::flush).await.unwrap();
+    let headers = guest.finish(&slow).await.unwrap();
+
+    assert_eq!(set_cookie(&headers), None);
+    assert!(house.memory.is_empty());
+}
+
+#[tokio::test]
+async fn a_lifetime_cannot_be_put_off_but_a_login_begins_it_anew() {
+    let house = House::with(|builder| builder.max_age(DAY).max_lifetime(3 * DAY));
+    let mut guest = house.guest().await;
+    let touch = |session: &Session| session.set("n", 1);
+
+    house.clock.advance(DAY - MINUTE);
+    guest.visit(|session| session.log_in("ada")).await.unwrap();
+    for _ in 0..3 {
+        house.clock.advance(DAY - MINUTE);
+        guest.visit(touch).await.unwrap();
+    }
+    house.clock.advance(2 * MINUTE);
+    let headers = guest.visit(touch).await.unwrap();
+    assert!(set_cookie(&headers).unwrap().contains("Max-Age=60;"));
+    house.clock.advance(MINUTE);
+
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn a_shorter_lifetime_ends_older_sessions_too() {
+    let house = House::new();
+    let guest = house.guest().await;
+    house.clock.advance(2 * DAY);
+
+    let strict = cloakroom::Sessions::builder(std::sync::Arc::clone(&house.memory))
+        .clock(house.clock.clone())
+        .max_lifetime(DAY);
+    let mut guest = guest;
+    guest.sessions = strict.build().unwrap();
+
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn an_expiry_of_its_own_is_remembered_over_later_changes() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let month = Expiry::Idle(30 * DAY);
+
+    guest
+        .visit(|session| session.set_expiry(month))
+        .await
+        .unwrap();
+    house.clock.advance(20 * DAY);
+    let headers = guest.visit(|session| session.set("n", 2)).await.unwrap();
+
+    assert!(set_cookie(&headers).unwrap().contains("Max-Age=2592000;"));
+    let (_, session) = guest.open().await;
+    assert_eq!(session.expiry(), month);
+    house.clock.advance(20 * DAY);
+    assert_eq!(guest.reads("n").await, Some(2));
+
+    guest
+        .visit(|session| session.set_expiry(Expiry::Policy))
+        .await
+        .unwrap();
+    house.clock.advance(14 * DAY);
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn an_instant_or_a_duration_holds_however_active_the_session_is() {
+    let house = House::new();
+    for after in [true, false] {
+        let mut guest = house.guest().await;
+        let end = house.clock.now() + DAY;
+        guest
+            .visit(|session| match after {
+                true => session.expire_after(DAY),
+                false => session.set_expiry(Expiry::At(end)),
+            })
+            .await
+            .unwrap();
+        house.clock.advance(DAY - MINUTE);
+        let headers = guest.visit(|session| session.set("n", 2)).await.unwrap();
+        assert!(set_cookie(&headers).unwrap().contains("Max-Age=60;"));
+        house.clock.advance(MINUTE);
+
+        assert_eq!(guest.reads("n").await, None);
+    }
+}
+
+#[tokio::test]
+async fn browser_close_gives_a_cookie_without_a_date_and_the_idle_time_on_the_server() {
+    let house = House::with(|builder| builder.max_age(10 * MINUTE));
+    let mut guest = house.guest().await;
+
+    let headers = guest
+        .visit(|session| session.set_expiry(Expiry::BrowserClose))
+        .await
+        .unwrap();
+
+    let cookie = set_cookie(&headers).unwrap();
+    assert!(
+        !cookie.contains("Max-Age") && !cookie.contains("Expires"),
+        "{cookie}"
+    );
+    assert!(guest.open().await.1.expires_at_browser_close());
+    house.clock.advance(10 * MINUTE);
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn the_site_may_make_browser_close_its_policy() {
+    let house = House::with(|builder| builder.expire_at_browser_close(true));
+    let mut stranger = house.visitor();
+
+    let headers = stranger.visit(|session| session.set("n", 1)).await.unwrap();
+    assert!(!set_cookie(&headers).unwrap().contains("Max-Age"));
+    let headers = stranger
+        .visit(|session| session.set_expiry(Expiry::Idle(DAY)))
+        .await
+        .unwrap();
+    assert!(set_cookie(&headers).unwrap().contains("Max-Age=86400;"));
+}
+
+#[tokio::test]
+async fn an_expiry_in_the_past_ends_the_session() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let headers = guest
+        .visit(|session| session.set_expiry(Expiry::At(SystemTime::UNIX_EPOCH)))
+        .await
+        .unwrap();
+
+    assert!(removes_the_cookie(&headers));
+    assert!(house.memory.is_empty());
+}
+
+#[tokio::test]
+async fn age_and_date_say_how_long_it_lasts_if_it_is_saved_now() {
+    let house = House::with(|builder| builder.max_age(DAY));
+    let session = house.sessions.start();
+    assert_eq!(session.expiry_age(), DAY);
+    assert_eq!(session.expiry_date(), house.clock.now() + DAY);
+
+    session.expire_after(MINUTE).unwrap();
+    house.clock.advance(Duration::from_secs(10));
+    assert_eq!(session.expiry_age(), Duration::from_secs(50));
+}
+
+#[tokio::test]
+async fn no_duration_overflows_anywhere() {
+    let house = House::with(|builder| {
+        builder
+            .max_age(Duration::MAX)
+            .max_lifetime(Duration::MAX)
+            .slide_on_access(Duration::MAX)
+    });
+    let mut guest = house.guest().await;
+    for expiry in [
+        Expiry::Idle(Duration::MAX),
+        Expiry::Policy,
+        Expiry::BrowserClose,
+    ] {
+        guest
+            .visit(|session| session.set_expiry(expiry))
+            .await
+            .unwrap();
+        let (_, session) = guest.open().await;
+        assert!(session.expiry_age() > DAY);
+    }
+    let headers = guest
+        .visit(|session| session.expire_after(Duration::MAX))
+        .await
+        .unwrap();
+    assert!(
+        set_cookie(&headers).unwrap().contains("Max-Age=34560000;"),
+        "400 days"
+    );
+    house
+        .clock
+        .set(SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799));
+    assert_eq!(
+        guest.reads("n").await,
+        Some(1),
+        "a millisecond before the end of the year 9999"
+    );
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_backwards_is_no_panic() {
+    let house = House::with(|builder| builder.slide_on_access(MINUTE));
+    let mut guest = house.guest().await;
+    house.clock.set(SystemTime::UNIX_EPOCH);
+
+    guest
+        .visit(|session| session.get::<u64>("n").map(drop))
+        .await
+        .unwrap();
+    guest.visit(|session| session.set("n", 2)).await.unwrap();
+}

@@ -1,0 +1,140 @@
+//! The seam behind which another framework's sessions stand: a format with every rule the other way round.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cloakroom::format::{Format, OnCorrupt, OnDuplicates, OnUnknownKey, Rules, Tags};
+use cloakroom::session::{Contents, Value};
+use cloakroom::store::{MemoryStore, Store};
+use cloakroom::{Error, ErrorKind, Key, Lookup, Result, Sessions, Shelf};
+
+use crate::house::{Visitor, kind, removes_the_cookie, set_cookie};
+
+/// Keys in clear, one item a line.
+struct Lines;
+
+impl Format for Lines {
+    fn rules(&self) -> Rules {
+        Rules {
+            corrupt: OnCorrupt::KeepKey,
+            unknown_key: OnUnknownKey::RemoveCookie,
+            duplicates: OnDuplicates::Last,
+            tags: Tags::Hash,
+        }
+    }
+
+    fn new_key(&self) -> Result<Key> {
+        Ok(Key::new("a key of no entropy"))
+    }
+
+    fn parse_key(&self, text: &str) -> Option<Key> {
+        (text.len() > 3).then(|| Key::new(text))
+    }
+
+    fn lookup(&self, key: &Key) -> Lookup {
+        Lookup::new(key.reveal().as_bytes())
+    }
+
+    fn encode(&self, contents: &Contents) -> Result<Bytes> {
+        let lines = contents
+            .state
+            .iter()
+            .map(|(name, value)| format!("{name}={}\n", String::from_utf8_lossy(value.as_json())));
+        Ok(lines.collect::<String>().into())
+    }
+
+    fn decode(&self, data: &Bytes) -> Result<Contents> {
+        let text = std::str::from_utf8(data);
+        let text = text.map_err(|_| Error::new(ErrorKind::Corrupt, "reading lines: not text"))?;
+        let mut contents = Contents::default();
+        for line in text.lines() {
+            let (name, value) = line.split_once('=').expect("written above");
+            let value = Value::from_json(Bytes::copy_from_slice(value.as_bytes()));
+            contents.state.set(name.to_owned().into(), value);
+        }
+        Ok(contents)
+    }
+}
+
+#[tokio::test]
+async fn the_core_follows_the_formats_keys_and_bytes() {
+    let (store, mut visitor) = site();
+
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+
+    assert_eq!(
+        visitor.cookie.as_deref(),
+        Some("__Host-session=a key of no entropy")
+    );
+    let entry = store.load(&at()).await.unwrap().unwrap();
+    assert_eq!(entry.data, "n=1\n");
+    assert_eq!(visitor.reads("n").await, Some(1));
+    let tag = visitor.open().await.1.tag().unwrap();
+    assert!(!"a key of no entropy".as_bytes().starts_with(tag.as_bytes()));
+    assert_eq!(
+        kind(visitor.sessions.open_tagged(&tag).await),
+        ErrorKind::Unsupported
+    );
+}
+
+#[tokio::test]
+async fn the_core_follows_the_formats_rule_for_corrupt_entries() {
+    let (store, mut visitor) = site();
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+    let entry = store.load(&at()).await.unwrap().unwrap();
+    let damaged = cloakroom::store::Draft {
+        data: Bytes::from_static(b"\xff"),
+        meta: entry.meta,
+        version: cloakroom::store::Version::from_u64(1),
+    };
+    let _ = store.save(&at(), &entry.version, &damaged).await.unwrap();
+
+    let (_, session) = visitor.open().await;
+    assert!(session.is_empty() && !session.is_new());
+    visitor.visit(|session| session.set("n", 2)).await.unwrap();
+    assert_eq!(visitor.reads("n").await, Some(2));
+}
+
+#[tokio::test]
+async fn the_core_follows_the_formats_rule_for_unknown_keys() {
+    let (_, mut visitor) = site();
+    visitor.cookie = Some("__Host-session=nobody knows it".into());
+
+    let headers = visitor
+        .visit(|session| session.get::<u64>("n").map(drop))
+        .await
+        .unwrap();
+
+    assert!(removes_the_cookie(&headers));
+    let headers = visitor
+        .visit(|session| session.get::<u64>("n").map(drop))
+        .await
+        .unwrap();
+    assert_eq!(set_cookie(&headers), None);
+}
+
+#[tokio::test]
+async fn the_core_follows_the_formats_rule_for_duplicates() {
+    let (_, mut visitor) = site();
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+    visitor.cookie = Some(format!(
+        "__Host-session=planted; {}",
+        visitor.cookie.unwrap()
+    ));
+
+    assert_eq!(visitor.reads("n").await, Some(1));
+}
+
+fn site() -> (Arc<MemoryStore>, Visitor) {
+    let store = Arc::new(MemoryStore::new());
+    let shelf = Shelf::new(Arc::clone(&store), Lines);
+    let visitor = Visitor {
+        sessions: Sessions::new(shelf),
+        cookie: None,
+    };
+    (store, visitor)
+}
+
+fn at() -> Lookup {
+    Lookup::new(b"a key of no entropy")
+}

@@ -1,0 +1,151 @@
+//! A house with one store, watched and breakable, and visitors with a cookie each.
+
+use std::sync::Arc;
+
+use cloakroom::store::MemoryStore;
+use cloakroom::{Effects, ErrorKind, Handle, Result, Session, Sessions, SessionsBuilder};
+use cloakroom_testkit::HandClock;
+use cloakroom_testkit::wrap::{Flaky, Gate, Spy};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+pub(crate) type Watched = Spy<Gate<Broken>>;
+pub(crate) type Broken = Flaky<Arc<MemoryStore>>;
+
+pub(crate) struct House {
+    pub(crate) sessions: Sessions,
+    pub(crate) spy: Watched,
+    pub(crate) gate: Gate<Broken>,
+    pub(crate) flaky: Broken,
+    pub(crate) memory: Arc<MemoryStore>,
+    pub(crate) clock: HandClock,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    pub(crate) fn with(configure: impl FnOnce(SessionsBuilder) -> SessionsBuilder) -> Self {
+        let clock = HandClock::new();
+        let memory = Arc::new(MemoryStore::new());
+        let flaky = Flaky::new(Arc::clone(&memory));
+        let gate = Gate::new(flaky.clone());
+        let spy = Spy::new(gate.clone());
+        let builder = Sessions::builder(spy.clone())
+            .clock(clock.clone())
+            .sweep(None);
+        Self {
+            sessions: configure(builder).build().unwrap(),
+            spy,
+            gate,
+            flaky,
+            memory,
+            clock,
+        }
+    }
+
+    pub(crate) fn visitor(&self) -> Visitor {
+        Visitor {
+            sessions: self.sessions.clone(),
+            cookie: None,
+        }
+    }
+
+    /// The same visitor as another server of the site sees them: nothing there is watched or broken.
+    pub(crate) fn on_another_server(&self, visitor: &Visitor) -> Visitor {
+        let store = Arc::clone(&self.memory);
+        let sessions = Sessions::builder(store)
+            .clock(self.clock.clone())
+            .sweep(None);
+        Visitor {
+            sessions: sessions.build().unwrap(),
+            cookie: visitor.cookie.clone(),
+        }
+    }
+
+    /// A visitor for whom `n = 1` is stored, with the calls that took forgotten.
+    pub(crate) async fn guest(&self) -> Visitor {
+        let mut visitor = self.visitor();
+        visitor.visit(|session| session.set("n", 1)).await.unwrap();
+        self.spy.take();
+        visitor
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    pub(crate) sessions: Sessions,
+    /// `name=value`, as the browser would send it.
+    pub(crate) cookie: Option<String>,
+}
+
+impl Visitor {
+    /// A request, as far as the layer has seen it.
+    pub(crate) fn request(&self) -> Handle {
+        let mut headers = HeaderMap::new();
+        if let Some(cookie) = &self.cookie {
+            headers.insert(header::COOKIE, HeaderValue::from_str(cookie).unwrap());
+        }
+        self.sessions.begin(&headers)
+    }
+
+    /// A request whose handler has its session.
+    pub(crate) async fn open(&self) -> (Handle, Session) {
+        let handle = self.request();
+        let session = handle.open().await.unwrap();
+        (handle, session)
+    }
+
+    /// The end of a request with a good answer, whose cookie the browser takes.
+    pub(crate) async fn finish(&mut self, handle: &Handle) -> Result<HeaderMap> {
+        self.finish_with(handle, StatusCode::OK).await
+    }
+
+    pub(crate) async fn finish_with(
+        &mut self,
+        handle: &Handle,
+        status: StatusCode,
+    ) -> Result<HeaderMap> {
+        let effects = self.sessions.finish(handle, status).await?;
+        Ok(self.take(effects))
+    }
+
+    /// A whole request.
+    pub(crate) async fn visit(
+        &mut self,
+        handler: impl FnOnce(&Session) -> Result<()>,
+    ) -> Result<HeaderMap> {
+        let handle = self.request();
+        handler(&handle.open().await?)?;
+        self.finish(&handle).await
+    }
+
+    /// What is stored under `name`, in a request that does nothing else.
+    pub(crate) async fn reads(&self, name: &str) -> Option<u64> {
+        let (_, session) = self.open().await;
+        session.get(name).unwrap()
+    }
+
+    pub(crate) fn take(&mut self, effects: Effects) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        effects.apply(&mut headers);
+        if let Some(cookie) = set_cookie(&headers) {
+            let pair = cookie.split(';').next().unwrap().to_owned();
+            self.cookie = (!pair.ends_with('=')).then_some(pair);
+        }
+        headers
+    }
+}
+
+pub(crate) fn set_cookie(headers: &HeaderMap) -> Option<&str> {
+    let line = headers.get(header::SET_COOKIE)?;
+    Some(line.to_str().unwrap())
+}
+
+pub(crate) fn removes_the_cookie(headers: &HeaderMap) -> bool {
+    set_cookie(headers).is_some_and(|cookie| cookie.contains("=; ") && cookie.contains("Max-Age=0"))
+}
+
+pub(crate) fn kind<T: std::fmt::Debug>(outcome: Result<T>) -> ErrorKind {
+    outcome.unwrap_err().kind()
+}

@@ -1,0 +1,224 @@
+//! Keys: made by us alone, known to the browser alone.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use cloakroom::format::{Format, Own};
+use cloakroom::store::Store;
+use cloakroom::{Cookie, Key};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::house::{House, set_cookie};
+
+#[tokio::test]
+async fn what_has_not_the_form_of_a_key_is_never_looked_up_and_never_adopted() {
+    let house = House::new();
+    for junk in [
+        "",
+        " ",
+        "null",
+        "x",
+        "../../etc/passwd",
+        "a\tb",
+        "%00",
+        &"A".repeat(42),
+        &"A".repeat(1 << 20),
+    ] {
+        let mut visitor = house.visitor();
+        let pair = format!("__Host-session={junk}");
+        visitor.cookie = Some(pair.clone());
+
+        visitor.visit(|session| session.set("n", 1)).await.unwrap();
+
+        assert_ne!(visitor.cookie, Some(pair));
+        assert_eq!(visitor.cookie.unwrap().len(), "__Host-session=".len() + 43);
+    }
+    assert_eq!(house.spy.count(cloakroom_testkit::wrap::Call::Load), 0);
+}
+
+#[tokio::test]
+async fn a_key_in_other_case_or_cut_short_or_longer_opens_nothing() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let good = guest.cookie.clone().unwrap();
+    let key = good.strip_prefix("__Host-session=").unwrap();
+    let swapped: String = key
+        .chars()
+        .map(|c| {
+            if c.is_ascii_lowercase() {
+                c.to_ascii_uppercase()
+            } else {
+                c.to_ascii_lowercase()
+            }
+        })
+        .collect();
+
+    for key in [
+        swapped.as_str(),
+        &key[..42],
+        &format!("{key}A"),
+        &format!("{key}="),
+    ] {
+        let mut thief = house.visitor();
+        thief.cookie = Some(format!("__Host-session={key}"));
+        assert_eq!(thief.reads("n").await, None, "{}", key.len());
+    }
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn what_the_store_holds_opens_no_session() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let lookup = house.memory.find(&[]).await.unwrap().unwrap();
+
+    let key = guest.cookie.as_deref().unwrap().split_once('=').unwrap().1;
+    assert_eq!(
+        lookup,
+        Own::new().lookup(&Key::new(key)),
+        "the store is asked by the hash"
+    );
+    assert_ne!(lookup.as_bytes(), key.as_bytes());
+
+    let mut thief = house.visitor();
+    let as_key = data_encoding::BASE64URL_NOPAD.encode(lookup.as_bytes());
+    thief.cookie = Some(format!("__Host-session={as_key}"));
+    assert_eq!(thief.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn of_two_cookies_of_the_name_none_is_trusted() {
+    let house = House::new();
+    let victim = house.guest().await;
+    let mut attacker = house.visitor();
+    attacker
+        .visit(|session| session.set("n", 666))
+        .await
+        .unwrap();
+    let (good, planted) = (victim.cookie.clone().unwrap(), attacker.cookie.unwrap());
+
+    for both in [format!("{good}; {planted}"), format!("{planted}; {good}")] {
+        let mut browser = house.visitor();
+        browser.cookie = Some(both);
+        assert_eq!(browser.reads("n").await, None);
+    }
+    let mut twice = house.visitor();
+    twice.cookie = Some(format!("{good}; {good}"));
+    assert_eq!(twice.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_lookup() {
+    use cloakroom::ErrorKind;
+    use cloakroom_testkit::wrap::{Call, When};
+
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let house = House::new();
+    let mut keys = Vec::new();
+    let mut shown = String::new();
+    let mut remember = |visitor: &crate::house::Visitor| {
+        let cookie = visitor.cookie.clone().unwrap();
+        keys.push(cookie.split_once('=').unwrap().1.to_owned());
+    };
+
+    let mut guest = house.guest().await;
+    remember(&guest);
+    guest.visit(|session| session.log_in("ada")).await.unwrap();
+    remember(&guest);
+    for call in [
+        Call::Save,
+        Call::Rename,
+        Call::Delete,
+        Call::Load,
+        Call::Create,
+    ] {
+        house
+            .flaky
+            .fail_every(1, call, When::After, ErrorKind::Unavailable);
+        let outcome = guest.visit(|session| session.set("n", 2)).await;
+        shown += &format!("{outcome:?}");
+        let outcome = guest.visit(|session| session.cycle_key()).await;
+        shown += &format!("{outcome:?}");
+        house.flaky.heal();
+    }
+    let (handle, session) = guest.open().await;
+    shown += &format!(
+        "{handle:?} {session:?} {:?} {:?}",
+        session.key(),
+        house.sessions
+    );
+    shown += &format!(
+        "{:?}",
+        house.sessions.owned_by(&"ada".into()).await.unwrap()
+    );
+    session.flush().unwrap();
+    shown += &format!(
+        "{:?}",
+        house.sessions.finish(&handle, http::StatusCode::OK).await
+    );
+
+    shown += &log.text();
+    assert!(
+        log.text().contains("session moved to a new key"),
+        "the log is on"
+    );
+    for key in keys {
+        let lookup = Own::new().lookup(&Key::new(&key));
+        let hash = data_encoding::HEXLOWER.encode(lookup.as_bytes());
+        assert!(
+            !shown.contains(&key) && !shown.to_lowercase().contains(&hash),
+            "{shown}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn cookies_of_other_names_are_nobodys_session() {
+    let house = House::with(|builder| builder.cookie(Cookie::new("sid").plain_http()));
+    let mut guest = house.visitor();
+    let headers = guest.visit(|session| session.set("n", 1)).await.unwrap();
+    assert!(
+        set_cookie(&headers)
+            .unwrap()
+            .ends_with("; HttpOnly; SameSite=Lax")
+    );
+
+    let key = guest.cookie.clone().unwrap()["sid=".len()..].to_owned();
+    for name in ["SID", "sid2", "xsid", "%73id", "sid[]", "__Host-session"] {
+        let mut other = house.visitor();
+        other.cookie = Some(format!("{name}={key}"));
+        assert_eq!(other.reads("n").await, None, "{name}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}

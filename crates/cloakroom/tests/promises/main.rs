@@ -1,0 +1,14 @@
+//! What the library promises, against a watched and breakable store. What a store promises is in the testkit.
+
+mod house;
+
+mod adapters;
+mod expiry;
+mod formats;
+mod keys;
+mod lifecycle;
+mod owners;
+mod peers;
+mod races;
+mod sweeping;
+mod vocabulary;

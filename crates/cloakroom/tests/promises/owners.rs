@@ -1,0 +1,130 @@
+//! A user's sessions: listed by tag, ended one by one or all at once.
+
+use cloakroom::{Owner, Session, Sessions};
+
+use crate::house::{House, Visitor};
+
+#[tokio::test]
+async fn a_users_sessions_are_listed_with_what_a_page_shows_and_nothing_that_opens_one() {
+    let house = House::new();
+    let mut phone = logged_in(&house, "ada").await;
+    let _laptop = logged_in(&house, "ada").await;
+    let _other = logged_in(&house, "grace").await;
+    house.clock.advance(std::time::Duration::from_secs(60));
+    phone
+        .visit(|session| session.set_label("a phone"))
+        .await
+        .unwrap();
+
+    let listed = house.sessions.owned_by(&ada()).await.unwrap();
+
+    assert_eq!(listed.len(), 2);
+    assert_eq!(
+        listed[0].label.as_deref(),
+        Some("a phone"),
+        "the newest activity comes first"
+    );
+    assert!(listed[0].touched > listed[1].touched && listed[0].created == listed[1].created);
+    let (_, session) = phone.open().await;
+    assert_eq!(Some(listed[0].tag), session.tag());
+    assert!(!phone.cookie.unwrap().contains(&listed[0].tag.to_string()));
+}
+
+#[tokio::test]
+async fn one_is_ended_by_its_tag_and_only_by_its_owner() {
+    let house = House::new();
+    let phone = logged_in(&house, "ada").await;
+    let laptop = logged_in(&house, "ada").await;
+    let tag = tag(&phone).await;
+
+    assert!(!house.sessions.end(&"grace".into(), &tag).await.unwrap());
+    assert!(house.sessions.end(&ada(), &tag).await.unwrap());
+    assert!(!house.sessions.end(&ada(), &tag).await.unwrap());
+
+    assert_eq!(owner(&phone).await, None);
+    assert_eq!(owner(&laptop).await, Some(ada()));
+}
+
+#[tokio::test]
+async fn all_others_are_ended_and_this_one_stays() {
+    let house = House::new();
+    let this = logged_in(&house, "ada").await;
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        others.push(logged_in(&house, "ada").await);
+    }
+    let grace = logged_in(&house, "grace").await;
+
+    let ended = house
+        .sessions
+        .end_others(&ada(), &tag(&this).await)
+        .await
+        .unwrap();
+
+    assert_eq!(ended, 3);
+    assert_eq!(owner(&this).await, Some(ada()));
+    for other in &others {
+        assert_eq!(owner(other).await, None);
+    }
+    assert_eq!(house.sessions.end_all(&ada()).await.unwrap(), 1);
+    assert_eq!(owner(&this).await, None);
+    assert_eq!(owner(&grace).await, Some("grace".into()));
+}
+
+#[tokio::test]
+async fn a_session_that_is_given_a_new_key_meanwhile_is_ended_at_its_new_place() {
+    use cloakroom_testkit::wrap::{Call, When};
+
+    let house = House::new();
+    let mut phone = logged_in(&house, "ada").await;
+    house.gate.close(When::After, Call::OwnedBy);
+    let sessions = house.sessions.clone();
+    let ending = tokio::spawn(async move { sessions.end_all(&ada()).await });
+    house.gate.reached(When::After, Call::OwnedBy, 1).await;
+
+    phone.visit(Session::cycle_key).await.unwrap();
+    house.gate.open(When::After, Call::OwnedBy);
+
+    assert!(ending.await.unwrap().is_ok());
+    assert_eq!(owner(&phone).await, None);
+}
+
+#[tokio::test]
+async fn expired_sessions_are_not_listed() {
+    let house = House::new();
+    logged_in(&house, "ada").await;
+    house
+        .clock
+        .advance(std::time::Duration::from_secs(1_209_600));
+
+    assert_eq!(house.sessions.owned_by(&ada()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn several_sessions_and_stores_do_not_know_each_other() {
+    let (one, other) = (House::new(), House::new());
+    let mut browser = logged_in(&one, "ada").await;
+
+    let elsewhere: Sessions = other.sessions.clone();
+    browser.sessions = elsewhere;
+
+    assert_eq!(owner(&browser).await, None);
+}
+
+async fn logged_in(house: &House, user: &str) -> Visitor {
+    let mut visitor = house.visitor();
+    visitor.visit(|session| session.log_in(user)).await.unwrap();
+    visitor
+}
+
+async fn tag(visitor: &Visitor) -> cloakroom::Tag {
+    visitor.open().await.1.tag().unwrap()
+}
+
+async fn owner(visitor: &Visitor) -> Option<Owner> {
+    visitor.open().await.1.owner()
+}
+
+fn ada() -> Owner {
+    "ada".into()
+}

@@ -1,0 +1,283 @@
+//! Defects found in the released versions of other session libraries, each as a promise kept here.
+
+use axum::Router;
+use axum::routing::get;
+use cloakroom::store::{Outcome, Store};
+use cloakroom::{Error, ErrorKind, Expiry, Session};
+use cloakroom_testkit::Browser;
+use cloakroom_testkit::wrap::{Call, When};
+use http::StatusCode;
+
+use crate::house::{House, set_cookie};
+
+/// tower-sessions 0.15: the id of a flushed session is used again by what is inserted next.
+#[tokio::test]
+async fn what_is_set_after_a_flush_gets_a_new_key() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let before = guest.cookie.clone();
+
+    guest
+        .visit(|session| session.flush().and_then(|()| session.set("flash", 1)))
+        .await
+        .unwrap();
+
+    assert_ne!(guest.cookie, before);
+}
+
+/// tower-sessions 0.15 and most others: saving is an upsert, so a slow request undoes a logout.
+#[tokio::test]
+async fn a_logout_is_never_undone_by_a_slower_request() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let (slow, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    guest.clone().visit(Session::flush).await.unwrap();
+    let _ = guest.finish(&slow).await;
+
+    assert!(house.memory.is_empty());
+    assert_eq!(guest.reads("n").await, None);
+}
+
+/// tower-sessions 0.15, actix-session, pavex, Django: the last writer wins over the whole record.
+#[tokio::test]
+async fn parallel_writes_of_different_items_are_both_kept() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let (slow, session) = guest.open().await;
+    session.set("a", 1).unwrap();
+    guest.visit(|session| session.set("b", 2)).await.unwrap();
+    guest.finish(&slow).await.unwrap();
+
+    assert_eq!(
+        (guest.reads("a").await, guest.reads("b").await),
+        (Some(1), Some(2))
+    );
+}
+
+/// tower-sessions 0.15: `set_expiry` holds for one response only.
+#[tokio::test]
+async fn an_expiry_is_still_there_after_the_next_change() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let hour = std::time::Duration::from_secs(3_600);
+
+    guest
+        .visit(|session| session.set_expiry(Expiry::Idle(hour)))
+        .await
+        .unwrap();
+    let headers = guest.visit(|session| session.set("n", 2)).await.unwrap();
+
+    assert!(set_cookie(&headers).unwrap().contains("Max-Age=3600;"));
+}
+
+/// tower-sessions 0.15: after `cycle_id` and a 5xx the browser holds an id that is gone.
+#[tokio::test]
+async fn a_new_key_and_a_5xx_do_not_lose_the_session() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let (handle, session) = guest.open().await;
+    session.cycle_key().unwrap();
+    guest
+        .finish_with(&handle, StatusCode::INTERNAL_SERVER_ERROR)
+        .await
+        .unwrap();
+
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+/// tower-sessions 0.15 and every library at some time: the browser keeps the cookie that was to be removed.
+#[tokio::test]
+async fn a_logout_removes_the_cookie_from_a_browser_that_goes_by_the_rules() {
+    let house = House::new();
+    let browser = browser(&house);
+    browser.get("/").await;
+    assert_eq!(browser.cookies().len(), 1);
+
+    browser.get("/logout").await;
+
+    assert_eq!(browser.dropped(), [""; 0]);
+    assert_eq!(browser.cookies().len(), 0);
+}
+
+/// tower-sessions 0.15 and every other: no `Vary`, so a cache shows one visitor's page to the next.
+#[tokio::test]
+async fn a_page_that_looked_at_the_session_varies_on_the_cookie() {
+    let house = House::new();
+
+    assert_eq!(
+        browser(&house).get("/peek").await.header("vary"),
+        Some("Cookie")
+    );
+}
+
+/// actix-session 0.11: `update` is persisted by the first request only, so its own counter sticks at 2.
+#[tokio::test]
+async fn an_update_is_persisted_by_every_request() {
+    let house = House::new();
+    let browser = browser(&house);
+
+    for visit in 1..=5 {
+        assert_eq!(browser.get("/").await.text(), visit.to_string());
+    }
+}
+
+/// actix-session 0.11: a stale request after a logout stores the old state under a fresh id.
+#[tokio::test]
+async fn a_stale_request_after_a_logout_gets_no_fresh_key_either() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let (slow, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    guest.clone().visit(Session::flush).await.unwrap();
+    let outcome = guest.finish(&slow).await;
+
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Interrupted);
+    assert_eq!(house.spy.count(Call::Create), 0);
+}
+
+/// axum_session 0.22: after an error on load a blank session is stored over the good one.
+#[tokio::test]
+async fn a_store_that_fails_for_a_moment_costs_no_data() {
+    let house = House::new();
+    let browser = browser(&house);
+    browser.get("/").await;
+    house
+        .flaky
+        .fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
+
+    assert_eq!(
+        browser.get("/").await.status,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    assert_eq!(browser.get("/").await.text(), "2");
+}
+
+/// axum_session 0.22: an id that the client made up is adopted.
+#[tokio::test]
+async fn a_key_that_the_client_made_up_is_never_adopted() {
+    let house = House::new();
+    let browser = browser(&house);
+    let made_up = "A".repeat(43);
+    browser.receive(&format!("__Host-session={made_up}; Secure; Path=/"));
+
+    browser.get("/").await;
+
+    assert_ne!(browser.cookie("__Host-session").unwrap().value, made_up);
+}
+
+/// axum_session 0.22: by default the cookie is neither `Secure` nor hard to guess.
+#[tokio::test]
+async fn the_default_cookie_is_as_safe_as_a_cookie_can_be() {
+    let house = House::new();
+    let browser = browser(&house);
+
+    let page = browser.get("/").await;
+
+    let cookie = page.header("set-cookie").unwrap();
+    for attribute in [
+        "__Host-",
+        "; Secure",
+        "; HttpOnly",
+        "; SameSite=Lax",
+        "; Path=/",
+    ] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+}
+
+/// pavex_session 0.2: removing an item of a loaded session is not saved.
+#[tokio::test]
+async fn a_removal_is_saved() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    guest
+        .visit(|session| session.remove::<u64>("n").map(drop))
+        .await
+        .unwrap();
+
+    assert_eq!(guest.reads("n").await, None);
+}
+
+/// pavex_session 0.2: on PostgreSQL `create` answers `Ok` although the id was taken.
+#[tokio::test]
+async fn a_create_on_a_taken_key_is_told_and_another_key_is_drawn() {
+    let house = House::new();
+    house.flaky.stale_next(Call::Create, 1);
+    let guest = house.guest().await;
+
+    assert_eq!(guest.reads("n").await, Some(1));
+    let lookup = house.memory.find(&[]).await.unwrap().unwrap();
+    let entry = house.memory.load(&lookup).await.unwrap().unwrap();
+    let again = cloakroom::store::Draft {
+        data: entry.data,
+        meta: entry.meta,
+        version: entry.version,
+    };
+    assert_eq!(
+        house.memory.create(&lookup, &again).await.unwrap(),
+        Outcome::Stale
+    );
+}
+
+/// cot 0.7: sessions in the database and in files never expire on the server.
+#[tokio::test]
+async fn a_stolen_key_does_not_live_for_ever_whatever_the_store_does() {
+    let house = House::new();
+    let guest = house.guest().await;
+
+    house
+        .clock
+        .advance(std::time::Duration::from_secs(14 * 86_400));
+
+    assert_eq!(house.memory.len(), 1, "nothing was swept");
+    assert_eq!(guest.reads("n").await, None);
+}
+
+/// salvo-session 1.1: after `regenerate` the old id goes on working.
+#[tokio::test]
+async fn an_old_key_is_dead_as_soon_as_there_is_a_new_one() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let old = guest.clone();
+
+    guest.visit(Session::cycle_key).await.unwrap();
+
+    assert_eq!(old.reads("n").await, None);
+    assert_eq!(house.memory.len(), 1);
+}
+
+/// salvo-session 1.1, Laravel: every visitor and every bot gets a row and a cookie.
+#[tokio::test]
+async fn a_visitor_for_whom_nothing_is_stored_gets_neither_entry_nor_cookie() {
+    let house = House::new();
+    let browser = browser(&house);
+
+    for path in ["/peek", "/logout", "/nowhere"] {
+        assert!(browser.get(path).await.header("set-cookie").is_none());
+    }
+    assert!(house.memory.is_empty());
+}
+
+fn browser(house: &House) -> Browser<Router> {
+    let app = Router::new()
+        .route(
+            "/",
+            get(async |session: Session| {
+                let visits = session.update("num_visits", |n: &mut u64| *n += 1)?;
+                Ok::<_, Error>(visits.to_string())
+            }),
+        )
+        .route(
+            "/peek",
+            get(async |session: Session| session.len().to_string()),
+        )
+        .route("/logout", get(async |session: Session| session.flush()))
+        .layer(house.sessions.layer());
+    Browser::https(app).clock(&house.clock)
+}

@@ -1,0 +1,201 @@
+//! Parallel requests of one visitor.
+
+use std::sync::Arc;
+
+use cloakroom::{ErrorKind, Session};
+use cloakroom_testkit::wrap::{Call, When};
+use http::StatusCode;
+use tokio::task::JoinSet;
+
+use crate::house::House;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_parallel_increments_of_one_session_all_land() {
+    let house = House::new();
+    let guest = house.guest().await;
+    // All load before the first saves: the worst that can happen.
+    house.gate.close(When::Before, Call::Save);
+
+    let mut requests = JoinSet::new();
+    for _ in 0..1_000 {
+        let mut visitor = guest.clone();
+        requests.spawn(async move {
+            visitor
+                .visit(|session| session.update("n", |n: &mut u64| *n += 1).map(drop))
+                .await
+                .unwrap();
+        });
+    }
+    house.gate.reached(When::Before, Call::Save, 1_000).await;
+    house.gate.open(When::Before, Call::Save);
+    requests.join_all().await;
+
+    assert_eq!(guest.reads("n").await, Some(1_001));
+    let saves = house.spy.count(Call::Save);
+    assert!(
+        saves <= 2_000,
+        "in turns, each wins at its second try at the latest: {saves}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn edits_of_different_items_never_collide() {
+    let house = House::new();
+    let guest = house.guest().await;
+
+    let mut requests = JoinSet::new();
+    for nth in 0..100_u64 {
+        let mut visitor = guest.clone();
+        requests.spawn(async move {
+            visitor
+                .visit(|session| session.set(format!("item {nth}"), nth))
+                .await
+                .unwrap();
+        });
+    }
+    requests.join_all().await;
+
+    let (_, session) = guest.open().await;
+    assert_eq!(session.len(), 101);
+    assert_eq!(session.get("item 42").unwrap(), Some(42_u64));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_on_one_store_lose_nothing_either() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let other = house.on_another_server(&guest);
+
+    let mut requests = JoinSet::new();
+    for server in [&guest, &other] {
+        for _ in 0..200 {
+            let mut visitor = server.clone();
+            requests.spawn(async move {
+                visitor
+                    .visit(|session| session.update("n", |n: &mut u64| *n += 1).map(drop))
+                    .await
+                    .unwrap();
+            });
+        }
+    }
+    requests.join_all().await;
+
+    assert_eq!(guest.reads("n").await, Some(401));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logout_beats_everything_that_is_under_way() {
+    let house = House::new();
+    let guest = house.guest().await;
+    house.gate.close(When::Before, Call::Save);
+    house.gate.close(When::Before, Call::Rename);
+
+    let mut requests = JoinSet::new();
+    for nth in 0..50 {
+        let mut visitor = guest.clone();
+        requests.spawn(async move {
+            let outcome = visitor
+                .visit(|session| match nth % 2 {
+                    0 => session.set("n", 2),
+                    _ => session.cycle_key(),
+                })
+                .await;
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Interrupted);
+        });
+    }
+    house.gate.reached(When::Before, Call::Save, 25).await;
+    house.gate.reached(When::Before, Call::Rename, 25).await;
+    guest.clone().visit(Session::flush).await.unwrap();
+    house.gate.open(When::Before, Call::Save);
+    house.gate.open(When::Before, Call::Rename);
+    requests.join_all().await;
+
+    assert!(house.memory.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_parallel_logins_each_has_a_session_and_none_is_on_the_old_key() {
+    let house = House::new();
+    let guest = house.guest().await;
+    house.gate.close(When::Before, Call::Rename);
+
+    let mut logins = JoinSet::new();
+    for _ in 0..10 {
+        let mut visitor = guest.clone();
+        logins.spawn(async move {
+            visitor
+                .visit(|session| session.log_in("ada"))
+                .await
+                .unwrap();
+            visitor
+        });
+    }
+    house.gate.reached(When::Before, Call::Rename, 10).await;
+    house.gate.open(When::Before, Call::Rename);
+    let browsers = logins.join_all().await;
+
+    assert_eq!(guest.reads("n").await, None);
+    let mut with_the_items = 0;
+    for browser in &browsers {
+        let (_, session) = browser.open().await;
+        assert_eq!(session.owner(), Some("ada".into()));
+        with_the_items += session.len();
+    }
+    assert_eq!(with_the_items, 1, "the session itself moved once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clones_of_one_session_may_be_edited_and_saved_at_once() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+
+    let mut tasks = JoinSet::new();
+    for _ in 0..50 {
+        let session = session.clone();
+        tasks.spawn(async move {
+            session.update("n", |n: &mut u64| *n += 1).unwrap();
+            session.save().await.unwrap();
+        });
+    }
+    tasks.join_all().await;
+    guest.finish(&handle).await.unwrap();
+
+    assert_eq!(guest.reads("n").await, Some(51));
+}
+
+#[tokio::test]
+async fn many_opens_of_one_request_load_once() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let handle = Arc::new(guest.request());
+
+    let mut opens = JoinSet::new();
+    for _ in 0..10 {
+        let handle = Arc::clone(&handle);
+        opens.spawn(async move { handle.open().await.unwrap().set("n", 2).unwrap() });
+    }
+    opens.join_all().await;
+    guest
+        .sessions
+        .finish(&handle, StatusCode::OK)
+        .await
+        .unwrap();
+
+    assert_eq!(house.spy.take(), [Call::Load, Call::Save]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn losing_for_ever_is_an_error_after_a_bounded_number_of_tries() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    house.flaky.stale_next(Call::Save, usize::MAX);
+
+    let outcome = guest.visit(|session| session.set("n", 2)).await;
+
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(
+        ErrorKind::Conflict.status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+}

@@ -1,0 +1,254 @@
+//! Django's vocabulary, in Rust's manners.
+
+use std::collections::BTreeMap;
+
+use cloakroom::{ErrorKind, Item, Session};
+
+use crate::house::{House, kind};
+
+const VISITS: Item<u64> = Item::new("num_visits");
+const THEME: Item<String> = Item::new("theme");
+
+#[tokio::test]
+async fn typed_and_plain_names_reach_the_same_item() {
+    let session = blank();
+
+    session.set(VISITS, 3).unwrap();
+    session.set("theme", "dark").unwrap();
+
+    let visits: Option<u64> = session.get("num_visits").unwrap();
+    assert_eq!(visits, Some(3));
+    assert_eq!(session.get(THEME).unwrap().as_deref(), Some("dark"));
+    assert_eq!(
+        session.get::<u64>(&String::from("num_visits")).unwrap(),
+        Some(3)
+    );
+}
+
+#[tokio::test]
+async fn get_or_and_get_or_default_fill_in_for_what_is_not_there() {
+    let session = blank();
+
+    assert_eq!(session.get(VISITS).unwrap(), None);
+    assert_eq!(session.get_or(VISITS, 7).unwrap(), 7);
+    assert_eq!(session.get_or_default(VISITS).unwrap(), 0);
+    assert!(session.is_empty(), "and store nothing");
+}
+
+#[tokio::test]
+async fn set_default_keeps_what_is_there() {
+    let session = blank();
+
+    assert_eq!(session.set_default(VISITS, 5).unwrap(), 5);
+    assert_eq!(session.set_default(VISITS, 9).unwrap(), 5);
+    assert_eq!(session.get(VISITS).unwrap(), Some(5));
+}
+
+#[tokio::test]
+async fn update_starts_from_the_default_and_gives_back_the_new_value() {
+    let session = blank();
+
+    assert_eq!(session.update(VISITS, |n| *n += 1).unwrap(), 1);
+    assert_eq!(session.update(VISITS, |n| *n += 1).unwrap(), 2);
+    let list = session.update("cart", |cart: &mut BTreeMap<String, u8>| {
+        cart.insert("Emma".into(), 1);
+    });
+    assert_eq!(list.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_update_may_use_the_session_itself() {
+    let session = blank();
+
+    let inner = session.clone();
+    session
+        .update(VISITS, move |n| {
+            *n += 1;
+            inner.set("from within", *n).expect("no lock is held");
+        })
+        .unwrap();
+
+    assert_eq!(session.get("from within").unwrap(), Some(1));
+}
+
+#[tokio::test]
+async fn an_update_that_fights_itself_over_its_item_is_an_error_and_does_not_hang() {
+    let session = blank();
+
+    let inner = session.clone();
+    let outcome = session.update(VISITS, move |n| {
+        inner
+            .update(VISITS, |n| *n += 1)
+            .expect("this one is alone");
+        *n += 1;
+    });
+
+    assert_eq!(kind(outcome), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn an_update_that_panics_leaves_the_session_as_it_was() {
+    let session = blank();
+    session.set(VISITS, 1).unwrap();
+
+    let inner = session.clone();
+    let panicked = tokio::spawn(async move {
+        let _ = inner.update(VISITS, |_| panic!("in the caller's code"));
+    });
+
+    assert!(panicked.await.unwrap_err().is_panic());
+    assert_eq!(session.get(VISITS).unwrap(), Some(1));
+    assert_eq!(session.update(VISITS, |n| *n += 1).unwrap(), 2);
+}
+
+#[tokio::test]
+async fn remove_gives_back_the_value() {
+    let session = blank();
+    session.set(VISITS, 3).unwrap();
+
+    assert_eq!(session.remove(VISITS).unwrap(), Some(3));
+    assert_eq!(session.remove(VISITS).unwrap(), None);
+    assert!(!session.contains(VISITS));
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_an_error_that_names_the_item_and_not_the_value() {
+    let session = blank();
+    session.set("theme", "a secret").unwrap();
+
+    for outcome in [
+        session.get::<u64>("theme").map(drop),
+        session.update("theme", |n: &mut u64| *n += 1).map(drop),
+        session.remove::<u64>("theme").map(drop),
+        session.set_default("theme", 1_u64).map(drop),
+    ] {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadValue);
+        let text = format!("{error:#} {error:?}");
+        assert!(text.contains("`theme`") && text.contains("u64"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+    assert_eq!(session.get(THEME).unwrap().as_deref(), Some("a secret"));
+    assert!(
+        session.discard("theme").unwrap(),
+        "anything can be discarded"
+    );
+}
+
+#[tokio::test]
+async fn what_has_no_json_form_is_an_error_and_changes_nothing() {
+    let session = blank();
+    let no_json = BTreeMap::from([((1, 2), 3)]);
+
+    assert_eq!(kind(session.set("map", no_json)), ErrorKind::BadValue);
+    assert!(!session.is_modified());
+}
+
+#[tokio::test]
+async fn items_are_in_the_order_in_which_they_were_first_set() {
+    let session = blank();
+    for name in ["c", "a", "b"] {
+        session.set(name, 1).unwrap();
+    }
+    session.set("c", 2).unwrap();
+    session.discard("a").unwrap();
+    session.set("a", 3).unwrap();
+
+    assert_eq!(session.names(), ["c", "b", "a"]);
+    let items: Vec<(String, u64)> = session
+        .iter()
+        .map(|(name, value)| (name, value.get().unwrap()))
+        .collect();
+    assert_eq!(items, [("c".into(), 2), ("b".into(), 1), ("a".into(), 3)]);
+    assert_eq!(session.len(), 3);
+    session.clear().unwrap();
+    assert!(session.is_empty());
+}
+
+#[tokio::test]
+async fn is_new_is_modified_and_is_accessed_say_what_happened() {
+    let house = House::new();
+    let session = blank();
+    assert!(session.is_new() && !session.is_modified() && !session.is_accessed());
+
+    assert!(!session.contains(VISITS));
+    assert!(!session.discard("nothing").unwrap());
+    assert!(
+        session.is_accessed() && !session.is_modified(),
+        "removing nothing changes nothing"
+    );
+
+    session.set(VISITS, 1).unwrap();
+    assert!(session.is_modified());
+    session.save().await.unwrap();
+    assert!(!session.is_new() && !session.is_modified());
+
+    let mut guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    assert!(!session.is_new() && !session.is_accessed());
+    session.set("n", 1).unwrap();
+    assert!(
+        session.is_modified(),
+        "as in Django, also with an equal value"
+    );
+    guest.finish(&handle).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_test_cookie_works_in_the_next_request_of_a_browser_that_takes_cookies() {
+    let house = House::new();
+    let mut visitor = house.visitor();
+
+    visitor.visit(Session::set_test_cookie).await.unwrap();
+    let (handle, session) = visitor.open().await;
+    assert!(session.test_cookie_worked());
+    session.delete_test_cookie().unwrap();
+    visitor.finish(&handle).await.unwrap();
+
+    assert!(!visitor.open().await.1.test_cookie_worked());
+    assert!(!house.visitor().open().await.1.test_cookie_worked());
+}
+
+#[tokio::test]
+async fn a_session_is_opened_by_key_or_by_tag_outside_of_any_request() {
+    let house = House::new();
+    let mut ada = house.guest().await;
+    ada.visit(|session| session.log_in("ada")).await.unwrap();
+    let (_, session) = ada.open().await;
+    let (key, tag) = (session.key().unwrap(), session.tag().unwrap());
+
+    let job = house.sessions.open(&key).await.unwrap().unwrap();
+    job.update("n", |n: &mut u64| *n += 1).unwrap();
+    job.save().await.unwrap();
+    let socket = house.sessions.open_tagged(&tag).await.unwrap().unwrap();
+    socket.update("n", |n: &mut u64| *n += 1).unwrap();
+    socket.save().await.unwrap();
+
+    assert_eq!(ada.reads("n").await, Some(3));
+    assert!(socket.key().is_none(), "a tag does not lead to the key");
+    assert_eq!(kind(socket.cycle_key()), ErrorKind::Unsupported);
+    assert_eq!(kind(socket.log_in("grace")), ErrorKind::Unsupported);
+    socket.flush().unwrap();
+    socket.save().await.unwrap();
+    assert!(house.sessions.open(&key).await.unwrap().is_none());
+    assert!(house.sessions.open_tagged(&tag).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn too_much_is_an_error_that_says_how_much_and_saves_nothing() {
+    let house = House::with(|builder| builder.max_size(100));
+    let mut guest = house.guest().await;
+
+    let outcome = guest
+        .visit(|session| session.set("large", "x".repeat(100)))
+        .await;
+
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(error.to_string().contains("of 100;"), "{error}");
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+fn blank() -> Session {
+    House::new().sessions.start()
+}
