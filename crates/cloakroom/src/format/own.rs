@@ -198,6 +198,7 @@ const MAX_ITEMS: usize = 1 << 20;
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::{collection, option};
 
     use super::*;
 
@@ -314,12 +315,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_panic(data: Vec<u8>) {
+        fn no_bytes_panic(data in collection::vec(any::<u8>(), 0..200)) {
             let _ = Own::new().decode(&Bytes::from(data));
         }
 
         #[test]
-        fn what_was_written_is_read(items: std::collections::BTreeMap<String, Vec<Option<String>>>) {
+        fn what_was_written_is_read(
+            items in collection::btree_map(".{0,8}", collection::vec(option::of(".{0,8}"), 0..3), 0..5),
+        ) {
             let mut contents = Contents::default();
             for (name, value) in &items {
                 contents.state.set(name.clone().into(), Value::of(value).unwrap());

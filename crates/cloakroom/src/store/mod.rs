@@ -56,8 +56,9 @@ pub trait Store: Send + Sync + 'static {
     /// Makes sure that there is no entry at `at`.
     fn delete(&self, at: &Lookup) -> impl Future<Output = Result<()>> + Send;
 
-    /// Moves the entry from `from` to `to`, with new contents, if it still has the version `seen` and `to` is free;
-    /// else [`Stale`](Outcome::Stale). After a crash there is the old entry or the new one.
+    /// Moves the entry from `from` to `to`, with new contents, if it still has the version `seen` and `to` is free
+    /// (which `from` itself is not); else [`Stale`](Outcome::Stale). After a crash there is the old entry or the new
+    /// one.
     ///
     /// The provided method creates the new entry, compares and deletes the old one, and takes the new one back if
     /// the comparison failed. Nobody knows `to` yet, so an entry there is invisible; a store that can move an entry
@@ -90,8 +91,8 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// Writes the times of `meta` to the entry at `at` if it still has the version `seen`; else
-    /// [`Stale`](Outcome::Stale). Data and version stay as they are.
+    /// Writes `touched` and `expires` of `meta` to the entry at `at` if it still has the version `seen`; else
+    /// [`Stale`](Outcome::Stale). Everything else stays as it is, the version too.
     fn touch(
         &self,
         at: &Lookup,
@@ -114,7 +115,7 @@ pub trait Store: Send + Sync + 'static {
         async { Err(unsupported("listing the sessions of an owner")) }
     }
 
-    /// The lookup that begins with these bytes, if there is exactly one.
+    /// The 32-byte lookup that begins with these bytes, if there is exactly one.
     fn find(&self, prefix: &[u8]) -> impl Future<Output = Result<Option<Lookup>>> + Send {
         let _ = prefix;
         async { Err(unsupported("finding a session by its tag")) }
@@ -186,8 +187,9 @@ pub struct Draft {
     pub data: Bytes,
     /// The session's own facts.
     pub meta: Meta,
-    /// Drawn anew for each draft. A store that has no versions of its own keeps this one: an answer that got lost
-    /// can then be told from a save that did not happen.
+    /// Drawn anew for each draft. A store that has no versions of its own keeps this one: if an answer gets lost, the
+    /// core can then tell a save that happened from one that did not. With versions of the store's own making it
+    /// cannot, and the visitor is asked to try again.
     pub version: Version,
 }
 
@@ -298,7 +300,8 @@ pub struct Owned {
 /// What a store promises: printed in the README's table, and tested.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Guarantees {
-    /// `save` compares and writes in one step, so no edit is lost.
+    /// `save`, `touch` and `rename` compare and write in one step, so no edit is lost. Without it they may write
+    /// over a newer version, but still never create.
     pub compares: bool,
     /// A deleted entry is gone for everybody.
     pub revokes: bool,

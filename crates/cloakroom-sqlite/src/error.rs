@@ -1,0 +1,157 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloakroom::{Error, ErrorKind};
+use rusqlite::ErrorCode;
+
+use crate::Builder;
+
+/// Why a call was not done; one cause may have failed a whole group of them.
+pub(crate) type Cause = Arc<rusqlite::Error>;
+
+/// The error of a call that SQLite refused.
+pub(crate) fn refused(doing: &'static str, waited: Duration, cause: Cause) -> Error {
+    let (kind, why) = explain(&cause, waited);
+    Error::new(kind, format!("{doing}: {why}")).with_source(cause)
+}
+
+/// The error of a call that got no answer: the thread that had it panicked or is gone.
+pub(crate) fn lost(doing: &'static str) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        format!(
+            "{doing}: the thread that should have done it panicked; its message is on the standard error"
+        ),
+    )
+}
+
+/// The error of a call that was not even queued.
+pub(crate) fn overrun(doing: &'static str, waiting: usize) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        format!(
+            "{doing}: {waiting} calls are waiting already; the disk is too slow or the database is locked"
+        ),
+    )
+}
+
+/// The error of a file that cannot be opened.
+pub(crate) fn opening(options: &Builder, cause: rusqlite::Error) -> Error {
+    let folder = options
+        .path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let (kind, why) = match cause.sqlite_error_code() {
+        Some(ErrorCode::CannotOpen) if folder.is_some_and(|folder| !folder.exists()) => (
+            ErrorKind::Unavailable,
+            "its folder does not exist; create it".into(),
+        ),
+        Some(ErrorCode::CannotOpen) => (
+            ErrorKind::Unavailable,
+            "it cannot be opened or created; this process needs to read and write the file and its folder".into(),
+        ),
+        Some(ErrorCode::NotADatabase) => (
+            ErrorKind::Config,
+            "it is not an SQLite database, or it is encrypted; name another file".into(),
+        ),
+        _ => explain(&cause, options.busy_timeout),
+    };
+    let path = options.path.display();
+    Error::new(kind, format!("opening the SQLite database {path}: {why}")).with_source(cause)
+}
+
+/// Whether a lock was in the way.
+pub(crate) fn is_busy(cause: &rusqlite::Error) -> bool {
+    matches!(
+        cause.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+/// What went wrong and what to do about it.
+fn explain(cause: &rusqlite::Error, waited: Duration) -> (ErrorKind, String) {
+    if is_busy(cause) {
+        let why = format!(
+            "another process kept the database locked for {}; raise busy_timeout or find the long transaction",
+            in_words(waited)
+        );
+        return (ErrorKind::Unavailable, why);
+    }
+    let (kind, why) = match cause {
+        rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::Utf8Error(..) => (
+            ErrorKind::Corrupt,
+            "the row holds what this store never writes; something else has changed it",
+        ),
+        rusqlite::Error::ToSqlConversionFailure(_) => (
+            ErrorKind::Unsupported,
+            "the draft's version is not a number; make it with `Version::random`",
+        ),
+        _ => match cause.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => (ErrorKind::Full, "the disk is full; free some space"),
+            Some(ErrorCode::TooBig) => (
+                ErrorKind::TooLarge,
+                "the entry is larger than SQLite's rows can be",
+            ),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (
+                ErrorKind::Unavailable,
+                "the database is read-only; make the file and its folder writable",
+            ),
+            Some(ErrorCode::SystemIoFailure) => (
+                ErrorKind::Unavailable,
+                "the file could not be read or written; check the disk",
+            ),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (
+                ErrorKind::Unavailable,
+                "the database file is damaged; restore it from a backup",
+            ),
+            _ => (ErrorKind::Unavailable, "SQLite refused; the cause says why"),
+        },
+    };
+    (kind, why.into())
+}
+
+fn in_words(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{} s", duration.as_secs()),
+        _ => format!("{} ms", duration.as_millis()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn every_error_says_what_was_being_done_what_went_wrong_and_what_to_do() {
+        let error = |code| {
+            let cause = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            refused(
+                "saving a session in SQLite",
+                Duration::from_millis(5_000),
+                Arc::new(cause),
+            )
+        };
+
+        let busy = error(ffi::SQLITE_BUSY);
+        assert_eq!(
+            busy.to_string(),
+            "saving a session in SQLite: another process kept the database locked for 5 s; \
+             raise busy_timeout or find the long transaction"
+        );
+        assert!(busy.source().is_some());
+        assert_eq!(busy.kind(), ErrorKind::Unavailable);
+        assert_eq!(error(ffi::SQLITE_FULL).kind(), ErrorKind::Full);
+        assert_eq!(error(ffi::SQLITE_TOOBIG).kind(), ErrorKind::TooLarge);
+        assert_eq!(
+            error(ffi::SQLITE_IOERR_WRITE).kind(),
+            ErrorKind::Unavailable
+        );
+        assert_eq!(error(ffi::SQLITE_CORRUPT).kind(), ErrorKind::Unavailable);
+    }
+}

@@ -1,0 +1,172 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cloakroom::{Error, ErrorKind, Result};
+
+use crate::SqliteStore;
+
+/// The options of a [`SqliteStore`]; made by [`SqliteStore::builder`].
+///
+/// # Examples
+/// ```
+/// use cloakroom_sqlite::{SqliteStore, Synchronous};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("site.sqlite");
+/// let staff = SqliteStore::builder(&path).table("staff_session").open()?;
+/// let visitors = SqliteStore::builder(&path).synchronous(Synchronous::Normal).open()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    pub(crate) path: PathBuf,
+    pub(crate) table: String,
+    pub(crate) readers: usize,
+    pub(crate) synchronous: Synchronous,
+    pub(crate) busy_timeout: Duration,
+}
+
+impl Builder {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            table: String::from("cloakroom_session"),
+            readers: 2,
+            synchronous: Synchronous::default(),
+            busy_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// How many threads load sessions; 2 by default, 1 to 64.
+    ///
+    /// Each is one thread with one connection and its page cache of up to 2 MB. A load takes some ten microseconds,
+    /// so two threads serve more requests than most machines can; more help when the file is larger than memory.
+    pub fn readers(mut self, readers: usize) -> Self {
+        self.readers = readers;
+        self
+    }
+
+    /// What a commit waits for; [`Synchronous::Full`] by default.
+    pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.synchronous = synchronous;
+        self
+    }
+
+    /// How long a call waits while another process, or another part of this one, keeps the database locked; 5 s by
+    /// default.
+    ///
+    /// A save that comes while another one is already waiting may wait twice as long. Let the timeout of the
+    /// session layer be the longer one: its error knows less.
+    pub fn busy_timeout(mut self, busy_timeout: Duration) -> Self {
+        self.busy_timeout = busy_timeout;
+        self
+    }
+
+    /// The table that the sessions are in; `cloakroom_session` by default.
+    ///
+    /// Session layers with different tables share a file and never see each other's sessions. A name is a letter or
+    /// `_`, then up to 62 letters, digits and `_`, and SQLite takes no notice of its case.
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.table = name.into();
+        self
+    }
+
+    /// Opens the file, makes the table if it is not there, and starts the threads.
+    ///
+    /// It blocks for a few milliseconds, and for up to the [`busy_timeout`](Self::busy_timeout) if there is a table
+    /// to be made while another process holds the file.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if an option is out of its range, or the file is not one that this version can
+    /// use: no SQLite database, a table that is not ours, a table that a newer version has made.
+    /// [`Unavailable`](ErrorKind::Unavailable) if the file cannot be opened or written, or is locked.
+    pub fn open(self) -> Result<SqliteStore> {
+        self.check()?;
+        SqliteStore::start(self)
+    }
+
+    fn check(&self) -> Result<()> {
+        if !(1..=MAX_READERS).contains(&self.readers) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "`readers({})` is out of range: an SQLite store has 1 to {MAX_READERS}",
+                    self.readers
+                ),
+            ));
+        }
+        if !is_table_name(&self.table) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "`table({:?})` is no name for the sessions: it must be a letter or `_`, then up to 62 of `A-Z a-z \
+                     0-9 _`, and may neither begin with `sqlite_` nor be `{}`",
+                    self.table,
+                    crate::schema::BOOK
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What a commit waits for: the price of a save against what a power cut may take back.
+///
+/// The end of the process takes nothing back with either.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Synchronous {
+    /// An acknowledged save survives a power cut. The price is one flush to the disk per group of commits: a
+    /// millisecond or so on a good disk, which saves that come at the same time share.
+    #[default]
+    Full,
+    /// A save waits for no disk. A power cut may take back the saves of the last moments, and with them a logout or
+    /// a revocation; the file stays sound. The store no longer says that it is
+    /// [durable](cloakroom::store::Guarantees::durable).
+    Normal,
+}
+
+fn is_table_name(name: &str) -> bool {
+    let first = name.bytes().next();
+    first.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+        && name.len() <= MAX_NAME_LEN
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !name.to_ascii_lowercase().starts_with("sqlite_")
+        && !name.eq_ignore_ascii_case(crate::schema::BOOK)
+}
+
+const MAX_READERS: usize = 64;
+
+/// As long as PostgreSQL's, so that a name that works here works there.
+const MAX_NAME_LEN: usize = 63;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_name_cannot_carry_sql_or_take_a_name_of_sqlite() {
+        for good in ["cloakroom_session", "_", "Order", "s2", &"x".repeat(63)] {
+            assert!(is_table_name(good), "{good}");
+        }
+        let long = "x".repeat(64);
+        let bad = [
+            "",
+            "2s",
+            "a b",
+            "a\"b",
+            "a;b",
+            "é",
+            "a-b",
+            "a\0",
+            "SQLite_x",
+            "Cloakroom_Schema",
+            &long,
+        ];
+        for bad in bad {
+            assert!(!is_table_name(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloakroom::{Error, ErrorKind, Result};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::error::{Cause, lost, overrun, refused};
+use crate::table::Table;
+use crate::threads::{QUEUE_LEN, Threads};
+
+/// The threads that read; they take calls from one queue, so a slow one holds up nobody while another is idle.
+pub(crate) struct Readers {
+    jobs: Sender<Job>,
+    busy_timeout: Duration,
+    // Below the sender: see `Threads`.
+    _threads: Threads,
+}
+
+impl Readers {
+    pub(crate) fn start(
+        connections: Vec<Connection>,
+        table: &Arc<Table>,
+        busy_timeout: Duration,
+    ) -> Result<Self> {
+        let (jobs, queue) = crossbeam_channel::bounded(QUEUE_LEN);
+        let mut threads = Threads::default();
+        for db in connections {
+            let (queue, table) = (queue.clone(), Arc::clone(table));
+            threads
+                .spawn("cloakroom-read", move || read(&db, &table, &queue))
+                .map_err(|source| {
+                    Error::new(
+                        ErrorKind::Unavailable,
+                        "starting a thread that reads from SQLite",
+                    )
+                    .with_source(source)
+                })?;
+        }
+        Ok(Self {
+            jobs,
+            busy_timeout,
+            _threads: threads,
+        })
+    }
+
+    /// Runs `work` on one of the threads. If the future is dropped, it may run all the same.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection, &Table) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel::<Result<T, Cause>>();
+        let job: Job = Box::new(move |db, table| {
+            // Nobody waits for it any more, and others do.
+            if !answer.is_closed() {
+                let _ = answer.send(work(db, table).map_err(Cause::new));
+            }
+        });
+        match self.jobs.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(overrun(doing, QUEUE_LEN)),
+            Err(TrySendError::Disconnected(_)) => return Err(lost(doing)),
+        }
+        match answered.await {
+            Ok(answer) => answer.map_err(|cause| refused(doing, self.busy_timeout, cause)),
+            Err(_) => Err(lost(doing)),
+        }
+    }
+}
+
+type Job = Box<dyn FnOnce(&Connection, &Table) + Send>;
+
+fn read(db: &Connection, table: &Table, queue: &Receiver<Job>) {
+    while let Ok(job) = queue.recv() {
+        // A panic drops the job, and with it the caller's answer; a statement that is dropped is reset, so the
+        // connection is good for the next call.
+        let _ = catch_unwind(AssertUnwindSafe(|| job(db, table)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_and_the_reader_goes_on() {
+        let db = Connection::open_in_memory().unwrap();
+        let table = Arc::new(Table::new("unused"));
+        let readers = Readers::start(vec![db], &table, Duration::ZERO).unwrap();
+
+        let panics =
+            |_: &Connection, _: &Table| -> rusqlite::Result<()> { panic!("as the test wants it") };
+        let error = readers.ask("testing", panics).await.unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(readers.ask("testing", |_, _| Ok(1)).await.unwrap(), 1);
+    }
+}

@@ -1,0 +1,219 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version, millis};
+use cloakroom::{Lookup, Owner, Result};
+
+use crate::readers::Readers;
+use crate::table::{Place, Table};
+use crate::writer::Writer;
+use crate::{Builder, Synchronous, connection, schema};
+
+/// Sessions in a table of an SQLite file. See the [crate](crate) for what it guarantees and for its worst day.
+///
+/// Clones share the connections and their threads. When the last clone is dropped, `drop` waits until the threads have
+/// finished what they are doing and closes the file: as a rule within milliseconds, at the worst after the
+/// [`busy_timeout`](Builder::busy_timeout). Nobody's call is cut off by that, since whoever waits for one has a clone.
+#[derive(Clone)]
+pub struct SqliteStore(Arc<Inner>);
+
+struct Inner {
+    // The readers come first: the last connection to a file moves its log into it when it is closed, and that is the
+    // writer's work.
+    readers: Readers,
+    writer: Writer,
+    path: PathBuf,
+    synchronous: Synchronous,
+}
+
+impl SqliteStore {
+    /// Opens the sessions in the file at `path` with the default [options](Self::builder); makes file and table if
+    /// they are not there.
+    ///
+    /// # Errors
+    /// Those of [`Builder::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::builder(path).open()
+    }
+
+    /// The options for the file at `path`.
+    pub fn builder(path: impl AsRef<Path>) -> Builder {
+        Builder::new(path.as_ref())
+    }
+
+    pub(crate) fn start(options: Builder) -> Result<Self> {
+        let db = connection::writer(&options)?;
+        schema::prepare(&db, &options)?;
+        let readers = (0..options.readers).map(|_| connection::reader(&options));
+        let readers = readers.collect::<Result<_>>()?;
+
+        let table = Arc::new(Table::new(&options.table));
+        Ok(Self(Arc::new(Inner {
+            readers: Readers::start(readers, &table, options.busy_timeout)?,
+            writer: Writer::start(db, &table, options.busy_timeout)?,
+            path: options.path,
+            synchronous: options.synchronous,
+        })))
+    }
+}
+
+impl Store for SqliteStore {
+    fn guarantees(&self) -> Guarantees {
+        Guarantees {
+            compares: true,
+            revokes: true,
+            durable: self.0.synchronous == Synchronous::Full,
+            shared: true,
+            evicts: false,
+            owners: true,
+            max_size: None,
+        }
+    }
+
+    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+        let at = at.clone();
+        let work = move |db: &_, table: &Table| table.load(db, &at);
+        self.0
+            .readers
+            .ask("loading a session from SQLite", work)
+            .await
+    }
+
+    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+        let (at, draft) = (at.clone(), new.clone());
+        let work = move |db: &_, table: &Table| table.create(db, &at, &draft);
+        let changed = self
+            .0
+            .writer
+            .ask("creating a session in SQLite", work)
+            .await?;
+        Ok(outcome(changed, &new.version))
+    }
+
+    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+        let (at, seen, draft) = (at.clone(), seen.clone(), new.clone());
+        let work = move |db: &_, table: &Table| table.save(db, &at, &seen, &draft);
+        let changed = self
+            .0
+            .writer
+            .ask("saving a session in SQLite", work)
+            .await?;
+        Ok(outcome(changed, &new.version))
+    }
+
+    async fn delete(&self, at: &Lookup) -> Result<()> {
+        let at = at.clone();
+        let work = move |db: &_, table: &Table| table.delete(db, &at);
+        self.0
+            .writer
+            .ask("deleting a session from SQLite", work)
+            .await?;
+        Ok(())
+    }
+
+    async fn rename(
+        &self,
+        from: &Lookup,
+        seen: &Version,
+        to: &Lookup,
+        new: &Draft,
+    ) -> Result<Outcome> {
+        let (from, seen, to, draft) = (from.clone(), seen.clone(), to.clone(), new.clone());
+        let work = move |db: &_, table: &Table| table.rename(db, &from, &seen, &to, &draft);
+        let changed = self
+            .0
+            .writer
+            .ask("moving a session in SQLite", work)
+            .await?;
+        Ok(outcome(changed, &new.version))
+    }
+
+    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        let (at, version, meta) = (at.clone(), seen.clone(), meta.clone());
+        let work = move |db: &_, table: &Table| table.touch(db, &at, &version, &meta);
+        let changed = self
+            .0
+            .writer
+            .ask("touching a session in SQLite", work)
+            .await?;
+        Ok(outcome(changed, seen))
+    }
+
+    /// In small steps: a reader looks, the writer deletes what it has found, and other calls come in between. If the
+    /// future is dropped, the steps that are done stay done.
+    async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
+        let now = millis(now);
+        let mut swept = 0;
+        let mut place = Place::default();
+        // Ends with the last row at the latest: each step goes on behind the one before.
+        while swept < limit {
+            let look = move |db: &_, table: &Table| table.due(db, now, place, SWEEP_STEP);
+            let due = self
+                .0
+                .readers
+                .ask("looking for expired sessions in SQLite", look)
+                .await?;
+            let Some(last) = due.last else { break };
+            place = last;
+
+            let mut expired = due.expired;
+            expired.truncate(limit - swept);
+            if !expired.is_empty() {
+                let delete = move |db: &_, table: &Table| table.sweep(db, now, &expired);
+                swept += self
+                    .0
+                    .writer
+                    .ask("sweeping expired sessions from SQLite", delete)
+                    .await?;
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+        let owner = owner.clone();
+        let work = move |db: &_, table: &Table| table.owned_by(db, &owner);
+        self.0
+            .readers
+            .ask("listing the sessions of an owner in SQLite", work)
+            .await
+    }
+
+    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+        let prefix = prefix.to_vec();
+        let work = move |db: &_, table: &Table| table.find(db, &prefix);
+        self.0
+            .readers
+            .ask("finding a session in SQLite", work)
+            .await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        let work = |db: &_, table: &Table| table.ping(db);
+        self.0
+            .readers
+            .ask("asking SQLite whether it answers", work)
+            .await
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.0.path)
+            .field("synchronous", &self.0.synchronous)
+            .finish_non_exhaustive()
+    }
+}
+
+fn outcome(changed: usize, version: &Version) -> Outcome {
+    match changed {
+        0 => Outcome::Stale,
+        _ => Outcome::Written(version.clone()),
+    }
+}
+
+/// How many rows a sweep looks at before it lets others in: well under a millisecond of the writer's time.
+const SWEEP_STEP: usize = 256;

@@ -1,0 +1,427 @@
+use bytes::Bytes;
+use cloakroom::store::{Draft, Entry, Meta, Owned, Version, from_millis, millis};
+use cloakroom::{Lookup, Owner};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+
+const LOAD: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, version, data
+    FROM "{table}" WHERE lookup = ?1"#;
+
+const CREATE: &str = r#"INSERT INTO "{table}"
+    (lookup, version, data, created_at, touched_at, expires_at, sweep_bucket, owner, label)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    ON CONFLICT (lookup) DO NOTHING"#;
+
+// Nearly every save: the session stays with its owner and in its hour. An indexed column that is set to what it was is
+// written to its index all the same, so this, which sets none, writes one page where `SAVE` writes three.
+const SAVE_IN_PLACE: &str = r#"UPDATE "{table}"
+    SET version = ?2, data = ?3, created_at = ?4, touched_at = ?5, expires_at = ?6, label = ?9
+    WHERE lookup = ?1 AND version = ?10 AND sweep_bucket = ?7 AND owner IS ?8"#;
+
+const SAVE: &str = r#"UPDATE "{table}"
+    SET version = ?2, data = ?3, created_at = ?4, touched_at = ?5, expires_at = ?6, sweep_bucket = ?7,
+        owner = ?8, label = ?9
+    WHERE lookup = ?1 AND version = ?10"#;
+
+const RENAME: &str = r#"UPDATE "{table}"
+    SET lookup = ?1, version = ?2, data = ?3, created_at = ?4, touched_at = ?5, expires_at = ?6, sweep_bucket = ?7,
+        owner = ?8, label = ?9
+    WHERE lookup = ?11 AND version = ?10 AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE lookup = ?1)"#;
+
+const TOUCH: &str = r#"UPDATE "{table}" SET touched_at = ?3, expires_at = ?4, sweep_bucket = ?5
+    WHERE lookup = ?1 AND version = ?2"#;
+
+const DELETE: &str = r#"DELETE FROM "{table}" WHERE lookup = ?1"#;
+
+// The rows of the hour that is not over yet are read in vain, most of them, so this is a reader's work.
+const DUE: &str = r#"SELECT sweep_bucket, rowid, expires_at FROM "{table}"
+    WHERE sweep_bucket <= ?1 AND (sweep_bucket, rowid) > (?2, ?3)
+    ORDER BY sweep_bucket, rowid LIMIT ?4"#;
+
+// Compares again: since it was found, a row may have been saved, or its rowid may have been given to a new one.
+const SWEEP: &str = r#"DELETE FROM "{table}"
+    WHERE rowid IN (SELECT value FROM json_each(?1)) AND expires_at <= ?2"#;
+
+const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
+    FROM "{table}" WHERE owner = ?1"#;
+
+// What begins with the prefix comes first, so two rows tell none, one and several apart.
+const FIND: &str = r#"SELECT lookup FROM "{table}" WHERE lookup >= ?1 ORDER BY lookup LIMIT 2"#;
+
+const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
+
+/// The statements on one table of sessions, and what goes into them and comes out of them.
+///
+/// The methods that write say how many rows they changed.
+pub(crate) struct Table {
+    load: String,
+    create: String,
+    save_in_place: String,
+    save: String,
+    rename: String,
+    touch: String,
+    delete: String,
+    due: String,
+    sweep: String,
+    owned_by: String,
+    find: String,
+    ping: String,
+}
+
+impl Table {
+    /// `name` has been checked; it is quoted in the statements only because it may be a word of SQL.
+    pub(crate) fn new(name: &str) -> Self {
+        let on = |statement: &str| statement.replace("{table}", name);
+        Self {
+            load: on(LOAD),
+            create: on(CREATE),
+            save_in_place: on(SAVE_IN_PLACE),
+            save: on(SAVE),
+            rename: on(RENAME),
+            touch: on(TOUCH),
+            delete: on(DELETE),
+            due: on(DUE),
+            sweep: on(SWEEP),
+            owned_by: on(OWNED_BY),
+            find: on(FIND),
+            ping: on(PING),
+        }
+    }
+
+    pub(crate) fn load(&self, db: &Connection, at: &Lookup) -> rusqlite::Result<Option<Entry>> {
+        let mut statement = db.prepare_cached(&self.load)?;
+        let entry = |row: &Row<'_>| {
+            Ok(Entry {
+                meta: meta(row)?,
+                version: Version::from_u64(row.get::<_, i64>(5)?.cast_unsigned()),
+                data: Bytes::from(row.get::<_, Vec<u8>>(6)?),
+            })
+        };
+        statement.query_row([at.as_bytes()], entry).optional()
+    }
+
+    pub(crate) fn create(
+        &self,
+        db: &Connection,
+        at: &Lookup,
+        new: &Draft,
+    ) -> rusqlite::Result<usize> {
+        let columns = columns(at, new)?;
+        db.prepare_cached(&self.create)?
+            .execute(params_from_iter(columns))
+    }
+
+    pub(crate) fn save(
+        &self,
+        db: &Connection,
+        at: &Lookup,
+        seen: &Version,
+        new: &Draft,
+    ) -> rusqlite::Result<usize> {
+        let Some(seen) = number(seen) else {
+            return Ok(0);
+        };
+        let columns = columns(at, new)?;
+        let compared = [seen.into()];
+        let params = || params_from_iter(columns.iter().chain(&compared));
+        match db.prepare_cached(&self.save_in_place)?.execute(params())? {
+            0 => db.prepare_cached(&self.save)?.execute(params()),
+            changed => Ok(changed),
+        }
+    }
+
+    pub(crate) fn rename(
+        &self,
+        db: &Connection,
+        from: &Lookup,
+        seen: &Version,
+        to: &Lookup,
+        new: &Draft,
+    ) -> rusqlite::Result<usize> {
+        let Some(seen) = number(seen) else {
+            return Ok(0);
+        };
+        let compared = [seen.into(), from.as_bytes().into()];
+        let params = params_from_iter(columns(to, new)?.into_iter().chain(compared));
+        db.prepare_cached(&self.rename)?.execute(params)
+    }
+
+    pub(crate) fn touch(
+        &self,
+        db: &Connection,
+        at: &Lookup,
+        seen: &Version,
+        meta: &Meta,
+    ) -> rusqlite::Result<usize> {
+        let Some(seen) = number(seen) else {
+            return Ok(0);
+        };
+        let expires = millis(meta.expires);
+        let touched = millis(meta.touched);
+        let params = params![at.as_bytes(), seen, touched, expires, bucket(expires)];
+        db.prepare_cached(&self.touch)?.execute(params)
+    }
+
+    pub(crate) fn delete(&self, db: &Connection, at: &Lookup) -> rusqlite::Result<usize> {
+        db.prepare_cached(&self.delete)?.execute([at.as_bytes()])
+    }
+
+    /// Looks at up to `step` rows behind `after`, in the order of their hours.
+    pub(crate) fn due(
+        &self,
+        db: &Connection,
+        now: i64,
+        after: Place,
+        step: usize,
+    ) -> rusqlite::Result<Due> {
+        let mut statement = db.prepare_cached(&self.due)?;
+        let step = i64::try_from(step).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![bucket(now), after.bucket, after.rowid, step])?;
+        let mut due = Due::default();
+        while let Some(row) = rows.next()? {
+            let place = Place {
+                bucket: row.get(0)?,
+                rowid: row.get(1)?,
+            };
+            if row.get::<_, i64>(2)? <= now {
+                due.expired.push(place.rowid);
+            }
+            due.last = Some(place);
+        }
+        Ok(due)
+    }
+
+    pub(crate) fn sweep(
+        &self,
+        db: &Connection,
+        now: i64,
+        rowids: &[i64],
+    ) -> rusqlite::Result<usize> {
+        // Numbers between commas are JSON.
+        db.prepare_cached(&self.sweep)?
+            .execute(params![format!("{rowids:?}"), now])
+    }
+
+    pub(crate) fn owned_by(&self, db: &Connection, owner: &Owner) -> rusqlite::Result<Vec<Owned>> {
+        let mut statement = db.prepare_cached(&self.owned_by)?;
+        let owned = |row: &Row<'_>| {
+            Ok(Owned {
+                meta: meta(row)?,
+                lookup: lookup(row, 5)?,
+            })
+        };
+        statement.query_map([owner.as_str()], owned)?.collect()
+    }
+
+    pub(crate) fn find(&self, db: &Connection, prefix: &[u8]) -> rusqlite::Result<Option<Lookup>> {
+        let mut statement = db.prepare_cached(&self.find)?;
+        let found: Vec<Lookup> = statement
+            .query_map([prefix], |row| lookup(row, 0))?
+            .collect::<rusqlite::Result<_>>()?;
+        let mut matches = found
+            .into_iter()
+            .filter(|lookup| lookup.as_bytes().starts_with(prefix));
+        match (matches.next(), matches.next()) {
+            (Some(only), None) => Ok(Some(only)),
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn ping(&self, db: &Connection) -> rusqlite::Result<()> {
+        let mut statement = db.prepare_cached(&self.ping)?;
+        statement.query_row([], |_| Ok(())).optional().map(|_| ())
+    }
+}
+
+/// Where a row lies in the order in which a sweep takes them. The default is before all of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    bucket: i64,
+    rowid: i64,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            bucket: i64::MIN,
+            rowid: i64::MIN,
+        }
+    }
+}
+
+/// What one step of a sweep has found.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    /// The rowids of what has expired.
+    pub(crate) expired: Vec<i64>,
+    /// Where the next step goes on; `None` when there was nothing to look at.
+    pub(crate) last: Option<Place>,
+}
+
+/// The first five columns of a row that is listed or loaded.
+fn meta(row: &Row<'_>) -> rusqlite::Result<Meta> {
+    Ok(Meta {
+        created: from_millis(row.get(0)?),
+        touched: from_millis(row.get(1)?),
+        expires: from_millis(row.get(2)?),
+        owner: row.get::<_, Option<String>>(3)?.map(Owner::from),
+        label: row.get(4)?,
+    })
+}
+
+fn lookup(row: &Row<'_>, column: usize) -> rusqlite::Result<Lookup> {
+    Ok(Lookup::new(row.get_ref(column)?.as_blob()?))
+}
+
+/// What is written for a draft, in the order in which the statements number it.
+fn columns<'a>(at: &'a Lookup, new: &'a Draft) -> rusqlite::Result<[ToSqlOutput<'a>; 9]> {
+    let Draft {
+        data,
+        meta,
+        version,
+    } = new;
+    let Some(version) = number(version) else {
+        let cause = "a version made of bytes";
+        return Err(rusqlite::Error::ToSqlConversionFailure(cause.into()));
+    };
+    let text = |text: Option<&'a str>| ToSqlOutput::Borrowed(text.into());
+    let expires = millis(meta.expires);
+    Ok([
+        at.as_bytes().into(),
+        version.into(),
+        data[..].into(),
+        millis(meta.created).into(),
+        millis(meta.touched).into(),
+        expires.into(),
+        bucket(expires).into(),
+        text(meta.owner.as_ref().map(Owner::as_str)),
+        text(meta.label.as_deref()),
+    ])
+}
+
+/// A version as SQLite keeps it: the same 64 bits, with a sign. One made of bytes has no place here.
+fn number(version: &Version) -> Option<i64> {
+    version.as_u64().map(u64::cast_signed)
+}
+
+/// The hour in which an instant lies.
+///
+/// The sweep finds its rows by this, not by the instant: an index on that would have to be changed whenever a session
+/// is used.
+fn bucket(millis: i64) -> i64 {
+    millis.div_euclid(60 * 60 * 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use cloakroom::ErrorKind;
+
+    use super::*;
+    use crate::error::refused;
+    use crate::{Builder, schema};
+
+    #[test]
+    fn what_was_saved_since_it_was_found_is_not_swept() {
+        let (db, table) = opened();
+        let mut draft = Draft {
+            data: Bytes::new(),
+            meta: Meta {
+                created: from_millis(0),
+                touched: from_millis(0),
+                expires: from_millis(1_000),
+                owner: None,
+                label: None,
+            },
+            version: Version::from_u64(u64::MAX),
+        };
+        for at in [b"used", b"dead"] {
+            table.create(&db, &Lookup::new(at), &draft).unwrap();
+        }
+
+        let due = table.due(&db, 1_000, Place::default(), 10).unwrap();
+        draft.meta.expires = from_millis(1_001);
+        table
+            .touch(&db, &Lookup::new(b"used"), &draft.version, &draft.meta)
+            .unwrap();
+
+        assert_eq!(due.expired.len(), 2);
+        assert_eq!(table.sweep(&db, 1_000, &due.expired).unwrap(), 1);
+        assert!(table.load(&db, &Lookup::new(b"used")).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_row_that_something_else_has_changed_is_corrupt_and_not_a_panic() {
+        let (db, table) = opened();
+        let row =
+            "INSERT INTO cloakroom_session VALUES (x'00', 'one', 0, 0, 0, 0, NULL, NULL, 'text')";
+        db.execute_batch(row).unwrap();
+
+        let error = table.load(&db, &Lookup::new(&[0])).unwrap_err();
+
+        let error = refused("testing", Duration::ZERO, error.into());
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn no_statement_reads_more_of_the_table_than_it_needs() {
+        let (db, table) = opened();
+        let plan = |statement: &str| {
+            let mut explained = db
+                .prepare(&format!("EXPLAIN QUERY PLAN {statement}"))
+                .unwrap();
+            let columns = explained.parameter_count();
+            let steps = explained.query_map(params_from_iter(vec![1; columns]), |row| row.get(3));
+            steps
+                .unwrap()
+                .collect::<rusqlite::Result<Vec<String>>>()
+                .unwrap()
+                .join("; ")
+        };
+
+        let by_lookup = "USING INDEX sqlite_autoindex_cloakroom_session_1 (lookup=?)";
+        for statement in [
+            &table.load,
+            &table.save_in_place,
+            &table.save,
+            &table.rename,
+            &table.touch,
+            &table.delete,
+        ] {
+            assert!(
+                plan(statement).starts_with(&format!("SEARCH cloakroom_session {by_lookup}")),
+                "{}",
+                plan(statement)
+            );
+        }
+        assert!(plan(&table.owned_by).contains("USING INDEX cloakroom_session_owner (owner=?)"));
+        assert!(
+            plan(&table.find).contains("(lookup>?)"),
+            "{}",
+            plan(&table.find)
+        );
+        assert!(
+            plan(&table.due).contains("USING INDEX cloakroom_session_sweep ("),
+            "{}",
+            plan(&table.due)
+        );
+        assert!(
+            !plan(&table.due).contains("TEMP B-TREE"),
+            "{}",
+            plan(&table.due)
+        );
+        assert!(
+            plan(&table.sweep).contains("USING INTEGER PRIMARY KEY (rowid=?)"),
+            "{}",
+            plan(&table.sweep)
+        );
+    }
+    fn opened() -> (Connection, Table) {
+        let options = Builder::new(Path::new(""));
+        let db = Connection::open_in_memory().unwrap();
+        schema::prepare(&db, &options).unwrap();
+        (db, Table::new(&options.table))
+    }
+}

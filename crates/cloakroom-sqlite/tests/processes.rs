@@ -1,0 +1,180 @@
+//! Several processes on one file. The other ones are this test program again, in the role that the environment names.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use cloakroom::store::{Outcome, Store};
+use cloakroom_sqlite::SqliteStore;
+use support::{at, draft, folder, neighbour, written};
+
+#[tokio::test]
+async fn processes_that_count_in_one_session_lose_no_count() {
+    let (_folder, path) = folder();
+    // Neither finds a file: making it is a part of the race.
+    let counters = [child("count", &path), child("count", &path)];
+    for counter in counters {
+        let output = counter.wait_with_output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(
+        store.load(&at(0)).await.unwrap().unwrap().data,
+        (2 * COUNTS).to_string()
+    );
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_that_was_acknowledged() {
+    let (_folder, path) = folder();
+    let mut writer = child("fill", &path);
+    let mut lines = BufReader::new(writer.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
+    // The dot at the end tells a whole line from one that the kill has cut.
+    let number = |line: String| {
+        line.strip_prefix("acknowledged ")?
+            .strip_suffix('.')?
+            .parse()
+            .ok()
+    };
+    let mut acknowledged: Vec<u64> = lines.by_ref().filter_map(number).take(500).collect();
+    writer.kill().unwrap();
+    acknowledged.extend(lines.filter_map(number));
+    writer.wait().unwrap();
+
+    assert!(
+        acknowledged.len() >= 500,
+        "only {} were written",
+        acknowledged.len()
+    );
+    let store = SqliteStore::open(&path).unwrap();
+    for n in acknowledged {
+        let entry = store.load(&at(n)).await.unwrap();
+        assert_eq!(entry.expect("it was acknowledged").data, n.to_string());
+    }
+    let verdict: String = neighbour(&path)
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(verdict, "ok");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_only_be_read_is_refused() {
+    use std::fs::{self, OpenOptions, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    let (folder, path) = folder();
+    drop(SqliteStore::open(&path).unwrap());
+    fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+
+    let mut opener = command("open", &path);
+    // Root may write everything, so the child must be somebody else.
+    if OpenOptions::new().write(true).open(&path).is_ok() {
+        opener.uid(NOBODY).gid(NOBODY);
+    }
+    let output = match opener.output() {
+        Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+        Err(error) => {
+            eprintln!("not tested: this program cannot be run as nobody here: {error}");
+            return;
+        }
+    };
+
+    assert!(
+        output.contains("it is read-only; make the file and its folder writable"),
+        "{output}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the other tests run it as a child process"]
+async fn child_process() {
+    let (Ok(role), Ok(path)) = (env::var(ROLE), env::var(FILE)) else {
+        return;
+    };
+    match (&*role, SqliteStore::open(path)) {
+        ("open", opened) => println!("{opened:?}"),
+        ("count", store) => count(store.unwrap()).await,
+        ("fill", store) => fill(store.unwrap()).await,
+        (role, _) => panic!("no such role: {role}"),
+    }
+}
+
+/// Adds one, `COUNTS` times, to the number that two processes keep in one session.
+async fn count(store: SqliteStore) {
+    let mut counted = 0;
+    for _ in 0..MANY_TRIES {
+        if counted == COUNTS {
+            return;
+        }
+        let outcome = match store.load(&at(0)).await.unwrap() {
+            None => store.create(&at(0), &draft("1")).await,
+            Some(entry) => {
+                let old: u64 = String::from_utf8(entry.data.to_vec())
+                    .unwrap()
+                    .parse()
+                    .unwrap();
+                store
+                    .save(&at(0), &entry.version, &draft(&(old + 1).to_string()))
+                    .await
+            }
+        };
+        counted += u64::from(outcome.unwrap() != Outcome::Stale);
+    }
+    panic!("counted {counted} only");
+}
+
+/// Creates sessions, several at a time, and says for each that it was acknowledged.
+async fn fill(store: SqliteStore) {
+    let store = Arc::new(store);
+    let tasks: Vec<_> = (0..8)
+        .map(|task| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                for n in (task..1_000_000).step_by(8) {
+                    written(store.create(&at(n), &draft(&n.to_string())).await);
+                    println!("acknowledged {n}.");
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+fn child(role: &str, path: &Path) -> Child {
+    command(role, path).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+fn command(role: &str, path: &Path) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["child_process", "--exact", "--ignored", "--nocapture"]);
+    command.env(ROLE, role).env(FILE, path);
+    command
+}
+
+const ROLE: &str = "CLOAKROOM_SQLITE_TEST_ROLE";
+const FILE: &str = "CLOAKROOM_SQLITE_TEST_FILE";
+const COUNTS: u64 = 300;
+const MANY_TRIES: u64 = 100_000;
+/// The user and the group that may do nothing, on Linux and macOS near enough.
+#[cfg(unix)]
+const NOBODY: u32 = 65_534;

@@ -1,0 +1,117 @@
+//! Sweeping: what goes, what stays, and that nobody waits for it.
+
+mod support;
+
+use std::time::Duration;
+
+use cloakroom::store::{Draft, Store};
+use cloakroom_sqlite::SqliteStore;
+use support::{answer, at, begin, draft, folder, written};
+
+#[tokio::test]
+async fn loads_are_answered_while_ten_thousand_dead_sessions_are_swept() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    let (dead, live) = (draft("dead"), later(&draft("live"), 1));
+    for hundred in 0..102 {
+        let new = if hundred < 100 { &dead } else { &live };
+        let lookups: Vec<_> = (0..100).map(|n| at(hundred * 100 + n)).collect();
+        let creates: Vec<_> = lookups
+            .iter()
+            .map(|at| begin(store.create(at, new)))
+            .collect();
+        for create in creates {
+            written(create.await);
+        }
+    }
+
+    let mut swept = 0;
+    // Each round is one batch of the core, with loads in the middle of it.
+    for round in 0..100 {
+        let mut sweep = begin(store.sweep(dead.meta.expires, 1_000));
+        for n in 0..20 {
+            let live = at(10_000 + (round * 20 + n) % 200);
+            assert_eq!(store.load(&live).await.unwrap().unwrap().data, "live");
+            // Takes the sweep a step further, if the step before is done.
+            if let Some(done) = answer(&mut sweep) {
+                sweep = Box::pin(async move { done });
+                break;
+            }
+        }
+        let batch = sweep.await.unwrap();
+        swept += batch;
+        if batch < 1_000 {
+            break;
+        }
+    }
+
+    assert_eq!(swept, 10_000);
+    assert!(store.load(&at(9_999)).await.unwrap().is_none());
+    for n in 10_000..10_200 {
+        assert!(store.load(&at(n)).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn within_the_hour_only_what_has_expired_goes() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    let first = draft("");
+    // More than one step of live ones lies before the dead ones.
+    for n in 0..600 {
+        written(store.create(&at(n), &later(&first, 1_000)).await);
+    }
+    for n in 600..610 {
+        written(store.create(&at(n), &first).await);
+    }
+
+    assert_eq!(
+        store
+            .sweep(first.meta.expires - Duration::from_millis(1), 100)
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(store.sweep(first.meta.expires, 7).await.unwrap(), 7);
+    assert_eq!(store.sweep(first.meta.expires, 100).await.unwrap(), 3);
+    assert!(store.load(&at(599)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_session_that_was_used_again_is_not_swept_by_its_old_hour() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    let old = draft("");
+    let saved = later(&draft(""), 7_200_000);
+    for n in 0..3 {
+        written(store.create(&at(n), &old).await);
+    }
+    written(store.save(&at(0), &old.version, &saved).await);
+    written(store.touch(&at(1), &old.version, &saved.meta).await);
+    written(store.rename(&at(2), &old.version, &at(3), &saved).await);
+
+    assert_eq!(store.sweep(old.meta.expires, 100).await.unwrap(), 0);
+    assert_eq!(store.sweep(saved.meta.expires, 100).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_session_whose_life_was_cut_short_is_swept_when_that_is_over() {
+    let (_folder, path) = folder();
+    let store = SqliteStore::open(&path).unwrap();
+    let short = draft("");
+    let long = later(&short, 7_200_000);
+    for n in 0..3 {
+        written(store.create(&at(n), &long).await);
+    }
+    written(store.save(&at(0), &long.version, &short).await);
+    written(store.touch(&at(1), &long.version, &short.meta).await);
+    written(store.rename(&at(2), &long.version, &at(3), &short).await);
+
+    assert_eq!(store.sweep(short.meta.expires, 100).await.unwrap(), 3);
+}
+
+fn later(draft: &Draft, millis: u64) -> Draft {
+    let mut later = draft.clone();
+    later.meta.expires += Duration::from_millis(millis);
+    later
+}

@@ -1,0 +1,428 @@
+use std::net::Ipv4Addr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::Origin;
+
+/// A cookie in the jar of a [`Browser`](super::Browser).
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Cookie {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// The host it is sent to.
+    pub domain: String,
+    /// Whether it is not sent to the subdomains of `domain`: no `Domain` was given.
+    pub host_only: bool,
+    /// The path below which it is sent.
+    pub path: String,
+    /// When it is thrown away; `None` is when the browser is closed.
+    pub expires: Option<SystemTime>,
+    /// Whether it is sent by HTTPS only.
+    pub secure: bool,
+    /// Whether scripts cannot read it.
+    pub http_only: bool,
+    /// Whether it belongs to the site under which it was embedded.
+    pub partitioned: bool,
+    /// Which requests from other sites carry it; `None` is the browser's default, which is like `Lax`.
+    pub same_site: Option<SameSite>,
+}
+
+/// The `SameSite` attribute of a cookie.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SameSite {
+    /// Requests from other sites never carry it.
+    Strict,
+    /// Of the requests from other sites only navigations carry it.
+    Lax,
+    /// Every request carries it.
+    None,
+}
+
+impl Cookie {
+    /// Reads one `Set-Cookie` line as a browser does that has just asked for `path` of `origin`; an error is the
+    /// reason why it takes no notice of the cookie.
+    pub(super) fn read(
+        line: &str,
+        origin: &Origin,
+        path: &str,
+        now: SystemTime,
+    ) -> Result<Self, Refusal> {
+        let (pair, attributes) = line.split_once(';').unwrap_or((line, ""));
+        let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+        let cookie = Self {
+            name: name.trim_matches(BLANKS).to_owned(),
+            value: value.trim_matches(BLANKS).to_owned(),
+            domain: origin.host.clone(),
+            host_only: true,
+            path: default_path(path).to_owned(),
+            expires: None,
+            secure: false,
+            http_only: false,
+            partitioned: false,
+            same_site: None,
+        };
+        if line.contains(|c: char| c.is_ascii_control() && c != '\t') {
+            return Err(cookie.refused("it contains a control character"));
+        }
+        if cookie.name.is_empty() && cookie.value.is_empty() {
+            return Err(cookie.refused("it has neither name nor value"));
+        }
+        if cookie.name.len() + cookie.value.len() > MAX_LEN {
+            return Err(cookie.refused("name and value are longer than 4096 bytes together"));
+        }
+        let attributes = Attributes::read(attributes);
+        cookie.with(attributes, origin, now)
+    }
+
+    fn with(
+        mut self,
+        attributes: Attributes<'_>,
+        origin: &Origin,
+        now: SystemTime,
+    ) -> Result<Self, Refusal> {
+        self.secure = attributes.secure;
+        self.http_only = attributes.http_only;
+        self.partitioned = attributes.partitioned;
+        self.same_site = attributes.same_site;
+        self.expires = attributes.expires(now);
+        let domain = attributes.domain.unwrap_or_default().to_ascii_lowercase();
+        if !domain.is_empty() {
+            if !domain_matches(&origin.host, &domain) {
+                return Err(self.refused("its Domain is not the host's"));
+            }
+            if !domain.contains('.') && domain != origin.host {
+                return Err(self.refused("its Domain is a public suffix"));
+            }
+            self.domain = domain;
+            self.host_only = false;
+        }
+        if let Some(path) = attributes.path.filter(|path| path.starts_with('/')) {
+            self.path = path.to_owned();
+        }
+
+        match self.fault(attributes.path, origin) {
+            Some(reason) => Err(self.refused(reason)),
+            None => Ok(self),
+        }
+    }
+
+    /// Why what this cookie says of itself does not fit together.
+    fn fault(&self, path: Option<&str>, origin: &Origin) -> Option<&'static str> {
+        let is_host = begins_with(&self.name, "__Host-");
+        let is_secure = begins_with(&self.name, "__Secure-");
+        // A server may take the value of a nameless cookie for a name.
+        let is_disguised = self.name.is_empty()
+            && (begins_with(&self.value, "__Host-") || begins_with(&self.value, "__Secure-"));
+        let faults = [
+            (
+                self.secure && !origin.secure,
+                "it is Secure and came by plain HTTP",
+            ),
+            (
+                self.same_site == Some(SameSite::None) && !self.secure,
+                "SameSite=None needs Secure",
+            ),
+            (self.partitioned && !self.secure, "Partitioned needs Secure"),
+            (
+                is_disguised,
+                "it has no name and its value begins like a prefixed name",
+            ),
+            (
+                is_secure && !self.secure,
+                "the prefix __Secure- needs Secure",
+            ),
+            (is_host && !self.secure, "the prefix __Host- needs Secure"),
+            (
+                is_host && !self.host_only,
+                "the prefix __Host- allows no Domain",
+            ),
+            (
+                is_host && path != Some("/"),
+                "the prefix __Host- needs Path=/",
+            ),
+        ];
+        let fault = faults.into_iter().find(|(is_faulty, _)| *is_faulty);
+        fault.map(|(_, reason)| reason)
+    }
+
+    fn refused(&self, reason: &'static str) -> Refusal {
+        Refusal {
+            name: self.name.clone(),
+            reason,
+        }
+    }
+
+    /// Whether the one takes the place of the other in a jar.
+    pub(super) fn replaces(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.domain == other.domain
+            && self.host_only == other.host_only
+            && self.path == other.path
+            && self.partitioned == other.partitioned
+    }
+
+    /// Whether, from plain HTTP, this would stand in front of `secure`, a cookie that came by HTTPS.
+    pub(super) fn shadows(&self, secure: &Self) -> bool {
+        self.name == secure.name
+            && (domain_matches(&self.domain, &secure.domain)
+                || domain_matches(&secure.domain, &self.domain))
+            && path_matches(&self.path, &secure.path)
+    }
+
+    pub(super) fn is_sent_to(&self, origin: &Origin, path: &str) -> bool {
+        let is_host = if self.host_only {
+            origin.host == self.domain
+        } else {
+            domain_matches(&origin.host, &self.domain)
+        };
+        is_host && path_matches(path, &self.path) && (origin.secure || !self.secure)
+    }
+
+    pub(super) fn has_expired(&self, now: SystemTime) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+/// Why a browser takes no notice of a cookie.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) name: String,
+    pub(super) reason: &'static str,
+}
+
+#[derive(Default)]
+struct Attributes<'a> {
+    max_age_secs: Option<i64>,
+    expires: Option<SystemTime>,
+    domain: Option<&'a str>,
+    path: Option<&'a str>,
+    secure: bool,
+    http_only: bool,
+    partitioned: bool,
+    same_site: Option<SameSite>,
+}
+
+impl<'a> Attributes<'a> {
+    /// Of attributes that are given more than once the last counts; what is not understood counts as not given.
+    fn read(text: &'a str) -> Self {
+        let mut all = Self::default();
+        for attribute in text.split(';') {
+            let (name, value) = attribute.split_once('=').unwrap_or((attribute, ""));
+            let (name, value) = (name.trim_matches(BLANKS), value.trim_matches(BLANKS));
+            if value.len() > MAX_ATTRIBUTE_LEN {
+                continue;
+            }
+            match name.to_ascii_lowercase().as_str() {
+                "max-age" => all.max_age_secs = max_age_secs(value).or(all.max_age_secs),
+                "expires" => all.expires = httpdate::parse_http_date(value).ok().or(all.expires),
+                "domain" => all.domain = Some(value.strip_prefix('.').unwrap_or(value)),
+                "path" => all.path = Some(value),
+                "secure" => all.secure = true,
+                "httponly" => all.http_only = true,
+                "partitioned" => all.partitioned = true,
+                "samesite" => all.same_site = same_site(value),
+                _ => {}
+            }
+        }
+        all
+    }
+
+    /// `Max-Age` counts more than `Expires`, and no cookie is kept longer than 400 days.
+    fn expires(&self, now: SystemTime) -> Option<SystemTime> {
+        let at = match self.max_age_secs {
+            Some(..=0) => UNIX_EPOCH,
+            Some(secs) => now + Duration::from_secs(secs.unsigned_abs()).min(MAX_AGE),
+            None => self.expires?,
+        };
+        Some(at.min(now + MAX_AGE))
+    }
+}
+
+fn max_age_secs(value: &str) -> Option<i64> {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let ends = if digits == value { i64::MAX } else { i64::MIN };
+    Some(value.parse().unwrap_or(ends))
+}
+
+fn same_site(value: &str) -> Option<SameSite> {
+    match value.to_ascii_lowercase().as_str() {
+        "strict" => Some(SameSite::Strict),
+        "lax" => Some(SameSite::Lax),
+        "none" => Some(SameSite::None),
+        _ => None,
+    }
+}
+
+fn begins_with(name: &str, prefix: &str) -> bool {
+    let start = name.get(..prefix.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+fn default_path(path: &str) -> &str {
+    match path.rfind('/') {
+        Some(last @ 1..) if path.starts_with('/') => &path[..last],
+        _ => "/",
+    }
+}
+
+fn domain_matches(host: &str, domain: &str) -> bool {
+    let before = host.strip_suffix(domain);
+    before.is_some_and(|before| {
+        // An address has no subdomains.
+        before.is_empty() || (before.ends_with('.') && host.parse::<Ipv4Addr>().is_err())
+    })
+}
+
+fn path_matches(path: &str, of_cookie: &str) -> bool {
+    let rest = path.strip_prefix(of_cookie);
+    rest.is_some_and(|rest| rest.is_empty() || of_cookie.ends_with('/') || rest.starts_with('/'))
+}
+
+const BLANKS: [char; 2] = [' ', '\t'];
+
+/// Of name and value together, as browsers count it.
+const MAX_LEN: usize = 4_096;
+
+const MAX_ATTRIBUTE_LEN: usize = 1_024;
+
+const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_read_in_any_case_and_the_last_counts() {
+        let cookie =
+            read("a=b; SECURE; httponly; sameSITE=Strict; Path=/x; path=/y; Junk=1").unwrap();
+
+        assert_eq!((cookie.name.as_str(), cookie.value.as_str()), ("a", "b"));
+        assert!(cookie.secure && cookie.http_only && cookie.host_only && !cookie.partitioned);
+        assert_eq!(cookie.same_site, Some(SameSite::Strict));
+        assert_eq!(cookie.path, "/y");
+        assert_eq!(cookie.expires, None);
+    }
+
+    #[test]
+    fn a_cookie_without_path_belongs_to_the_folder_of_the_page() {
+        assert_eq!(read("a=b").unwrap().path, "/catalog");
+        assert_eq!(read("a=b; Path=relative").unwrap().path, "/catalog");
+        assert_eq!(default_path("/"), "/");
+        assert_eq!(default_path("/top"), "/");
+        assert_eq!(default_path("/catalog/"), "/catalog");
+    }
+
+    #[test]
+    fn max_age_counts_more_than_expires_and_nothing_lasts_400_days() {
+        let date = "Expires=Thu, 01 Jan 1970 00:00:20 GMT";
+
+        assert_eq!(secs(&format!("a=b; {date}")), Some(20));
+        assert_eq!(secs(&format!("a=b; Max-Age=7; {date}")), Some(17));
+        assert_eq!(secs(&format!("a=b; {date}; Max-Age=7 days")), Some(20));
+        assert_eq!(secs(&format!("a=b; Max-Age=0; {date}")), Some(0));
+        assert_eq!(secs("a=b; Max-Age=-99999999999999999999"), Some(0));
+        assert_eq!(
+            secs("a=b; Max-Age=99999999999999999999"),
+            Some(10 + MAX_AGE.as_secs())
+        );
+        assert_eq!(
+            secs("a=b; Expires=Fri, 31 Dec 9999 23:59:59 GMT"),
+            Some(10 + MAX_AGE.as_secs())
+        );
+        assert_eq!(secs("a=b; Expires=never"), None);
+    }
+
+    #[test]
+    fn a_prefix_is_a_promise_that_the_browser_keeps() {
+        for kept in [
+            "__Host-a=b; Secure; Path=/",
+            "__Host-a=b; Secure; Path=/; Domain=",
+            "__Secure-a=b; Secure; Domain=library.example",
+        ] {
+            assert!(read(kept).is_ok(), "{kept}");
+        }
+        for (refused, reason) in [
+            ("__Host-a=b; Path=/", "needs Secure"),
+            ("__Host-a=b; Secure", "needs Path=/"),
+            ("__host-a=b; Secure; Path=/catalog", "needs Path=/"),
+            (
+                "__Host-a=b; Secure; Path=/; Domain=library.example",
+                "allows no Domain",
+            ),
+            ("__Secure-a=b; Path=/", "needs Secure"),
+            ("=__Host-a; Secure; Path=/", "no name"),
+            ("__Secure-a; Secure", "no name"),
+        ] {
+            assert!(
+                refusal(refused).contains(reason),
+                "{refused}: {}",
+                refusal(refused)
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_browser_drops_is_dropped_with_the_reason() {
+        for (refused, reason) in [
+            ("a=b; SameSite=None", "SameSite=None needs Secure"),
+            ("a=b; Partitioned", "Partitioned needs Secure"),
+            ("a=b; Domain=other.example", "not the host's"),
+            ("a=b; Domain=www.library.example", "not the host's"),
+            ("a=b; Domain=y.example", "not the host's"),
+            ("a=b; Domain=.example", "public suffix"),
+            ("a=b\u{1}", "control character"),
+            (" = ; Secure", "neither name nor value"),
+            (&format!("a={}", "x".repeat(MAX_LEN)), "longer than 4096"),
+        ] {
+            assert!(
+                refusal(refused).contains(reason),
+                "{refused}: {}",
+                refusal(refused)
+            );
+        }
+        assert!(read(&format!("a={}", "x".repeat(MAX_LEN - 1))).is_ok());
+
+        let plain = Origin::parse("http://library.example");
+        let over_http = Cookie::read("a=b; Secure", &plain, "/", UNIX_EPOCH);
+        assert!(over_http.is_err_and(|refusal| refusal.reason.contains("plain HTTP")));
+    }
+
+    #[test]
+    fn domains_and_paths_match_at_their_borders() {
+        assert!(domain_matches("www.library.example", "library.example"));
+        assert!(!domain_matches("mylibrary.example", "library.example"));
+        assert!(!domain_matches("library.example", "www.library.example"));
+        assert!(domain_matches("127.0.0.1", "127.0.0.1"));
+        assert!(!domain_matches("127.0.0.1", "0.0.1"));
+
+        assert!(path_matches("/catalog", "/catalog"));
+        assert!(path_matches("/catalog/books", "/catalog"));
+        assert!(path_matches("/catalog/books", "/catalog/"));
+        assert!(!path_matches("/catalogue", "/catalog"));
+        assert!(!path_matches("/", "/catalog"));
+    }
+
+    fn read(line: &str) -> Result<Cookie, Refusal> {
+        let origin = Origin::parse("https://library.example");
+        Cookie::read(
+            line,
+            &origin,
+            "/catalog/books",
+            UNIX_EPOCH + Duration::from_secs(10),
+        )
+    }
+
+    fn refusal(line: &str) -> &'static str {
+        read(line).map_or_else(|refusal| refusal.reason, |_| "none")
+    }
+
+    fn secs(line: &str) -> Option<u64> {
+        let expires = read(line).ok()?.expires?;
+        Some(expires.duration_since(UNIX_EPOCH).unwrap().as_secs())
+    }
+}

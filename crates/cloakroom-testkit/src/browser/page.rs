@@ -1,0 +1,126 @@
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use super::Origin;
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Page {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers, `Set-Cookie` included.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+    pub(super) origin: Origin,
+    pub(super) path: String,
+    pub(super) is_repeatable: bool,
+}
+
+impl Page {
+    /// The body as text.
+    ///
+    /// # Panics
+    /// If it is not UTF-8.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("the body of a page is text")
+    }
+
+    /// The first header of this name, if there is one and it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Where a redirect leads: an origin and a path of it.
+    pub(super) fn target(&self) -> (Origin, String) {
+        let status = self.status;
+        assert!(
+            status.is_redirection(),
+            "a redirect can be followed; this page is {status}"
+        );
+        let location = self.header("location").expect("a redirect says where to");
+        let keeps_method = matches!(
+            status,
+            StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+        );
+        assert!(
+            self.is_repeatable || !keeps_method,
+            "{status} wants the same body again; send it to {location}"
+        );
+
+        let location = location.split('#').next().unwrap_or_default();
+        if let Some(end) = location.find("://").map(|at| at + "://".len()) {
+            let path = location[end..]
+                .find(['/', '?'])
+                .map_or(location.len(), |at| end + at);
+            let origin = Origin::parse(&location[..path]);
+            return (origin, rooted(&location[path..]));
+        }
+        let here = self.path.split('?').next().unwrap_or_default();
+        let path = match location.chars().next() {
+            Some('/') => location.to_owned(),
+            Some('?') | None => format!("{here}{location}"),
+            Some(_) => {
+                let folder = here.rfind('/').map_or("", |last| &here[..last]);
+                format!("{folder}/{location}")
+            }
+        };
+        (self.origin.clone(), path)
+    }
+}
+
+fn rooted(path: &str) -> String {
+    if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_is_resolved_against_the_page_it_came_from() {
+        for (location, origin, path) in [
+            ("/catalog/", "https://library.example", "/catalog/"),
+            ("../x", "https://library.example", "/accounts/../x"),
+            ("profile", "https://library.example", "/accounts/profile"),
+            (
+                "?page=2#top",
+                "https://library.example",
+                "/accounts/login?page=2",
+            ),
+            ("http://other.example", "http://other.example", "/"),
+            (
+                "https://other.example:8443?q",
+                "https://other.example:8443",
+                "/?q",
+            ),
+        ] {
+            let (to, target) = page(StatusCode::FOUND, location).target();
+            assert_eq!((to.as_str(), target.as_str()), (origin, path), "{location}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "wants the same body again")]
+    fn a_redirect_that_repeats_a_post_is_not_followed_with_a_get() {
+        page(StatusCode::TEMPORARY_REDIRECT, "/").target();
+    }
+
+    fn page(status: StatusCode, location: &str) -> Page {
+        Page {
+            status,
+            headers: [(http::header::LOCATION, location.parse().unwrap())]
+                .into_iter()
+                .collect(),
+            body: Bytes::new(),
+            origin: Origin::parse("https://library.example"),
+            path: "/accounts/login?next=/".to_owned(),
+            is_repeatable: false,
+        }
+    }
+}

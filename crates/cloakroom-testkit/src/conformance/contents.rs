@@ -1,0 +1,230 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use cloakroom::store::{Store, from_millis};
+use cloakroom::{ErrorKind, Lookup, Owner};
+
+use super::sample::{draft, draft_of, holds, is_free, lookup, meta, now, put, stale, written};
+
+/// Every byte survives, wherever it stands: the data is no text and ends at no NUL.
+pub async fn every_byte_survives<S: Store>(store: S) {
+    let promise = "every byte of the data survives";
+    let all: Vec<u8> = (0..=u8::MAX).chain((0..=u8::MAX).rev()).collect();
+    let samples: [&[u8]; 5] = [
+        &all,
+        b"\0",
+        b"before\0after",
+        b"\0\0\0",
+        b" \t\r\n'\"\\%_$1?",
+    ];
+
+    for (n, data) in (0..).zip(samples) {
+        let new = draft_of(data.to_vec(), meta(n));
+        let seen = put(&store, &lookup(n), &new).await;
+        holds(&store, &lookup(n), &new, &seen, promise).await;
+
+        let turned: Vec<u8> = data.iter().rev().chain(b"\0").copied().collect();
+        let new = draft_of(turned, meta(n));
+        let seen = written(store.save(&lookup(n), &seen, &new).await, promise);
+        holds(&store, &lookup(n), &new, &seen, promise).await;
+    }
+}
+
+/// An entry without data is an entry.
+pub async fn empty_data_survives<S: Store>(store: S) {
+    let promise = "an entry without data is an entry";
+    let empty = draft_of(Bytes::new(), meta(1));
+    let seen = put(&store, &lookup(1), &empty).await;
+    holds(&store, &lookup(1), &empty, &seen, promise).await;
+
+    let seen = written(
+        store.save(&lookup(1), &seen, &draft(2)).await,
+        "save writes",
+    );
+    let seen = written(store.save(&lookup(1), &seen, &empty).await, promise);
+    holds(&store, &lookup(1), &empty, &seen, promise).await;
+}
+
+/// A megabyte survives, or as much as the guarantees allow; what is more than they allow is refused as
+/// [`TooLarge`](ErrorKind::TooLarge) and changes nothing.
+pub async fn large_data_survives<S: Store>(store: S) {
+    let promise = "data as large as the guarantees allow survives";
+    let max_size = store.guarantees().max_size;
+    let size = max_size.unwrap_or(LARGE).min(LARGE);
+    let large = draft_of(noise(size), meta(1));
+    let seen = put(&store, &lookup(1), &large).await;
+    holds(&store, &lookup(1), &large, &seen, promise).await;
+
+    let seen = written(
+        store.save(&lookup(1), &seen, &draft(2)).await,
+        "save writes",
+    );
+    let seen = written(store.save(&lookup(1), &seen, &large).await, promise);
+    holds(&store, &lookup(1), &large, &seen, promise).await;
+
+    let Some(max_size) = max_size.filter(|max_size| *max_size <= LARGE) else {
+        return;
+    };
+    let promise = "what is larger than the guarantees allow is refused and changes nothing";
+    let too_large = draft_of(noise(max_size + 1), meta(3));
+    for refused in [
+        store.create(&lookup(2), &too_large).await,
+        store.save(&lookup(1), &seen, &too_large).await,
+        store
+            .rename(&lookup(1), &seen, &lookup(2), &too_large)
+            .await,
+    ] {
+        let kind = refused.as_ref().map_err(|error| error.kind());
+        assert_eq!(
+            kind.err(),
+            Some(ErrorKind::TooLarge),
+            "{promise}; the answer was {refused:?}"
+        );
+    }
+    is_free(&store, &lookup(2), promise).await;
+    holds(&store, &lookup(1), &large, &seen, promise).await;
+}
+
+/// Owners and labels are text like any other: of any script, with quotes, empty or long.
+pub async fn odd_text_survives<S: Store>(store: S) {
+    let promise = "every text survives as owner and as label";
+    for (n, text) in (0..).zip(ODD_TEXTS) {
+        let mut new = draft(n);
+        new.meta.owner = Some(Owner::from(text));
+        new.meta.label = Some(text.into());
+        let seen = put(&store, &lookup(n), &new).await;
+        holds(&store, &lookup(n), &new, &seen, promise).await;
+    }
+}
+
+/// Times survive to the millisecond, from 1970 to 9999.
+pub async fn times_survive<S: Store>(store: S) {
+    let promise = "times survive to the millisecond";
+    let (first, last) = (from_millis(0), from_millis(i64::MAX));
+    let odd = now() + Duration::from_millis(987);
+    // What expires is never in the past here: a backend may drop such an entry at once.
+    let samples = [
+        (first, first, last),
+        (last, last, last),
+        (odd, first, odd),
+        (first, odd, now()),
+    ];
+
+    for (n, (created, touched, expires)) in (0..).zip(samples) {
+        let mut new = draft(n);
+        (new.meta.created, new.meta.touched, new.meta.expires) = (created, touched, expires);
+        let seen = put(&store, &lookup(n), &new).await;
+        holds(&store, &lookup(n), &new, &seen, promise).await;
+
+        new.meta.expires = new.meta.expires.max(odd);
+        new.meta.touched = odd;
+        let _ = written(
+            store.touch(&lookup(n), &seen, &new.meta).await,
+            "touch writes",
+        );
+        holds(&store, &lookup(n), &new, &seen, promise).await;
+    }
+}
+
+/// Lookups are bytes: two that differ in one bit, in the case of a letter or in a byte at the end are two entries.
+pub async fn lookups_are_bytes<S: Store>(store: S) {
+    let promise = "lookups that differ in anything are different entries";
+    let lookups = alike().map(|bytes| Lookup::new(&bytes));
+
+    let mut versions = Vec::new();
+    for (n, at) in (0..).zip(&lookups) {
+        is_free(&store, at, promise).await;
+        let created = store.create(at, &draft(n)).await;
+        versions.push(written(created, promise));
+    }
+    for ((n, at), version) in (0..).zip(&lookups).zip(&versions) {
+        holds(&store, at, &draft(n), version, promise).await;
+    }
+
+    store.delete(&lookups[0]).await.expect("delete answers");
+    is_free(&store, &lookups[0], promise).await;
+    for ((n, at), version) in (0..).zip(&lookups).zip(&versions).skip(1) {
+        holds(&store, at, &draft(n), version, promise).await;
+    }
+}
+
+/// Every method takes lookups that are longer or shorter than a hash, and lookups that are text, as Django's are.
+pub async fn lookups_may_have_any_length<S: Store>(store: S) {
+    let promise = "a lookup may have any length";
+    let lookups: [&[u8]; 5] = [
+        b"8 bytes.",
+        b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts",
+        b"a lookup that is forty bytes long, ASCII",
+        b"x",
+        &[0xff; 64],
+    ];
+
+    for (n, bytes) in (0..).zip(lookups) {
+        let (at, to) = (Lookup::new(bytes), lookup(n));
+        let seen = put(&store, &at, &draft(n)).await;
+        stale(store.create(&at, &draft(n)).await, promise);
+        let seen = written(store.save(&at, &seen, &draft(n + 10)).await, promise);
+        let seen = written(store.touch(&at, &seen, &meta(n + 10)).await, promise);
+        holds(&store, &at, &draft(n + 10), &seen, promise).await;
+
+        let seen = written(store.rename(&at, &seen, &to, &draft(n + 20)).await, promise);
+        is_free(&store, &at, promise).await;
+        let seen = written(store.rename(&to, &seen, &at, &draft(n + 30)).await, promise);
+        holds(&store, &at, &draft(n + 30), &seen, promise).await;
+
+        store.delete(&at).await.expect("delete answers");
+        is_free(&store, &at, promise).await;
+    }
+}
+
+/// Lookups that a store takes for one another if it treats them as text, pads them or cuts them.
+fn alike() -> [Vec<u8>; 16] {
+    let hash = lookup(1).as_bytes().to_vec();
+    let with = |place: usize, byte: u8| {
+        let mut bytes = hash.clone();
+        bytes[place] = byte;
+        bytes
+    };
+    [
+        hash.clone(),
+        with(31, hash[31] ^ 1),
+        with(31, hash[31] ^ 0x80),
+        with(0, hash[0] ^ 1),
+        with(16, b'a'),
+        with(16, b'A'),
+        with(16, 0),
+        with(16, 0xff),
+        [hash.as_slice(), b"\0"].concat(),
+        hash[..31].to_vec(),
+        b"lookup".to_vec(),
+        b"Lookup".to_vec(),
+        b"lookup ".to_vec(),
+        b"lookup\0".to_vec(),
+        b" lookup".to_vec(),
+        b"lookup\0\0".to_vec(),
+    ]
+}
+
+/// Bytes that no compression makes smaller.
+fn noise(len: usize) -> Bytes {
+    let lookups = (0..).flat_map(|n| lookup(n).as_bytes().to_vec());
+    lookups.take(len).collect()
+}
+
+const LARGE: usize = 1 << 20;
+
+const ODD_TEXTS: [&str; 12] = [
+    "",
+    " ",
+    "'; DROP TABLE cloakroom_session; --",
+    "\"quoted\" `and` \\escaped\\ $1 ? %s :name",
+    "Ärger – naïve café",
+    "日本語のブラウザ",
+    "👩‍👩‍👧‍👦 on 📱",
+    "e\u{301} is not é",
+    "\u{202e}right to left",
+    "tab\tand\r\nlines",
+    "%_*[a-z]{0}",
+    "one hundred and thirty characters, which is more than some columns have, so that a store which cuts \
+     labels without a word is found out.",
+];

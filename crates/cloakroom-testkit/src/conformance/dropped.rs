@@ -1,0 +1,135 @@
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use cloakroom::store::Store;
+
+use super::sample::{assert_is, draft, is, is_free, load, lookup, put, written};
+
+/// A `create` that is dropped halfway has made the whole entry or none.
+pub async fn a_dropped_create_is_all_or_nothing<S: Store>(store: S) {
+    for polls in 1..=MOST_POLLS {
+        let at = lookup(polls);
+        drop_after(polls, store.create(&at, &draft(1))).await;
+
+        if let Some(entry) = load(&store, &at).await {
+            assert_is(&entry, &draft(1), "a dropped create is all or nothing");
+        }
+        works_on(&store, polls).await;
+    }
+}
+
+/// A `save` that is dropped halfway has replaced the whole entry or nothing of it.
+pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
+    for polls in 1..=MOST_POLLS {
+        let at = lookup(polls);
+        let seen = put(&store, &at, &draft(1)).await;
+        drop_after(polls, store.save(&at, &seen, &draft(2))).await;
+
+        let entry = load(&store, &at)
+            .await
+            .expect("a dropped save leaves an entry");
+        if !is(&entry, &draft(2)) {
+            assert_is(&entry, &draft(1), "a dropped save is all or nothing");
+        }
+        works_on(&store, polls).await;
+    }
+}
+
+/// A `touch` that is dropped halfway leaves data, owner and label alone.
+pub async fn a_dropped_touch_is_all_or_nothing<S: Store>(store: S) {
+    for polls in 1..=MOST_POLLS {
+        let at = lookup(polls);
+        let seen = put(&store, &at, &draft(1)).await;
+        let mut touched = draft(1);
+        touched.meta.touched = draft(2).meta.touched;
+        touched.meta.expires = draft(2).meta.expires;
+        drop_after(polls, store.touch(&at, &seen, &touched.meta)).await;
+
+        let entry = load(&store, &at)
+            .await
+            .expect("a dropped touch leaves an entry");
+        if !is(&entry, &touched) {
+            assert_is(&entry, &draft(1), "a dropped touch is all or nothing");
+        }
+        works_on(&store, polls).await;
+    }
+}
+
+/// A `delete` that is dropped halfway leaves the whole entry or none.
+pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
+    for polls in 1..=MOST_POLLS {
+        let at = lookup(polls);
+        let _ = put(&store, &at, &draft(1)).await;
+        drop_after(polls, store.delete(&at)).await;
+
+        if let Some(entry) = load(&store, &at).await {
+            assert_is(&entry, &draft(1), "a dropped delete is all or nothing");
+        }
+        works_on(&store, polls).await;
+    }
+}
+
+/// A `rename` that is dropped halfway leaves the old entry or the new one, and never neither.
+///
+/// The provided `rename` may leave an orphan where nobody looks yet, beside the old entry, or the old entry expired,
+/// beside the new one.
+pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
+    let promise = "a dropped rename leaves the old entry or the new one";
+    for polls in 1..=MOST_POLLS {
+        let (from, to) = (lookup(polls), lookup(1_000 + polls));
+        let seen = put(&store, &from, &draft(1)).await;
+        drop_after(polls, store.rename(&from, &seen, &to, &draft(2))).await;
+
+        // In this order: what has left the one place by now has reached the other.
+        let old = load(&store, &from).await;
+        let new = load(&store, &to).await;
+        if let Some(new) = &new {
+            assert_is(new, &draft(2), promise);
+        }
+        assert!(
+            old.is_some() || new.is_some(),
+            "{promise}; there is neither"
+        );
+        if let Some(old) = old.filter(|old| !is(old, &draft(1))) {
+            assert!(
+                new.is_some(),
+                "{promise}; the old one is another and there is no new one"
+            );
+            assert!(
+                old.meta.expires < draft(2).meta.expires,
+                "{promise}; there are two that live"
+            );
+        }
+        works_on(&store, polls).await;
+    }
+}
+
+/// Polls `future` this often, with nobody to wake, and drops it.
+async fn drop_after<F: Future>(polls: u64, future: F) {
+    let mut future = pin!(future);
+    for _ in 0..polls {
+        if future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_ready()
+        {
+            return;
+        }
+        // Lets the store's own tasks go on, so that the next poll gets further.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Nothing that was dropped keeps the store from working.
+async fn works_on<S: Store>(store: &S, n: u64) {
+    let promise = "a store works on after a future was dropped";
+    let at = lookup(10_000 + n);
+    let seen = put(store, &at, &draft(1)).await;
+    let _ = written(store.save(&at, &seen, &draft(2)).await, promise);
+    store.delete(&at).await.expect(promise);
+    is_free(store, &at, promise).await;
+}
+
+/// More awaits than the calls of most stores have, so that each of them is one at which a future is dropped.
+const MOST_POLLS: u64 = 12;

@@ -1,0 +1,291 @@
+//! The conformance suite: what a store promises, one test a promise.
+//!
+//! [`conformance!`](crate::conformance!) writes the tests. Each promise is also a plain function here, for a test
+//! runner of your own; [`all`] runs them one after the other.
+//!
+//! # What a store has to bring
+//! Each promise gets a store of its own, with nothing in it: a table, a database or a prefix that no other test uses.
+//! The suite's present is the first day of the year 2100, so no backend drops an entry while it is being tested.
+//!
+//! # What the guarantees change
+//! What a store's [`guarantees`](cloakroom::store::Store::guarantees) exclude is not skipped; the honest
+//! alternative is tested:
+//!
+//! | a store that is not… | must still… |
+//! |---|---|
+//! | `compares` | write all of an entry or nothing, never create by `save`, `touch` or `rename`, and keep a delete after which nobody saves |
+//! | `revokes` | keep a delete for whoever deleted |
+//! | `owners` | keep owners, and answer `Unsupported` when asked to list |
+//! | without `max_size` | keep a megabyte; with it, refuse one byte more as `TooLarge` and change nothing |
+//!
+//! `durable`, `shared` and `evicts` are not tested here: [`conformance_shared!`](crate::conformance_shared!) tests
+//! what `shared` says, and a suite cannot pull the plug.
+
+use cloakroom::store::Store;
+
+mod contents;
+pub use contents::*;
+
+mod create;
+pub use create::*;
+
+mod delete;
+pub use delete::*;
+
+mod dropped;
+pub use dropped::*;
+
+mod keep;
+pub use keep::Keep;
+
+mod owners;
+pub use owners::*;
+
+mod race;
+pub use race::{a_logout_beats_every_save_in_flight, the_race_adds_up};
+
+mod rename;
+pub use rename::*;
+
+mod run;
+pub use run::{TIME_LIMIT, run};
+
+mod sample;
+pub use sample::{draft, lookup};
+
+mod save;
+pub use save::*;
+
+pub mod shared;
+
+mod sweep;
+pub use sweep::*;
+
+mod touch;
+pub use touch::*;
+
+/// Writes a module with one test for each promise of a store.
+///
+/// The first argument is the name of the module. The second is an expression for an empty store; it is evaluated
+/// anew for each test, in an asynchronous context, so it may `.await`, and sees what stands beside the macro. A store
+/// that needs something beside it to live is wrapped in [`Keep`]. Each test has a runtime of its own and
+/// [`TIME_LIMIT`] to finish.
+///
+/// A third argument, `swept_by_backend`, is for stores whose [`sweep`](Store::sweep) does nothing, since their
+/// backend drops what has expired. The promises about sweeping are then one: that it leaves the living alone.
+///
+/// # Examples
+/// ```
+/// use cloakroom::store::MemoryStore;
+///
+/// cloakroom_testkit::conformance!(memory, MemoryStore::new());
+/// ```
+/// A store that is opened asynchronously, with something that must outlive it:
+/// ```
+/// use cloakroom::store::MemoryStore;
+/// use cloakroom_testkit::conformance::Keep;
+///
+/// # struct TempDir;
+/// # impl TempDir { fn new() -> Self { Self } }
+/// # async fn open(_: &TempDir) -> cloakroom::Result<MemoryStore> { Ok(MemoryStore::new()) }
+/// cloakroom_testkit::conformance!(on_disk, {
+///     let folder = TempDir::new();
+///     Keep::new(open(&folder).await.expect("an empty folder can be opened"), folder)
+/// });
+/// ```
+#[macro_export]
+macro_rules! conformance {
+    ($name:ident, $store:expr $(,)?) => {
+        $crate::__promises! { [$crate::__tests_of_one] [$name, $store] }
+    };
+    ($name:ident, $store:expr, swept_by_backend $(,)?) => {
+        $crate::__promises_but_of_sweeping! { [$crate::__tests_of_one] [$name, $store] sweep_leaves_the_living_alone }
+    };
+}
+
+/// Writes a module with one test for each promise of a store that can be opened twice on one place.
+///
+/// As [`conformance!`](crate::conformance!); but the expression gives a pair of stores, which may be of two types.
+/// What has to outlive both can be an [`Arc`](std::sync::Arc) that each [`Keep`]s.
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+/// use cloakroom::store::MemoryStore;
+///
+/// cloakroom_testkit::conformance_shared!(memory, {
+///     let store = Arc::new(MemoryStore::new());
+///     (store.clone(), store)
+/// });
+/// ```
+#[macro_export]
+macro_rules! conformance_shared {
+    ($name:ident, $stores:expr $(,)?) => {
+        $crate::__tests_of_two! {
+            [$name, $stores]
+            a_create_through_one_is_loaded_through_the_other
+            a_save_through_one_is_stale_for_the_other
+            a_delete_through_one_is_seen_by_the_other
+            a_rename_through_one_is_stale_for_the_other
+            the_race_adds_up_through_both
+            a_logout_through_one_beats_saves_through_the_other
+        }
+    };
+}
+
+/// Keeps every promise to a store, one after the other, without a test runner and without a time limit.
+///
+/// `open` gives an empty store each time.
+///
+/// # Panics
+/// At the first promise that is broken.
+///
+/// # Examples
+/// ```
+/// use cloakroom::store::MemoryStore;
+/// use cloakroom_testkit::conformance;
+///
+/// conformance::run("every promise", || conformance::all(async || MemoryStore::new()));
+/// ```
+pub async fn all<S: Store>(open: impl AsyncFn() -> S) {
+    macro_rules! keep_each {
+        ([] $($promise:ident)+) => { $( $promise(open().await).await; )+ };
+    }
+    crate::__promises! { [keep_each] [] }
+}
+
+/// The names of all promises, given to another macro: the one place where they are listed.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __promises {
+    ([$($then:tt)+] [$($given:tt)*]) => {
+        $crate::__promises_but_of_sweeping! {
+            [$($then)+]
+            [$($given)*]
+            sweep_takes_exactly_the_dead
+            sweep_respects_its_limit
+            repeated_sweeps_take_all
+            sweep_goes_by_the_last_expiry
+            the_expired_stay_until_they_are_swept
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __promises_but_of_sweeping {
+    ([$($then:tt)+] [$($given:tt)*] $($of_sweeping:ident)*) => {
+        $($then)+! {
+            [$($given)*]
+            what_was_created_is_loaded_whole
+            an_entry_of_nobody_stays_nobodys
+            create_never_overwrites
+            of_creates_at_once_exactly_one_wins
+            a_thousand_creates_at_once_all_land
+            a_ping_is_answered
+            save_replaces_the_whole_entry
+            save_leaves_other_entries_alone
+            save_never_creates
+            a_stale_save_changes_nothing
+            every_save_makes_the_versions_before_it_stale
+            a_version_is_good_for_its_own_entry_only
+            gone_is_gone
+            delete_leaves_other_entries_alone
+            delete_of_nothing_is_fine
+            a_new_entry_is_not_the_old_one
+            rename_moves_once
+            what_was_renamed_lives_on
+            after_a_rename_the_old_version_is_stale
+            rename_never_overwrites
+            a_stale_rename_changes_nothing
+            rename_never_creates
+            of_renames_at_once_exactly_one_wins
+            of_a_rename_and_a_save_at_once_exactly_one_wins
+            touch_changes_two_times_and_nothing_else
+            touch_makes_no_save_stale
+            a_stale_touch_changes_nothing
+            touch_never_creates
+            every_byte_survives
+            empty_data_survives
+            large_data_survives
+            odd_text_survives
+            times_survive
+            lookups_are_bytes
+            lookups_may_have_any_length
+            owned_by_lists_exactly_the_owners_entries
+            owners_are_compared_exactly
+            owned_by_goes_with_load_and_sweep
+            find_finds_the_one_that_begins_so
+            the_race_adds_up
+            a_logout_beats_every_save_in_flight
+            a_dropped_create_is_all_or_nothing
+            a_dropped_save_is_all_or_nothing
+            a_dropped_touch_is_all_or_nothing
+            a_dropped_delete_is_all_or_nothing
+            a_dropped_rename_leaves_the_old_or_the_new
+            $($of_sweeping)*
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tests_of_one {
+    ([$name:ident, $store:expr] $($promise:ident)+) => {
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $(
+                #[test]
+                fn $promise() {
+                    $crate::conformance::run(stringify!($promise), async || {
+                        let store = $store;
+                        $crate::conformance::$promise(store).await;
+                    });
+                }
+            )+
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tests_of_two {
+    ([$name:ident, $stores:expr] $($promise:ident)+) => {
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            $(
+                #[test]
+                fn $promise() {
+                    $crate::conformance::run(stringify!($promise), async || {
+                        let (one, other) = $stores;
+                        $crate::conformance::shared::$promise(one, other).await;
+                    });
+                }
+            )+
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cloakroom::store::{AnyStore, MemoryStore};
+
+    crate::conformance!(memory, MemoryStore::new());
+    crate::conformance!(chosen_at_run_time, AnyStore::new(MemoryStore::new()));
+    crate::conformance!(
+        kept,
+        crate::conformance::Keep::new(MemoryStore::new(), "a guard")
+    );
+    crate::conformance!(swept_by_its_backend, MemoryStore::new(), swept_by_backend);
+
+    crate::conformance_shared!(memory_through_two, {
+        let store = Arc::new(MemoryStore::new());
+        (store.clone(), store)
+    });
+}

@@ -1,0 +1,228 @@
+use cloakroom::store::{Draft, Owned, Store};
+use cloakroom::{ErrorKind, Lookup, Owner};
+
+use super::sample::{MILLI, draft, lookup, meta, now, put, written};
+
+/// `owned_by` lists the entries of one owner, each with its lookup and its facts, as they are after saves, touches,
+/// renames, deletes and a change of owner.
+///
+/// A store whose guarantees exclude it answers [`Unsupported`](ErrorKind::Unsupported).
+pub async fn owned_by_lists_exactly_the_owners_entries<S: Store>(store: S) {
+    let ada = |n| of("ada", n);
+    let mut seen = Vec::new();
+    for n in 0..5 {
+        seen.push(put(&store, &lookup(n), &ada(n)).await);
+    }
+    let _ = put(&store, &lookup(10), &of("grace", 10)).await;
+    let mut nobodys = draft(11);
+    nobodys.meta.owner = None;
+    let joining = put(&store, &lookup(11), &nobodys).await;
+
+    if !store.guarantees().owners {
+        let error = store.owned_by(&Owner::from("ada")).await.err();
+        let kind = error.map(|error| error.kind());
+        assert_eq!(
+            kind,
+            Some(ErrorKind::Unsupported),
+            "a store that does not promise to list owners says so when it is asked"
+        );
+        return;
+    }
+    let all = (0..5).map(|n| (lookup(n), ada(n))).collect();
+    lists(&store, "ada", all, "owned_by lists what was created").await;
+
+    let outcome = store.save(&lookup(0), &seen[0], &ada(20)).await;
+    let _ = written(outcome, "save writes");
+    let outcome = store.touch(&lookup(1), &seen[1], &meta(21)).await;
+    let _ = written(outcome, "touch writes");
+    let outcome = store
+        .rename(&lookup(2), &seen[2], &lookup(22), &ada(22))
+        .await;
+    let _ = written(outcome, "rename writes");
+    let outcome = store.save(&lookup(3), &seen[3], &of("grace", 23)).await;
+    let _ = written(outcome, "save writes");
+    store.delete(&lookup(4)).await.expect("delete answers");
+    let outcome = store.save(&lookup(11), &joining, &ada(24)).await;
+    let _ = written(outcome, "save writes");
+
+    let mut touched = ada(1);
+    touched.meta.touched = meta(21).touched;
+    touched.meta.expires = meta(21).expires;
+    let adas = vec![
+        (lookup(0), ada(20)),
+        (lookup(1), touched),
+        (lookup(22), ada(22)),
+        (lookup(11), ada(24)),
+    ];
+    lists(&store, "ada", adas, "owned_by lists what is there now").await;
+    let graces = vec![(lookup(10), of("grace", 10)), (lookup(3), of("grace", 23))];
+    lists(
+        &store,
+        "grace",
+        graces,
+        "owned_by lists what has a new owner",
+    )
+    .await;
+    lists(
+        &store,
+        "nobody",
+        vec![],
+        "owned_by lists nothing for who owns nothing",
+    )
+    .await;
+}
+
+/// `owned_by` compares owners byte for byte: another case, another accent or a space is another owner.
+pub async fn owners_are_compared_exactly<S: Store>(store: S) {
+    if !store.guarantees().owners {
+        return owned_by_lists_exactly_the_owners_entries(store).await;
+    }
+    for (n, owner) in (0..).zip(ALIKE) {
+        let _ = put(&store, &lookup(n), &of(owner, n)).await;
+    }
+    for (n, owner) in (0..).zip(ALIKE) {
+        let only = vec![(lookup(n), of(owner, n))];
+        lists(&store, owner, only, "owned_by compares owners exactly").await;
+    }
+}
+
+/// What has expired is listed as long as it is loaded, and what was swept is not.
+pub async fn owned_by_goes_with_load_and_sweep<S: Store>(store: S) {
+    if !store.guarantees().owners {
+        return owned_by_lists_exactly_the_owners_entries(store).await;
+    }
+    let mut expiring = of("ada", 1);
+    expiring.meta.expires = now() + MILLI;
+    let _ = put(&store, &lookup(1), &expiring).await;
+    let _ = put(&store, &lookup(2), &of("ada", 2)).await;
+
+    let _ = store
+        .sweep(now() + MILLI, 100)
+        .await
+        .expect("sweep answers");
+
+    let mut there = vec![(lookup(2), of("ada", 2))];
+    // A store that leaves sweeping to its backend still has it.
+    if store
+        .load(&lookup(1))
+        .await
+        .expect("load answers")
+        .is_some()
+    {
+        there.push((lookup(1), expiring));
+    }
+    lists(
+        &store,
+        "ada",
+        there,
+        "owned_by lists what is loaded and nothing else",
+    )
+    .await;
+}
+
+/// `find` gives the lookup that begins with 12 bytes, if there is one and only one.
+///
+/// A store that cannot do it answers [`Unsupported`](ErrorKind::Unsupported), each time.
+pub async fn find_finds_the_one_that_begins_so<S: Store>(store: S) {
+    let promise = "find finds the one lookup that begins so";
+    let hash = |start: &[u8], rest: u8| {
+        let mut bytes = [rest; 32];
+        bytes[..start.len()].copy_from_slice(start);
+        Lookup::new(&bytes)
+    };
+    let alone = hash(b"alone 12 byt", 7);
+    let last = hash(&[0xff; 12], 0xff);
+    let first = hash(&[0; 12], 0);
+    let twins = [hash(b"a pair of tw", 0), hash(b"a pair of tw", 0xff)];
+    let odd = [hash(b"100%_of*[a?]", 1), hash(b"100 Xof*[a?]", 1)];
+    let lookups = [
+        &alone, &last, &first, &twins[0], &twins[1], &odd[0], &odd[1],
+    ];
+    for (n, at) in (0..).zip(lookups) {
+        let _ = put(&store, at, &draft(n)).await;
+    }
+
+    let questions: [(&[u8], Option<&Lookup>); 8] = [
+        (b"alone 12 byt", Some(&alone)),
+        (&[0xff; 12], Some(&last)),
+        (&[0; 12], Some(&first)),
+        (b"100%_of*[a?]", Some(&odd[0])),
+        (b"100 Xof*[a?]", Some(&odd[1])),
+        (b"a pair of tw", None),
+        (b"ALONE 12 BYT", None),
+        (b"there is non", None),
+    ];
+    let unsupported = is_unsupported(store.find(questions[0].0).await);
+    for (prefix, expected) in questions {
+        let found = store.find(prefix).await;
+        if unsupported {
+            assert!(
+                is_unsupported(found),
+                "a store that cannot find says so each time"
+            );
+        } else {
+            let found = found.expect("find answers");
+            let prefix = prefix.escape_ascii();
+            assert!(
+                found.as_ref() == expected,
+                "{promise}; it was asked for {prefix}"
+            );
+        }
+    }
+    if unsupported {
+        return;
+    }
+
+    store.delete(&twins[0]).await.expect("delete answers");
+    let found = store.find(b"a pair of tw").await.expect("find answers");
+    assert!(
+        found.as_ref() == Some(&twins[1]),
+        "{promise}; its twin was deleted"
+    );
+}
+
+fn is_unsupported<T>(answer: cloakroom::Result<T>) -> bool {
+    answer.is_err_and(|error| error.kind() == ErrorKind::Unsupported)
+}
+
+fn of(owner: &str, n: u64) -> Draft {
+    let mut draft = draft(n);
+    draft.meta.owner = Some(Owner::from(owner));
+    draft
+}
+
+async fn lists<S: Store>(store: &S, owner: &str, mut all: Vec<(Lookup, Draft)>, promise: &str) {
+    let mut listed = store
+        .owned_by(&Owner::from(owner))
+        .await
+        .expect("owned_by answers");
+    // The order is the store's own affair.
+    listed.sort_by(|a, b| a.lookup.cmp(&b.lookup));
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+
+    let listed_len = listed.len();
+    assert_eq!(
+        listed_len,
+        all.len(),
+        "{promise}; it lists {listed_len} of {owner:?}"
+    );
+    for (Owned { lookup, meta }, (expected, draft)) in listed.iter().zip(&all) {
+        assert!(
+            lookup == expected,
+            "{promise}; it lists the wrong lookup of {owner:?}"
+        );
+        assert_eq!(*meta, draft.meta, "{promise}; it lists other facts");
+    }
+}
+
+/// Owners that databases take for one another.
+const ALIKE: [&str; 8] = [
+    "ada",
+    "Ada",
+    "ada ",
+    " ada",
+    "àda",
+    "a\u{300}da",
+    "ad",
+    "ada%",
+];

@@ -1,0 +1,214 @@
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use cloakroom::Lookup;
+use cloakroom::store::{Outcome, Store};
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, yield_now};
+
+use super::sample::{draft, draft_of, is_free, load, lookup, meta, put, stale};
+
+/// Many tasks that count up one entry, each by loading and saving until it was not stale, count to their sum.
+///
+/// In a store that does not compare, counts get lost; but the entry stays whole.
+pub async fn the_race_adds_up<S: Store>(store: S) {
+    let store = Arc::new(store);
+    adds_up(store.clone(), store).await;
+}
+
+/// While some save without pause, another deletes: the entry is gone, and stays gone when all have finished.
+///
+/// A store that does not compare promises it only for a delete after which nobody saves.
+pub async fn a_logout_beats_every_save_in_flight<S: Store>(store: S) {
+    let store = Arc::new(store);
+    logs_out(store.clone(), store).await;
+}
+
+/// As [`the_race_adds_up`], half of the tasks through each store.
+pub(super) async fn adds_up<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
+    let at = lookup(1);
+    let _ = put(&*one, &at, &draft_of("0", meta(1))).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS / 2 {
+        tasks.spawn(count_up(one.clone(), at.clone()));
+        tasks.spawn(count_up(other.clone(), at.clone()));
+    }
+    let _ = all_of(tasks).await;
+
+    let entry = load(&*one, &at).await.expect("what is counted up is there");
+    let counted = number(&entry.data);
+    let sum = TASKS * EACH;
+    if one.guarantees().compares {
+        assert_eq!(counted, sum, "the race adds up; edits got lost");
+    } else {
+        assert!(
+            (1..=sum).contains(&counted),
+            "the entry is whole; it counts {counted}"
+        );
+    }
+}
+
+async fn count_up<S: Store>(store: Arc<S>, at: Lookup) {
+    for _ in 0..EACH {
+        let mut tries = 0;
+        loop {
+            // Whenever one is stale, another has been written, so a store that compares needs far fewer.
+            tries += 1;
+            assert!(
+                tries <= 2 * TASKS * EACH,
+                "a save is stale only if another was written"
+            );
+            let entry = load(&*store, &at)
+                .await
+                .expect("nobody deletes what is counted up");
+            // The others get in between, however fast the store is.
+            yield_now().await;
+            let next = draft_of((number(&entry.data) + 1).to_string(), entry.meta);
+            let outcome = store.save(&at, &entry.version, &next).await;
+            match outcome.expect("save answers while others save") {
+                Outcome::Written(_) => break,
+                Outcome::Stale => {}
+            }
+        }
+    }
+}
+
+fn number(data: &Bytes) -> u64 {
+    let text = std::str::from_utf8(data).ok();
+    text.and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| panic!("what was saved is loaded whole; a count became {data:?}"))
+}
+
+/// As [`a_logout_beats_every_save_in_flight`], the saves through one store and the delete through another.
+pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T>) {
+    let promise = "a logout beats every save in flight";
+    let compares = saving.guarantees().compares;
+    for round in 0..ROUNDS {
+        let at = lookup(round);
+        let _ = put(&*saving, &at, &draft(0)).await;
+
+        let (saved, mut saves) = mpsc::unbounded_channel();
+        let mut savers = JoinSet::new();
+        for saver in 1..=SAVERS {
+            let (store, at, saved) = (saving.clone(), at.clone(), saved.clone());
+            savers.spawn(save_until_gone(store, at, saver, saved));
+        }
+        drop(saved);
+        for _ in 0..SAVED_FIRST {
+            saves
+                .recv()
+                .await
+                .expect("the savers go on until the entry is gone");
+        }
+        deleting
+            .delete(&at)
+            .await
+            .expect("delete answers while others save");
+        if compares {
+            is_free(&*deleting, &at, promise).await;
+        }
+        let _ = all_of(savers).await;
+
+        if !compares {
+            deleting.delete(&at).await.expect("delete answers");
+        }
+        is_free(&*saving, &at, promise).await;
+        is_free(&*deleting, &at, promise).await;
+    }
+}
+
+async fn save_until_gone<S: Store>(
+    store: Arc<S>,
+    at: Lookup,
+    saver: u64,
+    saved: mpsc::UnboundedSender<()>,
+) {
+    let compares = store.guarantees().compares;
+    let mut seen = None;
+    for n in 0..MOST_SAVES {
+        let Some(entry) = load(&*store, &at).await else {
+            break;
+        };
+        // Each save has data of its own, for stores whose version is the data.
+        let new = draft(saver * MOST_SAVES + n);
+        let outcome = store.save(&at, &entry.version, &new).await;
+        match outcome.expect("save answers while another deletes") {
+            Outcome::Written(version) => {
+                seen = Some(version);
+                // Nobody counts any more once the entry is deleted.
+                let _ = saved.send(());
+            }
+            Outcome::Stale => seen = Some(entry.version),
+        }
+        if !compares && n > SAVED_FIRST {
+            return;
+        }
+        assert!(
+            n + 1 < MOST_SAVES,
+            "a delete that has answered ends the entry; it is saved on and on"
+        );
+    }
+    if let Some(seen) = seen.filter(|_| compares) {
+        let promise = "no late save, touch or rename brings back what was deleted";
+        let (new, elsewhere) = (draft(saver), lookup(1_000 + saver));
+        stale(store.save(&at, &seen, &new).await, promise);
+        stale(store.touch(&at, &seen, &new.meta).await, promise);
+        stale(store.rename(&at, &seen, &elsewhere, &new).await, promise);
+        is_free(&*store, &elsewhere, promise).await;
+    }
+}
+
+/// What both give, polled in turns, `first` first.
+pub(super) async fn both<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    let (mut one, mut other) = (None, None);
+    poll_fn(|cx| {
+        poll_into(&mut one, first.as_mut(), cx);
+        poll_into(&mut other, second.as_mut(), cx);
+        match (one.take(), other.take()) {
+            (Some(one), Some(other)) => Poll::Ready((one, other)),
+            unfinished => {
+                (one, other) = unfinished;
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+fn poll_into<F: Future>(done: &mut Option<F::Output>, future: Pin<&mut F>, cx: &mut Context<'_>) {
+    if done.is_none()
+        && let Poll::Ready(output) = future.poll(cx)
+    {
+        *done = Some(output);
+    }
+}
+
+/// What all the tasks gave; a panic of one is a panic here.
+pub(super) async fn all_of<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
+    let mut all = Vec::with_capacity(tasks.len());
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(value) => all.push(value),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+    all
+}
+
+const TASKS: u64 = 8;
+
+/// How often each task counts up.
+const EACH: u64 = 25;
+
+const ROUNDS: u64 = 5;
+
+const SAVERS: u64 = 4;
+
+/// How many saves there are before the delete.
+const SAVED_FIRST: u64 = 20;
+
+const MOST_SAVES: u64 = 10_000;

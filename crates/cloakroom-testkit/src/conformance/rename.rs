@@ -1,0 +1,233 @@
+use std::sync::Arc;
+
+use cloakroom::Result;
+use cloakroom::store::{Outcome, Store, Version};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+
+use super::race::{all_of, both};
+use super::sample::{draft, holds, is_free, lookup, put, stale, written};
+
+/// `rename` takes the old entry away and puts the new one in place; it can be done once.
+pub async fn rename_moves_once<S: Store>(store: S) {
+    let promise = "rename moves the entry, once";
+    let seen = put(&store, &lookup(1), &draft(1)).await;
+
+    let outcome = store.rename(&lookup(1), &seen, &lookup(2), &draft(2)).await;
+    let version = written(outcome, promise);
+    is_free(&store, &lookup(1), promise).await;
+    holds(&store, &lookup(2), &draft(2), &version, promise).await;
+
+    stale(
+        store.rename(&lookup(1), &seen, &lookup(3), &draft(3)).await,
+        promise,
+    );
+    is_free(&store, &lookup(3), promise).await;
+    holds(&store, &lookup(2), &draft(2), &version, promise).await;
+}
+
+/// The entry that was moved is an entry like any other: it can be saved, moved on and deleted.
+pub async fn what_was_renamed_lives_on<S: Store>(store: S) {
+    let promise = "what was renamed lives on";
+    let seen = put(&store, &lookup(1), &draft(1)).await;
+    let seen = written(
+        store.rename(&lookup(1), &seen, &lookup(2), &draft(2)).await,
+        promise,
+    );
+
+    let seen = written(store.save(&lookup(2), &seen, &draft(3)).await, promise);
+    let seen = written(
+        store.rename(&lookup(2), &seen, &lookup(1), &draft(4)).await,
+        promise,
+    );
+    holds(&store, &lookup(1), &draft(4), &seen, promise).await;
+    is_free(&store, &lookup(2), promise).await;
+
+    store.delete(&lookup(1)).await.expect("delete answers");
+    is_free(&store, &lookup(1), promise).await;
+}
+
+/// After `rename`, no save or touch with a version that was good before changes anything on either side.
+pub async fn after_a_rename_the_old_version_is_stale<S: Store>(store: S) {
+    let promise = "after a rename the old version is stale";
+    let seen = put(&store, &lookup(1), &draft(1)).await;
+    let outcome = store.rename(&lookup(1), &seen, &lookup(2), &draft(2)).await;
+    let version = written(outcome, "rename writes");
+
+    stale(store.save(&lookup(1), &seen, &draft(3)).await, promise);
+    stale(
+        store.touch(&lookup(1), &seen, &draft(3).meta).await,
+        promise,
+    );
+
+    is_free(&store, &lookup(1), promise).await;
+    holds(&store, &lookup(2), &draft(2), &version, promise).await;
+}
+
+/// `rename` to where there is an entry, itself included, is `Stale` and changes nothing on either side.
+pub async fn rename_never_overwrites<S: Store>(store: S) {
+    let promise = "rename never overwrites";
+    let seen = put(&store, &lookup(1), &draft(1)).await;
+    let taken = put(&store, &lookup(2), &draft(2)).await;
+
+    stale(
+        store.rename(&lookup(1), &seen, &lookup(2), &draft(3)).await,
+        promise,
+    );
+    stale(
+        store.rename(&lookup(1), &seen, &lookup(1), &draft(3)).await,
+        promise,
+    );
+
+    holds(&store, &lookup(1), &draft(1), &seen, promise).await;
+    holds(&store, &lookup(2), &draft(2), &taken, promise).await;
+}
+
+/// `rename` with a version that is not the entry's is `Stale` and changes nothing on either side.
+///
+/// A store that does not compare may move it instead; then it has moved.
+pub async fn a_stale_rename_changes_nothing<S: Store>(store: S) {
+    let promise = "a stale rename changes nothing";
+    let old = put(&store, &lookup(1), &draft(1)).await;
+    let current = written(store.save(&lookup(1), &old, &draft(2)).await, "save writes");
+
+    match store.rename(&lookup(1), &old, &lookup(2), &draft(3)).await {
+        Ok(Outcome::Written(version)) if !store.guarantees().compares => {
+            let promise = "what a rename says it moved has moved";
+            is_free(&store, &lookup(1), promise).await;
+            holds(&store, &lookup(2), &draft(3), &version, promise).await;
+        }
+        refused => {
+            stale(refused, promise);
+            is_free(&store, &lookup(2), promise).await;
+            holds(&store, &lookup(1), &draft(2), &current, promise).await;
+        }
+    }
+}
+
+/// `rename` from where there is no entry is `Stale` and makes none.
+pub async fn rename_never_creates<S: Store>(store: S) {
+    let promise = "rename never creates";
+    let elsewhere = put(&store, &lookup(1), &draft(1)).await;
+
+    stale(
+        store
+            .rename(&lookup(2), &elsewhere, &lookup(3), &draft(2))
+            .await,
+        promise,
+    );
+
+    is_free(&store, &lookup(2), promise).await;
+    is_free(&store, &lookup(3), promise).await;
+}
+
+/// Of many renames of one entry at once, one wins, and afterwards there is one entry.
+///
+/// In a store that does not compare more than one may win; but each that says so has moved the entry.
+pub async fn of_renames_at_once_exactly_one_wins<S: Store>(store: S) {
+    let store = Arc::new(store);
+    for round in 0..ROUNDS {
+        let place = |n| lookup(round * 100 + n);
+        let from = place(0);
+        let seen = put(&*store, &from, &draft(0)).await;
+
+        let start = Arc::new(Barrier::new(RIVALS as usize));
+        let mut renames = JoinSet::new();
+        for n in 1..=RIVALS {
+            let (store, start) = (store.clone(), start.clone());
+            let (from, seen, to) = (from.clone(), seen.clone(), place(n));
+            renames.spawn(async move {
+                start.wait().await;
+                (n, store.rename(&from, &seen, &to, &draft(n)).await)
+            });
+        }
+
+        let mut won = 0;
+        for (n, outcome) in all_of(renames).await {
+            let promise =
+                "of renames at once, what the one that won wrote is there and nothing else";
+            match outcome.expect("rename answers while others rename the same entry") {
+                Outcome::Written(version) => {
+                    won += 1;
+                    holds(&*store, &place(n), &draft(n), &version, promise).await;
+                }
+                Outcome::Stale => is_free(&*store, &place(n), promise).await,
+            }
+        }
+        let most = if store.guarantees().compares {
+            1
+        } else {
+            RIVALS
+        };
+        assert!(
+            (1..=most).contains(&won),
+            "of renames of one entry at once exactly one wins; {won} did"
+        );
+        is_free(&*store, &from, "after a rename the old entry is gone").await;
+    }
+}
+
+/// Of a save and a rename of one entry at once, with one version, one wins: either it was saved and is where it was,
+/// or it has moved.
+///
+/// In a store that does not compare both may win; then it has moved at least.
+pub async fn of_a_rename_and_a_save_at_once_exactly_one_wins<S: Store>(store: S) {
+    let store = Arc::new(store);
+    for round in 0..ROUNDS {
+        let (from, to) = (lookup(2 * round), lookup(2 * round + 1));
+        let seen = put(&*store, &from, &draft(1)).await;
+        let rename = move_on(store.clone(), round, seen.clone());
+        let save = save_in_place(store.clone(), round, seen);
+
+        // In one task they meet at every await, on two threads between the awaits.
+        let (renamed, saved) = match round % 3 {
+            0 => both(rename, save).await,
+            1 => {
+                let (saved, renamed) = both(save, rename).await;
+                (renamed, saved)
+            }
+            _ => {
+                let (rename, save) = (tokio::spawn(rename), tokio::spawn(save));
+                let renamed = rename.await.expect("rename does not panic");
+                (renamed, save.await.expect("save does not panic"))
+            }
+        };
+        let renamed = renamed.expect("rename answers while another saves");
+        let saved = saved.expect("save answers while another renames");
+        let promise = "of a rename and a save at once exactly one wins";
+        match (renamed, saved) {
+            (Outcome::Written(version), Outcome::Stale) => {
+                is_free(&*store, &from, promise).await;
+                holds(&*store, &to, &draft(3), &version, promise).await;
+            }
+            (Outcome::Stale, Outcome::Written(version)) => {
+                is_free(&*store, &to, promise).await;
+                holds(&*store, &from, &draft(2), &version, promise).await;
+            }
+            (Outcome::Written(version), Outcome::Written(_)) if !store.guarantees().compares => {
+                holds(
+                    &*store,
+                    &to,
+                    &draft(3),
+                    &version,
+                    "a rename that won has moved",
+                )
+                .await;
+            }
+            other => panic!("{promise}; the answers were {other:?}"),
+        }
+    }
+}
+
+async fn move_on<S: Store>(store: Arc<S>, round: u64, seen: Version) -> Result<Outcome> {
+    let (from, to) = (lookup(2 * round), lookup(2 * round + 1));
+    store.rename(&from, &seen, &to, &draft(3)).await
+}
+
+async fn save_in_place<S: Store>(store: Arc<S>, round: u64, seen: Version) -> Result<Outcome> {
+    store.save(&lookup(2 * round), &seen, &draft(2)).await
+}
+
+const ROUNDS: u64 = 20;
+
+const RIVALS: u64 = 4;

@@ -1,0 +1,145 @@
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use cloakroom::store::{Draft, Entry, Meta, Outcome, Store, Version, from_millis};
+use cloakroom::{Lookup, Owner, Result};
+
+/// A lookup as Cloakroom's own format has them: 32 bytes that look random. The same for the same `n`.
+pub fn lookup(n: u64) -> Lookup {
+    let mut bytes = [0; 32];
+    for (place, word) in (0..).zip(bytes.chunks_exact_mut(8)) {
+        word.copy_from_slice(&scattered(4 * n + place).to_be_bytes());
+    }
+    Lookup::new(&bytes)
+}
+
+/// A draft with a fresh version and with everything else made from `n`: no two numbers share data or any of the
+/// facts.
+///
+/// The entries expire in the year 2100, so that a backend which drops expired entries by itself keeps them.
+pub fn draft(n: u64) -> Draft {
+    draft_of(Bytes::from(format!("state {n}")), meta(n))
+}
+
+pub(super) fn draft_of(data: impl Into<Bytes>, meta: Meta) -> Draft {
+    Draft {
+        data: data.into(),
+        meta,
+        version: Version::random().expect("the operating system has random numbers"),
+    }
+}
+
+pub(super) fn meta(n: u64) -> Meta {
+    Meta {
+        created: now() - Duration::from_secs(60 + n),
+        touched: now() - Duration::from_millis(1 + n),
+        expires: now() + Duration::from_secs(14 * 24 * 60 * 60 + n),
+        owner: Some(Owner::from(format!("owner {n}"))),
+        label: Some(format!("label {n}").into()),
+    }
+}
+
+/// The first instant of the year 2100: the present of the suite.
+pub(super) fn now() -> SystemTime {
+    from_millis(4_102_444_800_000)
+}
+
+pub(super) const MILLI: Duration = Duration::from_millis(1);
+
+/// Creates an entry where there is none.
+pub(super) async fn put<S: Store>(store: &S, at: &Lookup, new: &Draft) -> Version {
+    let outcome = store.create(at, new).await;
+    written(outcome, "create writes where there is no entry")
+}
+
+/// The version that was written, as `promise` says it must have been.
+pub(super) fn written(outcome: Result<Outcome>, promise: &str) -> Version {
+    match outcome {
+        Ok(Outcome::Written(version)) => version,
+        other => panic!("{promise}; the answer was {other:?}"),
+    }
+}
+
+/// Nothing was written, as `promise` says.
+pub(super) fn stale(outcome: Result<Outcome>, promise: &str) {
+    assert!(
+        matches!(outcome, Ok(Outcome::Stale)),
+        "{promise}, so the answer is `Stale`; it was {outcome:?}"
+    );
+}
+
+pub(super) async fn load<S: Store>(store: &S, at: &Lookup) -> Option<Entry> {
+    store.load(at).await.expect("load answers")
+}
+
+/// The entry at `at` is all of `draft`, in this version.
+pub(super) async fn holds<S: Store>(
+    store: &S,
+    at: &Lookup,
+    draft: &Draft,
+    version: &Version,
+    promise: &str,
+) {
+    let Some(entry) = load(store, at).await else {
+        panic!("{promise}; there is no entry");
+    };
+    assert_is(&entry, draft, promise);
+    assert!(
+        entry.version == *version,
+        "{promise}; the version that is loaded is not the one that was returned"
+    );
+}
+
+/// There is no entry at `at`.
+pub(super) async fn is_free<S: Store>(store: &S, at: &Lookup, promise: &str) {
+    let entry = load(store, at).await;
+    assert!(entry.is_none(), "{promise}; there is {entry:?}");
+}
+
+/// `entry` is `draft`, whichever version it has.
+pub(super) fn assert_is(entry: &Entry, draft: &Draft, promise: &str) {
+    if entry.data != draft.data {
+        panic!(
+            "{promise}; the data is {}, not {}",
+            shown(&entry.data),
+            shown(&draft.data)
+        );
+    }
+    assert_eq!(entry.meta, draft.meta, "{promise}; the facts are others");
+}
+
+pub(super) fn is(entry: &Entry, draft: &Draft) -> bool {
+    entry.data == draft.data && entry.meta == draft.meta
+}
+
+fn shown(data: &Bytes) -> String {
+    match data.len() {
+        ..=SHOWN_LEN => format!("{data:?}"),
+        len => format!("{len} bytes that begin with {:?}", data.slice(..SHOWN_LEN)),
+    }
+}
+
+const SHOWN_LEN: usize = 300;
+
+/// SplitMix64: neighbours come out far apart, and a test sees the same numbers each time.
+fn scattered(n: u64) -> u64 {
+    let mut z = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_numbers_share_a_lookup_data_or_a_version() {
+        let lookups: BTreeSet<Lookup> = (0..1_000).map(lookup).collect();
+        let data: BTreeSet<Bytes> = (0..1_000).map(|n| draft(n).data).collect();
+
+        assert_eq!((lookups.len(), data.len()), (1_000, 1_000));
+        assert!(draft(1).version != draft(1).version);
+    }
+}

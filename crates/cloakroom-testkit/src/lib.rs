@@ -1,0 +1,103 @@
+//! What tests of sessions need: the conformance suite for stores, stores that fail on demand, a clock that is turned
+//! by hand and a browser that keeps cookies as strictly as real ones.
+//!
+//! * [`conformance!`] and [`conformance_shared!`] test what a [`Store`] promises, one test a promise. Cloakroom's own
+//!   stores pass the same suite that is meant for yours.
+//! * [`wrap`] has stores around a store: [`Spy`] writes down its calls, [`Flaky`] fails, [`Gate`] holds calls until
+//!   the test lets them go on.
+//! * [`HandClock`] is a clock for sessions and browser alike.
+//! * [`Browser`] asks a tower service and keeps its cookies.
+//!
+//! Nothing here sleeps, opens a port or looks at the real clock, with one exception: a promise that is not kept within
+//! [`TIME_LIMIT`](conformance::TIME_LIMIT) is broken.
+//!
+//! [`Store`]: cloakroom::store::Store
+//! [`Spy`]: wrap::Spy
+//! [`Flaky`]: wrap::Flaky
+//! [`Gate`]: wrap::Gate
+//!
+//! # A store of your own
+//! This one is complete: it overrides nothing that the trait provides. `swept_by_backend` says that its `sweep` does
+//! nothing; leave it out when yours works.
+//! ```
+//! use std::collections::HashMap;
+//! use std::sync::Mutex;
+//!
+//! use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
+//! use cloakroom::{Lookup, Result};
+//!
+//! #[derive(Default)]
+//! struct Ledger(Mutex<HashMap<Lookup, Entry>>);
+//!
+//! impl Store for Ledger {
+//!     fn guarantees(&self) -> Guarantees {
+//!         Guarantees { compares: true, revokes: true, ..Guarantees::default() }
+//!     }
+//!
+//!     async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+//!         Ok(self.0.lock().unwrap().get(at).cloned())
+//!     }
+//!
+//!     async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+//!         let mut entries = self.0.lock().unwrap();
+//!         if entries.contains_key(at) {
+//!             return Ok(Outcome::Stale);
+//!         }
+//!         entries.insert(at.clone(), entry(new));
+//!         Ok(Outcome::Written(new.version.clone()))
+//!     }
+//!
+//!     async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+//!         match self.0.lock().unwrap().get_mut(at) {
+//!             Some(old) if old.version == *seen => *old = entry(new),
+//!             _ => return Ok(Outcome::Stale),
+//!         }
+//!         Ok(Outcome::Written(new.version.clone()))
+//!     }
+//!
+//!     async fn delete(&self, at: &Lookup) -> Result<()> {
+//!         self.0.lock().unwrap().remove(at);
+//!         Ok(())
+//!     }
+//!
+//!     async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+//!         match self.0.lock().unwrap().get_mut(at) {
+//!             Some(old) if old.version == *seen => {
+//!                 old.meta.touched = meta.touched;
+//!                 old.meta.expires = meta.expires;
+//!             }
+//!             _ => return Ok(Outcome::Stale),
+//!         }
+//!         Ok(Outcome::Written(seen.clone()))
+//!     }
+//! }
+//!
+//! fn entry(new: &Draft) -> Entry {
+//!     Entry { data: new.data.clone(), meta: new.meta.clone(), version: new.version.clone() }
+//! }
+//!
+//! // In `tests/conformance.rs`; `cargo test` then shows `ledger::save_never_creates` and some forty others.
+//! cloakroom_testkit::conformance!(ledger, Ledger::default(), swept_by_backend);
+//!
+//! // Each promise is a function as well, and fails with words.
+//! use cloakroom_testkit::conformance;
+//! conformance::run("gone is gone", async || conformance::gone_is_gone(Ledger::default()).await);
+//!
+//! let broken = std::panic::catch_unwind(|| {
+//!     conformance::run("sweeping", async || {
+//!         conformance::sweep_takes_exactly_the_dead(Ledger::default()).await;
+//!     });
+//! });
+//! let words = broken.unwrap_err().downcast::<String>().unwrap();
+//! assert!(words.contains("sweep takes exactly the dead; it says that it took another number"));
+//! ```
+
+mod browser;
+pub use browser::{Browser, Cookie, Page, SameSite};
+
+mod clock;
+pub use clock::HandClock;
+
+pub mod conformance;
+
+pub mod wrap;

@@ -1,0 +1,204 @@
+//! Stores around a store: to watch it, to make it fail, to hold its calls.
+//!
+//! Each wrapper is a [`Store`] and a handle: a clone shares everything with the original, so a test keeps one and
+//! gives the other to the sessions. Wrappers nest.
+//!
+//! # Examples
+//! ```
+//! use cloakroom::{ErrorKind, Lookup};
+//! use cloakroom::store::{MemoryStore, Store};
+//! use cloakroom_testkit::wrap::{Call, Flaky, Spy, When};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let flaky = Flaky::new(MemoryStore::new());
+//! let spy = Spy::new(flaky.clone());
+//!
+//! flaky.fail_next(Call::Delete, When::After, ErrorKind::Unavailable);
+//! let failed = spy.delete(&Lookup::new(b"a lookup")).await.unwrap_err();
+//!
+//! assert_eq!(failed.kind(), ErrorKind::Unavailable);
+//! assert_eq!(spy.take(), [Call::Delete]);
+//! # }
+//! ```
+
+use std::future::Future;
+
+use cloakroom::Result;
+use cloakroom::store::Store;
+
+mod flaky;
+pub use flaky::Flaky;
+
+mod gate;
+pub use gate::Gate;
+
+mod spy;
+pub use spy::Spy;
+
+/// A kind of call to a store.
+///
+/// [`guarantees`](Store::guarantees) is none: it asks nothing of the backend. What a store's methods call on the
+/// store itself, as the provided [`rename`](Store::rename) does, is not seen by a wrapper around it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Call {
+    /// [`Store::load`].
+    Load,
+    /// [`Store::create`].
+    Create,
+    /// [`Store::save`].
+    Save,
+    /// [`Store::delete`].
+    Delete,
+    /// [`Store::rename`].
+    Rename,
+    /// [`Store::touch`].
+    Touch,
+    /// [`Store::sweep`].
+    Sweep,
+    /// [`Store::owned_by`].
+    OwnedBy,
+    /// [`Store::find`].
+    Find,
+    /// [`Store::ping`].
+    Ping,
+}
+
+/// Which side of a call to the store that is wrapped.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum When {
+    /// The store has not been asked.
+    Before,
+    /// The store has answered, and its caller does not know it yet.
+    After,
+}
+
+/// What a wrapper does around each call; [`store_methods`] makes a [`Store`] of it.
+pub(crate) trait Around: Send + Sync + 'static {
+    type Inner: Store;
+
+    fn inner(&self) -> &Self::Inner;
+
+    fn around<T: Send>(
+        &self,
+        call: Call,
+        inner: impl Future<Output = Result<T>> + Send,
+    ) -> impl Future<Output = Result<T>> + Send {
+        let _ = call;
+        inner
+    }
+
+    /// Whether this call is answered with `Stale` and the store not asked.
+    fn is_stale(&self, call: Call) -> bool {
+        let _ = call;
+        false
+    }
+}
+
+/// The methods of `impl Store` for a type that is [`Around`] another store.
+///
+/// A macro, since the orphan rule allows no `impl<W: Around> Store for W`.
+macro_rules! store_methods {
+    () => {
+        fn guarantees(&self) -> cloakroom::store::Guarantees {
+            self.inner().guarantees()
+        }
+
+        async fn load(
+            &self,
+            at: &cloakroom::Lookup,
+        ) -> cloakroom::Result<Option<cloakroom::store::Entry>> {
+            self.around(Call::Load, self.inner().load(at)).await
+        }
+
+        async fn create(
+            &self,
+            at: &cloakroom::Lookup,
+            new: &cloakroom::store::Draft,
+        ) -> cloakroom::Result<cloakroom::store::Outcome> {
+            self.around(Call::Create, async {
+                if self.is_stale(Call::Create) {
+                    return Ok(cloakroom::store::Outcome::Stale);
+                }
+                self.inner().create(at, new).await
+            })
+            .await
+        }
+
+        async fn save(
+            &self,
+            at: &cloakroom::Lookup,
+            seen: &cloakroom::store::Version,
+            new: &cloakroom::store::Draft,
+        ) -> cloakroom::Result<cloakroom::store::Outcome> {
+            self.around(Call::Save, async {
+                if self.is_stale(Call::Save) {
+                    return Ok(cloakroom::store::Outcome::Stale);
+                }
+                self.inner().save(at, seen, new).await
+            })
+            .await
+        }
+
+        async fn delete(&self, at: &cloakroom::Lookup) -> cloakroom::Result<()> {
+            self.around(Call::Delete, self.inner().delete(at)).await
+        }
+
+        async fn rename(
+            &self,
+            from: &cloakroom::Lookup,
+            seen: &cloakroom::store::Version,
+            to: &cloakroom::Lookup,
+            new: &cloakroom::store::Draft,
+        ) -> cloakroom::Result<cloakroom::store::Outcome> {
+            self.around(Call::Rename, async {
+                if self.is_stale(Call::Rename) {
+                    return Ok(cloakroom::store::Outcome::Stale);
+                }
+                self.inner().rename(from, seen, to, new).await
+            })
+            .await
+        }
+
+        async fn touch(
+            &self,
+            at: &cloakroom::Lookup,
+            seen: &cloakroom::store::Version,
+            meta: &cloakroom::store::Meta,
+        ) -> cloakroom::Result<cloakroom::store::Outcome> {
+            self.around(Call::Touch, async {
+                if self.is_stale(Call::Touch) {
+                    return Ok(cloakroom::store::Outcome::Stale);
+                }
+                self.inner().touch(at, seen, meta).await
+            })
+            .await
+        }
+
+        async fn sweep(
+            &self,
+            now: std::time::SystemTime,
+            limit: usize,
+        ) -> cloakroom::Result<usize> {
+            self.around(Call::Sweep, self.inner().sweep(now, limit))
+                .await
+        }
+
+        async fn owned_by(
+            &self,
+            owner: &cloakroom::Owner,
+        ) -> cloakroom::Result<Vec<cloakroom::store::Owned>> {
+            self.around(Call::OwnedBy, self.inner().owned_by(owner))
+                .await
+        }
+
+        async fn find(&self, prefix: &[u8]) -> cloakroom::Result<Option<cloakroom::Lookup>> {
+            self.around(Call::Find, self.inner().find(prefix)).await
+        }
+
+        async fn ping(&self) -> cloakroom::Result<()> {
+            self.around(Call::Ping, self.inner().ping()).await
+        }
+    };
+}
+pub(crate) use store_methods;

@@ -1,0 +1,130 @@
+//! Stores that promise less pass by what they do promise: the suite runs on the trait's provided methods, on a store
+//! that does not compare, and on one with a limit.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
+use cloakroom::{Error, ErrorKind, Lookup, Result};
+use cloakroom_testkit::{conformance, conformance_shared};
+
+conformance!(with_the_provided_methods, Modest::new(), swept_by_backend);
+conformance!(
+    without_comparing,
+    Modest::last_write_wins(),
+    swept_by_backend
+);
+conformance!(with_a_limit, Modest::up_to(2_000), swept_by_backend);
+
+conformance_shared!(two_with_the_provided_methods, Modest::twice(Modest::new()));
+conformance_shared!(
+    two_without_comparing,
+    Modest::twice(Modest::last_write_wins())
+);
+
+/// Overrides no method that it need not.
+struct Modest {
+    entries: Mutex<HashMap<Lookup, Entry>>,
+    guarantees: Guarantees,
+}
+
+impl Modest {
+    fn new() -> Self {
+        Self {
+            entries: Mutex::default(),
+            guarantees: Guarantees {
+                compares: true,
+                revokes: true,
+                ..Guarantees::default()
+            },
+        }
+    }
+
+    fn last_write_wins() -> Self {
+        let mut modest = Self::new();
+        modest.guarantees.compares = false;
+        modest
+    }
+
+    fn up_to(max_size: usize) -> Self {
+        let mut modest = Self::new();
+        modest.guarantees.max_size = Some(max_size);
+        modest
+    }
+
+    fn twice(self) -> (Arc<Self>, Arc<Self>) {
+        let one = Arc::new(self);
+        (one.clone(), one)
+    }
+
+    fn entry(&self, new: &Draft) -> Result<Entry> {
+        if self
+            .guarantees
+            .max_size
+            .is_some_and(|max_size| new.data.len() > max_size)
+        {
+            return Err(Error::new(ErrorKind::TooLarge, "keeping an entry"));
+        }
+        Ok(Entry {
+            data: new.data.clone(),
+            meta: new.meta.clone(),
+            version: new.version.clone(),
+        })
+    }
+
+    fn write(&self, at: &Lookup, seen: &Version, change: impl FnOnce(&mut Entry)) -> Outcome {
+        let mut entries = self.entries.lock().expect("no panic under the lock");
+        match entries.get_mut(at) {
+            Some(entry) if entry.version == *seen || !self.guarantees.compares => {
+                change(entry);
+                Outcome::Written(entry.version.clone())
+            }
+            _ => Outcome::Stale,
+        }
+    }
+}
+
+impl Store for Modest {
+    fn guarantees(&self) -> Guarantees {
+        self.guarantees
+    }
+
+    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+        Ok(self
+            .entries
+            .lock()
+            .expect("no panic under the lock")
+            .get(at)
+            .cloned())
+    }
+
+    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+        let entry = self.entry(new)?;
+        let mut entries = self.entries.lock().expect("no panic under the lock");
+        if entries.contains_key(at) {
+            return Ok(Outcome::Stale);
+        }
+        entries.insert(at.clone(), entry);
+        Ok(Outcome::Written(new.version.clone()))
+    }
+
+    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+        let new = self.entry(new)?;
+        Ok(self.write(at, seen, |entry| *entry = new))
+    }
+
+    async fn delete(&self, at: &Lookup) -> Result<()> {
+        self.entries
+            .lock()
+            .expect("no panic under the lock")
+            .remove(at);
+        Ok(())
+    }
+
+    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        Ok(self.write(at, seen, |entry| {
+            entry.meta.touched = meta.touched;
+            entry.meta.expires = meta.expires;
+        }))
+    }
+}

@@ -1,0 +1,503 @@
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use cloakroom::store::{
+    Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version, from_millis, millis,
+};
+use cloakroom::{Error, ErrorKind, Lookup, Owner, Result};
+
+/// A store as it should be, but for one defect.
+pub(crate) struct Broken {
+    defect: Defect,
+    shelf: Arc<Mutex<Shelf>>,
+    /// What this handle has loaded.
+    copies: Mutex<HashMap<Lookup, Option<Entry>>>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Defect {
+    Flawless,
+    CachesForEver,
+    ComparesWithVersionsOfOthers,
+    CountsVersionsFromOne,
+    CreateChecksThenWrites,
+    CreateOverwrites,
+    CreateWritesInTwoSteps,
+    CutsDataAt64K,
+    CutsDataAtNul,
+    CutsLabels,
+    CutsLookups,
+    DeleteForgetsNoOwner,
+    DeleteLeavesATombstoneThatSaveRevives,
+    DeleteOfNothingFails,
+    DeleteTakesAll,
+    DeleteWritesInTwoSteps,
+    DropsLabels,
+    FindIgnoresCase,
+    FindTakesTheFirst,
+    HoldsFewEntries,
+    KeepsWholeSeconds,
+    ListsOwnersButSaysItCannot,
+    LoadHidesTheEmpty,
+    LoadHidesTheExpired,
+    LowercasesLookups,
+    MakesNobodyEmpty,
+    NeverChangesVersions,
+    OwnersInAnyCase,
+    PingFails,
+    RefusesOtherLookupsThanHashes,
+    RenameChecksThenWrites,
+    RenameCreates,
+    RenameForgetsTheOwner,
+    RenameIgnoresTheVersion,
+    RenameLeavesTheOld,
+    RenameOverwrites,
+    RenameReturnsAnotherVersion,
+    RenameTakesThenPuts,
+    SaveChecksThenWrites,
+    SaveIgnoresTheVersion,
+    SaveKeepsTheFacts,
+    SaveReturnsAnotherVersion,
+    SaveUpserts,
+    SaveWritesEverywhere,
+    SaveWritesFactsWhenStale,
+    SaveWritesInTwoSteps,
+    SaysItTakesLess,
+    SweepGoesByTheFirstExpiry,
+    SweepIgnoresItsLimit,
+    SweepLeavesWhatExpiresNow,
+    SweepMiscounts,
+    SweepTakesTheLiving,
+    SweepWorksOnce,
+    TakesLess,
+    TouchBumpsTheVersion,
+    TouchCreates,
+    TouchIgnoresTheVersion,
+    TouchWritesAllFacts,
+    TouchWritesInTwoSteps,
+    TrimsLookups,
+}
+
+use Defect::*;
+
+#[derive(Default)]
+struct Shelf {
+    entries: BTreeMap<Vec<u8>, Entry>,
+    first_expiries: HashMap<Vec<u8>, SystemTime>,
+    graves: BTreeMap<Vec<u8>, Entry>,
+    sweeps: usize,
+}
+
+impl Broken {
+    pub(crate) fn new(defect: Defect) -> Self {
+        Self {
+            defect,
+            shelf: Arc::default(),
+            copies: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn twice(defect: Defect) -> (Self, Self) {
+        let one = Self::new(defect);
+        let other = Self {
+            defect,
+            shelf: one.shelf.clone(),
+            copies: Mutex::default(),
+        };
+        (one, other)
+    }
+
+    fn has(&self, defect: Defect) -> bool {
+        self.defect == defect
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().expect("no panic under the lock")
+    }
+
+    fn place(&self, at: &Lookup) -> Result<Vec<u8>> {
+        let mut place = at.as_bytes().to_vec();
+        match self.defect {
+            LowercasesLookups => place.make_ascii_lowercase(),
+            CutsLookups => place.truncate(32),
+            TrimsLookups => place = place.trim_ascii().to_vec(),
+            RefusesOtherLookupsThanHashes if place.len() != 32 => return Err(broken()),
+            _ => {}
+        }
+        Ok(place)
+    }
+
+    fn kept(&self, new: &Draft) -> Result<Entry> {
+        let mut entry = Entry {
+            data: new.data.clone(),
+            meta: new.meta.clone(),
+            version: new.version.clone(),
+        };
+        match self.defect {
+            CutsDataAt64K => entry.data.truncate(65_535),
+            CutsDataAtNul => {
+                let end = entry.data.iter().position(|byte| *byte == 0);
+                entry.data.truncate(end.unwrap_or(usize::MAX));
+            }
+            CutsLabels => {
+                let cut = |label: Box<str>| label.chars().take(100).collect::<String>().into();
+                entry.meta.label = entry.meta.label.map(cut);
+            }
+            DropsLabels => entry.meta.label = None,
+            MakesNobodyEmpty => {
+                entry.meta.owner.get_or_insert_with(|| Owner::from(""));
+            }
+            KeepsWholeSeconds => {
+                let secs = |at| from_millis(millis(at) / 1_000 * 1_000);
+                entry.meta.touched = secs(entry.meta.touched);
+                entry.meta.expires = secs(entry.meta.expires);
+            }
+            CountsVersionsFromOne | NeverChangesVersions => entry.version = Version::from_u64(1),
+            TakesLess if new.data.len() > 1_000 => return Err(broken()),
+            _ => {}
+        }
+        Ok(entry)
+    }
+
+    /// The version with which a save replaces `old`.
+    fn next(&self, old: &Version, mut new: Entry) -> Entry {
+        if self.has(CountsVersionsFromOne) {
+            new.version = Version::from_u64(old.as_u64().map_or(1, |n| n + 1));
+        }
+        new
+    }
+}
+
+impl Shelf {
+    fn put(&mut self, place: Vec<u8>, entry: Entry) -> Outcome {
+        let first = self.first_expiries.entry(place.clone());
+        first.or_insert(entry.meta.expires);
+        let version = entry.version.clone();
+        self.entries.insert(place, entry);
+        Outcome::Written(version)
+    }
+
+    fn has(&self, place: &[u8], seen: &Version) -> bool {
+        self.entries
+            .get(place)
+            .is_some_and(|entry| entry.version == *seen)
+    }
+}
+
+impl Store for Broken {
+    fn guarantees(&self) -> Guarantees {
+        Guarantees {
+            compares: true,
+            revokes: true,
+            owners: !self.has(ListsOwnersButSaysItCannot),
+            max_size: self.has(SaysItTakesLess).then_some(1_000),
+            ..Guarantees::default()
+        }
+    }
+
+    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+        let place = self.place(at)?;
+        let mut entry = self.shelf().entries.get(&place).cloned();
+        match self.defect {
+            CachesForEver => {
+                let mut copies = self.copies.lock().expect("no panic under the lock");
+                entry = copies.entry(at.clone()).or_insert(entry).clone();
+            }
+            LoadHidesTheEmpty => entry = entry.filter(|entry| !entry.data.is_empty()),
+            LoadHidesTheExpired => {
+                entry = entry.filter(|entry| entry.meta.expires > from_millis(1_000_000_000_000));
+            }
+            _ => {}
+        }
+        Ok(entry)
+    }
+
+    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+        let (place, entry) = (self.place(at)?, self.kept(new)?);
+        if self.shelf().entries.contains_key(&place) && !self.has(CreateOverwrites) {
+            return Ok(Outcome::Stale);
+        }
+        match self.defect {
+            CreateChecksThenWrites => pause().await,
+            CreateWritesInTwoSteps => {
+                let mut half = entry.clone();
+                half.data = Bytes::new();
+                let _ = self.shelf().put(place.clone(), half);
+                pause().await;
+                return Ok(self.shelf().put(place, entry));
+            }
+            HoldsFewEntries if self.shelf().entries.len() == 500 => {
+                self.shelf().entries.pop_first();
+            }
+            _ => {}
+        }
+        let mut shelf = self.shelf();
+        if shelf.entries.contains_key(&place)
+            && !self.has(CreateOverwrites)
+            && !self.has(CreateChecksThenWrites)
+        {
+            return Ok(Outcome::Stale);
+        }
+        Ok(shelf.put(place, entry))
+    }
+
+    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+        let (place, entry) = (self.place(at)?, self.kept(new)?);
+        let entry = self.next(seen, entry);
+        if self.has(SaveChecksThenWrites) {
+            if !self.shelf().has(&place, seen) {
+                return Ok(Outcome::Stale);
+            }
+            pause().await;
+            return Ok(self.shelf().put(place, entry));
+        }
+        if self.has(SaveWritesInTwoSteps) {
+            let Some(old) = self.shelf().entries.get(&place).cloned() else {
+                return Ok(Outcome::Stale);
+            };
+            if old.version != *seen {
+                return Ok(Outcome::Stale);
+            }
+            let half = Entry {
+                meta: old.meta,
+                ..entry.clone()
+            };
+            let _ = self.shelf().put(place.clone(), half);
+            pause().await;
+            return Ok(self.shelf().put(place, entry));
+        }
+
+        let mut shelf = self.shelf();
+        let is_there = shelf.entries.contains_key(&place);
+        let is_good = match self.defect {
+            SaveUpserts => !is_there || shelf.has(&place, seen),
+            SaveIgnoresTheVersion => is_there,
+            ComparesWithVersionsOfOthers => {
+                is_there && shelf.entries.values().any(|entry| entry.version == *seen)
+            }
+            DeleteLeavesATombstoneThatSaveRevives => {
+                let grave = shelf.graves.get(&place);
+                shelf.has(&place, seen) || grave.is_some_and(|grave| grave.version == *seen)
+            }
+            _ => shelf.has(&place, seen),
+        };
+        if !is_good {
+            if let (true, Some(old)) = (
+                self.has(SaveWritesFactsWhenStale),
+                shelf.entries.get_mut(&place),
+            ) {
+                old.meta = entry.meta;
+            }
+            return Ok(Outcome::Stale);
+        }
+        match self.defect {
+            SaveKeepsTheFacts => {
+                let meta = shelf.entries[&place].meta.clone();
+                return Ok(shelf.put(place, Entry { meta, ..entry }));
+            }
+            SaveReturnsAnotherVersion => {
+                let _ = shelf.put(place, entry);
+                return Ok(Outcome::Written(Version::random()?));
+            }
+            SaveWritesEverywhere => {
+                for other in shelf.entries.values_mut() {
+                    other.data = entry.data.clone();
+                }
+            }
+            _ => {}
+        }
+        Ok(shelf.put(place, entry))
+    }
+
+    async fn delete(&self, at: &Lookup) -> Result<()> {
+        let place = self.place(at)?;
+        if self.has(DeleteWritesInTwoSteps) {
+            if let Some(entry) = self.shelf().entries.get_mut(&place) {
+                entry.data = Bytes::new();
+            }
+            pause().await;
+        }
+        let mut shelf = self.shelf();
+        if self.has(DeleteTakesAll) {
+            shelf.entries.clear();
+        }
+        match shelf.entries.remove(&place) {
+            Some(entry) => {
+                shelf.graves.insert(place, entry);
+            }
+            None if self.has(DeleteOfNothingFails) => return Err(broken()),
+            None => {}
+        }
+        Ok(())
+    }
+
+    async fn rename(
+        &self,
+        from: &Lookup,
+        seen: &Version,
+        to: &Lookup,
+        new: &Draft,
+    ) -> Result<Outcome> {
+        let (from, to, mut entry) = (self.place(from)?, self.place(to)?, self.kept(new)?);
+        if self.has(RenameForgetsTheOwner) {
+            entry.meta.owner = None;
+        }
+        {
+            let mut shelf = self.shelf();
+            let is_good = match self.defect {
+                RenameCreates => !shelf.entries.contains_key(&from) || shelf.has(&from, seen),
+                RenameIgnoresTheVersion => shelf.entries.contains_key(&from),
+                _ => shelf.has(&from, seen),
+            };
+            let is_free = !shelf.entries.contains_key(&to) || self.has(RenameOverwrites);
+            if !is_good || !is_free {
+                return Ok(Outcome::Stale);
+            }
+            if !self.has(RenameChecksThenWrites) && !self.has(RenameTakesThenPuts) {
+                if !self.has(RenameLeavesTheOld) {
+                    shelf.entries.remove(&from);
+                }
+                let outcome = shelf.put(to, entry);
+                return match self.defect {
+                    RenameReturnsAnotherVersion => Ok(Outcome::Written(Version::random()?)),
+                    _ => Ok(outcome),
+                };
+            }
+            if self.has(RenameTakesThenPuts) {
+                shelf.entries.remove(&from);
+            }
+        }
+        pause().await;
+        let mut shelf = self.shelf();
+        shelf.entries.remove(&from);
+        Ok(shelf.put(to, entry))
+    }
+
+    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        let place = self.place(at)?;
+        if self.has(TouchWritesInTwoSteps) && self.shelf().has(&place, seen) {
+            let write = |change: fn(&mut Meta, &Meta)| {
+                if let Some(entry) = self.shelf().entries.get_mut(&place) {
+                    change(&mut entry.meta, meta);
+                }
+            };
+            write(|old, new| old.touched = new.touched);
+            pause().await;
+            write(|old, new| old.expires = new.expires);
+            return Ok(Outcome::Written(seen.clone()));
+        }
+        let mut shelf = self.shelf();
+        if self.has(TouchCreates) && !shelf.entries.contains_key(&place) {
+            let entry = Entry {
+                data: Bytes::new(),
+                meta: meta.clone(),
+                version: seen.clone(),
+            };
+            return Ok(shelf.put(place, entry));
+        }
+        let ignores = self.has(TouchIgnoresTheVersion);
+        let old = shelf.entries.get_mut(&place);
+        let Some(old) = old.filter(|old| ignores || old.version == *seen) else {
+            return Ok(Outcome::Stale);
+        };
+        match self.defect {
+            TouchWritesAllFacts => old.meta = meta.clone(),
+            TouchBumpsTheVersion => old.version = Version::random()?,
+            _ => {}
+        }
+        old.meta.touched = meta.touched;
+        old.meta.expires = meta.expires;
+        if self.has(KeepsWholeSeconds) {
+            old.meta.touched = from_millis(millis(meta.touched) / 1_000 * 1_000);
+        }
+        Ok(Outcome::Written(old.version.clone()))
+    }
+
+    async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
+        let mut shelf = self.shelf();
+        shelf.sweeps += 1;
+        if self.has(SweepWorksOnce) && shelf.sweeps > 1 {
+            return Ok(0);
+        }
+        let is_dead = |place: &Vec<u8>, entry: &Entry| match self.defect {
+            SweepTakesTheLiving => true,
+            SweepLeavesWhatExpiresNow => entry.meta.expires < now,
+            SweepGoesByTheFirstExpiry => shelf.first_expiries[place] <= now,
+            _ => entry.meta.expires <= now,
+        };
+        let limit = if self.has(SweepIgnoresItsLimit) {
+            usize::MAX
+        } else {
+            limit
+        };
+        let dead = shelf
+            .entries
+            .iter()
+            .filter(|(place, entry)| is_dead(place, entry));
+        let dead: Vec<Vec<u8>> = dead.map(|(place, _)| place.clone()).take(limit).collect();
+        for place in &dead {
+            if let Some(entry) = shelf.entries.remove(place) {
+                shelf.graves.insert(place.clone(), entry);
+            }
+        }
+        Ok(dead.len() + usize::from(self.has(SweepMiscounts)))
+    }
+
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+        let shelf = self.shelf();
+        let graves = shelf
+            .graves
+            .iter()
+            .filter(|_| self.has(DeleteForgetsNoOwner));
+        let is_theirs = |meta: &Meta| {
+            meta.owner.as_ref().is_some_and(|of| match self.defect {
+                OwnersInAnyCase => of.as_str().eq_ignore_ascii_case(owner.as_str()),
+                _ => of == owner,
+            })
+        };
+        let mut owned = Vec::new();
+        for (place, entry) in shelf.entries.iter().chain(graves) {
+            if is_theirs(&entry.meta) {
+                owned.push(Owned {
+                    lookup: Lookup::new(place),
+                    meta: entry.meta.clone(),
+                });
+            }
+        }
+        Ok(owned)
+    }
+
+    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+        let shelf = self.shelf();
+        let is_match = |place: &&Vec<u8>| match self.defect {
+            FindIgnoresCase => place[..prefix.len()].eq_ignore_ascii_case(prefix),
+            _ => place.starts_with(prefix),
+        };
+        let matches: BTreeSet<&Vec<u8>> = shelf.entries.keys().filter(is_match).collect();
+        if matches.len() > 1 && !self.has(FindTakesTheFirst) {
+            return Ok(None);
+        }
+        Ok(matches.first().map(|place| Lookup::new(place)))
+    }
+
+    async fn ping(&self) -> Result<()> {
+        if self.has(PingFails) {
+            Err(broken())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn broken() -> Error {
+    Error::new(ErrorKind::Unavailable, "asking a broken store")
+}
+
+/// Long enough for every other task to get in between.
+async fn pause() {
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+}
