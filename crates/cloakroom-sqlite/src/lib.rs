@@ -26,37 +26,23 @@
 //!
 //! # Examples
 //! ```
-//! use std::time::{Duration, UNIX_EPOCH};
-//!
-//! use cloakroom::Lookup;
-//! use cloakroom::store::{Draft, Meta, Outcome, Store, Version};
+//! use cloakroom::Sessions;
 //! use cloakroom_sqlite::SqliteStore;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("sessions.sqlite");
-//! let store = SqliteStore::open(&path)?;
+//! let sessions = Sessions::new(SqliteStore::open(&path)?);
+//! let session = sessions.start();
+//! session.set("theme", "dark")?;
+//! session.save().await?;
+//! let key = session.key().expect("a saved session has a key");
+//! drop((session, sessions)); // the process ends, and another one begins
 //!
-//! let at = Lookup::new(&[7; 32]);
-//! let draft = Draft {
-//!     data: "{}".into(),
-//!     meta: Meta {
-//!         created: UNIX_EPOCH,
-//!         touched: UNIX_EPOCH,
-//!         expires: UNIX_EPOCH + Duration::from_secs(60),
-//!         owner: None,
-//!         label: None,
-//!     },
-//!     version: Version::random()?,
-//! };
-//! assert_eq!(store.create(&at, &draft).await?, Outcome::Written(draft.version.clone()));
-//! assert_eq!(store.create(&at, &draft).await?, Outcome::Stale); // never overwrites
-//!
-//! drop(store);
-//! let reopened = SqliteStore::open(&path)?;
-//! let entry = reopened.load(&at).await?.expect("it was acknowledged");
-//! assert_eq!(entry.meta, draft.meta);
+//! let sessions = Sessions::new(SqliteStore::open(&path)?);
+//! let session = sessions.open(&key).await?.expect("what was saved is there");
+//! assert_eq!(session.get::<String>("theme")?.as_deref(), Some("dark"));
 //! # Ok(())
 //! # }
 //! ```

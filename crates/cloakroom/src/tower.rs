@@ -1,4 +1,9 @@
 //! The middleware for anything built on `tower`: [`SessionLayer`].
+//!
+//! # What an untouched request costs
+//!
+//! No store call, no header, and four allocations: the handle, and three for its place in the request's extensions (a
+//! box, and the map's own two if nothing else is in it). `tests/allocations.rs` counts them.
 
 use std::fmt;
 use std::future::Future;

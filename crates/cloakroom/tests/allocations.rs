@@ -1,5 +1,7 @@
 //! What an untouched request costs: the figure that the documentation of [`cloakroom::tower`] gives.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::pin::pin;

@@ -152,6 +152,7 @@ impl Handle {
     }
 
     /// Whether nobody opened the session or asked for it.
+    #[cfg(feature = "tower")]
     pub(crate) fn is_untouched(&self) -> bool {
         !self.0.looked_at.load(Ordering::Relaxed)
     }

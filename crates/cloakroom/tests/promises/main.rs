@@ -1,5 +1,7 @@
 //! What the library promises, against a watched and breakable store. What a store promises is in the testkit.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod house;
 
 mod adapters;
