@@ -6,7 +6,7 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
-use crate::tower::{Failure, OnError, PlainText};
+use crate::tower::{Failure, OnError, PlainText, log};
 use crate::{Error, ErrorKind, Handle, Result, Session};
 
 /// Loads the session: the one await of a handler that uses it.
@@ -52,7 +52,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Handle {
 /// The layer's `on_error` answers it; without a layer, plain text does.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        tracing::error!(error = format!("{self:#}"), "a session failed its request");
+        log(&self);
         let mut response: Response = PlainText.response(&self);
         response.extensions_mut().insert(Failure(self));
         response

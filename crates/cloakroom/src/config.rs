@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
@@ -146,6 +147,18 @@ impl SessionsBuilder {
             sweep: self.sweep,
             sweeping: false.into(),
         }))
+    }
+}
+
+impl fmt::Debug for SessionsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionsBuilder")
+            .field("shelf", &self.shelf)
+            .field("cookie", &self.cookie)
+            .field("policy", &self.policy)
+            .field("no_store", &self.no_store)
+            .field("sweep", &self.sweep)
+            .finish_non_exhaustive()
     }
 }
 

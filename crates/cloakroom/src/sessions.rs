@@ -291,6 +291,7 @@ impl Core {
         key: Option<&Key>,
         lookup: &Lookup,
     ) -> Result<Option<Session>> {
+        self.start_sweeping();
         let found = self.load(lookup).await?;
         Ok(found.map(|(held, version)| {
             let base = Place {

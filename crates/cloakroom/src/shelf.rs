@@ -1,3 +1,4 @@
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -222,6 +223,16 @@ impl Shelf {
 impl<S: Store> From<S> for Shelf {
     fn from(store: S) -> Self {
         Self::new(store, Own::new())
+    }
+}
+
+impl fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shelf")
+            .field("store", &self.store)
+            .field("timeout", &self.timeout)
+            .field("max_size", &self.max_size)
+            .finish_non_exhaustive()
     }
 }
 

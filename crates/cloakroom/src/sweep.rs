@@ -111,5 +111,6 @@ impl Core {
 /// The duration, up to a quarter shorter or longer.
 fn jittered(duration: Duration) -> Duration {
     let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
-    duration.mul_f64(0.75 + random / 2.0)
+    let secs = duration.as_secs_f64() * (0.75 + random / 2.0);
+    Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
 }

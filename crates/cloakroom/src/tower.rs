@@ -18,7 +18,7 @@ use tower_service::Service;
 
 use crate::effects::Effects;
 use crate::session::Handle;
-use crate::{Error, Result, Sessions};
+use crate::{Error, ErrorKind, Result, Sessions};
 
 /// Gives every request a [`Handle`] to its session, and commits the session when the response is ready.
 ///
@@ -184,7 +184,7 @@ where
                     let committed = ready!(commit.as_mut().poll(cx));
                     let mut response = response.take().expect("polled after it was ready");
                     let effects = committed.unwrap_or_else(|error| {
-                        tracing::error!(error = format!("{error:#}"), "a session was not saved");
+                        log(&error);
                         response = answer(this.on_error, &error);
                         this.handle.acknowledged()
                     });
@@ -193,6 +193,17 @@ where
                 }
             }
         }
+    }
+}
+
+/// A visitor who logged out in another tab is no fault of the site; everything else is.
+pub(crate) fn log(error: &Error) {
+    let cause = format!("{error:#}");
+    match error.kind() {
+        ErrorKind::Interrupted => {
+            tracing::info!(error = cause, "a session ended under its request")
+        }
+        _ => tracing::error!(error = cause, "a session failed its request"),
     }
 }
 

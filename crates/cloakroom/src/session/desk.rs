@@ -22,8 +22,10 @@ pub(super) struct Desk {
     pub(super) revision: u64,
     /// Something was read or changed.
     pub(super) accessed: bool,
-    /// The request is over, or a commit failed.
+    /// The request is over.
     pub(super) sealed: bool,
+    /// Why a commit failed.
+    pub(super) failed: Option<Error>,
     /// What the store has acknowledged and the browser does not know yet.
     pub(super) untold: Change,
 }
@@ -50,6 +52,7 @@ impl Desk {
             revision: 0,
             accessed: false,
             sealed: false,
+            failed: None,
             untold: Change::None,
         }
     }
@@ -59,7 +62,7 @@ impl Desk {
     }
 
     pub(super) fn check_open(&self) -> Result<()> {
-        match self.sealed {
+        match self.sealed || self.failed.is_some() {
             false => Ok(()),
             true => Err(Error::new(
                 ErrorKind::Finished,
@@ -86,13 +89,9 @@ impl Desk {
 
     /// Begins a round: says whether there is anything to commit. After the last round no edits are taken.
     pub(super) fn begin(&mut self, round: Round, core: &Core) -> bool {
-        let failed = self.sealed;
         self.sealed |= round != Round::Save;
-        match round {
-            Round::Failed => self.edits = Edits::default(),
-            // What a failed save left undone stays undone: the handler was told.
-            Round::Save | Round::Finish if failed => self.edits = Edits::default(),
-            Round::Save | Round::Finish => {}
+        if round == Round::Failed {
+            self.edits = Edits::default();
         }
         let sliding = || round == Round::Finish && self.slides(core, core.now()).is_some();
         self.is_modified() || self.flushes > 0 || sliding()
@@ -100,6 +99,10 @@ impl Desk {
 
     /// Takes out what is to be committed now.
     pub(super) fn take_commit(&mut self, round: Round, core: &Core) -> Result<Commit> {
+        if let Some(error) = self.failed.as_ref().filter(|_| !self.edits.is_empty()) {
+            // They were made while the commit was under way that failed, so nobody has been told about them.
+            return Err(error.clone());
+        }
         let now = core.now();
         let work = match self.edits.intent(self.base.is_some(), &self.held) {
             Intent::Nothing => match self.slides(core, now) {

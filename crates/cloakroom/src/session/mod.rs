@@ -481,7 +481,7 @@ impl Session {
         match commit.run(&self.0.core).await {
             Ok(committed) => self.acknowledge(committed, flushes),
             Err(error) => {
-                self.lock().sealed = true;
+                self.lock().failed = Some(error.clone());
                 Err(error)
             }
         }

@@ -761,6 +761,47 @@ async fn edits_made_while_a_save_is_under_way_are_saved_next() {
 }
 
 #[tokio::test]
+async fn edits_made_while_a_save_is_under_way_that_fails_are_not_answered_as_saved() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    house
+        .flaky
+        .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
+    house.gate.close(When::Before, Call::Save);
+
+    let (handle, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    let saving = tokio::spawn({
+        let session = session.clone();
+        async move { session.save().await }
+    });
+    house.gate.reached(When::Before, Call::Save, 1).await;
+    session.set("n", 3).unwrap();
+    house.gate.open(When::Before, Call::Save);
+
+    assert_eq!(kind(saving.await.unwrap()), ErrorKind::Full);
+    assert_eq!(kind(session.set("n", 4)), ErrorKind::Finished);
+    assert_eq!(kind(guest.finish(&handle).await), ErrorKind::Full);
+}
+
+#[tokio::test]
+async fn a_handler_that_deals_with_a_failed_save_answers_in_its_own_way() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    house
+        .flaky
+        .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
+
+    let (handle, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    assert_eq!(kind(session.save().await), ErrorKind::Full);
+    let headers = guest.finish(&handle).await.unwrap();
+
+    assert_eq!(set_cookie(&headers), None);
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test]
 async fn a_flush_while_a_save_is_under_way_ends_what_was_saved() {
     let house = House::new();
     let mut guest = house.guest().await;
