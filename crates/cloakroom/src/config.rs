@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::cookie::Cookie;
+use crate::core::Core;
 use crate::session::{Policy, Turns};
-use crate::sessions::{Core, Sessions};
+use crate::sessions::Sessions;
 use crate::shelf::Shelf;
 use crate::sweep::Sweep;
 use crate::{Error, ErrorKind, Result};

@@ -42,7 +42,7 @@
 //! | [`Handle`] | the session of a request, unopened: for middleware |
 //! | [`tower`] | the layer; with the feature `axum-08`, [`Session`] and [`Handle`] are extractors |
 //! | [`store`] | the [`Store`](store::Store) trait and the stores that need no driver |
-//! | [`format`] | how keys and entries look; [`Own`](format::Own) is the default |
+//! | [`format`](mod@format) | how keys and entries look; [`Own`](format::Own) is the default |
 //! | [`Error`] | what can go wrong, and with which status a service answers it |
 //!
 //! Stores with a driver are crates of their own, `cloakroom-sqlite` for instance. `cloakroom-testkit` has the suite
@@ -65,9 +65,11 @@ mod axum;
 mod clock;
 mod config;
 mod cookie;
+mod core;
 mod effects;
 mod error;
 pub mod format;
+mod owners;
 pub mod session;
 mod sessions;
 mod shelf;
@@ -81,9 +83,10 @@ pub use config::SessionsBuilder;
 pub use cookie::{Cookie, SameSite, SetCookie};
 pub use effects::Effects;
 pub use error::{Error, ErrorKind, Result};
+pub use owners::Summary;
 pub use session::key::{Key, Lookup, Owner, Tag};
 pub use session::{Expiry, Handle, Item, Session};
-pub use sessions::{Sessions, Summary};
+pub use sessions::Sessions;
 pub use shelf::Shelf;
 pub use sweep::Sweep;
 

@@ -1,19 +1,15 @@
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::SystemTime;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::clock::{Clock, storable};
 use crate::config::SessionsBuilder;
-use crate::cookie::Cookie;
+use crate::core::Core;
 use crate::effects::Effects;
-use crate::session::{Handle, Held, Place, Policy, Round, Session, Turns};
+use crate::session::{Handle, Held, Round, Session};
 use crate::shelf::Shelf;
-use crate::store::{Guarantees, Owned, Store, Version};
-use crate::sweep::Sweep;
-use crate::{Error, ErrorKind, Key, Lookup, Owner, Result, Tag};
+use crate::store::{Guarantees, Store};
+use crate::{Key, Result, Tag};
 
 /// The sessions of a site: a shelf, a cookie and a policy.
 ///
@@ -63,6 +59,10 @@ impl Sessions {
         Self(Arc::new(core))
     }
 
+    pub(crate) fn core(&self) -> &Core {
+        &self.0
+    }
+
     /// Reads the request's cookies. Nothing is loaded before the handle is opened.
     pub fn begin(&self, headers: &HeaderMap) -> Handle {
         self.begin_within(headers, None)
@@ -78,7 +78,7 @@ impl Sessions {
     /// byte of it is sent.
     ///
     /// With a 5xx only a logout is carried out. After an error the response that the handler made must not be sent:
-    /// it may claim what was not saved. Answer with [`ErrorKind::status`], and with what
+    /// it may claim what was not saved. Answer with [`ErrorKind::status`](crate::ErrorKind::status), and with what
     /// [`Handle::acknowledged`] tells.
     ///
     /// If the future is dropped, a commit that has begun goes on by itself.
@@ -104,7 +104,7 @@ impl Sessions {
     /// The session with this key outside of any request, if it is alive. [`Session::save`] saves it.
     ///
     /// # Errors
-    /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if the store does not answer.
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) or [`Timeout`](crate::ErrorKind::Timeout) if the store does not answer.
     pub async fn open(&self, key: &Key) -> Result<Option<Session>> {
         let format = self.0.shelf.format();
         match format.parse_key(key.reveal()) {
@@ -117,57 +117,12 @@ impl Sessions {
     /// the key. It can be read, edited, saved and flushed, but not given a new key.
     ///
     /// # Errors
-    /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store cannot find by tag.
+    /// As [`open`](Self::open); [`Unsupported`](crate::ErrorKind::Unsupported) if the store cannot find by tag.
     pub async fn open_tagged(&self, tag: &Tag) -> Result<Option<Session>> {
         match self.0.shelf.find(tag).await? {
             Some(lookup) => self.0.open(None, &lookup).await,
             None => Ok(None),
         }
-    }
-
-    /// The live sessions of a user, newest activity first.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store keeps no owners.
-    pub async fn owned_by(&self, owner: &Owner) -> Result<Vec<Summary>> {
-        let mut owned = self.0.owned_by(owner).await?;
-        owned.sort_by_key(|owned| std::cmp::Reverse(owned.meta.touched));
-        Ok(owned
-            .into_iter()
-            .map(|owned| self.0.summary(owned))
-            .collect())
-    }
-
-    /// Ends the session of this user that has this tag; says whether there was one.
-    ///
-    /// # Errors
-    /// As [`owned_by`](Self::owned_by).
-    pub async fn end(&self, owner: &Owner, tag: &Tag) -> Result<bool> {
-        let mut ended = false;
-        for lookup in self.owned_where(owner, |other| other == *tag).await? {
-            self.0.shelf.delete(&lookup).await?;
-            ended = true;
-        }
-        Ok(ended)
-    }
-
-    /// Ends every session of this user but the one with the tag `kept`; says how many.
-    ///
-    /// A session that is given a new key meanwhile is found at its new place: this looks again until there is no
-    /// other session left.
-    ///
-    /// # Errors
-    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if new ones kept appearing.
-    pub async fn end_others(&self, owner: &Owner, kept: &Tag) -> Result<usize> {
-        self.end_where(owner, |tag| tag != *kept).await
-    }
-
-    /// Ends every session of this user; says how many.
-    ///
-    /// # Errors
-    /// As [`end_others`](Self::end_others).
-    pub async fn end_all(&self, owner: &Owner) -> Result<usize> {
-        self.end_where(owner, |_| true).await
     }
 
     /// Deletes up to `limit` expired entries; says how many. Fewer than `limit` means that no more were found for
@@ -191,38 +146,6 @@ impl Sessions {
     pub fn guarantees(&self) -> Guarantees {
         self.0.shelf.store().guarantees()
     }
-
-    async fn end_where(&self, owner: &Owner, ends: impl Fn(Tag) -> bool) -> Result<usize> {
-        let mut ended = 0;
-        for _ in 0..END_ROUNDS {
-            let lookups = self.owned_where(owner, &ends).await?;
-            if lookups.is_empty() {
-                return Ok(ended);
-            }
-            for lookup in lookups {
-                self.0.shelf.delete(&lookup).await?;
-                ended += 1;
-            }
-        }
-        Err(Error::new(
-            ErrorKind::Conflict,
-            format!(
-                "ending a user's sessions: there were new ones {END_ROUNDS} times in a row; try again"
-            ),
-        ))
-    }
-
-    async fn owned_where(
-        &self,
-        owner: &Owner,
-        matches: impl Fn(Tag) -> bool,
-    ) -> Result<Vec<Lookup>> {
-        let owned = self.0.owned_by(owner).await?;
-        let lookups = owned.into_iter().map(|owned| owned.lookup);
-        Ok(lookups
-            .filter(|lookup| matches(self.0.shelf.tag(lookup)))
-            .collect())
-    }
 }
 
 impl fmt::Debug for Sessions {
@@ -234,93 +157,3 @@ impl fmt::Debug for Sessions {
             .finish_non_exhaustive()
     }
 }
-
-/// One of a user's sessions, as a list shows it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Summary {
-    /// Its short public name.
-    pub tag: Tag,
-    /// What the site calls it, the device for instance.
-    pub label: Option<String>,
-    /// When the user logged in with it.
-    pub created: SystemTime,
-    /// When it was last saved or touched.
-    pub touched: SystemTime,
-    /// When it ends.
-    pub expires: SystemTime,
-}
-
-/// What all handles and sessions of one [`Sessions`] share.
-pub(crate) struct Core {
-    pub(crate) shelf: Shelf,
-    pub(crate) cookie: Cookie,
-    pub(crate) policy: Policy,
-    /// Whether a response that sets the cookie is kept out of caches.
-    pub(crate) no_store: bool,
-    pub(crate) clock: Box<dyn Clock>,
-    pub(crate) turns: Turns,
-    pub(crate) sweep: Option<Sweep>,
-    pub(crate) sweeping: AtomicBool,
-}
-
-impl Core {
-    /// The time now, cut to what stores can keep.
-    pub(crate) fn now(&self) -> SystemTime {
-        storable(self.clock.now())
-    }
-
-    /// When `held` ends if it is saved at `now`.
-    pub(crate) fn expires(&self, held: &Held, now: SystemTime) -> SystemTime {
-        self.policy
-            .expires(held.contents.expiry, held.meta.created, now)
-    }
-
-    /// What is alive at `lookup`. Here, and by this clock alone, a session expires.
-    pub(crate) async fn load(&self, lookup: &Lookup) -> Result<Option<(Held, Version)>> {
-        let found = self.shelf.load(lookup).await?;
-        let now = self.now();
-        Ok(found.filter(|(held, _)| {
-            let lifetime_ends = self.policy.lifetime_ends(held.meta.created);
-            held.meta.expires > now && lifetime_ends.is_none_or(|end| end > now)
-        }))
-    }
-
-    /// The session at `lookup`, if it is alive.
-    pub(crate) async fn open(
-        self: &Arc<Self>,
-        key: Option<&Key>,
-        lookup: &Lookup,
-    ) -> Result<Option<Session>> {
-        self.start_sweeping();
-        let found = self.load(lookup).await?;
-        Ok(found.map(|(held, version)| {
-            let base = Place {
-                key: key.cloned(),
-                lookup: lookup.clone(),
-                version,
-                expires: held.meta.expires,
-            };
-            Session::new(Arc::clone(self), Some(base), held)
-        }))
-    }
-
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
-        let mut owned = self.shelf.owned_by(owner).await?;
-        let now = self.now();
-        owned.retain(|owned| owned.meta.expires > now);
-        Ok(owned)
-    }
-
-    fn summary(&self, owned: Owned) -> Summary {
-        Summary {
-            tag: self.shelf.tag(&owned.lookup),
-            label: owned.meta.label.map(String::from),
-            created: owned.meta.created,
-            touched: owned.meta.touched,
-            expires: owned.meta.expires,
-        }
-    }
-}
-
-/// How often ending a user's sessions looks again for ones that moved or were begun meanwhile.
-const END_ROUNDS: usize = 8;

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::sessions::Core;
+use crate::core::Core;
 
 /// How expired entries are deleted in the background.
 ///

@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use super::edits::{Edits, Held};
 use super::turns::Turn;
-use crate::sessions::Core;
+use crate::core::Core;
 use crate::shelf::may_have_happened;
 use crate::store::{Draft, Meta, Outcome, Version};
 use crate::{Error, ErrorKind, Key, Lookup, Result};

@@ -3,7 +3,7 @@ use std::time::SystemTime;
 
 use super::commit::{Change, Commit, Committed, Place, Work};
 use super::edits::{Edit, Edits, Held, Intent};
-use crate::sessions::Core;
+use crate::core::Core;
 use crate::store::Meta;
 use crate::{Error, ErrorKind, Lookup, Result};
 

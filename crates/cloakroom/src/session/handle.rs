@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::OnceCell;
 
 use super::{Change, Held, Place, Session};
-use crate::cookie::SetCookie;
+use crate::Result;
+use crate::cookie::{Presented, SetCookie};
+use crate::core::Core;
 use crate::effects::Effects;
 use crate::format::OnUnknownKey;
-use crate::sessions::Core;
-use crate::{Key, Result};
 
 /// The session of one request, not opened yet.
 ///
@@ -189,27 +189,4 @@ struct Inner {
     finished: AtomicBool,
     /// The handle of the session layer around this one.
     outer: Option<Handle>,
-}
-
-/// What the request's cookies say.
-#[derive(Debug)]
-pub(crate) enum Presented {
-    /// No cookie of this name.
-    Nothing,
-    /// A cookie that is not a key, or several that differ.
-    Junk,
-    Key(Key),
-}
-
-impl Presented {
-    fn key(&self) -> Option<&Key> {
-        match self {
-            Self::Key(key) => Some(key),
-            Self::Nothing | Self::Junk => None,
-        }
-    }
-
-    fn is_something(&self) -> bool {
-        !matches!(self, Self::Nothing)
-    }
 }

@@ -1,14 +1,14 @@
 //! The session cookie: what it is called, where it is sent, and how it is read and spelled.
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, HeaderValue, header};
+use crate::{Error, ErrorKind, Result};
 
-use crate::clock::after;
-use crate::format::{Format, OnDuplicates};
-use crate::session::Presented;
-use crate::{Error, ErrorKind, Key, Result};
+mod read;
+pub(crate) use read::Presented;
+
+mod set_cookie;
+pub use set_cookie::SetCookie;
 
 /// Name and attributes of the session cookie.
 ///
@@ -161,45 +161,6 @@ impl Cookie {
             ),
         ))
     }
-
-    /// What the request's cookies say about its session.
-    pub(crate) fn read(&self, headers: &HeaderMap, format: &dyn Format) -> Presented {
-        let mut candidates = headers
-            .get_all(header::COOKIE)
-            .iter()
-            .flat_map(|line| line.as_bytes().split(|&byte| byte == b';'))
-            .filter_map(|pair| self.value_of(pair));
-        let Some(first) = candidates.next() else {
-            return Presented::Nothing;
-        };
-        let value = match format.rules().duplicates {
-            OnDuplicates::Last => candidates.next_back().unwrap_or(first),
-            OnDuplicates::Refuse if candidates.all(|other| other == first) => first,
-            OnDuplicates::Refuse => {
-                tracing::warn!(
-                    cookie = self.name,
-                    "the browser sent several session cookies with different values: none is used"
-                );
-                return Presented::Junk;
-            }
-        };
-        let text = std::str::from_utf8(value).ok();
-        text.and_then(|text| format.parse_key(text))
-            .map_or(Presented::Junk, Presented::Key)
-    }
-
-    /// The value of a `name=value` pair of the header if the name, byte for byte, is this cookie's.
-    fn value_of<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
-        let value = pair
-            .trim_ascii()
-            .strip_prefix(self.name.as_bytes())?
-            .trim_ascii_start()
-            .strip_prefix(b"=")?
-            .trim_ascii_start();
-        let quoted = value.strip_prefix(b"\"");
-        let unquoted = quoted.and_then(|value| value.strip_suffix(b"\""));
-        Some(unquoted.unwrap_or(value))
-    }
 }
 
 impl Default for Cookie {
@@ -226,74 +187,6 @@ impl fmt::Display for SameSite {
             Self::Lax => "Lax",
             Self::None => "None",
         })
-    }
-}
-
-/// One `Set-Cookie`, before it is spelled.
-#[derive(Clone, Copy, Debug)]
-pub struct SetCookie<'a> {
-    /// Name and attributes.
-    pub cookie: &'a Cookie,
-    /// The key, or `None` to remove the cookie.
-    pub key: Option<&'a Key>,
-    /// When the browser is to forget the cookie, as seen from `now`; `None` when it closes.
-    pub expires: Option<SystemTime>,
-    /// The time now.
-    pub now: SystemTime,
-}
-
-impl SetCookie<'_> {
-    /// Spells it as RFC 6265bis says, with `Expires` beside `Max-Age` for clients that know only the older one.
-    ///
-    /// `Max-Age` is in whole seconds, rounded down, and at most 400 days, which is what browsers allow. A removal
-    /// repeats every attribute, or the browser would keep the cookie that it was meant to drop.
-    pub(crate) fn spell(&self) -> HeaderValue {
-        use fmt::Write as _;
-
-        let Cookie {
-            name,
-            domain,
-            path,
-            secure,
-            http_only,
-            same_site,
-            partitioned,
-        } = self.cookie;
-        let value = self.key.map_or("", Key::reveal);
-        let mut text = format!("{name}={value}; Path={path}");
-        let lifetime = match (self.key, self.expires) {
-            (None, _) => Some((UNIX_EPOCH, Duration::ZERO)),
-            (Some(_), Some(expires)) => {
-                let age = expires.duration_since(self.now).unwrap_or_default();
-                let age = Duration::from_secs(age.as_secs()).min(MAX_COOKIE_AGE);
-                Some((after(self.now, age), age))
-            }
-            (Some(_), None) => None,
-        };
-        let mut write = |attribute: fmt::Arguments<'_>| {
-            text.write_fmt(attribute)
-                .expect("writing to a String cannot fail");
-        };
-        if let Some((expires, age)) = lifetime {
-            let date = httpdate::fmt_http_date(expires);
-            write(format_args!("; Max-Age={}; Expires={date}", age.as_secs()));
-        }
-        if let Some(domain) = domain {
-            write(format_args!("; Domain={domain}"));
-        }
-        if *http_only {
-            write(format_args!("; HttpOnly"));
-        }
-        write(format_args!("; SameSite={same_site}"));
-        if *secure {
-            write(format_args!("; Secure"));
-        }
-        if *partitioned {
-            write(format_args!("; Partitioned"));
-        }
-        let mut header = HeaderValue::try_from(text).expect("names and attributes were checked");
-        header.set_sensitive(true);
-        header
     }
 }
 
@@ -325,67 +218,9 @@ const MAX_NAME_BYTES: usize = 256;
 const MAX_ATTRIBUTE_BYTES: usize = 1_024;
 const MAX_DOMAIN_BYTES: usize = 253;
 
-/// The longest lifetime that browsers allow a cookie (RFC 6265bis, section 5.5).
-const MAX_COOKIE_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::Own;
-    use crate::store::from_millis;
-
-    #[test]
-    fn the_default_cookie_is_spelled_so() {
-        assert_eq!(
-            spelled(
-                &Cookie::default(),
-                Some("KEY"),
-                Some(Duration::from_secs(1_209_600))
-            ),
-            "__Host-session=KEY; Path=/; Max-Age=1209600; Expires=Sun, 01 Feb 2026 00:00:00 GMT; \
-             HttpOnly; SameSite=Lax; Secure",
-        );
-        assert_eq!(
-            spelled(&Cookie::new("sid").plain_http(), Some("KEY"), None),
-            "sid=KEY; Path=/; HttpOnly; SameSite=Lax",
-        );
-    }
-
-    #[test]
-    fn a_removal_repeats_every_attribute() {
-        let cookie = Cookie::new("__Secure-sid")
-            .domain("example.com")
-            .path("/app")
-            .same_site(SameSite::None)
-            .partitioned(true);
-
-        assert_eq!(
-            spelled(&cookie, None, None),
-            "__Secure-sid=; Path=/app; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; \
-             Domain=example.com; HttpOnly; SameSite=None; Secure; Partitioned",
-        );
-    }
-
-    #[test]
-    fn max_age_is_capped_at_400_days_and_never_overflows() {
-        for age in [
-            Duration::from_secs(500 * 86_400),
-            Duration::from_secs(u64::from(u32::MAX)),
-        ] {
-            let text = spelled(&Cookie::default(), Some("KEY"), Some(age));
-            assert!(
-                text.contains("; Max-Age=34560000; Expires=Mon, 22 Feb 2027 "),
-                "{text}"
-            );
-        }
-        let past = SetCookie {
-            cookie: &Cookie::default(),
-            key: Some(&Key::new("KEY")),
-            expires: Some(UNIX_EPOCH),
-            now: now(),
-        };
-        assert!(past.spell().to_str().unwrap().contains("Max-Age=0;"));
-    }
 
     #[test]
     fn the_builder_refuses_what_a_browser_would_drop_and_says_why() {
@@ -440,68 +275,5 @@ mod tests {
                 .check()
                 .is_ok()
         );
-    }
-
-    #[test]
-    fn one_well_formed_cookie_of_exactly_this_name_is_read() {
-        let key = "A".repeat(43);
-        let read = |header: &str| read(&[header]);
-
-        assert_eq!(read(&format!("sid={key}")), Some(key.clone()));
-        assert_eq!(read(&format!("a=b; sid={key}; c")), Some(key.clone()));
-        assert_eq!(read(&format!(" ;;sid=\"{key}\";")), Some(key.clone()));
-        for header in [
-            format!("Sid={key}"),
-            format!("%73id={key}"),
-            format!("xsid={key}"),
-            format!("sid2={key}"),
-            format!("sid {key}"),
-            "sid=short".to_owned(),
-            "sid=".to_owned(),
-            format!("sid={}", "A".repeat(1 << 16)),
-        ] {
-            assert_eq!(read(&header), None, "{header:.60}");
-        }
-    }
-
-    #[test]
-    fn of_several_cookies_of_the_name_none_counts_unless_they_all_say_the_same() {
-        let (one, other) = ("A".repeat(43), "E".repeat(43));
-
-        assert_eq!(read(&[&format!("sid={one}; sid={one}")]), Some(one.clone()));
-        assert_eq!(read(&[&format!("sid={one}; sid={other}")]), None);
-        assert_eq!(read(&[&format!("sid={other}; sid={one}")]), None);
-        assert_eq!(
-            read(&[&format!("sid={one}"), &format!("sid={other}")]),
-            None
-        );
-        assert_eq!(read(&[&format!("sid={one}; sid=junk")]), None);
-    }
-
-    fn read(lines: &[&str]) -> Option<String> {
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            headers.append(header::COOKIE, HeaderValue::from_str(line).unwrap());
-        }
-        match Cookie::new("sid").read(&headers, &Own::new()) {
-            Presented::Key(key) => Some(key.reveal().to_owned()),
-            Presented::Nothing | Presented::Junk => None,
-        }
-    }
-
-    fn spelled(cookie: &Cookie, key: Option<&str>, age: Option<Duration>) -> String {
-        let key = key.map(Key::new);
-        let set = SetCookie {
-            cookie,
-            key: key.as_ref(),
-            expires: age.map(|age| now() + age),
-            now: now(),
-        };
-        set.spell().to_str().unwrap().to_owned()
-    }
-
-    /// 2026-01-18T00:00:00Z.
-    fn now() -> SystemTime {
-        from_millis(1_768_694_400_000)
     }
 }

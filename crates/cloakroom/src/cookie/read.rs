@@ -1,0 +1,124 @@
+use http::{HeaderMap, header};
+
+use super::Cookie;
+use crate::Key;
+use crate::format::{Format, OnDuplicates};
+
+/// What the request's cookies say.
+#[derive(Debug)]
+pub(crate) enum Presented {
+    /// No cookie of this name.
+    Nothing,
+    /// A cookie that is not a key, or several that differ.
+    Junk,
+    Key(Key),
+}
+
+impl Presented {
+    pub(crate) fn key(&self) -> Option<&Key> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Nothing | Self::Junk => None,
+        }
+    }
+
+    pub(crate) fn is_something(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+}
+
+impl Cookie {
+    /// What the request's cookies say about its session.
+    pub(crate) fn read(&self, headers: &HeaderMap, format: &dyn Format) -> Presented {
+        let mut candidates = headers
+            .get_all(header::COOKIE)
+            .iter()
+            .flat_map(|line| line.as_bytes().split(|&byte| byte == b';'))
+            .filter_map(|pair| self.value_of(pair));
+        let Some(first) = candidates.next() else {
+            return Presented::Nothing;
+        };
+        let value = match format.rules().duplicates {
+            OnDuplicates::Last => candidates.next_back().unwrap_or(first),
+            OnDuplicates::Refuse if candidates.all(|other| other == first) => first,
+            OnDuplicates::Refuse => {
+                tracing::warn!(
+                    cookie = self.name,
+                    "the browser sent several session cookies with different values: none is used"
+                );
+                return Presented::Junk;
+            }
+        };
+        let text = std::str::from_utf8(value).ok();
+        text.and_then(|text| format.parse_key(text))
+            .map_or(Presented::Junk, Presented::Key)
+    }
+
+    /// The value of a `name=value` pair of the header if the name, byte for byte, is this cookie's.
+    fn value_of<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
+        let value = pair
+            .trim_ascii()
+            .strip_prefix(self.name.as_bytes())?
+            .trim_ascii_start()
+            .strip_prefix(b"=")?
+            .trim_ascii_start();
+        let quoted = value.strip_prefix(b"\"");
+        let unquoted = quoted.and_then(|value| value.strip_suffix(b"\""));
+        Some(unquoted.unwrap_or(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::format::Own;
+
+    #[test]
+    fn one_well_formed_cookie_of_exactly_this_name_is_read() {
+        let key = "A".repeat(43);
+        let read = |header: &str| read(&[header]);
+
+        assert_eq!(read(&format!("sid={key}")), Some(key.clone()));
+        assert_eq!(read(&format!("a=b; sid={key}; c")), Some(key.clone()));
+        assert_eq!(read(&format!(" ;;sid=\"{key}\";")), Some(key.clone()));
+        for header in [
+            format!("Sid={key}"),
+            format!("%73id={key}"),
+            format!("xsid={key}"),
+            format!("sid2={key}"),
+            format!("sid {key}"),
+            "sid=short".to_owned(),
+            "sid=".to_owned(),
+            format!("sid={}", "A".repeat(1 << 16)),
+        ] {
+            assert_eq!(read(&header), None, "{header:.60}");
+        }
+    }
+
+    #[test]
+    fn of_several_cookies_of_the_name_none_counts_unless_they_all_say_the_same() {
+        let (one, other) = ("A".repeat(43), "E".repeat(43));
+
+        assert_eq!(read(&[&format!("sid={one}; sid={one}")]), Some(one.clone()));
+        assert_eq!(read(&[&format!("sid={one}; sid={other}")]), None);
+        assert_eq!(read(&[&format!("sid={other}; sid={one}")]), None);
+        assert_eq!(
+            read(&[&format!("sid={one}"), &format!("sid={other}")]),
+            None
+        );
+        assert_eq!(read(&[&format!("sid={one}; sid=junk")]), None);
+    }
+
+    fn read(lines: &[&str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::COOKIE, HeaderValue::from_str(line).unwrap());
+        }
+        match Cookie::new("sid").read(&headers, &Own::new()) {
+            Presented::Key(key) => Some(key.reveal().to_owned()),
+            Presented::Nothing | Presented::Junk => None,
+        }
+    }
+}
