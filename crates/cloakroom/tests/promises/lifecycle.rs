@@ -430,6 +430,38 @@ async fn unknown_key_is_never_adopted_and_its_cookie_is_left_alone() {
 }
 
 #[tokio::test]
+async fn an_expired_key_is_never_adopted_either() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let before = guest.clone();
+    house
+        .clock
+        .advance(std::time::Duration::from_secs(1_209_600));
+
+    guest.visit(|session| session.set("n", 2)).await.unwrap();
+
+    assert_ne!(guest.cookie, before.cookie);
+    assert_eq!(
+        (guest.reads("n").await, before.reads("n").await),
+        (Some(2), None)
+    );
+}
+
+#[tokio::test]
+async fn a_site_may_keep_its_own_cache_control() {
+    let house = House::with(|builder| builder.no_store(false));
+
+    let headers = house
+        .visitor()
+        .visit(|session| session.set("n", 1))
+        .await
+        .unwrap();
+
+    assert!(set_cookie(&headers).is_some());
+    assert!(!headers.contains_key("cache-control"));
+}
+
+#[tokio::test]
 async fn corrupt_entry_is_no_session_and_the_next_write_gets_a_new_key() {
     let house = House::new();
     let mut guest = house.guest().await;
