@@ -1,0 +1,174 @@
+//! The site from its settings to the last answer.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use axum::Router;
+use cloakroom::Sessions;
+use sqlx::SqlitePool;
+use tokio::{net::TcpListener, sync::oneshot};
+
+use crate::{
+    Config, StartError,
+    config::{BaseUrl, host_of},
+    database,
+    secret::{self, SecretKey},
+    sessions, shutdown,
+    web::{self, hosts::AllowedHosts},
+};
+
+/// What every page can reach.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) db: SqlitePool,
+    pub(crate) sessions: Sessions,
+    pub(crate) allowed_hosts: Arc<AllowedHosts>,
+}
+
+/// A site that listens, has its database open, and waits to be served.
+pub struct Application {
+    listener: TcpListener,
+    address: SocketAddr,
+    base_url: BaseUrl,
+    database: PathBuf,
+    secret_key: SecretKey,
+    db: SqlitePool,
+    router: Router,
+}
+
+impl Application {
+    /// Listens, opens the database (and makes it if it is not there), and puts the pages together.
+    ///
+    /// # Errors
+    /// [`StartError`] if the address is taken, or the database or the secret key cannot be used.
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        // First, because then a second start by mistake has not touched anything.
+        let (listener, address) = listen(config.bind).await?;
+        let base_url = config
+            .base_url
+            .clone()
+            .unwrap_or_else(|| BaseUrl::listening_on(address));
+        warn_about(&base_url, address);
+        let db = database::open(config.database_url.path()).await?;
+        let secret_key = secret::of(&config)?;
+        let state = AppState {
+            db: db.clone(),
+            sessions: sessions::open(&config, &base_url)?,
+            allowed_hosts: Arc::new(AllowedHosts::new(&base_url, &config.allowed_hosts)),
+        };
+        Ok(Self {
+            listener,
+            address,
+            base_url,
+            database: config.database_url.path().to_owned(),
+            secret_key,
+            db,
+            router: web::routes::router(state),
+        })
+    }
+
+    /// The pages, for a test that asks without a connection.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// The address listened on, with the port that was found if the settings left it open.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address that visitors type.
+    pub fn base_url(&self) -> &BaseUrl {
+        &self.base_url
+    }
+
+    /// The database file.
+    pub fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// The key that signs cookies and links.
+    pub fn secret_key(&self) -> &SecretKey {
+        &self.secret_key
+    }
+
+    /// The connections to the catalogue.
+    pub fn db(&self) -> &SqlitePool {
+        &self.db
+    }
+
+    /// One line for whoever started the site.
+    pub fn greeting(&self) -> String {
+        format!(
+            "LocalLibrary is open at {}/ (listening on {}, database {}; stop it with Ctrl+C)",
+            self.base_url,
+            self.address,
+            self.database.display()
+        )
+    }
+
+    /// Answers until `stop` is ready, then finishes what has begun, for at most [`shutdown::GRACE`].
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
+        let (stopping, stopped) = oneshot::channel();
+        let stop = async move {
+            stop.await;
+            // The receiver lives until the end of this function, or nobody needs to know.
+            let _ = stopping.send(());
+        };
+        let serve = axum::serve(self.listener, self.router).with_graceful_shutdown(stop);
+        let grace_over = async {
+            match stopped.await {
+                Ok(()) => tokio::time::sleep(shutdown::GRACE).await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            served = serve => {
+                if let Err(error) = served {
+                    tracing::error!("serving: {error}");
+                }
+            }
+            () = grace_over => tracing::warn!("some requests did not finish in time and were cut off"),
+        }
+        self.db.close().await;
+    }
+}
+
+/// Tells whoever starts the site what visitors would meet later.
+fn warn_about(base_url: &BaseUrl, address: SocketAddr) {
+    if !base_url.is_https() && !address.ip().is_loopback() {
+        tracing::warn!(
+            "visitors come to {base_url} by plain http: whoever is on the way can read their cookies \
+             (put a proxy with TLS in front and set --base-url https://…)"
+        );
+    }
+    if base_url.host() == host_of(&address.to_string()) && address.ip().is_unspecified() {
+        tracing::warn!(
+            "requests for any other host than this machine itself are refused \
+             (set --base-url to the address that visitors type)"
+        );
+    }
+}
+
+async fn listen(bind: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = match TcpListener::bind(bind).await {
+        Ok(listener) => listener.local_addr().map(|address| (listener, address)),
+        Err(error) => Err(error),
+    };
+    bound.map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "stop the program that uses it, or choose another with --bind"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 are kept for the system: choose another with --bind"
+            }
+            _ => "choose another address with --bind",
+        };
+        StartError::new(format!("listening on {bind}"), error, advice)
+    })
+}

@@ -1,0 +1,36 @@
+/// `Last, First`; one alone if the other is empty.
+pub(crate) fn name(last: &str, first: &str) -> String {
+    match (last, first) {
+        (last, "") => last.to_owned(),
+        ("", first) => first.to_owned(),
+        (last, first) => format!("{last}, {first}"),
+    }
+}
+
+/// The name of a book's author, who may not be known.
+pub(crate) fn name_or_unknown(last: Option<String>, first: Option<String>) -> String {
+    let name = name(&last.unwrap_or_default(), &first.unwrap_or_default());
+    if name.is_empty() {
+        "Unknown author".to_owned()
+    } else {
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_author_without_a_name_is_unknown() {
+        assert_eq!(
+            name_or_unknown(Some("Austen".into()), Some("Jane".into())),
+            "Austen, Jane"
+        );
+        assert_eq!(
+            name_or_unknown(Some("Homer".into()), Some(String::new())),
+            "Homer"
+        );
+        assert_eq!(name_or_unknown(None, None), "Unknown author");
+    }
+}

@@ -1,0 +1,28 @@
+use super::Cover;
+use crate::{authors, languages};
+
+/// A book as lists show it: a cover, the title as a link, and the author.
+pub(crate) struct BookCard {
+    pub(crate) id: i64,
+    pub(crate) title: String,
+    pub(crate) author: String,
+    /// The tag of the title's language, for fonts and voices that depend on it.
+    pub(crate) lang: Option<&'static str>,
+    pub(crate) cover: Cover,
+}
+
+/// Id, title, the author's last and first name, the name of the language.
+pub(crate) type CardRow = (i64, String, Option<String>, Option<String>, Option<String>);
+
+impl From<CardRow> for BookCard {
+    fn from((id, title, last_name, first_name, language): CardRow) -> Self {
+        let author = authors::name_or_unknown(last_name, first_name);
+        Self {
+            id,
+            cover: Cover::of(&title, &author),
+            title,
+            author,
+            lang: languages::tag(language.as_deref()),
+        }
+    }
+}

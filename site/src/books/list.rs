@@ -1,0 +1,56 @@
+use askama::Template;
+use axum::{extract::State, response::Html};
+
+use super::{BookCard, CardRow};
+use crate::{
+    application::AppState,
+    visitor::PER_PAGE,
+    web::{
+        error::PageError,
+        layout::Layout,
+        paging::{Asked, Paging},
+    },
+};
+
+const COUNT: &str = "SELECT COUNT(*) FROM catalog_book";
+
+const PAGE: &str = "\
+    SELECT b.id, b.title, a.last_name, a.first_name, l.name FROM catalog_book b \
+    LEFT JOIN catalog_author a ON a.id = b.author_id \
+    LEFT JOIN catalog_language l ON l.id = b.language_id \
+    ORDER BY b.title, a.last_name, a.first_name, b.id LIMIT ? OFFSET ?";
+
+#[derive(Template)]
+#[template(path = "books/list.html")]
+struct Books {
+    layout: Layout,
+    paging: Paging,
+    books: Vec<BookCard>,
+}
+
+/// All books by title.
+pub(crate) async fn list(
+    State(app): State<AppState>,
+    layout: Layout,
+    asked: Asked,
+) -> Result<Html<String>, PageError> {
+    let total = sqlx::query_scalar(COUNT).fetch_one(&app.db).await?;
+    let paging = Paging::new(asked, total, PER_PAGE)?;
+    let rows = sqlx::query_as::<_, CardRow>(PAGE)
+        .bind(paging.limit())
+        .bind(paging.offset());
+    let books = rows
+        .fetch_all(&app.db)
+        .await?
+        .into_iter()
+        .map(BookCard::from)
+        .collect();
+    Ok(Html(
+        Books {
+            layout,
+            paging,
+            books,
+        }
+        .render()?,
+    ))
+}

@@ -1,0 +1,104 @@
+//! The settings: flags, each with an environment variable and a default.
+
+mod base_url;
+mod database_url;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, ValueEnum};
+
+pub use base_url::BaseUrl;
+pub(crate) use base_url::host_of;
+pub use database_url::DatabaseUrl;
+
+use crate::secret::SecretKey;
+
+const AFTER_HELP: &str = "\
+Without any flag the site opens locallibrary.sqlite3 in the current folder, and makes it, with a demo catalogue, if it \
+is not there. Flags win over environment variables. RUST_LOG sets what is logged (default: info).";
+
+/// LocalLibrary: the web site of a library, with its catalogue in an SQLite file.
+///
+/// The tables are those of Django's LocalLibrary, so an existing file of that site can be opened, and Django can go on
+/// with ours.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "locallibrary", version, after_help = AFTER_HELP)]
+pub struct Config {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(
+        long,
+        env = "LOCALLIBRARY_BIND",
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:8000"
+    )]
+    pub bind: SocketAddr,
+
+    /// The SQLite file with the catalogue, as sqlite://PATH; made on the first start
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        value_name = "URL",
+        default_value = "sqlite://locallibrary.sqlite3"
+    )]
+    pub database_url: DatabaseUrl,
+
+    /// Where sessions are kept
+    #[arg(
+        long,
+        env = "LOCALLIBRARY_SESSIONS",
+        value_enum,
+        value_name = "WHERE",
+        default_value = "db"
+    )]
+    pub sessions: SessionsIn,
+
+    /// The key that signs cookies and links; a flag can be seen by other users of the machine, so prefer
+    /// --secret-key-file or the environment
+    ///
+    /// Without any of them a random key is made once and kept beside the database file.
+    #[arg(
+        long,
+        env = "SECRET_KEY",
+        value_name = "KEY",
+        hide_env_values = true,
+        conflicts_with = "secret_key_file"
+    )]
+    pub secret_key: Option<SecretKey>,
+
+    /// A file that holds the secret key and nothing else
+    #[arg(long, env = "SECRET_KEY_FILE", value_name = "PATH")]
+    pub secret_key_file: Option<PathBuf>,
+
+    /// The address that visitors type: http or https, host, and port if it is not the usual one; without it,
+    /// http:// and the address listened on
+    #[arg(long, env = "LOCALLIBRARY_BASE_URL", value_name = "URL")]
+    pub base_url: Option<BaseUrl>,
+
+    /// Host names to answer to besides the one of the base URL and this machine's own (localhost and loopback addresses);
+    /// separated by commas
+    #[arg(
+        long,
+        env = "LOCALLIBRARY_ALLOWED_HOSTS",
+        value_name = "HOSTS",
+        value_delimiter = ','
+    )]
+    pub allowed_hosts: Vec<String>,
+}
+
+/// Where sessions are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SessionsIn {
+    /// In the site's own database file
+    Db,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Config::command().debug_assert();
+    }
+}

@@ -1,0 +1,85 @@
+use std::fmt;
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+
+use crate::web::{error::PageError, record_id::path_param};
+
+/// Hexadecimal digits of an id, as the database keeps it.
+const DIGITS: usize = 32;
+
+/// Before which of them a hyphen stands where people see the id.
+const HYPHENS: [usize; 4] = [8, 12, 16, 20];
+
+/// The id of a copy: a UUID, kept without hyphens and shown with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CopyId(String);
+
+impl CopyId {
+    /// An id as it stands in the database.
+    pub(crate) fn stored(digits: String) -> Self {
+        Self(digits)
+    }
+
+    /// As the database keeps it.
+    pub(crate) fn as_stored(&self) -> &str {
+        &self.0
+    }
+
+    /// The first digits, enough for people to tell copies of a book apart.
+    pub(crate) fn short(&self) -> &str {
+        self.0.get(..HYPHENS[0]).unwrap_or(&self.0)
+    }
+
+    /// Reads the one way of writing an id that addresses have: lower case, with hyphens.
+    fn parse(text: &str) -> Option<Self> {
+        let digits: String = text.split('-').collect();
+        let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let id = Self(digits);
+        (id.0.len() == DIGITS && id.0.bytes().all(lower_hex) && id.to_string() == text)
+            .then_some(id)
+    }
+}
+
+impl fmt::Display for CopyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, digit) in self.0.chars().enumerate() {
+            if HYPHENS.contains(&position) {
+                f.write_str("-")?;
+            }
+            write!(f, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CopyId {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        Self::parse(&path_param(parts, state).await?).ok_or(PageError::NotFound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_in_one_way_only() {
+        let text = "a2f73175-924d-4524-ac9a-e0b94e759058";
+        let id = CopyId::parse(text).unwrap();
+        assert_eq!(id.as_stored(), "a2f73175924d4524ac9ae0b94e759058");
+        assert_eq!(id.to_string(), text);
+        assert_eq!(id.short(), "a2f73175");
+        for other in [
+            "A2F73175-924D-4524-AC9A-E0B94E759058",
+            "a2f73175924d4524ac9ae0b94e759058",
+            "a2f73175-924d4524-ac9a-e0b94e759058",
+            "a2f73175-924d-4524-ac9a-e0b94e75905",
+            "-a2f73175-924d-4524-ac9a-e0b94e759058",
+            "",
+        ] {
+            assert_eq!(CopyId::parse(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use crate::date;
+
+/// What a copy is there for at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    Maintenance,
+    OnLoan,
+    Available,
+    Reserved,
+}
+
+impl Status {
+    /// The letter that the database keeps.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Maintenance => "d",
+            Self::OnLoan => "o",
+            Self::Available => "a",
+            Self::Reserved => "r",
+        }
+    }
+
+    fn of_code(code: &str) -> Option<Self> {
+        let all = [
+            Self::Maintenance,
+            Self::OnLoan,
+            Self::Available,
+            Self::Reserved,
+        ];
+        all.into_iter().find(|status| status.code() == code)
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Maintenance => "Maintenance",
+            Self::OnLoan => "On loan",
+            Self::Available => "Available",
+            Self::Reserved => "Reserved",
+        }
+    }
+}
+
+/// How it stands with a copy today: its status, the date that goes with it, and whether that has passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) words: &'static str,
+    /// The class that the style sheet colours it by.
+    pub(crate) class: &'static str,
+    /// As readers see it; a copy on the shelf has none, whatever the database remembers.
+    pub(crate) due: Option<String>,
+    pub(crate) overdue: bool,
+}
+
+impl Standing {
+    /// From the letter and the date of the database.
+    pub(crate) fn new(code: &str, due: Option<String>, today: Date) -> Self {
+        // The database of a Django site may hold a copy without status.
+        let status = Status::of_code(code);
+        let due = due.filter(|_| status != Some(Status::Available));
+        let passed = due
+            .as_ref()
+            .and_then(|due| due.parse::<Date>().ok())
+            .is_some_and(|due| due < today);
+        let overdue = passed && status == Some(Status::OnLoan);
+        Self {
+            words: status.map_or("Status unknown", Status::words),
+            class: match status {
+                _ if overdue => "overdue",
+                Some(Status::Available) => "available",
+                _ => "away",
+            },
+            due: due.as_deref().map(date::display),
+            overdue,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn standing(code: &str, due: &str) -> Standing {
+        Standing::new(code, Some(due.to_owned()), date(2026, 11, 23))
+    }
+
+    #[test]
+    fn only_a_loan_whose_date_has_passed_is_overdue() {
+        assert!(standing("o", "2026-11-22").overdue);
+        assert!(!standing("o", "2026-11-23").overdue, "due today");
+        for code in ["a", "d", "r", ""] {
+            assert!(!standing(code, "2026-11-22").overdue, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_available_copy_has_no_due_date() {
+        assert_eq!(standing("a", "2026-11-22").due, None);
+        assert_eq!(
+            standing("r", "2026-11-22").due.as_deref(),
+            Some("Nov. 22, 2026")
+        );
+    }
+}

@@ -1,0 +1,71 @@
+use askama::Template;
+use axum::{extract::State, response::Html};
+
+use crate::{
+    application::AppState,
+    books::{BookCard, CardRow},
+    visitor::PER_PAGE,
+    web::{
+        error::PageError,
+        layout::Layout,
+        paging::{Asked, Paging},
+        record_id::RecordId,
+    },
+};
+
+const GENRE: &str = "SELECT name FROM catalog_genre WHERE id = ?";
+
+const COUNT: &str = "SELECT COUNT(*) FROM catalog_book_genre WHERE genre_id = ?";
+
+const PAGE: &str = "\
+    SELECT b.id, b.title, a.last_name, a.first_name, l.name FROM catalog_book b \
+    JOIN catalog_book_genre bg ON bg.book_id = b.id \
+    LEFT JOIN catalog_author a ON a.id = b.author_id \
+    LEFT JOIN catalog_language l ON l.id = b.language_id \
+    WHERE bg.genre_id = ? \
+    ORDER BY b.title, a.last_name, a.first_name, b.id LIMIT ? OFFSET ?";
+
+#[derive(Template)]
+#[template(path = "genres/detail.html")]
+struct Genre {
+    layout: Layout,
+    paging: Paging,
+    name: String,
+    books: Vec<BookCard>,
+}
+
+/// One genre, with its books by title.
+pub(crate) async fn detail(
+    State(app): State<AppState>,
+    RecordId(id): RecordId,
+    layout: Layout,
+    asked: Asked,
+) -> Result<Html<String>, PageError> {
+    let genre = sqlx::query_scalar(GENRE)
+        .bind(id)
+        .fetch_optional(&app.db)
+        .await?;
+    let name = genre.ok_or(PageError::NotFound)?;
+    let total = sqlx::query_scalar(COUNT)
+        .bind(id)
+        .fetch_one(&app.db)
+        .await?;
+    let paging = Paging::new(asked, total, PER_PAGE)?;
+    let rows = sqlx::query_as::<_, CardRow>(PAGE);
+    let rows = rows.bind(id).bind(paging.limit()).bind(paging.offset());
+    let books = rows
+        .fetch_all(&app.db)
+        .await?
+        .into_iter()
+        .map(BookCard::from)
+        .collect();
+    Ok(Html(
+        Genre {
+            layout,
+            paging,
+            name,
+            books,
+        }
+        .render()?,
+    ))
+}

@@ -1,0 +1,5 @@
+//! The home page.
+
+mod index;
+
+pub(crate) use index::index;

@@ -1,0 +1,43 @@
+//! The `locallibrary` program: reads the settings, builds the site, serves it until it is told to stop.
+
+use std::{io::IsTerminal, process::ExitCode};
+
+use clap::Parser;
+use locallibrary::{Application, Config, shutdown};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let config = Config::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+        )
+        .init();
+
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("starting LocalLibrary: starting the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(run(config))
+}
+
+async fn run(config: Config) -> ExitCode {
+    // Listened for from here on, so that a signal during the start is not lost either.
+    let stop = shutdown::signalled();
+    match Application::build(config).await {
+        Ok(application) => {
+            println!("{}", application.greeting());
+            application.serve(stop).await;
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("starting LocalLibrary: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A list in pages: which one was asked for, which rows it holds, and the links to its neighbours.
+
+use std::convert::Infallible;
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+
+use super::error::PageError;
+
+/// The page that was asked for by `?page=`, before anyone knows how many there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Number(u64),
+    Last,
+    Nonsense,
+}
+
+impl Asked {
+    fn by(query: &str) -> Self {
+        // Of several the last counts, as in Django.
+        let page = form_urlencoded::parse(query.as_bytes())
+            .filter(|(name, _)| name == "page")
+            .last();
+        match page.as_ref().map_or("", |(_, value)| value.as_ref()) {
+            "" => Self::Number(1),
+            "last" => Self::Last,
+            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse().map_or(Self::Nonsense, Self::Number)
+            }
+            _ => Self::Nonsense,
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::by(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Paging {
+    pub(crate) number: u64,
+    pub(crate) pages: u64,
+    pub(crate) total: u64,
+    per_page: u64,
+}
+
+impl Paging {
+    /// The page that was asked for, of a list with `total` rows. A list without rows has one page.
+    ///
+    /// # Errors
+    /// [`PageError::NotFound`] if there is no such page.
+    pub(crate) fn new(asked: Asked, total: i64, per_page: u64) -> Result<Self, PageError> {
+        let total = total.unsigned_abs();
+        let pages = total.div_ceil(per_page).max(1);
+        let number = match asked {
+            Asked::Number(number) => number,
+            Asked::Last => pages,
+            Asked::Nonsense => return Err(PageError::NotFound),
+        };
+        if !(1..=pages).contains(&number) {
+            return Err(PageError::NotFound);
+        }
+        Ok(Self {
+            number,
+            pages,
+            total,
+            per_page,
+        })
+    }
+
+    /// Rows to show, as SQL wants it.
+    pub(crate) fn limit(&self) -> i64 {
+        self.per_page.cast_signed()
+    }
+
+    /// Rows before the first to show. Less than the total, which came from the database as the same type.
+    pub(crate) fn offset(&self) -> i64 {
+        ((self.number - 1) * self.per_page).cast_signed()
+    }
+
+    pub(crate) fn previous(&self) -> Option<u64> {
+        (self.number > 1).then(|| self.number - 1)
+    }
+
+    pub(crate) fn next(&self) -> Option<u64> {
+        (self.number < self.pages).then(|| self.number + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_asked_for_by_number_or_as_the_last() {
+        for (query, asked) in [
+            ("", Asked::Number(1)),
+            ("page=", Asked::Number(1)),
+            ("page=3", Asked::Number(3)),
+            ("page=last", Asked::Last),
+            ("other=2", Asked::Number(1)),
+            ("page=1&page=2", Asked::Number(2)),
+            ("page=-1", Asked::Nonsense),
+            ("page=%2B1", Asked::Nonsense),
+            ("page=1.5", Asked::Nonsense),
+            ("page=%00", Asked::Nonsense),
+            ("page=%ff", Asked::Nonsense),
+            ("page=99999999999999999999999", Asked::Nonsense),
+        ] {
+            assert_eq!(Asked::by(query), asked, "{query}");
+        }
+    }
+
+    #[test]
+    fn only_pages_that_exist_are_found() {
+        let number = |asked, total| {
+            Paging::new(asked, total, 10)
+                .ok()
+                .map(|paging| paging.number)
+        };
+        assert_eq!(number(Asked::Number(1), 0), Some(1));
+        assert_eq!(number(Asked::Last, 0), Some(1));
+        assert_eq!(number(Asked::Number(2), 10), None);
+        assert_eq!(number(Asked::Number(2), 11), Some(2));
+        assert_eq!(number(Asked::Last, 92), Some(10));
+        assert_eq!(number(Asked::Number(0), 92), None);
+        assert_eq!(number(Asked::Number(u64::MAX), 92), None);
+    }
+
+    #[test]
+    fn links_lead_to_neighbours_only() {
+        let paging = |number| Paging::new(Asked::Number(number), 30, 10).unwrap();
+        assert_eq!((paging(1).previous(), paging(1).next()), (None, Some(2)));
+        assert_eq!((paging(3).previous(), paging(3).next()), (Some(2), None));
+        assert_eq!(paging(3).offset(), 20);
+    }
+}

@@ -1,0 +1,34 @@
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::request::Parts,
+};
+
+use super::error::PageError;
+
+/// The number of a record in the path. What is no number, or no number that the database can hold, is not found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecordId(pub(crate) i64);
+
+impl<S: Send + Sync> FromRequestParts<S> for RecordId {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let text = path_param(parts, state).await?;
+        // `parse` would also take a sign.
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(PageError::NotFound);
+        }
+        text.parse().map(Self).map_err(|_| PageError::NotFound)
+    }
+}
+
+/// The one parameter of the path, decoded; not found if it is not UTF-8.
+pub(crate) async fn path_param<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<String, PageError> {
+    let params = RawPathParams::from_request_parts(parts, state).await;
+    let params = params.map_err(|_| PageError::NotFound)?;
+    let (_, value) = params.iter().next().ok_or(PageError::NotFound)?;
+    Ok(value.to_owned())
+}

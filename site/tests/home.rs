@@ -1,0 +1,151 @@
+//! The home page.
+
+mod common;
+
+use axum::http::{Method, StatusCode};
+use common::Site;
+
+#[tokio::test]
+async fn the_root_leads_to_the_catalogue() {
+    let answer = Site::new().await.get("/").await;
+    assert_eq!(answer.status, StatusCode::MOVED_PERMANENTLY);
+    assert_eq!(answer.header("location"), "/catalog/");
+}
+
+#[tokio::test]
+async fn the_home_page_counts_what_the_library_has() {
+    let answer = Site::new().await.get("/catalog/").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(answer.element("title"), "Home – Local Library");
+    assert_eq!(answer.element("h1"), "Local Library Home");
+    let main = answer.main();
+    for count in [
+        "Books: 92",
+        "Copies: 250",
+        "Copies available: 123",
+        "Authors: 40",
+        "Genres: 24",
+    ] {
+        assert!(main.contains(count), "{count} in {main}");
+    }
+}
+
+#[tokio::test]
+async fn counts_follow_the_data() {
+    let site = Site::empty().await;
+    let main = site.get("/catalog/").await.main();
+    for count in [
+        "Books: 0",
+        "Copies: 0",
+        "Copies available: 0",
+        "Authors: 0",
+        "Genres: 0",
+    ] {
+        assert!(main.contains(count), "{count} in {main}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_visit_is_one_time() {
+    let main = Site::new().await.get("/catalog/").await.main();
+    assert!(
+        main.contains("You have visited this page 1 time."),
+        "{main}"
+    );
+}
+
+#[tokio::test]
+async fn head_gives_the_headers_of_the_page_and_no_body() {
+    let answer = Site::new().await.ask(Method::HEAD, "/catalog/").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(answer.body, "");
+}
+
+#[tokio::test]
+async fn every_page_has_landmarks_a_skip_link_and_one_heading() {
+    let site = Site::new().await;
+    for path in [
+        "/catalog/",
+        "/catalog/books/",
+        "/catalog/book/1",
+        "/catalog/authors/",
+        "/catalog/author/1",
+        "/catalog/genres/",
+        "/catalog/genre/1",
+        "/catalog/languages/",
+        "/catalog/language/1",
+        "/catalog/bookinstances/",
+        "/catalog/bookinstance/a2f73175-924d-4524-ac9a-e0b94e759058",
+        "/nothing",
+    ] {
+        let body = site.get(path).await.body;
+        let count = |what: &str| body.matches(what).count();
+        assert!(
+            body.starts_with("<!doctype html>\n<html lang=\"en\">"),
+            "{path}"
+        );
+        assert_eq!(
+            (count("<main"), count("<h1"), count("<title>")),
+            (1, 1, 1),
+            "{path}"
+        );
+        assert!(
+            count("<nav") >= 1 && count("name=\"viewport\"") == 1,
+            "{path}"
+        );
+        let first_link = &body[body.find("<a ").unwrap()..];
+        assert!(
+            first_link.starts_with("<a class=\"skip\" href=\"#content\""),
+            "{path}"
+        );
+        assert_eq!(count("id=\"content\""), 1, "{path}");
+        let main = &body[body.find("<main").unwrap()..];
+        for unwanted in [
+            "None",
+            "Null",
+            "href=\"\"",
+            "()",
+            "style=",
+            "<script",
+            "http://",
+            "https://",
+        ] {
+            assert!(!main.contains(unwanted), "{unwanted} on {path}");
+        }
+        assert!(body.len() < 50_000, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_link_leads_somewhere() {
+    let site = Site::new().await;
+    let mut seen = vec!["/catalog/".to_owned()];
+    let mut next = 0;
+    // Two levels are enough to meet every kind of page.
+    while next < seen.len().min(60) {
+        let path = seen[next].clone();
+        next += 1;
+        let answer = site.get(&path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        if !answer.header("content-type").starts_with("text/html") {
+            continue;
+        }
+        for attribute in ["href=\"", "src=\""] {
+            for link in answer.body.split(attribute).skip(1) {
+                let link = link.split('"').next().unwrap();
+                let link = match link {
+                    link if link.starts_with('#') => continue,
+                    link if link.starts_with('?') => {
+                        format!("{}{link}", path.split('?').next().unwrap())
+                    }
+                    link => link.to_owned(),
+                };
+                if !seen.contains(&link) {
+                    seen.push(link);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The program itself: how it starts, what it says when it cannot, and how it stops.
+
+// The helpers below may panic as the tests do.
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use tempfile::{TempDir, tempdir};
+
+/// The program with a database in `folder`, a free port, and nothing from the environment of the tests.
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_locallibrary"));
+    command
+        .env_clear()
+        .current_dir(folder)
+        .args(["--bind", "127.0.0.1:0"]);
+    command
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap()
+}
+
+/// Asserts that the program said one line on stderr and ended with 1; gives the line.
+fn refusal(command: &mut Command) -> String {
+    command.env("RUST_LOG", "error");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let greeting = first_line(&mut child);
+    if !greeting.is_empty() {
+        // Or the test would wait for its end.
+        child.kill().unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(greeting, "", "it started");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("starting LocalLibrary: "), "{stderr}");
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    stderr
+}
+
+/// The greeting of a program that has started; empty if it ended without one.
+fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    let stdout = child.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    line
+}
+
+/// A running program, ended with the test.
+struct Running {
+    child: Child,
+    address: String,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let line = first_line(&mut child);
+        let rest = line.strip_prefix("LocalLibrary is open at http://");
+        let (address, _) = rest
+            .and_then(|rest| rest.split_once('/'))
+            .expect("a greeting");
+        Self {
+            address: address.to_owned(),
+            child,
+        }
+    }
+
+    fn get(&self, path: &str) -> String {
+        self.get_with(path, "")
+    }
+
+    /// A page for a browser with these cookies.
+    fn get_with(&self, path: &str, cookies: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: {}\r\ncookie: {cookies}\r\nconnection: close\r\n\r\n",
+            self.address
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn stop(mut self, signal: &str) -> Option<i32> {
+        let killed = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Already gone after `stop`.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn library() -> TempDir {
+    tempdir().unwrap()
+}
+
+#[test]
+fn it_makes_its_files_and_finds_them_again() {
+    let folder = library();
+    for _ in 0..2 {
+        let running = Running::start(&mut program(folder.path()));
+        assert!(running.get("/catalog/").contains("<dd>92</dd>"));
+        assert_eq!(running.stop("-TERM"), Some(0));
+    }
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["locallibrary.sqlite3", "locallibrary.sqlite3.secret"]
+    );
+}
+
+#[test]
+fn visits_are_counted_on_after_a_sudden_death() {
+    let folder = library();
+    let running = Running::start(&mut program(folder.path()));
+    let first = running.get("/catalog/");
+    assert!(first.contains("1 time."), "{first}");
+    let cookie = first.split("set-cookie: ").nth(1).unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    let second = running.get_with("/catalog/", cookie);
+    assert!(second.contains("2 times."), "{second}");
+    running.stop("-KILL");
+
+    let running = Running::start(&mut program(folder.path()));
+    let third = running.get_with("/catalog/", cookie);
+
+    assert!(third.contains("3 times."), "{third}");
+}
+
+#[test]
+fn it_ends_well_when_interrupted() {
+    let folder = library();
+    assert_eq!(
+        Running::start(&mut program(folder.path())).stop("-INT"),
+        Some(0)
+    );
+}
+
+#[test]
+fn it_is_open_when_it_says_so() {
+    let folder = library();
+    let running = Running::start(&mut program(folder.path()));
+    assert!(running.get("/catalog/").starts_with("HTTP/1.1 200 OK"));
+}
+
+#[test]
+fn many_that_start_at_once_make_one_library() {
+    let folder = library();
+    let starts = [(); 4].map(|()| {
+        let mut command = program(folder.path());
+        std::thread::spawn(move || Running::start(&mut command))
+    });
+    for running in starts.map(|start| start.join().unwrap()) {
+        assert!(running.get("/catalog/").contains("<dd>250</dd>"));
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named_and_nothing_is_made() {
+    let folder = library();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let bind = taken.local_addr().unwrap().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_locallibrary"));
+    let line = refusal(
+        command
+            .env_clear()
+            .current_dir(folder.path())
+            .args(["--bind", &bind]),
+    );
+    assert!(
+        line.contains(&format!("listening on {bind}: ")) && line.contains("--bind)"),
+        "{line}"
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_that_is_no_database_is_left_alone() {
+    let folder = library();
+    let file = folder.path().join("locallibrary.sqlite3");
+    fs::write(&file, "Dear diary, today I went to the library.").unwrap();
+    let line = refusal(&mut program(folder.path()));
+    assert!(
+        line.contains(
+            r#"opening the database "locallibrary.sqlite3": it is not an SQLite database ("#
+        ),
+        "{line}"
+    );
+    assert_eq!(
+        fs::read(&file).unwrap(),
+        b"Dear diary, today I went to the library."
+    );
+}
+
+#[test]
+fn a_damaged_database_is_named() {
+    let folder = library();
+    let mut bytes = b"SQLite format 3\0".to_vec();
+    bytes.resize(8192, b'x');
+    fs::write(folder.path().join("locallibrary.sqlite3"), bytes).unwrap();
+    let line = refusal(&mut program(folder.path()));
+    assert!(line.contains("opening the database"), "{line}");
+}
+
+#[tokio::test]
+async fn a_database_of_something_else_is_left_alone() {
+    use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+
+    let folder = library();
+    let file = folder.path().join("locallibrary.sqlite3");
+    let options = SqliteConnectOptions::new()
+        .filename(&file)
+        .create_if_missing(true);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query("CREATE TABLE recipe (name TEXT)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let before = fs::read(&file).unwrap();
+
+    let line = refusal(&mut program(folder.path()));
+    assert!(
+        line.contains("it is not a LocalLibrary database: no table auth_user, catalog_author"),
+        "{line}"
+    );
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
+
+#[test]
+fn an_empty_file_becomes_a_library() {
+    let folder = library();
+    fs::write(folder.path().join("locallibrary.sqlite3"), "").unwrap();
+    let running = Running::start(&mut program(folder.path()));
+    assert!(running.get("/catalog/").contains("<dd>92</dd>"));
+}
+
+#[test]
+fn a_missing_folder_or_a_folder_as_file_is_named() {
+    let folder = library();
+    let line =
+        refusal(program(folder.path()).args(["--database-url", "sqlite://not/here.sqlite3"]));
+    assert!(line.contains(r#"there is no folder "not" ("#), "{line}");
+    fs::create_dir(folder.path().join("shelf")).unwrap();
+    let line = refusal(program(folder.path()).args(["--database-url", "sqlite://shelf"]));
+    assert!(line.contains("it is a folder ("), "{line}");
+}
+
+#[test]
+fn a_secret_key_that_cannot_be_used_is_not_printed() {
+    let folder = library();
+    let line = refusal(program(folder.path()).args(["--secret-key-file", "nowhere"]));
+    assert!(
+        line.contains(r#"reading the secret key from "nowhere""#),
+        "{line}"
+    );
+    let line = refusal(program(folder.path()).env("SECRET_KEY", ""));
+    assert!(
+        line.contains("reading the secret key: it is empty"),
+        "{line}"
+    );
+    let output = run(program(folder.path())
+        .env("SECRET_KEY", "tell-nobody")
+        .arg("--help"));
+    assert!(
+        !String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("tell-nobody")
+    );
+}
+
+#[test]
+fn bad_flags_end_with_two() {
+    let folder = library();
+    for flags in [
+        ["--bind", "nowhere"],
+        ["--colour", "red"],
+        ["--database-url", "postgres://x/y"],
+        ["--base-url", "library.example"],
+        ["--sessions", "clay-tablets"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_locallibrary"));
+        let output = run(command.env_clear().current_dir(folder.path()).args(flags));
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        assert!(!output.stderr.is_empty());
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn help_names_every_setting() {
+    let output = run(program(library().path()).arg("--help"));
+    let help = String::from_utf8(output.stdout).unwrap();
+    for name in [
+        "LOCALLIBRARY_BIND",
+        "DATABASE_URL",
+        "LOCALLIBRARY_SESSIONS",
+        "SECRET_KEY",
+        "SECRET_KEY_FILE",
+        "LOCALLIBRARY_BASE_URL",
+        "LOCALLIBRARY_ALLOWED_HOSTS",
+        "RUST_LOG",
+    ] {
+        assert!(help.contains(name), "{name} in {help}");
+    }
+}

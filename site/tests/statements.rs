@@ -1,0 +1,94 @@
+//! A page asks the database a fixed number of times, however many rows it shows.
+
+// The helpers below may panic as the tests do.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::{
+    fmt::Debug,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use common::Site;
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt},
+    util::SubscriberInitExt,
+};
+
+static STATEMENTS: AtomicUsize = AtomicUsize::new(0);
+
+const MARK: &str = "SELECT 'settled'";
+
+/// Counts what the database driver logs: one event for each statement.
+struct Counter;
+
+impl<S: Subscriber> Layer<S> for Counter {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let mut is_mark = IsMark(false);
+        event.record(&mut is_mark);
+        if event.metadata().target() == "sqlx::query" && !is_mark.0 {
+            STATEMENTS.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+struct IsMark(bool);
+
+impl Visit for IsMark {
+    fn record_debug(&mut self, _: &Field, value: &dyn Debug) {
+        self.0 |= format!("{value:?}").contains(MARK);
+    }
+}
+
+/// Waits until every statement before this has been logged.
+///
+/// A connection logs a statement after it has given its rows, but before it begins the next; so each gets one more.
+async fn settle(site: &Site) {
+    let db = site.application.db();
+    let mut connections = Vec::new();
+    for _ in 0..db.options().get_max_connections() {
+        let mut connection = db.acquire().await.unwrap();
+        sqlx::query(MARK).execute(&mut *connection).await.unwrap();
+        connections.push(connection);
+    }
+}
+
+// One test in this file: statements run on the driver's own threads, so the counter is one for the whole process.
+#[tokio::test]
+async fn the_number_of_statements_of_a_page_is_fixed() {
+    tracing_subscriber::registry().with(Counter).init();
+    let site = Site::new().await;
+    for (path, expected) in [
+        ("/catalog/", 1),
+        ("/catalog/books/", 2),
+        ("/catalog/books/?page=last", 2),
+        ("/catalog/book/1", 3),
+        ("/catalog/book/92", 3),
+        ("/catalog/authors/", 2),
+        ("/catalog/author/1", 2),
+        ("/catalog/author/40", 2),
+        ("/catalog/genres/", 2),
+        ("/catalog/genre/1", 3),
+        ("/catalog/genre/24", 3),
+        ("/catalog/languages/", 2),
+        ("/catalog/language/1", 3),
+        ("/catalog/bookinstances/", 2),
+        (
+            "/catalog/bookinstance/a2f73175-924d-4524-ac9a-e0b94e759058",
+            1,
+        ),
+        ("/nothing", 0),
+    ] {
+        settle(&site).await;
+        STATEMENTS.store(0, Ordering::SeqCst);
+        site.get(path).await;
+        settle(&site).await;
+        assert_eq!(STATEMENTS.load(Ordering::SeqCst), expected, "{path}");
+    }
+}

@@ -1,0 +1,182 @@
+//! The visit counter: per browser, exact, and still right after a restart.
+
+// A helper of tests may panic as a test does.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use axum::Router;
+use axum::http::{Method, StatusCode};
+use cloakroom_testkit::Browser;
+use common::Site;
+use http::Request;
+use http_body_util::Full;
+use tokio::task::JoinSet;
+
+#[tokio::test]
+async fn each_browser_has_its_own_count() {
+    let site = Site::new().await;
+    let (one, other) = (browser(&site), browser(&site));
+
+    assert_eq!(visits(&one).await, "You have visited this page 1 time.");
+    assert_eq!(visits(&one).await, "You have visited this page 2 times.");
+    assert_eq!(visits(&other).await, "You have visited this page 1 time.");
+    assert_eq!(one.dropped(), [""; 0]);
+    assert_eq!(
+        site.number("SELECT COUNT(*) FROM cloakroom_session").await,
+        2
+    );
+}
+
+#[tokio::test]
+async fn the_cookie_is_djangos_in_name_and_lifetime_and_safer_under_https() {
+    let site = Site::new().await;
+    let page = browser(&site).get("/catalog/").await;
+    let cookie = page.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("sessionid=") && cookie.contains("; Max-Age=1209600; Expires="));
+    assert!(cookie.ends_with("; HttpOnly; SameSite=Lax"), "{cookie}");
+    assert_eq!(page.header("vary"), Some("Cookie"));
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+
+    let site = Site::with(&["--base-url", "https://library.example"]).await;
+    let page = Browser::https(site.application.router())
+        .get("/catalog/")
+        .await;
+    let cookie = page.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-sessionid="));
+    assert!(
+        cookie.ends_with("; HttpOnly; SameSite=Lax; Secure"),
+        "{cookie}"
+    );
+}
+
+#[tokio::test]
+async fn only_a_get_of_the_home_page_counts() {
+    let site = Site::new().await;
+    let browser = browser(&site);
+    visits(&browser).await;
+
+    for method in [Method::HEAD, Method::OPTIONS, Method::POST, Method::PUT] {
+        let request = Request::builder().method(method).uri("/catalog/");
+        browser.send(request.body(Full::default()).unwrap()).await;
+    }
+    browser.get("/catalog/books/").await;
+    browser.get("/").await;
+
+    assert_eq!(
+        visits(&browser).await,
+        "You have visited this page 2 times."
+    );
+}
+
+#[tokio::test]
+async fn other_pages_start_no_session_and_do_not_look_at_it() {
+    let site = Site::new().await;
+    let stranger = browser(&site);
+
+    for path in [
+        "/",
+        "/catalog",
+        "/catalog/books/",
+        "/catalog/book/1",
+        "/catalog/author/1",
+        "/nothing",
+    ] {
+        let page = stranger.get(path).await;
+        assert!(
+            page.header("set-cookie").is_none() && page.header("vary").is_none(),
+            "{path}"
+        );
+    }
+    let head = Request::head("/catalog/").body(Full::default()).unwrap();
+    assert!(stranger.send(head).await.header("set-cookie").is_none());
+    assert_eq!(
+        site.number("SELECT COUNT(*) FROM cloakroom_session").await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_the_site_did_not_make_is_never_adopted() {
+    let site = Site::new().await;
+    for junk in [
+        "x",
+        "null",
+        "../../etc/passwd",
+        &"A".repeat(43),
+        &"k".repeat(32),
+        &"junk".repeat(900),
+    ] {
+        let browser = browser(&site);
+        browser.receive(&format!("sessionid={junk}; Path=/"));
+
+        assert_eq!(visits(&browser).await, "You have visited this page 1 time.");
+        assert_ne!(browser.cookie("sessionid").unwrap().value, junk);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_parallel_visits_of_one_browser_raise_its_counter_by_exactly_a_thousand() {
+    let site = Site::new().await;
+    let browser = browser(&site);
+    visits(&browser).await;
+
+    let mut tabs = JoinSet::new();
+    for _ in 0..1_000 {
+        let tab = browser.clone();
+        tabs.spawn(async move { tab.get("/catalog/").await.status });
+    }
+    for status in tabs.join_all().await {
+        assert_eq!(status, StatusCode::OK);
+    }
+
+    assert_eq!(
+        visits(&browser).await,
+        "You have visited this page 1002 times."
+    );
+}
+
+#[tokio::test]
+async fn a_failing_store_is_a_page_of_the_site_and_counts_nothing() {
+    let site = Site::new().await;
+    let browser = browser(&site);
+    visits(&browser).await;
+    site.sql("ALTER TABLE cloakroom_session RENAME TO elsewhere")
+        .await;
+
+    let page = browser.get("/catalog/").await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(page.header("retry-after"), Some("2"));
+    assert!(
+        page.text().contains("<h1>One moment, please</h1>"),
+        "{}",
+        page.text()
+    );
+    assert!(page.header("set-cookie").is_none());
+    assert_eq!(
+        browser.get("/catalog/books/").await.status,
+        StatusCode::OK,
+        "the catalogue goes on"
+    );
+
+    site.sql("ALTER TABLE elsewhere RENAME TO cloakroom_session")
+        .await;
+    assert_eq!(
+        visits(&browser).await,
+        "You have visited this page 2 times."
+    );
+}
+
+fn browser(site: &Site) -> Browser<Router> {
+    Browser::http(site.application.router()).at("http://localhost:8000")
+}
+
+/// Views the home page; gives its sentence about visits.
+async fn visits(browser: &Browser<Router>) -> String {
+    let page = browser.get("/catalog/").await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text());
+    let text = common::text(page.text());
+    let start = text.find("You have visited").unwrap();
+    let end = text[start..].find('.').unwrap();
+    text[start..=start + end].to_owned()
+}
