@@ -6,9 +6,9 @@ use crate::clock::{Clock, storable};
 use crate::cookie::Cookie;
 use crate::session::{Held, Place, Policy, Session, Turns};
 use crate::shelf::Shelf;
-use crate::store::Version;
+use crate::store::{Meta, Version};
 use crate::sweep::Sweep;
-use crate::{Key, Lookup, Result};
+use crate::{Error, ErrorKind, Key, Lookup, Result};
 
 /// What all handles and sessions of one [`Sessions`] share.
 pub(crate) struct Core {
@@ -35,14 +35,17 @@ impl Core {
             .expires(held.contents.expiry, held.meta.created, now)
     }
 
-    /// What is alive at `lookup`. Here, and by this clock alone, a session expires.
+    /// Whether an entry with these facts is alive. Here, and by this clock alone, a session expires.
+    pub(crate) fn is_alive(&self, meta: &Meta) -> bool {
+        let now = self.now();
+        let lifetime_ends = self.policy.lifetime_ends(meta.created);
+        meta.expires > now && lifetime_ends.is_none_or(|end| end > now)
+    }
+
+    /// What is alive at `lookup`.
     pub(crate) async fn load(&self, lookup: &Lookup) -> Result<Option<(Held, Version)>> {
         let found = self.shelf.load(lookup).await?;
-        let now = self.now();
-        Ok(found.filter(|(held, _)| {
-            let lifetime_ends = self.policy.lifetime_ends(held.meta.created);
-            held.meta.expires > now && lifetime_ends.is_none_or(|end| end > now)
-        }))
+        Ok(found.filter(|(held, _)| self.is_alive(&held.meta)))
     }
 
     /// The session at `lookup`, if it is alive.
@@ -58,9 +61,53 @@ impl Core {
                 key: key.cloned(),
                 lookup: lookup.clone(),
                 version,
-                expires: held.meta.expires,
+                meta: held.meta.clone(),
+                browser_close: self.policy.at_browser_close(held.contents.expiry),
             };
             Session::new(Arc::clone(self), Some(base), held)
         }))
     }
+
+    /// Ends the session at `lookup`, also if it is moving to a new key at this moment.
+    ///
+    /// Once the entry is deleted no move of it can succeed, and one that came before is among its owner's: it began
+    /// when this one did, and it was not there before. A session without an owner cannot be followed so.
+    pub(crate) async fn end(&self, lookup: &Lookup, meta: &Meta) -> Result<()> {
+        let Some(owner) = meta.owner.as_ref().filter(|_| self.shelf.has_owners()) else {
+            return self.shelf.delete(lookup).await;
+        };
+        let mut known = self.shelf.owned_by(owner).await?;
+        if known.iter().all(|owned| owned.lookup != *lookup) {
+            // It has moved already, or it is gone: then whatever began with it is what it became.
+            known.retain(|owned| owned.meta.created != meta.created);
+        }
+        let mut ending = vec![lookup.clone()];
+        for _ in 0..MOST_MOVES {
+            for lookup in &ending {
+                self.shelf.delete(lookup).await?;
+            }
+            let moved = self
+                .shelf
+                .owned_by(owner)
+                .await?
+                .into_iter()
+                .filter(|owned| {
+                    owned.meta.created == meta.created
+                        && known.iter().all(|known| known.lookup != owned.lookup)
+                });
+            ending = moved.map(|owned| owned.lookup).collect();
+            if ending.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "ending a session: it moved to a new key {MOST_MOVES} times meanwhile; try again"
+            ),
+        ))
+    }
 }
+
+/// How often a session may move while it is being ended.
+const MOST_MOVES: usize = 8;

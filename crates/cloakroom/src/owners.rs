@@ -2,7 +2,7 @@ use std::cmp::Reverse;
 use std::time::SystemTime;
 
 use crate::store::Owned;
-use crate::{Error, ErrorKind, Lookup, Owner, Result, Sessions, Tag};
+use crate::{Error, ErrorKind, Owner, Result, Sessions, Tag};
 
 /// A user's sessions.
 impl Sessions {
@@ -25,12 +25,14 @@ impl Sessions {
 
     /// Ends the session of this user that has this tag; says whether there was one.
     ///
+    /// A session that is given a new key meanwhile is followed to its new place.
+    ///
     /// # Errors
-    /// As [`owned_by`](Self::owned_by).
+    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if it kept moving.
     pub async fn end(&self, owner: &Owner, tag: &Tag) -> Result<bool> {
         let mut ended = false;
-        for lookup in self.owned_where(owner, |other| other == *tag).await? {
-            self.core().shelf.delete(&lookup).await?;
+        for owned in self.owned_where(owner, |other| other == *tag).await? {
+            self.core().end(&owned.lookup, &owned.meta).await?;
             ended = true;
         }
         Ok(ended)
@@ -58,12 +60,12 @@ impl Sessions {
     async fn end_where(&self, owner: &Owner, ends: impl Fn(Tag) -> bool) -> Result<usize> {
         let mut ended = 0;
         for _ in 0..END_ROUNDS {
-            let lookups = self.owned_where(owner, &ends).await?;
-            if lookups.is_empty() {
+            let owned = self.owned_where(owner, &ends).await?;
+            if owned.is_empty() {
                 return Ok(ended);
             }
-            for lookup in lookups {
-                self.core().shelf.delete(&lookup).await?;
+            for owned in owned {
+                self.core().shelf.delete(&owned.lookup).await?;
                 ended += 1;
             }
         }
@@ -79,20 +81,17 @@ impl Sessions {
         &self,
         owner: &Owner,
         matches: impl Fn(Tag) -> bool,
-    ) -> Result<Vec<Lookup>> {
-        let owned = self.owned(owner).await?;
-        let lookups = owned.into_iter().map(|owned| owned.lookup);
-        Ok(lookups
-            .filter(|lookup| matches(self.core().shelf.tag(lookup)))
-            .collect())
+    ) -> Result<Vec<Owned>> {
+        let mut owned = self.owned(owner).await?;
+        owned.retain(|owned| matches(self.core().shelf.tag(&owned.lookup)));
+        Ok(owned)
     }
 
     /// The entries of this user that are alive.
     async fn owned(&self, owner: &Owner) -> Result<Vec<Owned>> {
         let core = self.core();
         let mut owned = core.shelf.owned_by(owner).await?;
-        let now = core.now();
-        owned.retain(|owned| owned.meta.expires > now);
+        owned.retain(|owned| core.is_alive(&owned.meta));
         Ok(owned)
     }
 }

@@ -9,7 +9,7 @@ use crate::effects::Effects;
 use crate::session::{Handle, Held, Round, Session};
 use crate::shelf::Shelf;
 use crate::store::{Guarantees, Store};
-use crate::{Key, Result, Tag};
+use crate::{Error, ErrorKind, Key, Result, Tag};
 
 /// The sessions of a site: a shelf, a cookie and a policy.
 ///
@@ -78,14 +78,20 @@ impl Sessions {
     /// byte of it is sent.
     ///
     /// With a 5xx only a logout is carried out. After an error the response that the handler made must not be sent:
-    /// it may claim what was not saved. Answer with [`ErrorKind::status`](crate::ErrorKind::status), and with what
+    /// it may claim what was not saved. Answer with [`ErrorKind::status`], and with what
     /// [`Handle::acknowledged`] tells.
     ///
     /// If the future is dropped, a commit that has begun goes on by itself.
     ///
     /// # Errors
-    /// As [`Session::save`].
+    /// As [`Session::save`]; [`Config`](ErrorKind::Config) if the handle is of other sessions.
     pub async fn finish(&self, handle: &Handle, status: StatusCode) -> Result<Effects> {
+        if !handle.is_of(&self.0) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "finishing a request: its handle is of other sessions; finish it where it was begun",
+            ));
+        }
         if let Some(session) = handle.finish() {
             let round = match status.is_server_error() {
                 true => Round::Failed,
@@ -104,7 +110,7 @@ impl Sessions {
     /// The session with this key outside of any request, if it is alive. [`Session::save`] saves it.
     ///
     /// # Errors
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) or [`Timeout`](crate::ErrorKind::Timeout) if the store does not answer.
+    /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if the store does not answer.
     pub async fn open(&self, key: &Key) -> Result<Option<Session>> {
         let format = self.0.shelf.format();
         match format.parse_key(key.reveal()) {
@@ -117,7 +123,7 @@ impl Sessions {
     /// the key. It can be read, edited, saved and flushed, but not given a new key.
     ///
     /// # Errors
-    /// As [`open`](Self::open); [`Unsupported`](crate::ErrorKind::Unsupported) if the store cannot find by tag.
+    /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store cannot find by tag.
     pub async fn open_tagged(&self, tag: &Tag) -> Result<Option<Session>> {
         match self.0.shelf.find(tag).await? {
             Some(lookup) => self.0.open(None, &lookup).await,

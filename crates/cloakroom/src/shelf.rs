@@ -44,6 +44,10 @@ impl Shelf {
         &self.store
     }
 
+    pub(crate) fn has_owners(&self) -> bool {
+        self.store.guarantees().owners
+    }
+
     pub(crate) fn format(&self) -> &dyn Format {
         &*self.format
     }
@@ -62,13 +66,19 @@ impl Shelf {
         let data = self.format.encode(&held.contents)?;
         let limits = [Some(self.max_size), self.store.guarantees().max_size];
         let limit = limits.into_iter().flatten().min().unwrap_or(usize::MAX);
-        if data.len() > limit {
+        let owner = held
+            .meta
+            .owner
+            .as_ref()
+            .map_or(0, |owner| owner.as_str().len());
+        let label = held.meta.label.as_ref().map_or(0, |label| label.len());
+        let size = data.len() + owner + label;
+        if size > limit {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!(
-                    "saving a session: it takes {} bytes of {limit}; keep large things in the site's database \
-                     and their ids in the session, or raise max_size",
-                    data.len()
+                    "saving a session: it takes {size} bytes of {limit}; keep large things in the site's database \
+                     and their ids in the session, or raise max_size"
                 ),
             ));
         }
@@ -124,7 +134,11 @@ impl Shelf {
                         Ok(Some((_, version))) if version == draft.version => {
                             Ok((key, lookup, version))
                         }
-                        _ => Err(error),
+                        // Nobody will ever know its key. If it is there after all, it is of no use to anybody.
+                        _ => {
+                            let _ = self.delete(&lookup).await;
+                            Err(error)
+                        }
                     };
                 }
                 Err(error) => return Err(error),

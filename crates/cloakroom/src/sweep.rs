@@ -53,7 +53,7 @@ impl Sweep {
     }
 
     /// Sweeps until the sessions are dropped.
-    async fn run(self, core: Weak<Core>) {
+    async fn run(self, core: &Weak<Core>) {
         loop {
             tokio::time::sleep(jittered(self.interval)).await;
             let mut swept = 0;
@@ -103,7 +103,19 @@ impl Core {
         if let Some(sweep) = self.sweep
             && !self.sweeping.swap(true, Ordering::Relaxed)
         {
-            tokio::spawn(sweep.run(Arc::downgrade(self)));
+            let sweeping = Sweeping(Arc::downgrade(self));
+            tokio::spawn(async move { sweep.run(&sweeping.0).await });
+        }
+    }
+}
+
+/// Says when the sweep has ended, with its runtime for instance, so that another can be started.
+struct Sweeping(Weak<Core>);
+
+impl Drop for Sweeping {
+    fn drop(&mut self) {
+        if let Some(core) = self.0.upgrade() {
+            core.sweeping.store(false, Ordering::Relaxed);
         }
     }
 }

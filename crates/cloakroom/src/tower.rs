@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::header::RETRY_AFTER;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -165,16 +165,18 @@ where
             match this.state.as_mut().project() {
                 StateProj::Handling { future } => {
                     let mut response = ready!(future.poll(cx))?;
-                    // A failure that an extractor or a handler met is answered here, so that all look alike.
+                    let mut status = response.status();
+                    // A failure that an extractor or a handler met is answered here, so that all look alike. Whatever
+                    // the site answers, the handler stopped halfway, and its edits do not count.
                     if let Some(Failure(error)) = response.extensions_mut().remove() {
                         response = answer(this.on_error, &error);
+                        status = StatusCode::INTERNAL_SERVER_ERROR;
                     }
+                    this.handle.finish();
                     if this.handle.is_untouched() {
-                        this.handle.finish();
                         return Poll::Ready(Ok(response));
                     }
                     let (sessions, handle) = (this.sessions.clone(), this.handle.clone());
-                    let status = response.status();
                     this.state.set(State::Committing {
                         commit: Box::pin(async move { sessions.finish(&handle, status).await }),
                         response: Some(response),
@@ -209,7 +211,7 @@ pub(crate) fn log(error: &Error) {
 
 fn answer<B>(on_error: &impl OnError<B>, error: &Error) -> Response<B> {
     let mut response = on_error.response(error);
-    if response.status() == http::StatusCode::SERVICE_UNAVAILABLE {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         let headers = response.headers_mut();
         headers
             .entry(RETRY_AFTER)

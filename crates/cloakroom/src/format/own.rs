@@ -21,7 +21,7 @@ use crate::{Error, ErrorKind, Key, Lookup, Result};
 ///   more member in front: `idle_secs` or `expires_at` (milliseconds since 1970), both numbers, or
 ///   `browser_close`, which is `true`.
 ///
-/// An idle time is kept in whole seconds, rounded down.
+/// An idle time is kept in whole seconds, rounded up.
 #[derive(Clone, Debug)]
 pub struct Own {
     random: fn(&mut [u8]) -> Result<(), getrandom::Error>,
@@ -83,7 +83,9 @@ impl Format for Own {
         match contents.expiry {
             Expiry::Policy => data.put_slice(b"{"),
             Expiry::Idle(age) => {
-                data.put_slice(format!("{{\"idle_secs\":{},", age.as_secs()).as_bytes());
+                let part = u64::from(age.subsec_nanos() > 0);
+                let secs = age.as_secs().saturating_add(part);
+                data.put_slice(format!("{{\"idle_secs\":{secs},").as_bytes());
             }
             Expiry::At(at) => {
                 data.put_slice(format!("{{\"expires_at\":{},", millis(at)).as_bytes());
@@ -272,7 +274,7 @@ mod tests {
 
         contents.state.clear();
         contents.expiry = Expiry::Idle(Duration::from_millis(90_500));
-        assert_eq!(encoded(&contents), "\u{1}{\"idle_secs\":90,\"items\":{}}");
+        assert_eq!(encoded(&contents), "\u{1}{\"idle_secs\":91,\"items\":{}}");
         contents.expiry = Expiry::At(from_millis(1_764_000_000_123));
         assert_eq!(
             encoded(&contents),

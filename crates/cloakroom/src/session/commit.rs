@@ -1,7 +1,6 @@
 use std::time::{Duration, SystemTime};
 
 use super::edits::{Edits, Held};
-use super::turns::Turn;
 use crate::core::Core;
 use crate::shelf::may_have_happened;
 use crate::store::{Draft, Meta, Outcome, Version};
@@ -9,29 +8,59 @@ use crate::{Error, ErrorKind, Key, Lookup, Result};
 
 /// One commit: what is to be done to the store, taken from a session in one go.
 pub(crate) struct Commit {
-    /// The entry that a `flush` ended.
-    pub(crate) ended: Option<Lookup>,
+    /// Where the entry is that a `flush` ended.
+    pub(crate) ended: Option<Place>,
     /// How many times the session had been flushed when this was taken from it.
     pub(crate) flushes: u32,
     /// Where the session's entry was when it was loaded.
     pub(crate) base: Option<Place>,
     pub(crate) edits: Edits,
-    pub(crate) work: Work,
+    /// What to do once that which was ended is gone, or why that cannot be done.
+    pub(crate) work: Result<Work>,
 }
 
-/// What to do once that which was ended is gone.
 pub(crate) enum Work {
     Nothing,
     /// Only the times change.
     Touch(Meta),
     /// No entry yet: write one.
-    Create(Draft),
+    Create(Save),
     /// Replace the entry.
-    Save(Draft),
+    Save(Save),
     /// Replace the entry and give it a new key.
-    Move(Draft),
+    Move(Save),
     /// The edits let the session expire.
     End,
+}
+
+/// What is to be written, and what follows from it for the cookie.
+pub(crate) struct Save {
+    draft: Draft,
+    browser_close: bool,
+}
+
+impl Save {
+    /// What `held` becomes when it is saved at `now`; `None` if it expires with that.
+    pub(crate) fn of(held: &Held, core: &Core, now: SystemTime) -> Result<Option<Self>> {
+        let expires = core.expires(held, now);
+        if expires <= now {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            draft: core.shelf.draft(held, expires, now)?,
+            browser_close: core.policy.at_browser_close(held.contents.expiry),
+        }))
+    }
+
+    fn at(&self, key: Option<Key>, lookup: Lookup, version: Version) -> Place {
+        Place {
+            key,
+            lookup,
+            version,
+            meta: self.draft.meta.clone(),
+            browser_close: self.browser_close,
+        }
+    }
 }
 
 /// Where the store has a session's entry.
@@ -41,7 +70,9 @@ pub(crate) struct Place {
     pub(crate) key: Option<Key>,
     pub(crate) lookup: Lookup,
     pub(crate) version: Version,
-    pub(crate) expires: SystemTime,
+    pub(crate) meta: Meta,
+    /// Whether the cookie is to go when the browser closes.
+    pub(crate) browser_close: bool,
 }
 
 /// What the store has acknowledged.
@@ -64,30 +95,32 @@ pub(crate) enum Change {
 }
 
 impl Commit {
-    /// Does it. The caller runs it on a task of its own, so that a browser that hangs up cannot stop it halfway.
-    pub(crate) async fn run(self, core: &Core) -> Result<Committed> {
-        if let Some(lookup) = &self.ended {
-            core.shelf.delete(lookup).await?;
-            tracing::debug!(session = %core.shelf.tag(lookup), "session ended");
+    /// Deletes what a flush ended; says whether there was something.
+    pub(crate) async fn end(&self, core: &Core) -> Result<bool> {
+        if let Some(place) = &self.ended {
+            core.end(&place.lookup, &place.meta).await?;
+            tracing::debug!(session = %core.shelf.tag(&place.lookup), "session ended");
         }
-        match (self.work, self.base) {
+        Ok(self.ended.is_some())
+    }
+
+    /// Does the rest. The caller runs it on a task of its own, so that a browser that hangs up cannot stop it halfway.
+    pub(crate) async fn run(self, core: &Core) -> Result<Committed> {
+        match (self.work?, self.base) {
             (Work::Nothing, base) => Ok(Committed {
-                change: match base {
-                    None if self.flushes > 0 => Change::Ended,
-                    _ => Change::None,
-                },
                 base,
                 replayed: None,
+                change: Change::None,
             }),
-            (Work::Create(draft), _) => create(core, &draft, None).await,
+            (Work::Create(save), _) => create(core, &save, None).await,
             (Work::Touch(meta), Some(base)) => Ok(touch(core, base, &meta).await),
-            (Work::Save(draft), Some(base)) => {
-                Race::new(core, base, self.edits, draft, false).run().await
+            (Work::Save(save), Some(base)) => {
+                Race::new(core, base, self.edits, save, false).run().await
             }
-            (Work::Move(draft), Some(base)) => {
-                Race::new(core, base, self.edits, draft, true).run().await
+            (Work::Move(save), Some(base)) => {
+                Race::new(core, base, self.edits, save, true).run().await
             }
-            (Work::End, Some(base)) => end(core, &base.lookup).await,
+            (Work::End, Some(base)) => end(core, &base).await,
             (Work::Touch(_) | Work::Save(_) | Work::Move(_) | Work::End, None) => {
                 unreachable!("only a session with an entry is touched, saved, moved or ended")
             }
@@ -100,7 +133,7 @@ async fn touch(core: &Core, mut base: Place, meta: &Meta) -> Committed {
     let change = match core.shelf.touch(&base.lookup, &base.version, meta).await {
         Ok(Outcome::Written(version)) => {
             base.version = version;
-            base.expires = meta.expires;
+            base.meta = meta.clone();
             Change::Saved
         }
         Ok(Outcome::Stale) => Change::None,
@@ -120,23 +153,18 @@ async fn touch(core: &Core, mut base: Place, meta: &Meta) -> Committed {
     }
 }
 
-async fn create(core: &Core, draft: &Draft, replayed: Option<Held>) -> Result<Committed> {
-    let (key, lookup, version) = core.shelf.create(draft).await?;
+async fn create(core: &Core, save: &Save, replayed: Option<Held>) -> Result<Committed> {
+    let (key, lookup, version) = core.shelf.create(&save.draft).await?;
     tracing::debug!(session = %core.shelf.tag(&lookup), "session created");
     Ok(Committed {
-        base: Some(Place {
-            key: Some(key),
-            lookup,
-            version,
-            expires: draft.meta.expires,
-        }),
+        base: Some(save.at(Some(key), lookup, version)),
         replayed,
         change: Change::Saved,
     })
 }
 
-async fn end(core: &Core, lookup: &Lookup) -> Result<Committed> {
-    core.shelf.delete(lookup).await?;
+async fn end(core: &Core, place: &Place) -> Result<Committed> {
+    core.end(&place.lookup, &place.meta).await?;
     Ok(Committed {
         base: None,
         replayed: None,
@@ -150,21 +178,21 @@ struct Race<'a> {
     core: &'a Core,
     base: Place,
     edits: Edits,
-    draft: Draft,
+    save: Save,
     moves: bool,
     /// What the edits made of the fresh state, after a conflict.
     replayed: Option<Held>,
-    /// Keys to which the entry may have been moved by a call whose answer got lost.
-    moved_to: Vec<Key>,
+    /// Where the entry may have been moved by calls whose answers got lost.
+    moved_to: Vec<(Key, Lookup)>,
 }
 
 impl<'a> Race<'a> {
-    fn new(core: &'a Core, base: Place, edits: Edits, draft: Draft, moves: bool) -> Self {
+    fn new(core: &'a Core, base: Place, edits: Edits, save: Save, moves: bool) -> Self {
         Self {
             core,
             base,
             edits,
-            draft,
+            save,
             moves,
             replayed: None,
             moved_to: Vec::new(),
@@ -172,9 +200,27 @@ impl<'a> Race<'a> {
     }
 
     async fn run(mut self) -> Result<Committed> {
+        let outcome = self.compare_and_swap().await;
+        // A call whose answer got lost may have left half of a move behind. Nobody knows its key, but it would stand
+        // in its owner's list.
+        let won = outcome.as_ref().ok().and_then(|done| done.base.as_ref());
+        for (_, orphan) in &self.moved_to {
+            if won.is_none_or(|place| place.lookup != *orphan)
+                && let Err(error) = self.core.shelf.delete(orphan).await
+            {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "an orphan stays until it expires"
+                );
+            }
+        }
+        outcome
+    }
+
+    async fn compare_and_swap(&mut self) -> Result<Committed> {
         // The entry may still be there, but a session that expired under the request is as gone as one that was
         // logged out.
-        if self.base.expires <= self.core.now() {
+        if self.base.meta.expires <= self.core.now() {
             return self.gone().await;
         }
         // Whoever comes while others take turns stands in line; else the line would never get shorter.
@@ -182,36 +228,36 @@ impl<'a> Race<'a> {
         let mut lost_answer = None;
         for attempt in 0..COMMIT_TRIES {
             match self.attempt().await {
-                Ok(Some(place)) => {
-                    self.drop_orphans().await;
-                    return Ok(self.won(place));
-                }
+                Ok(Some(place)) => return Ok(self.won(place)),
                 Ok(None) => {}
                 Err(error) if may_have_happened(&error) && lost_answer.is_none() => {
                     lost_answer = Some(error);
                 }
                 Err(error) => return Err(error),
             }
-            self.stand_in_line(&mut turn).await?;
+            if turn.is_none() {
+                turn = Some(self.core.turns.take(&self.base.lookup).await?);
+            }
             pause(attempt).await;
-            match self.core.load(&self.base.lookup).await? {
+            match (self.core.load(&self.base.lookup).await?, &lost_answer) {
                 // The entry is as we saw it: the call whose answer got lost has not happened. The same draft can
                 // be sent again, since only one of the two calls can find this version.
-                Some((_, version)) if version == self.base.version && lost_answer.is_some() => {}
+                (Some((_, version)), Some(_)) if version == self.base.version => {}
                 // The call has happened, only its answer got lost.
-                Some((_, version)) if version == self.draft.version => {
-                    return Ok(self.won_in_place());
+                (Some((_, version)), _) if version == self.save.draft.version => {
+                    let place =
+                        self.place(self.base.key.clone(), self.base.lookup.clone(), version);
+                    return Ok(self.won(place));
                 }
-                // Another save is on top, perhaps of ours and perhaps not. Replaying might do the edits twice.
-                Some(_) if lost_answer.is_some() => {
-                    return Err(lost_answer.expect("checked in the guard"));
-                }
-                Some((fresh, version)) => {
+                // Another save is on top, perhaps of ours and perhaps not. Replaying might do the edits twice. Of a
+                // move there is no doubt: it would have left nothing here.
+                (Some(_), Some(lost)) if !self.moves => return Err(lost.clone()),
+                (Some((fresh, version)), _) => {
                     if !self.replay(fresh, version)? {
-                        return end(self.core, &self.base.lookup).await;
+                        return end(self.core, &self.base).await;
                     }
                 }
-                None => return self.gone().await,
+                (None, _) => return self.gone().await,
             }
         }
         Err(Error::new(
@@ -222,34 +268,24 @@ impl<'a> Race<'a> {
         ))
     }
 
-    /// One compare-and-swap: where the entry is now, or `None` if another came first.
+    /// One comparison: where the entry is now, or `None` if another came first.
     async fn attempt(&mut self) -> Result<Option<Place>> {
-        let Place {
-            key,
-            lookup,
-            version,
-            ..
-        } = &self.base;
         let shelf = &self.core.shelf;
+        let (seen, draft) = (&self.base.version, &self.save.draft);
         let (key, lookup, outcome) = if self.moves {
-            let to_key = shelf.format().new_key()?;
-            let to = shelf.format().lookup(&to_key);
-            let renamed = shelf.rename(lookup, version, &to, &self.draft).await;
+            let key = shelf.format().new_key()?;
+            let to = shelf.format().lookup(&key);
+            let renamed = shelf.rename(&self.base.lookup, seen, &to, draft).await;
             if renamed.as_ref().is_err_and(may_have_happened) {
-                self.moved_to.push(to_key.clone());
+                self.moved_to.push((key.clone(), to.clone()));
             }
-            (Some(to_key), to, renamed?)
+            (Some(key), to, renamed?)
         } else {
-            let outcome = shelf.save(lookup, version, &self.draft).await?;
-            (key.clone(), lookup.clone(), outcome)
+            let saved = shelf.save(&self.base.lookup, seen, draft).await?;
+            (self.base.key.clone(), self.base.lookup.clone(), saved)
         };
         Ok(match outcome {
-            Outcome::Written(version) => Some(Place {
-                key,
-                lookup,
-                version,
-                expires: self.draft.meta.expires,
-            }),
+            Outcome::Written(version) => Some(self.place(key, lookup, version)),
             Outcome::Stale => None,
         })
     }
@@ -258,31 +294,18 @@ impl<'a> Race<'a> {
     fn replay(&mut self, mut fresh: Held, version: Version) -> Result<bool> {
         self.base.version = version;
         self.edits.replay(&mut fresh)?;
-        let now = self.core.now();
-        let expires = self.core.expires(&fresh, now);
-        if expires <= now {
+        let Some(save) = Save::of(&fresh, self.core, self.core.now())? else {
             return Ok(false);
-        }
-        self.draft = self.core.shelf.draft(&fresh, expires, now)?;
+        };
+        self.save = save;
         self.replayed = Some(fresh);
         Ok(true)
     }
 
     /// The entry is not there any more.
-    async fn gone(self) -> Result<Committed> {
-        for key in &self.moved_to {
-            let lookup = self.core.shelf.format().lookup(key);
-            if let Some((_, version)) = self.core.load(&lookup).await?
-                && version == self.draft.version
-            {
-                let place = Place {
-                    key: Some(key.clone()),
-                    lookup,
-                    version,
-                    expires: self.draft.meta.expires,
-                };
-                return Ok(self.won(place));
-            }
+    async fn gone(&mut self) -> Result<Committed> {
+        if let Some(place) = self.moved().await? {
+            return Ok(self.won(place));
         }
         // A logout wins over everything that was under way, except over a login, which brought its own proof: it
         // gets a session of its own, with nothing in it from the one that ended.
@@ -290,30 +313,35 @@ impl<'a> Race<'a> {
             let now = self.core.now();
             let mut held = Held::blank(now);
             self.edits.replay(&mut held)?;
-            let draft = self
-                .core
-                .shelf
-                .draft(&held, self.core.expires(&held, now), now)?;
-            return create(self.core, &draft, Some(held)).await;
+            if let Some(save) = Save::of(&held, self.core, now)? {
+                return create(self.core, &save, Some(held)).await;
+            }
         }
         Err(interrupted())
     }
 
-    /// A call whose answer got lost may have left half of a move behind. Nobody knows its key, but it would stand in
-    /// its owner's list.
-    async fn drop_orphans(&self) {
-        for key in &self.moved_to {
-            let lookup = self.core.shelf.format().lookup(key);
-            if let Err(error) = self.core.shelf.delete(&lookup).await {
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "an orphan stays until it expires"
-                );
+    /// Where the entry is, if the call whose answer got lost has moved it.
+    async fn moved(&self) -> Result<Option<Place>> {
+        // A store that moves in one step has written the draft there. The provided `rename` makes a copy first,
+        // which proves nothing, and writes the draft over the old entry, which does.
+        let proof = &self.save.draft.version;
+        for (key, to) in &self.moved_to {
+            let Some((_, version)) = self.core.load(to).await? else {
+                continue;
+            };
+            let retired = self.core.shelf.load(&self.base.lookup).await?;
+            if version == *proof || retired.is_some_and(|(_, version)| version == *proof) {
+                return Ok(Some(self.place(Some(key.clone()), to.clone(), version)));
             }
         }
+        Ok(None)
     }
 
-    fn won(self, place: Place) -> Committed {
+    fn place(&self, key: Option<Key>, lookup: Lookup, version: Version) -> Place {
+        self.save.at(key, lookup, version)
+    }
+
+    fn won(&mut self, place: Place) -> Committed {
         if self.moves {
             tracing::debug!(
                 from = %self.core.shelf.tag(&self.base.lookup),
@@ -323,25 +351,9 @@ impl<'a> Race<'a> {
         }
         Committed {
             base: Some(place),
-            replayed: self.replayed,
+            replayed: self.replayed.take(),
             change: Change::Saved,
         }
-    }
-
-    fn won_in_place(self) -> Committed {
-        let place = Place {
-            version: self.draft.version.clone(),
-            expires: self.draft.meta.expires,
-            ..self.base.clone()
-        };
-        self.won(place)
-    }
-
-    async fn stand_in_line(&self, turn: &mut Option<Turn>) -> Result<()> {
-        if turn.is_none() {
-            *turn = Some(self.core.turns.take(&self.base.lookup).await?);
-        }
-        Ok(())
     }
 }
 

@@ -1,11 +1,11 @@
 use std::mem;
 use std::time::SystemTime;
 
-use super::commit::{Change, Commit, Committed, Place, Work};
+use super::commit::{Change, Commit, Committed, Place, Save, Work};
 use super::edits::{Edit, Edits, Held, Intent};
 use crate::core::Core;
 use crate::store::Meta;
-use crate::{Error, ErrorKind, Lookup, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// What the clones of one session share: the state as the handler sees it, and what is still to be committed.
 pub(super) struct Desk {
@@ -14,8 +14,8 @@ pub(super) struct Desk {
     pub(super) held: Held,
     /// What was done since the last commit; `held` has it in it.
     pub(super) edits: Edits,
-    /// The entry that a flush is to delete.
-    ended: Option<Lookup>,
+    /// Where the entry is that a flush is to delete.
+    ended: Option<Place>,
     /// How many flushes there were. A commit that was under way during one must not put its entry back.
     flushes: u32,
     /// Counts edits and flushes, so that others can be noticed.
@@ -23,9 +23,13 @@ pub(super) struct Desk {
     /// Something was read or changed.
     pub(super) accessed: bool,
     /// The request is over.
-    pub(super) sealed: bool,
-    /// Why a commit failed.
+    finished: bool,
+    /// Commits that were begun and are not done.
+    pub(super) under_way: u32,
+    /// Why a commit failed. There is none after it but that of a logout.
     pub(super) failed: Option<Error>,
+    /// The handler knows that, and answers as it thinks best.
+    pub(super) failure_told: bool,
     /// What the store has acknowledged and the browser does not know yet.
     pub(super) untold: Change,
 }
@@ -51,24 +55,17 @@ impl Desk {
             flushes: 0,
             revision: 0,
             accessed: false,
-            sealed: false,
+            finished: false,
+            under_way: 0,
             failed: None,
+            failure_told: false,
             untold: Change::None,
         }
     }
 
-    pub(super) fn is_modified(&self) -> bool {
-        !self.edits.is_empty() || self.ended.is_some()
-    }
-
-    pub(super) fn check_open(&self) -> Result<()> {
-        match self.sealed || self.failed.is_some() {
-            false => Ok(()),
-            true => Err(Error::new(
-                ErrorKind::Finished,
-                "editing a session: its request is over, or saving it has failed; edit before the response is returned",
-            )),
-        }
+    /// Takes no more edits from now on.
+    pub(super) fn finish(&mut self) {
+        self.finished = true;
     }
 
     /// Records an edit that `held` has in it already.
@@ -77,84 +74,147 @@ impl Desk {
         self.revision += 1;
     }
 
-    pub(super) fn flush(&mut self, now: SystemTime) {
-        if let Some(base) = self.base.take() {
-            self.ended = Some(base.lookup);
+    /// Gives back the edits that nobody wants any more. They hold the caller's code, so drop them without the lock.
+    pub(super) fn flush(&mut self, now: SystemTime) -> Edits {
+        match self.base.take() {
+            Some(base) => self.ended = Some(base),
+            None if self.ended.is_none() => self.untold = Change::Ended,
+            None => {}
         }
         self.held = Held::blank(now);
-        self.edits = Edits::default();
         self.flushes += 1;
         self.revision += 1;
+        mem::take(&mut self.edits)
     }
 
-    /// Begins a round: says whether there is anything to commit. After the last round no edits are taken.
+    /// Begins a round: says whether there is anything to do or to wait for.
     pub(super) fn begin(&mut self, round: Round, core: &Core) -> bool {
-        self.sealed |= round != Round::Save;
-        if round == Round::Failed {
-            self.edits = Edits::default();
-        }
-        let sliding = || round == Round::Finish && self.slides(core, core.now()).is_some();
-        self.is_modified() || self.flushes > 0 || sliding()
+        self.finished |= round != Round::Save;
+        let begins = self.is_modified()
+            || self.under_way > 0
+            || self.failed.is_some()
+            || round == Round::Finish && self.slides(core, core.now()).is_some();
+        self.under_way += u32::from(begins);
+        begins
     }
 
     /// Takes out what is to be committed now.
-    pub(super) fn take_commit(&mut self, round: Round, core: &Core) -> Result<Commit> {
-        if let Some(error) = self.failed.as_ref().filter(|_| !self.edits.is_empty()) {
-            // They were made while the commit was under way that failed, so nobody has been told about them.
-            return Err(error.clone());
-        }
+    pub(super) fn take_commit(&mut self, round: Round, core: &Core) -> Commit {
         let now = core.now();
-        let work = match self.edits.intent(self.base.is_some(), &self.held) {
-            Intent::Nothing => match self.slides(core, now) {
-                Some(meta) if round == Round::Finish => Work::Touch(meta),
-                _ => Work::Nothing,
-            },
-            intent => {
-                let expires = core.expires(&self.held, now);
-                match intent {
-                    _ if expires <= now && self.base.is_some() => Work::End,
-                    _ if expires <= now => Work::Nothing,
-                    Intent::Nothing => unreachable!("matched above"),
-                    Intent::Create => Work::Create(core.shelf.draft(&self.held, expires, now)?),
-                    Intent::Save => Work::Save(core.shelf.draft(&self.held, expires, now)?),
-                    Intent::Move => Work::Move(core.shelf.draft(&self.held, expires, now)?),
-                }
-            }
+        let edits = mem::take(&mut self.edits);
+        let work = match &self.failed {
+            // They were made while the commit was under way that failed, so nobody has been told about them.
+            Some(error) if !edits.is_empty() => Err(error.clone()),
+            Some(_) => Ok(Work::Nothing),
+            None => self.work(round, &edits, core, now),
         };
         self.held.meta.touched = now;
-        Ok(Commit {
+        Commit {
             ended: self.ended.clone(),
             flushes: self.flushes,
             base: self.base.clone(),
-            edits: mem::take(&mut self.edits),
+            edits,
             work,
-        })
+        }
+    }
+
+    /// The entry that was ended is gone, whatever comes next.
+    pub(super) fn acknowledge_end(&mut self, flushes: u32) {
+        if self.flushes == flushes {
+            self.ended = None;
+        }
+        self.untold = Change::Ended;
     }
 
     /// Takes over what the store has acknowledged of a commit that was taken after so many flushes.
-    pub(super) fn acknowledge(&mut self, done: Committed, replayed: Option<Held>, flushes: u32) {
+    pub(super) fn acknowledge(&mut self, committed: Committed, flushes: u32) {
         if self.flushes == flushes {
-            self.ended = None;
-            self.base = done.base;
-            if let Some(held) = replayed {
-                self.held = held;
+            self.base = committed.base;
+            if committed.change != Change::None {
+                self.untold = committed.change;
             }
-        } else if let Some(base) = done.base {
+        } else if let Some(base) = committed.base {
             // The handler flushed while this was under way: what has just been saved is what it wants ended.
-            self.ended = Some(base.lookup);
+            self.ended = Some(base);
         }
-        if done.change != Change::None {
-            self.untold = done.change;
+    }
+
+    /// Remembers how a round went, and says what its caller is to be told.
+    pub(super) fn conclude(&mut self, round: Round, outcome: Result<()>) -> Result<()> {
+        if let Err(error) = &outcome {
+            if error.kind() == ErrorKind::Interrupted && self.untold == Change::Saved {
+                // That key is dead by now, and the browser may hold a better one.
+                self.untold = Change::None;
+            }
+            self.failed.get_or_insert_with(|| error.clone());
         }
+        match (round, &self.failed) {
+            (Round::Save, Some(error)) => Err(error.clone()),
+            (Round::Finish, Some(error)) if !self.failure_told => Err(error.clone()),
+            _ => outcome,
+        }
+    }
+
+    pub(super) fn check_open(&self) -> Result<()> {
+        match self.failed {
+            None => self.check_not_over(),
+            Some(_) => Err(Error::new(
+                ErrorKind::Finished,
+                "editing a session: saving it has failed, and it takes no more edits; flush it or answer with an error",
+            )),
+        }
+    }
+
+    pub(super) fn check_not_over(&self) -> Result<()> {
+        match self.finished {
+            false => Ok(()),
+            true => Err(Error::new(
+                ErrorKind::Finished,
+                "editing a session: its request is over; edit it before the response is returned",
+            )),
+        }
+    }
+
+    pub(super) fn is_modified(&self) -> bool {
+        !self.edits.is_empty() || self.ended.is_some()
+    }
+
+    pub(super) fn flushes(&self) -> u32 {
+        self.flushes
+    }
+
+    fn work(&self, round: Round, edits: &Edits, core: &Core, now: SystemTime) -> Result<Work> {
+        let intent = match round {
+            Round::Failed => Intent::Nothing,
+            Round::Save | Round::Finish => edits.intent(self.base.is_some(), &self.held),
+        };
+        if intent == Intent::Nothing {
+            return Ok(match self.slides(core, now) {
+                Some(meta) if round == Round::Finish => Work::Touch(meta),
+                _ => Work::Nothing,
+            });
+        }
+        let Some(save) = Save::of(&self.held, core, now)? else {
+            return Ok(match self.base {
+                Some(_) => Work::End,
+                None => Work::Nothing,
+            });
+        };
+        Ok(match intent {
+            Intent::Nothing => unreachable!("returned above"),
+            Intent::Create => Work::Create(save),
+            Intent::Save => Work::Save(save),
+            Intent::Move => Work::Move(save),
+        })
     }
 
     /// The meta to touch the entry with, if reading it counts as activity and it is time to write that down.
     fn slides(&self, core: &Core, now: SystemTime) -> Option<Meta> {
         let threshold = core.policy.slide?;
-        let base = self.base.as_ref().filter(|base| base.expires > now)?;
+        let base = self.base.as_ref().filter(|base| base.meta.expires > now)?;
         let since = now.duration_since(self.held.meta.touched).ok()?;
         let expires = core.expires(&self.held, now);
-        (since >= threshold && expires > base.expires).then(|| Meta {
+        (since >= threshold && expires > base.meta.expires).then(|| Meta {
             touched: now,
             expires,
             ..self.held.meta.clone()

@@ -143,7 +143,7 @@ impl Held {
     }
 
     /// Whether a visitor without a session gets one for this.
-    fn is_worth_keeping(&self) -> bool {
+    pub(crate) fn is_worth_keeping(&self) -> bool {
         !self.contents.state.is_empty() || self.meta.owner.is_some()
     }
 }

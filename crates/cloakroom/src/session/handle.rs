@@ -61,13 +61,15 @@ impl Handle {
     pub async fn open(&self) -> Result<Session> {
         self.0.looked_at.store(true, Ordering::Relaxed);
         let session = self.0.session.get_or_try_init(|| self.load()).await?;
-        if self.0.finished.load(Ordering::Acquire) {
-            session.seal();
+        // Either this sees that the request is over, or `finish` sees the session: both orders are sequential.
+        if self.0.finished.load(Ordering::SeqCst) {
+            session.finish();
         }
         Ok(session.clone())
     }
 
-    /// The session, if the browser has one that is alive; without a key there is no store call.
+    /// The session, if the browser has one that is alive or this request has begun one; without a key there is no
+    /// store call.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -77,7 +79,7 @@ impl Handle {
             return Ok(None);
         }
         let session = self.open().await?;
-        Ok((!session.is_new()).then_some(session))
+        Ok(session.exists().then_some(session))
     }
 
     /// The session, if it has been opened.
@@ -108,37 +110,27 @@ impl Handle {
             return effects;
         };
         let core = &self.0.core;
-        let now = core.now();
-        let (change, base, expiry) = session.untold();
-        let removes = match change {
-            Change::Ended => true,
-            Change::None => {
-                base.is_none()
-                    && core.shelf.format().rules().unknown_key == OnUnknownKey::RemoveCookie
+        let rules = core.shelf.format().rules();
+        let (change, base) = session.untold();
+        let (key, expires) = match (change, &base) {
+            (Change::Saved, Some(Place { key: Some(key), .. })) => (Some(key), base.as_ref()),
+            (Change::Ended, _) if self.0.presented.is_something() => (None, None),
+            (Change::None, _)
+                if rules.unknown_key == OnUnknownKey::RemoveCookie
+                    && self.0.presented.is_something()
+                    && session.is_unknown() =>
+            {
+                (None, None)
             }
-            Change::Saved => false,
-        };
-        let cookie = match (change, &base) {
-            (
-                Change::Saved,
-                Some(Place {
-                    key: Some(key),
-                    expires,
-                    ..
-                }),
-            ) => SetCookie {
-                cookie: &core.cookie,
-                key: Some(key),
-                expires: (!core.policy.at_browser_close(expiry)).then_some(*expires),
-                now,
-            },
-            _ if removes && self.0.presented.is_something() => SetCookie {
-                cookie: &core.cookie,
-                key: None,
-                expires: None,
-                now,
-            },
             _ => return effects,
+        };
+        let cookie = SetCookie {
+            cookie: &core.cookie,
+            key,
+            expires: expires
+                .filter(|place| !place.browser_close)
+                .map(|place| place.meta.expires),
+            now: core.now(),
         };
         effects.set_cookie = Some(core.shelf.format().spell(&cookie));
         effects.no_store = core.no_store;
@@ -147,7 +139,7 @@ impl Handle {
 
     /// Says that the response is ready: what is opened from here on takes no edits.
     pub(crate) fn finish(&self) -> Option<Session> {
-        self.0.finished.store(true, Ordering::Release);
+        self.0.finished.store(true, Ordering::SeqCst);
         self.opened()
     }
 
@@ -155,6 +147,11 @@ impl Handle {
     #[cfg(feature = "tower")]
     pub(crate) fn is_untouched(&self) -> bool {
         !self.0.looked_at.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is of these sessions.
+    pub(crate) fn is_of(&self, core: &Arc<Core>) -> bool {
+        Arc::ptr_eq(&self.0.core, core)
     }
 
     async fn load(&self) -> Result<Session> {

@@ -200,19 +200,28 @@ impl Session {
         T: Serialize + DeserializeOwned,
     {
         let name = item.into_name();
-        if let Some(there) = self.get(&*name)? {
-            return Ok(there);
-        }
         let default = Value::of(&value).map_err(|error| naming(&name, &error))?;
-        self.edit(Edit::SetDefault(name, default))?;
-        Ok(value)
+        let there = {
+            let mut desk = self.desk();
+            desk.check_open()?;
+            let there = desk.held.contents.state.get(&name).cloned();
+            if there.is_none() {
+                desk.held.contents.state.set(name.clone(), default.clone());
+                desk.record(Edit::SetDefault(name.clone(), default));
+            }
+            there
+        };
+        match there {
+            Some(there) => there.get().map_err(|error| naming(&name, &error)),
+            None => Ok(value),
+        }
     }
 
     /// Runs `edit` on the value of `item`, now and again if another request saved first; gives back the new value.
     ///
     /// If there is no value, `edit` starts from the default of the type. It may run more than once, so let it
-    /// depend on nothing but its argument. What this returns is what the visitor would see if nobody else saved;
-    /// the stored value counts everybody's edits.
+    /// depend on nothing but its argument, and not capture the session. What this returns is what the visitor would
+    /// see if nobody else saved; the stored value counts everybody's edits.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`, or the new one has no JSON form; the
@@ -337,13 +346,19 @@ impl Session {
     /// Ends the session: the entry is deleted, also if the response is a 5xx, and the cookie removed. What is set
     /// afterwards begins a new session under a new key.
     ///
+    /// A logout is always possible: also after a save that failed, and before anything else that is to be saved with
+    /// it.
+    ///
     /// # Errors
     /// [`Finished`](ErrorKind::Finished), as for every change.
     pub fn flush(&self) -> Result<()> {
         let now = self.0.core.now();
-        let mut desk = self.desk();
-        desk.check_open()?;
-        desk.flush(now);
+        let unwanted = {
+            let mut desk = self.desk();
+            desk.check_not_over()?;
+            desk.flush(now)
+        };
+        drop(unwanted);
         Ok(())
     }
 
@@ -453,14 +468,26 @@ impl Session {
     }
 
     /// Takes no more edits.
-    pub(crate) fn seal(&self) {
-        self.lock().sealed = true;
+    pub(crate) fn finish(&self) {
+        self.lock().finish();
     }
 
     /// What the browser has not been told yet, with the key and the expiry it needs.
-    pub(crate) fn untold(&self) -> (Change, Option<Place>, Expiry) {
+    pub(crate) fn untold(&self) -> (Change, Option<Place>) {
         let desk = self.lock();
-        (desk.untold, desk.base.clone(), desk.held.contents.expiry)
+        (desk.untold, desk.base.clone())
+    }
+
+    /// Whether the browser's key named no live session, and none has begun since.
+    pub(crate) fn is_unknown(&self) -> bool {
+        let desk = self.lock();
+        desk.base.is_none() && desk.flushes() == 0
+    }
+
+    /// Whether there is an entry, or will be if the request ends well.
+    pub(crate) fn exists(&self) -> bool {
+        let desk = self.lock();
+        desk.base.is_some() || desk.held.is_worth_keeping()
     }
 
     /// Records an edit that runs none of the caller's code.
@@ -480,7 +507,7 @@ impl Session {
     }
 
     fn lock(&self) -> MutexGuard<'_, Desk> {
-        // None of the caller's code runs under this lock, so nothing panics halfway through a change.
+        // No closure of an `update` runs or is dropped under this lock, so nothing panics halfway through a change.
         self.0.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,6 @@
-use super::commit::Committed;
-use super::{Round, Session, UPDATE_TRIES};
+use tracing::Instrument;
+
+use super::{Held, Round, Session, UPDATE_TRIES};
 use crate::{Error, ErrorKind, Result};
 
 /// Saving.
@@ -7,9 +8,10 @@ impl Session {
     /// Saves now, instead of when the response is ready: for what must be stored before the handler goes on.
     ///
     /// What it did is told to the browser with the response, whatever the response is. After an error the session
-    /// takes no more edits.
+    /// takes no more edits, and can only be flushed; what the handler answers then is its own affair.
     ///
-    /// If the future is dropped, the save goes on by itself, and the session sees the result when it is next used.
+    /// If the future is dropped, the save goes on by itself. The response waits for it, and if it fails, the layer
+    /// answers in the handler's place.
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable), [`Timeout`](ErrorKind::Timeout), [`Full`](ErrorKind::Full) and
@@ -17,7 +19,11 @@ impl Session {
     /// ended by another request; [`TooLarge`](ErrorKind::TooLarge) if there is too much in it;
     /// [`BadValue`](ErrorKind::BadValue) if another request changed the type of an item that was updated here.
     pub async fn save(&self) -> Result<()> {
-        self.commit(Round::Save).await
+        let saved = self.commit(Round::Save).await;
+        if saved.is_err() {
+            self.lock().failure_told = true;
+        }
+        saved
     }
 
     /// Commits what this point of the request asks for, on a task of its own: a browser that hangs up drops the
@@ -26,9 +32,12 @@ impl Session {
         if !self.lock().begin(round, &self.0.core) {
             return Ok(());
         }
-        let session = self.clone();
-        let task = tokio::spawn(async move { session.commit_here(round).await });
-        match task.await {
+        let under_way = UnderWay {
+            session: self.clone(),
+            done: false,
+        };
+        let committing = async move { under_way.commit(round).await };
+        match tokio::spawn(committing.in_current_span()).await {
             Ok(outcome) => outcome,
             Err(error) => match error.try_into_panic() {
                 // A closure of an `update` panicked when it was replayed. It belongs to this request.
@@ -42,35 +51,38 @@ impl Session {
         }
     }
 
-    async fn commit_here(&self, round: Round) -> Result<()> {
-        // The commits of one session take turns, also within one request.
-        let _turn = self.0.turn.lock().await;
-        let commit = self.lock().take_commit(round, &self.0.core)?;
+    /// What a round of [`commit`](Self::commit) does when it is its turn.
+    async fn commit_in_turn(&self, round: Round) -> Result<()> {
+        let core = &self.0.core;
+        let commit = self.lock().take_commit(round, core);
         let flushes = commit.flushes;
-        match commit.run(&self.0.core).await {
-            Ok(committed) => self.acknowledge(committed, flushes),
-            Err(error) => {
-                self.lock().failed = Some(error.clone());
-                Err(error)
-            }
+        // Whatever else may fail: a logout is carried out first, and told.
+        if commit.end(core).await? {
+            self.lock().acknowledge_end(flushes);
+        }
+        let mut committed = commit.run(core).await?;
+        let replayed = committed.replayed.take();
+        self.lock().acknowledge(committed, flushes);
+        match replayed {
+            Some(_) if self.lock().flushes() != flushes => Ok(()),
+            Some(held) => self.rebase(held),
+            None => Ok(()),
         }
     }
 
-    /// Takes over what the store has acknowledged, under whatever the handler did meanwhile.
-    fn acknowledge(&self, committed: Committed, flushes: u32) -> Result<()> {
+    /// Does again what the handler did meanwhile, on top of what the commit has saved.
+    fn rebase(&self, saved: Held) -> Result<()> {
         for _ in 0..UPDATE_TRIES {
             let (edits, revision) = {
                 let desk = self.lock();
                 (desk.edits.clone(), desk.revision)
             };
-            let mut replayed = committed.replayed.clone();
-            if let Some(held) = &mut replayed {
-                // The caller's code, and no lock is held.
-                edits.replay(held)?;
-            }
+            let mut held = saved.clone();
+            // The caller's code, and no lock is held.
+            edits.replay(&mut held)?;
             let mut desk = self.lock();
             if desk.revision == revision {
-                desk.acknowledge(committed, replayed, flushes);
+                desk.held = held;
                 return Ok(());
             }
         }
@@ -78,5 +90,33 @@ impl Session {
             ErrorKind::Conflict,
             "saving a session: the handler went on editing it faster than it could be saved",
         ))
+    }
+}
+
+/// A commit that was begun. Until it is done the response waits, and if it never is done, that is a failure.
+struct UnderWay {
+    session: Session,
+    done: bool,
+}
+
+impl UnderWay {
+    async fn commit(mut self, round: Round) -> Result<()> {
+        // The commits of one session take turns, also within one request.
+        let _turn = self.session.0.turn.lock().await;
+        let outcome = self.session.commit_in_turn(round).await;
+        self.done = true;
+        self.session.lock().conclude(round, outcome)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut desk = self.session.lock();
+        desk.under_way -= 1;
+        if !self.done {
+            let panicked = "saving a session: replaying the edits panicked";
+            let error = Error::new(ErrorKind::Unavailable, panicked);
+            desk.failed.get_or_insert(error);
+        }
     }
 }

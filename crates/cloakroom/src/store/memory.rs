@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
@@ -61,20 +61,25 @@ impl MemoryStore {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether there will be room once `new` has taken the place of what weighs `replaced`.
-    fn make_room(&self, shelves: &mut Shelves, new: &Draft, replaced: usize) -> Result<()> {
-        let bound = match (&new.meta.owner, replaced) {
-            (None, 0) => self.max_bytes - self.max_bytes / KEPT_FOR_LOGINS,
+    /// Sees to it that there is room for `new` in the place of the entry at `old`, if there is one.
+    ///
+    /// The entry at `old` may be swept for it.
+    fn make_room(&self, shelves: &mut Shelves, new: &Draft, old: Option<&Lookup>) -> Result<()> {
+        let bound = match (&new.meta.owner, old) {
+            (None, None) => self.max_bytes - self.max_bytes / KEPT_FOR_LOGINS,
             _ => self.max_bytes,
         };
         let needed = weight(&new.data, &new.meta);
-        let fits = |shelves: &Shelves| shelves.bytes - replaced + needed <= bound;
-        if needed <= replaced || fits(shelves) {
+        let fits = |shelves: &Shelves| {
+            let replaced = old.map_or(0, |old| shelves.weight_at(old));
+            needed <= replaced || shelves.bytes + needed <= bound + replaced
+        };
+        if fits(shelves) {
             return Ok(());
         }
         // A draft is always dated by the core's clock, so the store needs none of its own. While nothing can have
         // expired there is nothing to look for, however many visitors are being refused.
-        if new.meta.touched >= shelves.first_expiry {
+        if new.meta.touched >= shelves.worth_sweeping_from {
             shelves.sweep_all(new.meta.touched);
             if fits(shelves) {
                 return Ok(());
@@ -115,16 +120,16 @@ impl Store for MemoryStore {
         if shelves.rows.contains_key(at) {
             return Ok(Outcome::Stale);
         }
-        self.make_room(&mut shelves, new, 0)?;
+        self.make_room(&mut shelves, new, None)?;
         Ok(shelves.put(at, new))
     }
 
     async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
         let mut shelves = self.shelves();
-        let Some(replaced) = shelves.weight_if(at, seen) else {
+        if !shelves.has(at, seen) {
             return Ok(Outcome::Stale);
-        };
-        self.make_room(&mut shelves, new, replaced)?;
+        }
+        self.make_room(&mut shelves, new, Some(at))?;
         // Making room may have swept this very entry, and a save never creates.
         if shelves.take(at).is_none() {
             return Ok(Outcome::Stale);
@@ -145,13 +150,10 @@ impl Store for MemoryStore {
         new: &Draft,
     ) -> Result<Outcome> {
         let mut shelves = self.shelves();
-        let Some(replaced) = shelves.weight_if(from, seen) else {
-            return Ok(Outcome::Stale);
-        };
-        if shelves.rows.contains_key(to) {
+        if !shelves.has(from, seen) || shelves.rows.contains_key(to) {
             return Ok(Outcome::Stale);
         }
-        self.make_room(&mut shelves, new, replaced)?;
+        self.make_room(&mut shelves, new, Some(from))?;
         if shelves.take(from).is_none() {
             return Ok(Outcome::Stale);
         }
@@ -224,8 +226,8 @@ struct Shelves {
     bytes: usize,
     /// Where the last sweep stopped, so that the next goes on behind it.
     swept_to: Option<Lookup>,
-    /// No entry expires before this.
-    first_expiry: SystemTime,
+    /// Until then a sweep of everything would find nothing, or hardly more than the last one.
+    worth_sweeping_from: SystemTime,
 }
 
 impl Shelves {
@@ -241,7 +243,7 @@ impl Shelves {
             meta: new.meta.clone(),
             version: new.version.clone(),
         };
-        self.first_expiry = self.first_expiry.min(row.meta.expires);
+        self.worth_sweeping_from = self.worth_sweeping_from.min(row.meta.expires);
         self.rows.insert(at.clone(), row);
         Outcome::Written(new.version.clone())
     }
@@ -265,9 +267,14 @@ impl Shelves {
         }
     }
 
-    fn weight_if(&self, at: &Lookup, seen: &Version) -> Option<usize> {
-        let row = self.rows.get(at).filter(|row| row.version == *seen)?;
-        Some(weight(&row.data, &row.meta))
+    fn has(&self, at: &Lookup, version: &Version) -> bool {
+        self.rows.get(at).is_some_and(|row| row.version == *version)
+    }
+
+    fn weight_at(&self, at: &Lookup) -> usize {
+        self.rows
+            .get(at)
+            .map_or(0, |row| weight(&row.data, &row.meta))
     }
 
     /// Takes the expired among the next few entries behind the last sweep; says how many, and whether there are more
@@ -302,7 +309,9 @@ impl Shelves {
             self.forget(lookup, row);
         }
         let expiries = self.rows.values().map(|row| row.meta.expires);
-        self.first_expiry = expiries.min().unwrap_or_else(never);
+        let first = expiries.min().unwrap_or_else(never);
+        // In a full store something expires all the time; looking at everything for each newcomer would be slow.
+        self.worth_sweeping_from = first.max(now + BETWEEN_SWEEPS);
     }
 }
 
@@ -313,7 +322,7 @@ impl Default for Shelves {
             owned: BTreeMap::new(),
             bytes: 0,
             swept_to: None,
-            first_expiry: never(),
+            worth_sweeping_from: never(),
         }
     }
 }
@@ -336,6 +345,9 @@ fn weight(data: &Bytes, meta: &Meta) -> usize {
 /// How many entries a sweep looks at while it holds the lock.
 const SWEEP_STEP: usize = 1_024;
 
+/// How long a full store refuses newcomers before it looks again at everything it has.
+const BETWEEN_SWEEPS: Duration = Duration::from_secs(1);
+
 const DEFAULT_MAX_BYTES: usize = 256 << 20;
 
 /// The last tenth of the bound is kept for visitors who log in and for sessions that grow.
@@ -346,7 +358,7 @@ const MAP_OVERHEAD: usize = 96;
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     use super::*;
 
@@ -396,6 +408,19 @@ mod tests {
 
         assert_eq!(refused.kind(), ErrorKind::Full);
         assert_eq!(store.len(), 15);
+    }
+
+    #[tokio::test]
+    async fn a_save_for_which_its_own_entry_was_swept_creates_nothing() {
+        let store = MemoryStore::new().max_bytes(1_000);
+        let _ = store.create(&at(1), &draft(0, 10)).await.unwrap();
+        let mut large = draft(10, 20);
+        large.data = Bytes::from(vec![b'x'; 2_000]);
+
+        let refused = store.save(&at(1), &draft(0, 10).version, &large).await;
+
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Full);
+        assert!(store.is_empty());
     }
 
     #[tokio::test]

@@ -71,7 +71,10 @@ pub trait Store: Send + Sync + 'static {
         new: &Draft,
     ) -> impl Future<Output = Result<Outcome>> + Send {
         async move {
-            let Outcome::Written(version) = self.create(to, new).await? else {
+            // A version of its own, or the copy could be taken for the proof that the session has moved.
+            let mut copy = new.clone();
+            copy.version = Version::random()?;
+            let Outcome::Written(version) = self.create(to, &copy).await? else {
                 return Ok(Outcome::Stale);
             };
             // Nobody knows `to` yet; this compare-and-swap is the one moment at which the session moves. What it
@@ -181,7 +184,7 @@ impl<S: Store> Store for Arc<S> {
 }
 
 /// What a store is to write: the data, the session's own facts, and a random version that names this one save.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Draft {
     /// The state in the bytes of the format.
     pub data: Bytes,
@@ -194,7 +197,7 @@ pub struct Draft {
 }
 
 /// What a store holds.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Entry {
     /// The state in the bytes of the format.
     pub data: Bytes,
@@ -202,6 +205,30 @@ pub struct Entry {
     pub meta: Meta,
     /// What a later [`save`](Store::save) compares.
     pub version: Version,
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_without_values(f, "Draft", &self.data, &self.meta)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug_without_values(f, "Entry", &self.data, &self.meta)
+    }
+}
+
+fn debug_without_values(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    data: &Bytes,
+    meta: &Meta,
+) -> fmt::Result {
+    f.debug_struct(name)
+        .field("data", &format_args!("{} bytes", data.len()))
+        .field("meta", meta)
+        .finish_non_exhaustive()
 }
 
 /// A session's own facts, beside its items. The times are whole milliseconds.

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use cloakroom::store::MemoryStore;
-use cloakroom::{Cookie, Error, ErrorKind, Handle, Result, Session, Sessions};
+use cloakroom::{Cookie, Error, ErrorKind, Handle, Key, Owner, Result, Session, Sessions, Tag};
 use cloakroom_testkit::Browser;
 use cloakroom_testkit::wrap::{Call, When};
 use http::{HeaderMap, StatusCode};
@@ -333,6 +333,72 @@ async fn an_untouched_request_allocates_no_session_and_asks_no_store() {
     assert!(response.headers().is_empty());
     assert_eq!(loads.load(Ordering::Relaxed), 0);
     assert_eq!(house.spy.calls(), []);
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_halfway_saves_nothing_whatever_the_site_answers() {
+    use axum::response::IntoResponse;
+    let house = House::new();
+    let app = Router::new()
+        .route(
+            "/",
+            get(async |s: Session| {
+                s.set("half", 1)?;
+                s.set("w", 1)?;
+                s.get::<String>("w").map(drop)
+            }),
+        )
+        .layer(house.sessions.layer().on_error(|_: &Error| {
+            (StatusCode::SEE_OTHER, [("location", "/sorry")]).into_response()
+        }));
+    let page = Browser::https(app).get("/").await;
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+    assert!(house.memory.is_empty(), "the handler failed halfway");
+}
+
+#[tokio::test]
+async fn an_optional_session_is_there_if_this_request_has_logged_in() {
+    let house = House::new();
+    let v = house.visitor();
+    let (handle, s) = v.open().await;
+    s.log_in("ada").unwrap();
+    assert!(
+        handle.open_existing().await.unwrap().is_some(),
+        "a login in this very request"
+    );
+}
+
+#[tokio::test]
+async fn every_future_can_be_spawned() {
+    fn send<T: Send>(_: T) {}
+    let house = House::new();
+    let s = house.sessions.clone();
+    let h = house.visitor().request();
+    let session = s.start();
+    let o = Owner::from("a");
+    let tag: Tag = "q83vEjRWeJCrze8S".parse().unwrap();
+    let key = Key::new("x");
+    send(s.finish(&h, StatusCode::OK));
+    send(s.open(&key));
+    send(s.open_tagged(&tag));
+    send(s.owned_by(&o));
+    send(s.end(&o, &tag));
+    send(s.end_others(&o, &tag));
+    send(s.end_all(&o));
+    send(s.sweep(1));
+    send(s.ping());
+    send(h.open());
+    send(h.open_existing());
+    send(session.save());
+    let s2 = s.clone();
+    tokio::spawn(async move {
+        let o = Owner::from("a");
+        let _ = s2.end_all(&o).await;
+        let _ = s2.end_others(&o, &tag).await;
+        let _ = s2.end(&o, &tag).await;
+    })
+    .await
+    .unwrap();
 }
 
 fn browser(house: &House) -> Browser<Router> {

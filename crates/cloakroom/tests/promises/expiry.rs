@@ -288,3 +288,21 @@ async fn a_clock_that_goes_backwards_is_no_panic() {
         .unwrap();
     guest.visit(|session| session.set("n", 2)).await.unwrap();
 }
+
+#[tokio::test]
+async fn an_idle_time_below_a_second_does_not_end_the_session_at_its_next_save() {
+    let house = House::new();
+    let mut guest = house.visitor();
+    guest
+        .visit(|s| {
+            s.set("n", 1)?;
+            s.set_expiry(Expiry::Idle(Duration::from_millis(900)))
+        })
+        .await
+        .unwrap();
+    house.clock.advance(Duration::from_millis(100));
+    let key = guest.cookie.clone();
+    guest.visit(|s| s.set("n", 2)).await.unwrap();
+    guest.cookie = key;
+    assert_eq!(guest.reads("n").await, Some(2), "answered 200");
+}

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cloakroom::format::{Format, OnCorrupt, OnDuplicates, OnUnknownKey, Rules, Tags};
+use cloakroom::format::{Format, OnCorrupt, OnDuplicates, OnUnknownKey, Own, Rules, Tags};
 use cloakroom::session::{Contents, Value};
 use cloakroom::store::{MemoryStore, Store};
 use cloakroom::{Error, ErrorKind, Key, Lookup, Result, Sessions, Shelf};
 
-use crate::house::{Visitor, kind, removes_the_cookie, set_cookie};
+use cloakroom_testkit::wrap::{Call, Flaky, When};
+use http::StatusCode;
+
+use crate::house::{Visitor, kind, removes_the_cookie, set_cookie, told};
 
 /// Keys in clear, one item a line.
 struct Lines;
@@ -123,6 +126,55 @@ async fn the_core_follows_the_formats_rule_for_duplicates() {
     ));
 
     assert_eq!(visitor.reads("n").await, Some(1));
+}
+
+/// Cloakroom's own, but for one rule.
+struct Removing(Own);
+impl Format for Removing {
+    fn rules(&self) -> Rules {
+        Rules {
+            unknown_key: OnUnknownKey::RemoveCookie,
+            ..self.0.rules()
+        }
+    }
+    fn new_key(&self) -> Result<Key> {
+        self.0.new_key()
+    }
+    fn parse_key(&self, text: &str) -> Option<Key> {
+        self.0.parse_key(text)
+    }
+    fn lookup(&self, key: &Key) -> Lookup {
+        self.0.lookup(key)
+    }
+    fn encode(&self, contents: &Contents) -> Result<Bytes> {
+        self.0.encode(contents)
+    }
+    fn decode(&self, data: &Bytes) -> Result<Contents> {
+        self.0.decode(data)
+    }
+}
+
+#[tokio::test]
+async fn a_logout_that_failed_does_not_remove_the_cookie() {
+    let flaky = Flaky::new(MemoryStore::new());
+    let sessions = Sessions::builder(Shelf::new(flaky.clone(), Removing(Own::new())))
+        .sweep(None)
+        .build()
+        .unwrap();
+    let mut guest = Visitor {
+        sessions: sessions.clone(),
+        cookie: None,
+    };
+    guest.visit(|s| s.set("n", 1)).await.unwrap();
+    flaky.fail_every(1, Call::Delete, When::Before, ErrorKind::Unavailable);
+    let (handle, session) = guest.open().await;
+    session.flush().unwrap();
+    assert!(sessions.finish(&handle, StatusCode::OK).await.is_err());
+    assert_eq!(
+        set_cookie(&told(&handle)),
+        None,
+        "the session is still alive"
+    );
 }
 
 fn site() -> (Arc<MemoryStore>, Visitor) {

@@ -142,6 +142,13 @@ pub(crate) fn set_cookie(headers: &HeaderMap) -> Option<&str> {
     Some(line.to_str().unwrap())
 }
 
+/// What the browser is told of a request whose response could not be sent.
+pub(crate) fn told(handle: &Handle) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    handle.acknowledged().apply(&mut headers);
+    headers
+}
+
 pub(crate) fn removes_the_cookie(headers: &HeaderMap) -> bool {
     set_cookie(headers).is_some_and(|cookie| cookie.contains("=; ") && cookie.contains("Max-Age=0"))
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use cloakroom::format::{Format, Own};
-use cloakroom::store::Store;
+use cloakroom::store::{Entry, Meta, Store, Version, from_millis};
 use cloakroom::{Cookie, Key};
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -194,6 +194,22 @@ async fn cookies_of_other_names_are_nobodys_session() {
         other.cookie = Some(format!("{name}={key}"));
         assert_eq!(other.reads("n").await, None, "{name}");
     }
+}
+
+#[test]
+fn debug_of_an_entry_shows_no_values() {
+    let entry = Entry {
+        data: bytes::Bytes::from_static(b"s3cret"),
+        meta: Meta {
+            created: from_millis(0),
+            touched: from_millis(0),
+            expires: from_millis(0),
+            owner: None,
+            label: None,
+        },
+        version: Version::from_u64(1),
+    };
+    assert!(!format!("{entry:?}").contains("s3cret"));
 }
 
 #[derive(Clone, Default)]

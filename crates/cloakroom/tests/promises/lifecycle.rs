@@ -1,10 +1,10 @@
 //! The life of a request, a test for each row of the table in ARCHITECTURE.md.
 
-use crate::house::{House, kind, removes_the_cookie, set_cookie};
+use crate::house::{House, kind, removes_the_cookie, set_cookie, told};
 use cloakroom::store::Store;
 use cloakroom::{ErrorKind, Owner, Session};
 use cloakroom_testkit::wrap::{Call, When};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 #[tokio::test]
 async fn untouched_makes_no_store_call_and_sets_no_header() {
@@ -170,7 +170,7 @@ async fn interrupted_by_a_logout_is_an_error_and_never_re_created() {
 
     assert_eq!(kind(outcome), ErrorKind::Interrupted);
     assert_eq!(ErrorKind::Interrupted.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(set_cookie(&headers_of(&slow)), None);
+    assert_eq!(set_cookie(&told(&slow)), None);
     assert_eq!(guest.reads("n").await, None);
     assert_eq!(house.spy.count(Call::Create), 0);
 }
@@ -359,7 +359,7 @@ async fn flush_that_the_store_refuses_is_an_error_and_keeps_the_cookie() {
     let outcome = guest.finish(&handle).await;
 
     assert_eq!(kind(outcome), ErrorKind::Unavailable);
-    assert_eq!(set_cookie(&headers_of(&handle)), None);
+    assert_eq!(set_cookie(&told(&handle)), None);
     assert_eq!(guest.reads("n").await, Some(1));
 }
 
@@ -563,7 +563,7 @@ async fn store_down_on_save_is_an_error_without_a_cookie_and_nothing_changed() {
     let outcome = guest.finish(&handle).await;
 
     assert_eq!(kind(outcome), ErrorKind::Unavailable);
-    assert_eq!(set_cookie(&headers_of(&handle)), None);
+    assert_eq!(set_cookie(&told(&handle)), None);
     assert_eq!(guest.reads("n").await, Some(1));
 }
 
@@ -853,12 +853,6 @@ async fn a_flush_while_a_save_is_under_way_ends_what_was_saved() {
 
     assert!(removes_the_cookie(&headers));
     assert!(house.memory.is_empty());
-}
-
-fn headers_of(handle: &cloakroom::Handle) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    handle.acknowledged().apply(&mut headers);
-    headers
 }
 
 /// Writes nonsense over every entry of the owner-less store, as a bad disk would.

@@ -1,5 +1,8 @@
 //! A user's sessions: listed by tag, ended one by one or all at once.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use cloakroom::{Owner, Session, Sessions};
 
 use crate::house::{House, Visitor};
@@ -10,7 +13,7 @@ async fn a_users_sessions_are_listed_with_what_a_page_shows_and_nothing_that_ope
     let mut phone = logged_in(&house, "ada").await;
     let _laptop = logged_in(&house, "ada").await;
     let _other = logged_in(&house, "grace").await;
-    house.clock.advance(std::time::Duration::from_secs(60));
+    house.clock.advance(Duration::from_secs(60));
     phone
         .visit(|session| session.set_label("a phone"))
         .await
@@ -93,9 +96,7 @@ async fn a_session_that_is_given_a_new_key_meanwhile_is_ended_at_its_new_place()
 async fn expired_sessions_are_not_listed() {
     let house = House::new();
     logged_in(&house, "ada").await;
-    house
-        .clock
-        .advance(std::time::Duration::from_secs(1_209_600));
+    house.clock.advance(Duration::from_secs(1_209_600));
 
     assert_eq!(house.sessions.owned_by(&ada()).await.unwrap(), []);
 }
@@ -109,6 +110,26 @@ async fn several_sessions_and_stores_do_not_know_each_other() {
     browser.sessions = elsewhere;
 
     assert_eq!(owner(&browser).await, None);
+}
+
+#[tokio::test]
+async fn a_session_beyond_its_lifetime_is_not_listed() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    guest.visit(|s| s.log_in("ada")).await.unwrap();
+    let shorter = Sessions::builder(Arc::clone(&house.memory))
+        .clock(house.clock.clone())
+        .sweep(None)
+        .max_lifetime(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    house.clock.advance(Duration::from_secs(61));
+    let there = Visitor {
+        sessions: shorter.clone(),
+        cookie: guest.cookie.clone(),
+    };
+    assert_eq!(there.reads("n").await, None);
+    assert_eq!(shorter.owned_by(&Owner::from("ada")).await.unwrap(), []);
 }
 
 async fn logged_in(house: &House, user: &str) -> Visitor {

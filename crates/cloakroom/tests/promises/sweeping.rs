@@ -67,6 +67,23 @@ async fn sweeping_ends_with_the_sessions() {
     assert_eq!(spy.count(Call::Sweep), 0);
 }
 
+#[test]
+fn sweeping_begins_again_in_another_runtime() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().start_paused(true).build().unwrap()
+    };
+    let house = sweeping();
+    runtime().block_on(house.visitor().open());
+
+    runtime().block_on(async {
+        house.visitor().open().await;
+        tokio::time::sleep(5 * MINUTE).await;
+    });
+
+    assert!(house.spy.count(Call::Sweep) > 0);
+}
+
 fn sweeping() -> House {
     House::with(|builder| builder.sweep(Sweep::default().interval(MINUTE).batch(10)))
 }

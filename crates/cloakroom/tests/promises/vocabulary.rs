@@ -1,6 +1,7 @@
 //! Django's vocabulary, in Rust's manners.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use cloakroom::{ErrorKind, Item, Session};
 
@@ -57,18 +58,16 @@ async fn update_starts_from_the_default_and_gives_back_the_new_value() {
 }
 
 #[tokio::test]
-async fn an_update_may_use_the_session_itself() {
+async fn an_update_may_read_the_session_itself() {
     let session = blank();
+    session.set("step", 5).unwrap();
 
     let inner = session.clone();
-    session
-        .update(VISITS, move |n| {
-            *n += 1;
-            inner.set("from within", *n).expect("no lock is held");
-        })
-        .unwrap();
+    let updated = session.update(VISITS, move |n| {
+        *n += inner.get_or("step", 0).expect("no lock is held");
+    });
 
-    assert_eq!(session.get("from within").unwrap(), Some(1));
+    assert_eq!(updated.unwrap(), 5);
 }
 
 #[tokio::test]
@@ -247,6 +246,49 @@ async fn too_much_is_an_error_that_says_how_much_and_saves_nothing() {
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert!(error.to_string().contains("of 100;"), "{error}");
     assert_eq!(guest.reads("n").await, Some(1));
+}
+
+/// Uses the session when it is dropped.
+struct Noisy(Session);
+impl Drop for Noisy {
+    fn drop(&mut self) {
+        let _ = self.0.len();
+    }
+}
+
+#[test]
+fn a_flush_drops_the_callers_closures_where_they_can_do_no_harm() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let sessions = House::new().sessions;
+        let session = sessions.start();
+        let noisy = Noisy(session.clone());
+        session
+            .update("n", move |n: &mut u64| {
+                let _ = &noisy;
+                *n += 1
+            })
+            .unwrap();
+        session.flush().unwrap();
+        done.send(()).unwrap();
+    });
+    assert!(
+        wait.recv_timeout(Duration::from_secs(2)).is_ok(),
+        "deadlock"
+    );
+}
+
+#[tokio::test]
+async fn labels_count_against_the_limit_too() {
+    let house = House::with(|b| b.max_size(100));
+    let mut v = house.visitor();
+    let out = v
+        .visit(|s| {
+            s.set("n", 1)?;
+            s.set_label("x".repeat(1 << 20))
+        })
+        .await;
+    assert!(out.is_err());
 }
 
 fn blank() -> Session {

@@ -1,0 +1,139 @@
+//! Sessions that move to a new key while something else happens to them, also on a store that moves them in steps.
+
+use std::sync::Arc;
+
+use cloakroom::store::{Draft, Entry, Guarantees, MemoryStore, Meta, Outcome, Store, Version};
+use cloakroom::{ErrorKind, Lookup, Owner, Result, Session, Sessions, Tag};
+use cloakroom_testkit::HandClock;
+use cloakroom_testkit::wrap::{Call, Flaky, Gate, When};
+use http::StatusCode;
+
+use crate::house::{House, Visitor};
+
+#[tokio::test]
+async fn a_move_in_steps_that_failed_halfway_brings_no_logged_out_session_back() {
+    let memory = Arc::new(MemoryStore::new());
+    let flaky = Flaky::new(Arc::clone(&memory));
+    let gate = Gate::new(InSteps(memory.clone(), flaky.clone()));
+    let sessions = Sessions::builder(gate.clone())
+        .clock(HandClock::new())
+        .sweep(None)
+        .build()
+        .unwrap();
+    let mut guest = Visitor {
+        sessions,
+        cookie: None,
+    };
+    guest.visit(|session| session.set("n", 1)).await.unwrap();
+    let mut tab = guest.clone();
+
+    let (handle, session) = tab.open().await;
+    session.cycle_key().unwrap();
+    flaky.fail_next(Call::Save, When::Before, ErrorKind::Unavailable);
+    gate.close(When::Before, Call::Load);
+    let sessions = tab.sessions.clone();
+    let finishing =
+        tokio::spawn(async move { (sessions.finish(&handle, StatusCode::OK).await, handle) });
+    gate.reached(When::Before, Call::Load, 1).await;
+    // The logout, from another server whose load is not held.
+    let other = Sessions::builder(memory.clone())
+        .clock(HandClock::new())
+        .sweep(None)
+        .build()
+        .unwrap();
+    let mut other = Visitor {
+        sessions: other,
+        cookie: guest.cookie.clone(),
+    };
+    other.visit(Session::flush).await.unwrap();
+    gate.open(When::Before, Call::Load);
+    let (finished, _) = finishing.await.unwrap();
+    if let Ok(effects) = finished {
+        tab.take(effects);
+    }
+    let back = tab.reads("n").await;
+    assert_eq!(back, None, "logged out stays logged out");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_move_in_steps_that_failed_halfway_leaves_no_copy_in_the_owners_list() {
+    let memory = Arc::new(MemoryStore::new());
+    let flaky = Flaky::new(Arc::clone(&memory));
+    let sessions = Sessions::builder(InSteps(memory.clone(), flaky.clone()))
+        .clock(HandClock::new())
+        .sweep(None)
+        .build()
+        .unwrap();
+    let mut guest = Visitor {
+        sessions: sessions.clone(),
+        cookie: None,
+    };
+    guest
+        .visit(|s| {
+            s.set("n", 1)?;
+            s.log_in("ada")
+        })
+        .await
+        .unwrap();
+    flaky.fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
+    let (handle, session) = guest.open().await;
+    session.cycle_key().unwrap();
+    assert!(sessions.finish(&handle, StatusCode::OK).await.is_err());
+    assert_eq!(
+        memory.owned_by(&Owner::from("ada")).await.unwrap().len(),
+        1,
+        "one session"
+    );
+}
+
+#[tokio::test]
+async fn a_logout_ends_a_session_that_has_moved_since_it_was_loaded() {
+    let house = House::new();
+    let mut tab = house.guest().await;
+    tab.visit(|s| s.log_in("ada")).await.unwrap();
+    let (logout, session) = tab.open().await;
+    session.flush().unwrap();
+    tab.visit(Session::cycle_key).await.unwrap();
+    let effects = house.sessions.finish(&logout, StatusCode::OK).await;
+    assert!(effects.is_ok() && house.memory.is_empty());
+}
+
+#[tokio::test]
+async fn ending_a_session_by_its_tag_follows_it_to_a_new_key() {
+    let house = House::new();
+    let mut phone = house.guest().await;
+    phone.visit(|s| s.log_in("ada")).await.unwrap();
+    let tag: Tag = phone.open().await.1.tag().unwrap();
+    house.gate.close(When::Before, Call::Delete);
+    let sessions = house.sessions.clone();
+    let ending = tokio::spawn(async move { sessions.end(&Owner::from("ada"), &tag).await });
+    house.gate.reached(When::Before, Call::Delete, 1).await;
+    phone.visit(Session::cycle_key).await.unwrap();
+    house.gate.open(When::Before, Call::Delete);
+    let ended = ending.await.unwrap().unwrap();
+    assert!(ended);
+    assert_eq!(phone.reads("n").await, None);
+}
+
+/// Has no `rename` of its own, so it moves by the provided one, whose steps can fail.
+struct InSteps(Arc<MemoryStore>, Flaky<Arc<MemoryStore>>);
+impl Store for InSteps {
+    fn guarantees(&self) -> Guarantees {
+        self.0.guarantees()
+    }
+    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+        self.1.load(at).await
+    }
+    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+        self.1.create(at, new).await
+    }
+    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+        self.1.save(at, seen, new).await
+    }
+    async fn delete(&self, at: &Lookup) -> Result<()> {
+        self.1.delete(at).await
+    }
+    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        self.1.touch(at, seen, meta).await
+    }
+}

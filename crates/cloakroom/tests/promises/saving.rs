@@ -1,0 +1,328 @@
+//! `save().await` beside whatever else a request does.
+
+use std::time::Duration;
+
+use cloakroom::{ErrorKind, Expiry, Result, Session};
+use cloakroom_testkit::wrap::{Call, When};
+use http::StatusCode;
+use tokio::task::JoinHandle;
+
+use crate::house::{House, kind, removes_the_cookie, set_cookie, told};
+
+#[tokio::test]
+async fn a_save_beside_the_finish_drops_no_edits() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    let (finished, saved) = tokio::join!(
+        house.sessions.finish(&handle, StatusCode::OK),
+        session.save()
+    );
+    assert!(finished.is_ok() && saved.is_ok());
+    assert_eq!(guest.reads("n").await, Some(2), "answered 200, so saved");
+}
+
+#[tokio::test]
+async fn finishing_twice_drops_no_edits() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    let (one, two) = tokio::join!(
+        house.sessions.finish(&handle, StatusCode::OK),
+        house.sessions.finish(&handle, StatusCode::OK)
+    );
+    assert!(one.is_ok() && two.is_ok());
+    assert_eq!(guest.reads("n").await, Some(2));
+}
+
+#[tokio::test]
+async fn saving_again_after_a_failure_never_says_that_it_was_saved() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    house
+        .flaky
+        .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
+    assert!(session.save().await.is_err());
+    house.flaky.heal();
+    let again = session.save().await;
+    let finished = guest.finish(&handle).await;
+    let n = guest.reads("n").await;
+    assert!(
+        again.is_err() || n == Some(2),
+        "{again:?} {finished:?} {n:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_response_waits_for_a_save_that_nobody_awaits_and_tells_its_key() {
+    let house = House::new();
+    let mut stranger = house.visitor();
+    let (handle, session) = stranger.open().await;
+    session.set("n", 1).unwrap();
+    house.gate.close(When::After, Call::Create);
+    let save = saving(&session);
+    house.gate.reached(When::After, Call::Create, 1).await;
+    save.abort();
+    let _ = save.await;
+    let (headers, ()) = tokio::join!(stranger.finish(&handle), async {
+        settle().await;
+        house.gate.open(When::After, Call::Create);
+    });
+    assert!(
+        set_cookie(&headers.unwrap()).is_some(),
+        "a row was written, nobody was told its key"
+    );
+}
+
+#[tokio::test]
+async fn the_response_waits_for_a_login_that_nobody_awaits_and_tells_its_key() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    session.log_in("ada").unwrap();
+    house.gate.close(When::After, Call::Rename);
+    let save = saving(&session);
+    house.gate.reached(When::After, Call::Rename, 1).await;
+    let (finished, ()) = tokio::join!(guest.finish(&handle), async {
+        settle().await;
+        house.gate.open(When::After, Call::Rename);
+    });
+    finished.unwrap();
+    let _ = save.await;
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn the_response_waits_for_a_save_that_nobody_awaits_and_claims_nothing_if_it_fails() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    house.gate.close(When::Before, Call::Save);
+    house
+        .flaky
+        .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
+    let save = saving(&session);
+    house.gate.reached(When::Before, Call::Save, 1).await;
+    save.abort();
+    let _ = save.await;
+    let (finished, ()) = tokio::join!(guest.finish(&handle), async {
+        settle().await;
+        house.gate.open(When::Before, Call::Save);
+    });
+    settle().await;
+    assert!(finished.is_err(), "n is {:?}", guest.reads("n").await);
+}
+
+#[tokio::test]
+async fn a_logout_is_carried_out_although_what_is_set_afterwards_is_too_large() {
+    let house = House::with(|builder| builder.max_size(100));
+    let mut guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    session.flush().unwrap();
+    session.set("big", "x".repeat(200)).unwrap();
+    let finished = guest.finish(&handle).await;
+    assert_eq!(guest.reads("n").await, None, "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_was_too_large_to_save_takes_no_more_edits() {
+    let house = House::with(|builder| builder.max_size(100));
+    let guest = house.guest().await;
+    let (_handle, session) = guest.open().await;
+    session.set("big", "x".repeat(200)).unwrap();
+    assert_eq!(kind(session.save().await), ErrorKind::TooLarge);
+    assert_eq!(kind(session.set("m", 2)), ErrorKind::Finished);
+}
+
+#[tokio::test]
+async fn a_logout_that_happened_is_told_although_the_new_session_could_not_be_created() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    session.flush().unwrap();
+    session.set("flash", 1).unwrap();
+    house
+        .flaky
+        .fail_every(1, Call::Create, When::Before, ErrorKind::Unavailable);
+    assert!(
+        house
+            .sessions
+            .finish(&handle, StatusCode::OK)
+            .await
+            .is_err()
+    );
+    assert!(house.memory.is_empty(), "the delete was acknowledged");
+    assert!(removes_the_cookie(&told(&handle)));
+}
+
+#[tokio::test]
+async fn a_logout_is_carried_out_although_a_save_before_it_failed() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    session.set("a", 1).unwrap();
+    house.gate.close(When::Before, Call::Save);
+    house
+        .flaky
+        .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
+    let save = saving(&session);
+    house.gate.reached(When::Before, Call::Save, 1).await;
+    session.flush().unwrap();
+    session.set("flash", 1).unwrap();
+    house.gate.open(When::Before, Call::Save);
+    assert!(save.await.unwrap().is_err());
+    let finished = house.sessions.finish(&handle, StatusCode::OK).await;
+    assert_eq!(guest.reads("n").await, None, "{finished:?}");
+}
+
+#[tokio::test]
+async fn a_logout_is_possible_after_a_failed_save() {
+    // a save that failed, then a handler that wants to log out
+    let house = House::new();
+    let guest = house.guest().await;
+    let (_h, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    house
+        .flaky
+        .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
+    assert!(session.save().await.is_err());
+    assert!(session.flush().is_ok(), "a logout must always be possible");
+}
+
+#[tokio::test]
+async fn a_key_that_was_saved_and_has_died_since_is_not_told() {
+    let house = House::new();
+    let mut browser = house.guest().await;
+    let (slow, session) = browser.open().await;
+    session.set("m", 1).unwrap();
+    session.save().await.unwrap();
+    browser
+        .visit(|session| session.log_in("ada"))
+        .await
+        .unwrap();
+    session.set("m", 2).unwrap();
+    assert_eq!(
+        kind(house.sessions.finish(&slow, StatusCode::OK).await),
+        ErrorKind::Interrupted
+    );
+    let headers = told(&slow);
+    assert_eq!(set_cookie(&headers).map(|_| "a dead key"), None);
+}
+
+#[tokio::test]
+async fn a_move_is_told_although_a_later_update_fails_on_what_the_move_found() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    guest
+        .visit(|session| session.set("n", "text"))
+        .await
+        .unwrap();
+    session.cycle_key().unwrap();
+    house.gate.close(When::After, Call::Rename);
+    let save = saving(&session);
+    house.gate.reached(When::After, Call::Rename, 1).await; // stale
+    house.gate.let_one_pass(When::After, Call::Rename);
+    house.gate.reached(When::After, Call::Rename, 1).await;
+    settle().await;
+    session.update("n", |n: &mut u64| *n += 1).unwrap();
+    house.gate.open(When::After, Call::Rename);
+    let saved = save.await.unwrap();
+    let finished = house.sessions.finish(&handle, StatusCode::OK).await;
+    guest.take(handle.acknowledged());
+    let (_, session) = guest.open().await;
+    assert_eq!(
+        session.get::<String>("n").unwrap().as_deref(),
+        Some("text"),
+        "{saved:?} {finished:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_cookie_is_spelled_with_the_expiry_that_was_saved() {
+    let house = House::new();
+    let mut guest = house.visitor();
+    let (handle, session) = guest.open().await;
+    session.set("n", 1).unwrap();
+    session.set_expiry(Expiry::BrowserClose).unwrap();
+    session.save().await.unwrap();
+    session
+        .set_expiry(Expiry::Idle(Duration::from_secs(600)))
+        .unwrap();
+    let headers = guest
+        .finish_with(&handle, StatusCode::INTERNAL_SERVER_ERROR)
+        .await
+        .unwrap();
+    assert!(
+        !set_cookie(&headers).unwrap().contains("Max-Age"),
+        "{headers:?} {}",
+        set_cookie(&headers).unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_replay_that_panics_in_a_save_that_nobody_awaits_is_not_answered_as_saved() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    guest.visit(|s| s.set("n", 5)).await.unwrap();
+    session.set("kept", 1).unwrap();
+    session
+        .update("n", |n: &mut u64| {
+            assert!(*n < 5, "in the caller's code");
+            *n += 1
+        })
+        .unwrap();
+    assert!(saving(&session).await.unwrap_err().is_panic());
+    let finished = guest.finish(&handle).await;
+    let kept = guest.reads("kept").await;
+    assert!(
+        finished.is_err() || kept == Some(1),
+        "200, and kept = {kept:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_save_that_waits_for_its_turn_is_not_emptied_by_a_5xx() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    session.set("a", 1).unwrap();
+    house.gate.close(When::Before, Call::Save);
+    let first = saving(&session);
+    house.gate.reached(When::Before, Call::Save, 1).await;
+    session.set("n", 2).unwrap();
+    let second = saving(&session);
+    settle().await;
+    let (finished, ()) = tokio::join!(
+        house
+            .sessions
+            .finish(&handle, StatusCode::INTERNAL_SERVER_ERROR),
+        async {
+            settle().await;
+            house.gate.open(When::Before, Call::Save);
+        }
+    );
+    finished.unwrap();
+    first.await.unwrap().unwrap();
+    let second = second.await.unwrap();
+    let n = guest.reads("n").await;
+    assert!(second.is_err() || n == Some(2), "{second:?}, n = {n:?}");
+}
+
+fn saving(session: &Session) -> JoinHandle<Result<()>> {
+    let session = session.clone();
+    tokio::spawn(async move { session.save().await })
+}
+
+/// Lets all other tasks go as far as they can.
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
