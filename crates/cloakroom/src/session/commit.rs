@@ -12,25 +12,24 @@ pub(crate) struct Commit {
     pub(crate) ended: Option<Place>,
     /// How many times the session had been flushed when this was taken from it.
     pub(crate) flushes: u32,
-    /// Where the session's entry was when it was loaded.
-    pub(crate) base: Option<Place>,
     pub(crate) edits: Edits,
     /// What to do once that which was ended is gone, or why that cannot be done.
     pub(crate) work: Result<Work>,
 }
 
+/// What to do to the store, and to which entry.
 pub(crate) enum Work {
     Nothing,
     /// Only the times change.
-    Touch(Meta),
+    Touch(Place, Meta),
     /// No entry yet: write one.
     Create(Save),
     /// Replace the entry.
-    Save(Save),
+    Save(Place, Save),
     /// Replace the entry and give it a new key.
-    Move(Save),
+    Move(Place, Save),
     /// The edits let the session expire.
-    End,
+    End(Place),
 }
 
 /// What is to be written, and what follows from it for the cookie.
@@ -86,7 +85,7 @@ pub(crate) struct Committed {
 /// What became of the session, as far as the browser must know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Change {
-    /// Nothing new.
+    /// Nothing.
     None,
     /// There is an entry, with a key and an expiry to tell.
     Saved,
@@ -104,52 +103,47 @@ impl Commit {
         Ok(self.ended.is_some())
     }
 
-    /// Does the rest. The caller runs it on a task of its own, so that a browser that hangs up cannot stop it halfway.
-    pub(crate) async fn run(self, core: &Core) -> Result<Committed> {
-        match (self.work?, self.base) {
-            (Work::Nothing, base) => Ok(Committed {
-                base,
-                replayed: None,
-                change: Change::None,
-            }),
-            (Work::Create(save), _) => create(core, &save, None).await,
-            (Work::Touch(meta), Some(base)) => Ok(touch(core, base, &meta).await),
-            (Work::Save(save), Some(base)) => {
-                Race::new(core, base, self.edits, save, false).run().await
+    /// Does the rest; says what is different then. The caller runs it on a task of its own, so that a browser that
+    /// hangs up cannot stop it halfway.
+    pub(crate) async fn run(self, core: &Core) -> Result<Option<Committed>> {
+        match self.work? {
+            Work::Nothing => Ok(None),
+            Work::Touch(base, meta) => Ok(touch(core, base, meta).await),
+            Work::Create(save) => create(core, &save, None).await.map(Some),
+            Work::Save(base, save) => {
+                let race = Race::new(core, base, self.edits, save, false);
+                race.run().await.map(Some)
             }
-            (Work::Move(save), Some(base)) => {
-                Race::new(core, base, self.edits, save, true).run().await
+            Work::Move(base, save) => {
+                let race = Race::new(core, base, self.edits, save, true);
+                race.run().await.map(Some)
             }
-            (Work::End, Some(base)) => end(core, &base).await,
-            (Work::Touch(_) | Work::Save(_) | Work::Move(_) | Work::End, None) => {
-                unreachable!("only a session with an entry is touched, saved, moved or ended")
-            }
+            Work::End(base) => end(core, &base).await.map(Some),
         }
     }
 }
 
 /// Sliding is a courtesy: if it fails, the page still goes out, and the session ends when it would have ended.
-async fn touch(core: &Core, mut base: Place, meta: &Meta) -> Committed {
-    let change = match core.shelf.touch(&base.lookup, &base.version, meta).await {
-        Ok(Outcome::Written(version)) => {
-            base.version = version;
-            base.meta = meta.clone();
-            Change::Saved
-        }
-        Ok(Outcome::Stale) => Change::None,
+async fn touch(core: &Core, base: Place, meta: Meta) -> Option<Committed> {
+    match core.shelf.touch(&base.lookup, &base.version, &meta).await {
+        Ok(Outcome::Written(version)) => Some(Committed {
+            base: Some(Place {
+                version,
+                meta,
+                ..base
+            }),
+            replayed: None,
+            change: Change::Saved,
+        }),
+        Ok(Outcome::Stale) => None,
         Err(error) => {
             tracing::warn!(
                 session = %core.shelf.tag(&base.lookup),
                 error = format!("{error:#}"),
                 "touching a session failed"
             );
-            Change::None
+            None
         }
-    };
-    Committed {
-        base: Some(base),
-        replayed: None,
-        change,
     }
 }
 

@@ -93,7 +93,7 @@ impl Desk {
         let begins = self.is_modified()
             || self.under_way > 0
             || self.failed.is_some()
-            || round == Round::Finish && self.slides(core, core.now()).is_some();
+            || round == Round::Finish && !matches!(self.slides(core, core.now()), Work::Nothing);
         self.under_way += u32::from(begins);
         begins
     }
@@ -104,15 +104,16 @@ impl Desk {
         let edits = mem::take(&mut self.edits);
         let work = match &self.failed {
             // They were made while the commit was under way that failed, so nobody has been told about them.
-            Some(error) if !edits.is_empty() => Err(error.clone()),
+            Some(error) if round != Round::Failed && !edits.is_empty() => Err(error.clone()),
             Some(_) => Ok(Work::Nothing),
             None => self.work(round, &edits, core, now),
         };
-        self.held.meta.touched = now;
+        if !matches!(work, Ok(Work::Nothing)) {
+            self.held.meta.touched = now;
+        }
         Commit {
             ended: self.ended.clone(),
             flushes: self.flushes,
-            base: self.base.clone(),
             edits,
             work,
         }
@@ -130,9 +131,7 @@ impl Desk {
     pub(super) fn acknowledge(&mut self, committed: Committed, flushes: u32) {
         if self.flushes == flushes {
             self.base = committed.base;
-            if committed.change != Change::None {
-                self.untold = committed.change;
-            }
+            self.untold = committed.change;
         } else if let Some(base) = committed.base {
             // The handler flushed while this was under way: what has just been saved is what it wants ended.
             self.ended = Some(base);
@@ -186,38 +185,37 @@ impl Desk {
     fn work(&self, round: Round, edits: &Edits, core: &Core, now: SystemTime) -> Result<Work> {
         let intent = match round {
             Round::Failed => Intent::Nothing,
-            Round::Save | Round::Finish => edits.intent(self.base.is_some(), &self.held),
+            Round::Save | Round::Finish => edits.intent(self.base.as_ref(), &self.held),
         };
-        if intent == Intent::Nothing {
-            return Ok(match self.slides(core, now) {
-                Some(meta) if round == Round::Finish => Work::Touch(meta),
-                _ => Work::Nothing,
-            });
-        }
-        let Some(save) = Save::of(&self.held, core, now)? else {
-            return Ok(match self.base {
-                Some(_) => Work::End,
-                None => Work::Nothing,
-            });
-        };
+        let save = || Save::of(&self.held, core, now);
         Ok(match intent {
-            Intent::Nothing => unreachable!("returned above"),
-            Intent::Create => Work::Create(save),
-            Intent::Save => Work::Save(save),
-            Intent::Move => Work::Move(save),
+            Intent::Nothing if round == Round::Finish => self.slides(core, now),
+            Intent::Nothing => Work::Nothing,
+            Intent::Create => save()?.map_or(Work::Nothing, Work::Create),
+            Intent::Save(base) | Intent::Move(base) => match save()? {
+                None => Work::End(base.clone()),
+                Some(save) if matches!(intent, Intent::Move(_)) => Work::Move(base.clone(), save),
+                Some(save) => Work::Save(base.clone(), save),
+            },
         })
     }
 
-    /// The meta to touch the entry with, if reading it counts as activity and it is time to write that down.
-    fn slides(&self, core: &Core, now: SystemTime) -> Option<Meta> {
-        let threshold = core.policy.slide?;
-        let base = self.base.as_ref().filter(|base| base.meta.expires > now)?;
-        let since = now.duration_since(self.held.meta.touched).ok()?;
+    /// A touch, if reading counts as activity and it is time to write that down.
+    fn slides(&self, core: &Core, now: SystemTime) -> Work {
+        let (Some(threshold), Some(base)) = (core.policy.slide, &self.base) else {
+            return Work::Nothing;
+        };
         let expires = core.expires(&self.held, now);
-        (since >= threshold && expires > base.meta.expires).then(|| Meta {
+        let since = now.duration_since(self.held.meta.touched);
+        let is_due = since.is_ok_and(|since| since >= threshold);
+        if !is_due || base.meta.expires <= now || expires <= base.meta.expires {
+            return Work::Nothing;
+        }
+        let meta = Meta {
             touched: now,
             expires,
-            ..self.held.meta.clone()
-        })
+            ..base.meta.clone()
+        };
+        Work::Touch(base.clone(), meta)
     }
 }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::commit::Place;
 use super::expiry::Expiry;
 use super::item::Name;
 use super::state::{Contents, Value};
@@ -29,14 +30,14 @@ impl Edits {
         self.log.is_empty()
     }
 
-    /// What these edits, which made `held`, amount to.
-    pub(crate) fn intent(&self, has_entry: bool, held: &Held) -> Intent {
-        match has_entry {
+    /// What these edits, which made `held` of what is at `base`, amount to.
+    pub(crate) fn intent<'a>(&self, base: Option<&'a Place>, held: &Held) -> Intent<'a> {
+        match base {
             _ if self.is_empty() => Intent::Nothing,
-            false if held.is_worth_keeping() => Intent::Create,
-            false => Intent::Nothing,
-            true if self.moves => Intent::Move,
-            true => Intent::Save,
+            None if held.is_worth_keeping() => Intent::Create,
+            None => Intent::Nothing,
+            Some(base) if self.moves => Intent::Move(base),
+            Some(base) => Intent::Save(base),
         }
     }
 
@@ -94,16 +95,16 @@ impl Edit {
 }
 
 /// What a request's edits amount to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Intent {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Intent<'a> {
     /// There is nothing to do.
     Nothing,
     /// There is something to keep, and no entry yet.
     Create,
     /// The entry changes.
-    Save,
+    Save(&'a Place),
     /// The entry changes, and gets a new key.
-    Move,
+    Move(&'a Place),
 }
 
 /// A session's contents and facts, as a request works on them.

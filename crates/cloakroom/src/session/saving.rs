@@ -60,18 +60,19 @@ impl Session {
         if commit.end(core).await? {
             self.lock().acknowledge_end(flushes);
         }
-        let mut committed = commit.run(core).await?;
+        let Some(mut committed) = commit.run(core).await? else {
+            return Ok(());
+        };
         let replayed = committed.replayed.take();
         self.lock().acknowledge(committed, flushes);
         match replayed {
-            Some(_) if self.lock().flushes() != flushes => Ok(()),
-            Some(held) => self.rebase(held),
+            Some(held) => self.rebase(&held, flushes),
             None => Ok(()),
         }
     }
 
-    /// Does again what the handler did meanwhile, on top of what the commit has saved.
-    fn rebase(&self, saved: Held) -> Result<()> {
+    /// Does again what the handler did meanwhile, on top of what the commit has saved; unless it flushed.
+    fn rebase(&self, saved: &Held, flushes: u32) -> Result<()> {
         for _ in 0..UPDATE_TRIES {
             let (edits, revision) = {
                 let desk = self.lock();
@@ -81,6 +82,9 @@ impl Session {
             // The caller's code, and no lock is held.
             edits.replay(&mut held)?;
             let mut desk = self.lock();
+            if desk.flushes() != flushes {
+                return Ok(());
+            }
             if desk.revision == revision {
                 desk.held = held;
                 return Ok(());
