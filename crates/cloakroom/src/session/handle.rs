@@ -112,7 +112,7 @@ impl Handle {
         let core = &self.0.core;
         let rules = core.shelf.format().rules();
         let (change, base) = session.untold();
-        let (key, expires) = match (change, &base) {
+        let (key, saved) = match (change, &base) {
             (Change::Saved, Some(Place { key: Some(key), .. })) => (Some(key), base.as_ref()),
             (Change::Ended, _) if self.0.presented.is_something() => (None, None),
             (Change::None, _)
@@ -124,13 +124,13 @@ impl Handle {
             }
             _ => return effects,
         };
+        let lasting = saved.filter(|place| !place.browser_close);
         let cookie = SetCookie {
             cookie: &core.cookie,
             key,
-            expires: expires
-                .filter(|place| !place.browser_close)
-                .map(|place| place.meta.expires),
-            now: core.now(),
+            expires: lasting.map(|place| place.meta.expires),
+            // Counted from the save, so that the age is the one that was configured, to the second.
+            now: saved.map_or_else(|| core.now(), |place| place.meta.touched),
         };
         effects.set_cookie = Some(core.shelf.format().spell(&cookie));
         effects.no_store = core.no_store;

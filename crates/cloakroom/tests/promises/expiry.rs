@@ -306,3 +306,18 @@ async fn an_idle_time_below_a_second_does_not_end_the_session_at_its_next_save()
     guest.cookie = key;
     assert_eq!(guest.reads("n").await, Some(2), "answered 200");
 }
+
+#[tokio::test]
+async fn the_cookies_age_is_counted_from_the_save_to_the_second() {
+    let house = House::new();
+    let mut guest = house.visitor();
+
+    let (handle, session) = guest.open().await;
+    session.set("n", 1).unwrap();
+    session.save().await.unwrap();
+    house.clock.advance(Duration::from_millis(1));
+    let headers = guest.finish(&handle).await.unwrap();
+
+    let cookie = set_cookie(&headers).unwrap();
+    assert!(cookie.contains("Max-Age=1209600;"), "{cookie}");
+}
