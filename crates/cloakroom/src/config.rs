@@ -123,8 +123,9 @@ impl SessionsBuilder {
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if a browser would drop the cookie, or if sessions would never be alive.
-    pub fn build(self) -> Result<Sessions> {
+    pub fn build(mut self) -> Result<Sessions> {
         self.cookie.check()?;
+        self.shelf.set_cookie_name(self.cookie.name());
         for (option, duration) in [
             ("max_age", Some(self.policy.max_age)),
             ("max_lifetime", self.policy.max_lifetime),

@@ -73,7 +73,11 @@ impl Core {
     /// Once the entry is deleted no move of it can succeed, and one that came before is among its owner's: it began
     /// when this one did, and it was not there before. A session without an owner cannot be followed so.
     pub(crate) async fn end(&self, lookup: &Lookup, meta: &Meta) -> Result<()> {
-        let Some(owner) = meta.owner.as_ref().filter(|_| self.shelf.has_owners()) else {
+        let Some(owner) = meta
+            .owner
+            .as_ref()
+            .filter(|_| self.shelf.guarantees().owners)
+        else {
             return self.shelf.delete(lookup).await;
         };
         let mut known = self.shelf.owned_by(owner).await?;

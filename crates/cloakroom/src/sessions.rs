@@ -8,7 +8,7 @@ use crate::core::Core;
 use crate::effects::Effects;
 use crate::session::{Handle, Held, Round, Session};
 use crate::shelf::Shelf;
-use crate::store::{Guarantees, Store};
+use crate::store::Guarantees;
 use crate::{Error, ErrorKind, Key, Result, Tag};
 
 /// The sessions of a site: a shelf, a cookie and a policy.
@@ -70,7 +70,7 @@ impl Sessions {
 
     /// As [`begin`](Self::begin), inside of the session layer that made `outer`.
     pub(crate) fn begin_within(&self, headers: &HeaderMap, outer: Option<Handle>) -> Handle {
-        let presented = self.0.cookie.read(headers, self.0.shelf.format());
+        let presented = self.0.cookie.read(headers, &self.0.shelf);
         Handle::new(Arc::clone(&self.0), presented, outer)
     }
 
@@ -112,9 +112,9 @@ impl Sessions {
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if the store does not answer.
     pub async fn open(&self, key: &Key) -> Result<Option<Session>> {
-        let format = self.0.shelf.format();
-        match format.parse_key(key.reveal()) {
-            Some(key) => self.0.open(Some(&key), &format.lookup(&key)).await,
+        let shelf = &self.0.shelf;
+        match shelf.parse_key(key.reveal()) {
+            Some(key) => self.0.open(Some(&key), &shelf.lookup(&key)).await,
             None => Ok(None),
         }
     }
@@ -150,7 +150,7 @@ impl Sessions {
 
     /// What the store promises.
     pub fn guarantees(&self) -> Guarantees {
-        self.0.shelf.store().guarantees()
+        self.0.shelf.guarantees()
     }
 }
 
@@ -159,7 +159,7 @@ impl fmt::Debug for Sessions {
         f.debug_struct("Sessions")
             .field("cookie", &self.0.cookie)
             .field("policy", &self.0.policy)
-            .field("store", self.0.shelf.store())
+            .field("shelf", &self.0.shelf)
             .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,8 @@ use http::{HeaderMap, header};
 
 use super::Cookie;
 use crate::Key;
-use crate::format::{Format, OnDuplicates};
+use crate::format::OnDuplicates;
+use crate::shelf::Shelf;
 
 /// What the request's cookies say.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl Presented {
 
 impl Cookie {
     /// What the request's cookies say about its session.
-    pub(crate) fn read(&self, headers: &HeaderMap, format: &dyn Format) -> Presented {
+    pub(crate) fn read(&self, headers: &HeaderMap, shelf: &Shelf) -> Presented {
         let mut candidates = headers
             .get_all(header::COOKIE)
             .iter()
@@ -38,7 +39,7 @@ impl Cookie {
         let Some(first) = candidates.next() else {
             return Presented::Nothing;
         };
-        let value = match format.rules().duplicates {
+        let value = match shelf.rules().duplicates {
             OnDuplicates::Last => candidates.next_back().unwrap_or(first),
             OnDuplicates::Refuse if candidates.all(|other| other == first) => first,
             OnDuplicates::Refuse => {
@@ -50,7 +51,7 @@ impl Cookie {
             }
         };
         let text = std::str::from_utf8(value).ok();
-        text.and_then(|text| format.parse_key(text))
+        text.and_then(|text| shelf.parse_key(text))
             .map_or(Presented::Junk, Presented::Key)
     }
 
@@ -73,7 +74,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::format::Own;
+    use crate::store::MemoryStore;
 
     #[test]
     fn one_well_formed_cookie_of_exactly_this_name_is_read() {
@@ -116,7 +117,7 @@ mod tests {
         for line in lines {
             headers.append(header::COOKIE, HeaderValue::from_str(line).unwrap());
         }
-        match Cookie::new("sid").read(&headers, &Own::new()) {
+        match Cookie::new("sid").read(&headers, &MemoryStore::new().into()) {
             Presented::Key(key) => Some(key.reveal().to_owned()),
             Presented::Nothing | Presented::Junk => None,
         }

@@ -2,8 +2,8 @@ use std::time::{Duration, SystemTime};
 
 use super::edits::{Edits, Held};
 use crate::core::Core;
-use crate::shelf::may_have_happened;
-use crate::store::{Draft, Meta, Outcome, Version};
+use crate::shelf::{Written, may_have_happened};
+use crate::store::{Draft, Meta, Version};
 use crate::{Error, ErrorKind, Key, Lookup, Result};
 
 /// One commit: what is to be done to the store, taken from a session in one go.
@@ -51,7 +51,12 @@ impl Save {
         }))
     }
 
-    fn at(&self, key: Option<Key>, lookup: Lookup, version: Version) -> Place {
+    fn at(&self, written: Written) -> Place {
+        let Written {
+            key,
+            lookup,
+            version,
+        } = written;
         Place {
             key,
             lookup,
@@ -125,33 +130,37 @@ impl Commit {
 
 /// Sliding is a courtesy: if it fails, the page still goes out, and the session ends when it would have ended.
 async fn touch(core: &Core, base: Place, meta: Meta) -> Option<Committed> {
-    match core.shelf.touch(&base.lookup, &base.version, &meta).await {
-        Ok(Outcome::Written(version)) => Some(Committed {
-            base: Some(Place {
-                version,
-                meta,
-                ..base
-            }),
-            replayed: None,
-            change: Change::Saved,
+    let touched = core.shelf.touch(&base, &meta).await;
+    let touched = touched.inspect_err(|error| {
+        tracing::warn!(
+            session = %core.shelf.tag(&base.lookup),
+            error = format!("{error:#}"),
+            "touching a session failed"
+        );
+    });
+    let Written {
+        key,
+        lookup,
+        version,
+    } = touched.ok()??;
+    Some(Committed {
+        base: Some(Place {
+            key,
+            lookup,
+            version,
+            meta,
+            ..base
         }),
-        Ok(Outcome::Stale) => None,
-        Err(error) => {
-            tracing::warn!(
-                session = %core.shelf.tag(&base.lookup),
-                error = format!("{error:#}"),
-                "touching a session failed"
-            );
-            None
-        }
-    }
+        replayed: None,
+        change: Change::Saved,
+    })
 }
 
 async fn create(core: &Core, save: &Save, replayed: Option<Held>) -> Result<Committed> {
-    let (key, lookup, version) = core.shelf.create(&save.draft).await?;
-    tracing::debug!(session = %core.shelf.tag(&lookup), "session created");
+    let written = core.shelf.create(&save.draft).await?;
+    tracing::debug!(session = %core.shelf.tag(&written.lookup), "session created");
     Ok(Committed {
-        base: Some(save.at(Some(key), lookup, version)),
+        base: Some(save.at(written)),
         replayed,
         change: Change::Saved,
     })
@@ -239,9 +248,12 @@ impl<'a> Race<'a> {
                 (Some((_, version)), Some(_)) if version == self.base.version => {}
                 // The call has happened, only its answer got lost.
                 (Some((_, version)), _) if version == self.save.draft.version => {
-                    let place =
-                        self.place(self.base.key.clone(), self.base.lookup.clone(), version);
-                    return Ok(self.won(place));
+                    let written = Written {
+                        key: self.base.key.clone(),
+                        lookup: self.base.lookup.clone(),
+                        version,
+                    };
+                    return Ok(self.won(self.save.at(written)));
                 }
                 // Another save is on top, perhaps of ours and perhaps not. Replaying might do the edits twice. Of a
                 // move there is no doubt: it would have left nothing here.
@@ -264,24 +276,12 @@ impl<'a> Race<'a> {
 
     /// One comparison: where the entry is now, or `None` if another came first.
     async fn attempt(&mut self) -> Result<Option<Place>> {
-        let shelf = &self.core.shelf;
-        let (seen, draft) = (&self.base.version, &self.save.draft);
-        let (key, lookup, outcome) = if self.moves {
-            let key = shelf.format().new_key()?;
-            let to = shelf.format().lookup(&key);
-            let renamed = shelf.rename(&self.base.lookup, seen, &to, draft).await;
-            if renamed.as_ref().is_err_and(may_have_happened) {
-                self.moved_to.push((key.clone(), to.clone()));
-            }
-            (Some(key), to, renamed?)
-        } else {
-            let saved = shelf.save(&self.base.lookup, seen, draft).await?;
-            (self.base.key.clone(), self.base.lookup.clone(), saved)
+        let (shelf, draft) = (&self.core.shelf, &self.save.draft);
+        let written = match self.moves {
+            true => shelf.rename(&self.base, draft, &mut self.moved_to).await?,
+            false => shelf.save(&self.base, draft).await?,
         };
-        Ok(match outcome {
-            Outcome::Written(version) => Some(self.place(key, lookup, version)),
-            Outcome::Stale => None,
-        })
+        Ok(written.map(|written| self.save.at(written)))
     }
 
     /// Runs the edits on what another request saved. `false` if they let the session expire.
@@ -325,14 +325,15 @@ impl<'a> Race<'a> {
             };
             let retired = self.core.shelf.load(&self.base.lookup).await?;
             if version == *proof || retired.is_some_and(|(_, version)| version == *proof) {
-                return Ok(Some(self.place(Some(key.clone()), to.clone(), version)));
+                let written = Written {
+                    key: Some(key.clone()),
+                    lookup: to.clone(),
+                    version,
+                };
+                return Ok(Some(self.save.at(written)));
             }
         }
         Ok(None)
-    }
-
-    fn place(&self, key: Option<Key>, lookup: Lookup, version: Version) -> Place {
-        self.save.at(key, lookup, version)
     }
 
     fn won(&mut self, place: Place) -> Committed {

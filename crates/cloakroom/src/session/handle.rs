@@ -110,7 +110,7 @@ impl Handle {
             return effects;
         };
         let core = &self.0.core;
-        let rules = core.shelf.format().rules();
+        let rules = core.shelf.rules();
         let (change, base) = session.untold();
         let (key, saved) = match (change, &base) {
             (Change::Saved, Some(Place { key: Some(key), .. })) => (Some(key), base.as_ref()),
@@ -132,7 +132,7 @@ impl Handle {
             // Counted from the save, so that the age is the one that was configured, to the second.
             now: saved.map_or_else(|| core.now(), |place| place.meta.touched),
         };
-        effects.set_cookie = Some(core.shelf.format().spell(&cookie));
+        effects.set_cookie = Some(core.shelf.spell(&cookie));
         effects.no_store = core.no_store;
         effects
     }
@@ -158,10 +158,7 @@ impl Handle {
         let core = &self.0.core;
         core.start_sweeping();
         let found = match self.0.presented.key() {
-            Some(key) => {
-                core.open(Some(key), &core.shelf.format().lookup(key))
-                    .await?
-            }
+            Some(key) => core.open(Some(key), &core.shelf.lookup(key)).await?,
             None => None,
         };
         Ok(found.unwrap_or_else(|| Session::new(Arc::clone(core), None, Held::blank(core.now()))))

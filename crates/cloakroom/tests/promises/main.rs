@@ -5,6 +5,7 @@
 mod house;
 
 mod adapters;
+mod carried;
 mod expiry;
 mod formats;
 mod keys;

@@ -1,0 +1,245 @@
+//! Sessions that live in the cookie: sealed, bounded, and honest about what they cannot promise.
+
+use std::time::Duration;
+
+use cloakroom::{Carried, Cookie, ErrorKind, Expiry, Session, Sessions};
+use cloakroom_testkit::HandClock;
+use data_encoding::BASE64URL_NOPAD;
+
+use crate::house::{Visitor, kind, removes_the_cookie, set_cookie};
+
+const SECRET: [u8; 32] = [7; 32];
+const OTHER: [u8; 32] = [8; 32];
+
+#[tokio::test]
+async fn the_state_travels_in_the_cookie_and_each_write_seals_it_anew() {
+    let mut visitor = site(&SECRET);
+    assert_eq!(visitor.reads("n").await, None);
+
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+    let before = visitor.cookie.clone();
+    visitor
+        .visit(|session| session.update("n", |n: &mut u64| *n += 1).map(drop))
+        .await
+        .unwrap();
+
+    assert_ne!(visitor.cookie, before);
+    assert_eq!(visitor.reads("n").await, Some(2));
+}
+
+#[tokio::test]
+async fn owner_label_and_expiry_travel_with_it() {
+    let mut visitor = site(&SECRET);
+    visitor
+        .visit(|session| {
+            session.log_in("ada")?;
+            session.set_label("a phone")?;
+            session.set_expiry(Expiry::Idle(Duration::from_secs(60)))
+        })
+        .await
+        .unwrap();
+
+    let (_, session) = visitor.open().await;
+    assert_eq!(session.owner(), Some("ada".into()));
+    assert_eq!(session.label().as_deref(), Some("a phone"));
+    assert_eq!(session.expiry(), Expiry::Idle(Duration::from_secs(60)));
+}
+
+#[tokio::test]
+async fn it_expires_by_what_is_sealed_whatever_the_browser_does() {
+    let clock = HandClock::new();
+    let mut visitor = with(Carried::new(&SECRET).unwrap(), &clock);
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+
+    clock.advance(Duration::from_secs(1_209_600) - Duration::from_millis(1));
+    assert_eq!(visitor.reads("n").await, Some(1));
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(visitor.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn a_cookie_that_was_changed_in_any_bit_opens_nothing() {
+    let mut visitor = site(&SECRET);
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+    let sealed = value(&visitor);
+
+    for bit in 0..sealed.len() * 8 {
+        let mut changed = sealed.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(reads(&visitor, &changed).await, None, "bit {bit}");
+    }
+    for len in 0..sealed.len() {
+        assert_eq!(reads(&visitor, &sealed[..len]).await, None, "cut to {len}");
+    }
+    assert_eq!(reads(&visitor, &sealed).await, Some(1));
+}
+
+#[tokio::test]
+async fn nothing_of_it_can_be_read_in_the_cookie() {
+    let mut visitor = site(&SECRET);
+    visitor
+        .visit(|session| session.set("password hint", "the dog's name"))
+        .await
+        .unwrap();
+
+    let sealed = value(&visitor);
+    for text in ["password", "dog", "items"] {
+        assert!(
+            !sealed
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_secret_opens_nothing_and_a_fallback_does() {
+    let mut visitor = site(&SECRET);
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+    let sealed = value(&visitor);
+
+    assert_eq!(reads(&site(&OTHER), &sealed).await, None);
+    let rotated = Carried::new(&OTHER).unwrap().fallback(&SECRET).unwrap();
+    let mut rotated = with(rotated, &HandClock::new());
+    rotated.cookie = visitor.cookie.clone();
+    assert_eq!(rotated.reads("n").await, Some(1));
+
+    rotated.visit(|session| session.set("n", 2)).await.unwrap();
+    assert_eq!(
+        reads(&site(&OTHER), &value(&rotated)).await,
+        Some(2),
+        "sealed with the new one"
+    );
+}
+
+#[tokio::test]
+async fn a_cookie_is_good_for_its_own_name_only() {
+    let mut visitor = site(&SECRET);
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+
+    let staff = Sessions::builder(Carried::new(&SECRET).unwrap())
+        .cookie(Cookie::new("__Host-staff"))
+        .build()
+        .unwrap();
+    let cookie = visitor
+        .cookie
+        .unwrap()
+        .replace("__Host-session", "__Host-staff");
+    let staff = Visitor {
+        sessions: staff,
+        cookie: Some(cookie),
+    };
+    assert_eq!(staff.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn what_a_browser_would_drop_is_an_error_that_says_how_large_it_was() {
+    let mut visitor = site(&SECRET);
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+    let max_size = visitor.sessions.guarantees().max_size.unwrap();
+    let json = "\x01{\"items\":{\"n\":1,\"large\":\"\"}}".len();
+
+    let fits = "x".repeat(max_size - json);
+    let headers = visitor
+        .visit(|session| session.set("large", fits.as_str()))
+        .await
+        .unwrap();
+    let pair = set_cookie(&headers).unwrap().split(';').next().unwrap();
+    assert!((4_080..=4_096).contains(&pair.len()), "{}", pair.len());
+
+    let error = visitor
+        .visit(|session| session.set("large", format!("{fits}x")))
+        .await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(
+        error.to_string().contains("or sessions in another store"),
+        "{error}"
+    );
+    assert_eq!(visitor.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn it_says_what_it_cannot_promise() {
+    let mut visitor = site(&SECRET);
+    visitor
+        .visit(|session| session.log_in("ada"))
+        .await
+        .unwrap();
+    let copy = visitor.clone();
+    let guarantees = visitor.sessions.guarantees();
+    assert!(!guarantees.compares && !guarantees.revokes && !guarantees.owners);
+
+    let headers = visitor.visit(Session::flush).await.unwrap();
+
+    assert!(removes_the_cookie(&headers));
+    let (_, session) = copy.open().await;
+    assert_eq!(
+        session.owner(),
+        Some("ada".into()),
+        "a copy of the cookie outlives the logout"
+    );
+    let listed = visitor.sessions.owned_by(&"ada".into()).await;
+    assert_eq!(kind(listed), ErrorKind::Unsupported);
+    let tagged = visitor.sessions.open_tagged(&session.tag().unwrap()).await;
+    assert_eq!(kind(tagged), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn sliding_seals_the_new_times() {
+    let clock = HandClock::new();
+    let sessions = Sessions::builder(Carried::new(&SECRET).unwrap())
+        .clock(clock.clone())
+        .slide_on_access(Duration::from_secs(60));
+    let mut visitor = Visitor {
+        sessions: sessions.build().unwrap(),
+        cookie: None,
+    };
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+    for _ in 0..3 {
+        clock.advance(Duration::from_secs(1_000_000));
+        visitor
+            .visit(|session| session.get::<u64>("n").map(drop))
+            .await
+            .unwrap();
+    }
+
+    assert_eq!(visitor.reads("n").await, Some(1));
+}
+
+#[test]
+fn a_secret_that_is_too_short_is_refused_and_none_is_shown() {
+    let error = Carried::new(b"tell nobody").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let shown = format!("{error:?} {:?}", Carried::new(&[b's'; 32]).unwrap());
+    assert!(
+        !shown.contains("tell nobody") && !shown.contains("ssss"),
+        "{shown}"
+    );
+}
+
+fn site(secret: &[u8]) -> Visitor {
+    with(Carried::new(secret).unwrap(), &HandClock::new())
+}
+
+fn with(carried: Carried, clock: &HandClock) -> Visitor {
+    let sessions = Sessions::builder(carried).clock(clock.clone());
+    Visitor {
+        sessions: sessions.build().unwrap(),
+        cookie: None,
+    }
+}
+
+/// The sealed bytes in the visitor's cookie.
+fn value(visitor: &Visitor) -> Vec<u8> {
+    let cookie = visitor.cookie.as_deref().unwrap();
+    let value = cookie.split_once('=').unwrap().1;
+    BASE64URL_NOPAD.decode(value.as_bytes()).unwrap()
+}
+
+/// What a browser with these bytes in its cookie would be shown.
+async fn reads(visitor: &Visitor, sealed: &[u8]) -> Option<u64> {
+    let mut visitor = visitor.clone();
+    visitor.cookie = Some(format!("__Host-session={}", BASE64URL_NOPAD.encode(sealed)));
+    visitor.reads("n").await
+}
