@@ -44,7 +44,7 @@ impl Core {
 
     /// What is alive at `lookup`.
     pub(crate) async fn load(&self, lookup: &Lookup) -> Result<Option<(Held, Version)>> {
-        let found = self.shelf.load(lookup).await?;
+        let found = self.shelf.load(lookup, self.now()).await?;
         Ok(found.filter(|(held, _)| self.is_alive(&held.meta)))
     }
 
@@ -78,7 +78,7 @@ impl Core {
             .as_ref()
             .filter(|_| self.shelf.guarantees().owners)
         else {
-            return self.shelf.delete(lookup).await;
+            return self.shelf.delete(lookup, self.now()).await;
         };
         let mut known = self.shelf.owned_by(owner).await?;
         if known.iter().all(|owned| owned.lookup != *lookup) {
@@ -88,7 +88,7 @@ impl Core {
         let mut ending = vec![lookup.clone()];
         for _ in 0..MOST_MOVES {
             for lookup in &ending {
-                self.shelf.delete(lookup).await?;
+                self.shelf.delete(lookup, self.now()).await?;
             }
             let moved = self
                 .shelf

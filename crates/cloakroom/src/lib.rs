@@ -87,7 +87,7 @@ pub use owners::Summary;
 pub use session::key::{Key, Lookup, Owner, Tag};
 pub use session::{Expiry, Handle, Item, Session};
 pub use sessions::Sessions;
-pub use shelf::{Carried, Shelf};
+pub use shelf::{Cached, Carried, Shelf};
 pub use sweep::Sweep;
 
 /// The programs in the README compile.

@@ -65,7 +65,8 @@ impl Sessions {
                 return Ok(ended);
             }
             for owned in owned {
-                self.core().shelf.delete(&owned.lookup).await?;
+                let core = self.core();
+                core.shelf.delete(&owned.lookup, core.now()).await?;
                 ended += 1;
             }
         }

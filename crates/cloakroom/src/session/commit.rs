@@ -209,7 +209,7 @@ impl<'a> Race<'a> {
         let won = outcome.as_ref().ok().and_then(|done| done.base.as_ref());
         for (_, orphan) in &self.moved_to {
             if won.is_none_or(|place| place.lookup != *orphan)
-                && let Err(error) = self.core.shelf.delete(orphan).await
+                && let Err(error) = self.core.shelf.delete(orphan, self.core.now()).await
             {
                 tracing::warn!(
                     error = format!("{error:#}"),
@@ -323,7 +323,11 @@ impl<'a> Race<'a> {
             let Some((_, version)) = self.core.load(to).await? else {
                 continue;
             };
-            let retired = self.core.shelf.load(&self.base.lookup).await?;
+            let retired = self
+                .core
+                .shelf
+                .load(&self.base.lookup, self.core.now())
+                .await?;
             if version == *proof || retired.is_some_and(|(_, version)| version == *proof) {
                 let written = Written {
                     key: Some(key.clone()),

@@ -1,16 +1,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::BytesMut;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use data_encoding::BASE64URL_NOPAD;
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-use super::Written;
-use crate::store::{Draft, Entry, Guarantees, Meta, Version, from_millis, millis};
-use crate::{Error, ErrorKind, Key, Lookup, Owner, Result};
+use super::{Written, packed};
+use crate::store::{Draft, Entry, Guarantees, Meta, Version};
+use crate::{Error, ErrorKind, Key, Lookup, Result};
 
 /// Sessions that live in the visitor's browser: the cookie carries the whole state, sealed.
 ///
@@ -113,10 +113,13 @@ impl Carried {
         };
         let nonce = XNonce::try_from(nonce).ok()?;
         let text = secret.cipher.decrypt(&nonce, payload).ok()?;
-        match version {
-            VERSION => read(text.into()),
-            _ => None,
-        }
+        let (meta, data) = (version == VERSION).then(|| packed::read(text.into()))??;
+        Some(Entry {
+            data,
+            meta,
+            // Nothing compares it.
+            version: Version::from_u64(0),
+        })
     }
 
     pub(super) fn seal(&self, draft: &Draft) -> Result<Written> {
@@ -129,8 +132,10 @@ impl Carried {
         let mut sealed = vec![VERSION];
         sealed.extend(secret.name);
         let additional = self.additional(&sealed);
+        let mut text = BytesMut::new();
+        packed::write(&mut text, &draft.meta, &draft.data);
         let payload = Payload {
-            msg: &written(draft),
+            msg: &text,
             aad: &additional,
         };
         let text = secret.cipher.encrypt(&XNonce::from(nonce), payload);
@@ -207,59 +212,6 @@ impl Secret {
             cipher: XChaCha20Poly1305::new(&key.into()),
         })
     }
-}
-
-fn written(draft: &Draft) -> BytesMut {
-    let meta = &draft.meta;
-    let mut text = BytesMut::with_capacity(64 + draft.data.len());
-    for time in [meta.created, meta.touched, meta.expires] {
-        text.put_i64(millis(time));
-    }
-    let owner = meta.owner.as_ref().map(Owner::as_str);
-    for part in [owner, meta.label.as_deref()] {
-        match part {
-            Some(part) => {
-                text.put_u8(1);
-                text.put_u32(u32::try_from(part.len()).unwrap_or(u32::MAX));
-                text.put_slice(part.as_bytes());
-            }
-            None => text.put_u8(0),
-        }
-    }
-    text.put_slice(&draft.data);
-    text
-}
-
-/// What [`written`] wrote; `None` if it is something else, which only a holder of the secret can have sealed.
-fn read(mut text: Bytes) -> Option<Entry> {
-    let mut times = [0; 3];
-    for time in &mut times {
-        *time = text.try_get_i64().ok()?;
-    }
-    let mut parts = [None, None];
-    for part in &mut parts {
-        if text.try_get_u8().ok()? == 1 {
-            let len = text.try_get_u32().ok()? as usize;
-            if text.len() < len {
-                return None;
-            }
-            *part = Some(String::from_utf8(text.split_to(len).into()).ok()?);
-        }
-    }
-    let [created, touched, expires] = times.map(from_millis);
-    let [owner, label] = parts;
-    Some(Entry {
-        data: text,
-        meta: Meta {
-            created,
-            touched,
-            expires,
-            owner: owner.map(Owner::from),
-            label: label.map(Into::into),
-        },
-        // Nothing compares it.
-        version: Version::from_u64(0),
-    })
 }
 
 pub(super) fn unsupported(doing: &'static str) -> Error {

@@ -11,8 +11,13 @@ use crate::session::{Contents, Held, Place};
 use crate::store::{AnyStore, Draft, Entry, Guarantees, Meta, Owned, Store, Version};
 use crate::{Error, ErrorKind, Key, Lookup, Owner, Result, Tag};
 
+mod cached;
+pub use cached::Cached;
+
 mod carried;
 pub use carried::Carried;
+
+mod packed;
 
 mod stored;
 use stored::Stored;
@@ -29,6 +34,7 @@ pub struct Shelf {
 #[derive(Clone)]
 enum Kind {
     Stored(Stored),
+    Cached(Cached),
     Carried(Carried),
 }
 
@@ -49,6 +55,7 @@ impl Shelf {
     pub fn guarantees(&self) -> Guarantees {
         match &self.kind {
             Kind::Stored(stored) => stored.store.guarantees(),
+            Kind::Cached(cached) => cached.guarantees(),
             Kind::Carried(carried) => carried.guarantees(),
         }
     }
@@ -56,7 +63,9 @@ impl Shelf {
     /// Bounds each call of the store.
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         match &mut self.kind {
-            Kind::Stored(stored) => stored.timeout = timeout,
+            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
+                stored.timeout = timeout;
+            }
             Kind::Carried(_) => {}
         }
     }
@@ -69,14 +78,16 @@ impl Shelf {
     /// Says what the cookie is called, for a shelf on which its length counts.
     pub(crate) fn set_cookie_name(&mut self, name: &str) {
         match &mut self.kind {
-            Kind::Stored(_) => {}
+            Kind::Stored(_) | Kind::Cached(_) => {}
             Kind::Carried(carried) => carried.set_cookie_name(name),
         }
     }
 
     pub(crate) fn rules(&self) -> Rules {
         match &self.kind {
-            Kind::Stored(stored) => stored.format.rules(),
+            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
+                stored.format.rules()
+            }
             Kind::Carried(_) => Rules {
                 tags: Tags::Hash,
                 ..Rules::default()
@@ -86,21 +97,27 @@ impl Shelf {
 
     pub(crate) fn parse_key(&self, text: &str) -> Option<Key> {
         match &self.kind {
-            Kind::Stored(stored) => stored.format.parse_key(text),
+            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
+                stored.format.parse_key(text)
+            }
             Kind::Carried(_) => Carried::parse_key(text),
         }
     }
 
     pub(crate) fn lookup(&self, key: &Key) -> Lookup {
         match &self.kind {
-            Kind::Stored(stored) => stored.format.lookup(key),
+            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
+                stored.format.lookup(key)
+            }
             Kind::Carried(_) => Lookup::new(key.reveal().as_bytes()),
         }
     }
 
     pub(crate) fn spell(&self, cookie: &SetCookie<'_>) -> HeaderValue {
         match &self.kind {
-            Kind::Stored(stored) => stored.format.spell(cookie),
+            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
+                stored.format.spell(cookie)
+            }
             Kind::Carried(_) => cookie.spell(),
         }
     }
@@ -115,7 +132,9 @@ impl Shelf {
     /// What `held` becomes when it is saved at `now`, or the error that says why it cannot be.
     pub(crate) fn draft(&self, held: &Held, expires: SystemTime, now: SystemTime) -> Result<Draft> {
         let data = match &self.kind {
-            Kind::Stored(stored) => stored.format.encode(&held.contents)?,
+            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
+                stored.format.encode(&held.contents)?
+            }
             Kind::Carried(_) => Own::new().encode(&held.contents)?,
         };
         let owner = held
@@ -150,22 +169,24 @@ impl Shelf {
         })
     }
 
-    pub(crate) async fn load(&self, at: &Lookup) -> Result<Option<(Held, Version)>> {
-        let (entry, decoded) = match &self.kind {
-            Kind::Stored(stored) => {
-                let Some(entry) = stored.load(at).await? else {
-                    return Ok(None);
-                };
-                let decoded = stored.format.decode(&entry.data);
-                (entry, decoded)
+    pub(crate) async fn load(
+        &self,
+        at: &Lookup,
+        now: SystemTime,
+    ) -> Result<Option<(Held, Version)>> {
+        let entry = match &self.kind {
+            Kind::Stored(stored) => stored.load(at).await?,
+            Kind::Cached(cached) => cached.load(at, now).await?,
+            Kind::Carried(carried) => carried.open(at),
+        };
+        let Some(entry) = entry else {
+            return Ok(None);
+        };
+        let decoded = match &self.kind {
+            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
+                stored.format.decode(&entry.data)
             }
-            Kind::Carried(carried) => {
-                let Some(entry) = carried.open(at) else {
-                    return Ok(None);
-                };
-                let decoded = Own::new().decode(&entry.data);
-                (entry, decoded)
-            }
+            Kind::Carried(_) => Own::new().decode(&entry.data),
         };
         let contents = match decoded {
             Ok(contents) => contents,
@@ -186,6 +207,7 @@ impl Shelf {
     pub(crate) async fn create(&self, draft: &Draft) -> Result<Written> {
         match &self.kind {
             Kind::Stored(stored) => stored.create(draft).await,
+            Kind::Cached(cached) => cached.create(draft).await,
             Kind::Carried(carried) => carried.seal(draft),
         }
     }
@@ -194,6 +216,7 @@ impl Shelf {
     pub(crate) async fn save(&self, at: &Place, new: &Draft) -> Result<Option<Written>> {
         match &self.kind {
             Kind::Stored(stored) => stored.save(at, new).await,
+            Kind::Cached(cached) => cached.save(at, new).await,
             Kind::Carried(carried) => carried.seal(new).map(Some),
         }
     }
@@ -207,6 +230,7 @@ impl Shelf {
     ) -> Result<Option<Written>> {
         match &self.kind {
             Kind::Stored(stored) => stored.rename(from, new, lost).await,
+            Kind::Cached(cached) => cached.rename(from, new, lost).await,
             Kind::Carried(carried) => carried.seal(new).map(Some),
         }
     }
@@ -215,13 +239,15 @@ impl Shelf {
     pub(crate) async fn touch(&self, at: &Place, meta: &Meta) -> Result<Option<Written>> {
         match &self.kind {
             Kind::Stored(stored) => stored.touch(at, meta).await,
+            Kind::Cached(cached) => cached.touch(at, meta).await,
             Kind::Carried(carried) => carried.touch(&at.lookup, meta),
         }
     }
 
-    pub(crate) async fn delete(&self, at: &Lookup) -> Result<()> {
+    pub(crate) async fn delete(&self, at: &Lookup, now: SystemTime) -> Result<()> {
         match &self.kind {
             Kind::Stored(stored) => stored.delete(at).await,
+            Kind::Cached(cached) => cached.delete(at, now).await,
             // The browser is told to drop it, and that is all that can be done.
             Kind::Carried(_) => Ok(()),
         }
@@ -230,6 +256,7 @@ impl Shelf {
     pub(crate) async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         match &self.kind {
             Kind::Stored(stored) => stored.sweep(now, limit).await,
+            Kind::Cached(cached) => cached.sweep(now, limit).await,
             Kind::Carried(_) => Ok(0),
         }
     }
@@ -237,6 +264,7 @@ impl Shelf {
     pub(crate) async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
         match &self.kind {
             Kind::Stored(stored) => stored.owned_by(owner).await,
+            Kind::Cached(cached) => cached.owned_by(owner).await,
             Kind::Carried(_) => Err(carried::unsupported("listing an owner's sessions")),
         }
     }
@@ -245,6 +273,7 @@ impl Shelf {
     pub(crate) async fn find(&self, tag: &Tag) -> Result<Option<Lookup>> {
         match &self.kind {
             Kind::Stored(stored) => stored.find(tag).await,
+            Kind::Cached(cached) => cached.find(tag).await,
             Kind::Carried(_) => Err(carried::unsupported("finding a session by its tag")),
         }
     }
@@ -252,6 +281,7 @@ impl Shelf {
     pub(crate) async fn ping(&self) -> Result<()> {
         match &self.kind {
             Kind::Stored(stored) => stored.ping().await,
+            Kind::Cached(cached) => cached.ping().await,
             Kind::Carried(_) => Ok(()),
         }
     }
@@ -260,6 +290,15 @@ impl Shelf {
 impl<S: Store> From<S> for Shelf {
     fn from(store: S) -> Self {
         Self::new(store, Own::new())
+    }
+}
+
+impl From<Cached> for Shelf {
+    fn from(cached: Cached) -> Self {
+        Self {
+            kind: Kind::Cached(cached),
+            max_size: DEFAULT_MAX_SIZE,
+        }
     }
 }
 

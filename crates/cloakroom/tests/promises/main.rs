@@ -5,6 +5,7 @@
 mod house;
 
 mod adapters;
+mod cached;
 mod carried;
 mod expiry;
 mod formats;
