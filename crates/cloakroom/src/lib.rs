@@ -42,6 +42,7 @@
 //! | [`Handle`] | the session of a request, unopened: for middleware |
 //! | [`tower`] | the layer; with the feature `axum-08`, [`Session`] and [`Handle`] are extractors |
 //! | [`store`] | the [`Store`](store::Store) trait and the stores that need no driver |
+//! | [`Cached`], [`Carried`] | two tiers; sessions sealed in the cookie |
 //! | [`format`](mod@format) | how keys and entries look; [`Own`](format::Own) is the default |
 //! | [`Error`] | what can go wrong, and with which status a service answers it |
 //!
@@ -52,6 +53,7 @@
 //!
 //! * `axum-08` (default): extractors for axum 0.8; includes `tower`.
 //! * `tower`: the [`SessionLayer`](tower::SessionLayer).
+//! * `file`: sessions in files, on Unix.
 //!
 //! Without features, [`Sessions::begin`] and [`Sessions::finish`] are the whole adapter.
 //!

@@ -174,13 +174,20 @@ impl Shelf {
         at: &Lookup,
         now: SystemTime,
     ) -> Result<Option<(Held, Version)>> {
-        let entry = match &self.kind {
-            Kind::Stored(stored) => stored.load(at).await?,
-            Kind::Cached(cached) => cached.load(at, now).await?,
-            Kind::Carried(carried) => carried.open(at),
+        let loaded = match &self.kind {
+            Kind::Stored(stored) => stored.load(at).await,
+            Kind::Cached(cached) => cached.load(at, now).await,
+            Kind::Carried(carried) => Ok(carried.open(at)),
         };
-        let Some(entry) = entry else {
-            return Ok(None);
+        let entry = match loaded {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return Ok(None),
+            // The store itself cannot read what it has there: nobody can, so there is no session.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                self.warn_of_corrupt(at, &error);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
         };
         let decoded = match &self.kind {
             Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
@@ -191,7 +198,7 @@ impl Shelf {
         let contents = match decoded {
             Ok(contents) => contents,
             Err(error) if error.kind() == ErrorKind::Corrupt => {
-                tracing::error!(session = %self.tag(at), error = format!("{error:#}"), "corrupt session");
+                self.warn_of_corrupt(at, &error);
                 match self.rules().corrupt {
                     OnCorrupt::StartAfresh => return Ok(None),
                     OnCorrupt::KeepKey => Contents::default(),
@@ -284,6 +291,13 @@ impl Shelf {
             Kind::Cached(cached) => cached.ping().await,
             Kind::Carried(_) => Ok(()),
         }
+    }
+}
+
+impl Shelf {
+    fn warn_of_corrupt(&self, at: &Lookup, error: &Error) {
+        let (session, error) = (self.tag(at), format!("{error:#}"));
+        tracing::error!(%session, error, "a stored session cannot be read; it counts as none");
     }
 }
 

@@ -15,6 +15,11 @@ use crate::{Error, ErrorKind, Lookup, Owner, Result};
 mod any;
 pub use any::AnyStore;
 
+#[cfg(all(feature = "file", unix))]
+mod file;
+#[cfg(all(feature = "file", unix))]
+pub use file::FileStore;
+
 mod memory;
 pub use memory::MemoryStore;
 
@@ -32,7 +37,8 @@ pub use crate::clock::{from_millis, millis};
 ///
 /// # Errors
 /// [`Unavailable`](ErrorKind::Unavailable) when the store cannot be reached or cannot do its work,
-/// [`Full`](ErrorKind::Full) when there is no room, [`TooLarge`](ErrorKind::TooLarge) when one entry is too big,
+/// [`Full`](ErrorKind::Full) when there is no room, [`Corrupt`](ErrorKind::Corrupt) when there is something that it
+/// cannot read, [`TooLarge`](ErrorKind::TooLarge) when one entry is too big,
 /// [`Unsupported`](ErrorKind::Unsupported) for what the guarantees exclude. A conflict is an [`Outcome`], not an
 /// error.
 pub trait Store: Send + Sync + 'static {

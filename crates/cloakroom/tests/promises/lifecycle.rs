@@ -481,6 +481,21 @@ async fn corrupt_entry_is_no_session_and_the_next_write_gets_a_new_key() {
 }
 
 #[tokio::test]
+async fn corrupt_entry_that_the_store_itself_cannot_read_is_no_session_either() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let before = guest.cookie.clone();
+    house
+        .flaky
+        .fail_next(Call::Load, When::Before, ErrorKind::Corrupt);
+
+    guest.visit(|session| session.set("n", 2)).await.unwrap();
+
+    assert_ne!(guest.cookie, before);
+    assert_eq!(guest.reads("n").await, Some(2));
+}
+
+#[tokio::test]
 async fn answered_5xx_saves_nothing_and_sets_no_cookie() {
     let house = House::new();
     let mut guest = house.guest().await;
