@@ -66,8 +66,8 @@ pub trait Store: Send + Sync + 'static {
     /// (which `from` itself is not); else [`Stale`](Outcome::Stale). After a crash there is the old entry or the new
     /// one.
     ///
-    /// The provided method creates the new entry, compares and deletes the old one, and takes the new one back if
-    /// the comparison failed. Nobody knows `to` yet, so an entry there is invisible; a store that can move an entry
+    /// The provided method creates a copy, compares and replaces the old entry by one that has expired, writes the new
+    /// one over the copy and deletes the old; it takes the copy back if the comparison failed. Nobody knows `to` yet, so an entry there is invisible; a store that can move an entry
     /// in one step should, since a crash in the middle of the provided method leaves an orphan for the sweep.
     fn rename(
         &self,
@@ -89,8 +89,10 @@ pub trait Store: Send + Sync + 'static {
             retired.meta.expires = UNIX_EPOCH;
             match self.save(from, seen, &retired).await? {
                 Outcome::Written(_) => {
+                    // From here on the draft's version stands at one place or the other, to say what has happened.
+                    let moved = self.save(to, &version, new).await?;
                     self.delete(from).await?;
-                    Ok(Outcome::Written(version))
+                    Ok(moved)
                 }
                 Outcome::Stale => {
                     self.delete(to).await?;

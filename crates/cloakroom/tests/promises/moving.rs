@@ -119,7 +119,10 @@ async fn ending_a_session_by_its_tag_follows_it_to_a_new_key() {
 struct InSteps(Arc<MemoryStore>, Flaky<Arc<MemoryStore>>);
 impl Store for InSteps {
     fn guarantees(&self) -> Guarantees {
-        self.0.guarantees()
+        Guarantees {
+            owners: false,
+            ..self.0.guarantees()
+        }
     }
     async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
         self.1.load(at).await
@@ -135,5 +138,35 @@ impl Store for InSteps {
     }
     async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
         self.1.touch(at, seen, meta).await
+    }
+}
+
+#[tokio::test]
+async fn a_move_in_steps_is_found_to_have_happened_whichever_answer_got_lost() {
+    for (call, nth) in [(Call::Save, 1), (Call::Save, 2), (Call::Delete, 1)] {
+        let memory = Arc::new(MemoryStore::new());
+        let flaky = Flaky::new(Arc::clone(&memory));
+        let sessions = Sessions::builder(InSteps(memory.clone(), flaky.clone()))
+            .clock(HandClock::new())
+            .sweep(None);
+        let mut guest = Visitor {
+            sessions: sessions.build().unwrap(),
+            cookie: None,
+        };
+        guest.visit(|session| session.set("n", 1)).await.unwrap();
+        let before = guest.clone();
+
+        flaky.fail_every(nth, call, When::After, ErrorKind::Unavailable);
+        let (handle, session) = guest.open().await;
+        session.log_in("ada").unwrap();
+        let finished = guest.sessions.finish(&handle, StatusCode::OK).await;
+        flaky.heal();
+        guest.take(finished.unwrap());
+
+        assert_eq!(guest.reads("n").await, Some(1), "{nth} {call:?}");
+        assert_eq!(before.reads("n").await, None);
+        let mut alive = memory.owned_by(&Owner::from("ada")).await.unwrap();
+        alive.retain(|owned| owned.meta.expires > std::time::UNIX_EPOCH);
+        assert_eq!(alive.len(), 1, "{nth} {call:?}");
     }
 }
