@@ -1,5 +1,5 @@
 //! What tests of sessions need: the conformance suite for stores, stores that fail on demand, a clock that is turned
-//! by hand and a browser that keeps cookies as strictly as real ones.
+//! by hand, a browser that keeps cookies as strictly as real ones, and real servers.
 //!
 //! * [`conformance!`] and [`conformance_shared!`] test what a [`Store`] promises, one test a promise. Cloakroom's own
 //!   stores pass the same suite that is meant for yours.
@@ -7,9 +7,10 @@
 //!   the test lets them go on.
 //! * [`HandClock`] is a clock for sessions and browser alike.
 //! * [`Browser`] asks a tower service and keeps its cookies.
+//! * [`servers`] starts PostgreSQL, MariaDB, Redis, Valkey and memcached as child processes, and stops them.
 //!
-//! Nothing here sleeps, opens a port or looks at the real clock, with one exception: a promise that is not kept within
-//! [`TIME_LIMIT`](conformance::TIME_LIMIT) is broken.
+//! Nothing here sleeps, opens a port or looks at the real clock, with two exceptions: a promise that is not kept within
+//! [`TIME_LIMIT`](conformance::TIME_LIMIT) is broken, and servers have ports and take their time to start.
 //!
 //! [`Store`]: cloakroom::store::Store
 //! [`Spy`]: wrap::Spy
@@ -99,5 +100,9 @@ mod clock;
 pub use clock::HandClock;
 
 pub mod conformance;
+
+// Signals, process groups and owners of files.
+#[cfg(unix)]
+pub mod servers;
 
 pub mod wrap;

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use cloakroom::store::{Outcome, Store};
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::race::all_of;
@@ -51,10 +52,15 @@ pub async fn create_never_overwrites<S: Store>(store: S) {
 /// Of many creates of one lookup at once, one is written and the others are `Stale`.
 pub async fn of_creates_at_once_exactly_one_wins<S: Store>(store: S) {
     let store = Arc::new(store);
+    // Without a common start, the first may be done on a busy machine before the last has begun.
+    let start = Arc::new(Barrier::new(RIVALS as usize));
     let mut creates = JoinSet::new();
     for n in 0..RIVALS {
-        let store = store.clone();
-        creates.spawn(async move { (n, store.create(&lookup(1), &draft(n)).await) });
+        let (store, start) = (store.clone(), start.clone());
+        creates.spawn(async move {
+            start.wait().await;
+            (n, store.create(&lookup(1), &draft(n)).await)
+        });
     }
 
     let mut won = Vec::new();

@@ -497,7 +497,7 @@ fn broken() -> Error {
 
 /// Long enough for every other task to get in between.
 async fn pause() {
-    for _ in 0..3 {
+    for _ in 0..10 {
         tokio::task::yield_now().await;
     }
 }

@@ -1,0 +1,84 @@
+//! Runs a command with a server of every kind that is installed, and stops them afterwards.
+//!
+//! ```sh
+//! cargo run -q -p cloakroom-testkit --example servers -- cargo nextest run -p cloakroom-postgres
+//! ```
+//!
+//! The command finds the servers in the environment, where [`cloakroom_testkit::servers`] looks for them: one set of
+//! servers for all tests, where otherwise each process would start its own. A server that the environment names
+//! already, or does without, is left as it is.
+
+use std::env;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitCode, ExitStatus};
+use std::thread;
+
+use cloakroom_testkit::servers::{Kind, Server};
+
+fn main() -> ExitCode {
+    let mut arguments = env::args_os().skip(1);
+    let Some(program) = arguments.next() else {
+        eprintln!("usage: servers COMMAND ARGUMENTS…");
+        return ExitCode::from(2);
+    };
+
+    let servers = start_all();
+    let mut command = Command::new(&program);
+    command.args(arguments);
+    for (kind, server) in &servers {
+        command.env(kind.variable(), server.url());
+    }
+    let status = command.status();
+    drop(servers);
+
+    match status {
+        Ok(status) => code(status),
+        Err(error) => {
+            eprintln!("servers: running {}: {error}", program.display());
+            ExitCode::from(127)
+        }
+    }
+}
+
+/// Starts them side by side, because most of the time a server that starts is waiting.
+fn start_all() -> Vec<(Kind, Server)> {
+    thread::scope(|scope| {
+        let starting: Vec<_> = Kind::ALL
+            .iter()
+            .map(|&kind| scope.spawn(move || start(kind)))
+            .collect();
+        starting
+            .into_iter()
+            .filter_map(|server| {
+                server
+                    .join()
+                    .expect("starting a server has said why it failed")
+            })
+            .collect()
+    })
+}
+
+fn start(kind: Kind) -> Option<(Kind, Server)> {
+    let (name, variable) = (kind.name(), kind.variable());
+    if env::var_os(variable).is_some() {
+        println!("{name}: as {variable} says");
+        return None;
+    }
+    let Some(server) = kind.start() else {
+        println!("{name}: not installed");
+        return None;
+    };
+    println!("{name}: {}", server.url());
+    Some((kind, server))
+}
+
+/// What a shell would answer for the command.
+fn code(status: ExitStatus) -> ExitCode {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    ExitCode::from(
+        code.and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(u8::MAX),
+    )
+}

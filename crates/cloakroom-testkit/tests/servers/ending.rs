@@ -1,0 +1,298 @@
+use std::fs;
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cloakroom_testkit::servers::{self, Kind, unique_name};
+
+use super::{addresses, child};
+
+#[test]
+fn servers_end_when_their_process_is_killed() {
+    if let Some(kind) = child::kind() {
+        return start_and_wait(kind);
+    }
+    for &kind in Kind::ALL {
+        let scratch = Scratch::new();
+        let Some((mut child, url)) = scratch.start(kind) else {
+            continue;
+        };
+
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        scratch.assert_ends_up_empty(kind);
+        assert_refused(&url);
+    }
+}
+
+#[test]
+fn servers_end_when_the_whole_group_of_their_process_is_killed() {
+    let scratch = Scratch::new();
+    let Some((mut child, url)) = scratch.start(Kind::Memcached) else {
+        return;
+    };
+
+    signal("KILL", &format!("-{}", child.id()));
+    child.wait().unwrap();
+
+    scratch.assert_ends_up_empty(Kind::Memcached);
+    assert_refused(&url);
+}
+
+#[test]
+fn servers_that_are_still_starting_end_too() {
+    // As far as each has come when its process is killed.
+    let stages = [
+        (Kind::Postgres, "log"),
+        (Kind::Postgres, "data/PG_VERSION"),
+        (Kind::Postgres, "data/postmaster.pid"),
+        (Kind::Mariadb, "log"),
+        (Kind::Mariadb, "data/ibdata1"),
+        (Kind::Mariadb, "init.sql"),
+        (Kind::Redis, "log"),
+        (Kind::RedisCluster, "nodes.conf"),
+        (Kind::Memcached, "log"),
+    ];
+    for (kind, stage) in stages {
+        let scratch = Scratch::new();
+        let mut child = scratch.spawn(kind);
+
+        let come_so_far = || {
+            scratch
+                .folders()
+                .iter()
+                .any(|folder| folder.join(stage).exists())
+        };
+        let mut ended = false;
+        wait_until(&format!("{kind:?} has made {stage}"), || {
+            ended = child.try_wait().unwrap().is_some();
+            ended || come_so_far()
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        assert!(
+            !ended || kind.start().is_none(),
+            "{kind:?} has not come as far as {stage}"
+        );
+        scratch.assert_ends_up_empty(kind);
+    }
+}
+
+#[test]
+fn servers_end_however_their_process_ends() {
+    let me = "ending::servers_end_however_their_process_ends";
+    if let Some(part) = child::part() {
+        child::say(servers::memcached().map_or("none", |server| server.url()));
+        match part.as_str() {
+            "returns" => return,
+            "panics" => panic!("as the test wants it"),
+            "exits" => std::process::exit(0),
+            _ => std::process::abort(),
+        }
+    }
+    for part in ["returns", "panics", "exits", "aborts"] {
+        let scratch = Scratch::new();
+        let mut child = scratch.command(me, part).spawn().unwrap();
+        let url = child::listen(&mut child).unwrap();
+        child.wait().unwrap();
+
+        scratch.assert_ends_up_empty(Kind::Memcached);
+        if url != "none" {
+            assert_refused(&url);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_dropped_has_ended() {
+    for &kind in Kind::ALL {
+        let Some(server) = kind.start() else { continue };
+        let url = server.url().to_owned();
+
+        drop(server);
+
+        for address in addresses(&url) {
+            assert!(
+                TcpStream::connect(&address).is_err(),
+                "{kind:?} still listens on {address}"
+            );
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_paused_server_ends_too() {
+    for &kind in Kind::ALL {
+        let scratch = Scratch::new();
+        let Some((mut child, url)) = scratch.start(kind) else {
+            continue;
+        };
+        for watchdog in scratch.children_of(child.id()) {
+            let servers = scratch
+                .children_of(watchdog)
+                .filter(|&process| !is_shell(process));
+            servers.for_each(|server| signal("STOP", &server.to_string()));
+        }
+
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        scratch.assert_ends_up_empty(kind);
+        assert_refused(&url);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_server_outlives_its_watchdog() {
+    for &kind in Kind::ALL {
+        let scratch = Scratch::new();
+        let Some((mut child, url)) = scratch.start(kind) else {
+            continue;
+        };
+
+        scratch
+            .children_of(child.id())
+            .for_each(|watchdog| signal("KILL", &watchdog.to_string()));
+
+        assert_refused(&url);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        wait_until(&format!("no process of {kind:?} is left"), || {
+            scratch.processes().is_empty()
+        });
+    }
+}
+
+/// The folder in which the child's servers make theirs.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(unique_name());
+        fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn command(&self, test: &str, part: &str) -> Command {
+        let mut command = child::command(test, part);
+        command.env("TMPDIR", &self.0);
+        command
+    }
+
+    /// A process that starts a server and waits.
+    fn spawn(&self, kind: Kind) -> Child {
+        let test = "ending::servers_end_when_their_process_is_killed";
+        self.command(test, kind.name())
+            .process_group(0)
+            .spawn()
+            .unwrap()
+    }
+
+    /// The same, when its server is there; `None` if it is not installed.
+    fn start(&self, kind: Kind) -> Option<(Child, String)> {
+        let mut child = self.spawn(kind);
+        let url = child::listen(&mut child).expect("the child has started a server");
+        if url == "none" {
+            child.wait().unwrap();
+            return None;
+        }
+        Some((child, url))
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.0).unwrap();
+        entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect()
+    }
+
+    fn assert_ends_up_empty(&self, kind: Kind) {
+        wait_until(&format!("{kind:?} is gone with its folder"), || {
+            self.folders().is_empty() && self.processes().is_empty()
+        });
+    }
+
+    /// The processes that work in this folder; none, where there is no `/proc`.
+    fn processes(&self) -> Vec<u32> {
+        let processes = fs::read_dir("/proc")
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| {
+                let process = entry.ok()?;
+                let works_in = fs::read_link(process.path().join("cwd")).ok()?;
+                works_in
+                    .starts_with(&self.0)
+                    .then(|| process.file_name().to_str()?.parse().ok())?
+            });
+        processes.collect()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn children_of(&self, parent: u32) -> impl Iterator<Item = u32> {
+        let line = format!("\nPPid:\t{parent}\n");
+        self.processes()
+            .into_iter()
+            .filter(move |&process| status(process).contains(&line))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn start_and_wait(kind: Kind) {
+    let server = kind.start();
+    let Some(server) = &server else {
+        return child::say("none");
+    };
+    child::say(server.url());
+    loop {
+        thread::park();
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn is_shell(process: u32) -> bool {
+    status(process).starts_with("Name:\tsh\n")
+}
+
+#[cfg(target_os = "linux")]
+fn status(process: u32) -> String {
+    fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default()
+}
+
+fn signal(name: &str, process: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, "--", process])
+        .status();
+    assert!(sent.unwrap().success(), "sending {name} to {process}");
+}
+
+fn assert_refused(url: &str) {
+    for address in addresses(url) {
+        wait_until(&format!("{address} refuses"), || {
+            TcpStream::connect(&address).is_err()
+        });
+    }
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not after {PATIENCE:?}: {what}");
+        thread::sleep(POLL);
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const POLL: Duration = Duration::from_millis(5);

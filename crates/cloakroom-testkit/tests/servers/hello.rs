@@ -1,0 +1,141 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use cloakroom_testkit::servers::{Kind, Server};
+
+use super::addresses;
+
+#[test]
+fn postgresql_lets_cloakroom_in_without_a_password() {
+    let Some(server) = start(Kind::Postgres) else {
+        return;
+    };
+    let parameters = b"user\0cloakroom\0database\0cloakroom\0\0";
+    let mut startup = Vec::new();
+    startup.extend(u32::try_from(8 + parameters.len()).unwrap().to_be_bytes());
+    startup.extend(196_608_u32.to_be_bytes());
+    startup.extend(parameters);
+
+    let answer = ask::<9>(&addresses(server.url())[0], &startup);
+
+    assert_eq!(answer, *b"R\0\0\0\x08\0\0\0\0", "AuthenticationOk");
+}
+
+#[test]
+fn mariadb_lets_root_in_without_a_password() {
+    let Some(server) = start(Kind::Mariadb) else {
+        return;
+    };
+    let mut stream = connect(&addresses(server.url())[0]);
+    let greeting = packet(&mut stream);
+    assert!(
+        String::from_utf8_lossy(&greeting).contains("MariaDB"),
+        "{greeting:?}"
+    );
+
+    // The four bytes of a header, the client's abilities, the largest packet, utf8mb4, and an empty answer to the
+    // server's riddle.
+    let abilities = 0x0008_8208_u32; // A database, protocol 4.1, its riddle, the name of the riddle.
+    let mut login = abilities.to_le_bytes().to_vec();
+    login.extend(0x0100_0000_u32.to_le_bytes());
+    login.push(45);
+    login.extend([0; 23]);
+    login.extend(b"root\0\0cloakroom\0mysql_native_password\0");
+    let mut header = u32::try_from(login.len()).unwrap().to_le_bytes();
+    header[3] = 1;
+    stream.write_all(&header).unwrap();
+    stream.write_all(&login).unwrap();
+
+    let answer = packet(&mut stream);
+    assert_eq!(
+        answer[0],
+        0,
+        "OK, not: {}",
+        String::from_utf8_lossy(&answer)
+    );
+}
+
+#[test]
+fn redis_and_valkey_answer_ping() {
+    for kind in [Kind::Redis, Kind::Valkey] {
+        let Some(server) = start(kind) else { continue };
+
+        let answer = ask::<7>(&addresses(server.url())[0], b"PING\r\n");
+
+        assert_eq!(answer, *b"+PONG\r\n", "{kind:?}");
+    }
+}
+
+#[test]
+fn every_node_of_the_cluster_knows_who_has_which_slots() {
+    let Some(server) = start(Kind::RedisCluster) else {
+        return;
+    };
+    let addresses = addresses(server.url());
+    assert_eq!(addresses.len(), 3);
+
+    for address in &addresses {
+        let answer = ask::<200>(address, b"CLUSTER INFO\r\n");
+
+        let info = String::from_utf8_lossy(&answer);
+        assert!(info.contains("cluster_state:ok"), "{info}");
+        assert!(info.contains("cluster_slots_ok:16384"), "{info}");
+        assert!(info.contains("cluster_known_nodes:3"), "{info}");
+    }
+}
+
+#[test]
+fn memcached_tells_its_version() {
+    let Some(server) = start(Kind::Memcached) else {
+        return;
+    };
+
+    let answer = ask::<8>(&addresses(server.url())[0], b"version\r\n");
+
+    assert_eq!(answer, *b"VERSION ");
+}
+
+#[test]
+fn the_words_for_debugging_do_not_tell_the_url() {
+    let Some(server) = start(Kind::Memcached) else {
+        return;
+    };
+
+    assert_eq!(format!("{server:?}"), "Server { .. }");
+}
+
+fn start(kind: Kind) -> Option<Server> {
+    let server = kind.start();
+    if server.is_none() {
+        eprintln!("not run: {} is not installed", kind.name());
+    }
+    server
+}
+
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// The first `N` bytes of the answer.
+fn ask<const N: usize>(address: &str, question: &[u8]) -> [u8; N] {
+    let mut stream = connect(address);
+    stream.write_all(question).unwrap();
+    let mut answer = [0; N];
+    stream.read_exact(&mut answer).unwrap();
+    answer
+}
+
+/// A packet of MySQL's protocol: three bytes of length, a number, then the text.
+fn packet(stream: &mut TcpStream) -> Vec<u8> {
+    let mut header = [0; 4];
+    stream.read_exact(&mut header).unwrap();
+    let size = u32::from_le_bytes([header[0], header[1], header[2], 0]);
+    let mut text = vec![0; size.try_into().unwrap()];
+    stream.read_exact(&mut text).unwrap();
+    text
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,18 @@
+//! Private servers answer, end with their process, and are chosen as the environment says.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod child;
+mod choice;
+mod ending;
+mod hello;
+
+/// The hosts and ports of a URL.
+fn addresses(url: &str) -> Vec<String> {
+    let (_, place) = url.split_once("://").unwrap();
+    let hosts = place
+        .split(['@', '/'])
+        .find(|part| part.contains(':'))
+        .unwrap();
+    hosts.split(',').map(str::to_owned).collect()
+}
