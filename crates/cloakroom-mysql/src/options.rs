@@ -1,0 +1,138 @@
+use std::fmt;
+
+use cloakroom::{Error, ErrorKind, Result};
+
+use crate::MysqlStore;
+
+/// The options of a [`MysqlStore`]; made by [`MysqlStore::builder`].
+///
+/// # Examples
+/// ```no_run
+/// use cloakroom_mysql::MysqlStore;
+///
+/// # async fn example() -> cloakroom::Result<()> {
+/// let url = "mysql://site:s3cret@db.example/library";
+/// let staff = MysqlStore::builder(url).table("staff_session").connections(2).connect().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Builder {
+    pub(crate) url: String,
+    pub(crate) table: String,
+    pub(crate) connections: usize,
+}
+
+impl Builder {
+    pub(crate) fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            table: String::from("cloakroom_session"),
+            connections: 8,
+        }
+    }
+
+    /// How many connections there are at most; 8 by default, 1 to 256.
+    ///
+    /// They are made when they are needed, and closed when nobody has needed them for 50 seconds. A save holds one
+    /// for as long as the server takes to flush it, and the server flushes those of several connections together; so
+    /// more of them help a slow disk. Each process has its own, and the server's `max_connections` counts them all.
+    pub fn connections(mut self, connections: usize) -> Self {
+        self.connections = connections;
+        self
+    }
+
+    /// The table that the sessions are in; `cloakroom_session` by default.
+    ///
+    /// Session layers with different tables share a database and never see each other's sessions. A name is a letter
+    /// or `_`, then up to 62 letters, digits and `_`; whether its case counts is a matter of the server's file system.
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.table = name.into();
+        self
+    }
+
+    /// Connects, and finds out what the server is; makes no table.
+    ///
+    /// If the future is dropped, nothing has happened.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if the URL or an option is not right, the server refuses the login, or it is
+    /// older than MySQL 8.0 and MariaDB 10.6. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
+    pub async fn connect(self) -> Result<MysqlStore> {
+        self.check()?;
+        MysqlStore::open(self).await
+    }
+
+    fn check(&self) -> Result<()> {
+        if !(1..=MAX_CONNECTIONS).contains(&self.connections) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "`connections({})` is out of range: a MySQL store has 1 to {MAX_CONNECTIONS}",
+                    self.connections
+                ),
+            ));
+        }
+        if !is_table_name(&self.table) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "`table({:?})` is no name for the sessions: it must be a letter or `_`, then up to 62 of `A-Z a-z \
+                     0-9 _`",
+                    self.table
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("table", &self.table)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_table_name(name: &str) -> bool {
+    let first = name.bytes().next();
+    first.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+        && name.len() <= MAX_NAME_LEN
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+const MAX_CONNECTIONS: usize = 256;
+
+/// As long as PostgreSQL's, so that a name that works here works there.
+const MAX_NAME_LEN: usize = 63;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_name_cannot_carry_sql() {
+        for good in ["cloakroom_session", "_", "Order", "s2", &"x".repeat(63)] {
+            assert!(is_table_name(good), "{good}");
+        }
+        let long = "x".repeat(64);
+        for bad in [
+            "", "2s", "a b", "a`b", "a;b", "é", "a-b", "a.b", "a\0", "{keys}", &long,
+        ] {
+            assert!(!is_table_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_does_not_show_the_password() {
+        let builder = Builder::new("mysql://ada:s3cret@host/db");
+
+        assert!(!format!("{builder:?}").contains("s3cret"));
+    }
+}

@@ -1,0 +1,462 @@
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use cloakroom::store::{Draft, Entry, Meta, Owned, Version, from_millis, millis};
+use cloakroom::{Error, ErrorKind, Lookup, Owner, Result};
+use mysql_async::prelude::FromValue;
+use mysql_async::{Row, Value};
+
+use crate::error::{corrupt, too_large};
+
+const LOAD: &str = "SELECT created_at, touched_at, expires_at, owner, label, version, data
+    FROM `{table}` WHERE lookup = ?";
+
+// Not INSERT IGNORE, which would swallow what else may be wrong.
+const CREATE: &str = "INSERT INTO `{table}`
+    (version, data, created_at, touched_at, expires_at, sweep_bucket, owner, label, lookup)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+// InnoDB compares what is indexed and leaves the index alone where nothing changes, so one statement serves a save that
+// changes owner or hour and one that does not.
+const SAVE: &str = "UPDATE `{table}`
+    SET version = ?, data = ?, created_at = ?, touched_at = ?, expires_at = ?, sweep_bucket = ?, owner = ?, label = ?
+    WHERE lookup = ? AND version = ?";
+
+const RENAME: &str = "UPDATE `{table}`
+    SET version = ?, data = ?, created_at = ?, touched_at = ?, expires_at = ?, sweep_bucket = ?, owner = ?, label = ?,
+        lookup = ?
+    WHERE lookup = ? AND version = ?";
+
+const TOUCH: &str = "UPDATE `{table}` SET touched_at = ?, expires_at = ?, sweep_bucket = ?
+    WHERE lookup = ? AND version = ?";
+
+const DELETE: &str = "DELETE FROM `{table}` WHERE lookup = ?";
+
+// Locks nothing. The rows of the hour that is not over yet are read in vain, most of them.
+const DUE: &str = "SELECT sweep_bucket, lookup FROM `{table}`
+    WHERE sweep_bucket <= ? AND (sweep_bucket > ? OR (sweep_bucket = ? AND lookup > ?)) AND expires_at <= ?
+    ORDER BY sweep_bucket, lookup LIMIT {step}";
+
+// Compares again: since it was found, a row may have been saved. By the primary key, never by a range, and past what
+// others have locked: so neither another sweep nor a visitor's save is waited for.
+const CLAIM: &str = "SELECT lookup FROM `{table}` FORCE INDEX (PRIMARY)
+    WHERE lookup IN ({keys}) AND expires_at <= ? FOR UPDATE SKIP LOCKED";
+
+// Only what was claimed, and so nobody can have saved it since.
+const SWEEP: &str = "DELETE FROM `{table}` WHERE lookup IN ({keys})";
+
+const OWNED_BY: &str = "SELECT created_at, touched_at, expires_at, owner, label, lookup
+    FROM `{table}` WHERE owner = ?";
+
+// What begins with the prefix comes first, so two rows tell none, one and several apart.
+const FIND: &str = "SELECT lookup FROM `{table}` WHERE lookup >= ? ORDER BY lookup LIMIT 2";
+
+const PING: &str = "SELECT 1 FROM `{table}` LIMIT 1";
+
+/// The statements on one table of sessions, and what goes into them and comes out of them.
+pub(crate) struct Table {
+    pub(crate) load: String,
+    pub(crate) create: String,
+    pub(crate) save: String,
+    pub(crate) rename: String,
+    pub(crate) touch: String,
+    pub(crate) delete: String,
+    pub(crate) due: String,
+    pub(crate) claim: String,
+    pub(crate) sweep: String,
+    pub(crate) owned_by: String,
+    pub(crate) find: String,
+    pub(crate) ping: String,
+    max_size: usize,
+}
+
+impl Table {
+    /// `name` has been checked; it is quoted in the statements only because it may be a word of SQL.
+    pub(crate) fn new(name: &str, max_size: usize) -> Self {
+        let keys = ["?"; SWEEP_STEP].join(", ");
+        let on = |statement: &str| {
+            statement
+                .replace("{table}", name)
+                .replace("{keys}", &keys)
+                .replace("{step}", &SWEEP_STEP.to_string())
+        };
+        Self {
+            load: on(LOAD),
+            create: on(CREATE),
+            save: on(SAVE),
+            rename: on(RENAME),
+            touch: on(TOUCH),
+            delete: on(DELETE),
+            due: on(DUE),
+            claim: on(CLAIM),
+            sweep: on(SWEEP),
+            owned_by: on(OWNED_BY),
+            find: on(FIND),
+            ping: on(PING),
+            max_size,
+        }
+    }
+
+    /// The largest data of one entry.
+    pub(crate) fn max_size(&self) -> usize {
+        self.max_size
+    }
+
+    /// Whether a draft has room here, and a version that this table can keep.
+    pub(crate) fn check(&self, at: &Lookup, new: &Draft) -> Result<()> {
+        let (lookup, data) = (at.as_bytes().len(), new.data.len());
+        let owner = new
+            .meta
+            .owner
+            .as_ref()
+            .map_or(0, |owner| owner.as_str().len());
+        let label = new
+            .meta
+            .label
+            .as_ref()
+            .map_or(0, |label| label.chars().count());
+        if number(&new.version).is_none() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "writing a session to MySQL: the draft's version is not a number; make it with `Version::random`",
+            ));
+        }
+        if lookup > MOST_BYTES {
+            return Err(too_large(
+                "lookup",
+                lookup,
+                &format!("bytes of {MOST_BYTES}"),
+            ));
+        }
+        if owner > MOST_BYTES {
+            let limit = format!("bytes of {MOST_BYTES}; name users by something shorter");
+            return Err(too_large("owner", owner, &limit));
+        }
+        if label > MOST_CHARACTERS {
+            let limit = format!("characters of {MOST_CHARACTERS}; shorten it");
+            return Err(too_large("label", label, &limit));
+        }
+        if data > self.max_size {
+            let limit = format!(
+                "bytes and the server's max_allowed_packet leaves {}; raise it there, or keep large things in the \
+                 site's own tables and their ids in the session",
+                self.max_size
+            );
+            return Err(too_large("data", data, &limit));
+        }
+        Ok(())
+    }
+}
+
+/// Where a row lies in the order in which a sweep takes them. The default is before all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    bucket: i64,
+    pub(crate) lookup: Vec<u8>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            bucket: i64::MIN,
+            lookup: Vec::new(),
+        }
+    }
+}
+
+/// A version as the table keeps it. One made of bytes has no place here.
+pub(crate) fn number(version: &Version) -> Option<u64> {
+    version.as_u64()
+}
+
+/// What is written for a draft at `at`, in the order of the statements.
+pub(crate) fn draft(at: &Lookup, new: &Draft) -> Vec<Value> {
+    let Draft {
+        data,
+        meta,
+        version,
+    } = new;
+    let expires = millis(meta.expires);
+    vec![
+        Value::from(number(version)),
+        Value::from(&data[..]),
+        Value::from(millis(meta.created)),
+        Value::from(millis(meta.touched)),
+        Value::from(expires),
+        Value::from(bucket(expires)),
+        Value::from(meta.owner.as_ref().map(Owner::as_str)),
+        Value::from(meta.label.as_deref()),
+        key(at),
+    ]
+}
+
+/// What a touch writes.
+pub(crate) fn times(meta: &Meta) -> Vec<Value> {
+    let expires = millis(meta.expires);
+    [millis(meta.touched), expires, bucket(expires)]
+        .map(Value::from)
+        .into()
+}
+
+pub(crate) fn key(at: &Lookup) -> Value {
+    Value::from(at.as_bytes())
+}
+
+/// What a sweep asks when it looks for rows behind `after`.
+pub(crate) fn due(now: i64, after: &Place) -> Vec<Value> {
+    vec![
+        Value::from(bucket(now)),
+        Value::from(after.bucket),
+        Value::from(after.bucket),
+        Value::from(&after.lookup[..]),
+        Value::from(now),
+    ]
+}
+
+/// As many keys as a step of the sweep has room for; the last one stands in the places that are left over.
+pub(crate) fn keys(lookups: &[Vec<u8>]) -> Vec<Value> {
+    let last = lookups.last().into_iter().cycle();
+    let padded = lookups.iter().chain(last).take(SWEEP_STEP);
+    padded.map(|lookup| Value::from(&lookup[..])).collect()
+}
+
+pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
+    let mut columns = Columns::of(row, doing);
+    Ok(Entry {
+        meta: columns.meta()?,
+        version: Version::from_u64(columns.next()?),
+        data: Bytes::from(columns.next::<Vec<u8>>()?),
+    })
+}
+
+pub(crate) fn owned(row: Row, doing: &'static str) -> Result<Owned> {
+    let mut columns = Columns::of(row, doing);
+    Ok(Owned {
+        meta: columns.meta()?,
+        lookup: columns.lookup()?,
+    })
+}
+
+pub(crate) fn lookup(row: Row, doing: &'static str) -> Result<Lookup> {
+    Columns::of(row, doing).lookup()
+}
+
+pub(crate) fn bytes(row: Row, doing: &'static str) -> Result<Vec<u8>> {
+    Columns::of(row, doing).next()
+}
+
+pub(crate) fn place(row: Row, doing: &'static str) -> Result<Place> {
+    let mut columns = Columns::of(row, doing);
+    Ok(Place {
+        bucket: columns.next()?,
+        lookup: columns.next()?,
+    })
+}
+
+/// The columns of a row, from the left.
+struct Columns {
+    values: VecDeque<Value>,
+    doing: &'static str,
+}
+
+impl Columns {
+    fn of(row: Row, doing: &'static str) -> Self {
+        Self {
+            values: row.unwrap().into(),
+            doing,
+        }
+    }
+
+    fn next<T: FromValue>(&mut self) -> Result<T> {
+        let value = self.values.pop_front();
+        let read = value.and_then(|value| mysql_async::from_value_opt(value).ok());
+        read.ok_or_else(|| corrupt(self.doing))
+    }
+
+    /// The first five columns of what is listed or loaded.
+    fn meta(&mut self) -> Result<Meta> {
+        Ok(Meta {
+            created: from_millis(self.next()?),
+            touched: from_millis(self.next()?),
+            expires: from_millis(self.next()?),
+            owner: self.next::<Option<String>>()?.map(Owner::from),
+            label: self.next::<Option<String>>()?.map(String::into_boxed_str),
+        })
+    }
+
+    fn lookup(&mut self) -> Result<Lookup> {
+        Ok(Lookup::new(&self.next::<Vec<u8>>()?))
+    }
+}
+
+/// The hour in which an instant lies.
+fn bucket(millis: i64) -> i64 {
+    millis.div_euclid(60 * 60 * 1_000)
+}
+
+/// How many rows a sweep deletes in one transaction: a visitor whose dead session is among them waits for no more.
+pub(crate) const SWEEP_STEP: usize = 100;
+
+/// The length of the columns `lookup` and `owner`.
+const MOST_BYTES: usize = 255;
+
+/// The length of the column `label`.
+const MOST_CHARACTERS: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use cloakroom_testkit::servers::{mariadb, unique_name};
+    use mysql_async::Conn;
+    use mysql_async::prelude::Queryable;
+
+    use super::*;
+    use crate::schema;
+
+    #[test]
+    fn a_short_step_of_the_sweep_names_its_last_key_again() {
+        let some = [b"a".to_vec(), b"b".to_vec()];
+
+        let keys = keys(&some);
+
+        assert_eq!(keys.len(), SWEEP_STEP);
+        assert_eq!(keys[..2], [Value::from("a"), Value::from("b")]);
+        assert!(keys[2..].iter().all(|key| *key == Value::from("b")));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_name_and_its_limit() {
+        let table = Table::new("t", 10);
+        let fits = sample();
+        let at = Lookup::new(&[b'x'; 255]);
+        table.check(&at, &fits).unwrap();
+
+        let (mut data, mut owner, mut label, mut version) =
+            (sample(), sample(), sample(), sample());
+        data.data = Bytes::from_static(&[0; 11]);
+        owner.meta.owner = Some("é".repeat(128).into());
+        label.meta.label = Some("é".repeat(1_001).into());
+        version.version = Version::from_bytes(Bytes::new());
+        let long = Lookup::new(&[b'x'; 256]);
+        for (at, draft, kind, words) in [
+            (
+                &long,
+                &fits,
+                ErrorKind::TooLarge,
+                "its lookup takes 256 bytes of 255",
+            ),
+            (
+                &at,
+                &data,
+                ErrorKind::TooLarge,
+                "its data takes 11 bytes and the server's max_allowed_packet leaves 10",
+            ),
+            (
+                &at,
+                &owner,
+                ErrorKind::TooLarge,
+                "its owner takes 256 bytes of 255",
+            ),
+            (
+                &at,
+                &label,
+                ErrorKind::TooLarge,
+                "its label takes 1001 characters of 1000",
+            ),
+            (
+                &at,
+                &version,
+                ErrorKind::Unsupported,
+                "version is not a number",
+            ),
+        ] {
+            let error = table.check(at, draft).unwrap_err();
+
+            assert_eq!(error.kind(), kind);
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_statement_reads_more_of_the_table_than_it_needs() {
+        let Some(server) = mariadb() else { return };
+        let name = unique_name();
+        let mut db = Conn::from_url(server.url()).await.unwrap();
+        db.query_drop(schema::create(&name)).await.unwrap();
+        let rows: Vec<_> = (0..5_000)
+            .map(|n| {
+                format!(
+                    "(UNHEX(SHA2('{n}', 256)), {n}, 0, 0, 0, {}, {n}, NULL, '')",
+                    n / 50
+                )
+            })
+            .collect();
+        db.query_drop(format!("INSERT INTO {name} VALUES {}", rows.join(",")))
+            .await
+            .unwrap();
+        db.query_drop(format!("ANALYZE TABLE {name}"))
+            .await
+            .unwrap();
+        let table = Table::new(&name, 0);
+        let one: Option<Vec<u8>> = db
+            .query_first(format!("SELECT lookup FROM {name}"))
+            .await
+            .unwrap();
+        let one = one.unwrap();
+
+        let (at, keys) = (Value::from(&one[..]), keys(&[one]));
+        let claim: Vec<_> = keys.iter().cloned().chain([Value::from(0)]).collect();
+        for (statement, params, index) in [
+            (&table.load, vec![at.clone()], "PRIMARY"),
+            (
+                &table.touch,
+                times(&sample().meta)
+                    .into_iter()
+                    .chain([at.clone(), 1.into()])
+                    .collect(),
+                "PRIMARY",
+            ),
+            (&table.claim, claim, "PRIMARY"),
+            (&table.sweep, keys, "PRIMARY"),
+            (&table.find, vec![at], "PRIMARY"),
+            (&table.owned_by, vec!["42".into()], "owner"),
+            (
+                &table.due,
+                due(
+                    3_600_000 * 50,
+                    &Place {
+                        bucket: 3,
+                        lookup: vec![7],
+                    },
+                ),
+                "sweep",
+            ),
+        ] {
+            let plan: Vec<Row> = db
+                .exec(format!("EXPLAIN {statement}"), params)
+                .await
+                .unwrap();
+            assert_eq!(plan.len(), 1, "{statement}");
+            let used: Option<String> = plan[0].get("key").unwrap();
+            assert_eq!(used.as_deref(), Some(index), "{statement}");
+            let extra: Option<String> = plan[0].get("Extra").unwrap();
+            assert!(
+                !extra.unwrap_or_default().contains("filesort"),
+                "{statement}"
+            );
+        }
+    }
+
+    fn sample() -> Draft {
+        Draft {
+            data: Bytes::from_static(&[0; 10]),
+            meta: Meta {
+                created: from_millis(0),
+                touched: from_millis(0),
+                expires: from_millis(0),
+                owner: Some("o".repeat(255).into()),
+                label: Some("é".repeat(1_000).into()),
+            },
+            version: Version::from_u64(u64::MAX),
+        }
+    }
+}

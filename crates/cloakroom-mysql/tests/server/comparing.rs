@@ -1,0 +1,129 @@
+//! What is the same and what is not, where MySQL has an opinion of its own.
+
+use cloakroom::store::{Outcome, Store};
+use cloakroom::{ErrorKind, Lookup};
+use mysql_async::prelude::Queryable;
+
+use crate::support::{at, draft, neighbour, store, written};
+
+#[tokio::test]
+async fn the_case_of_letters_and_blanks_at_the_end_tell_lookups_and_owners_apart() {
+    let Some(store) = store().await else { return };
+    let alike = ["ada", "Ada", "ada ", "ada\0", "ädä", "adä"];
+    for name in alike {
+        let mut new = draft(name);
+        new.meta.owner = Some(name.into());
+        written(store.create(&Lookup::new(name.as_bytes()), &new).await);
+    }
+
+    for name in alike {
+        let entry = store
+            .load(&Lookup::new(name.as_bytes()))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(entry.data, name);
+        let owned = store.owned_by(&name.into()).await.unwrap();
+        assert_eq!(owned.len(), 1, "{name:?}");
+        assert_eq!(owned[0].lookup, Lookup::new(name.as_bytes()));
+    }
+    store.delete(&Lookup::new(b"ADA")).await.unwrap();
+    assert!(store.load(&Lookup::new(b"ada")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn writing_what_is_there_already_is_not_stale() {
+    let Some(store) = store().await else { return };
+    let same = draft("same");
+    let seen = written(store.create(&at(1), &same).await);
+
+    assert_eq!(written(store.save(&at(1), &seen, &same).await), seen);
+    assert_eq!(written(store.touch(&at(1), &seen, &same.meta).await), seen);
+    let moved = store.rename(&at(1), &seen, &at(1), &same).await.unwrap();
+    assert_eq!(moved, Outcome::Stale, "an entry is in its own way");
+}
+
+#[tokio::test]
+async fn a_move_to_a_place_that_is_taken_changes_nothing() {
+    let Some(store) = store().await else { return };
+    let (ours, theirs) = (draft("ours"), draft("theirs"));
+    let seen = written(store.create(&at(1), &ours).await);
+    written(store.create(&at(2), &theirs).await);
+
+    let outcome = store
+        .rename(&at(1), &seen, &at(2), &draft("moved"))
+        .await
+        .unwrap();
+
+    assert_eq!(outcome, Outcome::Stale);
+    assert_eq!(store.load(&at(1)).await.unwrap().unwrap().data, "ours");
+    assert_eq!(store.load(&at(2)).await.unwrap().unwrap().data, "theirs");
+}
+
+#[tokio::test]
+async fn data_may_be_as_large_as_the_guarantees_say_and_no_larger() {
+    let Some(store) = store().await else { return };
+    let max_size = store.guarantees().max_size.unwrap();
+    assert!(max_size > 1 << 20, "a server with its defaults takes more");
+    let mut whole = draft("");
+    whole.data = vec![0xff; max_size].into();
+    whole.meta.owner = Some("o".repeat(255).into());
+    whole.meta.label = Some("😀".repeat(1_000).into());
+    let mut more = draft("");
+    more.data = vec![0; max_size + 1].into();
+
+    let seen = written(store.create(&Lookup::new(&[b'x'; 255]), &whole).await);
+
+    let entry = store
+        .load(&Lookup::new(&[b'x'; 255]))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(entry.data == whole.data && entry.meta == whole.meta);
+    let to = Lookup::new(&[b'y'; 255]);
+    written(
+        store
+            .rename(&Lookup::new(&[b'x'; 255]), &seen, &to, &whole)
+            .await,
+    );
+    let error = store.save(&to, &seen, &more).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(error.to_string().contains("max_allowed_packet"), "{error}");
+    assert!(store.load(&to).await.unwrap().unwrap().data == whole.data);
+}
+
+#[tokio::test]
+async fn a_lookup_that_is_too_long_finds_nothing_and_is_not_cut() {
+    let Some(store) = store().await else { return };
+    let (long, cut) = (Lookup::new(&[b'x'; 256]), Lookup::new(&[b'x'; 255]));
+
+    let error = store.create(&long, &draft("")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    written(store.create(&cut, &draft("")).await);
+
+    assert!(store.load(&long).await.unwrap().is_none());
+    store.delete(&long).await.unwrap();
+    assert!(store.load(&cut).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_row_that_something_else_has_changed_is_corrupt_and_not_a_panic() {
+    let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
+        return;
+    };
+    written(store.create(&at(1), &draft("")).await);
+    let table = table_of(&store);
+    neighbour
+        .query_drop(format!("UPDATE {table} SET owner = X'FF'"))
+        .await
+        .unwrap();
+
+    let error = store.load(&at(1)).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+fn table_of(store: &cloakroom_mysql::MysqlStore) -> String {
+    let schema = store.schema();
+    schema.split('`').nth(1).unwrap().to_owned()
+}

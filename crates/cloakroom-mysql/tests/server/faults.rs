@@ -1,0 +1,227 @@
+//! Deadlocks, locks that stay, and connections that are killed.
+
+use std::time::Duration;
+
+use cloakroom::ErrorKind;
+use cloakroom::store::{Outcome, Store};
+use cloakroom_mysql::MysqlStore;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use crate::support::{at, draft, neighbour, new_database, on, store, written};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deadlock_that_the_store_loses_is_tried_again() {
+    let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
+        return;
+    };
+    let table = table_of(&store);
+    let seen = written(store.create(&at(1), &draft("old")).await);
+    // The neighbour has written more, so MySQL sacrifices the store's transaction.
+    neighbour.query_drop("START TRANSACTION").await.unwrap();
+    for n in 100..150 {
+        insert(&mut neighbour, &table, n).await;
+    }
+    insert(&mut neighbour, &table, 2).await;
+
+    // Has locked 1 and waits for 2.
+    let moving = {
+        let store = store.clone();
+        let seen = seen.clone();
+        tokio::spawn(async move { store.rename(&at(1), &seen, &at(2), &draft("moved")).await })
+    };
+    wait_for_a_lock(&table).await;
+    // Has locked 2 and asks for 1.
+    let lock = format!("SELECT 1 FROM {table} WHERE lookup = ? FOR UPDATE");
+    neighbour
+        .exec_drop(lock, (at(1).as_bytes(),))
+        .await
+        .unwrap();
+    neighbour.query_drop("ROLLBACK").await.unwrap();
+
+    written(moving.await.unwrap());
+    assert!(store.load(&at(1)).await.unwrap().is_none());
+    assert_eq!(store.load(&at(2)).await.unwrap().unwrap().data, "moved");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_stays_locked_makes_a_save_unavailable_and_loads_go_on() {
+    let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
+        return;
+    };
+    let table = table_of(&store);
+    let seen = written(store.create(&at(1), &draft("old")).await);
+    neighbour.query_drop("START TRANSACTION").await.unwrap();
+    let lock = format!("SELECT 1 FROM {table} WHERE lookup = ? FOR UPDATE");
+    neighbour
+        .exec_drop(lock, (at(1).as_bytes(),))
+        .await
+        .unwrap();
+
+    let error = store.save(&at(1), &seen, &draft("new")).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(
+        error
+            .to_string()
+            .contains("kept the row or the table locked"),
+        "{error}"
+    );
+    assert_eq!(store.load(&at(1)).await.unwrap().unwrap().data, "old");
+    neighbour.query_drop("ROLLBACK").await.unwrap();
+    written(store.save(&at(1), &seen, &draft("new")).await);
+}
+
+#[tokio::test]
+async fn what_may_happen_twice_does_not_notice_that_its_connection_was_killed() {
+    let Some((store, database)) = alone().await else {
+        return;
+    };
+    written(store.create(&at(1), &draft("kept")).await);
+
+    kill_all(&database).await;
+    assert_eq!(store.load(&at(1)).await.unwrap().unwrap().data, "kept");
+    kill_all(&database).await;
+    store.delete(&at(1)).await.unwrap();
+    kill_all(&database).await;
+    assert_eq!(store.sweep(draft("").meta.expires, 10).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_save_on_a_connection_that_was_killed_is_unavailable_and_the_next_one_lands() {
+    let Some((store, database)) = alone().await else {
+        return;
+    };
+    let seen = written(store.create(&at(1), &draft("old")).await);
+
+    kill_all(&database).await;
+    let error = store.save(&at(1), &seen, &draft("lost")).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(store.load(&at(1)).await.unwrap().unwrap().data, "old");
+    written(store.save(&at(1), &seen, &draft("new")).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_killed_in_mid_traffic_lose_no_acknowledged_save_and_the_store_recovers() {
+    let Some((store, database)) = alone().await else {
+        return;
+    };
+    let mut visitors = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let store = store.clone();
+        visitors.spawn(async move { count_to_a_hundred(&store, n).await });
+    }
+
+    while !visitors.is_empty() {
+        kill_all(&database).await;
+        // Some work gets done in between.
+        if let Some(done) = visitors.try_join_next() {
+            done.unwrap();
+        }
+    }
+
+    // The last of the killed is noticed by something that may happen twice.
+    assert!(store.load(&at(100)).await.unwrap().is_none());
+    written(store.create(&at(100), &draft("")).await);
+}
+
+/// As the core does: what was lost is found out by one load. Each count is written once, whatever is killed.
+async fn count_to_a_hundred(store: &MysqlStore, n: u64) {
+    let mut seen = loop {
+        let new = draft("0");
+        match store.create(&at(n), &new).await {
+            Ok(Outcome::Written(version)) => break version,
+            Ok(Outcome::Stale) => break entry(store, n).await.1,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}"),
+        }
+    };
+    for count in 1..=100 {
+        loop {
+            let (data, version) = entry(store, n).await;
+            assert_eq!(
+                data,
+                (count - 1).to_string(),
+                "nothing acknowledged is lost, nothing happens twice"
+            );
+            assert!(version == seen);
+            let new = draft(&count.to_string());
+            match store.save(&at(n), &seen, &new).await {
+                Ok(outcome) => {
+                    seen = written(Ok(outcome));
+                    break;
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}"),
+            }
+            let (_, now) = entry(store, n).await;
+            if now == new.version {
+                seen = now;
+                break;
+            }
+        }
+    }
+}
+
+async fn entry(store: &MysqlStore, n: u64) -> (String, cloakroom::store::Version) {
+    loop {
+        match store.load(&at(n)).await {
+            Ok(entry) => {
+                let entry = entry.unwrap();
+                return (
+                    String::from_utf8(entry.data.to_vec()).unwrap(),
+                    entry.version,
+                );
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}"),
+        }
+    }
+}
+
+/// A store in a database of its own, and the name of the database.
+async fn alone() -> Option<(MysqlStore, String)> {
+    let (url, database) = new_database().await?;
+    let store = on(&url, "s").await;
+    store.migrate().await.unwrap();
+    Some((store, database))
+}
+
+/// Kills every connection to the database.
+async fn kill_all(database: &str) {
+    let mut neighbour = neighbour().await.unwrap();
+    let theirs = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ?";
+    let connections: Vec<u64> = neighbour.exec(theirs, (database,)).await.unwrap();
+    for id in connections {
+        // It may be gone by now.
+        let _ = neighbour.query_drop(format!("KILL CONNECTION {id}")).await;
+    }
+}
+
+async fn insert(neighbour: &mut Conn, table: &str, n: u64) {
+    let statement = format!("INSERT INTO {table} VALUES (?, 1, 0, 0, 0, 0, NULL, NULL, 'theirs')");
+    neighbour
+        .exec_drop(statement, (at(n).as_bytes(),))
+        .await
+        .unwrap();
+}
+
+/// Returns when somebody waits for a row of the table.
+async fn wait_for_a_lock(table: &str) {
+    let mut neighbour = neighbour().await.unwrap();
+    let waiting = format!(
+        "SELECT COUNT(*) FROM information_schema.INNODB_TRX
+            WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{table}%'"
+    );
+    for _ in 0..100 {
+        let found: Option<u64> = neighbour.query_first(&waiting).await.unwrap();
+        if found > Some(0) {
+            return;
+        }
+        // The server looks anew only for who has not asked for a tenth of a second.
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    panic!("nobody waits for {table}");
+}
+
+fn table_of(store: &MysqlStore) -> String {
+    store.schema().split('`').nth(1).unwrap().to_owned()
+}

@@ -1,0 +1,78 @@
+//! What these tests share.
+
+use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
+use cloakroom::{Lookup, Result};
+use cloakroom_mysql::MysqlStore;
+use cloakroom_testkit::servers::{mariadb, unique_name};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+/// Where the server is, if there is one.
+pub(crate) fn url() -> Option<&'static str> {
+    Some(mariadb()?.url())
+}
+
+/// A store with a table of its own.
+pub(crate) async fn store() -> Option<MysqlStore> {
+    let (store, _) = two_stores().await?;
+    Some(store)
+}
+
+/// Two stores with one table, as two processes have them.
+pub(crate) async fn two_stores() -> Option<(MysqlStore, MysqlStore)> {
+    let table = unique_name();
+    let one = on(url()?, &table).await;
+    one.migrate().await.unwrap();
+    Some((one, on(url()?, &table).await))
+}
+
+/// A store on this table.
+pub(crate) async fn on(url: &str, table: &str) -> MysqlStore {
+    MysqlStore::builder(url)
+        .table(table)
+        .connect()
+        .await
+        .unwrap()
+}
+
+/// A connection of somebody else: the application, or an administrator.
+pub(crate) async fn neighbour() -> Option<Conn> {
+    Some(Conn::from_url(url()?).await.unwrap())
+}
+
+/// The URL of a new database, and its name: whoever is connected to it is the store.
+pub(crate) async fn new_database() -> Option<(String, String)> {
+    let name = unique_name();
+    neighbour()
+        .await?
+        .query_drop(format!("CREATE DATABASE {name}"))
+        .await
+        .unwrap();
+    let (server, _) = url()?.rsplit_once('/').unwrap();
+    Some((format!("{server}/{name}"), name))
+}
+
+pub(crate) fn at(n: u64) -> Lookup {
+    cloakroom_testkit::conformance::lookup(n)
+}
+
+pub(crate) fn draft(data: &str) -> Draft {
+    Draft {
+        data: data.to_owned().into(),
+        meta: Meta {
+            created: from_millis(1_764_000_000_001),
+            touched: from_millis(1_764_000_000_002),
+            expires: from_millis(1_764_003_600_003),
+            owner: None,
+            label: None,
+        },
+        version: Version::random().unwrap(),
+    }
+}
+
+pub(crate) fn written(outcome: Result<Outcome>) -> Version {
+    match outcome {
+        Ok(Outcome::Written(version)) => version,
+        other => panic!("expected `Written`, got {other:?}"),
+    }
+}
