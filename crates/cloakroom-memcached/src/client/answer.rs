@@ -1,0 +1,323 @@
+use std::str;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::Fault;
+
+/// One answer to a meta command.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) code: Code,
+    /// The number that the request was sent with, so that no answer is taken for that of another request.
+    pub(crate) opaque: Option<u64>,
+    pub(crate) key: Option<Bytes>,
+    pub(crate) cas: Option<u64>,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Code {
+    /// `VA`: the item, with its value.
+    Value(Bytes),
+    /// `HD`: done.
+    Done,
+    /// `EN` and `NF`: there is no such item.
+    Missing,
+    /// `EX`: the item has another CAS number.
+    Exists,
+    /// `NS`: not stored, since there is such an item.
+    NotStored,
+    /// `MN`: the answer to `mn`.
+    Pong,
+}
+
+/// Takes the bytes of a server apart into answers, however they are cut into pieces.
+///
+/// It believes no number that it has not checked, holds at most one line, one value and one piece, and makes room for a
+/// value only as fast as its bytes arrive.
+pub(crate) struct Reader {
+    buffer: BytesMut,
+    max_value: usize,
+}
+
+impl Reader {
+    pub(crate) fn new(max_value: usize) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            max_value,
+        }
+    }
+
+    /// Where the next piece goes, with room for it.
+    pub(crate) fn room(&mut self) -> &mut BytesMut {
+        self.buffer.reserve(PIECE);
+        &mut self.buffer
+    }
+
+    /// Whether everything that came has been taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// The next answer, or `None` if more bytes must come first. After a fault nothing can be read any more.
+    pub(crate) fn next(&mut self) -> Result<Option<Answer>, Fault> {
+        let in_sight = &self.buffer[..self.buffer.len().min(MAX_LINE)];
+        let Some(end) = in_sight.iter().position(|byte| *byte == b'\n') else {
+            return match in_sight.len() {
+                MAX_LINE => Err(Fault::Garbled("a line that does not end")),
+                _ => Ok(None),
+            };
+        };
+        let Some(line) = in_sight[..end].strip_suffix(b"\r") else {
+            return Err(Fault::Garbled("a line that ends without a carriage return"));
+        };
+
+        let mut words = line.split(|byte| *byte == b' ');
+        let code = words.next().unwrap_or_default();
+        let code = match code {
+            b"VA" => {
+                let size = words.next().and_then(number);
+                let size = size.ok_or(Fault::Garbled("a value without a size"))?;
+                return self.value(end + 1, size);
+            }
+            b"HD" => Code::Done,
+            b"EN" | b"NF" => Code::Missing,
+            b"EX" => Code::Exists,
+            b"NS" => Code::NotStored,
+            b"MN" => Code::Pong,
+            b"ERROR" | b"CLIENT_ERROR" | b"SERVER_ERROR" => {
+                return Err(Fault::Refused(printable(line)));
+            }
+            _ => return Err(Fault::Garbled("a word that is no answer")),
+        };
+        let answer = answer(code, words)?;
+        self.buffer.advance(end + 1);
+        Ok(Some(answer))
+    }
+
+    /// The answer whose first line is this long and says that the value has this size.
+    fn value(&mut self, line_len: usize, size: u64) -> Result<Option<Answer>, Fault> {
+        let size = usize::try_from(size)
+            .ok()
+            .filter(|size| *size <= self.max_value);
+        let size = size.ok_or(Fault::Oversized)?;
+        if self.buffer.len() < line_len + size + END.len() {
+            return Ok(None);
+        }
+        let line = self.buffer.split_to(line_len).freeze();
+        let value = self.buffer.split_to(size).freeze();
+        if !self.buffer.starts_with(END) {
+            return Err(Fault::Garbled("a value that is longer than its size"));
+        }
+        self.buffer.advance(END.len());
+        let words = line[..line_len - END.len()].split(|byte| *byte == b' ');
+        answer(Code::Value(value), words.skip(2)).map(Some)
+    }
+}
+
+/// The answer with this code and these flags. Flags that nobody asked for are left to those who did.
+fn answer<'a>(code: Code, flags: impl Iterator<Item = &'a [u8]>) -> Result<Answer, Fault> {
+    let mut answer = Answer {
+        code,
+        opaque: None,
+        key: None,
+        cas: None,
+    };
+    for flag in flags {
+        match flag.split_first() {
+            Some((b'O', opaque)) => answer.opaque = Some(checked(opaque)?),
+            Some((b'c', cas)) => answer.cas = Some(checked(cas)?),
+            Some((b'k', key)) => answer.key = Some(Bytes::copy_from_slice(key)),
+            _ => {}
+        }
+    }
+    Ok(answer)
+}
+
+fn checked(digits: &[u8]) -> Result<u64, Fault> {
+    number(digits).ok_or(Fault::Garbled("a number that is none"))
+}
+
+/// Digits and nothing else: `parse` alone would take a sign.
+fn number(digits: &[u8]) -> Option<u64> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// What may stand in a log.
+fn printable(line: &[u8]) -> String {
+    let line = &line[..line.len().min(MAX_MESSAGE)];
+    line.iter()
+        .map(|byte| match byte {
+            b' '..=b'~' => char::from(*byte),
+            _ => '?',
+        })
+        .collect()
+}
+
+const END: &[u8] = b"\r\n";
+
+/// Longer than any answer can be: the longest has a key of 250 bytes and three numbers.
+const MAX_LINE: usize = 512;
+
+const MAX_MESSAGE: usize = 120;
+
+/// How much is read at once, at the most.
+const PIECE: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_taken_apart_into_code_value_and_flags() {
+        let mut reader = reader(b"VA 5 c42 ksite:6b O7\r\na\r\nb\r\r\nEN O8\r\nHD\r\n");
+
+        let value = reader.next().unwrap().unwrap();
+        assert_eq!(value.code, Code::Value("a\r\nb\r".into()));
+        assert_eq!((value.cas, value.opaque), (Some(42), Some(7)));
+        assert_eq!(value.key.as_deref(), Some(&b"site:6b"[..]));
+        let missing = reader.next().unwrap().unwrap();
+        assert_eq!((missing.code, missing.opaque), (Code::Missing, Some(8)));
+        assert_eq!(reader.next().unwrap().unwrap().opaque, None);
+        assert_eq!(reader.next().unwrap(), None);
+        assert!(reader.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_answer_is_a_fault_and_never_a_guess() {
+        let endless = [b'V'; MAX_LINE];
+        let faults: [&[u8]; 14] = [
+            b"VA\r\n",
+            b"VA -1\r\n\r\n",
+            b"VA +1\r\nx\r\n",
+            b"VA  1\r\nx\r\n",
+            b"VA 1x\r\nx\r\n",
+            b"VA 18446744073709551616\r\n",
+            b"VA 1\r\nxy\r\n",
+            b"HD c\r\n",
+            b"HD O-1\r\n",
+            b"HD\n",
+            b"\r\n",
+            b"va 1\r\n",
+            b"VALUE k 0 1\r\nx\r\nEND\r\n",
+            &endless,
+        ];
+        for bytes in faults {
+            let fault = reader(bytes).next();
+            assert!(
+                matches!(fault, Err(Fault::Garbled(_))),
+                "{}",
+                bytes.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_announced_too_large_is_refused_before_any_of_it_is_read() {
+        for size in [MAX_VALUE + 1, usize::MAX] {
+            let mut reader = reader(format!("VA {size} O1\r\n").as_bytes());
+            assert!(matches!(reader.next(), Err(Fault::Oversized)));
+            assert!(reader.buffer.capacity() <= 2 * PIECE);
+        }
+    }
+
+    #[test]
+    fn an_error_is_quoted_in_part_and_in_print() {
+        let bytes = [b"SERVER_ERROR \x1b[31m", &[b'x'; 300][..], b"\r\n"].concat();
+
+        let Err(Fault::Refused(text)) = reader(&bytes).next() else {
+            panic!("an error line is an answer that refuses");
+        };
+        assert!(text.starts_with("SERVER_ERROR ?[31mxxx"), "{text}");
+        assert_eq!(text.len(), MAX_MESSAGE);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_in_no_pieces_panic_or_take_more_room_than_a_value(
+            bytes in prop_oneof![vec(any::<u8>(), 0..3_000), likely()],
+            pieces in vec(1..700_usize, 1..20),
+        ) {
+            let mut reader = Reader::new(MAX_VALUE);
+            for piece in cut(&bytes, &pieces) {
+                reader.room().extend_from_slice(piece);
+                while let Ok(Some(_)) = reader.next() {}
+                prop_assert!(reader.buffer.capacity() <= 2 * (MAX_VALUE + MAX_LINE + PIECE));
+                if reader.next().is_err() {
+                    break;
+                }
+                prop_assert!(reader.buffer.len() < MAX_LINE + MAX_VALUE + END.len());
+            }
+        }
+
+        #[test]
+        fn the_pieces_make_no_difference(
+            bytes in likely(),
+            pieces in vec(1..700_usize, 1..20),
+        ) {
+            let whole = answers(bytes.chunks(bytes.len().max(1)));
+            prop_assert_eq!(&answers(cut(&bytes, &pieces).into_iter()), &whole);
+            prop_assert_eq!(&answers(bytes.chunks(1)), &whole);
+        }
+    }
+
+    /// Answers, right and nearly right, one after the other.
+    fn likely() -> impl Strategy<Value = Vec<u8>> {
+        let value = (vec(any::<u8>(), 0..2_000), any::<u64>(), any::<u64>()).prop_map(
+            |(value, cas, opaque)| {
+                let head = format!("VA {} c{cas} kk O{opaque}\r\n", value.len());
+                [head.as_bytes(), &value, b"\r\n"].concat()
+            },
+        );
+        let line = prop_oneof![
+            "(HD|EN|EX|NS|NF|MN)( (O|c)[0-9]{1,21}| k[a-z:]{0,9}| [a-z0-9]{0,4}){0,4}\r\n",
+            "VA [0-9]{0,6}( c[0-9]{1,3})?\r?\n",
+            "(SERVER_ERROR|CLIENT_ERROR|ERROR)( [ -~]{0,200})?\r\n",
+        ]
+        .prop_map(String::into_bytes);
+        vec(prop_oneof![value, line], 0..6).prop_map(|answers| answers.concat())
+    }
+
+    fn cut<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
+        let mut pieces = Vec::new();
+        for size in sizes.iter().cycle() {
+            if bytes.is_empty() {
+                break;
+            }
+            let (piece, rest) = bytes.split_at((*size).min(bytes.len()));
+            pieces.push(piece);
+            bytes = rest;
+        }
+        pieces
+    }
+
+    /// All answers up to the first fault, and whether there was one.
+    fn answers<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Answer>, bool) {
+        let mut reader = Reader::new(MAX_VALUE);
+        let mut answers = Vec::new();
+        for piece in pieces {
+            reader.room().extend_from_slice(piece);
+            loop {
+                match reader.next() {
+                    Ok(Some(answer)) => answers.push(answer),
+                    Ok(None) => break,
+                    Err(_) => return (answers, true),
+                }
+            }
+        }
+        (answers, false)
+    }
+
+    fn reader(bytes: &[u8]) -> Reader {
+        let mut reader = Reader::new(MAX_VALUE);
+        reader.room().extend_from_slice(bytes);
+        reader
+    }
+
+    const MAX_VALUE: usize = 1_000;
+}

@@ -1,0 +1,107 @@
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Mutex, PoisonError};
+
+use crate::client::Key;
+
+/// The CAS numbers of the entries that this process has seen last, so that a save need not ask for them again.
+///
+/// A number that is missing or out of date costs a round trip and nothing else: the server compares.
+pub(crate) struct Memory<T> {
+    generations: Mutex<Generations<T>>,
+    capacity: usize,
+}
+
+/// What was seen lately is in `young`. Once that is half of the capacity, it becomes `old`, and what was old is
+/// forgotten.
+struct Generations<T> {
+    young: HashMap<Key, (u64, T)>,
+    old: HashMap<Key, (u64, T)>,
+}
+
+impl<T: Copy> Memory<T> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            generations: Mutex::new(Generations {
+                young: HashMap::new(),
+                old: HashMap::new(),
+            }),
+            capacity,
+        }
+    }
+
+    /// The entry at `key` has this version, and this token if the server told it.
+    pub(crate) fn keep(&self, key: &Key, version: u64, token: Option<T>) {
+        let Some(token) = token else {
+            return self.forget(key);
+        };
+        self.change(|Generations { young, old }| {
+            if young.len() >= self.capacity / 2 && !young.contains_key(key) {
+                *old = mem::take(young);
+            }
+            young.insert(key.clone(), (version, token));
+        });
+    }
+
+    pub(crate) fn forget(&self, key: &Key) {
+        self.change(|Generations { young, old }| {
+            young.remove(key);
+            old.remove(key);
+        });
+    }
+
+    /// The token of the entry at `key` in this version.
+    pub(crate) fn token(&self, key: &Key, version: u64) -> Option<T> {
+        let seen = self
+            .change(|Generations { young, old }| young.get(key).or_else(|| old.get(key)).copied());
+        seen.filter(|(seen, _)| *seen == version)
+            .map(|(_, token)| token)
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut Generations<T>) -> R) -> R {
+        let generations = self.generations.lock();
+        change(&mut generations.unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloakroom::Lookup;
+
+    use super::*;
+
+    #[test]
+    fn what_was_seen_last_is_remembered_and_the_rest_is_forgotten() {
+        let memory = Memory::new(10);
+        for n in 0..1_000 {
+            memory.keep(&key(n), n, Some(n));
+            let Generations { young, old } = &*memory.generations.lock().unwrap();
+            assert!(young.len() + old.len() <= 10);
+        }
+
+        for n in 995..1_000 {
+            assert_eq!(memory.token(&key(n), n), Some(n));
+        }
+        assert_eq!(memory.token(&key(0), 0), None);
+    }
+
+    #[test]
+    fn a_token_is_good_for_one_version_of_one_entry() {
+        let memory = Memory::new(10);
+        memory.keep(&key(1), 7, Some("old"));
+        memory.keep(&key(1), 8, Some("new"));
+
+        assert_eq!(memory.token(&key(1), 7), None);
+        assert_eq!(memory.token(&key(1), 8), Some("new"));
+        assert_eq!(memory.token(&key(2), 8), None);
+        memory.keep(&key(1), 9, None);
+        assert_eq!(memory.token(&key(1), 8), None);
+        memory.keep(&key(1), 9, Some("again"));
+        memory.forget(&key(1));
+        assert_eq!(memory.token(&key(1), 9), None);
+    }
+
+    fn key(n: u64) -> Key {
+        Key::new("site", &Lookup::new(&n.to_be_bytes()))
+    }
+}

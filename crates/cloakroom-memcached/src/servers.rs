@@ -1,0 +1,164 @@
+use std::net::Ipv6Addr;
+
+use cloakroom::{Error, ErrorKind, Result};
+use sha2::{Digest, Sha256};
+
+use crate::client::{Key, Server};
+
+/// The addresses of a URL, as `host:port`.
+pub(crate) fn addresses(url: &str) -> Result<Vec<String>> {
+    let hosts = url
+        .strip_prefix(SCHEME)
+        .ok_or_else(|| refused("it does not begin with `memcached://`"))?;
+    let hosts = hosts.strip_suffix('/').unwrap_or(hosts);
+    if hosts.contains('@') {
+        return Err(refused(
+            "it names a user, and memcached's text protocol knows none",
+        ));
+    }
+    let mut addresses = Vec::new();
+    for host in hosts.split(',') {
+        let address = address(host).ok_or_else(|| refused("an address in it is none"))?;
+        if addresses.contains(&address) {
+            return Err(refused("it names a server twice"));
+        }
+        addresses.push(address);
+    }
+    Ok(addresses)
+}
+
+/// `host:port` of what may lack the port.
+fn address(text: &str) -> Option<String> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (text, DEFAULT_PORT),
+    };
+    let is_host = match host.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')) {
+        Some(ip) => ip.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            let letters = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+            !host.is_empty() && host.bytes().all(letters)
+        }
+    };
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit())
+        && port.parse::<u16>().is_ok_and(|port| port != 0);
+    (is_host && is_port).then(|| format!("{}:{port}", host.to_ascii_lowercase()))
+}
+
+/// The server of a key: the one that scores highest with it.
+///
+/// The order of the servers makes no difference, and when one is added or taken away, only the keys move that were or
+/// are to be on it.
+pub(crate) fn of<'a>(servers: &'a [Server], key: &Key) -> &'a Server {
+    match servers {
+        [only] => only,
+        several => several
+            .iter()
+            .max_by_key(|server| (score(server.address(), key), server.address()))
+            .expect("a URL has one server at least"),
+    }
+}
+
+fn score(address: &str, key: &Key) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(address).chain_update([0]);
+    hash.chain_update(key.as_str()).finalize().into()
+}
+
+// Without the URL: what is wrong with it may be a password in it.
+fn refused(why: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!(
+            "opening memcached: the URL cannot be used, since {why}; write `memcached://host:port`, or \
+             `memcached://host:port,host:port` for several servers"
+        ),
+    )
+}
+
+const SCHEME: &str = "memcached://";
+
+const DEFAULT_PORT: &str = "11211";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use cloakroom::Lookup;
+
+    use super::*;
+
+    #[test]
+    fn a_url_names_one_server_or_several() {
+        let addresses = |url| addresses(url).unwrap();
+
+        assert_eq!(addresses("memcached://localhost"), ["localhost:11211"]);
+        assert_eq!(addresses("memcached://10.0.0.1:1/"), ["10.0.0.1:1"]);
+        assert_eq!(
+            addresses("memcached://Cache-1.example:1,[::1],[fe80::2]:65535"),
+            ["cache-1.example:1", "[::1]:11211", "[fe80::2]:65535"]
+        );
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_meant_is_refused_and_not_repeated() {
+        let bad = [
+            "",
+            "memcached:",
+            "memcached://",
+            "redis://secret",
+            "memcached://user:secret@host",
+            "memcached://secret:0",
+            "memcached://secret:65536",
+            "memcached://secret:+1",
+            "memcached://secret:",
+            "memcached://secret/path",
+            "memcached://secret?a=b",
+            "memcached://secret,",
+            "memcached://secret,secret:11211",
+            "memcached://[::1",
+            "memcached://[secret]:1",
+            "memcached://::1",
+            "memcached://sec ret",
+            "memcached://sec\r\nret",
+        ];
+        for url in bad {
+            let error = addresses(url).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{url}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_servers_makes_no_difference_and_a_new_one_takes_only_its_share() {
+        let two = servers(&["a:1", "b:1"]);
+        let turned = servers(&["b:1", "a:1"]);
+        let three = servers(&["c:1", "a:1", "b:1"]);
+
+        let mut counts = BTreeMap::new();
+        for n in 0..3_000_u32 {
+            let key = Key::new("site", &Lookup::new(&n.to_be_bytes()));
+            let home = of(&two, &key).address();
+            assert_eq!(of(&turned, &key).address(), home);
+            let now = of(&three, &key).address();
+            assert!(now == home || now == "c:1");
+            *counts.entry(now).or_insert(0) += 1;
+        }
+        assert!(counts.values().all(|count| (900..1_100).contains(count)));
+    }
+
+    #[test]
+    fn the_server_of_a_key_stays_the_same_from_release_to_release() {
+        let servers = servers(&["a:1", "b:1", "c:1"]);
+        let home = |n: u8| of(&servers, &Key::new("site", &Lookup::new(&[n]))).address();
+
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6].map(home),
+            ["c:1", "c:1", "a:1", "c:1", "b:1", "a:1"]
+        );
+    }
+
+    fn servers(addresses: &[&str]) -> Vec<Server> {
+        let server = |address: &&str| Server::new(address, 1, 1);
+        addresses.iter().map(server).collect()
+    }
+}

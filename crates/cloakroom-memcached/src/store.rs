@@ -1,0 +1,368 @@
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
+use cloakroom::{Lookup, Result};
+
+use crate::client::{Fault, Key, Lease, Server, Stored, Swapped, Token};
+use crate::memory::Memory;
+use crate::options::MAX_EXTRA;
+use crate::{Builder, error, exptime, servers, value};
+
+/// Sessions in memcached. See the [crate](crate) for what it guarantees and for its worst day.
+///
+/// A call that is dropped, or whose time is up, has happened or not, and never half; its connection is closed.
+///
+/// Clones share the connections. They belong to the runtime in which they were opened, so a store is for one runtime.
+#[derive(Clone)]
+pub struct MemcachedStore(Arc<Inner>);
+
+struct Inner {
+    servers: Vec<Server>,
+    memory: Memory<Token>,
+    prefix: String,
+    max_size: usize,
+    timeout: Duration,
+}
+
+impl MemcachedStore {
+    /// The sessions on the servers of `url`, with the default [options](Self::builder).
+    ///
+    /// The URL is `memcached://host:port`, or `memcached://host:port,host:port` for several; without a port it is 11211.
+    /// No server is asked yet.
+    ///
+    /// # Errors
+    /// Those of [`Builder::open`].
+    pub fn open(url: &str) -> Result<Self> {
+        Self::builder(url).open()
+    }
+
+    /// The options for the servers of `url`.
+    pub fn builder(url: &str) -> Builder {
+        Builder::new(url)
+    }
+
+    pub(crate) fn start(options: &Builder, addresses: &[String]) -> Self {
+        let max_value = options.max_size + MAX_EXTRA;
+        let server = |address: &String| Server::new(address, options.connections, max_value);
+        Self(Arc::new(Inner {
+            servers: addresses.iter().map(server).collect(),
+            memory: Memory::new(REMEMBERED),
+            prefix: options.prefix.clone(),
+            max_size: options.max_size,
+            timeout: options.timeout,
+        }))
+    }
+
+    fn key(&self, at: &Lookup) -> Key {
+        Key::new(&self.0.prefix, at)
+    }
+
+    fn server(&self, key: &Key) -> &Server {
+        servers::of(&self.0.servers, key)
+    }
+
+    /// Does `work` within the time limit. If time is up, or the caller drops this, the connection is closed, and
+    /// what was asked may have happened or not.
+    async fn timed<T>(
+        &self,
+        doing: &str,
+        server: &Server,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T> {
+        match tokio::time::timeout(self.0.timeout, work).await {
+            Ok(done) => done.map_err(|fault| error::failed(doing, server.address(), fault)),
+            Err(_) => Err(error::too_slow(doing, server.address(), self.0.timeout)),
+        }
+    }
+
+    /// Writes `new` at `at` if the entry there still has the version `seen`; says whether it did.
+    async fn replace(
+        &self,
+        doing: &str,
+        at: &Lookup,
+        seen: u64,
+        new: u64,
+        stored: Stored<'_>,
+    ) -> Result<bool> {
+        let key = self.key(at);
+        let server = self.server(&key);
+        let work = async {
+            let mut lease = server.lease().await?;
+            let written = self.compare_and_swap(&mut lease, &key, seen, new, stored);
+            let written = written.await?;
+            lease.back();
+            Ok(written)
+        };
+        self.timed(doing, server, work).await
+    }
+
+    /// The version is inside the value, where the server does not look; so this compares the version with what it has
+    /// seen or reads now, and the server compares the CAS number that went with it.
+    async fn compare_and_swap(
+        &self,
+        lease: &mut Lease<'_>,
+        key: &Key,
+        seen: u64,
+        new: u64,
+        stored: Stored<'_>,
+    ) -> Result<bool, Fault> {
+        let remembered = self.0.memory.token(key, seen);
+        let mut remembered = remembered.filter(|token| lease.takes(token));
+        for _ in 0..SWAP_TRIES {
+            let token = match remembered.take() {
+                Some(token) => token,
+                None => match lease.get(key).await? {
+                    Some(item) if value::version(&item.value)? == seen => item.token,
+                    _ => return Ok(false),
+                },
+            };
+            match lease.swap(key, stored, token).await? {
+                Swapped::Done(token) => {
+                    self.0.memory.keep(key, new, token);
+                    return Ok(true);
+                }
+                // By a save, and then it is over, or by a touch, which has left the version.
+                Swapped::Changed => {}
+                Swapped::Gone => return Ok(false),
+            }
+        }
+        Err(Fault::Overtaken)
+    }
+
+    async fn touch_times(
+        &self,
+        lease: &mut Lease<'_>,
+        key: &Key,
+        seen: u64,
+        meta: &Meta,
+    ) -> Result<bool, Fault> {
+        for _ in 0..SWAP_TRIES {
+            let item = match lease.get(key).await? {
+                Some(item) if value::version(&item.value)? == seen => item,
+                _ => return Ok(false),
+            };
+            let stored = Stored {
+                value: &value::touch(&item.value, meta)?,
+                exptime: exptime::of(meta.expires),
+            };
+            match lease.swap(key, stored, item.token).await? {
+                Swapped::Done(token) => {
+                    self.0.memory.keep(key, seen, token);
+                    return Ok(true);
+                }
+                Swapped::Changed => {}
+                Swapped::Gone => return Ok(false),
+            }
+        }
+        Err(Fault::Overtaken)
+    }
+
+    /// The draft as an item, with its version.
+    ///
+    /// A server drops what it has when it is given too large an item for the same key, so it is never given one.
+    fn item(&self, doing: &str, new: &Draft) -> Result<(u64, Vec<u8>)> {
+        let Some(version) = new.version.as_u64() else {
+            return Err(error::no_number(doing));
+        };
+        let (data, size) = (new.data.len(), value::size(new));
+        let max_size = self.0.max_size;
+        if data > max_size {
+            return Err(error::too_large(doing, data, max_size));
+        }
+        if size > max_size + MAX_EXTRA {
+            return Err(error::too_large(doing, size, max_size + MAX_EXTRA));
+        }
+        Ok((version, value::encode(version, new)))
+    }
+}
+
+impl Store for MemcachedStore {
+    fn guarantees(&self) -> Guarantees {
+        Guarantees {
+            compares: true,
+            revokes: true,
+            durable: false,
+            shared: true,
+            evicts: true,
+            owners: false,
+            max_size: Some(self.0.max_size),
+        }
+    }
+
+    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+        let key = self.key(at);
+        let server = self.server(&key);
+        let work = async {
+            let mut lease = server.lease().await?;
+            let item = lease.get(&key).await?;
+            lease.back();
+            let Some(item) = item else {
+                return Ok(None);
+            };
+            let version = value::version(&item.value)?;
+            self.0.memory.keep(&key, version, Some(item.token));
+            value::decode(item.value).map(Some)
+        };
+        self.timed("loading a session from memcached", server, work)
+            .await
+    }
+
+    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+        let doing = "creating a session in memcached";
+        let (version, value) = self.item(doing, new)?;
+        let key = self.key(at);
+        let server = self.server(&key);
+        let stored = Stored {
+            value: &value,
+            exptime: exptime::of(new.meta.expires),
+        };
+        let work = async {
+            let mut lease = server.lease().await?;
+            let (written, token) = lease.add(&key, stored).await?;
+            lease.back();
+            if written {
+                self.0.memory.keep(&key, version, token);
+            }
+            Ok(written)
+        };
+        let written = self.timed(doing, server, work).await?;
+        Ok(outcome(written, &new.version))
+    }
+
+    /// One round trip if this process has loaded or written the version `seen`, else two.
+    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+        let doing = "saving a session in memcached";
+        let (version, value) = self.item(doing, new)?;
+        let Some(seen) = seen.as_u64() else {
+            return Ok(Outcome::Stale);
+        };
+        let stored = Stored {
+            value: &value,
+            exptime: exptime::of(new.meta.expires),
+        };
+        let written = self.replace(doing, at, seen, version, stored).await?;
+        Ok(outcome(written, &new.version))
+    }
+
+    /// A save that is under way compares with an item that is gone, and is stale.
+    async fn delete(&self, at: &Lookup) -> Result<()> {
+        let key = self.key(at);
+        let server = self.server(&key);
+        let work = async {
+            let mut lease = server.lease().await?;
+            lease.delete(&key).await?;
+            lease.back();
+            self.0.memory.forget(&key);
+            Ok(())
+        };
+        self.timed("deleting a session from memcached", server, work)
+            .await
+    }
+
+    /// Four steps, since the two entries may be on two servers; the second one is the moment at which the session
+    /// moves. If the future is dropped before it, there may be an orphan at `to`; after it, the expired rest of the
+    /// old entry may stay for a minute.
+    async fn rename(
+        &self,
+        from: &Lookup,
+        seen: &Version,
+        to: &Lookup,
+        new: &Draft,
+    ) -> Result<Outcome> {
+        let doing = "moving a session in memcached";
+        let (version, value) = self.item(doing, new)?;
+        let Some(seen) = seen.as_u64() else {
+            return Ok(Outcome::Stale);
+        };
+        // Under a version of its own, or the copy could be taken for the proof that the session has moved.
+        let mut copy = new.clone();
+        copy.version = Version::random()?;
+        let copied = copy.version.as_u64().expect("a random version is a number");
+        if self.create(to, &copy).await? == Outcome::Stale {
+            return Ok(Outcome::Stale);
+        }
+
+        let mut retired = new.clone();
+        retired.meta.expires = UNIX_EPOCH;
+        let (_, rest) = self.item(doing, &retired)?;
+        let rest = Stored {
+            value: &rest,
+            exptime: exptime::A_MINUTE,
+        };
+        if !self.replace(doing, from, seen, version, rest).await? {
+            self.delete(to).await?;
+            return Ok(Outcome::Stale);
+        }
+
+        // The proof gets to the new place before it leaves the old one, so whenever an answer is lost from here on,
+        // one of the two still tells that the session has moved.
+        let stored = Stored {
+            value: &value,
+            exptime: exptime::of(new.meta.expires),
+        };
+        // Only an eviction can have changed the copy, and that is what happens to sessions here.
+        let _ = self.replace(doing, to, copied, version, stored).await?;
+        self.delete(from).await?;
+        Ok(Outcome::Written(new.version.clone()))
+    }
+
+    /// Two round trips: memcached can change an expiry alone, but not the one inside the value.
+    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        let Some(number) = seen.as_u64() else {
+            return Ok(Outcome::Stale);
+        };
+        let key = self.key(at);
+        let server = self.server(&key);
+        let work = async {
+            let mut lease = server.lease().await?;
+            let written = self.touch_times(&mut lease, &key, number, meta).await?;
+            lease.back();
+            Ok(written)
+        };
+        let doing = "touching a session in memcached";
+        let written = self.timed(doing, server, work).await?;
+        Ok(outcome(written, seen))
+    }
+
+    /// Every server must answer: each has sessions.
+    async fn ping(&self) -> Result<()> {
+        for server in &self.0.servers {
+            let work = async {
+                let mut lease = server.lease().await?;
+                lease.ping().await?;
+                lease.back();
+                Ok(())
+            };
+            self.timed("asking memcached whether it answers", server, work)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MemcachedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers = self.0.servers.iter().map(Server::address);
+        f.debug_struct("MemcachedStore")
+            .field("servers", &servers.collect::<Vec<_>>())
+            .field("prefix", &self.0.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+fn outcome(written: bool, version: &Version) -> Outcome {
+    match written {
+        true => Outcome::Written(version.clone()),
+        false => Outcome::Stale,
+    }
+}
+
+/// A swap loses to a touch, which leaves the version, so it is tried again; so many touches in a row are no visitor.
+const SWAP_TRIES: usize = 16;
+
+/// How many entries' CAS numbers are remembered: some 200 bytes each. What counts is the time between the load and the
+/// save of a request, so this is enough for thousands of requests at once.
+const REMEMBERED: usize = 8_192;

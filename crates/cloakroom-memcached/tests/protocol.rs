@@ -1,0 +1,566 @@
+//! What goes over the wire, and what becomes of a call when the server does not play along.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use cloakroom::ErrorKind;
+use cloakroom::store::{Outcome, Store, Version, from_millis};
+use cloakroom_memcached::MemcachedStore;
+use support::fake::{Fake, Peer, patiently};
+use support::{at, draft, written};
+
+#[tokio::test]
+async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let (first, second) = (draft("one"), draft("two"));
+
+    let (_, mut peer) = both(
+        async { written(store.create(&at(1), &first).await) },
+        async {
+            let mut peer = fake.accept().await;
+            let request = peer.answer("HD c7").await;
+            let size = request.value.len();
+            assert_eq!(
+                request.command(),
+                format!("ms test:{} {size} T2000000301 c ME", KEY_1)
+            );
+            peer
+        },
+    )
+    .await;
+    let (seen, value) = loaded(&store, &mut peer, value_of(&first).await, 7).await;
+    assert_eq!(value.command(), format!("mg test:{KEY_1} v c k"));
+    let (outcome, request) = both(store.save(&at(1), &seen, &second), peer.answer("HD c8")).await;
+
+    assert_eq!(outcome.unwrap(), Outcome::Written(second.version.clone()));
+    let size = request.value.len();
+    assert_eq!(
+        request.command(),
+        format!("ms test:{KEY_1} {size} T2000000301 c C7")
+    );
+
+    // The answer to a save tells as much as a load.
+    let (outcome, request) = both(
+        store.save(&at(1), &second.version, &first),
+        peer.answer("HD c9"),
+    )
+    .await;
+    written(outcome);
+    assert!(request.command().ends_with(" C8"));
+}
+
+#[tokio::test]
+async fn a_save_of_what_another_process_loaded_looks_first_and_compares_what_it_saw() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let (old, new) = (draft("old"), draft("new"));
+    let value = value_of(&old).await;
+
+    let (outcome, ()) = both(store.save(&at(1), &old.version, &new), async {
+        let mut peer = fake.accept().await;
+        peer.answer_value(&value, 41).await;
+        // A touch comes in between: another CAS number, the same version.
+        assert!(peer.answer("EX c0").await.command().ends_with(" C41"));
+        peer.answer_value(&value, 42).await;
+        assert!(peer.answer("HD c43").await.command().ends_with(" C42"));
+    })
+    .await;
+
+    assert_eq!(outcome.unwrap(), Outcome::Written(new.version));
+}
+
+#[tokio::test]
+async fn a_save_of_another_version_is_stale_and_sends_nothing_to_store() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let value = value_of(&draft("newer")).await;
+
+    let seen = Version::random().unwrap();
+    let new = draft("");
+    let (outcome, mut peer) = both(store.save(&at(1), &seen, &new), async {
+        let mut peer = fake.accept().await;
+        peer.answer_value(&value, 41).await;
+        peer
+    })
+    .await;
+
+    assert_eq!(outcome.unwrap(), Outcome::Stale);
+    drop(store);
+    assert!(peer.try_request().await.is_none());
+}
+
+#[tokio::test]
+async fn a_cas_number_from_before_a_restart_is_not_used_after_it() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let (old, new) = (draft("old"), draft("new"));
+    let value = value_of(&old).await;
+    let (seen, mut peer) = both(store.load(&at(1)), async {
+        let mut peer = fake.accept().await;
+        peer.answer_value(&value, 7).await;
+        peer
+    })
+    .await;
+    let seen = seen.unwrap().unwrap().version;
+
+    // The server ends while a call is under way, and begins to count anew.
+    let (broken, ()) = both(store.ping(), async {
+        peer.request().await;
+        drop(peer);
+    })
+    .await;
+    assert_eq!(broken.unwrap_err().kind(), ErrorKind::Unavailable);
+    let another = value_of(&draft("another")).await;
+    let (outcome, request) = both(store.save(&at(1), &seen, &new), async {
+        let mut peer = fake.accept().await;
+        peer.answer_value(&another, 7).await
+    })
+    .await;
+
+    assert!(
+        request.line.starts_with("mg "),
+        "7 is the number of another entry now"
+    );
+    assert_eq!(outcome.unwrap(), Outcome::Stale);
+}
+
+#[tokio::test]
+async fn a_move_writes_its_proof_to_the_new_place_before_the_old_one_is_deleted() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let (old, new) = (draft("old"), draft("new"));
+    let (_, mut peer) = both(store.create(&at(1), &old), async {
+        let mut peer = fake.accept().await;
+        peer.answer("HD c1").await;
+        peer
+    })
+    .await;
+
+    let (outcome, requests) = both(store.rename(&at(1), &old.version, &at(2), &new), async {
+        let mut requests = Vec::new();
+        for code in ["HD c2", "HD c3", "HD c4", "HD"] {
+            requests.push(peer.answer(code).await);
+        }
+        requests
+    })
+    .await;
+
+    assert_eq!(outcome.unwrap(), Outcome::Written(new.version.clone()));
+    let [copy, retired, proof, delete] = &requests[..] else {
+        panic!("a move is four requests");
+    };
+    let value = value_of(&new).await;
+    assert!(copy.line.starts_with(&format!("ms test:{KEY_2} ")));
+    assert_ne!(copy.value, value, "the copy has a version of its own");
+    assert!(retired.line.starts_with(&format!("ms test:{KEY_1} ")));
+    assert!(retired.command().contains(" T60 "), "{}", retired.line);
+    assert_eq!(retired.value[1..9], value[1..9], "its version is the proof");
+    assert!(proof.line.starts_with(&format!("ms test:{KEY_2} ")));
+    assert!(proof.command().ends_with(" C2"));
+    assert_eq!(proof.value, value);
+    assert_eq!(delete.command(), format!("md test:{KEY_1}"));
+}
+
+#[tokio::test]
+async fn an_expiry_goes_out_as_a_point_in_time_that_memcached_cannot_misread() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let mut peer = None;
+
+    for (expires, exptime) in [
+        (2_000_000_000_000, " T2000000300 "),
+        (2_000_000_000_001, " T2000000301 "),
+        (4_102_444_800_000, " T0 "),
+        (1_000, " T-1 "),
+    ] {
+        let mut new = draft("");
+        new.meta.expires = from_millis(expires);
+        let (outcome, request) = both(store.create(&at(1), &new), async {
+            if peer.is_none() {
+                peer = Some(fake.accept().await);
+            }
+            peer.as_mut().unwrap().answer("HD c1").await
+        })
+        .await;
+        written(outcome);
+        assert!(request.line.contains(exptime), "{}", request.line);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_is_an_error_and_the_next_call_has_a_new_connection() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let entry = draft("whole");
+    let value = value_of(&entry).await;
+    let whole = [
+        format!("VA {} c1 k", value.len()).as_bytes(),
+        b"test:",
+        KEY_1.as_bytes(),
+        b" O1\r\n",
+        &value,
+        b"\r\n",
+    ]
+    .concat();
+
+    for len in [0, 1, 5, 20, whole.len() - value.len(), whole.len() - 1] {
+        let (broken, ()) = both(store.load(&at(1)), async {
+            let mut peer = fake.accept().await;
+            peer.request().await;
+            peer.send(&whole[..len]).await;
+        })
+        .await;
+        let error = broken.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{len}");
+        assert!(
+            error.to_string().contains("closed the connection"),
+            "{error}"
+        );
+    }
+
+    let (entry, ()) = both(store.load(&at(1)), async {
+        fake.accept().await.answer_value(&value, 1).await;
+    })
+    .await;
+    assert_eq!(entry.unwrap().unwrap().data, "whole");
+}
+
+#[tokio::test]
+async fn what_is_not_the_answer_is_believed_by_nobody_and_ends_the_connection() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let value = value_of(&draft("of somebody else")).await;
+    let size = value.len();
+    let answer = |head: &str| [head.as_bytes(), b"\r\n", &value, b"\r\n"].concat();
+
+    let not_answers = [
+        // The key of another.
+        answer(&format!("VA {size} c1 ktest:{KEY_2} O1")),
+        answer(&format!("VA {size} c1 O1")),
+        // The number of another request.
+        answer(&format!("VA {size} c1 ktest:{KEY_1} O2")),
+        answer(&format!("VA {size} c1 ktest:{KEY_1}")),
+        b"EN O2\r\n".to_vec(),
+        // An answer to another command.
+        b"HD O1\r\n".to_vec(),
+        b"NS O1\r\n".to_vec(),
+        b"MN\r\n".to_vec(),
+        // More than one answer.
+        b"EN O1\r\nEN O2\r\n".to_vec(),
+        [
+            answer(&format!("VA {size} c1 ktest:{KEY_1} O1")),
+            b"x".to_vec(),
+        ]
+        .concat(),
+        // No answers.
+        b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+        vec![0; 5_000],
+        vec![b'V'; 5_000],
+    ];
+    for bytes in not_answers {
+        let (refused, mut peer) = both(store.load(&at(1)), async {
+            let mut peer = fake.accept().await;
+            peer.request().await;
+            peer.send(&bytes).await;
+            peer
+        })
+        .await;
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(
+            error.to_string().contains("check what listens there"),
+            "{error}"
+        );
+        assert!(peer.is_closed().await, "{}", bytes.escape_ascii());
+    }
+}
+
+#[tokio::test]
+async fn a_miss_that_repeats_nothing_is_a_miss_as_servers_before_1_6_18_tell_it() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+
+    let (missing, ()) = both(store.load(&at(1)), async {
+        let mut peer = fake.accept().await;
+        peer.request().await;
+        peer.send("EN\r\n").await;
+    })
+    .await;
+
+    assert!(missing.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_comes_unasked_on_an_idle_connection_is_nobodys_answer() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let value = value_of(&draft("mine")).await;
+    let mut peer = answered(&store, &fake).await;
+
+    peer.send("EN O2\r\n").await;
+    let (entry, ()) = both(store.load(&at(1)), async {
+        fake.accept().await.answer_value(&value, 1).await;
+    })
+    .await;
+
+    assert_eq!(entry.unwrap().unwrap().data, "mine");
+    assert!(peer.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_while_it_was_idle_costs_no_error() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    drop(answered(&store, &fake).await);
+
+    // On this runtime nothing has told the store of the end; it looks for itself.
+    let (pong, _peer) = both(store.ping(), pong(&fake)).await;
+
+    pong.unwrap();
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_an_error_in_time_and_is_never_given_to_the_next_call() {
+    let fake = Fake::start().await;
+    let store = fake.builder().timeout(Duration::from_millis(50));
+    let store = store.open().unwrap();
+    let (first, second) = (draft("first"), draft("second"));
+    let (first, second) = (value_of(&first).await, value_of(&second).await);
+
+    let (slow, mut late) = both(store.load(&at(1)), fake.accept()).await;
+    let error = slow.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(
+        error.to_string().contains("no answer within 50 ms"),
+        "{error}"
+    );
+
+    // The answer comes now that nobody waits for it.
+    late.answer_value(&first, 1).await;
+    let (entry, ()) = both(store.load(&at(1)), async {
+        fake.accept().await.answer_value(&second, 2).await;
+    })
+    .await;
+    assert_eq!(entry.unwrap().unwrap().data, "second");
+}
+
+#[tokio::test]
+async fn a_dropped_call_takes_its_connection_with_it_and_shifts_no_answer() {
+    let fake = Fake::start().await;
+    let store = fake.builder().connections(1).open().unwrap();
+    let (first, second) = (draft("first"), draft("second"));
+    let (first, second) = (value_of(&first).await, value_of(&second).await);
+
+    let place = at(1);
+    let mut peer = tokio::select! {
+        biased;
+        peer = async {
+            let mut peer = fake.accept().await;
+            peer.request().await;
+            peer
+        } => peer,
+        _ = store.load(&place) => panic!("nobody has answered"),
+    };
+    let late = format!("VA {} c1 ktest:{KEY_1} O1\r\n", first.len());
+    peer.send([late.as_bytes(), &first, b"\r\n"].concat()).await;
+
+    // There is one connection at the most, so this call shows as well that the dropped one has let go of its own.
+    let (entry, ()) = both(store.load(&at(1)), async {
+        fake.accept().await.answer_value(&second, 2).await;
+    })
+    .await;
+    assert_eq!(entry.unwrap().unwrap().data, "second");
+    assert!(peer.is_closed().await);
+}
+
+#[tokio::test]
+async fn calls_wait_for_a_connection_when_all_are_taken_and_use_it_again() {
+    let fake = Fake::start().await;
+    let store = fake.builder().connections(1).open().unwrap();
+
+    let ((one, other), ()) = both(both(store.ping(), store.ping()), async {
+        let mut peer = fake.accept().await;
+        for _ in 0..2 {
+            assert_eq!(peer.request().await.line, "mn");
+            peer.send("MN\r\n").await;
+        }
+    })
+    .await;
+
+    one.unwrap();
+    other.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_server_refuses_is_told_apart_and_ends_the_connection() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    for (answer, kind) in [
+        ("SERVER_ERROR out of memory storing object", ErrorKind::Full),
+        (
+            "SERVER_ERROR object too large for cache",
+            ErrorKind::TooLarge,
+        ),
+        ("SERVER_ERROR maintenance", ErrorKind::Unavailable),
+        ("CLIENT_ERROR bad data chunk", ErrorKind::Unavailable),
+        ("ERROR", ErrorKind::Unavailable),
+    ] {
+        let new = draft("");
+        let (refused, mut peer) = both(store.create(&at(1), &new), async {
+            let mut peer = fake.accept().await;
+            peer.request().await;
+            peer.send(format!("{answer}\r\n")).await;
+            peer
+        })
+        .await;
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), kind, "{answer}");
+        assert_eq!(error.source().unwrap().to_string(), answer);
+        assert!(peer.is_closed().await, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_repeats_the_key_in_an_error_gets_it_into_no_log() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+
+    let (refused, ()) = both(store.load(&at(1)), async {
+        let mut peer = fake.accept().await;
+        let line = peer.request().await.line;
+        peer.send(format!("CLIENT_ERROR no such command: {line}\r\n"))
+            .await;
+    })
+    .await;
+
+    let error = refused.unwrap_err();
+    assert!(
+        !format!("{error:#} {error:?}").contains(&KEY_1[..8]),
+        "{error:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_without_cas_numbers_is_refused() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let value = value_of(&draft("")).await;
+
+    let (refused, _) = both(store.load(&at(1)), async {
+        fake.accept().await.answer_value(&value, 0).await
+    })
+    .await;
+
+    let error = refused.unwrap_err();
+    assert!(
+        error.to_string().contains("start it without `-C`"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_this_store_never_wrote_is_corrupt_and_is_not_written_over() {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let mut peer = answered(&store, &fake).await;
+
+    for foreign in [&b""[..], b"\x80\x05}q\x00.", &[1; 20], &[2; 60]] {
+        let (loaded, _) = both(store.load(&at(1)), peer.answer_value(foreign, 3)).await;
+        assert_eq!(loaded.unwrap_err().kind(), ErrorKind::Corrupt);
+    }
+    let seen = Version::random().unwrap();
+    let new = draft("");
+    let (saved, _) = both(store.save(&at(1), &seen, &new), peer.answer_value(b"", 3)).await;
+    assert_eq!(saved.unwrap_err().kind(), ErrorKind::Corrupt);
+    assert!(peer.is_closed().await, "and nothing was sent to store");
+}
+
+#[tokio::test]
+async fn a_value_larger_than_max_size_allows_is_not_read() {
+    let fake = Fake::start().await;
+    let store = fake.builder().max_size(1_024).open().unwrap();
+
+    let (refused, mut peer) = both(store.load(&at(1)), async {
+        let mut peer = fake.accept().await;
+        peer.request().await;
+        peer.send("VA 18446744073709551615 c1 O1\r\n").await;
+        peer
+    })
+    .await;
+
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("max_size"), "{error}");
+    assert!(peer.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable_by_name() {
+    let fake = Fake::start().await;
+    let url = fake.url();
+    drop(fake);
+    let store = MemcachedStore::open(&url).unwrap();
+
+    let error = store.load(&at(1)).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let address = url.replace("memcached://", "");
+    assert!(
+        error.to_string().starts_with(&format!(
+            "loading a session from memcached at {address}: there is no connection to be had"
+        )),
+        "{error}"
+    );
+}
+
+/// What both give, done at the same time.
+async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) {
+    patiently(async { tokio::join!(one, other) }).await
+}
+
+/// A store that has one idle connection, and the other end of it.
+async fn answered(store: &MemcachedStore, fake: &Fake) -> Peer {
+    let (answer, peer) = both(store.ping(), pong(fake)).await;
+    answer.unwrap();
+    peer
+}
+
+async fn pong(fake: &Fake) -> Peer {
+    let mut peer = fake.accept().await;
+    assert_eq!(peer.request().await.line, "mn");
+    peer.send("MN\r\n").await;
+    peer
+}
+
+/// Lets the store load this, and gives back the version and the request.
+async fn loaded(
+    store: &MemcachedStore,
+    peer: &mut Peer,
+    value: Vec<u8>,
+    cas: u64,
+) -> (Version, support::fake::Request) {
+    let (entry, request) = both(store.load(&at(1)), peer.answer_value(&value, cas)).await;
+    (entry.unwrap().unwrap().version, request)
+}
+
+/// The bytes that a store writes for this draft.
+async fn value_of(draft: &cloakroom::store::Draft) -> Vec<u8> {
+    let fake = Fake::start().await;
+    let store = fake.store();
+    let place = at(1);
+    let (outcome, request) = both(store.create(&place, draft), async {
+        fake.accept().await.answer("HD c1").await
+    })
+    .await;
+    written(outcome);
+    request.value
+}
+
+const KEY_1: &str = "0000000000000001000000000000000000000000000000000000000000000000";
+
+const KEY_2: &str = "0000000000000002000000000000000000000000000000000000000000000000";

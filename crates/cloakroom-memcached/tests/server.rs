@@ -1,0 +1,239 @@
+//! What a site lives through with a real server.
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cloakroom::store::{Outcome, Store, from_millis};
+use cloakroom::{ErrorKind, Sessions};
+use cloakroom_memcached::MemcachedStore;
+use cloakroom_testkit::servers::{self, Kind, unique_name};
+use support::door::Door;
+use support::{at, draft, on, written};
+use tokio::task::JoinSet;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_increments_of_one_session_through_two_processes_all_land() {
+    let Some(server) = servers::memcached() else {
+        return;
+    };
+    let prefix = unique_name();
+    let [one, other] = [(); 2].map(|()| Sessions::new(on(server, &prefix)));
+    let session = one.start();
+    session.set("n", 0).unwrap();
+    session.save().await.unwrap();
+    let key = session.key().unwrap();
+
+    let mut requests = JoinSet::new();
+    for n in 0..1_000 {
+        let (sessions, key) = ([&one, &other][n % 2].clone(), key.clone());
+        requests.spawn(async move {
+            let session = sessions.open(&key).await.unwrap().unwrap();
+            session.update("n", |n: &mut u64| *n += 1).unwrap();
+            session.save().await.unwrap();
+        });
+    }
+    requests.join_all().await;
+
+    let session = other.open(&key).await.unwrap().unwrap();
+    assert_eq!(session.get("n").unwrap(), Some(1_000));
+}
+
+#[tokio::test]
+async fn a_server_that_restarts_has_forgotten_everything_and_nobody_sees_an_error() {
+    let (Some(before), Some(after)) = (Kind::Memcached.start(), Kind::Memcached.start()) else {
+        return;
+    };
+    let door = Door::to(&before).await;
+    let store = MemcachedStore::open(door.url()).unwrap();
+    let seen = written(store.create(&at(1), &draft("before")).await);
+
+    door.lead_to(Some(&after)).await;
+
+    assert!(store.load(&at(1)).await.unwrap().is_none());
+    let late = store.save(&at(1), &seen, &draft("late")).await.unwrap();
+    assert_eq!(late, Outcome::Stale);
+    written(store.create(&at(2), &draft("after")).await);
+    assert_eq!(store.load(&at(2)).await.unwrap().unwrap().data, "after");
+}
+
+#[tokio::test]
+async fn a_save_to_a_restarted_server_never_goes_by_the_numbers_of_the_old_one() {
+    let (Some(before), Some(after)) = (Kind::Memcached.start(), Kind::Memcached.start()) else {
+        return;
+    };
+    let door = Door::to(&before).await;
+    let store = MemcachedStore::open(door.url()).unwrap();
+    let seen = written(store.create(&at(1), &draft("before")).await);
+
+    // Both are the first item of their server, so both have the same CAS number.
+    let elsewhere = MemcachedStore::open(after.url()).unwrap();
+    written(elsewhere.create(&at(1), &draft("after")).await);
+    door.lead_to(Some(&after)).await;
+    let late = store.save(&at(1), &seen, &draft("late")).await.unwrap();
+
+    assert_eq!(late, Outcome::Stale);
+    assert_eq!(store.load(&at(1)).await.unwrap().unwrap().data, "after");
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_unavailable_and_is_used_again_when_it_is_back() {
+    let Some(server) = Kind::Memcached.start() else {
+        return;
+    };
+    let door = Door::to(&server).await;
+    let store = MemcachedStore::open(door.url()).unwrap();
+    let seen = written(store.create(&at(1), &draft("kept")).await);
+
+    door.lead_to(None).await;
+    let down = [
+        store.load(&at(1)).await.map(drop),
+        store.save(&at(1), &seen, &draft("")).await.map(drop),
+        store.delete(&at(1)).await,
+        store.ping().await,
+    ];
+    for call in down {
+        assert_eq!(call.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+
+    door.lead_to(Some(&server)).await;
+    store.ping().await.unwrap();
+    assert_eq!(store.load(&at(1)).await.unwrap().unwrap().data, "kept");
+}
+
+#[tokio::test]
+async fn the_largest_session_survives_with_the_longest_names_beside_it() {
+    let Some(server) = servers::memcached() else {
+        return;
+    };
+    let prefix = format!("{:p<100}", unique_name());
+    let store = on(server, &prefix);
+    let max_size = store.guarantees().max_size.unwrap();
+    let mut large = draft("x".repeat(max_size));
+    large.meta.owner = Some("o".repeat(1_500).into());
+    large.meta.label = Some("l".repeat(1_500).into());
+
+    let seen = written(store.create(&at(1), &large).await);
+    let entry = store.load(&at(1)).await.unwrap().unwrap();
+    assert!(entry.data == large.data && entry.meta == large.meta);
+    large.data = Bytes::from(vec![0; max_size]);
+    let seen = written(store.save(&at(1), &seen, &large).await);
+
+    large.meta.label = Some("l".repeat(1_600).into());
+    let error = store.save(&at(1), &seen, &large).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    let entry = store.load(&at(1)).await.unwrap().unwrap();
+    assert!(
+        entry.version == seen,
+        "what was refused has changed nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_takes_less_than_was_promised_says_so_and_ends_the_session() {
+    let Some(server) = servers::memcached() else {
+        return;
+    };
+    let builder = MemcachedStore::builder(server.url()).prefix(unique_name());
+    let store = builder.max_size(4 << 20).open().unwrap();
+    let seen = written(store.create(&at(1), &draft("small")).await);
+
+    let large = draft("x".repeat(2 << 20));
+    let error = store.save(&at(1), &seen, &large).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(
+        error.to_string().contains("it has dropped the one it had"),
+        "{error}"
+    );
+    assert!(store.load(&at(1)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn expiries_beyond_thirty_days_and_beyond_2038_are_kept() {
+    let Some(server) = servers::memcached() else {
+        return;
+    };
+    let store = on(server, &unique_name());
+    let last_of_32_bits = i64::from(i32::MAX) * 1_000;
+    // All of them are far away: the first is in the year 2033.
+    let expiries = [
+        2_000_000_000_000,
+        last_of_32_bits,
+        last_of_32_bits + 1,
+        i64::MAX,
+    ];
+    for (n, expires) in (0..).zip(expiries) {
+        let mut new = draft("");
+        new.meta.expires = from_millis(expires);
+        let seen = written(store.create(&at(n), &new).await);
+        let seen = written(store.touch(&at(n), &seen, &new.meta).await);
+        written(store.save(&at(n), &seen, &new).await);
+
+        let entry = store.load(&at(n)).await.unwrap().unwrap();
+        assert_eq!(entry.meta.expires, new.meta.expires);
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_expired_long_ago_may_be_dropped_at_once() {
+    let Some(server) = servers::memcached() else {
+        return;
+    };
+    let store = on(server, &unique_name());
+    let mut past = draft("");
+    for millis in [0, 1_000_000_000_000] {
+        past.meta.expires = from_millis(millis);
+        written(store.create(&at(1), &past).await);
+        assert!(store.load(&at(1)).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_are_dropped_anywhere_never_give_a_visitor_the_session_of_another() {
+    let Some(server) = servers::memcached() else {
+        return;
+    };
+    let builder = MemcachedStore::builder(server.url()).prefix(unique_name());
+    let store = builder.connections(2).open().unwrap();
+    for n in 0..8 {
+        written(store.create(&at(n), &draft(format!("session {n}"))).await);
+    }
+
+    let mut visitors = JoinSet::new();
+    for n in 0..8 {
+        let store = store.clone();
+        visitors.spawn(async move {
+            for round in 0..200 {
+                // Some are dropped before they are sent, some while they wait, some are answered.
+                let patience = Duration::from_micros(round * 7 % 600);
+                let answer = tokio::time::timeout(patience, store.load(&at(n))).await;
+                if let Ok(entry) = answer {
+                    assert_eq!(entry.unwrap().unwrap().data, format!("session {n}"));
+                }
+            }
+        });
+    }
+    visitors.join_all().await;
+
+    for n in 0..8 {
+        let entry = store.load(&at(n)).await.unwrap().unwrap();
+        assert_eq!(entry.data, format!("session {n}"));
+    }
+}
+
+#[tokio::test]
+async fn sites_with_different_prefixes_share_a_server_and_never_see_each_other() {
+    let Some(server) = servers::memcached() else {
+        return;
+    };
+    let (one, other) = (on(server, &unique_name()), on(server, &unique_name()));
+    let seen = written(one.create(&at(1), &draft("one")).await);
+
+    assert!(other.load(&at(1)).await.unwrap().is_none());
+    other.delete(&at(1)).await.unwrap();
+    let stale = other.save(&at(1), &seen, &draft("other")).await.unwrap();
+
+    assert_eq!(stale, Outcome::Stale);
+    assert_eq!(one.load(&at(1)).await.unwrap().unwrap().data, "one");
+}

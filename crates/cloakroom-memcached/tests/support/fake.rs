@@ -1,0 +1,114 @@
+//! A server that says what the test tells it to say.
+
+use std::time::Duration;
+
+use cloakroom_memcached::{Builder, MemcachedStore};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+pub(crate) struct Fake(TcpListener);
+
+impl Fake {
+    pub(crate) async fn start() -> Self {
+        Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("memcached://{}", self.0.local_addr().unwrap())
+    }
+
+    pub(crate) fn builder(&self) -> Builder {
+        MemcachedStore::builder(&self.url()).prefix("test")
+    }
+
+    pub(crate) fn store(&self) -> MemcachedStore {
+        self.builder().open().unwrap()
+    }
+
+    /// The next connection of a store.
+    pub(crate) async fn accept(&self) -> Peer {
+        let accepted = patiently(self.0.accept()).await;
+        Peer(BufReader::new(accepted.unwrap().0))
+    }
+}
+
+/// One connection, seen from the server.
+pub(crate) struct Peer(BufReader<TcpStream>);
+
+pub(crate) struct Request {
+    /// The line of the command, without its end.
+    pub(crate) line: String,
+    pub(crate) value: Vec<u8>,
+}
+
+impl Peer {
+    pub(crate) async fn request(&mut self) -> Request {
+        self.try_request().await.expect("the store sends a command")
+    }
+
+    /// `None` if the store has closed the connection.
+    pub(crate) async fn try_request(&mut self) -> Option<Request> {
+        let mut line = String::new();
+        let read = patiently(self.0.read_line(&mut line)).await;
+        if read.unwrap_or(0) == 0 {
+            return None;
+        }
+        let line = line.strip_suffix("\r\n").unwrap().to_owned();
+        let mut value = Vec::new();
+        if line.starts_with("ms ") {
+            let size: usize = line.split(' ').nth(2).unwrap().parse().unwrap();
+            value.resize(size + 2, 0);
+            self.0.read_exact(&mut value).await.unwrap();
+            assert_eq!(value.split_off(size), b"\r\n");
+        }
+        Some(Request { line, value })
+    }
+
+    /// Whether the store has closed the connection, or is about to.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        self.try_request().await.is_none()
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// Reads a command and answers with this code, as a server does that counts.
+    pub(crate) async fn answer(&mut self, code: &str) -> Request {
+        let request = self.request().await;
+        self.send(format!("{code} {}\r\n", request.opaque())).await;
+        request
+    }
+
+    /// Reads an `mg` and answers with this value and CAS number.
+    pub(crate) async fn answer_value(&mut self, value: &[u8], cas: u64) -> Request {
+        let request = self.request().await;
+        let (key, opaque) = (request.key(), request.opaque());
+        let head = format!("VA {} c{cas} k{key} {opaque}\r\n", value.len());
+        self.send([head.as_bytes(), value, b"\r\n"].concat()).await;
+        request
+    }
+}
+
+impl Request {
+    pub(crate) fn key(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap()
+    }
+
+    /// The flag that an answer is to repeat.
+    pub(crate) fn opaque(&self) -> &str {
+        let mut words = self.line.split(' ').skip(2);
+        words.find(|word| word.starts_with('O')).unwrap()
+    }
+
+    /// The line without that flag.
+    pub(crate) fn command(&self) -> String {
+        self.line.replace(&format!(" {}", self.opaque()), "")
+    }
+}
+
+/// Fails a test in which the store and the fake wait for each other.
+pub(crate) async fn patiently<F: Future>(future: F) -> F::Output {
+    let done = tokio::time::timeout(Duration::from_secs(10), future).await;
+    done.expect("the store and the fake wait for each other")
+}

@@ -1,0 +1,46 @@
+//! What the tests of this folder share.
+#![allow(dead_code, reason = "no test file needs all of it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
+use cloakroom::{Lookup, Result};
+use cloakroom_memcached::MemcachedStore;
+use cloakroom_testkit::servers::Server;
+
+pub(crate) mod door;
+pub(crate) mod fake;
+
+pub(crate) fn on(server: &Server, prefix: &str) -> MemcachedStore {
+    let builder = MemcachedStore::builder(server.url()).prefix(prefix);
+    builder.open().unwrap()
+}
+
+pub(crate) fn at(n: u64) -> Lookup {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    Lookup::new(&bytes)
+}
+
+pub(crate) fn draft(data: impl Into<String>) -> Draft {
+    Draft {
+        data: data.into().into(),
+        meta: Meta {
+            created: from_millis(1_764_000_000_001),
+            touched: from_millis(1_764_000_000_002),
+            expires: from_millis(2_000_000_000_003),
+            owner: None,
+            label: None,
+        },
+        version: Version::random().unwrap(),
+    }
+}
+
+pub(crate) fn written(outcome: Result<Outcome>) -> Version {
+    match outcome {
+        Ok(Outcome::Written(version)) => version,
+        other => panic!("expected `Written`, got {other:?}"),
+    }
+}
