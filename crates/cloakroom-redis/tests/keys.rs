@@ -1,0 +1,277 @@
+//! What stands in the server: how long it stays, what is next to it, and what is left alone.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use std::time::{Duration, SystemTime};
+
+use cloakroom::ErrorKind;
+use cloakroom::store::{Outcome, Store, from_millis};
+use cloakroom_redis::RedisStore;
+use cloakroom_testkit::servers::{self, Server};
+use support::{
+    EXPIRES, Neighbour, at, command, draft, index_key, owned, session_key, unique_prefix,
+    with_prefix, written,
+};
+
+#[tokio::test]
+async fn a_key_stays_five_minutes_longer_than_its_session() {
+    let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
+        return;
+    };
+    let key = session_key(&prefix, &at(1));
+
+    let seen = written(store.create(&at(1), &draft("")).await);
+    assert_eq!(gone_at(&neighbour, &key).await, EXPIRES + FIVE_MINUTES);
+
+    let mut later = draft("saved");
+    later.meta.expires = from_millis(EXPIRES + 1);
+    let seen = written(store.save(&at(1), &seen, &later).await);
+    assert_eq!(gone_at(&neighbour, &key).await, EXPIRES + 1 + FIVE_MINUTES);
+
+    later.meta.expires = from_millis(EXPIRES + 2);
+    written(store.touch(&at(1), &seen, &later.meta).await);
+    assert_eq!(gone_at(&neighbour, &key).await, EXPIRES + 2 + FIVE_MINUTES);
+}
+
+#[tokio::test]
+async fn the_last_instant_there_is_does_not_overflow() {
+    let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
+        return;
+    };
+    let mut forever = owned("ada");
+    forever.meta.expires = from_millis(i64::MAX);
+
+    let seen = written(store.create(&at(1), &forever).await);
+    written(store.touch(&at(1), &seen, &forever.meta).await);
+
+    let end_of_9999 = 253_402_300_799_999;
+    let key = session_key(&prefix, &at(1));
+    assert_eq!(gone_at(&neighbour, &key).await, end_of_9999 + FIVE_MINUTES);
+    assert_eq!(store.owned_by(&"ada".into()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_expired_session_is_loaded_until_its_five_minutes_are_over() {
+    let Some((_, _, store, _)) = opened(servers::redis()).await else {
+        return;
+    };
+    let mut expired = draft("");
+    expired.meta.expires = SystemTime::now() - Duration::from_secs(60);
+    expired.meta.expires = from_millis(cloakroom::store::millis(expired.meta.expires));
+
+    written(store.create(&at(1), &expired).await);
+
+    let entry = store.load(&at(1)).await.unwrap().unwrap();
+    assert_eq!(entry.meta, expired.meta);
+}
+
+#[tokio::test]
+async fn the_server_drops_what_has_expired_and_the_index_forgets_it() {
+    for server in [servers::redis(), servers::redis_cluster()] {
+        let Some((_, prefix, store, neighbour)) = opened(server).await else {
+            continue;
+        };
+        let mut dying = owned("ada");
+        dying.meta.expires = SystemTime::now() + Duration::from_secs(1) - LISTED_AFTER;
+        written(store.create(&at(1), &dying).await);
+        written(store.create(&at(2), &owned("ada")).await);
+
+        let index = index_key(&prefix, "ada");
+        until("the index has one session", async || {
+            let listed = store.owned_by(&"ada".into()).await.unwrap();
+            assert_eq!(listed.len(), 1, "what is dead is not listed in any case");
+            let indexed: u64 = neighbour.ask(&command(&[b"ZCARD", &index])).await;
+            indexed == 1
+        })
+        .await;
+        assert!(store.load(&at(1)).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_index_goes_with_the_last_of_its_sessions() {
+    for server in [servers::redis(), servers::redis_cluster()] {
+        let Some((_, prefix, store, neighbour)) = opened(server).await else {
+            continue;
+        };
+        let index = index_key(&prefix, "ada");
+        let mut dying = owned("ada");
+        dying.meta.expires = SystemTime::now() + Duration::from_secs(1) - LISTED_AFTER;
+
+        written(store.create(&at(1), &dying).await);
+
+        until("there is no index", async || {
+            !neighbour.ask::<bool>(&command(&[b"EXISTS", &index])).await
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_index_lasts_as_long_as_the_longest_of_its_sessions() {
+    let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
+        return;
+    };
+    let index = index_key(&prefix, "ada");
+    let lasts = FIVE_MINUTES + ONE_HOUR;
+    let seen = written(store.create(&at(1), &owned("ada")).await);
+    let mut short = owned("ada");
+    short.meta.expires = from_millis(EXPIRES - 5 * ONE_HOUR);
+
+    written(store.create(&at(2), &short).await);
+    assert_eq!(gone_at(&neighbour, &index).await, EXPIRES + lasts);
+
+    // Whoever adds a session that is there already may have read its expiry before somebody else made it later.
+    let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
+    written(store.save(&at(1), &seen, &short).await);
+    assert_eq!(gone_at(&neighbour, &index).await, EXPIRES + lasts);
+
+    let mut long = owned("ada");
+    long.meta.expires = from_millis(EXPIRES + 5 * ONE_HOUR);
+    written(store.touch(&at(2), &short.version, &long.meta).await);
+    assert_eq!(
+        gone_at(&neighbour, &index).await,
+        EXPIRES + 5 * ONE_HOUR + lasts
+    );
+}
+
+#[tokio::test]
+async fn what_was_deleted_or_moved_leaves_the_index_at_once() {
+    for server in [servers::redis(), servers::redis_cluster()] {
+        let Some((_, prefix, store, neighbour)) = opened(server).await else {
+            continue;
+        };
+        let index = index_key(&prefix, "ada");
+        let indexed = async || -> Vec<Vec<u8>> {
+            neighbour
+                .ask(&command(&[b"ZRANGE", &index, b"0", b"-1"]))
+                .await
+        };
+        let seen = written(store.create(&at(1), &owned("ada")).await);
+        written(store.create(&at(2), &owned("ada")).await);
+
+        written(store.rename(&at(1), &seen, &at(3), &owned("ada")).await);
+        store.delete(&at(2)).await.unwrap();
+        assert_eq!(indexed().await, [at(3).as_bytes()]);
+
+        let stale = store.rename(&at(2), &seen, &at(4), &owned("ada")).await;
+        assert_eq!(stale.unwrap(), Outcome::Stale);
+        assert_eq!(indexed().await, [at(3).as_bytes()]);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_indexed_and_not_there_yet_is_not_forgotten() {
+    let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
+        return;
+    };
+    let index = index_key(&prefix, "ada");
+    // A create has done its first step, and before its second somebody lists.
+    let score = (EXPIRES + ONE_HOUR).to_string();
+    let add = command(&[b"ZADD", &index, score.as_bytes(), at(1).as_bytes()]);
+    neighbour.ask::<()>(&add).await;
+    assert!(store.owned_by(&"ada".into()).await.unwrap().is_empty());
+    let copied = written(store.create(&at(2), &owned("ada")).await);
+
+    let (from, to) = (session_key(&prefix, &at(2)), session_key(&prefix, &at(1)));
+    neighbour.ask::<()>(&command(&[b"COPY", &from, &to])).await;
+
+    let listed = store.owned_by(&"ada".into()).await.unwrap();
+    assert_eq!(listed.len(), 2);
+    assert!(store.load(&at(1)).await.unwrap().unwrap().version == copied);
+}
+
+#[tokio::test]
+async fn a_foreign_value_is_an_error_and_left_as_it_is() {
+    let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
+        return;
+    };
+    let (text, list) = (session_key(&prefix, &at(1)), session_key(&prefix, &at(2)));
+    neighbour
+        .ask::<()>(&command(&[b"SET", &text, b"a poem"]))
+        .await;
+    neighbour
+        .ask::<()>(&command(&[b"RPUSH", &list, b"a poem"]))
+        .await;
+
+    for at in [at(1), at(2)] {
+        let seen = draft("").version;
+        let error = store.load(&at).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+        assert_eq!(
+            store.create(&at, &owned("ada")).await.unwrap(),
+            Outcome::Stale
+        );
+        for refused in [
+            store.save(&at, &seen, &draft("")).await,
+            store.save(&at, &seen, &owned("ada")).await,
+            store.touch(&at, &seen, &draft("").meta).await,
+            store.rename(&at, &seen, &support::at(3), &draft("")).await,
+        ] {
+            match refused {
+                Ok(outcome) => assert_eq!(outcome, Outcome::Stale),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}"),
+            }
+        }
+        let error = store.delete(&at).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+    }
+
+    let poem: String = neighbour.ask(&command(&[b"GET", &text])).await;
+    let poems: Vec<String> = neighbour
+        .ask(&command(&[b"LRANGE", &list, b"0", b"-1"]))
+        .await;
+    assert_eq!((&*poem, &*poems), ("a poem", &[String::from("a poem")][..]));
+}
+
+#[tokio::test]
+async fn two_prefixes_on_one_server_never_show_each_others_sessions() {
+    let Some((server, _, visitors, _)) = opened(servers::redis()).await else {
+        return;
+    };
+    let staff = with_prefix(server.url(), &unique_prefix()).await;
+
+    let seen = written(staff.create(&at(1), &owned("ada")).await);
+
+    assert!(visitors.load(&at(1)).await.unwrap().is_none());
+    assert!(visitors.owned_by(&"ada".into()).await.unwrap().is_empty());
+    let stale = visitors.save(&at(1), &seen, &draft("")).await;
+    assert_eq!(stale.unwrap(), Outcome::Stale);
+    visitors.delete(&at(1)).await.unwrap();
+    assert!(staff.load(&at(1)).await.unwrap().is_some());
+}
+
+/// A store, its prefix, and somebody else who looks at its keys.
+async fn opened(
+    server: Option<&'static Server>,
+) -> Option<(&'static Server, String, RedisStore, Neighbour)> {
+    let server = server?;
+    let prefix = unique_prefix();
+    let store = with_prefix(server.url(), &prefix).await;
+    Some((server, prefix, store, Neighbour::of(server.url()).await))
+}
+
+async fn gone_at(neighbour: &Neighbour, key: &[u8]) -> i64 {
+    neighbour.ask(&command(&[b"PEXPIRETIME", key])).await
+}
+
+/// Asks again until it is so. The server's clock is the one clock here that nobody can turn by hand.
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    for _ in 0..1_000 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it never came that {what}");
+}
+
+const FIVE_MINUTES: i64 = 5 * 60 * 1_000;
+const ONE_HOUR: i64 = 60 * 60 * 1_000;
+
+/// How long after its expiry a session leaves the index of its owner.
+const LISTED_AFTER: Duration = Duration::from_secs(65 * 60);

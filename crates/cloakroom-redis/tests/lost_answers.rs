@@ -1,0 +1,168 @@
+//! Calls that were done, and whose answers never came.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use cloakroom::store::{Outcome, Store};
+use cloakroom::{ErrorKind, Item, Sessions};
+use cloakroom_testkit::servers::{self, Kind};
+use support::{
+    Neighbour, Proxy, ask_every_node, at, command, draft, nodes, owned, unique_prefix, user,
+    with_prefix, written,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_whose_answer_was_lost_is_done_once_and_nobody_notices() {
+    let Some(server) = servers::redis() else {
+        return;
+    };
+    let proxy = Proxy::to(server.url()).await;
+    let sessions = Sessions::new(with_prefix(&proxy.url(), &unique_prefix()).await);
+    let session = sessions.start();
+    session.set(VISITS, 0).unwrap();
+    session.save().await.unwrap();
+    let key = session.key().unwrap();
+
+    for visits in 1..=20 {
+        let session = sessions.open(&key).await.unwrap().unwrap();
+        session.update(VISITS, |visits| *visits += 1).unwrap();
+        proxy.lose_answer_after(0);
+        session.save().await.unwrap();
+
+        let session = sessions.open(&key).await.unwrap().unwrap();
+        assert_eq!(session.get(VISITS).unwrap(), Some(visits));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whichever_answer_a_move_loses_the_session_lives_in_one_place() {
+    let Some(server) = servers::redis() else {
+        return;
+    };
+    let proxy = Proxy::to(server.url()).await;
+    let prefix = unique_prefix();
+    let store = with_prefix(&proxy.url(), &prefix).await;
+    let looker = with_prefix(server.url(), &prefix).await;
+    // The server learns the scripts, so that each step is one answer.
+    let seen = written(store.create(&at(0), &owned("ada")).await);
+    written(store.rename(&at(0), &seen, &at(1), &owned("ada")).await);
+
+    for lost in 0..STEPS {
+        let (from, to) = (at(10 + lost), at(20 + lost));
+        let old = owned("ada");
+        let seen = written(store.create(&from, &old).await);
+        let new = owned("ada");
+
+        proxy.lose_answer_after(lost.cast_signed());
+        let moved = store.rename(&from, &seen, &to, &new).await;
+        proxy.lose_nothing();
+
+        let (left, arrived) = (
+            looker.load(&from).await.unwrap(),
+            looker.load(&to).await.unwrap(),
+        );
+        let lives_there = left.as_ref().is_some_and(|left| left.version == seen);
+        let proved = left
+            .as_ref()
+            .is_some_and(|left| left.version == new.version);
+        match moved {
+            Ok(Outcome::Written(version)) => {
+                assert!(!lives_there, "losing answer {lost}");
+                assert!(arrived.is_some_and(|arrived| arrived.version == version));
+            }
+            Ok(Outcome::Stale) => panic!("losing answer {lost}: nobody else was there"),
+            Err(_) => {
+                assert!(
+                    lives_there || (proved && arrived.is_some()),
+                    "losing answer {lost}"
+                );
+                assert!(arrived.is_none_or(|arrived| arrived.version != new.version));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_back_is_used_by_the_first_call() {
+    let Some(server) = servers::redis() else {
+        return;
+    };
+    let mut proxy = Proxy::to(server.url()).await;
+    let store = with_prefix(&proxy.url(), &unique_prefix()).await;
+    written(store.create(&at(1), &draft("")).await);
+
+    for n in 2..5 {
+        proxy.close().await;
+        // One finds the connection broken, the others find nobody there.
+        for _ in 0..3 {
+            store.load(&at(1)).await.unwrap_err();
+        }
+        // Until nobody tries to connect any more, or this would not be the first call.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        proxy.open().await;
+
+        written(store.create(&at(n), &draft("")).await);
+        assert!(store.load(&at(n)).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_that_may_have_been_done_is_not_sent_again() {
+    // Servers of their own: everybody's calls would be held.
+    let kinds = [
+        (Kind::Redis, servers::redis()),
+        (Kind::RedisCluster, servers::redis_cluster()),
+    ];
+    for (kind, shared) in kinds {
+        let Some(server) = shared.and_then(|_| kind.start()) else {
+            continue;
+        };
+        let (name, url) = user(server.url(), &["+@all", "~*", "&*"]).await;
+        let store = with_prefix(&url, &unique_prefix()).await;
+        let seen = written(store.create(&at(1), &draft("")).await);
+        let every_node =
+            async |words: &[&[u8]]| ask_every_node(server.url(), &command(words)).await;
+
+        every_node(&[b"CLIENT", b"PAUSE", b"60000", b"WRITE"]).await;
+        let save = tokio::spawn({
+            let (store, seen) = (store.clone(), seen.clone());
+            async move { store.save(&at(1), &seen, &draft("saved")).await }
+        });
+        until_held(server.url(), &name).await;
+        every_node(&[b"CLIENT", b"KILL", b"USER", name.as_bytes()]).await;
+        every_node(&[b"CLIENT", b"UNPAUSE"]).await;
+
+        let error = save.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+        // A load says what became of it, over a new connection.
+        assert!(store.load(&at(1)).await.unwrap().unwrap().version == seen);
+    }
+}
+
+/// Waits until the server has a command of this user that it does not carry out.
+async fn until_held(url: &str, user: &str) {
+    let held = |list: &str| {
+        let mut lines = list.lines().filter(|line| line.contains(user));
+        lines.any(|line| line.contains(" flags=b "))
+    };
+    for _ in 0..10_000 {
+        for node in nodes(url) {
+            let list = command(&[b"CLIENT", b"LIST"]);
+            let list: String = Neighbour::of(&node).await.ask(&list).await;
+            if held(&list) {
+                return;
+            }
+        }
+    }
+    panic!("the server never got the command");
+}
+
+const VISITS: Item<u64> = Item::new("num_visits");
+
+/// More than a move has.
+const STEPS: u64 = 7;

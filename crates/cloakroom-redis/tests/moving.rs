@@ -1,0 +1,184 @@
+//! A session that moves, cut off between the steps. The rights of a user are the scissors: a server that refuses the
+//! next step leaves what a crash before that step leaves.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use std::collections::HashSet;
+use std::time::UNIX_EPOCH;
+
+use cloakroom::Lookup;
+use cloakroom::store::{Draft, Outcome, Store};
+use cloakroom_redis::RedisStore;
+use cloakroom_testkit::servers::{self, Server};
+use support::{Neighbour, command, owned, session_key, unique_prefix, user, with_prefix, written};
+
+#[tokio::test]
+async fn before_the_old_entry_is_compared_a_crash_leaves_it_and_an_orphan_that_proves_nothing() {
+    for server in servers() {
+        let moves = Moves::new(server).await;
+        let rights = [
+            "+@all",
+            &format!("~{}s:to*", moves.prefix),
+            &format!("~{}o:*", moves.prefix),
+        ];
+        let (_, url) = user(server.url(), &rights).await;
+        let cut = with_prefix(&url, &moves.prefix).await;
+
+        for n in 0..PAIRS {
+            let (from, to) = (Moves::from(n), Moves::to(n));
+            let old = owned("ada");
+            let seen = written(moves.store.create(&from, &old).await);
+            let new = owned("ada");
+
+            cut.rename(&from, &seen, &to, &new).await.unwrap_err();
+
+            moves.holds(&from, &old).await;
+            let orphan = moves.store.load(&to).await.unwrap().unwrap();
+            assert!(
+                orphan.version != new.version,
+                "an orphan must not pass for the proof of a move"
+            );
+            // The session is where it was, and can be moved.
+            written(
+                moves
+                    .store
+                    .rename(&from, &seen, &Moves::elsewhere(n), &new)
+                    .await,
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn after_the_old_entry_was_compared_a_crash_leaves_the_new_one_and_an_expired_proof() {
+    for server in servers() {
+        let moves = Moves::new(server).await;
+        let neighbour = Neighbour::of(server.url()).await;
+        let (_, url) = user(server.url(), &["+@all", "~*", "-del", "-zrem"]).await;
+        let cut = with_prefix(&url, &moves.prefix).await;
+
+        for n in 0..PAIRS {
+            let (from, to) = (Moves::from(n), Moves::to(n));
+            let owner = format!("ada {n}");
+            let seen = written(moves.store.create(&from, &owned(&owner)).await);
+            let new = owned(&owner);
+
+            let moved = written(cut.rename(&from, &seen, &to, &new).await);
+
+            moves.holds(&to, &new).await;
+            let left = moves.store.load(&from).await.unwrap().unwrap();
+            assert_eq!(
+                left.meta.expires, UNIX_EPOCH,
+                "it must not be taken for a session"
+            );
+            assert!(
+                left.version == new.version,
+                "it proves that the session moved"
+            );
+            assert!(left.data.is_empty() && left.meta.owner.is_none());
+            let key = session_key(&moves.prefix, &from);
+            let stays: i64 = neighbour.ask(&command(&[b"PTTL", &key])).await;
+            assert!((1..=60_000).contains(&stays), "it goes by itself; {stays}");
+
+            let listed = moves.store.owned_by(&owner.as_str().into()).await.unwrap();
+            let listed: Vec<&Lookup> = listed.iter().map(|owned| &owned.lookup).collect();
+            assert_eq!(listed, [&to]);
+            let stale = moves.store.save(&from, &seen, &owned(&owner)).await;
+            assert_eq!(stale.unwrap(), Outcome::Stale);
+            written(moves.store.save(&to, &moved, &owned(&owner)).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_pairs_of_these_tests_cross_every_node_of_the_cluster_both_ways() {
+    let Some(server) = servers::redis_cluster() else {
+        return;
+    };
+    let moves = Moves::new(server).await;
+    let neighbour = Neighbour::of(server.url()).await;
+    let third = async |at: &Lookup| {
+        let key = session_key(&moves.prefix, at);
+        let slot: u32 = neighbour
+            .ask(&command(&[b"CLUSTER", b"KEYSLOT", &key]))
+            .await;
+        slot / 5_462
+    };
+
+    let mut crossed = HashSet::new();
+    for n in 0..PAIRS {
+        crossed.insert((third(&Moves::from(n)).await, third(&Moves::to(n)).await));
+    }
+
+    let both_ways = (0..3).flat_map(|a| (0..3).map(move |b| (a, b)));
+    for pair in both_ways {
+        assert!(crossed.contains(&pair), "{pair:?}: raise PAIRS");
+    }
+}
+
+#[tokio::test]
+async fn a_move_that_lost_leaves_no_orphan() {
+    for server in servers() {
+        let moves = Moves::new(server).await;
+        let seen = written(moves.store.create(&Moves::from(0), &owned("ada")).await);
+        let newer = owned("ada");
+        written(moves.store.save(&Moves::from(0), &seen, &newer).await);
+
+        let stale = moves
+            .store
+            .rename(&Moves::from(0), &seen, &Moves::to(0), &owned("ada"))
+            .await;
+
+        assert_eq!(stale.unwrap(), Outcome::Stale);
+        assert!(moves.store.load(&Moves::to(0)).await.unwrap().is_none());
+        moves.holds(&Moves::from(0), &newer).await;
+    }
+}
+
+/// A store in which sessions move from `from…` to `to…`.
+struct Moves {
+    prefix: String,
+    store: RedisStore,
+}
+
+impl Moves {
+    async fn new(server: &Server) -> Self {
+        let prefix = unique_prefix();
+        let store = with_prefix(server.url(), &prefix).await;
+        Self { prefix, store }
+    }
+
+    fn from(n: u64) -> Lookup {
+        Lookup::new(format!("from {n}").as_bytes())
+    }
+
+    fn to(n: u64) -> Lookup {
+        // Not `n` again: the slots of two texts that differ in the same digit differ in the same bits.
+        Lookup::new(format!("to {}", 31 * n * n).as_bytes())
+    }
+
+    fn elsewhere(n: u64) -> Lookup {
+        Lookup::new(format!("elsewhere {n}").as_bytes())
+    }
+
+    async fn holds(&self, at: &Lookup, draft: &Draft) {
+        let entry = self.store.load(at).await.unwrap().unwrap();
+        assert_eq!(
+            (entry.data, entry.meta),
+            (draft.data.clone(), draft.meta.clone())
+        );
+    }
+}
+
+fn servers() -> impl Iterator<Item = &'static Server> {
+    [servers::redis(), servers::redis_cluster()]
+        .into_iter()
+        .flatten()
+}
+
+/// Enough that each node of three has one that leaves it for each node.
+const PAIRS: u64 = 64;

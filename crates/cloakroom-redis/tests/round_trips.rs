@@ -1,0 +1,126 @@
+//! What a call costs: how often the server is asked, as it counts them itself.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use cloakroom::store::{Store, from_millis};
+use cloakroom_testkit::servers;
+use support::{EXPIRES, Neighbour, at, command, draft, owned, unique_prefix, with_prefix, written};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_is_one_round_trip_and_so_is_nearly_every_save() {
+    let Some(server) = servers::redis() else {
+        return;
+    };
+    let prefix = unique_prefix();
+    let store = with_prefix(server.url(), &prefix).await;
+    // The server learns the scripts.
+    let seen = written(store.create(&at(1), &owned("ada")).await);
+    let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
+    written(store.touch(&at(1), &seen, &later(2)).await);
+    let seen = written(store.rename(&at(1), &seen, &at(2), &draft("")).await);
+    written(store.save(&at(2), &seen, &draft("")).await);
+    store.delete(&at(2)).await.unwrap();
+
+    let count = Monitor::of(server.url(), &prefix).await;
+
+    let seen = written(store.create(&at(3), &draft("")).await);
+    assert_eq!(count.commands().await, ["SET"], "create");
+    store.load(&at(3)).await.unwrap();
+    assert_eq!(count.commands().await, ["GET"], "load");
+    let seen = written(store.save(&at(3), &seen, &draft("")).await);
+    assert_eq!(count.commands().await, ["EVALSHA"], "save");
+    written(store.touch(&at(3), &seen, &later(2)).await);
+    assert_eq!(count.commands().await, ["EVALSHA"], "touch");
+    store.delete(&at(3)).await.unwrap();
+    assert_eq!(count.commands().await, ["EVALSHA"], "delete");
+
+    let seen = written(store.create(&at(4), &owned("ada")).await);
+    assert_eq!(
+        count.commands().await,
+        ["EVALSHA", "SET"],
+        "create for an owner"
+    );
+    let mut sliding = owned("ada");
+    sliding.meta.expires = from_millis(EXPIRES + 60 * 60 * 1_000);
+    let seen = written(store.save(&at(4), &seen, &sliding).await);
+    assert_eq!(count.commands().await, ["EVALSHA"], "save for an owner");
+    written(store.touch(&at(4), &seen, &sliding.meta).await);
+    assert_eq!(count.commands().await, ["EVALSHA"], "touch for an owner");
+    written(store.touch(&at(4), &seen, &later(2)).await);
+    assert_eq!(
+        count.commands().await,
+        ["EVALSHA"; 3],
+        "touch for an owner, after an hour"
+    );
+    written(store.rename(&at(4), &seen, &at(5), &owned("ada")).await);
+    let steps = ["EVALSHA", "SET", "EVALSHA", "EVALSHA", "ZREM"];
+    assert_eq!(count.commands().await, steps, "rename for an owner");
+    store.delete(&at(5)).await.unwrap();
+    assert_eq!(
+        count.commands().await,
+        ["EVALSHA", "ZREM"],
+        "delete for an owner"
+    );
+}
+
+fn later(hours: i64) -> cloakroom::store::Meta {
+    let mut meta = draft("").meta;
+    meta.expires = from_millis(EXPIRES + hours * 60 * 60 * 1_000);
+    meta
+}
+
+/// A connection on which the server repeats what it is asked.
+struct Monitor {
+    lines: std::sync::Mutex<BufReader<TcpStream>>,
+    neighbour: Neighbour,
+    prefix: String,
+}
+
+impl Monitor {
+    async fn of(url: &str, prefix: &str) -> Self {
+        let address = url.trim_start_matches("redis://");
+        let address = address.split(['/', '?']).next().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        stream.write_all(b"MONITOR\r\n").unwrap();
+        let mut lines = BufReader::new(stream);
+        let mut ok = String::new();
+        lines.read_line(&mut ok).unwrap();
+        assert_eq!(ok, "+OK\r\n");
+        Self {
+            lines: lines.into(),
+            neighbour: Neighbour::of(url).await,
+            prefix: prefix.to_owned(),
+        }
+    }
+
+    /// The commands on keys with the prefix, since the last time.
+    async fn commands(&self) -> Vec<String> {
+        let end = servers::unique_name();
+        let echo = command(&[b"ECHO", end.as_bytes()]);
+        self.neighbour.ask::<String>(&echo).await;
+        let mut commands = Vec::new();
+        let mut lines = self.lines.lock().unwrap();
+        loop {
+            let mut line = String::new();
+            lines.read_line(&mut line).unwrap();
+            if line.contains(&end) {
+                return commands;
+            }
+            // What a script does is no round trip.
+            if line.contains(&self.prefix) && !line.contains(" lua] ") {
+                commands.push(line.split('"').nth(1).unwrap().to_owned());
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What the tests of this folder share.
+#![allow(dead_code, reason = "no test file needs all of it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod proxy;
+#[allow(unused_imports, reason = "no test file needs all of it")]
+pub(crate) use proxy::Proxy;
+
+use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
+use cloakroom::{Lookup, Result};
+use cloakroom_redis::RedisStore;
+use cloakroom_testkit::servers::{self, Server};
+use redis::aio::MultiplexedConnection;
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::{Client, Cmd, FromRedisValue};
+
+/// A store with a prefix of its own.
+pub(crate) async fn open(server: &Server) -> RedisStore {
+    with_prefix(server.url(), &unique_prefix()).await
+}
+
+/// Two stores that share a prefix, and nothing else.
+pub(crate) async fn two(server: &Server) -> (RedisStore, RedisStore) {
+    let prefix = unique_prefix();
+    (
+        with_prefix(server.url(), &prefix).await,
+        with_prefix(server.url(), &prefix).await,
+    )
+}
+
+pub(crate) async fn with_prefix(url: &str, prefix: &str) -> RedisStore {
+    RedisStore::builder(url)
+        .prefix(prefix)
+        .connect()
+        .await
+        .unwrap()
+}
+
+pub(crate) fn unique_prefix() -> String {
+    format!("{}:", servers::unique_name())
+}
+
+/// A connection of somebody else: another program, or an administrator.
+pub(crate) enum Neighbour {
+    Node(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl Neighbour {
+    pub(crate) async fn of(url: &str) -> Self {
+        match url.strip_prefix("redis+cluster://") {
+            Some(_) => {
+                let client = ClusterClient::new(nodes(url)).unwrap();
+                Self::Cluster(client.get_async_connection().await.unwrap())
+            }
+            None => {
+                let client = Client::open(url).unwrap();
+                Self::Node(client.get_multiplexed_async_connection().await.unwrap())
+            }
+        }
+    }
+
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> T {
+        match self {
+            Self::Node(node) => command.query_async(&mut node.clone()).await.unwrap(),
+            Self::Cluster(cluster) => command.query_async(&mut cluster.clone()).await.unwrap(),
+        }
+    }
+}
+
+/// The URL of each node.
+pub(crate) fn nodes(url: &str) -> Vec<String> {
+    match url.strip_prefix("redis+cluster://") {
+        Some(nodes) => nodes
+            .trim_end_matches('/')
+            .split(',')
+            .map(|node| format!("redis://{node}"))
+            .collect(),
+        None => vec![url.to_owned()],
+    }
+}
+
+/// Sends a command to every node.
+pub(crate) async fn ask_every_node(url: &str, command: &Cmd) {
+    for node in nodes(url) {
+        Neighbour::of(&node).await.ask::<()>(command).await;
+    }
+}
+
+pub(crate) fn command(words: &[&[u8]]) -> Cmd {
+    let mut command = Cmd::new();
+    for word in words {
+        command.arg(*word);
+    }
+    command
+}
+
+/// The key of a session.
+pub(crate) fn session_key(prefix: &str, at: &Lookup) -> Vec<u8> {
+    [prefix.as_bytes(), b"s:", at.as_bytes()].concat()
+}
+
+/// The key of an owner's index.
+pub(crate) fn index_key(prefix: &str, owner: &str) -> Vec<u8> {
+    format!("{prefix}o:{owner}").into_bytes()
+}
+
+pub(crate) fn at(n: u64) -> Lookup {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    Lookup::new(&bytes)
+}
+
+/// A draft that expires in the year 2100.
+pub(crate) fn draft(data: &str) -> Draft {
+    Draft {
+        data: data.to_owned().into(),
+        meta: Meta {
+            created: from_millis(1_764_000_000_001),
+            touched: from_millis(1_764_000_000_002),
+            expires: from_millis(EXPIRES),
+            owner: None,
+            label: None,
+        },
+        version: Version::random().unwrap(),
+    }
+}
+
+pub(crate) fn owned(owner: &str) -> Draft {
+    let mut draft = draft("");
+    draft.meta.owner = Some(owner.into());
+    draft
+}
+
+pub(crate) fn written(outcome: Result<Outcome>) -> Version {
+    match outcome {
+        Ok(Outcome::Written(version)) => version,
+        other => panic!("expected `Written`, got {other:?}"),
+    }
+}
+
+pub(crate) const EXPIRES: i64 = 4_102_444_800_003;
+
+/// A user of the server with these rights, and the URL with its name and password.
+pub(crate) async fn user(url: &str, rights: &[&str]) -> (String, String) {
+    let name = servers::unique_name();
+    let mut set = redis::cmd("ACL");
+    set.arg("SETUSER").arg(&name).arg("on").arg(">s3cret");
+    set.arg(rights);
+    ask_every_node(url, &set).await;
+    let with_user = url.replacen("://", &format!("://{name}:s3cret@"), 1);
+    (name, with_user)
+}
