@@ -1,0 +1,210 @@
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use cloakroom::store::{Draft, Entry, Meta, Owned, Version, from_millis, millis};
+use cloakroom::{Lookup, Owner};
+use tokio_postgres::Row;
+
+use crate::value::{Value, with_nul};
+
+const LOAD: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, version, data
+    FROM "{table}" WHERE lookup = $1"#;
+
+const CREATE: &str = r#"INSERT INTO "{table}"
+    (lookup, version, data, created_at, touched_at, expires_at, sweep_bucket, owner, label)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    ON CONFLICT (lookup) DO NOTHING"#;
+
+// Indexed columns that are set to what they were do not keep an update from being HOT: PostgreSQL compares them.
+const SAVE: &str = r#"UPDATE "{table}"
+    SET version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6, sweep_bucket = $7, owner = $8,
+        label = $9
+    WHERE lookup = $1 AND version = $10"#;
+
+// The primary key would notice a taken lookup as well; but the server logs what violates a key, with the lookup in it.
+// So that is left to the race in which both are free to the eye. And it would not notice a session that moves to where
+// it is.
+const RENAME: &str = r#"UPDATE "{table}"
+    SET lookup = $1, version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6, sweep_bucket = $7,
+        owner = $8, label = $9
+    WHERE lookup = $11 AND version = $10 AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE lookup = $1)"#;
+
+const TOUCH: &str = r#"UPDATE "{table}" SET touched_at = $3, expires_at = $4, sweep_bucket = $5
+    WHERE lookup = $1 AND version = $2"#;
+
+const DELETE: &str = r#"DELETE FROM "{table}" WHERE lookup = $1"#;
+
+// What another sweep has, or a save, is skipped and not waited for. As an array the rows are looked for once; a subquery
+// in an `IN` may be run several times, and each time it would lock others.
+const SWEEP: &str = r#"DELETE FROM "{table}" WHERE lookup = ANY (ARRAY(
+    SELECT lookup FROM "{table}" WHERE sweep_bucket <= $1 AND expires_at <= $2
+    ORDER BY sweep_bucket LIMIT $3 FOR UPDATE SKIP LOCKED))"#;
+
+const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
+    FROM "{table}" WHERE owner = $1"#;
+
+const FIND: &str = r#"SELECT lookup FROM "{table}"
+    WHERE lookup BETWEEN $1 AND $2 AND octet_length(lookup) = 32 LIMIT 2"#;
+
+const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
+
+/// The statements on one table of sessions. Each connection prepares each of them once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Statement {
+    Load,
+    Create,
+    Save,
+    Rename,
+    Touch,
+    Delete,
+    Sweep,
+    OwnedBy,
+    Find,
+    Ping,
+}
+
+impl Statement {
+    pub(crate) const COUNT: usize = 10;
+
+    /// Its SQL; `table` has been checked, and is quoted only because it may be a word of SQL or have capitals.
+    pub(crate) fn sql(self, table: &str) -> String {
+        let sql = match self {
+            Self::Load => LOAD,
+            Self::Create => CREATE,
+            Self::Save => SAVE,
+            Self::Rename => RENAME,
+            Self::Touch => TOUCH,
+            Self::Delete => DELETE,
+            Self::Sweep => SWEEP,
+            Self::OwnedBy => OWNED_BY,
+            Self::Find => FIND,
+            Self::Ping => PING,
+        };
+        sql.replace("{table}", table)
+    }
+
+    /// Whether it answers with rows.
+    pub(crate) fn reads(self) -> bool {
+        match self {
+            Self::Load | Self::OwnedBy | Self::Find | Self::Ping => true,
+            Self::Create | Self::Save | Self::Rename | Self::Touch | Self::Delete | Self::Sweep => {
+                false
+            }
+        }
+    }
+
+    /// Whether it may be sent again when nobody knows what became of it. A save may not: it would be stale against
+    /// itself.
+    pub(crate) fn may_be_repeated(self) -> bool {
+        self.reads() || matches!(self, Self::Delete)
+    }
+
+    /// How many calls it counts for when the connection with the least to do is looked for. Nobody should stand behind
+    /// a sweep.
+    pub(crate) fn weight(self) -> usize {
+        match self {
+            Self::Sweep => 64,
+            _ => 1,
+        }
+    }
+}
+
+/// What is written for a draft, in the order in which the statements number it; `None` if its version is no number.
+pub(crate) fn columns<'a>(at: &'a Lookup, new: &'a Draft) -> Option<Vec<Value<'a>>> {
+    let Draft {
+        data,
+        meta,
+        version,
+    } = new;
+    let expires = millis(meta.expires);
+    // Room for what a statement compares as well.
+    let mut columns = Vec::with_capacity(11);
+    columns.extend([
+        at.as_bytes().into(),
+        number(version)?.into(),
+        data[..].into(),
+        millis(meta.created).into(),
+        millis(meta.touched).into(),
+        expires.into(),
+        bucket(expires).into(),
+        Value::text(meta.owner.as_ref().map(Owner::as_str)),
+        Value::text(meta.label.as_deref()),
+    ]);
+    Some(columns)
+}
+
+/// What a touch writes, and where.
+pub(crate) fn times<'a>(at: &'a Lookup, seen: i64, meta: &Meta) -> [Value<'a>; 5] {
+    let expires = millis(meta.expires);
+    [
+        at.as_bytes().into(),
+        seen.into(),
+        millis(meta.touched).into(),
+        expires.into(),
+        bucket(expires).into(),
+    ]
+}
+
+/// What to sweep.
+pub(crate) fn expired_by(now: SystemTime, limit: usize) -> [Value<'static>; 3] {
+    let now = millis(now);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    [bucket(now).into(), now.into(), limit.into()]
+}
+
+/// The last of the lookups of 32 bytes that begin with `prefix`, which itself comes before the first; `None` if it is
+/// longer than they are.
+pub(crate) fn last_that_begins(prefix: &[u8]) -> Option<[u8; LOOKUP_LEN]> {
+    let mut last = [0xff; LOOKUP_LEN];
+    last.get_mut(..prefix.len())?.copy_from_slice(prefix);
+    Some(last)
+}
+
+/// A row that was loaded.
+pub(crate) fn entry(row: &Row) -> Result<Entry, tokio_postgres::Error> {
+    Ok(Entry {
+        meta: meta(row)?,
+        version: Version::from_u64(row.try_get::<_, i64>(5)?.cast_unsigned()),
+        data: Bytes::copy_from_slice(row.try_get(6)?),
+    })
+}
+
+/// A row of an owner's list.
+pub(crate) fn owned(row: &Row) -> Result<Owned, tokio_postgres::Error> {
+    Ok(Owned {
+        meta: meta(row)?,
+        lookup: lookup(row, 5)?,
+    })
+}
+
+pub(crate) fn lookup(row: &Row, column: usize) -> Result<Lookup, tokio_postgres::Error> {
+    Ok(Lookup::new(row.try_get(column)?))
+}
+
+/// The first five columns of a row that is listed or loaded.
+fn meta(row: &Row) -> Result<Meta, tokio_postgres::Error> {
+    let time = |column| row.try_get(column).map(from_millis);
+    let owner: Option<&str> = row.try_get(3)?;
+    let label: Option<&str> = row.try_get(4)?;
+    Ok(Meta {
+        created: time(0)?,
+        touched: time(1)?,
+        expires: time(2)?,
+        owner: owner.map(|owner| Owner::from(&*with_nul(owner))),
+        label: label.map(|label| with_nul(label).into()),
+    })
+}
+
+/// A version as PostgreSQL keeps it: the same 64 bits, with a sign. One made of bytes has no place here.
+pub(crate) fn number(version: &Version) -> Option<i64> {
+    version.as_u64().map(u64::cast_signed)
+}
+
+/// The hour in which an instant lies.
+///
+/// The sweep finds its rows by this and not by the instant: with an index on that, no save could be HOT.
+fn bucket(millis: i64) -> i64 {
+    millis.div_euclid(60 * 60 * 1_000)
+}
+
+const LOOKUP_LEN: usize = 32;

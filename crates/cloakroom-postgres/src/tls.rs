@@ -1,0 +1,26 @@
+use std::sync::Arc;
+
+use cloakroom::{Error, ErrorKind, Result};
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// TLS that checks the server's certificate, and its name, against the authorities that the machine trusts.
+pub(crate) fn verifying() -> Result<MakeRustlsConnect> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        return Err(Error::new(
+            ErrorKind::Config,
+            "encrypting connections to PostgreSQL: this machine trusts no certificate authority; install \
+             ca-certificates, or name a file in SSL_CERT_FILE",
+        ));
+    }
+    // Named, and not the one of the process: an application may have chosen none, or built rustls with two.
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider was built with both versions of TLS")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}

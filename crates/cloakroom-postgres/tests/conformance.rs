@@ -1,0 +1,37 @@
+//! What every store promises, asked of this one: alone, and connected twice to one table.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use cloakroom_testkit::servers;
+use support::{migrated, on};
+
+cloakroom_testkit::conformance!(postgres, {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    migrated(server.url()).await
+});
+
+cloakroom_testkit::conformance!(postgres_on_one_connection, {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let store = on(server.url(), servers::unique_name()).connections(1);
+    let store = store.connect().await.unwrap();
+    store.migrate().await.unwrap();
+    store
+});
+
+cloakroom_testkit::conformance_shared!(two_on_one_table, {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = servers::unique_name();
+    let one = on(server.url(), &table).connect().await.unwrap();
+    one.migrate().await.unwrap();
+    (one, on(server.url(), &table).connect().await.unwrap())
+});

@@ -1,0 +1,245 @@
+//! What the statements do to the rows and cost the server.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use cloakroom::store::{Draft, Meta, Store};
+use cloakroom::{ErrorKind, Owner};
+use cloakroom_testkit::conformance::{draft, lookup};
+use cloakroom_testkit::servers::{self, unique_name};
+use support::proxy::Proxy;
+use support::{database, migrated, neighbour, on, until, written};
+use tokio_postgres::Client;
+
+#[tokio::test]
+async fn saves_and_touches_are_heap_only_until_the_hour_or_the_owner_changes() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    // A database of its own: a transaction that another test keeps open would keep the server from cleaning up.
+    let url = database(server.url()).await;
+    let neighbour = neighbour(&url).await;
+    let at = |n| lookup(n);
+
+    let store = on(&url, "in_place").connect().await.unwrap();
+    store.migrate().await.unwrap();
+    for n in 0..20 {
+        let mut seen = written(store.create(&at(n), &in_hour(1, n)).await);
+        for minute in 1..=20 {
+            seen = written(store.save(&at(n), &seen, &in_hour(1, minute)).await);
+            seen = written(store.touch(&at(n), &seen, &in_hour(1, minute).meta).await);
+        }
+    }
+    drop(store);
+    assert_eq!(updates_of(&neighbour, "in_place", 800).await, (800, 800));
+
+    let store = on(&url, "moving").connect().await.unwrap();
+    store.migrate().await.unwrap();
+    let seen = written(store.create(&at(1), &in_hour(1, 0)).await);
+    let seen = written(store.save(&at(1), &seen, &in_hour(2, 0)).await);
+    let mut logged_in = in_hour(2, 0);
+    logged_in.meta.owner = Some(Owner::from("grace"));
+    written(store.save(&at(1), &seen, &logged_in).await);
+    drop(store);
+    assert_eq!(updates_of(&neighbour, "moving", 2).await, (2, 0));
+}
+
+#[tokio::test]
+async fn each_call_is_one_round_trip() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let proxy = Proxy::before(server.url()).await;
+    let store = on(proxy.url(), unique_name()).connections(1);
+    let store = store.connect().await.unwrap();
+    store.migrate().await.unwrap();
+    let owner = draft(1).meta.owner.unwrap();
+
+    let mut costs = Vec::new();
+    // The first time round, the statements are prepared.
+    for _ in 0..2 {
+        costs.clear();
+        let mut before = proxy.round_trips();
+        let mut paid = |call: &'static str| {
+            let now = proxy.round_trips();
+            costs.push((call, now - before));
+            before = now;
+        };
+        let seen = written(store.create(&lookup(1), &draft(1)).await);
+        paid("create");
+        store.load(&lookup(1)).await.unwrap();
+        paid("load");
+        let seen = written(store.save(&lookup(1), &seen, &draft(2)).await);
+        paid("save");
+        let seen = written(store.touch(&lookup(1), &seen, &draft(3).meta).await);
+        paid("touch");
+        let (from, to, new) = (lookup(1), lookup(2), draft(4));
+        written(store.rename(&from, &seen, &to, &new).await);
+        paid("rename");
+        store.owned_by(&owner).await.unwrap();
+        paid("owned_by");
+        store.find(&lookup(2).as_bytes()[..12]).await.unwrap();
+        paid("find");
+        store.ping().await.unwrap();
+        paid("ping");
+        store.sweep(draft(1).meta.created, 200).await.unwrap();
+        paid("sweep");
+        store.delete(&lookup(2)).await.unwrap();
+        paid("delete");
+    }
+
+    for (call, round_trips) in costs {
+        assert_eq!(round_trips, 1, "{call}");
+    }
+}
+
+#[tokio::test]
+async fn no_statement_reads_more_of_the_table_than_it_needs() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = on(server.url(), &table).connect().await.unwrap();
+    store.migrate().await.unwrap();
+    let neighbour = neighbour(server.url()).await;
+    let fill = format!(
+        "INSERT INTO {table} SELECT sha256(n::TEXT::BYTEA), n, 0, 0, n * 60000::BIGINT, n / 60, 'owner ' || n, NULL, 'data'
+         FROM generate_series(1, 20000) n; ANALYZE {table}"
+    );
+    neighbour.batch_execute(&fill).await.unwrap();
+
+    let at = lookup(1);
+    let seen = written(store.create(&at, &draft(1)).await);
+    let seen = written(store.save(&at, &seen, &draft(2)).await);
+    let seen = written(store.touch(&at, &seen, &draft(3).meta).await);
+    written(store.rename(&at, &seen, &lookup(2), &draft(4)).await);
+    store.load(&at).await.unwrap();
+    store.owned_by(&Owner::from("owner 7")).await.unwrap();
+    store.find(&at.as_bytes()[..12]).await.unwrap();
+    store.ping().await.unwrap();
+    store.delete(&lookup(2)).await.unwrap();
+    store
+        .sweep(cloakroom::store::from_millis(600_000), 100)
+        .await
+        .unwrap();
+    drop(store);
+
+    // Its own statements, as its own connections have run them.
+    let seen = format!("SELECT idx_scan >= 10 FROM pg_stat_user_tables WHERE relname = '{table}'");
+    until(&neighbour, "the statistics arrive", &seen).await;
+    let question = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = $1";
+    let read: i64 = neighbour
+        .query_one(question, &[&table])
+        .await
+        .unwrap()
+        .get(0);
+    // `ANALYZE` samples without scanning; a ping reads the first row that there is.
+    assert!(read <= 1, "{read} rows were read without an index");
+}
+
+#[tokio::test]
+async fn a_nul_survives_in_owner_and_label() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let store = migrated(server.url()).await;
+    for (n, text) in (0..).zip(["\0", "a\0b", "a\u{1a}0b", "a\u{1a}\u{1a}0b", "\u{1a}"]) {
+        let mut new = draft(n);
+        new.meta.owner = Some(Owner::from(text));
+        new.meta.label = Some(text.into());
+        written(store.create(&lookup(n), &new).await);
+
+        assert_eq!(
+            store.load(&lookup(n)).await.unwrap().unwrap().meta,
+            new.meta
+        );
+        let owned = store.owned_by(&Owner::from(text)).await.unwrap();
+        assert_eq!(owned.len(), 1);
+        assert_eq!(owned[0].meta, new.meta);
+    }
+}
+
+#[tokio::test]
+async fn an_owner_that_no_index_can_hold_is_too_large_and_changes_nothing() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let store = migrated(server.url()).await;
+    // Random, or it would be compressed.
+    let long: String = (0..4_000).map(|_| unique_name()).collect();
+    let mut new = draft(1);
+    new.meta.owner = Some(Owner::from(long));
+
+    let error = store.create(&lookup(1), &new).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(store.load(&lookup(1)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_row_that_something_else_has_changed_is_corrupt_and_not_a_panic() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = on(server.url(), &table).connect().await.unwrap();
+    store.migrate().await.unwrap();
+    written(store.create(&lookup(1), &draft(1)).await);
+    let change = format!("ALTER TABLE {table} ALTER created_at TYPE TEXT");
+    let neighbour = neighbour(server.url()).await;
+    neighbour.batch_execute(&change).await.unwrap();
+
+    let error = store.load(&lookup(1)).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn prepared_statements_survive_a_table_that_is_made_anew() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = on(server.url(), &table).connect().await.unwrap();
+    store.migrate().await.unwrap();
+    written(store.create(&lookup(1), &draft(1)).await);
+    assert!(store.load(&lookup(1)).await.unwrap().is_some());
+
+    let neighbour = neighbour(server.url()).await;
+    let drop_table = format!("DROP TABLE {table}");
+    neighbour.batch_execute(&drop_table).await.unwrap();
+    assert!(store.load(&lookup(1)).await.is_err());
+    store.migrate().await.unwrap();
+
+    assert!(store.load(&lookup(1)).await.unwrap().is_none());
+    written(store.create(&lookup(1), &draft(1)).await);
+}
+
+/// A draft that expires in the given minute of the given hour; always of the same owner and about as large.
+fn in_hour(hour: u64, minute: u64) -> Draft {
+    let mut new = draft(minute);
+    let hours = Duration::from_secs(hour * 60 * 60);
+    new.meta = Meta {
+        expires: cloakroom::store::from_millis(4_102_444_800_000)
+            + hours
+            + Duration::from_secs(minute * 60),
+        owner: Some(Owner::from("ada")),
+        ..new.meta
+    };
+    new
+}
+
+/// How many updates there were, and how many of them were HOT, once the server knows of so many.
+async fn updates_of(neighbour: &Client, table: &str, updates: i64) -> (i64, i64) {
+    let known =
+        format!("SELECT n_tup_upd >= {updates} FROM pg_stat_user_tables WHERE relname = '{table}'");
+    until(neighbour, "the statistics arrive", &known).await;
+    let question = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = $1";
+    let row = neighbour.query_one(question, &[&table]).await.unwrap();
+    (row.get(0), row.get(1))
+}

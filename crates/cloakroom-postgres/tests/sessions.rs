@@ -1,0 +1,155 @@
+//! Sessions on PostgreSQL, as a site uses them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Mutex;
+
+use cloakroom::store::Store;
+use cloakroom::{Key, Session, Sessions};
+use cloakroom_testkit::servers::{self, unique_name};
+use http::{HeaderMap, StatusCode, header};
+use support::{neighbour, on, with_option};
+use tokio::task::JoinSet;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_parallel_increments_through_two_stores_all_land() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let one = on(server.url(), &table).connect().await.unwrap();
+    one.migrate().await.unwrap();
+    let other = on(server.url(), &table).connect().await.unwrap();
+    let servers = [Sessions::new(one), Sessions::new(other)];
+    let key = begin(&servers[0]).await;
+
+    let mut requests = JoinSet::new();
+    for n in 0..1_000 {
+        let (sessions, key) = (servers[n % 2].clone(), key.clone());
+        requests.spawn(async move {
+            visit(&sessions, &key, |session| {
+                session.update("n", |n: &mut u64| *n += 1).unwrap();
+            })
+            .await;
+        });
+    }
+    requests.join_all().await;
+
+    let session = servers[0].open(&key).await.unwrap().unwrap();
+    assert_eq!(session.get("n").unwrap(), Some(1_000));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neither_the_table_nor_the_logs_at_trace_hold_a_key_and_the_logs_hold_no_session() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    // No other test of this file looks at the log.
+    log::set_logger(&LOG).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let table = unique_name();
+    let url = with_option(server.url(), "password=the-passw0rd");
+    let store = on(&url, &table).connect().await.unwrap();
+    store.migrate().await.unwrap();
+    let sessions = Sessions::new(store.clone());
+
+    let mut keys = Vec::new();
+    for nth in 0..10_u64 {
+        let key = begin(&sessions).await;
+        keys.push(key.clone());
+        visit(&sessions, &key, |session| {
+            session.set("note", "a-s3cret").unwrap()
+        })
+        .await;
+        let moved = visit(&sessions, &key, |session| {
+            session.log_in("an-0wner").unwrap()
+        })
+        .await;
+        keys.push(moved.clone().expect("a login gives a new key"));
+        if nth % 2 == 0 {
+            visit(&sessions, &moved.unwrap(), |session| {
+                session.flush().unwrap()
+            })
+            .await;
+        }
+    }
+    store.sweep(std::time::SystemTime::now(), 10).await.unwrap();
+
+    let neighbour = neighbour(server.url()).await;
+    let rows = neighbour
+        .query(&format!("SELECT t::TEXT, lookup FROM {table} t"), &[])
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 5);
+    let log = LOG.0.lock().unwrap().clone();
+    assert!(
+        log.contains("executing statement"),
+        "the driver's log is on"
+    );
+    for secret in ["a-s3cret", "an-0wner", "the-passw0rd"] {
+        assert!(!log.contains(secret), "{secret}");
+    }
+    for row in &rows {
+        let (row, lookup): (&str, &[u8]) = (row.get(0), row.get(1));
+        let lookup = format!("{lookup:?}");
+        assert!(!log.contains(&lookup[1..lookup.len() - 1]));
+        for key in &keys {
+            assert!(!row.contains(key.reveal()));
+        }
+    }
+    for key in &keys {
+        assert!(!log.contains(key.reveal()));
+    }
+    assert!(!format!("{store:?}").contains("the-passw0rd"));
+}
+
+/// A request of a stranger for whom something is stored; gives back the key that the browser got.
+async fn begin(sessions: &Sessions) -> Key {
+    let key = request(sessions, &HeaderMap::new(), |session| {
+        session.set("n", 0).unwrap()
+    })
+    .await;
+    key.expect("a new session sets the cookie")
+}
+
+/// A request with this key; gives back the key that the browser got, if it got one.
+async fn visit(sessions: &Sessions, key: &Key, handler: impl FnOnce(&Session)) -> Option<Key> {
+    let mut headers = HeaderMap::new();
+    let cookie = format!("__Host-session={}", key.reveal());
+    headers.insert(header::COOKIE, cookie.parse().unwrap());
+    request(sessions, &headers, handler).await
+}
+
+async fn request(
+    sessions: &Sessions,
+    headers: &HeaderMap,
+    handler: impl FnOnce(&Session),
+) -> Option<Key> {
+    let handle = sessions.begin(headers);
+    handler(&handle.open().await.unwrap());
+    let effects = sessions.finish(&handle, StatusCode::OK).await.unwrap();
+    let mut response = HeaderMap::new();
+    effects.apply(&mut response);
+    let cookie = response.get(header::SET_COOKIE)?.to_str().unwrap();
+    let value = cookie.split([';', '=']).nth(1).unwrap();
+    (!value.is_empty()).then(|| Key::new(value))
+}
+
+static LOG: Log = Log(Mutex::new(String::new()));
+
+struct Log(Mutex<String>);
+
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let line = format!("{}: {}\n", record.target(), record.args());
+        self.0.lock().unwrap().push_str(&line);
+    }
+
+    fn flush(&self) {}
+}

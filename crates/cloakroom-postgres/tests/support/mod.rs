@@ -1,0 +1,70 @@
+//! What the tests of this folder share.
+#![allow(dead_code, reason = "no test file needs all of it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+use cloakroom::Result;
+use cloakroom::store::{Outcome, Version};
+use cloakroom_postgres::{Builder, PostgresStore};
+use cloakroom_testkit::servers::unique_name;
+use tokio_postgres::{Client, NoTls, Row};
+
+pub(crate) mod proxy;
+
+/// A store on a table of this name.
+pub(crate) fn on(url: &str, table: impl Into<String>) -> Builder {
+    PostgresStore::builder(url).table(table)
+}
+
+/// A store on a table that no other test uses.
+pub(crate) async fn migrated(url: &str) -> PostgresStore {
+    let store = on(url, unique_name()).connect().await.unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
+/// The URL of a database that no other test uses, on the same server.
+pub(crate) async fn database(url: &str) -> String {
+    let name = unique_name();
+    let create = format!("CREATE DATABASE {name}");
+    neighbour(url).await.batch_execute(&create).await.unwrap();
+    let (before, options) = url.split_once('?').unwrap_or((url, ""));
+    let (server, _) = before.rsplit_once('/').unwrap();
+    format!("{server}/{name}?{options}")
+}
+
+/// `url` with one more option, in which `=` and spaces are percent-encoded already.
+pub(crate) fn with_option(url: &str, option: &str) -> String {
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{option}")
+}
+
+/// A connection of somebody else: the application, or an administrator.
+pub(crate) async fn neighbour(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    client
+}
+
+/// Asks until the answer is yes; each time the server waits a moment.
+pub(crate) async fn until(neighbour: &Client, what: &str, question: &str) {
+    for _ in 0..1_000 {
+        let rows: Vec<Row> = neighbour.query(question, &[]).await.unwrap();
+        if rows[0].get(0) {
+            return;
+        }
+        neighbour.query("SELECT pg_sleep(0.01)", &[]).await.unwrap();
+    }
+    panic!("{what}: not within ten seconds");
+}
+
+pub(crate) fn written(outcome: Result<Outcome>) -> Version {
+    match outcome {
+        Ok(Outcome::Written(version)) => version,
+        other => panic!("expected `Written`, got {other:?}"),
+    }
+}

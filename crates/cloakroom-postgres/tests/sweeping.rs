@@ -1,0 +1,104 @@
+//! Sweeping: several at once, beside requests, never waiting.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use std::time::SystemTime;
+
+use cloakroom::store::{Store, from_millis};
+use cloakroom_postgres::PostgresStore;
+use cloakroom_testkit::conformance::{draft, lookup};
+use cloakroom_testkit::servers::{self, unique_name};
+use support::{neighbour, on, written};
+use tokio_postgres::Client;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_stores_that_sweep_at_once_delete_each_of_ten_thousand_once() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let one = on(server.url(), &table).connect().await.unwrap();
+    one.migrate().await.unwrap();
+    let other = on(server.url(), &table).connect().await.unwrap();
+    let neighbour = neighbour(server.url()).await;
+    fill(&neighbour, &table, 10_000).await;
+    let alive = written(one.create(&lookup(1), &draft(1)).await);
+
+    let (by_one, by_other) = tokio::join!(
+        tokio::spawn(sweep_all(one.clone())),
+        tokio::spawn(sweep_all(other))
+    );
+
+    assert_eq!(by_one.unwrap() + by_other.unwrap(), 10_000);
+    assert_eq!(count(&neighbour, &table).await, 1);
+    assert!(one.load(&lookup(1)).await.unwrap().unwrap().version == alive);
+}
+
+#[tokio::test]
+async fn a_sweep_of_more_than_a_step_stops_at_its_limit() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = on(server.url(), &table).connect().await.unwrap();
+    store.migrate().await.unwrap();
+    let neighbour = neighbour(server.url()).await;
+    fill(&neighbour, &table, 3_000).await;
+
+    assert_eq!(store.sweep(now(), 2_500).await.unwrap(), 2_500);
+    assert_eq!(count(&neighbour, &table).await, 500);
+    assert_eq!(store.sweep(now(), usize::MAX).await.unwrap(), 500);
+}
+
+#[tokio::test]
+async fn what_somebody_has_locked_is_left_for_later_and_not_waited_for() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = on(server.url(), &table).connect().await.unwrap();
+    store.migrate().await.unwrap();
+    let neighbour = neighbour(server.url()).await;
+    fill(&neighbour, &table, 10).await;
+
+    let lock = format!("BEGIN; SELECT FROM {table} LIMIT 3 FOR UPDATE");
+    neighbour.batch_execute(&lock).await.unwrap();
+    assert_eq!(store.sweep(now(), 100).await.unwrap(), 7);
+    neighbour.batch_execute("COMMIT").await.unwrap();
+
+    assert_eq!(store.sweep(now(), 100).await.unwrap(), 3);
+}
+
+/// Sweeps in batches, as the core does, until a batch is not full.
+async fn sweep_all(store: PostgresStore) -> usize {
+    let mut swept = 0;
+    loop {
+        let batch = store.sweep(now(), 200).await.unwrap();
+        swept += batch;
+        if batch < 200 {
+            return swept;
+        }
+    }
+}
+
+/// Rows that expired in the hours before now.
+async fn fill(neighbour: &Client, table: &str, rows: usize) {
+    let fill = format!(
+        "INSERT INTO {table} SELECT sha256(n::TEXT::BYTEA), n, 0, 0, n * 1000, n * 1000 / 3600000, NULL, NULL, ''
+         FROM generate_series(1, {rows}) n"
+    );
+    neighbour.batch_execute(&fill).await.unwrap();
+}
+
+async fn count(neighbour: &Client, table: &str) -> i64 {
+    let count = format!("SELECT COUNT(*) FROM {table}");
+    neighbour.query_one(&count, &[]).await.unwrap().get(0)
+}
+
+fn now() -> SystemTime {
+    from_millis(10_000 * 1_000)
+}
