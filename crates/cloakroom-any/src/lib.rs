@@ -1,0 +1,36 @@
+//! A place for [Cloakroom](cloakroom)'s sessions, from a URL: for a site whose operator chooses it.
+//!
+//! | URL | is |
+//! |---|---|
+//! | `sqlite://PATH` | an SQLite file; `?table=` |
+//! | `postgres://USER:PASSWORD@HOST/DATABASE` | PostgreSQL; `?table=`, `?connections=`; whatever the driver takes |
+//! | `mysql://USER:PASSWORD@HOST/DATABASE` | MySQL or MariaDB; `?table=`, `?connections=` |
+//! | `redis://HOST`, `rediss://HOST` | Redis or Valkey, one node, with TLS; `?prefix=` |
+//! | `redis+cluster://HOST:PORT,HOST:PORT` | a cluster of them; `?prefix=` |
+//! | `memcached://HOST:PORT,HOST:PORT` | memcached; `?prefix=`, `?connections=` |
+//! | `file:PATH` | a folder |
+//! | `memory:` | the memory of the process |
+//! | `cookie:` | the visitor's own cookie, sealed; needs a secret |
+//!
+//! With `?cached=SECONDS` in any of them but the last two, a front in memory remembers what it holds for so long: see
+//! [`Cached`]. Tables are made if they are not there.
+//!
+//! # Examples
+//! ```
+//! use cloakroom::Sessions;
+//! use cloakroom_any::StoreUrl;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
+//! let url: StoreUrl = "memory:".parse()?;
+//! let sessions = Sessions::new(url.open(None).await?);
+//!
+//! let error = "mongodb://localhost".parse::<StoreUrl>().unwrap_err();
+//! assert!(error.to_string().contains("`mongodb:` is no place for sessions; there are sqlite://PATH, "));
+//! # Ok(())
+//! # }
+//! ```
+
+mod place;
+mod url;
+
+pub use url::StoreUrl;

@@ -1,0 +1,151 @@
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use cloakroom::{Error, ErrorKind, Result, Shelf};
+
+use crate::place::{self, Place};
+
+/// Where sessions are to be kept; see the [crate](crate) for what there is.
+///
+/// Parsing finds everything that can be found without asking a server. `Display` and `Debug` leave out passwords, and
+/// so do errors.
+#[derive(Clone)]
+pub struct StoreUrl {
+    pub(crate) place: Place,
+    /// The URL without the options that are ours.
+    pub(crate) url: String,
+    pub(crate) options: Options,
+}
+
+impl StoreUrl {
+    /// Opens the place, and makes its table if it has one. `secret` is for sessions that are sealed in the cookie.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) for what the place refuses, [`Unavailable`](ErrorKind::Unavailable) if its server
+    /// does not answer.
+    pub async fn open(&self, secret: Option<&[u8]>) -> Result<Shelf> {
+        place::open(self, secret).await
+    }
+
+    /// What comes after the scheme.
+    pub(crate) fn path(&self) -> &str {
+        let rest = self.url.split_once(':').map_or("", |(_, rest)| rest);
+        rest.strip_prefix("//").unwrap_or(rest)
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (scheme, _) = text.split_once(':').unwrap_or((text, ""));
+        let place = Place::of_scheme(scheme)?;
+        let (url, options) = Options::split_off(text, place)?;
+        let url = Self {
+            place,
+            url,
+            options,
+        };
+        if place.needs_path() && url.path().is_empty() {
+            return Err(refused(&format!(
+                "`{scheme}:` needs a path, as in {}",
+                place.usage()
+            )));
+        }
+        Ok(url)
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (base, _) = self.url.split_once('?').unwrap_or((&self.url, ""));
+        match base.split_once("://") {
+            Some((scheme, rest)) => {
+                // User and password end at the last `@` of the authority.
+                let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+                let host = authority
+                    .rsplit_once('@')
+                    .map_or(authority, |(_, host)| host);
+                let slash = if rest.contains('/') { "/" } else { "" };
+                write!(f, "{scheme}://{host}{slash}{path}")
+            }
+            None => f.write_str(base),
+        }
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreUrl({self})")
+    }
+}
+
+/// The options that are ours and not the driver's.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) table: Option<String>,
+    pub(crate) prefix: Option<String>,
+    pub(crate) connections: Option<usize>,
+    pub(crate) cached: Option<Duration>,
+}
+
+impl Options {
+    /// Takes the options that the place knows out of the query; what the driver may know stays.
+    fn split_off(text: &str, place: Place) -> Result<(String, Self)> {
+        let mut options = Self::default();
+        let Some((base, query)) = text.split_once('?') else {
+            return Ok((text.to_owned(), options));
+        };
+        let mut others = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if !place.options().contains(&name) {
+                if place.driver_has_options() {
+                    others.push(pair);
+                    continue;
+                }
+                return Err(refused(&format!(
+                    "`{name}` is no option of `{}`; there {}",
+                    place.scheme(),
+                    listed(place.options()),
+                )));
+            }
+            match name {
+                "table" => options.table = Some(value.to_owned()),
+                "prefix" => options.prefix = Some(value.to_owned()),
+                "connections" => options.connections = Some(number(name, value)?),
+                "cached" => {
+                    let secs = number(name, value)?;
+                    options.cached = Some(Duration::from_secs(secs as u64));
+                }
+                _ => unreachable!("the places know no other options"),
+            }
+        }
+        let url = match others.is_empty() {
+            true => base.to_owned(),
+            false => format!("{base}?{}", others.join("&")),
+        };
+        Ok((url, options))
+    }
+}
+
+fn number(name: &str, value: &str) -> Result<usize> {
+    value
+        .parse()
+        .map_err(|_| refused(&format!("`{name}` must be a whole number")))
+}
+
+fn listed(options: &[&str]) -> String {
+    match options {
+        [] => "are none".to_owned(),
+        _ => format!("are `{}`", options.join("`, `")),
+    }
+}
+
+pub(crate) fn refused(why: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("choosing where to keep sessions: {why}"),
+    )
+}

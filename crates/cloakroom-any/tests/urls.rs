@@ -1,0 +1,124 @@
+//! From a URL to sessions that are kept there, and from a bad one to an error that says what to do.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use cloakroom::{ErrorKind, Sessions};
+use cloakroom_any::StoreUrl;
+use cloakroom_testkit::servers;
+
+#[tokio::test]
+async fn sessions_are_kept_in_every_place_that_a_url_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = servers::unique_name();
+    let of = |server: Option<&servers::Server>, options: &str| {
+        server.map(|server| format!("{}?{options}", server.url()))
+    };
+    let urls = [
+        Some("memory:".to_owned()),
+        Some("cookie:".to_owned()),
+        Some(format!(
+            "sqlite://{}",
+            folder.path().join("s.sqlite").display()
+        )),
+        Some(format!(
+            "sqlite://{}?table=two&cached=5",
+            folder.path().join("s.sqlite").display()
+        )),
+        Some(format!("file:{}", folder.path().join("files").display())),
+        of(servers::postgres(), &format!("table={name}&connections=2")),
+        of(servers::mariadb(), &format!("table={name}&connections=2")),
+        of(servers::redis(), &format!("prefix={name}:&cached=1")),
+        of(servers::redis_cluster(), &format!("prefix={name}:")),
+        of(servers::memcached(), &format!("prefix={name}:")),
+    ];
+    for url in urls.into_iter().flatten() {
+        let place: StoreUrl = url.parse().unwrap();
+        let sessions = Sessions::new(place.open(Some(&[7; 32])).await.unwrap());
+        let session = sessions.start();
+        session.set("n", 1).unwrap();
+        session.save().await.unwrap();
+
+        let found = sessions
+            .open(&session.key().unwrap())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(found.get("n").unwrap(), Some(1), "{place}");
+    }
+}
+
+#[test]
+fn a_url_that_is_no_place_is_refused_with_what_there_is() {
+    for (url, why) in [
+        (
+            "",
+            "`:` is no place for sessions; there are sqlite://PATH, ",
+        ),
+        ("mongodb://localhost", "`mongodb:` is no place for sessions"),
+        ("sqlite", "`sqlite:` needs a path, as in sqlite://PATH"),
+        ("file:", "`file:` needs a path, as in file:PATH"),
+        (
+            "sqlite:///tmp/x?colour=red",
+            "`colour` is no option of `sqlite`; there are `table`, `cached`",
+        ),
+        (
+            "memory:?cached=1",
+            "`cached` is no option of `memory`; there are none",
+        ),
+        (
+            "redis://localhost?cached=soon",
+            "`cached` must be a whole number",
+        ),
+    ] {
+        let error = url.parse::<StoreUrl>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}
+
+#[test]
+fn passwords_are_never_shown() {
+    for url in [
+        "postgres://ada:s3cret@db.example:5432/library?sslmode=disable&password=s3cret",
+        "mysql://ada:s3cret@db.example/library",
+        "redis://:s3cret@cache.example/0",
+        "redis+cluster://ada:s3cret@a.example:1,b.example:2",
+        "postgres://ada:s3c@s3cret@db.example/library",
+    ] {
+        let place: StoreUrl = url.parse().unwrap();
+        let shown = format!("{place} {place:?}");
+        assert!(!shown.contains("s3c"), "{shown}");
+        assert!(shown.contains(".example"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_on_the_way_to_a_server_shows_no_password_either() {
+    for url in [
+        "postgres://ada:s3cret@127.0.0.1:1/library",
+        "mysql://ada:s3cret@127.0.0.1:1/library",
+        "redis://:s3cret@127.0.0.1:1",
+        "redis+cluster://ada:s3cret@127.0.0.1:1",
+    ] {
+        let place: StoreUrl = url.parse().unwrap();
+        let error = match place.open(None).await {
+            Ok(shelf) => Sessions::new(shelf).ping().await.unwrap_err(),
+            Err(error) => error,
+        };
+        let shown = format!("{error} {error:#} {error:?}");
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_cookie_needs_a_secret() {
+    let place: StoreUrl = "cookie:".parse().unwrap();
+    assert_eq!(
+        place.open(None).await.unwrap_err().kind(),
+        ErrorKind::Config
+    );
+    assert_eq!(
+        place.open(Some(b"short")).await.unwrap_err().kind(),
+        ErrorKind::Config
+    );
+}
