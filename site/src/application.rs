@@ -57,7 +57,7 @@ impl Application {
         let secret_key = secret::of(&config)?;
         let state = AppState {
             db: db.clone(),
-            sessions: sessions::open(&config, &base_url)?,
+            sessions: sessions::open(&config, &base_url, &secret_key).await?,
             allowed_hosts: Arc::new(AllowedHosts::new(&base_url, &config.allowed_hosts)),
         };
         Ok(Self {

@@ -1,25 +1,31 @@
 //! Where the sessions are kept, and the cookie that leads to them.
 
-use cloakroom::{Cookie, Sessions};
+use cloakroom::{Cookie, Sessions, Shelf};
 use cloakroom_sqlite::SqliteStore;
 
 use crate::{
     Config, StartError,
     config::{BaseUrl, SessionsIn},
+    secret::SecretKey,
 };
 
 /// The sessions that the settings ask for.
-pub(crate) fn open(config: &Config, base_url: &BaseUrl) -> Result<Sessions, StartError> {
-    let store = match config.sessions {
-        SessionsIn::Db => SqliteStore::open(config.database_url.path()),
+pub(crate) async fn open(
+    config: &Config,
+    base_url: &BaseUrl,
+    secret_key: &SecretKey,
+) -> Result<Sessions, StartError> {
+    let shelf = match &config.sessions {
+        SessionsIn::Db => SqliteStore::open(config.database_url.path()).map(Shelf::from),
+        SessionsIn::Elsewhere(url) => url.open(Some(secret_key.expose().as_bytes())).await,
     };
     let sessions =
-        store.and_then(|store| Sessions::builder(store).cookie(cookie(base_url)).build());
+        shelf.and_then(|shelf| Sessions::builder(shelf).cookie(cookie(base_url)).build());
     sessions.map_err(|error| {
         StartError::new(
             "opening the sessions",
             format_args!("{error:#}"),
-            "they are kept in the database file: name another one with --database-url, or mend this one",
+            "--sessions says where they are kept; without it, in the database file",
         )
     })
 }

@@ -167,6 +167,30 @@ async fn a_failing_store_is_a_page_of_the_site_and_counts_nothing() {
     );
 }
 
+#[tokio::test]
+async fn the_counter_counts_wherever_the_sessions_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = format!(
+        "sqlite://{}",
+        folder.path().join("sessions.sqlite3").display()
+    );
+    let files = format!("file:{}", folder.path().join("sessions").display());
+    for place in ["memory:", "cookie:", &elsewhere, &files] {
+        let site = Site::with(&["--sessions", place]).await;
+        let browser = browser(&site);
+
+        visits(&browser).await;
+
+        assert_eq!(
+            visits(&browser).await,
+            "You have visited this page 2 times.",
+            "{place}"
+        );
+        let tables = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'cloakroom_session'";
+        assert_eq!(site.number(tables).await, 0, "{place}");
+    }
+}
+
 fn browser(site: &Site) -> Browser<Router> {
     Browser::http(site.application.router()).at("http://localhost:8000")
 }

@@ -2,14 +2,16 @@
 
 mod base_url;
 mod database_url;
+mod sessions_in;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
 pub use base_url::BaseUrl;
 pub(crate) use base_url::host_of;
 pub use database_url::DatabaseUrl;
+pub use sessions_in::SessionsIn;
 
 use crate::secret::SecretKey;
 
@@ -42,13 +44,14 @@ pub struct Config {
     )]
     pub database_url: DatabaseUrl,
 
-    /// Where sessions are kept
+    /// Where sessions are kept: db is the site's own database file; or sqlite://PATH, postgres://…, mysql://…,
+    /// redis://…, redis+cluster://…, memcached://…, file:PATH, memory:, cookie:
     #[arg(
         long,
         env = "LOCALLIBRARY_SESSIONS",
-        value_enum,
         value_name = "WHERE",
-        default_value = "db"
+        default_value = "db",
+        hide_env_values = true
     )]
     pub sessions: SessionsIn,
 
@@ -83,13 +86,6 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub allowed_hosts: Vec<String>,
-}
-
-/// Where sessions are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SessionsIn {
-    /// In the site's own database file
-    Db,
 }
 
 #[cfg(test)]

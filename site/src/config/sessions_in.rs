@@ -1,0 +1,23 @@
+use std::str::FromStr;
+
+use cloakroom_any::StoreUrl;
+
+/// Where sessions are kept.
+#[derive(Clone, Debug)]
+pub enum SessionsIn {
+    /// In the site's own database file.
+    Db,
+    /// Somewhere else.
+    Elsewhere(StoreUrl),
+}
+
+impl FromStr for SessionsIn {
+    type Err = cloakroom::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "db" => Ok(Self::Db),
+            url => url.parse().map(Self::Elsewhere),
+        }
+    }
+}
