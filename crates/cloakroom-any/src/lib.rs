@@ -13,7 +13,7 @@
 //! | `cookie:` | the visitor's own cookie, sealed; needs a secret |
 //!
 //! With `?cached=SECONDS` in any of them but the last two, a front in memory remembers what it holds for so long: see
-//! [`Cached`]. Tables are made if they are not there.
+//! [`Cached`](cloakroom::Cached). Tables are made if they are not there.
 //!
 //! # Examples
 //! ```

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use cloakroom::store::{MemoryStore, Store};
 use cloakroom::{Cached, Carried, Result, Shelf};
 
@@ -158,7 +156,6 @@ impl Place {
 }
 
 pub(crate) async fn open(url: &StoreUrl, secret: Option<&[u8]>) -> Result<Shelf> {
-    let options = &url.options;
     match url.place {
         Place::Memory => Ok(MemoryStore::new().into()),
         Place::Cookie => match secret {
@@ -170,71 +167,72 @@ pub(crate) async fn open(url: &StoreUrl, secret: Option<&[u8]>) -> Result<Shelf>
         #[cfg(feature = "sqlite")]
         Place::Sqlite => {
             let mut store = cloakroom_sqlite::SqliteStore::builder(url.path());
-            if let Some(table) = &options.table {
+            if let Some(table) = &url.options.table {
                 store = store.table(table);
             }
-            shelf(store.open()?, options.cached)
+            shelf(store.open()?, url)
         }
         #[cfg(feature = "postgres")]
         Place::Postgres => {
             let mut store = cloakroom_postgres::PostgresStore::builder(&url.url);
-            if let Some(table) = &options.table {
+            if let Some(table) = &url.options.table {
                 store = store.table(table);
             }
-            if let Some(connections) = options.connections {
+            if let Some(connections) = url.options.connections {
                 store = store.connections(connections);
             }
             let store = store.connect().await?;
             store.migrate().await?;
-            shelf(store, options.cached)
+            shelf(store, url)
         }
         #[cfg(feature = "mysql")]
         Place::Mysql => {
             let mut store = cloakroom_mysql::MysqlStore::builder(&url.url);
-            if let Some(table) = &options.table {
+            if let Some(table) = &url.options.table {
                 store = store.table(table);
             }
-            if let Some(connections) = options.connections {
+            if let Some(connections) = url.options.connections {
                 store = store.connections(connections);
             }
             let store = store.connect().await?;
             store.migrate().await?;
-            shelf(store, options.cached)
+            shelf(store, url)
         }
         #[cfg(feature = "redis")]
         Place::Redis => {
             let mut store = cloakroom_redis::RedisStore::builder(&url.url);
-            if let Some(prefix) = &options.prefix {
+            if let Some(prefix) = &url.options.prefix {
                 store = store.prefix(prefix);
             }
-            shelf(store.connect().await?, options.cached)
+            shelf(store.connect().await?, url)
         }
         #[cfg(feature = "memcached")]
         Place::Memcached => {
             let mut store = cloakroom_memcached::MemcachedStore::builder(&url.url);
-            if let Some(prefix) = &options.prefix {
+            if let Some(prefix) = &url.options.prefix {
                 store = store.prefix(prefix);
             }
-            if let Some(connections) = options.connections {
+            if let Some(connections) = url.options.connections {
                 store = store.connections(connections);
             }
-            shelf(store.open()?, options.cached)
+            shelf(store.open()?, url)
         }
         #[cfg(feature = "file")]
-        Place::File => shelf(
-            cloakroom::store::FileStore::open(url.path())?,
-            options.cached,
-        ),
-        #[expect(
+        Place::File => shelf(cloakroom::store::FileStore::open(url.path())?, url),
+        #[allow(
             unreachable_patterns,
-            reason = "with all features there is nothing left"
+            reason = "there is nothing left if all features are on"
         )]
         _ => unreachable!("parsing refuses what was not built in"),
     }
 }
 
-fn shelf(store: impl Store, cached: Option<Duration>) -> Result<Shelf> {
-    match cached {
+#[allow(
+    dead_code,
+    reason = "without any feature there is no store to put on it"
+)]
+fn shelf(store: impl Store, url: &StoreUrl) -> Result<Shelf> {
+    match url.options.cached {
         None => Ok(store.into()),
         Some(ttl) => Ok(Cached::new(MemoryStore::new(), store)?.ttl(ttl).into()),
     }

@@ -1,7 +1,5 @@
 //! The README's table of stores says what each store says of itself.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use cloakroom_any::StoreUrl;
 use cloakroom_testkit::servers;
 
@@ -13,8 +11,17 @@ async fn the_table_in_the_readme_is_what_the_stores_guarantee() {
     let of = |server: Option<&servers::Server>| server.map(|server| server.url().to_owned());
     let places = [
         ("MemoryStore", Some("memory:".to_owned())),
-        ("FileStore", Some(format!("file:{}", folder.path().join("files").display()))),
-        ("SqliteStore", Some(format!("sqlite://{}", folder.path().join("s.sqlite").display()))),
+        (
+            "FileStore",
+            Some(format!("file:{}", folder.path().join("files").display())),
+        ),
+        (
+            "SqliteStore",
+            Some(format!(
+                "sqlite://{}",
+                folder.path().join("s.sqlite").display()
+            )),
+        ),
         ("PostgresStore", of(servers::postgres())),
         ("MysqlStore", of(servers::mariadb())),
         ("RedisStore", of(servers::redis())),
@@ -28,15 +35,29 @@ async fn the_table_in_the_readme_is_what_the_stores_guarantee() {
         .take_while(|line| line.starts_with('|'))
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
-    let named: Vec<&str> = rows.iter().map(|row| row[0].split('`').nth(1).unwrap()).collect();
-    assert_eq!(named, places.each_ref().map(|(name, _)| *name), "the table names every store");
+    let named: Vec<&str> = rows
+        .iter()
+        .map(|row| row[0].split('`').nth(1).unwrap())
+        .collect();
+    assert_eq!(
+        named,
+        places.each_ref().map(|(name, _)| *name),
+        "the table names every store"
+    );
 
     for (row, (name, url)) in rows.iter().zip(places) {
         let Some(url) = url else { continue };
         let place: StoreUrl = url.parse().unwrap();
         let shelf = place.open(Some(&[7; 32])).await.unwrap();
         let says = shelf.guarantees();
-        let says = [says.compares, says.revokes, says.durable, says.shared, says.owners, says.evicts];
+        let says = [
+            says.compares,
+            says.revokes,
+            says.durable,
+            says.shared,
+            says.owners,
+            says.evicts,
+        ];
         // "one machine" is a yes with a reservation.
         let table: Vec<bool> = row[1..].iter().map(|cell| *cell != "no").collect();
         assert_eq!(table, says, "{name}: {row:?}");

@@ -1,7 +1,5 @@
 //! From a URL to sessions that are kept there, and from a bad one to an error that says what to do.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use cloakroom::{ErrorKind, Sessions};
 use cloakroom_any::StoreUrl;
 use cloakroom_testkit::servers;
