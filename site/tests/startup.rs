@@ -3,25 +3,16 @@
 // The helpers below may panic as the tests do.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Output, Stdio},
+    net::TcpListener,
+    process::{Command, Output, Stdio},
 };
 
+use common::program::{Running, first_line, program};
 use tempfile::{TempDir, tempdir};
-
-/// The program with a database in `folder`, a free port, and nothing from the environment of the tests.
-fn program(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_locallibrary"));
-    command
-        .env_clear()
-        .current_dir(folder)
-        .args(["--bind", "127.0.0.1:0"]);
-    command
-}
 
 fn run(command: &mut Command) -> Output {
     command.output().unwrap()
@@ -47,74 +38,6 @@ fn refusal(command: &mut Command) -> String {
     assert!(stderr.starts_with("starting LocalLibrary: "), "{stderr}");
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     stderr
-}
-
-/// The greeting of a program that has started; empty if it ended without one.
-fn first_line(child: &mut Child) -> String {
-    let mut line = String::new();
-    let stdout = child.stdout.take().unwrap();
-    BufReader::new(stdout).read_line(&mut line).unwrap();
-    line
-}
-
-/// A running program, ended with the test.
-struct Running {
-    child: Child,
-    address: String,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let line = first_line(&mut child);
-        let rest = line.strip_prefix("LocalLibrary is open at http://");
-        let (address, _) = rest
-            .and_then(|rest| rest.split_once('/'))
-            .expect("a greeting");
-        Self {
-            address: address.to_owned(),
-            child,
-        }
-    }
-
-    fn get(&self, path: &str) -> String {
-        self.get_with(path, "")
-    }
-
-    /// A page for a browser with these cookies.
-    fn get_with(&self, path: &str, cookies: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nhost: {}\r\ncookie: {cookies}\r\nconnection: close\r\n\r\n",
-            self.address
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn stop(mut self, signal: &str) -> Option<i32> {
-        let killed = Command::new("kill")
-            .args([signal, &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(killed.success());
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Already gone after `stop`.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn library() -> TempDir {

@@ -3,6 +3,8 @@
 // Each test file uses its own part of this, and a helper of tests may panic as a test does.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod program;
+
 use std::path::Path;
 
 use axum::{

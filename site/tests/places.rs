@@ -1,0 +1,110 @@
+//! Two processes of the site that keep their sessions in one place count every visit, whichever place it is.
+
+mod common;
+
+use std::{path::Path, sync::Arc, thread};
+
+use cloakroom_testkit::servers::{self, Server};
+use common::program::{Running, program};
+use tempfile::tempdir;
+
+#[test]
+fn in_the_database_file() {
+    two_processes_count_every_visit(|_| Some("db".to_owned()));
+}
+
+#[test]
+fn in_files() {
+    two_processes_count_every_visit(|folder| {
+        Some(format!("file:{}", folder.join("sessions").display()))
+    });
+}
+
+#[test]
+fn in_postgresql() {
+    two_processes_count_every_visit(|_| on(servers::postgres(), "table"));
+}
+
+#[test]
+fn in_mariadb() {
+    two_processes_count_every_visit(|_| on(servers::mariadb(), "table"));
+}
+
+#[test]
+fn in_redis() {
+    two_processes_count_every_visit(|_| on(servers::redis(), "prefix"));
+}
+
+#[test]
+fn in_a_redis_cluster() {
+    two_processes_count_every_visit(|_| on(servers::redis_cluster(), "prefix"));
+}
+
+#[test]
+fn in_valkey() {
+    two_processes_count_every_visit(|_| on(servers::valkey(), "prefix"));
+}
+
+#[test]
+fn in_memcached() {
+    two_processes_count_every_visit(|_| on(servers::memcached(), "prefix"));
+}
+
+#[test]
+fn in_postgresql_behind_a_cache() {
+    two_processes_count_every_visit(|_| {
+        on(servers::postgres(), "table").map(|url| url + "&cached=1")
+    });
+}
+
+/// The server's URL with a table or prefix that nobody else uses.
+fn on(server: Option<&Server>, option: &str) -> Option<String> {
+    let server = server?;
+    Some(format!(
+        "{}?{option}={}",
+        server.url(),
+        servers::unique_name()
+    ))
+}
+
+fn two_processes_count_every_visit(place: impl Fn(&Path) -> Option<String>) {
+    let folder = tempdir().unwrap();
+    // The testkit has said what is missing.
+    let Some(place) = place(folder.path()) else {
+        return;
+    };
+    let start = || Running::start(program(folder.path()).args(["--sessions", &place]));
+    let processes = Arc::new([start(), start()]);
+    let first = processes[0].get("/catalog/");
+    let cookie = first.split("set-cookie: ").nth(1).expect(&first);
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+
+    let tabs: Vec<_> = (0..TABS)
+        .map(|tab| {
+            let (processes, cookie) = (Arc::clone(&processes), cookie.clone());
+            thread::spawn(move || {
+                for _ in 0..VISITS / TABS {
+                    let page = processes[tab % 2].get_with("/catalog/", &cookie);
+                    assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+                }
+            })
+        })
+        .collect();
+    for tab in tabs {
+        tab.join().unwrap();
+    }
+
+    for process in processes.iter() {
+        // A front may remember what the other process has changed since; a visit is counted on the truth.
+        let page = process.get_with("/catalog/", &cookie);
+        assert!(page.contains("You have visited this page 20"), "{page}");
+    }
+    let last = processes[0].get_with("/catalog/", &cookie);
+    assert!(
+        last.contains("You have visited this page 204 times."),
+        "{last}"
+    );
+}
+
+const VISITS: usize = 200;
+const TABS: usize = 20;
