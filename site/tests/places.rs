@@ -1,5 +1,8 @@
 //! Two processes of the site that keep their sessions in one place count every visit, whichever place it is.
 
+// The helpers below may panic as the tests do.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::{path::Path, sync::Arc, thread};

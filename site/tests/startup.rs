@@ -242,6 +242,29 @@ fn bad_flags_end_with_two() {
 }
 
 #[test]
+fn a_refused_setting_is_not_repeated_since_it_may_hold_a_password() {
+    let folder = library();
+    for flags in [
+        ["--sessions", "mongodb://ada:s3cret@db.example/library"],
+        ["--sessions", "memcached://ada:s3cret@db.example"],
+        ["--sessions", "redis://:s3cret@db.example:port"],
+        ["--sessions", "postgres://ada:s3cret@127.0.0.1:1/library"],
+        ["--database-url", "postgres://ada:s3cret@db.example/library"],
+    ] {
+        let output = run(program(folder.path()).args(flags));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            !output.status.success() && !stderr.contains("s3cret"),
+            "{stderr}"
+        );
+        assert!(
+            stderr.contains("sessions") || stderr.contains("--database-url"),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
 fn help_names_every_setting() {
     let output = run(program(library().path()).arg("--help"));
     let help = String::from_utf8(output.stdout).unwrap();

@@ -3,6 +3,7 @@
 mod base_url;
 mod database_url;
 mod sessions_in;
+mod unshown;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -12,6 +13,7 @@ pub use base_url::BaseUrl;
 pub(crate) use base_url::host_of;
 pub use database_url::DatabaseUrl;
 pub use sessions_in::SessionsIn;
+use unshown::Unshown;
 
 use crate::secret::SecretKey;
 
@@ -39,6 +41,7 @@ pub struct Config {
     #[arg(
         long,
         env = "DATABASE_URL",
+        value_parser = Unshown::<DatabaseUrl>::new(),
         value_name = "URL",
         default_value = "sqlite://locallibrary.sqlite3"
     )]
@@ -49,6 +52,7 @@ pub struct Config {
     #[arg(
         long,
         env = "LOCALLIBRARY_SESSIONS",
+        value_parser = Unshown::<SessionsIn>::new(),
         value_name = "WHERE",
         default_value = "db",
         hide_env_values = true

@@ -12,12 +12,15 @@ pub enum SessionsIn {
 }
 
 impl FromStr for SessionsIn {
-    type Err = cloakroom::Error;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "db" => Ok(Self::Db),
-            url => url.parse().map(Self::Elsewhere),
+            url => match url.parse() {
+                Ok(url) => Ok(Self::Elsewhere(url)),
+                Err(error) => Err(format!("{error}; or db, the site's own database file")),
+            },
         }
     }
 }
