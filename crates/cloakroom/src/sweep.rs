@@ -64,6 +64,12 @@ impl Sweep {
                 };
                 match core.shelf.sweep(core.now(), self.batch).await {
                     Ok(batch) => {
+                        if (swept + batch) / REPORT_EVERY > swept / REPORT_EVERY {
+                            tracing::info!(
+                                swept = swept + batch,
+                                "expired sessions deleted so far"
+                            );
+                        }
                         swept += batch;
                         if batch < self.batch {
                             break;
@@ -126,3 +132,6 @@ fn jittered(duration: Duration) -> Duration {
     let secs = duration.as_secs_f64() * (0.75 + random / 2.0);
     Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
 }
+
+/// How many deleted entries a long sweep reports at a time.
+const REPORT_EVERY: usize = 10_000;

@@ -1,0 +1,62 @@
+//! A session server that dies: an honest page within the time limit, and a catalogue that goes on.
+
+// The helpers below may panic as the tests do.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use cloakroom_testkit::servers::Kind;
+use common::program::{Running, program};
+use tempfile::tempdir;
+
+#[test]
+fn of_postgresql() {
+    the_page_says_so_and_the_catalogue_goes_on(Kind::Postgres);
+}
+
+#[test]
+fn of_mariadb() {
+    the_page_says_so_and_the_catalogue_goes_on(Kind::Mariadb);
+}
+
+#[test]
+fn of_redis() {
+    the_page_says_so_and_the_catalogue_goes_on(Kind::Redis);
+}
+
+#[test]
+fn of_a_redis_cluster() {
+    the_page_says_so_and_the_catalogue_goes_on(Kind::RedisCluster);
+}
+
+#[test]
+fn of_memcached() {
+    the_page_says_so_and_the_catalogue_goes_on(Kind::Memcached);
+}
+
+fn the_page_says_so_and_the_catalogue_goes_on(kind: Kind) {
+    let Some(server) = kind.start() else {
+        return;
+    };
+    let folder = tempdir().unwrap();
+    let running = Running::start(program(folder.path()).args(["--sessions", server.url()]));
+    let first = running.get("/catalog/");
+    assert!(first.contains("1 time."), "{first}");
+    let cookie = first.split("set-cookie: ").nth(1).unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+
+    drop(server);
+    for cookie in [cookie, ""] {
+        let page = running.get_with("/catalog/", cookie);
+        assert!(page.starts_with("HTTP/1.1 503 "), "{page}");
+        assert!(page.contains("\r\nretry-after: 2\r\n"), "{page}");
+        assert!(
+            !page.contains("set-cookie") && page.contains("One moment, please"),
+            "{page}"
+        );
+    }
+    let books = running.get_with("/catalog/books/", cookie);
+
+    assert!(books.starts_with("HTTP/1.1 200 "), "{books}");
+    assert_eq!(running.stop("-TERM"), Some(0));
+}
