@@ -44,6 +44,12 @@ impl<T> Clone for Item<T> {
 
 impl<T> Copy for Item<T> {}
 
+impl<T> AsRef<str> for Item<T> {
+    fn as_ref(&self) -> &str {
+        self.name
+    }
+}
+
 impl<T> fmt::Debug for Item<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Item").field(&self.name).finish()

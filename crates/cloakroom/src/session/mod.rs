@@ -115,9 +115,9 @@ impl Session {
         self.desk().held.contents.state.get(name).cloned()
     }
 
-    /// Whether there is a value for `item`.
-    pub fn contains<T>(&self, item: impl Named<T>) -> bool {
-        self.desk().held.contents.state.contains(item.as_name())
+    /// Whether there is a value with this name, of whatever type; an [`Item`] is a name, too.
+    pub fn contains(&self, name: impl AsRef<str>) -> bool {
+        self.desk().held.contents.state.contains(name.as_ref())
     }
 
     /// The names of all items, in the order in which they were first set.
@@ -300,7 +300,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Finished`](ErrorKind::Finished), as for every change.
-    pub fn discard(&self, name: &str) -> Result<bool> {
+    pub fn discard(&self, name: impl AsRef<str>) -> Result<bool> {
+        let name = name.as_ref();
         let there = self.value(name).is_some();
         if there {
             self.edit(Edit::Remove(name.to_owned().into()))?;
@@ -444,7 +445,7 @@ impl Session {
     /// # Errors
     /// As [`discard`](Self::discard).
     pub fn delete_test_cookie(&self) -> Result<()> {
-        self.discard(TEST_COOKIE.name()).map(drop)
+        self.discard(TEST_COOKIE).map(drop)
     }
 }
 
