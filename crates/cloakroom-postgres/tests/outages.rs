@@ -327,24 +327,23 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
         return;
     };
     let (table, name) = (unique_name(), unique_name());
-    let url = with_option(server.url(), &format!("application_name={name}"));
+    // PostgreSQL looks for a deadlock once, so long after a statement began to wait: long enough for the neighbour to
+    // close the circle before the store's statement looks, and far longer until the neighbour's own would.
+    let options = "options=-c%20deadlock_timeout%3D5s%20-c%20lock_timeout%3D30s";
+    let url = with_option(server.url(), &format!("application_name={name}&{options}"));
     let store = on(&url, &table).connect().await.unwrap();
     store.migrate().await.unwrap();
     let (neighbour, admin) = (neighbour(server.url()).await, neighbour(server.url()).await);
 
     let seen = written(store.create(&lookup(1), &draft(1)).await);
     // The neighbour takes the place that the session moves to; the move locks the session and waits for the place.
-    let take = format!(
-        "SET deadlock_timeout = '60s'; BEGIN;
-         INSERT INTO {table} SELECT $1, version, 0, 0, 0, 0, NULL, NULL, '' FROM {table}"
-    );
-    let (settings, insert) = take.split_once("BEGIN;").unwrap();
     neighbour
-        .batch_execute(&format!("{settings} BEGIN"))
+        .batch_execute("SET deadlock_timeout = '60s'; BEGIN")
         .await
         .unwrap();
+    let take = format!("INSERT INTO {table} VALUES ($1, 1, 0, 0, 0, 0, NULL, NULL, '')");
     neighbour
-        .execute(insert, &[&lookup(2).as_bytes()])
+        .execute(&take, &[&lookup(2).as_bytes()])
         .await
         .unwrap();
     let moving = tokio::spawn({
