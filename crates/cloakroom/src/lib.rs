@@ -53,6 +53,7 @@
 //!
 //! * `axum-08` (default): extractors for axum 0.8; includes `tower`.
 //! * `tower`: the [`SessionLayer`](tower::SessionLayer).
+//! * `django`: Django's sessions, byte for byte: [`format::django`].
 //! * `file`: sessions in files, on Unix.
 //!
 //! Without features, [`Sessions::begin`] and [`Sessions::finish`] are the whole adapter.

@@ -10,6 +10,8 @@ use crate::cookie::SetCookie;
 use crate::session::Contents;
 use crate::{Key, Lookup, Result};
 
+#[cfg(feature = "django")]
+pub mod django;
 mod own;
 pub use own::Own;
 

@@ -97,9 +97,9 @@ impl Format for Own {
             if nth > 0 {
                 data.put_u8(b',');
             }
-            data.put_slice(Value::of(&**name)?.as_json());
+            data.put_slice(Value::of(&**name)?.as_json()?);
             data.put_u8(b':');
-            data.put_slice(value.as_json());
+            data.put_slice(value.as_json()?);
         }
         data.put_slice(b"}}");
         Ok(data.freeze())

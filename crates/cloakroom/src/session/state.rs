@@ -81,7 +81,13 @@ impl State {
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone, Eq, PartialEq)]
-pub struct Value(Bytes);
+pub struct Value(Kept);
+
+#[derive(Clone, Eq, PartialEq)]
+enum Kept {
+    Json(Bytes),
+    Foreign(Bytes),
+}
 
 impl Value {
     /// The value that stands for `value`.
@@ -90,7 +96,7 @@ impl Value {
     /// [`BadValue`](ErrorKind::BadValue) if it has no JSON form.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
         match serde_json::to_vec(value) {
-            Ok(text) => Ok(Self(text.into())),
+            Ok(text) => Ok(Self::from_json(text.into())),
             Err(source) => Err(Error::new(
                 ErrorKind::BadValue,
                 format!(
@@ -104,20 +110,53 @@ impl Value {
 
     /// The value with this JSON text, which the caller has checked.
     pub fn from_json(text: Bytes) -> Self {
-        Self(text)
+        Self(Kept::Json(text))
+    }
+
+    /// A value that another program stored and that has no JSON form, in the bytes of the format it was read in.
+    ///
+    /// That format alone can write it again. It cannot be read as anything, and no other format takes it.
+    pub fn foreign(data: Bytes) -> Self {
+        Self(Kept::Foreign(data))
     }
 
     /// Its JSON text, byte for byte as it was stored.
-    pub fn as_json(&self) -> &Bytes {
-        &self.0
+    ///
+    /// # Errors
+    /// [`BadValue`](ErrorKind::BadValue) if it is [foreign](Self::foreign).
+    pub fn as_json(&self) -> Result<&Bytes> {
+        match &self.0 {
+            Kept::Json(text) => Ok(text),
+            Kept::Foreign(_) => Err(Error::new(
+                ErrorKind::BadValue,
+                "writing a stored value as JSON: it was stored by another program in a form that has no JSON",
+            )),
+        }
+    }
+
+    /// Its bytes if it is [foreign](Self::foreign).
+    pub fn as_foreign(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Kept::Json(_) => None,
+            Kept::Foreign(data) => Some(data),
+        }
     }
 
     /// Reads it as a `T`.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if it is not one.
+    /// [`BadValue`](ErrorKind::BadValue) if it is not one, which a [foreign](Self::foreign) value never is.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_slice(&self.0).map_err(|source| {
+        let Kept::Json(text) = &self.0 else {
+            return Err(Error::new(
+                ErrorKind::BadValue,
+                format!(
+                    "reading a stored value as `{}`: it was stored by another program in a form that has no JSON",
+                    std::any::type_name::<T>(),
+                ),
+            ));
+        };
+        serde_json::from_slice(text).map_err(|source| {
             // serde_json's own text may quote the value, and values stay out of errors. Its category does not.
             Error::new(
                 ErrorKind::BadValue,
@@ -134,6 +173,9 @@ impl Value {
 
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Value({} bytes)", self.0.len())
+        match &self.0 {
+            Kept::Json(text) => write!(f, "Value({} bytes)", text.len()),
+            Kept::Foreign(data) => write!(f, "Value(foreign, {} bytes)", data.len()),
+        }
     }
 }

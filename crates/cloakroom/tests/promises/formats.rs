@@ -39,11 +39,11 @@ impl Format for Lines {
     }
 
     fn encode(&self, contents: &Contents) -> Result<Bytes> {
-        let lines = contents
-            .state
-            .iter()
-            .map(|(name, value)| format!("{name}={}\n", String::from_utf8_lossy(value.as_json())));
-        Ok(lines.collect::<String>().into())
+        let lines = contents.state.iter().map(|(name, value)| {
+            let text = String::from_utf8_lossy(value.as_json()?);
+            Ok(format!("{name}={text}\n"))
+        });
+        Ok(lines.collect::<Result<String>>()?.into())
     }
 
     fn decode(&self, data: &Bytes) -> Result<Contents> {

@@ -1,0 +1,23 @@
+//! What Django's sessions look like in bytes: Django 5.2's, as 5.2.19 writes and reads them.
+//!
+//! Everything in here takes bytes and gives bytes, and knows no store.
+//!
+//! | | | as it is defined by |
+//! |---|---|---|
+//! | [`signing`] | the signed text of the engines db, cached_db, file and signed_cookies | Django 5.2.19; HMAC-SHA256 (RFC 2104), base64url (RFC 4648 §5), zlib (RFC 1950) |
+//! | [`json`] | the object inside it | RFC 8259 as Python 3.11's `json` reads and writes it |
+//! | [`pickle`] | the dictionary that the engines cache and cached_db keep | Python's pickle, protocols 0 to 5 (PEP 307, 3154, 574) |
+//! | [`cache`] | the keys and lifetimes of cache entries | Django's Redis and memcached backends |
+//! | [`expiry`] | `_session_expiry`, and what follows from it | Django 5.2.19 |
+//! | [`date`] | dates in it and in the column `expire_date` | ISO 8601 as Python 3.11's `datetime` reads and writes it |
+//! | [`key`] | new keys, and which ones are taken | Django 5.2.19 |
+//! | [`cookie`] | the headers `Cookie` and `Set-Cookie` | Django 5.2.19 with Python 3.11's `http.cookies` |
+
+pub mod cache;
+pub mod cookie;
+pub mod date;
+pub mod expiry;
+pub mod json;
+pub mod key;
+pub mod pickle;
+pub mod signing;
