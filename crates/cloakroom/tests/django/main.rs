@@ -1,1 +1,50 @@
-fn main() {}
+//! What this crate makes of sessions that a real Django wrote; see `../vectors/README.md`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod vectors;
+
+mod cache;
+mod cookie;
+mod expiry;
+mod json;
+mod signing;
+
+/// The sections whose cases run in this program.
+const HERE: &[&str] = &[
+    "base62",
+    "cache_keys",
+    "cookie_parse",
+    "decode",
+    "encode",
+    "expiry",
+    "json_encode",
+    "key_derivation",
+    "memcached",
+    "pickle_decode",
+    "redis",
+    "session_key",
+    "sqlite_expire_date",
+    "sqlite_row",
+];
+
+/// The sections that are about whole requests or about Django's logins, which this crate's bytes are a part of.
+const ELSEWHERE: &[&str] = &[
+    "auth_get_user",
+    "auth_hash",
+    "auth_login",
+    "csrf",
+    "file_load",
+    "file_store",
+    "messages",
+    "middleware",
+    "password",
+];
+
+#[test]
+fn no_section_is_forgotten() {
+    let mut known = [HERE, ELSEWHERE].concat();
+    known.sort_unstable();
+
+    assert_eq!(vectors::sections(), known);
+}

@@ -19,5 +19,6 @@ pub mod date;
 pub mod expiry;
 pub mod json;
 pub mod key;
+mod name;
 pub mod pickle;
 pub mod signing;

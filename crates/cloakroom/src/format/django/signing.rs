@@ -9,6 +9,7 @@
 //! As Django 5.2.19 writes it. Base64url is that of RFC 4648 §5 without padding, zlib that of RFC 1950.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -17,6 +18,8 @@ use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+
+use super::date::micros;
 
 /// The salt of what the engines db, cached_db and file store. It is the name of Django's class, so a site whose session
 /// store is a class of its own with another name has another.
@@ -155,6 +158,15 @@ pub struct Signed {
     pub at: i64,
 }
 
+impl Signed {
+    /// Whether it was signed more than `max_age_secs` ago: the rule of the engine signed_cookies, in which an age that is just
+    /// reached is fine and what was signed in the future is new. The other engines never ask.
+    pub fn is_older_than(&self, max_age_secs: i64, now: SystemTime) -> bool {
+        let age = i128::from(micros(now)) - i128::from(self.at) * 1_000_000;
+        age > i128::from(max_age_secs) * 1_000_000
+    }
+}
+
 impl fmt::Debug for Signed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Signed({} bytes, at {})", self.json.len(), self.at)
@@ -243,3 +255,102 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 
 /// zlib's default, which Django takes.
 const COMPRESSION_LEVEL: u8 = 6;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_signature_is_compared_as_text() {
+        let signer = Signer::new("s", SERVER_SALT);
+        let text = signer.sign("e30", 1);
+        let (signed, signature) = text.rsplit_once(':').unwrap();
+        let bytes = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
+        // The last of the 43 characters has two bits that no byte has.
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let last = alphabet.find(&signature[42..]).unwrap();
+        let alike = (1..4).map(|bits| &alphabet[last + bits..=last + bits]);
+
+        for other in alike {
+            let text = format!("{signed}:{}{other}", &signature[..42]);
+            assert_eq!(signer.unsign(text.as_bytes()), Err(Unsigned::BadSignature));
+        }
+        for changed in [format!("{text}="), format!("{text}\n"), format!(" {text}")] {
+            assert_eq!(
+                signer.unsign(changed.as_bytes()),
+                Err(Unsigned::BadSignature)
+            );
+        }
+        assert_eq!(bytes.len(), 32);
+    }
+
+    #[test]
+    fn what_inflates_beyond_the_bound_is_undecodable() {
+        let signer = Signer::new("s", SERVER_SALT);
+        let bomb = |len| {
+            let packed = compress_to_vec_zlib(&vec![b' '; len], 9);
+            let payload = format!(".{}", BASE64URL_NOPAD.encode(&packed));
+            signer.loads(signer.sign(&payload, 1).as_bytes())
+        };
+
+        assert_eq!(bomb(MAX_INFLATED).unwrap().json.len(), MAX_INFLATED);
+        assert_eq!(bomb(MAX_INFLATED + 1), Err(Unsigned::Undecodable));
+    }
+
+    #[test]
+    fn a_zlib_stream_that_is_damaged_or_cut_off_is_undecodable() {
+        let signer = Signer::new("s", SERVER_SALT);
+        let packed = compress_to_vec_zlib(&[b'x'; 100], 6);
+        let mut damaged = packed.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+
+        for bytes in [&damaged[..], &packed[..packed.len() - 1], b""] {
+            let payload = format!(".{}", BASE64URL_NOPAD.encode(bytes));
+            let text = signer.sign(&payload, 1);
+            assert_eq!(
+                signer.loads(text.as_bytes()),
+                Err(Unsigned::Undecodable),
+                "{} bytes",
+                bytes.len()
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_in_base_62_stay_within_64_bits() {
+        for number in [0, -1, 61, i64::MAX, i64::MIN] {
+            assert_eq!(parse_base62(base62(number).as_bytes()), Some(number));
+        }
+        assert_eq!(parse_base62(b"AzL8n0Y58m8"), None, "2^63");
+        for text in ["", "--1", "1-", "+1", " 1", "1:"] {
+            assert_eq!(parse_base62(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn neither_a_secret_nor_a_value_is_shown() {
+        let signer = Signer::new("s3cret", SERVER_SALT).fallback("s3cret2");
+        assert_eq!(format!("{signer:?}"), "Signer(2 secrets)");
+        let signed = signer.loads(signer.dumps(b"s3cret", 7).as_bytes());
+        assert_eq!(format!("{:?}", signed.unwrap()), "Signed(6 bytes, at 7)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in any::<Vec<u8>>(), payload in "[.A-Za-z0-9_:-]{0,40}", at in any::<i64>()) {
+            let signer = Signer::new("s", SERVER_SALT);
+            let _ = signer.loads(&text);
+            let _ = signer.loads(signer.sign(&payload, at).as_bytes());
+        }
+
+        #[test]
+        fn what_was_signed_is_read(json in any::<Vec<u8>>(), times in 1..40_usize, at in any::<i64>()) {
+            let signer = Signer::new("s", SERVER_SALT);
+            let json = json.repeat(times);
+            let signed = signer.loads(signer.dumps(&json, at).as_bytes()).unwrap();
+            prop_assert_eq!((&signed.json[..], signed.at), (&json[..], at));
+        }
+    }
+}

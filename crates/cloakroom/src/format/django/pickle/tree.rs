@@ -1,0 +1,301 @@
+use std::collections::HashMap;
+use std::ops::{Index, IndexMut};
+
+use bytes::Bytes;
+
+use super::super::json::{MAX_DIGITS, Sink};
+use super::write::Writer;
+use super::{Budget, MAX_DEPTH, MAX_NODES, Refused};
+
+/// What a pickle builds, as data. Nodes are named by their place, so a shared object is one node.
+#[derive(Default)]
+pub(super) struct Tree(Vec<Node>);
+
+pub(super) enum Node {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// An integer of more than 64 bits: its bytes in two's complement, the lowest first.
+    Long(Bytes),
+    /// An integer of more than 64 bits by its digits.
+    Digits(String),
+    Float(f64),
+    /// UTF-8, in which halves of surrogate pairs may stand alone.
+    Text(Bytes),
+    Bytes(Bytes),
+    ByteArray(Bytes),
+    List(Vec<u32>),
+    Tuple(Vec<u32>),
+    Dict(Vec<(u32, u32)>),
+    Set(Vec<u32>),
+    FrozenSet(Vec<u32>),
+    /// A class or function by its name. The protocol decides how Python looks it up.
+    Global {
+        protocol: u8,
+        module: Bytes,
+        name: Bytes,
+    },
+    /// What a class or function returned, and what was done to it then.
+    Object {
+        made: Made,
+        edits: Vec<Edit>,
+    },
+}
+
+/// How an object is made: by a call that nobody makes here.
+pub(super) enum Made {
+    Reduce { callable: u32, args: u32 },
+    New { class: u32, args: u32 },
+    NewEx { class: u32, args: u32, kwargs: u32 },
+    Instance { class: u32, args: Vec<u32> },
+}
+
+/// What is done to an object after it was made.
+pub(super) enum Edit {
+    Append(u32),
+    Extend(Vec<u32>),
+    SetItems(Vec<(u32, u32)>),
+    Add(Vec<u32>),
+    Build(u32),
+}
+
+impl Tree {
+    pub(super) fn add(&mut self, node: Node) -> Result<u32, Refused> {
+        if self.0.len() == MAX_NODES {
+            return Err(Refused("it has too many objects"));
+        }
+        let id = u32::try_from(self.0.len()).expect("bounded above");
+        self.0.push(node);
+        Ok(id)
+    }
+
+    /// Refuses what is nested too deeply, or within itself.
+    pub(super) fn check(&self, top: u32) -> Result<(), Refused> {
+        self.height(top, 0, &mut vec![0; self.0.len()]).map(drop)
+    }
+
+    /// Tells `sink` what a node holds, unless it has no JSON form, of which `sink` may have heard a part by then.
+    pub(super) fn tell(
+        &self,
+        id: u32,
+        sink: &mut impl Sink,
+        budget: &mut Budget,
+    ) -> Result<bool, Refused> {
+        budget.spend(1)?;
+        match &self[id] {
+            Node::None => sink.null(),
+            Node::Bool(yes) => sink.bool(*yes),
+            Node::Int(number) => sink.int(&number.to_string()),
+            Node::Long(bytes) => match decimal(bytes) {
+                Some(digits) => {
+                    budget.spend(digits.len())?;
+                    sink.int(&digits);
+                }
+                None => return Ok(false),
+            },
+            Node::Digits(digits) => {
+                budget.spend(digits.len())?;
+                sink.int(digits);
+            }
+            Node::Float(number) => sink.float(*number),
+            Node::Text(text) if !has_split_pair(text) => {
+                budget.spend(text.len())?;
+                sink.text(text);
+            }
+            Node::List(items) => {
+                sink.list();
+                for &item in items {
+                    if !self.tell(item, sink, budget)? {
+                        return Ok(false);
+                    }
+                }
+                sink.list_end();
+            }
+            Node::Dict(items) => {
+                sink.dict();
+                for &(key, value) in items {
+                    match &self[key] {
+                        Node::Text(text) if !has_split_pair(text) => {
+                            budget.spend(text.len())?;
+                            sink.key(text);
+                        }
+                        _ => return Ok(false),
+                    }
+                    if !self.tell(value, sink, budget)? {
+                        return Ok(false);
+                    }
+                }
+                sink.dict_end();
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// A pickle of its own that builds a node.
+    pub(super) fn pickle(&self, id: u32, budget: &mut Budget) -> Result<Bytes, Refused> {
+        let mut writer = Writer::new();
+        writer.node(self, id, budget)?;
+        Ok(writer.finish())
+    }
+
+    /// How often each node below this one is used, itself included.
+    pub(super) fn uses(&self, top: u32, budget: &mut Budget) -> Result<HashMap<u32, u32>, Refused> {
+        let mut uses = HashMap::from([(top, 1)]);
+        let mut waiting = vec![top];
+        // Every node is put there once, when it is first seen.
+        while let Some(id) = waiting.pop() {
+            budget.spend(1)?;
+            self.children(id, |child| {
+                let count = uses.entry(child).or_insert(0);
+                *count += 1;
+                if *count == 1 {
+                    waiting.push(child);
+                }
+            });
+        }
+        Ok(uses)
+    }
+
+    /// How many levels stand on a node, itself included; `heights` has them where they are known.
+    fn height(&self, id: u32, above: usize, heights: &mut [usize]) -> Result<usize, Refused> {
+        match heights[id as usize] {
+            0 => {}
+            UNDER_WAY => return Err(Refused("an object is within itself")),
+            known => return Ok(known),
+        }
+        if above == MAX_DEPTH {
+            return Err(TOO_DEEP);
+        }
+        heights[id as usize] = UNDER_WAY;
+        let mut highest = Ok(0);
+        self.children(id, |child| {
+            if let Ok(so_far) = highest {
+                highest = self
+                    .height(child, above + 1, heights)
+                    .map(|height| height.max(so_far));
+            }
+        });
+        let height = highest? + 1;
+        if height > MAX_DEPTH {
+            return Err(TOO_DEEP);
+        }
+        heights[id as usize] = height;
+        Ok(height)
+    }
+
+    fn children(&self, id: u32, mut each: impl FnMut(u32)) {
+        match &self[id] {
+            Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
+                items.iter().copied().for_each(each)
+            }
+            Node::Dict(items) => items.iter().for_each(|&(key, value)| {
+                each(key);
+                each(value);
+            }),
+            Node::Object { made, edits } => {
+                match made {
+                    Made::Reduce {
+                        callable: class,
+                        args,
+                    }
+                    | Made::New { class, args } => [*class, *args].into_iter().for_each(&mut each),
+                    Made::NewEx {
+                        class,
+                        args,
+                        kwargs,
+                    } => [*class, *args, *kwargs].into_iter().for_each(&mut each),
+                    Made::Instance { class, args } => {
+                        each(*class);
+                        args.iter().copied().for_each(&mut each);
+                    }
+                }
+                for edit in edits {
+                    match edit {
+                        Edit::Append(item) | Edit::Build(item) => each(*item),
+                        Edit::Extend(items) | Edit::Add(items) => {
+                            items.iter().copied().for_each(&mut each);
+                        }
+                        Edit::SetItems(items) => items.iter().for_each(|&(key, value)| {
+                            each(key);
+                            each(value);
+                        }),
+                    }
+                }
+            }
+            Node::None
+            | Node::Bool(_)
+            | Node::Int(_)
+            | Node::Long(_)
+            | Node::Digits(_)
+            | Node::Float(_)
+            | Node::Text(_)
+            | Node::Bytes(_)
+            | Node::ByteArray(_)
+            | Node::Global { .. } => {}
+        }
+    }
+}
+
+impl Index<u32> for Tree {
+    type Output = Node;
+
+    fn index(&self, id: u32) -> &Node {
+        &self.0[id as usize]
+    }
+}
+
+impl IndexMut<u32> for Tree {
+    fn index_mut(&mut self, id: u32) -> &mut Node {
+        &mut self.0[id as usize]
+    }
+}
+
+/// Whether both halves of a surrogate pair stand side by side, each by itself. JSON would make one character of them.
+pub(super) fn has_split_pair(text: &[u8]) -> bool {
+    text.windows(6)
+        .any(|six| matches!(six, [0xed, 0xa0..=0xaf, _, 0xed, 0xb0..=0xbf, _]))
+}
+
+/// The digits of an integer in two's complement, lowest byte first, if they are no more than Python writes.
+fn decimal(bytes: &[u8]) -> Option<String> {
+    // Ten bits are a little more than three digits.
+    if bytes.len() > MAX_DIGITS / 2 {
+        return None;
+    }
+    let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
+    let mut carry = negative;
+    let magnitude = bytes.iter().map(|&byte| {
+        let byte = if negative { !byte } else { byte };
+        let (byte, carried) = byte.overflowing_add(u8::from(carry));
+        carry = carried;
+        byte
+    });
+    // In base 10^9, lowest first: every byte, from the highest, is one step of Horner's rule.
+    let mut parts: Vec<u32> = vec![0];
+    for byte in magnitude.collect::<Vec<_>>().into_iter().rev() {
+        let mut carry = u64::from(byte);
+        for part in &mut parts {
+            let value = (u64::from(*part) << 8) + carry;
+            *part = u32::try_from(value % 1_000_000_000).expect("a remainder is smaller");
+            carry = value / 1_000_000_000;
+        }
+        if carry > 0 {
+            parts.push(u32::try_from(carry).expect("less than 256"));
+        }
+    }
+    let mut digits = String::new();
+    for part in parts.iter().rev() {
+        digits.push_str(&format!("{part:09}"));
+    }
+    let digits = digits.trim_start_matches('0');
+    let sign = if negative { "-" } else { "" };
+    match digits.len() {
+        0 => Some("0".to_owned()),
+        1..=MAX_DIGITS => Some(format!("{sign}{digits}")),
+        _ => None,
+    }
+}
+
+const UNDER_WAY: usize = usize::MAX;
+const TOO_DEEP: Refused = Refused("it is nested too deeply");
