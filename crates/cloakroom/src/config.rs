@@ -4,6 +4,7 @@ use std::time::Duration;
 use crate::clock::{Clock, SystemClock};
 use crate::cookie::Cookie;
 use crate::core::Core;
+use crate::format::Facts;
 use crate::session::{Policy, Turns};
 use crate::sessions::Sessions;
 use crate::shelf::Shelf;
@@ -46,6 +47,7 @@ impl SessionsBuilder {
                 max_lifetime: None,
                 browser_close: false,
                 slide: None,
+                save_every_request: false,
             },
             no_store: true,
             clock: Box::new(SystemClock),
@@ -87,6 +89,17 @@ impl SessionsBuilder {
         self
     }
 
+    /// Counts every request as activity and sends the cookie again with each, also with those that do not look at their
+    /// session; off if not said otherwise. Django calls it so.
+    ///
+    /// The price is a load and a write for every request of every visitor who has a session, and that none of these
+    /// responses can be cached: [`slide_on_access`](Self::slide_on_access) does the same for far less. A visitor without
+    /// a session gets none by it, and if the store fails the page still goes out.
+    pub fn save_every_request(mut self, every: bool) -> Self {
+        self.policy.save_every_request = every;
+        self
+    }
+
     /// How long each call of the store may take; 5 seconds if not said otherwise.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.shelf.set_timeout(timeout);
@@ -122,9 +135,11 @@ impl SessionsBuilder {
     /// The sessions.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if a browser would drop the cookie, or if sessions would never be alive.
+    /// [`Config`](ErrorKind::Config) if a browser would drop the cookie, if sessions would never be alive, or if the
+    /// format does not keep the [facts](crate::format::Facts) that an option needs.
     pub fn build(mut self) -> Result<Sessions> {
         self.cookie.check()?;
+        self.check_facts()?;
         self.shelf.set_cookie_name(self.cookie.name());
         for (option, duration) in [
             ("max_age", Some(self.policy.max_age)),
@@ -149,6 +164,24 @@ impl SessionsBuilder {
             sweep: self.sweep,
             sweeping: false.into(),
         }))
+    }
+}
+
+impl SessionsBuilder {
+    fn check_facts(&self) -> Result<()> {
+        let facts = self.shelf.rules().facts;
+        let refused = if self.policy.max_lifetime.is_some() && !facts.are_all() {
+            "`max_lifetime` needs to know when a session began, and this format does not keep that; leave it out"
+        } else if self.policy.slide.is_some() && facts == Facts::Nothing {
+            "`slide_on_access` needs to know when a session ends, and nobody here knows that but the cache; use \
+             `save_every_request`"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(
+            ErrorKind::Config,
+            format!("configuring sessions: {refused}"),
+        ))
     }
 }
 

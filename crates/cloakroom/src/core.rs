@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use crate::clock::{Clock, storable};
 use crate::cookie::Cookie;
+use crate::format::OnExpired;
 use crate::session::{Held, Place, Policy, Session, Turns};
 use crate::shelf::Shelf;
 use crate::store::{Meta, Version};
@@ -31,8 +32,14 @@ impl Core {
 
     /// When `held` ends if it is saved at `now`.
     pub(crate) fn expires(&self, held: &Held, now: SystemTime) -> SystemTime {
-        self.policy
-            .expires(held.contents.expiry, held.meta.created, now)
+        let expiry = self.shelf.format().expiry(&held.contents);
+        self.policy.expires(expiry, held.meta.created, now)
+    }
+
+    /// Whether the cookie of `held` is to go when the browser closes.
+    pub(crate) fn at_browser_close(&self, held: &Held) -> bool {
+        let expiry = self.shelf.format().expiry(&held.contents);
+        self.policy.at_browser_close(expiry)
     }
 
     /// Whether an entry with these facts is alive. Here, and by this clock alone, a session expires.
@@ -42,10 +49,35 @@ impl Core {
         meta.expires > now && lifetime_ends.is_none_or(|end| end > now)
     }
 
-    /// What is alive at `lookup`.
+    /// What is alive at `lookup`, for somebody who reads.
     pub(crate) async fn load(&self, lookup: &Lookup) -> Result<Option<(Held, Version)>> {
         let found = self.shelf.load(lookup, self.now()).await?;
-        Ok(found.filter(|(held, _)| self.is_alive(&held.meta)))
+        Ok(self.alive(lookup, found).await)
+    }
+
+    /// What is alive at `lookup`, with a version that a write can build on.
+    pub(crate) async fn reload(&self, lookup: &Lookup) -> Result<Option<(Held, Version)>> {
+        let found = self.shelf.reload(lookup, self.now()).await?;
+        Ok(self.alive(lookup, found).await)
+    }
+
+    async fn alive(
+        &self,
+        lookup: &Lookup,
+        found: Option<(Held, Version)>,
+    ) -> Option<(Held, Version)> {
+        let (held, version) = found?;
+        if self.is_alive(&held.meta) {
+            return Some((held, version));
+        }
+        // What has expired is never saved again, so whatever is there now may go.
+        if self.shelf.rules().expired == OnExpired::DeleteEntry
+            && let Err(error) = self.shelf.delete(lookup, self.now()).await
+        {
+            let error = format!("{error:#}");
+            tracing::warn!(error, "an expired session stays until it is swept");
+        }
+        None
     }
 
     /// The session at `lookup`, if it is alive.
@@ -62,7 +94,7 @@ impl Core {
                 lookup: lookup.clone(),
                 version,
                 meta: held.meta.clone(),
-                browser_close: self.policy.at_browser_close(held.contents.expiry),
+                browser_close: self.at_browser_close(&held),
             };
             Session::new(Arc::clone(self), Some(base), held)
         }))

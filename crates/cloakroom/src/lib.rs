@@ -42,7 +42,7 @@
 //! | [`Handle`] | the session of a request, unopened: for middleware |
 //! | [`tower`] | the layer; with the feature `axum-08`, [`Session`] and [`Handle`] are extractors |
 //! | [`store`] | the [`Store`](store::Store) trait and the stores that need no driver |
-//! | [`Cached`], [`Carried`] | two tiers; sessions sealed in the cookie |
+//! | [`Cached`], [`Mirrored`], [`Carried`] | two tiers, of two kinds; sessions sealed in the cookie |
 //! | [`format`](mod@format) | how keys and entries look; [`Own`](format::Own) is the default |
 //! | [`Error`] | what can go wrong, and with which status a service answers it |
 //!
@@ -90,7 +90,7 @@ pub use owners::Summary;
 pub use session::key::{Key, Lookup, Owner, Tag};
 pub use session::{Expiry, Handle, Item, Session};
 pub use sessions::Sessions;
-pub use shelf::{Cached, Carried, Shelf};
+pub use shelf::{Cached, Carried, Mirrored, Shelf};
 pub use sweep::Sweep;
 
 /// The programs in the README compile.

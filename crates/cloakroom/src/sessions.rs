@@ -92,11 +92,14 @@ impl Sessions {
                 "finishing a request: its handle is of other sessions; finish it where it was begun",
             ));
         }
+        let round = match status.is_server_error() {
+            true => Round::Failed,
+            false => Round::Finish,
+        };
+        if round == Round::Finish && self.0.policy.save_every_request {
+            handle.open_unasked().await;
+        }
         if let Some(session) = handle.finish() {
-            let round = match status.is_server_error() {
-                true => Round::Failed,
-                false => Round::Finish,
-            };
             session.commit(round).await?;
         }
         Ok(handle.acknowledged())
@@ -113,8 +116,8 @@ impl Sessions {
     /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if the store does not answer.
     pub async fn open(&self, key: &Key) -> Result<Option<Session>> {
         let shelf = &self.0.shelf;
-        match shelf.parse_key(key.reveal()) {
-            Some(key) => self.0.open(Some(&key), &shelf.lookup(&key)).await,
+        match shelf.format().parse_key(key.reveal()) {
+            Some(key) => self.0.open(Some(&key), &shelf.format().lookup(&key)).await,
             None => Ok(None),
         }
     }

@@ -23,6 +23,10 @@ impl Presented {
         }
     }
 
+    pub(crate) fn is_junk(&self) -> bool {
+        matches!(self, Self::Junk)
+    }
+
     pub(crate) fn is_something(&self) -> bool {
         !matches!(self, Self::Nothing)
     }
@@ -39,9 +43,14 @@ impl Cookie {
         let Some(first) = candidates.next() else {
             return Presented::Nothing;
         };
-        let value = match shelf.rules().duplicates {
+        let format = shelf.format();
+        let value = match format.rules().duplicates {
             OnDuplicates::Last => candidates.next_back().unwrap_or(first),
-            OnDuplicates::Refuse if candidates.all(|other| other == first) => first,
+            OnDuplicates::Refuse
+                if candidates.all(|other| format.unquote(other) == format.unquote(first)) =>
+            {
+                first
+            }
             OnDuplicates::Refuse => {
                 tracing::warn!(
                     cookie = self.name,
@@ -50,8 +59,8 @@ impl Cookie {
                 return Presented::Junk;
             }
         };
-        let text = std::str::from_utf8(value).ok();
-        text.and_then(|text| shelf.parse_key(text))
+        let text = format.unquote(value);
+        text.and_then(|text| format.parse_key(&text))
             .map_or(Presented::Junk, Presented::Key)
     }
 
@@ -61,11 +70,8 @@ impl Cookie {
             .trim_ascii()
             .strip_prefix(self.name.as_bytes())?
             .trim_ascii_start()
-            .strip_prefix(b"=")?
-            .trim_ascii_start();
-        let quoted = value.strip_prefix(b"\"");
-        let unquoted = quoted.and_then(|value| value.strip_suffix(b"\""));
-        Some(unquoted.unwrap_or(value))
+            .strip_prefix(b"=")?;
+        Some(value.trim_ascii_start())
     }
 }
 

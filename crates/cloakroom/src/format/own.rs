@@ -1,5 +1,5 @@
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use data_encoding::BASE64URL_NOPAD;
@@ -77,7 +77,7 @@ impl Format for Own {
         Lookup::new(&Sha256::digest(key.reveal()))
     }
 
-    fn encode(&self, contents: &Contents) -> Result<Bytes> {
+    fn encode(&self, contents: &Contents, _now: SystemTime) -> Result<Bytes> {
         let mut data = BytesMut::with_capacity(64);
         data.put_u8(VERSION);
         match contents.expiry {
@@ -295,7 +295,7 @@ mod tests {
 
         let contents = Own::new().decode(&data).unwrap();
 
-        assert_eq!(Own::new().encode(&contents).unwrap(), data);
+        assert_eq!(Own::new().encode(&contents, NOW).unwrap(), data);
     }
 
     #[test]
@@ -330,7 +330,7 @@ mod tests {
                 contents.state.set(name.clone().into(), Value::of(value).unwrap());
             }
 
-            let read = Own::new().decode(&Own::new().encode(&contents).unwrap()).unwrap();
+            let read = Own::new().decode(&Own::new().encode(&contents, NOW).unwrap()).unwrap();
 
             prop_assert_eq!(read.state.len(), items.len());
             for (name, value) in &items {
@@ -341,6 +341,9 @@ mod tests {
     }
 
     fn encoded(contents: &Contents) -> Bytes {
-        Own::new().encode(contents).unwrap()
+        Own::new().encode(contents, NOW).unwrap()
     }
+
+    /// It is all the same to this format.
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 }

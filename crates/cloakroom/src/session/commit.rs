@@ -47,7 +47,7 @@ impl Save {
         }
         Ok(Some(Self {
             draft: core.shelf.draft(held, expires, now)?,
-            browser_close: core.policy.at_browser_close(held.contents.expiry),
+            browser_close: core.at_browser_close(held),
         }))
     }
 
@@ -224,7 +224,7 @@ impl<'a> Race<'a> {
         // The entry may still be there, but a session that expired under the request is as gone as one that was
         // logged out.
         if self.base.meta.expires <= self.core.now() {
-            return self.gone().await;
+            return self.gone(None).await;
         }
         // Whoever comes while others take turns stands in line; else the line would never get shorter.
         let mut turn = self.core.turns.join(&self.base.lookup).await?;
@@ -242,10 +242,11 @@ impl<'a> Race<'a> {
                 turn = Some(self.core.turns.take(&self.base.lookup).await?);
             }
             pause(attempt).await;
-            match (self.core.load(&self.base.lookup).await?, &lost_answer) {
+            match (self.core.reload(&self.base.lookup).await?, &lost_answer) {
                 // The entry is as we saw it: the call whose answer got lost has not happened. The same draft can
                 // be sent again, since only one of the two calls can find this version.
-                (Some((_, version)), Some(_)) if version == self.base.version => {}
+                (Some((_, version)), Some(_))
+                    if version == self.base.version && !version.may_come_again() => {}
                 // The call has happened, only its answer got lost.
                 (Some((_, version)), _) if version == self.save.draft.version => {
                     let written = Written {
@@ -263,7 +264,7 @@ impl<'a> Race<'a> {
                         return end(self.core, &self.base).await;
                     }
                 }
-                (None, _) => return self.gone().await,
+                (None, lost) => return self.gone(lost.as_ref()).await,
             }
         }
         Err(Error::new(
@@ -287,7 +288,7 @@ impl<'a> Race<'a> {
     /// Runs the edits on what another request saved. `false` if they let the session expire.
     fn replay(&mut self, mut fresh: Held, version: Version) -> Result<bool> {
         self.base.version = version;
-        self.edits.replay(&mut fresh)?;
+        self.edits.replay(&mut fresh, self.core.shelf.format())?;
         let Some(save) = Save::of(&fresh, self.core, self.core.now())? else {
             return Ok(false);
         };
@@ -296,17 +297,24 @@ impl<'a> Race<'a> {
         Ok(true)
     }
 
-    /// The entry is not there any more.
-    async fn gone(&mut self) -> Result<Committed> {
+    /// The entry is not there any more; perhaps because of a call whose answer got lost.
+    async fn gone(&mut self, lost: Option<&Error>) -> Result<Committed> {
         if let Some(place) = self.moved().await? {
             return Ok(self.won(place));
+        }
+        // Where the data are the version, nothing tells a session that has moved from one that was logged out.
+        if let Some(lost) = lost
+            && self.moves
+            && self.base.version.may_come_again()
+        {
+            return Err(lost.clone());
         }
         // A logout wins over everything that was under way, except over a login, which brought its own proof: it
         // gets a session of its own, with nothing in it from the one that ended.
         if self.edits.log_in() {
             let now = self.core.now();
             let mut held = Held::blank(now);
-            self.edits.replay(&mut held)?;
+            self.edits.replay(&mut held, self.core.shelf.format())?;
             if let Some(save) = Save::of(&held, self.core, now)? {
                 return create(self.core, &save, Some(held)).await;
             }

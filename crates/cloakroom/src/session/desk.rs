@@ -202,13 +202,16 @@ impl Desk {
 
     /// A touch, if reading counts as activity and it is time to write that down.
     fn slides(&self, core: &Core, now: SystemTime) -> Work {
-        let (Some(threshold), Some(base)) = (core.policy.slide, &self.base) else {
+        let Some(base) = &self.base else {
             return Work::Nothing;
         };
         let expires = core.expires(&self.held, now);
         let since = now.duration_since(self.held.meta.touched);
-        let is_due = since.is_ok_and(|since| since >= threshold);
-        if !is_due || base.meta.expires <= now || expires <= base.meta.expires {
+        let is_due = core.policy.slide.is_some_and(|threshold| {
+            since.is_ok_and(|since| since >= threshold) && expires > base.meta.expires
+        });
+        let is_alive = base.meta.expires > now && expires > now;
+        if !is_alive || !(is_due || core.policy.save_every_request) {
             return Work::Nothing;
         }
         let meta = Meta {

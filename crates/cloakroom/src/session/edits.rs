@@ -5,6 +5,7 @@ use super::commit::Place;
 use super::expiry::Expiry;
 use super::item::Name;
 use super::state::{Contents, Value};
+use crate::format::Format;
 use crate::store::Meta;
 use crate::{Owner, Result};
 
@@ -22,8 +23,9 @@ impl Edits {
         self.log.push(edit);
     }
 
-    pub(crate) fn replay(&self, held: &mut Held) -> Result<()> {
-        self.log.iter().try_for_each(|edit| edit.apply(held))
+    pub(crate) fn replay(&self, held: &mut Held, format: &dyn Format) -> Result<()> {
+        let mut log = self.log.iter();
+        log.try_for_each(|edit| edit.apply(held, format))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -59,7 +61,11 @@ pub(crate) enum Edit {
     Clear,
     Expiry(Expiry),
     Label(Option<Box<str>>),
-    LogIn { owner: Owner, at: SystemTime },
+    /// Without an owner in a format that has no place for one.
+    LogIn {
+        owner: Option<Owner>,
+        at: SystemTime,
+    },
     CycleKey,
 }
 
@@ -68,7 +74,7 @@ pub(crate) type Update = dyn Fn(Option<&Value>) -> Result<Value> + Send + Sync;
 
 impl Edit {
     /// Does it to `held`, now or on a fresh state. An `Update` runs the caller's code: hold no lock.
-    pub(crate) fn apply(&self, held: &mut Held) -> Result<()> {
+    pub(crate) fn apply(&self, held: &mut Held, format: &dyn Format) -> Result<()> {
         let state = &mut held.contents.state;
         match self {
             Self::Set(name, value) => state.set(name.clone(), value.clone()),
@@ -85,9 +91,9 @@ impl Edit {
                 state.set(name.clone(), value);
             }
             Self::Clear => state.clear(),
-            Self::Expiry(expiry) => held.contents.expiry = *expiry,
+            Self::Expiry(expiry) => format.set_expiry(&mut held.contents, *expiry),
             Self::Label(label) => held.meta.label.clone_from(label),
-            Self::LogIn { owner, at } => held.log_in(owner, *at),
+            Self::LogIn { owner, at } => held.log_in(owner.as_ref(), *at),
             Self::CycleKey => {}
         }
         Ok(())
@@ -130,16 +136,12 @@ impl Held {
     }
 
     /// Gives the session to `owner`. What another user left in it is not theirs to see.
-    fn log_in(&mut self, owner: &Owner, at: SystemTime) {
-        if self
-            .meta
-            .owner
-            .as_ref()
-            .is_some_and(|before| before != owner)
-        {
+    fn log_in(&mut self, owner: Option<&Owner>, at: SystemTime) {
+        let before = self.meta.owner.as_ref();
+        if before.is_some() && before != owner {
             *self = Self::blank(at);
         }
-        self.meta.owner = Some(owner.clone());
+        self.meta.owner = owner.cloned();
         self.meta.created = at;
     }
 

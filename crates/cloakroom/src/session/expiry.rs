@@ -26,6 +26,8 @@ pub(crate) struct Policy {
     pub(crate) browser_close: bool,
     /// Reading counts as activity when this much has passed since the last save or touch.
     pub(crate) slide: Option<Duration>,
+    /// Every request counts as activity, whether it looks at its session or not.
+    pub(crate) save_every_request: bool,
 }
 
 impl Policy {

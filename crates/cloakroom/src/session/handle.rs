@@ -102,26 +102,20 @@ impl Handle {
 
     /// What the browser has to be told already, whatever becomes of the response.
     pub fn acknowledged(&self) -> Effects {
+        let core = &self.0.core;
+        let session = self.opened();
+        let is_unwanted = self.is_unwanted();
         let mut effects = Effects {
-            vary: self.0.looked_at.load(Ordering::Relaxed),
+            vary: self.0.looked_at.load(Ordering::Relaxed) || is_unwanted,
             ..Effects::default()
         };
-        let Some(session) = self.opened() else {
-            return effects;
-        };
-        let core = &self.0.core;
-        let rules = core.shelf.rules();
-        let (change, base) = session.untold();
+        let (change, base) = session
+            .as_ref()
+            .map_or((Change::None, None), Session::untold);
         let (key, saved) = match (change, &base) {
             (Change::Saved, Some(Place { key: Some(key), .. })) => (Some(key), base.as_ref()),
             (Change::Ended, _) if self.0.presented.is_something() => (None, None),
-            (Change::None, _)
-                if rules.unknown_key == OnUnknownKey::RemoveCookie
-                    && self.0.presented.is_something()
-                    && session.is_unknown() =>
-            {
-                (None, None)
-            }
+            (Change::None, _) if is_unwanted => (None, None),
             _ => return effects,
         };
         let lasting = saved.filter(|place| !place.browser_close);
@@ -132,9 +126,30 @@ impl Handle {
             // Counted from the save, so that the age is the one that was configured, to the second.
             now: saved.map_or_else(|| core.now(), |place| place.meta.touched),
         };
-        effects.set_cookie = Some(core.shelf.spell(&cookie));
+        effects.set_cookie = Some(core.shelf.format().spell(&cookie));
         effects.no_store = core.no_store;
         effects
+    }
+
+    /// Whether the browser is to be rid of its cookie because it names no session.
+    fn is_unwanted(&self) -> bool {
+        let removes = self.0.core.shelf.rules().unknown_key == OnUnknownKey::RemoveCookie;
+        removes
+            && match self.opened() {
+                Some(session) => self.0.presented.is_something() && session.is_unknown(),
+                None => self.0.presented.is_junk(),
+            }
+    }
+
+    /// Opens the session of a browser that has one, whether the handler did or not. That is a courtesy: if it fails, the
+    /// page still goes out.
+    pub(crate) async fn open_unasked(&self) {
+        if self.0.presented.key().is_some()
+            && let Err(error) = self.open().await
+        {
+            let error = format!("{error:#}");
+            tracing::warn!(error, "loading a session to save it failed");
+        }
     }
 
     /// Says that the response is ready: what is opened from here on takes no edits.
@@ -143,10 +158,12 @@ impl Handle {
         self.opened()
     }
 
-    /// Whether nobody opened the session or asked for it.
+    /// Whether nobody opened the session or asked for it, and there is nothing to do without that.
     #[cfg(feature = "tower")]
     pub(crate) fn is_untouched(&self) -> bool {
         !self.0.looked_at.load(Ordering::Relaxed)
+            && !self.0.core.policy.save_every_request
+            && !self.is_unwanted()
     }
 
     /// Whether it is of these sessions.
@@ -158,7 +175,10 @@ impl Handle {
         let core = &self.0.core;
         core.start_sweeping();
         let found = match self.0.presented.key() {
-            Some(key) => core.open(Some(key), &core.shelf.lookup(key)).await?,
+            Some(key) => {
+                core.open(Some(key), &core.shelf.format().lookup(key))
+                    .await?
+            }
             None => None,
         };
         Ok(found.unwrap_or_else(|| Session::new(Arc::clone(core), None, Held::blank(core.now()))))

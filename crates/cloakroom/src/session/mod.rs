@@ -309,7 +309,8 @@ impl Session {
         Ok(there)
     }
 
-    /// Takes out all items. The key, the owner and the expiry stay; [`flush`](Self::flush) ends those as well.
+    /// Takes out all items. The key, the owner and the expiry stay; [`flush`](Self::flush) ends those as well. Where the
+    /// format keeps the expiry in an item, as Django's do, that goes with the others.
     ///
     /// # Errors
     /// [`Finished`](ErrorKind::Finished), as for every change.
@@ -326,12 +327,16 @@ impl Session {
     /// The items stay, unless the session belonged to another user: what that one left in it is dropped. The
     /// absolute lifetime begins anew.
     ///
+    /// Formats without [owners](crate::format::Facts), Django's for instance, give it the new key, and that is all: who
+    /// the user is stands in items then, and who sets those drops what another user has left.
+    ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) if the session was opened by its tag.
     pub fn log_in(&self, owner: impl Into<Owner>) -> Result<()> {
         self.check_movable()?;
         let at = self.0.core.now();
-        let owner = owner.into();
+        let facts = self.0.core.shelf.rules().facts;
+        let owner = facts.are_all().then(|| owner.into());
         self.edit(Edit::LogIn { owner, at })
     }
 
@@ -366,8 +371,15 @@ impl Session {
     /// Sets what the site calls this session in lists, the device for instance.
     ///
     /// # Errors
-    /// [`Finished`](ErrorKind::Finished), as for every change.
+    /// [`Finished`](ErrorKind::Finished), as for every change; [`Unsupported`](ErrorKind::Unsupported) in a format that
+    /// keeps no [labels](crate::format::Facts).
     pub fn set_label(&self, label: impl Into<String>) -> Result<()> {
+        if !self.0.core.shelf.rules().facts.are_all() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "giving a session a label: its format has no place for one; keep it in an item",
+            ));
+        }
         self.edit(Edit::Label(Some(label.into().into())))
     }
 
@@ -389,6 +401,10 @@ impl Session {
     /// # Errors
     /// [`Finished`](ErrorKind::Finished), as for every change.
     pub fn set_expiry(&self, expiry: Expiry) -> Result<()> {
+        if expiry == Expiry::Policy && self.expiry() == Expiry::Policy {
+            // As with an item that is taken out and was not there: nothing changes.
+            return self.lock().check_open();
+        }
         self.edit(Edit::Expiry(expiry))
     }
 
@@ -402,7 +418,8 @@ impl Session {
 
     /// What [`set_expiry`](Self::set_expiry) asked for.
     pub fn expiry(&self) -> Expiry {
-        self.desk().held.contents.expiry
+        let format = self.0.core.shelf.format();
+        format.expiry(&self.desk().held.contents)
     }
 
     /// How long the session lasts from now on if it is saved now.
@@ -419,8 +436,7 @@ impl Session {
 
     /// Whether the cookie goes when the browser closes.
     pub fn expires_at_browser_close(&self) -> bool {
-        let expiry = self.expiry();
-        self.0.core.policy.at_browser_close(expiry)
+        self.0.core.at_browser_close(&self.desk().held)
     }
 }
 
@@ -479,10 +495,10 @@ impl Session {
         (desk.untold, desk.base.clone())
     }
 
-    /// Whether the browser's key named no live session, and none has begun since.
+    /// Whether the browser's key named no live session, and nothing was put into the new one.
     pub(crate) fn is_unknown(&self) -> bool {
         let desk = self.lock();
-        desk.base.is_none() && desk.flushes() == 0
+        desk.base.is_none() && desk.flushes() == 0 && !desk.held.is_worth_keeping()
     }
 
     /// Whether there is an entry, or will be if the request ends well.
@@ -495,7 +511,7 @@ impl Session {
     fn edit(&self, edit: Edit) -> Result<()> {
         let mut desk = self.desk();
         desk.check_open()?;
-        edit.apply(&mut desk.held)?;
+        edit.apply(&mut desk.held, self.0.core.shelf.format())?;
         desk.record(edit);
         Ok(())
     }

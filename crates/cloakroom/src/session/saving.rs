@@ -80,7 +80,7 @@ impl Session {
             };
             let mut held = saved.clone();
             // The caller's code, and no lock is held.
-            edits.replay(&mut held)?;
+            edits.replay(&mut held, self.0.core.shelf.format())?;
             let mut desk = self.lock();
             if desk.flushes() != flushes {
                 return Ok(());

@@ -1,9 +1,9 @@
 use std::fmt;
-use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use super::front::tell;
 use super::stored::Stored;
 use super::{Kind, Shelf, Written, packed};
 use crate::clock::after;
@@ -51,7 +51,7 @@ impl Cached {
                 back,
                 ttl: DEFAULT_TTL,
             }),
-            Kind::Carried(_) | Kind::Cached(_) => Err(Error::new(
+            Kind::Carried(_) | Kind::Cached(_) | Kind::Mirrored(_) => Err(Error::new(
                 ErrorKind::Config,
                 "putting a front before a shelf: the back must be a store; give the store itself",
             )),
@@ -84,10 +84,9 @@ impl Cached {
         // that had run out.
         let fill = self.memory(&Memory::Entry(found.clone()), now, self.ttl)?;
         match remembered {
-            None => self.tell("filling", self.front.create(at, &fill)).await,
+            None => tell("filling", self.front.create(at, &fill)).await,
             Some((front, _)) if front.meta.expires <= now => {
-                self.tell("filling", self.front.save(at, &front.version, &fill))
-                    .await
+                tell("filling", self.front.save(at, &front.version, &fill)).await
             }
             Some(_) => None,
         };
@@ -158,7 +157,7 @@ impl Cached {
     }
 
     pub(super) async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
-        self.tell("sweeping", self.front.sweep(now, limit)).await;
+        tell("sweeping", self.front.sweep(now, limit)).await;
         self.back.sweep(now, limit).await
     }
 
@@ -191,13 +190,9 @@ impl Cached {
         };
         let memory = self.memory(&Memory::Entry(entry), now, self.ttl)?;
         let outcome = match self.remembered(at).await {
-            None => {
-                self.tell("correcting", self.front.create(at, &memory))
-                    .await
-            }
+            None => tell("correcting", self.front.create(at, &memory)).await,
             Some((front, Memory::Entry(old))) if Some(&old.version) == replaced => {
-                self.tell("correcting", self.front.save(at, &front.version, &memory))
-                    .await
+                tell("correcting", self.front.save(at, &front.version, &memory)).await
             }
             Some(_) => None,
         };
@@ -216,9 +211,9 @@ impl Cached {
             let outcome = match self.remembered(at).await {
                 Some((front, _)) => {
                     let saved = self.front.save(at, &front.version, &draft);
-                    self.tell("correcting", saved).await
+                    tell("correcting", saved).await
                 }
-                None => self.tell("correcting", self.front.create(at, &draft)).await,
+                None => tell("correcting", self.front.create(at, &draft)).await,
             };
             match outcome {
                 Some(Outcome::Written(_)) => return Ok(()),
@@ -227,12 +222,12 @@ impl Cached {
             }
         }
         // The last resort: what is not there cannot be wrong.
-        self.tell("forgetting", self.front.delete(at)).await;
+        tell("forgetting", self.front.delete(at)).await;
         Ok(())
     }
 
     async fn remembered(&self, at: &Lookup) -> Option<(Entry, Memory)> {
-        let front = self.tell("asking", self.front.load(at)).await??;
+        let front = tell("asking", self.front.load(at)).await??;
         let memory = Memory::read(front.data.clone());
         Some((front, memory))
     }
@@ -249,21 +244,6 @@ impl Cached {
             },
             version: Version::random()?,
         })
-    }
-
-    /// What the front answers, in time. It may fail; then it is as if it remembered nothing.
-    async fn tell<T>(&self, doing: &str, call: impl Future<Output = Result<T>>) -> Option<T> {
-        let answer = tokio::time::timeout(FRONT_TIMEOUT, call).await;
-        let error = match answer {
-            Ok(Ok(answer)) => return Some(answer),
-            Ok(Err(error)) => format!("{error:#}"),
-            Err(_) => format!("no answer within {FRONT_TIMEOUT:?}"),
-        };
-        tracing::warn!(
-            error,
-            "{doing} the front of the sessions failed; going on without it"
-        );
-        None
     }
 }
 
@@ -339,9 +319,6 @@ const UNSURE: u8 = 2;
 
 /// Short enough for a visitor not to notice that another server was quicker, long enough to answer a page's requests.
 const DEFAULT_TTL: Duration = Duration::from_secs(10);
-
-/// A front that is not quick is of no use.
-const FRONT_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How often a memory gives way to others before it is thrown away.
 const REMEMBER_TRIES: usize = 8;

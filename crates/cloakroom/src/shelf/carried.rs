@@ -1,7 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use data_encoding::BASE64URL_NOPAD;
@@ -9,6 +10,8 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 use super::{Written, packed};
+use crate::format::{Format, Own, Rules, Tags};
+use crate::session::Contents;
 use crate::store::{Draft, Entry, Guarantees, Meta, Version};
 use crate::{Error, ErrorKind, Key, Lookup, Result};
 
@@ -52,7 +55,7 @@ use crate::{Error, ErrorKind, Key, Lookup, Result};
 /// there is none; and the data of [`Own`](crate::format::Own). Numbers are big-endian.
 #[derive(Clone)]
 pub struct Carried {
-    secrets: Arc<Vec<Secret>>,
+    envelope: Envelope,
     cookie_name: Arc<str>,
 }
 
@@ -63,18 +66,42 @@ impl Carried {
     /// [`Config`](ErrorKind::Config) if it has fewer than 32 bytes.
     pub fn new(secret: &[u8]) -> Result<Self> {
         Ok(Self {
-            secrets: Arc::new(vec![Secret::new(secret)?]),
+            envelope: Envelope::Sealed(Arc::new(vec![Secret::new(secret)?])),
             cookie_name: "".into(),
         })
+    }
+
+    /// Sessions in the bytes of this format, which are the cookie's value as they are. The format must sign them, and
+    /// say in [`complete`](Format::complete) when they end; visitors can read what is in their cookie.
+    pub fn unsealed(format: impl Format) -> Self {
+        Self {
+            envelope: Envelope::None(Arc::new(format)),
+            cookie_name: "".into(),
+        }
     }
 
     /// Reads what was sealed with this older secret, too.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// As [`new`](Self::new), and if the sessions are not sealed.
     pub fn fallback(mut self, secret: &[u8]) -> Result<Self> {
-        Arc::make_mut(&mut self.secrets).push(Secret::new(secret)?);
-        Ok(self)
+        match &mut self.envelope {
+            Envelope::Sealed(secrets) => {
+                Arc::make_mut(secrets).push(Secret::new(secret)?);
+                Ok(self)
+            }
+            Envelope::None(_) => Err(Error::new(
+                ErrorKind::Config,
+                "naming a fallback for a secret: these sessions are not sealed; their format has the secrets",
+            )),
+        }
+    }
+
+    pub(super) fn format(&self) -> &dyn Format {
+        match &self.envelope {
+            Envelope::Sealed(_) => &Sealed,
+            Envelope::None(format) => &**format,
+        }
     }
 
     pub(super) fn set_cookie_name(&mut self, name: &str) {
@@ -83,37 +110,24 @@ impl Carried {
 
     pub(super) fn guarantees(&self) -> Guarantees {
         let text = MAX_COOKIE_BYTES.saturating_sub(self.cookie_name.len() + "=".len());
-        let sealed = text / 4 * 3;
+        let max_size = match &self.envelope {
+            Envelope::Sealed(_) => (text / 4 * 3).saturating_sub(OVERHEAD),
+            Envelope::None(_) => text,
+        };
         Guarantees {
             durable: true,
             shared: true,
-            max_size: Some(sealed.saturating_sub(OVERHEAD)),
+            max_size: Some(max_size),
             ..Guarantees::default()
         }
     }
 
-    /// Whether it may be something that was sealed here; nothing is opened yet.
-    pub(super) fn parse_key(text: &str) -> Option<Key> {
-        let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        (text.len() <= MAX_COOKIE_BYTES && text.len() > OVERHEAD && text.bytes().all(alphabet))
-            .then(|| Key::new(text))
-    }
-
-    /// What is sealed in the cookie, if it was sealed here.
+    /// What is in the cookie, if it was sealed here.
     pub(super) fn open(&self, at: &Lookup) -> Option<Entry> {
-        let sealed = BASE64URL_NOPAD.decode(at.as_bytes()).ok()?;
-        let (head, rest) = sealed.split_at_checked(HEAD_BYTES)?;
-        let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
-        let (&version, name) = head.split_first()?;
-        let secret = self.secrets.iter().find(|secret| secret.name == *name)?;
-        let additional = self.additional(head);
-        let payload = Payload {
-            msg: sealed,
-            aad: &additional,
+        let (meta, data) = match &self.envelope {
+            Envelope::Sealed(secrets) => self.unseal(secrets, at.as_bytes())?,
+            Envelope::None(_) => (unknown(), Bytes::copy_from_slice(at.as_bytes())),
         };
-        let nonce = XNonce::try_from(nonce).ok()?;
-        let text = secret.cipher.decrypt(&nonce, payload).ok()?;
-        let (meta, data) = (version == VERSION).then(|| packed::read(text.into()))??;
         Some(Entry {
             data,
             meta,
@@ -123,7 +137,61 @@ impl Carried {
     }
 
     pub(super) fn seal(&self, draft: &Draft) -> Result<Written> {
-        let secret = self.secrets.first().expect("made with one");
+        let value = match &self.envelope {
+            Envelope::Sealed(secrets) => self.sealed(secrets, draft)?,
+            Envelope::None(_) => String::from_utf8(draft.data.to_vec()).map_err(|source| {
+                let what = "writing a session into its cookie: its format writes no text";
+                Error::new(ErrorKind::BadValue, what).with_source(source.utf8_error())
+            })?,
+        };
+        let size = self.cookie_name.len() + "=".len() + value.len();
+        if size > MAX_COOKIE_BYTES {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "writing a session into its cookie: that would have {size} bytes, and browsers drop more than \
+                     {MAX_COOKIE_BYTES}; keep large things elsewhere, or sessions in a store"
+                ),
+            ));
+        }
+        let key = Key::new(&value);
+        let lookup = Lookup::new(value.as_bytes());
+        Ok(Written::new(key, lookup, draft.version.clone()))
+    }
+
+    /// Writes what is in the cookie anew, with other times.
+    pub(super) fn touch(&self, at: &Lookup, meta: &Meta) -> Result<Option<Written>> {
+        let Some(entry) = self.open(at) else {
+            return Ok(None);
+        };
+        let format = self.format();
+        let contents = format.decode(&entry.data)?;
+        let draft = Draft {
+            data: format.encode(&contents, meta.touched)?,
+            meta: meta.clone(),
+            version: entry.version,
+        };
+        self.seal(&draft).map(Some)
+    }
+
+    fn unseal(&self, secrets: &[Secret], value: &[u8]) -> Option<(Meta, Bytes)> {
+        let sealed = BASE64URL_NOPAD.decode(value).ok()?;
+        let (head, rest) = sealed.split_at_checked(HEAD_BYTES)?;
+        let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
+        let (&version, name) = head.split_first()?;
+        let secret = secrets.iter().find(|secret| secret.name == *name)?;
+        let additional = self.additional(head);
+        let payload = Payload {
+            msg: sealed,
+            aad: &additional,
+        };
+        let nonce = XNonce::try_from(nonce).ok()?;
+        let text = secret.cipher.decrypt(&nonce, payload).ok()?;
+        (version == VERSION).then(|| packed::read(text.into()))?
+    }
+
+    fn sealed(&self, secrets: &[Secret], draft: &Draft) -> Result<String> {
+        let secret = secrets.first().expect("made with one");
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|source| {
             let what = "sealing a session: the operating system gives no random numbers";
@@ -141,33 +209,7 @@ impl Carried {
         let text = secret.cipher.encrypt(&XNonce::from(nonce), payload);
         sealed.extend(nonce);
         sealed.extend(text.expect("a session is shorter than 256 GiB"));
-        let value = BASE64URL_NOPAD.encode(&sealed);
-        let size = self.cookie_name.len() + "=".len() + value.len();
-        if size > MAX_COOKIE_BYTES {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                format!(
-                    "sealing a session: the cookie would have {size} bytes, and browsers drop more than \
-                     {MAX_COOKIE_BYTES}; keep large things elsewhere, or sessions in a store"
-                ),
-            ));
-        }
-        let key = Key::new(&value);
-        let lookup = Lookup::new(value.as_bytes());
-        Ok(Written::new(key, lookup, draft.version.clone()))
-    }
-
-    /// Seals what is in the cookie anew, with other times.
-    pub(super) fn touch(&self, at: &Lookup, meta: &Meta) -> Result<Option<Written>> {
-        let Some(entry) = self.open(at) else {
-            return Ok(None);
-        };
-        let draft = Draft {
-            data: entry.data,
-            meta: meta.clone(),
-            version: entry.version,
-        };
-        self.seal(&draft).map(Some)
+        Ok(BASE64URL_NOPAD.encode(&sealed))
     }
 
     fn additional(&self, head: &[u8]) -> Vec<u8> {
@@ -177,9 +219,68 @@ impl Carried {
 
 impl fmt::Debug for Carried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secrets = match &self.envelope {
+            Envelope::Sealed(secrets) => secrets.len(),
+            Envelope::None(_) => 0,
+        };
         f.debug_struct("Carried")
-            .field("secrets", &self.secrets.len())
+            .field("secrets", &secrets)
             .finish_non_exhaustive()
+    }
+}
+
+/// What keeps the visitor from reading and changing what is in the cookie.
+#[derive(Clone)]
+enum Envelope {
+    Sealed(Arc<Vec<Secret>>),
+    /// The format's own signature, and nothing against reading.
+    None(Arc<dyn Format>),
+}
+
+/// Cloakroom's own format where the key is what is sealed.
+struct Sealed;
+
+impl Format for Sealed {
+    fn rules(&self) -> Rules {
+        Rules {
+            tags: Tags::Hash,
+            ..Rules::default()
+        }
+    }
+
+    /// Nobody asks for one: sealing makes it.
+    fn new_key(&self) -> Result<Key> {
+        Own::new().new_key()
+    }
+
+    /// Whether it may be something that was sealed here; nothing is opened yet.
+    fn parse_key(&self, text: &str) -> Option<Key> {
+        let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (text.len() <= MAX_COOKIE_BYTES && text.len() > OVERHEAD && text.bytes().all(alphabet))
+            .then(|| Key::new(text))
+    }
+
+    fn lookup(&self, key: &Key) -> Lookup {
+        Lookup::new(key.reveal().as_bytes())
+    }
+
+    fn encode(&self, contents: &Contents, now: SystemTime) -> Result<Bytes> {
+        Own::new().encode(contents, now)
+    }
+
+    fn decode(&self, data: &Bytes) -> Result<Contents> {
+        Own::new().decode(data)
+    }
+}
+
+/// Facts of which the envelope says nothing: an entry is not alive before its format says so.
+fn unknown() -> Meta {
+    Meta {
+        created: UNIX_EPOCH,
+        touched: UNIX_EPOCH,
+        expires: UNIX_EPOCH,
+        owner: None,
+        label: None,
     }
 }
 

@@ -2,10 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
-use crate::cookie::SetCookie;
 use crate::format::{Format, OnCorrupt, Own, Rules, Tags};
 use crate::session::{Contents, Held, Place};
 use crate::store::{AnyStore, Draft, Entry, Guarantees, Meta, Owned, Store, Version};
@@ -16,6 +14,11 @@ pub use cached::Cached;
 
 mod carried;
 pub use carried::Carried;
+
+mod front;
+
+mod mirrored;
+pub use mirrored::Mirrored;
 
 mod packed;
 
@@ -35,6 +38,7 @@ pub struct Shelf {
 enum Kind {
     Stored(Stored),
     Cached(Cached),
+    Mirrored(Mirrored),
     Carried(Carried),
 }
 
@@ -53,10 +57,15 @@ impl Shelf {
 
     /// What it promises.
     pub fn guarantees(&self) -> Guarantees {
-        match &self.kind {
+        let guarantees = match &self.kind {
             Kind::Stored(stored) => stored.store.guarantees(),
             Kind::Cached(cached) => cached.guarantees(),
+            Kind::Mirrored(mirrored) => mirrored.guarantees(),
             Kind::Carried(carried) => carried.guarantees(),
+        };
+        Guarantees {
+            owners: guarantees.owners && self.rules().facts.are_all(),
+            ..guarantees
         }
     }
 
@@ -66,6 +75,7 @@ impl Shelf {
             Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
                 stored.timeout = timeout;
             }
+            Kind::Mirrored(mirrored) => mirrored.set_timeout(timeout),
             Kind::Carried(_) => {}
         }
     }
@@ -78,65 +88,35 @@ impl Shelf {
     /// Says what the cookie is called, for a shelf on which its length counts.
     pub(crate) fn set_cookie_name(&mut self, name: &str) {
         match &mut self.kind {
-            Kind::Stored(_) | Kind::Cached(_) => {}
+            Kind::Stored(_) | Kind::Cached(_) | Kind::Mirrored(_) => {}
             Kind::Carried(carried) => carried.set_cookie_name(name),
         }
     }
 
+    /// What the core asks where formats differ. Of two tiers it is the back's, which decides.
+    pub(crate) fn format(&self) -> &dyn Format {
+        match &self.kind {
+            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => &*stored.format,
+            Kind::Mirrored(mirrored) => mirrored.format(),
+            Kind::Carried(carried) => carried.format(),
+        }
+    }
+
     pub(crate) fn rules(&self) -> Rules {
+        let rules = self.format().rules();
         match &self.kind {
-            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
-                stored.format.rules()
-            }
-            Kind::Carried(_) => Rules {
-                tags: Tags::Hash,
-                ..Rules::default()
-            },
-        }
-    }
-
-    pub(crate) fn parse_key(&self, text: &str) -> Option<Key> {
-        match &self.kind {
-            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
-                stored.format.parse_key(text)
-            }
-            Kind::Carried(_) => Carried::parse_key(text),
-        }
-    }
-
-    pub(crate) fn lookup(&self, key: &Key) -> Lookup {
-        match &self.kind {
-            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
-                stored.format.lookup(key)
-            }
-            Kind::Carried(_) => Lookup::new(key.reveal().as_bytes()),
-        }
-    }
-
-    pub(crate) fn spell(&self, cookie: &SetCookie<'_>) -> HeaderValue {
-        match &self.kind {
-            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
-                stored.format.spell(cookie)
-            }
-            Kind::Carried(_) => cookie.spell(),
+            Kind::Stored(_) | Kind::Cached(_) | Kind::Carried(_) => rules,
+            Kind::Mirrored(mirrored) => mirrored.rules(rules),
         }
     }
 
     pub(crate) fn tag(&self, lookup: &Lookup) -> Tag {
-        match self.rules().tags {
-            Tags::Prefix => Tag::of_hash(lookup.as_bytes()),
-            Tags::Hash => Tag::of_hash(&Sha256::digest(lookup.as_bytes())),
-        }
+        tag(self.format(), lookup)
     }
 
     /// What `held` becomes when it is saved at `now`, or the error that says why it cannot be.
     pub(crate) fn draft(&self, held: &Held, expires: SystemTime, now: SystemTime) -> Result<Draft> {
-        let data = match &self.kind {
-            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
-                stored.format.encode(&held.contents)?
-            }
-            Kind::Carried(_) => Own::new().encode(&held.contents)?,
-        };
+        let data = self.format().encode(&held.contents, now)?;
         let owner = held
             .meta
             .owner
@@ -169,45 +149,31 @@ impl Shelf {
         })
     }
 
+    /// What is at `at`, for somebody who reads.
     pub(crate) async fn load(
         &self,
         at: &Lookup,
         now: SystemTime,
     ) -> Result<Option<(Held, Version)>> {
-        let loaded = match &self.kind {
-            Kind::Stored(stored) => stored.load(at).await,
-            Kind::Cached(cached) => cached.load(at, now).await,
-            Kind::Carried(carried) => Ok(carried.open(at)),
-        };
-        let entry = match loaded {
-            Ok(Some(entry)) => entry,
-            Ok(None) => return Ok(None),
-            // The store itself cannot read what it has there: nobody can, so there is no session.
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                self.warn_of_corrupt(at, &error);
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        let decoded = match &self.kind {
-            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
-                stored.format.decode(&entry.data)
-            }
-            Kind::Carried(_) => Own::new().decode(&entry.data),
-        };
-        let contents = match decoded {
-            Ok(contents) => contents,
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                self.warn_of_corrupt(at, &error);
-                match self.rules().corrupt {
-                    OnCorrupt::StartAfresh => return Ok(None),
-                    OnCorrupt::KeepKey => Contents::default(),
-                }
-            }
-            Err(error) => return Err(error),
-        };
-        let Entry { meta, version, .. } = entry;
-        Ok(Some((Held { contents, meta }, version)))
+        let format = self.format();
+        match &self.kind {
+            Kind::Stored(stored) => unpack(format, at, stored.load(at).await),
+            Kind::Cached(cached) => unpack(format, at, cached.load(at, now).await),
+            Kind::Mirrored(mirrored) => mirrored.load(at, now).await,
+            Kind::Carried(carried) => unpack(format, at, Ok(carried.open(at))),
+        }
+    }
+
+    /// What is at `at`, with a version that a write can build on.
+    pub(crate) async fn reload(
+        &self,
+        at: &Lookup,
+        now: SystemTime,
+    ) -> Result<Option<(Held, Version)>> {
+        match &self.kind {
+            Kind::Stored(_) | Kind::Cached(_) | Kind::Carried(_) => self.load(at, now).await,
+            Kind::Mirrored(mirrored) => mirrored.reload(at).await,
+        }
     }
 
     /// Writes a new entry under a key that nobody else has.
@@ -215,6 +181,7 @@ impl Shelf {
         match &self.kind {
             Kind::Stored(stored) => stored.create(draft).await,
             Kind::Cached(cached) => cached.create(draft).await,
+            Kind::Mirrored(mirrored) => mirrored.create(draft).await,
             Kind::Carried(carried) => carried.seal(draft),
         }
     }
@@ -224,6 +191,7 @@ impl Shelf {
         match &self.kind {
             Kind::Stored(stored) => stored.save(at, new).await,
             Kind::Cached(cached) => cached.save(at, new).await,
+            Kind::Mirrored(mirrored) => mirrored.save(at, new).await,
             Kind::Carried(carried) => carried.seal(new).map(Some),
         }
     }
@@ -238,6 +206,7 @@ impl Shelf {
         match &self.kind {
             Kind::Stored(stored) => stored.rename(from, new, lost).await,
             Kind::Cached(cached) => cached.rename(from, new, lost).await,
+            Kind::Mirrored(mirrored) => mirrored.rename(from, new, lost).await,
             Kind::Carried(carried) => carried.seal(new).map(Some),
         }
     }
@@ -247,6 +216,7 @@ impl Shelf {
         match &self.kind {
             Kind::Stored(stored) => stored.touch(at, meta).await,
             Kind::Cached(cached) => cached.touch(at, meta).await,
+            Kind::Mirrored(mirrored) => mirrored.touch(at, meta).await,
             Kind::Carried(carried) => carried.touch(&at.lookup, meta),
         }
     }
@@ -255,6 +225,7 @@ impl Shelf {
         match &self.kind {
             Kind::Stored(stored) => stored.delete(at).await,
             Kind::Cached(cached) => cached.delete(at, now).await,
+            Kind::Mirrored(mirrored) => mirrored.delete(at).await,
             // The browser is told to drop it, and that is all that can be done.
             Kind::Carried(_) => Ok(()),
         }
@@ -264,6 +235,7 @@ impl Shelf {
         match &self.kind {
             Kind::Stored(stored) => stored.sweep(now, limit).await,
             Kind::Cached(cached) => cached.sweep(now, limit).await,
+            Kind::Mirrored(mirrored) => mirrored.sweep(now, limit).await,
             Kind::Carried(_) => Ok(0),
         }
     }
@@ -272,6 +244,7 @@ impl Shelf {
         match &self.kind {
             Kind::Stored(stored) => stored.owned_by(owner).await,
             Kind::Cached(cached) => cached.owned_by(owner).await,
+            Kind::Mirrored(mirrored) => mirrored.owned_by(owner).await,
             Kind::Carried(_) => Err(carried::unsupported("listing an owner's sessions")),
         }
     }
@@ -281,6 +254,7 @@ impl Shelf {
         match &self.kind {
             Kind::Stored(stored) => stored.find(tag).await,
             Kind::Cached(cached) => cached.find(tag).await,
+            Kind::Mirrored(mirrored) => mirrored.find(tag).await,
             Kind::Carried(_) => Err(carried::unsupported("finding a session by its tag")),
         }
     }
@@ -289,15 +263,9 @@ impl Shelf {
         match &self.kind {
             Kind::Stored(stored) => stored.ping().await,
             Kind::Cached(cached) => cached.ping().await,
+            Kind::Mirrored(mirrored) => mirrored.ping().await,
             Kind::Carried(_) => Ok(()),
         }
-    }
-}
-
-impl Shelf {
-    fn warn_of_corrupt(&self, at: &Lookup, error: &Error) {
-        let (session, error) = (self.tag(at), format!("{error:#}"));
-        tracing::error!(%session, error, "a stored session cannot be read; it counts as none");
     }
 }
 
@@ -311,6 +279,15 @@ impl From<Cached> for Shelf {
     fn from(cached: Cached) -> Self {
         Self {
             kind: Kind::Cached(cached),
+            max_size: DEFAULT_MAX_SIZE,
+        }
+    }
+}
+
+impl From<Mirrored> for Shelf {
+    fn from(mirrored: Mirrored) -> Self {
+        Self {
+            kind: Kind::Mirrored(mirrored),
             max_size: DEFAULT_MAX_SIZE,
         }
     }
@@ -331,6 +308,49 @@ impl fmt::Debug for Shelf {
             .field("guarantees", &self.guarantees())
             .field("max_size", &self.max_size)
             .finish_non_exhaustive()
+    }
+}
+
+/// What a store's answer says in this format.
+fn unpack(
+    format: &dyn Format,
+    at: &Lookup,
+    loaded: Result<Option<Entry>>,
+) -> Result<Option<(Held, Version)>> {
+    let Entry {
+        data,
+        mut meta,
+        version,
+    } = match loaded {
+        Ok(Some(entry)) => entry,
+        Ok(None) => return Ok(None),
+        // The store itself cannot read what it has there: nobody can, so there is no session.
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            format.log_corrupt(&tag(format, at), &error);
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let contents = match format.decode(&data) {
+        Ok(contents) => contents,
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            format.log_corrupt(&tag(format, at), &error);
+            match format.rules().corrupt {
+                OnCorrupt::StartAfresh => return Ok(None),
+                OnCorrupt::KeepKey => Contents::default(),
+            }
+        }
+        Err(error) => return Err(error),
+    };
+    format.complete(&data, &contents, &mut meta);
+    Ok(Some((Held { contents, meta }, version)))
+}
+
+/// The short public name of the session at `lookup`.
+fn tag(format: &dyn Format, lookup: &Lookup) -> Tag {
+    match format.rules().tags {
+        Tags::Prefix => Tag::of_hash(lookup.as_bytes()),
+        Tags::Hash => Tag::of_hash(&Sha256::digest(lookup.as_bytes())),
     }
 }
 

@@ -283,7 +283,7 @@ impl Version {
     pub fn as_u64(&self) -> Option<u64> {
         match self.0 {
             VersionRepr::Number(number) => Some(number),
-            VersionRepr::Bytes(_) => None,
+            VersionRepr::Bytes(_) | VersionRepr::Tiers(_) => None,
         }
     }
 
@@ -295,9 +295,31 @@ impl Version {
     /// The bytes, if it was made from some.
     pub fn as_bytes(&self) -> Option<&Bytes> {
         match &self.0 {
-            VersionRepr::Number(_) => None,
+            VersionRepr::Number(_) | VersionRepr::Tiers(_) => None,
             VersionRepr::Bytes(bytes) => Some(bytes),
         }
+    }
+}
+
+/// What only the core needs to know of a version.
+impl Version {
+    /// The version of an entry that two tiers have: what each of them said, if it was asked and had one.
+    pub(crate) fn of_tiers(front: Option<Self>, back: Option<Self>) -> Self {
+        Self(VersionRepr::Tiers(Box::new((front, back))))
+    }
+
+    /// What the two tiers said.
+    pub(crate) fn tiers(&self) -> (Option<&Self>, Option<&Self>) {
+        match &self.0 {
+            VersionRepr::Tiers(tiers) => (tiers.0.as_ref(), tiers.1.as_ref()),
+            VersionRepr::Number(_) | VersionRepr::Bytes(_) => (None, None),
+        }
+    }
+
+    /// Whether an entry can get the same version a second time. A number names one save. Data come again when somebody
+    /// writes the same once more, so nothing about what happened in between follows from them.
+    pub(crate) fn may_come_again(&self) -> bool {
+        !matches!(self.0, VersionRepr::Number(_))
     }
 }
 
@@ -311,6 +333,7 @@ impl fmt::Debug for Version {
 enum VersionRepr {
     Number(u64),
     Bytes(Bytes),
+    Tiers(Box<(Option<Version>, Option<Version>)>),
 }
 
 /// What became of a write.

@@ -1,6 +1,7 @@
 //! The seam behind which another framework's sessions stand: a format with every rule the other way round.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use cloakroom::format::{Format, OnCorrupt, OnDuplicates, OnUnknownKey, Own, Rules, Tags};
@@ -23,6 +24,7 @@ impl Format for Lines {
             unknown_key: OnUnknownKey::RemoveCookie,
             duplicates: OnDuplicates::Last,
             tags: Tags::Hash,
+            ..Rules::default()
         }
     }
 
@@ -38,7 +40,7 @@ impl Format for Lines {
         Lookup::new(key.reveal().as_bytes())
     }
 
-    fn encode(&self, contents: &Contents) -> Result<Bytes> {
+    fn encode(&self, contents: &Contents, _now: SystemTime) -> Result<Bytes> {
         let lines = contents.state.iter().map(|(name, value)| {
             let text = String::from_utf8_lossy(value.as_json()?);
             Ok(format!("{name}={text}\n"))
