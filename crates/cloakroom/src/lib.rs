@@ -53,7 +53,7 @@
 //!
 //! * `axum-08` (default): extractors for axum 0.8; includes `tower`.
 //! * `tower`: the [`SessionLayer`](tower::SessionLayer).
-//! * `django`: Django's sessions, byte for byte: [`format::django`].
+//! * `django`: Django's sessions, byte for byte: the module `django`. With `file`, its engine `file` as well.
 //! * `file`: sessions in files, on Unix.
 //!
 //! Without features, [`Sessions::begin`] and [`Sessions::finish`] are the whole adapter.
@@ -69,6 +69,8 @@ mod clock;
 mod config;
 mod cookie;
 mod core;
+#[cfg(feature = "django")]
+pub mod django;
 mod effects;
 mod error;
 pub mod format;

@@ -36,12 +36,13 @@ pub use set_cookie::SetCookie;
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Cookie {
-    name: String,
-    domain: Option<String>,
-    path: String,
-    secure: bool,
-    http_only: bool,
-    same_site: SameSite,
+    pub(crate) name: String,
+    pub(crate) domain: Option<String>,
+    pub(crate) path: String,
+    pub(crate) secure: bool,
+    pub(crate) http_only: bool,
+    /// `None` leaves the attribute out.
+    pub(crate) same_site: Option<SameSite>,
     partitioned: bool,
 }
 
@@ -54,7 +55,7 @@ impl Cookie {
             path: "/".to_owned(),
             secure: true,
             http_only: true,
-            same_site: SameSite::Lax,
+            same_site: Some(SameSite::Lax),
             partitioned: false,
         }
     }
@@ -102,7 +103,7 @@ impl Cookie {
     /// Whether the cookie goes along when another site sends the visitor here.
     #[must_use]
     pub fn same_site(mut self, same_site: SameSite) -> Self {
-        self.same_site = same_site;
+        self.same_site = Some(same_site);
         self
     }
 
@@ -142,7 +143,7 @@ impl Cookie {
         } else if name.starts_with(SECURE_PREFIX) && !self.secure {
             "the prefix `__Secure-` needs `secure(true)`; browsers drop the cookie otherwise \
              (use `plain_http()` for development without TLS)"
-        } else if self.same_site == SameSite::None && !self.secure {
+        } else if self.same_site == Some(SameSite::None) && !self.secure {
             "`SameSite=None` needs `secure(true)`; browsers drop the cookie otherwise"
         } else if self.partitioned && !self.secure {
             "`Partitioned` needs `secure(true)`; browsers drop the cookie otherwise"
@@ -180,13 +181,20 @@ pub enum SameSite {
     None,
 }
 
-impl fmt::Display for SameSite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl SameSite {
+    /// As the attribute says it.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
             Self::Strict => "Strict",
             Self::Lax => "Lax",
             Self::None => "None",
-        })
+        }
+    }
+}
+
+impl fmt::Display for SameSite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -62,7 +62,9 @@ impl SetCookie<'_> {
         if *http_only {
             write(format_args!("; HttpOnly"));
         }
-        write(format_args!("; SameSite={same_site}"));
+        if let Some(same_site) = same_site {
+            write(format_args!("; SameSite={same_site}"));
+        }
         if *secure {
             write(format_args!("; Secure"));
         }

@@ -63,8 +63,12 @@ pub trait Format: Send + Sync + 'static {
     }
 
     /// Writes what `set_expiry` asks for to where [`expiry`](Self::expiry) reads it.
-    fn set_expiry(&self, contents: &mut Contents, expiry: Expiry) {
+    ///
+    /// # Errors
+    /// [`BadValue`](crate::ErrorKind::BadValue) if it has no form in this format.
+    fn set_expiry(&self, contents: &mut Contents, expiry: Expiry) -> Result<()> {
         contents.expiry = expiry;
+        Ok(())
     }
 
     /// The text of a cookie's value, which may be quoted. What is no text is no key.

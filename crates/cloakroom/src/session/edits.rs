@@ -91,7 +91,7 @@ impl Edit {
                 state.set(name.clone(), value);
             }
             Self::Clear => state.clear(),
-            Self::Expiry(expiry) => format.set_expiry(&mut held.contents, *expiry),
+            Self::Expiry(expiry) => format.set_expiry(&mut held.contents, *expiry)?,
             Self::Label(label) => held.meta.label.clone_from(label),
             Self::LogIn { owner, at } => held.log_in(owner.as_ref(), *at),
             Self::CycleKey => {}

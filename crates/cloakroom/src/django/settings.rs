@@ -1,0 +1,257 @@
+use std::fmt;
+#[cfg(all(feature = "file", unix))]
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Kept, Pickled, Signed};
+use crate::format::django::signing::{COOKIE_SALT, SERVER_SALT, Signer};
+use crate::store::Store;
+use crate::{
+    Carried, Cookie, Error, ErrorKind, Mirrored, Result, SameSite, Sessions, SessionsBuilder, Shelf,
+};
+
+/// What a Django site's `settings.py` says about sessions, under Django's names and with Django's defaults.
+///
+/// The defaults are Django's because they are what the site has where it says nothing. They are laxer than this crate's
+/// own: [`session_cookie_secure`](Self::session_cookie_secure) is off, and the cookie has no `__Host-` prefix.
+///
+/// # Examples
+/// ```
+/// use cloakroom::django::Settings;
+/// # use cloakroom::store::MemoryStore;
+/// # use http::{HeaderMap, StatusCode};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> cloakroom::Result<()> {
+/// # let django_session = MemoryStore::new();
+/// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_secure(true);
+/// let sessions = settings.sessions(settings.db(django_session)).build()?;
+///
+/// let handle = sessions.begin(&HeaderMap::new());
+/// handle.open().await?.set("theme", "dark")?;
+/// let mut response = HeaderMap::new();
+/// sessions.finish(&handle, StatusCode::OK).await?.apply(&mut response);
+///
+/// let cookie = response["set-cookie"].to_str().unwrap();
+/// assert!(cookie.starts_with("sessionid="));
+/// assert!(cookie.ends_with("; HttpOnly; Max-Age=1209600; Path=/; SameSite=Lax; Secure"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Settings {
+    secret_key: Vec<u8>,
+    secret_key_fallbacks: Vec<Vec<u8>>,
+    salt: String,
+    cookie: Cookie,
+    cookie_age: Duration,
+    save_every_request: bool,
+    expire_at_browser_close: bool,
+    #[cfg(all(feature = "file", unix))]
+    file_path: PathBuf,
+}
+
+impl Settings {
+    /// Django's defaults, with this `SECRET_KEY`: text, or the bytes of one that is `bytes`.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if it is empty, with which Django does not start either.
+    pub fn new(secret_key: impl AsRef<[u8]>) -> Result<Self> {
+        let secret_key = secret_key.as_ref().to_vec();
+        if secret_key.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "configuring Django's sessions: the `SECRET_KEY` is empty; give the site's",
+            ));
+        }
+        Ok(Self {
+            secret_key,
+            secret_key_fallbacks: Vec::new(),
+            salt: SERVER_SALT.to_owned(),
+            cookie: Cookie::new("sessionid").secure(false),
+            cookie_age: TWO_WEEKS,
+            save_every_request: false,
+            expire_at_browser_close: false,
+            #[cfg(all(feature = "file", unix))]
+            file_path: std::env::temp_dir(),
+        })
+    }
+
+    /// One of `SECRET_KEY_FALLBACKS`: what it signed is still read. Call it for each, in their order.
+    pub fn secret_key_fallback(mut self, secret_key: impl AsRef<[u8]>) -> Self {
+        self.secret_key_fallbacks.push(secret_key.as_ref().to_vec());
+        self
+    }
+
+    /// The salt of the signatures: the dotted name of the class `SessionStore`, if the site has one of its own that is
+    /// called otherwise; `django.contrib.sessions.SessionStore` if not said otherwise.
+    pub fn key_salt(mut self, salt: impl Into<String>) -> Self {
+        self.salt = salt.into();
+        self
+    }
+
+    /// `SESSION_COOKIE_NAME`; `sessionid` if not said otherwise.
+    pub fn session_cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.cookie.name = name.into();
+        self
+    }
+
+    /// `SESSION_COOKIE_AGE`; two weeks if not said otherwise.
+    ///
+    /// Say it here and not with [`SessionsBuilder::max_age`]: the engines file and signed_cookies keep no date of expiry
+    /// and count with it when they read.
+    pub fn session_cookie_age(mut self, age: Duration) -> Self {
+        self.cookie_age = age;
+        self
+    }
+
+    /// `SESSION_COOKIE_DOMAIN`; none if not said otherwise.
+    pub fn session_cookie_domain(mut self, domain: impl Into<String>) -> Self {
+        self.cookie.domain = Some(domain.into()).filter(|domain| !domain.is_empty());
+        self
+    }
+
+    /// `SESSION_COOKIE_PATH`; `/` if not said otherwise.
+    pub fn session_cookie_path(mut self, path: impl Into<String>) -> Self {
+        self.cookie.path = path.into();
+        self
+    }
+
+    /// `SESSION_COOKIE_SECURE`; `false` if not said otherwise. A site with https wants `true`.
+    pub fn session_cookie_secure(mut self, secure: bool) -> Self {
+        self.cookie.secure = secure;
+        self
+    }
+
+    /// `SESSION_COOKIE_HTTPONLY`; `true` if not said otherwise.
+    pub fn session_cookie_httponly(mut self, http_only: bool) -> Self {
+        self.cookie.http_only = http_only;
+        self
+    }
+
+    /// `SESSION_COOKIE_SAMESITE`; `Lax` if not said otherwise, and `None` for Django's `False`, which says nothing.
+    pub fn session_cookie_samesite(mut self, same_site: impl Into<Option<SameSite>>) -> Self {
+        self.cookie.same_site = same_site.into();
+        self
+    }
+
+    /// `SESSION_SAVE_EVERY_REQUEST`; `false` if not said otherwise. See
+    /// [`SessionsBuilder::save_every_request`] for what it costs.
+    pub fn session_save_every_request(mut self, every: bool) -> Self {
+        self.save_every_request = every;
+        self
+    }
+
+    /// `SESSION_EXPIRE_AT_BROWSER_CLOSE`; `false` if not said otherwise.
+    pub fn session_expire_at_browser_close(mut self, browser_close: bool) -> Self {
+        self.expire_at_browser_close = browser_close;
+        self
+    }
+
+    /// `SESSION_FILE_PATH`; the temporary folder of the system if not said otherwise.
+    #[cfg(all(feature = "file", unix))]
+    pub fn session_file_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file_path = path.into();
+        self
+    }
+}
+
+/// The engines.
+impl Settings {
+    /// The engine `db`: the table `django_session`.
+    pub fn db(&self, django_session: impl Store) -> Shelf {
+        Shelf::new(django_session, self.signed(Kept::Row))
+    }
+
+    /// The engine `cache`: a dictionary in Django's cache.
+    pub fn cache(&self, cache: impl Store) -> Shelf {
+        Shelf::new(cache, Pickled)
+    }
+
+    /// The engine `cached_db`: the table, and copies in Django's cache. See [`Mirrored`] for how the two go together.
+    pub fn cached_db(&self, cache: impl Store, django_session: impl Store) -> Shelf {
+        let tiers = Mirrored::new(self.cache(cache), self.db(django_session));
+        tiers.expect("both are stores").into()
+    }
+
+    /// The engine `file`: a file for each session, in [`session_file_path`](Self::session_file_path). On Unix, with the
+    /// feature `file`.
+    ///
+    /// The folder must exist, as for Django, and it should be this user's alone. Saves compare under the lock of a file
+    /// of their own in that folder, which Django does not know: so no edit is lost among the processes that use this
+    /// crate. Keys with anything but `a` to `z` and `0` to `9` never reach the file system.
+    ///
+    /// It blocks for a moment.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) or [`Unavailable`](ErrorKind::Unavailable) if the folder cannot be read.
+    #[cfg(all(feature = "file", unix))]
+    pub fn file(&self) -> Result<Shelf> {
+        let signed = self.signed(Kept::File);
+        let files =
+            super::SessionFiles::open(&self.file_path, self.cookie.name(), signed.clone())?;
+        Ok(Shelf::new(files, signed))
+    }
+
+    /// The engine `signed_cookies`: the cookie carries the whole session, signed, and the visitor can read it.
+    ///
+    /// It neither compares nor revokes, as [`Carried`] says. What takes more than a cookie holds is an error here, where
+    /// Django sends it and the browser drops it.
+    pub fn signed_cookies(&self) -> Shelf {
+        Carried::unsealed(self.signed(Kept::Cookie)).into()
+    }
+
+    /// The site's sessions, kept in one of the engines above: with these settings, and with no sweep, since Django's
+    /// `clearsessions` may be running.
+    ///
+    /// There are no owners and no [`max_lifetime`](SessionsBuilder::max_lifetime) in Django's sessions, and `build`
+    /// refuses it.
+    ///
+    /// # Examples
+    /// Rows that this process remembers for ten seconds:
+    /// ```
+    /// use cloakroom::Cached;
+    /// use cloakroom::django::Settings;
+    /// use cloakroom::store::MemoryStore;
+    ///
+    /// # let django_session = MemoryStore::new();
+    /// let settings = Settings::new("the site's SECRET_KEY")?;
+    /// let shelf = Cached::new(MemoryStore::new(), settings.db(django_session))?;
+    /// let sessions = settings.sessions(shelf).build()?;
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
+    pub fn sessions(&self, engine: impl Into<Shelf>) -> SessionsBuilder {
+        Sessions::builder(engine)
+            .cookie(self.cookie.clone())
+            .max_age(self.cookie_age)
+            .expire_at_browser_close(self.expire_at_browser_close)
+            .save_every_request(self.save_every_request)
+            .sweep(None)
+    }
+
+    fn signed(&self, kept: Kept) -> Signed {
+        let salt = match kept {
+            Kept::Row | Kept::File => &self.salt,
+            Kept::Cookie => COOKIE_SALT,
+        };
+        let signer = Signer::new(&self.secret_key, salt);
+        let fallbacks = self.secret_key_fallbacks.iter();
+        Signed {
+            signer: fallbacks.fold(signer, Signer::fallback),
+            kept,
+            cookie_age: self.cookie_age,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("cookie", &self.cookie)
+            .field("cookie_age", &self.cookie_age)
+            .finish_non_exhaustive()
+    }
+}
+
+const TWO_WEEKS: Duration = Duration::from_secs(14 * 24 * 60 * 60);
