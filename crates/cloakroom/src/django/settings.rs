@@ -189,8 +189,7 @@ impl Settings {
     #[cfg(all(feature = "file", unix))]
     pub fn file(&self) -> Result<Shelf> {
         let signed = self.signed(Kept::File);
-        let files =
-            super::SessionFiles::open(&self.file_path, self.cookie.name(), signed.clone())?;
+        let files = super::SessionFiles::open(&self.file_path, self.cookie.name(), signed.clone())?;
         Ok(Shelf::new(files, signed))
     }
 

@@ -10,9 +10,7 @@ use crate::cookie::SetCookie;
 use crate::format::django::expiry::{self, Stored};
 use crate::format::django::signing::{Signer, Unsigned, parse_base62};
 use crate::format::django::{json, key};
-use crate::format::{
-    Facts, Format, OnCorrupt, OnDuplicates, OnExpired, OnUnknownKey, Rules, Tags,
-};
+use crate::format::{Facts, Format, OnCorrupt, OnDuplicates, OnExpired, OnUnknownKey, Rules, Tags};
 use crate::session::{Contents, Expiry, State};
 use crate::store::{Meta, from_millis, millis};
 use crate::{Error, ErrorKind, Key, Lookup, Result, Tag};
@@ -63,10 +61,7 @@ impl Signed {
         let secs = timestamp.and_then(parse_base62);
         let signed = secs.map_or(0, |secs| secs.saturating_mul(1_000));
         let lasts = self.cookie_age.saturating_add(A_MILLI);
-        (
-            from_millis(signed),
-            after(from_millis(signed), lasts),
-        )
+        (from_millis(signed), after(from_millis(signed), lasts))
     }
 }
 

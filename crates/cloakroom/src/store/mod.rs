@@ -16,7 +16,7 @@ mod any;
 pub use any::AnyStore;
 
 #[cfg(all(feature = "file", unix))]
-mod file;
+pub(crate) mod file;
 #[cfg(all(feature = "file", unix))]
 pub use file::FileStore;
 

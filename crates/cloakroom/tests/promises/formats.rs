@@ -148,8 +148,8 @@ impl Format for Removing {
     fn lookup(&self, key: &Key) -> Lookup {
         self.0.lookup(key)
     }
-    fn encode(&self, contents: &Contents) -> Result<Bytes> {
-        self.0.encode(contents)
+    fn encode(&self, contents: &Contents, now: SystemTime) -> Result<Bytes> {
+        self.0.encode(contents, now)
     }
     fn decode(&self, data: &Bytes) -> Result<Contents> {
         self.0.decode(data)

@@ -10,14 +10,14 @@ use crate::{Error, ErrorKind};
 ///
 /// It names folders and never a file, since the names of files are lookups.
 #[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) kind: ErrorKind,
+pub(crate) struct Fault {
+    pub(crate) kind: ErrorKind,
     why: String,
     source: Option<io::Error>,
 }
 
 impl Fault {
-    pub(super) fn new(kind: ErrorKind, why: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, why: impl Into<String>) -> Self {
         Self {
             kind,
             why: why.into(),
@@ -26,7 +26,7 @@ impl Fault {
     }
 
     /// What the operating system refused in `folder`.
-    pub(super) fn refused(folder: &Path, source: impl Into<io::Error>) -> Self {
+    pub(crate) fn refused(folder: &Path, source: impl Into<io::Error>) -> Self {
         use io::ErrorKind as Io;
 
         let source = source.into();
@@ -67,7 +67,7 @@ impl Fault {
     }
 
     /// A file that is there and is not what it should be.
-    pub(super) fn foreign(folder: &Path, what: impl fmt::Display) -> Self {
+    pub(crate) fn foreign(folder: &Path, what: impl fmt::Display) -> Self {
         let folder = folder.display();
         Self::new(
             ErrorKind::Corrupt,
@@ -76,7 +76,7 @@ impl Fault {
     }
 
     /// The error of a call that was `doing` something.
-    pub(super) fn while_doing(self, doing: &str) -> Error {
+    pub(crate) fn while_doing(self, doing: &str) -> Error {
         let error = Error::new(self.kind, format!("{doing} in files: {}", self.why));
         match self.source {
             Some(source) => error.with_source(source),

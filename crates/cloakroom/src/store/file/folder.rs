@@ -74,29 +74,7 @@ impl Folder {
     /// apart as well.
     pub(super) fn lock(self, root: &File) -> Result<Locked, Fault> {
         let lock = self.lock_file(root)?;
-        let give_up = Instant::now() + LOCK_WAIT;
-        let mut pause = FIRST_PAUSE;
-        // Ends when the time is over. It does not wait inside the operating system, where nothing would end it: a
-        // stopped process keeps its locks.
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(std::fs::TryLockError::WouldBlock) if Instant::now() < give_up => {
-                    thread::sleep(pause);
-                    pause = (2 * pause).min(LONGEST_PAUSE);
-                }
-                Err(std::fs::TryLockError::WouldBlock) => {
-                    let path = self.path.display();
-                    return Err(Fault::new(
-                        ErrorKind::Unavailable,
-                        format!(
-                            "in {path}: another process has kept the lock for {LOCK_WAIT:?}; find the one that hangs"
-                        ),
-                    ));
-                }
-                Err(std::fs::TryLockError::Error(source)) => return Err(self.refused(source)),
-            }
-        }
+        wait_for(&lock, &self.path)?;
         let metadata = lock.metadata().map_err(|source| self.refused(source))?;
         if metadata.nlink() == 0 {
             let path = self.path.display();
@@ -208,6 +186,36 @@ impl Folder {
             &self.path,
             "a symbolic link or something else that is no file",
         )
+    }
+}
+
+/// Waits until nobody else has this file of `folder` locked.
+///
+/// It does not wait inside the operating system, where nothing would end it: a stopped process keeps its locks.
+pub(crate) fn wait_for(lock: &File, folder: &Path) -> Result<(), Fault> {
+    let give_up = Instant::now() + LOCK_WAIT;
+    let mut pause = FIRST_PAUSE;
+    // Ends when the time is over.
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < give_up => {
+                thread::sleep(pause);
+                pause = (2 * pause).min(LONGEST_PAUSE);
+            }
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let path = folder.display();
+                return Err(Fault::new(
+                    ErrorKind::Unavailable,
+                    format!(
+                        "in {path}: another process has kept the lock for {LOCK_WAIT:?}; find the one that hangs"
+                    ),
+                ));
+            }
+            Err(std::fs::TryLockError::Error(source)) => {
+                return Err(Fault::refused(folder, source));
+            }
+        }
     }
 }
 

@@ -3,24 +3,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::Semaphore;
-
 use super::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version};
-use crate::{Error, ErrorKind, Lookup, Owner, Result};
+use crate::{Lookup, Owner, Result};
 
 mod entries;
-mod fault;
-mod folder;
+pub(crate) mod fault;
+pub(crate) mod folder;
 mod owners;
 mod place;
 mod record;
 mod root;
 mod sweep;
+pub(crate) mod threads;
 
 use entries::Entries;
 use fault::Fault;
 use place::Shard;
 use root::Root;
+use threads::Threads;
 
 /// Sessions in files, one file each: no server, no database, nothing to run. On Unix, with the feature `file`.
 ///
@@ -85,7 +85,7 @@ use root::Root;
 #[derive(Clone)]
 pub struct FileStore {
     entries: Arc<Entries>,
-    threads: Arc<Semaphore>,
+    threads: Threads,
 }
 
 impl FileStore {
@@ -102,32 +102,17 @@ impl FileStore {
         let root = root.map_err(|fault| fault.while_doing("opening the sessions"))?;
         Ok(Self {
             entries: Arc::new(Entries::new(root)),
-            threads: Arc::new(Semaphore::new(MOST_THREADS)),
+            threads: Threads::new(),
         })
     }
 
-    /// Does the work on a thread that may block. From there on nothing stops it.
     async fn work<T: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnOnce(&Entries) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T> {
-        let thread = Arc::clone(&self.threads).acquire_owned().await;
-        let thread = thread.expect("nobody closes the semaphore");
         let entries = Arc::clone(&self.entries);
-        let done = tokio::task::spawn_blocking(move || {
-            // Given back when the work is done, not when nobody waits for it any more.
-            let _thread = thread;
-            work(&entries)
-        });
-        match done.await {
-            Ok(outcome) => outcome.map_err(|fault| fault.while_doing(doing)),
-            Err(lost) => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!("{doing} in files: the task that should have done it panicked, or the runtime is ending"),
-            )
-            .with_source(lost)),
-        }
+        self.threads.work(doing, move || work(&entries)).await
     }
 }
 
@@ -229,7 +214,3 @@ impl fmt::Debug for FileStore {
             .finish_non_exhaustive()
     }
 }
-
-/// How many threads of the runtime may be in the files at a time. The runtime has 512, and the application wants some
-/// when the disk hangs.
-const MOST_THREADS: usize = 64;
