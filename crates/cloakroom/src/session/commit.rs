@@ -246,9 +246,13 @@ impl<'a> Race<'a> {
                 // The entry is as we saw it: the call whose answer got lost has not happened. The same draft can
                 // be sent again, since only one of the two calls can find this version.
                 (Some((_, version)), Some(_))
-                    if version == self.base.version && !version.may_come_again() => {}
+                    if version.tells_saves_apart()
+                        && version.of_entry() == self.base.version.of_entry() =>
+                {
+                    self.base.version = version;
+                }
                 // The call has happened, only its answer got lost.
-                (Some((_, version)), _) if version == self.save.draft.version => {
+                (Some((_, version)), _) if version.of_entry() == Some(&self.save.draft.version) => {
                     let written = Written {
                         key: self.base.key.clone(),
                         lookup: self.base.lookup.clone(),
@@ -305,7 +309,7 @@ impl<'a> Race<'a> {
         // Where the data are the version, nothing tells a session that has moved from one that was logged out.
         if let Some(lost) = lost
             && self.moves
-            && self.base.version.may_come_again()
+            && !self.base.version.tells_saves_apart()
         {
             return Err(lost.clone());
         }
@@ -328,15 +332,16 @@ impl<'a> Race<'a> {
         // which proves nothing, and writes the draft over the old entry, which does.
         let proof = &self.save.draft.version;
         for (key, to) in &self.moved_to {
-            let Some((_, version)) = self.core.load(to).await? else {
+            let Some((_, version)) = self.core.reload(to).await? else {
                 continue;
             };
             let retired = self
                 .core
                 .shelf
-                .load(&self.base.lookup, self.core.now())
+                .reload(&self.base.lookup, self.core.now())
                 .await?;
-            if version == *proof || retired.is_some_and(|(_, version)| version == *proof) {
+            let retired = retired.is_some_and(|(_, version)| version.of_entry() == Some(proof));
+            if version.of_entry() == Some(proof) || retired {
                 let written = Written {
                     key: Some(key.clone()),
                     lookup: to.clone(),

@@ -316,10 +316,19 @@ impl Version {
         }
     }
 
-    /// Whether an entry can get the same version a second time. A number names one save. Data come again when somebody
-    /// writes the same once more, so nothing about what happened in between follows from them.
-    pub(crate) fn may_come_again(&self) -> bool {
-        !matches!(self.0, VersionRepr::Number(_))
+    /// The version of the entry itself, if it is known: what the back said where there are two tiers.
+    pub(crate) fn of_entry(&self) -> Option<&Self> {
+        match &self.0 {
+            VersionRepr::Tiers(tiers) => tiers.1.as_ref(),
+            VersionRepr::Number(_) | VersionRepr::Bytes(_) => Some(self),
+        }
+    }
+
+    /// Whether this version of an entry says whether there was another one in between. A number names one save. Data are
+    /// the same again when somebody writes the same once more.
+    pub(crate) fn tells_saves_apart(&self) -> bool {
+        let entry = self.of_entry();
+        entry.is_some_and(|version| matches!(version.0, VersionRepr::Number(_)))
     }
 }
 

@@ -11,6 +11,7 @@ mod expiry;
 mod formats;
 mod keys;
 mod lifecycle;
+mod mirrored;
 mod moving;
 mod owners;
 mod peers;
