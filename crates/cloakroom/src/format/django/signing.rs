@@ -14,7 +14,10 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
-use miniz_oxide::deflate::compress_to_vec_zlib;
+use miniz_oxide::deflate::core::{
+    CompressionStrategy, CompressorOxide, TDEFLFlush, TDEFLStatus, compress,
+    create_comp_flags_from_zip_params,
+};
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -109,11 +112,9 @@ impl Signer {
     /// Django compresses where more than one byte is won. Its zlib is another one than ours, so a text at the threshold
     /// may go the other way, and compressed bytes differ; each reads what the other wrote.
     pub fn dumps(&self, json: &[u8], unix_secs: i64) -> String {
-        let packed = compress_to_vec_zlib(json, COMPRESSION_LEVEL);
-        let payload = if packed.len() + 1 < json.len() {
-            format!(".{}", BASE64URL_NOPAD.encode(&packed))
-        } else {
-            BASE64URL_NOPAD.encode(json)
+        let payload = match pack(json) {
+            Some(packed) => format!(".{}", BASE64URL_NOPAD.encode(&packed)),
+            None => BASE64URL_NOPAD.encode(json),
         };
         self.sign(&payload, unix_secs)
     }
@@ -237,6 +238,32 @@ pub fn parse_base62(text: &[u8]) -> Option<i64> {
     })
 }
 
+/// The text as zlib, if more than one byte is won.
+fn pack(json: &[u8]) -> Option<Vec<u8>> {
+    // zlib chooses the shorter of two kinds of codes for each block, and miniz_oxide always the one that pays for long ones.
+    let short = (json.len() < MAX_SHORT).then(|| pack_as(json, CompressionStrategy::Fixed));
+    let long = pack_as(json, CompressionStrategy::Default);
+    [short.flatten(), long]
+        .into_iter()
+        .flatten()
+        .min_by_key(Vec::len)
+}
+
+fn pack_as(json: &[u8], strategy: CompressionStrategy) -> Option<Vec<u8>> {
+    let flags =
+        create_comp_flags_from_zip_params(COMPRESSION_LEVEL, WITH_ZLIB_HEADER, strategy as i32);
+    // What does not fit would not pay.
+    let mut packed = vec![0; json.len().checked_sub(2)?];
+    let (status, _, len) = compress(
+        &mut CompressorOxide::new(flags),
+        json,
+        &mut packed,
+        TDEFLFlush::Finish,
+    );
+    packed.truncate(len);
+    (status == TDEFLStatus::Done).then_some(packed)
+}
+
 fn hmac(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
     let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.chain_update(message).finalize().into_bytes().into()
@@ -254,13 +281,36 @@ fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// zlib's default, which Django takes.
-const COMPRESSION_LEVEL: u8 = 6;
+const COMPRESSION_LEVEL: i32 = 6;
+
+/// Any positive number of window bits asks for the header.
+const WITH_ZLIB_HEADER: i32 = 1;
+
+/// Above this many bytes the codes for short blocks never win.
+const MAX_SHORT: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
+    use miniz_oxide::deflate::compress_to_vec_zlib;
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_text_is_compressed_where_more_than_one_byte_is_won() {
+        let signer = Signer::new("s", SERVER_SALT);
+        for (json, compressed) in [
+            ("", false),
+            ("{}", false),
+            (r#"{"t":"abcabc"}"#, false),
+            (r#"{"_csrftoken":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#, true),
+        ] {
+            assert_eq!(
+                signer.dumps(json.as_bytes(), 1).starts_with('.'),
+                compressed
+            );
+        }
+    }
 
     #[test]
     fn a_signature_is_compared_as_text() {
