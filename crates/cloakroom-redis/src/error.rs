@@ -123,8 +123,8 @@ fn shows_arguments(cause: &RedisError) -> bool {
         .is_some_and(|detail| detail.contains("with args"))
 }
 
-const FOREIGN: &str = "the value at its key was not written by this version of cloakroom-redis and is left as it is; \
-    choose a prefix that nothing else uses";
+const FOREIGN: &str = "the value at its key is not one that this store writes, and is left as it is; choose a prefix \
+    that nothing else uses";
 
 #[cfg(test)]
 mod tests {

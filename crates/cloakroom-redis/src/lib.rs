@@ -1,5 +1,8 @@
 //! Redis and Valkey as the store of [Cloakroom](cloakroom)'s sessions: one server or a Cluster.
 //!
+//! [`RedisStore`] is for Cloakroom's own sessions, and this page is about it. [`DjangoCache`] shares the sessions of a
+//! Django that keeps them in its cache.
+//!
 //! One connection to each server, which all calls share and which opens again when it breaks. One value for each
 //! session. A save compares and writes in a script, in one round trip. Redis 6.2 or newer, any Valkey.
 //!
@@ -89,6 +92,7 @@
 
 mod address;
 mod connection;
+mod django;
 mod entries;
 mod error;
 mod expiry;
@@ -98,5 +102,6 @@ mod options;
 mod script;
 mod store;
 
+pub use django::{DjangoCache, DjangoCacheBuilder};
 pub use options::Builder;
 pub use store::RedisStore;
