@@ -55,6 +55,28 @@ pub fn from_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis.unsigned_abs())
 }
 
+/// Whole microseconds since 1970, as tables that are not ours keep times; clamped to the same years as [`millis`].
+///
+/// # Examples
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use cloakroom::store::{from_micros, micros};
+///
+/// let at = UNIX_EPOCH + Duration::from_micros(1_764_000_000_123_456);
+/// assert_eq!(micros(at), 1_764_000_000_123_456);
+/// assert_eq!(from_micros(micros(at)), at);
+/// ```
+pub fn micros(at: SystemTime) -> i64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).map_or(LAST_MICRO, |micros| micros.min(LAST_MICRO))
+}
+
+/// The time that [`micros`] wrote down; clamped to the same years.
+pub fn from_micros(micros: i64) -> SystemTime {
+    let micros = micros.clamp(0, LAST_MICRO);
+    UNIX_EPOCH + Duration::from_micros(micros.unsigned_abs())
+}
+
 /// `at` cut to what stores can keep, so that a time read back equals the time written.
 pub(crate) fn storable(at: SystemTime) -> SystemTime {
     from_millis(millis(at))
@@ -71,6 +93,8 @@ pub(crate) fn after(at: SystemTime, by: Duration) -> SystemTime {
 /// 9999-12-31T23:59:59.999Z: the last instant that every database and every cookie date can write.
 const LAST_MILLI: i64 = 253_402_300_799_999;
 
+const LAST_MICRO: i64 = LAST_MILLI * 1_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +108,7 @@ mod tests {
         );
         assert_eq!(from_millis(i64::MIN), UNIX_EPOCH);
         assert_eq!(millis(UNIX_EPOCH - Duration::from_secs(1)), 0);
+        assert_eq!(from_micros(i64::MAX), from_millis(i64::MAX));
+        assert_eq!(micros(from_micros(i64::MAX)), LAST_MICRO);
     }
 }

@@ -23,7 +23,7 @@ pub use file::FileStore;
 mod memory;
 pub use memory::MemoryStore;
 
-pub use crate::clock::{from_millis, millis};
+pub use crate::clock::{from_micros, from_millis, micros, millis};
 
 /// Keeps entries.
 ///
