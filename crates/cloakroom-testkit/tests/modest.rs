@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
 use cloakroom::{Error, ErrorKind, Lookup, Result};
+use cloakroom_testkit::conformance::OnlyText;
 use cloakroom_testkit::{conformance, conformance_shared};
 
 conformance!(with_the_provided_methods, Modest::new(), swept_by_backend);
@@ -16,11 +17,22 @@ conformance!(
 );
 conformance!(with_a_limit, Modest::up_to(2_000), swept_by_backend);
 
+conformance!(
+    with_text_alone,
+    OnlyText::new(Modest::new()),
+    swept_by_backend
+);
+
 conformance_shared!(two_with_the_provided_methods, Modest::twice(Modest::new()));
 conformance_shared!(
     two_without_comparing,
     Modest::twice(Modest::last_write_wins())
 );
+
+conformance_shared!(two_with_text_alone, {
+    let (one, other) = Modest::twice(Modest::new());
+    OnlyText::pair(one, other)
+});
 
 /// Overrides no method that it need not.
 struct Modest {

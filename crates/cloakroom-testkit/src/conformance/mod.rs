@@ -18,6 +18,9 @@
 //! | `owners` | keep owners, and answer `Unsupported` when asked to list |
 //! | without `max_size` | keep a megabyte; with it, refuse one byte more as `TooLarge` and change nothing |
 //!
+//! A store on somebody else's table may keep a text and its expiry and nothing else of an entry: neither owner nor
+//! label, and no bytes that are no text. [`OnlyText`] stands between it and the suite.
+//!
 //! `durable`, `shared` and `evicts` are not tested here: [`conformance_shared!`](crate::conformance_shared!) tests
 //! what `shared` says, and a suite cannot pull the plug.
 
@@ -37,6 +40,9 @@ pub use dropped::*;
 
 mod keep;
 pub use keep::Keep;
+
+mod only_text;
+pub use only_text::OnlyText;
 
 mod owners;
 pub use owners::*;

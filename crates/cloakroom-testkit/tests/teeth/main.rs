@@ -36,6 +36,21 @@ fn every_defect_is_found_by_the_promises_it_breaks() {
 }
 
 #[test]
+fn a_store_that_keeps_only_text_is_held_to_the_promises_about_the_rest() {
+    for Bite {
+        defect,
+        promise,
+        keep,
+    } in bites_of_text()
+    {
+        assert!(
+            catch_unwind(|| keep(defect)).is_err(),
+            "{promise} is kept by a store with the defect {defect:?}"
+        );
+    }
+}
+
+#[test]
 fn every_promise_is_broken_by_a_defect() {
     macro_rules! names {
         ([] $($promise:ident)+) => { BTreeSet::from([$(stringify!($promise)),+]) };
@@ -62,6 +77,18 @@ macro_rules! one {
             defect: Defect::$defect,
             promise: stringify!($promise),
             keep: |defect| run(stringify!($promise), move || $promise(Broken::new(defect))),
+        }),+),+]
+    };
+}
+
+macro_rules! text {
+    ($($defect:ident => $($promise:ident),+;)+) => {
+        vec![$($(Bite {
+            defect: Defect::$defect,
+            promise: stringify!($promise),
+            keep: |defect| run(stringify!($promise), move || {
+                $promise(OnlyText::new(Broken::new(defect)))
+            }),
         }),+),+]
     };
 }
@@ -155,6 +182,38 @@ fn bites() -> Vec<Bite> {
             the_race_adds_up_through_both, a_logout_through_one_beats_saves_through_the_other;
     });
     bites
+}
+
+fn bites_of_text() -> Vec<Bite> {
+    text! {
+        CreateChecksThenWrites => of_creates_at_once_exactly_one_wins;
+        CreateOverwrites => create_never_overwrites;
+        CutsDataAt64K => large_data_survives;
+        DeleteTakesAll => delete_leaves_other_entries_alone;
+        HoldsFewEntries => a_thousand_creates_at_once_all_land;
+        KeepsWholeSeconds => times_survive;
+        LoadHidesTheEmpty => empty_data_survives;
+        LoadHidesTheExpired => the_expired_stay_until_they_are_swept;
+        NeverChangesVersions => the_race_adds_up;
+        RenameChecksThenWrites => of_renames_at_once_exactly_one_wins;
+        RenameCreates => rename_never_creates;
+        RenameIgnoresTheVersion => a_stale_rename_changes_nothing;
+        RenameLeavesTheOld => rename_moves_once;
+        RenameOverwrites => rename_never_overwrites;
+        RenameTakesThenPuts => a_dropped_rename_leaves_the_old_or_the_new;
+        SaveChecksThenWrites => the_race_adds_up, a_logout_beats_every_save_in_flight;
+        SaveIgnoresTheVersion => a_stale_save_changes_nothing;
+        SaveKeepsTheFacts => save_replaces_the_whole_entry;
+        SaveUpserts => save_never_creates, gone_is_gone;
+        SaveWritesEverywhere => save_leaves_other_entries_alone;
+        SaveWritesFactsWhenStale => a_stale_save_changes_nothing;
+        SweepGoesByTheFirstExpiry => sweep_goes_by_the_last_expiry;
+        SweepIgnoresItsLimit => sweep_respects_its_limit;
+        SweepTakesTheLiving => sweep_takes_exactly_the_dead;
+        TouchBumpsTheVersion => touch_makes_no_save_stale;
+        TouchCreates => touch_never_creates;
+        TouchIgnoresTheVersion => a_stale_touch_changes_nothing;
+    }
 }
 
 fn text(panic: &(dyn Any + Send)) -> &str {
