@@ -4,21 +4,11 @@ use cloakroom::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::{is_busy, opening};
-use crate::{Builder, Synchronous};
+use crate::options::{Options, Synchronous};
 
-/// Opens the connection that writes: makes the file if it is not there, and the write-ahead log.
-pub(crate) fn writer(options: &Builder) -> Result<Connection> {
-    let db = connect(options, OpenFlags::SQLITE_OPEN_CREATE).map_err(|e| opening(options, e))?;
-    // Asked to write a file that it may only read, SQLite opens it for reading and says nothing.
-    if db.is_readonly("main").map_err(|e| opening(options, e))? {
-        return Err(Error::new(
-            ErrorKind::Unavailable,
-            format!(
-                "opening the SQLite database {}: it is read-only; make the file and its folder writable",
-                options.path.display()
-            ),
-        ));
-    }
+/// Opens the connection that writes to a file of ours: makes the file if it is not there, and the write-ahead log.
+pub(crate) fn writer(options: &Options) -> Result<Connection> {
+    let db = guest(options)?;
     let mode = enter_wal(&db, options.busy_timeout).map_err(|e| opening(options, e))?;
     if mode != "wal" {
         return Err(Error::new(
@@ -33,10 +23,26 @@ pub(crate) fn writer(options: &Builder) -> Result<Connection> {
     Ok(db)
 }
 
+/// Opens the connection that writes to a file of somebody else: as [`writer`], but the journal stays what it is.
+pub(crate) fn guest(options: &Options) -> Result<Connection> {
+    let db = connect(options, OpenFlags::SQLITE_OPEN_CREATE).map_err(|e| opening(options, e))?;
+    // Asked to write a file that it may only read, SQLite opens it for reading and says nothing.
+    if db.is_readonly("main").map_err(|e| opening(options, e))? {
+        return Err(Error::new(
+            ErrorKind::Unavailable,
+            format!(
+                "opening the SQLite database {}: it is read-only; make the file and its folder writable",
+                options.path.display()
+            ),
+        ));
+    }
+    Ok(db)
+}
+
 /// Opens a connection that only reads.
 ///
 /// It may write as far as SQLite is concerned: whoever closes a file last tidies up its log.
-pub(crate) fn reader(options: &Builder) -> Result<Connection> {
+pub(crate) fn reader(options: &Options) -> Result<Connection> {
     let open = || {
         let db = connect(options, OpenFlags::empty())?;
         db.pragma_update(None, "query_only", true)?;
@@ -45,7 +51,7 @@ pub(crate) fn reader(options: &Builder) -> Result<Connection> {
     open().map_err(|e| opening(options, e))
 }
 
-fn connect(options: &Builder, create: OpenFlags) -> rusqlite::Result<Connection> {
+fn connect(options: &Options, create: OpenFlags) -> rusqlite::Result<Connection> {
     // Each connection belongs to one thread, so SQLite need not guard it with a mutex.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
     let db = Connection::open_with_flags(&options.path, flags)?;

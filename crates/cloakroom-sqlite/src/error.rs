@@ -4,14 +4,28 @@ use std::time::Duration;
 use cloakroom::{Error, ErrorKind};
 use rusqlite::ErrorCode;
 
-use crate::Builder;
+use crate::options::Options;
 
 /// Why a call was not done; one cause may have failed a whole group of them.
 pub(crate) type Cause = Arc<rusqlite::Error>;
 
+/// What an error says that depends on the store and its options.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Advice {
+    pub(crate) busy_timeout: Duration,
+    /// What to do when there is no table.
+    pub(crate) no_table: &'static str,
+}
+
 /// The error of a call that SQLite refused.
-pub(crate) fn refused(doing: &'static str, waited: Duration, cause: Cause) -> Error {
-    let (kind, why) = explain(&cause, waited);
+pub(crate) fn refused(doing: &'static str, advice: Advice, cause: Cause) -> Error {
+    let (kind, why) = match is_without_table(&cause) {
+        true => (
+            ErrorKind::Unavailable,
+            format!("the table is not there; {}", advice.no_table),
+        ),
+        false => explain(&cause, advice.busy_timeout),
+    };
     Error::new(kind, format!("{doing}: {why}")).with_source(cause)
 }
 
@@ -36,7 +50,7 @@ pub(crate) fn overrun(doing: &'static str, waiting: usize) -> Error {
 }
 
 /// The error of a file that cannot be opened.
-pub(crate) fn opening(options: &Builder, cause: rusqlite::Error) -> Error {
+pub(crate) fn opening(options: &Options, cause: rusqlite::Error) -> Error {
     let folder = options
         .path
         .parent()
@@ -66,6 +80,15 @@ pub(crate) fn is_busy(cause: &rusqlite::Error) -> bool {
         cause.sqlite_error_code(),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
     )
+}
+
+/// SQLite has no code of its own for it.
+fn is_without_table(cause: &rusqlite::Error) -> bool {
+    match cause {
+        rusqlite::Error::SqliteFailure(_, Some(said))
+        | rusqlite::Error::SqlInputError { msg: said, .. } => said.starts_with("no such table"),
+        _ => false,
+    }
 }
 
 /// What went wrong and what to do about it.
@@ -131,11 +154,11 @@ mod tests {
     fn every_error_says_what_was_being_done_what_went_wrong_and_what_to_do() {
         let error = |code| {
             let cause = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-            refused(
-                "saving a session in SQLite",
-                Duration::from_millis(5_000),
-                Arc::new(cause),
-            )
+            let advice = Advice {
+                busy_timeout: Duration::from_millis(5_000),
+                no_table: "",
+            };
+            refused("saving a session in SQLite", advice, Arc::new(cause))
         };
 
         let busy = error(ffi::SQLITE_BUSY);

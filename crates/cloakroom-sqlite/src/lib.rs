@@ -24,6 +24,9 @@
 //! * **The power fails** with [`Synchronous::Normal`]: the last few commits may be missing, a logout among them. The
 //!   file is sound and older sessions are there.
 //!
+//! # Beside a Django
+//! [`DjangoTable`] reads and writes the sessions of a Django in its own table, through the same kind of threads.
+//!
 //! # Examples
 //! ```
 //! use cloakroom::Sessions;
@@ -48,6 +51,8 @@
 //! ```
 
 mod connection;
+mod database;
+mod django;
 mod error;
 mod options;
 mod readers;
@@ -57,5 +62,6 @@ mod table;
 mod threads;
 mod writer;
 
+pub use django::DjangoTable;
 pub use options::{Builder, Synchronous};
 pub use store::SqliteStore;

@@ -1,11 +1,12 @@
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cloakroom::{Error, ErrorKind, Result};
 
-use crate::SqliteStore;
+use crate::{DjangoTable, SqliteStore};
 
-/// The options of a [`SqliteStore`]; made by [`SqliteStore::builder`].
+/// The options of a store; made by [`SqliteStore::builder`] or [`DjangoTable::builder`].
 ///
 /// # Examples
 /// ```
@@ -19,7 +20,14 @@ use crate::SqliteStore;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct Builder {
+pub struct Builder<S = SqliteStore> {
+    options: Options,
+    store: PhantomData<fn() -> S>,
+}
+
+/// The options themselves, whichever store they are for.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
     pub(crate) path: PathBuf,
     pub(crate) table: String,
     pub(crate) readers: usize,
@@ -27,14 +35,23 @@ pub struct Builder {
     pub(crate) busy_timeout: Duration,
 }
 
-impl Builder {
-    pub(crate) fn new(path: &Path) -> Self {
+impl Options {
+    pub(crate) fn new(path: &Path, table: &str) -> Self {
         Self {
             path: path.to_owned(),
-            table: String::from("cloakroom_session"),
+            table: table.to_owned(),
             readers: 2,
             synchronous: Synchronous::default(),
             busy_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl<S> Builder<S> {
+    pub(crate) fn new(path: &Path, table: &str) -> Self {
+        Self {
+            options: Options::new(path, table),
+            store: PhantomData,
         }
     }
 
@@ -43,13 +60,7 @@ impl Builder {
     /// Each is one thread with one connection and its page cache of up to 2 MB. A load takes some ten microseconds,
     /// so two threads serve more requests than most machines can; more help when the file is larger than memory.
     pub fn readers(mut self, readers: usize) -> Self {
-        self.readers = readers;
-        self
-    }
-
-    /// What a commit waits for; [`Synchronous::Full`] by default.
-    pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
-        self.synchronous = synchronous;
+        self.options.readers = readers;
         self
     }
 
@@ -59,16 +70,24 @@ impl Builder {
     /// A save that comes while another one is already waiting may wait twice as long. Let the timeout of the
     /// session layer be the longer one: its error knows less.
     pub fn busy_timeout(mut self, busy_timeout: Duration) -> Self {
-        self.busy_timeout = busy_timeout;
+        self.options.busy_timeout = busy_timeout;
         self
     }
 
-    /// The table that the sessions are in; `cloakroom_session` by default.
+    /// The table that the sessions are in; `cloakroom_session` by default, and `django_session` for a [`DjangoTable`].
     ///
     /// Session layers with different tables share a file and never see each other's sessions. A name is a letter or
     /// `_`, then up to 62 letters, digits and `_`, and SQLite takes no notice of its case.
     pub fn table(mut self, name: impl Into<String>) -> Self {
-        self.table = name.into();
+        self.options.table = name.into();
+        self
+    }
+}
+
+impl Builder {
+    /// What a commit waits for; [`Synchronous::Full`] by default.
+    pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.options.synchronous = synchronous;
         self
     }
 
@@ -82,10 +101,26 @@ impl Builder {
     /// use: no SQLite database, a table that is not ours, a table that a newer version has made.
     /// [`Unavailable`](ErrorKind::Unavailable) if the file cannot be opened or written, or is locked.
     pub fn open(self) -> Result<SqliteStore> {
-        self.check()?;
-        SqliteStore::start(self)
+        self.options.check()?;
+        SqliteStore::start(self.options)
     }
+}
 
+impl Builder<DjangoTable> {
+    /// Opens the file and starts the threads. It makes no table, and need not find one: see [`DjangoTable::migrate`].
+    ///
+    /// It blocks for a few milliseconds.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if an option is out of its range, or the file is no SQLite database.
+    /// [`Unavailable`](ErrorKind::Unavailable) if the file cannot be opened or written.
+    pub fn open(self) -> Result<DjangoTable> {
+        self.options.check()?;
+        DjangoTable::start(self.options)
+    }
+}
+
+impl Options {
     fn check(&self) -> Result<()> {
         if !(1..=MAX_READERS).contains(&self.readers) {
             return Err(Error::new(

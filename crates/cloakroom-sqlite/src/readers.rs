@@ -1,36 +1,34 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use cloakroom::{Error, ErrorKind, Result};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::error::{Cause, lost, overrun, refused};
-use crate::table::Table;
+use crate::error::{Advice, Cause, lost, overrun, refused};
 use crate::threads::{QUEUE_LEN, Threads};
 
 /// The threads that read; they take calls from one queue, so a slow one holds up nobody while another is idle.
-pub(crate) struct Readers {
-    jobs: Sender<Job>,
-    busy_timeout: Duration,
+pub(crate) struct Readers<T> {
+    jobs: Sender<Job<T>>,
+    advice: Advice,
     // Below the sender: see `Threads`.
     _threads: Threads,
 }
 
-impl Readers {
+impl<T: Send + Sync + 'static> Readers<T> {
     pub(crate) fn start(
         connections: Vec<Connection>,
-        table: &Arc<Table>,
-        busy_timeout: Duration,
+        table: &Arc<T>,
+        advice: Advice,
     ) -> Result<Self> {
         let (jobs, queue) = crossbeam_channel::bounded(QUEUE_LEN);
         let mut threads = Threads::default();
         for db in connections {
             let (queue, table) = (queue.clone(), Arc::clone(table));
             threads
-                .spawn("cloakroom-read", move || read(&db, &table, &queue))
+                .spawn("cloakroom-read", move || read(&db, &*table, &queue))
                 .map_err(|source| {
                     Error::new(
                         ErrorKind::Unavailable,
@@ -41,19 +39,19 @@ impl Readers {
         }
         Ok(Self {
             jobs,
-            busy_timeout,
+            advice,
             _threads: threads,
         })
     }
 
     /// Runs `work` on one of the threads. If the future is dropped, it may run all the same.
-    pub(crate) async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<A: Send + 'static>(
         &self,
         doing: &'static str,
-        work: impl FnOnce(&Connection, &Table) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let (answer, answered) = oneshot::channel::<Result<T, Cause>>();
-        let job: Job = Box::new(move |db, table| {
+        work: impl FnOnce(&Connection, &T) -> rusqlite::Result<A> + Send + 'static,
+    ) -> Result<A> {
+        let (answer, answered) = oneshot::channel::<Result<A, Cause>>();
+        let job: Job<T> = Box::new(move |db, table| {
             // Nobody waits for it any more, and others do.
             if !answer.is_closed() {
                 let _ = answer.send(work(db, table).map_err(Cause::new));
@@ -65,15 +63,15 @@ impl Readers {
             Err(TrySendError::Disconnected(_)) => return Err(lost(doing)),
         }
         match answered.await {
-            Ok(answer) => answer.map_err(|cause| refused(doing, self.busy_timeout, cause)),
+            Ok(answer) => answer.map_err(|cause| refused(doing, self.advice, cause)),
             Err(_) => Err(lost(doing)),
         }
     }
 }
 
-type Job = Box<dyn FnOnce(&Connection, &Table) + Send>;
+type Job<T> = Box<dyn FnOnce(&Connection, &T) + Send>;
 
-fn read(db: &Connection, table: &Table, queue: &Receiver<Job>) {
+fn read<T>(db: &Connection, table: &T, queue: &Receiver<Job<T>>) {
     while let Ok(job) = queue.recv() {
         // A panic drops the job, and with it the caller's answer; a statement that is dropped is reset, so the
         // connection is good for the next call.
@@ -83,16 +81,21 @@ fn read(db: &Connection, table: &Table, queue: &Receiver<Job>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
     async fn a_panic_is_answered_and_the_reader_goes_on() {
         let db = Connection::open_in_memory().unwrap();
-        let table = Arc::new(Table::new("unused"));
-        let readers = Readers::start(vec![db], &table, Duration::ZERO).unwrap();
+        let advice = Advice {
+            busy_timeout: Duration::ZERO,
+            no_table: "",
+        };
+        let readers = Readers::start(vec![db], &Arc::new(()), advice).unwrap();
 
         let panics =
-            |_: &Connection, _: &Table| -> rusqlite::Result<()> { panic!("as the test wants it") };
+            |_: &Connection, (): &()| -> rusqlite::Result<()> { panic!("as the test wants it") };
         let error = readers.ask("testing", panics).await.unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::Unavailable);

@@ -1,8 +1,8 @@
 use cloakroom::{Error, ErrorKind, Result};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
-use crate::Builder;
 use crate::error::opening;
+use crate::options::Options;
 
 /// The table in which each table of sessions has its schema version. The file may be the application's, so
 /// `PRAGMA user_version` is not ours to use.
@@ -48,7 +48,7 @@ const RECORD: &str = "INSERT INTO cloakroom_schema (name, version) VALUES (?1, ?
     ON CONFLICT (name) DO UPDATE SET version = excluded.version";
 
 /// Makes sure that the table is there and that this version can use it.
-pub(crate) fn prepare(db: &Connection, options: &Builder) -> Result<()> {
+pub(crate) fn prepare(db: &Connection, options: &Options) -> Result<()> {
     // The usual case takes no write lock, so a process can start while another one has it.
     if state(db, &options.table).map_err(|e| opening(options, e))? == State::Current {
         return Ok(());
@@ -107,7 +107,7 @@ fn create(locked: Transaction<'_>, table: &str) -> rusqlite::Result<()> {
     locked.commit()
 }
 
-fn unusable(options: &Builder, why: &str) -> Error {
+fn unusable(options: &Options, why: &str) -> Error {
     Error::new(
         ErrorKind::Config,
         format!(

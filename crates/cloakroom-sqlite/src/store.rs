@@ -1,14 +1,14 @@
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version, millis};
 use cloakroom::{Lookup, Owner, Result};
 
-use crate::readers::Readers;
+use crate::database::Database;
+use crate::options::Options;
 use crate::table::{Place, Table};
-use crate::writer::Writer;
 use crate::{Builder, Synchronous, connection, schema};
 
 /// Sessions in a table of an SQLite file. See the [crate](crate) for what it guarantees and for its worst day.
@@ -20,11 +20,7 @@ use crate::{Builder, Synchronous, connection, schema};
 pub struct SqliteStore(Arc<Inner>);
 
 struct Inner {
-    // The readers come first: the last connection to a file moves its log into it when it is closed, and that is the
-    // writer's work.
-    readers: Readers,
-    writer: Writer,
-    path: PathBuf,
+    database: Database<Table>,
     synchronous: Synchronous,
 }
 
@@ -40,20 +36,15 @@ impl SqliteStore {
 
     /// The options for the file at `path`.
     pub fn builder(path: impl AsRef<Path>) -> Builder {
-        Builder::new(path.as_ref())
+        Builder::new(path.as_ref(), "cloakroom_session")
     }
 
-    pub(crate) fn start(options: Builder) -> Result<Self> {
+    pub(crate) fn start(options: Options) -> Result<Self> {
         let db = connection::writer(&options)?;
         schema::prepare(&db, &options)?;
-        let readers = (0..options.readers).map(|_| connection::reader(&options));
-        let readers = readers.collect::<Result<_>>()?;
-
-        let table = Arc::new(Table::new(&options.table));
+        let table = Table::new(&options.table);
         Ok(Self(Arc::new(Inner {
-            readers: Readers::start(readers, &table, options.busy_timeout)?,
-            writer: Writer::start(db, &table, options.busy_timeout)?,
-            path: options.path,
+            database: Database::start(&options, db, table, NO_TABLE)?,
             synchronous: options.synchronous,
         })))
     }
@@ -76,8 +67,8 @@ impl Store for SqliteStore {
         let at = at.clone();
         let work = move |db: &_, table: &Table| table.load(db, &at);
         self.0
-            .readers
-            .ask("loading a session from SQLite", work)
+            .database
+            .read("loading a session from SQLite", work)
             .await
     }
 
@@ -86,8 +77,8 @@ impl Store for SqliteStore {
         let work = move |db: &_, table: &Table| table.create(db, &at, &draft);
         let changed = self
             .0
-            .writer
-            .ask("creating a session in SQLite", work)
+            .database
+            .write("creating a session in SQLite", work)
             .await?;
         Ok(outcome(changed, &new.version))
     }
@@ -97,8 +88,8 @@ impl Store for SqliteStore {
         let work = move |db: &_, table: &Table| table.save(db, &at, &seen, &draft);
         let changed = self
             .0
-            .writer
-            .ask("saving a session in SQLite", work)
+            .database
+            .write("saving a session in SQLite", work)
             .await?;
         Ok(outcome(changed, &new.version))
     }
@@ -107,8 +98,8 @@ impl Store for SqliteStore {
         let at = at.clone();
         let work = move |db: &_, table: &Table| table.delete(db, &at);
         self.0
-            .writer
-            .ask("deleting a session from SQLite", work)
+            .database
+            .write("deleting a session from SQLite", work)
             .await?;
         Ok(())
     }
@@ -124,8 +115,8 @@ impl Store for SqliteStore {
         let work = move |db: &_, table: &Table| table.rename(db, &from, &seen, &to, &draft);
         let changed = self
             .0
-            .writer
-            .ask("moving a session in SQLite", work)
+            .database
+            .write("moving a session in SQLite", work)
             .await?;
         Ok(outcome(changed, &new.version))
     }
@@ -135,8 +126,8 @@ impl Store for SqliteStore {
         let work = move |db: &_, table: &Table| table.touch(db, &at, &version, &meta);
         let changed = self
             .0
-            .writer
-            .ask("touching a session in SQLite", work)
+            .database
+            .write("touching a session in SQLite", work)
             .await?;
         Ok(outcome(changed, seen))
     }
@@ -152,8 +143,8 @@ impl Store for SqliteStore {
             let look = move |db: &_, table: &Table| table.due(db, now, place, SWEEP_STEP);
             let due = self
                 .0
-                .readers
-                .ask("looking for expired sessions in SQLite", look)
+                .database
+                .read("looking for expired sessions in SQLite", look)
                 .await?;
             let Some(last) = due.last else { break };
             place = last;
@@ -164,8 +155,8 @@ impl Store for SqliteStore {
                 let delete = move |db: &_, table: &Table| table.sweep(db, now, &expired);
                 swept += self
                     .0
-                    .writer
-                    .ask("sweeping expired sessions from SQLite", delete)
+                    .database
+                    .write("sweeping expired sessions from SQLite", delete)
                     .await?;
             }
         }
@@ -176,8 +167,8 @@ impl Store for SqliteStore {
         let owner = owner.clone();
         let work = move |db: &_, table: &Table| table.owned_by(db, &owner);
         self.0
-            .readers
-            .ask("listing the sessions of an owner in SQLite", work)
+            .database
+            .read("listing the sessions of an owner in SQLite", work)
             .await
     }
 
@@ -185,16 +176,16 @@ impl Store for SqliteStore {
         let prefix = prefix.to_vec();
         let work = move |db: &_, table: &Table| table.find(db, &prefix);
         self.0
-            .readers
-            .ask("finding a session in SQLite", work)
+            .database
+            .read("finding a session in SQLite", work)
             .await
     }
 
     async fn ping(&self) -> Result<()> {
         let work = |db: &_, table: &Table| table.ping(db);
         self.0
-            .readers
-            .ask("asking SQLite whether it answers", work)
+            .database
+            .read("asking SQLite whether it answers", work)
             .await
     }
 }
@@ -202,7 +193,7 @@ impl Store for SqliteStore {
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore")
-            .field("path", &self.0.path)
+            .field("path", &self.0.database)
             .field("synchronous", &self.0.synchronous)
             .finish_non_exhaustive()
     }
@@ -214,6 +205,8 @@ fn outcome(changed: usize, version: &Version) -> Outcome {
         _ => Outcome::Written(version.clone()),
     }
 }
+
+const NO_TABLE: &str = "open the store again, which makes it";
 
 /// How many rows a sweep looks at before it lets others in: well under a millisecond of the writer's time.
 const SWEEP_STEP: usize = 256;

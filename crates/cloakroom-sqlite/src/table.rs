@@ -320,8 +320,9 @@ mod tests {
     use cloakroom::ErrorKind;
 
     use super::*;
-    use crate::error::refused;
-    use crate::{Builder, schema};
+    use crate::error::{Advice, refused};
+    use crate::options::Options;
+    use crate::schema;
 
     #[test]
     fn what_was_saved_since_it_was_found_is_not_swept() {
@@ -361,7 +362,11 @@ mod tests {
 
         let error = table.load(&db, &Lookup::new(&[0])).unwrap_err();
 
-        let error = refused("testing", Duration::ZERO, error.into());
+        let advice = Advice {
+            busy_timeout: Duration::ZERO,
+            no_table: "",
+        };
+        let error = refused("testing", advice, error.into());
         assert_eq!(error.kind(), ErrorKind::Corrupt);
     }
 
@@ -418,8 +423,9 @@ mod tests {
             plan(&table.sweep)
         );
     }
+
     fn opened() -> (Connection, Table) {
-        let options = Builder::new(Path::new(""));
+        let options = Options::new(Path::new(""), "cloakroom_session");
         let db = Connection::open_in_memory().unwrap();
         schema::prepare(&db, &options).unwrap();
         (db, Table::new(&options.table))

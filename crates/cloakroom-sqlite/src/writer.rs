@@ -1,37 +1,31 @@
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use cloakroom::{Error, ErrorKind, Result};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use crate::error::{Cause, lost, overrun, refused};
-use crate::table::Table;
+use crate::error::{Advice, Cause, lost, overrun, refused};
 use crate::threads::{QUEUE_LEN, Threads};
 
 /// The thread that writes. What is waiting when it is free becomes one transaction, so the flush to the disk, which
 /// is nearly all that a save costs, is paid once for all of it.
-pub(crate) struct Writer {
-    jobs: Sender<Job>,
-    busy_timeout: Duration,
+pub(crate) struct Writer<T> {
+    jobs: Sender<Job<T>>,
+    advice: Advice,
     // Below the sender: see `Threads`.
     _threads: Threads,
 }
 
-impl Writer {
-    pub(crate) fn start(
-        db: Connection,
-        table: &Arc<Table>,
-        busy_timeout: Duration,
-    ) -> Result<Self> {
+impl<T: Send + Sync + 'static> Writer<T> {
+    pub(crate) fn start(db: Connection, table: &Arc<T>, advice: Advice) -> Result<Self> {
         let (jobs, queue) = crossbeam_channel::bounded(QUEUE_LEN);
         let mut threads = Threads::default();
         let table = Arc::clone(table);
         threads
-            .spawn("cloakroom-write", move || write(&db, &table, &queue))
+            .spawn("cloakroom-write", move || write(&db, &*table, &queue))
             .map_err(|source| {
                 Error::new(
                     ErrorKind::Unavailable,
@@ -41,7 +35,7 @@ impl Writer {
             })?;
         Ok(Self {
             jobs,
-            busy_timeout,
+            advice,
             _threads: threads,
         })
     }
@@ -54,7 +48,7 @@ impl Writer {
     pub(crate) async fn ask(
         &self,
         doing: &'static str,
-        work: impl FnOnce(&Connection, &Table) -> rusqlite::Result<usize> + Send + 'static,
+        work: impl FnOnce(&Connection, &T) -> rusqlite::Result<usize> + Send + 'static,
     ) -> Result<usize> {
         let (answer, answered) = oneshot::channel();
         let work = Box::new(work);
@@ -64,21 +58,21 @@ impl Writer {
             Err(TrySendError::Disconnected(_)) => return Err(lost(doing)),
         }
         match answered.await {
-            Ok(answer) => answer.map_err(|cause| refused(doing, self.busy_timeout, cause)),
+            Ok(answer) => answer.map_err(|cause| refused(doing, self.advice, cause)),
             Err(_) => Err(lost(doing)),
         }
     }
 }
 
-struct Job {
-    work: Work,
+struct Job<T> {
+    work: Work<T>,
     answer: Answer,
 }
 
-type Work = Box<dyn FnOnce(&Connection, &Table) -> rusqlite::Result<usize> + Send>;
+type Work<T> = Box<dyn FnOnce(&Connection, &T) -> rusqlite::Result<usize> + Send>;
 type Answer = oneshot::Sender<Result<usize, Cause>>;
 
-fn write(db: &Connection, table: &Table, queue: &Receiver<Job>) {
+fn write<T>(db: &Connection, table: &T, queue: &Receiver<Job<T>>) {
     while let Ok(first) = queue.recv() {
         let waiting = iter::once(first).chain(queue.try_iter().take(MAX_GROUP - 1));
         // Who gave up on a call must find out what became of it anyway, and others wait.
@@ -89,7 +83,7 @@ fn write(db: &Connection, table: &Table, queue: &Receiver<Job>) {
 }
 
 /// Does the work of a group and tells each caller how its part of it went, after the commit.
-fn commit(db: &Connection, table: &Table, group: Vec<Work>, answers: Vec<Answer>) {
+fn commit<T>(db: &Connection, table: &T, group: Vec<Work<T>>, answers: Vec<Answer>) {
     // A caller that is gone does not want to be told, so a failed `send` is none.
     match in_one_transaction(db, table, group) {
         Ok(results) => {
@@ -110,10 +104,10 @@ fn commit(db: &Connection, table: &Table, group: Vec<Work>, answers: Vec<Answer>
 }
 
 /// One result for each of the group, `None` for a panic; or the error that rolled all of it back.
-fn in_one_transaction(
+fn in_one_transaction<T>(
     db: &Connection,
-    table: &Table,
-    group: Vec<Work>,
+    table: &T,
+    group: Vec<Work<T>>,
 ) -> rusqlite::Result<Vec<Option<Result<usize, Cause>>>> {
     if group.is_empty() {
         return Ok(Vec::new());
@@ -140,14 +134,15 @@ const MAX_GROUP: usize = 256;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn a_panic_in_a_group_is_that_calls_own() {
         let db = database();
 
-        let results =
-            in_one_transaction(&db, &table(), vec![insert(1), panics(), insert(2)]).unwrap();
+        let results = in_one_transaction(&db, &(), vec![insert(1), panics(), insert(2)]).unwrap();
 
         assert!(matches!(results[..], [Some(Ok(1)), None, Some(Ok(1))]));
         assert_eq!(rows(&db), 2);
@@ -156,24 +151,24 @@ mod tests {
     #[test]
     fn what_takes_the_transaction_with_it_fails_the_whole_group_and_leaves_nothing() {
         let db = database();
-        let lost: Work = Box::new(|db, _| {
+        let lost: Work<()> = Box::new(|db, ()| {
             db.execute_batch("ROLLBACK")?;
             Err(rusqlite::Error::InvalidQuery)
         });
 
-        assert!(in_one_transaction(&db, &table(), vec![insert(1), lost, insert(2)]).is_err());
+        assert!(in_one_transaction(&db, &(), vec![insert(1), lost, insert(2)]).is_err());
 
         assert_eq!(rows(&db), 0);
-        assert!(in_one_transaction(&db, &table(), vec![insert(3)]).is_ok());
+        assert!(in_one_transaction(&db, &(), vec![insert(3)]).is_ok());
     }
 
     #[test]
     fn a_commit_that_fails_fails_the_whole_group_and_leaves_nothing() {
         let db = database();
-        let orphan: Work = Box::new(|db, _| db.execute("INSERT INTO child VALUES (7)", []));
+        let orphan: Work<()> = Box::new(|db, ()| db.execute("INSERT INTO child VALUES (7)", []));
         let (asked, mut answered): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel()).unzip();
 
-        commit(&db, &table(), vec![insert(1), orphan], asked);
+        commit(&db, &(), vec![insert(1), orphan], asked);
 
         for answer in &mut answered {
             assert!(
@@ -182,20 +177,24 @@ mod tests {
             );
         }
         assert_eq!(rows(&db), 0);
-        assert!(in_one_transaction(&db, &table(), vec![insert(3)]).is_ok());
+        assert!(in_one_transaction(&db, &(), vec![insert(3)]).is_ok());
     }
 
     #[tokio::test]
     async fn a_panic_is_answered_and_the_writer_goes_on() {
-        let writer = Writer::start(database(), &Arc::new(table()), Duration::ZERO).unwrap();
+        let advice = Advice {
+            busy_timeout: Duration::ZERO,
+            no_table: "",
+        };
+        let writer = Writer::start(database(), &Arc::new(()), advice).unwrap();
 
         let error = writer
-            .ask("testing", |_, _| panic!("as the test wants it"))
+            .ask("testing", |_, ()| panic!("as the test wants it"))
             .await
             .unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert_eq!(writer.ask("testing", |_, _| Ok(1)).await.unwrap(), 1);
+        assert_eq!(writer.ask("testing", |_, ()| Ok(1)).await.unwrap(), 1);
     }
 
     fn database() -> Connection {
@@ -207,16 +206,12 @@ mod tests {
         db
     }
 
-    fn table() -> Table {
-        Table::new("unused")
+    fn insert(id: i64) -> Work<()> {
+        Box::new(move |db, ()| db.execute("INSERT INTO parent VALUES (?1)", [id]))
     }
 
-    fn insert(id: i64) -> Work {
-        Box::new(move |db, _| db.execute("INSERT INTO parent VALUES (?1)", [id]))
-    }
-
-    fn panics() -> Work {
-        Box::new(|_, _| panic!("as the test wants it"))
+    fn panics() -> Work<()> {
+        Box::new(|_, ()| panic!("as the test wants it"))
     }
 
     fn rows(db: &Connection) -> i64 {

@@ -1,12 +1,12 @@
-//! What every store promises, asked of this one: alone, and opened twice on one file.
+//! What every store promises, asked of both: alone, and opened twice on one file.
 
 mod support;
 
 use std::sync::Arc;
 
 use cloakroom_sqlite::SqliteStore;
-use cloakroom_testkit::conformance::Keep;
-use support::folder;
+use cloakroom_testkit::conformance::{Keep, OnlyText};
+use support::{django, folder};
 
 cloakroom_testkit::conformance!(sqlite, {
     let (folder, path) = folder();
@@ -18,4 +18,19 @@ cloakroom_testkit::conformance_shared!(two_on_one_file, {
     let folder = Arc::new(folder);
     let open = || Keep::new(SqliteStore::open(&path).unwrap(), Arc::clone(&folder));
     (open(), open())
+});
+
+cloakroom_testkit::conformance!(a_table_of_django, {
+    let (folder, path) = folder();
+    Keep::new(OnlyText::new(django(&path).await), folder)
+});
+
+cloakroom_testkit::conformance_shared!(two_on_one_table_of_django, {
+    let (folder, path) = folder();
+    let folder = Arc::new(folder);
+    let (one, other) = OnlyText::pair(django(&path).await, django(&path).await);
+    (
+        Keep::new(one, Arc::clone(&folder)),
+        Keep::new(other, folder),
+    )
 });

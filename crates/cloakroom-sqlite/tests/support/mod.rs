@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
 use cloakroom::{Lookup, Result};
+use cloakroom_sqlite::DjangoTable;
 use rusqlite::Connection;
 
 /// A folder that goes away with the test, and the path of a file in it.
@@ -19,6 +20,13 @@ pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.sqlite");
     (folder, path)
+}
+
+/// A store on a table as Django makes it, which it makes if it is not there.
+pub(crate) async fn django(path: &Path) -> DjangoTable {
+    let store = DjangoTable::open(path).unwrap();
+    store.migrate().await.unwrap();
+    store
 }
 
 /// A connection of somebody else: the application, or an administrator.

@@ -1,0 +1,259 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use cloakroom::store::{Draft, Entry, Meta, Version};
+use cloakroom::{Error, ErrorKind, Lookup, Result};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::moment;
+
+const LOAD: &str = r#"SELECT session_data, expire_date FROM "{table}" WHERE session_key = ?1"#;
+
+const CREATE: &str = r#"INSERT INTO "{table}" (session_key, session_data, expire_date) VALUES (?1, ?2, ?3)
+    ON CONFLICT (session_key) DO NOTHING"#;
+
+// The old text is what is compared: the table has no other version. No column but Django's is named, since a site's own
+// model may have more of them.
+const SAVE: &str = r#"UPDATE "{table}" SET session_data = ?2, expire_date = ?3
+    WHERE session_key = ?1 AND session_data COLLATE BINARY = ?4"#;
+
+const RENAME: &str = r#"UPDATE "{table}" SET session_key = ?1, session_data = ?2, expire_date = ?3
+    WHERE session_key = ?5 AND session_data COLLATE BINARY = ?4
+        AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE session_key = ?1)"#;
+
+const TOUCH: &str = r#"UPDATE "{table}" SET expire_date = ?2
+    WHERE session_key = ?1 AND session_data COLLATE BINARY = ?3"#;
+
+const DELETE: &str = r#"DELETE FROM "{table}" WHERE session_key = ?1"#;
+
+const SWEEP: &str = r#"DELETE FROM "{table}" WHERE rowid IN
+    (SELECT rowid FROM "{table}" WHERE expire_date < ?1 ORDER BY expire_date LIMIT ?2)"#;
+
+const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
+
+/// The statements on a table of Django's, and what goes into them and comes out of them.
+///
+/// The methods that write say how many rows they changed.
+pub(crate) struct Table {
+    name: String,
+    load: String,
+    create: String,
+    save: String,
+    rename: String,
+    touch: String,
+    delete: String,
+    sweep: String,
+    ping: String,
+}
+
+impl Table {
+    /// `name` has been checked; it is quoted in the statements only because it may be a word of SQL.
+    pub(crate) fn new(name: &str) -> Self {
+        let on = |statement: &str| statement.replace("{table}", name);
+        Self {
+            name: name.to_owned(),
+            load: on(LOAD),
+            create: on(CREATE),
+            save: on(SAVE),
+            rename: on(RENAME),
+            touch: on(TOUCH),
+            delete: on(DELETE),
+            sweep: on(SWEEP),
+            ping: on(PING),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn load(&self, db: &Connection, key: &str) -> rusqlite::Result<Option<Entry>> {
+        let mut statement = db.prepare_cached(&self.load)?;
+        statement.query_row([key], entry).optional()
+    }
+
+    pub(crate) fn create(&self, db: &Connection, key: &str, new: &Text) -> rusqlite::Result<usize> {
+        db.prepare_cached(&self.create)?
+            .execute(params![key, new.data, new.expires])
+    }
+
+    pub(crate) fn save(
+        &self,
+        db: &Connection,
+        key: &str,
+        seen: &str,
+        new: &Text,
+    ) -> rusqlite::Result<usize> {
+        db.prepare_cached(&self.save)?
+            .execute(params![key, new.data, new.expires, seen])
+    }
+
+    pub(crate) fn rename(
+        &self,
+        db: &Connection,
+        from: &str,
+        seen: &str,
+        to: &str,
+        new: &Text,
+    ) -> rusqlite::Result<usize> {
+        db.prepare_cached(&self.rename)?
+            .execute(params![to, new.data, new.expires, seen, from])
+    }
+
+    pub(crate) fn touch(
+        &self,
+        db: &Connection,
+        key: &str,
+        seen: &str,
+        expires: SystemTime,
+    ) -> rusqlite::Result<usize> {
+        db.prepare_cached(&self.touch)?
+            .execute(params![key, moment::text(expires), seen])
+    }
+
+    pub(crate) fn delete(&self, db: &Connection, key: &str) -> rusqlite::Result<usize> {
+        db.prepare_cached(&self.delete)?.execute([key])
+    }
+
+    pub(crate) fn sweep(
+        &self,
+        db: &Connection,
+        now: SystemTime,
+        step: usize,
+    ) -> rusqlite::Result<usize> {
+        let step = i64::try_from(step).unwrap_or(i64::MAX);
+        db.prepare_cached(&self.sweep)?
+            .execute(params![moment::text(now), step])
+    }
+
+    pub(crate) fn ping(&self, db: &Connection) -> rusqlite::Result<()> {
+        let mut statement = db.prepare_cached(&self.ping)?;
+        statement.query_row([], |_| Ok(())).optional().map(|_| ())
+    }
+}
+
+/// What a draft is in the table.
+pub(crate) struct Text {
+    data: String,
+    expires: String,
+}
+
+impl Text {
+    /// What the table can keep of `draft`, or why it cannot.
+    pub(crate) fn of(draft: &Draft, doing: &'static str) -> Result<Self> {
+        if draft.meta.owner.is_some() {
+            return Err(unsupported(
+                doing,
+                "Django's table has no column for owners; the draft must have none",
+            ));
+        }
+        let plain = |byte: &u8| byte.is_ascii() && *byte != 0;
+        match str::from_utf8(&draft.data) {
+            Ok(data) if draft.data.iter().all(plain) => Ok(Self {
+                data: data.to_owned(),
+                expires: moment::text(draft.meta.expires),
+            }),
+            _ => Err(unsupported(
+                doing,
+                "Django's table keeps text, and the draft's data is not ASCII; use Django's format",
+            )),
+        }
+    }
+}
+
+/// The key that a lookup is, if the column could hold it; no row has another one.
+pub(crate) fn key(at: &Lookup) -> Option<String> {
+    let key = str::from_utf8(at.as_bytes()).ok()?;
+    let fits = key.chars().count() <= LONGEST_KEY && !key.contains('\0');
+    fits.then(|| key.to_owned())
+}
+
+/// The text that a version is; no row has another one.
+pub(crate) fn seen(version: &Version) -> Option<String> {
+    let seen = str::from_utf8(version.as_bytes()?).ok()?;
+    Some(seen.to_owned())
+}
+
+/// The error of a key that the column cannot hold.
+pub(crate) fn unfit(doing: &'static str) -> Error {
+    unsupported(
+        doing,
+        "a key in Django's table is text of up to 40 characters without NUL; use Django's format",
+    )
+}
+
+fn unsupported(doing: &'static str, why: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{doing}: {why}"))
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let data = Bytes::copy_from_slice(row.get_ref(0)?.as_str()?.as_bytes());
+    let Some(expires) = moment::read(row.get_ref(1)?.as_str()?) else {
+        let cause = "the text in `expire_date` is no date";
+        return Err(rusqlite::Error::FromSqlConversionFailure(
+            1,
+            Type::Text,
+            cause.into(),
+        ));
+    };
+    Ok(Entry {
+        version: Version::from_bytes(data.clone()),
+        data,
+        meta: Meta {
+            created: UNIX_EPOCH,
+            touched: UNIX_EPOCH,
+            expires,
+            owner: None,
+            label: None,
+        },
+    })
+}
+
+/// The length of the column `session_key`, in characters; SQLite itself would not mind.
+const LONGEST_KEY: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::params_from_iter;
+
+    use super::*;
+    use crate::django::schema;
+
+    #[test]
+    fn no_statement_reads_more_of_the_table_than_it_needs() {
+        let db = Connection::open_in_memory().unwrap();
+        schema::migrate(&db, "django_session").unwrap();
+        let table = Table::new("django_session");
+        let plan = |statement: &str| {
+            let mut explained = db
+                .prepare(&format!("EXPLAIN QUERY PLAN {statement}"))
+                .unwrap();
+            let columns = explained.parameter_count();
+            let steps = explained.query_map(params_from_iter(vec![1; columns]), |row| row.get(3));
+            steps
+                .unwrap()
+                .collect::<rusqlite::Result<Vec<String>>>()
+                .unwrap()
+                .join("; ")
+        };
+
+        let by_key =
+            "SEARCH django_session USING INDEX sqlite_autoindex_django_session_1 (session_key=?)";
+        for statement in [
+            &table.load,
+            &table.save,
+            &table.rename,
+            &table.touch,
+            &table.delete,
+        ] {
+            assert!(plan(statement).starts_with(by_key), "{}", plan(statement));
+        }
+        let sweep = plan(&table.sweep);
+        assert!(
+            sweep.contains("INDEX django_session_expire_date_a5c62663 (expire_date<?)"),
+            "{sweep}"
+        );
+        assert!(!sweep.contains("TEMP B-TREE"), "{sweep}");
+    }
+}
