@@ -64,10 +64,12 @@
 mod client;
 mod error;
 mod exptime;
+mod limit;
 mod memory;
 mod options;
 mod servers;
 mod store;
+mod swap;
 mod value;
 
 pub use options::Builder;

@@ -7,19 +7,19 @@ use crate::client::Key;
 /// The CAS numbers of the entries that this process has seen last, so that a save need not ask for them again.
 ///
 /// A number that is missing or out of date costs a round trip and nothing else: the server compares.
-pub(crate) struct Memory<T> {
-    generations: Mutex<Generations<T>>,
+pub(crate) struct Memory<V, T> {
+    generations: Mutex<Generations<V, T>>,
     capacity: usize,
 }
 
 /// What was seen lately is in `young`. Once that is half of the capacity, it becomes `old`, and what was old is
 /// forgotten.
-struct Generations<T> {
-    young: HashMap<Key, (u64, T)>,
-    old: HashMap<Key, (u64, T)>,
+struct Generations<V, T> {
+    young: HashMap<Key, (V, T)>,
+    old: HashMap<Key, (V, T)>,
 }
 
-impl<T: Copy> Memory<T> {
+impl<V: Copy + Eq, T: Copy> Memory<V, T> {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             generations: Mutex::new(Generations {
@@ -31,7 +31,7 @@ impl<T: Copy> Memory<T> {
     }
 
     /// The entry at `key` has this version, and this token if the server told it.
-    pub(crate) fn keep(&self, key: &Key, version: u64, token: Option<T>) {
+    pub(crate) fn keep(&self, key: &Key, version: V, token: Option<T>) {
         let Some(token) = token else {
             return self.forget(key);
         };
@@ -51,18 +51,22 @@ impl<T: Copy> Memory<T> {
     }
 
     /// The token of the entry at `key` in this version.
-    pub(crate) fn token(&self, key: &Key, version: u64) -> Option<T> {
+    pub(crate) fn token(&self, key: &Key, version: V) -> Option<T> {
         let seen = self
             .change(|Generations { young, old }| young.get(key).or_else(|| old.get(key)).copied());
         seen.filter(|(seen, _)| *seen == version)
             .map(|(_, token)| token)
     }
 
-    fn change<R>(&self, change: impl FnOnce(&mut Generations<T>) -> R) -> R {
+    fn change<R>(&self, change: impl FnOnce(&mut Generations<V, T>) -> R) -> R {
         let generations = self.generations.lock();
         change(&mut generations.unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+/// How many entries' CAS numbers are remembered: some 200 bytes each. What counts is the time between the load and the
+/// save of a request, so this is enough for thousands of requests at once.
+pub(crate) const REMEMBERED: usize = 8_192;
 
 #[cfg(test)]
 mod tests {

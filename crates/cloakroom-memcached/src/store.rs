@@ -3,12 +3,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
 use cloakroom::{Lookup, Result};
 
-use crate::client::{Fault, Key, Lease, Server, Stored, Swapped, Token};
-use crate::memory::Memory;
+use crate::client::{Fault, Key, Server, Stored, Token};
+use crate::limit::within;
+use crate::memory::{Memory, REMEMBERED};
 use crate::options::MAX_EXTRA;
+use crate::swap::Swap;
 use crate::{Builder, error, exptime, servers, value};
 
 /// Sessions in memcached. See the [crate](crate) for what it guarantees and for its worst day.
@@ -21,7 +24,7 @@ pub struct MemcachedStore(Arc<Inner>);
 
 struct Inner {
     servers: Vec<Server>,
-    memory: Memory<Token>,
+    memory: Memory<u64, Token>,
     prefix: String,
     max_size: usize,
     timeout: Duration,
@@ -64,18 +67,13 @@ impl MemcachedStore {
         servers::of(&self.0.servers, key)
     }
 
-    /// Does `work` within the time limit. If time is up, or the caller drops this, the connection is closed, and
-    /// what was asked may have happened or not.
     async fn timed<T>(
         &self,
         doing: &str,
         server: &Server,
         work: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T> {
-        match tokio::time::timeout(self.0.timeout, work).await {
-            Ok(done) => done.map_err(|fault| error::failed(doing, server.address(), fault)),
-            Err(_) => Err(error::too_slow(doing, server.address(), self.0.timeout)),
-        }
+        within(self.0.timeout, doing, server, work).await
     }
 
     /// Writes `new` at `at` if the entry there still has the version `seen`; says whether it did.
@@ -91,73 +89,21 @@ impl MemcachedStore {
         let server = self.server(&key);
         let work = async {
             let mut lease = server.lease().await?;
-            let written = self.compare_and_swap(&mut lease, &key, seen, new, stored);
-            let written = written.await?;
+            let swap = self.swap(&key, seen);
+            let written = swap.write(&mut lease, new, stored).await?;
             lease.back();
             Ok(written)
         };
         self.timed(doing, server, work).await
     }
 
-    /// The version is inside the value, where the server does not look; so this compares the version with what it has
-    /// seen or reads now, and the server compares the CAS number that went with it.
-    async fn compare_and_swap(
-        &self,
-        lease: &mut Lease<'_>,
-        key: &Key,
-        seen: u64,
-        new: u64,
-        stored: Stored<'_>,
-    ) -> Result<bool, Fault> {
-        let remembered = self.0.memory.token(key, seen);
-        let mut remembered = remembered.filter(|token| lease.takes(token));
-        for _ in 0..SWAP_TRIES {
-            let token = match remembered.take() {
-                Some(token) => token,
-                None => match lease.get(key).await? {
-                    Some(item) if value::version(&item.value)? == seen => item.token,
-                    _ => return Ok(false),
-                },
-            };
-            match lease.swap(key, stored, token).await? {
-                Swapped::Done(token) => {
-                    self.0.memory.keep(key, new, token);
-                    return Ok(true);
-                }
-                // By a save, and then it is over, or by a touch, which has left the version.
-                Swapped::Changed => {}
-                Swapped::Gone => return Ok(false),
-            }
+    fn swap<'a>(&'a self, key: &'a Key, seen: u64) -> Swap<'a, u64> {
+        Swap {
+            memory: &self.0.memory,
+            key,
+            seen,
+            version_of: |item| value::version(&item.value),
         }
-        Err(Fault::Overtaken)
-    }
-
-    async fn touch_times(
-        &self,
-        lease: &mut Lease<'_>,
-        key: &Key,
-        seen: u64,
-        meta: &Meta,
-    ) -> Result<bool, Fault> {
-        for _ in 0..SWAP_TRIES {
-            let item = match lease.get(key).await? {
-                Some(item) if value::version(&item.value)? == seen => item,
-                _ => return Ok(false),
-            };
-            let stored = Stored {
-                value: &value::touch(&item.value, meta)?,
-                exptime: exptime::of(meta.expires),
-            };
-            match lease.swap(key, stored, item.token).await? {
-                Swapped::Done(token) => {
-                    self.0.memory.keep(key, seen, token);
-                    return Ok(true);
-                }
-                Swapped::Changed => {}
-                Swapped::Gone => return Ok(false),
-            }
-        }
-        Err(Fault::Overtaken)
     }
 
     /// The draft as an item, with its version.
@@ -218,6 +164,7 @@ impl Store for MemcachedStore {
         let stored = Stored {
             value: &value,
             exptime: exptime::of(new.meta.expires),
+            flags: FLAGS,
         };
         let work = async {
             let mut lease = server.lease().await?;
@@ -242,6 +189,7 @@ impl Store for MemcachedStore {
         let stored = Stored {
             value: &value,
             exptime: exptime::of(new.meta.expires),
+            flags: FLAGS,
         };
         let written = self.replace(doing, at, seen, version, stored).await?;
         Ok(outcome(written, &new.version))
@@ -291,6 +239,7 @@ impl Store for MemcachedStore {
         let rest = Stored {
             value: &rest,
             exptime: exptime::A_MINUTE,
+            flags: FLAGS,
         };
         if !self.replace(doing, from, seen, version, rest).await? {
             self.delete(to).await?;
@@ -302,6 +251,7 @@ impl Store for MemcachedStore {
         let stored = Stored {
             value: &value,
             exptime: exptime::of(new.meta.expires),
+            flags: FLAGS,
         };
         // Only an eviction can have changed the copy, and that is what happens to sessions here.
         let _ = self.replace(doing, to, copied, version, stored).await?;
@@ -314,11 +264,14 @@ impl Store for MemcachedStore {
         let Some(number) = seen.as_u64() else {
             return Ok(Outcome::Stale);
         };
+        let exptime = exptime::of(meta.expires);
         let key = self.key(at);
         let server = self.server(&key);
         let work = async {
             let mut lease = server.lease().await?;
-            let written = self.touch_times(&mut lease, &key, number, meta).await?;
+            let times = |value: Bytes| value::touch(&value, meta).map(Bytes::from);
+            let swap = self.swap(&key, number);
+            let written = swap.rewrite(&mut lease, exptime, times).await?;
             lease.back();
             Ok(written)
         };
@@ -360,9 +313,5 @@ fn outcome(written: bool, version: &Version) -> Outcome {
     }
 }
 
-/// A swap loses to a touch, which leaves the version, so it is tried again; so many touches in a row are no visitor.
-const SWAP_TRIES: usize = 16;
-
-/// How many entries' CAS numbers are remembered: some 200 bytes each. What counts is the time between the load and the
-/// save of a request, so this is enough for thousands of requests at once.
-const REMEMBERED: usize = 8_192;
+/// Nobody else is to understand these values.
+const FLAGS: u32 = 0;

@@ -27,21 +27,21 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
             let size = request.value.len();
             assert_eq!(
                 request.command(),
-                format!("ms test:{} {size} T2000000301 c ME", KEY_1)
+                format!("ms test:{} {size} T2000000301 F0 c ME", KEY_1)
             );
             peer
         },
     )
     .await;
     let (seen, value) = loaded(&store, &mut peer, value_of(&first).await, 7).await;
-    assert_eq!(value.command(), format!("mg test:{KEY_1} v c k"));
+    assert_eq!(value.command(), format!("mg test:{KEY_1} v c f k"));
     let (outcome, request) = both(store.save(&at(1), &seen, &second), peer.answer("HD c8")).await;
 
     assert_eq!(outcome.unwrap(), Outcome::Written(second.version.clone()));
     let size = request.value.len();
     assert_eq!(
         request.command(),
-        format!("ms test:{KEY_1} {size} T2000000301 c C7")
+        format!("ms test:{KEY_1} {size} T2000000301 F0 c C7")
     );
 
     // The answer to a save tells as much as a load.

@@ -1,4 +1,4 @@
-use std::str;
+use std::str::{self, FromStr};
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -12,6 +12,7 @@ pub(crate) struct Answer {
     pub(crate) opaque: Option<u64>,
     pub(crate) key: Option<Bytes>,
     pub(crate) cas: Option<u64>,
+    pub(crate) flags: Option<u32>,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -75,7 +76,7 @@ impl Reader {
         let code = words.next().unwrap_or_default();
         let code = match code {
             b"VA" => {
-                let size = words.next().and_then(number);
+                let size = words.next().and_then(number::<u64>);
                 let size = size.ok_or(Fault::Garbled("a value without a size"))?;
                 return self.value(end + 1, size);
             }
@@ -121,11 +122,13 @@ fn answer<'a>(code: Code, flags: impl Iterator<Item = &'a [u8]>) -> Result<Answe
         opaque: None,
         key: None,
         cas: None,
+        flags: None,
     };
     for flag in flags {
         match flag.split_first() {
             Some((b'O', opaque)) => answer.opaque = Some(checked(opaque)?),
             Some((b'c', cas)) => answer.cas = Some(checked(cas)?),
+            Some((b'f', flags)) => answer.flags = Some(checked(flags)?),
             Some((b'k', key)) => answer.key = Some(Bytes::copy_from_slice(key)),
             _ => {}
         }
@@ -133,12 +136,12 @@ fn answer<'a>(code: Code, flags: impl Iterator<Item = &'a [u8]>) -> Result<Answe
     Ok(answer)
 }
 
-fn checked(digits: &[u8]) -> Result<u64, Fault> {
+fn checked<N: FromStr>(digits: &[u8]) -> Result<N, Fault> {
     number(digits).ok_or(Fault::Garbled("a number that is none"))
 }
 
 /// Digits and nothing else: `parse` alone would take a sign.
-fn number(digits: &[u8]) -> Option<u64> {
+fn number<N: FromStr>(digits: &[u8]) -> Option<N> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -158,7 +161,7 @@ fn printable(line: &[u8]) -> String {
 
 const END: &[u8] = b"\r\n";
 
-/// Longer than any answer can be: the longest has a key of 250 bytes and three numbers.
+/// Longer than any answer can be: the longest has a key of 250 bytes and four numbers.
 const MAX_LINE: usize = 512;
 
 const MAX_MESSAGE: usize = 120;
@@ -175,11 +178,12 @@ mod tests {
 
     #[test]
     fn an_answer_is_taken_apart_into_code_value_and_flags() {
-        let mut reader = reader(b"VA 5 c42 ksite:6b O7\r\na\r\nb\r\r\nEN O8\r\nHD\r\n");
+        let mut reader = reader(b"VA 5 c42 f1 ksite:6b O7\r\na\r\nb\r\r\nEN O8\r\nHD\r\n");
 
         let value = reader.next().unwrap().unwrap();
         assert_eq!(value.code, Code::Value("a\r\nb\r".into()));
         assert_eq!((value.cas, value.opaque), (Some(42), Some(7)));
+        assert_eq!(value.flags, Some(1));
         assert_eq!(value.key.as_deref(), Some(&b"site:6b"[..]));
         let missing = reader.next().unwrap().unwrap();
         assert_eq!((missing.code, missing.opaque), (Code::Missing, Some(8)));
@@ -191,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_no_answer_is_a_fault_and_never_a_guess() {
         let endless = [b'V'; MAX_LINE];
-        let faults: [&[u8]; 14] = [
+        let faults: [&[u8]; 15] = [
             b"VA\r\n",
             b"VA -1\r\n\r\n",
             b"VA +1\r\nx\r\n",
@@ -201,6 +205,7 @@ mod tests {
             b"VA 1\r\nxy\r\n",
             b"HD c\r\n",
             b"HD O-1\r\n",
+            b"HD f4294967296\r\n",
             b"HD\n",
             b"\r\n",
             b"va 1\r\n",

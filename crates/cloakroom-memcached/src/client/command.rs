@@ -4,7 +4,7 @@ use super::Key;
 
 /// What a server is asked, in meta commands.
 pub(crate) enum Command<'a> {
-    /// `mg`: the value and its CAS number.
+    /// `mg`: the value, its CAS number and its flags.
     Get(&'a Key),
     /// `ms` in the mode `add`: stores it if there is nothing.
     Add(&'a Key, Stored<'a>),
@@ -20,8 +20,10 @@ pub(crate) enum Command<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Stored<'a> {
     pub(crate) value: &'a [u8],
-    /// In the numbers of memcached; see the module `exptime`.
+    /// In the numbers of memcached; see the modules `exptime`.
     pub(crate) exptime: i64,
+    /// What other clients tell kinds of values by.
+    pub(crate) flags: u32,
 }
 
 impl Command<'_> {
@@ -37,7 +39,7 @@ impl Command<'_> {
     /// The bytes of the command; the answer is to repeat `opaque`.
     pub(crate) fn bytes(&self, opaque: u64) -> Vec<u8> {
         match self {
-            Self::Get(key) => format!("mg {key} v c k O{opaque}\r\n").into_bytes(),
+            Self::Get(key) => format!("mg {key} v c f k O{opaque}\r\n").into_bytes(),
             Self::Add(key, stored) => stored.bytes(key, opaque, format_args!(" ME")),
             Self::Swap(key, stored, cas) => stored.bytes(key, opaque, format_args!(" C{cas}")),
             Self::Delete(key) => format!("md {key} O{opaque}\r\n").into_bytes(),
@@ -49,10 +51,15 @@ impl Command<'_> {
 impl Stored<'_> {
     fn bytes(&self, key: &Key, opaque: u64, condition: std::fmt::Arguments<'_>) -> Vec<u8> {
         let mut line = String::with_capacity(MAX_COMMAND + self.value.len());
-        let (size, exptime) = (self.value.len(), self.exptime);
+        let Self {
+            value,
+            exptime,
+            flags,
+        } = self;
+        let size = value.len();
         write!(
             line,
-            "ms {key} {size} T{exptime} c O{opaque}{condition}\r\n"
+            "ms {key} {size} T{exptime} F{flags} c O{opaque}{condition}\r\n"
         )
         .expect("a string takes all text");
         let mut bytes = line.into_bytes();
@@ -62,5 +69,5 @@ impl Stored<'_> {
     }
 }
 
-/// Longer than the line of any command: a key of 250 bytes and four numbers.
+/// Longer than the line of any command: a key of 250 bytes and five numbers.
 const MAX_COMMAND: usize = 384;

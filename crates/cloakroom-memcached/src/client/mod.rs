@@ -21,4 +21,4 @@ mod key;
 pub(crate) use key::Key;
 
 mod server;
-pub(crate) use server::{Lease, Server, Swapped, Token};
+pub(crate) use server::{Item, Lease, Server, Swapped, Token};

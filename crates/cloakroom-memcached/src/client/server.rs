@@ -29,9 +29,10 @@ pub(crate) struct Token {
 /// How many connections had been opened. See [`Lease::takes`].
 type Moment = u64;
 
-/// A value with its token.
+/// A value with its flags and its token.
 pub(crate) struct Item {
     pub(crate) value: Bytes,
+    pub(crate) flags: u32,
     pub(crate) token: Token,
 }
 
@@ -128,9 +129,13 @@ impl Lease<'_> {
     pub(crate) async fn get(&mut self, key: &Key) -> Result<Option<Item>, Fault> {
         let seen = self.now();
         let answer = self.connection.ask(&Command::Get(key)).await?;
-        let token = token(&answer, seen);
+        let (flags, token) = (answer.flags.unwrap_or(0), token(&answer, seen));
         match (answer.code, token) {
-            (Code::Value(value), Some(token)) => Ok(Some(Item { value, token })),
+            (Code::Value(value), Some(token)) => Ok(Some(Item {
+                value,
+                flags,
+                token,
+            })),
             (Code::Value(_), None) => Err(Fault::NoCas),
             (Code::Missing, _) => Ok(None),
             _ => Err(UNEXPECTED),

@@ -80,11 +80,21 @@ impl Peer {
         request
     }
 
+    /// Closes the connection without an answer.
+    pub(crate) async fn close(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
     /// Reads an `mg` and answers with this value and CAS number.
     pub(crate) async fn answer_value(&mut self, value: &[u8], cas: u64) -> Request {
+        self.answer_flagged(value, cas, 0).await
+    }
+
+    /// The same with these flags.
+    pub(crate) async fn answer_flagged(&mut self, value: &[u8], cas: u64, flags: u32) -> Request {
         let request = self.request().await;
         let (key, opaque) = (request.key(), request.opaque());
-        let head = format!("VA {} c{cas} k{key} {opaque}\r\n", value.len());
+        let head = format!("VA {} c{cas} f{flags} k{key} {opaque}\r\n", value.len());
         self.send([head.as_bytes(), value, b"\r\n"].concat()).await;
         request
     }
