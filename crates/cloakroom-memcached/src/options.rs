@@ -83,9 +83,15 @@ impl Builder {
     /// # Errors
     /// [`Config`](ErrorKind::Config) if the URL or an option cannot be used.
     pub fn open(self) -> Result<MemcachedStore> {
+        let addresses = self.addresses()?;
+        Ok(MemcachedStore::start(&self, &addresses))
+    }
+
+    /// The addresses of the URL, if the options can be used.
+    pub(crate) fn addresses(&self) -> Result<Vec<String>> {
         let addresses = servers::addresses(&self.url.0)?;
         self.check()?;
-        Ok(MemcachedStore::start(&self, &addresses))
+        Ok(addresses)
     }
 
     fn check(&self) -> Result<()> {
@@ -133,7 +139,7 @@ const DEFAULT_ITEM: usize = 1 << 20;
 
 /// What an item has beside the data: at most 56 bytes of memcached's, 251 of the key, [`MAX_EXTRA`] of ours, and some
 /// that are lost where a large item is cut into pieces.
-const RESERVE: usize = 4 << 10;
+pub(crate) const RESERVE: usize = 4 << 10;
 
 /// What an entry may have beside its data: times, owner and label.
 pub(crate) const MAX_EXTRA: usize = 3 << 10;

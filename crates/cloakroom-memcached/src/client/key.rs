@@ -3,13 +3,14 @@ use std::fmt;
 use cloakroom::Lookup;
 use sha2::{Digest, Sha256};
 
-/// The name of an item: the prefix of the site, a colon and the lookup in hexadecimal digits.
-///
-/// Without the prefix there is no colon behind the last one, so two prefixes never share an item.
+/// The name of an item.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub(crate) struct Key(Box<str>);
 
 impl Key {
+    /// The prefix of the site, a colon and the lookup in hexadecimal digits.
+    ///
+    /// Without the prefix there is no colon behind the last one, so two prefixes never share an item.
     pub(crate) fn new(prefix: &str, at: &Lookup) -> Self {
         let bytes = at.as_bytes();
         let key = match prefix.len() + 1 + 2 * bytes.len() {
@@ -20,15 +21,23 @@ impl Key {
         Self(key.into())
     }
 
+    /// The lookup as it is behind the prefix, without anything between them; `None` if memcached takes no such name.
+    pub(crate) fn verbatim(prefix: &str, at: &Lookup) -> Option<Self> {
+        let key = [prefix, str::from_utf8(at.as_bytes()).ok()?].concat();
+        let is_taken = |byte| byte > b' ' && byte != 0x7f;
+        (key.len() <= MAX_LEN && key.bytes().all(is_taken)).then(|| Self(key.into()))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether `text` shows the key, or so much of it that it may be the key cut off.
     pub(crate) fn is_in(&self, text: &str) -> bool {
-        let (prefix, lookup) = self.0.rsplit_once(':').unwrap_or(("", &self.0));
-        let shown = &self.0[..prefix.len() + 1 + lookup.len().min(TELLING)];
-        text.contains(shown) || text.contains(lookup)
+        let (_, lookup) = self.0.rsplit_once(':').unwrap_or(("", &self.0));
+        let telling: usize = lookup.chars().take(TELLING).map(char::len_utf8).sum();
+        let shown = &self.0[..self.0.len() - lookup.len() + telling];
+        text.contains(shown) || (!lookup.is_empty() && text.contains(lookup))
     }
 }
 
@@ -50,7 +59,7 @@ impl fmt::Display for Hex<'_> {
 /// What memcached takes.
 pub(crate) const MAX_LEN: usize = 250;
 
-/// So many digits of a lookup are no accident.
+/// So many characters of a lookup are no accident.
 const TELLING: usize = 4;
 
 #[cfg(test)]
@@ -92,11 +101,29 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_taken_as_it_is_has_nothing_in_it_that_ends_a_command() {
+        let key = |text: &[u8]| Key::verbatim(":1:é", &Lookup::new(text));
+
+        assert_eq!(key(b"abc").unwrap().as_str(), ":1:éabc");
+        assert_eq!(key("ß".as_bytes()).unwrap().as_str(), ":1:éß");
+        assert!(key(&[b'x'; 245]).is_some());
+        for refused in [&[b'x'; 246][..], b"a b", b"a\r\nb", b"\0", b"\x7f", b"\xff"] {
+            assert!(key(refused).is_none(), "{}", refused.escape_ascii());
+        }
+    }
+
+    #[test]
     fn a_key_is_found_in_a_text_that_repeats_or_cuts_it() {
         let key = Key::new("site", &Lookup::new(&[0xab; 32]));
 
         assert!(key.is_in(&format!("CLIENT_ERROR no such command: mg {key} v")));
         assert!(key.is_in("CLIENT_ERROR no such command: mg site:abababab"));
         assert!(!key.is_in("CLIENT_ERROR bad data chunk"));
+
+        for text in ["", "a:aééé", "a:", "é"] {
+            let key = Key::verbatim(":1:cache", &Lookup::new(text.as_bytes())).unwrap();
+            assert!(key.is_in(&format!("CLIENT_ERROR no such command: mg {key} v")));
+            assert!(!key.is_in("CLIENT_ERROR bad data chunk"));
+        }
     }
 }

@@ -12,6 +12,7 @@ use cloakroom_testkit::servers::Server;
 
 pub(crate) mod door;
 pub(crate) mod fake;
+pub(crate) mod plain;
 
 pub(crate) fn on(server: &Server, prefix: &str) -> MemcachedStore {
     let builder = MemcachedStore::builder(server.url()).prefix(prefix);

@@ -1,0 +1,9 @@
+//! The sessions of a Django, where its cache has them: one item for each, under Django's key.
+
+mod exptime;
+
+mod options;
+pub use options::DjangoCacheBuilder;
+
+mod store;
+pub use store::DjangoCache;

@@ -1,0 +1,856 @@
+//! Django's cache as the store: what it promises, what stands in the server, and what a Django does beside it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::net::TcpListener;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_millis, millis};
+use cloakroom::{ErrorKind, Lookup};
+use cloakroom_memcached::{DjangoCache, DjangoCacheBuilder};
+use cloakroom_testkit::servers::{self, Kind, Server, unique_name};
+use data_encoding::BASE64;
+use serde_json::Value;
+use support::door::Door;
+use support::fake::{Fake, Peer, patiently};
+use support::plain::Plain;
+use support::written;
+use tokio::task::JoinSet;
+
+#[tokio::test]
+async fn what_is_sent_is_what_django_sends() {
+    let cases = vectors("memcached");
+    assert!(cases.len() >= 7);
+    for case in cases {
+        let name = &case["id"];
+        let fake = Fake::start().await;
+        let cache = as_in(&case, DjangoCache::builder(&fake.url()));
+        let (at, new) = session(&case);
+        let (key, exptime) = (case["key"].as_str().unwrap(), &case["exptime"]);
+        let (len, flags) = (new.data.len(), &case["flags"]);
+        let command = format!("ms {key} {len} T{exptime} F{flags} c");
+
+        let (seen, mut peer) = both(async { written(cache.create(&at, &new).await) }, async {
+            let mut peer = fake.accept().await;
+            let request = peer.answer("HD c7").await;
+            assert_eq!(request.command(), format!("{command} ME"), "{name}");
+            assert_eq!(request.value, new.data, "{name}");
+            peer
+        })
+        .await;
+        let save = cache.save(&at, &seen, &new);
+        let (saved, request) = both(save, peer.answer("HD c8")).await;
+        written(saved);
+        assert_eq!(request.command(), format!("{command} C7"), "{name}");
+        assert_eq!(request.value, new.data, "{name}");
+        let meta = &new.meta;
+        let (touched, request) = both(cache.touch(&at, &seen, meta), async {
+            assert_eq!(
+                peer.answer_flagged(&new.data, 8, 1).await.command(),
+                format!("mg {key} v c f k")
+            );
+            peer.answer("HD c9").await
+        })
+        .await;
+        assert!(written(touched) == seen);
+        assert_eq!(request.command(), format!("{command} C8"), "{name}");
+        assert_eq!(request.value, new.data, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_stands_in_the_server_is_what_django_writes() {
+    // One of its own: the keys are those of every Django.
+    let Some(server) = servers::memcached().and_then(|_| Kind::Memcached.start()) else {
+        return;
+    };
+    let mut plain = Plain::of(&server).await;
+    for case in vectors("memcached") {
+        let name = &case["id"];
+        let cache = as_in(&case, DjangoCache::builder(server.url()));
+        let (at, mut new) = session(&case);
+        let left = millis(new.meta.expires) - millis(new.meta.touched);
+        let now = SystemTime::now();
+        (new.meta.touched, new.meta.expires) = match u64::try_from(left) {
+            Ok(left) => (now, now + Duration::from_millis(left)),
+            Err(_) => (now, now - Duration::from_millis(left.unsigned_abs())),
+        };
+        let seen = written(cache.create(&at, &lasting(b"before", 60)).await);
+        written(cache.save(&at, &seen, &new).await);
+
+        let key = case["key"].as_str().unwrap();
+        if left <= 0 {
+            assert!(plain.get(key).await.is_none(), "{name}");
+            continue;
+        }
+        assert_eq!(plain.get(key).await.unwrap(), (1, new.data.to_vec()));
+        assert_lasts(&mut plain, key, left / 1_000).await;
+        cache.delete(&at).await.unwrap();
+        assert!(plain.get(key).await.is_none(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_a_session_is_the_one_that_django_makes() {
+    let Some(server) = servers::memcached().and_then(|_| Kind::Memcached.start()) else {
+        return;
+    };
+    let mut plain = Plain::of(&server).await;
+    let cases = vectors("cache_keys");
+    assert!(cases.len() >= 3);
+    for case in cases {
+        let cache = as_in(&case, DjangoCache::builder(server.url()));
+        let at = Lookup::new(case["session_key"].as_str().unwrap().as_bytes());
+        written(cache.create(&at, &draft("here")).await);
+
+        let key = case["cache_key"].as_str().unwrap();
+        assert_eq!(plain.get(key).await.unwrap(), (1, b"here".to_vec()));
+    }
+}
+
+#[tokio::test]
+async fn an_entry_is_djangos_bytes_and_nothing_else() {
+    let Some(mut site) = Site::new().await else {
+        return;
+    };
+    let cache = &site.cache;
+    let at = key(1);
+    // Everything that a byte can be, and everything that memcached's own protocol is made of.
+    let bytes: Vec<u8> = (0..=255).chain(*b"\r\nEND\r\nHD\r\n").collect();
+    for data in [&b""[..], &bytes, &vec![0x80; 1 << 19]] {
+        let mut new = lasting(data, 60);
+        new.meta.label = Some("kitchen laptop".into());
+        let version = written(cache.create(&at, &new).await);
+
+        let entry = cache.load(&at).await.unwrap().unwrap();
+        assert_eq!(entry.data, new.data);
+        assert!(entry.version == version);
+        let forever = Meta {
+            created: UNIX_EPOCH,
+            touched: UNIX_EPOCH,
+            expires: from_millis(i64::MAX),
+            owner: None,
+            label: None,
+        };
+        assert_eq!(entry.meta, forever, "the server decides when it is over");
+        let stands = site.plain.get(&site.name(&at)).await.unwrap();
+        assert_eq!(stands, (1, data.to_vec()));
+        cache.delete(&at).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn create_never_overwrites_and_save_never_creates() {
+    let Some(Site { cache, .. }) = Site::new().await else {
+        return;
+    };
+    let seen = written(cache.create(&key(1), &draft("first")).await);
+
+    stale(cache.create(&key(1), &draft("second")).await);
+    stale(cache.create(&key(1), &lasting(b"dead", 0)).await);
+    holds(&cache, &key(1), "first").await;
+
+    stale(cache.save(&key(2), &seen, &draft("none")).await);
+    stale(cache.touch(&key(2), &seen, &draft("").meta).await);
+    let new = draft("none");
+    stale(cache.rename(&key(2), &seen, &key(3), &new).await);
+    is_free(&cache, &key(2)).await;
+    is_free(&cache, &key(3)).await;
+}
+
+#[tokio::test]
+async fn what_is_stale_changes_nothing_and_a_touch_makes_nothing_stale() {
+    let Some(mut site) = Site::new().await else {
+        return;
+    };
+    let (cache, other) = (site.cache.clone(), site.open());
+    let first = written(cache.create(&key(1), &lasting(b"first", 1_000)).await);
+    let second = written(
+        cache
+            .save(&key(1), &first, &lasting(b"second", 1_000))
+            .await,
+    );
+
+    // One store remembers what it has written, the other one has to look.
+    for store in [&cache, &other] {
+        for seen in [
+            &first,
+            &Version::from_u64(7),
+            &Version::from_bytes("short".into()),
+        ] {
+            stale(store.save(&key(1), seen, &draft("lost")).await);
+            stale(store.touch(&key(1), seen, &lasting(b"", 9).meta).await);
+            stale(store.rename(&key(1), seen, &key(2), &draft("lost")).await);
+        }
+        holds(store, &key(1), "second").await;
+        is_free(store, &key(2)).await;
+    }
+    site.lasts(&key(1), 1_000).await;
+
+    let meta = lasting(b"", 5_000).meta;
+    assert!(written(other.touch(&key(1), &second, &meta).await) == second);
+    site.lasts(&key(1), 5_000).await;
+    holds(&cache, &key(1), "second").await;
+    let third = written(cache.save(&key(1), &second, &lasting(b"third", 300)).await);
+    site.lasts(&key(1), 300).await;
+    written(other.save(&key(1), &third, &draft("fourth")).await);
+    holds(&cache, &key(1), "fourth").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_deleted_stays_deleted_whatever_is_under_way() {
+    let Some(Site { cache, .. }) = Site::new().await else {
+        return;
+    };
+    for round in 0..20 {
+        let at = key(round);
+        let seen = written(cache.create(&at, &draft("0")).await);
+        let mut requests = JoinSet::new();
+        for n in 0..8 {
+            let (cache, at, seen) = (cache.clone(), at.clone(), seen.clone());
+            requests.spawn(async move {
+                let meta = lasting(b"", 60 + n).meta;
+                match n % 3 {
+                    0 => drop(cache.touch(&at, &seen, &meta).await.unwrap()),
+                    1 => drop(cache.save(&at, &seen, &draft("late")).await.unwrap()),
+                    _ => cache.delete(&at).await.unwrap(),
+                }
+            });
+        }
+        requests.join_all().await;
+
+        is_free(&cache, &at).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_increments_through_two_stores_add_up() {
+    let Some(site) = Site::new().await else {
+        return;
+    };
+    let other = site.open();
+    written(site.cache.create(&key(1), &draft("0")).await);
+
+    let mut requests = JoinSet::new();
+    for task in 0..10 {
+        let cache = [&site.cache, &other][task % 2].clone();
+        requests.spawn(async move {
+            for _ in 0..100 {
+                increment(&cache, &key(1)).await;
+            }
+        });
+    }
+    requests.join_all().await;
+
+    holds(&other, &key(1), "1000").await;
+}
+
+#[tokio::test]
+async fn a_session_moves_whole_or_not_at_all() {
+    let Some(mut site) = Site::new().await else {
+        return;
+    };
+    let cache = site.cache.clone();
+    for store in [&cache, &site.open()] {
+        let seen = written(cache.create(&key(1), &draft("old")).await);
+
+        let new = lasting(b"new", 70);
+        let moved = written(store.rename(&key(1), &seen, &key(2), &new).await);
+
+        is_free(store, &key(1)).await;
+        holds(store, &key(2), "new").await;
+        site.lasts(&key(2), 70).await;
+        stale(cache.save(&key(1), &seen, &draft("late")).await);
+        written(cache.save(&key(2), &moved, &draft("newer")).await);
+        cache.delete(&key(2)).await.unwrap();
+    }
+
+    let seen = written(cache.create(&key(1), &draft("one")).await);
+    let other = written(cache.create(&key(2), &draft("two")).await);
+    stale(cache.rename(&key(1), &seen, &key(2), &draft("")).await);
+    stale(cache.rename(&key(1), &seen, &key(1), &draft("")).await);
+    stale(cache.rename(&key(1), &other, &key(3), &draft("")).await);
+    // A draft that equals what was seen must not make a move to the same place a deletion.
+    stale(cache.rename(&key(9), &seen, &key(9), &draft("one")).await);
+    holds(&cache, &key(1), "one").await;
+    holds(&cache, &key(2), "two").await;
+    is_free(&cache, &key(3)).await;
+    is_free(&cache, &key(9)).await;
+}
+
+#[tokio::test]
+async fn what_has_no_second_left_is_gone_at_once() {
+    let Some(Site { cache, .. }) = Site::new().await else {
+        return;
+    };
+    for (n, age) in [(1, 0), (2, -1), (3, -5_000_000_000)] {
+        let at = key(n);
+        let dead = lasting(b"dead", age);
+        written(cache.create(&at, &dead).await);
+        is_free(&cache, &at).await;
+
+        let seen = written(cache.create(&at, &draft("living")).await);
+        written(cache.save(&at, &seen, &dead).await);
+        is_free(&cache, &at).await;
+
+        let seen = written(cache.create(&at, &draft("living")).await);
+        written(cache.touch(&at, &seen, &dead.meta).await);
+        is_free(&cache, &at).await;
+
+        let seen = written(cache.create(&at, &draft("living")).await);
+        written(cache.rename(&at, &seen, &key(4), &dead).await);
+        is_free(&cache, &at).await;
+        is_free(&cache, &key(4)).await;
+    }
+}
+
+#[tokio::test]
+async fn times_beyond_thirty_days_and_beyond_2038_are_kept() {
+    let Some(mut site) = Site::new().await else {
+        return;
+    };
+    let cache = site.cache.clone();
+    let now = SystemTime::now();
+    let since_1970 = millis(now).div_euclid(1_000);
+    let until_2038 = i64::from(i32::MAX) - since_1970;
+    let thirty_days = 30 * 24 * 60 * 60;
+    for (secs, left) in [
+        (thirty_days, thirty_days),
+        (thirty_days + 1, thirty_days + 1),
+        (until_2038, until_2038),
+        (until_2038 + 1, until_2038),
+        (i64::from(i32::MAX) + 1, until_2038),
+        (9_000_000_000, until_2038),
+    ] {
+        let mut new = draft("kept");
+        new.meta.touched = now;
+        new.meta.expires = now + Duration::from_secs(secs.unsigned_abs());
+        let seen = written(cache.create(&key(1), &new).await);
+        site.lasts(&key(1), left).await;
+        let seen = written(cache.touch(&key(1), &seen, &new.meta).await);
+        written(cache.save(&key(1), &seen, &new).await);
+        site.lasts(&key(1), left).await;
+        holds(&cache, &key(1), "kept").await;
+        cache.delete(&key(1)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_django_writes_in_between_is_another_version_and_is_not_lost_by_us() {
+    let Some(mut site) = Site::new().await else {
+        return;
+    };
+    let cache = site.cache.clone();
+    let name = site.name(&key(1));
+    for store in [&cache, &site.open()] {
+        let seen = written(cache.create(&key(1), &draft("ours")).await);
+
+        site.plain.set(&name, 1, 100, b"django's").await;
+
+        stale(store.save(&key(1), &seen, &draft("late")).await);
+        stale(store.touch(&key(1), &seen, &draft("").meta).await);
+        stale(store.rename(&key(1), &seen, &key(2), &draft("")).await);
+        let entry = store.load(&key(1)).await.unwrap().unwrap();
+        assert_eq!(entry.data, "django's");
+        site.lasts(&key(1), 100).await;
+
+        // The same bytes once more, under another CAS number: nothing that anybody could lose.
+        site.plain.set(&name, 1, 100, b"django's").await;
+        let new = draft("ours again");
+        written(store.save(&key(1), &entry.version, &new).await);
+        holds(&cache, &key(1), "ours again").await;
+        cache.delete(&key(1)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn caches_with_another_prefix_version_or_engine_never_see_each_other() {
+    let Some(server) = servers::memcached() else {
+        return;
+    };
+    let prefix = unique_name();
+    let builder = || DjangoCache::builder(server.url()).key_prefix(&prefix);
+    let caches = [
+        builder().open().unwrap(),
+        builder().version(2).open().unwrap(),
+        builder().cached_db().open().unwrap(),
+        builder().key_prefix(unique_name()).open().unwrap(),
+    ];
+    for (n, cache) in caches.iter().enumerate() {
+        let here = format!("cache {n}");
+        let seen = written(cache.create(&key(1), &draft(&here)).await);
+        for other in &caches[n + 1..] {
+            is_free(other, &key(1)).await;
+            stale(other.save(&key(1), &seen, &draft("")).await);
+            other.delete(&key(1)).await.unwrap();
+        }
+    }
+    for (n, cache) in caches.iter().enumerate() {
+        holds(cache, &key(1), &format!("cache {n}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_django_would_not_ask_for_names_no_session_and_is_not_asked_for() {
+    // Nothing listens there.
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let cache = DjangoCache::open(&format!("memcached://{address}")).unwrap();
+    let seen = Version::random().unwrap();
+    let too_long = "x".repeat(250);
+    let umlauts = "ü".repeat(120);
+
+    for text in [
+        "two words",
+        "line\r\nflush_all",
+        "nul\0",
+        "del\x7f",
+        "tab\t",
+        &too_long,
+        &umlauts,
+    ] {
+        let at = Lookup::new(text.as_bytes());
+        assert!(cache.load(&at).await.unwrap().is_none());
+        stale(cache.save(&at, &seen, &draft("")).await);
+        stale(cache.touch(&at, &seen, &draft("").meta).await);
+        cache.delete(&at).await.unwrap();
+        let refused = cache.create(&at, &draft("")).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        assert!(!format!("{refused:?}").contains(text), "{refused:?}");
+    }
+    assert!(cache.load(&Lookup::new(b"\xff")).await.unwrap().is_none());
+    // The ping asks, or it would say nothing.
+    let down = cache.ping().await.unwrap_err();
+    assert_eq!(down.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_key_may_be_any_other_text_that_a_browser_sends() {
+    let Some(Site { cache, .. }) = Site::new().await else {
+        return;
+    };
+    let long = "x".repeat(180);
+    for at in ["", "é", ":1:", "%00", &long] {
+        let at = Lookup::new(at.as_bytes());
+        is_free(&cache, &at).await;
+        let seen = written(cache.create(&at, &draft("one")).await);
+        written(cache.save(&at, &seen, &draft("two")).await);
+        holds(&cache, &at, "two").await;
+        cache.delete(&at).await.unwrap();
+        is_free(&cache, &at).await;
+    }
+}
+
+#[tokio::test]
+async fn owners_are_refused_and_nothing_can_be_listed_found_or_swept() {
+    let Some(Site { cache, .. }) = Site::new().await else {
+        return;
+    };
+    let mut owned = draft("");
+    owned.meta.owner = Some("ada".into());
+    let seen = written(cache.create(&key(1), &draft("nobody's")).await);
+
+    let guarantees = cache.guarantees();
+    assert!(guarantees.compares && guarantees.revokes && guarantees.shared);
+    assert!(!guarantees.owners && !guarantees.durable && guarantees.evicts);
+    for refused in [
+        cache.create(&key(2), &owned).await.map(drop),
+        cache.save(&key(1), &seen, &owned).await.map(drop),
+        cache
+            .rename(&key(1), &seen, &key(2), &owned)
+            .await
+            .map(drop),
+        cache.owned_by(&"ada".into()).await.map(drop),
+        cache.find(b"0").await.map(drop),
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+    assert_eq!(cache.sweep(from_millis(i64::MAX), 100).await.unwrap(), 0);
+    cache.ping().await.unwrap();
+    holds(&cache, &key(1), "nobody's").await;
+    is_free(&cache, &key(2)).await;
+}
+
+#[tokio::test]
+async fn an_item_that_is_no_pickle_is_corrupt_and_left_as_it_is() {
+    let Some(mut site) = Site::new().await else {
+        return;
+    };
+    let (cache, name) = (site.cache.clone(), site.name(&key(1)));
+    let seen = written(cache.create(&key(1), &draft("ours")).await);
+    // Text, a number, and a pickle that somebody else's client has compressed.
+    for flags in [0, 2, 9, 16, u32::MAX] {
+        site.plain.set(&name, flags, 100, b"ours").await;
+
+        stale(cache.create(&key(1), &draft("")).await);
+        for refused in [
+            cache.load(&key(1)).await.map(drop),
+            cache.save(&key(1), &seen, &draft("late")).await.map(drop),
+            cache.touch(&key(1), &seen, &draft("").meta).await.map(drop),
+            cache
+                .rename(&key(1), &seen, &key(2), &draft(""))
+                .await
+                .map(drop),
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+        }
+        let stands = site.plain.get(&name).await.unwrap();
+        assert_eq!(stands, (flags, b"ours".to_vec()));
+        cache.delete(&key(2)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_was_lost_has_happened_once_and_a_load_tells() {
+    let Some(mut site) = Site::new().await else {
+        return;
+    };
+    let looker = site.cache.clone();
+    let fake = Fake::start().await;
+    let builder = DjangoCache::builder(&fake.url()).key_prefix(&site.prefix);
+    let cache = builder.open().unwrap();
+
+    let new = draft("one");
+    let (lost, ()) = both(
+        cache.create(&key(1), &new),
+        done_in_silence(&fake, &mut site, "HD"),
+    )
+    .await;
+    assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
+    let seen = looker.load(&key(1)).await.unwrap().unwrap().version;
+
+    let new = draft("two");
+    let (lost, ()) = both(cache.save(&key(1), &seen, &new), async {
+        // It has not seen the item before, so it looks.
+        let mut peer = fake.accept().await;
+        let cas = site.cas(&key(1)).await;
+        peer.answer_flagged(b"one", cas, 1).await;
+        pass(&mut peer, &mut site, "HD").await;
+    })
+    .await;
+    assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
+    holds(&looker, &key(1), "two").await;
+    stale(looker.save(&key(1), &seen, &draft("two")).await);
+
+    let (lost, ()) = both(
+        cache.delete(&key(1)),
+        done_in_silence(&fake, &mut site, "HD"),
+    )
+    .await;
+    assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
+    is_free(&looker, &key(1)).await;
+}
+
+#[tokio::test]
+async fn a_move_whose_answer_was_lost_leaves_the_old_session_or_the_new_one() {
+    let Some(mut site) = Site::new().await else {
+        return;
+    };
+    let looker = site.cache.clone();
+    let fake = Fake::start().await;
+    let builder = DjangoCache::builder(&fake.url()).key_prefix(&site.prefix);
+    let cache = builder.open().unwrap();
+    let new = draft("new");
+
+    let seen = written(looker.create(&key(1), &draft("old")).await);
+    let (from, to) = (key(1), key(2));
+    let (lost, ()) = both(
+        cache.rename(&from, &seen, &to, &new),
+        done_in_silence(&fake, &mut site, "HD"),
+    )
+    .await;
+    assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
+    holds(&looker, &key(1), "old").await;
+
+    let to = key(3);
+    let (lost, ()) = both(cache.rename(&from, &seen, &to, &new), async {
+        let mut peer = fake.accept().await;
+        peer.answer("HD c1").await;
+        let cas = site.cas(&key(1)).await;
+        peer.answer_flagged(b"old", cas, 1).await;
+        pass(&mut peer, &mut site, "HD").await;
+    })
+    .await;
+    assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
+    is_free(&looker, &key(1)).await;
+    stale(looker.save(&key(1), &seen, &draft("late")).await);
+}
+
+#[tokio::test]
+async fn a_save_to_a_restarted_server_never_goes_by_the_numbers_of_the_old_one() {
+    let (Some(before), Some(after)) = (Kind::Memcached.start(), Kind::Memcached.start()) else {
+        return;
+    };
+    let door = Door::to(&before).await;
+    let cache = DjangoCache::open(door.url()).unwrap();
+    let seen = written(cache.create(&key(1), &draft("before")).await);
+
+    // Both are the first item of their server, so both have the same CAS number. Django's `cached_db` fills its cache
+    // under the old key.
+    let mut plain = Plain::of(&after).await;
+    let name = ":1:django.contrib.sessions.cache".to_owned() + text(&key(1));
+    plain.set(&name, 1, 100, b"after").await;
+    door.lead_to(Some(&after)).await;
+
+    stale(cache.touch(&key(1), &seen, &draft("").meta).await);
+    stale(cache.save(&key(1), &seen, &draft("late")).await);
+    holds(&cache, &key(1), "after").await;
+}
+
+#[tokio::test]
+async fn the_largest_session_survives_and_a_larger_one_changes_nothing() {
+    let Some(mut site) = Site::new().await else {
+        return;
+    };
+    let cache = site.cache.clone();
+    let max_size = cache.guarantees().max_size.unwrap();
+    let room = 250 - site.name(&Lookup::new(b"")).len();
+    let at = Lookup::new(&vec![b'k'; room]);
+    let seen = written(cache.create(&at, &lasting(&vec![0; max_size], 60)).await);
+    let seen = written(
+        cache
+            .save(&at, &seen, &lasting(&vec![1; max_size], 60))
+            .await,
+    );
+
+    let larger = lasting(&vec![2; max_size + 1], 60);
+    for refused in [
+        cache.save(&at, &seen, &larger).await,
+        cache.create(&key(2), &larger).await,
+        cache.rename(&at, &seen, &key(2), &larger).await,
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooLarge);
+        assert!(error.to_string().contains("max_size"), "{error}");
+    }
+    let entry = cache.load(&at).await.unwrap().unwrap();
+    assert!(entry.version == seen && entry.data == vec![1; max_size]);
+
+    // Django has no limit of its own, and what memcached has taken from it can be read.
+    let djangos = vec![3; (1 << 20) - 400];
+    site.plain.set(&site.name(&key(2)), 1, 60, &djangos).await;
+    let entry = cache.load(&key(2)).await.unwrap().unwrap();
+    assert_eq!(entry.data, djangos);
+    written(
+        cache
+            .touch(&key(2), &entry.version, &lasting(b"", 90).meta)
+            .await,
+    );
+    written(cache.save(&key(2), &entry.version, &draft("small")).await);
+    holds(&cache, &key(2), "small").await;
+}
+
+#[tokio::test]
+async fn nearly_everything_is_one_round_trip_and_a_rename_is_two() {
+    let fake = Fake::start().await;
+    let cache = DjangoCache::open(&fake.url()).unwrap();
+    let (one, two) = (draft("one"), draft("two"));
+    let (from, to) = (key(1), key(2));
+
+    let (seen, mut peer) = both(async { written(cache.create(&from, &one).await) }, async {
+        let mut peer = fake.accept().await;
+        peer.answer("HD c1").await;
+        peer
+    })
+    .await;
+    let (loaded, _) = both(cache.load(&from), peer.answer_flagged(b"one", 2, 1)).await;
+    assert!(loaded.unwrap().unwrap().version == seen);
+    // By the number that the load has told.
+    let (saved, request) = both(cache.save(&from, &seen, &two), peer.answer("HD c3")).await;
+    let seen = written(saved);
+    assert!(request.command().ends_with(" C2"), "{}", request.line);
+    let (moved, requests) = both(cache.rename(&from, &seen, &to, &one), async {
+        [peer.answer("HD c4").await, peer.answer("HD c5").await]
+    })
+    .await;
+    written(moved);
+    let [copy, gone] = requests;
+    assert!(copy.command().ends_with(" ME"), "{}", copy.line);
+    assert_eq!(copy.value, "one".as_bytes());
+    let start = ":1:django.contrib.sessions.cache".to_owned() + text(&from);
+    assert_eq!(gone.command(), format!("ms {start} 0 T-1 F1 c C3"));
+    let (deleted, request) = both(cache.delete(&to), peer.answer("HD")).await;
+    deleted.unwrap();
+    assert!(request.line.starts_with("md "));
+}
+
+/// A cache, and somebody else who looks at its items: what a Django would be.
+struct Site {
+    server: &'static Server,
+    prefix: String,
+    cache: DjangoCache,
+    plain: Plain,
+}
+
+impl Site {
+    async fn new() -> Option<Self> {
+        let server = servers::memcached()?;
+        let prefix = unique_name();
+        let builder = DjangoCache::builder(server.url()).key_prefix(&prefix);
+        Some(Self {
+            server,
+            cache: builder.open().unwrap(),
+            plain: Plain::of(server).await,
+            prefix,
+        })
+    }
+
+    /// Another store on the same sessions.
+    fn open(&self) -> DjangoCache {
+        let builder = DjangoCache::builder(self.server.url());
+        builder.key_prefix(&self.prefix).open().unwrap()
+    }
+
+    fn name(&self, at: &Lookup) -> String {
+        format!(
+            "{}:1:django.contrib.sessions.cache{}",
+            self.prefix,
+            text(at)
+        )
+    }
+
+    async fn lasts(&mut self, at: &Lookup, secs: i64) {
+        let name = self.name(at);
+        assert_lasts(&mut self.plain, &name, secs).await;
+    }
+
+    async fn cas(&mut self, at: &Lookup) -> u64 {
+        let line = self.plain.ask(format!("mg {} c\r\n", self.name(at))).await;
+        line.strip_prefix("HD c").unwrap().parse().unwrap()
+    }
+}
+
+/// Lets the server carry out the one request of the next connection, and loses the answer, which begins with `code`.
+async fn done_in_silence(fake: &Fake, site: &mut Site, code: &str) {
+    let mut peer = fake.accept().await;
+    pass(&mut peer, site, code).await;
+}
+
+async fn pass(peer: &mut Peer, site: &mut Site, code: &str) {
+    let request = peer.request().await;
+    let end: &[u8] = match request.line.starts_with("ms ") {
+        true => b"\r\n",
+        false => b"",
+    };
+    let bytes = [request.line.as_bytes(), b"\r\n", &request.value, end].concat();
+    let answer = site.plain.ask(bytes).await;
+    assert!(answer.starts_with(code), "{answer}");
+    peer.close().await;
+}
+
+/// What both give, done at the same time.
+async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) {
+    patiently(async { tokio::join!(one, other) }).await
+}
+
+/// The cache of a case of the vectors.
+fn as_in(case: &Value, mut builder: DjangoCacheBuilder) -> DjangoCache {
+    if let Some(key_prefix) = case["cache_options"]["KEY_PREFIX"].as_str() {
+        builder = builder.key_prefix(key_prefix);
+    }
+    if let Some(version) = case["cache_options"]["VERSION"].as_u64() {
+        builder = builder.version(version.try_into().unwrap());
+    }
+    if case["engine"] == "cached_db" {
+        builder = builder.cached_db();
+    }
+    builder.open().unwrap()
+}
+
+/// The session of a case of the vectors, and where it is.
+fn session(case: &Value) -> (Lookup, Draft) {
+    let age = match case["value"]["_session_expiry"].as_i64() {
+        None | Some(0) => COOKIE_AGE,
+        Some(age) => age,
+    };
+    let now = 1_000 * case["now"].as_i64().unwrap();
+    let bytes = case["bytes_b64"].as_str().unwrap();
+    let mut new = lasting(&BASE64.decode(bytes.as_bytes()).unwrap(), age);
+    new.meta.touched = from_millis(now);
+    new.meta.expires = from_millis(now + 1_000 * age);
+    let at = Lookup::new(case["session_key"].as_str().unwrap().as_bytes());
+    (at, new)
+}
+
+fn vectors(section: &str) -> Vec<Value> {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../cloakroom/tests/vectors/django.json"
+    );
+    let mut all: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    match all["sections"][section]["cases"].take() {
+        Value::Array(cases) => cases,
+        _ => panic!("there is no section {section}"),
+    }
+}
+
+/// A key as Django makes them.
+fn key(n: u64) -> Lookup {
+    Lookup::new(format!("{n:z>32}").as_bytes())
+}
+
+fn text(at: &Lookup) -> &str {
+    str::from_utf8(at.as_bytes()).unwrap()
+}
+
+fn draft(data: &str) -> Draft {
+    lasting(data.as_bytes(), COOKIE_AGE)
+}
+
+/// A draft that lasts for so many seconds from now on.
+fn lasting(data: &[u8], secs: i64) -> Draft {
+    Draft {
+        data: Bytes::copy_from_slice(data),
+        meta: Meta {
+            created: from_millis(1_764_000_000_001),
+            touched: from_millis(TOUCHED),
+            expires: from_millis(TOUCHED + 1_000 * secs),
+            owner: None,
+            label: None,
+        },
+        version: Version::random().unwrap(),
+    }
+}
+
+/// One request that counts, without the session layer: the comparison is what makes it add up.
+async fn increment(cache: &DjangoCache, at: &Lookup) {
+    for _ in 0..10_000 {
+        let entry = cache.load(at).await.unwrap().unwrap();
+        let count: u64 = str::from_utf8(&entry.data).unwrap().parse().unwrap();
+        let new = draft(&(count + 1).to_string());
+        if let Outcome::Written(_) = cache.save(at, &entry.version, &new).await.unwrap() {
+            return;
+        }
+    }
+    panic!("it never got its turn");
+}
+
+/// The item goes in so many seconds. The server's clock is the one clock here that nobody can turn by hand, so they may
+/// be a few less, and one more where it has not ticked yet.
+async fn assert_lasts(plain: &mut Plain, name: &str, secs: i64) {
+    let left = plain.left(name).await;
+    assert!((secs - 30..=secs + 1).contains(&left), "{left} of {secs}");
+}
+
+#[track_caller]
+fn stale(outcome: cloakroom::Result<Outcome>) {
+    assert_eq!(outcome.unwrap(), Outcome::Stale);
+}
+
+async fn holds(cache: &DjangoCache, at: &Lookup, data: &str) {
+    assert_eq!(cache.load(at).await.unwrap().unwrap().data, data);
+}
+
+async fn is_free(cache: &DjangoCache, at: &Lookup) {
+    assert!(cache.load(at).await.unwrap().is_none());
+}
+
+/// `SESSION_COOKIE_AGE`.
+const COOKIE_AGE: i64 = 1_209_600;
+
+const TOUCHED: i64 = 1_767_323_045_250;
