@@ -1,3 +1,4 @@
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -9,31 +10,33 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
 use crate::error::{Fate, Unreached};
-use crate::table::Statement;
+use crate::statements::Statements;
 use crate::target::Target;
 use crate::value::Value;
 
 /// One connection, which many calls use at once: each sends its statement without waiting for the answers to the
 /// others, and the server answers in the order in which it was asked.
-pub(crate) struct Connection {
+pub(crate) struct Connection<S> {
     client: Client,
     task: AbortHandle,
     table: Arc<str>,
-    prepared: [OnceCell<tokio_postgres::Statement>; Statement::COUNT],
+    prepared: Box<[OnceCell<tokio_postgres::Statement>]>,
+    statements: PhantomData<fn(S)>,
     load: AtomicUsize,
     retired: AtomicBool,
     /// Since when somebody has given up waiting and nobody has got an answer.
     silent_since: Mutex<Option<Instant>>,
 }
 
-impl Connection {
+impl<S: Statements> Connection<S> {
     pub(crate) async fn open(target: &Target, table: Arc<str>) -> Result<Self, Unreached> {
         let (client, task) = target.connect().await?;
         Ok(Self {
             client,
             task,
             table,
-            prepared: Default::default(),
+            prepared: (0..S::COUNT).map(|_| OnceCell::new()).collect(),
+            statements: PhantomData,
             load: AtomicUsize::new(0),
             retired: AtomicBool::new(false),
             silent_since: Mutex::new(None),
@@ -62,7 +65,7 @@ impl Connection {
     }
 
     /// Takes a place on it, for a statement of this weight.
-    pub(crate) fn lease(self: &Arc<Self>, weight: usize) -> Lease {
+    pub(crate) fn lease(self: &Arc<Self>, weight: usize) -> Lease<S> {
         self.load.fetch_add(weight, Ordering::Relaxed);
         Lease {
             connection: Arc::clone(self),
@@ -71,9 +74,9 @@ impl Connection {
         }
     }
 
-    async fn ask(&self, statement: Statement, values: &[Value<'_>]) -> Result<Answer, Trouble> {
+    async fn ask(&self, statement: S, values: &[Value<'_>]) -> Result<Answer, Trouble> {
         let prepare = || async { self.client.prepare(&statement.sql(&self.table)).await };
-        let prepared = self.prepared[statement as usize]
+        let prepared = self.prepared[statement.nth()]
             .get_or_try_init(prepare)
             .await
             .map_err(|error| Trouble::of(error, false))?;
@@ -104,19 +107,19 @@ impl Connection {
 }
 
 /// A call's place on a connection.
-pub(crate) struct Lease {
-    connection: Arc<Connection>,
+pub(crate) struct Lease<S: Statements> {
+    connection: Arc<Connection<S>>,
     weight: usize,
     answered: bool,
 }
 
-impl Lease {
+impl<S: Statements> Lease<S> {
     /// Sends the statement and waits for its answer.
     ///
     /// If the future is dropped, the statement runs or does not; the connection goes on with the next.
     pub(crate) async fn ask(
         mut self,
-        statement: Statement,
+        statement: S,
         values: &[Value<'_>],
     ) -> Result<Answer, Trouble> {
         let answer = self.connection.ask(statement, values).await;
@@ -129,7 +132,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl<S: Statements> Drop for Lease<S> {
     fn drop(&mut self) {
         self.connection
             .load

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::connection::{Answer, Connection, Lease, Trouble};
 use crate::error::{Fate, Unreached, refused};
-use crate::table::Statement;
+use crate::statements::Statements;
 use crate::target::Target;
 use crate::value::Value;
 
@@ -15,20 +15,19 @@ use crate::value::Value;
 ///
 /// A call takes the one with the least to do. Another one is opened when all are busy, up to the number that the
 /// options allow, and when none is left; one at a time, so that a server which comes back is not stormed.
-pub(crate) struct Connections(Arc<Shared>);
+pub(crate) struct Connections<S: Statements>(Arc<Shared<S>>);
 
-struct Shared {
+struct Shared<S> {
     target: Target,
     table: Arc<str>,
     most: usize,
-    state: Mutex<State>,
+    state: Mutex<State<S>>,
     /// Called whenever an opening has ended, well or not.
     changed: Notify,
 }
 
-#[derive(Default)]
-struct State {
-    open: Vec<Arc<Connection>>,
+struct State<S> {
+    open: Vec<Arc<Connection<S>>>,
     opening: bool,
     outage: Option<Outage>,
 }
@@ -42,14 +41,15 @@ struct Outage {
     why: Unreached,
 }
 
-impl Connections {
+impl<S: Statements> Connections<S> {
     /// Opens the first one.
     pub(crate) async fn open(target: Target, table: &str, most: usize) -> Result<Self, Unreached> {
         let table = Arc::from(table);
         let first = Connection::open(&target, Arc::clone(&table)).await?;
         let state = State {
             open: vec![Arc::new(first)],
-            ..State::default()
+            opening: false,
+            outage: None,
         };
         Ok(Self(Arc::new(Shared {
             target,
@@ -76,7 +76,7 @@ impl Connections {
     pub(crate) async fn ask(
         &self,
         doing: &'static str,
-        statement: Statement,
+        statement: S,
         values: &[Value<'_>],
     ) -> Result<Answer> {
         let mut tries = 1;
@@ -95,7 +95,7 @@ impl Connections {
                 Fate::Refused => false,
             };
             if !again {
-                return Err(refused(doing, &error));
+                return Err(refused(doing, &error, S::NO_TABLE));
             }
             tries += 1;
         }
@@ -104,7 +104,7 @@ impl Connections {
     /// A place on the connection with the least to do; waits for up to [`PATIENCE`] if there is none.
     ///
     /// Once the server has been away for longer than that, a call waits for a try that is being made and for no more.
-    async fn lease(&self, weight: usize) -> Result<Lease, Unreached> {
+    async fn lease(&self, weight: usize) -> Result<Lease<S>, Unreached> {
         let shared = &self.0;
         let give_up_at = Instant::now() + PATIENCE;
         // Ends when a connection is there, or the time is over.
@@ -134,16 +134,16 @@ impl Connections {
     }
 }
 
-enum Pick {
-    Lease(Lease),
+enum Pick<S: Statements> {
+    Lease(Lease<S>),
     /// There is none, and one is being opened.
     Opening,
     /// There is none, and it is too early to try again.
     Outage(Outage),
 }
 
-impl Shared {
-    fn pick(self: &Arc<Self>, weight: usize) -> Result<Pick, Unreached> {
+impl<S: Statements> Shared<S> {
+    fn pick(self: &Arc<Self>, weight: usize) -> Result<Pick<S>, Unreached> {
         let mut state = self.state();
         let had_one = !state.open.is_empty();
         state.open.retain(|connection| connection.is_alive());
@@ -173,15 +173,15 @@ impl Shared {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<S>> {
         self.state.lock().expect("nothing panics with this lock")
     }
 }
 
 /// The one opening that is going on. However it ends, with its runtime for instance, there can be another one.
-struct Opening(Arc<Shared>);
+struct Opening<S: Statements>(Arc<Shared<S>>);
 
-impl Opening {
+impl<S: Statements> Opening<S> {
     async fn run(self) {
         let shared = &self.0;
         let opened = Connection::open(&shared.target, Arc::clone(&shared.table)).await;
@@ -208,7 +208,7 @@ impl Opening {
     }
 }
 
-impl Drop for Opening {
+impl<S: Statements> Drop for Opening<S> {
     fn drop(&mut self) {
         self.0.state().opening = false;
         self.0.changed.notify_waiters();

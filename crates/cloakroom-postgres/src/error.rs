@@ -187,7 +187,11 @@ fn io_error(error: &tokio_postgres::Error) -> Option<&io::Error> {
 }
 
 /// The error of a statement that was not answered as it should be.
-pub(crate) fn refused(doing: &str, error: &tokio_postgres::Error) -> Error {
+pub(crate) fn refused(doing: &str, error: &tokio_postgres::Error, no_table: &str) -> Error {
+    if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
+        let why = format!("{doing}: the table is not there; {no_table}");
+        return Error::new(ErrorKind::Unavailable, why).with_source(Cause::from(error));
+    }
     let (kind, why) = explain(error);
     Error::new(kind, format!("{doing}: {why}")).with_source(Cause::from(error))
 }
@@ -223,10 +227,6 @@ fn explain(error: &tokio_postgres::Error) -> (ErrorKind, &'static str) {
         "40001" | "40P01" => (
             ErrorKind::Unavailable,
             "others held what it needed, time after time; look for the long transactions",
-        ),
-        "42P01" => (
-            ErrorKind::Unavailable,
-            "the table is not there; call `migrate`, or run the SQL that `schema` prints",
         ),
         "42703" | "42804" | "42P10" => (
             ErrorKind::Unavailable,

@@ -49,6 +49,9 @@
 //!   connections without the settings and the prepared statements of this store.
 //! * Each process has up to [`connections`](Builder::connections) of the server's `max_connections`.
 //!
+//! # Beside a Django
+//! [`DjangoTable`] reads and writes the sessions of a Django in its own table, through the same kind of connections.
+//!
 //! # Examples
 //! ```no_run
 //! use cloakroom::Sessions;
@@ -69,9 +72,11 @@
 
 mod connection;
 mod connections;
+mod django;
 mod error;
 mod options;
 mod schema;
+mod statements;
 mod store;
 mod table;
 mod target;
@@ -79,5 +84,6 @@ mod target;
 mod tls;
 mod value;
 
+pub use django::DjangoTable;
 pub use options::Builder;
 pub use store::PostgresStore;

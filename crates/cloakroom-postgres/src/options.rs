@@ -1,11 +1,12 @@
 use std::fmt;
+use std::marker::PhantomData;
 
 use cloakroom::{Error, ErrorKind, Result};
 
 use crate::target::Target;
-use crate::{PostgresStore, schema};
+use crate::{DjangoTable, PostgresStore, django, schema};
 
-/// The options of a [`PostgresStore`]; made by [`PostgresStore::builder`].
+/// The options of a store; made by [`PostgresStore::builder`] or [`DjangoTable::builder`].
 ///
 /// # Examples
 /// ```
@@ -16,20 +17,21 @@ use crate::{PostgresStore, schema};
 /// assert!(!format!("{options:?}").contains("s3cret"));
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
-#[derive(Clone)]
 #[must_use]
-pub struct Builder {
+pub struct Builder<S = PostgresStore> {
     url: String,
     table: String,
     connections: usize,
+    store: PhantomData<fn() -> S>,
 }
 
-impl Builder {
-    pub(crate) fn new(url: &str) -> Self {
+impl<S> Builder<S> {
+    pub(crate) fn new(url: &str, table: &str) -> Self {
         Self {
             url: url.to_owned(),
-            table: String::from("cloakroom_session"),
+            table: table.to_owned(),
             connections: 4,
+            store: PhantomData,
         }
     }
 
@@ -44,7 +46,7 @@ impl Builder {
         self
     }
 
-    /// The table that the sessions are in; `cloakroom_session` by default.
+    /// The table that the sessions are in; `cloakroom_session` by default, and `django_session` for a [`DjangoTable`].
     ///
     /// Session layers with different tables share a database and never see each other's sessions. A name is a letter
     /// or `_`, then up to 56 letters, digits and `_`; its case matters. The table is looked for on the `search_path`,
@@ -54,23 +56,7 @@ impl Builder {
         self
     }
 
-    /// The SQL that makes the table and its indexes, for those who run their own migrations.
-    ///
-    /// # Errors
-    /// [`Config`](ErrorKind::Config) if the table's name is not one.
-    pub fn schema(&self) -> Result<String> {
-        check_name(&self.table)?;
-        Ok(schema::sql(&self.table))
-    }
-
-    /// Makes the first connection. The table need not be there yet: see [`PostgresStore::migrate`].
-    ///
-    /// It tries once. If the future is dropped, nothing has happened.
-    ///
-    /// # Errors
-    /// [`Config`](ErrorKind::Config) if an option is out of its range, the URL cannot be read, or the server knows no
-    /// such user, password or database. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
-    pub async fn connect(self) -> Result<PostgresStore> {
+    fn target(&self) -> Result<Target> {
         if !(1..=MOST_CONNECTIONS).contains(&self.connections) {
             return Err(Error::new(
                 ErrorKind::Config,
@@ -81,11 +67,65 @@ impl Builder {
             ));
         }
         check_name(&self.table)?;
-        PostgresStore::open(Target::parse(&self.url)?, &self.table, self.connections).await
+        Target::parse(&self.url)
     }
 }
 
-impl fmt::Debug for Builder {
+impl Builder {
+    /// The SQL that makes the table and its indexes, for those who run their own migrations.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if the table's name is not one.
+    pub fn schema(&self) -> Result<String> {
+        check_name(&self.table)?;
+        Ok(schema::OURS.sql(&self.table))
+    }
+
+    /// Makes the first connection. The table need not be there yet: see [`PostgresStore::migrate`].
+    ///
+    /// It tries once. If the future is dropped, nothing has happened.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if an option is out of its range, the URL cannot be read, or the server knows no
+    /// such user, password or database. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
+    pub async fn connect(self) -> Result<PostgresStore> {
+        PostgresStore::open(self.target()?, &self.table, self.connections).await
+    }
+}
+
+impl Builder<DjangoTable> {
+    /// The SQL that makes the table and its indexes as Django's migrations do, for those who run their own.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if the table's name is not one.
+    pub fn schema(&self) -> Result<String> {
+        check_name(&self.table)?;
+        Ok(django::SCHEMA.sql(&self.table))
+    }
+
+    /// Makes the first connection. The table need not be there yet: see [`DjangoTable::migrate`].
+    ///
+    /// It tries once. If the future is dropped, nothing has happened.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if an option is out of its range, the URL cannot be read, or the server knows no
+    /// such user, password or database. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
+    pub async fn connect(self) -> Result<DjangoTable> {
+        DjangoTable::open(self.target()?, &self.table, self.connections).await
+    }
+}
+
+impl<S> Clone for Builder<S> {
+    fn clone(&self) -> Self {
+        Self {
+            url: self.url.clone(),
+            table: self.table.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<S> fmt::Debug for Builder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("table", &self.table)

@@ -5,13 +5,14 @@ use std::time::SystemTime;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version};
 use cloakroom::{Lookup, Owner, Result};
 
+use crate::Builder;
 use crate::connection::Answer;
 use crate::connections::Connections;
 use crate::error::{corrupt, not_a_number};
+use crate::schema::OURS;
 use crate::table::{self, Statement};
 use crate::target::Target;
 use crate::value::Value;
-use crate::{Builder, schema};
 
 /// Sessions in a table of a PostgreSQL database. See the [crate](crate) for what it guarantees and for its worst day.
 ///
@@ -20,7 +21,7 @@ use crate::{Builder, schema};
 /// A future that is dropped may have sent its statement already, which then runs or does not, as a whole. Later calls
 /// are not disturbed.
 #[derive(Clone)]
-pub struct PostgresStore(Arc<Connections>);
+pub struct PostgresStore(Arc<Connections<Statement>>);
 
 impl PostgresStore {
     /// Connects to the database that the URL names, with the default [options](Self::builder).
@@ -43,7 +44,7 @@ impl PostgresStore {
     /// Several hosts with `target_session_attrs=read-write` name a primary and its standbys; whoever takes writes is
     /// used.
     pub fn builder(url: &str) -> Builder {
-        Builder::new(url)
+        Builder::new(url, "cloakroom_session")
     }
 
     pub(crate) async fn open(target: Target, table: &str, connections: usize) -> Result<Self> {
@@ -63,12 +64,12 @@ impl PostgresStore {
     /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached or the user may not make
     /// tables.
     pub async fn migrate(&self) -> Result<()> {
-        schema::migrate(self.0.target(), self.0.table()).await
+        OURS.migrate(self.0.target(), self.0.table()).await
     }
 
     /// The SQL that [`migrate`](Self::migrate) runs, for those who run their own migrations.
     pub fn schema(&self) -> String {
-        schema::sql(self.0.table())
+        OURS.sql(self.0.table())
     }
 }
 

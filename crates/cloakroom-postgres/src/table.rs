@@ -5,6 +5,7 @@ use cloakroom::store::{Draft, Entry, Meta, Owned, Version, from_millis, millis};
 use cloakroom::{Lookup, Owner};
 use tokio_postgres::Row;
 
+use crate::statements::{SWEEP_WEIGHT, Statements};
 use crate::value::{Value, with_nul};
 
 const LOAD: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, version, data
@@ -48,7 +49,7 @@ const FIND: &str = r#"SELECT lookup FROM "{table}"
 
 const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
 
-/// The statements on one table of sessions. Each connection prepares each of them once.
+/// The statements on one table of sessions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Statement {
     Load,
@@ -63,11 +64,15 @@ pub(crate) enum Statement {
     Ping,
 }
 
-impl Statement {
-    pub(crate) const COUNT: usize = 10;
+impl Statements for Statement {
+    const COUNT: usize = 10;
+    const NO_TABLE: &'static str = "call `migrate`, or run the SQL that `schema` prints";
 
-    /// Its SQL; `table` has been checked, and is quoted only because it may be a word of SQL or have capitals.
-    pub(crate) fn sql(self, table: &str) -> String {
+    fn nth(self) -> usize {
+        self as usize
+    }
+
+    fn sql(self, table: &str) -> String {
         let sql = match self {
             Self::Load => LOAD,
             Self::Create => CREATE,
@@ -83,8 +88,7 @@ impl Statement {
         sql.replace("{table}", table)
     }
 
-    /// Whether it answers with rows.
-    pub(crate) fn reads(self) -> bool {
+    fn reads(self) -> bool {
         match self {
             Self::Load | Self::OwnedBy | Self::Find | Self::Ping => true,
             Self::Create | Self::Save | Self::Rename | Self::Touch | Self::Delete | Self::Sweep => {
@@ -93,17 +97,13 @@ impl Statement {
         }
     }
 
-    /// Whether it may be sent again when nobody knows what became of it. A save may not: it would be stale against
-    /// itself.
-    pub(crate) fn may_be_repeated(self) -> bool {
+    fn may_be_repeated(self) -> bool {
         self.reads() || matches!(self, Self::Delete)
     }
 
-    /// How many calls it counts for when the connection with the least to do is looked for. Nobody should stand behind
-    /// a sweep.
-    pub(crate) fn weight(self) -> usize {
+    fn weight(self) -> usize {
         match self {
-            Self::Sweep => 64,
+            Self::Sweep => SWEEP_WEIGHT,
             _ => 1,
         }
     }

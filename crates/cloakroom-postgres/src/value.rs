@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::SystemTime;
 
 use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -11,10 +12,16 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
     Number(i64),
+    Moment(SystemTime),
     Text(Option<Cow<'a, str>>),
 }
 
 impl<'a> Value<'a> {
+    /// Text in which there is no NUL, as it is.
+    pub(crate) fn plain(text: &'a str) -> Self {
+        Self::Text(Some(Cow::Borrowed(text)))
+    }
+
     /// Text as PostgreSQL can keep it: in its text there is no NUL.
     pub(crate) fn text(text: Option<&'a str>) -> Self {
         Self::Text(text.map(without_nul))
@@ -33,6 +40,12 @@ impl From<i64> for Value<'_> {
     }
 }
 
+impl From<SystemTime> for Value<'_> {
+    fn from(at: SystemTime) -> Self {
+        Self::Moment(at)
+    }
+}
+
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("..")
@@ -48,12 +61,13 @@ impl ToSql for Value<'_> {
         match self {
             Self::Bytes(bytes) => bytes.to_sql(ty, out),
             Self::Number(number) => number.to_sql(ty, out),
+            Self::Moment(at) => at.to_sql(ty, out),
             Self::Text(text) => text.as_deref().to_sql(ty, out),
         }
     }
 
     fn accepts(ty: &Type) -> bool {
-        <&[u8]>::accepts(ty) || i64::accepts(ty) || <&str>::accepts(ty)
+        <&[u8]>::accepts(ty) || i64::accepts(ty) || SystemTime::accepts(ty) || <&str>::accepts(ty)
     }
 
     to_sql_checked!();

@@ -1,4 +1,4 @@
-//! What every store promises, asked of this one: alone, and connected twice to one table.
+//! What every store promises, asked of both: alone, and connected twice to one table.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -6,8 +6,9 @@
 
 mod support;
 
+use cloakroom_testkit::conformance::OnlyText;
 use cloakroom_testkit::servers;
-use support::{migrated, on};
+use support::{django, migrated, on};
 
 cloakroom_testkit::conformance!(postgres, {
     let Some(server) = servers::postgres() else {
@@ -34,4 +35,20 @@ cloakroom_testkit::conformance_shared!(two_on_one_table, {
     let one = on(server.url(), &table).connect().await.unwrap();
     one.migrate().await.unwrap();
     (one, on(server.url(), &table).connect().await.unwrap())
+});
+
+cloakroom_testkit::conformance!(a_table_of_django, {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    OnlyText::new(django(server.url(), servers::unique_name()).await)
+});
+
+cloakroom_testkit::conformance_shared!(two_on_one_table_of_django, {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = servers::unique_name();
+    let one = django(server.url(), &table).await;
+    OnlyText::pair(one, django(server.url(), &table).await)
 });

@@ -7,7 +7,7 @@
 
 use cloakroom::Result;
 use cloakroom::store::{Outcome, Version};
-use cloakroom_postgres::{Builder, PostgresStore};
+use cloakroom_postgres::{Builder, DjangoTable, PostgresStore};
 use cloakroom_testkit::servers::unique_name;
 use tokio_postgres::{Client, NoTls, Row};
 
@@ -21,6 +21,14 @@ pub(crate) fn on(url: &str, table: impl Into<String>) -> Builder {
 /// A store on a table that no other test uses.
 pub(crate) async fn migrated(url: &str) -> PostgresStore {
     let store = on(url, unique_name()).connect().await.unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
+/// A store on a table as Django makes it, which it makes if it is not there.
+pub(crate) async fn django(url: &str, table: impl Into<String>) -> DjangoTable {
+    let store = DjangoTable::builder(url).table(table).connect().await;
+    let store = store.unwrap();
     store.migrate().await.unwrap();
     store
 }

@@ -1,0 +1,11 @@
+//! The sessions of a Django, in the table in which its engines `db` and `cached_db` have them.
+
+mod moment;
+
+mod schema;
+pub(crate) use schema::SCHEMA;
+
+mod store;
+pub use store::DjangoTable;
+
+mod table;

@@ -1,0 +1,519 @@
+//! Django's own table: what is in its columns, what is left alone, what each call costs.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_micros};
+use cloakroom::{ErrorKind, Lookup};
+use cloakroom_postgres::DjangoTable;
+use cloakroom_testkit::servers::{self, unique_name};
+use support::proxy::Proxy;
+use support::{database, django, neighbour, until, written};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_table_is_to_the_letter_what_djangos_migrations_make() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let (made, printed) = (database(server.url()).await, database(server.url()).await);
+    let start = Arc::new(Barrier::new(4));
+    let mut migrations = JoinSet::new();
+    for _ in 0..4 {
+        let (url, start) = (made.clone(), Arc::clone(&start));
+        migrations.spawn(async move {
+            let store = DjangoTable::connect(&url).await.unwrap();
+            start.wait().await;
+            store.migrate().await.unwrap();
+            store
+        });
+    }
+    let stores = migrations.join_all().await;
+    let by_hand = neighbour(&printed).await;
+    by_hand.batch_execute(&stores[0].schema()).await.unwrap();
+
+    assert_eq!(shape_of(&neighbour(&made).await).await, DJANGOS);
+    assert_eq!(shape_of(&by_hand).await, DJANGOS);
+    assert_eq!(
+        DjangoTable::builder(&printed).schema().unwrap(),
+        stores[0].schema()
+    );
+    let store = DjangoTable::connect(&printed).await.unwrap();
+    store.migrate().await.unwrap();
+    assert_eq!(shape_of(&by_hand).await, DJANGOS);
+}
+
+#[tokio::test]
+async fn a_row_holds_what_django_would_have_written() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = django(server.url(), &table).await;
+    let neighbour = neighbour(server.url()).await;
+    // A site elsewhere: the column keeps instants, so it sees the same one.
+    let elsewhere = "SET TIME ZONE 'Asia/Kolkata'";
+    neighbour.batch_execute(elsewhere).await.unwrap();
+    for (micros, text) in [
+        (1_768_532_645_250_000, "2026-01-16 03:04:05.25"),
+        (1_768_532_645_000_000, "2026-01-16 03:04:05"),
+        (1_768_532_645_000_001, "2026-01-16 03:04:05.000001"),
+    ] {
+        let expires = from_micros(micros);
+        let seen = written(store.create(&at(KEY), &expiring(DATA, expires)).await);
+        assert_eq!(row(&neighbour, &table).await, row_of(DATA, text));
+        let entry = store.load(&at(KEY)).await.unwrap().unwrap();
+        assert_eq!(entry.meta.expires, expires);
+
+        let new = expiring("e30:1vbVSP:new", expires + Duration::from_secs(60));
+        let seen = written(store.save(&at(KEY), &seen, &new).await);
+        let meta = expiring("", expires).meta;
+        written(store.touch(&at(KEY), &seen, &meta).await);
+        assert_eq!(
+            row(&neighbour, &table).await,
+            row_of("e30:1vbVSP:new", text)
+        );
+
+        store.delete(&at(KEY)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = django(server.url(), &table).await;
+    let neighbour = neighbour(server.url()).await;
+    let insert =
+        format!("INSERT INTO {table} VALUES ('{KEY}', '{DATA}', '2026-01-02 03:04:05.3+00')");
+    neighbour.batch_execute(&insert).await.unwrap();
+    let expires = from_micros(1_767_323_045_300_000);
+
+    let entry = store.load(&at(KEY)).await.unwrap().unwrap();
+    assert_eq!(entry.data, DATA);
+    assert!(entry.version == Version::from_bytes(DATA.into()));
+    let facts = Meta {
+        created: UNIX_EPOCH,
+        touched: UNIX_EPOCH,
+        expires,
+        owner: None,
+        label: None,
+    };
+    assert_eq!(entry.meta, facts);
+    assert_eq!(store.sweep(expires, 10).await.unwrap(), 0);
+    let later = expires + Duration::from_micros(1);
+    assert_eq!(store.sweep(later, 10).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_django_saved_meanwhile_is_not_overwritten() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = django(server.url(), &table).await;
+    let neighbour = neighbour(server.url()).await;
+    // A site may have given the column a collation for which all of these are one text.
+    let collation = format!(
+        "CREATE COLLATION {table}_ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         ALTER TABLE {table} ALTER session_data TYPE text COLLATE {table}_ci"
+    );
+    let loose = neighbour.batch_execute(&collation).await.is_ok();
+    let seen = written(store.create(&at(KEY), &draft(DATA)).await);
+    for theirs in [
+        DATA.to_lowercase(),
+        format!("{DATA} "),
+        DATA[1..].to_owned(),
+    ] {
+        let save = format!("UPDATE {table} SET session_data = $1");
+        neighbour.execute(&save, &[&theirs]).await.unwrap();
+
+        let saved = store.save(&at(KEY), &seen, &draft("ours")).await;
+        assert_eq!(saved.unwrap(), Outcome::Stale, "{loose}");
+        let touched = store.touch(&at(KEY), &seen, &draft("").meta).await;
+        assert_eq!(touched.unwrap(), Outcome::Stale);
+        let moved = store
+            .rename(&at(KEY), &seen, &at(OTHER), &draft("ours"))
+            .await;
+        assert_eq!(moved.unwrap(), Outcome::Stale);
+        assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, theirs);
+    }
+    assert!(
+        store
+            .load(&at(&KEY.to_uppercase()))
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn a_save_of_what_is_there_already_is_a_save() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let store = django(server.url(), unique_name()).await;
+    let new = draft(DATA);
+    let seen = written(store.create(&at(KEY), &new).await);
+
+    assert!(written(store.save(&at(KEY), &seen, &new).await) == seen);
+    assert!(written(store.touch(&at(KEY), &seen, &new.meta).await) == seen);
+}
+
+#[tokio::test]
+async fn the_columns_of_a_sites_own_model_are_left_alone() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = django(server.url(), &table).await;
+    let neighbour = neighbour(server.url()).await;
+    let theirs = format!("ALTER TABLE {table} ADD account_id integer");
+    neighbour.batch_execute(&theirs).await.unwrap();
+    store.migrate().await.unwrap();
+    let seen = written(store.create(&at(KEY), &draft("one")).await);
+    let account = format!("UPDATE {table} SET account_id = 7");
+    neighbour.batch_execute(&account).await.unwrap();
+
+    let seen = written(store.save(&at(KEY), &seen, &draft("two")).await);
+    let seen = written(store.touch(&at(KEY), &seen, &draft("").meta).await);
+    let new = draft("three");
+    written(store.rename(&at(KEY), &seen, &at(OTHER), &new).await);
+
+    let row = format!("SELECT session_data, account_id FROM {table}");
+    let row = neighbour.query_one(&row, &[]).await.unwrap();
+    assert_eq!((row.get(0), row.get(1)), ("three", 7));
+}
+
+#[tokio::test]
+async fn nothing_is_at_a_key_that_the_column_could_not_hold_and_none_is_made_there() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let store = django(server.url(), unique_name()).await;
+    let version = written(store.create(&at(KEY), &draft("kept")).await);
+    written(store.create(&at(&"é".repeat(40)), &draft("fits")).await);
+
+    let (longer, new) = ("k".repeat(41), draft("new"));
+    for bytes in [longer.as_bytes(), b"k\0k", b"\xff\xff\xff\xff"] {
+        let nowhere = Lookup::new(bytes);
+        assert!(store.load(&nowhere).await.unwrap().is_none());
+        store.delete(&nowhere).await.unwrap();
+        for stale in [
+            store.save(&nowhere, &version, &new).await,
+            store.touch(&nowhere, &version, &new.meta).await,
+            store.rename(&nowhere, &version, &at(OTHER), &new).await,
+        ] {
+            assert_eq!(stale.unwrap(), Outcome::Stale);
+        }
+        for refused in [
+            store.create(&nowhere, &new).await,
+            store.rename(&at(KEY), &version, &nowhere, &new).await,
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains("up to 40 characters"), "{error}");
+        }
+    }
+    assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, "kept");
+}
+
+#[tokio::test]
+async fn what_the_table_cannot_keep_is_refused_and_changes_nothing() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let store = django(server.url(), unique_name()).await;
+    let seen = written(store.create(&at(KEY), &draft("kept")).await);
+    let mut owned = draft("new");
+    owned.meta.owner = Some("ada".into());
+    let mut bytes = draft("");
+    bytes.data = b"\x80\x04}\x94.".to_vec().into();
+
+    for (new, words) in [
+        (&owned, "no column for owners"),
+        (&bytes, "not ASCII"),
+        (&draft("é"), "not ASCII"),
+        (&draft("a\0b"), "not ASCII"),
+    ] {
+        for refused in [
+            store.create(&at(OTHER), new).await,
+            store.save(&at(KEY), &seen, new).await,
+            store.rename(&at(KEY), &seen, &at(OTHER), new).await,
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+    for no_text in [
+        Version::from_u64(7),
+        Version::from_bytes(b"kept\0"[..].into()),
+        Version::from_bytes(b"\xff"[..].into()),
+    ] {
+        let saved = store.save(&at(KEY), &no_text, &draft("new")).await;
+        assert_eq!(saved.unwrap(), Outcome::Stale);
+    }
+    assert!(store.load(&at(OTHER)).await.unwrap().is_none());
+    assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, "kept");
+}
+
+#[tokio::test]
+async fn an_expiry_out_of_all_bounds_is_cut_and_another_type_is_corrupt() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = django(server.url(), &table).await;
+    let neighbour = neighbour(server.url()).await;
+    written(store.create(&at(KEY), &draft("")).await);
+    for (text, expires) in [
+        ("infinity", from_micros(i64::MAX)),
+        ("-infinity", UNIX_EPOCH),
+        ("1969-12-31 23:59:59+00", UNIX_EPOCH),
+    ] {
+        let set = format!("UPDATE {table} SET expire_date = '{text}'");
+        neighbour.batch_execute(&set).await.unwrap();
+        let entry = store.load(&at(KEY)).await.unwrap().unwrap();
+        assert_eq!(entry.meta.expires, expires);
+    }
+    drop(store);
+
+    let alter = format!("ALTER TABLE {table} ALTER expire_date TYPE text");
+    neighbour.batch_execute(&alter).await.unwrap();
+    let store = DjangoTable::builder(server.url()).table(&table);
+    let store = store.connect().await.unwrap();
+    let error = store.load(&at(KEY)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    let error = store.migrate().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("with other columns"), "{error}");
+}
+
+#[tokio::test]
+async fn without_its_table_the_store_says_what_to_do_and_makes_none() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let url = database(server.url()).await;
+    let store = DjangoTable::connect(&url).await.unwrap();
+
+    for answer in [
+        store.load(&at(KEY)).await.map(drop),
+        store.create(&at(KEY), &draft("")).await.map(drop),
+        store.sweep(SystemTime::now(), 10).await.map(drop),
+        store.ping().await,
+    ] {
+        let error = answer.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let words =
+            "the table is not there; run `manage.py migrate` of the Django site, or call `migrate`";
+        assert!(error.to_string().ends_with(words), "{error}");
+    }
+    assert!(shape_of(&neighbour(&url).await).await.is_empty());
+    store.migrate().await.unwrap();
+    store.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sweep_passes_by_what_somebody_else_has_locked() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = django(server.url(), &table).await;
+    let neighbour = neighbour(server.url()).await;
+    let fill = format!(
+        "INSERT INTO {table} SELECT 'key' || n, 'dead', '2020-01-01 00:00:00+00' FROM generate_series(1, 2500) n"
+    );
+    neighbour.batch_execute(&fill).await.unwrap();
+    let lock = format!("BEGIN; SELECT FROM {table} WHERE session_key = 'key7' FOR UPDATE");
+    neighbour.batch_execute(&lock).await.unwrap();
+
+    let now = SystemTime::now();
+    assert_eq!(store.sweep(now, 1_500).await.unwrap(), 1_500);
+    assert_eq!(store.sweep(now, 10_000).await.unwrap(), 999);
+    neighbour.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(store.sweep(now, 10_000).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn each_call_is_one_round_trip() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let proxy = Proxy::before(server.url()).await;
+    let store = DjangoTable::builder(proxy.url()).table(unique_name());
+    let store = store.connections(1).connect().await.unwrap();
+    store.migrate().await.unwrap();
+
+    let mut costs = Vec::new();
+    // The first time round, the statements are prepared.
+    for _ in 0..2 {
+        costs.clear();
+        let mut before = proxy.round_trips();
+        let mut paid = |call: &'static str| {
+            let now = proxy.round_trips();
+            costs.push((call, now - before));
+            before = now;
+        };
+        let (new, newer) = (draft("new"), draft("newer"));
+        let seen = written(store.create(&at(KEY), &new).await);
+        paid("create");
+        store.load(&at(KEY)).await.unwrap();
+        paid("load");
+        let seen = written(store.save(&at(KEY), &seen, &newer).await);
+        paid("save");
+        let seen = written(store.touch(&at(KEY), &seen, &new.meta).await);
+        paid("touch");
+        written(store.rename(&at(KEY), &seen, &at(OTHER), &new).await);
+        paid("rename");
+        store.ping().await.unwrap();
+        paid("ping");
+        store.sweep(UNIX_EPOCH, 200).await.unwrap();
+        paid("sweep");
+        store.delete(&at(OTHER)).await.unwrap();
+        paid("delete");
+    }
+
+    for (call, round_trips) in costs {
+        assert_eq!(round_trips, 1, "{call}");
+    }
+}
+
+#[tokio::test]
+async fn a_save_whose_answer_is_lost_is_unavailable_and_was_done_once_or_not_at_all() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let proxy = Proxy::before(server.url()).await;
+    let store = django(proxy.url(), unique_name()).await;
+    let seen = written(store.create(&at(KEY), &draft("one")).await);
+    let seen = written(store.save(&at(KEY), &seen, &draft("two")).await);
+
+    proxy.cut_next_answer();
+    let error = store
+        .save(&at(KEY), &seen, &draft("three"))
+        .await
+        .unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let entry = store.load(&at(KEY)).await.unwrap().unwrap();
+    assert_eq!(entry.data, "three");
+    let again = store.save(&at(KEY), &seen, &draft("three")).await;
+    assert_eq!(again.unwrap(), Outcome::Stale);
+
+    store.delete(&at(OTHER)).await.unwrap();
+    proxy.cut_next_answer();
+    store.delete(&at(KEY)).await.unwrap();
+    assert!(store.load(&at(KEY)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn no_statement_reads_more_of_the_table_than_it_needs() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let store = django(server.url(), &table).await;
+    let neighbour = neighbour(server.url()).await;
+    let fill = format!(
+        "INSERT INTO {table} SELECT 'key' || n, 'data', to_timestamp(n * 60) FROM generate_series(1, 20000) n;
+         ANALYZE {table}"
+    );
+    neighbour.batch_execute(&fill).await.unwrap();
+
+    let new = draft("new");
+    let seen = written(store.create(&at(KEY), &new).await);
+    let seen = written(store.save(&at(KEY), &seen, &draft("newer")).await);
+    let seen = written(store.touch(&at(KEY), &seen, &new.meta).await);
+    written(store.rename(&at(KEY), &seen, &at(OTHER), &new).await);
+    store.load(&at(KEY)).await.unwrap();
+    store.ping().await.unwrap();
+    store.delete(&at(OTHER)).await.unwrap();
+    let swept = store.sweep(from_micros(600_000_001), 100).await.unwrap();
+    assert_eq!(swept, 10);
+    drop(store);
+
+    // Its own statements, as its own connections have run them.
+    let seen = format!("SELECT idx_scan >= 8 FROM pg_stat_user_tables WHERE relname = '{table}'");
+    until(&neighbour, "the statistics arrive", &seen).await;
+    let question = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = $1";
+    let read = neighbour.query_one(question, &[&table]).await.unwrap();
+    let read: i64 = read.get(0);
+    // A ping reads the first row that there is.
+    assert!(read <= 1, "{read} rows were read without an index");
+}
+
+/// The columns and the indexes of `django_session`, as PostgreSQL describes them.
+async fn shape_of(neighbour: &Client) -> Vec<String> {
+    let shape = "SELECT attname || ' ' || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END
+            FROM pg_attribute WHERE attrelid = to_regclass('django_session') AND attnum > 0
+        UNION ALL SELECT indexdef FROM pg_indexes WHERE tablename = 'django_session'";
+    let rows = neighbour.query(shape, &[]).await.unwrap();
+    let mut shape: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    shape.sort();
+    shape
+}
+
+/// What Django 5.2 makes.
+const DJANGOS: [&str; 6] = [
+    "CREATE INDEX django_session_expire_date_a5c62663 ON public.django_session USING btree (expire_date)",
+    "CREATE INDEX django_session_session_key_c0390e0f_like ON public.django_session USING btree (session_key varchar_pattern_ops)",
+    "CREATE UNIQUE INDEX django_session_pkey ON public.django_session USING btree (session_key)",
+    "expire_date timestamp with time zone NOT NULL",
+    "session_data text NOT NULL",
+    "session_key character varying(40) NOT NULL",
+];
+
+/// The one row of the table; the instant as a clock in Greenwich shows it.
+async fn row(neighbour: &Client, table: &str) -> Vec<String> {
+    let one = format!(
+        "SELECT session_key, session_data, (expire_date AT TIME ZONE 'UTC')::TEXT FROM {table}"
+    );
+    let row = neighbour.query_one(&one, &[]).await.unwrap();
+    (0..3).map(|n| row.get(n)).collect()
+}
+
+fn row_of(data: &str, expires: &str) -> Vec<String> {
+    [KEY, data, expires].map(str::to_owned).into()
+}
+
+fn at(key: &str) -> Lookup {
+    Lookup::new(key.as_bytes())
+}
+
+fn draft(data: &str) -> Draft {
+    expiring(data, from_micros(4_102_444_800_000_000))
+}
+
+fn expiring(data: &str, expires: SystemTime) -> Draft {
+    Draft {
+        data: data.to_owned().into(),
+        meta: Meta {
+            created: UNIX_EPOCH,
+            touched: UNIX_EPOCH,
+            expires,
+            owner: None,
+            label: None,
+        },
+        version: Version::random().unwrap(),
+    }
+}
+
+const KEY: &str = "k3y0fdj4ngow1th32l3tt3rs0rd1g1ts";
+
+const OTHER: &str = "0therk3y0fdj4ngow1th32l3tt3rs000";
+
+/// What a Django wrote.
+const DATA: &str = "eyJhIjoxfQ:1vbVSP:SDbL3ZiGhQguLgGuvG1cY_JS4Y_bYrKk_VyN72OArII";
