@@ -7,8 +7,8 @@ use bytes::Bytes;
 use cloakroom::store::{Outcome, Store, from_millis};
 use cloakroom::{ErrorKind, Sessions};
 use cloakroom_memcached::MemcachedStore;
+use cloakroom_testkit::Proxy;
 use cloakroom_testkit::servers::{self, Kind, unique_name};
-use support::door::Door;
 use support::{at, draft, on, written};
 use tokio::task::JoinSet;
 
@@ -44,11 +44,12 @@ async fn a_server_that_restarts_has_forgotten_everything_and_nobody_sees_an_erro
     let (Some(before), Some(after)) = (Kind::Memcached.start(), Kind::Memcached.start()) else {
         return;
     };
-    let door = Door::to(&before).await;
-    let store = MemcachedStore::open(door.url()).unwrap();
+    let proxy = Proxy::to(before.url()).await;
+    let store = MemcachedStore::open(proxy.url()).unwrap();
     let seen = written(store.create(&at(1), &draft("before")).await);
 
-    door.lead_to(Some(&after)).await;
+    proxy.lead_to(after.url());
+    proxy.cut().await;
 
     assert!(store.load(&at(1)).await.unwrap().is_none());
     let late = store.save(&at(1), &seen, &draft("late")).await.unwrap();
@@ -62,14 +63,15 @@ async fn a_save_to_a_restarted_server_never_goes_by_the_numbers_of_the_old_one()
     let (Some(before), Some(after)) = (Kind::Memcached.start(), Kind::Memcached.start()) else {
         return;
     };
-    let door = Door::to(&before).await;
-    let store = MemcachedStore::open(door.url()).unwrap();
+    let proxy = Proxy::to(before.url()).await;
+    let store = MemcachedStore::open(proxy.url()).unwrap();
     let seen = written(store.create(&at(1), &draft("before")).await);
 
     // Both are the first item of their server, so both have the same CAS number.
     let elsewhere = MemcachedStore::open(after.url()).unwrap();
     written(elsewhere.create(&at(1), &draft("after")).await);
-    door.lead_to(Some(&after)).await;
+    proxy.lead_to(after.url());
+    proxy.cut().await;
     let late = store.save(&at(1), &seen, &draft("late")).await.unwrap();
 
     assert_eq!(late, Outcome::Stale);
@@ -81,11 +83,11 @@ async fn a_server_that_is_down_is_unavailable_and_is_used_again_when_it_is_back(
     let Some(server) = Kind::Memcached.start() else {
         return;
     };
-    let door = Door::to(&server).await;
-    let store = MemcachedStore::open(door.url()).unwrap();
+    let proxy = Proxy::to(server.url()).await;
+    let store = MemcachedStore::open(proxy.url()).unwrap();
     let seen = written(store.create(&at(1), &draft("kept")).await);
 
-    door.lead_to(None).await;
+    proxy.refuse().await;
     let down = [
         store.load(&at(1)).await.map(drop),
         store.save(&at(1), &seen, &draft("")).await.map(drop),
@@ -96,7 +98,7 @@ async fn a_server_that_is_down_is_unavailable_and_is_used_again_when_it_is_back(
         assert_eq!(call.unwrap_err().kind(), ErrorKind::Unavailable);
     }
 
-    door.lead_to(Some(&server)).await;
+    proxy.heal();
     store.ping().await.unwrap();
     assert_eq!(store.load(&at(1)).await.unwrap().unwrap().data, "kept");
 }

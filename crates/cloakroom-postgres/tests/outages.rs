@@ -14,9 +14,9 @@ use std::time::Duration;
 use cloakroom::ErrorKind;
 use cloakroom::store::{Outcome, Store, Version};
 use cloakroom_postgres::PostgresStore;
+use cloakroom_testkit::Proxy;
 use cloakroom_testkit::conformance::{draft, lookup};
 use cloakroom_testkit::servers::{self, unique_name};
-use support::proxy::Proxy;
 use support::{migrated, neighbour, on, until, with_option, written};
 use tokio::task::JoinSet;
 
@@ -173,13 +173,13 @@ async fn a_save_whose_answer_is_lost_is_unavailable_and_a_load_tells_that_it_was
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::before(server.url()).await;
+    let proxy = Proxy::to(server.url()).await;
     let store = migrated(proxy.url()).await;
     let seen = written(store.create(&lookup(1), &draft(1)).await);
     written(store.save(&lookup(1), &seen, &draft(2)).await);
     let seen = store.load(&lookup(1)).await.unwrap().unwrap().version;
 
-    proxy.cut_next_answer();
+    proxy.lose_answer_after(0);
     let new = draft(3);
     let error = store.save(&lookup(1), &seen, &new).await.unwrap_err();
 
@@ -197,16 +197,16 @@ async fn a_load_or_a_delete_whose_answer_is_lost_is_sent_again() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::before(server.url()).await;
+    let proxy = Proxy::to(server.url()).await;
     let store = migrated(proxy.url()).await;
     written(store.create(&lookup(1), &draft(1)).await);
 
     // Each is prepared first, on the connection that is there: the answer that is lost must be its own.
     store.load(&lookup(2)).await.unwrap();
-    proxy.cut_next_answer();
+    proxy.lose_answer_after(0);
     assert!(store.load(&lookup(1)).await.unwrap().is_some());
     store.delete(&lookup(2)).await.unwrap();
-    proxy.cut_next_answer();
+    proxy.lose_answer_after(0);
     store.delete(&lookup(1)).await.unwrap();
 
     assert!(store.load(&lookup(1)).await.unwrap().is_none());
@@ -217,7 +217,7 @@ async fn a_connection_that_falls_silent_is_given_up_for_a_new_one() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::before(server.url()).await;
+    let proxy = Proxy::to(server.url()).await;
     let store = migrated(proxy.url()).await;
     written(store.create(&lookup(1), &draft(1)).await);
 
@@ -242,18 +242,17 @@ async fn while_the_server_is_away_calls_are_unavailable_and_afterwards_they_work
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::before(server.url()).await;
+    let proxy = Proxy::to(server.url()).await;
     let store = migrated(proxy.url()).await;
     let seen = written(store.create(&lookup(1), &draft(1)).await);
 
-    proxy.set_down(true);
-    proxy.cut_next_answer();
+    proxy.refuse().await;
     let error = store.load(&lookup(1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     let error = store.save(&lookup(1), &seen, &draft(2)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 
-    proxy.set_down(false);
+    proxy.heal();
     let mut told = 0;
     // Until the next try is due, calls are told of the last one.
     while store.ping().await.is_err() {

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use cloakroom::store::{Draft, Meta, Store};
 use cloakroom::{ErrorKind, Owner};
+use cloakroom_testkit::Proxy;
 use cloakroom_testkit::conformance::{draft, lookup};
 use cloakroom_testkit::servers::{self, unique_name};
-use support::proxy::Proxy;
 use support::{database, migrated, neighbour, on, until, written};
 use tokio_postgres::Client;
 
@@ -54,7 +54,7 @@ async fn each_call_is_one_round_trip() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::before(server.url()).await;
+    let proxy = Proxy::to(server.url()).await;
     let store = on(proxy.url(), unique_name()).connections(1);
     let store = store.connect().await.unwrap();
     store.migrate().await.unwrap();

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use cloakroom::store::{Outcome, Store};
 use cloakroom::{ErrorKind, Item, Sessions};
+use cloakroom_testkit::Proxy;
 use cloakroom_testkit::servers::{self, Kind};
 use support::{
-    Neighbour, Proxy, ask_every_node, at, command, draft, nodes, owned, unique_prefix, user,
-    with_prefix, written,
+    Neighbour, ask_every_node, at, command, draft, nodes, owned, unique_prefix, user, with_prefix,
+    written,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,7 +23,7 @@ async fn a_save_whose_answer_was_lost_is_done_once_and_nobody_notices() {
         return;
     };
     let proxy = Proxy::to(server.url()).await;
-    let sessions = Sessions::new(with_prefix(&proxy.url(), &unique_prefix()).await);
+    let sessions = Sessions::new(with_prefix(proxy.url(), &unique_prefix()).await);
     let session = sessions.start();
     session.set(VISITS, 0).unwrap();
     session.save().await.unwrap();
@@ -46,21 +47,21 @@ async fn whichever_answer_a_move_loses_the_session_lives_in_one_place() {
     };
     let proxy = Proxy::to(server.url()).await;
     let prefix = unique_prefix();
-    let store = with_prefix(&proxy.url(), &prefix).await;
+    let store = with_prefix(proxy.url(), &prefix).await;
     let looker = with_prefix(server.url(), &prefix).await;
     // The server learns the scripts, so that each step is one answer.
     let seen = written(store.create(&at(0), &owned("ada")).await);
     written(store.rename(&at(0), &seen, &at(1), &owned("ada")).await);
 
-    for lost in 0..STEPS {
-        let (from, to) = (at(10 + lost), at(20 + lost));
+    for (n, lost) in (0..).zip(0..STEPS) {
+        let (from, to) = (at(10 + n), at(20 + n));
         let old = owned("ada");
         let seen = written(store.create(&from, &old).await);
         let new = owned("ada");
 
-        proxy.lose_answer_after(lost.cast_signed());
+        proxy.lose_answer_after(lost);
         let moved = store.rename(&from, &seen, &to, &new).await;
-        proxy.lose_nothing();
+        proxy.heal();
 
         let (left, arrived) = (
             looker.load(&from).await.unwrap(),
@@ -92,19 +93,19 @@ async fn a_server_that_is_back_is_used_by_the_first_call() {
     let Some(server) = servers::redis() else {
         return;
     };
-    let mut proxy = Proxy::to(server.url()).await;
-    let store = with_prefix(&proxy.url(), &unique_prefix()).await;
+    let proxy = Proxy::to(server.url()).await;
+    let store = with_prefix(proxy.url(), &unique_prefix()).await;
     written(store.create(&at(1), &draft("")).await);
 
     for n in 2..5 {
-        proxy.close().await;
+        proxy.refuse().await;
         // One finds the connection broken, the others find nobody there.
         for _ in 0..3 {
             store.load(&at(1)).await.unwrap_err();
         }
         // Until nobody tries to connect any more, or this would not be the first call.
         tokio::time::sleep(Duration::from_millis(300)).await;
-        proxy.open().await;
+        proxy.heal();
 
         written(store.create(&at(n), &draft("")).await);
         assert!(store.load(&at(n)).await.unwrap().is_some());
@@ -165,4 +166,4 @@ async fn until_held(url: &str, user: &str) {
 const VISITS: Item<u64> = Item::new("num_visits");
 
 /// More than a move has.
-const STEPS: u64 = 7;
+const STEPS: usize = 7;

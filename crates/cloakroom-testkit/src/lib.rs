@@ -8,9 +8,12 @@
 //! * [`HandClock`] is a clock for sessions and browser alike.
 //! * [`Browser`] asks a tower service and keeps its cookies.
 //! * [`servers`] starts PostgreSQL, MariaDB, Redis, Valkey and memcached as child processes, and stops them.
+//! * [`Proxy`] stands before a server and breaks the way to it on demand.
+//! * [`faults!`] tests what a store with a server does when that is killed, cut off, silent or full.
+//! * [`soak`] says how long the tests go on that may go on.
 //!
-//! Nothing here sleeps, opens a port or looks at the real clock, with two exceptions: a promise that is not kept within
-//! [`TIME_LIMIT`](conformance::TIME_LIMIT) is broken, and servers have ports and take their time to start.
+//! Nothing else here sleeps, opens a port or looks at the real clock than servers, what stands before them, and the
+//! [`TIME_LIMIT`](conformance::TIME_LIMIT) within which a promise must be kept.
 //!
 //! [`Store`]: cloakroom::store::Store
 //! [`Spy`]: wrap::Spy
@@ -101,8 +104,13 @@ pub use clock::HandClock;
 
 pub mod conformance;
 
+mod proxy;
+pub use proxy::Proxy;
+
 // Signals, process groups and owners of files.
 #[cfg(unix)]
 pub mod servers;
+
+pub mod soak;
 
 pub mod wrap;

@@ -10,7 +10,6 @@ use cloakroom::{Lookup, Result};
 use cloakroom_memcached::MemcachedStore;
 use cloakroom_testkit::servers::Server;
 
-pub(crate) mod door;
 pub(crate) mod fake;
 pub(crate) mod plain;
 

@@ -11,8 +11,6 @@ use cloakroom_postgres::{Builder, DjangoTable, PostgresStore};
 use cloakroom_testkit::servers::unique_name;
 use tokio_postgres::{Client, NoTls, Row};
 
-pub(crate) mod proxy;
-
 /// A store on a table of this name.
 pub(crate) fn on(url: &str, table: impl Into<String>) -> Builder {
     PostgresStore::builder(url).table(table)

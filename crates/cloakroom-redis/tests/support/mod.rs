@@ -5,10 +5,6 @@
     reason = "these are tests, though clippy does not see it in helpers"
 )]
 
-mod proxy;
-#[allow(unused_imports, reason = "no test file needs all of it")]
-pub(crate) use proxy::Proxy;
-
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
 use cloakroom::{Lookup, Result};
 use cloakroom_redis::RedisStore;

@@ -27,7 +27,10 @@ pub(super) fn start() -> Option<Server> {
 
 fn recipe(program: &Path) -> Recipe {
     Recipe {
-        script: SCRIPT,
+        prepare: ":",
+        run: RUN,
+        settings: String::new(),
+        is_mortal: false,
         program: program.to_owned(),
         account: "redis",
         stopped_by: "KILL",
@@ -101,7 +104,7 @@ fn free_port_with_bus() -> io::Result<u16> {
     ))
 }
 
-const SCRIPT: &str = r#"
+const RUN: &str = r#"
 exec "$PROGRAM" --port "$PORT" --bind 127.0.0.1 --save '' --appendonly no \
     --cluster-enabled yes \
     --cluster-announce-ip 127.0.0.1

@@ -1,36 +1,53 @@
-use super::Server;
+use super::Mortal;
 use super::private::{Recipe, free_port};
 use super::program::{SBIN, find};
 
-/// Starts a MariaDB, if it is installed.
-pub(super) fn start() -> Option<Server> {
+/// How to run a MariaDB, if it is installed.
+pub(super) fn recipe() -> Option<Recipe> {
     find("mariadb-install-db", &[])?;
     let program = find("mariadbd", SBIN).or_else(|| find("mysqld", SBIN))?;
-    let private = Recipe {
-        script: SCRIPT,
+    Some(Recipe {
+        prepare: PREPARE,
+        run: RUN,
+        // A commit reaches the kernel but not the disk, because these tests pull no plug.
+        settings: "--max-connections=200 --innodb-flush-log-at-trx-commit=2".to_owned(),
+        is_mortal: false,
         program,
         account: "mysql",
         stopped_by: "KILL",
-        ready: ("log", "ready for connections"),
+        ready: READY,
         free_port,
-    }
-    .start();
-    let url = format!("mysql://root@127.0.0.1:{}/cloakroom", private.port);
-    Some(Server::private(url, vec![private]))
+    })
 }
 
-/// The character set is the one that Debian's configuration gives. A commit reaches the kernel but not the disk, because
-/// these tests pull no plug.
-const SCRIPT: &str = r#"
+/// The same, with nothing acknowledged that is not on the disk.
+pub(super) fn mortal() -> Option<Recipe> {
+    let settings = format!(
+        "--max-connections={} --innodb-flush-log-at-trx-commit=1",
+        Mortal::CONNECTIONS
+    );
+    Some(recipe()?.mortal(settings))
+}
+
+pub(super) fn url(port: u16) -> String {
+    format!("mysql://root@127.0.0.1:{port}/cloakroom")
+}
+
+const PREPARE: &str = r#"
 mariadb-install-db --no-defaults --datadir="$PWD/data" --auth-root-authentication-method=normal --skip-test-db \
     --innodb-log-file-size=8M --innodb-flush-log-at-trx-commit=0 &&
-echo 'CREATE DATABASE cloakroom;' >init.sql &&
+echo 'CREATE DATABASE IF NOT EXISTS cloakroom;' >init.sql
+"#;
+
+/// The character set is the one that Debian's configuration gives.
+const RUN: &str = r#"
 exec "$PROGRAM" --no-defaults --datadir="$PWD/data" --port="$PORT" \
     --bind-address=127.0.0.1 \
     --socket=socket \
     --init-file="$PWD/init.sql" \
     --character-set-server=utf8mb4 --collation-server=utf8mb4_general_ci \
-    --max-connections=200 \
     --innodb-buffer-pool-size=64M --innodb-log-file-size=8M \
-    --innodb-flush-log-at-trx-commit=2
+    $SETTINGS
 "#;
+
+pub(super) const READY: (&str, &str) = ("log", "ready for connections");

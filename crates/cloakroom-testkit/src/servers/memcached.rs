@@ -1,22 +1,35 @@
-use super::Server;
+use super::Mortal;
 use super::private::{Recipe, free_port};
 use super::program::{SBIN, find};
 
-/// Starts a memcached, if it is installed.
-pub(super) fn start() -> Option<Server> {
-    let private = Recipe {
-        script: SCRIPT,
+/// How to run a memcached, if it is installed.
+pub(super) fn recipe() -> Option<Recipe> {
+    Some(Recipe {
+        prepare: ":",
+        run: RUN,
+        settings: String::new(),
+        is_mortal: false,
         program: find("memcached", SBIN)?,
         account: "memcache",
         stopped_by: "KILL",
-        ready: ("port", "TCP INET: "),
+        ready: READY,
         free_port,
-    }
-    .start();
-    let url = format!("memcached://127.0.0.1:{}", private.port);
-    Some(Server::private(url, vec![private]))
+    })
 }
 
-const SCRIPT: &str = r#"
-MEMCACHED_PORT_FILENAME="$PWD/port" exec "$PROGRAM" --listen=127.0.0.1 --port="$PORT" --udp-port=0 --memory-limit=64
+/// The same, for as many clients as a test can be.
+pub(super) fn mortal() -> Option<Recipe> {
+    let settings = format!("--conn-limit={}", Mortal::CONNECTIONS);
+    Some(recipe()?.mortal(settings))
+}
+
+pub(super) fn url(port: u16) -> String {
+    format!("memcached://127.0.0.1:{port}")
+}
+
+const RUN: &str = r#"
+MEMCACHED_PORT_FILENAME="$PWD/port" exec "$PROGRAM" --listen=127.0.0.1 --port="$PORT" --udp-port=0 --memory-limit=64 \
+    $SETTINGS
 "#;
+
+pub(super) const READY: (&str, &str) = ("port", "TCP INET: ");

@@ -8,6 +8,8 @@
 //! 3. or else `None`, and a line on standard error that says what did not run. With `CLOAKROOM_TEST_REQUIRE_SERVERS=1`
 //!    that is a panic instead, unless the variable is empty.
 //!
+//! [`Mortal`] is a server of one test, to be killed and started again.
+//!
 //! A test that leaves things behind names them with [`unique_name`], because others use the same server.
 //!
 //! # Examples
@@ -35,15 +37,13 @@
 //! elsewhere, where there is no `setpriv`, nobody does.
 //!
 //! # What a private server is not
-//! It is not safe from a power cut: it writes without waiting for the disk, which makes the suites faster and changes
+//! Unless it is a [`Mortal`], it is not safe from a power cut: it writes without waiting for the disk, which makes the suites faster and changes
 //! nothing for a process that is killed. It asks for no password and trusts whoever may connect to 127.0.0.1 on this
 //! machine while the tests run. When root runs the tests, it has the rights of the user that its package made, or of
 //! `nobody`.
 
-use std::collections::hash_map::RandomState;
 use std::env;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
@@ -55,8 +55,11 @@ mod postgres;
 mod program;
 mod redis;
 
+mod mortal;
+pub use mortal::Mortal;
+
 mod private;
-use private::Private;
+use private::{Private, Recipe, random};
 
 /// A PostgreSQL for the tests of this process, `postgres://…`. It is stopped with the process.
 ///
@@ -119,15 +122,14 @@ pub fn memcached() -> Option<&'static Server> {
 /// assert_ne!(unique_name(), unique_name());
 /// ```
 pub fn unique_name() -> String {
-    // The standard library's one source of randomness.
-    format!("test_{:016x}", RandomState::new().build_hasher().finish())
+    format!("test_{:016x}", random())
 }
 
 /// A running server. A private one stops when this is dropped, or when the process ends in any other way.
 pub struct Server {
     url: String,
     /// Its processes; none of an existing server.
-    _processes: Vec<Private>,
+    processes: Vec<Private>,
 }
 
 impl Server {
@@ -137,16 +139,13 @@ impl Server {
     }
 
     fn private(url: String, processes: Vec<Private>) -> Self {
-        Self {
-            url,
-            _processes: processes,
-        }
+        Self { url, processes }
     }
 
     fn existing(url: String) -> Self {
         Self {
             url,
-            _processes: Vec::new(),
+            processes: Vec::new(),
         }
     }
 }
@@ -226,12 +225,51 @@ impl Kind {
     /// ```
     pub fn start(self) -> Option<Server> {
         match self {
-            Self::Postgres => postgres::start(),
-            Self::Mariadb => mariadb::start(),
-            Self::Redis => redis::start("redis-server", "redis"),
             Self::RedisCluster => cluster::start(),
-            Self::Valkey => redis::start("valkey-server", "valkey"),
-            Self::Memcached => memcached::start(),
+            Self::Postgres => self.start_one(postgres::recipe()?),
+            Self::Mariadb => self.start_one(mariadb::recipe()?),
+            Self::Redis => self.start_one(redis::recipe("redis-server", "redis")?),
+            Self::Valkey => self.start_one(redis::recipe("valkey-server", "valkey")?),
+            Self::Memcached => self.start_one(memcached::recipe()?),
+        }
+    }
+
+    fn start_mortal(self) -> Option<Server> {
+        match self {
+            Self::RedisCluster => {
+                panic!("a cluster is more than one process; kill one of its nodes")
+            }
+            Self::Postgres => self.start_one(postgres::mortal()?),
+            Self::Mariadb => self.start_one(mariadb::mortal()?),
+            Self::Redis => self.start_one(redis::mortal("redis-server", "redis")?),
+            Self::Valkey => self.start_one(redis::mortal("valkey-server", "valkey")?),
+            Self::Memcached => self.start_one(memcached::mortal()?),
+        }
+    }
+
+    fn start_one(self, recipe: Recipe) -> Option<Server> {
+        let private = recipe.start();
+        let url = self.url(private.port);
+        Some(Server::private(url, vec![private]))
+    }
+
+    /// Where a private server of one process is.
+    fn url(self, port: u16) -> String {
+        match self {
+            Self::Postgres => postgres::url(port),
+            Self::Mariadb => mariadb::url(port),
+            Self::Redis | Self::RedisCluster | Self::Valkey => redis::url(port),
+            Self::Memcached => memcached::url(port),
+        }
+    }
+
+    /// A file of a private server, and what stands in it as soon as it listens.
+    fn ready(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Postgres => postgres::READY,
+            Self::Mariadb => mariadb::READY,
+            Self::Redis | Self::RedisCluster | Self::Valkey => redis::READY,
+            Self::Memcached => memcached::READY,
         }
     }
 
@@ -248,13 +286,26 @@ impl Kind {
                 None
             }
             Ok(url) => Some(Server::existing(url)),
-            Err(_) => self.start().or_else(|| {
-                let missing = self.missing();
-                assert!(env::var(REQUIRE).as_deref() != Ok("1"), "{missing}");
-                say(&missing);
-                None
-            }),
+            Err(_) => self.or_say_missing(self.start()),
         }
+    }
+
+    /// What `start` starts, unless the environment says to do without.
+    fn or_say_why(self, start: impl FnOnce() -> Option<Server>) -> Option<Server> {
+        if env::var(self.variable()).is_ok_and(|url| url.is_empty()) {
+            say(&format!("not run: {} is empty", self.variable()));
+            return None;
+        }
+        self.or_say_missing(start())
+    }
+
+    fn or_say_missing(self, server: Option<Server>) -> Option<Server> {
+        if server.is_none() {
+            let missing = self.missing();
+            assert!(env::var(REQUIRE).as_deref() != Ok("1"), "{missing}");
+            say(&missing);
+        }
+        server
     }
 
     fn missing(self) -> String {

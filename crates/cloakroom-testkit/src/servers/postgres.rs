@@ -1,26 +1,36 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Server;
+use super::Mortal;
 use super::private::{Recipe, free_port};
 use super::program::folders;
 
-/// Starts a PostgreSQL, if it is installed.
-pub(super) fn start() -> Option<Server> {
-    let program = program()?;
-    let private = Recipe {
-        script: SCRIPT,
-        program,
+/// How to run a PostgreSQL, if it is installed.
+pub(super) fn recipe() -> Option<Recipe> {
+    Some(Recipe {
+        prepare: PREPARE,
+        run: RUN,
+        // Without `fsync`, because these tests pull no plug: a server that is killed keeps what the kernel has.
+        settings: "-c max_connections=200 -c fsync=off".to_owned(),
+        is_mortal: false,
+        program: program()?,
         account: "postgres",
-        // TERM ends the script before the server has started, QUIT is PostgreSQL's immediate shutdown. KILL would
-        // leave a segment of shared memory behind at each run.
+        // TERM ends the preparations, QUIT is PostgreSQL's immediate shutdown. KILL would leave a segment of shared
+        // memory behind at each run.
         stopped_by: "TERM QUIT",
-        ready: ("log", "database system is ready to accept connections"),
+        ready: READY,
         free_port,
-    }
-    .start();
-    let url = format!("postgres://cloakroom@127.0.0.1:{}/cloakroom", private.port);
-    Some(Server::private(url, vec![private]))
+    })
+}
+
+/// The same, with nothing acknowledged that is not on the disk.
+pub(super) fn mortal() -> Option<Recipe> {
+    let settings = format!("-c max_connections={} -c fsync=on", Mortal::CONNECTIONS);
+    Some(recipe()?.mortal(settings))
+}
+
+pub(super) fn url(port: u16) -> String {
+    format!("postgres://cloakroom@127.0.0.1:{port}/cloakroom")
 }
 
 /// A `postgres` with its `initdb` beside it: from `PATH`, or else the newest of Debian's.
@@ -47,17 +57,20 @@ fn is_complete(folder: &Path) -> bool {
     folder.join("initdb").is_file() && folder.join("postgres").is_file()
 }
 
-/// Without `fsync`, because these tests pull no plug: a server that is killed keeps what the kernel has.
-const SCRIPT: &str = r#"
+const PREPARE: &str = r#"
 "${PROGRAM%/*}/initdb" --pgdata=data --username=cloakroom --auth=trust --encoding=UTF8 --locale=C --no-sync &&
-echo 'CREATE DATABASE cloakroom' | "$PROGRAM" --single -D data -c fsync=off postgres &&
+echo 'CREATE DATABASE cloakroom' | "$PROGRAM" --single -D data -c fsync=off postgres
+"#;
+
+const RUN: &str = r#"
 exec "$PROGRAM" -D data -p "$PORT" \
     -c listen_addresses=127.0.0.1 \
     -c unix_socket_directories= \
-    -c fsync=off \
-    -c max_connections=200 \
     -c shared_buffers=32MB \
-    -c dynamic_shared_memory_type=mmap
+    -c dynamic_shared_memory_type=mmap \
+    $SETTINGS
 "#;
+
+pub(super) const READY: (&str, &str) = ("log", "database system is ready to accept connections");
 
 const DEBIAN: &str = "/usr/lib/postgresql";

@@ -1,5 +1,7 @@
+use std::collections::hash_map::RandomState;
 use std::env;
 use std::fs;
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -9,14 +11,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::account::Account;
+use super::mortal::lasting_port;
 use super::program::find;
 use super::unique_name;
 
 /// How to run a server.
 pub(super) struct Recipe {
-    /// Shell text that makes what the server needs and then becomes the server with `exec`. It runs in the server's
-    /// folder and finds `$PROGRAM` and `$PORT`.
-    pub(super) script: &'static str,
+    /// Shell text that makes what the server needs. It runs in the server's folder and finds `$PROGRAM` and `$PORT`.
+    pub(super) prepare: &'static str,
+    /// Shell text that becomes the server with `exec`. It finds `$SETTINGS` as well.
+    pub(super) run: &'static str,
+    /// What the server is to do otherwise than usual, in its own words.
+    pub(super) settings: String,
+    /// Whether it is started again after it was killed; see [`Mortal`](super::Mortal).
+    pub(super) is_mortal: bool,
     pub(super) program: PathBuf,
     /// Whose rights the server gets when the test has root's.
     pub(super) account: &'static str,
@@ -30,6 +38,16 @@ pub(super) struct Recipe {
 }
 
 impl Recipe {
+    /// The same server with other settings, to be killed and started again.
+    pub(super) fn mortal(self, settings: String) -> Self {
+        Self {
+            settings,
+            is_mortal: true,
+            free_port: lasting_port,
+            ..self
+        }
+    }
+
     /// Runs the server and waits until it listens.
     ///
     /// # Panics
@@ -80,7 +98,10 @@ impl Recipe {
             command.args(account.iter().flat_map(Account::setpriv));
         }
         command
-            .args(["sh", "-c", self.script])
+            .args(["sh", "-c", if self.is_mortal { KEEPER } else { ONCE }])
+            .env("PREPARE", self.prepare)
+            .env("RUN", self.run)
+            .env("SETTINGS", &self.settings)
             .env("PROGRAM", &self.program)
             .env("PORT", port.to_string())
             .env("LC_ALL", "C")
@@ -97,13 +118,13 @@ impl Recipe {
 /// A server with its watchdog. It runs for as long as this value, or this process, exists.
 pub(super) struct Private {
     pub(super) port: u16,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// Holds our end of its standard input.
     watchdog: Child,
 }
 
 impl Private {
-    fn wait_until_ready(&mut self, (file, text): (&str, &str)) -> io::Result<()> {
+    pub(super) fn wait_until_ready(&mut self, (file, text): (&str, &str)) -> io::Result<()> {
         let deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline {
             if self.read(file).contains(text)
@@ -127,7 +148,7 @@ impl Private {
     }
 
     /// What is in a file of the server's folder; nothing, if it has not been written yet.
-    fn read(&self, file: &str) -> String {
+    pub(super) fn read(&self, file: &str) -> String {
         fs::read(self.folder.join(file))
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()
@@ -142,6 +163,11 @@ impl Drop for Private {
     }
 }
 
+/// From the standard library's one source of randomness.
+pub(super) fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
 /// A port that was free a moment ago.
 pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
@@ -151,17 +177,21 @@ pub(super) fn free_port() -> io::Result<u16> {
 
 const WATCHDOG: &str = include_str!("watchdog.sh");
 
+const ONCE: &str = r#"eval "$PREPARE" && eval "$RUN""#;
+
+const KEEPER: &str = include_str!("keeper.sh");
+
 /// How often a server is started before it counts as broken: between finding a free port and taking it, somebody else
 /// may have taken it.
 const START_TRIES: usize = 3;
 
 /// How long a server may take until it listens. On an idle machine it is a second or two.
-const START_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// How many lines of a broken server's log are shown.
 const LAST_WORDS: usize = 20;
 
-const POLL: Duration = Duration::from_millis(20);
+pub(super) const POLL: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {
@@ -173,7 +203,10 @@ mod tests {
     #[should_panic(expected = "starting true, 3 tries: it ended: no room for a server")]
     fn a_server_that_ends_at_once_is_reported_with_its_words() {
         let recipe = Recipe {
-            script: "echo no room for a server",
+            prepare: "echo no room for a server",
+            run: "exit",
+            settings: String::new(),
+            is_mortal: false,
             program: PathBuf::from("true"),
             account: "nobody",
             stopped_by: "KILL",
@@ -191,7 +224,10 @@ mod tests {
             return;
         };
         let recipe = Recipe {
-            script: r#"MEMCACHED_PORT_FILENAME="$PWD/port" exec "$PROGRAM" -l 127.0.0.1 -p "$PORT""#,
+            prepare: ":",
+            run: r#"MEMCACHED_PORT_FILENAME="$PWD/port" exec "$PROGRAM" -l 127.0.0.1 -p "$PORT""#,
+            settings: String::new(),
+            is_mortal: false,
             program,
             account: "memcache",
             stopped_by: "KILL",

@@ -1,22 +1,38 @@
-use super::Server;
+use super::Mortal;
 use super::private::{Recipe, free_port};
 use super::program::{SBIN, find};
 
-/// Starts a Redis or a Valkey, if it is installed.
-pub(super) fn start(program: &str, account: &'static str) -> Option<Server> {
-    let private = Recipe {
-        script: SCRIPT,
+/// How to run a Redis or a Valkey, if it is installed.
+pub(super) fn recipe(program: &str, account: &'static str) -> Option<Recipe> {
+    Some(Recipe {
+        prepare: ":",
+        run: RUN,
+        settings: "--appendonly no".to_owned(),
+        is_mortal: false,
         program: find(program, SBIN)?,
         account,
         stopped_by: "KILL",
-        ready: ("log", "Ready to accept connections"),
+        ready: READY,
         free_port,
-    }
-    .start();
-    let url = format!("redis://127.0.0.1:{}", private.port);
-    Some(Server::private(url, vec![private]))
+    })
 }
 
-const SCRIPT: &str = r#"
-exec "$PROGRAM" --port "$PORT" --bind 127.0.0.1 --save '' --appendonly no
+/// The same, with nothing acknowledged that is not on the disk.
+pub(super) fn mortal(program: &str, account: &'static str) -> Option<Recipe> {
+    let settings = format!(
+        "--appendonly yes --appendfsync always --maxclients {}",
+        Mortal::CONNECTIONS
+    );
+    let usual = recipe(program, account)?;
+    Some(usual.mortal(settings))
+}
+
+pub(super) fn url(port: u16) -> String {
+    format!("redis://127.0.0.1:{port}")
+}
+
+const RUN: &str = r#"
+exec "$PROGRAM" --port "$PORT" --bind 127.0.0.1 --save '' $SETTINGS
 "#;
+
+pub(super) const READY: (&str, &str) = ("log", "Ready to accept connections");

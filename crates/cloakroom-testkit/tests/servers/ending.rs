@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cloakroom_testkit::servers::{self, Kind, unique_name};
+use cloakroom_testkit::servers::{self, Kind, Mortal, unique_name};
 
 use super::{addresses, child};
 
@@ -122,6 +122,64 @@ fn a_server_that_is_dropped_has_ended() {
                 "{kind:?} still listens on {address}"
             );
         }
+    }
+}
+
+#[test]
+fn mortal_servers_end_with_their_process_whether_they_are_alive_or_not() {
+    let me = "ending::mortal_servers_end_with_their_process_whether_they_are_alive_or_not";
+    if let Some(part) = child::part() {
+        let (state, kind) = part.split_once(' ').unwrap();
+        let kind = Kind::ALL.iter().find(|known| known.name() == kind).unwrap();
+        let mut server = Mortal::start(*kind);
+        if let (Some(server), "dead" | "again") = (&mut server, state) {
+            server.kill();
+        }
+        if let (Some(server), "again") = (&mut server, state) {
+            server.start_again();
+        }
+        child::say(server.as_ref().map_or("none", Mortal::url));
+        loop {
+            thread::park();
+        }
+    }
+    for (state, kind) in [
+        ("again", Kind::Postgres),
+        ("alive", Kind::Redis),
+        ("dead", Kind::Redis),
+        ("again", Kind::Memcached),
+    ] {
+        let scratch = Scratch::new();
+        let part = format!("{state} {}", kind.name());
+        let mut child = scratch.command(me, &part).spawn().unwrap();
+        let url = child::listen(&mut child).unwrap();
+
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        scratch.assert_ends_up_empty(kind);
+        if url != "none" {
+            assert_refused(&url);
+        }
+    }
+}
+
+#[test]
+fn a_mortal_server_that_was_killed_is_gone_until_it_is_started_again() {
+    for kind in [Kind::Postgres, Kind::Mariadb, Kind::Redis, Kind::Memcached] {
+        let Some(mut server) = Mortal::start(kind) else {
+            continue;
+        };
+        let [address] = &*addresses(server.url()) else {
+            panic!("{kind:?} is one process");
+        };
+        for _ in 0..2 {
+            TcpStream::connect(address).unwrap();
+            server.kill();
+            assert!(TcpStream::connect(address).is_err(), "{kind:?} is dead");
+            server.start_again();
+        }
+        TcpStream::connect(address).unwrap();
     }
 }
 
