@@ -44,7 +44,7 @@ async fn a_server_that_restarts_has_forgotten_everything_and_nobody_sees_an_erro
     let (Some(before), Some(after)) = (Kind::Memcached.start(), Kind::Memcached.start()) else {
         return;
     };
-    let proxy = Proxy::to(before.url()).await;
+    let proxy = Proxy::to(before.url());
     let store = MemcachedStore::open(proxy.url()).unwrap();
     let seen = written(store.create(&at(1), &draft("before")).await);
 
@@ -63,7 +63,7 @@ async fn a_save_to_a_restarted_server_never_goes_by_the_numbers_of_the_old_one()
     let (Some(before), Some(after)) = (Kind::Memcached.start(), Kind::Memcached.start()) else {
         return;
     };
-    let proxy = Proxy::to(before.url()).await;
+    let proxy = Proxy::to(before.url());
     let store = MemcachedStore::open(proxy.url()).unwrap();
     let seen = written(store.create(&at(1), &draft("before")).await);
 
@@ -83,7 +83,7 @@ async fn a_server_that_is_down_is_unavailable_and_is_used_again_when_it_is_back(
     let Some(server) = Kind::Memcached.start() else {
         return;
     };
-    let proxy = Proxy::to(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let store = MemcachedStore::open(proxy.url()).unwrap();
     let seen = written(store.create(&at(1), &draft("kept")).await);
 

@@ -173,7 +173,7 @@ async fn a_save_whose_answer_is_lost_is_unavailable_and_a_load_tells_that_it_was
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::to(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let store = migrated(proxy.url()).await;
     let seen = written(store.create(&lookup(1), &draft(1)).await);
     written(store.save(&lookup(1), &seen, &draft(2)).await);
@@ -197,7 +197,7 @@ async fn a_load_or_a_delete_whose_answer_is_lost_is_sent_again() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::to(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let store = migrated(proxy.url()).await;
     written(store.create(&lookup(1), &draft(1)).await);
 
@@ -217,7 +217,7 @@ async fn a_connection_that_falls_silent_is_given_up_for_a_new_one() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::to(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let store = migrated(proxy.url()).await;
     written(store.create(&lookup(1), &draft(1)).await);
 
@@ -242,7 +242,7 @@ async fn while_the_server_is_away_calls_are_unavailable_and_afterwards_they_work
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::to(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let store = migrated(proxy.url()).await;
     let seen = written(store.create(&lookup(1), &draft(1)).await);
 

@@ -36,7 +36,12 @@ async fn saves_and_touches_are_heap_only_until_the_hour_or_the_owner_changes() {
         }
     }
     drop(store);
-    assert_eq!(updates_of(&neighbour, "in_place", 800).await, (800, 800));
+    let (updates, heap_only) = updates_of(&neighbour, "in_place", 800).await;
+    // While the server's background writer has a page in hand, nobody can make room in it.
+    assert!(
+        updates == 800 && heap_only > 700,
+        "{heap_only} of {updates}"
+    );
 
     let store = on(&url, "moving").connect().await.unwrap();
     store.migrate().await.unwrap();
@@ -54,7 +59,7 @@ async fn each_call_is_one_round_trip() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::to(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let store = on(proxy.url(), unique_name()).connections(1);
     let store = store.connect().await.unwrap();
     store.migrate().await.unwrap();

@@ -22,7 +22,7 @@ async fn a_save_whose_answer_was_lost_is_done_once_and_nobody_notices() {
     let Some(server) = servers::redis() else {
         return;
     };
-    let proxy = Proxy::to(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let sessions = Sessions::new(with_prefix(proxy.url(), &unique_prefix()).await);
     let session = sessions.start();
     session.set(VISITS, 0).unwrap();
@@ -45,7 +45,7 @@ async fn whichever_answer_a_move_loses_the_session_lives_in_one_place() {
     let Some(server) = servers::redis() else {
         return;
     };
-    let proxy = Proxy::to(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let prefix = unique_prefix();
     let store = with_prefix(proxy.url(), &prefix).await;
     let looker = with_prefix(server.url(), &prefix).await;
@@ -93,7 +93,7 @@ async fn a_server_that_is_back_is_used_by_the_first_call() {
     let Some(server) = servers::redis() else {
         return;
     };
-    let proxy = Proxy::to(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let store = with_prefix(proxy.url(), &unique_prefix()).await;
     written(store.create(&at(1), &draft("")).await);
 

@@ -104,6 +104,12 @@ pub use clock::HandClock;
 
 pub mod conformance;
 
+// It kills servers.
+#[cfg(unix)]
+pub mod faults;
+
+mod ports;
+
 mod proxy;
 pub use proxy::Proxy;
 

@@ -8,7 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::ports;
 
 /// A way to a server that breaks on demand: connections are cut, answers get lost, nothing gets through, or slowly.
 ///
@@ -23,7 +25,7 @@ use tokio::task::{AbortHandle, JoinSet};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 /// let server = TcpListener::bind("127.0.0.1:0").await?;
-/// let proxy = Proxy::to(&format!("redis://ada:s3cret@{}/3", server.local_addr()?)).await;
+/// let proxy = Proxy::to(&format!("redis://ada:s3cret@{}/3", server.local_addr()?));
 /// assert!(proxy.url().starts_with("redis://ada:s3cret@127.0.0.1:") && proxy.url().ends_with("/3"));
 ///
 /// let mut client = TcpStream::connect(proxy.address()).await?;
@@ -43,7 +45,8 @@ pub struct Proxy {
     url: String,
     address: SocketAddr,
     shared: Arc<Shared>,
-    accepting: AbortHandle,
+    /// The task that takes connections, if any are taken.
+    accepting: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Proxy {
@@ -51,15 +54,13 @@ impl Proxy {
     ///
     /// # Panics
     /// If the URL does not, or if there is no free port.
-    pub async fn to(url: &str) -> Self {
+    pub fn to(url: &str) -> Self {
         let server = authority(url);
-        let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("the operating system has a free port");
+        let listener = ports::lasting().expect("the operating system has a free port");
         let address = listener.local_addr().expect("it was bound to one");
         let way = Way {
             server: server.to_owned(),
             came: 0,
-            refused: false,
             stalled: false,
             frozen: 0,
             delay: Duration::ZERO,
@@ -70,12 +71,12 @@ impl Proxy {
             round_trips: AtomicUsize::new(0),
             connections: Mutex::default(),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
+        let accepting = accepting(listener, &shared);
         Self {
             url: url.replacen(server, &address.to_string(), 1),
             address,
             shared,
-            accepting,
+            accepting: Mutex::new(Some(accepting)),
         }
     }
 
@@ -106,9 +107,14 @@ impl Proxy {
         *self.shared.answers_left() = Some(answers);
     }
 
-    /// Closes the connections that are there, and each new one as soon as it comes.
+    /// Closes the connections that are there and takes no new ones, as if there were no server.
     pub async fn refuse(&self) {
-        self.change(|way| way.refused = true);
+        let accepting = self.accepting().take();
+        if let Some(accepting) = accepting {
+            accepting.abort();
+            // The listener is gone when its task is.
+            let _ = accepting.await;
+        }
         self.cut().await;
     }
 
@@ -137,13 +143,26 @@ impl Proxy {
     }
 
     /// Takes connections again, and loses, holds and slows nothing. What was cut or frozen stays so.
+    ///
+    /// # Panics
+    /// If somebody has taken the port of a proxy that refused.
     pub fn heal(&self) {
+        self.accepting().get_or_insert_with(|| {
+            let listener = std::net::TcpListener::bind(self.address);
+            let listener = listener.expect("nobody else takes the port of a proxy");
+            accepting(listener, &self.shared)
+        });
         *self.shared.answers_left() = None;
         self.change(|way| {
-            way.refused = false;
             way.stalled = false;
             way.delay = Duration::ZERO;
         });
+    }
+
+    fn accepting(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.accepting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut Way)) {
@@ -153,7 +172,9 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.accepting.abort();
+        if let Some(accepting) = self.accepting().take() {
+            accepting.abort();
+        }
         self.shared.connections().abort_all();
     }
 }
@@ -201,11 +222,18 @@ struct Way {
     server: String,
     /// How many connections have come; the next one has this number.
     came: usize,
-    refused: bool,
     stalled: bool,
     /// The connections with a smaller number are frozen.
     frozen: usize,
     delay: Duration,
+}
+
+fn accepting(listener: std::net::TcpListener, shared: &Arc<Shared>) -> JoinHandle<()> {
+    let listener = listener
+        .set_nonblocking(true)
+        .and_then(|()| TcpListener::from_std(listener));
+    let listener = listener.expect("a proxy is made inside of a tokio runtime");
+    tokio::spawn(accept(listener, Arc::clone(shared)))
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -215,15 +243,12 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             tokio::task::yield_now().await;
             continue;
         };
-        let mut number = None;
+        let mut number = 0;
         shared.way.send_if_modified(|way| {
-            if !way.refused {
-                number = Some(way.came);
-                way.came += 1;
-            }
+            number = way.came;
+            way.came += 1;
             false
         });
-        let Some(number) = number else { continue };
         let connection = Connection {
             number,
             shared: Arc::clone(&shared),
@@ -355,7 +380,7 @@ mod tests {
 
         proxy.refuse().await;
         assert!(asks(&mut old).await.is_err());
-        assert!(asks(&mut connect(&proxy).await).await.is_err());
+        assert!(TcpStream::connect(proxy.address()).await.is_err());
 
         proxy.heal();
         asks(&mut connect(&proxy).await).await.unwrap();
@@ -440,7 +465,7 @@ mod tests {
                 });
             }
         });
-        let proxy = Proxy::to(&url).await;
+        let proxy = Proxy::to(&url);
         (
             proxy,
             Echo {

@@ -11,5 +11,6 @@ mod connecting;
 mod faults;
 mod migrating;
 mod sessions;
+mod suite_of_faults;
 mod support;
 mod sweeping;

@@ -41,6 +41,8 @@ pub use dropped::*;
 mod keep;
 pub use keep::Keep;
 
+mod logout;
+
 mod only_text;
 pub use only_text::OnlyText;
 
@@ -54,6 +56,7 @@ mod rename;
 pub use rename::*;
 
 mod run;
+pub(crate) use run::run_within;
 pub use run::{TIME_LIMIT, run};
 
 mod sample;
@@ -135,6 +138,7 @@ macro_rules! conformance_shared {
             a_rename_through_one_is_stale_for_the_other
             the_race_adds_up_through_both
             a_logout_through_one_beats_saves_through_the_other
+            a_logout_through_one_ends_what_is_under_way_through_the_other
         }
     };
 }

@@ -9,6 +9,8 @@ use cloakroom::store::{Outcome, Store};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 
+use crate::soak;
+
 use super::sample::{draft, draft_of, is_free, load, lookup, meta, put, stale};
 
 /// Many tasks that count up one entry, each by loading and saving until it was not stale, count to their sum.
@@ -29,8 +31,13 @@ pub async fn a_logout_beats_every_save_in_flight<S: Store>(store: S) {
 
 /// As [`the_race_adds_up`], half of the tasks through each store.
 pub(super) async fn adds_up<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
-    let at = lookup(1);
-    let _ = put(&*one, &at, &draft_of("0", meta(1))).await;
+    for round in soak::rounds(1) {
+        add_up(&one, &other, lookup(round as u64)).await;
+    }
+}
+
+async fn add_up<S: Store, T: Store>(one: &Arc<S>, other: &Arc<T>, at: Lookup) {
+    let _ = put(&**one, &at, &draft_of("0", meta(1))).await;
     let mut tasks = JoinSet::new();
     for _ in 0..TASKS / 2 {
         tasks.spawn(count_up(one.clone(), at.clone()));
@@ -38,7 +45,9 @@ pub(super) async fn adds_up<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
     }
     let _ = all_of(tasks).await;
 
-    let entry = load(&*one, &at).await.expect("what is counted up is there");
+    let entry = load(&**one, &at)
+        .await
+        .expect("what is counted up is there");
     let counted = number(&entry.data);
     let sum = TASKS * EACH;
     if one.guarantees().compares {
@@ -86,8 +95,8 @@ fn number(data: &Bytes) -> u64 {
 pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T>) {
     let promise = "a logout beats every save in flight";
     let compares = saving.guarantees().compares;
-    for round in 0..ROUNDS {
-        let at = lookup(round);
+    for round in soak::rounds(ROUNDS) {
+        let at = lookup(round as u64);
         let _ = put(&*saving, &at, &draft(0)).await;
 
         let (saved, mut saves) = mpsc::unbounded_channel();
@@ -204,7 +213,7 @@ const TASKS: u64 = 8;
 /// How often each task counts up.
 const EACH: u64 = 25;
 
-const ROUNDS: u64 = 5;
+const ROUNDS: usize = 5;
 
 const SAVERS: u64 = 4;
 

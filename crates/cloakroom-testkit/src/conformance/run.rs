@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 
+use crate::soak;
+
 /// Runs `test` to its end on a multi-threaded runtime of its own.
 ///
 /// The suite's macros run every promise with it; it serves any other asynchronous test as well.
 ///
 /// # Panics
-/// If `test` panics, with the same panic; or if it is not done after [`TIME_LIMIT`], even when the store blocks the
-/// threads of the runtime.
+/// If `test` panics, with the same panic; or if it is not done after [`TIME_LIMIT`] and the time that [`soak`] gives to
+/// each test, even when the store blocks the threads of the runtime.
 ///
 /// # Examples
 /// ```
@@ -26,11 +28,14 @@ pub fn run<F>(promise: &str, test: impl FnOnce() -> F + Send + 'static)
 where
     F: Future<Output = ()>,
 {
-    run_within(TIME_LIMIT, promise, test);
+    run_within(TIME_LIMIT + soak::time(), promise, test);
 }
 
-fn run_within<F>(limit: Duration, promise: &str, test: impl FnOnce() -> F + Send + 'static)
-where
+pub(crate) fn run_within<F>(
+    limit: Duration,
+    promise: &str,
+    test: impl FnOnce() -> F + Send + 'static,
+) where
     F: Future<Output = ()>,
 {
     let (done, is_done) = mpsc::channel();

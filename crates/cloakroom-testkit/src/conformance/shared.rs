@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cloakroom::store::Store;
 
+use super::logout::ends_what_is_under_way;
 use super::race::{adds_up, logs_out};
 use super::sample::{draft, holds, is_free, lookup, put, stale, written};
 
@@ -125,4 +126,14 @@ pub async fn a_logout_through_one_beats_saves_through_the_other<S: Store, T: Sto
     other: T,
 ) {
     logs_out(Arc::new(one), Arc::new(other)).await;
+}
+
+/// Requests through one store are held before and after each of its calls, while the visitor logs out through the other:
+/// readers, writers, those that make the session last longer, and those that give it another key. Then they go on, and
+/// the session is gone, for a server with a front in memory as well.
+pub async fn a_logout_through_one_ends_what_is_under_way_through_the_other<S: Store, T: Store>(
+    one: S,
+    other: T,
+) {
+    ends_what_is_under_way(Arc::new(one), Arc::new(other)).await;
 }

@@ -47,6 +47,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
+use crate::ports;
+
 mod account;
 mod cluster;
 mod mariadb;
@@ -59,7 +61,7 @@ mod mortal;
 pub use mortal::Mortal;
 
 mod private;
-use private::{Private, Recipe, random};
+use private::{Private, Recipe};
 
 /// A PostgreSQL for the tests of this process, `postgres://…`. It is stopped with the process.
 ///
@@ -122,7 +124,7 @@ pub fn memcached() -> Option<&'static Server> {
 /// assert_ne!(unique_name(), unique_name());
 /// ```
 pub fn unique_name() -> String {
-    format!("test_{:016x}", random())
+    format!("test_{:016x}", ports::random())
 }
 
 /// A running server. A private one stops when this is dropped, or when the process ends in any other way.
@@ -273,7 +275,7 @@ impl Kind {
         }
     }
 
-    fn shared(self) -> Option<&'static Server> {
+    pub(crate) fn shared(self) -> Option<&'static Server> {
         static SHARED: [OnceLock<Option<Server>>; Kind::ALL.len()] =
             [const { OnceLock::new() }; Kind::ALL.len()];
         SHARED[self as usize].get_or_init(|| self.find()).as_ref()

@@ -1,13 +1,13 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
-use super::private::{POLL, Private, START_LIMIT, random};
+use super::private::{POLL, Private, START_LIMIT};
 use super::{Kind, Server};
+use crate::ports;
 
 /// A private server that a test may kill, and start again on the same port and with the data that it has kept.
 ///
@@ -106,18 +106,9 @@ impl fmt::Debug for Mortal {
     }
 }
 
-/// Below the ports that the operating system gives out by itself, so that nobody gets it while the server is dead.
+/// A port that stays the server's while it is dead.
 pub(super) fn lasting_port() -> io::Result<u16> {
-    for _ in 0..PORT_TRIES {
-        let port = FIRST_PORT + u16::try_from(random() % u64::from(PORTS)).unwrap_or_default();
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    Err(io::Error::other(format!(
-        "no free port between {FIRST_PORT} and {}",
-        FIRST_PORT + PORTS
-    )))
+    Ok(ports::lasting()?.local_addr()?.port())
 }
 
 /// Its parent has taken note of its end.
@@ -136,9 +127,3 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
         thread::sleep(POLL);
     }
 }
-
-const FIRST_PORT: u16 = 20_000;
-
-const PORTS: u16 = 12_000;
-
-const PORT_TRIES: usize = 100;

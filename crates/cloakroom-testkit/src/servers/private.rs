@@ -1,7 +1,5 @@
-use std::collections::hash_map::RandomState;
 use std::env;
 use std::fs;
-use std::hash::{BuildHasher, Hasher};
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -161,11 +159,6 @@ impl Drop for Private {
         // Closes our end of the pipe first.
         let _ = self.watchdog.wait();
     }
-}
-
-/// From the standard library's one source of randomness.
-pub(super) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 /// A port that was free a moment ago.

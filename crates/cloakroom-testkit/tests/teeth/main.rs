@@ -172,6 +172,7 @@ fn bites() -> Vec<Bite> {
         TrimsLookups => lookups_are_bytes;
     };
     bites.extend(two! {
+        SaveUpserts => a_logout_through_one_ends_what_is_under_way_through_the_other;
         CachesForEver =>
             a_create_through_one_is_loaded_through_the_other,
             a_save_through_one_is_stale_for_the_other,

@@ -1,0 +1,16 @@
+//! What every store promises about the faults of its server, asked of this one.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use cloakroom_testkit::servers::Kind;
+use support::on;
+
+cloakroom_testkit::faults!(postgres, Kind::Postgres, async |url: &str, name: &str| {
+    let store = on(url, name).connect().await?;
+    store.migrate().await?;
+    Ok(store)
+});

@@ -1,0 +1,8 @@
+//! What every store promises about the faults of its server, asked of this one.
+
+use cloakroom_redis::RedisStore;
+use cloakroom_testkit::servers::Kind;
+
+cloakroom_testkit::faults!(redis, Kind::Redis, async |url: &str, name: &str| {
+    RedisStore::builder(url).prefix(name).connect().await
+});

@@ -1,0 +1,65 @@
+use cloakroom::store::Store;
+use cloakroom::{Key, Result, Sessions};
+
+use super::traffic::Traffic;
+use super::{answered, sessions, visitor};
+use crate::servers::{Kind, Mortal, unique_name};
+use crate::soak;
+
+/// The server is killed with SIGKILL under load and started again, several times, and nobody restarts the site:
+/// requests fail in between and go on by themselves. No edit that was acknowledged is lost if the server keeps what it
+/// has, none is done twice, and no session that was ended is alive.
+///
+/// A server that keeps nothing may lose sessions; the other promises are the same.
+pub async fn a_server_that_is_killed_under_load_loses_nothing_that_it_keeps<S: Store>(
+    kind: Kind,
+    open: impl AsyncFn(&str, &str) -> Result<S>,
+) {
+    let Some(mut server) = Mortal::start(kind) else {
+        return;
+    };
+    let (url, name) = (server.url().to_owned(), unique_name());
+    let one = sessions(open(&url, &name).await).await;
+    let other = sessions(open(&url, &name).await).await;
+    let mut traffic = Traffic::begin(vec![one.clone(), other.clone()]).await;
+    if !server.keeps() {
+        traffic.may_forget();
+    }
+
+    for round in soak::rounds(2) {
+        let ended = ended(&one).await;
+        traffic.flows().await;
+
+        server.kill();
+        if round == 0 {
+            traffic.fails().await;
+            // While nobody can know, nobody says that it is alive.
+            assert!(matches!(other.open(&ended).await, Err(_) | Ok(None)));
+        }
+        server.start_again();
+
+        if !server.keeps() {
+            traffic.start_anew().await;
+        }
+        traffic.flows().await;
+        for site in [&one, &other] {
+            let found = answered("an ended session", async || site.open(&ended).await).await;
+            assert!(found.is_none(), "a session that was ended is alive");
+        }
+    }
+    traffic.ends().await;
+}
+
+/// The key of a session that was there, and was ended.
+async fn ended(site: &Sessions) -> Key {
+    let key = answered("a session", async || visitor(site).await).await;
+    answered("the end of a session", async || {
+        if let Some(session) = site.open(&key).await? {
+            session.flush()?;
+            session.save().await?;
+        }
+        Ok(())
+    })
+    .await;
+    key
+}

@@ -1,0 +1,161 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::Instant;
+
+use cloakroom::{Key, Sessions};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::{PATIENCE, PAUSE, Visit, answered, visit, visitor, visits};
+
+/// Visitors who count their visits in one session, through several servers of a site, without pause.
+pub(super) struct Traffic {
+    sites: Vec<Sessions>,
+    counted: watch::Sender<Arc<Count>>,
+    shared: Arc<Shared>,
+    visitors: JoinSet<()>,
+}
+
+/// What is known about one session.
+struct Count {
+    key: Key,
+    acknowledged: AtomicU64,
+    unknown: AtomicU64,
+}
+
+#[derive(Default)]
+struct Shared {
+    is_over: AtomicBool,
+    /// Whether sessions may be gone because their server forgets them.
+    may_forget: AtomicBool,
+    failed: AtomicU64,
+    /// The visits of each visitor that were counted.
+    visits: [AtomicU64; VISITORS],
+}
+
+impl Traffic {
+    /// Begins, with visitors at each of the `sites` in turn.
+    pub(super) async fn begin(sites: Vec<Sessions>) -> Self {
+        let key = answered("a first session", async || visitor(&sites[0]).await).await;
+        let counted = watch::Sender::new(Arc::new(Count::of(key)));
+        let shared = Arc::new(Shared::default());
+        let mut visitors = JoinSet::new();
+        for number in 0..VISITORS {
+            let site = sites[number % sites.len()].clone();
+            let (counted, shared) = (counted.subscribe(), Arc::clone(&shared));
+            visitors.spawn(async move { shared.visit(number, &site, counted).await });
+        }
+        Self {
+            sites,
+            counted,
+            shared,
+            visitors,
+        }
+    }
+
+    /// From now on, sessions may be gone.
+    pub(super) fn may_forget(&self) {
+        self.shared.may_forget.store(true, SeqCst);
+    }
+
+    /// Sends the visitors to a session of which nobody has a right to forget anything.
+    pub(super) async fn start_anew(&self) {
+        let key = answered("a new session", async || visitor(&self.sites[0]).await).await;
+        self.counted.send_replace(Arc::new(Count::of(key)));
+    }
+
+    /// Until every visitor has been counted some times more.
+    pub(super) async fn flows(&mut self) {
+        let before: Vec<u64> = self.shared.visits.iter().map(|n| n.load(SeqCst)).collect();
+        self.until("every visitor is served", |shared| {
+            let now = shared.visits.iter().map(|n| n.load(SeqCst));
+            now.zip(&before).all(|(now, before)| now >= before + SOME)
+        })
+        .await;
+    }
+
+    /// Until a visit fails.
+    pub(super) async fn fails(&mut self) {
+        let before = self.shared.failed.load(SeqCst);
+        self.until("a visitor notices the fault", |shared| {
+            shared.failed.load(SeqCst) > before
+        })
+        .await;
+    }
+
+    async fn until(&mut self, what: &str, is_so: impl Fn(&Shared) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(&self.shared) {
+            if let Some(Err(error)) = self.visitors.try_join_next() {
+                std::panic::resume_unwind(error.into_panic());
+            }
+            assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Ends it, and counts. Every visit that was acknowledged is there, and no visit is there twice.
+    pub(super) async fn ends(mut self) {
+        self.shared.is_over.store(true, SeqCst);
+        while let Some(ended) = self.visitors.join_next().await {
+            if let Err(error) = ended {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+        let count = self.counted.borrow().clone();
+        let acknowledged = count.acknowledged.load(SeqCst);
+        let most = acknowledged + count.unknown.load(SeqCst);
+        for site in &self.sites {
+            let there = answered("a count", async || visits(site, &count.key).await).await;
+            let there = there.expect("nobody has ended the session");
+            assert!(
+                (acknowledged..=most).contains(&there),
+                "between {acknowledged} visits that were acknowledged and {most} with those of which nobody \
+                 knows, {there} are there"
+            );
+        }
+    }
+}
+
+impl Count {
+    fn of(key: Key) -> Self {
+        Self {
+            key,
+            acknowledged: AtomicU64::new(0),
+            unknown: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Shared {
+    async fn visit(&self, number: usize, site: &Sessions, counted: watch::Receiver<Arc<Count>>) {
+        while !self.is_over.load(SeqCst) {
+            let count = counted.borrow().clone();
+            let visit = tokio::time::timeout(PATIENCE, visit(site, &count.key));
+            match visit.await.expect("a request never hangs") {
+                Visit::Counted => {
+                    count.acknowledged.fetch_add(1, SeqCst);
+                    self.visits[number].fetch_add(1, SeqCst);
+                    continue;
+                }
+                Visit::Gone => assert!(
+                    self.may_forget.load(SeqCst),
+                    "a session that nobody has ended is gone"
+                ),
+                Visit::NotCounted(_) => {
+                    self.failed.fetch_add(1, SeqCst);
+                }
+                Visit::Unknown(_) => {
+                    count.unknown.fetch_add(1, SeqCst);
+                    self.failed.fetch_add(1, SeqCst);
+                }
+            }
+            // Whoever is told to come back later does not come back at once.
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+const VISITORS: usize = 6;
+
+const SOME: u64 = 5;
