@@ -8,9 +8,10 @@ mod support;
 
 use std::time::SystemTime;
 
-use cloakroom::store::{Store, from_millis};
+use cloakroom::store::{Store, from_millis, millis};
 use cloakroom_postgres::PostgresStore;
 use cloakroom_testkit::conformance::{draft, lookup};
+use cloakroom_testkit::faults;
 use cloakroom_testkit::servers::{self, unique_name};
 use support::{neighbour, on, written};
 use tokio_postgres::Client;
@@ -36,6 +37,45 @@ async fn two_stores_that_sweep_at_once_delete_each_of_ten_thousand_once() {
     assert_eq!(by_one.unwrap() + by_other.unwrap(), 10_000);
     assert_eq!(count(&neighbour, &table).await, 1);
     assert!(one.load(&lookup(1)).await.unwrap().unwrap().version == alive);
+}
+
+#[test]
+fn a_backlog_of_the_dead_is_caught_up_while_requests_go_on() {
+    faults::run("a backlog of the dead is caught up", async || {
+        let Some(server) = servers::postgres() else {
+            return;
+        };
+        let table = unique_name();
+        let open = async || on(server.url(), &table).connect().await.unwrap();
+        open().await.migrate().await.unwrap();
+        let neighbour = neighbour(server.url()).await;
+        faults::a_backlog_of_the_dead_is_caught_up_while_requests_go_on(
+            open,
+            async |dead| bury(&neighbour, &table, dead).await,
+            async |now| left(&neighbour, &table, now).await,
+        )
+        .await;
+    });
+}
+
+/// Sessions that ended in the last days, one a second.
+async fn bury(neighbour: &Client, table: &str, dead: usize) {
+    let now = millis(SystemTime::now());
+    let insert = format!(
+        "INSERT INTO {table} SELECT sha256(int8send(n)), n, 0, 0, {now} - 1000 * n, ({now} - 1000 * n) / 3600000, NULL,
+            NULL, decode(repeat(md5(n::text), 12), 'hex') FROM generate_series(1, {dead}) AS n"
+    );
+    neighbour.batch_execute(&insert).await.unwrap();
+    neighbour
+        .batch_execute(&format!("ANALYZE {table}"))
+        .await
+        .unwrap();
+}
+
+async fn left(neighbour: &Client, table: &str, now: SystemTime) -> usize {
+    let count = format!("SELECT COUNT(*) FROM {table} WHERE expires_at <= $1");
+    let rows = neighbour.query(&count, &[&millis(now)]).await.unwrap();
+    usize::try_from(rows[0].get::<_, i64>(0)).unwrap()
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use cloakroom::store::{Outcome, Store};
 use cloakroom_sqlite::SqliteStore;
+use cloakroom_testkit::soak;
 use support::{at, draft, folder, neighbour, written};
 
 #[tokio::test]
@@ -39,6 +40,13 @@ async fn processes_that_count_in_one_session_lose_no_count() {
 
 #[tokio::test]
 async fn a_killed_process_loses_nothing_that_was_acknowledged() {
+    for round in soak::rounds(1) {
+        kill_after(500 - round % 400).await;
+    }
+}
+
+/// Kills a process that writes, when it has had so many writes acknowledged, and looks for each of them.
+async fn kill_after(enough: usize) {
     let (_folder, path) = folder();
     let mut writer = child("fill", &path);
     let mut lines = BufReader::new(writer.stdout.take().unwrap())
@@ -51,13 +59,13 @@ async fn a_killed_process_loses_nothing_that_was_acknowledged() {
             .parse()
             .ok()
     };
-    let mut acknowledged: Vec<u64> = lines.by_ref().filter_map(number).take(500).collect();
+    let mut acknowledged: Vec<u64> = lines.by_ref().filter_map(number).take(enough).collect();
     writer.kill().unwrap();
     acknowledged.extend(lines.filter_map(number));
     writer.wait().unwrap();
 
     assert!(
-        acknowledged.len() >= 500,
+        acknowledged.len() >= enough,
         "only {} were written",
         acknowledged.len()
     );

@@ -2,11 +2,13 @@
 
 mod support;
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use cloakroom::store::{Draft, Store};
+use cloakroom::store::{Draft, Store, millis};
 use cloakroom_sqlite::SqliteStore;
-use support::{answer, at, begin, draft, folder, written};
+use cloakroom_testkit::faults;
+use support::{answer, at, begin, draft, folder, neighbour, written};
 
 #[tokio::test]
 async fn loads_are_answered_while_ten_thousand_dead_sessions_are_swept() {
@@ -108,6 +110,39 @@ async fn a_session_whose_life_was_cut_short_is_swept_when_that_is_over() {
     written(store.rename(&at(2), &long.version, &at(3), &short).await);
 
     assert_eq!(store.sweep(short.meta.expires, 100).await.unwrap(), 3);
+}
+
+#[test]
+fn a_backlog_of_the_dead_is_caught_up_while_requests_go_on() {
+    faults::run("a backlog of the dead is caught up", async || {
+        let (_folder, path) = folder();
+        faults::a_backlog_of_the_dead_is_caught_up_while_requests_go_on(
+            async || SqliteStore::open(&path).unwrap(),
+            async |dead| bury(&path, dead),
+            async |now| left(&path, now),
+        )
+        .await;
+    });
+}
+
+/// Sessions that ended in the last days, one a second.
+fn bury(path: &Path, dead: usize) {
+    let now = millis(SystemTime::now());
+    let insert = "WITH RECURSIVE dead (n, expires) AS (
+            SELECT 1, ?2 - 1000 UNION ALL SELECT n + 1, expires - 1000 FROM dead WHERE n < ?1
+        )
+        INSERT INTO cloakroom_session
+            (lookup, version, created_at, touched_at, expires_at, sweep_bucket, data)
+        SELECT randomblob(32), n, expires - 1, expires - 1, expires, expires / 3600000, randomblob(200) FROM dead";
+    let numbers = (i64::try_from(dead).unwrap(), now);
+    let buried = neighbour(path).execute(insert, numbers).unwrap();
+    assert_eq!(buried, dead);
+}
+
+fn left(path: &Path, now: SystemTime) -> usize {
+    let count = "SELECT COUNT(*) FROM cloakroom_session WHERE expires_at <= ?1";
+    let count = neighbour(path).query_row(count, [millis(now)], |row| row.get::<_, i64>(0));
+    usize::try_from(count.unwrap()).unwrap()
 }
 
 fn later(draft: &Draft, millis: u64) -> Draft {

@@ -20,6 +20,7 @@ use std::time::{Duration, SystemTime};
 use cloakroom::store::{Draft, FileStore, Meta, Outcome, Store, Version, from_millis};
 use cloakroom::{ErrorKind, Lookup, Owner, Result};
 use cloakroom_testkit::conformance::Keep;
+use cloakroom_testkit::soak;
 use data_encoding::HEXLOWER;
 use tempfile::TempDir;
 
@@ -664,30 +665,33 @@ async fn processes_that_count_in_one_session_lose_no_count() {
 
 #[tokio::test]
 async fn a_killed_process_loses_nothing_that_was_acknowledged_and_leaves_nothing_half() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sessions");
-    let acknowledged = killed_after("fill", &path, 300);
+    for round in soak::rounds(1) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions");
+        let acknowledged = killed_after("fill", &path, 300 - round % 200);
 
-    let store = FileStore::open(&path).unwrap();
-    for n in &acknowledged {
-        let entry = store.load(&at(*n)).await.unwrap();
-        assert_eq!(entry.expect("it was acknowledged").data, n.to_string());
+        let store = FileStore::open(&path).unwrap();
+        for n in &acknowledged {
+            let entry = store.load(&at(*n)).await.unwrap();
+            assert_eq!(entry.expect("it was acknowledged").data, n.to_string());
+        }
+        for n in 0..2 * acknowledged.len() as u64 {
+            let entry = store
+                .load(&at(n))
+                .await
+                .expect("whatever is there is whole");
+            assert!(entry.is_none_or(|entry| entry.data == n.to_string()));
+        }
+        assert_eq!(store.sweep(within_days(), 10).await.unwrap(), 0);
+        let mut left = files(&path).into_iter();
+        assert!(left.all(|file| file.file_name().unwrap() != "new"));
     }
-    for n in 0..2 * acknowledged.len() as u64 {
-        let entry = store
-            .load(&at(n))
-            .await
-            .expect("whatever is there is whole");
-        assert!(entry.is_none_or(|entry| entry.data == n.to_string()));
-    }
-    assert_eq!(store.sweep(within_days(), 10).await.unwrap(), 0);
-    let mut left = files(&path).into_iter();
-    assert!(left.all(|file| file.file_name().unwrap() != "new"));
 }
 
 #[tokio::test]
 async fn a_process_killed_in_the_middle_of_moves_leaves_the_old_or_the_new() {
-    for moves in [10, 40, 70] {
+    for round in soak::rounds(3) {
+        let moves = 10 + 30 * round % 97;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions");
         let acknowledged = killed_after("move", &path, moves);

@@ -1,12 +1,15 @@
 //! Sweeping: what goes, what stays, and that two at once are as good as one.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use cloakroom::store::{Store, from_millis, millis};
 use cloakroom_mysql::MysqlStore;
 use mysql_async::prelude::Queryable;
 
-use crate::support::{at, draft, neighbour, store, two_stores, written};
+use cloakroom_testkit::faults;
+use cloakroom_testkit::servers::unique_name;
+
+use crate::support::{at, draft, neighbour, on, store, two_stores, url, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_stores_that_sweep_at_once_delete_each_of_ten_thousand_sessions_once() {
@@ -46,7 +49,7 @@ async fn two_stores_that_sweep_at_once_delete_each_of_ten_thousand_sessions_once
     assert_eq!(one.load(&at(1)).await.unwrap().unwrap().data, "alive");
 }
 
-async fn sweep_all(store: &MysqlStore, now: std::time::SystemTime) -> usize {
+async fn sweep_all(store: &MysqlStore, now: SystemTime) -> usize {
     let mut swept = 0;
     loop {
         match store.sweep(now, 200).await.unwrap() {
@@ -55,6 +58,51 @@ async fn sweep_all(store: &MysqlStore, now: std::time::SystemTime) -> usize {
         }
     }
 }
+
+#[test]
+fn a_backlog_of_the_dead_is_caught_up_while_requests_go_on() {
+    faults::run("a backlog of the dead is caught up", async || {
+        let Some(url) = url() else { return };
+        let table = unique_name();
+        on(url, &table).await.migrate().await.unwrap();
+        faults::a_backlog_of_the_dead_is_caught_up_while_requests_go_on(
+            async || on(url, &table).await,
+            async |dead| bury(&table, dead).await,
+            async |now| left(&table, now).await,
+        )
+        .await;
+    });
+}
+
+/// Sessions that ended in the last days, one a second.
+async fn bury(table: &str, dead: usize) {
+    let now = millis(SystemTime::now());
+    // A statement of a million rows would be one long transaction; a site's rows came one by one.
+    for first in (0..dead).step_by(STEP) {
+        let rows = STEP.min(dead - first);
+        let insert = format!(
+            "INSERT INTO {table}
+            WITH RECURSIVE dead (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM dead WHERE n < {first} + {rows} - 1)
+            SELECT UNHEX(SHA2(n, 256)), n, 0, 0, {now} - 1000 * n, ({now} - 1000 * n) DIV 3600000, NULL, NULL,
+                REPEAT('d', 200) FROM dead"
+        );
+        let mut neighbour = neighbour().await.unwrap();
+        neighbour
+            .query_drop(format!("SET SESSION max_recursive_iterations = {STEP}"))
+            .await
+            .unwrap();
+        neighbour.query_drop(insert).await.unwrap();
+    }
+}
+
+async fn left(table: &str, now: SystemTime) -> usize {
+    let now = millis(now);
+    let count = format!("SELECT COUNT(*) FROM {table} WHERE expires_at <= {now}");
+    let count: Option<usize> = neighbour().await.unwrap().query_first(count).await.unwrap();
+    count.unwrap()
+}
+
+const STEP: usize = 20_000;
 
 #[tokio::test]
 async fn within_the_hour_only_what_has_expired_goes() {

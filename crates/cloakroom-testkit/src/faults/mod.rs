@@ -17,6 +17,9 @@ use http::StatusCode;
 use crate::conformance::{TIME_LIMIT, run_within};
 use crate::soak;
 
+mod backlog;
+pub use backlog::{FEW, MANY, a_backlog_of_the_dead_is_caught_up_while_requests_go_on};
+
 mod crowd;
 pub use crowd::a_server_that_takes_no_more_connections_is_unavailable_until_it_does;
 

@@ -1,6 +1,7 @@
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use cloakroom::{Key, Sessions};
 use tokio::sync::watch;
@@ -31,6 +32,15 @@ struct Shared {
     failed: AtomicU64,
     /// The visits of each visitor that were counted.
     visits: [AtomicU64; VISITORS],
+    took: Mutex<Vec<Duration>>,
+}
+
+/// What it was like.
+pub(super) struct Ended {
+    /// How many visits failed.
+    pub(super) failed: u64,
+    /// How long each took, the shortest first.
+    took: Vec<Duration>,
 }
 
 impl Traffic {
@@ -95,7 +105,7 @@ impl Traffic {
     }
 
     /// Ends it, and counts. Every visit that was acknowledged is there, and no visit is there twice.
-    pub(super) async fn ends(mut self) {
+    pub(super) async fn ends(mut self) -> Ended {
         self.shared.is_over.store(true, SeqCst);
         while let Some(ended) = self.visitors.join_next().await {
             if let Err(error) = ended {
@@ -114,6 +124,12 @@ impl Traffic {
                  knows, {there} are there"
             );
         }
+        let mut took = std::mem::take(&mut *self.shared.took());
+        took.sort();
+        Ended {
+            failed: self.shared.failed.load(SeqCst),
+            took,
+        }
     }
 }
 
@@ -127,12 +143,33 @@ impl Count {
     }
 }
 
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |part: f64| self.took[((self.took.len() - 1) as f64 * part) as usize];
+        write!(
+            f,
+            "{}, half within {:.1?}, 99 % within {:.1?}, the slowest {:.1?}, {} failed",
+            self.took.len(),
+            at(0.5),
+            at(0.99),
+            at(1.0),
+            self.failed
+        )
+    }
+}
+
 impl Shared {
+    fn took(&self) -> MutexGuard<'_, Vec<Duration>> {
+        self.took.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn visit(&self, number: usize, site: &Sessions, counted: watch::Receiver<Arc<Count>>) {
         while !self.is_over.load(SeqCst) {
             let count = counted.borrow().clone();
-            let visit = tokio::time::timeout(PATIENCE, visit(site, &count.key));
-            match visit.await.expect("a request never hangs") {
+            let began = Instant::now();
+            let visit = tokio::time::timeout(PATIENCE, visit(site, &count.key)).await;
+            self.took().push(began.elapsed());
+            match visit.expect("a request never hangs") {
                 Visit::Counted => {
                     count.acknowledged.fetch_add(1, SeqCst);
                     self.visits[number].fetch_add(1, SeqCst);
