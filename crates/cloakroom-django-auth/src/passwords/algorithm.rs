@@ -1,0 +1,163 @@
+#[cfg(feature = "argon2")]
+use super::argon2;
+#[cfg(feature = "bcrypt")]
+use super::bcrypt;
+use super::pbkdf2;
+#[cfg(feature = "scrypt")]
+use super::scrypt;
+
+/// How a password is hashed. Each but the first two is there with a feature of the crate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// `pbkdf2_sha256`: PBKDF2 with HMAC-SHA-256, Django's default.
+    Pbkdf2Sha256,
+    /// `pbkdf2_sha1`: PBKDF2 with HMAC-SHA-1, of old Django sites.
+    Pbkdf2Sha1,
+    /// `argon2`: Argon2id with 100 MiB, 2 passes, 8 lanes. Feature `argon2`.
+    #[cfg(feature = "argon2")]
+    Argon2,
+    /// `bcrypt_sha256`: bcrypt with cost 12 over the SHA-256 of the password, which may be long then. Feature `bcrypt`.
+    #[cfg(feature = "bcrypt")]
+    BcryptSha256,
+    /// `scrypt`: scrypt with N = 2^14, r = 8, p = 5. Feature `scrypt`.
+    #[cfg(feature = "scrypt")]
+    Scrypt,
+}
+
+impl Algorithm {
+    /// All that are built in.
+    pub const ALL: &[Self] = &[
+        Self::Pbkdf2Sha256,
+        Self::Pbkdf2Sha1,
+        #[cfg(feature = "argon2")]
+        Self::Argon2,
+        #[cfg(feature = "bcrypt")]
+        Self::BcryptSha256,
+        #[cfg(feature = "scrypt")]
+        Self::Scrypt,
+    ];
+
+    /// What its hashes begin with.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pbkdf2Sha256 => "pbkdf2_sha256",
+            Self::Pbkdf2Sha1 => "pbkdf2_sha1",
+            #[cfg(feature = "argon2")]
+            Self::Argon2 => "argon2",
+            #[cfg(feature = "bcrypt")]
+            Self::BcryptSha256 => "bcrypt_sha256",
+            #[cfg(feature = "scrypt")]
+            Self::Scrypt => "scrypt",
+        }
+    }
+
+    /// The hash of `password`, as it goes into the user's field.
+    pub(super) fn encode(self, password: &str, salt: &str, iterations: u32) -> String {
+        let rest = match self {
+            Self::Pbkdf2Sha256 => {
+                pbkdf2::encode(pbkdf2::Digest::Sha256, password, salt, iterations)
+            }
+            Self::Pbkdf2Sha1 => pbkdf2::encode(pbkdf2::Digest::Sha1, password, salt, iterations),
+            #[cfg(feature = "argon2")]
+            Self::Argon2 => argon2::encode(password, salt),
+            #[cfg(feature = "bcrypt")]
+            Self::BcryptSha256 => bcrypt::encode(password, salt),
+            #[cfg(feature = "scrypt")]
+            Self::Scrypt => scrypt::encode(password, salt),
+        };
+        format!("{}${rest}", self.name())
+    }
+}
+
+/// A hash, taken apart.
+pub(super) enum Stored<'a> {
+    Pbkdf2(pbkdf2::Stored<'a>),
+    #[cfg(feature = "argon2")]
+    Argon2(argon2::Stored),
+    #[cfg(feature = "bcrypt")]
+    Bcrypt(bcrypt::Stored<'a>),
+    #[cfg(feature = "scrypt")]
+    Scrypt(scrypt::Stored<'a>),
+}
+
+impl<'a> Stored<'a> {
+    /// The hash in a user's field, unless it is unusable, damaged, or by an algorithm that is not built in.
+    pub(super) fn parse(encoded: &'a str) -> Option<Self> {
+        let (name, rest) = encoded.split_once('$')?;
+        let mut all = Algorithm::ALL.iter();
+        match all.find(|algorithm| algorithm.name() == name)? {
+            Algorithm::Pbkdf2Sha256 => {
+                pbkdf2::Stored::parse(pbkdf2::Digest::Sha256, rest).map(Self::Pbkdf2)
+            }
+            Algorithm::Pbkdf2Sha1 => {
+                pbkdf2::Stored::parse(pbkdf2::Digest::Sha1, rest).map(Self::Pbkdf2)
+            }
+            #[cfg(feature = "argon2")]
+            Algorithm::Argon2 => argon2::Stored::parse(rest).map(Self::Argon2),
+            #[cfg(feature = "bcrypt")]
+            Algorithm::BcryptSha256 => bcrypt::Stored::parse(rest).map(Self::Bcrypt),
+            #[cfg(feature = "scrypt")]
+            Algorithm::Scrypt => scrypt::Stored::parse(rest).map(Self::Scrypt),
+        }
+    }
+
+    pub(super) fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Pbkdf2(stored) => match stored.digest {
+                pbkdf2::Digest::Sha256 => Algorithm::Pbkdf2Sha256,
+                pbkdf2::Digest::Sha1 => Algorithm::Pbkdf2Sha1,
+            },
+            #[cfg(feature = "argon2")]
+            Self::Argon2(_) => Algorithm::Argon2,
+            #[cfg(feature = "bcrypt")]
+            Self::Bcrypt(_) => Algorithm::BcryptSha256,
+            #[cfg(feature = "scrypt")]
+            Self::Scrypt(_) => Algorithm::Scrypt,
+        }
+    }
+
+    pub(super) fn matches(&self, password: &str) -> bool {
+        match self {
+            Self::Pbkdf2(stored) => stored.matches(password),
+            #[cfg(feature = "argon2")]
+            Self::Argon2(stored) => stored.matches(password),
+            #[cfg(feature = "bcrypt")]
+            Self::Bcrypt(stored) => stored.matches(password),
+            #[cfg(feature = "scrypt")]
+            Self::Scrypt(stored) => stored.matches(password),
+        }
+    }
+
+    /// Whether its costs or its salt are other than those of a new hash by the same algorithm.
+    pub(super) fn is_outdated(&self, iterations: u32) -> bool {
+        match self {
+            Self::Pbkdf2(stored) => stored.is_outdated(iterations),
+            #[cfg(feature = "argon2")]
+            Self::Argon2(stored) => stored.is_outdated(),
+            #[cfg(feature = "bcrypt")]
+            Self::Bcrypt(stored) => stored.is_outdated(),
+            #[cfg(feature = "scrypt")]
+            Self::Scrypt(stored) => stored.is_outdated(),
+        }
+    }
+
+    /// Spends the time by which a new hash is more expensive than this one, where Django does so.
+    pub(super) fn catch_up(&self, password: &str, iterations: u32) {
+        match self {
+            Self::Pbkdf2(stored) => stored.catch_up(password, iterations),
+            #[cfg(feature = "bcrypt")]
+            Self::Bcrypt(stored) => stored.catch_up(password),
+            #[cfg(feature = "argon2")]
+            Self::Argon2(_) => {}
+            #[cfg(feature = "scrypt")]
+            Self::Scrypt(_) => {}
+        }
+    }
+}
+
+/// Reads a number as Django writes it: digits, without a sign or leading zeros.
+pub(super) fn number(text: &str) -> Option<u32> {
+    let number: u32 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
+}

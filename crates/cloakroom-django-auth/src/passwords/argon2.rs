@@ -1,0 +1,144 @@
+//! `argon2$argon2id$v=19$m=102400,t=2,p=8$BASE64$BASE64`: the name, and a PHC string.
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use data_encoding::BASE64_NOPAD;
+use subtle::ConstantTimeEq;
+
+use super::algorithm::number;
+use super::is_long_enough;
+
+/// Everything after the name of the algorithm.
+pub(super) fn encode(password: &str, salt: &str) -> String {
+    let Costs {
+        memory,
+        passes,
+        lanes,
+    } = Costs::NEW;
+    let hash = hash(
+        Algorithm::Argon2id,
+        Version::V0x13,
+        Costs::NEW,
+        password,
+        salt.as_bytes(),
+        HASH_LEN,
+    )
+    .expect("the costs of new hashes are sound, and so is a salt of 22 characters");
+    let salt = BASE64_NOPAD.encode(salt.as_bytes());
+    let hash = BASE64_NOPAD.encode(&hash);
+    format!("argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}")
+}
+
+fn hash(
+    algorithm: Algorithm,
+    version: Version,
+    costs: Costs,
+    password: &str,
+    salt: &[u8],
+    len: usize,
+) -> Option<Vec<u8>> {
+    let params = Params::new(costs.memory, costs.passes, costs.lanes, Some(len)).ok()?;
+    let mut hash = vec![0; len];
+    Argon2::new(algorithm, version, params)
+        .hash_password_into(password.as_bytes(), salt, &mut hash)
+        .ok()?;
+    Some(hash)
+}
+
+/// A hash, taken apart.
+pub(super) struct Stored {
+    algorithm: Algorithm,
+    version: Version,
+    costs: Costs,
+    salt: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+impl Stored {
+    pub(super) fn parse(rest: &str) -> Option<Self> {
+        let mut parts = rest.split('$');
+        let algorithm = match parts.next()? {
+            "argon2id" => Algorithm::Argon2id,
+            "argon2i" => Algorithm::Argon2i,
+            "argon2d" => Algorithm::Argon2d,
+            _ => return None,
+        };
+        let (version, costs) = match parts.next()? {
+            "v=19" => (Version::V0x13, parts.next()?),
+            "v=16" => (Version::V0x10, parts.next()?),
+            // The oldest strings do not name the version.
+            costs => (Version::V0x10, costs),
+        };
+        let costs = Costs::parse(costs)?;
+        let salt = BASE64_NOPAD.decode(parts.next()?.as_bytes()).ok()?;
+        let hash = BASE64_NOPAD.decode(parts.next()?.as_bytes()).ok()?;
+        let is_sound = parts.next().is_none() && hash.len() <= MOST_HASH_LEN;
+        is_sound.then_some(Self {
+            algorithm,
+            version,
+            costs,
+            salt,
+            hash,
+        })
+    }
+
+    pub(super) fn matches(&self, password: &str) -> bool {
+        let len = self.hash.len();
+        hash(
+            self.algorithm,
+            self.version,
+            self.costs,
+            password,
+            &self.salt,
+            len,
+        )
+        .is_some_and(|hash| hash.ct_eq(&self.hash).into())
+    }
+
+    pub(super) fn is_outdated(&self) -> bool {
+        self.algorithm != Algorithm::Argon2id
+            || self.version != Version::V0x13
+            || self.costs != Costs::NEW
+            || self.hash.len() != HASH_LEN
+            || !is_long_enough(self.salt.len())
+    }
+}
+
+/// What a hash costs: KiB of memory, passes over it, lanes.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Costs {
+    memory: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+impl Costs {
+    /// Those of new hashes.
+    const NEW: Self = Self {
+        memory: 102_400,
+        passes: 2,
+        lanes: 8,
+    };
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(',');
+        let mut cost = |name: &str| number(parts.next()?.strip_prefix(name)?);
+        let costs = Self {
+            memory: cost("m=")?,
+            passes: cost("t=")?,
+            lanes: cost("p=")?,
+        };
+        let work = u64::from(costs.memory) * u64::from(costs.passes);
+        let is_sound = parts.next().is_none() && costs.lanes <= MOST_LANES && work <= MOST_WORK;
+        is_sound.then_some(costs)
+    }
+}
+
+const HASH_LEN: usize = 32;
+
+/// The user's field has room for no more.
+const MOST_HASH_LEN: usize = 64;
+
+const MOST_LANES: u32 = 255;
+
+/// KiB times passes, twenty times what Django asks for. A damaged field must not take all memory.
+const MOST_WORK: u64 = 1 << 22;
