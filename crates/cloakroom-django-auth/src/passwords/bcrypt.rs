@@ -8,14 +8,11 @@ use sha2::{Digest, Sha256};
 
 use crate::signing::equal;
 
-/// Everything after the name of the algorithm. bcrypt's salt is 16 bytes: those of a hash of `salt`, which is random.
+/// Everything after the name of the algorithm and a `$`; bcrypt's text brings another. bcrypt's salt is 16 bytes: those of a hash of `salt`, which is random.
 pub(super) fn encode(password: &str, salt: &str) -> String {
     let salt = Sha256::digest(salt);
     let salt = *salt.first_chunk().expect("a SHA-256 has more bytes");
-    format!(
-        "${}",
-        hash(password, COST, salt).format_for_version(Version::TwoB)
-    )
+    hash(password, COST, salt).format_for_version(Version::TwoB)
 }
 
 fn hash(password: &str, cost: u32, salt: [u8; 16]) -> HashParts {
@@ -33,8 +30,7 @@ pub(super) struct Stored<'a> {
 }
 
 impl<'a> Stored<'a> {
-    pub(super) fn parse(rest: &'a str) -> Option<Self> {
-        let text = rest.strip_prefix('$')?;
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
         let version = match text.get(..4)? {
             "$2a$" => Version::TwoA,
             "$2b$" => Version::TwoB,
@@ -54,7 +50,7 @@ impl<'a> Stored<'a> {
 
     pub(super) fn matches(&self, password: &str) -> bool {
         let hash = hash(password, self.cost, self.salt);
-        equal(&hash.format_for_version(self.version), self.text)
+        equal(&hash.format_for_version(self.version.clone()), self.text)
     }
 
     pub(super) fn is_outdated(&self) -> bool {

@@ -1,0 +1,64 @@
+//! The vectors, and how a section of them is run.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// Runs `check` on every case of a section but the exempt ones, and says which failed.
+pub(crate) fn each(section: &str, check: impl Fn(&Value)) {
+    let cases = cases(section);
+    assert!(!cases.is_empty(), "the section {section} has no cases");
+    let failed: Vec<_> = cases
+        .iter()
+        .filter(|case| exemption(case).is_none())
+        .filter(|case| catch_unwind(AssertUnwindSafe(|| check(case))).is_err())
+        .map(id)
+        .collect();
+    assert!(failed.is_empty(), "failed: {failed:?}");
+}
+
+/// Why the answer to this case is meant to be another than Django's, if it is.
+pub(crate) fn exemption(case: &Value) -> Option<&'static str> {
+    let name = case["name"].as_str()?;
+    let entry = EXEMPTIONS.iter().find(|(exempt, _)| *exempt == name)?;
+    Some(entry.1)
+}
+
+/// Every case whose answer differs from Django's, by its name, with the reason. A test of the difference itself is
+/// beside each.
+const EXEMPTIONS: &[(&str, &str)] = &[(
+    "same user again keeps the key",
+    "every login makes a new key, so that one that was overheard before it is worthless",
+)];
+
+pub(crate) fn cases(section: &str) -> Vec<Value> {
+    let path = match std::env::var_os("CLOAKROOM_DJANGO_VECTORS") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../cloakroom/tests/vectors/django.json")
+        }
+    };
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut vectors: Value = serde_json::from_slice(&text).unwrap();
+    match vectors["sections"][section]["cases"].take() {
+        Value::Array(cases) => cases,
+        other => panic!("the section {section} is {other}"),
+    }
+}
+
+pub(crate) fn id(case: &Value) -> String {
+    text(&case["id"]).to_owned()
+}
+
+pub(crate) fn text(value: &Value) -> &str {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+}
+
+pub(crate) fn flag(value: &Value) -> bool {
+    value
+        .as_bool()
+        .unwrap_or_else(|| panic!("{value} is no flag"))
+}
