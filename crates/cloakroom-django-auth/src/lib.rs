@@ -2,14 +2,17 @@
 
 mod account;
 mod auth;
-mod csrf;
+pub mod csrf;
 mod login;
+pub mod messages;
 pub mod passwords;
 mod random;
 mod session;
 mod signing;
+pub mod tokens;
 
 pub use account::Account;
 pub use auth::{Auth, Standing};
+pub use csrf::Csrf;
 pub use passwords::{Passwords, Verdict};
 pub use session::Claim;

@@ -1,0 +1,124 @@
+//! Where a request comes from, by its `Origin` or its `Referer`.
+
+use cloakroom::{Error, ErrorKind, Result};
+use http::header::{ORIGIN, REFERER};
+use http::{HeaderMap, Uri};
+
+use super::{Incoming, Refusal};
+
+/// One of Django's `CSRF_TRUSTED_ORIGINS`: a scheme and a host, of which `*.` at the front stands for all subdomains.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct TrustedOrigin {
+    scheme: String,
+    /// With the port. A leading dot stands for the domain and all its subdomains.
+    host: String,
+}
+
+impl TrustedOrigin {
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let parts = text.split_once("://");
+        let is_host = |host: &str| {
+            let name = host.strip_prefix("*.").unwrap_or(host);
+            !name.is_empty() && !name.contains(['*', '/', '?', '#', '@']) && name.is_ascii()
+        };
+        match parts {
+            Some((scheme @ ("http" | "https"), host)) if is_host(host) => Ok(Self {
+                scheme: scheme.to_owned(),
+                host: host.strip_prefix('*').unwrap_or(host).to_ascii_lowercase(),
+            }),
+            _ => Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "trusting the origin `{}`: it is not `https://` and a host, with `*.` in front of it for all subdomains",
+                    text.escape_debug()
+                ),
+            )),
+        }
+    }
+}
+
+/// The rule for `Origin`, and by https for `Referer` where there is no `Origin`.
+///
+/// By http there is no rule for `Referer`: whoever can change the pages on the way can change that, too.
+pub(super) fn check(
+    request: &Incoming<'_>,
+    trusted: &[TrustedOrigin],
+    cookie_domain: Option<&str>,
+) -> Result<(), Refusal> {
+    let mut origins = request.headers.get_all(ORIGIN).iter().peekable();
+    if origins.peek().is_some() {
+        let is_fine = |origin: &str| is_own(request, origin) || is_trusted(trusted, origin);
+        return match origins.all(|origin| origin.to_str().is_ok_and(is_fine)) {
+            true => Ok(()),
+            false => Err(Refusal::BadOrigin),
+        };
+    }
+    match request.https {
+        true => check_referer(request, trusted, cookie_domain),
+        false => Ok(()),
+    }
+}
+
+fn check_referer(
+    request: &Incoming<'_>,
+    trusted: &[TrustedOrigin],
+    cookie_domain: Option<&str>,
+) -> Result<(), Refusal> {
+    let (scheme, host) = referer(request.headers)?;
+    if scheme != "https" {
+        return Err(Refusal::InsecureReferer);
+    }
+    let is_trusted = trusted.iter().any(|origin| is_within(&host, &origin.host));
+    let is_own = match cookie_domain {
+        Some(domain) => is_within(&host, &format!("{domain}{}", port(request.host))),
+        None => is_within(&host, request.host),
+    };
+    match is_trusted || is_own {
+        true => Ok(()),
+        false => Err(Refusal::BadReferer),
+    }
+}
+
+/// Scheme and host of the page that the request comes from.
+fn referer(headers: &HeaderMap) -> Result<(String, String), Refusal> {
+    let referer = headers.get(REFERER).ok_or(Refusal::NoReferer)?;
+    let address = Uri::try_from(referer.as_bytes()).map_err(|_| Refusal::MalformedReferer)?;
+    match (address.scheme_str(), address.authority()) {
+        (Some(scheme), Some(host)) => Ok((scheme.to_owned(), host.to_string())),
+        _ => Err(Refusal::MalformedReferer),
+    }
+}
+
+fn is_own(request: &Incoming<'_>, origin: &str) -> bool {
+    let scheme = match request.https {
+        true => "https",
+        false => "http",
+    };
+    origin.split_once("://") == Some((scheme, request.host))
+}
+
+fn is_trusted(trusted: &[TrustedOrigin], origin: &str) -> bool {
+    let Some((scheme, host)) = origin.split_once("://") else {
+        return false;
+    };
+    trusted
+        .iter()
+        .any(|origin| origin.scheme == scheme && is_within(host, &origin.host))
+}
+
+/// Whether `host` is `pattern`, or within the domain that a pattern with a leading dot stands for.
+fn is_within(host: &str, pattern: &str) -> bool {
+    let (host, pattern) = (host.to_ascii_lowercase(), pattern.to_ascii_lowercase());
+    match pattern.strip_prefix('.') {
+        Some(domain) => host == domain || host.ends_with(&pattern),
+        None => !pattern.is_empty() && host == pattern,
+    }
+}
+
+/// The port of a host with its colon, or nothing if it names none.
+fn port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => &host[name.len()..],
+        _ => "",
+    }
+}
