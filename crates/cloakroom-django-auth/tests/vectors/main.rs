@@ -1,4 +1,9 @@
-//! What a real Django answered, and what this crate answers. One file a section of the vectors.
+//! What a real Django answered, and what this crate answers. One file a part of the vectors.
+//!
+//! The file of vectors is another if `CLOAKROOM_DJANGO_VECTORS` names one.
 
+mod csrf;
+mod logins;
+mod messages;
 mod passwords;
 mod support;

@@ -19,20 +19,20 @@ pub(crate) fn each(section: &str, check: impl Fn(&Value)) {
 }
 
 /// Why the answer to this case is meant to be another than Django's, if it is.
-pub(crate) fn exemption(case: &Value) -> Option<&'static str> {
+fn exemption(case: &Value) -> Option<&'static str> {
     let name = case["name"].as_str()?;
     let entry = EXEMPTIONS.iter().find(|(exempt, _)| *exempt == name)?;
     Some(entry.1)
 }
 
-/// Every case whose answer differs from Django's, by its name, with the reason. A test of the difference itself is
-/// beside each.
+/// Every case whose answer differs from Django's, by its name, with the reason. What is answered instead is a test in
+/// `tests/promises`.
 const EXEMPTIONS: &[(&str, &str)] = &[(
     "same user again keeps the key",
     "every login makes a new key, so that one that was overheard before it is worthless",
 )];
 
-pub(crate) fn cases(section: &str) -> Vec<Value> {
+fn cases(section: &str) -> Vec<Value> {
     let path = match std::env::var_os("CLOAKROOM_DJANGO_VECTORS") {
         Some(path) => PathBuf::from(path),
         None => {
@@ -47,7 +47,7 @@ pub(crate) fn cases(section: &str) -> Vec<Value> {
     }
 }
 
-pub(crate) fn id(case: &Value) -> String {
+fn id(case: &Value) -> String {
     text(&case["id"]).to_owned()
 }
 
