@@ -24,8 +24,8 @@ impl Auth {
     pub fn log_in(&self, session: &Session, user: &impl Account) -> Result<()> {
         let id = user.id().into_owned();
         let hash = self.session_auth_hash(user.password());
-        if let Some(before) = read(session, USER_ID) {
-            let is_same = String::from(before) == id
+        if session.contains(USER_ID) {
+            let is_same = read(session, USER_ID).is_some_and(|before| String::from(before) == id)
                 && read(session, HASH).is_some_and(|before| equal(&before, &hash));
             if !is_same {
                 session.flush()?;

@@ -9,6 +9,9 @@ use crate::signing::{Secrets, equal};
 /// Makes and checks the tokens in the links that reset a password. They need no table: a token is signed, says when it
 /// was made, and dies when the password, the address or the last login of the user changes, so that it works once.
 ///
+/// Times are in UTC, as on a Django site with `TIME_ZONE = "UTC"`. A Django site with another one writes its local time
+/// into its tokens, which then end that much sooner or later here, and those made here there.
+///
 /// # Examples
 /// ```
 /// use std::time::{Duration, SystemTime};

@@ -4,7 +4,7 @@
 //! field named [`FIELD`]. Whoever lures a visitor to a page elsewhere knows no token of that visitor's browser.
 //!
 //! * **A page with a form**: take the [secret](Csrf::secret) of the request or make a [new](Secret::random) one, put its
-//!   [mask](Secret::mask) into the form, and send the [cookie](Csrf::set_cookie) with the page.
+//!   [mask](Secret::mask) into the form, and send the [cookie](Csrf::set_cookie) and `Vary: Cookie` with the page.
 //! * **A form that comes back**: [`check`](Csrf::check) it before anything else.
 //! * **A login**: set the cookie to a [new](Secret::random) secret, so that a token from before it is worthless. A secret
 //!   in the session [`Auth::log_in`](crate::Auth::log_in) replaces by itself.

@@ -210,3 +210,51 @@ const NO_SALT: &str = "----------------------";
 const UNUSABLE: char = '!';
 
 const UNUSABLE_LEN: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_costs_the_same_whatever_the_field_holds() {
+        let passwords = Passwords::new().iterations(1_000);
+        let fewer = Passwords::new().iterations(10).encode("pw").unwrap();
+        let equal = passwords.encode("pw").unwrap();
+        let sha1_only = passwords.clone().accepting([Algorithm::Pbkdf2Sha1]);
+        for field in [
+            "",
+            "!",
+            "pw",
+            "md5$salt$hash",
+            "pbkdf2_sha256$10",
+            &fewer,
+            &equal,
+        ] {
+            for passwords in [&passwords, &sha1_only] {
+                let spent = spent(|| assert_eq!(passwords.verify("wrong", field), Verdict::Wrong));
+                assert_eq!(spent, 1_000, "{field}");
+            }
+        }
+        assert_eq!(spent(|| passwords.spend_time("wrong")), 1_000);
+    }
+
+    #[test]
+    fn a_right_password_costs_what_its_hash_does() {
+        let passwords = Passwords::new().iterations(1_000);
+        for iterations in [10, 2_000] {
+            let encoded = Passwords::new()
+                .iterations(iterations)
+                .encode("pw")
+                .unwrap();
+            let spent = spent(|| assert_eq!(passwords.verify("pw", &encoded), Verdict::Outdated));
+            assert_eq!(spent, iterations);
+        }
+    }
+
+    /// How many iterations of PBKDF2 something costs.
+    fn spent(act: impl FnOnce()) -> u32 {
+        let before = pbkdf2::SPENT.get();
+        act();
+        pbkdf2::SPENT.get() - before
+    }
+}

@@ -53,6 +53,15 @@ async fn another_user_finds_nothing_of_the_one_before() {
 }
 
 #[tokio::test]
+async fn a_session_whose_user_makes_no_sense_is_not_taken_over() {
+    let session = sessions().start();
+    session.set("_auth_user_id", [7]).unwrap();
+    session.set("cart", 1).unwrap();
+    Auth::new("secret").log_in(&session, &User::ADA).unwrap();
+    assert!(!session.contains("cart"));
+}
+
+#[tokio::test]
 async fn a_new_password_ends_all_sessions_but_the_one_that_changed_it() {
     let sessions = sessions();
     let auth = Auth::new("secret");

@@ -2,6 +2,8 @@
 //!
 //! The file of vectors is another if `CLOAKROOM_DJANGO_VECTORS` names one.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod csrf;
 mod logins;
 mod messages;
