@@ -58,6 +58,142 @@ fn iterations_may_neither_be_fewer_nor_more() {
     }
 }
 
+/// The answers are those of Django 5.2.19's hashers.
+#[test]
+fn a_hash_with_other_costs_or_a_short_salt_is_outdated() {
+    for (preferred, encoded, must_update) in [
+        (
+            Algorithm::Pbkdf2Sha256,
+            "pbkdf2_sha256$1000000$aaaaaaaaaaaaaaaaaaaaaa$x",
+            false,
+        ),
+        (
+            Algorithm::Pbkdf2Sha256,
+            "pbkdf2_sha256$1000000$aaaaaaaaaaaaaaaaaaaaa$x",
+            true,
+        ),
+        (
+            Algorithm::Pbkdf2Sha256,
+            "pbkdf2_sha256$1000000$aaaaaaaaaaaaaaaaaaaaaaa$x",
+            false,
+        ),
+        (
+            Algorithm::Pbkdf2Sha256,
+            "pbkdf2_sha256$1000000$ééééééééééééééééééééé$x",
+            true,
+        ),
+        (
+            Algorithm::Pbkdf2Sha256,
+            "pbkdf2_sha256$1000000$éééééééééééééééééééééé$x",
+            false,
+        ),
+        (
+            Algorithm::Pbkdf2Sha256,
+            "pbkdf2_sha256$999999$aaaaaaaaaaaaaaaaaaaaaa$x",
+            true,
+        ),
+        (
+            Algorithm::Pbkdf2Sha256,
+            "pbkdf2_sha256$1000001$aaaaaaaaaaaaaaaaaaaaaa$x",
+            true,
+        ),
+        (
+            Algorithm::Pbkdf2Sha1,
+            "pbkdf2_sha1$1000000$aaaaaaaaaaaaaaaaaaaaaa$x",
+            false,
+        ),
+        (
+            Algorithm::Pbkdf2Sha1,
+            "pbkdf2_sha1$1000000$aaaaaaaaaaaaaaaaaaaaa$x",
+            true,
+        ),
+        (
+            Algorithm::Argon2,
+            "argon2$argon2id$v=19$m=102400,t=2,p=8$YWFhYWFhYWFhYWFhYWFhYWFhYWFhYQ$aGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGg",
+            false,
+        ),
+        (
+            Algorithm::Argon2,
+            "argon2$argon2id$v=19$m=102400,t=2,p=8$YWFhYWFhYWFhYWFhYWFhYWFhYWFh$aGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGg",
+            true,
+        ),
+        (
+            Algorithm::Argon2,
+            "argon2$argon2id$v=19$m=102400,t=2,p=8$YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE$aGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGg",
+            false,
+        ),
+        (
+            Algorithm::Argon2,
+            "argon2$argon2i$v=19$m=102400,t=2,p=8$YWFhYWFhYWFhYWFhYWFhYWFhYWFhYQ$aGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGg",
+            true,
+        ),
+        (
+            Algorithm::Argon2,
+            "argon2$argon2id$v=16$m=102400,t=2,p=8$YWFhYWFhYWFhYWFhYWFhYWFhYWFhYQ$aGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGg",
+            true,
+        ),
+        (
+            Algorithm::Argon2,
+            "argon2$argon2id$m=102400,t=2,p=8$YWFhYWFhYWFhYWFhYWFhYWFhYWFhYQ$aGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGg",
+            true,
+        ),
+        (
+            Algorithm::Argon2,
+            "argon2$argon2id$v=19$m=102401,t=2,p=8$YWFhYWFhYWFhYWFhYWFhYWFhYWFhYQ$aGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGg",
+            true,
+        ),
+        (
+            Algorithm::Argon2,
+            "argon2$argon2id$v=19$m=102400,t=3,p=8$YWFhYWFhYWFhYWFhYWFhYWFhYWFhYQ$aGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGg",
+            true,
+        ),
+        (
+            Algorithm::Argon2,
+            "argon2$argon2id$v=19$m=102400,t=2,p=4$YWFhYWFhYWFhYWFhYWFhYWFhYWFhYQ$aGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGg",
+            true,
+        ),
+        (
+            Algorithm::Argon2,
+            "argon2$argon2id$v=19$m=102400,t=2,p=8$YWFhYWFhYWFhYWFhYWFhYWFhYWFhYQ$aGhoaGhoaGhoaGhoaGhoaA",
+            true,
+        ),
+        (
+            Algorithm::BcryptSha256,
+            "bcrypt_sha256$$2b$11$abcdefghijklmnopqrstuupf0RNFrwMVFQpVJ8Ec/lKp8FVyyV3Lu",
+            true,
+        ),
+        (
+            Algorithm::BcryptSha256,
+            "bcrypt_sha256$$2b$12$abcdefghijklmnopqrstuupf0RNFrwMVFQpVJ8Ec/lKp8FVyyV3Lu",
+            false,
+        ),
+        (
+            Algorithm::BcryptSha256,
+            "bcrypt_sha256$$2b$13$abcdefghijklmnopqrstuupf0RNFrwMVFQpVJ8Ec/lKp8FVyyV3Lu",
+            true,
+        ),
+        (Algorithm::Scrypt, "scrypt$16384$salt$8$5$x", false),
+        (
+            Algorithm::Scrypt,
+            "scrypt$32768$aaaaaaaaaaaaaaaaaaaaaa$8$5$x",
+            true,
+        ),
+        (
+            Algorithm::Scrypt,
+            "scrypt$16384$aaaaaaaaaaaaaaaaaaaaaa$4$5$x",
+            true,
+        ),
+        (
+            Algorithm::Scrypt,
+            "scrypt$16384$aaaaaaaaaaaaaaaaaaaaaa$8$1$x",
+            true,
+        ),
+    ] {
+        let passwords = Passwords::new().preferred(preferred);
+        assert_eq!(passwords.must_update(encoded), must_update, "{encoded}");
+    }
+}
+
 #[test]
 fn a_field_that_no_password_matches_never_does() {
     let whole = quick().encode("pw").unwrap();
