@@ -10,10 +10,10 @@ use bytes::Bytes;
 use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_millis, millis};
 use cloakroom::{ErrorKind, Lookup};
 use cloakroom_memcached::{DjangoCache, DjangoCacheBuilder};
+use cloakroom_testkit::Proxy;
 use cloakroom_testkit::servers::{self, Kind, Server, unique_name};
 use data_encoding::BASE64;
 use serde_json::Value;
-use support::door::Door;
 use support::fake::{Fake, Peer, patiently};
 use support::plain::Plain;
 use support::written;
@@ -586,8 +586,8 @@ async fn a_save_to_a_restarted_server_never_goes_by_the_numbers_of_the_old_one()
     let (Some(before), Some(after)) = (Kind::Memcached.start(), Kind::Memcached.start()) else {
         return;
     };
-    let door = Door::to(&before).await;
-    let cache = DjangoCache::open(door.url()).unwrap();
+    let proxy = Proxy::to(before.url());
+    let cache = DjangoCache::open(proxy.url()).unwrap();
     let seen = written(cache.create(&key(1), &draft("before")).await);
 
     // Both are the first item of their server, so both have the same CAS number. Django's `cached_db` fills its cache
@@ -595,7 +595,8 @@ async fn a_save_to_a_restarted_server_never_goes_by_the_numbers_of_the_old_one()
     let mut plain = Plain::of(&after).await;
     let name = ":1:django.contrib.sessions.cache".to_owned() + text(&key(1));
     plain.set(&name, 1, 100, b"after").await;
-    door.lead_to(Some(&after)).await;
+    proxy.lead_to(after.url());
+    proxy.cut().await;
 
     stale(cache.touch(&key(1), &seen, &draft("").meta).await);
     stale(cache.save(&key(1), &seen, &draft("late")).await);

@@ -12,10 +12,11 @@ use bytes::Bytes;
 use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_millis, millis};
 use cloakroom::{ErrorKind, Lookup};
 use cloakroom_redis::DjangoCache;
+use cloakroom_testkit::Proxy;
 use cloakroom_testkit::servers::{self, Kind, Server};
 use data_encoding::BASE64;
 use serde_json::Value;
-use support::{Neighbour, Proxy, ask_every_node, command, unique_prefix, user, written};
+use support::{Neighbour, ask_every_node, command, unique_prefix, user, written};
 use tokio::task::JoinSet;
 
 #[tokio::test]
@@ -415,9 +416,9 @@ async fn a_call_whose_answer_was_lost_has_happened_once_and_a_load_tells() {
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
-    let proxy = Proxy::to(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let prefix = unique_prefix();
-    let cache = open(&proxy.url(), &prefix).await;
+    let cache = open(proxy.url(), &prefix).await;
     let looker = open(server.url(), &prefix).await;
     // The server learns the scripts, so that each call is one answer.
     let seen = written(cache.create(&key(0), &draft("")).await);
@@ -458,23 +459,23 @@ async fn whichever_answer_a_move_loses_the_session_lives_in_one_place_that_is_kn
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
-    let proxy = Proxy::to(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let prefix = unique_prefix();
-    let cache = open(&proxy.url(), &prefix).await;
+    let cache = open(proxy.url(), &prefix).await;
     let looker = open(server.url(), &prefix).await;
     let seen = written(cache.create(&key(0), &draft("")).await);
     written(cache.rename(&key(0), &seen, &key(9), &draft("")).await);
 
-    for (lost, lives_there) in [(0, true), (1, false)] {
-        let (from, to) = (key(10 + lost), key(20 + lost));
+    for (lost, lives_there) in [(0_u8, true), (1, false)] {
+        let (from, to) = (key(10 + u64::from(lost)), key(20 + u64::from(lost)));
         let seen = written(cache.create(&from, &draft("old")).await);
 
-        proxy.lose_answer_after(lost.cast_signed());
+        proxy.lose_answer_after(lost.into());
         cache
             .rename(&from, &seen, &to, &draft("new"))
             .await
             .unwrap_err();
-        proxy.lose_nothing();
+        proxy.heal();
 
         assert_eq!(looker.load(&from).await.unwrap().is_some(), lives_there);
         holds(&looker, &to, "new").await;
