@@ -8,6 +8,9 @@ mod cache;
 mod cookie;
 mod expiry;
 mod json;
+#[cfg(all(feature = "file", unix))]
+mod middleware;
+mod rows;
 mod signing;
 
 /// The sections whose cases run in this program.
@@ -18,9 +21,12 @@ const HERE: &[&str] = &[
     "decode",
     "encode",
     "expiry",
+    "file_load",
+    "file_store",
     "json_encode",
     "key_derivation",
     "memcached",
+    "middleware",
     "pickle_decode",
     "redis",
     "session_key",
@@ -34,10 +40,7 @@ const ELSEWHERE: &[&str] = &[
     "auth_hash",
     "auth_login",
     "csrf",
-    "file_load",
-    "file_store",
     "messages",
-    "middleware",
     "password",
 ];
 

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use cloakroom::format::Own;
 use cloakroom::store::{MemoryStore, Store};
-use cloakroom::{Carried, Clock, ErrorKind, Lookup, Mirrored, Session, Sessions, Shelf};
+use cloakroom::{Carried, ErrorKind, Lookup, Mirrored, Session, Sessions, Shelf};
 use cloakroom_testkit::HandClock;
 use cloakroom_testkit::wrap::{Call, Flaky, Gate, Spy, When};
-use http::StatusCode;
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 

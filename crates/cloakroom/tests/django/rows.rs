@@ -1,0 +1,166 @@
+//! What Django keeps outside of files and cookies, in memory: a table, or a cache.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, from_millis};
+use cloakroom::{Lookup, Result};
+
+/// The data are the version, and nothing is known of a session's beginning, as in Django's own tables.
+#[derive(Clone)]
+pub(crate) struct Rows(Arc<Mutex<BTreeMap<String, Row>>>, Kind);
+
+#[derive(Clone)]
+pub(crate) struct Row {
+    pub(crate) data: Bytes,
+    pub(crate) expires: SystemTime,
+    /// The seconds that a cache was told.
+    pub(crate) ttl: Duration,
+}
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Kind {
+    /// It tells when a session ends.
+    Table,
+    /// It drops a session when it ends, and tells nobody when that is.
+    Cache,
+}
+
+impl Rows {
+    pub(crate) fn table() -> Self {
+        Self(Arc::default(), Kind::Table)
+    }
+
+    pub(crate) fn cache() -> Self {
+        Self(Arc::default(), Kind::Cache)
+    }
+
+    pub(crate) fn put(&self, key: &str, data: impl Into<Bytes>, expires: SystemTime) {
+        let row = Row {
+            data: data.into(),
+            expires,
+            ttl: Duration::ZERO,
+        };
+        self.rows().insert(key.to_owned(), row);
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<Row> {
+        self.rows().get(key).cloned()
+    }
+
+    pub(crate) fn remove(&self, key: &str) {
+        self.rows().remove(key);
+    }
+
+    pub(crate) fn all(&self) -> BTreeMap<String, Row> {
+        self.rows().clone()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<String, Row>> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Store for Rows {
+    fn guarantees(&self) -> Guarantees {
+        Guarantees {
+            compares: true,
+            revokes: true,
+            ..Guarantees::default()
+        }
+    }
+
+    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+        Ok(self.get(text(at)).map(|row| Entry {
+            version: Version::from_bytes(row.data.clone()),
+            data: row.data,
+            meta: Meta {
+                created: UNIX_EPOCH,
+                touched: UNIX_EPOCH,
+                expires: match self.1 {
+                    Kind::Table => row.expires,
+                    Kind::Cache => from_millis(i64::MAX),
+                },
+                owner: None,
+                label: None,
+            },
+        }))
+    }
+
+    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+        let mut rows = self.rows();
+        if rows.contains_key(text(at)) {
+            return Ok(Outcome::Stale);
+        }
+        Ok(write(&mut rows, at, new))
+    }
+
+    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+        let mut rows = self.rows();
+        if !has(&rows, at, seen) {
+            return Ok(Outcome::Stale);
+        }
+        Ok(write(&mut rows, at, new))
+    }
+
+    async fn delete(&self, at: &Lookup) -> Result<()> {
+        self.remove(text(at));
+        Ok(())
+    }
+
+    async fn rename(
+        &self,
+        from: &Lookup,
+        seen: &Version,
+        to: &Lookup,
+        new: &Draft,
+    ) -> Result<Outcome> {
+        let mut rows = self.rows();
+        if !has(&rows, from, seen) || rows.contains_key(text(to)) {
+            return Ok(Outcome::Stale);
+        }
+        rows.remove(text(from));
+        Ok(write(&mut rows, to, new))
+    }
+
+    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        let mut rows = self.rows();
+        match rows.get_mut(text(at)) {
+            Some(row) if Version::from_bytes(row.data.clone()) == *seen => {
+                row.expires = meta.expires;
+                row.ttl = lasts(meta);
+                Ok(Outcome::Written(seen.clone()))
+            }
+            _ => Ok(Outcome::Stale),
+        }
+    }
+}
+
+fn has(rows: &BTreeMap<String, Row>, at: &Lookup, seen: &Version) -> bool {
+    let row = rows.get(text(at));
+    row.is_some_and(|row| Version::from_bytes(row.data.clone()) == *seen)
+}
+
+fn write(rows: &mut BTreeMap<String, Row>, at: &Lookup, new: &Draft) -> Outcome {
+    let row = Row {
+        data: new.data.clone(),
+        expires: new.meta.expires,
+        ttl: lasts(&new.meta),
+    };
+    rows.insert(text(at).to_owned(), row);
+    Outcome::Written(Version::from_bytes(new.data.clone()))
+}
+
+fn lasts(meta: &Meta) -> Duration {
+    let lasts = meta
+        .expires
+        .duration_since(meta.touched)
+        .unwrap_or_default();
+    Duration::from_secs(lasts.as_secs())
+}
+
+fn text(at: &Lookup) -> &str {
+    std::str::from_utf8(at.as_bytes()).unwrap()
+}
