@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
 use cloakroom::{Error, ErrorKind, Lookup, Result};
-use cloakroom_testkit::conformance::OnlyText;
+use cloakroom_testkit::conformance::{OnlyBytes, OnlyText};
 use cloakroom_testkit::{conformance, conformance_shared};
 
 conformance!(with_the_provided_methods, Modest::new(), swept_by_backend);
@@ -28,6 +28,22 @@ conformance_shared!(
     two_without_comparing,
     Modest::twice(Modest::last_write_wins())
 );
+
+conformance!(
+    with_bytes_alone,
+    OnlyBytes::new(Modest::new()),
+    swept_by_backend
+);
+conformance!(
+    with_bytes_up_to_a_limit,
+    OnlyBytes::new(Modest::up_to(2_000)),
+    swept_by_backend
+);
+
+conformance_shared!(two_with_bytes_alone, {
+    let (one, other) = Modest::twice(Modest::new());
+    OnlyBytes::pair(one, other)
+});
 
 conformance_shared!(two_with_text_alone, {
     let (one, other) = Modest::twice(Modest::new());

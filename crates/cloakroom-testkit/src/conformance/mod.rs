@@ -19,7 +19,8 @@
 //! | without `max_size` | keep a megabyte; with it, refuse one byte more as `TooLarge` and change nothing |
 //!
 //! A store on somebody else's table may keep a text and its expiry and nothing else of an entry: neither owner nor
-//! label, and no bytes that are no text. [`OnlyText`] stands between it and the suite.
+//! label, and no bytes that are no text. [`OnlyText`] stands between it and the suite. Before a store on somebody else's
+//! cache, which keeps bytes for some time and nothing else, stands [`OnlyBytes`].
 //!
 //! `durable`, `shared` and `evicts` are not tested here: [`conformance_shared!`](crate::conformance_shared!) tests
 //! what `shared` says, and a suite cannot pull the plug.
@@ -42,6 +43,9 @@ mod keep;
 pub use keep::Keep;
 
 mod logout;
+
+mod only_bytes;
+pub use only_bytes::OnlyBytes;
 
 mod only_text;
 pub use only_text::OnlyText;

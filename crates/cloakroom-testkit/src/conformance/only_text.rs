@@ -176,7 +176,7 @@ impl Facts {
 }
 
 /// A key as Django has them: 32 letters and digits. Two lookups never come out alike, as far as 128 bits tell.
-fn key(at: &Lookup) -> Lookup {
+pub(super) fn key(at: &Lookup) -> Lookup {
     let half = |nth: u8| {
         let mut hasher = DefaultHasher::new();
         (nth, at.as_bytes()).hash(&mut hasher);

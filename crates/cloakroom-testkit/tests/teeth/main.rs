@@ -51,6 +51,21 @@ fn a_store_that_keeps_only_text_is_held_to_the_promises_about_the_rest() {
 }
 
 #[test]
+fn a_store_that_keeps_only_bytes_is_held_to_the_promises_about_the_rest() {
+    for Bite {
+        defect,
+        promise,
+        keep,
+    } in bites_of_bytes()
+    {
+        assert!(
+            catch_unwind(|| keep(defect)).is_err(),
+            "{promise} is kept by a store with the defect {defect:?}"
+        );
+    }
+}
+
+#[test]
 fn every_promise_is_broken_by_a_defect() {
     macro_rules! names {
         ([] $($promise:ident)+) => { BTreeSet::from([$(stringify!($promise)),+]) };
@@ -77,6 +92,18 @@ macro_rules! one {
             defect: Defect::$defect,
             promise: stringify!($promise),
             keep: |defect| run(stringify!($promise), move || $promise(Broken::new(defect))),
+        }),+),+]
+    };
+}
+
+macro_rules! bytes {
+    ($($defect:ident => $($promise:ident),+;)+) => {
+        vec![$($(Bite {
+            defect: Defect::$defect,
+            promise: stringify!($promise),
+            keep: |defect| run(stringify!($promise), move || {
+                $promise(OnlyBytes::new(Broken::new(defect)))
+            }),
         }),+),+]
     };
 }
@@ -211,6 +238,30 @@ fn bites_of_text() -> Vec<Bite> {
         SweepGoesByTheFirstExpiry => sweep_goes_by_the_last_expiry;
         SweepIgnoresItsLimit => sweep_respects_its_limit;
         SweepTakesTheLiving => sweep_takes_exactly_the_dead;
+        TouchBumpsTheVersion => touch_makes_no_save_stale;
+        TouchCreates => touch_never_creates;
+        TouchIgnoresTheVersion => a_stale_touch_changes_nothing;
+    }
+}
+
+fn bites_of_bytes() -> Vec<Bite> {
+    bytes! {
+        CreateChecksThenWrites => of_creates_at_once_exactly_one_wins;
+        CreateOverwrites => create_never_overwrites;
+        CutsDataAt64K => large_data_survives;
+        DeleteTakesAll => delete_leaves_other_entries_alone;
+        HoldsFewEntries => a_thousand_creates_at_once_all_land;
+        NeverChangesVersions => the_race_adds_up;
+        RenameChecksThenWrites => of_renames_at_once_exactly_one_wins;
+        RenameCreates => rename_never_creates;
+        RenameIgnoresTheVersion => a_stale_rename_changes_nothing;
+        RenameLeavesTheOld => rename_moves_once;
+        RenameOverwrites => rename_never_overwrites;
+        RenameTakesThenPuts => a_dropped_rename_leaves_the_old_or_the_new;
+        SaveChecksThenWrites => the_race_adds_up, a_logout_beats_every_save_in_flight;
+        SaveIgnoresTheVersion => a_stale_save_changes_nothing;
+        SaveUpserts => save_never_creates, gone_is_gone;
+        SaveWritesEverywhere => save_leaves_other_entries_alone;
         TouchBumpsTheVersion => touch_makes_no_save_stale;
         TouchCreates => touch_never_creates;
         TouchIgnoresTheVersion => a_stale_touch_changes_nothing;
