@@ -1,10 +1,10 @@
-//! What every store promises, asked of this one: alone, opened twice on one prefix, and with several servers.
+//! What every store promises, asked of these: alone, opened twice on one prefix, and with several servers.
 
 mod support;
 
-use cloakroom_memcached::MemcachedStore;
-use cloakroom_testkit::conformance::Keep;
-use cloakroom_testkit::servers::{self, Kind, unique_name};
+use cloakroom_memcached::{DjangoCache, MemcachedStore};
+use cloakroom_testkit::conformance::{Keep, OnlyBytes};
+use cloakroom_testkit::servers::{self, Kind, Server, unique_name};
 
 cloakroom_testkit::conformance!(
     memcached,
@@ -36,10 +36,38 @@ cloakroom_testkit::conformance!(
         ) else {
             return;
         };
-        let address = |server: &servers::Server| server.url().replace("memcached://", "");
+        let address = |server: &Server| server.url().replace("memcached://", "");
         let addresses = [address(&one), address(&two), address(&three)].join(",");
         let store = MemcachedStore::open(&format!("memcached://{addresses}")).unwrap();
         Keep::new(store, (one, two, three))
     },
     swept_by_backend
 );
+
+cloakroom_testkit::conformance!(
+    djangos_cache,
+    {
+        let Some(server) = servers::memcached() else {
+            return;
+        };
+        OnlyBytes::new(djangos_cache(server, &unique_name()))
+    },
+    swept_by_backend
+);
+
+cloakroom_testkit::conformance_shared!(two_of_djangos_cache, {
+    let Some(server) = servers::memcached() else {
+        return;
+    };
+    let prefix = unique_name();
+    OnlyBytes::pair(
+        djangos_cache(server, &prefix),
+        djangos_cache(server, &prefix),
+    )
+});
+
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+fn djangos_cache(server: &Server, prefix: &str) -> DjangoCache {
+    let builder = DjangoCache::builder(server.url()).key_prefix(prefix);
+    builder.open().unwrap()
+}

@@ -1,11 +1,13 @@
-//! What every store promises, asked of this one: on one node, on a Cluster and on Valkey, alone and opened twice.
+//! What every store promises, asked of these: on one node, on a Cluster and on Valkey, alone and opened twice.
 //!
 //! Without its server a test says so and passes; `scripts/test` requires all of them.
 
 mod support;
 
-use cloakroom_testkit::servers;
-use support::{open, two};
+use cloakroom_redis::DjangoCache;
+use cloakroom_testkit::conformance::OnlyBytes;
+use cloakroom_testkit::servers::{self, Server};
+use support::{open, two, unique_prefix};
 
 cloakroom_testkit::conformance!(
     redis,
@@ -60,3 +62,75 @@ cloakroom_testkit::conformance_shared!(two_on_one_valkey, {
     };
     two(server).await
 });
+
+cloakroom_testkit::conformance!(
+    djangos_cache_in_redis,
+    {
+        let Some(server) = servers::redis() else {
+            return;
+        };
+        OnlyBytes::new(djangos_cache(server, &unique_prefix()).await)
+    },
+    swept_by_backend
+);
+
+cloakroom_testkit::conformance!(
+    djangos_cache_in_redis_cluster,
+    {
+        let Some(server) = servers::redis_cluster() else {
+            return;
+        };
+        OnlyBytes::new(djangos_cache(server, &unique_prefix()).await)
+    },
+    swept_by_backend
+);
+
+cloakroom_testkit::conformance!(
+    djangos_cache_in_valkey,
+    {
+        let Some(server) = servers::valkey() else {
+            return;
+        };
+        OnlyBytes::new(djangos_cache(server, &unique_prefix()).await)
+    },
+    swept_by_backend
+);
+
+cloakroom_testkit::conformance_shared!(two_of_djangos_cache_in_redis, {
+    let Some(server) = servers::redis() else {
+        return;
+    };
+    let prefix = unique_prefix();
+    OnlyBytes::pair(
+        djangos_cache(server, &prefix).await,
+        djangos_cache(server, &prefix).await,
+    )
+});
+
+cloakroom_testkit::conformance_shared!(two_of_djangos_cache_in_redis_cluster, {
+    let Some(server) = servers::redis_cluster() else {
+        return;
+    };
+    let prefix = unique_prefix();
+    OnlyBytes::pair(
+        djangos_cache(server, &prefix).await,
+        djangos_cache(server, &prefix).await,
+    )
+});
+
+cloakroom_testkit::conformance_shared!(two_of_djangos_cache_in_valkey, {
+    let Some(server) = servers::valkey() else {
+        return;
+    };
+    let prefix = unique_prefix();
+    OnlyBytes::pair(
+        djangos_cache(server, &prefix).await,
+        djangos_cache(server, &prefix).await,
+    )
+});
+
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+async fn djangos_cache(server: &Server, prefix: &str) -> DjangoCache {
+    let builder = DjangoCache::builder(server.url()).key_prefix(prefix);
+    builder.connect().await.unwrap()
+}
