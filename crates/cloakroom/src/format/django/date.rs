@@ -28,7 +28,8 @@ pub fn iso(at: SystemTime) -> String {
 /// Reads a date with an offset in any of the forms of ISO 8601 that Python 3.11's `fromisoformat` reads.
 ///
 /// That is more than Django writes: `Z`, the forms without `-` and `:`, week dates, any character between date and time,
-/// any number of digits in the fraction. A text without an offset is nothing to read: Django itself fails on it.
+/// any number of digits in the fraction. A text without an offset is nothing to read: Django itself fails on it. Nor are the
+/// few forms that Python lets pass and ISO 8601 does not have, offsets of 60 minutes or with a fraction for instance.
 pub fn parse_iso(text: &str) -> Option<SystemTime> {
     let (date_time, offset) = parse(text)?;
     instant(date_time, offset?)

@@ -216,7 +216,16 @@ fn float(number: f64) -> String {
         let sign = if number < 0.0 { "-" } else { "" };
         return format!("{sign}Infinity");
     }
-    let text = format!("{number:e}");
+    let shortest = format!("{number:e}");
+    let (mantissa, _) = shortest.split_once('e').expect("`{:e}` writes an exponent");
+    let decimals = mantissa.split_once('.').map_or(0, |(_, part)| part.len());
+    // Of two shortest decimals that are equally near, Python takes the even one and Rust the upper. Rounding to as many
+    // digits takes the even one, but need not read back next to a power of two.
+    let rounded = format!("{number:.decimals$e}");
+    let text = match rounded.parse::<f64>() {
+        Ok(read) if number == read => rounded,
+        _ => shortest,
+    };
     let (mantissa, exponent) = text.split_once('e').expect("`{:e}` writes an exponent");
     let exponent: i32 = exponent.parse().expect("`{:e}` writes a number");
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
