@@ -60,6 +60,14 @@ fn in_postgresql_behind_a_cache() {
     });
 }
 
+#[test]
+fn in_postgresql_behind_a_redis_that_both_share() {
+    two_processes_count_every_visit(|_| {
+        let front = on(servers::redis(), "prefix")?;
+        on(servers::postgres(), "table").map(|url| format!("{url}&cached=60&front={front}"))
+    });
+}
+
 /// The server's URL with a table or prefix that nobody else uses.
 fn on(server: Option<&Server>, option: &str) -> Option<String> {
     let server = server?;

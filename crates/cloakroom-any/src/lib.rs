@@ -12,8 +12,19 @@
 //! | `memory:` | the memory of the process |
 //! | `cookie:` | the visitor's own cookie, sealed; needs a secret |
 //!
+//! Tables are made if they are not there.
+//!
+//! # Two tiers
 //! With `?cached=SECONDS` in any of them but the last two, a front in memory remembers what it holds for so long: see
-//! [`Cached`](cloakroom::Cached). Tables are made if they are not there.
+//! [`Cached`](cloakroom::Cached). `&front=URL` names another front: any of them but the last, with its own options, for
+//! ten seconds if nothing else is said. So servers share one, and see at once what another has saved or ended:
+//!
+//! ```text
+//! postgres://ada:s3cret@db.example/library?cached=30&front=redis://cache.example/0?prefix=library:
+//! ```
+//!
+//! In the front's URL `&` is written `%26`; or it is percent-encoded as a whole. A front that cannot be opened is an error
+//! at the start; one that fails later is passed over.
 //!
 //! # Examples
 //! ```

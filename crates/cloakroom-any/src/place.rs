@@ -1,4 +1,4 @@
-use cloakroom::store::{MemoryStore, Store};
+use cloakroom::store::{AnyStore, MemoryStore, Store};
 use cloakroom::{Cached, Carried, Result, Shelf};
 
 use crate::StoreUrl;
@@ -135,11 +135,11 @@ impl Place {
     /// The options that are ours.
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Sqlite => &["table", "cached"],
-            Self::Postgres | Self::Mysql => &["table", "connections", "cached"],
-            Self::Redis => &["prefix", "cached"],
-            Self::Memcached => &["prefix", "connections", "cached"],
-            Self::File => &["cached"],
+            Self::Sqlite => &["table", "cached", "front"],
+            Self::Postgres | Self::Mysql => &["table", "connections", "cached", "front"],
+            Self::Redis => &["prefix", "cached", "front"],
+            Self::Memcached => &["prefix", "connections", "cached", "front"],
+            Self::File => &["cached", "front"],
             Self::Memory | Self::Cookie => &[],
         }
     }
@@ -165,60 +165,17 @@ pub(crate) async fn open(url: &StoreUrl, secret: Option<&[u8]>) -> Result<Shelf>
             )),
         },
         #[cfg(feature = "sqlite")]
-        Place::Sqlite => {
-            let mut store = cloakroom_sqlite::SqliteStore::builder(url.path());
-            if let Some(table) = &url.options.table {
-                store = store.table(table);
-            }
-            shelf(store.open()?, url)
-        }
+        Place::Sqlite => shelf(sqlite(url)?, url).await,
         #[cfg(feature = "postgres")]
-        Place::Postgres => {
-            let mut store = cloakroom_postgres::PostgresStore::builder(&url.url);
-            if let Some(table) = &url.options.table {
-                store = store.table(table);
-            }
-            if let Some(connections) = url.options.connections {
-                store = store.connections(connections);
-            }
-            let store = store.connect().await?;
-            store.migrate().await?;
-            shelf(store, url)
-        }
+        Place::Postgres => shelf(postgres(url).await?, url).await,
         #[cfg(feature = "mysql")]
-        Place::Mysql => {
-            let mut store = cloakroom_mysql::MysqlStore::builder(&url.url);
-            if let Some(table) = &url.options.table {
-                store = store.table(table);
-            }
-            if let Some(connections) = url.options.connections {
-                store = store.connections(connections);
-            }
-            let store = store.connect().await?;
-            store.migrate().await?;
-            shelf(store, url)
-        }
+        Place::Mysql => shelf(mysql(url).await?, url).await,
         #[cfg(feature = "redis")]
-        Place::Redis => {
-            let mut store = cloakroom_redis::RedisStore::builder(&url.url);
-            if let Some(prefix) = &url.options.prefix {
-                store = store.prefix(prefix);
-            }
-            shelf(store.connect().await?, url)
-        }
+        Place::Redis => shelf(redis(url).await?, url).await,
         #[cfg(feature = "memcached")]
-        Place::Memcached => {
-            let mut store = cloakroom_memcached::MemcachedStore::builder(&url.url);
-            if let Some(prefix) = &url.options.prefix {
-                store = store.prefix(prefix);
-            }
-            if let Some(connections) = url.options.connections {
-                store = store.connections(connections);
-            }
-            shelf(store.open()?, url)
-        }
+        Place::Memcached => shelf(memcached(url)?, url).await,
         #[cfg(feature = "file")]
-        Place::File => shelf(cloakroom::store::FileStore::open(url.path())?, url),
+        Place::File => shelf(file(url)?, url).await,
         #[allow(
             unreachable_patterns,
             reason = "there is nothing left if all features are on"
@@ -227,13 +184,105 @@ pub(crate) async fn open(url: &StoreUrl, secret: Option<&[u8]>) -> Result<Shelf>
     }
 }
 
+/// The store, behind the front that the URL asks for.
 #[allow(
     dead_code,
     reason = "without any feature there is no store to put on it"
 )]
-fn shelf(store: impl Store, url: &StoreUrl) -> Result<Shelf> {
-    match url.options.cached {
-        None => Ok(store.into()),
-        Some(ttl) => Ok(Cached::new(MemoryStore::new(), store)?.ttl(ttl).into()),
+async fn shelf(store: impl Store, url: &StoreUrl) -> Result<Shelf> {
+    let cached = match (&url.options.front, url.options.cached) {
+        (None, None) => return Ok(store.into()),
+        (None, Some(_)) => Cached::new(MemoryStore::new(), store)?,
+        (Some(front), _) => Cached::new(open_front(front).await?, store)?,
+    };
+    Ok(match url.options.cached {
+        None => cached.into(),
+        Some(ttl) => cached.ttl(ttl).into(),
+    })
+}
+
+#[allow(
+    clippy::unused_async,
+    reason = "without any feature there is nothing to wait for"
+)]
+async fn open_front(url: &StoreUrl) -> Result<AnyStore> {
+    match url.place {
+        Place::Memory => Ok(AnyStore::new(MemoryStore::new())),
+        #[cfg(feature = "sqlite")]
+        Place::Sqlite => Ok(AnyStore::new(sqlite(url)?)),
+        #[cfg(feature = "postgres")]
+        Place::Postgres => Ok(AnyStore::new(postgres(url).await?)),
+        #[cfg(feature = "mysql")]
+        Place::Mysql => Ok(AnyStore::new(mysql(url).await?)),
+        #[cfg(feature = "redis")]
+        Place::Redis => Ok(AnyStore::new(redis(url).await?)),
+        #[cfg(feature = "memcached")]
+        Place::Memcached => Ok(AnyStore::new(memcached(url)?)),
+        #[cfg(feature = "file")]
+        Place::File => Ok(AnyStore::new(file(url)?)),
+        _ => unreachable!("parsing refuses what was not built in, and what is no store"),
     }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(url: &StoreUrl) -> Result<cloakroom_sqlite::SqliteStore> {
+    let mut store = cloakroom_sqlite::SqliteStore::builder(url.path());
+    if let Some(table) = &url.options.table {
+        store = store.table(table);
+    }
+    store.open()
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(url: &StoreUrl) -> Result<cloakroom_postgres::PostgresStore> {
+    let mut store = cloakroom_postgres::PostgresStore::builder(&url.url);
+    if let Some(table) = &url.options.table {
+        store = store.table(table);
+    }
+    if let Some(connections) = url.options.connections {
+        store = store.connections(connections);
+    }
+    let store = store.connect().await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+#[cfg(feature = "mysql")]
+async fn mysql(url: &StoreUrl) -> Result<cloakroom_mysql::MysqlStore> {
+    let mut store = cloakroom_mysql::MysqlStore::builder(&url.url);
+    if let Some(table) = &url.options.table {
+        store = store.table(table);
+    }
+    if let Some(connections) = url.options.connections {
+        store = store.connections(connections);
+    }
+    let store = store.connect().await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+#[cfg(feature = "redis")]
+async fn redis(url: &StoreUrl) -> Result<cloakroom_redis::RedisStore> {
+    let mut store = cloakroom_redis::RedisStore::builder(&url.url);
+    if let Some(prefix) = &url.options.prefix {
+        store = store.prefix(prefix);
+    }
+    store.connect().await
+}
+
+#[cfg(feature = "memcached")]
+fn memcached(url: &StoreUrl) -> Result<cloakroom_memcached::MemcachedStore> {
+    let mut store = cloakroom_memcached::MemcachedStore::builder(&url.url);
+    if let Some(prefix) = &url.options.prefix {
+        store = store.prefix(prefix);
+    }
+    if let Some(connections) = url.options.connections {
+        store = store.connections(connections);
+    }
+    store.open()
+}
+
+#[cfg(feature = "file")]
+fn file(url: &StoreUrl) -> Result<cloakroom::store::FileStore> {
+    cloakroom::store::FileStore::open(url.path())
 }

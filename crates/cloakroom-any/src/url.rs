@@ -28,6 +28,30 @@ impl StoreUrl {
         place::open(self, secret).await
     }
 
+    /// Whether it can be the front of `back`.
+    fn can_stand_before(&self, back: &Self) -> Result<()> {
+        if self.place == Place::Cookie {
+            return Err(refused(
+                "`front` must be a place on the server; `cookie:` is with the visitor",
+            ));
+        }
+        if self.options.cached.is_some() || self.options.front.is_some() {
+            return Err(refused(
+                "`front` has a front of its own; give `cached` to the place behind, and one `front`",
+            ));
+        }
+        let is_same = self.url == back.url
+            && self.options.table == back.options.table
+            && self.options.prefix == back.options.prefix;
+        if is_same {
+            return Err(refused(
+                "`front` is the very place that it is to stand before; name another one, or another `table` or \
+                 `prefix` there",
+            ));
+        }
+        Ok(())
+    }
+
     /// What comes after the scheme.
     pub(crate) fn path(&self) -> &str {
         let rest = self.url.split_once(':').map_or("", |(_, rest)| rest);
@@ -53,6 +77,9 @@ impl FromStr for StoreUrl {
                 place.usage()
             )));
         }
+        if let Some(front) = &url.options.front {
+            front.can_stand_before(&url)?;
+        }
         Ok(url)
     }
 }
@@ -68,9 +95,13 @@ impl fmt::Display for StoreUrl {
                     .rsplit_once('@')
                     .map_or(authority, |(_, host)| host);
                 let slash = if rest.contains('/') { "/" } else { "" };
-                write!(f, "{scheme}://{host}{slash}{path}")
+                write!(f, "{scheme}://{host}{slash}{path}")?;
             }
-            None => f.write_str(base),
+            None => f.write_str(base)?,
+        }
+        match &self.options.front {
+            Some(front) => write!(f, " behind {front}"),
+            None => Ok(()),
         }
     }
 }
@@ -88,6 +119,7 @@ pub(crate) struct Options {
     pub(crate) prefix: Option<String>,
     pub(crate) connections: Option<usize>,
     pub(crate) cached: Option<Duration>,
+    pub(crate) front: Option<Box<StoreUrl>>,
 }
 
 impl Options {
@@ -119,6 +151,7 @@ impl Options {
                     let secs = number(name, value)?;
                     options.cached = Some(Duration::from_secs(secs as u64));
                 }
+                "front" => options.front = Some(Box::new(front(value)?)),
                 _ => unreachable!("the places know no other options"),
             }
         }
@@ -136,6 +169,31 @@ fn number(name: &str, value: &str) -> Result<usize> {
         .map_err(|_| refused(&format!("`{name}` must be a whole number")))
 }
 
+/// The place that a value of `front` names: a URL as it is, but for `&`, or one that is percent-encoded as a whole. In
+/// the second there is no colon.
+fn front(value: &str) -> Result<StoreUrl> {
+    let url = match value.contains(':') {
+        true => value.replace("%26", "&"),
+        false => decoded(value)
+            .filter(|url| url.contains(':'))
+            .ok_or_else(|| refused("`front` must be the URL of a place, as in front=redis://…"))?,
+    };
+    url.parse().map_err(|error: Error| {
+        let why = error.to_string();
+        refused(&format!("`front`: {}", why.trim_start_matches(CHOOSING)))
+    })
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let (first, rest) = text.split_once('%').unwrap_or((text, ""));
+    let mut bytes = first.as_bytes().to_vec();
+    for part in rest.split('%').filter(|_| !rest.is_empty()) {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
+}
+
 fn listed(options: &[&str]) -> String {
     match options {
         [] => "are none".to_owned(),
@@ -144,8 +202,7 @@ fn listed(options: &[&str]) -> String {
 }
 
 pub(crate) fn refused(why: &str) -> Error {
-    Error::new(
-        ErrorKind::Config,
-        format!("choosing where to keep sessions: {why}"),
-    )
+    Error::new(ErrorKind::Config, format!("{CHOOSING}{why}"))
 }
+
+const CHOOSING: &str = "choosing where to keep sessions: ";

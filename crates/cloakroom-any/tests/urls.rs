@@ -11,6 +11,10 @@ async fn sessions_are_kept_in_every_place_that_a_url_names() {
     let of = |server: Option<&servers::Server>, options: &str| {
         server.map(|server| format!("{}?{options}", server.url()))
     };
+    let front = folder.path().join("front.sqlite");
+    let front = front.display();
+    let redis = of(servers::redis(), &format!("prefix={name}f:"));
+    let redis = encoded(redis.as_deref().unwrap_or("memory:"));
     let urls = [
         Some("memory:".to_owned()),
         Some("cookie:".to_owned()),
@@ -26,6 +30,14 @@ async fn sessions_are_kept_in_every_place_that_a_url_names() {
         of(servers::postgres(), &format!("table={name}&connections=2")),
         of(servers::mariadb(), &format!("table={name}&connections=2")),
         of(servers::redis(), &format!("prefix={name}:&cached=1")),
+        of(
+            servers::mariadb(),
+            &format!("table={name}_b&cached=30&front=sqlite://{front}?table=a%26"),
+        ),
+        of(
+            servers::postgres(),
+            &format!("table={name}_b&front={redis}"),
+        ),
         of(servers::redis_cluster(), &format!("prefix={name}:")),
         of(servers::memcached(), &format!("prefix={name}:")),
     ];
@@ -57,7 +69,7 @@ fn a_url_that_is_no_place_is_refused_with_what_there_is() {
         ("file:", "`file:` needs a path, as in file:PATH"),
         (
             "sqlite:///tmp/x?colour=red",
-            "`colour` is no option of `sqlite`; there are `table`, `cached`",
+            "`colour` is no option of `sqlite`; there are `table`, `cached`, `front`",
         ),
         (
             "memory:?cached=1",
@@ -67,11 +79,88 @@ fn a_url_that_is_no_place_is_refused_with_what_there_is() {
             "redis://localhost?cached=soon",
             "`cached` must be a whole number",
         ),
+        (
+            "redis://localhost?front=mongodb://localhost",
+            "`front`: `mongodb:` is no place for sessions; there are sqlite://PATH, ",
+        ),
+        (
+            "redis://localhost?front=sqlite:///tmp/x?colour=red",
+            "`front`: `colour` is no option of `sqlite`; there are `table`, ",
+        ),
+        (
+            "redis://localhost?front=s3cret",
+            "`front` must be the URL of a place, as in front=redis://…",
+        ),
+        (
+            "redis://localhost?front=%zz",
+            "`front` must be the URL of a place, as in front=redis://…",
+        ),
+        (
+            "redis://localhost?front=cookie:",
+            "`front` must be a place on the server",
+        ),
+        (
+            "redis://localhost?front=file:/tmp/x?cached=1",
+            "`front` has a front of its own; give `cached` to the place behind",
+        ),
+        (
+            "redis://localhost?cached=5&front=redis://localhost",
+            "`front` is the very place that it is to stand before; name another one",
+        ),
+        (
+            "cookie:?front=memory:",
+            "`front` is no option of `cookie`; there are none",
+        ),
     ] {
         let error = url.parse::<StoreUrl>().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains(why), "{error}");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn servers_that_share_a_front_see_at_once_what_another_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let tiers = format!(
+        "file:{}?cached=3600&front=sqlite://{}",
+        path("back"),
+        path("front")
+    );
+    let open = async |url: &str| {
+        let place: StoreUrl = url.parse().unwrap();
+        Sessions::new(place.open(None).await.unwrap())
+    };
+    let [one, other] = [open(&tiers).await, open(&tiers).await];
+    let session = one.start();
+    session.set("n", 1).unwrap();
+    session.save().await.unwrap();
+    let key = session.key().unwrap();
+
+    // The front remembers what is not behind it any more: it is the one that was asked.
+    let back = open(&format!("file:{}", path("back"))).await;
+    let elsewhere = back.open(&key).await.unwrap().unwrap();
+    elsewhere.flush().unwrap();
+    elsewhere.save().await.unwrap();
+    let remembered = other.open(&key).await.unwrap().unwrap();
+    assert_eq!(remembered.get("n").unwrap(), Some(1));
+
+    remembered.flush().unwrap();
+    remembered.save().await.unwrap();
+    assert!(one.open(&key).await.unwrap().is_none());
+}
+
+#[test]
+fn two_tiers_are_shown_as_two() {
+    let url =
+        "memcached://b.example:1?front=postgres://ada:s3cret@a.example/x?table=a%26sslmode=disable";
+    let place: StoreUrl = url.parse().unwrap();
+
+    assert_eq!(
+        place.to_string(),
+        "memcached://b.example:1 behind postgres://a.example/x"
+    );
 }
 
 #[test]
@@ -82,6 +171,8 @@ fn passwords_are_never_shown() {
         "redis://:s3cret@cache.example/0",
         "redis+cluster://ada:s3cret@a.example:1,b.example:2",
         "postgres://ada:s3c@s3cret@db.example/library",
+        "file:/var/lib/library.example?cached=1&front=redis://:s3cret@cache.example/0",
+        "file:/var/lib/library.example?front=redis%3A%2F%2F%3As3cret%40cache.example",
     ] {
         let place: StoreUrl = url.parse().unwrap();
         let shown = format!("{place} {place:?}");
@@ -119,4 +210,14 @@ async fn the_cookie_needs_a_secret() {
         place.open(Some(b"short")).await.unwrap_err().kind(),
         ErrorKind::Config
     );
+}
+
+/// Percent-encoded as a whole.
+fn encoded(url: &str) -> String {
+    url.bytes()
+        .map(|byte| match byte.is_ascii_alphanumeric() {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        })
+        .collect()
 }
