@@ -47,3 +47,35 @@ pub fn memcached_exptime(age: f64, now_unix_secs: i64) -> i64 {
 
 const MAX_MEMCACHED_KEY: usize = 250;
 const MAX_RELATIVE_SECS: f64 = 2_592_000.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_age_of_zero_or_less_is_never_for_ever() {
+        for age in [0.0, 0.9, -0.9, -5.0, f64::MIN] {
+            assert_eq!(redis_ttl(age), None, "{age}");
+            assert!(memcached_exptime(age, 1_767_323_045) < 0, "{age}");
+        }
+        assert_eq!(redis_ttl(1.9), Some(1));
+        assert_eq!(memcached_exptime(1.9, 1_767_323_045), 1);
+        assert_eq!(redis_ttl(f64::MAX), Some(u64::MAX));
+        assert_eq!(memcached_exptime(f64::MAX, 1), i64::MAX);
+    }
+
+    #[test]
+    fn thirty_days_are_relative_and_a_second_more_is_a_time() {
+        assert_eq!(memcached_exptime(2_592_000.0, 1_000), 2_592_000);
+        assert_eq!(memcached_exptime(2_592_000.5, 1_000), 2_593_000);
+        assert_eq!(memcached_exptime(2_592_001.0, 1_000), 2_593_001);
+    }
+
+    #[test]
+    fn memcached_has_no_long_keys_and_none_with_spaces() {
+        assert!(fits_memcached(&"k".repeat(250)));
+        for key in [&"k".repeat(251)[..], "a b", "a\n", "a\0", "a\u{7f}"] {
+            assert!(!fits_memcached(key), "{key}");
+        }
+    }
+}

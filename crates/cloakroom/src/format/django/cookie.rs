@@ -99,13 +99,13 @@ pub fn delete_cookie(name: &str, attributes: &Attributes<'_>) -> String {
 /// ```
 pub fn find(header: &[u8], name: &str) -> Option<String> {
     let header = String::from_utf8_lossy(header);
-    let values = header.split(';').filter_map(|piece| {
+    header.rsplit(';').find_map(|piece| {
         let (found, value) = piece.split_once('=').unwrap_or(("", piece));
         let (found, value) = (trim(found), trim(value));
         // An empty piece is no cookie, not even one without a name.
-        (found == name && !(found.is_empty() && value.is_empty())).then_some(value)
-    });
-    values.last().map(unquote)
+        let empty = found.is_empty() && value.is_empty();
+        (found == name && !empty).then(|| unquote(value))
+    })
 }
 
 /// A value as it stands in the header: itself, or in quotes if it has characters that need them.

@@ -5,9 +5,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime, ISOWeekDate, Time, Weekday};
-use jiff::tz::Offset;
 
 /// `YYYY-MM-DDTHH:MM:SS[.ffffff]+00:00`, the fraction absent when it is zero: Python's `isoformat` in UTC.
 ///
@@ -29,7 +28,8 @@ pub fn iso(at: SystemTime) -> String {
 ///
 /// That is more than Django writes: `Z`, the forms without `-` and `:`, week dates, any character between date and time,
 /// any number of digits in the fraction. A text without an offset is nothing to read: Django itself fails on it. Nor are the
-/// few forms that Python lets pass and ISO 8601 does not have, offsets of 60 minutes or with a fraction for instance.
+/// few forms that Python lets pass and ISO 8601 does not have: offsets of 60 minutes or with a fraction, a fraction of a minute,
+/// and week dates that go on with a digit or a hyphen where the time begins.
 pub fn parse_iso(text: &str) -> Option<SystemTime> {
     let (date_time, offset) = parse(text)?;
     instant(date_time, offset?)
@@ -46,7 +46,7 @@ pub fn expire_date(at: SystemTime) -> String {
 /// offset.
 pub fn parse_expire_date(text: &str) -> Option<SystemTime> {
     let (date_time, offset) = parse(text)?;
-    instant(date_time, offset.unwrap_or(Offset::UTC))
+    instant(date_time, offset.unwrap_or(0))
 }
 
 /// `Fri, 16 Jan 2026 03:04:05 GMT`, the fraction dropped.
@@ -87,9 +87,12 @@ pub(super) fn from_micros(micros: i64) -> SystemTime {
     }
 }
 
+/// The date and time in UTC. jiff's own instants end a day before the year 9999 does, its dates do not.
 fn utc(at: SystemTime) -> DateTime {
-    let at = Timestamp::from_microsecond(micros(at)).expect("clamped to years that jiff has");
-    Offset::UTC.to_datetime(at)
+    let since = SignedDuration::from_micros(micros(at));
+    EPOCH
+        .checked_add(since)
+        .expect("clamped to years that jiff has")
 }
 
 fn spell(at: SystemTime, between: char) -> String {
@@ -110,15 +113,16 @@ fn spell(at: SystemTime, between: char) -> String {
     text
 }
 
-fn instant(date_time: DateTime, offset: Offset) -> Option<SystemTime> {
-    let at = offset.to_timestamp(date_time).ok()?.as_microsecond();
+fn instant(date_time: DateTime, offset_secs: i32) -> Option<SystemTime> {
+    let since = date_time.duration_since(EPOCH) - SignedDuration::from_secs(offset_secs.into());
+    let at = i64::try_from(since.as_micros()).ok()?;
     (FIRST_MICRO..=LAST_MICRO)
         .contains(&at)
         .then(|| from_micros(at))
 }
 
-/// What `datetime.fromisoformat` makes of a text: a date and a time, and the offset if there is one.
-fn parse(text: &str) -> Option<(DateTime, Option<Offset>)> {
+/// What `datetime.fromisoformat` makes of a text: a date and a time, and the offset in seconds if there is one.
+fn parse(text: &str) -> Option<(DateTime, Option<i32>)> {
     let mut rest = Rest(text);
     let date = rest.date()?;
     if rest.0.is_empty() {
@@ -138,7 +142,7 @@ fn parse(text: &str) -> Option<(DateTime, Option<Offset>)> {
     );
     let offset = match zone.split_at_checked(1) {
         None => None,
-        Some(("Z", rest)) => rest.is_empty().then_some(Some(Offset::UTC))?,
+        Some(("Z", rest)) => rest.is_empty().then_some(Some(0))?,
         Some((sign, rest)) => {
             let [hour, minute, second, micros] = clock_of(rest)?;
             let secs = hour * 3_600 + minute * 60 + second;
@@ -146,7 +150,7 @@ fn parse(text: &str) -> Option<(DateTime, Option<Offset>)> {
             if secs >= 86_400 || micros > 0 || minute > 59 || second > 59 {
                 return None;
             }
-            Some(Offset::from_seconds(if sign == "-" { -secs } else { secs }).ok()?)
+            Some(if sign == "-" { -secs } else { secs })
         }
     };
     Some((DateTime::from_parts(date, time.ok()?), offset))
@@ -240,6 +244,8 @@ impl Rest<'_> {
     }
 }
 
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
 /// 0001-01-01T00:00:00Z.
 const FIRST_MICRO: i64 = -62_135_596_800_000_000;
 
@@ -250,3 +256,121 @@ const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn python_reads_and_writes_these() {
+        for (text, utc) in [
+            ("2026-01-02T03:04:05+00:00", "2026-01-02T03:04:05+00:00"),
+            ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05+00:00"),
+            ("2026-01-02 03:04Z", "2026-01-02T03:04:00+00:00"),
+            ("20260102é03-05", "2026-01-02T08:00:00+00:00"),
+            (
+                "20260102T030405,1234567890+0530",
+                "2026-01-01T21:34:05.123456+00:00",
+            ),
+            (
+                "2026-W01-5T00:00:00.000001-00:00:01",
+                "2026-01-02T00:00:01.000001+00:00",
+            ),
+            ("2020W537x235959+23:59:59", "2021-01-03T00:00:00+00:00"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"),
+            (
+                "1969-12-31T23:59:59.999999Z",
+                "1969-12-31T23:59:59.999999+00:00",
+            ),
+            (
+                "9999-12-31T23:59:59.999999Z",
+                "9999-12-31T23:59:59.999999+00:00",
+            ),
+        ] {
+            assert_eq!(parse_iso(text).map(iso).as_deref(), Some(utc), "{text}");
+        }
+    }
+
+    #[test]
+    fn these_are_no_dates_with_an_offset() {
+        for text in [
+            "",
+            "2026",
+            "2026-01-02",
+            "2026-01-02T03:04:05",
+            "2026-01-02+00:00",
+            "2026-01-02T+00:00",
+            "2026-1-2T03:04:05Z",
+            "2026-02-29T03:04:05Z",
+            "2025-W53-1T03:04:05Z",
+            "0000-01-01T00:00:00Z",
+            "2026-01-02T24:00:00Z",
+            "2026-01-02T23:59:60Z",
+            "2026-01-02T03:0405Z",
+            "2026-01-02T03:04.5Z",
+            "2026-01-02T03:04:05.Z",
+            "2026-01-02T03:04:05z",
+            "2026-01-02T03:04:05Z ",
+            "2026-01-02T03:04:05+24:00",
+            "2026-01-02T03:04:05+5",
+            "2026-01-02T03:04:05+",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "+2026-01-02T03:04:05Z",
+            "২০২৬-01-02T03:04:05Z",
+        ] {
+            assert_eq!(parse_iso(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_row_may_hold_a_date_in_another_form() {
+        let at = parse_iso("2026-01-02T03:04:05Z");
+        for text in [
+            "2026-01-02 03:04:05",
+            "2026-01-02 03:04:05.000000",
+            "2026-01-02T03:04:05+00:00",
+            "20260102T030405",
+        ] {
+            assert_eq!(parse_expire_date(text), at, "{text}");
+        }
+        assert_eq!(parse_expire_date("2026-01-02 03:04:05 "), None);
+    }
+
+    #[test]
+    fn times_that_python_does_not_have_are_the_nearest_it_has() {
+        let long = Duration::from_secs(1 << 40);
+        assert_eq!(iso(UNIX_EPOCH + long), "9999-12-31T23:59:59.999999+00:00");
+        assert_eq!(expire_date(UNIX_EPOCH - long), "0001-01-01 00:00:00");
+        let nanos = Duration::from_nanos(1_999);
+        assert_eq!(iso(UNIX_EPOCH + nanos), "1970-01-01T00:00:00.000001+00:00");
+        assert_eq!(iso(UNIX_EPOCH - nanos), "1969-12-31T23:59:59.999998+00:00");
+        assert_eq!(
+            http_date(UNIX_EPOCH - nanos),
+            "Wed, 31 Dec 1969 23:59:59 GMT"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read(at in FIRST_MICRO..=LAST_MICRO) {
+            let at = from_micros(at);
+            prop_assert_eq!(parse_iso(&iso(at)), Some(at));
+            prop_assert_eq!(parse_expire_date(&expire_date(at)), Some(at));
+        }
+
+        #[test]
+        fn dates_in_a_row_are_ordered_as_their_texts_are(one in FIRST_MICRO..=LAST_MICRO, by in 0..3_000_000_i64) {
+            let (one, other) = (one, one.saturating_add(by).min(LAST_MICRO));
+            let (earlier, later) = (expire_date(from_micros(one)), expire_date(from_micros(other)));
+            prop_assert_eq!(earlier.cmp(&later), one.cmp(&other));
+        }
+
+        #[test]
+        fn no_text_panics(text in ".*", like in "[0-9]{4}-?(W|[0-9]{2})-?[0-9]{1,2}[Té]?[0-9:.,]{0,12}([+-][0-9:]{0,8}|Z)?") {
+            let _ = (parse_iso(&text), parse_expire_date(&text), parse_iso(&like), parse_expire_date(&like));
+        }
+    }
+}

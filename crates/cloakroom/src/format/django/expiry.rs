@@ -149,3 +149,112 @@ fn unreadable() -> Error {
 }
 
 const MICROS: i64 = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use bytes::Bytes;
+
+    use super::super::json;
+    use super::*;
+
+    #[test]
+    fn what_django_stored_comes_back_to_it_unless_another_expiry_is_asked_for() {
+        for text in [
+            "300",
+            "300.0",
+            "-300",
+            "0",
+            "0.0",
+            "-0.0",
+            "true",
+            "false",
+            "null",
+            "\"\"",
+            "[]",
+            "10.5",
+            "1e+300",
+            "\"2026-01-02T09:34:05.123456+05:30\"",
+            "\"2026-01-03T00:00:00Z\"",
+        ] {
+            let object = format!("{{\"a\":1,\"_session_expiry\":{text},\"b\":2}}");
+            let mut state = json::read(object.as_bytes()).unwrap();
+            let expiry = Stored::of(&state).unwrap().expiry();
+            put(&mut state, expiry).unwrap();
+            assert_eq!(json::write(&state).unwrap(), object);
+
+            put(&mut state, Expiry::Idle(Duration::from_secs(77))).unwrap();
+            assert!(json::write(&state).unwrap().contains(":77,"), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_expiry_is_read_as_what_was_put() {
+        for (expiry, item) in [
+            (Expiry::Policy, None),
+            (Expiry::BrowserClose, Some("0")),
+            (Expiry::Idle(Duration::ZERO), Some("-1")),
+            (Expiry::Idle(Duration::from_secs(300)), Some("300")),
+            (Expiry::Idle(Duration::from_millis(10_500)), Some("10.5")),
+            (
+                Expiry::At(UNIX_EPOCH + Duration::from_millis(1_767_323_045_250)),
+                Some("\"2026-01-02T03:04:05.250000+00:00\""),
+            ),
+        ] {
+            let mut state = State::new();
+            state.set(NAME.into(), Value::of(&12_345).unwrap());
+
+            put(&mut state, expiry).unwrap();
+
+            let text = state.get(NAME).map(|value| value.as_json().unwrap());
+            assert_eq!(text.map(|text| &text[..]), item.map(str::as_bytes));
+            assert_eq!(Stored::of(&state).unwrap().expiry(), expiry);
+        }
+    }
+
+    #[test]
+    fn an_instant_is_whole_seconds_away_and_rounded_down() {
+        let at = UNIX_EPOCH + Duration::from_secs(100);
+        for (now_millis, age) in [
+            (90_000, 10.0),
+            (90_001, 9.0),
+            (100_000, 0.0),
+            (100_001, -1.0),
+        ] {
+            let now = UNIX_EPOCH + Duration::from_millis(now_millis);
+            assert_eq!(Stored::At(at).age(now, 60), age);
+        }
+    }
+
+    #[test]
+    fn an_expiry_however_long_has_a_date() {
+        for secs in [1e18, 1e300, -1e300] {
+            let date = Stored::Secs(secs).date(UNIX_EPOCH, 60);
+            let year = if secs > 0.0 {
+                "9999-12-31"
+            } else {
+                "0001-01-01"
+            };
+            assert!(iso(date).starts_with(year));
+            let _ = Stored::Secs(secs).expiry();
+        }
+    }
+
+    #[test]
+    fn what_django_fails_on_is_an_error_and_left_alone() {
+        for text in [
+            "\"tomorrow\"",
+            "\"2026-01-02T03:04:05\"",
+            "[1]",
+            "{\"a\":1}",
+            "NaN",
+        ] {
+            let mut state = State::new();
+            let value = Value::from_json(Bytes::copy_from_slice(text.as_bytes()));
+            state.set(NAME.into(), value);
+            assert_eq!(Stored::of(&state).unwrap_err().kind(), ErrorKind::BadValue);
+            assert!(put(&mut state, Expiry::BrowserClose).is_err());
+        }
+    }
+}

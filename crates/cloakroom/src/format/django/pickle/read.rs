@@ -170,10 +170,9 @@ impl Machine {
             }
             b'S' => {
                 let line = self.line()?;
-                let text = line.trim_ascii_end();
-                let inner = match text {
-                    [b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"'] => inner,
-                    _ => return Err(BROKEN),
+                let ([b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"']) = line.trim_ascii_end()
+                else {
+                    return Err(BROKEN);
                 };
                 self.python2_text(line.slice_ref(inner))?;
             }
