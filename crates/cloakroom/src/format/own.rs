@@ -299,6 +299,22 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_another_format_keeps_is_refused() {
+        let mut contents = Contents::default();
+        let foreign = Value::foreign(Bytes::from_static(b"null"));
+        contents.state.set("a".into(), foreign);
+
+        let error = Own::new().encode(&contents).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadValue);
+    }
+
+    #[test]
+    fn a_float_is_read_as_the_one_that_was_written() {
+        let value = Value::of(&4.089_738_611_540_824_4e-141).unwrap();
+        assert_eq!(value.get::<f64>().unwrap(), 4.089_738_611_540_824_4e-141);
+    }
+
+    #[test]
     fn an_entry_that_cannot_be_read_is_corrupt() {
         let bad: [&[u8]; 7] = [
             b"",

@@ -11,7 +11,9 @@
 //! What cannot be kept in this way is an error of the kind [`Unsupported`](ErrorKind::Unsupported), never an empty session,
 //! and so never overwritten: a stream that is broken, an object within itself, persistent ids, extension codes, out-of-band
 //! buffers, anything but a dictionary, and what is beyond the bounds [`MAX_BYTES`], [`MAX_NODES`], [`MAX_DEPTH`] and
-//! [`MAX_EXPANDED`].
+//! [`MAX_EXPANDED`]. So is a pickle that names one of the modules and functions that attacks are made of, `os` or `eval` for
+//! instance. That list is not complete, and protects nobody but whoever reads after us: to let strangers write into a cache
+//! is to let them into every Django that reads it.
 
 use bytes::Bytes;
 

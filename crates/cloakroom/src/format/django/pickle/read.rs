@@ -347,8 +347,12 @@ impl Machine {
     }
 
     fn global(&mut self, module: Bytes, name: Bytes) -> Result<(), Refused> {
-        if std::str::from_utf8(&module).is_err() || std::str::from_utf8(&name).is_err() {
+        let (Ok(module_text), Ok(name_text)) = (str::from_utf8(&module), str::from_utf8(&name))
+        else {
             return Err(BROKEN);
+        };
+        if is_weapon(module_text, name_text) {
+            return Err(Refused("it names a function that runs programs"));
         }
         self.node(Node::Global {
             protocol: self.protocol,
@@ -483,6 +487,13 @@ impl Machine {
     }
 }
 
+/// Whether attacks are made of it. No session has a use for it, so what names it is not passed on, though nobody calls it here.
+fn is_weapon(module: &str, name: &str) -> bool {
+    let package = module.split('.').next().unwrap_or_default();
+    let builtin = matches!(package, "builtins" | "__builtin__");
+    WEAPONS.contains(&package) || builtin && WEAPONS_BUILT_IN.contains(&name)
+}
+
 fn pairs(items: &[u32]) -> Result<Vec<(u32, u32)>, Refused> {
     let (pairs, []) = items.as_chunks() else {
         return Err(BROKEN);
@@ -550,6 +561,33 @@ fn raw_unicode_escape(line: &[u8]) -> Result<Vec<u8>, Refused> {
     }
     Ok(text)
 }
+
+const WEAPONS: &[&str] = &[
+    "_pickle",
+    "ctypes",
+    "importlib",
+    "marshal",
+    "nt",
+    "os",
+    "pickle",
+    "posix",
+    "pty",
+    "runpy",
+    "shutil",
+    "socket",
+    "subprocess",
+    "sys",
+];
+const WEAPONS_BUILT_IN: &[&str] = &[
+    "__import__",
+    "breakpoint",
+    "compile",
+    "eval",
+    "exec",
+    "execfile",
+    "input",
+    "open",
+];
 
 const MAX_PROTOCOL: u8 = 5;
 

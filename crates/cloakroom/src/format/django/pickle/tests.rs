@@ -66,7 +66,7 @@ fn what_cannot_be_kept_is_an_error_and_no_session() {
     let marks = [vec![b'('; MAX_NODES + 1], vec![b'.']].concat();
     let nodes = [vec![b'N'; MAX_NODES + 1], vec![b'.']].concat();
     let large = vec![b'.'; MAX_BYTES + 1];
-    let bad: [(&str, &[u8]); 36] = [
+    let bad: [(&str, &[u8]); 39] = [
         ("nothing", b""),
         ("no end", b"}"),
         ("an end and nothing before", b"."),
@@ -75,6 +75,18 @@ fn what_cannot_be_kept_is_an_error_and_no_session() {
         (
             "a call for the whole, protocol 4",
             b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04echo\x85R.",
+        ),
+        (
+            "a weapon in an item",
+            b"}\x8c\x01acos\nsystem\n(S'echo pwned'\ntRs.",
+        ),
+        (
+            "a weapon in an item, protocol 4",
+            b"\x80\x04}\x8c\x01a\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85Rs.",
+        ),
+        (
+            "a weapon in a package",
+            b"}\x8c\x01a(iimportlib.util\nfind_spec\ns.",
         ),
         ("a cut off text", b"}\x8c\x05abN s."),
         ("a cut off line", b"(dVa"),
