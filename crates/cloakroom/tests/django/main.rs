@@ -10,6 +10,7 @@ mod expiry;
 mod json;
 #[cfg(all(feature = "file", unix))]
 mod middleware;
+mod promises;
 mod rows;
 mod signing;
 
