@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::Signed;
 use crate::format::Format;
@@ -317,14 +318,19 @@ impl Files {
         let mut file = match open(path) {
             Ok(file) => file,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+            // A link, or a socket.
+            Err(source)
+                if Errno::from_io_error(&source).is_some_and(|errno| {
+                    [Errno::LOOP, Errno::MLINK, Errno::NXIO].contains(&errno)
+                }) =>
+            {
+                return Err(self.not_a_session());
+            }
             Err(source) => return Err(self.refused(source)),
         };
         let metadata = file.metadata().map_err(|source| self.refused(source))?;
         if !metadata.is_file() || metadata.size() > LARGEST_FILE {
-            return Err(Fault::foreign(
-                &self.folder,
-                "something that is no file of a session",
-            ));
+            return Err(self.not_a_session());
         }
         let mut data = Vec::new();
         file.read_to_end(&mut data)
@@ -391,6 +397,11 @@ impl Files {
             .map_err(|source| self.refused(source))?;
         wait_for(&lock, &self.folder)?;
         Ok(lock)
+    }
+
+    fn not_a_session(&self) -> Fault {
+        let what = "a link or something else that is no file of a session";
+        Fault::foreign(&self.folder, what)
     }
 
     fn refused(&self, source: io::Error) -> Fault {

@@ -7,6 +7,8 @@ mod vectors;
 mod cache;
 mod cookie;
 mod expiry;
+#[cfg(all(feature = "file", unix))]
+mod files;
 mod json;
 #[cfg(all(feature = "file", unix))]
 mod middleware;

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use cloakroom::{Clock, Expiry, Session};
-use cloakroom_testkit::wrap::Call;
+use cloakroom::{Clock, ErrorKind, Expiry, Session};
+use cloakroom_testkit::wrap::{Call, When};
+use http::StatusCode;
 
 use crate::house::{House, removes_the_cookie, set_cookie};
 
@@ -320,4 +321,46 @@ async fn the_cookies_age_is_counted_from_the_save_to_the_second() {
 
     let cookie = set_cookie(&headers).unwrap();
     assert!(cookie.contains("Max-Age=1209600;"), "{cookie}");
+}
+
+#[tokio::test]
+async fn saving_every_request_sends_the_cookie_with_each_and_writes_the_times_down() {
+    let house = House::with(|builder| builder.save_every_request(true));
+    let mut guest = house.guest().await;
+
+    for _ in 0..20 {
+        house.clock.advance(Duration::from_secs(24 * 60 * 60));
+        let handle = guest.request();
+        let told = guest.finish(&handle).await.unwrap();
+        assert!(set_cookie(&told).is_some());
+        assert_eq!(told["vary"], "Cookie");
+        assert_eq!(house.spy.take(), [Call::Load, Call::Touch]);
+    }
+
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn saving_every_request_makes_no_session_and_keeps_no_page_from_going_out() {
+    let house = House::with(|builder| builder.save_every_request(true));
+    let mut stranger = house.visitor();
+    let handle = stranger.request();
+    assert!(stranger.finish(&handle).await.unwrap().is_empty());
+    assert_eq!(house.spy.take(), []);
+
+    let mut guest = house.guest().await;
+    for call in [Call::Load, Call::Touch] {
+        house
+            .flaky
+            .fail_next(call, When::Before, ErrorKind::Unavailable);
+        let handle = guest.request();
+        let told = guest.finish(&handle).await.unwrap();
+        assert!(set_cookie(&told).is_none());
+    }
+    let handle = guest.request();
+    let told = guest
+        .finish_with(&handle, StatusCode::INTERNAL_SERVER_ERROR)
+        .await
+        .unwrap();
+    assert!(told.is_empty());
 }
