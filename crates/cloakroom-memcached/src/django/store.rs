@@ -66,8 +66,8 @@ use crate::swap::Swap;
 /// URL.
 ///
 /// # Cost
-/// One round trip for a load, for a create, for a delete, and for a save of what the same process has loaded, which is
-/// nearly every save. Two for a touch, and for a rename two.
+/// One round trip for a load, a create, a delete and a save, and two for a touch and a rename. A save or a rename of what
+/// another process has loaded takes one more.
 ///
 /// # Examples
 /// ```no_run
