@@ -29,7 +29,11 @@ impl Remedy {
 }
 
 /// The error of a call that MySQL refused or did not answer.
-pub(crate) fn refused(doing: &'static str, cause: Cause) -> Error {
+pub(crate) fn refused(doing: &'static str, cause: Cause, no_table: &str) -> Error {
+    if code(&cause) == Some(NO_SUCH_TABLE) {
+        let why = format!("{doing}: the table is not there; {no_table}");
+        return with_cause(Error::new(ErrorKind::Unavailable, why), cause);
+    }
     let (kind, why) = explain(&cause);
     with_cause(Error::new(kind, format!("{doing}: {why}")), cause)
 }
@@ -119,10 +123,6 @@ fn explain(cause: &Cause) -> (ErrorKind, &'static str) {
             ErrorKind::Config,
             "there is no such database; create it, or correct the URL",
         ),
-        1146 => (
-            ErrorKind::Unavailable,
-            "the table is not there; call `migrate` or run the statement of `schema`",
-        ),
         1054 | 1136 => (
             ErrorKind::Unavailable,
             "the table is not one that this version has made; compare `schema`",
@@ -171,6 +171,7 @@ pub(crate) fn is_duplicate(cause: &Cause) -> bool {
     code(cause) == Some(1062)
 }
 
+const NO_SUCH_TABLE: u16 = 1146;
 const DEADLOCK: u16 = 1213;
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
 
@@ -200,6 +201,7 @@ mod tests {
             refused(
                 "saving a session in MySQL",
                 server(code, "words of the server"),
+                "",
             )
         };
 
@@ -219,6 +221,7 @@ mod tests {
         let packet = refused(
             "saving a session in MySQL",
             DriverError::PacketTooLarge.into(),
+            "",
         );
         assert_eq!(packet.kind(), ErrorKind::TooLarge);
     }
@@ -236,7 +239,7 @@ mod tests {
             .into(),
         ];
         for cause in causes {
-            let error = refused("saving a session in MySQL", cause);
+            let error = refused("saving a session in MySQL", cause, "");
 
             assert!(!format!("{error:?} {:?}", error.source()).contains("s3cret"));
         }

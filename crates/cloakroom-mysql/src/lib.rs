@@ -50,6 +50,9 @@
 //! Expired sessions are deleted in steps of 100, by their primary keys and past the rows that somebody has locked, so
 //! sweeps of several servers share the work and no request waits for more than one step.
 //!
+//! # Beside a Django
+//! [`DjangoTable`] reads and writes the sessions of a Django in its own table, through the same kind of connections.
+//!
 //! # Examples
 //! ```
 //! use cloakroom::Sessions;
@@ -76,7 +79,9 @@
 //! ```
 
 mod address;
+mod columns;
 mod connection;
+mod django;
 mod error;
 mod options;
 mod pool;
@@ -86,5 +91,6 @@ mod store;
 mod sweep;
 mod table;
 
+pub use django::DjangoTable;
 pub use options::Builder;
 pub use store::MysqlStore;

@@ -1,10 +1,11 @@
 use std::fmt;
+use std::marker::PhantomData;
 
 use cloakroom::{Error, ErrorKind, Result};
 
-use crate::MysqlStore;
+use crate::{DjangoTable, MysqlStore};
 
-/// The options of a [`MysqlStore`]; made by [`MysqlStore::builder`].
+/// The options of a store; made by [`MysqlStore::builder`] or [`DjangoTable::builder`].
 ///
 /// # Examples
 /// ```no_run
@@ -16,20 +17,29 @@ use crate::MysqlStore;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
 #[must_use]
-pub struct Builder {
+pub struct Builder<S = MysqlStore> {
+    options: Options,
+    store: PhantomData<fn() -> S>,
+}
+
+/// The options themselves, whichever store they are for.
+#[derive(Clone)]
+pub(crate) struct Options {
     pub(crate) url: String,
     pub(crate) table: String,
     pub(crate) connections: usize,
 }
 
-impl Builder {
-    pub(crate) fn new(url: &str) -> Self {
+impl<S> Builder<S> {
+    pub(crate) fn new(url: &str, table: &str) -> Self {
         Self {
-            url: url.to_owned(),
-            table: String::from("cloakroom_session"),
-            connections: 8,
+            options: Options {
+                url: url.to_owned(),
+                table: table.to_owned(),
+                connections: 8,
+            },
+            store: PhantomData,
         }
     }
 
@@ -39,19 +49,21 @@ impl Builder {
     /// for as long as the server takes to flush it, and the server flushes those of several connections together; so
     /// more of them help a slow disk. Each process has its own, and the server's `max_connections` counts them all.
     pub fn connections(mut self, connections: usize) -> Self {
-        self.connections = connections;
+        self.options.connections = connections;
         self
     }
 
-    /// The table that the sessions are in; `cloakroom_session` by default.
+    /// The table that the sessions are in; `cloakroom_session` by default, and `django_session` for a [`DjangoTable`].
     ///
     /// Session layers with different tables share a database and never see each other's sessions. A name is a letter
     /// or `_`, then up to 62 letters, digits and `_`; whether its case counts is a matter of the server's file system.
     pub fn table(mut self, name: impl Into<String>) -> Self {
-        self.table = name.into();
+        self.options.table = name.into();
         self
     }
+}
 
+impl Builder {
     /// Connects, and finds out what the server is; makes no table.
     ///
     /// If the future is dropped, nothing has happened.
@@ -60,10 +72,26 @@ impl Builder {
     /// [`Config`](ErrorKind::Config) if the URL or an option is not right, the server refuses the login, or it is
     /// older than MySQL 8.0 and MariaDB 10.6. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
     pub async fn connect(self) -> Result<MysqlStore> {
-        self.check()?;
-        MysqlStore::open(self).await
+        self.options.check()?;
+        MysqlStore::open(self.options).await
     }
+}
 
+impl Builder<DjangoTable> {
+    /// Connects, and finds out what the server is. The table need not be there yet: see [`DjangoTable::migrate`].
+    ///
+    /// If the future is dropped, nothing has happened.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if the URL or an option is not right, the server refuses the login, or it is
+    /// older than MySQL 8.0 and MariaDB 10.6. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
+    pub async fn connect(self) -> Result<DjangoTable> {
+        self.options.check()?;
+        DjangoTable::open(self.options).await
+    }
+}
+
+impl Options {
     fn check(&self) -> Result<()> {
         if !(1..=MAX_CONNECTIONS).contains(&self.connections) {
             return Err(Error::new(
@@ -88,12 +116,21 @@ impl Builder {
     }
 }
 
+impl<S> Clone for Builder<S> {
+    fn clone(&self) -> Self {
+        Self {
+            options: self.options.clone(),
+            store: PhantomData,
+        }
+    }
+}
+
 /// Without the URL, which may hold a password.
-impl fmt::Debug for Builder {
+impl<S> fmt::Debug for Builder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
-            .field("table", &self.table)
-            .field("connections", &self.connections)
+            .field("table", &self.options.table)
+            .field("connections", &self.options.connections)
             .finish_non_exhaustive()
     }
 }
@@ -131,7 +168,7 @@ mod tests {
 
     #[test]
     fn debug_does_not_show_the_password() {
-        let builder = Builder::new("mysql://ada:s3cret@host/db");
+        let builder = MysqlStore::builder("mysql://ada:s3cret@host/db");
 
         assert!(!format!("{builder:?}").contains("s3cret"));
     }

@@ -2,7 +2,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cloakroom::Result;
+use cloakroom::{Error, Result};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, Row, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -20,6 +20,8 @@ pub(crate) struct Pool {
     address: Address,
     recipe: Opts,
     size: usize,
+    /// What to do when the table is not there.
+    no_table: &'static str,
     free: Semaphore,
     // The one that was used last is used next, so those that are not needed grow old and are closed.
     idle: Mutex<Vec<Idle>>,
@@ -40,11 +42,12 @@ pub(crate) struct Ask<'a> {
 }
 
 impl Pool {
-    pub(crate) fn new(address: Address, size: usize) -> Self {
+    pub(crate) fn new(address: Address, size: usize, no_table: &'static str) -> Self {
         Self {
             recipe: recipe(&address),
             address,
             size,
+            no_table,
             free: Semaphore::new(size),
             idle: Mutex::default(),
         }
@@ -89,9 +92,14 @@ impl Pool {
                 }
             };
             if !again || tries == MOST_TRIES {
-                return Err(refused(ask.doing, cause));
+                return Err(self.refused(ask.doing, cause));
             }
         }
+    }
+
+    /// The error of a call that MySQL refused or did not answer.
+    pub(crate) fn refused(&self, doing: &'static str, cause: mysql_async::Error) -> Error {
+        refused(doing, cause, self.no_table)
     }
 
     /// A connection, when one is free.
@@ -232,7 +240,7 @@ mod tests {
     async fn a_connection_that_died_while_the_site_was_quiet_is_not_written_to() {
         let Some(pool) = pool(2) else { return };
         let id: u64 = one(&pool, "SELECT CONNECTION_ID()").await;
-        let killer = Pool::new(Address::parse(mariadb().unwrap().url()).unwrap(), 1);
+        let killer = Pool::new(Address::parse(mariadb().unwrap().url()).unwrap(), 1, "");
         let mut db = killer.take("killing").await.unwrap();
         db.command(&format!("KILL CONNECTION {id}")).await.unwrap();
         db.put_back();
@@ -310,7 +318,8 @@ mod tests {
     }
 
     fn pool(size: usize) -> Option<Pool> {
-        Some(Pool::new(Address::parse(mariadb()?.url()).unwrap(), size))
+        let address = Address::parse(mariadb()?.url()).unwrap();
+        Some(Pool::new(address, size, ""))
     }
 
     async fn one<T: mysql_async::prelude::FromValue>(pool: &Pool, statement: &str) -> T {

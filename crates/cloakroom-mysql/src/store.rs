@@ -7,6 +7,7 @@ use cloakroom::{Lookup, Owner, Result};
 use mysql_async::Value;
 
 use crate::address::Address;
+use crate::options::Options;
 use crate::pool::{Ask, Pool};
 use crate::table::{self, Table};
 use crate::{Builder, schema, server, sweep};
@@ -45,11 +46,15 @@ impl MysqlStore {
 
     /// The options for the database at `url`, which is spelled as for [`connect`](Self::connect).
     pub fn builder(url: &str) -> Builder {
-        Builder::new(url)
+        Builder::new(url, "cloakroom_session")
     }
 
-    pub(crate) async fn open(options: Builder) -> Result<Self> {
-        let pool = Pool::new(Address::parse(&options.url)?, options.connections);
+    pub(crate) async fn open(options: Options) -> Result<Self> {
+        let pool = Pool::new(
+            Address::parse(&options.url)?,
+            options.connections,
+            "call `migrate` or run the statement of `schema`",
+        );
         let max_size = server::max_size(&pool).await?;
         Ok(Self(Arc::new(Inner {
             pool,
@@ -221,7 +226,7 @@ impl Store for MysqlStore {
 
     /// In small steps, and other calls come in between. If the future is dropped, the steps that are done stay done.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
-        sweep::sweep(&self.0.pool, &self.0.table, millis(now), limit).await
+        sweep::sweep(&self.0.pool, &self.0.table.sweep, millis(now), limit).await
     }
 
     async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {

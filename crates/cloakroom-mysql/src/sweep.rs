@@ -1,19 +1,71 @@
 use cloakroom::Result;
-use mysql_async::Value;
+use mysql_async::{Row, Value};
 
-use crate::error::{Remedy, refused};
+use crate::columns::Columns;
+use crate::error::Remedy;
 use crate::pool::{Answer, Ask, Held, MOST_TRIES, Pool};
-use crate::table::{Place, SWEEP_STEP, Table, bytes, due, keys, place};
+
+/// The statements with which a table is swept, and what goes into the first of them.
+pub(crate) struct Sweep {
+    /// Reads which rows are dead, in an order; locks nothing.
+    pub(crate) due: String,
+    /// Locks those of them that are still dead.
+    pub(crate) claim: String,
+    /// Deletes what was claimed.
+    pub(crate) delete: String,
+    /// What goes into `due`: the time now, and the place behind which to look.
+    look: fn(i64, &Place) -> Vec<Value>,
+}
+
+impl Sweep {
+    /// In the statements `{table}` stands for the name of the table, `{step}` for the number of rows of a step, and
+    /// `{keys}` for as many keys.
+    pub(crate) fn new(
+        table: &str,
+        [due, claim, delete]: [&str; 3],
+        look: fn(i64, &Place) -> Vec<Value>,
+    ) -> Self {
+        let keys = ["?"; SWEEP_STEP].join(", ");
+        let on = |statement: &str| {
+            statement
+                .replace("{table}", table)
+                .replace("{keys}", &keys)
+                .replace("{step}", &SWEEP_STEP.to_string())
+        };
+        Self {
+            due: on(due),
+            claim: on(claim),
+            delete: on(delete),
+            look,
+        }
+    }
+}
+
+/// Where a row lies in the order in which a sweep takes them. The default is before all of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) order: i64,
+    pub(crate) key: Vec<u8>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            order: i64::MIN,
+            key: Vec::new(),
+        }
+    }
+}
 
 /// Deletes up to `limit` rows that expired before or at `now`, in small steps; says how many.
 ///
 /// If the future is dropped, the steps that are done stay done, and the one that was begun is undone.
-pub(crate) async fn sweep(pool: &Pool, table: &Table, now: i64, limit: usize) -> Result<usize> {
+pub(crate) async fn sweep(pool: &Pool, sweep: &Sweep, now: i64, limit: usize) -> Result<usize> {
     let mut swept = 0;
     let mut after = Place::default();
     // Ends with the last row at the latest: each step goes on behind the one before.
     while swept < limit {
-        let mut found = look(pool, table, now, &after).await?;
+        let mut found = look(pool, sweep, now, &after).await?;
         let is_last = found.len() < SWEEP_STEP;
         let Some(last) = found.last().cloned() else {
             break;
@@ -21,8 +73,8 @@ pub(crate) async fn sweep(pool: &Pool, table: &Table, now: i64, limit: usize) ->
         after = last;
 
         found.truncate(limit - swept);
-        let found: Vec<_> = found.into_iter().map(|place| place.lookup).collect();
-        swept += delete(pool, table, now, &found).await?;
+        let found: Vec<_> = found.into_iter().map(|place| place.key).collect();
+        swept += delete(pool, sweep, now, &found).await?;
         if is_last {
             break;
         }
@@ -30,27 +82,23 @@ pub(crate) async fn sweep(pool: &Pool, table: &Table, now: i64, limit: usize) ->
     Ok(swept)
 }
 
-async fn look(pool: &Pool, table: &Table, now: i64, after: &Place) -> Result<Vec<Place>> {
+async fn look(pool: &Pool, sweep: &Sweep, now: i64, after: &Place) -> Result<Vec<Place>> {
     let ask = Ask {
         doing: LOOKING,
-        statement: &table.due,
+        statement: &sweep.due,
         repeatable: true,
     };
-    let answer = pool.ask(ask, || due(now, after)).await?;
-    answer
-        .rows
-        .into_iter()
-        .map(|row| place(row, LOOKING))
-        .collect()
+    let answer = pool.ask(ask, || (sweep.look)(now, after)).await?;
+    answer.rows.into_iter().map(place).collect()
 }
 
 /// Deletes those of `found` that are still dead and that nobody else has locked.
-async fn delete(pool: &Pool, table: &Table, now: i64, found: &[Vec<u8>]) -> Result<usize> {
+async fn delete(pool: &Pool, sweep: &Sweep, now: i64, found: &[Vec<u8>]) -> Result<usize> {
     let mut tries = 0;
     loop {
         tries += 1;
         let mut db = pool.take(SWEEPING).await?;
-        let cause = match transaction(&mut db, table, now, found).await {
+        let cause = match transaction(&mut db, sweep, now, found, tries).await {
             Ok(deleted) => {
                 db.put_back();
                 return Ok(usize::try_from(deleted).unwrap_or(usize::MAX));
@@ -64,32 +112,54 @@ async fn delete(pool: &Pool, table: &Table, now: i64, found: &[Vec<u8>]) -> Resu
             pool.distrust();
         }
         if remedy != Remedy::Again || tries == MOST_TRIES {
-            return Err(refused(SWEEPING, cause));
+            return Err(pool.refused(SWEEPING, cause));
         }
     }
 }
 
 async fn transaction(
     db: &mut Held<'_>,
-    table: &Table,
+    sweep: &Sweep,
     now: i64,
     found: &[Vec<u8>],
+    tries: usize,
 ) -> mysql_async::Result<u64> {
     db.command("START TRANSACTION").await?;
     let mut params = keys(found);
     params.push(Value::from(now));
-    let Answer { rows, .. } = db.execute(&table.claim, params).await?;
+    let Answer { rows, .. } = db.execute(&sweep.claim, params).await?;
     let claimed: Vec<_> = rows
         .into_iter()
-        .filter_map(|row| bytes(row, SWEEPING).ok())
+        .filter_map(|row| Columns::of(row, SWEEPING).next().ok())
         .collect();
-    let deleted = match claimed.is_empty() {
-        true => 0,
-        false => db.execute(&table.sweep, keys(&claimed)).await?.changed,
-    };
+    // A table that is small beside them may be read from end to end for many keys, and that waits for what others have
+    // locked; no statement can forbid it. For one key it is not.
+    let at_once = if tries == 1 { SWEEP_STEP } else { 1 };
+    let mut deleted = 0;
+    for claimed in claimed.chunks(at_once) {
+        deleted += db.execute(&sweep.delete, keys(claimed)).await?.changed;
+    }
     db.command("COMMIT").await?;
     Ok(deleted)
 }
+
+/// As many keys as a step of the sweep has room for; the last one stands in the places that are left over.
+pub(crate) fn keys(found: &[Vec<u8>]) -> Vec<Value> {
+    let last = found.last().into_iter().cycle();
+    let padded = found.iter().chain(last).take(SWEEP_STEP);
+    padded.map(|key| Value::from(&key[..])).collect()
+}
+
+fn place(row: Row) -> Result<Place> {
+    let mut columns = Columns::of(row, LOOKING);
+    Ok(Place {
+        order: columns.next()?,
+        key: columns.next()?,
+    })
+}
+
+/// How many rows a sweep deletes in one transaction: a visitor whose dead session is among them waits for no more.
+const SWEEP_STEP: usize = 100;
 
 const LOOKING: &str = "looking for expired sessions in MySQL";
 
@@ -104,6 +174,18 @@ mod tests {
     use super::*;
     use crate::MysqlStore;
     use crate::address::Address;
+    use crate::table::Table;
+
+    #[test]
+    fn a_short_step_of_the_sweep_names_its_last_key_again() {
+        let some = [b"a".to_vec(), b"b".to_vec()];
+
+        let keys = keys(&some);
+
+        assert_eq!(keys.len(), SWEEP_STEP);
+        assert_eq!(keys[..2], [Value::from("a"), Value::from("b")]);
+        assert!(keys[2..].iter().all(|key| *key == Value::from("b")));
+    }
 
     #[tokio::test]
     async fn what_was_used_since_it_was_found_is_not_swept() {
@@ -129,19 +211,19 @@ mod tests {
         for n in 0..2 {
             let _ = store.create(&lookup(n), &draft).await.unwrap();
         }
-        let pool = Pool::new(Address::parse(server.url()).unwrap(), 1);
-        let table = Table::new(&name, 0);
+        let pool = Pool::new(Address::parse(server.url()).unwrap(), 1, "");
+        let sweep = Table::new(&name, 0).sweep;
 
-        let found = look(&pool, &table, 1_000, &Place::default()).await.unwrap();
+        let found = look(&pool, &sweep, 1_000, &Place::default()).await.unwrap();
         draft.meta.expires = from_millis(1_001);
         let _ = store
             .touch(&lookup(0), &draft.version, &draft.meta)
             .await
             .unwrap();
-        let found: Vec<_> = found.into_iter().map(|place| place.lookup).collect();
+        let found: Vec<_> = found.into_iter().map(|place| place.key).collect();
 
         assert_eq!(found.len(), 2);
-        assert_eq!(delete(&pool, &table, 1_000, &found).await.unwrap(), 1);
+        assert_eq!(delete(&pool, &sweep, 1_000, &found).await.unwrap(), 1);
         assert!(store.load(&lookup(0)).await.unwrap().is_some());
     }
 }

@@ -1,12 +1,11 @@
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Owned, Version, from_millis, millis};
 use cloakroom::{Error, ErrorKind, Lookup, Owner, Result};
-use mysql_async::prelude::FromValue;
 use mysql_async::{Row, Value};
 
-use crate::error::{corrupt, too_large};
+use crate::columns::Columns;
+use crate::error::too_large;
+use crate::sweep::{Place, Sweep};
 
 const LOAD: &str = "SELECT created_at, touched_at, expires_at, owner, label, version, data
     FROM `{table}` WHERE lookup = ?";
@@ -61,9 +60,7 @@ pub(crate) struct Table {
     pub(crate) rename: String,
     pub(crate) touch: String,
     pub(crate) delete: String,
-    pub(crate) due: String,
-    pub(crate) claim: String,
-    pub(crate) sweep: String,
+    pub(crate) sweep: Sweep,
     pub(crate) owned_by: String,
     pub(crate) find: String,
     pub(crate) ping: String,
@@ -73,13 +70,7 @@ pub(crate) struct Table {
 impl Table {
     /// `name` has been checked; it is quoted in the statements only because it may be a word of SQL.
     pub(crate) fn new(name: &str, max_size: usize) -> Self {
-        let keys = ["?"; SWEEP_STEP].join(", ");
-        let on = |statement: &str| {
-            statement
-                .replace("{table}", name)
-                .replace("{keys}", &keys)
-                .replace("{step}", &SWEEP_STEP.to_string())
-        };
+        let on = |statement: &str| statement.replace("{table}", name);
         Self {
             load: on(LOAD),
             create: on(CREATE),
@@ -87,9 +78,7 @@ impl Table {
             rename: on(RENAME),
             touch: on(TOUCH),
             delete: on(DELETE),
-            due: on(DUE),
-            claim: on(CLAIM),
-            sweep: on(SWEEP),
+            sweep: Sweep::new(name, [DUE, CLAIM, SWEEP], due),
             owned_by: on(OWNED_BY),
             find: on(FIND),
             ping: on(PING),
@@ -148,22 +137,6 @@ impl Table {
     }
 }
 
-/// Where a row lies in the order in which a sweep takes them. The default is before all of them.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    bucket: i64,
-    pub(crate) lookup: Vec<u8>,
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Self {
-            bucket: i64::MIN,
-            lookup: Vec::new(),
-        }
-    }
-}
-
 /// A version as the table keeps it. One made of bytes has no place here.
 pub(crate) fn number(version: &Version) -> Option<u64> {
     version.as_u64()
@@ -203,27 +176,20 @@ pub(crate) fn key(at: &Lookup) -> Value {
 }
 
 /// What a sweep asks when it looks for rows behind `after`.
-pub(crate) fn due(now: i64, after: &Place) -> Vec<Value> {
+fn due(now: i64, after: &Place) -> Vec<Value> {
     vec![
         Value::from(bucket(now)),
-        Value::from(after.bucket),
-        Value::from(after.bucket),
-        Value::from(&after.lookup[..]),
+        Value::from(after.order),
+        Value::from(after.order),
+        Value::from(&after.key[..]),
         Value::from(now),
     ]
-}
-
-/// As many keys as a step of the sweep has room for; the last one stands in the places that are left over.
-pub(crate) fn keys(lookups: &[Vec<u8>]) -> Vec<Value> {
-    let last = lookups.last().into_iter().cycle();
-    let padded = lookups.iter().chain(last).take(SWEEP_STEP);
-    padded.map(|lookup| Value::from(&lookup[..])).collect()
 }
 
 pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
     let mut columns = Columns::of(row, doing);
     Ok(Entry {
-        meta: columns.meta()?,
+        meta: meta(&mut columns)?,
         version: Version::from_u64(columns.next()?),
         data: Bytes::from(columns.next::<Vec<u8>>()?),
     })
@@ -232,70 +198,32 @@ pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
 pub(crate) fn owned(row: Row, doing: &'static str) -> Result<Owned> {
     let mut columns = Columns::of(row, doing);
     Ok(Owned {
-        meta: columns.meta()?,
-        lookup: columns.lookup()?,
+        meta: meta(&mut columns)?,
+        lookup: Lookup::new(&columns.next::<Vec<u8>>()?),
     })
 }
 
 pub(crate) fn lookup(row: Row, doing: &'static str) -> Result<Lookup> {
-    Columns::of(row, doing).lookup()
+    Ok(Lookup::new(&Columns::of(row, doing).next::<Vec<u8>>()?))
 }
 
-pub(crate) fn bytes(row: Row, doing: &'static str) -> Result<Vec<u8>> {
-    Columns::of(row, doing).next()
-}
-
-pub(crate) fn place(row: Row, doing: &'static str) -> Result<Place> {
-    let mut columns = Columns::of(row, doing);
-    Ok(Place {
-        bucket: columns.next()?,
-        lookup: columns.next()?,
+/// The first five columns of what is listed or loaded.
+fn meta(columns: &mut Columns) -> Result<Meta> {
+    Ok(Meta {
+        created: from_millis(columns.next()?),
+        touched: from_millis(columns.next()?),
+        expires: from_millis(columns.next()?),
+        owner: columns.next::<Option<String>>()?.map(Owner::from),
+        label: columns
+            .next::<Option<String>>()?
+            .map(String::into_boxed_str),
     })
-}
-
-/// The columns of a row, from the left.
-struct Columns {
-    values: VecDeque<Value>,
-    doing: &'static str,
-}
-
-impl Columns {
-    fn of(row: Row, doing: &'static str) -> Self {
-        Self {
-            values: row.unwrap().into(),
-            doing,
-        }
-    }
-
-    fn next<T: FromValue>(&mut self) -> Result<T> {
-        let value = self.values.pop_front();
-        let read = value.and_then(|value| mysql_async::from_value_opt(value).ok());
-        read.ok_or_else(|| corrupt(self.doing))
-    }
-
-    /// The first five columns of what is listed or loaded.
-    fn meta(&mut self) -> Result<Meta> {
-        Ok(Meta {
-            created: from_millis(self.next()?),
-            touched: from_millis(self.next()?),
-            expires: from_millis(self.next()?),
-            owner: self.next::<Option<String>>()?.map(Owner::from),
-            label: self.next::<Option<String>>()?.map(String::into_boxed_str),
-        })
-    }
-
-    fn lookup(&mut self) -> Result<Lookup> {
-        Ok(Lookup::new(&self.next::<Vec<u8>>()?))
-    }
 }
 
 /// The hour in which an instant lies.
 fn bucket(millis: i64) -> i64 {
     millis.div_euclid(60 * 60 * 1_000)
 }
-
-/// How many rows a sweep deletes in one transaction: a visitor whose dead session is among them waits for no more.
-pub(crate) const SWEEP_STEP: usize = 100;
 
 /// The length of the columns `lookup` and `owner`.
 const MOST_BYTES: usize = 255;
@@ -311,17 +239,7 @@ mod tests {
 
     use super::*;
     use crate::schema;
-
-    #[test]
-    fn a_short_step_of_the_sweep_names_its_last_key_again() {
-        let some = [b"a".to_vec(), b"b".to_vec()];
-
-        let keys = keys(&some);
-
-        assert_eq!(keys.len(), SWEEP_STEP);
-        assert_eq!(keys[..2], [Value::from("a"), Value::from("b")]);
-        assert!(keys[2..].iter().all(|key| *key == Value::from("b")));
-    }
+    use crate::sweep::keys;
 
     #[test]
     fn what_does_not_fit_is_refused_with_its_name_and_its_limit() {
@@ -415,17 +333,17 @@ mod tests {
                     .collect(),
                 "PRIMARY",
             ),
-            (&table.claim, claim, "PRIMARY"),
-            (&table.sweep, keys, "PRIMARY"),
+            (&table.sweep.claim, claim, "PRIMARY"),
+            (&table.sweep.delete, keys, "PRIMARY"),
             (&table.find, vec![at], "PRIMARY"),
             (&table.owned_by, vec!["42".into()], "owner"),
             (
-                &table.due,
+                &table.sweep.due,
                 due(
                     3_600_000 * 50,
                     &Place {
-                        bucket: 3,
-                        lookup: vec![7],
+                        order: 3,
+                        key: vec![7],
                     },
                 ),
                 "sweep",

@@ -1,6 +1,8 @@
-//! What every store promises, asked of this one: alone, and as two processes on one table.
+//! What every store promises, asked of both: alone, and as two processes on one table.
 
-use crate::support::{store, two_stores};
+use cloakroom_testkit::conformance::OnlyText;
+
+use crate::support::{django, store, two_stores};
 
 cloakroom_testkit::conformance!(mariadb, {
     let Some(store) = store().await else { return };
@@ -12,4 +14,18 @@ cloakroom_testkit::conformance_shared!(two_on_one_table, {
         return;
     };
     stores
+});
+
+cloakroom_testkit::conformance!(a_table_of_django, {
+    let Some((one, _)) = django().await else {
+        return;
+    };
+    OnlyText::new(one)
+});
+
+cloakroom_testkit::conformance_shared!(two_on_one_table_of_django, {
+    let Some((one, other)) = django().await else {
+        return;
+    };
+    OnlyText::pair(one, other)
 });

@@ -8,6 +8,7 @@
 mod comparing;
 mod conformance;
 mod connecting;
+mod django;
 mod faults;
 mod migrating;
 mod sessions;

@@ -2,7 +2,7 @@
 
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
 use cloakroom::{Lookup, Result};
-use cloakroom_mysql::MysqlStore;
+use cloakroom_mysql::{DjangoTable, MysqlStore};
 use cloakroom_testkit::servers::{mariadb, unique_name};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -24,6 +24,23 @@ pub(crate) async fn two_stores() -> Option<(MysqlStore, MysqlStore)> {
     let one = on(url()?, &table).await;
     one.migrate().await.unwrap();
     Some((one, on(url()?, &table).await))
+}
+
+/// Two stores on one table as Django makes it.
+pub(crate) async fn django() -> Option<(DjangoTable, DjangoTable)> {
+    let table = unique_name();
+    let one = django_on(url()?, &table).await;
+    one.migrate().await.unwrap();
+    Some((one, django_on(url()?, &table).await))
+}
+
+/// A store on this table of Django's.
+pub(crate) async fn django_on(url: &str, table: &str) -> DjangoTable {
+    DjangoTable::builder(url)
+        .table(table)
+        .connect()
+        .await
+        .unwrap()
 }
 
 /// A store on this table.

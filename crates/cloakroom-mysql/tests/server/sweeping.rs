@@ -143,3 +143,26 @@ async fn a_dead_session_that_somebody_has_locked_is_left_for_the_next_sweep() {
     neighbour.query_drop("ROLLBACK").await.unwrap();
     assert_eq!(store.sweep(from_millis(i64::MAX), 10).await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_small_table_that_is_nearly_all_dead_is_swept_past_a_session_that_somebody_has_locked() {
+    let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
+        return;
+    };
+    let dead = draft("");
+    for n in 0..550 {
+        written(store.create(&at(n), &dead).await);
+    }
+    let table = store.schema().split('`').nth(1).unwrap().to_owned();
+    neighbour.query_drop("START TRANSACTION").await.unwrap();
+    let lock = format!("SELECT 1 FROM {table} WHERE lookup = ? FOR UPDATE");
+    let locked = at(7);
+    neighbour
+        .exec_drop(lock, (locked.as_bytes(),))
+        .await
+        .unwrap();
+
+    assert_eq!(store.sweep(dead.meta.expires, 1_000).await.unwrap(), 549);
+    neighbour.query_drop("ROLLBACK").await.unwrap();
+    assert_eq!(store.sweep(dead.meta.expires, 1_000).await.unwrap(), 1);
+}

@@ -1,0 +1,8 @@
+//! The sessions of a Django, in the table in which its engines `db` and `cached_db` have them.
+
+mod schema;
+
+mod store;
+pub use store::DjangoTable;
+
+mod table;

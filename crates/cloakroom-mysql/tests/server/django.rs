@@ -1,0 +1,469 @@
+//! Django's own table: what is in its columns, what is left alone, and what a collation thinks of it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_micros};
+use cloakroom::{ErrorKind, Lookup};
+use cloakroom_mysql::DjangoTable;
+use cloakroom_testkit::servers::unique_name;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use tokio::task::JoinSet;
+
+use crate::support::{django_on, neighbour, new_database, url, written};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_table_is_what_djangos_migrations_make() {
+    let (Some((made, _)), Some((printed, _)), Some((djangos, _))) = (
+        new_database().await,
+        new_database().await,
+        new_database().await,
+    ) else {
+        return;
+    };
+    let mut migrations = JoinSet::new();
+    for _ in 0..4 {
+        let store = DjangoTable::connect(&made).await.unwrap();
+        migrations.spawn(async move { store.migrate().await });
+    }
+    for outcome in migrations.join_all().await {
+        outcome.unwrap();
+    }
+    let store = DjangoTable::connect(&made).await.unwrap();
+    let mut by_hand = Conn::from_url(&printed).await.unwrap();
+    by_hand.query_drop(store.schema()).await.unwrap();
+    let mut django = Conn::from_url(&djangos).await.unwrap();
+    for statement in DJANGOS {
+        django.query_drop(statement).await.unwrap();
+    }
+
+    let shape = shape_of(&mut django).await;
+    assert_eq!(
+        shape_of(&mut Conn::from_url(&made).await.unwrap()).await,
+        shape
+    );
+    assert_eq!(shape_of(&mut by_hand).await, shape);
+    let store = DjangoTable::connect(&djangos).await.unwrap();
+    store.migrate().await.unwrap();
+    assert_eq!(shape_of(&mut django).await, shape);
+}
+
+#[tokio::test]
+async fn a_row_holds_what_django_would_have_written_whatever_the_servers_time_zone() {
+    let (Some((store, mut neighbour, table)), Some(url)) = (alone().await, url()) else {
+        return;
+    };
+    // A server elsewhere: new connections have its time zone if they ask for none.
+    let elsewhere = "SET GLOBAL time_zone = '+05:30'";
+    neighbour.query_drop(elsewhere).await.unwrap();
+    let foreign = django_on(url, &table).await;
+    foreign.ping().await.unwrap();
+    neighbour
+        .query_drop("SET GLOBAL time_zone = 'SYSTEM'")
+        .await
+        .unwrap();
+    for store in [store, foreign] {
+        for (micros, text) in [
+            (1_768_532_645_250_000, "2026-01-16 03:04:05.250000"),
+            (1_768_532_645_000_000, "2026-01-16 03:04:05.000000"),
+            (1_768_532_645_000_001, "2026-01-16 03:04:05.000001"),
+            (0, "1970-01-01 00:00:00.000000"),
+            (i64::MAX, "9999-12-31 23:59:59.999000"),
+        ] {
+            let expires = from_micros(micros);
+            let seen = written(store.create(&at(KEY), &expiring(DATA, expires)).await);
+            assert_eq!(row(&mut neighbour, &table).await, row_of(DATA, text));
+            let entry = store.load(&at(KEY)).await.unwrap().unwrap();
+            assert_eq!(entry.meta.expires, expires);
+
+            let new = expiring("e30:1vbVSP:new", expires + Duration::from_secs(60));
+            let seen = written(store.save(&at(KEY), &seen, &new).await);
+            let meta = expiring("", expires).meta;
+            written(store.touch(&at(KEY), &seen, &meta).await);
+            let now = row_of("e30:1vbVSP:new", text);
+            assert_eq!(row(&mut neighbour, &table).await, now);
+
+            store.delete(&at(KEY)).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
+    let Some((store, mut neighbour, table)) = alone().await else {
+        return;
+    };
+    let insert = format!("INSERT INTO {table} VALUES ('{KEY}', '{DATA}', '2026-01-02 03:04:05.3')");
+    neighbour.query_drop(insert).await.unwrap();
+    let expires = from_micros(1_767_323_045_300_000);
+
+    let entry = store.load(&at(KEY)).await.unwrap().unwrap();
+    assert_eq!(entry.data, DATA);
+    assert!(entry.version == Version::from_bytes(DATA.into()));
+    assert_eq!(entry.meta, expiring("", expires).meta);
+    assert_eq!(store.sweep(expires, 10).await.unwrap(), 0);
+    let later = expires + Duration::from_micros(1);
+    assert_eq!(store.sweep(later, 10).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn texts_that_a_collation_takes_for_one_are_two() {
+    for charset in [
+        "utf8mb4 COLLATE utf8mb4_general_ci",
+        "utf8mb4 COLLATE utf8mb4_unicode_ci",
+        "utf8mb4 COLLATE utf8mb4_bin",
+        "utf8mb3 COLLATE utf8mb3_general_ci",
+        "latin1 COLLATE latin1_swedish_ci",
+    ] {
+        let Some((store, mut neighbour, table)) = alone().await else {
+            return;
+        };
+        let convert = format!("ALTER TABLE {table} CONVERT TO CHARACTER SET {charset}");
+        neighbour.query_drop(convert).await.unwrap();
+        let seen = written(store.create(&at(KEY), &draft(DATA)).await);
+        for theirs in [
+            DATA.to_lowercase(),
+            format!("{DATA} "),
+            DATA.to_owned() + "\t",
+        ] {
+            let save = format!("UPDATE {table} SET session_data = ?");
+            neighbour.exec_drop(save, (&theirs,)).await.unwrap();
+
+            let saved = store.save(&at(KEY), &seen, &draft("ours")).await;
+            assert_eq!(saved.unwrap(), Outcome::Stale, "{charset}");
+            let touched = store.touch(&at(KEY), &seen, &draft("").meta).await;
+            assert_eq!(touched.unwrap(), Outcome::Stale, "{charset}");
+            let moved = store
+                .rename(&at(KEY), &seen, &at(OTHER), &draft("ours"))
+                .await;
+            assert_eq!(moved.unwrap(), Outcome::Stale, "{charset}");
+            let entry = store.load(&at(KEY)).await.unwrap().unwrap();
+            assert_eq!(entry.data, theirs);
+        }
+
+        let seen = store.load(&at(KEY)).await.unwrap().unwrap().version;
+        for alike in [KEY.to_uppercase(), format!("{KEY} "), "日本語🗝".to_owned()] {
+            let alike = at(&alike);
+            assert!(store.load(&alike).await.unwrap().is_none(), "{charset}");
+            store.delete(&alike).await.unwrap();
+            for stale in [
+                store.save(&alike, &seen, &draft("ours")).await,
+                store.touch(&alike, &seen, &draft("").meta).await,
+                store
+                    .rename(&alike, &seen, &at(OTHER), &draft("ours"))
+                    .await,
+            ] {
+                assert_eq!(stale.unwrap(), Outcome::Stale, "{charset}");
+            }
+        }
+        written(store.save(&at(KEY), &seen, &draft("ours")).await);
+    }
+}
+
+#[tokio::test]
+async fn a_save_of_what_is_there_already_is_a_save() {
+    let Some((store, ..)) = alone().await else {
+        return;
+    };
+    let new = draft(DATA);
+    let seen = written(store.create(&at(KEY), &new).await);
+
+    assert!(written(store.save(&at(KEY), &seen, &new).await) == seen);
+    assert!(written(store.touch(&at(KEY), &seen, &new.meta).await) == seen);
+    let moved = store.rename(&at(KEY), &seen, &at(KEY), &new).await;
+    assert_eq!(moved.unwrap(), Outcome::Stale, "an entry is in its own way");
+}
+
+#[tokio::test]
+async fn the_columns_of_a_sites_own_model_are_left_alone() {
+    let Some((store, mut neighbour, table)) = alone().await else {
+        return;
+    };
+    let theirs = format!("ALTER TABLE {table} ADD account_id integer NULL");
+    neighbour.query_drop(theirs).await.unwrap();
+    store.migrate().await.unwrap();
+    let seen = written(store.create(&at(KEY), &draft("one")).await);
+    let account = format!("UPDATE {table} SET account_id = 7");
+    neighbour.query_drop(account).await.unwrap();
+
+    let seen = written(store.save(&at(KEY), &seen, &draft("two")).await);
+    let seen = written(store.touch(&at(KEY), &seen, &draft("").meta).await);
+    let new = draft("three");
+    written(store.rename(&at(KEY), &seen, &at(OTHER), &new).await);
+
+    let row = format!("SELECT session_data, account_id FROM {table}");
+    let row: Option<(String, i64)> = neighbour.query_first(row).await.unwrap();
+    assert_eq!(row, Some(("three".to_owned(), 7)));
+}
+
+#[tokio::test]
+async fn nothing_is_at_a_key_that_the_column_could_not_hold_and_none_is_made_there() {
+    let Some((store, ..)) = alone().await else {
+        return;
+    };
+    let version = written(store.create(&at(KEY), &draft("kept")).await);
+    written(store.create(&at(&"~".repeat(40)), &draft("fits")).await);
+
+    let (longer, new) = ("k".repeat(41), draft("new"));
+    for bytes in [
+        longer.as_bytes(),
+        b"k\0k",
+        b"\xff\xff\xff\xff",
+        "é".as_bytes(),
+    ] {
+        let nowhere = Lookup::new(bytes);
+        assert!(store.load(&nowhere).await.unwrap().is_none());
+        store.delete(&nowhere).await.unwrap();
+        for stale in [
+            store.save(&nowhere, &version, &new).await,
+            store.touch(&nowhere, &version, &new.meta).await,
+            store.rename(&nowhere, &version, &at(OTHER), &new).await,
+        ] {
+            assert_eq!(stale.unwrap(), Outcome::Stale);
+        }
+        for refused in [
+            store.create(&nowhere, &new).await,
+            store.rename(&at(KEY), &version, &nowhere, &new).await,
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains("up to 40 characters"), "{error}");
+        }
+    }
+    assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, "kept");
+}
+
+#[tokio::test]
+async fn what_the_table_cannot_keep_is_refused_and_changes_nothing() {
+    let Some((store, ..)) = alone().await else {
+        return;
+    };
+    let seen = written(store.create(&at(KEY), &draft("kept")).await);
+    let mut owned = draft("new");
+    owned.meta.owner = Some("ada".into());
+    let mut bytes = draft("");
+    bytes.data = b"\x80\x04}\x94.".to_vec().into();
+    let max_size = store.guarantees().max_size.unwrap();
+    let (unsupported, too_large) = (ErrorKind::Unsupported, ErrorKind::TooLarge);
+
+    for (new, kind, words) in [
+        (&owned, unsupported, "no column for owners"),
+        (&bytes, unsupported, "not ASCII"),
+        (&draft("é"), unsupported, "not ASCII"),
+        (&draft("a\0b"), unsupported, "not ASCII"),
+        (
+            &draft(&"x".repeat(max_size + 1)),
+            too_large,
+            "max_allowed_packet",
+        ),
+    ] {
+        for refused in [
+            store.create(&at(OTHER), new).await,
+            store.save(&at(KEY), &seen, new).await,
+            store.rename(&at(KEY), &seen, &at(OTHER), new).await,
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), kind);
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+    for no_text in [
+        Version::from_u64(7),
+        Version::from_bytes(b"\xff"[..].into()),
+    ] {
+        let saved = store.save(&at(KEY), &no_text, &draft("new")).await;
+        assert_eq!(saved.unwrap(), Outcome::Stale);
+    }
+    assert!(store.load(&at(OTHER)).await.unwrap().is_none());
+    assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, "kept");
+}
+
+#[tokio::test]
+async fn data_may_be_as_large_as_the_guarantees_say_also_when_both_texts_are() {
+    let Some((store, ..)) = alone().await else {
+        return;
+    };
+    let max_size = store.guarantees().max_size.unwrap();
+    let (one, other) = (draft(&"x".repeat(max_size)), draft(&"y".repeat(max_size)));
+    let seen = written(store.create(&at(KEY), &one).await);
+
+    let seen = written(store.save(&at(KEY), &seen, &other).await);
+    written(store.rename(&at(KEY), &seen, &at(OTHER), &one).await);
+
+    assert!(store.load(&at(OTHER)).await.unwrap().unwrap().data == one.data);
+}
+
+#[tokio::test]
+async fn a_date_that_is_none_is_corrupt_and_not_a_panic() {
+    let Some((store, mut neighbour, table)) = alone().await else {
+        return;
+    };
+    written(store.create(&at(KEY), &draft("")).await);
+    neighbour
+        .query_drop("SET SESSION sql_mode = ''")
+        .await
+        .unwrap();
+    let zero = format!("UPDATE {table} SET expire_date = '0000-00-00 00:00:00'");
+    neighbour.query_drop(zero).await.unwrap();
+
+    let error = store.load(&at(KEY)).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn without_its_table_the_store_says_what_to_do_and_makes_none() {
+    let Some((url, _)) = new_database().await else {
+        return;
+    };
+    let store = DjangoTable::connect(&url).await.unwrap();
+
+    for answer in [
+        store.load(&at(KEY)).await.map(drop),
+        store.create(&at(KEY), &draft("")).await.map(drop),
+        store.sweep(SystemTime::now(), 10).await.map(drop),
+        store.ping().await,
+    ] {
+        let error = answer.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let words =
+            "the table is not there; run `manage.py migrate` of the Django site, or call `migrate`";
+        assert!(error.to_string().ends_with(words), "{error}");
+    }
+    let mut neighbour = Conn::from_url(&url).await.unwrap();
+    let tables: Vec<String> = neighbour.query("SHOW TABLES").await.unwrap();
+    assert!(tables.is_empty());
+    store.migrate().await.unwrap();
+    store.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_table_with_other_columns_is_refused_and_left_as_it_is() {
+    let Some((url, _)) = new_database().await else {
+        return;
+    };
+    let mut neighbour = Conn::from_url(&url).await.unwrap();
+    let theirs = "CREATE TABLE django_session (session_key INT PRIMARY KEY)";
+    neighbour.query_drop(theirs).await.unwrap();
+    let before = shape_of(&mut neighbour).await;
+
+    let store = DjangoTable::connect(&url).await.unwrap();
+    let error = store.migrate().await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("with other columns"), "{error}");
+    assert_eq!(shape_of(&mut neighbour).await, before);
+}
+
+#[tokio::test]
+async fn a_sweep_passes_by_what_somebody_else_has_locked_and_stops_at_its_limit() {
+    let Some((store, mut neighbour, table)) = alone().await else {
+        return;
+    };
+    let rows: Vec<_> = (0..550)
+        .map(|n| format!("('key{n}', 'dead', '2020-01-01')"))
+        .collect();
+    let fill = format!("INSERT INTO {table} VALUES {}", rows.join(","));
+    neighbour.query_drop(fill).await.unwrap();
+    written(store.create(&at(KEY), &draft("alive")).await);
+    neighbour.query_drop("START TRANSACTION").await.unwrap();
+    let lock = format!("SELECT 1 FROM {table} WHERE session_key = 'key7' FOR UPDATE");
+    neighbour.query_drop(lock).await.unwrap();
+
+    let now = SystemTime::now();
+    assert_eq!(store.sweep(now, 250).await.unwrap(), 250);
+    assert_eq!(store.sweep(now, 1_000).await.unwrap(), 299);
+    neighbour.query_drop("ROLLBACK").await.unwrap();
+    assert_eq!(store.sweep(now, 1_000).await.unwrap(), 1);
+    assert!(store.load(&at(KEY)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_save_on_a_connection_that_was_killed_is_unavailable_and_a_load_tells_what_became_of_it()
+{
+    let Some((url, database)) = new_database().await else {
+        return;
+    };
+    let store = DjangoTable::connect(&url).await.unwrap();
+    store.migrate().await.unwrap();
+    let seen = written(store.create(&at(KEY), &draft("old")).await);
+    let mut neighbour = neighbour().await.unwrap();
+    let theirs = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ?";
+    let connections: Vec<u64> = neighbour.exec(theirs, (&database,)).await.unwrap();
+    assert!(!connections.is_empty());
+    for id in connections {
+        neighbour
+            .query_drop(format!("KILL CONNECTION {id}"))
+            .await
+            .unwrap();
+    }
+
+    let error = store
+        .save(&at(KEY), &seen, &draft("lost"))
+        .await
+        .unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, "old");
+    written(store.save(&at(KEY), &seen, &draft("new")).await);
+}
+
+/// A store with a table of its own, somebody else's connection, and the name of the table.
+async fn alone() -> Option<(DjangoTable, Conn, String)> {
+    let (url, table) = (url()?, unique_name());
+    let store = django_on(url, &table).await;
+    store.migrate().await.unwrap();
+    Some((store, neighbour().await?, table))
+}
+
+/// What Django 5.2 runs.
+const DJANGOS: [&str; 2] = [
+    "CREATE TABLE `django_session` (`session_key` varchar(40) NOT NULL PRIMARY KEY, `session_data` longtext NOT NULL, `expire_date` datetime(6) NOT NULL)",
+    "CREATE INDEX `django_session_expire_date_a5c62663` ON `django_session` (`expire_date`)",
+];
+
+async fn shape_of(neighbour: &mut Conn) -> String {
+    let show = "SHOW CREATE TABLE django_session";
+    let shape: Option<(String, String)> = neighbour.query_first(show).await.unwrap();
+    shape.unwrap().1
+}
+
+/// The one row of the table, as text.
+async fn row(neighbour: &mut Conn, table: &str) -> [String; 3] {
+    let one = format!("SELECT session_key, session_data, CAST(expire_date AS CHAR) FROM {table}");
+    let row: Option<(String, String, String)> = neighbour.query_first(one).await.unwrap();
+    row.unwrap().into()
+}
+
+fn row_of(data: &str, expires: &str) -> [String; 3] {
+    [KEY, data, expires].map(str::to_owned)
+}
+
+fn at(key: &str) -> Lookup {
+    Lookup::new(key.as_bytes())
+}
+
+fn draft(data: &str) -> Draft {
+    expiring(data, from_micros(4_102_444_800_000_000))
+}
+
+fn expiring(data: &str, expires: SystemTime) -> Draft {
+    Draft {
+        data: data.to_owned().into(),
+        meta: Meta {
+            created: UNIX_EPOCH,
+            touched: UNIX_EPOCH,
+            expires,
+            owner: None,
+            label: None,
+        },
+        version: Version::random().unwrap(),
+    }
+}
+
+const KEY: &str = "k3y0fdj4ngow1th32l3tt3rs0rd1g1ts";
+
+const OTHER: &str = "0therk3y0fdj4ngow1th32l3tt3rs000";
+
+/// What a Django wrote.
+const DATA: &str = "eyJhIjoxfQ:1vbVSP:SDbL3ZiGhQguLgGuvG1cY_JS4Y_bYrKk_VyN72OArII";
