@@ -124,18 +124,15 @@ mod tests {
     }
 
     #[test]
-    fn every_day_until_the_year_9999_is_the_one_that_sqlite_says() {
+    fn every_day_until_the_year_2400_is_the_one_that_sqlite_says() {
         let db = Connection::open_in_memory().unwrap();
         let mut said = db.prepare("SELECT datetime(?1, 'unixepoch')").unwrap();
-        for day in 0..2_932_897_i64 {
+        for day in 0..157_054_i64 {
             let at = from_micros(day * DAY * SECOND);
             let ours = text(at);
             assert_eq!(read(&ours), Some(at));
-            // SQLite is asked for each month's ends and for a few days between.
-            if day % 5 == 0 || matches!(&ours[8..10], "01" | "28" | "29" | "30" | "31") {
-                let theirs: String = said.query_row([day * DAY], |row| row.get(0)).unwrap();
-                assert_eq!(ours, theirs);
-            }
+            let theirs: String = said.query_row([day * DAY], |row| row.get(0)).unwrap();
+            assert_eq!(ours, theirs);
         }
     }
 
