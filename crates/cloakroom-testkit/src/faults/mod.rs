@@ -5,7 +5,7 @@
 //! What a request may see is an error that becomes a 503, within the time limit, and afterwards what it would have seen
 //! without the fault.
 //!
-//! Each goes on for longer if [`soak`](crate::soak) says so.
+//! Each goes on for longer if [`soak`] says so.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,15 @@
 //! The background sweep.
 
+use std::fmt::{Debug, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cloakroom::{ErrorKind, Sweep};
+use cloakroom::store::{Outcome, Store};
+use cloakroom::{Clock, ErrorKind, Sweep};
+use cloakroom_testkit::conformance::{draft, lookup};
 use cloakroom_testkit::wrap::{Call, When};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use crate::house::House;
 
@@ -25,6 +31,31 @@ async fn the_dead_are_swept_in_batches_while_requests_go_on() {
     assert_eq!(house.memory.len(), 1);
     assert!(house.spy.count(Call::Sweep) >= 10, "ten at a time");
     assert_eq!(alive.reads("n").await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_sweep_says_in_the_log_how_far_it_is() {
+    let house = House::with(|builder| builder.sweep(Sweep::default().interval(MINUTE).batch(500)));
+    for n in 0..25_000 {
+        let mut dead = draft(n);
+        dead.meta.expires = house.clock.now() - MINUTE;
+        let created = house.memory.create(&lookup(n), &dead).await.unwrap();
+        assert!(matches!(created, Outcome::Written(_)));
+    }
+    let log = Log::default();
+    let _listening = tracing::subscriber::set_default(log.clone());
+    house.visitor().open().await;
+
+    tokio::time::sleep(2 * MINUTE).await;
+
+    assert_eq!(
+        *log.0.lock().unwrap(),
+        [
+            "expired sessions deleted so far swept=10000",
+            "expired sessions deleted so far swept=20000",
+            "expired sessions deleted swept=25000",
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,4 +117,41 @@ fn sweeping_begins_again_in_another_runtime() {
 
 fn sweeping() -> House {
     House::with(|builder| builder.sweep(Sweep::default().interval(MINUTE).batch(10)))
+}
+
+/// What an operator reads.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[derive(Default)]
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        match field.name() {
+            "message" => self.0.insert_str(0, &format!("{value:?}")),
+            name => write!(self.0, " {name}={value:?}").unwrap(),
+        }
+    }
 }
