@@ -1,4 +1,8 @@
 //! Sweeping: what goes, what stays, and that nobody waits for it.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
 
 mod support;
 
