@@ -22,7 +22,7 @@ class Peer:
 
     def __init__(self, command: str, environment: dict[str, str], log: Path):
         self.log = log
-        for attempt in range(START_TRIES):
+        for _ in range(START_TRIES):
             # Between our looking for a free port and the peer's binding it somebody else may have taken it.
             with socket.create_server(("127.0.0.1", 0)) as free:
                 self.port = free.getsockname()[1]

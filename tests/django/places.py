@@ -37,10 +37,15 @@ class Places:
     def __exit__(self, *_: object) -> None:
         self.closing.close()
 
-    def missing(self, kind: str) -> str | None:
-        """The variable that would have to name a server of this kind."""
-        variable = SERVERS.get(kind)
-        return variable if variable and not os.environ.get(variable) else None
+    def missing(self, *kinds: str) -> tuple[str, bool] | None:
+        """Why one of these kinds cannot be had, and whether that is a failure."""
+        for kind in kinds:
+            variable = SERVERS.get(kind)
+            if variable and not os.environ.get(variable):
+                # An empty one says to do without.
+                wanted = variable not in os.environ and "CLOAKROOM_TEST_REQUIRE_SERVERS" in os.environ
+                return f"{variable} names no server", wanted
+        return None
 
     def url(self, kind: str) -> str:
         if kind not in self.made:
@@ -80,6 +85,8 @@ class Places:
     def redis(self) -> str:
         return self.redis_database()
 
+    claim = "cloakroom-django-tests"
+
     def redis_database(self) -> str:
         """A database of the server that nobody uses, emptied afterwards."""
         server = os.environ[SERVERS["redis"]]
@@ -90,8 +97,6 @@ class Places:
                 self.closing.callback(client.flushdb)
                 return url
         raise RuntimeError("every database of the Redis server is in use")
-
-    claim = "cloakroom-django-tests"
 
     def memcached(self) -> str:
         return os.environ[SERVERS["memcached"]]

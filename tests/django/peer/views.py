@@ -1,8 +1,9 @@
-"""The endpoints: JSON over one session."""
+"""The endpoints: JSON over one session; and `/foreign`, for what only Python can put into one."""
 
 import json
 import time
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import django
 from django.contrib import auth, messages
@@ -143,6 +144,19 @@ def test_cookie(request: HttpRequest, body: dict):
     return {"worked": worked}
 
 
+# A pickled session may hold it; JSON cannot.
+FOREIGN = {1: (datetime(2026, 1, 2, 3, 4, 5), Decimal("1.10"), b"bytes", {"a set"})}
+
+
+def set_foreign(request: HttpRequest, body: dict):
+    request.session["foreign"] = FOREIGN
+    return {"ok": True}
+
+
+def get_foreign(request: HttpRequest, body: dict):
+    return {"same": request.session.get("foreign") == FOREIGN}
+
+
 def endpoint(method: str, route: str, view, protected: bool = False):
     def answer(request: HttpRequest):
         if request.method != method:
@@ -180,4 +194,6 @@ urlpatterns = [
     endpoint("GET", "csrf_token", csrf_token),
     endpoint("POST", "csrf_protected", csrf_protected, protected=True),
     endpoint("POST", "test_cookie", test_cookie),
+    endpoint("POST", "set_foreign", set_foreign),
+    endpoint("GET", "foreign", get_foreign),
 ]
