@@ -1,0 +1,199 @@
+"""Runs Django's own session tests, unchanged, against a peer at the other end of a line.
+
+run.py                      the store is target/debug/examples/django_bridge
+run.py --peer DJANGO        the store is Django's
+run.py --mode object        the session objects and the middleware are the peer's, too
+"""
+
+import argparse
+import os
+import shlex
+import sys
+import unittest
+from pathlib import Path
+from types import ModuleType
+
+HERE = Path(__file__).resolve().parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or HERE.parents[2] / "target").resolve()
+DJANGO = shlex.join([sys.executable, str(HERE / "django_peer.py")])
+CLOAKROOM = shlex.quote(str(TARGET / "debug/examples/django_bridge"))
+
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "peer"), str(TARGET / "django/source/django/tests")]
+
+import django
+import django.test
+from django.conf import settings
+
+from places import Places
+
+# How many tests a peer passes that is right; of these Django itself skips some.
+EXPECTED = {"store": 414, "object": 426}
+
+CLASSES = [
+    "DatabaseSessionTests",
+    "CacheDBSessionTests",
+    "CacheSessionTests",
+    "FileSessionTests",
+    "FileSessionPathLibTests",
+    "CookieSessionTests",
+]
+OBJECT_CLASSES = [*CLASSES, "SessionMiddlewareTests"]
+
+LEFT_OUT = {
+    "DatabaseSessionWithTimeZoneTests": "the same again with USE_TZ=True, which all tests here have",
+    "CacheDBSessionWithTimeZoneTests": "the same again with USE_TZ=True, which all tests here have",
+    "CustomDatabaseSessionTests": "tests a Python class of a site",
+    "ClearSessionsCommandTests": "tests a Python command",
+    "SessionBaseTests": "tests a Python base class",
+}
+MIDDLEWARE_LEFT_OUT = {"SessionMiddlewareTests": "tests the middleware, which is the peer's in object mode only"}
+
+SKIPPED = {
+    "CacheDBSessionTests": ["test_cache_set_failure_non_fatal", "test_cache_async_set_failure_non_fatal"],
+}
+SKIPPED_WHY = "needs a cache that is a Python class inside of the peer"
+
+NOTES = [
+    "CacheSessionTests.test_non_default_cache: with a second Redis database instead of a cache in Python's memory",
+    "CookieSessionTests.test_unpickling_exception and CacheDBSessionTests.test_exists_searches_cache_first look into "
+    "Python's process and prove nothing about the peer",
+]
+
+
+def configure(places: Places, database: str, cache: str) -> dict:
+    """Sets up Django on this side, and gives back the two caches of the test that uses another than the default."""
+    os.environ |= {
+        "DB_URL": places.url(database),
+        "CACHE_URL": places.url(cache),
+        "CACHE_KEY_PREFIX": places.name,
+        "SECRET_KEY": "the secret of Django's own tests",
+    }
+    # Those of the peer that is driven over HTTP.
+    import settings as ours
+
+    settings.configure(
+        CACHES=ours.CACHES,
+        DATABASES=ours.DATABASES,
+        INSTALLED_APPS=["django.contrib.sessions", "sessions_tests"],
+        LOGGING_CONFIG=None,
+        SECRET_KEY=ours.SECRET_KEY,
+        TIME_ZONE="UTC",
+        USE_TZ=True,
+    )
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": places.redis_database()}
+    return {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}, "sessions": redis}
+
+
+def without_transactions() -> None:
+    """Lets the peer see the rows: a TestCase would hold them back in a transaction."""
+    from django.contrib.sessions.models import Session
+
+    class TestCase(django.test.TransactionTestCase):
+        @classmethod
+        def _fixture_setup(cls) -> None:
+            Session.objects.all().delete()
+
+        def _fixture_teardown(self) -> None:
+            pass
+
+    django.test.TestCase = TestCase
+
+
+def load_tests(mode: str, peer: str, other_caches: dict) -> tuple[unittest.TestSuite, object]:
+    from importlib import import_module
+
+    from django.contrib.sessions.models import Session
+
+    import engines
+    from line import Line
+
+    line = Line(peer)
+    make = engines.stored if mode == "store" else engines.remote
+    modules = {name: import_module(f"django.contrib.sessions.backends.{name}") for name in engines.ENGINES}
+    own = {name: module.SessionStore for name, module in modules.items()}
+    for name, module in modules.items():
+        module.SessionStore = make(line, name, own[name])
+    # The rows are read and written by Django itself.
+    Session.get_session_store_class = classmethod(lambda cls: own["db"])
+    if mode == "object":
+        import_module("django.contrib.sessions.middleware").SessionMiddleware = engines.middleware(line)
+    without_transactions()
+    tests = import_module("sessions_tests.tests")
+    every_class_is_named(tests, mode)
+
+    for name, methods in SKIPPED.items():
+        for method in methods:
+            test = getattr(getattr(tests, name), method)
+            setattr(getattr(tests, name), method, unittest.skip(SKIPPED_WHY)(test))
+    test = tests.CacheSessionTests.test_non_default_cache.__wrapped__
+    override = django.test.override_settings(CACHES=other_caches, SESSION_CACHE_ALIAS="sessions")
+    tests.CacheSessionTests.test_non_default_cache = override(test)
+
+    loader = unittest.defaultTestLoader
+    classes = CLASSES if mode == "store" else OBJECT_CLASSES
+    suites = [loader.loadTestsFromTestCase(getattr(tests, name)) for name in classes]
+    for name, suite in zip(classes, suites, strict=True):
+        print(f"run       {name}: {suite.countTestCases()}")
+    return unittest.TestSuite(suites), line
+
+
+def every_class_is_named(tests: ModuleType, mode: str) -> None:
+    left_out = LEFT_OUT if mode == "object" else LEFT_OUT | MIDDLEWARE_LEFT_OUT
+    for name, why in left_out.items():
+        print(f"left out  {name}: {why}")
+    for name, methods in SKIPPED.items():
+        print(f"skipped   {name}.{', '.join(methods)}: {SKIPPED_WHY}")
+    for note in NOTES:
+        print(f"note      {note}")
+    found = {
+        name
+        for name, value in vars(tests).items()
+        if isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == tests.__name__
+    }
+    named = set(OBJECT_CLASSES) | set(LEFT_OUT)
+    if found != named:
+        raise SystemExit(f"these classes are new in Django's tests, or gone: {sorted(found ^ named)}")
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--peer", default=CLOAKROOM, help="the command of the peer (default: Cloakroom)")
+    arguments.add_argument("--mode", choices=EXPECTED, default="store")
+    arguments.add_argument("--database", choices=["sqlite", "postgres", "mysql"], default="sqlite")
+    arguments.add_argument("--cache", choices=["redis", "memcached"], default="redis")
+    arguments = arguments.parse_args()
+    peer = arguments.peer
+    peer = peer.replace("DJANGO", DJANGO, 1) if peer.startswith("DJANGO") else peer
+
+    with Places() as places:
+        if missing := places.missing(arguments.database, arguments.cache, "redis"):
+            print(f"not run: Django's session tests: {missing[0]}")
+            return int(missing[1])
+        other_caches = configure(places, arguments.database, arguments.cache)
+        suite, line = load_tests(arguments.mode, peer, other_caches)
+        django.test.utils.setup_test_environment()
+        try:
+            result = unittest.TextTestRunner(verbosity=0, warnings="ignore").run(suite)
+        finally:
+            line.close()
+            from django.db import connections
+
+            connections.close_all()
+
+    bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    good = result.testsRun - bad
+    expected = EXPECTED[arguments.mode]
+    print(f"\nDjango's session tests, {arguments.mode} mode, {arguments.database}, {arguments.cache}:")
+    print(
+        f"{good} of {result.testsRun} hold, {expected} must "
+        f"({len(result.skipped)} of them skipped, {len(result.expectedFailures)} expected to fail)"
+    )
+    return 0 if good >= expected and result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
