@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from django.conf import settings
 from django.contrib.auth import base_user
-from django.contrib.sessions import middleware, serializers
+from django.contrib.sessions import middleware
 from django.contrib.sessions.backends import base, cache, cached_db, db, file, signed_cookies
 from django.core import signing
 from django.utils.cache import patch_vary_headers
@@ -85,11 +85,7 @@ def adopts_unknown_keys() -> None:
 
 def sorts_items() -> None:
     """Items come back in another order."""
-    wrap(
-        serializers.JSONSerializer,
-        "loads",
-        lambda loads: lambda self, data: dict(sorted(loads(self, data).items())),
-    )
+    wrap(base.SessionBase, "items", lambda items: lambda self: sorted(items(self)))
 
 
 def saves_on_errors() -> None:

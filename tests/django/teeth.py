@@ -1,0 +1,65 @@
+"""Checks that the checks can fail: a Django that misbehaves must be found out, by the check that is named here."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+# The mutants of mutants.py, and which checks of drive.py they must turn red wherever sessions are kept.
+DRIVEN = {
+    "resurrects": "a_logout_is_not_undone_by_a_slower_request",
+    "ignores_expiry": "a_session_*s_*",
+    "uses_a_wrong_salt": "increments_alternate",
+    "adopts_unknown_keys": "an_unknown_key_is_never_adopted",
+    "sorts_items": "every_value_keeps_its_type_and_its_place",
+    "saves_on_errors": "a_server_error_saves_nothing",
+    "varies_always": "untouched_sets_nothing",
+    "keeps_the_key": "a_login_is_known_to_the_other",
+    "ignores_passwords": "a_new_password_ends_the_other_sessions",
+    "mixes_visitors": "fifteen_visitors_at_once_are_not_mixed_up",
+}
+# A signed cookie has no key that could be adopted or kept.
+IMMUNE = {"adopts_unknown_keys": {"signed_cookies"}, "keeps_the_key": {"signed_cookies"}}
+
+BRIDGED = ["resurrects", "ignores_expiry", "uses_a_wrong_salt", "adopts_unknown_keys"]
+
+
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, HERE / script, *arguments]
+    return subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def driven(mutant: str, check: str) -> str | None:
+    """What is wrong with the check, if anything is."""
+    done = run("drive.py", "--b", f"DJANGO --broken {mutant}", "--only", check, "--patience", "4")
+    red = set(re.findall(r"^FAIL  ([\w/]+): \w+ \(", done.stdout, re.M))
+    seen = set(re.findall(r"^(?:ok  |FAIL|known)\s+([\w/]+): \w+ \(", done.stdout, re.M))
+    green = seen - red - IMMUNE.get(mutant, set())
+    if not red or done.returncode == 0:
+        return f"{check} is green everywhere:\n{done.stdout}"
+    return f"{check} is green at {', '.join(sorted(green))}" if green else None
+
+
+def bridged(mutant: str, mode: str) -> str | None:
+    done = run("bridge/run.py", "--peer", f"DJANGO --broken {mutant}", "--mode", mode)
+    if done.returncode == 1 and re.search(r"^FAILED ", done.stdout, re.M):
+        return None
+    return f"Django's tests are green in {mode} mode, or did not run:\n{done.stdout}"
+
+
+def main() -> int:
+    problems = 0
+    attempts = [(mutant, driven, check) for mutant, check in DRIVEN.items()]
+    attempts += [(mutant, bridged, mode) for mutant in BRIDGED for mode in ("store", "object")]
+    for mutant, attempt, argument in attempts:
+        problem = attempt(mutant, argument)
+        problems += problem is not None
+        print(f"{'FAIL' if problem else 'red '}  {mutant}: {problem or argument}", flush=True)
+    print(f"\n{len(attempts) - problems} of {len(attempts)} were found out")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
