@@ -12,8 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_micros};
 use cloakroom::{ErrorKind, Lookup};
 use cloakroom_postgres::DjangoTable;
+use cloakroom_testkit::Proxy;
 use cloakroom_testkit::servers::{self, unique_name};
-use support::proxy::Proxy;
+
 use support::{database, django, neighbour, until, written};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -352,7 +353,7 @@ async fn each_call_is_one_round_trip() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::before(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let store = DjangoTable::builder(proxy.url()).table(unique_name());
     let store = store.connections(1).connect().await.unwrap();
     store.migrate().await.unwrap();
@@ -396,12 +397,12 @@ async fn a_save_whose_answer_is_lost_is_unavailable_and_was_done_once_or_not_at_
     let Some(server) = servers::postgres() else {
         return;
     };
-    let proxy = Proxy::before(server.url()).await;
+    let proxy = Proxy::to(server.url());
     let store = django(proxy.url(), unique_name()).await;
     let seen = written(store.create(&at(KEY), &draft("one")).await);
     let seen = written(store.save(&at(KEY), &seen, &draft("two")).await);
 
-    proxy.cut_next_answer();
+    proxy.lose_answer_after(0);
     let error = store
         .save(&at(KEY), &seen, &draft("three"))
         .await
@@ -414,7 +415,7 @@ async fn a_save_whose_answer_is_lost_is_unavailable_and_was_done_once_or_not_at_
     assert_eq!(again.unwrap(), Outcome::Stale);
 
     store.delete(&at(OTHER)).await.unwrap();
-    proxy.cut_next_answer();
+    proxy.lose_answer_after(0);
     store.delete(&at(KEY)).await.unwrap();
     assert!(store.load(&at(KEY)).await.unwrap().is_none());
 }

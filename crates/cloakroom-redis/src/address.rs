@@ -7,7 +7,7 @@ use crate::error::unusable;
 
 /// What a URL names: one server, or some nodes of a Cluster that know the others.
 pub(crate) enum Address {
-    Node(ConnectionInfo),
+    Node(Box<ConnectionInfo>),
     Cluster(Vec<ConnectionInfo>),
 }
 
@@ -18,8 +18,8 @@ impl Address {
             return Err(unknown_scheme());
         };
         match scheme {
-            "redis" | "valkey" | "rediss" | "valkeys" => Ok(Self::Node(node(url)?)),
-            "redis+unix" | "valkey+unix" => Ok(Self::Node(node(url)?)),
+            "redis" | "valkey" | "rediss" | "valkeys" => Ok(Self::Node(node(url)?.into())),
+            "redis+unix" | "valkey+unix" => Ok(Self::Node(node(url)?.into())),
             "redis+cluster" | "valkey+cluster" => cluster("redis", rest),
             "rediss+cluster" | "valkeys+cluster" => cluster("rediss", rest),
             _ => Err(unknown_scheme()),
@@ -29,7 +29,7 @@ impl Address {
     /// The hosts and ports, for people.
     pub(crate) fn shown(&self) -> Vec<String> {
         let nodes = match self {
-            Self::Node(node) => std::slice::from_ref(node),
+            Self::Node(node) => std::slice::from_ref(&**node),
             Self::Cluster(nodes) => nodes,
         };
         nodes.iter().map(|node| node.addr().to_string()).collect()

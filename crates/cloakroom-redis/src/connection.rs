@@ -26,7 +26,7 @@ impl Connection {
         #[cfg(feature = "tls")]
         choose_cryptography();
         let opened = match address {
-            Address::Node(node) => open_node(node).await,
+            Address::Node(node) => open_node(*node).await,
             Address::Cluster(nodes) => open_cluster(nodes).await,
         };
         opened.map_err(|cause| refused("connecting to Redis", cause))
