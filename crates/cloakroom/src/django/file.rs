@@ -204,8 +204,10 @@ impl Files {
         if !self.has(&path, seen)? {
             return Ok(Outcome::Stale);
         }
-        written.put(&path, self)?;
-        Ok(version_of(new))
+        match written.replace(&path, seen, self)? {
+            true => Ok(version_of(new)),
+            false => Ok(Outcome::Stale),
+        }
     }
 
     fn delete(&self, at: &Lookup) -> Result<(), Fault> {
@@ -420,6 +422,44 @@ impl Written {
         fs::rename(&self.path, path).map_err(|source| files.refused(source))?;
         files.sync()
     }
+
+    /// As [`put`](Self::put), but never where there is no file any more: Django deletes without our lock, and a logout
+    /// is not to be undone. Says whether it was done.
+    ///
+    /// The two files change places, so what was there is in our hands afterwards. If Django has written meanwhile, they
+    /// change back.
+    #[cfg(target_os = "linux")]
+    fn replace(self, path: &Path, seen: &Version, files: &Files) -> Result<bool, Fault> {
+        match self.exchange(path) {
+            Ok(()) if files.has(&self.path, seen)? => {
+                files.sync()?;
+                Ok(true)
+            }
+            Ok(()) => match self.exchange(path) {
+                Ok(()) | Err(Errno::NOENT) => Ok(false),
+                Err(errno) => Err(files.refused(errno.into())),
+            },
+            Err(Errno::NOENT) => Ok(false),
+            // A file system that cannot.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                self.put(path, files).map(|()| true)
+            }
+            Err(errno) => Err(files.refused(errno.into())),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn exchange(&self, path: &Path) -> rustix::io::Result<()> {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+        renameat_with(CWD, &self.path, CWD, path, RenameFlags::EXCHANGE)
+    }
+
+    /// As [`put`](Self::put): where nothing changes places in one step, what Django does in the same instant is lost.
+    #[cfg(not(target_os = "linux"))]
+    fn replace(self, path: &Path, _seen: &Version, files: &Files) -> Result<bool, Fault> {
+        self.put(path, files).map(|()| true)
+    }
 }
 
 impl Drop for Written {
@@ -458,3 +498,49 @@ const LONGEST_NAME: usize = 255 - "_out_12345678".len();
 
 /// Far more than a session may have.
 const LARGEST_FILE: u64 = 64 << 20;
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::django::{Kept, Settings};
+
+    #[test]
+    fn what_django_does_between_our_comparison_and_our_write_is_not_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::new("a-secret").unwrap();
+        let files = Files {
+            folder: folder.path().to_owned(),
+            prefix: "sessionid".to_owned(),
+            format: settings.signed(Kept::File),
+        };
+        let path = folder.path().join("sessionidabcdefgh");
+        let replace = |seen: &'static [u8]| {
+            let written = files.write_beside(&path, &draft()).unwrap();
+            let seen = Version::from_bytes(Bytes::from_static(seen));
+            written.replace(&path, &seen, &files).unwrap()
+        };
+
+        assert!(!replace(b"old"), "Django has deleted it");
+        assert!(!path.exists());
+        fs::write(&path, "Django's").unwrap();
+        assert!(!replace(b"old"), "Django has written it");
+        assert_eq!(fs::read(&path).unwrap(), b"Django's");
+        assert!(replace(b"Django's"));
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    fn draft() -> Draft {
+        Draft {
+            data: Bytes::from_static(b"new"),
+            meta: Meta {
+                created: UNIX_EPOCH,
+                touched: UNIX_EPOCH,
+                expires: UNIX_EPOCH,
+                owner: None,
+                label: None,
+            },
+            version: Version::from_u64(7),
+        }
+    }
+}

@@ -180,7 +180,8 @@ impl Settings {
     ///
     /// The folder must exist, as for Django, and it should be this user's alone. Saves compare under the lock of a file
     /// of their own in that folder, which Django does not know: so no edit is lost among the processes that use this
-    /// crate. Keys with anything but `a` to `z` and `0` to `9` never reach the file system.
+    /// crate. On Linux a save also changes places with what it replaces, so it brings nothing back that Django deletes
+    /// in that instant. Keys with anything but `a` to `z` and `0` to `9` never reach the file system.
     ///
     /// It blocks for a moment.
     ///
@@ -229,7 +230,7 @@ impl Settings {
             .sweep(None)
     }
 
-    fn signed(&self, kept: Kept) -> Signed {
+    pub(super) fn signed(&self, kept: Kept) -> Signed {
         let salt = match kept {
             Kept::Row | Kept::File => &self.salt,
             Kept::Cookie => COOKIE_SALT,

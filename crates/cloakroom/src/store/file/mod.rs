@@ -40,14 +40,14 @@ use threads::Threads;
 /// * **Owners**: it lists the sessions of a user.
 ///
 /// # Its worst day
-/// * **The disk is full**: saves answer [`Full`](ErrorKind::Full), what was acknowledged stays, loads and logouts go
+/// * **The disk is full**: saves answer [`Full`](crate::ErrorKind::Full), what was acknowledged stays, loads and logouts go
 ///   on. A disk also runs out of inodes; each session takes one, and one more if it has an owner.
 /// * **A process hangs while it has a lock**: saves in that one subfolder answer
-///   [`Unavailable`](ErrorKind::Unavailable) after 4 seconds, all loads go on. A process that is killed keeps no lock.
+///   [`Unavailable`](crate::ErrorKind::Unavailable) after 4 seconds, all loads go on. A process that is killed keeps no lock.
 /// * **A process is killed, or the power fails, in the middle of a write**: there is the old entry or the new one, and
 ///   an unfinished file that the next write or sweep in its subfolder removes. In the middle of a login: the old
 ///   session, or the new one under a key that no browser got; never both.
-/// * **A file was changed, cut or put there by something else**: loading it is [`Corrupt`](ErrorKind::Corrupt), and so
+/// * **A file was changed, cut or put there by something else**: loading it is [`Corrupt`](crate::ErrorKind::Corrupt), and so
 ///   is a save over it. It is left for you to look at, until its visitor logs out. A symbolic link is never followed.
 /// * **A backup is restored**: sessions that ended since then are live again, as with every store. If it does not keep
 ///   the files' times, the next sweep opens every file once; nothing else is lost by that.
@@ -94,9 +94,9 @@ impl FileStore {
     /// It blocks for a moment.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if there is something else than a folder, or the folder belongs to another user,
+    /// [`Config`](crate::ErrorKind::Config) if there is something else than a folder, or the folder belongs to another user,
     /// or others may enter it. It is not made tighter in that case: it may be a folder that others need.
-    /// [`Unavailable`](ErrorKind::Unavailable) if it cannot be made or read.
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if it cannot be made or read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let root = Root::open(path.as_ref());
         let root = root.map_err(|fault| fault.while_doing("opening the sessions"))?;
