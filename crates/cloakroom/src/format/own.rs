@@ -304,9 +304,7 @@ mod tests {
         let foreign = Value::foreign(Bytes::from_static(b"null"));
         contents.state.set("a".into(), foreign);
 
-        let error = Own::new()
-            .encode(&contents, SystemTime::UNIX_EPOCH)
-            .unwrap_err();
+        let error = Own::new().encode(&contents, NOW).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BadValue);
     }
 
