@@ -1,13 +1,15 @@
 //! The seam behind which another framework's sessions stand: a format with every rule the other way round.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use cloakroom::format::{Format, OnCorrupt, OnDuplicates, OnUnknownKey, Own, Rules, Tags};
+use cloakroom::format::{
+    Facts, Format, OnCorrupt, OnDuplicates, OnExpired, OnUnknownKey, Own, Rules, Tags,
+};
 use cloakroom::session::{Contents, Value};
 use cloakroom::store::{MemoryStore, Store};
-use cloakroom::{Error, ErrorKind, Key, Lookup, Result, Sessions, Shelf};
+use cloakroom::{Error, ErrorKind, Expiry, Key, Lookup, Result, Sessions, Shelf};
 
 use cloakroom_testkit::wrap::{Call, Flaky, When};
 use http::StatusCode;
@@ -22,9 +24,10 @@ impl Format for Lines {
         Rules {
             corrupt: OnCorrupt::KeepKey,
             unknown_key: OnUnknownKey::RemoveCookie,
+            expired: OnExpired::DeleteEntry,
             duplicates: OnDuplicates::Last,
             tags: Tags::Hash,
-            ..Rules::default()
+            facts: Facts::Expiry,
         }
     }
 
@@ -46,6 +49,24 @@ impl Format for Lines {
             Ok(format!("{name}={text}\n"))
         });
         Ok(lines.collect::<Result<String>>()?.into())
+    }
+
+    /// The item `lasts`, in seconds.
+    fn expiry(&self, contents: &Contents) -> Expiry {
+        let lasts = contents.state.get("lasts");
+        let secs = lasts.and_then(|lasts| lasts.get().ok());
+        secs.map_or(Expiry::Policy, |secs| {
+            Expiry::Idle(Duration::from_secs(secs))
+        })
+    }
+
+    fn set_expiry(&self, contents: &mut Contents, expiry: Expiry) -> Result<()> {
+        let Expiry::Idle(lasts) = expiry else {
+            return Err(Error::new(ErrorKind::BadValue, "lines only last"));
+        };
+        let lasts = Value::of(&lasts.as_secs())?;
+        contents.state.set("lasts".into(), lasts);
+        Ok(())
     }
 
     fn decode(&self, data: &Bytes) -> Result<Contents> {
@@ -128,6 +149,71 @@ async fn the_core_follows_the_formats_rule_for_duplicates() {
     ));
 
     assert_eq!(visitor.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn the_core_follows_the_formats_rule_for_what_cannot_be_a_key() {
+    let (_, mut visitor) = site();
+    visitor.cookie = Some("__Host-session=abc".into());
+    let handle = visitor.request();
+
+    let headers = visitor.finish(&handle).await.unwrap();
+
+    assert!(removes_the_cookie(&headers), "though nobody looked");
+    assert_eq!(headers["vary"], "Cookie");
+}
+
+#[tokio::test]
+async fn the_core_finds_an_expiry_where_the_format_keeps_it() {
+    let (store, mut visitor) = site();
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+
+    let hour = Expiry::Idle(Duration::from_secs(3_600));
+    let (handle, session) = visitor.open().await;
+    session.set_expiry(hour).unwrap();
+    let other = session.set_expiry(Expiry::BrowserClose);
+    assert_eq!(kind(other), ErrorKind::BadValue);
+    visitor.finish(&handle).await.unwrap();
+
+    let entry = store.load(&at()).await.unwrap().unwrap();
+    assert_eq!(entry.data, "n=1\nlasts=3600\n");
+    let lasts = entry.meta.expires.duration_since(entry.meta.touched);
+    assert_eq!(lasts.unwrap(), Duration::from_secs(3_600));
+    assert_eq!(visitor.open().await.1.expiry(), hour);
+}
+
+#[tokio::test]
+async fn the_core_follows_the_formats_rule_for_expired_entries() {
+    let (store, mut visitor) = site();
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+    let entry = store.load(&at()).await.unwrap().unwrap();
+    let over = cloakroom::store::Meta {
+        expires: SystemTime::UNIX_EPOCH,
+        ..entry.meta
+    };
+    let _ = store.touch(&at(), &entry.version, &over).await.unwrap();
+
+    assert_eq!(visitor.reads("n").await, None);
+
+    assert!(store.is_empty());
+}
+
+#[tokio::test]
+async fn the_core_keeps_no_facts_that_the_format_has_no_place_for() {
+    let (store, mut visitor) = site();
+    visitor
+        .visit(|session| session.log_in("ada"))
+        .await
+        .unwrap();
+    assert!(store.is_empty(), "there is nothing else in it");
+    visitor.visit(|session| session.set("n", 1)).await.unwrap();
+    let (_, session) = visitor.open().await;
+    assert_eq!(session.owner(), None);
+    assert_eq!(kind(session.set_label("a phone")), ErrorKind::Unsupported);
+    assert!(!visitor.sessions.guarantees().owners);
+    let hour = Duration::from_secs(3_600);
+    let lifetime = Sessions::builder(Shelf::new(MemoryStore::new(), Lines)).max_lifetime(hour);
+    assert_eq!(kind(lifetime.build()), ErrorKind::Config);
 }
 
 /// Cloakroom's own, but for one rule.
