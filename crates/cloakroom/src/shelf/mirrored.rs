@@ -239,7 +239,11 @@ impl Mirrored {
         let (tiers, at, entry) = (self.clone(), at.clone(), entry.clone());
         let filling = async move {
             let front = &tiers.front.store;
-            let filled = tell("filling", front.create(&at, &for_now)).await?;
+            let Some(filled) = tell("filling", front.create(&at, &for_now)).await else {
+                // It may be there nevertheless.
+                tiers.forget(&at).await;
+                return None;
+            };
             let copy = tiers.confirm(&at, written(filled)?, &entry).await?;
             let kept = front.touch(&at, &copy, &for_good.meta);
             tell("filling", kept).await.and_then(written)
