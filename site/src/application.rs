@@ -9,13 +9,17 @@ use std::{
 
 use axum::Router;
 use cloakroom::Sessions;
+use cloakroom_django_auth::{Auth, Csrf, tokens::ResetTokens};
 use sqlx::SqlitePool;
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::{
     Config, StartError,
+    accounts::Hashing,
+    cli,
     config::{BaseUrl, host_of},
-    database,
+    database::{self, DemoUser, With},
+    mail::Mailer,
     secret::{self, SecretKey},
     sessions, shutdown,
     web::{self, hosts::AllowedHosts},
@@ -27,6 +31,12 @@ pub(crate) struct AppState {
     pub(crate) db: SqlitePool,
     pub(crate) sessions: Sessions,
     pub(crate) allowed_hosts: Arc<AllowedHosts>,
+    pub(crate) base_url: Arc<BaseUrl>,
+    pub(crate) auth: Auth,
+    pub(crate) csrf: Csrf,
+    pub(crate) reset_tokens: ResetTokens,
+    pub(crate) hashing: Hashing,
+    pub(crate) mailer: Mailer,
 }
 
 /// A site that listens, has its database open, and waits to be served.
@@ -36,6 +46,7 @@ pub struct Application {
     base_url: BaseUrl,
     database: PathBuf,
     secret_key: SecretKey,
+    new_users: Vec<DemoUser>,
     db: SqlitePool,
     router: Router,
 }
@@ -53,12 +64,20 @@ impl Application {
             .clone()
             .unwrap_or_else(|| BaseUrl::listening_on(address));
         warn_about(&base_url, address);
-        let db = database::open(config.database_url.path()).await?;
+        // A key that is refused is refused before anything is made.
+        secret::given(&config)?;
+        let (db, new_users) = database::open(config.database_url.path(), With::Demo).await?;
         let secret_key = secret::of(&config)?;
         let state = AppState {
             db: db.clone(),
             sessions: sessions::open(&config, &base_url, &secret_key).await?,
             allowed_hosts: Arc::new(AllowedHosts::new(&base_url, &config.allowed_hosts)),
+            base_url: Arc::new(base_url.clone()),
+            auth: Auth::new(secret_key.expose()),
+            csrf: Csrf::new().secure(base_url.is_https()),
+            reset_tokens: ResetTokens::new(secret_key.expose()),
+            hashing: Hashing::new(config.password_iterations),
+            mailer: Mailer::new(config.mail.clone()),
         };
         Ok(Self {
             listener,
@@ -66,6 +85,7 @@ impl Application {
             base_url,
             database: config.database_url.path().to_owned(),
             secret_key,
+            new_users,
             db,
             router: web::routes::router(state),
         })
@@ -101,10 +121,11 @@ impl Application {
         &self.db
     }
 
-    /// One line for whoever started the site.
+    /// One line for whoever started the site; more if users were made whose passwords nobody has seen yet.
     pub fn greeting(&self) -> String {
+        let passwords = cli::passwords_made(&self.new_users);
         format!(
-            "LocalLibrary is open at {}/ (listening on {}, database {}; stop it with Ctrl+C)",
+            "LocalLibrary is open at {}/ (listening on {}, database {}; stop it with Ctrl+C){passwords}",
             self.base_url,
             self.address,
             self.database.display()
@@ -119,7 +140,12 @@ impl Application {
             // The receiver lives until the end of this function, or nobody needs to know.
             let _ = stopping.send(());
         };
-        let serve = axum::serve(self.listener, self.router).with_graceful_shutdown(stop);
+        let serve = axum::serve(
+            self.listener,
+            self.router
+                .into_make_service_with_connect_info::<SocketAddr>(),
+        )
+        .with_graceful_shutdown(stop);
         let grace_over = async {
             match stopped.await {
                 Ok(()) => tokio::time::sleep(shutdown::GRACE).await,

@@ -1,5 +1,7 @@
 //! Dates: today, and how the site writes one.
 
+use std::{ops::RangeInclusive, time::SystemTime};
+
 use jiff::{Timestamp, civil, tz::TimeZone};
 
 const MONTHS: [&str; 12] = [
@@ -25,6 +27,108 @@ pub(crate) fn display(stored: &str) -> String {
     }
 }
 
+/// A moment as visitors see it: `Nov. 26, 2026, 14:05 UTC`.
+pub(crate) fn display_time(time: SystemTime) -> String {
+    match Timestamp::try_from(time) {
+        Ok(time) => {
+            let time = time.to_zoned(TimeZone::UTC);
+            format!(
+                "{}, {} UTC",
+                display(&time.date().to_string()),
+                time.strftime("%H:%M")
+            )
+        }
+        Err(_) => "unknown".to_owned(),
+    }
+}
+
+/// The day of a moment as visitors see it.
+pub(crate) fn display_day(time: SystemTime) -> String {
+    match Timestamp::try_from(time) {
+        Ok(time) => display(&time.to_zoned(TimeZone::UTC).date().to_string()),
+        Err(_) => "unknown".to_owned(),
+    }
+}
+
+/// A date as somebody typed it, in any of the ways that Django's forms understand; `None` for anything else.
+pub(crate) fn parse(typed: &str) -> Option<civil::Date> {
+    let typed = typed.trim();
+    let (year, month, day) = if let Some((year, rest)) = typed.split_once('-') {
+        let (month, day) = rest.split_once('-')?;
+        (full_year(year)?, number(month)?, number(day)?)
+    } else if let Some((month, rest)) = typed.split_once('/') {
+        let (day, year) = rest.split_once('/')?;
+        let year = full_year(year).or_else(|| short_year(year))?;
+        (year, number(month)?, number(day)?)
+    } else {
+        in_words(typed)?
+    };
+    civil::Date::new(year, month, day).ok()
+}
+
+/// `Nov 23 2026`, `Nov 23, 2026`, `23 Nov 2026`, `23 Nov, 2026`; the month may be written in full.
+fn in_words(typed: &str) -> Option<(i16, i8, i8)> {
+    let mut words = typed.split_whitespace();
+    let (first, second, year) = (words.next()?, words.next()?, words.next()?);
+    let second = second.strip_suffix(',').unwrap_or(second);
+    if words.next().is_some() {
+        return None;
+    }
+    let (month, day) = match month_named(first) {
+        Some(month) => (month, number(second)?),
+        None => (month_named(second)?, number(first)?),
+    };
+    Some((full_year(year)?, month, day))
+}
+
+fn month_named(name: &str) -> Option<i8> {
+    const NAMES: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    let name = name.to_ascii_lowercase();
+    let is_it = |full: &&str| **full == name || full[..3] == name;
+    let at = NAMES.iter().position(is_it)?;
+    i8::try_from(at + 1).ok()
+}
+
+fn number(text: &str) -> Option<i8> {
+    digits(text, 1..=2)?.parse().ok()
+}
+
+fn full_year(text: &str) -> Option<i16> {
+    let year = digits(text, 4..=4)?.parse().ok()?;
+    (year > 0).then_some(year)
+}
+
+/// Two digits are a year between 1969 and 2068, as everywhere.
+fn short_year(text: &str) -> Option<i16> {
+    let year: i16 = digits(text, 2..=2)?.parse().ok()?;
+    Some(if year < 69 { 2000 + year } else { 1900 + year })
+}
+
+fn digits(text: &str, lengths: RangeInclusive<usize>) -> Option<&str> {
+    (lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .then_some(text)
+}
+
+/// Now, as Django writes it: UTC, to the microsecond, without offset.
+pub(crate) fn timestamp() -> String {
+    Timestamp::now()
+        .strftime("%Y-%m-%d %H:%M:%S.%6f")
+        .to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +141,52 @@ mod tests {
             ("2026-09-01", "Sept. 1, 2026"),
         ] {
             assert_eq!(display(stored), shown);
+        }
+    }
+
+    #[test]
+    fn a_date_is_understood_in_the_ways_of_djangos_forms() {
+        for typed in [
+            "2026-11-23",
+            " 2026-11-23 ",
+            "11/23/2026",
+            "11/23/26",
+            "Nov 23 2026",
+            "Nov 23, 2026",
+            "23 Nov 2026",
+            "23 Nov, 2026",
+            "November 23 2026",
+            "November 23, 2026",
+            "23 November 2026",
+            "23 november, 2026",
+        ] {
+            assert_eq!(parse(typed), Some(civil::date(2026, 11, 23)), "{typed}");
+        }
+        assert_eq!(parse("1/2/69"), Some(civil::date(1969, 1, 2)));
+    }
+
+    #[test]
+    fn nothing_else_is_a_date() {
+        for typed in [
+            "",
+            " ",
+            "2026-02-30",
+            "0000-01-01",
+            "2026-13-01",
+            "26-11-23",
+            "2026-11-23x",
+            "2026/11/23",
+            "23.11.2026",
+            "Novem 23 2026",
+            "23 2026 Nov",
+            "Nov 23 2026 1",
+            "99999-01-01",
+            "+026-11-23",
+            "tomorrow",
+            "\0",
+            "２０２６-11-23",
+        ] {
+            assert_eq!(parse(typed), None, "{typed:?}");
         }
     }
 

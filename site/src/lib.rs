@@ -6,15 +6,20 @@
 //! | where | what |
 //! |---|---|
 //! | [`config`], [`secret`] | the settings, and the key that signs |
+//! | [`cli`] | what the program does besides serving pages |
 //! | [`application`], [`shutdown`] | from settings to a running site, and back |
 //! | `database/` | opening the file; creating it with the demo catalogue |
 //! | `web/` | what all pages share: layout, paging, errors, headers, static files |
-//! | `home/`, `books/`, `authors/`, `genres/`, `languages/`, `copies/` | the pages |
+//! | `home/`, `books/`, `authors/`, `genres/`, `languages/`, `copies/`, `loans/`, `search/` | the pages |
+//! | `accounts/`, `mail.rs` | users, logins, passwords |
+//! | `remembered/` | what the site remembers about a visitor: shown, changed, forgotten |
 //! | `sessions.rs`, `visitor.rs` | where sessions are kept; everything the site keeps in one |
 
+mod accounts;
 pub mod application;
 mod authors;
 mod books;
+pub mod cli;
 pub mod config;
 mod copies;
 mod database;
@@ -22,6 +27,10 @@ mod date;
 mod genres;
 mod home;
 mod languages;
+mod loans;
+mod mail;
+mod remembered;
+mod search;
 pub mod secret;
 mod sessions;
 pub mod shutdown;

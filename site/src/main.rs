@@ -3,7 +3,7 @@
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
-use locallibrary::{Application, Config, shutdown};
+use locallibrary::{Application, Config, cli, shutdown};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -27,6 +27,18 @@ fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> ExitCode {
+    if let Some(command) = &config.command {
+        return match cli::run(&config, command).await {
+            Ok(words) => {
+                println!("{words}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     // Listened for from here on, so that a signal during the start is not lost either.
     let stop = shutdown::signalled();
     match Application::build(config).await {

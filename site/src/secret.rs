@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     fmt, fs,
     io::{self, Write},
+    net::IpAddr,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -44,8 +45,46 @@ impl FromStr for SecretKey {
     }
 }
 
+/// Keys that stand in tutorials, in documentation and in examples of all kinds: everybody can sign with them.
+const PUBLISHED: [&str; 14] = [
+    // The tutorial's public repository, and the pages of its text.
+    "django-insecure-&psk#na5l=p3q8_a+-$4w1f^lt3lx1c@d*p4x$ymm_rn7pwb87",
+    "cg#p$g+j9tax!#a3cup@1$8obt2_+&k3q+pmu)5%asj6yjpkag",
+    "changeme",
+    "change-me",
+    "change_me",
+    "change-this",
+    "dev",
+    "development",
+    "insecure",
+    "secret",
+    "secret-key",
+    "secret_key",
+    "test",
+    "your-secret-key",
+];
+
+/// What Django writes in front of the keys of new projects, to be replaced in production.
+const DJANGOS_WARNING: &str = "django-insecure-";
+
 /// The key that the settings ask for: given, in a file, or made once beside the database.
 pub(crate) fn of(config: &Config) -> Result<SecretKey, StartError> {
+    if let Some(key) = given(config)? {
+        return Ok(key);
+    }
+    let file = beside(config.database_url.path());
+    let key = read_or_make(&file).map_err(|error| {
+        StartError::new(
+            format!("keeping the secret key in {file:?}"),
+            error,
+            "make the folder writable, or set SECRET_KEY",
+        )
+    })?;
+    check(key, config)
+}
+
+/// The key that the settings give, if they do. Nothing is made.
+pub(crate) fn given(config: &Config) -> Result<Option<SecretKey>, StartError> {
     let key = match (&config.secret_key, &config.secret_key_file) {
         (Some(key), _) => key.clone(),
         (None, Some(file)) => read(file).map_err(|error| {
@@ -55,17 +94,13 @@ pub(crate) fn of(config: &Config) -> Result<SecretKey, StartError> {
                 "name a text file that holds the key with --secret-key-file",
             )
         })?,
-        (None, None) => {
-            let file = beside(config.database_url.path());
-            read_or_make(&file).map_err(|error| {
-                StartError::new(
-                    format!("keeping the secret key in {file:?}"),
-                    error,
-                    "make the folder writable, or set SECRET_KEY",
-                )
-            })?
-        }
+        (None, None) => return Ok(None),
     };
+    check(key, config).map(Some)
+}
+
+/// Refuses a key that keeps nothing secret; one that is published only where nobody else can reach the site.
+fn check(key: SecretKey, config: &Config) -> Result<SecretKey, StartError> {
     if key.0.is_empty() {
         return Err(StartError::new(
             "reading the secret key",
@@ -73,12 +108,43 @@ pub(crate) fn of(config: &Config) -> Result<SecretKey, StartError> {
             "give a long random text, or leave the setting out and one is made",
         ));
     }
+    if is_published(&key.0) {
+        let is_ours_alone = config.bind.ip().is_loopback()
+            && config
+                .base_url
+                .as_ref()
+                .is_none_or(|url| is_this_machine(url.host()));
+        if !is_ours_alone {
+            return Err(StartError::new(
+                "reading the secret key",
+                "it is a published one, so anybody can make cookies and links with it",
+                "give a long random text, or leave the setting out and one is made",
+            ));
+        }
+        tracing::warn!(
+            "the secret key is a published one: good for trying things out, and nothing else"
+        );
+        return Ok(key);
+    }
     if key.0.chars().count() < GOOD_KEY_CHARS {
         tracing::warn!(
             "the secret key is shorter than {GOOD_KEY_CHARS} characters: easier to guess than it should be"
         );
     }
     Ok(key)
+}
+
+fn is_published(key: &str) -> bool {
+    key.starts_with(DJANGOS_WARNING)
+        || PUBLISHED
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(key))
+}
+
+/// Whether a host name is one by which only this machine reaches itself.
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// `size` random letters and digits from the operating system.

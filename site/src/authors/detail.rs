@@ -3,6 +3,7 @@ use axum::{extract::State, response::Html};
 
 use super::{Life, name};
 use crate::{
+    accounts::Permission::{ChangeAuthor, DeleteAuthor},
     application::AppState,
     books::Cover,
     languages,
@@ -26,6 +27,7 @@ type BookRow = (i64, String, String, Option<String>, i64);
 #[template(path = "authors/detail.html")]
 struct Author {
     layout: Layout,
+    id: i64,
     name: String,
     life: Life,
     books: Vec<Book>,
@@ -70,6 +72,7 @@ pub(crate) async fn detail(
     Ok(Html(
         Author {
             layout,
+            id,
             life,
             books,
             name,

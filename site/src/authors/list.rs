@@ -4,7 +4,6 @@ use axum::{extract::State, response::Html};
 use super::{Life, name};
 use crate::{
     application::AppState,
-    visitor::PER_PAGE,
     web::{
         error::PageError,
         layout::Layout,
@@ -41,7 +40,7 @@ pub(crate) async fn list(
     asked: Asked,
 ) -> Result<Html<String>, PageError> {
     let total = sqlx::query_scalar(COUNT).fetch_one(&app.db).await?;
-    let paging = Paging::new(asked, total, PER_PAGE)?;
+    let paging = Paging::new(asked, total, layout.per_page())?;
     let rows = sqlx::query_as::<_, AuthorRow>(PAGE)
         .bind(paging.limit())
         .bind(paging.offset());

@@ -1,6 +1,8 @@
-//! Authors: the list, one author, and how an author is called.
+//! Authors: the list, one author, the forms, and how an author is called.
 
+pub(crate) mod delete;
 mod detail;
+pub(crate) mod form;
 mod life;
 mod list;
 mod name;

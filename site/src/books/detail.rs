@@ -1,13 +1,15 @@
 use askama::Template;
-use axum::{extract::State, response::Html};
+use axum::{http::Method, response::Html};
 
 use super::Cover;
 use crate::{
-    application::AppState,
+    accounts::Permission::{ChangeBook, DeleteBook},
     authors,
     copies::{CopyId, Standing},
     date, languages,
-    web::{error::PageError, layout::Layout, record_id::RecordId},
+    remembered::RecentBook,
+    visitor,
+    web::{error::PageError, layout::Layout, record_id::RecordId, visit::Visit},
 };
 
 const BOOK: &str = "\
@@ -53,6 +55,8 @@ struct Book {
     cover: Cover,
     genres: Vec<(i64, String)>,
     copies: Vec<Copy>,
+    id: i64,
+    recent: Vec<RecentBook>,
 }
 
 struct Language {
@@ -68,10 +72,11 @@ struct Copy {
 
 /// One book, with its copies.
 pub(crate) async fn detail(
-    State(app): State<AppState>,
+    visit: Visit,
     RecordId(id): RecordId,
     layout: Layout,
 ) -> Result<Html<String>, PageError> {
+    let app = visit.app();
     let book = sqlx::query_as::<_, BookRow>(BOOK)
         .bind(id)
         .fetch_optional(&app.db)
@@ -91,8 +96,14 @@ pub(crate) async fn detail(
         standing: Standing::new(&status, due, today),
     };
     let author = authors::name_or_unknown(last_name, first_name);
+    let recent = RecentBook::load(&app.db, layout.session(), Some(id)).await?;
+    if *visit.method() == Method::GET {
+        remember(&visit, id).await?;
+    }
     let page = Book {
         layout,
+        id,
+        recent,
         cover: Cover::of(&title, &author),
         title,
         summary,
@@ -107,4 +118,14 @@ pub(crate) async fn detail(
         copies: copies.into_iter().map(to_copy).collect(),
     };
     Ok(Html(page.render()?))
+}
+
+/// Remembers that the visitor saw the book. The page is worth more than that: without a place for sessions it goes out
+/// all the same.
+async fn remember(visit: &Visit, id: i64) -> Result<(), PageError> {
+    match visit.session().await {
+        Ok(session) => Ok(visitor::saw_book(&session, id)?),
+        Err(PageError::Session(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }

@@ -1,8 +1,11 @@
-//! Books: the list, one book, and how a book looks in any list.
+//! Books: the list, one book, the forms, and how a book looks in any list.
 
 mod card;
 mod cover;
+pub(crate) mod delete;
 mod detail;
+pub(crate) mod form;
+mod isbn;
 mod list;
 
 pub(crate) use card::{BookCard, CardRow};

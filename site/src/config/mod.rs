@@ -1,7 +1,9 @@
 //! The settings: flags, each with an environment variable and a default.
 
 mod base_url;
+mod command;
 mod database_url;
+mod mail_to;
 mod sessions_in;
 mod unshown;
 
@@ -11,7 +13,9 @@ use clap::Parser;
 
 pub use base_url::BaseUrl;
 pub(crate) use base_url::host_of;
+pub use command::{Command, NewUser};
 pub use database_url::DatabaseUrl;
+pub use mail_to::MailTo;
 pub use sessions_in::SessionsIn;
 use unshown::Unshown;
 
@@ -28,6 +32,10 @@ is not there. Flags win over environment variables. RUST_LOG sets what is logged
 #[derive(Debug, Clone, Parser)]
 #[command(name = "locallibrary", version, after_help = AFTER_HELP)]
 pub struct Config {
+    /// What to do instead of serving pages
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Address and port to listen on; port 0 takes a free one
     #[arg(
         long,
@@ -76,6 +84,24 @@ pub struct Config {
     #[arg(long, env = "SECRET_KEY_FILE", value_name = "PATH")]
     pub secret_key_file: Option<PathBuf>,
 
+    /// Where mails go: stdout, or file:FOLDER for one text file each
+    #[arg(
+        long,
+        env = "LOCALLIBRARY_MAIL",
+        value_name = "WHERE",
+        default_value = "stdout"
+    )]
+    pub mail: MailTo,
+
+    /// How often a new password hash is iterated. The same as in a Django on the same file: 1000000 is Django 5.2's
+    #[arg(
+        long,
+        env = "LOCALLIBRARY_PASSWORD_ITERATIONS",
+        value_name = "N",
+        default_value_t = 1_000_000
+    )]
+    pub password_iterations: u32,
+
     /// The address that visitors type: http or https, host, and port if it is not the usual one; without it,
     /// http:// and the address listened on
     #[arg(long, env = "LOCALLIBRARY_BASE_URL", value_name = "URL")]
@@ -90,6 +116,14 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub allowed_hosts: Vec<String>,
+}
+
+impl Config {
+    /// The address that visitors type, as far as it is known before anyone listens.
+    pub(crate) fn base_url(&self) -> BaseUrl {
+        let listening = || BaseUrl::listening_on(self.bind);
+        self.base_url.clone().unwrap_or_else(listening)
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ use axum::{extract::State, response::Html};
 
 use super::{CopyId, Standing};
 use crate::{
+    accounts::Permission::{ChangeCopy, DeleteCopy, MarkReturned},
     application::AppState,
     authors,
     books::Cover,

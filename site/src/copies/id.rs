@@ -15,6 +15,16 @@ const HYPHENS: [usize; 4] = [8, 12, 16, 20];
 pub(crate) struct CopyId(String);
 
 impl CopyId {
+    /// A new one: a UUID of version 4.
+    pub(crate) fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)?;
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let number = u128::from_be_bytes(bytes);
+        Ok(Self(format!("{number:032x}")))
+    }
+
     /// An id as it stands in the database.
     pub(crate) fn stored(digits: String) -> Self {
         Self(digits)
@@ -63,6 +73,14 @@ impl<S: Send + Sync> FromRequestParts<S> for CopyId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_id_is_a_random_uuid() {
+        let id = CopyId::random().unwrap();
+        assert_eq!(CopyId::parse(&id.to_string()), Some(id.clone()));
+        assert_eq!(id.to_string().as_bytes()[14], b'4');
+        assert_ne!(id, CopyId::random().unwrap());
+    }
 
     #[test]
     fn an_id_is_read_in_one_way_only() {

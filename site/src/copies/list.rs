@@ -3,9 +3,9 @@ use axum::{extract::State, response::Html};
 
 use super::{CopyId, Standing};
 use crate::{
+    accounts::Permission::MarkReturned,
     application::AppState,
     date, languages,
-    visitor::PER_PAGE,
     web::{
         error::PageError,
         layout::Layout,
@@ -16,8 +16,9 @@ use crate::{
 const COUNT: &str = "SELECT COUNT(*) FROM catalog_bookinstance";
 
 const PAGE: &str = "\
-    SELECT c.id, b.title, l.name, c.status, c.due_back FROM catalog_bookinstance c \
+    SELECT c.id, b.title, l.name, c.status, c.due_back, u.username FROM catalog_bookinstance c \
     LEFT JOIN catalog_book b ON b.id = c.book_id \
+    LEFT JOIN auth_user u ON u.id = c.borrower_id \
     LEFT JOIN catalog_language l ON l.id = b.language_id \
     ORDER BY c.due_back IS NOT NULL, c.due_back, c.id LIMIT ? OFFSET ?";
 
@@ -26,6 +27,7 @@ type CopyRow = (
     Option<String>,
     Option<String>,
     String,
+    Option<String>,
     Option<String>,
 );
 
@@ -42,6 +44,8 @@ struct Copy {
     title: String,
     lang: Option<&'static str>,
     standing: Standing,
+    /// Only for those who may know.
+    borrower: Option<String>,
 }
 
 /// All copies by due date, those without one first.
@@ -51,16 +55,21 @@ pub(crate) async fn list(
     asked: Asked,
 ) -> Result<Html<String>, PageError> {
     let total = sqlx::query_scalar(COUNT).fetch_one(&app.db).await?;
-    let paging = Paging::new(asked, total, PER_PAGE)?;
+    let paging = Paging::new(asked, total, layout.per_page())?;
     let rows = sqlx::query_as::<_, CopyRow>(PAGE)
         .bind(paging.limit())
         .bind(paging.offset());
     let today = date::today();
-    let to_copy = |(id, title, language, status, due): CopyRow| Copy {
-        id: CopyId::stored(id),
-        title: title.unwrap_or_else(|| "Unknown book".to_owned()),
-        lang: languages::tag(language.as_deref()),
-        standing: Standing::new(&status, due, today),
+    let may_know = layout.may(MarkReturned);
+    let to_copy = |(id, title, language, status, due, borrower): CopyRow| {
+        let standing = Standing::new(&status, due, today);
+        Copy {
+            id: CopyId::stored(id),
+            title: title.unwrap_or_else(|| "Unknown book".to_owned()),
+            lang: languages::tag(language.as_deref()),
+            borrower: borrower.filter(|_| may_know && standing.is_on_loan),
+            standing,
+        }
     };
     let copies = rows
         .fetch_all(&app.db)

@@ -1,6 +1,8 @@
 //! Copies of books: the list, one copy, its id, and how it stands with it.
 
+pub(crate) mod delete;
 mod detail;
+pub(crate) mod form;
 mod id;
 mod list;
 mod standing;

@@ -14,6 +14,14 @@ pub(crate) enum Status {
 }
 
 impl Status {
+    /// In the order of the form.
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Maintenance,
+        Self::OnLoan,
+        Self::Available,
+        Self::Reserved,
+    ];
+
     /// The letter that the database keeps.
     pub(crate) fn code(self) -> &'static str {
         match self {
@@ -24,17 +32,11 @@ impl Status {
         }
     }
 
-    fn of_code(code: &str) -> Option<Self> {
-        let all = [
-            Self::Maintenance,
-            Self::OnLoan,
-            Self::Available,
-            Self::Reserved,
-        ];
-        all.into_iter().find(|status| status.code() == code)
+    pub(crate) fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.code() == code)
     }
 
-    fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Maintenance => "Maintenance",
             Self::OnLoan => "On loan",
@@ -53,6 +55,7 @@ pub(crate) struct Standing {
     /// As readers see it; a copy on the shelf has none, whatever the database remembers.
     pub(crate) due: Option<String>,
     pub(crate) overdue: bool,
+    pub(crate) is_on_loan: bool,
 }
 
 impl Standing {
@@ -75,6 +78,7 @@ impl Standing {
             },
             due: due.as_deref().map(date::display),
             overdue,
+            is_on_loan: status == Some(Status::OnLoan),
         }
     }
 }

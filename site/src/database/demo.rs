@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use cloakroom_django_auth::Passwords;
 use jiff::ToSpan;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
@@ -41,8 +42,21 @@ const INSERT_COPY: &str = "\
     INSERT INTO catalog_bookinstance (id, imprint, due_back, status, book_id, borrower_id) \
     VALUES (?, ?, ?, ?, ?, ?)";
 
-/// Characters of randomness in a password that matches nothing, as many as Django takes.
-const UNUSABLE_PASSWORD_CHARS: usize = 40;
+/// Where the password of a demo user may be set: the username in capitals follows.
+const PASSWORD_VARIABLE: &str = "LOCALLIBRARY_DEMO_PASSWORD_";
+
+/// Letters and digits of a password made here: 119 bits.
+const MADE_PASSWORD_CHARS: usize = 20;
+
+/// Hashes of passwords made here cost little to make and nothing to guess. At the first login of their users they are
+/// replaced by others, as Django does with old ones.
+const MADE_PASSWORD_ITERATIONS: u32 = 1000;
+
+/// A user who was just made, and the password if it was made, too: nobody has seen it yet.
+pub(crate) struct DemoUser {
+    pub(crate) username: String,
+    pub(crate) made_password: Option<String>,
+}
 
 #[derive(Deserialize)]
 struct Catalog {
@@ -107,15 +121,16 @@ struct Copy {
 type Ids = HashMap<String, i64>;
 
 /// Inserts the catalogue into empty tables, in its order, so that ids are 1, 2, 3 ….
-pub(super) async fn fill(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn fill(connection: &mut SqliteConnection) -> Result<Vec<DemoUser>, sqlx::Error> {
     let catalog: Catalog = serde_json::from_str(CATALOG).expect("a test reads the same text");
     let groups = insert_groups(connection, &catalog.groups).await?;
-    let users = insert_users(connection, &catalog.users, &groups).await?;
+    let (users, made) = insert_users(connection, &catalog.users, &groups).await?;
     let languages = insert_names(connection, INSERT_LANGUAGE, &catalog.languages).await?;
     let genres = insert_names(connection, INSERT_GENRE, &catalog.genres).await?;
     let authors = insert_authors(connection, &catalog.authors).await?;
     let books = insert_books(connection, &catalog.books, &authors, &languages, &genres).await?;
-    insert_copies(connection, &catalog.copies, &books, &users).await
+    insert_copies(connection, &catalog.copies, &books, &users).await?;
+    Ok(made)
 }
 
 async fn insert_groups(db: &mut SqliteConnection, groups: &[Group]) -> Result<Ids, sqlx::Error> {
@@ -144,14 +159,18 @@ async fn insert_users(
     db: &mut SqliteConnection,
     users: &[User],
     groups: &Ids,
-) -> Result<Ids, sqlx::Error> {
-    let joined = super::system::timestamp();
+) -> Result<(Ids, Vec<DemoUser>), sqlx::Error> {
+    let mut made = Vec::new();
+    let joined = date::timestamp();
     let mut ids = Ids::new();
     for user in users {
-        let random = random_alphanumeric(UNUSABLE_PASSWORD_CHARS).map_err(sqlx::Error::Io)?;
+        let (made_password, encoded) = password(&user.username)?;
+        made.push(DemoUser {
+            username: user.username.clone(),
+            made_password,
+        });
         let insert = sqlx::query_scalar(INSERT_USER)
-            // Nobody can log in with a password that starts with `!`.
-            .bind(format!("!{random}"))
+            .bind(encoded)
             .bind(user.is_superuser)
             .bind(&user.username)
             .bind(&user.last_name)
@@ -167,7 +186,23 @@ async fn insert_users(
         }
         ids.insert(user.username.clone(), id);
     }
-    Ok(ids)
+    Ok((ids, made))
+}
+
+/// The password of a demo user: set in the environment, or made here, and then given back. With its hash.
+fn password(username: &str) -> Result<(Option<String>, String), sqlx::Error> {
+    let variable = format!("{PASSWORD_VARIABLE}{}", username.to_uppercase());
+    let (made, passwords, password) = match std::env::var(variable) {
+        Ok(set) if !set.is_empty() => (None, Passwords::new(), set),
+        _ => {
+            let made = random_alphanumeric(MADE_PASSWORD_CHARS).map_err(sqlx::Error::Io)?;
+            let passwords = Passwords::new().iterations(MADE_PASSWORD_ITERATIONS);
+            (Some(made.clone()), passwords, made)
+        }
+    };
+    let encoded = passwords.encode(&password);
+    let encoded = encoded.map_err(|error| sqlx::Error::Encode(error.into()))?;
+    Ok((made, encoded))
 }
 
 async fn insert_names(

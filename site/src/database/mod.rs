@@ -1,6 +1,7 @@
 //! The database file: opened, or created with the demo catalogue.
 
 mod demo;
+mod own;
 mod system;
 
 use std::{
@@ -16,6 +17,7 @@ use sqlx::{
 };
 
 use crate::StartError;
+pub(crate) use demo::DemoUser;
 
 /// How long a statement waits for another program that writes, a Django on the same file for example.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,16 +49,34 @@ const NEEDED: [&str; 7] = [
     "catalog_language",
 ];
 
-/// Opens the database file at `path`; a file that is missing or has no tables is filled with the demo catalogue first.
+const HOLDS_SOMETHING: &str = "\
+    SELECT EXISTS (SELECT 1 FROM catalog_book) OR EXISTS (SELECT 1 FROM catalog_author) \
+    OR EXISTS (SELECT 1 FROM auth_user) OR EXISTS (SELECT 1 FROM auth_group)";
+
+/// What a database that has just been made holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum With {
+    /// The demo catalogue.
+    Demo,
+    /// No records.
+    Nothing,
+}
+
+/// Opens the database file at `path`; a file that is missing or has no tables is made first. Gives the users that were
+/// made with it.
 ///
-/// Filling is one transaction: if this future is dropped or the program dies, the next start begins anew.
-pub(crate) async fn open(path: &Path) -> Result<SqlitePool, StartError> {
+/// Making it is one transaction: if this future is dropped or the program dies, the next start begins anew.
+pub(crate) async fn open(
+    path: &Path,
+    with: With,
+) -> Result<(SqlitePool, Vec<DemoUser>), StartError> {
     let fail = |(problem, advice): Problem| {
         StartError::new(format!("opening the database {path:?}"), problem, advice)
     };
     inspect_file(path).map_err(fail)?;
-    prepare(path).await.map_err(fail)?;
-    connect(path).await.map_err(|error| fail(explain(error)))
+    let users = prepare(path, with).await.map_err(fail)?;
+    let db = connect(path).await.map_err(|error| fail(explain(error)))?;
+    Ok((db, users))
 }
 
 /// What is wrong, and what to do about it.
@@ -100,7 +120,7 @@ fn inspect_file(path: &Path) -> Result<(), Problem> {
 }
 
 /// Makes sure that the file holds a LocalLibrary, without touching a file that holds something else.
-async fn prepare(path: &Path) -> Result<(), Problem> {
+async fn prepare(path: &Path, with: With) -> Result<Vec<DemoUser>, Problem> {
     let mut connection = options(path)
         .create_if_missing(true)
         .connect()
@@ -115,22 +135,55 @@ async fn prepare(path: &Path) -> Result<(), Problem> {
         .fetch_all(&mut *transaction)
         .await
         .map_err(explain)?;
+    let mut new_users = Vec::new();
     if tables.is_empty() {
-        fill(&mut transaction).await.map_err(explain)?;
-        transaction.commit().await.map_err(explain)?;
-        tracing::info!("made the database {path:?} with the demo catalogue");
+        create(&mut transaction).await.map_err(explain)?;
+        if with == With::Demo {
+            new_users = demo::fill(&mut transaction).await.map_err(explain)?;
+        }
     } else {
-        transaction.rollback().await.map_err(explain)?;
         refuse_strangers(&tables)?;
     }
+    own::prepare(&mut transaction).await.map_err(explain)?;
+    transaction.commit().await.map_err(explain)?;
+    if tables.is_empty() {
+        tracing::info!("made the database {path:?}");
+    }
     write_ahead(&mut connection).await.map_err(explain)?;
-    connection.close().await.map_err(explain)
+    connection.close().await.map_err(explain)?;
+    Ok(new_users)
 }
 
-async fn fill(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+/// Django's tables, and the rows that Django keeps for itself.
+async fn create(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(SCHEMA).execute(&mut *connection).await?;
-    system::fill(connection).await?;
-    demo::fill(connection).await
+    system::fill(connection).await
+}
+
+/// Loads the demo catalogue into a database that has no records yet.
+pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartError> {
+    const DOING: &str = "loading the demo catalogue";
+    let fail = |error| {
+        let (problem, advice) = explain(error);
+        StartError::new(DOING, problem, advice)
+    };
+    let mut transaction = db.begin_with("BEGIN IMMEDIATE").await.map_err(fail)?;
+    let holds_something = sqlx::query_scalar(HOLDS_SOMETHING);
+    if holds_something
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(fail)?
+    {
+        return Err(StartError::new(
+            DOING,
+            "the database has books or users already",
+            "name another file with --database-url; one that does not exist yet is made",
+        ));
+    }
+    let users = demo::fill(&mut transaction).await.map_err(fail)?;
+    own::prepare(&mut transaction).await.map_err(fail)?;
+    transaction.commit().await.map_err(fail)?;
+    Ok(users)
 }
 
 fn refuse_strangers(tables: &[String]) -> Result<(), Problem> {

@@ -1,7 +1,8 @@
 //! The rows that Django keeps for itself. With them it takes the file for one of its own, and goes on with it.
 
-use jiff::Timestamp;
 use sqlx::SqliteConnection;
+
+use crate::date;
 
 const INSERT_MIGRATION: &str =
     "INSERT INTO django_migrations (app, name, applied) VALUES (?, ?, ?)";
@@ -82,7 +83,7 @@ const MIGRATIONS: [(&str, &str); 45] = [
 ];
 
 pub(super) async fn fill(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let now = timestamp();
+    let now = date::timestamp();
     for (app, name) in MIGRATIONS {
         let insert = sqlx::query(INSERT_MIGRATION)
             .bind(app)
@@ -122,11 +123,4 @@ fn permissions(model: &str, called: &str) -> Vec<(String, String)> {
         ));
     }
     permissions
-}
-
-/// Now, as Django writes it: UTC, to the microsecond, without offset.
-pub(super) fn timestamp() -> String {
-    Timestamp::now()
-        .strftime("%Y-%m-%d %H:%M:%S.%6f")
-        .to_string()
 }

@@ -3,7 +3,6 @@ use axum::{extract::State, response::Html};
 
 use crate::{
     application::AppState,
-    visitor::PER_PAGE,
     web::{
         error::PageError,
         layout::Layout,
@@ -30,7 +29,7 @@ pub(crate) async fn list(
     asked: Asked,
 ) -> Result<Html<String>, PageError> {
     let total = sqlx::query_scalar(COUNT).fetch_one(&app.db).await?;
-    let paging = Paging::new(asked, total, PER_PAGE)?;
+    let paging = Paging::new(asked, total, layout.per_page())?;
     let rows = sqlx::query_as(PAGE)
         .bind(paging.limit())
         .bind(paging.offset());

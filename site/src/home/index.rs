@@ -4,6 +4,7 @@ use cloakroom::Session;
 
 use crate::{
     application::AppState,
+    remembered::RecentBook,
     visitor,
     web::{error::PageError, layout::Layout, static_files},
 };
@@ -26,6 +27,7 @@ struct Home {
     authors: i64,
     genres: i64,
     visits: u64,
+    recent: Vec<RecentBook>,
 }
 
 /// The home page, and how often this browser has seen it.
@@ -38,7 +40,9 @@ pub(crate) async fn index(
     let visits = visitor::count_visit(&session, &method)?;
     let (books, copies, copies_available, authors, genres) =
         sqlx::query_as(COUNTS).fetch_one(&app.db).await?;
+    let recent = RecentBook::load(&app.db, Some(&session), None).await?;
     let page = Home {
+        recent,
         layout,
         shelf: static_files::url("shelf.svg"),
         books,

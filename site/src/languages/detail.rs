@@ -2,9 +2,9 @@ use askama::Template;
 use axum::{extract::State, response::Html};
 
 use crate::{
+    accounts::Permission::{ChangeLanguage, DeleteLanguage},
     application::AppState,
     books::{BookCard, CardRow},
-    visitor::PER_PAGE,
     web::{
         error::PageError,
         layout::Layout,
@@ -28,6 +28,7 @@ const PAGE: &str = "\
 #[template(path = "languages/detail.html")]
 struct Language {
     layout: Layout,
+    id: i64,
     paging: Paging,
     name: String,
     books: Vec<BookCard>,
@@ -49,7 +50,7 @@ pub(crate) async fn detail(
         .bind(id)
         .fetch_one(&app.db)
         .await?;
-    let paging = Paging::new(asked, total, PER_PAGE)?;
+    let paging = Paging::new(asked, total, layout.per_page())?;
     let rows = sqlx::query_as::<_, CardRow>(PAGE);
     let rows = rows.bind(id).bind(paging.limit()).bind(paging.offset());
     let books = rows
@@ -61,6 +62,7 @@ pub(crate) async fn detail(
     Ok(Html(
         Language {
             layout,
+            id,
             paging,
             name,
             books,

@@ -1,6 +1,8 @@
-//! Languages: the list, one language with its books, and the tags by which browsers know them.
+//! Languages: the list, one language with its books, the forms, and the tags by which browsers know them.
 
+pub(crate) mod delete;
 mod detail;
+pub(crate) mod form;
 mod list;
 mod tag;
 

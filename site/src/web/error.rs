@@ -4,6 +4,7 @@ use std::error::Error;
 
 use askama::Template;
 use axum::{
+    Extension,
     extract::Request,
     http::{Method, StatusCode, header},
     middleware::Next,
@@ -11,7 +12,7 @@ use axum::{
 };
 use http::HeaderValue;
 
-use super::layout::Layout;
+use super::{layout::Layout, next};
 
 /// Why there is no page.
 #[derive(Debug)]
@@ -25,6 +26,24 @@ pub(crate) enum PageError {
     },
     /// The request was meant for another host.
     ForeignHost,
+    /// A form that breaks off, or is larger than forms may be.
+    BadForm,
+    /// A form without a valid token, or from another site.
+    Forged,
+    /// The page is for users; this visitor may log in and come back to `next`.
+    LogInFirst {
+        /// The path and query of the page.
+        next: String,
+    },
+    /// The user is not allowed to do this.
+    Forbidden,
+    /// The record is not as it would have to be.
+    Conflict {
+        /// What is in the way.
+        heading: &'static str,
+        /// What to do about it.
+        text: &'static str,
+    },
     /// The session could not be read or written.
     Session(cloakroom::Error),
     /// Our fault; told to the log, not to the visitor.
@@ -57,7 +76,13 @@ impl IntoResponse for PageError {
             Self::MethodNotAllowed { allow } => {
                 (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, allow)]).into_response()
             }
-            Self::ForeignHost => StatusCode::BAD_REQUEST.into_response(),
+            Self::ForeignHost | Self::BadForm => StatusCode::BAD_REQUEST.into_response(),
+            Self::Forged => (StatusCode::FORBIDDEN, Extension(FORGED)).into_response(),
+            Self::LogInFirst { next } => redirect(&next::login(&next)),
+            Self::Forbidden => StatusCode::FORBIDDEN.into_response(),
+            Self::Conflict { heading, text } => {
+                (StatusCode::CONFLICT, Extension(Words(heading, text))).into_response()
+            }
             // The session layer answers it, with the status alone: see `session_failed`.
             Self::Session(error) => error.into_response(),
             Self::Internal(error) => {
@@ -86,17 +111,29 @@ struct ErrorPage {
     text: &'static str,
 }
 
-/// Turns every bare error, whoever made it, into a page with the layout of the site.
+/// Turns every bare error that nobody else made a page of into one for a visitor of whom nothing is known.
 pub(crate) async fn in_the_layout(request: Request, next: Next) -> Response {
-    let layout = Layout::of(request.uri());
-    let is_head = request.method() == Method::HEAD;
-    let mut response = next.run(request).await;
-    let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) || is_html(&response) {
-        return response;
+    let layout = Layout::bare(request.uri());
+    let method = request.method().clone();
+    let response = next.run(request).await;
+    match needs_a_page(&response) {
+        true => page(response, layout, &method),
+        false => response,
     }
+}
 
-    let (heading, text) = words(status);
+/// Whether this is an error without a page.
+pub(super) fn needs_a_page(response: &Response) -> bool {
+    let status = response.status();
+    (status.is_client_error() || status.is_server_error()) && !is_html(response)
+}
+
+/// Turns a bare error, whoever made it, into a page.
+pub(super) fn page(mut response: Response, layout: Layout, method: &Method) -> Response {
+    let Words(heading, text) = match response.extensions().get::<Words>() {
+        Some(&words) => words,
+        None => words(response.status()),
+    };
     let page = match (ErrorPage {
         layout,
         heading,
@@ -111,7 +148,10 @@ pub(crate) async fn in_the_layout(request: Request, next: Next) -> Response {
         }
     };
     let length = HeaderValue::from(page.len());
-    let body = if is_head { String::new() } else { page };
+    let body = match *method {
+        Method::HEAD => String::new(),
+        _ => page,
+    };
     let (parts, body) = Html(body).into_response().into_parts();
     let headers = response.headers_mut();
     headers.extend(parts.headers);
@@ -127,8 +167,30 @@ fn is_html(response: &Response) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
 }
 
-fn words(status: StatusCode) -> (&'static str, &'static str) {
-    match status {
+/// A heading and a sentence for the visitor, where the status alone does not say enough.
+#[derive(Debug, Clone, Copy)]
+struct Words(&'static str, &'static str);
+
+const FORGED: Words = Words(
+    "That form could not be accepted",
+    "It did not come from a page of this site, or the page was open for too long. Go back, reload the page and send \
+     the form again. This site needs a cookie to tell its own forms from forged ones: please allow it.",
+);
+
+/// The answer that sends the browser to a page after a form.
+pub(crate) fn redirect(target: &str) -> Response {
+    let Ok(location) = HeaderValue::from_str(target) else {
+        return PageError::Internal("a redirect that is not one line".into()).into_response();
+    };
+    (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
+}
+
+fn words(status: StatusCode) -> Words {
+    let (heading, text) = match status {
+        StatusCode::FORBIDDEN => (
+            "You cannot open this page",
+            "Your account does not have the permission for it. A librarian may be able to help.",
+        ),
         StatusCode::NOT_FOUND => (
             "Page not found",
             "There is nothing at this address. It may have been mistyped, or the record may have left the catalogue.",
@@ -149,5 +211,6 @@ fn words(status: StatusCode) -> (&'static str, &'static str) {
             "Something went wrong here",
             "The fault is on our side and has been written down. Please try again in a moment.",
         ),
-    }
+    };
+    Words(heading, text)
 }

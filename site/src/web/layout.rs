@@ -1,13 +1,18 @@
 //! What stands around every page.
 
-use std::convert::Infallible;
-
 use axum::{
     extract::FromRequestParts,
-    http::{Uri, request::Parts},
+    http::{Method, Uri, request::Parts},
 };
+use cloakroom::Session;
+use cloakroom_django_auth::messages::Message;
 
-use super::static_files;
+use super::{error::PageError, next, static_files, visit::Visit};
+use crate::{
+    accounts::{Permission, User},
+    date,
+    visitor::{self, Scheme},
+};
 
 /// Label, address of the list, and what the addresses of its records begin with.
 const NAVIGATION: [(&str, &str, Option<&str>); 6] = [
@@ -27,10 +32,49 @@ const NAVIGATION: [(&str, &str, Option<&str>); 6] = [
     ),
 ];
 
-/// What stands around every page: the navigation, and the files that the page needs.
-#[derive(Debug)]
+/// Label, address and permission of the pages for those who work here.
+const DESK: [(&str, &str, Permission); 6] = [
+    (
+        "All borrowed",
+        "/catalog/borrowed/",
+        Permission::MarkReturned,
+    ),
+    (
+        "Create genre",
+        "/catalog/genre/create/",
+        Permission::AddGenre,
+    ),
+    (
+        "Create language",
+        "/catalog/language/create/",
+        Permission::AddLanguage,
+    ),
+    (
+        "Create author",
+        "/catalog/author/create/",
+        Permission::AddAuthor,
+    ),
+    ("Create book", "/catalog/book/create/", Permission::AddBook),
+    (
+        "Create copy of book",
+        "/catalog/bookinstance/create/",
+        Permission::AddCopy,
+    ),
+];
+
+const OVERDUE: &str = "\
+    SELECT id FROM catalog_bookinstance WHERE borrower_id = ? AND status = 'o' AND due_back < ? ORDER BY id";
+
+/// What stands around every page: the navigation, the visitor's own corner, and the files that the page needs.
 pub(crate) struct Layout {
-    path: String,
+    uri: Uri,
+    /// Missing where nothing could be found out about the visitor.
+    visit: Option<Visit>,
+    session: Option<Session>,
+    user: Option<User>,
+    /// The copies that the user should have brought back.
+    overdue: Vec<String>,
+    search: String,
 }
 
 /// A link of the navigation.
@@ -42,25 +86,166 @@ pub(crate) struct NavigationLink {
 }
 
 impl Layout {
-    /// The layout of the page at `uri`.
-    pub(crate) fn of(uri: &Uri) -> Self {
+    /// The layout of a page of which the visitor is not known.
+    pub(super) fn bare(uri: &Uri) -> Self {
         Self {
-            path: uri.path().to_owned(),
+            uri: uri.clone(),
+            visit: None,
+            session: None,
+            user: None,
+            overdue: Vec::new(),
+            search: String::new(),
         }
     }
 
+    /// The layout for this visit, as it is now.
+    pub(crate) async fn of(visit: &Visit) -> Result<Self, PageError> {
+        let bare = Self::bare(visit.uri());
+        let (session, user) = match (visit.session_if_any().await, visit.user().await) {
+            (Ok(session), Ok(user)) => (session, user),
+            // The catalogue goes on without a visitor when their sessions cannot be had.
+            (Err(PageError::Session(_)), _) | (_, Err(PageError::Session(_))) => {
+                return Ok(Self {
+                    visit: Some(visit.clone()),
+                    ..bare
+                });
+            }
+            (Err(error), _) | (_, Err(error)) => return Err(error),
+        };
+        let overdue = match user {
+            Some(user) => {
+                let overdue = sqlx::query_scalar(OVERDUE).bind(user.id);
+                let overdue = overdue.bind(date::today().to_string());
+                overdue.fetch_all(&visit.app().db).await?
+            }
+            None => Vec::new(),
+        };
+        Ok(Self {
+            visit: Some(visit.clone()),
+            session,
+            user: user.cloned(),
+            overdue,
+            ..bare
+        })
+    }
+
+    /// Shows `query` in the search box.
+    pub(crate) fn searching(mut self, query: &str) -> Self {
+        query.clone_into(&mut self.search);
+        self
+    }
+
+    pub(crate) fn search(&self) -> &str {
+        &self.search
+    }
+
+    /// The copies that the user should have brought back.
+    pub(crate) fn into_overdue(self) -> Vec<String> {
+        self.overdue
+    }
+
+    /// The session, if the browser has one.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    pub(crate) fn user(&self) -> Option<&User> {
+        self.user.as_ref()
+    }
+
+    /// Whether the visitor holds `permission`.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        self.user.as_ref().is_some_and(|user| user.may(permission))
+    }
+
+    /// How many results the visitor wants on a page.
+    pub(crate) fn per_page(&self) -> u64 {
+        visitor::per_page(self.session.as_ref())
+    }
+
+    /// The colours that the visitor chose, if they are not to follow the system.
+    pub(crate) fn scheme(&self) -> Option<Scheme> {
+        self.session.as_ref().and_then(visitor::scheme)
+    }
+
     pub(crate) fn navigation(&self) -> impl Iterator<Item = NavigationLink> {
+        let path = self.uri.path();
         NAVIGATION
             .into_iter()
-            .map(|(label, href, records)| NavigationLink {
+            .map(move |(label, href, records)| NavigationLink {
                 label,
                 href,
                 current: match records {
-                    _ if self.path == href => Some("page"),
-                    Some(prefix) if self.path.starts_with(prefix) => Some("true"),
+                    _ if path == href => Some("page"),
+                    Some(prefix) if path.starts_with(prefix) => Some("true"),
                     _ => None,
                 },
             })
+    }
+
+    /// The links for those who work here.
+    pub(crate) fn desk(&self) -> Vec<NavigationLink> {
+        let path = self.uri.path();
+        DESK.into_iter()
+            .filter(|(_, _, permission)| self.may(*permission))
+            .map(|(label, href, _)| NavigationLink {
+                label,
+                href,
+                current: (path == href).then_some("page"),
+            })
+            .collect()
+    }
+
+    /// This page, as the place to come back to.
+    pub(crate) fn here(&self) -> String {
+        next::here(&self.uri)
+    }
+
+    /// The login page, with the way back to this one.
+    pub(crate) fn login(&self) -> String {
+        match self.uri.path() {
+            // After a login there nobody wants to see these again.
+            path if path.starts_with("/accounts/") => "/accounts/login/".to_owned(),
+            path => next::login(path),
+        }
+    }
+
+    /// What stands in every form: see `csrf`.
+    pub(crate) fn token(&self) -> Result<String, askama::Error> {
+        match &self.visit {
+            Some(visit) => visit
+                .secret()
+                .token()
+                .map_err(|error| askama::Error::Custom(error.into())),
+            None => Ok(String::new()),
+        }
+    }
+
+    /// Whether to say that the site remembers things.
+    pub(crate) fn shows_welcome(&self) -> bool {
+        let is_dismissed = |session| visitor::dismissed(session).welcome;
+        self.visit.is_some() && !self.session.as_ref().is_some_and(is_dismissed)
+    }
+
+    /// How many books are overdue, if the user has not been told of all of them.
+    pub(crate) fn overdue(&self) -> Option<usize> {
+        let session = self.session.as_ref()?;
+        let dismissed = visitor::dismissed(session).overdue;
+        let is_new = |copy: &String| !dismissed.contains(copy);
+        self.overdue
+            .iter()
+            .any(is_new)
+            .then_some(self.overdue.len())
+    }
+
+    /// What there is to say about what the visitor has just done. Said once.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        match (&self.session, &self.visit) {
+            (Some(session), Some(visit)) if *visit.method() == Method::GET => {
+                visitor::take_messages(session)
+            }
+            _ => Vec::new(),
+        }
     }
 
     pub(crate) fn style(&self) -> &'static str {
@@ -73,9 +258,10 @@ impl Layout {
 }
 
 impl<S: Sync> FromRequestParts<S> for Layout {
-    type Rejection = Infallible;
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of(&parts.uri))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let visit = Visit::from_request_parts(parts, state).await?;
+        Self::of(&visit).await
     }
 }

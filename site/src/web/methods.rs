@@ -4,12 +4,14 @@ use axum::{
     handler::Handler,
     http::{StatusCode, header::ALLOW},
     response::IntoResponse,
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post as post_method},
 };
 
 use super::error::PageError;
 
 const READ: &str = "GET, HEAD, OPTIONS";
+const FORM: &str = "GET, HEAD, POST, OPTIONS";
+const POST: &str = "POST, OPTIONS";
 
 /// A page that is only read. HEAD is answered by the same handler, and its body dropped.
 pub(crate) fn read<H, T, S>(handler: H) -> MethodRouter<S>
@@ -18,9 +20,38 @@ where
     T: 'static,
     S: Clone + Send + Sync + 'static,
 {
-    get(handler)
-        .options(async || options(READ))
-        .fallback(async || PageError::MethodNotAllowed { allow: READ })
+    only(READ, get(handler))
+}
+
+/// A page with a form: one handler shows it, the other takes what was sent.
+pub(crate) fn form<G, P, T, U, S>(show: G, take: P) -> MethodRouter<S>
+where
+    G: Handler<T, S>,
+    P: Handler<U, S>,
+    T: 'static,
+    U: 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    only(FORM, get(show).post(take))
+}
+
+/// An action without a page of its own.
+pub(crate) fn post<H, T, S>(handler: H) -> MethodRouter<S>
+where
+    H: Handler<T, S>,
+    T: 'static,
+    S: Clone + Send + Sync + 'static,
+{
+    only(POST, post_method(handler))
+}
+
+fn only<S: Clone + Send + Sync + 'static>(
+    allow: &'static str,
+    methods: MethodRouter<S>,
+) -> MethodRouter<S> {
+    methods
+        .options(async move || options(allow))
+        .fallback(async move || PageError::MethodNotAllowed { allow })
 }
 
 fn options(allow: &'static str) -> impl IntoResponse {

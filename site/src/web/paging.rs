@@ -40,12 +40,14 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 }
 
 /// One page of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Paging {
     pub(crate) number: u64,
     pub(crate) pages: u64,
     pub(crate) total: u64,
     per_page: u64,
+    /// The rest of the query, which links to other pages keep.
+    kept: String,
 }
 
 impl Paging {
@@ -69,7 +71,22 @@ impl Paging {
             pages,
             total,
             per_page,
+            kept: String::new(),
         })
+    }
+
+    /// Keeps `query` in the links to other pages.
+    pub(crate) fn keeping(mut self, query: String) -> Self {
+        self.kept = query;
+        self
+    }
+
+    /// The link to another page of the same list.
+    pub(crate) fn link(&self, number: &u64) -> String {
+        match self.kept.as_str() {
+            "" => format!("?page={number}"),
+            kept => format!("?{kept}&page={number}"),
+        }
     }
 
     /// Rows to show, as SQL wants it.

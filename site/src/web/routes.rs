@@ -3,32 +3,45 @@
 use axum::{
     Router,
     extract::RawQuery,
-    http::{StatusCode, header::LOCATION},
+    http::{StatusCode, Uri, header::LOCATION},
     middleware,
     response::IntoResponse,
     routing::{MethodRouter, any},
 };
 
-use super::{error, headers, hosts, methods::read, static_files};
-use crate::{application::AppState, authors, books, copies, genres, home, languages};
+use super::{
+    error,
+    guard::{against_forgery, holders_of, members},
+    headers, hosts,
+    methods::{form, post, read},
+    static_files, visit,
+};
+use crate::{
+    accounts::{
+        Permission::{
+            AddAuthor, AddBook, AddCopy, AddGenre, AddLanguage, ChangeAuthor, ChangeBook,
+            ChangeCopy, ChangeGenre, ChangeLanguage, DeleteAuthor, DeleteBook, DeleteCopy,
+            DeleteGenre, DeleteLanguage, MarkReturned,
+        },
+        login, logout, password_change, password_reset, sessions,
+    },
+    application::AppState,
+    authors, books, copies, genres, home, languages, loans,
+    remembered::{self, preferences},
+    search,
+};
 
 /// All pages, inside what happens to every request.
 pub(crate) fn router(state: AppState) -> Router {
     Router::new()
         .route("/", any(async || moved_to("/catalog/".to_owned())))
-        .merge(page("/catalog/", read(home::index)))
-        .merge(page("/catalog/books/", read(books::list)))
-        .merge(page("/catalog/book/{id}", read(books::detail)))
-        .merge(page("/catalog/authors/", read(authors::list)))
-        .merge(page("/catalog/author/{id}", read(authors::detail)))
-        .merge(page("/catalog/genres/", read(genres::list)))
-        .merge(page("/catalog/genre/{id}", read(genres::detail)))
-        .merge(page("/catalog/languages/", read(languages::list)))
-        .merge(page("/catalog/language/{id}", read(languages::detail)))
-        .merge(page("/catalog/bookinstances/", read(copies::list)))
-        .merge(page("/catalog/bookinstance/{id}", read(copies::detail)))
+        .merge(catalog())
+        .merge(desk())
+        .merge(accounts())
+        .merge(memory())
         .route("/static/{name}", static_files::route())
         .fallback(error::not_found)
+        .layer(middleware::from_fn_with_state(state.clone(), visit::begin))
         // From here on the last is the outermost: a refused host gets the site's error page, and its headers.
         .layer(state.sessions.layer().on_error(error::session_failed))
         .layer(middleware::from_fn_with_state(
@@ -40,14 +53,198 @@ pub(crate) fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
+/// What everybody may read.
+fn catalog() -> Router<AppState> {
+    let pages = [
+        ("/catalog/", read(home::index)),
+        ("/catalog/books/", read(books::list)),
+        ("/catalog/book/{id}", read(books::detail)),
+        ("/catalog/authors/", read(authors::list)),
+        ("/catalog/author/{id}", read(authors::detail)),
+        ("/catalog/genres/", read(genres::list)),
+        ("/catalog/genre/{id}", read(genres::detail)),
+        ("/catalog/languages/", read(languages::list)),
+        ("/catalog/language/{id}", read(languages::detail)),
+        ("/catalog/bookinstances/", read(copies::list)),
+        ("/catalog/bookinstance/{id}", read(copies::detail)),
+        ("/catalog/search/", read(search::page)),
+    ];
+    all(pages)
+}
+
+/// Loans, and what librarians do.
+fn desk() -> Router<AppState> {
+    let pages = [
+        ("/catalog/mybooks/", members(read(loans::mine))),
+        (
+            "/catalog/borrowed/",
+            holders_of(MarkReturned, read(loans::all)),
+        ),
+        (
+            "/catalog/book/{id}/renew/",
+            holders_of(MarkReturned, form(loans::renew::show, loans::renew::renew)),
+        ),
+        (
+            "/catalog/bookinstance/{id}/return/",
+            holders_of(MarkReturned, post(loans::give_back)),
+        ),
+        (
+            "/catalog/author/create/",
+            holders_of(AddAuthor, form(authors::form::new, authors::form::create)),
+        ),
+        (
+            "/catalog/author/{id}/update/",
+            holders_of(
+                ChangeAuthor,
+                form(authors::form::edit, authors::form::update),
+            ),
+        ),
+        (
+            "/catalog/author/{id}/delete/",
+            holders_of(
+                DeleteAuthor,
+                form(authors::delete::confirm, authors::delete::delete),
+            ),
+        ),
+        (
+            "/catalog/book/create/",
+            holders_of(AddBook, form(books::form::new, books::form::create)),
+        ),
+        (
+            "/catalog/book/{id}/update/",
+            holders_of(ChangeBook, form(books::form::edit, books::form::update)),
+        ),
+        (
+            "/catalog/book/{id}/delete/",
+            holders_of(
+                DeleteBook,
+                form(books::delete::confirm, books::delete::delete),
+            ),
+        ),
+        (
+            "/catalog/genre/create/",
+            holders_of(AddGenre, form(genres::form::new, genres::form::create)),
+        ),
+        (
+            "/catalog/genre/{id}/update/",
+            holders_of(ChangeGenre, form(genres::form::edit, genres::form::update)),
+        ),
+        (
+            "/catalog/genre/{id}/delete/",
+            holders_of(
+                DeleteGenre,
+                form(genres::delete::confirm, genres::delete::delete),
+            ),
+        ),
+        (
+            "/catalog/language/create/",
+            holders_of(
+                AddLanguage,
+                form(languages::form::new, languages::form::create),
+            ),
+        ),
+        (
+            "/catalog/language/{id}/update/",
+            holders_of(
+                ChangeLanguage,
+                form(languages::form::edit, languages::form::update),
+            ),
+        ),
+        (
+            "/catalog/language/{id}/delete/",
+            holders_of(
+                DeleteLanguage,
+                form(languages::delete::confirm, languages::delete::delete),
+            ),
+        ),
+        (
+            "/catalog/bookinstance/create/",
+            holders_of(AddCopy, form(copies::form::new, copies::form::create)),
+        ),
+        (
+            "/catalog/bookinstance/{id}/update/",
+            holders_of(ChangeCopy, form(copies::form::edit, copies::form::update)),
+        ),
+        (
+            "/catalog/bookinstance/{id}/delete/",
+            holders_of(
+                DeleteCopy,
+                form(copies::delete::confirm, copies::delete::delete),
+            ),
+        ),
+    ];
+    all(pages)
+}
+
+/// Logging in and out, passwords, and a user's own sessions.
+fn accounts() -> Router<AppState> {
+    let pages = [
+        ("/accounts/login/", form(login::show, login::take)),
+        ("/accounts/logout/", post(logout::logout)),
+        (
+            "/accounts/password_change/",
+            members(form(password_change::show, password_change::take)),
+        ),
+        (
+            "/accounts/password_change/done/",
+            members(read(password_change::done)),
+        ),
+        (
+            "/accounts/password_reset/",
+            form(password_reset::ask, password_reset::send),
+        ),
+        ("/accounts/password_reset/done/", read(password_reset::sent)),
+        (
+            "/accounts/reset/{uid}/{token}/",
+            form(password_reset::confirm, password_reset::set),
+        ),
+        ("/accounts/reset/done/", read(password_reset::complete)),
+        ("/accounts/sessions/", members(read(sessions::list))),
+        ("/accounts/sessions/end/", members(post(sessions::end))),
+        (
+            "/accounts/sessions/end-others/",
+            members(post(sessions::end_all_others)),
+        ),
+    ];
+    all(pages)
+}
+
+/// What the site remembers about a visitor.
+fn memory() -> Router<AppState> {
+    let pages = [
+        (
+            "/catalog/preferences/",
+            form(preferences::show, preferences::take),
+        ),
+        (
+            "/catalog/notices/{slug}/dismiss/",
+            post(remembered::dismiss),
+        ),
+        ("/catalog/remembered/", read(remembered::list)),
+        ("/catalog/remembered/forget/", post(remembered::forget)),
+        ("/catalog/remembered/download/", read(remembered::download)),
+    ];
+    all(pages)
+}
+
+fn all<const N: usize>(pages: [(&'static str, MethodRouter<AppState>); N]) -> Router<AppState> {
+    pages
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| {
+            router.merge(page(path, methods))
+        })
+}
+
 /// A page; if its path ends in a slash, the path without it leads there.
 fn page(path: &'static str, methods: MethodRouter<AppState>) -> Router<AppState> {
-    let router = Router::new().route(path, methods);
+    let router = Router::new().route(path, against_forgery(methods));
     match path.strip_suffix('/') {
-        // The target is made of the path written above, not of the one asked for, so it cannot leave the site.
+        // What was asked for begins as the path above does, with one slash and a word, so this cannot leave the site.
         Some(bare) => router.route(
             bare,
-            any(async |RawQuery(query)| moved_to(with_query(path, query))),
+            any(async |uri: Uri, RawQuery(query)| {
+                moved_to(with_query(&format!("{}/", uri.path()), query))
+            }),
         ),
         None => router,
     }

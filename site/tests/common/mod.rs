@@ -76,6 +76,9 @@ impl Site {
             "127.0.0.1:0",
             "--database-url",
             &database,
+            // So few are for tests only.
+            "--password-iterations",
+            "1",
         ];
         let config = Config::parse_from(settings.iter().chain(flags));
         let application = Application::build(config).await.unwrap();

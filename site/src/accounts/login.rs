@@ -1,0 +1,143 @@
+use askama::Template;
+use axum::{
+    extract::RawQuery,
+    http::header::CACHE_CONTROL,
+    response::{Html, IntoResponse, Response},
+};
+use cloakroom_django_auth::{Account, Verdict};
+
+use super::{User, device, throttle};
+use crate::{
+    application::AppState,
+    date,
+    web::{
+        error::{PageError, redirect},
+        fields::{Field, Fields, Kind},
+        form::Form,
+        layout::Layout,
+        visit::Visit,
+    },
+};
+
+/// The same whatever is wrong: nobody learns which accounts there are.
+const MISMATCH: &str = "Your username and password didn't match. Please try again.";
+
+/// As many characters as a username can have.
+const MAX_USERNAME: usize = 150;
+
+const LOGGED_IN: &str = "UPDATE auth_user SET last_login = ? WHERE id = ?";
+
+// Only if nobody has changed the password meanwhile.
+const REHASHED: &str = "UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
+
+#[derive(Template)]
+#[template(path = "accounts/login.html")]
+struct Login {
+    layout: Layout,
+    fields: Vec<Field>,
+    problem: Option<&'static str>,
+    next: String,
+    /// Whether the visitor was sent here by a page, which another account may open.
+    is_sent_here: bool,
+}
+
+/// The login page.
+pub(crate) async fn show(layout: Layout, RawQuery(query): RawQuery) -> Result<Response, PageError> {
+    let next = next_in(query.as_deref()).unwrap_or_default();
+    page(layout, &Form::default(), next, None)
+}
+
+/// Logs in whoever knows a username and its password.
+pub(crate) async fn take(
+    visit: Visit,
+    RawQuery(query): RawQuery,
+    form: Form,
+) -> Result<Response, PageError> {
+    let next = match form.get("next") {
+        Some(next) => next.to_owned(),
+        None => next_in(query.as_deref()).unwrap_or_default(),
+    };
+    let username = form.get("username").unwrap_or_default().trim();
+    let password = form.get("password").unwrap_or_default();
+    let Some(user) = authenticate(&visit, username, password).await? else {
+        return page(Layout::of(&visit).await?, &form, next, Some(MISMATCH));
+    };
+    log_in(&visit, &user).await?;
+    Ok(redirect(&visit.safe_next(Some(&next), "/")))
+}
+
+fn page(
+    layout: Layout,
+    form: &Form,
+    next: String,
+    problem: Option<&'static str>,
+) -> Result<Response, PageError> {
+    let mut fields = Fields::fresh(form);
+    let kind = Kind::Line {
+        input: "text",
+        autocomplete: Some("username"),
+    };
+    fields.text("username", "Username", kind, MAX_USERNAME);
+    fields.password("password", "Password", "current-password");
+    let login = Login {
+        is_sent_here: !next.is_empty(),
+        layout,
+        fields: fields.into_inner(),
+        problem,
+        next,
+    };
+    Ok(([(CACHE_CONTROL, "no-store")], Html(login.render()?)).into_response())
+}
+
+fn next_in(query: Option<&str>) -> Option<String> {
+    let mut parameters = form_urlencoded::parse(query?.as_bytes());
+    let (_, next) = parameters.find(|(name, _)| name == "next")?;
+    Some(next.into_owned())
+}
+
+/// The user with this name and password, if there is one who may log in.
+pub(crate) async fn authenticate(
+    visit: &Visit,
+    username: &str,
+    password: &str,
+) -> Result<Option<User>, PageError> {
+    if username.is_empty() || username.chars().count() > MAX_USERNAME || password.is_empty() {
+        return Ok(None);
+    }
+    let AppState { db, hashing, .. } = visit.app();
+    let subjects = throttle::subjects(username, visit.address());
+    if !throttle::take_turn(db, &subjects).await? {
+        return Ok(None);
+    }
+    let user = User::by_name(db, username).await?;
+    let encoded = user.as_ref().map(|user| user.password.clone());
+    let verdict = hashing.verify(password.to_owned(), encoded.clone()).await?;
+    let user = user.filter(|user| verdict.is_right() && user.is_active());
+    let Some(mut user) = user else {
+        throttle::failed(db, &subjects).await?;
+        return Ok(None);
+    };
+    throttle::succeeded(db, &subjects).await?;
+    if verdict == Verdict::Outdated {
+        let encoded = hashing.encode(password.to_owned()).await?;
+        let update = sqlx::query(REHASHED).bind(&encoded).bind(user.id);
+        let update = update.bind(&user.password).execute(db).await?;
+        if update.rows_affected() == 1 {
+            user.password = encoded;
+        }
+    }
+    Ok(Some(user))
+}
+
+/// Gives the session to `user`, who has proved who they are.
+pub(crate) async fn log_in(visit: &Visit, user: &User) -> Result<(), PageError> {
+    let app = visit.app();
+    let session = visit.session().await?;
+    app.auth.log_in(&session, user)?;
+    session.set_label(device::name(visit.user_agent()))?;
+    // A token that somebody saw or planted before the login is worthless after it.
+    visit.secret().rotate()?;
+    let update = sqlx::query(LOGGED_IN).bind(date::timestamp()).bind(user.id);
+    update.execute(&app.db).await?;
+    Ok(())
+}

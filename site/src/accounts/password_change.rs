@@ -1,0 +1,73 @@
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use cloakroom_django_auth::Verdict;
+
+use super::new_password;
+use crate::web::{
+    error::{PageError, redirect},
+    fields::Fields,
+    form::Form,
+    form_page::FormPage,
+    layout::Layout,
+    visit::Visit,
+};
+
+const WRONG: &str = "Your old password was entered incorrectly. Please enter it again.";
+
+// Only if nobody else changed it meanwhile.
+const CHANGE: &str = "UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
+
+#[derive(Template)]
+#[template(path = "accounts/password_changed.html")]
+struct Changed {
+    layout: Layout,
+}
+
+/// The form for a new password.
+pub(crate) async fn show(visit: Visit, layout: Layout) -> Result<Response, PageError> {
+    let form = Form::default();
+    let mut fields = Fields::fresh(&form);
+    fields.password("old_password", "Old password", "current-password");
+    new_password::read(&mut fields, visit.logged_in().await?);
+    page(layout, fields)
+}
+
+/// Changes the password. This session goes on under a new key; all others of the user end.
+pub(crate) async fn take(visit: Visit, form: Form) -> Result<Response, PageError> {
+    let app = visit.app();
+    let user = visit.logged_in().await?;
+    let mut fields = Fields::sent(&form);
+    let old = fields.password("old_password", "Old password", "current-password");
+    if let Some(old) = &old {
+        let encoded = Some(user.password.clone());
+        if app.hashing.verify(old.clone(), encoded).await? == Verdict::Wrong {
+            fields.error("old_password", WRONG);
+        }
+    }
+    let Some(new) = new_password::read(&mut fields, user) else {
+        return page(Layout::of(&visit).await?, fields);
+    };
+
+    let encoded = app.hashing.encode(new).await?;
+    let change = sqlx::query(CHANGE).bind(&encoded).bind(user.id);
+    let change = change.bind(&user.password).execute(&app.db).await?;
+    if change.rows_affected() == 0 {
+        fields.error("old_password", WRONG);
+        return page(Layout::of(&visit).await?, fields);
+    }
+    let session = visit.session().await?;
+    app.auth.password_changed(&session, &encoded)?;
+    super::sessions::end_others(&visit).await?;
+    Ok(redirect("/accounts/password_change/done/"))
+}
+
+/// Says that the password was changed.
+pub(crate) async fn done(layout: Layout) -> Result<Html<String>, PageError> {
+    Ok(Html(Changed { layout }.render()?))
+}
+
+fn page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, "Change your password", fields, "Change password");
+    let page = page.lead("All other browsers in which you are logged in will be logged out.");
+    Ok(page.html()?.into_response())
+}

@@ -1,0 +1,311 @@
+use std::time::SystemTime;
+
+use askama::Template;
+use axum::{
+    extract::RawPathParams,
+    http::header::CACHE_CONTROL,
+    response::{Html, IntoResponse, Response},
+};
+use cloakroom_django_auth::{
+    passwords,
+    tokens::{self, Subject},
+};
+
+use super::{User, new_password, sessions};
+use crate::{
+    application::AppState,
+    mail::Mail,
+    visitor,
+    web::{
+        error::{PageError, redirect},
+        fields::{Fields, Kind},
+        form::Form,
+        form_page::FormPage,
+        layout::Layout,
+        visit::Visit,
+    },
+};
+
+const MAX_EMAIL: usize = 254;
+const INVALID_EMAIL: &str = "Enter a valid email address.";
+
+/// What stands for the token in the address, while the token itself is in the session.
+const SET_PASSWORD: &str = "set-password";
+
+/// An address may belong to several accounts; a page full of mails would be an attack.
+const MAX_MAILS: i64 = 10;
+
+const ACCOUNTS: &str =
+    "SELECT id, email FROM auth_user WHERE is_active AND LOWER(email) = LOWER(?) LIMIT ?";
+
+const RESET: &str = "UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
+
+#[derive(Template)]
+#[template(path = "accounts/password_reset_done.html")]
+struct Sent {
+    layout: Layout,
+}
+
+#[derive(Template)]
+#[template(path = "accounts/password_reset_invalid.html")]
+struct Invalid {
+    layout: Layout,
+}
+
+#[derive(Template)]
+#[template(path = "accounts/password_reset_complete.html")]
+struct Complete {
+    layout: Layout,
+}
+
+#[derive(Template)]
+#[template(path = "accounts/password_reset_mail.txt")]
+struct ResetMail<'a> {
+    host: &'a str,
+    username: &'a str,
+    link: String,
+}
+
+/// The form that asks for the address.
+pub(crate) async fn ask(layout: Layout) -> Result<Response, PageError> {
+    let form = Form::default();
+    let mut fields = Fields::fresh(&form);
+    read_email(&mut fields);
+    ask_page(layout, fields)
+}
+
+/// Mails a link to every account with this address. The answer is the same whether or not there is one, and so is the
+/// time that it takes: the accounts are looked up when the visitor has the answer already.
+pub(crate) async fn send(visit: Visit, form: Form) -> Result<Response, PageError> {
+    let mut fields = Fields::sent(&form);
+    let email = read_email(&mut fields);
+    let Some(email) = email.filter(|_| fields.are_good()) else {
+        return ask_page(Layout::of(&visit).await?, fields);
+    };
+    let (app, origin, host) = (visit.app().clone(), visit.origin(), visit.host());
+    tokio::spawn(async move {
+        if let Err(error) = mail_links(&app, &email, &origin, &host).await {
+            tracing::error!("mailing a link to reset a password: {error:?}");
+        }
+    });
+    Ok(redirect("/accounts/password_reset/done/"))
+}
+
+async fn mail_links(
+    app: &AppState,
+    email: &str,
+    origin: &str,
+    host: &str,
+) -> Result<(), PageError> {
+    let accounts = sqlx::query_as::<_, (i64, String)>(ACCOUNTS)
+        .bind(email)
+        .bind(MAX_MAILS);
+    for (id, email) in accounts.fetch_all(&app.db).await? {
+        let user = User::by_id(&app.db, id).await?;
+        let user = user.filter(|user| passwords::is_usable(&user.password));
+        let Some(user) = user else { continue };
+        let id = id.to_string();
+        let token = app
+            .reset_tokens
+            .make(&subject(&user, &id), SystemTime::now());
+        let mail = ResetMail {
+            host,
+            username: &user.username,
+            link: format!("{origin}/accounts/reset/{}/{token}/", tokens::uid(&id)),
+        };
+        // To the address of the account, not to the one that was typed: they may differ where letters look alike.
+        let subject = format!("Password reset on {host}");
+        app.mailer
+            .send(Mail::new(&email, &subject, mail.render()?))
+            .await;
+    }
+    Ok(())
+}
+
+/// Says that the mail is on its way, if there is an account.
+pub(crate) async fn sent(layout: Layout) -> Result<Html<String>, PageError> {
+    Ok(Html(Sent { layout }.render()?))
+}
+
+/// The link of the mail: its token moves into the session, so that it leaves the address bar. Then the form.
+pub(crate) async fn confirm(visit: Visit, params: RawPathParams) -> Result<Response, PageError> {
+    let (uid, token) = uid_and_token(&params);
+    let found = find(&visit, uid, token).await?;
+    let Some(user) = found else {
+        return invalid(&visit).await;
+    };
+    if token != SET_PASSWORD {
+        let session = visit.session().await?;
+        visitor::set_reset_token(&session, token)?;
+        return Ok(redirect(&format!("/accounts/reset/{uid}/{SET_PASSWORD}/")));
+    }
+    let form = Form::default();
+    let mut fields = Fields::fresh(&form);
+    new_password::read(&mut fields, &user);
+    confirm_page(Layout::of(&visit).await?, fields)
+}
+
+/// Sets the new password, and ends all sessions of the user. The visitor is not logged in: the mail may have been read
+/// by somebody else.
+pub(crate) async fn set(
+    visit: Visit,
+    params: RawPathParams,
+    form: Form,
+) -> Result<Response, PageError> {
+    let (uid, token) = uid_and_token(&params);
+    let found = match token {
+        SET_PASSWORD => find(&visit, uid, token).await?,
+        // Only the page with the form sends forms.
+        _ => None,
+    };
+    let Some(user) = found else {
+        return invalid(&visit).await;
+    };
+    let mut fields = Fields::sent(&form);
+    let Some(new) = new_password::read(&mut fields, &user) else {
+        return confirm_page(Layout::of(&visit).await?, fields);
+    };
+    let app = visit.app();
+    let encoded = app.hashing.encode(new).await?;
+    let reset = sqlx::query(RESET).bind(encoded).bind(user.id);
+    let reset = reset.bind(&user.password).execute(&app.db).await?;
+    if reset.rows_affected() == 0 {
+        return invalid(&visit).await;
+    }
+    visitor::drop_reset_token(&visit.session().await?)?;
+    sessions::end_all(&visit, user.id).await?;
+    Ok(redirect("/accounts/reset/done/"))
+}
+
+/// Says that the new password works.
+pub(crate) async fn complete(layout: Layout) -> Result<Html<String>, PageError> {
+    Ok(Html(Complete { layout }.render()?))
+}
+
+fn read_email(fields: &mut Fields<'_>) -> Option<String> {
+    let kind = Kind::Line {
+        input: "email",
+        autocomplete: Some("email"),
+    };
+    let email = fields.text("email", "Email address", kind, MAX_EMAIL)?;
+    if !is_address(&email) {
+        fields.error("email", INVALID_EMAIL);
+    }
+    Some(email)
+}
+
+/// Whether this looks like `name@domain.example`: only the owner of a mailbox can say whether it is one.
+pub(crate) fn is_address(email: &str) -> bool {
+    let Some((name, domain)) = email.rsplit_once('@') else {
+        return false;
+    };
+    let is_name_char =
+        |c: char| !c.is_whitespace() && !c.is_control() && !"@<>()[],;:\\\"".contains(c);
+    let is_label = |label: &str| {
+        let is_label_char = |c: char| c.is_alphanumeric() || c == '-';
+        !label.is_empty()
+            && label.len() <= 63
+            && label.chars().all(is_label_char)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let are_parts = !name.split('.').any(str::is_empty);
+    let is_domain =
+        domain == "localhost" || domain.contains('.') && domain.split('.').all(is_label);
+    are_parts && name.chars().all(is_name_char) && is_domain
+}
+
+fn uid_and_token(params: &RawPathParams) -> (&str, &str) {
+    let param = |wanted| {
+        let mut params = params.iter();
+        let found = params.find(|(name, _)| *name == wanted);
+        found.map_or("", |(_, value)| value)
+    };
+    (param("uid"), param("token"))
+}
+
+/// The user whose link this is, if the token is good: the one in the address, or the one that moved to the session.
+async fn find(visit: &Visit, uid: &str, token: &str) -> Result<Option<User>, PageError> {
+    let app = visit.app();
+    let token = match token {
+        SET_PASSWORD => {
+            let session = visit.session_if_any().await?;
+            session.as_ref().and_then(visitor::reset_token)
+        }
+        token => Some(token.to_owned()),
+    };
+    let id = tokens::id_of(uid).and_then(|id| id.parse::<i64>().ok());
+    let (Some(token), Some(id)) = (token, id) else {
+        return Ok(None);
+    };
+    let user = User::by_id(&app.db, id).await?;
+    let is_good = |user: &User| {
+        let id = user.id.to_string();
+        app.reset_tokens
+            .check(&token, &subject(user, &id), SystemTime::now())
+    };
+    Ok(user.filter(is_good))
+}
+
+fn subject<'a>(user: &'a User, id: &'a str) -> Subject<'a> {
+    Subject {
+        id,
+        password: &user.password,
+        last_login: user.last_login.as_deref(),
+        email: &user.email,
+    }
+}
+
+fn ask_page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, "Reset your password", fields, "Send the link");
+    let page = page.lead(
+        "Enter the email address of your account, and a link to set a new password is sent there.",
+    );
+    Ok(page.back("/accounts/login/").html()?.into_response())
+}
+
+fn confirm_page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, "Set a new password", fields, "Set password");
+    Ok(([(CACHE_CONTROL, "no-store")], page.html()?).into_response())
+}
+
+async fn invalid(visit: &Visit) -> Result<Response, PageError> {
+    let page = Invalid {
+        layout: Layout::of(visit).await?,
+    };
+    Ok(([(CACHE_CONTROL, "no-store")], Html(page.render()?)).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_name_and_a_domain() {
+        for email in [
+            "a@example.org",
+            "a.b+c@x-y.example",
+            "é@bücher.example",
+            "a@localhost",
+        ] {
+            assert!(is_address(email), "{email}");
+        }
+        for email in [
+            "",
+            "a",
+            "@",
+            "a@",
+            "@example.org",
+            "a@b",
+            "a@-b.example",
+            "a b@example.org",
+            "a..b@example.org",
+            "a@example.org\n",
+            "a@b@example.org",
+            "<a@example.org>",
+            "a@.example",
+        ] {
+            assert!(!is_address(email), "{email:?}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The browsers in which a user is logged in, as the user sees them: listed, and ended.
+
+use askama::Template;
+use axum::response::{Html, Response};
+use cloakroom::{ErrorKind, Owner, Summary, Tag};
+
+use crate::{
+    date, visitor,
+    web::{
+        error::{PageError, redirect},
+        form::Form,
+        layout::Layout,
+        visit::Visit,
+    },
+};
+
+const PAGE: &str = "/accounts/sessions/";
+
+#[derive(Template)]
+#[template(path = "accounts/sessions.html")]
+struct OwnSessions {
+    layout: Layout,
+    /// Missing if the place where sessions are kept knows no owners.
+    sessions: Option<Vec<OwnSession>>,
+    can_others_end: bool,
+}
+
+struct OwnSession {
+    tag: String,
+    label: String,
+    since: String,
+    last_change: String,
+    is_this_one: bool,
+}
+
+/// The user's sessions, newest activity first.
+pub(crate) async fn list(visit: Visit, layout: Layout) -> Result<Html<String>, PageError> {
+    let this = visit.session().await?.tag();
+    let found = visit.app().sessions.owned_by(&owner(&visit).await?).await;
+    let to_own = |summary: Summary| OwnSession {
+        is_this_one: Some(&summary.tag) == this.as_ref(),
+        tag: summary.tag.to_string(),
+        label: summary
+            .label
+            .unwrap_or_else(|| "An unknown device".to_owned()),
+        since: date::display_time(summary.created),
+        last_change: date::display_time(summary.touched),
+    };
+    let sessions: Option<Vec<_>> = match found {
+        Ok(found) => Some(found.into_iter().map(to_own).collect()),
+        Err(error) if error.kind() == ErrorKind::Unsupported => None,
+        Err(error) => return Err(error.into()),
+    };
+    let page = OwnSessions {
+        can_others_end: sessions.as_ref().is_some_and(|all| all.len() > 1),
+        layout,
+        sessions,
+    };
+    Ok(Html(page.render()?))
+}
+
+/// Ends one session of the user.
+pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError> {
+    let session = visit.session().await?;
+    let owner = owner(&visit).await?;
+    let tag: Tag = form
+        .get("tag")
+        .and_then(|tag| tag.parse().ok())
+        .ok_or(PageError::BadForm)?;
+    if session.tag().as_ref() == Some(&tag) {
+        visit.app().auth.log_out(&session)?;
+        return Ok(redirect("/accounts/login/"));
+    }
+    match visit.app().sessions.end(&owner, &tag).await? {
+        true => visitor::say(&session, "That browser is logged out.")?,
+        false => visitor::say(&session, "That browser was logged out already.")?,
+    }
+    Ok(redirect(PAGE))
+}
+
+/// Ends all sessions of the user but this one.
+pub(crate) async fn end_all_others(visit: Visit) -> Result<Response, PageError> {
+    end_others(&visit).await?;
+    let session = visit.session().await?;
+    visitor::say(&session, "All other browsers are logged out.")?;
+    Ok(redirect(PAGE))
+}
+
+/// Ends all sessions of the user but this one, if the place where they are kept can find them.
+pub(super) async fn end_others(visit: &Visit) -> Result<(), PageError> {
+    let Some(this) = visit.session().await?.tag() else {
+        return Ok(());
+    };
+    let owner = owner(visit).await?;
+    ignore_unsupported(visit.app().sessions.end_others(&owner, &this).await)
+}
+
+/// Ends all sessions of a user, if the place where they are kept can find them.
+pub(super) async fn end_all(visit: &Visit, user: i64) -> Result<(), PageError> {
+    let owner = Owner::from(user.to_string());
+    ignore_unsupported(visit.app().sessions.end_all(&owner).await)
+}
+
+/// A changed password ends the others anyway, when they are next used.
+fn ignore_unsupported(ended: cloakroom::Result<usize>) -> Result<(), PageError> {
+    match ended {
+        Err(error) if error.kind() != ErrorKind::Unsupported => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+async fn owner(visit: &Visit) -> Result<Owner, PageError> {
+    Ok(Owner::from(visit.logged_in().await?.id.to_string()))
+}

@@ -1,0 +1,162 @@
+use std::{collections::HashSet, sync::LazyLock};
+
+use super::User;
+
+const LIST: &str = include_str!("../../data/common_passwords.txt");
+
+static COMMON: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| LIST.lines().filter(|line| !line.starts_with('#')).collect());
+
+const MIN_CHARS: usize = 8;
+
+/// How similar a password may be to something known about the user, of 1.
+const MAX_SIMILARITY: f64 = 0.7;
+
+/// What is known about a user, under the names that the messages use.
+#[derive(Debug, Default)]
+pub(crate) struct Known<'a> {
+    pub(crate) username: &'a str,
+    pub(crate) first_name: &'a str,
+    pub(crate) last_name: &'a str,
+    pub(crate) email: &'a str,
+}
+
+impl<'a> From<&'a User> for Known<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            username: &user.username,
+            first_name: &user.first_name,
+            last_name: &user.last_name,
+            email: &user.email,
+        }
+    }
+}
+
+/// Everything that makes `password` a weak one for this user.
+pub(crate) fn weaknesses(password: &str, known: &Known<'_>) -> Vec<String> {
+    let mut weaknesses = Vec::new();
+    if let Some(attribute) = similar_to(password, known) {
+        weaknesses.push(format!("The password is too similar to the {attribute}."));
+    }
+    if password.chars().count() < MIN_CHARS {
+        weaknesses.push(format!(
+            "This password is too short. It must contain at least {MIN_CHARS} characters."
+        ));
+    }
+    if COMMON.contains(password.to_lowercase().trim()) {
+        weaknesses.push("This password is too common.".to_owned());
+    }
+    if !password.is_empty() && password.chars().all(char::is_numeric) {
+        weaknesses.push("This password is entirely numeric.".to_owned());
+    }
+    weaknesses
+}
+
+/// What the password is too similar to: the whole of it, or a part between signs as in an address.
+fn similar_to(password: &str, known: &Known<'_>) -> Option<&'static str> {
+    let password = password.to_lowercase();
+    let attributes = [
+        ("username", known.username),
+        ("first name", known.first_name),
+        ("last name", known.last_name),
+        ("email address", known.email),
+    ];
+    let is_similar = |value: &str| {
+        let value = value.to_lowercase();
+        let parts = value.split(|c: char| !c.is_alphanumeric() && c != '_');
+        parts
+            .chain([value.as_str()])
+            .any(|part| are_similar(&password, part))
+    };
+    let (name, _) = attributes
+        .into_iter()
+        .find(|(_, value)| is_similar(value))?;
+    Some(name)
+}
+
+/// Whether the two share so many characters, wherever they stand, that one is the other with little added.
+///
+/// This is an upper bound of what a comparison in order would find, and stricter for that.
+fn are_similar(password: &str, part: &str) -> bool {
+    let (a, b) = (password.chars().count(), part.chars().count());
+    // Beyond this length no share of a part of it can be large enough; and a long password must stay cheap.
+    if b == 0 || a >= 10 * b {
+        return false;
+    }
+    let matching = longest_common(password, part);
+    #[expect(clippy::cast_precision_loss, reason = "lengths of names")]
+    let ratio = 2.0 * matching as f64 / (a + b) as f64;
+    ratio >= MAX_SIMILARITY
+}
+
+/// The length of the longest sequence of characters that both have in this order.
+fn longest_common(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row = vec![0; b.len() + 1];
+    for c in a.chars() {
+        let mut diagonal = 0;
+        for (at, other) in b.iter().enumerate() {
+            let above = row[at + 1];
+            row[at + 1] = match c == *other {
+                true => diagonal + 1,
+                false => above.max(row[at]),
+            };
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINA: Known<'_> = Known {
+        username: "member",
+        first_name: "Mina",
+        last_name: "Okafor",
+        email: "mina.okafor@example.org",
+    };
+
+    #[test]
+    fn everything_that_is_wrong_is_said() {
+        assert_eq!(
+            weaknesses("123456", &MINA),
+            [
+                "This password is too short. It must contain at least 8 characters.",
+                "This password is too common.",
+                "This password is entirely numeric.",
+            ]
+        );
+        assert_eq!(weaknesses("Quay-lantern-7", &MINA), [""; 0]);
+    }
+
+    #[test]
+    fn a_password_may_not_be_what_is_known_of_the_user() {
+        for (password, attribute) in [
+            ("member123", "username"),
+            ("MEMBER12", "username"),
+            ("mina", "first name"),
+            ("okafor77", "last name"),
+            ("mina.okafor@example.org", "email address"),
+            ("example1", "email address"),
+        ] {
+            assert!(
+                weaknesses(password, &MINA)
+                    .contains(&format!("The password is too similar to the {attribute}.")),
+                "{password}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_few_thousand_passwords_are_common() {
+        assert!(COMMON.len() > 5_000);
+        for password in ["password", "12345678", "QWERTY123", "letmein", "iloveyou"] {
+            assert!(
+                COMMON.contains(password.to_lowercase().as_str()),
+                "{password}"
+            );
+        }
+    }
+}

@@ -1,0 +1,106 @@
+use std::borrow::Cow;
+
+use cloakroom::Session;
+use cloakroom_django_auth::Account;
+use sqlx::{FromRow, Row, SqlitePool, sqlite::SqliteRow};
+
+use super::Permission;
+use crate::{application::AppState, web::error::PageError};
+
+/// The columns of a user, and what the user may do in one statement: own permissions and those of the groups.
+macro_rules! select_user {
+    ($where:literal) => {
+        concat!(
+            "SELECT u.id, u.username, u.first_name, u.last_name, u.email, u.password, u.last_login, \
+             u.is_superuser, u.is_active, \
+             (SELECT GROUP_CONCAT(t.app_label || '.' || p.codename, ' ') FROM auth_permission p \
+             JOIN django_content_type t ON t.id = p.content_type_id \
+             WHERE p.id IN (SELECT permission_id FROM auth_user_user_permissions WHERE user_id = u.id) \
+             OR p.id IN (SELECT gp.permission_id FROM auth_group_permissions gp \
+             JOIN auth_user_groups ug ON ug.group_id = gp.group_id WHERE ug.user_id = u.id)) AS permissions \
+             FROM auth_user u WHERE ",
+            $where
+        )
+    };
+}
+
+const BY_ID: &str = select_user!("u.id = ?");
+
+const BY_NAME: &str = select_user!("u.username = ?");
+
+/// A row of Django's table of users, with the user's permissions.
+#[derive(Clone)]
+pub(crate) struct User {
+    pub(crate) id: i64,
+    pub(crate) username: String,
+    pub(crate) first_name: String,
+    pub(crate) last_name: String,
+    pub(crate) email: String,
+    pub(crate) password: String,
+    pub(crate) last_login: Option<String>,
+    is_superuser: bool,
+    is_active: bool,
+    /// Codes between blanks.
+    permissions: Option<String>,
+}
+
+impl User {
+    /// The user who is logged in with this session.
+    pub(crate) async fn of_session(
+        app: &AppState,
+        session: &Session,
+    ) -> Result<Option<Self>, PageError> {
+        app.auth
+            .user(session, async |claim| match claim.id().parse() {
+                Ok(id) => Ok(Self::by_id(&app.db, id).await?),
+                Err(_) => Ok(None),
+            })
+            .await
+    }
+
+    pub(crate) async fn by_id(db: &SqlitePool, id: i64) -> Result<Option<Self>, sqlx::Error> {
+        sqlx::query_as(BY_ID).bind(id).fetch_optional(db).await
+    }
+
+    pub(crate) async fn by_name(db: &SqlitePool, name: &str) -> Result<Option<Self>, sqlx::Error> {
+        sqlx::query_as(BY_NAME).bind(name).fetch_optional(db).await
+    }
+
+    /// Whether the user may do this: superusers may do everything, users who are not active nothing.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        let mut granted = self.permissions.iter().flat_map(|codes| codes.split(' '));
+        self.is_active && (self.is_superuser || granted.any(|code| code == permission.code()))
+    }
+}
+
+impl FromRow<'_, SqliteRow> for User {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            username: row.try_get("username")?,
+            first_name: row.try_get("first_name")?,
+            last_name: row.try_get("last_name")?,
+            email: row.try_get("email")?,
+            password: row.try_get("password")?,
+            // Text, which the type of the column hides.
+            last_login: row.try_get_unchecked("last_login")?,
+            is_superuser: row.try_get("is_superuser")?,
+            is_active: row.try_get("is_active")?,
+            permissions: row.try_get("permissions")?,
+        })
+    }
+}
+
+impl Account for User {
+    fn id(&self) -> Cow<'_, str> {
+        self.id.to_string().into()
+    }
+
+    fn password(&self) -> &str {
+        &self.password
+    }
+
+    fn is_active(&self) -> bool {
+        self.is_active
+    }
+}

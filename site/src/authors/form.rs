@@ -1,0 +1,152 @@
+use axum::response::{IntoResponse, Response};
+use jiff::civil::Date;
+
+use crate::{
+    date, visitor,
+    web::{
+        error::{PageError, redirect},
+        fields::Fields,
+        form::Form,
+        form_page::FormPage,
+        layout::Layout,
+        record_id::RecordId,
+        visit::Visit,
+    },
+};
+
+use super::name;
+
+const MAX_NAME: usize = 100;
+
+const DIED_TOO_EARLY: &str = "Date of death cannot be before date of birth.";
+
+const INSERT: &str = "\
+    INSERT INTO catalog_author (first_name, last_name, date_of_birth, date_of_death) \
+    VALUES (?, ?, ?, ?) RETURNING id";
+
+const AUTHOR: &str = "\
+    SELECT first_name, last_name, date_of_birth, date_of_death FROM catalog_author WHERE id = ?";
+
+const UPDATE: &str = "\
+    UPDATE catalog_author SET first_name = ?, last_name = ?, date_of_birth = ?, date_of_death = ? WHERE id = ?";
+
+/// What the form says about an author.
+struct Author {
+    first_name: String,
+    last_name: String,
+    date_of_birth: Option<Date>,
+    date_of_death: Option<Date>,
+}
+
+/// The form for a new author.
+pub(crate) async fn new(layout: Layout) -> Result<Response, PageError> {
+    let form = Form::default();
+    let mut fields = Fields::fresh(&form);
+    read(&mut fields);
+    create_page(layout, fields)
+}
+
+/// Adds an author.
+pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
+    let mut fields = Fields::sent(&form);
+    let Some(author) = read(&mut fields) else {
+        return create_page(Layout::of(&visit).await?, fields);
+    };
+    let insert = sqlx::query_scalar(INSERT)
+        .bind(&author.first_name)
+        .bind(&author.last_name)
+        .bind(author.date_of_birth.map(|date| date.to_string()))
+        .bind(author.date_of_death.map(|date| date.to_string()));
+    let id: i64 = insert.fetch_one(&visit.app().db).await?;
+    saved(&visit, &author, id, "added").await
+}
+
+/// The form with what is known of an author.
+pub(crate) async fn edit(
+    visit: Visit,
+    RecordId(id): RecordId,
+    layout: Layout,
+) -> Result<Response, PageError> {
+    let form = stored(&visit, id).await?;
+    let mut fields = Fields::fresh(&form);
+    read(&mut fields);
+    update_page(layout, id, fields)
+}
+
+/// Changes an author.
+pub(crate) async fn update(
+    visit: Visit,
+    RecordId(id): RecordId,
+    form: Form,
+) -> Result<Response, PageError> {
+    stored(&visit, id).await?;
+    let mut fields = Fields::sent(&form);
+    let Some(author) = read(&mut fields) else {
+        return update_page(Layout::of(&visit).await?, id, fields);
+    };
+    let update = sqlx::query(UPDATE)
+        .bind(&author.first_name)
+        .bind(&author.last_name)
+        .bind(author.date_of_birth.map(|date| date.to_string()))
+        .bind(author.date_of_death.map(|date| date.to_string()))
+        .bind(id);
+    let update = update.execute(&visit.app().db).await?;
+    if update.rows_affected() == 0 {
+        return Err(PageError::NotFound);
+    }
+    saved(&visit, &author, id, "changed").await
+}
+
+fn read(fields: &mut Fields<'_>) -> Option<Author> {
+    let first_name = fields.line("first_name", "First name", MAX_NAME);
+    let last_name = fields.line("last_name", "Last name", MAX_NAME);
+    let today = Some(date::today());
+    let date_of_birth = fields.date("date_of_birth", "Date of birth", (None, today));
+    let date_of_death = fields.date("date_of_death", "Died", (None, today));
+    if let (Some(Some(birth)), Some(Some(death))) = (date_of_birth, date_of_death)
+        && death < birth
+    {
+        fields.error("date_of_death", DIED_TOO_EARLY);
+    }
+    let author = Author {
+        first_name: first_name?,
+        last_name: last_name?,
+        date_of_birth: date_of_birth?,
+        date_of_death: date_of_death?,
+    };
+    fields.are_good().then_some(author)
+}
+
+async fn stored(visit: &Visit, id: i64) -> Result<Form, PageError> {
+    type Row = (String, String, Option<String>, Option<String>);
+    let row: Option<Row> = sqlx::query_as(AUTHOR)
+        .bind(id)
+        .fetch_optional(&visit.app().db)
+        .await?;
+    let (first_name, last_name, birth, death) = row.ok_or(PageError::NotFound)?;
+    let values = [
+        ("first_name", first_name),
+        ("last_name", last_name),
+        ("date_of_birth", birth.unwrap_or_default()),
+        ("date_of_death", death.unwrap_or_default()),
+    ];
+    Ok(values.into_iter().collect())
+}
+
+async fn saved(visit: &Visit, author: &Author, id: i64, done: &str) -> Result<Response, PageError> {
+    let name = name(&author.last_name, &author.first_name);
+    let session = visit.session().await?;
+    visitor::say(&session, format!("The author {name} was {done}."))?;
+    Ok(redirect(&format!("/catalog/author/{id}")))
+}
+
+fn create_page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, "Create author", fields, "Create author");
+    Ok(page.back("/catalog/authors/").html()?.into_response())
+}
+
+fn update_page(layout: Layout, id: i64, fields: Fields<'_>) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, "Update author", fields, "Save");
+    let page = page.back(format!("/catalog/author/{id}"));
+    Ok(page.html()?.into_response())
+}

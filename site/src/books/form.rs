@@ -1,0 +1,268 @@
+use axum::response::{IntoResponse, Response};
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::isbn::{self, NotAnIsbn};
+use crate::{
+    authors, visitor,
+    web::{
+        error::{PageError, redirect},
+        fields::{Choices, Fields, REQUIRED, Refusal},
+        form::Form,
+        form_page::FormPage,
+        layout::Layout,
+        record_id::RecordId,
+        visit::Visit,
+    },
+};
+
+const MAX_TITLE: usize = 200;
+const MAX_SUMMARY: usize = 1000;
+
+const ISBN_EXISTS: &str = "Book with this ISBN already exists.";
+const ISBN_INVALID: &str = "Enter a valid 13-digit ISBN.";
+
+const AUTHORS: &str =
+    "SELECT id, last_name, first_name FROM catalog_author ORDER BY last_name, first_name, id";
+
+const GENRES: &str = "SELECT id, name FROM catalog_genre ORDER BY name, id";
+
+const LANGUAGES: &str = "SELECT id, name FROM catalog_language ORDER BY name, id";
+
+const BOOK: &str = "\
+    SELECT title, author_id, summary, isbn, language_id FROM catalog_book WHERE id = ?";
+
+const GENRES_OF_BOOK: &str =
+    "SELECT genre_id FROM catalog_book_genre WHERE book_id = ? ORDER BY genre_id";
+
+const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM catalog_book WHERE isbn = ? AND id IS NOT ?)";
+
+const INSERT: &str = "\
+    INSERT INTO catalog_book (title, summary, isbn, author_id, language_id) \
+    VALUES (?, ?, ?, ?, ?) RETURNING id";
+
+const UPDATE: &str = "\
+    UPDATE catalog_book SET title = ?, summary = ?, isbn = ?, author_id = ?, language_id = ? WHERE id = ?";
+
+const DROP_GENRES: &str = "\
+    DELETE FROM catalog_book_genre WHERE book_id = ? \
+    AND genre_id NOT IN (SELECT value FROM json_each(?))";
+
+const ADD_GENRES: &str = "\
+    INSERT OR IGNORE INTO catalog_book_genre (book_id, genre_id) SELECT ?, value FROM json_each(?)";
+
+/// What the form says about a book. Numbers are ids, known when the form was read.
+struct Book {
+    title: String,
+    summary: String,
+    isbn: String,
+    author: String,
+    language: String,
+    genres: Vec<String>,
+}
+
+/// What can be chosen in the form.
+struct Shelves {
+    authors: Choices,
+    genres: Choices,
+    languages: Choices,
+}
+
+/// The form for a new book.
+pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageError> {
+    let form = Form::default();
+    let mut fields = Fields::fresh(&form);
+    read(&mut fields, Shelves::load(&visit.app().db).await?);
+    create_page(layout, fields)
+}
+
+/// Adds a book.
+pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
+    let db = &visit.app().db;
+    let mut fields = Fields::sent(&form);
+    let Some(book) = read(&mut fields, Shelves::load(db).await?) else {
+        return create_page(Layout::of(&visit).await?, fields);
+    };
+    let mut db = db.begin_with("BEGIN IMMEDIATE").await?;
+    if is_taken(&mut db, &book.isbn, None).await? {
+        drop(db);
+        fields.error("isbn", ISBN_EXISTS);
+        return create_page(Layout::of(&visit).await?, fields);
+    }
+    let insert = sqlx::query_scalar(INSERT)
+        .bind(&book.title)
+        .bind(&book.summary)
+        .bind(&book.isbn)
+        .bind(number(&book.author))
+        .bind(number(&book.language));
+    let id: i64 = insert.fetch_one(&mut *db).await?;
+    put_genres(&mut db, id, &book.genres).await?;
+    db.commit().await?;
+    saved(&visit, &book, id, "added").await
+}
+
+/// The form with what is known of a book.
+pub(crate) async fn edit(
+    visit: Visit,
+    RecordId(id): RecordId,
+    layout: Layout,
+) -> Result<Response, PageError> {
+    let db = &visit.app().db;
+    let form = stored(db, id).await?;
+    let mut fields = Fields::fresh(&form);
+    read(&mut fields, Shelves::load(db).await?);
+    update_page(layout, id, fields)
+}
+
+/// Changes a book.
+pub(crate) async fn update(
+    visit: Visit,
+    RecordId(id): RecordId,
+    form: Form,
+) -> Result<Response, PageError> {
+    let db = &visit.app().db;
+    let before = stored(db, id).await?;
+    let mut fields = Fields::sent(&form);
+    let Some(book) = read(&mut fields, Shelves::load(db).await?) else {
+        return update_page(Layout::of(&visit).await?, id, fields);
+    };
+    let mut db = db.begin_with("BEGIN IMMEDIATE").await?;
+    let is_new = before.get("isbn") != Some(&book.isbn);
+    if is_new && is_taken(&mut db, &book.isbn, Some(id)).await? {
+        drop(db);
+        fields.error("isbn", ISBN_EXISTS);
+        return update_page(Layout::of(&visit).await?, id, fields);
+    }
+    let update = sqlx::query(UPDATE)
+        .bind(&book.title)
+        .bind(&book.summary)
+        .bind(&book.isbn)
+        .bind(number(&book.author))
+        .bind(number(&book.language))
+        .bind(id);
+    if update.execute(&mut *db).await?.rows_affected() == 0 {
+        return Err(PageError::NotFound);
+    }
+    put_genres(&mut db, id, &book.genres).await?;
+    db.commit().await?;
+    saved(&visit, &book, id, "changed").await
+}
+
+fn read(fields: &mut Fields<'_>, shelves: Shelves) -> Option<Book> {
+    let unnamed = Refusal::Unnamed;
+    let title = fields.line("title", "Title", MAX_TITLE);
+    let author = fields.choice("author", "Author", shelves.authors, None, unnamed);
+    let summary = fields.area("summary", "Summary", MAX_SUMMARY);
+    let isbn = fields.line("isbn", "ISBN", usize::MAX);
+    fields.help("13 digits; hyphens and blanks may stay.");
+    let isbn = isbn.and_then(|typed| read_isbn(fields, &typed));
+    let genres = fields.choices("genre", "Genre", shelves.genres);
+    fields.help("One or more: hold Ctrl (or Command) to choose several.");
+    let language = fields.choice("language", "Language", shelves.languages, None, unnamed);
+    let book = Book {
+        title: title?,
+        author: author??,
+        summary: summary?,
+        isbn: isbn?,
+        genres: genres?,
+        language: language??,
+    };
+    fields.are_good().then_some(book)
+}
+
+fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
+    let error = match isbn::parse(typed) {
+        Ok(isbn) => return Some(isbn),
+        // Nothing but hyphens is nothing.
+        Err(NotAnIsbn::Wrong) if typed.chars().all(|c| c == '-' || c.is_whitespace()) => {
+            REQUIRED.to_owned()
+        }
+        Err(NotAnIsbn::Wrong) => ISBN_INVALID.to_owned(),
+        Err(NotAnIsbn::TooLong(chars)) => format!(
+            "Ensure this value has at most {} characters (it has {chars}).",
+            isbn::DIGITS
+        ),
+    };
+    fields.error("isbn", error);
+    None
+}
+
+impl Shelves {
+    async fn load(db: &SqlitePool) -> Result<Self, sqlx::Error> {
+        let authors: Vec<(i64, String, String)> = sqlx::query_as(AUTHORS).fetch_all(db).await?;
+        let genres: Vec<(i64, String)> = sqlx::query_as(GENRES).fetch_all(db).await?;
+        let languages: Vec<(i64, String)> = sqlx::query_as(LANGUAGES).fetch_all(db).await?;
+        let named = |(id, name): (i64, String)| (id.to_string(), name);
+        let authors = authors
+            .into_iter()
+            .map(|(id, last, first)| (id, authors::name(&last, &first)));
+        Ok(Self {
+            authors: authors.map(named).collect(),
+            genres: genres.into_iter().map(named).collect(),
+            languages: languages.into_iter().map(named).collect(),
+        })
+    }
+}
+
+/// An id that was chosen from a list, and so is a number.
+fn number(id: &str) -> Option<i64> {
+    id.parse().ok()
+}
+
+async fn is_taken(
+    db: &mut SqliteConnection,
+    isbn: &str,
+    own: Option<i64>,
+) -> Result<bool, sqlx::Error> {
+    let taken = sqlx::query_scalar(IS_TAKEN).bind(isbn).bind(own);
+    taken.fetch_one(db).await
+}
+
+/// Leaves links that stay as they are, so that their ids stay, too.
+async fn put_genres(
+    db: &mut SqliteConnection,
+    book: i64,
+    genres: &[String],
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<i64> = genres.iter().filter_map(|id| number(id)).collect();
+    let ids = format!("{ids:?}");
+    for statement in [DROP_GENRES, ADD_GENRES] {
+        let put = sqlx::query(statement).bind(book).bind(&ids);
+        put.execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
+    type Row = (String, Option<i64>, String, String, Option<i64>);
+    let row: Option<Row> = sqlx::query_as(BOOK).bind(id).fetch_optional(db).await?;
+    let (title, author, summary, isbn, language) = row.ok_or(PageError::NotFound)?;
+    let genres = sqlx::query_scalar::<_, i64>(GENRES_OF_BOOK).bind(id);
+    let genres = genres.fetch_all(db).await?;
+    let id_text = |id: Option<i64>| id.map(|id| id.to_string()).unwrap_or_default();
+    let values = [
+        ("title", title),
+        ("author", id_text(author)),
+        ("summary", summary),
+        ("isbn", isbn),
+        ("language", id_text(language)),
+    ];
+    let genres = genres.into_iter().map(|id| ("genre", id.to_string()));
+    Ok(values.into_iter().chain(genres).collect())
+}
+
+async fn saved(visit: &Visit, book: &Book, id: i64, done: &str) -> Result<Response, PageError> {
+    let session = visit.session().await?;
+    visitor::say(&session, format!("The book {} was {done}.", book.title))?;
+    Ok(redirect(&format!("/catalog/book/{id}")))
+}
+
+fn create_page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, "Create book", fields, "Create book");
+    Ok(page.back("/catalog/books/").html()?.into_response())
+}
+
+fn update_page(layout: Layout, id: i64, fields: Fields<'_>) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, "Update book", fields, "Save");
+    let page = page.back(format!("/catalog/book/{id}"));
+    Ok(page.html()?.into_response())
+}

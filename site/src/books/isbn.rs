@@ -1,0 +1,55 @@
+/// Why a text is no ISBN.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NotAnIsbn {
+    /// More characters than an ISBN has, without hyphens and blanks.
+    TooLong(usize),
+    Wrong,
+}
+
+pub(super) const DIGITS: usize = 13;
+
+/// The thirteen digits of an ISBN, however it was typed.
+pub(super) fn parse(typed: &str) -> Result<String, NotAnIsbn> {
+    let is_kept =
+        |c: &char| !c.is_whitespace() && !matches!(c, '-' | '\u{2010}' | '\u{2011}' | '–');
+    let isbn: String = typed.chars().filter(is_kept).collect();
+    let chars = isbn.chars().count();
+    if chars > DIGITS {
+        return Err(NotAnIsbn::TooLong(chars));
+    }
+    let is_digits = chars == DIGITS && isbn.bytes().all(|byte| byte.is_ascii_digit());
+    (is_digits && adds_up(&isbn))
+        .then_some(isbn)
+        .ok_or(NotAnIsbn::Wrong)
+}
+
+/// Digits count once and three times by turns, and the sum ends in zero.
+fn adds_up(digits: &str) -> bool {
+    let weighted = digits
+        .bytes()
+        .zip([1, 3].into_iter().cycle())
+        .map(|(digit, weight)| u32::from(digit - b'0') * weight);
+    weighted.sum::<u32>() % 10 == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_isbn_is_thirteen_digits_that_add_up() {
+        for typed in ["9786600010007", "978-6-600-01000-7", " 978 6600010007 "] {
+            assert_eq!(parse(typed).as_deref(), Ok("9786600010007"), "{typed}");
+        }
+        for typed in [
+            "",
+            "9786600010008",
+            "978660001000",
+            "978660001000X",
+            "९७८6600010007",
+        ] {
+            assert_eq!(parse(typed), Err(NotAnIsbn::Wrong), "{typed}");
+        }
+        assert_eq!(parse("97866-000100-077"), Err(NotAnIsbn::TooLong(14)));
+    }
+}

@@ -1,0 +1,47 @@
+use axum::response::{Html, Response};
+
+use super::CopyId;
+use crate::{
+    visitor,
+    web::{
+        error::{PageError, redirect},
+        form_page::DeletePage,
+        layout::Layout,
+        visit::Visit,
+    },
+};
+
+const COPY: &str = "\
+    SELECT b.title, c.imprint FROM catalog_bookinstance c \
+    LEFT JOIN catalog_book b ON b.id = c.book_id WHERE c.id = ?";
+
+const DELETE: &str = "DELETE FROM catalog_bookinstance WHERE id = ?";
+
+/// Asks before a copy is deleted.
+pub(crate) async fn confirm(visit: Visit, id: CopyId) -> Result<Html<String>, PageError> {
+    let copy = sqlx::query_as(COPY).bind(id.as_stored());
+    let copy: Option<(Option<String>, String)> = copy.fetch_optional(&visit.app().db).await?;
+    let (title, imprint) = copy.ok_or(PageError::NotFound)?;
+    let title = title.unwrap_or_else(|| "Unknown book".to_owned());
+    let page = DeletePage {
+        layout: Layout::of(&visit).await?,
+        kind: "copy",
+        name: format!("{title} ({imprint}, {})", id.short()),
+        back: format!("/catalog/bookinstance/{id}"),
+        others: "records",
+        in_the_way: Vec::new(),
+    };
+    page.html()
+}
+
+/// Deletes a copy.
+pub(crate) async fn delete(visit: Visit, id: CopyId) -> Result<Response, PageError> {
+    let deleted = sqlx::query(DELETE).bind(id.as_stored());
+    let deleted = deleted.execute(&visit.app().db).await?;
+    if deleted.rows_affected() == 0 {
+        return Err(PageError::NotFound);
+    }
+    let session = visit.session().await?;
+    visitor::say(&session, format!("The copy {} was deleted.", id.short()))?;
+    Ok(redirect("/catalog/bookinstances/"))
+}

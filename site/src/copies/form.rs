@@ -1,0 +1,211 @@
+use axum::response::{IntoResponse, Response};
+use jiff::civil::Date;
+use sqlx::SqlitePool;
+
+use super::{CopyId, Status};
+use crate::{
+    visitor,
+    web::{
+        error::{PageError, redirect},
+        fields::{Choices, Fields, Refusal},
+        form::Form,
+        form_page::FormPage,
+        layout::Layout,
+        visit::Visit,
+    },
+};
+
+const MAX_IMPRINT: usize = 200;
+
+const NEEDS_BORROWER: &str = "A copy on loan needs a borrower.";
+const NEEDS_DUE_DATE: &str = "A copy on loan needs a due date.";
+
+const BOOKS: &str = "\
+    SELECT b.id, b.title, a.last_name FROM catalog_book b \
+    LEFT JOIN catalog_author a ON a.id = b.author_id ORDER BY b.title, a.last_name, a.first_name, b.id";
+
+const USERS: &str = "SELECT id, username FROM auth_user ORDER BY username";
+
+const COPY: &str = "\
+    SELECT imprint, due_back, borrower_id, status FROM catalog_bookinstance WHERE id = ?";
+
+const INSERT: &str = "\
+    INSERT INTO catalog_bookinstance (id, imprint, due_back, borrower_id, status, book_id) \
+    VALUES (?, ?, ?, ?, ?, ?)";
+
+const UPDATE: &str = "\
+    UPDATE catalog_bookinstance SET imprint = ?, due_back = ?, borrower_id = ?, status = ? WHERE id = ?";
+
+/// What the form says about a copy.
+struct Copy {
+    imprint: String,
+    due_back: Option<Date>,
+    /// An id, known when the form was read.
+    borrower: Option<String>,
+    status: Status,
+}
+
+/// The form for a new copy.
+pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageError> {
+    let db = &visit.app().db;
+    let form = [("status", Status::Maintenance.code())]
+        .into_iter()
+        .collect();
+    let mut fields = Fields::fresh(&form);
+    read_book(&mut fields, books(db).await?);
+    read(&mut fields, users(db).await?);
+    create_page(layout, fields)
+}
+
+/// Adds a copy, with a random id.
+pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
+    let db = &visit.app().db;
+    let mut fields = Fields::sent(&form);
+    let book = read_book(&mut fields, books(db).await?);
+    let copy = read(&mut fields, users(db).await?);
+    let (Some(book), Some(copy)) = (book, copy) else {
+        return create_page(Layout::of(&visit).await?, fields);
+    };
+    let id = CopyId::random().map_err(|error| PageError::Internal(error.into()))?;
+    let insert = sqlx::query(INSERT)
+        .bind(id.as_stored())
+        .bind(&copy.imprint)
+        .bind(copy.due_back.map(|date| date.to_string()))
+        .bind(number(copy.borrower.as_deref()))
+        .bind(copy.status.code())
+        .bind(number(Some(&book)));
+    insert.execute(db).await?;
+    saved(&visit, &id, "added").await
+}
+
+/// The form with what is known of a copy.
+pub(crate) async fn edit(visit: Visit, id: CopyId, layout: Layout) -> Result<Response, PageError> {
+    let db = &visit.app().db;
+    let form = stored(db, &id).await?;
+    let mut fields = Fields::fresh(&form);
+    read(&mut fields, users(db).await?);
+    update_page(layout, &id, fields)
+}
+
+/// Changes a copy; it stays one of the same book.
+pub(crate) async fn update(visit: Visit, id: CopyId, form: Form) -> Result<Response, PageError> {
+    let db = &visit.app().db;
+    stored(db, &id).await?;
+    let mut fields = Fields::sent(&form);
+    let Some(copy) = read(&mut fields, users(db).await?) else {
+        return update_page(Layout::of(&visit).await?, &id, fields);
+    };
+    let update = sqlx::query(UPDATE)
+        .bind(&copy.imprint)
+        .bind(copy.due_back.map(|date| date.to_string()))
+        .bind(number(copy.borrower.as_deref()))
+        .bind(copy.status.code())
+        .bind(id.as_stored());
+    if update.execute(db).await?.rows_affected() == 0 {
+        return Err(PageError::NotFound);
+    }
+    saved(&visit, &id, "changed").await
+}
+
+fn read_book(fields: &mut Fields<'_>, books: Choices) -> Option<String> {
+    fields.choice("book", "Book", books, None, Refusal::Unnamed)?
+}
+
+fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
+    let imprint = fields.line("imprint", "Imprint", MAX_IMPRINT);
+    let due_back = fields.date("due_back", "Due back", (None, None));
+    let borrower = fields.choice(
+        "borrower",
+        "Borrower",
+        users,
+        Some("Nobody"),
+        Refusal::Unnamed,
+    );
+    let status = fields.choice("status", "Status", statuses(), None, Refusal::Named);
+    let status = status.flatten().and_then(|code| Status::of_code(&code));
+    if status == Some(Status::OnLoan) {
+        if borrower == Some(None) {
+            fields.error("borrower", NEEDS_BORROWER);
+        }
+        if due_back == Some(None) {
+            fields.error("due_back", NEEDS_DUE_DATE);
+        }
+    }
+    let mut copy = Copy {
+        imprint: imprint?,
+        due_back: due_back?,
+        borrower: borrower?,
+        status: status?,
+    };
+    if copy.status == Status::Available {
+        // It stands on the shelf: nobody has it, and nobody has to bring it back.
+        copy.due_back = None;
+        copy.borrower = None;
+    }
+    fields.are_good().then_some(copy)
+}
+
+fn statuses() -> Choices {
+    let choice = |status: Status| (status.code().to_owned(), status.words().to_owned());
+    Status::ALL.map(choice).to_vec()
+}
+
+/// All books by title, those of one title told apart by their authors.
+async fn books(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
+    let books: Vec<(i64, String, Option<String>)> = sqlx::query_as(BOOKS).fetch_all(db).await?;
+    let choice = |(id, title, author): (i64, String, Option<String>)| {
+        let label = match author {
+            Some(author) => format!("{title} ({author})"),
+            None => title,
+        };
+        (id.to_string(), label)
+    };
+    Ok(books.into_iter().map(choice).collect())
+}
+
+async fn users(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
+    let users: Vec<(i64, String)> = sqlx::query_as(USERS).fetch_all(db).await?;
+    let choice = |(id, name): (i64, String)| (id.to_string(), name);
+    Ok(users.into_iter().map(choice).collect())
+}
+
+/// An id that was chosen from a list, and so is a number.
+fn number(id: Option<&str>) -> Option<i64> {
+    id?.parse().ok()
+}
+
+async fn stored(db: &SqlitePool, id: &CopyId) -> Result<Form, PageError> {
+    type Row = (String, Option<String>, Option<i64>, String);
+    let row: Option<Row> = sqlx::query_as(COPY)
+        .bind(id.as_stored())
+        .fetch_optional(db)
+        .await?;
+    let (imprint, due_back, borrower, status) = row.ok_or(PageError::NotFound)?;
+    let values = [
+        ("imprint", imprint),
+        ("due_back", due_back.unwrap_or_default()),
+        (
+            "borrower",
+            borrower.map(|id| id.to_string()).unwrap_or_default(),
+        ),
+        ("status", status),
+    ];
+    Ok(values.into_iter().collect())
+}
+
+async fn saved(visit: &Visit, id: &CopyId, done: &str) -> Result<Response, PageError> {
+    let session = visit.session().await?;
+    visitor::say(&session, format!("The copy {} was {done}.", id.short()))?;
+    Ok(redirect(&format!("/catalog/bookinstance/{id}")))
+}
+
+fn create_page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, "Create copy of book", fields, "Create copy");
+    Ok(page.back("/catalog/bookinstances/").html()?.into_response())
+}
+
+fn update_page(layout: Layout, id: &CopyId, fields: Fields<'_>) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, "Update copy of book", fields, "Save");
+    let page = page.back(format!("/catalog/bookinstance/{id}"));
+    Ok(page.html()?.into_response())
+}

@@ -1,0 +1,19 @@
+//! The tables that only this site has. Django does not mind them.
+
+use sqlx::SqliteConnection;
+
+use crate::search::index;
+
+const FAILED_LOGINS: &str = "
+CREATE TABLE IF NOT EXISTS locallibrary_failed_login (
+  subject text NOT NULL PRIMARY KEY, free integer NOT NULL, failures integer NOT NULL,
+  last_at integer NOT NULL, next_at integer NOT NULL);
+";
+
+/// Makes the tables that are missing, and brings the text that searches read up to date.
+pub(super) async fn prepare(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    for statements in [FAILED_LOGINS, index::SCHEMA, index::CATCH_UP] {
+        sqlx::raw_sql(statements).execute(&mut *db).await?;
+    }
+    index::fold_stale(db).await
+}

@@ -1,0 +1,132 @@
+use axum::response::{IntoResponse, Response};
+use sqlx::SqliteConnection;
+
+use crate::{
+    visitor,
+    web::{
+        error::{PageError, redirect},
+        fields::Fields,
+        form::Form,
+        form_page::FormPage,
+        layout::Layout,
+        record_id::RecordId,
+        visit::Visit,
+    },
+};
+
+const MAX_NAME: usize = 200;
+
+const EXISTS: &str = "Language already exists (case insensitive match)";
+
+const LANGUAGE: &str = "SELECT name FROM catalog_language WHERE id = ?";
+
+const OTHERS: &str = "SELECT name FROM catalog_language WHERE id IS NOT ?";
+
+const INSERT: &str = "INSERT INTO catalog_language (name) VALUES (?) RETURNING id";
+
+const UPDATE: &str = "UPDATE catalog_language SET name = ? WHERE id = ?";
+
+/// The form for a new language.
+pub(crate) async fn new(layout: Layout) -> Result<Response, PageError> {
+    let form = Form::default();
+    let mut fields = Fields::fresh(&form);
+    read(&mut fields);
+    create_page(layout, fields)
+}
+
+/// Adds a language.
+pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
+    let mut fields = Fields::sent(&form);
+    let Some(name) = read(&mut fields) else {
+        return create_page(Layout::of(&visit).await?, fields);
+    };
+    // From here on nobody else writes, so no other name comes between the look and the insert.
+    let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
+    if is_taken(&mut db, &name, None).await? {
+        drop(db);
+        fields.error("name", EXISTS);
+        return create_page(Layout::of(&visit).await?, fields);
+    }
+    let insert = sqlx::query_scalar(INSERT).bind(&name);
+    let id: i64 = insert.fetch_one(&mut *db).await?;
+    db.commit().await?;
+    saved(&visit, &name, id, "added").await
+}
+
+/// The form with the name of a language.
+pub(crate) async fn edit(
+    visit: Visit,
+    RecordId(id): RecordId,
+    layout: Layout,
+) -> Result<Response, PageError> {
+    let form = [("name", stored(&visit, id).await?)].into_iter().collect();
+    let mut fields = Fields::fresh(&form);
+    read(&mut fields);
+    update_page(layout, id, fields)
+}
+
+/// Changes a language.
+pub(crate) async fn update(
+    visit: Visit,
+    RecordId(id): RecordId,
+    form: Form,
+) -> Result<Response, PageError> {
+    stored(&visit, id).await?;
+    let mut fields = Fields::sent(&form);
+    let Some(name) = read(&mut fields) else {
+        return update_page(Layout::of(&visit).await?, id, fields);
+    };
+    let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
+    if is_taken(&mut db, &name, Some(id)).await? {
+        drop(db);
+        fields.error("name", EXISTS);
+        return update_page(Layout::of(&visit).await?, id, fields);
+    }
+    let update = sqlx::query(UPDATE).bind(&name).bind(id);
+    if update.execute(&mut *db).await?.rows_affected() == 0 {
+        return Err(PageError::NotFound);
+    }
+    db.commit().await?;
+    saved(&visit, &name, id, "changed").await
+}
+
+fn read(fields: &mut Fields<'_>) -> Option<String> {
+    let name = fields.line("name", "Name", MAX_NAME);
+    fields.help("For example English or Japanese.");
+    name
+}
+
+/// Whether another language has this name in any case. SQLite's own comparison knows only ASCII.
+async fn is_taken(
+    db: &mut SqliteConnection,
+    name: &str,
+    own: Option<i64>,
+) -> Result<bool, sqlx::Error> {
+    let others = sqlx::query_scalar::<_, String>(OTHERS).bind(own);
+    let others = others.fetch_all(db).await?;
+    let name = name.to_lowercase();
+    Ok(others.iter().any(|other| other.to_lowercase() == name))
+}
+
+async fn stored(visit: &Visit, id: i64) -> Result<String, PageError> {
+    let name = sqlx::query_scalar(LANGUAGE).bind(id);
+    let name = name.fetch_optional(&visit.app().db).await?;
+    name.ok_or(PageError::NotFound)
+}
+
+async fn saved(visit: &Visit, name: &str, id: i64, done: &str) -> Result<Response, PageError> {
+    let session = visit.session().await?;
+    visitor::say(&session, format!("The language {name} was {done}."))?;
+    Ok(redirect(&format!("/catalog/language/{id}")))
+}
+
+fn create_page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, "Create language", fields, "Create language");
+    Ok(page.back("/catalog/languages/").html()?.into_response())
+}
+
+fn update_page(layout: Layout, id: i64, fields: Fields<'_>) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, "Update language", fields, "Save");
+    let page = page.back(format!("/catalog/language/{id}"));
+    Ok(page.html()?.into_response())
+}

@@ -1,0 +1,35 @@
+use axum::response::Response;
+
+use super::NOT_ON_LOAN;
+use crate::{
+    copies::CopyId,
+    visitor,
+    web::{
+        error::{PageError, redirect},
+        visit::Visit,
+    },
+};
+
+const COPY: &str = "\
+    SELECT c.status, b.title FROM catalog_bookinstance c \
+    LEFT JOIN catalog_book b ON b.id = c.book_id WHERE c.id = ?";
+
+const RETURN: &str = "\
+    UPDATE catalog_bookinstance SET status = 'a', due_back = NULL, borrower_id = NULL \
+    WHERE id = ? AND status IN ('a', 'o')";
+
+/// Puts a copy that was on loan back on the shelf. Doing it twice does no harm.
+pub(crate) async fn give_back(visit: Visit, id: CopyId) -> Result<Response, PageError> {
+    let db = &visit.app().db;
+    let copy = sqlx::query_as(COPY).bind(id.as_stored());
+    let copy: Option<(String, Option<String>)> = copy.fetch_optional(db).await?;
+    let (_, title) = copy.ok_or(PageError::NotFound)?;
+    let returned = sqlx::query(RETURN).bind(id.as_stored()).execute(db).await?;
+    if returned.rows_affected() == 0 {
+        return Err(NOT_ON_LOAN);
+    }
+    let title = title.unwrap_or_else(|| "Unknown book".to_owned());
+    let session = visit.session().await?;
+    visitor::say(&session, format!("{title} was returned."))?;
+    Ok(redirect("/catalog/borrowed/"))
+}

@@ -1,0 +1,36 @@
+use axum::{
+    http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    visitor::FORGETTABLE,
+    web::{error::PageError, visit::Visit},
+};
+
+/// What the session holds, as a file to keep: the same that the page shows, and nothing that opens a session.
+pub(crate) async fn download(visit: Visit) -> Result<Response, PageError> {
+    let mut items = Map::new();
+    if let Some(user) = visit.user().await? {
+        items.insert("username".to_owned(), Value::from(user.username.as_str()));
+    }
+    if let Some(session) = visit.session_if_any().await? {
+        for name in FORGETTABLE {
+            if let Ok(Some(value)) = session.get::<Value>(name) {
+                items.insert(name.to_owned(), value);
+            }
+        }
+    }
+    let text = serde_json::to_string_pretty(&items);
+    let text = text.map_err(|error| PageError::Internal(error.into()))?;
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (
+            CONTENT_DISPOSITION,
+            "attachment; filename=\"remembered-by-local-library.json\"",
+        ),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, text).into_response())
+}

@@ -1,0 +1,76 @@
+//! A table of the site's own with the text of every book as searches compare it.
+//!
+//! Triggers say which books have changed, whoever changed them: a Django on the same file fires them as well. They only
+//! leave a mark, and the next search folds what is marked.
+
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::fold::fold;
+
+/// Everything that the site keeps for its searches; made at every start, where it is missing.
+pub(crate) const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS locallibrary_search (book_id integer NOT NULL PRIMARY KEY, folded text NULL);
+CREATE INDEX IF NOT EXISTS locallibrary_search_stale ON locallibrary_search (book_id) WHERE folded IS NULL;
+CREATE TRIGGER IF NOT EXISTS locallibrary_search_book_added AFTER INSERT ON catalog_book BEGIN
+  INSERT OR REPLACE INTO locallibrary_search (book_id, folded) VALUES (NEW.id, NULL);
+END;
+CREATE TRIGGER IF NOT EXISTS locallibrary_search_book_changed AFTER UPDATE OF title, isbn, author_id ON catalog_book BEGIN
+  INSERT OR REPLACE INTO locallibrary_search (book_id, folded) VALUES (NEW.id, NULL);
+END;
+CREATE TRIGGER IF NOT EXISTS locallibrary_search_book_deleted AFTER DELETE ON catalog_book BEGIN
+  DELETE FROM locallibrary_search WHERE book_id = OLD.id;
+END;
+CREATE TRIGGER IF NOT EXISTS locallibrary_search_author_changed AFTER UPDATE OF first_name, last_name ON catalog_author BEGIN
+  UPDATE locallibrary_search SET folded = NULL WHERE book_id IN (SELECT id FROM catalog_book WHERE author_id = NEW.id);
+END;
+";
+
+/// For books that were there before the triggers, or came while they were not.
+pub(crate) const CATCH_UP: &str = "
+INSERT OR IGNORE INTO locallibrary_search (book_id, folded) SELECT id, NULL FROM catalog_book;
+DELETE FROM locallibrary_search WHERE book_id NOT IN (SELECT id FROM catalog_book);
+";
+
+const IS_STALE: &str = "SELECT EXISTS (SELECT 1 FROM locallibrary_search WHERE folded IS NULL)";
+
+const STALE: &str = "\
+    SELECT b.id, b.title, a.first_name, a.last_name, b.isbn FROM locallibrary_search s \
+    JOIN catalog_book b ON b.id = s.book_id \
+    LEFT JOIN catalog_author a ON a.id = b.author_id WHERE s.folded IS NULL";
+
+const FOLDED: &str = "\
+    UPDATE locallibrary_search SET folded = f.value ->> 1 FROM json_each(?) f WHERE book_id = f.value ->> 0";
+
+type StaleRow = (i64, String, Option<String>, Option<String>, String);
+
+/// Folds the texts of books that were added or changed since the last search.
+pub(super) async fn freshen(db: &SqlitePool) -> Result<(), sqlx::Error> {
+    if sqlx::query_scalar(IS_STALE).fetch_one(db).await? {
+        // Whoever writes first holds the others up, so that nothing is folded that has changed again.
+        let mut transaction = db.begin_with("BEGIN IMMEDIATE").await?;
+        fold_stale(&mut transaction).await?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}
+
+/// Folds the texts of all books that are marked.
+pub(crate) async fn fold_stale(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let stale: Vec<StaleRow> = sqlx::query_as(STALE).fetch_all(&mut *db).await?;
+    let folded: Vec<_> = stale
+        .into_iter()
+        .map(|(id, title, first, last, isbn)| {
+            // Words do not reach over a line break, as no word has one in it.
+            let parts = [
+                &title,
+                &first.unwrap_or_default(),
+                &last.unwrap_or_default(),
+                &isbn,
+            ];
+            (id, parts.map(|part| fold(part)).join("\n"))
+        })
+        .collect();
+    let folded =
+        serde_json::to_string(&folded).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query(FOLDED).bind(folded).execute(db).await.map(drop)
+}

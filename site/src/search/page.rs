@@ -1,0 +1,216 @@
+use askama::Template;
+use axum::{extract::RawQuery, response::Html};
+use sqlx::{QueryBuilder, Sqlite, SqlitePool};
+
+use super::{
+    fold::{Piece, fold, mark},
+    index,
+};
+use crate::{
+    books::{BookCard, CardRow},
+    web::{
+        error::PageError,
+        layout::Layout,
+        paging::{Asked, Paging},
+        visit::Visit,
+    },
+};
+
+/// As much of a question is read.
+const MAX_CHARS: usize = 200;
+
+const GENRES: &str = "SELECT id, name FROM catalog_genre ORDER BY name, id";
+
+const LANGUAGES: &str = "SELECT id, name FROM catalog_language ORDER BY name, id";
+
+const COUNT: &str =
+    "SELECT COUNT(*) FROM locallibrary_search s JOIN catalog_book b ON b.id = s.book_id WHERE TRUE";
+
+const PAGE: &str = "\
+    SELECT b.id, b.title, a.last_name, a.first_name, l.name FROM locallibrary_search s \
+    JOIN catalog_book b ON b.id = s.book_id \
+    LEFT JOIN catalog_author a ON a.id = b.author_id \
+    LEFT JOIN catalog_language l ON l.id = b.language_id WHERE TRUE";
+
+const ORDER: &str = " ORDER BY b.title, a.last_name, a.first_name, b.id LIMIT ";
+
+/// What is searched for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Question {
+    text: String,
+    genre: Option<i64>,
+    language: Option<i64>,
+    is_available: bool,
+}
+
+#[derive(Template)]
+#[template(path = "search/page.html")]
+struct Results {
+    layout: Layout,
+    question: Question,
+    /// Missing while nothing is asked for.
+    found: Option<Found>,
+    genres: Vec<(i64, String)>,
+    languages: Vec<(i64, String)>,
+}
+
+struct Found {
+    paging: Paging,
+    books: Vec<FoundBook>,
+}
+
+struct FoundBook {
+    card: BookCard,
+    title: Vec<Piece>,
+    author: Vec<Piece>,
+}
+
+/// The books with all the words.
+pub(crate) async fn page(
+    visit: Visit,
+    layout: Layout,
+    asked: Asked,
+    RawQuery(query): RawQuery,
+) -> Result<Html<String>, PageError> {
+    let db = &visit.app().db;
+    let question = Question::of(&query.unwrap_or_default());
+    let found = match question.text.is_empty() {
+        true => None,
+        false => Some(find(db, &question, asked, layout.per_page()).await?),
+    };
+    let page = Results {
+        layout: layout.searching(&question.text),
+        found,
+        question,
+        genres: sqlx::query_as(GENRES).fetch_all(db).await?,
+        languages: sqlx::query_as(LANGUAGES).fetch_all(db).await?,
+    };
+    Ok(Html(page.render()?))
+}
+
+async fn find(
+    db: &SqlitePool,
+    question: &Question,
+    asked: Asked,
+    per_page: u64,
+) -> Result<Found, PageError> {
+    index::freshen(db).await?;
+    let words = question.words();
+    let mut count = QueryBuilder::new(COUNT);
+    question.narrow(&mut count, &words);
+    let total = count.build_query_scalar().fetch_one(db).await?;
+    let paging = Paging::new(asked, total, per_page)?.keeping(question.as_query());
+    let mut page = QueryBuilder::new(PAGE);
+    question.narrow(&mut page, &words);
+    page.push(ORDER).push_bind(paging.limit());
+    page.push(" OFFSET ").push_bind(paging.offset());
+    let rows: Vec<CardRow> = page.build_query_as().fetch_all(db).await?;
+    let to_found = |row| {
+        let card = BookCard::from(row);
+        FoundBook {
+            title: mark(&card.title, &words),
+            author: mark(&card.author, &words),
+            card,
+        }
+    };
+    Ok(Found {
+        paging,
+        books: rows.into_iter().map(to_found).collect(),
+    })
+}
+
+impl Question {
+    fn of(query: &str) -> Self {
+        let mut question = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match name.as_ref() {
+                "q" => question.text = value.trim().chars().take(MAX_CHARS).collect(),
+                "genre" => question.genre = value.parse().ok(),
+                "language" => question.language = value.parse().ok(),
+                "available" => question.is_available = value == "1",
+                _ => {}
+            }
+        }
+        // What was cut off may have left a blank at the end.
+        question.text.truncate(question.text.trim_end().len());
+        question
+    }
+
+    fn words(&self) -> Vec<String> {
+        self.text.split_whitespace().map(fold).collect()
+    }
+
+    /// What the links to other pages of the results carry on.
+    fn as_query(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("q", &self.text);
+        if let Some(genre) = self.genre {
+            query.append_pair("genre", &genre.to_string());
+        }
+        if let Some(language) = self.language {
+            query.append_pair("language", &language.to_string());
+        }
+        if self.is_available {
+            query.append_pair("available", "1");
+        }
+        query.finish()
+    }
+
+    /// The same question by its words alone, as a query.
+    fn without_filters(&self) -> String {
+        let words_alone = Self {
+            text: self.text.clone(),
+            ..Self::default()
+        };
+        words_alone.as_query()
+    }
+
+    /// Whether anything but words narrows the search.
+    fn is_filtered(&self) -> bool {
+        self.genre.is_some() || self.language.is_some() || self.is_available
+    }
+
+    fn narrow(&self, statement: &mut QueryBuilder<Sqlite>, words: &[String]) {
+        for word in words {
+            statement.push(" AND INSTR(s.folded, ");
+            statement.push_bind(word.clone()).push(") > 0");
+        }
+        if let Some(genre) = self.genre {
+            statement
+                .push(" AND b.id IN (SELECT book_id FROM catalog_book_genre WHERE genre_id = ");
+            statement.push_bind(genre).push(")");
+        }
+        if let Some(language) = self.language {
+            statement.push(" AND b.language_id = ").push_bind(language);
+        }
+        if self.is_available {
+            statement.push(
+                " AND EXISTS (SELECT 1 FROM catalog_bookinstance c WHERE c.book_id = b.id AND c.status = 'a')",
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_trimmed_and_cut() {
+        let text = |query: &str| Question::of(query).text;
+        assert_eq!(text("q=+anna++"), "anna");
+        assert_eq!(text(&format!("q={}", "é".repeat(300))).chars().count(), 200);
+        assert_eq!(text("q=a&q=b"), "b");
+        assert_eq!(text("q=%00%ff"), "\0\u{fffd}");
+        assert_eq!(text(""), "");
+    }
+
+    #[test]
+    fn the_links_to_other_pages_ask_the_same_question() {
+        let query = "q=a+b%26c&genre=3&available=1";
+        let question = Question::of(query);
+        assert!(question.is_filtered());
+        assert_eq!(question.as_query(), query);
+        assert_eq!(Question::of(&question.as_query()), question);
+    }
+}

@@ -1,0 +1,366 @@
+//! The fields of a form page: what was typed, whether it makes sense, and how it is shown again.
+//!
+//! One function describes a form, for its first showing and for what comes back:
+//!
+//! ```ignore
+//! fn read(fields: &mut Fields) -> Option<Genre> {
+//!     let name = fields.line("name", "Name", 200);
+//!     Some(Genre { name: name? })
+//! }
+//! ```
+
+use jiff::civil::Date;
+
+use super::form::Form;
+use crate::date;
+
+pub(crate) const REQUIRED: &str = "This field is required.";
+const NULL_CHARACTERS: &str = "Null characters are not allowed.";
+const INVALID_DATE: &str = "Enter a valid date.";
+const UNAVAILABLE: &str = "Select a valid choice. That choice is not one of the available choices.";
+
+/// A form while it is read, field by field.
+#[derive(Debug)]
+pub(crate) struct Fields<'a> {
+    form: &'a Form,
+    /// Whether a visitor sent it; if not, what is in it is shown and not judged.
+    is_sent: bool,
+    fields: Vec<Field>,
+}
+
+/// A field as a page shows it.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) value: String,
+    pub(crate) is_required: bool,
+    pub(crate) help: Option<&'static str>,
+    pub(crate) errors: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Line {
+        input: &'static str,
+        autocomplete: Option<&'static str>,
+    },
+    Area,
+    Date {
+        min: Option<Date>,
+        max: Option<Date>,
+    },
+    Select {
+        is_multiple: bool,
+        choices: Vec<Choice>,
+    },
+}
+
+/// One of the values of a select field.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) value: String,
+    pub(crate) label: String,
+    pub(crate) is_chosen: bool,
+}
+
+/// How a select field says that a value is none of its own: Django has two ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Without repeating the value.
+    Unnamed,
+    /// With the value.
+    Named,
+}
+
+/// The values of a select field, and what each is called.
+pub(crate) type Choices = Vec<(String, String)>;
+
+impl<'a> Fields<'a> {
+    /// A form that a visitor sent.
+    pub(crate) fn sent(form: &'a Form) -> Self {
+        Self::new(form, true)
+    }
+
+    /// A form that is shown for the first time, with these values in it.
+    pub(crate) fn fresh(initial: &'a Form) -> Self {
+        Self::new(initial, false)
+    }
+
+    fn new(form: &'a Form, is_sent: bool) -> Self {
+        Self {
+            form,
+            is_sent,
+            fields: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is wrong with what was sent.
+    pub(crate) fn are_good(&self) -> bool {
+        self.is_sent && self.fields.iter().all(|field| field.errors.is_empty())
+    }
+
+    /// What the page shows.
+    pub(crate) fn into_inner(self) -> Vec<Field> {
+        self.fields
+    }
+
+    /// A required line of text of at most `max` characters.
+    pub(crate) fn line(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        max: usize,
+    ) -> Option<String> {
+        let kind = Kind::Line {
+            input: "text",
+            autocomplete: None,
+        };
+        self.text(name, label, kind, max)
+    }
+
+    /// A required text of several lines.
+    pub(crate) fn area(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        max: usize,
+    ) -> Option<String> {
+        self.text(name, label, Kind::Area, max)
+    }
+
+    /// A required text of any `kind`, trimmed.
+    pub(crate) fn text(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        kind: Kind,
+        max: usize,
+    ) -> Option<String> {
+        let value = self.value(name).trim().to_owned();
+        let mut errors = Vec::new();
+        let chars = value.chars().count();
+        if value.is_empty() {
+            errors.push(REQUIRED.to_owned());
+        }
+        if chars > max {
+            errors.push(format!(
+                "Ensure this value has at most {max} characters (it has {chars})."
+            ));
+        }
+        if value.contains('\0') {
+            errors.push(NULL_CHARACTERS.to_owned());
+        }
+        self.push(name, label, kind, value.clone(), true, errors)
+            .then_some(value)
+    }
+
+    /// A required password. It is taken as typed, and never shown again.
+    pub(crate) fn password(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        autocomplete: &'static str,
+    ) -> Option<String> {
+        let value = self.value(name).to_owned();
+        let mut errors = Vec::new();
+        if value.is_empty() {
+            errors.push(REQUIRED.to_owned());
+        }
+        if value.contains('\0') {
+            errors.push(NULL_CHARACTERS.to_owned());
+        }
+        let kind = Kind::Line {
+            input: "password",
+            autocomplete: Some(autocomplete),
+        };
+        self.push(name, label, kind, String::new(), true, errors)
+            .then_some(value)
+    }
+
+    /// A date between these two, which the browser's calendar knows; the caller judges it. `Some(None)` if it is left
+    /// empty.
+    pub(crate) fn date(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        (min, max): (Option<Date>, Option<Date>),
+    ) -> Option<Option<Date>> {
+        let typed = self.value(name);
+        let date = date::parse(typed);
+        let is_empty = typed.is_empty();
+        // A calendar understands only this one way of writing a date.
+        let shown = date.map_or_else(|| typed.to_owned(), |date| date.to_string());
+        let errors = match date {
+            None if !is_empty => vec![INVALID_DATE.to_owned()],
+            _ => Vec::new(),
+        };
+        self.push(name, label, Kind::Date { min, max }, shown, false, errors)
+            .then_some(date)
+    }
+
+    /// One of several values. `none` is what having chosen nothing is called; where it is missing, a choice is
+    /// required. `Some(None)` if nothing is chosen.
+    pub(crate) fn choice(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        choices: Choices,
+        none: Option<&str>,
+        refusal: Refusal,
+    ) -> Option<Option<String>> {
+        let value = self.value(name).to_owned();
+        let is_known = choices.iter().any(|(known, _)| *known == value);
+        let errors = match () {
+            () if value.is_empty() && none.is_none() => vec![REQUIRED.to_owned()],
+            () if value.is_empty() || is_known => Vec::new(),
+            () => vec![refused(&value, refusal)],
+        };
+        let mut shown = Vec::new();
+        // A select without a choice would show its first value as if it were chosen.
+        if let Some(empty) = none.or((!is_known).then_some("Choose one")) {
+            shown.push((String::new(), empty.to_owned()));
+        }
+        shown.extend(choices);
+        let is_chosen = |candidate: &str| candidate == value;
+        let kind = select(shown, false, is_chosen);
+        let is_required = none.is_none();
+        self.push(name, label, kind, value.clone(), is_required, errors)
+            .then(|| Some(value).filter(|value| !value.is_empty()))
+    }
+
+    /// Some of several values, at least one.
+    pub(crate) fn choices(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        choices: Choices,
+    ) -> Option<Vec<String>> {
+        let mut values: Vec<String> = Vec::new();
+        for value in self.form.all(name) {
+            if !value.is_empty() && !values.iter().any(|other| other == value) {
+                values.push(value.to_owned());
+            }
+        }
+        let unknown = values
+            .iter()
+            .find(|value| !choices.iter().any(|(known, _)| known == *value));
+        let errors = match unknown {
+            _ if values.is_empty() => vec![REQUIRED.to_owned()],
+            Some(unknown) => vec![refused(unknown, Refusal::Named)],
+            None => Vec::new(),
+        };
+        let kind = select(choices, true, |candidate| {
+            values.iter().any(|value| value == candidate)
+        });
+        self.push(name, label, kind, String::new(), true, errors)
+            .then_some(values)
+    }
+
+    /// Says something under the field that was added last.
+    pub(crate) fn help(&mut self, text: &'static str) {
+        if let Some(field) = self.fields.last_mut() {
+            field.help = Some(text);
+        }
+    }
+
+    /// Marks the field that was added last as one that must be filled.
+    pub(crate) fn require(&mut self) {
+        let is_sent = self.is_sent;
+        if let Some(field) = self.fields.last_mut() {
+            field.is_required = true;
+            if is_sent && field.value.is_empty() && field.errors.is_empty() {
+                field.errors.push(REQUIRED.to_owned());
+            }
+        }
+    }
+
+    /// Adds what is wrong with the field `name`.
+    pub(crate) fn error(&mut self, name: &str, message: impl Into<String>) {
+        if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
+            field.errors.push(message.into());
+        }
+    }
+
+    fn value(&self, name: &str) -> &'a str {
+        self.form.get(name).unwrap_or_default()
+    }
+
+    /// Whether the value can be used.
+    fn push(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        kind: Kind,
+        value: String,
+        is_required: bool,
+        errors: Vec<String>,
+    ) -> bool {
+        let errors = if self.is_sent { errors } else { Vec::new() };
+        let is_good = self.is_sent && errors.is_empty();
+        self.fields.push(Field {
+            name,
+            label,
+            kind,
+            value,
+            is_required,
+            help: None,
+            errors,
+        });
+        is_good
+    }
+}
+
+fn refused(value: &str, refusal: Refusal) -> String {
+    match refusal {
+        Refusal::Unnamed => UNAVAILABLE.to_owned(),
+        Refusal::Named => {
+            format!("Select a valid choice. {value} is not one of the available choices.")
+        }
+    }
+}
+
+fn select(choices: Choices, is_multiple: bool, is_chosen: impl Fn(&str) -> bool) -> Kind {
+    let to_choice = |(value, label): (String, String)| Choice {
+        is_chosen: is_chosen(&value),
+        value,
+        label,
+    };
+    Kind::Select {
+        is_multiple,
+        choices: choices.into_iter().map(to_choice).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors_of_name(value: &str) -> Vec<String> {
+        let form: Form = [("name", value)].into_iter().collect();
+        let mut fields = Fields::sent(&form);
+        fields.line("name", "Name", 5);
+        fields.into_inner().remove(0).errors
+    }
+
+    #[test]
+    fn a_line_is_trimmed_and_its_characters_are_counted() {
+        assert_eq!(errors_of_name(" ééééé "), [""; 0]);
+        assert_eq!(
+            errors_of_name("éééééé"),
+            ["Ensure this value has at most 5 characters (it has 6)."]
+        );
+        assert_eq!(errors_of_name(" \t"), [REQUIRED]);
+        assert_eq!(errors_of_name("a\0"), [NULL_CHARACTERS]);
+    }
+
+    #[test]
+    fn a_fresh_form_is_not_judged() {
+        let form = Form::default();
+        let mut fields = Fields::fresh(&form);
+        assert_eq!(fields.line("name", "Name", 5), None);
+        assert!(!fields.are_good());
+        assert_eq!(fields.into_inner()[0].errors, [""; 0]);
+    }
+}

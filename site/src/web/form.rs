@@ -1,0 +1,130 @@
+//! What a visitor has sent with a form, whichever of the two ways the browser wrote it.
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::FromRequestParts,
+    http::{HeaderMap, header::CONTENT_TYPE, request::Parts},
+};
+
+use super::{error::PageError, multipart};
+
+/// The most that one form may weigh, as in Django.
+const MAX_BYTES: usize = 2_621_440;
+
+/// The most fields that one form may have, as in Django.
+const MAX_FIELDS: usize = 1000;
+
+/// The fields of a form in the order in which they were sent; empty for a request without one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// [`PageError::BadForm`] if it is larger than a form may be, or breaks off.
+    pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, PageError> {
+        let body = to_bytes(body, MAX_BYTES)
+            .await
+            .map_err(|_| PageError::BadForm)?;
+        let fields = fields(headers, &body).ok_or(PageError::BadForm)?;
+        if fields.len() > MAX_FIELDS {
+            return Err(PageError::BadForm);
+        }
+        Ok(Self(fields))
+    }
+
+    /// The value of the field `name`. Of several the last counts, as in Django.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).last()
+    }
+
+    /// All values of the field `name`.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter(move |(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Form {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
+        let fields = fields.into_iter();
+        Self(
+            fields
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
+    }
+}
+
+/// The form that was read when the request was checked: see `csrf::protect`.
+impl<S: Sync> FromRequestParts<S> for Form {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
+        Ok(parts.extensions.remove().unwrap_or_default())
+    }
+}
+
+/// `None` if the body is not what its type says.
+fn fields(headers: &HeaderMap, body: &Bytes) -> Option<Vec<(String, String)>> {
+    let content_type = headers.get(CONTENT_TYPE);
+    let content_type = content_type
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    match kind.trim().to_ascii_lowercase().as_str() {
+        "application/x-www-form-urlencoded" => {
+            let fields = form_urlencoded::parse(body).take(MAX_FIELDS + 1);
+            Some(
+                fields
+                    .map(|(n, v)| (n.into_owned(), v.into_owned()))
+                    .collect(),
+            )
+        }
+        "multipart/form-data" => multipart::fields(parameters, body, MAX_FIELDS),
+        // What is no form has no fields.
+        _ => Some(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(content_type: &str, body: impl Into<Body>) -> Result<Form, PageError> {
+        let headers = [(CONTENT_TYPE, content_type.parse().unwrap())];
+        Form::read(&headers.into_iter().collect(), body.into()).await
+    }
+
+    const URLENCODED: &str = "application/x-www-form-urlencoded";
+
+    #[tokio::test]
+    async fn the_last_value_of_a_name_counts() {
+        let form = read(URLENCODED, "a=1&b=%C3%A9+x&a=2&c").await.unwrap();
+        assert_eq!(form.get("a"), Some("2"));
+        assert_eq!(form.all("a").collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(form.get("b"), Some("é x"));
+        assert_eq!(form.get("c"), Some(""));
+        assert_eq!(form.get("d"), None);
+    }
+
+    #[tokio::test]
+    async fn a_form_has_limits() {
+        assert!(read(URLENCODED, "a=1&".repeat(1000)).await.is_ok());
+        assert!(read(URLENCODED, "a=1&".repeat(1001)).await.is_err());
+        assert!(read(URLENCODED, "a".repeat(MAX_BYTES)).await.is_ok());
+        assert!(read(URLENCODED, "a".repeat(MAX_BYTES + 1)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn odd_bodies_are_read_or_refused_and_never_fail() {
+        for body in [&b"%ff=%"[..], b"\xff\x00=\x01", b"&&==&=", b""] {
+            assert!(read(URLENCODED, body).await.is_ok());
+        }
+        let json = read("application/json", "{\"a\": 1}").await.unwrap();
+        assert_eq!(json, Form::default());
+    }
+}

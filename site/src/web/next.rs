@@ -1,0 +1,112 @@
+//! Where to go after a form: only to a page of this site.
+
+use http::Uri;
+
+/// `target`, if it leads to a page of this site as visitors reach it by `origin` (a scheme and a host).
+///
+/// It must be a path, or a whole address with this very origin. Browsers are lenient with slashes, backslashes, blanks
+/// and control characters; so whatever is not plainly written is refused.
+pub(crate) fn safe<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
+    let is_plain = |c: char| !c.is_control() && !c.is_whitespace() && c != '\\';
+    if target.is_empty() || !target.chars().all(is_plain) {
+        return None;
+    }
+    let path = match target.strip_prefix('/') {
+        Some(_) => target,
+        None => {
+            let (start, rest) = target.split_at_checked(origin.len())?;
+            if !start.eq_ignore_ascii_case(origin) {
+                return None;
+            }
+            rest
+        }
+    };
+    let leads_off = path.starts_with("//");
+    // `http://site.example@evil.example` and `http://site.example.evil` go on after the origin.
+    let goes_on = !path.is_empty() && !path.starts_with(['/', '?', '#']);
+    (!leads_off && !goes_on).then_some(target)
+}
+
+/// The path and query of a request, as a value for `next`.
+pub(crate) fn here(uri: &Uri) -> String {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    path.to_owned()
+}
+
+/// `/accounts/login/`, with the way back in its query.
+pub(crate) fn login(next: &str) -> String {
+    with_next("/accounts/login/", next)
+}
+
+/// `path`, with `next` in its query.
+pub(crate) fn with_next(path: &str, next: &str) -> String {
+    let mut url = format!("{path}?next=");
+    // Slashes may stay, and are easier to read so.
+    let mut pieces = next.split('/').peekable();
+    while let Some(piece) = pieces.next() {
+        url.extend(form_urlencoded::byte_serialize(piece.as_bytes()));
+        if pieces.peek().is_some() {
+            url.push('/');
+        }
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: &str = "http://library.example";
+
+    #[test]
+    fn pages_of_this_site_are_safe() {
+        for target in [
+            "/",
+            "/catalog/books/?page=2&x=//y",
+            "/catalog/#a",
+            "http://library.example",
+            "http://library.example/catalog/",
+            "HTTP://Library.Example/?q",
+        ] {
+            assert_eq!(safe(target, ORIGIN), Some(target));
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for target in [
+            "",
+            "catalog/",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "http://evil.example/",
+            "http://library.example.evil.example/",
+            "http://library.example@evil.example/",
+            "http://library.example:80@evil.example/",
+            "http://library.example//evil.example",
+            "https://library.example/",
+            "http:evil.example",
+            "http:///evil.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            " /catalog/",
+            "\u{1}/catalog/",
+            "/cata\nlog/",
+            "/\t/evil.example",
+            "/catalog/\r\nX: y",
+            "é",
+        ] {
+            assert_eq!(safe(target, ORIGIN), None, "{target:?}");
+        }
+    }
+
+    #[test]
+    fn the_way_back_is_encoded() {
+        assert_eq!(
+            login("/catalog/search/?q=a b&page=2"),
+            "/accounts/login/?next=/catalog/search/%3Fq%3Da+b%26page%3D2"
+        );
+    }
+}

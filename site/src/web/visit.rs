@@ -1,0 +1,171 @@
+//! One request, and the visitor who makes it: looked up when first asked for, and once.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts, Request, State},
+    http::{
+        HeaderMap, HeaderValue, Method, Uri,
+        header::{CACHE_CONTROL, HOST, USER_AGENT},
+        request::Parts,
+    },
+    middleware::Next,
+    response::Response,
+};
+use cloakroom::{Handle, Session};
+use tokio::sync::OnceCell;
+
+use super::{csrf::BrowserSecret, error, error::PageError, layout::Layout, next};
+use crate::{accounts::User, application::AppState};
+
+/// One request, and the visitor who makes it. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Visit(Arc<Inner>);
+
+struct Inner {
+    app: AppState,
+    handle: Handle,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    address: Option<IpAddr>,
+    secret: BrowserSecret,
+    user: OnceCell<Option<User>>,
+}
+
+impl Visit {
+    fn new(app: AppState, handle: Handle, request: &Request) -> Self {
+        let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        Self(Arc::new(Inner {
+            secret: BrowserSecret::of(&app.csrf, request.headers()),
+            app,
+            handle,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            headers: request.headers().clone(),
+            address: connection.map(|ConnectInfo(address)| address.ip()),
+            user: OnceCell::new(),
+        }))
+    }
+
+    pub(crate) fn app(&self) -> &AppState {
+        &self.0.app
+    }
+
+    /// What ties forms to this browser: see `csrf`.
+    pub(crate) fn secret(&self) -> &BrowserSecret {
+        &self.0.secret
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.0.uri
+    }
+
+    /// Where the request came from, if it came by a connection.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.0.address
+    }
+
+    /// What the browser calls itself.
+    pub(crate) fn user_agent(&self) -> &str {
+        let name = self.0.headers.get(USER_AGENT);
+        name.and_then(|name| name.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The host by which this visitor reaches the site: one of the allowed ones, since others were refused before.
+    pub(crate) fn host(&self) -> String {
+        let host = self.0.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = self.0.uri.authority().map(|host| host.as_str()).or(host);
+        let base_url = &self.0.app.base_url;
+        host.unwrap_or_else(|| base_url.authority())
+            .to_ascii_lowercase()
+    }
+
+    /// Scheme and host by which this visitor reaches the site.
+    pub(crate) fn origin(&self) -> String {
+        format!("{}://{}", self.0.app.base_url.scheme(), self.host())
+    }
+
+    /// `target` if it is a page of this site, or else `otherwise`.
+    pub(crate) fn safe_next(&self, target: Option<&str>, otherwise: &str) -> String {
+        let origin = self.origin();
+        let safe = target.and_then(|target| next::safe(target, &origin));
+        safe.unwrap_or(otherwise).to_owned()
+    }
+
+    /// The session, a new one if there is none.
+    pub(crate) async fn session(&self) -> Result<Session, PageError> {
+        Ok(self.0.handle.open().await?)
+    }
+
+    /// The session, if the browser has one.
+    pub(crate) async fn session_if_any(&self) -> Result<Option<Session>, PageError> {
+        Ok(self.0.handle.open_existing().await?)
+    }
+
+    /// The user who is logged in.
+    pub(crate) async fn user(&self) -> Result<Option<&User>, PageError> {
+        let user = self
+            .0
+            .user
+            .get_or_try_init(async || match self.session_if_any().await? {
+                Some(session) => User::of_session(self.app(), &session).await,
+                None => Ok(None),
+            });
+        Ok(user.await?.as_ref())
+    }
+
+    /// The user on a page that asks for a login first.
+    pub(crate) async fn logged_in(&self) -> Result<&User, PageError> {
+        let user = self.user().await?;
+        user.ok_or_else(|| PageError::LogInFirst {
+            next: next::here(self.uri()),
+        })
+    }
+}
+
+/// Gives every request a visit; its page a layout if it is an error, and what a visit leaves on the answer.
+pub(crate) async fn begin(
+    State(app): State<AppState>,
+    handle: Handle,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let visit = Visit::new(app, handle, &request);
+    request.extensions_mut().insert(visit.clone());
+    let mut response = next.run(request).await;
+    if error::needs_a_page(&response) {
+        let layout = Layout::of(&visit).await;
+        // If that fails as well, the page is made further out, without it.
+        if let Ok(layout) = layout {
+            response = error::page(response, layout, visit.method());
+        }
+    }
+    let is_users = visit.0.user.get().is_some_and(Option::is_some);
+    let headers = response.headers_mut();
+    let used_token = visit.secret().tell(&visit.app().csrf, headers);
+    if !headers.contains_key(CACHE_CONTROL) {
+        if is_users {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        } else if used_token {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+        }
+    }
+    response
+}
+
+impl<S: Sync> FromRequestParts<S> for Visit {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
+        let visit = parts.extensions.get::<Self>().cloned();
+        visit.ok_or_else(|| PageError::Internal("a page outside of the map of the site".into()))
+    }
+}
