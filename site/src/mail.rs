@@ -1,7 +1,8 @@
 //! Mails: written to the console, to a folder, or handed to a mail server.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -47,10 +48,7 @@ impl Mailer {
     pub(crate) async fn send(&self, mail: Mail) {
         let to = self.to.clone();
         let sent = tokio::task::spawn_blocking(move || match to {
-            MailTo::Stdout => {
-                println!("{}", mail.text());
-                Ok(())
-            }
+            MailTo::Stdout => writeln!(io::stdout(), "{}", mail.text()),
             MailTo::Folder(folder) => write(&folder, &mail.text()),
         });
         match sent.await {

@@ -1,6 +1,9 @@
 //! The `locallibrary` program: reads the settings, builds the site, serves it until it is told to stop.
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use locallibrary::{Application, Config, cli, shutdown};
@@ -9,8 +12,8 @@ use tracing_subscriber::EnvFilter;
 fn main() -> ExitCode {
     let config = Config::parse();
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_env_filter(
             EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
         )
@@ -43,7 +46,8 @@ async fn run(config: Config) -> ExitCode {
     let stop = shutdown::signalled();
     match Application::build(config).await {
         Ok(application) => {
-            println!("{}", application.greeting());
+            // Whoever started the site need not listen any more.
+            let _ = writeln!(io::stdout(), "{}", application.greeting());
             application.serve(stop).await;
             ExitCode::SUCCESS
         }
