@@ -1,5 +1,6 @@
 use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
+use sqlx::{SqliteExecutor, SqlitePool};
 
 use crate::{
     date, visitor,
@@ -31,7 +32,7 @@ const UPDATE: &str = "\
     UPDATE catalog_author SET first_name = ?, last_name = ?, date_of_birth = ?, date_of_death = ? WHERE id = ?";
 
 /// What the form says about an author.
-struct Author {
+pub(crate) struct Author {
     first_name: String,
     last_name: String,
     date_of_birth: Option<Date>,
@@ -52,12 +53,7 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
     let Some(author) = read(&mut fields) else {
         return create_page(Layout::of(&visit).await?, fields);
     };
-    let insert = sqlx::query_scalar(INSERT)
-        .bind(&author.first_name)
-        .bind(&author.last_name)
-        .bind(author.date_of_birth.map(|date| date.to_string()))
-        .bind(author.date_of_death.map(|date| date.to_string()));
-    let id: i64 = insert.fetch_one(&visit.app().db).await?;
+    let id = author.insert(&visit.app().db).await?;
     saved(&visit, &author, id, "added").await
 }
 
@@ -67,7 +63,7 @@ pub(crate) async fn edit(
     RecordId(id): RecordId,
     layout: Layout,
 ) -> Result<Response, PageError> {
-    let form = stored(&visit, id).await?;
+    let form = stored(&visit.app().db, id).await?;
     let mut fields = Fields::fresh(&form);
     read(&mut fields);
     update_page(layout, id, fields)
@@ -79,25 +75,17 @@ pub(crate) async fn update(
     RecordId(id): RecordId,
     form: Form,
 ) -> Result<Response, PageError> {
-    stored(&visit, id).await?;
+    stored(&visit.app().db, id).await?;
     let mut fields = Fields::sent(&form);
     let Some(author) = read(&mut fields) else {
         return update_page(Layout::of(&visit).await?, id, fields);
     };
-    let update = sqlx::query(UPDATE)
-        .bind(&author.first_name)
-        .bind(&author.last_name)
-        .bind(author.date_of_birth.map(|date| date.to_string()))
-        .bind(author.date_of_death.map(|date| date.to_string()))
-        .bind(id);
-    let update = update.execute(&visit.app().db).await?;
-    if update.rows_affected() == 0 {
-        return Err(PageError::NotFound);
-    }
+    author.update(&visit.app().db, id).await?;
     saved(&visit, &author, id, "changed").await
 }
 
-fn read(fields: &mut Fields<'_>) -> Option<Author> {
+/// Reads what the form says, if it makes sense.
+pub(crate) fn read(fields: &mut Fields<'_>) -> Option<Author> {
     let first_name = fields.line("first_name", "First name", MAX_NAME);
     let last_name = fields.line("last_name", "Last name", MAX_NAME);
     let today = Some(date::today());
@@ -117,12 +105,40 @@ fn read(fields: &mut Fields<'_>) -> Option<Author> {
     fields.are_good().then_some(author)
 }
 
-async fn stored(visit: &Visit, id: i64) -> Result<Form, PageError> {
+impl Author {
+    /// Adds the author, and gives the id.
+    pub(crate) async fn insert(&self, db: impl SqliteExecutor<'_>) -> Result<i64, PageError> {
+        let insert = sqlx::query_scalar(INSERT)
+            .bind(&self.first_name)
+            .bind(&self.last_name)
+            .bind(self.date_of_birth.map(|date| date.to_string()))
+            .bind(self.date_of_death.map(|date| date.to_string()));
+        Ok(insert.fetch_one(db).await?)
+    }
+
+    /// Changes the author with this id, if there still is one.
+    pub(crate) async fn update(
+        &self,
+        db: impl SqliteExecutor<'_>,
+        id: i64,
+    ) -> Result<(), PageError> {
+        let update = sqlx::query(UPDATE)
+            .bind(&self.first_name)
+            .bind(&self.last_name)
+            .bind(self.date_of_birth.map(|date| date.to_string()))
+            .bind(self.date_of_death.map(|date| date.to_string()))
+            .bind(id);
+        match update.execute(db).await?.rows_affected() {
+            0 => Err(PageError::NotFound),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is known of an author, as the form has it.
+pub(crate) async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     type Row = (String, String, Option<String>, Option<String>);
-    let row: Option<Row> = sqlx::query_as(AUTHOR)
-        .bind(id)
-        .fetch_optional(&visit.app().db)
-        .await?;
+    let row: Option<Row> = sqlx::query_as(AUTHOR).bind(id).fetch_optional(db).await?;
     let (first_name, last_name, birth, death) = row.ok_or(PageError::NotFound)?;
     let values = [
         ("first_name", first_name),

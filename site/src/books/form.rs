@@ -18,7 +18,7 @@ use crate::{
 const MAX_TITLE: usize = 200;
 const MAX_SUMMARY: usize = 1000;
 
-const ISBN_EXISTS: &str = "Book with this ISBN already exists.";
+pub(crate) const ISBN_EXISTS: &str = "Book with this ISBN already exists.";
 const ISBN_INVALID: &str = "Enter a valid 13-digit ISBN.";
 
 const AUTHORS: &str =
@@ -51,18 +51,20 @@ const ADD_GENRES: &str = "\
     INSERT OR IGNORE INTO catalog_book_genre (book_id, genre_id) SELECT ?, value FROM json_each(?)";
 
 /// What the form says about a book. Numbers are ids, known when the form was read.
-struct Book {
-    title: String,
+pub(crate) struct Book {
+    pub(crate) title: String,
     summary: String,
-    isbn: String,
-    author: String,
+    pub(crate) isbn: String,
+    pub(crate) author: Option<i64>,
     language: String,
     genres: Vec<String>,
 }
 
 /// What can be chosen in the form.
-struct Shelves {
-    authors: Choices,
+#[derive(Clone)]
+pub(crate) struct Shelves {
+    /// Missing where the author is known, and so is not asked for.
+    pub(crate) authors: Option<Choices>,
     genres: Choices,
     languages: Choices,
 }
@@ -88,14 +90,7 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
         fields.error("isbn", ISBN_EXISTS);
         return create_page(Layout::of(&visit).await?, fields);
     }
-    let insert = sqlx::query_scalar(INSERT)
-        .bind(&book.title)
-        .bind(&book.summary)
-        .bind(&book.isbn)
-        .bind(number(&book.author))
-        .bind(number(&book.language));
-    let id: i64 = insert.fetch_one(&mut *db).await?;
-    put_genres(&mut db, id, &book.genres).await?;
+    let id = book.insert(&mut db).await?;
     db.commit().await?;
     saved(&visit, &book, id, "added").await
 }
@@ -132,25 +127,19 @@ pub(crate) async fn update(
         fields.error("isbn", ISBN_EXISTS);
         return update_page(Layout::of(&visit).await?, id, fields);
     }
-    let update = sqlx::query(UPDATE)
-        .bind(&book.title)
-        .bind(&book.summary)
-        .bind(&book.isbn)
-        .bind(number(&book.author))
-        .bind(number(&book.language))
-        .bind(id);
-    if update.execute(&mut *db).await?.rows_affected() == 0 {
-        return Err(PageError::NotFound);
-    }
-    put_genres(&mut db, id, &book.genres).await?;
+    book.update(&mut db, id).await?;
     db.commit().await?;
     saved(&visit, &book, id, "changed").await
 }
 
-fn read(fields: &mut Fields<'_>, shelves: Shelves) -> Option<Book> {
+/// Reads what the form says, if it makes sense.
+pub(crate) fn read(fields: &mut Fields<'_>, shelves: Shelves) -> Option<Book> {
     let unnamed = Refusal::Unnamed;
     let title = fields.line("title", "Title", MAX_TITLE);
-    let author = fields.choice("author", "Author", shelves.authors, None, unnamed);
+    let author = match shelves.authors {
+        Some(authors) => fields.choice("author", "Author", authors, None, unnamed),
+        None => Some(None),
+    };
     let summary = fields.area("summary", "Summary", MAX_SUMMARY);
     let isbn = fields.line("isbn", "ISBN", usize::MAX);
     fields.help("13 digits; hyphens and blanks may stay.");
@@ -160,7 +149,7 @@ fn read(fields: &mut Fields<'_>, shelves: Shelves) -> Option<Book> {
     let language = fields.choice("language", "Language", shelves.languages, None, unnamed);
     let book = Book {
         title: title?,
-        author: author??,
+        author: author?.as_deref().and_then(number),
         summary: summary?,
         isbn: isbn?,
         genres: genres?,
@@ -186,8 +175,38 @@ fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
     None
 }
 
+impl Book {
+    /// Adds the book, and gives its id.
+    pub(crate) async fn insert(&self, db: &mut SqliteConnection) -> Result<i64, PageError> {
+        let insert = sqlx::query_scalar(INSERT)
+            .bind(&self.title)
+            .bind(&self.summary)
+            .bind(&self.isbn)
+            .bind(self.author)
+            .bind(number(&self.language));
+        let id = insert.fetch_one(&mut *db).await?;
+        put_genres(db, id, &self.genres).await?;
+        Ok(id)
+    }
+
+    /// Changes the book with this id, if there still is one.
+    pub(crate) async fn update(&self, db: &mut SqliteConnection, id: i64) -> Result<(), PageError> {
+        let update = sqlx::query(UPDATE)
+            .bind(&self.title)
+            .bind(&self.summary)
+            .bind(&self.isbn)
+            .bind(self.author)
+            .bind(number(&self.language))
+            .bind(id);
+        if update.execute(&mut *db).await?.rows_affected() == 0 {
+            return Err(PageError::NotFound);
+        }
+        Ok(put_genres(db, id, &self.genres).await?)
+    }
+}
+
 impl Shelves {
-    async fn load(db: &SqlitePool) -> Result<Self, sqlx::Error> {
+    pub(crate) async fn load(db: &SqlitePool) -> Result<Self, sqlx::Error> {
         let authors: Vec<(i64, String, String)> = sqlx::query_as(AUTHORS).fetch_all(db).await?;
         let genres: Vec<(i64, String)> = sqlx::query_as(GENRES).fetch_all(db).await?;
         let languages: Vec<(i64, String)> = sqlx::query_as(LANGUAGES).fetch_all(db).await?;
@@ -196,7 +215,7 @@ impl Shelves {
             .into_iter()
             .map(|(id, last, first)| (id, authors::name(&last, &first)));
         Ok(Self {
-            authors: authors.map(named).collect(),
+            authors: Some(authors.map(named).collect()),
             genres: genres.into_iter().map(named).collect(),
             languages: languages.into_iter().map(named).collect(),
         })
@@ -208,7 +227,8 @@ fn number(id: &str) -> Option<i64> {
     id.parse().ok()
 }
 
-async fn is_taken(
+/// Whether another book has this ISBN.
+pub(crate) async fn is_taken(
     db: &mut SqliteConnection,
     isbn: &str,
     own: Option<i64>,
@@ -232,7 +252,8 @@ async fn put_genres(
     Ok(())
 }
 
-async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
+/// What is known of a book, as the form has it.
+pub(crate) async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     type Row = (String, Option<i64>, String, String, Option<i64>);
     let row: Option<Row> = sqlx::query_as(BOOK).bind(id).fetch_optional(db).await?;
     let (title, author, summary, isbn, language) = row.ok_or(PageError::NotFound)?;

@@ -1,6 +1,6 @@
 use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
-use sqlx::SqlitePool;
+use sqlx::{SqliteExecutor, SqlitePool};
 
 use super::{CopyId, Status};
 use crate::{
@@ -37,7 +37,7 @@ const UPDATE: &str = "\
     UPDATE catalog_bookinstance SET imprint = ?, due_back = ?, borrower_id = ?, status = ? WHERE id = ?";
 
 /// What the form says about a copy.
-struct Copy {
+pub(crate) struct Copy {
     imprint: String,
     due_back: Option<Date>,
     /// An id, known when the form was read.
@@ -67,14 +67,7 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
         return create_page(Layout::of(&visit).await?, fields);
     };
     let id = CopyId::random().map_err(|error| PageError::Internal(error.into()))?;
-    let insert = sqlx::query(INSERT)
-        .bind(id.as_stored())
-        .bind(&copy.imprint)
-        .bind(copy.due_back.map(|date| date.to_string()))
-        .bind(number(copy.borrower.as_deref()))
-        .bind(copy.status.code())
-        .bind(number(Some(&book)));
-    insert.execute(db).await?;
+    copy.insert(db, &id, number(Some(&book))).await?;
     saved(&visit, &id, "added").await
 }
 
@@ -95,23 +88,17 @@ pub(crate) async fn update(visit: Visit, id: CopyId, form: Form) -> Result<Respo
     let Some(copy) = read(&mut fields, users(db).await?) else {
         return update_page(Layout::of(&visit).await?, &id, fields);
     };
-    let update = sqlx::query(UPDATE)
-        .bind(&copy.imprint)
-        .bind(copy.due_back.map(|date| date.to_string()))
-        .bind(number(copy.borrower.as_deref()))
-        .bind(copy.status.code())
-        .bind(id.as_stored());
-    if update.execute(db).await?.rows_affected() == 0 {
-        return Err(PageError::NotFound);
-    }
+    copy.update(db, &id).await?;
     saved(&visit, &id, "changed").await
 }
 
-fn read_book(fields: &mut Fields<'_>, books: Choices) -> Option<String> {
+/// Reads which book it is a copy of.
+pub(crate) fn read_book(fields: &mut Fields<'_>, books: Choices) -> Option<String> {
     fields.choice("book", "Book", books, None, Refusal::Unnamed)?
 }
 
-fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
+/// Reads what the form says, if it makes sense.
+pub(crate) fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
     let imprint = fields.line("imprint", "Imprint", MAX_IMPRINT);
     let due_back = fields.date("due_back", "Due back", (None, None));
     let borrower = fields.choice(
@@ -145,13 +132,51 @@ fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
     fields.are_good().then_some(copy)
 }
 
+impl Copy {
+    /// Adds the copy under this id.
+    pub(crate) async fn insert(
+        &self,
+        db: impl SqliteExecutor<'_>,
+        id: &CopyId,
+        book: Option<i64>,
+    ) -> Result<(), PageError> {
+        let insert = sqlx::query(INSERT)
+            .bind(id.as_stored())
+            .bind(&self.imprint)
+            .bind(self.due_back.map(|date| date.to_string()))
+            .bind(number(self.borrower.as_deref()))
+            .bind(self.status.code())
+            .bind(book);
+        insert.execute(db).await?;
+        Ok(())
+    }
+
+    /// Changes the copy with this id, if there still is one.
+    pub(crate) async fn update(
+        &self,
+        db: impl SqliteExecutor<'_>,
+        id: &CopyId,
+    ) -> Result<(), PageError> {
+        let update = sqlx::query(UPDATE)
+            .bind(&self.imprint)
+            .bind(self.due_back.map(|date| date.to_string()))
+            .bind(number(self.borrower.as_deref()))
+            .bind(self.status.code())
+            .bind(id.as_stored());
+        match update.execute(db).await?.rows_affected() {
+            0 => Err(PageError::NotFound),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn statuses() -> Choices {
     let choice = |status: Status| (status.code().to_owned(), status.words().to_owned());
     Status::ALL.map(choice).to_vec()
 }
 
 /// All books by title, those of one title told apart by their authors.
-async fn books(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
+pub(crate) async fn books(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     let books: Vec<(i64, String, Option<String>)> = sqlx::query_as(BOOKS).fetch_all(db).await?;
     let choice = |(id, title, author): (i64, String, Option<String>)| {
         let label = match author {
@@ -163,7 +188,8 @@ async fn books(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     Ok(books.into_iter().map(choice).collect())
 }
 
-async fn users(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
+/// All users by name.
+pub(crate) async fn users(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     let users: Vec<(i64, String)> = sqlx::query_as(USERS).fetch_all(db).await?;
     let choice = |(id, name): (i64, String)| (id.to_string(), name);
     Ok(users.into_iter().map(choice).collect())
@@ -174,7 +200,8 @@ fn number(id: Option<&str>) -> Option<i64> {
     id?.parse().ok()
 }
 
-async fn stored(db: &SqlitePool, id: &CopyId) -> Result<Form, PageError> {
+/// What is known of a copy, as the form has it.
+pub(crate) async fn stored(db: &SqlitePool, id: &CopyId) -> Result<Form, PageError> {
     type Row = (String, Option<String>, Option<i64>, String);
     let row: Option<Row> = sqlx::query_as(COPY)
         .bind(id.as_stored())

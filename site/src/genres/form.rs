@@ -1,5 +1,5 @@
 use axum::response::{IntoResponse, Response};
-use sqlx::SqliteConnection;
+use sqlx::{SqliteConnection, SqliteExecutor, SqlitePool};
 
 use crate::{
     visitor,
@@ -16,7 +16,7 @@ use crate::{
 
 const MAX_NAME: usize = 200;
 
-const EXISTS: &str = "Genre already exists (case insensitive match)";
+pub(crate) const EXISTS: &str = "Genre already exists (case insensitive match)";
 
 const GENRE: &str = "SELECT name FROM catalog_genre WHERE id = ?";
 
@@ -47,8 +47,7 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
         fields.error("name", EXISTS);
         return create_page(Layout::of(&visit).await?, fields);
     }
-    let insert = sqlx::query_scalar(INSERT).bind(&name);
-    let id: i64 = insert.fetch_one(&mut *db).await?;
+    let id = insert(&mut *db, &name).await?;
     db.commit().await?;
     saved(&visit, &name, id, "added").await
 }
@@ -59,7 +58,9 @@ pub(crate) async fn edit(
     RecordId(id): RecordId,
     layout: Layout,
 ) -> Result<Response, PageError> {
-    let form = [("name", stored(&visit, id).await?)].into_iter().collect();
+    let form = [("name", stored(&visit.app().db, id).await?)]
+        .into_iter()
+        .collect();
     let mut fields = Fields::fresh(&form);
     read(&mut fields);
     update_page(layout, id, fields)
@@ -71,7 +72,7 @@ pub(crate) async fn update(
     RecordId(id): RecordId,
     form: Form,
 ) -> Result<Response, PageError> {
-    stored(&visit, id).await?;
+    stored(&visit.app().db, id).await?;
     let mut fields = Fields::sent(&form);
     let Some(name) = read(&mut fields) else {
         return update_page(Layout::of(&visit).await?, id, fields);
@@ -82,22 +83,20 @@ pub(crate) async fn update(
         fields.error("name", EXISTS);
         return update_page(Layout::of(&visit).await?, id, fields);
     }
-    let update = sqlx::query(UPDATE).bind(&name).bind(id);
-    if update.execute(&mut *db).await?.rows_affected() == 0 {
-        return Err(PageError::NotFound);
-    }
+    change(&mut *db, id, &name).await?;
     db.commit().await?;
     saved(&visit, &name, id, "changed").await
 }
 
-fn read(fields: &mut Fields<'_>) -> Option<String> {
+/// Reads the name, if it makes sense.
+pub(crate) fn read(fields: &mut Fields<'_>) -> Option<String> {
     let name = fields.line("name", "Name", MAX_NAME);
     fields.help("For example Science fiction or Poetry.");
     name
 }
 
 /// Whether another genre has this name in any case. SQLite's own comparison knows only ASCII.
-async fn is_taken(
+pub(crate) async fn is_taken(
     db: &mut SqliteConnection,
     name: &str,
     own: Option<i64>,
@@ -108,9 +107,28 @@ async fn is_taken(
     Ok(others.iter().any(|other| other.to_lowercase() == name))
 }
 
-async fn stored(visit: &Visit, id: i64) -> Result<String, PageError> {
+/// Adds a genre, and gives its id.
+pub(crate) async fn insert(db: impl SqliteExecutor<'_>, name: &str) -> Result<i64, PageError> {
+    Ok(sqlx::query_scalar(INSERT).bind(name).fetch_one(db).await?)
+}
+
+/// Changes the name of the genre with this id, if there still is one.
+pub(crate) async fn change(
+    db: impl SqliteExecutor<'_>,
+    id: i64,
+    name: &str,
+) -> Result<(), PageError> {
+    let update = sqlx::query(UPDATE).bind(name).bind(id);
+    match update.execute(db).await?.rows_affected() {
+        0 => Err(PageError::NotFound),
+        _ => Ok(()),
+    }
+}
+
+/// The name of a genre.
+pub(crate) async fn stored(db: &SqlitePool, id: i64) -> Result<String, PageError> {
     let name = sqlx::query_scalar(GENRE).bind(id);
-    let name = name.fetch_optional(&visit.app().db).await?;
+    let name = name.fetch_optional(db).await?;
     name.ok_or(PageError::NotFound)
 }
 
