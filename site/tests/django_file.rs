@@ -55,10 +55,14 @@ async fn a_file_of_ours_is_what_django_would_have_made() {
 }
 
 #[tokio::test]
-async fn nobody_can_log_in_to_a_new_file_yet() {
+async fn the_users_of_a_new_file_have_passwords_that_nobody_else_knows() {
     let site = Site::new().await;
-    let unusable = "SELECT COUNT(DISTINCT password) FROM auth_user WHERE password LIKE '!%' AND LENGTH(password) = 41";
-    assert_eq!(site.number(unusable).await, 11);
+    let hashed =
+        "SELECT COUNT(DISTINCT password) FROM auth_user WHERE password LIKE 'pbkdf2_sha256$%'";
+    assert_eq!(site.number(hashed).await, 11);
+    let greeting = site.application.greeting();
+    assert_eq!(greeting.lines().count(), 13, "{greeting}");
+    assert!(greeting.contains("\n  librarian   "), "{greeting}");
 }
 
 #[tokio::test]

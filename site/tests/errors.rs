@@ -8,6 +8,8 @@ use axum::{
 };
 use common::Site;
 
+const SECRET: &str = "abcdefghijklmnopqrstuvwxyzABCDEF";
+
 const READ_PAGES: [&str; 3] = ["/catalog/", "/catalog/books/", "/catalog/book/1"];
 
 #[tokio::test]
@@ -55,7 +57,12 @@ async fn read_pages_refuse_other_methods_and_name_theirs() {
             Method::TRACE,
             unknown.clone(),
         ] {
-            let answer = site.ask(method.clone(), path).await;
+            let request = Request::builder()
+                .method(method.clone())
+                .uri(path)
+                .header("cookie", format!("csrftoken={SECRET}"))
+                .header("x-csrftoken", SECRET);
+            let answer = site.send(request.body(Body::empty()).unwrap()).await;
             assert_eq!(
                 answer.status,
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -12,7 +12,7 @@ macro_rules! select_user {
     ($where:literal) => {
         concat!(
             "SELECT u.id, u.username, u.first_name, u.last_name, u.email, u.password, u.last_login, \
-             u.is_superuser, u.is_active, \
+             u.is_superuser, u.is_staff, u.is_active, \
              (SELECT GROUP_CONCAT(t.app_label || '.' || p.codename, ' ') FROM auth_permission p \
              JOIN django_content_type t ON t.id = p.content_type_id \
              WHERE p.id IN (SELECT permission_id FROM auth_user_user_permissions WHERE user_id = u.id) \
@@ -39,6 +39,7 @@ pub(crate) struct User {
     pub(crate) password: String,
     pub(crate) last_login: Option<String>,
     is_superuser: bool,
+    is_staff: bool,
     is_active: bool,
     /// Codes between blanks.
     permissions: Option<String>,
@@ -68,8 +69,23 @@ impl User {
 
     /// Whether the user may do this: superusers may do everything, users who are not active nothing.
     pub(crate) fn may(&self, permission: Permission) -> bool {
+        self.holds(permission.code())
+    }
+
+    /// Whether the user holds the permission that Django's tables have under this code.
+    pub(crate) fn holds(&self, permission: &str) -> bool {
         let mut granted = self.permissions.iter().flat_map(|codes| codes.split(' '));
-        self.is_active && (self.is_superuser || granted.any(|code| code == permission.code()))
+        self.is_active && (self.is_superuser || granted.any(|code| code == permission))
+    }
+
+    /// Whether the user may enter the staff area.
+    pub(crate) fn is_staff(&self) -> bool {
+        self.is_active && self.is_staff
+    }
+
+    /// Whether the user may do everything.
+    pub(crate) fn is_superuser(&self) -> bool {
+        self.is_active && self.is_superuser
     }
 }
 
@@ -85,6 +101,7 @@ impl FromRow<'_, SqliteRow> for User {
             // Text, which the type of the column hides.
             last_login: row.try_get_unchecked("last_login")?,
             is_superuser: row.try_get("is_superuser")?,
+            is_staff: row.try_get("is_staff")?,
             is_active: row.try_get("is_active")?,
             permissions: row.try_get("permissions")?,
         })

@@ -136,7 +136,7 @@ impl Author {
 }
 
 /// What is known of an author, as the form has it.
-pub(crate) async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
+async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     type Row = (String, String, Option<String>, Option<String>);
     let row: Option<Row> = sqlx::query_as(AUTHOR).bind(id).fetch_optional(db).await?;
     let (first_name, last_name, birth, death) = row.ok_or(PageError::NotFound)?;

@@ -253,7 +253,7 @@ async fn put_genres(
 }
 
 /// What is known of a book, as the form has it.
-pub(crate) async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
+async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     type Row = (String, Option<i64>, String, String, Option<i64>);
     let row: Option<Row> = sqlx::query_as(BOOK).bind(id).fetch_optional(db).await?;
     let (title, author, summary, isbn, language) = row.ok_or(PageError::NotFound)?;

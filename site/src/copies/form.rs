@@ -201,7 +201,7 @@ fn number(id: Option<&str>) -> Option<i64> {
 }
 
 /// What is known of a copy, as the form has it.
-pub(crate) async fn stored(db: &SqlitePool, id: &CopyId) -> Result<Form, PageError> {
+async fn stored(db: &SqlitePool, id: &CopyId) -> Result<Form, PageError> {
     type Row = (String, Option<String>, Option<i64>, String);
     let row: Option<Row> = sqlx::query_as(COPY)
         .bind(id.as_stored())

@@ -126,7 +126,7 @@ pub(crate) async fn change(
 }
 
 /// The name of a language.
-pub(crate) async fn stored(db: &SqlitePool, id: i64) -> Result<String, PageError> {
+async fn stored(db: &SqlitePool, id: i64) -> Result<String, PageError> {
     let name = sqlx::query_scalar(LANGUAGE).bind(id);
     let name = name.fetch_optional(db).await?;
     name.ok_or(PageError::NotFound)

@@ -31,7 +31,7 @@ pub(crate) struct Fields<'a> {
 /// A field as a page shows it.
 #[derive(Debug)]
 pub(crate) struct Field {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) label: &'static str,
     pub(crate) kind: Kind,
     pub(crate) value: String,
@@ -55,6 +55,11 @@ pub(crate) enum Kind {
         is_multiple: bool,
         choices: Vec<Choice>,
     },
+    Tick {
+        is_ticked: bool,
+    },
+    /// Shown, and never read.
+    Fixed,
 }
 
 /// One of the values of a select field.
@@ -138,10 +143,32 @@ impl<'a> Fields<'a> {
         kind: Kind,
         max: usize,
     ) -> Option<String> {
+        self.any_text(name, label, kind, max, true)
+    }
+
+    /// A text of any `kind` that may be left empty, trimmed.
+    pub(crate) fn optional_text(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        kind: Kind,
+        max: usize,
+    ) -> Option<String> {
+        self.any_text(name, label, kind, max, false)
+    }
+
+    fn any_text(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        kind: Kind,
+        max: usize,
+        is_required: bool,
+    ) -> Option<String> {
         let value = self.value(name).trim().to_owned();
         let mut errors = Vec::new();
         let chars = value.chars().count();
-        if value.is_empty() {
+        if value.is_empty() && is_required {
             errors.push(REQUIRED.to_owned());
         }
         if chars > max {
@@ -152,8 +179,21 @@ impl<'a> Fields<'a> {
         if value.contains('\0') {
             errors.push(NULL_CHARACTERS.to_owned());
         }
-        self.push(name, label, kind, value.clone(), true, errors)
+        self.push(name, label, kind, value.clone(), is_required, errors)
             .then_some(value)
+    }
+
+    /// A box to tick.
+    pub(crate) fn tick(&mut self, name: &'static str, label: &'static str) -> bool {
+        let is_ticked = !self.value(name).is_empty();
+        let kind = Kind::Tick { is_ticked };
+        self.push(name, label, kind, String::new(), true, Vec::new());
+        is_ticked
+    }
+
+    /// Shows `value`, which the form cannot change.
+    pub(crate) fn fixed(&mut self, name: &'static str, label: &'static str, value: String) {
+        self.push(name, label, Kind::Fixed, value, true, Vec::new());
     }
 
     /// A required password. It is taken as typed, and never shown again.
@@ -237,6 +277,26 @@ impl<'a> Fields<'a> {
         label: &'static str,
         choices: Choices,
     ) -> Option<Vec<String>> {
+        self.any_choices(name, label, choices, true)
+    }
+
+    /// Some of several values, or none.
+    pub(crate) fn optional_choices(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        choices: Choices,
+    ) -> Option<Vec<String>> {
+        self.any_choices(name, label, choices, false)
+    }
+
+    fn any_choices(
+        &mut self,
+        name: &'static str,
+        label: &'static str,
+        choices: Choices,
+        is_required: bool,
+    ) -> Option<Vec<String>> {
         let mut values: Vec<String> = Vec::new();
         for value in self.form.all(name) {
             if !value.is_empty() && !values.iter().any(|other| other == value) {
@@ -247,14 +307,14 @@ impl<'a> Fields<'a> {
             .iter()
             .find(|value| !choices.iter().any(|(known, _)| known == *value));
         let errors = match unknown {
-            _ if values.is_empty() => vec![REQUIRED.to_owned()],
+            _ if values.is_empty() && is_required => vec![REQUIRED.to_owned()],
             Some(unknown) => vec![refused(unknown, Refusal::Named)],
             None => Vec::new(),
         };
         let kind = select(choices, true, |candidate| {
             values.iter().any(|value| value == candidate)
         });
-        self.push(name, label, kind, String::new(), true, errors)
+        self.push(name, label, kind, String::new(), is_required, errors)
             .then_some(values)
     }
 
@@ -300,7 +360,7 @@ impl<'a> Fields<'a> {
         let errors = if self.is_sent { errors } else { Vec::new() };
         let is_good = self.is_sent && errors.is_empty();
         self.fields.push(Field {
-            name,
+            name: name.to_owned(),
             label,
             kind,
             value,
@@ -309,6 +369,29 @@ impl<'a> Fields<'a> {
             errors,
         });
         is_good
+    }
+}
+
+impl Field {
+    /// The value as people read it.
+    pub(crate) fn in_words(&self) -> String {
+        match &self.kind {
+            Kind::Tick { is_ticked: true } => "Yes".to_owned(),
+            Kind::Tick { is_ticked: false } => "No".to_owned(),
+            Kind::Date { .. } => date::display(&self.value),
+            Kind::Select { choices, .. } => {
+                let chosen = choices.iter().filter(|choice| choice.is_chosen);
+                let labels: Vec<_> = chosen.map(|choice| choice.label.as_str()).collect();
+                labels.join(", ")
+            }
+            Kind::Line { .. } | Kind::Area | Kind::Fixed => self.value.clone(),
+        }
+    }
+
+    /// Whether the same stands in both fields. Browsers end lines in their own way.
+    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
+        let plain = |field: &Self| field.value.replace("\r\n", "\n").trim().to_owned();
+        plain(self) == plain(other) && self.in_words() == other.in_words()
     }
 }
 

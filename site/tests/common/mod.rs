@@ -4,6 +4,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod program;
+pub(crate) mod visitor;
 
 use std::path::Path;
 
@@ -174,7 +175,7 @@ pub(crate) fn text(html: &str) -> String {
         // Only these stand in a line; all other elements begin a new one.
         if !matches!(
             tag.trim_start_matches('/').split(' ').next(),
-            Some("a" | "span" | "strong")
+            Some("a" | "mark" | "span" | "strong")
         ) {
             text.push(' ');
         }

@@ -1,0 +1,146 @@
+//! Search: every word, in every script, in 100,000 books.
+
+// A helper of tests may panic as a test does.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{
+    Site,
+    visitor::{Visitor, main},
+};
+
+async fn found(visitor: &Visitor, query: &str) -> String {
+    let page = visitor.get(&format!("/catalog/search/?{query}")).await;
+    assert_eq!(page.status, 200, "{query}");
+    main(&page)
+}
+
+#[tokio::test]
+async fn every_word_must_be_there_and_case_and_accents_do_not_matter() {
+    let site = Site::new().await;
+    let stranger = site.stranger();
+    for (query, results, title) in [
+        ("q=emma", "results for “emma”", "Emma ("),
+        (
+            "q=miserables",
+            "1 result for “miserables”",
+            "Les Misérables (Hugo, Victor)",
+        ),
+        (
+            "q=%D0%90%D0%9D%D0%9D%D0%90",
+            "1 result for “АННА”",
+            "Анна Каренина",
+        ),
+        (
+            "q=jane+eyre+bront",
+            "1 result for “jane eyre bront”",
+            "Jane Eyre",
+        ),
+        (
+            "q=9786600010007",
+            "1 result for “9786600010007”",
+            "Sense and Sensibility",
+        ),
+        ("q=voynich", "1 result for “voynich”", "(Unknown author)"),
+        ("q=%E7%8C%AB", "1 result for “猫”", "吾輩は猫である"),
+        ("q=nonsuch", "0 results for “nonsuch”", "Nothing was found."),
+        ("q=%25", "0 results for “%”", ""),
+        ("q=_", "0 results for “_”", ""),
+        ("q=*", "0 results for “*”", ""),
+        ("q=%5C", "0 results for “\\”", ""),
+        (
+            "q=alice%27s",
+            "1 result for “alice's”",
+            "Alice's Adventures",
+        ),
+        ("q=%00", "0 results for", ""),
+    ] {
+        let words = found(&stranger, query).await;
+        assert!(
+            words.contains(results) && words.contains(title),
+            "{query}: {words}"
+        );
+    }
+    assert!(!found(&stranger, "q=").await.contains("result"));
+    assert!(!found(&stranger, "q=+++").await.contains("result"));
+    assert!(stranger.browser.cookie("sessionid").is_none());
+    assert_eq!(stranger.send("/catalog/search/", &[]).await.status, 405);
+}
+
+#[tokio::test]
+async fn what_was_found_is_marked_and_the_box_shows_what_was_asked() {
+    let site = Site::new().await;
+    let page = site.stranger().get("/catalog/search/?q=%22MISER").await;
+    assert!(page.text().contains("name=\"q\" value=\"&#34;MISER\""));
+    let page = site.stranger().get("/catalog/search/?q=MISER").await;
+    assert!(
+        page.text().contains(">Les <mark>Misér</mark>ables</a>"),
+        "{}",
+        page.text()
+    );
+}
+
+#[tokio::test]
+async fn results_come_in_pages_that_keep_the_question() {
+    let site = Site::new().await;
+    let stranger = site.stranger();
+    let page = stranger.get("/catalog/search/?q=a&available=1").await;
+    assert!(
+        page.text()
+            .contains("href=\"?q=a&#38;available=1&#38;page=2\""),
+        "{}",
+        page.text()
+    );
+    assert_eq!(
+        stranger.get("/catalog/search/?q=a&page=99").await.status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn filters_narrow_the_search() {
+    let site = Site::new().await;
+    let stranger = site.stranger();
+    let count = async |query: &str| -> u32 {
+        let words = found(&stranger, query).await;
+        let before = words.split(" result").next().unwrap();
+        before.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let all = count("q=a").await;
+    let (russian, english) = (count("q=a&language=4").await, count("q=a&language=1").await);
+    let genre = count("q=a&genre=1").await;
+    let available = count("q=a&available=1").await;
+    assert!(
+        english < all
+            && russian < english
+            && (1..all).contains(&genre)
+            && (1..all).contains(&available)
+    );
+    assert_eq!(
+        count("q=a&genre=x&language=").await,
+        all,
+        "senseless filters are none"
+    );
+}
+
+#[tokio::test]
+async fn a_change_is_found_at_once_whoever_made_it() {
+    let site = Site::new().await;
+    let stranger = site.stranger();
+    assert!(found(&stranger, "q=zebra").await.contains("0 results"));
+    site.sql("UPDATE catalog_book SET title = 'Zébra' WHERE id = 1")
+        .await;
+    site.sql("UPDATE catalog_author SET last_name = 'Zebrastein' WHERE id = 2")
+        .await;
+    site.sql("INSERT INTO catalog_book (title, summary, isbn) VALUES ('A zebra', '', 'z')")
+        .await;
+    let words = found(&stranger, "q=zebra").await;
+    assert!(
+        words.contains("A zebra") && words.contains("Zébra") && words.contains("Zebrastein"),
+        "{words}"
+    );
+    site.sql("DELETE FROM catalog_book WHERE title = 'A zebra'")
+        .await;
+    assert!(!found(&stranger, "q=zebra").await.contains("A zebra"));
+}
