@@ -31,8 +31,6 @@ pub(crate) fn name(user_agent: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn a_device_has_the_name_that_people_give_it() {
         for (user_agent, name) in [
