@@ -87,7 +87,10 @@ fn two_processes_count_every_visit(place: impl Fn(&Path) -> Option<String>) {
     let start = || Running::start(program(folder.path()).args(["--sessions", &place]));
     let processes = Arc::new([start(), start()]);
     let first = processes[0].get("/catalog/");
-    let cookie = first.split("set-cookie: ").nth(1).expect(&first);
+    let cookie = first
+        .split("set-cookie: ")
+        .find(|line| line.starts_with("sessionid="))
+        .expect(&first);
     let cookie = cookie.split(';').next().unwrap().to_owned();
 
     let tabs: Vec<_> = (0..TABS)

@@ -69,7 +69,10 @@ fn visits_are_counted_on_after_a_sudden_death() {
     let running = Running::start(&mut program(folder.path()));
     let first = running.get("/catalog/");
     assert!(first.contains("1 time."), "{first}");
-    let cookie = first.split("set-cookie: ").nth(1).unwrap();
+    let cookie = first
+        .split("set-cookie: ")
+        .find(|line| line.starts_with("sessionid="))
+        .unwrap();
     let cookie = cookie.split(';').next().unwrap();
     let second = running.get_with("/catalog/", cookie);
     assert!(second.contains("2 times."), "{second}");

@@ -157,6 +157,11 @@ async fn a_failing_store_is_a_page_of_the_site_and_counts_nothing() {
         page.text()
     );
     assert!(page.header("set-cookie").is_none(), "{page:?}");
+    let strangers = self::browser(&site);
+    for path in ["/catalog/books/", "/catalog/book/1"] {
+        assert_eq!(strangers.get(path).await.status, StatusCode::OK, "{path}");
+        assert_eq!(browser.get(path).await.status, StatusCode::OK, "{path}");
+    }
     assert_eq!(
         browser.get("/catalog/books/").await.status,
         StatusCode::OK,

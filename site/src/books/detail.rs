@@ -97,9 +97,6 @@ pub(crate) async fn detail(
     };
     let author = authors::name_or_unknown(last_name, first_name);
     let recent = RecentBook::load(&app.db, layout.session(), Some(id)).await?;
-    if *visit.method() == Method::GET {
-        remember(&visit, id).await?;
-    }
     let page = Book {
         layout,
         id,
@@ -117,15 +114,26 @@ pub(crate) async fn detail(
         genres,
         copies: copies.into_iter().map(to_copy).collect(),
     };
-    Ok(Html(page.render()?))
+    let page = page.render()?;
+    if *visit.method() == Method::GET {
+        remember(&visit, id).await?;
+    }
+    Ok(Html(page))
 }
 
-/// Remembers that the visitor saw the book. The page is worth more than that: without a place for sessions it goes out
+/// Remembers that the visitor saw the book. The page is worth more than that: where sessions cannot be kept it goes out
 /// all the same.
 async fn remember(visit: &Visit, id: i64) -> Result<(), PageError> {
-    match visit.session().await {
-        Ok(session) => Ok(visitor::saw_book(&session, id)?),
-        Err(PageError::Session(_)) => Ok(()),
-        Err(error) => Err(error),
+    let session = match visit.session().await {
+        Ok(session) => session,
+        Err(PageError::Session(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    visitor::saw_book(&session, id)?;
+    if session.is_modified()
+        && let Err(error) = session.save().await
+    {
+        tracing::warn!("remembering a book that was seen: {error:#}");
     }
+    Ok(())
 }
