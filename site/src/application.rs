@@ -77,7 +77,7 @@ impl Application {
             csrf: Csrf::new().secure(base_url.is_https()),
             reset_tokens: ResetTokens::new(secret_key.expose()),
             hashing: Hashing::new(config.password_iterations),
-            mailer: Mailer::new(config.mail.clone()),
+            mailer: Mailer::new(config.mail.clone(), config.mail_from.clone()),
         };
         Ok(Self {
             listener,

@@ -1,12 +1,23 @@
 //! Mails: written to the console, to a folder, or handed to a mail server.
 
 use std::{
+    error::Error,
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use crate::{config::MailTo, date, secret::random_alphanumeric};
+use lettre::{Message, SmtpTransport, Transport, message::Mailbox};
+
+use crate::{
+    config::{MailTo, SmtpUrl},
+    date,
+    secret::random_alphanumeric,
+};
+
+/// How long a mail server may take for each step.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One mail of plain text.
 #[derive(Debug, Clone)]
@@ -26,37 +37,41 @@ impl Mail {
             body,
         }
     }
-
-    fn text(&self) -> String {
-        let Self { to, subject, body } = self;
-        format!("To: {to}\nSubject: {subject}\n\n{body}\n")
-    }
 }
 
 /// Sends mails.
 #[derive(Clone, Debug)]
 pub(crate) struct Mailer {
     to: MailTo,
+    from: Mailbox,
 }
 
 impl Mailer {
-    pub(crate) fn new(to: MailTo) -> Self {
-        Self { to }
+    pub(crate) fn new(to: MailTo, from: Mailbox) -> Self {
+        Self { to, from }
     }
 
     /// Sends `mail`. Nobody waits for it, so what goes wrong is told to the log, without the text of the mail.
     pub(crate) async fn send(&self, mail: Mail) {
-        let to = self.to.clone();
+        let Self { to, from } = self.clone();
         let sent = tokio::task::spawn_blocking(move || match to {
-            MailTo::Stdout => writeln!(io::stdout(), "{}", mail.text()),
-            MailTo::Folder(folder) => write(&folder, &mail.text()),
+            MailTo::Stdout => Ok(writeln!(io::stdout(), "{}", text(&from, &mail))?),
+            MailTo::Folder(folder) => Ok(write(&folder, &text(&from, &mail))?),
+            MailTo::Smtp(server) => hand_over(&server, from, mail),
         });
-        match sent.await {
+        let sent: Result<Result<(), Problem>, _> = sent.await;
+        match sent {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!("sending a mail: {error}"),
             Err(error) => tracing::error!("sending a mail: {error}"),
         }
     }
+}
+
+type Problem = Box<dyn Error + Send + Sync>;
+
+fn text(from: &Mailbox, Mail { to, subject, body }: &Mail) -> String {
+    format!("To: {to}\nSubject: {subject}\nFrom: {from}\n\n{body}\n")
 }
 
 /// Puts a file with this text into the folder. It appears whole, or not at all.
@@ -67,4 +82,79 @@ fn write(folder: &Path, text: &str) -> io::Result<()> {
     let draft: PathBuf = folder.join(format!(".{name}.draft"));
     fs::write(&draft, text)?;
     fs::rename(&draft, folder.join(format!("{name}.txt")))
+}
+
+fn hand_over(server: &SmtpUrl, from: Mailbox, mail: Mail) -> Result<(), Problem> {
+    let message = Message::builder()
+        .from(from)
+        .to(mail.to.parse()?)
+        .subject(mail.subject)
+        .body(mail.body)?;
+    let server = SmtpTransport::from_url(server.expose())?;
+    server.timeout(Some(TIMEOUT)).build().send(&message)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader},
+        net::{TcpListener, TcpStream},
+        thread,
+    };
+
+    use super::*;
+
+    /// A mail server for one mail: gives what came after DATA.
+    fn receive(listener: &TcpListener) -> io::Result<String> {
+        let (mut client, _) = listener.accept()?;
+        let lines = BufReader::new(TcpStream::try_clone(&client)?).lines();
+        let (mut mail, mut is_data) = (String::new(), false);
+        client.write_all(b"220 mail.example\r\n")?;
+        for line in lines {
+            let line = line?;
+            let answer = match line.as_str() {
+                "." => "250 taken",
+                _ if is_data => {
+                    mail.push_str(&line);
+                    mail.push('\n');
+                    continue;
+                }
+                "DATA" => "354 go on",
+                "QUIT" => "221 bye",
+                _ => "250 ok",
+            };
+            is_data = line == "DATA";
+            client.write_all(format!("{answer}\r\n").as_bytes())?;
+            if line == "QUIT" {
+                break;
+            }
+        }
+        Ok(mail)
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_handed_to_a_server() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = format!("smtp://{}", listener.local_addr().unwrap());
+        let received = thread::spawn(move || receive(&listener));
+        let from = "library@library.example".parse().unwrap();
+        let mailer = Mailer::new(server.parse().unwrap(), from);
+        let mail = Mail::new(
+            "ada@example.org",
+            "Hello\r\nBcc: x@y.example",
+            "A link".to_owned(),
+        );
+        mailer.send(mail).await;
+        // The client keeps its connection until it is dropped, and then says goodbye.
+        let mail = received.join().unwrap().unwrap();
+        for line in [
+            "From: library@library.example",
+            "To: ada@example.org",
+            "A link",
+        ] {
+            assert!(mail.lines().any(|other| other == line), "{line} in {mail}");
+        }
+        assert!(!mail.lines().any(|line| line.starts_with("Bcc:")), "{mail}");
+    }
 }

@@ -10,12 +10,13 @@ mod unshown;
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Parser;
+use lettre::message::Mailbox;
 
 pub use base_url::BaseUrl;
 pub(crate) use base_url::host_of;
 pub use command::{Command, NewUser};
 pub use database_url::DatabaseUrl;
-pub use mail_to::MailTo;
+pub use mail_to::{MailTo, SmtpUrl};
 pub use sessions_in::SessionsIn;
 use unshown::Unshown;
 
@@ -84,14 +85,26 @@ pub struct Config {
     #[arg(long, env = "SECRET_KEY_FILE", value_name = "PATH")]
     pub secret_key_file: Option<PathBuf>,
 
-    /// Where mails go: stdout, or file:FOLDER for one text file each
+    /// Where mails go: stdout; file:FOLDER for one text file each; or a mail server, smtps://USER:PASSWORD@HOST, or
+    /// smtp://HOST?tls=required
     #[arg(
         long,
         env = "LOCALLIBRARY_MAIL",
+        value_parser = Unshown::<MailTo>::new(),
         value_name = "WHERE",
-        default_value = "stdout"
+        default_value = "stdout",
+        hide_env_values = true
     )]
     pub mail: MailTo,
+
+    /// The address that mails come from
+    #[arg(
+        long,
+        env = "LOCALLIBRARY_MAIL_FROM",
+        value_name = "ADDRESS",
+        default_value = "webmaster@localhost"
+    )]
+    pub mail_from: Mailbox,
 
     /// How often a new password hash is iterated. The same as in a Django on the same file: 1000000 is Django 5.2's
     #[arg(
