@@ -191,6 +191,14 @@ impl Session {
         self.edit(Edit::Set(item.into_name(), value))
     }
 
+    /// Sets the value with this name to one that was [read](Self::value) elsewhere, byte for byte.
+    ///
+    /// # Errors
+    /// [`Finished`](ErrorKind::Finished), as for every change.
+    pub fn set_value(&self, name: impl Into<String>, value: Value) -> Result<()> {
+        self.edit(Edit::Set(name.into().into(), value))
+    }
+
     /// Sets `item` to `value` if it has none; gives back the value that it has then.
     ///
     /// # Errors

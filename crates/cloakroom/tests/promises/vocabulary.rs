@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cloakroom::session::Value;
 use cloakroom::{ErrorKind, Item, Session};
 
 use crate::house::{House, kind};
@@ -34,6 +35,19 @@ async fn get_or_and_get_or_default_fill_in_for_what_is_not_there() {
     assert_eq!(session.get_or(VISITS, 7).unwrap(), 7);
     assert_eq!(session.get_or_default(VISITS).unwrap(), 0);
     assert!(session.is_empty(), "and store nothing");
+}
+
+#[tokio::test]
+async fn a_value_that_was_read_elsewhere_is_set_byte_for_byte() {
+    let house = House::new();
+    let session = house.sessions.start();
+    let value = Value::from_json("[1.50, 1E5, \"\\u00e9\"]".into());
+
+    session.set_value("list", value.clone()).unwrap();
+    session.save().await.unwrap();
+
+    let found = house.sessions.open(&session.key().unwrap()).await;
+    assert!(found.unwrap().unwrap().value("list") == Some(value));
 }
 
 #[tokio::test]
