@@ -146,7 +146,16 @@ impl Files {
                 "files are named by the cookie, and a file cannot have its name; choose another",
             ));
         }
-        let metadata = fs::metadata(&self.folder).map_err(|source| self.refused(source))?;
+        let metadata = fs::metadata(&self.folder).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Fault::new(
+                ErrorKind::Config,
+                format!(
+                    "in {}: there is no such folder; make it, for this user alone, or name another",
+                    self.folder.display()
+                ),
+            ),
+            _ => self.refused(source),
+        })?;
         match metadata.is_dir() {
             true => Ok(()),
             false => Err(Fault::new(

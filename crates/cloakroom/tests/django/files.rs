@@ -197,7 +197,14 @@ fn the_folder_must_be_there_and_the_cookie_a_name_for_files() {
     let gone = folder
         .settings()
         .session_file_path(folder.path().join("gone"));
-    assert_eq!(gone.file().unwrap_err().kind(), ErrorKind::Unavailable);
+    let error = gone.file().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(
+        error
+            .to_string()
+            .contains("there is no such folder; make it"),
+        "{error}"
+    );
     fs::write(folder.path().join("file"), "").unwrap();
     let file = folder
         .settings()
