@@ -12,6 +12,8 @@ mod files;
 mod json;
 #[cfg(all(feature = "file", unix))]
 mod middleware;
+#[cfg(all(feature = "file", unix))]
+mod odd_input;
 mod promises;
 mod rows;
 mod signing;
