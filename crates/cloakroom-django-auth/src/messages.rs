@@ -30,15 +30,15 @@ use serde_json::ser::{CharEscape, Formatter, Serializer};
 
 use crate::session::read;
 
-/// Leaves a message for the next page that [takes](take) the messages. Below [`Level::INFO`] it is dropped, as by
-/// Django's default.
+/// Leaves a message for the next page that [takes](take) the messages. One without a text is dropped, and so is one below
+/// [`Level::INFO`], as by Django's default.
 ///
 /// Messages of requests that run at the same time are all kept.
 ///
 /// # Errors
 /// As [`Session::update`].
 pub fn add(session: &Session, message: Message) -> Result<()> {
-    if message.level < Level::INFO {
+    if message.level < Level::INFO || message.text.is_empty() {
         return Ok(());
     }
     session.update(ITEM, move |stored| {

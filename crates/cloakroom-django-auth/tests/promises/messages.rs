@@ -34,6 +34,14 @@ fn taking_none_changes_nothing() {
 }
 
 #[test]
+fn what_nobody_would_see_is_not_kept() {
+    let session = sessions().start();
+    messages::add(&session, Message::new(Level::DEBUG, "for developers")).unwrap();
+    messages::add(&session, Message::new(Level::ERROR, "")).unwrap();
+    assert!(session.is_empty());
+}
+
+#[test]
 fn what_is_stored_there_by_mistake_makes_room() {
     let session = sessions().start();
     session.set("_messages", [1, 2]).unwrap();
