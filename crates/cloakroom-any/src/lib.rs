@@ -26,6 +26,18 @@
 //! In the front's URL `&` is written `%26`; or it is percent-encoded as a whole. A front that cannot be opened is an error
 //! at the start; one that fails later is passed over.
 //!
+//! # Places of a Django site
+//! With the feature `django`, which is on: the store that a Django site has its sessions in, as the engine that it is. These
+//! need the site's settings, so they are opened by `StoreUrl::engine`. No table is made; Django's `migrate` does that.
+//!
+//! | URL | is |
+//! |---|---|
+//! | `django+sqlite://PATH`, `django+postgres://…`, `django+mysql://…` | db: the table; `?table=`, `?connections=`, `?cached=` |
+//! | `django+redis://…`, `django+memcached://…` | cache; `?prefix=` is `KEY_PREFIX`, `?version=` is `VERSION` |
+//! | `django+postgres://…?front=django+redis://…` | cached_db, of any table and any cache |
+//! | `django+file:PATH` | file; `PATH` is `SESSION_FILE_PATH` |
+//! | `django+cookie:` | signed_cookies |
+//!
 //! # Examples
 //! ```
 //! use cloakroom::Sessions;
@@ -41,6 +53,7 @@
 //! # }
 //! ```
 
+mod django;
 mod place;
 mod url;
 

@@ -2,6 +2,7 @@ use cloakroom::store::{AnyStore, MemoryStore, Store};
 use cloakroom::{Cached, Carried, Result, Shelf};
 
 use crate::StoreUrl;
+use crate::django::{self, Site};
 use crate::url::refused;
 
 /// The kinds of places.
@@ -15,15 +16,16 @@ pub(crate) enum Place {
     File,
     Memory,
     Cookie,
+    Django(Site),
 }
 
 /// One way to begin a URL.
-struct Scheme {
-    name: &'static str,
-    usage: &'static str,
-    place: Place,
+pub(crate) struct Scheme {
+    pub(crate) name: &'static str,
+    pub(crate) usage: &'static str,
+    pub(crate) place: Place,
     /// The feature that it needs, and whether it is on.
-    feature: (&'static str, bool),
+    pub(crate) feature: (&'static str, bool),
 }
 
 const SCHEMES: [Scheme; 12] = [
@@ -103,14 +105,14 @@ const SCHEMES: [Scheme; 12] = [
 
 impl Place {
     pub(crate) fn of_scheme(scheme: &str) -> Result<Self> {
-        let known = SCHEMES.iter().find(|known| known.name == scheme);
+        let known = schemes().find(|known| known.name == scheme);
         match known.map(|known| (known.place, known.feature)) {
             Some((place, (_, true))) => Ok(place),
             Some((_, (feature, false))) => Err(refused(&format!(
                 "`{scheme}:` needs the feature `{feature}` of cloakroom-any, which this program was built without"
             ))),
             None => {
-                let usages: Vec<&str> = SCHEMES.iter().map(|known| known.usage).collect();
+                let usages: Vec<&str> = schemes().map(|known| known.usage).collect();
                 Err(refused(&format!(
                     "`{}:` is no place for sessions; there are {}",
                     scheme.escape_debug(),
@@ -129,7 +131,10 @@ impl Place {
     }
 
     pub(crate) fn needs_path(self) -> bool {
-        !matches!(self, Self::Memory | Self::Cookie)
+        !matches!(
+            self,
+            Self::Memory | Self::Cookie | Self::Django(Site::Cookie)
+        )
     }
 
     /// The options that are ours.
@@ -141,18 +146,35 @@ impl Place {
             Self::Memcached => &["prefix", "connections", "cached", "front"],
             Self::File => &["cached", "front"],
             Self::Memory | Self::Cookie => &[],
+            Self::Django(site) => site.options(),
+        }
+    }
+
+    /// What it is to a Django, if it is a place of one.
+    pub(crate) fn site(self) -> Option<Site> {
+        match self {
+            Self::Django(site) => Some(site),
+            _ => None,
         }
     }
 
     /// Whether the driver has options of its own in the query, which are none of our business.
     pub(crate) fn driver_has_options(self) -> bool {
-        matches!(self, Self::Postgres | Self::Mysql | Self::Redis)
+        match self {
+            Self::Postgres | Self::Mysql | Self::Redis => true,
+            Self::Django(site) => site.driver_has_options(),
+            _ => false,
+        }
     }
 
     fn row(self) -> &'static Scheme {
-        let row = SCHEMES.iter().find(|known| known.place == self);
+        let row = schemes().find(|known| known.place == self);
         row.expect("every place has a scheme")
     }
+}
+
+fn schemes() -> impl Iterator<Item = &'static Scheme> {
+    SCHEMES.iter().chain(&django::SCHEMES)
 }
 
 pub(crate) async fn open(url: &StoreUrl, secret: Option<&[u8]>) -> Result<Shelf> {
@@ -164,6 +186,10 @@ pub(crate) async fn open(url: &StoreUrl, secret: Option<&[u8]>) -> Result<Shelf>
                 "`cookie:` needs a secret to seal the sessions with",
             )),
         },
+        Place::Django(_) => Err(refused(&format!(
+            "`{}:` is a place of a Django site, whose settings say how to read it; open it with `StoreUrl::engine`",
+            url.place.scheme()
+        ))),
         #[cfg(feature = "sqlite")]
         Place::Sqlite => shelf(sqlite(url)?, url).await,
         #[cfg(feature = "postgres")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cloakroom::{Error, ErrorKind, Result, Shelf};
 
+use crate::django;
 use crate::place::{self, Place};
 
 /// Where sessions are to be kept; see the [crate](crate) for what there is.
@@ -23,13 +24,70 @@ impl StoreUrl {
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) for what the place refuses, [`Unavailable`](ErrorKind::Unavailable) if its server
-    /// does not answer.
+    /// does not answer; `Config` also for the place of a Django site, which is for [`engine`](Self::engine).
     pub async fn open(&self, secret: Option<&[u8]>) -> Result<Shelf> {
         place::open(self, secret).await
     }
 
+    /// Whether this is the place of a Django site, `django+…`: for [`engine`](Self::engine), and not for
+    /// [`open`](Self::open).
+    pub fn is_django(&self) -> bool {
+        self.place.site().is_some()
+    }
+
+    /// Opens the place of a Django site as the engine that it is, with the site's settings: for
+    /// [`Settings::sessions`](cloakroom::django::Settings::sessions). No table is made here; Django's `migrate` does that.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) for what the place refuses, and if it is none of a Django site;
+    /// [`Unavailable`](ErrorKind::Unavailable) if its server does not answer.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::django::Settings;
+    /// use cloakroom_any::StoreUrl;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
+    /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_secure(true);
+    /// let url: StoreUrl = "django+cookie:".parse()?;
+    /// let sessions = settings.sessions(url.engine(&settings).await?).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "django")]
+    pub async fn engine(&self, settings: &cloakroom::django::Settings) -> Result<Shelf> {
+        match self.place {
+            Place::Django(site) => django::engine::open(site, self, settings).await,
+            place => Err(refused(&format!(
+                "`{}:` is no place of a Django site; such a URL begins with `{}`, and all others are for \
+                 `StoreUrl::open`",
+                place.scheme(),
+                django::PREFIX
+            ))),
+        }
+    }
+
     /// Whether it can be the front of `back`.
     fn can_stand_before(&self, back: &Self) -> Result<()> {
+        match (self.place.site(), back.place.site()) {
+            (None, None) => {}
+            (Some(front), Some(_)) if front.is_cache() && back.options.cached.is_none() => {}
+            (Some(front), Some(_)) if front.is_cache() => {
+                return Err(refused(
+                    "the copies in the cache of a Django site are read until the session ends; leave out `cached`",
+                ));
+            }
+            (_, Some(_)) => {
+                return Err(refused(
+                    "`front` must be the site's cache, as in front=django+redis://…",
+                ));
+            }
+            (Some(_), None) => {
+                return Err(refused(
+                    "`front` is a place of a Django site, and the one behind is not; both or neither must be",
+                ));
+            }
+        }
         if self.place == Place::Cookie {
             return Err(refused(
                 "`front` must be a place on the server; `cookie:` is with the visitor",
@@ -50,6 +108,12 @@ impl StoreUrl {
             ));
         }
         Ok(())
+    }
+
+    /// The URL as the driver knows it.
+    #[allow(dead_code, reason = "without any feature there is no driver")]
+    pub(crate) fn of_driver(&self) -> &str {
+        self.url.strip_prefix(django::PREFIX).unwrap_or(&self.url)
     }
 
     /// What comes after the scheme.
@@ -117,6 +181,7 @@ impl fmt::Debug for StoreUrl {
 pub(crate) struct Options {
     pub(crate) table: Option<String>,
     pub(crate) prefix: Option<String>,
+    pub(crate) version: Option<u32>,
     pub(crate) connections: Option<usize>,
     pub(crate) cached: Option<Duration>,
     pub(crate) front: Option<Box<StoreUrl>>,
@@ -146,11 +211,9 @@ impl Options {
             match name {
                 "table" => options.table = Some(value.to_owned()),
                 "prefix" => options.prefix = Some(value.to_owned()),
+                "version" => options.version = Some(number(name, value)?),
                 "connections" => options.connections = Some(number(name, value)?),
-                "cached" => {
-                    let secs = number(name, value)?;
-                    options.cached = Some(Duration::from_secs(secs as u64));
-                }
+                "cached" => options.cached = Some(Duration::from_secs(number(name, value)?)),
                 "front" => options.front = Some(Box::new(front(value)?)),
                 _ => unreachable!("the places know no other options"),
             }
@@ -163,7 +226,7 @@ impl Options {
     }
 }
 
-fn number(name: &str, value: &str) -> Result<usize> {
+fn number<N: FromStr>(name: &str, value: &str) -> Result<N> {
     value
         .parse()
         .map_err(|_| refused(&format!("`{name}` must be a whole number")))

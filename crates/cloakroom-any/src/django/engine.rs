@@ -1,0 +1,116 @@
+use cloakroom::django::Settings;
+use cloakroom::store::{AnyStore, MemoryStore};
+use cloakroom::{Cached, Result, Shelf};
+
+use super::Site;
+use crate::StoreUrl;
+
+pub(crate) async fn open(site: Site, url: &StoreUrl, settings: &Settings) -> Result<Shelf> {
+    let shelf = match (site, &url.options.front) {
+        (Site::Sqlite | Site::Postgres | Site::Mysql, None) => settings.db(table(site, url).await?),
+        (Site::Sqlite | Site::Postgres | Site::Mysql, Some(front)) => {
+            let copies = cache(front, Engine::CachedDb).await?;
+            return Ok(settings.cached_db(copies, table(site, url).await?));
+        }
+        (Site::Redis | Site::Memcached, _) => settings.cache(cache(url, Engine::Cache).await?),
+        #[cfg(feature = "file")]
+        (Site::File, _) => settings.clone().session_file_path(url.path()).file()?,
+        #[cfg(not(feature = "file"))]
+        (Site::File, _) => unreachable!("parsing refuses what was not built in"),
+        (Site::Cookie, _) => return Ok(settings.signed_cookies()),
+    };
+    match url.options.cached {
+        None => Ok(shelf),
+        Some(ttl) => Ok(Cached::new(MemoryStore::new(), shelf)?.ttl(ttl).into()),
+    }
+}
+
+/// The two that keep entries in a cache.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Engine {
+    Cache,
+    CachedDb,
+}
+
+#[allow(
+    unused_variables,
+    clippy::unused_async,
+    reason = "without any feature there is nothing to open, and nothing to wait for"
+)]
+async fn table(site: Site, url: &StoreUrl) -> Result<AnyStore> {
+    match site {
+        #[cfg(feature = "sqlite")]
+        Site::Sqlite => {
+            let mut store = cloakroom_sqlite::DjangoTable::builder(url.path());
+            if let Some(table) = &url.options.table {
+                store = store.table(table);
+            }
+            Ok(AnyStore::new(store.open()?))
+        }
+        #[cfg(feature = "postgres")]
+        Site::Postgres => {
+            let mut store = cloakroom_postgres::DjangoTable::builder(url.of_driver());
+            if let Some(table) = &url.options.table {
+                store = store.table(table);
+            }
+            if let Some(connections) = url.options.connections {
+                store = store.connections(connections);
+            }
+            Ok(AnyStore::new(store.connect().await?))
+        }
+        #[cfg(feature = "mysql")]
+        Site::Mysql => {
+            let mut store = cloakroom_mysql::DjangoTable::builder(url.of_driver());
+            if let Some(table) = &url.options.table {
+                store = store.table(table);
+            }
+            if let Some(connections) = url.options.connections {
+                store = store.connections(connections);
+            }
+            Ok(AnyStore::new(store.connect().await?))
+        }
+        _ => unreachable!("parsing refuses what was not built in, and the others have no table"),
+    }
+}
+
+#[allow(
+    unused_variables,
+    clippy::unused_async,
+    reason = "without any feature there is nothing to open, and nothing to wait for"
+)]
+async fn cache(url: &StoreUrl, engine: Engine) -> Result<AnyStore> {
+    match url.place.site() {
+        #[cfg(feature = "redis")]
+        Some(Site::Redis) => {
+            let mut store = cloakroom_redis::DjangoCache::builder(url.of_driver());
+            if let Some(prefix) = &url.options.prefix {
+                store = store.key_prefix(prefix);
+            }
+            if let Some(version) = url.options.version {
+                store = store.version(version);
+            }
+            if engine == Engine::CachedDb {
+                store = store.cached_db();
+            }
+            Ok(AnyStore::new(store.connect().await?))
+        }
+        #[cfg(feature = "memcached")]
+        Some(Site::Memcached) => {
+            let mut store = cloakroom_memcached::DjangoCache::builder(url.of_driver());
+            if let Some(prefix) = &url.options.prefix {
+                store = store.key_prefix(prefix);
+            }
+            if let Some(version) = url.options.version {
+                store = store.version(version);
+            }
+            if let Some(connections) = url.options.connections {
+                store = store.connections(connections);
+            }
+            if engine == Engine::CachedDb {
+                store = store.cached_db();
+            }
+            Ok(AnyStore::new(store.open()?))
+        }
+        _ => unreachable!("parsing refuses what was not built in, and the others are no cache"),
+    }
+}

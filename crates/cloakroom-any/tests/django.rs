@@ -1,0 +1,170 @@
+//! From a URL to the sessions of a Django site.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use cloakroom::django::Settings;
+use cloakroom::{ErrorKind, Sessions};
+use cloakroom_any::StoreUrl;
+use cloakroom_testkit::servers;
+
+#[tokio::test]
+async fn sessions_are_kept_in_every_place_of_a_django_site() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = servers::unique_name();
+    let sqlite = folder.path().join("db.sqlite3");
+    cloakroom_sqlite::DjangoTable::open(&sqlite)
+        .unwrap()
+        .migrate()
+        .await
+        .unwrap();
+    if let Some(server) = servers::postgres() {
+        let table = cloakroom_postgres::DjangoTable::builder(server.url()).table(&name);
+        table.connect().await.unwrap().migrate().await.unwrap();
+    }
+    if let Some(server) = servers::mariadb() {
+        let table = cloakroom_mysql::DjangoTable::builder(server.url()).table(&name);
+        table.connect().await.unwrap().migrate().await.unwrap();
+    }
+    let of = |server: Option<&servers::Server>, options: &str| {
+        server.map(|server| format!("django+{}?{options}", server.url()))
+    };
+    let sqlite = format!("django+sqlite://{}", sqlite.display());
+    let caches = [
+        of(servers::redis(), &format!("prefix={name}%26version=2")),
+        of(servers::memcached(), &format!("prefix={name}%26version=2")),
+    ];
+    let before = |table: Option<String>, cache: &Option<String>| {
+        Some(format!("{}&front={}", table?, cache.as_ref()?))
+    };
+    let urls = [
+        Some(sqlite.clone()),
+        Some(format!("{sqlite}?cached=5")),
+        of(servers::postgres(), &format!("table={name}&connections=2")),
+        of(servers::mariadb(), &format!("table={name}&connections=2")),
+        of(servers::redis(), &format!("prefix={name}&version=3")),
+        of(
+            servers::memcached(),
+            &format!("prefix={name}&version=3&connections=2"),
+        ),
+        before(Some(format!("{sqlite}?")), &caches[0]),
+        before(
+            of(servers::postgres(), &format!("table={name}")),
+            &caches[0],
+        ),
+        before(of(servers::mariadb(), &format!("table={name}")), &caches[1]),
+        Some(format!("django+file:{}", folder.path().display())),
+        Some("django+cookie:".to_owned()),
+    ];
+    for url in urls.into_iter().flatten() {
+        let place: StoreUrl = url.parse().unwrap();
+        assert!(place.is_django());
+        let [one, other] = [sessions(&place).await, sessions(&place).await];
+        let session = one.start();
+        session.set("n", 1).unwrap();
+        session.save().await.unwrap();
+
+        let key = session.key().unwrap();
+        if url != "django+cookie:" {
+            assert_eq!(key.reveal().len(), 32, "{place}");
+        }
+        let found = other.open(&key).await.unwrap().unwrap();
+        assert_eq!(found.get("n").unwrap(), Some(1), "{place}");
+    }
+}
+
+/// As another process has them.
+async fn sessions(place: &StoreUrl) -> Sessions {
+    let settings = Settings::new("the secret of both").unwrap();
+    let engine = place.engine(&settings).await.unwrap();
+    settings.sessions(engine).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_place_of_a_django_site_needs_its_settings_and_no_other_does() {
+    let place: StoreUrl = "django+cookie:".parse().unwrap();
+    let error = place.open(Some(&[7; 32])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let why = "`django+cookie:` is a place of a Django site, whose settings say how to read it; open it with `StoreUrl::engine`";
+    assert!(error.to_string().contains(why), "{error}");
+
+    let place: StoreUrl = "memory:".parse().unwrap();
+    assert!(!place.is_django());
+    let settings = Settings::new("the secret of both").unwrap();
+    let error = place.engine(&settings).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let why = "`memory:` is no place of a Django site; such a URL begins with `django+`";
+    assert!(error.to_string().contains(why), "{error}");
+}
+
+#[tokio::test]
+async fn no_table_is_made_in_the_database_of_a_django_site() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("db.sqlite3");
+    let own: StoreUrl = format!("sqlite://{}", path.display()).parse().unwrap();
+    own.open(None).await.unwrap();
+
+    let place: StoreUrl = format!("django+sqlite://{}", path.display())
+        .parse()
+        .unwrap();
+    let session = sessions(&place).await.start();
+    session.set("n", 1).unwrap();
+
+    let error = session.save().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(format!("{error:#}").contains("migrate"), "{error:#}");
+}
+
+#[test]
+fn what_cannot_be_shared_with_a_django_is_refused_with_what_can() {
+    for (url, why) in [
+        (
+            "django+mongodb://localhost",
+            "`django+mongodb:` is no place for sessions; there are sqlite://PATH, ",
+        ),
+        (
+            "django+sqlite:",
+            "`django+sqlite:` needs a path, as in django+sqlite://PATH",
+        ),
+        (
+            "django+file:/tmp/x?prefix=a",
+            "`prefix` is no option of `django+file`; there are `cached`",
+        ),
+        (
+            "django+memcached://localhost?version=two",
+            "`version` must be a whole number",
+        ),
+        (
+            "django+postgres://localhost?front=redis://:s3cret@localhost",
+            "`front` must be the site's cache, as in front=django+redis://…",
+        ),
+        (
+            "django+postgres://localhost?front=django+sqlite:///tmp/x",
+            "`front` must be the site's cache, as in front=django+redis://…",
+        ),
+        (
+            "django+postgres://localhost?cached=5&front=django+redis://localhost",
+            "are read until the session ends; leave out `cached`",
+        ),
+        (
+            "postgres://localhost?front=django+redis://localhost",
+            "`front` is a place of a Django site, and the one behind is not",
+        ),
+    ] {
+        let error = url.parse::<StoreUrl>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+}
+
+#[test]
+fn passwords_are_never_shown() {
+    let url = "django+mysql://ada:s3cret@db.example/site?front=django+redis://:s3cret@cache.example/1?prefix=shop";
+    let place: StoreUrl = url.parse().unwrap();
+
+    assert_eq!(
+        place.to_string(),
+        "django+mysql://db.example/site behind django+redis://cache.example/1"
+    );
+    assert!(!format!("{place:?}").contains("s3cret"));
+}
