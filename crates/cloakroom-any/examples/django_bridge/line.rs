@@ -1,0 +1,118 @@
+//! A request and a reply, each a JSON object on a line. The values of items go through untouched.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use cloakroom::format::django::{date, json};
+use cloakroom::session::{State, Value};
+use cloakroom::{Error, ErrorKind};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) struct Request(State);
+
+impl Request {
+    pub(crate) fn read(line: &str) -> Result<Self, json::NotJson> {
+        json::read(line.as_bytes()).map(Self)
+    }
+
+    pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, Refusal> {
+        Ok(self.value(name)?.get()?)
+    }
+
+    /// The items of an object.
+    pub(crate) fn items(&self, name: &str) -> Result<State, Refusal> {
+        let text = self.value(name)?.as_json()?;
+        json::read(text).map_err(|error| Refusal::new("ValueError", error.to_string()))
+    }
+
+    /// What time it is said to be.
+    pub(crate) fn now(&self) -> Result<Option<SystemTime>, Refusal> {
+        match self.0.get("now") {
+            Some(now) => Ok(date::parse_iso(&now.get::<String>()?)),
+            None => Ok(None),
+        }
+    }
+
+    fn value(&self, name: &str) -> Result<&Value, Refusal> {
+        let missing = || Refusal::new("ValueError", format!("`{name}` is missing"));
+        self.0.get(name).ok_or_else(missing)
+    }
+}
+
+/// An object to answer with, or `null` if nothing is put into it.
+#[derive(Default)]
+pub(crate) struct Reply(State);
+
+impl Reply {
+    /// The whole line that answers `request`.
+    pub(crate) fn line(
+        request: &Request,
+        answered: Result<Self, Refusal>,
+        log: Vec<serde_json::Value>,
+    ) -> cloakroom::Result<String> {
+        let mut line = Self::default();
+        if let Some(id) = request.0.get("id") {
+            line = line.with_value("id", id.clone());
+        }
+        line = match answered {
+            Ok(Self(nothing)) if nothing.is_empty() => line.with("ok", ())?,
+            Ok(Self(answer)) => line.with_items("ok", &answer)?,
+            Err(Refusal { kind, message }) => line.with(
+                "error",
+                serde_json::json!({ "type": kind, "message": message }),
+            )?,
+        };
+        if !log.is_empty() {
+            line = line.with("log", log)?;
+        }
+        json::write(&line.0)
+    }
+
+    pub(crate) fn with(self, name: &'static str, value: impl Serialize) -> cloakroom::Result<Self> {
+        Ok(self.with_value(name, Value::of(&value)?))
+    }
+
+    pub(crate) fn with_items(self, name: &'static str, items: &State) -> cloakroom::Result<Self> {
+        let text = json::write(items)?;
+        Ok(self.with_value(name, Value::from_json(text.into())))
+    }
+
+    fn with_value(mut self, name: &'static str, value: Value) -> Self {
+        self.0.set(name.into(), value);
+        self
+    }
+}
+
+/// An exception of Python.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    kind: &'static str,
+    message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.message)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Config => "ImproperlyConfigured",
+            ErrorKind::Interrupted => "UpdateError",
+            _ => "RuntimeError",
+        };
+        Self::new(kind, format!("{error:#}"))
+    }
+}

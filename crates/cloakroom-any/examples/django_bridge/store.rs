@@ -1,0 +1,210 @@
+//! The operations of Django's session store, each in terms of this crate's sessions.
+
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cloakroom::format::django::signing::{SERVER_SALT, Signer, Unsigned};
+use cloakroom::format::django::{cache, json, key};
+use cloakroom::session::State;
+use cloakroom::{Clock, Key, Session, Sessions};
+use cloakroom_testkit::HandClock;
+
+use crate::configured::{Configured, Engine};
+use crate::line::{Refusal, Reply, Request};
+use crate::log::Log;
+
+pub(crate) struct Store {
+    log: Log,
+    clock: HandClock,
+    configured: Option<Configured>,
+    open: HashMap<Engine, Sessions>,
+}
+
+type Answered = Result<Reply, Refusal>;
+
+impl Store {
+    pub(crate) fn new(log: Log) -> Self {
+        Self {
+            log,
+            clock: HandClock::new(),
+            configured: None,
+            open: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn set_clock(&self, now: SystemTime) {
+        self.clock.set(now);
+    }
+
+    pub(crate) fn configure(&mut self, configured: Configured) -> Answered {
+        self.configured = Some(configured);
+        self.open.clear();
+        Ok(Reply::default())
+    }
+
+    pub(crate) async fn check(&mut self, request: &Request) -> Answered {
+        self.sessions(request).await?;
+        Ok(Reply::default())
+    }
+
+    /// The signed text; of signed_cookies it is not the cookie, but what the other engines would store.
+    pub(crate) fn encode(&self, request: &Request) -> Answered {
+        let json = json::write(&request.items("data")?)?;
+        let now = self.clock.now().duration_since(UNIX_EPOCH);
+        let secs = now.unwrap_or_default().as_secs();
+        let text = self.signer()?.dumps(json.as_bytes(), secs.cast_signed());
+        Ok(Reply::default().with("encoded", text)?)
+    }
+
+    pub(crate) fn decode(&self, request: &Request) -> Answered {
+        let text: String = request.get("encoded")?;
+        let data = match self.signer()?.loads(text.as_bytes()) {
+            Ok(signed) => json::read(&signed.json).unwrap_or_default(),
+            Err(Unsigned::Undecodable) => State::new(),
+            Err(Unsigned::BadSignature) => {
+                let logger = "django.security.SuspiciousSession";
+                self.log.warn(logger, "Session data corrupted");
+                State::new()
+            }
+        };
+        Ok(Reply::default().with_items("data", &data)?)
+    }
+
+    pub(crate) async fn load(&mut self, request: &Request) -> Answered {
+        let key: Option<String> = request.get("session_key")?;
+        let session = self.find(request).await?;
+        let data = session.as_ref().map(items).unwrap_or_default();
+        // There is no store to say that a cookie is unknown: it stays, and is written anew.
+        let is_bad_cookie = session.is_none() && is_cookie(request)?;
+        let key = key.filter(|_| session.is_some() || is_bad_cookie);
+        Ok(Reply::default()
+            .with_items("data", &data)?
+            .with("session_key", key)?
+            .with("modified", is_bad_cookie)?)
+    }
+
+    pub(crate) async fn exists(&mut self, request: &Request) -> Answered {
+        let exists = !is_cookie(request)? && self.find(request).await?.is_some();
+        Ok(Reply::default().with("exists", exists)?)
+    }
+
+    pub(crate) async fn create(&mut self, request: &Request) -> Answered {
+        let session = self.sessions(request).await?.start();
+        let data = request.items("data")?;
+        if data.is_empty() {
+            // Nothing is stored for nothing. An empty session is one that once had something in it.
+            session.set_test_cookie()?;
+            session.save().await?;
+        }
+        self.write(&session, &data).await
+    }
+
+    /// Never creates: not even with `must_create`, since a key that somebody brings is not taken for a new session.
+    pub(crate) async fn save(&mut self, request: &Request) -> Answered {
+        if is_cookie(request)? {
+            return self.create(request).await;
+        }
+        let session = self.find(request).await?;
+        match (session, request.get("must_create")?) {
+            (Some(_), true) => Err(Refusal::new("CreateError", "there is one")),
+            (None, true) => Err(Refusal::new(
+                "NotImplementedError",
+                "a new session gets a new key",
+            )),
+            (Some(session), false) => self.write(&session, &request.items("data")?).await,
+            (None, false) => Err(Refusal::new("UpdateError", "there is none")),
+        }
+    }
+
+    pub(crate) async fn delete(&mut self, request: &Request) -> Answered {
+        if let Some(session) = self.find(request).await? {
+            session.flush()?;
+            session.save().await?;
+        }
+        Ok(Reply::default())
+    }
+
+    pub(crate) async fn clear_expired(&mut self, request: &Request) -> Answered {
+        let sessions = self.sessions(request).await?;
+        while sessions.sweep(BATCH).await? == BATCH {}
+        Ok(Reply::default())
+    }
+
+    pub(crate) fn cache_key(&self, request: &Request) -> Answered {
+        let engine = match request.get("engine")? {
+            Engine::CachedDb => cache::CACHED_DB,
+            _ => cache::CACHE,
+        };
+        let key: String = request.get("session_key")?;
+        Ok(Reply::default().with("cache_key", format!("{engine}{key}"))?)
+    }
+
+    pub(crate) fn key_to_file(&self, request: &Request) -> Answered {
+        let key: String = request.get("session_key")?;
+        if !key::is_file_safe(&key) {
+            let why = "the key has characters that no file has";
+            return Err(Refusal::new("InvalidSessionKey", why));
+        }
+        let configured = self.configured()?;
+        let name = format!("{}{key}", configured.session_cookie_name);
+        let path = configured.file_path().join(name);
+        Ok(Reply::default().with("path", path.display().to_string())?)
+    }
+
+    /// Gives the session these items and no others.
+    async fn write(&self, session: &Session, data: &State) -> Answered {
+        session.clear()?;
+        for (name, value) in data.iter() {
+            session.set_value(name.as_ref(), value.clone())?;
+        }
+        session.save().await?;
+        let key = session.key().map(|key| key.reveal().to_owned());
+        Ok(Reply::default().with("session_key", key)?)
+    }
+
+    /// The session with the key of the request, if it is alive.
+    async fn find(&mut self, request: &Request) -> Result<Option<Session>, Refusal> {
+        let sessions = self.sessions(request).await?;
+        match request.get::<Option<String>>("session_key")? {
+            Some(key) => Ok(sessions.open(&Key::new(&key)).await?),
+            None => Ok(None),
+        }
+    }
+
+    async fn sessions(&mut self, request: &Request) -> Result<Sessions, Refusal> {
+        let engine: Engine = request.get("engine")?;
+        if let Some(sessions) = self.open.get(&engine) {
+            return Ok(sessions.clone());
+        }
+        let sessions = self.configured()?.open(engine, self.clock.clone()).await?;
+        self.open.insert(engine, sessions.clone());
+        Ok(sessions)
+    }
+
+    fn signer(&self) -> Result<Signer, Refusal> {
+        let configured = self.configured()?;
+        let signer = Signer::new(&configured.secret_key, SERVER_SALT);
+        let fallbacks = configured.secret_key_fallbacks.iter();
+        Ok(fallbacks.fold(signer, Signer::fallback))
+    }
+
+    fn configured(&self) -> Result<&Configured, Refusal> {
+        let missing = || Refusal::new("ImproperlyConfigured", "`configure` comes first");
+        self.configured.as_ref().ok_or_else(missing)
+    }
+}
+
+fn is_cookie(request: &Request) -> Result<bool, Refusal> {
+    Ok(request.get::<Engine>("engine")? == Engine::SignedCookies)
+}
+
+fn items(session: &Session) -> State {
+    let mut state = State::new();
+    for (name, value) in session.iter() {
+        state.set(name.into(), value);
+    }
+    state
+}
+
+/// How many expired sessions are swept at once.
+const BATCH: usize = 1_000;

@@ -1,0 +1,53 @@
+//! The same endpoints as a Django beside it, over one session store and one table of users: a browser may ask the one or
+//! the other and cannot tell them apart. The tests in `tests/django` drive both.
+//!
+//! ```sh
+//! cargo run -p cloakroom-any --example django_peer -- --engine db --db-url sqlite:////srv/site/db.sqlite3 --secret-key …
+//! ```
+//!
+//! Every option can come from the environment as well, see `--help`. The tables are Django's, made by its `migrate`.
+
+mod body;
+mod endpoints;
+mod engine;
+mod failure;
+mod options;
+mod users;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use clap::Parser;
+use cloakroom_django_auth::csrf::Csrf;
+use cloakroom_django_auth::{Auth, Passwords};
+
+use endpoints::Site;
+use options::Options;
+use users::Users;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::WARN)
+        .init();
+    let options = Options::parse();
+    let settings = engine::settings(&options)?;
+    let shelf = engine::url(&options)?.engine(&settings).await?;
+    let sessions = settings.sessions(shelf).build()?;
+
+    let auth = Auth::new(&options.secret_key);
+    let fallbacks = options.secret_key_fallbacks.0.iter();
+    let site = Site {
+        auth: fallbacks.fold(auth, Auth::fallback),
+        csrf: Csrf::new(),
+        passwords: Passwords::new(),
+        users: Users::connect(&options.db_url).await?,
+        cookie_age: options.settings.0.cookie_age(),
+    };
+    let app = endpoints::router(Arc::new(site)).layer(sessions.layer());
+    let listener = tokio::net::TcpListener::bind(options.bind).await?;
+    println!("http://{}/", listener.local_addr()?);
+    axum::serve(listener, app).await?;
+    Ok(())
+}
