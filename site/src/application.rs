@@ -73,9 +73,13 @@ impl Application {
             sessions: sessions::open(&config, &base_url, &secret_key).await?,
             allowed_hosts: Arc::new(AllowedHosts::new(&base_url, &config.allowed_hosts)),
             base_url: Arc::new(base_url.clone()),
-            auth: Auth::new(secret_key.expose()),
+            auth: secret::with_fallbacks(&config, Auth::new(secret_key.expose()), Auth::fallback),
             csrf: Csrf::new().secure(base_url.is_https()),
-            reset_tokens: ResetTokens::new(secret_key.expose()),
+            reset_tokens: secret::with_fallbacks(
+                &config,
+                ResetTokens::new(secret_key.expose()),
+                ResetTokens::fallback,
+            ),
             hashing: Hashing::new(config.password_iterations),
             mailer: Mailer::new(config.mail.clone(), config.mail_from.clone()),
         };

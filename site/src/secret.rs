@@ -99,6 +99,17 @@ pub(crate) fn given(config: &Config) -> Result<Option<SecretKey>, StartError> {
     check(key, config).map(Some)
 }
 
+/// What also takes the signatures of the keys from before.
+pub(crate) fn with_fallbacks<'a, T>(
+    config: &'a Config,
+    current: T,
+    fallback: impl Fn(T, &'a str) -> T,
+) -> T {
+    let before = config.secret_key_fallback.iter().map(SecretKey::expose);
+    // An empty one would take what anybody signs.
+    before.filter(|key| !key.is_empty()).fold(current, fallback)
+}
+
 /// Refuses a key that keeps nothing secret; one that is published only where nobody else can reach the site.
 fn check(key: SecretKey, config: &Config) -> Result<SecretKey, StartError> {
     if key.0.is_empty() {

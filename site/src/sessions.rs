@@ -1,12 +1,12 @@
 //! Where the sessions are kept, and the cookie that leads to them.
 
-use cloakroom::{Cookie, Sessions, Shelf};
-use cloakroom_sqlite::SqliteStore;
+use cloakroom::{Cookie, Sessions, Shelf, django::Settings};
+use cloakroom_sqlite::{DjangoTable, SqliteStore};
 
 use crate::{
     Config, StartError,
     config::{BaseUrl, SessionsIn},
-    secret::SecretKey,
+    secret::{self, SecretKey},
 };
 
 /// The sessions that the settings ask for.
@@ -15,12 +15,7 @@ pub(crate) async fn open(
     base_url: &BaseUrl,
     secret_key: &SecretKey,
 ) -> Result<Sessions, StartError> {
-    let shelf = match &config.sessions {
-        SessionsIn::Db => SqliteStore::open(config.database_url.path()).map(Shelf::from),
-        SessionsIn::Elsewhere(url) => url.open(Some(secret_key.expose().as_bytes())).await,
-    };
-    let sessions =
-        shelf.and_then(|shelf| Sessions::builder(shelf).cookie(cookie(base_url)).build());
+    let sessions = build(config, base_url, secret_key).await;
     sessions.map_err(|error| {
         StartError::new(
             "opening the sessions",
@@ -28,6 +23,28 @@ pub(crate) async fn open(
             "--sessions says where they are kept; without it, in the database file",
         )
     })
+}
+
+async fn build(
+    config: &Config,
+    base_url: &BaseUrl,
+    secret_key: &SecretKey,
+) -> cloakroom::Result<Sessions> {
+    let database = config.database_url.path();
+    let own = |shelf: Shelf| Sessions::builder(shelf).cookie(cookie(base_url)).build();
+    let django = Settings::new(secret_key.expose())?.session_cookie_secure(base_url.is_https());
+    let django = secret::with_fallbacks(config, django, Settings::secret_key_fallback);
+    match &config.sessions {
+        SessionsIn::Db => own(SqliteStore::open(database)?.into()),
+        SessionsIn::DjangoDb => {
+            let table = DjangoTable::open(database)?;
+            django.sessions(django.db(table)).build()
+        }
+        SessionsIn::Elsewhere(url) if url.is_django() => {
+            django.sessions(url.engine(&django).await?).build()
+        }
+        SessionsIn::Elsewhere(url) => own(url.open(Some(secret_key.expose().as_bytes())).await?),
+    }
 }
 
 /// Over https nobody else can set the cookie; over plain http it is as Django's, and works in every browser and tool.

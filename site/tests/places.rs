@@ -17,6 +17,18 @@ fn in_the_database_file() {
 }
 
 #[test]
+fn in_djangos_table_in_the_database_file() {
+    two_processes_count_every_visit(|_| Some("django+db".to_owned()));
+}
+
+#[test]
+fn in_djangos_cache() {
+    two_processes_count_every_visit(|_| {
+        on(servers::redis(), "prefix").map(|url| format!("django+{url}"))
+    });
+}
+
+#[test]
 fn in_files() {
     two_processes_count_every_visit(|folder| {
         Some(format!("file:{}", folder.join("sessions").display()))

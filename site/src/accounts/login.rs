@@ -6,7 +6,7 @@ use axum::{
 };
 use cloakroom_django_auth::{Account, Verdict};
 
-use super::{User, device, throttle};
+use super::{User, device, sessions::ignore_unsupported, throttle};
 use crate::{
     application::AppState,
     date,
@@ -134,7 +134,7 @@ pub(crate) async fn log_in(visit: &Visit, user: &User) -> Result<(), PageError> 
     let app = visit.app();
     let session = visit.session().await?;
     app.auth.log_in(&session, user)?;
-    session.set_label(device::name(visit.user_agent()))?;
+    ignore_unsupported(session.set_label(device::name(visit.user_agent())))?;
     // A token that somebody saw or planted before the login is worthless after it.
     visit.secret().rotate()?;
     let update = sqlx::query(LOGGED_IN).bind(date::timestamp()).bind(user.id);

@@ -101,9 +101,9 @@ pub(super) async fn end_all(visit: &Visit, user: i64) -> Result<(), PageError> {
     ignore_unsupported(visit.app().sessions.end_all(&owner).await)
 }
 
-/// A changed password ends the others anyway, when they are next used.
-fn ignore_unsupported(ended: cloakroom::Result<usize>) -> Result<(), PageError> {
-    match ended {
+/// Not every place knows whose its sessions are. A changed password ends the others anyway, when they are next used.
+pub(super) fn ignore_unsupported<T>(done: cloakroom::Result<T>) -> Result<(), PageError> {
+    match done {
         Err(error) if error.kind() != ErrorKind::Unsupported => Err(error.into()),
         _ => Ok(()),
     }

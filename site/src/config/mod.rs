@@ -58,6 +58,9 @@ pub struct Config {
 
     /// Where sessions are kept: db is the site's own database file; or sqlite://PATH, postgres://…, mysql://…,
     /// redis://…, redis+cluster://…, memcached://…, file:PATH, memory:, cookie:
+    ///
+    /// With django+ before a URL, or as django+db, they are those of a Django beside this site, which has the same secret
+    /// key: whoever is logged in here is logged in there.
     #[arg(
         long,
         env = "LOCALLIBRARY_SESSIONS",
@@ -80,6 +83,16 @@ pub struct Config {
         conflicts_with = "secret_key_file"
     )]
     pub secret_key: Option<SecretKey>,
+
+    /// A key from before, whose signatures still count; several are separated by blanks
+    #[arg(
+        long,
+        env = "SECRET_KEY_FALLBACKS",
+        value_name = "KEY",
+        value_delimiter = ' ',
+        hide_env_values = true
+    )]
+    pub secret_key_fallback: Vec<SecretKey>,
 
     /// A file that holds the secret key and nothing else
     #[arg(long, env = "SECRET_KEY_FILE", value_name = "PATH")]

@@ -7,6 +7,8 @@ use cloakroom_any::StoreUrl;
 pub enum SessionsIn {
     /// In the site's own database file.
     Db,
+    /// There, too, in the table in which a Django on the same file has its own.
+    DjangoDb,
     /// Somewhere else.
     Elsewhere(StoreUrl),
 }
@@ -17,9 +19,12 @@ impl FromStr for SessionsIn {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "db" => Ok(Self::Db),
+            "django+db" => Ok(Self::DjangoDb),
             url => match url.parse() {
                 Ok(url) => Ok(Self::Elsewhere(url)),
-                Err(error) => Err(format!("{error}; or db, the site's own database file")),
+                Err(error) => Err(format!(
+                    "{error}; or db, the site's own database file, or django+db, Django's table there"
+                )),
             },
         }
     }

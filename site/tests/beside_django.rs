@@ -1,0 +1,97 @@
+//! Logins in the table in which a Django on the same file has its own.
+
+// A helper of tests may panic as a test does.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use axum::{body::Body, http::Request};
+use clap::Parser;
+use http_body_util::BodyExt;
+use locallibrary::{Application, Config};
+use tower::ServiceExt;
+
+use common::{
+    Site,
+    visitor::{PASSWORD, target},
+};
+
+const SESSIONS: &str = "SELECT COUNT(*) FROM django_session";
+
+#[tokio::test]
+async fn a_login_is_kept_in_djangos_table_and_ends_with_the_logout() {
+    let site = Site::with(&["--sessions", "django+db"]).await;
+    site.set_password("member", PASSWORD).await;
+    let member = site.stranger();
+    member.get("/catalog/").await;
+    let before = member.browser.cookie("sessionid").unwrap().value;
+
+    assert_eq!(target(&member.log_in("member", PASSWORD).await), "/");
+
+    let key = member.browser.cookie("sessionid").unwrap().value;
+    assert_ne!(key, before);
+    assert_eq!(key.len(), 32);
+    let home = member.words("/catalog/").await;
+    assert!(
+        home.contains("2 times") && home.contains("member My borrowed"),
+        "{home}"
+    );
+    assert_eq!(site.number(SESSIONS).await, 1);
+
+    member.send("/accounts/logout/", &[]).await;
+    assert_eq!(site.number(SESSIONS).await, 0);
+}
+
+#[tokio::test]
+async fn pages_that_need_a_list_of_sessions_go_without_one() {
+    let site = Site::with(&["--sessions", "django+db"]).await;
+    site.set_password("member", PASSWORD).await;
+    let member = site.stranger();
+    member.log_in("member", PASSWORD).await;
+
+    assert_eq!(member.get("/accounts/sessions/").await.status, 200);
+    let changed = [
+        ("old_password", PASSWORD),
+        ("new_password1", "Heron-ladder-4"),
+        ("new_password2", "Heron-ladder-4"),
+    ];
+    member.send("/accounts/password_change/", &changed).await;
+    assert!(member.words("/catalog/").await.contains("My borrowed"));
+}
+
+#[tokio::test]
+async fn a_login_lives_through_a_new_secret_key() {
+    let (old, new) = (
+        "the-key-from-before".repeat(4),
+        "the-key-of-today".repeat(4),
+    );
+    let flags = ["--sessions", "django+db", "--secret-key"];
+    let site = Site::with(&[flags.as_slice(), &[&old]].concat()).await;
+    site.set_password("member", PASSWORD).await;
+    let member = site.stranger();
+    member.log_in("member", PASSWORD).await;
+    let key = member.browser.cookie("sessionid").unwrap().value;
+
+    let database = format!("sqlite://{}", site.application.database().display());
+    let here = [
+        "locallibrary",
+        "--bind",
+        "127.0.0.1:0",
+        "--database-url",
+        &database,
+    ];
+    let after = [new.as_str(), "--secret-key-fallback", &old];
+    let config = Config::parse_from([here.as_slice(), &flags, &after].concat());
+    let application = Application::build(config).await.unwrap();
+    let request = Request::get("/catalog/")
+        .header("host", "localhost")
+        .header("cookie", format!("sessionid={key}"));
+    let request = request.body(Body::empty()).unwrap();
+    let response = application.router().oneshot(request).await.unwrap();
+
+    // The hash in the session is made anew, under a new key.
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    assert!(!cookie.contains(&key));
+    let page = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&page).contains("My borrowed"));
+}
