@@ -115,15 +115,21 @@ pub(super) async fn failed(db: &SqlitePool, subjects: &Subjects) -> Result<(), s
             .bind(ms(MEMORY));
         insert.execute(db).await?;
     }
-    Ok(())
+    // Whoever tries many names must not fill the table with them.
+    forget(db, None).await
 }
 
 /// Forgets the failures of the account; those of the address stay, or one account of one's own would wash away the
-/// tries on all others. Takes the opportunity to forget all that is old.
+/// tries on all others.
 pub(super) async fn succeeded(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
-    let account = subjects.0.first().map(|(subject, _)| subject);
+    let account = subjects.0.first().map(|(subject, _)| subject.as_str());
+    forget(db, account).await
+}
+
+/// Forgets the failures of `subject`, and all that are old.
+async fn forget(db: &SqlitePool, subject: Option<&str>) -> Result<(), sqlx::Error> {
     let forget = sqlx::query(FORGET)
-        .bind(account)
+        .bind(subject)
         .bind(now_ms() - ms(MEMORY));
     forget.execute(db).await.map(drop)
 }
