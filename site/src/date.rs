@@ -42,6 +42,14 @@ pub(crate) fn display_time(time: SystemTime) -> String {
     }
 }
 
+/// A moment of the database as visitors see it: `2026-11-26 14:05:10.123456` becomes `Nov. 26, 2026, 14:05 UTC`.
+pub(crate) fn display_stamp(stored: &str) -> String {
+    match stored.split_once(' ') {
+        Some((day, time)) => format!("{}, {} UTC", display(day), time.get(..5).unwrap_or(time)),
+        None => stored.to_owned(),
+    }
+}
+
 /// The day of a moment as visitors see it.
 pub(crate) fn display_day(time: SystemTime) -> String {
     match Timestamp::try_from(time) {

@@ -12,10 +12,12 @@
 //! | `web/` | what all pages share: layout, paging, errors, headers, static files |
 //! | `home/`, `books/`, `authors/`, `genres/`, `languages/`, `copies/`, `loans/`, `search/` | the pages |
 //! | `accounts/`, `mail.rs` | users, logins, passwords |
+//! | `admin/` | the staff area: every record, every account, every session |
 //! | `remembered/` | what the site remembers about a visitor: shown, changed, forgotten |
 //! | `sessions.rs`, `visitor.rs` | where sessions are kept; everything the site keeps in one |
 
 mod accounts;
+mod admin;
 pub mod application;
 mod authors;
 mod books;

@@ -30,10 +30,23 @@ const LOGGED_IN: &str = "UPDATE auth_user SET last_login = ? WHERE id = ?";
 // Only if nobody has changed the password meanwhile.
 const REHASHED: &str = "UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
 
+/// One of the pages by which users come in.
+pub(crate) struct Door {
+    pub(crate) heading: &'static str,
+    /// Where its form goes.
+    pub(crate) action: &'static str,
+}
+
+const DOOR: Door = Door {
+    heading: "Log in",
+    action: "/accounts/login/",
+};
+
 #[derive(Template)]
 #[template(path = "accounts/login.html")]
-struct Login {
+struct Login<'a> {
     layout: Layout,
+    door: &'a Door,
     fields: Vec<Field>,
     problem: Option<&'static str>,
     next: String,
@@ -44,7 +57,7 @@ struct Login {
 /// The login page.
 pub(crate) async fn show(layout: Layout, RawQuery(query): RawQuery) -> Result<Response, PageError> {
     let next = next_in(query.as_deref()).unwrap_or_default();
-    page(layout, &Form::default(), next, None)
+    page(layout, &DOOR, &Form::default(), next, None)
 }
 
 /// Logs in whoever knows a username and its password.
@@ -53,21 +66,31 @@ pub(crate) async fn take(
     RawQuery(query): RawQuery,
     form: Form,
 ) -> Result<Response, PageError> {
-    let next = match form.get("next") {
-        Some(next) => next.to_owned(),
-        None => next_in(query.as_deref()).unwrap_or_default(),
-    };
-    let username = form.get("username").unwrap_or_default().trim();
-    let password = form.get("password").unwrap_or_default();
-    let Some(user) = authenticate(&visit, username, password).await? else {
-        return page(Layout::of(&visit).await?, &form, next, Some(MISMATCH));
+    let next = next_of(&form, query.as_deref());
+    let Some(user) = sent_by(&visit, &form).await? else {
+        return page(
+            Layout::of(&visit).await?,
+            &DOOR,
+            &form,
+            next,
+            Some(MISMATCH),
+        );
     };
     log_in(&visit, &user).await?;
     Ok(redirect(&visit.safe_next(Some(&next), "/")))
 }
 
-fn page(
+/// Who has sent the form of a login page, if the password is right.
+pub(crate) async fn sent_by(visit: &Visit, form: &Form) -> Result<Option<User>, PageError> {
+    let username = form.get("username").unwrap_or_default().trim();
+    let password = form.get("password").unwrap_or_default();
+    authenticate(visit, username, password).await
+}
+
+/// A login page.
+pub(crate) fn page(
     layout: Layout,
+    door: &Door,
     form: &Form,
     next: String,
     problem: Option<&'static str>,
@@ -82,6 +105,7 @@ fn page(
     let login = Login {
         is_sent_here: !next.is_empty(),
         layout,
+        door,
         fields: fields.into_inner(),
         problem,
         next,
@@ -89,14 +113,20 @@ fn page(
     Ok(([(CACHE_CONTROL, "no-store")], Html(login.render()?)).into_response())
 }
 
-fn next_in(query: Option<&str>) -> Option<String> {
+/// Where to go after the login: the form says it, or else the address.
+pub(crate) fn next_of(form: &Form, query: Option<&str>) -> String {
+    let next = form.get("next").map(str::to_owned);
+    next.or_else(|| next_in(query)).unwrap_or_default()
+}
+
+pub(crate) fn next_in(query: Option<&str>) -> Option<String> {
     let mut parameters = form_urlencoded::parse(query?.as_bytes());
     let (_, next) = parameters.find(|(name, _)| name == "next")?;
     Some(next.into_owned())
 }
 
 /// The user with this name and password, if there is one who may log in.
-pub(crate) async fn authenticate(
+async fn authenticate(
     visit: &Visit,
     username: &str,
     password: &str,

@@ -14,6 +14,7 @@ mod throttle;
 mod user;
 
 pub(crate) use hashing::Hashing;
+pub(crate) use new_password::read_new_password;
 pub(crate) use password_reset::is_address;
 pub(crate) use permission::Permission;
 pub(crate) use strength::{Known, weaknesses};

@@ -6,20 +6,33 @@ use crate::web::fields::Fields;
 
 const DIFFERENT: &str = "The two password fields didn’t match.";
 
-/// A new password, typed twice.
+/// A new password of a user, typed twice.
 pub(super) fn read(fields: &mut Fields<'_>, user: &User) -> Option<String> {
-    let first = fields.password("new_password1", "New password", "new-password");
+    read_new_password(
+        fields,
+        ["new_password1", "new_password2"],
+        &Known::from(user),
+    )
+}
+
+/// A new password, typed twice into the fields of these names, of somebody of whom this is known.
+pub(crate) fn read_new_password(
+    fields: &mut Fields<'_>,
+    names: [&'static str; 2],
+    known: &Known<'_>,
+) -> Option<String> {
+    let first = fields.password(names[0], "New password", "new-password");
     fields.help(
         "At least 8 characters, not only digits, not a common password, and nothing that is known about you.",
     );
-    let second = fields.password("new_password2", "New password again", "new-password");
+    let second = fields.password(names[1], "New password again", "new-password");
     let (first, second) = (first?, second?);
     // Both are judged, as readers would not know otherwise what to change first.
     if first != second {
-        fields.error("new_password2", DIFFERENT);
+        fields.error(names[1], DIFFERENT);
     }
-    for weakness in strength::weaknesses(&second, &Known::from(user)) {
-        fields.error("new_password2", weakness);
+    for weakness in strength::weaknesses(&second, known) {
+        fields.error(names[1], weakness);
     }
     fields.are_good().then_some(second)
 }

@@ -87,7 +87,7 @@ pub(crate) async fn end_all_others(visit: Visit) -> Result<Response, PageError> 
 }
 
 /// Ends all sessions of the user but this one, if the place where they are kept can find them.
-pub(super) async fn end_others(visit: &Visit) -> Result<(), PageError> {
+pub(crate) async fn end_others(visit: &Visit) -> Result<(), PageError> {
     let Some(this) = visit.session().await?.tag() else {
         return Ok(());
     };
@@ -96,7 +96,7 @@ pub(super) async fn end_others(visit: &Visit) -> Result<(), PageError> {
 }
 
 /// Ends all sessions of a user, if the place where they are kept can find them.
-pub(super) async fn end_all(visit: &Visit, user: i64) -> Result<(), PageError> {
+pub(crate) async fn end_all(visit: &Visit, user: i64) -> Result<(), PageError> {
     let owner = Owner::from(user.to_string());
     ignore_unsupported(visit.app().sessions.end_all(&owner).await)
 }

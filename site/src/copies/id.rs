@@ -41,7 +41,7 @@ impl CopyId {
     }
 
     /// Reads the one way of writing an id that addresses have: lower case, with hyphens.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let digits: String = text.split('-').collect();
         let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let id = Self(digits);

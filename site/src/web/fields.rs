@@ -259,7 +259,7 @@ impl<'a> Fields<'a> {
         };
         let mut shown = Vec::new();
         // A select without a choice would show its first value as if it were chosen.
-        if let Some(empty) = none.or((!is_known).then_some("Choose one")) {
+        if let Some(empty) = none.or_else(|| (!is_known).then_some("Choose one")) {
             shown.push((String::new(), empty.to_owned()));
         }
         shown.extend(choices);
@@ -343,7 +343,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn value(&self, name: &str) -> &'a str {
+    /// What the form has under this name, before anybody judges it.
+    pub(crate) fn value(&self, name: &str) -> &'a str {
         self.form.get(name).unwrap_or_default()
     }
 

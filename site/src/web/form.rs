@@ -39,6 +39,15 @@ impl Form {
         self.all(name).last()
     }
 
+    /// The fields whose names begin with `start`, under the rest of their names.
+    pub(crate) fn below(&self, start: &str) -> Self {
+        let below = |(name, value): &(String, String)| {
+            let name = name.strip_prefix(start)?;
+            Some((name.to_owned(), value.clone()))
+        };
+        Self(self.0.iter().filter_map(below).collect())
+    }
+
     /// All values of the field `name`.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0

@@ -62,6 +62,8 @@ const DESK: [(&str, &str, Permission); 6] = [
     ),
 ];
 
+const STAFF_AREA: &str = "/admin/";
+
 const OVERDUE: &str = "\
     SELECT id FROM catalog_bookinstance WHERE borrower_id = ? AND status = 'o' AND due_back < ? ORDER BY id";
 
@@ -186,6 +188,15 @@ impl Layout {
     /// The links for those who work here.
     pub(crate) fn desk(&self) -> Vec<NavigationLink> {
         let path = self.uri.path();
+        let is_staff = self.user.as_ref().is_some_and(User::is_staff);
+        let staff_area = NavigationLink {
+            label: "Staff area",
+            href: STAFF_AREA,
+            current: match path {
+                STAFF_AREA => Some("page"),
+                _ => self.is_in_staff_area().then_some("true"),
+            },
+        };
         DESK.into_iter()
             .filter(|(_, _, permission)| self.may(*permission))
             .map(|(label, href, _)| NavigationLink {
@@ -193,6 +204,7 @@ impl Layout {
                 href,
                 current: (path == href).then_some("page"),
             })
+            .chain(is_staff.then_some(staff_area))
             .collect()
     }
 
@@ -221,15 +233,22 @@ impl Layout {
         }
     }
 
+    /// Whether this is a page of the staff area, which has no notices for readers.
+    fn is_in_staff_area(&self) -> bool {
+        self.uri.path().starts_with(STAFF_AREA)
+    }
+
     /// Whether to say that the site remembers things.
     pub(crate) fn shows_welcome(&self) -> bool {
         let is_dismissed = |session| visitor::dismissed(session).welcome;
-        self.visit.is_some() && !self.session.as_ref().is_some_and(is_dismissed)
+        self.visit.is_some()
+            && !self.is_in_staff_area()
+            && !self.session.as_ref().is_some_and(is_dismissed)
     }
 
     /// How many books are overdue, if the user has not been told of all of them.
     pub(crate) fn overdue(&self) -> Option<usize> {
-        let session = self.session.as_ref()?;
+        let session = self.session.as_ref().filter(|_| !self.is_in_staff_area())?;
         let dismissed = visitor::dismissed(session).overdue;
         let is_new = |copy: &String| !dismissed.contains(copy);
         self.overdue

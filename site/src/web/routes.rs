@@ -25,6 +25,7 @@ use crate::{
         },
         login, logout, password_change, password_reset, sessions,
     },
+    admin::{self, staff},
     application::AppState,
     authors, books, copies, genres, home, languages, loans,
     remembered::{self, preferences},
@@ -39,6 +40,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .merge(desk())
         .merge(accounts())
         .merge(memory())
+        .merge(staff_area())
         .route("/static/{name}", static_files::route())
         .fallback(error::not_found)
         .layer(middleware::from_fn_with_state(state.clone(), visit::begin))
@@ -223,6 +225,51 @@ fn memory() -> Router<AppState> {
         ("/catalog/remembered/", read(remembered::list)),
         ("/catalog/remembered/forget/", post(remembered::forget)),
         ("/catalog/remembered/download/", read(remembered::download)),
+    ];
+    all(pages)
+}
+
+/// Every record, for the staff. What each may do is asked by the pages, which know the record.
+fn staff_area() -> Router<AppState> {
+    let pages = [
+        ("/admin/", staff(read(admin::index))),
+        (
+            "/admin/login/",
+            form(admin::login::show, admin::login::take),
+        ),
+        (
+            "/admin/sessions/session/",
+            staff(read(admin::sessions::list)),
+        ),
+        (
+            "/admin/sessions/session/end/",
+            staff(post(admin::sessions::end)),
+        ),
+        ("/admin/{app}/", staff(read(admin::app))),
+        (
+            "/admin/{app}/{model}/",
+            staff(form(admin::list::list, admin::list::act)),
+        ),
+        (
+            "/admin/{app}/{model}/add/",
+            staff(form(admin::edit::add, admin::edit::create)),
+        ),
+        (
+            "/admin/{app}/{model}/{id}/change/",
+            staff(form(admin::edit::change, admin::edit::update)),
+        ),
+        (
+            "/admin/{app}/{model}/{id}/delete/",
+            staff(form(admin::delete::confirm, admin::delete::delete_one)),
+        ),
+        (
+            "/admin/{app}/{model}/{id}/history/",
+            staff(read(admin::history::history)),
+        ),
+        (
+            "/admin/auth/user/{id}/password/",
+            staff(form(admin::password::show, admin::password::take)),
+        ),
     ];
     all(pages)
 }

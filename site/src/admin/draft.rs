@@ -1,0 +1,232 @@
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::{
+    groups::{self, Group},
+    model::{Key, Kind},
+    users::{self, NewUser, Powers, User},
+};
+use crate::{
+    application::AppState,
+    authors::form::{self as authors, Author},
+    books::form::{self as books, Book, Shelves},
+    copies::{
+        CopyId,
+        form::{self as copies, Copy},
+    },
+    genres::form as genres,
+    languages::form as languages,
+    web::{
+        error::PageError,
+        fields::{Choices, Fields},
+    },
+};
+
+const MOVE_COPY: &str = "UPDATE catalog_bookinstance SET book_id = ? WHERE id = ?";
+
+/// What a form says about a record, good enough to be stored if nobody else has taken its name.
+pub(super) enum Draft {
+    Author(Author),
+    Book(Book),
+    Copy { copy: Copy, book: Option<i64> },
+    Genre(String),
+    Language(String),
+    Group(Group),
+    NewUser(NewUser),
+    User(User),
+}
+
+/// What can be chosen in the form of a record.
+#[derive(Clone)]
+pub(super) enum Offers {
+    None,
+    Book(Shelves),
+    /// Books are missing where the book is known, and so is not asked for.
+    Copy {
+        books: Option<Choices>,
+        users: Choices,
+    },
+    Group(Choices),
+    /// Powers are missing for those who may not say who may do what.
+    User(Option<Powers>),
+}
+
+/// What became of a draft.
+pub(super) enum Saved {
+    As(Key),
+    /// Another record has what must be its own.
+    Refused {
+        field: &'static str,
+        error: &'static str,
+    },
+}
+
+impl Offers {
+    /// What can be chosen in the form of a record of this kind, or in its row below the form of its `parent`.
+    pub(super) async fn load(
+        db: &SqlitePool,
+        kind: Kind,
+        is_row: bool,
+        may_grant: bool,
+    ) -> Result<Self, PageError> {
+        Ok(match kind {
+            Kind::Author | Kind::Genre | Kind::Language => Self::None,
+            Kind::Book => {
+                let mut shelves = Shelves::load(db).await?;
+                if is_row {
+                    shelves.authors = None;
+                }
+                Self::Book(shelves)
+            }
+            Kind::Copy => Self::Copy {
+                books: match is_row {
+                    true => None,
+                    false => Some(copies::books(db).await?),
+                },
+                users: copies::users(db).await?,
+            },
+            Kind::Group => Self::Group(groups::permissions(db).await?),
+            Kind::User if may_grant => Self::User(Some(Powers::load(db).await?)),
+            Kind::User => Self::User(None),
+        })
+    }
+}
+
+/// Reads what the form says about a record, by the rules of its noun.
+pub(super) fn read(
+    kind: Kind,
+    is_new: bool,
+    fields: &mut Fields<'_>,
+    offers: Offers,
+) -> Option<Draft> {
+    match (kind, offers) {
+        (Kind::Author, _) => authors::read(fields).map(Draft::Author),
+        (Kind::Book, Offers::Book(shelves)) => books::read(fields, shelves).map(Draft::Book),
+        (Kind::Copy, Offers::Copy { books, users }) => {
+            let book = match books {
+                Some(books) => copies::read_book(fields, books).map(|id| id.parse().ok()),
+                None => Some(None),
+            };
+            if !is_new {
+                let id = CopyId::stored(fields.value("id").to_owned());
+                fields.fixed("id", "Id", id.to_string());
+            }
+            let copy = copies::read(fields, users);
+            Some(Draft::Copy {
+                book: book?,
+                copy: copy?,
+            })
+        }
+        (Kind::Genre, _) => genres::read(fields).map(Draft::Genre),
+        (Kind::Language, _) => languages::read(fields).map(Draft::Language),
+        (Kind::Group, Offers::Group(permissions)) => {
+            groups::read(fields, permissions).map(Draft::Group)
+        }
+        (Kind::User, _) if is_new => users::read_new(fields).map(Draft::NewUser),
+        (Kind::User, Offers::User(powers)) => users::read(fields, powers).map(Draft::User),
+        // Offers are loaded by the same kind.
+        _ => None,
+    }
+}
+
+impl Draft {
+    /// Does what takes its time, before the database is locked.
+    pub(super) async fn prepare(&mut self, app: &AppState) -> Result<(), PageError> {
+        match self {
+            Self::NewUser(user) => user.hash(app).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Says to which record one belongs that was a row below its form.
+    pub(super) fn belongs_to(&mut self, parent: &Key) {
+        match self {
+            Self::Book(book) => book.author = parent.number(),
+            Self::Copy { book, .. } => *book = parent.number(),
+            _ => {}
+        }
+    }
+
+    /// Adds the record, or changes the one that is `own`.
+    pub(super) async fn save(
+        &self,
+        db: &mut SqliteConnection,
+        own: Option<&Key>,
+    ) -> Result<Saved, PageError> {
+        if let Some((field, error)) = self.refusal(db, own.and_then(Key::number)).await? {
+            return Ok(Saved::Refused { field, error });
+        }
+        self.store(db, own).await.map(Saved::As)
+    }
+
+    /// What another record has taken already. The caller holds the lock, so it stays as it is found.
+    async fn refusal(
+        &self,
+        db: &mut SqliteConnection,
+        own: Option<i64>,
+    ) -> Result<Option<(&'static str, &'static str)>, sqlx::Error> {
+        let (is_taken, field, error) = match self {
+            Self::Author(_) | Self::Copy { .. } => return Ok(None),
+            Self::Book(book) => {
+                let is_taken = books::is_taken(db, &book.isbn, own).await?;
+                (is_taken, "isbn", books::ISBN_EXISTS)
+            }
+            Self::Genre(name) => {
+                let is_taken = genres::is_taken(db, name, own).await?;
+                (is_taken, "name", genres::EXISTS)
+            }
+            Self::Language(name) => {
+                let is_taken = languages::is_taken(db, name, own).await?;
+                (is_taken, "name", languages::EXISTS)
+            }
+            Self::Group(group) => (group.is_taken(db, own).await?, "name", groups::EXISTS),
+            Self::NewUser(NewUser { username, .. }) | Self::User(User { username, .. }) => {
+                let is_taken = users::is_taken(db, username, own).await?;
+                (is_taken, "username", users::EXISTS)
+            }
+        };
+        Ok(is_taken.then_some((field, error)))
+    }
+
+    async fn store(&self, db: &mut SqliteConnection, own: Option<&Key>) -> Result<Key, PageError> {
+        let id = own.and_then(Key::number);
+        let id = match (self, id) {
+            (Self::Author(author), None) => author.insert(db).await?,
+            (Self::Author(author), Some(id)) => author.update(db, id).await.map(|()| id)?,
+            (Self::Book(book), None) => book.insert(db).await?,
+            (Self::Book(book), Some(id)) => book.update(db, id).await.map(|()| id)?,
+            (Self::Genre(name), None) => genres::insert(db, name).await?,
+            (Self::Genre(name), Some(id)) => genres::change(db, id, name).await.map(|()| id)?,
+            (Self::Language(name), None) => languages::insert(db, name).await?,
+            (Self::Language(name), Some(id)) => {
+                languages::change(db, id, name).await.map(|()| id)?
+            }
+            (Self::Group(group), id) => return group.save(db, id).await,
+            (Self::NewUser(user), _) => return user.insert(db).await,
+            (Self::User(user), Some(id)) => user.update(db, id).await.map(|()| id)?,
+            (Self::User(_), None) => return Err(PageError::NotFound),
+            (Self::Copy { copy, book }, _) => return store_copy(db, copy, *book, own).await,
+        };
+        Ok(Key::Number(id))
+    }
+}
+
+async fn store_copy(
+    db: &mut SqliteConnection,
+    copy: &Copy,
+    book: Option<i64>,
+    own: Option<&Key>,
+) -> Result<Key, PageError> {
+    match own {
+        Some(Key::Copy(id)) => {
+            copy.update(&mut *db, id).await?;
+            let to = sqlx::query(MOVE_COPY).bind(book).bind(id.as_stored());
+            to.execute(db).await?;
+            Ok(Key::Copy(id.clone()))
+        }
+        _ => {
+            let id = CopyId::random().map_err(|error| PageError::Internal(error.into()))?;
+            copy.insert(db, &id, book).await?;
+            Ok(Key::Copy(id))
+        }
+    }
+}

@@ -1,0 +1,273 @@
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+
+use super::{
+    draft::{self, Offers, Saved},
+    guard::who_may,
+    inline::{self, Table},
+    log::{self, Deed, Story},
+    model::{Action, Key, Kind as Of, Model},
+    record::{self, InPath, Named, RecordInPath, Stored},
+};
+use crate::{
+    accounts::User,
+    visitor,
+    web::{
+        error::{PageError, redirect},
+        fields::{Field, Fields, Kind},
+        form::Form,
+        layout::Layout,
+        visit::Visit,
+    },
+};
+
+#[derive(Template)]
+#[template(path = "admin/edit.html")]
+struct Edit {
+    layout: Layout,
+    model: &'static Model,
+    /// Missing for a record to be added.
+    record: Option<Named>,
+    sections: Vec<Shown>,
+    table: Option<Table>,
+    problems: usize,
+    may: May,
+}
+
+/// A section with its fields.
+struct Shown {
+    heading: Option<&'static str>,
+    rows: Vec<Vec<Field>>,
+}
+
+/// What the user may do here.
+struct May {
+    add: bool,
+    change: bool,
+    delete: bool,
+    end_sessions: bool,
+}
+
+/// The form for a new record.
+pub(crate) async fn add(visit: Visit, InPath(model): InPath) -> Result<Response, PageError> {
+    let user = who_may(&visit, model, &[Action::Add]).await?;
+    let db = &visit.app().db;
+    let offers = Offers::load(db, model.kind, false, user.is_superuser()).await?;
+    let form = inline::first_values(model.kind);
+    let mut fields = Fields::fresh(&form);
+    draft::read(model.kind, true, &mut fields, offers);
+    let table = Table::load(db, model, None, None, user).await?;
+    page(&visit, model, None, fields.into_inner(), table).await
+}
+
+/// Adds a record, and those in the table below its form.
+pub(crate) async fn create(
+    visit: Visit,
+    InPath(model): InPath,
+    form: Form,
+) -> Result<Response, PageError> {
+    who_may(&visit, model, &[Action::Add]).await?;
+    take(&visit, model, None, &form).await
+}
+
+/// The form with what is known of a record; for those who may only look, without the form.
+pub(crate) async fn change(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
+    let RecordInPath { model, key } = at;
+    let user = who_may(&visit, model, &[Action::View, Action::Change]).await?;
+    let db = &visit.app().db;
+    let stored = find(&visit, user, model, &key).await?;
+    let offers = Offers::load(db, model.kind, false, user.is_superuser()).await?;
+    let fields = fresh(model.kind, &stored.values, offers);
+    let table = Table::load(db, model, Some(&key), None, user).await?;
+    page(&visit, model, Some(stored), fields, table).await
+}
+
+/// Changes a record, and those in the table below its form.
+pub(crate) async fn update(
+    visit: Visit,
+    at: RecordInPath,
+    form: Form,
+) -> Result<Response, PageError> {
+    let user = who_may(&visit, at.model, &[Action::Change]).await?;
+    let stored = find(&visit, user, at.model, &at.key).await?;
+    take(&visit, at.model, Some(stored), &form).await
+}
+
+/// The record, which this user may see.
+async fn find(
+    visit: &Visit,
+    user: &User,
+    model: &'static Model,
+    key: &Key,
+) -> Result<Stored, PageError> {
+    let mut db = visit.app().db.acquire().await?;
+    let found = record::stored(&mut db, model, model.key, key).await?;
+    let found = found.into_iter().next().ok_or(PageError::NotFound)?;
+    let is_superuser = model.kind == Of::User && found.values.get("is_superuser").is_some();
+    // Or whoever may change accounts could take over one that may do more.
+    if is_superuser && !user.is_superuser() {
+        return Err(PageError::Forbidden);
+    }
+    Ok(found)
+}
+
+fn fresh(kind: Of, values: &Form, offers: Offers) -> Vec<Field> {
+    let mut fields = Fields::fresh(values);
+    draft::read(kind, false, &mut fields, offers);
+    fields.into_inner()
+}
+
+async fn take(
+    visit: &Visit,
+    model: &'static Model,
+    before: Option<Stored>,
+    form: &Form,
+) -> Result<Response, PageError> {
+    let app = visit.app();
+    let user = visit.logged_in().await?;
+    let own = before.as_ref().map(|stored| stored.key.clone());
+    let offers = Offers::load(&app.db, model.kind, false, user.is_superuser()).await?;
+    let mut fields = Fields::sent(form);
+    let draft = draft::read(model.kind, own.is_none(), &mut fields, offers.clone());
+    let mut fields = fields.into_inner();
+    let mut story = Story::begun();
+    if let Some(before) = &before {
+        let before = fresh(model.kind, &before.values, offers);
+        inline::keep_fixed(&mut fields, &before);
+        story = Story::changed(&inline::changes(&before, &fields));
+    }
+    let mut table = Table::load(&app.db, model, own.as_ref(), Some(form), user).await?;
+    let table_is_good = table.as_ref().is_none_or(|table| table.problems() == 0);
+    let Some(mut draft) = draft.filter(|_| table_is_good) else {
+        return page(visit, model, before, fields, table).await;
+    };
+    draft.prepare(app).await?;
+
+    // From here on nobody else writes, so what is found free stays so.
+    let mut db = app.db.begin_with("BEGIN IMMEDIATE").await?;
+    let key = match draft.save(&mut db, own.as_ref()).await? {
+        Saved::As(key) => key,
+        Saved::Refused { field, error } => {
+            drop(db);
+            let mut named = fields.iter_mut();
+            if let Some(field) = named.find(|named| named.name == field) {
+                field.errors.push(error.to_owned());
+            }
+            return page(visit, model, before, fields, table).await;
+        }
+    };
+    let is_saved = match &mut table {
+        Some(table) => table.save(&mut db, &key, &mut story).await?,
+        None => true,
+    };
+    if !is_saved {
+        drop(db);
+        return page(visit, model, before, fields, table).await;
+    }
+    let record = record::the_one(&mut db, model, &key).await?;
+    let deed = match own {
+        None => Deed::Added,
+        Some(_) => Deed::Changed,
+    };
+    let records = std::slice::from_ref(&record);
+    log::write(&mut db, user, model, records, deed, &story).await?;
+    db.commit().await?;
+
+    let session = visit.session().await?;
+    let Model { singular, .. } = model;
+    let done = deed.word();
+    visitor::say(
+        &session,
+        format!("The {singular} “{}” was {done}.", record.name),
+    )?;
+    // Of a new user the form has asked for a name and a password only.
+    let is_to_go_on = form.get("_continue").is_some() || model.kind == Of::User && own.is_none();
+    Ok(redirect(&match form.get("_addanother") {
+        Some(_) => format!("{}add/", model.url()),
+        None if is_to_go_on => model.url_of(&key, "change"),
+        None => model.url(),
+    }))
+}
+
+async fn page(
+    visit: &Visit,
+    model: &'static Model,
+    stored: Option<Stored>,
+    fields: Vec<Field>,
+    table: Option<Table>,
+) -> Result<Response, PageError> {
+    let user = visit.logged_in().await?;
+    let may = |action| user.holds(&model.permission(action));
+    let wrong = fields.iter().filter(|field| !field.errors.is_empty());
+    let in_table = table.as_ref().map_or(0, Table::problems);
+    let page = Edit {
+        layout: Layout::of(visit).await?,
+        problems: wrong.count() + in_table,
+        may: May {
+            add: may(Action::Add),
+            change: may(Action::Change) || stored.is_none(),
+            delete: may(Action::Delete),
+            end_sessions: model.kind == Of::User && user.holds(super::sessions::VIEW),
+        },
+        model,
+        record: stored.map(|Stored { key, name, .. }| Named { key, name }),
+        sections: lay_out(model, fields),
+        table,
+    };
+    Ok(Html(page.render()?).into_response())
+}
+
+/// Puts the fields where the model wants them.
+fn lay_out(model: &Model, mut fields: Vec<Field>) -> Vec<Shown> {
+    let mut take = |name: &str| {
+        let at = fields.iter().position(|field| field.name == name)?;
+        Some(fields.remove(at))
+    };
+    let mut sections = Vec::new();
+    for section in model.sections {
+        let row = |names: &&[&str]| names.iter().filter_map(|name| take(name)).collect();
+        let rows: Vec<Vec<Field>> = section.rows.iter().map(row).collect();
+        sections.push(Shown {
+            heading: section.heading,
+            rows: rows.into_iter().filter(|row| !row.is_empty()).collect(),
+        });
+    }
+    if !fields.is_empty() {
+        sections.push(Shown {
+            heading: None,
+            rows: fields.into_iter().map(|field| vec![field]).collect(),
+        });
+    }
+    sections.retain(|section| !section.rows.is_empty());
+    sections
+}
+
+impl Edit {
+    fn heading(&self) -> String {
+        match &self.record {
+            None => format!("Add {}", self.model.singular),
+            Some(record) => record.name.clone(),
+        }
+    }
+
+    /// The page that everybody has of this record.
+    fn public(&self) -> Option<String> {
+        let key = &self.record.as_ref()?.key;
+        let noun = match self.model.kind {
+            Of::Group | Of::User => return None,
+            _ => self.model.name,
+        };
+        Some(format!("/catalog/{noun}/{key}"))
+    }
+
+    fn password(&self) -> Option<String> {
+        let record = self.record.as_ref()?;
+        let is_user = self.model.kind == Of::User && self.may.change;
+        is_user.then(|| self.model.url_of(&record.key, "password"))
+    }
+
+    fn sessions(&self) -> Option<String> {
+        let record = self.record.as_ref().filter(|_| self.may.end_sessions)?;
+        Some(super::sessions::url_of(&record.name))
+    }
+}

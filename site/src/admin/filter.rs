@@ -1,0 +1,186 @@
+use jiff::{ToSpan, civil::Date};
+use sqlx::SqlitePool;
+
+use super::model::Model;
+use crate::{copies::Status, date, web::error::PageError};
+
+const GROUPS: &str = "SELECT id, name FROM auth_group ORDER BY name, id";
+
+/// A way to see fewer records of a list: links that put parameters into the address.
+pub(super) struct Filter {
+    pub(super) title: &'static str,
+    /// What it is called not to filter.
+    pub(super) any: &'static str,
+    pub(super) params: &'static [Param],
+    pub(super) offers: Offer,
+}
+
+/// A parameter of the address, and what it asks of a record; its value is `?`.
+pub(super) struct Param {
+    pub(super) name: &'static str,
+    pub(super) sql: &'static str,
+}
+
+/// What a filter offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    Flag,
+    Statuses,
+    Dates,
+    Groups,
+}
+
+/// A filter on the page.
+pub(super) struct Shown {
+    pub(super) title: &'static str,
+    pub(super) choices: Vec<Choice>,
+}
+
+pub(super) struct Choice {
+    pub(super) label: String,
+    pub(super) href: String,
+    pub(super) is_chosen: bool,
+}
+
+/// What was asked of a list, as its address says it: words to search for, and the parameters of filters.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Query {
+    pub(super) q: String,
+    /// One for each parameter of each filter of the model, in their order.
+    pub(super) values: Vec<Option<String>>,
+    names: Vec<&'static str>,
+}
+
+impl Query {
+    pub(super) fn read(model: &Model, query: &str) -> Self {
+        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+        // Of several the last counts, as in Django.
+        let value = |wanted: &str| {
+            let mut named = pairs.iter().rev().filter(|(name, _)| name == wanted);
+            named.next().map(|(_, value)| value.to_string())
+        };
+        let params = model.filters.iter().flat_map(|filter| filter.params);
+        let names: Vec<_> = params.map(|param| param.name).collect();
+        Self {
+            q: value("q").unwrap_or_default().trim().to_owned(),
+            values: names.iter().map(|name| value(name)).collect(),
+            names,
+        }
+    }
+
+    /// The words to search for, as the JSON that the statement takes. As in Django's own search on SQLite, capitals do
+    /// not matter in ASCII.
+    pub(super) fn words(&self) -> String {
+        let words = self.q.split_whitespace().map(str::to_ascii_lowercase);
+        serde_json::Value::from_iter(words).to_string()
+    }
+
+    /// The address, without the number of the page.
+    pub(super) fn kept(&self) -> String {
+        self.with(&[], &[])
+    }
+
+    pub(super) fn is_filtered(&self) -> bool {
+        !self.q.is_empty() || self.values.iter().any(Option::is_some)
+    }
+
+    /// The parameters that are not a search's, for the form of the search.
+    pub(super) fn hidden(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let pairs = self.names.iter().zip(&self.values);
+        pairs.filter_map(|(name, value)| Some((*name, value.as_deref()?)))
+    }
+
+    /// The address with the parameters `without` replaced by `with`.
+    fn with(&self, without: &[Param], with: &[(&str, String)]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if !self.q.is_empty() {
+            query.append_pair("q", &self.q);
+        }
+        let stays = |name: &str| without.iter().all(|param| param.name != name);
+        query.extend_pairs(self.hidden().filter(|(name, _)| stays(name)));
+        query.extend_pairs(with);
+        query.finish()
+    }
+
+    /// The filters of the model as links.
+    pub(super) async fn filters(
+        &self,
+        model: &Model,
+        db: &SqlitePool,
+    ) -> Result<Vec<Shown>, PageError> {
+        let mut shown = Vec::new();
+        for filter in model.filters {
+            let mut offers = vec![(filter.any.to_owned(), Vec::new())];
+            offers.extend(filter.offers(db).await?);
+            let current: Vec<_> = self
+                .hidden()
+                .filter(|(name, _)| filter.params.iter().any(|param| param.name == *name))
+                .map(|(name, value)| (name, value.to_owned()))
+                .collect();
+            let choice = |(label, pairs): (String, Vec<(&'static str, String)>)| Choice {
+                label,
+                href: format!("?{}", self.with(filter.params, &pairs)),
+                is_chosen: pairs == current,
+            };
+            shown.push(Shown {
+                title: filter.title,
+                choices: offers.into_iter().map(choice).collect(),
+            });
+        }
+        Ok(shown)
+    }
+}
+
+type Offered = (String, Vec<(&'static str, String)>);
+
+impl Filter {
+    async fn offers(&self, db: &SqlitePool) -> Result<Vec<Offered>, PageError> {
+        let first = self.params[0].name;
+        let one = |label: &str, value: &str| (label.to_owned(), vec![(first, value.to_owned())]);
+        Ok(match self.offers {
+            Offer::Flag => vec![one("Yes", "1"), one("No", "0")],
+            Offer::Statuses => Status::ALL
+                .map(|status| one(status.words(), status.code()))
+                .to_vec(),
+            Offer::Groups => {
+                let groups: Vec<(i64, String)> = sqlx::query_as(GROUPS).fetch_all(db).await?;
+                let groups = groups.into_iter();
+                groups
+                    .map(|(id, name)| one(&name, &id.to_string()))
+                    .collect()
+            }
+            Offer::Dates => dates(self.params, date::today()),
+        })
+    }
+}
+
+/// Spans of days around `today`; with a date at all, and without. The parameters are: from, before, missing.
+fn dates(params: &'static [Param], today: Date) -> Vec<Offered> {
+    let [from, before, missing] = params else {
+        return Vec::new();
+    };
+    let span = |label: &str, first: Date, end: Option<Date>| {
+        let end = end.map(|end| (before.name, end.to_string()));
+        let first = (from.name, first.to_string());
+        (
+            label.to_owned(),
+            [first].into_iter().chain(end).collect::<Vec<_>>(),
+        )
+    };
+    let is_missing = |label: &str, value: &str| {
+        let pair = (missing.name, value.to_owned());
+        (label.to_owned(), vec![pair])
+    };
+    // There is no day after the last one of the calendar.
+    let tomorrow = today.tomorrow().ok();
+    let month = today.first_of_month();
+    let year = today.first_of_year();
+    vec![
+        span("Today", today, tomorrow),
+        span("Past 7 days", today.saturating_sub(7.days()), tomorrow),
+        span("This month", month, month.checked_add(1.month()).ok()),
+        span("This year", year, year.checked_add(1.year()).ok()),
+        is_missing("No date", "True"),
+        is_missing("Has date", "False"),
+    ]
+}

@@ -1,0 +1,108 @@
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::model::Key;
+use crate::web::{
+    error::PageError,
+    fields::{Choices, Fields},
+};
+
+const MAX_NAME: usize = 150;
+
+pub(super) const EXISTS: &str = "Group with this Name already exists.";
+
+const PERMISSIONS: &str = "\
+    SELECT p.id, t.app_label || ' | ' || t.model || ' | ' || p.name FROM auth_permission p \
+    JOIN django_content_type t ON t.id = p.content_type_id ORDER BY t.app_label, t.model, p.codename";
+
+const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM auth_group WHERE name = ? AND id IS NOT ?)";
+
+const INSERT: &str = "INSERT INTO auth_group (name) VALUES (?) RETURNING id";
+
+const UPDATE: &str = "UPDATE auth_group SET name = ? WHERE id = ?";
+
+const DROP_PERMISSIONS: &str = "\
+    DELETE FROM auth_group_permissions WHERE group_id = ? \
+    AND permission_id NOT IN (SELECT value FROM json_each(?))";
+
+const ADD_PERMISSIONS: &str = "\
+    INSERT OR IGNORE INTO auth_group_permissions (group_id, permission_id) SELECT ?, value FROM json_each(?)";
+
+/// What the form says about a group.
+pub(super) struct Group {
+    pub(super) name: String,
+    permissions: Vec<String>,
+}
+
+/// All permissions, as the form offers them.
+pub(super) async fn permissions(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
+    let all: Vec<(i64, String)> = sqlx::query_as(PERMISSIONS).fetch_all(db).await?;
+    let choice = |(id, name): (i64, String)| (id.to_string(), name);
+    Ok(all.into_iter().map(choice).collect())
+}
+
+pub(super) fn read(fields: &mut Fields<'_>, permissions: Choices) -> Option<Group> {
+    let name = fields.line("name", "Name", MAX_NAME);
+    let permissions = fields.optional_choices("permissions", "Permissions", permissions);
+    fields.help("Hold Ctrl (or Command) to choose several.");
+    let group = Group {
+        name: name?,
+        permissions: permissions?,
+    };
+    fields.are_good().then_some(group)
+}
+
+impl Group {
+    pub(super) async fn is_taken(
+        &self,
+        db: &mut SqliteConnection,
+        own: Option<i64>,
+    ) -> Result<bool, sqlx::Error> {
+        let taken = sqlx::query_scalar(IS_TAKEN).bind(&self.name).bind(own);
+        taken.fetch_one(db).await
+    }
+
+    /// Adds the group, or changes the one with the id `own`.
+    pub(super) async fn save(
+        &self,
+        db: &mut SqliteConnection,
+        own: Option<i64>,
+    ) -> Result<Key, PageError> {
+        let id = match own {
+            None => {
+                let insert = sqlx::query_scalar(INSERT).bind(&self.name);
+                insert.fetch_one(&mut *db).await?
+            }
+            Some(id) => {
+                let update = sqlx::query(UPDATE).bind(&self.name).bind(id);
+                if update.execute(&mut *db).await?.rows_affected() == 0 {
+                    return Err(PageError::NotFound);
+                }
+                id
+            }
+        };
+        put(
+            db,
+            [DROP_PERMISSIONS, ADD_PERMISSIONS],
+            id,
+            &self.permissions,
+        )
+        .await?;
+        Ok(Key::Number(id))
+    }
+}
+
+/// Leaves links that stay as they are, so that their ids stay, too.
+pub(super) async fn put(
+    db: &mut SqliteConnection,
+    statements: [&'static str; 2],
+    of: i64,
+    others: &[String],
+) -> Result<(), sqlx::Error> {
+    let others: Vec<i64> = others.iter().filter_map(|id| id.parse().ok()).collect();
+    let others = format!("{others:?}");
+    for statement in statements {
+        let put = sqlx::query(statement).bind(of).bind(&others);
+        put.execute(&mut *db).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+use axum::{
+    extract::Request,
+    middleware::{self, Next},
+    routing::MethodRouter,
+};
+
+use super::model::{Action, Model};
+use crate::{
+    accounts::User,
+    application::AppState,
+    web::{
+        error::{PageError, redirect},
+        next,
+        visit::Visit,
+    },
+};
+
+pub(super) const LOGIN: &str = "/admin/login/";
+
+/// A page of the staff area: whoever is not of the staff is sent to its login page, whatever the method.
+pub(crate) fn staff(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
+    methods.layer(middleware::from_fn(
+        async |visit: Visit, request: Request, next: Next| {
+            let is_staff = visit.user().await?.is_some_and(User::is_staff);
+            Ok::<_, PageError>(match is_staff {
+                true => next.run(request).await,
+                false => redirect(&next::with_next(LOGIN, &next::here(visit.uri()))),
+            })
+        },
+    ))
+}
+
+/// The user, who may do at least one of these with the records of `model`.
+pub(super) async fn who_may<'a>(
+    visit: &'a Visit,
+    model: &Model,
+    actions: &[Action],
+) -> Result<&'a User, PageError> {
+    let user = visit.logged_in().await?;
+    let may = |action: &Action| user.holds(&model.permission(*action));
+    match actions.iter().any(may) {
+        true => Ok(user),
+        false => Err(PageError::Forbidden),
+    }
+}

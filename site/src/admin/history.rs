@@ -1,0 +1,69 @@
+use askama::Template;
+use axum::response::Html;
+
+use super::{
+    guard::who_may,
+    log::{self, Deed},
+    model::{Action, Model},
+    record::{self, Named, RecordInPath},
+};
+use crate::{
+    date,
+    web::{error::PageError, layout::Layout, visit::Visit},
+};
+
+/// Entries that are shown; the table keeps all.
+const SHOWN: i64 = 200;
+
+const ENTRIES: &str = "\
+    SELECT l.action_time, u.username, l.action_flag, l.change_message, l.object_repr FROM django_admin_log l \
+    JOIN django_content_type t ON t.id = l.content_type_id \
+    LEFT JOIN auth_user u ON u.id = l.user_id \
+    WHERE t.app_label = ? AND t.model = ? AND l.object_id = ? ORDER BY l.action_time DESC, l.id DESC LIMIT ?";
+
+type EntryRow = (String, Option<String>, i64, String, String);
+
+#[derive(Template)]
+#[template(path = "admin/history.html")]
+struct History {
+    layout: Layout,
+    model: &'static Model,
+    record: Named,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    time: String,
+    who: String,
+    what: String,
+    /// What the record was called then.
+    name: String,
+}
+
+/// What the staff did with a record, newest first.
+pub(crate) async fn history(visit: Visit, at: RecordInPath) -> Result<Html<String>, PageError> {
+    let RecordInPath { model, key } = at;
+    who_may(&visit, model, &[Action::View, Action::Change]).await?;
+    let mut db = visit.app().db.acquire().await?;
+    let record = record::the_one(&mut db, model, &key).await?;
+    let rows: Vec<EntryRow> = sqlx::query_as(ENTRIES)
+        .bind(model.app)
+        .bind(model.name)
+        .bind(key.to_string())
+        .bind(SHOWN)
+        .fetch_all(&mut *db)
+        .await?;
+    let to_entry = |(time, who, flag, message, name): EntryRow| Entry {
+        time: date::display_stamp(&time),
+        who: who.unwrap_or_else(|| "Somebody".to_owned()),
+        what: log::in_words(Deed::of_number(flag), &message),
+        name,
+    };
+    let page = History {
+        layout: Layout::of(&visit).await?,
+        entries: rows.into_iter().map(to_entry).collect(),
+        model,
+        record,
+    };
+    Ok(Html(page.render()?))
+}

@@ -1,0 +1,355 @@
+//! The records that belong to one, as a table below its form: an author's books, a book's copies.
+
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::{
+    draft::{self, Draft, Offers, Saved},
+    log::{Deed, Story},
+    model::{Action, Key, Kind, Model},
+    models,
+    record::{self, Stored},
+};
+use crate::{
+    accounts::User,
+    web::{
+        error::PageError,
+        fields::{Field, Fields},
+        form::Form,
+    },
+};
+
+/// Rows for records that are not there yet.
+const EMPTY_ROWS: usize = 3;
+
+/// More rows than one form can have fields for.
+const MAX_ROWS: usize = 1000;
+
+/// A table of records below the form of the one that they belong to.
+pub(super) struct Inline {
+    pub(super) kind: Kind,
+    /// What the names of its fields begin with.
+    pub(super) prefix: &'static str,
+    pub(super) heading: &'static str,
+    /// The column that says which record they belong to.
+    pub(super) parent: &'static str,
+    /// The fields of a row and the headings above them.
+    pub(super) columns: &'static [(&'static str, &'static str)],
+    /// The fields of an empty row that have a value all the same.
+    pub(super) given: &'static [&'static str],
+}
+
+/// The table as the page shows it.
+pub(super) struct Table {
+    inline: &'static Inline,
+    pub(super) model: &'static Model,
+    pub(super) rows: Vec<Row>,
+    pub(super) may_delete: bool,
+}
+
+/// A record of the table, or a row for one that is not there yet.
+pub(super) struct Row {
+    pub(super) own: Option<(Key, String)>,
+    /// What the names of its fields begin with.
+    pub(super) start: String,
+    pub(super) fields: Vec<Field>,
+    pub(super) is_to_go: bool,
+    pub(super) problem: Option<String>,
+    /// The labels of the fields that were changed.
+    changed: Vec<&'static str>,
+    draft: Option<Draft>,
+}
+
+impl Table {
+    /// The table below the form of a record, or of one to be added; none if the user may not change what is in it.
+    pub(super) async fn load(
+        db: &SqlitePool,
+        of: &'static Model,
+        parent: Option<&Key>,
+        form: Option<&Form>,
+        user: &User,
+    ) -> Result<Option<Self>, PageError> {
+        let Some(inline) = &of.inline else {
+            return Ok(None);
+        };
+        let model = models::of_kind(inline.kind);
+        let may = |action| user.holds(&model.permission(action));
+        if !may(Action::Change) {
+            return Ok(None);
+        }
+        let children = match parent {
+            Some(parent) => {
+                let mut db = db.acquire().await?;
+                record::stored(&mut db, model, inline.parent, parent).await?
+            }
+            None => Vec::new(),
+        };
+        let offers = Offers::load(db, inline.kind, true, false).await?;
+        let mut table = Self {
+            inline,
+            model,
+            rows: Vec::new(),
+            may_delete: may(Action::Delete),
+        };
+        match form {
+            None => table.show(children, may(Action::Add), &offers),
+            Some(form) => table.read(children, form, may(Action::Add), &offers)?,
+        }
+        Ok(Some(table))
+    }
+
+    pub(super) fn heading(&self) -> &'static str {
+        self.inline.heading
+    }
+
+    pub(super) fn prefix(&self) -> &'static str {
+        self.inline.prefix
+    }
+
+    /// How many of the rows are records.
+    pub(super) fn initial(&self) -> usize {
+        self.rows.iter().filter(|row| row.own.is_some()).count()
+    }
+
+    pub(super) fn labels(&self) -> impl Iterator<Item = &'static str> {
+        self.inline.columns.iter().map(|(_, label)| *label)
+    }
+
+    /// The cells of a row, one for each column; a record that is not there yet has no id.
+    pub(super) fn cells<'a>(&self, row: &'a Row) -> impl Iterator<Item = Option<&'a Field>> {
+        let columns = self.inline.columns.iter();
+        columns.map(|(_, label)| row.fields.iter().find(|field| field.label == *label))
+    }
+
+    /// How many fields are not as they must be.
+    pub(super) fn problems(&self) -> usize {
+        let of_row = |row: &Row| {
+            let fields = row.fields.iter().filter(|field| !field.errors.is_empty());
+            fields.count() + usize::from(row.problem.is_some())
+        };
+        self.rows.iter().map(of_row).sum()
+    }
+
+    fn show(&mut self, children: Vec<Stored>, may_add: bool, offers: &Offers) {
+        for child in children {
+            let fields = self.fresh(&child.values, false, offers);
+            self.rows.push(Row::unchanged(Some(child), fields));
+        }
+        if may_add {
+            let empty = self.empty_row();
+            for _ in 0..EMPTY_ROWS {
+                let fields = self.fresh(&empty, true, offers);
+                self.rows.push(Row::unchanged(None, fields));
+            }
+        }
+        self.name_fields();
+    }
+
+    /// Reads the rows that were sent. Whatever is as it was is left alone, also if it would not be taken today.
+    fn read(
+        &mut self,
+        children: Vec<Stored>,
+        form: &Form,
+        may_add: bool,
+        offers: &Offers,
+    ) -> Result<(), PageError> {
+        let prefix = self.inline.prefix;
+        let total = form.get(&format!("{prefix}-TOTAL_FORMS"));
+        let total = total.and_then(|total| total.parse().ok()).unwrap_or(0);
+        let mut children: Vec<_> = children.into_iter().map(Some).collect();
+        for number in 0..total.min(MAX_ROWS) {
+            let start = format!("{prefix}-{number}-");
+            let sent = form.below(&start);
+            let id = sent.get("id").unwrap_or_default();
+            let row = match id {
+                "" if may_add => self.read_new(&sent, offers),
+                "" => continue,
+                id => {
+                    let key = Key::parse(self.inline.kind, id);
+                    let is_it = |child: &&mut Option<Stored>| {
+                        child.as_ref().map(|child| &child.key) == key.as_ref()
+                    };
+                    let child = children.iter_mut().filter(|child| child.is_some());
+                    let child = child.into_iter().find(is_it).and_then(Option::take);
+                    // Somebody else has deleted it, or moved it away.
+                    let child = child.ok_or(PageError::Conflict {
+                        heading: "The records below have changed meanwhile",
+                        text: "Somebody else has deleted or moved one of them. Please go back, load the page again and \
+                               repeat your changes.",
+                    })?;
+                    self.read_changed(child, &sent, offers)
+                }
+            };
+            self.rows.push(row);
+        }
+        self.name_fields();
+        Ok(())
+    }
+
+    fn read_new(&self, sent: &Form, offers: &Offers) -> Row {
+        let (fields, draft) = self.sent(sent, true, offers);
+        let is_typed = |(name, _): &(&str, _)| {
+            let mut values = sent.all(name);
+            !self.inline.given.contains(name) && values.any(|value| !value.trim().is_empty())
+        };
+        if !self.inline.columns.iter().any(is_typed) {
+            return Row::unchanged(None, self.fresh(&self.empty_row(), true, offers));
+        }
+        Row {
+            draft,
+            ..Row::unchanged(None, fields)
+        }
+    }
+
+    fn read_changed(&self, child: Stored, sent: &Form, offers: &Offers) -> Row {
+        let before = self.fresh(&child.values, false, offers);
+        if self.may_delete && sent.get("DELETE").is_some() {
+            return Row {
+                is_to_go: true,
+                ..Row::unchanged(Some(child), before)
+            };
+        }
+        let (mut fields, draft) = self.sent(sent, false, offers);
+        keep_fixed(&mut fields, &before);
+        let changed = changes(&before, &fields);
+        if changed.is_empty() {
+            return Row::unchanged(Some(child), before);
+        }
+        Row {
+            changed,
+            draft,
+            ..Row::unchanged(Some(child), fields)
+        }
+    }
+
+    fn fresh(&self, values: &Form, is_new: bool, offers: &Offers) -> Vec<Field> {
+        let mut fields = Fields::fresh(values);
+        draft::read(self.inline.kind, is_new, &mut fields, offers.clone());
+        fields.into_inner()
+    }
+
+    fn sent(&self, sent: &Form, is_new: bool, offers: &Offers) -> (Vec<Field>, Option<Draft>) {
+        let mut fields = Fields::sent(sent);
+        let draft = draft::read(self.inline.kind, is_new, &mut fields, offers.clone());
+        (fields.into_inner(), draft)
+    }
+
+    fn empty_row(&self) -> Form {
+        first_values(self.inline.kind)
+    }
+
+    /// Tells the fields of one row from those of the others.
+    fn name_fields(&mut self) {
+        let prefix = self.inline.prefix;
+        for (number, row) in self.rows.iter_mut().enumerate() {
+            row.start = format!("{prefix}-{number}-");
+            for field in &mut row.fields {
+                field.name.insert_str(0, &row.start);
+                field.help = None;
+            }
+        }
+    }
+
+    /// Stores the rows. Says whether all could be; what could not has its error beside it.
+    pub(super) async fn save(
+        &mut self,
+        db: &mut SqliteConnection,
+        parent: &Key,
+        story: &mut Story,
+    ) -> Result<bool, PageError> {
+        let model = self.model;
+        for row in &mut self.rows {
+            if row.is_to_go {
+                row.delete(db, model, story).await?;
+                continue;
+            }
+            let Some(draft) = &mut row.draft else {
+                continue;
+            };
+            draft.belongs_to(parent);
+            let own = row.own.as_ref().map(|(key, _)| key);
+            match draft.save(db, own).await? {
+                Saved::As(key) => {
+                    let name = record::the_one(db, model, &key).await?.name;
+                    let deed = match own {
+                        None => Deed::Added,
+                        Some(_) => Deed::Changed,
+                    };
+                    story.tell(deed, model.singular, &name, &row.changed);
+                }
+                Saved::Refused { field, error } => {
+                    let name = format!("{}{field}", row.start);
+                    let mut fields = row.fields.iter_mut();
+                    if let Some(field) = fields.find(|field| field.name == name) {
+                        field.errors.push(error.to_owned());
+                    }
+                }
+            }
+        }
+        Ok(self.problems() == 0)
+    }
+}
+
+impl Row {
+    fn unchanged(own: Option<Stored>, fields: Vec<Field>) -> Self {
+        Self {
+            own: own.map(|stored| (stored.key, stored.name)),
+            start: String::new(),
+            fields,
+            is_to_go: false,
+            problem: None,
+            changed: Vec::new(),
+            draft: None,
+        }
+    }
+
+    async fn delete(
+        &mut self,
+        db: &mut SqliteConnection,
+        model: &Model,
+        story: &mut Story,
+    ) -> Result<(), PageError> {
+        let Some((key, name)) = &self.own else {
+            return Ok(());
+        };
+        let keys = std::slice::from_ref(key);
+        let in_the_way = super::delete::in_the_way(db, model, keys).await?;
+        if let (Some(what), false) = (&model.in_the_way, in_the_way.is_empty()) {
+            self.problem = Some(format!(
+                "This cannot be deleted while it has {}.",
+                what.what
+            ));
+            return Ok(());
+        }
+        super::delete::delete(db, model, keys).await?;
+        story.tell(Deed::Deleted, model.singular, name, &[]);
+        Ok(())
+    }
+}
+
+/// What stands in the form of a new record.
+pub(super) fn first_values(kind: Kind) -> Form {
+    let status =
+        (kind == Kind::Copy).then_some(("status", crate::copies::Status::Maintenance.code()));
+    status.into_iter().collect()
+}
+
+/// Shows in the fields that a form cannot change what is known, whatever was sent.
+pub(super) fn keep_fixed(fields: &mut [Field], before: &[Field]) {
+    for field in fields {
+        if let crate::web::fields::Kind::Fixed = field.kind
+            && let Some(before) = before.iter().find(|before| before.name == field.name)
+        {
+            field.value.clone_from(&before.value);
+        }
+    }
+}
+
+/// The labels of the fields in which something else stands than before.
+pub(super) fn changes(before: &[Field], after: &[Field]) -> Vec<&'static str> {
+    let is_changed = |field: &&Field| {
+        let before = before.iter().find(|before| before.name == field.name);
+        !before.is_some_and(|before| before.says_the_same_as(field))
+    };
+    let changed = after.iter().filter(is_changed);
+    changed.map(|field| field.label).collect()
+}

@@ -1,0 +1,158 @@
+use askama::Template;
+use axum::{
+    extract::RawQuery,
+    response::{Html, Response},
+};
+use sqlx::{
+    AssertSqlSafe, Row as _, Sqlite, SqlitePool, query::Query as Statement, sqlite::SqliteArguments,
+};
+
+use super::{
+    delete,
+    filter::{Query, Shown},
+    guard::who_may,
+    model::{Action, Key, Model},
+    record::InPath,
+};
+use crate::{
+    visitor,
+    web::{
+        error::{PageError, redirect},
+        form::Form,
+        layout::Layout,
+        paging::{Asked, Paging},
+        visit::Visit,
+    },
+};
+
+const PER_PAGE: u64 = 100;
+
+const NOTHING_CHOSEN: &str =
+    "Items must be selected in order to perform actions on them. No items have been changed.";
+
+#[derive(Template)]
+#[template(path = "admin/list.html")]
+struct List {
+    layout: Layout,
+    model: &'static Model,
+    query: Query,
+    filters: Vec<Shown>,
+    paging: Paging,
+    rows: Vec<Row>,
+    may_add: bool,
+    may_delete: bool,
+}
+
+struct Row {
+    key: Key,
+    /// The link of the first column, which is what readers look for.
+    href: String,
+    first: String,
+    others: Vec<String>,
+}
+
+/// The records of a model: filtered, searched, a hundred to a page.
+pub(crate) async fn list(
+    visit: Visit,
+    InPath(model): InPath,
+    RawQuery(query): RawQuery,
+    asked: Asked,
+) -> Result<Html<String>, PageError> {
+    let user = who_may(&visit, model, &[Action::View, Action::Change]).await?;
+    let db = &visit.app().db;
+    let query = Query::read(model, query.as_deref().unwrap_or_default());
+    let total = bind(&sql(model, "COUNT(*)", ""), &query)
+        .fetch_one(db)
+        .await?;
+    let paging = Paging::new(asked, total.try_get(0)?, PER_PAGE)?.keeping(query.kept());
+    let page = List {
+        layout: Layout::of(&visit).await?,
+        rows: rows(db, model, &query, &paging).await?,
+        filters: query.filters(model, db).await?,
+        may_add: user.holds(&model.permission(Action::Add)),
+        may_delete: user.holds(&model.permission(Action::Delete)),
+        model,
+        query,
+        paging,
+    };
+    Ok(Html(page.render()?))
+}
+
+/// Does something with the records that were ticked: asks before they are deleted, and deletes them.
+pub(crate) async fn act(
+    visit: Visit,
+    InPath(model): InPath,
+    form: Form,
+) -> Result<Response, PageError> {
+    who_may(&visit, model, &[Action::Delete]).await?;
+    let keys = form.all("_selected_action");
+    let keys: Vec<_> = keys.filter_map(|key| Key::parse(model.kind, key)).collect();
+    if keys.is_empty() || form.get("action") != Some("delete_selected") {
+        visitor::say(&visit.session().await?, NOTHING_CHOSEN)?;
+        return Ok(redirect(&model.url()));
+    }
+    match form.get("post") {
+        Some("yes") => delete::take(&visit, model, &keys).await,
+        _ => delete::ask(&visit, model, &keys).await,
+    }
+}
+
+async fn rows(
+    db: &SqlitePool,
+    model: &Model,
+    query: &Query,
+    paging: &Paging,
+) -> Result<Vec<Row>, PageError> {
+    let mut columns = format!("CAST({} AS TEXT)", model.key);
+    for column in model.columns {
+        columns += &format!(", CAST({} AS TEXT)", column.sql);
+    }
+    // After the words and the values of the filters.
+    let (limit, offset) = (query.values.len() + 2, query.values.len() + 3);
+    let page = format!(" ORDER BY {} LIMIT ?{limit} OFFSET ?{offset}", model.order);
+    let sql = sql(model, &columns, &page);
+    let found = bind(&sql, query).bind(paging.limit()).bind(paging.offset());
+    let mut rows = Vec::new();
+    for found in found.fetch_all(db).await? {
+        let Some(key) = Key::stored(model.kind, found.try_get(0)?) else {
+            continue;
+        };
+        let mut cells = Vec::new();
+        for (at, column) in model.columns.iter().enumerate() {
+            cells.push(column.shows.in_words(found.try_get(at + 1)?));
+        }
+        rows.push(Row {
+            href: model.url_of(&key, "change"),
+            first: cells.remove(0),
+            others: cells,
+            key,
+        });
+    }
+    Ok(rows)
+}
+
+/// Selects `columns` of the records that were asked for: `?1` are the words, then come the values of the filters.
+fn sql(model: &Model, columns: &str, rest: &str) -> String {
+    let Model { from, search, .. } = model;
+    let mut sql = format!(
+        "SELECT {columns} FROM {from} WHERE NOT EXISTS \
+         (SELECT 1 FROM json_each(?1) w WHERE INSTR(LOWER({search}), w.value) = 0)"
+    );
+    let params = model.filters.iter().flat_map(|filter| filter.params);
+    for (at, param) in params.enumerate() {
+        let value = format!("?{}", at + 2);
+        sql += &format!(
+            " AND ({value} IS NULL OR {})",
+            param.sql.replace('?', &value)
+        );
+    }
+    sql + rest
+}
+
+fn bind<'q>(sql: &str, query: &'q Query) -> Statement<'q, Sqlite, SqliteArguments> {
+    // Made of what `models` says, never of what anybody has sent.
+    let statement = sqlx::query(AssertSqlSafe(sql)).bind(query.words());
+    query.values.iter().fold(statement, |statement, value| {
+        statement.bind(value.as_deref())
+    })
+}

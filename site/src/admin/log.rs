@@ -1,0 +1,192 @@
+//! The history of the staff area, in the table in which Django keeps it.
+
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+
+use super::{
+    model::{Key, Model},
+    record::Named,
+};
+use crate::{accounts::User, date};
+
+const INSERT: &str = "\
+    INSERT INTO django_admin_log (object_id, object_repr, action_flag, change_message, content_type_id, user_id, \
+    action_time) SELECT r.value ->> 0, SUBSTR(r.value ->> 1, 1, 200), ?2, ?3, \
+    (SELECT id FROM django_content_type WHERE app_label = ?4 AND model = ?5), ?6, ?7 FROM json_each(?1) r";
+
+/// What was done with a record, by Django's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    Added = 1,
+    Changed = 2,
+    Deleted = 3,
+}
+
+impl Deed {
+    pub(super) fn of_number(number: i64) -> Self {
+        match number {
+            1 => Self::Added,
+            3 => Self::Deleted,
+            _ => Self::Changed,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Changed => "changed",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// What was done with a record and those in its table, in Django's words for it.
+#[derive(Debug, Default)]
+pub(super) struct Story(Vec<Value>);
+
+impl Story {
+    /// The record is new.
+    pub(super) fn begun() -> Self {
+        Self(vec![json!({ "added": {} })])
+    }
+
+    /// These fields of the record have changed, if any.
+    pub(super) fn changed(fields: &[&str]) -> Self {
+        match fields {
+            [] => Self::default(),
+            fields => Self(vec![json!({ "changed": { "fields": fields } })]),
+        }
+    }
+
+    /// Something was done with a record in the table below the form.
+    pub(super) fn tell(&mut self, deed: Deed, kind: &str, name: &str, fields: &[&str]) {
+        let mut told = json!({ "name": kind, "object": name });
+        if deed == Deed::Changed {
+            told["fields"] = json!(fields);
+        }
+        self.0.push(json!({ deed.word(): told }));
+    }
+}
+
+/// Writes down what `user` did with these records.
+pub(super) async fn write(
+    db: &mut SqliteConnection,
+    user: &User,
+    model: &Model,
+    records: &[Named],
+    deed: Deed,
+    story: &Story,
+) -> Result<(), sqlx::Error> {
+    let told = match deed {
+        Deed::Deleted => String::new(),
+        _ => Value::from(story.0.clone()).to_string(),
+    };
+    let records: Vec<_> = records
+        .iter()
+        .map(|record| json!([record.key.to_string(), record.name]))
+        .collect();
+    let insert = sqlx::query(INSERT)
+        .bind(Value::from(records).to_string())
+        .bind(deed as i64)
+        .bind(told)
+        .bind(model.app)
+        .bind(model.name)
+        .bind(user.id)
+        .bind(date::timestamp());
+    insert.execute(db).await.map(drop)
+}
+
+/// What was done, in words, from what the table has of it.
+pub(super) fn in_words(deed: Deed, message: &str) -> String {
+    let Ok(Value::Array(story)) = serde_json::from_str(message) else {
+        // Django's old entries, and deletions, are plain text or nothing.
+        return match message {
+            "" => format!("{}.", capital(deed.word())),
+            text => text.to_owned(),
+        };
+    };
+    if story.is_empty() {
+        return "No fields changed.".to_owned();
+    }
+    let sentences: Vec<_> = story.iter().filter_map(sentence).collect();
+    sentences.join(" ")
+}
+
+fn sentence(told: &Value) -> Option<String> {
+    let (verb, told) = told.as_object()?.iter().next()?;
+    let object = match (told["name"].as_str(), told["object"].as_str()) {
+        (Some(kind), Some(name)) => format!(" {kind} “{name}”"),
+        _ => String::new(),
+    };
+    let fields = told["fields"].as_array().map(Vec::as_slice);
+    let fields = fields.unwrap_or_default().iter().filter_map(Value::as_str);
+    let fields = list(&fields.collect::<Vec<_>>());
+    let verb = capital(verb);
+    Some(match (fields.as_str(), object.as_str()) {
+        ("", object) => format!("{verb}{object}."),
+        (fields, "") => format!("{verb} {fields}."),
+        (fields, object) => format!("{verb} {fields} of{object}."),
+    })
+}
+
+fn list(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn capital(word: &str) -> String {
+    let mut chars = word.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
+}
+
+/// The pages of the record that an entry is about; a deleted one has none.
+pub(super) fn url(model: &Model, deed: Deed, id: &str) -> Option<String> {
+    let key = Key::parse(model.kind, id).filter(|_| deed != Deed::Deleted)?;
+    Some(model.url_of(&key, "change"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_told_as_django_tells_it() {
+        for (message, words) in [
+            (r#"[{"added": {}}]"#, "Added."),
+            ("[]", "No fields changed."),
+            (
+                r#"[{"changed": {"fields": ["Title", "Summary", "Genre"]}}]"#,
+                "Changed Title, Summary and Genre.",
+            ),
+            (
+                r#"[{"changed": {"fields": ["Died"]}}, {"added": {"name": "book", "object": "Emma"}}]"#,
+                "Changed Died. Added book “Emma”.",
+            ),
+            (
+                r#"[{"changed": {"name": "book", "object": "Emma", "fields": ["ISBN"]}}]"#,
+                "Changed ISBN of book “Emma”.",
+            ),
+            ("[{}, 1, null]", ""),
+            ("Changed by hand.", "Changed by hand."),
+        ] {
+            assert_eq!(in_words(Deed::Changed, message), words);
+        }
+        assert_eq!(in_words(Deed::Deleted, ""), "Deleted.");
+    }
+
+    #[test]
+    fn a_story_is_what_django_writes() {
+        let mut story = Story::changed(&["Died"]);
+        story.tell(Deed::Added, "book", "Emma", &[]);
+        story.tell(Deed::Changed, "book", "Persuasion", &["ISBN"]);
+        let written = Value::from(story.0).to_string();
+        assert_eq!(
+            in_words(Deed::Changed, &written),
+            "Changed Died. Added book “Emma”. Changed ISBN of book “Persuasion”."
+        );
+    }
+}

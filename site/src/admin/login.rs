@@ -1,0 +1,61 @@
+use axum::{extract::RawQuery, response::Response};
+
+use super::guard::LOGIN;
+use crate::{
+    accounts::{
+        User,
+        login::{self, Door},
+    },
+    web::{
+        error::{PageError, redirect},
+        form::Form,
+        layout::Layout,
+        visit::Visit,
+    },
+};
+
+const INDEX: &str = "/admin/";
+
+const MISMATCH: &str = "Please enter the correct username and password for a staff account. Note that both fields may be \
+                        case-sensitive.";
+
+const DOOR: Door = Door {
+    heading: "Staff login",
+    action: LOGIN,
+};
+
+/// The login page of the staff area. Whoever may enter goes on at once.
+pub(crate) async fn show(
+    visit: Visit,
+    layout: Layout,
+    RawQuery(query): RawQuery,
+) -> Result<Response, PageError> {
+    let next = login::next_in(query.as_deref()).unwrap_or_default();
+    if visit.user().await?.is_some_and(User::is_staff) {
+        return Ok(redirect(&visit.safe_next(Some(&next), INDEX)));
+    }
+    login::page(layout, &DOOR, &Form::default(), next, None)
+}
+
+/// Logs in whoever knows a username of the staff and its password.
+pub(crate) async fn take(
+    visit: Visit,
+    RawQuery(query): RawQuery,
+    form: Form,
+) -> Result<Response, PageError> {
+    let next = login::next_of(&form, query.as_deref());
+    match login::sent_by(&visit, &form).await?.filter(User::is_staff) {
+        Some(user) => {
+            login::log_in(&visit, &user).await?;
+            Ok(redirect(&visit.safe_next(Some(&next), INDEX)))
+        }
+        // The same whatever is wrong: nobody learns which accounts there are.
+        None => login::page(
+            Layout::of(&visit).await?,
+            &DOOR,
+            &form,
+            next,
+            Some(MISMATCH),
+        ),
+    }
+}

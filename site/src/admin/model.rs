@@ -1,0 +1,197 @@
+use super::{filter::Filter, inline::Inline};
+use crate::{
+    copies::{CopyId, Status},
+    date,
+};
+
+/// A table as the staff area has it. All texts in it that are SQL are written here and in `models`, by nobody else.
+pub(super) struct Model {
+    pub(super) kind: Kind,
+    /// App and name, as Django's tables and the addresses have them.
+    pub(super) app: &'static str,
+    pub(super) name: &'static str,
+    pub(super) singular: &'static str,
+    pub(super) plural: &'static str,
+    /// The table and those that are joined to it.
+    pub(super) from: &'static str,
+    /// The column of the id.
+    pub(super) key: &'static str,
+    /// What a record is called.
+    pub(super) title: &'static str,
+    pub(super) order: &'static str,
+    pub(super) columns: &'static [Column],
+    /// The text that a search looks in.
+    pub(super) search: &'static str,
+    pub(super) filters: &'static [Filter],
+    /// The columns under the names of the form's fields; those with `[]` hold several values, between commas.
+    pub(super) values: &'static str,
+    /// How the form is laid out; without sections, one field under the other.
+    pub(super) sections: &'static [Section],
+    pub(super) inline: Option<Inline>,
+    /// What stands in the way of deleting the records whose ids are in the JSON of `?1`.
+    pub(super) in_the_way: Option<InTheWay>,
+    /// A line for each thing that goes with them.
+    pub(super) goes_with: Option<&'static str>,
+    /// What deletes them, in this order; the last statement the records themselves.
+    pub(super) delete: &'static [&'static str],
+}
+
+/// Which of the models it is, where that makes a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Author,
+    Book,
+    Copy,
+    Genre,
+    Language,
+    Group,
+    User,
+}
+
+/// A column of the list.
+pub(super) struct Column {
+    pub(super) label: &'static str,
+    pub(super) sql: &'static str,
+    pub(super) shows: Shows,
+}
+
+/// How the text of a column is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    Text,
+    Date,
+    Flag,
+    Status,
+    CopyId,
+}
+
+/// Some fields under a heading, in rows of one or more side by side.
+pub(super) struct Section {
+    pub(super) heading: Option<&'static str>,
+    pub(super) rows: &'static [&'static [&'static str]],
+}
+
+/// Records that must go first.
+pub(super) struct InTheWay {
+    pub(super) kind: Kind,
+    pub(super) what: &'static str,
+    /// Selects id and name.
+    pub(super) sql: &'static str,
+}
+
+/// What somebody may be allowed to do with the records of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    View,
+    Add,
+    Change,
+    Delete,
+}
+
+impl Model {
+    /// The permission that `action` needs, by its code in Django's tables.
+    pub(super) fn permission(&self, action: Action) -> String {
+        let verb = match action {
+            Action::View => "view",
+            Action::Add => "add",
+            Action::Change => "change",
+            Action::Delete => "delete",
+        };
+        format!("{}.{verb}_{}", self.app, self.name)
+    }
+
+    /// The address of the list.
+    pub(super) fn url(&self) -> String {
+        format!("/admin/{}/{}/", self.app, self.name)
+    }
+
+    /// The address of a record, or of one of its pages.
+    pub(super) fn url_of(&self, key: &Key, page: &str) -> String {
+        format!("{}{key}/{page}/", self.url())
+    }
+
+    /// `1 author`, `40 authors`.
+    pub(super) fn count(&self, count: u64) -> String {
+        match count {
+            1 => format!("1 {}", self.singular),
+            _ => format!("{count} {}", self.plural),
+        }
+    }
+
+    /// The plural with a capital, as a heading.
+    pub(super) fn heading(&self) -> String {
+        let (first, rest) = self.plural.split_at(1);
+        first.to_uppercase() + rest
+    }
+}
+
+impl Shows {
+    /// What readers see; nothing is a dash.
+    pub(super) fn in_words(self, stored: Option<String>) -> String {
+        let stored = stored.filter(|text| !text.is_empty());
+        match (self, stored) {
+            (_, None) => "–".to_owned(),
+            (Self::Text, Some(text)) => text,
+            (Self::Date, Some(text)) => date::display(&text),
+            (Self::Flag, Some(text)) => if text == "1" { "Yes" } else { "No" }.to_owned(),
+            (Self::Status, Some(code)) => match Status::of_code(&code) {
+                Some(status) => status.words().to_owned(),
+                None => "Status unknown".to_owned(),
+            },
+            (Self::CopyId, Some(digits)) => CopyId::stored(digits).to_string(),
+        }
+    }
+}
+
+/// The id of a record: a number, or that of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Key {
+    Number(i64),
+    Copy(CopyId),
+}
+
+impl Key {
+    /// As it stands in addresses and forms.
+    pub(super) fn parse(kind: Kind, text: &str) -> Option<Self> {
+        match kind {
+            Kind::Copy => CopyId::parse(text).map(Self::Copy),
+            _ if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                text.parse().ok().map(Self::Number)
+            }
+            _ => None,
+        }
+    }
+
+    /// As it stands in the database.
+    pub(super) fn stored(kind: Kind, text: String) -> Option<Self> {
+        match kind {
+            Kind::Copy => Some(Self::Copy(CopyId::stored(text))),
+            _ => text.parse().ok().map(Self::Number),
+        }
+    }
+
+    pub(super) fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Copy(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Copy(id) => id.fmt(f),
+        }
+    }
+}
+
+/// Ids as the JSON that the statements of a model take.
+pub(super) fn json<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
+    let value = |key: &Key| match key {
+        Key::Number(number) => serde_json::Value::from(*number),
+        Key::Copy(id) => id.as_stored().into(),
+    };
+    serde_json::Value::from_iter(keys.into_iter().map(value)).to_string()
+}

@@ -1,0 +1,106 @@
+use axum::response::{IntoResponse, Response};
+
+use super::{
+    guard::who_may,
+    log::{self, Deed, Story},
+    model::{Action, Kind},
+    models,
+    record::Named,
+};
+use crate::{
+    accounts::{self, Known, User},
+    admin::model::Key,
+    visitor,
+    web::{
+        error::{PageError, redirect},
+        fields::Fields,
+        form::Form,
+        form_page::FormPage,
+        layout::Layout,
+        record_id::RecordId,
+        visit::Visit,
+    },
+};
+
+const SET: &str = "UPDATE auth_user SET password = ? WHERE id = ?";
+
+/// The form for another password of a user.
+pub(crate) async fn show(
+    visit: Visit,
+    RecordId(id): RecordId,
+    layout: Layout,
+) -> Result<Response, PageError> {
+    let of = find(&visit, id).await?;
+    let form = Form::default();
+    let mut fields = Fields::fresh(&form);
+    read(&mut fields, &of);
+    page(layout, &of, fields)
+}
+
+/// Sets another password, and ends all sessions of the user; but if it is the user's own, not the one at hand.
+pub(crate) async fn take(
+    visit: Visit,
+    RecordId(id): RecordId,
+    form: Form,
+) -> Result<Response, PageError> {
+    let of = find(&visit, id).await?;
+    let app = visit.app();
+    let mut fields = Fields::sent(&form);
+    let Some(new) = read(&mut fields, &of) else {
+        return page(Layout::of(&visit).await?, &of, fields);
+    };
+    let encoded = app.hashing.encode(new).await?;
+    let user = visit.logged_in().await?;
+    let model = models::of_kind(Kind::User);
+    let record = Named {
+        key: Key::Number(id),
+        name: of.username.clone(),
+    };
+    let mut db = app.db.begin_with("BEGIN IMMEDIATE").await?;
+    let set = sqlx::query(SET).bind(&encoded).bind(id);
+    if set.execute(&mut *db).await?.rows_affected() == 0 {
+        return Err(PageError::NotFound);
+    }
+    let story = Story::changed(&["Password"]);
+    let records = std::slice::from_ref(&record);
+    log::write(&mut db, user, model, records, Deed::Changed, &story).await?;
+    db.commit().await?;
+
+    let session = visit.session().await?;
+    if id == user.id {
+        app.auth.password_changed(&session, &encoded)?;
+        accounts::sessions::end_others(&visit).await?;
+    } else {
+        accounts::sessions::end_all(&visit, id).await?;
+    }
+    visitor::say(
+        &session,
+        format!("The password of “{}” was changed.", of.username),
+    )?;
+    Ok(redirect(&model.url_of(&record.key, "change")))
+}
+
+/// The user whose password it is, which the visitor may set.
+async fn find(visit: &Visit, id: i64) -> Result<User, PageError> {
+    let user = who_may(visit, models::of_kind(Kind::User), &[Action::Change]).await?;
+    let of = User::by_id(&visit.app().db, id).await?;
+    let of = of.ok_or(PageError::NotFound)?;
+    // Or whoever may change accounts could take over one that may do more.
+    match of.is_superuser() && !user.is_superuser() {
+        true => Err(PageError::Forbidden),
+        false => Ok(of),
+    }
+}
+
+fn read(fields: &mut Fields<'_>, of: &User) -> Option<String> {
+    accounts::read_new_password(fields, ["password1", "password2"], &Known::from(of))
+}
+
+fn page(layout: Layout, of: &User, fields: Fields<'_>) -> Result<Response, PageError> {
+    let heading = format!("Set the password of {}", of.username);
+    let page = FormPage::new(layout, heading, fields, "Set password");
+    let page = page
+        .lead("All browsers in which this user is logged in will be logged out.")
+        .back(format!("/admin/auth/user/{}/change/", of.id));
+    Ok(page.html()?.into_response())
+}

@@ -1,0 +1,159 @@
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::request::Parts,
+};
+use sqlx::{AssertSqlSafe, Column as _, Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{
+    model::{self, Key, Model},
+    models,
+};
+use crate::web::{error::PageError, form::Form};
+
+/// The model in the path; not found if the staff area has none of this name.
+#[derive(Clone, Copy)]
+pub(crate) struct InPath(pub(super) &'static Model);
+
+/// The model and the id in the path; whether there is such a record is not known yet.
+pub(crate) struct RecordInPath {
+    pub(super) model: &'static Model,
+    pub(super) key: Key,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for InPath {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let params = params(parts, state).await?;
+        let model = models::find(param(&params, "app"), param(&params, "model"));
+        model.map(Self).ok_or(PageError::NotFound)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RecordInPath {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let InPath(model) = InPath::from_request_parts(parts, state).await?;
+        let params = params(parts, state).await?;
+        let key = Key::parse(model.kind, param(&params, "id")).ok_or(PageError::NotFound)?;
+        Ok(Self { model, key })
+    }
+}
+
+async fn params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<RawPathParams, PageError> {
+    let params = RawPathParams::from_request_parts(parts, state).await;
+    // What is not UTF-8 names nothing.
+    params.map_err(|_| PageError::NotFound)
+}
+
+fn param<'a>(params: &'a RawPathParams, wanted: &str) -> &'a str {
+    let found = params.iter().find(|(name, _)| *name == wanted);
+    found.map_or("", |(_, value)| value)
+}
+
+/// A record as it is called.
+#[derive(Debug, Clone)]
+pub(super) struct Named {
+    pub(super) key: Key,
+    pub(super) name: String,
+}
+
+/// Those of the records that there are.
+pub(super) async fn named(
+    db: &mut SqliteConnection,
+    model: &Model,
+    keys: &[Key],
+) -> Result<Vec<Named>, PageError> {
+    let Model {
+        from,
+        key,
+        title,
+        order,
+        ..
+    } = model;
+    let sql = format!(
+        "SELECT CAST({key} AS TEXT), {title} FROM {from} \
+         WHERE {key} IN (SELECT value FROM json_each(?1)) ORDER BY {order}"
+    );
+    let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(model::json(keys))
+        .fetch_all(db)
+        .await?;
+    let name = |(key, name)| {
+        Some(Named {
+            key: Key::stored(model.kind, key)?,
+            name,
+        })
+    };
+    Ok(rows.into_iter().filter_map(name).collect())
+}
+
+/// The record of this id.
+///
+/// # Errors
+/// [`PageError::NotFound`] if there is none.
+pub(super) async fn the_one(
+    db: &mut SqliteConnection,
+    model: &Model,
+    key: &Key,
+) -> Result<Named, PageError> {
+    let found = named(db, model, std::slice::from_ref(key)).await?;
+    found.into_iter().next().ok_or(PageError::NotFound)
+}
+
+/// What is known of a record, as its form has it.
+pub(super) struct Stored {
+    pub(super) key: Key,
+    pub(super) name: String,
+    pub(super) values: Form,
+}
+
+/// All records of which `column` is `value`, in the order of the list.
+pub(super) async fn stored(
+    db: &mut SqliteConnection,
+    model: &Model,
+    column: &'static str,
+    value: &Key,
+) -> Result<Vec<Stored>, PageError> {
+    let Model {
+        from,
+        key,
+        title,
+        order,
+        values,
+        ..
+    } = model;
+    let sql = format!(
+        "SELECT CAST({key} AS TEXT), {title}, {values} FROM {from} \
+         WHERE {column} IN (SELECT value FROM json_each(?1)) ORDER BY {order}"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(model::json([value]));
+    let rows = rows.fetch_all(db).await?;
+    let mut records = Vec::new();
+    for row in rows {
+        let key = Key::stored(model.kind, row.try_get_unchecked(0)?);
+        records.push(Stored {
+            key: key.ok_or_else(|| PageError::Internal("an id that is none".into()))?,
+            name: row.try_get_unchecked(1)?,
+            values: values_of(&row)?,
+        });
+    }
+    Ok(records)
+}
+
+/// The columns after the first two, by their names.
+fn values_of(row: &SqliteRow) -> Result<Form, sqlx::Error> {
+    let mut values = Vec::new();
+    for column in row.columns().iter().skip(2) {
+        let text: Option<String> = row.try_get_unchecked(column.ordinal())?;
+        let Some(text) = text else { continue };
+        match column.name().strip_suffix("[]") {
+            Some(name) => {
+                values.extend(text.split(',').map(|one| (name.to_owned(), one.to_owned())));
+            }
+            None => values.push((column.name().to_owned(), text)),
+        }
+    }
+    Ok(values.into_iter().collect())
+}

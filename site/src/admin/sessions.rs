@@ -1,0 +1,197 @@
+//! The sessions of everybody who is logged in: who, where, since when; and their end.
+
+use askama::Template;
+use axum::{
+    extract::RawQuery,
+    response::{Html, Response},
+};
+use cloakroom::{ErrorKind, Owner, Summary, Tag};
+
+use super::model::Kind;
+use crate::{
+    accounts, date, visitor,
+    web::{
+        error::{PageError, redirect},
+        form::Form,
+        layout::Layout,
+        paging::{Asked, Paging},
+        visit::Visit,
+    },
+};
+
+/// Where Django would have them.
+pub(super) const PAGE: &str = "/admin/sessions/session/";
+
+/// The permissions that Django's tables have for them.
+pub(super) const VIEW: &str = "sessions.view_session";
+const DELETE: &str = "sessions.delete_session";
+
+/// Users to a page. A store is asked for the sessions of one user at a time, so this bounds what a page costs it.
+const PER_PAGE: u64 = 20;
+
+const COUNT: &str = "\
+    SELECT COUNT(*) FROM auth_user WHERE last_login IS NOT NULL AND INSTR(LOWER(username), LOWER(?)) > 0";
+
+// Nobody has a session who has never logged in.
+const USERS: &str = "\
+    SELECT id, username FROM auth_user WHERE last_login IS NOT NULL AND INSTR(LOWER(username), LOWER(?)) > 0 \
+    ORDER BY last_login DESC, id LIMIT ? OFFSET ?";
+
+#[derive(Template)]
+#[template(path = "admin/sessions.html")]
+struct LiveSessions {
+    layout: Layout,
+    q: String,
+    paging: Paging,
+    /// Missing if the place where sessions are kept knows no owners.
+    owners: Option<Vec<Owned>>,
+    may_end: bool,
+}
+
+/// A user with the sessions of theirs.
+struct Owned {
+    id: i64,
+    username: String,
+    href: String,
+    sessions: Vec<Live>,
+}
+
+struct Live {
+    tag: String,
+    label: String,
+    created: String,
+    seen: String,
+    expires: String,
+    is_this_one: bool,
+}
+
+/// The live sessions, by user: whoever logged in last comes first.
+pub(crate) async fn list(
+    visit: Visit,
+    RawQuery(query): RawQuery,
+    asked: Asked,
+) -> Result<Html<String>, PageError> {
+    let user = visit.logged_in().await?;
+    if !user.holds(VIEW) {
+        return Err(PageError::Forbidden);
+    }
+    let q = searched(query.as_deref().unwrap_or_default());
+    let db = &visit.app().db;
+    let total = sqlx::query_scalar(COUNT).bind(&q).fetch_one(db).await?;
+    let paging = Paging::new(asked, total, PER_PAGE)?.keeping(kept(&q));
+    let users: Vec<(i64, String)> = sqlx::query_as(USERS)
+        .bind(&q)
+        .bind(paging.limit())
+        .bind(paging.offset())
+        .fetch_all(db)
+        .await?;
+    let page = LiveSessions {
+        layout: Layout::of(&visit).await?,
+        q,
+        paging,
+        owners: owned(&visit, users).await?,
+        may_end: user.holds(DELETE),
+    };
+    Ok(Html(page.render()?))
+}
+
+fn searched(query: &str) -> String {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let q = pairs.find(|(name, _)| name == "q");
+    q.map_or_else(String::new, |(_, value)| value.trim().to_owned())
+}
+
+/// The page with the sessions of a user.
+pub(super) fn url_of(username: &str) -> String {
+    format!("{PAGE}?{}", kept(username))
+}
+
+/// The search, as the links to other pages keep it.
+fn kept(q: &str) -> String {
+    let mut kept = form_urlencoded::Serializer::new(String::new());
+    if !q.is_empty() {
+        kept.append_pair("q", q);
+    }
+    kept.finish()
+}
+
+/// The sessions of those of the users who have any; `None` if they cannot be had.
+async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Owned>>, PageError> {
+    let this = visit.session().await?.tag();
+    let model = super::models::of_kind(Kind::User);
+    let mut owners = Vec::new();
+    for (id, username) in users {
+        let found = visit.app().sessions.owned_by(&owner(id)).await;
+        let found = match found {
+            Ok(found) => found,
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if found.is_empty() {
+            continue;
+        }
+        let to_live = |summary: Summary| Live {
+            is_this_one: Some(&summary.tag) == this.as_ref(),
+            tag: summary.tag.to_string(),
+            label: summary
+                .label
+                .unwrap_or_else(|| "An unknown device".to_owned()),
+            created: date::display_time(summary.created),
+            seen: date::display_time(summary.touched),
+            expires: date::display_time(summary.expires),
+        };
+        owners.push(Owned {
+            id,
+            username,
+            href: model.url_of(&super::model::Key::Number(id), "change"),
+            sessions: found.into_iter().map(to_live).collect(),
+        });
+    }
+    Ok(Some(owners))
+}
+
+fn owner(id: i64) -> Owner {
+    Owner::from(id.to_string())
+}
+
+/// Ends one session of a user, or all of them if the form names none.
+pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError> {
+    let user = visit.logged_in().await?;
+    if !user.holds(DELETE) {
+        return Err(PageError::Forbidden);
+    }
+    let id: i64 = form
+        .get("owner")
+        .and_then(|id| id.parse().ok())
+        .ok_or(PageError::BadForm)?;
+    let tag = match form.get("tag") {
+        None => None,
+        Some(tag) => Some(tag.parse::<Tag>().map_err(|_| PageError::BadForm)?),
+    };
+    let session = visit.session().await?;
+    let is_this_one = match &tag {
+        Some(tag) => session.tag().as_ref() == Some(tag),
+        None => id == user.id,
+    };
+    let sessions = &visit.app().sessions;
+    match &tag {
+        Some(tag) if !is_this_one => {
+            let said = match sessions.end(&owner(id), tag).await? {
+                true => "The session was ended.",
+                false => "The session had ended already.",
+            };
+            visitor::say(&session, said)?;
+        }
+        Some(_) => {}
+        None if is_this_one => accounts::sessions::end_others(&visit).await?,
+        None => {
+            let ended = sessions.end_all(&owner(id)).await?;
+            visitor::say(&session, format!("Sessions ended: {ended}."))?;
+        }
+    }
+    if is_this_one {
+        visit.app().auth.log_out(&session)?;
+        return Ok(redirect(super::guard::LOGIN));
+    }
+    Ok(redirect(PAGE))
+}

@@ -1,0 +1,270 @@
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::{groups, model::Key};
+use crate::{
+    accounts::{self, Known, is_address},
+    application::AppState,
+    date,
+    web::{
+        error::PageError,
+        fields::{Choices, Fields, Kind},
+    },
+};
+
+const MAX_NAME: usize = 150;
+const MAX_EMAIL: usize = 254;
+
+pub(super) const EXISTS: &str = "A user with that username already exists.";
+const NO_NAME: &str = "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
+const NO_EMAIL: &str = "Enter a valid email address.";
+
+const GROUPS: &str = "SELECT id, name FROM auth_group ORDER BY name, id";
+
+const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM auth_user WHERE username = ? AND id IS NOT ?)";
+
+const INSERT: &str = "\
+    INSERT INTO auth_user (password, last_login, is_superuser, username, last_name, email, is_staff, is_active, \
+    date_joined, first_name) VALUES (?, NULL, 0, ?, '', '', 0, 1, ?, '') RETURNING id";
+
+const UPDATE: &str = "\
+    UPDATE auth_user SET username = ?, first_name = ?, last_name = ?, email = ? WHERE id = ?";
+
+const UPDATE_GRANTS: &str = "\
+    UPDATE auth_user SET is_active = ?, is_staff = ?, is_superuser = ? WHERE id = ?";
+
+const DROP_GROUPS: &str = "\
+    DELETE FROM auth_user_groups WHERE user_id = ? AND group_id NOT IN (SELECT value FROM json_each(?))";
+
+const ADD_GROUPS: &str = "\
+    INSERT OR IGNORE INTO auth_user_groups (user_id, group_id) SELECT ?, value FROM json_each(?)";
+
+const DROP_PERMISSIONS: &str = "\
+    DELETE FROM auth_user_user_permissions WHERE user_id = ? \
+    AND permission_id NOT IN (SELECT value FROM json_each(?))";
+
+const ADD_PERMISSIONS: &str = "\
+    INSERT OR IGNORE INTO auth_user_user_permissions (user_id, permission_id) SELECT ?, value FROM json_each(?)";
+
+/// What the first form says about a user; the rest is asked for when the account is there.
+pub(super) struct NewUser {
+    pub(super) username: String,
+    /// As typed, and then its hash.
+    password: String,
+}
+
+/// What the form says about a user.
+pub(super) struct User {
+    pub(super) username: String,
+    first_name: String,
+    last_name: String,
+    email: String,
+    /// Missing where who sent the form may not say who may do what.
+    grants: Option<Grants>,
+}
+
+struct Grants {
+    is_active: bool,
+    is_staff: bool,
+    is_superuser: bool,
+    groups: Vec<String>,
+    permissions: Vec<String>,
+}
+
+/// What can be chosen in the form.
+#[derive(Clone)]
+pub(super) struct Powers {
+    groups: Choices,
+    permissions: Choices,
+}
+
+impl Powers {
+    pub(super) async fn load(db: &SqlitePool) -> Result<Self, sqlx::Error> {
+        let groups: Vec<(i64, String)> = sqlx::query_as(GROUPS).fetch_all(db).await?;
+        let choice = |(id, name): (i64, String)| (id.to_string(), name);
+        Ok(Self {
+            groups: groups.into_iter().map(choice).collect(),
+            permissions: groups::permissions(db).await?,
+        })
+    }
+}
+
+pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<NewUser> {
+    let username = read_username(fields);
+    let known = Known {
+        username: username.as_deref().unwrap_or_default(),
+        ..Known::default()
+    };
+    let password = accounts::read_new_password(fields, ["password1", "password2"], &known);
+    let user = NewUser {
+        username: username?,
+        password: password?,
+    };
+    fields.are_good().then_some(user)
+}
+
+/// Reads what the form says; `powers` are given to those who may say who may do what.
+pub(super) fn read(fields: &mut Fields<'_>, powers: Option<Powers>) -> Option<User> {
+    let username = read_username(fields);
+    let password = fields.value("password").to_owned();
+    fields.fixed("password", "Password", masked(&password));
+    let line = |input| Kind::Line {
+        input,
+        autocomplete: Some("off"),
+    };
+    let first_name = fields.optional_text("first_name", "First name", line("text"), MAX_NAME);
+    let last_name = fields.optional_text("last_name", "Last name", line("text"), MAX_NAME);
+    let email = fields.optional_text("email", "Email address", line("email"), MAX_EMAIL);
+    if email
+        .as_deref()
+        .is_some_and(|email| !email.is_empty() && !is_address(email))
+    {
+        fields.error("email", NO_EMAIL);
+    }
+    let grants = match powers {
+        None => Some(None),
+        Some(powers) => read_grants(fields, powers).map(Some),
+    };
+    for (name, label) in [("last_login", "Last login"), ("date_joined", "Date joined")] {
+        let moment = fields.value(name).to_owned();
+        let moment = match moment.as_str() {
+            "" => "Never".to_owned(),
+            moment => date::display_stamp(moment),
+        };
+        fields.fixed(name, label, moment);
+    }
+    let user = User {
+        username: username?,
+        first_name: first_name?,
+        last_name: last_name?,
+        email: email?,
+        grants: grants?,
+    };
+    fields.are_good().then_some(user)
+}
+
+fn read_username(fields: &mut Fields<'_>) -> Option<String> {
+    let kind = Kind::Line {
+        input: "text",
+        autocomplete: Some("off"),
+    };
+    let username = fields.text("username", "Username", kind, MAX_NAME);
+    fields.help("At most 150 letters, digits and @ . + - _");
+    let username = username?;
+    let is_name_char = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
+    if !username.chars().all(is_name_char) {
+        fields.error("username", NO_NAME);
+    }
+    Some(username)
+}
+
+fn read_grants(fields: &mut Fields<'_>, powers: Powers) -> Option<Grants> {
+    let is_active = fields.tick("is_active", "Active");
+    fields.help("May log in. Take this away instead of deleting the account.");
+    let is_staff = fields.tick("is_staff", "Staff status");
+    fields.help("May enter this staff area.");
+    let is_superuser = fields.tick("is_superuser", "Superuser status");
+    fields.help("May do everything.");
+    let groups = fields.optional_choices("groups", "Groups", powers.groups);
+    fields.help(
+        "A user may do what any of the groups may. Hold Ctrl (or Command) to choose several.",
+    );
+    let permissions =
+        fields.optional_choices("user_permissions", "User permissions", powers.permissions);
+    fields.help("What this user may do besides.");
+    Some(Grants {
+        is_active,
+        is_staff,
+        is_superuser,
+        groups: groups?,
+        permissions: permissions?,
+    })
+}
+
+/// A hash as it may be shown: the algorithm, and enough to tell whether it has changed.
+fn masked(encoded: &str) -> String {
+    const SHOWN: usize = 6;
+    match (encoded.split_once('$'), encoded.rsplit_once('$')) {
+        (Some((algorithm, _)), Some((_, hash))) if !encoded.starts_with('!') => {
+            let start: String = hash.chars().take(SHOWN).collect();
+            let hidden = hash.chars().count().saturating_sub(SHOWN).min(10);
+            format!(
+                "algorithm: {algorithm}, hash: {start}{}",
+                "*".repeat(hidden)
+            )
+        }
+        _ => "No password set.".to_owned(),
+    }
+}
+
+impl NewUser {
+    /// Hashes the password, which takes its time.
+    pub(super) async fn hash(&mut self, app: &AppState) -> Result<(), PageError> {
+        let password = std::mem::take(&mut self.password);
+        self.password = app.hashing.encode(password).await?;
+        Ok(())
+    }
+
+    pub(super) async fn insert(&self, db: &mut SqliteConnection) -> Result<Key, PageError> {
+        let insert = sqlx::query_scalar(INSERT)
+            .bind(&self.password)
+            .bind(&self.username)
+            .bind(date::timestamp());
+        Ok(Key::Number(insert.fetch_one(db).await?))
+    }
+}
+
+/// Whether another user has this name.
+pub(super) async fn is_taken(
+    db: &mut SqliteConnection,
+    username: &str,
+    own: Option<i64>,
+) -> Result<bool, sqlx::Error> {
+    let taken = sqlx::query_scalar(IS_TAKEN).bind(username).bind(own);
+    taken.fetch_one(db).await
+}
+
+impl User {
+    pub(super) async fn update(&self, db: &mut SqliteConnection, id: i64) -> Result<(), PageError> {
+        let update = sqlx::query(UPDATE)
+            .bind(&self.username)
+            .bind(&self.first_name)
+            .bind(&self.last_name)
+            .bind(&self.email)
+            .bind(id);
+        if update.execute(&mut *db).await?.rows_affected() == 0 {
+            return Err(PageError::NotFound);
+        }
+        let Some(grants) = &self.grants else {
+            return Ok(());
+        };
+        let update = sqlx::query(UPDATE_GRANTS)
+            .bind(grants.is_active)
+            .bind(grants.is_staff)
+            .bind(grants.is_superuser)
+            .bind(id);
+        update.execute(&mut *db).await?;
+        groups::put(db, [DROP_GROUPS, ADD_GROUPS], id, &grants.groups).await?;
+        let permissions = [DROP_PERMISSIONS, ADD_PERMISSIONS];
+        Ok(groups::put(db, permissions, id, &grants.permissions).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_shown_by_its_algorithm_and_little_else() {
+        for (encoded, shown) in [
+            (
+                "pbkdf2_sha256$1000000$9hqMQ5salt$1y6jJWvTkBxYz0123456789",
+                "algorithm: pbkdf2_sha256, hash: 1y6jJW**********",
+            ),
+            ("!unusable$", "No password set."),
+            ("", "No password set."),
+            ("nonsense", "No password set."),
+        ] {
+            assert_eq!(masked(encoded), shown);
+        }
+    }
+}
