@@ -185,6 +185,37 @@ async fn an_author_has_names_and_dates_that_make_sense() {
 }
 
 #[tokio::test]
+async fn the_pages_of_a_form_are_titled_by_their_record() {
+    let site = Site::new().await;
+    let librarian = site.visitor("librarian").await;
+    for (path, title) in [
+        ("/catalog/author/1/update/", "Update author: Austen, Jane"),
+        (
+            "/catalog/book/1/update/",
+            "Update book: Sense and Sensibility",
+        ),
+        ("/catalog/genre/1/update/", "Update genre: Adventure"),
+        ("/catalog/language/1/update/", "Update language: English"),
+        (
+            "/catalog/bookinstance/a2f73175-924d-4524-ac9a-e0b94e759058/update/",
+            "Update copy of book: a2f73175",
+        ),
+    ] {
+        let page = librarian.get(path).await;
+        assert!(
+            page.text().contains(&format!("<title>{title} – ")),
+            "{path}"
+        );
+        assert!(page.text().contains(&format!("<h1>{title}</h1>")), "{path}");
+        let page = librarian.send(path, &[]).await;
+        assert!(
+            page.text().contains(&format!("<title>Error: {title} – ")),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_record_that_others_need_is_not_deleted() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;

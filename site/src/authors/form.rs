@@ -66,7 +66,7 @@ pub(crate) async fn edit(
     let form = stored(&visit.app().db, id).await?;
     let mut fields = Fields::fresh(&form);
     read(&mut fields);
-    update_page(layout, id, fields)
+    update_page(layout, id, &name_in(&form), fields)
 }
 
 /// Changes an author.
@@ -75,10 +75,10 @@ pub(crate) async fn update(
     RecordId(id): RecordId,
     form: Form,
 ) -> Result<Response, PageError> {
-    stored(&visit.app().db, id).await?;
+    let before = stored(&visit.app().db, id).await?;
     let mut fields = Fields::sent(&form);
     let Some(author) = read(&mut fields) else {
-        return update_page(Layout::of(&visit).await?, id, fields);
+        return update_page(Layout::of(&visit).await?, id, &name_in(&before), fields);
     };
     author.update(&visit.app().db, id).await?;
     saved(&visit, &author, id, "changed").await
@@ -149,6 +149,11 @@ async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     Ok(values.into_iter().collect())
 }
 
+fn name_in(stored: &Form) -> String {
+    let part = |name| stored.get(name).unwrap_or_default();
+    name(part("last_name"), part("first_name"))
+}
+
 async fn saved(visit: &Visit, author: &Author, id: i64, done: &str) -> Result<Response, PageError> {
     let name = name(&author.last_name, &author.first_name);
     let session = visit.session().await?;
@@ -161,8 +166,13 @@ fn create_page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError
     Ok(page.back("/catalog/authors/").html()?.into_response())
 }
 
-fn update_page(layout: Layout, id: i64, fields: Fields<'_>) -> Result<Response, PageError> {
-    let page = FormPage::new(layout, "Update author", fields, "Save");
+fn update_page(
+    layout: Layout,
+    id: i64,
+    name: &str,
+    fields: Fields<'_>,
+) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, format!("Update author: {name}"), fields, "Save");
     let page = page.back(format!("/catalog/author/{id}"));
     Ok(page.html()?.into_response())
 }

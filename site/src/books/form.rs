@@ -105,7 +105,7 @@ pub(crate) async fn edit(
     let form = stored(db, id).await?;
     let mut fields = Fields::fresh(&form);
     read(&mut fields, Shelves::load(db).await?);
-    update_page(layout, id, fields)
+    update_page(layout, id, title_in(&form), fields)
 }
 
 /// Changes a book.
@@ -118,14 +118,14 @@ pub(crate) async fn update(
     let before = stored(db, id).await?;
     let mut fields = Fields::sent(&form);
     let Some(book) = read(&mut fields, Shelves::load(db).await?) else {
-        return update_page(Layout::of(&visit).await?, id, fields);
+        return update_page(Layout::of(&visit).await?, id, title_in(&before), fields);
     };
     let mut db = db.begin_with("BEGIN IMMEDIATE").await?;
     let is_new = before.get("isbn") != Some(&book.isbn);
     if is_new && is_taken(&mut db, &book.isbn, Some(id)).await? {
         drop(db);
         fields.error("isbn", ISBN_EXISTS);
-        return update_page(Layout::of(&visit).await?, id, fields);
+        return update_page(Layout::of(&visit).await?, id, title_in(&before), fields);
     }
     book.update(&mut db, id).await?;
     db.commit().await?;
@@ -271,6 +271,10 @@ async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     Ok(values.into_iter().chain(genres).collect())
 }
 
+fn title_in(stored: &Form) -> &str {
+    stored.get("title").unwrap_or_default()
+}
+
 async fn saved(visit: &Visit, book: &Book, id: i64, done: &str) -> Result<Response, PageError> {
     let session = visit.session().await?;
     visitor::say(&session, format!("The book {} was {done}.", book.title))?;
@@ -282,8 +286,13 @@ fn create_page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError
     Ok(page.back("/catalog/books/").html()?.into_response())
 }
 
-fn update_page(layout: Layout, id: i64, fields: Fields<'_>) -> Result<Response, PageError> {
-    let page = FormPage::new(layout, "Update book", fields, "Save");
+fn update_page(
+    layout: Layout,
+    id: i64,
+    name: &str,
+    fields: Fields<'_>,
+) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, format!("Update book: {name}"), fields, "Save");
     let page = page.back(format!("/catalog/book/{id}"));
     Ok(page.html()?.into_response())
 }

@@ -6,7 +6,7 @@ pub enum Command {
     /// Make the database with its tables and no records, or add the tables that are missing
     Migrate,
     /// Load the demo catalogue into a database without records; passwords come from
-    /// LOCALLIBRARY_DEMO_PASSWORD_<USERNAME>, or are made and shown once
+    /// LOCALLIBRARY_DEMO_PASSWORD_ and the name in capitals, or are made and shown once
     LoadDemo,
     /// Add a user; the password comes from LOCALLIBRARY_NEW_PASSWORD, or is read from the input
     CreateUser(NewUser),

@@ -77,7 +77,7 @@ pub(crate) async fn edit(visit: Visit, id: CopyId, layout: Layout) -> Result<Res
     let form = stored(db, &id).await?;
     let mut fields = Fields::fresh(&form);
     read(&mut fields, users(db).await?);
-    update_page(layout, &id, fields)
+    update_page(layout, &id, id.short(), fields)
 }
 
 /// Changes a copy; it stays one of the same book.
@@ -86,7 +86,7 @@ pub(crate) async fn update(visit: Visit, id: CopyId, form: Form) -> Result<Respo
     stored(db, &id).await?;
     let mut fields = Fields::sent(&form);
     let Some(copy) = read(&mut fields, users(db).await?) else {
-        return update_page(Layout::of(&visit).await?, &id, fields);
+        return update_page(Layout::of(&visit).await?, &id, id.short(), fields);
     };
     copy.update(db, &id).await?;
     saved(&visit, &id, "changed").await
@@ -231,8 +231,18 @@ fn create_page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError
     Ok(page.back("/catalog/bookinstances/").html()?.into_response())
 }
 
-fn update_page(layout: Layout, id: &CopyId, fields: Fields<'_>) -> Result<Response, PageError> {
-    let page = FormPage::new(layout, "Update copy of book", fields, "Save");
+fn update_page(
+    layout: Layout,
+    id: &CopyId,
+    name: &str,
+    fields: Fields<'_>,
+) -> Result<Response, PageError> {
+    let page = FormPage::new(
+        layout,
+        format!("Update copy of book: {name}"),
+        fields,
+        "Save",
+    );
     let page = page.back(format!("/catalog/bookinstance/{id}"));
     Ok(page.html()?.into_response())
 }

@@ -58,12 +58,11 @@ pub(crate) async fn edit(
     RecordId(id): RecordId,
     layout: Layout,
 ) -> Result<Response, PageError> {
-    let form = [("name", stored(&visit.app().db, id).await?)]
-        .into_iter()
-        .collect();
+    let name = stored(&visit.app().db, id).await?;
+    let form = [("name", name.as_str())].into_iter().collect();
     let mut fields = Fields::fresh(&form);
     read(&mut fields);
-    update_page(layout, id, fields)
+    update_page(layout, id, &name, fields)
 }
 
 /// Changes a genre.
@@ -72,16 +71,16 @@ pub(crate) async fn update(
     RecordId(id): RecordId,
     form: Form,
 ) -> Result<Response, PageError> {
-    stored(&visit.app().db, id).await?;
+    let before = stored(&visit.app().db, id).await?;
     let mut fields = Fields::sent(&form);
     let Some(name) = read(&mut fields) else {
-        return update_page(Layout::of(&visit).await?, id, fields);
+        return update_page(Layout::of(&visit).await?, id, &before, fields);
     };
     let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
     if is_taken(&mut db, &name, Some(id)).await? {
         drop(db);
         fields.error("name", EXISTS);
-        return update_page(Layout::of(&visit).await?, id, fields);
+        return update_page(Layout::of(&visit).await?, id, &before, fields);
     }
     change(&mut *db, id, &name).await?;
     db.commit().await?;
@@ -143,8 +142,13 @@ fn create_page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError
     Ok(page.back("/catalog/genres/").html()?.into_response())
 }
 
-fn update_page(layout: Layout, id: i64, fields: Fields<'_>) -> Result<Response, PageError> {
-    let page = FormPage::new(layout, "Update genre", fields, "Save");
+fn update_page(
+    layout: Layout,
+    id: i64,
+    name: &str,
+    fields: Fields<'_>,
+) -> Result<Response, PageError> {
+    let page = FormPage::new(layout, format!("Update genre: {name}"), fields, "Save");
     let page = page.back(format!("/catalog/genre/{id}"));
     Ok(page.html()?.into_response())
 }
