@@ -120,6 +120,27 @@ async fn the_number_of_statements_of_a_page_is_fixed() {
             "{path}"
         );
     }
+    // The staff area tells nobody what is overdue.
+    let admin = site.visitor("admin").await;
+    for (path, expected) in [
+        ("/admin/", 2),
+        ("/admin/catalog/author/", 3),
+        ("/admin/catalog/book/", 3),
+        ("/admin/catalog/bookinstance/", 3),
+        ("/admin/catalog/bookinstance/?page=last&status__exact=a", 3),
+        ("/admin/auth/user/", 4),
+        ("/admin/catalog/author/1/change/", 6),
+        ("/admin/catalog/author/40/change/", 6),
+        ("/admin/catalog/book/1/change/", 7),
+        ("/admin/auth/user/1/change/", 4),
+        ("/admin/auth/group/3/change/", 3),
+        ("/admin/catalog/author/1/delete/", 3),
+        ("/admin/catalog/author/40/delete/", 3),
+        ("/admin/catalog/author/1/history/", 3),
+        ("/admin/sessions/session/", 3),
+    ] {
+        assert_eq!(statements(&site, &admin, path).await, expected, "{path}");
+    }
 }
 
 /// How many statements a page takes.

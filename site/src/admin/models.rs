@@ -130,7 +130,6 @@ static BOOK: Model = Model {
         heading: "Copies",
         parent: "c.book_id",
         columns: &[
-            ("id", "Id"),
             ("imprint", "Imprint"),
             ("due_back", "Due back"),
             ("borrower", "Borrower"),

@@ -115,12 +115,12 @@ impl Layout {
             (Err(error), _) | (_, Err(error)) => return Err(error),
         };
         let overdue = match user {
-            Some(user) => {
+            Some(user) if !bare.is_in_staff_area() => {
                 let overdue = sqlx::query_scalar(OVERDUE).bind(user.id);
                 let overdue = overdue.bind(date::today().to_string());
                 overdue.fetch_all(&visit.app().db).await?
             }
-            None => Vec::new(),
+            _ => Vec::new(),
         };
         Ok(Self {
             visit: Some(visit.clone()),
@@ -248,7 +248,7 @@ impl Layout {
 
     /// How many books are overdue, if the user has not been told of all of them.
     pub(crate) fn overdue(&self) -> Option<usize> {
-        let session = self.session.as_ref().filter(|_| !self.is_in_staff_area())?;
+        let session = self.session.as_ref()?;
         let dismissed = visitor::dismissed(session).overdue;
         let is_new = |copy: &String| !dismissed.contains(copy);
         self.overdue

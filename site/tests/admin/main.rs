@@ -1,0 +1,28 @@
+//! The staff area.
+
+// A helper of tests may panic as a test does.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod access;
+mod accounts;
+mod deleting;
+mod forms;
+mod history;
+mod lists;
+mod sessions;
+mod tables;
+
+use cloakroom_testkit::Page;
+
+const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
+
+/// The rows of the table of a list, as a reader sees them.
+fn rows(page: &Page) -> Vec<String> {
+    let body = page.text().split("<tbody>").nth(1).unwrap_or_default();
+    let body = body.split("</tbody>").next().unwrap_or_default();
+    let rows = body.split("<tr>").skip(1);
+    rows.map(common::text).collect()
+}
