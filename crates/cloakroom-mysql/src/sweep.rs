@@ -105,9 +105,14 @@ async fn delete(pool: &Pool, sweep: &Sweep, now: i64, found: &[Vec<u8>]) -> Resu
             }
             Err(cause) => cause,
         };
-        // The connection is closed, and that undoes the transaction.
-        drop(db);
         let remedy = Remedy::of(&cause);
+        // Undone before the next try, which would else pass over the very rows that this one has locked. If that fails,
+        // the connection is closed, and the server undoes the transaction when it notices.
+        if remedy == Remedy::Again && db.command("ROLLBACK").await.is_ok() {
+            db.put_back();
+        } else {
+            drop(db);
+        }
         if remedy == Remedy::Reconnect {
             pool.distrust();
         }
