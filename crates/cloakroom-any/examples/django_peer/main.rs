@@ -32,6 +32,9 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .with_max_level(tracing::Level::WARN)
         .init();
     let options = Options::parse();
+    for name in options.settings.0.others.keys() {
+        tracing::warn!("SETTINGS_JSON: `{name}` means nothing here");
+    }
     let settings = engine::settings(&options)?;
     let shelf = engine::url(&options)?.engine(&settings).await?;
     let sessions = settings.sessions(shelf).build()?;

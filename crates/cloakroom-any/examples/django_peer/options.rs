@@ -1,5 +1,6 @@
 //! The command line, and the environment behind it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::engine::TWO_WEEKS;
 
@@ -68,7 +70,7 @@ pub(crate) enum Engine {
 
 /// What differs from Django's defaults, under Django's names.
 #[derive(Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(default, rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) struct Overrides {
     pub(crate) session_cookie_name: Option<String>,
     pub(crate) session_cookie_age: Option<u64>,
@@ -79,6 +81,9 @@ pub(crate) struct Overrides {
     pub(crate) session_cookie_samesite: Option<TextOrFalse>,
     pub(crate) session_save_every_request: bool,
     pub(crate) session_expire_at_browser_close: bool,
+    /// What means nothing to a service that is no Django.
+    #[serde(flatten)]
+    pub(crate) others: BTreeMap<String, IgnoredAny>,
 }
 
 impl Overrides {

@@ -35,6 +35,7 @@ impl Account for User {
     }
 }
 
+/// One connection each, but for MySQL: enough for an example.
 pub(crate) enum Users {
     Sqlite(Arc<Mutex<rusqlite::Connection>>),
     Postgres(tokio_postgres::Client),
