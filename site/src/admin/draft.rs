@@ -10,14 +10,15 @@ use crate::{
     authors::form::{self as authors, Author},
     books::form::{self as books, Book, Shelves},
     copies::{
-        CopyId,
+        CopyId, Status,
         form::{self as copies, Copy},
     },
     genres::form as genres,
     languages::form as languages,
     web::{
         error::PageError,
-        fields::{Choices, Fields},
+        fields::{Choices, Field, Fields, Kind as FieldKind},
+        form::Form,
     },
 };
 
@@ -126,6 +127,40 @@ pub(super) fn read(
         // Offers are loaded by the same kind.
         _ => None,
     }
+}
+
+/// The fields as they are shown with what is known of a record.
+pub(super) fn fresh(kind: Kind, is_new: bool, values: &Form, offers: Offers) -> Vec<Field> {
+    let mut fields = Fields::fresh(values);
+    read(kind, is_new, &mut fields, offers);
+    fields.into_inner()
+}
+
+/// What stands in the form of a new record.
+pub(super) fn first_values(kind: Kind) -> Form {
+    let status = (kind == Kind::Copy).then_some(("status", Status::Maintenance.code()));
+    status.into_iter().collect()
+}
+
+/// Shows in the fields that a form cannot change what is known, whatever was sent.
+pub(super) fn keep_fixed(fields: &mut [Field], before: &[Field]) {
+    for field in fields {
+        if let FieldKind::Fixed = field.kind
+            && let Some(before) = before.iter().find(|before| before.name == field.name)
+        {
+            field.value.clone_from(&before.value);
+        }
+    }
+}
+
+/// The labels of the fields in which something else stands than before.
+pub(super) fn changes(before: &[Field], after: &[Field]) -> Vec<&'static str> {
+    let is_changed = |field: &&Field| {
+        let before = before.iter().find(|before| before.name == field.name);
+        !before.is_some_and(|before| before.says_the_same_as(field))
+    };
+    let changed = after.iter().filter(is_changed);
+    changed.map(|field| field.label).collect()
 }
 
 impl Draft {

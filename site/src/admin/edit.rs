@@ -4,7 +4,7 @@ use axum::response::{Html, IntoResponse, Response};
 use super::{
     draft::{self, Offers, Saved},
     guard::who_may,
-    inline::{self, Table},
+    inline::Table,
     log::{self, Deed, Story},
     model::{Action, Key, Kind as Of, Model},
     record::{self, InPath, Named, RecordInPath, Stored},
@@ -53,11 +53,9 @@ pub(crate) async fn add(visit: Visit, InPath(model): InPath) -> Result<Response,
     let user = who_may(&visit, model, &[Action::Add]).await?;
     let db = &visit.app().db;
     let offers = Offers::load(db, model.kind, false, user.is_superuser()).await?;
-    let form = inline::first_values(model.kind);
-    let mut fields = Fields::fresh(&form);
-    draft::read(model.kind, true, &mut fields, offers);
+    let fields = draft::fresh(model.kind, true, &draft::first_values(model.kind), offers);
     let table = Table::load(db, model, None, None, user).await?;
-    page(&visit, model, None, fields.into_inner(), table).await
+    page(&visit, model, None, fields, table).await
 }
 
 /// Adds a record, and those in the table below its form.
@@ -77,7 +75,7 @@ pub(crate) async fn change(visit: Visit, at: RecordInPath) -> Result<Response, P
     let db = &visit.app().db;
     let stored = find(&visit, user, model, &key).await?;
     let offers = Offers::load(db, model.kind, false, user.is_superuser()).await?;
-    let fields = fresh(model.kind, &stored.values, offers);
+    let fields = draft::fresh(model.kind, false, &stored.values, offers);
     let table = Table::load(db, model, Some(&key), None, user).await?;
     page(&visit, model, Some(stored), fields, table).await
 }
@@ -111,12 +109,6 @@ async fn find(
     Ok(found)
 }
 
-fn fresh(kind: Of, values: &Form, offers: Offers) -> Vec<Field> {
-    let mut fields = Fields::fresh(values);
-    draft::read(kind, false, &mut fields, offers);
-    fields.into_inner()
-}
-
 async fn take(
     visit: &Visit,
     model: &'static Model,
@@ -132,9 +124,9 @@ async fn take(
     let mut fields = fields.into_inner();
     let mut story = Story::begun();
     if let Some(before) = &before {
-        let before = fresh(model.kind, &before.values, offers);
-        inline::keep_fixed(&mut fields, &before);
-        story = Story::changed(&inline::changes(&before, &fields));
+        let before = draft::fresh(model.kind, false, &before.values, offers);
+        draft::keep_fixed(&mut fields, &before);
+        story = Story::changed(&draft::changes(&before, &fields));
     }
     let mut table = Table::load(&app.db, model, own.as_ref(), Some(form), user).await?;
     let table_is_good = table.as_ref().is_none_or(|table| table.problems() == 0);

@@ -44,6 +44,7 @@ pub(super) struct Table {
     pub(super) model: &'static Model,
     pub(super) rows: Vec<Row>,
     pub(super) may_delete: bool,
+    offers: Offers,
 }
 
 /// A record of the table, or a row for one that is not there yet.
@@ -83,16 +84,16 @@ impl Table {
             }
             None => Vec::new(),
         };
-        let offers = Offers::load(db, inline.kind, true, false).await?;
         let mut table = Self {
             inline,
             model,
             rows: Vec::new(),
             may_delete: may(Action::Delete),
+            offers: Offers::load(db, inline.kind, true, false).await?,
         };
         match form {
-            None => table.show(children, may(Action::Add), &offers),
-            Some(form) => table.read(children, form, may(Action::Add), &offers)?,
+            None => table.show(children, may(Action::Add)),
+            Some(form) => table.read(children, form, may(Action::Add))?,
         }
         Ok(Some(table))
     }
@@ -129,16 +130,15 @@ impl Table {
         self.rows.iter().map(of_row).sum()
     }
 
-    fn show(&mut self, children: Vec<Stored>, may_add: bool, offers: &Offers) {
+    fn show(&mut self, children: Vec<Stored>, may_add: bool) {
         for child in children {
-            let fields = self.fresh(&child.values, false, offers);
+            let fields = self.fresh(false, &child.values);
             self.rows.push(Row::unchanged(Some(child), fields));
         }
         if may_add {
-            let empty = self.empty_row();
             for _ in 0..EMPTY_ROWS {
-                let fields = self.fresh(&empty, true, offers);
-                self.rows.push(Row::unchanged(None, fields));
+                let row = self.empty_row();
+                self.rows.push(row);
             }
         }
         self.name_fields();
@@ -147,36 +147,32 @@ impl Table {
     /// Reads the rows that were sent. Whatever is as it was is left alone, also if it would not be taken today.
     fn read(
         &mut self,
-        children: Vec<Stored>,
+        mut children: Vec<Stored>,
         form: &Form,
         may_add: bool,
-        offers: &Offers,
     ) -> Result<(), PageError> {
         let prefix = self.inline.prefix;
         let total = form.get(&format!("{prefix}-TOTAL_FORMS"));
         let total = total.and_then(|total| total.parse().ok()).unwrap_or(0);
-        let mut children: Vec<_> = children.into_iter().map(Some).collect();
         for number in 0..total.min(MAX_ROWS) {
             let start = format!("{prefix}-{number}-");
             let sent = form.below(&start);
             let id = sent.get("id").unwrap_or_default();
             let row = match id {
-                "" if may_add => self.read_new(&sent, offers),
+                "" if may_add => self.read_new(&sent),
                 "" => continue,
                 id => {
                     let key = Key::parse(self.inline.kind, id);
-                    let is_it = |child: &&mut Option<Stored>| {
-                        child.as_ref().map(|child| &child.key) == key.as_ref()
-                    };
-                    let child = children.iter_mut().filter(|child| child.is_some());
-                    let child = child.into_iter().find(is_it).and_then(Option::take);
+                    let place = children
+                        .iter()
+                        .position(|child| Some(&child.key) == key.as_ref());
                     // Somebody else has deleted it, or moved it away.
-                    let child = child.ok_or(PageError::Conflict {
+                    let place = place.ok_or(PageError::Conflict {
                         heading: "The records below have changed meanwhile",
                         text: "Somebody else has deleted or moved one of them. Please go back, load the page again and \
                                repeat your changes.",
                     })?;
-                    self.read_changed(child, &sent, offers)
+                    self.read_changed(children.swap_remove(place), &sent)
                 }
             };
             self.rows.push(row);
@@ -185,14 +181,14 @@ impl Table {
         Ok(())
     }
 
-    fn read_new(&self, sent: &Form, offers: &Offers) -> Row {
-        let (fields, draft) = self.sent(sent, true, offers);
+    fn read_new(&self, sent: &Form) -> Row {
+        let (fields, draft) = self.sent(true, sent);
         let is_typed = |(name, _): &(&str, _)| {
             let mut values = sent.all(name);
             !self.inline.given.contains(name) && values.any(|value| !value.trim().is_empty())
         };
         if !self.inline.columns.iter().any(is_typed) {
-            return Row::unchanged(None, self.fresh(&self.empty_row(), true, offers));
+            return self.empty_row();
         }
         Row {
             draft,
@@ -200,17 +196,17 @@ impl Table {
         }
     }
 
-    fn read_changed(&self, child: Stored, sent: &Form, offers: &Offers) -> Row {
-        let before = self.fresh(&child.values, false, offers);
+    fn read_changed(&self, child: Stored, sent: &Form) -> Row {
+        let before = self.fresh(false, &child.values);
         if self.may_delete && sent.get("DELETE").is_some() {
             return Row {
                 is_to_go: true,
                 ..Row::unchanged(Some(child), before)
             };
         }
-        let (mut fields, draft) = self.sent(sent, false, offers);
-        keep_fixed(&mut fields, &before);
-        let changed = changes(&before, &fields);
+        let (mut fields, draft) = self.sent(false, sent);
+        draft::keep_fixed(&mut fields, &before);
+        let changed = draft::changes(&before, &fields);
         if changed.is_empty() {
             return Row::unchanged(Some(child), before);
         }
@@ -221,20 +217,19 @@ impl Table {
         }
     }
 
-    fn fresh(&self, values: &Form, is_new: bool, offers: &Offers) -> Vec<Field> {
-        let mut fields = Fields::fresh(values);
-        draft::read(self.inline.kind, is_new, &mut fields, offers.clone());
-        fields.into_inner()
+    fn empty_row(&self) -> Row {
+        let values = draft::first_values(self.inline.kind);
+        Row::unchanged(None, self.fresh(true, &values))
     }
 
-    fn sent(&self, sent: &Form, is_new: bool, offers: &Offers) -> (Vec<Field>, Option<Draft>) {
+    fn fresh(&self, is_new: bool, values: &Form) -> Vec<Field> {
+        draft::fresh(self.inline.kind, is_new, values, self.offers.clone())
+    }
+
+    fn sent(&self, is_new: bool, sent: &Form) -> (Vec<Field>, Option<Draft>) {
         let mut fields = Fields::sent(sent);
-        let draft = draft::read(self.inline.kind, is_new, &mut fields, offers.clone());
+        let draft = draft::read(self.inline.kind, is_new, &mut fields, self.offers.clone());
         (fields.into_inner(), draft)
-    }
-
-    fn empty_row(&self) -> Form {
-        first_values(self.inline.kind)
     }
 
     /// Tells the fields of one row from those of the others.
@@ -324,32 +319,4 @@ impl Row {
         story.tell(Deed::Deleted, model.singular, name, &[]);
         Ok(())
     }
-}
-
-/// What stands in the form of a new record.
-pub(super) fn first_values(kind: Kind) -> Form {
-    let status =
-        (kind == Kind::Copy).then_some(("status", crate::copies::Status::Maintenance.code()));
-    status.into_iter().collect()
-}
-
-/// Shows in the fields that a form cannot change what is known, whatever was sent.
-pub(super) fn keep_fixed(fields: &mut [Field], before: &[Field]) {
-    for field in fields {
-        if let crate::web::fields::Kind::Fixed = field.kind
-            && let Some(before) = before.iter().find(|before| before.name == field.name)
-        {
-            field.value.clone_from(&before.value);
-        }
-    }
-}
-
-/// The labels of the fields in which something else stands than before.
-pub(super) fn changes(before: &[Field], after: &[Field]) -> Vec<&'static str> {
-    let is_changed = |field: &&Field| {
-        let before = before.iter().find(|before| before.name == field.name);
-        !before.is_some_and(|before| before.says_the_same_as(field))
-    };
-    let changed = after.iter().filter(is_changed);
-    changed.map(|field| field.label).collect()
 }
