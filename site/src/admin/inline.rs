@@ -157,6 +157,10 @@ impl Table {
         for number in 0..total.min(MAX_ROWS) {
             let start = format!("{prefix}-{number}-");
             let sent = form.below(&start);
+            // More rows were announced than came.
+            if sent == Form::default() {
+                continue;
+            }
             let id = sent.get("id").unwrap_or_default();
             let row = match id {
                 "" if may_add => self.read_new(&sent),

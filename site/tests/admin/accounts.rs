@@ -158,6 +158,8 @@ async fn a_password_is_set_and_all_sessions_of_the_user_end() {
         .await;
     assert_eq!(target(&page), CHANGE);
     assert_eq!(member.get("/catalog/mybooks/").await.status, 302);
+    let sessions = admin.get("/admin/sessions/session/?q=member").await;
+    assert!(main(&sessions).contains("None of the users on this page"));
     assert_eq!(member.log_in("member", new).await.status, 302);
     assert_eq!(admin.get("/admin/").await.status, 200);
 

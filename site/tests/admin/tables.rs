@@ -211,3 +211,32 @@ async fn copies_in_the_table_of_a_book_follow_the_rules_of_loans() {
         250
     );
 }
+
+#[tokio::test]
+async fn odd_rows_are_answered() {
+    let site = Site::new().await;
+    let librarian = site.visitor("librarian").await;
+    for (total, status) in [
+        ("99999999999999999999", 302),
+        ("1000000", 200),
+        ("-1", 302),
+        ("x", 302),
+        ("", 302),
+    ] {
+        let mut fields = with_book("\0", "nonsense");
+        fields[4].1 = total;
+        fields[9].1 = "\u{fffd}";
+        let page = librarian.send(CHANGE, &fields).await;
+        assert_eq!(page.status, status, "{total}");
+        if status == 200 {
+            assert!(main(&page).contains("Null characters are not allowed."));
+            assert_eq!(page.text().matches("-title\" id=").count(), 2);
+        }
+    }
+    for id in ["0", "x", "99999999999999999999", "\0"] {
+        let mut fields = with_book("Notes", "9780306406157");
+        fields.push(("book_set-1-id", id));
+        assert_eq!(librarian.send(CHANGE, &fields).await.status, 409);
+    }
+    assert_eq!(site.number("SELECT COUNT(*) FROM catalog_book").await, 92);
+}
