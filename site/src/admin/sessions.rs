@@ -173,25 +173,24 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
         Some(tag) => session.tag().as_ref() == Some(tag),
         None => id == user.id,
     };
-    let sessions = &visit.app().sessions;
-    match &tag {
-        Some(tag) if !is_this_one => {
-            let said = match sessions.end(&owner(id), tag).await? {
-                true => "The session was ended.",
-                false => "The session had ended already.",
-            };
-            visitor::say(&session, said)?;
-        }
-        Some(_) => {}
-        None if is_this_one => accounts::sessions::end_others(&visit).await?,
-        None => {
-            let ended = sessions.end_all(&owner(id)).await?;
-            visitor::say(&session, format!("Sessions ended: {ended}."))?;
-        }
-    }
     if is_this_one {
+        if tag.is_none() {
+            accounts::sessions::end_others(&visit).await?;
+        }
         visit.app().auth.log_out(&session)?;
         return Ok(redirect(super::guard::LOGIN));
     }
+    let sessions = &visit.app().sessions;
+    let ended = match &tag {
+        Some(tag) => sessions.end(&owner(id), tag).await.map(usize::from),
+        None => sessions.end_all(&owner(id)).await,
+    };
+    let said = match ended {
+        Ok(0) => "There was no such session any more.".to_owned(),
+        Ok(ended) => format!("Sessions ended: {ended}."),
+        Err(error) if error.kind() == ErrorKind::Unsupported => "Nothing was ended.".to_owned(),
+        Err(error) => return Err(error.into()),
+    };
+    visitor::say(&session, said)?;
     Ok(redirect(PAGE))
 }

@@ -47,7 +47,7 @@ async fn one_session_is_ended_and_the_others_go_on() {
     assert_eq!(tags.len(), 2);
     let fields = [("owner", "1"), ("tag", tags[0].as_str())];
     assert_eq!(target(&admin.send(END, &fields).await), PAGE);
-    assert!(admin.words(PAGE).await.contains("The session was ended."));
+    assert!(admin.words(PAGE).await.contains("Sessions ended: 1."));
     let out = [&first, &second].map(async |visitor| visitor.get("/catalog/mybooks/").await.status);
     let [first, second] = out;
     let mut out = [first.await, second.await];
@@ -58,7 +58,7 @@ async fn one_session_is_ended_and_the_others_go_on() {
         admin
             .words(PAGE)
             .await
-            .contains("The session had ended already.")
+            .contains("There was no such session any more.")
     );
 }
 
@@ -119,4 +119,6 @@ async fn where_owners_are_not_known_the_page_says_so() {
     let page = admin.get(PAGE).await;
     assert_eq!(page.status, 200);
     assert!(main(&page).contains("they cannot be told apart by their users"));
+    assert_eq!(target(&admin.send(END, &[("owner", "1")]).await), PAGE);
+    assert!(admin.words(PAGE).await.contains("Nothing was ended."));
 }
