@@ -174,10 +174,12 @@ async fn take(
     )?;
     // Of a new user the form has asked for a name and a password only.
     let is_to_go_on = form.get("_continue").is_some() || model.kind == Of::User && own.is_none();
+    let may = |action| user.holds(&model.permission(action));
     Ok(redirect(&match form.get("_addanother") {
-        Some(_) => format!("{}add/", model.url()),
-        None if is_to_go_on => model.url_of(&key, "change"),
-        None => model.url(),
+        Some(_) if may(Action::Add) => format!("{}add/", model.url()),
+        _ if !may(Action::View) && !may(Action::Change) => super::index::PAGE.to_owned(),
+        _ if is_to_go_on => model.url_of(&key, "change"),
+        _ => model.url(),
     }))
 }
 

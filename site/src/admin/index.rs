@@ -12,6 +12,8 @@ use crate::{
     web::{error::PageError, layout::Layout, visit::Visit},
 };
 
+pub(super) const PAGE: &str = "/admin/";
+
 const RECENT: &str = "\
     SELECT l.action_flag, l.object_id, l.object_repr, t.app_label, t.model, l.action_time FROM django_admin_log l \
     LEFT JOIN django_content_type t ON t.id = l.content_type_id \

@@ -1,6 +1,6 @@
 use axum::{extract::RawQuery, response::Response};
 
-use super::guard::LOGIN;
+use super::{guard::LOGIN, index};
 use crate::{
     accounts::{
         User,
@@ -13,8 +13,6 @@ use crate::{
         visit::Visit,
     },
 };
-
-const INDEX: &str = "/admin/";
 
 const MISMATCH: &str = "Please enter the correct username and password for a staff account. Note that both fields may be \
                         case-sensitive.";
@@ -32,7 +30,7 @@ pub(crate) async fn show(
 ) -> Result<Response, PageError> {
     let next = login::next_in(query.as_deref()).unwrap_or_default();
     if visit.user().await?.is_some_and(User::is_staff) {
-        return Ok(redirect(&visit.safe_next(Some(&next), INDEX)));
+        return Ok(redirect(&visit.safe_next(Some(&next), index::PAGE)));
     }
     login::page(layout, &DOOR, &Form::default(), next, None)
 }
@@ -47,7 +45,7 @@ pub(crate) async fn take(
     match login::sent_by(&visit, &form).await?.filter(User::is_staff) {
         Some(user) => {
             login::log_in(&visit, &user).await?;
-            Ok(redirect(&visit.safe_next(Some(&next), INDEX)))
+            Ok(redirect(&visit.safe_next(Some(&next), index::PAGE)))
         }
         // The same whatever is wrong: nobody learns which accounts there are.
         None => login::page(

@@ -171,6 +171,9 @@ async fn a_login_there_is_a_login_everywhere_and_leads_nowhere_else() {
 async fn the_index_shows_what_one_may_and_what_one_did() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
+    assert!(librarian.words("/catalog/").await.contains("Staff area"));
+    let clerk = site.visitor("clerk").await;
+    assert!(!clerk.words("/catalog/").await.contains("Staff area"));
     let page = librarian.get("/admin/").await;
     let words = main(&page);
     for word in ["Authors", "Book instances", "Books", "Genres", "Languages"] {
@@ -216,6 +219,15 @@ async fn who_may_do_little_sees_little() {
     let fields = [("first_name", "J"), ("last_name", "A")];
     let page = clerk.send("/admin/catalog/author/1/change/", &fields).await;
     assert_eq!(page.status, 403);
+
+    site.sql(
+        "INSERT INTO auth_group_permissions (group_id, permission_id) \
+         SELECT 2, id FROM auth_permission WHERE codename = 'add_genre'",
+    )
+    .await;
+    let fields = [("name", "Fable"), ("_continue", "1")];
+    let page = clerk.send("/admin/catalog/genre/add/", &fields).await;
+    assert_eq!(target(&page), "/admin/", "to a page that may be seen");
 }
 
 #[tokio::test]
