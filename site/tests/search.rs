@@ -144,3 +144,24 @@ async fn a_change_is_found_at_once_whoever_made_it() {
         .await;
     assert!(!found(&stranger, "q=zebra").await.contains("A zebra"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_book_is_found_while_it_is_being_changed() {
+    const CHANGES: usize = 200;
+    let site = Site::new().await;
+    site.sql("UPDATE catalog_book SET title = 'Zebra' WHERE id = 1")
+        .await;
+    let stranger = site.stranger();
+    let db = site.application.db().clone();
+    let changes = tokio::spawn(async move {
+        for _ in 0..CHANGES {
+            let change = sqlx::query("UPDATE catalog_book SET title = 'Zebra' WHERE id = 1");
+            change.execute(&db).await.unwrap();
+        }
+    });
+    while !changes.is_finished() {
+        let words = found(&stranger, "q=zebra").await;
+        assert!(words.contains("1 result"), "{words}");
+    }
+    changes.await.unwrap();
+}

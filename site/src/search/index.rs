@@ -3,7 +3,7 @@
 //! Triggers say which books have changed, whoever changed them: a Django on the same file fires them as well. They only
 //! leave a mark, and the next search folds what is marked.
 
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::fold::fold;
 
@@ -43,15 +43,23 @@ const FOLDED: &str = "\
 
 type StaleRow = (i64, String, Option<String>, Option<String>, String);
 
-/// Folds the texts of books that were added or changed since the last search.
-pub(super) async fn freshen(db: &SqlitePool) -> Result<(), sqlx::Error> {
-    if sqlx::query_scalar(IS_STALE).fetch_one(db).await? {
-        // Whoever writes first holds the others up, so that nothing is folded that has changed again.
-        let mut transaction = db.begin_with("BEGIN IMMEDIATE").await?;
-        fold_stale(&mut transaction).await?;
-        transaction.commit().await?;
+/// A transaction in which no book is marked: whatever is written meanwhile, a search in it finds every book.
+pub(super) async fn freshened(
+    db: &SqlitePool,
+) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    let mut reading = db.begin().await?;
+    let is_stale: bool = sqlx::query_scalar(IS_STALE)
+        .fetch_one(&mut *reading)
+        .await?;
+    if !is_stale {
+        return Ok(reading);
     }
-    Ok(())
+    // A transaction that has read what others have changed since cannot write, so this one ends before that one begins.
+    reading.rollback().await?;
+    // Whoever writes first holds the others up, so that nothing is folded that has changed again.
+    let mut writing = db.begin_with("BEGIN IMMEDIATE").await?;
+    fold_stale(&mut writing).await?;
+    Ok(writing)
 }
 
 /// Folds the texts of all books that are marked.

@@ -94,17 +94,18 @@ async fn find(
     asked: Asked,
     per_page: u64,
 ) -> Result<Found, PageError> {
-    index::freshen(db).await?;
+    let mut db = index::freshened(db).await?;
     let words = question.words();
     let mut count = QueryBuilder::new(COUNT);
     question.narrow(&mut count, &words);
-    let total = count.build_query_scalar().fetch_one(db).await?;
+    let total = count.build_query_scalar().fetch_one(&mut *db).await?;
     let paging = Paging::new(asked, total, per_page)?.keeping(question.as_query());
     let mut page = QueryBuilder::new(PAGE);
     question.narrow(&mut page, &words);
     page.push(ORDER).push_bind(paging.limit());
     page.push(" OFFSET ").push_bind(paging.offset());
-    let rows: Vec<CardRow> = page.build_query_as().fetch_all(db).await?;
+    let rows: Vec<CardRow> = page.build_query_as().fetch_all(&mut *db).await?;
+    db.commit().await?;
     let to_found = |row| {
         let card = BookCard::from(row);
         FoundBook {
