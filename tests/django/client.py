@@ -1,8 +1,10 @@
 """A peer that runs as a process, and a browser that goes from one peer to another."""
 
 import http.client
+import html
 import json
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -10,7 +12,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 START_SECS = 60
 START_TRIES = 3
@@ -44,10 +46,13 @@ class Peer:
         deadline = time.monotonic() + START_SECS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                return Browser().get(self, "/health").json
+                return self.health()
             except (OSError, http.client.HTTPException):
                 time.sleep(0.05)
         return None
+
+    def health(self) -> dict:
+        return Browser().get(self, "/health").json
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-2000:]
@@ -66,8 +71,13 @@ class Answer:
     status: int
     headers: list[tuple[str, str]]
     json: dict
+    text: str
     # What Set-Cookie said, by the name of the cookie.
     cookies: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def location(self) -> str:
+        return next((value for name, value in self.headers if name.lower() == "location"), "")
 
     @property
     def vary(self) -> str | None:
@@ -86,11 +96,21 @@ class Browser:
     def post(self, peer: Peer, path: str, body: object = None, **headers: str) -> Answer:
         return self.request(peer, "POST", path, {} if body is None else body, headers)
 
+    def fill(self, peer: Peer, path: str, shown_at: str | None = None, **fields: object) -> Answer:
+        """Sends the form of a page as its visitor does: with the token that stands in it."""
+        page = self.get(peer, shown_at or path).text
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', page)
+        fields["csrfmiddlewaretoken"] = html.unescape(token[1]) if token else ""
+        return self.request(peer, "POST", path, urlencode(fields, doseq=True), {})
+
     def request(self, peer: Peer, method: str, path: str, body: object, headers: dict[str, str]) -> Answer:
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.cookies and "Cookie" not in headers:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        if body is not None:
+        if isinstance(body, str):
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = body.encode()
+        elif body is not None:
             headers["Content-Type"] = "application/json"
             body = json.dumps(body).encode()
         connection = http.client.HTTPConnection("127.0.0.1", peer.port, timeout=ANSWER_SECS)
@@ -104,7 +124,7 @@ class Browser:
             content = json.loads(text)
         except ValueError:
             content = {}
-        answer = Answer(response.status, response.getheaders(), content)
+        answer = Answer(response.status, response.getheaders(), content, text.decode(errors="replace"))
         for name, value in answer.headers:
             if name.lower() == "set-cookie":
                 self.keep(answer, value)

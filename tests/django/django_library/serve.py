@@ -1,0 +1,21 @@
+"""Serves the Django beside LocalLibrary: `serve.py --bind 127.0.0.1:PORT`; the environment holds its settings."""
+
+import argparse
+import os
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--bind", required=True)
+    arguments = arguments.parse_args()
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+
+    import waitress
+    from django.core.wsgi import get_wsgi_application
+
+    waitress.serve(get_wsgi_application(), listen=arguments.bind, threads=16)
+
+
+if __name__ == "__main__":
+    main()
