@@ -109,6 +109,36 @@ async fn the_login_is_asked_for_before_the_permission_and_both_before_the_record
 }
 
 #[tokio::test]
+async fn where_no_record_could_be_there_is_no_page_for_anybody() {
+    let site = Site::new().await;
+    let visitors = [
+        site.stranger(),
+        site.visitor("newcomer").await,
+        site.visitor("librarian").await,
+    ];
+    for visitor in &visitors {
+        for path in [
+            "/catalog/author/abc/update/",
+            "/catalog/book/-1/delete/",
+            "/catalog/genre/1.5/update/",
+            "/catalog/book/00000000-0000-4000-8000-000000000000/update/",
+            "/catalog/book/1/renew/",
+            "/catalog/bookinstance/00000000000040008000000000000000/update/",
+            "/catalog/bookinstance/ABCDEF00-0000-4000-8000-000000000000/delete/",
+        ] {
+            assert_eq!(visitor.get(path).await.status, 404, "{path}");
+            assert_eq!(visitor.send(path, &[]).await.status, 404, "{path}");
+        }
+    }
+    // Too large for the database, but a number.
+    let path = "/catalog/author/99999999999999999999/update/";
+    let statuses = [302, 403, 404];
+    for (visitor, status) in visitors.iter().zip(statuses) {
+        assert_eq!(visitor.get(path).await.status, status);
+    }
+}
+
+#[tokio::test]
 async fn permissions_are_read_fresh() {
     let site = Site::new().await;
     let clerk = site.visitor("clerk").await;

@@ -7,8 +7,8 @@ use axum::{
     routing::MethodRouter,
 };
 
-use super::{csrf, error::PageError, visit::Visit};
-use crate::{accounts::Permission, application::AppState};
+use super::{csrf, error::PageError, record_id::RecordNumber, visit::Visit};
+use crate::{accounts::Permission, application::AppState, copies::CopyId};
 
 /// A page for everybody who is logged in, whatever the method: others are sent to the login page.
 pub(crate) fn members(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
@@ -32,6 +32,21 @@ pub(crate) fn holders_of(
                 false => Err(PageError::Forbidden),
             }
         },
+    ))
+}
+
+/// A page of one record. Where no record could have such a number there is no page, for whoever asks: that is found out
+/// before the login, while a record that is merely not there is found out after it.
+pub(crate) fn of_record(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
+    methods.layer(middleware::from_fn(
+        async |_: RecordNumber, request: Request, next: Next| next.run(request).await,
+    ))
+}
+
+/// A page of one copy, whose id is a UUID: see [`of_record`].
+pub(crate) fn of_copy(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
+    methods.layer(middleware::from_fn(
+        async |_: CopyId, request: Request, next: Next| next.run(request).await,
     ))
 }
 

@@ -13,12 +13,24 @@ impl<S: Send + Sync> FromRequestParts<S> for RecordId {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let RecordNumber(text) = RecordNumber::from_request_parts(parts, state).await?;
+        text.parse().map(Self).map_err(|_| PageError::NotFound)
+    }
+}
+
+/// A number in the path, however large. What is no number is not found.
+pub(crate) struct RecordNumber(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for RecordNumber {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
         let text = path_param(parts, state).await?;
         // `parse` would also take a sign.
-        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(PageError::NotFound);
+        match text.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => Ok(Self(text)),
+            false => Err(PageError::NotFound),
         }
-        text.parse().map(Self).map_err(|_| PageError::NotFound)
     }
 }
 

@@ -11,7 +11,7 @@ use axum::{
 
 use super::{
     error,
-    guard::{against_forgery, holders_of, members},
+    guard::{against_forgery, holders_of, members, of_copy, of_record},
     headers, hosts,
     methods::{form, post, read},
     static_files, visit,
@@ -84,11 +84,14 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/book/{id}/renew/",
-            holders_of(MarkReturned, form(loans::renew::show, loans::renew::renew)),
+            of_copy(holders_of(
+                MarkReturned,
+                form(loans::renew::show, loans::renew::renew),
+            )),
         ),
         (
             "/catalog/bookinstance/{id}/return/",
-            holders_of(MarkReturned, post(loans::give_back)),
+            of_copy(holders_of(MarkReturned, post(loans::give_back))),
         ),
         (
             "/catalog/author/create/",
@@ -96,17 +99,17 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/author/{id}/update/",
-            holders_of(
+            of_record(holders_of(
                 ChangeAuthor,
                 form(authors::form::edit, authors::form::update),
-            ),
+            )),
         ),
         (
             "/catalog/author/{id}/delete/",
-            holders_of(
+            of_record(holders_of(
                 DeleteAuthor,
                 form(authors::delete::confirm, authors::delete::delete),
-            ),
+            )),
         ),
         (
             "/catalog/book/create/",
@@ -114,14 +117,17 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/book/{id}/update/",
-            holders_of(ChangeBook, form(books::form::edit, books::form::update)),
+            of_record(holders_of(
+                ChangeBook,
+                form(books::form::edit, books::form::update),
+            )),
         ),
         (
             "/catalog/book/{id}/delete/",
-            holders_of(
+            of_record(holders_of(
                 DeleteBook,
                 form(books::delete::confirm, books::delete::delete),
-            ),
+            )),
         ),
         (
             "/catalog/genre/create/",
@@ -129,14 +135,17 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/genre/{id}/update/",
-            holders_of(ChangeGenre, form(genres::form::edit, genres::form::update)),
+            of_record(holders_of(
+                ChangeGenre,
+                form(genres::form::edit, genres::form::update),
+            )),
         ),
         (
             "/catalog/genre/{id}/delete/",
-            holders_of(
+            of_record(holders_of(
                 DeleteGenre,
                 form(genres::delete::confirm, genres::delete::delete),
-            ),
+            )),
         ),
         (
             "/catalog/language/create/",
@@ -147,17 +156,17 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/language/{id}/update/",
-            holders_of(
+            of_record(holders_of(
                 ChangeLanguage,
                 form(languages::form::edit, languages::form::update),
-            ),
+            )),
         ),
         (
             "/catalog/language/{id}/delete/",
-            holders_of(
+            of_record(holders_of(
                 DeleteLanguage,
                 form(languages::delete::confirm, languages::delete::delete),
-            ),
+            )),
         ),
         (
             "/catalog/bookinstance/create/",
@@ -165,14 +174,17 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/bookinstance/{id}/update/",
-            holders_of(ChangeCopy, form(copies::form::edit, copies::form::update)),
+            of_copy(holders_of(
+                ChangeCopy,
+                form(copies::form::edit, copies::form::update),
+            )),
         ),
         (
             "/catalog/bookinstance/{id}/delete/",
-            holders_of(
+            of_copy(holders_of(
                 DeleteCopy,
                 form(copies::delete::confirm, copies::delete::delete),
-            ),
+            )),
         ),
     ];
     all(pages)
