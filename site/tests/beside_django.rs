@@ -7,13 +7,14 @@ mod common;
 
 use axum::{body::Body, http::Request};
 use clap::Parser;
+use cloakroom_testkit::Browser;
 use http_body_util::BodyExt;
 use locallibrary::{Application, Config};
 use tower::ServiceExt;
 
 use common::{
     Site,
-    visitor::{PASSWORD, target},
+    visitor::{PASSWORD, Visitor, target},
 };
 
 const SESSIONS: &str = "SELECT COUNT(*) FROM django_session";
@@ -40,6 +41,28 @@ async fn a_login_is_kept_in_djangos_table_and_ends_with_the_logout() {
 
     member.send("/accounts/logout/", &[]).await;
     assert_eq!(site.number(SESSIONS).await, 0);
+}
+
+#[tokio::test]
+async fn the_cookie_that_ends_a_session_is_as_the_one_that_began_it() {
+    for (base_url, attributes) in [
+        ("http://localhost:8000", "SameSite=Lax; HttpOnly"),
+        ("https://localhost:8000", "SameSite=Lax; HttpOnly; Secure"),
+    ] {
+        let site = Site::with(&["--sessions", "django+db", "--base-url", base_url]).await;
+        let browser = Browser::http(site.application.router()).at(base_url);
+        let visitor = Visitor { browser };
+        visitor.get("/catalog/").await;
+        let page = visitor.send("/accounts/logout/", &[]).await;
+        let cookies = page.headers.get_all("set-cookie").iter();
+        let ended = cookies
+            .map(|cookie| cookie.to_str().unwrap())
+            .find(|cookie| cookie.starts_with("sessionid=\"\""))
+            .unwrap();
+        assert!(ended.contains("Max-Age=0; Path=/;"), "{ended}");
+        assert!(ended.ends_with(attributes), "{ended}");
+        assert!(visitor.browser.cookie("sessionid").is_none());
+    }
 }
 
 #[tokio::test]

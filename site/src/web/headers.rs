@@ -1,10 +1,15 @@
 //! Headers that every answer carries.
 
-use axum::response::Response;
+use axum::{extract::State, response::Response};
 use http::{
     HeaderName, HeaderValue,
-    header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
+    header::{
+        CONTENT_SECURITY_POLICY, Entry, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+        X_FRAME_OPTIONS,
+    },
 };
+
+use crate::application::AppState;
 
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");
@@ -12,6 +17,28 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
 // The site has no script at all, so none may run, wherever it comes from.
 const POLICY: &str = "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; \
                       form-action 'self'; frame-ancestors 'none'";
+
+/// How Django begins the header that takes the session from the browser.
+const ENDED_BY_DJANGO: &[u8] = b"sessionid=\"\"; ";
+
+/// Ends a session of Django's with the attributes that its cookie was set with. Django leaves these out.
+pub(crate) async fn end_as_set(State(app): State<AppState>, mut response: Response) -> Response {
+    let missing: &[u8] = match app.base_url.is_https() {
+        true => b"; HttpOnly; Secure",
+        false => b"; HttpOnly",
+    };
+    if let Entry::Occupied(mut cookies) = response.headers_mut().entry(SET_COOKIE) {
+        for cookie in cookies.iter_mut() {
+            if !cookie.as_bytes().starts_with(ENDED_BY_DJANGO) {
+                continue;
+            }
+            if let Ok(whole) = HeaderValue::from_bytes(&[cookie.as_bytes(), missing].concat()) {
+                *cookie = whole;
+            }
+        }
+    }
+    response
+}
 
 /// Adds the headers that keep a page from being framed, sniffed, scripted, or told about elsewhere.
 pub(crate) async fn add(mut response: Response) -> Response {
