@@ -165,3 +165,30 @@ async fn a_book_is_found_while_it_is_being_changed() {
     }
     changes.await.unwrap();
 }
+
+#[tokio::test]
+async fn an_import_is_made_searchable_in_steps() {
+    let site = Site::new().await;
+    let stranger = site.stranger();
+    site.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) \
+         INSERT INTO catalog_book (title, summary, isbn) SELECT 'Übernahme ' || i, '', 'n' || i FROM n",
+    )
+    .await;
+    // The step with the last book fails; those before stay done, each in a transaction of its own.
+    site.sql(
+        "CREATE TRIGGER stop BEFORE UPDATE ON locallibrary_search \
+         WHEN NEW.book_id = (SELECT MAX(id) FROM catalog_book) BEGIN SELECT RAISE(ABORT, 'stopped'); END",
+    )
+    .await;
+    assert_eq!(
+        stranger.get("/catalog/search/?q=ubernahme").await.status,
+        500
+    );
+    let left = "SELECT COUNT(*) FROM locallibrary_search WHERE folded IS NULL";
+    assert_eq!(site.number(left).await, 500);
+    site.sql("DROP TRIGGER stop").await;
+    let words = found(&stranger, "q=ubernahme").await;
+    assert!(words.contains("2500 results"), "{words}");
+    assert_eq!(site.number(left).await, 0);
+}

@@ -16,7 +16,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::StartError;
+use crate::{StartError, search::index};
 pub(crate) use demo::DemoUser;
 
 /// How long a statement waits for another program that writes, a Django on the same file for example.
@@ -150,6 +150,7 @@ async fn prepare(path: &Path, with: With) -> Result<Vec<DemoUser>, Problem> {
         tracing::info!("made the database {path:?}");
     }
     write_ahead(&mut connection).await.map_err(explain)?;
+    index::freshen(&mut connection).await.map_err(explain)?;
     connection.close().await.map_err(explain)?;
     Ok(new_users)
 }
@@ -183,6 +184,8 @@ pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartErr
     let users = demo::fill(&mut transaction).await.map_err(fail)?;
     own::prepare(&mut transaction).await.map_err(fail)?;
     transaction.commit().await.map_err(fail)?;
+    let mut connection = db.acquire().await.map_err(fail)?;
+    index::freshen(&mut connection).await.map_err(fail)?;
     Ok(users)
 }
 

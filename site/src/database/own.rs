@@ -10,10 +10,10 @@ CREATE TABLE IF NOT EXISTS locallibrary_failed_login (
   last_at integer NOT NULL, next_at integer NOT NULL);
 ";
 
-/// Makes the tables that are missing, and brings the text that searches read up to date.
+/// Makes the tables that are missing, and marks the books whose text for searches is.
 pub(super) async fn prepare(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for statements in [FAILED_LOGINS, index::SCHEMA, index::CATCH_UP] {
         sqlx::raw_sql(statements).execute(&mut *db).await?;
     }
-    index::fold_stale(db).await
+    Ok(())
 }

@@ -2,6 +2,10 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// `text` as it is compared: without case and accents, in every script.
 pub(crate) fn fold(text: &str) -> String {
+    // Most texts are, and a whole catalogue of them is folded after an import.
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.chars().flat_map(fold_char).collect()
 }
 

@@ -1,9 +1,9 @@
 //! A table of the site's own with the text of every book as searches compare it.
 //!
 //! Triggers say which books have changed, whoever changed them: a Django on the same file fires them as well. They only
-//! leave a mark, and the next search folds what is marked.
+//! leave a mark, and the next search or start folds what is marked, step by step.
 
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::fold::fold;
 
@@ -31,40 +31,65 @@ INSERT OR IGNORE INTO locallibrary_search (book_id, folded) SELECT id, NULL FROM
 DELETE FROM locallibrary_search WHERE book_id NOT IN (SELECT id FROM catalog_book);
 ";
 
-const IS_STALE: &str = "SELECT EXISTS (SELECT 1 FROM locallibrary_search WHERE folded IS NULL)";
+const COUNT_STALE: &str = "SELECT COUNT(*) FROM locallibrary_search WHERE folded IS NULL";
+
+/// Whoever writes first holds the others up, so that nothing is folded that has changed again.
+const WRITE: &str = "BEGIN IMMEDIATE";
 
 const STALE: &str = "\
     SELECT b.id, b.title, a.first_name, a.last_name, b.isbn FROM locallibrary_search s \
     JOIN catalog_book b ON b.id = s.book_id \
-    LEFT JOIN catalog_author a ON a.id = b.author_id WHERE s.folded IS NULL";
+    LEFT JOIN catalog_author a ON a.id = b.author_id WHERE s.folded IS NULL LIMIT ?";
 
 const FOLDED: &str = "\
     UPDATE locallibrary_search SET folded = f.value ->> 1 FROM json_each(?) f WHERE book_id = f.value ->> 0";
 
 type StaleRow = (i64, String, Option<String>, Option<String>, String);
 
+/// Books of one transaction. After an import there may be many, and others who write do not wait for all of them.
+const STEP: u64 = 1000;
+
 /// A transaction in which no book is marked: whatever is written meanwhile, a search in it finds every book.
 pub(super) async fn freshened(
     db: &SqlitePool,
 ) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
     let mut reading = db.begin().await?;
-    let is_stale: bool = sqlx::query_scalar(IS_STALE)
-        .fetch_one(&mut *reading)
-        .await?;
-    if !is_stale {
+    if count_stale(&mut reading).await? == 0 {
         return Ok(reading);
     }
-    // A transaction that has read what others have changed since cannot write, so this one ends before that one begins.
+    // A transaction that has read what others have changed since cannot write, so this one ends before others begin: for
+    // the many books of an import, and at last for the few that were marked meanwhile.
     reading.rollback().await?;
-    // Whoever writes first holds the others up, so that nothing is folded that has changed again.
-    let mut writing = db.begin_with("BEGIN IMMEDIATE").await?;
-    fold_stale(&mut writing).await?;
+    freshen(&mut *db.acquire().await?).await?;
+    let mut writing = db.begin_with(WRITE).await?;
+    let steps = count_stale(&mut writing).await?.div_ceil(STEP);
+    for _ in 0..steps {
+        fold_step(&mut writing).await?;
+    }
     Ok(writing)
 }
 
-/// Folds the texts of all books that are marked.
-pub(crate) async fn fold_stale(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let stale: Vec<StaleRow> = sqlx::query_as(STALE).fetch_all(&mut *db).await?;
+/// Folds the texts of books that were added or changed since the last time, those that nobody else folds meanwhile.
+///
+/// If this future is dropped, the steps done so far stay; the next one goes on from there.
+pub(crate) async fn freshen(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let steps = count_stale(db).await?.div_ceil(STEP);
+    for _ in 0..steps {
+        let mut transaction = db.begin_with(WRITE).await?;
+        fold_step(&mut transaction).await?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}
+
+async fn count_stale(db: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let stale: i64 = sqlx::query_scalar(COUNT_STALE).fetch_one(db).await?;
+    Ok(stale.unsigned_abs())
+}
+
+async fn fold_step(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let stale = sqlx::query_as(STALE).bind(STEP.cast_signed());
+    let stale: Vec<StaleRow> = stale.fetch_all(&mut *db).await?;
     let folded: Vec<_> = stale
         .into_iter()
         .map(|(id, title, first, last, isbn)| {
