@@ -26,6 +26,9 @@ const RECENT_BOOKS: Item<Vec<i64>> = Item::new("recent_books");
 /// The proof of a password reset, between the mail's link and the form.
 const PASSWORD_RESET_TOKEN: Item<String> = Item::new("_password_reset_token");
 
+/// What is to be said on the next page, under Django's name for it.
+const MESSAGES: &str = "_messages";
+
 /// The items that a visitor sees and can have forgotten.
 pub(crate) const FORGETTABLE: [&str; 5] = [
     "num_visits",
@@ -192,6 +195,11 @@ pub(crate) fn drop_reset_token(session: &Session) -> cloakroom::Result<()> {
 /// Says something on the next page that the visitor sees.
 pub(crate) fn say(session: &Session, text: impl Into<String>) -> cloakroom::Result<()> {
     messages::add(session, Message::new(Level::SUCCESS, text))
+}
+
+/// Whether nothing is left in the session but words for the next page, which are no reason to keep one.
+pub(crate) fn holds_nothing(session: &Session) -> bool {
+    session.names().iter().all(|name| name == MESSAGES)
 }
 
 /// What is to be said, once.

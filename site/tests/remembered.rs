@@ -356,6 +356,27 @@ async fn visitors_see_what_is_remembered_and_have_it_forgotten() {
 }
 
 #[tokio::test]
+async fn words_for_the_next_page_do_not_keep_a_session_that_was_forgotten() {
+    let site = Site::new().await;
+    for item in ["per_page", "all"] {
+        let stranger = site.stranger();
+        let token = stranger.token().await;
+        let token = ("csrfmiddlewaretoken", token.as_str());
+        let post = async |path: &str, field: (&str, &str)| {
+            let mut body = form_urlencoded::Serializer::new(String::new());
+            body.extend_pairs([token, field]);
+            stranger.browser.post(path, body.finish()).await
+        };
+        // No page is seen in between, so what was saved has not been said yet.
+        post("/catalog/preferences/", ("per_page", "20")).await;
+        assert!(stranger.browser.cookie("sessionid").is_some());
+        post("/catalog/remembered/forget/", ("item", item)).await;
+        assert!(stranger.browser.cookie("sessionid").is_none(), "{item}");
+        assert_eq!(site.number(SESSIONS).await, 0);
+    }
+}
+
+#[tokio::test]
 async fn forgetting_everything_keeps_the_login_under_a_new_key() {
     let site = Site::new().await;
     let member = site.visitor("member").await;

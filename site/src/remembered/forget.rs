@@ -1,7 +1,7 @@
 use axum::response::Response;
 
 use crate::{
-    visitor::FORGETTABLE,
+    visitor::{self, FORGETTABLE},
     web::{
         error::{PageError, redirect},
         form::Form,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Forgets one thing, or everything but the login. A session in which nothing is left ends; nothing is said on the next
-/// page, since that would have to be remembered.
+/// page, since that would have to be remembered, not even what was to be said before.
 pub(crate) async fn forget(visit: Visit, form: Form) -> Result<Response, PageError> {
     let item = form.get("item").unwrap_or("all");
     let items = match item {
@@ -25,7 +25,7 @@ pub(crate) async fn forget(visit: Visit, form: Form) -> Result<Response, PageErr
         for item in items {
             session.discard(item)?;
         }
-        if session.is_empty() {
+        if visitor::holds_nothing(&session) {
             session.flush()?;
         } else if item == "all" {
             session.cycle_key()?;
