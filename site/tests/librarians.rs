@@ -535,3 +535,17 @@ async fn a_copy_must_be_sound() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn books_are_chosen_by_title_and_those_of_one_title_are_told_apart_by_their_authors() {
+    let site = Site::new().await;
+    let librarian = site.visitor("librarian").await;
+    let page = librarian.get("/catalog/bookinstance/create/").await;
+    for option in [
+        ">Dracula</option>",
+        ">Emma (Austen)</option>",
+        ">Emma (Brontë)</option>",
+    ] {
+        assert!(page.text().contains(option), "{option}");
+    }
+}

@@ -21,7 +21,7 @@ const NEEDS_BORROWER: &str = "A copy on loan needs a borrower.";
 const NEEDS_DUE_DATE: &str = "A copy on loan needs a due date.";
 
 const BOOKS: &str = "\
-    SELECT b.id, b.title, a.last_name FROM catalog_book b \
+    SELECT b.id, b.title, CASE WHEN COUNT(*) OVER (PARTITION BY b.title) > 1 THEN a.last_name END FROM catalog_book b \
     LEFT JOIN catalog_author a ON a.id = b.author_id ORDER BY b.title, a.last_name, a.first_name, b.id";
 
 const USERS: &str = "SELECT id, username FROM auth_user ORDER BY username";
