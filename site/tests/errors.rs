@@ -202,6 +202,12 @@ async fn a_request_for_another_host_is_refused() {
         .body(Body::empty())
         .unwrap();
     assert_eq!(site.send(request).await.status, StatusCode::BAD_REQUEST);
+    for hosts in [["localhost", "evil.example"], ["evil.example", "localhost"]] {
+        let request = Request::get("/catalog/").header("host", hosts[0]);
+        let request = request.header("host", hosts[1]).body(Body::empty());
+        let answer = site.send(request.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{hosts:?}");
+    }
 }
 
 #[tokio::test]

@@ -47,14 +47,14 @@ pub(crate) async fn refuse_foreign(
     request: Request,
     next: Next,
 ) -> Result<Response, PageError> {
-    let named = match (request.uri().authority(), request.headers().get(HOST)) {
-        (Some(authority), _) => Some(authority.as_str()),
-        // A name that is not text is nobody's.
-        (None, Some(host)) => Some(host.to_str().unwrap_or_default()),
-        (None, None) => None,
-    };
-    match named {
-        Some(authority) if !app.allowed_hosts.contains(authority) => Err(PageError::ForeignHost),
-        _ => Ok(next.run(request).await),
+    let addressed = request.uri().authority().map(|host| host.as_str());
+    let headers = request.headers().get_all(HOST).iter();
+    // Of several names a proxy may have looked at another than this site. One that is not text is nobody's.
+    let mut named = addressed
+        .into_iter()
+        .chain(headers.map(|host| host.to_str().unwrap_or_default()));
+    match named.all(|host| app.allowed_hosts.contains(host)) {
+        true => Ok(next.run(request).await),
+        false => Err(PageError::ForeignHost),
     }
 }
