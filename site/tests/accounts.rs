@@ -108,6 +108,10 @@ async fn a_login_leads_on_to_pages_of_this_site_only() {
             "http://localhost:8000/catalog/",
             "http://localhost:8000/catalog/",
         ),
+        (
+            "https://localhost:8000/catalog/",
+            "https://localhost:8000/catalog/",
+        ),
         ("https://evil.example/", "/"),
         ("//evil.example", "/"),
         ("/\\evil.example", "/"),
@@ -137,6 +141,31 @@ async fn a_login_leads_on_to_pages_of_this_site_only() {
         .send("/accounts/login/?next=/catalog/mybooks/", &fields)
         .await;
     assert_eq!(target(&page), "/catalog/mybooks/");
+}
+
+#[tokio::test]
+async fn every_page_is_the_way_back_from_the_login_unless_it_is_for_those_outside() {
+    let site = Site::new().await;
+    site.set_password("member", PASSWORD).await;
+    for (path, expected) in [
+        ("/catalog/books/", "/catalog/books/"),
+        ("/nosuch/", "/nosuch/"),
+        ("/accounts/login/", "/"),
+        ("/accounts/password_reset/done/", "/"),
+        ("/accounts/reset/done/", "/"),
+    ] {
+        let stranger = site.stranger();
+        let link = format!("/accounts/login/?next={path}");
+        let page = stranger.get(path).await;
+        assert!(page.text().contains(&format!("href=\"{link}\"")), "{path}");
+
+        let page = stranger.get(&link).await;
+        let next = if expected == "/" { "" } else { expected };
+        let field = format!("name=\"next\" value=\"{next}\"");
+        assert!(page.text().contains(&field), "{path}");
+        let fields = [("username", "member"), ("password", PASSWORD)];
+        assert_eq!(target(&stranger.send(&link, &fields).await), expected);
+    }
 }
 
 #[tokio::test]

@@ -215,11 +215,7 @@ impl Layout {
 
     /// The login page, with the way back to this one.
     pub(crate) fn login(&self) -> String {
-        match self.uri.path() {
-            // After a login there nobody wants to see these again.
-            path if path.starts_with("/accounts/") => "/accounts/login/".to_owned(),
-            path => next::login(path),
-        }
+        next::login(self.uri.path())
     }
 
     /// What stands in every form: see `csrf`.

@@ -4,8 +4,8 @@ use http::Uri;
 
 /// `target`, if it leads to a page of this site as visitors reach it by `origin` (a scheme and a host).
 ///
-/// It must be a path, or a whole address with this very origin. Browsers are lenient with slashes, backslashes, blanks
-/// and control characters; so whatever is not plainly written is refused.
+/// It must be a path, or a whole address with this host, and not leave https for http. Browsers are lenient with slashes,
+/// backslashes, blanks and control characters; so whatever is not plainly written is refused.
 pub(crate) fn safe<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
     let is_plain = |c: char| !c.is_control() && !c.is_whitespace() && c != '\\';
     if target.is_empty() || !target.chars().all(is_plain) {
@@ -13,18 +13,23 @@ pub(crate) fn safe<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
     }
     let path = match target.strip_prefix('/') {
         Some(_) => target,
-        None => {
-            let (start, rest) = target.split_at_checked(origin.len())?;
-            if !start.eq_ignore_ascii_case(origin) {
-                return None;
-            }
-            rest
-        }
+        None => behind(target, origin)?,
     };
     let leads_off = path.starts_with("//");
     // `http://site.example@evil.example` and `http://site.example.evil` go on after the origin.
     let goes_on = !path.is_empty() && !path.starts_with(['/', '?', '#']);
     (!leads_off && !goes_on).then_some(target)
+}
+
+/// What follows the origin in a whole address of this site.
+fn behind<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
+    let (own_scheme, own_host) = origin.split_once("://")?;
+    let (scheme, rest) = target.split_once("://")?;
+    let is_scheme = [own_scheme, "https"]
+        .iter()
+        .any(|good| scheme.eq_ignore_ascii_case(good));
+    let (host, rest) = rest.split_at_checked(own_host.len())?;
+    (is_scheme && host.eq_ignore_ascii_case(own_host)).then_some(rest)
 }
 
 /// The path and query of a request, as a value for `next`.
@@ -67,6 +72,7 @@ mod tests {
             "http://library.example",
             "http://library.example/catalog/",
             "HTTP://Library.Example/?q",
+            "https://library.example/",
         ] {
             assert_eq!(safe(target, ORIGIN), Some(target));
         }
@@ -86,7 +92,9 @@ mod tests {
             "http://library.example@evil.example/",
             "http://library.example:80@evil.example/",
             "http://library.example//evil.example",
-            "https://library.example/",
+            "https://library.example@evil.example/",
+            "https:/library.example/",
+            "ftp://library.example/",
             "http:evil.example",
             "http:///evil.example",
             "javascript:alert(1)",
@@ -100,6 +108,14 @@ mod tests {
         ] {
             assert_eq!(safe(target, ORIGIN), None, "{target:?}");
         }
+    }
+
+    #[test]
+    fn nobody_is_led_from_https_to_http() {
+        let origin = "https://library.example";
+        let safe = |target| safe(target, origin).is_some();
+        assert!(safe("https://library.example/catalog/"));
+        assert!(!safe("http://library.example/catalog/"));
     }
 
     #[test]
