@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_said() {
         assert_eq!(
-            weaknesses("123456", &MINA),
+            weaknesses("12345", &MINA),
             [
                 "This password is too short. It must contain at least 8 characters.",
                 "This password is too common.",
@@ -152,7 +152,15 @@ mod tests {
     #[test]
     fn a_few_thousand_passwords_are_common() {
         assert!(COMMON.len() > 5_000);
-        for password in ["password", "12345678", "QWERTY123", "letmein", "iloveyou"] {
+        for password in [
+            "password",
+            "12345678",
+            "QWERTY123",
+            "letmein",
+            "iloveyou",
+            "michelle",
+            "87654321",
+        ] {
             assert!(
                 COMMON.contains(password.to_lowercase().as_str()),
                 "{password}"
