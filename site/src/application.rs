@@ -11,7 +11,7 @@ use axum::Router;
 use cloakroom::Sessions;
 use cloakroom_django_auth::{Auth, Csrf, tokens::ResetTokens};
 use sqlx::SqlitePool;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 
 use crate::{
     Config, StartError,
@@ -20,6 +20,7 @@ use crate::{
     config::{BaseUrl, host_of},
     database::{self, DemoUser, With},
     mail::Mailer,
+    search::index,
     secret::{self, SecretKey},
     sessions, shutdown,
     web::{self, hosts::AllowedHosts},
@@ -156,6 +157,9 @@ impl Application {
                 Err(_) => std::future::pending().await,
             }
         };
+        // Ends with this function: what it leaves is done by the next start.
+        let mut beside = JoinSet::new();
+        beside.spawn(index::keep_fresh(self.db.clone()));
         tokio::select! {
             served = serve => {
                 if let Err(error) = served {
@@ -164,6 +168,7 @@ impl Application {
             }
             () = grace_over => tracing::warn!("some requests did not finish in time and were cut off"),
         }
+        drop(beside);
         self.db.close().await;
     }
 }

@@ -192,3 +192,28 @@ async fn an_import_is_made_searchable_in_steps() {
     assert!(words.contains("2500 results"), "{words}");
     assert_eq!(site.number(left).await, 0);
 }
+
+#[tokio::test]
+async fn what_others_have_changed_is_made_searchable_before_anybody_searches() {
+    let site = Site::new().await;
+    site.sql("UPDATE catalog_book SET title = title || '!'")
+        .await;
+    let db = site.application.db().clone();
+    let serving = tokio::spawn(site.application.serve(std::future::pending()));
+    let all_are_folded = async {
+        let left = "SELECT COUNT(*) FROM locallibrary_search WHERE folded IS NULL";
+        while sqlx::query_scalar::<_, i64>(left)
+            .fetch_one(&db)
+            .await
+            .unwrap()
+            > 0
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    let deadline = std::time::Duration::from_secs(30);
+    tokio::time::timeout(deadline, all_are_folded)
+        .await
+        .unwrap();
+    serving.abort();
+}

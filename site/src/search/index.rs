@@ -1,7 +1,9 @@
 //! A table of the site's own with the text of every book as searches compare it.
 //!
 //! Triggers say which books have changed, whoever changed them: a Django on the same file fires them as well. They only
-//! leave a mark, and the next search or start folds what is marked, step by step.
+//! leave a mark. What is marked is folded step by step: soon, or by the next search if that comes first.
+
+use std::time::{Duration, Instant};
 
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
@@ -49,6 +51,9 @@ type StaleRow = (i64, String, Option<String>, Option<String>, String);
 /// Books of one transaction. After an import there may be many, and others who write do not wait for all of them.
 const STEP: u64 = 1000;
 
+/// Between two looks for books that somebody else has changed.
+const INTERVAL: Duration = Duration::from_secs(5);
+
 /// A transaction in which no book is marked: whatever is written meanwhile, a search in it finds every book.
 pub(super) async fn freshened(
     db: &SqlitePool,
@@ -74,12 +79,30 @@ pub(super) async fn freshened(
 /// If this future is dropped, the steps done so far stay; the next one goes on from there.
 pub(crate) async fn freshen(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let steps = count_stale(db).await?.div_ceil(STEP);
-    for _ in 0..steps {
+    for left in (0..steps).rev() {
+        let began = Instant::now();
         let mut transaction = db.begin_with(WRITE).await?;
         fold_step(&mut transaction).await?;
         transaction.commit().await?;
+        if left > 0 {
+            // Whoever waits to write looks only now and then, and without a pause would find the file locked each time.
+            tokio::time::sleep(began.elapsed()).await;
+        }
     }
     Ok(())
+}
+
+/// Looks every now and then whether there is something to fold, so that searches seldom have to. Never ends.
+pub(crate) async fn keep_fresh(db: SqlitePool) {
+    loop {
+        let freshened = async { freshen(&mut *db.acquire().await?).await };
+        if let Err(error) = freshened.await {
+            tracing::warn!(
+                "folding the texts of books for searches: {error} (the next search tries again)"
+            );
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
 }
 
 async fn count_stale(db: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
