@@ -1,0 +1,60 @@
+//! A visitor without a mouse.
+
+use super::tools::{Browser, Key, Site};
+
+/// No page here has more stops than that.
+const MAX_STOPS: usize = 100;
+
+#[test]
+fn the_keyboard_is_enough_and_one_always_sees_where_one_is() {
+    let Some(site) = Site::open() else { return };
+    let visitor = site.browser();
+    visitor.open("/catalog/");
+    visitor.hit(Key::Tab);
+    assert_eq!(visitor.focus(), "Skip to the content");
+    visitor.hit(Key::Enter);
+    go_to(&visitor, "See all books");
+    assert_eq!(
+        visitor.evaluate("document.activeElement.closest('main') !== null"),
+        true
+    );
+
+    visitor.reload();
+    go_to(&visitor, "Login");
+    visitor.hit(Key::Enter);
+    visitor.reads("Log in");
+    go_to(&visitor, "username");
+    visitor.type_text("member");
+    go_to(&visitor, "password");
+    visitor.type_text(site.password("member"));
+    visitor.hit(Key::Enter);
+    visitor.sees("Log out");
+
+    go_to(&visitor, "Preferences");
+    visitor.hit(Key::Enter);
+    visitor.reads("Preferences");
+    go_to(&visitor, "per_page");
+    visitor.type_text("2");
+    assert_eq!(visitor.value_of("per_page"), "20");
+    go_to(&visitor, "Save preferences");
+    visitor.hit(Key::Enter);
+    visitor.sees("Your preferences are saved.");
+
+    go_to(&visitor, "Log out");
+    visitor.hit(Key::Enter);
+    visitor.reads("Logged out!");
+}
+
+/// Goes on from stop to stop, and each can be told from where the focus is not.
+fn go_to(visitor: &Browser<'_>, stop: &str) {
+    for _ in 0..MAX_STOPS {
+        visitor.hit(Key::Tab);
+        let outline = visitor.evaluate("getComputedStyle(document.activeElement).outlineStyle");
+        let focus = visitor.focus();
+        assert_eq!(outline, "solid", "around {focus:?}");
+        if focus == stop {
+            return;
+        }
+    }
+    panic!("{stop:?} cannot be reached with the keyboard");
+}

@@ -1,0 +1,68 @@
+//! A book goes out and comes back.
+
+use jiff::{ToSpan, Zoned, civil::Date, tz::TimeZone};
+
+use super::tools::{Browser, Site};
+
+/// A copy of “Pride and Prejudice” that stands on the shelf.
+const COPY: &str = "/catalog/bookinstance/b78276e7-4dda-4d13-9e76-bf6cf68846ff";
+
+#[test]
+fn a_librarian_lends_renews_and_takes_back_and_the_member_sees_it() {
+    let Some(site) = Site::open() else { return };
+    let member = site.browser_of("newcomer");
+    member.follow("My borrowed");
+    member.sees("There are no books borrowed.");
+
+    let librarian = site.browser_of("librarian");
+    librarian.open(COPY);
+    librarian.sees("Status: Available");
+    librarian.follow("Update copy");
+    librarian.choose("status", "On loan");
+    librarian.press("Save");
+    librarian.sees("A copy on loan needs a borrower.");
+    librarian.sees("A copy on loan needs a due date.");
+    let due = days_from_today(7);
+    librarian.choose("borrower", "newcomer");
+    set_date(&librarian, "due_back", due);
+    librarian.press("Save");
+    librarian.sees("Status: On loan");
+
+    member.reload();
+    member.follow("Pride and Prejudice");
+    member.reads("Pride and Prejudice");
+    member.follow("My borrowed");
+    member.sees(&day(due));
+
+    librarian.follow("Renew");
+    librarian.reads("Renew: Pride and Prejudice");
+    let later = days_from_today(20);
+    set_date(&librarian, "renewal_date", later);
+    librarian.press("Renew");
+    librarian.reads("All Borrowed Books");
+    member.reload();
+    member.sees(&day(later));
+
+    librarian.open(COPY);
+    librarian.press("Mark as returned");
+    librarian.reads("All Borrowed Books");
+    member.reload();
+    member.sees("There are no books borrowed.");
+    librarian.open(COPY);
+    librarian.sees("Status: Available");
+}
+
+fn days_from_today(days: i64) -> Date {
+    Zoned::now().with_time_zone(TimeZone::UTC).date() + days.days()
+}
+
+/// Types a date as Americans do.
+fn set_date(librarian: &Browser<'_>, field: &str, date: Date) {
+    librarian.fill(field, &date.strftime("%m%d%Y").to_string());
+    assert_eq!(librarian.value_of(field), date.to_string());
+}
+
+/// As pages show it, without the name of the month.
+fn day(date: Date) -> String {
+    date.strftime(" %-d, %Y").to_string()
+}

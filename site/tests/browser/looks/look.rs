@@ -1,0 +1,135 @@
+use std::{fs, path::PathBuf};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::json;
+
+use super::{super::tools::Browser, pages::Page};
+
+/// Whoever looks at pages, and writes down what is wrong with them.
+pub(super) struct Look<'a> {
+    browser: &'a Browser<'a>,
+    who: &'static str,
+    pictures: PathBuf,
+    max_bytes: u32,
+    problems: Vec<String>,
+}
+
+impl<'a> Look<'a> {
+    pub(super) fn new(browser: &'a Browser<'a>, who: &'static str, axe: &str) -> Self {
+        // A policy that forbids scripts does not hold for the developer's.
+        let everywhere = json!({ "source": axe });
+        browser.devtools("Page.addScriptToEvaluateOnNewDocument", everywhere);
+        let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let pictures = target.with_file_name("screenshots").join(who);
+        fs::create_dir_all(&pictures).unwrap();
+        Self {
+            browser,
+            who,
+            pictures,
+            max_bytes: 50_000,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Allows pages of this size.
+    pub(super) fn up_to_bytes(self, max_bytes: u32) -> Self {
+        Self { max_bytes, ..self }
+    }
+
+    pub(super) fn at_pages(&mut self, pages: &[Page]) {
+        for (name, path) in pages {
+            self.browser.open(path);
+            self.at(name);
+        }
+    }
+
+    /// Looks at the page that is shown.
+    pub(super) fn at(&mut self, name: &str) {
+        self.find(name, &format!("({FETCHED})({})", self.max_bytes));
+        self.set_width(NARROW);
+        self.find(&format!("{name}-{NARROW}"), WIDER);
+        for (scheme, rules, widths) in VIEWS {
+            self.set_scheme(scheme);
+            for width in widths {
+                self.set_width(width);
+                let name = format!("{name}-{width}-{scheme}");
+                self.find(&name, &format!("({BARRIERS})({rules}, {WIDER})"));
+                self.take_picture(&name);
+            }
+        }
+    }
+
+    /// # Panics
+    /// If there was something wrong.
+    pub(super) fn finds_nothing(self) {
+        assert!(self.problems.is_empty(), "{}", self.problems.join("\n"));
+    }
+
+    fn set_width(&self, width: u32) {
+        let screen =
+            json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        self.browser
+            .devtools("Emulation.setDeviceMetricsOverride", screen);
+    }
+
+    fn set_scheme(&self, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.browser.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": features }),
+        );
+    }
+
+    /// Writes down what an expression finds: a list of words.
+    fn find(&mut self, name: &str, expression: &str) {
+        let found = self.browser.evaluate(expression);
+        for problem in found.as_array().unwrap() {
+            let (who, problem) = (self.who, problem.as_str().unwrap());
+            self.problems.push(format!("{who}/{name}: {problem}"));
+        }
+    }
+
+    fn take_picture(&self, name: &str) {
+        let whole = json!({ "captureBeyondViewport": true, "optimizeForSpeed": true });
+        let picture = self.browser.devtools("Page.captureScreenshot", whole);
+        let png = BASE64_STANDARD.decode(picture["data"].as_str().unwrap());
+        fs::write(self.pictures.join(format!("{name}.png")), png.unwrap()).unwrap();
+    }
+}
+
+const DESK: u32 = 1280;
+
+const PHONE: u32 = 390;
+
+/// A scheme, what it could break, and the widths to look at; the window changes as rarely as can be.
+const VIEWS: [(&str, &str, [u32; 2]); 2] = [
+    ("light", ALL_RULES, [PHONE, DESK]),
+    ("dark", COLOUR_RULES, [DESK, PHONE]),
+];
+
+/// The width to which every page must be able to shrink: 1280 px, enlarged four times.
+const NARROW: u32 = 320;
+
+const WIDER: &str = "(page => page.scrollWidth <= page.clientWidth ? [] :
+    [`${page.scrollWidth} px wide, one has to scroll sideways`])(document.documentElement)";
+
+/// What keeps people from using the page, after what is known already.
+const BARRIERS: &str = "(rules, known) =>
+    axe.run(document, { runOnly: rules, resultTypes: ['violations'] }).then(found =>
+        known.concat(found.violations.flatMap(({ id, nodes }) =>
+            nodes.map(node => `${id}: ${node.html}: ${node.any.map(check => check.message)}`))))";
+
+/// WCAG 2.1, A and AA.
+const ALL_RULES: &str = "{ type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }";
+
+/// Those of them that look at colours: all that the dark could break, since nothing else changes with it.
+const COLOUR_RULES: &str = "{ type: 'rule', values: ['color-contrast', 'link-in-text-block'] }";
+
+/// What comes from elsewhere, and a page that is too large with all that it needs.
+const FETCHED: &str = "max => {
+        const fetched = ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind));
+        const foreign = fetched.filter(({ name }) => !name.startsWith(location.origin + '/'));
+        const bytes = fetched.reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0);
+        return foreign.map(({ name }) => `asks ${name}`)
+            .concat(bytes > 0 && bytes < max ? [] : [`${bytes} bytes`]);
+    }";

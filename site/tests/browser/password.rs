@@ -1,0 +1,28 @@
+//! A member who has forgotten the password.
+
+use super::tools::Site;
+
+#[test]
+fn a_lost_password_is_set_anew_with_the_link_of_a_mail() {
+    let Some(site) = Site::open() else { return };
+    let member = site.browser();
+    member.open("/accounts/login/");
+    member.follow("Lost your password?");
+    member.fill("email", "member@example.org");
+    member.press("Send the link");
+    member.reads("Look into your mailbox");
+
+    member.open(&site.mailed_link());
+    // The proof has left the address bar.
+    assert!(member.path().ends_with("/set-password/"));
+    member.fill("new_password1", "Heron-ladder-4");
+    member.fill("new_password2", "Heron-ladder-4");
+    member.press("Set password");
+    member.reads("Your password has been set");
+
+    member.follow("Log in");
+    member.fill("username", "member");
+    member.fill("password", "Heron-ladder-4");
+    member.press("Log in");
+    member.sees("Log out");
+}

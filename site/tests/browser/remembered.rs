@@ -1,0 +1,55 @@
+//! What the site keeps for a visitor who never logs in.
+
+use super::tools::{Browser, Site};
+
+#[test]
+fn a_stranger_dismisses_prefers_searches_looks_and_forgets() {
+    let Some(site) = Site::open() else { return };
+    dismiss_prefer_search_look_and_forget(&site.browser());
+}
+
+/// The same without JavaScript: see there.
+pub(crate) fn dismiss_prefer_search_look_and_forget(stranger: &Browser<'_>) {
+    stranger.open("/catalog/remembered/");
+    stranger.sees("This site remembers nothing about you.");
+    stranger.sees("Welcome! This site keeps a cookie");
+    stranger.press("Dismiss the welcome");
+    stranger.sees_not("Welcome! This site keeps a cookie");
+    assert_eq!(stranger.path(), "/catalog/remembered/");
+
+    stranger.follow("Preferences");
+    stranger.choose("per_page", "5");
+    stranger.choose("colour_scheme", "Dark");
+    stranger.press("Save preferences");
+    stranger.sees("Your preferences are saved.");
+    let dark = "rgb(20, 24, 26)";
+    let paper = stranger.evaluate("getComputedStyle(document.body).backgroundColor");
+    assert_eq!(paper, dark);
+    stranger.follow("All books");
+    stranger.sees("Page 1 of 19.");
+
+    stranger.search("austen emma");
+    stranger.sees("1 result for “austen emma”");
+    stranger.follow("Emma");
+    stranger.reads("Emma");
+
+    stranger.follow("What this site remembers");
+    stranger.reads("What this site remembers");
+    for item in [
+        "Results per page",
+        "Colours",
+        "Dismissed notices",
+        "Books seen last",
+    ] {
+        stranger.sees(item);
+    }
+    assert!(stranger.cookies().contains(&"sessionid".to_owned()));
+
+    stranger.press("Forget the results per page");
+    stranger.sees_not("Results per page");
+    stranger.sees("Colours");
+    stranger.press("Forget everything");
+    stranger.sees("This site remembers nothing about you.");
+    stranger.sees("Welcome! This site keeps a cookie");
+    assert!(!stranger.cookies().contains(&"sessionid".to_owned()));
+}

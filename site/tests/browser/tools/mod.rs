@@ -1,0 +1,16 @@
+//! The site, and browsers that look at it.
+
+mod browser;
+mod driver;
+mod kept;
+mod need;
+mod site;
+
+use std::time::Duration;
+
+pub(crate) use browser::{Browser, Key, Setup};
+pub(crate) use need::axe;
+pub(crate) use site::Site;
+
+/// How long something may take that takes a moment on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,38 @@
+//! What must be installed for these tests. What is not there is named, and the tests pass without having run; with
+//! `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, as in `scripts/test`, it is a failure.
+
+use std::{
+    env, fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+/// Where Debian's chromedriver is; it knows where Chromium is.
+pub(super) fn chromedriver() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = env::split_paths(&path)
+        .map(|folder| folder.join("chromedriver"))
+        .find(|program| program.is_file());
+    required(
+        found,
+        "chromedriver (Debian: apt-get install chromium chromium-driver)",
+    )
+}
+
+/// The text of axe-core, which finds what keeps people from using a page.
+pub(crate) fn axe() -> Option<String> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    let script = target.unwrap().join("axe/node_modules/axe-core/axe.min.js");
+    required(fs::read_to_string(script).ok(), "axe-core in target/axe")
+}
+
+fn required<T>(found: Option<T>, name: &str) -> Option<T> {
+    if found.is_none() {
+        let missing = format!("not run: needs {name}; scripts/test installs it");
+        let is_required = env::var("CLOAKROOM_TEST_REQUIRE_SERVERS").as_deref() == Ok("1");
+        assert!(!is_required, "{missing}");
+        // Past the test harness, which keeps what `eprintln!` writes to itself when a test passes.
+        let _ = writeln!(io::stderr(), "{missing}");
+    }
+    found
+}

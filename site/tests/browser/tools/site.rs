@@ -1,0 +1,89 @@
+//! The real program, with a database of its own.
+
+use std::{
+    cell::{Ref, RefCell},
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use super::{Browser, Setup, kept::Kept, need};
+
+/// A running LocalLibrary with the demo catalogue.
+pub(crate) struct Site {
+    program: RefCell<Kept>,
+    /// `http://127.0.0.1:…`.
+    address: RefCell<String>,
+    passwords: HashMap<String, String>,
+    chromedriver: PathBuf,
+}
+
+impl Site {
+    /// Starts the site; nothing, if there is no browser to look at it.
+    pub(crate) fn open() -> Option<Self> {
+        let chromedriver = need::chromedriver()?;
+        let program = Kept::start(
+            Path::new(env!("CARGO_BIN_EXE_locallibrary")),
+            &["--bind", "127.0.0.1:0", "--password-iterations", "1000"],
+        );
+        let address = greeting(&program);
+        let passwords = DEMO_USERS.map(|username| {
+            let password = program.rest_of_line(&format!("  {username} "));
+            (username.to_owned(), password.trim().to_owned())
+        });
+        Some(Self {
+            program: program.into(),
+            address: address.into(),
+            passwords: passwords.into(),
+            chromedriver,
+        })
+    }
+
+    /// Stops the program and starts it again, on another port: the browser does not mind, because cookies are for a host.
+    pub(crate) fn restart(&self) {
+        let mut program = self.program.borrow_mut();
+        program.restart();
+        self.address.replace(greeting(&program));
+    }
+
+    pub(crate) fn address(&self) -> Ref<'_, String> {
+        self.address.borrow()
+    }
+
+    /// The password of a demo user.
+    pub(crate) fn password(&self, username: &str) -> &str {
+        &self.passwords[username]
+    }
+
+    /// The path of the link in the mail that is sent next.
+    pub(crate) fn mailed_link(&self) -> String {
+        let address = self.address().clone();
+        let rest = self.program.borrow().rest_of_line(&address);
+        rest.trim().to_owned()
+    }
+
+    /// Somebody with a browser, whose profile is empty.
+    pub(crate) fn browser(&self) -> Browser<'_> {
+        self.browser_with(Setup::default())
+    }
+
+    pub(crate) fn browser_with(&self, setup: Setup) -> Browser<'_> {
+        Browser::start(self, &self.chromedriver, setup)
+    }
+
+    /// The same, logged in.
+    pub(crate) fn browser_of(&self, username: &str) -> Browser<'_> {
+        let browser = self.browser();
+        browser.open("/accounts/login/");
+        browser.log_in(username);
+        browser
+    }
+}
+
+/// Those who appear in the stories, in the order in which the program tells their passwords.
+const DEMO_USERS: [&str; 4] = ["member", "newcomer", "librarian", "admin"];
+
+fn greeting(program: &Kept) -> String {
+    let rest = program.rest_of_line("LocalLibrary is open at ");
+    let (address, _) = rest.split_once("/ ").unwrap();
+    address.to_owned()
+}

@@ -1,0 +1,28 @@
+//! A browser that runs no scripts.
+
+use super::{
+    remembered::dismiss_prefer_search_look_and_forget,
+    tools::{Setup, Site},
+};
+
+#[test]
+fn nothing_here_needs_javascript() {
+    const SCRIPT: &str = "data:text/html,<title>off</title><script>document.title = 'on'</script>";
+    let Some(site) = Site::open() else { return };
+    let usual = site.browser();
+    usual.open_anywhere(SCRIPT);
+    assert_eq!(usual.title(), "on");
+    let visitor = site.browser_with(Setup {
+        is_without_javascript: true,
+    });
+    visitor.open_anywhere(SCRIPT);
+    assert_eq!(visitor.title(), "off");
+
+    dismiss_prefer_search_look_and_forget(&visitor);
+
+    visitor.follow("Login");
+    visitor.log_in("member");
+    visitor.sees("What this site remembers");
+    visitor.press("Log out");
+    visitor.reads("Logged out!");
+}
