@@ -11,18 +11,18 @@ use axum::Router;
 use cloakroom::Sessions;
 use cloakroom_django_auth::{Auth, Csrf, tokens::ResetTokens};
 use sqlx::SqlitePool;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
     Config, StartError,
     accounts::Hashing,
     cli,
-    config::{BaseUrl, host_of},
+    config::{BaseUrl, Limits, host_of},
     database::{self, DemoUser, With},
     mail::Mailer,
     search::index,
     secret::{self, SecretKey},
-    sessions, shutdown,
+    serving, sessions,
     web::{self, hosts::AllowedHosts},
 };
 
@@ -38,6 +38,7 @@ pub(crate) struct AppState {
     pub(crate) reset_tokens: ResetTokens,
     pub(crate) hashing: Hashing,
     pub(crate) mailer: Mailer,
+    pub(crate) limits: Limits,
 }
 
 /// A site that listens, has its database open, and waits to be served.
@@ -50,6 +51,7 @@ pub struct Application {
     new_users: Vec<DemoUser>,
     db: SqlitePool,
     router: Router,
+    limits: Limits,
 }
 
 impl Application {
@@ -83,6 +85,7 @@ impl Application {
             ),
             hashing: Hashing::new(config.password_iterations),
             mailer: Mailer::new(config.mail.clone(), config.mail_from.clone()),
+            limits: config.limits,
         };
         Ok(Self {
             listener,
@@ -93,6 +96,7 @@ impl Application {
             new_users,
             db,
             router: web::routes::router(state),
+            limits: config.limits,
         })
     }
 
@@ -137,37 +141,12 @@ impl Application {
         )
     }
 
-    /// Answers until `stop` is ready, then finishes what has begun, for at most [`shutdown::GRACE`].
+    /// Answers until `stop` is ready, then finishes what has begun, for at most [`GRACE`](crate::shutdown::GRACE).
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
-        let (stopping, stopped) = oneshot::channel();
-        let stop = async move {
-            stop.await;
-            // The receiver lives until the end of this function, or nobody needs to know.
-            let _ = stopping.send(());
-        };
-        let serve = axum::serve(
-            self.listener,
-            self.router
-                .into_make_service_with_connect_info::<SocketAddr>(),
-        )
-        .with_graceful_shutdown(stop);
-        let grace_over = async {
-            match stopped.await {
-                Ok(()) => tokio::time::sleep(shutdown::GRACE).await,
-                Err(_) => std::future::pending().await,
-            }
-        };
         // Ends with this function: what it leaves is done by the next start.
         let mut beside = JoinSet::new();
         beside.spawn(index::keep_fresh(self.db.clone()));
-        tokio::select! {
-            served = serve => {
-                if let Err(error) = served {
-                    tracing::error!("serving: {error}");
-                }
-            }
-            () = grace_over => tracing::warn!("some requests did not finish in time and were cut off"),
-        }
+        serving::serve(self.listener, self.router, self.limits.headers, stop).await;
         drop(beside);
         self.db.close().await;
     }

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | [`config`], [`secret`] | the settings, and the key that signs |
 //! | [`cli`] | what the program does besides serving pages |
-//! | [`application`], [`shutdown`] | from settings to a running site, and back |
+//! | [`application`], `serving.rs`, [`shutdown`] | from settings to a running site, and back |
+//! | [`logs`], `progress.rs` | what the program says while it works |
 //! | `database/` | opening the file; creating it with the demo catalogue |
 //! | `web/` | what all pages share: layout, paging, errors, headers, static files |
 //! | `home/`, `books/`, `authors/`, `genres/`, `languages/`, `copies/`, `loans/`, `search/` | the pages |
@@ -30,10 +31,13 @@ mod genres;
 mod home;
 mod languages;
 mod loans;
+pub mod logs;
 mod mail;
+mod progress;
 mod remembered;
 mod search;
 pub mod secret;
+mod serving;
 mod sessions;
 pub mod shutdown;
 mod start_error;

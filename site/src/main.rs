@@ -1,23 +1,16 @@
 //! The `locallibrary` program: reads the settings, builds the site, serves it until it is told to stop.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     process::ExitCode,
 };
 
 use clap::Parser;
-use locallibrary::{Application, Config, cli, shutdown};
-use tracing_subscriber::EnvFilter;
+use locallibrary::{Application, Config, cli, logs, shutdown};
 
 fn main() -> ExitCode {
     let config = Config::parse();
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
-        )
-        .init();
+    logs::begin(config.log_format);
 
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

@@ -3,6 +3,8 @@
 mod base_url;
 mod command;
 mod database_url;
+mod limits;
+mod log_format;
 mod mail_to;
 mod sessions_in;
 mod unshown;
@@ -16,6 +18,8 @@ pub use base_url::BaseUrl;
 pub(crate) use base_url::host_of;
 pub use command::{Command, NewUser};
 pub use database_url::DatabaseUrl;
+pub use limits::Limits;
+pub use log_format::LogFormat;
 pub use mail_to::{MailTo, SmtpUrl};
 pub use sessions_in::SessionsIn;
 use unshown::Unshown;
@@ -142,6 +146,22 @@ pub struct Config {
         value_delimiter = ','
     )]
     pub allowed_hosts: Vec<String>,
+
+    /// What a line of the log, on stderr, looks like: human, or json, one object for each
+    ///
+    /// Every request is a line, with an id that is also in the header x-request-id of its answer.
+    #[arg(
+        long,
+        env = "LOCALLIBRARY_LOG_FORMAT",
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "human"
+    )]
+    pub log_format: LogFormat,
+
+    /// How long the site waits for others
+    #[arg(skip)]
+    pub limits: Limits,
 }
 
 impl Config {

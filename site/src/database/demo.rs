@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use cloakroom_django_auth::Passwords;
+use indicatif::ProgressBar;
 use jiff::ToSpan;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
 
-use crate::{copies::Status, date, secret::random_alphanumeric};
+use crate::{copies::Status, date, progress, secret::random_alphanumeric};
 
 const CATALOG: &str = include_str!("../../data/catalog.json");
 
@@ -69,6 +70,18 @@ struct Catalog {
     copies: Vec<Copy>,
 }
 
+impl Catalog {
+    fn records(&self) -> usize {
+        self.groups.len()
+            + self.users.len()
+            + self.languages.len()
+            + self.genres.len()
+            + self.authors.len()
+            + self.books.len()
+            + self.copies.len()
+    }
+}
+
 #[derive(Deserialize)]
 struct Group {
     name: String,
@@ -123,13 +136,20 @@ type Ids = HashMap<String, i64>;
 /// Inserts the catalogue into empty tables, in its order, so that ids are 1, 2, 3 ….
 pub(super) async fn fill(connection: &mut SqliteConnection) -> Result<Vec<DemoUser>, sqlx::Error> {
     let catalog: Catalog = serde_json::from_str(CATALOG).expect("a test reads the same text");
+    let bar = progress::bar("Loading the demo catalogue", catalog.records());
     let groups = insert_groups(connection, &catalog.groups).await?;
-    let (users, made) = insert_users(connection, &catalog.users, &groups).await?;
+    bar.inc(catalog.groups.len() as u64);
+    let (users, made) = insert_users(connection, &catalog.users, &groups, &bar).await?;
     let languages = insert_names(connection, INSERT_LANGUAGE, &catalog.languages).await?;
+    bar.inc(catalog.languages.len() as u64);
     let genres = insert_names(connection, INSERT_GENRE, &catalog.genres).await?;
+    bar.inc(catalog.genres.len() as u64);
     let authors = insert_authors(connection, &catalog.authors).await?;
+    bar.inc(catalog.authors.len() as u64);
     let books = insert_books(connection, &catalog.books, &authors, &languages, &genres).await?;
+    bar.inc(catalog.books.len() as u64);
     insert_copies(connection, &catalog.copies, &books, &users).await?;
+    bar.finish_and_clear();
     Ok(made)
 }
 
@@ -159,6 +179,7 @@ async fn insert_users(
     db: &mut SqliteConnection,
     users: &[User],
     groups: &Ids,
+    bar: &ProgressBar,
 ) -> Result<(Ids, Vec<DemoUser>), sqlx::Error> {
     let mut made = Vec::new();
     let joined = date::timestamp();
@@ -185,6 +206,8 @@ async fn insert_users(
             insert.execute(&mut *db).await?;
         }
         ids.insert(user.username.clone(), id);
+        // The one kind of record that takes a while: a password that was set is hashed as Django does it.
+        bar.inc(1);
     }
     Ok((ids, made))
 }

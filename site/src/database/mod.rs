@@ -16,8 +16,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{StartError, search::index};
+use crate::{StartError, progress, search::index};
 pub(crate) use demo::DemoUser;
+
+/// What a long wait at the first start is about.
+const SEARCHES: &str = "Reading the books for searches";
 
 /// How long a statement waits for another program that writes, a Django on the same file for example.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -150,7 +153,9 @@ async fn prepare(path: &Path, with: With) -> Result<Vec<DemoUser>, Problem> {
         tracing::info!("made the database {path:?}");
     }
     write_ahead(&mut connection).await.map_err(explain)?;
-    index::freshen(&mut connection).await.map_err(explain)?;
+    index::freshen(&mut connection, &progress::bar(SEARCHES, 0))
+        .await
+        .map_err(explain)?;
     connection.close().await.map_err(explain)?;
     Ok(new_users)
 }
@@ -185,7 +190,9 @@ pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartErr
     own::prepare(&mut transaction).await.map_err(fail)?;
     transaction.commit().await.map_err(fail)?;
     let mut connection = db.acquire().await.map_err(fail)?;
-    index::freshen(&mut connection).await.map_err(fail)?;
+    index::freshen(&mut connection, &progress::bar(SEARCHES, 0))
+        .await
+        .map_err(fail)?;
     Ok(users)
 }
 

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use indicatif::ProgressBar;
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::fold::fold;
@@ -65,7 +66,7 @@ pub(super) async fn freshened(
     // A transaction that has read what others have changed since cannot write, so this one ends before others begin: for
     // the many books of an import, and at last for the few that were marked meanwhile.
     reading.rollback().await?;
-    freshen(&mut *db.acquire().await?).await?;
+    freshen(&mut *db.acquire().await?, &ProgressBar::hidden()).await?;
     let mut writing = db.begin_with(WRITE).await?;
     let steps = count_stale(&mut writing).await?.div_ceil(STEP);
     for _ in 0..steps {
@@ -76,26 +77,33 @@ pub(super) async fn freshened(
 
 /// Folds the texts of books that were added or changed since the last time, those that nobody else folds meanwhile.
 ///
-/// If this future is dropped, the steps done so far stay; the next one goes on from there.
-pub(crate) async fn freshen(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let steps = count_stale(db).await?.div_ceil(STEP);
-    for left in (0..steps).rev() {
+/// `bar` shows how many there are and how many are done. If this future is dropped, the steps done so far stay; the next
+/// one goes on from there.
+pub(crate) async fn freshen(
+    db: &mut SqliteConnection,
+    bar: &ProgressBar,
+) -> Result<(), sqlx::Error> {
+    let stale = count_stale(db).await?;
+    bar.set_length(stale);
+    for left in (0..stale.div_ceil(STEP)).rev() {
         let began = Instant::now();
         let mut transaction = db.begin_with(WRITE).await?;
         fold_step(&mut transaction).await?;
         transaction.commit().await?;
+        bar.inc(STEP.min(stale));
         if left > 0 {
             // Whoever waits to write looks only now and then, and without a pause would find the file locked each time.
             tokio::time::sleep(began.elapsed()).await;
         }
     }
+    bar.finish_and_clear();
     Ok(())
 }
 
 /// Looks every now and then whether there is something to fold, so that searches seldom have to. Never ends.
 pub(crate) async fn keep_fresh(db: SqlitePool) {
     loop {
-        let freshened = async { freshen(&mut *db.acquire().await?).await };
+        let freshened = async { freshen(&mut *db.acquire().await?, &ProgressBar::hidden()).await };
         if let Err(error) = freshened.await {
             tracing::warn!(
                 "folding the texts of books for searches: {error} (the next search tries again)"

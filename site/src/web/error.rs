@@ -12,7 +12,7 @@ use axum::{
 };
 use http::HeaderValue;
 
-use super::{layout::Layout, next};
+use super::{layout::Layout, next, request_id::RequestId};
 
 /// Why there is no page.
 #[derive(Debug)]
@@ -109,15 +109,18 @@ struct ErrorPage {
     layout: Layout,
     heading: &'static str,
     text: &'static str,
+    /// What to quote when asking about a fault of the site.
+    reference: Option<RequestId>,
 }
 
 /// Turns every bare error that nobody else made a page of into one for a visitor of whom nothing is known.
 pub(crate) async fn in_the_layout(request: Request, next: Next) -> Response {
     let layout = Layout::bare(request.uri());
     let method = request.method().clone();
+    let id = request.extensions().get().cloned();
     let response = next.run(request).await;
     match needs_a_page(&response) {
-        true => page(response, layout, &method),
+        true => page(response, layout, &method, id),
         false => response,
     }
 }
@@ -129,7 +132,12 @@ pub(super) fn needs_a_page(response: &Response) -> bool {
 }
 
 /// Turns a bare error, whoever made it, into a page.
-pub(super) fn page(mut response: Response, layout: Layout, method: &Method) -> Response {
+pub(super) fn page(
+    mut response: Response,
+    layout: Layout,
+    method: &Method,
+    id: Option<RequestId>,
+) -> Response {
     let Words(heading, text) = match response.extensions().get::<Words>() {
         Some(&words) => words,
         None => words(response.status()),
@@ -138,6 +146,7 @@ pub(super) fn page(mut response: Response, layout: Layout, method: &Method) -> R
         layout,
         heading,
         text,
+        reference: id.filter(|_| response.status().is_server_error()),
     })
     .render()
     {

@@ -4,8 +4,8 @@ use axum::{extract::State, response::Response};
 use http::{
     HeaderName, HeaderValue,
     header::{
-        CONTENT_SECURITY_POLICY, Entry, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
-        X_FRAME_OPTIONS,
+        CONTENT_SECURITY_POLICY, Entry, REFERRER_POLICY, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+        X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
 
@@ -40,8 +40,12 @@ pub(crate) async fn end_as_set(State(app): State<AppState>, mut response: Respon
     response
 }
 
-/// Adds the headers that keep a page from being framed, sniffed, scripted, or told about elsewhere.
-pub(crate) async fn add(mut response: Response) -> Response {
+// A year, and only this host: what runs on the hosts below it is not for this site to say.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Adds the headers that keep a page from being framed, sniffed, scripted, told about elsewhere, or, once the site is
+/// reached by https, asked for by plain http.
+pub(crate) async fn add(State(app): State<AppState>, mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, POLICY),
@@ -51,6 +55,9 @@ pub(crate) async fn add(mut response: Response) -> Response {
         (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if app.base_url.is_https() {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     }
     response
 }

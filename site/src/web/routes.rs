@@ -10,11 +10,11 @@ use axum::{
 };
 
 use super::{
-    error,
+    bounds, error,
     guard::{against_forgery, holders_of, members, of_copy, of_record},
-    headers, hosts,
+    headers, health, hosts,
     methods::{form, post, read},
-    static_files, visit,
+    request_log, static_files, visit,
 };
 use crate::{
     accounts::{
@@ -34,6 +34,7 @@ use crate::{
 
 /// All pages, inside what happens to every request.
 pub(crate) fn router(state: AppState) -> Router {
+    let refuse_foreign = middleware::from_fn_with_state(state.clone(), hosts::refuse_foreign);
     Router::new()
         .route("/", any(async || moved_to("/catalog/".to_owned())))
         .merge(catalog())
@@ -50,12 +51,18 @@ pub(crate) fn router(state: AppState) -> Router {
             state.clone(),
             headers::end_as_set,
         ))
+        .layer(refuse_foreign.clone())
         .layer(middleware::from_fn_with_state(
-            state.clone(),
-            hosts::refuse_foreign,
+            state.limits.request,
+            bounds::keep,
         ))
         .layer(middleware::from_fn(error::in_the_layout))
-        .layer(middleware::map_response(headers::add))
+        .merge(health::routes().layer(refuse_foreign))
+        .layer(middleware::map_response_with_state(
+            state.clone(),
+            headers::add,
+        ))
+        .layer(middleware::from_fn(request_log::write))
         .with_state(state)
 }
 

@@ -139,13 +139,14 @@ pub(crate) async fn begin(
     next: Next,
 ) -> Response {
     let visit = Visit::new(app, handle, &request);
+    let id = request.extensions().get().cloned();
     request.extensions_mut().insert(visit.clone());
     let mut response = next.run(request).await;
     if error::needs_a_page(&response) {
         let layout = Layout::of(&visit).await;
         // If that fails as well, the page is made further out, without it.
         if let Ok(layout) = layout {
-            response = error::page(response, layout, visit.method());
+            response = error::page(response, layout, visit.method(), id);
         }
     }
     let is_users = visit.0.user.get().is_some_and(Option::is_some);

@@ -1,0 +1,98 @@
+//! Connections, from the first to the last: accepted, served with a time limit, and closed in good order.
+
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request},
+    routing::future::RouteFuture,
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tower::Service;
+
+use crate::shutdown;
+
+/// Before the next try to accept when the system has no room for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Serves `router` until `stop` is ready; then takes no new connections, closes the idle ones, and finishes the requests
+/// that have begun, for at most [`shutdown::GRACE`].
+///
+/// A connection on which the headers of a request do not come within `headers` is closed. If this future is dropped, all
+/// connections are cut off.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    headers: Duration,
+    stop: impl Future<Output = ()>,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(headers);
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let (stream, address) = tokio::select! {
+            () = &mut stop => break,
+            // Only forgets what is over: the set would grow otherwise.
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener) => accepted,
+        };
+        let router = router.clone();
+        let service = service_fn(move |request| answer(&router, address, request));
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                // The visitor hung up, or does not speak HTTP: nothing that anyone here could do something about.
+                tracing::debug!("serving a connection: {error}");
+            }
+        });
+    }
+    drop(listener);
+    let finished = tokio::time::timeout(shutdown::GRACE, graceful.shutdown()).await;
+    if finished.is_err() {
+        tracing::warn!("some requests did not finish in time and were cut off");
+    }
+}
+
+/// Gives a request to the pages, with the address that it comes from.
+fn answer(
+    router: &Router,
+    address: SocketAddr,
+    request: Request<Incoming>,
+) -> RouteFuture<Infallible> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(address));
+    router.clone().call(request)
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::error!("accepting a connection: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether only the connection that would have been accepted is gone.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}
