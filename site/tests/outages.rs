@@ -47,8 +47,12 @@ fn the_page_says_so_and_the_catalogue_goes_on(kind: Kind) {
         .find(|line| line.starts_with("sessionid="))
         .unwrap();
     let cookie = cookie.split(';').next().unwrap();
+    assert!(running.get("/health/ready").starts_with("HTTP/1.1 200 "));
 
     drop(server);
+    let ready = running.get("/health/ready");
+    assert!(ready.starts_with("HTTP/1.1 503 "), "{ready}");
+    assert!(running.get("/health/live").starts_with("HTTP/1.1 200 "));
     for cookie in [cookie, ""] {
         let page = running.get_with("/catalog/", cookie);
         assert!(page.starts_with("HTTP/1.1 503 "), "{page}");

@@ -279,6 +279,7 @@ fn help_names_every_setting() {
         "SECRET_KEY_FILE",
         "LOCALLIBRARY_BASE_URL",
         "LOCALLIBRARY_ALLOWED_HOSTS",
+        "LOCALLIBRARY_LOG_FORMAT",
         "RUST_LOG",
     ] {
         assert!(help.contains(name), "{name} in {help}");

@@ -10,6 +10,7 @@ use cloakroom_django_auth::{
     passwords,
     tokens::{self, Subject},
 };
+use tracing::Instrument;
 
 use super::{User, new_password, sessions};
 use crate::{
@@ -83,11 +84,12 @@ pub(crate) async fn send(visit: Visit, form: Form) -> Result<Response, PageError
         return ask_page(Layout::of(&visit).await?, fields);
     };
     let (app, origin, host) = (visit.app().clone(), visit.origin(), visit.host());
-    tokio::spawn(async move {
+    let mailing = async move {
         if let Err(error) = mail_links(&app, &email, &origin, &host).await {
             tracing::error!("mailing a link to reset a password: {error:?}");
         }
-    });
+    };
+    tokio::spawn(mailing.in_current_span());
     Ok(redirect("/accounts/password_reset/done/"))
 }
 

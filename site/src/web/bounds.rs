@@ -49,3 +49,69 @@ async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use axum::{Router, body, middleware, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::web::{error, request_log};
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_page_without_its_words_and_a_line_with_the_name_of_the_request() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let panics = async || -> &'static str {
+            tokio::task::yield_now().await;
+            panic!("the till is open")
+        };
+        let router: Router = Router::new()
+            .route("/", get(panics))
+            .layer(middleware::from_fn_with_state(Duration::MAX, keep))
+            .layer(middleware::from_fn(error::in_the_layout))
+            .layer(middleware::from_fn(request_log::write));
+        let request = Request::get("/").header("x-request-id", "visit-7");
+
+        let response = router
+            .oneshot(request.body(body::Body::empty()).unwrap())
+            .await
+            .unwrap();
+
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["x-request-id"], "visit-7");
+        let page = body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .unwrap();
+        let page = String::from_utf8(page.to_vec()).unwrap();
+        assert!(page.contains("Reference: <code>visit-7</code>"), "{page}");
+        assert!(!page.contains("till"), "{page}");
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let named = |line: &&str| line.contains("request{id=\"visit-7\"}");
+        assert_eq!(log.lines().filter(named).count(), 2, "{log}");
+        assert!(log.contains("the handler panicked"), "{log}");
+    }
+}

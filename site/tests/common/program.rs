@@ -33,9 +33,13 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::logging_to(Stdio::null(), command)
+    }
+
+    pub(crate) fn logging_to(stderr: impl Into<Stdio>, command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let line = first_line(&mut child);
