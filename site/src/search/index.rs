@@ -84,6 +84,9 @@ pub(crate) async fn freshen(
     bar: &ProgressBar,
 ) -> Result<(), sqlx::Error> {
     let stale = count_stale(db).await?;
+    if stale == 0 {
+        return Ok(());
+    }
     bar.set_length(stale);
     for left in (0..stale.div_ceil(STEP)).rev() {
         let began = Instant::now();
