@@ -12,6 +12,7 @@
 //! | `database/` | opening the file; creating it with the demo catalogue |
 //! | `web/` | what all pages share: layout, paging, errors, headers, static files |
 //! | `home/`, `books/`, `authors/`, `genres/`, `languages/`, `copies/`, `loans/`, `search/` | the pages |
+//! | `named/` | what genres and languages share, which are a name and nothing else |
 //! | `accounts/`, `mail.rs` | users, logins, passwords |
 //! | `admin/` | the staff area: every record, every account, every session |
 //! | `remembered/` | what the site remembers about a visitor: shown, changed, forgotten |
@@ -33,6 +34,7 @@ mod languages;
 mod loans;
 pub mod logs;
 mod mail;
+mod named;
 mod progress;
 mod remembered;
 mod search;

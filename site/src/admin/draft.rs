@@ -13,8 +13,9 @@ use crate::{
         CopyId, Status,
         form::{self as copies, Copy},
     },
-    genres::form as genres,
-    languages::form as languages,
+    genres::GENRES,
+    languages::LANGUAGES,
+    named::Named,
     web::{
         error::PageError,
         fields::{Choices, Field, Fields, Kind as FieldKind},
@@ -29,8 +30,7 @@ pub(super) enum Draft {
     Author(Author),
     Book(Book),
     Copy { copy: Copy, book: Option<i64> },
-    Genre(String),
-    Language(String),
+    Name(&'static Named, String),
     Group(Group),
     NewUser(NewUser),
     User(User),
@@ -117,8 +117,8 @@ pub(super) fn read(
                 copy: copy?,
             })
         }
-        (Kind::Genre, _) => genres::read(fields).map(Draft::Genre),
-        (Kind::Language, _) => languages::read(fields).map(Draft::Language),
+        (Kind::Genre, _) => read_name(&GENRES, fields),
+        (Kind::Language, _) => read_name(&LANGUAGES, fields),
         (Kind::Group, Offers::Group(permissions)) => {
             groups::read(fields, permissions).map(Draft::Group)
         }
@@ -127,6 +127,11 @@ pub(super) fn read(
         // Offers are loaded by the same kind.
         _ => None,
     }
+}
+
+fn read_name(kind: &'static Named, fields: &mut Fields<'_>) -> Option<Draft> {
+    let name = kind.read(fields)?;
+    Some(Draft::Name(kind, name))
 }
 
 /// The fields as they are shown with what is known of a record.
@@ -205,13 +210,9 @@ impl Draft {
                 let is_taken = books::is_taken(db, &book.isbn, own).await?;
                 (is_taken, "isbn", books::ISBN_EXISTS)
             }
-            Self::Genre(name) => {
-                let is_taken = genres::is_taken(db, name, own).await?;
-                (is_taken, "name", genres::EXISTS)
-            }
-            Self::Language(name) => {
-                let is_taken = languages::is_taken(db, name, own).await?;
-                (is_taken, "name", languages::EXISTS)
+            Self::Name(kind, name) => {
+                let is_taken = kind.is_taken(db, name, own).await?;
+                (is_taken, "name", kind.exists)
             }
             Self::Group(group) => (group.is_taken(db, own).await?, "name", groups::EXISTS),
             Self::NewUser(NewUser { username, .. }) | Self::User(User { username, .. }) => {
@@ -229,12 +230,8 @@ impl Draft {
             (Self::Author(author), Some(id)) => author.update(db, id).await.map(|()| id)?,
             (Self::Book(book), None) => book.insert(db).await?,
             (Self::Book(book), Some(id)) => book.update(db, id).await.map(|()| id)?,
-            (Self::Genre(name), None) => genres::insert(db, name).await?,
-            (Self::Genre(name), Some(id)) => genres::change(db, id, name).await.map(|()| id)?,
-            (Self::Language(name), None) => languages::insert(db, name).await?,
-            (Self::Language(name), Some(id)) => {
-                languages::change(db, id, name).await.map(|()| id)?
-            }
+            (Self::Name(kind, name), None) => kind.insert(db, name).await?,
+            (Self::Name(kind, name), Some(id)) => kind.change(db, id, name).await.map(|()| id)?,
             (Self::Group(group), id) => return group.save(db, id).await,
             (Self::NewUser(user), _) => return user.insert(db).await,
             (Self::User(user), Some(id)) => user.update(db, id).await.map(|()| id)?,

@@ -1,6 +1,7 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
+use super::GENRES;
 use crate::{
     accounts::Permission::{ChangeGenre, DeleteGenre},
     application::AppState,
@@ -12,8 +13,6 @@ use crate::{
         record_id::RecordId,
     },
 };
-
-const GENRE: &str = "SELECT name FROM catalog_genre WHERE id = ?";
 
 const COUNT: &str = "SELECT COUNT(*) FROM catalog_book_genre WHERE genre_id = ?";
 
@@ -42,11 +41,7 @@ pub(crate) async fn detail(
     layout: Layout,
     asked: Asked,
 ) -> Result<Html<String>, PageError> {
-    let genre = sqlx::query_scalar(GENRE)
-        .bind(id)
-        .fetch_optional(&app.db)
-        .await?;
-    let name = genre.ok_or(PageError::NotFound)?;
+    let name = GENRES.name(&app.db, id).await?;
     let total = sqlx::query_scalar(COUNT)
         .bind(id)
         .fetch_one(&app.db)

@@ -1,6 +1,7 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
+use super::LANGUAGES;
 use crate::{
     accounts::Permission::{ChangeLanguage, DeleteLanguage},
     application::AppState,
@@ -12,8 +13,6 @@ use crate::{
         record_id::RecordId,
     },
 };
-
-const LANGUAGE: &str = "SELECT name FROM catalog_language WHERE id = ?";
 
 const COUNT: &str = "SELECT COUNT(*) FROM catalog_book WHERE language_id = ?";
 
@@ -41,11 +40,7 @@ pub(crate) async fn detail(
     layout: Layout,
     asked: Asked,
 ) -> Result<Html<String>, PageError> {
-    let language = sqlx::query_scalar(LANGUAGE)
-        .bind(id)
-        .fetch_optional(&app.db)
-        .await?;
-    let name = language.ok_or(PageError::NotFound)?;
+    let name = LANGUAGES.name(&app.db, id).await?;
     let total = sqlx::query_scalar(COUNT)
         .bind(id)
         .fetch_one(&app.db)

@@ -27,7 +27,11 @@ use crate::{
     },
     admin::{self, staff},
     application::AppState,
-    authors, books, copies, genres, home, languages, loans,
+    authors, books, copies,
+    genres::{self, GENRES},
+    home,
+    languages::{self, LANGUAGES},
+    loans,
     remembered::{self, preferences},
     search,
 };
@@ -142,42 +146,27 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/genre/create/",
-            holders_of(AddGenre, form(genres::form::new, genres::form::create)),
+            holders_of(AddGenre, GENRES.creating()),
         ),
         (
             "/catalog/genre/{id}/update/",
-            of_record(holders_of(
-                ChangeGenre,
-                form(genres::form::edit, genres::form::update),
-            )),
+            of_record(holders_of(ChangeGenre, GENRES.updating())),
         ),
         (
             "/catalog/genre/{id}/delete/",
-            of_record(holders_of(
-                DeleteGenre,
-                form(genres::delete::confirm, genres::delete::delete),
-            )),
+            of_record(holders_of(DeleteGenre, GENRES.deleting())),
         ),
         (
             "/catalog/language/create/",
-            holders_of(
-                AddLanguage,
-                form(languages::form::new, languages::form::create),
-            ),
+            holders_of(AddLanguage, LANGUAGES.creating()),
         ),
         (
             "/catalog/language/{id}/update/",
-            of_record(holders_of(
-                ChangeLanguage,
-                form(languages::form::edit, languages::form::update),
-            )),
+            of_record(holders_of(ChangeLanguage, LANGUAGES.updating())),
         ),
         (
             "/catalog/language/{id}/delete/",
-            of_record(holders_of(
-                DeleteLanguage,
-                form(languages::delete::confirm, languages::delete::delete),
-            )),
+            of_record(holders_of(DeleteLanguage, LANGUAGES.deleting())),
         ),
         (
             "/catalog/bookinstance/create/",
