@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
+#[path = "../../cloakroom/tests/vectors/cases.rs"]
+mod vectors;
 
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,7 +23,7 @@ use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn what_is_sent_is_what_django_sends() {
-    let cases = vectors("memcached");
+    let cases = vectors::cases("memcached");
     assert!(cases.len() >= 7);
     for case in cases {
         let name = &case["id"];
@@ -67,7 +69,7 @@ async fn what_stands_in_the_server_is_what_django_writes() {
         return;
     };
     let mut plain = Plain::of(&server).await;
-    for case in vectors("memcached") {
+    for case in vectors::cases("memcached") {
         let name = &case["id"];
         let cache = as_in(&case, DjangoCache::builder(server.url()));
         let (at, mut new) = session(&case);
@@ -98,7 +100,7 @@ async fn the_key_of_a_session_is_the_one_that_django_makes() {
         return;
     };
     let mut plain = Plain::of(&server).await;
-    let cases = vectors("cache_keys");
+    let cases = vectors::cases("cache_keys");
     assert!(cases.len() >= 3);
     for case in cases {
         let cache = as_in(&case, DjangoCache::builder(server.url()));
@@ -776,18 +778,6 @@ fn session(case: &Value) -> (Lookup, Draft) {
     new.meta.expires = from_millis(now + 1_000 * age);
     let at = Lookup::new(case["session_key"].as_str().unwrap().as_bytes());
     (at, new)
-}
-
-fn vectors(section: &str) -> Vec<Value> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../cloakroom/tests/vectors/django.json"
-    );
-    let mut all: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    match all["sections"][section]["cases"].take() {
-        Value::Array(cases) => cases,
-        _ => panic!("there is no section {section}"),
-    }
 }
 
 /// A key as Django makes them.

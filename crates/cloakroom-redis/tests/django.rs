@@ -5,6 +5,8 @@
 )]
 
 mod support;
+#[path = "../../cloakroom/tests/vectors/cases.rs"]
+mod vectors;
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -26,7 +28,7 @@ async fn what_stands_in_the_server_is_what_django_writes() {
         return;
     };
     let neighbour = Neighbour::of(server.url()).await;
-    let cases = vectors("redis");
+    let cases = vectors::cases("redis");
     assert!(cases.len() >= 11);
     for case in cases {
         let name = &case["id"];
@@ -71,7 +73,7 @@ async fn the_key_of_a_session_is_the_one_that_django_makes() {
         return;
     };
     let neighbour = Neighbour::of(server.url()).await;
-    let cases = vectors("cache_keys");
+    let cases = vectors::cases("cache_keys");
     assert!(cases.len() >= 3);
     for case in cases {
         let cache = as_in(&case, server.url()).await;
@@ -633,18 +635,6 @@ async fn as_in(case: &Value, url: &str) -> DjangoCache {
         builder = builder.cached_db();
     }
     builder.connect().await.unwrap()
-}
-
-fn vectors(section: &str) -> Vec<Value> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../cloakroom/tests/vectors/django.json"
-    );
-    let mut all: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    match all["sections"][section]["cases"].take() {
-        Value::Array(cases) => cases,
-        _ => panic!("there is no section {section}"),
-    }
 }
 
 fn text(value: &Value) -> Lookup {

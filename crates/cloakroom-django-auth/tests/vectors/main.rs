@@ -9,3 +9,5 @@ mod logins;
 mod messages;
 mod passwords;
 mod support;
+#[path = "../../../cloakroom/tests/vectors/cases.rs"]
+mod vectors;

@@ -1,9 +1,10 @@
 //! The vectors, and how a section of them is run.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 
 use serde_json::Value;
+
+use crate::vectors::cases;
 
 /// Runs `check` on every case of a section but the exempt ones, and says which failed.
 pub(crate) fn each(section: &str, check: impl Fn(&Value)) {
@@ -31,21 +32,6 @@ const EXEMPTIONS: &[(&str, &str)] = &[(
     "same user again keeps the key",
     "every login makes a new key, so that one that was overheard before it is worthless",
 )];
-
-fn cases(section: &str) -> Vec<Value> {
-    let path = match std::env::var_os("CLOAKROOM_DJANGO_VECTORS") {
-        Some(path) => PathBuf::from(path),
-        None => {
-            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../cloakroom/tests/vectors/django.json")
-        }
-    };
-    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut vectors: Value = serde_json::from_slice(&text).unwrap();
-    match vectors["sections"][section]["cases"].take() {
-        Value::Array(cases) => cases,
-        other => panic!("the section {section} is {other}"),
-    }
-}
 
 fn id(case: &Value) -> String {
     text(&case["id"]).to_owned()
