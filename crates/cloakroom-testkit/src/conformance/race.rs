@@ -1,6 +1,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -100,10 +101,12 @@ pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T
         let _ = put(&*saving, &at, &draft(0)).await;
 
         let (saved, mut saves) = mpsc::unbounded_channel();
+        let is_deleted = Arc::new(AtomicBool::new(false));
         let mut savers = JoinSet::new();
         for saver in 1..=SAVERS {
-            let (store, at, saved) = (saving.clone(), at.clone(), saved.clone());
-            savers.spawn(save_until_gone(store, at, saver, saved));
+            let (store, at) = (saving.clone(), at.clone());
+            let (saved, is_deleted) = (saved.clone(), is_deleted.clone());
+            savers.spawn(save_until_gone(store, at, saver, saved, is_deleted));
         }
         drop(saved);
         for _ in 0..SAVED_FIRST {
@@ -116,6 +119,7 @@ pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T
             .delete(&at)
             .await
             .expect("delete answers while others save");
+        is_deleted.store(true, Ordering::SeqCst);
         if compares {
             is_free(&*deleting, &at, promise).await;
         }
@@ -134,15 +138,19 @@ async fn save_until_gone<S: Store>(
     at: Lookup,
     saver: u64,
     saved: mpsc::UnboundedSender<()>,
+    is_deleted: Arc<AtomicBool>,
 ) {
     let compares = store.guarantees().compares;
     let mut seen = None;
-    for n in 0..MOST_SAVES {
+    // However many there are before the delete comes to its turn; the run has a time limit.
+    let mut late = 0;
+    for n in 0.. {
+        let knows = is_deleted.load(Ordering::SeqCst);
         let Some(entry) = load(&*store, &at).await else {
             break;
         };
         // Each save has data of its own, for stores whose version is the data.
-        let new = draft(saver * MOST_SAVES + n);
+        let new = draft(n * SAVERS + saver);
         let outcome = store.save(&at, &entry.version, &new).await;
         match outcome.expect("save answers while another deletes") {
             Outcome::Written(version) => {
@@ -155,10 +163,12 @@ async fn save_until_gone<S: Store>(
         if !compares && n > SAVED_FIRST {
             return;
         }
+        late += u64::from(knows);
         assert!(
-            n + 1 < MOST_SAVES,
+            late < LATE_SAVES,
             "a delete that has answered ends the entry; it is saved on and on"
         );
+        yield_now().await;
     }
     if let Some(seen) = seen.filter(|_| compares) {
         let promise = "no late save, touch or rename brings back what was deleted";
@@ -220,4 +230,5 @@ const SAVERS: u64 = 4;
 /// How many saves there are before the delete.
 const SAVED_FIRST: u64 = 20;
 
-const MOST_SAVES: u64 = 10_000;
+/// How often one who saves may find the entry after its delete has answered: a copy in front of it may be old.
+const LATE_SAVES: u64 = 10_000;
