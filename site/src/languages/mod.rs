@@ -1,14 +1,13 @@
-//! Languages: the list, one language with its books, what their forms say, and the tags by which browsers know them.
+//! Languages: their words, their statements, and the tags by which browsers know them.
 
-mod detail;
-mod list;
 mod tag;
 
-pub(crate) use detail::detail;
-pub(crate) use list::list;
 pub(crate) use tag::tag;
 
-use crate::named::Named;
+use crate::{
+    accounts::Permission::{ChangeLanguage, DeleteLanguage},
+    named::Named,
+};
 
 /// Languages as records that are a name.
 pub(crate) static LANGUAGES: Named = Named {
@@ -17,10 +16,20 @@ pub(crate) static LANGUAGES: Named = Named {
     create: "Create language",
     help: "For example English or Japanese.",
     exists: "Language already exists (case insensitive match)",
+    permissions: (ChangeLanguage, DeleteLanguage),
+    count: "SELECT COUNT(*) FROM catalog_language",
+    list: "SELECT id, name FROM catalog_language ORDER BY name, id LIMIT ? OFFSET ?",
     name: "SELECT name FROM catalog_language WHERE id = ?",
     others: "SELECT name FROM catalog_language WHERE id IS NOT ?",
     insert: "INSERT INTO catalog_language (name) VALUES (?) RETURNING id",
     update: "UPDATE catalog_language SET name = ? WHERE id = ?",
+    book_count: "SELECT COUNT(*) FROM catalog_book WHERE language_id = ?",
+    book_list: "\
+        SELECT b.id, b.title, a.last_name, a.first_name, l.name FROM catalog_book b \
+        JOIN catalog_language l ON l.id = b.language_id \
+        LEFT JOIN catalog_author a ON a.id = b.author_id \
+        WHERE l.id = ? \
+        ORDER BY b.title, a.last_name, a.first_name, b.id LIMIT ? OFFSET ?",
     books: "SELECT id, title FROM catalog_book WHERE language_id = ? ORDER BY title, id",
     delete: "\
         DELETE FROM catalog_language WHERE id = ?1 \

@@ -1,20 +1,28 @@
 //! Records that are a name and nothing else: what genres and languages share.
 
 mod delete;
+mod detail;
 mod form;
+mod list;
 
-use axum::routing::MethodRouter;
+use axum::{extract::State, routing::MethodRouter};
 use sqlx::SqlitePool;
 
 use crate::{
+    accounts::Permission,
     application::AppState,
     web::{
-        error::PageError, form::Form, layout::Layout, methods::form, record_id::RecordId,
+        error::PageError,
+        form::Form,
+        layout::Layout,
+        methods::{form, read},
+        paging::Asked,
+        record_id::RecordId,
         visit::Visit,
     },
 };
 
-/// A kind of such records: its words and its statements. The forms and the page that deletes are the same for all.
+/// A kind of such records: its words and its statements. The pages are the same for all.
 pub(crate) struct Named {
     /// One of them, as in the address of its page: `genre`.
     pub(crate) kind: &'static str,
@@ -26,6 +34,12 @@ pub(crate) struct Named {
     pub(crate) help: &'static str,
     /// The error for a name that another one has.
     pub(crate) exists: &'static str,
+    /// What whoever changes one, and whoever deletes one, needs.
+    pub(crate) permissions: (Permission, Permission),
+    /// How many there are.
+    pub(crate) count: &'static str,
+    /// A page of their ids and names, by name.
+    pub(crate) list: &'static str,
     /// The name of the one with this id.
     pub(crate) name: &'static str,
     /// The names of all but the one with this id.
@@ -34,13 +48,31 @@ pub(crate) struct Named {
     pub(crate) insert: &'static str,
     /// Gives this name to the one with this id.
     pub(crate) update: &'static str,
-    /// The ids and titles of the books of the one with this id.
+    /// How many books the one with this id has.
+    pub(crate) book_count: &'static str,
+    /// A page of the books of the one with this id, by title.
+    pub(crate) book_list: &'static str,
+    /// The ids and titles of all books of the one with this id.
     pub(crate) books: &'static str,
     /// Deletes the one with this id, if it has no books: one may have come since the page was shown.
     pub(crate) delete: &'static str,
 }
 
 impl Named {
+    /// The page with all of them.
+    pub(crate) fn listing(&'static self) -> MethodRouter<AppState> {
+        read(|app: State<AppState>, layout: Layout, asked: Asked| self.all(app, layout, asked))
+    }
+
+    /// The page of one.
+    pub(crate) fn reading(&'static self) -> MethodRouter<AppState> {
+        read(
+            |app: State<AppState>, record: RecordId, layout: Layout, asked: Asked| {
+                self.one(app, record, layout, asked)
+            },
+        )
+    }
+
     /// The page that adds one.
     pub(crate) fn creating(&'static self) -> MethodRouter<AppState> {
         form(

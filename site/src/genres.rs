@@ -1,12 +1,9 @@
-//! Genres: the list, one genre with its books, and what their forms say.
+//! Genres: their words and their statements.
 
-mod detail;
-mod list;
-
-pub(crate) use detail::detail;
-pub(crate) use list::list;
-
-use crate::named::Named;
+use crate::{
+    accounts::Permission::{ChangeGenre, DeleteGenre},
+    named::Named,
+};
 
 /// Genres as records that are a name.
 pub(crate) static GENRES: Named = Named {
@@ -15,10 +12,21 @@ pub(crate) static GENRES: Named = Named {
     create: "Create genre",
     help: "For example Science fiction or Poetry.",
     exists: "Genre already exists (case insensitive match)",
+    permissions: (ChangeGenre, DeleteGenre),
+    count: "SELECT COUNT(*) FROM catalog_genre",
+    list: "SELECT id, name FROM catalog_genre ORDER BY name, id LIMIT ? OFFSET ?",
     name: "SELECT name FROM catalog_genre WHERE id = ?",
     others: "SELECT name FROM catalog_genre WHERE id IS NOT ?",
     insert: "INSERT INTO catalog_genre (name) VALUES (?) RETURNING id",
     update: "UPDATE catalog_genre SET name = ? WHERE id = ?",
+    book_count: "SELECT COUNT(*) FROM catalog_book_genre WHERE genre_id = ?",
+    book_list: "\
+        SELECT b.id, b.title, a.last_name, a.first_name, l.name FROM catalog_book b \
+        JOIN catalog_book_genre bg ON bg.book_id = b.id \
+        LEFT JOIN catalog_author a ON a.id = b.author_id \
+        LEFT JOIN catalog_language l ON l.id = b.language_id \
+        WHERE bg.genre_id = ? \
+        ORDER BY b.title, a.last_name, a.first_name, b.id LIMIT ? OFFSET ?",
     books: "\
         SELECT b.id, b.title FROM catalog_book b \
         JOIN catalog_book_genre bg ON bg.book_id = b.id WHERE bg.genre_id = ? ORDER BY b.title, b.id",

@@ -1,0 +1,45 @@
+use askama::Template;
+use axum::{extract::State, response::Html};
+
+use super::Named;
+use crate::{
+    application::AppState,
+    web::{
+        error::PageError,
+        layout::Layout,
+        paging::{Asked, Paging},
+    },
+};
+
+#[derive(Template)]
+#[template(path = "named/list.html")]
+struct List {
+    layout: Layout,
+    kind: &'static str,
+    plural: &'static str,
+    paging: Paging,
+    records: Vec<(i64, String)>,
+}
+
+impl Named {
+    /// All of them by name.
+    pub(super) async fn all(
+        &self,
+        State(app): State<AppState>,
+        layout: Layout,
+        asked: Asked,
+    ) -> Result<Html<String>, PageError> {
+        let total = sqlx::query_scalar(self.count).fetch_one(&app.db).await?;
+        let paging = Paging::new(asked, total, layout.per_page())?;
+        let records = sqlx::query_as(self.list);
+        let records = records.bind(paging.limit()).bind(paging.offset());
+        let page = List {
+            layout,
+            kind: self.kind,
+            plural: self.plural,
+            paging,
+            records: records.fetch_all(&app.db).await?,
+        };
+        Ok(Html(page.render()?))
+    }
+}
