@@ -1,0 +1,89 @@
+//! Authors: what they are asked for, how they are called, and where they are found.
+
+use super::{NEW_AUTHOR, entries, error, label, link, name_of};
+use crate::common::{
+    Site,
+    visitor::{main, target},
+};
+
+#[tokio::test]
+async fn an_authors_first_name_is_called_so() {
+    let site = Site::new().await;
+    let page = site.visitor("librarian").await.get(NEW_AUTHOR).await;
+    assert_eq!(label(&page, "first_name"), "First name");
+}
+
+#[tokio::test]
+async fn an_authors_last_name_is_called_so() {
+    let site = Site::new().await;
+    let page = site.visitor("librarian").await.get(NEW_AUTHOR).await;
+    assert_eq!(label(&page, "last_name"), "Last name");
+}
+
+#[tokio::test]
+async fn an_authors_date_of_birth_is_called_so() {
+    let site = Site::new().await;
+    let page = site.visitor("librarian").await.get(NEW_AUTHOR).await;
+    // Labels here also say what may be left empty, or one would have to send the form to find out.
+    assert_eq!(label(&page, "date_of_birth"), "Date of birth (optional)");
+}
+
+#[tokio::test]
+async fn an_authors_date_of_death_asks_when_they_died() {
+    let site = Site::new().await;
+    let page = site.visitor("librarian").await.get(NEW_AUTHOR).await;
+    assert_eq!(label(&page, "date_of_death"), "Died (optional)");
+}
+
+/// Names an author by a hundred characters in `field`, and asserts that one more is refused.
+async fn holds_a_hundred_characters(field: &str, other: &str) {
+    let site = Site::new().await;
+    let librarian = site.visitor("librarian").await;
+    // Characters, not bytes.
+    let (hundred, more) = ("é".repeat(100), "é".repeat(101));
+    let page = librarian
+        .send(NEW_AUTHOR, &[(field, &more), (other, "Writer")])
+        .await;
+    assert_eq!(
+        error(&page, field),
+        "Ensure this value has at most 100 characters (it has 101)."
+    );
+    assert_eq!(site.number("SELECT COUNT(*) FROM catalog_author").await, 40);
+    let page = librarian
+        .send(NEW_AUTHOR, &[(field, &hundred), (other, "Writer")])
+        .await;
+    let author = librarian.get(target(&page)).await;
+    assert!(main(&author).contains(&hundred), "{}", main(&author));
+}
+
+#[tokio::test]
+async fn an_authors_first_name_has_up_to_a_hundred_characters() {
+    holds_a_hundred_characters("first_name", "last_name").await;
+}
+
+#[tokio::test]
+async fn an_authors_last_name_has_up_to_a_hundred_characters() {
+    holds_a_hundred_characters("last_name", "first_name").await;
+}
+
+#[tokio::test]
+async fn an_author_is_called_by_the_last_name_a_comma_and_the_first_name() {
+    let site = Site::new().await;
+    let visitor = site.stranger();
+    let authors = entries(&visitor.get("/catalog/authors/").await);
+    assert!(authors[1].starts_with("Austen, Jane ("), "{authors:?}");
+    let book = visitor.get("/catalog/book/1").await;
+    assert!(main(&book).contains("Austen, Jane"), "{}", main(&book));
+    let (_, heading) = name_of(&visitor.get("/catalog/author/1").await);
+    assert_eq!(heading, "Austen, Jane");
+}
+
+#[tokio::test]
+async fn an_author_is_found_at_an_address_with_their_number() {
+    let site = Site::new().await;
+    let visitor = site.stranger();
+    let list = visitor.get("/catalog/authors/").await;
+    assert_eq!(link(&list, "Austen, Jane"), "/catalog/author/1");
+    let author = visitor.get("/catalog/author/1").await;
+    assert_eq!(name_of(&author).1, "Austen, Jane");
+}

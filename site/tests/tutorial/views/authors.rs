@@ -1,0 +1,66 @@
+//! The list of authors.
+
+use crate::{
+    common::{Site, visitor::main},
+    entries, link, name_of,
+};
+
+const AUTHORS: &str = "/catalog/authors/";
+
+const THIRTEEN: &str = "\
+    WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 13) \
+    INSERT INTO catalog_author (first_name, last_name) \
+    SELECT 'Acton', printf('Bell %02d', n) FROM number";
+
+async fn thirteen_authors() -> Site {
+    let site = Site::empty().await;
+    site.sql(THIRTEEN).await;
+    site
+}
+
+/// The authors with these numbers, as the list has them.
+fn bells(numbers: impl Iterator<Item = u8>) -> Vec<String> {
+    numbers.map(|n| format!("Bell {n:02}, Acton")).collect()
+}
+
+#[tokio::test]
+async fn the_list_of_authors_is_at_its_old_address() {
+    let site = thirteen_authors().await;
+    assert_eq!(site.stranger().get(AUTHORS).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_navigation_leads_to_the_list_of_authors() {
+    let site = thirteen_authors().await;
+    let visitor = site.stranger();
+    let home = visitor.get("/catalog/").await;
+    let list = visitor.get(link(&home, "All authors")).await;
+    assert_eq!(list.status, 200);
+    assert_eq!(name_of(&list).1, "Authors");
+}
+
+#[tokio::test]
+async fn the_list_of_authors_says_what_it_is() {
+    let site = thirteen_authors().await;
+    let page = site.stranger().get(AUTHORS).await;
+    // Every page of the original has the same title; here titles tell tabs and bookmarks apart.
+    let (title, heading) = name_of(&page);
+    assert_eq!(title, "Authors – Local Library");
+    assert_eq!(heading, "Authors");
+}
+
+#[tokio::test]
+async fn ten_authors_are_on_a_page() {
+    let site = thirteen_authors().await;
+    let page = site.stranger().get(AUTHORS).await;
+    assert_eq!(entries(&page), bells(1..=10));
+    assert!(main(&page).contains("Page 1 of 2."));
+}
+
+#[tokio::test]
+async fn the_authors_who_are_left_are_on_the_second_page() {
+    let site = thirteen_authors().await;
+    let page = site.stranger().get("/catalog/authors/?page=2").await;
+    assert_eq!(entries(&page), bells(11..=13));
+    assert!(main(&page).contains("Page 2 of 2."));
+}

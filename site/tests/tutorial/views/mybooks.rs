@@ -1,0 +1,99 @@
+//! What a reader has on loan.
+
+use crate::{
+    common::{
+        Site,
+        visitor::{main, target},
+    },
+    entries, name_of,
+};
+
+const MY_BOOKS: &str = "/catalog/mybooks/";
+
+const BOOKS: &str = "\
+    INSERT INTO catalog_book (id, title, summary, isbn) \
+    VALUES (1, 'Villette', '', '1'), (2, 'Shirley', '', '2')";
+
+/// Thirty copies, in turn of the one book with the member and of the other with another reader. Each is due on a day of
+/// its own, not in the order of their ids, and so late that none is overdue whenever this runs.
+const COPIES: &str = "\
+    WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 30) \
+    INSERT INTO catalog_bookinstance (id, imprint, status, due_back, book_id, borrower_id) \
+    SELECT printf('%08x000040008000000000000000', n), 'Smith, Elder & Co., 1853', 'd', \
+    printf('9000-01-%02d', n * 7 % 30 + 1), 2 - n % 2, auth_user.id \
+    FROM number JOIN auth_user ON username = iif(n % 2, 'member', 'reader2')";
+
+const LEND_TEN: &str = "\
+    UPDATE catalog_bookinstance SET status = 'o' \
+    WHERE id IN (SELECT id FROM catalog_bookinstance ORDER BY id LIMIT 10)";
+
+const LEND_ALL: &str = "UPDATE catalog_bookinstance SET status = 'o'";
+
+/// A library with all of these, and none of them on loan yet.
+async fn thirty_copies() -> Site {
+    let site = Site::empty().await;
+    site.sql(BOOKS).await;
+    site.sql(COPIES).await;
+    site
+}
+
+/// Entries of the member's, due on these days.
+fn villettes(days: impl IntoIterator<Item = u8>) -> Vec<String> {
+    let days = days.into_iter();
+    days.map(|day| format!("Villette (Jan. {day}, 9000)"))
+        .collect()
+}
+
+#[tokio::test]
+async fn whoever_asks_for_their_loans_logs_in_first_and_comes_back() {
+    let site = thirty_copies().await;
+    let page = site.stranger().get(MY_BOOKS).await;
+    assert_eq!(target(&page), "/accounts/login/?next=/catalog/mybooks/");
+}
+
+#[tokio::test]
+async fn the_list_of_ones_loans_says_what_and_whose_it_is() {
+    let site = thirty_copies().await;
+    let page = site.visitor("member").await.get(MY_BOOKS).await;
+    assert_eq!(page.status, 200);
+    let (title, heading) = name_of(&page);
+    assert_eq!(title, "Borrowed books – Local Library");
+    assert_eq!(heading, "Borrowed books");
+    assert!(
+        page.text()
+            .contains("<span class=\"username\">member</span>")
+    );
+}
+
+#[tokio::test]
+async fn readers_see_what_is_on_loan_to_them_and_nothing_else() {
+    let site = thirty_copies().await;
+    let member = site.visitor("member").await;
+    let page = member.get(MY_BOOKS).await;
+    assert!(main(&page).contains("There are no books borrowed."));
+    site.sql(LEND_TEN).await;
+    let page = member.get(MY_BOOKS).await;
+    assert_eq!(entries(&page), villettes([4, 6, 8, 20, 22]));
+}
+
+#[tokio::test]
+async fn ten_loans_are_on_a_page() {
+    let site = thirty_copies().await;
+    site.sql(LEND_ALL).await;
+    let member = site.visitor("member").await;
+    let page = member.get(MY_BOOKS).await;
+    assert_eq!(entries(&page).len(), 10);
+    assert!(main(&page).contains("Page 1 of 2."));
+    assert_eq!(
+        entries(&member.get("/catalog/mybooks/?page=2").await).len(),
+        5
+    );
+}
+
+#[tokio::test]
+async fn what_is_due_first_stands_first() {
+    let site = thirty_copies().await;
+    site.sql(LEND_ALL).await;
+    let page = site.visitor("member").await.get(MY_BOOKS).await;
+    assert_eq!(entries(&page), villettes((2..=20).step_by(2)));
+}
