@@ -2,9 +2,17 @@
 
 use std::path::Path;
 
+use fantoccini::{
+    Client, Locator,
+    actions::{InputSource, KeyAction, KeyActions},
+    elements::Element,
+    error::CmdError,
+    key::Key,
+    wd::{Capabilities, WindowHandle},
+};
 use serde_json::{Value, json};
 
-use super::{PATIENCE, Site, driver::Driver};
+use super::{PATIENCE, Site, devtools::DevTools, driver::Driver};
 
 /// Chromium with an empty profile, at the site.
 pub(crate) struct Browser<'site> {
@@ -18,15 +26,6 @@ pub(crate) struct Setup {
     pub(crate) is_without_javascript: bool,
 }
 
-/// An element of the page that is shown.
-struct Element(String);
-
-/// A key that writes nothing.
-pub(crate) enum Key {
-    Tab,
-    Enter,
-}
-
 impl<'site> Browser<'site> {
     pub(super) fn start(site: &'site Site, chromedriver: &Path, setup: Setup) -> Self {
         let mut options = json!({ "args": ARGUMENTS });
@@ -34,13 +33,14 @@ impl<'site> Browser<'site> {
             options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
         }
         let patience = PATIENCE.as_millis() as u64;
-        let capabilities = json!({
-            "goog:chromeOptions": options,
-            // Whoever looks for an element waits for it.
-            "timeouts": { "implicit": patience, "pageLoad": patience, "script": patience },
-        });
+        // Whoever looks for an element waits for it.
+        let timeouts = json!({ "implicit": patience, "pageLoad": patience, "script": patience });
+        let capabilities = Capabilities::from_iter([
+            ("goog:chromeOptions".to_owned(), options),
+            ("timeouts".to_owned(), timeouts),
+        ]);
         Self {
-            driver: Driver::start(chromedriver, &capabilities),
+            driver: Driver::start(chromedriver, capabilities),
             site,
         }
     }
@@ -51,74 +51,64 @@ impl<'site> Browser<'site> {
     }
 
     pub(crate) fn open_anywhere(&self, url: &str) {
-        self.driver.post("url", &json!({ "url": url }));
+        self.driver.run(async |page| page.goto(url).await);
     }
 
     pub(crate) fn reload(&self) {
-        self.driver.post("refresh", &json!({}));
+        self.driver.run(Client::refresh);
     }
 
     /// Waits for a whole page with this text.
     pub(crate) fn sees(&self, text: &str) {
-        self.find(&format!("{PAGE}[contains(normalize-space(), {text:?})]"));
+        self.wait_for(&format!("{PAGE}[contains(normalize-space(), {text:?})]"));
     }
 
     /// Waits for a whole page without this text.
     pub(crate) fn sees_not(&self, text: &str) {
-        self.find(&format!(
+        self.wait_for(&format!(
             "{PAGE}[not(contains(normalize-space(), {text:?}))]"
         ));
     }
 
     /// Waits for a page with this main heading.
     pub(crate) fn reads(&self, heading: &str) {
-        self.find(&format!("{PAGE}[.//h1[normalize-space() = {heading:?}]]"));
+        self.wait_for(&format!("{PAGE}[.//h1[normalize-space() = {heading:?}]]"));
     }
 
     pub(crate) fn follow(&self, link: &str) {
-        self.click(&self.find(&format!("//a[normalize-space() = {link:?}]")));
+        self.click(&format!("//a[normalize-space() = {link:?}]"));
     }
 
     pub(crate) fn press(&self, button: &str) {
-        self.click(&self.find(&format!("//button[normalize-space() = {button:?}]")));
-    }
-
-    fn click(&self, element: &Element) {
-        self.driver
-            .post(&format!("element/{}/click", element.0), &json!({}));
+        self.click(&format!("//button[normalize-space() = {button:?}]"));
     }
 
     /// Types into the field of this name in the page's own form.
     pub(crate) fn fill(&self, field: &str, text: &str) {
-        let Element(id) = self.field(field);
-        self.driver.post(&format!("element/{id}/clear"), &json!({}));
-        self.driver
-            .post(&format!("element/{id}/value"), &json!({ "text": text }));
+        self.at(&named(field), async |field| {
+            field.clear().await?;
+            field.send_keys(text).await
+        });
     }
 
     /// Types into the box in the header.
     pub(crate) fn search(&self, words: &str) {
-        let Element(id) = self.find("//header//input[@name = 'q']");
-        self.driver.post(
-            &format!("element/{id}/value"),
-            &json!({ "text": format!("{words}{ENTER}") }),
-        );
+        let words = format!("{words}{}", Key::Enter);
+        self.at("//header//input[@name = 'q']", async |field| {
+            field.send_keys(&words).await
+        });
     }
 
     /// Chooses from the list of this name.
     pub(crate) fn choose(&self, field: &str, choice: &str) {
-        let option = format!("option[normalize-space() = {choice:?}]");
-        self.click(&self.find(&format!("//main//select[@name = {field:?}]/{option}")));
+        self.at(&named(field), async |list| {
+            list.select_by_label(choice).await
+        });
     }
 
     pub(crate) fn value_of(&self, field: &str) -> String {
-        let Element(id) = self.field(field);
-        let value = self.driver.get(&format!("element/{id}/property/value"));
-        value.as_str().unwrap().to_owned()
-    }
-
-    fn field(&self, name: &str) -> Element {
-        self.find(&format!("//main//*[@name = {name:?}]"))
+        let value = self.at(&named(field), async |field| field.prop("value").await);
+        value.unwrap()
     }
 
     /// Fills in the login form, and waits until it worked.
@@ -131,28 +121,17 @@ impl<'site> Browser<'site> {
 
     /// Types on the keyboard, wherever the focus is.
     pub(crate) fn type_text(&self, text: &str) {
-        let keys = text.chars().map(|key| key.to_string());
-        self.strike(keys);
+        let mut keyboard = KeyActions::new("keyboard".to_owned());
+        for value in text.chars() {
+            keyboard = keyboard.then(KeyAction::Down { value });
+            keyboard = keyboard.then(KeyAction::Up { value });
+        }
+        self.driver
+            .run(async |page| page.perform_actions(keyboard).await);
     }
 
     pub(crate) fn hit(&self, key: Key) {
-        let code = match key {
-            Key::Tab => TAB,
-            Key::Enter => ENTER,
-        };
-        self.strike([code.to_string()]);
-    }
-
-    fn strike(&self, keys: impl IntoIterator<Item = String>) {
-        let strokes: Vec<Value> = keys
-            .into_iter()
-            .flat_map(|key| {
-                ["keyDown", "keyUp"].map(|stroke| json!({ "type": stroke, "value": key }))
-            })
-            .collect();
-        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": strokes });
-        self.driver
-            .post("actions", &json!({ "actions": [keyboard] }));
+        self.type_text(&key);
     }
 
     /// What the focus is on: the name of a field, or the text of a link or button.
@@ -164,73 +143,78 @@ impl<'site> Browser<'site> {
     }
 
     pub(crate) fn title(&self) -> String {
-        self.driver.get("title").as_str().unwrap().to_owned()
+        self.driver.run(Client::title)
     }
 
     /// The path and query of the page that is shown.
     pub(crate) fn path(&self) -> String {
-        let url = self.driver.get("url");
-        let path = url.as_str().unwrap().strip_prefix(&**self.site.address());
+        let url = self.driver.run(Client::current_url);
+        let path = url.as_str().strip_prefix(&**self.site.address());
         path.unwrap().to_owned()
     }
 
     /// The names of the cookies that the browser has of the site.
     pub(crate) fn cookies(&self) -> Vec<String> {
-        let cookies = self.driver.get("cookie");
-        let names = cookies.as_array().unwrap().iter();
-        names
-            .map(|cookie| cookie["name"].as_str().unwrap().to_owned())
-            .collect()
+        let cookies = self.driver.run(Client::get_all_cookies);
+        let names = cookies.iter().map(|cookie| cookie.name().to_owned());
+        names.collect()
     }
 
     /// The tab that is looked at.
-    pub(crate) fn tab(&self) -> Value {
-        self.driver.get("window")
+    pub(crate) fn tab(&self) -> WindowHandle {
+        self.driver.run(Client::window)
     }
 
     /// Opens another tab and looks at it.
-    pub(crate) fn new_tab(&self) -> Value {
-        let tab = self.driver.post("window/new", &json!({ "type": "tab" }));
-        self.turn_to(&tab["handle"]);
-        tab["handle"].clone()
+    pub(crate) fn new_tab(&self) -> WindowHandle {
+        let tab = self.driver.run(async |page| page.new_window(true).await);
+        self.turn_to(&tab.handle);
+        tab.handle
     }
 
-    pub(crate) fn turn_to(&self, tab: &Value) {
-        self.driver.post("window", &json!({ "handle": tab }));
+    pub(crate) fn turn_to(&self, tab: &WindowHandle) {
+        self.driver
+            .run(async |page| page.switch_to_window(tab.clone()).await);
     }
 
-    /// The value of an expression in the page, which its policy does not keep from the developer's tools.
+    /// The value of an expression in the page, or of what it promises.
     pub(crate) fn evaluate(&self, expression: &str) -> Value {
-        let question = json!({
-            "expression": expression,
-            "awaitPromise": true,
-            "returnByValue": true,
-        });
-        let mut answer = self.driver.devtools("Runtime.evaluate", question);
-        let problem = &answer["exceptionDetails"];
-        assert!(problem.is_null(), "{problem}");
-        answer["result"]["value"].take()
+        let script = format!("return {expression}");
+        self.driver
+            .run(async |page| page.execute(&script, Vec::new()).await)
     }
 
     /// Something of Chromium's own protocol.
-    pub(crate) fn devtools(&self, command: &str, parameters: Value) -> Value {
-        self.driver.devtools(command, parameters)
+    pub(crate) fn devtools(&self, command: &'static str, parameters: Value) -> Value {
+        let command = DevTools {
+            command,
+            parameters,
+        };
+        self.driver.run(async |page| page.issue_cmd(command).await)
     }
 
-    /// Waits for an element.
-    fn find(&self, xpath: &str) -> Element {
-        let question = json!({ "using": "xpath", "value": xpath });
-        let answer = self.driver.post("element", &question);
-        let id = answer.as_object().unwrap().values().next();
-        Element(id.unwrap().as_str().unwrap().to_owned())
+    fn wait_for(&self, xpath: &str) {
+        self.at(xpath, async |_| Ok(()));
     }
+
+    fn click(&self, xpath: &str) {
+        self.at(xpath, async |element| element.click().await);
+    }
+
+    /// Waits for an element and does something with it.
+    fn at<T>(&self, xpath: &str, step: impl AsyncFnOnce(Element) -> Result<T, CmdError>) -> T {
+        self.driver
+            .run(async |page| step(page.find(Locator::XPath(xpath)).await?).await)
+    }
+}
+
+/// The field of this name in the page's own form.
+fn named(field: &str) -> String {
+    format!("//main//*[@name = {field:?}]")
 }
 
 /// A page of which nothing more will come: the footer is its end.
 const PAGE: &str = "//body[footer]";
-
-const TAB: char = '\u{e004}';
-const ENTER: char = '\u{e007}';
 
 const ARGUMENTS: [&str; 13] = [
     "--headless",

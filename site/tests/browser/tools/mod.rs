@@ -1,6 +1,7 @@
 //! The site, and browsers that look at it.
 
 mod browser;
+mod devtools;
 mod driver;
 mod kept;
 mod need;
@@ -8,7 +9,9 @@ mod site;
 
 use std::time::Duration;
 
-pub(crate) use browser::{Browser, Key, Setup};
+pub(crate) use fantoccini::key::Key;
+
+pub(crate) use browser::{Browser, Setup};
 pub(crate) use need::axe;
 pub(crate) use site::Site;
 
