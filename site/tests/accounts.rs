@@ -5,12 +5,17 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
+use axum::{Extension, extract::ConnectInfo};
 use cloakroom_django_auth::Passwords;
+use cloakroom_testkit::Browser;
 use common::{
     Site,
-    visitor::{PASSWORD, main, target},
+    visitor::{PASSWORD, Visitor, main, target},
 };
 
 const MISMATCH: &str = "Your username and password didn't match. Please try again.";
@@ -377,7 +382,8 @@ async fn a_forgotten_password_is_set_anew_with_the_link_of_a_mail() {
             .await;
         assert_eq!(target(&page), "/accounts/password_reset/done/");
     }
-    let mail = only_mail(folder.path()).await;
+    let mails = mails(folder.path(), 1).await;
+    let mail = &mails[0];
     assert!(
         mail.starts_with("To: member@example.org\nSubject: Password reset on localhost:8000\n"),
         "{mail}"
@@ -427,9 +433,9 @@ async fn a_forgotten_password_is_set_anew_with_the_link_of_a_mail() {
     );
 }
 
-/// The mail that is in the folder, or comes into it: nobody waits for mails but tests.
-async fn only_mail(folder: &std::path::Path) -> String {
-    let deadline = Instant::now() + Duration::from_secs(30);
+/// The mails in the folder, once there are as many: nobody waits for mails but tests.
+async fn mails(folder: &std::path::Path, count: usize) -> Vec<String> {
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let files = std::fs::read_dir(folder)
             .unwrap()
@@ -437,12 +443,105 @@ async fn only_mail(folder: &std::path::Path) -> String {
         let mails: Vec<_> = files
             .filter(|file| file.extension().is_some_and(|ending| ending == "txt"))
             .collect();
-        match mails.as_slice() {
-            [] if Instant::now() < deadline => tokio::task::yield_now().await,
-            [mail] => return std::fs::read_to_string(mail).unwrap(),
-            mails => panic!("{} mails", mails.len()),
+        match mails.len() {
+            found if found < count && Instant::now() < deadline => tokio::task::yield_now().await,
+            found => {
+                assert_eq!(found, count, "mails");
+                let texts = mails.iter().map(std::fs::read_to_string);
+                return texts.map(Result::unwrap).collect();
+            }
         }
     }
+}
+
+/// What the site answers to whoever asks for a link to this address.
+async fn ask_for_mail(visitor: &Visitor, email: &str) -> String {
+    let page = visitor
+        .send("/accounts/password_reset/", &[("email", email)])
+        .await;
+    target(&page).to_owned()
+}
+
+#[tokio::test]
+async fn a_mailbox_gets_five_links_until_a_quarter_of_an_hour_has_gone_by() {
+    const DONE: &str = "/accounts/password_reset/done/";
+    let folder = tempfile::tempdir().unwrap();
+    let mail = format!("file:{}", folder.path().display());
+    let site = Site::with(&["--mail", &mail]).await;
+    // A known address and an unknown one look the same, also in the database.
+    for email in ["member@example.org", "nobody@example.org"] {
+        for _ in 0..4 {
+            assert_eq!(ask_for_mail(&site.stranger(), email).await, DONE);
+        }
+        for _ in 0..3 {
+            let other_case = email.to_uppercase();
+            assert_eq!(ask_for_mail(&site.stranger(), &other_case).await, DONE);
+        }
+    }
+    assert_eq!(
+        site.number(
+            "SELECT COUNT(*) FROM locallibrary_failed_login WHERE failures = 5 \
+             AND subject IN ('mail to member@example.org', 'mail to nobody@example.org')"
+        )
+        .await,
+        2
+    );
+    mails(folder.path(), 5).await;
+    assert_eq!(
+        ask_for_mail(&site.stranger(), "reader2@example.org").await,
+        DONE,
+        "others get theirs"
+    );
+    mails(folder.path(), 6).await;
+    assert_eq!(
+        site.visitor("member")
+            .await
+            .get("/catalog/mybooks/")
+            .await
+            .status,
+        200,
+        "a login is no matter of mails"
+    );
+
+    // What was refused did not put off the end of the quarter of an hour.
+    site.sql("UPDATE locallibrary_failed_login SET last_at = last_at - 900000")
+        .await;
+    assert_eq!(
+        ask_for_mail(&site.stranger(), "member@example.org").await,
+        DONE
+    );
+    let mails = mails(folder.path(), 7).await;
+    let to_member = mails
+        .iter()
+        .filter(|mail| mail.starts_with("To: member@example.org\n"));
+    assert_eq!(to_member.count(), 6);
+}
+
+#[tokio::test]
+async fn whoever_asks_for_mails_to_many_is_not_heard_and_keeps_nobody_from_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mail = format!("file:{}", folder.path().display());
+    let site = Site::with(&["--mail", &mail]).await;
+    let from = |address: [u8; 4]| {
+        let address = ConnectInfo(SocketAddr::from((address, 50_000)));
+        let router = site.application.router().layer(Extension(address));
+        Visitor {
+            browser: Browser::http(router).at("http://localhost:8000"),
+        }
+    };
+    let stranger = from([192, 0, 2, 7]);
+    for n in 0..20 {
+        ask_for_mail(&stranger, &format!("nobody{n}@example.org")).await;
+    }
+    let counted = "SELECT COUNT(*) FROM locallibrary_failed_login WHERE subject LIKE 'mail to %'";
+    assert_eq!(site.number(counted).await, 20);
+
+    ask_for_mail(&stranger, "member@example.org").await;
+    assert_eq!(site.number(counted).await, 20);
+
+    ask_for_mail(&from([192, 0, 2, 8]), "member@example.org").await;
+    assert_eq!(site.number(counted).await, 21);
+    mails(folder.path(), 1).await;
 }
 
 #[tokio::test]

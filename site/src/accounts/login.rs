@@ -152,7 +152,7 @@ async fn authenticate(
         return Ok(None);
     }
     let AppState { db, hashing, .. } = visit.app();
-    let subjects = throttle::subjects(username, visit.address());
+    let subjects = throttle::login(username, visit.address());
     if !throttle::take_turn(db, &subjects).await? {
         return Ok(None);
     }

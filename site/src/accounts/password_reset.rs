@@ -12,7 +12,7 @@ use cloakroom_django_auth::{
 };
 use tracing::Instrument;
 
-use super::{User, new_password, sessions};
+use super::{User, new_password, sessions, throttle};
 use crate::{
     application::AppState,
     mail::Mail,
@@ -29,6 +29,8 @@ use crate::{
 
 const MAX_EMAIL: usize = 254;
 const INVALID_EMAIL: &str = "Enter a valid email address.";
+
+const SENT: &str = "/accounts/password_reset/done/";
 
 /// What stands for the token in the address, while the token itself is in the session.
 const SET_PASSWORD: &str = "set-password";
@@ -76,13 +78,19 @@ pub(crate) async fn ask(layout: Layout) -> Result<Response, PageError> {
 }
 
 /// Mails a link to every account with this address. The answer is the same whether or not there is one, and so is the
-/// time that it takes: the accounts are looked up when the visitor has the answer already.
+/// time that it takes: the accounts are looked up when the visitor has the answer already. Nor does the answer tell
+/// whether a mail was asked for too often, which is counted for addresses without an account as well.
 pub(crate) async fn send(visit: Visit, form: Form) -> Result<Response, PageError> {
     let mut fields = Fields::sent(&form);
     let email = read_email(&mut fields);
     let Some(email) = email.filter(|_| fields.are_good()) else {
         return ask_page(Layout::of(&visit).await?, fields);
     };
+    let subjects = throttle::mail(&email, visit.address());
+    if !throttle::count_if_free(&visit.app().db, &subjects).await? {
+        tracing::info!("no link to reset a password is mailed: too many were asked for");
+        return Ok(redirect(SENT));
+    }
     let (app, origin, host) = (visit.app().clone(), visit.origin(), visit.host());
     let mailing = async move {
         if let Err(error) = mail_links(&app, &email, &origin, &host).await {
@@ -90,7 +98,7 @@ pub(crate) async fn send(visit: Visit, form: Form) -> Result<Response, PageError
         }
     };
     tokio::spawn(mailing.in_current_span());
-    Ok(redirect("/accounts/password_reset/done/"))
+    Ok(redirect(SENT))
 }
 
 async fn mail_links(

@@ -1,6 +1,8 @@
 //! Logins slow down after repeated failures, per account and per address: each further try gets a time before which it
 //! is not made, and one that would have to wait too long is refused without a look at the password.
 //!
+//! Mails that anybody may ask for come to an end, per mailbox and per address, until none has been asked for for a while.
+//!
 //! The times stand in the database, so they hold for all processes of the site and outlive a restart.
 
 use std::{
@@ -23,6 +25,10 @@ const MAX_WAIT: Duration = Duration::from_secs(6);
 /// An address may stand for a whole school, so it gets more.
 const FREE_TRIES_OF_ADDRESS: i64 = 100;
 
+/// How often a mail may be asked for, to one mailbox and from one address, until it is forgotten as a try is.
+const FREE_MAILS: i64 = 5;
+const FREE_MAILS_OF_ADDRESS: i64 = 20;
+
 // A turn is taken in one statement, so two tries at the same time get different ones.
 const TAKE_TURN: &str = "\
     UPDATE locallibrary_failed_login SET next_at = MAX(next_at, ?2) + ?3 \
@@ -37,35 +43,60 @@ const FAILED: &str = "\
     ON CONFLICT (subject) DO UPDATE SET \
     failures = CASE WHEN last_at > ?3 - ?4 THEN failures + 1 ELSE 1 END, last_at = ?3";
 
+// Counted and decided in one statement, so that of many at the same time no more are free. What is refused does not
+// count, or whoever goes on asking would put off the end for ever.
+const COUNT_IF_FREE: &str = "\
+    INSERT INTO locallibrary_failed_login (subject, free, failures, last_at, next_at) VALUES (?1, ?2, 1, ?3, 0) \
+    ON CONFLICT (subject) DO UPDATE SET \
+    failures = CASE WHEN last_at > ?3 - ?4 THEN failures + 1 ELSE 1 END, last_at = ?3 \
+    WHERE failures < free OR last_at <= ?3 - ?4";
+
 const FORGET: &str = "DELETE FROM locallibrary_failed_login WHERE subject = ? OR last_at < ?";
 
-/// Whose failures are counted: what they are called in the table, and how many are free.
+/// Whose failures or mails are counted: what they are called in the table, and how many are free.
 pub(super) struct Subjects(Vec<(String, i64)>);
 
-pub(super) fn subjects(username: &str, address: Option<IpAddr>) -> Subjects {
+/// Of a try to log in.
+pub(super) fn login(username: &str, address: Option<IpAddr>) -> Subjects {
     let account = (format!("account {username}"), FREE_TRIES);
-    // Behind a proxy on the same machine all visitors have its address, which says nothing about them.
-    let address = address.filter(|address| !address.is_loopback());
-    let address = address.map(|address| {
-        (
-            format!("address {}", network(address)),
-            FREE_TRIES_OF_ADDRESS,
-        )
-    });
+    let address =
+        network(address).map(|network| (format!("address {network}"), FREE_TRIES_OF_ADDRESS));
     Subjects([account].into_iter().chain(address).collect())
 }
 
-/// One customer has as many IPv6 addresses as they like, all with the same first half.
-fn network(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(address) => address.to_string(),
-            None => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}::")
-            }
-        },
+/// Of a mail to `mailbox`, for which anybody may ask.
+pub(super) fn mail(mailbox: &str, address: Option<IpAddr>) -> Subjects {
+    // As accounts are looked up, or capitals would make another mailbox.
+    let mailbox = (
+        format!("mail to {}", mailbox.to_ascii_lowercase()),
+        FREE_MAILS,
+    );
+    // Nobody waits for a turn here, so one visitor of many behind a proxy could use up the mails of all.
+    let network = network(address.filter(|address| !is_private(*address)));
+    let address = network.map(|network| (format!("mail from {network}"), FREE_MAILS_OF_ADDRESS));
+    // The address first: whoever asks too often uses up nobody's mailbox.
+    Subjects(address.into_iter().chain([mailbox]).collect())
+}
+
+/// What counts as one address, if it says anything about a visitor.
+fn network(address: Option<IpAddr>) -> Option<String> {
+    match address?.to_canonical() {
+        // Behind a proxy on the same machine all visitors have its address.
+        address if address.is_loopback() => None,
+        IpAddr::V4(address) => Some(address.to_string()),
+        IpAddr::V6(address) => {
+            // One customer has as many as they like, all with the same first half.
+            let [a, b, c, d, ..] = address.segments();
+            Some(format!("{a:x}:{b:x}:{c:x}:{d:x}::"))
+        }
+    }
+}
+
+/// Whether this is an address of a house, and perhaps its proxy's.
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_private(),
+        IpAddr::V6(address) => address.is_unique_local(),
     }
 }
 
@@ -119,6 +150,26 @@ pub(super) async fn failed(db: &SqlitePool, subjects: &Subjects) -> Result<(), s
     forget(db, None).await
 }
 
+/// Counts something of which only so many are free; false if they are used up.
+pub(super) async fn count_if_free(
+    db: &SqlitePool,
+    subjects: &Subjects,
+) -> Result<bool, sqlx::Error> {
+    for (subject, free) in &subjects.0 {
+        let count = sqlx::query(COUNT_IF_FREE)
+            .bind(subject)
+            .bind(free)
+            .bind(now_ms())
+            .bind(ms(MEMORY));
+        if count.execute(db).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+    }
+    // As with failures: many names do not fill the table.
+    forget(db, None).await?;
+    Ok(true)
+}
+
 /// Forgets the failures of the account; those of the address stay, or one account of one's own would wash away the
 /// tries on all others.
 pub(super) async fn succeeded(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
@@ -148,19 +199,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_counts_and_the_network_of_an_address_unless_it_is_this_machine() {
-        let names = |address: Option<&str>| {
-            let subjects = subjects("ada", address.map(|address| address.parse().unwrap()));
-            let names = subjects.0.into_iter().map(|(name, _)| name);
+    fn an_account_or_mailbox_counts_and_the_network_of_an_address_unless_it_is_this_machine() {
+        let names = |Subjects(subjects)| {
+            let names = subjects.into_iter().map(|(name, _)| name);
             names.collect::<Vec<_>>().join(", ")
         };
-        assert_eq!(names(None), "account ada");
-        assert_eq!(names(Some("127.0.0.1")), "account ada");
-        assert_eq!(names(Some("::1")), "account ada");
-        assert_eq!(names(Some("192.0.2.7")), "account ada, address 192.0.2.7");
-        assert_eq!(
-            names(Some("2001:db8:1:2:3:4:5:6")),
-            "account ada, address 2001:db8:1:2::"
-        );
+        for (address, tries, mails) in [
+            (None, "account Ada", "mail to ada@example.org"),
+            (Some("127.0.0.1"), "account Ada", "mail to ada@example.org"),
+            (
+                Some("::ffff:127.0.0.1"),
+                "account Ada",
+                "mail to ada@example.org",
+            ),
+            (Some("::1"), "account Ada", "mail to ada@example.org"),
+            (
+                Some("10.0.0.7"),
+                "account Ada, address 10.0.0.7",
+                "mail to ada@example.org",
+            ),
+            (
+                Some("fd00::7"),
+                "account Ada, address fd00:0:0:0::",
+                "mail to ada@example.org",
+            ),
+            (
+                Some("192.0.2.7"),
+                "account Ada, address 192.0.2.7",
+                "mail from 192.0.2.7, mail to ada@example.org",
+            ),
+            (
+                Some("::ffff:192.0.2.7"),
+                "account Ada, address 192.0.2.7",
+                "mail from 192.0.2.7, mail to ada@example.org",
+            ),
+            (
+                Some("2001:db8:1:2:3:4:5:6"),
+                "account Ada, address 2001:db8:1:2::",
+                "mail from 2001:db8:1:2::, mail to ada@example.org",
+            ),
+        ] {
+            let address = address.map(|address| address.parse().unwrap());
+            assert_eq!(names(login("Ada", address)), tries);
+            assert_eq!(names(mail("Ada@Example.org", address)), mails);
+        }
     }
 }

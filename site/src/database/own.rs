@@ -4,6 +4,7 @@ use sqlx::SqliteConnection;
 
 use crate::search::index;
 
+/// The mails that were asked for are counted in it, too.
 const FAILED_LOGINS: &str = "
 CREATE TABLE IF NOT EXISTS locallibrary_failed_login (
   subject text NOT NULL PRIMARY KEY, free integer NOT NULL, failures integer NOT NULL,
