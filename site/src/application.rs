@@ -146,7 +146,7 @@ impl Application {
         // Ends with this function: what it leaves is done by the next start.
         let mut beside = JoinSet::new();
         beside.spawn(index::keep_fresh(self.db.clone()));
-        serving::serve(self.listener, self.router, self.limits.headers, stop).await;
+        serving::serve(self.listener, self.router, self.limits, stop).await;
         drop(beside);
         self.db.close().await;
     }

@@ -1,6 +1,12 @@
-//! Connections, from the first to the last: accepted, served with a time limit, and closed in good order.
+//! Connections, from the first to the last: accepted, served with time limits, and closed in good order.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -17,9 +23,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
+use tokio_io_timeout::TimeoutStream;
 use tower::Service;
 
-use crate::shutdown;
+use crate::{config::Limits, shutdown};
 
 /// Before the next try to accept when the system has no room for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -27,16 +34,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Serves `router` until `stop` is ready; then takes no new connections, closes the idle ones, and finishes the requests
 /// that have begun, for at most [`shutdown::GRACE`].
 ///
-/// A connection on which the headers of a request do not come within `headers` is closed. If this future is dropped, all
-/// connections are cut off.
+/// A connection is closed if the headers of a request do not come in time, or nothing of an answer is taken for too long.
+/// If this future is dropped, all connections are cut off.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
-    headers: Duration,
+    limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(headers);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.headers);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
@@ -49,7 +57,8 @@ pub(crate) async fn serve(
         };
         let router = router.clone();
         let service = service_fn(move |request| answer(&router, address, request));
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(limited(stream, limits.write));
+        let connection = graceful.watch(http.serve_connection(stream, service));
         connections.spawn(async move {
             if let Err(error) = connection.await {
                 // The visitor hung up, or does not speak HTTP: nothing that anyone here could do something about.
@@ -62,6 +71,13 @@ pub(crate) async fn serve(
     if finished.is_err() {
         tracing::warn!("some requests did not finish in time and were cut off");
     }
+}
+
+/// `stream`, on which a write that gets nowhere within `limit` is an error.
+fn limited(stream: TcpStream, limit: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limit));
+    Box::pin(stream)
 }
 
 /// Gives a request to the pages, with the address that it comes from.

@@ -7,7 +7,7 @@ mod common;
 
 use std::{
     fs::{self, File},
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     path::Path,
     time::Duration,
@@ -35,6 +35,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Long enough for a busy machine to read what has been sent at once, short enough to wait for.
 const SOON: Duration = Duration::from_secs(2);
+
+const NONE: Limits = Limits {
+    headers: EVER,
+    request: EVER,
+    write: EVER,
+};
 
 /// A form of which nothing has come but the announcement.
 const FORM: &str = "POST /accounts/login/ HTTP/1.1\r\nhost: localhost\r\nx-request-id: visit-7\r\n\
@@ -318,7 +324,7 @@ async fn all_answers_of_a_site_with_https_are_protected() {
 async fn half_a_request_and_an_idle_connection_are_closed() {
     let limits = Limits {
         headers: SOON,
-        request: EVER,
+        ..NONE
     };
     let site = Open::with(limits).await;
     let half = site.tell("GET /catalog/ HTTP/1.1\r\nhost: loc");
@@ -333,8 +339,8 @@ async fn half_a_request_and_an_idle_connection_are_closed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_takes_too_long_gets_a_page() {
     let limits = Limits {
-        headers: EVER,
         request: SOON,
+        ..NONE
     };
     let site = Open::with(limits).await;
     let stream = site.tell(FORM);
@@ -345,12 +351,36 @@ async fn a_request_that_takes_too_long_gets_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_site_that_stops_answers_what_has_begun_and_waits_for_nothing_else() {
+async fn a_visitor_who_takes_nothing_of_the_answers_is_cut_off() {
     let limits = Limits {
-        headers: EVER,
-        request: EVER,
+        write: SOON,
+        ..NONE
     };
     let site = Open::with(limits).await;
+    let page = site.tell("GET /catalog/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let page = rest(&page);
+    let style = page.split("rel=\"stylesheet\" href=\"").nth(1).unwrap();
+    let style = style.split('"').next().unwrap();
+
+    // Answers fill what lies between the two, and then requests do: after that nothing goes on by itself.
+    let requests = format!("GET {style} HTTP/1.1\r\nhost: localhost\r\n\r\n").repeat(1000);
+    let mut deaf = site.tell(&requests);
+    deaf.set_write_timeout(Some(PATIENCE)).unwrap();
+    let end = loop {
+        if let Err(end) = deaf.write_all(requests.as_bytes()) {
+            break end;
+        }
+    };
+    let is_cut_off = matches!(
+        end.kind(),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+    );
+    assert!(is_cut_off, "{end}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_that_stops_answers_what_has_begun_and_waits_for_nothing_else() {
+    let site = Open::with(NONE).await;
     let silent = site.tell("");
     let idle = site.tell("GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
     until(&idle, "live\n");

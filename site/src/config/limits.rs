@@ -8,6 +8,8 @@ pub struct Limits {
     pub headers: Duration,
     /// For a request, from its headers to its answer, with all that is read and looked up in between.
     pub request: Duration,
+    /// For a visitor to take the next byte of an answer.
+    pub write: Duration,
 }
 
 impl Default for Limits {
@@ -15,6 +17,7 @@ impl Default for Limits {
         Self {
             headers: Duration::from_secs(30),
             request: Duration::from_secs(30),
+            write: Duration::from_secs(60),
         }
     }
 }
