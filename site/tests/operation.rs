@@ -321,6 +321,36 @@ async fn all_answers_of_a_site_with_https_are_protected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_names_its_host_once() {
+    let site = Open::with(NONE).await;
+    for (request, status) in [
+        ("GET /catalog/ HTTP/1.1", 400),
+        ("GET http://localhost/catalog/ HTTP/1.1", 400),
+        ("GET /health/live HTTP/1.1", 400),
+        ("GET /catalog/ HTTP/1.1\r\nhost: localhost", 200),
+        (
+            "GET http://localhost/catalog/ HTTP/1.1\r\nhost: localhost",
+            200,
+        ),
+        (
+            "GET /catalog/ HTTP/1.1\r\nhost: localhost\r\nhost: localhost",
+            400,
+        ),
+        (
+            "GET /catalog/ HTTP/1.0\r\nhost: localhost\r\nhost: localhost",
+            400,
+        ),
+        ("GET /catalog/ HTTP/1.0", 200),
+    ] {
+        let answer = site.tell(&format!("{request}\r\nconnection: close\r\n\r\n"));
+        let answer = rest(&answer);
+        let (_, line) = answer.split_once(' ').unwrap();
+        assert!(line.starts_with(&format!("{status} ")), "{request}: {line}");
+        assert!(answer.contains("\r\nx-frame-options: DENY\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn half_a_request_and_an_idle_connection_are_closed() {
     let limits = Limits {
         headers: SOON,

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, Method, Request, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header},
 };
 use clap::Parser;
 use http_body_util::BodyExt;
@@ -116,7 +116,9 @@ impl Site {
         self.send(request).await
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        let host = request.headers_mut().entry(header::HOST);
+        host.or_insert(HeaderValue::from_static("localhost"));
         let response = self.application.router().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
