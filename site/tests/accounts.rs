@@ -149,15 +149,21 @@ async fn a_login_leads_on_to_pages_of_this_site_only() {
 }
 
 #[tokio::test]
-async fn every_page_is_the_way_back_from_the_login_unless_it_is_for_those_outside() {
+async fn every_page_is_the_way_back_from_the_login_but_those_that_lead_in_and_out() {
     let site = Site::new().await;
     site.set_password("member", PASSWORD).await;
     for (path, expected) in [
         ("/catalog/books/", "/catalog/books/"),
         ("/nosuch/", "/nosuch/"),
+        ("/accounts/password_reset/", "/accounts/password_reset/"),
+        (
+            "/accounts/password_reset/done/",
+            "/accounts/password_reset/done/",
+        ),
+        ("/accounts/reset/done/", "/accounts/reset/done/"),
+        ("/accounts/reset/MQ/x-y/", "/accounts/reset/MQ/x-y/"),
         ("/accounts/login/", "/"),
-        ("/accounts/password_reset/done/", "/"),
-        ("/accounts/reset/done/", "/"),
+        ("/accounts/logout/", "/"),
     ] {
         let stranger = site.stranger();
         let link = format!("/accounts/login/?next={path}");

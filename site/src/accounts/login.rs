@@ -22,14 +22,9 @@ use crate::{
 /// The same whatever is wrong: nobody learns which accounts there are.
 const MISMATCH: &str = "Your username and password didn't match. Please try again.";
 
-/// Where the pages begin that are for those who are not logged in. Nobody wants to see them again after a login, though
-/// the link to it names them as every page names itself.
-const OUTSIDE: [&str; 4] = [
-    "/accounts/login/",
-    "/accounts/logout/",
-    "/accounts/password_reset/",
-    "/accounts/reset/",
-];
+/// The ways in and out: the one would ask again, the other takes no link. Each page names itself in its link to the
+/// login, so these do, too; nobody wants to see them after it.
+const DOORS: [&str; 2] = ["/accounts/login/", "/accounts/logout/"];
 
 /// As many characters as a username can have.
 const MAX_USERNAME: usize = 150;
@@ -125,7 +120,7 @@ pub(crate) fn page(
 /// Where to go after the login: the form says it, or else the address.
 pub(crate) fn next_of(form: &Form, query: Option<&str>) -> String {
     match form.get("next") {
-        Some(next) => inside(next.to_owned()),
+        Some(next) => unless_door(next.to_owned()),
         None => next_in(query),
     }
     .unwrap_or_default()
@@ -134,12 +129,12 @@ pub(crate) fn next_of(form: &Form, query: Option<&str>) -> String {
 pub(crate) fn next_in(query: Option<&str>) -> Option<String> {
     let mut parameters = form_urlencoded::parse(query?.as_bytes());
     let (_, next) = parameters.find(|(name, _)| name == "next")?;
-    inside(next.into_owned())
+    unless_door(next.into_owned())
 }
 
-fn inside(next: String) -> Option<String> {
-    let is_outside = OUTSIDE.iter().any(|start| next.starts_with(start));
-    (!is_outside).then_some(next)
+fn unless_door(next: String) -> Option<String> {
+    let is_door = DOORS.iter().any(|door| next.starts_with(door));
+    (!is_door).then_some(next)
 }
 
 /// The user with this name and password, if there is one who may log in.
