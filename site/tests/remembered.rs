@@ -39,7 +39,14 @@ async fn lists_have_as_many_results_as_the_visitor_wants() {
             "x<b>",
             "Select a valid choice. x<b> is not one of the available choices.",
         ),
-        ("", "This field is required."),
+        (
+            "",
+            "Select a valid choice. is not one of the available choices.",
+        ),
+        (
+            " ",
+            "Select a valid choice. is not one of the available choices.",
+        ),
     ] {
         let page = stranger
             .send("/catalog/preferences/", &[("per_page", value)])
@@ -47,6 +54,12 @@ async fn lists_have_as_many_results_as_the_visitor_wants() {
         assert_eq!(page.status, 200);
         assert!(main(&page).contains(message), "{}", main(&page));
     }
+    let page = stranger.send("/catalog/preferences/", &[]).await;
+    assert!(
+        main(&page).contains("Select a valid choice."),
+        "{}",
+        main(&page)
+    );
     assert_eq!(site.number(SESSIONS).await, 0);
     let save = async |next: &str| {
         stranger

@@ -64,7 +64,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Preferences> {
         "Results per page",
         results.to_vec(),
         None,
-        Refusal::Named,
+        Refusal::AlwaysNamed,
     );
     let schemes: Choices = [(Scheme::Light, "Light"), (Scheme::Dark, "Dark")]
         .map(|(scheme, label)| (scheme.name().to_owned(), label.to_owned()))

@@ -70,13 +70,15 @@ pub(crate) struct Choice {
     pub(crate) is_chosen: bool,
 }
 
-/// How a select field says that a value is none of its own: Django has two ways.
+/// How a select field says that a value is none of its own: Django has the first two ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// Without repeating the value.
     Unnamed,
     /// With the value.
     Named,
+    /// With the value, which nothing at all is as well.
+    AlwaysNamed,
 }
 
 /// The values of a select field, and what each is called.
@@ -253,8 +255,8 @@ impl<'a> Fields<'a> {
         let value = self.value(name).to_owned();
         let is_known = choices.iter().any(|(known, _)| *known == value);
         let errors = match () {
-            () if value.is_empty() && none.is_none() => vec![REQUIRED.to_owned()],
-            () if value.is_empty() || is_known => Vec::new(),
+            () if value.is_empty() && none.is_some() || is_known => Vec::new(),
+            () if value.is_empty() && refusal != Refusal::AlwaysNamed => vec![REQUIRED.to_owned()],
             () => vec![refused(&value, refusal)],
         };
         let mut shown = Vec::new();
@@ -399,7 +401,7 @@ impl Field {
 fn refused(value: &str, refusal: Refusal) -> String {
     match refusal {
         Refusal::Unnamed => UNAVAILABLE.to_owned(),
-        Refusal::Named => {
+        Refusal::Named | Refusal::AlwaysNamed => {
             format!("Select a valid choice. {value} is not one of the available choices.")
         }
     }
