@@ -5,10 +5,12 @@
 
 mod common;
 
+use clap::Parser;
 use common::{
     Site,
     visitor::{Visitor, main},
 };
+use locallibrary::{Application, Config, cli, config::Command};
 
 async fn found(visitor: &Visitor, query: &str) -> String {
     let page = visitor.get(&format!("/catalog/search/?{query}")).await;
@@ -79,6 +81,71 @@ async fn what_was_found_is_marked_and_the_box_shows_what_was_asked() {
         "{}",
         page.text()
     );
+}
+
+#[tokio::test]
+async fn letters_are_found_by_those_that_people_type_for_them() {
+    let site = Site::new().await;
+    let stranger = site.stranger();
+    for (title, asked, marked) in [
+        ("Ærø", "aero", "<mark>Ærø</mark>"),
+        ("Straße", "strasse", "<mark>Straße</mark>"),
+        ("STRAẞE", "strasse", "<mark>STRAẞE</mark>"),
+        ("L'Œuvre", "oeuvre", "L&#39;<mark>Œuvre</mark>"),
+        ("Edda Þórs", "thor", "Edda <mark>Þór</mark>s"),
+        ("La oeuvre", "%C5%93uvre", "La <mark>oeuvre</mark>"),
+        ("Łódź", "lodz", "<mark>Łódź</mark>"),
+    ] {
+        let change = sqlx::query("UPDATE catalog_book SET title = ? WHERE id = 1").bind(title);
+        change.execute(site.application.db()).await.unwrap();
+        let page = stranger.get(&format!("/catalog/search/?q={asked}")).await;
+        assert!(page.text().contains(&format!(">{marked}</a>")), "{title}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_was_folded_otherwise_is_folded_anew() {
+    let site = Site::new().await;
+    let database = format!("sqlite://{}", site.application.database().display());
+    let flags = ["--bind", "127.0.0.1:0", "--database-url", &database];
+    let config = Config::parse_from(["locallibrary"].iter().chain(&flags));
+    site.sql("UPDATE catalog_book SET title = 'Ærø' WHERE id = 1")
+        .await;
+    assert!(
+        found(&site.stranger(), "q=aero")
+            .await
+            .contains("1 result ")
+    );
+
+    let texts = "SELECT COUNT(*) FROM locallibrary_search WHERE folded LIKE 'aero%'";
+    for forget in [
+        // As the program left it when it had one folding and no number for it.
+        "DROP TABLE locallibrary_search_folding",
+        "UPDATE locallibrary_search_folding SET version = version + 1",
+        "UPDATE locallibrary_search_folding SET version = version - 1",
+    ] {
+        for is_start in [true, false] {
+            site.sql("UPDATE locallibrary_search SET folded = 'ærø' WHERE book_id = 1")
+                .await;
+            site.sql(forget).await;
+            assert!(
+                found(&site.stranger(), "q=aero")
+                    .await
+                    .contains("0 results")
+            );
+            if is_start {
+                Application::build(config.clone()).await.unwrap();
+            } else {
+                cli::run(&config, &Command::Migrate).await.unwrap();
+            }
+            assert_eq!(site.number(texts).await, 1);
+        }
+    }
+    // What is folded as it should be stays.
+    site.sql("UPDATE locallibrary_search SET folded = 'anything' WHERE book_id = 1")
+        .await;
+    cli::run(&config, &Command::Migrate).await.unwrap();
+    assert_eq!(site.number(texts).await, 0);
 }
 
 #[tokio::test]

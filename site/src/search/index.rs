@@ -1,7 +1,8 @@
 //! A table of the site's own with the text of every book as searches compare it.
 //!
 //! Triggers say which books have changed, whoever changed them: a Django on the same file fires them as well. They only
-//! leave a mark. What is marked is folded step by step: soon, or by the next search if that comes first.
+//! leave a mark. What is marked is folded step by step: soon, or by the next search if that comes first. A program that
+//! folds in another way than the one before marks everything when it starts.
 
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,15 @@ END;
 pub(crate) const CATCH_UP: &str = "
 INSERT OR IGNORE INTO locallibrary_search (book_id, folded) SELECT id, NULL FROM catalog_book;
 DELETE FROM locallibrary_search WHERE book_id NOT IN (SELECT id FROM catalog_book);
+";
+
+/// Marks every text that was folded in another way than texts are now, by the number of that way.
+pub(crate) const REFOLD: &str = "
+CREATE TABLE IF NOT EXISTS locallibrary_search_folding (version integer NOT NULL PRIMARY KEY);
+UPDATE locallibrary_search SET folded = NULL
+  WHERE NOT EXISTS (SELECT 1 FROM locallibrary_search_folding WHERE version = 2);
+DELETE FROM locallibrary_search_folding WHERE version <> 2;
+INSERT OR IGNORE INTO locallibrary_search_folding (version) VALUES (2);
 ";
 
 const COUNT_STALE: &str = "SELECT COUNT(*) FROM locallibrary_search WHERE folded IS NULL";
@@ -140,4 +150,20 @@ async fn fold_step(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let folded =
         serde_json::to_string(&folded).map_err(|error| sqlx::Error::Encode(error.into()))?;
     sqlx::query(FOLDED).bind(folded).execute(db).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_way_to_fold_has_another_number() {
+        let latin: String = ('\0'..='\u{24f}').collect();
+        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        let hash = fold(&latin).bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+        assert!(
+            REFOLD.contains("version = 2)") && hash == 0xc7d8_819b_9713_bc12,
+            "texts that are kept must be folded anew: count up the version in REFOLD, and put {hash:#x} here"
+        );
+    }
 }
