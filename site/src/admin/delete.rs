@@ -23,7 +23,7 @@ const SUPERUSERS: &str = "\
     SELECT EXISTS (SELECT 1 FROM auth_user WHERE is_superuser AND id IN (SELECT value FROM json_each(?)))";
 
 #[derive(Template)]
-#[template(path = "admin/delete.html")]
+#[template(path = "admin/delete.html", whitespace = "minimize")]
 struct Delete {
     layout: Layout,
     model: &'static Model,

@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[derive(Template)]
-#[template(path = "admin/edit.html")]
+#[template(path = "admin/edit.html", whitespace = "minimize")]
 struct Edit {
     layout: Layout,
     model: &'static Model,

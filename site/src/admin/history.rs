@@ -24,7 +24,7 @@ const ENTRIES: &str = "\
 type EntryRow = (String, Option<String>, i64, String, String);
 
 #[derive(Template)]
-#[template(path = "admin/history.html")]
+#[template(path = "admin/history.html", whitespace = "minimize")]
 struct History {
     layout: Layout,
     model: &'static Model,

@@ -29,7 +29,7 @@ type RecentRow = (
 );
 
 #[derive(Template)]
-#[template(path = "admin/index.html")]
+#[template(path = "admin/index.html", whitespace = "minimize")]
 struct Index {
     layout: Layout,
     heading: &'static str,

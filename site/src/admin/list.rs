@@ -31,7 +31,7 @@ const NOTHING_CHOSEN: &str =
     "Items must be selected in order to perform actions on them. No items have been changed.";
 
 #[derive(Template)]
-#[template(path = "admin/list.html")]
+#[template(path = "admin/list.html", whitespace = "minimize")]
 struct List {
     layout: Layout,
     model: &'static Model,

@@ -38,7 +38,7 @@ const USERS: &str = "\
     ORDER BY last_login DESC, id LIMIT ? OFFSET ?";
 
 #[derive(Template)]
-#[template(path = "admin/sessions.html")]
+#[template(path = "admin/sessions.html", whitespace = "minimize")]
 struct LiveSessions {
     layout: Layout,
     q: String,

@@ -72,6 +72,43 @@ async fn copies_come_by_due_date_a_hundred_to_a_page() {
 }
 
 #[tokio::test]
+async fn a_hundred_rows_and_large_forms_are_small_pages() {
+    const MAX_BYTES: usize = 50_000;
+    const MAX_BYTES_WITH_STYLE: usize = 64_000;
+    let site = Site::new().await;
+    let admin = site.visitor("admin").await;
+    let start = admin.get("/admin/").await;
+    let mut style = 0;
+    for link in start.text().split("<link ").skip(1) {
+        let href = link.split("href=\"").nth(1).unwrap();
+        let file = admin.get(href.split('"').next().unwrap()).await;
+        style += file.text().len();
+    }
+    for path in [
+        "/admin/",
+        "/admin/catalog/author/",
+        "/admin/catalog/book/",
+        "/admin/catalog/bookinstance/",
+        "/admin/catalog/bookinstance/?page=2",
+        "/admin/catalog/bookinstance/?due_back__isnull=True",
+        "/admin/catalog/bookinstance/?status__exact=a",
+        "/admin/auth/user/",
+        "/admin/auth/group/1/change/",
+        // Those with the most in their tables.
+        "/admin/catalog/author/1/change/",
+        "/admin/catalog/book/92/change/",
+    ] {
+        let page = admin.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        let bytes = page.text().len();
+        assert!(
+            bytes < MAX_BYTES && bytes + style < MAX_BYTES_WITH_STYLE,
+            "{path}: {bytes} bytes, and {style} of style"
+        );
+    }
+}
+
+#[tokio::test]
 async fn filters_combine_and_stay_while_one_pages() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
