@@ -26,8 +26,8 @@ const MAX_WAIT: Duration = Duration::from_secs(6);
 const FREE_TRIES_OF_ADDRESS: i64 = 100;
 
 /// How often a mail may be asked for, to one mailbox and from one address, until it is forgotten as a try is.
-const FREE_MAILS: i64 = 5;
-const FREE_MAILS_OF_ADDRESS: i64 = 20;
+const FREE_MAILS: i64 = 10;
+const FREE_MAILS_OF_ADDRESS: i64 = 50;
 
 // A turn is taken in one statement, so two tries at the same time get different ones.
 const TAKE_TURN: &str = "\
