@@ -32,7 +32,9 @@ async fn build(
 ) -> cloakroom::Result<Sessions> {
     let database = config.database_url.path();
     let own = |shelf: Shelf| Sessions::builder(shelf).cookie(cookie(base_url)).build();
-    let django = Settings::new(secret_key.expose())?.session_cookie_secure(base_url.is_https());
+    let django = Settings::new(secret_key.expose())?
+        .session_cookie_secure(base_url.is_https())
+        .removal_as_set(true);
     let django = secret::with_fallbacks(config, django, Settings::secret_key_fallback);
     match &config.sessions {
         SessionsIn::Db => own(SqliteStore::open(database)?.into()),

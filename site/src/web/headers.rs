@@ -4,7 +4,7 @@ use axum::{extract::State, response::Response};
 use http::{
     HeaderName, HeaderValue,
     header::{
-        CONTENT_SECURITY_POLICY, Entry, REFERRER_POLICY, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
+        CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
         X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
@@ -17,28 +17,6 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
 // The site has no script at all, so none may run, wherever it comes from.
 const POLICY: &str = "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; \
                       form-action 'self'; frame-ancestors 'none'";
-
-/// How Django begins the header that takes the session from the browser.
-const ENDED_BY_DJANGO: &[u8] = b"sessionid=\"\"; ";
-
-/// Ends a session of Django's with the attributes that its cookie was set with. Django leaves these out.
-pub(crate) async fn end_as_set(State(app): State<AppState>, mut response: Response) -> Response {
-    let missing: &[u8] = match app.base_url.is_https() {
-        true => b"; HttpOnly; Secure",
-        false => b"; HttpOnly",
-    };
-    if let Entry::Occupied(mut cookies) = response.headers_mut().entry(SET_COOKIE) {
-        for cookie in cookies.iter_mut() {
-            if !cookie.as_bytes().starts_with(ENDED_BY_DJANGO) {
-                continue;
-            }
-            if let Ok(whole) = HeaderValue::from_bytes(&[cookie.as_bytes(), missing].concat()) {
-                *cookie = whole;
-            }
-        }
-    }
-    response
-}
 
 // A year, and only this host: what runs on the hosts below it is not for this site to say.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");

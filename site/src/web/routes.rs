@@ -51,10 +51,6 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), visit::begin))
         // From here on the last is the outermost: a refused host gets the site's error page, and its headers.
         .layer(state.sessions.layer().on_error(error::session_failed))
-        .layer(middleware::map_response_with_state(
-            state.clone(),
-            headers::end_as_set,
-        ))
         .layer(refuse_foreign.clone())
         .layer(middleware::from_fn_with_state(
             state.limits.request,

@@ -44,6 +44,8 @@ pub struct Cookie {
     /// `None` leaves the attribute out.
     pub(crate) same_site: Option<SameSite>,
     partitioned: bool,
+    /// Whether a removal repeats all of these, where the format leaves a choice.
+    pub(crate) removed_as_set: bool,
 }
 
 impl Cookie {
@@ -57,6 +59,7 @@ impl Cookie {
             http_only: true,
             same_site: Some(SameSite::Lax),
             partitioned: false,
+            removed_as_set: true,
         }
     }
 

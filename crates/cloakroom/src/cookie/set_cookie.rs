@@ -36,6 +36,7 @@ impl SetCookie<'_> {
             http_only,
             same_site,
             partitioned,
+            removed_as_set: _,
         } = self.cookie;
         let value = self.key.map_or("", Key::reveal);
         let mut text = format!("{name}={value}; Path={path}");

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 
 use crate::cookie::SetCookie;
-use crate::format::django::cookie::{Attributes, Lifetime, delete_cookie, set_cookie, unquote};
+use crate::format::django::cookie::{
+    Attributes, GONE, Lifetime, delete_cookie, set_cookie, unquote,
+};
 use crate::format::django::key::is_accepted;
 use crate::{Key, Lookup, SameSite};
 
@@ -41,6 +43,7 @@ pub(super) fn spell(set: &SetCookie<'_>) -> HeaderValue {
             let lifetime = set.expires.map(|expires| lifetime(expires, set.now));
             set_cookie(&cookie.name, key.reveal(), lifetime, &attributes)
         }
+        None if cookie.removed_as_set => set_cookie(&cookie.name, "", Some(GONE), &attributes),
         None => delete_cookie(&cookie.name, &attributes),
     };
     // Of a key that is not in the alphabet of ours, what a header cannot hold is quoted.

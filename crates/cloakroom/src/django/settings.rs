@@ -65,11 +65,13 @@ impl Settings {
                 "configuring Django's sessions: the `SECRET_KEY` is empty; give the site's",
             ));
         }
+        let mut cookie = Cookie::new("sessionid").secure(false);
+        cookie.removed_as_set = false;
         Ok(Self {
             secret_key,
             secret_key_fallbacks: Vec::new(),
             salt: SERVER_SALT.to_owned(),
-            cookie: Cookie::new("sessionid").secure(false),
+            cookie,
             cookie_age: TWO_WEEKS,
             save_every_request: false,
             expire_at_browser_close: false,
@@ -133,6 +135,42 @@ impl Settings {
     /// `SESSION_COOKIE_SAMESITE`; `Lax` if not said otherwise, and `None` for Django's `False`, which says nothing.
     pub fn session_cookie_samesite(mut self, same_site: impl Into<Option<SameSite>>) -> Self {
         self.cookie.same_site = same_site.into();
+        self
+    }
+
+    /// Whether the header that removes the cookie repeats all attributes with which it was set. It is none of Django's
+    /// settings, and `false` if not said otherwise: Django leaves out `HttpOnly`, and `Secure` wherever browsers listen
+    /// without it.
+    ///
+    /// Browsers drop the cookie either way. It is for a site that lets somebody check every `Set-Cookie` for the two.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::django::Settings;
+    /// # use cloakroom::store::MemoryStore;
+    /// # use http::{HeaderMap, HeaderValue, StatusCode, header};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let django_session = MemoryStore::new();
+    /// let settings = Settings::new("the site's SECRET_KEY")?.removal_as_set(true);
+    /// let sessions = settings.sessions(settings.db(django_session)).build()?;
+    ///
+    /// # let mut headers = HeaderMap::new();
+    /// # headers.insert(header::COOKIE, HeaderValue::from_static("sessionid=0123456789abcdefghijklmnopqrstuv"));
+    /// let handle = sessions.begin(&headers);
+    /// handle.open().await?.flush()?;
+    /// # let mut response = HeaderMap::new();
+    /// sessions.finish(&handle, StatusCode::OK).await?.apply(&mut response);
+    ///
+    /// assert_eq!(
+    ///     response["set-cookie"],
+    ///     "sessionid=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Max-Age=0; Path=/; SameSite=Lax",
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn removal_as_set(mut self, as_set: bool) -> Self {
+        self.cookie.removed_as_set = as_set;
         self
     }
 

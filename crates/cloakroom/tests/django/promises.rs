@@ -493,6 +493,32 @@ async fn a_cookie_that_cannot_be_a_key_is_removed_though_nobody_looked() {
 }
 
 #[tokio::test]
+async fn a_removal_repeats_all_attributes_if_the_site_wants_it() {
+    let settings = settings().session_cookie_secure(true);
+    let (table, cache) = (Rows::table, Rows::cache);
+    for (as_set, attributes) in [
+        (false, "Max-Age=0; Path=/; SameSite=Lax"),
+        (true, "HttpOnly; Max-Age=0; Path=/; SameSite=Lax; Secure"),
+    ] {
+        let settings = settings.clone().removal_as_set(as_set);
+        for shelf in [
+            settings.db(table()),
+            settings.cache(cache()),
+            settings.cached_db(cache(), table()),
+            settings.signed_cookies(),
+        ] {
+            let mut guest = Visitor::of(&site_of(&settings, shelf, &HandClock::new()));
+            guest.visit(increment).await.unwrap();
+            let told = guest.visit(Session::flush).await.unwrap();
+            assert_eq!(
+                set_cookie(&told).unwrap(),
+                format!("sessionid=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; {attributes}"),
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_table_may_have_a_front_that_only_this_process_knows() {
     let clock = HandClock::new();
     let table = Rows::table();

@@ -43,6 +43,12 @@ pub struct Lifetime {
     pub expires: SystemTime,
 }
 
+/// Of a cookie that the browser is to forget at once.
+pub(crate) const GONE: Lifetime = Lifetime {
+    max_age_secs: 0,
+    expires: SystemTime::UNIX_EPOCH,
+};
+
 /// The header that gives the browser a session; without a lifetime the browser forgets it when it closes.
 ///
 /// # Examples
@@ -73,16 +79,12 @@ pub fn delete_cookie(name: &str, attributes: &Attributes<'_>) -> String {
         || attributes
             .same_site
             .is_some_and(|text| text.eq_ignore_ascii_case("none"));
-    let gone = Lifetime {
-        max_age_secs: 0,
-        expires: SystemTime::UNIX_EPOCH,
-    };
     let attributes = Attributes {
         http_only: false,
         secure,
         ..*attributes
     };
-    spell(name, "\"\"", Some(gone), &attributes)
+    spell(name, "\"\"", Some(GONE), &attributes)
 }
 
 /// The value of the last cookie of this name in a `Cookie` header.
