@@ -8,6 +8,7 @@ mod support;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use cloakroom::format::django::date::{expire_date, parse_expire_date};
 use cloakroom::store::{Draft, Outcome, Store, Version, from_micros};
 use cloakroom::{ErrorKind, Lookup};
 use cloakroom_sqlite::DjangoTable;
@@ -35,6 +36,9 @@ async fn a_row_holds_what_django_would_have_written() {
         (1_768_532_645_000_000, "2026-01-16 03:04:05"),
         (1_768_532_645_000_001, "2026-01-16 03:04:05.000001"),
         (1_768_532_645_100_000, "2026-01-16 03:04:05.100000"),
+        (951_782_400_000_000, "2000-02-29 00:00:00"),
+        (0, "1970-01-01 00:00:00"),
+        (i64::MAX, "9999-12-31 23:59:59.999000"),
     ] {
         let expires = from_micros(micros);
         let seen = written(store.create(&at(KEY), &expiring(DATA, expires)).await);
@@ -89,6 +93,19 @@ async fn a_row_of_django_is_loaded_saved_and_swept_by_djangos_rules() {
 
         let now = from_micros(1_767_323_040_000_000 + now);
         assert_eq!(store.sweep(now, 10).await.unwrap(), 1, "{text}");
+    }
+}
+
+#[test]
+fn every_day_until_the_year_2400_is_the_one_that_sqlite_says() {
+    let db = Connection::open_in_memory().unwrap();
+    let mut said = db.prepare("SELECT datetime(?1, 'unixepoch')").unwrap();
+    for day in 0..157_054_i64 {
+        let secs = day * 24 * 60 * 60;
+        let at = from_micros(secs * 1_000_000);
+        let theirs: String = said.query_row([secs], |row| row.get(0)).unwrap();
+        assert_eq!(expire_date(at), theirs);
+        assert_eq!(parse_expire_date(&theirs), Some(at));
     }
 }
 

@@ -1,6 +1,5 @@
 //! The sessions of a Django, in the table in which its engines `db` and `cached_db` have them.
 
-mod moment;
 mod schema;
 
 mod store;

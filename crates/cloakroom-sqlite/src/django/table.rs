@@ -1,12 +1,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use cloakroom::format::django::date::{expire_date, parse_expire_date};
 use cloakroom::store::{Draft, Entry, Meta, Version};
 use cloakroom::{Error, ErrorKind, Lookup, Result};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-
-use super::moment;
 
 const LOAD: &str = r#"SELECT session_data, expire_date FROM "{table}" WHERE session_key = ?1"#;
 
@@ -109,7 +108,7 @@ impl Table {
         expires: SystemTime,
     ) -> rusqlite::Result<usize> {
         db.prepare_cached(&self.touch)?
-            .execute(params![key, moment::text(expires), seen])
+            .execute(params![key, expire_date(expires), seen])
     }
 
     pub(crate) fn delete(&self, db: &Connection, key: &str) -> rusqlite::Result<usize> {
@@ -124,7 +123,7 @@ impl Table {
     ) -> rusqlite::Result<usize> {
         let step = i64::try_from(step).unwrap_or(i64::MAX);
         db.prepare_cached(&self.sweep)?
-            .execute(params![moment::text(now), step])
+            .execute(params![expire_date(now), step])
     }
 
     pub(crate) fn ping(&self, db: &Connection) -> rusqlite::Result<()> {
@@ -152,7 +151,7 @@ impl Text {
         match str::from_utf8(&draft.data) {
             Ok(data) if draft.data.iter().all(plain) => Ok(Self {
                 data: data.to_owned(),
-                expires: moment::text(draft.meta.expires),
+                expires: expire_date(draft.meta.expires),
             }),
             _ => Err(unsupported(
                 doing,
@@ -189,7 +188,7 @@ fn unsupported(doing: &'static str, why: &str) -> Error {
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let data = Bytes::copy_from_slice(row.get_ref(0)?.as_str()?.as_bytes());
-    let Some(expires) = moment::read(row.get_ref(1)?.as_str()?) else {
+    let Some(expires) = parse_expire_date(row.get_ref(1)?.as_str()?) else {
         let cause = "the text in `expire_date` is no date";
         return Err(rusqlite::Error::FromSqlConversionFailure(
             1,
