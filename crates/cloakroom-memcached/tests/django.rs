@@ -6,20 +6,26 @@ mod support;
 mod vectors;
 
 use std::net::TcpListener;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_millis, millis};
+use cloakroom::store::{Draft, Store, Version, from_millis, millis};
 use cloakroom::{ErrorKind, Lookup};
 use cloakroom_memcached::{DjangoCache, DjangoCacheBuilder};
 use cloakroom_testkit::Proxy;
+use cloakroom_testkit::django::cache::{self, COOKIE_AGE, Site as _, draft, lasting, lasts};
+use cloakroom_testkit::django::{holds, is_free, key, stale, written};
 use cloakroom_testkit::servers::{self, Kind, Server, unique_name};
 use data_encoding::BASE64;
 use serde_json::Value;
 use support::fake::{Fake, Peer, patiently};
 use support::plain::Plain;
-use support::written;
-use tokio::task::JoinSet;
+
+cloakroom_testkit::django_cache!(djangos_cache, {
+    let Some(site) = Site::new().await else {
+        return;
+    };
+    site
+});
 
 #[tokio::test]
 async fn what_is_sent_is_what_django_sends() {
@@ -88,7 +94,7 @@ async fn what_stands_in_the_server_is_what_django_writes() {
             continue;
         }
         assert_eq!(plain.get(key).await.unwrap(), (1, new.data.to_vec()));
-        assert_lasts(&mut plain, key, left / 1_000).await;
+        lasts(plain.left(key).await, left / 1_000);
         cache.delete(&at).await.unwrap();
         assert!(plain.get(key).await.is_none(), "{name}");
     }
@@ -109,202 +115,6 @@ async fn the_key_of_a_session_is_the_one_that_django_makes() {
 
         let key = case["cache_key"].as_str().unwrap();
         assert_eq!(plain.get(key).await.unwrap(), (1, b"here".to_vec()));
-    }
-}
-
-#[tokio::test]
-async fn an_entry_is_djangos_bytes_and_nothing_else() {
-    let Some(mut site) = Site::new().await else {
-        return;
-    };
-    let cache = &site.cache;
-    let at = key(1);
-    // Everything that a byte can be, and everything that memcached's own protocol is made of.
-    let bytes: Vec<u8> = (0..=255).chain(*b"\r\nEND\r\nHD\r\n").collect();
-    for data in [&b""[..], &bytes, &vec![0x80; 1 << 19]] {
-        let mut new = lasting(data, 60);
-        new.meta.label = Some("kitchen laptop".into());
-        let version = written(cache.create(&at, &new).await);
-
-        let entry = cache.load(&at).await.unwrap().unwrap();
-        assert_eq!(entry.data, new.data);
-        assert!(entry.version == version);
-        let forever = Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH,
-            expires: from_millis(i64::MAX),
-            owner: None,
-            label: None,
-        };
-        assert_eq!(entry.meta, forever, "the server decides when it is over");
-        let stands = site.plain.get(&site.name(&at)).await.unwrap();
-        assert_eq!(stands, (1, data.to_vec()));
-        cache.delete(&at).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn create_never_overwrites_and_save_never_creates() {
-    let Some(Site { cache, .. }) = Site::new().await else {
-        return;
-    };
-    let seen = written(cache.create(&key(1), &draft("first")).await);
-
-    stale(cache.create(&key(1), &draft("second")).await);
-    stale(cache.create(&key(1), &lasting(b"dead", 0)).await);
-    holds(&cache, &key(1), "first").await;
-
-    stale(cache.save(&key(2), &seen, &draft("none")).await);
-    stale(cache.touch(&key(2), &seen, &draft("").meta).await);
-    let new = draft("none");
-    stale(cache.rename(&key(2), &seen, &key(3), &new).await);
-    is_free(&cache, &key(2)).await;
-    is_free(&cache, &key(3)).await;
-}
-
-#[tokio::test]
-async fn what_is_stale_changes_nothing_and_a_touch_makes_nothing_stale() {
-    let Some(mut site) = Site::new().await else {
-        return;
-    };
-    let (cache, other) = (site.cache.clone(), site.open());
-    let first = written(cache.create(&key(1), &lasting(b"first", 1_000)).await);
-    let second = written(
-        cache
-            .save(&key(1), &first, &lasting(b"second", 1_000))
-            .await,
-    );
-
-    // One store remembers what it has written, the other one has to look.
-    for store in [&cache, &other] {
-        for seen in [
-            &first,
-            &Version::from_u64(7),
-            &Version::from_bytes("short".into()),
-        ] {
-            stale(store.save(&key(1), seen, &draft("lost")).await);
-            stale(store.touch(&key(1), seen, &lasting(b"", 9).meta).await);
-            stale(store.rename(&key(1), seen, &key(2), &draft("lost")).await);
-        }
-        holds(store, &key(1), "second").await;
-        is_free(store, &key(2)).await;
-    }
-    site.lasts(&key(1), 1_000).await;
-
-    let meta = lasting(b"", 5_000).meta;
-    assert!(written(other.touch(&key(1), &second, &meta).await) == second);
-    site.lasts(&key(1), 5_000).await;
-    holds(&cache, &key(1), "second").await;
-    let third = written(cache.save(&key(1), &second, &lasting(b"third", 300)).await);
-    site.lasts(&key(1), 300).await;
-    written(other.save(&key(1), &third, &draft("fourth")).await);
-    holds(&cache, &key(1), "fourth").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_deleted_stays_deleted_whatever_is_under_way() {
-    let Some(Site { cache, .. }) = Site::new().await else {
-        return;
-    };
-    for round in 0..20 {
-        let at = key(round);
-        let seen = written(cache.create(&at, &draft("0")).await);
-        let mut requests = JoinSet::new();
-        for n in 0..8 {
-            let (cache, at, seen) = (cache.clone(), at.clone(), seen.clone());
-            requests.spawn(async move {
-                let meta = lasting(b"", 60 + n).meta;
-                match n % 3 {
-                    0 => drop(cache.touch(&at, &seen, &meta).await.unwrap()),
-                    1 => drop(cache.save(&at, &seen, &draft("late")).await.unwrap()),
-                    _ => cache.delete(&at).await.unwrap(),
-                }
-            });
-        }
-        requests.join_all().await;
-
-        is_free(&cache, &at).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_increments_through_two_stores_add_up() {
-    let Some(site) = Site::new().await else {
-        return;
-    };
-    let other = site.open();
-    written(site.cache.create(&key(1), &draft("0")).await);
-
-    let mut requests = JoinSet::new();
-    for task in 0..10 {
-        let cache = [&site.cache, &other][task % 2].clone();
-        requests.spawn(async move {
-            for _ in 0..100 {
-                increment(&cache, &key(1)).await;
-            }
-        });
-    }
-    requests.join_all().await;
-
-    holds(&other, &key(1), "1000").await;
-}
-
-#[tokio::test]
-async fn a_session_moves_whole_or_not_at_all() {
-    let Some(mut site) = Site::new().await else {
-        return;
-    };
-    let cache = site.cache.clone();
-    for store in [&cache, &site.open()] {
-        let seen = written(cache.create(&key(1), &draft("old")).await);
-
-        let new = lasting(b"new", 70);
-        let moved = written(store.rename(&key(1), &seen, &key(2), &new).await);
-
-        is_free(store, &key(1)).await;
-        holds(store, &key(2), "new").await;
-        site.lasts(&key(2), 70).await;
-        stale(cache.save(&key(1), &seen, &draft("late")).await);
-        written(cache.save(&key(2), &moved, &draft("newer")).await);
-        cache.delete(&key(2)).await.unwrap();
-    }
-
-    let seen = written(cache.create(&key(1), &draft("one")).await);
-    let other = written(cache.create(&key(2), &draft("two")).await);
-    stale(cache.rename(&key(1), &seen, &key(2), &draft("")).await);
-    stale(cache.rename(&key(1), &seen, &key(1), &draft("")).await);
-    stale(cache.rename(&key(1), &other, &key(3), &draft("")).await);
-    // A draft that equals what was seen must not make a move to the same place a deletion.
-    stale(cache.rename(&key(9), &seen, &key(9), &draft("one")).await);
-    holds(&cache, &key(1), "one").await;
-    holds(&cache, &key(2), "two").await;
-    is_free(&cache, &key(3)).await;
-    is_free(&cache, &key(9)).await;
-}
-
-#[tokio::test]
-async fn what_has_no_second_left_is_gone_at_once() {
-    let Some(Site { cache, .. }) = Site::new().await else {
-        return;
-    };
-    for (n, age) in [(1, 0), (2, -1), (3, -5_000_000_000)] {
-        let at = key(n);
-        let dead = lasting(b"dead", age);
-        written(cache.create(&at, &dead).await);
-        is_free(&cache, &at).await;
-
-        let seen = written(cache.create(&at, &draft("living")).await);
-        written(cache.save(&at, &seen, &dead).await);
-        is_free(&cache, &at).await;
-
-        let seen = written(cache.create(&at, &draft("living")).await);
-        written(cache.touch(&at, &seen, &dead.meta).await);
-        is_free(&cache, &at).await;
-
-        let seen = written(cache.create(&at, &draft("living")).await);
-        written(cache.rename(&at, &seen, &key(4), &dead).await);
-        is_free(&cache, &at).await;
-        is_free(&cache, &key(4)).await;
     }
 }
 
@@ -330,39 +140,11 @@ async fn times_beyond_thirty_days_and_beyond_2038_are_kept() {
         new.meta.touched = now;
         new.meta.expires = now + Duration::from_secs(secs.unsigned_abs());
         let seen = written(cache.create(&key(1), &new).await);
-        site.lasts(&key(1), left).await;
+        lasts(site.left(&key(1)).await, left);
         let seen = written(cache.touch(&key(1), &seen, &new.meta).await);
         written(cache.save(&key(1), &seen, &new).await);
-        site.lasts(&key(1), left).await;
+        lasts(site.left(&key(1)).await, left);
         holds(&cache, &key(1), "kept").await;
-        cache.delete(&key(1)).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn what_django_writes_in_between_is_another_version_and_is_not_lost_by_us() {
-    let Some(mut site) = Site::new().await else {
-        return;
-    };
-    let cache = site.cache.clone();
-    let name = site.name(&key(1));
-    for store in [&cache, &site.open()] {
-        let seen = written(cache.create(&key(1), &draft("ours")).await);
-
-        site.plain.set(&name, 1, 100, b"django's").await;
-
-        stale(store.save(&key(1), &seen, &draft("late")).await);
-        stale(store.touch(&key(1), &seen, &draft("").meta).await);
-        stale(store.rename(&key(1), &seen, &key(2), &draft("")).await);
-        let entry = store.load(&key(1)).await.unwrap().unwrap();
-        assert_eq!(entry.data, "django's");
-        site.lasts(&key(1), 100).await;
-
-        // The same bytes once more, under another CAS number: nothing that anybody could lose.
-        site.plain.set(&name, 1, 100, b"django's").await;
-        let new = draft("ours again");
-        written(store.save(&key(1), &entry.version, &new).await);
-        holds(&cache, &key(1), "ours again").await;
         cache.delete(&key(1)).await.unwrap();
     }
 }
@@ -380,18 +162,7 @@ async fn caches_with_another_prefix_version_or_engine_never_see_each_other() {
         builder().cached_db().open().unwrap(),
         builder().key_prefix(unique_name()).open().unwrap(),
     ];
-    for (n, cache) in caches.iter().enumerate() {
-        let here = format!("cache {n}");
-        let seen = written(cache.create(&key(1), &draft(&here)).await);
-        for other in &caches[n + 1..] {
-            is_free(other, &key(1)).await;
-            stale(other.save(&key(1), &seen, &draft("")).await);
-            other.delete(&key(1)).await.unwrap();
-        }
-    }
-    for (n, cache) in caches.iter().enumerate() {
-        holds(cache, &key(1), &format!("cache {n}")).await;
-    }
+    cache::none_sees_another(&caches).await;
 }
 
 #[tokio::test]
@@ -436,45 +207,7 @@ async fn a_key_may_be_any_other_text_that_a_browser_sends() {
         return;
     };
     let long = "x".repeat(180);
-    for at in ["", "é", ":1:", "%00", &long] {
-        let at = Lookup::new(at.as_bytes());
-        is_free(&cache, &at).await;
-        let seen = written(cache.create(&at, &draft("one")).await);
-        written(cache.save(&at, &seen, &draft("two")).await);
-        holds(&cache, &at, "two").await;
-        cache.delete(&at).await.unwrap();
-        is_free(&cache, &at).await;
-    }
-}
-
-#[tokio::test]
-async fn owners_are_refused_and_nothing_can_be_listed_found_or_swept() {
-    let Some(Site { cache, .. }) = Site::new().await else {
-        return;
-    };
-    let mut owned = draft("");
-    owned.meta.owner = Some("ada".into());
-    let seen = written(cache.create(&key(1), &draft("nobody's")).await);
-
-    let guarantees = cache.guarantees();
-    assert!(guarantees.compares && guarantees.revokes && guarantees.shared);
-    assert!(!guarantees.owners && !guarantees.durable && guarantees.evicts);
-    for refused in [
-        cache.create(&key(2), &owned).await.map(drop),
-        cache.save(&key(1), &seen, &owned).await.map(drop),
-        cache
-            .rename(&key(1), &seen, &key(2), &owned)
-            .await
-            .map(drop),
-        cache.owned_by(&"ada".into()).await.map(drop),
-        cache.find(b"0").await.map(drop),
-    ] {
-        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported);
-    }
-    assert_eq!(cache.sweep(from_millis(i64::MAX), 100).await.unwrap(), 0);
-    cache.ping().await.unwrap();
-    holds(&cache, &key(1), "nobody's").await;
-    is_free(&cache, &key(2)).await;
+    cache::may_be_keys(&cache, &["", "é", ":1:", "%00", &long]).await;
 }
 
 #[tokio::test]
@@ -703,12 +436,6 @@ impl Site {
         })
     }
 
-    /// Another store on the same sessions.
-    fn open(&self) -> DjangoCache {
-        let builder = DjangoCache::builder(self.server.url());
-        builder.key_prefix(&self.prefix).open().unwrap()
-    }
-
     fn name(&self, at: &Lookup) -> String {
         format!(
             "{}:1:django.contrib.sessions.cache{}",
@@ -717,14 +444,36 @@ impl Site {
         )
     }
 
-    async fn lasts(&mut self, at: &Lookup, secs: i64) {
-        let name = self.name(at);
-        assert_lasts(&mut self.plain, &name, secs).await;
-    }
-
     async fn cas(&mut self, at: &Lookup) -> u64 {
         let line = self.plain.ask(format!("mg {} c\r\n", self.name(at))).await;
         line.strip_prefix("HD c").unwrap().parse().unwrap()
+    }
+}
+
+impl cache::Site for Site {
+    type Cache = DjangoCache;
+
+    fn cache(&self) -> DjangoCache {
+        self.cache.clone()
+    }
+
+    async fn open(&self) -> DjangoCache {
+        let builder = DjangoCache::builder(self.server.url());
+        builder.key_prefix(&self.prefix).open().unwrap()
+    }
+
+    async fn get(&mut self, at: &Lookup) -> Vec<u8> {
+        let (flags, value) = self.plain.get(&self.name(at)).await.unwrap();
+        assert_eq!(flags, 1);
+        value
+    }
+
+    async fn set(&mut self, at: &Lookup, data: &[u8], secs: i64) {
+        self.plain.set(&self.name(at), 1, secs, data).await;
+    }
+
+    async fn left(&mut self, at: &Lookup) -> i64 {
+        self.plain.left(&self.name(at)).await
     }
 }
 
@@ -780,68 +529,6 @@ fn session(case: &Value) -> (Lookup, Draft) {
     (at, new)
 }
 
-/// A key as Django makes them.
-fn key(n: u64) -> Lookup {
-    Lookup::new(format!("{n:z>32}").as_bytes())
-}
-
 fn text(at: &Lookup) -> &str {
     str::from_utf8(at.as_bytes()).unwrap()
 }
-
-fn draft(data: &str) -> Draft {
-    lasting(data.as_bytes(), COOKIE_AGE)
-}
-
-/// A draft that lasts for so many seconds from now on.
-fn lasting(data: &[u8], secs: i64) -> Draft {
-    Draft {
-        data: Bytes::copy_from_slice(data),
-        meta: Meta {
-            created: from_millis(1_764_000_000_001),
-            touched: from_millis(TOUCHED),
-            expires: from_millis(TOUCHED + 1_000 * secs),
-            owner: None,
-            label: None,
-        },
-        version: Version::random().unwrap(),
-    }
-}
-
-/// One request that counts, without the session layer: the comparison is what makes it add up.
-async fn increment(cache: &DjangoCache, at: &Lookup) {
-    for _ in 0..10_000 {
-        let entry = cache.load(at).await.unwrap().unwrap();
-        let count: u64 = str::from_utf8(&entry.data).unwrap().parse().unwrap();
-        let new = draft(&(count + 1).to_string());
-        if let Outcome::Written(_) = cache.save(at, &entry.version, &new).await.unwrap() {
-            return;
-        }
-    }
-    panic!("it never got its turn");
-}
-
-/// The item goes in so many seconds. The server's clock is the one clock here that nobody can turn by hand, so they may
-/// be a few less, and one more where it has not ticked yet.
-async fn assert_lasts(plain: &mut Plain, name: &str, secs: i64) {
-    let left = plain.left(name).await;
-    assert!((secs - 30..=secs + 1).contains(&left), "{left} of {secs}");
-}
-
-#[track_caller]
-fn stale(outcome: cloakroom::Result<Outcome>) {
-    assert_eq!(outcome.unwrap(), Outcome::Stale);
-}
-
-async fn holds(cache: &DjangoCache, at: &Lookup, data: &str) {
-    assert_eq!(cache.load(at).await.unwrap().unwrap().data, data);
-}
-
-async fn is_free(cache: &DjangoCache, at: &Lookup) {
-    assert!(cache.load(at).await.unwrap().is_none());
-}
-
-/// `SESSION_COOKIE_AGE`.
-const COOKIE_AGE: i64 = 1_209_600;
-
-const TOUCHED: i64 = 1_767_323_045_250;

@@ -9,16 +9,25 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_micros};
-use cloakroom::{ErrorKind, Lookup};
+use cloakroom::store::{Meta, Outcome, Store, Version, from_micros};
+use cloakroom::{ErrorKind, Result};
 use cloakroom_postgres::DjangoTable;
 use cloakroom_testkit::Proxy;
+use cloakroom_testkit::django::table::{self, DATA, KEY, OTHER, at, draft, expiring};
+use cloakroom_testkit::django::written;
 use cloakroom_testkit::servers::{self, unique_name};
 
-use support::{database, django, neighbour, until, written};
+use support::{database, django, neighbour, until};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
+
+cloakroom_testkit::django_table!(djangos_table, {
+    let Some(site) = Site::new().await else {
+        return;
+    };
+    site
+});
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_table_is_to_the_letter_what_djangos_migrations_make() {
@@ -54,12 +63,14 @@ async fn the_table_is_to_the_letter_what_djangos_migrations_make() {
 
 #[tokio::test]
 async fn a_row_holds_what_django_would_have_written() {
-    let Some(server) = servers::postgres() else {
+    let Some(Site {
+        store,
+        table,
+        neighbour,
+    }) = Site::new().await
+    else {
         return;
     };
-    let table = unique_name();
-    let store = django(server.url(), &table).await;
-    let neighbour = neighbour(server.url()).await;
     // A site elsewhere: the column keeps instants, so it sees the same one.
     let elsewhere = "SET TIME ZONE 'Asia/Kolkata'";
     neighbour.batch_execute(elsewhere).await.unwrap();
@@ -89,12 +100,14 @@ async fn a_row_holds_what_django_would_have_written() {
 
 #[tokio::test]
 async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
-    let Some(server) = servers::postgres() else {
+    let Some(Site {
+        store,
+        table,
+        neighbour,
+    }) = Site::new().await
+    else {
         return;
     };
-    let table = unique_name();
-    let store = django(server.url(), &table).await;
-    let neighbour = neighbour(server.url()).await;
     let insert =
         format!("INSERT INTO {table} VALUES ('{KEY}', '{DATA}', '2026-01-02 03:04:05.3+00')");
     neighbour.batch_execute(&insert).await.unwrap();
@@ -117,156 +130,19 @@ async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
 }
 
 #[tokio::test]
-async fn what_django_saved_meanwhile_is_not_overwritten() {
-    let Some(server) = servers::postgres() else {
+async fn texts_that_a_collation_takes_for_one_are_two() {
+    let Some(mut site) = Site::new().await else {
         return;
     };
-    let table = unique_name();
-    let store = django(server.url(), &table).await;
-    let neighbour = neighbour(server.url()).await;
-    // A site may have given the column a collation for which all of these are one text.
+    let table = &site.table;
     let collation = format!(
         "CREATE COLLATION {table}_ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
          ALTER TABLE {table} ALTER session_data TYPE text COLLATE {table}_ci"
     );
-    let loose = neighbour.batch_execute(&collation).await.is_ok();
-    let seen = written(store.create(&at(KEY), &draft(DATA)).await);
-    for theirs in [
-        DATA.to_lowercase(),
-        format!("{DATA} "),
-        DATA[1..].to_owned(),
-    ] {
-        let save = format!("UPDATE {table} SET session_data = $1");
-        neighbour.execute(&save, &[&theirs]).await.unwrap();
-
-        let saved = store.save(&at(KEY), &seen, &draft("ours")).await;
-        assert_eq!(saved.unwrap(), Outcome::Stale, "{loose}");
-        let touched = store.touch(&at(KEY), &seen, &draft("").meta).await;
-        assert_eq!(touched.unwrap(), Outcome::Stale);
-        let moved = store
-            .rename(&at(KEY), &seen, &at(OTHER), &draft("ours"))
-            .await;
-        assert_eq!(moved.unwrap(), Outcome::Stale);
-        assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, theirs);
+    // A server may have been built without them.
+    if site.neighbour.batch_execute(&collation).await.is_ok() {
+        table::what_django_saved_meanwhile_is_not_overwritten(&mut site).await;
     }
-    assert!(
-        store
-            .load(&at(&KEY.to_uppercase()))
-            .await
-            .unwrap()
-            .is_none()
-    );
-}
-
-#[tokio::test]
-async fn a_save_of_what_is_there_already_is_a_save() {
-    let Some(server) = servers::postgres() else {
-        return;
-    };
-    let store = django(server.url(), unique_name()).await;
-    let new = draft(DATA);
-    let seen = written(store.create(&at(KEY), &new).await);
-
-    assert!(written(store.save(&at(KEY), &seen, &new).await) == seen);
-    assert!(written(store.touch(&at(KEY), &seen, &new.meta).await) == seen);
-}
-
-#[tokio::test]
-async fn the_columns_of_a_sites_own_model_are_left_alone() {
-    let Some(server) = servers::postgres() else {
-        return;
-    };
-    let table = unique_name();
-    let store = django(server.url(), &table).await;
-    let neighbour = neighbour(server.url()).await;
-    let theirs = format!("ALTER TABLE {table} ADD account_id integer");
-    neighbour.batch_execute(&theirs).await.unwrap();
-    store.migrate().await.unwrap();
-    let seen = written(store.create(&at(KEY), &draft("one")).await);
-    let account = format!("UPDATE {table} SET account_id = 7");
-    neighbour.batch_execute(&account).await.unwrap();
-
-    let seen = written(store.save(&at(KEY), &seen, &draft("two")).await);
-    let seen = written(store.touch(&at(KEY), &seen, &draft("").meta).await);
-    let new = draft("three");
-    written(store.rename(&at(KEY), &seen, &at(OTHER), &new).await);
-
-    let row = format!("SELECT session_data, account_id FROM {table}");
-    let row = neighbour.query_one(&row, &[]).await.unwrap();
-    assert_eq!((row.get(0), row.get(1)), ("three", 7));
-}
-
-#[tokio::test]
-async fn nothing_is_at_a_key_that_the_column_could_not_hold_and_none_is_made_there() {
-    let Some(server) = servers::postgres() else {
-        return;
-    };
-    let store = django(server.url(), unique_name()).await;
-    let version = written(store.create(&at(KEY), &draft("kept")).await);
-    written(store.create(&at(&"é".repeat(40)), &draft("fits")).await);
-
-    let (longer, new) = ("k".repeat(41), draft("new"));
-    for bytes in [longer.as_bytes(), b"k\0k", b"\xff\xff\xff\xff"] {
-        let nowhere = Lookup::new(bytes);
-        assert!(store.load(&nowhere).await.unwrap().is_none());
-        store.delete(&nowhere).await.unwrap();
-        for stale in [
-            store.save(&nowhere, &version, &new).await,
-            store.touch(&nowhere, &version, &new.meta).await,
-            store.rename(&nowhere, &version, &at(OTHER), &new).await,
-        ] {
-            assert_eq!(stale.unwrap(), Outcome::Stale);
-        }
-        for refused in [
-            store.create(&nowhere, &new).await,
-            store.rename(&at(KEY), &version, &nowhere, &new).await,
-        ] {
-            let error = refused.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unsupported);
-            assert!(error.to_string().contains("up to 40 characters"), "{error}");
-        }
-    }
-    assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, "kept");
-}
-
-#[tokio::test]
-async fn what_the_table_cannot_keep_is_refused_and_changes_nothing() {
-    let Some(server) = servers::postgres() else {
-        return;
-    };
-    let store = django(server.url(), unique_name()).await;
-    let seen = written(store.create(&at(KEY), &draft("kept")).await);
-    let mut owned = draft("new");
-    owned.meta.owner = Some("ada".into());
-    let mut bytes = draft("");
-    bytes.data = b"\x80\x04}\x94.".to_vec().into();
-
-    for (new, words) in [
-        (&owned, "no column for owners"),
-        (&bytes, "not ASCII"),
-        (&draft("é"), "not ASCII"),
-        (&draft("a\0b"), "not ASCII"),
-    ] {
-        for refused in [
-            store.create(&at(OTHER), new).await,
-            store.save(&at(KEY), &seen, new).await,
-            store.rename(&at(KEY), &seen, &at(OTHER), new).await,
-        ] {
-            let error = refused.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unsupported);
-            assert!(error.to_string().contains(words), "{error}");
-        }
-    }
-    for no_text in [
-        Version::from_u64(7),
-        Version::from_bytes(b"kept\0"[..].into()),
-        Version::from_bytes(b"\xff"[..].into()),
-    ] {
-        let saved = store.save(&at(KEY), &no_text, &draft("new")).await;
-        assert_eq!(saved.unwrap(), Outcome::Stale);
-    }
-    assert!(store.load(&at(OTHER)).await.unwrap().is_none());
-    assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, "kept");
 }
 
 #[tokio::test]
@@ -302,38 +178,15 @@ async fn an_expiry_out_of_all_bounds_is_cut_and_another_type_is_corrupt() {
 }
 
 #[tokio::test]
-async fn without_its_table_the_store_says_what_to_do_and_makes_none() {
-    let Some(server) = servers::postgres() else {
-        return;
-    };
-    let url = database(server.url()).await;
-    let store = DjangoTable::connect(&url).await.unwrap();
-
-    for answer in [
-        store.load(&at(KEY)).await.map(drop),
-        store.create(&at(KEY), &draft("")).await.map(drop),
-        store.sweep(SystemTime::now(), 10).await.map(drop),
-        store.ping().await,
-    ] {
-        let error = answer.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
-        let words =
-            "the table is not there; run `manage.py migrate` of the Django site, or call `migrate`";
-        assert!(error.to_string().ends_with(words), "{error}");
-    }
-    assert!(shape_of(&neighbour(&url).await).await.is_empty());
-    store.migrate().await.unwrap();
-    store.ping().await.unwrap();
-}
-
-#[tokio::test]
 async fn a_sweep_passes_by_what_somebody_else_has_locked() {
-    let Some(server) = servers::postgres() else {
+    let Some(Site {
+        store,
+        table,
+        neighbour,
+    }) = Site::new().await
+    else {
         return;
     };
-    let table = unique_name();
-    let store = django(server.url(), &table).await;
-    let neighbour = neighbour(server.url()).await;
     let fill = format!(
         "INSERT INTO {table} SELECT 'key' || n, 'dead', '2020-01-01 00:00:00+00' FROM generate_series(1, 2500) n"
     );
@@ -422,12 +275,14 @@ async fn a_save_whose_answer_is_lost_is_unavailable_and_was_done_once_or_not_at_
 
 #[tokio::test]
 async fn no_statement_reads_more_of_the_table_than_it_needs() {
-    let Some(server) = servers::postgres() else {
+    let Some(Site {
+        store,
+        table,
+        neighbour,
+    }) = Site::new().await
+    else {
         return;
     };
-    let table = unique_name();
-    let store = django(server.url(), &table).await;
-    let neighbour = neighbour(server.url()).await;
     let fill = format!(
         "INSERT INTO {table} SELECT 'key' || n, 'data', to_timestamp(n * 60) FROM generate_series(1, 20000) n;
          ANALYZE {table}"
@@ -454,6 +309,49 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     let read: i64 = read.get(0);
     // A ping reads the first row that there is.
     assert!(read <= 1, "{read} rows were read without an index");
+}
+
+/// A store with a table of its own, the name of the table, and somebody else's connection.
+struct Site {
+    store: DjangoTable,
+    table: String,
+    neighbour: Client,
+}
+
+impl Site {
+    async fn new() -> Option<Self> {
+        let (url, table) = (servers::postgres()?.url(), unique_name());
+        Some(Self {
+            store: django(url, &table).await,
+            neighbour: neighbour(url).await,
+            table,
+        })
+    }
+}
+
+impl table::Site for Site {
+    type Table = DjangoTable;
+
+    fn store(&self) -> &DjangoTable {
+        &self.store
+    }
+
+    fn table(&self) -> &str {
+        &self.table
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        self.store.migrate().await
+    }
+
+    async fn run(&mut self, statement: &str) {
+        self.neighbour.batch_execute(statement).await.unwrap();
+    }
+
+    async fn ask(&mut self, question: &str) -> String {
+        let row = self.neighbour.query_one(question, &[]).await.unwrap();
+        row.get(0)
+    }
 }
 
 /// The columns and the indexes of `django_session`, as PostgreSQL describes them.
@@ -489,32 +387,3 @@ async fn row(neighbour: &Client, table: &str) -> Vec<String> {
 fn row_of(data: &str, expires: &str) -> Vec<String> {
     [KEY, data, expires].map(str::to_owned).into()
 }
-
-fn at(key: &str) -> Lookup {
-    Lookup::new(key.as_bytes())
-}
-
-fn draft(data: &str) -> Draft {
-    expiring(data, from_micros(4_102_444_800_000_000))
-}
-
-fn expiring(data: &str, expires: SystemTime) -> Draft {
-    Draft {
-        data: data.to_owned().into(),
-        meta: Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH,
-            expires,
-            owner: None,
-            label: None,
-        },
-        version: Version::random().unwrap(),
-    }
-}
-
-const KEY: &str = "k3y0fdj4ngow1th32l3tt3rs0rd1g1ts";
-
-const OTHER: &str = "0therk3y0fdj4ngow1th32l3tt3rs000";
-
-/// What a Django wrote.
-const DATA: &str = "eyJhIjoxfQ:1vbVSP:SDbL3ZiGhQguLgGuvG1cY_JS4Y_bYrKk_VyN72OArII";

@@ -8,18 +8,40 @@ mod support;
 #[path = "../../cloakroom/tests/vectors/cases.rs"]
 mod vectors;
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use bytes::Bytes;
-use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_millis, millis};
+use cloakroom::store::{Store, Version, from_millis, millis};
 use cloakroom::{ErrorKind, Lookup};
 use cloakroom_redis::DjangoCache;
 use cloakroom_testkit::Proxy;
+use cloakroom_testkit::django::cache::{
+    self, COOKIE_AGE, Site as _, TOUCHED, draft, lasting, lasts,
+};
+use cloakroom_testkit::django::{holds, is_free, key, stale, written};
 use cloakroom_testkit::servers::{self, Kind, Server};
 use data_encoding::BASE64;
 use serde_json::Value;
-use support::{Neighbour, ask_every_node, command, unique_prefix, user, written};
-use tokio::task::JoinSet;
+use support::{Neighbour, ask_every_node, command, unique_prefix, user};
+
+cloakroom_testkit::django_cache!(djangos_cache_in_redis, {
+    let Some(server) = servers::redis() else {
+        return;
+    };
+    Site::on(server).await
+});
+
+cloakroom_testkit::django_cache!(djangos_cache_in_redis_cluster, {
+    let Some(server) = servers::redis_cluster() else {
+        return;
+    };
+    Site::on(server).await
+});
+
+cloakroom_testkit::django_cache!(djangos_cache_in_valkey, {
+    let Some(server) = servers::valkey() else {
+        return;
+    };
+    Site::on(server).await
+});
 
 #[tokio::test]
 async fn what_stands_in_the_server_is_what_django_writes() {
@@ -59,7 +81,7 @@ async fn what_stands_in_the_server_is_what_django_writes() {
             let key = key.as_bytes();
             let value: Vec<u8> = neighbour.ask(&command(&[b"GET", key])).await;
             assert_eq!(value, new.data, "{name}");
-            assert_lasts(&neighbour, key, case["ttl"].as_i64().unwrap()).await;
+            lasts(ttl(&neighbour, key).await, case["ttl"].as_i64().unwrap());
             let loaded = cache.load(&at).await.unwrap().unwrap();
             assert_eq!(loaded.data, new.data, "{name}");
             cache.delete(&at).await.unwrap();
@@ -87,134 +109,9 @@ async fn the_key_of_a_session_is_the_one_that_django_makes() {
 }
 
 #[tokio::test]
-async fn an_entry_is_djangos_bytes_and_nothing_else() {
-    for site in sites().await {
-        let cache = &site.cache;
-        let at = key(1);
-        // Everything that a byte can be, and everything that Redis's own protocol is made of.
-        let bytes: Vec<u8> = (0..=255).chain(*b"\r\n$3\r\n*1\r\n").collect();
-        for data in [&b""[..], &bytes, &vec![0x80; 1 << 20]] {
-            let mut new = lasting(data, 60);
-            new.meta.label = Some("kitchen laptop".into());
-            let version = written(cache.create(&at, &new).await);
-
-            let entry = cache.load(&at).await.unwrap().unwrap();
-            assert_eq!(entry.data, new.data);
-            assert!(entry.version == version);
-            let forever = Meta {
-                created: UNIX_EPOCH,
-                touched: UNIX_EPOCH,
-                expires: from_millis(i64::MAX),
-                owner: None,
-                label: None,
-            };
-            assert_eq!(entry.meta, forever, "the server decides when it is over");
-            let value: Vec<u8> = site.ask(&[b"GET", &site.key(&at)]).await;
-            assert_eq!(value, data);
-            cache.delete(&at).await.unwrap();
-        }
-    }
-}
-
-#[tokio::test]
-async fn create_never_overwrites_and_save_never_creates() {
-    for Site { cache, .. } in sites().await {
-        let seen = written(cache.create(&key(1), &draft("first")).await);
-
-        stale(cache.create(&key(1), &draft("second")).await);
-        stale(cache.create(&key(1), &lasting(b"dead", 0)).await);
-        holds(&cache, &key(1), "first").await;
-
-        stale(cache.save(&key(2), &seen, &draft("none")).await);
-        stale(cache.touch(&key(2), &seen, &draft("").meta).await);
-        stale(cache.rename(&key(2), &seen, &key(3), &draft("none")).await);
-        is_free(&cache, &key(2)).await;
-        is_free(&cache, &key(3)).await;
-    }
-}
-
-#[tokio::test]
-async fn what_is_stale_changes_nothing_and_a_touch_makes_nothing_stale() {
-    for site in sites().await {
-        let cache = &site.cache;
-        let first = written(cache.create(&key(1), &lasting(b"first", 1_000)).await);
-        let second = written(
-            cache
-                .save(&key(1), &first, &lasting(b"second", 1_000))
-                .await,
-        );
-
-        stale(cache.save(&key(1), &first, &draft("lost")).await);
-        stale(cache.touch(&key(1), &first, &lasting(b"", 9).meta).await);
-        stale(cache.rename(&key(1), &first, &key(2), &draft("lost")).await);
-        let foreign = Version::from_u64(7);
-        stale(cache.save(&key(1), &foreign, &draft("lost")).await);
-        stale(cache.touch(&key(1), &foreign, &draft("lost").meta).await);
-        stale(cache.rename(&key(1), &foreign, &key(2), &draft("")).await);
-
-        holds(cache, &key(1), "second").await;
-        is_free(cache, &key(2)).await;
-        site.lasts(&key(1), 1_000).await;
-
-        let meta = lasting(b"", 5_000).meta;
-        assert!(written(cache.touch(&key(1), &second, &meta).await) == second);
-        site.lasts(&key(1), 5_000).await;
-        written(cache.save(&key(1), &second, &lasting(b"third", 300)).await);
-        site.lasts(&key(1), 300).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_deleted_stays_deleted_whatever_is_under_way() {
-    for site in sites().await {
-        for round in 0..20 {
-            let at = key(round);
-            let seen = written(site.cache.create(&at, &draft("0")).await);
-            let mut requests = JoinSet::new();
-            for n in 0..8 {
-                let (cache, at, seen) = (site.cache.clone(), at.clone(), seen.clone());
-                requests.spawn(async move {
-                    let meta = lasting(b"", 60 + n).meta;
-                    match n % 3 {
-                        0 => drop(cache.touch(&at, &seen, &meta).await.unwrap()),
-                        1 => drop(cache.save(&at, &seen, &draft("late")).await.unwrap()),
-                        _ => cache.delete(&at).await.unwrap(),
-                    }
-                });
-            }
-            requests.join_all().await;
-
-            is_free(&site.cache, &at).await;
-        }
-        site.cache.delete(&key(1)).await.unwrap();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_increments_through_two_stores_add_up() {
-    for site in sites().await {
-        let other = site.open().await;
-        written(site.cache.create(&key(1), &draft("0")).await);
-
-        let mut requests = JoinSet::new();
-        for task in 0..10 {
-            let cache = [&site.cache, &other][task % 2].clone();
-            requests.spawn(async move {
-                for _ in 0..100 {
-                    increment(&cache, &key(1)).await;
-                }
-            });
-        }
-        requests.join_all().await;
-
-        holds(&other, &key(1), "1000").await;
-    }
-}
-
-#[tokio::test]
 async fn a_session_moves_between_any_two_nodes_and_leaves_nothing() {
-    for site in sites().await {
-        let cache = &site.cache;
+    for mut site in sites().await {
+        let cache = &site.cache();
         for n in 0..PAIRS {
             // Not `n` again: the slots of two texts that differ in the same digit differ in the same bits.
             let (from, to) = (key(n), Lookup::new(format!("to {}", 31 * n * n).as_bytes()));
@@ -225,94 +122,28 @@ async fn a_session_moves_between_any_two_nodes_and_leaves_nothing() {
             let moved = written(moved);
             is_free(cache, &from).await;
             holds(cache, &to, "new").await;
-            site.lasts(&to, 70).await;
+            lasts(site.left(&to).await, 70);
             stale(cache.save(&from, &seen, &draft("late")).await);
             written(cache.save(&to, &moved, &draft("newer")).await);
             cache.delete(&to).await.unwrap();
         }
-        let seen = written(cache.create(&key(1), &draft("one")).await);
-        let other = written(cache.create(&key(2), &draft("two")).await);
-        stale(cache.rename(&key(1), &seen, &key(2), &draft("")).await);
-        stale(cache.rename(&key(1), &seen, &key(1), &draft("")).await);
-        stale(cache.rename(&key(1), &other, &key(3), &draft("")).await);
-        // A draft that equals what was seen must not make a move to the same place a deletion.
-        stale(cache.rename(&key(9), &seen, &key(9), &draft("one")).await);
-        holds(cache, &key(1), "one").await;
-        holds(cache, &key(2), "two").await;
-        is_free(cache, &key(3)).await;
-        is_free(cache, &key(9)).await;
-    }
-}
-
-#[tokio::test]
-async fn what_has_no_second_left_is_gone_at_once() {
-    for site in sites().await {
-        let cache = &site.cache;
-        for (n, age) in [(1, 0), (2, -1), (3, -5_000_000_000)] {
-            let at = key(n);
-            let dead = lasting(b"dead", age);
-            written(cache.create(&at, &dead).await);
-            is_free(cache, &at).await;
-
-            let seen = written(cache.create(&at, &draft("living")).await);
-            written(cache.save(&at, &seen, &dead).await);
-            is_free(cache, &at).await;
-
-            let seen = written(cache.create(&at, &draft("living")).await);
-            written(cache.touch(&at, &seen, &dead.meta).await);
-            is_free(cache, &at).await;
-
-            let seen = written(cache.create(&at, &draft("living")).await);
-            written(cache.rename(&at, &seen, &key(4), &dead).await);
-            is_free(cache, &at).await;
-            is_free(cache, &key(4)).await;
-        }
-        let mut nearly = draft("nearly a second");
-        nearly.meta.expires = nearly.meta.touched + Duration::from_millis(999);
-        written(cache.create(&key(5), &nearly).await);
-        is_free(cache, &key(5)).await;
     }
 }
 
 #[tokio::test]
 async fn a_session_of_many_years_is_kept_for_them() {
-    for site in sites().await {
+    for mut site in sites().await {
         let thirty_days = 30 * 24 * 60 * 60;
         let until_9999 = (millis(from_millis(i64::MAX)) - TOUCHED).div_euclid(1_000);
         for age in [thirty_days + 1, i64::from(i32::MAX) + 1, until_9999] {
             let seen = written(site.cache.create(&key(1), &lasting(b"", age)).await);
-            site.lasts(&key(1), age).await;
+            lasts(site.left(&key(1)).await, age);
             let seen = written(site.cache.save(&key(1), &seen, &lasting(b"", age)).await);
             let meta = lasting(b"", age).meta;
             written(site.cache.touch(&key(1), &seen, &meta).await);
-            site.lasts(&key(1), age).await;
+            lasts(site.left(&key(1)).await, age);
             site.cache.delete(&key(1)).await.unwrap();
         }
-    }
-}
-
-#[tokio::test]
-async fn what_django_writes_in_between_is_another_version_and_is_not_lost_by_us() {
-    for site in sites().await {
-        let cache = &site.cache;
-        let seen = written(cache.create(&key(1), &draft("ours")).await);
-
-        let name = site.key(&key(1));
-        site.ask::<()>(&[b"SET", &name, b"django's", b"EX", b"100"])
-            .await;
-
-        stale(cache.save(&key(1), &seen, &draft("late")).await);
-        stale(cache.touch(&key(1), &seen, &draft("").meta).await);
-        stale(cache.rename(&key(1), &seen, &key(2), &draft("")).await);
-        let entry = cache.load(&key(1)).await.unwrap().unwrap();
-        assert_eq!(entry.data, "django's");
-        site.lasts(&key(1), 100).await;
-        written(
-            cache
-                .save(&key(1), &entry.version, &draft("ours again"))
-                .await,
-        );
-        holds(cache, &key(1), "ours again").await;
     }
 }
 
@@ -333,63 +164,14 @@ async fn caches_with_another_prefix_version_or_engine_never_see_each_other() {
             .await
             .unwrap(),
     ];
-    for (n, cache) in caches.iter().enumerate() {
-        let here = format!("cache {n}");
-        let seen = written(cache.create(&key(1), &draft(&here)).await);
-        for other in &caches[n + 1..] {
-            is_free(other, &key(1)).await;
-            stale(other.save(&key(1), &seen, &draft("")).await);
-            other.delete(&key(1)).await.unwrap();
-        }
-    }
-    for (n, cache) in caches.iter().enumerate() {
-        holds(cache, &key(1), &format!("cache {n}")).await;
-    }
+    cache::none_sees_another(&caches).await;
 }
 
 #[tokio::test]
 async fn a_key_may_be_any_text_that_a_browser_sends() {
     for Site { cache, .. } in sites().await {
         let long = "x".repeat(5_000);
-        for at in ["", " \r\n\0", "é {} }{", "{slot}", &long] {
-            let at = Lookup::new(at.as_bytes());
-            is_free(&cache, &at).await;
-            let seen = written(cache.create(&at, &draft("one")).await);
-            written(cache.save(&at, &seen, &draft("two")).await);
-            holds(&cache, &at, "two").await;
-            cache.delete(&at).await.unwrap();
-            is_free(&cache, &at).await;
-        }
-    }
-}
-
-#[tokio::test]
-async fn owners_are_refused_and_nothing_can_be_listed_found_or_swept() {
-    for Site { cache, .. } in sites().await {
-        let mut owned = draft("");
-        owned.meta.owner = Some("ada".into());
-        let seen = written(cache.create(&key(1), &draft("nobody's")).await);
-
-        let guarantees = cache.guarantees();
-        assert!(guarantees.compares && guarantees.revokes && guarantees.shared);
-        assert!(!guarantees.owners && !guarantees.durable && guarantees.evicts);
-        for refused in [
-            cache.create(&key(2), &owned).await.map(drop),
-            cache.save(&key(1), &seen, &owned).await.map(drop),
-            cache
-                .rename(&key(1), &seen, &key(2), &owned)
-                .await
-                .map(drop),
-            cache.owned_by(&"ada".into()).await.map(drop),
-            cache.find(b"0").await.map(drop),
-        ] {
-            assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported);
-        }
-        let later = from_millis(i64::MAX);
-        assert_eq!(cache.sweep(later, 100).await.unwrap(), 0);
-        cache.ping().await.unwrap();
-        holds(&cache, &key(1), "nobody's").await;
-        is_free(&cache, &key(2)).await;
+        cache::may_be_keys(&cache, &["", " \r\n\0", "é {} }{", "{slot}", &long]).await;
     }
 }
 
@@ -448,7 +230,7 @@ async fn a_call_whose_answer_was_lost_has_happened_once_and_a_load_tells() {
     let touch = cache.touch(&key(1), &seen, &lasting(b"", 777).meta).await;
     touch.unwrap_err();
     let neighbour = Neighbour::of(server.url()).await;
-    assert_lasts(&neighbour, &full_key(&prefix, &key(1)), 777).await;
+    lasts(ttl(&neighbour, &full_key(&prefix, &key(1))).await, 777);
 
     lose().await;
     cache.delete(&key(1)).await.unwrap_err();
@@ -585,11 +367,6 @@ impl Site {
         }
     }
 
-    /// Another store on the same sessions.
-    async fn open(&self) -> DjangoCache {
-        open(&self.url, &self.prefix).await
-    }
-
     fn key(&self, at: &Lookup) -> Vec<u8> {
         full_key(&self.prefix, at)
     }
@@ -597,9 +374,31 @@ impl Site {
     async fn ask<T: redis::FromRedisValue>(&self, words: &[&[u8]]) -> T {
         self.django.ask(&command(words)).await
     }
+}
 
-    async fn lasts(&self, at: &Lookup, secs: i64) {
-        assert_lasts(&self.django, &self.key(at), secs).await;
+impl cache::Site for Site {
+    type Cache = DjangoCache;
+
+    fn cache(&self) -> DjangoCache {
+        self.cache.clone()
+    }
+
+    async fn open(&self) -> DjangoCache {
+        open(&self.url, &self.prefix).await
+    }
+
+    async fn get(&mut self, at: &Lookup) -> Vec<u8> {
+        self.ask(&[b"GET", &self.key(at)]).await
+    }
+
+    async fn set(&mut self, at: &Lookup, data: &[u8], secs: i64) {
+        let secs = secs.to_string();
+        self.ask(&[b"SET", &self.key(at), data, b"EX", secs.as_bytes()])
+            .await
+    }
+
+    async fn left(&mut self, at: &Lookup) -> i64 {
+        ttl(&self.django, &self.key(at)).await
     }
 }
 
@@ -641,72 +440,15 @@ fn text(value: &Value) -> Lookup {
     Lookup::new(value.as_str().unwrap().as_bytes())
 }
 
+/// For how many seconds a key stays.
+async fn ttl(neighbour: &Neighbour, key: &[u8]) -> i64 {
+    neighbour.ask(&command(&[b"TTL", key])).await
+}
+
 fn full_key(prefix: &str, at: &Lookup) -> Vec<u8> {
     let start = format!("{prefix}:1:django.contrib.sessions.cache");
     [start.as_bytes(), at.as_bytes()].concat()
 }
-
-/// A key as Django makes them.
-fn key(n: u64) -> Lookup {
-    Lookup::new(format!("{n:z>32}").as_bytes())
-}
-
-fn draft(data: &str) -> Draft {
-    lasting(data.as_bytes(), COOKIE_AGE)
-}
-
-/// A draft that lasts for so many seconds from now on.
-fn lasting(data: &[u8], secs: i64) -> Draft {
-    Draft {
-        data: Bytes::copy_from_slice(data),
-        meta: Meta {
-            created: from_millis(1_764_000_000_001),
-            touched: from_millis(TOUCHED),
-            expires: from_millis(TOUCHED + 1_000 * secs),
-            owner: None,
-            label: None,
-        },
-        version: Version::random().unwrap(),
-    }
-}
-
-/// One request that counts, without the session layer: the comparison is what makes it add up.
-async fn increment(cache: &DjangoCache, at: &Lookup) {
-    for _ in 0..10_000 {
-        let entry = cache.load(at).await.unwrap().unwrap();
-        let count: u64 = str::from_utf8(&entry.data).unwrap().parse().unwrap();
-        let new = draft(&(count + 1).to_string());
-        if let Outcome::Written(_) = cache.save(at, &entry.version, &new).await.unwrap() {
-            return;
-        }
-    }
-    panic!("it never got its turn");
-}
-
-/// The key goes in so many seconds. The server's clock is the one clock here that nobody can turn by hand, so they may
-/// be a few less.
-async fn assert_lasts(neighbour: &Neighbour, key: &[u8], secs: i64) {
-    let left: i64 = neighbour.ask(&command(&[b"TTL", key])).await;
-    assert!((secs - 30..=secs).contains(&left), "{left} of {secs}");
-}
-
-#[track_caller]
-fn stale(outcome: cloakroom::Result<Outcome>) {
-    assert_eq!(outcome.unwrap(), Outcome::Stale);
-}
-
-async fn holds(cache: &DjangoCache, at: &Lookup, data: &str) {
-    assert_eq!(cache.load(at).await.unwrap().unwrap().data, data);
-}
-
-async fn is_free(cache: &DjangoCache, at: &Lookup) {
-    assert!(cache.load(at).await.unwrap().is_none());
-}
-
-/// `SESSION_COOKIE_AGE`.
-const COOKIE_AGE: i64 = 1_209_600;
-
-const TOUCHED: i64 = 1_767_323_045_250;
 
 /// Enough for moves between the nodes of a Cluster and within one.
 const PAIRS: u64 = 64;

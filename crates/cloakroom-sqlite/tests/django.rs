@@ -6,14 +6,19 @@
 
 mod support;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use cloakroom::format::django::date::{expire_date, parse_expire_date};
-use cloakroom::store::{Draft, Outcome, Store, Version, from_micros};
-use cloakroom::{ErrorKind, Lookup};
+use cloakroom::store::{Store, Version, from_micros};
+use cloakroom::{ErrorKind, Result};
 use cloakroom_sqlite::DjangoTable;
+use cloakroom_testkit::django::table::{self, DATA, KEY, at, draft, expiring};
+use cloakroom_testkit::django::written;
 use rusqlite::Connection;
-use support::{django, draft, folder, neighbour, written};
+use support::{django, folder, neighbour};
+use tempfile::TempDir;
+
+cloakroom_testkit::django_table!(djangos_table, Site::new().await);
 
 #[tokio::test]
 async fn the_table_is_to_the_letter_what_djangos_migrations_make() {
@@ -110,151 +115,6 @@ fn every_day_until_the_year_2400_is_the_one_that_sqlite_says() {
 }
 
 #[tokio::test]
-async fn what_django_saved_meanwhile_is_not_overwritten() {
-    let (_folder, path) = folder();
-    let store = django(&path).await;
-    let seen = written(store.create(&at(KEY), &draft(DATA)).await);
-    // Another letter case, and a blank at the end: other texts, whatever a collation may say.
-    for theirs in [
-        DATA.to_lowercase(),
-        format!("{DATA} "),
-        DATA[1..].to_owned(),
-    ] {
-        let save = "UPDATE django_session SET session_data = ?1 WHERE session_key = ?2";
-        neighbour(&path).execute(save, (&theirs, KEY)).unwrap();
-
-        let saved = store.save(&at(KEY), &seen, &draft("ours")).await;
-        assert_eq!(saved.unwrap(), Outcome::Stale);
-        let touched = store.touch(&at(KEY), &seen, &draft("").meta).await;
-        assert_eq!(touched.unwrap(), Outcome::Stale);
-        let moved = store
-            .rename(&at(KEY), &seen, &at(OTHER), &draft("ours"))
-            .await;
-        assert_eq!(moved.unwrap(), Outcome::Stale);
-        let entry = store.load(&at(KEY)).await.unwrap().unwrap();
-        assert_eq!(entry.data, theirs);
-    }
-}
-
-#[tokio::test]
-async fn a_save_of_what_is_there_already_is_a_save() {
-    let (_folder, path) = folder();
-    let store = django(&path).await;
-    let seen = written(store.create(&at(KEY), &draft(DATA)).await);
-
-    assert!(written(store.save(&at(KEY), &seen, &draft(DATA)).await) == seen);
-    assert!(written(store.touch(&at(KEY), &seen, &draft(DATA).meta).await) == seen);
-}
-
-#[tokio::test]
-async fn the_columns_of_a_sites_own_model_are_left_alone() {
-    let (_folder, path) = folder();
-    let theirs = "CREATE TABLE web_session (session_key varchar(40) NOT NULL PRIMARY KEY,
-            session_data text NOT NULL, expire_date datetime NOT NULL, account_id integer NULL);
-        CREATE INDEX web_session_expire_date_12345678 ON web_session (expire_date)";
-    neighbour(&path).execute_batch(theirs).unwrap();
-    let store = DjangoTable::builder(&path)
-        .table("web_session")
-        .open()
-        .unwrap();
-    let seen = written(store.create(&at(KEY), &draft("one")).await);
-    neighbour(&path)
-        .execute_batch("UPDATE web_session SET account_id = 7")
-        .unwrap();
-
-    let seen = written(store.save(&at(KEY), &seen, &draft("two")).await);
-    let seen = written(store.touch(&at(KEY), &seen, &draft("").meta).await);
-    written(
-        store
-            .rename(&at(KEY), &seen, &at(OTHER), &draft("three"))
-            .await,
-    );
-
-    let account: (String, i64) = neighbour(&path)
-        .query_row(
-            "SELECT session_data, account_id FROM web_session",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .unwrap();
-    assert_eq!(account, ("three".to_owned(), 7));
-}
-
-#[tokio::test]
-async fn nothing_is_at_a_key_that_the_column_could_not_hold_and_none_is_made_there() {
-    let (_folder, path) = folder();
-    let store = django(&path).await;
-    let version = written(store.create(&at(KEY), &draft("kept")).await);
-    let longest = "é".repeat(40);
-    written(
-        store
-            .create(&Lookup::new(longest.as_bytes()), &draft("fits"))
-            .await,
-    );
-
-    let longer = "k".repeat(41);
-    for bytes in [longer.as_bytes(), b"k\0k", b"\xff\xff\xff\xff"] {
-        let nowhere = Lookup::new(bytes);
-        assert!(store.load(&nowhere).await.unwrap().is_none());
-        store.delete(&nowhere).await.unwrap();
-        let meta = draft("").meta;
-        for stale in [
-            store.save(&nowhere, &version, &draft("new")).await,
-            store.touch(&nowhere, &version, &meta).await,
-            store
-                .rename(&nowhere, &version, &at(OTHER), &draft("new"))
-                .await,
-        ] {
-            assert_eq!(stale.unwrap(), Outcome::Stale);
-        }
-        for refused in [
-            store.create(&nowhere, &draft("new")).await,
-            store
-                .rename(&at(KEY), &version, &nowhere, &draft("new"))
-                .await,
-        ] {
-            let error = refused.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unsupported);
-            assert!(error.to_string().contains("up to 40 characters"), "{error}");
-        }
-    }
-    assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, "kept");
-}
-
-#[tokio::test]
-async fn what_the_table_cannot_keep_is_refused_and_changes_nothing() {
-    let (_folder, path) = folder();
-    let store = django(&path).await;
-    let seen = written(store.create(&at(KEY), &draft("kept")).await);
-    let mut owned = draft("new");
-    owned.meta.owner = Some("ada".into());
-    let mut bytes = draft("");
-    bytes.data = b"\x80\x04}\x94.".to_vec().into();
-
-    for (new, words) in [
-        (&owned, "no column for owners"),
-        (&bytes, "not ASCII"),
-        (&draft("é"), "not ASCII"),
-        (&draft("a\0b"), "not ASCII"),
-    ] {
-        for refused in [
-            store.create(&at(OTHER), new).await,
-            store.save(&at(KEY), &seen, new).await,
-            store.rename(&at(KEY), &seen, &at(OTHER), new).await,
-        ] {
-            let error = refused.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unsupported);
-            assert!(error.to_string().contains(words), "{error}");
-        }
-    }
-    assert!(store.load(&at(OTHER)).await.unwrap().is_none());
-    let numbered = Version::from_u64(7);
-    let saved = store.save(&at(KEY), &numbered, &draft("new")).await;
-    assert_eq!(saved.unwrap(), Outcome::Stale);
-    assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, "kept");
-}
-
-#[tokio::test]
 async fn a_row_that_no_django_wrote_is_corrupt_and_not_a_panic() {
     for (column, value) in [
         ("expire_date", "'tomorrow'"),
@@ -276,28 +136,6 @@ async fn a_row_that_no_django_wrote_is_corrupt_and_not_a_panic() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{column} = {value}");
         assert!(!format!("{error:?} {error:#}").contains(KEY));
     }
-}
-
-#[tokio::test]
-async fn without_its_table_the_store_says_what_to_do_and_makes_none() {
-    let (_folder, path) = folder();
-    let store = DjangoTable::open(&path).unwrap();
-
-    for error in [
-        store.load(&at(KEY)).await.map(drop),
-        store.create(&at(KEY), &draft("")).await.map(drop),
-        store.sweep(SystemTime::now(), 10).await.map(drop),
-        store.ping().await,
-    ] {
-        let error = error.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
-        let words =
-            "the table is not there; run `manage.py migrate` of the Django site, or call `migrate`";
-        assert!(error.to_string().ends_with(words), "{error}");
-    }
-    assert_eq!(schema_of(&neighbour(&path)), "");
-    store.migrate().await.unwrap();
-    store.ping().await.unwrap();
 }
 
 #[tokio::test]
@@ -398,10 +236,50 @@ fn memory_is_refused_because_its_connections_would_not_share_it() {
     assert!(error.to_string().contains("name a file"), "{error}");
 }
 
-fn expiring(data: &str, expires: SystemTime) -> Draft {
-    let mut draft = draft(data);
-    draft.meta.expires = expires;
-    draft
+/// A store on a table of a site's own, and somebody else's connection.
+struct Site {
+    store: DjangoTable,
+    neighbour: Connection,
+    _folder: TempDir,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let (folder, path) = folder();
+        let store = DjangoTable::builder(&path).table("web_session").open();
+        let site = Self {
+            store: store.unwrap(),
+            neighbour: neighbour(&path),
+            _folder: folder,
+        };
+        site.store.migrate().await.unwrap();
+        site
+    }
+}
+
+impl table::Site for Site {
+    type Table = DjangoTable;
+
+    fn store(&self) -> &DjangoTable {
+        &self.store
+    }
+
+    fn table(&self) -> &str {
+        "web_session"
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        self.store.migrate().await
+    }
+
+    async fn run(&mut self, statement: &str) {
+        self.neighbour.execute_batch(statement).unwrap();
+    }
+
+    async fn ask(&mut self, question: &str) -> String {
+        let answer = self.neighbour.query_row(question, [], |row| row.get(0));
+        answer.unwrap()
+    }
 }
 
 fn insert(db: &Connection, data: &str, expires: &str) {
@@ -442,14 +320,3 @@ const DJANGOS: &str = concat!(
     r#""session_data" text NOT NULL, "expire_date" datetime NOT NULL);"#,
     r#"CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date");"#,
 );
-
-const KEY: &str = "k3y0fdj4ngow1th32l3tt3rs0rd1g1ts";
-
-const OTHER: &str = "0therk3y0fdj4ngow1th32l3tt3rs000";
-
-/// What a Django wrote.
-const DATA: &str = "eyJhIjoxfQ:1vbVSP:SDbL3ZiGhQguLgGuvG1cY_JS4Y_bYrKk_VyN72OArII";
-
-fn at(key: &str) -> Lookup {
-    Lookup::new(key.as_bytes())
-}

@@ -3,6 +3,7 @@
 //!
 //! * [`conformance!`] and [`conformance_shared!`] test what a [`Store`] promises, one test a promise. Cloakroom's own
 //!   stores pass the same suite that is meant for yours.
+//! * [`django_cache!`] and [`django_table!`] test what a store promises beside a Django that has its sessions there.
 //! * [`wrap`] has stores around a store: [`Spy`] writes down its calls, [`Flaky`] fails, [`Gate`] holds calls until
 //!   the test lets them go on.
 //! * [`HandClock`] is a clock for sessions and browser alike.
@@ -103,6 +104,8 @@ mod clock;
 pub use clock::HandClock;
 
 pub mod conformance;
+
+pub mod django;
 
 // It kills servers.
 #[cfg(unix)]

@@ -1,16 +1,25 @@
 //! Django's own table: what is in its columns, what is left alone, and what a collation thinks of it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_micros};
-use cloakroom::{ErrorKind, Lookup};
+use cloakroom::store::{Outcome, Store, Version, from_micros};
+use cloakroom::{ErrorKind, Result};
 use cloakroom_mysql::DjangoTable;
+use cloakroom_testkit::django::table::{self, DATA, KEY, OTHER, at, draft, expiring};
+use cloakroom_testkit::django::written;
 use cloakroom_testkit::servers::unique_name;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
-use crate::support::{django_on, neighbour, new_database, url, written};
+use crate::support::{django_on, neighbour, new_database, url};
+
+cloakroom_testkit::django_table!(djangos_table, {
+    let Some(site) = Site::new().await else {
+        return;
+    };
+    site
+});
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_table_is_what_djangos_migrations_make() {
@@ -50,9 +59,14 @@ async fn the_table_is_what_djangos_migrations_make() {
 
 #[tokio::test]
 async fn a_row_holds_what_django_would_have_written_whatever_the_servers_time_zone() {
-    let (Some((store, mut neighbour, table)), Some(url)) = (alone().await, url()) else {
+    let (Some(site), Some(url)) = (Site::new().await, url()) else {
         return;
     };
+    let Site {
+        store,
+        table,
+        mut neighbour,
+    } = site;
     // A server elsewhere: new connections have its time zone if they ask for none.
     let elsewhere = "SET GLOBAL time_zone = '+05:30'";
     neighbour.query_drop(elsewhere).await.unwrap();
@@ -90,7 +104,12 @@ async fn a_row_holds_what_django_would_have_written_whatever_the_servers_time_zo
 
 #[tokio::test]
 async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
-    let Some((store, mut neighbour, table)) = alone().await else {
+    let Some(Site {
+        store,
+        table,
+        mut neighbour,
+    }) = Site::new().await
+    else {
         return;
     };
     let insert = format!("INSERT INTO {table} VALUES ('{KEY}', '{DATA}', '2026-01-02 03:04:05.3')");
@@ -115,32 +134,17 @@ async fn texts_that_a_collation_takes_for_one_are_two() {
         "utf8mb3 COLLATE utf8mb3_general_ci",
         "latin1 COLLATE latin1_swedish_ci",
     ] {
-        let Some((store, mut neighbour, table)) = alone().await else {
+        let Some(mut site) = Site::new().await else {
             return;
         };
-        let convert = format!("ALTER TABLE {table} CONVERT TO CHARACTER SET {charset}");
-        neighbour.query_drop(convert).await.unwrap();
-        let seen = written(store.create(&at(KEY), &draft(DATA)).await);
-        for theirs in [
-            DATA.to_lowercase(),
-            format!("{DATA} "),
-            DATA.to_owned() + "\t",
-        ] {
-            let save = format!("UPDATE {table} SET session_data = ?");
-            neighbour.exec_drop(save, (&theirs,)).await.unwrap();
+        let convert = format!(
+            "ALTER TABLE {} CONVERT TO CHARACTER SET {charset}",
+            site.table
+        );
+        site.neighbour.query_drop(convert).await.unwrap();
+        table::what_django_saved_meanwhile_is_not_overwritten(&mut site).await;
 
-            let saved = store.save(&at(KEY), &seen, &draft("ours")).await;
-            assert_eq!(saved.unwrap(), Outcome::Stale, "{charset}");
-            let touched = store.touch(&at(KEY), &seen, &draft("").meta).await;
-            assert_eq!(touched.unwrap(), Outcome::Stale, "{charset}");
-            let moved = store
-                .rename(&at(KEY), &seen, &at(OTHER), &draft("ours"))
-                .await;
-            assert_eq!(moved.unwrap(), Outcome::Stale, "{charset}");
-            let entry = store.load(&at(KEY)).await.unwrap().unwrap();
-            assert_eq!(entry.data, theirs);
-        }
-
+        let store = &site.store;
         let seen = store.load(&at(KEY)).await.unwrap().unwrap().version;
         for alike in [KEY.to_uppercase(), format!("{KEY} "), "日本語🗝".to_owned()] {
             let alike = at(&alike);
@@ -161,126 +165,8 @@ async fn texts_that_a_collation_takes_for_one_are_two() {
 }
 
 #[tokio::test]
-async fn a_save_of_what_is_there_already_is_a_save() {
-    let Some((store, ..)) = alone().await else {
-        return;
-    };
-    let new = draft(DATA);
-    let seen = written(store.create(&at(KEY), &new).await);
-
-    assert!(written(store.save(&at(KEY), &seen, &new).await) == seen);
-    assert!(written(store.touch(&at(KEY), &seen, &new.meta).await) == seen);
-    let moved = store.rename(&at(KEY), &seen, &at(KEY), &new).await;
-    assert_eq!(moved.unwrap(), Outcome::Stale, "an entry is in its own way");
-}
-
-#[tokio::test]
-async fn the_columns_of_a_sites_own_model_are_left_alone() {
-    let Some((store, mut neighbour, table)) = alone().await else {
-        return;
-    };
-    let theirs = format!("ALTER TABLE {table} ADD account_id integer NULL");
-    neighbour.query_drop(theirs).await.unwrap();
-    store.migrate().await.unwrap();
-    let seen = written(store.create(&at(KEY), &draft("one")).await);
-    let account = format!("UPDATE {table} SET account_id = 7");
-    neighbour.query_drop(account).await.unwrap();
-
-    let seen = written(store.save(&at(KEY), &seen, &draft("two")).await);
-    let seen = written(store.touch(&at(KEY), &seen, &draft("").meta).await);
-    let new = draft("three");
-    written(store.rename(&at(KEY), &seen, &at(OTHER), &new).await);
-
-    let row = format!("SELECT session_data, account_id FROM {table}");
-    let row: Option<(String, i64)> = neighbour.query_first(row).await.unwrap();
-    assert_eq!(row, Some(("three".to_owned(), 7)));
-}
-
-#[tokio::test]
-async fn nothing_is_at_a_key_that_the_column_could_not_hold_and_none_is_made_there() {
-    let Some((store, ..)) = alone().await else {
-        return;
-    };
-    let version = written(store.create(&at(KEY), &draft("kept")).await);
-    written(store.create(&at(&"~".repeat(40)), &draft("fits")).await);
-
-    let (longer, new) = ("k".repeat(41), draft("new"));
-    for bytes in [
-        longer.as_bytes(),
-        b"k\0k",
-        b"\xff\xff\xff\xff",
-        "é".as_bytes(),
-    ] {
-        let nowhere = Lookup::new(bytes);
-        assert!(store.load(&nowhere).await.unwrap().is_none());
-        store.delete(&nowhere).await.unwrap();
-        for stale in [
-            store.save(&nowhere, &version, &new).await,
-            store.touch(&nowhere, &version, &new.meta).await,
-            store.rename(&nowhere, &version, &at(OTHER), &new).await,
-        ] {
-            assert_eq!(stale.unwrap(), Outcome::Stale);
-        }
-        for refused in [
-            store.create(&nowhere, &new).await,
-            store.rename(&at(KEY), &version, &nowhere, &new).await,
-        ] {
-            let error = refused.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unsupported);
-            assert!(error.to_string().contains("up to 40 characters"), "{error}");
-        }
-    }
-    assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, "kept");
-}
-
-#[tokio::test]
-async fn what_the_table_cannot_keep_is_refused_and_changes_nothing() {
-    let Some((store, ..)) = alone().await else {
-        return;
-    };
-    let seen = written(store.create(&at(KEY), &draft("kept")).await);
-    let mut owned = draft("new");
-    owned.meta.owner = Some("ada".into());
-    let mut bytes = draft("");
-    bytes.data = b"\x80\x04}\x94.".to_vec().into();
-    let max_size = store.guarantees().max_size.unwrap();
-    let (unsupported, too_large) = (ErrorKind::Unsupported, ErrorKind::TooLarge);
-
-    for (new, kind, words) in [
-        (&owned, unsupported, "no column for owners"),
-        (&bytes, unsupported, "not ASCII"),
-        (&draft("é"), unsupported, "not ASCII"),
-        (&draft("a\0b"), unsupported, "not ASCII"),
-        (
-            &draft(&"x".repeat(max_size + 1)),
-            too_large,
-            "max_allowed_packet",
-        ),
-    ] {
-        for refused in [
-            store.create(&at(OTHER), new).await,
-            store.save(&at(KEY), &seen, new).await,
-            store.rename(&at(KEY), &seen, &at(OTHER), new).await,
-        ] {
-            let error = refused.unwrap_err();
-            assert_eq!(error.kind(), kind);
-            assert!(error.to_string().contains(words), "{error}");
-        }
-    }
-    for no_text in [
-        Version::from_u64(7),
-        Version::from_bytes(b"\xff"[..].into()),
-    ] {
-        let saved = store.save(&at(KEY), &no_text, &draft("new")).await;
-        assert_eq!(saved.unwrap(), Outcome::Stale);
-    }
-    assert!(store.load(&at(OTHER)).await.unwrap().is_none());
-    assert_eq!(store.load(&at(KEY)).await.unwrap().unwrap().data, "kept");
-}
-
-#[tokio::test]
 async fn data_may_be_as_large_as_the_guarantees_say_also_when_both_texts_are() {
-    let Some((store, ..)) = alone().await else {
+    let Some(Site { store, .. }) = Site::new().await else {
         return;
     };
     let max_size = store.guarantees().max_size.unwrap();
@@ -291,11 +177,20 @@ async fn data_may_be_as_large_as_the_guarantees_say_also_when_both_texts_are() {
     written(store.rename(&at(KEY), &seen, &at(OTHER), &one).await);
 
     assert!(store.load(&at(OTHER)).await.unwrap().unwrap().data == one.data);
+    let larger = draft(&"x".repeat(max_size + 1));
+    let error = store.create(&at(KEY), &larger).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(error.to_string().contains("max_allowed_packet"), "{error}");
 }
 
 #[tokio::test]
 async fn a_date_that_is_none_is_corrupt_and_not_a_panic() {
-    let Some((store, mut neighbour, table)) = alone().await else {
+    let Some(Site {
+        store,
+        table,
+        mut neighbour,
+    }) = Site::new().await
+    else {
         return;
     };
     written(store.create(&at(KEY), &draft("")).await);
@@ -309,32 +204,6 @@ async fn a_date_that_is_none_is_corrupt_and_not_a_panic() {
     let error = store.load(&at(KEY)).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-}
-
-#[tokio::test]
-async fn without_its_table_the_store_says_what_to_do_and_makes_none() {
-    let Some((url, _)) = new_database().await else {
-        return;
-    };
-    let store = DjangoTable::connect(&url).await.unwrap();
-
-    for answer in [
-        store.load(&at(KEY)).await.map(drop),
-        store.create(&at(KEY), &draft("")).await.map(drop),
-        store.sweep(SystemTime::now(), 10).await.map(drop),
-        store.ping().await,
-    ] {
-        let error = answer.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
-        let words =
-            "the table is not there; run `manage.py migrate` of the Django site, or call `migrate`";
-        assert!(error.to_string().ends_with(words), "{error}");
-    }
-    let mut neighbour = Conn::from_url(&url).await.unwrap();
-    let tables: Vec<String> = neighbour.query("SHOW TABLES").await.unwrap();
-    assert!(tables.is_empty());
-    store.migrate().await.unwrap();
-    store.ping().await.unwrap();
 }
 
 #[tokio::test]
@@ -357,7 +226,12 @@ async fn a_table_with_other_columns_is_refused_and_left_as_it_is() {
 
 #[tokio::test]
 async fn a_sweep_passes_by_what_somebody_else_has_locked_and_stops_at_its_limit() {
-    let Some((store, mut neighbour, table)) = alone().await else {
+    let Some(Site {
+        store,
+        table,
+        mut neighbour,
+    }) = Site::new().await
+    else {
         return;
     };
     let rows: Vec<_> = (0..550)
@@ -408,12 +282,51 @@ async fn a_save_on_a_connection_that_was_killed_is_unavailable_and_a_load_tells_
     written(store.save(&at(KEY), &seen, &draft("new")).await);
 }
 
-/// A store with a table of its own, somebody else's connection, and the name of the table.
-async fn alone() -> Option<(DjangoTable, Conn, String)> {
-    let (url, table) = (url()?, unique_name());
-    let store = django_on(url, &table).await;
-    store.migrate().await.unwrap();
-    Some((store, neighbour().await?, table))
+/// A store with a table of its own, the name of the table, and somebody else's connection.
+struct Site {
+    store: DjangoTable,
+    table: String,
+    neighbour: Conn,
+}
+
+impl Site {
+    async fn new() -> Option<Self> {
+        let (url, table) = (url()?, unique_name());
+        let store = django_on(url, &table).await;
+        store.migrate().await.unwrap();
+        Some(Self {
+            store,
+            table,
+            neighbour: neighbour().await?,
+        })
+    }
+}
+
+impl table::Site for Site {
+    const ASCII_KEYS: bool = true;
+
+    type Table = DjangoTable;
+
+    fn store(&self) -> &DjangoTable {
+        &self.store
+    }
+
+    fn table(&self) -> &str {
+        &self.table
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        self.store.migrate().await
+    }
+
+    async fn run(&mut self, statement: &str) {
+        self.neighbour.query_drop(statement).await.unwrap();
+    }
+
+    async fn ask(&mut self, question: &str) -> String {
+        let answer = self.neighbour.query_first(question).await.unwrap();
+        answer.unwrap()
+    }
 }
 
 /// What Django 5.2 runs.
@@ -438,32 +351,3 @@ async fn row(neighbour: &mut Conn, table: &str) -> [String; 3] {
 fn row_of(data: &str, expires: &str) -> [String; 3] {
     [KEY, data, expires].map(str::to_owned)
 }
-
-fn at(key: &str) -> Lookup {
-    Lookup::new(key.as_bytes())
-}
-
-fn draft(data: &str) -> Draft {
-    expiring(data, from_micros(4_102_444_800_000_000))
-}
-
-fn expiring(data: &str, expires: SystemTime) -> Draft {
-    Draft {
-        data: data.to_owned().into(),
-        meta: Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH,
-            expires,
-            owner: None,
-            label: None,
-        },
-        version: Version::random().unwrap(),
-    }
-}
-
-const KEY: &str = "k3y0fdj4ngow1th32l3tt3rs0rd1g1ts";
-
-const OTHER: &str = "0therk3y0fdj4ngow1th32l3tt3rs000";
-
-/// What a Django wrote.
-const DATA: &str = "eyJhIjoxfQ:1vbVSP:SDbL3ZiGhQguLgGuvG1cY_JS4Y_bYrKk_VyN72OArII";
