@@ -1,0 +1,110 @@
+//! Sweeping: what is looked at, and what stays.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::SystemTime;
+
+use cloakroom::store::{Store, from_millis};
+
+use crate::support::{
+    at, draft, expiring, far_past, file_of, files, is_there, opened, within_days, written,
+};
+
+#[tokio::test]
+async fn a_sweep_opens_no_session_that_is_alive() {
+    let (folder, store) = opened();
+    for n in 0..20 {
+        written(store.create(&at(n), &expiring(1_000)).await);
+    }
+    // Their inodes say that they are alive. What is in them says that they are not, and a sweep that looked would
+    // take them.
+    for n in 0..10 {
+        set_modified(&file_of(&folder, &at(n)), from_millis(3_000));
+    }
+
+    assert_eq!(store.sweep(from_millis(2_000), 100).await.unwrap(), 10);
+
+    for n in 0..10 {
+        assert!(store.load(&at(n)).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_lists_no_subfolder_in_which_nothing_can_have_expired() {
+    let (folder, store) = opened();
+    written(store.create(&at(1), &expiring(1_000)).await);
+    let lock = file_of(&folder, &at(1)).with_file_name("lock");
+    set_modified(&lock, from_millis(3_000));
+
+    assert_eq!(store.sweep(from_millis(2_000), 100).await.unwrap(), 0);
+    assert_eq!(store.sweep(from_millis(3_000), 100).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_subfolder_is_swept_when_its_next_session_expires() {
+    let (folder, store) = opened();
+    written(store.create(&at(1), &expiring(5_000)).await);
+    let lock = file_of(&folder, &at(1)).with_file_name("lock");
+
+    assert_eq!(store.sweep(from_millis(2_000), 100).await.unwrap(), 0);
+    set_modified(&lock, from_millis(0));
+    assert_eq!(store.sweep(from_millis(3_000), 100).await.unwrap(), 0);
+    let due = fs::metadata(&lock).unwrap().modified().unwrap();
+    assert_eq!(due, from_millis(5_000));
+    assert_eq!(store.sweep(from_millis(5_000), 100).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_backup_that_lost_the_times_of_the_files_takes_no_live_session_with_it() {
+    let (folder, store) = opened();
+    for n in 0..10 {
+        written(store.create(&at(n), &draft("restored")).await);
+    }
+    for file in files(folder.path()) {
+        set_modified(&file, from_millis(0));
+    }
+
+    assert_eq!(store.sweep(far_past(), 100).await.unwrap(), 0);
+    assert!(store.load(&at(9)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_a_killed_write_left_behind_goes_with_the_next_write_or_sweep() {
+    let (folder, store) = opened();
+    let seen = written(store.create(&at(1), &draft("")).await);
+    let leftover = file_of(&folder, &at(1)).with_file_name("new");
+
+    fs::write(&leftover, "half a sess").unwrap();
+    written(store.save(&at(1), &seen, &draft("whole")).await);
+    assert!(!leftover.exists());
+
+    fs::write(&leftover, "half a sess").unwrap();
+    assert_eq!(store.sweep(within_days(), 10).await.unwrap(), 0);
+    assert!(!leftover.exists());
+    assert_eq!(store.load(&at(1)).await.unwrap().unwrap().data, "whole");
+}
+
+#[tokio::test]
+async fn one_bad_subfolder_does_not_keep_the_others_from_being_swept() {
+    let (folder, store) = opened();
+    for n in 0..10 {
+        written(store.create(&at(n), &expiring(1_000)).await);
+    }
+    let bad = file_of(&folder, &at(0)).parent().unwrap().to_owned();
+    fs::remove_dir_all(&bad).unwrap();
+    fs::write(&bad, "no folder").unwrap();
+
+    // The first ends with the error, and the next goes on behind it.
+    let mut swept = 0;
+    for _ in 0..2 {
+        let _ = store.sweep(from_millis(2_000), 100).await;
+        swept = (1..10).filter(|n| !is_there(&folder, &at(*n))).count();
+    }
+
+    assert_eq!(swept, 9);
+}
+
+fn set_modified(file: &Path, time: SystemTime) {
+    let file = File::options().append(true).open(file).unwrap();
+    file.set_modified(time).unwrap();
+}
