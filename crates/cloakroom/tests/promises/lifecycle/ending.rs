@@ -1,0 +1,73 @@
+//! The end of a request, and clients that do not wait for it.
+
+use cloakroom::ErrorKind;
+use cloakroom_testkit::wrap::{Call, When};
+use http::StatusCode;
+
+use crate::house::{House, kind};
+
+#[tokio::test]
+async fn a_client_that_hangs_up_during_the_commit_does_not_stop_it() {
+    let house = House::new();
+    let guest = house.guest().await;
+    house.gate.close(When::Before, Call::Save);
+
+    let (handle, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    let sessions = house.sessions.clone();
+    let request = tokio::spawn(async move { sessions.finish(&handle, StatusCode::OK).await });
+    house.gate.reached(When::Before, Call::Save, 1).await;
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    house.gate.close(When::After, Call::Save);
+    house.gate.open(When::Before, Call::Save);
+    house.gate.reached(When::After, Call::Save, 1).await;
+
+    assert_eq!(guest.reads("n").await, Some(2));
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_before_the_response_changed_nothing() {
+    let house = House::new();
+    let guest = house.guest().await;
+
+    let (handle, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    drop((handle, session));
+
+    assert_eq!(guest.reads("n").await, Some(1));
+    assert_eq!(house.spy.calls(), [Call::Load, Call::Load]);
+}
+
+#[tokio::test]
+async fn writes_after_the_end_are_an_error_and_never_silence() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let (handle, session) = guest.open().await;
+    guest.finish(&handle).await.unwrap();
+
+    assert_eq!(kind(session.set("n", 2)), ErrorKind::Finished);
+    assert_eq!(
+        kind(session.update("n", |n: &mut u64| *n += 1)),
+        ErrorKind::Finished
+    );
+    assert_eq!(kind(session.remove::<u64>("n")), ErrorKind::Finished);
+    assert_eq!(kind(session.clear()), ErrorKind::Finished);
+    assert_eq!(kind(session.flush()), ErrorKind::Finished);
+    assert_eq!(kind(session.log_in("ada")), ErrorKind::Finished);
+    assert_eq!(kind(session.cycle_key()), ErrorKind::Finished);
+    assert_eq!(session.get("n").unwrap(), Some(1), "reading goes on");
+}
+
+#[tokio::test]
+async fn writes_after_the_end_are_an_error_in_a_session_opened_after_the_end_too() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let handle = guest.request();
+    guest.finish(&handle).await.unwrap();
+    let session = handle.open().await.unwrap();
+
+    assert_eq!(kind(session.set("n", 2)), ErrorKind::Finished);
+}

@@ -1,0 +1,105 @@
+//! Handlers that answer 5xx, and stores that do not answer.
+
+use cloakroom::ErrorKind;
+use cloakroom_testkit::wrap::{Call, When};
+use http::StatusCode;
+
+use crate::house::{House, kind, set_cookie, told};
+
+#[tokio::test]
+async fn answered_5xx_saves_nothing_and_sets_no_cookie() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let (handle, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    session.log_in("ada").unwrap();
+    let headers = guest
+        .finish_with(&handle, StatusCode::BAD_GATEWAY)
+        .await
+        .unwrap();
+
+    assert_eq!(set_cookie(&headers), None);
+    assert_eq!(headers["vary"], "Cookie");
+    assert_eq!(house.spy.take(), [Call::Load]);
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn answered_5xx_tells_the_browser_what_was_saved_before() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let (handle, session) = guest.open().await;
+    session.cycle_key().unwrap();
+    session.save().await.unwrap();
+    session.set("n", 2).unwrap();
+    guest
+        .finish_with(&handle, StatusCode::INTERNAL_SERVER_ERROR)
+        .await
+        .unwrap();
+
+    assert_eq!(
+        guest.reads("n").await,
+        Some(1),
+        "the new key reached the browser"
+    );
+}
+
+#[tokio::test]
+async fn store_down_on_load_is_an_error_and_the_next_request_is_fine() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    house
+        .flaky
+        .fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
+
+    let outcome = guest.visit(|session| session.set("n", 2)).await;
+
+    assert_eq!(kind(outcome), ErrorKind::Unavailable);
+    assert_eq!(
+        ErrorKind::Unavailable.status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_slow_on_load_is_an_error_after_the_timeout() {
+    let house = House::new();
+    let guest = house.guest().await;
+    house.gate.close(When::Before, Call::Load);
+
+    let outcome = guest.request().open().await;
+
+    assert_eq!(kind(outcome), ErrorKind::Timeout);
+    assert_eq!(ErrorKind::Timeout.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn store_down_on_save_is_an_error_without_a_cookie_and_nothing_changed() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    house
+        .flaky
+        .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
+
+    let (handle, session) = guest.open().await;
+    session.set("n", 2).unwrap();
+    let outcome = guest.finish(&handle).await;
+
+    assert_eq!(kind(outcome), ErrorKind::Unavailable);
+    assert_eq!(set_cookie(&told(&handle)), None);
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn store_slow_on_save_is_an_error_after_the_timeout() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    house.gate.close(When::Before, Call::Save);
+
+    let outcome = guest.visit(|session| session.set("n", 2)).await;
+
+    assert_eq!(kind(outcome), ErrorKind::Timeout);
+}

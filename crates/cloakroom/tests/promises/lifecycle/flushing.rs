@@ -1,0 +1,111 @@
+//! Logouts.
+
+use cloakroom::ErrorKind;
+use cloakroom_testkit::wrap::{Call, When};
+use http::StatusCode;
+
+use crate::house::{House, kind, removes_the_cookie, set_cookie, told};
+
+#[tokio::test]
+async fn flush_deletes_the_entry_and_removes_the_cookie_with_its_attributes() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let before = guest.clone();
+
+    let headers = guest.visit(|session| session.flush()).await.unwrap();
+
+    assert_eq!(house.spy.take(), [Call::Load, Call::Delete]);
+    assert_eq!(
+        set_cookie(&headers),
+        Some(
+            "__Host-session=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; \
+             HttpOnly; SameSite=Lax; Secure"
+        )
+    );
+    assert_eq!(headers["cache-control"], "no-store");
+    assert_eq!(before.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn flush_counts_when_the_handler_answers_5xx_too() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let before = guest.clone();
+
+    let (handle, session) = guest.open().await;
+    session.flush().unwrap();
+    session.set("n", 2).unwrap();
+    let headers = guest
+        .finish_with(&handle, StatusCode::INTERNAL_SERVER_ERROR)
+        .await
+        .unwrap();
+
+    assert!(removes_the_cookie(&headers));
+    assert_eq!(house.spy.take(), [Call::Load, Call::Delete]);
+    assert_eq!(before.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn flush_that_the_store_refuses_is_an_error_and_keeps_the_cookie() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    house
+        .flaky
+        .fail_next(Call::Delete, When::Before, ErrorKind::Unavailable);
+
+    let (handle, session) = guest.open().await;
+    session.flush().unwrap();
+    let outcome = guest.finish(&handle).await;
+
+    assert_eq!(kind(outcome), ErrorKind::Unavailable);
+    assert_eq!(set_cookie(&told(&handle)), None);
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn flush_whose_answer_got_lost_is_found_to_have_happened() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    house
+        .flaky
+        .fail_next(Call::Delete, When::After, ErrorKind::Unavailable);
+
+    let headers = guest.visit(|session| session.flush()).await.unwrap();
+
+    assert!(removes_the_cookie(&headers));
+}
+
+#[tokio::test]
+async fn flush_without_a_cookie_sends_none() {
+    let house = House::new();
+
+    let headers = house
+        .visitor()
+        .visit(|session| session.flush())
+        .await
+        .unwrap();
+
+    assert_eq!(set_cookie(&headers), None);
+    assert_eq!(house.spy.calls(), []);
+}
+
+#[tokio::test]
+async fn flush_then_write_begins_a_new_session_under_a_new_key() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let before = guest.clone();
+
+    guest
+        .visit(|session| {
+            session.flush()?;
+            session.set("flash", 5)
+        })
+        .await
+        .unwrap();
+
+    assert_eq!(house.spy.take(), [Call::Load, Call::Delete, Call::Create]);
+    assert_ne!(guest.cookie, before.cookie);
+    assert_eq!(guest.reads("flash").await, Some(5));
+    assert_eq!(guest.reads("n").await, None);
+    assert_eq!(before.reads("flash").await, None);
+}

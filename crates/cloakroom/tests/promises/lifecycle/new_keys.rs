@@ -1,0 +1,109 @@
+//! Logins and new keys.
+
+use cloakroom::Owner;
+use cloakroom_testkit::wrap::Call;
+
+use crate::house::House;
+
+#[tokio::test]
+async fn log_in_moves_the_session_to_a_new_key_in_one_step_and_the_old_key_is_dead() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let before = guest.clone();
+
+    guest.visit(|session| session.log_in("ada")).await.unwrap();
+
+    assert_eq!(house.spy.take(), [Call::Load, Call::Rename]);
+    assert_ne!(guest.cookie, before.cookie);
+    let (_, session) = guest.open().await;
+    assert_eq!(session.owner(), Some(Owner::from("ada")));
+    assert_eq!(
+        session.get("n").unwrap(),
+        Some(1),
+        "the items of before the login stay"
+    );
+    assert_eq!(before.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn log_in_of_the_same_user_gives_a_new_key_too() {
+    let house = House::new();
+    let mut ada = house.guest().await;
+    ada.visit(|session| session.log_in("ada")).await.unwrap();
+    let before = ada.clone();
+
+    ada.visit(|session| session.log_in("ada")).await.unwrap();
+
+    assert_ne!(ada.cookie, before.cookie);
+    assert_eq!(ada.reads("n").await, Some(1));
+    assert_eq!(before.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn log_in_of_another_user_drops_what_the_first_one_left() {
+    let house = House::new();
+    let mut browser = house.guest().await;
+    browser
+        .visit(|session| session.log_in("ada"))
+        .await
+        .unwrap();
+
+    browser
+        .visit(|session| {
+            session.log_in("grace")?;
+            session.set("mine", 7)
+        })
+        .await
+        .unwrap();
+
+    assert_eq!(browser.reads("n").await, None);
+    assert_eq!(browser.reads("mine").await, Some(7));
+    assert_eq!(house.sessions.owned_by(&"ada".into()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn log_in_without_a_session_begins_one() {
+    let house = House::new();
+    let mut stranger = house.visitor();
+
+    stranger
+        .visit(|session| session.log_in("ada"))
+        .await
+        .unwrap();
+
+    let (_, session) = stranger.open().await;
+    assert_eq!(session.owner(), Some(Owner::from("ada")));
+}
+
+#[tokio::test]
+async fn log_in_on_a_session_that_ended_meanwhile_begins_one_with_nothing_from_before() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let (slow, session) = guest.open().await;
+    session.log_in("ada").unwrap();
+    session.set("mine", 7).unwrap();
+    let mut tab = guest.clone();
+    tab.visit(|session| session.flush()).await.unwrap();
+    guest.finish(&slow).await.unwrap();
+
+    let (_, session) = guest.open().await;
+    assert_eq!(session.owner(), Some(Owner::from("ada")));
+    assert_eq!(session.names(), ["mine"]);
+}
+
+#[tokio::test]
+async fn cycle_key_replays_after_a_conflict_and_moves_what_the_other_request_saved() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let (slow, session) = guest.open().await;
+    session.cycle_key().unwrap();
+    guest.visit(|session| session.set("n", 2)).await.unwrap();
+    let before = guest.clone();
+    guest.finish(&slow).await.unwrap();
+
+    assert_ne!(guest.cookie, before.cookie);
+    assert_eq!(guest.reads("n").await, Some(2));
+    assert_eq!(before.reads("n").await, None);
+}

@@ -1,0 +1,147 @@
+//! What is only read, and what is not even that.
+
+use cloakroom::ErrorKind;
+use cloakroom::store::Store;
+use cloakroom_testkit::wrap::{Call, When};
+
+use crate::house::{House, set_cookie};
+
+#[tokio::test]
+async fn untouched_makes_no_store_call_and_sets_no_header() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    house
+        .flaky
+        .fail_every(1, Call::Load, When::Before, ErrorKind::Unavailable);
+
+    let handle = guest.request();
+    let headers = guest.finish(&handle).await.unwrap();
+
+    assert!(headers.is_empty());
+    assert_eq!(house.spy.calls(), []);
+}
+
+#[tokio::test]
+async fn read_loads_once_and_varies_on_the_cookie() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+
+    let (handle, session) = guest.open().await;
+    assert_eq!(session.get("n").unwrap(), Some(1));
+    assert!(handle.open().await.unwrap().contains("n"));
+    let headers = guest.finish(&handle).await.unwrap();
+
+    assert_eq!(headers["vary"], "Cookie");
+    assert_eq!(headers.len(), 1);
+    assert_eq!(house.spy.calls(), [Call::Load]);
+}
+
+#[tokio::test]
+async fn read_by_a_stranger_leaves_no_entry_and_no_cookie() {
+    let house = House::new();
+    let mut stranger = house.visitor();
+
+    let headers = stranger
+        .visit(|session| session.get::<u64>("n").map(drop))
+        .await
+        .unwrap();
+
+    assert_eq!(headers["vary"], "Cookie");
+    assert_eq!(set_cookie(&headers), None);
+    assert_eq!(house.spy.calls(), []);
+}
+
+#[tokio::test]
+async fn unknown_key_is_never_adopted_and_its_cookie_is_left_alone() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let forged = format!("__Host-session={}", "A".repeat(43));
+    guest.cookie = Some(forged.clone());
+
+    let headers = guest
+        .visit(|session| session.get::<u64>("n").map(drop))
+        .await
+        .unwrap();
+    assert_eq!(set_cookie(&headers), None);
+
+    guest.visit(|session| session.set("n", 2)).await.unwrap();
+    assert_ne!(guest.cookie, Some(forged));
+    assert_eq!(guest.reads("n").await, Some(2));
+}
+
+#[tokio::test]
+async fn an_expired_key_is_never_adopted_either() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let before = guest.clone();
+    house
+        .clock
+        .advance(std::time::Duration::from_secs(1_209_600));
+
+    guest.visit(|session| session.set("n", 2)).await.unwrap();
+
+    assert_ne!(guest.cookie, before.cookie);
+    assert_eq!(
+        (guest.reads("n").await, before.reads("n").await),
+        (Some(2), None)
+    );
+}
+
+#[tokio::test]
+async fn corrupt_entry_is_no_session_and_the_next_write_gets_a_new_key() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    damage_all(&house).await;
+    let before = guest.cookie.clone();
+
+    let headers = guest
+        .visit(|session| session.get::<u64>("n").map(drop))
+        .await
+        .unwrap();
+    assert_eq!(set_cookie(&headers), None);
+    assert_eq!(guest.reads("n").await, None);
+
+    guest.visit(|session| session.set("n", 2)).await.unwrap();
+    assert_ne!(guest.cookie, before);
+    assert_eq!(guest.reads("n").await, Some(2));
+}
+
+#[tokio::test]
+async fn corrupt_entry_that_the_store_itself_cannot_read_is_no_session_either() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let before = guest.cookie.clone();
+    house
+        .flaky
+        .fail_next(Call::Load, When::Before, ErrorKind::Corrupt);
+
+    guest.visit(|session| session.set("n", 2)).await.unwrap();
+
+    assert_ne!(guest.cookie, before);
+    assert_eq!(guest.reads("n").await, Some(2));
+}
+
+/// Writes nonsense over every entry of the owner-less store, as a bad disk would.
+async fn damage_all(house: &House) {
+    use cloakroom::store::{Draft, Version};
+
+    let lookup = house
+        .spy
+        .find(&[])
+        .await
+        .unwrap()
+        .expect("there is one entry");
+    let entry = house.spy.load(&lookup).await.unwrap().unwrap();
+    let damaged = Draft {
+        data: bytes::Bytes::from_static(b"\xff nonsense"),
+        meta: entry.meta,
+        version: Version::random().unwrap(),
+    };
+    let outcome = house
+        .spy
+        .save(&lookup, &entry.version, &damaged)
+        .await
+        .unwrap();
+    assert_ne!(outcome, cloakroom::store::Outcome::Stale);
+    house.spy.take();
+}
