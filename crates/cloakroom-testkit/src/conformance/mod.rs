@@ -44,11 +44,8 @@ pub use keep::Keep;
 
 mod logout;
 
-mod only_bytes;
-pub use only_bytes::OnlyBytes;
-
-mod only_text;
-pub use only_text::OnlyText;
+mod only;
+pub use only::{Only, OnlyBytes, OnlyText};
 
 mod owners;
 pub use owners::*;
