@@ -81,7 +81,8 @@ pub(super) fn from_micros(micros: i64) -> SystemTime {
     let micros = micros.clamp(FIRST_MICRO, LAST_MICRO);
     let since = Duration::from_micros(micros.unsigned_abs());
     if micros < 0 {
-        UNIX_EPOCH - since
+        // Some systems have no time so long ago. 1970 is as long over.
+        UNIX_EPOCH.checked_sub(since).unwrap_or(UNIX_EPOCH)
     } else {
         UNIX_EPOCH + since
     }
