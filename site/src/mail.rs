@@ -3,7 +3,8 @@
 use std::{
     error::Error,
     fs,
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
+    iter,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -57,7 +58,8 @@ impl Mailer {
         let sent = tokio::task::spawn_blocking(move || match to {
             MailTo::Stdout => Ok(writeln!(io::stdout(), "{}", text(&from, &mail))?),
             MailTo::Folder(folder) => Ok(write(&folder, &text(&from, &mail))?),
-            MailTo::Smtp(server) => hand_over(&server, from, mail),
+            MailTo::Smtp(server) => hand_over(&server, from, mail, TIMEOUT)
+                .map_err(|problem| format!("through {server}: {problem}; see --mail").into()),
         });
         let sent: Result<Result<(), Problem>, _> = sent.await;
         match sent {
@@ -84,15 +86,31 @@ fn write(folder: &Path, text: &str) -> io::Result<()> {
     fs::rename(&draft, folder.join(format!("{name}.txt")))
 }
 
-fn hand_over(server: &SmtpUrl, from: Mailbox, mail: Mail) -> Result<(), Problem> {
+fn hand_over(
+    server: &SmtpUrl,
+    from: Mailbox,
+    mail: Mail,
+    timeout: Duration,
+) -> Result<(), Problem> {
     let message = Message::builder()
         .from(from)
         .to(mail.to.parse()?)
         .subject(mail.subject)
         .body(mail.body)?;
-    let server = SmtpTransport::from_url(server.expose())?;
-    server.timeout(Some(TIMEOUT)).build().send(&message)?;
-    Ok(())
+    let server = SmtpTransport::from_url(server.expose())?.timeout(Some(timeout));
+    match server.build().send(&message) {
+        Ok(_) => Ok(()),
+        Err(error) if is_silence(&error) => Err(format!("no answer within {timeout:?}").into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether this is a read that took too long, which the operating system calls by other names.
+fn is_silence(error: &(dyn Error + 'static)) -> bool {
+    let causes = iter::successors(Some(error), |&error| error.source());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
 #[cfg(test)]
@@ -131,6 +149,26 @@ mod tests {
             }
         }
         Ok(mail)
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_is_told_from_one_that_refuses() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let lost = || {
+            let MailTo::Smtp(server) = format!("smtp://{address}").parse().unwrap() else {
+                panic!("it is a server");
+            };
+            let from = "library@library.example".parse().unwrap();
+            let mail = Mail::new("ada@example.org", "Hello", "A link".to_owned());
+            let patience = Duration::from_millis(100);
+            hand_over(&server, from, mail, patience).unwrap_err()
+        };
+
+        assert_eq!(lost().to_string(), "no answer within 100ms");
+        drop(listener);
+        let refused = lost().to_string();
+        assert!(refused.contains("refused"), "{refused}");
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ pub enum MailTo {
     Smtp(SmtpUrl),
 }
 
-/// `smtp://` or `smtps://`, perhaps a name and a password, and a host. `Debug` is redacted.
+/// `smtp://` or `smtps://`, perhaps a name and a password, and a host. `Debug` is redacted; `Display` says the server alone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SmtpUrl(String);
 
@@ -27,6 +27,15 @@ impl SmtpUrl {
 impl fmt::Debug for SmtpUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SmtpUrl(…)")
+    }
+}
+
+impl fmt::Display for SmtpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("smtp", &self.0));
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let (_, server) = authority.rsplit_once('@').unwrap_or(("", authority));
+        write!(f, "{scheme}://{server}")
     }
 }
 
@@ -57,6 +66,10 @@ mod tests {
         assert_eq!("file:mails".parse(), Ok(MailTo::Folder("mails".into())));
         let server: MailTo = "smtps://ada:tell-nobody@mail.example".parse().unwrap();
         assert!(!format!("{server:?}").contains("tell"));
+        let MailTo::Smtp(server) = server else {
+            panic!("{server:?} is a server");
+        };
+        assert_eq!(server.to_string(), "smtps://mail.example");
         for text in ["", "file:", "folder", "http://mail.example", "smtp:"] {
             assert!(text.parse::<MailTo>().is_err(), "{text}");
         }
