@@ -11,7 +11,7 @@
 //! | [`logs`], `progress.rs` | what the program says while it works |
 //! | `database/` | opening the file; creating it with the demo catalogue |
 //! | `web/` | what all pages share: layout, paging, errors, headers, static files |
-//! | `home/`, `books/`, `authors/`, `genres/`, `languages/`, `copies/`, `loans/`, `search/` | the pages |
+//! | `home/`, `books/`, `authors/`, `genres.rs`, `languages/`, `copies/`, `loans/`, `search/` | the pages |
 //! | `named/` | what genres and languages share, which are a name and nothing else |
 //! | `accounts/`, `mail.rs` | users, logins, passwords |
 //! | `admin/` | the staff area: every record, every account, every session |
