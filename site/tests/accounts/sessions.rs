@@ -1,0 +1,70 @@
+//! Where users are logged in, as they see it themselves.
+
+use crate::common::{Site, visitor::target};
+
+#[tokio::test]
+async fn users_see_where_they_are_logged_in_and_end_it() {
+    let site = Site::new().await;
+    let (one, other) = (site.visitor("member").await, site.visitor("member").await);
+    let stranger = site.visitor("reader2").await;
+    let page = one.get("/accounts/sessions/").await;
+    assert_eq!(page.text().matches("name=\"tag\"").count(), 2);
+    assert_eq!(page.text().matches("this browser").count(), 1);
+    let tags: Vec<_> = page.text().split("name=\"tag\" value=\"").skip(1).collect();
+    let tags: Vec<_> = tags
+        .iter()
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    for tag in &tags {
+        stranger
+            .send("/accounts/sessions/end/", &[("tag", tag)])
+            .await;
+    }
+    assert_eq!(
+        other.get("/catalog/mybooks/").await.status,
+        200,
+        "only one's own"
+    );
+    assert_eq!(
+        one.send("/accounts/sessions/end/", &[("tag", "nonsense")])
+            .await
+            .status,
+        400
+    );
+    assert_eq!(
+        target(&one.send("/accounts/sessions/end-others/", &[]).await),
+        "/accounts/sessions/"
+    );
+    assert!(target(&other.get("/catalog/mybooks/").await).starts_with("/accounts/login/"));
+    assert!(
+        one.words("/accounts/sessions/")
+            .await
+            .contains("All other browsers are logged out.")
+    );
+    let tag = one.get("/accounts/sessions/").await;
+    let tag = tag
+        .text()
+        .split("name=\"tag\" value=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    assert_eq!(
+        target(&one.send("/accounts/sessions/end/", &[("tag", tag)]).await),
+        "/accounts/login/"
+    );
+    assert!(one.browser.cookie("sessionid").is_none());
+}
+
+#[tokio::test]
+async fn where_sessions_have_no_owners_the_page_says_so() {
+    let site = Site::with(&["--sessions", "cookie:"]).await;
+    let member = site.visitor("member").await;
+    assert!(
+        member
+            .words("/accounts/sessions/")
+            .await
+            .contains("change your password")
+    );
+}
