@@ -2,12 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use cloakroom::{Key, Session, Sessions};
 use cloakroom_sqlite::SqliteStore;
+use cloakroom_testkit::Log;
 use http::{HeaderMap, StatusCode, header};
 use tokio::task::JoinSet;
 
@@ -64,7 +63,7 @@ async fn neither_the_files_nor_the_logs_at_trace_hold_a_key_after_a_workload() {
         }
     }
 
-    let mut bytes = log.0.lock().unwrap().clone();
+    let mut bytes = log.text().into_bytes();
     assert!(!bytes.is_empty(), "the log is on");
     let in_files = read_all(folder.path());
     assert!(in_files.len() > 10_000, "the write-ahead log is there");
@@ -112,17 +111,4 @@ fn read_all(folder: &Path) -> Vec<u8> {
     files
         .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
         .collect()
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

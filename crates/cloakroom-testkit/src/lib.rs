@@ -6,7 +6,7 @@
 //! * [`django_cache!`] and [`django_table!`] test what a store promises beside a Django that has its sessions there.
 //! * [`wrap`] has stores around a store: [`Spy`] writes down its calls, [`Flaky`] fails, [`Gate`] holds calls until
 //!   the test lets them go on.
-//! * [`HandClock`] is a clock for sessions and browser alike.
+//! * [`HandClock`] is a clock for sessions and browser alike, and [`Log`] keeps what is logged.
 //! * [`Browser`] asks a tower service and keeps its cookies.
 //! * [`servers`] starts PostgreSQL, MariaDB, Redis, Valkey and memcached as child processes, and stops them.
 //! * [`Proxy`] stands before a server and breaks the way to it on demand.
@@ -110,6 +110,9 @@ pub mod django;
 // It kills servers.
 #[cfg(unix)]
 pub mod faults;
+
+mod log;
+pub use log::Log;
 
 mod ports;
 

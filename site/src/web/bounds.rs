@@ -33,29 +33,12 @@ pub(super) async fn keep(State(limit): State<Duration>, request: Request, next: 
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
-
     use axum::{Router, body, middleware, routing::get};
+    use cloakroom_testkit::Log;
     use tower::ServiceExt;
 
     use super::*;
     use crate::web::{error, request_log};
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[tokio::test]
     async fn a_panic_is_a_page_without_its_words_and_a_line_with_the_name_of_the_request() {
@@ -90,7 +73,7 @@ mod tests {
         let page = String::from_utf8(page.to_vec()).unwrap();
         assert!(page.contains("Reference: <code>visit-7</code>"), "{page}");
         assert!(!page.contains("till"), "{page}");
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let log = log.text();
         let named = |line: &&str| line.contains("request{id=\"visit-7\"}");
         assert_eq!(log.lines().filter(named).count(), 2, "{log}");
         assert!(log.contains("the handler panicked"), "{log}");

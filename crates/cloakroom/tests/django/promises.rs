@@ -1,8 +1,6 @@
 //! The promises hold in Django's formats, too: where the data are the version, the key stands in the store, and a
 //! neighbour writes as it likes.
 
-use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,8 +12,8 @@ use cloakroom::{
     Cached, Clock, ErrorKind, Expiry, Handle, Result, SameSite, Session, Sessions, SessionsBuilder,
     Shelf,
 };
-use cloakroom_testkit::HandClock;
 use cloakroom_testkit::wrap::{Call, Flaky, Gate, Spy, When};
+use cloakroom_testkit::{HandClock, Log};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use tokio::task::JoinSet;
 use tower::{Layer, ServiceExt, service_fn};
@@ -245,7 +243,7 @@ async fn a_corrupt_row_keeps_its_key_and_stays_until_something_is_saved() {
     let mut guest = Visitor::with(&site(settings().db(table.clone()), &clock), KEY);
 
     let log = Log::default();
-    let logging = tracing::subscriber::set_default(log.subscriber());
+    let logging = tracing::subscriber::set_default(subscriber(&log));
     let told = guest
         .visit(|session| session.get::<u64>("n").map(drop))
         .await;
@@ -274,7 +272,7 @@ async fn what_is_signed_and_unreadable_is_empty_and_nobody_is_told() {
     let mut guest = Visitor::with(&site(settings().db(table.clone()), &clock), KEY);
 
     let log = Log::default();
-    let logging = tracing::subscriber::set_default(log.subscriber());
+    let logging = tracing::subscriber::set_default(subscriber(&log));
     guest.visit(increment).await.unwrap();
     drop(logging);
 
@@ -748,34 +746,14 @@ impl Visitor {
     }
 }
 
-/// What was logged, as lines of text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn subscriber(&self) -> impl tracing::Subscriber + use<> {
-        let log = self.clone();
-        tracing_subscriber::fmt()
-            .with_ansi(false)
-            .without_time()
-            .with_writer(move || log.clone())
-            .finish()
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// Writes lines of text into the log.
+fn subscriber(log: &Log) -> impl tracing::Subscriber + use<> {
+    let log = log.clone();
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .without_time()
+        .with_writer(move || log.clone())
+        .finish()
 }
 
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz012345";

@@ -1,12 +1,9 @@
 //! Keys: made by us alone, known to the browser alone.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use cloakroom::format::{Format, Own};
 use cloakroom::store::{Entry, Meta, Store, Version, from_millis};
 use cloakroom::{Cookie, Key};
-use tracing_subscriber::fmt::MakeWriter;
+use cloakroom_testkit::Log;
 
 use crate::house::{House, set_cookie};
 
@@ -113,9 +110,10 @@ async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_lookup() {
     use cloakroom_testkit::wrap::{Call, When};
 
     let log = Log::default();
+    let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
+        .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let house = House::new();
@@ -210,31 +208,4 @@ fn debug_of_an_entry_shows_no_values() {
         version: Version::from_u64(1),
     };
     assert!(!format!("{entry:?}").contains("s3cret"));
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
