@@ -63,37 +63,26 @@
 //! Commits run on tasks of their own, and calls of a store have a time limit, so this needs tokio with its timer
 //! (`enable_time`, which `#[tokio::main]` turns on).
 
-#[cfg(feature = "axum-08")]
-mod axum;
-mod clock;
-mod config;
-mod cookie;
-mod core;
+mod adapters;
+mod backend;
 #[cfg(feature = "django")]
 pub mod django;
-mod effects;
-mod error;
 pub mod format;
-mod owners;
+mod http;
+mod model;
 pub mod session;
 mod sessions;
-mod shelf;
 pub mod store;
-mod sweep;
-#[cfg(feature = "tower")]
-pub mod tower;
 
-pub use clock::{Clock, SystemClock};
-pub use config::SessionsBuilder;
-pub use cookie::{Cookie, SameSite, SetCookie};
-pub use effects::Effects;
-pub use error::{Error, ErrorKind, Result};
-pub use owners::Summary;
-pub use session::key::{Key, Lookup, Owner, Tag};
-pub use session::{Expiry, Handle, Item, Session};
-pub use sessions::Sessions;
-pub use shelf::{Cached, Carried, Mirrored, Shelf};
-pub use sweep::Sweep;
+#[cfg(feature = "tower")]
+pub use adapters::tower;
+pub use backend::{Cached, Carried, Mirrored, Shelf};
+pub use http::{Cookie, Effects, SameSite, SetCookie};
+pub use model::{
+    Clock, Error, ErrorKind, Expiry, Item, Key, Lookup, Owner, Result, SystemClock, Tag,
+};
+pub use session::{Handle, Session};
+pub use sessions::{Sessions, SessionsBuilder, Summary, Sweep};
 
 /// The programs in the README compile.
 #[cfg(all(doctest, feature = "axum-08"))]

@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
-use crate::cookie::SetCookie;
 use crate::format::django::cookie::{
     Attributes, GONE, Lifetime, delete_cookie, set_cookie, unquote,
 };
 use crate::format::django::key::is_accepted;
-use crate::{Key, Lookup, SameSite};
+use crate::http::{SameSite, SetCookie};
+use crate::model::{Key, Lookup};
 
 pub(super) fn parse_key(text: &str) -> Option<Key> {
     is_accepted(text).then(|| Key::new(text))

@@ -13,12 +13,13 @@ use rustix::io::Errno;
 use super::Signed;
 use crate::format::Format;
 use crate::format::django::key::{self, is_file_safe};
-use crate::session::Contents;
+use crate::model::{
+    Contents, Draft, Entry, ErrorKind, Lookup, Meta, Outcome, Result, Version, from_millis, millis,
+};
 use crate::store::file::fault::Fault;
 use crate::store::file::folder::wait_for;
 use crate::store::file::threads::Threads;
-use crate::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, from_millis, millis};
-use crate::{ErrorKind, Lookup, Result};
+use crate::store::{Guarantees, Store};
 
 /// The sessions of Django's engine file: a file each, all in one folder, named by the cookie and the key.
 ///

@@ -6,11 +6,10 @@ use http::HeaderValue;
 
 use super::cookie;
 use super::signed::{expiry, log_corrupt, set_expiry};
-use crate::cookie::SetCookie;
 use crate::format::django::{key, pickle};
 use crate::format::{Facts, Format, OnDuplicates, OnUnknownKey, Rules, Tags};
-use crate::session::{Contents, Expiry};
-use crate::{Error, Key, Lookup, Result, Tag};
+use crate::http::SetCookie;
+use crate::model::{Contents, Error, Expiry, Key, Lookup, Result, Tag};
 
 /// The dictionary as Python's pickle has it: what the engine cache keeps, and the front of cached_db.
 ///

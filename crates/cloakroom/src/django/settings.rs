@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Kept, Pickled, Signed};
+use crate::backend::{Carried, Mirrored, Shelf};
 use crate::format::django::signing::{COOKIE_SALT, SERVER_SALT, Signer};
+use crate::http::{Cookie, SameSite};
+use crate::model::{Error, ErrorKind, Result};
+use crate::sessions::{Sessions, SessionsBuilder};
 use crate::store::Store;
-use crate::{
-    Carried, Cookie, Error, ErrorKind, Mirrored, Result, SameSite, Sessions, SessionsBuilder, Shelf,
-};
 
 /// What a Django site's `settings.py` says about sessions, under Django's names and with Django's defaults.
 ///

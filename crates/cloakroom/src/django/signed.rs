@@ -5,15 +5,15 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::cookie;
-use crate::clock::{after, storable};
-use crate::cookie::SetCookie;
 use crate::format::django::expiry::{self, Stored};
 use crate::format::django::signing::{Signer, Unsigned, parse_base62};
 use crate::format::django::{json, key};
 use crate::format::{Facts, Format, OnCorrupt, OnDuplicates, OnExpired, OnUnknownKey, Rules, Tags};
-use crate::session::{Contents, Expiry, State};
-use crate::store::{Meta, from_millis, millis};
-use crate::{Error, ErrorKind, Key, Lookup, Result, Tag};
+use crate::http::SetCookie;
+use crate::model::{
+    Contents, Error, ErrorKind, Expiry, Key, Lookup, Meta, Result, State, Tag, after, from_millis,
+    millis, storable,
+};
 
 /// Django's signed text: what the engines db, cached_db, file and signed_cookies keep.
 #[derive(Clone)]

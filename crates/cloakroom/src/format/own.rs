@@ -7,10 +7,11 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::{Format, Rules};
-use crate::session::{Contents, Expiry, State, Value};
-use crate::store::{from_millis, millis};
-use crate::{Error, ErrorKind, Key, Lookup, Result};
+use super::format::Format;
+use super::rules::Rules;
+use crate::model::{
+    Contents, Error, ErrorKind, Expiry, Key, Lookup, Result, State, Value, from_millis, millis,
+};
 
 /// Cloakroom's own format: the default.
 ///

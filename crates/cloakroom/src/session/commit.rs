@@ -1,102 +1,12 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::edits::{Edits, Held};
-use crate::core::Core;
-use crate::shelf::{Written, may_have_happened};
-use crate::store::{Draft, Meta, Version};
-use crate::{Error, ErrorKind, Key, Lookup, Result};
-
-/// One commit: what is to be done to the store, taken from a session in one go.
-pub(crate) struct Commit {
-    /// Where the entry is that a `flush` ended.
-    pub(crate) ended: Option<Place>,
-    /// How many times the session had been flushed when this was taken from it.
-    pub(crate) flushes: u32,
-    pub(crate) edits: Edits,
-    /// What to do once that which was ended is gone, or why that cannot be done.
-    pub(crate) work: Result<Work>,
-}
-
-/// What to do to the store, and to which entry.
-pub(crate) enum Work {
-    Nothing,
-    /// Only the times change.
-    Touch(Place, Meta),
-    /// No entry yet: write one.
-    Create(Save),
-    /// Replace the entry.
-    Save(Place, Save),
-    /// Replace the entry and give it a new key.
-    Move(Place, Save),
-    /// The edits let the session expire.
-    End(Place),
-}
-
-/// What is to be written, and what follows from it for the cookie.
-pub(crate) struct Save {
-    draft: Draft,
-    browser_close: bool,
-}
-
-impl Save {
-    /// What `held` becomes when it is saved at `now`; `None` if it expires with that.
-    pub(crate) fn of(held: &Held, core: &Core, now: SystemTime) -> Result<Option<Self>> {
-        let expires = core.expires(held, now);
-        if expires <= now {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            draft: core.shelf.draft(held, expires, now)?,
-            browser_close: core.at_browser_close(held),
-        }))
-    }
-
-    fn at(&self, written: Written) -> Place {
-        let Written {
-            key,
-            lookup,
-            version,
-        } = written;
-        Place {
-            key,
-            lookup,
-            version,
-            meta: self.draft.meta.clone(),
-            browser_close: self.browser_close,
-        }
-    }
-}
-
-/// Where the store has a session's entry.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    /// `None` if the session was opened by its tag, which does not tell.
-    pub(crate) key: Option<Key>,
-    pub(crate) lookup: Lookup,
-    pub(crate) version: Version,
-    pub(crate) meta: Meta,
-    /// Whether the cookie is to go when the browser closes.
-    pub(crate) browser_close: bool,
-}
-
-/// What the store has acknowledged.
-pub(crate) struct Committed {
-    pub(crate) base: Option<Place>,
-    /// The contents that were saved, if others had saved in between and the edits were replayed.
-    pub(crate) replayed: Option<Held>,
-    pub(crate) change: Change,
-}
-
-/// What became of the session, as far as the browser must know.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Change {
-    /// Nothing.
-    None,
-    /// There is an entry, with a key and an expiry to tell.
-    Saved,
-    /// There is none any more.
-    Ended,
-}
+use super::core::Core;
+use super::edits::Edits;
+use super::plan::{Change, Commit, Committed, Save, Work};
+use crate::backend::Written;
+use crate::model::{
+    Error, ErrorKind, Held, Key, Lookup, Meta, Place, Result, Version, may_have_happened,
+};
 
 impl Commit {
     /// Deletes what a flush ended; says whether there was something.

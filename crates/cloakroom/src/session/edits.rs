@@ -1,13 +1,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::commit::Place;
-use super::expiry::Expiry;
-use super::item::Name;
-use super::state::{Contents, Value};
 use crate::format::Format;
-use crate::store::Meta;
-use crate::{Owner, Result};
+use crate::model::{Expiry, Held, Name, Owner, Place, Result, Value};
 
 /// What this request did to its session, in order: replayed on a fresh state when another request saved first.
 #[derive(Clone, Default)]
@@ -111,42 +106,4 @@ pub(crate) enum Intent<'a> {
     Save(&'a Place),
     /// The entry changes, and gets a new key.
     Move(&'a Place),
-}
-
-/// A session's contents and facts, as a request works on them.
-#[derive(Clone, Debug)]
-pub(crate) struct Held {
-    pub(crate) contents: Contents,
-    pub(crate) meta: Meta,
-}
-
-impl Held {
-    /// A session that begins at `now`.
-    pub(crate) fn blank(now: SystemTime) -> Self {
-        Self {
-            contents: Contents::default(),
-            meta: Meta {
-                created: now,
-                touched: now,
-                expires: now,
-                owner: None,
-                label: None,
-            },
-        }
-    }
-
-    /// Gives the session to `owner`. What another user left in it is not theirs to see.
-    fn log_in(&mut self, owner: Option<&Owner>, at: SystemTime) {
-        let before = self.meta.owner.as_ref();
-        if before.is_some() && before != owner {
-            *self = Self::blank(at);
-        }
-        self.meta.owner = owner.cloned();
-        self.meta.created = at;
-    }
-
-    /// Whether a visitor without a session gets one for this.
-    pub(crate) fn is_worth_keeping(&self) -> bool {
-        !self.contents.state.is_empty() || self.meta.owner.is_some()
-    }
 }

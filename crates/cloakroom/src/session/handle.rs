@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::OnceCell;
 
-use super::{Change, Held, Place, Session};
-use crate::Result;
-use crate::cookie::{Presented, SetCookie};
-use crate::core::Core;
-use crate::effects::Effects;
+use super::core::Core;
+use super::plan::Change;
+use super::presented::Presented;
+use super::session::Session;
 use crate::format::OnUnknownKey;
+use crate::http::{Effects, SetCookie};
+use crate::model::{Held, Place, Result};
 
 /// The session of one request, not opened yet.
 ///
@@ -173,15 +174,21 @@ impl Handle {
 
     async fn load(&self) -> Result<Session> {
         let core = &self.0.core;
-        core.start_sweeping();
         let found = match self.0.presented.key() {
             Some(key) => {
                 core.open(Some(key), &core.shelf.format().lookup(key))
                     .await?
             }
-            None => None,
+            None => {
+                core.sweeper.start(core);
+                None
+            }
         };
-        Ok(found.unwrap_or_else(|| Session::new(Arc::clone(core), None, Held::blank(core.now()))))
+        let (base, held) = match found {
+            Some((base, held)) => (Some(base), held),
+            None => (None, Held::blank(core.now())),
+        };
+        Ok(Session::new(Arc::clone(core), base, held))
     }
 }
 

@@ -1,7 +1,8 @@
 use tracing::Instrument;
 
-use super::{Held, Round, Session, UPDATE_TRIES};
-use crate::{Error, ErrorKind, Result};
+use super::session::{Session, UPDATE_TRIES};
+use super::shared::Round;
+use crate::model::{Error, ErrorKind, Held, Result};
 
 /// Saving.
 impl Session {

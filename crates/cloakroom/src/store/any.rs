@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version};
-use crate::{Lookup, Owner, Result};
+use super::guarantees::Guarantees;
+use super::store::Store;
+use crate::model::{Draft, Entry, Lookup, Meta, Outcome, Owned, Owner, Result, Version};
 
 /// A store that was chosen at run time.
 ///

@@ -5,8 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version, from_millis};
-use crate::{Error, ErrorKind, Lookup, Owner, Result};
+use super::guarantees::Guarantees;
+use super::store::Store;
+use crate::model::{
+    Draft, Entry, Error, ErrorKind, Lookup, Meta, Outcome, Owned, Owner, Result, Version,
+    from_millis,
+};
 
 /// Sessions in the memory of this process: for tests, for development and for sites that may forget.
 ///

@@ -6,9 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::date::{from_micros, iso, micros, parse_iso};
-use crate::session::{Expiry, State, Value};
-use crate::store::millis;
-use crate::{Error, ErrorKind, Result};
+use crate::model::{Error, ErrorKind, Expiry, Result, State, Value, millis};
 
 /// The name of the item.
 pub const NAME: &str = "_session_expiry";

@@ -1,6 +1,6 @@
 //! Django's session keys: 32 characters of `a` to `z` and `0` to `9`.
 
-use crate::{Error, ErrorKind, Key, Result};
+use crate::model::{Error, ErrorKind, Key, Result};
 
 /// A new key: 32 characters, each drawn evenly by the operating system.
 ///

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use data_encoding::BASE64URL_NOPAD;
 
 use super::json::{Charset, Scanner, escape};
-use crate::session::Name;
+use crate::model::Name;
 
 /// The name of the item that Python calls `text`, which is UTF-8 but for halves of surrogate pairs.
 pub(super) fn name(text: &[u8]) -> Name {

@@ -7,8 +7,7 @@ use super::folder::{Folder, Locked};
 use super::place::{Place, hash_named, name_prefix, shards_of_prefix};
 use super::record::Record;
 use super::root::Root;
-use crate::store::{Draft, Entry, Meta, Outcome, Version};
-use crate::{ErrorKind, Lookup};
+use crate::model::{Draft, Entry, ErrorKind, Lookup, Meta, Outcome, Version};
 
 /// The entries in the files: what a store does, one call at a time and blocking.
 ///
@@ -264,8 +263,7 @@ fn drafted(at: &Lookup, came_from: Option<&Lookup>, new: &Draft) -> Result<Recor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Owner;
-    use crate::store::from_millis;
+    use crate::model::{Owner, from_millis};
 
     #[test]
     fn a_login_that_is_cut_off_between_its_steps_is_and_stays_in_the_owners_list() {

@@ -1,10 +1,9 @@
-use std::fmt;
-use std::io;
 use std::path::Path;
+use std::{fmt, io};
 
 use rustix::io::Errno;
 
-use crate::{Error, ErrorKind};
+use crate::model::{Error, ErrorKind};
 
 /// Why something could not be done to the files; what was being done is added by whoever was asked for it.
 ///

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::fault::Fault;
 use super::record::MAGIC;
-use crate::ErrorKind;
+use crate::model::ErrorKind;
 
 /// One subfolder, held open. Whatever becomes of its path, everything is done to this one.
 pub(super) struct Folder {

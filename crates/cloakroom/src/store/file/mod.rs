@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version};
-use crate::{Lookup, Owner, Result};
+use crate::model::{Lookup, Owner, Result};
 
 mod entries;
 pub(crate) mod fault;

@@ -4,8 +4,7 @@ use super::entries::{Entries, read};
 use super::fault::Fault;
 use super::place::{Place, of_owner};
 use super::record::Record;
-use crate::store::Owned;
-use crate::{ErrorKind, Owner};
+use crate::model::{ErrorKind, Owned, Owner};
 
 /// Which sessions an owner has. For each there is an empty file, a mark, whose name is a hash of the owner and the
 /// name of the session's file.

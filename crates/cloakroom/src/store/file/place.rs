@@ -3,7 +3,7 @@ use std::fmt;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use crate::{Lookup, Owner};
+use crate::model::{Lookup, Owner};
 
 /// Where the entry of a lookup is kept: the subfolder and the name of the file.
 ///

@@ -1,8 +1,7 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::store::{Draft, Entry, Meta, Version, from_millis, millis};
-use crate::{Lookup, Owner};
+use crate::model::{Draft, Entry, Lookup, Meta, Owner, Version, from_millis, millis};
 
 /// What one file holds: an entry, and where it belongs.
 ///

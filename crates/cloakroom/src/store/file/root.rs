@@ -8,7 +8,7 @@ use rustix::fs::OFlags;
 use super::fault::Fault;
 use super::folder::{Folder, Locked};
 use super::place::Shard;
-use crate::ErrorKind;
+use crate::model::ErrorKind;
 
 /// The folder that all subfolders are in, held open.
 pub(super) struct Root {

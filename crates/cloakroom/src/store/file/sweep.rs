@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::folder::{Folder, LOCK};
 use super::owners::warn_of;
 use super::place::{Place, Shard};
-use crate::{ErrorKind, Lookup, Owner};
+use crate::model::{ErrorKind, Lookup, Owner};
 
 /// Sweeping opens no session that is alive. The lock file of a subfolder tells when something in it may expire, so
 /// most subfolders are not even listed; and the inode of each file tells when that one does. What they say is a hint,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::fault::Fault;
-use crate::{Error, ErrorKind, Result};
+use crate::model::{Error, ErrorKind, Result};
 
 /// Where what blocks is done: threads of the runtime, and only so many of them at a time.
 #[derive(Clone)]

@@ -15,8 +15,7 @@
 
 use bytes::Bytes;
 
-use crate::session::{State, Value};
-use crate::{Error, ErrorKind, Result};
+use crate::model::{Error, ErrorKind, Result, State, Value};
 
 mod scan;
 mod spell;

@@ -19,8 +19,7 @@ use bytes::Bytes;
 
 use super::json::{self, Spell};
 use super::name::{as_pickled, as_text, name, pickled};
-use crate::session::{Name, State, Value};
-use crate::{Error, ErrorKind, Result};
+use crate::model::{Error, ErrorKind, Name, Result, State, Value};
 
 mod read;
 mod tree;

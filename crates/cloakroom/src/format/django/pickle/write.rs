@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::super::json::Sink;
 use super::tree::{Edit, Made, Node, Tree};
 use super::{Budget, MAX_EXPANDED, Refused, parse};
-use crate::{Error, ErrorKind, Result};
+use crate::model::{Error, ErrorKind, Result};
 
 /// Writes a pickle of protocol 4.
 pub(super) struct Writer {

@@ -1,0 +1,70 @@
+//! Extractors for axum 0.8, and [`Error`] as a response.
+
+use std::convert::Infallible;
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use http::request::Parts;
+
+use super::tower::{Failure, OnError, PlainText, log};
+use crate::model::{Error, ErrorKind, Result};
+use crate::session::{Handle, Session};
+
+/// Loads the session: the one await of a handler that uses it.
+///
+/// # Errors
+/// As [`Handle::open`], and [`Config`](ErrorKind::Config) if no session layer wraps the route. The layer's
+/// `on_error` answers them.
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        handle(parts)?.open().await
+    }
+}
+
+/// The session only if the browser has one that is alive; without a cookie there is no store call.
+impl<S: Sync> OptionalFromRequestParts<S> for Session {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>> {
+        handle(parts)?.open_existing().await
+    }
+}
+
+/// The session unopened: for a middleware, or a handler that needs it only sometimes.
+impl<S: Sync> FromRequestParts<S> for Handle {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        handle(parts)
+    }
+}
+
+/// The handle, if a session layer wraps the route.
+impl<S: Sync> OptionalFromRequestParts<S> for Handle {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
+/// The layer's `on_error` answers it; without a layer, plain text does.
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        log(&self);
+        let mut response: Response = PlainText.response(&self);
+        response.extensions_mut().insert(Failure(self));
+        response
+    }
+}
+
+fn handle(parts: &Parts) -> Result<Handle> {
+    parts.extensions.get().cloned().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Config,
+            "opening a session: no session layer wraps this route; add `.layer(sessions.layer())` to its router",
+        )
+    })
+}

@@ -1,0 +1,315 @@
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::cache::tell;
+use super::packed;
+use super::store::Stored;
+use super::written::Written;
+use crate::model::{
+    Draft, Entry, Key, Lookup, Meta, Outcome, Owned, Owner, Place, Result, Tag, Version, after,
+};
+use crate::store::{AnyStore, Guarantees, Store};
+
+/// Two tiers: a quick front that remembers for a short while what the back holds.
+///
+/// Reads are answered by the front, if it remembers; everything is written to the back, which compares. So no write
+/// builds on a stale read, and the guarantees are the back's. What the front says may be as old as its
+/// [`ttl`](Self::ttl): what another server saved, and a logout made there, are seen within that time. What this server
+/// saved or ended is seen at once.
+///
+/// **If the front fails**, it is passed over: slower, not wrong. What it could not be told in the meantime is as if
+/// another server had done it. **If the back fails**, pages that only read go on with what the front remembers.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use cloakroom::store::MemoryStore;
+/// use cloakroom::{Cached, Sessions};
+///
+/// # let database = MemoryStore::new();
+/// let shelf = Cached::new(MemoryStore::new().max_bytes(64 << 20), database)?.ttl(Duration::from_secs(5));
+/// let sessions = Sessions::new(shelf);
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Cached {
+    front: AnyStore,
+    pub(super) back: Stored,
+    ttl: Duration,
+}
+
+impl Cached {
+    pub(super) fn of(front: AnyStore, back: Stored) -> Self {
+        Self {
+            front,
+            back,
+            ttl: DEFAULT_TTL,
+        }
+    }
+
+    /// How long the front remembers, and so how long a change that another server made can stay unseen here.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    pub(super) fn guarantees(&self) -> Guarantees {
+        self.back.store.guarantees()
+    }
+
+    pub(super) async fn load(&self, at: &Lookup, now: SystemTime) -> Result<Option<Entry>> {
+        let remembered = self.remembered(at).await;
+        if let Some((front, Memory::Entry(entry))) = &remembered
+            && front.meta.expires > now
+        {
+            return Ok(Some(entry.clone()));
+        }
+        let entry = self.back.load(at).await?;
+        let Some(found) = &entry else {
+            return Ok(None);
+        };
+        // A fill that comes late must not cover what was learned meanwhile: it creates, or replaces the very memory
+        // that had run out.
+        let fill = self.memory(&Memory::Entry(found.clone()), now, self.ttl)?;
+        match remembered {
+            None => tell("filling", self.front.create(at, &fill)).await,
+            Some((front, _)) if front.meta.expires <= now => {
+                tell("filling", self.front.save(at, &front.version, &fill)).await
+            }
+            Some(_) => None,
+        };
+        Ok(entry)
+    }
+
+    pub(super) async fn create(&self, draft: &Draft) -> Result<Written> {
+        let written = self.back.create(draft).await?;
+        self.learn(&written.lookup, None, &written.version, draft)
+            .await?;
+        Ok(written)
+    }
+
+    pub(super) async fn save(&self, at: &Place, new: &Draft) -> Result<Option<Written>> {
+        let saved = self.back.save(at, new).await;
+        match &saved {
+            Ok(Some(written)) => {
+                self.learn(&at.lookup, Some(&at.version), &written.version, new)
+                    .await?;
+            }
+            // Stale, or nobody knows.
+            _ => self.remember_unsure(&at.lookup, new.meta.touched).await?,
+        }
+        saved
+    }
+
+    pub(super) async fn rename(
+        &self,
+        from: &Place,
+        new: &Draft,
+        lost: &mut Vec<(Key, Lookup)>,
+    ) -> Result<Option<Written>> {
+        let now = new.meta.touched;
+        let renamed = self.back.rename(from, new, lost).await;
+        match &renamed {
+            Ok(Some(written)) => {
+                self.remember_unsure(&from.lookup, now).await?;
+                self.learn(&written.lookup, None, &written.version, new)
+                    .await?;
+            }
+            _ => self.remember_unsure(&from.lookup, now).await?,
+        }
+        renamed
+    }
+
+    pub(super) async fn touch(&self, at: &Place, meta: &Meta) -> Result<Option<Written>> {
+        let touched = self.back.touch(at, meta).await;
+        let draft = match (&touched, self.remembered(&at.lookup).await) {
+            (Ok(Some(_)), Some((_, Memory::Entry(old)))) if old.version == at.version => Draft {
+                data: old.data,
+                meta: meta.clone(),
+                version: old.version,
+            },
+            _ => {
+                self.remember_unsure(&at.lookup, meta.touched).await?;
+                return touched;
+            }
+        };
+        self.learn(&at.lookup, Some(&at.version), &at.version, &draft)
+            .await?;
+        touched
+    }
+
+    pub(super) async fn delete(&self, at: &Lookup, now: SystemTime) -> Result<()> {
+        let deleted = self.back.delete(at).await;
+        self.remember_unsure(at, now).await?;
+        deleted
+    }
+
+    pub(super) async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
+        tell("sweeping", self.front.sweep(now, limit)).await;
+        self.back.sweep(now, limit).await
+    }
+
+    pub(super) async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+        self.back.owned_by(owner).await
+    }
+
+    pub(super) async fn find(&self, tag: &Tag) -> Result<Option<Lookup>> {
+        self.back.find(tag).await
+    }
+
+    pub(super) async fn ping(&self) -> Result<()> {
+        self.back.ping().await
+    }
+
+    /// Remembers a write that the back has acknowledged, if what the front has is what the write replaced. If it is
+    /// something else, another write came before or after, and nobody here can say which.
+    async fn learn(
+        &self,
+        at: &Lookup,
+        replaced: Option<&Version>,
+        version: &Version,
+        draft: &Draft,
+    ) -> Result<()> {
+        let now = draft.meta.touched;
+        let entry = Entry {
+            data: draft.data.clone(),
+            meta: draft.meta.clone(),
+            version: version.clone(),
+        };
+        let memory = self.memory(&Memory::Entry(entry), now, self.ttl)?;
+        let outcome = match self.remembered(at).await {
+            None => tell("correcting", self.front.create(at, &memory)).await,
+            Some((front, Memory::Entry(old))) if Some(&old.version) == replaced => {
+                tell("correcting", self.front.save(at, &front.version, &memory)).await
+            }
+            Some(_) => None,
+        };
+        match outcome {
+            Some(Outcome::Written(_)) => Ok(()),
+            _ => self.remember_unsure(at, now).await,
+        }
+    }
+
+    /// Sees to it that the back is asked from now on.
+    ///
+    /// A load of the back that is under way has an end before this is forgotten, so its answer cannot cover it.
+    async fn remember_unsure(&self, at: &Lookup, now: SystemTime) -> Result<()> {
+        let draft = self.memory(&Memory::Unsure, now, 2 * self.back.timeout)?;
+        for _ in 0..REMEMBER_TRIES {
+            let outcome = match self.remembered(at).await {
+                Some((front, _)) => {
+                    let saved = self.front.save(at, &front.version, &draft);
+                    tell("correcting", saved).await
+                }
+                None => tell("correcting", self.front.create(at, &draft)).await,
+            };
+            match outcome {
+                Some(Outcome::Written(_)) => return Ok(()),
+                Some(Outcome::Stale) => {}
+                None => break,
+            }
+        }
+        // The last resort: what is not there cannot be wrong.
+        tell("forgetting", self.front.delete(at)).await;
+        Ok(())
+    }
+
+    async fn remembered(&self, at: &Lookup) -> Option<(Entry, Memory)> {
+        let front = tell("asking", self.front.load(at)).await??;
+        let memory = Memory::read(front.data.clone());
+        Some((front, memory))
+    }
+
+    fn memory(&self, memory: &Memory, now: SystemTime, lasts: Duration) -> Result<Draft> {
+        Ok(Draft {
+            data: memory.written(),
+            meta: Meta {
+                created: now,
+                touched: now,
+                expires: after(now, lasts),
+                owner: None,
+                label: None,
+            },
+            version: Version::random()?,
+        })
+    }
+}
+
+impl fmt::Debug for Cached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cached")
+            .field("front", &self.front)
+            .field("back", &self.back.store)
+            .field("ttl", &self.ttl)
+            .finish()
+    }
+}
+
+/// What the front knows about one entry of the back.
+enum Memory {
+    /// It is this one.
+    Entry(Entry),
+    /// Ask the back, and do not keep an answer that is already on its way.
+    Unsure,
+}
+
+impl Memory {
+    fn written(&self) -> Bytes {
+        let mut data = BytesMut::new();
+        match self {
+            Self::Unsure => data.put_u8(UNSURE),
+            Self::Entry(entry) => {
+                data.put_u8(ENTRY);
+                match entry.version.as_bytes() {
+                    Some(bytes) => {
+                        data.put_u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+                        data.put_slice(bytes);
+                    }
+                    None => {
+                        data.put_u32(u32::MAX);
+                        data.put_u64(entry.version.as_u64().unwrap_or_default());
+                    }
+                }
+                packed::write(&mut data, &entry.meta, &entry.data);
+            }
+        }
+        data.freeze()
+    }
+
+    /// What [`written`](Self::written) wrote; something else is nothing to go by.
+    fn read(mut data: Bytes) -> Self {
+        match data.try_get_u8() {
+            Ok(ENTRY) => Self::read_entry(data).map_or(Self::Unsure, Self::Entry),
+            _ => Self::Unsure,
+        }
+    }
+
+    fn read_entry(mut data: Bytes) -> Option<Entry> {
+        let version = match data.try_get_u32().ok()? {
+            u32::MAX => Version::from_u64(data.try_get_u64().ok()?),
+            len => {
+                let len = usize::try_from(len).ok()?;
+                let bytes = (len <= data.len()).then(|| data.split_to(len))?;
+                Version::from_bytes(bytes)
+            }
+        };
+        let (meta, data) = packed::read(data)?;
+        Some(Entry {
+            data,
+            meta,
+            version,
+        })
+    }
+}
+
+const ENTRY: u8 = 1;
+const UNSURE: u8 = 2;
+
+/// Short enough for a visitor not to notice that another server was quicker, long enough to answer a page's requests.
+const DEFAULT_TTL: Duration = Duration::from_secs(10);
+
+/// How often a memory gives way to others before it is thrown away.
+const REMEMBER_TRIES: usize = 8;

@@ -1,0 +1,17 @@
+//! A store read in a format: alone, in two tiers, or in the visitor's cookie.
+
+mod backend;
+mod cache;
+mod cached;
+mod cookie;
+mod decode;
+mod packed;
+mod store;
+mod write_through;
+mod written;
+
+pub use backend::Shelf;
+pub use cached::Cached;
+pub use cookie::Carried;
+pub use write_through::Mirrored;
+pub(crate) use written::Written;

@@ -1,0 +1,25 @@
+//! Plain types without I/O. Everything else in this crate builds on them.
+
+mod clock;
+mod data;
+mod entry;
+mod error;
+mod expiry;
+mod item;
+mod key;
+mod owner;
+mod record;
+mod version;
+
+pub use clock::{Clock, SystemClock, from_micros, from_millis, micros, millis};
+pub(crate) use clock::{after, storable};
+pub use data::{Contents, State, Value};
+pub use entry::{Draft, Entry, Meta, Outcome, Owned};
+pub(crate) use error::may_have_happened;
+pub use error::{Error, ErrorKind, Result};
+pub use expiry::Expiry;
+pub use item::{Item, Name, Named};
+pub use key::{Key, Lookup, Tag};
+pub use owner::Owner;
+pub(crate) use record::{Held, Place};
+pub use version::Version;

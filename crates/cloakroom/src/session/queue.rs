@@ -1,0 +1,114 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+
+use crate::model::{Error, ErrorKind, Lookup, Result};
+
+/// The lines in which the commits of one session wait after a conflict, so that each of a thousand parallel writers
+/// wins in its turn instead of all of them losing to each other.
+///
+/// A turn is the one lock in this crate that is held across an await. Handlers never wait for it: only commits do,
+/// and a session that had no conflict has no line.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(Arc<Mutex<Lines>>);
+
+type Lines = HashMap<Lookup, Arc<AsyncMutex<()>>>;
+
+impl Turns {
+    /// Waits at the end of the session's line, making one if there is none.
+    ///
+    /// # Errors
+    /// [`Conflict`](ErrorKind::Conflict) if the line does not get that far in time.
+    pub(crate) async fn take(&self, lookup: &Lookup) -> Result<Turn> {
+        let line = Arc::clone(lines(&self.0).entry(lookup.clone()).or_default());
+        self.wait(lookup, line).await
+    }
+
+    /// Waits at the end of the session's line, if there is one.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub(crate) async fn join(&self, lookup: &Lookup) -> Result<Option<Turn>> {
+        let line = lines(&self.0).get(lookup).map(Arc::clone);
+        match line {
+            Some(line) => self.wait(lookup, line).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn wait(&self, lookup: &Lookup, line: Arc<AsyncMutex<()>>) -> Result<Turn> {
+        // Made before the wait, so that a wait that is given up leaves no empty line behind.
+        let mut turn = Turn {
+            lines: Arc::clone(&self.0),
+            lookup: lookup.clone(),
+            guard: None,
+        };
+        match tokio::time::timeout(LONGEST_WAIT, line.lock_owned()).await {
+            Ok(guard) => {
+                turn.guard = Some(guard);
+                Ok(turn)
+            }
+            Err(_) => Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "saving a session: waited {LONGEST_WAIT:?} behind other requests of the same visitor; try again"
+                ),
+            )),
+        }
+    }
+}
+
+/// The right to commit now; the next in line gets it when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    lines: Arc<Mutex<Lines>>,
+    lookup: Lookup,
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        drop(self.guard.take());
+        let mut lines = lines(&self.lines);
+        // Everyone in the line holds a clone of it, and clones are made under this lock only.
+        if lines
+            .get(&self.lookup)
+            .is_some_and(|line| Arc::strong_count(line) == 1)
+        {
+            lines.remove(&self.lookup);
+        }
+    }
+}
+
+fn lines(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Longer than a thousand commits of one session take on a slow disk.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_exists_only_while_somebody_is_in_it() {
+        let turns = Turns::default();
+        let lookup = Lookup::new(b"one");
+        assert!(turns.join(&lookup).await.unwrap().is_none());
+
+        let first = turns.take(&lookup).await.unwrap();
+        let second = turns.join(&lookup).await;
+        assert_eq!(
+            second.unwrap_err().kind(),
+            ErrorKind::Conflict,
+            "the wait has a bound"
+        );
+        let (third, ()) = tokio::join!(turns.join(&lookup), async { drop(first) });
+
+        assert!(third.unwrap().is_some());
+        assert!(lines(&turns.0).is_empty());
+    }
+}

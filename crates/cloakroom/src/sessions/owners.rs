@@ -1,0 +1,116 @@
+use std::cmp::Reverse;
+use std::time::SystemTime;
+
+use super::sessions::Sessions;
+use crate::model::{Error, ErrorKind, Owned, Owner, Result, Tag};
+
+/// A user's sessions.
+impl Sessions {
+    /// The live sessions of a user, newest activity first.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store keeps no owners.
+    pub async fn owned_by(&self, owner: &Owner) -> Result<Vec<Summary>> {
+        let mut owned = self.owned(owner).await?;
+        owned.sort_by_key(|owned| Reverse(owned.meta.touched));
+        let summary = |Owned { lookup, meta }| Summary {
+            tag: self.core().shelf.tag(&lookup),
+            label: meta.label.map(String::from),
+            created: meta.created,
+            touched: meta.touched,
+            expires: meta.expires,
+        };
+        Ok(owned.into_iter().map(summary).collect())
+    }
+
+    /// Ends the session of this user that has this tag; says whether there was one.
+    ///
+    /// A session that is given a new key meanwhile is followed to its new place.
+    ///
+    /// # Errors
+    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if it kept moving.
+    pub async fn end(&self, owner: &Owner, tag: &Tag) -> Result<bool> {
+        let mut ended = false;
+        for owned in self.owned_where(owner, |other| other == *tag).await? {
+            self.core().end(&owned.lookup, &owned.meta).await?;
+            ended = true;
+        }
+        Ok(ended)
+    }
+
+    /// Ends every session of this user but the one with the tag `kept`; says how many.
+    ///
+    /// A session that is given a new key meanwhile is found at its new place: this looks again until there is no
+    /// other session left.
+    ///
+    /// # Errors
+    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if new ones kept appearing.
+    pub async fn end_others(&self, owner: &Owner, kept: &Tag) -> Result<usize> {
+        self.end_where(owner, |tag| tag != *kept).await
+    }
+
+    /// Ends every session of this user; says how many.
+    ///
+    /// # Errors
+    /// As [`end_others`](Self::end_others).
+    pub async fn end_all(&self, owner: &Owner) -> Result<usize> {
+        self.end_where(owner, |_| true).await
+    }
+
+    async fn end_where(&self, owner: &Owner, ends: impl Fn(Tag) -> bool) -> Result<usize> {
+        let mut ended = 0;
+        for _ in 0..END_ROUNDS {
+            let owned = self.owned_where(owner, &ends).await?;
+            if owned.is_empty() {
+                return Ok(ended);
+            }
+            for owned in owned {
+                let core = self.core();
+                core.shelf.delete(&owned.lookup, core.now()).await?;
+                ended += 1;
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "ending a user's sessions: there were new ones {END_ROUNDS} times in a row; try again"
+            ),
+        ))
+    }
+
+    async fn owned_where(
+        &self,
+        owner: &Owner,
+        matches: impl Fn(Tag) -> bool,
+    ) -> Result<Vec<Owned>> {
+        let mut owned = self.owned(owner).await?;
+        owned.retain(|owned| matches(self.core().shelf.tag(&owned.lookup)));
+        Ok(owned)
+    }
+
+    /// The entries of this user that are alive.
+    async fn owned(&self, owner: &Owner) -> Result<Vec<Owned>> {
+        let core = self.core();
+        let mut owned = core.shelf.owned_by(owner).await?;
+        owned.retain(|owned| core.is_alive(&owned.meta));
+        Ok(owned)
+    }
+}
+
+/// One of a user's sessions, as a list shows it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Summary {
+    /// Its short public name.
+    pub tag: Tag,
+    /// What the site calls it, the device for instance.
+    pub label: Option<String>,
+    /// When the user logged in with it.
+    pub created: SystemTime,
+    /// When it was last saved or touched.
+    pub touched: SystemTime,
+    /// When it ends.
+    pub expires: SystemTime,
+}
+
+/// How often ending a user's sessions looks again for ones that moved or were begun meanwhile.
+const END_ROUNDS: usize = 8;

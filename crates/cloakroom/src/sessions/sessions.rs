@@ -1,0 +1,175 @@
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+
+use super::builder::SessionsBuilder;
+use crate::backend::Shelf;
+use crate::http::Effects;
+use crate::model::{Error, ErrorKind, Held, Key, Lookup, Result, Tag};
+use crate::session::{Core, Handle, Presented, Round, Session};
+use crate::store::Guarantees;
+
+/// The sessions of a site: a shelf, a cookie and a policy.
+///
+/// Every adapter is two calls: [`begin`](Self::begin) before the handler and [`finish`](Self::finish) after it.
+/// Cheap to clone; clones are the same sessions.
+///
+/// # Examples
+/// What an adapter does, here without any web framework:
+/// ```
+/// use cloakroom::Sessions;
+/// use cloakroom::store::MemoryStore;
+/// use http::{HeaderMap, StatusCode};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> cloakroom::Result<()> {
+/// let sessions = Sessions::new(MemoryStore::new());
+/// let request = HeaderMap::new();
+/// let mut response = HeaderMap::new();
+///
+/// let handle = sessions.begin(&request);
+/// handle.open().await?.set("theme", "dark")?;
+/// sessions.finish(&handle, StatusCode::OK).await?.apply(&mut response);
+///
+/// assert!(response["set-cookie"].to_str().unwrap().starts_with("__Host-session="));
+/// assert_eq!(response["vary"], "Cookie");
+/// assert_eq!(response["cache-control"], "no-store");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Sessions(Arc<Core>);
+
+impl Sessions {
+    /// Sessions on this shelf with the defaults that [`SessionsBuilder`] lists.
+    pub fn new(shelf: impl Into<Shelf>) -> Self {
+        Self::builder(shelf)
+            .build()
+            .expect("the defaults fit together")
+    }
+
+    /// Sessions on this shelf, to be configured.
+    pub fn builder(shelf: impl Into<Shelf>) -> SessionsBuilder {
+        SessionsBuilder::new(shelf.into())
+    }
+
+    pub(crate) fn from_core(core: Core) -> Self {
+        Self(Arc::new(core))
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.0
+    }
+
+    /// Reads the request's cookies. Nothing is loaded before the handle is opened.
+    pub fn begin(&self, headers: &HeaderMap) -> Handle {
+        self.begin_within(headers, None)
+    }
+
+    /// As [`begin`](Self::begin), inside of the session layer that made `outer`.
+    pub(crate) fn begin_within(&self, headers: &HeaderMap, outer: Option<Handle>) -> Handle {
+        let presented = Presented::read(&self.0.cookie, headers, self.0.shelf.format());
+        Handle::new(Arc::clone(&self.0), presented, outer)
+    }
+
+    /// Commits what the request did to its session; call it once, when the response's status is known and before a
+    /// byte of it is sent.
+    ///
+    /// With a 5xx only a logout is carried out. After an error the response that the handler made must not be sent:
+    /// it may claim what was not saved. Answer with [`ErrorKind::status`], and with what
+    /// [`Handle::acknowledged`] tells.
+    ///
+    /// If the future is dropped, a commit that has begun goes on by itself.
+    ///
+    /// # Errors
+    /// As [`Session::save`]; [`Config`](ErrorKind::Config) if the handle is of other sessions.
+    pub async fn finish(&self, handle: &Handle, status: StatusCode) -> Result<Effects> {
+        if !handle.is_of(&self.0) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "finishing a request: its handle is of other sessions; finish it where it was begun",
+            ));
+        }
+        let round = match status.is_server_error() {
+            true => Round::Failed,
+            false => Round::Finish,
+        };
+        if round == Round::Finish && self.0.policy.save_every_request {
+            handle.open_unasked().await;
+        }
+        if let Some(session) = handle.finish() {
+            session.commit(round).await?;
+        }
+        Ok(handle.acknowledged())
+    }
+
+    /// A new session outside of any request: for a test or a job. [`Session::save`] saves it.
+    pub fn start(&self) -> Session {
+        Session::new(Arc::clone(&self.0), None, Held::blank(self.0.now()))
+    }
+
+    /// The session with this key outside of any request, if it is alive. [`Session::save`] saves it.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if the store does not answer.
+    pub async fn open(&self, key: &Key) -> Result<Option<Session>> {
+        let shelf = &self.0.shelf;
+        match shelf.format().parse_key(key.reveal()) {
+            Some(key) => {
+                let lookup = shelf.format().lookup(&key);
+                self.open_at(Some(&key), &lookup).await
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The session with this tag outside of any request, if it is alive: for a job or a websocket that must not hold
+    /// the key. It can be read, edited, saved and flushed, but not given a new key.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store cannot find by tag.
+    pub async fn open_tagged(&self, tag: &Tag) -> Result<Option<Session>> {
+        match self.0.shelf.find(tag).await? {
+            Some(lookup) => self.open_at(None, &lookup).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn open_at(&self, key: Option<&Key>, lookup: &Lookup) -> Result<Option<Session>> {
+        let found = self.0.open(key, lookup).await?;
+        Ok(found.map(|(base, held)| Session::new(Arc::clone(&self.0), Some(base), held)))
+    }
+
+    /// Deletes up to `limit` expired entries; says how many. Fewer than `limit` means that no more were found for
+    /// now. The background sweep does the same by itself.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn sweep(&self, limit: usize) -> Result<usize> {
+        self.0.shelf.sweep(self.0.now(), limit).await
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn ping(&self) -> Result<()> {
+        self.0.shelf.ping().await
+    }
+
+    /// What the store promises.
+    pub fn guarantees(&self) -> Guarantees {
+        self.0.shelf.guarantees()
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("cookie", &self.0.cookie)
+            .field("policy", &self.0.policy)
+            .field("shelf", &self.0.shelf)
+            .finish_non_exhaustive()
+    }
+}

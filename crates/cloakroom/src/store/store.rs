@@ -1,0 +1,181 @@
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::guarantees::Guarantees;
+use crate::model::{Draft, Entry, Meta, Outcome, Owned, Version};
+
+use crate::model::{Error, ErrorKind, Lookup, Owner, Result};
+
+/// Keeps entries.
+///
+/// Implementers write plain `async fn`. The promises below are what the conformance suite tests; a store that
+/// cannot keep one says so in its [`guarantees`](Self::guarantees).
+///
+/// * A call that returned `Ok` has happened, as durably as the guarantees say.
+/// * A call that returned `Err` may have happened or not; the core finds out with one `load`.
+/// * A future that is dropped before it is done is the same: it may have happened or not, but never half.
+/// * A store never decides that an entry has expired. It may delete entries that a sweep would, and no others.
+///
+/// # Errors
+/// [`Unavailable`](ErrorKind::Unavailable) when the store cannot be reached or cannot do its work,
+/// [`Full`](ErrorKind::Full) when there is no room, [`Corrupt`](ErrorKind::Corrupt) when there is something that it
+/// cannot read, [`TooLarge`](ErrorKind::TooLarge) when one entry is too big,
+/// [`Unsupported`](ErrorKind::Unsupported) for what the guarantees exclude. A conflict is an [`Outcome`], not an
+/// error.
+pub trait Store: Send + Sync + 'static {
+    /// What this store can promise.
+    fn guarantees(&self) -> Guarantees;
+
+    /// The entry at `at`, or `None`; an expired entry that is still there is returned.
+    fn load(&self, at: &Lookup) -> impl Future<Output = Result<Option<Entry>>> + Send;
+
+    /// Writes a new entry; [`Stale`](Outcome::Stale) if there is one at `at` already, which is left as it is.
+    fn create(&self, at: &Lookup, new: &Draft) -> impl Future<Output = Result<Outcome>> + Send;
+
+    /// Replaces the entry at `at` if it still has the version `seen`; else [`Stale`](Outcome::Stale). Never creates.
+    fn save(
+        &self,
+        at: &Lookup,
+        seen: &Version,
+        new: &Draft,
+    ) -> impl Future<Output = Result<Outcome>> + Send;
+
+    /// Makes sure that there is no entry at `at`.
+    fn delete(&self, at: &Lookup) -> impl Future<Output = Result<()>> + Send;
+
+    /// Moves the entry from `from` to `to`, with new contents, if it still has the version `seen` and `to` is free
+    /// (which `from` itself is not); else [`Stale`](Outcome::Stale). After a crash there is the old entry or the new
+    /// one.
+    ///
+    /// The provided method creates a copy, compares and replaces the old entry by one that has expired, writes the new
+    /// one over the copy and deletes the old; it takes the copy back if the comparison failed. Nobody knows `to` yet, so an entry there is invisible; a store that can move an entry
+    /// in one step should, since a crash in the middle of the provided method leaves an orphan for the sweep.
+    fn rename(
+        &self,
+        from: &Lookup,
+        seen: &Version,
+        to: &Lookup,
+        new: &Draft,
+    ) -> impl Future<Output = Result<Outcome>> + Send {
+        async move {
+            // A version of its own, or the copy could be taken for the proof that the session has moved.
+            let mut copy = new.clone();
+            copy.version = Version::random()?;
+            let Outcome::Written(version) = self.create(to, &copy).await? else {
+                return Ok(Outcome::Stale);
+            };
+            // Nobody knows `to` yet; this compare-and-swap is the one moment at which the session moves. What it
+            // leaves at `from` has expired, so nobody takes it for a session before it is deleted.
+            let mut retired = new.clone();
+            retired.meta.expires = UNIX_EPOCH;
+            match self.save(from, seen, &retired).await? {
+                Outcome::Written(_) => {
+                    // From here on the draft's version stands at one place or the other, to say what has happened.
+                    let moved = self.save(to, &version, new).await?;
+                    self.delete(from).await?;
+                    Ok(moved)
+                }
+                Outcome::Stale => {
+                    self.delete(to).await?;
+                    Ok(Outcome::Stale)
+                }
+            }
+        }
+    }
+
+    /// Writes `touched` and `expires` of `meta` to the entry at `at` if it still has the version `seen`; else
+    /// [`Stale`](Outcome::Stale). Everything else stays as it is, the version too.
+    fn touch(
+        &self,
+        at: &Lookup,
+        seen: &Version,
+        meta: &Meta,
+    ) -> impl Future<Output = Result<Outcome>> + Send;
+
+    /// Deletes up to `limit` entries that expired before or at `now`; says how many. Fewer than `limit` means that
+    /// no more were found for now.
+    ///
+    /// The provided method deletes nothing, for stores whose backend drops expired entries by itself.
+    fn sweep(&self, now: SystemTime, limit: usize) -> impl Future<Output = Result<usize>> + Send {
+        let _ = (now, limit);
+        async { Ok(0) }
+    }
+
+    /// The entries of one owner, expired ones included.
+    fn owned_by(&self, owner: &Owner) -> impl Future<Output = Result<Vec<Owned>>> + Send {
+        let _ = owner;
+        async { Err(unsupported("listing the sessions of an owner")) }
+    }
+
+    /// The 32-byte lookup that begins with these bytes, if there is exactly one.
+    fn find(&self, prefix: &[u8]) -> impl Future<Output = Result<Option<Lookup>>> + Send {
+        let _ = prefix;
+        async { Err(unsupported("finding a session by its tag")) }
+    }
+
+    /// Whether the store answers. The provided method loads an entry that is not there.
+    fn ping(&self) -> impl Future<Output = Result<()>> + Send {
+        async { self.load(&Lookup::new(&[0; 32])).await.map(drop) }
+    }
+}
+
+/// A shared store is a store, so that a test can keep a hold of it.
+impl<S: Store> Store for Arc<S> {
+    fn guarantees(&self) -> Guarantees {
+        S::guarantees(self)
+    }
+
+    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+        S::load(self, at).await
+    }
+
+    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+        S::create(self, at, new).await
+    }
+
+    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+        S::save(self, at, seen, new).await
+    }
+
+    async fn delete(&self, at: &Lookup) -> Result<()> {
+        S::delete(self, at).await
+    }
+
+    async fn rename(
+        &self,
+        from: &Lookup,
+        seen: &Version,
+        to: &Lookup,
+        new: &Draft,
+    ) -> Result<Outcome> {
+        S::rename(self, from, seen, to, new).await
+    }
+
+    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        S::touch(self, at, seen, meta).await
+    }
+
+    async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
+        S::sweep(self, now, limit).await
+    }
+
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+        S::owned_by(self, owner).await
+    }
+
+    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+        S::find(self, prefix).await
+    }
+
+    async fn ping(&self) -> Result<()> {
+        S::ping(self).await
+    }
+}
+
+fn unsupported(doing: &'static str) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{doing}: this store cannot; its guarantees say so"),
+    )
+}
