@@ -9,7 +9,7 @@ use std::{
 
 use axum::Router;
 use cloakroom::Sessions;
-use cloakroom_django_auth::{Auth, Csrf, tokens::ResetTokens};
+use cloakroom_django::auth::{Auth, Csrf, tokens::ResetTokens};
 use sqlx::SqlitePool;
 use tokio::{net::TcpListener, task::JoinSet};
 

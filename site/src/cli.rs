@@ -12,7 +12,7 @@ use crate::{
     database::{self, DemoUser, With},
     date, secret, sessions,
 };
-use cloakroom_django_auth::Passwords;
+use cloakroom_django::auth::Passwords;
 
 const INSERT_USER: &str = "\
     INSERT INTO auth_user (password, last_login, is_superuser, username, last_name, email, is_staff, is_active, \

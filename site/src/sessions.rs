@@ -1,6 +1,7 @@
 //! Where the sessions are kept, and the cookie that leads to them.
 
-use cloakroom::{Cookie, Sessions, Shelf, django::Settings};
+use cloakroom::{Cookie, Sessions, Shelf};
+use cloakroom_django::Settings;
 use cloakroom_sqlite::{DjangoTable, SqliteStore};
 
 use crate::{

@@ -1,10 +1,10 @@
 //! What the site keeps in a visitor's session: every item is named here, once.
 //!
-//! The login itself, and the messages after an action, are kept by `cloakroom-django-auth` under Django's names.
+//! The login itself, and the messages after an action, are kept by `cloakroom-django` under Django's names.
 
 use axum::http::Method;
 use cloakroom::{Item, Session};
-use cloakroom_django_auth::messages::{self, Level, Message};
+use cloakroom_django::auth::messages::{self, Level, Message};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 

@@ -309,6 +309,6 @@ fn memcached(url: &StoreUrl) -> Result<cloakroom_memcached::MemcachedStore> {
 }
 
 #[cfg(feature = "file")]
-fn file(url: &StoreUrl) -> Result<cloakroom::store::FileStore> {
-    cloakroom::store::FileStore::open(url.path())
+fn file(url: &StoreUrl) -> Result<cloakroom_file::FileStore> {
+    cloakroom_file::FileStore::open(url.path())
 }

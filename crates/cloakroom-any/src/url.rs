@@ -36,7 +36,7 @@ impl StoreUrl {
     }
 
     /// Opens the place of a Django site as the engine that it is, with the site's settings: for
-    /// [`Settings::sessions`](cloakroom::django::Settings::sessions). No table is made here; Django's `migrate` does that.
+    /// [`Settings::sessions`](cloakroom_django::Settings::sessions). No table is made here; Django's `migrate` does that.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) for what the place refuses, and if it is none of a Django site;
@@ -44,7 +44,7 @@ impl StoreUrl {
     ///
     /// # Examples
     /// ```
-    /// use cloakroom::django::Settings;
+    /// use cloakroom_django::Settings;
     /// use cloakroom_any::StoreUrl;
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
@@ -55,7 +55,7 @@ impl StoreUrl {
     /// # }
     /// ```
     #[cfg(feature = "django")]
-    pub async fn engine(&self, settings: &cloakroom::django::Settings) -> Result<Shelf> {
+    pub async fn engine(&self, settings: &cloakroom_django::Settings) -> Result<Shelf> {
         match self.place {
             Place::Django(site) => django::engine::open(site, self, settings).await,
             place => Err(refused(&format!(

@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use cloakroom::django::Settings;
 use cloakroom::{ErrorKind, Sessions};
 use cloakroom_any::StoreUrl;
+use cloakroom_django::Settings;
 use cloakroom_testkit::servers;
 
 #[tokio::test]

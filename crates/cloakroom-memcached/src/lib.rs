@@ -65,6 +65,7 @@
 //! ```
 
 mod client;
+#[cfg(feature = "django")]
 mod django;
 mod error;
 mod exptime;
@@ -76,6 +77,7 @@ mod store;
 mod swap;
 mod value;
 
+#[cfg(feature = "django")]
 pub use django::{DjangoCache, DjangoCacheBuilder};
 pub use options::Builder;
 pub use store::MemcachedStore;

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
-#[path = "../../cloakroom/tests/vectors/cases.rs"]
+#[path = "../../cloakroom-django/tests/vectors/cases.rs"]
 mod vectors;
 
 use std::net::TcpListener;

@@ -81,6 +81,7 @@
 mod address;
 mod columns;
 mod connection;
+#[cfg(feature = "django")]
 mod django;
 mod error;
 mod options;
@@ -91,6 +92,7 @@ mod store;
 mod sweep;
 mod table;
 
+#[cfg(feature = "django")]
 pub use django::DjangoTable;
 pub use options::Builder;
 pub use store::MysqlStore;

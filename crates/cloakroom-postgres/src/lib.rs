@@ -72,6 +72,7 @@
 
 mod connection;
 mod connections;
+#[cfg(feature = "django")]
 mod django;
 mod error;
 mod options;
@@ -84,6 +85,7 @@ mod target;
 mod tls;
 mod value;
 
+#[cfg(feature = "django")]
 pub use django::DjangoTable;
 pub use options::Builder;
 pub use store::PostgresStore;

@@ -92,6 +92,7 @@
 
 mod address;
 mod connection;
+#[cfg(feature = "django")]
 mod django;
 mod entries;
 mod error;
@@ -102,6 +103,7 @@ mod options;
 mod script;
 mod store;
 
+#[cfg(feature = "django")]
 pub use django::{DjangoCache, DjangoCacheBuilder};
 pub use options::Builder;
 pub use store::RedisStore;

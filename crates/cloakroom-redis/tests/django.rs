@@ -5,7 +5,7 @@
 )]
 
 mod support;
-#[path = "../../cloakroom/tests/vectors/cases.rs"]
+#[path = "../../cloakroom-django/tests/vectors/cases.rs"]
 mod vectors;
 
 use bytes::Bytes;

@@ -52,6 +52,7 @@
 
 mod connection;
 mod database;
+#[cfg(feature = "django")]
 mod django;
 mod error;
 mod options;
@@ -62,6 +63,7 @@ mod table;
 mod threads;
 mod writer;
 
+#[cfg(feature = "django")]
 pub use django::DjangoTable;
 pub use options::{Builder, Synchronous};
 pub use store::SqliteStore;

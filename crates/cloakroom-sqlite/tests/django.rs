@@ -8,9 +8,9 @@ mod support;
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use cloakroom::format::django::date::{expire_date, parse_expire_date};
 use cloakroom::store::{Store, Version, from_micros};
 use cloakroom::{ErrorKind, Result};
+use cloakroom_django::wire::date::{expire_date, parse_expire_date};
 use cloakroom_sqlite::DjangoTable;
 use cloakroom_testkit::django::table::{self, DATA, KEY, at, draft, expiring};
 use cloakroom_testkit::django::written;

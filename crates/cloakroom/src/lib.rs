@@ -53,8 +53,6 @@
 //!
 //! * `axum-08` (default): extractors for axum 0.8; includes `tower`.
 //! * `tower`: the [`SessionLayer`](tower::SessionLayer).
-//! * `django`: Django's sessions, byte for byte: the module `django`. With `file`, its engine `file` as well.
-//! * `file`: sessions in files, on Unix.
 //!
 //! Without features, [`Sessions::begin`] and [`Sessions::finish`] are the whole adapter.
 //!
@@ -65,8 +63,6 @@
 
 mod adapters;
 mod backend;
-#[cfg(feature = "django")]
-pub mod django;
 pub mod format;
 mod http;
 mod model;
@@ -77,7 +73,7 @@ pub mod store;
 #[cfg(feature = "tower")]
 pub use adapters::tower;
 pub use backend::{Cached, Carried, Mirrored, Shelf};
-pub use http::{Cookie, Effects, SameSite, SetCookie};
+pub use http::{Cookie, CookieAttributes, Effects, SameSite, SetCookie};
 pub use model::{
     Clock, Error, ErrorKind, Expiry, Item, Key, Lookup, Owner, Result, SystemClock, Tag,
 };

@@ -1,6 +1,6 @@
 use std::{num::NonZero, sync::Arc, thread};
 
-use cloakroom_django_auth::{Passwords, Verdict};
+use cloakroom_django::auth::{Passwords, Verdict};
 use tokio::{sync::Semaphore, task};
 
 use crate::web::error::PageError;

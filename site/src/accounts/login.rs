@@ -4,7 +4,7 @@ use axum::{
     http::header::CACHE_CONTROL,
     response::{Html, IntoResponse, Response},
 };
-use cloakroom_django_auth::{Account, Verdict};
+use cloakroom_django::auth::{Account, Verdict};
 
 use super::{User, device, sessions::ignore_unsupported, throttle};
 use crate::{

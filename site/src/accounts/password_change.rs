@@ -1,6 +1,6 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
-use cloakroom_django_auth::Verdict;
+use cloakroom_django::auth::Verdict;
 
 use super::new_password;
 use crate::web::{

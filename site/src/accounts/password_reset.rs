@@ -6,7 +6,7 @@ use axum::{
     http::header::CACHE_CONTROL,
     response::{Html, IntoResponse, Response},
 };
-use cloakroom_django_auth::{
+use cloakroom_django::auth::{
     passwords,
     tokens::{self, Subject},
 };

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use cloakroom::Session;
-use cloakroom_django_auth::Account;
+use cloakroom_django::auth::Account;
 use sqlx::{FromRow, Row, SqlitePool, sqlite::SqliteRow};
 
 use super::Permission;

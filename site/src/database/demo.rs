@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cloakroom_django_auth::Passwords;
+use cloakroom_django::auth::Passwords;
 use indicatif::ProgressBar;
 use jiff::ToSpan;
 use serde::Deserialize;

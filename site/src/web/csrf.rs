@@ -10,7 +10,7 @@ use axum::{
     extract::Request,
     http::{HeaderMap, header},
 };
-use cloakroom_django_auth::csrf::{Csrf, FIELD, Incoming, Secret};
+use cloakroom_django::auth::csrf::{Csrf, FIELD, Incoming, Secret};
 
 use super::{error::PageError, form::Form, visit::Visit};
 

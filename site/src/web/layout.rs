@@ -5,7 +5,7 @@ use axum::{
     http::{Method, Uri, request::Parts},
 };
 use cloakroom::Session;
-use cloakroom_django_auth::messages::Message;
+use cloakroom_django::auth::messages::Message;
 
 use super::{error::PageError, next, static_files, visit::Visit};
 use crate::{

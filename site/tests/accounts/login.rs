@@ -1,6 +1,6 @@
 //! Who gets in, where that leads, and who is out again.
 
-use cloakroom_django_auth::Passwords;
+use cloakroom_django::auth::Passwords;
 
 use crate::common::{
     Site, text,

@@ -1,7 +1,7 @@
 //! Somebody with a browser, who may log in and send forms.
 
 use axum::Router;
-use cloakroom_django_auth::Passwords;
+use cloakroom_django::auth::Passwords;
 use cloakroom_testkit::{Browser, Page};
 use form_urlencoded::Serializer;
 

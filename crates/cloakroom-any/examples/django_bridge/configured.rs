@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cloakroom::django::Settings;
 use cloakroom::{Clock, Result, Sessions};
 use cloakroom_any::StoreUrl;
+use cloakroom_django::Settings;
 use serde::Deserialize;
 
 use crate::line::Refusal;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use cloakroom::format::django::{date, json};
 use cloakroom::session::{State, Value};
 use cloakroom::{Error, ErrorKind};
+use cloakroom_django::wire::{date, json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

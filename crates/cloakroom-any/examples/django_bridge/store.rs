@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cloakroom::format::django::signing::{SERVER_SALT, Signer, Unsigned};
-use cloakroom::format::django::{cache, json, key};
 use cloakroom::session::State;
 use cloakroom::{Clock, Key, Session, Sessions};
+use cloakroom_django::wire::signing::{SERVER_SALT, Signer, Unsigned};
+use cloakroom_django::wire::{cache, json, key};
 use cloakroom_testkit::HandClock;
 
 use crate::configured::{Configured, Engine};

@@ -6,8 +6,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use cloakroom::format::django::json;
 use cloakroom::session::{State, Value};
+use cloakroom_django::wire::json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

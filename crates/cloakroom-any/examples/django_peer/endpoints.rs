@@ -1,5 +1,5 @@
 //! The endpoints. What Django's views do with `request.session`, `request.user` and so on is here done with the session and
-//! with `cloakroom_django_auth`.
+//! with `cloakroom_django::auth`.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,11 +10,11 @@ use axum::http::header::{HOST, SET_COOKIE, VARY};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse};
 use axum::routing::{get, post};
-use cloakroom::format::django::date::parse_iso;
 use cloakroom::{Expiry, Session};
-use cloakroom_django_auth::csrf::{Csrf, Incoming, Secret};
-use cloakroom_django_auth::messages::{self, Level, Message};
-use cloakroom_django_auth::{Account, Auth, Claim, Passwords, Verdict};
+use cloakroom_django::auth::csrf::{Csrf, Incoming, Secret};
+use cloakroom_django::auth::messages::{self, Level, Message};
+use cloakroom_django::auth::{Account, Auth, Claim, Passwords, Verdict};
+use cloakroom_django::wire::date::parse_iso;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

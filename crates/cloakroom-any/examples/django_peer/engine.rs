@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cloakroom::django::Settings;
 use cloakroom::{Error, ErrorKind, Result, SameSite};
 use cloakroom_any::StoreUrl;
+use cloakroom_django::Settings;
 
 use crate::options::{Engine, Options, TextOrFalse};
 

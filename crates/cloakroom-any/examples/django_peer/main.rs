@@ -18,8 +18,8 @@ use std::error::Error;
 use std::sync::Arc;
 
 use clap::Parser;
-use cloakroom_django_auth::csrf::Csrf;
-use cloakroom_django_auth::{Auth, Passwords};
+use cloakroom_django::auth::csrf::Csrf;
+use cloakroom_django::auth::{Auth, Passwords};
 
 use endpoints::Site;
 use options::Options;

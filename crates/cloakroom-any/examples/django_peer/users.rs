@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use cloakroom_django_auth::Account;
+use cloakroom_django::auth::Account;
 use mysql_async::prelude::Queryable;
 use rusqlite::OptionalExtension;
 

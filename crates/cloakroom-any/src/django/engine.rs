@@ -1,6 +1,6 @@
-use cloakroom::django::Settings;
 use cloakroom::store::{AnyStore, MemoryStore};
 use cloakroom::{Cached, Result, Shelf};
+use cloakroom_django::Settings;
 
 use super::Site;
 use crate::StoreUrl;
@@ -14,7 +14,7 @@ pub(crate) async fn open(site: Site, url: &StoreUrl, settings: &Settings) -> Res
         }
         (Site::Redis | Site::Memcached, _) => settings.cache(cache(url, Engine::Cache).await?),
         #[cfg(feature = "file")]
-        (Site::File, _) => settings.clone().session_file_path(url.path()).file()?,
+        (Site::File, _) => cloakroom_file::django::open(settings, url.path())?,
         #[cfg(not(feature = "file"))]
         (Site::File, _) => unreachable!("parsing refuses what was not built in"),
         (Site::Cookie, _) => return Ok(settings.signed_cookies()),

@@ -1,9 +1,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use cloakroom::format::django::date::{expire_date, parse_expire_date};
 use cloakroom::store::{Draft, Entry, Meta, Version};
 use cloakroom::{Error, ErrorKind, Lookup, Result};
+use cloakroom_django::wire::date::{expire_date, parse_expire_date};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 

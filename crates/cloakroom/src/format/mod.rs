@@ -3,8 +3,6 @@
 //! [`Own`] is Cloakroom's format and the default. Whatever is particular to another framework's sessions stands
 //! behind [`Format`]; the core asks its [`Rules`] and never which format it is.
 
-#[cfg(feature = "django")]
-pub mod django;
 mod format;
 mod own;
 mod rules;

@@ -19,7 +19,7 @@ impl Cookie {
     fn value_of<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
         let value = pair
             .trim_ascii()
-            .strip_prefix(self.name.as_bytes())?
+            .strip_prefix(self.name().as_bytes())?
             .trim_ascii_start()
             .strip_prefix(b"=")?;
         Some(value.trim_ascii_start())

@@ -28,16 +28,14 @@ use crate::model::{Error, ErrorKind, Result};
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Cookie {
-    pub(crate) name: String,
-    pub(crate) domain: Option<String>,
-    pub(crate) path: String,
-    pub(crate) secure: bool,
-    pub(crate) http_only: bool,
+    name: String,
+    domain: Option<String>,
+    path: String,
+    secure: bool,
+    http_only: bool,
     /// `None` leaves the attribute out.
-    pub(crate) same_site: Option<SameSite>,
-    pub(super) partitioned: bool,
-    /// Whether a removal repeats all of these, where the format leaves a choice.
-    pub(crate) removed_as_set: bool,
+    same_site: Option<SameSite>,
+    partitioned: bool,
 }
 
 impl Cookie {
@@ -51,8 +49,14 @@ impl Cookie {
             http_only: true,
             same_site: Some(SameSite::Lax),
             partitioned: false,
-            removed_as_set: true,
         }
+    }
+
+    /// The same attributes under another name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 
     /// For development without TLS: no `Secure`, and no prefix in the name that would need it.
@@ -95,10 +99,11 @@ impl Cookie {
         self
     }
 
-    /// Whether the cookie goes along when another site sends the visitor here.
+    /// Whether the cookie goes along when another site sends the visitor here. `None` leaves the attribute out, and the
+    /// browser decides.
     #[must_use]
-    pub fn same_site(mut self, same_site: SameSite) -> Self {
-        self.same_site = Some(same_site);
+    pub fn same_site(mut self, same_site: impl Into<Option<SameSite>>) -> Self {
+        self.same_site = same_site.into();
         self
     }
 
@@ -112,6 +117,18 @@ impl Cookie {
     /// What it is called.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Where the cookie is sent and who may read it: for a format that spells `Set-Cookie` in its own way.
+    pub fn attributes(&self) -> CookieAttributes<'_> {
+        CookieAttributes {
+            domain: self.domain.as_deref(),
+            path: &self.path,
+            secure: self.secure,
+            http_only: self.http_only,
+            same_site: self.same_site,
+            partitioned: self.partitioned,
+        }
     }
 
     /// Refuses what a browser would drop (RFC 6265bis, draft 21, sections 4.1 and 5.7) and what would break the
@@ -165,6 +182,24 @@ impl Default for Cookie {
     }
 }
 
+/// The attributes of a [`Cookie`], as its `Set-Cookie` writes them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct CookieAttributes<'a> {
+    /// The domain that gets the cookie with all of its subdomains; without one, this host alone.
+    pub domain: Option<&'a str>,
+    /// The path that gets the cookie, with what lies below it.
+    pub path: &'a str,
+    /// Whether it travels over https only.
+    pub secure: bool,
+    /// Whether scripts are kept from reading it.
+    pub http_only: bool,
+    /// Whether it goes along when another site sends the visitor here; `None` leaves the attribute out.
+    pub same_site: Option<SameSite>,
+    /// Whether a page embedded in several sites has a cookie for each of them.
+    pub partitioned: bool,
+}
+
 /// Whether the cookie goes along when another site sends the visitor here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SameSite {
@@ -177,8 +212,8 @@ pub enum SameSite {
 }
 
 impl SameSite {
-    /// As the attribute says it.
-    pub(crate) fn as_str(&self) -> &'static str {
+    /// The value of the attribute.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Strict => "Strict",
             Self::Lax => "Lax",

@@ -5,6 +5,6 @@ mod cookie;
 mod effects;
 mod set_cookie;
 
-pub use cookie::{Cookie, SameSite};
+pub use cookie::{Cookie, CookieAttributes, SameSite};
 pub use effects::Effects;
 pub use set_cookie::SetCookie;

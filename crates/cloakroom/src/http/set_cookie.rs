@@ -27,18 +27,10 @@ impl SetCookie<'_> {
     pub(crate) fn spell(&self) -> HeaderValue {
         use fmt::Write as _;
 
-        let Cookie {
-            name,
-            domain,
-            path,
-            secure,
-            http_only,
-            same_site,
-            partitioned,
-            removed_as_set: _,
-        } = self.cookie;
+        let name = self.cookie.name();
+        let attributes = self.cookie.attributes();
         let value = self.key.map_or("", Key::reveal);
-        let mut text = format!("{name}={value}; Path={path}");
+        let mut text = format!("{name}={value}; Path={}", attributes.path);
         let lifetime = match (self.key, self.expires) {
             (None, _) => Some((UNIX_EPOCH, Duration::ZERO)),
             (Some(_), Some(expires)) => {
@@ -56,19 +48,19 @@ impl SetCookie<'_> {
             let date = httpdate::fmt_http_date(expires);
             write(format_args!("; Max-Age={}; Expires={date}", age.as_secs()));
         }
-        if let Some(domain) = domain {
+        if let Some(domain) = attributes.domain {
             write(format_args!("; Domain={domain}"));
         }
-        if *http_only {
+        if attributes.http_only {
             write(format_args!("; HttpOnly"));
         }
-        if let Some(same_site) = same_site {
+        if let Some(same_site) = attributes.same_site {
             write(format_args!("; SameSite={same_site}"));
         }
-        if *secure {
+        if attributes.secure {
             write(format_args!("; Secure"));
         }
-        if *partitioned {
+        if attributes.partitioned {
             write(format_args!("; Partitioned"));
         }
         let mut header = HeaderValue::try_from(text).expect("names and attributes were checked");
@@ -82,7 +74,7 @@ const MAX_COOKIE_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
-    use super::cookie::SameSite;
+    use super::super::cookie::SameSite;
     use super::*;
     use crate::model::from_millis;
 

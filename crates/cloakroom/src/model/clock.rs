@@ -82,8 +82,17 @@ pub(crate) fn storable(at: SystemTime) -> SystemTime {
     from_millis(millis(at))
 }
 
-/// `at + by` without overflow: however long `by` is, the result is at most the end of the year 9999.
-pub(crate) fn after(at: SystemTime, by: Duration) -> SystemTime {
+/// `at + by` in whole milliseconds and without overflow: at most the end of the year 9999.
+///
+/// # Examples
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use cloakroom::store::{after, from_millis};
+///
+/// assert_eq!(after(UNIX_EPOCH, Duration::from_secs(1)), from_millis(1_000));
+/// assert_eq!(after(UNIX_EPOCH, Duration::MAX), from_millis(i64::MAX));
+/// ```
+pub fn after(at: SystemTime, by: Duration) -> SystemTime {
     storable(
         at.checked_add(by)
             .unwrap_or_else(|| from_millis(LAST_MILLI)),

@@ -11,8 +11,8 @@ mod owner;
 mod record;
 mod version;
 
-pub use clock::{Clock, SystemClock, from_micros, from_millis, micros, millis};
-pub(crate) use clock::{after, storable};
+pub(crate) use clock::storable;
+pub use clock::{Clock, SystemClock, after, from_micros, from_millis, micros, millis};
 pub use data::{Contents, State, Value};
 pub use entry::{Draft, Entry, Meta, Outcome, Owned};
 pub(crate) use error::may_have_happened;

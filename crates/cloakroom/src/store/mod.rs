@@ -4,18 +4,14 @@
 //! To write one, implement [`Store`] and run the conformance suite of `cloakroom-testkit` on it.
 
 mod any;
-#[cfg(all(feature = "file", unix))]
-pub(crate) mod file;
 mod guarantees;
 mod memory;
 mod store;
 
 pub use any::AnyStore;
-#[cfg(all(feature = "file", unix))]
-pub use file::FileStore;
 pub use guarantees::Guarantees;
 pub use memory::MemoryStore;
 pub use store::Store;
 
 pub use crate::model::{Draft, Entry, Meta, Outcome, Owned, Version};
-pub use crate::model::{from_micros, from_millis, micros, millis};
+pub use crate::model::{after, from_micros, from_millis, micros, millis};

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::guarantees::Guarantees;
-use crate::model::{Draft, Entry, Meta, Outcome, Owned, Version};
-
-use crate::model::{Error, ErrorKind, Lookup, Owner, Result};
+use crate::model::{
+    Draft, Entry, Error, ErrorKind, Lookup, Meta, Outcome, Owned, Owner, Result, Version,
+};
 
 /// Keeps entries.
 ///

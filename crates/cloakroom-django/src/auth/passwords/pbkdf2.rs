@@ -1,0 +1,84 @@
+//! `pbkdf2_sha256$1000000$SALT$BASE64` and `pbkdf2_sha1$…`: PBKDF2 with HMAC.
+
+use data_encoding::BASE64;
+use pbkdf2::pbkdf2_hmac_array;
+use sha1::Sha1;
+use sha2::Sha256;
+
+use super::algorithm::number;
+use super::is_long_enough;
+use crate::auth::signing::equal;
+
+/// The hash function under the HMAC.
+#[derive(Clone, Copy)]
+pub(super) enum Digest {
+    Sha256,
+    Sha1,
+}
+
+/// Everything after the name of the algorithm.
+pub(super) fn encode(digest: Digest, password: &str, salt: &str, iterations: u32) -> String {
+    format!(
+        "{iterations}${salt}${}",
+        hash(digest, password, salt, iterations)
+    )
+}
+
+fn hash(digest: Digest, password: &str, salt: &str, iterations: u32) -> String {
+    #[cfg(test)]
+    SPENT.set(SPENT.get() + iterations);
+    let (password, salt) = (password.as_bytes(), salt.as_bytes());
+    match digest {
+        Digest::Sha256 => {
+            BASE64.encode(&pbkdf2_hmac_array::<Sha256, 32>(password, salt, iterations))
+        }
+        Digest::Sha1 => BASE64.encode(&pbkdf2_hmac_array::<Sha1, 20>(password, salt, iterations)),
+    }
+}
+
+/// A hash, taken apart.
+pub(super) struct Stored<'a> {
+    pub(super) digest: Digest,
+    iterations: u32,
+    salt: &'a str,
+    hash: &'a str,
+}
+
+impl<'a> Stored<'a> {
+    pub(super) fn parse(digest: Digest, rest: &'a str) -> Option<Self> {
+        let (iterations, rest) = rest.split_once('$')?;
+        let (salt, hash) = rest.split_once('$')?;
+        let iterations = number(iterations)?;
+        let is_sound = (1..=MOST_ITERATIONS).contains(&iterations) && !salt.is_empty();
+        is_sound.then_some(Self {
+            digest,
+            iterations,
+            salt,
+            hash,
+        })
+    }
+
+    pub(super) fn matches(&self, password: &str) -> bool {
+        let hash = hash(self.digest, password, self.salt, self.iterations);
+        equal(&hash, self.hash)
+    }
+
+    pub(super) fn is_outdated(&self, iterations: u32) -> bool {
+        self.iterations != iterations || !is_long_enough(self.salt.chars().count())
+    }
+
+    pub(super) fn catch_up(&self, password: &str, iterations: u32) {
+        if let Some(missing @ 1..) = iterations.checked_sub(self.iterations) {
+            std::hint::black_box(hash(self.digest, password, self.salt, missing));
+        }
+    }
+}
+
+/// A hundred times what Django asks for. A damaged field must not keep a thread busy for an hour.
+pub(super) const MOST_ITERATIONS: u32 = 100_000_000;
+
+#[cfg(test)]
+thread_local! {
+    /// How many iterations this thread has computed: what a hash costs, without a clock.
+    pub(super) static SPENT: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}

@@ -1,0 +1,81 @@
+//! `scrypt$16384$SALT$8$5$BASE64`: N, the salt, r, p.
+
+use data_encoding::BASE64;
+use scrypt::{Params, scrypt};
+
+use super::algorithm::number;
+use crate::auth::signing::equal;
+
+/// Everything after the name of the algorithm.
+pub(super) fn encode(password: &str, salt: &str) -> String {
+    let Costs { n, r, p } = Costs::NEW;
+    let hash = hash(password, salt, Costs::NEW).expect("the costs of new hashes are sound");
+    format!("{n}${salt}${r}${p}${hash}")
+}
+
+fn hash(password: &str, salt: &str, costs: Costs) -> Option<String> {
+    let log_n = u8::try_from(costs.n.ilog2()).ok()?;
+    let params = Params::new(log_n, costs.r, costs.p).ok()?;
+    let mut hash = [0; HASH_LEN];
+    scrypt(password.as_bytes(), salt.as_bytes(), &params, &mut hash).ok()?;
+    Some(BASE64.encode(&hash))
+}
+
+/// A hash, taken apart.
+pub(super) struct Stored<'a> {
+    salt: &'a str,
+    costs: Costs,
+    hash: &'a str,
+}
+
+impl<'a> Stored<'a> {
+    pub(super) fn parse(rest: &'a str) -> Option<Self> {
+        let mut parts = rest.split('$');
+        let n = number(parts.next()?)?;
+        let salt = parts.next()?;
+        let r = number(parts.next()?)?;
+        let p = number(parts.next()?)?;
+        let hash = parts.next()?;
+        let costs = Costs { n, r, p };
+        let is_sound = parts.next().is_none() && !salt.is_empty() && costs.are_sound();
+        is_sound.then_some(Self { salt, costs, hash })
+    }
+
+    pub(super) fn matches(&self, password: &str) -> bool {
+        hash(password, self.salt, self.costs).is_some_and(|hash| equal(&hash, self.hash))
+    }
+
+    pub(super) fn is_outdated(&self) -> bool {
+        self.costs != Costs::NEW
+    }
+}
+
+/// What a hash costs; the names are scrypt's.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Costs {
+    n: u32,
+    r: u32,
+    p: u32,
+}
+
+impl Costs {
+    /// Those of new hashes.
+    const NEW: Self = Self {
+        n: 1 << 14,
+        r: 8,
+        p: 5,
+    };
+
+    fn are_sound(self) -> bool {
+        let product = u64::from(self.n).checked_mul(u64::from(self.r));
+        let work = product.and_then(|product| product.checked_mul(u64::from(self.p)));
+        self.n > 1
+            && self.n.is_power_of_two()
+            && work.is_some_and(|work| (1..=MOST_WORK).contains(&work))
+    }
+}
+
+const HASH_LEN: usize = 64;
+
+/// N times r times p, six times what Django asks for, and 512 MiB. A damaged field must not take all memory.
+const MOST_WORK: u64 = 1 << 22;

@@ -1,0 +1,58 @@
+//! Keys and cookies, which are the same whatever a session's bytes are.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use cloakroom::{Key, Lookup, SameSite, SetCookie};
+use http::HeaderValue;
+
+use crate::wire::cookie::{Attributes, GONE, Lifetime, delete_cookie, set_cookie, unquote};
+use crate::wire::key::is_accepted;
+
+pub(super) fn parse_key(text: &str) -> Option<Key> {
+    is_accepted(text).then(|| Key::new(text))
+}
+
+pub(super) fn lookup(key: &Key) -> Lookup {
+    Lookup::new(key.reveal().as_bytes())
+}
+
+pub(super) fn unquoted(value: &[u8]) -> Option<Cow<'_, str>> {
+    let text = String::from_utf8_lossy(value);
+    Some(match text.starts_with('"') {
+        true => unquote(&text).into(),
+        false => text,
+    })
+}
+
+pub(super) fn spell(set: &SetCookie<'_>, removal_as_set: bool) -> HeaderValue {
+    let name = set.cookie.name();
+    let cookie = set.cookie.attributes();
+    let attributes = Attributes {
+        domain: cookie.domain,
+        path: cookie.path,
+        http_only: cookie.http_only,
+        secure: cookie.secure,
+        same_site: cookie.same_site.map(SameSite::as_str),
+    };
+    let text = match set.key {
+        Some(key) => {
+            let lifetime = set.expires.map(|expires| lifetime(expires, set.now));
+            set_cookie(name, key.reveal(), lifetime, &attributes)
+        }
+        None if removal_as_set => set_cookie(name, "", Some(GONE), &attributes),
+        None => delete_cookie(name, &attributes),
+    };
+    // Of a key that is not in the alphabet of ours, what a header cannot hold is quoted.
+    let mut header = HeaderValue::try_from(text).expect("names and attributes were checked");
+    header.set_sensitive(true);
+    header
+}
+
+fn lifetime(expires: SystemTime, now: SystemTime) -> Lifetime {
+    let age = expires.duration_since(now).unwrap_or_default().as_secs();
+    Lifetime {
+        max_age_secs: i64::try_from(age).unwrap_or(i64::MAX),
+        expires: now + Duration::from_secs(age),
+    }
+}

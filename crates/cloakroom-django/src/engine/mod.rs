@@ -1,0 +1,9 @@
+//! Django's settings, and its engines as backends.
+
+mod cookie;
+mod pickled;
+mod settings;
+mod signed;
+
+pub use settings::Settings;
+pub use signed::Signed;

@@ -1,0 +1,197 @@
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use cloakroom::format::{
+    Facts, Format, OnCorrupt, OnDuplicates, OnExpired, OnUnknownKey, Rules, Tags,
+};
+use cloakroom::session::{Contents, State};
+use cloakroom::store::{Meta, after, from_millis, millis};
+use cloakroom::{Error, ErrorKind, Expiry, Key, Lookup, Result, SetCookie, Tag};
+use http::HeaderValue;
+
+use super::cookie;
+use crate::wire::expiry::{self, Stored};
+use crate::wire::signing::{Signer, Unsigned, parse_base62};
+use crate::wire::{json, key};
+
+/// Django's signed text: what the engines db, cached_db, file and signed_cookies keep.
+#[derive(Clone)]
+pub struct Signed {
+    pub(super) signer: Signer,
+    pub(super) kept: Kept,
+    /// `SESSION_COOKIE_AGE`.
+    pub(super) cookie_age: Duration,
+    /// See [`Settings::removal_as_set`](super::Settings::removal_as_set).
+    pub(super) removal_as_set: bool,
+}
+
+/// Where the text is, and so what tells when its session ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kept {
+    /// Beside a date of expiry.
+    Row,
+    /// With the time of its last change and nothing else.
+    File,
+    /// With nothing but the time at which it was signed.
+    Cookie,
+}
+
+impl Signed {
+    /// When a session ends that is kept in a file. A number of seconds is not counted from anything: it says that the
+    /// session has ended if it is negative, and that it never ends if it is not.
+    fn file_expires(&self, data: &Bytes, state: &State, changed: SystemTime) -> SystemTime {
+        if data.is_empty() {
+            // Another process is about to write it.
+            return never();
+        }
+        let ends = match Stored::of(state) {
+            Ok(Stored::Secs(secs)) if secs < 0.0 => return UNIX_EPOCH,
+            Ok(Stored::Secs(secs)) if secs > 0.0 => return never(),
+            Ok(Stored::At(at)) => at,
+            Ok(_) | Err(_) => after(changed, self.cookie_age),
+        };
+        // What is left is counted in whole seconds, and with none left it is over.
+        let ends = millis(ends).saturating_sub(LAST_SECOND_MILLIS);
+        from_millis(ends)
+    }
+
+    /// When the session in a cookie was signed, and from when on it is not believed any more: that it may be just as old
+    /// as it may become still counts.
+    fn cookie_times(&self, data: &Bytes) -> (SystemTime, SystemTime) {
+        let timestamp = data.rsplit(|&byte| byte == b':').nth(1);
+        let secs = timestamp.and_then(parse_base62);
+        let signed = secs.map_or(0, |secs| secs.saturating_mul(1_000));
+        let lasts = self.cookie_age.saturating_add(A_MILLI);
+        (from_millis(signed), after(from_millis(signed), lasts))
+    }
+}
+
+impl Format for Signed {
+    fn rules(&self) -> Rules {
+        Rules {
+            // Who sends a cookie that nobody signed has no session.
+            corrupt: match self.kept {
+                Kept::Row | Kept::File => OnCorrupt::KeepKey,
+                Kept::Cookie => OnCorrupt::StartAfresh,
+            },
+            unknown_key: OnUnknownKey::RemoveCookie,
+            // Nobody sweeps rows here unless asked, but Django deletes a file when it meets it.
+            expired: match self.kept {
+                Kept::Row | Kept::Cookie => OnExpired::LeaveEntry,
+                Kept::File => OnExpired::DeleteEntry,
+            },
+            duplicates: OnDuplicates::Last,
+            tags: Tags::Hash,
+            facts: Facts::Expiry,
+        }
+    }
+
+    fn new_key(&self) -> Result<Key> {
+        key::new_key()
+    }
+
+    fn parse_key(&self, text: &str) -> Option<Key> {
+        cookie::parse_key(text)
+    }
+
+    fn lookup(&self, key: &Key) -> Lookup {
+        cookie::lookup(key)
+    }
+
+    fn encode(&self, contents: &Contents, now: SystemTime) -> Result<Bytes> {
+        let json = json::write(&contents.state)?;
+        let text = self.signer.dumps(json.as_bytes(), millis(now) / 1_000);
+        Ok(text.into())
+    }
+
+    /// What is signed and cannot be read is empty, and nobody is told: so Django has it.
+    fn decode(&self, data: &Bytes) -> Result<Contents> {
+        if data.is_empty() && self.kept == Kept::File {
+            return Ok(Contents::default());
+        }
+        let state = match self.signer.loads(data) {
+            Ok(signed) => json::read(&signed.json).unwrap_or_default(),
+            Err(Unsigned::Undecodable) => State::new(),
+            Err(Unsigned::BadSignature) => {
+                return Err(Error::new(
+                    ErrorKind::Corrupt,
+                    "reading a stored session: none of the secrets signed it",
+                ));
+            }
+        };
+        Ok(Contents {
+            state,
+            ..Contents::default()
+        })
+    }
+
+    fn complete(&self, data: &Bytes, contents: &Contents, meta: &mut Meta) {
+        match self.kept {
+            Kept::Row => {
+                let lasts = match self.expiry(contents) {
+                    Expiry::Idle(age) => age,
+                    Expiry::Policy | Expiry::BrowserClose | Expiry::At(_) => self.cookie_age,
+                };
+                let touched = meta.expires.checked_sub(lasts);
+                meta.touched = from_millis(millis(touched.unwrap_or(UNIX_EPOCH)));
+            }
+            Kept::File => {
+                meta.expires = self.file_expires(data, &contents.state, meta.touched);
+            }
+            Kept::Cookie => (meta.touched, meta.expires) = self.cookie_times(data),
+        }
+    }
+
+    fn expiry(&self, contents: &Contents) -> Expiry {
+        expiry(contents)
+    }
+
+    fn set_expiry(&self, contents: &mut Contents, expiry: Expiry) -> Result<()> {
+        set_expiry(contents, expiry)
+    }
+
+    fn unquote<'a>(&self, value: &'a [u8]) -> Option<Cow<'a, str>> {
+        cookie::unquoted(value)
+    }
+
+    fn spell(&self, cookie: &SetCookie<'_>) -> HeaderValue {
+        cookie::spell(cookie, self.removal_as_set)
+    }
+
+    fn log_corrupt(&self, session: &Tag, error: &Error) {
+        log_corrupt(session, error);
+    }
+}
+
+/// What the item `_session_expiry` says. Django fails on one that it cannot read; here the site's policy holds then.
+pub(super) fn expiry(contents: &Contents) -> Expiry {
+    Stored::of(&contents.state).map_or(Expiry::Policy, Stored::expiry)
+}
+
+pub(super) fn set_expiry(contents: &mut Contents, expiry: Expiry) -> Result<()> {
+    if Stored::of(&contents.state).is_err() {
+        contents.state.remove(expiry::NAME);
+    }
+    expiry::put(&mut contents.state, expiry)
+}
+
+/// The words and the logger are Django's, so that who watches for them sees both programs.
+pub(super) fn log_corrupt(session: &Tag, error: &Error) {
+    let error = format!("{error:#}");
+    tracing::warn!(
+        target: "django.security.SuspiciousSession",
+        %session,
+        error,
+        "Session data corrupted"
+    );
+}
+
+fn never() -> SystemTime {
+    from_millis(i64::MAX)
+}
+
+/// With less than a whole second left, a session is over.
+const LAST_SECOND_MILLIS: i64 = 999;
+
+const A_MILLI: Duration = Duration::from_millis(1);

@@ -1,0 +1,47 @@
+//! Sessions that a Django site shares: its store, its cookie, its login.
+//!
+//! [`Settings`] has Django's settings under Django's names, with Django's defaults. Say there what the site's
+//! `settings.py` says, choose the engine that `SESSION_ENGINE` names, and both programs serve the same visitors:
+//!
+//! | `SESSION_ENGINE` | | kept in |
+//! |---|---|---|
+//! | `django.contrib.sessions.backends.db` | [`Settings::db`] | the table `django_session` |
+//! | `…cache` | [`Settings::cache`] | Django's cache: Redis or memcached |
+//! | `…cached_db` | [`Settings::cached_db`] | both |
+//! | `…file` | `cloakroom_file::django::open` | a file each |
+//! | `…signed_cookies` | [`Settings::signed_cookies`] | the cookie |
+//!
+//! The stores for the first three are in the crates with the drivers, `cloakroom-sqlite` for instance. The bytes are
+//! those of [`wire`](crate::wire).
+//!
+//! # What Django users know otherwise
+//!
+//! Sessions work as everywhere in this crate: requests record edits, saving compares, a logout is final. `docs/django.md`
+//! lists every difference and its reason. Three to know at once:
+//!
+//! * **Django itself saves the whole session, and the last one wins.** On `db` nothing that Django wrote gets lost here;
+//!   on `cache`, `cached_db` and `file` Django compares nothing and leaves nothing to compare with, so the promises hold
+//!   among the processes that use this crate. On all of them Django may write over what was saved here.
+//! * **An item is a JSON value.** What the cache has and JSON has not, a `datetime` for instance, is kept and written
+//!   back as it is, and cannot be read here.
+//! * **There are no owners.** Who is logged in stands in items. [`Session::log_in`](cloakroom::Session::log_in) gives the
+//!   session a new key; the items are for the site to set.
+
+//!
+//! # Features
+//!
+//! * `auth`: what `django.contrib.auth` keeps in a session, in the module `auth`. Password hashes by PBKDF2, which is
+//!   Django's default, are part of it.
+//! * `argon2`, `bcrypt`, `scrypt`: password hashes by these algorithms.
+
+#[cfg(feature = "auth")]
+pub mod auth;
+pub mod engine;
+pub mod wire;
+
+pub use engine::Settings;
+
+/// The program in the README runs.
+#[cfg(all(doctest, feature = "argon2"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

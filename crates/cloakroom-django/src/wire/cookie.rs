@@ -1,0 +1,326 @@
+//! The session cookie in Django's spelling: Django 5.2.19 with Python 3.11's `http.cookies`.
+
+use std::time::SystemTime;
+
+use super::date;
+
+/// Where the browser sends a cookie, and to whom it shows it: Django's settings `SESSION_COOKIE_*`.
+///
+/// An empty text stands for none, as in Django. `SameSite` is written as it is given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Attributes<'a> {
+    /// `SESSION_COOKIE_DOMAIN`.
+    pub domain: Option<&'a str>,
+    /// `SESSION_COOKIE_PATH`.
+    pub path: &'a str,
+    /// `SESSION_COOKIE_HTTPONLY`.
+    pub http_only: bool,
+    /// `SESSION_COOKIE_SECURE`.
+    pub secure: bool,
+    /// `SESSION_COOKIE_SAMESITE`; `None` for Django's `False`.
+    pub same_site: Option<&'a str>,
+}
+
+/// Django's defaults.
+impl Default for Attributes<'_> {
+    fn default() -> Self {
+        Self {
+            domain: None,
+            path: "/",
+            http_only: true,
+            secure: false,
+            same_site: Some("Lax"),
+        }
+    }
+}
+
+/// For how long the browser keeps a cookie.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lifetime {
+    /// The session's age, its fraction dropped.
+    pub max_age_secs: i64,
+    /// When the age has passed.
+    pub expires: SystemTime,
+}
+
+/// Of a cookie that the browser is to forget at once.
+pub(crate) const GONE: Lifetime = Lifetime {
+    max_age_secs: 0,
+    expires: SystemTime::UNIX_EPOCH,
+};
+
+/// The header that gives the browser a session; without a lifetime the browser forgets it when it closes.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::cookie::{Attributes, set_cookie};
+///
+/// assert_eq!(
+///     set_cookie("sessionid", "abcdefgh", None, &Attributes::default()),
+///     "sessionid=abcdefgh; HttpOnly; Path=/; SameSite=Lax",
+/// );
+/// ```
+pub fn set_cookie(
+    name: &str,
+    value: &str,
+    lifetime: Option<Lifetime>,
+    attributes: &Attributes<'_>,
+) -> String {
+    spell(name, &quote(value), lifetime, attributes)
+}
+
+/// The header that takes the session away from the browser.
+///
+/// As Django's it says nothing of `HttpOnly`, and `Secure` only where the browser would not listen otherwise.
+pub fn delete_cookie(name: &str, attributes: &Attributes<'_>) -> String {
+    let secure = ["__Secure-", "__Host-"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+        || attributes
+            .same_site
+            .is_some_and(|text| text.eq_ignore_ascii_case("none"));
+    let attributes = Attributes {
+        http_only: false,
+        secure,
+        ..*attributes
+    };
+    spell(name, "\"\"", Some(GONE), &attributes)
+}
+
+/// The value of the last cookie of this name in a `Cookie` header.
+///
+/// Names are taken byte for byte. A piece without `=` is a value without a name. What is not UTF-8 is replaced, as Django
+/// does.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::cookie::find;
+///
+/// assert_eq!(find(b"a=b; sessionid=first; sessionid=\"last\"", "sessionid").as_deref(), Some("last"));
+/// assert_eq!(find(b"Sessionid=x", "sessionid"), None);
+/// ```
+pub fn find(header: &[u8], name: &str) -> Option<String> {
+    let header = String::from_utf8_lossy(header);
+    header.rsplit(';').find_map(|piece| {
+        let (found, value) = piece.split_once('=').unwrap_or(("", piece));
+        let (found, value) = (trim(found), trim(value));
+        // An empty piece is no cookie, not even one without a name.
+        let empty = found.is_empty() && value.is_empty();
+        (found == name && !empty).then(|| unquote(value))
+    })
+}
+
+/// A value as it stands in the header: itself, or in quotes if it has characters that need them.
+pub fn quote(value: &str) -> String {
+    if !value.is_empty() && value.chars().all(is_legal) {
+        return value.to_owned();
+    }
+    let mut text = String::from("\"");
+    for char in value.chars() {
+        match char {
+            '"' | '\\' => text.extend(['\\', char]),
+            char if is_legal(char) || UNESCAPED.contains(char) || char > '\u{ff}' => {
+                text.push(char);
+            }
+            char => {
+                text.push_str(&format!("\\{:03o}", u32::from(char)));
+            }
+        }
+    }
+    text.push('"');
+    text
+}
+
+/// The value that [`quote`] spelled.
+pub fn unquote(text: &str) -> String {
+    let quoted = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let Some(mut rest) = quoted else {
+        return text.to_owned();
+    };
+    let mut value = String::with_capacity(rest.len());
+    while let Some((before, after)) = rest.split_once('\\') {
+        value.push_str(before);
+        if let Some(char) = octal(after.as_bytes()) {
+            value.push(char);
+            rest = &after[3..];
+        } else if let Some(char) = after.chars().next().filter(|&char| char != '\n') {
+            value.push(char);
+            rest = &after[char.len_utf8()..];
+        } else {
+            value.push('\\');
+            rest = after;
+        }
+    }
+    value.push_str(rest);
+    value
+}
+
+fn spell(
+    name: &str,
+    quoted: &str,
+    lifetime: Option<Lifetime>,
+    attributes: &Attributes<'_>,
+) -> String {
+    let mut text = format!("{name}={quoted}");
+    write(&mut text, "Domain", attributes.domain.unwrap_or_default());
+    if let Some(lifetime) = lifetime {
+        write(&mut text, "expires", &date::http_date(lifetime.expires));
+    }
+    if attributes.http_only {
+        text.push_str("; HttpOnly");
+    }
+    if let Some(lifetime) = lifetime {
+        write(&mut text, "Max-Age", &lifetime.max_age_secs.to_string());
+    }
+    write(&mut text, "Path", attributes.path);
+    write(
+        &mut text,
+        "SameSite",
+        attributes.same_site.unwrap_or_default(),
+    );
+    if attributes.secure {
+        text.push_str("; Secure");
+    }
+    text
+}
+
+fn write(text: &mut String, attribute: &str, value: &str) {
+    if !value.is_empty() {
+        text.extend(["; ", attribute, "=", value]);
+    }
+}
+
+/// A character by three octal digits, the first of which is at most 3: Latin-1.
+fn octal(digits: &[u8]) -> Option<char> {
+    let [
+        first @ b'0'..=b'3',
+        second @ b'0'..=b'7',
+        third @ b'0'..=b'7',
+        ..,
+    ] = *digits
+    else {
+        return None;
+    };
+    Some(char::from(
+        (first - b'0') << 6 | (second - b'0') << 3 | (third - b'0'),
+    ))
+}
+
+fn is_legal(char: char) -> bool {
+    char.is_ascii_alphanumeric() || LEGAL.contains(char)
+}
+
+/// Python's `strip`, which takes four more control characters for space than Rust's `trim`.
+fn trim(text: &str) -> &str {
+    text.trim_matches(|char: char| char.is_whitespace() || ('\x1c'..='\x1f').contains(&char))
+}
+
+const LEGAL: &str = "!#$%&'*+-.^_`|~:";
+const UNESCAPED: &str = " ()/<=>?@[]{}";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_attribute_stands_where_django_puts_it() {
+        let all = Attributes {
+            domain: Some("example.com"),
+            path: "/app/",
+            http_only: true,
+            secure: true,
+            same_site: Some("lax"),
+        };
+        let lifetime = Lifetime {
+            max_age_secs: 1_209_600,
+            expires: SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_768_532_645_999),
+        };
+        assert_eq!(
+            set_cookie("sid", "abcdefgh", Some(lifetime), &all),
+            "sid=abcdefgh; Domain=example.com; expires=Fri, 16 Jan 2026 03:04:05 GMT; HttpOnly; Max-Age=1209600; \
+             Path=/app/; SameSite=lax; Secure",
+        );
+        assert_eq!(
+            delete_cookie("sid", &all),
+            "sid=\"\"; Domain=example.com; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/app/; SameSite=lax",
+        );
+        let bare = Attributes {
+            domain: Some(""),
+            path: "",
+            http_only: false,
+            secure: false,
+            same_site: None,
+        };
+        assert_eq!(set_cookie("sid", "abcdefgh", None, &bare), "sid=abcdefgh");
+    }
+
+    #[test]
+    fn a_removal_is_secure_where_the_browser_would_not_listen_otherwise() {
+        let secure = |name: &str, same_site| {
+            let attributes = Attributes {
+                secure: true,
+                same_site,
+                ..Attributes::default()
+            };
+            delete_cookie(name, &attributes).ends_with("; Secure")
+        };
+        assert!(secure("__Secure-sid", Some("Lax")));
+        assert!(secure("__Host-sid", None));
+        assert!(secure("sid", Some("None")));
+        assert!(!secure("sid", Some("Strict")));
+    }
+
+    #[test]
+    fn values_are_quoted_and_unquoted_as_in_python() {
+        for (value, text) in [
+            ("abc:DEF-_", "abc:DEF-_"),
+            ("", "\"\""),
+            ("a b", "\"a b\""),
+            ("a;b,c", "\"a\\073b\\054c\""),
+            ("\"\\", "\"\\\"\\\\\""),
+            ("é", "\"\\351\""),
+            ("ж", "\"ж\""),
+        ] {
+            assert_eq!(quote(value), text);
+            assert_eq!(unquote(text), value);
+        }
+        for (text, value) in [
+            ("\"", "\""),
+            ("a\"b\"", "a\"b\""),
+            ("\"\\400\"", "400"),
+            ("\"\\", "\"\\"),
+            ("\"a\\\"", "a\\"),
+        ] {
+            assert_eq!(unquote(text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn pieces_without_a_name_are_named_by_nothing() {
+        assert_eq!(find(b"a; b=1;;", "").as_deref(), Some("a"));
+        assert_eq!(find(b";; ", ""), None);
+        assert_eq!(find(b"a=b=c", "a").as_deref(), Some("b=c"));
+        assert_eq!(find(b"a=\xff", "a").as_deref(), Some("\u{fffd}"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_quoted_is_unquoted(value in ".*") {
+            prop_assert_eq!(unquote(&quote(&value)), value);
+        }
+
+        #[test]
+        fn no_header_panics(header in any::<Vec<u8>>(), name in ".{0,3}") {
+            let _ = find(&header, &name);
+        }
+
+        #[test]
+        fn no_quoted_text_panics(text in r#""[\\0-9"a-zé]*""#) {
+            let _ = unquote(&text);
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! What one session asked for with Django's `set_expiry`: the item `_session_expiry`.
+//!
+//! A number is seconds of inactivity, and `0` means until the browser closes. A text is the instant at which the session
+//! ends. Without the item the site's settings hold.
+
+use std::time::{Duration, SystemTime};
+
+use cloakroom::session::{State, Value};
+use cloakroom::store::millis;
+use cloakroom::{Error, ErrorKind, Expiry, Result};
+
+use super::date::{from_micros, iso, micros, parse_iso};
+
+/// The name of the item.
+pub const NAME: &str = "_session_expiry";
+
+/// What the item holds.
+///
+/// # Examples
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use cloakroom_django::wire::expiry::{Stored, put};
+/// use cloakroom::session::{Expiry, State};
+///
+/// let now = UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+/// let mut state = State::new();
+/// assert_eq!(Stored::of(&state)?.age(now, 1_209_600), 1_209_600.0);
+///
+/// put(&mut state, Expiry::Idle(Duration::from_secs(300)))?;
+/// assert_eq!(Stored::of(&state)?, Stored::Secs(300.0));
+/// assert_eq!(Stored::of(&state)?.date(now, 1_209_600), now + Duration::from_secs(300));
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stored {
+    /// There is none, or it is `null`.
+    Nothing,
+    /// An empty text, list or object, which Django takes for "as the settings say", and not for a browser session.
+    Empty,
+    /// Seconds of inactivity, possibly with a fraction, possibly negative. Python's `True` is one, `False` zero.
+    Secs(f64),
+    /// An instant.
+    At(SystemTime),
+}
+
+impl Stored {
+    /// Reads the item.
+    ///
+    /// # Errors
+    /// [`BadValue`](ErrorKind::BadValue) if it is nothing that Django can work with: it answers such a session with a
+    /// server error.
+    pub fn of(state: &State) -> Result<Self> {
+        let Some(value) = state.get(NAME) else {
+            return Ok(Self::Nothing);
+        };
+        Ok(match value.get()? {
+            serde_json::Value::Null => Self::Nothing,
+            serde_json::Value::Bool(yes) => Self::Secs(f64::from(u8::from(yes))),
+            serde_json::Value::Number(number) => {
+                Self::Secs(number.as_f64().ok_or_else(unreadable)?)
+            }
+            serde_json::Value::String(text) if text.is_empty() => Self::Empty,
+            serde_json::Value::Array(items) if items.is_empty() => Self::Empty,
+            serde_json::Value::Object(items) if items.is_empty() => Self::Empty,
+            serde_json::Value::String(text) => Self::At(parse_iso(&text).ok_or_else(unreadable)?),
+            serde_json::Value::Array(_) | serde_json::Value::Object(_) => return Err(unreadable()),
+        })
+    }
+
+    /// Django's `get_expiry_age`: seconds from `now`, whole and rounded down for an instant.
+    pub fn age(self, now: SystemTime, cookie_age_secs: i64) -> f64 {
+        match self {
+            Self::Secs(secs) if secs != 0.0 => secs,
+            Self::At(at) => (micros(at) - micros(now)).div_euclid(MICROS) as f64,
+            Self::Nothing | Self::Empty | Self::Secs(_) => cookie_age_secs as f64,
+        }
+    }
+
+    /// Django's `get_expiry_date`: when a session that is saved at `now` ends.
+    pub fn date(self, now: SystemTime, cookie_age_secs: i64) -> SystemTime {
+        match self {
+            Self::At(at) => at,
+            _ => {
+                let secs = self.age(now, cookie_age_secs);
+                // Python rounds half to even; a float beyond 64 bits becomes the largest there is.
+                let by = (secs * MICROS as f64).round_ties_even() as i64;
+                from_micros(micros(now).saturating_add(by))
+            }
+        }
+    }
+
+    /// Django's `get_expire_at_browser_close`; `setting` is `SESSION_EXPIRE_AT_BROWSER_CLOSE`.
+    pub fn at_browser_close(self, setting: bool) -> bool {
+        match self {
+            Self::Nothing => setting,
+            Self::Secs(secs) => secs == 0.0,
+            Self::Empty | Self::At(_) => false,
+        }
+    }
+
+    /// The same in Cloakroom's words. A negative number is a session that has ended.
+    pub fn expiry(self) -> Expiry {
+        match self {
+            Self::Nothing | Self::Empty => Expiry::Policy,
+            Self::Secs(0.0) => Expiry::BrowserClose,
+            Self::Secs(secs) => {
+                Expiry::Idle(Duration::try_from_secs_f64(secs.max(0.0)).unwrap_or(Duration::MAX))
+            }
+            Self::At(at) => Expiry::At(at),
+        }
+    }
+}
+
+/// Makes the item say `expiry`. An item that says it already is left as it is, so that what Django wrote comes back to it.
+///
+/// Whole seconds become an integer, others a float, and no time at all `-1`, since `0` means something else.
+///
+/// # Errors
+/// [`BadValue`](ErrorKind::BadValue) if the item is nothing that Django can work with and `expiry` asks for something else.
+pub fn put(state: &mut State, expiry: Expiry) -> Result<()> {
+    let stored = Stored::of(state)?.expiry();
+    let same = match (stored, expiry) {
+        // The core keeps times in milliseconds, Django in microseconds.
+        (Expiry::At(one), Expiry::At(other)) => millis(one) == millis(other),
+        (one, other) => one == other,
+    };
+    if same {
+        return Ok(());
+    }
+    let value = match expiry {
+        Expiry::Policy => {
+            state.remove(NAME);
+            return Ok(());
+        }
+        Expiry::BrowserClose => Value::of(&0)?,
+        Expiry::Idle(Duration::ZERO) => Value::of(&-1)?,
+        Expiry::Idle(age) if age.subsec_nanos() == 0 => Value::of(&age.as_secs())?,
+        Expiry::Idle(age) => Value::of(&age.as_secs_f64())?,
+        Expiry::At(at) => Value::of(&iso(at))?,
+    };
+    state.set(NAME.into(), value);
+    Ok(())
+}
+
+fn unreadable() -> Error {
+    Error::new(
+        ErrorKind::BadValue,
+        "reading `_session_expiry` of a Django session: it is neither a number of seconds nor a date with an offset",
+    )
+}
+
+const MICROS: i64 = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use bytes::Bytes;
+
+    use super::super::json;
+    use super::*;
+
+    #[test]
+    fn what_django_stored_comes_back_to_it_unless_another_expiry_is_asked_for() {
+        for text in [
+            "300",
+            "300.0",
+            "-300",
+            "0",
+            "0.0",
+            "-0.0",
+            "true",
+            "false",
+            "null",
+            "\"\"",
+            "[]",
+            "10.5",
+            "1e+300",
+            "\"2026-01-02T09:34:05.123456+05:30\"",
+            "\"2026-01-03T00:00:00Z\"",
+        ] {
+            let object = format!("{{\"a\":1,\"_session_expiry\":{text},\"b\":2}}");
+            let mut state = json::read(object.as_bytes()).unwrap();
+            let expiry = Stored::of(&state).unwrap().expiry();
+            put(&mut state, expiry).unwrap();
+            assert_eq!(json::write(&state).unwrap(), object);
+
+            put(&mut state, Expiry::Idle(Duration::from_secs(77))).unwrap();
+            assert!(json::write(&state).unwrap().contains(":77,"), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_expiry_is_read_as_what_was_put() {
+        for (expiry, item) in [
+            (Expiry::Policy, None),
+            (Expiry::BrowserClose, Some("0")),
+            (Expiry::Idle(Duration::ZERO), Some("-1")),
+            (Expiry::Idle(Duration::from_secs(300)), Some("300")),
+            (Expiry::Idle(Duration::from_millis(10_500)), Some("10.5")),
+            (
+                Expiry::At(UNIX_EPOCH + Duration::from_millis(1_767_323_045_250)),
+                Some("\"2026-01-02T03:04:05.250000+00:00\""),
+            ),
+        ] {
+            let mut state = State::new();
+            state.set(NAME.into(), Value::of(&12_345).unwrap());
+
+            put(&mut state, expiry).unwrap();
+
+            let text = state.get(NAME).map(|value| value.as_json().unwrap());
+            assert_eq!(text.map(|text| &text[..]), item.map(str::as_bytes));
+            assert_eq!(Stored::of(&state).unwrap().expiry(), expiry);
+        }
+    }
+
+    #[test]
+    fn an_instant_is_whole_seconds_away_and_rounded_down() {
+        let at = UNIX_EPOCH + Duration::from_secs(100);
+        for (now_millis, age) in [
+            (90_000, 10.0),
+            (90_001, 9.0),
+            (100_000, 0.0),
+            (100_001, -1.0),
+        ] {
+            let now = UNIX_EPOCH + Duration::from_millis(now_millis);
+            assert_eq!(Stored::At(at).age(now, 60), age);
+        }
+    }
+
+    #[test]
+    fn an_expiry_however_long_has_a_date() {
+        for secs in [1e18, 1e300, -1e300] {
+            let date = Stored::Secs(secs).date(UNIX_EPOCH, 60);
+            let year = if secs > 0.0 {
+                "9999-12-31"
+            } else {
+                "0001-01-01"
+            };
+            assert!(iso(date).starts_with(year));
+            let _ = Stored::Secs(secs).expiry();
+        }
+    }
+
+    #[test]
+    fn what_django_fails_on_is_an_error_and_left_alone() {
+        for text in [
+            "\"tomorrow\"",
+            "\"2026-01-02T03:04:05\"",
+            "[1]",
+            "{\"a\":1}",
+            "NaN",
+        ] {
+            let mut state = State::new();
+            let value = Value::from_json(Bytes::copy_from_slice(text.as_bytes()));
+            state.set(NAME.into(), value);
+            assert_eq!(Stored::of(&state).unwrap_err().kind(), ErrorKind::BadValue);
+            assert!(put(&mut state, Expiry::BrowserClose).is_err());
+        }
+    }
+}

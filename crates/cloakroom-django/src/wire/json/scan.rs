@@ -1,0 +1,311 @@
+use super::{MAX_DEPTH, MAX_DIGITS, NotJson};
+
+/// What is told of a JSON value while it is scanned.
+///
+/// Texts are UTF-8 in which half of a surrogate pair may stand alone, in three bytes. A whole pair never does.
+pub(in crate::wire) trait Sink {
+    fn null(&mut self);
+    fn bool(&mut self, yes: bool);
+    /// The digits as Python writes them.
+    fn int(&mut self, digits: &str);
+    fn float(&mut self, number: f64);
+    fn text(&mut self, text: &[u8]);
+    fn list(&mut self);
+    fn list_end(&mut self);
+    fn dict(&mut self);
+    fn key(&mut self, text: &[u8]);
+    fn dict_end(&mut self);
+}
+
+/// What a byte above `0x7F` is.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(in crate::wire) enum Charset {
+    /// A character by itself: what Django reads.
+    Latin1,
+    /// Part of one: what handlers set. The caller has checked that it is.
+    Utf8,
+}
+
+/// Reads JSON as Python's `json` does.
+pub(in crate::wire) struct Scanner<'a> {
+    text: &'a [u8],
+    at: usize,
+    charset: Charset,
+    string: Vec<u8>,
+}
+
+impl<'a> Scanner<'a> {
+    pub(in crate::wire) fn new(text: &'a [u8], charset: Charset) -> Self {
+        Self {
+            text,
+            at: 0,
+            charset,
+            string: Vec::new(),
+        }
+    }
+
+    /// Whether an object begins here, which is then entered.
+    pub(super) fn opens_object(&mut self) -> bool {
+        self.eat(b'{')
+    }
+
+    /// The key of the next member, or `None` after the last.
+    pub(super) fn next_key(&mut self, first: bool) -> Result<Option<&[u8]>, NotJson> {
+        if self.eat(b'}') {
+            return Ok(None);
+        }
+        if !first {
+            self.expect(b',')?;
+        }
+        self.key()?;
+        Ok(Some(&self.string))
+    }
+
+    /// A text in quotes, and nothing else.
+    pub(in crate::wire) fn only_string(mut self) -> Result<Vec<u8>, NotJson> {
+        self.expect(b'"')?;
+        self.string()?;
+        match self.at == self.text.len() {
+            true => Ok(self.string),
+            false => Err(NotJson),
+        }
+    }
+
+    /// Nothing but spaces is left.
+    pub(super) fn end(&mut self) -> Result<(), NotJson> {
+        self.space();
+        match self.at == self.text.len() {
+            true => Ok(()),
+            false => Err(NotJson),
+        }
+    }
+
+    /// Scans one value. What is open stands in a list and not on the stack, so that depth costs a byte a level.
+    pub(super) fn value(&mut self, sink: &mut impl Sink) -> Result<(), NotJson> {
+        let mut open = Vec::new();
+        loop {
+            if open.len() == MAX_DEPTH {
+                return Err(NotJson);
+            }
+            match self.next()? {
+                b'{' => {
+                    sink.dict();
+                    if self.eat(b'}') {
+                        sink.dict_end();
+                    } else {
+                        self.key()?;
+                        sink.key(&self.string);
+                        open.push(b'}');
+                        continue;
+                    }
+                }
+                b'[' => {
+                    sink.list();
+                    if self.eat(b']') {
+                        sink.list_end();
+                    } else {
+                        open.push(b']');
+                        continue;
+                    }
+                }
+                first => self.scalar(first, sink)?,
+            }
+            // A value is complete, and with it perhaps what it stands in.
+            loop {
+                match open.last() {
+                    None => return Ok(()),
+                    Some(b']') if self.eat(b']') => sink.list_end(),
+                    Some(b'}') if self.eat(b'}') => sink.dict_end(),
+                    Some(closing) => {
+                        let keyed = *closing == b'}';
+                        self.expect(b',')?;
+                        if keyed {
+                            self.key()?;
+                            sink.key(&self.string);
+                        }
+                        break;
+                    }
+                }
+                open.pop();
+            }
+        }
+    }
+
+    fn scalar(&mut self, first: u8, sink: &mut impl Sink) -> Result<(), NotJson> {
+        match first {
+            b'"' => {
+                self.string()?;
+                sink.text(&self.string);
+            }
+            b'n' => self.word(b"ull").map(|()| sink.null())?,
+            b't' => self.word(b"rue").map(|()| sink.bool(true))?,
+            b'f' => self.word(b"alse").map(|()| sink.bool(false))?,
+            b'N' => self.word(b"aN").map(|()| sink.float(f64::NAN))?,
+            b'I' => self.word(b"nfinity").map(|()| sink.float(f64::INFINITY))?,
+            b'-' if self.text[self.at..].starts_with(b"I") => self
+                .word(b"Infinity")
+                .map(|()| sink.float(f64::NEG_INFINITY))?,
+            b'-' | b'0'..=b'9' => self.number(first, sink)?,
+            _ => return Err(NotJson),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, first: u8, sink: &mut impl Sink) -> Result<(), NotJson> {
+        let start = self.at - 1;
+        let leading = match first {
+            b'-' => self.byte()?,
+            digit => digit,
+        };
+        match leading {
+            b'0' => {}
+            b'1'..=b'9' => self.digits(),
+            _ => return Err(NotJson),
+        }
+        let whole = self.at;
+        if let [b'.', b'0'..=b'9', ..] = self.text[self.at..] {
+            self.at += 1;
+            self.digits();
+        }
+        if let [b'e' | b'E', b'0'..=b'9', ..] | [b'e' | b'E', b'+' | b'-', b'0'..=b'9', ..] =
+            self.text[self.at..]
+        {
+            self.at += 2;
+            self.digits();
+        }
+        let text = std::str::from_utf8(&self.text[start..self.at]).expect("digits are ASCII");
+        if self.at > whole {
+            sink.float(text.parse().expect("scanned above"));
+        } else if text.trim_start_matches('-').len() > MAX_DIGITS {
+            return Err(NotJson);
+        } else {
+            sink.int(if text == "-0" { "0" } else { text });
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) {
+        while self.text.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+    }
+
+    /// The characters of a string whose opening quote has been read, up to its closing one.
+    fn string(&mut self) -> Result<(), NotJson> {
+        self.string.clear();
+        loop {
+            let rest = &self.text[self.at..];
+            let plain = rest
+                .iter()
+                .position(|byte| !matches!(byte, 0x20..=0x7f) || matches!(byte, b'"' | b'\\'))
+                .ok_or(NotJson)?;
+            self.string.extend_from_slice(&rest[..plain]);
+            self.at += plain;
+            match self.byte()? {
+                b'"' => return Ok(()),
+                b'\\' => self.escape()?,
+                byte @ 0x80.. if self.charset == Charset::Latin1 => {
+                    push(&mut self.string, u32::from(byte));
+                }
+                byte @ 0x80.. => self.string.push(byte),
+                _ => return Err(NotJson),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), NotJson> {
+        let char = match self.byte()? {
+            b'b' => 0x08,
+            b'f' => 0x0c,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'u' => {
+                let mut code = self.hex()?;
+                if (0xd800..0xdc00).contains(&code) && self.text[self.at..].starts_with(b"\\u") {
+                    let before = self.at;
+                    self.at += 2;
+                    let low = self.hex()?;
+                    if (0xdc00..0xe000).contains(&low) {
+                        code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+                    } else {
+                        self.at = before;
+                    }
+                }
+                push(&mut self.string, code);
+                return Ok(());
+            }
+            byte @ (b'"' | b'\\' | b'/') => byte,
+            _ => return Err(NotJson),
+        };
+        self.string.push(char);
+        Ok(())
+    }
+
+    fn hex(&mut self) -> Result<u32, NotJson> {
+        let digits = self.text.get(self.at..self.at + 4).ok_or(NotJson)?;
+        self.at += 4;
+        digits.iter().try_fold(0, |code, &digit| {
+            let digit = char::from(digit).to_digit(16).ok_or(NotJson)?;
+            Ok(code << 4 | digit)
+        })
+    }
+
+    fn key(&mut self) -> Result<(), NotJson> {
+        self.expect(b'"')?;
+        self.string()?;
+        self.expect(b':')
+    }
+
+    fn word(&mut self, rest: &[u8]) -> Result<(), NotJson> {
+        if !self.text[self.at..].starts_with(rest) {
+            return Err(NotJson);
+        }
+        self.at += rest.len();
+        Ok(())
+    }
+
+    /// The next byte that is no space.
+    fn next(&mut self) -> Result<u8, NotJson> {
+        self.space();
+        self.byte()
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        self.space();
+        let there = self.text.get(self.at) == Some(&byte);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), NotJson> {
+        match self.eat(byte) {
+            true => Ok(()),
+            false => Err(NotJson),
+        }
+    }
+
+    fn byte(&mut self) -> Result<u8, NotJson> {
+        let byte = *self.text.get(self.at).ok_or(NotJson)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.get(self.at) {
+            self.at += 1;
+        }
+    }
+}
+
+/// Appends a code point, which may be half of a surrogate pair.
+pub(in crate::wire) fn push(text: &mut Vec<u8>, code: u32) {
+    match char::from_u32(code) {
+        Some(char) => text.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+        None => text.extend_from_slice(&[
+            0xe0 | (code >> 12) as u8,
+            0x80 | (code >> 6 & 0x3f) as u8,
+            0x80 | (code & 0x3f) as u8,
+        ]),
+    }
+}

@@ -1,0 +1,52 @@
+//! What the tests share.
+
+use std::borrow::Cow;
+
+use cloakroom::store::MemoryStore;
+use cloakroom::{Key, Session, Sessions};
+use cloakroom_django::auth::Account;
+
+/// A row of `auth_user`.
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    pub(crate) id: i64,
+    pub(crate) password: &'static str,
+    pub(crate) is_active: bool,
+}
+
+impl User {
+    pub(crate) const ADA: Self = Self {
+        id: 7,
+        password: "pbkdf2_sha256$1000000$saltsaltsaltsaltsaltsa$aGFzaA==",
+        is_active: true,
+    };
+}
+
+impl Account for User {
+    fn id(&self) -> Cow<'_, str> {
+        self.id.to_string().into()
+    }
+
+    fn password(&self) -> &str {
+        self.password
+    }
+
+    fn is_active(&self) -> bool {
+        self.is_active
+    }
+}
+
+/// A site whose sessions are in memory.
+pub(crate) fn sessions() -> Sessions {
+    Sessions::new(MemoryStore::new())
+}
+
+/// Ends the request of `session` and begins the next one with the key that the browser holds then.
+pub(crate) async fn next_request(sessions: &Sessions, session: &Session) -> Session {
+    session.save().await.unwrap();
+    open(sessions, &session.key().unwrap()).await.unwrap()
+}
+
+pub(crate) async fn open(sessions: &Sessions, key: &Key) -> Option<Session> {
+    sessions.open(key).await.unwrap()
+}

@@ -1,0 +1,214 @@
+use cloakroom::{ErrorKind, Owner, Result, Session};
+use cloakroom_django::auth::{Account, Auth, Standing};
+
+use crate::house::{User, next_request, open, sessions};
+
+#[tokio::test]
+async fn the_same_user_logging_in_again_keeps_the_data_under_a_new_key() {
+    let sessions = sessions();
+    let auth = Auth::new("secret");
+    let session = sessions.start();
+    session.set("cart", [1, 2]).unwrap();
+    auth.log_in(&session, &User::ADA).unwrap();
+    let session = next_request(&sessions, &session).await;
+    let before = session.key().unwrap();
+
+    auth.log_in(&session, &User::ADA).unwrap();
+    let session = next_request(&sessions, &session).await;
+
+    assert_ne!(session.key().unwrap().reveal(), before.reveal());
+    assert!(open(&sessions, &before).await.is_none());
+    assert_eq!(session.get("cart").unwrap(), Some([1, 2]));
+    assert_eq!(visitor(&auth, &session).await, Some(7));
+}
+
+#[tokio::test]
+async fn a_login_makes_the_user_the_owner() {
+    let sessions = sessions();
+    let session = sessions.start();
+    Auth::new("secret").log_in(&session, &User::ADA).unwrap();
+    session.save().await.unwrap();
+
+    let ada = Owner::from("7");
+    assert_eq!(session.owner(), Some(ada.clone()));
+    assert_eq!(sessions.owned_by(&ada).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn another_user_finds_nothing_of_the_one_before() {
+    let sessions = sessions();
+    let auth = Auth::new("secret");
+    let session = sessions.start();
+    auth.log_in(&session, &User { id: 8, ..User::ADA }).unwrap();
+    session.set("cart", 1).unwrap();
+    let session = next_request(&sessions, &session).await;
+    let before = session.key().unwrap();
+
+    auth.log_in(&session, &User::ADA).unwrap();
+    let session = next_request(&sessions, &session).await;
+
+    assert!(!session.contains("cart"));
+    assert!(open(&sessions, &before).await.is_none());
+    assert_eq!(visitor(&auth, &session).await, Some(7));
+}
+
+#[tokio::test]
+async fn a_session_whose_user_makes_no_sense_is_not_taken_over() {
+    let session = sessions().start();
+    session.set("_auth_user_id", [7]).unwrap();
+    session.set("cart", 1).unwrap();
+    Auth::new("secret").log_in(&session, &User::ADA).unwrap();
+    assert!(!session.contains("cart"));
+}
+
+#[tokio::test]
+async fn a_new_password_ends_all_sessions_but_the_one_that_changed_it() {
+    let sessions = sessions();
+    let auth = Auth::new("secret");
+    let here = sessions.start();
+    auth.log_in(&here, &User::ADA).unwrap();
+    let here = next_request(&sessions, &here).await;
+    let there = sessions.start();
+    auth.log_in(&there, &User::ADA).unwrap();
+    let there = next_request(&sessions, &there).await;
+
+    let ada = User {
+        password: "another hash",
+        ..User::ADA
+    };
+    auth.password_changed(&here, ada.password).unwrap();
+    let here = next_request(&sessions, &here).await;
+
+    assert_eq!(auth.check(&here, ada.password).unwrap(), Standing::Valid);
+    assert_eq!(auth.check(&there, ada.password).unwrap(), Standing::Ended);
+    there.save().await.unwrap();
+    assert!(there.key().is_none() && there.is_empty());
+}
+
+#[tokio::test]
+async fn a_session_of_an_old_secret_lives_on_and_is_written_anew() {
+    let sessions = sessions();
+    let session = sessions.start();
+    Auth::new("old").log_in(&session, &User::ADA).unwrap();
+    let session = next_request(&sessions, &session).await;
+    let before = session.key().unwrap();
+
+    let both = Auth::new("new").fallback("older").fallback("old");
+    assert_eq!(visitor(&both, &session).await, Some(7));
+    let session = next_request(&sessions, &session).await;
+
+    assert_ne!(session.key().unwrap().reveal(), before.reveal());
+    assert_eq!(visitor(&Auth::new("new"), &session).await, Some(7));
+}
+
+#[tokio::test]
+async fn an_integer_as_the_id_is_read_as_text() {
+    let session = sessions().start();
+    let auth = Auth::new("secret");
+    auth.log_in(&session, &User::ADA).unwrap();
+    session.set("_auth_user_id", 7).unwrap();
+
+    assert_eq!(auth.who(&session).unwrap().id(), "7");
+    assert_eq!(visitor(&auth, &session).await, Some(7));
+}
+
+#[tokio::test]
+async fn a_senseless_id_is_nobody_and_leaves_the_session_alone() {
+    let sessions = sessions();
+    let auth = Auth::new("secret");
+    for id in [
+        r#""x""#,
+        r#""""#,
+        "[7]",
+        "true",
+        "7.5",
+        "null",
+        r#""99999999999999999999""#,
+    ] {
+        let session = sessions.start();
+        auth.log_in(&session, &User::ADA).unwrap();
+        let id: serde_json::Value = serde_json::from_str(id).unwrap();
+        session.set("_auth_user_id", &id).unwrap();
+        let session = next_request(&sessions, &session).await;
+
+        assert_eq!(visitor(&auth, &session).await, None, "{id}");
+        assert!(!session.is_modified(), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_hash_of_another_type_ends_the_session() {
+    let session = sessions().start();
+    let auth = Auth::new("secret");
+    auth.log_in(&session, &User::ADA).unwrap();
+    session.set("_auth_user_hash", 7).unwrap();
+
+    assert_eq!(visitor(&auth, &session).await, None);
+    assert!(session.is_empty());
+}
+
+#[tokio::test]
+async fn only_backends_that_are_accepted_count_and_the_first_is_written() {
+    let session = sessions().start();
+    let two =
+        Auth::new("secret").backends(["my.Backend", "django.contrib.auth.backends.ModelBackend"]);
+    two.log_in(&session, &User::ADA).unwrap();
+
+    assert_eq!(two.who(&session).unwrap().backend(), "my.Backend");
+    assert_eq!(Auth::new("secret").who(&session), None);
+    let none = two.backends(Vec::<String>::new());
+    assert_eq!(none.who(&session), None);
+}
+
+#[tokio::test]
+async fn a_user_is_looked_up_only_if_the_session_names_one() {
+    let session = sessions().start();
+    let auth = Auth::new("secret");
+    let user: Result<Option<User>> = auth
+        .user(&session, async |_| panic!("nobody is named"))
+        .await;
+    assert!(user.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_error_of_the_lookup_leaves_the_session_alone() {
+    let sessions = sessions();
+    let auth = Auth::new("secret");
+    let session = sessions.start();
+    auth.log_in(&session, &User::ADA).unwrap();
+    let session = next_request(&sessions, &session).await;
+
+    let down = cloakroom::Error::new(ErrorKind::Unavailable, "asking for a user");
+    let user: Result<Option<User>> = auth.user(&session, async |_| Err(down)).await;
+
+    assert_eq!(user.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(!session.is_modified());
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let shown = format!("{:?}", Auth::new("s3cret").fallback("s3cret"));
+    assert!(!shown.contains("s3cret"), "{shown}");
+}
+
+/// A handler's future must be one that a server with several threads can run.
+#[test]
+fn looking_up_the_user_can_move_between_threads() {
+    fn is_send(_: impl Send) {}
+    let auth = Auth::new("secret");
+    let session = sessions().start();
+    is_send(visitor(&auth, &session));
+}
+
+async fn visitor(auth: &Auth, session: &Session) -> Option<i64> {
+    let user = auth
+        .user(session, async |claim| {
+            let id: Option<i64> = claim.id().parse().ok();
+            // The database is asked here.
+            tokio::task::yield_now().await;
+            let is_there = id == Some(7);
+            Ok::<_, cloakroom::Error>(is_there.then_some(User::ADA))
+        })
+        .await;
+    user.unwrap().map(|user| user.id().parse().unwrap())
+}

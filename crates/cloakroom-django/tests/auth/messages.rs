@@ -1,0 +1,60 @@
+use cloakroom_django::auth::messages::{self, Level, Message};
+
+use crate::house::{open, sessions};
+
+#[tokio::test]
+async fn messages_of_requests_at_the_same_time_are_all_kept() {
+    let sessions = sessions();
+    let session = sessions.start();
+    session.set("theme", "dark").unwrap();
+    session.save().await.unwrap();
+    let key = session.key().unwrap();
+
+    let one = open(&sessions, &key).await.unwrap();
+    let other = open(&sessions, &key).await.unwrap();
+    messages::add(&one, Message::new(Level::SUCCESS, "saved")).unwrap();
+    messages::add(&other, Message::new(Level::ERROR, "refused")).unwrap();
+    one.save().await.unwrap();
+    other.save().await.unwrap();
+
+    let next = open(&sessions, &key).await.unwrap();
+    let texts: Vec<_> = messages::take(&next)
+        .unwrap()
+        .into_iter()
+        .map(|message| message.text)
+        .collect();
+    assert_eq!(texts, ["saved", "refused"]);
+}
+
+#[test]
+fn taking_none_changes_nothing() {
+    let session = sessions().start();
+    assert_eq!(messages::take(&session).unwrap(), []);
+    assert!(!session.is_modified());
+}
+
+#[test]
+fn what_nobody_would_see_is_not_kept() {
+    let session = sessions().start();
+    messages::add(&session, Message::new(Level::DEBUG, "for developers")).unwrap();
+    messages::add(&session, Message::new(Level::ERROR, "")).unwrap();
+    assert!(session.is_empty());
+}
+
+#[test]
+fn what_is_stored_there_by_mistake_makes_room() {
+    let session = sessions().start();
+    session.set("_messages", [1, 2]).unwrap();
+    messages::add(&session, Message::new(Level::INFO, "hello")).unwrap();
+    assert_eq!(messages::take(&session).unwrap().len(), 1);
+}
+
+#[test]
+fn levels_of_the_sites_own_are_kept() {
+    let session = sessions().start();
+    messages::add(&session, Message::new(Level(22), "in between")).unwrap();
+    messages::add(&session, Message::new(Level(19), "too low")).unwrap();
+    let taken = messages::take(&session).unwrap();
+    assert_eq!(taken, [Message::new(Level(22), "in between")]);
+    assert_eq!(taken[0].level.tag(), "");
+}

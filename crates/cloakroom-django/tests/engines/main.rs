@@ -1,0 +1,58 @@
+//! What this crate makes of sessions that a real Django wrote; see `../vectors/README.md`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod vectors;
+
+mod cache;
+mod cookie;
+mod expiry;
+#[cfg(unix)]
+mod files;
+mod json;
+#[cfg(unix)]
+mod middleware;
+#[cfg(unix)]
+mod odd_input;
+mod promises;
+mod rows;
+mod signing;
+
+/// The sections whose cases run in this program.
+const HERE: &[&str] = &[
+    "base62",
+    "cache_keys",
+    "cookie_parse",
+    "decode",
+    "encode",
+    "expiry",
+    "file_load",
+    "file_store",
+    "json_encode",
+    "key_derivation",
+    "memcached",
+    "middleware",
+    "pickle_decode",
+    "redis",
+    "session_key",
+    "sqlite_expire_date",
+    "sqlite_row",
+];
+
+/// The sections that are about whole requests or about Django's logins, which this crate's bytes are a part of.
+const ELSEWHERE: &[&str] = &[
+    "auth_get_user",
+    "auth_hash",
+    "auth_login",
+    "csrf",
+    "messages",
+    "password",
+];
+
+#[test]
+fn no_section_is_forgotten() {
+    let mut known = [HERE, ELSEWHERE].concat();
+    known.sort_unstable();
+
+    assert_eq!(vectors::sections(), known);
+}

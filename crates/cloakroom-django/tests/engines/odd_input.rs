@@ -1,0 +1,155 @@
+//! Whatever a browser sends and whatever stands in the store: nothing panics, nothing is adopted, nothing is reached that is
+//! not the session's.
+
+use std::fs;
+
+use bytes::Bytes;
+use cloakroom::store::{AnyStore, Draft, MemoryStore, Meta, Store, Version, from_millis};
+use cloakroom::{ErrorKind, Key, Lookup, Sessions, Shelf};
+use cloakroom_django::Settings;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use proptest::prelude::*;
+
+const KEY: &str = "k3y0fdj4ngow1th32l3tt3rs0rd1g1ts";
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_cookie_is_adopted(value in cookie()) {
+        let settings = settings();
+        let store = AnyStore::new(MemoryStore::new());
+        for shelf in [
+            settings.db(store.clone()),
+            settings.cache(store.clone()),
+            settings.cached_db(MemoryStore::new(), store),
+            settings.signed_cookies(),
+        ] {
+            let sessions = sessions(&settings, shelf);
+            let mut headers = HeaderMap::new();
+            let header = [b"sessionid=", &*value].concat();
+            let Ok(header) = HeaderValue::from_bytes(&header) else { continue };
+            headers.insert("cookie", header);
+            let key = wait(async {
+                let handle = sessions.begin(&headers);
+                let session = handle.open().await.unwrap();
+                assert!(session.is_empty());
+                session.set("n", 1).unwrap();
+                sessions.finish(&handle, StatusCode::OK).await.unwrap();
+                session.key().unwrap()
+            });
+            prop_assert_ne!(key.reveal().as_bytes(), &*value);
+        }
+    }
+
+    #[test]
+    fn no_key_reaches_what_is_no_session(name in file_name()) {
+        let outside = tempfile::tempdir().unwrap();
+        let folder = outside.path().join("sessions");
+        fs::create_dir(&folder).unwrap();
+        for path in [outside.path().join("neighbour"), folder.join("sessionidNEIGHBOUR"), folder.join("neighbour")] {
+            fs::write(path, "a neighbour").unwrap();
+        }
+        let settings = settings();
+        let sessions = sessions(&settings, cloakroom_file::django::open(&settings, &folder).unwrap());
+
+        let found = wait(sessions.open(&Key::new(&name))).unwrap();
+
+        prop_assert!(found.is_none());
+        prop_assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 2);
+        prop_assert_eq!(fs::read(outside.path().join("neighbour")).unwrap(), b"a neighbour");
+    }
+
+    #[test]
+    fn no_file_panics(content in stored()) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(format!("sessionid{KEY}")), &content).unwrap();
+        let settings = settings();
+        let sessions = sessions(&settings, cloakroom_file::django::open(&settings, folder.path()).unwrap());
+
+        let found = wait(sessions.open(&Key::new(KEY))).unwrap();
+
+        prop_assert!(found.is_none_or(|session| session.is_empty()));
+    }
+
+    #[test]
+    fn no_row_panics_and_none_is_believed_that_nobody_signed(data in stored()) {
+        let settings = settings();
+        let store = AnyStore::new(MemoryStore::new());
+        put(&store, &data);
+
+        let found = wait(sessions(&settings, settings.db(store)).open(&Key::new(KEY))).unwrap();
+
+        prop_assert!(found.unwrap().is_empty());
+    }
+
+    #[test]
+    fn no_cache_entry_panics_and_none_is_lost_that_cannot_be_read(data in stored()) {
+        let settings = settings();
+        let store = AnyStore::new(MemoryStore::new());
+        put(&store, &data);
+
+        let found = wait(sessions(&settings, settings.cache(store.clone())).open(&Key::new(KEY)));
+
+        if let Err(error) = found {
+            prop_assert_eq!(error.kind(), ErrorKind::Unsupported);
+        }
+        let entry = wait(store.load(&Lookup::new(KEY.as_bytes()))).unwrap().unwrap();
+        prop_assert_eq!(&*entry.data, &*data);
+    }
+}
+
+fn cookie() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        any::<Vec<u8>>(),
+        "[a-z0-9]{8,40}".prop_map(String::into_bytes),
+        "\"[ -~]{0,40}\"?".prop_map(String::into_bytes),
+        "[.A-Za-z0-9_-]{0,30}:[0-9A-Za-z]{0,7}:[A-Za-z0-9_-]{0,43}".prop_map(String::into_bytes),
+    ]
+}
+
+fn file_name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        ".*",
+        "(\\.\\./|/|\\.|neighbour|NEIGHBOUR|\\x00|_out_|[a-z0-9]){1,20}",
+    ]
+}
+
+fn stored() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        any::<Vec<u8>>(),
+        "[.A-Za-z0-9_-]{0,60}:[0-9A-Za-z]{0,7}:[A-Za-z0-9_-]{43}".prop_map(String::into_bytes),
+        // A dictionary's beginning, and anything.
+        any::<Vec<u8>>().prop_map(|rest| [b"\x80\x05}\x94(".as_slice(), &rest, b"u."].concat()),
+    ]
+}
+
+fn settings() -> Settings {
+    Settings::new("the secret of odd input").unwrap()
+}
+
+fn sessions(settings: &Settings, shelf: Shelf) -> Sessions {
+    settings.sessions(shelf).build().unwrap()
+}
+
+fn put(store: &AnyStore, data: &[u8]) {
+    let new = Draft {
+        data: Bytes::copy_from_slice(data),
+        meta: Meta {
+            created: from_millis(0),
+            touched: from_millis(0),
+            expires: from_millis(i64::MAX),
+            owner: None,
+            label: None,
+        },
+        version: Version::random().unwrap(),
+    };
+    let _ = wait(store.create(&Lookup::new(KEY.as_bytes()), &new)).unwrap();
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(future)
+}

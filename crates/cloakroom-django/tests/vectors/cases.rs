@@ -1,0 +1,19 @@
+//! The cases of a section, for tests of the crates beside this one: each includes this file by its path.
+
+use serde_json::Value;
+
+/// The cases of a section, of the file that `CLOAKROOM_DJANGO_VECTORS` names or else of the one that lies here.
+pub(crate) fn cases(section: &str) -> Vec<Value> {
+    let path = std::env::var("CLOAKROOM_DJANGO_VECTORS").unwrap_or_else(|_| OURS.to_owned());
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let mut all: Value = serde_json::from_slice(&text).expect("the vectors are JSON");
+    match all["sections"][section]["cases"].take() {
+        Value::Array(cases) => cases,
+        _ => panic!("{path} has no section {section}"),
+    }
+}
+
+const OURS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../cloakroom-django/tests/vectors/django.json"
+);

@@ -1,0 +1,124 @@
+use std::path::Path;
+use std::{fmt, io};
+
+use cloakroom::{Error, ErrorKind};
+use rustix::io::Errno;
+
+/// Why something could not be done to the files; what was being done is added by whoever was asked for it.
+///
+/// It names folders and never a file, since the names of files are lookups.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) kind: ErrorKind,
+    why: String,
+    source: Option<io::Error>,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: ErrorKind, why: impl Into<String>) -> Self {
+        Self {
+            kind,
+            why: why.into(),
+            source: None,
+        }
+    }
+
+    /// What the operating system refused in `folder`.
+    pub(crate) fn refused(folder: &Path, source: impl Into<io::Error>) -> Self {
+        use io::ErrorKind as Io;
+
+        let source = source.into();
+        let (kind, why) = match source.kind() {
+            Io::StorageFull => (
+                ErrorKind::Full,
+                "the disk is full, or has no room for another file; free some space",
+            ),
+            Io::QuotaExceeded => (ErrorKind::Full, "the disk quota is used up; raise it"),
+            Io::FileTooLarge => (
+                ErrorKind::TooLarge,
+                "the entry is larger than files may be here",
+            ),
+            Io::PermissionDenied => (
+                ErrorKind::Unavailable,
+                "this process may not read or write there; make it the owner of the folder and all that is in it",
+            ),
+            Io::ReadOnlyFilesystem => (
+                ErrorKind::Unavailable,
+                "the file system is read-only; check the disk",
+            ),
+            // The standard library has no stable name for a link that was not followed.
+            _ if is_link(&source) => (
+                ErrorKind::Unavailable,
+                "a symbolic link or something else lies where a folder or a lock file of the sessions belongs; \
+                 remove it",
+            ),
+            _ => (
+                ErrorKind::Unavailable,
+                "the operating system refused; the cause says why",
+            ),
+        };
+        Self {
+            kind,
+            why: format!("in {}: {why}", folder.display()),
+            source: Some(source),
+        }
+    }
+
+    /// A file that is there and is not what it should be.
+    pub(crate) fn foreign(folder: &Path, what: impl fmt::Display) -> Self {
+        let folder = folder.display();
+        Self::new(
+            ErrorKind::Corrupt,
+            format!("in {folder}: where the session belongs there is {what}; it was left alone"),
+        )
+    }
+
+    /// The error of a call that was `doing` something.
+    pub(crate) fn while_doing(self, doing: &str) -> Error {
+        let error = Error::new(self.kind, format!("{doing} in files: {}", self.why));
+        match self.source {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
+    }
+}
+
+fn is_link(source: &io::Error) -> bool {
+    let errno = Errno::from_io_error(source);
+    errno.is_some_and(|errno| {
+        [Errno::LOOP, Errno::MLINK, Errno::NOTDIR, Errno::ISDIR].contains(&errno)
+    })
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn every_error_says_what_was_being_done_what_went_wrong_and_what_to_do() {
+        let error = |source: Errno| {
+            Fault::refused(Path::new("/sessions"), source).while_doing("saving a session")
+        };
+
+        let full = error(Errno::NOSPC);
+        assert_eq!(
+            full.to_string(),
+            "saving a session in files: in /sessions: the disk is full, or has no room for another file; \
+             free some space"
+        );
+        assert!(full.source().is_some());
+        assert_eq!(full.kind(), ErrorKind::Full);
+        assert_eq!(error(Errno::DQUOT).kind(), ErrorKind::Full);
+        for errno in [Errno::ACCESS, Errno::ROFS, Errno::LOOP, Errno::IO] {
+            assert_eq!(error(errno).kind(), ErrorKind::Unavailable);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+use bytes::Bytes;
+use cloakroom::store::{Draft, Entry, Meta, Version, from_millis, millis};
+use cloakroom::{Lookup, Owner};
+use sha2::{Digest, Sha256};
+
+/// What one file holds: an entry, and where it belongs.
+///
+/// ```text
+/// 10 bytes   "cloakroom" and the version of this layout, 1
+/// 32 bytes   SHA-256 of all that follows
+///  8 bytes   the version of the entry
+///  8 bytes   created     milliseconds since 1970, as the next two
+///  8 bytes   touched
+///  8 bytes   expires
+///  …         the lookup
+///  …         the lookup from which the entry is moving, or nothing
+///  …         the owner, or nothing
+///  …         the label, or nothing
+///  …         the data, to the end of the file
+/// ```
+/// Numbers are big-endian. `…` is a length of eight bytes and as many bytes; a length of all ones is nothing.
+pub(super) struct Record {
+    pub(super) lookup: Lookup,
+    /// Set while the entry is moving: the file lies at this lookup's place already with the contents for `lookup`.
+    pub(super) came_from: Option<Lookup>,
+    pub(super) entry: Entry,
+}
+
+impl Record {
+    /// A draft for `at`; `None` if its version is not a number.
+    pub(super) fn drafted(at: &Lookup, came_from: Option<&Lookup>, new: &Draft) -> Option<Self> {
+        new.version.as_u64()?;
+        Some(Self {
+            lookup: at.clone(),
+            came_from: came_from.cloned(),
+            entry: Entry {
+                data: new.data.clone(),
+                meta: new.meta.clone(),
+                version: new.version.clone(),
+            },
+        })
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let Entry {
+            data,
+            meta,
+            version,
+        } = &self.entry;
+        let version = version.as_u64().expect("a record's version is a number");
+        let mut file = Vec::with_capacity(data.len() + USUAL_OVERHEAD);
+        file.extend_from_slice(MAGIC);
+        file.extend_from_slice(&[0; CHECKSUM_LEN]);
+        file.extend_from_slice(&version.to_be_bytes());
+        for time in [meta.created, meta.touched, meta.expires] {
+            file.extend_from_slice(&millis(time).to_be_bytes());
+        }
+        put(&mut file, Some(self.lookup.as_bytes()));
+        put(&mut file, self.came_from.as_ref().map(Lookup::as_bytes));
+        let owner = meta.owner.as_ref().map(Owner::as_str);
+        put(&mut file, owner.map(str::as_bytes));
+        put(&mut file, meta.label.as_deref().map(str::as_bytes));
+        file.extend_from_slice(data);
+        let checksum = Sha256::digest(&file[BODY..]);
+        file[MAGIC.len()..BODY].copy_from_slice(&checksum);
+        file
+    }
+
+    /// What these bytes are; `None` if they are not all of a file that [`encode`](Self::encode) made.
+    pub(super) fn decode(file: Bytes) -> Option<Self> {
+        let checksum = file.strip_prefix(MAGIC)?.get(..CHECKSUM_LEN)?;
+        if checksum != Sha256::digest(&file[BODY..]).as_slice() {
+            return None;
+        }
+        let mut rest = &file[BODY..];
+        let version = Version::from_u64(u64::from_be_bytes(number(&mut rest)?));
+        let created = from_millis(i64::from_be_bytes(number(&mut rest)?));
+        let touched = from_millis(i64::from_be_bytes(number(&mut rest)?));
+        let expires = from_millis(i64::from_be_bytes(number(&mut rest)?));
+        let lookup = Lookup::new(take(&mut rest)??);
+        let came_from = take(&mut rest)?.map(Lookup::new);
+        let owner = text(take(&mut rest)?)?.map(Owner::from);
+        let label = text(take(&mut rest)?)?.map(Box::from);
+        Some(Self {
+            lookup,
+            came_from,
+            entry: Entry {
+                data: file.slice_ref(rest),
+                meta: Meta {
+                    created,
+                    touched,
+                    expires,
+                    owner,
+                    label,
+                },
+                version,
+            },
+        })
+    }
+}
+
+fn put(file: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    let len = bytes.map_or(NOTHING, |bytes| bytes.len() as u64);
+    file.extend_from_slice(&len.to_be_bytes());
+    file.extend_from_slice(bytes.unwrap_or_default());
+}
+
+/// `None` if there is too little; `Some(None)` if nothing stands there.
+fn take<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
+    let len = u64::from_be_bytes(number(rest)?);
+    if len == NOTHING {
+        return Some(None);
+    }
+    let (bytes, behind) = rest.split_at_checked(usize::try_from(len).ok()?)?;
+    *rest = behind;
+    Some(Some(bytes))
+}
+
+fn number<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (bytes, behind) = rest.split_first_chunk()?;
+    *rest = behind;
+    Some(*bytes)
+}
+
+fn text(bytes: Option<&[u8]>) -> Option<Option<&str>> {
+    match bytes {
+        Some(bytes) => std::str::from_utf8(bytes).ok().map(Some),
+        None => Some(None),
+    }
+}
+
+/// The name of the layout, then its version.
+pub(super) const MAGIC: &[u8; 10] = b"cloakroom\x01";
+
+const CHECKSUM_LEN: usize = 32;
+
+/// Where that begins which the checksum is of.
+const BODY: usize = MAGIC.len() + CHECKSUM_LEN;
+
+const NOTHING: u64 = u64::MAX;
+
+/// Everything but the data, as a rule.
+const USUAL_OVERHEAD: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_byte_is_changed_cut_or_added_the_file_is_no_record() {
+        let file = sample().encode();
+        assert!(Record::decode(file.clone().into()).is_some());
+
+        for place in 0..file.len() {
+            let mut changed = file.clone();
+            changed[place] ^= 1;
+            assert!(Record::decode(changed.into()).is_none(), "byte {place}");
+            let cut = Bytes::copy_from_slice(&file[..place]);
+            assert!(Record::decode(cut).is_none(), "{place} bytes");
+        }
+        let longer = [&file[..], b"\0"].concat();
+        assert!(Record::decode(longer.into()).is_none());
+    }
+
+    #[test]
+    fn lengths_that_lie_are_no_record_even_with_the_right_checksum() {
+        let mut file = sample().encode();
+        let lookup_len = BODY + 4 * 8;
+        for len in [5, 100_000, u64::MAX - 1, u64::MAX] {
+            file[lookup_len..lookup_len + 8].copy_from_slice(&len.to_be_bytes());
+            let checksum = Sha256::digest(&file[BODY..]);
+            file[MAGIC.len()..BODY].copy_from_slice(&checksum);
+            let record = Record::decode(file.clone().into());
+            assert!(
+                record.is_none_or(|record| record.lookup != sample().lookup),
+                "{len}"
+            );
+        }
+    }
+
+    fn sample() -> Record {
+        Record {
+            lookup: Lookup::new(b"here"),
+            came_from: Some(Lookup::new(b"there")),
+            entry: Entry {
+                data: Bytes::from_static(b"{}"),
+                meta: Meta {
+                    created: from_millis(1),
+                    touched: from_millis(2),
+                    expires: from_millis(3),
+                    owner: Some(Owner::from("ada")),
+                    label: None,
+                },
+                version: Version::from_u64(u64::MAX),
+            },
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Sessions in files: what every store promises, and what this one promises about its folder, its files and crashes.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+mod foreign;
+mod locks;
+mod moving;
+mod opening;
+mod places;
+mod processes;
+mod sweeping;
+
+use std::sync::Arc;
+
+use cloakroom_file::FileStore;
+use cloakroom_testkit::conformance::Keep;
+use support::opened;
+
+cloakroom_testkit::conformance!(file, {
+    let (folder, store) = opened();
+    Keep::new(store, folder)
+});
+
+cloakroom_testkit::conformance_shared!(two_on_one_folder, {
+    let (folder, store) = opened();
+    let folder = Arc::new(folder);
+    let other = FileStore::open(folder.path().join("sessions")).unwrap();
+    (
+        Keep::new(store, Arc::clone(&folder)),
+        Keep::new(other, folder),
+    )
+});

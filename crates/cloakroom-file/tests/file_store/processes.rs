@@ -1,0 +1,246 @@
+//! Several processes, some of which are killed.
+//!
+//! They are this test program again, in the role that the environment names.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use cloakroom::store::{Outcome, Store, Version};
+use cloakroom::{ErrorKind, Owner};
+use cloakroom_file::FileStore;
+use cloakroom_testkit::soak;
+
+use crate::support::{at, draft, files, within_days, written};
+
+#[tokio::test]
+async fn processes_that_count_in_one_session_lose_no_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions");
+    // Neither finds a folder: making it is a part of the race.
+    for counter in [child("count", &path), child("count", &path)] {
+        let output = counter.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}");
+    }
+
+    let store = FileStore::open(&path).unwrap();
+    let entry = store.load(&at(0)).await.unwrap().unwrap();
+    assert_eq!(entry.data, (2 * COUNTS).to_string());
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_that_was_acknowledged_and_leaves_nothing_half() {
+    for round in soak::rounds(1) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions");
+        let acknowledged = killed_after("fill", &path, 300 - round % 200);
+
+        let store = FileStore::open(&path).unwrap();
+        for n in &acknowledged {
+            let entry = store.load(&at(*n)).await.unwrap();
+            assert_eq!(entry.expect("it was acknowledged").data, n.to_string());
+        }
+        for n in 0..2 * acknowledged.len() as u64 {
+            let entry = store
+                .load(&at(n))
+                .await
+                .expect("whatever is there is whole");
+            assert!(entry.is_none_or(|entry| entry.data == n.to_string()));
+        }
+        assert_eq!(store.sweep(within_days(), 10).await.unwrap(), 0);
+        let mut left = files(&path).into_iter();
+        assert!(left.all(|file| file.file_name().unwrap() != "new"));
+    }
+}
+
+#[tokio::test]
+async fn a_process_killed_in_the_middle_of_moves_leaves_the_old_or_the_new() {
+    for round in soak::rounds(3) {
+        let moves = 10 + 30 * round % 97;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions");
+        let acknowledged = killed_after("move", &path, moves);
+
+        let last = *acknowledged.last().unwrap();
+        let store = FileStore::open(&path).unwrap();
+        let mut usable = Vec::new();
+        // It is at the last place that was acknowledged or at the one behind.
+        for n in 0..=last + 1 {
+            usable.extend(store.load(&at(n)).await.unwrap().map(|_| n));
+        }
+        assert_eq!(usable.len(), 1, "{usable:?}, the last one was {last}");
+        assert!(usable[0] >= last, "{usable:?}, the last one was {last}");
+        let owned = store.owned_by(&Owner::from("ada")).await.unwrap();
+        assert_eq!(owned.len(), 1);
+        assert!(owned[0].lookup == at(usable[0]));
+    }
+}
+
+#[test]
+fn on_a_full_disk_nothing_is_lost_and_visitors_can_be_read_and_logged_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = "mount -t tmpfs -o size=512k,mode=700 tmpfs \"$CLOAKROOM_FILE_TEST_FOLDER\"";
+    let in_small_disk = |then: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &format!("{mount} && {then}")]);
+        command.env(ROLE, "full").env(FOLDER, folder.path());
+        command
+    };
+    if !in_small_disk("true")
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        eprintln!("not tested: no small disk can be mounted here");
+        return;
+    }
+
+    let mut child = in_small_disk("exec \"$0\" \"$@\"");
+    child.arg(env::current_exe().unwrap()).args(AS_CHILD);
+    let output = child.output().unwrap();
+
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("the disk was full"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the other tests run it as a child process"]
+async fn child_process() {
+    let (Ok(role), Ok(path)) = (env::var(ROLE), env::var(FOLDER)) else {
+        return;
+    };
+    let store = FileStore::open(path).unwrap();
+    match &*role {
+        "count" => count(store).await,
+        "fill" => fill(store).await,
+        "full" => full(store).await,
+        "life" => life(store).await,
+        "move" => move_on(store).await,
+        role => panic!("no such role: {role}"),
+    }
+}
+
+/// Adds one, `COUNTS` times, to the number that two processes keep in one session.
+async fn count(store: FileStore) {
+    let mut counted = 0;
+    for _ in 0..MANY_TRIES {
+        if counted == COUNTS {
+            return;
+        }
+        let outcome = match store.load(&at(0)).await.unwrap() {
+            None => store.create(&at(0), &draft("1")).await,
+            Some(entry) => {
+                let old: u64 = std::str::from_utf8(&entry.data).unwrap().parse().unwrap();
+                let next = draft(&(old + 1).to_string());
+                store.save(&at(0), &entry.version, &next).await
+            }
+        };
+        counted += u64::from(outcome.unwrap() != Outcome::Stale);
+    }
+    panic!("counted {counted} only");
+}
+
+/// Creates sessions, several at a time, and says for each that it was acknowledged.
+async fn fill(store: FileStore) {
+    let tasks = (0..8).map(|task| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for n in (task..1_000_000).step_by(8) {
+                written(store.create(&at(n), &draft(&n.to_string())).await);
+                println!("acknowledged {n}.");
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+}
+
+/// Fills a small disk, and goes on when it is full.
+async fn full(store: FileStore) {
+    let page = "x".repeat(4_000);
+    let mut created = Vec::new();
+    let error = loop {
+        let n = created.len() as u64;
+        match store.create(&at(n), &draft(&page)).await {
+            Ok(outcome) => created.push(written(Ok(outcome))),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Full, "{error}");
+    let larger = draft(&"x".repeat(100_000));
+    let error = store.save(&at(0), &created[0], &larger).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full, "{error}");
+
+    for (n, version) in (0..).zip(&created) {
+        let entry = store.load(&at(n)).await.unwrap().unwrap();
+        assert!(entry.version == *version && entry.data == page);
+    }
+    for n in 0..10 {
+        store.delete(&at(n)).await.unwrap();
+    }
+    written(store.create(&at(0), &draft(&page)).await);
+    println!("the disk was full");
+}
+
+/// Moves one session on and on, and says where it has arrived.
+async fn move_on(store: FileStore) {
+    let mut adas = draft("");
+    adas.meta.owner = Some("ada".into());
+    let mut seen = written(store.create(&at(0), &adas).await);
+    for n in 0..1_000_000 {
+        adas.version = Version::random().unwrap();
+        seen = written(store.rename(&at(n), &seen, &at(n + 1), &adas).await);
+        println!("acknowledged {}.", n + 1);
+    }
+}
+
+/// Writes in every way there is.
+async fn life(store: FileStore) {
+    let mut adas = draft("");
+    adas.meta.owner = Some("ada".into());
+    let seen = written(store.create(&at(1), &draft("")).await);
+    let seen = written(store.save(&at(1), &seen, &adas).await);
+    let seen = written(store.touch(&at(1), &seen, &adas.meta).await);
+    adas.version = Version::random().unwrap();
+    written(store.rename(&at(1), &seen, &at(2), &adas).await);
+}
+
+/// What a child acknowledged until it was killed, after this many at least.
+fn killed_after(role: &str, path: &Path, enough: usize) -> Vec<u64> {
+    let mut child = child(role, path);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok);
+    // The dot at the end tells a whole line from one that the kill has cut.
+    let number = |line: String| {
+        line.strip_prefix("acknowledged ")?
+            .strip_suffix('.')?
+            .parse()
+            .ok()
+    };
+    let mut acknowledged: Vec<u64> = lines.by_ref().filter_map(number).take(enough).collect();
+    child.kill().unwrap();
+    acknowledged.extend(lines.filter_map(number));
+    child.wait().unwrap();
+    assert!(acknowledged.len() >= enough, "{}", acknowledged.len());
+    acknowledged
+}
+
+fn child(role: &str, path: &Path) -> Child {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(AS_CHILD).env(ROLE, role).env(FOLDER, path);
+    command.stdout(Stdio::piped()).spawn().unwrap()
+}
+
+pub(crate) const ROLE: &str = "CLOAKROOM_FILE_TEST_ROLE";
+pub(crate) const FOLDER: &str = "CLOAKROOM_FILE_TEST_FOLDER";
+pub(crate) const AS_CHILD: [&str; 4] = [
+    "processes::child_process",
+    "--exact",
+    "--ignored",
+    "--nocapture",
+];
+const COUNTS: u64 = 200;
+const MANY_TRIES: u64 = 100_000;

@@ -1,0 +1,89 @@
+//! What these tests share.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
+use cloakroom::{Lookup, Result};
+use cloakroom_file::FileStore;
+use data_encoding::HEXLOWER;
+use tempfile::TempDir;
+
+pub(crate) fn opened() -> (TempDir, FileStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileStore::open(folder.path().join("sessions")).unwrap();
+    (folder, store)
+}
+
+pub(crate) fn file_of(folder: &TempDir, at: &Lookup) -> PathBuf {
+    let name = format!("x{}", HEXLOWER.encode(at.as_bytes()));
+    let found = files(folder.path()).into_iter();
+    let mut found = found.filter(|file| file.file_name().unwrap() == &*name);
+    found.next().expect("the session has a file")
+}
+
+pub(crate) fn is_there(folder: &TempDir, at: &Lookup) -> bool {
+    let name = format!("x{}", HEXLOWER.encode(at.as_bytes()));
+    let mut found = files(folder.path()).into_iter();
+    found.any(|file| file.file_name().unwrap() == &*name)
+}
+
+/// All that is no folder, at any depth.
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
+    let (folders, mut found): (Vec<_>, Vec<_>) = names(folder)
+        .into_iter()
+        .partition(|path| path.is_dir() && !path.is_symlink());
+    found.extend(folders.iter().flat_map(|folder| files(folder)));
+    found
+}
+
+pub(crate) fn names(folder: &Path) -> Vec<PathBuf> {
+    let items = fs::read_dir(folder).unwrap();
+    let mut names: Vec<PathBuf> = items.map(|item| item.unwrap().path()).collect();
+    names.sort();
+    names
+}
+
+pub(crate) fn at(n: u64) -> Lookup {
+    let mut bytes = [7; 32];
+    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    Lookup::new(&bytes)
+}
+
+/// A session that lives until the year 2100.
+pub(crate) fn draft(data: &str) -> Draft {
+    Draft {
+        data: data.to_owned().into(),
+        meta: Meta {
+            created: from_millis(1_764_000_000_001),
+            touched: from_millis(1_764_000_000_002),
+            expires: from_millis(4_102_444_800_003),
+            owner: None,
+            label: None,
+        },
+        version: Version::random().unwrap(),
+    }
+}
+
+pub(crate) fn expiring(millis: i64) -> Draft {
+    let mut draft = draft("");
+    draft.meta.expires = from_millis(millis);
+    draft
+}
+
+/// A time at which the drafts live, by which every subfolder is looked at again.
+pub(crate) fn within_days() -> SystemTime {
+    SystemTime::now() + Duration::from_secs(3 * 24 * 60 * 60)
+}
+
+pub(crate) fn far_past() -> SystemTime {
+    from_millis(10)
+}
+
+pub(crate) fn written(outcome: Result<Outcome>) -> Version {
+    match outcome {
+        Ok(Outcome::Written(version)) => version,
+        other => panic!("expected `Written`, got {other:?}"),
+    }
+}
