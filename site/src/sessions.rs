@@ -1,6 +1,6 @@
 //! Where the sessions are kept, and the cookie that leads to them.
 
-use cloakroom::{Cookie, Sessions, Shelf};
+use cloakroom::{Backend, Cookie, Sessions};
 use cloakroom_django::Settings;
 use cloakroom_sqlite::{DjangoTable, SqliteStore};
 
@@ -32,7 +32,7 @@ async fn build(
     secret_key: &SecretKey,
 ) -> cloakroom::Result<Sessions> {
     let database = config.database_url.path();
-    let own = |shelf: Shelf| Sessions::builder(shelf).cookie(cookie(base_url)).build();
+    let own = |backend: Backend| Sessions::builder(backend).cookie(cookie(base_url)).build();
     let django = Settings::new(secret_key.expose())?
         .session_cookie_secure(base_url.is_https())
         .removal_as_set(true);

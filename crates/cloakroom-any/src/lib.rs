@@ -16,7 +16,7 @@
 //!
 //! # Two tiers
 //! With `?cached=SECONDS` in any of them but the last two, a front in memory remembers what it holds for so long: see
-//! [`Cached`](cloakroom::Cached). `&front=URL` names another front: any of them but the last, with its own options, for
+//! [`CachedBackend`](cloakroom::CachedBackend). `&front=URL` names another front: any of them but the last, with its own options, for
 //! ten seconds if nothing else is said. So servers share one, and see at once what another has saved or ended:
 //!
 //! ```text

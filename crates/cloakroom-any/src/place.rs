@@ -1,5 +1,5 @@
 use cloakroom::store::{AnyStore, MemoryStore, Store};
-use cloakroom::{Cached, Carried, Result, Shelf};
+use cloakroom::{Backend, CachedBackend, CookieBackend, Result};
 
 use crate::StoreUrl;
 use crate::django::{self, Site};
@@ -177,11 +177,11 @@ fn schemes() -> impl Iterator<Item = &'static Scheme> {
     SCHEMES.iter().chain(&django::SCHEMES)
 }
 
-pub(crate) async fn open(url: &StoreUrl, secret: Option<&[u8]>) -> Result<Shelf> {
+pub(crate) async fn open(url: &StoreUrl, secret: Option<&[u8]>) -> Result<Backend> {
     match url.place {
         Place::Memory => Ok(MemoryStore::new().into()),
         Place::Cookie => match secret {
-            Some(secret) => Carried::new(secret).map(Shelf::from),
+            Some(secret) => CookieBackend::new(secret).map(Backend::from),
             None => Err(refused(
                 "`cookie:` needs a secret to seal the sessions with",
             )),
@@ -191,17 +191,17 @@ pub(crate) async fn open(url: &StoreUrl, secret: Option<&[u8]>) -> Result<Shelf>
             url.place.scheme()
         ))),
         #[cfg(feature = "sqlite")]
-        Place::Sqlite => shelf(sqlite(url)?, url).await,
+        Place::Sqlite => backend(sqlite(url)?, url).await,
         #[cfg(feature = "postgres")]
-        Place::Postgres => shelf(postgres(url).await?, url).await,
+        Place::Postgres => backend(postgres(url).await?, url).await,
         #[cfg(feature = "mysql")]
-        Place::Mysql => shelf(mysql(url).await?, url).await,
+        Place::Mysql => backend(mysql(url).await?, url).await,
         #[cfg(feature = "redis")]
-        Place::Redis => shelf(redis(url).await?, url).await,
+        Place::Redis => backend(redis(url).await?, url).await,
         #[cfg(feature = "memcached")]
-        Place::Memcached => shelf(memcached(url)?, url).await,
+        Place::Memcached => backend(memcached(url)?, url).await,
         #[cfg(feature = "file")]
-        Place::File => shelf(file(url)?, url).await,
+        Place::File => backend(file(url)?, url).await,
         #[allow(
             unreachable_patterns,
             reason = "there is nothing left if all features are on"
@@ -215,11 +215,11 @@ pub(crate) async fn open(url: &StoreUrl, secret: Option<&[u8]>) -> Result<Shelf>
     dead_code,
     reason = "without any feature there is no store to put on it"
 )]
-async fn shelf(store: impl Store, url: &StoreUrl) -> Result<Shelf> {
+async fn backend(store: impl Store, url: &StoreUrl) -> Result<Backend> {
     let cached = match (&url.options.front, url.options.cached) {
         (None, None) => return Ok(store.into()),
-        (None, Some(_)) => Cached::new(MemoryStore::new(), store)?,
-        (Some(front), _) => Cached::new(open_front(front).await?, store)?,
+        (None, Some(_)) => CachedBackend::new(MemoryStore::new(), store)?,
+        (Some(front), _) => CachedBackend::new(open_front(front).await?, store)?,
     };
     Ok(match url.options.cached {
         None => cached.into(),

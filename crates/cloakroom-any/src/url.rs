@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use cloakroom::{Error, ErrorKind, Result, Shelf};
+use cloakroom::{Backend, Error, ErrorKind, Result};
 
 use crate::django;
 use crate::place::{self, Place};
@@ -25,7 +25,7 @@ impl StoreUrl {
     /// # Errors
     /// [`Config`](ErrorKind::Config) for what the place refuses, [`Unavailable`](ErrorKind::Unavailable) if its server
     /// does not answer; `Config` also for the place of a Django site, which is for [`engine`](Self::engine).
-    pub async fn open(&self, secret: Option<&[u8]>) -> Result<Shelf> {
+    pub async fn open(&self, secret: Option<&[u8]>) -> Result<Backend> {
         place::open(self, secret).await
     }
 
@@ -55,7 +55,7 @@ impl StoreUrl {
     /// # }
     /// ```
     #[cfg(feature = "django")]
-    pub async fn engine(&self, settings: &cloakroom_django::Settings) -> Result<Shelf> {
+    pub async fn engine(&self, settings: &cloakroom_django::Settings) -> Result<Backend> {
         match self.place {
             Place::Django(site) => django::engine::open(site, self, settings).await,
             place => Err(refused(&format!(

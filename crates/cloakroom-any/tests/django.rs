@@ -59,7 +59,7 @@ async fn sessions_are_kept_in_every_place_of_a_django_site() {
         let place: StoreUrl = url.parse().unwrap();
         assert!(place.is_django());
         let [one, other] = [sessions(&place).await, sessions(&place).await];
-        let session = one.start();
+        let session = one.new_session();
         session.set("n", 1).unwrap();
         session.save().await.unwrap();
 
@@ -106,7 +106,7 @@ async fn no_table_is_made_in_the_database_of_a_django_site() {
     let place: StoreUrl = format!("django+sqlite://{}", path.display())
         .parse()
         .unwrap();
-    let session = sessions(&place).await.start();
+    let session = sessions(&place).await.new_session();
     session.set("n", 1).unwrap();
 
     let error = session.save().await.unwrap_err();

@@ -48,8 +48,8 @@ async fn the_table_in_the_readme_is_what_the_stores_guarantee() {
     for (row, (name, url)) in rows.iter().zip(places) {
         let Some(url) = url else { continue };
         let place: StoreUrl = url.parse().unwrap();
-        let shelf = place.open(Some(&[7; 32])).await.unwrap();
-        let says = shelf.guarantees();
+        let backend = place.open(Some(&[7; 32])).await.unwrap();
+        let says = backend.guarantees();
         let says = [
             says.compares,
             says.revokes,

@@ -44,7 +44,7 @@ async fn sessions_are_kept_in_every_place_that_a_url_names() {
     for url in urls.into_iter().flatten() {
         let place: StoreUrl = url.parse().unwrap();
         let sessions = Sessions::new(place.open(Some(&[7; 32])).await.unwrap());
-        let session = sessions.start();
+        let session = sessions.new_session();
         session.set("n", 1).unwrap();
         session.save().await.unwrap();
 
@@ -133,7 +133,7 @@ async fn servers_that_share_a_front_see_at_once_what_another_has_ended() {
         Sessions::new(place.open(None).await.unwrap())
     };
     let [one, other] = [open(&tiers).await, open(&tiers).await];
-    let session = one.start();
+    let session = one.new_session();
     session.set("n", 1).unwrap();
     session.save().await.unwrap();
     let key = session.key().unwrap();
@@ -191,7 +191,7 @@ async fn an_error_on_the_way_to_a_server_shows_no_password_either() {
     ] {
         let place: StoreUrl = url.parse().unwrap();
         let error = match place.open(None).await {
-            Ok(shelf) => Sessions::new(shelf).ping().await.unwrap_err(),
+            Ok(backend) => Sessions::new(backend).ping().await.unwrap_err(),
             Err(error) => error,
         };
         let shown = format!("{error} {error:#} {error:?}");

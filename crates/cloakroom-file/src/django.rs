@@ -10,13 +10,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::format::Format;
-use cloakroom::session::Contents;
+use cloakroom::session::SessionData;
 use cloakroom::store::{
     Draft, Entry, Guarantees, Meta, Outcome, Store, Version, from_millis, millis,
 };
-use cloakroom::{ErrorKind, Lookup, Result, Shelf};
+use cloakroom::{Backend, ErrorKind, Result, StoreKey};
 use cloakroom_django::Settings;
-use cloakroom_django::engine::Signed;
+use cloakroom_django::engine::SignedFormat;
 use cloakroom_django::wire::key::{self, is_file_safe};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -36,10 +36,10 @@ use crate::threads::Threads;
 ///
 /// # Errors
 /// [`Config`](ErrorKind::Config) or [`Unavailable`](ErrorKind::Unavailable) if the folder cannot be read.
-pub fn open(settings: &Settings, path: impl AsRef<Path>) -> Result<Shelf> {
+pub fn open(settings: &Settings, path: impl AsRef<Path>) -> Result<Backend> {
     let format = settings.file_format();
     let files = SessionFiles::open(path.as_ref(), settings.cookie_name(), format.clone())?;
-    Ok(Shelf::new(files, format))
+    Ok(Backend::new(files, format))
 }
 
 /// The sessions of Django's engine file: a file each, all in one folder, named by the cookie and the key.
@@ -54,7 +54,7 @@ struct SessionFiles {
 }
 
 impl SessionFiles {
-    fn open(folder: &Path, cookie_name: &str, format: Signed) -> Result<Self> {
+    fn open(folder: &Path, cookie_name: &str, format: SignedFormat) -> Result<Self> {
         let files = Files {
             folder: folder.to_owned(),
             prefix: cookie_name.to_owned(),
@@ -90,35 +90,35 @@ impl Store for SessionFiles {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        let at = at.clone();
-        let work = move |files: &Files| files.load(&at);
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        let key = key.clone();
+        let work = move |files: &Files| files.load(&key);
         self.work("loading a session", work).await
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
-        let (at, new) = (at.clone(), new.clone());
-        let work = move |files: &Files| files.create(&at, &new);
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
+        let (key, new) = (key.clone(), new.clone());
+        let work = move |files: &Files| files.create(&key, &new);
         self.work("creating a session", work).await
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
-        let (at, seen, new) = (at.clone(), seen.clone(), new.clone());
-        let work = move |files: &Files| files.save(&at, &seen, &new);
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+        let (key, seen, new) = (key.clone(), seen.clone(), new.clone());
+        let work = move |files: &Files| files.save(&key, &seen, &new);
         self.work("saving a session", work).await
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        let at = at.clone();
-        let work = move |files: &Files| files.delete(&at);
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        let key = key.clone();
+        let work = move |files: &Files| files.delete(&key);
         self.work("deleting a session", work).await
     }
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let (from, seen, to, new) = (from.clone(), seen.clone(), to.clone(), new.clone());
@@ -126,9 +126,9 @@ impl Store for SessionFiles {
         self.work("moving a session", work).await
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        let (at, seen, touched) = (at.clone(), seen.clone(), meta.touched);
-        let work = move |files: &Files| files.touch(&at, &seen, touched);
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        let (key, seen, touched) = (key.clone(), seen.clone(), meta.touched);
+        let work = move |files: &Files| files.touch(&key, &seen, touched);
         self.work("touching a session", work).await
     }
 
@@ -157,7 +157,7 @@ struct Files {
     folder: PathBuf,
     prefix: String,
     /// Says when a file expires, for the sweep.
-    format: Signed,
+    format: SignedFormat,
 }
 
 impl Files {
@@ -191,22 +191,22 @@ impl Files {
     }
 
     /// Where the session of this key is, if there can be one: no other character reaches the file system.
-    fn path(&self, at: &Lookup) -> Option<PathBuf> {
-        let key = std::str::from_utf8(at.as_bytes()).ok()?;
+    fn path(&self, key: &StoreKey) -> Option<PathBuf> {
+        let key = std::str::from_utf8(key.as_bytes()).ok()?;
         let fits = self.prefix.len() + key.len() <= LONGEST_NAME;
         (fits && !key.is_empty() && is_file_safe(key))
             .then(|| self.folder.join(format!("{}{key}", self.prefix)))
     }
 
-    fn load(&self, at: &Lookup) -> Result<Option<Entry>, Fault> {
-        match self.path(at) {
+    fn load(&self, key: &StoreKey) -> Result<Option<Entry>, Fault> {
+        match self.path(key) {
             Some(path) => self.read(&path),
             None => Ok(None),
         }
     }
 
-    fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome, Fault> {
-        let Some(path) = self.path(at) else {
+    fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome, Fault> {
+        let Some(path) = self.path(key) else {
             return Ok(Outcome::Stale);
         };
         match new_file(&path) {
@@ -226,8 +226,8 @@ impl Files {
         written.map(|()| version_of(new))
     }
 
-    fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome, Fault> {
-        let Some(path) = self.path(at) else {
+    fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome, Fault> {
+        let Some(path) = self.path(key) else {
             return Ok(Outcome::Stale);
         };
         let written = self.write_beside(&path, new)?;
@@ -241,8 +241,8 @@ impl Files {
         }
     }
 
-    fn delete(&self, at: &Lookup) -> Result<(), Fault> {
-        match self.path(at) {
+    fn delete(&self, key: &StoreKey) -> Result<(), Fault> {
+        match self.path(key) {
             Some(path) => {
                 let _lock = self.lock()?;
                 self.remove(&path)
@@ -255,9 +255,9 @@ impl Files {
     /// nobody has.
     fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome, Fault> {
         let (Some(from), Some(to)) = (self.path(from), self.path(to)) else {
@@ -282,8 +282,8 @@ impl Files {
         Ok(version_of(new))
     }
 
-    fn touch(&self, at: &Lookup, seen: &Version, touched: SystemTime) -> Result<Outcome, Fault> {
-        let Some(path) = self.path(at) else {
+    fn touch(&self, key: &StoreKey, seen: &Version, touched: SystemTime) -> Result<Outcome, Fault> {
+        let Some(path) = self.path(key) else {
             return Ok(Outcome::Stale);
         };
         let _lock = self.lock()?;
@@ -306,7 +306,7 @@ impl Files {
             let key = name
                 .to_str()
                 .and_then(|name| name.strip_prefix(&self.prefix));
-            let Some(path) = key.and_then(|key| self.path(&Lookup::new(key.as_bytes()))) else {
+            let Some(path) = key.and_then(|key| self.path(&StoreKey::new(key.as_bytes()))) else {
                 continue;
             };
             if swept == limit {
@@ -331,14 +331,14 @@ impl Files {
             Err(fault) if fault.kind == ErrorKind::Corrupt => return Ok(false),
             Err(fault) => return Err(fault),
         };
-        let contents = match self.format.decode(&entry.data) {
-            Ok(contents) => contents,
-            Err(error) if error.kind() == ErrorKind::Corrupt => Contents::default(),
+        let session_data = match self.format.decode(&entry.data) {
+            Ok(session_data) => session_data,
+            Err(error) if error.kind() == ErrorKind::Corrupt => SessionData::default(),
             // What cannot be read now may be readable to another program.
             Err(_) => return Ok(false),
         };
         let mut meta = entry.meta;
-        self.format.complete(&entry.data, &contents, &mut meta);
+        self.format.complete(&entry.data, &session_data, &mut meta);
         Ok(meta.expires <= now)
     }
 

@@ -2,7 +2,7 @@ use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Outcome, Version};
-use cloakroom::{ErrorKind, Lookup};
+use cloakroom::{ErrorKind, StoreKey};
 
 use super::fault::Fault;
 use super::folder::{Folder, Locked};
@@ -28,15 +28,15 @@ impl Entries {
         }
     }
 
-    pub(super) fn load(&self, at: &Lookup) -> Result<Option<Entry>, Fault> {
-        let place = Place::of(at);
+    pub(super) fn load(&self, key: &StoreKey) -> Result<Option<Entry>, Fault> {
+        let place = Place::of(key);
         let Some(folder) = self.root.sessions(place.shard)? else {
             return Ok(None);
         };
         match read(&folder, &place)? {
-            Some(record) if record.lookup == *at => Ok(Some(record.entry)),
+            Some(record) if record.store_key == *key => Ok(Some(record.entry)),
             Some(record) => {
-                self.bring_home(&place, &record.lookup)?;
+                self.bring_home(&place, &record.store_key)?;
                 Ok(None)
             }
             None => Ok(None),
@@ -44,9 +44,9 @@ impl Entries {
     }
 
     /// `Stale` also where a crash has cut off a move away from `at`: whoever loads `at` ends that first.
-    pub(super) fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome, Fault> {
-        let place = Place::of(at);
-        let record = drafted(at, None, new)?;
+    pub(super) fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome, Fault> {
+        let place = Place::of(key);
+        let record = drafted(key, None, new)?;
         let folder = self.root.make_and_lock(place.shard)?;
         if folder.holds(&place.name)? {
             return Ok(Outcome::Stale);
@@ -56,13 +56,18 @@ impl Entries {
         Ok(Outcome::Written(new.version.clone()))
     }
 
-    pub(super) fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome, Fault> {
-        let place = Place::of(at);
-        let record = drafted(at, None, new)?;
+    pub(super) fn save(
+        &self,
+        key: &StoreKey,
+        seen: &Version,
+        new: &Draft,
+    ) -> Result<Outcome, Fault> {
+        let place = Place::of(key);
+        let record = drafted(key, None, new)?;
         let Some(folder) = self.root.lock(place.shard)? else {
             return Ok(Outcome::Stale);
         };
-        let Some(old) = current(&folder, &place, at, seen)? else {
+        let Some(old) = current(&folder, &place, key, seen)? else {
             return Ok(Outcome::Stale);
         };
         let (before, after) = (old.meta.owner.as_ref(), new.meta.owner.as_ref());
@@ -76,18 +81,23 @@ impl Entries {
         Ok(Outcome::Written(new.version.clone()))
     }
 
-    pub(super) fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome, Fault> {
-        let place = Place::of(at);
+    pub(super) fn touch(
+        &self,
+        key: &StoreKey,
+        seen: &Version,
+        meta: &Meta,
+    ) -> Result<Outcome, Fault> {
+        let place = Place::of(key);
         let Some(folder) = self.root.lock(place.shard)? else {
             return Ok(Outcome::Stale);
         };
-        let Some(mut entry) = current(&folder, &place, at, seen)? else {
+        let Some(mut entry) = current(&folder, &place, key, seen)? else {
             return Ok(Outcome::Stale);
         };
         entry.meta.touched = meta.touched;
         entry.meta.expires = meta.expires;
         let record = Record {
-            lookup: at.clone(),
+            store_key: key.clone(),
             came_from: None,
             entry,
         };
@@ -96,8 +106,8 @@ impl Entries {
     }
 
     /// A file that cannot be read is removed like any other, since the visitor wants to be logged out.
-    pub(super) fn delete(&self, at: &Lookup) -> Result<(), Fault> {
-        let place = Place::of(at);
+    pub(super) fn delete(&self, key: &StoreKey) -> Result<(), Fault> {
+        let place = Place::of(key);
         let Some(folder) = self.root.lock(place.shard)? else {
             return Ok(());
         };
@@ -106,7 +116,10 @@ impl Entries {
             false => None,
         };
         // What has left for another lookup, and was cut off by a crash, is not at this one any more.
-        if record.as_ref().is_some_and(|record| record.lookup != *at) {
+        if record
+            .as_ref()
+            .is_some_and(|record| record.store_key != *key)
+        {
             return Ok(());
         }
         folder.remove(&place.name)?;
@@ -123,9 +136,9 @@ impl Entries {
     /// next load of the old lookup, or the next look at the owner's sessions, does the rest.
     pub(super) fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome, Fault> {
         if from == to {
@@ -178,7 +191,7 @@ impl Entries {
         Ok(())
     }
 
-    pub(super) fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>, Fault> {
+    pub(super) fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>, Fault> {
         let start = name_prefix(prefix);
         let mut found = Vec::new();
         for shard in shards_of_prefix(prefix) {
@@ -198,11 +211,11 @@ impl Entries {
     /// Ends a move that was cut off: the file at `from` belongs to the lookup `to`.
     ///
     /// A move that is not cut off but under way has ended when this has the locks.
-    pub(super) fn bring_home(&self, from: &Place, to: &Lookup) -> Result<(), Fault> {
+    pub(super) fn bring_home(&self, from: &Place, to: &StoreKey) -> Result<(), Fault> {
         let home = Place::of(to);
         let (here, there) = self.root.make_and_lock_two(from.shard, home.shard)?;
         let there = there.as_ref().unwrap_or(&here);
-        let Some(record) = read(&here, from)?.filter(|record| record.lookup == *to) else {
+        let Some(record) = read(&here, from)?.filter(|record| record.store_key == *to) else {
             return Ok(());
         };
         // Again, since whoever met that mark while nothing was here has removed it.
@@ -228,8 +241,8 @@ fn decode(folder: &Folder, place: &Place, bytes: Bytes) -> Result<Record, Fault>
         let what = "a file that is torn or was changed";
         return Err(Fault::foreign(folder.path(), what));
     };
-    let is_at = |lookup: &Lookup| Place::of(lookup) == *place;
-    if is_at(&record.lookup) || record.came_from.as_ref().is_some_and(is_at) {
+    let is_at = |store_key: &StoreKey| Place::of(store_key) == *place;
+    if is_at(&record.store_key) || record.came_from.as_ref().is_some_and(is_at) {
         return Ok(record);
     }
     let what = "the file of another session";
@@ -240,11 +253,11 @@ fn decode(folder: &Folder, place: &Place, bytes: Bytes) -> Result<Record, Fault>
 fn current(
     folder: &Locked,
     place: &Place,
-    at: &Lookup,
+    key: &StoreKey,
     seen: &Version,
 ) -> Result<Option<Entry>, Fault> {
     let record = read(folder, place)?;
-    let record = record.filter(|record| record.lookup == *at && record.entry.version == *seen);
+    let record = record.filter(|record| record.store_key == *key && record.entry.version == *seen);
     Ok(record.map(|record| record.entry))
 }
 
@@ -252,8 +265,8 @@ fn write(folder: &Locked, place: &Place, record: &Record) -> Result<(), Fault> {
     folder.write(&place.name, &record.encode(), record.entry.meta.expires)
 }
 
-fn drafted(at: &Lookup, came_from: Option<&Lookup>, new: &Draft) -> Result<Record, Fault> {
-    Record::drafted(at, came_from, new).ok_or_else(|| {
+fn drafted(key: &StoreKey, came_from: Option<&StoreKey>, new: &Draft) -> Result<Record, Fault> {
+    Record::drafted(key, came_from, new).ok_or_else(|| {
         Fault::new(
             ErrorKind::Unsupported,
             "the draft's version is not a number; make it with `Version::random`",
@@ -274,7 +287,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let root = Root::open(&folder.path().join("sessions")).unwrap();
             let entries = Entries::new(root);
-            let (from, to) = (Lookup::new(&[1; 32]), Lookup::new(&[2; 32]));
+            let (from, to) = (StoreKey::new(&[1; 32]), StoreKey::new(&[2; 32]));
             let created = entries.create(&from, &draft(None)).unwrap();
             assert_ne!(created, Outcome::Stale);
 
@@ -292,7 +305,7 @@ mod tests {
             for _ in 0..2 {
                 let owned = entries.owned_by(&Owner::from("ada")).unwrap();
                 assert_eq!(owned.len(), 1);
-                assert!(owned[0].lookup == to);
+                assert!(owned[0].store_key == to);
             }
             assert!(entries.load(&from).unwrap().is_none());
             assert!(entries.load(&to).unwrap().is_some());

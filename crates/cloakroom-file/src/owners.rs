@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use cloakroom::store::Owned;
+use cloakroom::store::OwnedEntry;
 use cloakroom::{ErrorKind, Owner};
 
 use super::entries::{Entries, read};
@@ -14,7 +14,7 @@ use super::record::Record;
 /// A mark is made before the session and removed after it, both under the lock of the session. So it may lead nowhere,
 /// but no session of an owner is without one. Which sessions are listed is decided by what they say themselves.
 impl Entries {
-    pub(super) fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>, Fault> {
+    pub(super) fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>, Fault> {
         let (shard, prefix) = of_owner(owner);
         let Some(folder) = self.root.owners(shard)? else {
             return Ok(Vec::new());
@@ -26,7 +26,7 @@ impl Entries {
             };
             match self.at_or_from(&place) {
                 Ok(Some(record)) if record.entry.meta.owner.as_ref() == Some(owner) => {
-                    owned.insert(record.lookup, record.entry.meta);
+                    owned.insert(record.store_key, record.entry.meta);
                 }
                 Ok(_) => self.prune(owner, &place)?,
                 // One torn file must not keep a user from ending all the other sessions.
@@ -35,7 +35,9 @@ impl Entries {
             }
         }
         let owned = owned.into_iter();
-        Ok(owned.map(|(lookup, meta)| Owned { lookup, meta }).collect())
+        Ok(owned
+            .map(|(store_key, meta)| OwnedEntry { store_key, meta })
+            .collect())
     }
 
     /// Notes that the session at `place` is, or is about to be, the owner's.
@@ -65,9 +67,9 @@ impl Entries {
             return Ok(None);
         };
         match read(&folder, place)? {
-            Some(record) if Place::of(&record.lookup) != *place => {
-                self.bring_home(place, &record.lookup)?;
-                let home = Place::of(&record.lookup);
+            Some(record) if Place::of(&record.store_key) != *place => {
+                self.bring_home(place, &record.store_key)?;
+                let home = Place::of(&record.store_key);
                 match self.root.sessions(home.shard)? {
                     Some(folder) => read(&folder, &home),
                     None => Ok(None),

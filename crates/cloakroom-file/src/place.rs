@@ -1,6 +1,6 @@
 use std::fmt;
 
-use cloakroom::{Lookup, Owner};
+use cloakroom::{Owner, StoreKey};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
@@ -15,8 +15,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of(at: &Lookup) -> Self {
-        let bytes = at.as_bytes();
+    pub(super) fn of(key: &StoreKey) -> Self {
+        let bytes = key.as_bytes();
         match bytes.len() {
             ..=HASH_LEN => Self::spelled('x', bytes),
             _ => Self::spelled('h', &Sha256::digest(bytes)),
@@ -52,9 +52,9 @@ pub(super) fn name_prefix(prefix: &[u8]) -> String {
 }
 
 /// The lookup with this name, if it is one of 32 bytes.
-pub(super) fn hash_named(name: &str) -> Option<Lookup> {
+pub(super) fn hash_named(name: &str) -> Option<StoreKey> {
     let bytes = HEXLOWER.decode(name.strip_prefix('x')?.as_bytes()).ok()?;
-    (bytes.len() == HASH_LEN).then(|| Lookup::new(&bytes))
+    (bytes.len() == HASH_LEN).then(|| StoreKey::new(&bytes))
 }
 
 /// Where the empty files are that say which sessions an owner has, and how their names begin.
@@ -119,7 +119,7 @@ mod tests {
     fn a_name_is_a_letter_and_hexadecimal_digits_whatever_the_lookup_is() {
         let long = [b'/'; 5_000];
         for hostile in [&b""[..], b"../../etc/passwd", b"\0", b".", b"lock", &long] {
-            let Place { shard, name } = Place::of(&Lookup::new(hostile));
+            let Place { shard, name } = Place::of(&StoreKey::new(hostile));
 
             assert!(name.starts_with(['x', 'h']), "{name}");
             assert!(
@@ -140,13 +140,13 @@ mod tests {
 
     #[test]
     fn lookups_that_are_text_are_spread_like_any_others() {
-        let mut used: Vec<Shard> = (0..10_000)
-            .map(|n| Place::of(&Lookup::new(format!("{n:032}").as_bytes())).shard)
-            .chain(
-                (0..10_000)
-                    .map(|n| Place::of(&Lookup::new(format!("{n:08}").repeat(4).as_bytes())).shard),
-            )
-            .collect();
+        let mut used: Vec<Shard> =
+            (0..10_000)
+                .map(|n| Place::of(&StoreKey::new(format!("{n:032}").as_bytes())).shard)
+                .chain((0..10_000).map(|n| {
+                    Place::of(&StoreKey::new(format!("{n:08}").repeat(4).as_bytes())).shard
+                }))
+                .collect();
         used.sort();
         used.dedup();
         assert!(used.len() > 3_000, "{}", used.len());

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Version, from_millis, millis};
-use cloakroom::{Lookup, Owner};
+use cloakroom::{Owner, StoreKey};
 use sha2::{Digest, Sha256};
 
 /// What one file holds: an entry, and where it belongs.
@@ -12,26 +12,30 @@ use sha2::{Digest, Sha256};
 ///  8 bytes   created     milliseconds since 1970, as the next two
 ///  8 bytes   touched
 ///  8 bytes   expires
-///  …         the lookup
-///  …         the lookup from which the entry is moving, or nothing
+///  …         the store_key
+///  …         the store_key from which the entry is moving, or nothing
 ///  …         the owner, or nothing
 ///  …         the label, or nothing
 ///  …         the data, to the end of the file
 /// ```
 /// Numbers are big-endian. `…` is a length of eight bytes and as many bytes; a length of all ones is nothing.
 pub(super) struct Record {
-    pub(super) lookup: Lookup,
-    /// Set while the entry is moving: the file lies at this lookup's place already with the contents for `lookup`.
-    pub(super) came_from: Option<Lookup>,
+    pub(super) store_key: StoreKey,
+    /// Set while the entry is moving: the file lies at this lookup's place already with the contents for `store_key`.
+    pub(super) came_from: Option<StoreKey>,
     pub(super) entry: Entry,
 }
 
 impl Record {
     /// A draft for `at`; `None` if its version is not a number.
-    pub(super) fn drafted(at: &Lookup, came_from: Option<&Lookup>, new: &Draft) -> Option<Self> {
+    pub(super) fn drafted(
+        key: &StoreKey,
+        came_from: Option<&StoreKey>,
+        new: &Draft,
+    ) -> Option<Self> {
         new.version.as_u64()?;
         Some(Self {
-            lookup: at.clone(),
+            store_key: key.clone(),
             came_from: came_from.cloned(),
             entry: Entry {
                 data: new.data.clone(),
@@ -55,8 +59,8 @@ impl Record {
         for time in [meta.created, meta.touched, meta.expires] {
             file.extend_from_slice(&millis(time).to_be_bytes());
         }
-        put(&mut file, Some(self.lookup.as_bytes()));
-        put(&mut file, self.came_from.as_ref().map(Lookup::as_bytes));
+        put(&mut file, Some(self.store_key.as_bytes()));
+        put(&mut file, self.came_from.as_ref().map(StoreKey::as_bytes));
         let owner = meta.owner.as_ref().map(Owner::as_str);
         put(&mut file, owner.map(str::as_bytes));
         put(&mut file, meta.label.as_deref().map(str::as_bytes));
@@ -77,12 +81,12 @@ impl Record {
         let created = from_millis(i64::from_be_bytes(number(&mut rest)?));
         let touched = from_millis(i64::from_be_bytes(number(&mut rest)?));
         let expires = from_millis(i64::from_be_bytes(number(&mut rest)?));
-        let lookup = Lookup::new(take(&mut rest)??);
-        let came_from = take(&mut rest)?.map(Lookup::new);
+        let store_key = StoreKey::new(take(&mut rest)??);
+        let came_from = take(&mut rest)?.map(StoreKey::new);
         let owner = text(take(&mut rest)?)?.map(Owner::from);
         let label = text(take(&mut rest)?)?.map(Box::from);
         Some(Self {
-            lookup,
+            store_key,
             came_from,
             entry: Entry {
                 data: file.slice_ref(rest),
@@ -172,7 +176,7 @@ mod tests {
             file[MAGIC.len()..BODY].copy_from_slice(&checksum);
             let record = Record::decode(file.clone().into());
             assert!(
-                record.is_none_or(|record| record.lookup != sample().lookup),
+                record.is_none_or(|record| record.store_key != sample().store_key),
                 "{len}"
             );
         }
@@ -180,8 +184,8 @@ mod tests {
 
     fn sample() -> Record {
         Record {
-            lookup: Lookup::new(b"here"),
-            came_from: Some(Lookup::new(b"there")),
+            store_key: StoreKey::new(b"here"),
+            came_from: Some(StoreKey::new(b"there")),
             entry: Entry {
                 data: Bytes::from_static(b"{}"),
                 meta: Meta {

@@ -3,8 +3,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version};
-use cloakroom::{Lookup, Owner, Result};
+use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version};
+use cloakroom::{Owner, Result, StoreKey};
 
 use super::entries::Entries;
 use super::fault::Fault;
@@ -61,7 +61,7 @@ use super::threads::Threads;
 /// # let temporary = tempfile::tempdir()?;
 /// # let folder = temporary.path().join("sessions");
 /// let sessions = Sessions::new(FileStore::open(&folder)?);
-/// let session = sessions.start();
+/// let session = sessions.new_session();
 /// session.set("theme", "dark")?;
 /// session.save().await?;
 /// let key = session.key().expect("a saved session has a key");
@@ -120,35 +120,35 @@ impl Store for FileStore {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        let at = at.clone();
-        let work = move |entries: &Entries| entries.load(&at);
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        let key = key.clone();
+        let work = move |entries: &Entries| entries.load(&key);
         self.work("loading a session", work).await
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
-        let (at, new) = (at.clone(), new.clone());
-        let work = move |entries: &Entries| entries.create(&at, &new);
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
+        let (key, new) = (key.clone(), new.clone());
+        let work = move |entries: &Entries| entries.create(&key, &new);
         self.work("creating a session", work).await
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
-        let (at, seen, new) = (at.clone(), seen.clone(), new.clone());
-        let work = move |entries: &Entries| entries.save(&at, &seen, &new);
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+        let (key, seen, new) = (key.clone(), seen.clone(), new.clone());
+        let work = move |entries: &Entries| entries.save(&key, &seen, &new);
         self.work("saving a session", work).await
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        let at = at.clone();
-        let work = move |entries: &Entries| entries.delete(&at);
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        let key = key.clone();
+        let work = move |entries: &Entries| entries.delete(&key);
         self.work("deleting a session", work).await
     }
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let (from, seen, to, new) = (from.clone(), seen.clone(), to.clone(), new.clone());
@@ -156,9 +156,9 @@ impl Store for FileStore {
         self.work("moving a session", work).await
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        let (at, seen, meta) = (at.clone(), seen.clone(), meta.clone());
-        let work = move |entries: &Entries| entries.touch(&at, &seen, &meta);
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        let (key, seen, meta) = (key.clone(), seen.clone(), meta.clone());
+        let work = move |entries: &Entries| entries.touch(&key, &seen, &meta);
         self.work("touching a session", work).await
     }
 
@@ -177,14 +177,14 @@ impl Store for FileStore {
         Ok(swept)
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         let owner = owner.clone();
         let work = move |entries: &Entries| entries.owned_by(&owner);
         self.work("listing the sessions of an owner", work).await
     }
 
     /// One subfolder is listed; for a prefix that is shorter than 8 bytes, all of them.
-    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+    async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
         let prefix = prefix.to_vec();
         let work = move |entries: &Entries| entries.find(&prefix);
         self.work("finding a session", work).await

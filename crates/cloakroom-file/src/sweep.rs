@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use cloakroom::{ErrorKind, Lookup, Owner};
+use cloakroom::{ErrorKind, Owner, StoreKey};
 
 use super::entries::{Entries, read};
 use super::fault::Fault;
@@ -49,11 +49,11 @@ impl Entries {
                 Ok(Found::Gone) => {}
                 Ok(Found::Alive(until)) => due = due.min(until),
                 Ok(Found::Expired { .. }) if sessions == limit => return Ok(Swept::some(sessions)),
-                Ok(Found::Expired { lookup, owner }) => {
+                Ok(Found::Expired { store_key, owner }) => {
                     folder.remove(&place.name)?;
                     self.unmark(owner.as_ref(), &place);
                     // Elsewhere if it was moving.
-                    self.unmark(owner.as_ref(), &Place::of(&lookup));
+                    self.unmark(owner.as_ref(), &Place::of(&store_key));
                     sessions += 1;
                 }
                 Err(fault) if fault.kind == ErrorKind::Corrupt => warn_of(&fault),
@@ -76,7 +76,7 @@ fn look(folder: &Folder, place: &Place, now: SystemTime) -> Result<Found, Fault>
             Ok(Found::Alive(record.entry.meta.expires))
         }
         Some(record) => Ok(Found::Expired {
-            lookup: record.lookup,
+            store_key: record.store_key,
             owner: record.entry.meta.owner,
         }),
         None => Ok(Found::Gone),
@@ -88,7 +88,7 @@ enum Found {
     Gone,
     Alive(SystemTime),
     Expired {
-        lookup: Lookup,
+        store_key: StoreKey,
         owner: Option<Owner>,
     },
 }

@@ -53,7 +53,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let sessions = Sessions::new(MemcachedStore::open("memcached://127.0.0.1:11211")?);
-//! let session = sessions.start();
+//! let session = sessions.new_session();
 //! session.set("theme", "dark")?;
 //! session.save().await?;
 //! let key = session.key().expect("a saved session has a key");

@@ -70,7 +70,7 @@ pub(crate) const REMEMBERED: usize = 8_192;
 
 #[cfg(test)]
 mod tests {
-    use cloakroom::Lookup;
+    use cloakroom::StoreKey;
 
     use super::*;
 
@@ -106,6 +106,6 @@ mod tests {
     }
 
     fn key(n: u64) -> Key {
-        Key::new("site", &Lookup::new(&n.to_be_bytes()))
+        Key::new("site", &StoreKey::new(&n.to_be_bytes()))
     }
 }

@@ -83,7 +83,7 @@ const DEFAULT_PORT: &str = "11211";
 mod tests {
     use std::collections::BTreeMap;
 
-    use cloakroom::Lookup;
+    use cloakroom::StoreKey;
 
     use super::*;
 
@@ -136,7 +136,7 @@ mod tests {
 
         let mut counts = BTreeMap::new();
         for n in 0..3_000_u32 {
-            let key = Key::new("site", &Lookup::new(&n.to_be_bytes()));
+            let key = Key::new("site", &StoreKey::new(&n.to_be_bytes()));
             let home = of(&two, &key).address();
             assert_eq!(of(&turned, &key).address(), home);
             let now = of(&three, &key).address();
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn the_server_of_a_key_stays_the_same_from_release_to_release() {
         let servers = servers(&["a:1", "b:1", "c:1"]);
-        let home = |n: u8| of(&servers, &Key::new("site", &Lookup::new(&[n]))).address();
+        let home = |n: u8| of(&servers, &Key::new("site", &StoreKey::new(&[n]))).address();
 
         assert_eq!(
             [1, 2, 3, 4, 5, 6].map(home),

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 
 use crate::client::{Fault, Key, Server, Stored, Token};
 use crate::limit::within;
@@ -59,8 +59,8 @@ impl MemcachedStore {
         }))
     }
 
-    fn key(&self, at: &Lookup) -> Key {
-        Key::new(&self.0.prefix, at)
+    fn key(&self, key: &StoreKey) -> Key {
+        Key::new(&self.0.prefix, key)
     }
 
     fn server(&self, key: &Key) -> &Server {
@@ -80,12 +80,12 @@ impl MemcachedStore {
     async fn replace(
         &self,
         doing: &str,
-        at: &Lookup,
+        key: &StoreKey,
         seen: u64,
         new: u64,
         stored: Stored<'_>,
     ) -> Result<bool> {
-        let key = self.key(at);
+        let key = self.key(key);
         let server = self.server(&key);
         let work = async {
             let mut lease = server.lease().await?;
@@ -138,8 +138,8 @@ impl Store for MemcachedStore {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        let key = self.key(at);
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        let key = self.key(key);
         let server = self.server(&key);
         let work = async {
             let mut lease = server.lease().await?;
@@ -156,10 +156,10 @@ impl Store for MemcachedStore {
             .await
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in memcached";
         let (version, value) = self.item(doing, new)?;
-        let key = self.key(at);
+        let key = self.key(key);
         let server = self.server(&key);
         let stored = Stored {
             value: &value,
@@ -180,7 +180,7 @@ impl Store for MemcachedStore {
     }
 
     /// One round trip if this process has loaded or written the version `seen`, else two.
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in memcached";
         let (version, value) = self.item(doing, new)?;
         let Some(seen) = seen.as_u64() else {
@@ -191,13 +191,13 @@ impl Store for MemcachedStore {
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
-        let written = self.replace(doing, at, seen, version, stored).await?;
+        let written = self.replace(doing, key, seen, version, stored).await?;
         Ok(outcome(written, &new.version))
     }
 
     /// A save that is under way compares with an item that is gone, and is stale.
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        let key = self.key(at);
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        let key = self.key(key);
         let server = self.server(&key);
         let work = async {
             let mut lease = server.lease().await?;
@@ -215,9 +215,9 @@ impl Store for MemcachedStore {
     /// old entry may stay for a minute.
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let doing = "moving a session in memcached";
@@ -260,12 +260,12 @@ impl Store for MemcachedStore {
     }
 
     /// Two round trips: memcached can change an expiry alone, but not the one inside the value.
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let Some(number) = seen.as_u64() else {
             return Ok(Outcome::Stale);
         };
         let exptime = exptime::of(meta.expires);
-        let key = self.key(at);
+        let key = self.key(key);
         let server = self.server(&key);
         let work = async {
             let mut lease = server.lease().await?;

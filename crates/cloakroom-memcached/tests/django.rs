@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
 use cloakroom::store::{Draft, Store, Version, from_millis, millis};
-use cloakroom::{ErrorKind, Lookup};
+use cloakroom::{ErrorKind, StoreKey};
 use cloakroom_memcached::{DjangoCache, DjangoCacheBuilder};
 use cloakroom_testkit::Proxy;
 use cloakroom_testkit::django::cache::{self, COOKIE_AGE, Site as _, draft, lasting, lasts};
@@ -110,7 +110,7 @@ async fn the_key_of_a_session_is_the_one_that_django_makes() {
     assert!(cases.len() >= 3);
     for case in cases {
         let cache = as_in(&case, DjangoCache::builder(server.url()));
-        let at = Lookup::new(case["session_key"].as_str().unwrap().as_bytes());
+        let at = StoreKey::new(case["session_key"].as_str().unwrap().as_bytes());
         written(cache.create(&at, &draft("here")).await);
 
         let key = case["cache_key"].as_str().unwrap();
@@ -186,7 +186,7 @@ async fn a_key_that_django_would_not_ask_for_names_no_session_and_is_not_asked_f
         &too_long,
         &umlauts,
     ] {
-        let at = Lookup::new(text.as_bytes());
+        let at = StoreKey::new(text.as_bytes());
         assert!(cache.load(&at).await.unwrap().is_none());
         stale(cache.save(&at, &seen, &draft("")).await);
         stale(cache.touch(&at, &seen, &draft("").meta).await);
@@ -195,7 +195,7 @@ async fn a_key_that_django_would_not_ask_for_names_no_session_and_is_not_asked_f
         assert_eq!(refused.kind(), ErrorKind::Unsupported);
         assert!(!format!("{refused:?}").contains(text), "{refused:?}");
     }
-    assert!(cache.load(&Lookup::new(b"\xff")).await.unwrap().is_none());
+    assert!(cache.load(&StoreKey::new(b"\xff")).await.unwrap().is_none());
     // The ping asks, or it would say nothing.
     let down = cache.ping().await.unwrap_err();
     assert_eq!(down.kind(), ErrorKind::Unavailable);
@@ -345,8 +345,8 @@ async fn the_largest_session_survives_and_a_larger_one_changes_nothing() {
     };
     let cache = site.cache.clone();
     let max_size = cache.guarantees().max_size.unwrap();
-    let room = 250 - site.name(&Lookup::new(b"")).len();
-    let at = Lookup::new(&vec![b'k'; room]);
+    let room = 250 - site.name(&StoreKey::new(b"")).len();
+    let at = StoreKey::new(&vec![b'k'; room]);
     let seen = written(cache.create(&at, &lasting(&vec![0; max_size], 60)).await);
     let seen = written(
         cache
@@ -436,16 +436,16 @@ impl Site {
         })
     }
 
-    fn name(&self, at: &Lookup) -> String {
+    fn name(&self, key: &StoreKey) -> String {
         format!(
             "{}:1:django.contrib.sessions.cache{}",
             self.prefix,
-            text(at)
+            text(key)
         )
     }
 
-    async fn cas(&mut self, at: &Lookup) -> u64 {
-        let line = self.plain.ask(format!("mg {} c\r\n", self.name(at))).await;
+    async fn cas(&mut self, key: &StoreKey) -> u64 {
+        let line = self.plain.ask(format!("mg {} c\r\n", self.name(key))).await;
         line.strip_prefix("HD c").unwrap().parse().unwrap()
     }
 }
@@ -462,18 +462,18 @@ impl cache::Site for Site {
         builder.key_prefix(&self.prefix).open().unwrap()
     }
 
-    async fn get(&mut self, at: &Lookup) -> Vec<u8> {
-        let (flags, value) = self.plain.get(&self.name(at)).await.unwrap();
+    async fn get(&mut self, key: &StoreKey) -> Vec<u8> {
+        let (flags, value) = self.plain.get(&self.name(key)).await.unwrap();
         assert_eq!(flags, 1);
         value
     }
 
-    async fn set(&mut self, at: &Lookup, data: &[u8], secs: i64) {
-        self.plain.set(&self.name(at), 1, secs, data).await;
+    async fn set(&mut self, key: &StoreKey, data: &[u8], secs: i64) {
+        self.plain.set(&self.name(key), 1, secs, data).await;
     }
 
-    async fn left(&mut self, at: &Lookup) -> i64 {
-        self.plain.left(&self.name(at)).await
+    async fn left(&mut self, key: &StoreKey) -> i64 {
+        self.plain.left(&self.name(key)).await
     }
 }
 
@@ -515,7 +515,7 @@ fn as_in(case: &Value, mut builder: DjangoCacheBuilder) -> DjangoCache {
 }
 
 /// The session of a case of the vectors, and where it is.
-fn session(case: &Value) -> (Lookup, Draft) {
+fn session(case: &Value) -> (StoreKey, Draft) {
     let age = match case["value"]["_session_expiry"].as_i64() {
         None | Some(0) => COOKIE_AGE,
         Some(age) => age,
@@ -525,10 +525,10 @@ fn session(case: &Value) -> (Lookup, Draft) {
     let mut new = lasting(&BASE64.decode(bytes.as_bytes()).unwrap(), age);
     new.meta.touched = from_millis(now);
     new.meta.expires = from_millis(now + 1_000 * age);
-    let at = Lookup::new(case["session_key"].as_str().unwrap().as_bytes());
+    let at = StoreKey::new(case["session_key"].as_str().unwrap().as_bytes());
     (at, new)
 }
 
-fn text(at: &Lookup) -> &str {
-    str::from_utf8(at.as_bytes()).unwrap()
+fn text(key: &StoreKey) -> &str {
+    str::from_utf8(key.as_bytes()).unwrap()
 }

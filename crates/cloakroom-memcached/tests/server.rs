@@ -19,7 +19,7 @@ async fn a_thousand_increments_of_one_session_through_two_processes_all_land() {
     };
     let prefix = unique_name();
     let [one, other] = [(); 2].map(|()| Sessions::new(on(server, &prefix)));
-    let session = one.start();
+    let session = one.new_session();
     session.set("n", 0).unwrap();
     session.save().await.unwrap();
     let key = session.key().unwrap();

@@ -65,7 +65,7 @@
 //! let store = MysqlStore::connect(url).await?; // mysql://site:s3cret@db.example/library
 //! store.migrate().await?;
 //! let sessions = Sessions::new(store);
-//! let session = sessions.start();
+//! let session = sessions.new_session();
 //! session.set("theme", "dark")?;
 //! session.save().await?;
 //! let key = session.key().expect("a saved session has a key");

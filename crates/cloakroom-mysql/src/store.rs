@@ -2,8 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version, millis};
-use cloakroom::{Lookup, Owner, Result};
+use cloakroom::store::{
+    Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version, millis,
+};
+use cloakroom::{Owner, Result, StoreKey};
 use mysql_async::Value;
 
 use crate::address::Address;
@@ -128,10 +130,10 @@ impl Store for MysqlStore {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let doing = "loading a session from MySQL";
         let rows = self
-            .repeatable(doing, &self.0.table.load, || vec![table::key(at)])
+            .repeatable(doing, &self.0.table.load, || vec![table::key_value(key)])
             .await?;
         rows.into_iter()
             .next()
@@ -139,10 +141,10 @@ impl Store for MysqlStore {
             .transpose()
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let table = &self.0.table;
-        table.check(at, new)?;
-        let params = || table::draft(at, new);
+        table.check(key, new)?;
+        let params = || table::draft(key, new);
         self.write(
             "creating a session in MySQL",
             &table.create,
@@ -152,14 +154,14 @@ impl Store for MysqlStore {
         .await
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let table = &self.0.table;
-        table.check(at, new)?;
+        table.check(key, new)?;
         let Some(seen) = table::number(seen) else {
             return Ok(Outcome::Stale);
         };
         let params = || {
-            let mut params = table::draft(at, new);
+            let mut params = table::draft(key, new);
             params.push(Value::from(seen));
             params
         };
@@ -172,18 +174,18 @@ impl Store for MysqlStore {
         .await
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
         let doing = "deleting a session from MySQL";
-        self.repeatable(doing, &self.0.table.delete, || vec![table::key(at)])
+        self.repeatable(doing, &self.0.table.delete, || vec![table::key_value(key)])
             .await?;
         Ok(())
     }
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let table = &self.0.table;
@@ -194,7 +196,7 @@ impl Store for MysqlStore {
         };
         let params = || {
             let mut params = table::draft(to, new);
-            params.extend([table::key(from), Value::from(seen)]);
+            params.extend([table::key_value(from), Value::from(seen)]);
             params
         };
         self.write(
@@ -206,13 +208,13 @@ impl Store for MysqlStore {
         .await
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let Some(number) = table::number(seen) else {
             return Ok(Outcome::Stale);
         };
         let params = || {
             let mut params = table::times(meta);
-            params.extend([table::key(at), Value::from(number)]);
+            params.extend([table::key_value(key), Value::from(number)]);
             params
         };
         self.write(
@@ -229,7 +231,7 @@ impl Store for MysqlStore {
         sweep::sweep(&self.0.pool, &self.0.table.sweep, millis(now), limit).await
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         let doing = "listing the sessions of an owner in MySQL";
         let params = || vec![Value::from(owner.as_str())];
         let rows = self
@@ -240,12 +242,12 @@ impl Store for MysqlStore {
             .collect()
     }
 
-    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+    async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
         let doing = "finding a session in MySQL";
         let rows = self
             .repeatable(doing, &self.0.table.find, || vec![Value::from(prefix)])
             .await?;
-        let found = rows.into_iter().map(|row| table::lookup(row, doing));
+        let found = rows.into_iter().map(|row| table::store_key(row, doing));
         let found: Vec<_> = found.collect::<Result<_>>()?;
         let mut matches = found
             .into_iter()
@@ -279,7 +281,7 @@ impl fmt::Debug for MysqlStore {
 #[cfg(test)]
 mod tests {
     use cloakroom::store::from_millis;
-    use cloakroom_testkit::conformance::{draft, lookup};
+    use cloakroom_testkit::conformance::{draft, store_key};
     use cloakroom_testkit::servers::{mariadb, unique_name};
 
     use super::*;
@@ -303,7 +305,7 @@ mod tests {
     }
 
     async fn a_visit(store: &MysqlStore, n: u64) {
-        let (at, to) = (lookup(n), lookup(100 + n));
+        let (at, to) = (store_key(n), store_key(100 + n));
         let new = draft(n);
         let _ = store.create(&at, &new).await.unwrap();
         let _ = store.load(&at).await.unwrap();

@@ -173,7 +173,7 @@ const SWEEPING: &str = "sweeping expired sessions from MySQL";
 #[cfg(test)]
 mod tests {
     use cloakroom::store::{Draft, Meta, Store, Version, from_millis};
-    use cloakroom_testkit::conformance::lookup;
+    use cloakroom_testkit::conformance::store_key;
     use cloakroom_testkit::servers::{mariadb, unique_name};
 
     use super::*;
@@ -214,7 +214,7 @@ mod tests {
             version: Version::from_u64(u64::MAX),
         };
         for n in 0..2 {
-            let _ = store.create(&lookup(n), &draft).await.unwrap();
+            let _ = store.create(&store_key(n), &draft).await.unwrap();
         }
         let pool = Pool::new(Address::parse(server.url()).unwrap(), 1, "");
         let sweep = Table::new(&name, 0).sweep;
@@ -222,13 +222,13 @@ mod tests {
         let found = look(&pool, &sweep, 1_000, &Place::default()).await.unwrap();
         draft.meta.expires = from_millis(1_001);
         let _ = store
-            .touch(&lookup(0), &draft.version, &draft.meta)
+            .touch(&store_key(0), &draft.version, &draft.meta)
             .await
             .unwrap();
         let found: Vec<_> = found.into_iter().map(|place| place.key).collect();
 
         assert_eq!(found.len(), 2);
         assert_eq!(delete(&pool, &sweep, 1_000, &found).await.unwrap(), 1);
-        assert!(store.load(&lookup(0)).await.unwrap().is_some());
+        assert!(store.load(&store_key(0)).await.unwrap().is_some());
     }
 }

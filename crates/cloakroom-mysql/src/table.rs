@@ -1,6 +1,6 @@
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Meta, Owned, Version, from_millis, millis};
-use cloakroom::{Error, ErrorKind, Lookup, Owner, Result};
+use cloakroom::store::{Draft, Entry, Meta, OwnedEntry, Version, from_millis, millis};
+use cloakroom::{Error, ErrorKind, Owner, Result, StoreKey};
 use mysql_async::{Row, Value};
 
 use crate::columns::Columns;
@@ -92,8 +92,8 @@ impl Table {
     }
 
     /// Whether a draft has room here, and a version that this table can keep.
-    pub(crate) fn check(&self, at: &Lookup, new: &Draft) -> Result<()> {
-        let (lookup, data) = (at.as_bytes().len(), new.data.len());
+    pub(crate) fn check(&self, key: &StoreKey, new: &Draft) -> Result<()> {
+        let (store_key, data) = (key.as_bytes().len(), new.data.len());
         let owner = new
             .meta
             .owner
@@ -110,10 +110,10 @@ impl Table {
                 "writing a session to MySQL: the draft's version is not a number; make it with `Version::random`",
             ));
         }
-        if lookup > MOST_BYTES {
+        if store_key > MOST_BYTES {
             return Err(too_large(
                 "lookup",
-                lookup,
+                store_key,
                 &format!("bytes of {MOST_BYTES}"),
             ));
         }
@@ -143,7 +143,7 @@ pub(crate) fn number(version: &Version) -> Option<u64> {
 }
 
 /// What is written for a draft at `at`, in the order of the statements.
-pub(crate) fn draft(at: &Lookup, new: &Draft) -> Vec<Value> {
+pub(crate) fn draft(key: &StoreKey, new: &Draft) -> Vec<Value> {
     let Draft {
         data,
         meta,
@@ -159,7 +159,7 @@ pub(crate) fn draft(at: &Lookup, new: &Draft) -> Vec<Value> {
         Value::from(bucket(expires)),
         Value::from(meta.owner.as_ref().map(Owner::as_str)),
         Value::from(meta.label.as_deref()),
-        key(at),
+        key_value(key),
     ]
 }
 
@@ -171,8 +171,8 @@ pub(crate) fn times(meta: &Meta) -> Vec<Value> {
         .into()
 }
 
-pub(crate) fn key(at: &Lookup) -> Value {
-    Value::from(at.as_bytes())
+pub(crate) fn key_value(key: &StoreKey) -> Value {
+    Value::from(key.as_bytes())
 }
 
 /// What a sweep asks when it looks for rows behind `after`.
@@ -195,16 +195,16 @@ pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
     })
 }
 
-pub(crate) fn owned(row: Row, doing: &'static str) -> Result<Owned> {
+pub(crate) fn owned(row: Row, doing: &'static str) -> Result<OwnedEntry> {
     let mut columns = Columns::of(row, doing);
-    Ok(Owned {
+    Ok(OwnedEntry {
         meta: meta(&mut columns)?,
-        lookup: Lookup::new(&columns.next::<Vec<u8>>()?),
+        store_key: StoreKey::new(&columns.next::<Vec<u8>>()?),
     })
 }
 
-pub(crate) fn lookup(row: Row, doing: &'static str) -> Result<Lookup> {
-    Ok(Lookup::new(&Columns::of(row, doing).next::<Vec<u8>>()?))
+pub(crate) fn store_key(row: Row, doing: &'static str) -> Result<StoreKey> {
+    Ok(StoreKey::new(&Columns::of(row, doing).next::<Vec<u8>>()?))
 }
 
 /// The first five columns of what is listed or loaded.
@@ -225,7 +225,7 @@ fn bucket(millis: i64) -> i64 {
     millis.div_euclid(60 * 60 * 1_000)
 }
 
-/// The length of the columns `lookup` and `owner`.
+/// The length of the columns `store_key` and `owner`.
 const MOST_BYTES: usize = 255;
 
 /// The length of the column `label`.
@@ -245,7 +245,7 @@ mod tests {
     fn what_does_not_fit_is_refused_with_its_name_and_its_limit() {
         let table = Table::new("t", 10);
         let fits = sample();
-        let at = Lookup::new(&[b'x'; 255]);
+        let at = StoreKey::new(&[b'x'; 255]);
         table.check(&at, &fits).unwrap();
 
         let (mut data, mut owner, mut label, mut version) =
@@ -254,7 +254,7 @@ mod tests {
         owner.meta.owner = Some("é".repeat(128).into());
         label.meta.label = Some("é".repeat(1_001).into());
         version.version = Version::from_bytes(Bytes::new());
-        let long = Lookup::new(&[b'x'; 256]);
+        let long = StoreKey::new(&[b'x'; 256]);
         for (at, draft, kind, words) in [
             (
                 &long,

@@ -63,7 +63,7 @@
 //! store.migrate().await?;
 //!
 //! let sessions = Sessions::new(store);
-//! let session = sessions.start();
+//! let session = sessions.new_session();
 //! session.set("theme", "dark")?;
 //! session.save().await?;
 //! # Ok(())

@@ -2,8 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version};
-use cloakroom::{Lookup, Owner, Result};
+use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version};
+use cloakroom::{Owner, Result, StoreKey};
 
 use crate::Builder;
 use crate::connection::Answer;
@@ -86,29 +86,29 @@ impl Store for PostgresStore {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let doing = "loading a session from PostgreSQL";
-        let values = [at.as_bytes().into()];
+        let values = [key.as_bytes().into()];
         let answer = self.0.ask(doing, Statement::Load, &values).await?;
         let entry = answer.rows.first().map(table::entry).transpose();
         entry.map_err(|error| corrupt(doing, &error))
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in PostgreSQL";
-        let Some(values) = table::columns(at, new) else {
+        let Some(values) = table::columns(key, new) else {
             return Err(not_a_number(doing));
         };
         let answer = self.0.ask(doing, Statement::Create, &values).await?;
         Ok(outcome(&answer, &new.version))
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in PostgreSQL";
         let Some(seen) = table::number(seen) else {
             return Ok(Outcome::Stale);
         };
-        let Some(mut values) = table::columns(at, new) else {
+        let Some(mut values) = table::columns(key, new) else {
             return Err(not_a_number(doing));
         };
         values.push(seen.into());
@@ -117,18 +117,18 @@ impl Store for PostgresStore {
     }
 
     /// A delete whose answer was lost is sent again, since it does no harm twice.
-    async fn delete(&self, at: &Lookup) -> Result<()> {
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
         let doing = "deleting a session from PostgreSQL";
-        let values = [at.as_bytes().into()];
+        let values = [key.as_bytes().into()];
         self.0.ask(doing, Statement::Delete, &values).await?;
         Ok(())
     }
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let doing = "moving a session in PostgreSQL";
@@ -143,12 +143,12 @@ impl Store for PostgresStore {
         Ok(outcome(&answer, &new.version))
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let doing = "touching a session in PostgreSQL";
         let Some(number) = table::number(seen) else {
             return Ok(Outcome::Stale);
         };
-        let values = table::times(at, number, meta);
+        let values = table::times(key, number, meta);
         let answer = self.0.ask(doing, Statement::Touch, &values).await?;
         Ok(outcome(&answer, seen))
     }
@@ -172,7 +172,7 @@ impl Store for PostgresStore {
         Ok(swept)
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         let doing = "listing the sessions of an owner in PostgreSQL";
         let values = [Value::text(Some(owner.as_str()))];
         let answer = self.0.ask(doing, Statement::OwnedBy, &values).await?;
@@ -180,7 +180,7 @@ impl Store for PostgresStore {
         owned.map_err(|error| corrupt(doing, &error))
     }
 
-    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+    async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
         let doing = "finding a session in PostgreSQL";
         let Some(last) = table::last_that_begins(prefix) else {
             return Ok(None);
@@ -188,7 +188,7 @@ impl Store for PostgresStore {
         let values = [prefix.into(), last[..].into()];
         let answer = self.0.ask(doing, Statement::Find, &values).await?;
         match &answer.rows[..] {
-            [only] => table::lookup(only, 0)
+            [only] => table::store_key(only, 0)
                 .map(Some)
                 .map_err(|error| corrupt(doing, &error)),
             _ => Ok(None),

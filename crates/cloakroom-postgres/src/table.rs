@@ -1,8 +1,8 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Meta, Owned, Version, from_millis, millis};
-use cloakroom::{Lookup, Owner};
+use cloakroom::store::{Draft, Entry, Meta, OwnedEntry, Version, from_millis, millis};
+use cloakroom::{Owner, StoreKey};
 use tokio_postgres::Row;
 
 use crate::statements::{SWEEP_WEIGHT, Statements};
@@ -110,7 +110,7 @@ impl Statements for Statement {
 }
 
 /// What is written for a draft, in the order in which the statements number it; `None` if its version is no number.
-pub(crate) fn columns<'a>(at: &'a Lookup, new: &'a Draft) -> Option<Vec<Value<'a>>> {
+pub(crate) fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> Option<Vec<Value<'a>>> {
     let Draft {
         data,
         meta,
@@ -120,7 +120,7 @@ pub(crate) fn columns<'a>(at: &'a Lookup, new: &'a Draft) -> Option<Vec<Value<'a
     // Room for what a statement compares as well.
     let mut columns = Vec::with_capacity(11);
     columns.extend([
-        at.as_bytes().into(),
+        key.as_bytes().into(),
         number(version)?.into(),
         data[..].into(),
         millis(meta.created).into(),
@@ -134,10 +134,10 @@ pub(crate) fn columns<'a>(at: &'a Lookup, new: &'a Draft) -> Option<Vec<Value<'a
 }
 
 /// What a touch writes, and where.
-pub(crate) fn times<'a>(at: &'a Lookup, seen: i64, meta: &Meta) -> [Value<'a>; 5] {
+pub(crate) fn times<'a>(key: &'a StoreKey, seen: i64, meta: &Meta) -> [Value<'a>; 5] {
     let expires = millis(meta.expires);
     [
-        at.as_bytes().into(),
+        key.as_bytes().into(),
         seen.into(),
         millis(meta.touched).into(),
         expires.into(),
@@ -170,15 +170,15 @@ pub(crate) fn entry(row: &Row) -> Result<Entry, tokio_postgres::Error> {
 }
 
 /// A row of an owner's list.
-pub(crate) fn owned(row: &Row) -> Result<Owned, tokio_postgres::Error> {
-    Ok(Owned {
+pub(crate) fn owned(row: &Row) -> Result<OwnedEntry, tokio_postgres::Error> {
+    Ok(OwnedEntry {
         meta: meta(row)?,
-        lookup: lookup(row, 5)?,
+        store_key: store_key(row, 5)?,
     })
 }
 
-pub(crate) fn lookup(row: &Row, column: usize) -> Result<Lookup, tokio_postgres::Error> {
-    Ok(Lookup::new(row.try_get(column)?))
+pub(crate) fn store_key(row: &Row, column: usize) -> Result<StoreKey, tokio_postgres::Error> {
+    Ok(StoreKey::new(row.try_get(column)?))
 }
 
 /// The first five columns of a row that is listed or loaded.

@@ -15,7 +15,7 @@ use cloakroom::ErrorKind;
 use cloakroom::store::{Outcome, Store, Version};
 use cloakroom_postgres::PostgresStore;
 use cloakroom_testkit::Proxy;
-use cloakroom_testkit::conformance::{draft, lookup};
+use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::servers::{self, unique_name};
 use support::{migrated, neighbour, on, until, with_option, written};
 use tokio::task::JoinSet;
@@ -67,7 +67,7 @@ async fn without_its_table_a_store_says_what_to_do_and_works_once_it_is_done() {
     };
     let store = on(server.url(), unique_name()).connect().await.unwrap();
 
-    let error = store.load(&lookup(1)).await.unwrap_err();
+    let error = store.load(&store_key(1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(
         error.to_string(),
@@ -76,7 +76,7 @@ async fn without_its_table_a_store_says_what_to_do_and_works_once_it_is_done() {
     assert!(store.ping().await.is_err(), "a ping asks for the table");
 
     store.migrate().await.unwrap();
-    written(store.create(&lookup(1), &draft(1)).await);
+    written(store.create(&store_key(1), &draft(1)).await);
     store.ping().await.unwrap();
 }
 
@@ -94,7 +94,7 @@ async fn when_connections_are_killed_in_the_middle_of_traffic_nothing_acknowledg
     let mut writers = JoinSet::new();
     for n in 0..8 {
         let (store, acknowledged) = (store.clone(), Arc::clone(&acknowledged));
-        let mut seen = written(store.create(&lookup(n), &draft(0)).await);
+        let mut seen = written(store.create(&store_key(n), &draft(0)).await);
         writers.spawn(async move {
             let mut count = 0;
             while acknowledged.load(Ordering::SeqCst) < ENOUGH {
@@ -119,7 +119,7 @@ async fn when_connections_are_killed_in_the_middle_of_traffic_nothing_acknowledg
 
     assert!(killed >= 5, "{killed} connections were killed");
     for (n, count) in writers.join_all().await {
-        let entry = store.load(&lookup(n)).await.unwrap().unwrap();
+        let entry = store.load(&store_key(n)).await.unwrap().unwrap();
         assert_eq!(entry.data, draft(count).data);
     }
 }
@@ -128,12 +128,12 @@ async fn when_connections_are_killed_in_the_middle_of_traffic_nothing_acknowledg
 async fn save_for_certain(store: &PostgresStore, n: u64, seen: Version, count: u64) -> Version {
     let new = draft(count);
     for _ in 0..100 {
-        match store.save(&lookup(n), &seen, &new).await {
+        match store.save(&store_key(n), &seen, &new).await {
             Ok(Outcome::Written(version)) => return version,
             Ok(Outcome::Stale) => {}
             Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:#}"),
         }
-        let entry = store.load(&lookup(n)).await.unwrap().unwrap();
+        let entry = store.load(&store_key(n)).await.unwrap().unwrap();
         if entry.version == new.version {
             return entry.version;
         }
@@ -154,7 +154,7 @@ async fn idle_connections_that_are_killed_are_replaced_before_the_next_call() {
     let url = with_option(server.url(), &format!("application_name={name}"));
     let store = migrated(&url).await;
     let admin = neighbour(server.url()).await;
-    let mut seen = written(store.create(&lookup(1), &draft(0)).await);
+    let mut seen = written(store.create(&store_key(1), &draft(0)).await);
 
     for count in 1..=5 {
         let kill = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1";
@@ -164,7 +164,7 @@ async fn idle_connections_that_are_killed_are_replaced_before_the_next_call() {
         };
         assert!(killed > 0);
         store.ping().await.unwrap();
-        seen = written(store.save(&lookup(1), &seen, &draft(count)).await);
+        seen = written(store.save(&store_key(1), &seen, &draft(count)).await);
     }
 }
 
@@ -175,20 +175,20 @@ async fn a_save_whose_answer_is_lost_is_unavailable_and_a_load_tells_that_it_was
     };
     let proxy = Proxy::to(server.url());
     let store = migrated(proxy.url()).await;
-    let seen = written(store.create(&lookup(1), &draft(1)).await);
-    written(store.save(&lookup(1), &seen, &draft(2)).await);
-    let seen = store.load(&lookup(1)).await.unwrap().unwrap().version;
+    let seen = written(store.create(&store_key(1), &draft(1)).await);
+    written(store.save(&store_key(1), &seen, &draft(2)).await);
+    let seen = store.load(&store_key(1)).await.unwrap().unwrap().version;
 
     proxy.lose_answer_after(0);
     let new = draft(3);
-    let error = store.save(&lookup(1), &seen, &new).await.unwrap_err();
+    let error = store.save(&store_key(1), &seen, &new).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(
         error.to_string(),
         "saving a session in PostgreSQL: the connection was lost before the answer came"
     );
-    let entry = store.load(&lookup(1)).await.unwrap().unwrap();
+    let entry = store.load(&store_key(1)).await.unwrap().unwrap();
     assert!(entry.version == new.version);
 }
 
@@ -199,17 +199,17 @@ async fn a_load_or_a_delete_whose_answer_is_lost_is_sent_again() {
     };
     let proxy = Proxy::to(server.url());
     let store = migrated(proxy.url()).await;
-    written(store.create(&lookup(1), &draft(1)).await);
+    written(store.create(&store_key(1), &draft(1)).await);
 
     // Each is prepared first, on the connection that is there: the answer that is lost must be its own.
-    store.load(&lookup(2)).await.unwrap();
+    store.load(&store_key(2)).await.unwrap();
     proxy.lose_answer_after(0);
-    assert!(store.load(&lookup(1)).await.unwrap().is_some());
-    store.delete(&lookup(2)).await.unwrap();
+    assert!(store.load(&store_key(1)).await.unwrap().is_some());
+    store.delete(&store_key(2)).await.unwrap();
     proxy.lose_answer_after(0);
-    store.delete(&lookup(1)).await.unwrap();
+    store.delete(&store_key(1)).await.unwrap();
 
-    assert!(store.load(&lookup(1)).await.unwrap().is_none());
+    assert!(store.load(&store_key(1)).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -219,13 +219,13 @@ async fn a_connection_that_falls_silent_is_given_up_for_a_new_one() {
     };
     let proxy = Proxy::to(server.url());
     let store = migrated(proxy.url()).await;
-    written(store.create(&lookup(1), &draft(1)).await);
+    written(store.create(&store_key(1), &draft(1)).await);
 
     proxy.freeze();
     let patience = Duration::from_millis(100);
     let mut given_up = 0;
     // Each call is given up, as the session layer does; there is a bound to how often that happens.
-    while tokio::time::timeout(patience, store.load(&lookup(1)))
+    while tokio::time::timeout(patience, store.load(&store_key(1)))
         .await
         .is_err()
     {
@@ -234,7 +234,7 @@ async fn a_connection_that_falls_silent_is_given_up_for_a_new_one() {
     }
 
     assert!(given_up > 0, "the connection was frozen");
-    assert!(store.load(&lookup(1)).await.unwrap().is_some());
+    assert!(store.load(&store_key(1)).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -244,12 +244,15 @@ async fn while_the_server_is_away_calls_are_unavailable_and_afterwards_they_work
     };
     let proxy = Proxy::to(server.url());
     let store = migrated(proxy.url()).await;
-    let seen = written(store.create(&lookup(1), &draft(1)).await);
+    let seen = written(store.create(&store_key(1), &draft(1)).await);
 
     proxy.refuse().await;
-    let error = store.load(&lookup(1)).await.unwrap_err();
+    let error = store.load(&store_key(1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    let error = store.save(&lookup(1), &seen, &draft(2)).await.unwrap_err();
+    let error = store
+        .save(&store_key(1), &seen, &draft(2))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 
     proxy.heal();
@@ -260,7 +263,7 @@ async fn while_the_server_is_away_calls_are_unavailable_and_afterwards_they_work
         assert!(told < 1_000_000, "the store never comes back");
         tokio::task::yield_now().await;
     }
-    written(store.save(&lookup(1), &seen, &draft(2)).await);
+    written(store.save(&store_key(1), &seen, &draft(2)).await);
 }
 
 #[tokio::test]
@@ -271,7 +274,7 @@ async fn a_server_that_takes_no_writes_is_left_for_another_and_loads_go_on() {
     let table = unique_name();
     let store = on(server.url(), &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    let seen = written(store.create(&lookup(1), &draft(1)).await);
+    let seen = written(store.create(&store_key(1), &draft(1)).await);
 
     let standby = with_option(
         server.url(),
@@ -279,7 +282,7 @@ async fn a_server_that_takes_no_writes_is_left_for_another_and_loads_go_on() {
     );
     let standby = on(&standby, &table).connect().await.unwrap();
     let error = standby
-        .save(&lookup(1), &seen, &draft(2))
+        .save(&store_key(1), &seen, &draft(2))
         .await
         .unwrap_err();
 
@@ -290,7 +293,7 @@ async fn a_server_that_takes_no_writes_is_left_for_another_and_loads_go_on() {
             .contains("the server takes no writes, it is a standby"),
         "{error}"
     );
-    assert!(standby.load(&lookup(1)).await.unwrap().unwrap().version == seen);
+    assert!(standby.load(&store_key(1)).await.unwrap().unwrap().version == seen);
 }
 
 #[tokio::test]
@@ -302,12 +305,15 @@ async fn a_lock_that_stays_is_reported_and_the_next_save_after_it_works() {
     let url = with_option(server.url(), "options=-c%20lock_timeout%3D50ms");
     let store = on(&url, &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    let seen = written(store.create(&lookup(1), &draft(1)).await);
+    let seen = written(store.create(&store_key(1), &draft(1)).await);
     let neighbour = neighbour(server.url()).await;
 
     let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
     neighbour.batch_execute(&lock).await.unwrap();
-    let error = store.save(&lookup(1), &seen, &draft(2)).await.unwrap_err();
+    let error = store
+        .save(&store_key(1), &seen, &draft(2))
+        .await
+        .unwrap_err();
     neighbour.batch_execute("ROLLBACK").await.unwrap();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -317,7 +323,7 @@ async fn a_lock_that_stays_is_reported_and_the_next_save_after_it_works() {
             .contains("something held a lock on the table or the row for too long"),
         "{error}"
     );
-    written(store.save(&lookup(1), &seen, &draft(2)).await);
+    written(store.save(&store_key(1), &seen, &draft(2)).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -334,7 +340,7 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
     store.migrate().await.unwrap();
     let (neighbour, admin) = (neighbour(server.url()).await, neighbour(server.url()).await);
 
-    let seen = written(store.create(&lookup(1), &draft(1)).await);
+    let seen = written(store.create(&store_key(1), &draft(1)).await);
     // The neighbour takes the place that the session moves to; the move locks the session and waits for the place.
     neighbour
         .batch_execute("SET deadlock_timeout = '60s'; BEGIN")
@@ -342,12 +348,16 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
         .unwrap();
     let take = format!("INSERT INTO {table} VALUES ($1, 1, 0, 0, 0, 0, NULL, NULL, '')");
     neighbour
-        .execute(&take, &[&lookup(2).as_bytes()])
+        .execute(&take, &[&store_key(2).as_bytes()])
         .await
         .unwrap();
     let moving = tokio::spawn({
         let (store, seen) = (store.clone(), seen.clone());
-        async move { store.rename(&lookup(1), &seen, &lookup(2), &draft(2)).await }
+        async move {
+            store
+                .rename(&store_key(1), &seen, &store_key(2), &draft(2))
+                .await
+        }
     });
     let waits = format!(
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '{name}' AND wait_event_type = 'Lock')"
@@ -355,14 +365,14 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
     until(&admin, "the move waits", &waits).await;
     // Now it waits for the session: a deadlock, of which the store's statement is the victim.
     let touch = format!("UPDATE {table} SET touched_at = 0 WHERE lookup = $1");
-    let touched = neighbour.execute(&touch, &[&lookup(1).as_bytes()]).await;
+    let touched = neighbour.execute(&touch, &[&store_key(1).as_bytes()]).await;
     assert_eq!(touched.unwrap(), 1, "the store was not the victim");
     neighbour.batch_execute("ROLLBACK").await.unwrap();
 
     written(moving.await.unwrap());
-    assert!(store.load(&lookup(1)).await.unwrap().is_none());
+    assert!(store.load(&store_key(1)).await.unwrap().is_none());
     assert_eq!(
-        store.load(&lookup(2)).await.unwrap().unwrap().data,
+        store.load(&store_key(2)).await.unwrap().unwrap().data,
         draft(2).data
     );
 }
@@ -377,17 +387,21 @@ async fn a_place_that_is_taken_at_the_same_moment_makes_a_move_stale() {
     let store = on(&url, &table).connect().await.unwrap();
     store.migrate().await.unwrap();
     let (neighbour, admin) = (neighbour(server.url()).await, neighbour(server.url()).await);
-    let seen = written(store.create(&lookup(1), &draft(1)).await);
+    let seen = written(store.create(&store_key(1), &draft(1)).await);
 
     neighbour.batch_execute("BEGIN").await.unwrap();
     let insert = format!("INSERT INTO {table} VALUES ($1, 1, 0, 0, 0, 0, NULL, NULL, '')");
     neighbour
-        .execute(&insert, &[&lookup(2).as_bytes()])
+        .execute(&insert, &[&store_key(2).as_bytes()])
         .await
         .unwrap();
     let moving = tokio::spawn({
         let (store, seen) = (store.clone(), seen.clone());
-        async move { store.rename(&lookup(1), &seen, &lookup(2), &draft(2)).await }
+        async move {
+            store
+                .rename(&store_key(1), &seen, &store_key(2), &draft(2))
+                .await
+        }
     });
     let waits = format!(
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '{name}' AND wait_event_type = 'Lock')"
@@ -396,8 +410,8 @@ async fn a_place_that_is_taken_at_the_same_moment_makes_a_move_stale() {
     neighbour.batch_execute("COMMIT").await.unwrap();
 
     assert_eq!(moving.await.unwrap().unwrap(), Outcome::Stale);
-    assert!(store.load(&lookup(1)).await.unwrap().unwrap().version == seen);
-    assert!(store.load(&lookup(2)).await.unwrap().unwrap().version != draft(2).version);
+    assert!(store.load(&store_key(1)).await.unwrap().unwrap().version == seen);
+    assert!(store.load(&store_key(2)).await.unwrap().unwrap().version != draft(2).version);
 }
 
 #[tokio::test]
@@ -417,7 +431,7 @@ async fn an_error_of_the_server_does_not_show_the_row_that_it_is_about() {
     let mut new = draft(1);
     new.meta.label = Some("s3cret".into());
 
-    let error = store.create(&lookup(1), &new).await.unwrap_err();
+    let error = store.create(&store_key(1), &new).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     let shown = format!("{error:#} {error:?}");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cloakroom::store::{Draft, Meta, Store};
 use cloakroom::{ErrorKind, Owner};
 use cloakroom_testkit::Proxy;
-use cloakroom_testkit::conformance::{draft, lookup};
+use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::servers::{self, unique_name};
 use support::{database, migrated, neighbour, on, until, written};
 use tokio_postgres::Client;
@@ -24,7 +24,7 @@ async fn saves_and_touches_are_heap_only_until_the_hour_or_the_owner_changes() {
     // A database of its own: a transaction that another test keeps open would keep the server from cleaning up.
     let url = database(server.url()).await;
     let neighbour = neighbour(&url).await;
-    let at = |n| lookup(n);
+    let at = |n| store_key(n);
 
     let store = on(&url, "in_place").connect().await.unwrap();
     store.migrate().await.unwrap();
@@ -75,26 +75,26 @@ async fn each_call_is_one_round_trip() {
             costs.push((call, now - before));
             before = now;
         };
-        let seen = written(store.create(&lookup(1), &draft(1)).await);
+        let seen = written(store.create(&store_key(1), &draft(1)).await);
         paid("create");
-        store.load(&lookup(1)).await.unwrap();
+        store.load(&store_key(1)).await.unwrap();
         paid("load");
-        let seen = written(store.save(&lookup(1), &seen, &draft(2)).await);
+        let seen = written(store.save(&store_key(1), &seen, &draft(2)).await);
         paid("save");
-        let seen = written(store.touch(&lookup(1), &seen, &draft(3).meta).await);
+        let seen = written(store.touch(&store_key(1), &seen, &draft(3).meta).await);
         paid("touch");
-        let (from, to, new) = (lookup(1), lookup(2), draft(4));
+        let (from, to, new) = (store_key(1), store_key(2), draft(4));
         written(store.rename(&from, &seen, &to, &new).await);
         paid("rename");
         store.owned_by(&owner).await.unwrap();
         paid("owned_by");
-        store.find(&lookup(2).as_bytes()[..12]).await.unwrap();
+        store.find(&store_key(2).as_bytes()[..12]).await.unwrap();
         paid("find");
         store.ping().await.unwrap();
         paid("ping");
         store.sweep(draft(1).meta.created, 200).await.unwrap();
         paid("sweep");
-        store.delete(&lookup(2)).await.unwrap();
+        store.delete(&store_key(2)).await.unwrap();
         paid("delete");
     }
 
@@ -118,16 +118,16 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     );
     neighbour.batch_execute(&fill).await.unwrap();
 
-    let at = lookup(1);
+    let at = store_key(1);
     let seen = written(store.create(&at, &draft(1)).await);
     let seen = written(store.save(&at, &seen, &draft(2)).await);
     let seen = written(store.touch(&at, &seen, &draft(3).meta).await);
-    written(store.rename(&at, &seen, &lookup(2), &draft(4)).await);
+    written(store.rename(&at, &seen, &store_key(2), &draft(4)).await);
     store.load(&at).await.unwrap();
     store.owned_by(&Owner::from("owner 7")).await.unwrap();
     store.find(&at.as_bytes()[..12]).await.unwrap();
     store.ping().await.unwrap();
-    store.delete(&lookup(2)).await.unwrap();
+    store.delete(&store_key(2)).await.unwrap();
     store
         .sweep(cloakroom::store::from_millis(600_000), 100)
         .await
@@ -157,10 +157,10 @@ async fn a_nul_survives_in_owner_and_label() {
         let mut new = draft(n);
         new.meta.owner = Some(Owner::from(text));
         new.meta.label = Some(text.into());
-        written(store.create(&lookup(n), &new).await);
+        written(store.create(&store_key(n), &new).await);
 
         assert_eq!(
-            store.load(&lookup(n)).await.unwrap().unwrap().meta,
+            store.load(&store_key(n)).await.unwrap().unwrap().meta,
             new.meta
         );
         let owned = store.owned_by(&Owner::from(text)).await.unwrap();
@@ -180,10 +180,10 @@ async fn an_owner_that_no_index_can_hold_is_too_large_and_changes_nothing() {
     let mut new = draft(1);
     new.meta.owner = Some(Owner::from(long));
 
-    let error = store.create(&lookup(1), &new).await.unwrap_err();
+    let error = store.create(&store_key(1), &new).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::TooLarge);
-    assert!(store.load(&lookup(1)).await.unwrap().is_none());
+    assert!(store.load(&store_key(1)).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -194,12 +194,12 @@ async fn a_row_that_something_else_has_changed_is_corrupt_and_not_a_panic() {
     let table = unique_name();
     let store = on(server.url(), &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    written(store.create(&lookup(1), &draft(1)).await);
+    written(store.create(&store_key(1), &draft(1)).await);
     let change = format!("ALTER TABLE {table} ALTER created_at TYPE TEXT");
     let neighbour = neighbour(server.url()).await;
     neighbour.batch_execute(&change).await.unwrap();
 
-    let error = store.load(&lookup(1)).await.unwrap_err();
+    let error = store.load(&store_key(1)).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
@@ -212,17 +212,17 @@ async fn prepared_statements_survive_a_table_that_is_made_anew() {
     let table = unique_name();
     let store = on(server.url(), &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    written(store.create(&lookup(1), &draft(1)).await);
-    assert!(store.load(&lookup(1)).await.unwrap().is_some());
+    written(store.create(&store_key(1), &draft(1)).await);
+    assert!(store.load(&store_key(1)).await.unwrap().is_some());
 
     let neighbour = neighbour(server.url()).await;
     let drop_table = format!("DROP TABLE {table}");
     neighbour.batch_execute(&drop_table).await.unwrap();
-    assert!(store.load(&lookup(1)).await.is_err());
+    assert!(store.load(&store_key(1)).await.is_err());
     store.migrate().await.unwrap();
 
-    assert!(store.load(&lookup(1)).await.unwrap().is_none());
-    written(store.create(&lookup(1), &draft(1)).await);
+    assert!(store.load(&store_key(1)).await.unwrap().is_none());
+    written(store.create(&store_key(1), &draft(1)).await);
 }
 
 /// A draft that expires in the given minute of the given hour; always of the same owner and about as large.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use cloakroom::ErrorKind;
 use cloakroom::store::{Outcome, Store};
-use cloakroom_testkit::conformance::{draft, lookup};
+use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::servers::{self, unique_name};
 use support::{database, migrated, neighbour, on, written};
 use tokio::sync::Barrier;
@@ -37,10 +37,10 @@ async fn many_servers_may_migrate_at_once_and_again() {
         }
         let stores = migrations.join_all().await;
 
-        written(stores[0].create(&lookup(1), &draft(1)).await);
+        written(stores[0].create(&store_key(1), &draft(1)).await);
         for store in &stores {
             store.migrate().await.unwrap();
-            let again = store.create(&lookup(1), &draft(2)).await.unwrap();
+            let again = store.create(&store_key(1), &draft(2)).await.unwrap();
             assert_eq!(again, Outcome::Stale);
         }
     }
@@ -65,7 +65,7 @@ async fn the_schema_that_is_printed_is_the_schema_that_is_made() {
     assert_eq!(store.schema(), sql.replace(&printed, &made));
     let by_hand = on(server.url(), &printed).connect().await.unwrap();
     by_hand.migrate().await.unwrap();
-    written(by_hand.create(&lookup(1), &draft(1)).await);
+    written(by_hand.create(&store_key(1), &draft(1)).await);
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn the_tables_of_the_application_are_left_alone() {
 
     let store = on(&url, "cloakroom_session").connect().await.unwrap();
     store.migrate().await.unwrap();
-    written(store.create(&lookup(1), &draft(1)).await);
+    written(store.create(&store_key(1), &draft(1)).await);
     store
         .sweep(draft(1).meta.expires, usize::MAX)
         .await
@@ -149,13 +149,13 @@ async fn two_tables_in_one_database_never_show_each_others_sessions() {
     let staff = staff.connect().await.unwrap();
     staff.migrate().await.unwrap();
 
-    written(staff.create(&lookup(1), &draft(1)).await);
+    written(staff.create(&store_key(1), &draft(1)).await);
 
     let owner = draft(1).meta.owner.unwrap();
-    assert!(visitors.load(&lookup(1)).await.unwrap().is_none());
+    assert!(visitors.load(&store_key(1)).await.unwrap().is_none());
     assert!(visitors.owned_by(&owner).await.unwrap().is_empty());
-    visitors.delete(&lookup(1)).await.unwrap();
-    assert!(staff.load(&lookup(1)).await.unwrap().is_some());
+    visitors.delete(&store_key(1)).await.unwrap();
+    assert!(staff.load(&store_key(1)).await.unwrap().is_some());
     assert_eq!(staff.owned_by(&owner).await.unwrap().len(), 1);
 }
 
@@ -175,7 +175,7 @@ async fn the_table_is_found_in_the_schema_that_the_url_names() {
 
     let store = on(&url, &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    written(store.create(&lookup(1), &draft(1)).await);
+    written(store.create(&store_key(1), &draft(1)).await);
 
     let count = format!("SELECT COUNT(*) FROM {schema}.{table}");
     let count: i64 = neighbour.query_one(&count, &[]).await.unwrap().get(0);

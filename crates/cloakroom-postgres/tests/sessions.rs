@@ -7,7 +7,7 @@ mod support;
 use std::sync::Mutex;
 
 use cloakroom::store::Store;
-use cloakroom::{Key, Session, Sessions};
+use cloakroom::{Session, SessionKey, Sessions};
 use cloakroom_testkit::servers::{self, unique_name};
 use http::{HeaderMap, StatusCode, header};
 use support::{neighbour, on, with_option};
@@ -92,9 +92,9 @@ async fn neither_the_table_nor_the_logs_at_trace_hold_a_key_and_the_logs_hold_no
         assert!(!log.contains(secret), "{secret}");
     }
     for row in &rows {
-        let (row, lookup): (&str, &[u8]) = (row.get(0), row.get(1));
-        let lookup = format!("{lookup:?}");
-        assert!(!log.contains(&lookup[1..lookup.len() - 1]));
+        let (row, store_key): (&str, &[u8]) = (row.get(0), row.get(1));
+        let store_key = format!("{store_key:?}");
+        assert!(!log.contains(&store_key[1..store_key.len() - 1]));
         for key in &keys {
             assert!(!row.contains(key.reveal()));
         }
@@ -106,7 +106,7 @@ async fn neither_the_table_nor_the_logs_at_trace_hold_a_key_and_the_logs_hold_no
 }
 
 /// A request of a stranger for whom something is stored; gives back the key that the browser got.
-async fn begin(sessions: &Sessions) -> Key {
+async fn begin(sessions: &Sessions) -> SessionKey {
     let key = request(sessions, &HeaderMap::new(), |session| {
         session.set("n", 0).unwrap()
     })
@@ -115,7 +115,11 @@ async fn begin(sessions: &Sessions) -> Key {
 }
 
 /// A request with this key; gives back the key that the browser got, if it got one.
-async fn visit(sessions: &Sessions, key: &Key, handler: impl FnOnce(&Session)) -> Option<Key> {
+async fn visit(
+    sessions: &Sessions,
+    key: &SessionKey,
+    handler: impl FnOnce(&Session),
+) -> Option<SessionKey> {
     let mut headers = HeaderMap::new();
     let cookie = format!("__Host-session={}", key.reveal());
     headers.insert(header::COOKIE, cookie.parse().unwrap());
@@ -126,7 +130,7 @@ async fn request(
     sessions: &Sessions,
     headers: &HeaderMap,
     handler: impl FnOnce(&Session),
-) -> Option<Key> {
+) -> Option<SessionKey> {
     let handle = sessions.begin(headers);
     handler(&handle.open().await.unwrap());
     let effects = sessions.finish(&handle, StatusCode::OK).await.unwrap();
@@ -134,7 +138,7 @@ async fn request(
     effects.apply(&mut response);
     let cookie = response.get(header::SET_COOKIE)?.to_str().unwrap();
     let value = cookie.split([';', '=']).nth(1).unwrap();
-    (!value.is_empty()).then(|| Key::new(value))
+    (!value.is_empty()).then(|| SessionKey::new(value))
 }
 
 static LOG: Log = Log(Mutex::new(String::new()));

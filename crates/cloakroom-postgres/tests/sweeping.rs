@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use cloakroom::store::{Store, from_millis, millis};
 use cloakroom_postgres::PostgresStore;
-use cloakroom_testkit::conformance::{draft, lookup};
+use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::faults;
 use cloakroom_testkit::servers::{self, unique_name};
 use support::{neighbour, on, written};
@@ -27,7 +27,7 @@ async fn two_stores_that_sweep_at_once_delete_each_of_ten_thousand_once() {
     let other = on(server.url(), &table).connect().await.unwrap();
     let neighbour = neighbour(server.url()).await;
     fill(&neighbour, &table, 10_000).await;
-    let alive = written(one.create(&lookup(1), &draft(1)).await);
+    let alive = written(one.create(&store_key(1), &draft(1)).await);
 
     let (by_one, by_other) = tokio::join!(
         tokio::spawn(sweep_all(one.clone())),
@@ -36,7 +36,7 @@ async fn two_stores_that_sweep_at_once_delete_each_of_ten_thousand_once() {
 
     assert_eq!(by_one.unwrap() + by_other.unwrap(), 10_000);
     assert_eq!(count(&neighbour, &table).await, 1);
-    assert!(one.load(&lookup(1)).await.unwrap().unwrap().version == alive);
+    assert!(one.load(&store_key(1)).await.unwrap().unwrap().version == alive);
 }
 
 #[test]

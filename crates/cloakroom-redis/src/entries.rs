@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 use redis::Value;
 
 use crate::connection::Connection;
@@ -96,11 +96,11 @@ impl Entries {
     pub(crate) async fn load(
         &self,
         on: &Connection,
-        at: &Lookup,
+        key: &StoreKey,
         doing: &'static str,
     ) -> Result<Option<Entry>> {
         let mut get = redis::cmd("GET");
-        get.arg(self.key(at));
+        get.arg(self.key(key));
         match on.read(&get).await {
             Ok(Value::Nil) => Ok(None),
             Ok(Value::BulkString(value)) => match layout::decode(Bytes::from(value)) {
@@ -116,13 +116,13 @@ impl Entries {
     pub(crate) async fn create(
         &self,
         on: &Connection,
-        at: &Lookup,
+        key: &StoreKey,
         new: &Draft,
         indexed_until: i64,
         doing: &'static str,
     ) -> Result<bool> {
         let mut set = redis::cmd("SET");
-        set.arg(self.key(at))
+        set.arg(self.key(key))
             .arg(layout::encode(new, indexed_until)?)
             .arg("NX")
             .arg("PXAT")
@@ -139,7 +139,7 @@ impl Entries {
     pub(crate) async fn save(
         &self,
         on: &Connection,
-        at: &Lookup,
+        key: &StoreKey,
         seen: &Head,
         new: &Draft,
         indexed_until: i64,
@@ -147,7 +147,7 @@ impl Entries {
         let value = layout::encode(new, indexed_until)?;
         let gone_at = gone_at(new.meta.expires).to_string();
         let arguments: [&[u8]; 3] = [seen, &value, gone_at.as_bytes()];
-        let answer = self.save.run(on, &self.key(at), &arguments).await;
+        let answer = self.save.run(on, &self.key(key), &arguments).await;
         Swap::of(answer, SAVING)
     }
 
@@ -155,7 +155,7 @@ impl Entries {
     pub(crate) async fn save_indexed(
         &self,
         on: &Connection,
-        at: &Lookup,
+        key: &StoreKey,
         seen: &Head,
         new: &Draft,
     ) -> Result<Swap> {
@@ -163,7 +163,7 @@ impl Entries {
         let gone_at = gone_at(new.meta.expires).to_string();
         let owner = layout::owner_block(new.meta.owner.as_ref())?;
         let arguments: [&[u8]; 4] = [seen, &value, gone_at.as_bytes(), &owner];
-        let answer = self.save_indexed.run(on, &self.key(at), &arguments).await;
+        let answer = self.save_indexed.run(on, &self.key(key), &arguments).await;
         Swap::of(answer, SAVING)
     }
 
@@ -171,7 +171,7 @@ impl Entries {
     pub(crate) async fn touch(
         &self,
         on: &Connection,
-        at: &Lookup,
+        key: &StoreKey,
         seen: &Head,
         meta: &Meta,
         indexed_until: Option<i64>,
@@ -184,17 +184,17 @@ impl Entries {
             gone_at.as_bytes(),
             indexed_until.as_ref().map_or(b"", |until| until),
         ];
-        let answer = self.touch.run(on, &self.key(at), &arguments).await;
+        let answer = self.touch.run(on, &self.key(key), &arguments).await;
         Swap::of(answer, TOUCHING)
     }
 
     pub(crate) async fn delete(
         &self,
         on: &Connection,
-        at: &Lookup,
+        key: &StoreKey,
         doing: &'static str,
     ) -> Result<Swap> {
-        let answer = self.delete.run(on, &self.key(at), &[&MARK]).await;
+        let answer = self.delete.run(on, &self.key(key), &[&MARK]).await;
         Swap::of(answer, doing)
     }
 
@@ -202,7 +202,7 @@ impl Entries {
     pub(crate) async fn retire(
         &self,
         on: &Connection,
-        at: &Lookup,
+        key: &StoreKey,
         seen: &Head,
         left: &Draft,
         stays_millis: u64,
@@ -211,12 +211,12 @@ impl Entries {
         let value = layout::encode(left, 0)?;
         let stays_millis = stays_millis.to_string();
         let arguments: [&[u8]; 3] = [seen, &value, stays_millis.as_bytes()];
-        let answer = self.retire.run(on, &self.key(at), &arguments).await;
+        let answer = self.retire.run(on, &self.key(key), &arguments).await;
         Swap::of(answer, doing)
     }
 
-    fn key(&self, at: &Lookup) -> Vec<u8> {
-        [&self.prefix, at.as_bytes()].concat()
+    fn key(&self, key: &StoreKey) -> Vec<u8> {
+        [&self.prefix, key.as_bytes()].concat()
     }
 }
 

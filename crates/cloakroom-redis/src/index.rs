@@ -1,6 +1,6 @@
 use std::time::SystemTime;
 
-use cloakroom::{Lookup, Owner, Result};
+use cloakroom::{Owner, Result, StoreKey};
 use redis::Value;
 
 use crate::connection::Connection;
@@ -51,13 +51,13 @@ impl Index {
         &self,
         on: &Connection,
         owner: &[u8],
-        at: &Lookup,
+        key: &StoreKey,
         expires: SystemTime,
         doing: &'static str,
     ) -> Result<i64> {
         let indexed_until = indexed_until(expires);
         let score = indexed_until.to_string();
-        let arguments = [at.as_bytes(), score.as_bytes()];
+        let arguments = [key.as_bytes(), score.as_bytes()];
         match self.add.run(on, &self.key(owner), &arguments).await {
             Ok(_) => Ok(indexed_until),
             Err(cause) => Err(refused(doing, cause)),
@@ -65,9 +65,9 @@ impl Index {
     }
 
     /// Takes out a session that was deleted.
-    pub(crate) async fn remove(&self, on: &Connection, owner: &[u8], at: &Lookup) {
+    pub(crate) async fn remove(&self, on: &Connection, owner: &[u8], key: &StoreKey) {
         let mut remove = redis::cmd("ZREM");
-        remove.arg(self.key(owner)).arg(at.as_bytes());
+        remove.arg(self.key(owner)).arg(key.as_bytes());
         // The session is gone, and that is what the caller asked for. This goes by itself.
         let _ = on.ask(&remove).await;
     }
@@ -77,18 +77,18 @@ impl Index {
         on: &Connection,
         owner: &Owner,
         doing: &'static str,
-    ) -> Result<Vec<Lookup>> {
+    ) -> Result<Vec<StoreKey>> {
         let key = self.key(owner.as_str().as_bytes());
-        let lookups = match self.list.run(on, &key, &[]).await {
-            Ok(Value::Array(lookups)) => lookups,
+        let store_keys = match self.list.run(on, &key, &[]).await {
+            Ok(Value::Array(store_keys)) => store_keys,
             Ok(_) => return Err(strange(doing)),
             Err(cause) => return Err(refused(doing, cause)),
         };
-        let lookups = lookups.into_iter().map(|lookup| match lookup {
-            Value::BulkString(lookup) => Ok(Lookup::new(&lookup)),
+        let store_keys = store_keys.into_iter().map(|store_key| match store_key {
+            Value::BulkString(store_key) => Ok(StoreKey::new(&store_key)),
             _ => Err(strange(doing)),
         });
-        lookups.collect()
+        store_keys.collect()
     }
 
     fn key(&self, owner: &[u8]) -> Vec<u8> {

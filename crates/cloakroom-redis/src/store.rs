@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version};
-use cloakroom::{Lookup, Owner, Result};
+use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version};
+use cloakroom::{Owner, Result, StoreKey};
 use futures_util::future::try_join_all;
 
 use crate::Builder;
@@ -78,25 +78,25 @@ impl Store for RedisStore {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let Inner {
             connection,
             entries,
             ..
         } = &*self.0;
         entries
-            .load(connection, at, "loading a session from Redis")
+            .load(connection, key, "loading a session from Redis")
             .await
     }
 
     /// If the future is dropped, the session is there or it is not; the index of its owner may have a place for
     /// nothing, which nobody sees and which goes by itself.
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
-        self.0.create(at, new, "creating a session in Redis").await
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
+        self.0.create(key, new, "creating a session in Redis").await
     }
 
     /// If the future is dropped, the session is saved or it is not.
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let Inner {
             connection,
             entries,
@@ -107,24 +107,24 @@ impl Store for RedisStore {
             return Ok(Outcome::Stale);
         };
         let Some(owner) = &new.meta.owner else {
-            let swap = entries.save(connection, at, &seen, new, 0).await?;
+            let swap = entries.save(connection, key, &seen, new, 0).await?;
             return Ok(outcome(swap, &new.version));
         };
-        let swap = entries.save_indexed(connection, at, &seen, new).await?;
+        let swap = entries.save_indexed(connection, key, &seen, new).await?;
         let Swap::Unindexed = swap else {
             return Ok(outcome(swap, &new.version));
         };
         let owner = owner.as_str().as_bytes();
         let until = index
-            .add(connection, owner, at, new.meta.expires, SAVING)
+            .add(connection, owner, key, new.meta.expires, SAVING)
             .await?;
-        let swap = entries.save(connection, at, &seen, new, until).await?;
+        let swap = entries.save(connection, key, &seen, new, until).await?;
         Ok(outcome(swap, &new.version))
     }
 
     /// If the future is dropped, the session is deleted or it is not.
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        self.0.delete(at, "deleting a session from Redis").await
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        self.0.delete(key, "deleting a session from Redis").await
     }
 
     /// In steps, since the two keys may be on two nodes:
@@ -138,9 +138,9 @@ impl Store for RedisStore {
     /// `to`, whose key nobody knows; or there is the new entry, and for up to a minute an expired one at `from`.
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let Some(seen) = head(seen).filter(|_| from != to) else {
@@ -162,7 +162,7 @@ impl Store for RedisStore {
     }
 
     /// If the future is dropped, the session is touched or it is not.
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let Inner {
             connection,
             entries,
@@ -172,20 +172,22 @@ impl Store for RedisStore {
         let Some(compared) = head(seen) else {
             return Ok(Outcome::Stale);
         };
-        let swap = entries.touch(connection, at, &compared, meta, None).await?;
+        let swap = entries
+            .touch(connection, key, &compared, meta, None)
+            .await?;
         let Swap::Owner(owner) = swap else {
             return Ok(outcome(swap, seen));
         };
         let until = index
-            .add(connection, &owner, at, meta.expires, TOUCHING)
+            .add(connection, &owner, key, meta.expires, TOUCHING)
             .await?;
         let swap = entries
-            .touch(connection, at, &compared, meta, Some(until))
+            .touch(connection, key, &compared, meta, Some(until))
             .await?;
         Ok(outcome(swap, seen))
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         let Inner {
             connection,
             entries,
@@ -193,15 +195,15 @@ impl Store for RedisStore {
             ..
         } = &*self.0;
         let mut owned = Vec::new();
-        let lookups = index.list(connection, owner, LISTING).await?;
-        for some in lookups.chunks(LISTED_AT_ONCE) {
+        let store_keys = index.list(connection, owner, LISTING).await?;
+        for some in store_keys.chunks(LISTED_AT_ONCE) {
             let loads = some.iter().map(|at| entries.load(connection, at, LISTING));
-            for (lookup, entry) in some.iter().zip(try_join_all(loads).await?) {
+            for (store_key, entry) in some.iter().zip(try_join_all(loads).await?) {
                 if let Some(Entry { meta, .. }) = entry
                     && meta.owner.as_ref() == Some(owner)
                 {
-                    owned.push(Owned {
-                        lookup: lookup.clone(),
+                    owned.push(OwnedEntry {
+                        store_key: store_key.clone(),
                         meta,
                     });
                 }
@@ -212,20 +214,20 @@ impl Store for RedisStore {
 }
 
 impl Inner {
-    async fn create(&self, at: &Lookup, new: &Draft, doing: &'static str) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft, doing: &'static str) -> Result<Outcome> {
         let on = &self.connection;
         let indexed_until = match &new.meta.owner {
             Some(owner) => {
                 let owner = owner.as_str().as_bytes();
                 self.index
-                    .add(on, owner, at, new.meta.expires, doing)
+                    .add(on, owner, key, new.meta.expires, doing)
                     .await?
             }
             None => 0,
         };
         match self
             .entries
-            .create(on, at, new, indexed_until, doing)
+            .create(on, key, new, indexed_until, doing)
             .await?
         {
             true => Ok(Outcome::Written(new.version.clone())),
@@ -233,15 +235,15 @@ impl Inner {
         }
     }
 
-    async fn delete(&self, at: &Lookup, doing: &'static str) -> Result<()> {
-        if let Swap::Owner(owner) = self.entries.delete(&self.connection, at, doing).await? {
-            self.index.remove(&self.connection, &owner, at).await;
+    async fn delete(&self, key: &StoreKey, doing: &'static str) -> Result<()> {
+        if let Swap::Owner(owner) = self.entries.delete(&self.connection, key, doing).await? {
+            self.index.remove(&self.connection, &owner, key).await;
         }
         Ok(())
     }
 
     /// Ends the entry at `from`, which `new` takes the place of.
-    async fn retire(&self, from: &Lookup, seen: &Head, new: &Draft) -> Result<Outcome> {
+    async fn retire(&self, from: &StoreKey, seen: &Head, new: &Draft) -> Result<Outcome> {
         let on = &self.connection;
         // With the version of `new`, which proves to whoever got no answer that the session has moved.
         let mut left = new.clone();

@@ -10,7 +10,7 @@ mod vectors;
 
 use bytes::Bytes;
 use cloakroom::store::{Store, Version, from_millis, millis};
-use cloakroom::{ErrorKind, Lookup};
+use cloakroom::{ErrorKind, StoreKey};
 use cloakroom_redis::DjangoCache;
 use cloakroom_testkit::Proxy;
 use cloakroom_testkit::django::cache::{
@@ -114,7 +114,10 @@ async fn a_session_moves_between_any_two_nodes_and_leaves_nothing() {
         let cache = &site.cache();
         for n in 0..PAIRS {
             // Not `n` again: the slots of two texts that differ in the same digit differ in the same bits.
-            let (from, to) = (key(n), Lookup::new(format!("to {}", 31 * n * n).as_bytes()));
+            let (from, to) = (
+                key(n),
+                StoreKey::new(format!("to {}", 31 * n * n).as_bytes()),
+            );
             let seen = written(cache.create(&from, &draft("old")).await);
 
             let moved = cache.rename(&from, &seen, &to, &lasting(b"new", 70)).await;
@@ -369,8 +372,8 @@ impl Site {
         }
     }
 
-    fn key(&self, at: &Lookup) -> Vec<u8> {
-        full_key(&self.prefix, at)
+    fn key(&self, key: &StoreKey) -> Vec<u8> {
+        full_key(&self.prefix, key)
     }
 
     async fn ask<T: redis::FromRedisValue>(&self, words: &[&[u8]]) -> T {
@@ -389,18 +392,18 @@ impl cache::Site for Site {
         open(&self.url, &self.prefix).await
     }
 
-    async fn get(&mut self, at: &Lookup) -> Vec<u8> {
-        self.ask(&[b"GET", &self.key(at)]).await
+    async fn get(&mut self, key: &StoreKey) -> Vec<u8> {
+        self.ask(&[b"GET", &self.key(key)]).await
     }
 
-    async fn set(&mut self, at: &Lookup, data: &[u8], secs: i64) {
+    async fn set(&mut self, key: &StoreKey, data: &[u8], secs: i64) {
         let secs = secs.to_string();
-        self.ask(&[b"SET", &self.key(at), data, b"EX", secs.as_bytes()])
+        self.ask(&[b"SET", &self.key(key), data, b"EX", secs.as_bytes()])
             .await
     }
 
-    async fn left(&mut self, at: &Lookup) -> i64 {
-        ttl(&self.django, &self.key(at)).await
+    async fn left(&mut self, key: &StoreKey) -> i64 {
+        ttl(&self.django, &self.key(key)).await
     }
 }
 
@@ -438,8 +441,8 @@ async fn as_in(case: &Value, url: &str) -> DjangoCache {
     builder.connect().await.unwrap()
 }
 
-fn text(value: &Value) -> Lookup {
-    Lookup::new(value.as_str().unwrap().as_bytes())
+fn text(value: &Value) -> StoreKey {
+    StoreKey::new(value.as_str().unwrap().as_bytes())
 }
 
 /// For how many seconds a key stays.
@@ -447,9 +450,9 @@ async fn ttl(neighbour: &Neighbour, key: &[u8]) -> i64 {
     neighbour.ask(&command(&[b"TTL", key])).await
 }
 
-fn full_key(prefix: &str, at: &Lookup) -> Vec<u8> {
+fn full_key(prefix: &str, key: &StoreKey) -> Vec<u8> {
     let start = format!("{prefix}:1:django.contrib.sessions.cache");
-    [start.as_bytes(), at.as_bytes()].concat()
+    [start.as_bytes(), key.as_bytes()].concat()
 }
 
 /// Enough for moves between the nodes of a Cluster and within one.

@@ -24,7 +24,7 @@ async fn a_save_whose_answer_was_lost_is_done_once_and_nobody_notices() {
     };
     let proxy = Proxy::to(server.url());
     let sessions = Sessions::new(with_prefix(proxy.url(), &unique_prefix()).await);
-    let session = sessions.start();
+    let session = sessions.new_session();
     session.set(VISITS, 0).unwrap();
     session.save().await.unwrap();
     let key = session.key().unwrap();

@@ -10,7 +10,7 @@ mod support;
 use std::collections::HashSet;
 use std::time::UNIX_EPOCH;
 
-use cloakroom::Lookup;
+use cloakroom::StoreKey;
 use cloakroom::store::{Draft, Outcome, Store};
 use cloakroom_redis::RedisStore;
 use cloakroom_testkit::servers::{self, Server};
@@ -85,7 +85,7 @@ async fn after_the_old_entry_was_compared_a_crash_leaves_the_new_one_and_an_expi
             assert!((1..=60_000).contains(&stays), "it goes by itself; {stays}");
 
             let listed = moves.store.owned_by(&owner.as_str().into()).await.unwrap();
-            let listed: Vec<&Lookup> = listed.iter().map(|owned| &owned.lookup).collect();
+            let listed: Vec<&StoreKey> = listed.iter().map(|owned| &owned.store_key).collect();
             assert_eq!(listed, [&to]);
             let stale = moves.store.save(&from, &seen, &owned(&owner)).await;
             assert_eq!(stale.unwrap(), Outcome::Stale);
@@ -101,7 +101,7 @@ async fn the_pairs_of_these_tests_cross_every_node_of_the_cluster_both_ways() {
     };
     let moves = Moves::new(server).await;
     let neighbour = Neighbour::of(server.url()).await;
-    let third = async |at: &Lookup| {
+    let third = async |at: &StoreKey| {
         let key = session_key(&moves.prefix, at);
         let slot: u32 = neighbour
             .ask(&command(&[b"CLUSTER", b"KEYSLOT", &key]))
@@ -152,21 +152,21 @@ impl Moves {
         Self { prefix, store }
     }
 
-    fn from(n: u64) -> Lookup {
-        Lookup::new(format!("from {n}").as_bytes())
+    fn from(n: u64) -> StoreKey {
+        StoreKey::new(format!("from {n}").as_bytes())
     }
 
-    fn to(n: u64) -> Lookup {
+    fn to(n: u64) -> StoreKey {
         // Not `n` again: the slots of two texts that differ in the same digit differ in the same bits.
-        Lookup::new(format!("to {}", 31 * n * n).as_bytes())
+        StoreKey::new(format!("to {}", 31 * n * n).as_bytes())
     }
 
-    fn elsewhere(n: u64) -> Lookup {
-        Lookup::new(format!("elsewhere {n}").as_bytes())
+    fn elsewhere(n: u64) -> StoreKey {
+        StoreKey::new(format!("elsewhere {n}").as_bytes())
     }
 
-    async fn holds(&self, at: &Lookup, draft: &Draft) {
-        let entry = self.store.load(at).await.unwrap().unwrap();
+    async fn holds(&self, key: &StoreKey, draft: &Draft) {
+        let entry = self.store.load(key).await.unwrap().unwrap();
         assert_eq!(
             (entry.data, entry.meta),
             (draft.data.clone(), draft.meta.clone())

@@ -6,7 +6,7 @@
 
 mod support;
 
-use cloakroom::Lookup;
+use cloakroom::StoreKey;
 use cloakroom::store::Store;
 use cloakroom_testkit::servers::{self, Kind};
 use support::{Neighbour, command, draft, nodes, session_key, unique_prefix, with_prefix, written};
@@ -104,6 +104,6 @@ async fn ends(url: &str, slot: &str) -> [Node; 2] {
 }
 
 /// Lookups whose keys are in one slot: of a key with braces only what is in them counts.
-fn in_slot(n: u64) -> Lookup {
-    Lookup::new(format!("{{one slot}} {n}").as_bytes())
+fn in_slot(n: u64) -> StoreKey {
+    StoreKey::new(format!("{{one slot}} {n}").as_bytes())
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use cloakroom::store::{Store, from_millis};
-use cloakroom::{ErrorKind, Item, Key, Sessions};
+use cloakroom::{ErrorKind, Item, SessionKey, Sessions};
 use cloakroom_redis::RedisStore;
 use cloakroom_testkit::servers::{self, Kind};
 use support::{
@@ -242,20 +242,20 @@ async fn a_wrong_password_is_named_and_not_shown() {
 }
 
 /// The key of a session in which visits are counted.
-async fn visitor(sessions: &Sessions) -> Key {
-    let session = sessions.start();
+async fn visitor(sessions: &Sessions) -> SessionKey {
+    let session = sessions.new_session();
     session.set(VISITS, 0).unwrap();
     session.save().await.unwrap();
     session.key().expect("a saved session has a key")
 }
 
-async fn visit(sessions: &Sessions, key: &Key) -> cloakroom::Result<()> {
+async fn visit(sessions: &Sessions, key: &SessionKey) -> cloakroom::Result<()> {
     let session = sessions.open(key).await?.expect("nobody ended it");
     session.update(VISITS, |visits| *visits += 1)?;
     session.save().await
 }
 
-async fn visits(sessions: &Sessions, key: &Key) -> u64 {
+async fn visits(sessions: &Sessions, key: &SessionKey) -> u64 {
     let session = sessions.open(key).await.unwrap().expect("nobody ended it");
     session.get(VISITS).unwrap().unwrap()
 }

@@ -37,7 +37,7 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("sessions.sqlite");
 //! let sessions = Sessions::new(SqliteStore::open(&path)?);
-//! let session = sessions.start();
+//! let session = sessions.new_session();
 //! session.set("theme", "dark")?;
 //! session.save().await?;
 //! let key = session.key().expect("a saved session has a key");

@@ -3,8 +3,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version, millis};
-use cloakroom::{Lookup, Owner, Result};
+use cloakroom::store::{
+    Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version, millis,
+};
+use cloakroom::{Owner, Result, StoreKey};
 
 use crate::database::Database;
 use crate::options::Options;
@@ -63,18 +65,18 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        let at = at.clone();
-        let work = move |db: &_, table: &Table| table.load(db, &at);
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        let key = key.clone();
+        let work = move |db: &_, table: &Table| table.load(db, &key);
         self.0
             .database
             .read("loading a session from SQLite", work)
             .await
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
-        let (at, draft) = (at.clone(), new.clone());
-        let work = move |db: &_, table: &Table| table.create(db, &at, &draft);
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
+        let (key, draft) = (key.clone(), new.clone());
+        let work = move |db: &_, table: &Table| table.create(db, &key, &draft);
         let changed = self
             .0
             .database
@@ -83,9 +85,9 @@ impl Store for SqliteStore {
         Ok(outcome(changed, &new.version))
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
-        let (at, seen, draft) = (at.clone(), seen.clone(), new.clone());
-        let work = move |db: &_, table: &Table| table.save(db, &at, &seen, &draft);
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+        let (key, seen, draft) = (key.clone(), seen.clone(), new.clone());
+        let work = move |db: &_, table: &Table| table.save(db, &key, &seen, &draft);
         let changed = self
             .0
             .database
@@ -94,9 +96,9 @@ impl Store for SqliteStore {
         Ok(outcome(changed, &new.version))
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        let at = at.clone();
-        let work = move |db: &_, table: &Table| table.delete(db, &at);
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        let key = key.clone();
+        let work = move |db: &_, table: &Table| table.delete(db, &key);
         self.0
             .database
             .write("deleting a session from SQLite", work)
@@ -106,9 +108,9 @@ impl Store for SqliteStore {
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let (from, seen, to, draft) = (from.clone(), seen.clone(), to.clone(), new.clone());
@@ -121,9 +123,9 @@ impl Store for SqliteStore {
         Ok(outcome(changed, &new.version))
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        let (at, version, meta) = (at.clone(), seen.clone(), meta.clone());
-        let work = move |db: &_, table: &Table| table.touch(db, &at, &version, &meta);
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        let (key, version, meta) = (key.clone(), seen.clone(), meta.clone());
+        let work = move |db: &_, table: &Table| table.touch(db, &key, &version, &meta);
         let changed = self
             .0
             .database
@@ -163,7 +165,7 @@ impl Store for SqliteStore {
         Ok(swept)
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         let owner = owner.clone();
         let work = move |db: &_, table: &Table| table.owned_by(db, &owner);
         self.0
@@ -172,7 +174,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+    async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
         let prefix = prefix.to_vec();
         let work = move |db: &_, table: &Table| table.find(db, &prefix);
         self.0

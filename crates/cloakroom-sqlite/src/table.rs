@@ -1,6 +1,6 @@
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Meta, Owned, Version, from_millis, millis};
-use cloakroom::{Lookup, Owner};
+use cloakroom::store::{Draft, Entry, Meta, OwnedEntry, Version, from_millis, millis};
+use cloakroom::{Owner, StoreKey};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
@@ -88,7 +88,7 @@ impl Table {
         }
     }
 
-    pub(crate) fn load(&self, db: &Connection, at: &Lookup) -> rusqlite::Result<Option<Entry>> {
+    pub(crate) fn load(&self, db: &Connection, key: &StoreKey) -> rusqlite::Result<Option<Entry>> {
         let mut statement = db.prepare_cached(&self.load)?;
         let entry = |row: &Row<'_>| {
             Ok(Entry {
@@ -97,16 +97,16 @@ impl Table {
                 data: Bytes::from(row.get::<_, Vec<u8>>(6)?),
             })
         };
-        statement.query_row([at.as_bytes()], entry).optional()
+        statement.query_row([key.as_bytes()], entry).optional()
     }
 
     pub(crate) fn create(
         &self,
         db: &Connection,
-        at: &Lookup,
+        key: &StoreKey,
         new: &Draft,
     ) -> rusqlite::Result<usize> {
-        let columns = columns(at, new)?;
+        let columns = columns(key, new)?;
         db.prepare_cached(&self.create)?
             .execute(params_from_iter(columns))
     }
@@ -114,14 +114,14 @@ impl Table {
     pub(crate) fn save(
         &self,
         db: &Connection,
-        at: &Lookup,
+        key: &StoreKey,
         seen: &Version,
         new: &Draft,
     ) -> rusqlite::Result<usize> {
         let Some(seen) = number(seen) else {
             return Ok(0);
         };
-        let columns = columns(at, new)?;
+        let columns = columns(key, new)?;
         let compared = [seen.into()];
         let params = || params_from_iter(columns.iter().chain(&compared));
         match db.prepare_cached(&self.save_in_place)?.execute(params())? {
@@ -133,9 +133,9 @@ impl Table {
     pub(crate) fn rename(
         &self,
         db: &Connection,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> rusqlite::Result<usize> {
         let Some(seen) = number(seen) else {
@@ -149,7 +149,7 @@ impl Table {
     pub(crate) fn touch(
         &self,
         db: &Connection,
-        at: &Lookup,
+        key: &StoreKey,
         seen: &Version,
         meta: &Meta,
     ) -> rusqlite::Result<usize> {
@@ -158,12 +158,12 @@ impl Table {
         };
         let expires = millis(meta.expires);
         let touched = millis(meta.touched);
-        let params = params![at.as_bytes(), seen, touched, expires, bucket(expires)];
+        let params = params![key.as_bytes(), seen, touched, expires, bucket(expires)];
         db.prepare_cached(&self.touch)?.execute(params)
     }
 
-    pub(crate) fn delete(&self, db: &Connection, at: &Lookup) -> rusqlite::Result<usize> {
-        db.prepare_cached(&self.delete)?.execute([at.as_bytes()])
+    pub(crate) fn delete(&self, db: &Connection, key: &StoreKey) -> rusqlite::Result<usize> {
+        db.prepare_cached(&self.delete)?.execute([key.as_bytes()])
     }
 
     /// Looks at up to `step` rows behind `after`, in the order of their hours.
@@ -202,25 +202,33 @@ impl Table {
             .execute(params![format!("{rowids:?}"), now])
     }
 
-    pub(crate) fn owned_by(&self, db: &Connection, owner: &Owner) -> rusqlite::Result<Vec<Owned>> {
+    pub(crate) fn owned_by(
+        &self,
+        db: &Connection,
+        owner: &Owner,
+    ) -> rusqlite::Result<Vec<OwnedEntry>> {
         let mut statement = db.prepare_cached(&self.owned_by)?;
         let owned = |row: &Row<'_>| {
-            Ok(Owned {
+            Ok(OwnedEntry {
                 meta: meta(row)?,
-                lookup: lookup(row, 5)?,
+                store_key: store_key(row, 5)?,
             })
         };
         statement.query_map([owner.as_str()], owned)?.collect()
     }
 
-    pub(crate) fn find(&self, db: &Connection, prefix: &[u8]) -> rusqlite::Result<Option<Lookup>> {
+    pub(crate) fn find(
+        &self,
+        db: &Connection,
+        prefix: &[u8],
+    ) -> rusqlite::Result<Option<StoreKey>> {
         let mut statement = db.prepare_cached(&self.find)?;
-        let found: Vec<Lookup> = statement
-            .query_map([prefix], |row| lookup(row, 0))?
+        let found: Vec<StoreKey> = statement
+            .query_map([prefix], |row| store_key(row, 0))?
             .collect::<rusqlite::Result<_>>()?;
         let mut matches = found
             .into_iter()
-            .filter(|lookup| lookup.as_bytes().starts_with(prefix));
+            .filter(|store_key| store_key.as_bytes().starts_with(prefix));
         match (matches.next(), matches.next()) {
             (Some(only), None) => Ok(Some(only)),
             _ => Ok(None),
@@ -269,12 +277,12 @@ fn meta(row: &Row<'_>) -> rusqlite::Result<Meta> {
     })
 }
 
-fn lookup(row: &Row<'_>, column: usize) -> rusqlite::Result<Lookup> {
-    Ok(Lookup::new(row.get_ref(column)?.as_blob()?))
+fn store_key(row: &Row<'_>, column: usize) -> rusqlite::Result<StoreKey> {
+    Ok(StoreKey::new(row.get_ref(column)?.as_blob()?))
 }
 
 /// What is written for a draft, in the order in which the statements number it.
-fn columns<'a>(at: &'a Lookup, new: &'a Draft) -> rusqlite::Result<[ToSqlOutput<'a>; 9]> {
+fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> rusqlite::Result<[ToSqlOutput<'a>; 9]> {
     let Draft {
         data,
         meta,
@@ -287,7 +295,7 @@ fn columns<'a>(at: &'a Lookup, new: &'a Draft) -> rusqlite::Result<[ToSqlOutput<
     let text = |text: Option<&'a str>| ToSqlOutput::Borrowed(text.into());
     let expires = millis(meta.expires);
     Ok([
-        at.as_bytes().into(),
+        key.as_bytes().into(),
         version.into(),
         data[..].into(),
         millis(meta.created).into(),
@@ -339,18 +347,18 @@ mod tests {
             version: Version::from_u64(u64::MAX),
         };
         for at in [b"used", b"dead"] {
-            table.create(&db, &Lookup::new(at), &draft).unwrap();
+            table.create(&db, &StoreKey::new(at), &draft).unwrap();
         }
 
         let due = table.due(&db, 1_000, Place::default(), 10).unwrap();
         draft.meta.expires = from_millis(1_001);
         table
-            .touch(&db, &Lookup::new(b"used"), &draft.version, &draft.meta)
+            .touch(&db, &StoreKey::new(b"used"), &draft.version, &draft.meta)
             .unwrap();
 
         assert_eq!(due.expired.len(), 2);
         assert_eq!(table.sweep(&db, 1_000, &due.expired).unwrap(), 1);
-        assert!(table.load(&db, &Lookup::new(b"used")).unwrap().is_some());
+        assert!(table.load(&db, &StoreKey::new(b"used")).unwrap().is_some());
     }
 
     #[test]
@@ -360,7 +368,7 @@ mod tests {
             "INSERT INTO cloakroom_session VALUES (x'00', 'one', 0, 0, 0, 0, NULL, NULL, 'text')";
         db.execute_batch(row).unwrap();
 
-        let error = table.load(&db, &Lookup::new(&[0])).unwrap_err();
+        let error = table.load(&db, &StoreKey::new(&[0])).unwrap_err();
 
         let advice = Advice {
             busy_timeout: Duration::ZERO,

@@ -32,9 +32,9 @@ async fn saves_that_wait_together_are_committed_together_and_acknowledged_after_
         .unwrap();
 
     neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let (lookups, new): (Vec<_>, Vec<_>) = (0..200).map(|n| (at(n), draft("new"))).unzip();
+    let (store_keys, new): (Vec<_>, Vec<_>) = (0..200).map(|n| (at(n), draft("new"))).unzip();
     let mut saves: Vec<_> = (0..200)
-        .map(|n| begin(store.save(&lookups[n], &seen[n], &new[n])))
+        .map(|n| begin(store.save(&store_keys[n], &seen[n], &new[n])))
         .collect();
     assert!(saves.iter_mut().all(|save| answer(save).is_none()));
     neighbour.execute_batch("ROLLBACK").unwrap();
@@ -69,18 +69,18 @@ async fn a_call_that_fails_fails_alone() {
     neighbour.execute_batch(trigger).unwrap();
 
     neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let lookups: Vec<_> = (0..30).map(at).collect();
+    let store_keys: Vec<_> = (0..30).map(at).collect();
     let drafts: Vec<_> = (0..30)
         .map(|n| labelled(if n % 10 == 5 { "poison" } else { "good" }))
         .collect();
     let calls: Vec<_> = (0..30)
-        .map(|n| begin(store.create(&lookups[n], &drafts[n])))
+        .map(|n| begin(store.create(&store_keys[n], &drafts[n])))
         .collect();
     neighbour.execute_batch("ROLLBACK").unwrap();
 
     for (n, call) in calls.into_iter().enumerate() {
         let answer = call.await;
-        let entry = store.load(&lookups[n]).await.unwrap();
+        let entry = store.load(&store_keys[n]).await.unwrap();
         if n % 10 == 5 {
             assert_eq!(answer.unwrap_err().kind(), ErrorKind::Unavailable);
             assert!(entry.is_none());
@@ -179,8 +179,8 @@ async fn a_caller_that_gives_up_disturbs_nobody() {
     let neighbour = neighbour(&path);
 
     neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let (lookups, draft): (Vec<_>, _) = ((0..20).map(at).collect(), draft(""));
-    let mut calls: Vec<_> = lookups
+    let (store_keys, draft): (Vec<_>, _) = ((0..20).map(at).collect(), draft(""));
+    let mut calls: Vec<_> = store_keys
         .iter()
         .map(|at| Some(begin(store.create(at, &draft))))
         .collect();

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use cloakroom::{Key, Session, Sessions};
+use cloakroom::{Session, SessionKey, Sessions};
 use cloakroom_sqlite::SqliteStore;
 use cloakroom_testkit::Log;
 use http::{HeaderMap, StatusCode, header};
@@ -75,7 +75,7 @@ async fn neither_the_files_nor_the_logs_at_trace_hold_a_key_after_a_workload() {
 }
 
 /// A request of a stranger for whom something is stored; gives back the key that the browser got.
-async fn begin(sessions: &Sessions) -> Key {
+async fn begin(sessions: &Sessions) -> SessionKey {
     let key = request(sessions, &HeaderMap::new(), |session| {
         session.set("n", 0).unwrap()
     })
@@ -84,7 +84,11 @@ async fn begin(sessions: &Sessions) -> Key {
 }
 
 /// A request with this key; gives back the key that the browser got, if it got one.
-async fn visit(sessions: &Sessions, key: &Key, handler: impl FnOnce(&Session)) -> Option<Key> {
+async fn visit(
+    sessions: &Sessions,
+    key: &SessionKey,
+    handler: impl FnOnce(&Session),
+) -> Option<SessionKey> {
     let mut headers = HeaderMap::new();
     let cookie = format!("__Host-session={}", key.reveal());
     headers.insert(header::COOKIE, cookie.parse().unwrap());
@@ -95,7 +99,7 @@ async fn request(
     sessions: &Sessions,
     headers: &HeaderMap,
     handler: impl FnOnce(&Session),
-) -> Option<Key> {
+) -> Option<SessionKey> {
     let handle = sessions.begin(headers);
     handler(&handle.open().await.unwrap());
     let effects = sessions.finish(&handle, StatusCode::OK).await.unwrap();
@@ -103,7 +107,7 @@ async fn request(
     effects.apply(&mut response);
     let cookie = response.get(header::SET_COOKIE)?.to_str().unwrap();
     let value = cookie.split([';', '=']).nth(1).unwrap();
-    (!value.is_empty()).then(|| Key::new(value))
+    (!value.is_empty()).then(|| SessionKey::new(value))
 }
 
 fn read_all(folder: &Path) -> Vec<u8> {

@@ -21,8 +21,8 @@ async fn loads_are_answered_while_ten_thousand_dead_sessions_are_swept() {
     let (dead, live) = (draft("dead"), later(&draft("live"), 1));
     for hundred in 0..102 {
         let new = if hundred < 100 { &dead } else { &live };
-        let lookups: Vec<_> = (0..100).map(|n| at(hundred * 100 + n)).collect();
-        let creates: Vec<_> = lookups
+        let store_keys: Vec<_> = (0..100).map(|n| at(hundred * 100 + n)).collect();
+        let creates: Vec<_> = store_keys
             .iter()
             .map(|at| begin(store.create(at, new)))
             .collect();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
-use cloakroom::{Error, ErrorKind, Lookup, Result};
+use cloakroom::{Error, ErrorKind, Result, StoreKey};
 use cloakroom_testkit::conformance::{OnlyBytes, OnlyText};
 use cloakroom_testkit::{conformance, conformance_shared};
 
@@ -52,7 +52,7 @@ conformance_shared!(two_with_text_alone, {
 
 /// Overrides no method that it need not.
 struct Modest {
-    entries: Mutex<HashMap<Lookup, Entry>>,
+    entries: Mutex<HashMap<StoreKey, Entry>>,
     guarantees: Guarantees,
 }
 
@@ -100,9 +100,9 @@ impl Modest {
         })
     }
 
-    fn write(&self, at: &Lookup, seen: &Version, change: impl FnOnce(&mut Entry)) -> Outcome {
+    fn write(&self, key: &StoreKey, seen: &Version, change: impl FnOnce(&mut Entry)) -> Outcome {
         let mut entries = self.entries.lock().expect("no panic under the lock");
-        match entries.get_mut(at) {
+        match entries.get_mut(key) {
             Some(entry) if entry.version == *seen || !self.guarantees.compares => {
                 change(entry);
                 Outcome::Written(entry.version.clone())
@@ -117,40 +117,40 @@ impl Store for Modest {
         self.guarantees
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         Ok(self
             .entries
             .lock()
             .expect("no panic under the lock")
-            .get(at)
+            .get(key)
             .cloned())
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let entry = self.entry(new)?;
         let mut entries = self.entries.lock().expect("no panic under the lock");
-        if entries.contains_key(at) {
+        if entries.contains_key(key) {
             return Ok(Outcome::Stale);
         }
-        entries.insert(at.clone(), entry);
+        entries.insert(key.clone(), entry);
         Ok(Outcome::Written(new.version.clone()))
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let new = self.entry(new)?;
-        Ok(self.write(at, seen, |entry| *entry = new))
+        Ok(self.write(key, seen, |entry| *entry = new))
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
         self.entries
             .lock()
             .expect("no panic under the lock")
-            .remove(at);
+            .remove(key);
         Ok(())
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        Ok(self.write(at, seen, |entry| {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        Ok(self.write(key, seen, |entry| {
             entry.meta.touched = meta.touched;
             entry.meta.expires = meta.expires;
         }))

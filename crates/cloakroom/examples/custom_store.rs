@@ -7,13 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
-use cloakroom::{Lookup, Result, Sessions};
+use cloakroom::{Result, Sessions, StoreKey};
 
 #[derive(Default)]
-struct Shelf(Mutex<HashMap<Lookup, Entry>>);
+struct Shelf(Mutex<HashMap<StoreKey, Entry>>);
 
 impl Shelf {
-    fn entries(&self) -> MutexGuard<'_, HashMap<Lookup, Entry>> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<StoreKey, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -27,21 +27,21 @@ impl Store for Shelf {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        Ok(self.entries().get(at).cloned())
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        Ok(self.entries().get(key).cloned())
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let mut entries = self.entries();
-        if entries.contains_key(at) {
+        if entries.contains_key(key) {
             return Ok(Outcome::Stale);
         }
-        entries.insert(at.clone(), entry(new));
+        entries.insert(key.clone(), entry(new));
         Ok(Outcome::Written(new.version.clone()))
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
-        match self.entries().get_mut(at) {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+        match self.entries().get_mut(key) {
             Some(there) if there.version == *seen => {
                 *there = entry(new);
                 Ok(Outcome::Written(new.version.clone()))
@@ -50,8 +50,8 @@ impl Store for Shelf {
         }
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        match self.entries().get_mut(at) {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        match self.entries().get_mut(key) {
             Some(there) if there.version == *seen => {
                 there.meta.touched = meta.touched;
                 there.meta.expires = meta.expires;
@@ -61,8 +61,8 @@ impl Store for Shelf {
         }
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        self.entries().remove(at);
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        self.entries().remove(key);
         Ok(())
     }
 
@@ -84,7 +84,7 @@ fn entry(new: &Draft) -> Entry {
 #[tokio::main]
 async fn main() -> Result<()> {
     let sessions = Sessions::new(Shelf::default());
-    let session = sessions.start();
+    let session = sessions.new_session();
     session.set("theme", "dark")?;
     session.save().await?;
     println!("saved {session:?} on a shelf of my own");

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use cloakroom::store::MemoryStore;
-use cloakroom::{Cookie, Owner, Session, Sessions, Tag};
+use cloakroom::{Cookie, Owner, Session, SessionTag, Sessions};
 
 #[derive(serde::Deserialize)]
 struct Login {
@@ -64,14 +64,14 @@ async fn log_out_others(
     user: User,
     State(sessions): State<Sessions>,
 ) -> cloakroom::Result<Redirect> {
-    sessions.end_others(&user.owner, &user.tag).await?;
+    sessions.revoke_others(&user.owner, &user.tag).await?;
     Ok(Redirect::to("/"))
 }
 
 /// A logged-in user, as an extractor of one's own on top of the session.
 struct User {
     owner: Owner,
-    tag: Tag,
+    tag: SessionTag,
 }
 
 impl<S: Sync> FromRequestParts<S> for User {

@@ -53,7 +53,7 @@ async fn cloakroom() -> cloakroom::Result<usize> {
     const CART: Item<Vec<u32>> = Item::new("cart");
 
     let sessions = Sessions::new(MemoryStore::new());
-    let visitor = sessions.start();
+    let visitor = sessions.new_session();
     visitor.set(CART, Vec::new())?;
     visitor.save().await?;
     let key = visitor.key().expect("the session was saved");

@@ -39,11 +39,11 @@
 //! | [`Session`] | what a handler works with |
 //! | [`Sessions`], [`SessionsBuilder`] | a site's sessions and how they behave |
 //! | [`Cookie`], [`Sweep`] | the cookie, and the deleting of what has expired |
-//! | [`Handle`] | the session of a request, unopened: for middleware |
-//! | [`tower`] | the layer; with the feature `axum-08`, [`Session`] and [`Handle`] are extractors |
+//! | [`SessionHandle`] | the session of a request, unopened: for middleware |
+//! | [`tower`] | the layer; with the feature `axum-08`, [`Session`] and [`SessionHandle`] are extractors |
 //! | [`store`] | the [`Store`](store::Store) trait and the stores that need no driver |
-//! | [`Cached`], [`Mirrored`], [`Carried`] | two tiers, of two kinds; sessions sealed in the cookie |
-//! | [`format`](mod@format) | how keys and entries look; [`Own`](format::Own) is the default |
+//! | [`CachedBackend`], [`WriteThroughBackend`], [`CookieBackend`] | two tiers, of two kinds; sessions sealed in the cookie |
+//! | [`format`](mod@format) | how keys and entries look; [`DefaultFormat`](format::DefaultFormat) is the default |
 //! | [`Error`] | what can go wrong, and with which status a service answers it |
 //!
 //! Stores with a driver are crates of their own, `cloakroom-sqlite` for instance. `cloakroom-testkit` has the suite
@@ -72,13 +72,14 @@ pub mod store;
 
 #[cfg(feature = "tower")]
 pub use adapters::tower;
-pub use backend::{Cached, Carried, Mirrored, Shelf};
+pub use backend::{Backend, CachedBackend, CookieBackend, WriteThroughBackend};
 pub use http::{Cookie, CookieAttributes, Effects, SameSite, SetCookie};
 pub use model::{
-    Clock, Error, ErrorKind, Expiry, Item, Key, Lookup, Owner, Result, SystemClock, Tag,
+    Clock, Error, ErrorKind, Expiry, Item, Owner, Result, SessionKey, SessionTag, StoreKey,
+    SystemClock,
 };
-pub use session::{Handle, Session};
-pub use sessions::{Sessions, SessionsBuilder, Summary, Sweep};
+pub use session::{Session, SessionHandle};
+pub use sessions::{SessionSummary, Sessions, SessionsBuilder, Sweep};
 
 /// The programs in the README compile.
 #[cfg(all(doctest, feature = "axum-08"))]

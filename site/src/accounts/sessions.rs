@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::{Html, Response};
-use cloakroom::{ErrorKind, Owner, Summary, Tag};
+use cloakroom::{ErrorKind, Owner, SessionSummary, SessionTag};
 
 use crate::{
     date, visitor,
@@ -37,7 +37,7 @@ struct OwnSession {
 pub(crate) async fn list(visit: Visit, layout: Layout) -> Result<Html<String>, PageError> {
     let this = visit.session().await?.tag();
     let found = visit.app().sessions.owned_by(&owner(&visit).await?).await;
-    let to_own = |summary: Summary| OwnSession {
+    let to_own = |summary: SessionSummary| OwnSession {
         is_this_one: Some(&summary.tag) == this.as_ref(),
         tag: summary.tag.to_string(),
         label: summary
@@ -63,7 +63,7 @@ pub(crate) async fn list(visit: Visit, layout: Layout) -> Result<Html<String>, P
 pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError> {
     let session = visit.session().await?;
     let owner = owner(&visit).await?;
-    let tag: Tag = form
+    let tag: SessionTag = form
         .get("tag")
         .and_then(|tag| tag.parse().ok())
         .ok_or(PageError::BadForm)?;
@@ -71,7 +71,7 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
         visit.app().auth.log_out(&session)?;
         return Ok(redirect("/accounts/login/"));
     }
-    match visit.app().sessions.end(&owner, &tag).await? {
+    match visit.app().sessions.revoke(&owner, &tag).await? {
         true => visitor::say(&session, "That browser is logged out.")?,
         false => visitor::say(&session, "That browser was logged out already.")?,
     }
@@ -92,13 +92,13 @@ pub(crate) async fn end_others(visit: &Visit) -> Result<(), PageError> {
         return Ok(());
     };
     let owner = owner(visit).await?;
-    ignore_unsupported(visit.app().sessions.end_others(&owner, &this).await)
+    ignore_unsupported(visit.app().sessions.revoke_others(&owner, &this).await)
 }
 
 /// Ends all sessions of a user, if the place where they are kept can find them.
 pub(crate) async fn end_all(visit: &Visit, user: i64) -> Result<(), PageError> {
     let owner = Owner::from(user.to_string());
-    ignore_unsupported(visit.app().sessions.end_all(&owner).await)
+    ignore_unsupported(visit.app().sessions.revoke_all(&owner).await)
 }
 
 /// Not every place knows whose its sessions are. A changed password ends the others anyway, when they are next used.

@@ -5,7 +5,7 @@ use axum::{
     extract::RawQuery,
     response::{Html, Response},
 };
-use cloakroom::{ErrorKind, Owner, Summary, Tag};
+use cloakroom::{ErrorKind, Owner, SessionSummary, SessionTag};
 
 use super::model::Kind;
 use crate::{
@@ -130,7 +130,7 @@ async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Ow
         if found.is_empty() {
             continue;
         }
-        let to_live = |summary: Summary| Live {
+        let to_live = |summary: SessionSummary| Live {
             is_this_one: Some(&summary.tag) == this.as_ref(),
             tag: summary.tag.to_string(),
             label: summary
@@ -166,7 +166,7 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
         .ok_or(PageError::BadForm)?;
     let tag = match form.get("tag") {
         None => None,
-        Some(tag) => Some(tag.parse::<Tag>().map_err(|_| PageError::BadForm)?),
+        Some(tag) => Some(tag.parse::<SessionTag>().map_err(|_| PageError::BadForm)?),
     };
     let session = visit.session().await?;
     let is_this_one = match &tag {
@@ -182,8 +182,8 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
     }
     let sessions = &visit.app().sessions;
     let ended = match &tag {
-        Some(tag) => sessions.end(&owner(id), tag).await.map(usize::from),
-        None => sessions.end_all(&owner(id)).await,
+        Some(tag) => sessions.revoke(&owner(id), tag).await.map(usize::from),
+        None => sessions.revoke_all(&owner(id)).await,
     };
     let said = match ended {
         Ok(0) => "There was no such session any more.".to_owned(),

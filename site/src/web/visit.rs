@@ -15,7 +15,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use cloakroom::{Handle, Session};
+use cloakroom::{Session, SessionHandle};
 use tokio::sync::OnceCell;
 
 use super::{csrf::BrowserSecret, error, error::PageError, layout::Layout, next};
@@ -27,7 +27,7 @@ pub(crate) struct Visit(Arc<Inner>);
 
 struct Inner {
     app: AppState,
-    handle: Handle,
+    handle: SessionHandle,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -37,7 +37,7 @@ struct Inner {
 }
 
 impl Visit {
-    fn new(app: AppState, handle: Handle, request: &Request) -> Self {
+    fn new(app: AppState, handle: SessionHandle, request: &Request) -> Self {
         let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
         Self(Arc::new(Inner {
             secret: BrowserSecret::of(&app.csrf, request.headers()),
@@ -134,7 +134,7 @@ impl Visit {
 /// Gives every request a visit; its page a layout if it is an error, and what a visit leaves on the answer.
 pub(crate) async fn begin(
     State(app): State<AppState>,
-    handle: Handle,
+    handle: SessionHandle,
     mut request: Request,
     next: Next,
 ) -> Response {

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use cloakroom::session::{State, Value};
+use cloakroom::session::{Items, Value};
 use cloakroom::{Error, ErrorKind};
 use cloakroom_django::wire::{date, json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub(crate) struct Request(State);
+pub(crate) struct Request(Items);
 
 impl Request {
     pub(crate) fn read(line: &str) -> Result<Self, json::NotJson> {
@@ -21,7 +21,7 @@ impl Request {
     }
 
     /// The items of an object.
-    pub(crate) fn items(&self, name: &str) -> Result<State, Refusal> {
+    pub(crate) fn items(&self, name: &str) -> Result<Items, Refusal> {
         let text = self.value(name)?.as_json()?;
         json::read(text).map_err(|error| Refusal::new("ValueError", error.to_string()))
     }
@@ -42,7 +42,7 @@ impl Request {
 
 /// An object to answer with, or `null` if nothing is put into it.
 #[derive(Default)]
-pub(crate) struct Reply(State);
+pub(crate) struct Reply(Items);
 
 impl Reply {
     /// The whole line that answers `request`.
@@ -73,7 +73,7 @@ impl Reply {
         Ok(self.with_value(name, Value::of(&value)?))
     }
 
-    pub(crate) fn with_items(self, name: &'static str, items: &State) -> cloakroom::Result<Self> {
+    pub(crate) fn with_items(self, name: &'static str, items: &Items) -> cloakroom::Result<Self> {
         let text = json::write(items)?;
         Ok(self.with_value(name, Value::from_json(text.into())))
     }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cloakroom::session::State;
-use cloakroom::{Clock, Key, Session, Sessions};
+use cloakroom::session::Items;
+use cloakroom::{Clock, Session, SessionKey, Sessions};
 use cloakroom_django::wire::signing::{SERVER_SALT, Signer, Unsigned};
 use cloakroom_django::wire::{cache, json, key};
 use cloakroom_testkit::HandClock;
@@ -60,11 +60,11 @@ impl Store {
         let text: String = request.get("encoded")?;
         let data = match self.signer()?.loads(text.as_bytes()) {
             Ok(signed) => json::read(&signed.json).unwrap_or_default(),
-            Err(Unsigned::Undecodable) => State::new(),
+            Err(Unsigned::Undecodable) => Items::new(),
             Err(Unsigned::BadSignature) => {
                 let logger = "django.security.SuspiciousSession";
                 self.log.warn(logger, "Session data corrupted");
-                State::new()
+                Items::new()
             }
         };
         Ok(Reply::default().with_items("data", &data)?)
@@ -89,7 +89,7 @@ impl Store {
     }
 
     pub(crate) async fn create(&mut self, request: &Request) -> Answered {
-        let session = self.sessions(request).await?.start();
+        let session = self.sessions(request).await?.new_session();
         let data = request.items("data")?;
         if data.is_empty() {
             // Nothing is stored for nothing. An empty session is one that once had something in it.
@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// Gives the session these items and no others.
-    async fn write(&self, session: &Session, data: &State) -> Answered {
+    async fn write(&self, session: &Session, data: &Items) -> Answered {
         session.clear()?;
         for (name, value) in data.iter() {
             session.set_value(name.as_ref(), value.clone())?;
@@ -166,7 +166,7 @@ impl Store {
     async fn find(&mut self, request: &Request) -> Result<Option<Session>, Refusal> {
         let sessions = self.sessions(request).await?;
         match request.get::<Option<String>>("session_key")? {
-            Some(key) => Ok(sessions.open(&Key::new(&key)).await?),
+            Some(key) => Ok(sessions.open(&SessionKey::new(&key)).await?),
             None => Ok(None),
         }
     }
@@ -198,8 +198,8 @@ fn is_cookie(request: &Request) -> Result<bool, Refusal> {
     Ok(request.get::<Engine>("engine")? == Engine::SignedCookies)
 }
 
-fn items(session: &Session) -> State {
-    let mut state = State::new();
+fn items(session: &Session) -> Items {
+    let mut state = Items::new();
     for (name, value) in session.iter() {
         state.set(name.into(), value);
     }

@@ -6,7 +6,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use cloakroom::session::{State, Value};
+use cloakroom::session::{Items, Value};
 use cloakroom_django::wire::json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::failure::Failure;
 
 /// The object that a request brings.
-pub(crate) struct Body(State);
+pub(crate) struct Body(Items);
 
 impl Body {
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, Failure> {
@@ -71,7 +71,7 @@ fn ascii(text: &str) -> String {
 
 /// The object that a response brings.
 #[derive(Default)]
-pub(crate) struct Answer(State);
+pub(crate) struct Answer(Items);
 
 impl Answer {
     pub(crate) fn ok() -> Result<Self, Failure> {
@@ -101,7 +101,7 @@ impl IntoResponse for Answer {
 pub(crate) fn pairs(items: impl Iterator<Item = (String, Value)>) -> Result<Value, Failure> {
     let mut text = Vec::from(b"[");
     for (name, value) in items {
-        let mut item = State::new();
+        let mut item = Items::new();
         item.set(name.into(), value);
         // `{"name":value}` becomes `["name",value]`.
         let object = json::write(&item)?;

@@ -36,8 +36,8 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         tracing::warn!("SETTINGS_JSON: `{name}` means nothing here");
     }
     let settings = engine::settings(&options)?;
-    let shelf = engine::url(&options)?.engine(&settings).await?;
-    let sessions = settings.sessions(shelf).build()?;
+    let backend = engine::url(&options)?.engine(&settings).await?;
+    let sessions = settings.sessions(backend).build()?;
 
     let auth = Auth::new(&options.secret_key);
     let fallbacks = options.secret_key_fallbacks.0.iter();

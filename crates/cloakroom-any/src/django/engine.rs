@@ -1,12 +1,12 @@
 use cloakroom::store::{AnyStore, MemoryStore};
-use cloakroom::{Cached, Result, Shelf};
+use cloakroom::{Backend, CachedBackend, Result};
 use cloakroom_django::Settings;
 
 use super::Site;
 use crate::StoreUrl;
 
-pub(crate) async fn open(site: Site, url: &StoreUrl, settings: &Settings) -> Result<Shelf> {
-    let shelf = match (site, &url.options.front) {
+pub(crate) async fn open(site: Site, url: &StoreUrl, settings: &Settings) -> Result<Backend> {
+    let backend = match (site, &url.options.front) {
         (Site::Sqlite | Site::Postgres | Site::Mysql, None) => settings.db(table(site, url).await?),
         (Site::Sqlite | Site::Postgres | Site::Mysql, Some(front)) => {
             let copies = cache(front, Engine::CachedDb).await?;
@@ -20,8 +20,10 @@ pub(crate) async fn open(site: Site, url: &StoreUrl, settings: &Settings) -> Res
         (Site::Cookie, _) => return Ok(settings.signed_cookies()),
     };
     match url.options.cached {
-        None => Ok(shelf),
-        Some(ttl) => Ok(Cached::new(MemoryStore::new(), shelf)?.ttl(ttl).into()),
+        None => Ok(backend),
+        Some(ttl) => Ok(CachedBackend::new(MemoryStore::new(), backend)?
+            .ttl(ttl)
+            .into()),
     }
 }
 

@@ -47,7 +47,7 @@ use crate::auth::signing::{Secrets, equal};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> cloakroom::Result<()> {
 /// let auth = Auth::new("the SECRET_KEY of the Django site");
-/// let session = Sessions::new(MemoryStore::new()).start();
+/// let session = Sessions::new(MemoryStore::new()).new_session();
 /// # let database = Database;
 /// assert!(visitor(&auth, &session, &database).await?.is_none());
 ///

@@ -11,7 +11,7 @@
 //! use cloakroom::store::MemoryStore;
 //! use cloakroom_django::auth::messages::{self, Level, Message};
 //!
-//! let session = Sessions::new(MemoryStore::new()).start();
+//! let session = Sessions::new(MemoryStore::new()).new_session();
 //! messages::add(&session, Message::new(Level::SUCCESS, "The book was saved."))?;
 //!
 //! let shown = messages::take(&session)?;

@@ -14,7 +14,7 @@
 //! #     fn is_active(&self) -> bool { true }
 //! # }
 //! let auth = Auth::new("the SECRET_KEY of the Django site");
-//! let session = Sessions::new(MemoryStore::new()).start();
+//! let session = Sessions::new(MemoryStore::new()).new_session();
 //! # let ada = User { id: 7, password: "pbkdf2_sha256$1000000$salt$hash".into() };
 //!
 //! auth.log_in(&session, &ada)?;

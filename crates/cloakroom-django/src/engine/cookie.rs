@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use cloakroom::{Key, Lookup, SameSite, SetCookie};
+use cloakroom::{SameSite, SessionKey, SetCookie, StoreKey};
 use http::HeaderValue;
 
 use crate::wire::cookie::{Attributes, GONE, Lifetime, delete_cookie, set_cookie, unquote};
 use crate::wire::key::is_accepted;
 
-pub(super) fn parse_key(text: &str) -> Option<Key> {
-    is_accepted(text).then(|| Key::new(text))
+pub(super) fn parse_key(text: &str) -> Option<SessionKey> {
+    is_accepted(text).then(|| SessionKey::new(text))
 }
 
-pub(super) fn lookup(key: &Key) -> Lookup {
-    Lookup::new(key.reveal().as_bytes())
+pub(super) fn store_key(key: &SessionKey) -> StoreKey {
+    StoreKey::new(key.reveal().as_bytes())
 }
 
 pub(super) fn unquoted(value: &[u8]) -> Option<Cow<'_, str>> {

@@ -6,4 +6,4 @@ mod settings;
 mod signed;
 
 pub use settings::Settings;
-pub use signed::Signed;
+pub use signed::SignedFormat;

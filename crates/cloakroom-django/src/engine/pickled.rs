@@ -2,9 +2,9 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use cloakroom::format::{Facts, Format, OnDuplicates, OnUnknownKey, Rules, Tags};
-use cloakroom::session::Contents;
-use cloakroom::{Error, Expiry, Key, Lookup, Result, SetCookie, Tag};
+use cloakroom::format::{Facts, Format, FormatRules, OnDuplicates, OnUnknownKey, Tags};
+use cloakroom::session::SessionData;
+use cloakroom::{Error, Expiry, Result, SessionKey, SessionTag, SetCookie, StoreKey};
 use http::HeaderValue;
 
 use super::cookie;
@@ -15,51 +15,51 @@ use crate::wire::{key, pickle};
 ///
 /// What is no pickle is no session. A pickle that holds what cannot be taken apart safely is an error, and stays as it is.
 #[derive(Clone, Copy)]
-pub(super) struct Pickled {
+pub(super) struct PickledFormat {
     /// See [`Settings::removal_as_set`](super::Settings::removal_as_set).
     pub(super) removal_as_set: bool,
 }
 
-impl Format for Pickled {
-    fn rules(&self) -> Rules {
-        Rules {
+impl Format for PickledFormat {
+    fn rules(&self) -> FormatRules {
+        FormatRules {
             unknown_key: OnUnknownKey::RemoveCookie,
             duplicates: OnDuplicates::Last,
             tags: Tags::Hash,
             facts: Facts::Nothing,
-            ..Rules::default()
+            ..FormatRules::default()
         }
     }
 
-    fn new_key(&self) -> Result<Key> {
+    fn new_key(&self) -> Result<SessionKey> {
         key::new_key()
     }
 
-    fn parse_key(&self, text: &str) -> Option<Key> {
+    fn parse_key(&self, text: &str) -> Option<SessionKey> {
         cookie::parse_key(text)
     }
 
-    fn lookup(&self, key: &Key) -> Lookup {
-        cookie::lookup(key)
+    fn store_key(&self, key: &SessionKey) -> StoreKey {
+        cookie::store_key(key)
     }
 
-    fn encode(&self, contents: &Contents, _now: SystemTime) -> Result<Bytes> {
-        pickle::write(&contents.state)
+    fn encode(&self, data: &SessionData, _now: SystemTime) -> Result<Bytes> {
+        pickle::write(&data.items)
     }
 
-    fn decode(&self, data: &Bytes) -> Result<Contents> {
-        Ok(Contents {
-            state: pickle::read(data)?,
-            ..Contents::default()
+    fn decode(&self, bytes: &Bytes) -> Result<SessionData> {
+        Ok(SessionData {
+            items: pickle::read(bytes)?,
+            ..SessionData::default()
         })
     }
 
-    fn expiry(&self, contents: &Contents) -> Expiry {
-        expiry(contents)
+    fn expiry(&self, data: &SessionData) -> Expiry {
+        expiry(data)
     }
 
-    fn set_expiry(&self, contents: &mut Contents, expiry: Expiry) -> Result<()> {
-        set_expiry(contents, expiry)
+    fn set_expiry(&self, data: &mut SessionData, expiry: Expiry) -> Result<()> {
+        set_expiry(data, expiry)
     }
 
     fn unquote<'a>(&self, value: &'a [u8]) -> Option<Cow<'a, str>> {
@@ -70,7 +70,7 @@ impl Format for Pickled {
         cookie::spell(cookie, self.removal_as_set)
     }
 
-    fn log_corrupt(&self, session: &Tag, error: &Error) {
+    fn log_corrupt(&self, session: &SessionTag, error: &Error) {
         log_corrupt(session, error);
     }
 }

@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use cloakroom::store::Store;
 use cloakroom::{
-    Carried, Cookie, Error, ErrorKind, Mirrored, Result, SameSite, Sessions, SessionsBuilder, Shelf,
+    Backend, Cookie, CookieBackend, Error, ErrorKind, Result, SameSite, Sessions, SessionsBuilder,
+    WriteThroughBackend,
 };
 
-use super::pickled::Pickled;
-use super::signed::{Kept, Signed};
+use super::pickled::PickledFormat;
+use super::signed::{Medium, SignedFormat};
 use crate::wire::signing::{COOKIE_SALT, SERVER_SALT, Signer};
 
 /// What a Django site's `settings.py` says about sessions, under Django's names and with Django's defaults.
@@ -189,26 +190,26 @@ impl Settings {
 /// The engines.
 impl Settings {
     /// The engine `db`: the table `django_session`.
-    pub fn db(&self, django_session: impl Store) -> Shelf {
-        Shelf::new(django_session, self.signed(Kept::Row))
+    pub fn db(&self, django_session: impl Store) -> Backend {
+        Backend::new(django_session, self.signed(Medium::Row))
     }
 
     /// The engine `cache`: a dictionary in Django's cache.
-    pub fn cache(&self, cache: impl Store) -> Shelf {
+    pub fn cache(&self, cache: impl Store) -> Backend {
         let removal_as_set = self.removal_as_set;
-        Shelf::new(cache, Pickled { removal_as_set })
+        Backend::new(cache, PickledFormat { removal_as_set })
     }
 
-    /// The engine `cached_db`: the table, and copies in Django's cache. See [`Mirrored`] for how the two go together.
-    pub fn cached_db(&self, cache: impl Store, django_session: impl Store) -> Shelf {
-        let tiers = Mirrored::new(self.cache(cache), self.db(django_session));
+    /// The engine `cached_db`: the table, and copies in Django's cache. See [`WriteThroughBackend`] for how the two go together.
+    pub fn cached_db(&self, cache: impl Store, django_session: impl Store) -> Backend {
+        let tiers = WriteThroughBackend::new(self.cache(cache), self.db(django_session));
         tiers.expect("both are stores").into()
     }
 
     /// What the engine `file` keeps in each file, for a store that keeps sessions in such files:
     /// `cloakroom_file::django::open`.
-    pub fn file_format(&self) -> Signed {
-        self.signed(Kept::File)
+    pub fn file_format(&self) -> SignedFormat {
+        self.signed(Medium::File)
     }
 
     /// `SESSION_COOKIE_NAME`.
@@ -218,10 +219,10 @@ impl Settings {
 
     /// The engine `signed_cookies`: the cookie carries the whole session, signed, and the visitor can read it.
     ///
-    /// It neither compares nor revokes, as [`Carried`] says. What takes more than a cookie holds is an error here, where
+    /// It neither compares nor revokes, as [`CookieBackend`] says. What takes more than a cookie holds is an error here, where
     /// Django sends it and the browser drops it.
-    pub fn signed_cookies(&self) -> Shelf {
-        Carried::unsealed(self.signed(Kept::Cookie)).into()
+    pub fn signed_cookies(&self) -> Backend {
+        CookieBackend::unsealed(self.signed(Medium::Cookie)).into()
     }
 
     /// The site's sessions, kept in one of the engines above: with these settings, and with no sweep, since Django's
@@ -233,17 +234,17 @@ impl Settings {
     /// # Examples
     /// Rows that this process remembers for ten seconds:
     /// ```
-    /// use cloakroom::Cached;
+    /// use cloakroom::CachedBackend;
     /// use cloakroom_django::Settings;
     /// use cloakroom::store::MemoryStore;
     ///
     /// # let django_session = MemoryStore::new();
     /// let settings = Settings::new("the site's SECRET_KEY")?;
-    /// let shelf = Cached::new(MemoryStore::new(), settings.db(django_session))?;
-    /// let sessions = settings.sessions(shelf).build()?;
+    /// let backend = CachedBackend::new(MemoryStore::new(), settings.db(django_session))?;
+    /// let sessions = settings.sessions(backend).build()?;
     /// # Ok::<(), cloakroom::Error>(())
     /// ```
-    pub fn sessions(&self, engine: impl Into<Shelf>) -> SessionsBuilder {
+    pub fn sessions(&self, engine: impl Into<Backend>) -> SessionsBuilder {
         Sessions::builder(engine)
             .cookie(self.cookie())
             .max_age(self.cookie_age)
@@ -259,16 +260,16 @@ impl Settings {
         }
     }
 
-    fn signed(&self, kept: Kept) -> Signed {
-        let salt = match kept {
-            Kept::Row | Kept::File => &self.salt,
-            Kept::Cookie => COOKIE_SALT,
+    fn signed(&self, medium: Medium) -> SignedFormat {
+        let salt = match medium {
+            Medium::Row | Medium::File => &self.salt,
+            Medium::Cookie => COOKIE_SALT,
         };
         let signer = Signer::new(&self.secret_key, salt);
         let fallbacks = self.secret_key_fallbacks.iter();
-        Signed {
+        SignedFormat {
             signer: fallbacks.fold(signer, Signer::fallback),
-            kept,
+            medium,
             cookie_age: self.cookie_age,
             removal_as_set: self.removal_as_set,
         }

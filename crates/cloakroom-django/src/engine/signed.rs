@@ -3,11 +3,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::format::{
-    Facts, Format, OnCorrupt, OnDuplicates, OnExpired, OnUnknownKey, Rules, Tags,
+    Facts, Format, FormatRules, OnCorrupt, OnDuplicates, OnExpired, OnUnknownKey, Tags,
 };
-use cloakroom::session::{Contents, State};
+use cloakroom::session::{Items, SessionData};
 use cloakroom::store::{Meta, after, from_millis, millis};
-use cloakroom::{Error, ErrorKind, Expiry, Key, Lookup, Result, SetCookie, Tag};
+use cloakroom::{Error, ErrorKind, Expiry, Result, SessionKey, SessionTag, SetCookie, StoreKey};
 use http::HeaderValue;
 
 use super::cookie;
@@ -17,9 +17,9 @@ use crate::wire::{json, key};
 
 /// Django's signed text: what the engines db, cached_db, file and signed_cookies keep.
 #[derive(Clone)]
-pub struct Signed {
+pub struct SignedFormat {
     pub(super) signer: Signer,
-    pub(super) kept: Kept,
+    pub(super) medium: Medium,
     /// `SESSION_COOKIE_AGE`.
     pub(super) cookie_age: Duration,
     /// See [`Settings::removal_as_set`](super::Settings::removal_as_set).
@@ -28,7 +28,7 @@ pub struct Signed {
 
 /// Where the text is, and so what tells when its session ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kept {
+pub(super) enum Medium {
     /// Beside a date of expiry.
     Row,
     /// With the time of its last change and nothing else.
@@ -37,15 +37,15 @@ pub(super) enum Kept {
     Cookie,
 }
 
-impl Signed {
+impl SignedFormat {
     /// When a session ends that is kept in a file. A number of seconds is not counted from anything: it says that the
     /// session has ended if it is negative, and that it never ends if it is not.
-    fn file_expires(&self, data: &Bytes, state: &State, changed: SystemTime) -> SystemTime {
-        if data.is_empty() {
+    fn file_expires(&self, bytes: &Bytes, items: &Items, changed: SystemTime) -> SystemTime {
+        if bytes.is_empty() {
             // Another process is about to write it.
             return never();
         }
-        let ends = match Stored::of(state) {
+        let ends = match Stored::of(items) {
             Ok(Stored::Secs(secs)) if secs < 0.0 => return UNIX_EPOCH,
             Ok(Stored::Secs(secs)) if secs > 0.0 => return never(),
             Ok(Stored::At(at)) => at,
@@ -58,8 +58,8 @@ impl Signed {
 
     /// When the session in a cookie was signed, and from when on it is not believed any more: that it may be just as old
     /// as it may become still counts.
-    fn cookie_times(&self, data: &Bytes) -> (SystemTime, SystemTime) {
-        let timestamp = data.rsplit(|&byte| byte == b':').nth(1);
+    fn cookie_times(&self, bytes: &Bytes) -> (SystemTime, SystemTime) {
+        let timestamp = bytes.rsplit(|&byte| byte == b':').nth(1);
         let secs = timestamp.and_then(parse_base62);
         let signed = secs.map_or(0, |secs| secs.saturating_mul(1_000));
         let lasts = self.cookie_age.saturating_add(A_MILLI);
@@ -67,19 +67,19 @@ impl Signed {
     }
 }
 
-impl Format for Signed {
-    fn rules(&self) -> Rules {
-        Rules {
+impl Format for SignedFormat {
+    fn rules(&self) -> FormatRules {
+        FormatRules {
             // Who sends a cookie that nobody signed has no session.
-            corrupt: match self.kept {
-                Kept::Row | Kept::File => OnCorrupt::KeepKey,
-                Kept::Cookie => OnCorrupt::StartAfresh,
+            corrupt: match self.medium {
+                Medium::Row | Medium::File => OnCorrupt::KeepKey,
+                Medium::Cookie => OnCorrupt::StartAfresh,
             },
             unknown_key: OnUnknownKey::RemoveCookie,
             // Nobody sweeps rows here unless asked, but Django deletes a file when it meets it.
-            expired: match self.kept {
-                Kept::Row | Kept::Cookie => OnExpired::LeaveEntry,
-                Kept::File => OnExpired::DeleteEntry,
+            expired: match self.medium {
+                Medium::Row | Medium::Cookie => OnExpired::LeaveEntry,
+                Medium::File => OnExpired::DeleteEntry,
             },
             duplicates: OnDuplicates::Last,
             tags: Tags::Hash,
@@ -87,32 +87,32 @@ impl Format for Signed {
         }
     }
 
-    fn new_key(&self) -> Result<Key> {
+    fn new_key(&self) -> Result<SessionKey> {
         key::new_key()
     }
 
-    fn parse_key(&self, text: &str) -> Option<Key> {
+    fn parse_key(&self, text: &str) -> Option<SessionKey> {
         cookie::parse_key(text)
     }
 
-    fn lookup(&self, key: &Key) -> Lookup {
-        cookie::lookup(key)
+    fn store_key(&self, key: &SessionKey) -> StoreKey {
+        cookie::store_key(key)
     }
 
-    fn encode(&self, contents: &Contents, now: SystemTime) -> Result<Bytes> {
-        let json = json::write(&contents.state)?;
+    fn encode(&self, data: &SessionData, now: SystemTime) -> Result<Bytes> {
+        let json = json::write(&data.items)?;
         let text = self.signer.dumps(json.as_bytes(), millis(now) / 1_000);
         Ok(text.into())
     }
 
     /// What is signed and cannot be read is empty, and nobody is told: so Django has it.
-    fn decode(&self, data: &Bytes) -> Result<Contents> {
-        if data.is_empty() && self.kept == Kept::File {
-            return Ok(Contents::default());
+    fn decode(&self, bytes: &Bytes) -> Result<SessionData> {
+        if bytes.is_empty() && self.medium == Medium::File {
+            return Ok(SessionData::default());
         }
-        let state = match self.signer.loads(data) {
+        let items = match self.signer.loads(bytes) {
             Ok(signed) => json::read(&signed.json).unwrap_or_default(),
-            Err(Unsigned::Undecodable) => State::new(),
+            Err(Unsigned::Undecodable) => Items::new(),
             Err(Unsigned::BadSignature) => {
                 return Err(Error::new(
                     ErrorKind::Corrupt,
@@ -120,35 +120,35 @@ impl Format for Signed {
                 ));
             }
         };
-        Ok(Contents {
-            state,
-            ..Contents::default()
+        Ok(SessionData {
+            items,
+            ..SessionData::default()
         })
     }
 
-    fn complete(&self, data: &Bytes, contents: &Contents, meta: &mut Meta) {
-        match self.kept {
-            Kept::Row => {
-                let lasts = match self.expiry(contents) {
+    fn complete(&self, bytes: &Bytes, data: &SessionData, meta: &mut Meta) {
+        match self.medium {
+            Medium::Row => {
+                let lasts = match self.expiry(data) {
                     Expiry::Idle(age) => age,
                     Expiry::Policy | Expiry::BrowserClose | Expiry::At(_) => self.cookie_age,
                 };
                 let touched = meta.expires.checked_sub(lasts);
                 meta.touched = from_millis(millis(touched.unwrap_or(UNIX_EPOCH)));
             }
-            Kept::File => {
-                meta.expires = self.file_expires(data, &contents.state, meta.touched);
+            Medium::File => {
+                meta.expires = self.file_expires(bytes, &data.items, meta.touched);
             }
-            Kept::Cookie => (meta.touched, meta.expires) = self.cookie_times(data),
+            Medium::Cookie => (meta.touched, meta.expires) = self.cookie_times(bytes),
         }
     }
 
-    fn expiry(&self, contents: &Contents) -> Expiry {
-        expiry(contents)
+    fn expiry(&self, data: &SessionData) -> Expiry {
+        expiry(data)
     }
 
-    fn set_expiry(&self, contents: &mut Contents, expiry: Expiry) -> Result<()> {
-        set_expiry(contents, expiry)
+    fn set_expiry(&self, data: &mut SessionData, expiry: Expiry) -> Result<()> {
+        set_expiry(data, expiry)
     }
 
     fn unquote<'a>(&self, value: &'a [u8]) -> Option<Cow<'a, str>> {
@@ -159,25 +159,25 @@ impl Format for Signed {
         cookie::spell(cookie, self.removal_as_set)
     }
 
-    fn log_corrupt(&self, session: &Tag, error: &Error) {
+    fn log_corrupt(&self, session: &SessionTag, error: &Error) {
         log_corrupt(session, error);
     }
 }
 
 /// What the item `_session_expiry` says. Django fails on one that it cannot read; here the site's policy holds then.
-pub(super) fn expiry(contents: &Contents) -> Expiry {
-    Stored::of(&contents.state).map_or(Expiry::Policy, Stored::expiry)
+pub(super) fn expiry(data: &SessionData) -> Expiry {
+    Stored::of(&data.items).map_or(Expiry::Policy, Stored::expiry)
 }
 
-pub(super) fn set_expiry(contents: &mut Contents, expiry: Expiry) -> Result<()> {
-    if Stored::of(&contents.state).is_err() {
-        contents.state.remove(expiry::NAME);
+pub(super) fn set_expiry(data: &mut SessionData, expiry: Expiry) -> Result<()> {
+    if Stored::of(&data.items).is_err() {
+        data.items.remove(expiry::NAME);
     }
-    expiry::put(&mut contents.state, expiry)
+    expiry::put(&mut data.items, expiry)
 }
 
 /// The words and the logger are Django's, so that who watches for them sees both programs.
-pub(super) fn log_corrupt(session: &Tag, error: &Error) {
+pub(super) fn log_corrupt(session: &SessionTag, error: &Error) {
     let error = format!("{error:#}");
     tracing::warn!(
         target: "django.security.SuspiciousSession",

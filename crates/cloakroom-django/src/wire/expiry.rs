@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use cloakroom::session::{State, Value};
+use cloakroom::session::{Items, Value};
 use cloakroom::store::millis;
 use cloakroom::{Error, ErrorKind, Expiry, Result};
 
@@ -20,10 +20,10 @@ pub const NAME: &str = "_session_expiry";
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
 /// use cloakroom_django::wire::expiry::{Stored, put};
-/// use cloakroom::session::{Expiry, State};
+/// use cloakroom::session::{Expiry, Items};
 ///
 /// let now = UNIX_EPOCH + Duration::from_secs(1_767_323_045);
-/// let mut state = State::new();
+/// let mut state = Items::new();
 /// assert_eq!(Stored::of(&state)?.age(now, 1_209_600), 1_209_600.0);
 ///
 /// put(&mut state, Expiry::Idle(Duration::from_secs(300)))?;
@@ -49,7 +49,7 @@ impl Stored {
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if it is nothing that Django can work with: it answers such a session with a
     /// server error.
-    pub fn of(state: &State) -> Result<Self> {
+    pub fn of(state: &Items) -> Result<Self> {
         let Some(value) = state.get(NAME) else {
             return Ok(Self::Nothing);
         };
@@ -117,7 +117,7 @@ impl Stored {
 ///
 /// # Errors
 /// [`BadValue`](ErrorKind::BadValue) if the item is nothing that Django can work with and `expiry` asks for something else.
-pub fn put(state: &mut State, expiry: Expiry) -> Result<()> {
+pub fn put(state: &mut Items, expiry: Expiry) -> Result<()> {
     let stored = Stored::of(state)?.expiry();
     let same = match (stored, expiry) {
         // The core keeps times in milliseconds, Django in microseconds.
@@ -203,7 +203,7 @@ mod tests {
                 Some("\"2026-01-02T03:04:05.250000+00:00\""),
             ),
         ] {
-            let mut state = State::new();
+            let mut state = Items::new();
             state.set(NAME.into(), Value::of(&12_345).unwrap());
 
             put(&mut state, expiry).unwrap();
@@ -251,7 +251,7 @@ mod tests {
             "{\"a\":1}",
             "NaN",
         ] {
-            let mut state = State::new();
+            let mut state = Items::new();
             let value = Value::from_json(Bytes::copy_from_slice(text.as_bytes()));
             state.set(NAME.into(), value);
             assert_eq!(Stored::of(&state).unwrap_err().kind(), ErrorKind::BadValue);

@@ -1,12 +1,12 @@
 //! Django's session keys: 32 characters of `a` to `z` and `0` to `9`.
 
-use cloakroom::{Error, ErrorKind, Key, Result};
+use cloakroom::{Error, ErrorKind, Result, SessionKey};
 
 /// A new key: 32 characters, each drawn evenly by the operating system.
 ///
 /// # Errors
 /// [`Random`](ErrorKind::Random) if the operating system gives no random numbers; never a weaker key.
-pub fn new_key() -> Result<Key> {
+pub fn new_key() -> Result<SessionKey> {
     draw(getrandom::fill)
 }
 
@@ -20,7 +20,7 @@ pub fn is_file_safe(text: &str) -> bool {
     text.bytes().all(|byte| ALPHABET.contains(&byte))
 }
 
-fn draw(random: fn(&mut [u8]) -> Result<(), getrandom::Error>) -> Result<Key> {
+fn draw(random: fn(&mut [u8]) -> Result<(), getrandom::Error>) -> Result<SessionKey> {
     let mut text = String::with_capacity(KEY_CHARS);
     let mut bytes = [0; 64];
     // 252 of 256 bytes are taken, so one filling is all but certain to do.
@@ -37,7 +37,7 @@ fn draw(random: fn(&mut [u8]) -> Result<(), getrandom::Error>) -> Result<Key> {
         let chars = even.map(|&byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]));
         text.extend(chars.take(KEY_CHARS - text.len()));
         if text.len() == KEY_CHARS {
-            return Ok(Key::new(&text));
+            return Ok(SessionKey::new(&text));
         }
     }
     Err(Error::new(

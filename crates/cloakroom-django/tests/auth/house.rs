@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use cloakroom::store::MemoryStore;
-use cloakroom::{Key, Session, Sessions};
+use cloakroom::{Session, SessionKey, Sessions};
 use cloakroom_django::auth::Account;
 
 /// A row of `auth_user`.
@@ -47,6 +47,6 @@ pub(crate) async fn next_request(sessions: &Sessions, session: &Session) -> Sess
     open(sessions, &session.key().unwrap()).await.unwrap()
 }
 
-pub(crate) async fn open(sessions: &Sessions, key: &Key) -> Option<Session> {
+pub(crate) async fn open(sessions: &Sessions, key: &SessionKey) -> Option<Session> {
     sessions.open(key).await.unwrap()
 }

@@ -7,7 +7,7 @@ use crate::house::{User, next_request, open, sessions};
 async fn the_same_user_logging_in_again_keeps_the_data_under_a_new_key() {
     let sessions = sessions();
     let auth = Auth::new("secret");
-    let session = sessions.start();
+    let session = sessions.new_session();
     session.set("cart", [1, 2]).unwrap();
     auth.log_in(&session, &User::ADA).unwrap();
     let session = next_request(&sessions, &session).await;
@@ -25,7 +25,7 @@ async fn the_same_user_logging_in_again_keeps_the_data_under_a_new_key() {
 #[tokio::test]
 async fn a_login_makes_the_user_the_owner() {
     let sessions = sessions();
-    let session = sessions.start();
+    let session = sessions.new_session();
     Auth::new("secret").log_in(&session, &User::ADA).unwrap();
     session.save().await.unwrap();
 
@@ -38,7 +38,7 @@ async fn a_login_makes_the_user_the_owner() {
 async fn another_user_finds_nothing_of_the_one_before() {
     let sessions = sessions();
     let auth = Auth::new("secret");
-    let session = sessions.start();
+    let session = sessions.new_session();
     auth.log_in(&session, &User { id: 8, ..User::ADA }).unwrap();
     session.set("cart", 1).unwrap();
     let session = next_request(&sessions, &session).await;
@@ -54,7 +54,7 @@ async fn another_user_finds_nothing_of_the_one_before() {
 
 #[tokio::test]
 async fn a_session_whose_user_makes_no_sense_is_not_taken_over() {
-    let session = sessions().start();
+    let session = sessions().new_session();
     session.set("_auth_user_id", [7]).unwrap();
     session.set("cart", 1).unwrap();
     Auth::new("secret").log_in(&session, &User::ADA).unwrap();
@@ -65,10 +65,10 @@ async fn a_session_whose_user_makes_no_sense_is_not_taken_over() {
 async fn a_new_password_ends_all_sessions_but_the_one_that_changed_it() {
     let sessions = sessions();
     let auth = Auth::new("secret");
-    let here = sessions.start();
+    let here = sessions.new_session();
     auth.log_in(&here, &User::ADA).unwrap();
     let here = next_request(&sessions, &here).await;
-    let there = sessions.start();
+    let there = sessions.new_session();
     auth.log_in(&there, &User::ADA).unwrap();
     let there = next_request(&sessions, &there).await;
 
@@ -88,7 +88,7 @@ async fn a_new_password_ends_all_sessions_but_the_one_that_changed_it() {
 #[tokio::test]
 async fn a_session_of_an_old_secret_lives_on_and_is_written_anew() {
     let sessions = sessions();
-    let session = sessions.start();
+    let session = sessions.new_session();
     Auth::new("old").log_in(&session, &User::ADA).unwrap();
     let session = next_request(&sessions, &session).await;
     let before = session.key().unwrap();
@@ -103,7 +103,7 @@ async fn a_session_of_an_old_secret_lives_on_and_is_written_anew() {
 
 #[tokio::test]
 async fn an_integer_as_the_id_is_read_as_text() {
-    let session = sessions().start();
+    let session = sessions().new_session();
     let auth = Auth::new("secret");
     auth.log_in(&session, &User::ADA).unwrap();
     session.set("_auth_user_id", 7).unwrap();
@@ -125,7 +125,7 @@ async fn a_senseless_id_is_nobody_and_leaves_the_session_alone() {
         "null",
         r#""99999999999999999999""#,
     ] {
-        let session = sessions.start();
+        let session = sessions.new_session();
         auth.log_in(&session, &User::ADA).unwrap();
         let id: serde_json::Value = serde_json::from_str(id).unwrap();
         session.set("_auth_user_id", &id).unwrap();
@@ -138,7 +138,7 @@ async fn a_senseless_id_is_nobody_and_leaves_the_session_alone() {
 
 #[tokio::test]
 async fn a_hash_of_another_type_ends_the_session() {
-    let session = sessions().start();
+    let session = sessions().new_session();
     let auth = Auth::new("secret");
     auth.log_in(&session, &User::ADA).unwrap();
     session.set("_auth_user_hash", 7).unwrap();
@@ -149,7 +149,7 @@ async fn a_hash_of_another_type_ends_the_session() {
 
 #[tokio::test]
 async fn only_backends_that_are_accepted_count_and_the_first_is_written() {
-    let session = sessions().start();
+    let session = sessions().new_session();
     let two =
         Auth::new("secret").backends(["my.Backend", "django.contrib.auth.backends.ModelBackend"]);
     two.log_in(&session, &User::ADA).unwrap();
@@ -162,7 +162,7 @@ async fn only_backends_that_are_accepted_count_and_the_first_is_written() {
 
 #[tokio::test]
 async fn a_user_is_looked_up_only_if_the_session_names_one() {
-    let session = sessions().start();
+    let session = sessions().new_session();
     let auth = Auth::new("secret");
     let user: Result<Option<User>> = auth
         .user(&session, async |_| panic!("nobody is named"))
@@ -174,7 +174,7 @@ async fn a_user_is_looked_up_only_if_the_session_names_one() {
 async fn an_error_of_the_lookup_leaves_the_session_alone() {
     let sessions = sessions();
     let auth = Auth::new("secret");
-    let session = sessions.start();
+    let session = sessions.new_session();
     auth.log_in(&session, &User::ADA).unwrap();
     let session = next_request(&sessions, &session).await;
 
@@ -196,7 +196,7 @@ fn debug_shows_no_secret() {
 fn looking_up_the_user_can_move_between_threads() {
     fn is_send(_: impl Send) {}
     let auth = Auth::new("secret");
-    let session = sessions().start();
+    let session = sessions().new_session();
     is_send(visitor(&auth, &session));
 }
 

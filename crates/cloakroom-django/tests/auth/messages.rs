@@ -5,7 +5,7 @@ use crate::house::{open, sessions};
 #[tokio::test]
 async fn messages_of_requests_at_the_same_time_are_all_kept() {
     let sessions = sessions();
-    let session = sessions.start();
+    let session = sessions.new_session();
     session.set("theme", "dark").unwrap();
     session.save().await.unwrap();
     let key = session.key().unwrap();
@@ -28,14 +28,14 @@ async fn messages_of_requests_at_the_same_time_are_all_kept() {
 
 #[test]
 fn taking_none_changes_nothing() {
-    let session = sessions().start();
+    let session = sessions().new_session();
     assert_eq!(messages::take(&session).unwrap(), []);
     assert!(!session.is_modified());
 }
 
 #[test]
 fn what_nobody_would_see_is_not_kept() {
-    let session = sessions().start();
+    let session = sessions().new_session();
     messages::add(&session, Message::new(Level::DEBUG, "for developers")).unwrap();
     messages::add(&session, Message::new(Level::ERROR, "")).unwrap();
     assert!(session.is_empty());
@@ -43,7 +43,7 @@ fn what_nobody_would_see_is_not_kept() {
 
 #[test]
 fn what_is_stored_there_by_mistake_makes_room() {
-    let session = sessions().start();
+    let session = sessions().new_session();
     session.set("_messages", [1, 2]).unwrap();
     messages::add(&session, Message::new(Level::INFO, "hello")).unwrap();
     assert_eq!(messages::take(&session).unwrap().len(), 1);
@@ -51,7 +51,7 @@ fn what_is_stored_there_by_mistake_makes_room() {
 
 #[test]
 fn levels_of_the_sites_own_are_kept() {
-    let session = sessions().start();
+    let session = sessions().new_session();
     messages::add(&session, Message::new(Level(22), "in between")).unwrap();
     messages::add(&session, Message::new(Level(19), "too low")).unwrap();
     let taken = messages::take(&session).unwrap();

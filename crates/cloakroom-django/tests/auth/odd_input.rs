@@ -56,7 +56,7 @@ proptest! {
 
     #[test]
     fn nothing_in_a_session_panics(value in json()) {
-        let session = sessions().start();
+        let session = sessions().new_session();
         for name in ["_auth_user_id", "_auth_user_backend", "_auth_user_hash", "_csrftoken", "_messages"] {
             session.set(name, &value).unwrap();
         }

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use cloakroom::store::MemoryStore;
-use cloakroom::{Key, Session, Sessions};
+use cloakroom::{Session, SessionKey, Sessions};
 use cloakroom_django::auth::csrf::Secret;
 use cloakroom_django::auth::{Account, Auth};
 use serde_json::{Map, Value};
@@ -89,14 +89,14 @@ fn act(case: &Value, session: &Session) {
 /// What there was before the request.
 struct Before {
     sessions: Sessions,
-    key: Option<Key>,
+    key: Option<SessionKey>,
 }
 
 impl Before {
     /// A session with these items, as its next request opens it; nothing is there if they are null.
     async fn kept(items: &Value) -> (Self, Session) {
         let sessions = Sessions::new(MemoryStore::new());
-        let session = sessions.start();
+        let session = sessions.new_session();
         if items.is_null() {
             return (
                 Self {
@@ -123,9 +123,9 @@ impl Before {
     async fn compare(&self, session: &Session, expect: &Value) {
         let is_flushed = self.key.is_some() && session.key().is_none();
         session.save().await.unwrap();
-        let old = self.key.as_ref().map(Key::reveal);
+        let old = self.key.as_ref().map(SessionKey::reveal);
         let new = session.key();
-        let new = new.as_ref().map(Key::reveal);
+        let new = new.as_ref().map(SessionKey::reveal);
         let becomes = match new {
             // Django makes the next key only when it saves, and the vectors looked before that.
             _ if is_flushed => "none",

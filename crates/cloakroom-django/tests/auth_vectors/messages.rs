@@ -8,7 +8,7 @@ use crate::support::{each, text};
 #[test]
 fn messages_are_kept_and_read_as_by_django() {
     each("messages", |case| {
-        let session = Sessions::new(MemoryStore::new()).start();
+        let session = Sessions::new(MemoryStore::new()).new_session();
         let messages: Vec<Message> = case["messages"]
             .as_array()
             .unwrap()

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use cloakroom::Expiry;
-use cloakroom::session::{State, Value};
+use cloakroom::session::{Items, Value};
 use cloakroom_django::wire::date::{expire_date, parse_expire_date, parse_iso};
 use cloakroom_django::wire::expiry::{NAME, Stored, put};
 use cloakroom_django::wire::json;
@@ -68,7 +68,7 @@ fn a_row_lives_as_long_as_sqlite_says_by_comparing_text() {
             let data: String = case.get("session_data");
             json::read(&signer.loads(data.as_bytes()).unwrap().json).unwrap()
         } else {
-            State::new()
+            Items::new()
         };
 
         assert_eq!(spelled(&loaded), spelled(&case.state("loaded")));
@@ -80,7 +80,7 @@ fn a_row_lives_as_long_as_sqlite_says_by_comparing_text() {
 }
 
 /// Django's `set_expiry`. What Cloakroom's does not know, a negative time and an offset, is stored as Django would store it.
-fn set_expiry(session: &mut State, value: Option<Ordered>, now: SystemTime) {
+fn set_expiry(session: &mut Items, value: Option<Ordered>, now: SystemTime) {
     let expiry = match value {
         None => Expiry::Policy,
         Some(Ordered::Number(secs)) => match secs.as_f64().unwrap() {

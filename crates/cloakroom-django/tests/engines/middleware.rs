@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use cloakroom::session::State;
-use cloakroom::{ErrorKind, Expiry, Key, SameSite, Session, Sessions, SessionsBuilder};
+use cloakroom::session::Items;
+use cloakroom::{ErrorKind, Expiry, SameSite, Session, SessionKey, Sessions, SessionsBuilder};
 use cloakroom_django::Settings;
 use cloakroom_django::wire::date::parse_iso;
 use cloakroom_django::wire::signing::{SERVER_SALT, Signer};
@@ -59,7 +59,7 @@ fn files_are_named_and_written_as_djangos_are() {
         let site = Site::new(case, "file", false);
         site.clock.set(case.time("timestamp"));
         runtime().block_on(async {
-            let session = site.sessions.start();
+            let session = site.sessions.new_session();
             let value: Ordered = case.get("value");
             let Ordered::Object(items) = &value else {
                 panic!("a session is an object")
@@ -182,7 +182,7 @@ impl Site {
         let (table, cache) = (Rows::table(), Rows::cache());
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(case, &secret);
-        let shelf = match engine {
+        let backend = match engine {
             "db" => settings.db(table.clone()),
             "cache" => settings.cache(cache.clone()),
             "cached_db" => settings.cached_db(cache.clone(), table.clone()),
@@ -190,7 +190,7 @@ impl Site {
             "signed_cookies" => settings.signed_cookies(),
             other => panic!("no engine {other}"),
         };
-        let sessions: SessionsBuilder = settings.sessions(shelf).clock(clock.clone());
+        let sessions: SessionsBuilder = settings.sessions(backend).clock(clock.clone());
         let site = Self {
             engine: engine.to_owned(),
             signer: Signer::new(&secret, SERVER_SALT),
@@ -240,7 +240,7 @@ impl Site {
         }
     }
 
-    fn begin(&self, cookie: &str) -> cloakroom::Handle {
+    fn begin(&self, cookie: &str) -> cloakroom::SessionHandle {
         let mut headers = HeaderMap::new();
         headers.insert(header::COOKIE, HeaderValue::from_str(cookie).unwrap());
         self.sessions.begin(&headers)
@@ -293,7 +293,7 @@ impl Site {
         let expected: Vec<String> = expect.set_cookie.iter().map(|line| names(line)).collect();
         assert_eq!(told, expected);
         if self.engine != "signed_cookies" && !actions.is_empty() && expect.exception.is_none() {
-            let key = key.as_ref().map(Key::reveal);
+            let key = key.as_ref().map(SessionKey::reveal);
             let expected = expect.session_key.as_deref().map(&names);
             assert_eq!(key, expected.as_deref());
         }
@@ -339,7 +339,7 @@ impl Site {
     fn names(
         &self,
         expect: &Expected,
-        key: Option<&Key>,
+        key: Option<&SessionKey>,
         before: &[String],
     ) -> impl Fn(&str) -> String + use<> {
         let drawn = key.map(|key| key.reveal().to_owned());
@@ -424,7 +424,7 @@ impl Site {
             // What was taken out is the handler's own.
             "mutate_nested" => get(text(1)).map_or(Ordered::Null, |_| Ordered::Null),
             "other_delete" => {
-                let other = self.sessions.open(&Key::new(text(1))).await.unwrap();
+                let other = self.sessions.open(&SessionKey::new(text(1))).await.unwrap();
                 let other = other.unwrap();
                 other.flush().unwrap();
                 done(other.save().await)
@@ -459,14 +459,14 @@ impl Site {
 #[derive(Debug, Eq, PartialEq)]
 struct Same(String);
 
-impl From<State> for Same {
-    fn from(state: State) -> Self {
+impl From<Items> for Same {
+    fn from(state: Items) -> Self {
         Self(spelled(&state))
     }
 }
 
 fn items(session: &Session) -> Same {
-    let mut state = State::new();
+    let mut state = Items::new();
     for (name, value) in session.iter() {
         state.set(name.into(), value);
     }

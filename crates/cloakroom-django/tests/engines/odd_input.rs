@@ -5,7 +5,7 @@ use std::fs;
 
 use bytes::Bytes;
 use cloakroom::store::{AnyStore, Draft, MemoryStore, Meta, Store, Version, from_millis};
-use cloakroom::{ErrorKind, Key, Lookup, Sessions, Shelf};
+use cloakroom::{Backend, ErrorKind, SessionKey, Sessions, StoreKey};
 use cloakroom_django::Settings;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
@@ -19,13 +19,13 @@ proptest! {
     fn no_cookie_is_adopted(value in cookie()) {
         let settings = settings();
         let store = AnyStore::new(MemoryStore::new());
-        for shelf in [
+        for backend in [
             settings.db(store.clone()),
             settings.cache(store.clone()),
             settings.cached_db(MemoryStore::new(), store),
             settings.signed_cookies(),
         ] {
-            let sessions = sessions(&settings, shelf);
+            let sessions = sessions(&settings, backend);
             let mut headers = HeaderMap::new();
             let header = [b"sessionid=", &*value].concat();
             let Ok(header) = HeaderValue::from_bytes(&header) else { continue };
@@ -53,7 +53,7 @@ proptest! {
         let settings = settings();
         let sessions = sessions(&settings, cloakroom_file::django::open(&settings, &folder).unwrap());
 
-        let found = wait(sessions.open(&Key::new(&name))).unwrap();
+        let found = wait(sessions.open(&SessionKey::new(&name))).unwrap();
 
         prop_assert!(found.is_none());
         prop_assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 2);
@@ -67,7 +67,7 @@ proptest! {
         let settings = settings();
         let sessions = sessions(&settings, cloakroom_file::django::open(&settings, folder.path()).unwrap());
 
-        let found = wait(sessions.open(&Key::new(KEY))).unwrap();
+        let found = wait(sessions.open(&SessionKey::new(KEY))).unwrap();
 
         prop_assert!(found.is_none_or(|session| session.is_empty()));
     }
@@ -78,7 +78,7 @@ proptest! {
         let store = AnyStore::new(MemoryStore::new());
         put(&store, &data);
 
-        let found = wait(sessions(&settings, settings.db(store)).open(&Key::new(KEY))).unwrap();
+        let found = wait(sessions(&settings, settings.db(store)).open(&SessionKey::new(KEY))).unwrap();
 
         prop_assert!(found.unwrap().is_empty());
     }
@@ -89,12 +89,12 @@ proptest! {
         let store = AnyStore::new(MemoryStore::new());
         put(&store, &data);
 
-        let found = wait(sessions(&settings, settings.cache(store.clone())).open(&Key::new(KEY)));
+        let found = wait(sessions(&settings, settings.cache(store.clone())).open(&SessionKey::new(KEY)));
 
         if let Err(error) = found {
             prop_assert_eq!(error.kind(), ErrorKind::Unsupported);
         }
-        let entry = wait(store.load(&Lookup::new(KEY.as_bytes()))).unwrap().unwrap();
+        let entry = wait(store.load(&StoreKey::new(KEY.as_bytes()))).unwrap().unwrap();
         prop_assert_eq!(&*entry.data, &*data);
     }
 }
@@ -128,8 +128,8 @@ fn settings() -> Settings {
     Settings::new("the secret of odd input").unwrap()
 }
 
-fn sessions(settings: &Settings, shelf: Shelf) -> Sessions {
-    settings.sessions(shelf).build().unwrap()
+fn sessions(settings: &Settings, backend: Backend) -> Sessions {
+    settings.sessions(backend).build().unwrap()
 }
 
 fn put(store: &AnyStore, data: &[u8]) {
@@ -144,7 +144,7 @@ fn put(store: &AnyStore, data: &[u8]) {
         },
         version: Version::random().unwrap(),
     };
-    let _ = wait(store.create(&Lookup::new(KEY.as_bytes()), &new)).unwrap();
+    let _ = wait(store.create(&StoreKey::new(KEY.as_bytes()), &new)).unwrap();
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {

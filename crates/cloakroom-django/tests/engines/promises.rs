@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloakroom::store::MemoryStore;
 use cloakroom::{
-    Cached, Clock, ErrorKind, Expiry, Handle, Result, SameSite, Session, Sessions, SessionsBuilder,
-    Shelf,
+    Backend, CachedBackend, Clock, ErrorKind, Expiry, Result, SameSite, Session, SessionHandle,
+    Sessions, SessionsBuilder,
 };
 use cloakroom_django::Settings;
 use cloakroom_django::wire::signing::{SERVER_SALT, Signer};
@@ -32,8 +32,8 @@ async fn parallel_increments_through_two_servers_all_land_though_their_texts_are
         ]
     };
     // Each pair of servers has one store; the clock stands still, so the same number is the same text.
-    for shelf in engines() {
-        let (one, other) = (site(shelf.clone(), &clock), site(shelf, &clock));
+    for backend in engines() {
+        let (one, other) = (site(backend.clone(), &clock), site(backend, &clock));
         let mut guest = Visitor::of(&one);
         guest.visit(|session| session.set("n", 0)).await.unwrap();
         let mut requests = JoinSet::new();
@@ -425,11 +425,11 @@ fn the_builder_refuses_what_django_keeps_nothing_for() {
         .sessions(settings.db(table.clone()))
         .max_lifetime(hour);
     assert!(refused(lifetime).contains("`max_lifetime`"));
-    for shelf in [
+    for backend in [
         settings.cache(cache.clone()),
         settings.cached_db(cache, table),
     ] {
-        let sliding = settings.sessions(shelf).slide_on_access(hour);
+        let sliding = settings.sessions(backend).slide_on_access(hour);
         assert!(refused(sliding).contains("`save_every_request`"));
     }
     let dropped = settings
@@ -499,13 +499,13 @@ async fn a_removal_repeats_all_attributes_if_the_site_wants_it() {
         (true, "HttpOnly; Max-Age=0; Path=/; SameSite=Lax; Secure"),
     ] {
         let settings = settings.clone().removal_as_set(as_set);
-        for shelf in [
+        for backend in [
             settings.db(table()),
             settings.cache(cache()),
             settings.cached_db(cache(), table()),
             settings.signed_cookies(),
         ] {
-            let mut guest = Visitor::of(&site_of(&settings, shelf, &HandClock::new()));
+            let mut guest = Visitor::of(&site_of(&settings, backend, &HandClock::new()));
             guest.visit(increment).await.unwrap();
             let told = guest.visit(Session::flush).await.unwrap();
             assert_eq!(
@@ -520,8 +520,8 @@ async fn a_removal_repeats_all_attributes_if_the_site_wants_it() {
 async fn a_table_may_have_a_front_that_only_this_process_knows() {
     let clock = HandClock::new();
     let table = Rows::table();
-    let shelf = Cached::new(MemoryStore::new(), settings().db(table.clone())).unwrap();
-    let mut guest = Visitor::of(&site(shelf, &clock));
+    let backend = CachedBackend::new(MemoryStore::new(), settings().db(table.clone())).unwrap();
+    let mut guest = Visitor::of(&site(backend, &clock));
 
     guest.visit(increment).await.unwrap();
     guest.visit(increment).await.unwrap();
@@ -646,12 +646,12 @@ fn settings() -> Settings {
     Settings::new(SECRET).unwrap()
 }
 
-fn site(shelf: impl Into<Shelf>, clock: &HandClock) -> Sessions {
-    site_of(&settings(), shelf, clock)
+fn site(backend: impl Into<Backend>, clock: &HandClock) -> Sessions {
+    site_of(&settings(), backend, clock)
 }
 
-fn site_of(settings: &Settings, shelf: impl Into<Shelf>, clock: &HandClock) -> Sessions {
-    let sessions = settings.sessions(shelf).clock(clock.clone());
+fn site_of(settings: &Settings, backend: impl Into<Backend>, clock: &HandClock) -> Sessions {
+    let sessions = settings.sessions(backend).clock(clock.clone());
     sessions.build().unwrap()
 }
 
@@ -706,7 +706,7 @@ impl Visitor {
         cookie.split_once('=').unwrap().1
     }
 
-    pub(crate) fn request(&self) -> Handle {
+    pub(crate) fn request(&self) -> SessionHandle {
         let mut headers = HeaderMap::new();
         if let Some(cookie) = &self.cookie {
             headers.insert(header::COOKIE, HeaderValue::from_str(cookie).unwrap());
@@ -714,13 +714,13 @@ impl Visitor {
         self.sessions.begin(&headers)
     }
 
-    pub(crate) async fn open(&self) -> (Handle, Session) {
+    pub(crate) async fn open(&self) -> (SessionHandle, Session) {
         let handle = self.request();
         let session = handle.open().await.unwrap();
         (handle, session)
     }
 
-    pub(crate) async fn finish(&mut self, handle: &Handle) -> Result<HeaderMap> {
+    pub(crate) async fn finish(&mut self, handle: &SessionHandle) -> Result<HeaderMap> {
         let effects = self.sessions.finish(handle, StatusCode::OK).await?;
         let mut headers = HeaderMap::new();
         effects.apply(&mut headers);

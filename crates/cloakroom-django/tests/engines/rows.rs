@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, from_millis};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 
 /// The data are the version, and nothing is known of a session's beginning, as in Django's own tables.
 #[derive(Clone)]
@@ -72,8 +72,8 @@ impl Store for Rows {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        Ok(self.get(text(at)).map(|row| Entry {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        Ok(self.get(text(key)).map(|row| Entry {
             version: Version::from_bytes(row.data.clone()),
             data: row.data,
             meta: Meta {
@@ -89,32 +89,32 @@ impl Store for Rows {
         }))
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let mut rows = self.rows();
-        if rows.contains_key(text(at)) {
+        if rows.contains_key(text(key)) {
             return Ok(Outcome::Stale);
         }
-        Ok(write(&mut rows, at, new))
+        Ok(write(&mut rows, key, new))
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let mut rows = self.rows();
-        if !has(&rows, at, seen) {
+        if !has(&rows, key, seen) {
             return Ok(Outcome::Stale);
         }
-        Ok(write(&mut rows, at, new))
+        Ok(write(&mut rows, key, new))
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        self.remove(text(at));
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        self.remove(text(key));
         Ok(())
     }
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let mut rows = self.rows();
@@ -125,9 +125,9 @@ impl Store for Rows {
         Ok(write(&mut rows, to, new))
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let mut rows = self.rows();
-        match rows.get_mut(text(at)) {
+        match rows.get_mut(text(key)) {
             Some(row) if Version::from_bytes(row.data.clone()) == *seen => {
                 row.expires = meta.expires;
                 row.ttl = lasts(meta);
@@ -138,18 +138,18 @@ impl Store for Rows {
     }
 }
 
-fn has(rows: &BTreeMap<String, Row>, at: &Lookup, seen: &Version) -> bool {
-    let row = rows.get(text(at));
+fn has(rows: &BTreeMap<String, Row>, key: &StoreKey, seen: &Version) -> bool {
+    let row = rows.get(text(key));
     row.is_some_and(|row| Version::from_bytes(row.data.clone()) == *seen)
 }
 
-fn write(rows: &mut BTreeMap<String, Row>, at: &Lookup, new: &Draft) -> Outcome {
+fn write(rows: &mut BTreeMap<String, Row>, key: &StoreKey, new: &Draft) -> Outcome {
     let row = Row {
         data: new.data.clone(),
         expires: new.meta.expires,
         ttl: lasts(&new.meta),
     };
-    rows.insert(text(at).to_owned(), row);
+    rows.insert(text(key).to_owned(), row);
     Outcome::Written(Version::from_bytes(new.data.clone()))
 }
 
@@ -161,6 +161,6 @@ fn lasts(meta: &Meta) -> Duration {
     Duration::from_secs(lasts.as_secs())
 }
 
-fn text(at: &Lookup) -> &str {
-    std::str::from_utf8(at.as_bytes()).unwrap()
+fn text(key: &StoreKey) -> &str {
+    std::str::from_utf8(key.as_bytes()).unwrap()
 }

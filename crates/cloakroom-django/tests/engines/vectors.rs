@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cloakroom::session::{State, Value};
+use cloakroom::session::{Items, Value};
 use cloakroom_django::wire::json;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -85,17 +85,17 @@ impl Case {
     }
 
     /// A field that holds a session, with every item as a handler would set it.
-    pub(crate) fn state(&self, field: &str) -> State {
+    pub(crate) fn state(&self, field: &str) -> Items {
         state(&self.get(field))
     }
 }
 
 /// The items of an object.
-pub(crate) fn state(object: &Ordered) -> State {
+pub(crate) fn state(object: &Ordered) -> Items {
     let Ordered::Object(items) = object else {
         panic!("a session is an object")
     };
-    let mut state = State::new();
+    let mut state = Items::new();
     for (name, value) in items {
         state.set(name.clone().into(), Value::of(value).unwrap());
     }
@@ -103,7 +103,7 @@ pub(crate) fn state(object: &Ordered) -> State {
 }
 
 /// A state as Django's JSON, which says everything about it.
-pub(crate) fn spelled(state: &State) -> String {
+pub(crate) fn spelled(state: &Items) -> String {
     json::write(state).unwrap()
 }
 

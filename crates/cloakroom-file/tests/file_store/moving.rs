@@ -52,8 +52,8 @@ async fn a_move_that_was_cut_off_is_ended_by_a_look_at_the_owners_sessions() {
 
     let owned = store.owned_by(&Owner::from("ada")).await.unwrap();
 
-    let lookups: Vec<_> = owned.into_iter().map(|owned| owned.lookup).collect();
-    assert!(lookups == [at(2)]);
+    let store_keys: Vec<_> = owned.into_iter().map(|owned| owned.store_key).collect();
+    assert!(store_keys == [at(2)]);
     assert_eq!(store.load(&at(2)).await.unwrap().unwrap().data, "new");
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use cloakroom::Lookup;
+use cloakroom::StoreKey;
 use cloakroom::store::{Outcome, Store, Version};
 
 use crate::support::{at, draft, files, names, opened, written};
@@ -36,7 +36,7 @@ async fn hostile_lookups_stay_inside_of_the_folder() {
         &long,
     ];
     for bytes in hostile {
-        let at = Lookup::new(bytes);
+        let at = StoreKey::new(bytes);
         let seen = written(store.create(&at, &draft("hostile")).await);
         written(store.save(&at, &seen, &draft("saved")).await);
         assert_eq!(store.load(&at).await.unwrap().unwrap().data, "saved");

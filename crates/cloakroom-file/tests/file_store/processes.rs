@@ -74,7 +74,7 @@ async fn a_process_killed_in_the_middle_of_moves_leaves_the_old_or_the_new() {
         assert!(usable[0] >= last, "{usable:?}, the last one was {last}");
         let owned = store.owned_by(&Owner::from("ada")).await.unwrap();
         assert_eq!(owned.len(), 1);
-        assert!(owned[0].lookup == at(usable[0]));
+        assert!(owned[0].store_key == at(usable[0]));
     }
 }
 

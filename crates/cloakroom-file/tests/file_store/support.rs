@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 use cloakroom_file::FileStore;
 use data_encoding::HEXLOWER;
 use tempfile::TempDir;
@@ -16,15 +16,15 @@ pub(crate) fn opened() -> (TempDir, FileStore) {
     (folder, store)
 }
 
-pub(crate) fn file_of(folder: &TempDir, at: &Lookup) -> PathBuf {
-    let name = format!("x{}", HEXLOWER.encode(at.as_bytes()));
+pub(crate) fn file_of(folder: &TempDir, key: &StoreKey) -> PathBuf {
+    let name = format!("x{}", HEXLOWER.encode(key.as_bytes()));
     let found = files(folder.path()).into_iter();
     let mut found = found.filter(|file| file.file_name().unwrap() == &*name);
     found.next().expect("the session has a file")
 }
 
-pub(crate) fn is_there(folder: &TempDir, at: &Lookup) -> bool {
-    let name = format!("x{}", HEXLOWER.encode(at.as_bytes()));
+pub(crate) fn is_there(folder: &TempDir, key: &StoreKey) -> bool {
+    let name = format!("x{}", HEXLOWER.encode(key.as_bytes()));
     let mut found = files(folder.path()).into_iter();
     found.any(|file| file.file_name().unwrap() == &*name)
 }
@@ -45,10 +45,10 @@ pub(crate) fn names(folder: &Path) -> Vec<PathBuf> {
     names
 }
 
-pub(crate) fn at(n: u64) -> Lookup {
+pub(crate) fn at(n: u64) -> StoreKey {
     let mut bytes = [7; 32];
     bytes[..8].copy_from_slice(&n.to_be_bytes());
-    Lookup::new(&bytes)
+    StoreKey::new(&bytes)
 }
 
 /// A session that lives until the year 2100.

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use cloakroom::Lookup;
+use cloakroom::StoreKey;
 use sha2::{Digest, Sha256};
 
 /// The name of an item.
@@ -11,8 +11,8 @@ impl Key {
     /// The prefix of the site, a colon and the lookup in hexadecimal digits.
     ///
     /// Without the prefix there is no colon behind the last one, so two prefixes never share an item.
-    pub(crate) fn new(prefix: &str, at: &Lookup) -> Self {
-        let bytes = at.as_bytes();
+    pub(crate) fn new(prefix: &str, key: &StoreKey) -> Self {
+        let bytes = key.as_bytes();
         let key = match prefix.len() + 1 + 2 * bytes.len() {
             ..=MAX_LEN => format!("{prefix}:{}", Hex(bytes)),
             // No hexadecimal digit is an `h`, so no lookup gets the name of another.
@@ -22,8 +22,8 @@ impl Key {
     }
 
     /// The lookup as it is behind the prefix, without anything between them; `None` if memcached takes no such name.
-    pub(crate) fn verbatim(prefix: &str, at: &Lookup) -> Option<Self> {
-        let key = [prefix, str::from_utf8(at.as_bytes()).ok()?].concat();
+    pub(crate) fn verbatim(prefix: &str, key: &StoreKey) -> Option<Self> {
+        let key = [prefix, str::from_utf8(key.as_bytes()).ok()?].concat();
         let is_taken = |byte| byte > b' ' && byte != 0x7f;
         (key.len() <= MAX_LEN && key.bytes().all(is_taken)).then(|| Self(key.into()))
     }
@@ -34,10 +34,10 @@ impl Key {
 
     /// Whether `text` shows the key, or so much of it that it may be the key cut off.
     pub(crate) fn is_in(&self, text: &str) -> bool {
-        let (_, lookup) = self.0.rsplit_once(':').unwrap_or(("", &self.0));
-        let telling: usize = lookup.chars().take(TELLING).map(char::len_utf8).sum();
-        let shown = &self.0[..self.0.len() - lookup.len() + telling];
-        text.contains(shown) || (!lookup.is_empty() && text.contains(lookup))
+        let (_, store_key) = self.0.rsplit_once(':').unwrap_or(("", &self.0));
+        let telling: usize = store_key.chars().take(TELLING).map(char::len_utf8).sum();
+        let shown = &self.0[..self.0.len() - store_key.len() + telling];
+        text.contains(shown) || (!store_key.is_empty() && text.contains(store_key))
     }
 }
 
@@ -74,11 +74,11 @@ mod tests {
             (&*"p".repeat(100), 75),
             ("s", 5_000),
         ] {
-            let key = Key::new(prefix, &Lookup::new(&vec![0x20; len]));
+            let key = Key::new(prefix, &StoreKey::new(&vec![0x20; len]));
             assert!(key.as_str().len() <= MAX_LEN);
             assert!(key.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
         }
-        let key = Key::new("site", &Lookup::new(b"\x00\xffA"));
+        let key = Key::new("site", &StoreKey::new(b"\x00\xffA"));
         assert_eq!(key.as_str(), "site:00ff41");
     }
 
@@ -87,13 +87,13 @@ mod tests {
         let long = [7; 200];
         let hash = Sha256::digest(long);
         let keys = [
-            Key::new("a", &Lookup::new(&long)),
-            Key::new("a", &Lookup::new(&hash)),
-            Key::new("a", &Lookup::new(&[&long[..], &[7]].concat())),
-            Key::new("a:07", &Lookup::new(&[7])),
-            Key::new("a", &Lookup::new(&[7, 7])),
-            Key::new("a07", &Lookup::new(&[7])),
-            Key::new("", &Lookup::new(&[7])),
+            Key::new("a", &StoreKey::new(&long)),
+            Key::new("a", &StoreKey::new(&hash)),
+            Key::new("a", &StoreKey::new(&[&long[..], &[7]].concat())),
+            Key::new("a:07", &StoreKey::new(&[7])),
+            Key::new("a", &StoreKey::new(&[7, 7])),
+            Key::new("a07", &StoreKey::new(&[7])),
+            Key::new("", &StoreKey::new(&[7])),
         ];
         for (n, key) in keys.iter().enumerate() {
             assert!(!keys[..n].contains(key), "{n}");
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_key_that_is_taken_as_it_is_has_nothing_in_it_that_ends_a_command() {
-        let key = |text: &[u8]| Key::verbatim(":1:é", &Lookup::new(text));
+        let key = |text: &[u8]| Key::verbatim(":1:é", &StoreKey::new(text));
 
         assert_eq!(key(b"abc").unwrap().as_str(), ":1:éabc");
         assert_eq!(key("ß".as_bytes()).unwrap().as_str(), ":1:éß");
@@ -114,14 +114,14 @@ mod tests {
 
     #[test]
     fn a_key_is_found_in_a_text_that_repeats_or_cuts_it() {
-        let key = Key::new("site", &Lookup::new(&[0xab; 32]));
+        let key = Key::new("site", &StoreKey::new(&[0xab; 32]));
 
         assert!(key.is_in(&format!("CLIENT_ERROR no such command: mg {key} v")));
         assert!(key.is_in("CLIENT_ERROR no such command: mg site:abababab"));
         assert!(!key.is_in("CLIENT_ERROR bad data chunk"));
 
         for text in ["", "a:aééé", "a:", "é"] {
-            let key = Key::verbatim(":1:cache", &Lookup::new(text.as_bytes())).unwrap();
+            let key = Key::verbatim(":1:cache", &StoreKey::new(text.as_bytes())).unwrap();
             assert!(key.is_in(&format!("CLIENT_ERROR no such command: mg {key} v")));
             assert!(!key.is_in("CLIENT_ERROR bad data chunk"));
         }

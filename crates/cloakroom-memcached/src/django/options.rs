@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use cloakroom::{Error, ErrorKind, Lookup, Result};
+use cloakroom::{Error, ErrorKind, Result, StoreKey};
 
 use crate::client::Key;
 use crate::{Builder, DjangoCache};
@@ -91,7 +91,7 @@ impl DjangoCacheBuilder {
                  not know; give the cache of the sessions one server",
             ));
         };
-        let longest = Lookup::new(&[b'x'; KEY_LEN]);
+        let longest = StoreKey::new(&[b'x'; KEY_LEN]);
         if Key::verbatim(&self.prefix(), &longest).is_none() {
             return Err(refused(
                 "`key_prefix` leaves no key that memcached takes; let it be short, without spaces and control characters",

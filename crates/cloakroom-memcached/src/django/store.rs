@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, from_millis};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 use sha2::{Digest, Sha256};
 
 use super::{DjangoCacheBuilder, exptime};
@@ -72,14 +72,14 @@ use crate::swap::Swap;
 /// # Examples
 /// ```no_run
 /// use cloakroom::store::Store;
-/// use cloakroom::Lookup;
+/// use cloakroom::StoreKey;
 /// use cloakroom_memcached::DjangoCache;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let cache = DjangoCache::open("memcached://127.0.0.1:11211")?;
 ///
-/// let nobody = Lookup::new(b"0f3xxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+/// let nobody = StoreKey::new(b"0f3xxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 /// assert!(cache.load(&nobody).await?.is_none());
 /// # Ok(())
 /// # }
@@ -143,8 +143,8 @@ impl Store for DjangoCache {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        let Some(key) = self.0.key(at) else {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        let Some(key) = self.0.key(key) else {
             return Ok(None);
         };
         let work = async {
@@ -163,25 +163,29 @@ impl Store for DjangoCache {
             .await
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         self.0
-            .create(at, new, "creating a session in Django's cache in memcached")
+            .create(
+                key,
+                new,
+                "creating a session in Django's cache in memcached",
+            )
             .await
     }
 
     /// One round trip if this process has loaded or written the version `seen`, else two.
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's cache in memcached";
         let hash = self.0.check(doing, new)?;
         let stored = stored(&new.data, exptime::of(&new.meta));
-        let written = self.0.replace(doing, at, seen, hash, stored).await?;
+        let written = self.0.replace(doing, key, seen, hash, stored).await?;
         Ok(outcome(written, || named(hash)))
     }
 
     /// A save that is under way compares with an item that is gone, and is stale.
-    async fn delete(&self, at: &Lookup) -> Result<()> {
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
         self.0
-            .delete(at, "deleting a session from Django's cache in memcached")
+            .delete(key, "deleting a session from Django's cache in memcached")
             .await
     }
 
@@ -193,9 +197,9 @@ impl Store for DjangoCache {
     /// is up.
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let doing = "moving a session in Django's cache in memcached";
@@ -214,8 +218,8 @@ impl Store for DjangoCache {
     }
 
     /// Two round trips: memcached can change a time alone, but not compare when it does.
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        let (Some(key), Some(hash)) = (self.0.key(at), hash_in(seen)) else {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        let (Some(key), Some(hash)) = (self.0.key(key), hash_in(seen)) else {
             return Ok(Outcome::Stale);
         };
         let work = async {
@@ -245,8 +249,8 @@ impl Store for DjangoCache {
 
 impl Inner {
     /// The name of the item; `None` if memcached takes no such name.
-    fn key(&self, at: &Lookup) -> Option<Key> {
-        Key::verbatim(&self.prefix, at)
+    fn key(&self, key: &StoreKey) -> Option<Key> {
+        Key::verbatim(&self.prefix, key)
     }
 
     async fn within<T>(
@@ -270,9 +274,9 @@ impl Inner {
         }
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft, doing: &str) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft, doing: &str) -> Result<Outcome> {
         let hash = self.check(doing, new)?;
-        let key = self.key(at).ok_or_else(|| error::no_key(doing))?;
+        let key = self.key(key).ok_or_else(|| error::no_key(doing))?;
         let stored = stored(&new.data, exptime::of(&new.meta));
         let work = async {
             let mut lease = self.server.lease().await?;
@@ -292,12 +296,12 @@ impl Inner {
     async fn replace(
         &self,
         doing: &str,
-        at: &Lookup,
+        key: &StoreKey,
         seen: &Version,
         new: Hash,
         stored: Stored<'_>,
     ) -> Result<bool> {
-        let (Some(key), Some(seen)) = (self.key(at), hash_in(seen)) else {
+        let (Some(key), Some(seen)) = (self.key(key), hash_in(seen)) else {
             return Ok(false);
         };
         let work = async {
@@ -310,8 +314,8 @@ impl Inner {
         self.within(doing, work).await
     }
 
-    async fn delete(&self, at: &Lookup, doing: &str) -> Result<()> {
-        let Some(key) = self.key(at) else {
+    async fn delete(&self, key: &StoreKey, doing: &str) -> Result<()> {
+        let Some(key) = self.key(key) else {
             return Ok(());
         };
         let work = async {

@@ -6,7 +6,7 @@
 )]
 
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 use cloakroom_memcached::MemcachedStore;
 use cloakroom_testkit::servers::Server;
 
@@ -18,10 +18,10 @@ pub(crate) fn on(server: &Server, prefix: &str) -> MemcachedStore {
     builder.open().unwrap()
 }
 
-pub(crate) fn at(n: u64) -> Lookup {
+pub(crate) fn at(n: u64) -> StoreKey {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&n.to_be_bytes());
-    Lookup::new(&bytes)
+    StoreKey::new(&bytes)
 }
 
 pub(crate) fn draft(data: impl Into<String>) -> Draft {

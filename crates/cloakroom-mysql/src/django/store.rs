@@ -3,11 +3,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, micros};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 use mysql_async::{Row, Value};
 
 use super::schema;
-use super::table::{self, Table, instant, key, unfit};
+use super::table::{self, Table, instant, key_text, unfit};
 use crate::address::Address;
 use crate::options::Options;
 use crate::pool::{Ask, Pool};
@@ -64,7 +64,7 @@ use crate::{Builder, server, sweep};
 ///
 /// # Examples
 /// ```no_run
-/// use cloakroom::Lookup;
+/// use cloakroom::StoreKey;
 /// use cloakroom::store::{Store, Version};
 /// use cloakroom_mysql::DjangoTable;
 ///
@@ -72,7 +72,7 @@ use crate::{Builder, server, sweep};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = DjangoTable::connect("mysql://site:s3cret@db.example/library").await?;
 ///
-/// let at = Lookup::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
+/// let at = StoreKey::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
 /// if let Some(entry) = store.load(&at).await? {
 ///     assert!(entry.version == Version::from_bytes(entry.data));
 /// }
@@ -180,19 +180,21 @@ impl Store for DjangoTable {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let doing = "loading a session from Django's table in MySQL";
-        let Some(key) = key(at) else { return Ok(None) };
+        let Some(key) = key_text(key) else {
+            return Ok(None);
+        };
         let params = || table::at(key).into();
         let rows = self.repeatable(doing, &self.0.table.load, params).await?;
         let entry = rows.into_iter().next().map(|row| table::entry(row, doing));
         entry.transpose()
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in Django's table in MySQL";
         let table = &self.0.table;
-        let key = key(at).ok_or_else(|| unfit(doing))?;
+        let key = key_text(key).ok_or_else(|| unfit(doing))?;
         table.check(new, doing)?;
         let params = || {
             let expires = instant(new.meta.expires);
@@ -201,11 +203,11 @@ impl Store for DjangoTable {
         self.write(doing, &table.create, &new.data, params).await
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's table in MySQL";
         let table = &self.0.table;
         table.check(new, doing)?;
-        let (Some(key), Some(seen)) = (key(at), table::seen(seen)) else {
+        let (Some(key), Some(seen)) = (key_text(key), table::seen(seen)) else {
             return Ok(Outcome::Stale);
         };
         let params = || {
@@ -222,9 +224,11 @@ impl Store for DjangoTable {
         self.write(doing, &table.save, &new.data, params).await
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
         let doing = "deleting a session from Django's table in MySQL";
-        let Some(key) = key(at) else { return Ok(()) };
+        let Some(key) = key_text(key) else {
+            return Ok(());
+        };
         let params = || table::at(key).into();
         self.repeatable(doing, &self.0.table.delete, params).await?;
         Ok(())
@@ -232,17 +236,17 @@ impl Store for DjangoTable {
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let doing = "moving a session in Django's table in MySQL";
         let table = &self.0.table;
-        let to = key(to).ok_or_else(|| unfit(doing))?;
+        let to = key_text(to).ok_or_else(|| unfit(doing))?;
         table.check(new, doing)?;
         // An entry is in its own way, and MySQL would not say so.
-        let from = key(from).filter(|from| *from != to);
+        let from = key_text(from).filter(|from| *from != to);
         let (Some(from), Some(seen)) = (from, table::seen(seen)) else {
             return Ok(Outcome::Stale);
         };
@@ -259,9 +263,10 @@ impl Store for DjangoTable {
         self.write(doing, &table.rename, &new.data, params).await
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let doing = "touching a session in Django's table in MySQL";
-        let (Some(key), Some(text), Some(data)) = (key(at), table::seen(seen), seen.as_bytes())
+        let (Some(key), Some(text), Some(data)) =
+            (key_text(key), table::seen(seen), seen.as_bytes())
         else {
             return Ok(Outcome::Stale);
         };
@@ -320,7 +325,7 @@ mod tests {
     }
 
     async fn a_visit(store: &DjangoTable) {
-        let (at, to) = (Lookup::new(b"one"), Lookup::new(b"other"));
+        let (at, to) = (StoreKey::new(b"one"), StoreKey::new(b"other"));
         let (old, new) = (draft("old"), draft("new"));
         let version = |draft: &Draft| Version::from_bytes(draft.data.clone());
         for outcome in [

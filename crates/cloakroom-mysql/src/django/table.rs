@@ -2,7 +2,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Version, from_micros, micros};
-use cloakroom::{Error, ErrorKind, Lookup, Result};
+use cloakroom::{Error, ErrorKind, Result, StoreKey};
 use mysql_async::{Row, Value};
 
 use crate::columns::Columns;
@@ -131,8 +131,8 @@ impl Table {
 ///
 /// Of other characters than those of ASCII, it depends on the column's character set which it can hold, and MySQL refuses
 /// to compare with the others. Django makes no keys of them.
-pub(crate) fn key(at: &Lookup) -> Option<&str> {
-    let key = str::from_utf8(at.as_bytes()).ok()?;
+pub(crate) fn key_text(key: &StoreKey) -> Option<&str> {
+    let key = str::from_utf8(key.as_bytes()).ok()?;
     let fits = key.len() <= LONGEST_KEY && key.bytes().all(|byte| byte.is_ascii() && byte != 0);
     fits.then_some(key)
 }

@@ -1,7 +1,7 @@
 //! What is the same and what is not, where MySQL has an opinion of its own.
 
 use cloakroom::store::{Outcome, Store};
-use cloakroom::{ErrorKind, Lookup};
+use cloakroom::{ErrorKind, StoreKey};
 use mysql_async::prelude::Queryable;
 
 use crate::support::{at, draft, neighbour, store, written};
@@ -13,22 +13,22 @@ async fn the_case_of_letters_and_blanks_at_the_end_tell_lookups_and_owners_apart
     for name in alike {
         let mut new = draft(name);
         new.meta.owner = Some(name.into());
-        written(store.create(&Lookup::new(name.as_bytes()), &new).await);
+        written(store.create(&StoreKey::new(name.as_bytes()), &new).await);
     }
 
     for name in alike {
         let entry = store
-            .load(&Lookup::new(name.as_bytes()))
+            .load(&StoreKey::new(name.as_bytes()))
             .await
             .unwrap()
             .unwrap();
         assert_eq!(entry.data, name);
         let owned = store.owned_by(&name.into()).await.unwrap();
         assert_eq!(owned.len(), 1, "{name:?}");
-        assert_eq!(owned[0].lookup, Lookup::new(name.as_bytes()));
+        assert_eq!(owned[0].store_key, StoreKey::new(name.as_bytes()));
     }
-    store.delete(&Lookup::new(b"ADA")).await.unwrap();
-    assert!(store.load(&Lookup::new(b"ada")).await.unwrap().is_some());
+    store.delete(&StoreKey::new(b"ADA")).await.unwrap();
+    assert!(store.load(&StoreKey::new(b"ada")).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -72,18 +72,18 @@ async fn data_may_be_as_large_as_the_guarantees_say_and_no_larger() {
     let mut more = draft("");
     more.data = vec![0; max_size + 1].into();
 
-    let seen = written(store.create(&Lookup::new(&[b'x'; 255]), &whole).await);
+    let seen = written(store.create(&StoreKey::new(&[b'x'; 255]), &whole).await);
 
     let entry = store
-        .load(&Lookup::new(&[b'x'; 255]))
+        .load(&StoreKey::new(&[b'x'; 255]))
         .await
         .unwrap()
         .unwrap();
     assert!(entry.data == whole.data && entry.meta == whole.meta);
-    let to = Lookup::new(&[b'y'; 255]);
+    let to = StoreKey::new(&[b'y'; 255]);
     written(
         store
-            .rename(&Lookup::new(&[b'x'; 255]), &seen, &to, &whole)
+            .rename(&StoreKey::new(&[b'x'; 255]), &seen, &to, &whole)
             .await,
     );
     let error = store.save(&to, &seen, &more).await.unwrap_err();
@@ -95,7 +95,7 @@ async fn data_may_be_as_large_as_the_guarantees_say_and_no_larger() {
 #[tokio::test]
 async fn a_lookup_that_is_too_long_finds_nothing_and_is_not_cut() {
     let Some(store) = store().await else { return };
-    let (long, cut) = (Lookup::new(&[b'x'; 256]), Lookup::new(&[b'x'; 255]));
+    let (long, cut) = (StoreKey::new(&[b'x'; 256]), StoreKey::new(&[b'x'; 255]));
 
     let error = store.create(&long, &draft("")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);

@@ -1,6 +1,6 @@
 //! Sessions on MySQL, as two processes of a site use them.
 
-use cloakroom::{Key, Session, Sessions};
+use cloakroom::{Session, SessionKey, Sessions};
 use http::{HeaderMap, StatusCode, header};
 use tokio::task::JoinSet;
 
@@ -42,7 +42,7 @@ async fn request(
     sessions: &Sessions,
     headers: &HeaderMap,
     handler: impl FnOnce(&Session),
-) -> Option<Key> {
+) -> Option<SessionKey> {
     let handle = sessions.begin(headers);
     handler(&handle.open().await.unwrap());
     let effects = sessions.finish(&handle, StatusCode::OK).await.unwrap();
@@ -50,5 +50,5 @@ async fn request(
     effects.apply(&mut response);
     let cookie = response.get(header::SET_COOKIE)?.to_str().unwrap();
     let value = cookie.split([';', '=']).nth(1).unwrap();
-    (!value.is_empty()).then(|| Key::new(value))
+    (!value.is_empty()).then(|| SessionKey::new(value))
 }

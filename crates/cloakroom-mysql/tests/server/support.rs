@@ -1,7 +1,7 @@
 //! What these tests share.
 
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 use cloakroom_mysql::{DjangoTable, MysqlStore};
 use cloakroom_testkit::servers::{mariadb, unique_name};
 use mysql_async::Conn;
@@ -69,8 +69,8 @@ pub(crate) async fn new_database() -> Option<(String, String)> {
     Some((format!("{server}/{name}"), name))
 }
 
-pub(crate) fn at(n: u64) -> Lookup {
-    cloakroom_testkit::conformance::lookup(n)
+pub(crate) fn at(n: u64) -> StoreKey {
+    cloakroom_testkit::conformance::store_key(n)
 }
 
 pub(crate) fn draft(data: &str) -> Draft {

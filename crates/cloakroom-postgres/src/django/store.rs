@@ -3,10 +3,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 
 use super::schema::SCHEMA;
-use super::table::{self, Statement, Text, key, moment, unfit};
+use super::table::{self, Statement, Text, key_text, moment, unfit};
 use crate::Builder;
 use crate::connection::Answer;
 use crate::connections::Connections;
@@ -62,7 +62,7 @@ use crate::value::Value;
 ///
 /// # Examples
 /// ```no_run
-/// use cloakroom::Lookup;
+/// use cloakroom::StoreKey;
 /// use cloakroom::store::{Store, Version};
 /// use cloakroom_postgres::DjangoTable;
 ///
@@ -70,7 +70,7 @@ use crate::value::Value;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = DjangoTable::connect("postgres://library:s3cret@localhost/library").await?;
 ///
-/// let at = Lookup::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
+/// let at = StoreKey::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
 /// if let Some(entry) = store.load(&at).await? {
 ///     assert!(entry.version == Version::from_bytes(entry.data));
 /// }
@@ -136,27 +136,29 @@ impl Store for DjangoTable {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let doing = "loading a session from Django's table in PostgreSQL";
-        let Some(key) = key(at) else { return Ok(None) };
+        let Some(key) = key_text(key) else {
+            return Ok(None);
+        };
         let values = [Value::plain(key)];
         let answer = self.0.ask(doing, Statement::Load, &values).await?;
         let entry = answer.rows.first().map(table::entry).transpose();
         entry.map_err(|error| corrupt(doing, &error))
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in Django's table in PostgreSQL";
-        let key = key(at).ok_or_else(|| unfit(doing))?;
+        let key = key_text(key).ok_or_else(|| unfit(doing))?;
         let values = Text::of(new, doing)?.at(key);
         let answer = self.0.ask(doing, Statement::Create, &values).await?;
         Ok(outcome(&answer, new))
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's table in PostgreSQL";
         let text = Text::of(new, doing)?;
-        let (Some(key), Some(seen)) = (key(at), table::seen(seen)) else {
+        let (Some(key), Some(seen)) = (key_text(key), table::seen(seen)) else {
             return Ok(Outcome::Stale);
         };
         let [key, data, expires] = text.at(key);
@@ -166,9 +168,11 @@ impl Store for DjangoTable {
     }
 
     /// A delete whose answer was lost is sent again, since it does no harm twice.
-    async fn delete(&self, at: &Lookup) -> Result<()> {
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
         let doing = "deleting a session from Django's table in PostgreSQL";
-        let Some(key) = key(at) else { return Ok(()) };
+        let Some(key) = key_text(key) else {
+            return Ok(());
+        };
         let values = [Value::plain(key)];
         self.0.ask(doing, Statement::Delete, &values).await?;
         Ok(())
@@ -176,15 +180,15 @@ impl Store for DjangoTable {
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let doing = "moving a session in Django's table in PostgreSQL";
-        let to = key(to).ok_or_else(|| unfit(doing))?;
+        let to = key_text(to).ok_or_else(|| unfit(doing))?;
         let text = Text::of(new, doing)?;
-        let (Some(from), Some(seen)) = (key(from), table::seen(seen)) else {
+        let (Some(from), Some(seen)) = (key_text(from), table::seen(seen)) else {
             return Ok(Outcome::Stale);
         };
         let [to, data, expires] = text.at(to);
@@ -193,9 +197,9 @@ impl Store for DjangoTable {
         Ok(outcome(&answer, new))
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let doing = "touching a session in Django's table in PostgreSQL";
-        let (Some(key), Some(text)) = (key(at), table::seen(seen)) else {
+        let (Some(key), Some(text)) = (key_text(key), table::seen(seen)) else {
             return Ok(Outcome::Stale);
         };
         let expires = moment(meta.expires).into();

@@ -2,7 +2,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Version, from_micros, micros};
-use cloakroom::{Error, ErrorKind, Lookup, Result};
+use cloakroom::{Error, ErrorKind, Result, StoreKey};
 use tokio_postgres::Row;
 
 use super::moment::Moment;
@@ -137,8 +137,8 @@ pub(crate) fn moment(at: SystemTime) -> SystemTime {
 }
 
 /// The key that a lookup is, if the column could hold it; no row has another one.
-pub(crate) fn key(at: &Lookup) -> Option<&str> {
-    let key = plain(at.as_bytes())?;
+pub(crate) fn key_text(key: &StoreKey) -> Option<&str> {
+    let key = plain(key.as_bytes())?;
     (key.chars().count() <= LONGEST_KEY).then_some(key)
 }
 

@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, from_millis};
-use cloakroom::{Error, ErrorKind, Lookup, Result};
+use cloakroom::{Error, ErrorKind, Result, StoreKey};
 use redis::{Cmd, Value};
 
 use super::{DjangoCacheBuilder, ttl};
@@ -84,14 +84,14 @@ return 1";
 /// # Examples
 /// ```no_run
 /// use cloakroom::store::Store;
-/// use cloakroom::Lookup;
+/// use cloakroom::StoreKey;
 /// use cloakroom_redis::DjangoCache;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let cache = DjangoCache::connect("redis://127.0.0.1:6379/1").await?;
 ///
-/// let nobody = Lookup::new(b"0f3xxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+/// let nobody = StoreKey::new(b"0f3xxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 /// assert!(cache.load(&nobody).await?.is_none());
 /// # Ok(())
 /// # }
@@ -151,9 +151,9 @@ impl Store for DjangoCache {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let doing = "loading a session from Django's cache in Redis";
-        let get = self.0.command("GET", at);
+        let get = self.0.command("GET", key);
         match self.0.connection.read(&get).await {
             Ok(Value::Nil) => Ok(None),
             Ok(Value::BulkString(value)) => Ok(Some(entry(Bytes::from(value)))),
@@ -163,27 +163,27 @@ impl Store for DjangoCache {
     }
 
     /// If the future is dropped, the session is there or it is not.
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         self.0
-            .create(at, new, "creating a session in Django's cache in Redis")
+            .create(key, new, "creating a session in Django's cache in Redis")
             .await
     }
 
     /// If the future is dropped, the session is saved or it is not.
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's cache in Redis";
         ownerless(new, doing)?;
         let ttl = ttl::of(&new.meta).to_string();
         let arguments = [&*new.data, ttl.as_bytes()];
         self.0
-            .compare(&self.0.save, at, seen, &arguments, version(new), doing)
+            .compare(&self.0.save, key, seen, &arguments, version(new), doing)
             .await
     }
 
     /// If the future is dropped, the session is deleted or it is not.
-    async fn delete(&self, at: &Lookup) -> Result<()> {
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
         self.0
-            .delete(at, "deleting a session from Django's cache in Redis")
+            .delete(key, "deleting a session from Django's cache in Redis")
             .await
     }
 
@@ -194,9 +194,9 @@ impl Store for DjangoCache {
     /// is up.
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         if from == to {
@@ -216,24 +216,24 @@ impl Store for DjangoCache {
     }
 
     /// If the future is dropped, the session is touched or it is not.
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let doing = "touching a session in Django's cache in Redis";
         let ttl = ttl::of(meta).to_string();
         let arguments = [ttl.as_bytes()];
         self.0
-            .compare(&self.0.touch, at, seen, &arguments, seen.clone(), doing)
+            .compare(&self.0.touch, key, seen, &arguments, seen.clone(), doing)
             .await
     }
 }
 
 impl Inner {
-    async fn create(&self, at: &Lookup, new: &Draft, doing: &'static str) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft, doing: &'static str) -> Result<Outcome> {
         ownerless(new, doing)?;
         let answer = match ttl::of(&new.meta) {
             // Redis takes no such value. It would be gone at once, so all that matters is whether there is another one.
-            0 => self.connection.ask(&self.command("EXISTS", at)).await,
+            0 => self.connection.ask(&self.command("EXISTS", key)).await,
             ttl => {
-                let mut set = self.command("SET", at);
+                let mut set = self.command("SET", key);
                 set.arg(&*new.data).arg("NX").arg("EX").arg(ttl);
                 self.connection.ask(&set).await
             }
@@ -246,8 +246,8 @@ impl Inner {
         }
     }
 
-    async fn delete(&self, at: &Lookup, doing: &'static str) -> Result<()> {
-        match self.connection.ask(&self.command("DEL", at)).await {
+    async fn delete(&self, key: &StoreKey, doing: &'static str) -> Result<()> {
+        match self.connection.ask(&self.command("DEL", key)).await {
             Ok(Value::Int(_)) => Ok(()),
             Ok(_) => Err(strange(doing)),
             Err(cause) => Err(refused(doing, cause)),
@@ -259,7 +259,7 @@ impl Inner {
     async fn compare(
         &self,
         script: &Script,
-        at: &Lookup,
+        key: &StoreKey,
         seen: &Version,
         arguments: &[&[u8]],
         then: Version,
@@ -271,7 +271,7 @@ impl Inner {
         };
         let arguments = [&[&**seen], arguments].concat();
         match script
-            .run(&self.connection, &self.key(at), &arguments)
+            .run(&self.connection, &self.key(key), &arguments)
             .await
         {
             Ok(Value::Int(1)) => Ok(Outcome::Written(then)),
@@ -281,14 +281,14 @@ impl Inner {
         }
     }
 
-    fn command(&self, name: &str, at: &Lookup) -> Cmd {
+    fn command(&self, name: &str, key: &StoreKey) -> Cmd {
         let mut command = redis::cmd(name);
-        command.arg(self.key(at));
+        command.arg(self.key(key));
         command
     }
 
-    fn key(&self, at: &Lookup) -> Vec<u8> {
-        [self.prefix.as_bytes(), at.as_bytes()].concat()
+    fn key(&self, key: &StoreKey) -> Vec<u8> {
+        [self.prefix.as_bytes(), key.as_bytes()].concat()
     }
 }
 

@@ -6,7 +6,7 @@
 )]
 
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 use cloakroom_redis::RedisStore;
 use cloakroom_testkit::servers::{self, Server};
 use redis::aio::MultiplexedConnection;
@@ -96,8 +96,8 @@ pub(crate) fn command(words: &[&[u8]]) -> Cmd {
 }
 
 /// The key of a session.
-pub(crate) fn session_key(prefix: &str, at: &Lookup) -> Vec<u8> {
-    [prefix.as_bytes(), b"s:", at.as_bytes()].concat()
+pub(crate) fn session_key(prefix: &str, key: &StoreKey) -> Vec<u8> {
+    [prefix.as_bytes(), b"s:", key.as_bytes()].concat()
 }
 
 /// The key of an owner's index.
@@ -105,10 +105,10 @@ pub(crate) fn index_key(prefix: &str, owner: &str) -> Vec<u8> {
     format!("{prefix}o:{owner}").into_bytes()
 }
 
-pub(crate) fn at(n: u64) -> Lookup {
+pub(crate) fn at(n: u64) -> StoreKey {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&n.to_be_bytes());
-    Lookup::new(&bytes)
+    StoreKey::new(&bytes)
 }
 
 /// A draft that expires in the year 2100.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
-use cloakroom::{Error, ErrorKind, Lookup, Result};
+use cloakroom::{Error, ErrorKind, Result, StoreKey};
 
 use super::schema;
-use super::table::{Table, Text, key, seen, unfit};
+use super::table::{Table, Text, key_text, seen, unfit};
 use crate::database::Database;
 use crate::options::Options;
 use crate::{Builder, connection};
@@ -64,7 +64,7 @@ use crate::{Builder, connection};
 /// ```
 /// use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
-/// use cloakroom::Lookup;
+/// use cloakroom::StoreKey;
 /// use cloakroom::store::{Draft, Meta, Store, Version};
 /// use cloakroom_sqlite::DjangoTable;
 ///
@@ -75,7 +75,7 @@ use crate::{Builder, connection};
 /// let store = DjangoTable::open(&path)?;
 /// store.migrate().await?; // where no Django has made the table
 ///
-/// let at = Lookup::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
+/// let at = StoreKey::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
 /// let new = Draft {
 ///     data: "eyJhIjoxfQ:1vbVSP:SDbL3ZiGhQguLgGuvG1cY_JS4Y_bYrKk_VyN72OArII".into(),
 ///     meta: Meta {
@@ -169,26 +169,28 @@ impl Store for DjangoTable {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let doing = "loading a session from Django's table in SQLite";
-        let Some(key) = key(at) else { return Ok(None) };
+        let Some(key) = key_text(key) else {
+            return Ok(None);
+        };
         let work = move |db: &_, table: &Table| table.load(db, &key);
         self.0.read(doing, work).await
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in Django's table in SQLite";
-        let key = key(at).ok_or_else(|| unfit(doing))?;
+        let key = key_text(key).ok_or_else(|| unfit(doing))?;
         let text = Text::of(new, doing)?;
         let work = move |db: &_, table: &Table| table.create(db, &key, &text);
         let changed = self.0.write(doing, work).await?;
         Ok(outcome(changed, new))
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's table in SQLite";
         let text = Text::of(new, doing)?;
-        let (Some(key), Some(seen)) = (key(at), self::seen(seen)) else {
+        let (Some(key), Some(seen)) = (key_text(key), self::seen(seen)) else {
             return Ok(Outcome::Stale);
         };
         let work = move |db: &_, table: &Table| table.save(db, &key, &seen, &text);
@@ -196,9 +198,11 @@ impl Store for DjangoTable {
         Ok(outcome(changed, new))
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
         let doing = "deleting a session from Django's table in SQLite";
-        let Some(key) = key(at) else { return Ok(()) };
+        let Some(key) = key_text(key) else {
+            return Ok(());
+        };
         let work = move |db: &_, table: &Table| table.delete(db, &key);
         self.0.write(doing, work).await?;
         Ok(())
@@ -206,15 +210,15 @@ impl Store for DjangoTable {
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let doing = "moving a session in Django's table in SQLite";
-        let to = key(to).ok_or_else(|| unfit(doing))?;
+        let to = key_text(to).ok_or_else(|| unfit(doing))?;
         let text = Text::of(new, doing)?;
-        let (Some(from), Some(seen)) = (key(from), self::seen(seen)) else {
+        let (Some(from), Some(seen)) = (key_text(from), self::seen(seen)) else {
             return Ok(Outcome::Stale);
         };
         let work = move |db: &_, table: &Table| table.rename(db, &from, &seen, &to, &text);
@@ -222,9 +226,9 @@ impl Store for DjangoTable {
         Ok(outcome(changed, new))
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let doing = "touching a session in Django's table in SQLite";
-        let (Some(key), Some(text)) = (key(at), self::seen(seen)) else {
+        let (Some(key), Some(text)) = (key_text(key), self::seen(seen)) else {
             return Ok(Outcome::Stale);
         };
         let expires = meta.expires;

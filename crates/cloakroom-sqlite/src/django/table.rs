@@ -2,7 +2,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Version};
-use cloakroom::{Error, ErrorKind, Lookup, Result};
+use cloakroom::{Error, ErrorKind, Result, StoreKey};
 use cloakroom_django::wire::date::{expire_date, parse_expire_date};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -162,8 +162,8 @@ impl Text {
 }
 
 /// The key that a lookup is, if the column could hold it; no row has another one.
-pub(crate) fn key(at: &Lookup) -> Option<String> {
-    let key = str::from_utf8(at.as_bytes()).ok()?;
+pub(crate) fn key_text(key: &StoreKey) -> Option<String> {
+    let key = str::from_utf8(key.as_bytes()).ok()?;
     let fits = key.chars().count() <= LONGEST_KEY && !key.contains('\0');
     fits.then(|| key.to_owned())
 }

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 use cloakroom_sqlite::DjangoTable;
 use rusqlite::Connection;
 
@@ -34,10 +34,10 @@ pub(crate) fn neighbour(path: &Path) -> Connection {
     Connection::open(path).unwrap()
 }
 
-pub(crate) fn at(n: u64) -> Lookup {
+pub(crate) fn at(n: u64) -> StoreKey {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&n.to_be_bytes());
-    Lookup::new(&bytes)
+    StoreKey::new(&bytes)
 }
 
 pub(crate) fn draft(data: &str) -> Draft {

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloakroom::store::{Store, from_millis};
-use cloakroom::{ErrorKind, Lookup, Owner};
+use cloakroom::{ErrorKind, Owner, StoreKey};
 
-use super::sample::{draft, draft_of, holds, is_free, lookup, meta, now, put, stale, written};
+use super::sample::{draft, draft_of, holds, is_free, meta, now, put, stale, store_key, written};
 
 /// Every byte survives, wherever it stands: the data is no text and ends at no NUL.
 pub async fn every_byte_survives<S: Store>(store: S) {
@@ -20,13 +20,13 @@ pub async fn every_byte_survives<S: Store>(store: S) {
 
     for (n, data) in (0..).zip(samples) {
         let new = draft_of(data.to_vec(), meta(n));
-        let seen = put(&store, &lookup(n), &new).await;
-        holds(&store, &lookup(n), &new, &seen, promise).await;
+        let seen = put(&store, &store_key(n), &new).await;
+        holds(&store, &store_key(n), &new, &seen, promise).await;
 
         let turned: Vec<u8> = data.iter().rev().chain(b"\0").copied().collect();
         let new = draft_of(turned, meta(n));
-        let seen = written(store.save(&lookup(n), &seen, &new).await, promise);
-        holds(&store, &lookup(n), &new, &seen, promise).await;
+        let seen = written(store.save(&store_key(n), &seen, &new).await, promise);
+        holds(&store, &store_key(n), &new, &seen, promise).await;
     }
 }
 
@@ -34,15 +34,15 @@ pub async fn every_byte_survives<S: Store>(store: S) {
 pub async fn empty_data_survives<S: Store>(store: S) {
     let promise = "an entry without data is an entry";
     let empty = draft_of(Bytes::new(), meta(1));
-    let seen = put(&store, &lookup(1), &empty).await;
-    holds(&store, &lookup(1), &empty, &seen, promise).await;
+    let seen = put(&store, &store_key(1), &empty).await;
+    holds(&store, &store_key(1), &empty, &seen, promise).await;
 
     let seen = written(
-        store.save(&lookup(1), &seen, &draft(2)).await,
+        store.save(&store_key(1), &seen, &draft(2)).await,
         "save writes",
     );
-    let seen = written(store.save(&lookup(1), &seen, &empty).await, promise);
-    holds(&store, &lookup(1), &empty, &seen, promise).await;
+    let seen = written(store.save(&store_key(1), &seen, &empty).await, promise);
+    holds(&store, &store_key(1), &empty, &seen, promise).await;
 }
 
 /// A megabyte survives, or as much as the guarantees allow; what is more than they allow is refused as
@@ -52,15 +52,15 @@ pub async fn large_data_survives<S: Store>(store: S) {
     let max_size = store.guarantees().max_size;
     let size = max_size.unwrap_or(LARGE).min(LARGE);
     let large = draft_of(noise(size), meta(1));
-    let seen = put(&store, &lookup(1), &large).await;
-    holds(&store, &lookup(1), &large, &seen, promise).await;
+    let seen = put(&store, &store_key(1), &large).await;
+    holds(&store, &store_key(1), &large, &seen, promise).await;
 
     let seen = written(
-        store.save(&lookup(1), &seen, &draft(2)).await,
+        store.save(&store_key(1), &seen, &draft(2)).await,
         "save writes",
     );
-    let seen = written(store.save(&lookup(1), &seen, &large).await, promise);
-    holds(&store, &lookup(1), &large, &seen, promise).await;
+    let seen = written(store.save(&store_key(1), &seen, &large).await, promise);
+    holds(&store, &store_key(1), &large, &seen, promise).await;
 
     let Some(max_size) = max_size.filter(|max_size| *max_size <= LARGE) else {
         return;
@@ -68,10 +68,10 @@ pub async fn large_data_survives<S: Store>(store: S) {
     let promise = "what is larger than the guarantees allow is refused and changes nothing";
     let too_large = draft_of(noise(max_size + 1), meta(3));
     for refused in [
-        store.create(&lookup(2), &too_large).await,
-        store.save(&lookup(1), &seen, &too_large).await,
+        store.create(&store_key(2), &too_large).await,
+        store.save(&store_key(1), &seen, &too_large).await,
         store
-            .rename(&lookup(1), &seen, &lookup(2), &too_large)
+            .rename(&store_key(1), &seen, &store_key(2), &too_large)
             .await,
     ] {
         let kind = refused.as_ref().map_err(|error| error.kind());
@@ -81,8 +81,8 @@ pub async fn large_data_survives<S: Store>(store: S) {
             "{promise}; the answer was {refused:?}"
         );
     }
-    is_free(&store, &lookup(2), promise).await;
-    holds(&store, &lookup(1), &large, &seen, promise).await;
+    is_free(&store, &store_key(2), promise).await;
+    holds(&store, &store_key(1), &large, &seen, promise).await;
 }
 
 /// Owners and labels are text like any other: of any script, with quotes, empty or long.
@@ -92,8 +92,8 @@ pub async fn odd_text_survives<S: Store>(store: S) {
         let mut new = draft(n);
         new.meta.owner = Some(Owner::from(text));
         new.meta.label = Some(text.into());
-        let seen = put(&store, &lookup(n), &new).await;
-        holds(&store, &lookup(n), &new, &seen, promise).await;
+        let seen = put(&store, &store_key(n), &new).await;
+        holds(&store, &store_key(n), &new, &seen, promise).await;
     }
 }
 
@@ -113,37 +113,37 @@ pub async fn times_survive<S: Store>(store: S) {
     for (n, (created, touched, expires)) in (0..).zip(samples) {
         let mut new = draft(n);
         (new.meta.created, new.meta.touched, new.meta.expires) = (created, touched, expires);
-        let seen = put(&store, &lookup(n), &new).await;
-        holds(&store, &lookup(n), &new, &seen, promise).await;
+        let seen = put(&store, &store_key(n), &new).await;
+        holds(&store, &store_key(n), &new, &seen, promise).await;
 
         new.meta.expires = new.meta.expires.max(odd);
         new.meta.touched = odd;
         let _ = written(
-            store.touch(&lookup(n), &seen, &new.meta).await,
+            store.touch(&store_key(n), &seen, &new.meta).await,
             "touch writes",
         );
-        holds(&store, &lookup(n), &new, &seen, promise).await;
+        holds(&store, &store_key(n), &new, &seen, promise).await;
     }
 }
 
 /// Lookups are bytes: two that differ in one bit, in the case of a letter or in a byte at the end are two entries.
 pub async fn lookups_are_bytes<S: Store>(store: S) {
     let promise = "lookups that differ in anything are different entries";
-    let lookups = alike().map(|bytes| Lookup::new(&bytes));
+    let store_keys = alike().map(|bytes| StoreKey::new(&bytes));
 
     let mut versions = Vec::new();
-    for (n, at) in (0..).zip(&lookups) {
+    for (n, at) in (0..).zip(&store_keys) {
         is_free(&store, at, promise).await;
         let created = store.create(at, &draft(n)).await;
         versions.push(written(created, promise));
     }
-    for ((n, at), version) in (0..).zip(&lookups).zip(&versions) {
+    for ((n, at), version) in (0..).zip(&store_keys).zip(&versions) {
         holds(&store, at, &draft(n), version, promise).await;
     }
 
-    store.delete(&lookups[0]).await.expect("delete answers");
-    is_free(&store, &lookups[0], promise).await;
-    for ((n, at), version) in (0..).zip(&lookups).zip(&versions).skip(1) {
+    store.delete(&store_keys[0]).await.expect("delete answers");
+    is_free(&store, &store_keys[0], promise).await;
+    for ((n, at), version) in (0..).zip(&store_keys).zip(&versions).skip(1) {
         holds(&store, at, &draft(n), version, promise).await;
     }
 }
@@ -151,7 +151,7 @@ pub async fn lookups_are_bytes<S: Store>(store: S) {
 /// Every method takes lookups that are longer or shorter than a hash, and lookups that are text, as Django's are.
 pub async fn lookups_may_have_any_length<S: Store>(store: S) {
     let promise = "a lookup may have any length";
-    let lookups: [&[u8]; 5] = [
+    let store_keys: [&[u8]; 5] = [
         b"8 bytes.",
         b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts",
         b"a lookup that is forty bytes long, ASCII",
@@ -159,8 +159,8 @@ pub async fn lookups_may_have_any_length<S: Store>(store: S) {
         &[0xff; 64],
     ];
 
-    for (n, bytes) in (0..).zip(lookups) {
-        let (at, to) = (Lookup::new(bytes), lookup(n));
+    for (n, bytes) in (0..).zip(store_keys) {
+        let (at, to) = (StoreKey::new(bytes), store_key(n));
         let seen = put(&store, &at, &draft(n)).await;
         stale(store.create(&at, &draft(n)).await, promise);
         let seen = written(store.save(&at, &seen, &draft(n + 10)).await, promise);
@@ -179,7 +179,7 @@ pub async fn lookups_may_have_any_length<S: Store>(store: S) {
 
 /// Lookups that a store takes for one another if it treats them as text, pads them or cuts them.
 fn alike() -> [Vec<u8>; 16] {
-    let hash = lookup(1).as_bytes().to_vec();
+    let hash = store_key(1).as_bytes().to_vec();
     let with = |place: usize, byte: u8| {
         let mut bytes = hash.clone();
         bytes[place] = byte;
@@ -207,8 +207,8 @@ fn alike() -> [Vec<u8>; 16] {
 
 /// Bytes that no compression makes smaller.
 fn noise(len: usize) -> Bytes {
-    let lookups = (0..).flat_map(|n| lookup(n).as_bytes().to_vec());
-    lookups.take(len).collect()
+    let store_keys = (0..).flat_map(|n| store_key(n).as_bytes().to_vec());
+    store_keys.take(len).collect()
 }
 
 const LARGE: usize = 1 << 20;

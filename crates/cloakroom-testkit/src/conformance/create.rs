@@ -5,18 +5,18 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::race::all_of;
-use super::sample::{draft, holds, is_free, lookup, put, stale, written};
+use super::sample::{draft, holds, is_free, put, stale, store_key, written};
 
 /// What `create` wrote is what `load` finds: data, facts and the version that was returned. Nothing is found
 /// elsewhere.
 pub async fn what_was_created_is_loaded_whole<S: Store>(store: S) {
     let promise = "what was created is loaded whole";
-    let version = put(&store, &lookup(1), &draft(1)).await;
+    let version = put(&store, &store_key(1), &draft(1)).await;
 
-    holds(&store, &lookup(1), &draft(1), &version, promise).await;
+    holds(&store, &store_key(1), &draft(1), &version, promise).await;
     is_free(
         &store,
-        &lookup(2),
+        &store_key(2),
         "there is nothing where nothing was created",
     )
     .await;
@@ -27,11 +27,11 @@ pub async fn an_entry_of_nobody_stays_nobodys<S: Store>(store: S) {
     let mut new = draft(1);
     new.meta.owner = None;
     new.meta.label = None;
-    let version = put(&store, &lookup(1), &new).await;
+    let version = put(&store, &store_key(1), &new).await;
 
     holds(
         &store,
-        &lookup(1),
+        &store_key(1),
         &new,
         &version,
         "no owner is no owner and no label is no label",
@@ -42,11 +42,11 @@ pub async fn an_entry_of_nobody_stays_nobodys<S: Store>(store: S) {
 /// `create` where there is an entry is `Stale` and leaves it as it is.
 pub async fn create_never_overwrites<S: Store>(store: S) {
     let promise = "create never overwrites";
-    let version = put(&store, &lookup(1), &draft(1)).await;
+    let version = put(&store, &store_key(1), &draft(1)).await;
 
-    stale(store.create(&lookup(1), &draft(2)).await, promise);
+    stale(store.create(&store_key(1), &draft(2)).await, promise);
 
-    holds(&store, &lookup(1), &draft(1), &version, promise).await;
+    holds(&store, &store_key(1), &draft(1), &version, promise).await;
 }
 
 /// Of many creates of one lookup at once, one is written and the others are `Stale`.
@@ -59,7 +59,7 @@ pub async fn of_creates_at_once_exactly_one_wins<S: Store>(store: S) {
         let (store, start) = (store.clone(), start.clone());
         creates.spawn(async move {
             start.wait().await;
-            (n, store.create(&lookup(1), &draft(n)).await)
+            (n, store.create(&store_key(1), &draft(n)).await)
         });
     }
 
@@ -79,7 +79,7 @@ pub async fn of_creates_at_once_exactly_one_wins<S: Store>(store: S) {
     let (n, version) = &won[0];
     holds(
         &*store,
-        &lookup(1),
+        &store_key(1),
         &draft(*n),
         version,
         "the create that won is what is there",
@@ -93,7 +93,7 @@ pub async fn a_thousand_creates_at_once_all_land<S: Store>(store: S) {
     let mut creates = JoinSet::new();
     for n in 0..MANY {
         let store = store.clone();
-        creates.spawn(async move { (n, store.create(&lookup(n), &draft(n)).await) });
+        creates.spawn(async move { (n, store.create(&store_key(n), &draft(n)).await) });
     }
 
     for (n, outcome) in all_of(creates).await {
@@ -102,7 +102,7 @@ pub async fn a_thousand_creates_at_once_all_land<S: Store>(store: S) {
             "creates of different entries do not disturb each other",
         );
         let promise = "every one of a thousand creates at once has landed";
-        holds(&*store, &lookup(n), &draft(n), &version, promise).await;
+        holds(&*store, &store_key(n), &draft(n), &version, promise).await;
     }
 }
 

@@ -1,40 +1,42 @@
 use cloakroom::store::Store;
 
-use super::sample::{draft, holds, is_free, lookup, meta, put, stale};
+use super::sample::{draft, holds, is_free, meta, put, stale, store_key};
 
 /// After `delete`, nothing brings the entry back but a `create`: no save, touch or rename with a version that was
 /// good before.
 pub async fn gone_is_gone<S: Store>(store: S) {
     let promise = "gone is gone";
-    let seen = put(&store, &lookup(1), &draft(1)).await;
+    let seen = put(&store, &store_key(1), &draft(1)).await;
 
-    store.delete(&lookup(1)).await.expect("delete answers");
-    is_free(&store, &lookup(1), promise).await;
+    store.delete(&store_key(1)).await.expect("delete answers");
+    is_free(&store, &store_key(1), promise).await;
 
-    stale(store.save(&lookup(1), &seen, &draft(2)).await, promise);
-    is_free(&store, &lookup(1), promise).await;
+    stale(store.save(&store_key(1), &seen, &draft(2)).await, promise);
+    is_free(&store, &store_key(1), promise).await;
 
-    stale(store.touch(&lookup(1), &seen, &meta(3)).await, promise);
-    is_free(&store, &lookup(1), promise).await;
+    stale(store.touch(&store_key(1), &seen, &meta(3)).await, promise);
+    is_free(&store, &store_key(1), promise).await;
 
     stale(
-        store.rename(&lookup(1), &seen, &lookup(2), &draft(4)).await,
+        store
+            .rename(&store_key(1), &seen, &store_key(2), &draft(4))
+            .await,
         promise,
     );
-    is_free(&store, &lookup(1), promise).await;
-    is_free(&store, &lookup(2), promise).await;
+    is_free(&store, &store_key(1), promise).await;
+    is_free(&store, &store_key(2), promise).await;
 }
 
 /// `delete` takes one entry and leaves the others.
 pub async fn delete_leaves_other_entries_alone<S: Store>(store: S) {
-    let _ = put(&store, &lookup(1), &draft(1)).await;
-    let other = put(&store, &lookup(2), &draft(2)).await;
+    let _ = put(&store, &store_key(1), &draft(1)).await;
+    let other = put(&store, &store_key(2), &draft(2)).await;
 
-    store.delete(&lookup(1)).await.expect("delete answers");
+    store.delete(&store_key(1)).await.expect("delete answers");
 
     holds(
         &store,
-        &lookup(2),
+        &store_key(2),
         &draft(2),
         &other,
         "delete leaves other entries alone",
@@ -45,25 +47,25 @@ pub async fn delete_leaves_other_entries_alone<S: Store>(store: S) {
 /// `delete` where there is no entry is no error, the first time and the second.
 pub async fn delete_of_nothing_is_fine<S: Store>(store: S) {
     let promise = "delete of nothing is fine";
-    store.delete(&lookup(1)).await.expect(promise);
+    store.delete(&store_key(1)).await.expect(promise);
 
-    let _ = put(&store, &lookup(1), &draft(1)).await;
-    store.delete(&lookup(1)).await.expect("delete answers");
-    store.delete(&lookup(1)).await.expect(promise);
+    let _ = put(&store, &store_key(1), &draft(1)).await;
+    store.delete(&store_key(1)).await.expect("delete answers");
+    store.delete(&store_key(1)).await.expect(promise);
 
-    is_free(&store, &lookup(1), promise).await;
+    is_free(&store, &store_key(1), promise).await;
 }
 
 /// What is created where an entry was deleted is another entry: the old version is not good for it.
 pub async fn a_new_entry_is_not_the_old_one<S: Store>(store: S) {
     let promise = "a new entry at an old lookup is not the old one";
-    let old = put(&store, &lookup(1), &draft(1)).await;
-    store.delete(&lookup(1)).await.expect("delete answers");
-    let version = put(&store, &lookup(1), &draft(2)).await;
+    let old = put(&store, &store_key(1), &draft(1)).await;
+    store.delete(&store_key(1)).await.expect("delete answers");
+    let version = put(&store, &store_key(1), &draft(2)).await;
 
     if store.guarantees().compares {
-        stale(store.save(&lookup(1), &old, &draft(3)).await, promise);
+        stale(store.save(&store_key(1), &old, &draft(3)).await, promise);
     }
 
-    holds(&store, &lookup(1), &draft(2), &version, promise).await;
+    holds(&store, &store_key(1), &draft(2), &version, promise).await;
 }

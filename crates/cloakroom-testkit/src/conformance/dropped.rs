@@ -4,12 +4,12 @@ use std::task::{Context, Waker};
 
 use cloakroom::store::Store;
 
-use super::sample::{assert_is, draft, is, is_free, load, lookup, put, written};
+use super::sample::{assert_is, draft, is, is_free, load, put, store_key, written};
 
 /// A `create` that is dropped halfway has made the whole entry or none.
 pub async fn a_dropped_create_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = lookup(polls);
+        let at = store_key(polls);
         drop_after(polls, store.create(&at, &draft(1))).await;
 
         if let Some(entry) = load(&store, &at).await {
@@ -22,7 +22,7 @@ pub async fn a_dropped_create_is_all_or_nothing<S: Store>(store: S) {
 /// A `save` that is dropped halfway has replaced the whole entry or nothing of it.
 pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = lookup(polls);
+        let at = store_key(polls);
         let seen = put(&store, &at, &draft(1)).await;
         drop_after(polls, store.save(&at, &seen, &draft(2))).await;
 
@@ -39,7 +39,7 @@ pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
 /// A `touch` that is dropped halfway leaves data, owner and label alone.
 pub async fn a_dropped_touch_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = lookup(polls);
+        let at = store_key(polls);
         let seen = put(&store, &at, &draft(1)).await;
         let mut touched = draft(1);
         touched.meta.touched = draft(2).meta.touched;
@@ -59,7 +59,7 @@ pub async fn a_dropped_touch_is_all_or_nothing<S: Store>(store: S) {
 /// A `delete` that is dropped halfway leaves the whole entry or none.
 pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = lookup(polls);
+        let at = store_key(polls);
         let _ = put(&store, &at, &draft(1)).await;
         drop_after(polls, store.delete(&at)).await;
 
@@ -77,7 +77,7 @@ pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
 pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
     let promise = "a dropped rename leaves the old entry or the new one";
     for polls in 1..=MOST_POLLS {
-        let (from, to) = (lookup(polls), lookup(1_000 + polls));
+        let (from, to) = (store_key(polls), store_key(1_000 + polls));
         let seen = put(&store, &from, &draft(1)).await;
         drop_after(polls, store.rename(&from, &seen, &to, &draft(2))).await;
 
@@ -124,7 +124,7 @@ async fn drop_after<F: Future>(polls: u64, future: F) {
 /// Nothing that was dropped keeps the store from working.
 async fn works_on<S: Store>(store: &S, n: u64) {
     let promise = "a store works on after a future was dropped";
-    let at = lookup(10_000 + n);
+    let at = store_key(10_000 + n);
     let seen = put(store, &at, &draft(1)).await;
     let _ = written(store.save(&at, &seen, &draft(2)).await, promise);
     store.delete(&at).await.expect(promise);

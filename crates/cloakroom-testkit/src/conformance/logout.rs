@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use cloakroom::store::{MemoryStore, Store};
-use cloakroom::{Cached, ErrorKind, Item, Key, Result, Sessions, Shelf};
+use cloakroom::{Backend, CachedBackend, ErrorKind, Item, Result, SessionKey, Sessions};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::HandClock;
@@ -56,7 +56,7 @@ pub(super) async fn ends_what_is_under_way<S: Store, T: Store>(here: Arc<S>, the
 
         // A front sees at once what its own server ends. What it remembers it does not load.
         if call != Call::Load {
-            let front = Cached::new(MemoryStore::new(), gate.clone());
+            let front = CachedBackend::new(MemoryStore::new(), gate.clone());
             let front = front.expect("a store can be the back");
             let front = sessions(front, &clock);
             logs_out_while(&gate, held, [&front, &front, &there], &clock).await;
@@ -72,7 +72,7 @@ async fn logs_out_while<S: Store>(
     clock: &HandClock,
 ) {
     let (request, when, call) = held;
-    let session = witness.start();
+    let session = witness.new_session();
     session.set(VISITS, 0).expect("a number can be set");
     session.log_in("ada").expect("a new session can log in");
     session.save().await.expect("a session is created");
@@ -107,7 +107,7 @@ async fn logs_out_while<S: Store>(
 }
 
 /// The key that the session has afterwards, if it has got a new one.
-async fn ask(request: Request, sessions: Sessions, key: Key) -> Result<Option<Key>> {
+async fn ask(request: Request, sessions: Sessions, key: SessionKey) -> Result<Option<SessionKey>> {
     if let Request::Slide = request {
         let mut headers = HeaderMap::new();
         let cookie = format!("__Host-session={}", key.reveal());
@@ -130,8 +130,8 @@ async fn ask(request: Request, sessions: Sessions, key: Key) -> Result<Option<Ke
     Ok(session.key())
 }
 
-fn sessions(shelf: impl Into<Shelf>, clock: &HandClock) -> Sessions {
-    let sessions = Sessions::builder(shelf)
+fn sessions(backend: impl Into<Backend>, clock: &HandClock) -> Sessions {
+    let sessions = Sessions::builder(backend)
         .clock(clock.clone())
         .slide_on_access(Duration::ZERO)
         .timeout(super::TIME_LIMIT)

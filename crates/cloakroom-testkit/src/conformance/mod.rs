@@ -61,7 +61,7 @@ pub(crate) use run::run_within;
 pub use run::{TIME_LIMIT, run};
 
 mod sample;
-pub use sample::{draft, lookup};
+pub use sample::{draft, store_key};
 
 mod save;
 pub use save::*;

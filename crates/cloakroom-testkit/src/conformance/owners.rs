@@ -1,7 +1,7 @@
-use cloakroom::store::{Draft, Owned, Store};
-use cloakroom::{ErrorKind, Lookup, Owner};
+use cloakroom::store::{Draft, OwnedEntry, Store};
+use cloakroom::{ErrorKind, Owner, StoreKey};
 
-use super::sample::{MILLI, draft, lookup, meta, now, put, written};
+use super::sample::{MILLI, draft, meta, now, put, store_key, written};
 
 /// `owned_by` lists the entries of one owner, each with its lookup and its facts, as they are after saves, touches,
 /// renames, deletes and a change of owner.
@@ -11,12 +11,12 @@ pub async fn owned_by_lists_exactly_the_owners_entries<S: Store>(store: S) {
     let ada = |n| of("ada", n);
     let mut seen = Vec::new();
     for n in 0..5 {
-        seen.push(put(&store, &lookup(n), &ada(n)).await);
+        seen.push(put(&store, &store_key(n), &ada(n)).await);
     }
-    let _ = put(&store, &lookup(10), &of("grace", 10)).await;
+    let _ = put(&store, &store_key(10), &of("grace", 10)).await;
     let mut nobodys = draft(11);
     nobodys.meta.owner = None;
-    let joining = put(&store, &lookup(11), &nobodys).await;
+    let joining = put(&store, &store_key(11), &nobodys).await;
 
     if !store.guarantees().owners {
         let error = store.owned_by(&Owner::from("ada")).await.err();
@@ -28,34 +28,37 @@ pub async fn owned_by_lists_exactly_the_owners_entries<S: Store>(store: S) {
         );
         return;
     }
-    let all = (0..5).map(|n| (lookup(n), ada(n))).collect();
+    let all = (0..5).map(|n| (store_key(n), ada(n))).collect();
     lists(&store, "ada", all, "owned_by lists what was created").await;
 
-    let outcome = store.save(&lookup(0), &seen[0], &ada(20)).await;
+    let outcome = store.save(&store_key(0), &seen[0], &ada(20)).await;
     let _ = written(outcome, "save writes");
-    let outcome = store.touch(&lookup(1), &seen[1], &meta(21)).await;
+    let outcome = store.touch(&store_key(1), &seen[1], &meta(21)).await;
     let _ = written(outcome, "touch writes");
     let outcome = store
-        .rename(&lookup(2), &seen[2], &lookup(22), &ada(22))
+        .rename(&store_key(2), &seen[2], &store_key(22), &ada(22))
         .await;
     let _ = written(outcome, "rename writes");
-    let outcome = store.save(&lookup(3), &seen[3], &of("grace", 23)).await;
+    let outcome = store.save(&store_key(3), &seen[3], &of("grace", 23)).await;
     let _ = written(outcome, "save writes");
-    store.delete(&lookup(4)).await.expect("delete answers");
-    let outcome = store.save(&lookup(11), &joining, &ada(24)).await;
+    store.delete(&store_key(4)).await.expect("delete answers");
+    let outcome = store.save(&store_key(11), &joining, &ada(24)).await;
     let _ = written(outcome, "save writes");
 
     let mut touched = ada(1);
     touched.meta.touched = meta(21).touched;
     touched.meta.expires = meta(21).expires;
     let adas = vec![
-        (lookup(0), ada(20)),
-        (lookup(1), touched),
-        (lookup(22), ada(22)),
-        (lookup(11), ada(24)),
+        (store_key(0), ada(20)),
+        (store_key(1), touched),
+        (store_key(22), ada(22)),
+        (store_key(11), ada(24)),
     ];
     lists(&store, "ada", adas, "owned_by lists what is there now").await;
-    let graces = vec![(lookup(10), of("grace", 10)), (lookup(3), of("grace", 23))];
+    let graces = vec![
+        (store_key(10), of("grace", 10)),
+        (store_key(3), of("grace", 23)),
+    ];
     lists(
         &store,
         "grace",
@@ -78,10 +81,10 @@ pub async fn owners_are_compared_exactly<S: Store>(store: S) {
         return owned_by_lists_exactly_the_owners_entries(store).await;
     }
     for (n, owner) in (0..).zip(ALIKE) {
-        let _ = put(&store, &lookup(n), &of(owner, n)).await;
+        let _ = put(&store, &store_key(n), &of(owner, n)).await;
     }
     for (n, owner) in (0..).zip(ALIKE) {
-        let only = vec![(lookup(n), of(owner, n))];
+        let only = vec![(store_key(n), of(owner, n))];
         lists(&store, owner, only, "owned_by compares owners exactly").await;
     }
 }
@@ -93,23 +96,23 @@ pub async fn owned_by_goes_with_load_and_sweep<S: Store>(store: S) {
     }
     let mut expiring = of("ada", 1);
     expiring.meta.expires = now() + MILLI;
-    let _ = put(&store, &lookup(1), &expiring).await;
-    let _ = put(&store, &lookup(2), &of("ada", 2)).await;
+    let _ = put(&store, &store_key(1), &expiring).await;
+    let _ = put(&store, &store_key(2), &of("ada", 2)).await;
 
     let _ = store
         .sweep(now() + MILLI, 100)
         .await
         .expect("sweep answers");
 
-    let mut there = vec![(lookup(2), of("ada", 2))];
+    let mut there = vec![(store_key(2), of("ada", 2))];
     // A store that leaves sweeping to its backend still has it.
     if store
-        .load(&lookup(1))
+        .load(&store_key(1))
         .await
         .expect("load answers")
         .is_some()
     {
-        there.push((lookup(1), expiring));
+        there.push((store_key(1), expiring));
     }
     lists(
         &store,
@@ -128,21 +131,21 @@ pub async fn find_finds_the_one_that_begins_so<S: Store>(store: S) {
     let hash = |start: &[u8], rest: u8| {
         let mut bytes = [rest; 32];
         bytes[..start.len()].copy_from_slice(start);
-        Lookup::new(&bytes)
+        StoreKey::new(&bytes)
     };
     let alone = hash(b"alone 12 byt", 7);
     let last = hash(&[0xff; 12], 0xff);
     let first = hash(&[0; 12], 0);
     let twins = [hash(b"a pair of tw", 0), hash(b"a pair of tw", 0xff)];
     let odd = [hash(b"100%_of*[a?]", 1), hash(b"100 Xof*[a?]", 1)];
-    let lookups = [
+    let store_keys = [
         &alone, &last, &first, &twins[0], &twins[1], &odd[0], &odd[1],
     ];
-    for (n, at) in (0..).zip(lookups) {
+    for (n, at) in (0..).zip(store_keys) {
         let _ = put(&store, at, &draft(n)).await;
     }
 
-    let questions: [(&[u8], Option<&Lookup>); 8] = [
+    let questions: [(&[u8], Option<&StoreKey>); 8] = [
         (b"alone 12 byt", Some(&alone)),
         (&[0xff; 12], Some(&last)),
         (&[0; 12], Some(&first)),
@@ -191,13 +194,13 @@ fn of(owner: &str, n: u64) -> Draft {
     draft
 }
 
-async fn lists<S: Store>(store: &S, owner: &str, mut all: Vec<(Lookup, Draft)>, promise: &str) {
+async fn lists<S: Store>(store: &S, owner: &str, mut all: Vec<(StoreKey, Draft)>, promise: &str) {
     let mut listed = store
         .owned_by(&Owner::from(owner))
         .await
         .expect("owned_by answers");
     // The order is the store's own affair.
-    listed.sort_by(|a, b| a.lookup.cmp(&b.lookup));
+    listed.sort_by(|a, b| a.store_key.cmp(&b.store_key));
     all.sort_by(|(a, _), (b, _)| a.cmp(b));
 
     let listed_len = listed.len();
@@ -206,9 +209,9 @@ async fn lists<S: Store>(store: &S, owner: &str, mut all: Vec<(Lookup, Draft)>, 
         all.len(),
         "{promise}; it lists {listed_len} of {owner:?}"
     );
-    for (Owned { lookup, meta }, (expected, draft)) in listed.iter().zip(&all) {
+    for (OwnedEntry { store_key, meta }, (expected, draft)) in listed.iter().zip(&all) {
         assert!(
-            lookup == expected,
+            store_key == expected,
             "{promise}; it lists the wrong lookup of {owner:?}"
         );
         assert_eq!(*meta, draft.meta, "{promise}; it lists other facts");

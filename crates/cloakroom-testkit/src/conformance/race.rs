@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use cloakroom::Lookup;
+use cloakroom::StoreKey;
 use cloakroom::store::{Outcome, Store};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 
 use crate::soak;
 
-use super::sample::{draft, draft_of, is_free, load, lookup, meta, put, stale};
+use super::sample::{draft, draft_of, is_free, load, meta, put, stale, store_key};
 
 /// Many tasks that count up one entry, each by loading and saving until it was not stale, count to their sum.
 ///
@@ -33,20 +33,20 @@ pub async fn a_logout_beats_every_save_in_flight<S: Store>(store: S) {
 /// As [`the_race_adds_up`], half of the tasks through each store.
 pub(super) async fn adds_up<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
     for round in soak::rounds(1) {
-        add_up(&one, &other, lookup(round as u64)).await;
+        add_up(&one, &other, store_key(round as u64)).await;
     }
 }
 
-async fn add_up<S: Store, T: Store>(one: &Arc<S>, other: &Arc<T>, at: Lookup) {
-    let _ = put(&**one, &at, &draft_of("0", meta(1))).await;
+async fn add_up<S: Store, T: Store>(one: &Arc<S>, other: &Arc<T>, key: StoreKey) {
+    let _ = put(&**one, &key, &draft_of("0", meta(1))).await;
     let mut tasks = JoinSet::new();
     for _ in 0..TASKS / 2 {
-        tasks.spawn(count_up(one.clone(), at.clone()));
-        tasks.spawn(count_up(other.clone(), at.clone()));
+        tasks.spawn(count_up(one.clone(), key.clone()));
+        tasks.spawn(count_up(other.clone(), key.clone()));
     }
     let _ = all_of(tasks).await;
 
-    let entry = load(&**one, &at)
+    let entry = load(&**one, &key)
         .await
         .expect("what is counted up is there");
     let counted = number(&entry.data);
@@ -61,7 +61,7 @@ async fn add_up<S: Store, T: Store>(one: &Arc<S>, other: &Arc<T>, at: Lookup) {
     }
 }
 
-async fn count_up<S: Store>(store: Arc<S>, at: Lookup) {
+async fn count_up<S: Store>(store: Arc<S>, key: StoreKey) {
     for _ in 0..EACH {
         let mut tries = 0;
         loop {
@@ -71,13 +71,13 @@ async fn count_up<S: Store>(store: Arc<S>, at: Lookup) {
                 tries <= 2 * TASKS * EACH,
                 "a save is stale only if another was written"
             );
-            let entry = load(&*store, &at)
+            let entry = load(&*store, &key)
                 .await
                 .expect("nobody deletes what is counted up");
             // The others get in between, however fast the store is.
             yield_now().await;
             let next = draft_of((number(&entry.data) + 1).to_string(), entry.meta);
-            let outcome = store.save(&at, &entry.version, &next).await;
+            let outcome = store.save(&key, &entry.version, &next).await;
             match outcome.expect("save answers while others save") {
                 Outcome::Written(_) => break,
                 Outcome::Stale => {}
@@ -97,7 +97,7 @@ pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T
     let promise = "a logout beats every save in flight";
     let compares = saving.guarantees().compares;
     for round in soak::rounds(ROUNDS) {
-        let at = lookup(round as u64);
+        let at = store_key(round as u64);
         let _ = put(&*saving, &at, &draft(0)).await;
 
         let (saved, mut saves) = mpsc::unbounded_channel();
@@ -135,7 +135,7 @@ pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T
 
 async fn save_until_gone<S: Store>(
     store: Arc<S>,
-    at: Lookup,
+    key: StoreKey,
     saver: u64,
     saved: mpsc::UnboundedSender<()>,
     is_deleted: Arc<AtomicBool>,
@@ -146,12 +146,12 @@ async fn save_until_gone<S: Store>(
     let mut late = 0;
     for n in 0.. {
         let knows = is_deleted.load(Ordering::SeqCst);
-        let Some(entry) = load(&*store, &at).await else {
+        let Some(entry) = load(&*store, &key).await else {
             break;
         };
         // Each save has data of its own, for stores whose version is the data.
         let new = draft(n * SAVERS + saver);
-        let outcome = store.save(&at, &entry.version, &new).await;
+        let outcome = store.save(&key, &entry.version, &new).await;
         match outcome.expect("save answers while another deletes") {
             Outcome::Written(version) => {
                 seen = Some(version);
@@ -172,10 +172,10 @@ async fn save_until_gone<S: Store>(
     }
     if let Some(seen) = seen.filter(|_| compares) {
         let promise = "no late save, touch or rename brings back what was deleted";
-        let (new, elsewhere) = (draft(saver), lookup(1_000 + saver));
-        stale(store.save(&at, &seen, &new).await, promise);
-        stale(store.touch(&at, &seen, &new.meta).await, promise);
-        stale(store.rename(&at, &seen, &elsewhere, &new).await, promise);
+        let (new, elsewhere) = (draft(saver), store_key(1_000 + saver));
+        stale(store.save(&key, &seen, &new).await, promise);
+        stale(store.touch(&key, &seen, &new.meta).await, promise);
+        stale(store.rename(&key, &seen, &elsewhere, &new).await, promise);
         is_free(&*store, &elsewhere, promise).await;
     }
 }

@@ -6,81 +6,95 @@ use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::race::{all_of, both};
-use super::sample::{draft, holds, is_free, lookup, put, stale, written};
+use super::sample::{draft, holds, is_free, put, stale, store_key, written};
 
 /// `rename` takes the old entry away and puts the new one in place; it can be done once.
 pub async fn rename_moves_once<S: Store>(store: S) {
     let promise = "rename moves the entry, once";
-    let seen = put(&store, &lookup(1), &draft(1)).await;
+    let seen = put(&store, &store_key(1), &draft(1)).await;
 
-    let outcome = store.rename(&lookup(1), &seen, &lookup(2), &draft(2)).await;
+    let outcome = store
+        .rename(&store_key(1), &seen, &store_key(2), &draft(2))
+        .await;
     let version = written(outcome, promise);
-    is_free(&store, &lookup(1), promise).await;
-    holds(&store, &lookup(2), &draft(2), &version, promise).await;
+    is_free(&store, &store_key(1), promise).await;
+    holds(&store, &store_key(2), &draft(2), &version, promise).await;
 
     stale(
-        store.rename(&lookup(1), &seen, &lookup(3), &draft(3)).await,
+        store
+            .rename(&store_key(1), &seen, &store_key(3), &draft(3))
+            .await,
         promise,
     );
-    is_free(&store, &lookup(3), promise).await;
-    holds(&store, &lookup(2), &draft(2), &version, promise).await;
+    is_free(&store, &store_key(3), promise).await;
+    holds(&store, &store_key(2), &draft(2), &version, promise).await;
 }
 
 /// The entry that was moved is an entry like any other: it can be saved, moved on and deleted.
 pub async fn what_was_renamed_lives_on<S: Store>(store: S) {
     let promise = "what was renamed lives on";
-    let seen = put(&store, &lookup(1), &draft(1)).await;
+    let seen = put(&store, &store_key(1), &draft(1)).await;
     let seen = written(
-        store.rename(&lookup(1), &seen, &lookup(2), &draft(2)).await,
+        store
+            .rename(&store_key(1), &seen, &store_key(2), &draft(2))
+            .await,
         promise,
     );
 
-    let seen = written(store.save(&lookup(2), &seen, &draft(3)).await, promise);
+    let seen = written(store.save(&store_key(2), &seen, &draft(3)).await, promise);
     let seen = written(
-        store.rename(&lookup(2), &seen, &lookup(1), &draft(4)).await,
+        store
+            .rename(&store_key(2), &seen, &store_key(1), &draft(4))
+            .await,
         promise,
     );
-    holds(&store, &lookup(1), &draft(4), &seen, promise).await;
-    is_free(&store, &lookup(2), promise).await;
+    holds(&store, &store_key(1), &draft(4), &seen, promise).await;
+    is_free(&store, &store_key(2), promise).await;
 
-    store.delete(&lookup(1)).await.expect("delete answers");
-    is_free(&store, &lookup(1), promise).await;
+    store.delete(&store_key(1)).await.expect("delete answers");
+    is_free(&store, &store_key(1), promise).await;
 }
 
 /// After `rename`, no save or touch with a version that was good before changes anything on either side.
 pub async fn after_a_rename_the_old_version_is_stale<S: Store>(store: S) {
     let promise = "after a rename the old version is stale";
-    let seen = put(&store, &lookup(1), &draft(1)).await;
-    let outcome = store.rename(&lookup(1), &seen, &lookup(2), &draft(2)).await;
+    let seen = put(&store, &store_key(1), &draft(1)).await;
+    let outcome = store
+        .rename(&store_key(1), &seen, &store_key(2), &draft(2))
+        .await;
     let version = written(outcome, "rename writes");
 
-    stale(store.save(&lookup(1), &seen, &draft(3)).await, promise);
+    stale(store.save(&store_key(1), &seen, &draft(3)).await, promise);
     stale(
-        store.touch(&lookup(1), &seen, &draft(3).meta).await,
+        store.touch(&store_key(1), &seen, &draft(3).meta).await,
         promise,
     );
 
-    is_free(&store, &lookup(1), promise).await;
-    holds(&store, &lookup(2), &draft(2), &version, promise).await;
+    is_free(&store, &store_key(1), promise).await;
+    holds(&store, &store_key(2), &draft(2), &version, promise).await;
 }
 
 /// `rename` to where there is an entry, itself included, is `Stale` and changes nothing on either side.
 pub async fn rename_never_overwrites<S: Store>(store: S) {
     let promise = "rename never overwrites";
-    let seen = put(&store, &lookup(1), &draft(1)).await;
-    let taken = put(&store, &lookup(2), &draft(2)).await;
+    let seen = put(&store, &store_key(1), &draft(1)).await;
+    let taken = put(&store, &store_key(2), &draft(2)).await;
 
     stale(
-        store.rename(&lookup(1), &seen, &lookup(2), &draft(3)).await,
+        store
+            .rename(&store_key(1), &seen, &store_key(2), &draft(3))
+            .await,
         promise,
     );
     stale(
-        store.rename(&lookup(1), &seen, &lookup(1), &draft(3)).await,
+        store
+            .rename(&store_key(1), &seen, &store_key(1), &draft(3))
+            .await,
         promise,
     );
 
-    holds(&store, &lookup(1), &draft(1), &seen, promise).await;
-    holds(&store, &lookup(2), &draft(2), &taken, promise).await;
+    holds(&store, &store_key(1), &draft(1), &seen, promise).await;
+    holds(&store, &store_key(2), &draft(2), &taken, promise).await;
 }
 
 /// `rename` with a version that is not the entry's is `Stale` and changes nothing on either side.
@@ -88,19 +102,25 @@ pub async fn rename_never_overwrites<S: Store>(store: S) {
 /// A store that does not compare may move it instead; then it has moved.
 pub async fn a_stale_rename_changes_nothing<S: Store>(store: S) {
     let promise = "a stale rename changes nothing";
-    let old = put(&store, &lookup(1), &draft(1)).await;
-    let current = written(store.save(&lookup(1), &old, &draft(2)).await, "save writes");
+    let old = put(&store, &store_key(1), &draft(1)).await;
+    let current = written(
+        store.save(&store_key(1), &old, &draft(2)).await,
+        "save writes",
+    );
 
-    match store.rename(&lookup(1), &old, &lookup(2), &draft(3)).await {
+    match store
+        .rename(&store_key(1), &old, &store_key(2), &draft(3))
+        .await
+    {
         Ok(Outcome::Written(version)) if !store.guarantees().compares => {
             let promise = "what a rename says it moved has moved";
-            is_free(&store, &lookup(1), promise).await;
-            holds(&store, &lookup(2), &draft(3), &version, promise).await;
+            is_free(&store, &store_key(1), promise).await;
+            holds(&store, &store_key(2), &draft(3), &version, promise).await;
         }
         refused => {
             stale(refused, promise);
-            is_free(&store, &lookup(2), promise).await;
-            holds(&store, &lookup(1), &draft(2), &current, promise).await;
+            is_free(&store, &store_key(2), promise).await;
+            holds(&store, &store_key(1), &draft(2), &current, promise).await;
         }
     }
 }
@@ -108,17 +128,17 @@ pub async fn a_stale_rename_changes_nothing<S: Store>(store: S) {
 /// `rename` from where there is no entry is `Stale` and makes none.
 pub async fn rename_never_creates<S: Store>(store: S) {
     let promise = "rename never creates";
-    let elsewhere = put(&store, &lookup(1), &draft(1)).await;
+    let elsewhere = put(&store, &store_key(1), &draft(1)).await;
 
     stale(
         store
-            .rename(&lookup(2), &elsewhere, &lookup(3), &draft(2))
+            .rename(&store_key(2), &elsewhere, &store_key(3), &draft(2))
             .await,
         promise,
     );
 
-    is_free(&store, &lookup(2), promise).await;
-    is_free(&store, &lookup(3), promise).await;
+    is_free(&store, &store_key(2), promise).await;
+    is_free(&store, &store_key(3), promise).await;
 }
 
 /// Of many renames of one entry at once, one wins, and afterwards there is one entry.
@@ -127,7 +147,7 @@ pub async fn rename_never_creates<S: Store>(store: S) {
 pub async fn of_renames_at_once_exactly_one_wins<S: Store>(store: S) {
     let store = Arc::new(store);
     for round in 0..ROUNDS {
-        let place = |n| lookup(round * 100 + n);
+        let place = |n| store_key(round * 100 + n);
         let from = place(0);
         let seen = put(&*store, &from, &draft(0)).await;
 
@@ -174,7 +194,7 @@ pub async fn of_renames_at_once_exactly_one_wins<S: Store>(store: S) {
 pub async fn of_a_rename_and_a_save_at_once_exactly_one_wins<S: Store>(store: S) {
     let store = Arc::new(store);
     for round in 0..ROUNDS {
-        let (from, to) = (lookup(2 * round), lookup(2 * round + 1));
+        let (from, to) = (store_key(2 * round), store_key(2 * round + 1));
         let seen = put(&*store, &from, &draft(1)).await;
         let rename = move_on(store.clone(), round, seen.clone());
         let save = save_in_place(store.clone(), round, seen);
@@ -220,12 +240,12 @@ pub async fn of_a_rename_and_a_save_at_once_exactly_one_wins<S: Store>(store: S)
 }
 
 async fn move_on<S: Store>(store: Arc<S>, round: u64, seen: Version) -> Result<Outcome> {
-    let (from, to) = (lookup(2 * round), lookup(2 * round + 1));
+    let (from, to) = (store_key(2 * round), store_key(2 * round + 1));
     store.rename(&from, &seen, &to, &draft(3)).await
 }
 
 async fn save_in_place<S: Store>(store: Arc<S>, round: u64, seen: Version) -> Result<Outcome> {
-    store.save(&lookup(2 * round), &seen, &draft(2)).await
+    store.save(&store_key(2 * round), &seen, &draft(2)).await
 }
 
 const ROUNDS: u64 = 20;

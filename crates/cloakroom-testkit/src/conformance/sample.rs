@@ -2,15 +2,15 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Outcome, Store, Version, from_millis};
-use cloakroom::{Lookup, Owner, Result};
+use cloakroom::{Owner, Result, StoreKey};
 
 /// A lookup as Cloakroom's own format has them: 32 bytes that look random. The same for the same `n`.
-pub fn lookup(n: u64) -> Lookup {
+pub fn store_key(n: u64) -> StoreKey {
     let mut bytes = [0; 32];
     for (place, word) in (0..).zip(bytes.chunks_exact_mut(8)) {
         word.copy_from_slice(&scattered(4 * n + place).to_be_bytes());
     }
-    Lookup::new(&bytes)
+    StoreKey::new(&bytes)
 }
 
 /// A draft with a fresh version and with everything else made from `n`: no two numbers share data or any of the
@@ -47,8 +47,8 @@ pub(super) fn now() -> SystemTime {
 pub(super) const MILLI: Duration = Duration::from_millis(1);
 
 /// Creates an entry where there is none.
-pub(super) async fn put<S: Store>(store: &S, at: &Lookup, new: &Draft) -> Version {
-    let outcome = store.create(at, new).await;
+pub(super) async fn put<S: Store>(store: &S, key: &StoreKey, new: &Draft) -> Version {
+    let outcome = store.create(key, new).await;
     written(outcome, "create writes where there is no entry")
 }
 
@@ -68,19 +68,19 @@ pub(super) fn stale(outcome: Result<Outcome>, promise: &str) {
     );
 }
 
-pub(super) async fn load<S: Store>(store: &S, at: &Lookup) -> Option<Entry> {
-    store.load(at).await.expect("load answers")
+pub(super) async fn load<S: Store>(store: &S, key: &StoreKey) -> Option<Entry> {
+    store.load(key).await.expect("load answers")
 }
 
 /// The entry at `at` is all of `draft`, in this version.
 pub(super) async fn holds<S: Store>(
     store: &S,
-    at: &Lookup,
+    key: &StoreKey,
     draft: &Draft,
     version: &Version,
     promise: &str,
 ) {
-    let Some(entry) = load(store, at).await else {
+    let Some(entry) = load(store, key).await else {
         panic!("{promise}; there is no entry");
     };
     assert_is(&entry, draft, promise);
@@ -91,8 +91,8 @@ pub(super) async fn holds<S: Store>(
 }
 
 /// There is no entry at `at`.
-pub(super) async fn is_free<S: Store>(store: &S, at: &Lookup, promise: &str) {
-    let entry = load(store, at).await;
+pub(super) async fn is_free<S: Store>(store: &S, key: &StoreKey, promise: &str) {
+    let entry = load(store, key).await;
     assert!(entry.is_none(), "{promise}; there is {entry:?}");
 }
 
@@ -136,10 +136,10 @@ mod tests {
 
     #[test]
     fn no_two_numbers_share_a_lookup_data_or_a_version() {
-        let lookups: BTreeSet<Lookup> = (0..1_000).map(lookup).collect();
+        let store_keys: BTreeSet<StoreKey> = (0..1_000).map(store_key).collect();
         let data: BTreeSet<Bytes> = (0..1_000).map(|n| draft(n).data).collect();
 
-        assert_eq!((lookups.len(), data.len()), (1_000, 1_000));
+        assert_eq!((store_keys.len(), data.len()), (1_000, 1_000));
         assert!(draft(1).version != draft(1).version);
     }
 }

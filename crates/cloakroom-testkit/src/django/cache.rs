@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_millis};
-use cloakroom::{ErrorKind, Lookup};
+use cloakroom::{ErrorKind, StoreKey};
 use tokio::task::JoinSet;
 
 use super::{holds, is_free, key, stale, written};
@@ -21,13 +21,13 @@ pub trait Site {
     fn open(&self) -> impl Future<Output = Self::Cache>;
 
     /// What Django reads of a session that is there.
-    fn get(&mut self, at: &Lookup) -> impl Future<Output = Vec<u8>>;
+    fn get(&mut self, key: &StoreKey) -> impl Future<Output = Vec<u8>>;
 
     /// Writes a session as Django does, to be kept for so many seconds.
-    fn set(&mut self, at: &Lookup, data: &[u8], secs: i64) -> impl Future<Output = ()>;
+    fn set(&mut self, key: &StoreKey, data: &[u8], secs: i64) -> impl Future<Output = ()>;
 
     /// For how many seconds the server keeps a session.
-    fn left(&mut self, at: &Lookup) -> impl Future<Output = i64>;
+    fn left(&mut self, key: &StoreKey) -> impl Future<Output = i64>;
 }
 
 /// What the server keeps of a draft is the data, and for how long; everything else is gone when it is loaded.
@@ -279,7 +279,7 @@ pub async fn none_sees_another(caches: &[impl Store]) {
 /// Each of these texts is the key of a session as any other is.
 pub async fn may_be_keys(cache: &impl Store, texts: &[&str]) {
     for text in texts {
-        let at = Lookup::new(text.as_bytes());
+        let at = StoreKey::new(text.as_bytes());
         is_free(cache, &at).await;
         let seen = written(cache.create(&at, &draft("one")).await);
         written(cache.save(&at, &seen, &draft("two")).await);
@@ -320,16 +320,16 @@ pub fn lasting(data: &[u8], secs: i64) -> Draft {
 }
 
 /// One request that counts, without the session layer: the comparison is what makes it add up.
-async fn increment(cache: &impl Store, at: &Lookup) {
+async fn increment(cache: &impl Store, key: &StoreKey) {
     for _ in 0..10_000 {
-        let entry = cache.load(at).await.expect("load answers");
+        let entry = cache.load(key).await.expect("load answers");
         let entry = entry.expect("the session is there");
         let count = str::from_utf8(&entry.data)
             .ok()
             .and_then(|n| n.parse().ok());
         let count: u64 = count.expect("the session is a number");
         let new = draft(&(count + 1).to_string());
-        let saved = cache.save(at, &entry.version, &new).await;
+        let saved = cache.save(key, &entry.version, &new).await;
         if let Outcome::Written(_) = saved.expect("save answers") {
             return;
         }

@@ -5,7 +5,7 @@
 //! there as a Django does.
 
 use cloakroom::store::{Outcome, Store, Version};
-use cloakroom::{Lookup, Result};
+use cloakroom::{Result, StoreKey};
 
 pub mod cache;
 
@@ -19,7 +19,7 @@ pub mod table;
 /// # Examples
 /// ```
 /// use std::sync::Arc;
-/// use cloakroom::Lookup;
+/// use cloakroom::StoreKey;
 /// use cloakroom_testkit::django::cache;
 /// # use cloakroom::store::MemoryStore as Ledger;
 ///
@@ -33,12 +33,12 @@ pub mod table;
 ///     }
 /// #   async fn open(&self) -> Arc<Ledger> { self.0.clone() }
 ///
-///     async fn get(&mut self, at: &Lookup) -> Vec<u8> {
+///     async fn get(&mut self, key: &StoreKey) -> Vec<u8> {
 ///         todo!("ask the server for {at:?}, past the store")
 ///     }
 ///     // …
-/// #   async fn set(&mut self, at: &Lookup, data: &[u8], secs: i64) {}
-/// #   async fn left(&mut self, at: &Lookup) -> i64 { 0 }
+/// #   async fn set(&mut self, key: &StoreKey, data: &[u8], secs: i64) {}
+/// #   async fn left(&mut self, key: &StoreKey) -> i64 { 0 }
 /// }
 ///
 /// cloakroom_testkit::django_cache!(djangos_cache_in_a_ledger, Site(Arc::new(Ledger::new())));
@@ -128,8 +128,8 @@ macro_rules! __django {
 }
 
 /// A key as Django makes them.
-pub fn key(n: u64) -> Lookup {
-    Lookup::new(format!("{n:z>32}").as_bytes())
+pub fn key(n: u64) -> StoreKey {
+    StoreKey::new(format!("{n:z>32}").as_bytes())
 }
 
 /// The version that was written.
@@ -160,8 +160,8 @@ pub fn stale(outcome: Result<Outcome>) {
 ///
 /// # Panics
 /// If there is another, or none.
-pub async fn holds(store: &impl Store, at: &Lookup, data: &str) {
-    let entry = store.load(at).await.expect("load answers");
+pub async fn holds(store: &impl Store, key: &StoreKey, data: &str) {
+    let entry = store.load(key).await.expect("load answers");
     assert_eq!(entry.expect("there is a session").data, data);
 }
 
@@ -169,7 +169,7 @@ pub async fn holds(store: &impl Store, at: &Lookup, data: &str) {
 ///
 /// # Panics
 /// If there is one.
-pub async fn is_free(store: &impl Store, at: &Lookup) {
-    let entry = store.load(at).await.expect("load answers");
+pub async fn is_free(store: &impl Store, key: &StoreKey) {
+    let entry = store.load(key).await.expect("load answers");
     assert!(entry.is_none(), "there is {entry:?}");
 }

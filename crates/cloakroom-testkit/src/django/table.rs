@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cloakroom::store::{Draft, Meta, Store, Version, from_millis};
-use cloakroom::{ErrorKind, Lookup, Result};
+use cloakroom::{ErrorKind, Result, StoreKey};
 
 use super::{holds, is_free, stale, written};
 
@@ -99,7 +99,7 @@ pub async fn nothing_is_at_a_key_that_the_column_could_not_hold_and_none_is_made
     let foreign = S::ASCII_KEYS.then_some("é".as_bytes());
     let unfit = [longer.as_bytes(), b"k\0k", b"\xff\xff\xff\xff"];
     for bytes in unfit.into_iter().chain(foreign) {
-        let nowhere = Lookup::new(bytes);
+        let nowhere = StoreKey::new(bytes);
         is_free(store, &nowhere).await;
         store.delete(&nowhere).await.expect("delete answers");
         stale(store.save(&nowhere, &version, &new).await);
@@ -179,8 +179,8 @@ pub async fn without_its_table_the_store_says_what_to_do_and_makes_none(site: &m
 }
 
 /// A key as it stands in the table.
-pub fn at(key: &str) -> Lookup {
-    Lookup::new(key.as_bytes())
+pub fn at(key: &str) -> StoreKey {
+    StoreKey::new(key.as_bytes())
 }
 
 /// A draft that expires in the year 2100.

@@ -1,5 +1,5 @@
 use cloakroom::store::Store;
-use cloakroom::{Key, Result, Sessions};
+use cloakroom::{Result, SessionKey, Sessions};
 
 use super::traffic::Traffic;
 use super::{answered, sessions, visitor};
@@ -51,7 +51,7 @@ pub async fn a_server_that_is_killed_under_load_loses_nothing_that_it_keeps<S: S
 }
 
 /// The key of a session that was there, and was ended.
-async fn ended(site: &Sessions) -> Key {
+async fn ended(site: &Sessions) -> SessionKey {
     let key = answered("a session", async || visitor(site).await).await;
     answered("the end of a session", async || {
         if let Some(session) = site.open(&key).await? {

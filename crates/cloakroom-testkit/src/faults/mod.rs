@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom::store::Store;
-use cloakroom::{Error, ErrorKind, Item, Key, Result, Sessions};
+use cloakroom::{Error, ErrorKind, Item, Result, SessionKey, Sessions};
 use http::StatusCode;
 
 use crate::conformance::{TIME_LIMIT, run_within};
@@ -114,8 +114,8 @@ fn on<S: Store>(store: Arc<S>, timeout: Duration) -> Sessions {
 }
 
 /// The key of a new session in which visits are counted, and of which there have been none.
-async fn visitor(sessions: &Sessions) -> Result<Key> {
-    let session = sessions.start();
+async fn visitor(sessions: &Sessions) -> Result<SessionKey> {
+    let session = sessions.new_session();
     session.set(VISITS, 0)?;
     session.save().await?;
     Ok(session.key().expect("a saved session has a key"))
@@ -134,7 +134,7 @@ enum Visit {
 }
 
 /// A request that counts itself.
-async fn visit(sessions: &Sessions, key: &Key) -> Visit {
+async fn visit(sessions: &Sessions, key: &SessionKey) -> Visit {
     let session = match sessions.open(key).await {
         Ok(Some(session)) => session,
         Ok(None) => return Visit::Gone,
@@ -150,7 +150,7 @@ async fn visit(sessions: &Sessions, key: &Key) -> Visit {
     }
 }
 
-async fn visits(sessions: &Sessions, key: &Key) -> Result<Option<u64>> {
+async fn visits(sessions: &Sessions, key: &SessionKey) -> Result<Option<u64>> {
     match sessions.open(key).await? {
         Some(session) => session.get(VISITS),
         None => Ok(None),

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use cloakroom::{Key, Sessions};
+use cloakroom::{SessionKey, Sessions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -19,7 +19,7 @@ pub(super) struct Traffic {
 
 /// What is known about one session.
 struct Count {
-    key: Key,
+    key: SessionKey,
     acknowledged: AtomicU64,
     unknown: AtomicU64,
 }
@@ -134,7 +134,7 @@ impl Traffic {
 }
 
 impl Count {
-    fn of(key: Key) -> Self {
+    fn of(key: SessionKey) -> Self {
         Self {
             key,
             acknowledged: AtomicU64::new(0),

@@ -17,12 +17,12 @@ use super::{Around, Call, When, store_methods};
 /// # Examples
 /// A visitor's new key is taken already, twice:
 /// ```
-/// use cloakroom::Lookup;
+/// use cloakroom::StoreKey;
 /// use cloakroom::store::{Draft, MemoryStore, Outcome, Store};
 /// use cloakroom_testkit::wrap::{Call, Flaky};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
-/// # let at = Lookup::new(b"a lookup");
+/// # let at = StoreKey::new(b"a store_key");
 /// # let draft = cloakroom_testkit::conformance::draft(1);
 /// let flaky = Flaky::new(MemoryStore::new());
 /// flaky.stale_next(Call::Create, 2);
@@ -195,7 +195,7 @@ struct Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::{draft, lookup};
+    use crate::conformance::{draft, store_key};
     use cloakroom::store::{MemoryStore, Outcome};
 
     crate::conformance!(conforms, Flaky::new(MemoryStore::new()));
@@ -207,16 +207,16 @@ mod tests {
         flaky.fail_next(Call::Create, When::Before, ErrorKind::Full);
         flaky.fail_next(Call::Create, When::After, ErrorKind::Timeout);
 
-        let before = flaky.create(&lookup(1), &draft(1)).await.unwrap_err();
+        let before = flaky.create(&store_key(1), &draft(1)).await.unwrap_err();
         assert_eq!(before.kind(), ErrorKind::Full);
-        assert!(flaky.load(&lookup(1)).await.unwrap().is_none());
+        assert!(flaky.load(&store_key(1)).await.unwrap().is_none());
 
-        let after = flaky.create(&lookup(1), &draft(1)).await.unwrap_err();
+        let after = flaky.create(&store_key(1), &draft(1)).await.unwrap_err();
         assert_eq!(after.kind(), ErrorKind::Timeout);
-        assert!(flaky.load(&lookup(1)).await.unwrap().is_some());
+        assert!(flaky.load(&store_key(1)).await.unwrap().is_some());
 
         assert_eq!(
-            flaky.create(&lookup(1), &draft(1)).await.unwrap(),
+            flaky.create(&store_key(1), &draft(1)).await.unwrap(),
             Outcome::Stale
         );
     }
@@ -244,7 +244,7 @@ mod tests {
         flaky.fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
 
         assert!(flaky.ping().await.is_ok());
-        assert!(flaky.load(&lookup(1)).await.is_err());
+        assert!(flaky.load(&store_key(1)).await.is_err());
     }
 
     #[tokio::test]
@@ -253,9 +253,9 @@ mod tests {
         flaky.stale_next(Call::Create, 1);
 
         assert_eq!(
-            flaky.create(&lookup(1), &draft(1)).await.unwrap(),
+            flaky.create(&store_key(1), &draft(1)).await.unwrap(),
             Outcome::Stale
         );
-        assert!(flaky.load(&lookup(1)).await.unwrap().is_none());
+        assert!(flaky.load(&store_key(1)).await.unwrap().is_none());
     }
 }

@@ -16,7 +16,7 @@ use super::{Around, Call, When, store_methods};
 /// # Examples
 /// A save that has reached the store, and whose caller does not know it yet:
 /// ```
-/// use cloakroom::Lookup;
+/// use cloakroom::StoreKey;
 /// use cloakroom::store::{MemoryStore, Store};
 /// use cloakroom_testkit::conformance::draft;
 /// use cloakroom_testkit::wrap::{Call, Gate, When};
@@ -27,11 +27,11 @@ use super::{Around, Call, When, store_methods};
 ///
 /// let store = gate.clone();
 /// let visitor = tokio::spawn(async move {
-///     store.create(&Lookup::new(b"a lookup"), &draft(1)).await
+///     store.create(&StoreKey::new(b"a store_key"), &draft(1)).await
 /// });
 /// gate.reached(When::After, Call::Create, 1).await;
 ///
-/// assert!(gate.load(&Lookup::new(b"a lookup")).await?.is_some());
+/// assert!(gate.load(&StoreKey::new(b"a store_key")).await?.is_some());
 /// assert!(!visitor.is_finished());
 ///
 /// gate.open(When::After, Call::Create);
@@ -181,7 +181,7 @@ impl Drop for Place<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::{draft, lookup};
+    use crate::conformance::{draft, store_key};
     use cloakroom::store::MemoryStore;
 
     crate::conformance!(conforms, Gate::new(MemoryStore::new()));
@@ -193,11 +193,11 @@ mod tests {
         let creating = tokio::spawn(create(gate.clone(), 1));
         gate.reached(When::Before, Call::Create, 1).await;
 
-        assert!(gate.load(&lookup(1)).await.unwrap().is_none());
+        assert!(gate.load(&store_key(1)).await.unwrap().is_none());
 
         gate.open(When::Before, Call::Create);
         creating.await.unwrap();
-        assert!(gate.load(&lookup(1)).await.unwrap().is_some());
+        assert!(gate.load(&store_key(1)).await.unwrap().is_some());
     }
 
     #[tokio::test]
@@ -212,7 +212,7 @@ mod tests {
         gate.let_one_pass(When::Before, Call::Create);
         first.await.unwrap();
         assert!(!second.is_finished());
-        assert!(gate.load(&lookup(2)).await.unwrap().is_none());
+        assert!(gate.load(&store_key(2)).await.unwrap().is_none());
 
         gate.let_one_pass(When::Before, Call::Create);
         second.await.unwrap();
@@ -235,6 +235,6 @@ mod tests {
     }
 
     async fn create(gate: Gate<MemoryStore>, n: u64) {
-        let _ = gate.create(&lookup(n), &draft(n)).await.unwrap();
+        let _ = gate.create(&store_key(n), &draft(n)).await.unwrap();
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! # Examples
 //! ```
-//! use cloakroom::{ErrorKind, Lookup};
+//! use cloakroom::{ErrorKind, StoreKey};
 //! use cloakroom::store::{MemoryStore, Store};
 //! use cloakroom_testkit::wrap::{Call, Flaky, Spy, When};
 //!
@@ -14,7 +14,7 @@
 //! let spy = Spy::new(flaky.clone());
 //!
 //! flaky.fail_next(Call::Delete, When::After, ErrorKind::Unavailable);
-//! let failed = spy.delete(&Lookup::new(b"a lookup")).await.unwrap_err();
+//! let failed = spy.delete(&StoreKey::new(b"a store_key")).await.unwrap_err();
 //!
 //! assert_eq!(failed.kind(), ErrorKind::Unavailable);
 //! assert_eq!(spy.take(), [Call::Delete]);
@@ -106,14 +106,14 @@ macro_rules! store_methods {
 
         async fn load(
             &self,
-            at: &cloakroom::Lookup,
+            at: &cloakroom::StoreKey,
         ) -> cloakroom::Result<Option<cloakroom::store::Entry>> {
             self.around(Call::Load, self.inner().load(at)).await
         }
 
         async fn create(
             &self,
-            at: &cloakroom::Lookup,
+            at: &cloakroom::StoreKey,
             new: &cloakroom::store::Draft,
         ) -> cloakroom::Result<cloakroom::store::Outcome> {
             self.around(Call::Create, async {
@@ -127,7 +127,7 @@ macro_rules! store_methods {
 
         async fn save(
             &self,
-            at: &cloakroom::Lookup,
+            at: &cloakroom::StoreKey,
             seen: &cloakroom::store::Version,
             new: &cloakroom::store::Draft,
         ) -> cloakroom::Result<cloakroom::store::Outcome> {
@@ -140,15 +140,15 @@ macro_rules! store_methods {
             .await
         }
 
-        async fn delete(&self, at: &cloakroom::Lookup) -> cloakroom::Result<()> {
+        async fn delete(&self, at: &cloakroom::StoreKey) -> cloakroom::Result<()> {
             self.around(Call::Delete, self.inner().delete(at)).await
         }
 
         async fn rename(
             &self,
-            from: &cloakroom::Lookup,
+            from: &cloakroom::StoreKey,
             seen: &cloakroom::store::Version,
-            to: &cloakroom::Lookup,
+            to: &cloakroom::StoreKey,
             new: &cloakroom::store::Draft,
         ) -> cloakroom::Result<cloakroom::store::Outcome> {
             self.around(Call::Rename, async {
@@ -162,7 +162,7 @@ macro_rules! store_methods {
 
         async fn touch(
             &self,
-            at: &cloakroom::Lookup,
+            at: &cloakroom::StoreKey,
             seen: &cloakroom::store::Version,
             meta: &cloakroom::store::Meta,
         ) -> cloakroom::Result<cloakroom::store::Outcome> {
@@ -187,12 +187,12 @@ macro_rules! store_methods {
         async fn owned_by(
             &self,
             owner: &cloakroom::Owner,
-        ) -> cloakroom::Result<Vec<cloakroom::store::Owned>> {
+        ) -> cloakroom::Result<Vec<cloakroom::store::OwnedEntry>> {
             self.around(Call::OwnedBy, self.inner().owned_by(owner))
                 .await
         }
 
-        async fn find(&self, prefix: &[u8]) -> cloakroom::Result<Option<cloakroom::Lookup>> {
+        async fn find(&self, prefix: &[u8]) -> cloakroom::Result<Option<cloakroom::StoreKey>> {
             self.around(Call::Find, self.inner().find(prefix)).await
         }
 

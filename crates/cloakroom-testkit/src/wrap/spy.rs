@@ -13,7 +13,7 @@ use super::{Around, Call, store_methods};
 ///
 /// # Examples
 /// ```
-/// use cloakroom::Lookup;
+/// use cloakroom::StoreKey;
 /// use cloakroom::store::{MemoryStore, Store};
 /// use cloakroom_testkit::wrap::{Call, Spy};
 ///
@@ -21,7 +21,7 @@ use super::{Around, Call, store_methods};
 /// let spy = Spy::new(MemoryStore::new());
 /// let store = spy.clone();
 ///
-/// store.load(&Lookup::new(b"a lookup")).await?;
+/// store.load(&StoreKey::new(b"a store_key")).await?;
 /// store.ping().await?;
 ///
 /// assert_eq!(spy.count(Call::Load), 1);
@@ -105,7 +105,7 @@ impl<S> fmt::Debug for Spy<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conformance::lookup;
+    use crate::conformance::store_key;
     use cloakroom::store::MemoryStore;
 
     crate::conformance!(conforms, Spy::new(MemoryStore::new()));
@@ -114,7 +114,7 @@ mod tests {
     async fn a_future_that_is_never_polled_is_no_call() {
         let spy = Spy::new(MemoryStore::new());
 
-        drop(spy.load(&lookup(1)));
+        drop(spy.load(&store_key(1)));
 
         assert_eq!(spy.calls(), []);
     }

@@ -4,16 +4,16 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use cloakroom::store::{
-    Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version, from_millis, millis,
+    Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version, from_millis, millis,
 };
-use cloakroom::{Error, ErrorKind, Lookup, Owner, Result};
+use cloakroom::{Error, ErrorKind, Owner, Result, StoreKey};
 
 /// A store as it should be, but for one defect.
 pub(crate) struct Broken {
     defect: Defect,
     shelf: Arc<Mutex<Shelf>>,
     /// What this handle has loaded.
-    copies: Mutex<HashMap<Lookup, Option<Entry>>>,
+    copies: Mutex<HashMap<StoreKey, Option<Entry>>>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -117,8 +117,8 @@ impl Broken {
         self.shelf.lock().expect("no panic under the lock")
     }
 
-    fn place(&self, at: &Lookup) -> Result<Vec<u8>> {
-        let mut place = at.as_bytes().to_vec();
+    fn place(&self, key: &StoreKey) -> Result<Vec<u8>> {
+        let mut place = key.as_bytes().to_vec();
         match self.defect {
             LowercasesLookups => place.make_ascii_lowercase(),
             CutsLookups => place.truncate(32),
@@ -197,13 +197,13 @@ impl Store for Broken {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        let place = self.place(at)?;
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        let place = self.place(key)?;
         let mut entry = self.shelf().entries.get(&place).cloned();
         match self.defect {
             CachesForEver => {
                 let mut copies = self.copies.lock().expect("no panic under the lock");
-                entry = copies.entry(at.clone()).or_insert(entry).clone();
+                entry = copies.entry(key.clone()).or_insert(entry).clone();
             }
             LoadHidesTheEmpty => entry = entry.filter(|entry| !entry.data.is_empty()),
             LoadHidesTheExpired => {
@@ -214,8 +214,8 @@ impl Store for Broken {
         Ok(entry)
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
-        let (place, entry) = (self.place(at)?, self.kept(new)?);
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
+        let (place, entry) = (self.place(key)?, self.kept(new)?);
         if self.shelf().entries.contains_key(&place) && !self.has(CreateOverwrites) {
             return Ok(Outcome::Stale);
         }
@@ -243,8 +243,8 @@ impl Store for Broken {
         Ok(shelf.put(place, entry))
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
-        let (place, entry) = (self.place(at)?, self.kept(new)?);
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+        let (place, entry) = (self.place(key)?, self.kept(new)?);
         let entry = self.next(seen, entry);
         if self.has(SaveChecksThenWrites) {
             if !self.shelf().has(&place, seen) {
@@ -311,8 +311,8 @@ impl Store for Broken {
         Ok(shelf.put(place, entry))
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        let place = self.place(at)?;
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        let place = self.place(key)?;
         if self.has(DeleteWritesInTwoSteps) {
             if let Some(entry) = self.shelf().entries.get_mut(&place) {
                 entry.data = Bytes::new();
@@ -335,9 +335,9 @@ impl Store for Broken {
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let (from, to, mut entry) = (self.place(from)?, self.place(to)?, self.kept(new)?);
@@ -375,8 +375,8 @@ impl Store for Broken {
         Ok(shelf.put(to, entry))
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        let place = self.place(at)?;
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        let place = self.place(key)?;
         if self.has(TouchWritesInTwoSteps) && self.shelf().has(&place, seen) {
             let write = |change: fn(&mut Meta, &Meta)| {
                 if let Some(entry) = self.shelf().entries.get_mut(&place) {
@@ -445,7 +445,7 @@ impl Store for Broken {
         Ok(dead.len() + usize::from(self.has(SweepMiscounts)))
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         let shelf = self.shelf();
         let graves = shelf
             .graves
@@ -460,8 +460,8 @@ impl Store for Broken {
         let mut owned = Vec::new();
         for (place, entry) in shelf.entries.iter().chain(graves) {
             if is_theirs(&entry.meta) {
-                owned.push(Owned {
-                    lookup: Lookup::new(place),
+                owned.push(OwnedEntry {
+                    store_key: StoreKey::new(place),
                     meta: entry.meta.clone(),
                 });
             }
@@ -469,7 +469,7 @@ impl Store for Broken {
         Ok(owned)
     }
 
-    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+    async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
         let shelf = self.shelf();
         let is_match = |place: &&Vec<u8>| match self.defect {
             FindIgnoresCase => place[..prefix.len()].eq_ignore_ascii_case(prefix),
@@ -479,7 +479,7 @@ impl Store for Broken {
         if matches.len() > 1 && !self.has(FindTakesTheFirst) {
             return Ok(None);
         }
-        Ok(matches.first().map(|place| Lookup::new(place)))
+        Ok(matches.first().map(|place| StoreKey::new(place)))
     }
 
     async fn ping(&self) -> Result<()> {

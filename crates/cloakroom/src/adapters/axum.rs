@@ -8,12 +8,12 @@ use http::request::Parts;
 
 use super::tower::{Failure, OnError, PlainText, log};
 use crate::model::{Error, ErrorKind, Result};
-use crate::session::{Handle, Session};
+use crate::session::{Session, SessionHandle};
 
 /// Loads the session: the one await of a handler that uses it.
 ///
 /// # Errors
-/// As [`Handle::open`], and [`Config`](ErrorKind::Config) if no session layer wraps the route. The layer's
+/// As [`SessionHandle::open`], and [`Config`](ErrorKind::Config) if no session layer wraps the route. The layer's
 /// `on_error` answers them.
 impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = Error;
@@ -33,7 +33,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
 }
 
 /// The session unopened: for a middleware, or a handler that needs it only sometimes.
-impl<S: Sync> FromRequestParts<S> for Handle {
+impl<S: Sync> FromRequestParts<S> for SessionHandle {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
@@ -42,7 +42,7 @@ impl<S: Sync> FromRequestParts<S> for Handle {
 }
 
 /// The handle, if a session layer wraps the route.
-impl<S: Sync> OptionalFromRequestParts<S> for Handle {
+impl<S: Sync> OptionalFromRequestParts<S> for SessionHandle {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
@@ -60,7 +60,7 @@ impl IntoResponse for Error {
     }
 }
 
-fn handle(parts: &Parts) -> Result<Handle> {
+fn handle(parts: &Parts) -> Result<SessionHandle> {
     parts.extensions.get().cloned().ok_or_else(|| {
         Error::new(
             ErrorKind::Config,

@@ -18,16 +18,16 @@ use tower_service::Service;
 
 use crate::http::Effects;
 use crate::model::{Error, ErrorKind, Result};
-use crate::session::Handle;
+use crate::session::SessionHandle;
 use crate::sessions::Sessions;
 
-/// Gives every request a [`Handle`] to its session, and commits the session when the response is ready.
+/// Gives every request a [`SessionHandle`] to its session, and commits the session when the response is ready.
 ///
 /// A request that does not open its session passes through: no store call, no header, and of allocations only the
 /// handle and its place in the request's extensions.
 ///
 /// Several layers can wrap each other, each with a cookie name and a store of its own: extractors find the innermost
-/// one, [`Handle::named`] any of them.
+/// one, [`SessionHandle::named`] any of them.
 ///
 /// # Examples
 /// ```
@@ -112,7 +112,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let outer = request.extensions_mut().remove::<Handle>();
+        let outer = request.extensions_mut().remove::<SessionHandle>();
         let handle = self.sessions.begin_within(request.headers(), outer);
         request.extensions_mut().insert(handle.clone());
         ResponseFuture {
@@ -133,7 +133,7 @@ pin_project! {
         #[pin]
         state: State<F, B>,
         sessions: Sessions,
-        handle: Handle,
+        handle: SessionHandle,
         on_error: E,
     }
 }

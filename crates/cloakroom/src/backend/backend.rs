@@ -2,15 +2,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::cached::Cached;
-use super::cookie::{Carried, unsupported};
+use super::cached::CachedBackend;
+use super::cookie::{CookieBackend, unsupported};
 use super::decode::{tag, unpack};
 use super::store::Stored;
-use super::write_through::Mirrored;
+use super::write_through::WriteThroughBackend;
 use super::written::Written;
-use crate::format::{Format, Own, Rules};
+use crate::format::{DefaultFormat, Format, FormatRules};
 use crate::model::{
-    Draft, Error, ErrorKind, Held, Key, Lookup, Meta, Owned, Owner, Place, Result, Tag, Version,
+    Draft, EntryRef, Error, ErrorKind, Meta, OwnedEntry, Owner, Record, Result, SessionKey,
+    SessionTag, StoreKey, Version,
 };
 use crate::store::{AnyStore, Guarantees, Store};
 
@@ -18,7 +19,7 @@ use crate::store::{AnyStore, Guarantees, Store};
 ///
 /// Anything that is a [`Store`] becomes a shelf in Cloakroom's own format.
 #[derive(Clone)]
-pub struct Shelf {
+pub struct Backend {
     kind: Kind,
     max_size: usize,
 }
@@ -26,12 +27,12 @@ pub struct Shelf {
 #[derive(Clone)]
 enum Kind {
     Stored(Stored),
-    Cached(Cached),
-    Mirrored(Mirrored),
-    Carried(Carried),
+    CachedBackend(CachedBackend),
+    WriteThroughBackend(WriteThroughBackend),
+    CookieBackend(CookieBackend),
 }
 
-impl Shelf {
+impl Backend {
     /// The store, read in this format.
     pub fn new(store: impl Store, format: impl Format) -> Self {
         Self {
@@ -48,9 +49,9 @@ impl Shelf {
     pub fn guarantees(&self) -> Guarantees {
         let guarantees = match &self.kind {
             Kind::Stored(stored) => stored.store.guarantees(),
-            Kind::Cached(cached) => cached.guarantees(),
-            Kind::Mirrored(mirrored) => mirrored.guarantees(),
-            Kind::Carried(carried) => carried.guarantees(),
+            Kind::CachedBackend(cached) => cached.guarantees(),
+            Kind::WriteThroughBackend(write_through) => write_through.guarantees(),
+            Kind::CookieBackend(cookie) => cookie.guarantees(),
         };
         Guarantees {
             owners: guarantees.owners && self.rules().facts.are_all(),
@@ -61,11 +62,11 @@ impl Shelf {
     /// Bounds each call of the store.
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         match &mut self.kind {
-            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => {
+            Kind::Stored(stored) | Kind::CachedBackend(CachedBackend { origin: stored, .. }) => {
                 stored.timeout = timeout;
             }
-            Kind::Mirrored(mirrored) => mirrored.set_timeout(timeout),
-            Kind::Carried(_) => {}
+            Kind::WriteThroughBackend(write_through) => write_through.set_timeout(timeout),
+            Kind::CookieBackend(_) => {}
         }
     }
 
@@ -77,41 +78,48 @@ impl Shelf {
     /// Says what the cookie is called, for a shelf on which its length counts.
     pub(crate) fn set_cookie_name(&mut self, name: &str) {
         match &mut self.kind {
-            Kind::Stored(_) | Kind::Cached(_) | Kind::Mirrored(_) => {}
-            Kind::Carried(carried) => carried.set_cookie_name(name),
+            Kind::Stored(_) | Kind::CachedBackend(_) | Kind::WriteThroughBackend(_) => {}
+            Kind::CookieBackend(cookie) => cookie.set_cookie_name(name),
         }
     }
 
     /// What the core asks where formats differ. Of two tiers it is the back's, which decides.
     pub(crate) fn format(&self) -> &dyn Format {
         match &self.kind {
-            Kind::Stored(stored) | Kind::Cached(Cached { back: stored, .. }) => &*stored.format,
-            Kind::Mirrored(mirrored) => mirrored.format(),
-            Kind::Carried(carried) => carried.format(),
+            Kind::Stored(stored) | Kind::CachedBackend(CachedBackend { origin: stored, .. }) => {
+                &*stored.format
+            }
+            Kind::WriteThroughBackend(write_through) => write_through.format(),
+            Kind::CookieBackend(cookie) => cookie.format(),
         }
     }
 
-    pub(crate) fn rules(&self) -> Rules {
+    pub(crate) fn rules(&self) -> FormatRules {
         let rules = self.format().rules();
         match &self.kind {
-            Kind::Stored(_) | Kind::Cached(_) | Kind::Carried(_) => rules,
-            Kind::Mirrored(mirrored) => mirrored.rules(rules),
+            Kind::Stored(_) | Kind::CachedBackend(_) | Kind::CookieBackend(_) => rules,
+            Kind::WriteThroughBackend(write_through) => write_through.rules(rules),
         }
     }
 
-    pub(crate) fn tag(&self, lookup: &Lookup) -> Tag {
-        tag(self.format(), lookup)
+    pub(crate) fn tag(&self, store_key: &StoreKey) -> SessionTag {
+        tag(self.format(), store_key)
     }
 
-    /// What `held` becomes when it is saved at `now`, or the error that says why it cannot be.
-    pub(crate) fn draft(&self, held: &Held, expires: SystemTime, now: SystemTime) -> Result<Draft> {
-        let data = self.format().encode(&held.contents, now)?;
-        let owner = held
+    /// What `record` becomes when it is saved at `now`, or the error that says why it cannot be.
+    pub(crate) fn draft(
+        &self,
+        record: &Record,
+        expires: SystemTime,
+        now: SystemTime,
+    ) -> Result<Draft> {
+        let data = self.format().encode(&record.data, now)?;
+        let owner = record
             .meta
             .owner
             .as_ref()
             .map_or(0, |owner| owner.as_str().len());
-        let label = held.meta.label.as_ref().map_or(0, |label| label.len());
+        let label = record.meta.label.as_ref().map_or(0, |label| label.len());
         let size = data.len() + owner + label;
         let own_limit = self.guarantees().max_size.unwrap_or(usize::MAX);
         let (limit, advice) = match own_limit < self.max_size {
@@ -132,7 +140,7 @@ impl Shelf {
             meta: Meta {
                 touched: now,
                 expires,
-                ..held.meta.clone()
+                ..record.meta.clone()
             },
             version: Version::random()?,
         })
@@ -141,27 +149,29 @@ impl Shelf {
     /// What is at `at`, for somebody who reads.
     pub(crate) async fn load(
         &self,
-        at: &Lookup,
+        key: &StoreKey,
         now: SystemTime,
-    ) -> Result<Option<(Held, Version)>> {
+    ) -> Result<Option<(Record, Version)>> {
         let format = self.format();
         match &self.kind {
-            Kind::Stored(stored) => unpack(format, at, stored.load(at).await),
-            Kind::Cached(cached) => unpack(format, at, cached.load(at, now).await),
-            Kind::Mirrored(mirrored) => mirrored.load(at, now).await,
-            Kind::Carried(carried) => unpack(format, at, Ok(carried.open(at))),
+            Kind::Stored(stored) => unpack(format, key, stored.load(key).await),
+            Kind::CachedBackend(cached) => unpack(format, key, cached.load(key, now).await),
+            Kind::WriteThroughBackend(write_through) => write_through.load(key, now).await,
+            Kind::CookieBackend(cookie) => unpack(format, key, Ok(cookie.open(key))),
         }
     }
 
     /// What is at `at`, with a version that a write can build on.
     pub(crate) async fn reload(
         &self,
-        at: &Lookup,
+        key: &StoreKey,
         now: SystemTime,
-    ) -> Result<Option<(Held, Version)>> {
+    ) -> Result<Option<(Record, Version)>> {
         match &self.kind {
-            Kind::Stored(_) | Kind::Cached(_) | Kind::Carried(_) => self.load(at, now).await,
-            Kind::Mirrored(mirrored) => mirrored.reload(at).await,
+            Kind::Stored(_) | Kind::CachedBackend(_) | Kind::CookieBackend(_) => {
+                self.load(key, now).await
+            }
+            Kind::WriteThroughBackend(write_through) => write_through.reload(key).await,
         }
     }
 
@@ -169,119 +179,121 @@ impl Shelf {
     pub(crate) async fn create(&self, draft: &Draft) -> Result<Written> {
         match &self.kind {
             Kind::Stored(stored) => stored.create(draft).await,
-            Kind::Cached(cached) => cached.create(draft).await,
-            Kind::Mirrored(mirrored) => mirrored.create(draft).await,
-            Kind::Carried(carried) => carried.seal(draft),
+            Kind::CachedBackend(cached) => cached.create(draft).await,
+            Kind::WriteThroughBackend(write_through) => write_through.create(draft).await,
+            Kind::CookieBackend(cookie) => cookie.seal(draft),
         }
     }
 
     /// Replaces the entry at `at` if nobody else did: where it is then, or `None`.
-    pub(crate) async fn save(&self, at: &Place, new: &Draft) -> Result<Option<Written>> {
+    pub(crate) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<Written>> {
         match &self.kind {
             Kind::Stored(stored) => stored.save(at, new).await,
-            Kind::Cached(cached) => cached.save(at, new).await,
-            Kind::Mirrored(mirrored) => mirrored.save(at, new).await,
-            Kind::Carried(carried) => carried.seal(new).map(Some),
+            Kind::CachedBackend(cached) => cached.save(at, new).await,
+            Kind::WriteThroughBackend(write_through) => write_through.save(at, new).await,
+            Kind::CookieBackend(cookie) => cookie.seal(new).map(Some),
         }
     }
 
     /// As [`save`](Self::save), under a new key. If the answer gets lost, `lost` says where the entry may be.
     pub(crate) async fn rename(
         &self,
-        from: &Place,
+        from: &EntryRef,
         new: &Draft,
-        lost: &mut Vec<(Key, Lookup)>,
+        lost: &mut Vec<(SessionKey, StoreKey)>,
     ) -> Result<Option<Written>> {
         match &self.kind {
             Kind::Stored(stored) => stored.rename(from, new, lost).await,
-            Kind::Cached(cached) => cached.rename(from, new, lost).await,
-            Kind::Mirrored(mirrored) => mirrored.rename(from, new, lost).await,
-            Kind::Carried(carried) => carried.seal(new).map(Some),
+            Kind::CachedBackend(cached) => cached.rename(from, new, lost).await,
+            Kind::WriteThroughBackend(write_through) => write_through.rename(from, new, lost).await,
+            Kind::CookieBackend(cookie) => cookie.seal(new).map(Some),
         }
     }
 
     /// Writes new times to the entry at `at` if it is as it was.
-    pub(crate) async fn touch(&self, at: &Place, meta: &Meta) -> Result<Option<Written>> {
+    pub(crate) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<Written>> {
         match &self.kind {
             Kind::Stored(stored) => stored.touch(at, meta).await,
-            Kind::Cached(cached) => cached.touch(at, meta).await,
-            Kind::Mirrored(mirrored) => mirrored.touch(at, meta).await,
-            Kind::Carried(carried) => carried.touch(&at.lookup, meta),
+            Kind::CachedBackend(cached) => cached.touch(at, meta).await,
+            Kind::WriteThroughBackend(write_through) => write_through.touch(at, meta).await,
+            Kind::CookieBackend(cookie) => cookie.touch(&at.store_key, meta),
         }
     }
 
-    pub(crate) async fn delete(&self, at: &Lookup, now: SystemTime) -> Result<()> {
+    pub(crate) async fn delete(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         match &self.kind {
-            Kind::Stored(stored) => stored.delete(at).await,
-            Kind::Cached(cached) => cached.delete(at, now).await,
-            Kind::Mirrored(mirrored) => mirrored.delete(at).await,
+            Kind::Stored(stored) => stored.delete(key).await,
+            Kind::CachedBackend(cached) => cached.delete(key, now).await,
+            Kind::WriteThroughBackend(write_through) => write_through.delete(key).await,
             // The browser is told to drop it, and that is all that can be done.
-            Kind::Carried(_) => Ok(()),
+            Kind::CookieBackend(_) => Ok(()),
         }
     }
 
     pub(crate) async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         match &self.kind {
             Kind::Stored(stored) => stored.sweep(now, limit).await,
-            Kind::Cached(cached) => cached.sweep(now, limit).await,
-            Kind::Mirrored(mirrored) => mirrored.sweep(now, limit).await,
-            Kind::Carried(_) => Ok(0),
+            Kind::CachedBackend(cached) => cached.sweep(now, limit).await,
+            Kind::WriteThroughBackend(write_through) => write_through.sweep(now, limit).await,
+            Kind::CookieBackend(_) => Ok(0),
         }
     }
 
-    pub(crate) async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    pub(crate) async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         match &self.kind {
             Kind::Stored(stored) => stored.owned_by(owner).await,
-            Kind::Cached(cached) => cached.owned_by(owner).await,
-            Kind::Mirrored(mirrored) => mirrored.owned_by(owner).await,
-            Kind::Carried(_) => Err(unsupported("listing an owner's sessions")),
+            Kind::CachedBackend(cached) => cached.owned_by(owner).await,
+            Kind::WriteThroughBackend(write_through) => write_through.owned_by(owner).await,
+            Kind::CookieBackend(_) => Err(unsupported("listing an owner's sessions")),
         }
     }
 
     /// The session with this tag, if the store can tell.
-    pub(crate) async fn find(&self, tag: &Tag) -> Result<Option<Lookup>> {
+    pub(crate) async fn find(&self, tag: &SessionTag) -> Result<Option<StoreKey>> {
         match &self.kind {
             Kind::Stored(stored) => stored.find(tag).await,
-            Kind::Cached(cached) => cached.find(tag).await,
-            Kind::Mirrored(mirrored) => mirrored.find(tag).await,
-            Kind::Carried(_) => Err(unsupported("finding a session by its tag")),
+            Kind::CachedBackend(cached) => cached.find(tag).await,
+            Kind::WriteThroughBackend(write_through) => write_through.find(tag).await,
+            Kind::CookieBackend(_) => Err(unsupported("finding a session by its tag")),
         }
     }
 
     pub(crate) async fn ping(&self) -> Result<()> {
         match &self.kind {
             Kind::Stored(stored) => stored.ping().await,
-            Kind::Cached(cached) => cached.ping().await,
-            Kind::Mirrored(mirrored) => mirrored.ping().await,
-            Kind::Carried(_) => Ok(()),
+            Kind::CachedBackend(cached) => cached.ping().await,
+            Kind::WriteThroughBackend(write_through) => write_through.ping().await,
+            Kind::CookieBackend(_) => Ok(()),
         }
     }
 }
 
-impl Cached {
-    /// The back, with `front` before it for 10 seconds at a time.
+impl CachedBackend {
+    /// The back, with `cache` before it for 10 seconds at a time.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if the back is no store.
-    pub fn new(front: impl Store, back: impl Into<Shelf>) -> Result<Self> {
-        match back.into().kind {
-            Kind::Stored(back) => Ok(Self::of(AnyStore::new(front), back)),
-            Kind::Carried(_) | Kind::Cached(_) | Kind::Mirrored(_) => Err(Error::new(
-                ErrorKind::Config,
-                "putting a front before a shelf: the back must be a store; give the store itself",
-            )),
+    pub fn new(cache: impl Store, origin: impl Into<Backend>) -> Result<Self> {
+        match origin.into().kind {
+            Kind::Stored(origin) => Ok(Self::of(AnyStore::new(cache), origin)),
+            Kind::CookieBackend(_) | Kind::CachedBackend(_) | Kind::WriteThroughBackend(_) => {
+                Err(Error::new(
+                    ErrorKind::Config,
+                    "putting a front before a shelf: the back must be a store; give the store itself",
+                ))
+            }
         }
     }
 }
 
-impl Mirrored {
+impl WriteThroughBackend {
     /// The back, with copies in the front.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if one of them is no store.
-    pub fn new(front: impl Into<Shelf>, back: impl Into<Shelf>) -> Result<Self> {
-        match (front.into().kind, back.into().kind) {
-            (Kind::Stored(front), Kind::Stored(back)) => Ok(Self::of(front, back)),
+    pub fn new(cache: impl Into<Backend>, origin: impl Into<Backend>) -> Result<Self> {
+        match (cache.into().kind, origin.into().kind) {
+            (Kind::Stored(cache), Kind::Stored(origin)) => Ok(Self::of(cache, origin)),
             _ => Err(Error::new(
                 ErrorKind::Config,
                 "putting copies of sessions before a shelf: both must be stores; give the stores themselves",
@@ -290,40 +302,40 @@ impl Mirrored {
     }
 }
 
-impl<S: Store> From<S> for Shelf {
+impl<S: Store> From<S> for Backend {
     fn from(store: S) -> Self {
-        Self::new(store, Own::new())
+        Self::new(store, DefaultFormat::new())
     }
 }
 
-impl From<Cached> for Shelf {
-    fn from(cached: Cached) -> Self {
+impl From<CachedBackend> for Backend {
+    fn from(cached: CachedBackend) -> Self {
         Self {
-            kind: Kind::Cached(cached),
+            kind: Kind::CachedBackend(cached),
             max_size: DEFAULT_MAX_SIZE,
         }
     }
 }
 
-impl From<Mirrored> for Shelf {
-    fn from(mirrored: Mirrored) -> Self {
+impl From<WriteThroughBackend> for Backend {
+    fn from(write_through: WriteThroughBackend) -> Self {
         Self {
-            kind: Kind::Mirrored(mirrored),
+            kind: Kind::WriteThroughBackend(write_through),
             max_size: DEFAULT_MAX_SIZE,
         }
     }
 }
 
-impl From<Carried> for Shelf {
-    fn from(carried: Carried) -> Self {
+impl From<CookieBackend> for Backend {
+    fn from(cookie: CookieBackend) -> Self {
         Self {
-            kind: Kind::Carried(carried),
+            kind: Kind::CookieBackend(cookie),
             max_size: DEFAULT_MAX_SIZE,
         }
     }
 }
 
-impl fmt::Debug for Shelf {
+impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shelf")
             .field("guarantees", &self.guarantees())

@@ -5,11 +5,11 @@ use crate::model::Result;
 
 /// What the front of two tiers answers, in time. It may fail; then it is as if it had not been asked.
 pub(super) async fn tell<T>(doing: &str, call: impl Future<Output = Result<T>>) -> Option<T> {
-    let answer = tokio::time::timeout(FRONT_TIMEOUT, call).await;
+    let answer = tokio::time::timeout(CACHE_TIMEOUT, call).await;
     let error = match answer {
         Ok(Ok(answer)) => return Some(answer),
         Ok(Err(error)) => format!("{error:#}"),
-        Err(_) => format!("no answer within {FRONT_TIMEOUT:?}"),
+        Err(_) => format!("no answer within {CACHE_TIMEOUT:?}"),
     };
     tracing::warn!(
         error,
@@ -19,4 +19,4 @@ pub(super) async fn tell<T>(doing: &str, call: impl Future<Output = Result<T>>) 
 }
 
 /// A front that is not quick is of no use.
-const FRONT_TIMEOUT: Duration = Duration::from_millis(250);
+const CACHE_TIMEOUT: Duration = Duration::from_millis(250);

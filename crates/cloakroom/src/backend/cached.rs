@@ -8,7 +8,8 @@ use super::packed;
 use super::store::Stored;
 use super::written::Written;
 use crate::model::{
-    Draft, Entry, Key, Lookup, Meta, Outcome, Owned, Owner, Place, Result, Tag, Version, after,
+    Draft, Entry, EntryRef, Meta, Outcome, OwnedEntry, Owner, Result, SessionKey, SessionTag,
+    StoreKey, Version, after,
 };
 use crate::store::{AnyStore, Guarantees, Store};
 
@@ -26,25 +27,25 @@ use crate::store::{AnyStore, Guarantees, Store};
 /// ```
 /// use std::time::Duration;
 /// use cloakroom::store::MemoryStore;
-/// use cloakroom::{Cached, Sessions};
+/// use cloakroom::{CachedBackend, Sessions};
 ///
 /// # let database = MemoryStore::new();
-/// let shelf = Cached::new(MemoryStore::new().max_bytes(64 << 20), database)?.ttl(Duration::from_secs(5));
-/// let sessions = Sessions::new(shelf);
+/// let backend = CachedBackend::new(MemoryStore::new().max_bytes(64 << 20), database)?.ttl(Duration::from_secs(5));
+/// let sessions = Sessions::new(backend);
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Cached {
-    front: AnyStore,
-    pub(super) back: Stored,
+pub struct CachedBackend {
+    cache: AnyStore,
+    pub(super) origin: Stored,
     ttl: Duration,
 }
 
-impl Cached {
-    pub(super) fn of(front: AnyStore, back: Stored) -> Self {
+impl CachedBackend {
+    pub(super) fn of(cache: AnyStore, origin: Stored) -> Self {
         Self {
-            front,
-            back,
+            cache,
+            origin,
             ttl: DEFAULT_TTL,
         }
     }
@@ -57,17 +58,17 @@ impl Cached {
     }
 
     pub(super) fn guarantees(&self) -> Guarantees {
-        self.back.store.guarantees()
+        self.origin.store.guarantees()
     }
 
-    pub(super) async fn load(&self, at: &Lookup, now: SystemTime) -> Result<Option<Entry>> {
-        let remembered = self.remembered(at).await;
-        if let Some((front, Memory::Entry(entry))) = &remembered
-            && front.meta.expires > now
+    pub(super) async fn load(&self, key: &StoreKey, now: SystemTime) -> Result<Option<Entry>> {
+        let remembered = self.remembered(key).await;
+        if let Some((cache, Memory::Entry(entry))) = &remembered
+            && cache.meta.expires > now
         {
             return Ok(Some(entry.clone()));
         }
-        let entry = self.back.load(at).await?;
+        let entry = self.origin.load(key).await?;
         let Some(found) = &entry else {
             return Ok(None);
         };
@@ -75,9 +76,9 @@ impl Cached {
         // that had run out.
         let fill = self.memory(&Memory::Entry(found.clone()), now, self.ttl)?;
         match remembered {
-            None => tell("filling", self.front.create(at, &fill)).await,
-            Some((front, _)) if front.meta.expires <= now => {
-                tell("filling", self.front.save(at, &front.version, &fill)).await
+            None => tell("filling", self.cache.create(key, &fill)).await,
+            Some((cache, _)) if cache.meta.expires <= now => {
+                tell("filling", self.cache.save(key, &cache.version, &fill)).await
             }
             Some(_) => None,
         };
@@ -85,90 +86,93 @@ impl Cached {
     }
 
     pub(super) async fn create(&self, draft: &Draft) -> Result<Written> {
-        let written = self.back.create(draft).await?;
-        self.learn(&written.lookup, None, &written.version, draft)
+        let written = self.origin.create(draft).await?;
+        self.learn(&written.store_key, None, &written.version, draft)
             .await?;
         Ok(written)
     }
 
-    pub(super) async fn save(&self, at: &Place, new: &Draft) -> Result<Option<Written>> {
-        let saved = self.back.save(at, new).await;
+    pub(super) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<Written>> {
+        let saved = self.origin.save(at, new).await;
         match &saved {
             Ok(Some(written)) => {
-                self.learn(&at.lookup, Some(&at.version), &written.version, new)
+                self.learn(&at.store_key, Some(&at.version), &written.version, new)
                     .await?;
             }
             // Stale, or nobody knows.
-            _ => self.remember_unsure(&at.lookup, new.meta.touched).await?,
+            _ => {
+                self.remember_unsure(&at.store_key, new.meta.touched)
+                    .await?
+            }
         }
         saved
     }
 
     pub(super) async fn rename(
         &self,
-        from: &Place,
+        from: &EntryRef,
         new: &Draft,
-        lost: &mut Vec<(Key, Lookup)>,
+        lost: &mut Vec<(SessionKey, StoreKey)>,
     ) -> Result<Option<Written>> {
         let now = new.meta.touched;
-        let renamed = self.back.rename(from, new, lost).await;
+        let renamed = self.origin.rename(from, new, lost).await;
         match &renamed {
             Ok(Some(written)) => {
-                self.remember_unsure(&from.lookup, now).await?;
-                self.learn(&written.lookup, None, &written.version, new)
+                self.remember_unsure(&from.store_key, now).await?;
+                self.learn(&written.store_key, None, &written.version, new)
                     .await?;
             }
-            _ => self.remember_unsure(&from.lookup, now).await?,
+            _ => self.remember_unsure(&from.store_key, now).await?,
         }
         renamed
     }
 
-    pub(super) async fn touch(&self, at: &Place, meta: &Meta) -> Result<Option<Written>> {
-        let touched = self.back.touch(at, meta).await;
-        let draft = match (&touched, self.remembered(&at.lookup).await) {
+    pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<Written>> {
+        let touched = self.origin.touch(at, meta).await;
+        let draft = match (&touched, self.remembered(&at.store_key).await) {
             (Ok(Some(_)), Some((_, Memory::Entry(old)))) if old.version == at.version => Draft {
                 data: old.data,
                 meta: meta.clone(),
                 version: old.version,
             },
             _ => {
-                self.remember_unsure(&at.lookup, meta.touched).await?;
+                self.remember_unsure(&at.store_key, meta.touched).await?;
                 return touched;
             }
         };
-        self.learn(&at.lookup, Some(&at.version), &at.version, &draft)
+        self.learn(&at.store_key, Some(&at.version), &at.version, &draft)
             .await?;
         touched
     }
 
-    pub(super) async fn delete(&self, at: &Lookup, now: SystemTime) -> Result<()> {
-        let deleted = self.back.delete(at).await;
-        self.remember_unsure(at, now).await?;
+    pub(super) async fn delete(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
+        let deleted = self.origin.delete(key).await;
+        self.remember_unsure(key, now).await?;
         deleted
     }
 
     pub(super) async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
-        tell("sweeping", self.front.sweep(now, limit)).await;
-        self.back.sweep(now, limit).await
+        tell("sweeping", self.cache.sweep(now, limit)).await;
+        self.origin.sweep(now, limit).await
     }
 
-    pub(super) async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
-        self.back.owned_by(owner).await
+    pub(super) async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
+        self.origin.owned_by(owner).await
     }
 
-    pub(super) async fn find(&self, tag: &Tag) -> Result<Option<Lookup>> {
-        self.back.find(tag).await
+    pub(super) async fn find(&self, tag: &SessionTag) -> Result<Option<StoreKey>> {
+        self.origin.find(tag).await
     }
 
     pub(super) async fn ping(&self) -> Result<()> {
-        self.back.ping().await
+        self.origin.ping().await
     }
 
     /// Remembers a write that the back has acknowledged, if what the front has is what the write replaced. If it is
     /// something else, another write came before or after, and nobody here can say which.
     async fn learn(
         &self,
-        at: &Lookup,
+        key: &StoreKey,
         replaced: Option<&Version>,
         version: &Version,
         draft: &Draft,
@@ -180,31 +184,31 @@ impl Cached {
             version: version.clone(),
         };
         let memory = self.memory(&Memory::Entry(entry), now, self.ttl)?;
-        let outcome = match self.remembered(at).await {
-            None => tell("correcting", self.front.create(at, &memory)).await,
-            Some((front, Memory::Entry(old))) if Some(&old.version) == replaced => {
-                tell("correcting", self.front.save(at, &front.version, &memory)).await
+        let outcome = match self.remembered(key).await {
+            None => tell("correcting", self.cache.create(key, &memory)).await,
+            Some((cache, Memory::Entry(old))) if Some(&old.version) == replaced => {
+                tell("correcting", self.cache.save(key, &cache.version, &memory)).await
             }
             Some(_) => None,
         };
         match outcome {
             Some(Outcome::Written(_)) => Ok(()),
-            _ => self.remember_unsure(at, now).await,
+            _ => self.remember_unsure(key, now).await,
         }
     }
 
     /// Sees to it that the back is asked from now on.
     ///
     /// A load of the back that is under way has an end before this is forgotten, so its answer cannot cover it.
-    async fn remember_unsure(&self, at: &Lookup, now: SystemTime) -> Result<()> {
-        let draft = self.memory(&Memory::Unsure, now, 2 * self.back.timeout)?;
+    async fn remember_unsure(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
+        let draft = self.memory(&Memory::Unsure, now, 2 * self.origin.timeout)?;
         for _ in 0..REMEMBER_TRIES {
-            let outcome = match self.remembered(at).await {
-                Some((front, _)) => {
-                    let saved = self.front.save(at, &front.version, &draft);
+            let outcome = match self.remembered(key).await {
+                Some((cache, _)) => {
+                    let saved = self.cache.save(key, &cache.version, &draft);
                     tell("correcting", saved).await
                 }
-                None => tell("correcting", self.front.create(at, &draft)).await,
+                None => tell("correcting", self.cache.create(key, &draft)).await,
             };
             match outcome {
                 Some(Outcome::Written(_)) => return Ok(()),
@@ -213,14 +217,14 @@ impl Cached {
             }
         }
         // The last resort: what is not there cannot be wrong.
-        tell("forgetting", self.front.delete(at)).await;
+        tell("forgetting", self.cache.delete(key)).await;
         Ok(())
     }
 
-    async fn remembered(&self, at: &Lookup) -> Option<(Entry, Memory)> {
-        let front = tell("asking", self.front.load(at)).await??;
-        let memory = Memory::read(front.data.clone());
-        Some((front, memory))
+    async fn remembered(&self, key: &StoreKey) -> Option<(Entry, Memory)> {
+        let cache = tell("asking", self.cache.load(key)).await??;
+        let memory = Memory::read(cache.data.clone());
+        Some((cache, memory))
     }
 
     fn memory(&self, memory: &Memory, now: SystemTime, lasts: Duration) -> Result<Draft> {
@@ -238,11 +242,11 @@ impl Cached {
     }
 }
 
-impl fmt::Debug for Cached {
+impl fmt::Debug for CachedBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cached")
-            .field("front", &self.front)
-            .field("back", &self.back.store)
+            .field("front", &self.cache)
+            .field("back", &self.origin.store)
             .field("ttl", &self.ttl)
             .finish()
     }

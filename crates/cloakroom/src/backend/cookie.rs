@@ -11,8 +11,10 @@ use sha2::Sha256;
 
 use super::packed;
 use super::written::Written;
-use crate::format::{Format, Own, Rules, Tags};
-use crate::model::{Contents, Draft, Entry, Error, ErrorKind, Key, Lookup, Meta, Result, Version};
+use crate::format::{DefaultFormat, Format, FormatRules, Tags};
+use crate::model::{
+    Draft, Entry, Error, ErrorKind, Meta, Result, SessionData, SessionKey, StoreKey, Version,
+};
 use crate::store::Guarantees;
 
 /// Sessions that live in the visitor's browser: the cookie carries the whole state, sealed.
@@ -30,13 +32,13 @@ use crate::store::Guarantees;
 ///
 /// # Examples
 /// ```
-/// use cloakroom::{Carried, Sessions};
+/// use cloakroom::{CookieBackend, Sessions};
 ///
 /// let secret = [7; 32]; // from a file or the environment: 32 bytes or more that nobody can guess
-/// let sessions = Sessions::new(Carried::new(&secret)?);
+/// let sessions = Sessions::new(CookieBackend::new(&secret)?);
 ///
 /// // The secret was changed; cookies of before are still read, and sealed anew when they are next written.
-/// let sessions = Sessions::new(Carried::new(&[8; 32])?.fallback(&secret)?);
+/// let sessions = Sessions::new(CookieBackend::new(&[8; 32])?.fallback(&secret)?);
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 ///
@@ -52,14 +54,14 @@ use crate::store::Guarantees;
 /// The key and the name of a secret are HKDF-SHA256 (RFC 5869) of it, without salt, with the info
 /// `cloakroom carried key` and `cloakroom carried name`. The text is created, touched and expires in milliseconds
 /// since 1970, each 8 bytes; owner and label, each with a byte `1` and its length in 4 bytes in front or a byte `0` if
-/// there is none; and the data of [`Own`](crate::format::Own). Numbers are big-endian.
+/// there is none; and the data of [`DefaultFormat`](crate::format::DefaultFormat). Numbers are big-endian.
 #[derive(Clone)]
-pub struct Carried {
+pub struct CookieBackend {
     envelope: Envelope,
     cookie_name: Arc<str>,
 }
 
-impl Carried {
+impl CookieBackend {
     /// Sessions sealed with this secret.
     ///
     /// # Errors
@@ -123,10 +125,10 @@ impl Carried {
     }
 
     /// What is in the cookie, if it was sealed here.
-    pub(super) fn open(&self, at: &Lookup) -> Option<Entry> {
+    pub(super) fn open(&self, key: &StoreKey) -> Option<Entry> {
         let (meta, data) = match &self.envelope {
-            Envelope::Sealed(secrets) => self.unseal(secrets, at.as_bytes())?,
-            Envelope::None(_) => (unknown(), Bytes::copy_from_slice(at.as_bytes())),
+            Envelope::Sealed(secrets) => self.unseal(secrets, key.as_bytes())?,
+            Envelope::None(_) => (unknown(), Bytes::copy_from_slice(key.as_bytes())),
         };
         Some(Entry {
             data,
@@ -154,20 +156,20 @@ impl Carried {
                 ),
             ));
         }
-        let key = Key::new(&value);
-        let lookup = Lookup::new(value.as_bytes());
-        Ok(Written::new(key, lookup, draft.version.clone()))
+        let key = SessionKey::new(&value);
+        let store_key = StoreKey::new(value.as_bytes());
+        Ok(Written::new(key, store_key, draft.version.clone()))
     }
 
     /// Writes what is in the cookie anew, with other times.
-    pub(super) fn touch(&self, at: &Lookup, meta: &Meta) -> Result<Option<Written>> {
-        let Some(entry) = self.open(at) else {
+    pub(super) fn touch(&self, key: &StoreKey, meta: &Meta) -> Result<Option<Written>> {
+        let Some(entry) = self.open(key) else {
             return Ok(None);
         };
         let format = self.format();
-        let contents = format.decode(&entry.data)?;
+        let session_data = format.decode(&entry.data)?;
         let draft = Draft {
-            data: format.encode(&contents, meta.touched)?,
+            data: format.encode(&session_data, meta.touched)?,
             meta: meta.clone(),
             version: entry.version,
         };
@@ -217,7 +219,7 @@ impl Carried {
     }
 }
 
-impl fmt::Debug for Carried {
+impl fmt::Debug for CookieBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secrets = match &self.envelope {
             Envelope::Sealed(secrets) => secrets.len(),
@@ -241,35 +243,35 @@ enum Envelope {
 struct Sealed;
 
 impl Format for Sealed {
-    fn rules(&self) -> Rules {
-        Rules {
+    fn rules(&self) -> FormatRules {
+        FormatRules {
             tags: Tags::Hash,
-            ..Rules::default()
+            ..FormatRules::default()
         }
     }
 
     /// Nobody asks for one: sealing makes it.
-    fn new_key(&self) -> Result<Key> {
-        Own::new().new_key()
+    fn new_key(&self) -> Result<SessionKey> {
+        DefaultFormat::new().new_key()
     }
 
     /// Whether it may be something that was sealed here; nothing is opened yet.
-    fn parse_key(&self, text: &str) -> Option<Key> {
+    fn parse_key(&self, text: &str) -> Option<SessionKey> {
         let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         (text.len() <= MAX_COOKIE_BYTES && text.len() > OVERHEAD && text.bytes().all(alphabet))
-            .then(|| Key::new(text))
+            .then(|| SessionKey::new(text))
     }
 
-    fn lookup(&self, key: &Key) -> Lookup {
-        Lookup::new(key.reveal().as_bytes())
+    fn store_key(&self, key: &SessionKey) -> StoreKey {
+        StoreKey::new(key.reveal().as_bytes())
     }
 
-    fn encode(&self, contents: &Contents, now: SystemTime) -> Result<Bytes> {
-        Own::new().encode(contents, now)
+    fn encode(&self, session_data: &SessionData, now: SystemTime) -> Result<Bytes> {
+        DefaultFormat::new().encode(session_data, now)
     }
 
-    fn decode(&self, data: &Bytes) -> Result<Contents> {
-        Own::new().decode(data)
+    fn decode(&self, data: &Bytes) -> Result<SessionData> {
+        DefaultFormat::new().decode(data)
     }
 }
 

@@ -1,14 +1,14 @@
 use sha2::{Digest, Sha256};
 
 use crate::format::{Format, OnCorrupt, Tags};
-use crate::model::{Contents, Entry, ErrorKind, Held, Lookup, Result, Tag, Version};
+use crate::model::{Entry, ErrorKind, Record, Result, SessionData, SessionTag, StoreKey, Version};
 
 /// What a store's answer says in this format.
 pub(super) fn unpack(
     format: &dyn Format,
-    at: &Lookup,
+    key: &StoreKey,
     loaded: Result<Option<Entry>>,
-) -> Result<Option<(Held, Version)>> {
+) -> Result<Option<(Record, Version)>> {
     let Entry {
         data,
         mut meta,
@@ -18,30 +18,36 @@ pub(super) fn unpack(
         Ok(None) => return Ok(None),
         // The store itself cannot read what it has there: nobody can, so there is no session.
         Err(error) if error.kind() == ErrorKind::Corrupt => {
-            format.log_corrupt(&tag(format, at), &error);
+            format.log_corrupt(&tag(format, key), &error);
             return Ok(None);
         }
         Err(error) => return Err(error),
     };
-    let contents = match format.decode(&data) {
-        Ok(contents) => contents,
+    let session_data = match format.decode(&data) {
+        Ok(session_data) => session_data,
         Err(error) if error.kind() == ErrorKind::Corrupt => {
-            format.log_corrupt(&tag(format, at), &error);
+            format.log_corrupt(&tag(format, key), &error);
             match format.rules().corrupt {
                 OnCorrupt::StartAfresh => return Ok(None),
-                OnCorrupt::KeepKey => Contents::default(),
+                OnCorrupt::KeepKey => SessionData::default(),
             }
         }
         Err(error) => return Err(error),
     };
-    format.complete(&data, &contents, &mut meta);
-    Ok(Some((Held { contents, meta }, version)))
+    format.complete(&data, &session_data, &mut meta);
+    Ok(Some((
+        Record {
+            data: session_data,
+            meta,
+        },
+        version,
+    )))
 }
 
-/// The short public name of the session at `lookup`.
-pub(super) fn tag(format: &dyn Format, lookup: &Lookup) -> Tag {
+/// The short public name of the session at `store_key`.
+pub(super) fn tag(format: &dyn Format, store_key: &StoreKey) -> SessionTag {
     match format.rules().tags {
-        Tags::Prefix => Tag::of_hash(lookup.as_bytes()),
-        Tags::Hash => Tag::of_hash(&Sha256::digest(lookup.as_bytes())),
+        Tags::Prefix => SessionTag::of_hash(store_key.as_bytes()),
+        Tags::Hash => SessionTag::of_hash(&Sha256::digest(store_key.as_bytes())),
     }
 }

@@ -10,8 +10,8 @@ mod store;
 mod write_through;
 mod written;
 
-pub use backend::Shelf;
-pub use cached::Cached;
-pub use cookie::Carried;
-pub use write_through::Mirrored;
+pub use backend::Backend;
+pub use cached::CachedBackend;
+pub use cookie::CookieBackend;
+pub use write_through::WriteThroughBackend;
 pub(crate) use written::Written;

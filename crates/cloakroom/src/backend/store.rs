@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 use super::written::Written;
 use crate::format::{Format, Tags};
 use crate::model::{
-    Draft, Entry, Error, ErrorKind, Key, Lookup, Meta, Outcome, Owned, Owner, Place, Result, Tag,
-    may_have_happened,
+    Draft, Entry, EntryRef, Error, ErrorKind, Meta, Outcome, OwnedEntry, Owner, Result, SessionKey,
+    SessionTag, StoreKey, may_have_happened,
 };
 use crate::store::{AnyStore, Store};
 
@@ -18,29 +18,29 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    pub(super) async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        self.within("loading a session", self.store.load(at)).await
+    pub(super) async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        self.within("loading a session", self.store.load(key)).await
     }
 
     /// Writes a new entry under a key that nobody else has.
     pub(super) async fn create(&self, draft: &Draft) -> Result<Written> {
         for _ in 0..KEY_TRIES {
             let key = self.format.new_key()?;
-            let lookup = self.format.lookup(&key);
+            let store_key = self.format.store_key(&key);
             let created = self
-                .within("creating a session", self.store.create(&lookup, draft))
+                .within("creating a session", self.store.create(&store_key, draft))
                 .await;
             match created {
-                Ok(Outcome::Written(version)) => return Ok(Written::new(key, lookup, version)),
+                Ok(Outcome::Written(version)) => return Ok(Written::new(key, store_key, version)),
                 Ok(Outcome::Stale) => {}
                 Err(error) if may_have_happened(&error) => {
-                    return match self.load(&lookup).await {
+                    return match self.load(&store_key).await {
                         Ok(Some(entry)) if entry.version == draft.version => {
-                            Ok(Written::new(key, lookup, entry.version))
+                            Ok(Written::new(key, store_key, entry.version))
                         }
                         // Nobody will ever know its key. If it is there after all, it is of no use to anybody.
                         _ => {
-                            let _ = self.delete(&lookup).await;
+                            let _ = self.delete(&store_key).await;
                             Err(error)
                         }
                     };
@@ -54,21 +54,21 @@ impl Stored {
         ))
     }
 
-    pub(super) async fn save(&self, at: &Place, new: &Draft) -> Result<Option<Written>> {
-        let saved = self.store.save(&at.lookup, &at.version, new);
+    pub(super) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<Written>> {
+        let saved = self.store.save(&at.store_key, &at.version, new);
         let outcome = self.within("saving a session", saved).await?;
         Ok(in_place(at, outcome))
     }
 
     pub(super) async fn rename(
         &self,
-        from: &Place,
+        from: &EntryRef,
         new: &Draft,
-        lost: &mut Vec<(Key, Lookup)>,
+        lost: &mut Vec<(SessionKey, StoreKey)>,
     ) -> Result<Option<Written>> {
         let key = self.format.new_key()?;
-        let to = self.format.lookup(&key);
-        let renamed = self.store.rename(&from.lookup, &from.version, &to, new);
+        let to = self.format.store_key(&key);
+        let renamed = self.store.rename(&from.store_key, &from.version, &to, new);
         let renamed = self.within("moving a session to a new key", renamed).await;
         if renamed.as_ref().is_err_and(may_have_happened) {
             lost.push((key.clone(), to.clone()));
@@ -79,15 +79,18 @@ impl Stored {
         })
     }
 
-    pub(super) async fn touch(&self, at: &Place, meta: &Meta) -> Result<Option<Written>> {
-        let touched = self.store.touch(&at.lookup, &at.version, meta);
+    pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<Written>> {
+        let touched = self.store.touch(&at.store_key, &at.version, meta);
         let outcome = self.within("touching a session", touched).await?;
         Ok(in_place(at, outcome))
     }
 
-    pub(super) async fn delete(&self, at: &Lookup) -> Result<()> {
-        match self.within("ending a session", self.store.delete(at)).await {
-            Err(error) if may_have_happened(&error) => match self.load(at).await {
+    pub(super) async fn delete(&self, key: &StoreKey) -> Result<()> {
+        match self
+            .within("ending a session", self.store.delete(key))
+            .await
+        {
+            Err(error) if may_have_happened(&error) => match self.load(key).await {
                 Ok(None) => Ok(()),
                 _ => Err(error),
             },
@@ -100,13 +103,13 @@ impl Stored {
             .await
     }
 
-    pub(super) async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    pub(super) async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         self.within("listing an owner's sessions", self.store.owned_by(owner))
             .await
     }
 
     /// The session with this tag, if the store can tell.
-    pub(super) async fn find(&self, tag: &Tag) -> Result<Option<Lookup>> {
+    pub(super) async fn find(&self, tag: &SessionTag) -> Result<Option<StoreKey>> {
         if self.format.rules().tags == Tags::Hash {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -143,11 +146,11 @@ impl Stored {
     }
 }
 
-fn in_place(at: &Place, outcome: Outcome) -> Option<Written> {
+fn in_place(at: &EntryRef, outcome: Outcome) -> Option<Written> {
     match outcome {
         Outcome::Written(version) => Some(Written {
             key: at.key.clone(),
-            lookup: at.lookup.clone(),
+            store_key: at.store_key.clone(),
             version,
         }),
         Outcome::Stale => None,

@@ -5,17 +5,17 @@ use super::cache::tell;
 use super::decode::unpack;
 use super::store::Stored;
 use super::written::Written;
-use crate::format::{Facts, Format, Rules};
+use crate::format::{Facts, Format, FormatRules};
 use crate::model::{
-    Contents, Draft, Entry, Held, Key, Lookup, Meta, Outcome, Owned, Owner, Place, Result, Tag,
-    Version, after,
+    Draft, Entry, EntryRef, Meta, Outcome, OwnedEntry, Owner, Record, Result, SessionData,
+    SessionKey, SessionTag, StoreKey, Version, after,
 };
 use crate::store::{Guarantees, Store};
 
 /// Two tiers that others read and write as well: a back, whose entries count, and a front with a copy of each in a
 /// format of its own. Django's engine cached_db is such a pair.
 ///
-/// [`Cached`](crate::Cached) is the better pair where nobody else looks: its front is believed for seconds only. Here a
+/// [`CachedBackend`](crate::CachedBackend) is the better pair where nobody else looks: its front is believed for seconds only. Here a
 /// copy is believed until the session ends, because its readers know nothing else. So everything that changes a session
 /// changes the back first, and then corrects the copy or removes it:
 ///
@@ -33,107 +33,109 @@ use crate::store::{Guarantees, Store};
 ///
 /// # Examples
 /// ```
-/// use cloakroom::format::Own;
+/// use cloakroom::format::DefaultFormat;
 /// use cloakroom::store::MemoryStore;
-/// use cloakroom::{Mirrored, Sessions, Shelf};
+/// use cloakroom::{WriteThroughBackend, Sessions, Backend};
 ///
 /// # let (cache, database) = (MemoryStore::new(), MemoryStore::new());
-/// let front = Shelf::new(cache, Own::new());
-/// let sessions = Sessions::new(Mirrored::new(front, database)?);
+/// let cache = Backend::new(cache, DefaultFormat::new());
+/// let sessions = Sessions::new(WriteThroughBackend::new(cache, database)?);
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Mirrored {
-    front: Stored,
-    back: Stored,
+pub struct WriteThroughBackend {
+    cache: Stored,
+    origin: Stored,
 }
 
-impl Mirrored {
-    pub(super) fn of(front: Stored, back: Stored) -> Self {
-        Self { front, back }
+impl WriteThroughBackend {
+    pub(super) fn of(cache: Stored, origin: Stored) -> Self {
+        Self { cache, origin }
     }
 
     pub(super) fn guarantees(&self) -> Guarantees {
-        self.back.store.guarantees()
+        self.origin.store.guarantees()
     }
 
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
-        self.front.timeout = timeout;
-        self.back.timeout = timeout;
+        self.cache.timeout = timeout;
+        self.origin.timeout = timeout;
     }
 
     pub(super) fn format(&self) -> &dyn Format {
-        &*self.back.format
+        &*self.origin.format
     }
 
     /// The back's rules; but of the facts only those that a copy has, too.
-    pub(super) fn rules(&self, back: Rules) -> Rules {
-        let facts = match self.front.format.rules().facts {
-            Facts::All => back.facts,
+    pub(super) fn rules(&self, origin: FormatRules) -> FormatRules {
+        let facts = match self.cache.format.rules().facts {
+            Facts::All => origin.facts,
             fewer => fewer,
         };
-        Rules { facts, ..back }
+        FormatRules { facts, ..origin }
     }
 
     pub(super) async fn load(
         &self,
-        at: &Lookup,
+        key: &StoreKey,
         now: SystemTime,
-    ) -> Result<Option<(Held, Version)>> {
-        let front = tell("asking", self.front.store.load(at)).await;
-        if let Some(Some(copy)) = &front
-            && let Some(held) = self.read_copy(copy)
-            && held.meta.expires > now
+    ) -> Result<Option<(Record, Version)>> {
+        let cache = tell("asking", self.cache.store.load(key)).await;
+        if let Some(Some(copy)) = &cache
+            && let Some(record) = self.read_copy(copy)
+            && record.meta.expires > now
         {
             return Ok(Some((
-                held,
+                record,
                 Version::of_tiers(Some(copy.version.clone()), None),
             )));
         }
-        let loaded = self.back.load(at).await;
-        let Some((held, entry)) = unpack(self.format(), at, loaded)? else {
+        let loaded = self.origin.load(key).await;
+        let Some((record, entry)) = unpack(self.format(), key, loaded)? else {
             return Ok(None);
         };
-        let copy = match front {
+        let copy = match cache {
             Some(Some(unreadable)) => Some(unreadable.version),
-            Some(None) if held.meta.expires > after(now, A_SECOND) => {
-                self.fill(at, &held, &entry, now).await
+            Some(None) if record.meta.expires > after(now, A_SECOND) => {
+                self.fill(key, &record, &entry, now).await
             }
             Some(None) | None => None,
         };
-        Ok(Some((held, Version::of_tiers(copy, Some(entry)))))
+        Ok(Some((record, Version::of_tiers(copy, Some(entry)))))
     }
 
     /// What the back has, with the version of the copy that was there before it was asked: if that is still there after
     /// a write, nobody has touched it in between.
-    pub(super) async fn reload(&self, at: &Lookup) -> Result<Option<(Held, Version)>> {
-        let front = tell("asking", self.front.store.load(at)).await.flatten();
-        let loaded = self.back.load(at).await;
-        let found = unpack(self.format(), at, loaded)?;
-        Ok(found.map(|(held, entry)| {
-            let copy = front.map(|copy| copy.version);
-            (held, Version::of_tiers(copy, Some(entry)))
+    pub(super) async fn reload(&self, key: &StoreKey) -> Result<Option<(Record, Version)>> {
+        let cache = tell("asking", self.cache.store.load(key)).await.flatten();
+        let loaded = self.origin.load(key).await;
+        let found = unpack(self.format(), key, loaded)?;
+        Ok(found.map(|(record, entry)| {
+            let copy = cache.map(|copy| copy.version);
+            (record, Version::of_tiers(copy, Some(entry)))
         }))
     }
 
     pub(super) async fn create(&self, draft: &Draft) -> Result<Written> {
-        let written = self.back.create(draft).await?;
+        let written = self.origin.create(draft).await?;
         Ok(self.with_first_copy(written, draft).await)
     }
 
-    pub(super) async fn save(&self, at: &Place, new: &Draft) -> Result<Option<Written>> {
+    pub(super) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<Written>> {
         let (copy, Some(entry)) = at.version.tiers() else {
             return Ok(None);
         };
-        match self.back.save(&in_back(at, entry), new).await {
+        match self.origin.save(&in_origin(at, entry), new).await {
             Ok(Some(written)) => {
-                let copy = self.correct(&at.lookup, copy, &written.version, new).await;
+                let copy = self
+                    .correct(&at.store_key, copy, &written.version, new)
+                    .await;
                 Ok(Some(in_both(written, copy)))
             }
             // Whoever came first sees to the copy.
             Ok(None) => Ok(None),
             Err(error) => {
-                self.forget(&at.lookup).await;
+                self.forget(&at.store_key).await;
                 Err(error)
             }
         }
@@ -141,40 +143,40 @@ impl Mirrored {
 
     pub(super) async fn rename(
         &self,
-        from: &Place,
+        from: &EntryRef,
         new: &Draft,
-        lost: &mut Vec<(Key, Lookup)>,
+        lost: &mut Vec<(SessionKey, StoreKey)>,
     ) -> Result<Option<Written>> {
         let (_, Some(entry)) = from.version.tiers() else {
             return Ok(None);
         };
         // Before, since afterwards it would be too late to say that it cannot be done; and after, since somebody may
         // have read in between.
-        self.front.delete(&from.lookup).await?;
-        let renamed = self.back.rename(&in_back(from, entry), new, lost).await;
-        self.forget(&from.lookup).await;
+        self.cache.delete(&from.store_key).await?;
+        let renamed = self.origin.rename(&in_origin(from, entry), new, lost).await;
+        self.forget(&from.store_key).await;
         match renamed? {
             Some(written) => Ok(Some(self.with_first_copy(written, new).await)),
             None => Ok(None),
         }
     }
 
-    pub(super) async fn touch(&self, at: &Place, meta: &Meta) -> Result<Option<Written>> {
+    pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<Written>> {
         let (copy, entry) = at.version.tiers();
         let entry = match entry {
             Some(entry) => entry.clone(),
-            None => match self.back.load(&at.lookup).await? {
+            None => match self.origin.load(&at.store_key).await? {
                 Some(entry) if entry.meta.expires > meta.touched => entry.version,
                 _ => return Ok(None),
             },
         };
-        let Some(touched) = self.back.touch(&in_back(at, &entry), meta).await? else {
+        let Some(touched) = self.origin.touch(&in_origin(at, &entry), meta).await? else {
             return Ok(None);
         };
         // A copy that is not touched is forgotten a little early, and no harm is done.
         let copy = match copy {
             Some(copy) => {
-                let touch = self.front.store.touch(&at.lookup, copy, meta);
+                let touch = self.cache.store.touch(&at.store_key, copy, meta);
                 tell("touching", touch).await.and_then(written)
             }
             None => None,
@@ -182,62 +184,67 @@ impl Mirrored {
         Ok(Some(in_both(touched, copy)))
     }
 
-    pub(super) async fn delete(&self, at: &Lookup) -> Result<()> {
-        let deleted = self.back.delete(at).await;
-        let forgotten = self.front.delete(at).await;
+    pub(super) async fn delete(&self, key: &StoreKey) -> Result<()> {
+        let deleted = self.origin.delete(key).await;
+        let forgotten = self.cache.delete(key).await;
         deleted.and(forgotten)
     }
 
     pub(super) async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
-        tell("sweeping", self.front.store.sweep(now, limit)).await;
-        self.back.sweep(now, limit).await
+        tell("sweeping", self.cache.store.sweep(now, limit)).await;
+        self.origin.sweep(now, limit).await
     }
 
-    pub(super) async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
-        self.back.owned_by(owner).await
+    pub(super) async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
+        self.origin.owned_by(owner).await
     }
 
-    pub(super) async fn find(&self, tag: &Tag) -> Result<Option<Lookup>> {
-        self.back.find(tag).await
+    pub(super) async fn find(&self, tag: &SessionTag) -> Result<Option<StoreKey>> {
+        self.origin.find(tag).await
     }
 
     pub(super) async fn ping(&self) -> Result<()> {
-        self.back.ping().await
+        self.origin.ping().await
     }
 
     /// What a copy says; one that cannot be read says nothing, and the back is asked.
-    fn read_copy(&self, copy: &Entry) -> Option<Held> {
-        let contents = self.front.format.decode(&copy.data).ok()?;
+    fn read_copy(&self, copy: &Entry) -> Option<Record> {
+        let session_data = self.cache.format.decode(&copy.data).ok()?;
         let mut meta = copy.meta.clone();
-        self.front.format.complete(&copy.data, &contents, &mut meta);
-        Some(Held { contents, meta })
+        self.cache
+            .format
+            .complete(&copy.data, &session_data, &mut meta);
+        Some(Record {
+            data: session_data,
+            meta,
+        })
     }
 
     /// Leaves a copy where there was none, on a task of its own: whoever asked may go away before the second look.
     async fn fill(
         &self,
-        at: &Lookup,
-        held: &Held,
+        key: &StoreKey,
+        record: &Record,
         entry: &Version,
         now: SystemTime,
     ) -> Option<Version> {
         let meta = Meta {
             touched: now,
-            ..held.meta.clone()
+            ..record.meta.clone()
         };
-        let for_good = self.copy_of(&held.contents, &meta)?;
+        let for_good = self.copy_of(&record.data, &meta)?;
         let mut for_now = for_good.clone();
         for_now.meta.expires = meta.expires.min(after(now, PROBATION));
-        let (tiers, at, entry) = (self.clone(), at.clone(), entry.clone());
+        let (tiers, key, entry) = (self.clone(), key.clone(), entry.clone());
         let filling = async move {
-            let front = &tiers.front.store;
-            let Some(filled) = tell("filling", front.create(&at, &for_now)).await else {
+            let cache = &tiers.cache.store;
+            let Some(filled) = tell("filling", cache.create(&key, &for_now)).await else {
                 // It may be there nevertheless.
-                tiers.forget(&at).await;
+                tiers.forget(&key).await;
                 return None;
             };
-            let copy = tiers.confirm(&at, written(filled)?, &entry).await?;
-            let kept = front.touch(&at, &copy, &for_good.meta);
+            let copy = tiers.confirm(&key, written(filled)?, &entry).await?;
+            let kept = cache.touch(&key, &copy, &for_good.meta);
             tell("filling", kept).await.and_then(written)
         };
         tokio::spawn(filling).await.ok().flatten()
@@ -246,93 +253,93 @@ impl Mirrored {
     /// Makes the copy what was just written to the back, if it is what was there before; else there is none afterwards.
     async fn correct(
         &self,
-        at: &Lookup,
+        key: &StoreKey,
         seen: Option<&Version>,
         entry: &Version,
         new: &Draft,
     ) -> Option<Version> {
         let outcome = match (self.copy_of_draft(new), seen) {
             (Some(copy), Some(seen)) => {
-                let save = self.front.store.save(at, seen, &copy);
+                let save = self.cache.store.save(key, seen, &copy);
                 tell("correcting", save).await
             }
-            (Some(copy), None) => tell("correcting", self.front.store.create(at, &copy)).await,
+            (Some(copy), None) => tell("correcting", self.cache.store.create(key, &copy)).await,
             (None, _) => None,
         };
         match outcome.and_then(written) {
             // The front may compare bytes, and they may have been others and the same again in between.
-            Some(copy) => self.confirm(at, copy, entry).await,
+            Some(copy) => self.confirm(key, copy, entry).await,
             None => {
-                self.forget(at).await;
+                self.forget(key).await;
                 None
             }
         }
     }
 
     /// Takes the copy back if the entry is not what it is a copy of any more.
-    async fn confirm(&self, at: &Lookup, copy: Version, entry: &Version) -> Option<Version> {
-        match self.back.load(at).await {
+    async fn confirm(&self, key: &StoreKey, copy: Version, entry: &Version) -> Option<Version> {
+        match self.origin.load(key).await {
             Ok(Some(there)) if there.version == *entry => Some(copy),
             _ => {
-                self.forget(at).await;
+                self.forget(key).await;
                 None
             }
         }
     }
 
     /// What is not there cannot be wrong.
-    async fn forget(&self, at: &Lookup) {
-        tell("forgetting", self.front.store.delete(at)).await;
+    async fn forget(&self, key: &StoreKey) {
+        tell("forgetting", self.cache.store.delete(key)).await;
     }
 
     /// Leaves a copy under a key that nobody knows yet, so nobody can have changed anything meanwhile.
-    async fn with_first_copy(&self, in_back: Written, draft: &Draft) -> Written {
+    async fn with_first_copy(&self, in_origin: Written, draft: &Draft) -> Written {
         let copy = match self.copy_of_draft(draft) {
             Some(copy) => {
-                let create = self.front.store.create(&in_back.lookup, &copy);
+                let create = self.cache.store.create(&in_origin.store_key, &copy);
                 tell("filling", create).await.and_then(written)
             }
             None => None,
         };
-        in_both(in_back, copy)
+        in_both(in_origin, copy)
     }
 
     fn copy_of_draft(&self, draft: &Draft) -> Option<Draft> {
-        let contents = self.format().decode(&draft.data).ok()?;
-        self.copy_of(&contents, &draft.meta)
+        let session_data = self.format().decode(&draft.data).ok()?;
+        self.copy_of(&session_data, &draft.meta)
     }
 
     /// `None` if the contents have no form in the front's format: then the back is always asked.
-    fn copy_of(&self, contents: &Contents, meta: &Meta) -> Option<Draft> {
+    fn copy_of(&self, session_data: &SessionData, meta: &Meta) -> Option<Draft> {
         Some(Draft {
-            data: self.front.format.encode(contents, meta.touched).ok()?,
+            data: self.cache.format.encode(session_data, meta.touched).ok()?,
             meta: meta.clone(),
             version: Version::random().ok()?,
         })
     }
 }
 
-impl fmt::Debug for Mirrored {
+impl fmt::Debug for WriteThroughBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mirrored")
-            .field("front", &self.front.store)
-            .field("back", &self.back.store)
+            .field("front", &self.cache.store)
+            .field("back", &self.origin.store)
             .finish()
     }
 }
 
 /// The place as the back knows it.
-fn in_back(at: &Place, entry: &Version) -> Place {
-    Place {
+fn in_origin(at: &EntryRef, entry: &Version) -> EntryRef {
+    EntryRef {
         version: entry.clone(),
         ..at.clone()
     }
 }
 
-fn in_both(in_back: Written, copy: Option<Version>) -> Written {
+fn in_both(in_origin: Written, copy: Option<Version>) -> Written {
     Written {
-        version: Version::of_tiers(copy, Some(in_back.version)),
-        ..in_back
+        version: Version::of_tiers(copy, Some(in_origin.version)),
+        ..in_origin
     }
 }
 

@@ -4,59 +4,59 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::rules::Rules;
+use super::rules::FormatRules;
 use crate::http::SetCookie;
-use crate::model::{Contents, Error, Expiry, Key, Lookup, Meta, Result, Tag};
+use crate::model::{Error, Expiry, Meta, Result, SessionData, SessionKey, SessionTag, StoreKey};
 
 /// How a key looks, what its lookup is, and how a state becomes bytes.
 ///
 /// The provided methods are what Cloakroom's own format does.
 pub trait Format: Send + Sync + 'static {
     /// What the core does where formats differ in behaviour.
-    fn rules(&self) -> Rules;
+    fn rules(&self) -> FormatRules;
 
     /// A key that nobody can guess.
     ///
     /// # Errors
     /// [`Random`](crate::ErrorKind::Random) if the operating system gives no random numbers; never a weaker key.
-    fn new_key(&self) -> Result<Key>;
+    fn new_key(&self) -> Result<SessionKey>;
 
     /// The key that a cookie's value spells, if it has the form of one. What has not never reaches a store.
-    fn parse_key(&self, text: &str) -> Option<Key>;
+    fn parse_key(&self, text: &str) -> Option<SessionKey>;
 
     /// What the store is asked by.
-    fn lookup(&self, key: &Key) -> Lookup;
+    fn store_key(&self, key: &SessionKey) -> StoreKey;
 
     /// The bytes that the store keeps of what is saved at `now`.
     ///
     /// # Errors
     /// [`BadValue`](crate::ErrorKind::BadValue) if the contents have no form in this format.
-    fn encode(&self, contents: &Contents, now: SystemTime) -> Result<Bytes>;
+    fn encode(&self, data: &SessionData, now: SystemTime) -> Result<Bytes>;
 
     /// The contents that [`encode`](Self::encode) wrote.
     ///
     /// # Errors
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if they cannot be read; [`Rules::corrupt`] says what follows. Any other
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if they cannot be read; [`FormatRules::corrupt`] says what follows. Any other
     /// kind reaches the handler, and the entry is not overwritten.
-    fn decode(&self, data: &Bytes) -> Result<Contents>;
+    fn decode(&self, bytes: &Bytes) -> Result<SessionData>;
 
     /// Fills in what a store does not know of an entry, because the data say it or the site's settings do. `meta` is
     /// what the store said.
-    fn complete(&self, data: &Bytes, contents: &Contents, meta: &mut Meta) {
-        let _ = (data, contents, meta);
+    fn complete(&self, bytes: &Bytes, data: &SessionData, meta: &mut Meta) {
+        let _ = (bytes, data, meta);
     }
 
     /// What `set_expiry` asked for, wherever in the contents the format keeps it.
-    fn expiry(&self, contents: &Contents) -> Expiry {
-        contents.expiry
+    fn expiry(&self, data: &SessionData) -> Expiry {
+        data.expiry
     }
 
     /// Writes what `set_expiry` asks for to where [`expiry`](Self::expiry) reads it.
     ///
     /// # Errors
     /// [`BadValue`](crate::ErrorKind::BadValue) if it has no form in this format.
-    fn set_expiry(&self, contents: &mut Contents, expiry: Expiry) -> Result<()> {
-        contents.expiry = expiry;
+    fn set_expiry(&self, data: &mut SessionData, expiry: Expiry) -> Result<()> {
+        data.expiry = expiry;
         Ok(())
     }
 
@@ -74,7 +74,7 @@ pub trait Format: Send + Sync + 'static {
     }
 
     /// Says in the log that an entry could not be read.
-    fn log_corrupt(&self, session: &Tag, error: &Error) {
+    fn log_corrupt(&self, session: &SessionTag, error: &Error) {
         let error = format!("{error:#}");
         tracing::error!(%session, error, "a stored session cannot be read; it counts as none");
     }

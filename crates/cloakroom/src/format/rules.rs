@@ -1,6 +1,6 @@
 /// What the core does where formats differ in behaviour. The default is Cloakroom's own.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Rules {
+pub struct FormatRules {
     /// What an entry that cannot be read means.
     pub corrupt: OnCorrupt,
     /// What happens to a cookie that names no live session.

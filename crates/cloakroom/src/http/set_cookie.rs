@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::HeaderValue;
 
 use super::cookie::Cookie;
-use crate::model::{Key, after};
+use crate::model::{SessionKey, after};
 
 /// One `Set-Cookie`, before it is spelled.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +12,7 @@ pub struct SetCookie<'a> {
     /// Name and attributes.
     pub cookie: &'a Cookie,
     /// The key, or `None` to remove the cookie.
-    pub key: Option<&'a Key>,
+    pub key: Option<&'a SessionKey>,
     /// When the browser is to forget the cookie, as seen from `now`; `None` when it closes.
     pub expires: Option<SystemTime>,
     /// The time now.
@@ -29,7 +29,7 @@ impl SetCookie<'_> {
 
         let name = self.cookie.name();
         let attributes = self.cookie.attributes();
-        let value = self.key.map_or("", Key::reveal);
+        let value = self.key.map_or("", SessionKey::reveal);
         let mut text = format!("{name}={value}; Path={}", attributes.path);
         let lifetime = match (self.key, self.expires) {
             (None, _) => Some((UNIX_EPOCH, Duration::ZERO)),
@@ -124,7 +124,7 @@ mod tests {
         }
         let past = SetCookie {
             cookie: &Cookie::default(),
-            key: Some(&Key::new("KEY")),
+            key: Some(&SessionKey::new("KEY")),
             expires: Some(UNIX_EPOCH),
             now: now(),
         };
@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn spelled(cookie: &Cookie, key: Option<&str>, age: Option<Duration>) -> String {
-        let key = key.map(Key::new);
+        let key = key.map(SessionKey::new);
         let set = SetCookie {
             cookie,
             key: key.as_ref(),

@@ -11,18 +11,18 @@ use super::item::Name;
 
 /// What a format writes and reads: everything about a session that is not in its meta.
 #[derive(Clone, Debug, Default)]
-pub struct Contents {
+pub struct SessionData {
     /// The items.
-    pub state: State,
+    pub items: Items,
     /// What `set_expiry` asked for, remembered.
     pub expiry: Expiry,
 }
 
 /// All items of a session, in the order in which they were first set.
 #[derive(Clone, Debug, Default)]
-pub struct State(IndexMap<Name, Value>);
+pub struct Items(IndexMap<Name, Value>);
 
-impl State {
+impl Items {
     /// No items.
     pub fn new() -> Self {
         Self::default()
@@ -81,10 +81,10 @@ impl State {
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone, Eq, PartialEq)]
-pub struct Value(Kept);
+pub struct Value(Repr);
 
 #[derive(Clone, Eq, PartialEq)]
-enum Kept {
+enum Repr {
     Json(Bytes),
     Foreign(Bytes),
 }
@@ -110,14 +110,14 @@ impl Value {
 
     /// The value with this JSON text, which the caller has checked.
     pub fn from_json(text: Bytes) -> Self {
-        Self(Kept::Json(text))
+        Self(Repr::Json(text))
     }
 
     /// A value that another program stored and that has no JSON form, in the bytes of the format it was read in.
     ///
     /// That format alone can write it again. It cannot be read as anything, and no other format takes it.
     pub fn foreign(data: Bytes) -> Self {
-        Self(Kept::Foreign(data))
+        Self(Repr::Foreign(data))
     }
 
     /// Its JSON text, byte for byte as it was stored.
@@ -126,8 +126,8 @@ impl Value {
     /// [`BadValue`](ErrorKind::BadValue) if it is [foreign](Self::foreign).
     pub fn as_json(&self) -> Result<&Bytes> {
         match &self.0 {
-            Kept::Json(text) => Ok(text),
-            Kept::Foreign(_) => Err(Error::new(
+            Repr::Json(text) => Ok(text),
+            Repr::Foreign(_) => Err(Error::new(
                 ErrorKind::BadValue,
                 "writing a stored value as JSON: it was stored by another program in a form that has no JSON",
             )),
@@ -137,8 +137,8 @@ impl Value {
     /// Its bytes if it is [foreign](Self::foreign).
     pub fn as_foreign(&self) -> Option<&Bytes> {
         match &self.0 {
-            Kept::Json(_) => None,
-            Kept::Foreign(data) => Some(data),
+            Repr::Json(_) => None,
+            Repr::Foreign(data) => Some(data),
         }
     }
 
@@ -147,7 +147,7 @@ impl Value {
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if it is not one, which a [foreign](Self::foreign) value never is.
     pub fn get<T: DeserializeOwned>(&self) -> Result<T> {
-        let Kept::Json(text) = &self.0 else {
+        let Repr::Json(text) = &self.0 else {
             return Err(Error::new(
                 ErrorKind::BadValue,
                 format!(
@@ -174,8 +174,8 @@ impl Value {
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kept::Json(text) => write!(f, "Value({} bytes)", text.len()),
-            Kept::Foreign(data) => write!(f, "Value(foreign, {} bytes)", data.len()),
+            Repr::Json(text) => write!(f, "Value({} bytes)", text.len()),
+            Repr::Foreign(data) => write!(f, "Value(foreign, {} bytes)", data.len()),
         }
     }
 }

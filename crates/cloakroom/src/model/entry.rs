@@ -3,7 +3,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::key::Lookup;
+use super::key::StoreKey;
 use super::owner::Owner;
 use super::version::Version;
 
@@ -82,9 +82,9 @@ pub enum Outcome {
 
 /// One of an owner's entries, as [`owned_by`](Store::owned_by) lists it.
 #[derive(Clone, Debug)]
-pub struct Owned {
+pub struct OwnedEntry {
     /// Where it is.
-    pub lookup: Lookup,
+    pub store_key: StoreKey,
     /// Its facts.
     pub meta: Meta,
 }

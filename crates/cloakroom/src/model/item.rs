@@ -57,7 +57,7 @@ impl<T> fmt::Debug for Item<T> {
 }
 
 /// What names an item of type `T`: an [`Item<T>`], or plain text, where the type comes from the context.
-pub trait Named<T> {
+pub trait ItemName<T> {
     /// The name for looking it up.
     fn as_name(&self) -> &str;
 
@@ -65,7 +65,7 @@ pub trait Named<T> {
     fn into_name(self) -> Name;
 }
 
-impl<T> Named<T> for Item<T> {
+impl<T> ItemName<T> for Item<T> {
     fn as_name(&self) -> &str {
         self.name
     }
@@ -75,7 +75,7 @@ impl<T> Named<T> for Item<T> {
     }
 }
 
-impl<T> Named<T> for &str {
+impl<T> ItemName<T> for &str {
     fn as_name(&self) -> &str {
         self
     }
@@ -85,7 +85,7 @@ impl<T> Named<T> for &str {
     }
 }
 
-impl<T> Named<T> for &String {
+impl<T> ItemName<T> for &String {
     fn as_name(&self) -> &str {
         self
     }
@@ -95,7 +95,7 @@ impl<T> Named<T> for &String {
     }
 }
 
-impl<T> Named<T> for String {
+impl<T> ItemName<T> for String {
     fn as_name(&self) -> &str {
         self
     }

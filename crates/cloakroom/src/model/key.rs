@@ -11,16 +11,16 @@ use super::error::{Error, ErrorKind, Result};
 ///
 /// # Examples
 /// ```
-/// use cloakroom::Key;
+/// use cloakroom::SessionKey;
 ///
-/// let key = Key::new("a-secret-of-one-visitor");
-/// assert_eq!(format!("{key:?}"), "Key(..)");
+/// let key = SessionKey::new("a-secret-of-one-visitor");
+/// assert_eq!(format!("{key:?}"), "SessionKey(..)");
 /// assert_eq!(key.reveal(), "a-secret-of-one-visitor");
 /// ```
 #[derive(Clone)]
-pub struct Key(Text);
+pub struct SessionKey(Text);
 
-impl Key {
+impl SessionKey {
     /// The key with this text, which a [`Format`](crate::format::Format) has checked.
     pub fn new(text: &str) -> Self {
         let mut bytes = [0; INLINE_LEN];
@@ -44,7 +44,7 @@ impl Key {
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(..)")
     }
@@ -62,11 +62,11 @@ const INLINE_LEN: usize = 47;
 
 /// What a store is asked by: in Cloakroom's own format the SHA-256 of the key, so a stolen store opens no session.
 ///
-/// In Django's formats it is the key itself, so treat it like one: `Debug` is redacted, and logs carry the [`Tag`].
+/// In Django's formats it is the key itself, so treat it like one: `Debug` is redacted, and logs carry the [`SessionTag`].
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Lookup(LookupBytes);
+pub struct StoreKey(LookupBytes);
 
-impl Lookup {
+impl StoreKey {
     /// The lookup with these bytes.
     pub fn new(bytes: &[u8]) -> Self {
         match bytes.try_into() {
@@ -84,13 +84,13 @@ impl Lookup {
     }
 }
 
-impl fmt::Debug for Lookup {
+impl fmt::Debug for StoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Lookup(..)")
     }
 }
 
-// `Lookup::new` is the only maker, so equal bytes are always the same variant and the derived order is total. The
+// `StoreKey::new` is the only maker, so equal bytes are always the same variant and the derived order is total. The
 // order of two lookups of different lengths means nothing; stores compare bytes.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 enum LookupBytes {
@@ -104,17 +104,17 @@ enum LookupBytes {
 ///
 /// # Examples
 /// ```
-/// use cloakroom::Tag;
+/// use cloakroom::SessionTag;
 ///
-/// let tag: Tag = "q83vEjRWeJCrze8S".parse()?;
+/// let tag: SessionTag = "q83vEjRWeJCrze8S".parse()?;
 /// assert_eq!(tag.to_string(), "q83vEjRWeJCrze8S");
-/// assert!("not a tag".parse::<Tag>().is_err());
+/// assert!("not a tag".parse::<SessionTag>().is_err());
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Tag([u8; TAG_LEN]);
+pub struct SessionTag([u8; TAG_LEN]);
 
-impl Tag {
+impl SessionTag {
     /// The tag made of the first bytes of a hash.
     ///
     /// # Panics
@@ -129,19 +129,19 @@ impl Tag {
     }
 }
 
-impl fmt::Display for Tag {
+impl fmt::Display for SessionTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&BASE64URL_NOPAD.encode(&self.0))
     }
 }
 
-impl fmt::Debug for Tag {
+impl fmt::Debug for SessionTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Tag({self})")
     }
 }
 
-impl FromStr for Tag {
+impl FromStr for SessionTag {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -166,8 +166,8 @@ mod tests {
     #[test]
     fn debug_shows_neither_key_nor_lookup() {
         for secret in ["s3cret", &"s3cret".repeat(20)] {
-            assert!(!format!("{:?}", Key::new(secret)).contains("s3cret"));
-            assert!(!format!("{:?}", Lookup::new(secret.as_bytes())).contains("s3cret"));
+            assert!(!format!("{:?}", SessionKey::new(secret)).contains("s3cret"));
+            assert!(!format!("{:?}", StoreKey::new(secret.as_bytes())).contains("s3cret"));
         }
     }
 
@@ -175,7 +175,7 @@ mod tests {
     fn a_key_of_any_length_comes_back_whole() {
         for len in [0, 1, 43, INLINE_LEN, INLINE_LEN + 1, 4_000] {
             let text = "é".repeat(len / 2) + &"x".repeat(len % 2);
-            assert_eq!(Key::new(&text).reveal(), text);
+            assert_eq!(SessionKey::new(&text).reveal(), text);
         }
     }
 }

@@ -13,13 +13,13 @@ mod version;
 
 pub(crate) use clock::storable;
 pub use clock::{Clock, SystemClock, after, from_micros, from_millis, micros, millis};
-pub use data::{Contents, State, Value};
-pub use entry::{Draft, Entry, Meta, Outcome, Owned};
+pub use data::{Items, SessionData, Value};
+pub use entry::{Draft, Entry, Meta, Outcome, OwnedEntry};
 pub(crate) use error::may_have_happened;
 pub use error::{Error, ErrorKind, Result};
 pub use expiry::Expiry;
-pub use item::{Item, Name, Named};
-pub use key::{Key, Lookup, Tag};
+pub use item::{Item, ItemName, Name};
+pub use key::{SessionKey, SessionTag, StoreKey};
 pub use owner::Owner;
-pub(crate) use record::{Held, Place};
+pub(crate) use record::{EntryRef, Record};
 pub use version::Version;

@@ -1,17 +1,17 @@
 use std::time::SystemTime;
 
-use super::data::Contents;
+use super::data::SessionData;
 use super::entry::Meta;
-use super::key::{Key, Lookup};
+use super::key::{SessionKey, StoreKey};
 use super::owner::Owner;
 use super::version::Version;
 
 /// Where the store has a session's entry.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct EntryRef {
     /// `None` if the session was opened by its tag, which does not tell.
-    pub(crate) key: Option<Key>,
-    pub(crate) lookup: Lookup,
+    pub(crate) key: Option<SessionKey>,
+    pub(crate) store_key: StoreKey,
     pub(crate) version: Version,
     pub(crate) meta: Meta,
     /// Whether the cookie is to go when the browser closes.
@@ -20,16 +20,16 @@ pub(crate) struct Place {
 
 /// A session's contents and facts, as a request works on them.
 #[derive(Clone, Debug)]
-pub(crate) struct Held {
-    pub(crate) contents: Contents,
+pub(crate) struct Record {
+    pub(crate) data: SessionData,
     pub(crate) meta: Meta,
 }
 
-impl Held {
+impl Record {
     /// A session that begins at `now`.
     pub(crate) fn blank(now: SystemTime) -> Self {
         Self {
-            contents: Contents::default(),
+            data: SessionData::default(),
             meta: Meta {
                 created: now,
                 touched: now,
@@ -52,6 +52,6 @@ impl Held {
 
     /// Whether a visitor without a session gets one for this.
     pub(crate) fn is_worth_keeping(&self) -> bool {
-        !self.contents.state.is_empty() || self.meta.owner.is_some()
+        !self.data.items.is_empty() || self.meta.owner.is_some()
     }
 }

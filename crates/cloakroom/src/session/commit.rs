@@ -5,15 +5,16 @@ use super::edits::Edits;
 use super::plan::{Change, Commit, Committed, Save, Work};
 use crate::backend::Written;
 use crate::model::{
-    Error, ErrorKind, Held, Key, Lookup, Meta, Place, Result, Version, may_have_happened,
+    EntryRef, Error, ErrorKind, Meta, Record, Result, SessionKey, StoreKey, Version,
+    may_have_happened,
 };
 
 impl Commit {
     /// Deletes what a flush ended; says whether there was something.
     pub(crate) async fn end(&self, core: &Core) -> Result<bool> {
         if let Some(place) = &self.ended {
-            core.end(&place.lookup, &place.meta).await?;
-            tracing::debug!(session = %core.shelf.tag(&place.lookup), "session ended");
+            core.end(&place.store_key, &place.meta).await?;
+            tracing::debug!(session = %core.backend.tag(&place.store_key), "session ended");
         }
         Ok(self.ended.is_some())
     }
@@ -39,24 +40,24 @@ impl Commit {
 }
 
 /// Sliding is a courtesy: if it fails, the page still goes out, and the session ends when it would have ended.
-async fn touch(core: &Core, base: Place, meta: Meta) -> Option<Committed> {
-    let touched = core.shelf.touch(&base, &meta).await;
+async fn touch(core: &Core, base: EntryRef, meta: Meta) -> Option<Committed> {
+    let touched = core.backend.touch(&base, &meta).await;
     let touched = touched.inspect_err(|error| {
         tracing::warn!(
-            session = %core.shelf.tag(&base.lookup),
+            session = %core.backend.tag(&base.store_key),
             error = format!("{error:#}"),
             "touching a session failed"
         );
     });
     let Written {
         key,
-        lookup,
+        store_key,
         version,
     } = touched.ok()??;
     Some(Committed {
-        base: Some(Place {
+        base: Some(EntryRef {
             key,
-            lookup,
+            store_key,
             version,
             meta,
             ..base
@@ -66,9 +67,9 @@ async fn touch(core: &Core, base: Place, meta: Meta) -> Option<Committed> {
     })
 }
 
-async fn create(core: &Core, save: &Save, replayed: Option<Held>) -> Result<Committed> {
-    let written = core.shelf.create(&save.draft).await?;
-    tracing::debug!(session = %core.shelf.tag(&written.lookup), "session created");
+async fn create(core: &Core, save: &Save, replayed: Option<Record>) -> Result<Committed> {
+    let written = core.backend.create(&save.draft).await?;
+    tracing::debug!(session = %core.backend.tag(&written.store_key), "session created");
     Ok(Committed {
         base: Some(save.at(written)),
         replayed,
@@ -76,8 +77,8 @@ async fn create(core: &Core, save: &Save, replayed: Option<Held>) -> Result<Comm
     })
 }
 
-async fn end(core: &Core, place: &Place) -> Result<Committed> {
-    core.end(&place.lookup, &place.meta).await?;
+async fn end(core: &Core, place: &EntryRef) -> Result<Committed> {
+    core.end(&place.store_key, &place.meta).await?;
     Ok(Committed {
         base: None,
         replayed: None,
@@ -89,18 +90,18 @@ async fn end(core: &Core, place: &Place) -> Result<Committed> {
 /// again, and another try.
 struct Race<'a> {
     core: &'a Core,
-    base: Place,
+    base: EntryRef,
     edits: Edits,
     save: Save,
     moves: bool,
     /// What the edits made of the fresh state, after a conflict.
-    replayed: Option<Held>,
+    replayed: Option<Record>,
     /// Where the entry may have been moved by calls whose answers got lost.
-    moved_to: Vec<(Key, Lookup)>,
+    moved_to: Vec<(SessionKey, StoreKey)>,
 }
 
 impl<'a> Race<'a> {
-    fn new(core: &'a Core, base: Place, edits: Edits, save: Save, moves: bool) -> Self {
+    fn new(core: &'a Core, base: EntryRef, edits: Edits, save: Save, moves: bool) -> Self {
         Self {
             core,
             base,
@@ -118,8 +119,8 @@ impl<'a> Race<'a> {
         // in its owner's list.
         let won = outcome.as_ref().ok().and_then(|done| done.base.as_ref());
         for (_, orphan) in &self.moved_to {
-            if won.is_none_or(|place| place.lookup != *orphan)
-                && let Err(error) = self.core.shelf.delete(orphan, self.core.now()).await
+            if won.is_none_or(|place| place.store_key != *orphan)
+                && let Err(error) = self.core.backend.delete(orphan, self.core.now()).await
             {
                 tracing::warn!(
                     error = format!("{error:#}"),
@@ -137,7 +138,7 @@ impl<'a> Race<'a> {
             return self.gone(None).await;
         }
         // Whoever comes while others take turns stands in line; else the line would never get shorter.
-        let mut turn = self.core.turns.join(&self.base.lookup).await?;
+        let mut turn = self.core.queue.join(&self.base.store_key).await?;
         let mut lost_answer = None;
         for attempt in 0..COMMIT_TRIES {
             match self.attempt().await {
@@ -149,10 +150,10 @@ impl<'a> Race<'a> {
                 Err(error) => return Err(error),
             }
             if turn.is_none() {
-                turn = Some(self.core.turns.take(&self.base.lookup).await?);
+                turn = Some(self.core.queue.take(&self.base.store_key).await?);
             }
             pause(attempt).await;
-            match (self.core.reload(&self.base.lookup).await?, &lost_answer) {
+            match (self.core.reload(&self.base.store_key).await?, &lost_answer) {
                 // The entry is as we saw it: the call whose answer got lost has not happened. The same draft can
                 // be sent again, since only one of the two calls can find this version.
                 (Some((_, version)), Some(_))
@@ -165,7 +166,7 @@ impl<'a> Race<'a> {
                 (Some((_, version)), _) if version.of_entry() == Some(&self.save.draft.version) => {
                     let written = Written {
                         key: self.base.key.clone(),
-                        lookup: self.base.lookup.clone(),
+                        store_key: self.base.store_key.clone(),
                         version,
                     };
                     return Ok(self.won(self.save.at(written)));
@@ -190,19 +191,23 @@ impl<'a> Race<'a> {
     }
 
     /// One comparison: where the entry is now, or `None` if another came first.
-    async fn attempt(&mut self) -> Result<Option<Place>> {
-        let (shelf, draft) = (&self.core.shelf, &self.save.draft);
+    async fn attempt(&mut self) -> Result<Option<EntryRef>> {
+        let (backend, draft) = (&self.core.backend, &self.save.draft);
         let written = match self.moves {
-            true => shelf.rename(&self.base, draft, &mut self.moved_to).await?,
-            false => shelf.save(&self.base, draft).await?,
+            true => {
+                backend
+                    .rename(&self.base, draft, &mut self.moved_to)
+                    .await?
+            }
+            false => backend.save(&self.base, draft).await?,
         };
         Ok(written.map(|written| self.save.at(written)))
     }
 
     /// Runs the edits on what another request saved. `false` if they let the session expire.
-    fn replay(&mut self, mut fresh: Held, version: Version) -> Result<bool> {
+    fn replay(&mut self, mut fresh: Record, version: Version) -> Result<bool> {
         self.base.version = version;
-        self.edits.replay(&mut fresh, self.core.shelf.format())?;
+        self.edits.replay(&mut fresh, self.core.backend.format())?;
         let Some(save) = Save::of(&fresh, self.core, self.core.now())? else {
             return Ok(false);
         };
@@ -227,17 +232,17 @@ impl<'a> Race<'a> {
         // gets a session of its own, with nothing in it from the one that ended.
         if self.edits.log_in() {
             let now = self.core.now();
-            let mut held = Held::blank(now);
-            self.edits.replay(&mut held, self.core.shelf.format())?;
-            if let Some(save) = Save::of(&held, self.core, now)? {
-                return create(self.core, &save, Some(held)).await;
+            let mut record = Record::blank(now);
+            self.edits.replay(&mut record, self.core.backend.format())?;
+            if let Some(save) = Save::of(&record, self.core, now)? {
+                return create(self.core, &save, Some(record)).await;
             }
         }
         Err(interrupted())
     }
 
     /// Where the entry is, if the call whose answer got lost has moved it.
-    async fn moved(&self) -> Result<Option<Place>> {
+    async fn moved(&self) -> Result<Option<EntryRef>> {
         // A store that moves in one step has written the draft there. The provided `rename` makes a copy first,
         // which proves nothing, and writes the draft over the old entry, which does.
         let proof = &self.save.draft.version;
@@ -247,14 +252,14 @@ impl<'a> Race<'a> {
             };
             let retired = self
                 .core
-                .shelf
-                .reload(&self.base.lookup, self.core.now())
+                .backend
+                .reload(&self.base.store_key, self.core.now())
                 .await?;
             let retired = retired.is_some_and(|(_, version)| version.of_entry() == Some(proof));
             if version.of_entry() == Some(proof) || retired {
                 let written = Written {
                     key: Some(key.clone()),
-                    lookup: to.clone(),
+                    store_key: to.clone(),
                     version,
                 };
                 return Ok(Some(self.save.at(written)));
@@ -263,11 +268,11 @@ impl<'a> Race<'a> {
         Ok(None)
     }
 
-    fn won(&mut self, place: Place) -> Committed {
+    fn won(&mut self, place: EntryRef) -> Committed {
         if self.moves {
             tracing::debug!(
-                from = %self.core.shelf.tag(&self.base.lookup),
-                session = %self.core.shelf.tag(&place.lookup),
+                from = %self.core.backend.tag(&self.base.store_key),
+                session = %self.core.backend.tag(&place.store_key),
                 "session moved to a new key"
             );
         }

@@ -2,23 +2,24 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::policy::Policy;
-use super::queue::Turns;
-use crate::backend::Shelf;
+use super::queue::CommitQueue;
+use crate::backend::Backend;
 use crate::format::OnExpired;
 use crate::http::Cookie;
 use crate::model::{
-    Clock, Error, ErrorKind, Held, Key, Lookup, Meta, Place, Result, Version, storable,
+    Clock, EntryRef, Error, ErrorKind, Meta, Record, Result, SessionKey, StoreKey, Version,
+    storable,
 };
 
 /// What all handles and sessions of one [`Sessions`] share.
 pub(crate) struct Core {
-    pub(crate) shelf: Shelf,
+    pub(crate) backend: Backend,
     pub(crate) cookie: Cookie,
     pub(crate) policy: Policy,
     /// Whether a response that sets the cookie is kept out of caches.
     pub(crate) no_store: bool,
     pub(crate) clock: Box<dyn Clock>,
-    pub(crate) turns: Turns,
+    pub(crate) queue: CommitQueue,
     pub(crate) sweeper: Box<dyn Sweeper>,
 }
 
@@ -34,15 +35,15 @@ impl Core {
         storable(self.clock.now())
     }
 
-    /// When `held` ends if it is saved at `now`.
-    pub(crate) fn expires(&self, held: &Held, now: SystemTime) -> SystemTime {
-        let expiry = self.shelf.format().expiry(&held.contents);
-        self.policy.expires(expiry, held.meta.created, now)
+    /// When `record` ends if it is saved at `now`.
+    pub(crate) fn expires(&self, record: &Record, now: SystemTime) -> SystemTime {
+        let expiry = self.backend.format().expiry(&record.data);
+        self.policy.expires(expiry, record.meta.created, now)
     }
 
-    /// Whether the cookie of `held` is to go when the browser closes.
-    pub(crate) fn at_browser_close(&self, held: &Held) -> bool {
-        let expiry = self.shelf.format().expiry(&held.contents);
+    /// Whether the cookie of `record` is to go when the browser closes.
+    pub(crate) fn at_browser_close(&self, record: &Record) -> bool {
+        let expiry = self.backend.format().expiry(&record.data);
         self.policy.at_browser_close(expiry)
     }
 
@@ -53,30 +54,30 @@ impl Core {
         meta.expires > now && lifetime_ends.is_none_or(|end| end > now)
     }
 
-    /// What is alive at `lookup`, for somebody who reads.
-    pub(crate) async fn load(&self, lookup: &Lookup) -> Result<Option<(Held, Version)>> {
-        let found = self.shelf.load(lookup, self.now()).await?;
-        Ok(self.alive(lookup, found).await)
+    /// What is alive at `store_key`, for somebody who reads.
+    pub(crate) async fn load(&self, store_key: &StoreKey) -> Result<Option<(Record, Version)>> {
+        let found = self.backend.load(store_key, self.now()).await?;
+        Ok(self.alive(store_key, found).await)
     }
 
-    /// What is alive at `lookup`, with a version that a write can build on.
-    pub(crate) async fn reload(&self, lookup: &Lookup) -> Result<Option<(Held, Version)>> {
-        let found = self.shelf.reload(lookup, self.now()).await?;
-        Ok(self.alive(lookup, found).await)
+    /// What is alive at `store_key`, with a version that a write can build on.
+    pub(crate) async fn reload(&self, store_key: &StoreKey) -> Result<Option<(Record, Version)>> {
+        let found = self.backend.reload(store_key, self.now()).await?;
+        Ok(self.alive(store_key, found).await)
     }
 
     async fn alive(
         &self,
-        lookup: &Lookup,
-        found: Option<(Held, Version)>,
-    ) -> Option<(Held, Version)> {
-        let (held, version) = found?;
-        if self.is_alive(&held.meta) {
-            return Some((held, version));
+        store_key: &StoreKey,
+        found: Option<(Record, Version)>,
+    ) -> Option<(Record, Version)> {
+        let (record, version) = found?;
+        if self.is_alive(&record.meta) {
+            return Some((record, version));
         }
         // What has expired is never saved again, so whatever is there now may go.
-        if self.shelf.rules().expired == OnExpired::DeleteEntry
-            && let Err(error) = self.shelf.delete(lookup, self.now()).await
+        if self.backend.rules().expired == OnExpired::DeleteEntry
+            && let Err(error) = self.backend.delete(store_key, self.now()).await
         {
             let error = format!("{error:#}");
             tracing::warn!(error, "an expired session stays until it is swept");
@@ -84,58 +85,58 @@ impl Core {
         None
     }
 
-    /// What is alive at `lookup`, for a session that is opened with this key or without one.
+    /// What is alive at `store_key`, for a session that is opened with this key or without one.
     pub(crate) async fn open(
         self: &Arc<Self>,
-        key: Option<&Key>,
-        lookup: &Lookup,
-    ) -> Result<Option<(Place, Held)>> {
+        key: Option<&SessionKey>,
+        store_key: &StoreKey,
+    ) -> Result<Option<(EntryRef, Record)>> {
         self.sweeper.start(self);
-        let found = self.load(lookup).await?;
-        Ok(found.map(|(held, version)| {
-            let base = Place {
+        let found = self.load(store_key).await?;
+        Ok(found.map(|(record, version)| {
+            let base = EntryRef {
                 key: key.cloned(),
-                lookup: lookup.clone(),
+                store_key: store_key.clone(),
                 version,
-                meta: held.meta.clone(),
-                browser_close: self.at_browser_close(&held),
+                meta: record.meta.clone(),
+                browser_close: self.at_browser_close(&record),
             };
-            (base, held)
+            (base, record)
         }))
     }
 
-    /// Ends the session at `lookup`, also if it is moving to a new key at this moment.
+    /// Ends the session at `store_key`, also if it is moving to a new key at this moment.
     ///
     /// Once the entry is deleted no move of it can succeed, and one that came before is among its owner's: it began
     /// when this one did, and it was not there before. A session without an owner cannot be followed so.
-    pub(crate) async fn end(&self, lookup: &Lookup, meta: &Meta) -> Result<()> {
+    pub(crate) async fn end(&self, store_key: &StoreKey, meta: &Meta) -> Result<()> {
         let Some(owner) = meta
             .owner
             .as_ref()
-            .filter(|_| self.shelf.guarantees().owners)
+            .filter(|_| self.backend.guarantees().owners)
         else {
-            return self.shelf.delete(lookup, self.now()).await;
+            return self.backend.delete(store_key, self.now()).await;
         };
-        let mut known = self.shelf.owned_by(owner).await?;
-        if known.iter().all(|owned| owned.lookup != *lookup) {
+        let mut known = self.backend.owned_by(owner).await?;
+        if known.iter().all(|owned| owned.store_key != *store_key) {
             // It has moved already, or it is gone: then whatever began with it is what it became.
             known.retain(|owned| owned.meta.created != meta.created);
         }
-        let mut ending = vec![lookup.clone()];
+        let mut ending = vec![store_key.clone()];
         for _ in 0..MOST_MOVES {
-            for lookup in &ending {
-                self.shelf.delete(lookup, self.now()).await?;
+            for store_key in &ending {
+                self.backend.delete(store_key, self.now()).await?;
             }
             let moved = self
-                .shelf
+                .backend
                 .owned_by(owner)
                 .await?
                 .into_iter()
                 .filter(|owned| {
                     owned.meta.created == meta.created
-                        && known.iter().all(|known| known.lookup != owned.lookup)
+                        && known.iter().all(|known| known.store_key != owned.store_key)
                 });
-            ending = moved.map(|owned| owned.lookup).collect();
+            ending = moved.map(|owned| owned.store_key).collect();
             if ending.is_empty() {
                 return Ok(());
             }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::format::Format;
-use crate::model::{Expiry, Held, Name, Owner, Place, Result, Value};
+use crate::model::{EntryRef, Expiry, Name, Owner, Record, Result, Value};
 
 /// What this request did to its session, in order: replayed on a fresh state when another request saved first.
 #[derive(Clone, Default)]
@@ -18,20 +18,20 @@ impl Edits {
         self.log.push(edit);
     }
 
-    pub(crate) fn replay(&self, held: &mut Held, format: &dyn Format) -> Result<()> {
+    pub(crate) fn replay(&self, record: &mut Record, format: &dyn Format) -> Result<()> {
         let mut log = self.log.iter();
-        log.try_for_each(|edit| edit.apply(held, format))
+        log.try_for_each(|edit| edit.apply(record, format))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.log.is_empty()
     }
 
-    /// What these edits, which made `held` of what is at `base`, amount to.
-    pub(crate) fn intent<'a>(&self, base: Option<&'a Place>, held: &Held) -> Intent<'a> {
+    /// What these edits, which made `record` of what is at `base`, amount to.
+    pub(crate) fn intent<'a>(&self, base: Option<&'a EntryRef>, record: &Record) -> Intent<'a> {
         match base {
             _ if self.is_empty() => Intent::Nothing,
-            None if held.is_worth_keeping() => Intent::Create,
+            None if record.is_worth_keeping() => Intent::Create,
             None => Intent::Nothing,
             Some(base) if self.moves => Intent::Move(base),
             Some(base) => Intent::Save(base),
@@ -68,9 +68,9 @@ pub(crate) enum Edit {
 pub(crate) type Update = dyn Fn(Option<&Value>) -> Result<Value> + Send + Sync;
 
 impl Edit {
-    /// Does it to `held`, now or on a fresh state. An `Update` runs the caller's code: hold no lock.
-    pub(crate) fn apply(&self, held: &mut Held, format: &dyn Format) -> Result<()> {
-        let state = &mut held.contents.state;
+    /// Does it to `record`, now or on a fresh state. An `Update` runs the caller's code: hold no lock.
+    pub(crate) fn apply(&self, record: &mut Record, format: &dyn Format) -> Result<()> {
+        let state = &mut record.data.items;
         match self {
             Self::Set(name, value) => state.set(name.clone(), value.clone()),
             Self::SetDefault(name, value) => {
@@ -86,9 +86,9 @@ impl Edit {
                 state.set(name.clone(), value);
             }
             Self::Clear => state.clear(),
-            Self::Expiry(expiry) => format.set_expiry(&mut held.contents, *expiry)?,
-            Self::Label(label) => held.meta.label.clone_from(label),
-            Self::LogIn { owner, at } => held.log_in(owner.as_ref(), *at),
+            Self::Expiry(expiry) => format.set_expiry(&mut record.data, *expiry)?,
+            Self::Label(label) => record.meta.label.clone_from(label),
+            Self::LogIn { owner, at } => record.log_in(owner.as_ref(), *at),
             Self::CycleKey => {}
         }
         Ok(())
@@ -103,7 +103,7 @@ pub(crate) enum Intent<'a> {
     /// There is something to keep, and no entry yet.
     Create,
     /// The entry changes.
-    Save(&'a Place),
+    Save(&'a EntryRef),
     /// The entry changes, and gets a new key.
-    Move(&'a Place),
+    Move(&'a EntryRef),
 }

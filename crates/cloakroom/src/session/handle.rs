@@ -10,7 +10,7 @@ use super::presented::Presented;
 use super::session::Session;
 use crate::format::OnUnknownKey;
 use crate::http::{Effects, SetCookie};
-use crate::model::{Held, Place, Result};
+use crate::model::{EntryRef, Record, Result};
 
 /// The session of one request, not opened yet.
 ///
@@ -24,9 +24,9 @@ use crate::model::{Held, Place, Result};
 /// use axum::extract::Request;
 /// use axum::middleware::Next;
 /// use axum::response::Response;
-/// use cloakroom::Handle;
+/// use cloakroom::SessionHandle;
 ///
-/// async fn greet_members(handle: Handle, request: Request, next: Next) -> cloakroom::Result<Response> {
+/// async fn greet_members(handle: SessionHandle, request: Request, next: Next) -> cloakroom::Result<Response> {
 ///     if request.uri().path().starts_with("/members")
 ///         && let Some(session) = handle.open_existing().await?
 ///     {
@@ -37,9 +37,9 @@ use crate::model::{Held, Place, Result};
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Handle(Arc<Inner>);
+pub struct SessionHandle(Arc<Inner>);
 
-impl Handle {
+impl SessionHandle {
     pub(crate) fn new(core: Arc<Core>, presented: Presented, outer: Option<Self>) -> Self {
         Self(Arc::new(Inner {
             core,
@@ -114,7 +114,7 @@ impl Handle {
             .as_ref()
             .map_or((Change::None, None), Session::untold);
         let (key, saved) = match (change, &base) {
-            (Change::Saved, Some(Place { key: Some(key), .. })) => (Some(key), base.as_ref()),
+            (Change::Saved, Some(EntryRef { key: Some(key), .. })) => (Some(key), base.as_ref()),
             (Change::Ended, _) if self.0.presented.is_something() => (None, None),
             (Change::None, _) if is_unwanted => (None, None),
             _ => return effects,
@@ -127,14 +127,14 @@ impl Handle {
             // Counted from the save, so that the age is the one that was configured, to the second.
             now: saved.map_or_else(|| core.now(), |place| place.meta.touched),
         };
-        effects.set_cookie = Some(core.shelf.format().spell(&cookie));
+        effects.set_cookie = Some(core.backend.format().spell(&cookie));
         effects.no_store = core.no_store;
         effects
     }
 
     /// Whether the browser is to be rid of its cookie because it names no session.
     fn is_unwanted(&self) -> bool {
-        let removes = self.0.core.shelf.rules().unknown_key == OnUnknownKey::RemoveCookie;
+        let removes = self.0.core.backend.rules().unknown_key == OnUnknownKey::RemoveCookie;
         removes
             && match self.opened() {
                 Some(session) => self.0.presented.is_something() && session.is_unknown(),
@@ -176,7 +176,7 @@ impl Handle {
         let core = &self.0.core;
         let found = match self.0.presented.key() {
             Some(key) => {
-                core.open(Some(key), &core.shelf.format().lookup(key))
+                core.open(Some(key), &core.backend.format().store_key(key))
                     .await?
             }
             None => {
@@ -184,15 +184,15 @@ impl Handle {
                 None
             }
         };
-        let (base, held) = match found {
-            Some((base, held)) => (Some(base), held),
-            None => (None, Held::blank(core.now())),
+        let (base, record) = match found {
+            Some((base, record)) => (Some(base), record),
+            None => (None, Record::blank(core.now())),
         };
-        Ok(Session::new(Arc::clone(core), base, held))
+        Ok(Session::new(Arc::clone(core), base, record))
     }
 }
 
-impl fmt::Debug for Handle {
+impl fmt::Debug for SessionHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
             .field("cookie", &self.0.core.cookie.name())
@@ -209,5 +209,5 @@ struct Inner {
     looked_at: AtomicBool,
     finished: AtomicBool,
     /// The handle of the session layer around this one.
-    outer: Option<Handle>,
+    outer: Option<SessionHandle>,
 }

@@ -13,11 +13,11 @@ mod session;
 mod shared;
 
 pub(crate) use core::{Core, Sweeper};
-pub use handle::Handle;
+pub use handle::SessionHandle;
 pub(crate) use policy::Policy;
 pub(crate) use presented::Presented;
-pub(crate) use queue::Turns;
+pub(crate) use queue::CommitQueue;
 pub use session::Session;
 pub(crate) use shared::Round;
 
-pub use crate::model::{Contents, Name, Named, State, Value};
+pub use crate::model::{ItemName, Items, Name, SessionData, Value};

@@ -3,12 +3,12 @@ use std::time::SystemTime;
 use super::core::Core;
 use super::edits::Edits;
 use crate::backend::Written;
-use crate::model::{Draft, Held, Meta, Place, Result};
+use crate::model::{Draft, EntryRef, Meta, Record, Result};
 
 /// One commit: what is to be done to the store, taken from a session in one go.
 pub(crate) struct Commit {
     /// Where the entry is that a `flush` ended.
-    pub(crate) ended: Option<Place>,
+    pub(crate) ended: Option<EntryRef>,
     /// How many times the session had been flushed when this was taken from it.
     pub(crate) flushes: u32,
     pub(crate) edits: Edits,
@@ -20,15 +20,15 @@ pub(crate) struct Commit {
 pub(crate) enum Work {
     Nothing,
     /// Only the times change.
-    Touch(Place, Meta),
+    Touch(EntryRef, Meta),
     /// No entry yet: write one.
     Create(Save),
     /// Replace the entry.
-    Save(Place, Save),
+    Save(EntryRef, Save),
     /// Replace the entry and give it a new key.
-    Move(Place, Save),
+    Move(EntryRef, Save),
     /// The edits let the session expire.
-    End(Place),
+    End(EntryRef),
 }
 
 /// What is to be written, and what follows from it for the cookie.
@@ -38,27 +38,27 @@ pub(crate) struct Save {
 }
 
 impl Save {
-    /// What `held` becomes when it is saved at `now`; `None` if it expires with that.
-    pub(crate) fn of(held: &Held, core: &Core, now: SystemTime) -> Result<Option<Self>> {
-        let expires = core.expires(held, now);
+    /// What `record` becomes when it is saved at `now`; `None` if it expires with that.
+    pub(crate) fn of(record: &Record, core: &Core, now: SystemTime) -> Result<Option<Self>> {
+        let expires = core.expires(record, now);
         if expires <= now {
             return Ok(None);
         }
         Ok(Some(Self {
-            draft: core.shelf.draft(held, expires, now)?,
-            browser_close: core.at_browser_close(held),
+            draft: core.backend.draft(record, expires, now)?,
+            browser_close: core.at_browser_close(record),
         }))
     }
 
-    pub(super) fn at(&self, written: Written) -> Place {
+    pub(super) fn at(&self, written: Written) -> EntryRef {
         let Written {
             key,
-            lookup,
+            store_key,
             version,
         } = written;
-        Place {
+        EntryRef {
             key,
-            lookup,
+            store_key,
             version,
             meta: self.draft.meta.clone(),
             browser_close: self.browser_close,
@@ -68,9 +68,9 @@ impl Save {
 
 /// What the store has acknowledged.
 pub(crate) struct Committed {
-    pub(crate) base: Option<Place>,
+    pub(crate) base: Option<EntryRef>,
     /// The contents that were saved, if others had saved in between and the edits were replayed.
-    pub(crate) replayed: Option<Held>,
+    pub(crate) replayed: Option<Record>,
     pub(crate) change: Change,
 }
 

@@ -2,7 +2,7 @@ use http::HeaderMap;
 
 use crate::format::{Format, OnDuplicates};
 use crate::http::Cookie;
-use crate::model::Key;
+use crate::model::SessionKey;
 
 /// What the request's cookies say.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub(crate) enum Presented {
     Nothing,
     /// A cookie that is not a key, or several that differ.
     Junk,
-    Key(Key),
+    SessionKey(SessionKey),
 }
 
 impl Presented {
@@ -38,12 +38,12 @@ impl Presented {
         };
         let text = format.unquote(value);
         text.and_then(|text| format.parse_key(&text))
-            .map_or(Self::Junk, Self::Key)
+            .map_or(Self::Junk, Self::SessionKey)
     }
 
-    pub(crate) fn key(&self) -> Option<&Key> {
+    pub(crate) fn key(&self) -> Option<&SessionKey> {
         match self {
-            Self::Key(key) => Some(key),
+            Self::SessionKey(key) => Some(key),
             Self::Nothing | Self::Junk => None,
         }
     }
@@ -62,7 +62,7 @@ mod tests {
     use http::{HeaderValue, header};
 
     use super::*;
-    use crate::format::Own;
+    use crate::format::DefaultFormat;
 
     #[test]
     fn one_well_formed_cookie_of_exactly_this_name_is_read() {
@@ -105,8 +105,8 @@ mod tests {
         for line in lines {
             headers.append(header::COOKIE, HeaderValue::from_str(line).unwrap());
         }
-        match Presented::read(&Cookie::new("sid"), &headers, &Own::new()) {
-            Presented::Key(key) => Some(key.reveal().to_owned()),
+        match Presented::read(&Cookie::new("sid"), &headers, &DefaultFormat::new()) {
+            Presented::SessionKey(key) => Some(key.reveal().to_owned()),
             Presented::Nothing | Presented::Junk => None,
         }
     }

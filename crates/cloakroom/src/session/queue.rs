@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
-use crate::model::{Error, ErrorKind, Lookup, Result};
+use crate::model::{Error, ErrorKind, Result, StoreKey};
 
 /// The lines in which the commits of one session wait after a conflict, so that each of a thousand parallel writers
 /// wins in its turn instead of all of them losing to each other.
@@ -12,37 +12,37 @@ use crate::model::{Error, ErrorKind, Lookup, Result};
 /// A turn is the one lock in this crate that is held across an await. Handlers never wait for it: only commits do,
 /// and a session that had no conflict has no line.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(Arc<Mutex<Lines>>);
+pub(crate) struct CommitQueue(Arc<Mutex<Lines>>);
 
-type Lines = HashMap<Lookup, Arc<AsyncMutex<()>>>;
+type Lines = HashMap<StoreKey, Arc<AsyncMutex<()>>>;
 
-impl Turns {
+impl CommitQueue {
     /// Waits at the end of the session's line, making one if there is none.
     ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) if the line does not get that far in time.
-    pub(crate) async fn take(&self, lookup: &Lookup) -> Result<Turn> {
-        let line = Arc::clone(lines(&self.0).entry(lookup.clone()).or_default());
-        self.wait(lookup, line).await
+    pub(crate) async fn take(&self, store_key: &StoreKey) -> Result<CommitTurn> {
+        let line = Arc::clone(lines(&self.0).entry(store_key.clone()).or_default());
+        self.wait(store_key, line).await
     }
 
     /// Waits at the end of the session's line, if there is one.
     ///
     /// # Errors
     /// As [`take`](Self::take).
-    pub(crate) async fn join(&self, lookup: &Lookup) -> Result<Option<Turn>> {
-        let line = lines(&self.0).get(lookup).map(Arc::clone);
+    pub(crate) async fn join(&self, store_key: &StoreKey) -> Result<Option<CommitTurn>> {
+        let line = lines(&self.0).get(store_key).map(Arc::clone);
         match line {
-            Some(line) => self.wait(lookup, line).await.map(Some),
+            Some(line) => self.wait(store_key, line).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn wait(&self, lookup: &Lookup, line: Arc<AsyncMutex<()>>) -> Result<Turn> {
+    async fn wait(&self, store_key: &StoreKey, line: Arc<AsyncMutex<()>>) -> Result<CommitTurn> {
         // Made before the wait, so that a wait that is given up leaves no empty line behind.
-        let mut turn = Turn {
+        let mut turn = CommitTurn {
             lines: Arc::clone(&self.0),
-            lookup: lookup.clone(),
+            store_key: store_key.clone(),
             guard: None,
         };
         match tokio::time::timeout(LONGEST_WAIT, line.lock_owned()).await {
@@ -62,22 +62,22 @@ impl Turns {
 
 /// The right to commit now; the next in line gets it when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct CommitTurn {
     lines: Arc<Mutex<Lines>>,
-    lookup: Lookup,
+    store_key: StoreKey,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
-impl Drop for Turn {
+impl Drop for CommitTurn {
     fn drop(&mut self) {
         drop(self.guard.take());
         let mut lines = lines(&self.lines);
         // Everyone in the line holds a clone of it, and clones are made under this lock only.
         if lines
-            .get(&self.lookup)
+            .get(&self.store_key)
             .is_some_and(|line| Arc::strong_count(line) == 1)
         {
-            lines.remove(&self.lookup);
+            lines.remove(&self.store_key);
         }
     }
 }
@@ -95,20 +95,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_line_exists_only_while_somebody_is_in_it() {
-        let turns = Turns::default();
-        let lookup = Lookup::new(b"one");
-        assert!(turns.join(&lookup).await.unwrap().is_none());
+        let queue = CommitQueue::default();
+        let store_key = StoreKey::new(b"one");
+        assert!(queue.join(&store_key).await.unwrap().is_none());
 
-        let first = turns.take(&lookup).await.unwrap();
-        let second = turns.join(&lookup).await;
+        let first = queue.take(&store_key).await.unwrap();
+        let second = queue.join(&store_key).await;
         assert_eq!(
             second.unwrap_err().kind(),
             ErrorKind::Conflict,
             "the wait has a bound"
         );
-        let (third, ()) = tokio::join!(turns.join(&lookup), async { drop(first) });
+        let (third, ()) = tokio::join!(queue.join(&store_key), async { drop(first) });
 
         assert!(third.unwrap().is_some());
-        assert!(lines(&turns.0).is_empty());
+        assert!(lines(&queue.0).is_empty());
     }
 }

@@ -2,7 +2,7 @@ use tracing::Instrument;
 
 use super::session::{Session, UPDATE_TRIES};
 use super::shared::Round;
-use crate::model::{Error, ErrorKind, Held, Result};
+use crate::model::{Error, ErrorKind, Record, Result};
 
 /// Saving.
 impl Session {
@@ -67,27 +67,27 @@ impl Session {
         let replayed = committed.replayed.take();
         self.lock().acknowledge(committed, flushes);
         match replayed {
-            Some(held) => self.rebase(&held, flushes),
+            Some(record) => self.rebase(&record, flushes),
             None => Ok(()),
         }
     }
 
     /// Does again what the handler did meanwhile, on top of what the commit has saved; unless it flushed.
-    fn rebase(&self, saved: &Held, flushes: u32) -> Result<()> {
+    fn rebase(&self, saved: &Record, flushes: u32) -> Result<()> {
         for _ in 0..UPDATE_TRIES {
             let (edits, revision) = {
                 let desk = self.lock();
                 (desk.edits.clone(), desk.revision)
             };
-            let mut held = saved.clone();
+            let mut record = saved.clone();
             // The caller's code, and no lock is held.
-            edits.replay(&mut held, self.0.core.shelf.format())?;
+            edits.replay(&mut record, self.0.core.backend.format())?;
             let mut desk = self.lock();
             if desk.flushes() != flushes {
                 return Ok(());
             }
             if desk.revision == revision {
-                desk.held = held;
+                desk.record = record;
                 return Ok(());
             }
         }

@@ -8,14 +8,15 @@ use serde::de::DeserializeOwned;
 use super::core::Core;
 use super::edits::Edit;
 use super::plan::Change;
-use super::shared::Desk;
+use super::shared::SharedState;
 use crate::model::{
-    Error, ErrorKind, Expiry, Held, Item, Key, Named, Owner, Place, Result, Tag, Value, after,
+    EntryRef, Error, ErrorKind, Expiry, Item, ItemName, Owner, Record, Result, SessionKey,
+    SessionTag, Value, after,
 };
 
 /// What the site remembers about one visitor, for the length of one request.
 ///
-/// It was loaded once, by the extractor or by [`Handle::open`]; from then on everything is synchronous. What the
+/// It was loaded once, by the extractor or by [`SessionHandle::open`]; from then on everything is synchronous. What the
 /// handler does is recorded, and saved when the response is ready, before a byte of it is sent. If another request
 /// of the same visitor saved first, the recorded edits are done again on what it saved: edits of different items
 /// never collide, and [`update`](Self::update) never loses one. `set(name, get(name) + 1)` is two steps, and can.
@@ -32,7 +33,7 @@ use crate::model::{
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> cloakroom::Result<()> {
 /// let sessions = Sessions::new(MemoryStore::new());
-/// let session = sessions.start();
+/// let session = sessions.new_session();
 ///
 /// assert_eq!(session.update(VISITS, |n| *n += 1)?, 1);
 /// session.set("theme", "dark")?;
@@ -58,7 +59,7 @@ impl Session {
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`.
-    pub fn get<T: DeserializeOwned>(&self, item: impl Named<T>) -> Result<Option<T>> {
+    pub fn get<T: DeserializeOwned>(&self, item: impl ItemName<T>) -> Result<Option<T>> {
         let value = self.value(item.as_name());
         value
             .map(|value| value.get().map_err(|error| naming(item.as_name(), &error)))
@@ -69,7 +70,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn get_or<T: DeserializeOwned>(&self, item: impl Named<T>, default: T) -> Result<T> {
+    pub fn get_or<T: DeserializeOwned>(&self, item: impl ItemName<T>, default: T) -> Result<T> {
         Ok(self.get(item)?.unwrap_or(default))
     }
 
@@ -77,18 +78,21 @@ impl Session {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn get_or_default<T: DeserializeOwned + Default>(&self, item: impl Named<T>) -> Result<T> {
+    pub fn get_or_default<T: DeserializeOwned + Default>(
+        &self,
+        item: impl ItemName<T>,
+    ) -> Result<T> {
         Ok(self.get(item)?.unwrap_or_default())
     }
 
     /// The value with this name as it is stored, or `None` if there is none.
     pub fn value(&self, name: &str) -> Option<Value> {
-        self.desk().held.contents.state.get(name).cloned()
+        self.desk().record.data.items.get(name).cloned()
     }
 
     /// Whether there is a value with this name, of whatever type; an [`Item`] is a name, too.
     pub fn contains(&self, name: impl AsRef<str>) -> bool {
-        self.desk().held.contents.state.contains(name.as_ref())
+        self.desk().record.data.items.contains(name.as_ref())
     }
 
     /// The names of all items, in the order in which they were first set.
@@ -99,14 +103,14 @@ impl Session {
     /// All items, in the order in which they were first set: a copy, which later edits do not change.
     pub fn iter(&self) -> impl Iterator<Item = (String, Value)> + use<> {
         let desk = self.desk();
-        let items = desk.held.contents.state.iter();
+        let items = desk.record.data.items.iter();
         let copies = items.map(|(name, value)| (name.to_string(), value.clone()));
         copies.collect::<Vec<_>>().into_iter()
     }
 
     /// How many items there are.
     pub fn len(&self) -> usize {
-        self.desk().held.contents.state.len()
+        self.desk().record.data.items.len()
     }
 
     /// Whether there are none.
@@ -131,23 +135,23 @@ impl Session {
 
     /// The user it belongs to, once it has one.
     pub fn owner(&self) -> Option<Owner> {
-        self.desk().held.meta.owner.clone()
+        self.desk().record.meta.owner.clone()
     }
 
     /// What the site calls it in lists.
     pub fn label(&self) -> Option<String> {
-        self.desk().held.meta.label.as_deref().map(str::to_owned)
+        self.desk().record.meta.label.as_deref().map(str::to_owned)
     }
 
     /// The key, once the session has been saved. For a test or a job; the browser is told by itself.
-    pub fn key(&self) -> Option<Key> {
+    pub fn key(&self) -> Option<SessionKey> {
         self.lock().base.as_ref()?.key.clone()
     }
 
     /// Its short public name for lists and logs, once the session has been saved.
-    pub fn tag(&self) -> Option<Tag> {
-        let lookup = self.lock().base.as_ref()?.lookup.clone();
-        Some(self.0.core.shelf.tag(&lookup))
+    pub fn tag(&self) -> Option<SessionTag> {
+        let store_key = self.lock().base.as_ref()?.store_key.clone();
+        Some(self.0.core.backend.tag(&store_key))
     }
 }
 
@@ -157,7 +161,7 @@ impl Session {
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form.
-    pub fn set<T: Serialize>(&self, item: impl Named<T>, value: T) -> Result<()> {
+    pub fn set<T: Serialize>(&self, item: impl ItemName<T>, value: T) -> Result<()> {
         let value = Value::of(&value).map_err(|error| naming(item.as_name(), &error))?;
         self.edit(Edit::Set(item.into_name(), value))
     }
@@ -174,7 +178,7 @@ impl Session {
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form or the stored value is not a `T`.
-    pub fn set_default<T>(&self, item: impl Named<T>, value: T) -> Result<T>
+    pub fn set_default<T>(&self, item: impl ItemName<T>, value: T) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
     {
@@ -183,9 +187,9 @@ impl Session {
         let there = {
             let mut desk = self.desk();
             desk.check_open()?;
-            let there = desk.held.contents.state.get(&name).cloned();
+            let there = desk.record.data.items.get(&name).cloned();
             if there.is_none() {
-                desk.held.contents.state.set(name.clone(), default.clone());
+                desk.record.data.items.set(name.clone(), default.clone());
                 desk.record(Edit::SetDefault(name.clone(), default));
             }
             there
@@ -210,7 +214,7 @@ impl Session {
     /// ```
     /// # fn main() -> cloakroom::Result<()> {
     /// # let sessions = cloakroom::Sessions::new(cloakroom::store::MemoryStore::new());
-    /// # let session = sessions.start();
+    /// # let session = sessions.new_session();
     /// session.update("cart", |books: &mut Vec<u32>| books.push(7))?;
     /// session.update("cart", |books: &mut Vec<u32>| books.push(9))?;
     /// assert_eq!(session.get("cart")?, Some(vec![7, 9]));
@@ -219,7 +223,7 @@ impl Session {
     /// ```
     pub fn update<T>(
         &self,
-        item: impl Named<T>,
+        item: impl ItemName<T>,
         edit: impl Fn(&mut T) + Send + Sync + 'static,
     ) -> Result<T>
     where
@@ -242,14 +246,14 @@ impl Session {
             let before = {
                 let desk = self.desk();
                 desk.check_open()?;
-                desk.held.contents.state.get(&name).cloned()
+                desk.record.data.items.get(&name).cloned()
             };
             // The caller's code, and no lock is held.
             let (new, value) = run(before.as_ref())?;
             let mut desk = self.desk();
             desk.check_open()?;
-            if desk.held.contents.state.get(&name) == before.as_ref() {
-                desk.held.contents.state.set(name.clone(), value);
+            if desk.record.data.items.get(&name) == before.as_ref() {
+                desk.record.data.items.set(name.clone(), value);
                 let again = move |value: Option<&Value>| run(value).map(|(_, value)| value);
                 desk.record(Edit::Update(name, Arc::new(again)));
                 return Ok(new);
@@ -268,7 +272,7 @@ impl Session {
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not taken out.
     /// [`discard`](Self::discard) takes out anything.
-    pub fn remove<T: DeserializeOwned>(&self, item: impl Named<T>) -> Result<Option<T>> {
+    pub fn remove<T: DeserializeOwned>(&self, item: impl ItemName<T>) -> Result<Option<T>> {
         let name = item.into_name();
         let value = self.get(&*name)?;
         self.discard(&name)?;
@@ -314,7 +318,7 @@ impl Session {
     pub fn log_in(&self, owner: impl Into<Owner>) -> Result<()> {
         self.check_movable()?;
         let at = self.0.core.now();
-        let facts = self.0.core.shelf.rules().facts;
+        let facts = self.0.core.backend.rules().facts;
         let owner = facts.are_all().then(|| owner.into());
         self.edit(Edit::LogIn { owner, at })
     }
@@ -353,7 +357,7 @@ impl Session {
     /// [`Finished`](ErrorKind::Finished), as for every change; [`Unsupported`](ErrorKind::Unsupported) in a format that
     /// keeps no [labels](crate::format::Facts).
     pub fn set_label(&self, label: impl Into<String>) -> Result<()> {
-        if !self.0.core.shelf.rules().facts.are_all() {
+        if !self.0.core.backend.rules().facts.are_all() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "giving a session a label: its format has no place for one; keep it in an item",
@@ -364,7 +368,7 @@ impl Session {
 
     fn check_movable(&self) -> Result<()> {
         match &self.lock().base {
-            Some(Place { key: None, .. }) => Err(Error::new(
+            Some(EntryRef { key: None, .. }) => Err(Error::new(
                 ErrorKind::Unsupported,
                 "giving a session a new key: it was opened by its tag, so its visitor would never learn the key",
             )),
@@ -397,8 +401,8 @@ impl Session {
 
     /// What [`set_expiry`](Self::set_expiry) asked for.
     pub fn expiry(&self) -> Expiry {
-        let format = self.0.core.shelf.format();
-        format.expiry(&self.desk().held.contents)
+        let format = self.0.core.backend.format();
+        format.expiry(&self.desk().record.data)
     }
 
     /// How long the session lasts from now on if it is saved now.
@@ -410,12 +414,12 @@ impl Session {
     /// When the session ends if it is saved now.
     pub fn expiry_date(&self) -> SystemTime {
         let core = &self.0.core;
-        core.expires(&self.desk().held, core.now())
+        core.expires(&self.desk().record, core.now())
     }
 
     /// Whether the cookie goes when the browser closes.
     pub fn expires_at_browser_close(&self) -> bool {
-        self.0.core.at_browser_close(&self.desk().held)
+        self.0.core.at_browser_close(&self.desk().record)
     }
 }
 
@@ -448,17 +452,17 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("tag", &self.tag())
-            .field("items", &self.lock().held.contents.state.len())
+            .field("items", &self.lock().record.data.items.len())
             .finish()
     }
 }
 
 impl Session {
     /// A session as it was loaded, or a blank one.
-    pub(crate) fn new(core: Arc<Core>, base: Option<Place>, held: Held) -> Self {
+    pub(crate) fn new(core: Arc<Core>, base: Option<EntryRef>, record: Record) -> Self {
         Self(Arc::new(Inner {
             core,
-            desk: Mutex::new(Desk::new(base, held)),
+            desk: Mutex::new(SharedState::new(base, record)),
             turn: tokio::sync::Mutex::default(),
         }))
     }
@@ -469,7 +473,7 @@ impl Session {
     }
 
     /// What the browser has not been told yet, with the key and the expiry it needs.
-    pub(crate) fn untold(&self) -> (Change, Option<Place>) {
+    pub(crate) fn untold(&self) -> (Change, Option<EntryRef>) {
         let desk = self.lock();
         (desk.untold, desk.base.clone())
     }
@@ -477,32 +481,32 @@ impl Session {
     /// Whether the browser's key named no live session, and nothing was put into the new one.
     pub(crate) fn is_unknown(&self) -> bool {
         let desk = self.lock();
-        desk.base.is_none() && desk.flushes() == 0 && !desk.held.is_worth_keeping()
+        desk.base.is_none() && desk.flushes() == 0 && !desk.record.is_worth_keeping()
     }
 
     /// Whether there is an entry, or will be if the request ends well.
     pub(crate) fn exists(&self) -> bool {
         let desk = self.lock();
-        desk.base.is_some() || desk.held.is_worth_keeping()
+        desk.base.is_some() || desk.record.is_worth_keeping()
     }
 
     /// Records an edit that runs none of the caller's code.
     fn edit(&self, edit: Edit) -> Result<()> {
         let mut desk = self.desk();
         desk.check_open()?;
-        edit.apply(&mut desk.held, self.0.core.shelf.format())?;
+        edit.apply(&mut desk.record, self.0.core.backend.format())?;
         desk.record(edit);
         Ok(())
     }
 
     /// The desk, for the handler's own use of the session.
-    fn desk(&self) -> MutexGuard<'_, Desk> {
+    fn desk(&self) -> MutexGuard<'_, SharedState> {
         let mut desk = self.lock();
         desk.accessed = true;
         desk
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Desk> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, SharedState> {
         // No closure of an `update` runs or is dropped under this lock, so nothing panics halfway through a change.
         self.0.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -510,8 +514,8 @@ impl Session {
 
 pub(super) struct Inner {
     pub(super) core: Arc<Core>,
-    desk: Mutex<Desk>,
-    /// Whose commit it is. See [`Turns`] for why this lock may be held across an await.
+    desk: Mutex<SharedState>,
+    /// Whose commit it is. See [`CommitQueue`] for why this lock may be held across an await.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
 

@@ -4,17 +4,17 @@ use std::time::SystemTime;
 use super::core::Core;
 use super::edits::{Edit, Edits, Intent};
 use super::plan::{Change, Commit, Committed, Save, Work};
-use crate::model::{Error, ErrorKind, Held, Meta, Place, Result};
+use crate::model::{EntryRef, Error, ErrorKind, Meta, Record, Result};
 
 /// What the clones of one session share: the state as the handler sees it, and what is still to be committed.
-pub(super) struct Desk {
+pub(super) struct SharedState {
     /// Where the store has the entry, as far as this request knows.
-    pub(super) base: Option<Place>,
-    pub(super) held: Held,
-    /// What was done since the last commit; `held` has it in it.
+    pub(super) base: Option<EntryRef>,
+    pub(super) record: Record,
+    /// What was done since the last commit; `record` has it in it.
     pub(super) edits: Edits,
     /// Where the entry is that a flush is to delete.
-    ended: Option<Place>,
+    ended: Option<EntryRef>,
     /// How many flushes there were. A commit that was under way during one must not put its entry back.
     flushes: u32,
     /// Counts edits and flushes, so that others can be noticed.
@@ -44,11 +44,11 @@ pub(crate) enum Round {
     Failed,
 }
 
-impl Desk {
-    pub(super) fn new(base: Option<Place>, held: Held) -> Self {
+impl SharedState {
+    pub(super) fn new(base: Option<EntryRef>, record: Record) -> Self {
         Self {
             base,
-            held,
+            record,
             edits: Edits::default(),
             ended: None,
             flushes: 0,
@@ -67,7 +67,7 @@ impl Desk {
         self.finished = true;
     }
 
-    /// Records an edit that `held` has in it already.
+    /// Records an edit that `record` has in it already.
     pub(super) fn record(&mut self, edit: Edit) {
         self.edits.push(edit);
         self.revision += 1;
@@ -80,7 +80,7 @@ impl Desk {
             None if self.ended.is_none() => self.untold = Change::Ended,
             None => {}
         }
-        self.held = Held::blank(now);
+        self.record = Record::blank(now);
         self.flushes += 1;
         self.revision += 1;
         mem::take(&mut self.edits)
@@ -108,7 +108,7 @@ impl Desk {
             None => self.work(round, &edits, core, now),
         };
         if !matches!(work, Ok(Work::Nothing)) {
-            self.held.meta.touched = now;
+            self.record.meta.touched = now;
         }
         Commit {
             ended: self.ended.clone(),
@@ -184,9 +184,9 @@ impl Desk {
     fn work(&self, round: Round, edits: &Edits, core: &Core, now: SystemTime) -> Result<Work> {
         let intent = match round {
             Round::Failed => Intent::Nothing,
-            Round::Save | Round::Finish => edits.intent(self.base.as_ref(), &self.held),
+            Round::Save | Round::Finish => edits.intent(self.base.as_ref(), &self.record),
         };
-        let save = || Save::of(&self.held, core, now);
+        let save = || Save::of(&self.record, core, now);
         Ok(match intent {
             Intent::Nothing if round == Round::Finish => self.slides(core, now),
             Intent::Nothing => Work::Nothing,
@@ -204,8 +204,8 @@ impl Desk {
         let Some(base) = &self.base else {
             return Work::Nothing;
         };
-        let expires = core.expires(&self.held, now);
-        let since = now.duration_since(self.held.meta.touched);
+        let expires = core.expires(&self.record, now);
+        let since = now.duration_since(self.record.meta.touched);
         let is_due = core.policy.slide.is_some_and(|threshold| {
             since.is_ok_and(|since| since >= threshold) && expires > base.meta.expires
         });

@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use super::sessions::Sessions;
 use super::sweep::{Background, Sweep};
-use crate::backend::Shelf;
+use crate::backend::Backend;
 use crate::format::Facts;
 use crate::http::Cookie;
 use crate::model::{Clock, Error, ErrorKind, Result, SystemClock};
-use crate::session::{Core, Policy, Turns};
+use crate::session::{CommitQueue, Core, Policy};
 
 /// How a site's sessions behave.
 ///
@@ -27,7 +27,7 @@ use crate::session::{Core, Policy, Turns};
 /// ```
 #[must_use]
 pub struct SessionsBuilder {
-    shelf: Shelf,
+    backend: Backend,
     cookie: Cookie,
     policy: Policy,
     no_store: bool,
@@ -36,9 +36,9 @@ pub struct SessionsBuilder {
 }
 
 impl SessionsBuilder {
-    pub(crate) fn new(shelf: Shelf) -> Self {
+    pub(crate) fn new(backend: Backend) -> Self {
         Self {
-            shelf,
+            backend,
             cookie: Cookie::default(),
             policy: Policy {
                 max_age: TWO_WEEKS,
@@ -100,13 +100,13 @@ impl SessionsBuilder {
 
     /// How long each call of the store may take; 5 seconds if not said otherwise.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.shelf.set_timeout(timeout);
+        self.backend.set_timeout(timeout);
         self
     }
 
     /// How many bytes one session may take in the store; 1 MiB if not said otherwise.
     pub fn max_size(mut self, max_size: usize) -> Self {
-        self.shelf.set_max_size(max_size);
+        self.backend.set_max_size(max_size);
         self
     }
 
@@ -138,7 +138,7 @@ impl SessionsBuilder {
     pub fn build(mut self) -> Result<Sessions> {
         self.cookie.check()?;
         self.check_facts()?;
-        self.shelf.set_cookie_name(self.cookie.name());
+        self.backend.set_cookie_name(self.cookie.name());
         for (option, duration) in [
             ("max_age", Some(self.policy.max_age)),
             ("max_lifetime", self.policy.max_lifetime),
@@ -153,12 +153,12 @@ impl SessionsBuilder {
             }
         }
         Ok(Sessions::from_core(Core {
-            shelf: self.shelf,
+            backend: self.backend,
             cookie: self.cookie,
             policy: self.policy,
             no_store: self.no_store,
             clock: self.clock,
-            turns: Turns::default(),
+            queue: CommitQueue::default(),
             sweeper: Box::new(Background::new(self.sweep)),
         }))
     }
@@ -166,7 +166,7 @@ impl SessionsBuilder {
 
 impl SessionsBuilder {
     fn check_facts(&self) -> Result<()> {
-        let facts = self.shelf.rules().facts;
+        let facts = self.backend.rules().facts;
         let refused = if self.policy.max_lifetime.is_some() && !facts.are_all() {
             "`max_lifetime` needs to know when a session began, and this format does not keep that; leave it out"
         } else if self.policy.slide.is_some() && facts == Facts::Nothing {
@@ -185,7 +185,7 @@ impl SessionsBuilder {
 impl fmt::Debug for SessionsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionsBuilder")
-            .field("shelf", &self.shelf)
+            .field("shelf", &self.backend)
             .field("cookie", &self.cookie)
             .field("policy", &self.policy)
             .field("no_store", &self.no_store)

@@ -6,6 +6,6 @@ mod sessions;
 mod sweep;
 
 pub use builder::SessionsBuilder;
-pub use owners::Summary;
+pub use owners::SessionSummary;
 pub use sessions::Sessions;
 pub use sweep::Sweep;

@@ -2,7 +2,7 @@ use std::cmp::Reverse;
 use std::time::SystemTime;
 
 use super::sessions::Sessions;
-use crate::model::{Error, ErrorKind, Owned, Owner, Result, Tag};
+use crate::model::{Error, ErrorKind, OwnedEntry, Owner, Result, SessionTag};
 
 /// A user's sessions.
 impl Sessions {
@@ -10,11 +10,11 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store keeps no owners.
-    pub async fn owned_by(&self, owner: &Owner) -> Result<Vec<Summary>> {
+    pub async fn owned_by(&self, owner: &Owner) -> Result<Vec<SessionSummary>> {
         let mut owned = self.owned(owner).await?;
         owned.sort_by_key(|owned| Reverse(owned.meta.touched));
-        let summary = |Owned { lookup, meta }| Summary {
-            tag: self.core().shelf.tag(&lookup),
+        let summary = |OwnedEntry { store_key, meta }| SessionSummary {
+            tag: self.core().backend.tag(&store_key),
             label: meta.label.map(String::from),
             created: meta.created,
             touched: meta.touched,
@@ -29,10 +29,10 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if it kept moving.
-    pub async fn end(&self, owner: &Owner, tag: &Tag) -> Result<bool> {
+    pub async fn revoke(&self, owner: &Owner, tag: &SessionTag) -> Result<bool> {
         let mut ended = false;
         for owned in self.owned_where(owner, |other| other == *tag).await? {
-            self.core().end(&owned.lookup, &owned.meta).await?;
+            self.core().end(&owned.store_key, &owned.meta).await?;
             ended = true;
         }
         Ok(ended)
@@ -45,35 +45,39 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if new ones kept appearing.
-    pub async fn end_others(&self, owner: &Owner, kept: &Tag) -> Result<usize> {
-        self.end_where(owner, |tag| tag != *kept).await
+    pub async fn revoke_others(&self, owner: &Owner, kept: &SessionTag) -> Result<usize> {
+        self.revoke_where(owner, |tag| tag != *kept).await
     }
 
     /// Ends every session of this user; says how many.
     ///
     /// # Errors
-    /// As [`end_others`](Self::end_others).
-    pub async fn end_all(&self, owner: &Owner) -> Result<usize> {
-        self.end_where(owner, |_| true).await
+    /// As [`revoke_others`](Self::revoke_others).
+    pub async fn revoke_all(&self, owner: &Owner) -> Result<usize> {
+        self.revoke_where(owner, |_| true).await
     }
 
-    async fn end_where(&self, owner: &Owner, ends: impl Fn(Tag) -> bool) -> Result<usize> {
+    async fn revoke_where(
+        &self,
+        owner: &Owner,
+        ends: impl Fn(SessionTag) -> bool,
+    ) -> Result<usize> {
         let mut ended = 0;
-        for _ in 0..END_ROUNDS {
+        for _ in 0..REVOKE_ROUNDS {
             let owned = self.owned_where(owner, &ends).await?;
             if owned.is_empty() {
                 return Ok(ended);
             }
             for owned in owned {
                 let core = self.core();
-                core.shelf.delete(&owned.lookup, core.now()).await?;
+                core.backend.delete(&owned.store_key, core.now()).await?;
                 ended += 1;
             }
         }
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "ending a user's sessions: there were new ones {END_ROUNDS} times in a row; try again"
+                "ending a user's sessions: there were new ones {REVOKE_ROUNDS} times in a row; try again"
             ),
         ))
     }
@@ -81,17 +85,17 @@ impl Sessions {
     async fn owned_where(
         &self,
         owner: &Owner,
-        matches: impl Fn(Tag) -> bool,
-    ) -> Result<Vec<Owned>> {
+        matches: impl Fn(SessionTag) -> bool,
+    ) -> Result<Vec<OwnedEntry>> {
         let mut owned = self.owned(owner).await?;
-        owned.retain(|owned| matches(self.core().shelf.tag(&owned.lookup)));
+        owned.retain(|owned| matches(self.core().backend.tag(&owned.store_key)));
         Ok(owned)
     }
 
     /// The entries of this user that are alive.
-    async fn owned(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    async fn owned(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         let core = self.core();
-        let mut owned = core.shelf.owned_by(owner).await?;
+        let mut owned = core.backend.owned_by(owner).await?;
         owned.retain(|owned| core.is_alive(&owned.meta));
         Ok(owned)
     }
@@ -99,9 +103,9 @@ impl Sessions {
 
 /// One of a user's sessions, as a list shows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Summary {
+pub struct SessionSummary {
     /// Its short public name.
-    pub tag: Tag,
+    pub tag: SessionTag,
     /// What the site calls it, the device for instance.
     pub label: Option<String>,
     /// When the user logged in with it.
@@ -113,4 +117,4 @@ pub struct Summary {
 }
 
 /// How often ending a user's sessions looks again for ones that moved or were begun meanwhile.
-const END_ROUNDS: usize = 8;
+const REVOKE_ROUNDS: usize = 8;

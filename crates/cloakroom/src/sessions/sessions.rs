@@ -4,10 +4,10 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 
 use super::builder::SessionsBuilder;
-use crate::backend::Shelf;
+use crate::backend::Backend;
 use crate::http::Effects;
-use crate::model::{Error, ErrorKind, Held, Key, Lookup, Result, Tag};
-use crate::session::{Core, Handle, Presented, Round, Session};
+use crate::model::{Error, ErrorKind, Record, Result, SessionKey, SessionTag, StoreKey};
+use crate::session::{Core, Presented, Round, Session, SessionHandle};
 use crate::store::Guarantees;
 
 /// The sessions of a site: a shelf, a cookie and a policy.
@@ -43,15 +43,15 @@ pub struct Sessions(Arc<Core>);
 
 impl Sessions {
     /// Sessions on this shelf with the defaults that [`SessionsBuilder`] lists.
-    pub fn new(shelf: impl Into<Shelf>) -> Self {
-        Self::builder(shelf)
+    pub fn new(backend: impl Into<Backend>) -> Self {
+        Self::builder(backend)
             .build()
             .expect("the defaults fit together")
     }
 
     /// Sessions on this shelf, to be configured.
-    pub fn builder(shelf: impl Into<Shelf>) -> SessionsBuilder {
-        SessionsBuilder::new(shelf.into())
+    pub fn builder(backend: impl Into<Backend>) -> SessionsBuilder {
+        SessionsBuilder::new(backend.into())
     }
 
     pub(crate) fn from_core(core: Core) -> Self {
@@ -63,14 +63,18 @@ impl Sessions {
     }
 
     /// Reads the request's cookies. Nothing is loaded before the handle is opened.
-    pub fn begin(&self, headers: &HeaderMap) -> Handle {
+    pub fn begin(&self, headers: &HeaderMap) -> SessionHandle {
         self.begin_within(headers, None)
     }
 
     /// As [`begin`](Self::begin), inside of the session layer that made `outer`.
-    pub(crate) fn begin_within(&self, headers: &HeaderMap, outer: Option<Handle>) -> Handle {
-        let presented = Presented::read(&self.0.cookie, headers, self.0.shelf.format());
-        Handle::new(Arc::clone(&self.0), presented, outer)
+    pub(crate) fn begin_within(
+        &self,
+        headers: &HeaderMap,
+        outer: Option<SessionHandle>,
+    ) -> SessionHandle {
+        let presented = Presented::read(&self.0.cookie, headers, self.0.backend.format());
+        SessionHandle::new(Arc::clone(&self.0), presented, outer)
     }
 
     /// Commits what the request did to its session; call it once, when the response's status is known and before a
@@ -78,13 +82,13 @@ impl Sessions {
     ///
     /// With a 5xx only a logout is carried out. After an error the response that the handler made must not be sent:
     /// it may claim what was not saved. Answer with [`ErrorKind::status`], and with what
-    /// [`Handle::acknowledged`] tells.
+    /// [`SessionHandle::acknowledged`] tells.
     ///
     /// If the future is dropped, a commit that has begun goes on by itself.
     ///
     /// # Errors
     /// As [`Session::save`]; [`Config`](ErrorKind::Config) if the handle is of other sessions.
-    pub async fn finish(&self, handle: &Handle, status: StatusCode) -> Result<Effects> {
+    pub async fn finish(&self, handle: &SessionHandle, status: StatusCode) -> Result<Effects> {
         if !handle.is_of(&self.0) {
             return Err(Error::new(
                 ErrorKind::Config,
@@ -105,20 +109,20 @@ impl Sessions {
     }
 
     /// A new session outside of any request: for a test or a job. [`Session::save`] saves it.
-    pub fn start(&self) -> Session {
-        Session::new(Arc::clone(&self.0), None, Held::blank(self.0.now()))
+    pub fn new_session(&self) -> Session {
+        Session::new(Arc::clone(&self.0), None, Record::blank(self.0.now()))
     }
 
     /// The session with this key outside of any request, if it is alive. [`Session::save`] saves it.
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if the store does not answer.
-    pub async fn open(&self, key: &Key) -> Result<Option<Session>> {
-        let shelf = &self.0.shelf;
-        match shelf.format().parse_key(key.reveal()) {
+    pub async fn open(&self, key: &SessionKey) -> Result<Option<Session>> {
+        let backend = &self.0.backend;
+        match backend.format().parse_key(key.reveal()) {
             Some(key) => {
-                let lookup = shelf.format().lookup(&key);
-                self.open_at(Some(&key), &lookup).await
+                let store_key = backend.format().store_key(&key);
+                self.open_at(Some(&key), &store_key).await
             }
             None => Ok(None),
         }
@@ -129,16 +133,20 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store cannot find by tag.
-    pub async fn open_tagged(&self, tag: &Tag) -> Result<Option<Session>> {
-        match self.0.shelf.find(tag).await? {
-            Some(lookup) => self.open_at(None, &lookup).await,
+    pub async fn open_tagged(&self, tag: &SessionTag) -> Result<Option<Session>> {
+        match self.0.backend.find(tag).await? {
+            Some(store_key) => self.open_at(None, &store_key).await,
             None => Ok(None),
         }
     }
 
-    async fn open_at(&self, key: Option<&Key>, lookup: &Lookup) -> Result<Option<Session>> {
-        let found = self.0.open(key, lookup).await?;
-        Ok(found.map(|(base, held)| Session::new(Arc::clone(&self.0), Some(base), held)))
+    async fn open_at(
+        &self,
+        key: Option<&SessionKey>,
+        store_key: &StoreKey,
+    ) -> Result<Option<Session>> {
+        let found = self.0.open(key, store_key).await?;
+        Ok(found.map(|(base, record)| Session::new(Arc::clone(&self.0), Some(base), record)))
     }
 
     /// Deletes up to `limit` expired entries; says how many. Fewer than `limit` means that no more were found for
@@ -147,7 +155,7 @@ impl Sessions {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn sweep(&self, limit: usize) -> Result<usize> {
-        self.0.shelf.sweep(self.0.now(), limit).await
+        self.0.backend.sweep(self.0.now(), limit).await
     }
 
     /// Whether the store answers.
@@ -155,12 +163,12 @@ impl Sessions {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn ping(&self) -> Result<()> {
-        self.0.shelf.ping().await
+        self.0.backend.ping().await
     }
 
     /// What the store promises.
     pub fn guarantees(&self) -> Guarantees {
-        self.0.shelf.guarantees()
+        self.0.backend.guarantees()
     }
 }
 
@@ -169,7 +177,7 @@ impl fmt::Debug for Sessions {
         f.debug_struct("Sessions")
             .field("cookie", &self.0.cookie)
             .field("policy", &self.0.policy)
-            .field("shelf", &self.0.shelf)
+            .field("shelf", &self.0.backend)
             .finish_non_exhaustive()
     }
 }

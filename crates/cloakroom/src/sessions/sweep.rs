@@ -62,7 +62,7 @@ impl Sweep {
                 let Some(core) = core.upgrade() else {
                     return;
                 };
-                match core.shelf.sweep(core.now(), self.batch).await {
+                match core.backend.sweep(core.now(), self.batch).await {
                     Ok(batch) => {
                         if (swept + batch) / REPORT_EVERY > swept / REPORT_EVERY {
                             tracing::info!(

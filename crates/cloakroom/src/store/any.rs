@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::guarantees::Guarantees;
 use super::store::Store;
-use crate::model::{Draft, Entry, Lookup, Meta, Outcome, Owned, Owner, Result, Version};
+use crate::model::{Draft, Entry, Meta, Outcome, OwnedEntry, Owner, Result, StoreKey, Version};
 
 /// A store that was chosen at run time.
 ///
@@ -32,45 +32,45 @@ impl Store for AnyStore {
         self.0.guarantees()
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        self.0.load(at).await
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        self.0.load(key).await
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
-        self.0.create(at, new).await
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
+        self.0.create(key, new).await
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
-        self.0.save(at, seen, new).await
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+        self.0.save(key, seen, new).await
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        self.0.delete(at).await
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        self.0.delete(key).await
     }
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         self.0.rename(from, seen, to, new).await
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        self.0.touch(at, seen, meta).await
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        self.0.touch(key, seen, meta).await
     }
 
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         self.0.sweep(now, limit).await
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         self.0.owned_by(owner).await
     }
 
-    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+    async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
         self.0.find(prefix).await
     }
 
@@ -90,22 +90,31 @@ impl fmt::Debug for AnyStore {
 /// The twin of [`Store`] that can be a trait object: the same methods, with boxed futures.
 trait BoxedStore: Send + Sync {
     fn guarantees(&self) -> Guarantees;
-    fn load<'a>(&'a self, at: &'a Lookup) -> Boxed<'a, Option<Entry>>;
-    fn create<'a>(&'a self, at: &'a Lookup, new: &'a Draft) -> Boxed<'a, Outcome>;
-    fn save<'a>(&'a self, at: &'a Lookup, seen: &'a Version, new: &'a Draft) -> Boxed<'a, Outcome>;
-    fn delete<'a>(&'a self, at: &'a Lookup) -> Boxed<'a, ()>;
-    fn rename<'a>(
+    fn load<'a>(&'a self, key: &'a StoreKey) -> Boxed<'a, Option<Entry>>;
+    fn create<'a>(&'a self, key: &'a StoreKey, new: &'a Draft) -> Boxed<'a, Outcome>;
+    fn save<'a>(
         &'a self,
-        from: &'a Lookup,
+        key: &'a StoreKey,
         seen: &'a Version,
-        to: &'a Lookup,
         new: &'a Draft,
     ) -> Boxed<'a, Outcome>;
-    fn touch<'a>(&'a self, at: &'a Lookup, seen: &'a Version, meta: &'a Meta)
-    -> Boxed<'a, Outcome>;
+    fn delete<'a>(&'a self, key: &'a StoreKey) -> Boxed<'a, ()>;
+    fn rename<'a>(
+        &'a self,
+        from: &'a StoreKey,
+        seen: &'a Version,
+        to: &'a StoreKey,
+        new: &'a Draft,
+    ) -> Boxed<'a, Outcome>;
+    fn touch<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        seen: &'a Version,
+        meta: &'a Meta,
+    ) -> Boxed<'a, Outcome>;
     fn sweep(&self, now: SystemTime, limit: usize) -> Boxed<'_, usize>;
-    fn owned_by<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Vec<Owned>>;
-    fn find<'a>(&'a self, prefix: &'a [u8]) -> Boxed<'a, Option<Lookup>>;
+    fn owned_by<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Vec<OwnedEntry>>;
+    fn find<'a>(&'a self, prefix: &'a [u8]) -> Boxed<'a, Option<StoreKey>>;
     fn ping(&self) -> Boxed<'_, ()>;
 }
 
@@ -114,27 +123,32 @@ impl<S: Store> BoxedStore for S {
         Store::guarantees(self)
     }
 
-    fn load<'a>(&'a self, at: &'a Lookup) -> Boxed<'a, Option<Entry>> {
-        Box::pin(Store::load(self, at))
+    fn load<'a>(&'a self, key: &'a StoreKey) -> Boxed<'a, Option<Entry>> {
+        Box::pin(Store::load(self, key))
     }
 
-    fn create<'a>(&'a self, at: &'a Lookup, new: &'a Draft) -> Boxed<'a, Outcome> {
-        Box::pin(Store::create(self, at, new))
+    fn create<'a>(&'a self, key: &'a StoreKey, new: &'a Draft) -> Boxed<'a, Outcome> {
+        Box::pin(Store::create(self, key, new))
     }
 
-    fn save<'a>(&'a self, at: &'a Lookup, seen: &'a Version, new: &'a Draft) -> Boxed<'a, Outcome> {
-        Box::pin(Store::save(self, at, seen, new))
+    fn save<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        seen: &'a Version,
+        new: &'a Draft,
+    ) -> Boxed<'a, Outcome> {
+        Box::pin(Store::save(self, key, seen, new))
     }
 
-    fn delete<'a>(&'a self, at: &'a Lookup) -> Boxed<'a, ()> {
-        Box::pin(Store::delete(self, at))
+    fn delete<'a>(&'a self, key: &'a StoreKey) -> Boxed<'a, ()> {
+        Box::pin(Store::delete(self, key))
     }
 
     fn rename<'a>(
         &'a self,
-        from: &'a Lookup,
+        from: &'a StoreKey,
         seen: &'a Version,
-        to: &'a Lookup,
+        to: &'a StoreKey,
         new: &'a Draft,
     ) -> Boxed<'a, Outcome> {
         Box::pin(Store::rename(self, from, seen, to, new))
@@ -142,22 +156,22 @@ impl<S: Store> BoxedStore for S {
 
     fn touch<'a>(
         &'a self,
-        at: &'a Lookup,
+        key: &'a StoreKey,
         seen: &'a Version,
         meta: &'a Meta,
     ) -> Boxed<'a, Outcome> {
-        Box::pin(Store::touch(self, at, seen, meta))
+        Box::pin(Store::touch(self, key, seen, meta))
     }
 
     fn sweep(&self, now: SystemTime, limit: usize) -> Boxed<'_, usize> {
         Box::pin(Store::sweep(self, now, limit))
     }
 
-    fn owned_by<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Vec<Owned>> {
+    fn owned_by<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Vec<OwnedEntry>> {
         Box::pin(Store::owned_by(self, owner))
     }
 
-    fn find<'a>(&'a self, prefix: &'a [u8]) -> Boxed<'a, Option<Lookup>> {
+    fn find<'a>(&'a self, prefix: &'a [u8]) -> Boxed<'a, Option<StoreKey>> {
         Box::pin(Store::find(self, prefix))
     }
 

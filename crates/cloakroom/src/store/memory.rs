@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::guarantees::Guarantees;
 use super::store::Store;
 use crate::model::{
-    Draft, Entry, Error, ErrorKind, Lookup, Meta, Outcome, Owned, Owner, Result, Version,
+    Draft, Entry, Error, ErrorKind, Meta, Outcome, OwnedEntry, Owner, Result, StoreKey, Version,
     from_millis,
 };
 
@@ -68,7 +68,7 @@ impl MemoryStore {
     /// Sees to it that there is room for `new` in the place of the entry at `old`, if there is one.
     ///
     /// The entry at `old` may be swept for it.
-    fn make_room(&self, shelves: &mut Shelves, new: &Draft, old: Option<&Lookup>) -> Result<()> {
+    fn make_room(&self, shelves: &mut Shelves, new: &Draft, old: Option<&StoreKey>) -> Result<()> {
         let bound = match (&new.meta.owner, old) {
             (None, None) => self.max_bytes - self.max_bytes / KEPT_FOR_LOGINS,
             _ => self.max_bytes,
@@ -115,42 +115,42 @@ impl Store for MemoryStore {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        Ok(self.shelves().rows.get(at).cloned())
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        Ok(self.shelves().rows.get(key).cloned())
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let mut shelves = self.shelves();
-        if shelves.rows.contains_key(at) {
+        if shelves.rows.contains_key(key) {
             return Ok(Outcome::Stale);
         }
         self.make_room(&mut shelves, new, None)?;
-        Ok(shelves.put(at, new))
+        Ok(shelves.put(key, new))
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let mut shelves = self.shelves();
-        if !shelves.has(at, seen) {
+        if !shelves.has(key, seen) {
             return Ok(Outcome::Stale);
         }
-        self.make_room(&mut shelves, new, Some(at))?;
+        self.make_room(&mut shelves, new, Some(key))?;
         // Making room may have swept this very entry, and a save never creates.
-        if shelves.take(at).is_none() {
+        if shelves.take(key).is_none() {
             return Ok(Outcome::Stale);
         }
-        Ok(shelves.put(at, new))
+        Ok(shelves.put(key, new))
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        self.shelves().take(at);
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        self.shelves().take(key);
         Ok(())
     }
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         let mut shelves = self.shelves();
@@ -164,8 +164,8 @@ impl Store for MemoryStore {
         Ok(shelves.put(to, new))
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        match self.shelves().rows.get_mut(at) {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        match self.shelves().rows.get_mut(key) {
             Some(row) if row.version == *seen => {
                 row.meta.touched = meta.touched;
                 row.meta.expires = meta.expires;
@@ -189,18 +189,18 @@ impl Store for MemoryStore {
         Ok(swept)
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         let shelves = self.shelves();
-        let lookups = shelves.owned.get(owner).into_iter().flatten();
-        Ok(lookups
-            .map(|lookup| Owned {
-                lookup: lookup.clone(),
-                meta: shelves.rows[lookup].meta.clone(),
+        let store_keys = shelves.owned.get(owner).into_iter().flatten();
+        Ok(store_keys
+            .map(|store_key| OwnedEntry {
+                store_key: store_key.clone(),
+                meta: shelves.rows[store_key].meta.clone(),
             })
             .collect())
     }
 
-    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+    async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
         let shelves = self.shelves();
         let mut first = [0; 32];
         let Some(start) = first.get_mut(..prefix.len()) else {
@@ -209,9 +209,9 @@ impl Store for MemoryStore {
         start.copy_from_slice(prefix);
         let mut matches = shelves
             .rows
-            .range(Lookup::new(&first)..)
-            .map(|(lookup, _)| lookup)
-            .take_while(|lookup| lookup.as_bytes().starts_with(prefix));
+            .range(StoreKey::new(&first)..)
+            .map(|(store_key, _)| store_key)
+            .take_while(|store_key| store_key.as_bytes().starts_with(prefix));
         match (matches.next(), matches.next()) {
             (Some(only), None) => Ok(Some(only.clone())),
             _ => Ok(None),
@@ -225,21 +225,21 @@ impl Store for MemoryStore {
 
 #[derive(Debug)]
 struct Shelves {
-    rows: BTreeMap<Lookup, Entry>,
-    owned: BTreeMap<Owner, BTreeSet<Lookup>>,
+    rows: BTreeMap<StoreKey, Entry>,
+    owned: BTreeMap<Owner, BTreeSet<StoreKey>>,
     bytes: usize,
     /// Where the last sweep stopped, so that the next goes on behind it.
-    swept_to: Option<Lookup>,
+    swept_to: Option<StoreKey>,
     /// Until then a sweep of everything would find nothing, or hardly more than the last one.
     worth_sweeping_from: SystemTime,
 }
 
 impl Shelves {
-    fn put(&mut self, at: &Lookup, new: &Draft) -> Outcome {
+    fn put(&mut self, key: &StoreKey, new: &Draft) -> Outcome {
         self.bytes += weight(&new.data, &new.meta);
         if let Some(owner) = &new.meta.owner {
             let owned = self.owned.entry(owner.clone()).or_default();
-            owned.insert(at.clone());
+            owned.insert(key.clone());
         }
         let row = Entry {
             // A copy of its own: the draft's bytes may be a small part of a large buffer.
@@ -248,36 +248,38 @@ impl Shelves {
             version: new.version.clone(),
         };
         self.worth_sweeping_from = self.worth_sweeping_from.min(row.meta.expires);
-        self.rows.insert(at.clone(), row);
+        self.rows.insert(key.clone(), row);
         Outcome::Written(new.version.clone())
     }
 
-    fn take(&mut self, at: &Lookup) -> Option<Entry> {
-        let row = self.rows.remove(at)?;
-        self.forget(at, &row);
+    fn take(&mut self, key: &StoreKey) -> Option<Entry> {
+        let row = self.rows.remove(key)?;
+        self.forget(key, &row);
         Some(row)
     }
 
     /// Strikes a row that has just been removed from the books.
-    fn forget(&mut self, at: &Lookup, row: &Entry) {
+    fn forget(&mut self, key: &StoreKey, row: &Entry) {
         self.bytes -= weight(&row.data, &row.meta);
         if let Some(owner) = &row.meta.owner
             && let Some(owned) = self.owned.get_mut(owner)
         {
-            owned.remove(at);
+            owned.remove(key);
             if owned.is_empty() {
                 self.owned.remove(owner);
             }
         }
     }
 
-    fn has(&self, at: &Lookup, version: &Version) -> bool {
-        self.rows.get(at).is_some_and(|row| row.version == *version)
+    fn has(&self, key: &StoreKey, version: &Version) -> bool {
+        self.rows
+            .get(key)
+            .is_some_and(|row| row.version == *version)
     }
 
-    fn weight_at(&self, at: &Lookup) -> usize {
+    fn weight_at(&self, key: &StoreKey) -> usize {
         self.rows
-            .get(at)
+            .get(key)
             .map_or(0, |row| weight(&row.data, &row.meta))
     }
 
@@ -290,27 +292,27 @@ impl Shelves {
         };
         let mut dead = Vec::new();
         let mut last = None;
-        for (lookup, row) in self.rows.range((start, Bound::Unbounded)).take(SWEEP_STEP) {
-            last = Some(lookup);
+        for (store_key, row) in self.rows.range((start, Bound::Unbounded)).take(SWEEP_STEP) {
+            last = Some(store_key);
             if row.meta.expires <= now {
-                dead.push(lookup.clone());
+                dead.push(store_key.clone());
                 if dead.len() == limit {
                     break;
                 }
             }
         }
         self.swept_to = last.cloned();
-        for lookup in &dead {
-            self.take(lookup);
+        for store_key in &dead {
+            self.take(store_key);
         }
         (dead.len(), self.swept_to.is_some())
     }
 
     fn sweep_all(&mut self, now: SystemTime) {
         let dead = self.rows.extract_if(.., |_, row| row.meta.expires <= now);
-        let dead: Vec<(Lookup, Entry)> = dead.collect();
-        for (lookup, row) in &dead {
-            self.forget(lookup, row);
+        let dead: Vec<(StoreKey, Entry)> = dead.collect();
+        for (store_key, row) in &dead {
+            self.forget(store_key, row);
         }
         let expiries = self.rows.values().map(|row| row.meta.expires);
         let first = expiries.min().unwrap_or_else(never);
@@ -340,10 +342,10 @@ fn never() -> SystemTime {
 fn weight(data: &Bytes, meta: &Meta) -> usize {
     let owner = meta.owner.as_ref().map_or(0, |owner| {
         // The owner stands in the entry and in the index, and the index holds the lookup once more.
-        2 * owner.as_str().len() + size_of::<Lookup>() + size_of::<Owner>()
+        2 * owner.as_str().len() + size_of::<StoreKey>() + size_of::<Owner>()
     });
     let label = meta.label.as_ref().map_or(0, |label| label.len());
-    data.len() + owner + label + size_of::<(Lookup, Entry)>() + MAP_OVERHEAD
+    data.len() + owner + label + size_of::<(StoreKey, Entry)>() + MAP_OVERHEAD
 }
 
 /// How many entries a sweep looks at while it holds the lock.
@@ -455,10 +457,10 @@ mod tests {
         assert_eq!(store.len(), 3);
     }
 
-    fn at(n: u64) -> Lookup {
+    fn at(n: u64) -> StoreKey {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&n.to_be_bytes());
-        Lookup::new(&bytes)
+        StoreKey::new(&bytes)
     }
 
     fn draft(touched: u64, expires: u64) -> Draft {

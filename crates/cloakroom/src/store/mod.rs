@@ -1,6 +1,6 @@
 //! Where entries are kept: the [`Store`] trait, what it is asked and what it answers.
 //!
-//! A store keeps bytes under a [`Lookup`] and compares versions. It knows no cookie, no key, no JSON and no clock.
+//! A store keeps bytes under a [`StoreKey`] and compares versions. It knows no cookie, no key, no JSON and no clock.
 //! To write one, implement [`Store`] and run the conformance suite of `cloakroom-testkit` on it.
 
 mod any;
@@ -13,5 +13,5 @@ pub use guarantees::Guarantees;
 pub use memory::MemoryStore;
 pub use store::Store;
 
-pub use crate::model::{Draft, Entry, Meta, Outcome, Owned, Version};
+pub use crate::model::{Draft, Entry, Meta, Outcome, OwnedEntry, Version};
 pub use crate::model::{after, from_micros, from_millis, micros, millis};

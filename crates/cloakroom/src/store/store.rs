@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::guarantees::Guarantees;
 use crate::model::{
-    Draft, Entry, Error, ErrorKind, Lookup, Meta, Outcome, Owned, Owner, Result, Version,
+    Draft, Entry, Error, ErrorKind, Meta, Outcome, OwnedEntry, Owner, Result, StoreKey, Version,
 };
 
 /// Keeps entries.
@@ -27,22 +27,22 @@ pub trait Store: Send + Sync + 'static {
     /// What this store can promise.
     fn guarantees(&self) -> Guarantees;
 
-    /// The entry at `at`, or `None`; an expired entry that is still there is returned.
-    fn load(&self, at: &Lookup) -> impl Future<Output = Result<Option<Entry>>> + Send;
+    /// The entry at `key`, or `None`; an expired entry that is still there is returned.
+    fn load(&self, key: &StoreKey) -> impl Future<Output = Result<Option<Entry>>> + Send;
 
-    /// Writes a new entry; [`Stale`](Outcome::Stale) if there is one at `at` already, which is left as it is.
-    fn create(&self, at: &Lookup, new: &Draft) -> impl Future<Output = Result<Outcome>> + Send;
+    /// Writes a new entry; [`Stale`](Outcome::Stale) if there is one at `key` already, which is left as it is.
+    fn create(&self, key: &StoreKey, new: &Draft) -> impl Future<Output = Result<Outcome>> + Send;
 
-    /// Replaces the entry at `at` if it still has the version `seen`; else [`Stale`](Outcome::Stale). Never creates.
+    /// Replaces the entry at `key` if it still has the version `seen`; else [`Stale`](Outcome::Stale). Never creates.
     fn save(
         &self,
-        at: &Lookup,
+        key: &StoreKey,
         seen: &Version,
         new: &Draft,
     ) -> impl Future<Output = Result<Outcome>> + Send;
 
-    /// Makes sure that there is no entry at `at`.
-    fn delete(&self, at: &Lookup) -> impl Future<Output = Result<()>> + Send;
+    /// Makes sure that there is no entry at `key`.
+    fn delete(&self, key: &StoreKey) -> impl Future<Output = Result<()>> + Send;
 
     /// Moves the entry from `from` to `to`, with new contents, if it still has the version `seen` and `to` is free
     /// (which `from` itself is not); else [`Stale`](Outcome::Stale). After a crash there is the old entry or the new
@@ -53,9 +53,9 @@ pub trait Store: Send + Sync + 'static {
     /// in one step should, since a crash in the middle of the provided method leaves an orphan for the sweep.
     fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> impl Future<Output = Result<Outcome>> + Send {
         async move {
@@ -84,11 +84,11 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// Writes `touched` and `expires` of `meta` to the entry at `at` if it still has the version `seen`; else
+    /// Writes `touched` and `expires` of `meta` to the entry at `key` if it still has the version `seen`; else
     /// [`Stale`](Outcome::Stale). Everything else stays as it is, the version too.
     fn touch(
         &self,
-        at: &Lookup,
+        key: &StoreKey,
         seen: &Version,
         meta: &Meta,
     ) -> impl Future<Output = Result<Outcome>> + Send;
@@ -103,20 +103,20 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// The entries of one owner, expired ones included.
-    fn owned_by(&self, owner: &Owner) -> impl Future<Output = Result<Vec<Owned>>> + Send {
+    fn owned_by(&self, owner: &Owner) -> impl Future<Output = Result<Vec<OwnedEntry>>> + Send {
         let _ = owner;
         async { Err(unsupported("listing the sessions of an owner")) }
     }
 
     /// The 32-byte lookup that begins with these bytes, if there is exactly one.
-    fn find(&self, prefix: &[u8]) -> impl Future<Output = Result<Option<Lookup>>> + Send {
+    fn find(&self, prefix: &[u8]) -> impl Future<Output = Result<Option<StoreKey>>> + Send {
         let _ = prefix;
         async { Err(unsupported("finding a session by its tag")) }
     }
 
     /// Whether the store answers. The provided method loads an entry that is not there.
     fn ping(&self) -> impl Future<Output = Result<()>> + Send {
-        async { self.load(&Lookup::new(&[0; 32])).await.map(drop) }
+        async { self.load(&StoreKey::new(&[0; 32])).await.map(drop) }
     }
 }
 
@@ -126,45 +126,45 @@ impl<S: Store> Store for Arc<S> {
         S::guarantees(self)
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        S::load(self, at).await
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        S::load(self, key).await
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
-        S::create(self, at, new).await
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
+        S::create(self, key, new).await
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
-        S::save(self, at, seen, new).await
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+        S::save(self, key, seen, new).await
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        S::delete(self, at).await
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        S::delete(self, key).await
     }
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
         S::rename(self, from, seen, to, new).await
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        S::touch(self, at, seen, meta).await
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        S::touch(self, key, seen, meta).await
     }
 
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         S::sweep(self, now, limit).await
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         S::owned_by(self, owner).await
     }
 
-    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+    async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
         S::find(self, prefix).await
     }
 

@@ -12,7 +12,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use cloakroom::store::MemoryStore;
-use cloakroom::{Cookie, Error, ErrorKind, Handle, Key, Owner, Result, Session, Sessions, Tag};
+use cloakroom::{
+    Cookie, Error, ErrorKind, Owner, Result, Session, SessionHandle, SessionKey, SessionTag,
+    Sessions,
+};
 use cloakroom_testkit::Browser;
 use cloakroom_testkit::wrap::{Call, When};
 use http::{HeaderMap, StatusCode};
@@ -69,7 +72,7 @@ async fn a_middleware_and_the_handler_share_one_session() {
     let app = Router::new()
         .route("/", get(count))
         .layer(from_fn(
-            async |handle: Handle, request: Request, next: Next| {
+            async |handle: SessionHandle, request: Request, next: Next| {
                 handle.open().await?.set("num_visits", 10)?;
                 Ok::<Response, Error>(next.run(request).await)
             },
@@ -213,7 +216,7 @@ async fn several_layers_with_names_and_stores_of_their_own_work_in_one_app() {
         .route("/staff", get(count))
         .route(
             "/both",
-            get(async |inner: Session, handle: Handle| {
+            get(async |inner: Session, handle: SessionHandle| {
                 let outer = handle
                     .named("__Host-session")
                     .expect("the outer layer")
@@ -258,7 +261,7 @@ async fn the_layer_takes_any_request_and_response_body() {
         .layer(service_fn(async |request: http::Request<Upload>| {
             let handle = request
                 .extensions()
-                .get::<Handle>()
+                .get::<SessionHandle>()
                 .expect("the layer's")
                 .clone();
             let session = handle.open().await.expect("the store is up");
@@ -286,7 +289,7 @@ async fn a_service_that_fails_commits_nothing() {
         .layer(service_fn(async |request: http::Request<()>| {
             let handle = request
                 .extensions()
-                .get::<Handle>()
+                .get::<SessionHandle>()
                 .expect("the layer's")
                 .clone();
             handle
@@ -315,7 +318,7 @@ async fn an_untouched_request_allocates_no_session_and_asks_no_store() {
         .layer(service_fn(move |request: http::Request<()>| {
             let handle = request
                 .extensions()
-                .get::<Handle>()
+                .get::<SessionHandle>()
                 .expect("the layer's")
                 .clone();
             seen.fetch_add(usize::from(handle.opened().is_some()), Ordering::Relaxed);
@@ -374,17 +377,17 @@ async fn every_future_can_be_spawned() {
     let house = House::new();
     let s = house.sessions.clone();
     let h = house.visitor().request();
-    let session = s.start();
+    let session = s.new_session();
     let o = Owner::from("a");
-    let tag: Tag = "q83vEjRWeJCrze8S".parse().unwrap();
-    let key = Key::new("x");
+    let tag: SessionTag = "q83vEjRWeJCrze8S".parse().unwrap();
+    let key = SessionKey::new("x");
     send(s.finish(&h, StatusCode::OK));
     send(s.open(&key));
     send(s.open_tagged(&tag));
     send(s.owned_by(&o));
-    send(s.end(&o, &tag));
-    send(s.end_others(&o, &tag));
-    send(s.end_all(&o));
+    send(s.revoke(&o, &tag));
+    send(s.revoke_others(&o, &tag));
+    send(s.revoke_all(&o));
     send(s.sweep(1));
     send(s.ping());
     send(h.open());
@@ -393,9 +396,9 @@ async fn every_future_can_be_spawned() {
     let s2 = s.clone();
     tokio::spawn(async move {
         let o = Owner::from("a");
-        let _ = s2.end_all(&o).await;
-        let _ = s2.end_others(&o, &tag).await;
-        let _ = s2.end(&o, &tag).await;
+        let _ = s2.revoke_all(&o).await;
+        let _ = s2.revoke_others(&o, &tag).await;
+        let _ = s2.revoke(&o, &tag).await;
     })
     .await
     .unwrap();

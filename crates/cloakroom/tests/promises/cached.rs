@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom::store::{MemoryStore, Store};
-use cloakroom::{Cached, Carried, Clock, ErrorKind, Session, Sessions};
+use cloakroom::{CachedBackend, Clock, CookieBackend, ErrorKind, Session, Sessions};
 use cloakroom_testkit::HandClock;
 use cloakroom_testkit::wrap::{Call, Flaky, Gate, Spy, When};
 use http::StatusCode;
@@ -215,7 +215,7 @@ async fn a_touch_keeps_what_the_front_remembers() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     tiers.clock.advance(Duration::from_secs(1));
-    let sliding = Sessions::builder(tiers.shelf())
+    let sliding = Sessions::builder(tiers.backend())
         .clock(tiers.clock.clone())
         .slide_on_access(Duration::from_secs(1))
         .sweep(None);
@@ -253,8 +253,8 @@ async fn parallel_increments_through_two_servers_with_a_front_each_all_land() {
 
 #[test]
 fn the_back_must_be_a_store() {
-    let carried = Carried::new(&[7; 32]).unwrap();
-    let error = Cached::new(MemoryStore::new(), carried).unwrap_err();
+    let carried = CookieBackend::new(&[7; 32]).unwrap();
+    let error = CachedBackend::new(MemoryStore::new(), carried).unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Config);
 }
@@ -286,8 +286,10 @@ impl Tiers {
         let broken_back = Flaky::new(Arc::clone(memory));
         let gate = Gate::new(broken_back.clone());
         let back = Spy::new(gate.clone());
-        let shelf = Cached::new(front.clone(), back.clone()).unwrap().ttl(TTL);
-        let sessions = Sessions::builder(shelf).clock(clock.clone()).sweep(None);
+        let backend = CachedBackend::new(front.clone(), back.clone())
+            .unwrap()
+            .ttl(TTL);
+        let sessions = Sessions::builder(backend).clock(clock.clone()).sweep(None);
         Self {
             front,
             back,
@@ -299,8 +301,8 @@ impl Tiers {
         }
     }
 
-    fn shelf(&self) -> Cached {
-        Cached::new(self.front.clone(), self.back.clone())
+    fn backend(&self) -> CachedBackend {
+        CachedBackend::new(self.front.clone(), self.back.clone())
             .unwrap()
             .ttl(TTL)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloakroom::{Carried, Cookie, ErrorKind, Expiry, Session, Sessions};
+use cloakroom::{Cookie, CookieBackend, ErrorKind, Expiry, Session, Sessions};
 use cloakroom_testkit::HandClock;
 use data_encoding::BASE64URL_NOPAD;
 
@@ -48,7 +48,7 @@ async fn owner_label_and_expiry_travel_with_it() {
 #[tokio::test]
 async fn it_expires_by_what_is_sealed_whatever_the_browser_does() {
     let clock = HandClock::new();
-    let mut visitor = with(Carried::new(&SECRET).unwrap(), &clock);
+    let mut visitor = with(CookieBackend::new(&SECRET).unwrap(), &clock);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
 
     clock.advance(Duration::from_secs(1_209_600) - Duration::from_millis(1));
@@ -99,7 +99,10 @@ async fn another_secret_opens_nothing_and_a_fallback_does() {
     let sealed = value(&visitor);
 
     assert_eq!(reads(&site(&OTHER), &sealed).await, None);
-    let rotated = Carried::new(&OTHER).unwrap().fallback(&SECRET).unwrap();
+    let rotated = CookieBackend::new(&OTHER)
+        .unwrap()
+        .fallback(&SECRET)
+        .unwrap();
     let mut rotated = with(rotated, &HandClock::new());
     rotated.cookie = visitor.cookie.clone();
     assert_eq!(rotated.reads("n").await, Some(1));
@@ -117,7 +120,7 @@ async fn a_cookie_is_good_for_its_own_name_only() {
     let mut visitor = site(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
 
-    let staff = Sessions::builder(Carried::new(&SECRET).unwrap())
+    let staff = Sessions::builder(CookieBackend::new(&SECRET).unwrap())
         .cookie(Cookie::new("__Host-staff"))
         .build()
         .unwrap();
@@ -188,7 +191,7 @@ async fn it_says_what_it_cannot_promise() {
 #[tokio::test]
 async fn sliding_seals_the_new_times() {
     let clock = HandClock::new();
-    let sessions = Sessions::builder(Carried::new(&SECRET).unwrap())
+    let sessions = Sessions::builder(CookieBackend::new(&SECRET).unwrap())
         .clock(clock.clone())
         .slide_on_access(Duration::from_secs(60));
     let mut visitor = Visitor {
@@ -209,9 +212,9 @@ async fn sliding_seals_the_new_times() {
 
 #[test]
 fn a_secret_that_is_too_short_is_refused_and_none_is_shown() {
-    let error = Carried::new(b"tell nobody").unwrap_err();
+    let error = CookieBackend::new(b"tell nobody").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    let shown = format!("{error:?} {:?}", Carried::new(&[b's'; 32]).unwrap());
+    let shown = format!("{error:?} {:?}", CookieBackend::new(&[b's'; 32]).unwrap());
     assert!(
         !shown.contains("tell nobody") && !shown.contains("ssss"),
         "{shown}"
@@ -219,10 +222,10 @@ fn a_secret_that_is_too_short_is_refused_and_none_is_shown() {
 }
 
 fn site(secret: &[u8]) -> Visitor {
-    with(Carried::new(secret).unwrap(), &HandClock::new())
+    with(CookieBackend::new(secret).unwrap(), &HandClock::new())
 }
 
-fn with(carried: Carried, clock: &HandClock) -> Visitor {
+fn with(carried: CookieBackend, clock: &HandClock) -> Visitor {
     let sessions = Sessions::builder(carried).clock(clock.clone());
     Visitor {
         sessions: sessions.build().unwrap(),

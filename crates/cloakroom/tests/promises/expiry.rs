@@ -229,7 +229,7 @@ async fn an_expiry_in_the_past_ends_the_session() {
 #[tokio::test]
 async fn age_and_date_say_how_long_it_lasts_if_it_is_saved_now() {
     let house = House::with(|builder| builder.max_age(DAY));
-    let session = house.sessions.start();
+    let session = house.sessions.new_session();
     assert_eq!(session.expiry_age(), DAY);
     assert_eq!(session.expiry_date(), house.clock.now() + DAY);
 

@@ -5,11 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use cloakroom::format::{
-    Facts, Format, OnCorrupt, OnDuplicates, OnExpired, OnUnknownKey, Own, Rules, Tags,
+    DefaultFormat, Facts, Format, FormatRules, OnCorrupt, OnDuplicates, OnExpired, OnUnknownKey,
+    Tags,
 };
-use cloakroom::session::{Contents, Value};
+use cloakroom::session::{SessionData, Value};
 use cloakroom::store::{MemoryStore, Store};
-use cloakroom::{Error, ErrorKind, Expiry, Key, Lookup, Result, Sessions, Shelf};
+use cloakroom::{Backend, Error, ErrorKind, Expiry, Result, SessionKey, Sessions, StoreKey};
 
 use cloakroom_testkit::wrap::{Call, Flaky, When};
 use http::StatusCode;
@@ -20,8 +21,8 @@ use crate::house::{Visitor, kind, removes_the_cookie, set_cookie, told};
 struct Lines;
 
 impl Format for Lines {
-    fn rules(&self) -> Rules {
-        Rules {
+    fn rules(&self) -> FormatRules {
+        FormatRules {
             corrupt: OnCorrupt::KeepKey,
             unknown_key: OnUnknownKey::RemoveCookie,
             expired: OnExpired::DeleteEntry,
@@ -31,20 +32,20 @@ impl Format for Lines {
         }
     }
 
-    fn new_key(&self) -> Result<Key> {
-        Ok(Key::new("a key of no entropy"))
+    fn new_key(&self) -> Result<SessionKey> {
+        Ok(SessionKey::new("a key of no entropy"))
     }
 
-    fn parse_key(&self, text: &str) -> Option<Key> {
-        (text.len() > 3).then(|| Key::new(text))
+    fn parse_key(&self, text: &str) -> Option<SessionKey> {
+        (text.len() > 3).then(|| SessionKey::new(text))
     }
 
-    fn lookup(&self, key: &Key) -> Lookup {
-        Lookup::new(key.reveal().as_bytes())
+    fn store_key(&self, key: &SessionKey) -> StoreKey {
+        StoreKey::new(key.reveal().as_bytes())
     }
 
-    fn encode(&self, contents: &Contents, _now: SystemTime) -> Result<Bytes> {
-        let lines = contents.state.iter().map(|(name, value)| {
+    fn encode(&self, data: &SessionData, _now: SystemTime) -> Result<Bytes> {
+        let lines = data.items.iter().map(|(name, value)| {
             let text = String::from_utf8_lossy(value.as_json()?);
             Ok(format!("{name}={text}\n"))
         });
@@ -52,33 +53,33 @@ impl Format for Lines {
     }
 
     /// The item `lasts`, in seconds.
-    fn expiry(&self, contents: &Contents) -> Expiry {
-        let lasts = contents.state.get("lasts");
+    fn expiry(&self, data: &SessionData) -> Expiry {
+        let lasts = data.items.get("lasts");
         let secs = lasts.and_then(|lasts| lasts.get().ok());
         secs.map_or(Expiry::Policy, |secs| {
             Expiry::Idle(Duration::from_secs(secs))
         })
     }
 
-    fn set_expiry(&self, contents: &mut Contents, expiry: Expiry) -> Result<()> {
+    fn set_expiry(&self, data: &mut SessionData, expiry: Expiry) -> Result<()> {
         let Expiry::Idle(lasts) = expiry else {
             return Err(Error::new(ErrorKind::BadValue, "lines only last"));
         };
         let lasts = Value::of(&lasts.as_secs())?;
-        contents.state.set("lasts".into(), lasts);
+        data.items.set("lasts".into(), lasts);
         Ok(())
     }
 
-    fn decode(&self, data: &Bytes) -> Result<Contents> {
-        let text = std::str::from_utf8(data);
+    fn decode(&self, bytes: &Bytes) -> Result<SessionData> {
+        let text = std::str::from_utf8(bytes);
         let text = text.map_err(|_| Error::new(ErrorKind::Corrupt, "reading lines: not text"))?;
-        let mut contents = Contents::default();
+        let mut data = SessionData::default();
         for line in text.lines() {
             let (name, value) = line.split_once('=').expect("written above");
             let value = Value::from_json(Bytes::copy_from_slice(value.as_bytes()));
-            contents.state.set(name.to_owned().into(), value);
+            data.items.set(name.to_owned().into(), value);
         }
-        Ok(contents)
+        Ok(data)
     }
 }
 
@@ -212,40 +213,40 @@ async fn the_core_keeps_no_facts_that_the_format_has_no_place_for() {
     assert_eq!(kind(session.set_label("a phone")), ErrorKind::Unsupported);
     assert!(!visitor.sessions.guarantees().owners);
     let hour = Duration::from_secs(3_600);
-    let lifetime = Sessions::builder(Shelf::new(MemoryStore::new(), Lines)).max_lifetime(hour);
+    let lifetime = Sessions::builder(Backend::new(MemoryStore::new(), Lines)).max_lifetime(hour);
     assert_eq!(kind(lifetime.build()), ErrorKind::Config);
 }
 
 /// Cloakroom's own, but for one rule.
-struct Removing(Own);
+struct Removing(DefaultFormat);
 impl Format for Removing {
-    fn rules(&self) -> Rules {
-        Rules {
+    fn rules(&self) -> FormatRules {
+        FormatRules {
             unknown_key: OnUnknownKey::RemoveCookie,
             ..self.0.rules()
         }
     }
-    fn new_key(&self) -> Result<Key> {
+    fn new_key(&self) -> Result<SessionKey> {
         self.0.new_key()
     }
-    fn parse_key(&self, text: &str) -> Option<Key> {
+    fn parse_key(&self, text: &str) -> Option<SessionKey> {
         self.0.parse_key(text)
     }
-    fn lookup(&self, key: &Key) -> Lookup {
-        self.0.lookup(key)
+    fn store_key(&self, key: &SessionKey) -> StoreKey {
+        self.0.store_key(key)
     }
-    fn encode(&self, contents: &Contents, now: SystemTime) -> Result<Bytes> {
-        self.0.encode(contents, now)
+    fn encode(&self, data: &SessionData, now: SystemTime) -> Result<Bytes> {
+        self.0.encode(data, now)
     }
-    fn decode(&self, data: &Bytes) -> Result<Contents> {
-        self.0.decode(data)
+    fn decode(&self, bytes: &Bytes) -> Result<SessionData> {
+        self.0.decode(bytes)
     }
 }
 
 #[tokio::test]
 async fn a_logout_that_failed_does_not_remove_the_cookie() {
     let flaky = Flaky::new(MemoryStore::new());
-    let sessions = Sessions::builder(Shelf::new(flaky.clone(), Removing(Own::new())))
+    let sessions = Sessions::builder(Backend::new(flaky.clone(), Removing(DefaultFormat::new())))
         .sweep(None)
         .build()
         .unwrap();
@@ -267,14 +268,14 @@ async fn a_logout_that_failed_does_not_remove_the_cookie() {
 
 fn site() -> (Arc<MemoryStore>, Visitor) {
     let store = Arc::new(MemoryStore::new());
-    let shelf = Shelf::new(Arc::clone(&store), Lines);
+    let backend = Backend::new(Arc::clone(&store), Lines);
     let visitor = Visitor {
-        sessions: Sessions::new(shelf),
+        sessions: Sessions::new(backend),
         cookie: None,
     };
     (store, visitor)
 }
 
-fn at() -> Lookup {
-    Lookup::new(b"a key of no entropy")
+fn at() -> StoreKey {
+    StoreKey::new(b"a key of no entropy")
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cloakroom::store::MemoryStore;
-use cloakroom::{Effects, ErrorKind, Handle, Result, Session, Sessions, SessionsBuilder};
+use cloakroom::{Effects, ErrorKind, Result, Session, SessionHandle, Sessions, SessionsBuilder};
 use cloakroom_testkit::HandClock;
 use cloakroom_testkit::wrap::{Flaky, Gate, Spy};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -81,7 +81,7 @@ pub(crate) struct Visitor {
 
 impl Visitor {
     /// A request, as far as the layer has seen it.
-    pub(crate) fn request(&self) -> Handle {
+    pub(crate) fn request(&self) -> SessionHandle {
         let mut headers = HeaderMap::new();
         if let Some(cookie) = &self.cookie {
             headers.insert(header::COOKIE, HeaderValue::from_str(cookie).unwrap());
@@ -90,20 +90,20 @@ impl Visitor {
     }
 
     /// A request whose handler has its session.
-    pub(crate) async fn open(&self) -> (Handle, Session) {
+    pub(crate) async fn open(&self) -> (SessionHandle, Session) {
         let handle = self.request();
         let session = handle.open().await.unwrap();
         (handle, session)
     }
 
     /// The end of a request with a good answer, whose cookie the browser takes.
-    pub(crate) async fn finish(&mut self, handle: &Handle) -> Result<HeaderMap> {
+    pub(crate) async fn finish(&mut self, handle: &SessionHandle) -> Result<HeaderMap> {
         self.finish_with(handle, StatusCode::OK).await
     }
 
     pub(crate) async fn finish_with(
         &mut self,
-        handle: &Handle,
+        handle: &SessionHandle,
         status: StatusCode,
     ) -> Result<HeaderMap> {
         let effects = self.sessions.finish(handle, status).await?;
@@ -143,7 +143,7 @@ pub(crate) fn set_cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// What the browser is told of a request whose response could not be sent.
-pub(crate) fn told(handle: &Handle) -> HeaderMap {
+pub(crate) fn told(handle: &SessionHandle) -> HeaderMap {
     let mut headers = HeaderMap::new();
     handle.acknowledged().apply(&mut headers);
     headers

@@ -1,8 +1,8 @@
 //! Keys: made by us alone, known to the browser alone.
 
-use cloakroom::format::{Format, Own};
+use cloakroom::format::{DefaultFormat, Format};
 use cloakroom::store::{Entry, Meta, Store, Version, from_millis};
-use cloakroom::{Cookie, Key};
+use cloakroom::{Cookie, SessionKey};
 use cloakroom_testkit::Log;
 
 use crate::house::{House, set_cookie};
@@ -67,18 +67,18 @@ async fn a_key_in_other_case_or_cut_short_or_longer_opens_nothing() {
 async fn what_the_store_holds_opens_no_session() {
     let house = House::new();
     let guest = house.guest().await;
-    let lookup = house.memory.find(&[]).await.unwrap().unwrap();
+    let store_key = house.memory.find(&[]).await.unwrap().unwrap();
 
     let key = guest.cookie.as_deref().unwrap().split_once('=').unwrap().1;
     assert_eq!(
-        lookup,
-        Own::new().lookup(&Key::new(key)),
+        store_key,
+        DefaultFormat::new().store_key(&SessionKey::new(key)),
         "the store is asked by the hash"
     );
-    assert_ne!(lookup.as_bytes(), key.as_bytes());
+    assert_ne!(store_key.as_bytes(), key.as_bytes());
 
     let mut thief = house.visitor();
-    let as_key = data_encoding::BASE64URL_NOPAD.encode(lookup.as_bytes());
+    let as_key = data_encoding::BASE64URL_NOPAD.encode(store_key.as_bytes());
     thief.cookie = Some(format!("__Host-session={as_key}"));
     assert_eq!(thief.reads("n").await, None);
 }
@@ -166,8 +166,8 @@ async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_lookup() {
         "the log is on"
     );
     for key in keys {
-        let lookup = Own::new().lookup(&Key::new(&key));
-        let hash = data_encoding::HEXLOWER.encode(lookup.as_bytes());
+        let store_key = DefaultFormat::new().store_key(&SessionKey::new(&key));
+        let hash = data_encoding::HEXLOWER.encode(store_key.as_bytes());
         assert!(
             !shown.contains(&key) && !shown.to_lowercase().contains(&hash),
             "{shown}"

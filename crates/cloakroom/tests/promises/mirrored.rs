@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloakroom::format::Own;
+use cloakroom::format::DefaultFormat;
 use cloakroom::store::{MemoryStore, Store};
-use cloakroom::{Carried, ErrorKind, Lookup, Mirrored, Session, Sessions, Shelf};
+use cloakroom::{
+    Backend, CookieBackend, ErrorKind, Session, Sessions, StoreKey, WriteThroughBackend,
+};
 use cloakroom_testkit::HandClock;
 use cloakroom_testkit::wrap::{Call, Flaky, Gate, Spy, When};
 use sha2::{Digest, Sha256};
@@ -217,7 +219,7 @@ async fn neither_a_logout_nor_a_new_key_is_claimed_while_a_copy_cannot_be_remove
 async fn a_touch_after_a_hit_reaches_the_entry() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
-    let every = Sessions::builder(tiers.shelf())
+    let every = Sessions::builder(tiers.backend())
         .clock(tiers.clock.clone())
         .save_every_request(true)
         .sweep(None);
@@ -256,10 +258,10 @@ async fn parallel_increments_through_two_servers_with_one_front_all_land() {
 
 #[test]
 fn both_tiers_must_be_stores() {
-    let carried = || Carried::new(&[7; 32]).unwrap();
+    let carried = || CookieBackend::new(&[7; 32]).unwrap();
     let errors = [
-        Mirrored::new(MemoryStore::new(), carried()).unwrap_err(),
-        Mirrored::new(carried(), MemoryStore::new()).unwrap_err(),
+        WriteThroughBackend::new(MemoryStore::new(), carried()).unwrap_err(),
+        WriteThroughBackend::new(carried(), MemoryStore::new()).unwrap_err(),
     ];
 
     assert!(errors.iter().all(|error| error.kind() == ErrorKind::Config));
@@ -299,14 +301,14 @@ impl Tiers {
         }
     }
 
-    fn shelf(&self) -> Mirrored {
-        let front = Shelf::new(self.broken_front.clone(), Own::new());
-        Mirrored::new(front, self.back.clone()).unwrap()
+    fn backend(&self) -> WriteThroughBackend {
+        let front = Backend::new(self.broken_front.clone(), DefaultFormat::new());
+        WriteThroughBackend::new(front, self.back.clone()).unwrap()
     }
 
     /// A visitor for whom `n = 1` is stored.
     async fn guest(&self) -> Visitor {
-        let mut guest = self.visitor(self.shelf(), None);
+        let mut guest = self.visitor(self.backend(), None);
         guest.visit(|session| session.set("n", 1)).await.unwrap();
         self.back.take();
         guest
@@ -314,9 +316,9 @@ impl Tiers {
 
     /// The same visitor at another server with the same tiers, where nothing is held or broken.
     fn at_another(&self, visitor: &Visitor) -> Visitor {
-        let front = Shelf::new(Arc::clone(&self.copies), Own::new());
-        let shelf = Mirrored::new(front, Arc::clone(&self.memory)).unwrap();
-        self.visitor(shelf, visitor.cookie.clone())
+        let front = Backend::new(Arc::clone(&self.copies), DefaultFormat::new());
+        let backend = WriteThroughBackend::new(front, Arc::clone(&self.memory)).unwrap();
+        self.visitor(backend, visitor.cookie.clone())
     }
 
     /// The same visitor at a server that knows of no copies.
@@ -324,8 +326,8 @@ impl Tiers {
         self.visitor(Arc::clone(&self.memory), visitor.cookie.clone())
     }
 
-    fn visitor(&self, shelf: impl Into<Shelf>, cookie: Option<String>) -> Visitor {
-        let sessions = Sessions::builder(shelf).clock(self.clock.clone());
+    fn visitor(&self, backend: impl Into<Backend>, cookie: Option<String>) -> Visitor {
+        let sessions = Sessions::builder(backend).clock(self.clock.clone());
         Visitor {
             sessions: sessions.sweep(None).build().unwrap(),
             cookie,
@@ -336,8 +338,8 @@ impl Tiers {
     async fn forget(&self, visitor: &Visitor) {
         let cookie = visitor.cookie.as_deref().unwrap();
         let (_, key) = cookie.split_once('=').unwrap();
-        let lookup = Lookup::new(&Sha256::digest(key.as_bytes()));
-        self.copies.delete(&lookup).await.unwrap();
+        let store_key = StoreKey::new(&Sha256::digest(key.as_bytes()));
+        self.copies.delete(&store_key).await.unwrap();
     }
 
     fn break_front(&self) {

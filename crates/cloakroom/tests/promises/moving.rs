@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cloakroom::store::{Draft, Entry, Guarantees, MemoryStore, Meta, Outcome, Store, Version};
-use cloakroom::{ErrorKind, Lookup, Owner, Result, Session, Sessions, Tag};
+use cloakroom::{ErrorKind, Owner, Result, Session, SessionTag, Sessions, StoreKey};
 use cloakroom_testkit::HandClock;
 use cloakroom_testkit::wrap::{Call, Flaky, Gate, When};
 use http::StatusCode;
@@ -103,10 +103,10 @@ async fn ending_a_session_by_its_tag_follows_it_to_a_new_key() {
     let house = House::new();
     let mut phone = house.guest().await;
     phone.visit(|s| s.log_in("ada")).await.unwrap();
-    let tag: Tag = phone.open().await.1.tag().unwrap();
+    let tag: SessionTag = phone.open().await.1.tag().unwrap();
     house.gate.close(When::Before, Call::Delete);
     let sessions = house.sessions.clone();
-    let ending = tokio::spawn(async move { sessions.end(&Owner::from("ada"), &tag).await });
+    let ending = tokio::spawn(async move { sessions.revoke(&Owner::from("ada"), &tag).await });
     house.gate.reached(When::Before, Call::Delete, 1).await;
     phone.visit(Session::cycle_key).await.unwrap();
     house.gate.open(When::Before, Call::Delete);
@@ -124,20 +124,20 @@ impl Store for InSteps {
             ..self.0.guarantees()
         }
     }
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        self.1.load(at).await
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        self.1.load(key).await
     }
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
-        self.1.create(at, new).await
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
+        self.1.create(key, new).await
     }
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
-        self.1.save(at, seen, new).await
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+        self.1.save(key, seen, new).await
     }
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        self.1.delete(at).await
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        self.1.delete(key).await
     }
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        self.1.touch(at, seen, meta).await
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+        self.1.touch(key, seen, meta).await
     }
 }
 

@@ -40,9 +40,9 @@ async fn one_is_ended_by_its_tag_and_only_by_its_owner() {
     let laptop = logged_in(&house, "ada").await;
     let tag = tag(&phone).await;
 
-    assert!(!house.sessions.end(&"grace".into(), &tag).await.unwrap());
-    assert!(house.sessions.end(&ada(), &tag).await.unwrap());
-    assert!(!house.sessions.end(&ada(), &tag).await.unwrap());
+    assert!(!house.sessions.revoke(&"grace".into(), &tag).await.unwrap());
+    assert!(house.sessions.revoke(&ada(), &tag).await.unwrap());
+    assert!(!house.sessions.revoke(&ada(), &tag).await.unwrap());
 
     assert_eq!(owner(&phone).await, None);
     assert_eq!(owner(&laptop).await, Some(ada()));
@@ -60,7 +60,7 @@ async fn all_others_are_ended_and_this_one_stays() {
 
     let ended = house
         .sessions
-        .end_others(&ada(), &tag(&this).await)
+        .revoke_others(&ada(), &tag(&this).await)
         .await
         .unwrap();
 
@@ -69,7 +69,7 @@ async fn all_others_are_ended_and_this_one_stays() {
     for other in &others {
         assert_eq!(owner(other).await, None);
     }
-    assert_eq!(house.sessions.end_all(&ada()).await.unwrap(), 1);
+    assert_eq!(house.sessions.revoke_all(&ada()).await.unwrap(), 1);
     assert_eq!(owner(&this).await, None);
     assert_eq!(owner(&grace).await, Some("grace".into()));
 }
@@ -82,7 +82,7 @@ async fn a_session_that_is_given_a_new_key_meanwhile_is_ended_at_its_new_place()
     let mut phone = logged_in(&house, "ada").await;
     house.gate.close(When::After, Call::OwnedBy);
     let sessions = house.sessions.clone();
-    let ending = tokio::spawn(async move { sessions.end_all(&ada()).await });
+    let ending = tokio::spawn(async move { sessions.revoke_all(&ada()).await });
     house.gate.reached(When::After, Call::OwnedBy, 1).await;
 
     phone.visit(Session::cycle_key).await.unwrap();
@@ -138,7 +138,7 @@ async fn logged_in(house: &House, user: &str) -> Visitor {
     visitor
 }
 
-async fn tag(visitor: &Visitor) -> cloakroom::Tag {
+async fn tag(visitor: &Visitor) -> cloakroom::SessionTag {
     visitor.open().await.1.tag().unwrap()
 }
 

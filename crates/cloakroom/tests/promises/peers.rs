@@ -212,15 +212,15 @@ async fn a_create_on_a_taken_key_is_told_and_another_key_is_drawn() {
     let guest = house.guest().await;
 
     assert_eq!(guest.reads("n").await, Some(1));
-    let lookup = house.memory.find(&[]).await.unwrap().unwrap();
-    let entry = house.memory.load(&lookup).await.unwrap().unwrap();
+    let store_key = house.memory.find(&[]).await.unwrap().unwrap();
+    let entry = house.memory.load(&store_key).await.unwrap().unwrap();
     let again = cloakroom::store::Draft {
         data: entry.data,
         meta: entry.meta,
         version: entry.version,
     };
     assert_eq!(
-        house.memory.create(&lookup, &again).await.unwrap(),
+        house.memory.create(&store_key, &again).await.unwrap(),
         Outcome::Stale
     );
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cloakroom::store::{Outcome, Store};
 use cloakroom::{Clock, ErrorKind, Sweep};
-use cloakroom_testkit::conformance::{draft, lookup};
+use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::wrap::{Call, When};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -39,7 +39,7 @@ async fn a_long_sweep_says_in_the_log_how_far_it_is() {
     for n in 0..25_000 {
         let mut dead = draft(n);
         dead.meta.expires = house.clock.now() - MINUTE;
-        let created = house.memory.create(&lookup(n), &dead).await.unwrap();
+        let created = house.memory.create(&store_key(n), &dead).await.unwrap();
         assert!(matches!(created, Outcome::Written(_)));
     }
     let log = Log::default();

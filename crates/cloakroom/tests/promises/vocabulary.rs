@@ -40,7 +40,7 @@ async fn get_or_and_get_or_default_fill_in_for_what_is_not_there() {
 #[tokio::test]
 async fn a_value_that_was_read_elsewhere_is_set_byte_for_byte() {
     let house = House::new();
-    let session = house.sessions.start();
+    let session = house.sessions.new_session();
     let value = Value::from_json("[1.50, 1E5, \"\\u00e9\"]".into());
 
     session.set_value("list", value.clone()).unwrap();
@@ -275,7 +275,7 @@ fn a_flush_drops_the_callers_closures_where_they_can_do_no_harm() {
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let sessions = House::new().sessions;
-        let session = sessions.start();
+        let session = sessions.new_session();
         let noisy = Noisy(session.clone());
         session
             .update("n", move |n: &mut u64| {
@@ -306,5 +306,5 @@ async fn labels_count_against_the_limit_too() {
 }
 
 fn blank() -> Session {
-    House::new().sessions.start()
+    House::new().sessions.new_session()
 }

@@ -14,7 +14,7 @@
 //! back.
 
 use bytes::Bytes;
-use cloakroom::session::{State, Value};
+use cloakroom::session::{Items, Value};
 use cloakroom::{Error, ErrorKind, Result};
 
 mod scan;
@@ -59,7 +59,7 @@ impl std::error::Error for NotJson {}
 ///
 /// # Errors
 /// [`NotJson`].
-pub fn read(text: &[u8]) -> Result<State, NotJson> {
+pub fn read(text: &[u8]) -> Result<Items, NotJson> {
     let mut scanner = Scanner::new(text, Charset::Latin1);
     let mut spell = Spell::with_capacity(text.len());
     let mut items = Vec::new();
@@ -76,7 +76,7 @@ pub fn read(text: &[u8]) -> Result<State, NotJson> {
     scanner.end()?;
 
     let text = Bytes::from(spell.into_bytes());
-    let mut state = State::new();
+    let mut state = Items::new();
     for (name, range) in items {
         state.set(name, Value::from_json(text.slice(range)));
     }
@@ -87,7 +87,7 @@ pub fn read(text: &[u8]) -> Result<State, NotJson> {
 ///
 /// # Errors
 /// [`BadValue`](ErrorKind::BadValue) if a value is foreign or beyond Python's limits.
-pub fn write(state: &State) -> Result<String> {
+pub fn write(state: &Items) -> Result<String> {
     let mut spell = Spell::with_capacity(64);
     spell.dict();
     for (name, value) in state.iter() {
@@ -150,7 +150,7 @@ mod tests {
             (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
             (r#"{"a":1,"\u0061":3}"#, r#"{"a":3}"#),
         ] {
-            let mut state = State::new();
+            let mut state = Items::new();
             let value = Value::from_json(Bytes::copy_from_slice(text.as_bytes()));
             state.set("x".into(), value);
             assert_eq!(write(&state).unwrap(), format!("{{\"x\":{python}}}"));
@@ -191,7 +191,7 @@ mod tests {
         let (name, value) = state.iter().next().unwrap();
         assert_eq!(name, "\u{fdd0}a\\ud800");
         assert_eq!(value.get::<u8>().unwrap(), 1);
-        let mut state = State::new();
+        let mut state = Items::new();
         state.set("\u{fdd0}a".into(), Value::of(&1).unwrap());
         assert_eq!(write(&state).unwrap(), r#"{"\ufdd0a":1}"#);
     }
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_value_that_only_its_own_format_can_write_is_refused() {
-        let mut state = State::new();
+        let mut state = Items::new();
         state.set("d".into(), Value::foreign(Bytes::from_static(b"N.")));
 
         assert_eq!(write(&state).unwrap_err().kind(), ErrorKind::BadValue);
@@ -274,7 +274,7 @@ mod tests {
 
         #[test]
         fn what_was_set_is_read(items in proptest::collection::btree_map(".{0,8}", (any::<f64>(), ".{0,8}", any::<i64>()), 0..5)) {
-            let mut state = State::new();
+            let mut state = Items::new();
             for (name, value) in &items {
                 state.set(name.clone().into(), Value::of(value).unwrap());
             }

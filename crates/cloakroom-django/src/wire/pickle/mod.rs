@@ -16,7 +16,7 @@
 //! is to let them into every Django that reads it.
 
 use bytes::Bytes;
-use cloakroom::session::{Name, State, Value};
+use cloakroom::session::{Items, Name, Value};
 use cloakroom::{Error, ErrorKind, Result};
 
 use super::json::{self, Spell};
@@ -61,7 +61,7 @@ pub const MAX_EXPANDED: usize = 8 << 20;
 ///
 /// # Errors
 /// [`Unsupported`](ErrorKind::Unsupported) for what cannot be taken apart without losing something.
-pub fn read(data: &Bytes) -> Result<State> {
+pub fn read(data: &Bytes) -> Result<Items> {
     take_apart(data).map_err(Refused::into_error)
 }
 
@@ -69,7 +69,7 @@ pub fn read(data: &Bytes) -> Result<State> {
 ///
 /// # Errors
 /// [`BadValue`](ErrorKind::BadValue) if a value is neither JSON nor one that [`read`] found.
-pub fn write(state: &State) -> Result<Bytes> {
+pub fn write(state: &Items) -> Result<Bytes> {
     let mut writer = Writer::new();
     writer.dict(state.len());
     for (name, value) in state.iter() {
@@ -86,7 +86,7 @@ pub fn write(state: &State) -> Result<Bytes> {
     Ok(writer.finish())
 }
 
-fn take_apart(data: &Bytes) -> Result<State, Refused> {
+fn take_apart(data: &Bytes) -> Result<Items, Refused> {
     let (tree, top) = parse(data)?;
     tree.check(top)?;
     let Node::Dict(items) = &tree[top] else {
@@ -108,7 +108,7 @@ fn take_apart(data: &Bytes) -> Result<State, Refused> {
     }
 
     let text = Bytes::from(spell.into_bytes());
-    let mut state = State::new();
+    let mut state = Items::new();
     for (name, kept) in found {
         let value = match kept {
             Kept::Json(range) => Value::from_json(text.slice(range)),

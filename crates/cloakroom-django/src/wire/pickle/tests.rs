@@ -209,7 +209,7 @@ fn two_halves_of_a_character_stay_two() {
 
 #[test]
 fn a_foreign_value_that_is_no_pickle_is_not_written() {
-    let mut state = State::new();
+    let mut state = Items::new();
     state.set("a".into(), Value::foreign(Bytes::from_static(b"junk")));
 
     assert_eq!(write(&state).unwrap_err().kind(), ErrorKind::BadValue);

@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Owned, Store, Version};
-use cloakroom::{Lookup, Owner, Result};
+use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version};
+use cloakroom::{Owner, Result, StoreKey};
 
 mod bytes;
 pub use bytes::OnlyBytes;
@@ -84,37 +84,37 @@ impl<S: Store, R: Rest> Store for Only<S, R> {
         }
     }
 
-    async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-        let entry = self.store.load(&key(at)).await?;
+    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        let entry = self.store.load(&plain(key)).await?;
         Ok(entry.map(|entry| self.rest().whole(entry)))
     }
 
-    async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
-        self.store.create(&key(at), &self.kept(new)).await
+    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
+        self.store.create(&plain(key), &self.kept(new)).await
     }
 
-    async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
-        self.store.save(&key(at), seen, &self.kept(new)).await
+    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+        self.store.save(&plain(key), seen, &self.kept(new)).await
     }
 
-    async fn delete(&self, at: &Lookup) -> Result<()> {
-        self.store.delete(&key(at)).await
+    async fn delete(&self, key: &StoreKey) -> Result<()> {
+        self.store.delete(&plain(key)).await
     }
 
     async fn rename(
         &self,
-        from: &Lookup,
+        from: &StoreKey,
         seen: &Version,
-        to: &Lookup,
+        to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
-        let (from, to) = (key(from), key(to));
+        let (from, to) = (plain(from), plain(to));
         self.store.rename(&from, seen, &to, &self.kept(new)).await
     }
 
-    async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
+    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let kept = self.rest().touching(seen, meta);
-        let outcome = self.store.touch(&key(at), seen, &kept).await?;
+        let outcome = self.store.touch(&plain(key), seen, &kept).await?;
         if let Outcome::Written(version) = &outcome {
             self.rest().touched(version, meta);
         }
@@ -125,11 +125,11 @@ impl<S: Store, R: Rest> Store for Only<S, R> {
         self.store.sweep(R::sweeping(now), limit).await
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<Owned>> {
+    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         self.store.owned_by(owner).await
     }
 
-    async fn find(&self, prefix: &[u8]) -> Result<Option<Lookup>> {
+    async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
         self.store.find(prefix).await
     }
 
@@ -139,14 +139,14 @@ impl<S: Store, R: Rest> Store for Only<S, R> {
 }
 
 /// A key as Django has them: 32 letters and digits. Two lookups never come out alike, as far as 128 bits tell.
-fn key(at: &Lookup) -> Lookup {
+fn plain(key: &StoreKey) -> StoreKey {
     let half = |nth: u8| {
         let mut hasher = DefaultHasher::new();
-        (nth, at.as_bytes()).hash(&mut hasher);
+        (nth, key.as_bytes()).hash(&mut hasher);
         hasher.finish()
     };
     let key = format!("{:016x}{:016x}", half(0), half(1));
-    Lookup::new(key.as_bytes())
+    StoreKey::new(key.as_bytes())
 }
 
 /// What a version can be remembered by.

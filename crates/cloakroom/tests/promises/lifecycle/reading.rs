@@ -125,13 +125,13 @@ async fn corrupt_entry_that_the_store_itself_cannot_read_is_no_session_either() 
 async fn damage_all(house: &House) {
     use cloakroom::store::{Draft, Version};
 
-    let lookup = house
+    let store_key = house
         .spy
         .find(&[])
         .await
         .unwrap()
         .expect("there is one entry");
-    let entry = house.spy.load(&lookup).await.unwrap().unwrap();
+    let entry = house.spy.load(&store_key).await.unwrap().unwrap();
     let damaged = Draft {
         data: bytes::Bytes::from_static(b"\xff nonsense"),
         meta: entry.meta,
@@ -139,7 +139,7 @@ async fn damage_all(house: &House) {
     };
     let outcome = house
         .spy
-        .save(&lookup, &entry.version, &damaged)
+        .save(&store_key, &entry.version, &damaged)
         .await
         .unwrap();
     assert_ne!(outcome, cloakroom::store::Outcome::Stale);

@@ -8,9 +8,10 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::format::Format;
-use super::rules::Rules;
+use super::rules::FormatRules;
 use crate::model::{
-    Contents, Error, ErrorKind, Expiry, Key, Lookup, Result, State, Value, from_millis, millis,
+    Error, ErrorKind, Expiry, Items, Result, SessionData, SessionKey, StoreKey, Value, from_millis,
+    millis,
 };
 
 /// Cloakroom's own format: the default.
@@ -24,11 +25,11 @@ use crate::model::{
 ///
 /// An idle time is kept in whole seconds, rounded up.
 #[derive(Clone, Debug)]
-pub struct Own {
+pub struct DefaultFormat {
     random: fn(&mut [u8]) -> Result<(), getrandom::Error>,
 }
 
-impl Own {
+impl DefaultFormat {
     /// The format.
     pub const fn new() -> Self {
         Self {
@@ -37,18 +38,18 @@ impl Own {
     }
 }
 
-impl Default for Own {
+impl Default for DefaultFormat {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Format for Own {
-    fn rules(&self) -> Rules {
-        Rules::default()
+impl Format for DefaultFormat {
+    fn rules(&self) -> FormatRules {
+        FormatRules::default()
     }
 
-    fn new_key(&self) -> Result<Key> {
+    fn new_key(&self) -> Result<SessionKey> {
         let mut secret = [0; KEY_BYTES];
         (self.random)(&mut secret).map_err(|source| {
             Error::new(
@@ -59,55 +60,55 @@ impl Format for Own {
         })?;
         let mut text = [0; KEY_CHARS];
         BASE64URL_NOPAD.encode_mut(&secret, &mut text);
-        Ok(Key::new(
+        Ok(SessionKey::new(
             std::str::from_utf8(&text).expect("base64 is ASCII"),
         ))
     }
 
-    fn parse_key(&self, text: &str) -> Option<Key> {
+    fn parse_key(&self, text: &str) -> Option<SessionKey> {
         // Decoding refuses a last character with unused bits set, so no two texts are the same key.
         let mut secret = [0; KEY_BYTES];
         (text.len() == KEY_CHARS
             && BASE64URL_NOPAD
                 .decode_mut(text.as_bytes(), &mut secret)
                 .is_ok())
-        .then(|| Key::new(text))
+        .then(|| SessionKey::new(text))
     }
 
-    fn lookup(&self, key: &Key) -> Lookup {
-        Lookup::new(&Sha256::digest(key.reveal()))
+    fn store_key(&self, key: &SessionKey) -> StoreKey {
+        StoreKey::new(&Sha256::digest(key.reveal()))
     }
 
-    fn encode(&self, contents: &Contents, _now: SystemTime) -> Result<Bytes> {
-        let mut data = BytesMut::with_capacity(64);
-        data.put_u8(VERSION);
-        match contents.expiry {
-            Expiry::Policy => data.put_slice(b"{"),
+    fn encode(&self, data: &SessionData, _now: SystemTime) -> Result<Bytes> {
+        let mut bytes = BytesMut::with_capacity(64);
+        bytes.put_u8(VERSION);
+        match data.expiry {
+            Expiry::Policy => bytes.put_slice(b"{"),
             Expiry::Idle(age) => {
                 let part = u64::from(age.subsec_nanos() > 0);
                 let secs = age.as_secs().saturating_add(part);
-                data.put_slice(format!("{{\"idle_secs\":{secs},").as_bytes());
+                bytes.put_slice(format!("{{\"idle_secs\":{secs},").as_bytes());
             }
             Expiry::At(at) => {
-                data.put_slice(format!("{{\"expires_at\":{},", millis(at)).as_bytes());
+                bytes.put_slice(format!("{{\"expires_at\":{},", millis(at)).as_bytes());
             }
-            Expiry::BrowserClose => data.put_slice(b"{\"browser_close\":true,"),
+            Expiry::BrowserClose => bytes.put_slice(b"{\"browser_close\":true,"),
         }
-        data.put_slice(b"\"items\":{");
-        for (nth, (name, value)) in contents.state.iter().enumerate() {
+        bytes.put_slice(b"\"items\":{");
+        for (nth, (name, value)) in data.items.iter().enumerate() {
             if nth > 0 {
-                data.put_u8(b',');
+                bytes.put_u8(b',');
             }
-            data.put_slice(Value::of(&**name)?.as_json()?);
-            data.put_u8(b':');
-            data.put_slice(value.as_json()?);
+            bytes.put_slice(Value::of(&**name)?.as_json()?);
+            bytes.put_u8(b':');
+            bytes.put_slice(value.as_json()?);
         }
-        data.put_slice(b"}}");
-        Ok(data.freeze())
+        bytes.put_slice(b"}}");
+        Ok(bytes.freeze())
     }
 
-    fn decode(&self, data: &Bytes) -> Result<Contents> {
-        match data.split_first() {
+    fn decode(&self, bytes: &Bytes) -> Result<SessionData> {
+        match bytes.split_first() {
             Some((&VERSION, json)) => {
                 let form: Form<'_> = serde_json::from_slice(json).map_err(|source| {
                     corrupt(format!(
@@ -115,7 +116,7 @@ impl Format for Own {
                         source.classify()
                     ))
                 })?;
-                Ok(form.into_contents(data))
+                Ok(form.into_contents(bytes))
             }
             Some((version, _)) => Err(corrupt(format!(
                 "format version {version} is not known here; this program writes version {VERSION}"
@@ -133,15 +134,15 @@ struct Form<'a> {
     expires_at: Option<i64>,
     browser_close: Option<bool>,
     #[serde(borrow)]
-    items: Items<'a>,
+    items: RawItems<'a>,
 }
 
 impl Form<'_> {
-    fn into_contents(self, data: &Bytes) -> Contents {
-        let mut state = State::new();
+    fn into_contents(self, bytes: &Bytes) -> SessionData {
+        let mut items = Items::new();
         for (name, value) in self.items.0 {
-            let text = data.slice_ref(value.get().as_bytes());
-            state.set(name.into(), Value::from_json(text));
+            let text = bytes.slice_ref(value.get().as_bytes());
+            items.set(name.into(), Value::from_json(text));
         }
         let expiry = match (self.idle_secs, self.expires_at, self.browser_close) {
             (Some(secs), _, _) => Expiry::Idle(Duration::from_secs(secs)),
@@ -149,18 +150,18 @@ impl Form<'_> {
             (_, _, Some(true)) => Expiry::BrowserClose,
             _ => Expiry::Policy,
         };
-        Contents { state, expiry }
+        SessionData { items, expiry }
     }
 }
 
-struct Items<'a>(Vec<(String, &'a RawValue)>);
+struct RawItems<'a>(Vec<(String, &'a RawValue)>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for RawItems<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct ItemsVisitor;
 
         impl<'de> Visitor<'de> for ItemsVisitor {
-            type Value = Items<'de>;
+            type Value = RawItems<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object of items")
@@ -174,7 +175,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
                     }
                     items.push(item);
                 }
-                Ok(Items(items))
+                Ok(RawItems(items))
             }
         }
 
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn a_key_is_256_bits_of_the_operating_systems_and_no_two_are_alike() {
         let keys: std::collections::HashSet<String> = (0..1_000)
-            .map(|_| Own::new().new_key().unwrap().reveal().to_owned())
+            .map(|_| DefaultFormat::new().new_key().unwrap().reveal().to_owned())
             .collect();
 
         assert_eq!(keys.len(), 1_000);
@@ -219,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_failing_source_of_random_numbers_is_an_error_and_never_a_weaker_key() {
-        let format = Own {
+        let format = DefaultFormat {
             random: |_| Err(getrandom::Error::UNSUPPORTED),
         };
 
@@ -229,7 +230,10 @@ mod tests {
     #[test]
     fn only_43_characters_of_canonical_base64url_are_a_key() {
         let good = "A".repeat(43);
-        assert_eq!(Own::new().parse_key(&good).unwrap().reveal(), good);
+        assert_eq!(
+            DefaultFormat::new().parse_key(&good).unwrap().reveal(),
+            good
+        );
 
         let bad = [
             String::new(),
@@ -246,16 +250,19 @@ mod tests {
             "A".repeat(1 << 20),
         ];
         for text in bad {
-            assert!(Own::new().parse_key(&text).is_none(), "{text:.50?}");
+            assert!(
+                DefaultFormat::new().parse_key(&text).is_none(),
+                "{text:.50?}"
+            );
         }
     }
 
     #[test]
     fn the_lookup_is_the_sha_256_of_the_text() {
-        let lookup = Own::new().lookup(&Key::new("abc"));
+        let store_key = DefaultFormat::new().store_key(&SessionKey::new("abc"));
 
         assert_eq!(
-            lookup.as_bytes()[..4],
+            store_key.as_bytes()[..4],
             [0xba, 0x78, 0x16, 0xbf],
             "FIPS 180-2, appendix B.1"
         );
@@ -263,49 +270,44 @@ mod tests {
 
     #[test]
     fn the_bytes_are_what_the_documentation_says() {
-        let mut contents = Contents::default();
-        contents.state.set("n".into(), Value::of(&1).unwrap());
-        contents
-            .state
-            .set("té\"xt".into(), Value::of("a\0b").unwrap());
+        let mut data = SessionData::default();
+        data.items.set("n".into(), Value::of(&1).unwrap());
+        data.items.set("té\"xt".into(), Value::of("a\0b").unwrap());
         assert_eq!(
-            encoded(&contents),
+            encoded(&data),
             "\u{1}{\"items\":{\"n\":1,\"té\\\"xt\":\"a\\u0000b\"}}"
         );
 
-        contents.state.clear();
-        contents.expiry = Expiry::Idle(Duration::from_millis(90_500));
-        assert_eq!(encoded(&contents), "\u{1}{\"idle_secs\":91,\"items\":{}}");
-        contents.expiry = Expiry::At(from_millis(1_764_000_000_123));
+        data.items.clear();
+        data.expiry = Expiry::Idle(Duration::from_millis(90_500));
+        assert_eq!(encoded(&data), "\u{1}{\"idle_secs\":91,\"items\":{}}");
+        data.expiry = Expiry::At(from_millis(1_764_000_000_123));
         assert_eq!(
-            encoded(&contents),
+            encoded(&data),
             "\u{1}{\"expires_at\":1764000000123,\"items\":{}}"
         );
-        contents.expiry = Expiry::BrowserClose;
-        assert_eq!(
-            encoded(&contents),
-            "\u{1}{\"browser_close\":true,\"items\":{}}"
-        );
+        data.expiry = Expiry::BrowserClose;
+        assert_eq!(encoded(&data), "\u{1}{\"browser_close\":true,\"items\":{}}");
     }
 
     #[test]
     fn a_value_that_nobody_touched_is_passed_through_byte_for_byte() {
-        let data = Bytes::from_static(
+        let bytes = Bytes::from_static(
             b"\x01{\"items\":{\"b\":[1.50, 1E5,{\"z\":1,\"a\":-0}],\"a\":123456789012345678901234567890}}",
         );
 
-        let contents = Own::new().decode(&data).unwrap();
+        let data = DefaultFormat::new().decode(&bytes).unwrap();
 
-        assert_eq!(Own::new().encode(&contents, NOW).unwrap(), data);
+        assert_eq!(DefaultFormat::new().encode(&data, NOW).unwrap(), bytes);
     }
 
     #[test]
     fn a_value_that_another_format_keeps_is_refused() {
-        let mut contents = Contents::default();
+        let mut data = SessionData::default();
         let foreign = Value::foreign(Bytes::from_static(b"null"));
-        contents.state.set("a".into(), foreign);
+        data.items.set("a".into(), foreign);
 
-        let error = Own::new().encode(&contents, NOW).unwrap_err();
+        let error = DefaultFormat::new().encode(&data, NOW).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BadValue);
     }
 
@@ -326,39 +328,41 @@ mod tests {
             b"\x01{\"items\":{},\"more\":1}",
             b"\x01{\"items\":{\"a\":\xff}}",
         ];
-        for data in bad {
-            let error = Own::new().decode(&Bytes::from_static(data)).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Corrupt, "{data:?}");
+        for bytes in bad {
+            let error = DefaultFormat::new()
+                .decode(&Bytes::from_static(bytes))
+                .unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{bytes:?}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_bytes_panic(data in collection::vec(any::<u8>(), 0..200)) {
-            let _ = Own::new().decode(&Bytes::from(data));
+        fn no_bytes_panic(bytes in collection::vec(any::<u8>(), 0..200)) {
+            let _ = DefaultFormat::new().decode(&Bytes::from(bytes));
         }
 
         #[test]
         fn what_was_written_is_read(
             items in collection::btree_map(".{0,8}", collection::vec(option::of(".{0,8}"), 0..3), 0..5),
         ) {
-            let mut contents = Contents::default();
+            let mut data = SessionData::default();
             for (name, value) in &items {
-                contents.state.set(name.clone().into(), Value::of(value).unwrap());
+                data.items.set(name.clone().into(), Value::of(value).unwrap());
             }
 
-            let read = Own::new().decode(&Own::new().encode(&contents, NOW).unwrap()).unwrap();
+            let read = DefaultFormat::new().decode(&DefaultFormat::new().encode(&data, NOW).unwrap()).unwrap();
 
-            prop_assert_eq!(read.state.len(), items.len());
+            prop_assert_eq!(read.items.len(), items.len());
             for (name, value) in &items {
-                let read: Vec<Option<String>> = read.state.get(name).unwrap().get().unwrap();
+                let read: Vec<Option<String>> = read.items.get(name).unwrap().get().unwrap();
                 prop_assert_eq!(&read, value);
             }
         }
     }
 
-    fn encoded(contents: &Contents) -> Bytes {
-        Own::new().encode(contents, NOW).unwrap()
+    fn encoded(data: &SessionData) -> Bytes {
+        DefaultFormat::new().encode(data, NOW).unwrap()
     }
 
     /// It is all the same to this format.
