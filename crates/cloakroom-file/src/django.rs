@@ -533,6 +533,7 @@ const LARGEST_FILE: u64 = 64 << 20;
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use cloakroom::store::SaveId;
 
     #[test]
     fn what_django_does_between_our_comparison_and_our_write_is_not_undone() {
@@ -570,7 +571,7 @@ mod tests {
                 owner: None,
                 label: None,
             },
-            version: Version::from_u64(7),
+            save_id: SaveId::new(7),
         }
     }
 }

@@ -1,8 +1,8 @@
 use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
+use cloakroom::StoreKey;
 use cloakroom::store::{Draft, Entry, Meta, Outcome, Version};
-use cloakroom::{ErrorKind, StoreKey};
 
 use super::fault::Fault;
 use super::folder::{Folder, Locked};
@@ -34,7 +34,7 @@ impl Entries {
             return Ok(None);
         };
         match read(&folder, &place)? {
-            Some(record) if record.store_key == *key => Ok(Some(record.entry)),
+            Some(record) if record.store_key == *key => Ok(Some(record.draft.into())),
             Some(record) => {
                 self.bring_home(&place, &record.store_key)?;
                 Ok(None)
@@ -46,14 +46,14 @@ impl Entries {
     /// `Stale` also where a crash has cut off a move away from `at`: whoever loads `at` ends that first.
     pub(super) fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome, Fault> {
         let place = Place::of(key);
-        let record = drafted(key, None, new)?;
+        let record = Record::drafted(key, None, new);
         let folder = self.root.make_and_lock(place.shard)?;
         if folder.holds(&place.name)? {
             return Ok(Outcome::Stale);
         }
         self.mark(new.meta.owner.as_ref(), &place)?;
         write(&folder, &place, &record)?;
-        Ok(Outcome::Written(new.version.clone()))
+        Ok(Outcome::Written(new.version()))
     }
 
     pub(super) fn save(
@@ -63,7 +63,7 @@ impl Entries {
         new: &Draft,
     ) -> Result<Outcome, Fault> {
         let place = Place::of(key);
-        let record = drafted(key, None, new)?;
+        let record = Record::drafted(key, None, new);
         let Some(folder) = self.root.lock(place.shard)? else {
             return Ok(Outcome::Stale);
         };
@@ -78,7 +78,7 @@ impl Entries {
             write(&folder, &place, &record)?;
             self.unmark(before, &place);
         }
-        Ok(Outcome::Written(new.version.clone()))
+        Ok(Outcome::Written(new.version()))
     }
 
     pub(super) fn touch(
@@ -91,15 +91,15 @@ impl Entries {
         let Some(folder) = self.root.lock(place.shard)? else {
             return Ok(Outcome::Stale);
         };
-        let Some(mut entry) = current(&folder, &place, key, seen)? else {
+        let Some(mut draft) = current(&folder, &place, key, seen)? else {
             return Ok(Outcome::Stale);
         };
-        entry.meta.touched = meta.touched;
-        entry.meta.expires = meta.expires;
+        draft.meta.touched = meta.touched;
+        draft.meta.expires = meta.expires;
         let record = Record {
             store_key: key.clone(),
             came_from: None,
-            entry,
+            draft,
         };
         write(&folder, &place, &record)?;
         Ok(Outcome::Written(seen.clone()))
@@ -125,7 +125,7 @@ impl Entries {
         folder.remove(&place.name)?;
         // Also if there was nothing: whoever removed it may have died before this.
         folder.sync()?;
-        let meta = record.as_ref().map(|record| &record.entry.meta);
+        let meta = record.as_ref().map(|record| &record.draft.meta);
         self.unmark(meta.and_then(|meta| meta.owner.as_ref()), &place);
         Ok(())
     }
@@ -145,7 +145,7 @@ impl Entries {
             return Ok(Outcome::Stale);
         }
         let (old_place, new_place) = (Place::of(from), Place::of(to));
-        let record = drafted(to, Some(from), new)?;
+        let record = Record::drafted(to, Some(from), new);
         let (here, there) = self
             .root
             .make_and_lock_two(old_place.shard, new_place.shard)?;
@@ -159,7 +159,7 @@ impl Entries {
         self.depart(&here, &old_place, &new_place, &record)?;
         self.arrive(&here, &old_place, there, &new_place, &record)?;
         self.unmark(old.meta.owner.as_ref(), &old_place);
-        Ok(Outcome::Written(new.version.clone()))
+        Ok(Outcome::Written(new.version()))
     }
 
     /// The one moment at which the session moves.
@@ -170,7 +170,7 @@ impl Entries {
         to: &Place,
         record: &Record,
     ) -> Result<(), Fault> {
-        let owner = record.entry.meta.owner.as_ref();
+        let owner = record.draft.meta.owner.as_ref();
         // Both: until it has arrived it is found by its old place.
         self.mark(owner, from)?;
         self.mark(owner, to)?;
@@ -185,7 +185,7 @@ impl Entries {
         to: &Place,
         record: &Record,
     ) -> Result<(), Fault> {
-        let meta = &record.entry.meta;
+        let meta = &record.draft.meta;
         here.move_to(&from.name, there, &to.name, meta.expires)?;
         self.unmark(meta.owner.as_ref(), from);
         Ok(())
@@ -219,7 +219,7 @@ impl Entries {
             return Ok(());
         };
         // Again, since whoever met that mark while nothing was here has removed it.
-        self.mark(record.entry.meta.owner.as_ref(), &home)?;
+        self.mark(record.draft.meta.owner.as_ref(), &home)?;
         if there.holds(&home.name)? {
             // The power failed in the middle of the move, and the disk has both names of the one file.
             return here.remove(&from.name);
@@ -255,29 +255,22 @@ fn current(
     place: &Place,
     key: &StoreKey,
     seen: &Version,
-) -> Result<Option<Entry>, Fault> {
+) -> Result<Option<Draft>, Fault> {
     let record = read(folder, place)?;
-    let record = record.filter(|record| record.store_key == *key && record.entry.version == *seen);
-    Ok(record.map(|record| record.entry))
+    let record =
+        record.filter(|record| record.store_key == *key && record.draft.version() == *seen);
+    Ok(record.map(|record| record.draft))
 }
 
 fn write(folder: &Locked, place: &Place, record: &Record) -> Result<(), Fault> {
-    folder.write(&place.name, &record.encode(), record.entry.meta.expires)
-}
-
-fn drafted(key: &StoreKey, came_from: Option<&StoreKey>, new: &Draft) -> Result<Record, Fault> {
-    Record::drafted(key, came_from, new).ok_or_else(|| {
-        Fault::new(
-            ErrorKind::Unsupported,
-            "the draft's version is not a number; make it with `Version::random`",
-        )
-    })
+    folder.write(&place.name, &record.encode(), record.draft.meta.expires)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use cloakroom::Owner;
+    use cloakroom::store::SaveId;
     use cloakroom::store::from_millis;
 
     #[test]
@@ -292,7 +285,7 @@ mod tests {
             assert_ne!(created, Outcome::Stale);
 
             let (old_place, new_place) = (Place::of(&from), Place::of(&to));
-            let record = drafted(&to, Some(&from), &draft(Some("ada"))).unwrap();
+            let record = Record::drafted(&to, Some(&from), &draft(Some("ada")));
             let here = entries.root.make_and_lock(old_place.shard).unwrap();
             entries
                 .depart(&here, &old_place, &new_place, &record)
@@ -322,7 +315,7 @@ mod tests {
                 owner: owner.map(Owner::from),
                 label: None,
             },
-            version: Version::from_u64(7),
+            save_id: SaveId::new(7),
         }
     }
 }

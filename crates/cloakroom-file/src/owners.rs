@@ -25,8 +25,8 @@ impl Entries {
                 continue;
             };
             match self.at_or_from(&place) {
-                Ok(Some(record)) if record.entry.meta.owner.as_ref() == Some(owner) => {
-                    owned.insert(record.store_key, record.entry.meta);
+                Ok(Some(record)) if record.draft.meta.owner.as_ref() == Some(owner) => {
+                    owned.insert(record.store_key, record.draft.meta);
                 }
                 Ok(_) => self.prune(owner, &place)?,
                 // One torn file must not keep a user from ending all the other sessions.
@@ -85,7 +85,7 @@ impl Entries {
         // made if it is not there, since a create could make it.
         let folder = self.root.make_and_lock(place.shard)?;
         let record = read(&folder, place)?;
-        if record.is_none_or(|record| record.entry.meta.owner.as_ref() != Some(owner)) {
+        if record.is_none_or(|record| record.draft.meta.owner.as_ref() != Some(owner)) {
             self.unmark(Some(owner), place);
         }
         Ok(())

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Meta, Version, from_millis, millis};
+use cloakroom::store::{Draft, Meta, SaveId, from_millis, millis};
 use cloakroom::{Owner, StoreKey};
 use sha2::{Digest, Sha256};
 
@@ -23,39 +23,29 @@ pub(super) struct Record {
     pub(super) store_key: StoreKey,
     /// Set while the entry is moving: the file lies at this lookup's place already with the contents for `store_key`.
     pub(super) came_from: Option<StoreKey>,
-    pub(super) entry: Entry,
+    pub(super) draft: Draft,
 }
 
 impl Record {
-    /// A draft for `at`; `None` if its version is not a number.
-    pub(super) fn drafted(
-        key: &StoreKey,
-        came_from: Option<&StoreKey>,
-        new: &Draft,
-    ) -> Option<Self> {
-        new.version.as_u64()?;
-        Some(Self {
+    /// A draft for `key`.
+    pub(super) fn drafted(key: &StoreKey, came_from: Option<&StoreKey>, new: &Draft) -> Self {
+        Self {
             store_key: key.clone(),
             came_from: came_from.cloned(),
-            entry: Entry {
-                data: new.data.clone(),
-                meta: new.meta.clone(),
-                version: new.version.clone(),
-            },
-        })
+            draft: new.clone(),
+        }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
-        let Entry {
+        let Draft {
             data,
             meta,
-            version,
-        } = &self.entry;
-        let version = version.as_u64().expect("a record's version is a number");
+            save_id,
+        } = &self.draft;
         let mut file = Vec::with_capacity(data.len() + USUAL_OVERHEAD);
         file.extend_from_slice(MAGIC);
         file.extend_from_slice(&[0; CHECKSUM_LEN]);
-        file.extend_from_slice(&version.to_be_bytes());
+        file.extend_from_slice(&save_id.get().to_be_bytes());
         for time in [meta.created, meta.touched, meta.expires] {
             file.extend_from_slice(&millis(time).to_be_bytes());
         }
@@ -77,7 +67,7 @@ impl Record {
             return None;
         }
         let mut rest = &file[BODY..];
-        let version = Version::from_u64(u64::from_be_bytes(number(&mut rest)?));
+        let save_id = SaveId::new(u64::from_be_bytes(number(&mut rest)?));
         let created = from_millis(i64::from_be_bytes(number(&mut rest)?));
         let touched = from_millis(i64::from_be_bytes(number(&mut rest)?));
         let expires = from_millis(i64::from_be_bytes(number(&mut rest)?));
@@ -88,7 +78,7 @@ impl Record {
         Some(Self {
             store_key,
             came_from,
-            entry: Entry {
+            draft: Draft {
                 data: file.slice_ref(rest),
                 meta: Meta {
                     created,
@@ -97,7 +87,7 @@ impl Record {
                     owner,
                     label,
                 },
-                version,
+                save_id,
             },
         })
     }
@@ -186,7 +176,7 @@ mod tests {
         Record {
             store_key: StoreKey::new(b"here"),
             came_from: Some(StoreKey::new(b"there")),
-            entry: Entry {
+            draft: Draft {
                 data: Bytes::from_static(b"{}"),
                 meta: Meta {
                     created: from_millis(1),
@@ -195,7 +185,7 @@ mod tests {
                     owner: Some(Owner::from("ada")),
                     label: None,
                 },
-                version: Version::from_u64(u64::MAX),
+                save_id: SaveId::new(u64::MAX),
             },
         }
     }

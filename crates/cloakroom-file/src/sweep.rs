@@ -72,12 +72,12 @@ fn look(folder: &Folder, place: &Place, now: SystemTime) -> Result<Found, Fault>
         return Ok(Found::Alive(expiry));
     }
     match read(folder, place)? {
-        Some(record) if record.entry.meta.expires > now => {
-            Ok(Found::Alive(record.entry.meta.expires))
+        Some(record) if record.draft.meta.expires > now => {
+            Ok(Found::Alive(record.draft.meta.expires))
         }
         Some(record) => Ok(Found::Expired {
             store_key: record.store_key,
-            owner: record.entry.meta.owner,
+            owner: record.draft.meta.owner,
         }),
         None => Ok(Found::Gone),
     }

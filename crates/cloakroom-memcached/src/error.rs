@@ -36,14 +36,6 @@ pub(crate) fn too_large(doing: &str, size: usize, limit: usize) -> Error {
     )
 }
 
-/// The error of a draft with a version that a store has made.
-pub(crate) fn no_number(doing: &str) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("{doing}: the draft's version is not a number; make it with `Version::random`"),
-    )
-}
-
 /// The error of a draft with an owner, where there is no place for one.
 pub(crate) fn no_owners(doing: &str) -> Error {
     Error::new(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
+use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, SaveId, Store, Version};
 use cloakroom::{Result, StoreKey};
 
 use crate::client::{Fault, Key, Server, Stored, Token};
@@ -110,9 +110,6 @@ impl MemcachedStore {
     ///
     /// A server drops what it has when it is given too large an item for the same key, so it is never given one.
     fn item(&self, doing: &str, new: &Draft) -> Result<(u64, Vec<u8>)> {
-        let Some(version) = new.version.as_u64() else {
-            return Err(error::no_number(doing));
-        };
         let (data, size) = (new.data.len(), value::size(new));
         let max_size = self.0.max_size;
         if data > max_size {
@@ -121,6 +118,7 @@ impl MemcachedStore {
         if size > max_size + MAX_EXTRA {
             return Err(error::too_large(doing, size, max_size + MAX_EXTRA));
         }
+        let version = new.save_id.get();
         Ok((version, value::encode(version, new)))
     }
 }
@@ -176,14 +174,14 @@ impl Store for MemcachedStore {
             Ok(written)
         };
         let written = self.timed(doing, server, work).await?;
-        Ok(outcome(written, &new.version))
+        Ok(outcome(written, &new.version()))
     }
 
     /// One round trip if this process has loaded or written the version `seen`, else two.
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in memcached";
         let (version, value) = self.item(doing, new)?;
-        let Some(seen) = seen.as_u64() else {
+        let Some(seen) = seen.save_id().map(SaveId::get) else {
             return Ok(Outcome::Stale);
         };
         let stored = Stored {
@@ -192,7 +190,7 @@ impl Store for MemcachedStore {
             flags: FLAGS,
         };
         let written = self.replace(doing, key, seen, version, stored).await?;
-        Ok(outcome(written, &new.version))
+        Ok(outcome(written, &new.version()))
     }
 
     /// A save that is under way compares with an item that is gone, and is stale.
@@ -222,13 +220,13 @@ impl Store for MemcachedStore {
     ) -> Result<Outcome> {
         let doing = "moving a session in memcached";
         let (version, value) = self.item(doing, new)?;
-        let Some(seen) = seen.as_u64() else {
+        let Some(seen) = seen.save_id().map(SaveId::get) else {
             return Ok(Outcome::Stale);
         };
         // Under a version of its own, or the copy could be taken for the proof that the session has moved.
         let mut copy = new.clone();
-        copy.version = Version::random()?;
-        let copied = copy.version.as_u64().expect("a random version is a number");
+        copy.save_id = SaveId::random()?;
+        let copied = copy.save_id.get();
         if self.create(to, &copy).await? == Outcome::Stale {
             return Ok(Outcome::Stale);
         }
@@ -256,12 +254,12 @@ impl Store for MemcachedStore {
         // Only an eviction can have changed the copy, and that is what happens to sessions here.
         let _ = self.replace(doing, to, copied, version, stored).await?;
         self.delete(from).await?;
-        Ok(Outcome::Written(new.version.clone()))
+        Ok(Outcome::Written(new.version()))
     }
 
     /// Two round trips: memcached can change an expiry alone, but not the one inside the value.
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        let Some(number) = seen.as_u64() else {
+        let Some(number) = seen.save_id().map(SaveId::get) else {
             return Ok(Outcome::Stale);
         };
         let exptime = exptime::of(meta.expires);

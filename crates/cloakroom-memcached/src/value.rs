@@ -1,6 +1,6 @@
 use bytes::{Buf, BufMut, Bytes};
 use cloakroom::Owner;
-use cloakroom::store::{Draft, Entry, Meta, Version, from_millis, millis};
+use cloakroom::store::{Draft, Entry, Meta, SaveId, Version, from_millis, millis};
 
 use crate::client::Fault;
 
@@ -47,7 +47,7 @@ pub(crate) fn decode(mut bytes: Bytes) -> Result<Entry, Fault> {
     Ok(Entry {
         data: bytes,
         meta,
-        version: Version::from_u64(version),
+        version: Version::from(SaveId::new(version)),
     })
 }
 
@@ -124,7 +124,7 @@ mod tests {
             let entry = decode(bytes.into()).unwrap();
 
             assert_eq!((entry.data, entry.meta), (new.data, new.meta));
-            assert_eq!(entry.version.as_u64(), Some(7));
+            assert_eq!(entry.version.save_id().map(SaveId::get), Some(7));
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
                 owner: owner.map(Owner::from),
                 label: label.map(Into::into),
             },
-            version: Version::from_u64(0),
+            save_id: SaveId::new(0),
         }
     }
 }

@@ -5,6 +5,7 @@ mod support;
 #[path = "../../cloakroom-django/tests/vectors/cases.rs"]
 mod vectors;
 
+use cloakroom::store::SaveId;
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
@@ -173,7 +174,7 @@ async fn a_key_that_django_would_not_ask_for_names_no_session_and_is_not_asked_f
         .local_addr()
         .unwrap();
     let cache = DjangoCache::open(&format!("memcached://{address}")).unwrap();
-    let seen = Version::random().unwrap();
+    let seen = Version::from(SaveId::random().unwrap());
     let too_long = "x".repeat(250);
     let umlauts = "ü".repeat(120);
 

@@ -4,6 +4,7 @@
 
 mod support;
 
+use cloakroom::store::SaveId;
 use std::error::Error as _;
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
     assert_eq!(value.command(), format!("mg test:{KEY_1} v c f k"));
     let (outcome, request) = both(store.save(&at(1), &seen, &second), peer.answer("HD c8")).await;
 
-    assert_eq!(outcome.unwrap(), Outcome::Written(second.version.clone()));
+    assert_eq!(outcome.unwrap(), Outcome::Written(second.version()));
     let size = request.value.len();
     assert_eq!(
         request.command(),
@@ -46,7 +47,7 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
 
     // The answer to a save tells as much as a load.
     let (outcome, request) = both(
-        store.save(&at(1), &second.version, &first),
+        store.save(&at(1), &second.version(), &first),
         peer.answer("HD c9"),
     )
     .await;
@@ -61,7 +62,7 @@ async fn a_save_of_what_another_process_loaded_looks_first_and_compares_what_it_
     let (old, new) = (draft("old"), draft("new"));
     let value = value_of(&old).await;
 
-    let (outcome, ()) = both(store.save(&at(1), &old.version, &new), async {
+    let (outcome, ()) = both(store.save(&at(1), &old.version(), &new), async {
         let mut peer = fake.accept().await;
         peer.answer_value(&value, 41).await;
         // A touch comes in between: another CAS number, the same version.
@@ -71,7 +72,7 @@ async fn a_save_of_what_another_process_loaded_looks_first_and_compares_what_it_
     })
     .await;
 
-    assert_eq!(outcome.unwrap(), Outcome::Written(new.version));
+    assert_eq!(outcome.unwrap(), Outcome::Written(new.version()));
 }
 
 #[tokio::test]
@@ -80,7 +81,7 @@ async fn a_save_of_another_version_is_stale_and_sends_nothing_to_store() {
     let store = fake.store();
     let value = value_of(&draft("newer")).await;
 
-    let seen = Version::random().unwrap();
+    let seen = Version::from(SaveId::random().unwrap());
     let new = draft("");
     let (outcome, mut peer) = both(store.save(&at(1), &seen, &new), async {
         let mut peer = fake.accept().await;
@@ -141,7 +142,7 @@ async fn a_move_writes_its_proof_to_the_new_place_before_the_old_one_is_deleted(
     })
     .await;
 
-    let (outcome, requests) = both(store.rename(&at(1), &old.version, &at(2), &new), async {
+    let (outcome, requests) = both(store.rename(&at(1), &old.version(), &at(2), &new), async {
         let mut requests = Vec::new();
         for code in ["HD c2", "HD c3", "HD c4", "HD"] {
             requests.push(peer.answer(code).await);
@@ -150,7 +151,7 @@ async fn a_move_writes_its_proof_to_the_new_place_before_the_old_one_is_deleted(
     })
     .await;
 
-    assert_eq!(outcome.unwrap(), Outcome::Written(new.version.clone()));
+    assert_eq!(outcome.unwrap(), Outcome::Written(new.version()));
     let [copy, retired, proof, delete] = &requests[..] else {
         panic!("a move is four requests");
     };
@@ -473,7 +474,7 @@ async fn what_this_store_never_wrote_is_corrupt_and_is_not_written_over() {
         let (loaded, _) = both(store.load(&at(1)), peer.answer_value(foreign, 3)).await;
         assert_eq!(loaded.unwrap_err().kind(), ErrorKind::Corrupt);
     }
-    let seen = Version::random().unwrap();
+    let seen = Version::from(SaveId::random().unwrap());
     let new = draft("");
     let (saved, _) = both(store.save(&at(1), &seen, &new), peer.answer_value(b"", 3)).await;
     assert_eq!(saved.unwrap_err().kind(), ErrorKind::Corrupt);

@@ -148,7 +148,7 @@ impl Store for MysqlStore {
         self.write(
             "creating a session in MySQL",
             &table.create,
-            &new.version,
+            &new.version(),
             params,
         )
         .await
@@ -168,7 +168,7 @@ impl Store for MysqlStore {
         self.write(
             "saving a session in MySQL",
             &table.save,
-            &new.version,
+            &new.version(),
             params,
         )
         .await
@@ -202,7 +202,7 @@ impl Store for MysqlStore {
         self.write(
             "moving a session in MySQL",
             &table.rename,
-            &new.version,
+            &new.version(),
             params,
         )
         .await
@@ -309,9 +309,9 @@ mod tests {
         let new = draft(n);
         let _ = store.create(&at, &new).await.unwrap();
         let _ = store.load(&at).await.unwrap();
-        let _ = store.save(&at, &new.version, &new).await.unwrap();
-        let _ = store.touch(&at, &new.version, &new.meta).await.unwrap();
-        let _ = store.rename(&at, &new.version, &to, &new).await.unwrap();
+        let _ = store.save(&at, &new.version(), &new).await.unwrap();
+        let _ = store.touch(&at, &new.version(), &new.meta).await.unwrap();
+        let _ = store.rename(&at, &new.version(), &to, &new).await.unwrap();
         let _ = store.owned_by(&"nobody".into()).await.unwrap();
         let _ = store.find(&[7; 12]).await.unwrap();
         let _ = store.sweep(from_millis(0), 10).await.unwrap();

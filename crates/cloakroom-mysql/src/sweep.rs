@@ -172,7 +172,7 @@ const SWEEPING: &str = "sweeping expired sessions from MySQL";
 
 #[cfg(test)]
 mod tests {
-    use cloakroom::store::{Draft, Meta, Store, Version, from_millis};
+    use cloakroom::store::{Draft, Meta, Store, from_millis};
     use cloakroom_testkit::conformance::store_key;
     use cloakroom_testkit::servers::{mariadb, unique_name};
 
@@ -180,6 +180,7 @@ mod tests {
     use crate::MysqlStore;
     use crate::address::Address;
     use crate::table::Table;
+    use cloakroom::store::SaveId;
 
     #[test]
     fn a_short_step_of_the_sweep_names_its_last_key_again() {
@@ -211,7 +212,7 @@ mod tests {
                 owner: None,
                 label: None,
             },
-            version: Version::from_u64(u64::MAX),
+            save_id: SaveId::new(u64::MAX),
         };
         for n in 0..2 {
             let _ = store.create(&store_key(n), &draft).await.unwrap();
@@ -222,7 +223,7 @@ mod tests {
         let found = look(&pool, &sweep, 1_000, &Place::default()).await.unwrap();
         draft.meta.expires = from_millis(1_001);
         let _ = store
-            .touch(&store_key(0), &draft.version, &draft.meta)
+            .touch(&store_key(0), &draft.version(), &draft.meta)
             .await
             .unwrap();
         let found: Vec<_> = found.into_iter().map(|place| place.key).collect();

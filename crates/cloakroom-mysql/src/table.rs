@@ -1,6 +1,6 @@
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Meta, OwnedEntry, Version, from_millis, millis};
-use cloakroom::{Error, ErrorKind, Owner, Result, StoreKey};
+use cloakroom::store::{Draft, Entry, Meta, OwnedEntry, SaveId, Version, from_millis, millis};
+use cloakroom::{Owner, Result, StoreKey};
 use mysql_async::{Row, Value};
 
 use crate::columns::Columns;
@@ -104,12 +104,6 @@ impl Table {
             .label
             .as_ref()
             .map_or(0, |label| label.chars().count());
-        if number(&new.version).is_none() {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "writing a session to MySQL: the draft's version is not a number; make it with `Version::random`",
-            ));
-        }
         if store_key > MOST_BYTES {
             return Err(too_large(
                 "lookup",
@@ -139,7 +133,7 @@ impl Table {
 
 /// A version as the table keeps it. One made of bytes has no place here.
 pub(crate) fn number(version: &Version) -> Option<u64> {
-    version.as_u64()
+    version.save_id().map(SaveId::get)
 }
 
 /// What is written for a draft at `at`, in the order of the statements.
@@ -147,11 +141,11 @@ pub(crate) fn draft(key: &StoreKey, new: &Draft) -> Vec<Value> {
     let Draft {
         data,
         meta,
-        version,
+        save_id,
     } = new;
     let expires = millis(meta.expires);
     vec![
-        Value::from(number(version)),
+        Value::from(save_id.get()),
         Value::from(&data[..]),
         Value::from(millis(meta.created)),
         Value::from(millis(meta.touched)),
@@ -190,7 +184,7 @@ pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
     let mut columns = Columns::of(row, doing);
     Ok(Entry {
         meta: meta(&mut columns)?,
-        version: Version::from_u64(columns.next()?),
+        version: Version::from(SaveId::new(columns.next()?)),
         data: Bytes::from(columns.next::<Vec<u8>>()?),
     })
 }
@@ -237,6 +231,8 @@ mod tests {
     use mysql_async::Conn;
     use mysql_async::prelude::Queryable;
 
+    use cloakroom::ErrorKind;
+
     use super::*;
     use crate::schema;
     use crate::sweep::keys;
@@ -248,12 +244,10 @@ mod tests {
         let at = StoreKey::new(&[b'x'; 255]);
         table.check(&at, &fits).unwrap();
 
-        let (mut data, mut owner, mut label, mut version) =
-            (sample(), sample(), sample(), sample());
+        let (mut data, mut owner, mut label) = (sample(), sample(), sample());
         data.data = Bytes::from_static(&[0; 11]);
         owner.meta.owner = Some("é".repeat(128).into());
         label.meta.label = Some("é".repeat(1_001).into());
-        version.version = Version::from_bytes(Bytes::new());
         let long = StoreKey::new(&[b'x'; 256]);
         for (at, draft, kind, words) in [
             (
@@ -279,12 +273,6 @@ mod tests {
                 &label,
                 ErrorKind::TooLarge,
                 "its label takes 1001 characters of 1000",
-            ),
-            (
-                &at,
-                &version,
-                ErrorKind::Unsupported,
-                "version is not a number",
             ),
         ] {
             let error = table.check(at, draft).unwrap_err();
@@ -374,7 +362,7 @@ mod tests {
                 owner: Some("o".repeat(255).into()),
                 label: Some("é".repeat(1_000).into()),
             },
-            version: Version::from_u64(u64::MAX),
+            save_id: SaveId::new(u64::MAX),
         }
     }
 }

@@ -207,14 +207,6 @@ pub(crate) fn corrupt(doing: &str, error: &tokio_postgres::Error) -> Error {
     .with_source(Cause::from(error))
 }
 
-/// The error of a draft whose version no column can hold.
-pub(crate) fn not_a_number(doing: &str) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("{doing}: the draft's version is not a number; make it with `Version::random`"),
-    )
-}
-
 /// What went wrong and what to do about it.
 fn explain(error: &tokio_postgres::Error) -> (ErrorKind, &'static str) {
     let Some(code) = error.code() else {

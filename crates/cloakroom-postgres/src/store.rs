@@ -8,7 +8,7 @@ use cloakroom::{Owner, Result, StoreKey};
 use crate::Builder;
 use crate::connection::Answer;
 use crate::connections::Connections;
-use crate::error::{corrupt, not_a_number};
+use crate::error::corrupt;
 use crate::schema::OURS;
 use crate::table::{self, Statement};
 use crate::target::Target;
@@ -96,11 +96,9 @@ impl Store for PostgresStore {
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in PostgreSQL";
-        let Some(values) = table::columns(key, new) else {
-            return Err(not_a_number(doing));
-        };
+        let values = table::columns(key, new);
         let answer = self.0.ask(doing, Statement::Create, &values).await?;
-        Ok(outcome(&answer, &new.version))
+        Ok(outcome(&answer, &new.version()))
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
@@ -108,12 +106,10 @@ impl Store for PostgresStore {
         let Some(seen) = table::number(seen) else {
             return Ok(Outcome::Stale);
         };
-        let Some(mut values) = table::columns(key, new) else {
-            return Err(not_a_number(doing));
-        };
+        let mut values = table::columns(key, new);
         values.push(seen.into());
         let answer = self.0.ask(doing, Statement::Save, &values).await?;
-        Ok(outcome(&answer, &new.version))
+        Ok(outcome(&answer, &new.version()))
     }
 
     /// A delete whose answer was lost is sent again, since it does no harm twice.
@@ -135,12 +131,10 @@ impl Store for PostgresStore {
         let Some(seen) = table::number(seen) else {
             return Ok(Outcome::Stale);
         };
-        let Some(mut values) = table::columns(to, new) else {
-            return Err(not_a_number(doing));
-        };
+        let mut values = table::columns(to, new);
         values.extend([seen.into(), from.as_bytes().into()]);
         let answer = self.0.ask(doing, Statement::Rename, &values).await?;
-        Ok(outcome(&answer, &new.version))
+        Ok(outcome(&answer, &new.version()))
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {

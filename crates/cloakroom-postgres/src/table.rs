@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Meta, OwnedEntry, Version, from_millis, millis};
+use cloakroom::store::{Draft, Entry, Meta, OwnedEntry, SaveId, Version, from_millis, millis};
 use cloakroom::{Owner, StoreKey};
 use tokio_postgres::Row;
 
@@ -109,19 +109,19 @@ impl Statements for Statement {
     }
 }
 
-/// What is written for a draft, in the order in which the statements number it; `None` if its version is no number.
-pub(crate) fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> Option<Vec<Value<'a>>> {
+/// What is written for a draft, in the order in which the statements number it.
+pub(crate) fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> Vec<Value<'a>> {
     let Draft {
         data,
         meta,
-        version,
+        save_id,
     } = new;
     let expires = millis(meta.expires);
     // Room for what a statement compares as well.
     let mut columns = Vec::with_capacity(11);
     columns.extend([
         key.as_bytes().into(),
-        number(version)?.into(),
+        save_id.get().cast_signed().into(),
         data[..].into(),
         millis(meta.created).into(),
         millis(meta.touched).into(),
@@ -130,7 +130,7 @@ pub(crate) fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> Option<Vec<Value
         Value::text(meta.owner.as_ref().map(Owner::as_str)),
         Value::text(meta.label.as_deref()),
     ]);
-    Some(columns)
+    columns
 }
 
 /// What a touch writes, and where.
@@ -164,7 +164,7 @@ pub(crate) fn last_that_begins(prefix: &[u8]) -> Option<[u8; LOOKUP_LEN]> {
 pub(crate) fn entry(row: &Row) -> Result<Entry, tokio_postgres::Error> {
     Ok(Entry {
         meta: meta(row)?,
-        version: Version::from_u64(row.try_get::<_, i64>(5)?.cast_unsigned()),
+        version: Version::from(SaveId::new(row.try_get::<_, i64>(5)?.cast_unsigned())),
         data: Bytes::copy_from_slice(row.try_get(6)?),
     })
 }
@@ -197,7 +197,7 @@ fn meta(row: &Row) -> Result<Meta, tokio_postgres::Error> {
 
 /// A version as PostgreSQL keeps it: the same 64 bits, with a sign. One made of bytes has no place here.
 pub(crate) fn number(version: &Version) -> Option<i64> {
-    version.as_u64().map(u64::cast_signed)
+    version.save_id().map(SaveId::get).map(u64::cast_signed)
 }
 
 /// The hour in which an instant lies.

@@ -134,7 +134,7 @@ async fn save_for_certain(store: &PostgresStore, n: u64, seen: Version, count: u
             Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:#}"),
         }
         let entry = store.load(&store_key(n)).await.unwrap().unwrap();
-        if entry.version == new.version {
+        if entry.version == new.version() {
             return entry.version;
         }
         assert!(
@@ -189,7 +189,7 @@ async fn a_save_whose_answer_is_lost_is_unavailable_and_a_load_tells_that_it_was
         "saving a session in PostgreSQL: the connection was lost before the answer came"
     );
     let entry = store.load(&store_key(1)).await.unwrap().unwrap();
-    assert!(entry.version == new.version);
+    assert!(entry.version == new.version());
 }
 
 #[tokio::test]
@@ -411,7 +411,7 @@ async fn a_place_that_is_taken_at_the_same_moment_makes_a_move_stale() {
 
     assert_eq!(moving.await.unwrap().unwrap(), Outcome::Stale);
     assert!(store.load(&store_key(1)).await.unwrap().unwrap().version == seen);
-    assert!(store.load(&store_key(2)).await.unwrap().unwrap().version != draft(2).version);
+    assert!(store.load(&store_key(2)).await.unwrap().unwrap().version != draft(2).version());
 }
 
 #[tokio::test]

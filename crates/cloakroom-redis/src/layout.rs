@@ -16,19 +16,22 @@
 //! before what has no fixed length, so no script reads or moves the data.
 
 use bytes::{BufMut, Bytes};
-use cloakroom::store::{Draft, Entry, Meta, Version, from_millis, millis};
+use cloakroom::store::{Draft, Entry, Meta, SaveId, Version, from_millis, millis};
 use cloakroom::{Error, ErrorKind, Owner, Result};
 
 /// What the value of an entry begins with, so that no script changes anything else: the mark and the version.
 pub(crate) type Head = [u8; 10];
 
-/// The head of the entry that has this version. A version that is no number is no version of this store.
+/// The head of the entry that has this version. This store issues no version but the id of a save.
 pub(crate) fn head(version: &Version) -> Option<Head> {
-    let number = version.as_u64()?;
+    version.save_id().map(head_of)
+}
+
+fn head_of(save_id: SaveId) -> Head {
     let mut head = [0; 10];
     head[..2].copy_from_slice(&MARK);
-    head[2..].copy_from_slice(&number.to_be_bytes());
-    Some(head)
+    head[2..].copy_from_slice(&save_id.get().to_be_bytes());
+    head
 }
 
 /// The value of a draft that the index of its owner keeps until `indexed_until`.
@@ -36,19 +39,13 @@ pub(crate) fn encode(new: &Draft, indexed_until: i64) -> Result<Vec<u8>> {
     let Draft {
         data,
         meta,
-        version,
+        save_id,
     } = new;
-    let Some(head) = head(version) else {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "writing a session to Redis: the draft's version is not a number; make it with `Version::random`",
-        ));
-    };
     let owner = owner_block(meta.owner.as_ref())?;
     let label = block(meta.label.as_deref())?;
 
     let mut value = Vec::with_capacity(OWNER_AT + owner.len() + label.len() + data.len());
-    value.put_slice(&head);
+    value.put_slice(&head_of(*save_id));
     value.put_slice(&times(meta));
     value.put_i64(indexed_until);
     value.put_i64(millis(meta.created));
@@ -77,7 +74,7 @@ pub(crate) fn decode(value: Bytes) -> Option<Entry> {
     if reader.take(MARK.len())? != MARK[..] {
         return None;
     }
-    let version = Version::from_u64(reader.number()?);
+    let version = Version::from(SaveId::new(reader.number()?));
     let touched = reader.time()?;
     let expires = reader.time()?;
     let _indexed_until = reader.number()?;
@@ -161,7 +158,7 @@ mod tests {
 
             assert_eq!(
                 (entry.data, entry.meta, entry.version),
-                (draft.data, draft.meta, draft.version)
+                (draft.data.clone(), draft.meta.clone(), draft.version())
             );
         }
     }
@@ -172,7 +169,7 @@ mod tests {
 
         let value = encode(&draft, 7).unwrap();
 
-        assert_eq!(value[..10], head(&draft.version).unwrap());
+        assert_eq!(value[..10], head(&draft.version()).unwrap());
         assert_eq!(value[10..26], times(&draft.meta));
         assert_eq!(value[26..34], 7_i64.to_be_bytes());
         assert_eq!(value[42..49], *b"\0\0\0\x03ada");
@@ -204,7 +201,7 @@ mod tests {
                 owner: owner.map(Owner::from),
                 label: label.map(Into::into),
             },
-            version: Version::from_u64(u64::MAX - 1),
+            save_id: SaveId::new(u64::MAX - 1),
         }
     }
 }

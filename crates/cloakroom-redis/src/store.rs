@@ -3,7 +3,9 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version};
+use cloakroom::store::{
+    Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, SaveId, Store, Version,
+};
 use cloakroom::{Owner, Result, StoreKey};
 use futures_util::future::try_join_all;
 
@@ -108,18 +110,18 @@ impl Store for RedisStore {
         };
         let Some(owner) = &new.meta.owner else {
             let swap = entries.save(connection, key, &seen, new, 0).await?;
-            return Ok(outcome(swap, &new.version));
+            return Ok(outcome(swap, &new.version()));
         };
         let swap = entries.save_indexed(connection, key, &seen, new).await?;
         let Swap::Unindexed = swap else {
-            return Ok(outcome(swap, &new.version));
+            return Ok(outcome(swap, &new.version()));
         };
         let owner = owner.as_str().as_bytes();
         let until = index
             .add(connection, owner, key, new.meta.expires, SAVING)
             .await?;
         let swap = entries.save(connection, key, &seen, new, until).await?;
-        Ok(outcome(swap, &new.version))
+        Ok(outcome(swap, &new.version()))
     }
 
     /// If the future is dropped, the session is deleted or it is not.
@@ -148,7 +150,7 @@ impl Store for RedisStore {
         };
         // Its own version: with that of `new` the orphan would pass for the proof that the session has moved.
         let mut copy = new.clone();
-        copy.version = Version::random()?;
+        copy.save_id = SaveId::random()?;
         let Outcome::Written(version) = self.0.create(to, &copy, MOVING).await? else {
             return Ok(Outcome::Stale);
         };
@@ -230,7 +232,7 @@ impl Inner {
             .create(on, key, new, indexed_until, doing)
             .await?
         {
-            true => Ok(Outcome::Written(new.version.clone())),
+            true => Ok(Outcome::Written(new.version())),
             false => Ok(Outcome::Stale),
         }
     }
@@ -262,7 +264,7 @@ impl Inner {
         if let Swap::Owner(owner) = swap {
             self.index.remove(on, &owner, from).await;
         }
-        Ok(Outcome::Written(new.version.clone()))
+        Ok(Outcome::Written(new.version()))
     }
 }
 

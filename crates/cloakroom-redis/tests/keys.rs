@@ -132,7 +132,7 @@ async fn an_index_lasts_as_long_as_the_longest_of_its_sessions() {
 
     let mut long = owned("ada");
     long.meta.expires = from_millis(EXPIRES + 5 * ONE_HOUR);
-    written(store.touch(&at(2), &short.version, &long.meta).await);
+    written(store.touch(&at(2), &short.version(), &long.meta).await);
     assert_eq!(
         gone_at(&neighbour, &index).await,
         EXPIRES + 5 * ONE_HOUR + lasts
@@ -199,7 +199,7 @@ async fn a_foreign_value_is_an_error_and_left_as_it_is() {
         .await;
 
     for at in [at(1), at(2)] {
-        let seen = draft("").version;
+        let seen = draft("").version();
         let error = store.load(&at).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
         assert_eq!(

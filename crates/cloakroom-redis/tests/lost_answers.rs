@@ -70,7 +70,7 @@ async fn whichever_answer_a_move_loses_the_session_lives_in_one_place() {
         let lives_there = left.as_ref().is_some_and(|left| left.version == seen);
         let proved = left
             .as_ref()
-            .is_some_and(|left| left.version == new.version);
+            .is_some_and(|left| left.version == new.version());
         match moved {
             Ok(Outcome::Written(version)) => {
                 assert!(!lives_there, "losing answer {lost}");
@@ -82,7 +82,7 @@ async fn whichever_answer_a_move_loses_the_session_lives_in_one_place() {
                     lives_there || (proved && arrived.is_some()),
                     "losing answer {lost}"
                 );
-                assert!(arrived.is_none_or(|arrived| arrived.version != new.version));
+                assert!(arrived.is_none_or(|arrived| arrived.version != new.version()));
             }
         }
     }

@@ -39,7 +39,7 @@ async fn before_the_old_entry_is_compared_a_crash_leaves_it_and_an_orphan_that_p
             moves.holds(&from, &old).await;
             let orphan = moves.store.load(&to).await.unwrap().unwrap();
             assert!(
-                orphan.version != new.version,
+                orphan.version != new.version(),
                 "an orphan must not pass for the proof of a move"
             );
             // The session is where it was, and can be moved.
@@ -76,7 +76,7 @@ async fn after_the_old_entry_was_compared_a_crash_leaves_the_new_one_and_an_expi
                 "it must not be taken for a session"
             );
             assert!(
-                left.version == new.version,
+                left.version == new.version(),
                 "it proves that the session moved"
             );
             assert!(left.data.is_empty() && left.meta.owner.is_none());

@@ -107,10 +107,6 @@ fn explain(cause: &rusqlite::Error, waited: Duration) -> (ErrorKind, String) {
             ErrorKind::Corrupt,
             "the row holds what this store never writes; something else has changed it",
         ),
-        rusqlite::Error::ToSqlConversionFailure(_) => (
-            ErrorKind::Unsupported,
-            "the draft's version is not a number; make it with `Version::random`",
-        ),
         _ => match cause.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => (ErrorKind::Full, "the disk is full; free some space"),
             Some(ErrorCode::TooBig) => (

@@ -82,7 +82,7 @@ impl Store for SqliteStore {
             .database
             .write("creating a session in SQLite", work)
             .await?;
-        Ok(outcome(changed, &new.version))
+        Ok(outcome(changed, &new.version()))
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
@@ -93,7 +93,7 @@ impl Store for SqliteStore {
             .database
             .write("saving a session in SQLite", work)
             .await?;
-        Ok(outcome(changed, &new.version))
+        Ok(outcome(changed, &new.version()))
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<()> {
@@ -120,7 +120,7 @@ impl Store for SqliteStore {
             .database
             .write("moving a session in SQLite", work)
             .await?;
-        Ok(outcome(changed, &new.version))
+        Ok(outcome(changed, &new.version()))
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Meta, OwnedEntry, Version, from_millis, millis};
+use cloakroom::store::{Draft, Entry, Meta, OwnedEntry, SaveId, Version, from_millis, millis};
 use cloakroom::{Owner, StoreKey};
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
@@ -93,7 +93,7 @@ impl Table {
         let entry = |row: &Row<'_>| {
             Ok(Entry {
                 meta: meta(row)?,
-                version: Version::from_u64(row.get::<_, i64>(5)?.cast_unsigned()),
+                version: Version::from(SaveId::new(row.get::<_, i64>(5)?.cast_unsigned())),
                 data: Bytes::from(row.get::<_, Vec<u8>>(6)?),
             })
         };
@@ -106,7 +106,7 @@ impl Table {
         key: &StoreKey,
         new: &Draft,
     ) -> rusqlite::Result<usize> {
-        let columns = columns(key, new)?;
+        let columns = columns(key, new);
         db.prepare_cached(&self.create)?
             .execute(params_from_iter(columns))
     }
@@ -121,7 +121,7 @@ impl Table {
         let Some(seen) = number(seen) else {
             return Ok(0);
         };
-        let columns = columns(key, new)?;
+        let columns = columns(key, new);
         let compared = [seen.into()];
         let params = || params_from_iter(columns.iter().chain(&compared));
         match db.prepare_cached(&self.save_in_place)?.execute(params())? {
@@ -142,7 +142,7 @@ impl Table {
             return Ok(0);
         };
         let compared = [seen.into(), from.as_bytes().into()];
-        let params = params_from_iter(columns(to, new)?.into_iter().chain(compared));
+        let params = params_from_iter(columns(to, new).into_iter().chain(compared));
         db.prepare_cached(&self.rename)?.execute(params)
     }
 
@@ -282,21 +282,17 @@ fn store_key(row: &Row<'_>, column: usize) -> rusqlite::Result<StoreKey> {
 }
 
 /// What is written for a draft, in the order in which the statements number it.
-fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> rusqlite::Result<[ToSqlOutput<'a>; 9]> {
+fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> [ToSqlOutput<'a>; 9] {
     let Draft {
         data,
         meta,
-        version,
+        save_id,
     } = new;
-    let Some(version) = number(version) else {
-        let cause = "a version made of bytes";
-        return Err(rusqlite::Error::ToSqlConversionFailure(cause.into()));
-    };
     let text = |text: Option<&'a str>| ToSqlOutput::Borrowed(text.into());
     let expires = millis(meta.expires);
-    Ok([
+    [
         key.as_bytes().into(),
-        version.into(),
+        save_id.get().cast_signed().into(),
         data[..].into(),
         millis(meta.created).into(),
         millis(meta.touched).into(),
@@ -304,12 +300,12 @@ fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> rusqlite::Result<[ToSqlOutp
         bucket(expires).into(),
         text(meta.owner.as_ref().map(Owner::as_str)),
         text(meta.label.as_deref()),
-    ])
+    ]
 }
 
 /// A version as SQLite keeps it: the same 64 bits, with a sign. One made of bytes has no place here.
 fn number(version: &Version) -> Option<i64> {
-    version.as_u64().map(u64::cast_signed)
+    version.save_id().map(SaveId::get).map(u64::cast_signed)
 }
 
 /// The hour in which an instant lies.
@@ -344,7 +340,7 @@ mod tests {
                 owner: None,
                 label: None,
             },
-            version: Version::from_u64(u64::MAX),
+            save_id: SaveId::new(u64::MAX),
         };
         for at in [b"used", b"dead"] {
             table.create(&db, &StoreKey::new(at), &draft).unwrap();
@@ -353,7 +349,7 @@ mod tests {
         let due = table.due(&db, 1_000, Place::default(), 10).unwrap();
         draft.meta.expires = from_millis(1_001);
         table
-            .touch(&db, &StoreKey::new(b"used"), &draft.version, &draft.meta)
+            .touch(&db, &StoreKey::new(b"used"), &draft.version(), &draft.meta)
             .unwrap();
 
         assert_eq!(due.expired.len(), 2);

@@ -40,7 +40,7 @@ async fn saves_that_wait_together_are_committed_together_and_acknowledged_after_
     neighbour.execute_batch("ROLLBACK").unwrap();
 
     for (n, save) in saves.into_iter().enumerate() {
-        assert_eq!(written(save.await), new[n].version);
+        assert_eq!(written(save.await), new[n].version());
         let committed: Vec<u8> = neighbour
             .query_row(
                 "SELECT data FROM cloakroom_session WHERE lookup = ?1",

@@ -29,7 +29,7 @@ async fn reopening_keeps_everything() {
 
     assert_eq!(
         (entry.data, entry.meta, entry.version),
-        (kept.data, kept.meta, kept.version)
+        (kept.data.clone(), kept.meta.clone(), kept.version())
     );
 }
 

@@ -92,9 +92,9 @@ async fn a_session_that_was_used_again_is_not_swept_by_its_old_hour() {
     for n in 0..3 {
         written(store.create(&at(n), &old).await);
     }
-    written(store.save(&at(0), &old.version, &saved).await);
-    written(store.touch(&at(1), &old.version, &saved.meta).await);
-    written(store.rename(&at(2), &old.version, &at(3), &saved).await);
+    written(store.save(&at(0), &old.version(), &saved).await);
+    written(store.touch(&at(1), &old.version(), &saved.meta).await);
+    written(store.rename(&at(2), &old.version(), &at(3), &saved).await);
 
     assert_eq!(store.sweep(old.meta.expires, 100).await.unwrap(), 0);
     assert_eq!(store.sweep(saved.meta.expires, 100).await.unwrap(), 3);
@@ -109,9 +109,9 @@ async fn a_session_whose_life_was_cut_short_is_swept_when_that_is_over() {
     for n in 0..3 {
         written(store.create(&at(n), &long).await);
     }
-    written(store.save(&at(0), &long.version, &short).await);
-    written(store.touch(&at(1), &long.version, &short.meta).await);
-    written(store.rename(&at(2), &long.version, &at(3), &short).await);
+    written(store.save(&at(0), &long.version(), &short).await);
+    written(store.touch(&at(1), &long.version(), &short.meta).await);
+    written(store.rename(&at(2), &long.version(), &at(3), &short).await);
 
     assert_eq!(store.sweep(short.meta.expires, 100).await.unwrap(), 3);
 }

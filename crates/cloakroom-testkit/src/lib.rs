@@ -49,7 +49,7 @@
 //!             return Ok(Outcome::Stale);
 //!         }
 //!         entries.insert(at.clone(), entry(new));
-//!         Ok(Outcome::Written(new.version.clone()))
+//!         Ok(Outcome::Written(new.version()))
 //!     }
 //!
 //!     async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
@@ -57,7 +57,7 @@
 //!             Some(old) if old.version == *seen => *old = entry(new),
 //!             _ => return Ok(Outcome::Stale),
 //!         }
-//!         Ok(Outcome::Written(new.version.clone()))
+//!         Ok(Outcome::Written(new.version()))
 //!     }
 //!
 //!     async fn delete(&self, at: &Lookup) -> Result<()> {
@@ -78,7 +78,7 @@
 //! }
 //!
 //! fn entry(new: &Draft) -> Entry {
-//!     Entry { data: new.data.clone(), meta: new.meta.clone(), version: new.version.clone() }
+//!     Entry { data: new.data.clone(), meta: new.meta.clone(), version: new.version() }
 //! }
 //!
 //! // In `tests/conformance.rs`; `cargo test` then shows `ledger::save_never_creates` and some forty others.

@@ -96,7 +96,7 @@ impl Modest {
         Ok(Entry {
             data: new.data.clone(),
             meta: new.meta.clone(),
-            version: new.version.clone(),
+            version: new.version(),
         })
     }
 
@@ -133,7 +133,7 @@ impl Store for Modest {
             return Ok(Outcome::Stale);
         }
         entries.insert(key.clone(), entry);
-        Ok(Outcome::Written(new.version.clone()))
+        Ok(Outcome::Written(new.version()))
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {

@@ -37,14 +37,14 @@ impl Store for Shelf {
             return Ok(Outcome::Stale);
         }
         entries.insert(key.clone(), entry(new));
-        Ok(Outcome::Written(new.version.clone()))
+        Ok(Outcome::Written(new.version()))
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         match self.entries().get_mut(key) {
             Some(there) if there.version == *seen => {
                 *there = entry(new);
-                Ok(Outcome::Written(new.version.clone()))
+                Ok(Outcome::Written(new.version()))
             }
             _ => Ok(Outcome::Stale),
         }
@@ -77,7 +77,7 @@ fn entry(new: &Draft) -> Entry {
     Entry {
         data: new.data.clone(),
         meta: new.meta.clone(),
-        version: new.version.clone(),
+        version: new.version(),
     }
 }
 

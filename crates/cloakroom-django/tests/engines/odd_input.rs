@@ -1,10 +1,11 @@
 //! Whatever a browser sends and whatever stands in the store: nothing panics, nothing is adopted, nothing is reached that is
 //! not the session's.
 
+use cloakroom::store::SaveId;
 use std::fs;
 
 use bytes::Bytes;
-use cloakroom::store::{AnyStore, Draft, MemoryStore, Meta, Store, Version, from_millis};
+use cloakroom::store::{AnyStore, Draft, MemoryStore, Meta, Store, from_millis};
 use cloakroom::{Backend, ErrorKind, SessionKey, Sessions, StoreKey};
 use cloakroom_django::Settings;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -142,7 +143,7 @@ fn put(store: &AnyStore, data: &[u8]) {
             owner: None,
             label: None,
         },
-        version: Version::random().unwrap(),
+        save_id: SaveId::random().unwrap(),
     };
     let _ = wait(store.create(&StoreKey::new(KEY.as_bytes()), &new)).unwrap();
 }

@@ -1,5 +1,6 @@
 //! Moves that were cut off, and the marks that say which sessions an owner has.
 
+use cloakroom::store::SaveId;
 use std::fs::{self, File};
 use std::path::PathBuf;
 
@@ -62,9 +63,9 @@ async fn of_a_move_of_which_the_disk_kept_both_names_only_the_new_one_is_left() 
     let (folder, store) = opened();
     written(store.create(&at(1), &draft("old")).await);
     let old = file_of(&folder, &at(1));
-    let seen = Version::from_u64(u64::MAX);
+    let save_id = SaveId::new(u64::MAX);
     let mut draft = draft("new");
-    draft.version = seen.clone();
+    draft.save_id = save_id;
     let before = store.load(&at(1)).await.unwrap().unwrap().version;
     written(store.rename(&at(1), &before, &at(2), &draft).await);
     fs::hard_link(file_of(&folder, &at(2)), &old).unwrap();

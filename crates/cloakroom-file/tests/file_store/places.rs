@@ -1,5 +1,6 @@
 //! Where the files are.
 
+use cloakroom::store::SaveId;
 use std::fs;
 
 use cloakroom::StoreKey;
@@ -57,7 +58,7 @@ async fn hostile_lookups_stay_inside_of_the_folder() {
 #[tokio::test]
 async fn an_unknown_lookup_makes_no_file_and_no_folder() {
     let (folder, store) = opened();
-    let version = Version::from_u64(1);
+    let version = Version::from(SaveId::new(1));
 
     assert!(store.load(&at(1)).await.unwrap().is_none());
     store.delete(&at(1)).await.unwrap();

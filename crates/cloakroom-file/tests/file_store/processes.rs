@@ -2,12 +2,13 @@
 //!
 //! They are this test program again, in the role that the environment names.
 
+use cloakroom::store::SaveId;
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use cloakroom::store::{Outcome, Store, Version};
+use cloakroom::store::{Outcome, Store};
 use cloakroom::{ErrorKind, Owner};
 use cloakroom_file::FileStore;
 use cloakroom_testkit::soak;
@@ -191,7 +192,7 @@ async fn move_on(store: FileStore) {
     adas.meta.owner = Some("ada".into());
     let mut seen = written(store.create(&at(0), &adas).await);
     for n in 0..1_000_000 {
-        adas.version = Version::random().unwrap();
+        adas.save_id = SaveId::random().unwrap();
         seen = written(store.rename(&at(n), &seen, &at(n + 1), &adas).await);
         println!("acknowledged {}.", n + 1);
     }
@@ -204,7 +205,7 @@ async fn life(store: FileStore) {
     let seen = written(store.create(&at(1), &draft("")).await);
     let seen = written(store.save(&at(1), &seen, &adas).await);
     let seen = written(store.touch(&at(1), &seen, &adas.meta).await);
-    adas.version = Version::random().unwrap();
+    adas.save_id = SaveId::random().unwrap();
     written(store.rename(&at(1), &seen, &at(2), &adas).await);
 }
 

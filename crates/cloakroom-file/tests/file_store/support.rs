@@ -1,5 +1,6 @@
 //! What these tests share.
 
+use cloakroom::store::SaveId;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -62,7 +63,7 @@ pub(crate) fn draft(data: &str) -> Draft {
             owner: None,
             label: None,
         },
-        version: Version::random().unwrap(),
+        save_id: SaveId::random().unwrap(),
     }
 }
 

@@ -5,6 +5,7 @@
     reason = "these are tests, though clippy does not see it in helpers"
 )]
 
+use cloakroom::store::SaveId;
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
 use cloakroom::{Result, StoreKey};
 use cloakroom_memcached::MemcachedStore;
@@ -34,7 +35,7 @@ pub(crate) fn draft(data: impl Into<String>) -> Draft {
             owner: None,
             label: None,
         },
-        version: Version::random().unwrap(),
+        save_id: SaveId::random().unwrap(),
     }
 }
 

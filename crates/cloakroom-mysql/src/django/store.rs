@@ -307,6 +307,7 @@ mod tests {
     use cloakroom_testkit::servers::{mariadb, unique_name};
 
     use super::*;
+    use cloakroom::store::SaveId;
 
     #[tokio::test]
     async fn once_prepared_each_call_is_one_round_trip() {
@@ -354,7 +355,7 @@ mod tests {
                 owner: None,
                 label: None,
             },
-            version: Version::from_u64(0),
+            save_id: SaveId::new(0),
         }
     }
 

@@ -145,7 +145,7 @@ async fn count_to_a_hundred(store: &MysqlStore, n: u64) {
                 Ok(Outcome::Stale) => {
                     let (data, version) = entry(store, n).await;
                     assert!(
-                        version == new.version,
+                        version == new.version(),
                         "a save that was not sent here has won"
                     );
                     assert_eq!(data, count.to_string());

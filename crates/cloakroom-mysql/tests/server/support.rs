@@ -1,5 +1,6 @@
 //! What these tests share.
 
+use cloakroom::store::SaveId;
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
 use cloakroom::{Result, StoreKey};
 use cloakroom_mysql::{DjangoTable, MysqlStore};
@@ -83,7 +84,7 @@ pub(crate) fn draft(data: &str) -> Draft {
             owner: None,
             label: None,
         },
-        version: Version::random().unwrap(),
+        save_id: SaveId::random().unwrap(),
     }
 }
 

@@ -5,6 +5,7 @@
     reason = "these are tests, though clippy does not see it in helpers"
 )]
 
+use cloakroom::store::SaveId;
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
 use cloakroom::{Result, StoreKey};
 use cloakroom_redis::RedisStore;
@@ -122,7 +123,7 @@ pub(crate) fn draft(data: &str) -> Draft {
             owner: None,
             label: None,
         },
-        version: Version::random().unwrap(),
+        save_id: SaveId::random().unwrap(),
     }
 }
 

@@ -85,7 +85,7 @@ use crate::{Builder, connection};
 ///         owner: None,
 ///         label: None,
 ///     },
-///     version: Version::random()?,
+///     save_id: SaveId::random()?,
 /// };
 /// let _ = store.create(&at, &new).await?;
 ///

@@ -5,6 +5,7 @@
     reason = "these are tests, though clippy does not see it in helpers"
 )]
 
+use cloakroom::store::SaveId;
 use std::future::{self, Future};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -50,7 +51,7 @@ pub(crate) fn draft(data: &str) -> Draft {
             owner: None,
             label: None,
         },
-        version: Version::random().unwrap(),
+        save_id: SaveId::random().unwrap(),
     }
 }
 

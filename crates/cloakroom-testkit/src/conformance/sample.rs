@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use cloakroom::store::{Draft, Entry, Meta, Outcome, Store, Version, from_millis};
+use cloakroom::store::{Draft, Entry, Meta, Outcome, SaveId, Store, Version, from_millis};
 use cloakroom::{Owner, Result, StoreKey};
 
 /// A lookup as Cloakroom's own format has them: 32 bytes that look random. The same for the same `n`.
@@ -25,7 +25,7 @@ pub(super) fn draft_of(data: impl Into<Bytes>, meta: Meta) -> Draft {
     Draft {
         data: data.into(),
         meta,
-        version: Version::random().expect("the operating system has random numbers"),
+        save_id: SaveId::random().expect("the operating system has random numbers"),
     }
 }
 
@@ -140,6 +140,6 @@ mod tests {
         let data: BTreeSet<Bytes> = (0..1_000).map(|n| draft(n).data).collect();
 
         assert_eq!((store_keys.len(), data.len()), (1_000, 1_000));
-        assert!(draft(1).version != draft(1).version);
+        assert!(draft(1).version() != draft(1).version());
     }
 }

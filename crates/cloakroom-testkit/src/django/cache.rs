@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use cloakroom::store::{Draft, Meta, Outcome, Store, Version, from_millis};
+use cloakroom::store::{Draft, Meta, Outcome, SaveId, Store, Version, from_millis};
 use cloakroom::{ErrorKind, StoreKey};
 use tokio::task::JoinSet;
 
@@ -83,7 +83,7 @@ pub async fn what_is_stale_changes_nothing_and_a_touch_makes_nothing_stale(site:
     for store in [&cache, &other] {
         for seen in [
             &first,
-            &Version::from_u64(7),
+            &Version::from(SaveId::new(7)),
             &Version::from_bytes("short".into()),
         ] {
             stale(store.save(&key(1), seen, &draft("lost")).await);
@@ -315,7 +315,7 @@ pub fn lasting(data: &[u8], secs: i64) -> Draft {
             owner: None,
             label: None,
         },
-        version: Version::random().expect("the operating system has random numbers"),
+        save_id: SaveId::random().expect("the operating system has random numbers"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cloakroom::store::{Draft, Meta, Store, Version, from_millis};
+use cloakroom::store::{Draft, Meta, SaveId, Store, Version, from_millis};
 use cloakroom::{ErrorKind, Result, StoreKey};
 
 use super::{holds, is_free, stale, written};
@@ -143,7 +143,7 @@ pub async fn what_the_table_cannot_keep_is_refused_and_changes_nothing(site: &mu
         }
     }
     for no_text in [
-        Version::from_u64(7),
+        Version::from(SaveId::new(7)),
         Version::from_bytes(b"kept\0"[..].into()),
         Version::from_bytes(b"\xff"[..].into()),
     ] {
@@ -199,7 +199,7 @@ pub fn expiring(data: &str, expires: SystemTime) -> Draft {
             owner: None,
             label: None,
         },
-        version: Version::random().expect("the operating system has random numbers"),
+        save_id: SaveId::random().expect("the operating system has random numbers"),
     }
 }
 

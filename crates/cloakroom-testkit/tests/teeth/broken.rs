@@ -1,3 +1,4 @@
+use cloakroom::store::SaveId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
@@ -133,7 +134,7 @@ impl Broken {
         let mut entry = Entry {
             data: new.data.clone(),
             meta: new.meta.clone(),
-            version: new.version.clone(),
+            version: new.version(),
         };
         match self.defect {
             CutsDataAt64K => entry.data.truncate(65_535),
@@ -154,7 +155,9 @@ impl Broken {
                 entry.meta.touched = secs(entry.meta.touched);
                 entry.meta.expires = secs(entry.meta.expires);
             }
-            CountsVersionsFromOne | NeverChangesVersions => entry.version = Version::from_u64(1),
+            CountsVersionsFromOne | NeverChangesVersions => {
+                entry.version = Version::from(SaveId::new(1))
+            }
             TakesLess if new.data.len() > 1_000 => return Err(broken()),
             _ => {}
         }
@@ -164,7 +167,9 @@ impl Broken {
     /// The version with which a save replaces `old`.
     fn next(&self, old: &Version, mut new: Entry) -> Entry {
         if self.has(CountsVersionsFromOne) {
-            new.version = Version::from_u64(old.as_u64().map_or(1, |n| n + 1));
+            new.version = Version::from(SaveId::new(
+                old.save_id().map(SaveId::get).map_or(1, |n| n + 1),
+            ));
         }
         new
     }
@@ -299,7 +304,7 @@ impl Store for Broken {
             }
             SaveReturnsAnotherVersion => {
                 let _ = shelf.put(place, entry);
-                return Ok(Outcome::Written(Version::random()?));
+                return Ok(Outcome::Written(SaveId::random()?.into()));
             }
             SaveWritesEverywhere => {
                 for other in shelf.entries.values_mut() {
@@ -361,7 +366,7 @@ impl Store for Broken {
                 }
                 let outcome = shelf.put(to, entry);
                 return match self.defect {
-                    RenameReturnsAnotherVersion => Ok(Outcome::Written(Version::random()?)),
+                    RenameReturnsAnotherVersion => Ok(Outcome::Written(SaveId::random()?.into())),
                     _ => Ok(outcome),
                 };
             }
@@ -404,7 +409,7 @@ impl Store for Broken {
         };
         match self.defect {
             TouchWritesAllFacts => old.meta = meta.clone(),
-            TouchBumpsTheVersion => old.version = Version::random()?,
+            TouchBumpsTheVersion => old.version = SaveId::random()?.into(),
             _ => {}
         }
         old.meta.touched = meta.touched;

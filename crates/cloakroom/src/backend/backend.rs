@@ -10,7 +10,7 @@ use super::write_through::WriteThroughBackend;
 use super::written::Written;
 use crate::format::{DefaultFormat, Format, FormatRules};
 use crate::model::{
-    Draft, EntryRef, Error, ErrorKind, Meta, OwnedEntry, Owner, Record, Result, SessionKey,
+    Draft, EntryRef, Error, ErrorKind, Meta, OwnedEntry, Owner, Record, Result, SaveId, SessionKey,
     SessionTag, StoreKey, Version,
 };
 use crate::store::{AnyStore, Guarantees, Store};
@@ -142,7 +142,7 @@ impl Backend {
                 expires,
                 ..record.meta.clone()
             },
-            version: Version::random()?,
+            save_id: SaveId::random()?,
         })
     }
 

@@ -8,8 +8,8 @@ use super::packed;
 use super::store::Stored;
 use super::written::Written;
 use crate::model::{
-    Draft, Entry, EntryRef, Meta, Outcome, OwnedEntry, Owner, Result, SessionKey, SessionTag,
-    StoreKey, Version, after,
+    Draft, Entry, EntryRef, Meta, Outcome, OwnedEntry, Owner, Result, SaveId, SessionKey,
+    SessionTag, StoreKey, Version, after,
 };
 use crate::store::{AnyStore, Guarantees, Store};
 
@@ -87,8 +87,8 @@ impl CachedBackend {
 
     pub(super) async fn create(&self, draft: &Draft) -> Result<Written> {
         let written = self.origin.create(draft).await?;
-        self.learn(&written.store_key, None, &written.version, draft)
-            .await?;
+        let entry = written_entry(draft, &written.version);
+        self.learn(&written.store_key, None, entry).await?;
         Ok(written)
     }
 
@@ -96,8 +96,8 @@ impl CachedBackend {
         let saved = self.origin.save(at, new).await;
         match &saved {
             Ok(Some(written)) => {
-                self.learn(&at.store_key, Some(&at.version), &written.version, new)
-                    .await?;
+                let entry = written_entry(new, &written.version);
+                self.learn(&at.store_key, Some(&at.version), entry).await?;
             }
             // Stale, or nobody knows.
             _ => {
@@ -119,8 +119,8 @@ impl CachedBackend {
         match &renamed {
             Ok(Some(written)) => {
                 self.remember_unsure(&from.store_key, now).await?;
-                self.learn(&written.store_key, None, &written.version, new)
-                    .await?;
+                let entry = written_entry(new, &written.version);
+                self.learn(&written.store_key, None, entry).await?;
             }
             _ => self.remember_unsure(&from.store_key, now).await?,
         }
@@ -129,8 +129,8 @@ impl CachedBackend {
 
     pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<Written>> {
         let touched = self.origin.touch(at, meta).await;
-        let draft = match (&touched, self.remembered(&at.store_key).await) {
-            (Ok(Some(_)), Some((_, Memory::Entry(old)))) if old.version == at.version => Draft {
+        let entry = match (&touched, self.remembered(&at.store_key).await) {
+            (Ok(Some(_)), Some((_, Memory::Entry(old)))) if old.version == at.version => Entry {
                 data: old.data,
                 meta: meta.clone(),
                 version: old.version,
@@ -140,8 +140,7 @@ impl CachedBackend {
                 return touched;
             }
         };
-        self.learn(&at.store_key, Some(&at.version), &at.version, &draft)
-            .await?;
+        self.learn(&at.store_key, Some(&at.version), entry).await?;
         touched
     }
 
@@ -170,19 +169,8 @@ impl CachedBackend {
 
     /// Remembers a write that the back has acknowledged, if what the front has is what the write replaced. If it is
     /// something else, another write came before or after, and nobody here can say which.
-    async fn learn(
-        &self,
-        key: &StoreKey,
-        replaced: Option<&Version>,
-        version: &Version,
-        draft: &Draft,
-    ) -> Result<()> {
-        let now = draft.meta.touched;
-        let entry = Entry {
-            data: draft.data.clone(),
-            meta: draft.meta.clone(),
-            version: version.clone(),
-        };
+    async fn learn(&self, key: &StoreKey, replaced: Option<&Version>, entry: Entry) -> Result<()> {
+        let now = entry.meta.touched;
         let memory = self.memory(&Memory::Entry(entry), now, self.ttl)?;
         let outcome = match self.remembered(key).await {
             None => tell("correcting", self.cache.create(key, &memory)).await,
@@ -237,7 +225,7 @@ impl CachedBackend {
                 owner: None,
                 label: None,
             },
-            version: Version::random()?,
+            save_id: SaveId::random()?,
         })
     }
 }
@@ -249,6 +237,15 @@ impl fmt::Debug for CachedBackend {
             .field("back", &self.origin.store)
             .field("ttl", &self.ttl)
             .finish()
+    }
+}
+
+/// What the origin has once it has written `draft` with this version.
+fn written_entry(draft: &Draft, version: &Version) -> Entry {
+    Entry {
+        data: draft.data.clone(),
+        meta: draft.meta.clone(),
+        version: version.clone(),
     }
 }
 
@@ -274,7 +271,8 @@ impl Memory {
                     }
                     None => {
                         data.put_u32(u32::MAX);
-                        data.put_u64(entry.version.as_u64().unwrap_or_default());
+                        let save_id = entry.version.save_id();
+                        data.put_u64(save_id.map_or(0, SaveId::get));
                     }
                 }
                 packed::write(&mut data, &entry.meta, &entry.data);
@@ -293,7 +291,7 @@ impl Memory {
 
     fn read_entry(mut data: Bytes) -> Option<Entry> {
         let version = match data.try_get_u32().ok()? {
-            u32::MAX => Version::from_u64(data.try_get_u64().ok()?),
+            u32::MAX => SaveId::new(data.try_get_u64().ok()?).into(),
             len => {
                 let len = usize::try_from(len).ok()?;
                 let bytes = (len <= data.len()).then(|| data.split_to(len))?;

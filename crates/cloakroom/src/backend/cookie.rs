@@ -13,7 +13,7 @@ use super::packed;
 use super::written::Written;
 use crate::format::{DefaultFormat, Format, FormatRules, Tags};
 use crate::model::{
-    Draft, Entry, Error, ErrorKind, Meta, Result, SessionData, SessionKey, StoreKey, Version,
+    Draft, Entry, Error, ErrorKind, Meta, Result, SaveId, SessionData, SessionKey, StoreKey,
 };
 use crate::store::Guarantees;
 
@@ -134,7 +134,7 @@ impl CookieBackend {
             data,
             meta,
             // Nothing compares it.
-            version: Version::from_u64(0),
+            version: SaveId::new(0).into(),
         })
     }
 
@@ -158,7 +158,7 @@ impl CookieBackend {
         }
         let key = SessionKey::new(&value);
         let store_key = StoreKey::new(value.as_bytes());
-        Ok(Written::new(key, store_key, draft.version.clone()))
+        Ok(Written::new(key, store_key, draft.version()))
     }
 
     /// Writes what is in the cookie anew, with other times.
@@ -171,7 +171,7 @@ impl CookieBackend {
         let draft = Draft {
             data: format.encode(&session_data, meta.touched)?,
             meta: meta.clone(),
-            version: entry.version,
+            save_id: SaveId::new(0),
         };
         self.seal(&draft).map(Some)
     }

@@ -35,7 +35,7 @@ impl Stored {
                 Ok(Outcome::Stale) => {}
                 Err(error) if may_have_happened(&error) => {
                     return match self.load(&store_key).await {
-                        Ok(Some(entry)) if entry.version == draft.version => {
+                        Ok(Some(entry)) if entry.version == draft.version() => {
                             Ok(Written::new(key, store_key, entry.version))
                         }
                         // Nobody will ever know its key. If it is there after all, it is of no use to anybody.

@@ -7,7 +7,7 @@ use super::store::Stored;
 use super::written::Written;
 use crate::format::{Facts, Format, FormatRules};
 use crate::model::{
-    Draft, Entry, EntryRef, Meta, Outcome, OwnedEntry, Owner, Record, Result, SessionData,
+    Draft, Entry, EntryRef, Meta, Outcome, OwnedEntry, Owner, Record, Result, SaveId, SessionData,
     SessionKey, SessionTag, StoreKey, Version, after,
 };
 use crate::store::{Guarantees, Store};
@@ -314,7 +314,7 @@ impl WriteThroughBackend {
         Some(Draft {
             data: self.cache.format.encode(session_data, meta.touched).ok()?,
             meta: meta.clone(),
-            version: Version::random().ok()?,
+            save_id: SaveId::random().ok()?,
         })
     }
 }

@@ -5,19 +5,26 @@ use bytes::Bytes;
 
 use super::key::StoreKey;
 use super::owner::Owner;
-use super::version::Version;
+use super::version::{SaveId, Version};
 
-/// What a store is to write: the data, the session's own facts, and a random version that names this one save.
+/// What a store is to write.
 #[derive(Clone)]
 pub struct Draft {
-    /// The state in the bytes of the format.
+    /// The session's data in the bytes of the format.
     pub data: Bytes,
-    /// The session's own facts.
+    /// The session's facts.
     pub meta: Meta,
-    /// Drawn anew for each draft. A store that has no versions of its own keeps this one: if an answer gets lost, the
-    /// core can then tell a save that happened from one that did not. With versions of the store's own making it
-    /// cannot, and the visitor is asked to try again.
-    pub version: Version,
+    /// Drawn for each draft. A store that issues no versions itself keeps it with the entry: if an answer gets lost, the
+    /// core can then tell a save that happened from one that did not. With versions that the store makes it cannot, and
+    /// the visitor is asked to try again.
+    pub save_id: SaveId,
+}
+
+impl Draft {
+    /// Returns the version of the entry once this draft is written, for a store that keeps [`save_id`](Self::save_id).
+    pub fn version(&self) -> Version {
+        self.save_id.into()
+    }
 }
 
 /// What a store holds.
@@ -29,6 +36,17 @@ pub struct Entry {
     pub meta: Meta,
     /// What a later [`save`](Store::save) compares.
     pub version: Version,
+}
+
+impl From<Draft> for Entry {
+    /// The entry once the draft is written, in a store that keeps [`save_id`](Draft::save_id).
+    fn from(draft: Draft) -> Self {
+        Self {
+            version: draft.version(),
+            data: draft.data,
+            meta: draft.meta,
+        }
+    }
 }
 
 impl fmt::Debug for Draft {

@@ -22,4 +22,4 @@ pub use item::{Item, ItemName, Name};
 pub use key::{SessionKey, SessionTag, StoreKey};
 pub use owner::Owner;
 pub(crate) use record::{EntryRef, Record};
-pub use version::Version;
+pub use version::{SaveId, Version};

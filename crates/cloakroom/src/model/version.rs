@@ -4,35 +4,62 @@ use bytes::Bytes;
 
 use super::error::{Error, ErrorKind, Result};
 
-/// Names one save of one entry. Only the store that gave it can read it.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Version(VersionRepr);
+/// A number that is unique to one save. It is not secret.
+///
+/// # Examples
+/// ```
+/// use cloakroom::store::{SaveId, Version};
+///
+/// let save_id = SaveId::random()?;
+/// assert_eq!(SaveId::new(save_id.get()), save_id);
+/// assert_eq!(Version::from(save_id).save_id(), Some(save_id));
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct SaveId(u64);
 
-impl Version {
-    /// A version drawn from the random numbers of the operating system.
+impl SaveId {
+    /// Draws an id from the random numbers of the operating system.
     ///
     /// # Errors
     /// [`Random`](ErrorKind::Random) if there are none.
     pub fn random() -> Result<Self> {
         match getrandom::u64() {
-            Ok(number) => Ok(Self::from_u64(number)),
+            Ok(number) => Ok(Self(number)),
             Err(source) => Err(Error::new(
                 ErrorKind::Random,
-                "drawing a version: the operating system gives no random numbers",
+                "drawing the id of a save: the operating system gives no random numbers",
             )
             .with_source(source)),
         }
     }
 
-    /// The version with this number.
-    pub const fn from_u64(number: u64) -> Self {
-        Self(VersionRepr::Number(number))
+    /// The id with this number, which a store has kept.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
     }
 
-    /// The number, if it was made from one.
-    pub fn as_u64(&self) -> Option<u64> {
+    /// The number, for a store to keep.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// Identifies one state of one entry. Only the store that issued it can read it.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Version(VersionRepr);
+
+impl From<SaveId> for Version {
+    fn from(save_id: SaveId) -> Self {
+        Self(VersionRepr::SaveId(save_id))
+    }
+}
+
+impl Version {
+    /// Returns the id of the save that wrote the entry, or `None` if its store issues other versions.
+    pub fn save_id(&self) -> Option<SaveId> {
         match self.0 {
-            VersionRepr::Number(number) => Some(number),
+            VersionRepr::SaveId(save_id) => Some(save_id),
             VersionRepr::Bytes(_) | VersionRepr::Tiers(_) => None,
         }
     }
@@ -45,7 +72,7 @@ impl Version {
     /// The bytes, if it was made from some.
     pub fn as_bytes(&self) -> Option<&Bytes> {
         match &self.0 {
-            VersionRepr::Number(_) | VersionRepr::Tiers(_) => None,
+            VersionRepr::SaveId(_) | VersionRepr::Tiers(_) => None,
             VersionRepr::Bytes(bytes) => Some(bytes),
         }
     }
@@ -62,7 +89,7 @@ impl Version {
     pub(crate) fn tiers(&self) -> (Option<&Self>, Option<&Self>) {
         match &self.0 {
             VersionRepr::Tiers(tiers) => (tiers.0.as_ref(), tiers.1.as_ref()),
-            VersionRepr::Number(_) | VersionRepr::Bytes(_) => (None, None),
+            VersionRepr::SaveId(_) | VersionRepr::Bytes(_) => (None, None),
         }
     }
 
@@ -70,7 +97,7 @@ impl Version {
     pub(crate) fn of_entry(&self) -> Option<&Self> {
         match &self.0 {
             VersionRepr::Tiers(tiers) => tiers.1.as_ref(),
-            VersionRepr::Number(_) | VersionRepr::Bytes(_) => Some(self),
+            VersionRepr::SaveId(_) | VersionRepr::Bytes(_) => Some(self),
         }
     }
 
@@ -78,7 +105,7 @@ impl Version {
     /// the same again when somebody writes the same once more.
     pub(crate) fn tells_saves_apart(&self) -> bool {
         let entry = self.of_entry();
-        entry.is_some_and(|version| matches!(version.0, VersionRepr::Number(_)))
+        entry.is_some_and(|version| matches!(version.0, VersionRepr::SaveId(_)))
     }
 }
 
@@ -90,7 +117,7 @@ impl fmt::Debug for Version {
 
 #[derive(Clone, Eq, PartialEq)]
 enum VersionRepr {
-    Number(u64),
+    SaveId(SaveId),
     Bytes(Bytes),
     Tiers(Box<(Option<Version>, Option<Version>)>),
 }

@@ -163,7 +163,9 @@ impl<'a> Race<'a> {
                     self.base.version = version;
                 }
                 // The call has happened, only its answer got lost.
-                (Some((_, version)), _) if version.of_entry() == Some(&self.save.draft.version) => {
+                (Some((_, version)), _)
+                    if version.of_entry() == Some(&self.save.draft.version()) =>
+                {
                     let written = Written {
                         key: self.base.key.clone(),
                         store_key: self.base.store_key.clone(),
@@ -245,7 +247,7 @@ impl<'a> Race<'a> {
     async fn moved(&self) -> Result<Option<EntryRef>> {
         // A store that moves in one step has written the draft there. The provided `rename` makes a copy first,
         // which proves nothing, and writes the draft over the old entry, which does.
-        let proof = &self.save.draft.version;
+        let proof = &self.save.draft.version();
         for (key, to) in &self.moved_to {
             let Some((_, version)) = self.core.reload(to).await? else {
                 continue;

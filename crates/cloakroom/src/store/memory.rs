@@ -245,11 +245,11 @@ impl Shelves {
             // A copy of its own: the draft's bytes may be a small part of a large buffer.
             data: Bytes::copy_from_slice(&new.data),
             meta: new.meta.clone(),
-            version: new.version.clone(),
+            version: new.version(),
         };
         self.worth_sweeping_from = self.worth_sweeping_from.min(row.meta.expires);
         self.rows.insert(key.clone(), row);
-        Outcome::Written(new.version.clone())
+        Outcome::Written(new.version())
     }
 
     fn take(&mut self, key: &StoreKey) -> Option<Entry> {
@@ -367,6 +367,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+    use crate::model::SaveId;
 
     #[tokio::test]
     async fn when_full_it_sweeps_then_refuses_the_anonymous_and_still_lets_visitors_log_in() {
@@ -408,7 +409,7 @@ mod tests {
         large.data = Bytes::from(vec![b'x'; 19 * one]);
 
         let refused = store
-            .save(&at(3), &draft(0, 10).version, &large)
+            .save(&at(3), &draft(0, 10).version(), &large)
             .await
             .unwrap_err();
 
@@ -423,7 +424,7 @@ mod tests {
         let mut large = draft(10, 20);
         large.data = Bytes::from(vec![b'x'; 2_000]);
 
-        let refused = store.save(&at(1), &draft(0, 10).version, &large).await;
+        let refused = store.save(&at(1), &draft(0, 10).version(), &large).await;
 
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Full);
         assert!(store.is_empty());
@@ -467,7 +468,7 @@ mod tests {
         Draft {
             data: Bytes::new(),
             meta: meta(touched, expires),
-            version: Version::from_u64(7),
+            save_id: SaveId::new(7),
         }
     }
 

@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::guarantees::Guarantees;
 use crate::model::{
-    Draft, Entry, Error, ErrorKind, Meta, Outcome, OwnedEntry, Owner, Result, StoreKey, Version,
+    Draft, Entry, Error, ErrorKind, Meta, Outcome, OwnedEntry, Owner, Result, SaveId, StoreKey,
+    Version,
 };
 
 /// Keeps entries.
@@ -61,7 +62,7 @@ pub trait Store: Send + Sync + 'static {
         async move {
             // A version of its own, or the copy could be taken for the proof that the session has moved.
             let mut copy = new.clone();
-            copy.version = Version::random()?;
+            copy.save_id = SaveId::random()?;
             let Outcome::Written(version) = self.create(to, &copy).await? else {
                 return Ok(Outcome::Stale);
             };

@@ -112,7 +112,7 @@ async fn the_core_follows_the_formats_rule_for_corrupt_entries() {
     let damaged = cloakroom::store::Draft {
         data: Bytes::from_static(b"\xff"),
         meta: entry.meta,
-        version: cloakroom::store::Version::from_u64(1),
+        save_id: cloakroom::store::SaveId::new(1),
     };
     let _ = store.save(&at(), &entry.version, &damaged).await.unwrap();
 

@@ -1,7 +1,8 @@
 //! Keys: made by us alone, known to the browser alone.
 
 use cloakroom::format::{DefaultFormat, Format};
-use cloakroom::store::{Entry, Meta, Store, Version, from_millis};
+use cloakroom::store::SaveId;
+use cloakroom::store::{Entry, Meta, Store, from_millis};
 use cloakroom::{Cookie, SessionKey};
 use cloakroom_testkit::Log;
 
@@ -205,7 +206,7 @@ fn debug_of_an_entry_shows_no_values() {
             owner: None,
             label: None,
         },
-        version: Version::from_u64(1),
+        version: SaveId::new(1).into(),
     };
     assert!(!format!("{entry:?}").contains("s3cret"));
 }

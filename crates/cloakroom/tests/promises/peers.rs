@@ -217,7 +217,7 @@ async fn a_create_on_a_taken_key_is_told_and_another_key_is_drawn() {
     let again = cloakroom::store::Draft {
         data: entry.data,
         meta: entry.meta,
-        version: entry.version,
+        save_id: entry.version.save_id().unwrap(),
     };
     assert_eq!(
         house.memory.create(&store_key, &again).await.unwrap(),

@@ -45,7 +45,7 @@ impl Rest for Facts {
     }
 
     fn kept(&mut self, new: &Draft) -> Draft {
-        let number = new.version.as_u64().expect("the suite draws its versions");
+        let number = new.save_id.get();
         self.written.insert(number, new.meta.clone());
         let mut data = Vec::with_capacity(NUMBER_LEN + new.data.len());
         data.put_u64(number);
@@ -53,7 +53,7 @@ impl Rest for Facts {
         Draft {
             data: data.into(),
             meta: two_weeks(),
-            version: new.version.clone(),
+            save_id: new.save_id,
         }
     }
 

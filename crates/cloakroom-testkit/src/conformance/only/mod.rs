@@ -4,7 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version};
+use cloakroom::store::{
+    Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, SaveId, Store, Version,
+};
 use cloakroom::{Owner, Result, StoreKey};
 
 mod bytes;
@@ -153,5 +155,8 @@ fn plain(key: &StoreKey) -> StoreKey {
 type Name = (Option<u64>, Option<::bytes::Bytes>);
 
 fn name(version: &Version) -> Name {
-    (version.as_u64(), version.as_bytes().cloned())
+    (
+        version.save_id().map(SaveId::get),
+        version.as_bytes().cloned(),
+    )
 }

@@ -45,7 +45,7 @@ impl Rest for Facts {
 
     fn kept(&mut self, new: &Draft) -> Draft {
         let (data, meta) = (in_hex(&new.data), new.meta.clone());
-        self.data.insert(name(&new.version), data.clone());
+        self.data.insert(name(&new.version()), data.clone());
         self.by_data.insert(data.clone(), meta.clone());
         self.by_data_and_expiry
             .insert((data.clone(), micros(meta.expires)), meta);

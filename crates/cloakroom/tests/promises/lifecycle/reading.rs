@@ -1,6 +1,7 @@
 //! What is only read, and what is not even that.
 
 use cloakroom::ErrorKind;
+use cloakroom::store::SaveId;
 use cloakroom::store::Store;
 use cloakroom_testkit::wrap::{Call, When};
 
@@ -123,7 +124,7 @@ async fn corrupt_entry_that_the_store_itself_cannot_read_is_no_session_either() 
 
 /// Writes nonsense over every entry of the owner-less store, as a bad disk would.
 async fn damage_all(house: &House) {
-    use cloakroom::store::{Draft, Version};
+    use cloakroom::store::Draft;
 
     let store_key = house
         .spy
@@ -135,7 +136,7 @@ async fn damage_all(house: &House) {
     let damaged = Draft {
         data: bytes::Bytes::from_static(b"\xff nonsense"),
         meta: entry.meta,
-        version: Version::random().unwrap(),
+        save_id: SaveId::random().unwrap(),
     };
     let outcome = house
         .spy
