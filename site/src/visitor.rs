@@ -214,7 +214,7 @@ fn read<T: DeserializeOwned>(session: &Session, item: Item<T>) -> Option<T> {
 
 /// Throws a senseless value away, so that an update starts anew.
 fn mend<T: DeserializeOwned>(session: &Session, item: Item<T>) -> cloakroom::Result<()> {
-    let name: &str = item.as_ref();
+    let name = item.name();
     if session.get::<T>(name).is_err() {
         session.discard(name)?;
     }

@@ -81,13 +81,11 @@ impl SessionFiles {
 
 impl Store for SessionFiles {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            durable: true,
-            shared: true,
-            ..Guarantees::default()
-        }
+        Guarantees::default()
+            .compares()
+            .revokes()
+            .durable()
+            .shared()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -370,18 +368,16 @@ impl Files {
             .map_err(|source| self.refused(source))?;
         let data = Bytes::from(data);
         let changed = metadata.modified().unwrap_or(UNIX_EPOCH);
-        Ok(Some(Entry {
-            meta: Meta {
-                created: UNIX_EPOCH,
-                touched: from_millis(millis(changed)),
-                // The format says when.
-                expires: from_millis(i64::MAX),
-                owner: None,
-                label: None,
-            },
-            version: Version::from_bytes(data.clone()),
-            data,
-        }))
+        let meta = Meta {
+            created: UNIX_EPOCH,
+            touched: from_millis(millis(changed)),
+            // The format says when.
+            expires: from_millis(i64::MAX),
+            owner: None,
+            label: None,
+        };
+        let version = Version::from_bytes(data.clone());
+        Ok(Some(Entry::new(data, meta, version)))
     }
 
     /// Writes a file beside the one at `path`, under a name that Django's readers and cleaners pass over.

@@ -298,7 +298,7 @@ mod tests {
             for _ in 0..2 {
                 let owned = entries.owned_by(&Owner::from("ada")).unwrap();
                 assert_eq!(owned.len(), 1);
-                assert!(owned[0].store_key == to);
+                assert!(owned[0].key == to);
             }
             assert!(entries.load(&from).unwrap().is_none());
             assert!(entries.load(&to).unwrap().is_some());

@@ -36,7 +36,7 @@ impl Entries {
         }
         let owned = owned.into_iter();
         Ok(owned
-            .map(|(store_key, meta)| OwnedEntry { store_key, meta })
+            .map(|(store_key, meta)| OwnedEntry::new(store_key, meta))
             .collect())
     }
 

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version};
+use cloakroom::store::{Cursor, Draft, Entry, Guarantees, Meta, Outcome, Page, Store, Version};
 use cloakroom::{Owner, Result, StoreKey};
 
 use super::entries::Entries;
@@ -109,15 +109,12 @@ impl FileStore {
 
 impl Store for FileStore {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            durable: true,
-            shared: true,
-            evicts: false,
-            owners: true,
-            max_size: None,
-        }
+        Guarantees::default()
+            .compares()
+            .revokes()
+            .durable()
+            .shared()
+            .owners()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -177,10 +174,11 @@ impl Store for FileStore {
         Ok(swept)
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
+    async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let owner = owner.clone();
         let work = move |entries: &Entries| entries.owned_by(&owner);
-        self.work("listing the sessions of an owner", work).await
+        let owned = self.work("listing the sessions of an owner", work).await?;
+        Ok(Page::of(owned, after, limit))
     }
 
     /// One subfolder is listed; for a prefix that is shorter than 8 bytes, all of them.

@@ -125,15 +125,12 @@ impl MemcachedStore {
 
 impl Store for MemcachedStore {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            durable: false,
-            shared: true,
-            evicts: true,
-            owners: false,
-            max_size: Some(self.0.max_size),
-        }
+        Guarantees::default()
+            .compares()
+            .revokes()
+            .shared()
+            .evicts()
+            .max_size(self.0.max_size)
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {

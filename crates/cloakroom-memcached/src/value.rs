@@ -44,11 +44,7 @@ pub(crate) fn decode(mut bytes: Bytes) -> Result<Entry, Fault> {
         owner: take_text(&mut bytes)?.map(Owner::from),
         label: take_text(&mut bytes)?.map(String::into_boxed_str),
     };
-    Ok(Entry {
-        data: bytes,
-        meta,
-        version: Version::from(SaveId::new(version)),
-    })
+    Ok(Entry::new(bytes, meta, Version::from(SaveId::new(version))))
 }
 
 /// The version alone.

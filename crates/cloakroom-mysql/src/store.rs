@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use cloakroom::store::{
-    Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version, millis,
+    Cursor, Draft, Entry, Guarantees, Meta, Outcome, Page, Store, Version, millis,
 };
 use cloakroom::{Owner, Result, StoreKey};
 use mysql_async::Value;
@@ -119,15 +119,13 @@ impl MysqlStore {
 
 impl Store for MysqlStore {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            durable: true,
-            shared: true,
-            evicts: false,
-            owners: true,
-            max_size: Some(self.0.table.max_size()),
-        }
+        Guarantees::default()
+            .compares()
+            .revokes()
+            .durable()
+            .shared()
+            .owners()
+            .max_size(self.0.table.max_size())
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -231,15 +229,14 @@ impl Store for MysqlStore {
         sweep::sweep(&self.0.pool, &self.0.table.sweep, millis(now), limit).await
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
+    async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let doing = "listing the sessions of an owner in MySQL";
         let params = || vec![Value::from(owner.as_str())];
         let rows = self
             .repeatable(doing, &self.0.table.owned_by, params)
             .await?;
-        rows.into_iter()
-            .map(|row| table::owned(row, doing))
-            .collect()
+        let owned = rows.into_iter().map(|row| table::owned(row, doing));
+        Ok(Page::of(owned.collect::<Result<_>>()?, after, limit))
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
@@ -312,7 +309,11 @@ mod tests {
         let _ = store.save(&at, &new.version(), &new).await.unwrap();
         let _ = store.touch(&at, &new.version(), &new.meta).await.unwrap();
         let _ = store.rename(&at, &new.version(), &to, &new).await.unwrap();
-        let _ = store.owned_by(&"nobody".into()).await.unwrap();
+        let _ = store
+            .owned_by(&"nobody".into(), None, usize::MAX)
+            .await
+            .unwrap()
+            .entries;
         let _ = store.find(&[7; 12]).await.unwrap();
         let _ = store.sweep(from_millis(0), 10).await.unwrap();
         store.ping().await.unwrap();

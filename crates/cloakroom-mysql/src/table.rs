@@ -182,19 +182,19 @@ fn due(now: i64, after: &Place) -> Vec<Value> {
 
 pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
     let mut columns = Columns::of(row, doing);
-    Ok(Entry {
-        meta: meta(&mut columns)?,
-        version: Version::from(SaveId::new(columns.next()?)),
-        data: Bytes::from(columns.next::<Vec<u8>>()?),
-    })
+    Ok(Entry::new(
+        Bytes::from(columns.next::<Vec<u8>>()?),
+        meta(&mut columns)?,
+        Version::from(SaveId::new(columns.next()?)),
+    ))
 }
 
 pub(crate) fn owned(row: Row, doing: &'static str) -> Result<OwnedEntry> {
     let mut columns = Columns::of(row, doing);
-    Ok(OwnedEntry {
-        meta: meta(&mut columns)?,
-        store_key: StoreKey::new(&columns.next::<Vec<u8>>()?),
-    })
+    Ok(OwnedEntry::new(
+        StoreKey::new(&columns.next::<Vec<u8>>()?),
+        meta(&mut columns)?,
+    ))
 }
 
 pub(crate) fn store_key(row: Row, doing: &'static str) -> Result<StoreKey> {

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version};
+use cloakroom::store::{Cursor, Draft, Entry, Guarantees, Meta, Outcome, Page, Store, Version};
 use cloakroom::{Owner, Result, StoreKey};
 
 use crate::Builder;
@@ -75,15 +75,12 @@ impl PostgresStore {
 
 impl Store for PostgresStore {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            durable: true,
-            shared: true,
-            evicts: false,
-            owners: true,
-            max_size: None,
-        }
+        Guarantees::default()
+            .compares()
+            .revokes()
+            .durable()
+            .shared()
+            .owners()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -166,12 +163,13 @@ impl Store for PostgresStore {
         Ok(swept)
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
+    async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let doing = "listing the sessions of an owner in PostgreSQL";
         let values = [Value::text(Some(owner.as_str()))];
         let answer = self.0.ask(doing, Statement::OwnedBy, &values).await?;
         let owned: std::result::Result<_, _> = answer.rows.iter().map(table::owned).collect();
-        owned.map_err(|error| corrupt(doing, &error))
+        let owned = owned.map_err(|error| corrupt(doing, &error))?;
+        Ok(Page::of(owned, after, limit))
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {

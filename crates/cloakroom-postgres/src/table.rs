@@ -162,19 +162,16 @@ pub(crate) fn last_that_begins(prefix: &[u8]) -> Option<[u8; LOOKUP_LEN]> {
 
 /// A row that was loaded.
 pub(crate) fn entry(row: &Row) -> Result<Entry, tokio_postgres::Error> {
-    Ok(Entry {
-        meta: meta(row)?,
-        version: Version::from(SaveId::new(row.try_get::<_, i64>(5)?.cast_unsigned())),
-        data: Bytes::copy_from_slice(row.try_get(6)?),
-    })
+    Ok(Entry::new(
+        Bytes::copy_from_slice(row.try_get(6)?),
+        meta(row)?,
+        Version::from(SaveId::new(row.try_get::<_, i64>(5)?.cast_unsigned())),
+    ))
 }
 
 /// A row of an owner's list.
 pub(crate) fn owned(row: &Row) -> Result<OwnedEntry, tokio_postgres::Error> {
-    Ok(OwnedEntry {
-        meta: meta(row)?,
-        store_key: store_key(row, 5)?,
-    })
+    Ok(OwnedEntry::new(store_key(row, 5)?, meta(row)?))
 }
 
 pub(crate) fn store_key(row: &Row, column: usize) -> Result<StoreKey, tokio_postgres::Error> {

@@ -86,7 +86,11 @@ async fn each_call_is_one_round_trip() {
         let (from, to, new) = (store_key(1), store_key(2), draft(4));
         written(store.rename(&from, &seen, &to, &new).await);
         paid("rename");
-        store.owned_by(&owner).await.unwrap();
+        store
+            .owned_by(&owner, None, usize::MAX)
+            .await
+            .unwrap()
+            .entries;
         paid("owned_by");
         store.find(&store_key(2).as_bytes()[..12]).await.unwrap();
         paid("find");
@@ -124,7 +128,11 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     let seen = written(store.touch(&at, &seen, &draft(3).meta).await);
     written(store.rename(&at, &seen, &store_key(2), &draft(4)).await);
     store.load(&at).await.unwrap();
-    store.owned_by(&Owner::from("owner 7")).await.unwrap();
+    store
+        .owned_by(&Owner::from("owner 7"), None, usize::MAX)
+        .await
+        .unwrap()
+        .entries;
     store.find(&at.as_bytes()[..12]).await.unwrap();
     store.ping().await.unwrap();
     store.delete(&store_key(2)).await.unwrap();
@@ -163,7 +171,11 @@ async fn a_nul_survives_in_owner_and_label() {
             store.load(&store_key(n)).await.unwrap().unwrap().meta,
             new.meta
         );
-        let owned = store.owned_by(&Owner::from(text)).await.unwrap();
+        let owned = store
+            .owned_by(&Owner::from(text), None, usize::MAX)
+            .await
+            .unwrap()
+            .entries;
         assert_eq!(owned.len(), 1);
         assert_eq!(owned[0].meta, new.meta);
     }

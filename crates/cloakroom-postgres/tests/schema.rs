@@ -153,10 +153,25 @@ async fn two_tables_in_one_database_never_show_each_others_sessions() {
 
     let owner = draft(1).meta.owner.unwrap();
     assert!(visitors.load(&store_key(1)).await.unwrap().is_none());
-    assert!(visitors.owned_by(&owner).await.unwrap().is_empty());
+    assert!(
+        visitors
+            .owned_by(&owner, None, usize::MAX)
+            .await
+            .unwrap()
+            .entries
+            .is_empty()
+    );
     visitors.delete(&store_key(1)).await.unwrap();
     assert!(staff.load(&store_key(1)).await.unwrap().is_some());
-    assert_eq!(staff.owned_by(&owner).await.unwrap().len(), 1);
+    assert_eq!(
+        staff
+            .owned_by(&owner, None, usize::MAX)
+            .await
+            .unwrap()
+            .entries
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]

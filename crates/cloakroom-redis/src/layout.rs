@@ -81,8 +81,9 @@ pub(crate) fn decode(value: Bytes) -> Option<Entry> {
     let created = reader.time()?;
     let owner = reader.text()?.map(Owner::from);
     let label = reader.text()?.map(String::into_boxed_str);
-    Some(Entry {
-        meta: Meta {
+    Some(Entry::new(
+        reader.0,
+        Meta {
             created: from_millis(created),
             touched: from_millis(touched),
             expires: from_millis(expires),
@@ -90,8 +91,7 @@ pub(crate) fn decode(value: Bytes) -> Option<Entry> {
             label,
         },
         version,
-        data: reader.0,
-    })
+    ))
 }
 
 fn block(text: Option<&str>) -> Result<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use cloakroom::store::{
-    Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, SaveId, Store, Version,
+    Cursor, Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Page, SaveId, Store, Version,
 };
 use cloakroom::{Owner, Result, StoreKey};
 use futures_util::future::try_join_all;
@@ -68,16 +68,13 @@ impl RedisStore {
 
 impl Store for RedisStore {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            durable: false,
-            shared: true,
-            // `maxmemory-policy` is the server's, and may change while it runs.
-            evicts: true,
-            owners: true,
-            max_size: None,
-        }
+        // `maxmemory-policy` is the server's, and may change while it runs: so it may evict.
+        Guarantees::default()
+            .compares()
+            .revokes()
+            .shared()
+            .evicts()
+            .owners()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -189,7 +186,7 @@ impl Store for RedisStore {
         Ok(outcome(swap, seen))
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
+    async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let Inner {
             connection,
             entries,
@@ -204,14 +201,11 @@ impl Store for RedisStore {
                 if let Some(Entry { meta, .. }) = entry
                     && meta.owner.as_ref() == Some(owner)
                 {
-                    owned.push(OwnedEntry {
-                        store_key: store_key.clone(),
-                        meta,
-                    });
+                    owned.push(OwnedEntry::new(store_key.clone(), meta));
                 }
             }
         }
-        Ok(owned)
+        Ok(Page::of(owned, after, limit))
     }
 }
 

@@ -51,7 +51,15 @@ async fn the_last_instant_there_is_does_not_overflow() {
     let end_of_9999 = 253_402_300_799_999;
     let key = session_key(&prefix, &at(1));
     assert_eq!(gone_at(&neighbour, &key).await, end_of_9999 + FIVE_MINUTES);
-    assert_eq!(store.owned_by(&"ada".into()).await.unwrap().len(), 1);
+    assert_eq!(
+        store
+            .owned_by(&"ada".into(), None, usize::MAX)
+            .await
+            .unwrap()
+            .entries
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -82,7 +90,11 @@ async fn the_server_drops_what_has_expired_and_the_index_forgets_it() {
 
         let index = index_key(&prefix, "ada");
         until("the index has one session", async || {
-            let listed = store.owned_by(&"ada".into()).await.unwrap();
+            let listed = store
+                .owned_by(&"ada".into(), None, usize::MAX)
+                .await
+                .unwrap()
+                .entries;
             assert_eq!(listed.len(), 1, "what is dead is not listed in any case");
             let indexed: u64 = neighbour.ask(&command(&[b"ZCARD", &index])).await;
             indexed == 1
@@ -174,13 +186,24 @@ async fn a_session_that_is_indexed_and_not_there_yet_is_not_forgotten() {
     let score = (EXPIRES + ONE_HOUR).to_string();
     let add = command(&[b"ZADD", &index, score.as_bytes(), at(1).as_bytes()]);
     neighbour.ask::<()>(&add).await;
-    assert!(store.owned_by(&"ada".into()).await.unwrap().is_empty());
+    assert!(
+        store
+            .owned_by(&"ada".into(), None, usize::MAX)
+            .await
+            .unwrap()
+            .entries
+            .is_empty()
+    );
     let copied = written(store.create(&at(2), &owned("ada")).await);
 
     let (from, to) = (session_key(&prefix, &at(2)), session_key(&prefix, &at(1)));
     neighbour.ask::<()>(&command(&[b"COPY", &from, &to])).await;
 
-    let listed = store.owned_by(&"ada".into()).await.unwrap();
+    let listed = store
+        .owned_by(&"ada".into(), None, usize::MAX)
+        .await
+        .unwrap()
+        .entries;
     assert_eq!(listed.len(), 2);
     assert!(store.load(&at(1)).await.unwrap().unwrap().version == copied);
 }
@@ -238,7 +261,14 @@ async fn two_prefixes_on_one_server_never_show_each_others_sessions() {
     let seen = written(staff.create(&at(1), &owned("ada")).await);
 
     assert!(visitors.load(&at(1)).await.unwrap().is_none());
-    assert!(visitors.owned_by(&"ada".into()).await.unwrap().is_empty());
+    assert!(
+        visitors
+            .owned_by(&"ada".into(), None, usize::MAX)
+            .await
+            .unwrap()
+            .entries
+            .is_empty()
+    );
     let stale = visitors.save(&at(1), &seen, &draft("")).await;
     assert_eq!(stale.unwrap(), Outcome::Stale);
     visitors.delete(&at(1)).await.unwrap();

@@ -84,8 +84,13 @@ async fn after_the_old_entry_was_compared_a_crash_leaves_the_new_one_and_an_expi
             let stays: i64 = neighbour.ask(&command(&[b"PTTL", &key])).await;
             assert!((1..=60_000).contains(&stays), "it goes by itself; {stays}");
 
-            let listed = moves.store.owned_by(&owner.as_str().into()).await.unwrap();
-            let listed: Vec<&StoreKey> = listed.iter().map(|owned| &owned.store_key).collect();
+            let listed = moves
+                .store
+                .owned_by(&owner.as_str().into(), None, usize::MAX)
+                .await
+                .unwrap()
+                .entries;
+            let listed: Vec<&StoreKey> = listed.iter().map(|owned| &owned.key).collect();
             assert_eq!(listed, [&to]);
             let stale = moves.store.save(&from, &seen, &owned(&owner)).await;
             assert_eq!(stale.unwrap(), Outcome::Stale);

@@ -42,7 +42,15 @@ async fn a_server_that_forgot_the_scripts_is_told_them_again() {
         forget().await;
         written(store.rename(&at(1), &seen, &at(2), &owned("ada")).await);
         forget().await;
-        assert_eq!(store.owned_by(&"ada".into()).await.unwrap().len(), 1);
+        assert_eq!(
+            store
+                .owned_by(&"ada".into(), None, usize::MAX)
+                .await
+                .unwrap()
+                .entries
+                .len(),
+            1
+        );
         forget().await;
         store.delete(&at(2)).await.unwrap();
         assert!(store.load(&at(2)).await.unwrap().is_none());
@@ -219,7 +227,15 @@ async fn the_rights_that_the_page_names_are_enough() {
         let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
         written(store.touch(&at(1), &seen, &owned("grace").meta).await);
         written(store.rename(&at(1), &seen, &at(2), &owned("ada")).await);
-        assert_eq!(store.owned_by(&"ada".into()).await.unwrap().len(), 1);
+        assert_eq!(
+            store
+                .owned_by(&"ada".into(), None, usize::MAX)
+                .await
+                .unwrap()
+                .entries
+                .len(),
+            1
+        );
         store.delete(&at(2)).await.unwrap();
         assert!(store.load(&at(2)).await.unwrap().is_none());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use cloakroom::store::{
-    Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version, millis,
+    Cursor, Draft, Entry, Guarantees, Meta, Outcome, Page, Store, Version, millis,
 };
 use cloakroom::{Owner, Result, StoreKey};
 
@@ -54,14 +54,10 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            durable: self.0.synchronous == Synchronous::Full,
-            shared: true,
-            evicts: false,
-            owners: true,
-            max_size: None,
+        let guarantees = Guarantees::default().compares().revokes().shared().owners();
+        match self.0.synchronous {
+            Synchronous::Full => guarantees.durable(),
+            _ => guarantees,
         }
     }
 
@@ -165,13 +161,12 @@ impl Store for SqliteStore {
         Ok(swept)
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
+    async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let owner = owner.clone();
         let work = move |db: &_, table: &Table| table.owned_by(db, &owner);
-        self.0
-            .database
-            .read("listing the sessions of an owner in SQLite", work)
-            .await
+        let doing = "listing the sessions of an owner in SQLite";
+        let owned = self.0.database.read(doing, work).await?;
+        Ok(Page::of(owned, after, limit))
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {

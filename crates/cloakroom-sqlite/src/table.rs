@@ -91,11 +91,11 @@ impl Table {
     pub(crate) fn load(&self, db: &Connection, key: &StoreKey) -> rusqlite::Result<Option<Entry>> {
         let mut statement = db.prepare_cached(&self.load)?;
         let entry = |row: &Row<'_>| {
-            Ok(Entry {
-                meta: meta(row)?,
-                version: Version::from(SaveId::new(row.get::<_, i64>(5)?.cast_unsigned())),
-                data: Bytes::from(row.get::<_, Vec<u8>>(6)?),
-            })
+            Ok(Entry::new(
+                Bytes::from(row.get::<_, Vec<u8>>(6)?),
+                meta(row)?,
+                Version::from(SaveId::new(row.get::<_, i64>(5)?.cast_unsigned())),
+            ))
         };
         statement.query_row([key.as_bytes()], entry).optional()
     }
@@ -208,12 +208,7 @@ impl Table {
         owner: &Owner,
     ) -> rusqlite::Result<Vec<OwnedEntry>> {
         let mut statement = db.prepare_cached(&self.owned_by)?;
-        let owned = |row: &Row<'_>| {
-            Ok(OwnedEntry {
-                meta: meta(row)?,
-                store_key: store_key(row, 5)?,
-            })
-        };
+        let owned = |row: &Row<'_>| Ok(OwnedEntry::new(store_key(row, 5)?, meta(row)?));
         statement.query_map([owner.as_str()], owned)?.collect()
     }
 

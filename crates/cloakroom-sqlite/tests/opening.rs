@@ -86,7 +86,14 @@ async fn two_tables_in_one_file_never_show_each_others_sessions() {
     written(staff.create(&at(1), &theirs).await);
 
     assert!(visitors.load(&at(1)).await.unwrap().is_none());
-    assert!(visitors.owned_by(&"ada".into()).await.unwrap().is_empty());
+    assert!(
+        visitors
+            .owned_by(&"ada".into(), None, usize::MAX)
+            .await
+            .unwrap()
+            .entries
+            .is_empty()
+    );
     visitors.delete(&at(1)).await.unwrap();
     assert_eq!(visitors.sweep(theirs.meta.expires, 10).await.unwrap(), 0);
     assert_eq!(staff.load(&at(1)).await.unwrap().unwrap().data, "staff");

@@ -36,37 +36,37 @@
 //!
 //! impl Store for Ledger {
 //!     fn guarantees(&self) -> Guarantees {
-//!         Guarantees { compares: true, revokes: true, ..Guarantees::default() }
+//!         Guarantees::default().compares().revokes()
 //!     }
 //!
-//!     async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-//!         Ok(self.0.lock().unwrap().get(at).cloned())
+//!     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+//!         Ok(self.0.lock().unwrap().get(key).cloned())
 //!     }
 //!
-//!     async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+//!     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
 //!         let mut entries = self.0.lock().unwrap();
-//!         if entries.contains_key(at) {
+//!         if entries.contains_key(key) {
 //!             return Ok(Outcome::Stale);
 //!         }
-//!         entries.insert(at.clone(), entry(new));
+//!         entries.insert(key.clone(), new.clone().into());
 //!         Ok(Outcome::Written(new.version()))
 //!     }
 //!
-//!     async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
-//!         match self.0.lock().unwrap().get_mut(at) {
-//!             Some(old) if old.version == *seen => *old = entry(new),
+//!     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+//!         match self.0.lock().unwrap().get_mut(key) {
+//!             Some(old) if old.version == *seen => *old = new.clone().into(),
 //!             _ => return Ok(Outcome::Stale),
 //!         }
 //!         Ok(Outcome::Written(new.version()))
 //!     }
 //!
-//!     async fn delete(&self, at: &Lookup) -> Result<()> {
-//!         self.0.lock().unwrap().remove(at);
+//!     async fn delete(&self, key: &StoreKey) -> Result<()> {
+//!         self.0.lock().unwrap().remove(key);
 //!         Ok(())
 //!     }
 //!
-//!     async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-//!         match self.0.lock().unwrap().get_mut(at) {
+//!     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+//!         match self.0.lock().unwrap().get_mut(key) {
 //!             Some(old) if old.version == *seen => {
 //!                 old.meta.touched = meta.touched;
 //!                 old.meta.expires = meta.expires;
@@ -75,10 +75,6 @@
 //!         }
 //!         Ok(Outcome::Written(seen.clone()))
 //!     }
-//! }
-//!
-//! fn entry(new: &Draft) -> Entry {
-//!     Entry { data: new.data.clone(), meta: new.meta.clone(), version: new.version() }
 //! }
 //!
 //! // In `tests/conformance.rs`; `cargo test` then shows `ledger::save_never_creates` and some forty others.

@@ -60,11 +60,7 @@ impl Modest {
     fn new() -> Self {
         Self {
             entries: Mutex::default(),
-            guarantees: Guarantees {
-                compares: true,
-                revokes: true,
-                ..Guarantees::default()
-            },
+            guarantees: Guarantees::default().compares().revokes(),
         }
     }
 
@@ -93,11 +89,11 @@ impl Modest {
         {
             return Err(Error::new(ErrorKind::TooLarge, "keeping an entry"));
         }
-        Ok(Entry {
-            data: new.data.clone(),
-            meta: new.meta.clone(),
-            version: new.version(),
-        })
+        Ok(Entry::new(
+            new.data.clone(),
+            new.meta.clone(),
+            new.version(),
+        ))
     }
 
     fn write(&self, key: &StoreKey, seen: &Version, change: impl FnOnce(&mut Entry)) -> Outcome {

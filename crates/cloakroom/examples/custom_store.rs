@@ -10,21 +10,17 @@ use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
 use cloakroom::{Result, Sessions, StoreKey};
 
 #[derive(Default)]
-struct Shelf(Mutex<HashMap<StoreKey, Entry>>);
+struct HashMapStore(Mutex<HashMap<StoreKey, Entry>>);
 
-impl Shelf {
+impl HashMapStore {
     fn entries(&self) -> MutexGuard<'_, HashMap<StoreKey, Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Store for Shelf {
+impl Store for HashMapStore {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            ..Guarantees::default()
-        }
+        Guarantees::default().compares().revokes()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -36,14 +32,14 @@ impl Store for Shelf {
         if entries.contains_key(key) {
             return Ok(Outcome::Stale);
         }
-        entries.insert(key.clone(), entry(new));
+        entries.insert(key.clone(), new.clone().into());
         Ok(Outcome::Written(new.version()))
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         match self.entries().get_mut(key) {
             Some(there) if there.version == *seen => {
-                *there = entry(new);
+                *there = new.clone().into();
                 Ok(Outcome::Written(new.version()))
             }
             _ => Ok(Outcome::Stale),
@@ -73,23 +69,15 @@ impl Store for Shelf {
     }
 }
 
-fn entry(new: &Draft) -> Entry {
-    Entry {
-        data: new.data.clone(),
-        meta: new.meta.clone(),
-        version: new.version(),
-    }
-}
-
 #[tokio::main]
 async fn main() -> Result<()> {
-    let sessions = Sessions::new(Shelf::default());
+    let sessions = Sessions::new(HashMapStore::default());
     let session = sessions.new_session();
     session.set("theme", "dark")?;
     session.save().await?;
-    println!("saved {session:?} on a shelf of my own");
+    println!("saved {session:?} in a store of my own");
     Ok(())
 }
 
 #[cfg(test)]
-cloakroom_testkit::conformance!(custom_store, Shelf::default());
+cloakroom_testkit::conformance!(custom_store, HashMapStore::default());

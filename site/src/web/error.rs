@@ -10,6 +10,7 @@ use axum::{
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
+use cloakroom::tower::RequestInfo;
 use http::HeaderValue;
 
 use super::{layout::Layout, next, request_id::RequestId};
@@ -94,7 +95,7 @@ impl IntoResponse for PageError {
 }
 
 /// The session layer's answer when a session cannot be read or saved.
-pub(crate) fn session_failed(error: &cloakroom::Error) -> Response {
+pub(crate) fn session_failed(error: &cloakroom::Error, _: &RequestInfo) -> Response {
     error.kind().status().into_response()
 }
 

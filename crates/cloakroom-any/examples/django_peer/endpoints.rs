@@ -91,7 +91,7 @@ async fn dump(State(site): State<Arc<Site>>, session: Session) -> Answered {
         Expiry::Idle(age) if age.subsec_nanos() == 0 => json!(age.as_secs()),
         Expiry::Idle(age) => json!(age.as_secs_f64()),
         // Whole seconds, as Django has them.
-        Expiry::At(_) => json!(session.expiry_age().as_secs()),
+        _ => json!(session.expiry_age().as_secs()),
     };
     Answer::default()
         .with_value("items", pairs(session.iter())?)

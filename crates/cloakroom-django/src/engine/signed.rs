@@ -131,7 +131,7 @@ impl Format for SignedFormat {
             Medium::Row => {
                 let lasts = match self.expiry(data) {
                     Expiry::Idle(age) => age,
-                    Expiry::Policy | Expiry::BrowserClose | Expiry::At(_) => self.cookie_age,
+                    _ => self.cookie_age,
                 };
                 let touched = meta.expires.checked_sub(lasts);
                 meta.touched = from_millis(millis(touched.unwrap_or(UNIX_EPOCH)));

@@ -137,6 +137,12 @@ pub fn put(state: &mut Items, expiry: Expiry) -> Result<()> {
         Expiry::Idle(age) if age.subsec_nanos() == 0 => Value::of(&age.as_secs())?,
         Expiry::Idle(age) => Value::of(&age.as_secs_f64())?,
         Expiry::At(at) => Value::of(&iso(at))?,
+        _ => {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "setting a session's expiry: Django's sessions have no form for this kind; choose another",
+            ));
+        }
     };
     state.set(NAME.into(), value);
     Ok(())

@@ -65,27 +65,25 @@ impl Rows {
 
 impl Store for Rows {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            ..Guarantees::default()
-        }
+        Guarantees::default().compares().revokes()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
-        Ok(self.get(text(key)).map(|row| Entry {
-            version: Version::from_bytes(row.data.clone()),
-            data: row.data,
-            meta: Meta {
-                created: UNIX_EPOCH,
-                touched: UNIX_EPOCH,
-                expires: match self.1 {
-                    Kind::Table => row.expires,
-                    Kind::Cache => from_millis(i64::MAX),
+        Ok(self.get(text(key)).map(|row| {
+            Entry::new(
+                row.data.clone(),
+                Meta {
+                    created: UNIX_EPOCH,
+                    touched: UNIX_EPOCH,
+                    expires: match self.1 {
+                        Kind::Table => row.expires,
+                        Kind::Cache => from_millis(i64::MAX),
+                    },
+                    owner: None,
+                    label: None,
                 },
-                owner: None,
-                label: None,
-            },
+                Version::from_bytes(row.data.clone()),
+            )
         }))
     }
 

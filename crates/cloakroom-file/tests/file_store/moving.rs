@@ -51,9 +51,13 @@ async fn a_move_that_was_cut_off_is_ended_by_a_look_at_the_owners_sessions() {
     let (folder, store) = opened();
     cut_off_move(&folder, &store).await;
 
-    let owned = store.owned_by(&Owner::from("ada")).await.unwrap();
+    let owned = store
+        .owned_by(&Owner::from("ada"), None, usize::MAX)
+        .await
+        .unwrap()
+        .entries;
 
-    let store_keys: Vec<_> = owned.into_iter().map(|owned| owned.store_key).collect();
+    let store_keys: Vec<_> = owned.into_iter().map(|owned| owned.key).collect();
     assert!(store_keys == [at(2)]);
     assert_eq!(store.load(&at(2)).await.unwrap().unwrap().data, "new");
 }
@@ -86,7 +90,11 @@ async fn a_mark_that_leads_nowhere_is_removed_when_it_is_met() {
     fs::remove_file(file_of(&folder, &at(1))).unwrap();
     assert_eq!(marks(&folder).len(), 2);
 
-    let owned = store.owned_by(&Owner::from("ada")).await.unwrap();
+    let owned = store
+        .owned_by(&Owner::from("ada"), None, usize::MAX)
+        .await
+        .unwrap()
+        .entries;
 
     assert_eq!(owned.len(), 1);
     assert_eq!(marks(&folder).len(), 1);

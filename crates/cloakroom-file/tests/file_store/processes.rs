@@ -73,9 +73,13 @@ async fn a_process_killed_in_the_middle_of_moves_leaves_the_old_or_the_new() {
         }
         assert_eq!(usable.len(), 1, "{usable:?}, the last one was {last}");
         assert!(usable[0] >= last, "{usable:?}, the last one was {last}");
-        let owned = store.owned_by(&Owner::from("ada")).await.unwrap();
+        let owned = store
+            .owned_by(&Owner::from("ada"), None, usize::MAX)
+            .await
+            .unwrap()
+            .entries;
         assert_eq!(owned.len(), 1);
-        assert!(owned[0].store_key == at(usable[0]));
+        assert!(owned[0].key == at(usable[0]));
     }
 }
 

@@ -132,15 +132,12 @@ impl DjangoCache {
 
 impl Store for DjangoCache {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            durable: false,
-            shared: true,
-            evicts: true,
-            owners: false,
-            max_size: Some(self.0.max_size),
-        }
+        Guarantees::default()
+            .compares()
+            .revokes()
+            .shared()
+            .evicts()
+            .max_size(self.0.max_size)
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -349,17 +346,17 @@ impl fmt::Debug for DjangoCache {
 
 /// The item as an entry. The server has decided that it is not over, so it never is.
 fn entry(hash: Hash, value: Bytes) -> Entry {
-    Entry {
-        data: value,
-        version: named(hash),
-        meta: Meta {
+    Entry::new(
+        value,
+        Meta {
             created: UNIX_EPOCH,
             touched: UNIX_EPOCH,
             expires: from_millis(i64::MAX),
             owner: None,
             label: None,
         },
-    }
+        named(hash),
+    )
 }
 
 /// The version of an item, if it is one of Django's.

@@ -169,15 +169,12 @@ impl DjangoTable {
 
 impl Store for DjangoTable {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            durable: true,
-            shared: true,
-            evicts: false,
-            owners: false,
-            max_size: Some(self.0.table.max_size()),
-        }
+        Guarantees::default()
+            .compares()
+            .revokes()
+            .durable()
+            .shared()
+            .max_size(self.0.table.max_size())
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {

@@ -178,17 +178,18 @@ fn due(now: i64, after: &Place) -> Vec<Value> {
 pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
     let mut columns = Columns::of(row, doing);
     let data = Bytes::from(columns.next::<Vec<u8>>()?);
-    Ok(Entry {
-        version: Version::from_bytes(data.clone()),
+    let version = Version::from_bytes(data.clone());
+    Ok(Entry::new(
         data,
-        meta: Meta {
+        Meta {
             created: UNIX_EPOCH,
             touched: UNIX_EPOCH,
             expires: from_micros(columns.next()?),
             owner: None,
             label: None,
         },
-    })
+        version,
+    ))
 }
 
 /// The length of the column `session_key`, in characters.

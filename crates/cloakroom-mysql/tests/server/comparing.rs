@@ -23,9 +23,13 @@ async fn the_case_of_letters_and_blanks_at_the_end_tell_lookups_and_owners_apart
             .unwrap()
             .unwrap();
         assert_eq!(entry.data, name);
-        let owned = store.owned_by(&name.into()).await.unwrap();
+        let owned = store
+            .owned_by(&name.into(), None, usize::MAX)
+            .await
+            .unwrap()
+            .entries;
         assert_eq!(owned.len(), 1, "{name:?}");
-        assert_eq!(owned[0].store_key, StoreKey::new(name.as_bytes()));
+        assert_eq!(owned[0].key, StoreKey::new(name.as_bytes()));
     }
     store.delete(&StoreKey::new(b"ADA")).await.unwrap();
     assert!(store.load(&StoreKey::new(b"ada")).await.unwrap().is_some());

@@ -125,15 +125,11 @@ impl DjangoTable {
 
 impl Store for DjangoTable {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            durable: true,
-            shared: true,
-            evicts: false,
-            owners: false,
-            max_size: None,
-        }
+        Guarantees::default()
+            .compares()
+            .revokes()
+            .durable()
+            .shared()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {

@@ -168,17 +168,18 @@ fn unsupported(doing: &str, why: &str) -> Error {
 pub(crate) fn entry(row: &Row) -> Result<Entry, tokio_postgres::Error> {
     let data = Bytes::copy_from_slice(row.try_get::<_, &str>(0)?.as_bytes());
     let Moment(expires) = row.try_get(1)?;
-    Ok(Entry {
-        version: Version::from_bytes(data.clone()),
+    let version = Version::from_bytes(data.clone());
+    Ok(Entry::new(
         data,
-        meta: Meta {
+        Meta {
             created: UNIX_EPOCH,
             touched: UNIX_EPOCH,
             expires,
             owner: None,
             label: None,
         },
-    })
+        version,
+    ))
 }
 
 /// The length of the column `session_key`, in characters.

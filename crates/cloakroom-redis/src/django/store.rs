@@ -139,16 +139,8 @@ impl DjangoCache {
 
 impl Store for DjangoCache {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            durable: false,
-            shared: true,
-            // `maxmemory-policy` is the server's, and may change while it runs.
-            evicts: true,
-            owners: false,
-            max_size: None,
-        }
+        // `maxmemory-policy` is the server's, and may change while it runs: so it may evict.
+        Guarantees::default().compares().revokes().shared().evicts()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -303,17 +295,18 @@ impl fmt::Debug for DjangoCache {
 
 /// The value as an entry. The server has decided that it is not over, so it never is.
 fn entry(value: Bytes) -> Entry {
-    Entry {
-        version: Version::from_bytes(value.clone()),
-        data: value,
-        meta: Meta {
+    let version = Version::from_bytes(value.clone());
+    Entry::new(
+        value,
+        Meta {
             created: UNIX_EPOCH,
             touched: UNIX_EPOCH,
             expires: from_millis(i64::MAX),
             owner: None,
             label: None,
         },
-    }
+        version,
+    )
 }
 
 /// The version that the entry of this draft has: its bytes.

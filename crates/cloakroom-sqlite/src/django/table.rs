@@ -196,17 +196,18 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
             cause.into(),
         ));
     };
-    Ok(Entry {
-        version: Version::from_bytes(data.clone()),
+    let version = Version::from_bytes(data.clone());
+    Ok(Entry::new(
         data,
-        meta: Meta {
+        Meta {
             created: UNIX_EPOCH,
             touched: UNIX_EPOCH,
             expires,
             owner: None,
             label: None,
         },
-    })
+        version,
+    ))
 }
 
 /// The length of the column `session_key`, in characters; SQLite itself would not mind.

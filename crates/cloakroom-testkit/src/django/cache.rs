@@ -247,7 +247,7 @@ pub async fn owners_are_refused_and_nothing_can_be_listed_found_or_swept(site: &
         cache.create(&key(2), &owned).await.map(drop),
         cache.save(&key(1), &seen, &owned).await.map(drop),
         renamed.map(drop),
-        cache.owned_by(&"ada".into()).await.map(drop),
+        cache.owned_by(&"ada".into(), None, 1).await.map(drop),
         cache.find(b"0").await.map(drop),
     ] {
         let error = refused.expect_err("there are no owners and no list");

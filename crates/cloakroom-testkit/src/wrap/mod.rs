@@ -56,8 +56,14 @@ pub enum Call {
     Touch,
     /// [`Store::sweep`].
     Sweep,
+    /// [`Store::load_and_touch`].
+    LoadAndTouch,
     /// [`Store::owned_by`].
     OwnedBy,
+    /// [`Store::revoke_owned`].
+    RevokeOwned,
+    /// [`Store::scan`].
+    Scan,
     /// [`Store::find`].
     Find,
     /// [`Store::ping`].
@@ -184,11 +190,42 @@ macro_rules! store_methods {
                 .await
         }
 
+        async fn load_and_touch(
+            &self,
+            key: &cloakroom::StoreKey,
+            touched: std::time::SystemTime,
+            expires: std::time::SystemTime,
+        ) -> cloakroom::Result<Option<cloakroom::store::Entry>> {
+            let call = self.inner().load_and_touch(key, touched, expires);
+            self.around(Call::LoadAndTouch, call).await
+        }
+
         async fn owned_by(
             &self,
             owner: &cloakroom::Owner,
-        ) -> cloakroom::Result<Vec<cloakroom::store::OwnedEntry>> {
-            self.around(Call::OwnedBy, self.inner().owned_by(owner))
+            after: Option<&cloakroom::store::Cursor>,
+            limit: usize,
+        ) -> cloakroom::Result<cloakroom::store::Page> {
+            self.around(Call::OwnedBy, self.inner().owned_by(owner, after, limit))
+                .await
+        }
+
+        async fn revoke_owned(
+            &self,
+            owner: &cloakroom::Owner,
+            except: Option<&cloakroom::StoreKey>,
+            limit: usize,
+        ) -> cloakroom::Result<Vec<cloakroom::StoreKey>> {
+            let call = self.inner().revoke_owned(owner, except, limit);
+            self.around(Call::RevokeOwned, call).await
+        }
+
+        async fn scan(
+            &self,
+            after: Option<&cloakroom::store::Cursor>,
+            limit: usize,
+        ) -> cloakroom::Result<cloakroom::store::Page> {
+            self.around(Call::Scan, self.inner().scan(after, limit))
                 .await
         }
 

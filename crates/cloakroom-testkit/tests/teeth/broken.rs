@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use cloakroom::store::{
-    Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Store, Version, from_millis, millis,
+    Cursor, Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Page, Store, Version, from_millis,
+    millis,
 };
 use cloakroom::{Error, ErrorKind, Owner, Result, StoreKey};
 
@@ -131,11 +132,7 @@ impl Broken {
     }
 
     fn kept(&self, new: &Draft) -> Result<Entry> {
-        let mut entry = Entry {
-            data: new.data.clone(),
-            meta: new.meta.clone(),
-            version: new.version(),
-        };
+        let mut entry = Entry::new(new.data.clone(), new.meta.clone(), new.version());
         match self.defect {
             CutsDataAt64K => entry.data.truncate(65_535),
             CutsDataAtNul => {
@@ -193,13 +190,10 @@ impl Shelf {
 
 impl Store for Broken {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            owners: !self.has(ListsOwnersButSaysItCannot),
-            max_size: self.has(SaysItTakesLess).then_some(1_000),
-            ..Guarantees::default()
-        }
+        let mut guarantees = Guarantees::default().compares().revokes();
+        guarantees.owners = !self.has(ListsOwnersButSaysItCannot);
+        guarantees.max_size = self.has(SaysItTakesLess).then_some(1_000);
+        guarantees
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -265,10 +259,8 @@ impl Store for Broken {
             if old.version != *seen {
                 return Ok(Outcome::Stale);
             }
-            let half = Entry {
-                meta: old.meta,
-                ..entry.clone()
-            };
+            let mut half = entry.clone();
+            half.meta = old.meta;
             let _ = self.shelf().put(place.clone(), half);
             pause().await;
             return Ok(self.shelf().put(place, entry));
@@ -300,7 +292,7 @@ impl Store for Broken {
         match self.defect {
             SaveKeepsTheFacts => {
                 let meta = shelf.entries[&place].meta.clone();
-                return Ok(shelf.put(place, Entry { meta, ..entry }));
+                return Ok(shelf.put(place, Entry::new(entry.data, meta, entry.version)));
             }
             SaveReturnsAnotherVersion => {
                 let _ = shelf.put(place, entry);
@@ -395,11 +387,7 @@ impl Store for Broken {
         }
         let mut shelf = self.shelf();
         if self.has(TouchCreates) && !shelf.entries.contains_key(&place) {
-            let entry = Entry {
-                data: Bytes::new(),
-                meta: meta.clone(),
-                version: seen.clone(),
-            };
+            let entry = Entry::new(Bytes::new(), meta.clone(), seen.clone());
             return Ok(shelf.put(place, entry));
         }
         let ignores = self.has(TouchIgnoresTheVersion);
@@ -450,7 +438,7 @@ impl Store for Broken {
         Ok(dead.len() + usize::from(self.has(SweepMiscounts)))
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
+    async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let shelf = self.shelf();
         let graves = shelf
             .graves
@@ -465,13 +453,10 @@ impl Store for Broken {
         let mut owned = Vec::new();
         for (place, entry) in shelf.entries.iter().chain(graves) {
             if is_theirs(&entry.meta) {
-                owned.push(OwnedEntry {
-                    store_key: StoreKey::new(place),
-                    meta: entry.meta.clone(),
-                });
+                owned.push(OwnedEntry::new(StoreKey::new(place), entry.meta.clone()));
             }
         }
-        Ok(owned)
+        Ok(Page::of(owned, after, limit))
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {

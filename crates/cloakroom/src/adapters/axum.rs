@@ -6,8 +6,9 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
-use super::tower::{Failure, OnError, PlainText, log};
-use crate::model::{Error, ErrorKind, Result};
+use super::tower::{OnError, PlainText, log};
+use crate::http::HandlerError;
+use crate::model::{Error, Result};
 use crate::session::{Session, SessionHandle};
 
 /// Loads the session: the one await of a handler that uses it.
@@ -19,7 +20,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        handle(parts)?.open().await
+        SessionHandle::of(&parts.extensions)?.open().await
     }
 }
 
@@ -28,7 +29,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>> {
-        handle(parts)?.open_existing().await
+        SessionHandle::of(&parts.extensions)?.open_existing().await
     }
 }
 
@@ -37,7 +38,7 @@ impl<S: Sync> FromRequestParts<S> for SessionHandle {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        handle(parts)
+        Self::of(&parts.extensions)
     }
 }
 
@@ -54,17 +55,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for SessionHandle {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         log(&self);
-        let mut response: Response = PlainText.response(&self);
-        response.extensions_mut().insert(Failure(self));
+        let mut response: Response = PlainText.response(&self, &());
+        response.extensions_mut().insert(HandlerError::new(self));
         response
     }
-}
-
-fn handle(parts: &Parts) -> Result<SessionHandle> {
-    parts.extensions.get().cloned().ok_or_else(|| {
-        Error::new(
-            ErrorKind::Config,
-            "opening a session: no session layer wraps this route; add `.layer(sessions.layer())` to its router",
-        )
-    })
 }

@@ -5,18 +5,17 @@
 //! No store call, no header, and four allocations: the handle, and three for its place in the request's extensions (a
 //! box, and the map's own two if nothing else is in it). `tests/allocations.rs` counts them.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::http::Effects;
+use crate::http::{Completion, Effects, HandlerError};
 use crate::model::{Error, ErrorKind, Result};
 use crate::session::SessionHandle;
 use crate::sessions::Sessions;
@@ -66,10 +65,27 @@ impl<E> SessionLayer<E> {
     /// Answers in the site's own words when a session cannot be loaded or saved, or a handler returns a session's
     /// error. [`Error`](crate::ErrorKind::status) knows the status; the layer adds `Retry-After` to a 503.
     ///
-    /// Whatever else the handler answered is dropped, since it may claim what was not saved.
+    /// The handler's answer is dropped, since it may claim what was not saved.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::MemoryStore;
+    /// use cloakroom::tower::RequestInfo;
+    /// use cloakroom::{Error, Sessions};
+    /// use http::Response;
+    ///
+    /// let sessions = Sessions::new(MemoryStore::new());
+    /// let layer = sessions.layer().on_error(|error: &Error, request: &RequestInfo| {
+    ///     let page = format!("{} cannot be shown at the moment.", request.uri.path());
+    ///     let mut response = Response::new(page);
+    ///     *response.status_mut() = error.kind().status();
+    ///     response
+    /// });
+    /// # drop(layer);
+    /// ```
     pub fn on_error<F, B>(self, on_error: F) -> SessionLayer<F>
     where
-        F: Fn(&Error) -> Response<B> + Clone,
+        F: Fn(&Error, &RequestInfo) -> Response<B> + Clone,
     {
         SessionLayer {
             sessions: self.sessions,
@@ -112,8 +128,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let kept = self.on_error.keep(&request);
         let outer = request.extensions_mut().remove::<SessionHandle>();
-        let handle = self.sessions.begin_within(request.headers(), outer);
+        let lines = request.headers().get_all(COOKIE).iter();
+        let lines = lines.map(HeaderValue::as_bytes);
+        let handle = self.sessions.begin_from(lines, outer);
         request.extensions_mut().insert(handle.clone());
         ResponseFuture {
             state: State::Handling {
@@ -122,33 +141,62 @@ where
             sessions: self.sessions.clone(),
             handle,
             on_error: self.on_error.clone(),
+            request: kept,
         }
     }
 }
 
 pin_project! {
     /// The future of [`SessionService`]: the handler, then the commit.
+    ///
+    /// If it is dropped before the handler is done, a logout that the handler has recorded is carried out in the
+    /// background, and nothing else.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, E, B> {
+    pub struct ResponseFuture<F, E, B>
+    where
+        F: Future,
+        E: OnError<B>,
+    {
         #[pin]
-        state: State<F, B>,
+        state: State<F>,
         sessions: Sessions,
         handle: SessionHandle,
         on_error: E,
+        request: E::Kept,
+    }
+
+    impl<F, E, B> PinnedDrop for ResponseFuture<F, E, B>
+    where
+        F: Future,
+        E: OnError<B>,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            if let State::Handling { .. } = &this.state {
+                let completion = match std::thread::panicking() {
+                    true => Completion::Panicked,
+                    false => Completion::Dropped,
+                };
+                finish_in_background(&this.sessions, &this.handle, completion);
+            }
+        }
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<F, B> {
+    enum State<F>
+    where
+        F: Future,
+    {
         Handling {
             #[pin]
             future: F,
         },
         Committing {
             commit: Pin<Box<dyn Future<Output = Result<Effects>> + Send>>,
-            response: Option<Response<B>>,
+            output: Option<F::Output>,
         },
+        Done,
     }
 }
 
@@ -165,37 +213,67 @@ where
         loop {
             match this.state.as_mut().project() {
                 StateProj::Handling { future } => {
-                    let mut response = ready!(future.poll(cx))?;
-                    let mut status = response.status();
-                    // A failure that an extractor or a handler met is answered here, so that all look alike. Whatever
-                    // the site answers, the handler stopped halfway, and its edits do not count.
-                    if let Some(Failure(error)) = response.extensions_mut().remove() {
-                        response = answer(this.on_error, &error);
-                        status = StatusCode::INTERNAL_SERVER_ERROR;
-                    }
+                    let mut output = ready!(future.poll(cx));
+                    let completion = match &mut output {
+                        Ok(response) => match response.extensions_mut().remove::<HandlerError>() {
+                            // Failures of extractors and handlers are answered here, so that all look alike.
+                            Some(error) => {
+                                let error = error.into_error();
+                                *response = answer(this.on_error, &error, this.request);
+                                StatusCode::INTERNAL_SERVER_ERROR.into()
+                            }
+                            None => response.status().into(),
+                        },
+                        Err(_) => Completion::Error,
+                    };
                     this.handle.finish();
                     if this.handle.is_untouched() {
-                        return Poll::Ready(Ok(response));
+                        this.state.set(State::Done);
+                        return Poll::Ready(output);
                     }
                     let (sessions, handle) = (this.sessions.clone(), this.handle.clone());
                     this.state.set(State::Committing {
-                        commit: Box::pin(async move { sessions.finish(&handle, status).await }),
-                        response: Some(response),
+                        commit: Box::pin(async move { sessions.finish(&handle, completion).await }),
+                        output: Some(output),
                     });
                 }
-                StateProj::Committing { commit, response } => {
+                StateProj::Committing { commit, output } => {
                     let committed = ready!(commit.as_mut().poll(cx));
-                    let mut response = response.take().expect("polled after it was ready");
+                    let output = output.take().expect("polled after it was ready");
+                    this.state.set(State::Done);
+                    let mut response = match output {
+                        Ok(response) => response,
+                        Err(error) => {
+                            if let Err(failed) = &committed {
+                                log(failed);
+                            }
+                            return Poll::Ready(Err(error));
+                        }
+                    };
                     let effects = committed.unwrap_or_else(|error| {
                         log(&error);
-                        response = answer(this.on_error, &error);
+                        response = answer(this.on_error, &error, this.request);
                         this.handle.acknowledged()
                     });
                     effects.apply(response.headers_mut());
                     return Poll::Ready(Ok(response));
                 }
+                StateProj::Done => panic!("polled after it was ready"),
             }
         }
+    }
+}
+
+/// Carries out a logout of a request that never got a response.
+fn finish_in_background(sessions: &Sessions, handle: &SessionHandle, completion: Completion) {
+    let is_flushed = handle.finish().is_some_and(|session| session.is_flushed());
+    if is_flushed && let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        let (sessions, handle) = (sessions.clone(), handle.clone());
+        runtime.spawn(async move {
+            if let Err(error) = sessions.finish(&handle, completion).await {
+                log(&error);
+            }
+        });
     }
 }
 
@@ -210,8 +288,8 @@ pub(crate) fn log(error: &Error) {
     }
 }
 
-fn answer<B>(on_error: &impl OnError<B>, error: &Error) -> Response<B> {
-    let mut response = on_error.response(error);
+fn answer<B, E: OnError<B>>(on_error: &E, error: &Error, request: &E::Kept) -> Response<B> {
+    let mut response = on_error.response(error, request);
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         let headers = response.headers_mut();
         headers
@@ -221,19 +299,51 @@ fn answer<B>(on_error: &impl OnError<B>, error: &Error) -> Response<B> {
     response
 }
 
-/// Makes the response for a session's error: [`PlainText`], or any `Fn(&Error) -> Response<B>`.
+/// Makes the response for a session's error: [`PlainText`], or any `Fn(&Error, &RequestInfo) -> Response<B>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot answer a session's error with a body of type `{B}`",
+    note = "give `on_error` a `Fn(&Error, &RequestInfo) -> Response<_>` whose body is that of the inner service"
+)]
 pub trait OnError<B>: Clone {
+    /// What it keeps of every request, in case that it fails.
+    type Kept;
+
+    /// Keeps what [`response`](Self::response) needs.
+    fn keep<T>(&self, request: &Request<T>) -> Self::Kept;
+
     /// The response that the browser gets instead of the handler's.
-    fn response(&self, error: &Error) -> Response<B>;
+    fn response(&self, error: &Error, request: &Self::Kept) -> Response<B>;
 }
 
 impl<F, B> OnError<B> for F
 where
-    F: Fn(&Error) -> Response<B> + Clone,
+    F: Fn(&Error, &RequestInfo) -> Response<B> + Clone,
 {
-    fn response(&self, error: &Error) -> Response<B> {
-        self(error)
+    type Kept = RequestInfo;
+
+    fn keep<T>(&self, request: &Request<T>) -> RequestInfo {
+        RequestInfo {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            accept: request.headers().get(ACCEPT).cloned(),
+        }
     }
+
+    fn response(&self, error: &Error, request: &RequestInfo) -> Response<B> {
+        self(error, request)
+    }
+}
+
+/// The request to which an error is answered.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RequestInfo {
+    /// Its method.
+    pub method: Method,
+    /// Its URI, as the layer got it.
+    pub uri: Uri,
+    /// What the client accepts: its first `Accept`.
+    pub accept: Option<HeaderValue>,
 }
 
 /// The default answer to a session's error: a sentence for the visitor and no internals.
@@ -241,7 +351,11 @@ where
 pub struct PlainText;
 
 impl<B: From<&'static str>> OnError<B> for PlainText {
-    fn response(&self, error: &Error) -> Response<B> {
+    type Kept = ();
+
+    fn keep<T>(&self, _: &Request<T>) {}
+
+    fn response(&self, error: &Error, (): &()) -> Response<B> {
         let status = error.kind().status();
         let text = match status.as_u16() {
             400 => {
@@ -253,20 +367,10 @@ impl<B: From<&'static str>> OnError<B> for PlainText {
         let mut response = Response::new(text.into());
         *response.status_mut() = status;
         response.headers_mut().insert(
-            http::header::CONTENT_TYPE,
+            CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
         response
-    }
-}
-
-/// Travels in a response's extensions from where an error met a handler to the layer that answers it.
-#[derive(Clone)]
-pub(crate) struct Failure(pub(crate) Error);
-
-impl fmt::Debug for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Failure").field(&self.0).finish()
     }
 }
 

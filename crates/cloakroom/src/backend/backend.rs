@@ -2,22 +2,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::cache::ask_cache;
 use super::cached::CachedBackend;
-use super::cookie::{CookieBackend, unsupported};
-use super::decode::{tag, unpack};
-use super::store::Stored;
+use super::cookie::CookieBackend;
+use super::decode::{decode, tag};
+use super::tier::Tier;
 use super::write_through::WriteThroughBackend;
-use super::written::Written;
-use crate::format::{DefaultFormat, Format, FormatRules};
+use crate::format::{DefaultFormat, Format, FormatRules, Tags};
 use crate::model::{
-    Draft, EntryRef, Error, ErrorKind, Meta, OwnedEntry, Owner, Record, Result, SaveId, SessionKey,
-    SessionTag, StoreKey, Version,
+    Cursor, Draft, EntryRef, Error, ErrorKind, Meta, OwnedEntry, Owner, Page, Record, Result,
+    SaveId, SessionKey, SessionTag, StoreKey, Version,
 };
 use crate::store::{AnyStore, Guarantees, Store};
 
 /// Where sessions are kept, and in which form: a store read in a format, or the browser's own cookie.
 ///
-/// Anything that is a [`Store`] becomes a shelf in Cloakroom's own format.
+/// Every [`Store`] becomes a backend in the default format.
 #[derive(Clone)]
 pub struct Backend {
     kind: Kind,
@@ -26,47 +26,52 @@ pub struct Backend {
 
 #[derive(Clone)]
 enum Kind {
-    Stored(Stored),
-    CachedBackend(CachedBackend),
-    WriteThroughBackend(WriteThroughBackend),
-    CookieBackend(CookieBackend),
+    Store(Tier),
+    Cached(CachedBackend),
+    WriteThrough(WriteThroughBackend),
+    Cookie(CookieBackend),
 }
 
 impl Backend {
     /// The store, read in this format.
     pub fn new(store: impl Store, format: impl Format) -> Self {
+        Self::of(Kind::Store(Tier {
+            store: AnyStore::new(store),
+            format: Arc::new(format),
+            timeout: DEFAULT_TIMEOUT,
+        }))
+    }
+
+    fn of(kind: Kind) -> Self {
         Self {
-            kind: Kind::Stored(Stored {
-                store: AnyStore::new(store),
-                format: Arc::new(format),
-                timeout: DEFAULT_TIMEOUT,
-            }),
+            kind,
             max_size: DEFAULT_MAX_SIZE,
         }
     }
 
     /// What it promises.
     pub fn guarantees(&self) -> Guarantees {
-        let guarantees = match &self.kind {
-            Kind::Stored(stored) => stored.store.guarantees(),
-            Kind::CachedBackend(cached) => cached.guarantees(),
-            Kind::WriteThroughBackend(write_through) => write_through.guarantees(),
-            Kind::CookieBackend(cookie) => cookie.guarantees(),
+        let mut guarantees = match &self.kind {
+            Kind::Cookie(cookie) => cookie.guarantees(),
+            Kind::Store(origin)
+            | Kind::Cached(CachedBackend { origin, .. })
+            | Kind::WriteThrough(WriteThroughBackend { origin, .. }) => origin.store.guarantees(),
         };
-        Guarantees {
-            owners: guarantees.owners && self.rules().facts.are_all(),
-            ..guarantees
-        }
+        guarantees.owners &= self.rules().facts.are_all();
+        guarantees
     }
 
     /// Bounds each call of the store.
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         match &mut self.kind {
-            Kind::Stored(stored) | Kind::CachedBackend(CachedBackend { origin: stored, .. }) => {
-                stored.timeout = timeout;
+            Kind::Store(origin) | Kind::Cached(CachedBackend { origin, .. }) => {
+                origin.timeout = timeout;
             }
-            Kind::WriteThroughBackend(write_through) => write_through.set_timeout(timeout),
-            Kind::CookieBackend(_) => {}
+            Kind::WriteThrough(WriteThroughBackend { cache, origin }) => {
+                cache.timeout = timeout;
+                origin.timeout = timeout;
+            }
+            Kind::Cookie(_) => {}
         }
     }
 
@@ -75,38 +80,36 @@ impl Backend {
         self.max_size = max_size;
     }
 
-    /// Says what the cookie is called, for a shelf on which its length counts.
+    /// Sets the cookie's name, where sessions are in it.
     pub(crate) fn set_cookie_name(&mut self, name: &str) {
-        match &mut self.kind {
-            Kind::Stored(_) | Kind::CachedBackend(_) | Kind::WriteThroughBackend(_) => {}
-            Kind::CookieBackend(cookie) => cookie.set_cookie_name(name),
+        if let Kind::Cookie(cookie) = &mut self.kind {
+            cookie.set_cookie_name(name);
         }
     }
 
-    /// What the core asks where formats differ. Of two tiers it is the back's, which decides.
+    /// The format that decides. Of two tiers it is the origin's.
     pub(crate) fn format(&self) -> &dyn Format {
         match &self.kind {
-            Kind::Stored(stored) | Kind::CachedBackend(CachedBackend { origin: stored, .. }) => {
-                &*stored.format
-            }
-            Kind::WriteThroughBackend(write_through) => write_through.format(),
-            Kind::CookieBackend(cookie) => cookie.format(),
+            Kind::Store(origin)
+            | Kind::Cached(CachedBackend { origin, .. })
+            | Kind::WriteThrough(WriteThroughBackend { origin, .. }) => &*origin.format,
+            Kind::Cookie(cookie) => cookie.format(),
         }
     }
 
     pub(crate) fn rules(&self) -> FormatRules {
         let rules = self.format().rules();
         match &self.kind {
-            Kind::Stored(_) | Kind::CachedBackend(_) | Kind::CookieBackend(_) => rules,
-            Kind::WriteThroughBackend(write_through) => write_through.rules(rules),
+            Kind::Store(_) | Kind::Cached(_) | Kind::Cookie(_) => rules,
+            Kind::WriteThrough(write_through) => write_through.rules(rules),
         }
     }
 
-    pub(crate) fn tag(&self, store_key: &StoreKey) -> SessionTag {
-        tag(self.format(), store_key)
+    pub(crate) fn tag(&self, key: &StoreKey) -> SessionTag {
+        tag(self.format(), key)
     }
 
-    /// What `record` becomes when it is saved at `now`, or the error that says why it cannot be.
+    /// Encodes `record` as it is saved at `now`. Fails if it cannot be saved.
     pub(crate) fn draft(
         &self,
         record: &Record,
@@ -114,11 +117,8 @@ impl Backend {
         now: SystemTime,
     ) -> Result<Draft> {
         let data = self.format().encode(&record.data, now)?;
-        let owner = record
-            .meta
-            .owner
-            .as_ref()
-            .map_or(0, |owner| owner.as_str().len());
+        let owner = record.meta.owner.as_ref();
+        let owner = owner.map_or(0, |owner| owner.as_str().len());
         let label = record.meta.label.as_ref().map_or(0, |label| label.len());
         let size = data.len() + owner + label;
         let own_limit = self.guarantees().max_size.unwrap_or(usize::MAX);
@@ -146,7 +146,7 @@ impl Backend {
         })
     }
 
-    /// What is at `at`, for somebody who reads.
+    /// Loads what is at `key`. A cache may answer.
     pub(crate) async fn load(
         &self,
         key: &StoreKey,
@@ -154,118 +154,169 @@ impl Backend {
     ) -> Result<Option<(Record, Version)>> {
         let format = self.format();
         match &self.kind {
-            Kind::Stored(stored) => unpack(format, key, stored.load(key).await),
-            Kind::CachedBackend(cached) => unpack(format, key, cached.load(key, now).await),
-            Kind::WriteThroughBackend(write_through) => write_through.load(key, now).await,
-            Kind::CookieBackend(cookie) => unpack(format, key, Ok(cookie.open(key))),
+            Kind::Store(origin) => decode(format, key, origin.load(key).await),
+            Kind::Cached(cached) => decode(format, key, cached.load(key, now).await),
+            Kind::WriteThrough(write_through) => write_through.load(key, now).await,
+            Kind::Cookie(cookie) => decode(format, key, Ok(cookie.open(key))),
         }
     }
 
-    /// What is at `at`, with a version that a write can build on.
+    /// Loads what is at `key`, with a version that a write can build on.
     pub(crate) async fn reload(
         &self,
         key: &StoreKey,
         now: SystemTime,
     ) -> Result<Option<(Record, Version)>> {
         match &self.kind {
-            Kind::Stored(_) | Kind::CachedBackend(_) | Kind::CookieBackend(_) => {
-                self.load(key, now).await
-            }
-            Kind::WriteThroughBackend(write_through) => write_through.reload(key).await,
+            Kind::WriteThrough(write_through) => write_through.reload(key).await,
+            Kind::Store(_) | Kind::Cached(_) | Kind::Cookie(_) => self.load(key, now).await,
         }
     }
 
-    /// Writes a new entry under a key that nobody else has.
-    pub(crate) async fn create(&self, draft: &Draft) -> Result<Written> {
+    /// Writes a new entry under a fresh key.
+    pub(crate) async fn create(&self, draft: &Draft) -> Result<EntryRef> {
         match &self.kind {
-            Kind::Stored(stored) => stored.create(draft).await,
-            Kind::CachedBackend(cached) => cached.create(draft).await,
-            Kind::WriteThroughBackend(write_through) => write_through.create(draft).await,
-            Kind::CookieBackend(cookie) => cookie.seal(draft),
+            Kind::Store(origin) => origin.create(draft).await,
+            Kind::Cached(cached) => cached.create(draft).await,
+            Kind::WriteThrough(write_through) => write_through.create(draft).await,
+            Kind::Cookie(cookie) => cookie.seal(draft),
         }
     }
 
-    /// Replaces the entry at `at` if nobody else did: where it is then, or `None`.
-    pub(crate) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<Written>> {
+    /// Replaces the entry if it is still as it was seen; returns where it is then, or `None`.
+    pub(crate) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<EntryRef>> {
         match &self.kind {
-            Kind::Stored(stored) => stored.save(at, new).await,
-            Kind::CachedBackend(cached) => cached.save(at, new).await,
-            Kind::WriteThroughBackend(write_through) => write_through.save(at, new).await,
-            Kind::CookieBackend(cookie) => cookie.seal(new).map(Some),
+            Kind::Store(origin) => origin.save(at, new).await,
+            Kind::Cached(cached) => cached.save(at, new).await,
+            Kind::WriteThrough(write_through) => write_through.save(at, new).await,
+            Kind::Cookie(cookie) => cookie.seal(new).map(Some),
         }
     }
 
-    /// As [`save`](Self::save), under a new key. If the answer gets lost, `lost` says where the entry may be.
+    /// As [`save`](Self::save), under a fresh key. If the answer is lost, the new place is added to `lost`.
     pub(crate) async fn rename(
         &self,
         from: &EntryRef,
         new: &Draft,
         lost: &mut Vec<(SessionKey, StoreKey)>,
-    ) -> Result<Option<Written>> {
+    ) -> Result<Option<EntryRef>> {
         match &self.kind {
-            Kind::Stored(stored) => stored.rename(from, new, lost).await,
-            Kind::CachedBackend(cached) => cached.rename(from, new, lost).await,
-            Kind::WriteThroughBackend(write_through) => write_through.rename(from, new, lost).await,
-            Kind::CookieBackend(cookie) => cookie.seal(new).map(Some),
+            Kind::Store(origin) => origin.rename(from, new, lost).await,
+            Kind::Cached(cached) => cached.rename(from, new, lost).await,
+            Kind::WriteThrough(write_through) => write_through.rename(from, new, lost).await,
+            Kind::Cookie(cookie) => cookie.seal(new).map(Some),
         }
     }
 
-    /// Writes new times to the entry at `at` if it is as it was.
-    pub(crate) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<Written>> {
+    /// Writes new times to the entry if it is still as it was seen.
+    pub(crate) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<EntryRef>> {
         match &self.kind {
-            Kind::Stored(stored) => stored.touch(at, meta).await,
-            Kind::CachedBackend(cached) => cached.touch(at, meta).await,
-            Kind::WriteThroughBackend(write_through) => write_through.touch(at, meta).await,
-            Kind::CookieBackend(cookie) => cookie.touch(&at.store_key, meta),
+            Kind::Store(origin) => origin.touch(at, meta).await,
+            Kind::Cached(cached) => cached.touch(at, meta).await,
+            Kind::WriteThrough(write_through) => write_through.touch(at, meta).await,
+            Kind::Cookie(cookie) => cookie.touch(&at.store_key, meta),
         }
     }
 
     pub(crate) async fn delete(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         match &self.kind {
-            Kind::Stored(stored) => stored.delete(key).await,
-            Kind::CachedBackend(cached) => cached.delete(key, now).await,
-            Kind::WriteThroughBackend(write_through) => write_through.delete(key).await,
-            // The browser is told to drop it, and that is all that can be done.
-            Kind::CookieBackend(_) => Ok(()),
+            Kind::Store(origin) => origin.delete(key).await,
+            Kind::Cached(cached) => cached.delete(key, now).await,
+            Kind::WriteThrough(write_through) => write_through.delete(key).await,
+            // The browser is told to remove its cookie. Nothing else can be done.
+            Kind::Cookie(_) => Ok(()),
+        }
+    }
+}
+
+/// What only the origin can do.
+impl Backend {
+    /// The store whose entries count, or `None` where sessions are in their cookies.
+    fn origin(&self) -> Option<&Tier> {
+        match &self.kind {
+            Kind::Store(origin)
+            | Kind::Cached(CachedBackend { origin, .. })
+            | Kind::WriteThrough(WriteThroughBackend { origin, .. }) => Some(origin),
+            Kind::Cookie(_) => None,
+        }
+    }
+
+    fn cache(&self) -> Option<&AnyStore> {
+        match &self.kind {
+            Kind::Cached(CachedBackend { cache, .. }) => Some(cache),
+            Kind::WriteThrough(WriteThroughBackend { cache, .. }) => Some(&cache.store),
+            Kind::Store(_) | Kind::Cookie(_) => None,
         }
     }
 
     pub(crate) async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
-        match &self.kind {
-            Kind::Stored(stored) => stored.sweep(now, limit).await,
-            Kind::CachedBackend(cached) => cached.sweep(now, limit).await,
-            Kind::WriteThroughBackend(write_through) => write_through.sweep(now, limit).await,
-            Kind::CookieBackend(_) => Ok(0),
+        if let Some(cache) = self.cache() {
+            ask_cache("sweeping", cache.sweep(now, limit)).await;
         }
+        let Some(origin) = self.origin() else {
+            return Ok(0);
+        };
+        let swept = origin.store.sweep(now, limit);
+        origin.within("sweeping expired sessions", swept).await
     }
 
+    /// All entries of an owner, expired ones included.
     pub(crate) async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
-        match &self.kind {
-            Kind::Stored(stored) => stored.owned_by(owner).await,
-            Kind::CachedBackend(cached) => cached.owned_by(owner).await,
-            Kind::WriteThroughBackend(write_through) => write_through.owned_by(owner).await,
-            Kind::CookieBackend(_) => Err(unsupported("listing an owner's sessions")),
+        let doing = "listing an owner's sessions";
+        let origin = self.origin().ok_or_else(|| in_cookies(doing))?;
+        let mut entries = Vec::new();
+        let mut after: Option<Cursor> = None;
+        for _ in 0..MAX_PAGES {
+            let page = origin.store.owned_by(owner, after.as_ref(), PAGE);
+            let Page {
+                entries: more,
+                next,
+            } = origin.within(doing, page).await?;
+            entries.extend(more);
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(entries),
+            }
         }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!("{doing}: there are more than {MAX_PAGES} pages of {PAGE}; end some of them"),
+        ))
     }
 
-    /// The session with this tag, if the store can tell.
+    /// Finds the session with this tag.
     pub(crate) async fn find(&self, tag: &SessionTag) -> Result<Option<StoreKey>> {
-        match &self.kind {
-            Kind::Stored(stored) => stored.find(tag).await,
-            Kind::CachedBackend(cached) => cached.find(tag).await,
-            Kind::WriteThroughBackend(write_through) => write_through.find(tag).await,
-            Kind::CookieBackend(_) => Err(unsupported("finding a session by its tag")),
+        let doing = "finding a session by its tag";
+        let origin = self.origin().ok_or_else(|| in_cookies(doing))?;
+        if origin.format.rules().tags == Tags::Hash {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("{doing}: in this format a tag does not lead to its session"),
+            ));
         }
+        origin
+            .within(doing, origin.store.find(tag.as_bytes()))
+            .await
     }
 
     pub(crate) async fn ping(&self) -> Result<()> {
-        match &self.kind {
-            Kind::Stored(stored) => stored.ping().await,
-            Kind::CachedBackend(cached) => cached.ping().await,
-            Kind::WriteThroughBackend(write_through) => write_through.ping().await,
-            Kind::CookieBackend(_) => Ok(()),
+        match self.origin() {
+            Some(origin) => {
+                let ping = origin.store.ping();
+                origin
+                    .within("asking the store whether it answers", ping)
+                    .await
+            }
+            None => Ok(()),
         }
     }
+}
+
+fn in_cookies(doing: &str) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("{doing}: sessions that live in cookies are on no list; keep them in a store"),
+    )
 }
 
 impl CachedBackend {
@@ -275,13 +326,11 @@ impl CachedBackend {
     /// [`Config`](ErrorKind::Config) if the back is no store.
     pub fn new(cache: impl Store, origin: impl Into<Backend>) -> Result<Self> {
         match origin.into().kind {
-            Kind::Stored(origin) => Ok(Self::of(AnyStore::new(cache), origin)),
-            Kind::CookieBackend(_) | Kind::CachedBackend(_) | Kind::WriteThroughBackend(_) => {
-                Err(Error::new(
-                    ErrorKind::Config,
-                    "putting a front before a shelf: the back must be a store; give the store itself",
-                ))
-            }
+            Kind::Store(origin) => Ok(Self::of(AnyStore::new(cache), origin)),
+            Kind::Cookie(_) | Kind::Cached(_) | Kind::WriteThrough(_) => Err(Error::new(
+                ErrorKind::Config,
+                "putting a front before a shelf: the back must be a store; give the store itself",
+            )),
         }
     }
 }
@@ -293,7 +342,7 @@ impl WriteThroughBackend {
     /// [`Config`](ErrorKind::Config) if one of them is no store.
     pub fn new(cache: impl Into<Backend>, origin: impl Into<Backend>) -> Result<Self> {
         match (cache.into().kind, origin.into().kind) {
-            (Kind::Stored(cache), Kind::Stored(origin)) => Ok(Self::of(cache, origin)),
+            (Kind::Store(cache), Kind::Store(origin)) => Ok(Self::of(cache, origin)),
             _ => Err(Error::new(
                 ErrorKind::Config,
                 "putting copies of sessions before a shelf: both must be stores; give the stores themselves",
@@ -310,28 +359,19 @@ impl<S: Store> From<S> for Backend {
 
 impl From<CachedBackend> for Backend {
     fn from(cached: CachedBackend) -> Self {
-        Self {
-            kind: Kind::CachedBackend(cached),
-            max_size: DEFAULT_MAX_SIZE,
-        }
+        Self::of(Kind::Cached(cached))
     }
 }
 
 impl From<WriteThroughBackend> for Backend {
     fn from(write_through: WriteThroughBackend) -> Self {
-        Self {
-            kind: Kind::WriteThroughBackend(write_through),
-            max_size: DEFAULT_MAX_SIZE,
-        }
+        Self::of(Kind::WriteThrough(write_through))
     }
 }
 
 impl From<CookieBackend> for Backend {
     fn from(cookie: CookieBackend) -> Self {
-        Self {
-            kind: Kind::CookieBackend(cookie),
-            max_size: DEFAULT_MAX_SIZE,
-        }
+        Self::of(Kind::Cookie(cookie))
     }
 }
 
@@ -349,3 +389,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// 1 MiB. A session is loaded whole with every request, so a large one makes every page slow.
 const DEFAULT_MAX_SIZE: usize = 1 << 20;
+
+/// How many entries are listed at a time.
+const PAGE: usize = 10_000;
+
+/// How many pages a list may have.
+const MAX_PAGES: usize = 1_000;

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use crate::model::Result;
 
-/// What the front of two tiers answers, in time. It may fail; then it is as if it had not been asked.
-pub(super) async fn tell<T>(doing: &str, call: impl Future<Output = Result<T>>) -> Option<T> {
+/// The answer of the cache of two tiers, if it comes in time. A failure is logged and passed over.
+pub(super) async fn ask_cache<T>(doing: &str, call: impl Future<Output = Result<T>>) -> Option<T> {
     let answer = tokio::time::timeout(CACHE_TIMEOUT, call).await;
     let error = match answer {
         Ok(Ok(answer)) => return Some(answer),
@@ -13,10 +13,10 @@ pub(super) async fn tell<T>(doing: &str, call: impl Future<Output = Result<T>>) 
     };
     tracing::warn!(
         error,
-        "{doing} the front of the sessions failed; going on without it"
+        "{doing} the cache of the sessions failed; going on without it"
     );
     None
 }
 
-/// A front that is not quick is of no use.
+/// A cache that is not quick is of no use.
 const CACHE_TIMEOUT: Duration = Duration::from_millis(250);

@@ -3,15 +3,13 @@ use std::time::{Duration, SystemTime};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::cache::tell;
+use super::cache::ask_cache;
 use super::packed;
-use super::store::Stored;
-use super::written::Written;
+use super::tier::Tier;
 use crate::model::{
-    Draft, Entry, EntryRef, Meta, Outcome, OwnedEntry, Owner, Result, SaveId, SessionKey,
-    SessionTag, StoreKey, Version, after,
+    Draft, Entry, EntryRef, Meta, Outcome, Result, SaveId, SessionKey, StoreKey, Version, after,
 };
-use crate::store::{AnyStore, Guarantees, Store};
+use crate::store::{AnyStore, Store};
 
 /// Two tiers: a quick front that remembers for a short while what the back holds.
 ///
@@ -36,13 +34,13 @@ use crate::store::{AnyStore, Guarantees, Store};
 /// ```
 #[derive(Clone)]
 pub struct CachedBackend {
-    cache: AnyStore,
-    pub(super) origin: Stored,
+    pub(super) cache: AnyStore,
+    pub(super) origin: Tier,
     ttl: Duration,
 }
 
 impl CachedBackend {
-    pub(super) fn of(cache: AnyStore, origin: Stored) -> Self {
+    pub(super) fn of(cache: AnyStore, origin: Tier) -> Self {
         Self {
             cache,
             origin,
@@ -55,10 +53,6 @@ impl CachedBackend {
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
-    }
-
-    pub(super) fn guarantees(&self) -> Guarantees {
-        self.origin.store.guarantees()
     }
 
     pub(super) async fn load(&self, key: &StoreKey, now: SystemTime) -> Result<Option<Entry>> {
@@ -76,23 +70,23 @@ impl CachedBackend {
         // that had run out.
         let fill = self.memory(&Memory::Entry(found.clone()), now, self.ttl)?;
         match remembered {
-            None => tell("filling", self.cache.create(key, &fill)).await,
+            None => ask_cache("filling", self.cache.create(key, &fill)).await,
             Some((cache, _)) if cache.meta.expires <= now => {
-                tell("filling", self.cache.save(key, &cache.version, &fill)).await
+                ask_cache("filling", self.cache.save(key, &cache.version, &fill)).await
             }
             Some(_) => None,
         };
         Ok(entry)
     }
 
-    pub(super) async fn create(&self, draft: &Draft) -> Result<Written> {
+    pub(super) async fn create(&self, draft: &Draft) -> Result<EntryRef> {
         let written = self.origin.create(draft).await?;
         let entry = written_entry(draft, &written.version);
         self.learn(&written.store_key, None, entry).await?;
         Ok(written)
     }
 
-    pub(super) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<Written>> {
+    pub(super) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<EntryRef>> {
         let saved = self.origin.save(at, new).await;
         match &saved {
             Ok(Some(written)) => {
@@ -113,7 +107,7 @@ impl CachedBackend {
         from: &EntryRef,
         new: &Draft,
         lost: &mut Vec<(SessionKey, StoreKey)>,
-    ) -> Result<Option<Written>> {
+    ) -> Result<Option<EntryRef>> {
         let now = new.meta.touched;
         let renamed = self.origin.rename(from, new, lost).await;
         match &renamed {
@@ -127,14 +121,12 @@ impl CachedBackend {
         renamed
     }
 
-    pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<Written>> {
+    pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<EntryRef>> {
         let touched = self.origin.touch(at, meta).await;
         let entry = match (&touched, self.remembered(&at.store_key).await) {
-            (Ok(Some(_)), Some((_, Memory::Entry(old)))) if old.version == at.version => Entry {
-                data: old.data,
-                meta: meta.clone(),
-                version: old.version,
-            },
+            (Ok(Some(_)), Some((_, Memory::Entry(old)))) if old.version == at.version => {
+                Entry::new(old.data, meta.clone(), old.version)
+            }
             _ => {
                 self.remember_unsure(&at.store_key, meta.touched).await?;
                 return touched;
@@ -150,32 +142,15 @@ impl CachedBackend {
         deleted
     }
 
-    pub(super) async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
-        tell("sweeping", self.cache.sweep(now, limit)).await;
-        self.origin.sweep(now, limit).await
-    }
-
-    pub(super) async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
-        self.origin.owned_by(owner).await
-    }
-
-    pub(super) async fn find(&self, tag: &SessionTag) -> Result<Option<StoreKey>> {
-        self.origin.find(tag).await
-    }
-
-    pub(super) async fn ping(&self) -> Result<()> {
-        self.origin.ping().await
-    }
-
     /// Remembers a write that the back has acknowledged, if what the front has is what the write replaced. If it is
     /// something else, another write came before or after, and nobody here can say which.
     async fn learn(&self, key: &StoreKey, replaced: Option<&Version>, entry: Entry) -> Result<()> {
         let now = entry.meta.touched;
         let memory = self.memory(&Memory::Entry(entry), now, self.ttl)?;
         let outcome = match self.remembered(key).await {
-            None => tell("correcting", self.cache.create(key, &memory)).await,
+            None => ask_cache("correcting", self.cache.create(key, &memory)).await,
             Some((cache, Memory::Entry(old))) if Some(&old.version) == replaced => {
-                tell("correcting", self.cache.save(key, &cache.version, &memory)).await
+                ask_cache("correcting", self.cache.save(key, &cache.version, &memory)).await
             }
             Some(_) => None,
         };
@@ -194,9 +169,9 @@ impl CachedBackend {
             let outcome = match self.remembered(key).await {
                 Some((cache, _)) => {
                     let saved = self.cache.save(key, &cache.version, &draft);
-                    tell("correcting", saved).await
+                    ask_cache("correcting", saved).await
                 }
-                None => tell("correcting", self.cache.create(key, &draft)).await,
+                None => ask_cache("correcting", self.cache.create(key, &draft)).await,
             };
             match outcome {
                 Some(Outcome::Written(_)) => return Ok(()),
@@ -205,12 +180,12 @@ impl CachedBackend {
             }
         }
         // The last resort: what is not there cannot be wrong.
-        tell("forgetting", self.cache.delete(key)).await;
+        ask_cache("forgetting", self.cache.delete(key)).await;
         Ok(())
     }
 
     async fn remembered(&self, key: &StoreKey) -> Option<(Entry, Memory)> {
-        let cache = tell("asking", self.cache.load(key)).await??;
+        let cache = ask_cache("asking", self.cache.load(key)).await??;
         let memory = Memory::read(cache.data.clone());
         Some((cache, memory))
     }
@@ -242,11 +217,7 @@ impl fmt::Debug for CachedBackend {
 
 /// What the origin has once it has written `draft` with this version.
 fn written_entry(draft: &Draft, version: &Version) -> Entry {
-    Entry {
-        data: draft.data.clone(),
-        meta: draft.meta.clone(),
-        version: version.clone(),
-    }
+    Entry::new(draft.data.clone(), draft.meta.clone(), version.clone())
 }
 
 /// What the front knows about one entry of the back.
@@ -299,11 +270,7 @@ impl Memory {
             }
         };
         let (meta, data) = packed::read(data)?;
-        Some(Entry {
-            data,
-            meta,
-            version,
-        })
+        Some(Entry::new(data, meta, version))
     }
 }
 

@@ -10,10 +10,10 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 use super::packed;
-use super::written::Written;
 use crate::format::{DefaultFormat, Format, FormatRules, Tags};
 use crate::model::{
-    Draft, Entry, Error, ErrorKind, Meta, Result, SaveId, SessionData, SessionKey, StoreKey,
+    Draft, Entry, EntryRef, Error, ErrorKind, Meta, Result, SaveId, SessionData, SessionKey,
+    StoreKey,
 };
 use crate::store::Guarantees;
 
@@ -116,12 +116,7 @@ impl CookieBackend {
             Envelope::Sealed(_) => (text / 4 * 3).saturating_sub(OVERHEAD),
             Envelope::None(_) => text,
         };
-        Guarantees {
-            durable: true,
-            shared: true,
-            max_size: Some(max_size),
-            ..Guarantees::default()
-        }
+        Guarantees::default().durable().shared().max_size(max_size)
     }
 
     /// What is in the cookie, if it was sealed here.
@@ -130,15 +125,11 @@ impl CookieBackend {
             Envelope::Sealed(secrets) => self.unseal(secrets, key.as_bytes())?,
             Envelope::None(_) => (unknown(), Bytes::copy_from_slice(key.as_bytes())),
         };
-        Some(Entry {
-            data,
-            meta,
-            // Nothing compares it.
-            version: SaveId::new(0).into(),
-        })
+        // Its version is never compared.
+        Some(Entry::new(data, meta, SaveId::new(0).into()))
     }
 
-    pub(super) fn seal(&self, draft: &Draft) -> Result<Written> {
+    pub(super) fn seal(&self, draft: &Draft) -> Result<EntryRef> {
         let value = match &self.envelope {
             Envelope::Sealed(secrets) => self.sealed(secrets, draft)?,
             Envelope::None(_) => String::from_utf8(draft.data.to_vec()).map_err(|source| {
@@ -158,11 +149,11 @@ impl CookieBackend {
         }
         let key = SessionKey::new(&value);
         let store_key = StoreKey::new(value.as_bytes());
-        Ok(Written::new(key, store_key, draft.version()))
+        Ok(EntryRef::new(key, store_key, draft.version()))
     }
 
     /// Writes what is in the cookie anew, with other times.
-    pub(super) fn touch(&self, key: &StoreKey, meta: &Meta) -> Result<Option<Written>> {
+    pub(super) fn touch(&self, key: &StoreKey, meta: &Meta) -> Result<Option<EntryRef>> {
         let Some(entry) = self.open(key) else {
             return Ok(None);
         };
@@ -315,13 +306,6 @@ impl Secret {
             cipher: XChaCha20Poly1305::new(&key.into()),
         })
     }
-}
-
-pub(super) fn unsupported(doing: &'static str) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        format!("{doing}: sessions that live in cookies are on no list; keep them in a store"),
-    )
 }
 
 const VERSION: u8 = 1;

@@ -3,8 +3,8 @@ use sha2::{Digest, Sha256};
 use crate::format::{Format, OnCorrupt, Tags};
 use crate::model::{Entry, ErrorKind, Record, Result, SessionData, SessionTag, StoreKey, Version};
 
-/// What a store's answer says in this format.
-pub(super) fn unpack(
+/// Reads a store's answer in this format.
+pub(super) fn decode(
     format: &dyn Format,
     key: &StoreKey,
     loaded: Result<Option<Entry>>,
@@ -13,10 +13,12 @@ pub(super) fn unpack(
         data,
         mut meta,
         version,
+        ..
     } = match loaded {
-        Ok(Some(entry)) => entry,
-        Ok(None) => return Ok(None),
-        // The store itself cannot read what it has there: nobody can, so there is no session.
+        // The mark of a session that moved is no session.
+        Ok(Some(entry)) if entry.moved_to().is_none() => entry,
+        Ok(_) => return Ok(None),
+        // The store itself cannot read what it has there: there is no session.
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             format.log_corrupt(&tag(format, key), &error);
             return Ok(None);

@@ -6,12 +6,10 @@ mod cached;
 mod cookie;
 mod decode;
 mod packed;
-mod store;
+mod tier;
 mod write_through;
-mod written;
 
 pub use backend::Backend;
 pub use cached::CachedBackend;
 pub use cookie::CookieBackend;
 pub use write_through::WriteThroughBackend;
-pub(crate) use written::Written;

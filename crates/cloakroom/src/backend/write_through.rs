@@ -1,16 +1,15 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use super::cache::tell;
-use super::decode::unpack;
-use super::store::Stored;
-use super::written::Written;
-use crate::format::{Facts, Format, FormatRules};
+use super::cache::ask_cache;
+use super::decode::decode;
+use super::tier::Tier;
+use crate::format::{Facts, FormatRules};
 use crate::model::{
-    Draft, Entry, EntryRef, Meta, Outcome, OwnedEntry, Owner, Record, Result, SaveId, SessionData,
-    SessionKey, SessionTag, StoreKey, Version, after,
+    Draft, Entry, EntryRef, Meta, Outcome, Record, Result, SaveId, SessionData, SessionKey,
+    StoreKey, Version, after,
 };
-use crate::store::{Guarantees, Store};
+use crate::store::Store;
 
 /// Two tiers that others read and write as well: a back, whose entries count, and a front with a copy of each in a
 /// format of its own. Django's engine cached_db is such a pair.
@@ -44,26 +43,13 @@ use crate::store::{Guarantees, Store};
 /// ```
 #[derive(Clone)]
 pub struct WriteThroughBackend {
-    cache: Stored,
-    origin: Stored,
+    pub(super) cache: Tier,
+    pub(super) origin: Tier,
 }
 
 impl WriteThroughBackend {
-    pub(super) fn of(cache: Stored, origin: Stored) -> Self {
+    pub(super) fn of(cache: Tier, origin: Tier) -> Self {
         Self { cache, origin }
-    }
-
-    pub(super) fn guarantees(&self) -> Guarantees {
-        self.origin.store.guarantees()
-    }
-
-    pub(super) fn set_timeout(&mut self, timeout: Duration) {
-        self.cache.timeout = timeout;
-        self.origin.timeout = timeout;
-    }
-
-    pub(super) fn format(&self) -> &dyn Format {
-        &*self.origin.format
     }
 
     /// The back's rules; but of the facts only those that a copy has, too.
@@ -80,7 +66,7 @@ impl WriteThroughBackend {
         key: &StoreKey,
         now: SystemTime,
     ) -> Result<Option<(Record, Version)>> {
-        let cache = tell("asking", self.cache.store.load(key)).await;
+        let cache = ask_cache("asking", self.cache.store.load(key)).await;
         if let Some(Some(copy)) = &cache
             && let Some(record) = self.read_copy(copy)
             && record.meta.expires > now
@@ -91,7 +77,7 @@ impl WriteThroughBackend {
             )));
         }
         let loaded = self.origin.load(key).await;
-        let Some((record, entry)) = unpack(self.format(), key, loaded)? else {
+        let Some((record, entry)) = decode(&*self.origin.format, key, loaded)? else {
             return Ok(None);
         };
         let copy = match cache {
@@ -107,21 +93,23 @@ impl WriteThroughBackend {
     /// What the back has, with the version of the copy that was there before it was asked: if that is still there after
     /// a write, nobody has touched it in between.
     pub(super) async fn reload(&self, key: &StoreKey) -> Result<Option<(Record, Version)>> {
-        let cache = tell("asking", self.cache.store.load(key)).await.flatten();
+        let cache = ask_cache("asking", self.cache.store.load(key))
+            .await
+            .flatten();
         let loaded = self.origin.load(key).await;
-        let found = unpack(self.format(), key, loaded)?;
+        let found = decode(&*self.origin.format, key, loaded)?;
         Ok(found.map(|(record, entry)| {
             let copy = cache.map(|copy| copy.version);
             (record, Version::of_tiers(copy, Some(entry)))
         }))
     }
 
-    pub(super) async fn create(&self, draft: &Draft) -> Result<Written> {
+    pub(super) async fn create(&self, draft: &Draft) -> Result<EntryRef> {
         let written = self.origin.create(draft).await?;
         Ok(self.with_first_copy(written, draft).await)
     }
 
-    pub(super) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<Written>> {
+    pub(super) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<EntryRef>> {
         let (copy, Some(entry)) = at.version.tiers() else {
             return Ok(None);
         };
@@ -146,7 +134,7 @@ impl WriteThroughBackend {
         from: &EntryRef,
         new: &Draft,
         lost: &mut Vec<(SessionKey, StoreKey)>,
-    ) -> Result<Option<Written>> {
+    ) -> Result<Option<EntryRef>> {
         let (_, Some(entry)) = from.version.tiers() else {
             return Ok(None);
         };
@@ -161,7 +149,7 @@ impl WriteThroughBackend {
         }
     }
 
-    pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<Written>> {
+    pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<EntryRef>> {
         let (copy, entry) = at.version.tiers();
         let entry = match entry {
             Some(entry) => entry.clone(),
@@ -177,7 +165,9 @@ impl WriteThroughBackend {
         let copy = match copy {
             Some(copy) => {
                 let touch = self.cache.store.touch(&at.store_key, copy, meta);
-                tell("touching", touch).await.and_then(written)
+                ask_cache("touching", touch)
+                    .await
+                    .and_then(Outcome::written)
             }
             None => None,
         };
@@ -188,23 +178,6 @@ impl WriteThroughBackend {
         let deleted = self.origin.delete(key).await;
         let forgotten = self.cache.delete(key).await;
         deleted.and(forgotten)
-    }
-
-    pub(super) async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
-        tell("sweeping", self.cache.store.sweep(now, limit)).await;
-        self.origin.sweep(now, limit).await
-    }
-
-    pub(super) async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
-        self.origin.owned_by(owner).await
-    }
-
-    pub(super) async fn find(&self, tag: &SessionTag) -> Result<Option<StoreKey>> {
-        self.origin.find(tag).await
-    }
-
-    pub(super) async fn ping(&self) -> Result<()> {
-        self.origin.ping().await
     }
 
     /// What a copy says; one that cannot be read says nothing, and the back is asked.
@@ -238,14 +211,14 @@ impl WriteThroughBackend {
         let (tiers, key, entry) = (self.clone(), key.clone(), entry.clone());
         let filling = async move {
             let cache = &tiers.cache.store;
-            let Some(filled) = tell("filling", cache.create(&key, &for_now)).await else {
+            let Some(filled) = ask_cache("filling", cache.create(&key, &for_now)).await else {
                 // It may be there nevertheless.
                 tiers.forget(&key).await;
                 return None;
             };
-            let copy = tiers.confirm(&key, written(filled)?, &entry).await?;
+            let copy = tiers.confirm(&key, filled.written()?, &entry).await?;
             let kept = cache.touch(&key, &copy, &for_good.meta);
-            tell("filling", kept).await.and_then(written)
+            ask_cache("filling", kept).await.and_then(Outcome::written)
         };
         tokio::spawn(filling).await.ok().flatten()
     }
@@ -261,12 +234,14 @@ impl WriteThroughBackend {
         let outcome = match (self.copy_of_draft(new), seen) {
             (Some(copy), Some(seen)) => {
                 let save = self.cache.store.save(key, seen, &copy);
-                tell("correcting", save).await
+                ask_cache("correcting", save).await
             }
-            (Some(copy), None) => tell("correcting", self.cache.store.create(key, &copy)).await,
+            (Some(copy), None) => {
+                ask_cache("correcting", self.cache.store.create(key, &copy)).await
+            }
             (None, _) => None,
         };
-        match outcome.and_then(written) {
+        match outcome.and_then(Outcome::written) {
             // The front may compare bytes, and they may have been others and the same again in between.
             Some(copy) => self.confirm(key, copy, entry).await,
             None => {
@@ -289,15 +264,17 @@ impl WriteThroughBackend {
 
     /// What is not there cannot be wrong.
     async fn forget(&self, key: &StoreKey) {
-        tell("forgetting", self.cache.store.delete(key)).await;
+        ask_cache("forgetting", self.cache.store.delete(key)).await;
     }
 
     /// Leaves a copy under a key that nobody knows yet, so nobody can have changed anything meanwhile.
-    async fn with_first_copy(&self, in_origin: Written, draft: &Draft) -> Written {
+    async fn with_first_copy(&self, in_origin: EntryRef, draft: &Draft) -> EntryRef {
         let copy = match self.copy_of_draft(draft) {
             Some(copy) => {
                 let create = self.cache.store.create(&in_origin.store_key, &copy);
-                tell("filling", create).await.and_then(written)
+                ask_cache("filling", create)
+                    .await
+                    .and_then(Outcome::written)
             }
             None => None,
         };
@@ -305,7 +282,7 @@ impl WriteThroughBackend {
     }
 
     fn copy_of_draft(&self, draft: &Draft) -> Option<Draft> {
-        let session_data = self.format().decode(&draft.data).ok()?;
+        let session_data = self.origin.format.decode(&draft.data).ok()?;
         self.copy_of(&session_data, &draft.meta)
     }
 
@@ -328,25 +305,15 @@ impl fmt::Debug for WriteThroughBackend {
     }
 }
 
-/// The place as the back knows it.
+/// The entry as the origin knows it.
 fn in_origin(at: &EntryRef, entry: &Version) -> EntryRef {
-    EntryRef {
-        version: entry.clone(),
-        ..at.clone()
-    }
+    at.at_version(entry.clone())
 }
 
-fn in_both(in_origin: Written, copy: Option<Version>) -> Written {
-    Written {
+fn in_both(in_origin: EntryRef, copy: Option<Version>) -> EntryRef {
+    EntryRef {
         version: Version::of_tiers(copy, Some(in_origin.version)),
         ..in_origin
-    }
-}
-
-fn written(outcome: Outcome) -> Option<Version> {
-    match outcome {
-        Outcome::Written(version) => Some(version),
-        Outcome::Stale => None,
     }
 }
 

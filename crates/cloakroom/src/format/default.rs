@@ -21,7 +21,7 @@ use crate::model::{
 /// * **Data**: a byte `1`, the version of the format, and a JSON object. Its member `items` holds the items in their
 ///   order, each value with the text that it was set with. A session that asked for an expiry of its own has one
 ///   more member in front: `idle_secs` or `expires_at` (milliseconds since 1970), both numbers, or
-///   `browser_close`, which is `true`.
+///   `browser_close`, which is `true`. One that ends with the browser or when idle has `browser_close` and `idle_secs`.
 ///
 /// An idle time is kept in whole seconds, rounded up.
 #[derive(Clone, Debug)]
@@ -85,9 +85,12 @@ impl Format for DefaultFormat {
         match data.expiry {
             Expiry::Policy => bytes.put_slice(b"{"),
             Expiry::Idle(age) => {
-                let part = u64::from(age.subsec_nanos() > 0);
-                let secs = age.as_secs().saturating_add(part);
-                bytes.put_slice(format!("{{\"idle_secs\":{secs},").as_bytes());
+                bytes.put_slice(format!("{{\"idle_secs\":{},", whole_secs(age)).as_bytes());
+            }
+            Expiry::BrowserCloseOrIdle(age) => {
+                let secs = whole_secs(age);
+                let members = format!("{{\"browser_close\":true,\"idle_secs\":{secs},");
+                bytes.put_slice(members.as_bytes());
             }
             Expiry::At(at) => {
                 bytes.put_slice(format!("{{\"expires_at\":{},", millis(at)).as_bytes());
@@ -145,6 +148,7 @@ impl Form<'_> {
             items.set(name.into(), Value::from_json(text));
         }
         let expiry = match (self.idle_secs, self.expires_at, self.browser_close) {
+            (Some(secs), _, Some(true)) => Expiry::BrowserCloseOrIdle(Duration::from_secs(secs)),
             (Some(secs), _, _) => Expiry::Idle(Duration::from_secs(secs)),
             (_, Some(at), _) => Expiry::At(from_millis(at)),
             (_, _, Some(true)) => Expiry::BrowserClose,
@@ -181,6 +185,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawItems<'a> {
 
         deserializer.deserialize_map(ItemsVisitor)
     }
+}
+
+/// Whole seconds, rounded up.
+fn whole_secs(age: Duration) -> u64 {
+    age.as_secs()
+        .saturating_add(u64::from(age.subsec_nanos() > 0))
 }
 
 fn corrupt(what: impl fmt::Display) -> Error {
@@ -288,6 +298,13 @@ mod tests {
         );
         data.expiry = Expiry::BrowserClose;
         assert_eq!(encoded(&data), "\u{1}{\"browser_close\":true,\"items\":{}}");
+        data.expiry = Expiry::BrowserCloseOrIdle(Duration::from_secs(90));
+        assert_eq!(
+            encoded(&data),
+            "\u{1}{\"browser_close\":true,\"idle_secs\":90,\"items\":{}}"
+        );
+        let read = DefaultFormat::new().decode(&encoded(&data)).unwrap();
+        assert_eq!(read.expiry, data.expiry);
     }
 
     #[test]

@@ -1,17 +1,14 @@
-use http::{HeaderMap, header};
-
 use super::cookie::Cookie;
 
 impl Cookie {
-    /// The raw values of all cookies of this name, in the order in which the request carries them.
+    /// The raw values of all cookies of this name, in the order in which the `Cookie` lines carry them.
     pub(crate) fn candidates<'a>(
         &self,
-        headers: &'a HeaderMap,
-    ) -> impl DoubleEndedIterator<Item = &'a [u8]> {
-        headers
-            .get_all(header::COOKIE)
-            .iter()
-            .flat_map(|line| line.as_bytes().split(|&byte| byte == b';'))
+        lines: impl IntoIterator<Item = &'a [u8]>,
+    ) -> impl Iterator<Item = &'a [u8]> {
+        lines
+            .into_iter()
+            .flat_map(|line| line.split(|&byte| byte == b';'))
             .filter_map(|pair| self.value_of(pair))
     }
 

@@ -4,12 +4,38 @@ use http::{HeaderMap, HeaderValue};
 /// What a request's session does to its response.
 #[derive(Clone, Debug, Default)]
 pub struct Effects {
-    pub(crate) set_cookie: Option<HeaderValue>,
+    // Hardly any response has more than one, and one needs no allocation.
+    first_cookie: Option<HeaderValue>,
+    more_cookies: Vec<HeaderValue>,
     pub(crate) vary: bool,
     pub(crate) no_store: bool,
 }
 
 impl Effects {
+    /// Adds a `Set-Cookie`.
+    pub(crate) fn set_cookie(&mut self, cookie: HeaderValue) {
+        match &self.first_cookie {
+            None => self.first_cookie = Some(cookie),
+            Some(_) => self.more_cookies.push(cookie),
+        }
+    }
+
+    /// Returns the values of the `Set-Cookie` lines to add.
+    pub fn set_cookies(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.first_cookie.iter().chain(&self.more_cookies)
+    }
+
+    /// Returns whether the response depends on the cookie, so that `Vary` must say so.
+    pub fn varies_on_cookie(&self) -> bool {
+        self.vary
+    }
+
+    /// Returns whether the response must be kept out of caches: it sets a cookie, and the sessions were not told to leave
+    /// `Cache-Control` alone.
+    pub fn forbids_caching(&self) -> bool {
+        self.no_store && self.first_cookie.is_some()
+    }
+
     /// Writes them to the response's headers.
     ///
     /// `Vary` is merged with what is there. A response that sets the cookie is kept out of caches, unless its
@@ -18,11 +44,11 @@ impl Effects {
         if self.vary {
             vary_on_cookie(headers);
         }
-        if let Some(cookie) = self.set_cookie {
+        if self.forbids_caching() && !is_kept_out_of_caches(headers) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        for cookie in self.first_cookie.into_iter().chain(self.more_cookies) {
             headers.append(SET_COOKIE, cookie);
-            if self.no_store && !is_kept_out_of_caches(headers) {
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            }
         }
     }
 }
@@ -93,9 +119,9 @@ mod tests {
         ] {
             let mut headers = with(CACHE_CONTROL, before);
             let effects = Effects {
-                set_cookie: Some(HeaderValue::from_static("a=b")),
+                first_cookie: Some(HeaderValue::from_static("a=b")),
                 no_store: true,
-                vary: false,
+                ..Effects::default()
             };
             effects.apply(&mut headers);
             let lines: Vec<_> = headers.get_all(CACHE_CONTROL).iter().collect();

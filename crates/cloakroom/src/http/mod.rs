@@ -1,10 +1,14 @@
 //! The headers of a session: the cookie that is read and set, and what a response gets besides.
 
 mod candidates;
+mod completion;
 mod cookie;
 mod effects;
+mod handler_error;
 mod set_cookie;
 
+pub use completion::Completion;
 pub use cookie::{Cookie, CookieAttributes, SameSite};
 pub use effects::Effects;
+pub use handler_error::HandlerError;
 pub use set_cookie::SetCookie;

@@ -36,16 +36,43 @@ pub struct Entry {
     pub meta: Meta,
     /// What a later [`save`](Store::save) compares.
     pub version: Version,
+    // Boxed, since hardly any entry has one.
+    moved_to: Option<Box<StoreKey>>,
+}
+
+impl Entry {
+    /// Creates the entry of a session.
+    pub fn new(data: Bytes, meta: Meta, version: Version) -> Self {
+        Self {
+            data,
+            meta,
+            version,
+            moved_to: None,
+        }
+    }
+
+    /// Creates the mark that a store leaves where an entry was before it moved to `to`. Its data are empty; `meta` has
+    /// the owner, and says until when the mark is kept. It is no session.
+    pub fn moved(to: StoreKey, meta: Meta, version: Version) -> Self {
+        Self {
+            data: Bytes::new(),
+            meta,
+            version,
+            moved_to: Some(Box::new(to)),
+        }
+    }
+
+    /// Returns the key under which the session is now, if this is the mark of one that moved.
+    pub fn moved_to(&self) -> Option<&StoreKey> {
+        self.moved_to.as_deref()
+    }
 }
 
 impl From<Draft> for Entry {
     /// The entry once the draft is written, in a store that keeps [`save_id`](Draft::save_id).
     fn from(draft: Draft) -> Self {
-        Self {
-            version: draft.version(),
-            data: draft.data,
-            meta: draft.meta,
-        }
+        let version = draft.version();
+        Self::new(draft.data, draft.meta, version)
     }
 }
 
@@ -98,11 +125,29 @@ pub enum Outcome {
     Stale,
 }
 
-/// One of an owner's entries, as [`owned_by`](Store::owned_by) lists it.
+impl Outcome {
+    /// Returns the version of the entry if it was written.
+    pub fn written(self) -> Option<Version> {
+        match self {
+            Self::Written(version) => Some(version),
+            Self::Stale => None,
+        }
+    }
+}
+
+/// One entry in a list of a store.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct OwnedEntry {
-    /// Where it is.
-    pub store_key: StoreKey,
+    /// The key under which it is.
+    pub key: StoreKey,
     /// Its facts.
     pub meta: Meta,
+}
+
+impl OwnedEntry {
+    /// Creates an entry of a list.
+    pub fn new(key: StoreKey, meta: Meta) -> Self {
+        Self { key, meta }
+    }
 }

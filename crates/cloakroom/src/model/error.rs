@@ -85,11 +85,6 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// Whether a call that failed so may nevertheless have been done, or be done later.
-pub(crate) fn may_have_happened(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
-}
-
 /// What went wrong, in a form to match on; see [`Error::kind`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
@@ -121,6 +116,11 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Whether a call of a store that failed in this way may have been carried out, or may still be.
+    pub(crate) fn may_have_happened(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Timeout)
+    }
+
     /// The status with which a service answers a request that failed in this way.
     pub fn status(self) -> StatusCode {
         match self {

@@ -44,28 +44,44 @@ impl<T> Clone for Item<T> {
 
 impl<T> Copy for Item<T> {}
 
-impl<T> AsRef<str> for Item<T> {
-    fn as_ref(&self) -> &str {
-        self.name
-    }
-}
-
 impl<T> fmt::Debug for Item<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Item").field(&self.name).finish()
     }
 }
 
-/// What names an item of type `T`: an [`Item<T>`], or plain text, where the type comes from the context.
-pub trait ItemName<T> {
-    /// The name for looking it up.
+/// The name of an item: an [`Item`], or plain text.
+///
+/// It is implemented for the types that the methods of [`Session`](crate::Session) take as names, and for no others.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the name of an item",
+    label = "expected an `Item<T>`, a `&str` or a `String`"
+)]
+pub trait ItemName: sealed::Sealed {
+    /// The name for looking the item up.
     fn as_name(&self) -> &str;
 
-    /// The name for keeping it.
+    /// The name for keeping the item.
     fn into_name(self) -> Name;
 }
 
-impl<T> ItemName<T> for Item<T> {
+/// The name of an item that is read as a `T`: an [`Item<T>`], or plain text, where the type comes from the context.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name an item of type `{T}`",
+    label = "this item has another type"
+)]
+pub trait NameOf<T>: ItemName {}
+
+/// The name of an item that can be set to a `V`: plain text to anything, and an [`Item<T>`] to a `T`, to a `&T`, and to
+/// what a `T` is often written as: a `&str` for a `String`, a `&[E]` for a `Vec<E>`.
+#[diagnostic::on_unimplemented(
+    message = "the item `{Self}` cannot be set to a `{V}`",
+    label = "this item has another type",
+    note = "an `Item<T>` takes a `T` or a `&T`; an `Item<String>` also takes a `&str`, an `Item<Vec<E>>` a `&[E]`"
+)]
+pub trait Accepts<V>: ItemName {}
+
+impl<T> ItemName for Item<T> {
     fn as_name(&self) -> &str {
         self.name
     }
@@ -75,34 +91,54 @@ impl<T> ItemName<T> for Item<T> {
     }
 }
 
-impl<T> ItemName<T> for &str {
-    fn as_name(&self) -> &str {
-        self
-    }
+impl<T> NameOf<T> for Item<T> {}
 
-    fn into_name(self) -> Name {
-        Cow::Owned(self.to_owned())
-    }
+impl<T, V: sealed::WrittenAs<T>> Accepts<V> for Item<T> {}
+
+macro_rules! text_is_a_name {
+    ($($text:ty: $name:ident => $owned:expr),+) => {$(
+        impl ItemName for $text {
+            fn as_name(&self) -> &str {
+                self
+            }
+
+            fn into_name(self) -> Name {
+                let $name = self;
+                Cow::Owned($owned)
+            }
+        }
+
+        impl<T> NameOf<T> for $text {}
+
+        impl<V> Accepts<V> for $text {}
+
+        impl sealed::Sealed for $text {}
+    )+};
 }
 
-impl<T> ItemName<T> for &String {
-    fn as_name(&self) -> &str {
-        self
-    }
-
-    fn into_name(self) -> Name {
-        Cow::Owned(self.clone())
-    }
+text_is_a_name! {
+    &str: name => name.to_owned(),
+    &&str: name => (*name).to_owned(),
+    &String: name => name.clone(),
+    String: name => name,
+    Name: name => name.into_owned()
 }
 
-impl<T> ItemName<T> for String {
-    fn as_name(&self) -> &str {
-        self
-    }
+mod sealed {
+    pub trait Sealed {}
 
-    fn into_name(self) -> Name {
-        Cow::Owned(self)
-    }
+    impl<T> Sealed for super::Item<T> {}
+
+    /// A type whose values have the same stored form as a `T`.
+    pub trait WrittenAs<T> {}
+
+    impl<T> WrittenAs<T> for T {}
+
+    impl<T> WrittenAs<T> for &T {}
+
+    impl WrittenAs<String> for &str {}
+
+    impl<E> WrittenAs<Vec<E>> for &[E] {}
 }
 
 /// The name of an item.

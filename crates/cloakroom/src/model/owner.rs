@@ -29,14 +29,28 @@ impl From<String> for Owner {
     }
 }
 
-impl From<i64> for Owner {
-    fn from(id: i64) -> Self {
-        id.to_string().into()
+impl From<&String> for Owner {
+    fn from(text: &String) -> Self {
+        Self(text.as_str().into())
     }
 }
 
-impl From<u64> for Owner {
-    fn from(id: u64) -> Self {
+macro_rules! numbers_name_users {
+    ($($number:ty)+) => {$(
+        impl From<$number> for Owner {
+            fn from(id: $number) -> Self {
+                id.to_string().into()
+            }
+        }
+    )+};
+}
+
+numbers_name_users!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
+
+#[cfg(feature = "uuid")]
+impl From<uuid::Uuid> for Owner {
+    /// The lower-case form with hyphens.
+    fn from(id: uuid::Uuid) -> Self {
         id.to_string().into()
     }
 }

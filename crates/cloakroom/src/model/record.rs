@@ -6,19 +6,43 @@ use super::key::{SessionKey, StoreKey};
 use super::owner::Owner;
 use super::version::Version;
 
-/// Where the store has a session's entry.
+/// Where an entry is, and in which state it was seen there.
 #[derive(Clone, Debug)]
 pub(crate) struct EntryRef {
-    /// `None` if the session was opened by its tag, which does not tell.
+    /// `None` if the session was opened by its tag, which does not lead to the key.
     pub(crate) key: Option<SessionKey>,
     pub(crate) store_key: StoreKey,
     pub(crate) version: Version,
+}
+
+impl EntryRef {
+    pub(crate) fn new(key: SessionKey, store_key: StoreKey, version: Version) -> Self {
+        Self {
+            key: Some(key),
+            store_key,
+            version,
+        }
+    }
+
+    /// The same place after a write.
+    pub(crate) fn at_version(&self, version: Version) -> Self {
+        Self {
+            version,
+            ..self.clone()
+        }
+    }
+}
+
+/// An entry as a request knows it: where it is, and what decides about its cookie.
+#[derive(Clone, Debug)]
+pub(crate) struct SavedEntry {
+    pub(crate) entry: EntryRef,
     pub(crate) meta: Meta,
-    /// Whether the cookie is to go when the browser closes.
+    /// Whether the cookie goes when the browser closes.
     pub(crate) browser_close: bool,
 }
 
-/// A session's contents and facts, as a request works on them.
+/// A session's data and facts, as a request works on them.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) data: SessionData,

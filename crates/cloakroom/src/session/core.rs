@@ -7,8 +7,8 @@ use crate::backend::Backend;
 use crate::format::OnExpired;
 use crate::http::Cookie;
 use crate::model::{
-    Clock, EntryRef, Error, ErrorKind, Meta, Record, Result, SessionKey, StoreKey, Version,
-    storable,
+    Clock, EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey,
+    Version, storable,
 };
 
 /// What all handles and sessions of one [`Sessions`] share.
@@ -90,14 +90,17 @@ impl Core {
         self: &Arc<Self>,
         key: Option<&SessionKey>,
         store_key: &StoreKey,
-    ) -> Result<Option<(EntryRef, Record)>> {
+    ) -> Result<Option<(SavedEntry, Record)>> {
         self.sweeper.start(self);
         let found = self.load(store_key).await?;
         Ok(found.map(|(record, version)| {
-            let base = EntryRef {
+            let entry = EntryRef {
                 key: key.cloned(),
                 store_key: store_key.clone(),
                 version,
+            };
+            let base = SavedEntry {
+                entry,
                 meta: record.meta.clone(),
                 browser_close: self.at_browser_close(&record),
             };
@@ -118,7 +121,7 @@ impl Core {
             return self.backend.delete(store_key, self.now()).await;
         };
         let mut known = self.backend.owned_by(owner).await?;
-        if known.iter().all(|owned| owned.store_key != *store_key) {
+        if known.iter().all(|owned| owned.key != *store_key) {
             // It has moved already, or it is gone: then whatever began with it is what it became.
             known.retain(|owned| owned.meta.created != meta.created);
         }
@@ -134,9 +137,9 @@ impl Core {
                 .into_iter()
                 .filter(|owned| {
                     owned.meta.created == meta.created
-                        && known.iter().all(|known| known.store_key != owned.store_key)
+                        && known.iter().all(|known| known.key != owned.key)
                 });
-            ending = moved.map(|owned| owned.store_key).collect();
+            ending = moved.map(|owned| owned.key).collect();
             if ending.is_empty() {
                 return Ok(());
             }

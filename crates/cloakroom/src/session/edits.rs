@@ -1,20 +1,20 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::format::Format;
-use crate::model::{EntryRef, Expiry, Name, Owner, Record, Result, Value};
+use crate::model::{Expiry, Name, Owner, Record, Result, Value};
 
 /// What this request did to its session, in order: replayed on a fresh state when another request saved first.
 #[derive(Clone, Default)]
 pub(crate) struct Edits {
     log: Vec<Edit>,
     /// The session is to get a new key.
-    moves: bool,
+    renames: bool,
 }
 
 impl Edits {
     pub(crate) fn push(&mut self, edit: Edit) {
-        self.moves |= matches!(edit, Edit::LogIn { .. } | Edit::CycleKey);
+        self.renames |= matches!(edit, Edit::LogIn { .. } | Edit::CycleKey);
         self.log.push(edit);
     }
 
@@ -27,15 +27,9 @@ impl Edits {
         self.log.is_empty()
     }
 
-    /// What these edits, which made `record` of what is at `base`, amount to.
-    pub(crate) fn intent<'a>(&self, base: Option<&'a EntryRef>, record: &Record) -> Intent<'a> {
-        match base {
-            _ if self.is_empty() => Intent::Nothing,
-            None if record.is_worth_keeping() => Intent::Create,
-            None => Intent::Nothing,
-            Some(base) if self.moves => Intent::Move(base),
-            Some(base) => Intent::Save(base),
-        }
+    /// Whether the session gets a new key.
+    pub(crate) fn rename(&self) -> bool {
+        self.renames
     }
 
     /// Whether they hold a login, which stands on its own: it needs no session from before.
@@ -52,10 +46,11 @@ pub(crate) enum Edit {
     Set(Name, Value),
     SetDefault(Name, Value),
     Remove(Name),
+    Take(Name, Taken),
     Update(Name, Arc<Update>),
     Clear,
     Expiry(Expiry),
-    Label(Option<Box<str>>),
+    Label(Box<str>),
     /// Without an owner in a format that has no place for one.
     LogIn {
         owner: Option<Owner>,
@@ -68,26 +63,27 @@ pub(crate) enum Edit {
 pub(crate) type Update = dyn Fn(Option<&Value>) -> Result<Value> + Send + Sync;
 
 impl Edit {
-    /// Does it to `record`, now or on a fresh state. An `Update` runs the caller's code: hold no lock.
+    /// Does it to `record`, now or on a fresh items. An `Update` runs the caller's code: hold no lock.
     pub(crate) fn apply(&self, record: &mut Record, format: &dyn Format) -> Result<()> {
-        let state = &mut record.data.items;
+        let items = &mut record.data.items;
         match self {
-            Self::Set(name, value) => state.set(name.clone(), value.clone()),
+            Self::Set(name, value) => items.set(name.clone(), value.clone()),
             Self::SetDefault(name, value) => {
-                if !state.contains(name) {
-                    state.set(name.clone(), value.clone());
+                if !items.contains(name) {
+                    items.set(name.clone(), value.clone());
                 }
             }
             Self::Remove(name) => {
-                state.remove(name);
+                items.remove(name);
             }
+            Self::Take(name, taken) => taken.put(items.remove(name)),
             Self::Update(name, update) => {
-                let value = update(state.get(name))?;
-                state.set(name.clone(), value);
+                let value = update(items.get(name))?;
+                items.set(name.clone(), value);
             }
-            Self::Clear => state.clear(),
+            Self::Clear => items.clear(),
             Self::Expiry(expiry) => format.set_expiry(&mut record.data, *expiry)?,
-            Self::Label(label) => record.meta.label.clone_from(label),
+            Self::Label(label) => record.meta.label = Some(label.clone()),
             Self::LogIn { owner, at } => record.log_in(owner.as_ref(), *at),
             Self::CycleKey => {}
         }
@@ -95,15 +91,19 @@ impl Edit {
     }
 }
 
-/// What a request's edits amount to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Intent<'a> {
-    /// There is nothing to do.
-    Nothing,
-    /// There is something to keep, and no entry yet.
-    Create,
-    /// The entry changes.
-    Save(&'a EntryRef),
-    /// The entry changes, and gets a new key.
-    Move(&'a EntryRef),
+/// The value that an [`Edit::Take`] removed when it was last applied. The last time is the one that was saved.
+#[derive(Clone, Default)]
+pub(crate) struct Taken(Arc<Mutex<Option<Value>>>);
+
+impl Taken {
+    fn put(&self, value: Option<Value>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
+    }
+
+    pub(crate) fn get(&self) -> Option<Value> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 }

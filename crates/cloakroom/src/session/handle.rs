@@ -2,15 +2,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use http::Extensions;
 use tokio::sync::OnceCell;
 
 use super::core::Core;
-use super::plan::Change;
+use super::plan::CookieUpdate;
 use super::presented::Presented;
 use super::session::Session;
 use crate::format::OnUnknownKey;
 use crate::http::{Effects, SetCookie};
-use crate::model::{EntryRef, Record, Result};
+use crate::model::{Error, ErrorKind, Record, Result};
 
 /// The session of one request, not opened yet.
 ///
@@ -49,6 +50,41 @@ impl SessionHandle {
             finished: AtomicBool::new(false),
             outer,
         }))
+    }
+
+    /// The handle of a request that passed through a session layer, from its extensions: for extractors and middleware
+    /// of any framework that has them.
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config) if no session layer wraps the route.
+    ///
+    /// # Examples
+    /// An extractor for axum that needs the session:
+    /// ```
+    /// # #[cfg(feature = "axum-08")] {
+    /// use axum::extract::FromRequestParts;
+    /// use axum::http::request::Parts;
+    /// use cloakroom::SessionHandle;
+    ///
+    /// struct Theme(String);
+    ///
+    /// impl<S: Sync> FromRequestParts<S> for Theme {
+    ///     type Rejection = cloakroom::Error;
+    ///
+    ///     async fn from_request_parts(parts: &mut Parts, _: &S) -> cloakroom::Result<Self> {
+    ///         let session = SessionHandle::of(&parts.extensions)?.open().await?;
+    ///         Ok(Self(session.get_or("theme", "light".to_owned())?))
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn of(extensions: &Extensions) -> Result<Self> {
+        extensions.get().cloned().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Config,
+                "opening a session: no session layer wraps this route; add `.layer(sessions.layer())` to its router",
+            )
+        })
     }
 
     /// The session, loaded from the store the first time, if the browser sent a key; a new one if the store has
@@ -106,28 +142,27 @@ impl SessionHandle {
         let core = &self.0.core;
         let session = self.opened();
         let is_unwanted = self.is_unwanted();
-        let mut effects = Effects {
-            vary: self.0.looked_at.load(Ordering::Relaxed) || is_unwanted,
-            ..Effects::default()
-        };
-        let (change, base) = session
+        let mut effects = Effects::default();
+        effects.vary = self.0.looked_at.load(Ordering::Relaxed) || is_unwanted;
+        let (update, base) = session
             .as_ref()
-            .map_or((Change::None, None), Session::untold);
-        let (key, saved) = match (change, &base) {
-            (Change::Saved, Some(EntryRef { key: Some(key), .. })) => (Some(key), base.as_ref()),
-            (Change::Ended, _) if self.0.presented.is_something() => (None, None),
-            (Change::None, _) if is_unwanted => (None, None),
+            .map_or((CookieUpdate::None, None), Session::pending_cookie);
+        let key = base.as_ref().and_then(|base| base.entry.key.as_ref());
+        let (key, saved) = match (update, key) {
+            (CookieUpdate::Set, Some(key)) => (Some(key), base.as_ref()),
+            (CookieUpdate::Remove, _) if self.0.presented.is_something() => (None, None),
+            (CookieUpdate::None, _) if is_unwanted => (None, None),
             _ => return effects,
         };
-        let lasting = saved.filter(|place| !place.browser_close);
+        let lasting = saved.filter(|saved| !saved.browser_close);
         let cookie = SetCookie {
             cookie: &core.cookie,
             key,
-            expires: lasting.map(|place| place.meta.expires),
+            expires: lasting.map(|saved| saved.meta.expires),
             // Counted from the save, so that the age is the one that was configured, to the second.
-            now: saved.map_or_else(|| core.now(), |place| place.meta.touched),
+            now: saved.map_or_else(|| core.now(), |saved| saved.meta.touched),
         };
-        effects.set_cookie = Some(core.backend.format().spell(&cookie));
+        effects.set_cookie(core.backend.format().spell(&cookie));
         effects.no_store = core.no_store;
         effects
     }

@@ -14,10 +14,10 @@ mod shared;
 
 pub(crate) use core::{Core, Sweeper};
 pub use handle::SessionHandle;
+pub(crate) use plan::CommitPoint;
 pub(crate) use policy::Policy;
 pub(crate) use presented::Presented;
 pub(crate) use queue::CommitQueue;
 pub use session::Session;
-pub(crate) use shared::Round;
 
-pub use crate::model::{ItemName, Items, Name, SessionData, Value};
+pub use crate::model::{Accepts, ItemName, Items, Name, NameOf, SessionData, Value};

@@ -2,43 +2,53 @@ use std::time::SystemTime;
 
 use super::core::Core;
 use super::edits::Edits;
-use crate::backend::Written;
-use crate::model::{Draft, EntryRef, Meta, Record, Result};
+use crate::model::{Draft, EntryRef, Meta, Record, Result, SavedEntry};
 
-/// One commit: what is to be done to the store, taken from a session in one go.
+/// When in a request a commit happens, and so what it includes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum CommitPoint {
+    /// The handler asked for it.
+    Save,
+    /// The response is ready.
+    Finish,
+    /// The request failed: only a logout counts.
+    Failed,
+}
+
+/// One commit, taken from a session in one go.
 pub(crate) struct Commit {
-    /// Where the entry is that a `flush` ended.
-    pub(crate) ended: Option<EntryRef>,
+    /// The entry that a `flush` ended. It is deleted first.
+    pub(crate) ended: Option<SavedEntry>,
     /// How many times the session had been flushed when this was taken from it.
     pub(crate) flushes: u32,
     pub(crate) edits: Edits,
-    /// What to do once that which was ended is gone, or why that cannot be done.
-    pub(crate) work: Result<Work>,
+    /// What to do after that, or why it cannot be done.
+    pub(crate) plan: Result<Plan>,
 }
 
-/// What to do to the store, and to which entry.
-pub(crate) enum Work {
+/// What a commit does to the store.
+pub(crate) enum Plan {
     Nothing,
-    /// Only the times change.
-    Touch(EntryRef, Meta),
-    /// No entry yet: write one.
-    Create(Save),
+    /// Write new times.
+    Touch(SavedEntry, Meta),
+    /// Write the first entry.
+    Create(Write),
     /// Replace the entry.
-    Save(EntryRef, Save),
+    Save(SavedEntry, Write),
     /// Replace the entry and give it a new key.
-    Move(EntryRef, Save),
-    /// The edits let the session expire.
-    End(EntryRef),
+    Rename(SavedEntry, Write),
+    /// Delete the entry: the edits let the session expire.
+    End(SavedEntry),
 }
 
 /// What is to be written, and what follows from it for the cookie.
-pub(crate) struct Save {
-    pub(super) draft: Draft,
+pub(crate) struct Write {
+    pub(crate) draft: Draft,
     browser_close: bool,
 }
 
-impl Save {
-    /// What `record` becomes when it is saved at `now`; `None` if it expires with that.
+impl Write {
+    /// What is written of `record` at `now`, or `None` if it has expired by then.
     pub(crate) fn of(record: &Record, core: &Core, now: SystemTime) -> Result<Option<Self>> {
         let expires = core.expires(record, now);
         if expires <= now {
@@ -50,16 +60,10 @@ impl Save {
         }))
     }
 
-    pub(super) fn at(&self, written: Written) -> EntryRef {
-        let Written {
-            key,
-            store_key,
-            version,
-        } = written;
-        EntryRef {
-            key,
-            store_key,
-            version,
+    /// The entry once it is written.
+    pub(crate) fn saved(&self, entry: EntryRef) -> SavedEntry {
+        SavedEntry {
+            entry,
             meta: self.draft.meta.clone(),
             browser_close: self.browser_close,
         }
@@ -68,19 +72,37 @@ impl Save {
 
 /// What the store has acknowledged.
 pub(crate) struct Committed {
-    pub(crate) base: Option<EntryRef>,
-    /// The contents that were saved, if others had saved in between and the edits were replayed.
-    pub(crate) replayed: Option<Record>,
-    pub(crate) change: Change,
+    pub(crate) base: Option<SavedEntry>,
+    /// The record that was saved, if another request saved first and the edits were replayed.
+    pub(crate) replayed: Option<Box<Record>>,
+    pub(crate) cookie: CookieUpdate,
 }
 
-/// What became of the session, as far as the browser must know.
+impl Committed {
+    pub(crate) fn saved(base: SavedEntry) -> Self {
+        Self {
+            base: Some(base),
+            replayed: None,
+            cookie: CookieUpdate::Set,
+        }
+    }
+
+    pub(crate) fn ended() -> Self {
+        Self {
+            base: None,
+            replayed: None,
+            cookie: CookieUpdate::Remove,
+        }
+    }
+}
+
+/// What the response tells the browser.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Change {
+pub(crate) enum CookieUpdate {
     /// Nothing.
     None,
-    /// There is an entry, with a key and an expiry to tell.
-    Saved,
-    /// There is none any more.
-    Ended,
+    /// The key of the entry, and when it expires.
+    Set,
+    /// To remove the cookie.
+    Remove,
 }

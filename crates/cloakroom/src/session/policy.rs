@@ -24,7 +24,7 @@ impl Policy {
     ) -> SystemTime {
         let idle = match expiry {
             Expiry::Policy | Expiry::BrowserClose => after(now, self.max_age),
-            Expiry::Idle(age) => after(now, age),
+            Expiry::Idle(age) | Expiry::BrowserCloseOrIdle(age) => after(now, age),
             Expiry::At(at) => after(at, Duration::ZERO),
         };
         self.lifetime_ends(created)
@@ -40,7 +40,7 @@ impl Policy {
     pub(crate) fn at_browser_close(&self, expiry: Expiry) -> bool {
         match expiry {
             Expiry::Policy => self.browser_close,
-            Expiry::BrowserClose => true,
+            Expiry::BrowserClose | Expiry::BrowserCloseOrIdle(_) => true,
             Expiry::Idle(_) | Expiry::At(_) => false,
         }
     }

@@ -1,5 +1,3 @@
-use http::HeaderMap;
-
 use crate::format::{Format, OnDuplicates};
 use crate::http::Cookie;
 use crate::model::SessionKey;
@@ -11,18 +9,22 @@ pub(crate) enum Presented {
     Nothing,
     /// A cookie that is not a key, or several that differ.
     Junk,
-    SessionKey(SessionKey),
+    Key(SessionKey),
 }
 
 impl Presented {
     /// What the request's cookies say about its session.
-    pub(crate) fn read(cookie: &Cookie, headers: &HeaderMap, format: &dyn Format) -> Self {
-        let mut candidates = cookie.candidates(headers);
+    pub(crate) fn read<'a>(
+        cookie: &Cookie,
+        lines: impl IntoIterator<Item = &'a [u8]>,
+        format: &dyn Format,
+    ) -> Self {
+        let mut candidates = cookie.candidates(lines);
         let Some(first) = candidates.next() else {
             return Self::Nothing;
         };
         let value = match format.rules().duplicates {
-            OnDuplicates::Last => candidates.next_back().unwrap_or(first),
+            OnDuplicates::Last => candidates.last().unwrap_or(first),
             OnDuplicates::Refuse
                 if candidates.all(|other| format.unquote(other) == format.unquote(first)) =>
             {
@@ -38,12 +40,12 @@ impl Presented {
         };
         let text = format.unquote(value);
         text.and_then(|text| format.parse_key(&text))
-            .map_or(Self::Junk, Self::SessionKey)
+            .map_or(Self::Junk, Self::Key)
     }
 
     pub(crate) fn key(&self) -> Option<&SessionKey> {
         match self {
-            Self::SessionKey(key) => Some(key),
+            Self::Key(key) => Some(key),
             Self::Nothing | Self::Junk => None,
         }
     }
@@ -59,7 +61,7 @@ impl Presented {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderValue, header};
+    use http::{HeaderMap, HeaderValue, header};
 
     use super::*;
     use crate::format::DefaultFormat;
@@ -105,8 +107,10 @@ mod tests {
         for line in lines {
             headers.append(header::COOKIE, HeaderValue::from_str(line).unwrap());
         }
-        match Presented::read(&Cookie::new("sid"), &headers, &DefaultFormat::new()) {
-            Presented::SessionKey(key) => Some(key.reveal().to_owned()),
+        let lines = headers.get_all(header::COOKIE).iter();
+        let lines = lines.map(HeaderValue::as_bytes);
+        match Presented::read(&Cookie::new("sid"), lines, &DefaultFormat::new()) {
+            Presented::Key(key) => Some(key.reveal().to_owned()),
             Presented::Nothing | Presented::Junk => None,
         }
     }

@@ -1,7 +1,7 @@
 use tracing::Instrument;
 
+use super::plan::CommitPoint;
 use super::session::{Session, UPDATE_TRIES};
-use super::shared::Round;
 use crate::model::{Error, ErrorKind, Record, Result};
 
 /// Saving.
@@ -18,26 +18,28 @@ impl Session {
     /// [`Unavailable`](ErrorKind::Unavailable), [`Timeout`](ErrorKind::Timeout), [`Full`](ErrorKind::Full) and
     /// [`Conflict`](ErrorKind::Conflict) from the store; [`Interrupted`](ErrorKind::Interrupted) if the session was
     /// ended by another request; [`TooLarge`](ErrorKind::TooLarge) if there is too much in it;
-    /// [`BadValue`](ErrorKind::BadValue) if another request changed the type of an item that was updated here.
+    /// [`BadValue`](ErrorKind::BadValue) if another request changed the type of an item that was updated here;
+    /// [`Finished`](ErrorKind::Finished) once the request is over.
     pub async fn save(&self) -> Result<()> {
-        let saved = self.commit(Round::Save).await;
+        self.lock().check_not_over()?;
+        let saved = self.commit(CommitPoint::Save).await;
         if saved.is_err() {
-            self.lock().failure_told = true;
+            self.lock().failure_is_known();
         }
         saved
     }
 
     /// Commits what this point of the request asks for, on a task of its own: a browser that hangs up drops the
     /// future of its request, and a commit must not stop halfway.
-    pub(crate) async fn commit(&self, round: Round) -> Result<()> {
-        if !self.lock().begin(round, &self.0.core) {
+    pub(crate) async fn commit(&self, point: CommitPoint) -> Result<()> {
+        if !self.lock().begin(point, &self.0.core) {
             return Ok(());
         }
         let under_way = UnderWay {
             session: self.clone(),
             done: false,
         };
-        let committing = async move { under_way.commit(round).await };
+        let committing = async move { under_way.commit(point).await };
         match tokio::spawn(committing.in_current_span()).await {
             Ok(outcome) => outcome,
             Err(error) => match error.try_into_panic() {
@@ -52,10 +54,10 @@ impl Session {
         }
     }
 
-    /// What a round of [`commit`](Self::commit) does when it is its turn.
-    async fn commit_in_turn(&self, round: Round) -> Result<()> {
+    /// What [`commit`](Self::commit) does when it is its turn.
+    async fn commit_in_turn(&self, point: CommitPoint) -> Result<()> {
         let core = &self.0.core;
-        let commit = self.lock().take_commit(round, core);
+        let commit = self.lock().take_commit(point, core);
         let flushes = commit.flushes;
         // Whatever else may fail: a logout is carried out first, and told.
         if commit.end(core).await? {
@@ -76,18 +78,18 @@ impl Session {
     fn rebase(&self, saved: &Record, flushes: u32) -> Result<()> {
         for _ in 0..UPDATE_TRIES {
             let (edits, revision) = {
-                let desk = self.lock();
-                (desk.edits.clone(), desk.revision)
+                let shared = self.lock();
+                (shared.edits.clone(), shared.revision)
             };
             let mut record = saved.clone();
             // The caller's code, and no lock is held.
             edits.replay(&mut record, self.0.core.backend.format())?;
-            let mut desk = self.lock();
-            if desk.flushes() != flushes {
+            let mut shared = self.lock();
+            if shared.flushes() != flushes {
                 return Ok(());
             }
-            if desk.revision == revision {
-                desk.record = record;
+            if shared.revision == revision {
+                shared.record = record;
                 return Ok(());
             }
         }
@@ -105,23 +107,23 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    async fn commit(mut self, round: Round) -> Result<()> {
+    async fn commit(mut self, point: CommitPoint) -> Result<()> {
         // The commits of one session take turns, also within one request.
         let _turn = self.session.0.turn.lock().await;
-        let outcome = self.session.commit_in_turn(round).await;
+        let outcome = self.session.commit_in_turn(point).await;
         self.done = true;
-        self.session.lock().conclude(round, outcome)
+        self.session.lock().conclude(point, outcome)
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let mut desk = self.session.lock();
-        desk.under_way -= 1;
+        let mut shared = self.session.lock();
+        shared.under_way -= 1;
         if !self.done {
             let panicked = "saving a session: replaying the edits panicked";
             let error = Error::new(ErrorKind::Unavailable, panicked);
-            desk.failed.get_or_insert(error);
+            shared.fail(error);
         }
     }
 }

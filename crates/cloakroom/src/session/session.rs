@@ -6,12 +6,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::core::Core;
-use super::edits::Edit;
-use super::plan::Change;
+use super::edits::{Edit, Taken};
+use super::plan::CookieUpdate;
 use super::shared::SharedState;
 use crate::model::{
-    EntryRef, Error, ErrorKind, Expiry, Item, ItemName, Owner, Record, Result, SessionKey,
-    SessionTag, Value, after,
+    Accepts, Error, ErrorKind, Expiry, Item, ItemName, Name, NameOf, Owner, Record, Result,
+    SavedEntry, SessionKey, SessionTag, Value,
 };
 
 /// What the site remembers about one visitor, for the length of one request.
@@ -59,7 +59,7 @@ impl Session {
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`.
-    pub fn get<T: DeserializeOwned>(&self, item: impl ItemName<T>) -> Result<Option<T>> {
+    pub fn get<T: DeserializeOwned>(&self, item: impl NameOf<T>) -> Result<Option<T>> {
         let value = self.value(item.as_name());
         value
             .map(|value| value.get().map_err(|error| naming(item.as_name(), &error)))
@@ -70,7 +70,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn get_or<T: DeserializeOwned>(&self, item: impl ItemName<T>, default: T) -> Result<T> {
+    pub fn get_or<T: DeserializeOwned>(&self, item: impl NameOf<T>, default: T) -> Result<T> {
         Ok(self.get(item)?.unwrap_or(default))
     }
 
@@ -78,21 +78,18 @@ impl Session {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn get_or_default<T: DeserializeOwned + Default>(
-        &self,
-        item: impl ItemName<T>,
-    ) -> Result<T> {
+    pub fn get_or_default<T: DeserializeOwned + Default>(&self, item: impl NameOf<T>) -> Result<T> {
         Ok(self.get(item)?.unwrap_or_default())
     }
 
     /// The value with this name as it is stored, or `None` if there is none.
-    pub fn value(&self, name: &str) -> Option<Value> {
-        self.desk().record.data.items.get(name).cloned()
+    pub fn value(&self, name: impl ItemName) -> Option<Value> {
+        self.lock().record.data.items.get(name.as_name()).cloned()
     }
 
-    /// Whether there is a value with this name, of whatever type; an [`Item`] is a name, too.
-    pub fn contains(&self, name: impl AsRef<str>) -> bool {
-        self.desk().record.data.items.contains(name.as_ref())
+    /// Whether there is a value with this name, of whatever type.
+    pub fn contains(&self, name: impl ItemName) -> bool {
+        self.lock().record.data.items.contains(name.as_name())
     }
 
     /// The names of all items, in the order in which they were first set.
@@ -102,15 +99,15 @@ impl Session {
 
     /// All items, in the order in which they were first set: a copy, which later edits do not change.
     pub fn iter(&self) -> impl Iterator<Item = (String, Value)> + use<> {
-        let desk = self.desk();
-        let items = desk.record.data.items.iter();
+        let shared = self.lock();
+        let items = shared.record.data.items.iter();
         let copies = items.map(|(name, value)| (name.to_string(), value.clone()));
         copies.collect::<Vec<_>>().into_iter()
     }
 
     /// How many items there are.
     pub fn len(&self) -> usize {
-        self.desk().record.data.items.len()
+        self.lock().record.data.items.len()
     }
 
     /// Whether there are none.
@@ -128,29 +125,37 @@ impl Session {
         self.lock().is_modified()
     }
 
-    /// Whether anything was read or changed in this request.
-    pub fn is_accessed(&self) -> bool {
-        self.lock().accessed
-    }
-
     /// The user it belongs to, once it has one.
     pub fn owner(&self) -> Option<Owner> {
-        self.desk().record.meta.owner.clone()
+        self.lock().record.meta.owner.clone()
     }
 
     /// What the site calls it in lists.
     pub fn label(&self) -> Option<String> {
-        self.desk().record.meta.label.as_deref().map(str::to_owned)
+        self.lock().record.meta.label.as_deref().map(str::to_owned)
+    }
+
+    /// When the session began. A login begins it again.
+    ///
+    /// Formats that do not keep the [beginning](crate::format::Facts) report 1970.
+    pub fn created(&self) -> SystemTime {
+        self.lock().record.meta.created
+    }
+
+    /// When the session was last saved or touched, as of when it was loaded or saved here. A new session reports when it
+    /// was begun.
+    pub fn last_change(&self) -> SystemTime {
+        self.lock().record.meta.touched
     }
 
     /// The key, once the session has been saved. For a test or a job; the browser is told by itself.
     pub fn key(&self) -> Option<SessionKey> {
-        self.lock().base.as_ref()?.key.clone()
+        self.lock().base.as_ref()?.entry.key.clone()
     }
 
     /// Its short public name for lists and logs, once the session has been saved.
     pub fn tag(&self) -> Option<SessionTag> {
-        let store_key = self.lock().base.as_ref()?.store_key.clone();
+        let store_key = self.lock().base.as_ref()?.entry.store_key.clone();
         Some(self.0.core.backend.tag(&store_key))
     }
 }
@@ -161,7 +166,25 @@ impl Session {
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form.
-    pub fn set<T: Serialize>(&self, item: impl ItemName<T>, value: T) -> Result<()> {
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Item, Sessions, store::MemoryStore};
+    ///
+    /// const THEME: Item<String> = Item::new("theme");
+    /// const CART: Item<Vec<u32>> = Item::new("cart");
+    ///
+    /// let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set(THEME, "dark")?;
+    /// let cart = vec![7, 9];
+    /// session.set(CART, &cart)?;
+    /// session.set("lang", "en")?;
+    ///
+    /// assert_eq!(session.get(THEME)?.as_deref(), Some("dark"));
+    /// assert_eq!(session.get(CART)?, Some(cart));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
+    pub fn set<V: Serialize>(&self, item: impl Accepts<V>, value: V) -> Result<()> {
         let value = Value::of(&value).map_err(|error| naming(item.as_name(), &error))?;
         self.edit(Edit::Set(item.into_name(), value))
     }
@@ -170,27 +193,27 @@ impl Session {
     ///
     /// # Errors
     /// [`Finished`](ErrorKind::Finished), as for every change.
-    pub fn set_value(&self, name: impl Into<String>, value: Value) -> Result<()> {
-        self.edit(Edit::Set(name.into().into(), value))
+    pub fn set_value(&self, name: impl ItemName, value: Value) -> Result<()> {
+        self.edit(Edit::Set(name.into_name(), value))
     }
 
     /// Sets `item` to `value` if it has none; gives back the value that it has then.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form or the stored value is not a `T`.
-    pub fn set_default<T>(&self, item: impl ItemName<T>, value: T) -> Result<T>
+    pub fn set_default<T>(&self, item: impl NameOf<T>, value: T) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
     {
         let name = item.into_name();
         let default = Value::of(&value).map_err(|error| naming(&name, &error))?;
         let there = {
-            let mut desk = self.desk();
-            desk.check_open()?;
-            let there = desk.record.data.items.get(&name).cloned();
+            let mut shared = self.lock();
+            shared.check_open()?;
+            let there = shared.record.data.items.get(&name).cloned();
             if there.is_none() {
-                desk.record.data.items.set(name.clone(), default.clone());
-                desk.record(Edit::SetDefault(name.clone(), default));
+                shared.record.data.items.set(name.clone(), default.clone());
+                shared.push(Edit::SetDefault(name.clone(), default));
             }
             there
         };
@@ -223,18 +246,54 @@ impl Session {
     /// ```
     pub fn update<T>(
         &self,
-        item: impl ItemName<T>,
+        item: impl NameOf<T>,
         edit: impl Fn(&mut T) + Send + Sync + 'static,
     ) -> Result<T>
     where
         T: Serialize + DeserializeOwned + Default,
     {
-        let name = item.into_name();
+        self.update_from(item.into_name(), edit, |value| value.get())
+    }
+
+    /// As [`update`](Self::update), but a stored value that is not a `T` counts as absent, and is replaced.
+    ///
+    /// # Errors
+    /// [`BadValue`](ErrorKind::BadValue) if the new value has no JSON form; the session is unchanged.
+    ///
+    /// # Examples
+    /// ```
+    /// # let sessions = cloakroom::Sessions::new(cloakroom::store::MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// session.set("recent", "what an older release kept")?;
+    /// assert!(session.update("recent", |ids: &mut Vec<u32>| ids.push(7)).is_err());
+    ///
+    /// session.update_or_reset("recent", |ids: &mut Vec<u32>| ids.push(7))?;
+    /// assert_eq!(session.get("recent")?, Some(vec![7]));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
+    pub fn update_or_reset<T>(
+        &self,
+        item: impl NameOf<T>,
+        edit: impl Fn(&mut T) + Send + Sync + 'static,
+    ) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned + Default,
+    {
+        let read = |value: &Value| Ok(value.get().unwrap_or_default());
+        self.update_from(item.into_name(), edit, read)
+    }
+
+    fn update_from<T: Serialize + Default>(
+        &self,
+        name: Name,
+        edit: impl Fn(&mut T) + Send + Sync + 'static,
+        read: impl Fn(&Value) -> Result<T> + Send + Sync + 'static,
+    ) -> Result<T> {
         let run = {
             let name = name.clone();
             move |value: Option<&Value>| -> Result<(T, Value)> {
                 let mut new: T = match value {
-                    Some(value) => value.get().map_err(|error| naming(&name, &error))?,
+                    Some(value) => read(value).map_err(|error| naming(&name, &error))?,
                     None => T::default(),
                 };
                 edit(&mut new);
@@ -244,18 +303,18 @@ impl Session {
         };
         for _ in 0..UPDATE_TRIES {
             let before = {
-                let desk = self.desk();
-                desk.check_open()?;
-                desk.record.data.items.get(&name).cloned()
+                let shared = self.lock();
+                shared.check_open()?;
+                shared.record.data.items.get(&name).cloned()
             };
             // The caller's code, and no lock is held.
             let (new, value) = run(before.as_ref())?;
-            let mut desk = self.desk();
-            desk.check_open()?;
-            if desk.record.data.items.get(&name) == before.as_ref() {
-                desk.record.data.items.set(name.clone(), value);
+            let mut shared = self.lock();
+            shared.check_open()?;
+            if shared.record.data.items.get(&name) == before.as_ref() {
+                shared.record.data.items.set(name.clone(), value);
                 let again = move |value: Option<&Value>| run(value).map(|(_, value)| value);
-                desk.record(Edit::Update(name, Arc::new(again)));
+                shared.push(Edit::Update(name, Arc::new(again)));
                 return Ok(new);
             }
         }
@@ -272,10 +331,10 @@ impl Session {
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not taken out.
     /// [`discard`](Self::discard) takes out anything.
-    pub fn remove<T: DeserializeOwned>(&self, item: impl ItemName<T>) -> Result<Option<T>> {
+    pub fn remove<T: DeserializeOwned>(&self, item: impl NameOf<T>) -> Result<Option<T>> {
         let name = item.into_name();
         let value = self.get(&*name)?;
-        self.discard(&name)?;
+        self.discard(name)?;
         Ok(value)
     }
 
@@ -283,13 +342,54 @@ impl Session {
     ///
     /// # Errors
     /// [`Finished`](ErrorKind::Finished), as for every change.
-    pub fn discard(&self, name: impl AsRef<str>) -> Result<bool> {
-        let name = name.as_ref();
-        let there = self.value(name).is_some();
+    pub fn discard(&self, name: impl ItemName) -> Result<bool> {
+        let there = self.contains(name.as_name());
         if there {
-            self.edit(Edit::Remove(name.to_owned().into()))?;
+            self.edit(Edit::Remove(name.into_name()))?;
         }
         Ok(there)
+    }
+
+    /// Removes the value of `item` and saves at once. Among parallel requests, at most one gets the value: for what may be
+    /// used once, such as a token.
+    ///
+    /// Returns `None` if there is no value, or if another request took it first.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save); after such an error the value may be there or not.
+    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not removed unless another request has
+    /// changed its type in the same instant. [`Unsupported`](ErrorKind::Unsupported) if the store does not
+    /// [compare](crate::store::Guarantees::compares).
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = cloakroom::Sessions::new(cloakroom::store::MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// session.set("one_time_token", "3f2a")?;
+    ///
+    /// assert_eq!(session.take::<String>("one_time_token").await?.as_deref(), Some("3f2a"));
+    /// assert_eq!(session.take::<String>("one_time_token").await?, None);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn take<T: DeserializeOwned>(&self, item: impl NameOf<T>) -> Result<Option<T>> {
+        if !self.0.core.backend.guarantees().compares {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "taking an item: this store does not compare, so two requests could both get it",
+            ));
+        }
+        if self.get::<T>(item.as_name())?.is_none() {
+            return self.lock().check_open().map(|()| None);
+        }
+        let name = item.into_name();
+        let taken = Taken::default();
+        self.edit(Edit::Take(name.clone(), taken.clone()))?;
+        self.save().await?;
+        let value = taken.get().map(|value| value.get());
+        value.transpose().map_err(|error| naming(&name, &error))
     }
 
     /// Takes out all items. The key, the owner and the expiry stay; [`flush`](Self::flush) ends those as well. Where the
@@ -343,9 +443,9 @@ impl Session {
     pub fn flush(&self) -> Result<()> {
         let now = self.0.core.now();
         let unwanted = {
-            let mut desk = self.desk();
-            desk.check_not_over()?;
-            desk.flush(now)
+            let mut shared = self.lock();
+            shared.check_not_over()?;
+            shared.flush(now)
         };
         drop(unwanted);
         Ok(())
@@ -363,12 +463,12 @@ impl Session {
                 "giving a session a label: its format has no place for one; keep it in an item",
             ));
         }
-        self.edit(Edit::Label(Some(label.into().into())))
+        self.edit(Edit::Label(label.into().into()))
     }
 
     fn check_movable(&self) -> Result<()> {
         match &self.lock().base {
-            Some(EntryRef { key: None, .. }) => Err(Error::new(
+            Some(base) if base.entry.key.is_none() => Err(Error::new(
                 ErrorKind::Unsupported,
                 "giving a session a new key: it was opened by its tag, so its visitor would never learn the key",
             )),
@@ -391,18 +491,10 @@ impl Session {
         self.edit(Edit::Expiry(expiry))
     }
 
-    /// Ends the session this long from now, however active it is.
-    ///
-    /// # Errors
-    /// [`Finished`](ErrorKind::Finished), as for every change.
-    pub fn expire_after(&self, duration: Duration) -> Result<()> {
-        self.set_expiry(Expiry::At(after(self.0.core.now(), duration)))
-    }
-
     /// What [`set_expiry`](Self::set_expiry) asked for.
     pub fn expiry(&self) -> Expiry {
         let format = self.0.core.backend.format();
-        format.expiry(&self.desk().record.data)
+        format.expiry(&self.lock().record.data)
     }
 
     /// How long the session lasts from now on if it is saved now.
@@ -414,12 +506,12 @@ impl Session {
     /// When the session ends if it is saved now.
     pub fn expiry_date(&self) -> SystemTime {
         let core = &self.0.core;
-        core.expires(&self.desk().record, core.now())
+        core.expires(&self.lock().record, core.now())
     }
 
     /// Whether the cookie goes when the browser closes.
     pub fn expires_at_browser_close(&self) -> bool {
-        self.0.core.at_browser_close(&self.desk().record)
+        self.0.core.at_browser_close(&self.lock().record)
     }
 }
 
@@ -459,10 +551,10 @@ impl fmt::Debug for Session {
 
 impl Session {
     /// A session as it was loaded, or a blank one.
-    pub(crate) fn new(core: Arc<Core>, base: Option<EntryRef>, record: Record) -> Self {
+    pub(crate) fn new(core: Arc<Core>, base: Option<SavedEntry>, record: Record) -> Self {
         Self(Arc::new(Inner {
             core,
-            desk: Mutex::new(SharedState::new(base, record)),
+            shared: Mutex::new(SharedState::new(base, record)),
             turn: tokio::sync::Mutex::default(),
         }))
     }
@@ -472,49 +564,48 @@ impl Session {
         self.lock().finish();
     }
 
-    /// What the browser has not been told yet, with the key and the expiry it needs.
-    pub(crate) fn untold(&self) -> (Change, Option<EntryRef>) {
-        let desk = self.lock();
-        (desk.untold, desk.base.clone())
+    /// What the browser has not been told yet, with the entry that this is about.
+    pub(crate) fn pending_cookie(&self) -> (CookieUpdate, Option<SavedEntry>) {
+        let shared = self.lock();
+        (shared.cookie, shared.base.clone())
     }
 
     /// Whether the browser's key named no live session, and nothing was put into the new one.
     pub(crate) fn is_unknown(&self) -> bool {
-        let desk = self.lock();
-        desk.base.is_none() && desk.flushes() == 0 && !desk.record.is_worth_keeping()
+        let shared = self.lock();
+        shared.base.is_none() && shared.flushes() == 0 && !shared.record.is_worth_keeping()
+    }
+
+    /// Whether there is an entry that a flush is to delete.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.lock().is_flushed()
     }
 
     /// Whether there is an entry, or will be if the request ends well.
     pub(crate) fn exists(&self) -> bool {
-        let desk = self.lock();
-        desk.base.is_some() || desk.record.is_worth_keeping()
+        let shared = self.lock();
+        shared.base.is_some() || shared.record.is_worth_keeping()
     }
 
     /// Records an edit that runs none of the caller's code.
     fn edit(&self, edit: Edit) -> Result<()> {
-        let mut desk = self.desk();
-        desk.check_open()?;
-        edit.apply(&mut desk.record, self.0.core.backend.format())?;
-        desk.record(edit);
+        let mut shared = self.lock();
+        shared.check_open()?;
+        edit.apply(&mut shared.record, self.0.core.backend.format())?;
+        shared.push(edit);
         Ok(())
-    }
-
-    /// The desk, for the handler's own use of the session.
-    fn desk(&self) -> MutexGuard<'_, SharedState> {
-        let mut desk = self.lock();
-        desk.accessed = true;
-        desk
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, SharedState> {
         // No closure of an `update` runs or is dropped under this lock, so nothing panics halfway through a change.
-        self.0.desk.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 pub(super) struct Inner {
     pub(super) core: Arc<Core>,
-    desk: Mutex<SharedState>,
+    shared: Mutex<SharedState>,
     /// Whose commit it is. See [`CommitQueue`] for why this lock may be held across an await.
     pub(super) turn: tokio::sync::Mutex<()>,
 }

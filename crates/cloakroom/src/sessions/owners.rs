@@ -13,8 +13,8 @@ impl Sessions {
     pub async fn owned_by(&self, owner: &Owner) -> Result<Vec<SessionSummary>> {
         let mut owned = self.owned(owner).await?;
         owned.sort_by_key(|owned| Reverse(owned.meta.touched));
-        let summary = |OwnedEntry { store_key, meta }| SessionSummary {
-            tag: self.core().backend.tag(&store_key),
+        let summary = |OwnedEntry { key, meta, .. }| SessionSummary {
+            tag: self.core().backend.tag(&key),
             label: meta.label.map(String::from),
             created: meta.created,
             touched: meta.touched,
@@ -32,7 +32,7 @@ impl Sessions {
     pub async fn revoke(&self, owner: &Owner, tag: &SessionTag) -> Result<bool> {
         let mut ended = false;
         for owned in self.owned_where(owner, |other| other == *tag).await? {
-            self.core().end(&owned.store_key, &owned.meta).await?;
+            self.core().end(&owned.key, &owned.meta).await?;
             ended = true;
         }
         Ok(ended)
@@ -70,7 +70,7 @@ impl Sessions {
             }
             for owned in owned {
                 let core = self.core();
-                core.backend.delete(&owned.store_key, core.now()).await?;
+                core.backend.delete(&owned.key, core.now()).await?;
                 ended += 1;
             }
         }
@@ -88,7 +88,7 @@ impl Sessions {
         matches: impl Fn(SessionTag) -> bool,
     ) -> Result<Vec<OwnedEntry>> {
         let mut owned = self.owned(owner).await?;
-        owned.retain(|owned| matches(self.core().backend.tag(&owned.store_key)));
+        owned.retain(|owned| matches(self.core().backend.tag(&owned.key)));
         Ok(owned)
     }
 

@@ -1,13 +1,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::builder::SessionsBuilder;
 use crate::backend::Backend;
-use crate::http::Effects;
+use crate::http::{Completion, Effects};
 use crate::model::{Error, ErrorKind, Record, Result, SessionKey, SessionTag, StoreKey};
-use crate::session::{Core, Presented, Round, Session, SessionHandle};
+use crate::session::{CommitPoint, Core, Presented, Session, SessionHandle};
 use crate::store::Guarantees;
 
 /// The sessions of a site: a shelf, a cookie and a policy.
@@ -64,46 +64,69 @@ impl Sessions {
 
     /// Reads the request's cookies. Nothing is loaded before the handle is opened.
     pub fn begin(&self, headers: &HeaderMap) -> SessionHandle {
-        self.begin_within(headers, None)
+        let lines = headers.get_all(header::COOKIE).iter();
+        self.begin_from(lines.map(HeaderValue::as_bytes), None)
     }
 
-    /// As [`begin`](Self::begin), inside of the session layer that made `outer`.
-    pub(crate) fn begin_within(
+    /// As [`begin`](Self::begin), from the values of the `Cookie` lines, whatever type of header they come from, and
+    /// inside of the session layer that made `outer`; see [`SessionHandle::named`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Sessions;
+    /// use cloakroom::store::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let sessions = Sessions::new(MemoryStore::new());
+    /// let cookie_lines = ["theme=dark; lang=en"];
+    ///
+    /// let handle = sessions.begin_from(cookie_lines.iter().map(|line| line.as_bytes()), None);
+    /// assert!(handle.open().await?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn begin_from<'a>(
         &self,
-        headers: &HeaderMap,
+        cookie_lines: impl IntoIterator<Item = &'a [u8]>,
         outer: Option<SessionHandle>,
     ) -> SessionHandle {
-        let presented = Presented::read(&self.0.cookie, headers, self.0.backend.format());
+        let format = self.0.backend.format();
+        let presented = Presented::read(&self.0.cookie, cookie_lines, format);
         SessionHandle::new(Arc::clone(&self.0), presented, outer)
     }
 
-    /// Commits what the request did to its session; call it once, when the response's status is known and before a
-    /// byte of it is sent.
+    /// Commits what the request did to its session. Call it once, when it is known how the request ended, and before a
+    /// byte of the response is sent. A [`StatusCode`](http::StatusCode) is a [`Completion`].
     ///
-    /// With a 5xx only a logout is carried out. After an error the response that the handler made must not be sent:
-    /// it may claim what was not saved. Answer with [`ErrorKind::status`], and with what
-    /// [`SessionHandle::acknowledged`] tells.
+    /// If the request [failed](Completion), only a logout is carried out. After an error the response that the handler
+    /// made must not be sent: it may claim what was not saved. Answer with [`ErrorKind::status`], and with the effects
+    /// that [`SessionHandle::acknowledged`] returns.
     ///
-    /// If the future is dropped, a commit that has begun goes on by itself.
+    /// If the future is dropped, a commit that has begun is finished in the background.
     ///
     /// # Errors
     /// As [`Session::save`]; [`Config`](ErrorKind::Config) if the handle is of other sessions.
-    pub async fn finish(&self, handle: &SessionHandle, status: StatusCode) -> Result<Effects> {
+    pub async fn finish(
+        &self,
+        handle: &SessionHandle,
+        completion: impl Into<Completion>,
+    ) -> Result<Effects> {
         if !handle.is_of(&self.0) {
             return Err(Error::new(
                 ErrorKind::Config,
                 "finishing a request: its handle is of other sessions; finish it where it was begun",
             ));
         }
-        let round = match status.is_server_error() {
-            true => Round::Failed,
-            false => Round::Finish,
+        let point = match completion.into().is_failure() {
+            true => CommitPoint::Failed,
+            false => CommitPoint::Finish,
         };
-        if round == Round::Finish && self.0.policy.save_every_request {
+        if point == CommitPoint::Finish && self.0.policy.save_every_request {
             handle.open_unasked().await;
         }
         if let Some(session) = handle.finish() {
-            session.commit(round).await?;
+            session.commit(point).await?;
         }
         Ok(handle.acknowledged())
     }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::guarantees::Guarantees;
 use super::store::Store;
-use crate::model::{Draft, Entry, Meta, Outcome, OwnedEntry, Owner, Result, StoreKey, Version};
+use crate::model::{Cursor, Draft, Entry, Meta, Outcome, Owner, Page, Result, StoreKey, Version};
 
 /// A store that was chosen at run time.
 ///
@@ -18,64 +18,12 @@ use crate::model::{Draft, Entry, Meta, Outcome, OwnedEntry, Owner, Result, Store
 /// assert!(stores.iter().all(|store| store.guarantees().compares));
 /// ```
 #[derive(Clone)]
-pub struct AnyStore(Arc<dyn BoxedStore>);
+pub struct AnyStore(Arc<dyn DynStore>);
 
 impl AnyStore {
     /// Hides which store this is.
     pub fn new(store: impl Store) -> Self {
         Self(Arc::new(store))
-    }
-}
-
-impl Store for AnyStore {
-    fn guarantees(&self) -> Guarantees {
-        self.0.guarantees()
-    }
-
-    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
-        self.0.load(key).await
-    }
-
-    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
-        self.0.create(key, new).await
-    }
-
-    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
-        self.0.save(key, seen, new).await
-    }
-
-    async fn delete(&self, key: &StoreKey) -> Result<()> {
-        self.0.delete(key).await
-    }
-
-    async fn rename(
-        &self,
-        from: &StoreKey,
-        seen: &Version,
-        to: &StoreKey,
-        new: &Draft,
-    ) -> Result<Outcome> {
-        self.0.rename(from, seen, to, new).await
-    }
-
-    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        self.0.touch(key, seen, meta).await
-    }
-
-    async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
-        self.0.sweep(now, limit).await
-    }
-
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
-        self.0.owned_by(owner).await
-    }
-
-    async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
-        self.0.find(prefix).await
-    }
-
-    async fn ping(&self) -> Result<()> {
-        self.0.ping().await
     }
 }
 
@@ -87,97 +35,82 @@ impl fmt::Debug for AnyStore {
     }
 }
 
-/// The twin of [`Store`] that can be a trait object: the same methods, with boxed futures.
-trait BoxedStore: Send + Sync {
-    fn guarantees(&self) -> Guarantees;
-    fn load<'a>(&'a self, key: &'a StoreKey) -> Boxed<'a, Option<Entry>>;
-    fn create<'a>(&'a self, key: &'a StoreKey, new: &'a Draft) -> Boxed<'a, Outcome>;
-    fn save<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        seen: &'a Version,
-        new: &'a Draft,
-    ) -> Boxed<'a, Outcome>;
-    fn delete<'a>(&'a self, key: &'a StoreKey) -> Boxed<'a, ()>;
-    fn rename<'a>(
-        &'a self,
-        from: &'a StoreKey,
-        seen: &'a Version,
-        to: &'a StoreKey,
-        new: &'a Draft,
-    ) -> Boxed<'a, Outcome>;
-    fn touch<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        seen: &'a Version,
-        meta: &'a Meta,
-    ) -> Boxed<'a, Outcome>;
-    fn sweep(&self, now: SystemTime, limit: usize) -> Boxed<'_, usize>;
-    fn owned_by<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Vec<OwnedEntry>>;
-    fn find<'a>(&'a self, prefix: &'a [u8]) -> Boxed<'a, Option<StoreKey>>;
-    fn ping(&self) -> Boxed<'_, ()>;
-}
-
-impl<S: Store> BoxedStore for S {
-    fn guarantees(&self) -> Guarantees {
-        Store::guarantees(self)
-    }
-
-    fn load<'a>(&'a self, key: &'a StoreKey) -> Boxed<'a, Option<Entry>> {
-        Box::pin(Store::load(self, key))
-    }
-
-    fn create<'a>(&'a self, key: &'a StoreKey, new: &'a Draft) -> Boxed<'a, Outcome> {
-        Box::pin(Store::create(self, key, new))
-    }
-
-    fn save<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        seen: &'a Version,
-        new: &'a Draft,
-    ) -> Boxed<'a, Outcome> {
-        Box::pin(Store::save(self, key, seen, new))
-    }
-
-    fn delete<'a>(&'a self, key: &'a StoreKey) -> Boxed<'a, ()> {
-        Box::pin(Store::delete(self, key))
-    }
-
-    fn rename<'a>(
-        &'a self,
-        from: &'a StoreKey,
-        seen: &'a Version,
-        to: &'a StoreKey,
-        new: &'a Draft,
-    ) -> Boxed<'a, Outcome> {
-        Box::pin(Store::rename(self, from, seen, to, new))
-    }
-
-    fn touch<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        seen: &'a Version,
-        meta: &'a Meta,
-    ) -> Boxed<'a, Outcome> {
-        Box::pin(Store::touch(self, key, seen, meta))
-    }
-
-    fn sweep(&self, now: SystemTime, limit: usize) -> Boxed<'_, usize> {
-        Box::pin(Store::sweep(self, now, limit))
-    }
-
-    fn owned_by<'a>(&'a self, owner: &'a Owner) -> Boxed<'a, Vec<OwnedEntry>> {
-        Box::pin(Store::owned_by(self, owner))
-    }
-
-    fn find<'a>(&'a self, prefix: &'a [u8]) -> Boxed<'a, Option<StoreKey>> {
-        Box::pin(Store::find(self, prefix))
-    }
-
-    fn ping(&self) -> Boxed<'_, ()> {
-        Box::pin(Store::ping(self))
-    }
-}
-
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// The type of an argument, with the lifetime of what it borrows if there has to be one.
+macro_rules! argument {
+    ($($life:lifetime)? by_ref $type:ty) => { &$($life)? $type };
+    ($($life:lifetime)? maybe $type:ty) => { Option<&$($life)? $type> };
+    ($($life:lifetime)? by_value $type:ty) => { $type };
+}
+
+/// Writes the operations of [`Store`] out for each type that only passes them on: a trait object needs boxed futures,
+/// and a shared store is a store.
+macro_rules! pass_on {
+    ($($operation:ident($($name:ident: $kind:ident $type:ty),*) -> $answer:ty;)+) => {
+        /// [`Store`] as a trait object: the same operations, with boxed futures.
+        trait DynStore: Send + Sync {
+            fn guarantees(&self) -> Guarantees;
+            $(fn $operation<'a>(
+                &'a self,
+                $($name: argument!('a $kind $type)),*
+            ) -> Boxed<'a, $answer>;)+
+        }
+
+        impl<S: Store> DynStore for S {
+            fn guarantees(&self) -> Guarantees {
+                Store::guarantees(self)
+            }
+
+            $(fn $operation<'a>(
+                &'a self,
+                $($name: argument!('a $kind $type)),*
+            ) -> Boxed<'a, $answer> {
+                Box::pin(Store::$operation(self, $($name),*))
+            })+
+        }
+
+        impl Store for AnyStore {
+            fn guarantees(&self) -> Guarantees {
+                self.0.guarantees()
+            }
+
+            $(async fn $operation(&self, $($name: argument!($kind $type)),*) -> Result<$answer> {
+                self.0.$operation($($name),*).await
+            })+
+        }
+
+        /// A shared store is a store, so that a test can keep a reference to it.
+        impl<S: Store> Store for Arc<S> {
+            fn guarantees(&self) -> Guarantees {
+                S::guarantees(self)
+            }
+
+            $(async fn $operation(&self, $($name: argument!($kind $type)),*) -> Result<$answer> {
+                S::$operation(self, $($name),*).await
+            })+
+        }
+    };
+}
+
+pass_on! {
+    load(key: by_ref StoreKey) -> Option<Entry>;
+    create(key: by_ref StoreKey, new: by_ref Draft) -> Outcome;
+    save(key: by_ref StoreKey, seen: by_ref Version, new: by_ref Draft) -> Outcome;
+    delete(key: by_ref StoreKey) -> ();
+    rename(
+        from: by_ref StoreKey, seen: by_ref Version, to: by_ref StoreKey, new: by_ref Draft
+    ) -> Outcome;
+    touch(key: by_ref StoreKey, seen: by_ref Version, meta: by_ref Meta) -> Outcome;
+    load_and_touch(
+        key: by_ref StoreKey, touched: by_value SystemTime, expires: by_value SystemTime
+    ) -> Option<Entry>;
+    sweep(now: by_value SystemTime, limit: by_value usize) -> usize;
+    owned_by(owner: by_ref Owner, after: maybe Cursor, limit: by_value usize) -> Page;
+    revoke_owned(
+        owner: by_ref Owner, except: maybe StoreKey, limit: by_value usize
+    ) -> Vec<StoreKey>;
+    scan(after: maybe Cursor, limit: by_value usize) -> Page;
+    find(prefix: by_ref [u8]) -> Option<StoreKey>;
+    ping() -> ();
+}

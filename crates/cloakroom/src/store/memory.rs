@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::guarantees::Guarantees;
 use super::store::Store;
 use crate::model::{
-    Draft, Entry, Error, ErrorKind, Meta, Outcome, OwnedEntry, Owner, Result, StoreKey, Version,
-    from_millis,
+    Cursor, Draft, Entry, Error, ErrorKind, Meta, Outcome, OwnedEntry, Owner, Page, Result,
+    StoreKey, Version, from_millis,
 };
 
 /// Sessions in the memory of this process: for tests, for development and for sites that may forget.
@@ -107,12 +107,7 @@ impl Default for MemoryStore {
 
 impl Store for MemoryStore {
     fn guarantees(&self) -> Guarantees {
-        Guarantees {
-            compares: true,
-            revokes: true,
-            owners: true,
-            ..Guarantees::default()
-        }
+        Guarantees::default().compares().revokes().owners()
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -189,15 +184,45 @@ impl Store for MemoryStore {
         Ok(swept)
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
+    async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let shelves = self.shelves();
-        let store_keys = shelves.owned.get(owner).into_iter().flatten();
-        Ok(store_keys
-            .map(|store_key| OwnedEntry {
-                store_key: store_key.clone(),
-                meta: shelves.rows[store_key].meta.clone(),
-            })
-            .collect())
+        let Some(keys) = shelves.owned.get(owner) else {
+            return Ok(Page::up_to(limit, Vec::new()));
+        };
+        let keys = keys
+            .range((behind(after), Bound::Unbounded))
+            .take(limit.saturating_add(1));
+        let entries = keys.map(|key| OwnedEntry::new(key.clone(), shelves.rows[key].meta.clone()));
+        Ok(Page::up_to(limit, entries.collect()))
+    }
+
+    async fn revoke_owned(
+        &self,
+        owner: &Owner,
+        except: Option<&StoreKey>,
+        limit: usize,
+    ) -> Result<Vec<StoreKey>> {
+        let mut shelves = self.shelves();
+        let keys = shelves.owned.get(owner).into_iter().flatten();
+        let keys: Vec<StoreKey> = keys
+            .filter(|key| Some(*key) != except)
+            .take(limit)
+            .cloned()
+            .collect();
+        for key in &keys {
+            shelves.take(key);
+        }
+        Ok(keys)
+    }
+
+    async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        let shelves = self.shelves();
+        let rows = shelves
+            .rows
+            .range((behind(after), Bound::Unbounded))
+            .take(limit.saturating_add(1));
+        let entries = rows.map(|(key, row)| OwnedEntry::new(key.clone(), row.meta.clone()));
+        Ok(Page::up_to(limit, entries.collect()))
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
@@ -241,12 +266,9 @@ impl Shelves {
             let owned = self.owned.entry(owner.clone()).or_default();
             owned.insert(key.clone());
         }
-        let row = Entry {
-            // A copy of its own: the draft's bytes may be a small part of a large buffer.
-            data: Bytes::copy_from_slice(&new.data),
-            meta: new.meta.clone(),
-            version: new.version(),
-        };
+        // A copy, since the draft's bytes may be a small part of a large buffer.
+        let data = Bytes::copy_from_slice(&new.data);
+        let row = Entry::new(data, new.meta.clone(), new.version());
         self.worth_sweeping_from = self.worth_sweeping_from.min(row.meta.expires);
         self.rows.insert(key.clone(), row);
         Outcome::Written(new.version())
@@ -331,6 +353,13 @@ impl Default for Shelves {
             worth_sweeping_from: never(),
         }
     }
+}
+
+/// Where a page begins.
+fn behind(after: Option<&Cursor>) -> Bound<StoreKey> {
+    after.map_or(Bound::Unbounded, |after| {
+        Bound::Excluded(StoreKey::new(after.as_bytes()))
+    })
 }
 
 /// Later than any expiry.

@@ -1,10 +1,9 @@
 use std::future::Future;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::guarantees::Guarantees;
 use crate::model::{
-    Draft, Entry, Error, ErrorKind, Meta, Outcome, OwnedEntry, Owner, Result, SaveId, StoreKey,
+    Cursor, Draft, Entry, Error, ErrorKind, Meta, Outcome, Owner, Page, Result, SaveId, StoreKey,
     Version,
 };
 
@@ -28,7 +27,8 @@ pub trait Store: Send + Sync + 'static {
     /// What this store can promise.
     fn guarantees(&self) -> Guarantees;
 
-    /// The entry at `key`, or `None`; an expired entry that is still there is returned.
+    /// The entry at `key`, or `None`; an expired entry that is still there is returned. Where a session was before it
+    /// moved there may be a [mark](Entry::moved), which says where it is now.
     fn load(&self, key: &StoreKey) -> impl Future<Output = Result<Option<Entry>>> + Send;
 
     /// Writes a new entry; [`Stale`](Outcome::Stale) if there is one at `key` already, which is left as it is.
@@ -103,10 +103,68 @@ pub trait Store: Send + Sync + 'static {
         async { Ok(0) }
     }
 
-    /// The entries of one owner, expired ones included.
-    fn owned_by(&self, owner: &Owner) -> impl Future<Output = Result<Vec<OwnedEntry>>> + Send {
-        let _ = owner;
+    /// Lists up to `limit` entries of one owner, expired ones included, from behind `after`; see [`Page`].
+    fn owned_by(
+        &self,
+        owner: &Owner,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page>> + Send {
+        let _ = (owner, after, limit);
         async { Err(unsupported("listing the sessions of an owner")) }
+    }
+
+    /// Deletes up to `limit` entries of one owner, but not the one at `except`; returns the keys that it deleted. Fewer
+    /// than `limit` means that no more were found.
+    fn revoke_owned(
+        &self,
+        owner: &Owner,
+        except: Option<&StoreKey>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<StoreKey>>> + Send {
+        let _ = (owner, except, limit);
+        async { Err(unsupported("deleting the sessions of an owner")) }
+    }
+
+    /// Lists up to `limit` entries, expired ones included, from behind `after`; see [`Page`].
+    fn scan(
+        &self,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page>> + Send {
+        let _ = (after, limit);
+        async { Err(unsupported("listing all sessions")) }
+    }
+
+    /// Loads the entry at `key`, and writes these times to it unless it has expired at `touched`. Returns it with the
+    /// times that it has then.
+    ///
+    /// The provided method is a [`load`](Self::load) and a [`touch`](Self::touch). If another save comes between the
+    /// two, the entry is returned as it was loaded.
+    fn load_and_touch(
+        &self,
+        key: &StoreKey,
+        touched: SystemTime,
+        expires: SystemTime,
+    ) -> impl Future<Output = Result<Option<Entry>>> + Send {
+        async move {
+            let Some(mut entry) = self.load(key).await? else {
+                return Ok(None);
+            };
+            if entry.moved_to().is_some() || entry.meta.expires <= touched {
+                return Ok(Some(entry));
+            }
+            let meta = Meta {
+                touched,
+                expires,
+                ..entry.meta.clone()
+            };
+            if let Outcome::Written(version) = self.touch(key, &entry.version, &meta).await? {
+                entry.meta = meta;
+                entry.version = version;
+            }
+            Ok(Some(entry))
+        }
     }
 
     /// The 32-byte lookup that begins with these bytes, if there is exactly one.
@@ -118,59 +176,6 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the store answers. The provided method loads an entry that is not there.
     fn ping(&self) -> impl Future<Output = Result<()>> + Send {
         async { self.load(&StoreKey::new(&[0; 32])).await.map(drop) }
-    }
-}
-
-/// A shared store is a store, so that a test can keep a hold of it.
-impl<S: Store> Store for Arc<S> {
-    fn guarantees(&self) -> Guarantees {
-        S::guarantees(self)
-    }
-
-    async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
-        S::load(self, key).await
-    }
-
-    async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
-        S::create(self, key, new).await
-    }
-
-    async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
-        S::save(self, key, seen, new).await
-    }
-
-    async fn delete(&self, key: &StoreKey) -> Result<()> {
-        S::delete(self, key).await
-    }
-
-    async fn rename(
-        &self,
-        from: &StoreKey,
-        seen: &Version,
-        to: &StoreKey,
-        new: &Draft,
-    ) -> Result<Outcome> {
-        S::rename(self, from, seen, to, new).await
-    }
-
-    async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        S::touch(self, key, seen, meta).await
-    }
-
-    async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
-        S::sweep(self, now, limit).await
-    }
-
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
-        S::owned_by(self, owner).await
-    }
-
-    async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
-        S::find(self, prefix).await
-    }
-
-    async fn ping(&self) -> Result<()> {
-        S::ping(self).await
     }
 }
 

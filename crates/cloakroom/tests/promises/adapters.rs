@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use cloakroom::store::MemoryStore;
+use cloakroom::tower::RequestInfo;
 use cloakroom::{
     Cookie, Error, ErrorKind, Owner, Result, Session, SessionHandle, SessionKey, SessionTag,
     Sessions,
@@ -149,10 +150,15 @@ async fn interrupted_is_a_400() {
 #[tokio::test]
 async fn the_site_answers_errors_in_its_own_words_wherever_they_happen() {
     let house = House::new();
-    let app = routes().layer(house.sessions.layer().on_error(|error: &Error| {
-        let status = error.kind().status();
-        (status, format!("our words for {:?}", error.kind())).into_response()
-    }));
+    let app = routes().layer(
+        house
+            .sessions
+            .layer()
+            .on_error(|error: &Error, _: &RequestInfo| {
+                let status = error.kind().status();
+                (status, format!("our words for {:?}", error.kind())).into_response()
+            }),
+    );
     let browser = Browser::https(app);
     browser.get("/").await;
 
@@ -257,7 +263,7 @@ async fn the_layer_takes_any_request_and_response_body() {
     let service = house
         .sessions
         .layer()
-        .on_error(|_: &Error| http::Response::new(Download(std::rc::Rc::new(0))))
+        .on_error(|_: &Error, _: &RequestInfo| http::Response::new(Download(std::rc::Rc::new(0))))
         .layer(service_fn(async |request: http::Request<Upload>| {
             let handle = request
                 .extensions()
@@ -351,9 +357,14 @@ async fn a_handler_that_fails_halfway_saves_nothing_whatever_the_site_answers() 
                 s.get::<String>("w").map(drop)
             }),
         )
-        .layer(house.sessions.layer().on_error(|_: &Error| {
-            (StatusCode::SEE_OTHER, [("location", "/sorry")]).into_response()
-        }));
+        .layer(
+            house
+                .sessions
+                .layer()
+                .on_error(|_: &Error, _: &RequestInfo| {
+                    (StatusCode::SEE_OTHER, [("location", "/sorry")]).into_response()
+                }),
+        );
     let page = Browser::https(app).get("/").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     assert!(house.memory.is_empty(), "the handler failed halfway");

@@ -197,16 +197,16 @@ async fn cookies_of_other_names_are_nobodys_session() {
 
 #[test]
 fn debug_of_an_entry_shows_no_values() {
-    let entry = Entry {
-        data: bytes::Bytes::from_static(b"s3cret"),
-        meta: Meta {
+    let entry = Entry::new(
+        bytes::Bytes::from_static(b"s3cret"),
+        Meta {
             created: from_millis(0),
             touched: from_millis(0),
             expires: from_millis(0),
             owner: None,
             label: None,
         },
-        version: SaveId::new(1).into(),
-    };
+        SaveId::new(1).into(),
+    );
     assert!(!format!("{entry:?}").contains("s3cret"));
 }

@@ -5,6 +5,7 @@
 mod house;
 
 mod adapters;
+mod api;
 mod cached;
 mod carried;
 mod expiry;

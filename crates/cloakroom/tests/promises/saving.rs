@@ -15,9 +15,9 @@ async fn a_save_beside_the_finish_drops_no_edits() {
     let guest = house.guest().await;
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
-    let (finished, saved) = tokio::join!(
-        house.sessions.finish(&handle, StatusCode::OK),
-        session.save()
+    let (saved, finished) = tokio::join!(
+        session.save(),
+        house.sessions.finish(&handle, StatusCode::OK)
     );
     assert!(finished.is_ok() && saved.is_ok());
     assert_eq!(guest.reads("n").await, Some(2), "answered 200, so saved");

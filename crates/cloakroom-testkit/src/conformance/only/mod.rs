@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use cloakroom::store::{
-    Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, SaveId, Store, Version,
+    Cursor, Draft, Entry, Guarantees, Meta, Outcome, Page, SaveId, Store, Version,
 };
 use cloakroom::{Owner, Result, StoreKey};
 
@@ -79,11 +79,9 @@ pub trait Rest: Default + Send + 'static {
 
 impl<S: Store, R: Rest> Store for Only<S, R> {
     fn guarantees(&self) -> Guarantees {
-        let guarantees = self.store.guarantees();
-        Guarantees {
-            max_size: guarantees.max_size.map(R::max_size),
-            ..guarantees
-        }
+        let mut guarantees = self.store.guarantees();
+        guarantees.max_size = guarantees.max_size.map(R::max_size);
+        guarantees
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
@@ -127,8 +125,8 @@ impl<S: Store, R: Rest> Store for Only<S, R> {
         self.store.sweep(R::sweeping(now), limit).await
     }
 
-    async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
-        self.store.owned_by(owner).await
+    async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
+        self.store.owned_by(owner, after, limit).await
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {

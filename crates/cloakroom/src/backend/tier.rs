@@ -1,0 +1,133 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::format::Format;
+use crate::model::{
+    Draft, Entry, EntryRef, Error, ErrorKind, Meta, Outcome, Result, SessionKey, StoreKey,
+};
+use crate::store::{AnyStore, Store};
+
+/// A store read in a format, with a limit on the time of each call.
+#[derive(Clone)]
+pub(super) struct Tier {
+    pub(super) store: AnyStore,
+    pub(super) format: Arc<dyn Format>,
+    pub(super) timeout: Duration,
+}
+
+impl Tier {
+    pub(super) async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+        self.within("loading a session", self.store.load(key)).await
+    }
+
+    /// Writes a new entry under a fresh key.
+    pub(super) async fn create(&self, draft: &Draft) -> Result<EntryRef> {
+        for _ in 0..KEY_TRIES {
+            let key = self.format.new_key()?;
+            let store_key = self.format.store_key(&key);
+            let created = self
+                .within("creating a session", self.store.create(&store_key, draft))
+                .await;
+            match created {
+                Ok(Outcome::Written(version)) => {
+                    return Ok(EntryRef::new(key, store_key, version));
+                }
+                Ok(Outcome::Stale) => {}
+                Err(error) if error.kind().may_have_happened() => {
+                    return Box::pin(self.find_created(key, store_key, draft, error)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!("creating a session: {KEY_TRIES} fresh keys in a row were taken"),
+        ))
+    }
+
+    /// Finds out whether a `create` has happened whose answer was lost.
+    async fn find_created(
+        &self,
+        key: SessionKey,
+        store_key: StoreKey,
+        draft: &Draft,
+        lost: Error,
+    ) -> Result<EntryRef> {
+        match self.load(&store_key).await {
+            Ok(Some(entry)) if entry.version == draft.version() => {
+                Ok(EntryRef::new(key, store_key, entry.version))
+            }
+            // The browser will never get its key. If it is there after all, it is of no use.
+            _ => {
+                let _ = self.delete(&store_key).await;
+                Err(lost)
+            }
+        }
+    }
+
+    pub(super) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<EntryRef>> {
+        let saved = self.store.save(&at.store_key, &at.version, new);
+        let outcome = self.within("saving a session", saved).await?;
+        Ok(outcome.written().map(|version| at.at_version(version)))
+    }
+
+    /// As [`save`](Self::save), under a fresh key. If the answer is lost, the new place is added to `lost`.
+    pub(super) async fn rename(
+        &self,
+        from: &EntryRef,
+        new: &Draft,
+        lost: &mut Vec<(SessionKey, StoreKey)>,
+    ) -> Result<Option<EntryRef>> {
+        let key = self.format.new_key()?;
+        let to = self.format.store_key(&key);
+        let renamed = self.store.rename(&from.store_key, &from.version, &to, new);
+        let renamed = self.within("moving a session to a new key", renamed).await;
+        if let Err(error) = &renamed
+            && error.kind().may_have_happened()
+        {
+            lost.push((key.clone(), to.clone()));
+        }
+        let version = renamed?.written();
+        Ok(version.map(|version| EntryRef::new(key, to, version)))
+    }
+
+    pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<EntryRef>> {
+        let touched = self.store.touch(&at.store_key, &at.version, meta);
+        let outcome = self.within("touching a session", touched).await?;
+        Ok(outcome.written().map(|version| at.at_version(version)))
+    }
+
+    pub(super) async fn delete(&self, key: &StoreKey) -> Result<()> {
+        match self
+            .within("ending a session", self.store.delete(key))
+            .await
+        {
+            Err(error) if error.kind().may_have_happened() => match self.load(key).await {
+                Ok(None) => Ok(()),
+                _ => Err(error),
+            },
+            outcome => outcome,
+        }
+    }
+
+    /// The answer of one call of the store, or an error if it does not come in time.
+    pub(super) async fn within<T>(
+        &self,
+        doing: &'static str,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::new(
+                ErrorKind::Timeout,
+                format!(
+                    "{doing}: the store did not answer within {:?}",
+                    self.timeout
+                ),
+            )),
+        }
+    }
+}
+
+/// How many taken keys in a row are bad luck. One is already less likely than a broken machine.
+const KEY_TRIES: usize = 8;

@@ -1,0 +1,445 @@
+//! What handlers and adapters may write.
+
+use std::convert::Infallible;
+use std::future::{Ready, pending, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use cloakroom::store::{MemoryStore, Store};
+use cloakroom::tower::RequestInfo;
+use cloakroom::{
+    Clock, Completion, Error, ErrorKind, Expiry, HandlerError, Item, Owner, Session, SessionHandle,
+    Sessions,
+};
+use cloakroom_testkit::wrap::{Call, Spy};
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use crate::house::{House, Visitor, kind, set_cookie};
+
+const THEME: Item<String> = Item::new("theme");
+const CART: Item<Vec<u32>> = Item::new("cart");
+const VISITS: Item<u64> = Item::new("num_visits");
+
+#[tokio::test]
+async fn an_item_is_set_to_a_value_a_reference_or_its_usual_spelling() {
+    let session = House::new().sessions.new_session();
+    let cart = vec![7, 9];
+
+    session.set(THEME, "dark").unwrap();
+    session.set(THEME, String::from("light")).unwrap();
+    session.set(CART, &cart).unwrap();
+    session.set(CART, &cart[..1]).unwrap();
+    session.set(VISITS, 3).unwrap();
+    session.set(VISITS, &4).unwrap();
+    session.set("anything", &cart).unwrap();
+    session.set(String::from("more"), "text").unwrap();
+
+    assert_eq!(session.get(THEME).unwrap().as_deref(), Some("light"));
+    assert_eq!(session.get(CART).unwrap(), Some(vec![7]));
+    assert_eq!(session.get(VISITS).unwrap(), Some(4));
+    assert_eq!(session.get("anything").unwrap(), Some(cart));
+}
+
+#[tokio::test]
+async fn every_method_takes_names_in_the_same_ways() {
+    let session = House::new().sessions.new_session();
+    session.set(VISITS, 1).unwrap();
+    let owned = String::from("num_visits");
+
+    assert!(session.contains(VISITS) && session.contains("num_visits"));
+    assert!(session.contains(&owned) && session.contains(owned.clone()));
+    let value = session.value(VISITS).unwrap();
+    session.set_value(Item::<u64>::new("copy"), value).unwrap();
+    assert_eq!(session.get(Item::<u64>::new("copy")).unwrap(), Some(1));
+    assert!(session.discard(VISITS).unwrap() && !session.discard(&owned).unwrap());
+}
+
+#[tokio::test]
+async fn a_user_is_named_by_a_number_or_by_text() {
+    let session = House::new().sessions.new_session();
+    let id = String::from("ada");
+
+    session.log_in(7).unwrap();
+    assert_eq!(session.owner(), Some(Owner::from("7")));
+    session.log_in(7_u16).unwrap();
+    session.log_in(u128::MAX).unwrap();
+    session.log_in(&id).unwrap();
+    assert_eq!(session.owner(), Some(Owner::from("ada")));
+}
+
+#[tokio::test]
+async fn update_or_reset_replaces_a_value_of_another_type_also_when_replayed() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    guest.visit(|s| s.set("recent", "old")).await.unwrap();
+    let (handle, session) = guest.open().await;
+    let mut other = guest.clone();
+    other.visit(|s| s.set("recent", "other")).await.unwrap();
+
+    assert!(
+        session
+            .update("recent", |ids: &mut Vec<u64>| ids.push(7))
+            .is_err()
+    );
+    let ids = session.update_or_reset("recent", |ids: &mut Vec<u64>| ids.push(7));
+    assert_eq!(ids.unwrap(), [7]);
+    guest.finish(&handle).await.unwrap();
+
+    let (_, session) = guest.open().await;
+    assert_eq!(session.get("recent").unwrap(), Some(vec![7_u64]));
+}
+
+#[tokio::test]
+async fn a_session_reports_when_it_began_and_when_it_changed() {
+    let house = House::new();
+    let began = house.clock.now();
+    let mut guest = house.guest().await;
+    house.clock.advance(Duration::from_secs(60));
+    guest.visit(|s| s.set("n", 2)).await.unwrap();
+
+    let (_, session) = guest.open().await;
+    assert_eq!(session.created(), began);
+    assert_eq!(session.last_change(), began + Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn a_save_after_the_end_is_an_error_like_any_late_call() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let (handle, session) = guest.open().await;
+    guest.finish(&handle).await.unwrap();
+
+    assert_eq!(kind(session.save().await), ErrorKind::Finished);
+}
+
+#[tokio::test]
+async fn browser_close_or_idle_ends_with_whichever_comes_first() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    let hour = Duration::from_secs(60 * 60);
+    let expiry = Expiry::BrowserCloseOrIdle(hour);
+
+    let headers = guest.visit(|s| s.set_expiry(expiry)).await.unwrap();
+    let cookie = set_cookie(&headers).unwrap();
+    assert!(
+        !cookie.contains("Max-Age"),
+        "the browser forgets it: {cookie}"
+    );
+    let (_, session) = guest.open().await;
+    assert_eq!(session.expiry(), expiry);
+    assert!(session.expires_at_browser_close());
+
+    house.clock.advance(hour - Duration::from_secs(1));
+    guest.visit(|s| s.set("n", 2)).await.unwrap();
+    house.clock.advance(hour - Duration::from_secs(1));
+    assert_eq!(guest.reads("n").await, Some(2));
+    house.clock.advance(Duration::from_secs(1));
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn of_parallel_requests_one_takes_the_item() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    guest.visit(|s| s.set("token", 7)).await.unwrap();
+    let (_first, first) = guest.open().await;
+    let (_second, second) = guest.open().await;
+    second.set("other", 1).unwrap();
+
+    let taken = (
+        first.take::<u64>("token").await,
+        second.take::<u64>("token").await,
+    );
+    assert_eq!((taken.0.unwrap(), taken.1.unwrap()), (Some(7), None));
+    assert_eq!(guest.reads("token").await, None);
+    assert_eq!(guest.reads("other").await, Some(1), "its other edits count");
+}
+
+#[tokio::test]
+async fn an_item_of_another_type_is_not_taken() {
+    let house = House::new();
+    let mut guest = house.guest().await;
+    guest.visit(|s| s.set("token", "text")).await.unwrap();
+    let (_handle, session) = guest.open().await;
+
+    let taken = session.take::<u64>("token").await;
+    assert_eq!(kind(taken), ErrorKind::BadValue);
+    assert!(guest.open().await.1.contains("token"));
+}
+
+#[tokio::test]
+async fn nothing_is_taken_where_the_store_does_not_compare() {
+    let cookies = cloakroom::CookieBackend::new(&[7; 32]).unwrap();
+    let session = Sessions::new(cookies).new_session();
+    session.set("token", 7).unwrap();
+
+    let taken = session.take::<u64>("token").await;
+    assert_eq!(kind(taken), ErrorKind::Unsupported);
+    assert!(session.contains("token"));
+}
+
+#[tokio::test]
+async fn an_adapter_reads_cookies_from_any_header_type_and_effects_without_applying_them() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let lines = [String::from("a=b"), guest.cookie.clone().unwrap()];
+    let lines = lines.iter().map(|line| line.as_bytes());
+
+    let outer = house.sessions.begin(&HeaderMap::new());
+    let handle = house.sessions.begin_from(lines, Some(outer));
+    handle
+        .open()
+        .await
+        .unwrap()
+        .update("n", |n: &mut u64| *n += 1)
+        .unwrap();
+    let effects = house
+        .sessions
+        .finish(&handle, StatusCode::OK)
+        .await
+        .unwrap();
+
+    let cookies: Vec<_> = effects.set_cookies().collect();
+    assert_eq!(cookies.len(), 1);
+    assert!(
+        cookies[0]
+            .to_str()
+            .unwrap()
+            .starts_with(&guest.cookie.clone().unwrap())
+    );
+    assert!(effects.varies_on_cookie() && effects.forbids_caching());
+    assert_eq!(guest.reads("n").await, Some(2));
+}
+
+#[tokio::test]
+async fn a_failed_request_carries_out_a_logout_and_nothing_else() {
+    for completion in [
+        Completion::Error,
+        Completion::Panicked,
+        Completion::Dropped,
+        StatusCode::BAD_GATEWAY.into(),
+    ] {
+        let house = House::new();
+        let guest = house.guest().await;
+        let (edited, session) = guest.open().await;
+        session.set("n", 2).unwrap();
+        house.sessions.finish(&edited, completion).await.unwrap();
+        assert_eq!(guest.reads("n").await, Some(1), "{completion:?}");
+
+        let (flushed, session) = guest.open().await;
+        session.flush().unwrap();
+        house.sessions.finish(&flushed, completion).await.unwrap();
+        assert_eq!(guest.reads("n").await, None, "{completion:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_logout_is_carried_out_when_the_inner_service_fails() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let service = house.sessions.layer().layer(service_fn(
+        async |request: Request<()>| -> Result<Response<String>, &'static str> {
+            let session = session_of(&request).await;
+            session.set("n", 2).unwrap();
+            session.flush().unwrap();
+            Err("a timeout")
+        },
+    ));
+
+    let answer = service.oneshot(request_of(&guest)).await;
+    assert_eq!(answer.unwrap_err(), "a timeout");
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn edits_are_not_saved_when_the_inner_service_fails() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let service = house.sessions.layer().layer(service_fn(
+        async |request: Request<()>| -> Result<Response<String>, &'static str> {
+            session_of(&request).await.set("n", 2).unwrap();
+            Err("a timeout")
+        },
+    ));
+
+    assert!(service.oneshot(request_of(&guest)).await.is_err());
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_logout_is_carried_out_when_the_browser_hangs_up() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let (flushed, is_flushed) = tokio::sync::oneshot::channel();
+    let flushed = std::sync::Mutex::new(Some(flushed));
+    let service = house
+        .sessions
+        .layer()
+        .layer(service_fn(move |request: Request<()>| {
+            let flushed = flushed.lock().unwrap().take();
+            async move {
+                session_of(&request).await.flush().unwrap();
+                flushed.unwrap().send(()).unwrap();
+                pending::<()>().await;
+                Ok::<_, Infallible>(Response::new(String::new()))
+            }
+        }));
+
+    let request = tokio::spawn(service.oneshot(request_of(&guest)));
+    is_flushed.await.unwrap();
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    for _ in 0..100 {
+        if house.memory.is_empty() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn edits_are_not_saved_when_the_browser_hangs_up() {
+    let house = House::new();
+    let guest = house.guest().await;
+    let mut service = house.sessions.layer().layer(service_fn(
+        async |request: Request<()>| -> Result<Response<String>, Infallible> {
+            session_of(&request).await.set("n", 2).unwrap();
+            pending().await
+        },
+    ));
+
+    let mut future = Box::pin(service.ready().await.unwrap().call(request_of(&guest)));
+    for _ in 0..10 {
+        let polled = std::future::poll_fn(|cx: &mut Context<'_>| {
+            Poll::Ready(future.as_mut().poll(cx).is_ready())
+        });
+        assert!(!polled.await);
+        tokio::task::yield_now().await;
+    }
+    drop(future);
+    tokio::task::yield_now().await;
+    assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn on_error_knows_the_method_the_uri_and_what_the_client_accepts() {
+    let house = House::new();
+    let service = house
+        .sessions
+        .layer()
+        .on_error(|error: &Error, request: &RequestInfo| {
+            let RequestInfo {
+                method,
+                uri,
+                accept,
+                ..
+            } = request;
+            Response::new(format!("{:?} {method} {uri} {accept:?}", error.kind()))
+        })
+        .layer(service_fn(
+            |_: Request<()>| -> Ready<Result<_, Infallible>> {
+                let mut response = Response::new(String::new());
+                let error = Error::new(ErrorKind::Timeout, "loading a session");
+                response.extensions_mut().insert(HandlerError::new(error));
+                ready(Ok(response))
+            },
+        ));
+
+    let request = Request::post("/books?page=2").header(header::ACCEPT, "application/json");
+    let response = service.oneshot(request.body(()).unwrap()).await.unwrap();
+    assert_eq!(
+        response.into_body(),
+        "Timeout POST /books?page=2 Some(\"application/json\")"
+    );
+}
+
+#[tokio::test]
+async fn without_a_layer_a_handle_is_an_error_that_says_what_to_add() {
+    let error = SessionHandle::of(&http::Extensions::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("sessions.layer()"));
+}
+
+#[tokio::test]
+async fn the_new_operations_of_a_store_reach_it_through_every_wrapper() {
+    let memory = std::sync::Arc::new(MemoryStore::new());
+    let sessions = Sessions::builder(std::sync::Arc::clone(&memory)).sweep(None);
+    let sessions = sessions.build().unwrap();
+    for _ in 0..3 {
+        let session = sessions.new_session();
+        session.log_in("ada").unwrap();
+        session.save().await.unwrap();
+    }
+    let spy = Spy::new(memory);
+    let store = cloakroom::store::AnyStore::new(std::sync::Arc::new(spy.clone()));
+
+    let page = store.scan(None, 2).await.unwrap();
+    let rest = store.scan(page.next.as_ref(), 2).await.unwrap();
+    assert_eq!((page.entries.len(), rest.entries.len()), (2, 1));
+    assert!(rest.next.is_none());
+    let kept = &rest.entries[0].key;
+    let touched = rest.entries[0].meta.touched + Duration::from_secs(9);
+    let expires = touched + Duration::from_secs(9);
+    let entry = store.load_and_touch(kept, touched, expires).await.unwrap();
+    assert_eq!(entry.unwrap().meta.expires, expires);
+    let revoked = store.revoke_owned(&"ada".into(), Some(kept), 10).await;
+    assert_eq!(revoked.unwrap().len(), 2);
+    let page = store.owned_by(&"ada".into(), None, 10).await.unwrap();
+    assert_eq!(page.entries.len(), 1);
+    assert_eq!(page.entries[0].key, *kept);
+    assert_eq!(
+        spy.take(),
+        [
+            Call::Scan,
+            Call::Scan,
+            Call::LoadAndTouch,
+            Call::RevokeOwned,
+            Call::OwnedBy
+        ]
+    );
+}
+
+#[tokio::test]
+async fn load_and_touch_leaves_the_expired_as_they_are() {
+    let memory = MemoryStore::new();
+    let key = cloakroom::StoreKey::new(b"one");
+    let times = [1_000, 1_000, 2_000].map(cloakroom::store::from_millis);
+    let draft = cloakroom::store::Draft {
+        data: bytes::Bytes::from_static(b"x"),
+        meta: cloakroom::store::Meta {
+            created: times[0],
+            touched: times[1],
+            expires: times[2],
+            owner: None,
+            label: None,
+        },
+        save_id: cloakroom::store::SaveId::new(1),
+    };
+    let _ = memory.create(&key, &draft).await.unwrap();
+
+    let late = cloakroom::store::from_millis(9_000);
+    let entry = memory.load_and_touch(&key, times[2], late).await.unwrap();
+    assert_eq!(entry.unwrap().meta, draft.meta);
+    let entry = memory.load_and_touch(&key, times[1], late).await.unwrap();
+    assert_eq!(entry.unwrap().meta.expires, late);
+    let none = cloakroom::StoreKey::new(b"none");
+    assert!(
+        memory
+            .load_and_touch(&none, times[1], late)
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+fn request_of(visitor: &Visitor) -> Request<()> {
+    let request = Request::get("/").header(header::COOKIE, visitor.cookie.clone().unwrap());
+    request.body(()).unwrap()
+}
+
+async fn session_of(request: &Request<()>) -> Session {
+    let handle = SessionHandle::of(request.extensions()).unwrap();
+    handle.open().await.unwrap()
+}
