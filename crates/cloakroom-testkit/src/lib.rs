@@ -107,14 +107,13 @@ pub mod conformance;
 
 pub mod django;
 
-// It kills servers.
-#[cfg(unix)]
 pub mod faults;
 
 mod log;
 pub use log::Log;
 
 mod ports;
+pub use ports::reusable_port;
 
 mod proxy;
 pub use proxy::Proxy;
@@ -124,5 +123,8 @@ pub use proxy::Proxy;
 pub mod servers;
 
 pub mod soak;
+
+mod unique_name;
+pub use unique_name::unique_name;
 
 pub mod wrap;

@@ -47,7 +47,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
-use crate::ports;
+pub use crate::unique_name;
 
 mod account;
 mod cluster;
@@ -111,20 +111,6 @@ pub fn valkey() -> Option<&'static Server> {
 /// A private one has 64 MiB and takes items of up to 1 MiB, as memcached does by default.
 pub fn memcached() -> Option<&'static Server> {
     Kind::Memcached.shared()
-}
-
-/// A name that no other test uses, for a table, a prefix or a schema: letters, digits and `_`, at most 30 characters.
-///
-/// It starts with a letter, and its letters are small, so that SQL needs no quotes around it.
-///
-/// # Examples
-/// ```
-/// use cloakroom_testkit::servers::unique_name;
-///
-/// assert_ne!(unique_name(), unique_name());
-/// ```
-pub fn unique_name() -> String {
-    format!("test_{:016x}", ports::random())
 }
 
 /// A running server. A private one stops when this is dropped, or when the process ends in any other way.
@@ -275,7 +261,7 @@ impl Kind {
         }
     }
 
-    pub(crate) fn shared(self) -> Option<&'static Server> {
+    fn shared(self) -> Option<&'static Server> {
         static SHARED: [OnceLock<Option<Server>>; Kind::ALL.len()] =
             [const { OnceLock::new() }; Kind::ALL.len()];
         SHARED[self as usize].get_or_init(|| self.find()).as_ref()

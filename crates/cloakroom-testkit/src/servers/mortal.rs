@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use super::private::{POLL, Private, START_LIMIT};
 use super::{Kind, Server};
-use crate::ports;
+use crate::faults::TestServer;
+use crate::ports::reusable_port;
 
 /// A private server that a test may kill, and start again on the same port and with the data that it has kept.
 ///
@@ -17,71 +18,40 @@ use crate::ports;
 ///
 /// # Examples
 /// ```no_run
+/// use cloakroom_testkit::faults::TestServer;
 /// use cloakroom_testkit::servers::{Kind, Mortal};
 ///
-/// let Some(mut server) = Mortal::start(Kind::Postgres) else { return };
-/// println!("a PostgreSQL: {}", server.url());
+/// let mut server = Mortal::new(Kind::Postgres);
+/// let Some(url) = server.start() else { return };
+/// println!("a PostgreSQL: {url}");
 ///
-/// server.kill(); // With SIGKILL: no last word, no clean end.
-/// server.start_again();
+/// server.kill(); // With SIGKILL: no clean shutdown.
+/// server.start();
 /// ```
 pub struct Mortal {
     kind: Kind,
-    server: Server,
+    /// `None` until it is started for the first time.
+    server: Option<Server>,
 }
 
 impl Mortal {
     /// How many clients it takes at once. Few enough for a test to be all of them.
     pub const CONNECTIONS: usize = 40;
 
-    /// Starts a server of this kind that nobody else uses; `None` if it is not installed, or if the environment says
-    /// to do without.
-    ///
-    /// # Panics
-    /// If it does not start, with what it wrote, or if it is of several processes, as a cluster is. If there is none,
-    /// and `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
-    pub fn start(kind: Kind) -> Option<Self> {
-        let server = kind.or_say_why(|| kind.start_mortal())?;
-        Some(Self { kind, server })
+    /// A server of this kind that no other test uses. It is started by
+    /// [`start`](TestServer::start).
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, server: None }
     }
 
-    /// Where it is, in the words that stores take; the same after it was started again.
-    pub fn url(&self) -> &str {
-        self.server.url()
+    fn private(&mut self) -> &mut Private {
+        let server = self.server.as_mut();
+        let process = server.and_then(|server| server.processes.first_mut());
+        process.expect("the server was started")
     }
 
-    /// Whether it comes back with everything that it has acknowledged.
-    pub fn keeps(&self) -> bool {
-        self.kind != Kind::Memcached
-    }
-
-    /// Kills it with SIGKILL, and waits until it is dead.
-    ///
-    /// # Panics
-    /// If it cannot be killed: it is dead already.
-    pub fn kill(&mut self) {
-        let private = self.private();
-        let (mortal, alive) = (private.folder.join("mortal"), private.folder.join("alive"));
-        let pid = private.read("pid");
-        let pid = pid.trim();
-        let killed = fs::write(mortal, "")
-            .and_then(|()| fs::remove_file(alive))
-            .and_then(|()| Command::new("kill").args(["-s", "KILL", pid]).status());
-        let name = self.kind.name();
-        match killed {
-            Ok(status) if status.success() => {
-                wait_until(&format!("{name} is dead"), || is_dead(pid))
-            }
-            Ok(_) => panic!("killing {name}: there is no process {pid}"),
-            Err(error) => panic!("killing {name}: {error}"),
-        }
-    }
-
-    /// Starts it again, and waits until it listens.
-    ///
-    /// # Panics
-    /// If it does not, with what it wrote.
-    pub fn start_again(&mut self) {
+    /// Starts the killed server on the same port, and waits until it listens.
+    fn start_again(&mut self) {
         let ready = self.kind.ready();
         let name = self.kind.name();
         let private = self.private();
@@ -91,10 +61,52 @@ impl Mortal {
             .and_then(|()| private.wait_until_ready(ready));
         started.unwrap_or_else(|error| panic!("starting {name} again: {error}"));
     }
+}
 
-    fn private(&mut self) -> &mut Private {
-        let process = self.server.processes.first_mut();
-        process.expect("a server that was started here has a process")
+impl TestServer for Mortal {
+    /// Returns `None` if the server is not installed, or if the environment says to do without.
+    ///
+    /// # Panics
+    /// If the server does not start, with what it wrote; if it has several processes, as a cluster
+    /// has; if there is none and `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
+    fn start(&mut self) -> Option<String> {
+        let kind = self.kind;
+        match self.server {
+            Some(_) => self.start_again(),
+            None => self.server = kind.or_say_why(|| kind.start_mortal()),
+        }
+        self.server.as_ref().map(|server| server.url().to_owned())
+    }
+
+    fn kill(&mut self) {
+        let name = self.kind.name();
+        let private = self.private();
+        let (mortal, alive) = (private.folder.join("mortal"), private.folder.join("alive"));
+        let pid = private.read("pid");
+        let pid = pid.trim();
+        let killed = fs::write(mortal, "")
+            .and_then(|()| fs::remove_file(alive))
+            .and_then(|()| Command::new("kill").args(["-s", "KILL", pid]).status());
+        match killed {
+            Ok(status) if status.success() => {
+                wait_until(&format!("{name} is dead"), || is_dead(pid))
+            }
+            Ok(_) => panic!("killing {name}: there is no process {pid}"),
+            Err(error) => panic!("killing {name}: {error}"),
+        }
+    }
+
+    fn max_connections(&self) -> usize {
+        Self::CONNECTIONS
+    }
+
+    fn is_durable(&self) -> bool {
+        self.kind != Kind::Memcached
+    }
+
+    /// Returns the server that all tests of the process share.
+    fn share(&mut self) -> Option<String> {
+        self.kind.shared().map(|server| server.url().to_owned())
     }
 }
 
@@ -108,7 +120,7 @@ impl fmt::Debug for Mortal {
 
 /// A port that stays the server's while it is dead.
 pub(super) fn lasting_port() -> io::Result<u16> {
-    Ok(ports::lasting()?.local_addr()?.port())
+    Ok(reusable_port()?.local_addr()?.port())
 }
 
 /// Its parent has taken note of its end.
