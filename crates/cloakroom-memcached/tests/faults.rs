@@ -1,7 +1,7 @@
 //! What every store promises about the faults of its server, asked of this one.
 
+use cloakroom_harness::servers::{Kind, Mortal};
 use cloakroom_memcached::MemcachedStore;
-use cloakroom_testkit::servers::{Kind, Mortal};
 
 cloakroom_testkit::faults!(
     memcached,

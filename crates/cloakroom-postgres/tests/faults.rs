@@ -6,7 +6,7 @@
 
 mod support;
 
-use cloakroom_testkit::servers::{Kind, Mortal};
+use cloakroom_harness::servers::{Kind, Mortal};
 use support::on;
 
 cloakroom_testkit::faults!(

@@ -9,10 +9,11 @@ mod support;
 use std::time::SystemTime;
 
 use cloakroom::store::{Store, from_millis, millis};
+use cloakroom_harness::servers;
 use cloakroom_postgres::PostgresStore;
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::faults;
-use cloakroom_testkit::servers::{self, unique_name};
+use cloakroom_testkit::unique_name;
 use support::{neighbour, on, written};
 use tokio_postgres::Client;
 

@@ -1,5 +1,5 @@
+use cloakroom_harness::servers::{Kind, Mortal};
 use cloakroom_mysql::MysqlStore;
-use cloakroom_testkit::servers::{Kind, Mortal};
 
 cloakroom_testkit::faults!(
     mariadb,

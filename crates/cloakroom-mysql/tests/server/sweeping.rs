@@ -7,7 +7,7 @@ use cloakroom_mysql::MysqlStore;
 use mysql_async::prelude::Queryable;
 
 use cloakroom_testkit::faults;
-use cloakroom_testkit::servers::unique_name;
+use cloakroom_testkit::unique_name;
 
 use crate::support::{at, draft, neighbour, on, store, two_stores, url, written};
 

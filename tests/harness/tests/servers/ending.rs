@@ -6,8 +6,9 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cloakroom_harness::servers::{self, Kind, Mortal};
 use cloakroom_testkit::faults::TestServer;
-use cloakroom_testkit::servers::{self, Kind, Mortal, unique_name};
+use cloakroom_testkit::unique_name;
 
 use super::{addresses, child};
 

@@ -10,15 +10,17 @@
 //!
 //! [`Mortal`] is a server of one test, to be killed and started again.
 //!
-//! A test that leaves things behind names them with [`unique_name`], because others use the same server.
+//! A test that leaves things behind names them with [`unique_name`](cloakroom_testkit::unique_name),
+//! because others use the same server.
 //!
 //! # Examples
 //! ```no_run
-//! use cloakroom_testkit::servers;
+//! use cloakroom_harness::servers;
+//! use cloakroom_testkit::unique_name;
 //!
 //! // In a test.
 //! let Some(server) = servers::postgres() else { return };
-//! let table = servers::unique_name();
+//! let table = unique_name();
 //!
 //! println!("the test may do what it likes with {table} in {}", server.url());
 //! ```
@@ -27,7 +29,7 @@
 //! `cargo nextest` runs each test in a process of its own. The example of this crate starts every kind once, puts them
 //! into the environment and runs a command, as `scripts/test` does:
 //! ```sh
-//! cargo run -q -p cloakroom-testkit --example servers -- cargo nextest run -p cloakroom-postgres
+//! cargo run -q -p cloakroom-harness --example servers -- cargo nextest run -p cloakroom-postgres
 //! ```
 //!
 //! # How they stop
@@ -46,8 +48,6 @@ use std::env;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::OnceLock;
-
-pub use crate::unique_name;
 
 mod account;
 mod cluster;
@@ -73,7 +73,7 @@ use private::{Private, Recipe};
 ///
 /// # Examples
 /// ```no_run
-/// let Some(server) = cloakroom_testkit::servers::postgres() else { return };
+/// let Some(server) = cloakroom_harness::servers::postgres() else { return };
 ///
 /// assert!(server.url().starts_with("postgres://"));
 /// ```
@@ -205,7 +205,7 @@ impl Kind {
     ///
     /// # Examples
     /// ```no_run
-    /// use cloakroom_testkit::servers::Kind;
+    /// use cloakroom_harness::servers::Kind;
     ///
     /// let Some(server) = Kind::Redis.start() else { return };
     /// println!("a Redis to fill to the brim: {}", server.url());

@@ -5,10 +5,11 @@ use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
+use cloakroom_testkit::faults::TestServer;
+use cloakroom_testkit::reusable_port;
+
 use super::private::{POLL, Private, START_LIMIT};
 use super::{Kind, Server};
-use crate::faults::TestServer;
-use crate::ports::reusable_port;
 
 /// A private server that a test may kill, and start again on the same port and with the data that it has kept.
 ///
@@ -19,7 +20,7 @@ use crate::ports::reusable_port;
 /// # Examples
 /// ```no_run
 /// use cloakroom_testkit::faults::TestServer;
-/// use cloakroom_testkit::servers::{Kind, Mortal};
+/// use cloakroom_harness::servers::{Kind, Mortal};
 ///
 /// let mut server = Mortal::new(Kind::Postgres);
 /// let Some(url) = server.start() else { return };

@@ -8,10 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cloakroom_testkit::unique_name;
+
 use super::account::Account;
 use super::mortal::lasting_port;
 use super::program::find;
-use super::unique_name;
 
 /// How to run a server.
 pub(super) struct Recipe {
