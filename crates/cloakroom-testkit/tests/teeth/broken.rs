@@ -88,6 +88,12 @@ struct Shelf {
     first_expiries: HashMap<Vec<u8>, SystemTime>,
     graves: BTreeMap<Vec<u8>, Entry>,
     sweeps: usize,
+    /// The calls that have ever come between their check and their write.
+    checked: usize,
+    /// Those that are there now.
+    undecided: usize,
+    /// Whether two of them were there at once.
+    is_overtaken: bool,
 }
 
 impl Broken {
@@ -161,6 +167,40 @@ impl Broken {
         Ok(entry)
     }
 
+    /// Waits between the check and the write of the call with this number. In the first race it
+    /// waits until another call has checked as well, so that the race is lost with certainty. A
+    /// call without a rival goes on after a while.
+    async fn rival(&self, number: usize) {
+        pause().await;
+        for _ in 0..PATIENCE {
+            if self.shelf().is_lost(number) {
+                break;
+            }
+            pause().await;
+        }
+        self.shelf().undecided -= 1;
+    }
+
+    /// Deletes while a save has checked, and returns once that has written. Without such a save it
+    /// deletes after a while.
+    async fn delete_in_a_race(&self, place: &[u8]) {
+        let mut is_deleted = false;
+        for _ in 0..PATIENCE {
+            {
+                let mut shelf = self.shelf();
+                if is_deleted && shelf.entries.contains_key(place) {
+                    return;
+                }
+                if !is_deleted && shelf.undecided > 0 {
+                    shelf.entries.remove(place);
+                    is_deleted = true;
+                }
+            }
+            pause().await;
+        }
+        self.shelf().entries.remove(place);
+    }
+
     /// The version with which a save replaces `old`.
     fn next(&self, old: &Version, mut new: Entry) -> Entry {
         if self.has(CountsVersionsFromOne) {
@@ -171,6 +211,19 @@ impl Broken {
 }
 
 impl Shelf {
+    /// Counts a call that has checked and has not written yet; its number.
+    fn check(&mut self) -> usize {
+        self.checked += 1;
+        self.undecided += 1;
+        self.checked
+    }
+
+    /// Returns whether a call was overtaken: the one with this number, or one before it.
+    fn is_lost(&mut self, number: usize) -> bool {
+        self.is_overtaken |= self.undecided > 1 || self.checked > number;
+        self.is_overtaken
+    }
+
     fn put(&mut self, place: Vec<u8>, entry: Entry) -> Outcome {
         let first = self.first_expiries.entry(place.clone());
         first.or_insert(entry.meta.expires);
@@ -216,11 +269,17 @@ impl Store for Broken {
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let (place, entry) = (self.place(key)?, self.kept(new)?);
-        if self.shelf().entries.contains_key(&place) && !self.has(CreateOverwrites) {
-            return Ok(Outcome::Stale);
+        let number = {
+            let mut shelf = self.shelf();
+            if shelf.entries.contains_key(&place) && !self.has(CreateOverwrites) {
+                return Ok(Outcome::Stale);
+            }
+            self.has(CreateChecksThenWrites).then(|| shelf.check())
+        };
+        if let Some(number) = number {
+            self.rival(number).await;
         }
         match self.defect {
-            CreateChecksThenWrites => pause().await,
             CreateWritesInTwoSteps => {
                 let mut half = entry.clone();
                 half.data = Bytes::new();
@@ -228,7 +287,7 @@ impl Store for Broken {
                 pause().await;
                 return Ok(self.shelf().put(place, entry));
             }
-            HoldsFewEntries if self.shelf().entries.len() == 500 => {
+            HoldsFewEntries if self.shelf().entries.len() >= 500 => {
                 self.shelf().entries.pop_first();
             }
             _ => {}
@@ -247,10 +306,14 @@ impl Store for Broken {
         let (place, entry) = (self.place(key)?, self.kept(new)?);
         let entry = self.next(seen, entry);
         if self.has(SaveChecksThenWrites) {
-            if !self.shelf().has(&place, seen) {
-                return Ok(Outcome::Stale);
-            }
-            pause().await;
+            let number = {
+                let mut shelf = self.shelf();
+                if !shelf.has(&place, seen) {
+                    return Ok(Outcome::Stale);
+                }
+                shelf.check()
+            };
+            self.rival(number).await;
             return Ok(self.shelf().put(place, entry));
         }
         if self.has(SaveWritesInTwoSteps) {
@@ -319,6 +382,10 @@ impl Store for Broken {
             }
             pause().await;
         }
+        if self.has(SaveChecksThenWrites) {
+            self.delete_in_a_race(&place).await;
+            return Ok(());
+        }
         let mut shelf = self.shelf();
         if self.has(DeleteTakesAll) {
             shelf.entries.clear();
@@ -344,7 +411,7 @@ impl Store for Broken {
         if self.has(RenameForgetsTheOwner) {
             entry.meta.owner = None;
         }
-        {
+        let number = {
             let mut shelf = self.shelf();
             let is_good = match self.defect {
                 RenameCreates => !shelf.entries.contains_key(&from) || shelf.has(&from, seen),
@@ -368,8 +435,12 @@ impl Store for Broken {
             if self.has(RenameTakesThenPuts) {
                 shelf.entries.remove(&from);
             }
+            self.has(RenameChecksThenWrites).then(|| shelf.check())
+        };
+        match number {
+            Some(number) => self.rival(number).await,
+            None => pause().await,
         }
-        pause().await;
         let mut shelf = self.shelf();
         shelf.entries.remove(&from);
         Ok(shelf.put(to, entry))
@@ -500,4 +571,9 @@ async fn pause() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
+    // And every other thread, on a machine with few processors.
+    std::thread::yield_now();
 }
+
+/// How often a call that wants a rival pauses before it goes on alone.
+const PATIENCE: usize = 1_000;
