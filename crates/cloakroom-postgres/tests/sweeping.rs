@@ -41,7 +41,7 @@ async fn two_stores_that_sweep_at_once_delete_each_of_ten_thousand_once() {
 }
 
 #[test]
-fn a_backlog_of_the_dead_is_caught_up_while_requests_go_on() {
+fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
     faults::run("a backlog of the dead is caught up", async || {
         let Some(server) = servers::postgres() else {
             return;
@@ -50,7 +50,7 @@ fn a_backlog_of_the_dead_is_caught_up_while_requests_go_on() {
         let open = async || on(server.url(), &table).connect().await.unwrap();
         open().await.migrate().await.unwrap();
         let neighbour = neighbour(server.url()).await;
-        faults::a_backlog_of_the_dead_is_caught_up_while_requests_go_on(
+        faults::a_backlog_of_expired_sessions_is_swept_while_requests_continue(
             open,
             async |dead| bury(&neighbour, &table, dead).await,
             async |now| left(&neighbour, &table, now).await,

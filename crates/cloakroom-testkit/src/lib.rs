@@ -32,44 +32,44 @@
 //! use std::sync::Mutex;
 //!
 //! use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
-//! use cloakroom::{Lookup, Result};
+//! use cloakroom::{Result, StoreKey};
 //!
 //! #[derive(Default)]
-//! struct Ledger(Mutex<HashMap<Lookup, Entry>>);
+//! struct Ledger(Mutex<HashMap<StoreKey, Entry>>);
 //!
 //! impl Store for Ledger {
 //!     fn guarantees(&self) -> Guarantees {
 //!         Guarantees { compares: true, revokes: true, ..Guarantees::default() }
 //!     }
 //!
-//!     async fn load(&self, at: &Lookup) -> Result<Option<Entry>> {
-//!         Ok(self.0.lock().unwrap().get(at).cloned())
+//!     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+//!         Ok(self.0.lock().unwrap().get(key).cloned())
 //!     }
 //!
-//!     async fn create(&self, at: &Lookup, new: &Draft) -> Result<Outcome> {
+//!     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
 //!         let mut entries = self.0.lock().unwrap();
-//!         if entries.contains_key(at) {
+//!         if entries.contains_key(key) {
 //!             return Ok(Outcome::Stale);
 //!         }
-//!         entries.insert(at.clone(), entry(new));
+//!         entries.insert(key.clone(), entry(new));
 //!         Ok(Outcome::Written(new.version.clone()))
 //!     }
 //!
-//!     async fn save(&self, at: &Lookup, seen: &Version, new: &Draft) -> Result<Outcome> {
-//!         match self.0.lock().unwrap().get_mut(at) {
+//!     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+//!         match self.0.lock().unwrap().get_mut(key) {
 //!             Some(old) if old.version == *seen => *old = entry(new),
 //!             _ => return Ok(Outcome::Stale),
 //!         }
 //!         Ok(Outcome::Written(new.version.clone()))
 //!     }
 //!
-//!     async fn delete(&self, at: &Lookup) -> Result<()> {
-//!         self.0.lock().unwrap().remove(at);
+//!     async fn delete(&self, key: &StoreKey) -> Result<()> {
+//!         self.0.lock().unwrap().remove(key);
 //!         Ok(())
 //!     }
 //!
-//!     async fn touch(&self, at: &Lookup, seen: &Version, meta: &Meta) -> Result<Outcome> {
-//!         match self.0.lock().unwrap().get_mut(at) {
+//!     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+//!         match self.0.lock().unwrap().get_mut(key) {
 //!             Some(old) if old.version == *seen => {
 //!                 old.meta.touched = meta.touched;
 //!                 old.meta.expires = meta.expires;
@@ -89,11 +89,13 @@
 //!
 //! // Each promise is a function as well, and fails with words.
 //! use cloakroom_testkit::conformance;
-//! conformance::run("gone is gone", async || conformance::gone_is_gone(Ledger::default()).await);
+//! conformance::run("a deleted entry stays deleted", async || {
+//!     conformance::a_deleted_entry_stays_deleted(Ledger::default()).await;
+//! });
 //!
 //! let broken = std::panic::catch_unwind(|| {
 //!     conformance::run("sweeping", async || {
-//!         conformance::sweep_takes_exactly_the_dead(Ledger::default()).await;
+//!         conformance::sweep_deletes_exactly_the_expired(Ledger::default()).await;
 //!     });
 //! });
 //! let words = broken.unwrap_err().downcast::<String>().unwrap();

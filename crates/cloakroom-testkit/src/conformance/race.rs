@@ -17,7 +17,7 @@ use super::sample::{draft, draft_of, is_free, load, meta, put, stale, store_key}
 /// Many tasks that count up one entry, each by loading and saving until it was not stale, count to their sum.
 ///
 /// In a store that does not compare, counts get lost; but the entry stays whole.
-pub async fn the_race_adds_up<S: Store>(store: S) {
+pub async fn concurrent_increments_add_up<S: Store>(store: S) {
     let store = Arc::new(store);
     adds_up(store.clone(), store).await;
 }
@@ -25,12 +25,12 @@ pub async fn the_race_adds_up<S: Store>(store: S) {
 /// While some save without pause, another deletes: the entry is gone, and stays gone when all have finished.
 ///
 /// A store that does not compare promises it only for a delete after which nobody saves.
-pub async fn a_logout_beats_every_save_in_flight<S: Store>(store: S) {
+pub async fn a_logout_is_not_undone_by_concurrent_saves<S: Store>(store: S) {
     let store = Arc::new(store);
     logs_out(store.clone(), store).await;
 }
 
-/// As [`the_race_adds_up`], half of the tasks through each store.
+/// As [`concurrent_increments_add_up`], half of the tasks through each store.
 pub(super) async fn adds_up<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
     for round in soak::rounds(1) {
         add_up(&one, &other, store_key(round as u64)).await;
@@ -99,7 +99,8 @@ fn number(data: &Bytes) -> u64 {
         .unwrap_or_else(|| panic!("what was saved is loaded whole; a count became {data:?}"))
 }
 
-/// As [`a_logout_beats_every_save_in_flight`], the saves through one store and the delete through another.
+/// As [`a_logout_is_not_undone_by_concurrent_saves`], the saves through one store and the delete
+/// through another.
 pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T>) {
     let promise = "a logout beats every save in flight";
     let compares = saving.guarantees().compares;

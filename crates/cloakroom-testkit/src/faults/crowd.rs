@@ -7,7 +7,7 @@ use crate::unique_name;
 
 /// While others hold every connection that the server takes, whoever wants one more is told that it is unavailable, and
 /// whoever has one goes on. When the others have left, it is taken.
-pub async fn a_server_that_takes_no_more_connections_is_unavailable_until_it_does<S: Store>(
+pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {

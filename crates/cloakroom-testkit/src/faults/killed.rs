@@ -11,7 +11,7 @@ use crate::{soak, unique_name};
 /// has, none is done twice, and no session that was ended is alive.
 ///
 /// A server that keeps nothing may lose sessions; the other promises are the same.
-pub async fn a_server_that_is_killed_under_load_loses_nothing_that_it_keeps<S: Store>(
+pub async fn a_server_killed_under_load_loses_no_durable_data<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {

@@ -20,13 +20,13 @@ use crate::conformance::{TIME_LIMIT, run_within};
 use crate::soak;
 
 mod backlog;
-pub use backlog::{FEW, MANY, a_backlog_of_the_dead_is_caught_up_while_requests_go_on};
+pub use backlog::{FEW, MANY, a_backlog_of_expired_sessions_is_swept_while_requests_continue};
 
 mod crowd;
-pub use crowd::a_server_that_takes_no_more_connections_is_unavailable_until_it_does;
+pub use crowd::a_server_without_free_connections_is_unavailable_until_it_has_some;
 
 mod killed;
-pub use killed::a_server_that_is_killed_under_load_loses_nothing_that_it_keeps;
+pub use killed::a_server_killed_under_load_loses_no_durable_data;
 
 mod server;
 pub use server::TestServer;
@@ -70,12 +70,12 @@ macro_rules! faults {
     ($name:ident, $server:expr, $open:expr $(,)?) => {
         $crate::__faults! {
             [$name, $server, $open]
-            a_server_that_is_killed_under_load_loses_nothing_that_it_keeps
-            a_server_that_takes_no_more_connections_is_unavailable_until_it_does
-            an_answer_that_gets_lost_is_found_out_and_nothing_is_done_twice
-            connections_that_are_cut_under_load_lose_and_double_nothing
-            a_server_that_is_silent_or_slow_is_a_timeout_until_it_is_not
-            a_server_that_cannot_be_reached_is_unavailable_until_it_can
+            a_server_killed_under_load_loses_no_durable_data
+            a_server_without_free_connections_is_unavailable_until_it_has_some
+            a_lost_answer_is_resolved_and_nothing_is_done_twice
+            connections_cut_under_load_lose_and_repeat_nothing
+            a_silent_or_slow_server_causes_timeouts_until_it_recovers
+            an_unreachable_server_is_unavailable_until_it_returns
         }
     };
 }

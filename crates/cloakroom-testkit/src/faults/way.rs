@@ -13,7 +13,7 @@ use crate::{Proxy, soak, unique_name};
 
 /// The connection is cut after a request was sent and before its answer came. Whatever is answered is so: what was
 /// acknowledged is there once, and what was not is there once or not at all.
-pub async fn an_answer_that_gets_lost_is_found_out_and_nothing_is_done_twice<S: Store>(
+pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {
@@ -61,7 +61,7 @@ pub async fn an_answer_that_gets_lost_is_found_out_and_nothing_is_done_twice<S: 
 
 /// Every connection is cut under load, again and again. Requests may fail and go on by themselves; no edit that was
 /// acknowledged is lost, and none is done twice.
-pub async fn connections_that_are_cut_under_load_lose_and_double_nothing<S: Store>(
+pub async fn connections_cut_under_load_lose_and_repeat_nothing<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {
@@ -81,7 +81,7 @@ pub async fn connections_that_are_cut_under_load_lose_and_double_nothing<S: Stor
 
 /// The server is there and says nothing, or says it too late: a request fails with [`Timeout`](ErrorKind::Timeout) when
 /// its time is over, and the next one after the fault is served.
-pub async fn a_server_that_is_silent_or_slow_is_a_timeout_until_it_is_not<S: Store>(
+pub async fn a_silent_or_slow_server_causes_timeouts_until_it_recovers<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {
@@ -113,7 +113,7 @@ pub async fn a_server_that_is_silent_or_slow_is_a_timeout_until_it_is_not<S: Sto
 
 /// Nobody can be reached: a request fails at once or when its time is over, and when the way is open again the next one
 /// is served by itself.
-pub async fn a_server_that_cannot_be_reached_is_unavailable_until_it_can<S: Store>(
+pub async fn an_unreachable_server_is_unavailable_until_it_returns<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {
