@@ -4,9 +4,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Server;
 use super::private::{Private, Recipe, free_port};
 use super::program::{SBIN, find};
+use super::server::Server;
 
 /// Starts a Redis Cluster, if Redis is installed.
 pub(super) fn start() -> Option<Server> {

@@ -1,5 +1,4 @@
-use super::Mortal;
-use super::private::{Recipe, free_port};
+use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::{SBIN, find};
 
 /// How to run a MariaDB, if it is installed.
@@ -24,7 +23,7 @@ pub(super) fn recipe() -> Option<Recipe> {
 pub(super) fn mortal() -> Option<Recipe> {
     let settings = format!(
         "--max-connections={} --innodb-flush-log-at-trx-commit=1",
-        Mortal::CONNECTIONS
+        CONNECTIONS
     );
     Some(recipe()?.mortal(settings))
 }

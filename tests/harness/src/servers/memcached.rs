@@ -1,5 +1,4 @@
-use super::Mortal;
-use super::private::{Recipe, free_port};
+use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::{SBIN, find};
 
 /// How to run a memcached, if it is installed.
@@ -19,7 +18,7 @@ pub(super) fn recipe() -> Option<Recipe> {
 
 /// The same, for as many clients as a test can be.
 pub(super) fn mortal() -> Option<Recipe> {
-    let settings = format!("--conn-limit={}", Mortal::CONNECTIONS);
+    let settings = format!("--conn-limit={}", CONNECTIONS);
     Some(recipe()?.mortal(settings))
 }
 

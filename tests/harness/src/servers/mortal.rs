@@ -1,15 +1,14 @@
 use std::fmt;
 use std::fs;
-use std::io;
 use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
 use cloakroom_testkit::faults::TestServer;
-use cloakroom_testkit::reusable_port;
 
-use super::private::{POLL, Private, START_LIMIT};
-use super::{Kind, Server};
+use super::kind::Kind;
+use super::private::{CONNECTIONS, POLL, Private, START_LIMIT};
+use super::server::Server;
 
 /// A private server that a test may kill, and start again on the same port and with the data that it has kept.
 ///
@@ -37,7 +36,7 @@ pub struct Mortal {
 
 impl Mortal {
     /// How many clients it takes at once. Few enough for a test to be all of them.
-    pub const CONNECTIONS: usize = 40;
+    pub const CONNECTIONS: usize = CONNECTIONS;
 
     /// A server of this kind that no other test uses. It is started by
     /// [`start`](TestServer::start).
@@ -117,11 +116,6 @@ impl fmt::Debug for Mortal {
             .field("kind", &self.kind)
             .finish_non_exhaustive()
     }
-}
-
-/// A port that stays the server's while it is dead.
-pub(super) fn lasting_port() -> io::Result<u16> {
-    Ok(reusable_port()?.local_addr()?.port())
 }
 
 /// Its parent has taken note of its end.

@@ -1,8 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Mortal;
-use super::private::{Recipe, free_port};
+use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::folders;
 
 /// How to run a PostgreSQL, if it is installed.
@@ -25,7 +24,7 @@ pub(super) fn recipe() -> Option<Recipe> {
 
 /// The same, with nothing acknowledged that is not on the disk.
 pub(super) fn mortal() -> Option<Recipe> {
-    let mut settings = format!("-c max_connections={} -c fsync=on", Mortal::CONNECTIONS);
+    let mut settings = format!("-c max_connections={} -c fsync=on", CONNECTIONS);
     // When it starts after a crash it syncs each of its thousand files, or all of them at once.
     if cfg!(target_os = "linux") {
         settings += " -c recovery_init_sync_method=syncfs";

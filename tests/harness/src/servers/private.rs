@@ -8,10 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cloakroom_testkit::unique_name;
+use cloakroom_testkit::{reusable_port, unique_name};
 
 use super::account::Account;
-use super::mortal::lasting_port;
 use super::program::find;
 
 /// How to run a server.
@@ -22,7 +21,7 @@ pub(super) struct Recipe {
     pub(super) run: &'static str,
     /// What the server is to do otherwise than usual, in its own words.
     pub(super) settings: String,
-    /// Whether it is started again after it was killed; see [`Mortal`](super::Mortal).
+    /// Whether it is started again after it was killed; see [`Mortal`](super::mortal::Mortal).
     pub(super) is_mortal: bool,
     pub(super) program: PathBuf,
     /// Whose rights the server gets when the test has root's.
@@ -162,6 +161,11 @@ impl Drop for Private {
     }
 }
 
+/// A port that stays the server's while it is dead.
+fn lasting_port() -> io::Result<u16> {
+    Ok(reusable_port()?.local_addr()?.port())
+}
+
 /// A port that was free a moment ago.
 pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
@@ -178,6 +182,9 @@ const KEEPER: &str = include_str!("keeper.sh");
 /// How often a server is started before it counts as broken: between finding a free port and taking it, somebody else
 /// may have taken it.
 const START_TRIES: usize = 3;
+
+/// How many clients a server that can be killed accepts.
+pub(super) const CONNECTIONS: usize = 40;
 
 /// How long a server may take until it listens. On an idle machine it is a second or two.
 pub(super) const START_LIMIT: Duration = Duration::from_secs(60);

@@ -1,5 +1,4 @@
-use super::Mortal;
-use super::private::{Recipe, free_port};
+use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::{SBIN, find};
 
 /// How to run a Redis or a Valkey, if it is installed.
@@ -21,7 +20,7 @@ pub(super) fn recipe(program: &str, account: &'static str) -> Option<Recipe> {
 pub(super) fn mortal(program: &str, account: &'static str) -> Option<Recipe> {
     let settings = format!(
         "--appendonly yes --appendfsync always --maxclients {}",
-        Mortal::CONNECTIONS
+        CONNECTIONS
     );
     let usual = recipe(program, account)?;
     Some(usual.mortal(settings))
