@@ -6,12 +6,12 @@
 
 mod support;
 
-use cloakroom_harness::servers::{Kind, Mortal};
+use cloakroom_harness::servers::{KillableServer, Kind};
 use support::on;
 
 cloakroom_testkit::faults!(
     postgres,
-    Mortal::new(Kind::Postgres),
+    KillableServer::new(Kind::Postgres),
     async |url: &str, name: &str| {
         let store = on(url, name).connect().await?;
         store.migrate().await?;

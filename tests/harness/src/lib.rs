@@ -2,7 +2,7 @@
 //! promises beside a Django.
 //!
 //! * [`servers`] starts PostgreSQL, MariaDB, Redis, Valkey and memcached as child processes, and
-//!   stops them. Its [`Mortal`](servers::Mortal) is the
+//!   stops them. Its [`KillableServer`](servers::KillableServer) is the
 //!   [`TestServer`](cloakroom_testkit::faults::TestServer) of the stores in this workspace.
 //! * [`django_cache!`] and [`django_table!`] test what a store promises beside a Django that has its
 //!   sessions there.

@@ -1,9 +1,9 @@
-use cloakroom_harness::servers::{Kind, Mortal};
+use cloakroom_harness::servers::{KillableServer, Kind};
 use cloakroom_mysql::MysqlStore;
 
 cloakroom_testkit::faults!(
     mariadb,
-    Mortal::new(Kind::Mariadb),
+    KillableServer::new(Kind::Mariadb),
     async |url: &str, name: &str| {
         let store = MysqlStore::builder(url).table(name).connect().await?;
         store.migrate().await?;

@@ -30,7 +30,7 @@ fn recipe(program: &Path) -> Recipe {
         prepare: ":",
         run: RUN,
         settings: String::new(),
-        is_mortal: false,
+        is_killable: false,
         program: program.to_owned(),
         account: "redis",
         stopped_by: "KILL",

@@ -83,16 +83,16 @@ impl Kind {
         }
     }
 
-    pub(super) fn start_mortal(self) -> Option<Server> {
+    pub(super) fn start_killable(self) -> Option<Server> {
         match self {
             Self::RedisCluster => {
                 panic!("a cluster is more than one process; kill one of its nodes")
             }
-            Self::Postgres => self.start_one(postgres::mortal()?),
-            Self::Mariadb => self.start_one(mariadb::mortal()?),
-            Self::Redis => self.start_one(redis::mortal("redis-server", "redis")?),
-            Self::Valkey => self.start_one(redis::mortal("valkey-server", "valkey")?),
-            Self::Memcached => self.start_one(memcached::mortal()?),
+            Self::Postgres => self.start_one(postgres::killable()?),
+            Self::Mariadb => self.start_one(mariadb::killable()?),
+            Self::Redis => self.start_one(redis::killable("redis-server", "redis")?),
+            Self::Valkey => self.start_one(redis::killable("valkey-server", "valkey")?),
+            Self::Memcached => self.start_one(memcached::killable()?),
         }
     }
 

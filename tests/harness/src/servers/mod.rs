@@ -8,7 +8,7 @@
 //! 3. or else `None`, and a line on standard error that says what did not run. With `CLOAKROOM_TEST_REQUIRE_SERVERS=1`
 //!    that is a panic instead, unless the variable is empty.
 //!
-//! [`Mortal`] is a server of one test, to be killed and started again.
+//! [`KillableServer`] is a server of one test, to be killed and started again.
 //!
 //! A test that leaves things behind names them with [`unique_name`](cloakroom_testkit::unique_name),
 //! because others use the same server.
@@ -39,8 +39,9 @@
 //! elsewhere, where there is no `setpriv`, nobody does.
 //!
 //! # What a private server is not
-//! Unless it is a [`Mortal`], it is not safe from a power cut: it writes without waiting for the disk, which makes the suites faster and changes
-//! nothing for a process that is killed. It asks for no password and trusts whoever may connect to 127.0.0.1 on this
+//! Unless it is a [`KillableServer`], it is not safe from a power cut: it writes without waiting
+//! for the disk, which makes the suites faster and changes nothing for a process that is killed.
+//! It asks for no password and trusts whoever may connect to 127.0.0.1 on this
 //! machine while the tests run. When root runs the tests, it has the rights of the user that its package made, or of
 //! `nobody`.
 
@@ -56,8 +57,8 @@ mod redis;
 mod kind;
 pub use kind::Kind;
 
-mod mortal;
-pub use mortal::Mortal;
+mod killable;
+pub use killable::KillableServer;
 
 mod server;
 pub use server::Server;

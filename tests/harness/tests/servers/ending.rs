@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cloakroom_harness::servers::{self, Kind, Mortal};
+use cloakroom_harness::servers::{self, KillableServer, Kind};
 use cloakroom_testkit::faults::TestServer;
 use cloakroom_testkit::unique_name;
 
@@ -128,12 +128,12 @@ fn a_server_that_is_dropped_has_ended() {
 }
 
 #[test]
-fn mortal_servers_end_with_their_process_whether_they_are_alive_or_not() {
-    let me = "ending::mortal_servers_end_with_their_process_whether_they_are_alive_or_not";
+fn killable_servers_end_with_their_process_whether_they_are_alive_or_not() {
+    let me = "ending::killable_servers_end_with_their_process_whether_they_are_alive_or_not";
     if let Some(part) = child::part() {
         let (state, kind) = part.split_once(' ').unwrap();
         let kind = Kind::ALL.iter().find(|known| known.name() == kind).unwrap();
-        let mut server = Mortal::new(*kind);
+        let mut server = KillableServer::new(*kind);
         let url = server.start();
         if url.is_some() && matches!(state, "dead" | "again") {
             server.kill();
@@ -168,9 +168,9 @@ fn mortal_servers_end_with_their_process_whether_they_are_alive_or_not() {
 }
 
 #[test]
-fn a_mortal_server_that_was_killed_is_gone_until_it_is_started_again() {
+fn a_killable_server_that_was_killed_is_gone_until_it_is_started_again() {
     for kind in [Kind::Postgres, Kind::Mariadb, Kind::Redis, Kind::Memcached] {
-        let mut server = Mortal::new(kind);
+        let mut server = KillableServer::new(kind);
         let Some(url) = server.start() else { continue };
         let [address] = &*addresses(&url) else {
             panic!("{kind:?} is one process");

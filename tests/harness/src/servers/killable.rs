@@ -19,22 +19,22 @@ use super::server::Server;
 /// # Examples
 /// ```no_run
 /// use cloakroom_testkit::faults::TestServer;
-/// use cloakroom_harness::servers::{Kind, Mortal};
+/// use cloakroom_harness::servers::{Kind, KillableServer};
 ///
-/// let mut server = Mortal::new(Kind::Postgres);
+/// let mut server = KillableServer::new(Kind::Postgres);
 /// let Some(url) = server.start() else { return };
 /// println!("a PostgreSQL: {url}");
 ///
 /// server.kill(); // With SIGKILL: no clean shutdown.
 /// server.start();
 /// ```
-pub struct Mortal {
+pub struct KillableServer {
     kind: Kind,
     /// `None` until it is started for the first time.
     server: Option<Server>,
 }
 
-impl Mortal {
+impl KillableServer {
     /// How many clients it takes at once. Few enough for a test to be all of them.
     pub const CONNECTIONS: usize = CONNECTIONS;
 
@@ -63,7 +63,7 @@ impl Mortal {
     }
 }
 
-impl TestServer for Mortal {
+impl TestServer for KillableServer {
     /// Returns `None` if the server is not installed, or if the environment says to do without.
     ///
     /// # Panics
@@ -73,7 +73,7 @@ impl TestServer for Mortal {
         let kind = self.kind;
         match self.server {
             Some(_) => self.start_again(),
-            None => self.server = kind.or_say_why(|| kind.start_mortal()),
+            None => self.server = kind.or_say_why(|| kind.start_killable()),
         }
         self.server.as_ref().map(|server| server.url().to_owned())
     }
@@ -81,10 +81,13 @@ impl TestServer for Mortal {
     fn kill(&mut self) {
         let name = self.kind.name();
         let private = self.private();
-        let (mortal, alive) = (private.folder.join("mortal"), private.folder.join("alive"));
+        let (killable, alive) = (
+            private.folder.join("killable"),
+            private.folder.join("alive"),
+        );
         let pid = private.read("pid");
         let pid = pid.trim();
-        let killed = fs::write(mortal, "")
+        let killed = fs::write(killable, "")
             .and_then(|()| fs::remove_file(alive))
             .and_then(|()| Command::new("kill").args(["-s", "KILL", pid]).status());
         match killed {
@@ -110,9 +113,9 @@ impl TestServer for Mortal {
     }
 }
 
-impl fmt::Debug for Mortal {
+impl fmt::Debug for KillableServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mortal")
+        f.debug_struct("KillableServer")
             .field("kind", &self.kind)
             .finish_non_exhaustive()
     }
