@@ -5,7 +5,7 @@
 
 mod common;
 
-use cloakroom_testkit::servers::Kind;
+use cloakroom_harness::servers::Kind;
 use common::program::{Running, program};
 use tempfile::tempdir;
 

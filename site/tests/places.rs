@@ -7,7 +7,8 @@ mod common;
 
 use std::{path::Path, sync::Arc, thread};
 
-use cloakroom_testkit::servers::{self, Server};
+use cloakroom_harness::servers::{self, Server};
+use cloakroom_testkit::unique_name;
 use common::program::{Running, program};
 use tempfile::tempdir;
 
@@ -83,11 +84,7 @@ fn in_postgresql_behind_a_redis_that_both_share() {
 /// The server's URL with a table or prefix that nobody else uses.
 fn on(server: Option<&Server>, option: &str) -> Option<String> {
     let server = server?;
-    Some(format!(
-        "{}?{option}={}",
-        server.url(),
-        servers::unique_name()
-    ))
+    Some(format!("{}?{option}={}", server.url(), unique_name()))
 }
 
 fn two_processes_count_every_visit(place: impl Fn(&Path) -> Option<String>) {

@@ -5,12 +5,13 @@
 use cloakroom::{ErrorKind, Sessions};
 use cloakroom_any::StoreUrl;
 use cloakroom_django::Settings;
-use cloakroom_testkit::servers;
+use cloakroom_harness::servers;
+use cloakroom_testkit::unique_name;
 
 #[tokio::test]
 async fn sessions_are_kept_in_every_place_of_a_django_site() {
     let folder = tempfile::tempdir().unwrap();
-    let name = servers::unique_name();
+    let name = unique_name();
     let sqlite = folder.path().join("db.sqlite3");
     cloakroom_sqlite::DjangoTable::open(&sqlite)
         .unwrap()

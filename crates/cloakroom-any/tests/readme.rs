@@ -1,7 +1,7 @@
 //! The README's table of stores says what each store says of itself.
 
 use cloakroom_any::StoreUrl;
-use cloakroom_testkit::servers;
+use cloakroom_harness::servers;
 
 const README: &str = include_str!("../../../README.md");
 

@@ -2,12 +2,13 @@
 
 use cloakroom::{ErrorKind, Sessions};
 use cloakroom_any::StoreUrl;
-use cloakroom_testkit::servers;
+use cloakroom_harness::servers;
+use cloakroom_testkit::unique_name;
 
 #[tokio::test]
 async fn sessions_are_kept_in_every_place_that_a_url_names() {
     let folder = tempfile::tempdir().unwrap();
-    let name = servers::unique_name();
+    let name = unique_name();
     let of = |server: Option<&servers::Server>, options: &str| {
         server.map(|server| format!("{}?{options}", server.url()))
     };

@@ -2,9 +2,10 @@
 
 mod support;
 
+use cloakroom_harness::servers::{self, Kind, Server};
 use cloakroom_memcached::{DjangoCache, MemcachedStore};
 use cloakroom_testkit::conformance::{Keep, OnlyBytes};
-use cloakroom_testkit::servers::{self, Kind, Server, unique_name};
+use cloakroom_testkit::unique_name;
 
 cloakroom_testkit::conformance!(
     memcached,

@@ -11,17 +11,18 @@ use std::time::{Duration, SystemTime};
 
 use cloakroom::store::{Draft, Store, Version, from_millis, millis};
 use cloakroom::{ErrorKind, StoreKey};
+use cloakroom_harness::django::cache::{self, COOKIE_AGE, Site as _, draft, lasting, lasts};
+use cloakroom_harness::django::{holds, is_free, key, stale, written};
+use cloakroom_harness::servers::{self, Kind, Server};
 use cloakroom_memcached::{DjangoCache, DjangoCacheBuilder};
 use cloakroom_testkit::Proxy;
-use cloakroom_testkit::django::cache::{self, COOKIE_AGE, Site as _, draft, lasting, lasts};
-use cloakroom_testkit::django::{holds, is_free, key, stale, written};
-use cloakroom_testkit::servers::{self, Kind, Server, unique_name};
+use cloakroom_testkit::unique_name;
 use data_encoding::BASE64;
 use serde_json::Value;
 use support::fake::{Fake, Peer, patiently};
 use support::plain::Plain;
 
-cloakroom_testkit::django_cache!(djangos_cache, {
+cloakroom_harness::django_cache!(djangos_cache, {
     let Some(site) = Site::new().await else {
         return;
     };

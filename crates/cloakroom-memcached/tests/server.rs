@@ -6,9 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloakroom::store::{Outcome, Store, from_millis};
 use cloakroom::{ErrorKind, Sessions};
+use cloakroom_harness::servers::{self, Kind};
 use cloakroom_memcached::MemcachedStore;
 use cloakroom_testkit::Proxy;
-use cloakroom_testkit::servers::{self, Kind, unique_name};
+use cloakroom_testkit::unique_name;
 use support::{at, draft, on, written};
 use tokio::task::JoinSet;
 

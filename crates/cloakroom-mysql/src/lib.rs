@@ -60,7 +60,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let Some(server) = cloakroom_testkit::servers::mariadb() else { return Ok(()) };
+//! # let Some(server) = cloakroom_harness::servers::mariadb() else { return Ok(()) };
 //! # let url = server.url();
 //! let store = MysqlStore::connect(url).await?; // mysql://site:s3cret@db.example/library
 //! store.migrate().await?;

@@ -232,7 +232,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(50);
 
 #[cfg(test)]
 mod tests {
-    use cloakroom_testkit::servers::mariadb;
+    use cloakroom_harness::servers::mariadb;
 
     use super::*;
 

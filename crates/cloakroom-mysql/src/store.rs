@@ -278,8 +278,9 @@ impl fmt::Debug for MysqlStore {
 #[cfg(test)]
 mod tests {
     use cloakroom::store::from_millis;
+    use cloakroom_harness::servers::mariadb;
     use cloakroom_testkit::conformance::{draft, store_key};
-    use cloakroom_testkit::servers::{mariadb, unique_name};
+    use cloakroom_testkit::unique_name;
 
     use super::*;
 

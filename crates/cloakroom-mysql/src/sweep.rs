@@ -173,8 +173,9 @@ const SWEEPING: &str = "sweeping expired sessions from MySQL";
 #[cfg(test)]
 mod tests {
     use cloakroom::store::{Draft, Meta, Store, from_millis};
+    use cloakroom_harness::servers::mariadb;
     use cloakroom_testkit::conformance::store_key;
-    use cloakroom_testkit::servers::{mariadb, unique_name};
+    use cloakroom_testkit::unique_name;
 
     use super::*;
     use crate::MysqlStore;

@@ -227,7 +227,8 @@ const MOST_CHARACTERS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
-    use cloakroom_testkit::servers::{mariadb, unique_name};
+    use cloakroom_harness::servers::mariadb;
+    use cloakroom_testkit::unique_name;
     use mysql_async::Conn;
     use mysql_async::prelude::Queryable;
 

@@ -257,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_is_durable_and_sees_what_was_committed_whatever_the_default_is() {
-        let Some(server) = cloakroom_testkit::servers::postgres() else {
+        let Some(server) = cloakroom_harness::servers::postgres() else {
             return;
         };
         let lax = "options=-c%20synchronous_commit%3Doff%20-c%20default_transaction_isolation%3Dserializable";

@@ -6,8 +6,9 @@
 
 mod support;
 
+use cloakroom_harness::servers;
 use cloakroom_testkit::conformance::OnlyText;
-use cloakroom_testkit::servers;
+use cloakroom_testkit::unique_name;
 use support::{django, migrated, on};
 
 cloakroom_testkit::conformance!(postgres, {
@@ -21,7 +22,7 @@ cloakroom_testkit::conformance!(postgres_on_one_connection, {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let store = on(server.url(), servers::unique_name()).connections(1);
+    let store = on(server.url(), unique_name()).connections(1);
     let store = store.connect().await.unwrap();
     store.migrate().await.unwrap();
     store
@@ -31,7 +32,7 @@ cloakroom_testkit::conformance_shared!(two_on_one_table, {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let table = servers::unique_name();
+    let table = unique_name();
     let one = on(server.url(), &table).connect().await.unwrap();
     one.migrate().await.unwrap();
     (one, on(server.url(), &table).connect().await.unwrap())
@@ -41,14 +42,14 @@ cloakroom_testkit::conformance!(a_table_of_django, {
     let Some(server) = servers::postgres() else {
         return;
     };
-    OnlyText::new(django(server.url(), servers::unique_name()).await)
+    OnlyText::new(django(server.url(), unique_name()).await)
 });
 
 cloakroom_testkit::conformance_shared!(two_on_one_table_of_django, {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let table = servers::unique_name();
+    let table = unique_name();
     let one = django(server.url(), &table).await;
     OnlyText::pair(one, django(server.url(), &table).await)
 });

@@ -11,18 +11,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloakroom::store::{Meta, Outcome, Store, Version, from_micros};
 use cloakroom::{ErrorKind, Result};
+use cloakroom_harness::django::table::{self, DATA, KEY, OTHER, at, draft, expiring};
+use cloakroom_harness::django::written;
+use cloakroom_harness::servers;
 use cloakroom_postgres::DjangoTable;
 use cloakroom_testkit::Proxy;
-use cloakroom_testkit::django::table::{self, DATA, KEY, OTHER, at, draft, expiring};
-use cloakroom_testkit::django::written;
-use cloakroom_testkit::servers::{self, unique_name};
+use cloakroom_testkit::unique_name;
 
 use support::{database, django, neighbour, until};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
-cloakroom_testkit::django_table!(djangos_table, {
+cloakroom_harness::django_table!(djangos_table, {
     let Some(site) = Site::new().await else {
         return;
     };

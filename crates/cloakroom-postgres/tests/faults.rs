@@ -6,11 +6,15 @@
 
 mod support;
 
-use cloakroom_testkit::servers::Kind;
+use cloakroom_harness::servers::{KillableServer, Kind};
 use support::on;
 
-cloakroom_testkit::faults!(postgres, Kind::Postgres, async |url: &str, name: &str| {
-    let store = on(url, name).connect().await?;
-    store.migrate().await?;
-    Ok(store)
-});
+cloakroom_testkit::faults!(
+    postgres,
+    KillableServer::new(Kind::Postgres),
+    async |url: &str, name: &str| {
+        let store = on(url, name).connect().await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+);

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use cloakroom::ErrorKind;
 use cloakroom::store::{Outcome, Store, Version};
+use cloakroom_harness::servers;
 use cloakroom_postgres::PostgresStore;
 use cloakroom_testkit::Proxy;
 use cloakroom_testkit::conformance::{draft, store_key};
-use cloakroom_testkit::servers::{self, unique_name};
+use cloakroom_testkit::unique_name;
 use support::{migrated, neighbour, on, until, with_option, written};
 use tokio::task::JoinSet;
 

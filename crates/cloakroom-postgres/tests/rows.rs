@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use cloakroom::store::{Draft, Meta, Store};
 use cloakroom::{ErrorKind, Owner};
+use cloakroom_harness::servers;
 use cloakroom_testkit::Proxy;
 use cloakroom_testkit::conformance::{draft, store_key};
-use cloakroom_testkit::servers::{self, unique_name};
+use cloakroom_testkit::unique_name;
 use support::{database, migrated, neighbour, on, until, written};
 use tokio_postgres::Client;
 

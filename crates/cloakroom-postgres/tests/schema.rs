@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use cloakroom::ErrorKind;
 use cloakroom::store::{Outcome, Store};
+use cloakroom_harness::servers;
 use cloakroom_testkit::conformance::{draft, store_key};
-use cloakroom_testkit::servers::{self, unique_name};
+use cloakroom_testkit::unique_name;
 use support::{database, migrated, neighbour, on, written};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;

@@ -8,7 +8,8 @@ use std::sync::Mutex;
 
 use cloakroom::store::Store;
 use cloakroom::{Session, SessionKey, Sessions};
-use cloakroom_testkit::servers::{self, unique_name};
+use cloakroom_harness::servers;
+use cloakroom_testkit::unique_name;
 use http::{HeaderMap, StatusCode, header};
 use support::{neighbour, on, with_option};
 use tokio::task::JoinSet;

@@ -9,10 +9,11 @@ mod support;
 use std::time::SystemTime;
 
 use cloakroom::store::{Store, from_millis, millis};
+use cloakroom_harness::servers;
 use cloakroom_postgres::PostgresStore;
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::faults;
-use cloakroom_testkit::servers::{self, unique_name};
+use cloakroom_testkit::unique_name;
 use support::{neighbour, on, written};
 use tokio_postgres::Client;
 
@@ -40,7 +41,7 @@ async fn two_stores_that_sweep_at_once_delete_each_of_ten_thousand_once() {
 }
 
 #[test]
-fn a_backlog_of_the_dead_is_caught_up_while_requests_go_on() {
+fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
     faults::run("a backlog of the dead is caught up", async || {
         let Some(server) = servers::postgres() else {
             return;
@@ -49,7 +50,7 @@ fn a_backlog_of_the_dead_is_caught_up_while_requests_go_on() {
         let open = async || on(server.url(), &table).connect().await.unwrap();
         open().await.migrate().await.unwrap();
         let neighbour = neighbour(server.url()).await;
-        faults::a_backlog_of_the_dead_is_caught_up_while_requests_go_on(
+        faults::a_backlog_of_expired_sessions_is_swept_while_requests_continue(
             open,
             async |dead| bury(&neighbour, &table, dead).await,
             async |now| left(&neighbour, &table, now).await,

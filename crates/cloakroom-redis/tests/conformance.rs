@@ -4,9 +4,9 @@
 
 mod support;
 
+use cloakroom_harness::servers::{self, Server};
 use cloakroom_redis::DjangoCache;
 use cloakroom_testkit::conformance::OnlyBytes;
-use cloakroom_testkit::servers::{self, Server};
 use support::{open, two, unique_prefix};
 
 cloakroom_testkit::conformance!(

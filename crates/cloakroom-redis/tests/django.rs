@@ -11,32 +11,32 @@ mod vectors;
 use bytes::Bytes;
 use cloakroom::store::{Store, Version, from_millis, millis};
 use cloakroom::{ErrorKind, StoreKey};
-use cloakroom_redis::DjangoCache;
-use cloakroom_testkit::Proxy;
-use cloakroom_testkit::django::cache::{
+use cloakroom_harness::django::cache::{
     self, COOKIE_AGE, Site as _, TOUCHED, draft, lasting, lasts,
 };
-use cloakroom_testkit::django::{holds, is_free, key, stale, written};
-use cloakroom_testkit::servers::{self, Kind, Server};
+use cloakroom_harness::django::{holds, is_free, key, stale, written};
+use cloakroom_harness::servers::{self, Kind, Server};
+use cloakroom_redis::DjangoCache;
+use cloakroom_testkit::Proxy;
 use data_encoding::BASE64;
 use serde_json::Value;
 use support::{Neighbour, ask_every_node, command, unique_prefix, user};
 
-cloakroom_testkit::django_cache!(djangos_cache_in_redis, {
+cloakroom_harness::django_cache!(djangos_cache_in_redis, {
     let Some(server) = servers::redis() else {
         return;
     };
     Site::on(server).await
 });
 
-cloakroom_testkit::django_cache!(djangos_cache_in_redis_cluster, {
+cloakroom_harness::django_cache!(djangos_cache_in_redis_cluster, {
     let Some(server) = servers::redis_cluster() else {
         return;
     };
     Site::on(server).await
 });
 
-cloakroom_testkit::django_cache!(djangos_cache_in_valkey, {
+cloakroom_harness::django_cache!(djangos_cache_in_valkey, {
     let Some(server) = servers::valkey() else {
         return;
     };

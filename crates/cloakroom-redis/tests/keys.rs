@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use cloakroom::ErrorKind;
 use cloakroom::store::{Outcome, Store, from_millis};
+use cloakroom_harness::servers::{self, Server};
 use cloakroom_redis::RedisStore;
-use cloakroom_testkit::servers::{self, Server};
 use support::{
     EXPIRES, Neighbour, at, command, draft, index_key, owned, session_key, unique_prefix,
     with_prefix, written,

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use cloakroom::store::{Outcome, Store};
 use cloakroom::{ErrorKind, Item, Sessions};
+use cloakroom_harness::servers::{self, Kind};
 use cloakroom_testkit::Proxy;
-use cloakroom_testkit::servers::{self, Kind};
 use support::{
     Neighbour, ask_every_node, at, command, draft, nodes, owned, unique_prefix, user, with_prefix,
     written,

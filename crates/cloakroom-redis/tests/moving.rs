@@ -12,8 +12,8 @@ use std::time::UNIX_EPOCH;
 
 use cloakroom::StoreKey;
 use cloakroom::store::{Draft, Outcome, Store};
+use cloakroom_harness::servers::{self, Server};
 use cloakroom_redis::RedisStore;
-use cloakroom_testkit::servers::{self, Server};
 use support::{Neighbour, command, owned, session_key, unique_prefix, user, with_prefix, written};
 
 #[tokio::test]

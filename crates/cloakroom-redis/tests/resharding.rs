@@ -8,7 +8,7 @@ mod support;
 
 use cloakroom::StoreKey;
 use cloakroom::store::Store;
-use cloakroom_testkit::servers::{self, Kind};
+use cloakroom_harness::servers::{self, Kind};
 use support::{Neighbour, command, draft, nodes, session_key, unique_prefix, with_prefix, written};
 
 #[tokio::test]

@@ -11,8 +11,9 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use cloakroom::store::{Store, from_millis};
+use cloakroom_harness::servers::{self, Kind};
 use cloakroom_redis::DjangoCache;
-use cloakroom_testkit::servers::{self, Kind};
+use cloakroom_testkit::unique_name;
 use support::{EXPIRES, Neighbour, at, command, draft, owned, unique_prefix, with_prefix, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -139,7 +140,7 @@ impl Monitor {
 
     /// The commands on keys with the prefix, since the last time.
     async fn commands(&self) -> Vec<String> {
-        let end = servers::unique_name();
+        let end = unique_name();
         let echo = command(&[b"ECHO", end.as_bytes()]);
         self.neighbour.ask::<String>(&echo).await;
         let mut commands = Vec::new();

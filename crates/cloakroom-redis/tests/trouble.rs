@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use cloakroom::store::{Store, from_millis};
 use cloakroom::{ErrorKind, Item, SessionKey, Sessions};
+use cloakroom_harness::servers::{self, Kind};
 use cloakroom_redis::RedisStore;
-use cloakroom_testkit::servers::{self, Kind};
 use support::{
     EXPIRES, Neighbour, ask_every_node, at, command, draft, open, owned, two, unique_prefix, user,
     with_prefix, written,

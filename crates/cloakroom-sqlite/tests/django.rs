@@ -11,14 +11,14 @@ use std::time::{Duration, UNIX_EPOCH};
 use cloakroom::store::{Store, Version, from_micros};
 use cloakroom::{ErrorKind, Result};
 use cloakroom_django::wire::date::{expire_date, parse_expire_date};
+use cloakroom_harness::django::table::{self, DATA, KEY, at, draft, expiring};
+use cloakroom_harness::django::written;
 use cloakroom_sqlite::DjangoTable;
-use cloakroom_testkit::django::table::{self, DATA, KEY, at, draft, expiring};
-use cloakroom_testkit::django::written;
 use rusqlite::Connection;
 use support::{django, folder, neighbour};
 use tempfile::TempDir;
 
-cloakroom_testkit::django_table!(djangos_table, Site::new().await);
+cloakroom_harness::django_table!(djangos_table, Site::new().await);
 
 #[tokio::test]
 async fn the_table_is_to_the_letter_what_djangos_migrations_make() {

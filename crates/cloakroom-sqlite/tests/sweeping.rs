@@ -117,10 +117,10 @@ async fn a_session_whose_life_was_cut_short_is_swept_when_that_is_over() {
 }
 
 #[test]
-fn a_backlog_of_the_dead_is_caught_up_while_requests_go_on() {
+fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
     faults::run("a backlog of the dead is caught up", async || {
         let (_folder, path) = folder();
-        faults::a_backlog_of_the_dead_is_caught_up_while_requests_go_on(
+        faults::a_backlog_of_expired_sessions_is_swept_while_requests_continue(
             async || SqliteStore::open(&path).unwrap(),
             async |dead| bury(&path, dead),
             async |now| left(&path, now),

@@ -1,20 +1,23 @@
-//! What tests of sessions need: the conformance suite for stores, stores that fail on demand, a clock that is turned
-//! by hand, a browser that keeps cookies as strictly as real ones, and real servers.
+//! What tests of sessions need: the conformance suite for stores, the suite of faults for stores
+//! with a server, stores that fail on demand, a clock that is turned by hand, and a browser that
+//! keeps cookies as strictly as real ones.
 //!
 //! * [`conformance!`] and [`conformance_shared!`] test what a [`Store`] promises, one test a promise. Cloakroom's own
 //!   stores pass the same suite that is meant for yours.
-//! * [`django_cache!`] and [`django_table!`] test what a store promises beside a Django that has its sessions there.
 //! * [`wrap`] has stores around a store: [`Spy`] writes down its calls, [`Flaky`] fails, [`Gate`] holds calls until
 //!   the test lets them go on.
 //! * [`HandClock`] is a clock for sessions and browser alike, and [`Log`] keeps what is logged.
 //! * [`Browser`] asks a tower service and keeps its cookies.
-//! * [`servers`] starts PostgreSQL, MariaDB, Redis, Valkey and memcached as child processes, and stops them.
-//! * [`Proxy`] stands before a server and breaks the way to it on demand.
 //! * [`faults!`] tests what a store with a server does when that is killed, cut off, silent or full.
-//! * [`soak`] says how long the tests go on that may go on.
+//!   You implement [`TestServer`](faults::TestServer) for your server; the suite brings the rest.
+//! * [`Proxy`] forwards connections to a server and breaks them on demand. The suite of faults puts
+//!   it between your store and your server.
+//! * [`soak`] sets how long races and faults go on, in both suites.
+//! * [`unique_name`] and [`reusable_port`] are for servers that several tests share and for those
+//!   that a test kills.
 //!
-//! Nothing else here sleeps, opens a port or looks at the real clock than servers, what stands before them, and the
-//! [`TIME_LIMIT`](conformance::TIME_LIMIT) within which a promise must be kept.
+//! Only the suite of faults, the proxy and the limits on time ([`TIME_LIMIT`](conformance::TIME_LIMIT),
+//! [`soak`]) sleep, open a port or read the real clock.
 //!
 //! [`Store`]: cloakroom::store::Store
 //! [`Spy`]: wrap::Spy
@@ -29,10 +32,10 @@
 //! use std::sync::Mutex;
 //!
 //! use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
-//! use cloakroom::{Lookup, Result};
+//! use cloakroom::{Result, StoreKey};
 //!
 //! #[derive(Default)]
-//! struct Ledger(Mutex<HashMap<Lookup, Entry>>);
+//! struct Ledger(Mutex<HashMap<StoreKey, Entry>>);
 //!
 //! impl Store for Ledger {
 //!     fn guarantees(&self) -> Guarantees {
@@ -82,11 +85,13 @@
 //!
 //! // Each promise is a function as well, and fails with words.
 //! use cloakroom_testkit::conformance;
-//! conformance::run("gone is gone", async || conformance::gone_is_gone(Ledger::default()).await);
+//! conformance::run("a deleted entry stays deleted", async || {
+//!     conformance::a_deleted_entry_stays_deleted(Ledger::default()).await;
+//! });
 //!
 //! let broken = std::panic::catch_unwind(|| {
 //!     conformance::run("sweeping", async || {
-//!         conformance::sweep_takes_exactly_the_dead(Ledger::default()).await;
+//!         conformance::sweep_deletes_exactly_the_expired(Ledger::default()).await;
 //!     });
 //! });
 //! let words = broken.unwrap_err().downcast::<String>().unwrap();
@@ -101,24 +106,20 @@ pub use clock::HandClock;
 
 pub mod conformance;
 
-pub mod django;
-
-// It kills servers.
-#[cfg(unix)]
 pub mod faults;
 
 mod log;
 pub use log::Log;
 
 mod ports;
+pub use ports::reusable_port;
 
 mod proxy;
 pub use proxy::Proxy;
 
-// Signals, process groups and owners of files.
-#[cfg(unix)]
-pub mod servers;
-
 pub mod soak;
+
+mod unique_name;
+pub use unique_name::unique_name;
 
 pub mod wrap;

@@ -1,12 +1,27 @@
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
-/// A listener on a port of 127.0.0.1 that can be left and taken again.
+use crate::unique_name::random;
+
+/// Returns a listener on a port of 127.0.0.1 that can be closed and bound again later.
 ///
-/// It is below those that the operating system gives out by itself, so that nobody gets it meanwhile.
-pub(crate) fn lasting() -> io::Result<TcpListener> {
+/// The port lies below those that the operating system assigns automatically, so no other process
+/// gets it in the meantime. A server that is killed and started again needs such a port.
+///
+/// # Errors
+/// If no port is free.
+///
+/// # Examples
+/// ```
+/// use std::net::TcpListener;
+///
+/// let address = cloakroom_testkit::reusable_port()?.local_addr()?;
+/// let again = TcpListener::bind(address)?;
+///
+/// assert_eq!(again.local_addr()?, address);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn reusable_port() -> io::Result<TcpListener> {
     for _ in 0..PORT_TRIES {
         let port = FIRST_PORT + u16::try_from(random() % PORTS).unwrap_or_default();
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
@@ -16,11 +31,6 @@ pub(crate) fn lasting() -> io::Result<TcpListener> {
     Err(io::Error::other(format!(
         "no free port of 127.0.0.1 among the {PORTS} from {FIRST_PORT} on"
     )))
-}
-
-/// From the standard library's one source of randomness.
-pub(crate) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }
 
 const FIRST_PORT: u16 = 20_000;

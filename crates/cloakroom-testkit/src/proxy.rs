@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::ports;
+use crate::ports::reusable_port;
 
 /// A way to a server that breaks on demand: connections are cut, answers get lost, nothing gets through, or slowly.
 ///
@@ -56,7 +56,7 @@ impl Proxy {
     /// If the URL does not, or if there is no free port.
     pub fn to(url: &str) -> Self {
         let server = authority(url);
-        let listener = ports::lasting().expect("the operating system has a free port");
+        let listener = reusable_port().expect("the operating system has a free port");
         let address = listener.local_addr().expect("it was bound to one");
         let way = Way {
             server: server.to_owned(),

@@ -8,8 +8,8 @@
 use cloakroom::store::SaveId;
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
 use cloakroom::{Result, StoreKey};
+use cloakroom_harness::servers::Server;
 use cloakroom_memcached::MemcachedStore;
-use cloakroom_testkit::servers::Server;
 
 pub(crate) mod fake;
 pub(crate) mod plain;

@@ -1,6 +1,6 @@
 //! Somebody else's client: the classic text protocol, as Django's client speaks it, and a word to ask for times.
 
-use cloakroom_testkit::servers::Server;
+use cloakroom_harness::servers::Server;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 

@@ -301,7 +301,8 @@ const NO_TABLE: &str = "run `manage.py migrate` of the Django site, or call `mig
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use cloakroom_testkit::servers::{mariadb, unique_name};
+    use cloakroom_harness::servers::mariadb;
+    use cloakroom_testkit::unique_name;
 
     use super::*;
     use cloakroom::store::SaveId;

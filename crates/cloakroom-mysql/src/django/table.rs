@@ -200,7 +200,8 @@ const FIRST_MICRO: i64 = -30_610_224_000_000_000;
 
 #[cfg(test)]
 mod tests {
-    use cloakroom_testkit::servers::{mariadb, unique_name};
+    use cloakroom_harness::servers::mariadb;
+    use cloakroom_testkit::unique_name;
     use mysql_async::Conn;
     use mysql_async::prelude::Queryable;
 

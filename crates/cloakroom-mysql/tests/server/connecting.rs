@@ -113,7 +113,7 @@ async fn the_store_shows_where_it_is_and_no_password() {
 #[tokio::test]
 async fn a_store_without_its_table_says_what_to_call() {
     let Some(url) = url() else { return };
-    let table = cloakroom_testkit::servers::unique_name();
+    let table = cloakroom_testkit::unique_name();
     let store = MysqlStore::builder(url)
         .table(table)
         .connect()
@@ -135,7 +135,7 @@ async fn a_store_without_its_table_says_what_to_call() {
 #[tokio::test]
 async fn one_connection_is_enough_for_many_callers() {
     let Some(url) = url() else { return };
-    let table = cloakroom_testkit::servers::unique_name();
+    let table = cloakroom_testkit::unique_name();
     let store = MysqlStore::builder(url)
         .table(table)
         .connections(1)

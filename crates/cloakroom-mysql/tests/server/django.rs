@@ -4,17 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use cloakroom::store::{Outcome, Store, Version, from_micros};
 use cloakroom::{ErrorKind, Result};
+use cloakroom_harness::django::table::{self, DATA, KEY, OTHER, at, draft, expiring};
+use cloakroom_harness::django::written;
 use cloakroom_mysql::DjangoTable;
-use cloakroom_testkit::django::table::{self, DATA, KEY, OTHER, at, draft, expiring};
-use cloakroom_testkit::django::written;
-use cloakroom_testkit::servers::unique_name;
+use cloakroom_testkit::unique_name;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
 use crate::support::{django_on, neighbour, new_database, url};
 
-cloakroom_testkit::django_table!(djangos_table, {
+cloakroom_harness::django_table!(djangos_table, {
     let Some(site) = Site::new().await else {
         return;
     };

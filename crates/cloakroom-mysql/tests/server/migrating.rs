@@ -2,7 +2,7 @@
 
 use cloakroom::ErrorKind;
 use cloakroom::store::Store;
-use cloakroom_testkit::servers::unique_name;
+use cloakroom_testkit::unique_name;
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 

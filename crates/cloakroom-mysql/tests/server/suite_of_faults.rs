@@ -1,8 +1,12 @@
+use cloakroom_harness::servers::{KillableServer, Kind};
 use cloakroom_mysql::MysqlStore;
-use cloakroom_testkit::servers::Kind;
 
-cloakroom_testkit::faults!(mariadb, Kind::Mariadb, async |url: &str, name: &str| {
-    let store = MysqlStore::builder(url).table(name).connect().await?;
-    store.migrate().await?;
-    Ok(store)
-});
+cloakroom_testkit::faults!(
+    mariadb,
+    KillableServer::new(Kind::Mariadb),
+    async |url: &str, name: &str| {
+        let store = MysqlStore::builder(url).table(name).connect().await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+);

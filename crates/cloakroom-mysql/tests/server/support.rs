@@ -3,8 +3,9 @@
 use cloakroom::store::SaveId;
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
 use cloakroom::{Result, StoreKey};
+use cloakroom_harness::servers::mariadb;
 use cloakroom_mysql::{DjangoTable, MysqlStore};
-use cloakroom_testkit::servers::{mariadb, unique_name};
+use cloakroom_testkit::unique_name;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 

@@ -7,7 +7,7 @@ use cloakroom_mysql::MysqlStore;
 use mysql_async::prelude::Queryable;
 
 use cloakroom_testkit::faults;
-use cloakroom_testkit::servers::unique_name;
+use cloakroom_testkit::unique_name;
 
 use crate::support::{at, draft, neighbour, on, store, two_stores, url, written};
 
@@ -60,12 +60,12 @@ async fn sweep_all(store: &MysqlStore, now: SystemTime) -> usize {
 }
 
 #[test]
-fn a_backlog_of_the_dead_is_caught_up_while_requests_go_on() {
+fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
     faults::run("a backlog of the dead is caught up", async || {
         let Some(url) = url() else { return };
         let table = unique_name();
         on(url, &table).await.migrate().await.unwrap();
-        faults::a_backlog_of_the_dead_is_caught_up_while_requests_go_on(
+        faults::a_backlog_of_expired_sessions_is_swept_while_requests_continue(
             async || on(url, &table).await,
             async |dead| bury(&table, dead).await,
             async |now| left(&table, now).await,

@@ -8,7 +8,7 @@
 use cloakroom::Result;
 use cloakroom::store::{Outcome, Version};
 use cloakroom_postgres::{Builder, DjangoTable, PostgresStore};
-use cloakroom_testkit::servers::unique_name;
+use cloakroom_testkit::unique_name;
 use tokio_postgres::{Client, NoTls, Row};
 
 /// A store on a table of this name.

@@ -8,8 +8,9 @@
 use cloakroom::store::SaveId;
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
 use cloakroom::{Result, StoreKey};
+use cloakroom_harness::servers::Server;
 use cloakroom_redis::RedisStore;
-use cloakroom_testkit::servers::{self, Server};
+use cloakroom_testkit::unique_name;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
@@ -38,7 +39,7 @@ pub(crate) async fn with_prefix(url: &str, prefix: &str) -> RedisStore {
 }
 
 pub(crate) fn unique_prefix() -> String {
-    format!("{}:", servers::unique_name())
+    format!("{}:", unique_name())
 }
 
 /// A connection of somebody else: another program, or an administrator.
@@ -144,7 +145,7 @@ pub(crate) const EXPIRES: i64 = 4_102_444_800_003;
 
 /// A user of the server with these rights, and the URL with its name and password.
 pub(crate) async fn user(url: &str, rights: &[&str]) -> (String, String) {
-    let name = servers::unique_name();
+    let name = unique_name();
     let mut set = redis::cmd("ACL");
     set.arg("SETUSER").arg(&name).arg("on").arg(">s3cret");
     set.arg(rights);

@@ -86,7 +86,7 @@ pub async fn large_data_survives<S: Store>(store: S) {
 }
 
 /// Owners and labels are text like any other: of any script, with quotes, empty or long.
-pub async fn odd_text_survives<S: Store>(store: S) {
+pub async fn unusual_text_survives<S: Store>(store: S) {
     let promise = "every text survives as owner and as label";
     for (n, text) in (0..).zip(ODD_TEXTS) {
         let mut new = draft(n);
@@ -127,7 +127,7 @@ pub async fn times_survive<S: Store>(store: S) {
 }
 
 /// Lookups are bytes: two that differ in one bit, in the case of a letter or in a byte at the end are two entries.
-pub async fn lookups_are_bytes<S: Store>(store: S) {
+pub async fn store_keys_are_bytes<S: Store>(store: S) {
     let promise = "lookups that differ in anything are different entries";
     let store_keys = alike().map(|bytes| StoreKey::new(&bytes));
 
@@ -149,7 +149,7 @@ pub async fn lookups_are_bytes<S: Store>(store: S) {
 }
 
 /// Every method takes lookups that are longer or shorter than a hash, and lookups that are text, as Django's are.
-pub async fn lookups_may_have_any_length<S: Store>(store: S) {
+pub async fn store_keys_may_have_any_length<S: Store>(store: S) {
     let promise = "a lookup may have any length";
     let store_keys: [&[u8]; 5] = [
         b"8 bytes.",

@@ -9,7 +9,7 @@ use super::sample::{draft, holds, is_free, put, stale, store_key, written};
 
 /// What `create` wrote is what `load` finds: data, facts and the version that was returned. Nothing is found
 /// elsewhere.
-pub async fn what_was_created_is_loaded_whole<S: Store>(store: S) {
+pub async fn a_created_entry_is_loaded_unchanged<S: Store>(store: S) {
     let promise = "what was created is loaded whole";
     let version = put(&store, &store_key(1), &draft(1)).await;
 
@@ -23,7 +23,7 @@ pub async fn what_was_created_is_loaded_whole<S: Store>(store: S) {
 }
 
 /// An entry without owner and label comes back without them.
-pub async fn an_entry_of_nobody_stays_nobodys<S: Store>(store: S) {
+pub async fn an_entry_without_owner_keeps_none<S: Store>(store: S) {
     let mut new = draft(1);
     new.meta.owner = None;
     new.meta.label = None;
@@ -50,7 +50,7 @@ pub async fn create_never_overwrites<S: Store>(store: S) {
 }
 
 /// Of many creates of one lookup at once, one is written and the others are `Stale`.
-pub async fn of_creates_at_once_exactly_one_wins<S: Store>(store: S) {
+pub async fn exactly_one_of_concurrent_creates_wins<S: Store>(store: S) {
     let store = Arc::new(store);
     // Without a common start, the first may be done on a busy machine before the last has begun.
     let start = Arc::new(Barrier::new(RIVALS as usize));
@@ -88,7 +88,7 @@ pub async fn of_creates_at_once_exactly_one_wins<S: Store>(store: S) {
 }
 
 /// A thousand creates at once are a thousand entries.
-pub async fn a_thousand_creates_at_once_all_land<S: Store>(store: S) {
+pub async fn a_thousand_concurrent_creates_all_succeed<S: Store>(store: S) {
     let store = Arc::new(store);
     let mut creates = JoinSet::new();
     for n in 0..MANY {

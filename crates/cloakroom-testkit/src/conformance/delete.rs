@@ -4,7 +4,7 @@ use super::sample::{draft, holds, is_free, meta, put, stale, store_key};
 
 /// After `delete`, nothing brings the entry back but a `create`: no save, touch or rename with a version that was
 /// good before.
-pub async fn gone_is_gone<S: Store>(store: S) {
+pub async fn a_deleted_entry_stays_deleted<S: Store>(store: S) {
     let promise = "gone is gone";
     let seen = put(&store, &store_key(1), &draft(1)).await;
 
@@ -45,7 +45,7 @@ pub async fn delete_leaves_other_entries_alone<S: Store>(store: S) {
 }
 
 /// `delete` where there is no entry is no error, the first time and the second.
-pub async fn delete_of_nothing_is_fine<S: Store>(store: S) {
+pub async fn deleting_a_missing_entry_succeeds<S: Store>(store: S) {
     let promise = "delete of nothing is fine";
     store.delete(&store_key(1)).await.expect(promise);
 
@@ -57,7 +57,7 @@ pub async fn delete_of_nothing_is_fine<S: Store>(store: S) {
 }
 
 /// What is created where an entry was deleted is another entry: the old version is not good for it.
-pub async fn a_new_entry_is_not_the_old_one<S: Store>(store: S) {
+pub async fn a_recreated_entry_rejects_old_versions<S: Store>(store: S) {
     let promise = "a new entry at an old lookup is not the old one";
     let old = put(&store, &store_key(1), &draft(1)).await;
     store.delete(&store_key(1)).await.expect("delete answers");

@@ -51,7 +51,7 @@ mod owners;
 pub use owners::*;
 
 mod race;
-pub use race::{a_logout_beats_every_save_in_flight, the_race_adds_up};
+pub use race::{a_logout_is_not_undone_by_concurrent_saves, concurrent_increments_add_up};
 
 mod rename;
 pub use rename::*;
@@ -77,9 +77,9 @@ pub use touch::*;
 /// Writes a module with one test for each promise of a store.
 ///
 /// The first argument is the name of the module. The second is an expression for an empty store; it is evaluated
-/// anew for each test, in an asynchronous context, so it may `.await`, and sees what stands beside the macro. A store
-/// that needs something beside it to live is wrapped in [`Keep`]. Each test has a runtime of its own and
-/// [`TIME_LIMIT`] to finish.
+/// for each test, in an asynchronous context, so it may `.await`, and sees what
+/// stands beside the macro. A store that needs something beside it to live is wrapped in [`Keep`].
+/// Each test has its own runtime and [`TIME_LIMIT`] to finish.
 ///
 /// A third argument, `swept_by_backend`, is for stores whose [`sweep`](Store::sweep) does nothing, since their
 /// backend drops what has expired. The promises about sweeping are then one: that it leaves the living alone.
@@ -109,7 +109,9 @@ macro_rules! conformance {
         $crate::__promises! { [$crate::__tests_of_one] [$name, $store] }
     };
     ($name:ident, $store:expr, swept_by_backend $(,)?) => {
-        $crate::__promises_but_of_sweeping! { [$crate::__tests_of_one] [$name, $store] sweep_leaves_the_living_alone }
+        $crate::__promises_but_of_sweeping! {
+            [$crate::__tests_of_one] [$name, $store] sweep_keeps_unexpired_entries
+        }
     };
 }
 
@@ -137,9 +139,9 @@ macro_rules! conformance_shared {
             a_save_through_one_is_stale_for_the_other
             a_delete_through_one_is_seen_by_the_other
             a_rename_through_one_is_stale_for_the_other
-            the_race_adds_up_through_both
-            a_logout_through_one_beats_saves_through_the_other
-            a_logout_through_one_ends_what_is_under_way_through_the_other
+            concurrent_increments_through_both_add_up
+            a_logout_through_one_is_not_undone_by_saves_through_the_other
+            a_logout_through_one_ends_requests_in_progress_through_the_other
         }
     };
 }
@@ -173,11 +175,11 @@ macro_rules! __promises {
         $crate::__promises_but_of_sweeping! {
             [$($then)+]
             [$($given)*]
-            sweep_takes_exactly_the_dead
+            sweep_deletes_exactly_the_expired
             sweep_respects_its_limit
-            repeated_sweeps_take_all
-            sweep_goes_by_the_last_expiry
-            the_expired_stay_until_they_are_swept
+            repeated_sweeps_delete_all_expired
+            sweep_uses_the_latest_expiry
+            expired_entries_stay_until_they_are_swept
         }
     };
 }
@@ -188,47 +190,47 @@ macro_rules! __promises_but_of_sweeping {
     ([$($then:tt)+] [$($given:tt)*] $($of_sweeping:ident)*) => {
         $($then)+! {
             [$($given)*]
-            what_was_created_is_loaded_whole
-            an_entry_of_nobody_stays_nobodys
+            a_created_entry_is_loaded_unchanged
+            an_entry_without_owner_keeps_none
             create_never_overwrites
-            of_creates_at_once_exactly_one_wins
-            a_thousand_creates_at_once_all_land
+            exactly_one_of_concurrent_creates_wins
+            a_thousand_concurrent_creates_all_succeed
             a_ping_is_answered
             save_replaces_the_whole_entry
             save_leaves_other_entries_alone
             save_never_creates
             a_stale_save_changes_nothing
-            every_save_makes_the_versions_before_it_stale
-            a_version_is_good_for_its_own_entry_only
-            gone_is_gone
+            each_save_makes_earlier_versions_stale
+            a_version_is_valid_only_for_its_own_entry
+            a_deleted_entry_stays_deleted
             delete_leaves_other_entries_alone
-            delete_of_nothing_is_fine
-            a_new_entry_is_not_the_old_one
-            rename_moves_once
-            what_was_renamed_lives_on
-            after_a_rename_the_old_version_is_stale
+            deleting_a_missing_entry_succeeds
+            a_recreated_entry_rejects_old_versions
+            rename_moves_the_entry_once
+            a_renamed_entry_can_be_saved_and_deleted
+            rename_makes_the_old_version_stale
             rename_never_overwrites
             a_stale_rename_changes_nothing
             rename_never_creates
-            of_renames_at_once_exactly_one_wins
-            of_a_rename_and_a_save_at_once_exactly_one_wins
-            touch_changes_two_times_and_nothing_else
+            exactly_one_of_concurrent_renames_wins
+            exactly_one_of_a_concurrent_rename_and_save_wins
+            touch_changes_only_touched_and_expires
             touch_makes_no_save_stale
             a_stale_touch_changes_nothing
             touch_never_creates
             every_byte_survives
             empty_data_survives
             large_data_survives
-            odd_text_survives
+            unusual_text_survives
             times_survive
-            lookups_are_bytes
-            lookups_may_have_any_length
+            store_keys_are_bytes
+            store_keys_may_have_any_length
             owned_by_lists_exactly_the_owners_entries
             owners_are_compared_exactly
-            owned_by_goes_with_load_and_sweep
-            find_finds_the_one_that_begins_so
-            the_race_adds_up
-            a_logout_beats_every_save_in_flight
+            owned_by_agrees_with_load_and_sweep
+            find_returns_the_only_key_with_the_prefix
+            concurrent_increments_add_up
+            a_logout_is_not_undone_by_concurrent_saves
             a_dropped_create_is_all_or_nothing
             a_dropped_save_is_all_or_nothing
             a_dropped_touch_is_all_or_nothing

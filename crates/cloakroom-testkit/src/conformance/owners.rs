@@ -90,7 +90,7 @@ pub async fn owners_are_compared_exactly<S: Store>(store: S) {
 }
 
 /// What has expired is listed as long as it is loaded, and what was swept is not.
-pub async fn owned_by_goes_with_load_and_sweep<S: Store>(store: S) {
+pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
     if !store.guarantees().owners {
         return owned_by_lists_exactly_the_owners_entries(store).await;
     }
@@ -126,7 +126,7 @@ pub async fn owned_by_goes_with_load_and_sweep<S: Store>(store: S) {
 /// `find` gives the lookup that begins with 12 bytes, if there is one and only one.
 ///
 /// A store that cannot do it answers [`Unsupported`](ErrorKind::Unsupported), each time.
-pub async fn find_finds_the_one_that_begins_so<S: Store>(store: S) {
+pub async fn find_returns_the_only_key_with_the_prefix<S: Store>(store: S) {
     let promise = "find finds the one lookup that begins so";
     let hash = |start: &[u8], rest: u8| {
         let mut bytes = [rest; 32];

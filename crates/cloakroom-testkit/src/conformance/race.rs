@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use cloakroom::StoreKey;
 use cloakroom::store::{Outcome, Store};
-use tokio::sync::mpsc;
+use tokio::sync::{Barrier, mpsc};
 use tokio::task::{JoinSet, yield_now};
 
 use crate::soak;
@@ -17,7 +17,7 @@ use super::sample::{draft, draft_of, is_free, load, meta, put, stale, store_key}
 /// Many tasks that count up one entry, each by loading and saving until it was not stale, count to their sum.
 ///
 /// In a store that does not compare, counts get lost; but the entry stays whole.
-pub async fn the_race_adds_up<S: Store>(store: S) {
+pub async fn concurrent_increments_add_up<S: Store>(store: S) {
     let store = Arc::new(store);
     adds_up(store.clone(), store).await;
 }
@@ -25,12 +25,12 @@ pub async fn the_race_adds_up<S: Store>(store: S) {
 /// While some save without pause, another deletes: the entry is gone, and stays gone when all have finished.
 ///
 /// A store that does not compare promises it only for a delete after which nobody saves.
-pub async fn a_logout_beats_every_save_in_flight<S: Store>(store: S) {
+pub async fn a_logout_is_not_undone_by_concurrent_saves<S: Store>(store: S) {
     let store = Arc::new(store);
     logs_out(store.clone(), store).await;
 }
 
-/// As [`the_race_adds_up`], half of the tasks through each store.
+/// As [`concurrent_increments_add_up`], half of the tasks through each store.
 pub(super) async fn adds_up<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
     for round in soak::rounds(1) {
         add_up(&one, &other, store_key(round as u64)).await;
@@ -39,10 +39,11 @@ pub(super) async fn adds_up<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
 
 async fn add_up<S: Store, T: Store>(one: &Arc<S>, other: &Arc<T>, key: StoreKey) {
     let _ = put(&**one, &key, &draft_of("0", meta(1))).await;
+    let start = Arc::new(Barrier::new(TASKS as usize));
     let mut tasks = JoinSet::new();
     for _ in 0..TASKS / 2 {
-        tasks.spawn(count_up(one.clone(), key.clone()));
-        tasks.spawn(count_up(other.clone(), key.clone()));
+        tasks.spawn(count_up(one.clone(), key.clone(), start.clone()));
+        tasks.spawn(count_up(other.clone(), key.clone(), start.clone()));
     }
     let _ = all_of(tasks).await;
 
@@ -61,8 +62,8 @@ async fn add_up<S: Store, T: Store>(one: &Arc<S>, other: &Arc<T>, key: StoreKey)
     }
 }
 
-async fn count_up<S: Store>(store: Arc<S>, key: StoreKey) {
-    for _ in 0..EACH {
+async fn count_up<S: Store>(store: Arc<S>, key: StoreKey, start: Arc<Barrier>) {
+    for n in 0..EACH {
         let mut tries = 0;
         loop {
             // Whenever one is stale, another has been written, so a store that compares needs far fewer.
@@ -74,8 +75,14 @@ async fn count_up<S: Store>(store: Arc<S>, key: StoreKey) {
             let entry = load(&*store, &key)
                 .await
                 .expect("nobody deletes what is counted up");
-            // The others get in between, however fast the store is.
-            yield_now().await;
+            if n == 0 && tries == 1 {
+                // All tasks load the same entry before one saves. On a busy machine the first task
+                // may otherwise be done before the last one begins, and the race is none.
+                start.wait().await;
+            } else {
+                // The others get in between, however fast the store is.
+                yield_now().await;
+            }
             let next = draft_of((number(&entry.data) + 1).to_string(), entry.meta);
             let outcome = store.save(&key, &entry.version, &next).await;
             match outcome.expect("save answers while others save") {
@@ -92,7 +99,8 @@ fn number(data: &Bytes) -> u64 {
         .unwrap_or_else(|| panic!("what was saved is loaded whole; a count became {data:?}"))
 }
 
-/// As [`a_logout_beats_every_save_in_flight`], the saves through one store and the delete through another.
+/// As [`a_logout_is_not_undone_by_concurrent_saves`], the saves through one store and the delete
+/// through another.
 pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T>) {
     let promise = "a logout beats every save in flight";
     let compares = saving.guarantees().compares;

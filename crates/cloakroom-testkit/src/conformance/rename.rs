@@ -9,7 +9,7 @@ use super::race::{all_of, both};
 use super::sample::{draft, holds, is_free, put, stale, store_key, written};
 
 /// `rename` takes the old entry away and puts the new one in place; it can be done once.
-pub async fn rename_moves_once<S: Store>(store: S) {
+pub async fn rename_moves_the_entry_once<S: Store>(store: S) {
     let promise = "rename moves the entry, once";
     let seen = put(&store, &store_key(1), &draft(1)).await;
 
@@ -31,7 +31,7 @@ pub async fn rename_moves_once<S: Store>(store: S) {
 }
 
 /// The entry that was moved is an entry like any other: it can be saved, moved on and deleted.
-pub async fn what_was_renamed_lives_on<S: Store>(store: S) {
+pub async fn a_renamed_entry_can_be_saved_and_deleted<S: Store>(store: S) {
     let promise = "what was renamed lives on";
     let seen = put(&store, &store_key(1), &draft(1)).await;
     let seen = written(
@@ -56,7 +56,7 @@ pub async fn what_was_renamed_lives_on<S: Store>(store: S) {
 }
 
 /// After `rename`, no save or touch with a version that was good before changes anything on either side.
-pub async fn after_a_rename_the_old_version_is_stale<S: Store>(store: S) {
+pub async fn rename_makes_the_old_version_stale<S: Store>(store: S) {
     let promise = "after a rename the old version is stale";
     let seen = put(&store, &store_key(1), &draft(1)).await;
     let outcome = store
@@ -144,7 +144,7 @@ pub async fn rename_never_creates<S: Store>(store: S) {
 /// Of many renames of one entry at once, one wins, and afterwards there is one entry.
 ///
 /// In a store that does not compare more than one may win; but each that says so has moved the entry.
-pub async fn of_renames_at_once_exactly_one_wins<S: Store>(store: S) {
+pub async fn exactly_one_of_concurrent_renames_wins<S: Store>(store: S) {
     let store = Arc::new(store);
     for round in 0..ROUNDS {
         let place = |n| store_key(round * 100 + n);
@@ -191,7 +191,7 @@ pub async fn of_renames_at_once_exactly_one_wins<S: Store>(store: S) {
 /// or it has moved.
 ///
 /// In a store that does not compare both may win; then it has moved at least.
-pub async fn of_a_rename_and_a_save_at_once_exactly_one_wins<S: Store>(store: S) {
+pub async fn exactly_one_of_a_concurrent_rename_and_save_wins<S: Store>(store: S) {
     let store = Arc::new(store);
     for round in 0..ROUNDS {
         let (from, to) = (store_key(2 * round), store_key(2 * round + 1));

@@ -66,7 +66,7 @@ pub async fn a_stale_save_changes_nothing<S: Store>(store: S) {
 /// No version but the last is good for a save, however many there were.
 ///
 /// A store that does not compare may write instead; then all of it is written.
-pub async fn every_save_makes_the_versions_before_it_stale<S: Store>(store: S) {
+pub async fn each_save_makes_earlier_versions_stale<S: Store>(store: S) {
     let promise = "every save makes the versions before it stale";
     let mut seen = vec![put(&store, &store_key(1), &draft(1)).await];
     for n in 2..6 {
@@ -94,7 +94,7 @@ pub async fn every_save_makes_the_versions_before_it_stale<S: Store>(store: S) {
 /// The version of one entry is good for no other.
 ///
 /// A store that does not compare may write instead; then all of it is written.
-pub async fn a_version_is_good_for_its_own_entry_only<S: Store>(store: S) {
+pub async fn a_version_is_valid_only_for_its_own_entry<S: Store>(store: S) {
     let promise = "the version of another entry is stale";
     let there = put(&store, &store_key(1), &draft(1)).await;
     let foreign = put(&store, &store_key(2), &draft(2)).await;

@@ -118,14 +118,15 @@ pub async fn a_rename_through_one_is_stale_for_the_other<S: Store, T: Store>(one
     holds(&other, &store_key(2), &draft(2), &version, promise).await;
 }
 
-/// As [`the_race_adds_up`](super::the_race_adds_up), half of the tasks through each store.
-pub async fn the_race_adds_up_through_both<S: Store, T: Store>(one: S, other: T) {
+/// As [`concurrent_increments_add_up`](super::concurrent_increments_add_up), half of the tasks
+/// through each store.
+pub async fn concurrent_increments_through_both_add_up<S: Store, T: Store>(one: S, other: T) {
     adds_up(Arc::new(one), Arc::new(other)).await;
 }
 
-/// As [`a_logout_beats_every_save_in_flight`](super::a_logout_beats_every_save_in_flight), the saves through one
-/// store and the delete through the other.
-pub async fn a_logout_through_one_beats_saves_through_the_other<S: Store, T: Store>(
+/// As [`super::a_logout_is_not_undone_by_concurrent_saves`], the saves through one store
+/// and the delete through the other.
+pub async fn a_logout_through_one_is_not_undone_by_saves_through_the_other<S: Store, T: Store>(
     one: S,
     other: T,
 ) {
@@ -135,7 +136,10 @@ pub async fn a_logout_through_one_beats_saves_through_the_other<S: Store, T: Sto
 /// Requests through one store are held before and after each of its calls, while the visitor logs out through the other:
 /// readers, writers, those that make the session last longer, and those that give it another key. Then they go on, and
 /// the session is gone, for a server with a front in memory as well.
-pub async fn a_logout_through_one_ends_what_is_under_way_through_the_other<S: Store, T: Store>(
+pub async fn a_logout_through_one_ends_requests_in_progress_through_the_other<
+    S: Store,
+    T: Store,
+>(
     one: S,
     other: T,
 ) {

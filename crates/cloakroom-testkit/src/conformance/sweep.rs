@@ -5,7 +5,7 @@ use cloakroom::store::{Draft, Store, from_millis};
 use super::sample::{MILLI, draft, holds, is_free, now, put, store_key, written};
 
 /// `sweep` takes what expired before or at the time it is told, and nothing that expires a millisecond later.
-pub async fn sweep_takes_exactly_the_dead<S: Store>(store: S) {
+pub async fn sweep_deletes_exactly_the_expired<S: Store>(store: S) {
     let promise = "sweep takes exactly the dead";
     let (at_now, later) = (expiring(1, now()), expiring(2, now() + MILLI));
     let _ = put(&store, &store_key(1), &at_now).await;
@@ -49,7 +49,7 @@ pub async fn sweep_respects_its_limit<S: Store>(store: S) {
 }
 
 /// Sweeps that are repeated take all the dead, and say how many they took.
-pub async fn repeated_sweeps_take_all<S: Store>(store: S) {
+pub async fn repeated_sweeps_delete_all_expired<S: Store>(store: S) {
     let promise = "repeated sweeps take all the dead";
     for n in 0..DEAD {
         let _ = put(&store, &store_key(n), &expiring(n, now())).await;
@@ -83,7 +83,7 @@ pub async fn repeated_sweeps_take_all<S: Store>(store: S) {
 }
 
 /// The expiry that counts is the one that was written last, by a save, a touch or a rename.
-pub async fn sweep_goes_by_the_last_expiry<S: Store>(store: S) {
+pub async fn sweep_uses_the_latest_expiry<S: Store>(store: S) {
     let promise = "sweep goes by the expiry that was written last";
     let (dead, alive) = (now(), now() + MILLI);
 
@@ -125,7 +125,7 @@ pub async fn sweep_goes_by_the_last_expiry<S: Store>(store: S) {
 
 /// An entry that has expired is loaded, saved, touched and moved like any other until it is swept: the core decides,
 /// by its own clock.
-pub async fn the_expired_stay_until_they_are_swept<S: Store>(store: S) {
+pub async fn expired_entries_stay_until_they_are_swept<S: Store>(store: S) {
     let promise = "an entry that has expired is there until it is swept";
     let past = |n| expiring(n, from_millis(1_000 + n as i64));
     let seen = put(&store, &store_key(1), &past(1)).await;
@@ -148,7 +148,7 @@ pub async fn the_expired_stay_until_they_are_swept<S: Store>(store: S) {
 }
 
 /// For a store that leaves sweeping to its backend: `sweep` answers, and takes nothing that is alive.
-pub async fn sweep_leaves_the_living_alone<S: Store>(store: S) {
+pub async fn sweep_keeps_unexpired_entries<S: Store>(store: S) {
     let alive = expiring(1, now() + MILLI);
     let version = put(&store, &store_key(1), &alive).await;
 

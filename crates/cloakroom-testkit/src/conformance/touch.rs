@@ -4,7 +4,7 @@ use super::sample::{draft, holds, is_free, meta, put, stale, store_key, written}
 
 /// `touch` writes when the entry was touched and when it expires. Data, version, the beginning, owner and label stay,
 /// whatever the facts say that it is given.
-pub async fn touch_changes_two_times_and_nothing_else<S: Store>(store: S) {
+pub async fn touch_changes_only_touched_and_expires<S: Store>(store: S) {
     let promise = "touch changes two times and nothing else";
     let seen = put(&store, &store_key(1), &draft(1)).await;
     let other = put(&store, &store_key(2), &draft(2)).await;

@@ -16,7 +16,7 @@ use crate::soak;
 /// `left` counts those that are there still, all of which expired at or before its argument.
 ///
 /// They are [`FEW`] or, when [`soak`] has time, [`MANY`]; then it says how long it took.
-pub async fn a_backlog_of_the_dead_is_caught_up_while_requests_go_on<S: Store>(
+pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: Store>(
     open: impl AsyncFn() -> S,
     bury: impl AsyncFn(usize),
     left: impl AsyncFn(SystemTime) -> usize,

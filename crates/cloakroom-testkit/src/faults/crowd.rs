@@ -1,29 +1,28 @@
 use cloakroom::Result;
 use cloakroom::store::Store;
 
+use super::server::TestServer;
 use super::{Visit, answered, sessions, unavailable, visit, visitor};
-use crate::servers::{Kind, Mortal, unique_name};
+use crate::unique_name;
 
 /// While others hold every connection that the server takes, whoever wants one more is told that it is unavailable, and
 /// whoever has one goes on. When the others have left, it is taken.
-pub async fn a_server_that_takes_no_more_connections_is_unavailable_until_it_does<S: Store>(
-    kind: Kind,
+pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<S: Store>(
+    mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {
-    let Some(server) = Mortal::start(kind) else {
-        return;
-    };
-    let (url, name) = (server.url(), unique_name());
-    let site = sessions(open(url, &name).await).await;
+    let Some(url) = server.start() else { return };
+    let name = unique_name();
+    let site = sessions(open(&url, &name).await).await;
     let key = answered("a session", async || visitor(&site).await).await;
 
     let mut crowd = Vec::new();
     let refused = loop {
         assert!(
-            crowd.len() <= Mortal::CONNECTIONS,
+            crowd.len() <= server.max_connections(),
             "the server takes more connections than it was told to"
         );
-        match open(url, &name).await {
+        match open(&url, &name).await {
             Ok(store) => {
                 let another = sessions(Ok(store)).await;
                 if let Err(error) = another.ping().await {
@@ -46,7 +45,7 @@ pub async fn a_server_that_takes_no_more_connections_is_unavailable_until_it_doe
     .await;
     drop(crowd);
     let late = answered("whoever comes late", async || {
-        let late = sessions(Ok(open(url, &name).await?)).await;
+        let late = sessions(Ok(open(&url, &name).await?)).await;
         late.ping().await.map(|()| late)
     })
     .await;

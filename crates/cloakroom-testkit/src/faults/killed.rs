@@ -1,28 +1,26 @@
 use cloakroom::store::Store;
 use cloakroom::{Result, SessionKey, Sessions};
 
+use super::server::TestServer;
 use super::traffic::Traffic;
 use super::{answered, sessions, visitor};
-use crate::servers::{Kind, Mortal, unique_name};
-use crate::soak;
+use crate::{soak, unique_name};
 
 /// The server is killed with SIGKILL under load and started again, several times, and nobody restarts the site:
 /// requests fail in between and go on by themselves. No edit that was acknowledged is lost if the server keeps what it
 /// has, none is done twice, and no session that was ended is alive.
 ///
 /// A server that keeps nothing may lose sessions; the other promises are the same.
-pub async fn a_server_that_is_killed_under_load_loses_nothing_that_it_keeps<S: Store>(
-    kind: Kind,
+pub async fn a_server_killed_under_load_loses_no_durable_data<S: Store>(
+    mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {
-    let Some(mut server) = Mortal::start(kind) else {
-        return;
-    };
-    let (url, name) = (server.url().to_owned(), unique_name());
+    let Some(url) = server.start() else { return };
+    let name = unique_name();
     let one = sessions(open(&url, &name).await).await;
     let other = sessions(open(&url, &name).await).await;
     let mut traffic = Traffic::begin(vec![one.clone(), other.clone()]).await;
-    if !server.keeps() {
+    if !server.is_durable() {
         traffic.may_forget();
     }
 
@@ -36,9 +34,10 @@ pub async fn a_server_that_is_killed_under_load_loses_nothing_that_it_keeps<S: S
             // While nobody can know, nobody says that it is alive.
             assert!(matches!(other.open(&ended).await, Err(_) | Ok(None)));
         }
-        server.start_again();
+        let same = server.start();
+        assert_eq!(same.as_ref(), Some(&url), "a server keeps its URL");
 
-        if !server.keeps() {
+        if !server.is_durable() {
             traffic.start_anew().await;
         }
         traffic.flows().await;

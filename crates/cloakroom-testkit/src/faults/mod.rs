@@ -1,6 +1,8 @@
 //! The suite of faults: what a store with a server does when that is killed, cut off, silent or full.
 //!
-//! [`faults!`](crate::faults!) writes the tests, one a promise; each is a plain function as well. They ask the store as
+//! [`faults!`](crate::faults!) writes the tests, one a promise; each is a plain function as well. A
+//! [`TestServer`] is what they need to know of the server: how it is started and killed. The suite
+//! puts a [`Proxy`](crate::Proxy) before it, which cuts, slows and refuses connections. They ask the store as
 //! a site does, through [`Sessions`], and mostly through two of them on one place, as two servers of a site have them.
 //! What a request may see is an error that becomes a 503, within the time limit, and afterwards what it would have seen
 //! without the fault.
@@ -18,13 +20,16 @@ use crate::conformance::{TIME_LIMIT, run_within};
 use crate::soak;
 
 mod backlog;
-pub use backlog::{FEW, MANY, a_backlog_of_the_dead_is_caught_up_while_requests_go_on};
+pub use backlog::{FEW, MANY, a_backlog_of_expired_sessions_is_swept_while_requests_continue};
 
 mod crowd;
-pub use crowd::a_server_that_takes_no_more_connections_is_unavailable_until_it_does;
+pub use crowd::a_server_without_free_connections_is_unavailable_until_it_has_some;
 
 mod killed;
-pub use killed::a_server_that_is_killed_under_load_loses_nothing_that_it_keeps;
+pub use killed::a_server_killed_under_load_loses_no_durable_data;
+
+mod server;
+pub use server::TestServer;
 
 mod traffic;
 
@@ -33,33 +38,44 @@ pub use way::*;
 
 /// Writes a module with one test for each promise about the faults of a server.
 ///
-/// The first argument is the name of the module, the second the [`Kind`](crate::servers::Kind) of server. The third is
-/// an asynchronous function that opens a store: from the URL of a server, and a name that no other test uses, for a
-/// table or a prefix, which it makes if it is not there. Opened again with the same two, it is the same place.
+/// The first argument is the name of the module, the second an expression for
+/// a [`TestServer`](crate::faults::TestServer) that has not been started; it is evaluated for each
+/// test. The third is an asynchronous function that opens a store: from the URL of a server, and a
+/// name that no other test uses, for a table or a prefix, which it creates if it does not exist.
+/// Opened again with the same two, it is the same place.
 ///
 /// # Examples
 /// ```no_run
 /// use cloakroom::Result;
 /// use cloakroom::store::MemoryStore;
-/// use cloakroom_testkit::servers::Kind;
+/// use cloakroom_testkit::faults::TestServer;
+///
+/// struct LedgerServer;
+///
+/// impl TestServer for LedgerServer {
+///     // As in the example of `TestServer`.
+/// #   fn start(&mut self) -> Option<String> { None }
+/// #   fn kill(&mut self) {}
+/// #   fn max_connections(&self) -> usize { 40 }
+/// }
 ///
 /// # struct LedgerStore;
 /// # impl LedgerStore { async fn open(_: &str, _: &str) -> Result<MemoryStore> { Ok(MemoryStore::new()) } }
-/// cloakroom_testkit::faults!(ledger, Kind::Postgres, async |url: &str, name: &str| {
+/// cloakroom_testkit::faults!(ledger, LedgerServer, async |url: &str, name: &str| {
 ///     LedgerStore::open(url, name).await
 /// });
 /// ```
 #[macro_export]
 macro_rules! faults {
-    ($name:ident, $kind:expr, $open:expr $(,)?) => {
+    ($name:ident, $server:expr, $open:expr $(,)?) => {
         $crate::__faults! {
-            [$name, $kind, $open]
-            a_server_that_is_killed_under_load_loses_nothing_that_it_keeps
-            a_server_that_takes_no_more_connections_is_unavailable_until_it_does
-            an_answer_that_gets_lost_is_found_out_and_nothing_is_done_twice
-            connections_that_are_cut_under_load_lose_and_double_nothing
-            a_server_that_is_silent_or_slow_is_a_timeout_until_it_is_not
-            a_server_that_cannot_be_reached_is_unavailable_until_it_can
+            [$name, $server, $open]
+            a_server_killed_under_load_loses_no_durable_data
+            a_server_without_free_connections_is_unavailable_until_it_has_some
+            a_lost_answer_is_resolved_and_nothing_is_done_twice
+            connections_cut_under_load_lose_and_repeat_nothing
+            a_silent_or_slow_server_causes_timeouts_until_it_recovers
+            an_unreachable_server_is_unavailable_until_it_returns
         }
     };
 }
@@ -67,7 +83,7 @@ macro_rules! faults {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __faults {
-    ([$name:ident, $kind:expr, $open:expr] $($promise:ident)+) => {
+    ([$name:ident, $server:expr, $open:expr] $($promise:ident)+) => {
         mod $name {
             #[allow(unused_imports)]
             use super::*;
@@ -76,7 +92,7 @@ macro_rules! __faults {
                 #[test]
                 fn $promise() {
                     $crate::faults::run(stringify!($promise), async || {
-                        $crate::faults::$promise($kind, $open).await;
+                        $crate::faults::$promise($server, $open).await;
                     });
                 }
             )+

@@ -6,20 +6,20 @@ use std::time::Duration;
 use cloakroom::store::Store;
 use cloakroom::{ErrorKind, Result};
 
+use super::server::TestServer;
 use super::traffic::Traffic;
 use super::{A_WHILE, Visit, answered, on, sessions, unavailable, visit, visitor, visits};
-use crate::servers::{Kind, unique_name};
-use crate::{Proxy, soak};
+use crate::{Proxy, soak, unique_name};
 
 /// The connection is cut after a request was sent and before its answer came. Whatever is answered is so: what was
 /// acknowledged is there once, and what was not is there once or not at all.
-pub async fn an_answer_that_gets_lost_is_found_out_and_nothing_is_done_twice<S: Store>(
-    kind: Kind,
+pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
+    mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {
-    let Some(server) = kind.shared() else { return };
-    let (proxy, name) = (Proxy::to(server.url()), unique_name());
-    let looker = sessions(open(server.url(), &name).await).await;
+    let Some(url) = server.share() else { return };
+    let (proxy, name) = (Proxy::to(&url), unique_name());
+    let looker = sessions(open(&url, &name).await).await;
     let site = sessions(open(proxy.url(), &name).await).await;
     let key = answered("a session", async || visitor(&site).await).await;
 
@@ -61,12 +61,12 @@ pub async fn an_answer_that_gets_lost_is_found_out_and_nothing_is_done_twice<S: 
 
 /// Every connection is cut under load, again and again. Requests may fail and go on by themselves; no edit that was
 /// acknowledged is lost, and none is done twice.
-pub async fn connections_that_are_cut_under_load_lose_and_double_nothing<S: Store>(
-    kind: Kind,
+pub async fn connections_cut_under_load_lose_and_repeat_nothing<S: Store>(
+    mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {
-    let Some(server) = kind.shared() else { return };
-    let (proxy, name) = (Proxy::to(server.url()), unique_name());
+    let Some(url) = server.share() else { return };
+    let (proxy, name) = (Proxy::to(&url), unique_name());
     let one = sessions(open(proxy.url(), &name).await).await;
     let other = sessions(open(proxy.url(), &name).await).await;
     let mut traffic = Traffic::begin(vec![one, other]).await;
@@ -81,12 +81,12 @@ pub async fn connections_that_are_cut_under_load_lose_and_double_nothing<S: Stor
 
 /// The server is there and says nothing, or says it too late: a request fails with [`Timeout`](ErrorKind::Timeout) when
 /// its time is over, and the next one after the fault is served.
-pub async fn a_server_that_is_silent_or_slow_is_a_timeout_until_it_is_not<S: Store>(
-    kind: Kind,
+pub async fn a_silent_or_slow_server_causes_timeouts_until_it_recovers<S: Store>(
+    mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {
-    let Some(server) = kind.shared() else { return };
-    let (proxy, name) = (Proxy::to(server.url()), unique_name());
+    let Some(url) = server.share() else { return };
+    let (proxy, name) = (Proxy::to(&url), unique_name());
     let store = Arc::new(open(proxy.url(), &name).await.expect("the server is there"));
     let (patient, hasty) = (on(Arc::clone(&store), A_WHILE), on(store, SHORT));
     let key = answered("a session", async || visitor(&patient).await).await;
@@ -113,12 +113,12 @@ pub async fn a_server_that_is_silent_or_slow_is_a_timeout_until_it_is_not<S: Sto
 
 /// Nobody can be reached: a request fails at once or when its time is over, and when the way is open again the next one
 /// is served by itself.
-pub async fn a_server_that_cannot_be_reached_is_unavailable_until_it_can<S: Store>(
-    kind: Kind,
+pub async fn an_unreachable_server_is_unavailable_until_it_returns<S: Store>(
+    mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {
-    let Some(server) = kind.shared() else { return };
-    let (proxy, name) = (Proxy::to(server.url()), unique_name());
+    let Some(url) = server.share() else { return };
+    let (proxy, name) = (Proxy::to(&url), unique_name());
     let site = sessions(open(proxy.url(), &name).await).await;
     let key = answered("a session", async || visitor(&site).await).await;
 

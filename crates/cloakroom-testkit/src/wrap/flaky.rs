@@ -147,22 +147,22 @@ impl<S> fmt::Debug for Flaky<S> {
 }
 
 #[derive(Default)]
-struct Faults(HashMap<Call, Plan>);
+struct Faults(HashMap<Call, CallFaults>);
 
 impl Faults {
-    fn of(&mut self, call: Call) -> &mut Plan {
+    fn of(&mut self, call: Call) -> &mut CallFaults {
         self.0.entry(call).or_default()
     }
 }
 
 #[derive(Default)]
-struct Plan {
+struct CallFaults {
     next: VecDeque<Fault>,
     every: Option<Every>,
     stale: usize,
 }
 
-impl Plan {
+impl CallFaults {
     /// What happens to the call that is made now.
     fn draw(&mut self) -> Option<Fault> {
         // Counted even if another fault comes first, so that the nth call is the nth whatever else was planned.

@@ -41,7 +41,7 @@ use super::{Around, Call, When, store_methods};
 /// ```
 pub struct Gate<S> {
     inner: Arc<S>,
-    doors: Arc<Mutex<Doors>>,
+    closed: Arc<Mutex<ClosedGates>>,
 }
 
 impl<S: Store> Gate<S> {
@@ -49,19 +49,19 @@ impl<S: Store> Gate<S> {
     pub fn new(store: S) -> Self {
         Self {
             inner: Arc::new(store),
-            doors: Arc::default(),
+            closed: Arc::default(),
         }
     }
 
     /// From now on, calls of this kind wait before or after the store is asked.
     pub fn close(&self, when: When, call: Call) {
-        self.doors().entry((when, call)).or_default();
+        self.closed().entry((when, call)).or_default();
     }
 
     /// Lets all calls go on that wait here, and holds no more.
     pub fn open(&self, when: When, call: Call) {
-        if let Some(door) = self.doors().remove(&(when, call)) {
-            door.permits.close();
+        if let Some(gate) = self.closed().remove(&(when, call)) {
+            gate.permits.close();
         }
     }
 
@@ -70,7 +70,7 @@ impl<S: Store> Gate<S> {
     /// # Panics
     /// If the gate is open.
     pub fn let_one_pass(&self, when: When, call: Call) {
-        self.door(when, call).permits.add_permits(1);
+        self.gate(when, call).permits.add_permits(1);
     }
 
     /// Waits until at least `count` calls are held here at once; for ever, if they never come.
@@ -78,7 +78,7 @@ impl<S: Store> Gate<S> {
     /// # Panics
     /// If the gate is open.
     pub async fn reached(&self, when: When, call: Call, count: usize) {
-        let mut waiting = self.door(when, call).waiting.subscribe();
+        let mut waiting = self.gate(when, call).waiting.subscribe();
         // An error would mean that the gate was opened meanwhile, and then nobody will ever wait here.
         let reached = waiting.wait_for(|waiting| *waiting >= count).await;
         assert!(
@@ -88,23 +88,23 @@ impl<S: Store> Gate<S> {
     }
 
     async fn pass(&self, when: When, call: Call) {
-        let Some(door) = self.doors().get(&(when, call)).cloned() else {
+        let Some(gate) = self.closed().get(&(when, call)).cloned() else {
             return;
         };
-        let _place = Place::take(&door);
+        let _waiting = Waiting::at(&gate);
         // An error means that the gate is open now.
-        if let Ok(permit) = door.permits.acquire().await {
+        if let Ok(permit) = gate.permits.acquire().await {
             permit.forget();
         }
     }
 
-    fn door(&self, when: When, call: Call) -> Arc<Door> {
-        let door = self.doors().get(&(when, call)).cloned();
-        door.unwrap_or_else(|| panic!("the gate {when:?} {call:?} is open; close it first"))
+    fn gate(&self, when: When, call: Call) -> Arc<ClosedGate> {
+        let gate = self.closed().get(&(when, call)).cloned();
+        gate.unwrap_or_else(|| panic!("the gate {when:?} {call:?} is open; close it first"))
     }
 
-    fn doors(&self) -> MutexGuard<'_, Doors> {
-        self.doors.lock().unwrap_or_else(PoisonError::into_inner)
+    fn closed(&self) -> MutexGuard<'_, ClosedGates> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,7 +135,7 @@ impl<S> Clone for Gate<S> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            doors: self.doors.clone(),
+            closed: self.closed.clone(),
         }
     }
 }
@@ -146,14 +146,14 @@ impl<S> fmt::Debug for Gate<S> {
     }
 }
 
-type Doors = HashMap<(When, Call), Arc<Door>>;
+type ClosedGates = HashMap<(When, Call), Arc<ClosedGate>>;
 
-struct Door {
+struct ClosedGate {
     permits: Semaphore,
     waiting: watch::Sender<usize>,
 }
 
-impl Default for Door {
+impl Default for ClosedGate {
     fn default() -> Self {
         Self {
             permits: Semaphore::new(0),
@@ -162,17 +162,17 @@ impl Default for Door {
     }
 }
 
-/// A place in the queue; whoever stops waiting gives it up, also by being dropped.
-struct Place<'a>(&'a Door);
+/// Counts one waiting call, until it is dropped.
+struct Waiting<'a>(&'a ClosedGate);
 
-impl<'a> Place<'a> {
-    fn take(door: &'a Door) -> Self {
-        door.waiting.send_modify(|waiting| *waiting += 1);
-        Self(door)
+impl<'a> Waiting<'a> {
+    fn at(gate: &'a ClosedGate) -> Self {
+        gate.waiting.send_modify(|waiting| *waiting += 1);
+        Self(gate)
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.waiting.send_modify(|waiting| *waiting -= 1);
     }

@@ -13,7 +13,7 @@ use cloakroom::{Error, ErrorKind, Owner, Result, StoreKey};
 /// A store as it should be, but for one defect.
 pub(crate) struct Broken {
     defect: Defect,
-    shelf: Arc<Mutex<Shelf>>,
+    table: Arc<Mutex<Table>>,
     /// What this handle has loaded.
     copies: Mutex<HashMap<StoreKey, Option<Entry>>>,
 }
@@ -85,18 +85,24 @@ pub(crate) enum Defect {
 use Defect::*;
 
 #[derive(Default)]
-struct Shelf {
+struct Table {
     entries: BTreeMap<Vec<u8>, Entry>,
     first_expiries: HashMap<Vec<u8>, SystemTime>,
     graves: BTreeMap<Vec<u8>, Entry>,
     sweeps: usize,
+    /// The calls that have ever come between their check and their write.
+    checked: usize,
+    /// Those that are there now.
+    undecided: usize,
+    /// Whether two of them were there at once.
+    is_overtaken: bool,
 }
 
 impl Broken {
     pub(crate) fn new(defect: Defect) -> Self {
         Self {
             defect,
-            shelf: Arc::default(),
+            table: Arc::default(),
             copies: Mutex::default(),
         }
     }
@@ -105,7 +111,7 @@ impl Broken {
         let one = Self::new(defect);
         let other = Self {
             defect,
-            shelf: one.shelf.clone(),
+            table: one.table.clone(),
             copies: Mutex::default(),
         };
         (one, other)
@@ -115,8 +121,8 @@ impl Broken {
         self.defect == defect
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().expect("no panic under the lock")
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().expect("no panic under the lock")
     }
 
     fn place(&self, key: &StoreKey) -> Result<Vec<u8>> {
@@ -161,6 +167,40 @@ impl Broken {
         Ok(entry)
     }
 
+    /// Waits between the check and the write of the call with this number. In the first race it
+    /// waits until another call has checked as well, so that the race is lost with certainty. A
+    /// call without a rival goes on after a while.
+    async fn rival(&self, number: usize) {
+        pause().await;
+        for _ in 0..PATIENCE {
+            if self.table().is_lost(number) {
+                break;
+            }
+            pause().await;
+        }
+        self.table().undecided -= 1;
+    }
+
+    /// Deletes while a save has checked, and returns once that has written. Without such a save it
+    /// deletes after a while.
+    async fn delete_in_a_race(&self, place: &[u8]) {
+        let mut is_deleted = false;
+        for _ in 0..PATIENCE {
+            {
+                let mut table = self.table();
+                if is_deleted && table.entries.contains_key(place) {
+                    return;
+                }
+                if !is_deleted && table.undecided > 0 {
+                    table.entries.remove(place);
+                    is_deleted = true;
+                }
+            }
+            pause().await;
+        }
+        self.table().entries.remove(place);
+    }
+
     /// The version with which a save replaces `old`.
     fn next(&self, old: &Version, mut new: Entry) -> Entry {
         if self.has(CountsVersionsFromOne) {
@@ -172,7 +212,20 @@ impl Broken {
     }
 }
 
-impl Shelf {
+impl Table {
+    /// Counts a call that has checked and has not written yet; its number.
+    fn check(&mut self) -> usize {
+        self.checked += 1;
+        self.undecided += 1;
+        self.checked
+    }
+
+    /// Returns whether a call was overtaken: the one with this number, or one before it.
+    fn is_lost(&mut self, number: usize) -> bool {
+        self.is_overtaken |= self.undecided > 1 || self.checked > number;
+        self.is_overtaken
+    }
+
     fn put(&mut self, place: Vec<u8>, entry: Entry) -> Outcome {
         let first = self.first_expiries.entry(place.clone());
         first.or_insert(entry.meta.expires);
@@ -198,7 +251,7 @@ impl Store for Broken {
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let place = self.place(key)?;
-        let mut entry = self.shelf().entries.get(&place).cloned();
+        let mut entry = self.table().entries.get(&place).cloned();
         match self.defect {
             CachesForEver => {
                 let mut copies = self.copies.lock().expect("no panic under the lock");
@@ -215,45 +268,55 @@ impl Store for Broken {
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let (place, entry) = (self.place(key)?, self.kept(new)?);
-        if self.shelf().entries.contains_key(&place) && !self.has(CreateOverwrites) {
-            return Ok(Outcome::Stale);
+        let number = {
+            let mut table = self.table();
+            if table.entries.contains_key(&place) && !self.has(CreateOverwrites) {
+                return Ok(Outcome::Stale);
+            }
+            self.has(CreateChecksThenWrites).then(|| table.check())
+        };
+        if let Some(number) = number {
+            self.rival(number).await;
         }
         match self.defect {
-            CreateChecksThenWrites => pause().await,
             CreateWritesInTwoSteps => {
                 let mut half = entry.clone();
                 half.data = Bytes::new();
-                let _ = self.shelf().put(place.clone(), half);
+                let _ = self.table().put(place.clone(), half);
                 pause().await;
-                return Ok(self.shelf().put(place, entry));
+                return Ok(self.table().put(place, entry));
             }
-            HoldsFewEntries if self.shelf().entries.len() == 500 => {
-                self.shelf().entries.pop_first();
+            HoldsFewEntries if self.table().entries.len() >= 500 => {
+                self.table().entries.pop_first();
             }
             _ => {}
         }
-        let mut shelf = self.shelf();
-        if shelf.entries.contains_key(&place)
+        let mut table = self.table();
+        if table.entries.contains_key(&place)
             && !self.has(CreateOverwrites)
             && !self.has(CreateChecksThenWrites)
         {
             return Ok(Outcome::Stale);
         }
-        Ok(shelf.put(place, entry))
+        Ok(table.put(place, entry))
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let (place, entry) = (self.place(key)?, self.kept(new)?);
         let entry = self.next(seen, entry);
         if self.has(SaveChecksThenWrites) {
-            if !self.shelf().has(&place, seen) {
-                return Ok(Outcome::Stale);
-            }
-            pause().await;
-            return Ok(self.shelf().put(place, entry));
+            let number = {
+                let mut table = self.table();
+                if !table.has(&place, seen) {
+                    return Ok(Outcome::Stale);
+                }
+                table.check()
+            };
+            self.rival(number).await;
+            return Ok(self.table().put(place, entry));
         }
         if self.has(SaveWritesInTwoSteps) {
-            let Some(old) = self.shelf().entries.get(&place).cloned() else {
+            let Some(old) = self.table().entries.get(&place).cloned() else {
                 return Ok(Outcome::Stale);
             };
             if old.version != *seen {
@@ -261,29 +324,29 @@ impl Store for Broken {
             }
             let mut half = entry.clone();
             half.meta = old.meta;
-            let _ = self.shelf().put(place.clone(), half);
+            let _ = self.table().put(place.clone(), half);
             pause().await;
-            return Ok(self.shelf().put(place, entry));
+            return Ok(self.table().put(place, entry));
         }
 
-        let mut shelf = self.shelf();
-        let is_there = shelf.entries.contains_key(&place);
+        let mut table = self.table();
+        let is_there = table.entries.contains_key(&place);
         let is_good = match self.defect {
-            SaveUpserts => !is_there || shelf.has(&place, seen),
+            SaveUpserts => !is_there || table.has(&place, seen),
             SaveIgnoresTheVersion => is_there,
             ComparesWithVersionsOfOthers => {
-                is_there && shelf.entries.values().any(|entry| entry.version == *seen)
+                is_there && table.entries.values().any(|entry| entry.version == *seen)
             }
             DeleteLeavesATombstoneThatSaveRevives => {
-                let grave = shelf.graves.get(&place);
-                shelf.has(&place, seen) || grave.is_some_and(|grave| grave.version == *seen)
+                let grave = table.graves.get(&place);
+                table.has(&place, seen) || grave.is_some_and(|grave| grave.version == *seen)
             }
-            _ => shelf.has(&place, seen),
+            _ => table.has(&place, seen),
         };
         if !is_good {
             if let (true, Some(old)) = (
                 self.has(SaveWritesFactsWhenStale),
-                shelf.entries.get_mut(&place),
+                table.entries.get_mut(&place),
             ) {
                 old.meta = entry.meta;
             }
@@ -291,38 +354,42 @@ impl Store for Broken {
         }
         match self.defect {
             SaveKeepsTheFacts => {
-                let meta = shelf.entries[&place].meta.clone();
-                return Ok(shelf.put(place, Entry::new(entry.data, meta, entry.version)));
+                let meta = table.entries[&place].meta.clone();
+                return Ok(table.put(place, Entry::new(entry.data, meta, entry.version)));
             }
             SaveReturnsAnotherVersion => {
-                let _ = shelf.put(place, entry);
+                let _ = table.put(place, entry);
                 return Ok(Outcome::Written(SaveId::random()?.into()));
             }
             SaveWritesEverywhere => {
-                for other in shelf.entries.values_mut() {
+                for other in table.entries.values_mut() {
                     other.data = entry.data.clone();
                 }
             }
             _ => {}
         }
-        Ok(shelf.put(place, entry))
+        Ok(table.put(place, entry))
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         let place = self.place(key)?;
         if self.has(DeleteWritesInTwoSteps) {
-            if let Some(entry) = self.shelf().entries.get_mut(&place) {
+            if let Some(entry) = self.table().entries.get_mut(&place) {
                 entry.data = Bytes::new();
             }
             pause().await;
         }
-        let mut shelf = self.shelf();
-        if self.has(DeleteTakesAll) {
-            shelf.entries.clear();
+        if self.has(SaveChecksThenWrites) {
+            self.delete_in_a_race(&place).await;
+            return Ok(());
         }
-        match shelf.entries.remove(&place) {
+        let mut table = self.table();
+        if self.has(DeleteTakesAll) {
+            table.entries.clear();
+        }
+        match table.entries.remove(&place) {
             Some(entry) => {
-                shelf.graves.insert(place, entry);
+                table.graves.insert(place, entry);
             }
             None if self.has(DeleteOfNothingFails) => return Err(broken()),
             None => {}
@@ -341,42 +408,46 @@ impl Store for Broken {
         if self.has(RenameForgetsTheOwner) {
             entry.meta.owner = None;
         }
-        {
-            let mut shelf = self.shelf();
+        let number = {
+            let mut table = self.table();
             let is_good = match self.defect {
-                RenameCreates => !shelf.entries.contains_key(&from) || shelf.has(&from, seen),
-                RenameIgnoresTheVersion => shelf.entries.contains_key(&from),
-                _ => shelf.has(&from, seen),
+                RenameCreates => !table.entries.contains_key(&from) || table.has(&from, seen),
+                RenameIgnoresTheVersion => table.entries.contains_key(&from),
+                _ => table.has(&from, seen),
             };
-            let is_free = !shelf.entries.contains_key(&to) || self.has(RenameOverwrites);
+            let is_free = !table.entries.contains_key(&to) || self.has(RenameOverwrites);
             if !is_good || !is_free {
                 return Ok(Outcome::Stale);
             }
             if !self.has(RenameChecksThenWrites) && !self.has(RenameTakesThenPuts) {
                 if !self.has(RenameLeavesTheOld) {
-                    shelf.entries.remove(&from);
+                    table.entries.remove(&from);
                 }
-                let outcome = shelf.put(to, entry);
+                let outcome = table.put(to, entry);
                 return match self.defect {
                     RenameReturnsAnotherVersion => Ok(Outcome::Written(SaveId::random()?.into())),
                     _ => Ok(outcome),
                 };
             }
             if self.has(RenameTakesThenPuts) {
-                shelf.entries.remove(&from);
+                table.entries.remove(&from);
             }
+            self.has(RenameChecksThenWrites).then(|| table.check())
+        };
+        match number {
+            Some(number) => self.rival(number).await,
+            None => pause().await,
         }
-        pause().await;
-        let mut shelf = self.shelf();
-        shelf.entries.remove(&from);
-        Ok(shelf.put(to, entry))
+        let mut table = self.table();
+        table.entries.remove(&from);
+        Ok(table.put(to, entry))
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let place = self.place(key)?;
-        if self.has(TouchWritesInTwoSteps) && self.shelf().has(&place, seen) {
+        if self.has(TouchWritesInTwoSteps) && self.table().has(&place, seen) {
             let write = |change: fn(&mut Meta, &Meta)| {
-                if let Some(entry) = self.shelf().entries.get_mut(&place) {
+                if let Some(entry) = self.table().entries.get_mut(&place) {
                     change(&mut entry.meta, meta);
                 }
             };
@@ -385,13 +456,13 @@ impl Store for Broken {
             write(|old, new| old.expires = new.expires);
             return Ok(Outcome::Written(seen.clone()));
         }
-        let mut shelf = self.shelf();
-        if self.has(TouchCreates) && !shelf.entries.contains_key(&place) {
+        let mut table = self.table();
+        if self.has(TouchCreates) && !table.entries.contains_key(&place) {
             let entry = Entry::new(Bytes::new(), meta.clone(), seen.clone());
-            return Ok(shelf.put(place, entry));
+            return Ok(table.put(place, entry));
         }
         let ignores = self.has(TouchIgnoresTheVersion);
-        let old = shelf.entries.get_mut(&place);
+        let old = table.entries.get_mut(&place);
         let Some(old) = old.filter(|old| ignores || old.version == *seen) else {
             return Ok(Outcome::Stale);
         };
@@ -409,15 +480,15 @@ impl Store for Broken {
     }
 
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
-        let mut shelf = self.shelf();
-        shelf.sweeps += 1;
-        if self.has(SweepWorksOnce) && shelf.sweeps > 1 {
+        let mut table = self.table();
+        table.sweeps += 1;
+        if self.has(SweepWorksOnce) && table.sweeps > 1 {
             return Ok(0);
         }
         let is_dead = |place: &Vec<u8>, entry: &Entry| match self.defect {
             SweepTakesTheLiving => true,
             SweepLeavesWhatExpiresNow => entry.meta.expires < now,
-            SweepGoesByTheFirstExpiry => shelf.first_expiries[place] <= now,
+            SweepGoesByTheFirstExpiry => table.first_expiries[place] <= now,
             _ => entry.meta.expires <= now,
         };
         let limit = if self.has(SweepIgnoresItsLimit) {
@@ -425,22 +496,22 @@ impl Store for Broken {
         } else {
             limit
         };
-        let dead = shelf
+        let dead = table
             .entries
             .iter()
             .filter(|(place, entry)| is_dead(place, entry));
         let dead: Vec<Vec<u8>> = dead.map(|(place, _)| place.clone()).take(limit).collect();
         for place in &dead {
-            if let Some(entry) = shelf.entries.remove(place) {
-                shelf.graves.insert(place.clone(), entry);
+            if let Some(entry) = table.entries.remove(place) {
+                table.graves.insert(place.clone(), entry);
             }
         }
         Ok(dead.len() + usize::from(self.has(SweepMiscounts)))
     }
 
     async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let shelf = self.shelf();
-        let graves = shelf
+        let table = self.table();
+        let graves = table
             .graves
             .iter()
             .filter(|_| self.has(DeleteForgetsNoOwner));
@@ -451,7 +522,7 @@ impl Store for Broken {
             })
         };
         let mut owned = Vec::new();
-        for (place, entry) in shelf.entries.iter().chain(graves) {
+        for (place, entry) in table.entries.iter().chain(graves) {
             if is_theirs(&entry.meta) {
                 owned.push(OwnedEntry::new(StoreKey::new(place), entry.meta.clone()));
             }
@@ -460,12 +531,12 @@ impl Store for Broken {
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
-        let shelf = self.shelf();
+        let table = self.table();
         let is_match = |place: &&Vec<u8>| match self.defect {
             FindIgnoresCase => place[..prefix.len()].eq_ignore_ascii_case(prefix),
             _ => place.starts_with(prefix),
         };
-        let matches: BTreeSet<&Vec<u8>> = shelf.entries.keys().filter(is_match).collect();
+        let matches: BTreeSet<&Vec<u8>> = table.entries.keys().filter(is_match).collect();
         if matches.len() > 1 && !self.has(FindTakesTheFirst) {
             return Ok(None);
         }
@@ -490,4 +561,9 @@ async fn pause() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
+    // And every other thread, on a machine with few processors.
+    std::thread::yield_now();
 }
+
+/// How often a call that wants a rival pauses before it goes on alone.
+const PATIENCE: usize = 1_000;

@@ -135,109 +135,119 @@ macro_rules! two {
 
 fn bites() -> Vec<Bite> {
     let mut bites = one! {
-        ComparesWithVersionsOfOthers => a_version_is_good_for_its_own_entry_only;
-        CountsVersionsFromOne => a_new_entry_is_not_the_old_one;
-        CreateChecksThenWrites => of_creates_at_once_exactly_one_wins;
-        CreateOverwrites => create_never_overwrites, of_creates_at_once_exactly_one_wins;
+        ComparesWithVersionsOfOthers => a_version_is_valid_only_for_its_own_entry;
+        CountsVersionsFromOne => a_recreated_entry_rejects_old_versions;
+        CreateChecksThenWrites => exactly_one_of_concurrent_creates_wins;
+        CreateOverwrites => create_never_overwrites, exactly_one_of_concurrent_creates_wins;
         CreateWritesInTwoSteps => a_dropped_create_is_all_or_nothing;
         CutsDataAt64K => large_data_survives;
         CutsDataAtNul => every_byte_survives;
-        CutsLabels => odd_text_survives;
-        CutsLookups => lookups_are_bytes;
+        CutsLabels => unusual_text_survives;
+        CutsLookups => store_keys_are_bytes;
         DeleteForgetsNoOwner =>
-            owned_by_lists_exactly_the_owners_entries, owned_by_goes_with_load_and_sweep;
-        DeleteLeavesATombstoneThatSaveRevives => gone_is_gone, a_logout_beats_every_save_in_flight;
-        DeleteOfNothingFails => delete_of_nothing_is_fine;
+            owned_by_lists_exactly_the_owners_entries, owned_by_agrees_with_load_and_sweep;
+        DeleteLeavesATombstoneThatSaveRevives =>
+            a_deleted_entry_stays_deleted,
+            a_logout_is_not_undone_by_concurrent_saves;
+        DeleteOfNothingFails => deleting_a_missing_entry_succeeds;
         DeleteTakesAll => delete_leaves_other_entries_alone;
         DeleteWritesInTwoSteps => a_dropped_delete_is_all_or_nothing;
-        DropsLabels => what_was_created_is_loaded_whole;
-        FindIgnoresCase => find_finds_the_one_that_begins_so;
-        FindTakesTheFirst => find_finds_the_one_that_begins_so;
-        HoldsFewEntries => a_thousand_creates_at_once_all_land;
-        KeepsWholeSeconds => times_survive, what_was_created_is_loaded_whole;
+        DropsLabels => a_created_entry_is_loaded_unchanged;
+        FindIgnoresCase => find_returns_the_only_key_with_the_prefix;
+        FindTakesTheFirst => find_returns_the_only_key_with_the_prefix;
+        HoldsFewEntries => a_thousand_concurrent_creates_all_succeed;
+        KeepsWholeSeconds => times_survive, a_created_entry_is_loaded_unchanged;
         ListsOwnersButSaysItCannot => owned_by_lists_exactly_the_owners_entries;
         LoadHidesTheEmpty => empty_data_survives;
-        LoadHidesTheExpired => the_expired_stay_until_they_are_swept;
-        LowercasesLookups => lookups_are_bytes;
-        MakesNobodyEmpty => an_entry_of_nobody_stays_nobodys;
-        NeverChangesVersions => every_save_makes_the_versions_before_it_stale, the_race_adds_up;
+        LoadHidesTheExpired => expired_entries_stay_until_they_are_swept;
+        LowercasesLookups => store_keys_are_bytes;
+        MakesNobodyEmpty => an_entry_without_owner_keeps_none;
+        NeverChangesVersions =>
+            each_save_makes_earlier_versions_stale,
+            concurrent_increments_add_up;
         OwnersInAnyCase => owners_are_compared_exactly;
         PingFails => a_ping_is_answered;
-        RefusesOtherLookupsThanHashes => lookups_may_have_any_length;
+        RefusesOtherLookupsThanHashes => store_keys_may_have_any_length;
         RenameChecksThenWrites =>
-            of_renames_at_once_exactly_one_wins, of_a_rename_and_a_save_at_once_exactly_one_wins;
-        RenameCreates => rename_never_creates, gone_is_gone;
-        RenameForgetsTheOwner => owned_by_lists_exactly_the_owners_entries, rename_moves_once;
+            exactly_one_of_concurrent_renames_wins,
+            exactly_one_of_a_concurrent_rename_and_save_wins;
+        RenameCreates => rename_never_creates, a_deleted_entry_stays_deleted;
+        RenameForgetsTheOwner =>
+            owned_by_lists_exactly_the_owners_entries,
+            rename_moves_the_entry_once;
         RenameIgnoresTheVersion => a_stale_rename_changes_nothing;
-        RenameLeavesTheOld => rename_moves_once, after_a_rename_the_old_version_is_stale;
+        RenameLeavesTheOld => rename_moves_the_entry_once, rename_makes_the_old_version_stale;
         RenameOverwrites => rename_never_overwrites;
-        RenameReturnsAnotherVersion => what_was_renamed_lives_on;
+        RenameReturnsAnotherVersion => a_renamed_entry_can_be_saved_and_deleted;
         RenameTakesThenPuts => a_dropped_rename_leaves_the_old_or_the_new;
         SaveChecksThenWrites =>
-            the_race_adds_up, a_logout_beats_every_save_in_flight,
-            of_a_rename_and_a_save_at_once_exactly_one_wins;
+            concurrent_increments_add_up, a_logout_is_not_undone_by_concurrent_saves,
+            exactly_one_of_a_concurrent_rename_and_save_wins;
         SaveIgnoresTheVersion => a_stale_save_changes_nothing;
         SaveKeepsTheFacts => save_replaces_the_whole_entry;
         SaveReturnsAnotherVersion => save_replaces_the_whole_entry;
-        SaveUpserts => save_never_creates, gone_is_gone;
+        SaveUpserts => save_never_creates, a_deleted_entry_stays_deleted;
         SaveWritesEverywhere => save_leaves_other_entries_alone;
         SaveWritesFactsWhenStale => a_stale_save_changes_nothing;
         SaveWritesInTwoSteps => a_dropped_save_is_all_or_nothing;
         SaysItTakesLess => large_data_survives;
-        SweepGoesByTheFirstExpiry => sweep_goes_by_the_last_expiry;
+        SweepGoesByTheFirstExpiry => sweep_uses_the_latest_expiry;
         SweepIgnoresItsLimit => sweep_respects_its_limit;
-        SweepLeavesWhatExpiresNow => sweep_takes_exactly_the_dead;
-        SweepMiscounts => repeated_sweeps_take_all;
-        SweepTakesTheLiving => sweep_takes_exactly_the_dead, sweep_leaves_the_living_alone;
-        SweepWorksOnce => repeated_sweeps_take_all;
+        SweepLeavesWhatExpiresNow => sweep_deletes_exactly_the_expired;
+        SweepMiscounts => repeated_sweeps_delete_all_expired;
+        SweepTakesTheLiving => sweep_deletes_exactly_the_expired, sweep_keeps_unexpired_entries;
+        SweepWorksOnce => repeated_sweeps_delete_all_expired;
         TakesLess => large_data_survives;
-        TouchBumpsTheVersion => touch_changes_two_times_and_nothing_else, touch_makes_no_save_stale;
-        TouchCreates => touch_never_creates, gone_is_gone;
+        TouchBumpsTheVersion => touch_changes_only_touched_and_expires, touch_makes_no_save_stale;
+        TouchCreates => touch_never_creates, a_deleted_entry_stays_deleted;
         TouchIgnoresTheVersion => a_stale_touch_changes_nothing;
-        TouchWritesAllFacts => touch_changes_two_times_and_nothing_else;
+        TouchWritesAllFacts => touch_changes_only_touched_and_expires;
         TouchWritesInTwoSteps => a_dropped_touch_is_all_or_nothing;
-        TrimsLookups => lookups_are_bytes;
+        TrimsLookups => store_keys_are_bytes;
     };
     bites.extend(two! {
-        SaveUpserts => a_logout_through_one_ends_what_is_under_way_through_the_other;
+        SaveUpserts => a_logout_through_one_ends_requests_in_progress_through_the_other;
         CachesForEver =>
             a_create_through_one_is_loaded_through_the_other,
             a_save_through_one_is_stale_for_the_other,
             a_delete_through_one_is_seen_by_the_other,
             a_rename_through_one_is_stale_for_the_other,
-            the_race_adds_up_through_both;
+            concurrent_increments_through_both_add_up;
         SaveChecksThenWrites =>
-            the_race_adds_up_through_both, a_logout_through_one_beats_saves_through_the_other;
+            concurrent_increments_through_both_add_up,
+            a_logout_through_one_is_not_undone_by_saves_through_the_other;
     });
     bites
 }
 
 fn bites_of_text() -> Vec<Bite> {
     text! {
-        CreateChecksThenWrites => of_creates_at_once_exactly_one_wins;
+        CreateChecksThenWrites => exactly_one_of_concurrent_creates_wins;
         CreateOverwrites => create_never_overwrites;
         CutsDataAt64K => large_data_survives;
         DeleteTakesAll => delete_leaves_other_entries_alone;
-        HoldsFewEntries => a_thousand_creates_at_once_all_land;
+        HoldsFewEntries => a_thousand_concurrent_creates_all_succeed;
         KeepsWholeSeconds => times_survive;
         LoadHidesTheEmpty => empty_data_survives;
-        LoadHidesTheExpired => the_expired_stay_until_they_are_swept;
-        NeverChangesVersions => the_race_adds_up;
-        RenameChecksThenWrites => of_renames_at_once_exactly_one_wins;
+        LoadHidesTheExpired => expired_entries_stay_until_they_are_swept;
+        NeverChangesVersions => concurrent_increments_add_up;
+        RenameChecksThenWrites => exactly_one_of_concurrent_renames_wins;
         RenameCreates => rename_never_creates;
         RenameIgnoresTheVersion => a_stale_rename_changes_nothing;
-        RenameLeavesTheOld => rename_moves_once;
+        RenameLeavesTheOld => rename_moves_the_entry_once;
         RenameOverwrites => rename_never_overwrites;
         RenameTakesThenPuts => a_dropped_rename_leaves_the_old_or_the_new;
-        SaveChecksThenWrites => the_race_adds_up, a_logout_beats_every_save_in_flight;
+        SaveChecksThenWrites =>
+            concurrent_increments_add_up,
+            a_logout_is_not_undone_by_concurrent_saves;
         SaveIgnoresTheVersion => a_stale_save_changes_nothing;
         SaveKeepsTheFacts => save_replaces_the_whole_entry;
-        SaveUpserts => save_never_creates, gone_is_gone;
+        SaveUpserts => save_never_creates, a_deleted_entry_stays_deleted;
         SaveWritesEverywhere => save_leaves_other_entries_alone;
         SaveWritesFactsWhenStale => a_stale_save_changes_nothing;
-        SweepGoesByTheFirstExpiry => sweep_goes_by_the_last_expiry;
+        SweepGoesByTheFirstExpiry => sweep_uses_the_latest_expiry;
         SweepIgnoresItsLimit => sweep_respects_its_limit;
-        SweepTakesTheLiving => sweep_takes_exactly_the_dead;
+        SweepTakesTheLiving => sweep_deletes_exactly_the_expired;
         TouchBumpsTheVersion => touch_makes_no_save_stale;
         TouchCreates => touch_never_creates;
         TouchIgnoresTheVersion => a_stale_touch_changes_nothing;
@@ -246,21 +256,23 @@ fn bites_of_text() -> Vec<Bite> {
 
 fn bites_of_bytes() -> Vec<Bite> {
     bytes! {
-        CreateChecksThenWrites => of_creates_at_once_exactly_one_wins;
+        CreateChecksThenWrites => exactly_one_of_concurrent_creates_wins;
         CreateOverwrites => create_never_overwrites;
         CutsDataAt64K => large_data_survives;
         DeleteTakesAll => delete_leaves_other_entries_alone;
-        HoldsFewEntries => a_thousand_creates_at_once_all_land;
-        NeverChangesVersions => the_race_adds_up;
-        RenameChecksThenWrites => of_renames_at_once_exactly_one_wins;
+        HoldsFewEntries => a_thousand_concurrent_creates_all_succeed;
+        NeverChangesVersions => concurrent_increments_add_up;
+        RenameChecksThenWrites => exactly_one_of_concurrent_renames_wins;
         RenameCreates => rename_never_creates;
         RenameIgnoresTheVersion => a_stale_rename_changes_nothing;
-        RenameLeavesTheOld => rename_moves_once;
+        RenameLeavesTheOld => rename_moves_the_entry_once;
         RenameOverwrites => rename_never_overwrites;
         RenameTakesThenPuts => a_dropped_rename_leaves_the_old_or_the_new;
-        SaveChecksThenWrites => the_race_adds_up, a_logout_beats_every_save_in_flight;
+        SaveChecksThenWrites =>
+            concurrent_increments_add_up,
+            a_logout_is_not_undone_by_concurrent_saves;
         SaveIgnoresTheVersion => a_stale_save_changes_nothing;
-        SaveUpserts => save_never_creates, gone_is_gone;
+        SaveUpserts => save_never_creates, a_deleted_entry_stays_deleted;
         SaveWritesEverywhere => save_leaves_other_entries_alone;
         TouchBumpsTheVersion => touch_makes_no_save_stale;
         TouchCreates => touch_never_creates;

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Buf, BufMut};
 use cloakroom::store::{Draft, Entry, Meta, Version};
 
-use super::{Name, Only, Rest, name};
+use super::{Facts, Only, VersionId, version_id};
 use crate::conformance::sample::now;
 
 /// A store that keeps bytes under a text, for as long as they are to live, and nothing else of an entry, as the suite
@@ -28,23 +28,23 @@ use crate::conformance::sample::now;
 ///
 /// cloakroom_testkit::conformance!(cache, OnlyBytes::new(Cache::new()), swept_by_backend);
 /// ```
-pub type OnlyBytes<S> = Only<S, Facts>;
+pub type OnlyBytes<S> = Only<S, BytesFacts>;
 
 /// The facts of what was written, by the number in front of the data.
 #[derive(Default)]
-pub struct Facts {
+pub struct BytesFacts {
     /// What a draft with this number said.
     written: HashMap<u64, Meta>,
     /// What the last touch of this version said.
-    touched: HashMap<Name, (SystemTime, SystemTime)>,
+    touched: HashMap<VersionId, (SystemTime, SystemTime)>,
 }
 
-impl Rest for Facts {
+impl Facts for BytesFacts {
     fn max_size(of_store: usize) -> usize {
         of_store - NUMBER_LEN
     }
 
-    fn kept(&mut self, new: &Draft) -> Draft {
+    fn reduce(&mut self, new: &Draft) -> Draft {
         let number = new.save_id.get();
         self.written.insert(number, new.meta.clone());
         let mut data = Vec::with_capacity(NUMBER_LEN + new.data.len());
@@ -57,7 +57,7 @@ impl Rest for Facts {
         }
     }
 
-    fn whole(&self, mut entry: Entry) -> Entry {
+    fn restore(&self, mut entry: Entry) -> Entry {
         let Ok(number) = entry.data.try_get_u64() else {
             return entry;
         };
@@ -65,21 +65,21 @@ impl Rest for Facts {
             && entry.meta.expires > now()
         {
             entry.meta = written.clone();
-            if let Some(times) = self.touched.get(&name(&entry.version)) {
+            if let Some(times) = self.touched.get(&version_id(&entry.version)) {
                 (entry.meta.touched, entry.meta.expires) = *times;
             }
         }
         entry
     }
 
-    fn touching(&mut self, _seen: &Version, _touch: &Meta) -> Meta {
+    fn before_touch(&mut self, _seen: &Version, _touch: &Meta) -> Meta {
         two_weeks()
     }
 
     /// Remembered once it is done, since nothing that is loaded would tell.
-    fn touched(&mut self, version: &Version, touch: &Meta) {
+    fn after_touch(&mut self, version: &Version, touch: &Meta) {
         let times = (touch.touched, touch.expires);
-        self.touched.insert(name(version), times);
+        self.touched.insert(version_id(version), times);
     }
 }
 

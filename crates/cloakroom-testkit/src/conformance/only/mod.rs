@@ -15,69 +15,70 @@ pub use bytes::OnlyBytes;
 mod text;
 pub use text::OnlyText;
 
-/// A store that keeps less of an entry than the suite writes, as the suite needs it; see [`OnlyText`] and [`OnlyBytes`].
+/// A wrapper that adapts a store which keeps less of an entry than the suite writes; see
+/// [`OnlyText`] and [`OnlyBytes`].
 ///
-/// Lookups become keys of 32 letters and digits. What the store has no room for is remembered here.
+/// Store keys become 32 letters and digits. The wrapper remembers what the store has no room for.
 pub struct Only<S, R> {
     store: S,
-    rest: Arc<Mutex<R>>,
+    facts: Arc<Mutex<R>>,
 }
 
-impl<S: Store, R: Rest> Only<S, R> {
-    /// Stands before `store`.
+impl<S: Store, R: Facts> Only<S, R> {
+    /// Wraps `store`.
     pub fn new(store: S) -> Self {
         Self {
             store,
-            rest: Arc::default(),
+            facts: Arc::default(),
         }
     }
 
-    /// Stands before two stores that were opened on one place.
+    /// Wraps two stores that share their entries; they also share what is remembered.
     pub fn pair<T: Store>(one: S, other: T) -> (Self, Only<T, R>) {
         let one = Self::new(one);
         let other = Only {
             store: other,
-            rest: Arc::clone(&one.rest),
+            facts: Arc::clone(&one.facts),
         };
         (one, other)
     }
 
-    /// Before it is written: who loads it may be faster than the answer.
-    fn kept(&self, new: &Draft) -> Draft {
-        self.rest().kept(new)
+    /// Called before the write, because another call may load the entry before the write returns.
+    fn reduce(&self, new: &Draft) -> Draft {
+        self.facts().reduce(new)
     }
 
-    fn rest(&self) -> MutexGuard<'_, R> {
-        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    fn facts(&self) -> MutexGuard<'_, R> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a store has no room for, and how that is put together again with what it keeps.
-pub trait Rest: Default + Send + 'static {
-    /// How large the data may be, where the store takes so much.
+/// What a store has no room for, and how an entry is restored from it and from what the store keeps.
+pub trait Facts: Default + Send + 'static {
+    /// Returns the maximum size of the data for a store with this maximum.
     fn max_size(of_store: usize) -> usize;
 
-    /// What the store is given of a draft, the rest of which is remembered.
-    fn kept(&mut self, new: &Draft) -> Draft;
+    /// Returns the draft to pass to the store, and remembers the rest.
+    fn reduce(&mut self, new: &Draft) -> Draft;
 
-    /// The entry as it was written, as far as the store has changed nothing; what it has changed fails the test.
-    fn whole(&self, entry: Entry) -> Entry;
+    /// Returns the entry as it was written, unless the store has changed it; the suite then fails.
+    fn restore(&self, entry: Entry) -> Entry;
 
-    /// What the store is given of a touch of the version that was seen.
-    fn touching(&mut self, seen: &Version, touch: &Meta) -> Meta;
+    /// Returns the times to pass to the store when the version `seen` is touched.
+    fn before_touch(&mut self, seen: &Version, touch: &Meta) -> Meta;
 
-    /// The touch has been done.
-    fn touched(&mut self, version: &Version, touch: &Meta) {
+    /// Called when the store has touched `version`.
+    fn after_touch(&mut self, version: &Version, touch: &Meta) {
         let _ = (version, touch);
     }
 
-    /// When the store is to sweep, for what has expired at `now` to go.
-    fn sweeping(now: SystemTime) -> SystemTime {
+    /// Returns the time to pass to the store for a sweep of what has expired at `now`.
+    fn sweep_time(now: SystemTime) -> SystemTime {
         now
     }
 }
 
-impl<S: Store, R: Rest> Store for Only<S, R> {
+impl<S: Store, R: Facts> Store for Only<S, R> {
     fn guarantees(&self) -> Guarantees {
         let mut guarantees = self.store.guarantees();
         guarantees.max_size = guarantees.max_size.map(R::max_size);
@@ -86,15 +87,15 @@ impl<S: Store, R: Rest> Store for Only<S, R> {
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let entry = self.store.load(&plain(key)).await?;
-        Ok(entry.map(|entry| self.rest().whole(entry)))
+        Ok(entry.map(|entry| self.facts().restore(entry)))
     }
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
-        self.store.create(&plain(key), &self.kept(new)).await
+        self.store.create(&plain(key), &self.reduce(new)).await
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
-        self.store.save(&plain(key), seen, &self.kept(new)).await
+        self.store.save(&plain(key), seen, &self.reduce(new)).await
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<()> {
@@ -109,20 +110,20 @@ impl<S: Store, R: Rest> Store for Only<S, R> {
         new: &Draft,
     ) -> Result<Outcome> {
         let (from, to) = (plain(from), plain(to));
-        self.store.rename(&from, seen, &to, &self.kept(new)).await
+        self.store.rename(&from, seen, &to, &self.reduce(new)).await
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        let kept = self.rest().touching(seen, meta);
+        let kept = self.facts().before_touch(seen, meta);
         let outcome = self.store.touch(&plain(key), seen, &kept).await?;
         if let Outcome::Written(version) = &outcome {
-            self.rest().touched(version, meta);
+            self.facts().after_touch(version, meta);
         }
         Ok(outcome)
     }
 
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
-        self.store.sweep(R::sweeping(now), limit).await
+        self.store.sweep(R::sweep_time(now), limit).await
     }
 
     async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
@@ -138,7 +139,7 @@ impl<S: Store, R: Rest> Store for Only<S, R> {
     }
 }
 
-/// A key as Django has them: 32 letters and digits. Two lookups never come out alike, as far as 128 bits tell.
+/// Returns a key as Django has them, 32 letters and digits, that is unique for `key`.
 fn plain(key: &StoreKey) -> StoreKey {
     let half = |nth: u8| {
         let mut hasher = DefaultHasher::new();
@@ -149,12 +150,10 @@ fn plain(key: &StoreKey) -> StoreKey {
     StoreKey::new(key.as_bytes())
 }
 
-/// What a version can be remembered by.
-type Name = (Option<u64>, Option<::bytes::Bytes>);
+/// Identifies a version in a map.
+type VersionId = (Option<u64>, Option<::bytes::Bytes>);
 
-fn name(version: &Version) -> Name {
-    (
-        version.save_id().map(SaveId::get),
-        version.as_bytes().cloned(),
-    )
+fn version_id(version: &Version) -> VersionId {
+    let save_id = version.save_id().map(SaveId::get);
+    (save_id, version.as_bytes().cloned())
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Version, micros};
 
-use super::{Name, Only, Rest, name};
+use super::{Facts, Only, VersionId, version_id};
 
 /// A store that keeps a text and its expiry, and nothing else of an entry, as the suite needs it.
 ///
@@ -27,25 +27,25 @@ use super::{Name, Only, Rest, name};
 ///
 /// cloakroom_testkit::conformance!(rows_of_text, OnlyText::new(Rows::new()));
 /// ```
-pub type OnlyText<S> = Only<S, Facts>;
+pub type OnlyText<S> = Only<S, TextFacts>;
 
 /// The facts of what was written, by what the store keeps of it.
 #[derive(Default)]
-pub struct Facts {
+pub struct TextFacts {
     by_data: HashMap<Bytes, Meta>,
     by_data_and_expiry: HashMap<(Bytes, i64), Meta>,
     /// Which data has a version, if that is not the data itself.
-    data: HashMap<Name, Bytes>,
+    data: HashMap<VersionId, Bytes>,
 }
 
-impl Rest for Facts {
+impl Facts for TextFacts {
     fn max_size(of_store: usize) -> usize {
         of_store / 2
     }
 
-    fn kept(&mut self, new: &Draft) -> Draft {
+    fn reduce(&mut self, new: &Draft) -> Draft {
         let (data, meta) = (in_hex(&new.data), new.meta.clone());
-        self.data.insert(name(&new.version()), data.clone());
+        self.data.insert(version_id(&new.version()), data.clone());
         self.by_data.insert(data.clone(), meta.clone());
         self.by_data_and_expiry
             .insert((data.clone(), micros(meta.expires)), meta);
@@ -56,7 +56,7 @@ impl Rest for Facts {
         text
     }
 
-    fn whole(&self, mut entry: Entry) -> Entry {
+    fn restore(&self, mut entry: Entry) -> Entry {
         let kept = (entry.data, micros(entry.meta.expires));
         if let Some(written) = self.by_data_and_expiry.get(&kept) {
             entry.meta = written.clone();
@@ -66,8 +66,8 @@ impl Rest for Facts {
     }
 
     /// Remembered before it is done, since the expiry that is loaded tells whether it was.
-    fn touching(&mut self, seen: &Version, touch: &Meta) -> Meta {
-        let data = seen.as_bytes().or_else(|| self.data.get(&name(seen)));
+    fn before_touch(&mut self, seen: &Version, touch: &Meta) -> Meta {
+        let data = seen.as_bytes().or_else(|| self.data.get(&version_id(seen)));
         if let Some(data) = data
             && let Some(meta) = self.by_data.get(data)
         {
@@ -80,7 +80,7 @@ impl Rest for Facts {
         touch.clone()
     }
 
-    fn sweeping(now: SystemTime) -> SystemTime {
+    fn sweep_time(now: SystemTime) -> SystemTime {
         now + MICRO
     }
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Server;
 use super::private::{Private, Recipe, free_port};
 use super::program::{SBIN, find};
+use super::server::Server;
 
 /// Starts a Redis Cluster, if Redis is installed.
 pub(super) fn start() -> Option<Server> {
@@ -30,7 +30,7 @@ fn recipe(program: &Path) -> Recipe {
         prepare: ":",
         run: RUN,
         settings: String::new(),
-        is_mortal: false,
+        is_killable: false,
         program: program.to_owned(),
         account: "redis",
         stopped_by: "KILL",

@@ -1,5 +1,4 @@
-use super::Mortal;
-use super::private::{Recipe, free_port};
+use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::{SBIN, find};
 
 /// How to run a memcached, if it is installed.
@@ -8,7 +7,7 @@ pub(super) fn recipe() -> Option<Recipe> {
         prepare: ":",
         run: RUN,
         settings: String::new(),
-        is_mortal: false,
+        is_killable: false,
         program: find("memcached", SBIN)?,
         account: "memcache",
         stopped_by: "KILL",
@@ -18,9 +17,9 @@ pub(super) fn recipe() -> Option<Recipe> {
 }
 
 /// The same, for as many clients as a test can be.
-pub(super) fn mortal() -> Option<Recipe> {
-    let settings = format!("--conn-limit={}", Mortal::CONNECTIONS);
-    Some(recipe()?.mortal(settings))
+pub(super) fn killable() -> Option<Recipe> {
+    let settings = format!("--conn-limit={}", CONNECTIONS);
+    Some(recipe()?.killable(settings))
 }
 
 pub(super) fn url(port: u16) -> String {

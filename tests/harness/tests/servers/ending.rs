@@ -6,7 +6,9 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cloakroom_testkit::servers::{self, Kind, Mortal, unique_name};
+use cloakroom_harness::servers::{self, KillableServer, Kind};
+use cloakroom_testkit::faults::TestServer;
+use cloakroom_testkit::unique_name;
 
 use super::{addresses, child};
 
@@ -126,19 +128,20 @@ fn a_server_that_is_dropped_has_ended() {
 }
 
 #[test]
-fn mortal_servers_end_with_their_process_whether_they_are_alive_or_not() {
-    let me = "ending::mortal_servers_end_with_their_process_whether_they_are_alive_or_not";
+fn killable_servers_end_with_their_process_whether_they_are_alive_or_not() {
+    let me = "ending::killable_servers_end_with_their_process_whether_they_are_alive_or_not";
     if let Some(part) = child::part() {
         let (state, kind) = part.split_once(' ').unwrap();
         let kind = Kind::ALL.iter().find(|known| known.name() == kind).unwrap();
-        let mut server = Mortal::start(*kind);
-        if let (Some(server), "dead" | "again") = (&mut server, state) {
+        let mut server = KillableServer::new(*kind);
+        let url = server.start();
+        if url.is_some() && matches!(state, "dead" | "again") {
             server.kill();
         }
-        if let (Some(server), "again") = (&mut server, state) {
-            server.start_again();
+        if url.is_some() && state == "again" {
+            server.start();
         }
-        child::say(server.as_ref().map_or("none", Mortal::url));
+        child::say(url.as_deref().unwrap_or("none"));
         loop {
             thread::park();
         }
@@ -165,19 +168,18 @@ fn mortal_servers_end_with_their_process_whether_they_are_alive_or_not() {
 }
 
 #[test]
-fn a_mortal_server_that_was_killed_is_gone_until_it_is_started_again() {
+fn a_killable_server_that_was_killed_is_gone_until_it_is_started_again() {
     for kind in [Kind::Postgres, Kind::Mariadb, Kind::Redis, Kind::Memcached] {
-        let Some(mut server) = Mortal::start(kind) else {
-            continue;
-        };
-        let [address] = &*addresses(server.url()) else {
+        let mut server = KillableServer::new(kind);
+        let Some(url) = server.start() else { continue };
+        let [address] = &*addresses(&url) else {
             panic!("{kind:?} is one process");
         };
         for _ in 0..2 {
             TcpStream::connect(address).unwrap();
             server.kill();
             assert!(TcpStream::connect(address).is_err(), "{kind:?} is dead");
-            server.start_again();
+            server.start();
         }
         TcpStream::connect(address).unwrap();
     }

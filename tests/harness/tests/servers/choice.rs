@@ -1,7 +1,8 @@
 use std::collections::HashSet;
 use std::process::Child;
 
-use cloakroom_testkit::servers;
+use cloakroom_harness::servers;
+use cloakroom_testkit::unique_name;
 
 use super::child;
 
@@ -80,7 +81,7 @@ fn a_process_has_one_server_of_a_kind() {
 #[test]
 fn a_unique_name_is_a_name_anywhere() {
     for _ in 0..100 {
-        let name = servers::unique_name();
+        let name = unique_name();
 
         assert!(name.len() <= 30, "{name}");
         assert!(
@@ -94,7 +95,7 @@ fn a_unique_name_is_a_name_anywhere() {
 
 #[test]
 fn a_unique_name_is_unique_among_processes() {
-    let names = || (0..100).map(|_| servers::unique_name());
+    let names = || (0..100).map(|_| unique_name());
     if child::part().is_some() {
         return child::say(&names().collect::<Vec<_>>().join(" "));
     }

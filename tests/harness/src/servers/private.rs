@@ -8,10 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cloakroom_testkit::{reusable_port, unique_name};
+
 use super::account::Account;
-use super::mortal::lasting_port;
 use super::program::find;
-use super::unique_name;
 
 /// How to run a server.
 pub(super) struct Recipe {
@@ -21,8 +21,9 @@ pub(super) struct Recipe {
     pub(super) run: &'static str,
     /// What the server is to do otherwise than usual, in its own words.
     pub(super) settings: String,
-    /// Whether it is started again after it was killed; see [`Mortal`](super::Mortal).
-    pub(super) is_mortal: bool,
+    /// Whether it is started again after it was killed; see
+    /// [`KillableServer`](super::killable::KillableServer).
+    pub(super) is_killable: bool,
     pub(super) program: PathBuf,
     /// Whose rights the server gets when the test has root's.
     pub(super) account: &'static str,
@@ -37,10 +38,10 @@ pub(super) struct Recipe {
 
 impl Recipe {
     /// The same server with other settings, to be killed and started again.
-    pub(super) fn mortal(self, settings: String) -> Self {
+    pub(super) fn killable(self, settings: String) -> Self {
         Self {
             settings,
-            is_mortal: true,
+            is_killable: true,
             free_port: lasting_port,
             ..self
         }
@@ -96,7 +97,7 @@ impl Recipe {
             command.args(account.iter().flat_map(Account::setpriv));
         }
         command
-            .args(["sh", "-c", if self.is_mortal { KEEPER } else { ONCE }])
+            .args(["sh", "-c", if self.is_killable { KEEPER } else { ONCE }])
             .env("PREPARE", self.prepare)
             .env("RUN", self.run)
             .env("SETTINGS", &self.settings)
@@ -161,6 +162,11 @@ impl Drop for Private {
     }
 }
 
+/// A port that stays the server's while it is dead.
+fn lasting_port() -> io::Result<u16> {
+    Ok(reusable_port()?.local_addr()?.port())
+}
+
 /// A port that was free a moment ago.
 pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
@@ -177,6 +183,9 @@ const KEEPER: &str = include_str!("keeper.sh");
 /// How often a server is started before it counts as broken: between finding a free port and taking it, somebody else
 /// may have taken it.
 const START_TRIES: usize = 3;
+
+/// How many clients a server that can be killed accepts.
+pub(super) const CONNECTIONS: usize = 40;
 
 /// How long a server may take until it listens. On an idle machine it is a second or two.
 pub(super) const START_LIMIT: Duration = Duration::from_secs(60);
@@ -199,7 +208,7 @@ mod tests {
             prepare: "echo no room for a server",
             run: "exit",
             settings: String::new(),
-            is_mortal: false,
+            is_killable: false,
             program: PathBuf::from("true"),
             account: "nobody",
             stopped_by: "KILL",
@@ -220,7 +229,7 @@ mod tests {
             prepare: ":",
             run: r#"MEMCACHED_PORT_FILENAME="$PWD/port" exec "$PROGRAM" -l 127.0.0.1 -p "$PORT""#,
             settings: String::new(),
-            is_mortal: false,
+            is_killable: false,
             program,
             account: "memcache",
             stopped_by: "KILL",

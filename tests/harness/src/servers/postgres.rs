@@ -1,8 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Mortal;
-use super::private::{Recipe, free_port};
+use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::folders;
 
 /// How to run a PostgreSQL, if it is installed.
@@ -12,7 +11,7 @@ pub(super) fn recipe() -> Option<Recipe> {
         run: RUN,
         // Without `fsync`, because these tests pull no plug: a server that is killed keeps what the kernel has.
         settings: "-c max_connections=200 -c fsync=off".to_owned(),
-        is_mortal: false,
+        is_killable: false,
         program: program()?,
         account: "postgres",
         // TERM ends the preparations, QUIT is PostgreSQL's immediate shutdown. KILL would leave a segment of shared
@@ -24,13 +23,13 @@ pub(super) fn recipe() -> Option<Recipe> {
 }
 
 /// The same, with nothing acknowledged that is not on the disk.
-pub(super) fn mortal() -> Option<Recipe> {
-    let mut settings = format!("-c max_connections={} -c fsync=on", Mortal::CONNECTIONS);
+pub(super) fn killable() -> Option<Recipe> {
+    let mut settings = format!("-c max_connections={} -c fsync=on", CONNECTIONS);
     // When it starts after a crash it syncs each of its thousand files, or all of them at once.
     if cfg!(target_os = "linux") {
         settings += " -c recovery_init_sync_method=syncfs";
     }
-    Some(recipe()?.mortal(settings))
+    Some(recipe()?.killable(settings))
 }
 
 pub(super) fn url(port: u16) -> String {

@@ -2,7 +2,7 @@ use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use cloakroom_testkit::servers::Kind;
+use cloakroom_harness::servers::Kind;
 
 /// The part that this process plays, if a test has started it with [`command`].
 pub(crate) fn part() -> Option<String> {

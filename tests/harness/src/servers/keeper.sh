@@ -1,5 +1,6 @@
 # Makes what a server needs, $PREPARE, and runs the server, $RUN; again after each time that the test has killed it.
-# The file `mortal` says that an end of the server is not the end of this, and `alive` that it is to run.
+# If the file `killable` exists, this goes on after the server has ended; while `alive` exists, the
+# server is to run.
 trap 'is_over=yes' TERM QUIT
 eval "$PREPARE" || exit
 touch alive
@@ -16,7 +17,7 @@ while [ -z "$is_over" ]; do
     while kill -s 0 "$server" 2>/dev/null; do
         wait "$server"
     done
-    [ -e mortal ] || exit
+    [ -e killable ] || exit
     # A server that does not start may find what its killed predecessor has left running, for a moment.
     sleep 0.05
     while [ -z "$is_over" ] && [ ! -e alive ]; do

@@ -1,10 +1,10 @@
 //! Runs a command with a server of every kind that is installed, and stops them afterwards.
 //!
 //! ```sh
-//! cargo run -q -p cloakroom-testkit --example servers -- cargo nextest run -p cloakroom-postgres
+//! cargo run -q -p cloakroom-harness --example servers -- cargo nextest run -p cloakroom-postgres
 //! ```
 //!
-//! The command finds the servers in the environment, where [`cloakroom_testkit::servers`] looks for them: one set of
+//! The command finds the servers in the environment, where [`cloakroom_harness::servers`] looks for them: one set of
 //! servers for all tests, where otherwise each process would start its own. A server that the environment names
 //! already, or does without, is left as it is.
 
@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::thread;
 
-use cloakroom_testkit::servers::{Kind, Server};
+use cloakroom_harness::servers::{Kind, Server};
 
 fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);

@@ -1,5 +1,4 @@
-use super::Mortal;
-use super::private::{Recipe, free_port};
+use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::{SBIN, find};
 
 /// How to run a Redis or a Valkey, if it is installed.
@@ -8,7 +7,7 @@ pub(super) fn recipe(program: &str, account: &'static str) -> Option<Recipe> {
         prepare: ":",
         run: RUN,
         settings: "--appendonly no".to_owned(),
-        is_mortal: false,
+        is_killable: false,
         program: find(program, SBIN)?,
         account,
         stopped_by: "KILL",
@@ -18,13 +17,13 @@ pub(super) fn recipe(program: &str, account: &'static str) -> Option<Recipe> {
 }
 
 /// The same, with nothing acknowledged that is not on the disk.
-pub(super) fn mortal(program: &str, account: &'static str) -> Option<Recipe> {
+pub(super) fn killable(program: &str, account: &'static str) -> Option<Recipe> {
     let settings = format!(
         "--appendonly yes --appendfsync always --maxclients {}",
-        Mortal::CONNECTIONS
+        CONNECTIONS
     );
     let usual = recipe(program, account)?;
-    Some(usual.mortal(settings))
+    Some(usual.killable(settings))
 }
 
 pub(super) fn url(port: u16) -> String {

@@ -1,5 +1,4 @@
-use super::Mortal;
-use super::private::{Recipe, free_port};
+use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::{SBIN, find};
 
 /// How to run a MariaDB, if it is installed.
@@ -11,7 +10,7 @@ pub(super) fn recipe() -> Option<Recipe> {
         run: RUN,
         // A commit reaches the kernel but not the disk, because these tests pull no plug.
         settings: "--max-connections=200 --innodb-flush-log-at-trx-commit=2".to_owned(),
-        is_mortal: false,
+        is_killable: false,
         program,
         account: "mysql",
         stopped_by: "KILL",
@@ -21,12 +20,12 @@ pub(super) fn recipe() -> Option<Recipe> {
 }
 
 /// The same, with nothing acknowledged that is not on the disk.
-pub(super) fn mortal() -> Option<Recipe> {
+pub(super) fn killable() -> Option<Recipe> {
     let settings = format!(
         "--max-connections={} --innodb-flush-log-at-trx-commit=1",
-        Mortal::CONNECTIONS
+        CONNECTIONS
     );
-    Some(recipe()?.mortal(settings))
+    Some(recipe()?.killable(settings))
 }
 
 pub(super) fn url(port: u16) -> String {

@@ -2,7 +2,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use cloakroom_testkit::servers::{Kind, Server};
+use cloakroom_harness::servers::{Kind, Server};
 
 use super::addresses;
 

@@ -1,4 +1,4 @@
-//! What stores in which a Django has its sessions promise beside the [conformance suite](mod@crate::conformance).
+//! What stores in which a Django has its sessions promise beside the [conformance suite](mod@cloakroom_testkit::conformance).
 //!
 //! [`django_cache!`](crate::django_cache!) and [`django_table!`](crate::django_table!) write the tests, one a promise;
 //! each is a plain function as well. They want more than a store: somebody else on the same server, who reads and writes
@@ -14,13 +14,13 @@ pub mod table;
 /// Writes a module with one test for each promise of a store that is Django's cache.
 ///
 /// The first argument is the name of the module, the second an expression for a [`cache::Site`] with nothing in it, which
-/// is evaluated as that of [`conformance!`](crate::conformance!) is.
+/// is evaluated as that of [`conformance!`](cloakroom_testkit::conformance!) is.
 ///
 /// # Examples
 /// ```
 /// use std::sync::Arc;
 /// use cloakroom::StoreKey;
-/// use cloakroom_testkit::django::cache;
+/// use cloakroom_harness::django::cache;
 /// # use cloakroom::store::MemoryStore as Ledger;
 ///
 /// struct Site(Arc<Ledger>);
@@ -41,7 +41,7 @@ pub mod table;
 /// #   async fn left(&mut self, key: &StoreKey) -> i64 { 0 }
 /// }
 ///
-/// cloakroom_testkit::django_cache!(djangos_cache_in_a_ledger, Site(Arc::new(Ledger::new())));
+/// cloakroom_harness::django_cache!(djangos_cache_in_a_ledger, Site(Arc::new(Ledger::new())));
 /// ```
 #[macro_export]
 macro_rules! django_cache {
@@ -64,11 +64,11 @@ macro_rules! django_cache {
 /// Writes a module with one test for each promise of a store that is Django's table.
 ///
 /// The first argument is the name of the module, the second an expression for a [`table::Site`] with no rows, which is
-/// evaluated as that of [`conformance!`](crate::conformance!) is.
+/// evaluated as that of [`conformance!`](cloakroom_testkit::conformance!) is.
 ///
 /// # Examples
 /// ```
-/// use cloakroom_testkit::django::table;
+/// use cloakroom_harness::django::table;
 /// # use cloakroom::store::MemoryStore as Ledger;
 ///
 /// struct Site(Ledger);
@@ -89,7 +89,7 @@ macro_rules! django_cache {
 /// #   async fn ask(&mut self, question: &str) -> String { String::new() }
 /// }
 ///
-/// cloakroom_testkit::django_table!(djangos_table_in_a_ledger, Site(Ledger::new()));
+/// cloakroom_harness::django_table!(djangos_table_in_a_ledger, Site(Ledger::new()));
 /// ```
 #[macro_export]
 macro_rules! django_table {
@@ -117,7 +117,7 @@ macro_rules! __django {
             $(
                 #[test]
                 fn $promise() {
-                    $crate::conformance::run(stringify!($promise), async || {
+                    $crate::__run(stringify!($promise), async || {
                         let mut site = $site;
                         $crate::django::$kind::$promise(&mut site).await;
                     });

@@ -1,0 +1,98 @@
+/// A server that the suite starts, kills and starts again.
+///
+/// Implement it for the server of your store and pass it to [`faults!`](crate::faults!). The suite
+/// creates one value for each promise and drops it afterwards; a server that still runs must end
+/// then.
+///
+/// # Examples
+/// ```no_run
+/// use std::net::TcpStream;
+/// use std::process::{Child, Command};
+/// use std::time::Duration;
+///
+/// use cloakroom_testkit::faults::TestServer;
+///
+/// struct LedgerServer {
+///     port: u16,
+///     process: Option<Child>,
+/// }
+///
+/// impl LedgerServer {
+///     fn new() -> Self {
+///         // The listener is closed here; the port stays free until the server takes it.
+///         let listener = cloakroom_testkit::reusable_port().unwrap();
+///         Self { port: listener.local_addr().unwrap().port(), process: None }
+///     }
+/// }
+///
+/// impl TestServer for LedgerServer {
+///     fn start(&mut self) -> Option<String> {
+///         let port = self.port;
+///         let mut command = Command::new("ledgerd");
+///         command.arg(format!("--port={port}")).arg("--max-clients=40");
+///         self.process = Some(command.spawn().expect("ledgerd is installed"));
+///         while TcpStream::connect(("127.0.0.1", port)).is_err() {
+///             std::thread::sleep(Duration::from_millis(20));
+///         }
+///         Some(format!("ledger://127.0.0.1:{port}"))
+///     }
+///
+///     fn kill(&mut self) {
+///         if let Some(mut process) = self.process.take() {
+///             process.kill().expect("ledgerd runs"); // Sends SIGKILL.
+///             process.wait().expect("ledgerd is a child of this process");
+///         }
+///     }
+///
+///     fn max_connections(&self) -> usize {
+///         40
+///     }
+/// }
+///
+/// impl Drop for LedgerServer {
+///     fn drop(&mut self) {
+///         self.kill();
+///     }
+/// }
+/// ```
+pub trait TestServer {
+    /// Starts the server, or starts it again after [`kill`](Self::kill), and returns its URL once
+    /// it accepts connections.
+    ///
+    /// The URL names one host and its port, because the suite puts a [`Proxy`](crate::Proxy)
+    /// between the store and the server. It is the same after each start.
+    ///
+    /// Returns `None` if this machine has no such server. The promise then passes without having
+    /// run, so an implementation prints why.
+    ///
+    /// # Panics
+    /// If the server does not start.
+    fn start(&mut self) -> Option<String>;
+
+    /// Kills the running server without a clean shutdown, and waits until it is dead.
+    ///
+    /// # Panics
+    /// If the server does not run.
+    fn kill(&mut self);
+
+    /// Returns the number of clients that the server accepts at once.
+    ///
+    /// The suite opens that many, so configure the server for some dozens at most.
+    fn max_connections(&self) -> usize;
+
+    /// Returns whether the server keeps everything that it has acknowledged when it is killed.
+    ///
+    /// Sessions may be gone after a kill if it does not; no other promise is relaxed. `true` by
+    /// default.
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    /// Returns the URL of a running server for a promise that only breaks the way to it.
+    ///
+    /// Starts this server by default. Override it if starting a server is slow and the tests of
+    /// a process can share one. `None` means the same as for [`start`](Self::start).
+    fn share(&mut self) -> Option<String> {
+        self.start()
+    }
+}

@@ -1,0 +1,139 @@
+use std::fmt;
+use std::fs;
+use std::process::Command;
+use std::thread;
+use std::time::Instant;
+
+use cloakroom_testkit::faults::TestServer;
+
+use super::kind::Kind;
+use super::private::{CONNECTIONS, POLL, Private, START_LIMIT};
+use super::server::Server;
+
+/// A private server that a test may kill, and start again on the same port and with the data that it has kept.
+///
+/// Other than a [`Server`] it acknowledges nothing that is not on the disk, if it is of a kind that can: PostgreSQL
+/// syncs, MariaDB flushes its log at each commit, and Redis appends to its file and syncs that. And it takes no more than
+/// [`CONNECTIONS`](Self::CONNECTIONS) clients. It stops when this is dropped, or when the process ends in any other way.
+///
+/// # Examples
+/// ```no_run
+/// use cloakroom_testkit::faults::TestServer;
+/// use cloakroom_harness::servers::{Kind, KillableServer};
+///
+/// let mut server = KillableServer::new(Kind::Postgres);
+/// let Some(url) = server.start() else { return };
+/// println!("a PostgreSQL: {url}");
+///
+/// server.kill(); // With SIGKILL: no clean shutdown.
+/// server.start();
+/// ```
+pub struct KillableServer {
+    kind: Kind,
+    /// `None` until it is started for the first time.
+    server: Option<Server>,
+}
+
+impl KillableServer {
+    /// How many clients it takes at once. Few enough for a test to be all of them.
+    pub const CONNECTIONS: usize = CONNECTIONS;
+
+    /// A server of this kind that no other test uses. It is started by
+    /// [`start`](TestServer::start).
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, server: None }
+    }
+
+    fn private(&mut self) -> &mut Private {
+        let server = self.server.as_mut();
+        let process = server.and_then(|server| server.processes.first_mut());
+        process.expect("the server was started")
+    }
+
+    /// Starts the killed server on the same port, and waits until it listens.
+    fn start_again(&mut self) {
+        let ready = self.kind.ready();
+        let name = self.kind.name();
+        let private = self.private();
+        // What it wrote in its last life says nothing about this one.
+        let started = fs::write(private.folder.join(ready.0), "")
+            .and_then(|()| fs::write(private.folder.join("alive"), ""))
+            .and_then(|()| private.wait_until_ready(ready));
+        started.unwrap_or_else(|error| panic!("starting {name} again: {error}"));
+    }
+}
+
+impl TestServer for KillableServer {
+    /// Returns `None` if the server is not installed, or if the environment says to do without.
+    ///
+    /// # Panics
+    /// If the server does not start, with what it wrote; if it has several processes, as a cluster
+    /// has; if there is none and `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
+    fn start(&mut self) -> Option<String> {
+        let kind = self.kind;
+        match self.server {
+            Some(_) => self.start_again(),
+            None => self.server = kind.or_say_why(|| kind.start_killable()),
+        }
+        self.server.as_ref().map(|server| server.url().to_owned())
+    }
+
+    fn kill(&mut self) {
+        let name = self.kind.name();
+        let private = self.private();
+        let (killable, alive) = (
+            private.folder.join("killable"),
+            private.folder.join("alive"),
+        );
+        let pid = private.read("pid");
+        let pid = pid.trim();
+        let killed = fs::write(killable, "")
+            .and_then(|()| fs::remove_file(alive))
+            .and_then(|()| Command::new("kill").args(["-s", "KILL", pid]).status());
+        match killed {
+            Ok(status) if status.success() => {
+                wait_until(&format!("{name} is dead"), || is_dead(pid))
+            }
+            Ok(_) => panic!("killing {name}: there is no process {pid}"),
+            Err(error) => panic!("killing {name}: {error}"),
+        }
+    }
+
+    fn max_connections(&self) -> usize {
+        Self::CONNECTIONS
+    }
+
+    fn is_durable(&self) -> bool {
+        self.kind != Kind::Memcached
+    }
+
+    /// Returns the server that all tests of the process share.
+    fn share(&mut self) -> Option<String> {
+        self.kind.shared().map(|server| server.url().to_owned())
+    }
+}
+
+impl fmt::Debug for KillableServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KillableServer")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Its parent has taken note of its end.
+fn is_dead(pid: &str) -> bool {
+    let asked = Command::new("kill").args(["-s", "0", pid]).output();
+    asked.is_ok_and(|answer| !answer.status.success())
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + START_LIMIT;
+    while !is_so() {
+        assert!(
+            Instant::now() < deadline,
+            "not after {START_LIMIT:?}: {what}"
+        );
+        thread::sleep(POLL);
+    }
+}
