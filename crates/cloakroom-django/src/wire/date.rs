@@ -65,7 +65,7 @@ pub fn http_date(at: SystemTime) -> String {
 }
 
 /// Microseconds since 1970, clamped to Python's years.
-pub(super) fn micros(at: SystemTime) -> i64 {
+fn micros(at: SystemTime) -> i64 {
     let micros = match at.duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_micros()).unwrap_or(LAST_MICRO),
         Err(before) => {
@@ -77,7 +77,7 @@ pub(super) fn micros(at: SystemTime) -> i64 {
 }
 
 /// The time that many microseconds after 1970, clamped to Python's years.
-pub(super) fn from_micros(micros: i64) -> SystemTime {
+fn from_micros(micros: i64) -> SystemTime {
     let micros = micros.clamp(FIRST_MICRO, LAST_MICRO);
     let since = Duration::from_micros(micros.unsigned_abs());
     if micros < 0 {

@@ -9,7 +9,7 @@ use cloakroom::session::{Items, Value};
 use cloakroom::store::millis;
 use cloakroom::{Error, ErrorKind, Expiry, Result};
 
-use super::date::{from_micros, iso, micros, parse_iso};
+use super::date::{iso, parse_iso};
 
 /// The name of the item.
 pub const NAME: &str = "_session_expiry";
@@ -18,17 +18,18 @@ pub const NAME: &str = "_session_expiry";
 ///
 /// # Examples
 /// ```
-/// use std::time::{Duration, UNIX_EPOCH};
-/// use cloakroom_django::wire::expiry::{Stored, put};
-/// use cloakroom::session::{Expiry, Items};
+/// use std::time::Duration;
 ///
-/// let now = UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+/// use cloakroom::session::{Expiry, Items};
+/// use cloakroom_django::wire::expiry::{Stored, put};
+///
 /// let mut state = Items::new();
-/// assert_eq!(Stored::of(&state)?.age(now, 1_209_600), 1_209_600.0);
+/// assert_eq!(Stored::of(&state)?, Stored::Nothing);
+/// assert_eq!(Stored::of(&state)?.expiry(), Expiry::Policy);
 ///
 /// put(&mut state, Expiry::Idle(Duration::from_secs(300)))?;
 /// assert_eq!(Stored::of(&state)?, Stored::Secs(300.0));
-/// assert_eq!(Stored::of(&state)?.date(now, 1_209_600), now + Duration::from_secs(300));
+/// assert_eq!(Stored::of(&state)?.expiry(), Expiry::Idle(Duration::from_secs(300)));
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,37 +66,6 @@ impl Stored {
             serde_json::Value::String(text) => Self::At(parse_iso(&text).ok_or_else(unreadable)?),
             serde_json::Value::Array(_) | serde_json::Value::Object(_) => return Err(unreadable()),
         })
-    }
-
-    /// Django's `get_expiry_age`: seconds from `now`, whole and rounded down for an instant.
-    pub fn age(self, now: SystemTime, cookie_age_secs: i64) -> f64 {
-        match self {
-            Self::Secs(secs) if secs != 0.0 => secs,
-            Self::At(at) => (micros(at) - micros(now)).div_euclid(MICROS) as f64,
-            Self::Nothing | Self::Empty | Self::Secs(_) => cookie_age_secs as f64,
-        }
-    }
-
-    /// Django's `get_expiry_date`: when a session that is saved at `now` ends.
-    pub fn date(self, now: SystemTime, cookie_age_secs: i64) -> SystemTime {
-        match self {
-            Self::At(at) => at,
-            _ => {
-                let secs = self.age(now, cookie_age_secs);
-                // Python rounds half to even; a float beyond 64 bits becomes the largest there is.
-                let by = (secs * MICROS as f64).round_ties_even() as i64;
-                from_micros(micros(now).saturating_add(by))
-            }
-        }
-    }
-
-    /// Django's `get_expire_at_browser_close`; `setting` is `SESSION_EXPIRE_AT_BROWSER_CLOSE`.
-    pub fn at_browser_close(self, setting: bool) -> bool {
-        match self {
-            Self::Nothing => setting,
-            Self::Secs(secs) => secs == 0.0,
-            Self::Empty | Self::At(_) => false,
-        }
     }
 
     /// The same in Cloakroom's words. A negative number is a session that has ended.
@@ -148,8 +118,6 @@ fn unreadable() -> Error {
         "reading `_session_expiry` of a Django session: it is neither a number of seconds nor a date with an offset",
     )
 }
-
-const MICROS: i64 = 1_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -211,34 +179,6 @@ mod tests {
             let text = state.get(NAME).map(|value| value.as_json().unwrap());
             assert_eq!(text.map(|text| &text[..]), item.map(str::as_bytes));
             assert_eq!(Stored::of(&state).unwrap().expiry(), expiry);
-        }
-    }
-
-    #[test]
-    fn an_instant_is_whole_seconds_away_and_rounded_down() {
-        let at = UNIX_EPOCH + Duration::from_secs(100);
-        for (now_millis, age) in [
-            (90_000, 10.0),
-            (90_001, 9.0),
-            (100_000, 0.0),
-            (100_001, -1.0),
-        ] {
-            let now = UNIX_EPOCH + Duration::from_millis(now_millis);
-            assert_eq!(Stored::At(at).age(now, 60), age);
-        }
-    }
-
-    #[test]
-    fn an_expiry_however_long_has_a_date() {
-        for secs in [1e18, 1e300, -1e300] {
-            let date = Stored::Secs(secs).date(UNIX_EPOCH, 60);
-            let year = if secs > 0.0 {
-                "9999-12-31"
-            } else {
-                "0001-01-01"
-            };
-            assert!(iso(date).starts_with(year));
-            let _ = Stored::Secs(secs).expiry();
         }
     }
 

@@ -9,7 +9,6 @@
 //! As Django 5.2.19 writes it. Base64url is that of RFC 4648 §5 without padding, zlib that of RFC 1950.
 
 use std::fmt;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -21,8 +20,6 @@ use miniz_oxide::deflate::core::{
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-
-use super::date::micros;
 
 /// The salt of what the engines db, cached_db and file store. It is the name of Django's class, so a site whose session
 /// store is a class of its own with another name has another.
@@ -157,15 +154,6 @@ pub struct Signed {
     pub json: Bytes,
     /// When it was signed, in seconds since 1970.
     pub at: i64,
-}
-
-impl Signed {
-    /// Whether it was signed more than `max_age_secs` ago: the rule of the engine signed_cookies, in which an age that is just
-    /// reached is fine and what was signed in the future is new. The other engines never ask.
-    pub fn is_older_than(&self, max_age_secs: i64, now: SystemTime) -> bool {
-        let age = i128::from(micros(now)) - i128::from(self.at) * 1_000_000;
-        age > i128::from(max_age_secs) * 1_000_000
-    }
 }
 
 impl fmt::Debug for Signed {
