@@ -56,12 +56,12 @@
 //!   always there.
 
 mod account;
+mod alphabet;
 mod auth;
 pub mod csrf;
 mod login;
 pub mod messages;
 pub mod passwords;
-mod random;
 mod session;
 mod signing;
 pub mod tokens;

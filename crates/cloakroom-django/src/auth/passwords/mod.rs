@@ -5,7 +5,8 @@
 
 use cloakroom::Result;
 
-use crate::auth::random;
+use crate::auth::alphabet::ALPHABET;
+use crate::random;
 
 mod algorithm;
 pub use algorithm::Algorithm;
@@ -109,7 +110,7 @@ impl Passwords {
     /// # Errors
     /// [`Random`](cloakroom::ErrorKind::Random) if the operating system gives no random numbers.
     pub fn encode(&self, password: &str) -> Result<String> {
-        let salt = random::text::<SALT_LEN>("making the salt of a password hash")?;
+        let salt = random::text(ALPHABET, SALT_LEN, "making the salt of a password hash")?;
         Ok(self.preferred.encode(password, &salt, self.iterations))
     }
 
@@ -184,7 +185,7 @@ impl Verdict {
 /// # Errors
 /// [`Random`](cloakroom::ErrorKind::Random) if the operating system gives no random numbers.
 pub fn unusable() -> Result<String> {
-    let tail = random::text::<UNUSABLE_LEN>("making an unusable password")?;
+    let tail = random::text(ALPHABET, UNUSABLE_LEN, "making an unusable password")?;
     Ok(format!("{UNUSABLE}{tail}"))
 }
 
