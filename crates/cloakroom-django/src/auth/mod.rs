@@ -57,8 +57,8 @@
 
 mod account;
 mod alphabet;
-mod auth;
 pub mod csrf;
+mod current_user;
 mod login;
 pub mod messages;
 pub mod passwords;
@@ -67,7 +67,7 @@ mod signing;
 pub mod tokens;
 
 pub use account::Account;
-pub use auth::{Auth, Standing};
 pub use csrf::Csrf;
+pub use current_user::{Auth, Standing};
 pub use passwords::{Passwords, Verdict};
 pub use session::Claim;

@@ -155,9 +155,3 @@ impl<'a> Stored<'a> {
         }
     }
 }
-
-/// Reads a number as Django writes it: digits, without a sign or leading zeros.
-pub(super) fn number(text: &str) -> Option<u32> {
-    let number: u32 = text.parse().ok()?;
-    (number.to_string() == text).then_some(number)
-}

@@ -4,8 +4,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use data_encoding::BASE64_NOPAD;
 use subtle::ConstantTimeEq;
 
-use super::algorithm::number;
-use super::is_long_enough;
+use super::fields::{is_long_enough, number};
 
 /// Everything after the name of the algorithm.
 pub(super) fn encode(password: &str, salt: &str) -> String {

@@ -11,11 +11,13 @@ use crate::random;
 mod algorithm;
 pub use algorithm::Algorithm;
 use algorithm::Stored;
+use fields::SALT_LEN;
 
 #[cfg(feature = "argon2")]
 mod argon2;
 #[cfg(feature = "bcrypt")]
 mod bcrypt;
+mod fields;
 mod pbkdf2;
 #[cfg(feature = "scrypt")]
 mod scrypt;
@@ -195,16 +197,8 @@ pub fn is_usable(encoded: &str) -> bool {
     !encoded.starts_with(UNUSABLE)
 }
 
-/// Whether a salt of this many characters of an alphabet of 62 has the 128 bits that Django asks for.
-fn is_long_enough(salt_len: usize) -> bool {
-    salt_len >= SALT_LEN
-}
-
 /// Django 5.2's count for PBKDF2.
 const ITERATIONS: u32 = 1_000_000;
-
-/// The fewest characters that hold 128 bits, at 5.95 bits each.
-const SALT_LEN: usize = 22;
 
 const NO_SALT: &str = "----------------------";
 

@@ -5,8 +5,7 @@ use pbkdf2::pbkdf2_hmac_array;
 use sha1::Sha1;
 use sha2::Sha256;
 
-use super::algorithm::number;
-use super::is_long_enough;
+use super::fields::{is_long_enough, number};
 use crate::auth::signing::equal;
 
 /// The hash function under the HMAC.

@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use scrypt::{Params, scrypt};
 
-use super::algorithm::number;
+use super::fields::number;
 use crate::auth::signing::equal;
 
 /// Everything after the name of the algorithm.
