@@ -17,12 +17,14 @@ use bytes::Bytes;
 use cloakroom::session::{Items, Value};
 use cloakroom::{Error, ErrorKind, Result};
 
+pub(super) mod name;
 mod scan;
 mod spell;
-pub(super) use scan::{Charset, Scanner, Sink, push};
-pub(super) use spell::{Spell, escape};
+pub(super) use scan::{Sink, push};
+pub(super) use spell::Spell;
 
-use super::name::{as_pickled, as_text, name};
+use name::{as_pickled, as_text, name};
+use scan::{Charset, Scanner};
 
 /// The most digits of an integer, which is Python's own limit.
 pub const MAX_DIGITS: usize = 4_300;

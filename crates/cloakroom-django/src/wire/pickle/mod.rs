@@ -19,15 +19,15 @@ use bytes::Bytes;
 use cloakroom::session::{Items, Name, Value};
 use cloakroom::{Error, ErrorKind, Result};
 
+use super::json::name::{as_pickled, as_text, name, pickled};
 use super::json::{self, Spell};
-use super::name::{as_pickled, as_text, name, pickled};
 
 mod read;
 mod tree;
 mod write;
 use read::parse;
 use tree::{Node, Tree};
-use write::Writer;
+use write::{Writer, pickle};
 
 pub use super::json::MAX_DEPTH;
 
@@ -98,21 +98,21 @@ fn take_apart(data: &Bytes) -> Result<Items, Refused> {
     for &(key, value) in items {
         let name = name_of(&tree, key, &mut budget)?;
         let start = spell.len();
-        let kept = if tree.tell(value, &mut spell, &mut budget)? {
-            Kept::Json(start..spell.len())
+        let value = if tree.tell(value, &mut spell, &mut budget)? {
+            FoundValue::Json(start..spell.len())
         } else {
             spell.truncate(start);
-            Kept::Foreign(tree.pickle(value, &mut budget)?)
+            FoundValue::Foreign(pickle(&tree, value, &mut budget)?)
         };
-        found.push((name, kept));
+        found.push((name, value));
     }
 
     let text = Bytes::from(spell.into_bytes());
     let mut state = Items::new();
-    for (name, kept) in found {
-        let value = match kept {
-            Kept::Json(range) => Value::from_json(text.slice(range)),
-            Kept::Foreign(data) => Value::foreign(data),
+    for (name, value) in found {
+        let value = match value {
+            FoundValue::Json(range) => Value::from_json(text.slice(range)),
+            FoundValue::Foreign(data) => Value::foreign(data),
         };
         state.set(name, value);
     }
@@ -128,12 +128,15 @@ fn name_of(tree: &Tree, key: u32, budget: &mut Budget) -> Result<Name, Refused> 
         Node::List(_) | Node::Dict(_) | Node::Set(_) | Node::ByteArray(_) => {
             Err(Refused("a key of it is of a type that cannot be one"))
         }
-        _ => Ok(pickled(&tree.pickle(key, budget)?)),
+        _ => Ok(pickled(&pickle(tree, key, budget)?)),
     }
 }
 
-enum Kept {
+/// One value of the dictionary, as it was read.
+enum FoundValue {
+    /// Where its JSON text stands.
     Json(std::ops::Range<usize>),
+    /// A pickle of a value without a JSON form.
     Foreign(Bytes),
 }
 

@@ -4,7 +4,6 @@ use std::ops::{Index, IndexMut};
 use bytes::Bytes;
 
 use super::super::json::{MAX_DIGITS, Sink};
-use super::write::Writer;
 use super::{Budget, MAX_DEPTH, MAX_NODES, Refused};
 
 /// What a pickle builds, as data. Nodes are named by their place, so a shared object is one node.
@@ -130,13 +129,6 @@ impl Tree {
             _ => return Ok(false),
         }
         Ok(true)
-    }
-
-    /// A pickle of its own that builds a node.
-    pub(super) fn pickle(&self, id: u32, budget: &mut Budget) -> Result<Bytes, Refused> {
-        let mut writer = Writer::new();
-        writer.node(self, id, budget)?;
-        Ok(writer.finish())
     }
 
     /// How often each node below this one is used, itself included.

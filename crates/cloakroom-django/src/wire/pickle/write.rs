@@ -7,6 +7,13 @@ use super::super::json::Sink;
 use super::tree::{Edit, Made, Node, Tree};
 use super::{Budget, MAX_EXPANDED, Refused, parse};
 
+/// Returns a pickle that builds the node `id` and nothing else.
+pub(super) fn pickle(tree: &Tree, id: u32, budget: &mut Budget) -> Result<Bytes, Refused> {
+    let mut writer = Writer::new();
+    writer.node(tree, id, budget)?;
+    Ok(writer.finish())
+}
+
 /// Writes a pickle of protocol 4.
 pub(super) struct Writer {
     out: Vec<u8>,
