@@ -53,8 +53,12 @@
 //! # }
 //! ```
 
-mod django;
+#[cfg(feature = "django")]
+mod engine;
+mod error;
+mod open;
 mod place;
+mod scheme;
 mod url;
 
 pub use url::StoreUrl;

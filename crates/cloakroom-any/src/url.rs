@@ -2,10 +2,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use cloakroom::{Backend, Error, ErrorKind, Result};
+use cloakroom::{Error, Result};
 
-use crate::django;
-use crate::place::{self, Place};
+use crate::error::{CHOOSING, refused};
+use crate::place::Place;
+use crate::scheme::PREFIX;
 
 /// Where sessions are to be kept; see the [crate](crate) for what there is.
 ///
@@ -20,51 +21,10 @@ pub struct StoreUrl {
 }
 
 impl StoreUrl {
-    /// Opens the place, and makes its table if it has one. `secret` is for sessions that are sealed in the cookie.
-    ///
-    /// # Errors
-    /// [`Config`](ErrorKind::Config) for what the place refuses, [`Unavailable`](ErrorKind::Unavailable) if its server
-    /// does not answer; `Config` also for the place of a Django site, which is for [`engine`](Self::engine).
-    pub async fn open(&self, secret: Option<&[u8]>) -> Result<Backend> {
-        place::open(self, secret).await
-    }
-
     /// Whether this is the place of a Django site, `django+…`: for [`engine`](Self::engine), and not for
     /// [`open`](Self::open).
     pub fn is_django(&self) -> bool {
         self.place.site().is_some()
-    }
-
-    /// Opens the place of a Django site as the engine that it is, with the site's settings: for
-    /// [`Settings::sessions`](cloakroom_django::Settings::sessions). No table is made here; Django's `migrate` does that.
-    ///
-    /// # Errors
-    /// [`Config`](ErrorKind::Config) for what the place refuses, and if it is none of a Django site;
-    /// [`Unavailable`](ErrorKind::Unavailable) if its server does not answer.
-    ///
-    /// # Examples
-    /// ```
-    /// use cloakroom_django::Settings;
-    /// use cloakroom_any::StoreUrl;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
-    /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_secure(true);
-    /// let url: StoreUrl = "django+cookie:".parse()?;
-    /// let sessions = settings.sessions(url.engine(&settings).await?).build()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "django")]
-    pub async fn engine(&self, settings: &cloakroom_django::Settings) -> Result<Backend> {
-        match self.place {
-            Place::Django(site) => django::engine::open(site, self, settings).await,
-            place => Err(refused(&format!(
-                "`{}:` is no place of a Django site; such a URL begins with `{}`, and all others are for \
-                 `StoreUrl::open`",
-                place.scheme(),
-                django::PREFIX
-            ))),
-        }
     }
 
     /// Whether it can be the front of `back`.
@@ -113,7 +73,7 @@ impl StoreUrl {
     /// The URL as the driver knows it.
     #[allow(dead_code, reason = "without any feature there is no driver")]
     pub(crate) fn of_driver(&self) -> &str {
-        self.url.strip_prefix(django::PREFIX).unwrap_or(&self.url)
+        self.url.strip_prefix(PREFIX).unwrap_or(&self.url)
     }
 
     /// What comes after the scheme.
@@ -263,9 +223,3 @@ fn listed(options: &[&str]) -> String {
         _ => format!("are `{}`", options.join("`, `")),
     }
 }
-
-pub(crate) fn refused(why: &str) -> Error {
-    Error::new(ErrorKind::Config, format!("{CHOOSING}{why}"))
-}
-
-const CHOOSING: &str = "choosing where to keep sessions: ";

@@ -2,10 +2,45 @@ use cloakroom::store::{AnyStore, MemoryStore};
 use cloakroom::{Backend, CachedBackend, Result};
 use cloakroom_django::Settings;
 
-use super::Site;
 use crate::StoreUrl;
+use crate::error::refused;
+use crate::place::{Place, Site};
+use crate::scheme::PREFIX;
 
-pub(crate) async fn open(site: Site, url: &StoreUrl, settings: &Settings) -> Result<Backend> {
+impl StoreUrl {
+    /// Opens the place of a Django site as the engine that it is, with the site's settings: for
+    /// [`Settings::sessions`](cloakroom_django::Settings::sessions). No table is made here; Django's `migrate` does that.
+    ///
+    /// # Errors
+    /// [`Config`](cloakroom::ErrorKind::Config) for what the place refuses, and if it is none of a Django site;
+    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if its server does not answer.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    /// use cloakroom_any::StoreUrl;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
+    /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_secure(true);
+    /// let url: StoreUrl = "django+cookie:".parse()?;
+    /// let sessions = settings.sessions(url.engine(&settings).await?).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn engine(&self, settings: &Settings) -> Result<Backend> {
+        match self.place {
+            Place::Django(site) => open(site, self, settings).await,
+            place => Err(refused(&format!(
+                "`{}:` is no place of a Django site; such a URL begins with `{}`, and all others are for \
+                 `StoreUrl::open`",
+                place.scheme(),
+                PREFIX
+            ))),
+        }
+    }
+}
+
+async fn open(site: Site, url: &StoreUrl, settings: &Settings) -> Result<Backend> {
     let backend = match (site, &url.options.front) {
         (Site::Sqlite | Site::Postgres | Site::Mysql, None) => settings.db(table(site, url).await?),
         (Site::Sqlite | Site::Postgres | Site::Mysql, Some(front)) => {
