@@ -66,7 +66,7 @@ pub fn set_cookie(
     lifetime: Option<Lifetime>,
     attributes: &Attributes<'_>,
 ) -> String {
-    spell(name, &quote(value), lifetime, attributes)
+    format_cookie(name, &quote(value), lifetime, attributes)
 }
 
 /// The header that takes the session away from the browser.
@@ -84,7 +84,7 @@ pub fn delete_cookie(name: &str, attributes: &Attributes<'_>) -> String {
         secure,
         ..*attributes
     };
-    spell(name, "\"\"", Some(GONE), &attributes)
+    format_cookie(name, "\"\"", Some(GONE), &attributes)
 }
 
 /// A value as it stands in the header: itself, or in quotes if it has characters that need them.
@@ -134,7 +134,7 @@ pub fn unquote(text: &str) -> String {
     value
 }
 
-fn spell(
+fn format_cookie(
     name: &str,
     quoted: &str,
     lifetime: Option<Lifetime>,

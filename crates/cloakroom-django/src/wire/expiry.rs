@@ -21,19 +21,19 @@ pub const NAME: &str = "_session_expiry";
 /// use std::time::Duration;
 ///
 /// use cloakroom::session::{Expiry, Items};
-/// use cloakroom_django::wire::expiry::{Stored, put};
+/// use cloakroom_django::wire::expiry::{ExpiryItem, put};
 ///
 /// let mut state = Items::new();
-/// assert_eq!(Stored::of(&state)?, Stored::Nothing);
-/// assert_eq!(Stored::of(&state)?.expiry(), Expiry::Policy);
+/// assert_eq!(ExpiryItem::of(&state)?, ExpiryItem::Nothing);
+/// assert_eq!(ExpiryItem::of(&state)?.expiry(), Expiry::Policy);
 ///
 /// put(&mut state, Expiry::Idle(Duration::from_secs(300)))?;
-/// assert_eq!(Stored::of(&state)?, Stored::Secs(300.0));
-/// assert_eq!(Stored::of(&state)?.expiry(), Expiry::Idle(Duration::from_secs(300)));
+/// assert_eq!(ExpiryItem::of(&state)?, ExpiryItem::Secs(300.0));
+/// assert_eq!(ExpiryItem::of(&state)?.expiry(), Expiry::Idle(Duration::from_secs(300)));
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Stored {
+pub enum ExpiryItem {
     /// There is none, or it is `null`.
     Nothing,
     /// An empty text, list or object, which Django takes for "as the settings say", and not for a browser session.
@@ -44,7 +44,7 @@ pub enum Stored {
     At(SystemTime),
 }
 
-impl Stored {
+impl ExpiryItem {
     /// Reads the item.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Stored {
 /// # Errors
 /// [`BadValue`](ErrorKind::BadValue) if the item is nothing that Django can work with and `expiry` asks for something else.
 pub fn put(state: &mut Items, expiry: Expiry) -> Result<()> {
-    let stored = Stored::of(state)?.expiry();
+    let stored = ExpiryItem::of(state)?.expiry();
     let same = match (stored, expiry) {
         // The core keeps times in milliseconds, Django in microseconds.
         (Expiry::At(one), Expiry::At(other)) => millis(one) == millis(other),
@@ -149,7 +149,7 @@ mod tests {
         ] {
             let object = format!("{{\"a\":1,\"_session_expiry\":{text},\"b\":2}}");
             let mut state = json::read(object.as_bytes()).unwrap();
-            let expiry = Stored::of(&state).unwrap().expiry();
+            let expiry = ExpiryItem::of(&state).unwrap().expiry();
             put(&mut state, expiry).unwrap();
             assert_eq!(json::write(&state).unwrap(), object);
 
@@ -178,7 +178,7 @@ mod tests {
 
             let text = state.get(NAME).map(|value| value.as_json().unwrap());
             assert_eq!(text.map(|text| &text[..]), item.map(str::as_bytes));
-            assert_eq!(Stored::of(&state).unwrap().expiry(), expiry);
+            assert_eq!(ExpiryItem::of(&state).unwrap().expiry(), expiry);
         }
     }
 
@@ -194,7 +194,10 @@ mod tests {
             let mut state = Items::new();
             let value = Value::from_json(Bytes::copy_from_slice(text.as_bytes()));
             state.set(NAME.into(), value);
-            assert_eq!(Stored::of(&state).unwrap_err().kind(), ErrorKind::BadValue);
+            assert_eq!(
+                ExpiryItem::of(&state).unwrap_err().kind(),
+                ErrorKind::BadValue
+            );
             assert!(put(&mut state, Expiry::BrowserClose).is_err());
         }
     }

@@ -6,7 +6,7 @@ use cloakroom::store::millis;
 use cloakroom::{Clock, Expiry, Session, SessionKey};
 use cloakroom_django::Settings;
 use cloakroom_django::wire::date::{expire_date, iso, parse_expire_date, parse_iso};
-use cloakroom_django::wire::expiry::{NAME, Stored};
+use cloakroom_django::wire::expiry::{ExpiryItem, NAME};
 use cloakroom_sqlite::DjangoTable;
 use cloakroom_testkit::HandClock;
 use http::header::SET_COOKIE;
@@ -47,7 +47,7 @@ fn expiry_means_what_it_means_to_django() {
         }
         let raises = |field: &str| matches!(expect[field], Ordered::Object(_));
         if raises("expiry_age") || raises("expiry_date") {
-            assert!(Stored::of(&items).is_err(), "Django fails on it");
+            assert!(ExpiryItem::of(&items).is_err(), "Django fails on it");
             assert_eq!(session.expiry(), Expiry::Policy);
             return;
         }

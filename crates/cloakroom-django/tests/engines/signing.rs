@@ -4,7 +4,7 @@ use cloakroom::SessionKey;
 use cloakroom_django::Settings;
 use cloakroom_django::wire::json;
 use cloakroom_django::wire::signing::{
-    COOKIE_SALT, SERVER_SALT, Signer, Unsigned, base62, derive_key, parse_base62, salted_hmac,
+    COOKIE_SALT, SERVER_SALT, Signer, UnsignError, base62, derive_key, parse_base62, salted_hmac,
 };
 use cloakroom_testkit::HandClock;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -73,8 +73,8 @@ fn sessions_are_read_as_django_does() {
         let encoded: String = case.get("encoded");
 
         let (result, state) = match signer.loads(encoded.as_bytes()) {
-            Err(Unsigned::BadSignature) => ("bad_signature", None),
-            Err(Unsigned::Undecodable) => ("undecodable", None),
+            Err(UnsignError::BadSignature) => ("bad_signature", None),
+            Err(UnsignError::Undecodable) => ("undecodable", None),
             Ok(signed) => match json::read(&signed.json) {
                 Ok(_) if is_expired(case) => ("expired", None),
                 Ok(state) => ("ok", Some(state)),

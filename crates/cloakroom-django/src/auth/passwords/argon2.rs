@@ -44,7 +44,7 @@ fn hash(
 }
 
 /// A hash, taken apart.
-pub(super) struct Stored {
+pub(super) struct Argon2Hash {
     algorithm: Algorithm,
     version: Version,
     costs: Costs,
@@ -52,7 +52,7 @@ pub(super) struct Stored {
     hash: Vec<u8>,
 }
 
-impl Stored {
+impl Argon2Hash {
     pub(super) fn parse(rest: &str) -> Option<Self> {
         let mut parts = rest.split('$');
         let algorithm = match parts.next()? {

@@ -10,7 +10,7 @@ use crate::random;
 
 mod algorithm;
 pub use algorithm::Algorithm;
-use algorithm::Stored;
+use algorithm::PasswordHash;
 use fields::SALT_LEN;
 
 #[cfg(feature = "argon2")]
@@ -132,13 +132,13 @@ impl Passwords {
             .is_some_and(|stored| self.is_outdated(&stored))
     }
 
-    fn read<'a>(&self, encoded: &'a str) -> Option<Stored<'a>> {
-        let stored = Stored::parse(encoded)?;
+    fn read<'a>(&self, encoded: &'a str) -> Option<PasswordHash<'a>> {
+        let stored = PasswordHash::parse(encoded)?;
         let algorithm = stored.algorithm();
         (algorithm == self.preferred || self.accepted.contains(&algorithm)).then_some(stored)
     }
 
-    fn is_outdated(&self, stored: &Stored<'_>) -> bool {
+    fn is_outdated(&self, stored: &PasswordHash<'_>) -> bool {
         stored.algorithm() != self.preferred || stored.is_outdated(self.iterations)
     }
 }

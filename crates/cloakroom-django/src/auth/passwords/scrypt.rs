@@ -22,13 +22,13 @@ fn hash(password: &str, salt: &str, costs: Costs) -> Option<String> {
 }
 
 /// A hash, taken apart.
-pub(super) struct Stored<'a> {
+pub(super) struct ScryptHash<'a> {
     salt: &'a str,
     costs: Costs,
     hash: &'a str,
 }
 
-impl<'a> Stored<'a> {
+impl<'a> ScryptHash<'a> {
     pub(super) fn parse(rest: &'a str) -> Option<Self> {
         let mut parts = rest.split('$');
         let n = number(parts.next()?)?;

@@ -6,7 +6,7 @@ use cloakroom::session::Name;
 use data_encoding::BASE64URL_NOPAD;
 
 use super::scan::{Charset, Scanner};
-use super::spell::escape;
+use super::writer::escape;
 
 /// The name of the item that Python calls `text`, which is UTF-8 but for halves of surrogate pairs.
 pub(in crate::wire) fn name(text: &[u8]) -> Name {

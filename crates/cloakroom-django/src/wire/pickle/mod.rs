@@ -20,7 +20,7 @@ use cloakroom::session::{Items, Name, Value};
 use cloakroom::{Error, ErrorKind, Result};
 
 use super::json::name::{as_pickled, as_text, name, pickled};
-use super::json::{self, Spell};
+use super::json::{self, JsonWriter};
 
 mod read;
 mod tree;
@@ -93,21 +93,21 @@ fn take_apart(data: &Bytes) -> Result<Items, Refused> {
         return Err(Refused("it is not a dictionary"));
     };
     let mut budget = Budget(MAX_EXPANDED);
-    let mut spell = Spell::with_capacity(data.len());
+    let mut text = JsonWriter::with_capacity(data.len());
     let mut found = Vec::with_capacity(items.len());
     for &(key, value) in items {
         let name = name_of(&tree, key, &mut budget)?;
-        let start = spell.len();
-        let value = if tree.tell(value, &mut spell, &mut budget)? {
-            FoundValue::Json(start..spell.len())
+        let start = text.len();
+        let value = if tree.visit(value, &mut text, &mut budget)? {
+            FoundValue::Json(start..text.len())
         } else {
-            spell.truncate(start);
+            text.truncate(start);
             FoundValue::Foreign(pickle(&tree, value, &mut budget)?)
         };
         found.push((name, value));
     }
 
-    let text = Bytes::from(spell.into_bytes());
+    let text = Bytes::from(text.into_bytes());
     let mut state = Items::new();
     for (name, value) in found {
         let value = match value {
