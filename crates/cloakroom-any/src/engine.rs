@@ -4,7 +4,7 @@ use cloakroom_django::Settings;
 
 use crate::StoreUrl;
 use crate::error::refused;
-use crate::place::{Place, Site};
+use crate::kind::{DjangoKind, StoreKind};
 use crate::scheme::PREFIX;
 
 impl StoreUrl {
@@ -28,31 +28,35 @@ impl StoreUrl {
     /// # }
     /// ```
     pub async fn engine(&self, settings: &Settings) -> Result<Backend> {
-        match self.place {
-            Place::Django(site) => open(site, self, settings).await,
-            place => Err(refused(&format!(
+        match self.kind {
+            StoreKind::Django(kind) => open(kind, self, settings).await,
+            kind => Err(refused(&format!(
                 "`{}:` is no place of a Django site; such a URL begins with `{}`, and all others are for \
                  `StoreUrl::open`",
-                place.scheme(),
+                kind.scheme(),
                 PREFIX
             ))),
         }
     }
 }
 
-async fn open(site: Site, url: &StoreUrl, settings: &Settings) -> Result<Backend> {
-    let backend = match (site, &url.options.front) {
-        (Site::Sqlite | Site::Postgres | Site::Mysql, None) => settings.db(table(site, url).await?),
-        (Site::Sqlite | Site::Postgres | Site::Mysql, Some(front)) => {
-            let copies = cache(front, Engine::CachedDb).await?;
-            return Ok(settings.cached_db(copies, table(site, url).await?));
+async fn open(kind: DjangoKind, url: &StoreUrl, settings: &Settings) -> Result<Backend> {
+    let backend = match (kind, &url.options.front) {
+        (DjangoKind::Sqlite | DjangoKind::Postgres | DjangoKind::Mysql, None) => {
+            settings.db(table(kind, url).await?)
         }
-        (Site::Redis | Site::Memcached, _) => settings.cache(cache(url, Engine::Cache).await?),
+        (DjangoKind::Sqlite | DjangoKind::Postgres | DjangoKind::Mysql, Some(front)) => {
+            let copies = cache(front, Engine::CachedDb).await?;
+            return Ok(settings.cached_db(copies, table(kind, url).await?));
+        }
+        (DjangoKind::Redis | DjangoKind::Memcached, _) => {
+            settings.cache(cache(url, Engine::Cache).await?)
+        }
         #[cfg(feature = "file")]
-        (Site::File, _) => cloakroom_file::django::open(settings, url.path())?,
+        (DjangoKind::File, _) => cloakroom_file::django::open(settings, url.path())?,
         #[cfg(not(feature = "file"))]
-        (Site::File, _) => unreachable!("parsing refuses what was not built in"),
-        (Site::Cookie, _) => return Ok(settings.signed_cookies()),
+        (DjangoKind::File, _) => unreachable!("parsing refuses what was not built in"),
+        (DjangoKind::Cookie, _) => return Ok(settings.signed_cookies()),
     };
     match url.options.cached {
         None => Ok(backend),
@@ -74,10 +78,10 @@ enum Engine {
     clippy::unused_async,
     reason = "without any feature there is nothing to open, and nothing to wait for"
 )]
-async fn table(site: Site, url: &StoreUrl) -> Result<AnyStore> {
-    match site {
+async fn table(kind: DjangoKind, url: &StoreUrl) -> Result<AnyStore> {
+    match kind {
         #[cfg(feature = "sqlite")]
-        Site::Sqlite => {
+        DjangoKind::Sqlite => {
             let mut store = cloakroom_sqlite::DjangoTable::builder(url.path());
             if let Some(table) = &url.options.table {
                 store = store.table(table);
@@ -85,8 +89,8 @@ async fn table(site: Site, url: &StoreUrl) -> Result<AnyStore> {
             Ok(AnyStore::new(store.open()?))
         }
         #[cfg(feature = "postgres")]
-        Site::Postgres => {
-            let mut store = cloakroom_postgres::DjangoTable::builder(url.of_driver());
+        DjangoKind::Postgres => {
+            let mut store = cloakroom_postgres::DjangoTable::builder(url.driver_url());
             if let Some(table) = &url.options.table {
                 store = store.table(table);
             }
@@ -96,8 +100,8 @@ async fn table(site: Site, url: &StoreUrl) -> Result<AnyStore> {
             Ok(AnyStore::new(store.connect().await?))
         }
         #[cfg(feature = "mysql")]
-        Site::Mysql => {
-            let mut store = cloakroom_mysql::DjangoTable::builder(url.of_driver());
+        DjangoKind::Mysql => {
+            let mut store = cloakroom_mysql::DjangoTable::builder(url.driver_url());
             if let Some(table) = &url.options.table {
                 store = store.table(table);
             }
@@ -116,10 +120,10 @@ async fn table(site: Site, url: &StoreUrl) -> Result<AnyStore> {
     reason = "without any feature there is nothing to open, and nothing to wait for"
 )]
 async fn cache(url: &StoreUrl, engine: Engine) -> Result<AnyStore> {
-    match url.place.site() {
+    match url.kind.django() {
         #[cfg(feature = "redis")]
-        Some(Site::Redis) => {
-            let mut store = cloakroom_redis::DjangoCache::builder(url.of_driver());
+        Some(DjangoKind::Redis) => {
+            let mut store = cloakroom_redis::DjangoCache::builder(url.driver_url());
             if let Some(prefix) = &url.options.prefix {
                 store = store.key_prefix(prefix);
             }
@@ -132,8 +136,8 @@ async fn cache(url: &StoreUrl, engine: Engine) -> Result<AnyStore> {
             Ok(AnyStore::new(store.connect().await?))
         }
         #[cfg(feature = "memcached")]
-        Some(Site::Memcached) => {
-            let mut store = cloakroom_memcached::DjangoCache::builder(url.of_driver());
+        Some(DjangoKind::Memcached) => {
+            let mut store = cloakroom_memcached::DjangoCache::builder(url.driver_url());
             if let Some(prefix) = &url.options.prefix {
                 store = store.key_prefix(prefix);
             }

@@ -56,8 +56,8 @@
 #[cfg(feature = "django")]
 mod engine;
 mod error;
+mod kind;
 mod open;
-mod place;
 mod scheme;
 mod url;
 

@@ -3,7 +3,7 @@ use cloakroom::{Backend, CachedBackend, CookieBackend, Result};
 
 use crate::StoreUrl;
 use crate::error::refused;
-use crate::place::Place;
+use crate::kind::StoreKind;
 
 impl StoreUrl {
     /// Opens the place, and makes its table if it has one. `secret` is for sessions that are sealed in the cookie.
@@ -12,30 +12,30 @@ impl StoreUrl {
     /// [`Config`](cloakroom::ErrorKind::Config) for what the place refuses, [`Unavailable`](cloakroom::ErrorKind::Unavailable) if its server
     /// does not answer; `Config` also for the place of a Django site, which is for [`engine`](Self::engine).
     pub async fn open(&self, secret: Option<&[u8]>) -> Result<Backend> {
-        match self.place {
-            Place::Memory => Ok(MemoryStore::new().into()),
-            Place::Cookie => match secret {
+        match self.kind {
+            StoreKind::Memory => Ok(MemoryStore::new().into()),
+            StoreKind::Cookie => match secret {
                 Some(secret) => CookieBackend::new(secret).map(Backend::from),
                 None => Err(refused(
                     "`cookie:` needs a secret to seal the sessions with",
                 )),
             },
-            Place::Django(_) => Err(refused(&format!(
+            StoreKind::Django(_) => Err(refused(&format!(
                 "`{}:` is a place of a Django site, whose settings say how to read it; open it with `StoreUrl::engine`",
-                self.place.scheme()
+                self.kind.scheme()
             ))),
             #[cfg(feature = "sqlite")]
-            Place::Sqlite => backend(sqlite(self)?, self).await,
+            StoreKind::Sqlite => backend(sqlite(self)?, self).await,
             #[cfg(feature = "postgres")]
-            Place::Postgres => backend(postgres(self).await?, self).await,
+            StoreKind::Postgres => backend(postgres(self).await?, self).await,
             #[cfg(feature = "mysql")]
-            Place::Mysql => backend(mysql(self).await?, self).await,
+            StoreKind::Mysql => backend(mysql(self).await?, self).await,
             #[cfg(feature = "redis")]
-            Place::Redis => backend(redis(self).await?, self).await,
+            StoreKind::Redis => backend(redis(self).await?, self).await,
             #[cfg(feature = "memcached")]
-            Place::Memcached => backend(memcached(self)?, self).await,
+            StoreKind::Memcached => backend(memcached(self)?, self).await,
             #[cfg(feature = "file")]
-            Place::File => backend(file(self)?, self).await,
+            StoreKind::File => backend(file(self)?, self).await,
             #[allow(
                 unreachable_patterns,
                 reason = "there is nothing left if all features are on"
@@ -67,20 +67,20 @@ async fn backend(store: impl Store, url: &StoreUrl) -> Result<Backend> {
     reason = "without any feature there is nothing to wait for"
 )]
 async fn open_front(url: &StoreUrl) -> Result<AnyStore> {
-    match url.place {
-        Place::Memory => Ok(AnyStore::new(MemoryStore::new())),
+    match url.kind {
+        StoreKind::Memory => Ok(AnyStore::new(MemoryStore::new())),
         #[cfg(feature = "sqlite")]
-        Place::Sqlite => Ok(AnyStore::new(sqlite(url)?)),
+        StoreKind::Sqlite => Ok(AnyStore::new(sqlite(url)?)),
         #[cfg(feature = "postgres")]
-        Place::Postgres => Ok(AnyStore::new(postgres(url).await?)),
+        StoreKind::Postgres => Ok(AnyStore::new(postgres(url).await?)),
         #[cfg(feature = "mysql")]
-        Place::Mysql => Ok(AnyStore::new(mysql(url).await?)),
+        StoreKind::Mysql => Ok(AnyStore::new(mysql(url).await?)),
         #[cfg(feature = "redis")]
-        Place::Redis => Ok(AnyStore::new(redis(url).await?)),
+        StoreKind::Redis => Ok(AnyStore::new(redis(url).await?)),
         #[cfg(feature = "memcached")]
-        Place::Memcached => Ok(AnyStore::new(memcached(url)?)),
+        StoreKind::Memcached => Ok(AnyStore::new(memcached(url)?)),
         #[cfg(feature = "file")]
-        Place::File => Ok(AnyStore::new(file(url)?)),
+        StoreKind::File => Ok(AnyStore::new(file(url)?)),
         _ => unreachable!("parsing refuses what was not built in, and what is no store"),
     }
 }

@@ -1,14 +1,14 @@
 use cloakroom::Result;
 
 use crate::error::refused;
-use crate::place::{Place, Site};
+use crate::kind::{DjangoKind, StoreKind};
 
-/// The schemes, as methods of the places that they name.
-impl Place {
-    pub(crate) fn of_scheme(scheme: &str) -> Result<Self> {
+/// The schemes, as methods of the kinds of places that they name.
+impl StoreKind {
+    pub(crate) fn from_scheme(scheme: &str) -> Result<Self> {
         let known = schemes().find(|known| known.name == scheme);
-        match known.map(|known| (known.place, known.feature)) {
-            Some((place, (_, true))) => Ok(place),
+        match known.map(|known| (known.kind, known.feature)) {
+            Some((kind, (_, true))) => Ok(kind),
             Some((_, (feature, false))) => Err(refused(&format!(
                 "`{scheme}:` needs the feature `{feature}` of cloakroom-any, which this program was built without"
             ))),
@@ -32,8 +32,8 @@ impl Place {
     }
 
     fn row(self) -> &'static Scheme {
-        let row = schemes().find(|known| known.place == self);
-        row.expect("every place has a scheme")
+        let row = schemes().find(|known| known.kind == self);
+        row.expect("every kind has a scheme")
     }
 }
 
@@ -45,7 +45,7 @@ fn schemes() -> impl Iterator<Item = &'static Scheme> {
 struct Scheme {
     name: &'static str,
     usage: &'static str,
-    place: Place,
+    kind: StoreKind,
     /// The feature that it needs, and whether it is on.
     feature: (&'static str, bool),
 }
@@ -54,73 +54,73 @@ const SCHEMES: [Scheme; 12] = [
     Scheme {
         name: "sqlite",
         usage: "sqlite://PATH",
-        place: Place::Sqlite,
+        kind: StoreKind::Sqlite,
         feature: ("sqlite", cfg!(feature = "sqlite")),
     },
     Scheme {
         name: "postgres",
         usage: "postgres://…",
-        place: Place::Postgres,
+        kind: StoreKind::Postgres,
         feature: ("postgres", cfg!(feature = "postgres")),
     },
     Scheme {
         name: "postgresql",
         usage: "postgresql://…",
-        place: Place::Postgres,
+        kind: StoreKind::Postgres,
         feature: ("postgres", cfg!(feature = "postgres")),
     },
     Scheme {
         name: "mysql",
         usage: "mysql://…",
-        place: Place::Mysql,
+        kind: StoreKind::Mysql,
         feature: ("mysql", cfg!(feature = "mysql")),
     },
     Scheme {
         name: "redis",
         usage: "redis://…",
-        place: Place::Redis,
+        kind: StoreKind::Redis,
         feature: ("redis", cfg!(feature = "redis")),
     },
     Scheme {
         name: "rediss",
         usage: "rediss://…",
-        place: Place::Redis,
+        kind: StoreKind::Redis,
         feature: ("redis", cfg!(feature = "redis")),
     },
     Scheme {
         name: "redis+cluster",
         usage: "redis+cluster://…",
-        place: Place::Redis,
+        kind: StoreKind::Redis,
         feature: ("redis", cfg!(feature = "redis")),
     },
     Scheme {
         name: "rediss+cluster",
         usage: "rediss+cluster://…",
-        place: Place::Redis,
+        kind: StoreKind::Redis,
         feature: ("redis", cfg!(feature = "redis")),
     },
     Scheme {
         name: "memcached",
         usage: "memcached://…",
-        place: Place::Memcached,
+        kind: StoreKind::Memcached,
         feature: ("memcached", cfg!(feature = "memcached")),
     },
     Scheme {
         name: "file",
         usage: "file:PATH",
-        place: Place::File,
+        kind: StoreKind::File,
         feature: ("file", cfg!(feature = "file")),
     },
     Scheme {
         name: "memory",
         usage: "memory:",
-        place: Place::Memory,
+        kind: StoreKind::Memory,
         feature: ("", true),
     },
     Scheme {
         name: "cookie",
         usage: "cookie:",
-        place: Place::Cookie,
+        kind: StoreKind::Cookie,
         feature: ("", true),
     },
 ];
@@ -129,52 +129,57 @@ const DJANGO_SCHEMES: [Scheme; 9] = [
     scheme(
         "django+sqlite",
         "django+sqlite://PATH",
-        Site::Sqlite,
+        DjangoKind::Sqlite,
         ("sqlite", cfg!(feature = "sqlite")),
     ),
     scheme(
         "django+postgres",
         "django+postgres://…",
-        Site::Postgres,
+        DjangoKind::Postgres,
         ("postgres", cfg!(feature = "postgres")),
     ),
     scheme(
         "django+postgresql",
         "django+postgresql://…",
-        Site::Postgres,
+        DjangoKind::Postgres,
         ("postgres", cfg!(feature = "postgres")),
     ),
     scheme(
         "django+mysql",
         "django+mysql://…",
-        Site::Mysql,
+        DjangoKind::Mysql,
         ("mysql", cfg!(feature = "mysql")),
     ),
     scheme(
         "django+redis",
         "django+redis://…",
-        Site::Redis,
+        DjangoKind::Redis,
         ("redis", cfg!(feature = "redis")),
     ),
     scheme(
         "django+rediss",
         "django+rediss://…",
-        Site::Redis,
+        DjangoKind::Redis,
         ("redis", cfg!(feature = "redis")),
     ),
     scheme(
         "django+memcached",
         "django+memcached://…",
-        Site::Memcached,
+        DjangoKind::Memcached,
         ("memcached", cfg!(feature = "memcached")),
     ),
     scheme(
         "django+file",
         "django+file:PATH",
-        Site::File,
+        DjangoKind::File,
         ("file", cfg!(feature = "file")),
     ),
-    scheme("django+cookie", "django+cookie:", Site::Cookie, ("", true)),
+    scheme(
+        "django+cookie",
+        "django+cookie:",
+        DjangoKind::Cookie,
+        ("", true),
+    ),
 ];
 
 /// What the names of these schemes begin with; the rest is what the driver knows.
@@ -183,13 +188,13 @@ pub(crate) const PREFIX: &str = "django+";
 const fn scheme(
     name: &'static str,
     usage: &'static str,
-    site: Site,
+    kind: DjangoKind,
     driver: (&'static str, bool),
 ) -> Scheme {
     Scheme {
         name,
         usage,
-        place: Place::Django(site),
+        kind: StoreKind::Django(kind),
         feature: match cfg!(feature = "django") {
             true => driver,
             false => ("django", false),

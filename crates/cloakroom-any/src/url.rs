@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloakroom::{Error, Result};
 
 use crate::error::{CHOOSING, refused};
-use crate::place::Place;
+use crate::kind::StoreKind;
 use crate::scheme::PREFIX;
 
 /// Where sessions are to be kept; see the [crate](crate) for what there is.
@@ -14,7 +14,7 @@ use crate::scheme::PREFIX;
 /// so do errors.
 #[derive(Clone)]
 pub struct StoreUrl {
-    pub(crate) place: Place,
+    pub(crate) kind: StoreKind,
     /// The URL without the options that are ours.
     pub(crate) url: String,
     pub(crate) options: Options,
@@ -24,12 +24,12 @@ impl StoreUrl {
     /// Whether this is the place of a Django site, `django+…`: for [`engine`](Self::engine), and not for
     /// [`open`](Self::open).
     pub fn is_django(&self) -> bool {
-        self.place.site().is_some()
+        self.kind.django().is_some()
     }
 
     /// Whether it can be the front of `back`.
-    fn can_stand_before(&self, back: &Self) -> Result<()> {
-        match (self.place.site(), back.place.site()) {
+    fn check_cache_of(&self, back: &Self) -> Result<()> {
+        match (self.kind.django(), back.kind.django()) {
             (None, None) => {}
             (Some(front), Some(_)) if front.is_cache() && back.options.cached.is_none() => {}
             (Some(front), Some(_)) if front.is_cache() => {
@@ -48,7 +48,7 @@ impl StoreUrl {
                 ));
             }
         }
-        if self.place == Place::Cookie {
+        if self.kind == StoreKind::Cookie {
             return Err(refused(
                 "`front` must be a place on the server; `cookie:` is with the visitor",
             ));
@@ -72,7 +72,7 @@ impl StoreUrl {
 
     /// The URL as the driver knows it.
     #[allow(dead_code, reason = "without any feature there is no driver")]
-    pub(crate) fn of_driver(&self) -> &str {
+    pub(crate) fn driver_url(&self) -> &str {
         self.url.strip_prefix(PREFIX).unwrap_or(&self.url)
     }
 
@@ -88,21 +88,17 @@ impl FromStr for StoreUrl {
 
     fn from_str(text: &str) -> Result<Self> {
         let (scheme, _) = text.split_once(':').unwrap_or((text, ""));
-        let place = Place::of_scheme(scheme)?;
-        let (url, options) = Options::split_off(text, place)?;
-        let url = Self {
-            place,
-            url,
-            options,
-        };
-        if place.needs_path() && url.path().is_empty() {
+        let kind = StoreKind::from_scheme(scheme)?;
+        let (url, options) = Options::split_off(text, kind)?;
+        let url = Self { kind, url, options };
+        if kind.needs_path() && url.path().is_empty() {
             return Err(refused(&format!(
                 "`{scheme}:` needs a path, as in {}",
-                place.usage()
+                kind.usage()
             )));
         }
         if let Some(front) = &url.options.front {
-            front.can_stand_before(&url)?;
+            front.check_cache_of(&url)?;
         }
         Ok(url)
     }
@@ -149,7 +145,7 @@ pub(crate) struct Options {
 
 impl Options {
     /// Takes the options that the place knows out of the query; what the driver may know stays.
-    fn split_off(text: &str, place: Place) -> Result<(String, Self)> {
+    fn split_off(text: &str, kind: StoreKind) -> Result<(String, Self)> {
         let mut options = Self::default();
         let Some((base, query)) = text.split_once('?') else {
             return Ok((text.to_owned(), options));
@@ -157,15 +153,15 @@ impl Options {
         let mut others = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if !place.options().contains(&name) {
-                if place.driver_has_options() {
+            if !kind.options().contains(&name) {
+                if kind.driver_has_options() {
                     others.push(pair);
                     continue;
                 }
                 return Err(refused(&format!(
                     "`{name}` is no option of `{}`; there {}",
-                    place.scheme(),
-                    listed(place.options()),
+                    kind.scheme(),
+                    listed(kind.options()),
                 )));
             }
             match name {

@@ -1,6 +1,6 @@
-/// The kinds of places.
+/// The kinds of places where sessions can be kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Place {
+pub(crate) enum StoreKind {
     Sqlite,
     Postgres,
     Mysql,
@@ -9,18 +9,18 @@ pub(crate) enum Place {
     File,
     Memory,
     Cookie,
-    Django(Site),
+    Django(DjangoKind),
 }
 
-impl Place {
+impl StoreKind {
     pub(crate) fn needs_path(self) -> bool {
         !matches!(
             self,
-            Self::Memory | Self::Cookie | Self::Django(Site::Cookie)
+            Self::Memory | Self::Cookie | Self::Django(DjangoKind::Cookie)
         )
     }
 
-    /// The options that are ours.
+    /// The options in the query that are read here and not by the driver.
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &["table", "cached", "front"],
@@ -29,23 +29,24 @@ impl Place {
             Self::Memcached => &["prefix", "connections", "cached", "front"],
             Self::File => &["cached", "front"],
             Self::Memory | Self::Cookie => &[],
-            Self::Django(site) => site.options(),
+            Self::Django(kind) => kind.options(),
         }
     }
 
-    /// What it is to a Django, if it is a place of one.
-    pub(crate) fn site(self) -> Option<Site> {
+    /// Returns what kind of place it is to a Django site, or `None` if it is none of one.
+    pub(crate) fn django(self) -> Option<DjangoKind> {
         match self {
-            Self::Django(site) => Some(site),
+            Self::Django(kind) => Some(kind),
             _ => None,
         }
     }
 
-    /// Whether the driver has options of its own in the query, which are none of our business.
+    /// Returns whether the driver reads options from the query, too. Those that are not ours stay
+    /// there.
     pub(crate) fn driver_has_options(self) -> bool {
         match self {
             Self::Postgres | Self::Mysql | Self::Redis => true,
-            Self::Django(site) => site.driver_has_options(),
+            Self::Django(kind) => kind.driver_has_options(),
             _ => false,
         }
     }
@@ -53,7 +54,7 @@ impl Place {
 
 /// The kinds of places that a Django has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Site {
+pub(crate) enum DjangoKind {
     Sqlite,
     Postgres,
     Mysql,
@@ -63,8 +64,8 @@ pub(crate) enum Site {
     Cookie,
 }
 
-impl Site {
-    /// The options that are ours.
+impl DjangoKind {
+    /// The options in the query that are read here and not by the driver.
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &["table", "cached", "front"],
