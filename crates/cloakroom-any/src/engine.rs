@@ -41,12 +41,12 @@ impl StoreUrl {
 }
 
 async fn open(kind: DjangoKind, url: &StoreUrl, settings: &Settings) -> Result<Backend> {
-    let backend = match (kind, &url.options.front) {
+    let backend = match (kind, &url.options.cache) {
         (DjangoKind::Sqlite | DjangoKind::Postgres | DjangoKind::Mysql, None) => {
             settings.db(table(kind, url).await?)
         }
-        (DjangoKind::Sqlite | DjangoKind::Postgres | DjangoKind::Mysql, Some(front)) => {
-            let copies = cache(front, Engine::CachedDb).await?;
+        (DjangoKind::Sqlite | DjangoKind::Postgres | DjangoKind::Mysql, Some(cache_url)) => {
+            let copies = cache(cache_url, Engine::CachedDb).await?;
             return Ok(settings.cached_db(copies, table(kind, url).await?));
         }
         (DjangoKind::Redis | DjangoKind::Memcached, _) => {
@@ -58,7 +58,7 @@ async fn open(kind: DjangoKind, url: &StoreUrl, settings: &Settings) -> Result<B
         (DjangoKind::File, _) => unreachable!("parsing refuses what was not built in"),
         (DjangoKind::Cookie, _) => return Ok(settings.signed_cookies()),
     };
-    match url.options.cached {
+    match url.options.cache_ttl {
         None => Ok(backend),
         Some(ttl) => Ok(CachedBackend::new(MemoryStore::new(), backend)?
             .ttl(ttl)

@@ -23,11 +23,11 @@ impl StoreKind {
     /// The options in the query that are read here and not by the driver.
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Sqlite => &["table", "cached", "front"],
-            Self::Postgres | Self::Mysql => &["table", "connections", "cached", "front"],
-            Self::Redis => &["prefix", "cached", "front"],
-            Self::Memcached => &["prefix", "connections", "cached", "front"],
-            Self::File => &["cached", "front"],
+            Self::Sqlite => &["table", "cache_secs", "cache"],
+            Self::Postgres | Self::Mysql => &["table", "connections", "cache_secs", "cache"],
+            Self::Redis => &["prefix", "cache_secs", "cache"],
+            Self::Memcached => &["prefix", "connections", "cache_secs", "cache"],
+            Self::File => &["cache_secs", "cache"],
             Self::Memory | Self::Cookie => &[],
             Self::Django(kind) => kind.options(),
         }
@@ -68,11 +68,11 @@ impl DjangoKind {
     /// The options in the query that are read here and not by the driver.
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
-            Self::Sqlite => &["table", "cached", "front"],
-            Self::Postgres | Self::Mysql => &["table", "connections", "cached", "front"],
-            Self::Redis => &["prefix", "version", "cached"],
-            Self::Memcached => &["prefix", "version", "connections", "cached"],
-            Self::File => &["cached"],
+            Self::Sqlite => &["table", "cache_secs", "cache"],
+            Self::Postgres | Self::Mysql => &["table", "connections", "cache_secs", "cache"],
+            Self::Redis => &["prefix", "version", "cache_secs"],
+            Self::Memcached => &["prefix", "version", "connections", "cache_secs"],
+            Self::File => &["cache_secs"],
             Self::Cookie => &[],
         }
     }

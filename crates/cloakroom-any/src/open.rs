@@ -45,18 +45,18 @@ impl StoreUrl {
     }
 }
 
-/// The store, behind the front that the URL asks for.
+/// The store, behind the cache that the URL asks for.
 #[allow(
     dead_code,
     reason = "without any feature there is no store to put on it"
 )]
 async fn backend(store: impl Store, url: &StoreUrl) -> Result<Backend> {
-    let cached = match (&url.options.front, url.options.cached) {
+    let cached = match (&url.options.cache, url.options.cache_ttl) {
         (None, None) => return Ok(store.into()),
         (None, Some(_)) => CachedBackend::new(MemoryStore::new(), store)?,
-        (Some(front), _) => CachedBackend::new(open_front(front).await?, store)?,
+        (Some(cache), _) => CachedBackend::new(open_cache(cache).await?, store)?,
     };
-    Ok(match url.options.cached {
+    Ok(match url.options.cache_ttl {
         None => cached.into(),
         Some(ttl) => cached.ttl(ttl).into(),
     })
@@ -66,7 +66,7 @@ async fn backend(store: impl Store, url: &StoreUrl) -> Result<Backend> {
     clippy::unused_async,
     reason = "without any feature there is nothing to wait for"
 )]
-async fn open_front(url: &StoreUrl) -> Result<AnyStore> {
+async fn open_cache(url: &StoreUrl) -> Result<AnyStore> {
     match url.kind {
         StoreKind::Memory => Ok(AnyStore::new(MemoryStore::new())),
         #[cfg(feature = "sqlite")]

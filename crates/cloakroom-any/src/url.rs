@@ -27,43 +27,45 @@ impl StoreUrl {
         self.kind.django().is_some()
     }
 
-    /// Whether it can be the front of `back`.
-    fn check_cache_of(&self, back: &Self) -> Result<()> {
-        match (self.kind.django(), back.kind.django()) {
+    /// Checks that it can be the cache of `origin`.
+    fn check_cache_of(&self, origin: &Self) -> Result<()> {
+        match (self.kind.django(), origin.kind.django()) {
             (None, None) => {}
-            (Some(front), Some(_)) if front.is_cache() && back.options.cached.is_none() => {}
-            (Some(front), Some(_)) if front.is_cache() => {
+            (Some(cache), Some(_)) if cache.is_cache() && origin.options.cache_ttl.is_none() => {}
+            (Some(cache), Some(_)) if cache.is_cache() => {
                 return Err(refused(
-                    "the copies in the cache of a Django site are read until the session ends; leave out `cached`",
+                    "the copies in the cache of a Django site are read until the session ends; leave \
+                     out `cache_secs`",
                 ));
             }
             (_, Some(_)) => {
                 return Err(refused(
-                    "`front` must be the site's cache, as in front=django+redis://…",
+                    "`cache` must be the site's cache, as in cache=django+redis://…",
                 ));
             }
             (Some(_), None) => {
                 return Err(refused(
-                    "`front` is a place of a Django site, and the one behind is not; both or neither must be",
+                    "`cache` is a place of a Django site, and the origin is not; both or neither must \
+                     be",
                 ));
             }
         }
         if self.kind == StoreKind::Cookie {
             return Err(refused(
-                "`front` must be a place on the server; `cookie:` is with the visitor",
+                "`cache` must be a place on the server; `cookie:` is with the visitor",
             ));
         }
-        if self.options.cached.is_some() || self.options.front.is_some() {
+        if self.options.cache_ttl.is_some() || self.options.cache.is_some() {
             return Err(refused(
-                "`front` has a front of its own; give `cached` to the place behind, and one `front`",
+                "`cache` has a cache itself; give `cache_secs` and one `cache` to the origin",
             ));
         }
-        let is_same = self.url == back.url
-            && self.options.table == back.options.table
-            && self.options.prefix == back.options.prefix;
+        let is_same = self.url == origin.url
+            && self.options.table == origin.options.table
+            && self.options.prefix == origin.options.prefix;
         if is_same {
             return Err(refused(
-                "`front` is the very place that it is to stand before; name another one, or another `table` or \
+                "`cache` is the same place as its origin; name another one, or another `table` or \
                  `prefix` there",
             ));
         }
@@ -97,8 +99,8 @@ impl FromStr for StoreUrl {
                 kind.usage()
             )));
         }
-        if let Some(front) = &url.options.front {
-            front.check_cache_of(&url)?;
+        if let Some(cache) = &url.options.cache {
+            cache.check_cache_of(&url)?;
         }
         Ok(url)
     }
@@ -119,8 +121,8 @@ impl fmt::Display for StoreUrl {
             }
             None => f.write_str(base)?,
         }
-        match &self.options.front {
-            Some(front) => write!(f, " behind {front}"),
+        match &self.options.cache {
+            Some(cache) => write!(f, " behind {cache}"),
             None => Ok(()),
         }
     }
@@ -139,8 +141,8 @@ pub(crate) struct Options {
     pub(crate) prefix: Option<String>,
     pub(crate) version: Option<u32>,
     pub(crate) connections: Option<usize>,
-    pub(crate) cached: Option<Duration>,
-    pub(crate) front: Option<Box<StoreUrl>>,
+    pub(crate) cache_ttl: Option<Duration>,
+    pub(crate) cache: Option<Box<StoreUrl>>,
 }
 
 impl Options {
@@ -153,6 +155,9 @@ impl Options {
         let mut others = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if let Some((_, new)) = RENAMED.iter().find(|(old, _)| *old == name) {
+                return Err(refused(&format!("`{name}` is called `{new}` now")));
+            }
             if !kind.options().contains(&name) {
                 if kind.driver_has_options() {
                     others.push(pair);
@@ -169,8 +174,10 @@ impl Options {
                 "prefix" => options.prefix = Some(value.to_owned()),
                 "version" => options.version = Some(number(name, value)?),
                 "connections" => options.connections = Some(number(name, value)?),
-                "cached" => options.cached = Some(Duration::from_secs(number(name, value)?)),
-                "front" => options.front = Some(Box::new(front(value)?)),
+                "cache_secs" => {
+                    options.cache_ttl = Some(Duration::from_secs(number(name, value)?));
+                }
+                "cache" => options.cache = Some(Box::new(cache(value)?)),
                 _ => unreachable!("the places know no other options"),
             }
         }
@@ -188,18 +195,18 @@ fn number<N: FromStr>(name: &str, value: &str) -> Result<N> {
         .map_err(|_| refused(&format!("`{name}` must be a whole number")))
 }
 
-/// The place that a value of `front` names: a URL as it is, but for `&`, or one that is percent-encoded as a whole. In
-/// the second there is no colon.
-fn front(value: &str) -> Result<StoreUrl> {
+/// Parses a value of `cache`: a URL with `&` as `%26`, or a URL that is percent-encoded as a whole.
+/// The second has no colon.
+fn cache(value: &str) -> Result<StoreUrl> {
     let url = match value.contains(':') {
         true => value.replace("%26", "&"),
         false => decoded(value)
             .filter(|url| url.contains(':'))
-            .ok_or_else(|| refused("`front` must be the URL of a place, as in front=redis://…"))?,
+            .ok_or_else(|| refused("`cache` must be the URL of a place, as in cache=redis://…"))?,
     };
     url.parse().map_err(|error: Error| {
         let why = error.to_string();
-        refused(&format!("`front`: {}", why.trim_start_matches(CHOOSING)))
+        refused(&format!("`cache`: {}", why.trim_start_matches(CHOOSING)))
     })
 }
 
@@ -219,3 +226,6 @@ fn listed(options: &[&str]) -> String {
         _ => format!("are `{}`", options.join("`, `")),
     }
 }
+
+/// Options that had other names, old and new. A driver must not get them.
+const RENAMED: [(&str, &str); 2] = [("cached", "cache_secs"), ("front", "cache")];

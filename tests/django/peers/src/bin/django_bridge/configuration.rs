@@ -89,8 +89,8 @@ impl Configuration {
             Engine::Db => self.database.url(),
             Engine::Cache => self.cache()?,
             Engine::CachedDb => {
-                let front = self.cache()?.replace('&', "%26");
-                format!("{}?front={front}", self.database.url())
+                let cache = self.cache()?.replace('&', "%26");
+                format!("{}?cache={cache}", self.database.url())
             }
             Engine::File => format!("django+file:{}", self.file_path().display()),
             Engine::SignedCookies => "django+cookie:".to_owned(),

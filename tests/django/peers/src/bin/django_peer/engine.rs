@@ -50,7 +50,7 @@ pub(crate) fn url(options: &Options) -> Result<StoreUrl> {
     let url = match options.engine {
         Engine::Db => table(),
         Engine::Cache => cache()?,
-        Engine::CachedDb => format!("{}?front={}", table(), cache()?.replace('&', "%26")),
+        Engine::CachedDb => format!("{}?cache={}", table(), cache()?.replace('&', "%26")),
         Engine::File => {
             let folder = options.file_path.clone();
             let folder = folder.unwrap_or_else(std::env::temp_dir);
