@@ -69,7 +69,7 @@ fn in_memcached() {
 #[test]
 fn in_postgresql_behind_a_cache() {
     two_processes_count_every_visit(|_| {
-        on(servers::postgres(), "table").map(|url| url + "&cached=1")
+        on(servers::postgres(), "table").map(|url| url + "&cache_secs=1")
     });
 }
 
@@ -77,7 +77,7 @@ fn in_postgresql_behind_a_cache() {
 fn in_postgresql_behind_a_redis_that_both_share() {
     two_processes_count_every_visit(|_| {
         let front = on(servers::redis(), "prefix")?;
-        on(servers::postgres(), "table").map(|url| format!("{url}&cached=60&front={front}"))
+        on(servers::postgres(), "table").map(|url| format!("{url}&cache_secs=60&cache={front}"))
     });
 }
 

@@ -1,6 +1,6 @@
 """Drives two peers on one store, one Django and one Cloakroom, with one cookie jar.
 
-drive.py                          Django and target/debug/examples/django_peer
+drive.py                          Django and target/debug/django_peer
 drive.py --b DJANGO               Django and Django
 drive.py --only 'increments*'     some checks
 drive.py --at 'db/*'              some places
@@ -28,7 +28,7 @@ from places import Places
 HERE = Path(__file__).resolve().parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or HERE.parent.parent / "target").resolve()
 DJANGO = shlex.join([sys.executable, str(HERE / "peer/serve.py")])
-CLOAKROOM = shlex.quote(str(TARGET / "debug/examples/django_peer"))
+CLOAKROOM = shlex.quote(str(TARGET / "debug/django_peer"))
 
 # Most of a place's time is waiting: for a slow request, for a session to expire.
 AT_ONCE = 3

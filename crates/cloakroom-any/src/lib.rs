@@ -15,16 +15,17 @@
 //! Tables are made if they are not there.
 //!
 //! # Two tiers
-//! With `?cached=SECONDS` in any of them but the last two, a front in memory remembers what it holds for so long: see
-//! [`CachedBackend`](cloakroom::CachedBackend). `&front=URL` names another front: any of them but the last, with its own options, for
-//! ten seconds if nothing else is said. So servers share one, and see at once what another has saved or ended:
+//! `?cache_secs=SECONDS`, in any of them but the last two, keeps what was read in a cache in memory
+//! for that long: see [`CachedBackend`](cloakroom::CachedBackend). `&cache=URL` names another cache:
+//! any of them but the last, with its own options. It is read for ten seconds by default. Servers
+//! that share a cache see at once what another server has saved or ended:
 //!
 //! ```text
-//! postgres://ada:s3cret@db.example/library?cached=30&front=redis://cache.example/0?prefix=library:
+//! postgres://ada:s3cret@db.example/library?cache_secs=30&cache=redis://cache.example/0?prefix=library:
 //! ```
 //!
-//! In the front's URL `&` is written `%26`; or it is percent-encoded as a whole. A front that cannot be opened is an error
-//! at the start; one that fails later is passed over.
+//! In the URL of the cache `&` is written `%26`, or the URL is percent-encoded as a whole. A cache
+//! that cannot be opened is an error at the start; one that fails later is passed over.
 //!
 //! # Places of a Django site
 //! With the feature `django`, which is on: the store that a Django site has its sessions in, as the engine that it is. These
@@ -32,9 +33,9 @@
 //!
 //! | URL | is |
 //! |---|---|
-//! | `django+sqlite://PATH`, `django+postgres://…`, `django+mysql://…` | db: the table; `?table=`, `?connections=`, `?cached=` |
+//! | `django+sqlite://PATH`, `django+postgres://…`, `django+mysql://…` | db: the table; `?table=`, `?connections=`, `?cache_secs=` |
 //! | `django+redis://…`, `django+memcached://…` | cache; `?prefix=` is `KEY_PREFIX`, `?version=` is `VERSION` |
-//! | `django+postgres://…?front=django+redis://…` | cached_db, of any table and any cache |
+//! | `django+postgres://…?cache=django+redis://…` | cached_db, of any table and any cache |
 //! | `django+file:PATH` | file; `PATH` is `SESSION_FILE_PATH` |
 //! | `django+cookie:` | signed_cookies |
 //!
@@ -53,8 +54,12 @@
 //! # }
 //! ```
 
-mod django;
-mod place;
+#[cfg(feature = "django")]
+mod engine;
+mod error;
+mod kind;
+mod open;
+mod scheme;
 mod url;
 
 pub use url::StoreUrl;

@@ -2,10 +2,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use cloakroom::{Backend, Error, ErrorKind, Result};
+use cloakroom::{Error, Result};
 
-use crate::django;
-use crate::place::{self, Place};
+use crate::error::{CHOOSING, refused};
+use crate::kind::StoreKind;
+use crate::scheme::PREFIX;
 
 /// Where sessions are to be kept; see the [crate](crate) for what there is.
 ///
@@ -13,97 +14,58 @@ use crate::place::{self, Place};
 /// so do errors.
 #[derive(Clone)]
 pub struct StoreUrl {
-    pub(crate) place: Place,
+    pub(crate) kind: StoreKind,
     /// The URL without the options that are ours.
     pub(crate) url: String,
     pub(crate) options: Options,
 }
 
 impl StoreUrl {
-    /// Opens the place, and makes its table if it has one. `secret` is for sessions that are sealed in the cookie.
-    ///
-    /// # Errors
-    /// [`Config`](ErrorKind::Config) for what the place refuses, [`Unavailable`](ErrorKind::Unavailable) if its server
-    /// does not answer; `Config` also for the place of a Django site, which is for [`engine`](Self::engine).
-    pub async fn open(&self, secret: Option<&[u8]>) -> Result<Backend> {
-        place::open(self, secret).await
-    }
-
     /// Whether this is the place of a Django site, `django+…`: for [`engine`](Self::engine), and not for
     /// [`open`](Self::open).
     pub fn is_django(&self) -> bool {
-        self.place.site().is_some()
+        self.kind.django().is_some()
     }
 
-    /// Opens the place of a Django site as the engine that it is, with the site's settings: for
-    /// [`Settings::sessions`](cloakroom_django::Settings::sessions). No table is made here; Django's `migrate` does that.
-    ///
-    /// # Errors
-    /// [`Config`](ErrorKind::Config) for what the place refuses, and if it is none of a Django site;
-    /// [`Unavailable`](ErrorKind::Unavailable) if its server does not answer.
-    ///
-    /// # Examples
-    /// ```
-    /// use cloakroom_django::Settings;
-    /// use cloakroom_any::StoreUrl;
-    ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
-    /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_secure(true);
-    /// let url: StoreUrl = "django+cookie:".parse()?;
-    /// let sessions = settings.sessions(url.engine(&settings).await?).build()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[cfg(feature = "django")]
-    pub async fn engine(&self, settings: &cloakroom_django::Settings) -> Result<Backend> {
-        match self.place {
-            Place::Django(site) => django::engine::open(site, self, settings).await,
-            place => Err(refused(&format!(
-                "`{}:` is no place of a Django site; such a URL begins with `{}`, and all others are for \
-                 `StoreUrl::open`",
-                place.scheme(),
-                django::PREFIX
-            ))),
-        }
-    }
-
-    /// Whether it can be the front of `back`.
-    fn can_stand_before(&self, back: &Self) -> Result<()> {
-        match (self.place.site(), back.place.site()) {
+    /// Checks that it can be the cache of `origin`.
+    fn check_cache_of(&self, origin: &Self) -> Result<()> {
+        match (self.kind.django(), origin.kind.django()) {
             (None, None) => {}
-            (Some(front), Some(_)) if front.is_cache() && back.options.cached.is_none() => {}
-            (Some(front), Some(_)) if front.is_cache() => {
+            (Some(cache), Some(_)) if cache.is_cache() && origin.options.cache_ttl.is_none() => {}
+            (Some(cache), Some(_)) if cache.is_cache() => {
                 return Err(refused(
-                    "the copies in the cache of a Django site are read until the session ends; leave out `cached`",
+                    "the copies in the cache of a Django site are read until the session ends; leave \
+                     out `cache_secs`",
                 ));
             }
             (_, Some(_)) => {
                 return Err(refused(
-                    "`front` must be the site's cache, as in front=django+redis://…",
+                    "`cache` must be the site's cache, as in cache=django+redis://…",
                 ));
             }
             (Some(_), None) => {
                 return Err(refused(
-                    "`front` is a place of a Django site, and the one behind is not; both or neither must be",
+                    "`cache` is a place of a Django site, and the origin is not; both or neither must \
+                     be",
                 ));
             }
         }
-        if self.place == Place::Cookie {
+        if self.kind == StoreKind::Cookie {
             return Err(refused(
-                "`front` must be a place on the server; `cookie:` is with the visitor",
+                "`cache` must be a place on the server; `cookie:` is with the visitor",
             ));
         }
-        if self.options.cached.is_some() || self.options.front.is_some() {
+        if self.options.cache_ttl.is_some() || self.options.cache.is_some() {
             return Err(refused(
-                "`front` has a front of its own; give `cached` to the place behind, and one `front`",
+                "`cache` has a cache itself; give `cache_secs` and one `cache` to the origin",
             ));
         }
-        let is_same = self.url == back.url
-            && self.options.table == back.options.table
-            && self.options.prefix == back.options.prefix;
+        let is_same = self.url == origin.url
+            && self.options.table == origin.options.table
+            && self.options.prefix == origin.options.prefix;
         if is_same {
             return Err(refused(
-                "`front` is the very place that it is to stand before; name another one, or another `table` or \
+                "`cache` is the same place as its origin; name another one, or another `table` or \
                  `prefix` there",
             ));
         }
@@ -112,8 +74,8 @@ impl StoreUrl {
 
     /// The URL as the driver knows it.
     #[allow(dead_code, reason = "without any feature there is no driver")]
-    pub(crate) fn of_driver(&self) -> &str {
-        self.url.strip_prefix(django::PREFIX).unwrap_or(&self.url)
+    pub(crate) fn driver_url(&self) -> &str {
+        self.url.strip_prefix(PREFIX).unwrap_or(&self.url)
     }
 
     /// What comes after the scheme.
@@ -128,21 +90,17 @@ impl FromStr for StoreUrl {
 
     fn from_str(text: &str) -> Result<Self> {
         let (scheme, _) = text.split_once(':').unwrap_or((text, ""));
-        let place = Place::of_scheme(scheme)?;
-        let (url, options) = Options::split_off(text, place)?;
-        let url = Self {
-            place,
-            url,
-            options,
-        };
-        if place.needs_path() && url.path().is_empty() {
+        let kind = StoreKind::from_scheme(scheme)?;
+        let (url, options) = Options::split_off(text, kind)?;
+        let url = Self { kind, url, options };
+        if kind.needs_path() && url.path().is_empty() {
             return Err(refused(&format!(
                 "`{scheme}:` needs a path, as in {}",
-                place.usage()
+                kind.usage()
             )));
         }
-        if let Some(front) = &url.options.front {
-            front.can_stand_before(&url)?;
+        if let Some(cache) = &url.options.cache {
+            cache.check_cache_of(&url)?;
         }
         Ok(url)
     }
@@ -163,8 +121,8 @@ impl fmt::Display for StoreUrl {
             }
             None => f.write_str(base)?,
         }
-        match &self.options.front {
-            Some(front) => write!(f, " behind {front}"),
+        match &self.options.cache {
+            Some(cache) => write!(f, " behind {cache}"),
             None => Ok(()),
         }
     }
@@ -183,13 +141,13 @@ pub(crate) struct Options {
     pub(crate) prefix: Option<String>,
     pub(crate) version: Option<u32>,
     pub(crate) connections: Option<usize>,
-    pub(crate) cached: Option<Duration>,
-    pub(crate) front: Option<Box<StoreUrl>>,
+    pub(crate) cache_ttl: Option<Duration>,
+    pub(crate) cache: Option<Box<StoreUrl>>,
 }
 
 impl Options {
     /// Takes the options that the place knows out of the query; what the driver may know stays.
-    fn split_off(text: &str, place: Place) -> Result<(String, Self)> {
+    fn split_off(text: &str, kind: StoreKind) -> Result<(String, Self)> {
         let mut options = Self::default();
         let Some((base, query)) = text.split_once('?') else {
             return Ok((text.to_owned(), options));
@@ -197,15 +155,18 @@ impl Options {
         let mut others = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if !place.options().contains(&name) {
-                if place.driver_has_options() {
+            if let Some((_, new)) = RENAMED.iter().find(|(old, _)| *old == name) {
+                return Err(refused(&format!("`{name}` is called `{new}` now")));
+            }
+            if !kind.options().contains(&name) {
+                if kind.driver_has_options() {
                     others.push(pair);
                     continue;
                 }
                 return Err(refused(&format!(
                     "`{name}` is no option of `{}`; there {}",
-                    place.scheme(),
-                    listed(place.options()),
+                    kind.scheme(),
+                    listed(kind.options()),
                 )));
             }
             match name {
@@ -213,8 +174,10 @@ impl Options {
                 "prefix" => options.prefix = Some(value.to_owned()),
                 "version" => options.version = Some(number(name, value)?),
                 "connections" => options.connections = Some(number(name, value)?),
-                "cached" => options.cached = Some(Duration::from_secs(number(name, value)?)),
-                "front" => options.front = Some(Box::new(front(value)?)),
+                "cache_secs" => {
+                    options.cache_ttl = Some(Duration::from_secs(number(name, value)?));
+                }
+                "cache" => options.cache = Some(Box::new(cache(value)?)),
                 _ => unreachable!("the places know no other options"),
             }
         }
@@ -232,18 +195,18 @@ fn number<N: FromStr>(name: &str, value: &str) -> Result<N> {
         .map_err(|_| refused(&format!("`{name}` must be a whole number")))
 }
 
-/// The place that a value of `front` names: a URL as it is, but for `&`, or one that is percent-encoded as a whole. In
-/// the second there is no colon.
-fn front(value: &str) -> Result<StoreUrl> {
+/// Parses a value of `cache`: a URL with `&` as `%26`, or a URL that is percent-encoded as a whole.
+/// The second has no colon.
+fn cache(value: &str) -> Result<StoreUrl> {
     let url = match value.contains(':') {
         true => value.replace("%26", "&"),
         false => decoded(value)
             .filter(|url| url.contains(':'))
-            .ok_or_else(|| refused("`front` must be the URL of a place, as in front=redis://…"))?,
+            .ok_or_else(|| refused("`cache` must be the URL of a place, as in cache=redis://…"))?,
     };
     url.parse().map_err(|error: Error| {
         let why = error.to_string();
-        refused(&format!("`front`: {}", why.trim_start_matches(CHOOSING)))
+        refused(&format!("`cache`: {}", why.trim_start_matches(CHOOSING)))
     })
 }
 
@@ -264,8 +227,5 @@ fn listed(options: &[&str]) -> String {
     }
 }
 
-pub(crate) fn refused(why: &str) -> Error {
-    Error::new(ErrorKind::Config, format!("{CHOOSING}{why}"))
-}
-
-const CHOOSING: &str = "choosing where to keep sessions: ";
+/// Options that had other names, old and new. A driver must not get them.
+const RENAMED: [(&str, &str); 2] = [("cached", "cache_secs"), ("front", "cache")];

@@ -35,11 +35,11 @@ async fn sessions_are_kept_in_every_place_of_a_django_site() {
         of(servers::memcached(), &format!("prefix={name}%26version=2")),
     ];
     let before = |table: Option<String>, cache: &Option<String>| {
-        Some(format!("{}&front={}", table?, cache.as_ref()?))
+        Some(format!("{}&cache={}", table?, cache.as_ref()?))
     };
     let urls = [
         Some(sqlite.clone()),
-        Some(format!("{sqlite}?cached=5")),
+        Some(format!("{sqlite}?cache_secs=5")),
         of(servers::postgres(), &format!("table={name}&connections=2")),
         of(servers::mariadb(), &format!("table={name}&connections=2")),
         of(servers::redis(), &format!("prefix={name}&version=3")),
@@ -128,27 +128,27 @@ fn what_cannot_be_shared_with_a_django_is_refused_with_what_can() {
         ),
         (
             "django+file:/tmp/x?prefix=a",
-            "`prefix` is no option of `django+file`; there are `cached`",
+            "`prefix` is no option of `django+file`; there are `cache_secs`",
         ),
         (
             "django+memcached://localhost?version=two",
             "`version` must be a whole number",
         ),
         (
-            "django+postgres://localhost?front=redis://:s3cret@localhost",
-            "`front` must be the site's cache, as in front=django+redis://…",
+            "django+postgres://localhost?cache=redis://:s3cret@localhost",
+            "`cache` must be the site's cache, as in cache=django+redis://…",
         ),
         (
-            "django+postgres://localhost?front=django+sqlite:///tmp/x",
-            "`front` must be the site's cache, as in front=django+redis://…",
+            "django+postgres://localhost?cache=django+sqlite:///tmp/x",
+            "`cache` must be the site's cache, as in cache=django+redis://…",
         ),
         (
-            "django+postgres://localhost?cached=5&front=django+redis://localhost",
-            "are read until the session ends; leave out `cached`",
+            "django+postgres://localhost?cache_secs=5&cache=django+redis://localhost",
+            "are read until the session ends; leave out `cache_secs`",
         ),
         (
-            "postgres://localhost?front=django+redis://localhost",
-            "`front` is a place of a Django site, and the one behind is not",
+            "postgres://localhost?cache=django+redis://localhost",
+            "`cache` is a place of a Django site, and the origin is not",
         ),
     ] {
         let error = url.parse::<StoreUrl>().unwrap_err();
@@ -160,7 +160,8 @@ fn what_cannot_be_shared_with_a_django_is_refused_with_what_can() {
 
 #[test]
 fn passwords_are_never_shown() {
-    let url = "django+mysql://ada:s3cret@db.example/site?front=django+redis://:s3cret@cache.example/1?prefix=shop";
+    let url = "django+mysql://ada:s3cret@db.example/site\
+               ?cache=django+redis://:s3cret@cache.example/1?prefix=shop";
     let place: StoreUrl = url.parse().unwrap();
 
     assert_eq!(

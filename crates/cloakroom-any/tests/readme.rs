@@ -26,7 +26,7 @@ async fn the_table_in_the_readme_is_what_the_stores_guarantee() {
         ("MysqlStore", of(servers::mariadb())),
         ("RedisStore", of(servers::redis())),
         ("MemcachedStore", of(servers::memcached())),
-        ("Carried", Some("cookie:".to_owned())),
+        ("CookieBackend", Some("cookie:".to_owned())),
     ];
     let rows: Vec<Vec<&str>> = README
         .lines()

@@ -12,8 +12,8 @@ async fn sessions_are_kept_in_every_place_that_a_url_names() {
     let of = |server: Option<&servers::Server>, options: &str| {
         server.map(|server| format!("{}?{options}", server.url()))
     };
-    let front = folder.path().join("front.sqlite");
-    let front = front.display();
+    let cache = folder.path().join("cache.sqlite");
+    let cache = cache.display();
     let redis = of(servers::redis(), &format!("prefix={name}f:"));
     let redis = encoded(redis.as_deref().unwrap_or("memory:"));
     let urls = [
@@ -24,20 +24,20 @@ async fn sessions_are_kept_in_every_place_that_a_url_names() {
             folder.path().join("s.sqlite").display()
         )),
         Some(format!(
-            "sqlite://{}?table=two&cached=5",
+            "sqlite://{}?table=two&cache_secs=5",
             folder.path().join("s.sqlite").display()
         )),
         Some(format!("file:{}", folder.path().join("files").display())),
         of(servers::postgres(), &format!("table={name}&connections=2")),
         of(servers::mariadb(), &format!("table={name}&connections=2")),
-        of(servers::redis(), &format!("prefix={name}:&cached=1")),
+        of(servers::redis(), &format!("prefix={name}:&cache_secs=1")),
         of(
             servers::mariadb(),
-            &format!("table={name}_b&cached=30&front=sqlite://{front}?table=a%26"),
+            &format!("table={name}_b&cache_secs=30&cache=sqlite://{cache}?table=a%26"),
         ),
         of(
             servers::postgres(),
-            &format!("table={name}_b&front={redis}"),
+            &format!("table={name}_b&cache={redis}"),
         ),
         of(servers::redis_cluster(), &format!("prefix={name}:")),
         of(servers::memcached(), &format!("prefix={name}:")),
@@ -70,47 +70,47 @@ fn a_url_that_is_no_place_is_refused_with_what_there_is() {
         ("file:", "`file:` needs a path, as in file:PATH"),
         (
             "sqlite:///tmp/x?colour=red",
-            "`colour` is no option of `sqlite`; there are `table`, `cached`, `front`",
+            "`colour` is no option of `sqlite`; there are `table`, `cache_secs`, `cache`",
         ),
         (
-            "memory:?cached=1",
-            "`cached` is no option of `memory`; there are none",
+            "memory:?cache_secs=1",
+            "`cache_secs` is no option of `memory`; there are none",
         ),
         (
-            "redis://localhost?cached=soon",
-            "`cached` must be a whole number",
+            "redis://localhost?cache_secs=soon",
+            "`cache_secs` must be a whole number",
         ),
         (
-            "redis://localhost?front=mongodb://localhost",
-            "`front`: `mongodb:` is no place for sessions; there are sqlite://PATH, ",
+            "redis://localhost?cache=mongodb://localhost",
+            "`cache`: `mongodb:` is no place for sessions; there are sqlite://PATH, ",
         ),
         (
-            "redis://localhost?front=sqlite:///tmp/x?colour=red",
-            "`front`: `colour` is no option of `sqlite`; there are `table`, ",
+            "redis://localhost?cache=sqlite:///tmp/x?colour=red",
+            "`cache`: `colour` is no option of `sqlite`; there are `table`, ",
         ),
         (
-            "redis://localhost?front=s3cret",
-            "`front` must be the URL of a place, as in front=redis://…",
+            "redis://localhost?cache=s3cret",
+            "`cache` must be the URL of a place, as in cache=redis://…",
         ),
         (
-            "redis://localhost?front=%zz",
-            "`front` must be the URL of a place, as in front=redis://…",
+            "redis://localhost?cache=%zz",
+            "`cache` must be the URL of a place, as in cache=redis://…",
         ),
         (
-            "redis://localhost?front=cookie:",
-            "`front` must be a place on the server",
+            "redis://localhost?cache=cookie:",
+            "`cache` must be a place on the server",
         ),
         (
-            "redis://localhost?front=file:/tmp/x?cached=1",
-            "`front` has a front of its own; give `cached` to the place behind",
+            "redis://localhost?cache=file:/tmp/x?cache_secs=1",
+            "`cache` has a cache itself; give `cache_secs` and one `cache` to the origin",
         ),
         (
-            "redis://localhost?cached=5&front=redis://localhost",
-            "`front` is the very place that it is to stand before; name another one",
+            "redis://localhost?cache_secs=5&cache=redis://localhost",
+            "`cache` is the same place as its origin; name another one",
         ),
         (
-            "cookie:?front=memory:",
-            "`front` is no option of `cookie`; there are none",
+            "cookie:?cache=memory:",
+            "`cache` is no option of `cookie`; there are none",
         ),
     ] {
         let error = url.parse::<StoreUrl>().unwrap_err();
@@ -120,14 +120,35 @@ fn a_url_that_is_no_place_is_refused_with_what_there_is() {
     }
 }
 
+#[test]
+fn an_option_by_its_old_name_is_refused_with_the_new_one() {
+    for place in [
+        "sqlite:///tmp/x",
+        "postgres://localhost/x",
+        "django+redis://localhost",
+    ] {
+        for (option, why) in [
+            ("cached=5", "`cached` is called `cache_secs` now"),
+            ("front=memory:", "`front` is called `cache` now"),
+        ] {
+            let url = format!("{place}?{option}");
+
+            let error = url.parse::<StoreUrl>().unwrap_err();
+
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().ends_with(why), "{error}");
+        }
+    }
+}
+
 #[tokio::test]
-async fn servers_that_share_a_front_see_at_once_what_another_has_ended() {
+async fn servers_that_share_a_cache_see_at_once_what_another_has_ended() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let tiers = format!(
-        "file:{}?cached=3600&front=sqlite://{}",
-        path("back"),
-        path("front")
+        "file:{}?cache_secs=3600&cache=sqlite://{}",
+        path("origin"),
+        path("cache")
     );
     let open = async |url: &str| {
         let place: StoreUrl = url.parse().unwrap();
@@ -139,9 +160,9 @@ async fn servers_that_share_a_front_see_at_once_what_another_has_ended() {
     session.save().await.unwrap();
     let key = session.key().unwrap();
 
-    // The front remembers what is not behind it any more: it is the one that was asked.
-    let back = open(&format!("file:{}", path("back"))).await;
-    let elsewhere = back.open(&key).await.unwrap().unwrap();
+    // The cache still has what its origin has lost, and answers.
+    let origin = open(&format!("file:{}", path("origin"))).await;
+    let elsewhere = origin.open(&key).await.unwrap().unwrap();
     elsewhere.flush().unwrap();
     elsewhere.save().await.unwrap();
     let remembered = other.open(&key).await.unwrap().unwrap();
@@ -155,7 +176,7 @@ async fn servers_that_share_a_front_see_at_once_what_another_has_ended() {
 #[test]
 fn two_tiers_are_shown_as_two() {
     let url =
-        "memcached://b.example:1?front=postgres://ada:s3cret@a.example/x?table=a%26sslmode=disable";
+        "memcached://b.example:1?cache=postgres://ada:s3cret@a.example/x?table=a%26sslmode=disable";
     let place: StoreUrl = url.parse().unwrap();
 
     assert_eq!(
@@ -172,8 +193,8 @@ fn passwords_are_never_shown() {
         "redis://:s3cret@cache.example/0",
         "redis+cluster://ada:s3cret@a.example:1,b.example:2",
         "postgres://ada:s3c@s3cret@db.example/library",
-        "file:/var/lib/library.example?cached=1&front=redis://:s3cret@cache.example/0",
-        "file:/var/lib/library.example?front=redis%3A%2F%2F%3As3cret%40cache.example",
+        "file:/var/lib/library.example?cache_secs=1&cache=redis://:s3cret@cache.example/0",
+        "file:/var/lib/library.example?cache=redis%3A%2F%2F%3As3cret%40cache.example",
     ] {
         let place: StoreUrl = url.parse().unwrap();
         let shown = format!("{place} {place:?}");

@@ -37,6 +37,7 @@
 #[cfg(feature = "auth")]
 pub mod auth;
 pub mod engine;
+mod random;
 pub mod wire;
 
 pub use engine::Settings;

@@ -1,6 +1,6 @@
 """Runs Django's own session tests, unchanged, against a peer at the other end of a line.
 
-run.py                      the store is target/debug/examples/django_bridge
+run.py                      the store is target/debug/django_bridge
 run.py --peer DJANGO        the store is Django's
 run.py --mode object        the session objects and the middleware are the peer's, too
 """
@@ -16,7 +16,7 @@ from types import ModuleType
 HERE = Path(__file__).resolve().parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or HERE.parents[2] / "target").resolve()
 DJANGO = shlex.join([sys.executable, str(HERE / "django_peer.py")])
-CLOAKROOM = shlex.quote(str(TARGET / "debug/examples/django_bridge"))
+CLOAKROOM = shlex.quote(str(TARGET / "debug/django_bridge"))
 
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "peer"), str(TARGET / "django/source/django/tests")]
 

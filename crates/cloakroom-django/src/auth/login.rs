@@ -3,8 +3,8 @@
 use cloakroom::{Owner, Result, Session};
 
 use crate::auth::account::Account;
-use crate::auth::auth::Auth;
 use crate::auth::csrf;
+use crate::auth::current_user::Auth;
 use crate::auth::session::{BACKEND, HASH, USER_ID, UserId, read};
 use crate::auth::signing::equal;
 

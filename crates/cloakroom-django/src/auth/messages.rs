@@ -98,7 +98,7 @@ impl Level {
     pub const INFO: Self = Self(20);
     /// What was asked for was done.
     pub const SUCCESS: Self = Self(25);
-    /// It was done, but.
+    /// What was asked for was done, with a reservation the visitor should know.
     pub const WARNING: Self = Self(30);
     /// It was not done.
     pub const ERROR: Self = Self(40);
@@ -133,7 +133,7 @@ fn encode(messages: &[Message]) -> String {
         })
         .collect();
     let mut text = Vec::new();
-    list.serialize(&mut Serializer::with_formatter(&mut text, Python))
+    list.serialize(&mut Serializer::with_formatter(&mut text, PythonFormatter))
         .expect("texts and numbers have a JSON form");
     String::from_utf8(text).expect("the text is ASCII")
 }
@@ -163,9 +163,9 @@ fn message(value: &Value) -> Option<Message> {
 }
 
 /// JSON as Python's `json.dumps` writes lists: a blank after each comma, and ASCII only.
-struct Python;
+struct PythonFormatter;
 
-impl Formatter for Python {
+impl Formatter for PythonFormatter {
     fn begin_array_value<W: ?Sized + io::Write>(
         &mut self,
         writer: &mut W,

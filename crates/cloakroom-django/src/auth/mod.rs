@@ -5,7 +5,7 @@
 //! # use std::borrow::Cow;
 //! use cloakroom::Sessions;
 //! use cloakroom::store::MemoryStore;
-//! use cloakroom_django::auth::{Account, Auth, Standing};
+//! use cloakroom_django::auth::{Account, Auth, LoginStatus};
 //!
 //! # struct User { id: i64, password: String }
 //! # impl Account for User {
@@ -19,11 +19,11 @@
 //!
 //! auth.log_in(&session, &ada)?;
 //! assert_eq!(session.get::<String>("_auth_user_id")?.as_deref(), Some("7"));
-//! assert_eq!(auth.who(&session).expect("just logged in").id(), "7");
-//! assert_eq!(auth.check(&session, &ada.password)?, Standing::Valid);
+//! assert_eq!(auth.claim(&session).expect("just logged in").id(), "7");
+//! assert_eq!(auth.verify_or_flush(&session, &ada.password)?, LoginStatus::Valid);
 //!
 //! // Whoever changes the password ends the sessions that were begun with the old one.
-//! assert_eq!(auth.check(&session, "pbkdf2_sha256$1000000$new$hash")?, Standing::Ended);
+//! assert_eq!(auth.verify_or_flush(&session, "pbkdf2_sha256$1000000$new$hash")?, LoginStatus::Ended);
 //! assert!(session.is_empty());
 //! # Ok::<(), cloakroom::Error>(())
 //! ```
@@ -43,7 +43,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`Auth`], [`Claim`], [`Standing`] | who is logged in; login, logout, change of the password |
+//! | [`Auth`], [`Claim`], [`LoginStatus`] | who is logged in; login, logout, change of the password |
 //! | [`Account`] | what a login must know of a user; implemented by you |
 //! | [`Passwords`], [`Verdict`], [`passwords`] | password hashes |
 //! | [`csrf`] | forms that only the site's own pages can send |
@@ -56,18 +56,18 @@
 //!   always there.
 
 mod account;
-mod auth;
+mod alphabet;
 pub mod csrf;
+mod current_user;
 mod login;
 pub mod messages;
 pub mod passwords;
-mod random;
 mod session;
 mod signing;
 pub mod tokens;
 
 pub use account::Account;
-pub use auth::{Auth, Standing};
 pub use csrf::Csrf;
+pub use current_user::{Auth, LoginStatus};
 pub use passwords::{Passwords, Verdict};
 pub use session::Claim;

@@ -36,7 +36,7 @@ impl From<UserId> for String {
 }
 
 /// Who a session says its user is. Whether that still holds only the user's row can tell: see
-/// [`Auth::check`](crate::auth::Auth::check).
+/// [`Auth::verify_or_flush`](crate::auth::Auth::verify_or_flush).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Claim {
     id: String,

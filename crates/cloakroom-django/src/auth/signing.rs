@@ -1,10 +1,11 @@
-//! Django's `salted_hmac`.
+//! The site's secrets, and what Django signs with them.
 
 use std::fmt;
 
 use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::wire::signing::salted_hmac;
 
 /// Django's `SECRET_KEY`, and the `SECRET_KEY_FALLBACKS` after it.
 #[derive(Clone)]
@@ -27,13 +28,13 @@ impl Secrets {
 
     /// The HMAC of `message` with the current secret, in lower-case hexadecimal digits.
     pub(crate) fn sign(&self, salt: &str, message: &str) -> String {
-        salted_hmac(salt, &self.current, message)
+        hex(salt, &self.current, message)
     }
 
     /// The HMACs of `message` with the fallbacks.
     pub(crate) fn fallbacks(&self, salt: &str, message: &str) -> impl Iterator<Item = String> {
         let fallbacks = self.fallbacks.iter();
-        fallbacks.map(move |secret| salted_hmac(salt, secret, message))
+        fallbacks.map(move |secret| hex(salt, secret, message))
     }
 }
 
@@ -43,18 +44,11 @@ impl fmt::Debug for Secrets {
     }
 }
 
-fn salted_hmac(salt: &str, secret: &[u8], message: &str) -> String {
-    let key = Sha256::new()
-        .chain_update(salt)
-        .chain_update(secret)
-        .finalize();
-    let mut hmac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");
-    hmac.update(message.as_bytes());
-    HEXLOWER.encode(&hmac.finalize().into_bytes())
+fn hex(salt: &str, secret: &[u8], message: &str) -> String {
+    HEXLOWER.encode(&salted_hmac(salt, secret, message.as_bytes()))
 }
 
-/// Whether two texts are equal; the time does not depend on where they differ.
+/// Returns whether two texts are equal. The time does not depend on where they differ.
 pub(crate) fn equal(one: &str, other: &str) -> bool {
-    use subtle::ConstantTimeEq;
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }

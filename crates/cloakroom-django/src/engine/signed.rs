@@ -11,8 +11,8 @@ use cloakroom::{Error, ErrorKind, Expiry, Result, SessionKey, SessionTag, SetCoo
 use http::HeaderValue;
 
 use super::cookie;
-use crate::wire::expiry::{self, Stored};
-use crate::wire::signing::{Signer, Unsigned, parse_base62};
+use crate::wire::expiry::{self, ExpiryItem};
+use crate::wire::signing::{Signer, UnsignError, parse_base62};
 use crate::wire::{json, key};
 
 /// Django's signed text: what the engines db, cached_db, file and signed_cookies keep.
@@ -45,10 +45,10 @@ impl SignedFormat {
             // Another process is about to write it.
             return never();
         }
-        let ends = match Stored::of(items) {
-            Ok(Stored::Secs(secs)) if secs < 0.0 => return UNIX_EPOCH,
-            Ok(Stored::Secs(secs)) if secs > 0.0 => return never(),
-            Ok(Stored::At(at)) => at,
+        let ends = match ExpiryItem::of(items) {
+            Ok(ExpiryItem::Secs(secs)) if secs < 0.0 => return UNIX_EPOCH,
+            Ok(ExpiryItem::Secs(secs)) if secs > 0.0 => return never(),
+            Ok(ExpiryItem::At(at)) => at,
             Ok(_) | Err(_) => after(changed, self.cookie_age),
         };
         // What is left is counted in whole seconds, and with none left it is over.
@@ -112,8 +112,8 @@ impl Format for SignedFormat {
         }
         let items = match self.signer.loads(bytes) {
             Ok(signed) => json::read(&signed.json).unwrap_or_default(),
-            Err(Unsigned::Undecodable) => Items::new(),
-            Err(Unsigned::BadSignature) => {
+            Err(UnsignError::Undecodable) => Items::new(),
+            Err(UnsignError::BadSignature) => {
                 return Err(Error::new(
                     ErrorKind::Corrupt,
                     "reading a stored session: none of the secrets signed it",
@@ -166,11 +166,11 @@ impl Format for SignedFormat {
 
 /// What the item `_session_expiry` says. Django fails on one that it cannot read; here the site's policy holds then.
 pub(super) fn expiry(data: &SessionData) -> Expiry {
-    Stored::of(&data.items).map_or(Expiry::Policy, Stored::expiry)
+    ExpiryItem::of(&data.items).map_or(Expiry::Policy, ExpiryItem::expiry)
 }
 
 pub(super) fn set_expiry(data: &mut SessionData, expiry: Expiry) -> Result<()> {
-    if Stored::of(&data.items).is_err() {
+    if ExpiryItem::of(&data.items).is_err() {
         data.items.remove(expiry::NAME);
     }
     expiry::put(&mut data.items, expiry)

@@ -1,81 +1,126 @@
-//! Where Django's cache keeps a session, and for how long.
+//! Where Django's cache keeps a session, and for how long. The drivers of Redis and memcached call this.
 
-/// What stands before the session's key in the engine cache.
+use cloakroom::store::{Meta, millis};
+
+/// The prefix of the session's key in the engine cache.
 pub const CACHE: &str = "django.contrib.sessions.cache";
 
-/// What stands before the session's key in the engine cached_db.
+/// The prefix of the session's key in the engine cached_db.
 pub const CACHED_DB: &str = "django.contrib.sessions.cached_db";
 
-/// The flags of a session in memcached: a pickle, as pymemcache says it.
+/// The flags of a session in memcached: pymemcache's flags of a pickle.
 pub const MEMCACHED_FLAGS: u32 = 1;
 
-/// The cache's key of a session: `KEY_PREFIX`, `VERSION`, the engine's prefix and the session's key.
+/// The `exptime` of an item that memcached drops at once.
+pub const MEMCACHED_GONE: i64 = -1;
+
+/// Returns the start of the cache's key of every session: `KEY_PREFIX`, `VERSION` and the engine's
+/// prefix. The session's key follows without a separator.
 ///
 /// # Examples
 /// ```
-/// use cloakroom_django::wire::cache::{CACHE, cache_key};
+/// use cloakroom_django::wire::cache::{CACHE, key_prefix};
 ///
-/// assert_eq!(cache_key("", 1, CACHE, "abcdefgh"), ":1:django.contrib.sessions.cacheabcdefgh");
+/// assert_eq!(key_prefix("", 1, CACHE), ":1:django.contrib.sessions.cache");
+/// assert_eq!(key_prefix("shop", 2, CACHE), "shop:2:django.contrib.sessions.cache");
 /// ```
-pub fn cache_key(key_prefix: &str, version: i64, engine: &str, key: &str) -> String {
-    format!("{key_prefix}:{version}:{engine}{key}")
+pub fn key_prefix(prefix: &str, version: u32, engine: &str) -> String {
+    format!("{prefix}:{version}:{engine}")
 }
 
-/// Whether memcached can keep something under this key. Django refuses others itself, with an empty session.
-pub fn fits_memcached(cache_key: &str) -> bool {
-    // Django counts characters, memcached bytes; what only Django takes is an error of the server there.
-    cache_key.chars().count() <= MAX_MEMCACHED_KEY
-        && !cache_key.chars().any(|char| char <= ' ' || char == '\x7f')
+/// Returns for how many seconds Redis keeps a session. Django counts whole seconds. With 0 the
+/// session is over at once; Redis accepts no such lifetime.
+pub fn redis_ttl(meta: &Meta) -> i64 {
+    secs_left(meta).max(0)
 }
 
-/// For how many seconds Redis keeps a session of this age; with `None` it is deleted at once.
-pub fn redis_ttl(age: f64) -> Option<u64> {
-    let secs = age as u64;
-    (secs > 0).then_some(secs)
-}
-
-/// The `exptime` of a session of this age in memcached: seconds up to 30 days, and a time since 1970 beyond.
-pub fn memcached_exptime(age: f64, now_unix_secs: i64) -> i64 {
-    // Zero would be "for ever".
-    let age = if age as i64 == 0 { -1.0 } else { age };
-    if age > MAX_RELATIVE_SECS {
-        (age as i64).saturating_add(now_unix_secs)
-    } else {
-        age as i64
+/// Returns the `exptime` of a session in memcached: seconds up to 30 days, and beyond that a time
+/// since 1970. It is negative for a session that is over.
+///
+/// memcached knows no time after January 2038 (2^31 − 1 seconds since 1970). A session that lives
+/// longer ends then.
+pub fn memcached_exptime(meta: &Meta) -> i64 {
+    let left = secs_left(meta);
+    match left {
+        // memcached takes 0 for "forever".
+        0 => MEMCACHED_GONE,
+        // memcached reads no lower number, and this one is over as well.
+        ..0 => left.max(i64::from(i32::MIN)),
+        1..=MAX_RELATIVE_SECS => left,
+        _ => (millis(meta.touched).div_euclid(1_000) + left).min(LAST_SECOND),
     }
 }
 
-const MAX_MEMCACHED_KEY: usize = 250;
-const MAX_RELATIVE_SECS: f64 = 2_592_000.0;
+/// The whole seconds between the last change of a session and its end.
+fn secs_left(meta: &Meta) -> i64 {
+    (millis(meta.expires) - millis(meta.touched)).div_euclid(1_000)
+}
+
+/// Thirty days. memcached takes a larger number for a time since 1970.
+const MAX_RELATIVE_SECS: i64 = 30 * 24 * 60 * 60;
+
+/// In January 2038. memcached cuts a later time to 32 bits, and the item vanishes at once.
+const LAST_SECOND: i64 = i32::MAX as i64;
 
 #[cfg(test)]
 mod tests {
+    use cloakroom::store::from_millis;
+
     use super::*;
 
     #[test]
-    fn an_age_of_zero_or_less_is_never_for_ever() {
-        for age in [0.0, 0.9, -0.9, -5.0, f64::MIN] {
-            assert_eq!(redis_ttl(age), None, "{age}");
-            assert!(memcached_exptime(age, 1_767_323_045) < 0, "{age}");
-        }
-        assert_eq!(redis_ttl(1.9), Some(1));
-        assert_eq!(memcached_exptime(1.9, 1_767_323_045), 1);
-        assert_eq!(redis_ttl(f64::MAX), Some(u64::MAX));
-        assert_eq!(memcached_exptime(f64::MAX, 1), i64::MAX);
+    fn redis_keeps_a_session_for_the_whole_seconds_that_it_has_left() {
+        let ttl = |expires| redis_ttl(&meta(1_764_000_000_500, expires));
+
+        assert_eq!(ttl(1_764_000_010_500), 10);
+        assert_eq!(ttl(1_764_000_010_499), 9);
+        assert_eq!(ttl(1_764_000_001_499), 0);
+        assert_eq!(ttl(1_764_000_000_500), 0);
+        assert_eq!(ttl(0), 0);
+        assert_eq!(ttl(i64::MAX), 251_638_300_799, "the end of the year 9999");
     }
 
     #[test]
-    fn thirty_days_are_relative_and_a_second_more_is_a_time() {
-        assert_eq!(memcached_exptime(2_592_000.0, 1_000), 2_592_000);
-        assert_eq!(memcached_exptime(2_592_000.5, 1_000), 2_593_000);
-        assert_eq!(memcached_exptime(2_592_001.0, 1_000), 2_593_001);
+    fn memcached_keeps_a_session_for_the_whole_seconds_that_it_has_left() {
+        let now = 1_764_000_000;
+        let exptime = |left: i64| {
+            let touched = now * 1_000 + 500;
+            memcached_exptime(&meta(touched, touched + left))
+        };
+
+        assert_eq!(exptime(10_000), 10);
+        assert_eq!(exptime(9_999), 9);
+        assert_eq!(exptime(1_900), 1);
+        assert_eq!(exptime(999), MEMCACHED_GONE);
+        assert_eq!(exptime(0), MEMCACHED_GONE);
+        assert_eq!(exptime(-900), MEMCACHED_GONE);
+        assert_eq!(exptime(-5_000), -5);
+        assert_eq!(exptime(-now * 1_000), -now);
+        assert_eq!(exptime(MAX_RELATIVE_SECS * 1_000), MAX_RELATIVE_SECS);
+        assert_eq!(exptime(MAX_RELATIVE_SECS * 1_000 + 500), MAX_RELATIVE_SECS);
+        let over = MAX_RELATIVE_SECS + 1;
+        assert_eq!(exptime(over * 1_000), now + over);
+        assert_eq!(exptime((LAST_SECOND - now) * 1_000), LAST_SECOND);
+        assert_eq!(exptime((LAST_SECOND + 1 - now) * 1_000), LAST_SECOND);
+        assert_eq!(exptime(253_000_000_000_000), LAST_SECOND);
     }
 
     #[test]
-    fn memcached_has_no_long_keys_and_none_with_spaces() {
-        assert!(fits_memcached(&"k".repeat(250)));
-        for key in [&"k".repeat(251)[..], "a b", "a\n", "a\0", "a\u{7f}"] {
-            assert!(!fits_memcached(key), "{key}");
+    fn no_time_is_out_of_the_range_that_memcached_reads() {
+        let exptime = |touched, expires| memcached_exptime(&meta(touched, expires));
+
+        assert_eq!(exptime(0, i64::MAX), LAST_SECOND);
+        assert_eq!(exptime(i64::MAX, 0), i64::from(i32::MIN));
+        assert_eq!(exptime(i64::MAX, i64::MAX), MEMCACHED_GONE);
+    }
+
+    fn meta(touched: i64, expires: i64) -> Meta {
+        Meta {
+            created: from_millis(0),
+            touched: from_millis(touched),
+            expires: from_millis(expires),
+            owner: None,
+            label: None,
         }
     }
 }

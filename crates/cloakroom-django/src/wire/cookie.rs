@@ -66,7 +66,7 @@ pub fn set_cookie(
     lifetime: Option<Lifetime>,
     attributes: &Attributes<'_>,
 ) -> String {
-    spell(name, &quote(value), lifetime, attributes)
+    format_cookie(name, &quote(value), lifetime, attributes)
 }
 
 /// The header that takes the session away from the browser.
@@ -84,30 +84,7 @@ pub fn delete_cookie(name: &str, attributes: &Attributes<'_>) -> String {
         secure,
         ..*attributes
     };
-    spell(name, "\"\"", Some(GONE), &attributes)
-}
-
-/// The value of the last cookie of this name in a `Cookie` header.
-///
-/// Names are taken byte for byte. A piece without `=` is a value without a name. What is not UTF-8 is replaced, as Django
-/// does.
-///
-/// # Examples
-/// ```
-/// use cloakroom_django::wire::cookie::find;
-///
-/// assert_eq!(find(b"a=b; sessionid=first; sessionid=\"last\"", "sessionid").as_deref(), Some("last"));
-/// assert_eq!(find(b"Sessionid=x", "sessionid"), None);
-/// ```
-pub fn find(header: &[u8], name: &str) -> Option<String> {
-    let header = String::from_utf8_lossy(header);
-    header.rsplit(';').find_map(|piece| {
-        let (found, value) = piece.split_once('=').unwrap_or(("", piece));
-        let (found, value) = (trim(found), trim(value));
-        // An empty piece is no cookie, not even one without a name.
-        let empty = found.is_empty() && value.is_empty();
-        (found == name && !empty).then(|| unquote(value))
-    })
+    format_cookie(name, "\"\"", Some(GONE), &attributes)
 }
 
 /// A value as it stands in the header: itself, or in quotes if it has characters that need them.
@@ -157,7 +134,7 @@ pub fn unquote(text: &str) -> String {
     value
 }
 
-fn spell(
+fn format_cookie(
     name: &str,
     quoted: &str,
     lifetime: Option<Lifetime>,
@@ -210,11 +187,6 @@ fn octal(digits: &[u8]) -> Option<char> {
 
 fn is_legal(char: char) -> bool {
     char.is_ascii_alphanumeric() || LEGAL.contains(char)
-}
-
-/// Python's `strip`, which takes four more control characters for space than Rust's `trim`.
-fn trim(text: &str) -> &str {
-    text.trim_matches(|char: char| char.is_whitespace() || ('\x1c'..='\x1f').contains(&char))
 }
 
 const LEGAL: &str = "!#$%&'*+-.^_`|~:";
@@ -299,23 +271,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn pieces_without_a_name_are_named_by_nothing() {
-        assert_eq!(find(b"a; b=1;;", "").as_deref(), Some("a"));
-        assert_eq!(find(b";; ", ""), None);
-        assert_eq!(find(b"a=b=c", "a").as_deref(), Some("b=c"));
-        assert_eq!(find(b"a=\xff", "a").as_deref(), Some("\u{fffd}"));
-    }
-
     proptest! {
         #[test]
         fn what_was_quoted_is_unquoted(value in ".*") {
             prop_assert_eq!(unquote(&quote(&value)), value);
-        }
-
-        #[test]
-        fn no_header_panics(header in any::<Vec<u8>>(), name in ".{0,3}") {
-            let _ = find(&header, &name);
         }
 
         #[test]

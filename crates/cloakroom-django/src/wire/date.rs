@@ -21,7 +21,7 @@ use jiff::civil::{Date, DateTime, ISOWeekDate, Time, Weekday};
 /// assert_eq!(parse_iso("2026-01-02T03:04:05.25"), None, "it does not say where");
 /// ```
 pub fn iso(at: SystemTime) -> String {
-    spell(at, 'T') + "+00:00"
+    format(at, 'T') + "+00:00"
 }
 
 /// Reads a date with an offset in any of the forms of ISO 8601 that Python 3.11's `fromisoformat` reads.
@@ -39,7 +39,7 @@ pub fn parse_iso(text: &str) -> Option<SystemTime> {
 ///
 /// SQLite compares it as text, so a single other character between date and time would keep expired sessions alive.
 pub fn expire_date(at: SystemTime) -> String {
-    spell(at, ' ')
+    format(at, ' ')
 }
 
 /// Reads what [`expire_date`] or Django wrote, and what other programs may have put there: any ISO form, in UTC if it has no
@@ -65,7 +65,7 @@ pub fn http_date(at: SystemTime) -> String {
 }
 
 /// Microseconds since 1970, clamped to Python's years.
-pub(super) fn micros(at: SystemTime) -> i64 {
+fn micros(at: SystemTime) -> i64 {
     let micros = match at.duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_micros()).unwrap_or(LAST_MICRO),
         Err(before) => {
@@ -77,7 +77,7 @@ pub(super) fn micros(at: SystemTime) -> i64 {
 }
 
 /// The time that many microseconds after 1970, clamped to Python's years.
-pub(super) fn from_micros(micros: i64) -> SystemTime {
+fn from_micros(micros: i64) -> SystemTime {
     let micros = micros.clamp(FIRST_MICRO, LAST_MICRO);
     let since = Duration::from_micros(micros.unsigned_abs());
     if micros < 0 {
@@ -96,7 +96,7 @@ fn utc(at: SystemTime) -> DateTime {
         .expect("clamped to years that jiff has")
 }
 
-fn spell(at: SystemTime, between: char) -> String {
+fn format(at: SystemTime, between: char) -> String {
     let at = utc(at);
     let mut text = format!(
         "{:04}-{:02}-{:02}{between}{:02}:{:02}:{:02}",
@@ -124,7 +124,7 @@ fn instant(date_time: DateTime, offset_secs: i32) -> Option<SystemTime> {
 
 /// What `datetime.fromisoformat` makes of a text: a date and a time, and the offset in seconds if there is one.
 fn parse(text: &str) -> Option<(DateTime, Option<i32>)> {
-    let mut rest = Rest(text);
+    let mut rest = Parser(text);
     let date = rest.date()?;
     if rest.0.is_empty() {
         return Some((DateTime::from_parts(date, Time::midnight()), None));
@@ -159,7 +159,7 @@ fn parse(text: &str) -> Option<(DateTime, Option<i32>)> {
 
 /// Hours, minutes, seconds and microseconds of `HH[:MM[:SS[.f…]]]` or the same without colons.
 fn clock_of(text: &str) -> Option<[i32; 4]> {
-    let mut rest = Rest(text);
+    let mut rest = Parser(text);
     let mut parts = [rest.number(2)?, 0, 0, 0];
     let colons = rest.0.starts_with(':');
     for part in &mut parts[1..3] {
@@ -193,9 +193,9 @@ fn clock_of(text: &str) -> Option<[i32; 4]> {
 }
 
 /// What is still to be read.
-struct Rest<'a>(&'a str);
+struct Parser<'a>(&'a str);
 
-impl Rest<'_> {
+impl Parser<'_> {
     /// `YYYY-MM-DD`, `YYYYMMDD`, `YYYY-Www[-D]` or `YYYYWww[D]`.
     fn date(&mut self) -> Option<Date> {
         let year = i16::try_from(self.number(4)?)

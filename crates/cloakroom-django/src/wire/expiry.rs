@@ -9,7 +9,7 @@ use cloakroom::session::{Items, Value};
 use cloakroom::store::millis;
 use cloakroom::{Error, ErrorKind, Expiry, Result};
 
-use super::date::{from_micros, iso, micros, parse_iso};
+use super::date::{iso, parse_iso};
 
 /// The name of the item.
 pub const NAME: &str = "_session_expiry";
@@ -18,21 +18,22 @@ pub const NAME: &str = "_session_expiry";
 ///
 /// # Examples
 /// ```
-/// use std::time::{Duration, UNIX_EPOCH};
-/// use cloakroom_django::wire::expiry::{Stored, put};
-/// use cloakroom::session::{Expiry, Items};
+/// use std::time::Duration;
 ///
-/// let now = UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+/// use cloakroom::session::{Expiry, Items};
+/// use cloakroom_django::wire::expiry::{ExpiryItem, put};
+///
 /// let mut state = Items::new();
-/// assert_eq!(Stored::of(&state)?.age(now, 1_209_600), 1_209_600.0);
+/// assert_eq!(ExpiryItem::of(&state)?, ExpiryItem::Nothing);
+/// assert_eq!(ExpiryItem::of(&state)?.expiry(), Expiry::Policy);
 ///
 /// put(&mut state, Expiry::Idle(Duration::from_secs(300)))?;
-/// assert_eq!(Stored::of(&state)?, Stored::Secs(300.0));
-/// assert_eq!(Stored::of(&state)?.date(now, 1_209_600), now + Duration::from_secs(300));
+/// assert_eq!(ExpiryItem::of(&state)?, ExpiryItem::Secs(300.0));
+/// assert_eq!(ExpiryItem::of(&state)?.expiry(), Expiry::Idle(Duration::from_secs(300)));
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Stored {
+pub enum ExpiryItem {
     /// There is none, or it is `null`.
     Nothing,
     /// An empty text, list or object, which Django takes for "as the settings say", and not for a browser session.
@@ -43,7 +44,7 @@ pub enum Stored {
     At(SystemTime),
 }
 
-impl Stored {
+impl ExpiryItem {
     /// Reads the item.
     ///
     /// # Errors
@@ -67,37 +68,6 @@ impl Stored {
         })
     }
 
-    /// Django's `get_expiry_age`: seconds from `now`, whole and rounded down for an instant.
-    pub fn age(self, now: SystemTime, cookie_age_secs: i64) -> f64 {
-        match self {
-            Self::Secs(secs) if secs != 0.0 => secs,
-            Self::At(at) => (micros(at) - micros(now)).div_euclid(MICROS) as f64,
-            Self::Nothing | Self::Empty | Self::Secs(_) => cookie_age_secs as f64,
-        }
-    }
-
-    /// Django's `get_expiry_date`: when a session that is saved at `now` ends.
-    pub fn date(self, now: SystemTime, cookie_age_secs: i64) -> SystemTime {
-        match self {
-            Self::At(at) => at,
-            _ => {
-                let secs = self.age(now, cookie_age_secs);
-                // Python rounds half to even; a float beyond 64 bits becomes the largest there is.
-                let by = (secs * MICROS as f64).round_ties_even() as i64;
-                from_micros(micros(now).saturating_add(by))
-            }
-        }
-    }
-
-    /// Django's `get_expire_at_browser_close`; `setting` is `SESSION_EXPIRE_AT_BROWSER_CLOSE`.
-    pub fn at_browser_close(self, setting: bool) -> bool {
-        match self {
-            Self::Nothing => setting,
-            Self::Secs(secs) => secs == 0.0,
-            Self::Empty | Self::At(_) => false,
-        }
-    }
-
     /// The same in Cloakroom's words. A negative number is a session that has ended.
     pub fn expiry(self) -> Expiry {
         match self {
@@ -118,7 +88,7 @@ impl Stored {
 /// # Errors
 /// [`BadValue`](ErrorKind::BadValue) if the item is nothing that Django can work with and `expiry` asks for something else.
 pub fn put(state: &mut Items, expiry: Expiry) -> Result<()> {
-    let stored = Stored::of(state)?.expiry();
+    let stored = ExpiryItem::of(state)?.expiry();
     let same = match (stored, expiry) {
         // The core keeps times in milliseconds, Django in microseconds.
         (Expiry::At(one), Expiry::At(other)) => millis(one) == millis(other),
@@ -155,8 +125,6 @@ fn unreadable() -> Error {
     )
 }
 
-const MICROS: i64 = 1_000_000;
-
 #[cfg(test)]
 mod tests {
     use std::time::UNIX_EPOCH;
@@ -187,7 +155,7 @@ mod tests {
         ] {
             let object = format!("{{\"a\":1,\"_session_expiry\":{text},\"b\":2}}");
             let mut state = json::read(object.as_bytes()).unwrap();
-            let expiry = Stored::of(&state).unwrap().expiry();
+            let expiry = ExpiryItem::of(&state).unwrap().expiry();
             put(&mut state, expiry).unwrap();
             assert_eq!(json::write(&state).unwrap(), object);
 
@@ -216,35 +184,7 @@ mod tests {
 
             let text = state.get(NAME).map(|value| value.as_json().unwrap());
             assert_eq!(text.map(|text| &text[..]), item.map(str::as_bytes));
-            assert_eq!(Stored::of(&state).unwrap().expiry(), expiry);
-        }
-    }
-
-    #[test]
-    fn an_instant_is_whole_seconds_away_and_rounded_down() {
-        let at = UNIX_EPOCH + Duration::from_secs(100);
-        for (now_millis, age) in [
-            (90_000, 10.0),
-            (90_001, 9.0),
-            (100_000, 0.0),
-            (100_001, -1.0),
-        ] {
-            let now = UNIX_EPOCH + Duration::from_millis(now_millis);
-            assert_eq!(Stored::At(at).age(now, 60), age);
-        }
-    }
-
-    #[test]
-    fn an_expiry_however_long_has_a_date() {
-        for secs in [1e18, 1e300, -1e300] {
-            let date = Stored::Secs(secs).date(UNIX_EPOCH, 60);
-            let year = if secs > 0.0 {
-                "9999-12-31"
-            } else {
-                "0001-01-01"
-            };
-            assert!(iso(date).starts_with(year));
-            let _ = Stored::Secs(secs).expiry();
+            assert_eq!(ExpiryItem::of(&state).unwrap().expiry(), expiry);
         }
     }
 
@@ -260,7 +200,10 @@ mod tests {
             let mut state = Items::new();
             let value = Value::from_json(Bytes::copy_from_slice(text.as_bytes()));
             state.set(NAME.into(), value);
-            assert_eq!(Stored::of(&state).unwrap_err().kind(), ErrorKind::BadValue);
+            assert_eq!(
+                ExpiryItem::of(&state).unwrap_err().kind(),
+                ErrorKind::BadValue
+            );
             assert!(put(&mut state, Expiry::BrowserClose).is_err());
         }
     }

@@ -19,6 +19,5 @@ pub mod date;
 pub mod expiry;
 pub mod json;
 pub mod key;
-mod name;
 pub mod pickle;
 pub mod signing;

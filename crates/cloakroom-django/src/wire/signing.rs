@@ -9,7 +9,6 @@
 //! As Django 5.2.19 writes it. Base64url is that of RFC 4648 §5 without padding, zlib that of RFC 1950.
 
 use std::fmt;
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -22,8 +21,6 @@ use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::date::micros;
-
 /// The salt of what the engines db, cached_db and file store. It is the name of Django's class, so a site whose session
 /// store is a class of its own with another name has another.
 pub const SERVER_SALT: &str = "django.contrib.sessions.SessionStore";
@@ -31,14 +28,15 @@ pub const SERVER_SALT: &str = "django.contrib.sessions.SessionStore";
 /// The salt of the cookie of the engine signed_cookies, whatever its class is called.
 pub const COOKIE_SALT: &str = "django.contrib.sessions.backends.signed_cookies";
 
-/// The most bytes that a compressed payload may inflate to. A payload beyond it is [undecodable](Unsigned::Undecodable).
+/// The most bytes that a compressed payload may inflate to. A payload beyond it is
+/// [undecodable](UnsignError::Undecodable).
 pub const MAX_INFLATED: usize = 8 << 20;
 
 /// Signs text and tells whether text was signed, with Django's `SECRET_KEY` and its fallbacks.
 ///
 /// # Examples
 /// ```
-/// use cloakroom_django::wire::signing::{SERVER_SALT, Signer, Unsigned};
+/// use cloakroom_django::wire::signing::{SERVER_SALT, Signer, UnsignError};
 ///
 /// let signer = Signer::new("a-new-secret", SERVER_SALT).fallback("the-old-secret");
 ///
@@ -50,8 +48,8 @@ pub const MAX_INFLATED: usize = 8 << 20;
 /// let old = Signer::new("the-old-secret", SERVER_SALT).dumps(b"{}", 0);
 /// assert!(signer.loads(old.as_bytes()).is_ok());
 /// let strange = Signer::new("another", SERVER_SALT).dumps(b"{}", 0);
-/// assert_eq!(signer.loads(strange.as_bytes()).unwrap_err(), Unsigned::BadSignature);
-/// # Ok::<(), Unsigned>(())
+/// assert_eq!(signer.loads(strange.as_bytes()).unwrap_err(), UnsignError::BadSignature);
+/// # Ok::<(), UnsignError>(())
 /// ```
 #[derive(Clone)]
 pub struct Signer {
@@ -91,19 +89,19 @@ impl Signer {
     /// The payload and the timestamp of a signed text.
     ///
     /// # Errors
-    /// [`BadSignature`](Unsigned::BadSignature) if no secret signed it; [`Undecodable`](Unsigned::Undecodable) if one did
-    /// and there is no timestamp in it.
-    pub fn unsign<'a>(&self, text: &'a [u8]) -> Result<(&'a [u8], i64), Unsigned> {
-        let (signed, given) = split_last(text).ok_or(Unsigned::BadSignature)?;
+    /// [`BadSignature`](UnsignError::BadSignature) if no secret signed it; [`Undecodable`](UnsignError::Undecodable)
+    /// if one did and there is no timestamp in it.
+    pub fn unsign<'a>(&self, text: &'a [u8]) -> Result<(&'a [u8], i64), UnsignError> {
+        let (signed, given) = split_last(text).ok_or(UnsignError::BadSignature)?;
         // Text against text: decoded, the last character has unused bits, and more than one text would be right.
         let believed = std::iter::once(&self.key)
             .chain(&self.fallbacks)
             .any(|key| signature(key, signed).as_bytes().ct_eq(given).into());
         if !believed {
-            return Err(Unsigned::BadSignature);
+            return Err(UnsignError::BadSignature);
         }
-        let (payload, timestamp) = split_last(signed).ok_or(Unsigned::Undecodable)?;
-        let at = parse_base62(timestamp).ok_or(Unsigned::Undecodable)?;
+        let (payload, timestamp) = split_last(signed).ok_or(UnsignError::Undecodable)?;
+        let at = parse_base62(timestamp).ok_or(UnsignError::Undecodable)?;
         Ok((payload, at))
     }
 
@@ -122,9 +120,9 @@ impl Signer {
     /// The text that [`dumps`](Self::dumps) or Django signed.
     ///
     /// # Errors
-    /// [`BadSignature`](Unsigned::BadSignature) if no secret signed it; [`Undecodable`](Unsigned::Undecodable) if one did
-    /// and it is not such a text, or inflates to more than [`MAX_INFLATED`].
-    pub fn loads(&self, text: &[u8]) -> Result<Signed, Unsigned> {
+    /// [`BadSignature`](UnsignError::BadSignature) if no secret signed it; [`Undecodable`](UnsignError::Undecodable)
+    /// if one did and it is not such a text, or inflates to more than [`MAX_INFLATED`].
+    pub fn loads(&self, text: &[u8]) -> Result<Signed, UnsignError> {
         let (payload, at) = self.unsign(text)?;
         let (packed, base64) = match payload.strip_prefix(b".") {
             Some(rest) => (true, rest),
@@ -132,10 +130,10 @@ impl Signer {
         };
         let mut json = BASE64URL_NOPAD
             .decode(base64)
-            .map_err(|_| Unsigned::Undecodable)?;
+            .map_err(|_| UnsignError::Undecodable)?;
         if packed {
             json = decompress_to_vec_zlib_with_limit(&json, MAX_INFLATED)
-                .map_err(|_| Unsigned::Undecodable)?;
+                .map_err(|_| UnsignError::Undecodable)?;
         }
         Ok(Signed {
             json: json.into(),
@@ -159,15 +157,6 @@ pub struct Signed {
     pub at: i64,
 }
 
-impl Signed {
-    /// Whether it was signed more than `max_age_secs` ago: the rule of the engine signed_cookies, in which an age that is just
-    /// reached is fine and what was signed in the future is new. The other engines never ask.
-    pub fn is_older_than(&self, max_age_secs: i64, now: SystemTime) -> bool {
-        let age = i128::from(micros(now)) - i128::from(self.at) * 1_000_000;
-        age > i128::from(max_age_secs) * 1_000_000
-    }
-}
-
 impl fmt::Debug for Signed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Signed({} bytes, at {})", self.json.len(), self.at)
@@ -176,14 +165,14 @@ impl fmt::Debug for Signed {
 
 /// Why a text is not taken.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Unsigned {
+pub enum UnsignError {
     /// None of the secrets signed it. Django logs it: "Session data corrupted".
     BadSignature,
     /// It was signed, and what was signed cannot be read. Django says nothing.
     Undecodable,
 }
 
-impl fmt::Display for Unsigned {
+impl fmt::Display for UnsignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BadSignature => "no secret signed it",
@@ -192,7 +181,7 @@ impl fmt::Display for Unsigned {
     }
 }
 
-impl std::error::Error for Unsigned {}
+impl std::error::Error for UnsignError {}
 
 /// Django's `salted_hmac` with SHA-256: HMAC under SHA-256(`key_salt` `secret`).
 pub fn salted_hmac(key_salt: &str, secret: &[u8], message: &[u8]) -> [u8; 32] {
@@ -325,12 +314,15 @@ mod tests {
 
         for other in alike {
             let text = format!("{signed}:{}{other}", &signature[..42]);
-            assert_eq!(signer.unsign(text.as_bytes()), Err(Unsigned::BadSignature));
+            assert_eq!(
+                signer.unsign(text.as_bytes()),
+                Err(UnsignError::BadSignature)
+            );
         }
         for changed in [format!("{text}="), format!("{text}\n"), format!(" {text}")] {
             assert_eq!(
                 signer.unsign(changed.as_bytes()),
-                Err(Unsigned::BadSignature)
+                Err(UnsignError::BadSignature)
             );
         }
         assert_eq!(bytes.len(), 32);
@@ -346,7 +338,7 @@ mod tests {
         };
 
         assert_eq!(bomb(MAX_INFLATED).unwrap().json.len(), MAX_INFLATED);
-        assert_eq!(bomb(MAX_INFLATED + 1), Err(Unsigned::Undecodable));
+        assert_eq!(bomb(MAX_INFLATED + 1), Err(UnsignError::Undecodable));
     }
 
     #[test]
@@ -361,7 +353,7 @@ mod tests {
             let text = signer.sign(&payload, 1);
             assert_eq!(
                 signer.loads(text.as_bytes()),
-                Err(Unsigned::Undecodable),
+                Err(UnsignError::Undecodable),
                 "{} bytes",
                 bytes.len()
             );

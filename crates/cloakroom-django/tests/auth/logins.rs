@@ -1,5 +1,5 @@
 use cloakroom::{ErrorKind, Owner, Result, Session};
-use cloakroom_django::auth::{Account, Auth, Standing};
+use cloakroom_django::auth::{Account, Auth, LoginStatus};
 
 use crate::house::{User, next_request, open, sessions};
 
@@ -79,8 +79,14 @@ async fn a_new_password_ends_all_sessions_but_the_one_that_changed_it() {
     auth.password_changed(&here, ada.password).unwrap();
     let here = next_request(&sessions, &here).await;
 
-    assert_eq!(auth.check(&here, ada.password).unwrap(), Standing::Valid);
-    assert_eq!(auth.check(&there, ada.password).unwrap(), Standing::Ended);
+    assert_eq!(
+        auth.verify_or_flush(&here, ada.password).unwrap(),
+        LoginStatus::Valid
+    );
+    assert_eq!(
+        auth.verify_or_flush(&there, ada.password).unwrap(),
+        LoginStatus::Ended
+    );
     there.save().await.unwrap();
     assert!(there.key().is_none() && there.is_empty());
 }
@@ -108,7 +114,7 @@ async fn an_integer_as_the_id_is_read_as_text() {
     auth.log_in(&session, &User::ADA).unwrap();
     session.set("_auth_user_id", 7).unwrap();
 
-    assert_eq!(auth.who(&session).unwrap().id(), "7");
+    assert_eq!(auth.claim(&session).unwrap().id(), "7");
     assert_eq!(visitor(&auth, &session).await, Some(7));
 }
 
@@ -154,10 +160,10 @@ async fn only_backends_that_are_accepted_count_and_the_first_is_written() {
         Auth::new("secret").backends(["my.Backend", "django.contrib.auth.backends.ModelBackend"]);
     two.log_in(&session, &User::ADA).unwrap();
 
-    assert_eq!(two.who(&session).unwrap().backend(), "my.Backend");
-    assert_eq!(Auth::new("secret").who(&session), None);
+    assert_eq!(two.claim(&session).unwrap().backend(), "my.Backend");
+    assert_eq!(Auth::new("secret").claim(&session), None);
     let none = two.backends(Vec::<String>::new());
-    assert_eq!(none.who(&session), None);
+    assert_eq!(none.claim(&session), None);
 }
 
 #[tokio::test]

@@ -61,11 +61,11 @@ proptest! {
             session.set(name, &value).unwrap();
         }
         let auth = Auth::new("secret");
-        prop_assert!(auth.who(&session).is_none());
+        prop_assert!(auth.claim(&session).is_none());
         Secret::in_session(&session);
         messages::take(&session).unwrap();
         auth.log_in(&session, &User::ADA).unwrap();
-        prop_assert!(auth.who(&session).is_some());
+        prop_assert!(auth.claim(&session).is_some());
     }
 }
 

@@ -1,15 +1,16 @@
 use std::collections::BTreeMap;
-use std::time::UNIX_EPOCH;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use cloakroom::ErrorKind;
-use cloakroom_django::wire::cache::{
-    CACHE, CACHED_DB, MEMCACHED_FLAGS, cache_key, fits_memcached, memcached_exptime, redis_ttl,
-};
-use cloakroom_django::wire::expiry::Stored;
+use cloakroom_django::Settings;
+use cloakroom_django::wire::cache::{CACHE, CACHED_DB, MEMCACHED_FLAGS, key_prefix};
 use cloakroom_django::wire::{json, pickle};
+use cloakroom_testkit::HandClock;
 use data_encoding::BASE64;
 
+use crate::rows::{Row, Rows};
+use crate::run;
 use crate::vectors::{Case, each, spelled};
 
 #[test]
@@ -22,21 +23,19 @@ fn entries_stand_under_djangos_keys() {
 #[test]
 fn redis_holds_what_django_would_put_there() {
     each("redis", |case| {
-        let state = case.state("value");
-        // No case asks for a date, so the time does not matter.
-        let age = Stored::of(&state).unwrap().age(UNIX_EPOCH, 1_209_600);
-        assert_eq!(redis_ttl(age), case.find::<u64>("ttl"));
+        let row = row_of(case, None);
+        // A session that is over is not stored. Django stores it and Redis drops it.
+        let ttl = row.as_ref().map(|row| row.redis_ttl).filter(|&ttl| ttl > 0);
+        assert_eq!(ttl, case.find::<i64>("ttl"));
         let Some(django) = case.find::<String>("redis_key") else {
             return;
         };
         assert_eq!(key(case), django);
-        let value = spelled(&state);
-        assert_eq!(
-            spelled(&pickle::read(&bytes(case, "value_b64")).unwrap()),
-            value
-        );
-        let ours = pickle::write(&state).unwrap();
-        assert_eq!(spelled(&pickle::read(&ours).unwrap()), value);
+        let value = spelled(&case.state("value"));
+        let theirs = pickle::read(&bytes(case, "value_b64")).unwrap();
+        assert_eq!(spelled(&theirs), value);
+        let ours = pickle::read(&row.unwrap().data).unwrap();
+        assert_eq!(spelled(&ours), value);
     });
 }
 
@@ -44,14 +43,20 @@ fn redis_holds_what_django_would_put_there() {
 fn memcached_holds_what_django_would_put_there() {
     each("memcached", |case| {
         assert_eq!(key(case), case.get::<String>("key"));
-        assert!(fits_memcached(&key(case)));
         assert_eq!(MEMCACHED_FLAGS, case.get::<u32>("flags"));
-        let state = case.state("value");
-        let age = Stored::of(&state).unwrap().age(case.time("now"), 1_209_600);
-        let exptime = memcached_exptime(age, case.get("now"));
-        assert_eq!(exptime, case.get::<i64>("exptime"));
-        let read = pickle::read(&bytes(case, "bytes_b64")).unwrap();
-        assert_eq!(spelled(&read), spelled(&state));
+        let exptime: i64 = case.get("exptime");
+        let value = spelled(&case.state("value"));
+        let theirs = pickle::read(&bytes(case, "bytes_b64")).unwrap();
+        assert_eq!(spelled(&theirs), value);
+        match row_of(case, Some(case.time("now"))) {
+            Some(row) => {
+                assert_eq!(row.memcached_exptime, exptime);
+                let ours = pickle::read(&row.data).unwrap();
+                assert_eq!(spelled(&ours), value);
+            }
+            // A session that is over is not stored. Django stores it and memcached drops it.
+            None => assert!(exptime < 0),
+        }
     });
 }
 
@@ -86,6 +91,32 @@ fn pickles_are_read_kept_or_refused_and_never_mangled() {
     });
 }
 
+/// What the cache keeps of the session of a case, after the engine has saved it.
+fn row_of(case: &Case, now: Option<SystemTime>) -> Option<Row> {
+    let (clock, cache) = (HandClock::new(), Rows::cache());
+    if let Some(now) = now {
+        clock.set(now);
+    }
+    let settings = Settings::new("a secret").unwrap();
+    let backend = match &case.get::<String>("engine")[..] {
+        "cached_db" => settings.cached_db(cache.clone(), Rows::table()),
+        _ => settings.cache(cache.clone()),
+    };
+    let sessions = settings.sessions(backend).clock(clock).build().unwrap();
+    run(async {
+        let session = sessions.new_session();
+        // A session is first stored with an item. Without one it may be empty afterwards.
+        session.set_test_cookie().unwrap();
+        session.save().await.unwrap();
+        session.delete_test_cookie().unwrap();
+        for (name, value) in case.state("value").iter() {
+            session.set_value(name.to_string(), value.clone()).unwrap();
+        }
+        session.save().await.unwrap();
+        cache.get(session.key()?.reveal())
+    })
+}
+
 fn key(case: &Case) -> String {
     let mut options: BTreeMap<String, serde_json::Value> = case.get("cache_options");
     let prefix = options.remove("KEY_PREFIX");
@@ -95,14 +126,10 @@ fn key(case: &Case) -> String {
         "cached_db" => CACHED_DB,
         other => panic!("a new engine: {other}"),
     };
-    cache_key(
-        prefix.as_ref().map_or("", |text| text.as_str().unwrap()),
-        version
-            .as_ref()
-            .map_or(1, |number| number.as_i64().unwrap()),
-        engine,
-        &case.get::<String>("session_key"),
-    )
+    let prefix = prefix.as_ref().map_or("", |text| text.as_str().unwrap());
+    let version = version.map_or(1, |number| number.as_u64().unwrap());
+    let key = key_prefix(prefix, version.try_into().unwrap(), engine);
+    key + &case.get::<String>("session_key")
 }
 
 fn bytes(case: &Case, field: &str) -> Bytes {

@@ -1,14 +1,35 @@
-use cloakroom_django::wire::cookie::find;
+use cloakroom::{Clock, Sessions};
+use cloakroom_django::Settings;
 use cloakroom_django::wire::key::{is_accepted, is_file_safe};
+use cloakroom_django::wire::signing::{SERVER_SALT, Signer};
+use cloakroom_testkit::HandClock;
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use proptest::prelude::*;
 
+use crate::rows::Rows;
+use crate::run;
 use crate::vectors::each;
 
 #[test]
 fn the_cookie_header_is_read_as_django_reads_it() {
     each("cookie_parse", |case| {
         let (header, name): (String, String) = (case.get("header"), case.get("name"));
-        assert_eq!(find(header.as_bytes(), &name), case.find("value"));
+        check(
+            header.as_bytes(),
+            &name,
+            case.find::<String>("value").as_deref(),
+        );
     });
+}
+
+#[test]
+fn a_cookie_header_that_python_repairs_is_read_as_by_python() {
+    check(b"sid=abcdefgh=i", "sid", Some("abcdefgh=i"));
+    check(b"sid=abcdefg\xff", "sid", Some("abcdefg\u{fffd}"));
+    check(b"abcdefgh; sid=abcdefgh;;", "sid", Some("abcdefgh"));
+    check(b"abcdefgh", "sid", None);
+    check(b";; ", "sid", None);
 }
 
 #[test]
@@ -19,4 +40,56 @@ fn the_keys_that_django_takes_are_taken() {
         let file: bool = case.get("file_engine_characters_ok");
         assert_eq!(is_file_safe(&key), file);
     });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_cookie_header_panics(header in any::<Vec<u8>>()) {
+        let (sessions, _) = site("sid", &[]);
+        let header = [b"sid=", &*header].concat();
+        if let Ok(header) = HeaderValue::from_bytes(&header) {
+            let headers = HeaderMap::from_iter([(COOKIE, header)]);
+            prop_assert!(run(sessions.begin(&headers).open()).is_ok());
+        }
+    }
+}
+
+/// Checks that the engine reads `value` from the cookie `name` of `header`: it finds the session
+/// with that key. A value that is too short for a key, or in no row, has its cookie removed; without
+/// a cookie there is nothing to remove.
+fn check(header: &[u8], name: &str, value: Option<&str>) {
+    let (sessions, signed) = site(name, &[]);
+    let header = HeaderValue::from_bytes(header).unwrap();
+    let headers = HeaderMap::from_iter([(COOKIE, header)]);
+    let handle = sessions.begin(&headers);
+    let mut response = HeaderMap::new();
+    run(async {
+        handle.open().await.unwrap();
+        let effects = sessions.finish(&handle, StatusCode::OK).await.unwrap();
+        effects.apply(&mut response);
+    });
+    assert_eq!(response.contains_key(SET_COOKIE), value.is_some());
+
+    let Some(key) = value.filter(|value| is_accepted(value)) else {
+        return;
+    };
+    let (sessions, _) = site(name, &[(key, &signed)]);
+    let session = run(sessions.begin(&headers).open()).unwrap();
+    assert_eq!(session.get("n").unwrap(), Some(7));
+    assert_eq!(session.key().unwrap().reveal(), key);
+}
+
+/// A site with these rows, and the text of one.
+fn site(name: &str, rows: &[(&str, &str)]) -> (Sessions, String) {
+    let (clock, table) = (HandClock::new(), Rows::table());
+    for (key, text) in rows {
+        let expires = clock.now() + std::time::Duration::from_secs(60);
+        table.put(key, text.to_string(), expires);
+    }
+    let settings = Settings::new("a secret").unwrap().session_cookie_name(name);
+    let sessions = settings.sessions(settings.db(table)).clock(clock);
+    let signed = Signer::new("a secret", SERVER_SALT).dumps(b"{\"n\":7}", 0);
+    (sessions.build().unwrap(), signed)
 }

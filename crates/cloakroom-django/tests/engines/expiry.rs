@@ -1,51 +1,119 @@
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use cloakroom::Expiry;
-use cloakroom::session::{Items, Value};
-use cloakroom_django::wire::date::{expire_date, parse_expire_date, parse_iso};
-use cloakroom_django::wire::expiry::{NAME, Stored, put};
-use cloakroom_django::wire::json;
-use cloakroom_django::wire::signing::{SERVER_SALT, Signer};
+use cloakroom::session::Items;
+use cloakroom::store::millis;
+use cloakroom::{Clock, Expiry, Session, SessionKey};
+use cloakroom_django::Settings;
+use cloakroom_django::wire::date::{expire_date, iso, parse_expire_date, parse_iso};
+use cloakroom_django::wire::expiry::{ExpiryItem, NAME};
+use cloakroom_sqlite::DjangoTable;
+use cloakroom_testkit::HandClock;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode};
+use rusqlite::Connection;
 
+use crate::rows::Rows;
+use crate::run;
 use crate::vectors::{Case, Ordered, each, spelled, state};
 
 #[test]
 fn expiry_means_what_it_means_to_django() {
     each("expiry", |case| {
-        let mut session = case.state("session");
-        if case.has("set_expiry") {
-            set_expiry(&mut session, case.find("set_expiry"), case.time("now"));
-        }
-        let expect: BTreeMap<String, Ordered> = case.get("expect");
-        assert_eq!(spelled(&session), spelled(&state(&expect["session_after"])));
-
-        let now = match case.find::<String>("modification") {
-            Some(text) => parse_iso(&text).unwrap(),
-            None => case.time("now"),
-        };
+        let clock = HandClock::new();
+        clock.set(case.time("now"));
+        let browser_close = setting(case, "SESSION_EXPIRE_AT_BROWSER_CLOSE", false);
         let cookie_age = setting(case, "SESSION_COOKIE_AGE", 1_209_600);
-        let stored = Stored::of(&session);
+        let settings = Settings::new("a secret")
+            .unwrap()
+            .session_cookie_age(Duration::from_secs(cookie_age))
+            .session_expire_at_browser_close(browser_close);
+        let sessions = settings.sessions(settings.db(Rows::table()));
+        let sessions = sessions.clock(clock.clone()).build().unwrap();
+        let session = sessions.new_session();
+        for (name, value) in case.state("session").iter() {
+            session.set_value(name.to_string(), value.clone()).unwrap();
+        }
+
+        if case.has("set_expiry") {
+            set_expiry(&session, case.find("set_expiry"), case.time("now"));
+        }
+
+        let expect: BTreeMap<String, Ordered> = case.get("expect");
+        let items = items(&session);
+        assert_eq!(spelled(&items), spelled(&state(&expect["session_after"])));
+        if let Some(text) = case.find::<String>("modification") {
+            clock.set(parse_iso(&text).unwrap());
+        }
         let raises = |field: &str| matches!(expect[field], Ordered::Object(_));
         if raises("expiry_age") || raises("expiry_date") {
-            assert!(stored.is_err(), "Django fails on it");
+            assert!(ExpiryItem::of(&items).is_err(), "Django fails on it");
+            assert_eq!(session.expiry(), Expiry::Policy);
             return;
         }
-        let stored = stored.unwrap();
         let Ordered::Number(age) = &expect["expiry_age"] else {
             panic!("an age is a number")
         };
-        assert_eq!(stored.age(now, cookie_age), age.as_f64().unwrap());
+        let age = age.as_f64().unwrap();
+        // Of an instant Django counts whole seconds, as the cookie does here. Nothing is over twice.
+        let whole_secs = session.expiry_age().as_secs() as f64;
+        assert_eq!(whole_secs, age.floor().max(0.0));
         let Ordered::Text(date) = &expect["expiry_date"] else {
             panic!("a date is text")
         };
-        assert_eq!(stored.date(now, cookie_age), parse_iso(date).unwrap());
-        let browser_close = setting(case, "SESSION_EXPIRE_AT_BROWSER_CLOSE", false);
+        let date = parse_iso(date).unwrap();
+        match age < 0.0 {
+            true => assert!(session.expiry_date() <= clock.now()),
+            false => assert_eq!(millis(session.expiry_date()), millis(date)),
+        }
         assert_eq!(
-            Ordered::Bool(stored.at_browser_close(browser_close)),
+            Ordered::Bool(session.expires_at_browser_close()),
             expect["expire_at_browser_close"],
         );
     });
+}
+
+#[test]
+fn a_cookie_lasts_for_the_whole_seconds_until_an_instant() {
+    let clock = HandClock::new();
+    let settings = Settings::new("a secret").unwrap();
+    let sessions = settings.sessions(settings.db(Rows::table()));
+    let sessions = sessions.clock(clock.clone()).build().unwrap();
+    for (now_millis, max_age) in [(90_000, 10), (90_001, 9), (99_000, 1), (99_001, 0)] {
+        clock.set(UNIX_EPOCH + Duration::from_millis(now_millis));
+        let handle = sessions.begin(&HeaderMap::new());
+        let mut response = HeaderMap::new();
+        run(async {
+            let session = handle.open().await.unwrap();
+            session.set("n", 1).unwrap();
+            let at = UNIX_EPOCH + Duration::from_secs(100);
+            session.set_expiry(Expiry::At(at)).unwrap();
+            let effects = sessions.finish(&handle, StatusCode::OK).await.unwrap();
+            effects.apply(&mut response);
+        });
+
+        let cookie = response[SET_COOKIE].to_str().unwrap();
+        let max_age = format!("; Max-Age={max_age};");
+        assert!(cookie.contains(&max_age), "{now_millis}: {cookie}");
+    }
+}
+
+#[test]
+fn an_expiry_however_long_has_a_date() {
+    let clock = HandClock::new();
+    let settings = Settings::new("a secret").unwrap();
+    let sessions = settings.sessions(settings.db(Rows::table()));
+    let sessions = sessions.clock(clock.clone()).build().unwrap();
+    for secs in [1e18, 1e300, -1e300] {
+        let session = sessions.new_session();
+
+        session.set(NAME, secs).unwrap();
+
+        match secs > 0.0 {
+            true => assert!(iso(session.expiry_date()).starts_with("9999-12-31")),
+            false => assert!(session.expiry_date() <= clock.now()),
+        }
+    }
 }
 
 #[test]
@@ -59,35 +127,52 @@ fn a_date_in_sqlite_has_djangos_form_to_the_letter() {
 }
 
 #[test]
-fn a_row_lives_as_long_as_sqlite_says_by_comparing_text() {
+fn a_row_in_sqlite_lives_as_long_as_django_lets_it() {
     each("sqlite_row", |case| {
-        let (expires, now): (String, _) = (case.get("expire_text"), expire_date(case.time("now")));
-        let signer = Signer::new(case.get::<String>("secret"), SERVER_SALT);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db.sqlite3");
+        let db = Connection::open(&path).unwrap();
+        db.execute_batch(TABLE).unwrap();
+        let data: String = case.get("session_data");
+        let expires: String = case.get("expire_text");
+        let row = "INSERT INTO django_session VALUES (?1, ?2, ?3)";
+        db.execute(row, (KEY, data, &expires)).unwrap();
+        let clock = HandClock::new();
+        clock.set(case.time("now"));
+        let settings = Settings::new(case.get::<String>("secret")).unwrap();
+        let table = DjangoTable::builder(path).open().unwrap();
+        let sessions = settings.sessions(settings.db(table));
+        let sessions = sessions.clock(clock.clone()).build().unwrap();
 
-        let loaded = if expires > now {
-            let data: String = case.get("session_data");
-            json::read(&signer.loads(data.as_bytes()).unwrap().json).unwrap()
-        } else {
-            Items::new()
-        };
+        let found = run(sessions.open(&SessionKey::new(KEY))).unwrap();
 
-        assert_eq!(spelled(&loaded), spelled(&case.state("loaded")));
-        assert_eq!(
-            expires >= now,
-            case.get::<bool>("row_left_after_clear_expired")
-        );
+        let loaded = found.as_ref().map(items).unwrap_or_default();
+        let is_over = parse_expire_date(&expires).unwrap() <= clock.now();
+        match is_over {
+            // SQLite compares texts, so Django loads a row whose text it did not write. Here the
+            // instant decides.
+            true => assert!(loaded.is_empty()),
+            false => assert_eq!(spelled(&loaded), spelled(&case.state("loaded"))),
+        }
+        run(sessions.sweep(10)).unwrap();
+        let left: bool = db
+            .query_row("SELECT count(*) > 0 FROM django_session", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(left, case.get::<bool>("row_left_after_clear_expired"));
     });
 }
 
 /// Django's `set_expiry`. What Cloakroom's does not know, a negative time and an offset, is stored as Django would store it.
-fn set_expiry(session: &mut Items, value: Option<Ordered>, now: SystemTime) {
+fn set_expiry(session: &Session, value: Option<Ordered>, now: SystemTime) {
     let expiry = match value {
         None => Expiry::Policy,
         Some(Ordered::Number(secs)) => match secs.as_f64().unwrap() {
             0.0 => Expiry::BrowserClose,
             more if more > 0.0 => Expiry::Idle(Duration::from_secs_f64(more)),
             _ => {
-                session.set(NAME.into(), Value::of(&secs).unwrap());
+                session.set(NAME, secs).unwrap();
                 return;
             }
         },
@@ -101,14 +186,14 @@ fn set_expiry(session: &mut Items, value: Option<Ordered>, now: SystemTime) {
                 Expiry::At(parse_iso(iso).unwrap())
             }
             (tag, Ordered::Text(iso)) if tag == "datetime" => {
-                session.set(NAME.into(), Value::of(iso).unwrap());
+                session.set(NAME, iso).unwrap();
                 return;
             }
             (tag, _) => panic!("a new kind of expiry: {tag}"),
         },
         Some(other) => panic!("a new kind of expiry: {other:?}"),
     };
-    put(session, expiry).unwrap();
+    session.set_expiry(expiry).unwrap();
 }
 
 fn setting<T: serde::de::DeserializeOwned>(case: &Case, name: &str, default: T) -> T {
@@ -117,3 +202,20 @@ fn setting<T: serde::de::DeserializeOwned>(case: &Case, name: &str, default: T) 
         .remove(name)
         .map_or(default, |value| serde_json::from_value(value).unwrap())
 }
+
+fn items(session: &Session) -> Items {
+    let mut items = Items::new();
+    for (name, value) in session.iter() {
+        items.set(name.into(), value);
+    }
+    items
+}
+
+const KEY: &str = "abcdefghijklmnopqrstuvwxyz012345";
+
+/// The columns that Django's migrations make.
+const TABLE: &str = "CREATE TABLE django_session (
+    session_key varchar(40) NOT NULL PRIMARY KEY,
+    session_data text NOT NULL,
+    expire_date datetime NOT NULL
+)";

@@ -49,6 +49,12 @@ const ELSEWHERE: &[&str] = &[
     "password",
 ];
 
+/// Runs `work` to its end on a runtime made for it.
+fn run<T>(work: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap().block_on(work)
+}
+
 #[test]
 fn no_section_is_forgotten() {
     let mut known = [HERE, ELSEWHERE].concat();

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::rows::Rows;
+use crate::run;
 use crate::vectors::{Case, Ordered, each, spelled, state};
 
 /// What Django does otherwise, by the names of the cases, and why it is not done here.
@@ -48,7 +49,7 @@ fn requests_go_through_as_they_go_through_djangos_middleware() {
         };
         for &copied in copies {
             let site = Site::new(case, &engine, copied);
-            runtime().block_on(site.check(case));
+            run(site.check(case));
         }
     });
 }
@@ -58,7 +59,7 @@ fn files_are_named_and_written_as_djangos_are() {
     each("file_store", |case| {
         let site = Site::new(case, "file", false);
         site.clock.set(case.time("timestamp"));
-        runtime().block_on(async {
+        run(async {
             let session = site.sessions.new_session();
             let value: Ordered = case.get("value");
             let Ordered::Object(items) = &value else {
@@ -109,7 +110,7 @@ fn files_are_read_as_django_reads_them() {
         file.set_modified(case.time("mtime")).unwrap();
 
         let expect: LoadExpected = case.get("expect");
-        runtime().block_on(async {
+        run(async {
             let handle = site.begin(&format!("sessionid={key}"));
             let session = handle.open().await.unwrap();
             assert_eq!(items(&session), Same(spelled(&state(&expect.data))));
@@ -142,14 +143,14 @@ struct Expected {
     set_cookie: Vec<String>,
     vary: Option<String>,
     session_key: Option<String>,
-    store: Option<BTreeMap<String, Stored>>,
+    store: Option<BTreeMap<String, ExpectedEntry>>,
 }
 
 #[derive(Deserialize)]
-struct Stored {
+struct ExpectedEntry {
     data: Ordered,
     expire_date: Option<String>,
-    ttl: Option<u64>,
+    ttl: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -302,7 +303,11 @@ impl Site {
         }
     }
 
-    fn check_store(&self, store: &BTreeMap<String, Stored>, names: &impl Fn(&str) -> String) {
+    fn check_store(
+        &self,
+        store: &BTreeMap<String, ExpectedEntry>,
+        names: &impl Fn(&str) -> String,
+    ) {
         let expected: Vec<String> = store.keys().map(|key| names(key)).collect();
         assert_eq!(self.keys(), expected);
         for (key, expected) in store {
@@ -320,8 +325,8 @@ impl Site {
                 }
                 "cache" => {
                     let row = self.cache.get(&key).unwrap();
-                    if row.ttl > Duration::ZERO {
-                        assert_eq!(Some(row.ttl.as_secs()), expected.ttl);
+                    if row.redis_ttl > 0 {
+                        assert_eq!(Some(row.redis_ttl), expected.ttl);
                     }
                     pickle::read(&row.data).unwrap().into()
                 }
@@ -524,9 +529,4 @@ fn settings(case: &Case, secret: &str) -> Settings {
         };
     }
     settings
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_all().build().unwrap()
 }

@@ -11,6 +11,8 @@ use cloakroom_django::Settings;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proptest::prelude::*;
 
+use crate::run;
+
 const KEY: &str = "k3y0fdj4ngow1th32l3tt3rs0rd1g1ts";
 
 proptest! {
@@ -31,7 +33,7 @@ proptest! {
             let header = [b"sessionid=", &*value].concat();
             let Ok(header) = HeaderValue::from_bytes(&header) else { continue };
             headers.insert("cookie", header);
-            let key = wait(async {
+            let key = run(async {
                 let handle = sessions.begin(&headers);
                 let session = handle.open().await.unwrap();
                 assert!(session.is_empty());
@@ -54,7 +56,7 @@ proptest! {
         let settings = settings();
         let sessions = sessions(&settings, cloakroom_file::django::open(&settings, &folder).unwrap());
 
-        let found = wait(sessions.open(&SessionKey::new(&name))).unwrap();
+        let found = run(sessions.open(&SessionKey::new(&name))).unwrap();
 
         prop_assert!(found.is_none());
         prop_assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 2);
@@ -68,7 +70,7 @@ proptest! {
         let settings = settings();
         let sessions = sessions(&settings, cloakroom_file::django::open(&settings, folder.path()).unwrap());
 
-        let found = wait(sessions.open(&SessionKey::new(KEY))).unwrap();
+        let found = run(sessions.open(&SessionKey::new(KEY))).unwrap();
 
         prop_assert!(found.is_none_or(|session| session.is_empty()));
     }
@@ -79,7 +81,7 @@ proptest! {
         let store = AnyStore::new(MemoryStore::new());
         put(&store, &data);
 
-        let found = wait(sessions(&settings, settings.db(store)).open(&SessionKey::new(KEY))).unwrap();
+        let found = run(sessions(&settings, settings.db(store)).open(&SessionKey::new(KEY))).unwrap();
 
         prop_assert!(found.unwrap().is_empty());
     }
@@ -90,12 +92,12 @@ proptest! {
         let store = AnyStore::new(MemoryStore::new());
         put(&store, &data);
 
-        let found = wait(sessions(&settings, settings.cache(store.clone())).open(&SessionKey::new(KEY)));
+        let found = run(sessions(&settings, settings.cache(store.clone())).open(&SessionKey::new(KEY)));
 
         if let Err(error) = found {
             prop_assert_eq!(error.kind(), ErrorKind::Unsupported);
         }
-        let entry = wait(store.load(&StoreKey::new(KEY.as_bytes()))).unwrap().unwrap();
+        let entry = run(store.load(&StoreKey::new(KEY.as_bytes()))).unwrap().unwrap();
         prop_assert_eq!(&*entry.data, &*data);
     }
 }
@@ -145,12 +147,5 @@ fn put(store: &AnyStore, data: &[u8]) {
         },
         save_id: SaveId::random().unwrap(),
     };
-    let _ = wait(store.create(&StoreKey::new(KEY.as_bytes()), &new)).unwrap();
-}
-
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.unwrap().block_on(future)
+    let _ = run(store.create(&StoreKey::new(KEY.as_bytes()), &new)).unwrap();
 }

@@ -173,7 +173,7 @@ async fn a_copy_gets_the_seconds_that_its_row_has_left() {
     assert_eq!(guest.reads("n").await, Some(1));
 
     let copy = cache.get(guest.key()).unwrap();
-    assert_eq!(copy.ttl, TWO_WEEKS - Duration::from_secs(2));
+    assert_eq!(copy.redis_ttl, 14 * 24 * 60 * 60 - 2);
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, from_millis};
 use cloakroom::{Result, StoreKey};
+use cloakroom_django::wire::cache::{memcached_exptime, redis_ttl};
 
 /// The data are the version, and nothing is known of a session's beginning, as in Django's own tables.
 #[derive(Clone)]
@@ -16,8 +17,10 @@ pub(crate) struct Rows(Arc<Mutex<BTreeMap<String, Row>>>, Kind);
 pub(crate) struct Row {
     pub(crate) data: Bytes,
     pub(crate) expires: SystemTime,
-    /// The seconds that a cache was told.
-    pub(crate) ttl: Duration,
+    /// For how many seconds Redis would keep it.
+    pub(crate) redis_ttl: i64,
+    /// For how long memcached would keep it.
+    pub(crate) memcached_exptime: i64,
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -41,7 +44,8 @@ impl Rows {
         let row = Row {
             data: data.into(),
             expires,
-            ttl: Duration::ZERO,
+            redis_ttl: 0,
+            memcached_exptime: 0,
         };
         self.rows().insert(key.to_owned(), row);
     }
@@ -128,7 +132,8 @@ impl Store for Rows {
         match rows.get_mut(text(key)) {
             Some(row) if Version::from_bytes(row.data.clone()) == *seen => {
                 row.expires = meta.expires;
-                row.ttl = lasts(meta);
+                row.redis_ttl = redis_ttl(meta);
+                row.memcached_exptime = memcached_exptime(meta);
                 Ok(Outcome::Written(seen.clone()))
             }
             _ => Ok(Outcome::Stale),
@@ -145,18 +150,11 @@ fn write(rows: &mut BTreeMap<String, Row>, key: &StoreKey, new: &Draft) -> Outco
     let row = Row {
         data: new.data.clone(),
         expires: new.meta.expires,
-        ttl: lasts(&new.meta),
+        redis_ttl: redis_ttl(&new.meta),
+        memcached_exptime: memcached_exptime(&new.meta),
     };
     rows.insert(text(key).to_owned(), row);
     Outcome::Written(Version::from_bytes(new.data.clone()))
-}
-
-fn lasts(meta: &Meta) -> Duration {
-    let lasts = meta
-        .expires
-        .duration_since(meta.touched)
-        .unwrap_or_default();
-    Duration::from_secs(lasts.as_secs())
 }
 
 fn text(key: &StoreKey) -> &str {

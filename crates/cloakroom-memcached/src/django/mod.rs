@@ -1,7 +1,5 @@
 //! The sessions of a Django, where its cache has them: one item for each, under Django's key.
 
-mod exptime;
-
 mod options;
 pub use options::DjangoCacheBuilder;
 

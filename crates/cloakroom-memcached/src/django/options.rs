@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use cloakroom::{Error, ErrorKind, Result, StoreKey};
+use cloakroom_django::wire::cache::{CACHE, CACHED_DB, key_prefix};
 
 use crate::client::Key;
 use crate::{Builder, DjangoCache};
@@ -102,13 +103,7 @@ impl DjangoCacheBuilder {
 
     /// What the key of every session begins with.
     pub(crate) fn prefix(&self) -> String {
-        let Self {
-            key_prefix,
-            version,
-            engine,
-            ..
-        } = self;
-        format!("{key_prefix}:{version}:{engine}")
+        key_prefix(&self.key_prefix, self.version, self.engine)
     }
 }
 
@@ -127,9 +122,6 @@ fn refused(why: &'static str) -> Error {
         format!("opening Django's cache in memcached: {why}"),
     )
 }
-
-const CACHE: &str = "django.contrib.sessions.cache";
-const CACHED_DB: &str = "django.contrib.sessions.cached_db";
 
 /// As many characters have the keys that Django makes.
 const KEY_LEN: usize = 32;

@@ -6,9 +6,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, from_millis};
 use cloakroom::{Result, StoreKey};
+use cloakroom_django::wire::cache::{MEMCACHED_FLAGS, MEMCACHED_GONE, memcached_exptime};
 use sha2::{Digest, Sha256};
 
-use super::{DjangoCacheBuilder, exptime};
+use super::DjangoCacheBuilder;
 use crate::client::{Fault, Item, Key, Server, Stored, Token};
 use crate::error;
 use crate::limit::within;
@@ -174,7 +175,7 @@ impl Store for DjangoCache {
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's cache in memcached";
         let hash = self.0.check(doing, new)?;
-        let stored = stored(&new.data, exptime::of(&new.meta));
+        let stored = stored(&new.data, memcached_exptime(&new.meta));
         let written = self.0.replace(doing, key, seen, hash, stored).await?;
         Ok(outcome(written, || named(hash)))
     }
@@ -206,7 +207,7 @@ impl Store for DjangoCache {
         let Outcome::Written(moved) = self.0.create(to, new, doing).await? else {
             return Ok(Outcome::Stale);
         };
-        let gone = stored(b"", exptime::GONE);
+        let gone = stored(b"", MEMCACHED_GONE);
         let left = self.0.replace(doing, from, seen, hash(b""), gone).await?;
         if !left {
             self.0.delete(to, doing).await?;
@@ -222,7 +223,9 @@ impl Store for DjangoCache {
         let work = async {
             let mut lease = self.0.server.lease().await?;
             let swap = self.0.swap(&key, hash);
-            let written = swap.rewrite(&mut lease, exptime::of(meta), Ok).await?;
+            let written = swap
+                .rewrite(&mut lease, memcached_exptime(meta), Ok)
+                .await?;
             lease.back();
             Ok(written)
         };
@@ -274,7 +277,7 @@ impl Inner {
     async fn create(&self, key: &StoreKey, new: &Draft, doing: &str) -> Result<Outcome> {
         let hash = self.check(doing, new)?;
         let key = self.key(key).ok_or_else(|| error::no_key(doing))?;
-        let stored = stored(&new.data, exptime::of(&new.meta));
+        let stored = stored(&new.data, memcached_exptime(&new.meta));
         let work = async {
             let mut lease = self.server.lease().await?;
             let (written, token) = lease.add(&key, stored).await?;
@@ -362,7 +365,7 @@ fn entry(hash: Hash, value: Bytes) -> Entry {
 /// The version of an item, if it is one of Django's.
 fn version(item: &Item) -> Result<Hash, Fault> {
     match item.flags {
-        PICKLE => Ok(hash(&item.value)),
+        MEMCACHED_FLAGS => Ok(hash(&item.value)),
         _ => Err(Fault::Corrupt),
     }
 }
@@ -371,7 +374,7 @@ fn stored(value: &[u8], exptime: i64) -> Stored<'_> {
     Stored {
         value,
         exptime,
-        flags: PICKLE,
+        flags: MEMCACHED_FLAGS,
     }
 }
 
@@ -394,6 +397,3 @@ fn outcome(written: bool, version: impl FnOnce() -> Version) -> Outcome {
         false => Outcome::Stale,
     }
 }
-
-/// The flags by which Django's client knows a pickle.
-const PICKLE: u32 = 1;

@@ -5,5 +5,3 @@ pub use options::DjangoCacheBuilder;
 
 mod store;
 pub use store::DjangoCache;
-
-mod ttl;

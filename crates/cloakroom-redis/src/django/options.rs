@@ -1,6 +1,7 @@
 use std::fmt;
 
 use cloakroom::Result;
+use cloakroom_django::wire::cache::{CACHE, CACHED_DB, key_prefix};
 
 use crate::DjangoCache;
 use crate::address::Address;
@@ -79,13 +80,7 @@ impl DjangoCacheBuilder {
 
     /// What the key of every session begins with.
     fn prefix(&self) -> String {
-        let Self {
-            key_prefix,
-            version,
-            engine,
-            ..
-        } = self;
-        format!("{key_prefix}:{version}:{engine}")
+        key_prefix(&self.key_prefix, self.version, self.engine)
     }
 }
 
@@ -97,6 +92,3 @@ impl fmt::Debug for DjangoCacheBuilder {
             .finish_non_exhaustive()
     }
 }
-
-const CACHE: &str = "django.contrib.sessions.cache";
-const CACHED_DB: &str = "django.contrib.sessions.cached_db";

@@ -5,9 +5,10 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, from_millis};
 use cloakroom::{Error, ErrorKind, Result, StoreKey};
+use cloakroom_django::wire::cache::redis_ttl;
 use redis::{Cmd, Value};
 
-use super::{DjangoCacheBuilder, ttl};
+use super::DjangoCacheBuilder;
 use crate::address::Address;
 use crate::connection::Connection;
 use crate::error::{refused, strange};
@@ -165,7 +166,7 @@ impl Store for DjangoCache {
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's cache in Redis";
         ownerless(new, doing)?;
-        let ttl = ttl::of(&new.meta).to_string();
+        let ttl = redis_ttl(&new.meta).to_string();
         let arguments = [&*new.data, ttl.as_bytes()];
         self.0
             .compare(&self.0.save, key, seen, &arguments, version(new), doing)
@@ -210,7 +211,7 @@ impl Store for DjangoCache {
     /// If the future is dropped, the session is touched or it is not.
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let doing = "touching a session in Django's cache in Redis";
-        let ttl = ttl::of(meta).to_string();
+        let ttl = redis_ttl(meta).to_string();
         let arguments = [ttl.as_bytes()];
         self.0
             .compare(&self.0.touch, key, seen, &arguments, seen.clone(), doing)
@@ -221,7 +222,7 @@ impl Store for DjangoCache {
 impl Inner {
     async fn create(&self, key: &StoreKey, new: &Draft, doing: &'static str) -> Result<Outcome> {
         ownerless(new, doing)?;
-        let answer = match ttl::of(&new.meta) {
+        let answer = match redis_ttl(&new.meta) {
             // Redis takes no such value. It would be gone at once, so all that matters is whether there is another one.
             0 => self.connection.ask(&self.command("EXISTS", key)).await,
             ttl => {

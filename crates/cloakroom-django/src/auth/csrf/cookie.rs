@@ -1,11 +1,12 @@
 //! The cookie that holds the secret: how it is read, and how it is spelled.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
 use super::Secret;
+use crate::wire::cookie::{Attributes, Lifetime, set_cookie};
 
 /// Name and attributes.
 #[derive(Clone, Debug)]
@@ -33,25 +34,17 @@ impl Cookie {
 
     /// `Set-Cookie`, for a year less a day.
     pub(super) fn spell(&self, secret: &Secret, now: SystemTime) -> HeaderValue {
-        let Self {
-            name,
-            domain,
-            secure,
-        } = self;
-        let domain = domain.as_deref();
-        let domain = domain.map_or_else(String::new, |domain| format!("; Domain={domain}"));
-        let secure = if *secure { "; Secure" } else { "" };
-        let last = UNIX_EPOCH + LAST_DATE;
-        let expires = now
-            .checked_add(MAX_AGE)
-            .unwrap_or(last)
-            .clamp(UNIX_EPOCH, last);
-        let expires = httpdate::fmt_http_date(expires);
-        let age = MAX_AGE.as_secs();
-        let text = format!(
-            "{name}={}{domain}; expires={expires}; Max-Age={age}; Path=/; SameSite=Lax{secure}",
-            secret.reveal()
-        );
+        let attributes = Attributes {
+            domain: self.domain.as_deref(),
+            http_only: false,
+            secure: self.secure,
+            ..Attributes::default()
+        };
+        let lifetime = Lifetime {
+            max_age_secs: MAX_AGE.as_secs().cast_signed(),
+            expires: now.checked_add(MAX_AGE).unwrap_or(now),
+        };
+        let text = set_cookie(&self.name, secret.reveal(), Some(lifetime), &attributes);
         let mut header = HeaderValue::try_from(text).expect("name and domain were checked");
         header.set_sensitive(true);
         header
@@ -60,6 +53,3 @@ impl Cookie {
 
 /// 52 weeks.
 const MAX_AGE: Duration = Duration::from_secs(31_449_600);
-
-/// The end of the year 9999, since 1970: dates of HTTP have four digits for the year.
-const LAST_DATE: Duration = Duration::from_secs(253_402_300_799);

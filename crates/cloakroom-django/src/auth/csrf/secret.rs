@@ -4,8 +4,9 @@ use cloakroom::{Item, Result, Session};
 use subtle::ConstantTimeEq;
 
 use super::Refusal;
-use crate::auth::random::{self, ALPHABET};
+use crate::auth::alphabet::ALPHABET;
 use crate::auth::session::read;
+use crate::random;
 
 /// What ties a browser to the tokens in its pages: 32 characters that the browser's cookie or the session holds.
 ///
@@ -35,7 +36,7 @@ impl Secret {
     /// # Errors
     /// [`Random`](cloakroom::ErrorKind::Random) if the operating system gives no random numbers.
     pub fn random() -> Result<Self> {
-        let text = random::text::<SECRET_LEN>("making a CSRF secret")?;
+        let text = random::text(ALPHABET, SECRET_LEN, "making a CSRF secret")?;
         Ok(Self::parse(&text).expect("random text is of the alphabet"))
     }
 
@@ -71,7 +72,7 @@ impl Secret {
     /// # Errors
     /// [`Random`](cloakroom::ErrorKind::Random) if the operating system gives no random numbers.
     pub fn mask(&self) -> Result<String> {
-        let mut token = random::text::<SECRET_LEN>("masking a CSRF token")?;
+        let mut token = random::text(ALPHABET, SECRET_LEN, "masking a CSRF token")?;
         let cipher: Vec<u8> = token
             .bytes()
             .zip(self.0)

@@ -71,34 +71,34 @@ impl Algorithm {
 }
 
 /// A hash, taken apart.
-pub(super) enum Stored<'a> {
-    Pbkdf2(pbkdf2::Stored<'a>),
+pub(super) enum PasswordHash<'a> {
+    Pbkdf2(pbkdf2::Pbkdf2Hash<'a>),
     #[cfg(feature = "argon2")]
-    Argon2(argon2::Stored),
+    Argon2(argon2::Argon2Hash),
     #[cfg(feature = "bcrypt")]
-    Bcrypt(bcrypt::Stored<'a>),
+    Bcrypt(bcrypt::BcryptHash<'a>),
     #[cfg(feature = "scrypt")]
-    Scrypt(scrypt::Stored<'a>),
+    Scrypt(scrypt::ScryptHash<'a>),
 }
 
-impl<'a> Stored<'a> {
+impl<'a> PasswordHash<'a> {
     /// The hash in a user's field, unless it is unusable, damaged, or by an algorithm that is not built in.
     pub(super) fn parse(encoded: &'a str) -> Option<Self> {
         let (name, rest) = encoded.split_once('$')?;
         let mut all = Algorithm::ALL.iter();
         match all.find(|algorithm| algorithm.name() == name)? {
             Algorithm::Pbkdf2Sha256 => {
-                pbkdf2::Stored::parse(pbkdf2::Digest::Sha256, rest).map(Self::Pbkdf2)
+                pbkdf2::Pbkdf2Hash::parse(pbkdf2::Digest::Sha256, rest).map(Self::Pbkdf2)
             }
             Algorithm::Pbkdf2Sha1 => {
-                pbkdf2::Stored::parse(pbkdf2::Digest::Sha1, rest).map(Self::Pbkdf2)
+                pbkdf2::Pbkdf2Hash::parse(pbkdf2::Digest::Sha1, rest).map(Self::Pbkdf2)
             }
             #[cfg(feature = "argon2")]
-            Algorithm::Argon2 => argon2::Stored::parse(rest).map(Self::Argon2),
+            Algorithm::Argon2 => argon2::Argon2Hash::parse(rest).map(Self::Argon2),
             #[cfg(feature = "bcrypt")]
-            Algorithm::BcryptSha256 => bcrypt::Stored::parse(rest).map(Self::Bcrypt),
+            Algorithm::BcryptSha256 => bcrypt::BcryptHash::parse(rest).map(Self::Bcrypt),
             #[cfg(feature = "scrypt")]
-            Algorithm::Scrypt => scrypt::Stored::parse(rest).map(Self::Scrypt),
+            Algorithm::Scrypt => scrypt::ScryptHash::parse(rest).map(Self::Scrypt),
         }
     }
 
@@ -154,10 +154,4 @@ impl<'a> Stored<'a> {
             Self::Scrypt(_) => {}
         }
     }
-}
-
-/// Reads a number as Django writes it: digits, without a sign or leading zeros.
-pub(super) fn number(text: &str) -> Option<u32> {
-    let number: u32 = text.parse().ok()?;
-    (number.to_string() == text).then_some(number)
 }

@@ -4,8 +4,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use data_encoding::BASE64_NOPAD;
 use subtle::ConstantTimeEq;
 
-use super::algorithm::number;
-use super::is_long_enough;
+use super::fields::{is_long_enough, number};
 
 /// Everything after the name of the algorithm.
 pub(super) fn encode(password: &str, salt: &str) -> String {
@@ -45,7 +44,7 @@ fn hash(
 }
 
 /// A hash, taken apart.
-pub(super) struct Stored {
+pub(super) struct Argon2Hash {
     algorithm: Algorithm,
     version: Version,
     costs: Costs,
@@ -53,7 +52,7 @@ pub(super) struct Stored {
     hash: Vec<u8>,
 }
 
-impl Stored {
+impl Argon2Hash {
     pub(super) fn parse(rest: &str) -> Option<Self> {
         let mut parts = rest.split('$');
         let algorithm = match parts.next()? {

@@ -22,14 +22,14 @@ fn hash(password: &str, cost: u32, salt: [u8; 16]) -> HashParts {
 }
 
 /// A hash, taken apart.
-pub(super) struct Stored<'a> {
+pub(super) struct BcryptHash<'a> {
     text: &'a str,
     version: Version,
     cost: u32,
     salt: [u8; 16],
 }
 
-impl<'a> Stored<'a> {
+impl<'a> BcryptHash<'a> {
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let version = match text.get(..4)? {
             "$2a$" => Version::TwoA,

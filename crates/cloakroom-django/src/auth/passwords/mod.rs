@@ -5,16 +5,19 @@
 
 use cloakroom::Result;
 
-use crate::auth::random;
+use crate::auth::alphabet::ALPHABET;
+use crate::random;
 
 mod algorithm;
 pub use algorithm::Algorithm;
-use algorithm::Stored;
+use algorithm::PasswordHash;
+use fields::SALT_LEN;
 
 #[cfg(feature = "argon2")]
 mod argon2;
 #[cfg(feature = "bcrypt")]
 mod bcrypt;
+mod fields;
 mod pbkdf2;
 #[cfg(feature = "scrypt")]
 mod scrypt;
@@ -109,7 +112,7 @@ impl Passwords {
     /// # Errors
     /// [`Random`](cloakroom::ErrorKind::Random) if the operating system gives no random numbers.
     pub fn encode(&self, password: &str) -> Result<String> {
-        let salt = random::text::<SALT_LEN>("making the salt of a password hash")?;
+        let salt = random::text(ALPHABET, SALT_LEN, "making the salt of a password hash")?;
         Ok(self.preferred.encode(password, &salt, self.iterations))
     }
 
@@ -129,13 +132,13 @@ impl Passwords {
             .is_some_and(|stored| self.is_outdated(&stored))
     }
 
-    fn read<'a>(&self, encoded: &'a str) -> Option<Stored<'a>> {
-        let stored = Stored::parse(encoded)?;
+    fn read<'a>(&self, encoded: &'a str) -> Option<PasswordHash<'a>> {
+        let stored = PasswordHash::parse(encoded)?;
         let algorithm = stored.algorithm();
         (algorithm == self.preferred || self.accepted.contains(&algorithm)).then_some(stored)
     }
 
-    fn is_outdated(&self, stored: &Stored<'_>) -> bool {
+    fn is_outdated(&self, stored: &PasswordHash<'_>) -> bool {
         stored.algorithm() != self.preferred || stored.is_outdated(self.iterations)
     }
 }
@@ -184,7 +187,7 @@ impl Verdict {
 /// # Errors
 /// [`Random`](cloakroom::ErrorKind::Random) if the operating system gives no random numbers.
 pub fn unusable() -> Result<String> {
-    let tail = random::text::<UNUSABLE_LEN>("making an unusable password")?;
+    let tail = random::text(ALPHABET, UNUSABLE_LEN, "making an unusable password")?;
     Ok(format!("{UNUSABLE}{tail}"))
 }
 
@@ -194,16 +197,8 @@ pub fn is_usable(encoded: &str) -> bool {
     !encoded.starts_with(UNUSABLE)
 }
 
-/// Whether a salt of this many characters of an alphabet of 62 has the 128 bits that Django asks for.
-fn is_long_enough(salt_len: usize) -> bool {
-    salt_len >= SALT_LEN
-}
-
 /// Django 5.2's count for PBKDF2.
 const ITERATIONS: u32 = 1_000_000;
-
-/// The fewest characters that hold 128 bits, at 5.95 bits each.
-const SALT_LEN: usize = 22;
 
 const NO_SALT: &str = "----------------------";
 

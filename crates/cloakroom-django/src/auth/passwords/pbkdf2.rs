@@ -5,8 +5,7 @@ use pbkdf2::pbkdf2_hmac_array;
 use sha1::Sha1;
 use sha2::Sha256;
 
-use super::algorithm::number;
-use super::is_long_enough;
+use super::fields::{is_long_enough, number};
 use crate::auth::signing::equal;
 
 /// The hash function under the HMAC.
@@ -37,14 +36,14 @@ fn hash(digest: Digest, password: &str, salt: &str, iterations: u32) -> String {
 }
 
 /// A hash, taken apart.
-pub(super) struct Stored<'a> {
+pub(super) struct Pbkdf2Hash<'a> {
     pub(super) digest: Digest,
     iterations: u32,
     salt: &'a str,
     hash: &'a str,
 }
 
-impl<'a> Stored<'a> {
+impl<'a> Pbkdf2Hash<'a> {
     pub(super) fn parse(digest: Digest, rest: &'a str) -> Option<Self> {
         let (iterations, rest) = rest.split_once('$')?;
         let (salt, hash) = rest.split_once('$')?;

@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use scrypt::{Params, scrypt};
 
-use super::algorithm::number;
+use super::fields::number;
 use crate::auth::signing::equal;
 
 /// Everything after the name of the algorithm.
@@ -22,13 +22,13 @@ fn hash(password: &str, salt: &str, costs: Costs) -> Option<String> {
 }
 
 /// A hash, taken apart.
-pub(super) struct Stored<'a> {
+pub(super) struct ScryptHash<'a> {
     salt: &'a str,
     costs: Costs,
     hash: &'a str,
 }
 
-impl<'a> Stored<'a> {
+impl<'a> ScryptHash<'a> {
     pub(super) fn parse(rest: &'a str) -> Option<Self> {
         let mut parts = rest.split('$');
         let n = number(parts.next()?)?;

@@ -17,12 +17,14 @@ use bytes::Bytes;
 use cloakroom::session::{Items, Value};
 use cloakroom::{Error, ErrorKind, Result};
 
+pub(super) mod name;
 mod scan;
-mod spell;
-pub(super) use scan::{Charset, Scanner, Sink, push};
-pub(super) use spell::{Spell, escape};
+mod writer;
+pub(super) use scan::{Sink, push};
+pub(super) use writer::JsonWriter;
 
-use super::name::{as_pickled, as_text, name};
+use name::{as_pickled, as_text, name};
+use scan::{Charset, Scanner};
 
 /// The most digits of an integer, which is Python's own limit.
 pub const MAX_DIGITS: usize = 4_300;
@@ -61,21 +63,21 @@ impl std::error::Error for NotJson {}
 /// [`NotJson`].
 pub fn read(text: &[u8]) -> Result<Items, NotJson> {
     let mut scanner = Scanner::new(text, Charset::Latin1);
-    let mut spell = Spell::with_capacity(text.len());
+    let mut writer = JsonWriter::with_capacity(text.len());
     let mut items = Vec::new();
     if scanner.opens_object() {
         while let Some(key) = scanner.next_key(items.is_empty())? {
             let name = name(key);
-            let start = spell.len();
-            scanner.value(&mut spell)?;
-            items.push((name, start..spell.len()));
+            let start = writer.len();
+            scanner.value(&mut writer)?;
+            items.push((name, start..writer.len()));
         }
     } else {
-        scanner.value(&mut spell)?;
+        scanner.value(&mut writer)?;
     }
     scanner.end()?;
 
-    let text = Bytes::from(spell.into_bytes());
+    let text = Bytes::from(writer.into_bytes());
     let mut state = Items::new();
     for (name, range) in items {
         state.set(name, Value::from_json(text.slice(range)));
@@ -88,8 +90,8 @@ pub fn read(text: &[u8]) -> Result<Items, NotJson> {
 /// # Errors
 /// [`BadValue`](ErrorKind::BadValue) if a value is foreign or beyond Python's limits.
 pub fn write(state: &Items) -> Result<String> {
-    let mut spell = Spell::with_capacity(64);
-    spell.dict();
+    let mut writer = JsonWriter::with_capacity(64);
+    writer.dict();
     for (name, value) in state.iter() {
         if as_pickled(name).is_some() {
             return Err(Error::new(
@@ -97,11 +99,11 @@ pub fn write(state: &Items) -> Result<String> {
                 "writing a session for Django: the name of an item from its cache is no string, and JSON has no other names",
             ));
         }
-        spell.key(&as_text(name));
-        scan_value(value, &mut spell)?;
+        writer.key(&as_text(name));
+        scan_value(value, &mut writer)?;
     }
-    spell.dict_end();
-    Ok(String::from_utf8(spell.into_bytes()).expect("Python writes ASCII"))
+    writer.dict_end();
+    Ok(String::from_utf8(writer.into_bytes()).expect("Python writes ASCII"))
 }
 
 /// Tells `sink` what a value holds.

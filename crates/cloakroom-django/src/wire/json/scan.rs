@@ -46,12 +46,12 @@ impl<'a> Scanner<'a> {
 
     /// Whether an object begins here, which is then entered.
     pub(super) fn opens_object(&mut self) -> bool {
-        self.eat(b'{')
+        self.skip_byte(b'{')
     }
 
     /// The key of the next member, or `None` after the last.
     pub(super) fn next_key(&mut self, first: bool) -> Result<Option<&[u8]>, NotJson> {
-        if self.eat(b'}') {
+        if self.skip_byte(b'}') {
             return Ok(None);
         }
         if !first {
@@ -90,7 +90,7 @@ impl<'a> Scanner<'a> {
             match self.next()? {
                 b'{' => {
                     sink.dict();
-                    if self.eat(b'}') {
+                    if self.skip_byte(b'}') {
                         sink.dict_end();
                     } else {
                         self.key()?;
@@ -101,7 +101,7 @@ impl<'a> Scanner<'a> {
                 }
                 b'[' => {
                     sink.list();
-                    if self.eat(b']') {
+                    if self.skip_byte(b']') {
                         sink.list_end();
                     } else {
                         open.push(b']');
@@ -114,8 +114,8 @@ impl<'a> Scanner<'a> {
             loop {
                 match open.last() {
                     None => return Ok(()),
-                    Some(b']') if self.eat(b']') => sink.list_end(),
-                    Some(b'}') if self.eat(b'}') => sink.dict_end(),
+                    Some(b']') if self.skip_byte(b']') => sink.list_end(),
+                    Some(b'}') if self.skip_byte(b'}') => sink.dict_end(),
                     Some(closing) => {
                         let keyed = *closing == b'}';
                         self.expect(b',')?;
@@ -271,7 +271,7 @@ impl<'a> Scanner<'a> {
         self.byte()
     }
 
-    fn eat(&mut self, byte: u8) -> bool {
+    fn skip_byte(&mut self, byte: u8) -> bool {
         self.space();
         let there = self.text.get(self.at) == Some(&byte);
         self.at += usize::from(there);
@@ -279,7 +279,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), NotJson> {
-        match self.eat(byte) {
+        match self.skip_byte(byte) {
             true => Ok(()),
             false => Err(NotJson),
         }

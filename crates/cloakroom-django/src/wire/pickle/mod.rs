@@ -19,15 +19,15 @@ use bytes::Bytes;
 use cloakroom::session::{Items, Name, Value};
 use cloakroom::{Error, ErrorKind, Result};
 
-use super::json::{self, Spell};
-use super::name::{as_pickled, as_text, name, pickled};
+use super::json::name::{as_pickled, as_text, name, pickled};
+use super::json::{self, JsonWriter};
 
 mod read;
 mod tree;
 mod write;
 use read::parse;
 use tree::{Node, Tree};
-use write::Writer;
+use write::{Writer, pickle};
 
 pub use super::json::MAX_DEPTH;
 
@@ -93,26 +93,26 @@ fn take_apart(data: &Bytes) -> Result<Items, Refused> {
         return Err(Refused("it is not a dictionary"));
     };
     let mut budget = Budget(MAX_EXPANDED);
-    let mut spell = Spell::with_capacity(data.len());
+    let mut text = JsonWriter::with_capacity(data.len());
     let mut found = Vec::with_capacity(items.len());
     for &(key, value) in items {
         let name = name_of(&tree, key, &mut budget)?;
-        let start = spell.len();
-        let kept = if tree.tell(value, &mut spell, &mut budget)? {
-            Kept::Json(start..spell.len())
+        let start = text.len();
+        let value = if tree.visit(value, &mut text, &mut budget)? {
+            FoundValue::Json(start..text.len())
         } else {
-            spell.truncate(start);
-            Kept::Foreign(tree.pickle(value, &mut budget)?)
+            text.truncate(start);
+            FoundValue::Foreign(pickle(&tree, value, &mut budget)?)
         };
-        found.push((name, kept));
+        found.push((name, value));
     }
 
-    let text = Bytes::from(spell.into_bytes());
+    let text = Bytes::from(text.into_bytes());
     let mut state = Items::new();
-    for (name, kept) in found {
-        let value = match kept {
-            Kept::Json(range) => Value::from_json(text.slice(range)),
-            Kept::Foreign(data) => Value::foreign(data),
+    for (name, value) in found {
+        let value = match value {
+            FoundValue::Json(range) => Value::from_json(text.slice(range)),
+            FoundValue::Foreign(data) => Value::foreign(data),
         };
         state.set(name, value);
     }
@@ -128,12 +128,15 @@ fn name_of(tree: &Tree, key: u32, budget: &mut Budget) -> Result<Name, Refused> 
         Node::List(_) | Node::Dict(_) | Node::Set(_) | Node::ByteArray(_) => {
             Err(Refused("a key of it is of a type that cannot be one"))
         }
-        _ => Ok(pickled(&tree.pickle(key, budget)?)),
+        _ => Ok(pickled(&pickle(tree, key, budget)?)),
     }
 }
 
-enum Kept {
+/// One value of the dictionary, as it was read.
+enum FoundValue {
+    /// Where its JSON text stands.
     Json(std::ops::Range<usize>),
+    /// A pickle of a value without a JSON form.
     Foreign(Bytes),
 }
 

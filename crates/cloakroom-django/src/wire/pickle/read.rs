@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use bytes::{Buf, Bytes};
 
 use super::super::json::{MAX_DIGITS, push};
-use super::tree::{Edit, Made, Node, Tree};
+use super::tree::{Construction, Node, ObjectEdit, Tree};
 use super::write::{
     ADDITEMS, BINBYTES8, BINUNICODE8, BYTEARRAY8, EMPTY_SET, FROZENSET, LONG1, LONG4, NEWFALSE,
     NEWOBJ, NEWOBJ_EX, NEWTRUE, PROTO, SHORT_BINUNICODE, STACK_GLOBAL, TUPLE1, TUPLE2, TUPLE3,
@@ -241,7 +241,7 @@ impl Machine {
                 let top = self.top()?;
                 match &mut self.tree[top] {
                     Node::List(items) => items.push(item),
-                    Node::Object { edits, .. } => edits.push(Edit::Append(item)),
+                    Node::Object { edits, .. } => edits.push(ObjectEdit::Append(item)),
                     _ => return Err(BROKEN),
                 }
             }
@@ -250,7 +250,7 @@ impl Machine {
                 let top = self.top()?;
                 match &mut self.tree[top] {
                     Node::List(items) => items.extend(more),
-                    Node::Object { edits, .. } => edits.push(Edit::Extend(more)),
+                    Node::Object { edits, .. } => edits.push(ObjectEdit::Extend(more)),
                     _ => return Err(BROKEN),
                 }
             }
@@ -268,7 +268,7 @@ impl Machine {
                 let top = self.top()?;
                 match &mut self.tree[top] {
                     Node::Set(items) => items.extend(more),
-                    Node::Object { edits, .. } => edits.push(Edit::Add(more)),
+                    Node::Object { edits, .. } => edits.push(ObjectEdit::Add(more)),
                     _ => return Err(BROKEN),
                 }
             }
@@ -288,15 +288,15 @@ impl Machine {
             }
             b'R' => {
                 let (args, callable) = (self.pop()?, self.pop()?);
-                self.object(Made::Reduce { callable, args })?;
+                self.object(Construction::Reduce { callable, args })?;
             }
             NEWOBJ => {
                 let (args, class) = (self.pop()?, self.pop()?);
-                self.object(Made::New { class, args })?;
+                self.object(Construction::New { class, args })?;
             }
             NEWOBJ_EX => {
                 let (kwargs, args, class) = (self.pop()?, self.pop()?, self.pop()?);
-                self.object(Made::NewEx {
+                self.object(Construction::NewEx {
                     class,
                     args,
                     kwargs,
@@ -308,20 +308,20 @@ impl Machine {
                     return Err(BROKEN);
                 }
                 let class = args.remove(0);
-                self.object(Made::Instance { class, args })?;
+                self.object(Construction::Instance { class, args })?;
             }
             b'i' => {
                 let (module, name) = (self.line()?, self.line()?);
                 let args = self.above_mark()?;
                 self.global(module, name)?;
                 let class = self.pop()?;
-                self.object(Made::Instance { class, args })?;
+                self.object(Construction::Instance { class, args })?;
             }
             b'b' => {
                 let state = self.pop()?;
                 let top = self.top()?;
                 match &mut self.tree[top] {
-                    Node::Object { edits, .. } => edits.push(Edit::Build(state)),
+                    Node::Object { edits, .. } => edits.push(ObjectEdit::Build(state)),
                     _ => return Err(BROKEN),
                 }
             }
@@ -339,7 +339,7 @@ impl Machine {
         self.push(id)
     }
 
-    fn object(&mut self, made: Made) -> Result<(), Refused> {
+    fn object(&mut self, made: Construction) -> Result<(), Refused> {
         self.node(Node::Object {
             made,
             edits: Vec::new(),
@@ -351,7 +351,7 @@ impl Machine {
         else {
             return Err(BROKEN);
         };
-        if is_weapon(module_text, name_text) {
+        if is_dangerous(module_text, name_text) {
             return Err(Refused("it names a function that runs programs"));
         }
         self.node(Node::Global {
@@ -365,7 +365,7 @@ impl Machine {
         let top = self.top()?;
         match &mut self.tree[top] {
             Node::Dict(items) => items.extend(more),
-            Node::Object { edits, .. } => edits.push(Edit::SetItems(more)),
+            Node::Object { edits, .. } => edits.push(ObjectEdit::SetItems(more)),
             _ => return Err(BROKEN),
         }
         Ok(())
@@ -488,7 +488,7 @@ impl Machine {
 }
 
 /// Whether attacks are made of it. No session has a use for it, so what names it is not passed on, though nobody calls it here.
-fn is_weapon(module: &str, name: &str) -> bool {
+fn is_dangerous(module: &str, name: &str) -> bool {
     let package = module.split('.').next().unwrap_or_default();
     let builtin = matches!(package, "builtins" | "__builtin__");
     WEAPONS.contains(&package) || builtin && WEAPONS_BUILT_IN.contains(&name)

@@ -4,7 +4,6 @@ use std::ops::{Index, IndexMut};
 use bytes::Bytes;
 
 use super::super::json::{MAX_DIGITS, Sink};
-use super::write::Writer;
 use super::{Budget, MAX_DEPTH, MAX_NODES, Refused};
 
 /// What a pickle builds, as data. Nodes are named by their place, so a shared object is one node.
@@ -37,13 +36,13 @@ pub(super) enum Node {
     },
     /// What a class or function returned, and what was done to it then.
     Object {
-        made: Made,
-        edits: Vec<Edit>,
+        made: Construction,
+        edits: Vec<ObjectEdit>,
     },
 }
 
 /// How an object is made: by a call that nobody makes here.
-pub(super) enum Made {
+pub(super) enum Construction {
     Reduce { callable: u32, args: u32 },
     New { class: u32, args: u32 },
     NewEx { class: u32, args: u32, kwargs: u32 },
@@ -51,7 +50,7 @@ pub(super) enum Made {
 }
 
 /// What is done to an object after it was made.
-pub(super) enum Edit {
+pub(super) enum ObjectEdit {
     Append(u32),
     Extend(Vec<u32>),
     SetItems(Vec<(u32, u32)>),
@@ -74,8 +73,9 @@ impl Tree {
         self.height(top, 0, &mut vec![0; self.0.len()]).map(drop)
     }
 
-    /// Tells `sink` what a node holds, unless it has no JSON form, of which `sink` may have heard a part by then.
-    pub(super) fn tell(
+    /// Passes what a node holds to `sink` and returns `true`. A node without a JSON form returns
+    /// `false`; `sink` may have got a part of it by then.
+    pub(super) fn visit(
         &self,
         id: u32,
         sink: &mut impl Sink,
@@ -105,7 +105,7 @@ impl Tree {
             Node::List(items) => {
                 sink.list();
                 for &item in items {
-                    if !self.tell(item, sink, budget)? {
+                    if !self.visit(item, sink, budget)? {
                         return Ok(false);
                     }
                 }
@@ -121,7 +121,7 @@ impl Tree {
                         }
                         _ => return Ok(false),
                     }
-                    if !self.tell(value, sink, budget)? {
+                    if !self.visit(value, sink, budget)? {
                         return Ok(false);
                     }
                 }
@@ -130,13 +130,6 @@ impl Tree {
             _ => return Ok(false),
         }
         Ok(true)
-    }
-
-    /// A pickle of its own that builds a node.
-    pub(super) fn pickle(&self, id: u32, budget: &mut Budget) -> Result<Bytes, Refused> {
-        let mut writer = Writer::new();
-        writer.node(self, id, budget)?;
-        Ok(writer.finish())
     }
 
     /// How often each node below this one is used, itself included.
@@ -195,28 +188,30 @@ impl Tree {
             }),
             Node::Object { made, edits } => {
                 match made {
-                    Made::Reduce {
+                    Construction::Reduce {
                         callable: class,
                         args,
                     }
-                    | Made::New { class, args } => [*class, *args].into_iter().for_each(&mut each),
-                    Made::NewEx {
+                    | Construction::New { class, args } => {
+                        [*class, *args].into_iter().for_each(&mut each)
+                    }
+                    Construction::NewEx {
                         class,
                         args,
                         kwargs,
                     } => [*class, *args, *kwargs].into_iter().for_each(&mut each),
-                    Made::Instance { class, args } => {
+                    Construction::Instance { class, args } => {
                         each(*class);
                         args.iter().copied().for_each(&mut each);
                     }
                 }
                 for edit in edits {
                     match edit {
-                        Edit::Append(item) | Edit::Build(item) => each(*item),
-                        Edit::Extend(items) | Edit::Add(items) => {
+                        ObjectEdit::Append(item) | ObjectEdit::Build(item) => each(*item),
+                        ObjectEdit::Extend(items) | ObjectEdit::Add(items) => {
                             items.iter().copied().for_each(&mut each);
                         }
-                        Edit::SetItems(items) => items.iter().for_each(|&(key, value)| {
+                        ObjectEdit::SetItems(items) => items.iter().for_each(|&(key, value)| {
                             each(key);
                             each(value);
                         }),

@@ -4,8 +4,15 @@ use bytes::Bytes;
 use cloakroom::{Error, ErrorKind, Result};
 
 use super::super::json::Sink;
-use super::tree::{Edit, Made, Node, Tree};
+use super::tree::{Construction, Node, ObjectEdit, Tree};
 use super::{Budget, MAX_EXPANDED, Refused, parse};
+
+/// Returns a pickle that builds the node `id` and nothing else.
+pub(super) fn pickle(tree: &Tree, id: u32, budget: &mut Budget) -> Result<Bytes, Refused> {
+    let mut writer = Writer::new();
+    writer.node(tree, id, budget)?;
+    Ok(writer.finish())
+}
 
 /// Writes a pickle of protocol 4.
 pub(super) struct Writer {
@@ -288,21 +295,21 @@ impl Nodes<'_> {
                 }
             }
         }
-        self.put_aside(id);
+        self.memoize(id);
         Ok(())
     }
 
-    fn made(&mut self, made: &Made) -> Result<(), Refused> {
+    fn made(&mut self, made: &Construction) -> Result<(), Refused> {
         let opcode = match made {
-            Made::Reduce { callable, args } => {
+            Construction::Reduce { callable, args } => {
                 self.nodes(&[*callable, *args])?;
                 b'R'
             }
-            Made::New { class, args } => {
+            Construction::New { class, args } => {
                 self.nodes(&[*class, *args])?;
                 NEWOBJ
             }
-            Made::NewEx {
+            Construction::NewEx {
                 class,
                 args,
                 kwargs,
@@ -310,7 +317,7 @@ impl Nodes<'_> {
                 self.nodes(&[*class, *args, *kwargs])?;
                 NEWOBJ_EX
             }
-            Made::Instance { class, args } => {
+            Construction::Instance { class, args } => {
                 self.writer.out.push(b'(');
                 self.node(*class)?;
                 self.nodes(args)?;
@@ -321,27 +328,27 @@ impl Nodes<'_> {
         Ok(())
     }
 
-    fn edit(&mut self, edit: &Edit) -> Result<(), Refused> {
+    fn edit(&mut self, edit: &ObjectEdit) -> Result<(), Refused> {
         let opcode = match edit {
-            Edit::Append(item) => {
+            ObjectEdit::Append(item) => {
                 self.node(*item)?;
                 b'a'
             }
-            Edit::Build(state) => {
+            ObjectEdit::Build(state) => {
                 self.node(*state)?;
                 b'b'
             }
-            Edit::Extend(items) => {
+            ObjectEdit::Extend(items) => {
                 self.writer.out.push(b'(');
                 self.nodes(items)?;
                 b'e'
             }
-            Edit::Add(items) => {
+            ObjectEdit::Add(items) => {
                 self.writer.out.push(b'(');
                 self.nodes(items)?;
                 ADDITEMS
             }
-            Edit::SetItems(items) => {
+            ObjectEdit::SetItems(items) => {
                 self.writer.out.push(b'(');
                 self.pairs(items)?;
                 b'u'
@@ -363,7 +370,7 @@ impl Nodes<'_> {
     }
 
     /// Keeps a node that will be used again.
-    fn put_aside(&mut self, id: u32) {
+    fn memoize(&mut self, id: u32) {
         if let Some(place) = self.places.get_mut(&id) {
             *place = Some(self.writer.memo);
             self.writer.out.push(b'r');

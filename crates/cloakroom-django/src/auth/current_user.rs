@@ -91,48 +91,52 @@ impl Auth {
         self
     }
 
-    /// Who the session says its user is, or `None` if it names no user or a backend that is not accepted.
+    /// Returns the user that the session claims to have, or `None` if it names no user or a backend
+    /// that is not accepted.
     ///
-    /// Look the row up by it, then [`check`](Self::check) the session against the row; [`user`](Self::user) does all of
-    /// it.
-    pub fn who(&self, session: &Session) -> Option<Claim> {
+    /// Load the user's row by it, then pass the row's password field to
+    /// [`verify_or_flush`](Self::verify_or_flush). [`user`](Self::user) does all of it.
+    pub fn claim(&self, session: &Session) -> Option<Claim> {
         Claim::of(session).filter(|claim| self.accepts(claim.backend()))
     }
 
-    /// Whether the session was begun with the password that the user has now; `password_field` is the stored hash.
+    /// Verifies that the session was begun with the password that the user has now, and flushes it
+    /// if not: it ends with this request. `password_field` is the stored hash.
     ///
-    /// If not, the session is flushed: it ends with this request. If it was begun under a
-    /// [fallback](Self::fallback) secret, it gets a new key, and the hash that the current secret makes.
+    /// A session that was begun under a [fallback](Self::fallback) secret gets a new key, and the
+    /// hash that the current secret makes.
     ///
-    /// Whether the user is active must be asked before: the session of one who is not is left as it is.
+    /// Check before that the user is active. Django leaves the session of an inactive user as it
+    /// is.
     ///
     /// # Errors
     /// [`Finished`](cloakroom::ErrorKind::Finished) if the request is over; as [`Session::cycle_key`].
-    pub fn check(&self, session: &Session, password_field: &str) -> Result<Standing> {
+    pub fn verify_or_flush(&self, session: &Session, password_field: &str) -> Result<LoginStatus> {
         let stored = session::read(session, session::HASH).unwrap_or_default();
         let current = self.session_auth_hash(password_field);
         if equal(&stored, &current) {
-            return Ok(Standing::Valid);
+            return Ok(LoginStatus::Valid);
         }
         let mut fallbacks = self.secrets.fallbacks(SALT, password_field);
         if fallbacks.any(|hash| equal(&stored, &hash)) {
             session.cycle_key()?;
             session.set(session::HASH, current)?;
-            return Ok(Standing::Valid);
+            return Ok(LoginStatus::Valid);
         }
         session.flush()?;
-        Ok(Standing::Ended)
+        Ok(LoginStatus::Ended)
     }
 
     /// The user who is logged in: found by `find`, active, and with the password that the session was begun with.
     ///
     /// `find` looks up the row; it runs only if the session names a user. If it finds none, or one who is not active,
-    /// the visitor is nobody and the session stays. Otherwise as [`check`](Self::check).
+    /// the visitor is anonymous and the session stays. Otherwise as
+    /// [`verify_or_flush`](Self::verify_or_flush).
     ///
     /// If the future is dropped, nothing has happened to the session.
     ///
     /// # Errors
-    /// Those of `find`; as [`check`](Self::check).
+    /// Those of `find`; as [`verify_or_flush`](Self::verify_or_flush).
     pub async fn user<U, E, F>(
         &self,
         session: &Session,
@@ -143,15 +147,15 @@ impl Auth {
         E: From<Error>,
         F: Future<Output = Result<Option<U>, E>>,
     {
-        let Some(claim) = self.who(session) else {
+        let Some(claim) = self.claim(session) else {
             return Ok(None);
         };
         let Some(user) = find(claim).await?.filter(U::is_active) else {
             return Ok(None);
         };
-        match self.check(session, user.password())? {
-            Standing::Valid => Ok(Some(user)),
-            Standing::Ended => Ok(None),
+        match self.verify_or_flush(session, user.password())? {
+            LoginStatus::Valid => Ok(Some(user)),
+            LoginStatus::Ended => Ok(None),
         }
     }
 
@@ -170,14 +174,14 @@ impl Auth {
     }
 }
 
-/// Whether a session holds, against the row of its user; see [`Auth::check`].
+/// Whether a session's login holds against the row of its user; see [`Auth::verify_or_flush`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
-pub enum Standing {
+pub enum LoginStatus {
     /// The visitor is the user.
     Valid,
-    /// The password was changed since, or there was no proof of it. The session has been flushed, and the visitor is
-    /// nobody.
+    /// The password was changed since, or the session holds no proof of it. The session has been
+    /// flushed, and the visitor is anonymous.
     Ended,
 }
 

@@ -9,11 +9,11 @@ use cloakroom_any::StoreUrl;
 use cloakroom_django::Settings;
 use serde::Deserialize;
 
-use crate::line::Refusal;
+use crate::line::PythonException;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) struct Configured {
+pub(crate) struct Configuration {
     pub(crate) secret_key: String,
     pub(crate) secret_key_fallbacks: Vec<String>,
     pub(crate) session_cookie_name: String,
@@ -54,12 +54,12 @@ pub(crate) enum Engine {
     SignedCookies,
 }
 
-impl Configured {
+impl Configuration {
     pub(crate) async fn open(
         &self,
         engine: Engine,
         clock: impl Clock,
-    ) -> Result<Sessions, Refusal> {
+    ) -> Result<Sessions, PythonException> {
         let url: StoreUrl = self.url(engine)?.parse()?;
         let settings = self.settings()?;
         let sessions = settings.sessions(url.engine(&settings).await?);
@@ -84,24 +84,24 @@ impl Configured {
         Ok(settings)
     }
 
-    fn url(&self, engine: Engine) -> Result<String, Refusal> {
+    fn url(&self, engine: Engine) -> Result<String, PythonException> {
         Ok(match engine {
             Engine::Db => self.database.url(),
             Engine::Cache => self.cache()?,
             Engine::CachedDb => {
-                let front = self.cache()?.replace('&', "%26");
-                format!("{}?front={front}", self.database.url())
+                let cache = self.cache()?.replace('&', "%26");
+                format!("{}?cache={cache}", self.database.url())
             }
             Engine::File => format!("django+file:{}", self.file_path().display()),
             Engine::SignedCookies => "django+cookie:".to_owned(),
         })
     }
 
-    fn cache(&self) -> Result<String, Refusal> {
+    fn cache(&self) -> Result<String, PythonException> {
         let alias = &self.session_cache_alias;
         let refused = |why: &str| {
             let message = format!("the cache `{alias}` {why}");
-            Refusal::new("InvalidCacheBackendError", message)
+            PythonException::new("InvalidCacheBackendError", message)
         };
         let cache = self
             .caches

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use cloakroom::session::Name;
 use data_encoding::BASE64URL_NOPAD;
 
-use super::json::{Charset, Scanner, escape};
+use super::scan::{Charset, Scanner};
+use super::writer::escape;
 
 /// The name of the item that Python calls `text`, which is UTF-8 but for halves of surrogate pairs.
-pub(super) fn name(text: &[u8]) -> Name {
+pub(in crate::wire) fn name(text: &[u8]) -> Name {
     match std::str::from_utf8(text) {
         Ok(text) if !text.starts_with(STANDS_FOR) => Cow::Owned(text.to_owned()),
         _ => {
@@ -20,7 +21,7 @@ pub(super) fn name(text: &[u8]) -> Name {
 }
 
 /// What Python calls the item with this name.
-pub(super) fn as_text(name: &str) -> Cow<'_, [u8]> {
+pub(in crate::wire) fn as_text(name: &str) -> Cow<'_, [u8]> {
     let stood_for = name.strip_prefix(STANDS_FOR).and_then(|json| {
         let text = Scanner::new(format!("\"{json}\"").as_bytes(), Charset::Utf8).only_string();
         // A handler's own name that happens to begin so stands for itself.
@@ -36,7 +37,7 @@ pub(super) fn as_text(name: &str) -> Cow<'_, [u8]> {
 }
 
 /// The name of the item whose name in Python is no string but the object that this pickle builds.
-pub(super) fn pickled(key: &[u8]) -> Name {
+pub(in crate::wire) fn pickled(key: &[u8]) -> Name {
     Cow::Owned(format!(
         "{STANDS_FOR}{PICKLE}{}",
         BASE64URL_NOPAD.encode(key)
@@ -44,7 +45,7 @@ pub(super) fn pickled(key: &[u8]) -> Name {
 }
 
 /// The pickle that a name stands for.
-pub(super) fn as_pickled(name: &str) -> Option<Vec<u8>> {
+pub(in crate::wire) fn as_pickled(name: &str) -> Option<Vec<u8>> {
     let key = name.strip_prefix(STANDS_FOR)?.strip_prefix(PICKLE)?;
     BASE64URL_NOPAD.decode(key.as_bytes()).ok()
 }

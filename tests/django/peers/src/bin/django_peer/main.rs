@@ -2,7 +2,8 @@
 //! the other and cannot tell them apart. The tests in `tests/django` drive both.
 //!
 //! ```sh
-//! cargo run -p cloakroom-any --example django_peer -- --engine db --db-url sqlite:////srv/site/db.sqlite3 --secret-key …
+//! cargo run -p cloakroom-django-peers --bin django_peer -- --engine db \
+//!     --db-url sqlite:////srv/site/db.sqlite3 --secret-key …
 //! ```
 //!
 //! Every option can come from the environment as well, see `--help`. The tables are Django's, made by its `migrate`.

@@ -72,12 +72,12 @@ async fn untouched() -> Answered {
 // ---- Items
 
 #[derive(Deserialize)]
-struct Asked {
+struct KeyQuery {
     key: String,
 }
 
-async fn item(session: Session, Query(asked): Query<Asked>) -> Answered {
-    let value = session.value(&asked.key);
+async fn item(session: Session, Query(query): Query<KeyQuery>) -> Answered {
+    let value = session.value(&query.key);
     let answer = Answer::default().with("present", value.is_some())?;
     Ok(match value {
         Some(value) => answer.with_value("value", value),
@@ -143,7 +143,7 @@ async fn cycle(session: Session) -> Answered {
 async fn expiry(session: Session, body: Body) -> Answered {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Asked {
+    enum ExpiryRequest {
         Nothing(()),
         Secs(f64),
         Duration { timedelta: f64 },
@@ -151,15 +151,15 @@ async fn expiry(session: Session, body: Body) -> Answered {
     }
     let secs = |secs: f64| Duration::try_from_secs_f64(secs.abs()).map_err(|_| bad("too long"));
     session.set_expiry(match body.get("value")? {
-        Asked::Nothing(()) => Expiry::Policy,
-        Asked::Secs(0.0) => Expiry::BrowserClose,
-        Asked::Secs(negative) if negative < 0.0 => Expiry::Idle(Duration::ZERO),
-        Asked::Secs(number) => Expiry::Idle(secs(number)?),
-        Asked::Duration { timedelta } if timedelta < 0.0 => {
+        ExpiryRequest::Nothing(()) => Expiry::Policy,
+        ExpiryRequest::Secs(0.0) => Expiry::BrowserClose,
+        ExpiryRequest::Secs(negative) if negative < 0.0 => Expiry::Idle(Duration::ZERO),
+        ExpiryRequest::Secs(number) => Expiry::Idle(secs(number)?),
+        ExpiryRequest::Duration { timedelta } if timedelta < 0.0 => {
             Expiry::At(SystemTime::now() - secs(timedelta)?)
         }
-        Asked::Duration { timedelta } => Expiry::At(SystemTime::now() + secs(timedelta)?),
-        Asked::Moment { datetime } => {
+        ExpiryRequest::Duration { timedelta } => Expiry::At(SystemTime::now() + secs(timedelta)?),
+        ExpiryRequest::Moment { datetime } => {
             Expiry::At(parse_iso(&datetime).ok_or_else(|| bad("no date with an offset"))?)
         }
     })?;
@@ -285,14 +285,14 @@ async fn message(session: Session, body: Body) -> Answered {
 
 async fn list_messages(session: Session) -> Answered {
     #[derive(Serialize)]
-    struct Shown {
+    struct MessageBody {
         level: i64,
         text: String,
         extra_tags: Option<String>,
     }
     let messages = messages::take(&session)?.into_iter();
-    let shown: Vec<Shown> = messages
-        .map(|message| Shown {
+    let shown: Vec<MessageBody> = messages
+        .map(|message| MessageBody {
             level: message.level.0,
             text: message.text,
             extra_tags: message.extra_tags,

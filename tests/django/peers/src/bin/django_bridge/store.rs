@@ -5,29 +5,29 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use cloakroom::session::Items;
 use cloakroom::{Clock, Session, SessionKey, Sessions};
-use cloakroom_django::wire::signing::{SERVER_SALT, Signer, Unsigned};
+use cloakroom_django::wire::signing::{SERVER_SALT, Signer, UnsignError};
 use cloakroom_django::wire::{cache, json, key};
 use cloakroom_testkit::HandClock;
 
-use crate::configured::{Configured, Engine};
-use crate::line::{Refusal, Reply, Request};
+use crate::configuration::{Configuration, Engine};
+use crate::line::{PythonException, Reply, Request};
 use crate::log::Log;
 
 pub(crate) struct Store {
     log: Log,
     clock: HandClock,
-    configured: Option<Configured>,
+    configuration: Option<Configuration>,
     open: HashMap<Engine, Sessions>,
 }
 
-type Answered = Result<Reply, Refusal>;
+type Answered = Result<Reply, PythonException>;
 
 impl Store {
     pub(crate) fn new(log: Log) -> Self {
         Self {
             log,
             clock: HandClock::new(),
-            configured: None,
+            configuration: None,
             open: HashMap::new(),
         }
     }
@@ -36,8 +36,8 @@ impl Store {
         self.clock.set(now);
     }
 
-    pub(crate) fn configure(&mut self, configured: Configured) -> Answered {
-        self.configured = Some(configured);
+    pub(crate) fn configure(&mut self, configuration: Configuration) -> Answered {
+        self.configuration = Some(configuration);
         self.open.clear();
         Ok(Reply::default())
     }
@@ -60,8 +60,8 @@ impl Store {
         let text: String = request.get("encoded")?;
         let data = match self.signer()?.loads(text.as_bytes()) {
             Ok(signed) => json::read(&signed.json).unwrap_or_default(),
-            Err(Unsigned::Undecodable) => Items::new(),
-            Err(Unsigned::BadSignature) => {
+            Err(UnsignError::Undecodable) => Items::new(),
+            Err(UnsignError::BadSignature) => {
                 let logger = "django.security.SuspiciousSession";
                 self.log.warn(logger, "Session data corrupted");
                 Items::new()
@@ -106,13 +106,13 @@ impl Store {
         }
         let session = self.find(request).await?;
         match (session, request.get("must_create")?) {
-            (Some(_), true) => Err(Refusal::new("CreateError", "there is one")),
-            (None, true) => Err(Refusal::new(
+            (Some(_), true) => Err(PythonException::new("CreateError", "there is one")),
+            (None, true) => Err(PythonException::new(
                 "NotImplementedError",
                 "a new session gets a new key",
             )),
             (Some(session), false) => self.write(&session, &request.items("data")?).await,
-            (None, false) => Err(Refusal::new("UpdateError", "there is none")),
+            (None, false) => Err(PythonException::new("UpdateError", "there is none")),
         }
     }
 
@@ -143,11 +143,11 @@ impl Store {
         let key: String = request.get("session_key")?;
         if !key::is_file_safe(&key) {
             let why = "the key has characters that no file has";
-            return Err(Refusal::new("InvalidSessionKey", why));
+            return Err(PythonException::new("InvalidSessionKey", why));
         }
-        let configured = self.configured()?;
-        let name = format!("{}{key}", configured.session_cookie_name);
-        let path = configured.file_path().join(name);
+        let configuration = self.configuration()?;
+        let name = format!("{}{key}", configuration.session_cookie_name);
+        let path = configuration.file_path().join(name);
         Ok(Reply::default().with("path", path.display().to_string())?)
     }
 
@@ -163,7 +163,7 @@ impl Store {
     }
 
     /// The session with the key of the request, if it is alive.
-    async fn find(&mut self, request: &Request) -> Result<Option<Session>, Refusal> {
+    async fn find(&mut self, request: &Request) -> Result<Option<Session>, PythonException> {
         let sessions = self.sessions(request).await?;
         match request.get::<Option<String>>("session_key")? {
             Some(key) => Ok(sessions.open(&SessionKey::new(&key)).await?),
@@ -171,30 +171,33 @@ impl Store {
         }
     }
 
-    async fn sessions(&mut self, request: &Request) -> Result<Sessions, Refusal> {
+    async fn sessions(&mut self, request: &Request) -> Result<Sessions, PythonException> {
         let engine: Engine = request.get("engine")?;
         if let Some(sessions) = self.open.get(&engine) {
             return Ok(sessions.clone());
         }
-        let sessions = self.configured()?.open(engine, self.clock.clone()).await?;
+        let sessions = self
+            .configuration()?
+            .open(engine, self.clock.clone())
+            .await?;
         self.open.insert(engine, sessions.clone());
         Ok(sessions)
     }
 
-    fn signer(&self) -> Result<Signer, Refusal> {
-        let configured = self.configured()?;
-        let signer = Signer::new(&configured.secret_key, SERVER_SALT);
-        let fallbacks = configured.secret_key_fallbacks.iter();
+    fn signer(&self) -> Result<Signer, PythonException> {
+        let configuration = self.configuration()?;
+        let signer = Signer::new(&configuration.secret_key, SERVER_SALT);
+        let fallbacks = configuration.secret_key_fallbacks.iter();
         Ok(fallbacks.fold(signer, Signer::fallback))
     }
 
-    fn configured(&self) -> Result<&Configured, Refusal> {
-        let missing = || Refusal::new("ImproperlyConfigured", "`configure` comes first");
-        self.configured.as_ref().ok_or_else(missing)
+    fn configuration(&self) -> Result<&Configuration, PythonException> {
+        let missing = || PythonException::new("ImproperlyConfigured", "`configure` comes first");
+        self.configuration.as_ref().ok_or_else(missing)
     }
 }
 
-fn is_cookie(request: &Request) -> Result<bool, Refusal> {
+fn is_cookie(request: &Request) -> Result<bool, PythonException> {
     Ok(request.get::<Engine>("engine")? == Engine::SignedCookies)
 }
 

@@ -1,7 +1,7 @@
 //! Django's own session tests drive this program: a JSON object a line comes in, one a line goes out. `tests/django/bridge`
 //! has the other end. Only the store is here; the session objects of the tests are Django's.
 
-mod configured;
+mod configuration;
 mod line;
 mod log;
 mod store;
@@ -11,7 +11,7 @@ use std::io::{self, BufRead, Write};
 
 use tracing_subscriber::prelude::*;
 
-use line::{Refusal, Reply, Request};
+use line::{PythonException, Reply, Request};
 use log::Log;
 use store::Store;
 
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn answer(store: &mut Store, request: &Request) -> Result<Reply, Refusal> {
+async fn answer(store: &mut Store, request: &Request) -> Result<Reply, PythonException> {
     if let Some(now) = request.now()? {
         store.set_clock(now);
     }
@@ -48,7 +48,7 @@ async fn answer(store: &mut Store, request: &Request) -> Result<Reply, Refusal> 
         "clear_expired" => store.clear_expired(request).await,
         "cache_key" => store.cache_key(request),
         "key_to_file" => store.key_to_file(request),
-        other => Err(Refusal::new(
+        other => Err(PythonException::new(
             "NotImplementedError",
             format!("`{other}` is not known here"),
         )),

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::scan::Sink;
 
 /// Writes JSON as Python's `json` does with Django's separators.
-pub(in crate::wire) struct Spell {
+pub(in crate::wire) struct JsonWriter {
     out: Vec<u8>,
     open: Vec<Open>,
 }
@@ -22,7 +22,7 @@ struct Member {
     end: usize,
 }
 
-impl Spell {
+impl JsonWriter {
     pub(in crate::wire) fn with_capacity(bytes: usize) -> Self {
         Self {
             out: Vec::with_capacity(bytes),
@@ -65,7 +65,7 @@ impl Spell {
     }
 }
 
-impl Sink for Spell {
+impl Sink for JsonWriter {
     fn null(&mut self) {
         self.put(b"null");
     }

@@ -10,8 +10,6 @@ use clap::{Parser, ValueEnum};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::engine::TWO_WEEKS;
-
 /// A service that shares its sessions with a Django.
 #[derive(Parser)]
 pub(crate) struct Options {
@@ -113,3 +111,6 @@ impl<T: for<'de> Deserialize<'de>> FromStr for Json<T> {
         serde_json::from_str(text).map(Self)
     }
 }
+
+/// Django's default of `SESSION_COOKIE_AGE`.
+const TWO_WEEKS: Duration = Duration::from_secs(1_209_600);

@@ -1,7 +1,5 @@
 //! From the options to the engine: Django's settings, and the URL of the place that both services share.
 
-use std::time::Duration;
-
 use cloakroom::{Error, ErrorKind, Result, SameSite};
 use cloakroom_any::StoreUrl;
 use cloakroom_django::Settings;
@@ -52,7 +50,7 @@ pub(crate) fn url(options: &Options) -> Result<StoreUrl> {
     let url = match options.engine {
         Engine::Db => table(),
         Engine::Cache => cache()?,
-        Engine::CachedDb => format!("{}?front={}", table(), cache()?.replace('&', "%26")),
+        Engine::CachedDb => format!("{}?cache={}", table(), cache()?.replace('&', "%26")),
         Engine::File => {
             let folder = options.file_path.clone();
             let folder = folder.unwrap_or_else(std::env::temp_dir);
@@ -80,6 +78,3 @@ fn same_site(said: &TextOrFalse) -> Result<Option<SameSite>> {
 fn refused(why: &str) -> Error {
     Error::new(ErrorKind::Config, format!("starting the service: {why}"))
 }
-
-/// `SESSION_COOKIE_AGE` where nothing is said.
-pub(crate) const TWO_WEEKS: Duration = Duration::from_secs(1_209_600);

@@ -16,26 +16,26 @@ impl Request {
         json::read(line.as_bytes()).map(Self)
     }
 
-    pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, Refusal> {
+    pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, PythonException> {
         Ok(self.value(name)?.get()?)
     }
 
     /// The items of an object.
-    pub(crate) fn items(&self, name: &str) -> Result<Items, Refusal> {
+    pub(crate) fn items(&self, name: &str) -> Result<Items, PythonException> {
         let text = self.value(name)?.as_json()?;
-        json::read(text).map_err(|error| Refusal::new("ValueError", error.to_string()))
+        json::read(text).map_err(|error| PythonException::new("ValueError", error.to_string()))
     }
 
     /// What time it is said to be.
-    pub(crate) fn now(&self) -> Result<Option<SystemTime>, Refusal> {
+    pub(crate) fn now(&self) -> Result<Option<SystemTime>, PythonException> {
         match self.0.get("now") {
             Some(now) => Ok(date::parse_iso(&now.get::<String>()?)),
             None => Ok(None),
         }
     }
 
-    fn value(&self, name: &str) -> Result<&Value, Refusal> {
-        let missing = || Refusal::new("ValueError", format!("`{name}` is missing"));
+    fn value(&self, name: &str) -> Result<&Value, PythonException> {
+        let missing = || PythonException::new("ValueError", format!("`{name}` is missing"));
         self.0.get(name).ok_or_else(missing)
     }
 }
@@ -48,7 +48,7 @@ impl Reply {
     /// The whole line that answers `request`.
     pub(crate) fn line(
         request: &Request,
-        answered: Result<Self, Refusal>,
+        answered: Result<Self, PythonException>,
         log: Vec<serde_json::Value>,
     ) -> cloakroom::Result<String> {
         let mut line = Self::default();
@@ -58,7 +58,7 @@ impl Reply {
         line = match answered {
             Ok(Self(nothing)) if nothing.is_empty() => line.with("ok", ())?,
             Ok(Self(answer)) => line.with_items("ok", &answer)?,
-            Err(Refusal { kind, message }) => line.with(
+            Err(PythonException { kind, message }) => line.with(
                 "error",
                 serde_json::json!({ "type": kind, "message": message }),
             )?,
@@ -86,12 +86,12 @@ impl Reply {
 
 /// An exception of Python.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct PythonException {
     kind: &'static str,
     message: String,
 }
 
-impl Refusal {
+impl PythonException {
     pub(crate) fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -100,13 +100,13 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for PythonException {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind, self.message)
     }
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for PythonException {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             ErrorKind::Config => "ImproperlyConfigured",

@@ -1,0 +1,203 @@
+use cloakroom::Result;
+
+use crate::error::refused;
+use crate::kind::{DjangoKind, StoreKind};
+
+/// The schemes, as methods of the kinds of places that they name.
+impl StoreKind {
+    pub(crate) fn from_scheme(scheme: &str) -> Result<Self> {
+        let known = schemes().find(|known| known.name == scheme);
+        match known.map(|known| (known.kind, known.feature)) {
+            Some((kind, (_, true))) => Ok(kind),
+            Some((_, (feature, false))) => Err(refused(&format!(
+                "`{scheme}:` needs the feature `{feature}` of cloakroom-any, which this program was built without"
+            ))),
+            None => {
+                let usages: Vec<&str> = schemes().map(|known| known.usage).collect();
+                Err(refused(&format!(
+                    "`{}:` is no place for sessions; there are {}",
+                    scheme.escape_debug(),
+                    usages.join(", ")
+                )))
+            }
+        }
+    }
+
+    pub(crate) fn scheme(self) -> &'static str {
+        self.row().name
+    }
+
+    pub(crate) fn usage(self) -> &'static str {
+        self.row().usage
+    }
+
+    fn row(self) -> &'static Scheme {
+        let row = schemes().find(|known| known.kind == self);
+        row.expect("every kind has a scheme")
+    }
+}
+
+fn schemes() -> impl Iterator<Item = &'static Scheme> {
+    SCHEMES.iter().chain(&DJANGO_SCHEMES)
+}
+
+/// One way to begin a URL.
+struct Scheme {
+    name: &'static str,
+    usage: &'static str,
+    kind: StoreKind,
+    /// The feature that it needs, and whether it is on.
+    feature: (&'static str, bool),
+}
+
+const SCHEMES: [Scheme; 12] = [
+    Scheme {
+        name: "sqlite",
+        usage: "sqlite://PATH",
+        kind: StoreKind::Sqlite,
+        feature: ("sqlite", cfg!(feature = "sqlite")),
+    },
+    Scheme {
+        name: "postgres",
+        usage: "postgres://…",
+        kind: StoreKind::Postgres,
+        feature: ("postgres", cfg!(feature = "postgres")),
+    },
+    Scheme {
+        name: "postgresql",
+        usage: "postgresql://…",
+        kind: StoreKind::Postgres,
+        feature: ("postgres", cfg!(feature = "postgres")),
+    },
+    Scheme {
+        name: "mysql",
+        usage: "mysql://…",
+        kind: StoreKind::Mysql,
+        feature: ("mysql", cfg!(feature = "mysql")),
+    },
+    Scheme {
+        name: "redis",
+        usage: "redis://…",
+        kind: StoreKind::Redis,
+        feature: ("redis", cfg!(feature = "redis")),
+    },
+    Scheme {
+        name: "rediss",
+        usage: "rediss://…",
+        kind: StoreKind::Redis,
+        feature: ("redis", cfg!(feature = "redis")),
+    },
+    Scheme {
+        name: "redis+cluster",
+        usage: "redis+cluster://…",
+        kind: StoreKind::Redis,
+        feature: ("redis", cfg!(feature = "redis")),
+    },
+    Scheme {
+        name: "rediss+cluster",
+        usage: "rediss+cluster://…",
+        kind: StoreKind::Redis,
+        feature: ("redis", cfg!(feature = "redis")),
+    },
+    Scheme {
+        name: "memcached",
+        usage: "memcached://…",
+        kind: StoreKind::Memcached,
+        feature: ("memcached", cfg!(feature = "memcached")),
+    },
+    Scheme {
+        name: "file",
+        usage: "file:PATH",
+        kind: StoreKind::File,
+        feature: ("file", cfg!(feature = "file")),
+    },
+    Scheme {
+        name: "memory",
+        usage: "memory:",
+        kind: StoreKind::Memory,
+        feature: ("", true),
+    },
+    Scheme {
+        name: "cookie",
+        usage: "cookie:",
+        kind: StoreKind::Cookie,
+        feature: ("", true),
+    },
+];
+
+const DJANGO_SCHEMES: [Scheme; 9] = [
+    scheme(
+        "django+sqlite",
+        "django+sqlite://PATH",
+        DjangoKind::Sqlite,
+        ("sqlite", cfg!(feature = "sqlite")),
+    ),
+    scheme(
+        "django+postgres",
+        "django+postgres://…",
+        DjangoKind::Postgres,
+        ("postgres", cfg!(feature = "postgres")),
+    ),
+    scheme(
+        "django+postgresql",
+        "django+postgresql://…",
+        DjangoKind::Postgres,
+        ("postgres", cfg!(feature = "postgres")),
+    ),
+    scheme(
+        "django+mysql",
+        "django+mysql://…",
+        DjangoKind::Mysql,
+        ("mysql", cfg!(feature = "mysql")),
+    ),
+    scheme(
+        "django+redis",
+        "django+redis://…",
+        DjangoKind::Redis,
+        ("redis", cfg!(feature = "redis")),
+    ),
+    scheme(
+        "django+rediss",
+        "django+rediss://…",
+        DjangoKind::Redis,
+        ("redis", cfg!(feature = "redis")),
+    ),
+    scheme(
+        "django+memcached",
+        "django+memcached://…",
+        DjangoKind::Memcached,
+        ("memcached", cfg!(feature = "memcached")),
+    ),
+    scheme(
+        "django+file",
+        "django+file:PATH",
+        DjangoKind::File,
+        ("file", cfg!(feature = "file")),
+    ),
+    scheme(
+        "django+cookie",
+        "django+cookie:",
+        DjangoKind::Cookie,
+        ("", true),
+    ),
+];
+
+/// What the names of these schemes begin with; the rest is what the driver knows.
+pub(crate) const PREFIX: &str = "django+";
+
+const fn scheme(
+    name: &'static str,
+    usage: &'static str,
+    kind: DjangoKind,
+    driver: (&'static str, bool),
+) -> Scheme {
+    Scheme {
+        name,
+        usage,
+        kind: StoreKind::Django(kind),
+        feature: match cfg!(feature = "django") {
+            true => driver,
+            false => ("django", false),
+        },
+    }
+}

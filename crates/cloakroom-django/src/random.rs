@@ -1,0 +1,109 @@
+//! Random text, for session keys, secrets and salts.
+
+use cloakroom::{Error, ErrorKind, Result};
+
+/// Returns `len` characters of `alphabet`, each drawn evenly by the operating system. An error says
+/// that it happened while `doing`.
+///
+/// # Errors
+/// [`Random`](ErrorKind::Random) if the operating system gives no random numbers; never a weaker
+/// text.
+pub(crate) fn text(alphabet: &[u8], len: usize, doing: &str) -> Result<String> {
+    draw(alphabet, len, doing, getrandom::fill)
+}
+
+fn draw(
+    alphabet: &[u8],
+    len: usize,
+    doing: &str,
+    random: fn(&mut [u8]) -> Result<(), getrandom::Error>,
+) -> Result<String> {
+    let mut text = String::with_capacity(len);
+    let mut bytes = [0; 64];
+    // The bytes above the last multiple of the alphabet's length would make its first characters
+    // likelier.
+    let even = 256 - 256 % alphabet.len();
+    // Most bytes are taken, so one filling is all but certain to do.
+    for _ in 0..MAX_FILLINGS {
+        random(&mut bytes).map_err(|source| {
+            let message = format!("{doing}: the operating system gives no random numbers");
+            // The source's text says which call failed; it holds no random bytes.
+            Error::new(ErrorKind::Random, message).with_source(source)
+        })?;
+        let taken = bytes
+            .iter()
+            .map(|&byte| usize::from(byte))
+            .filter(|&byte| byte < even);
+        let chars = taken.map(|byte| char::from(alphabet[byte % alphabet.len()]));
+        text.extend(chars.take(len - text.len()));
+        if text.len() == len {
+            return Ok(text);
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Random,
+        format!("{doing}: the operating system's random numbers are not random"),
+    ))
+}
+
+/// A text of 64 characters takes two at most.
+const MAX_FILLINGS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGITS: &[u8] = b"0123456789";
+    const LOWERCASE: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+
+    #[test]
+    fn every_character_is_drawn_evenly() {
+        let mut counts = [0_u32; 36];
+        for _ in 0..2_000 {
+            let text = text(LOWERCASE, 32, "testing").unwrap();
+            assert_eq!(text.len(), 32);
+            for byte in text.bytes() {
+                let at = LOWERCASE.iter().position(|known| *known == byte).unwrap();
+                counts[at] += 1;
+            }
+        }
+        // 64,000 draws are 1,778 of each with a deviation of 42; nine deviations are no chance.
+        for count in counts {
+            assert!((1_400..2_160).contains(&count), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn no_two_texts_are_equal() {
+        let one = text(DIGITS, 40, "testing").unwrap();
+        assert_eq!(one.len(), 40);
+        assert!(one.bytes().all(|byte| DIGITS.contains(&byte)));
+        assert_ne!(one, text(DIGITS, 40, "testing").unwrap());
+    }
+
+    #[test]
+    fn bytes_that_would_favour_some_characters_are_passed_over() {
+        let text = draw(LOWERCASE, 32, "testing", |bytes| {
+            for (nth, byte) in bytes.iter_mut().enumerate() {
+                *byte = if nth % 2 == 0 { 255 } else { 35 };
+            }
+            Ok(())
+        });
+        assert_eq!(text.unwrap(), "9".repeat(32));
+    }
+
+    #[test]
+    fn a_failing_source_of_random_numbers_is_an_error_and_never_a_weaker_text() {
+        for broken in [
+            |_: &mut [u8]| Err(getrandom::Error::UNSUPPORTED),
+            |bytes: &mut [u8]| {
+                bytes.fill(255);
+                Ok(())
+            },
+        ] {
+            let error = draw(LOWERCASE, 32, "testing", broken).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Random);
+            assert!(error.to_string().starts_with("testing: "), "{error}");
+        }
+    }
+}
