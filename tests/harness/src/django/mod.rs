@@ -34,7 +34,7 @@ pub mod table;
 /// #   async fn open(&self) -> Arc<Ledger> { self.0.clone() }
 ///
 ///     async fn get(&mut self, key: &StoreKey) -> Vec<u8> {
-///         todo!("ask the server for {at:?}, past the store")
+///         todo!("ask the server for {key:?}, past the store")
 ///     }
 ///     // …
 /// #   async fn set(&mut self, key: &StoreKey, data: &[u8], secs: i64) {}
