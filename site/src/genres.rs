@@ -1,8 +1,8 @@
 //! Genres: their words and their statements.
 
 use crate::{
-    accounts::Permission::{ChangeGenre, DeleteGenre},
     named::Named,
+    users::Permission::{ChangeGenre, DeleteGenre},
 };
 
 /// Genres as records that are a name.

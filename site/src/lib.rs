@@ -5,15 +5,16 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | [`config`], [`secret`] | the settings, and the key that signs |
+//! | [`config`], `secret.rs` | the settings, and the key that signs |
 //! | [`cli`] | what the program does besides serving pages |
 //! | [`application`], `serving.rs`, [`shutdown`] | from settings to a running site, and back |
 //! | [`logs`], `progress.rs` | what the program says while it works |
 //! | `database/` | opening the file; creating it with the demo catalogue |
+//! | `state.rs`, `routes.rs` | what every page can reach; which address is which page |
 //! | `web/` | what all pages share: layout, paging, errors, headers, static files |
 //! | `home/`, `books/`, `authors/`, `genres.rs`, `languages/`, `copies/`, `loans/`, `search/` | the pages |
 //! | `named/` | what genres and languages share, which are a name and nothing else |
-//! | `accounts/`, `mail.rs` | users, logins, passwords |
+//! | `users/`, `accounts/`, `mail.rs` | users; logins and passwords; mails |
 //! | `admin/` | the staff area: every record, every account, every session |
 //! | `remembered/` | what the site remembers about a visitor: shown, changed, forgotten |
 //! | `sessions.rs`, `visitor.rs` | where sessions are kept; everything the site keeps in one |
@@ -37,12 +38,15 @@ mod mail;
 mod named;
 mod progress;
 mod remembered;
+mod routes;
 mod search;
-pub mod secret;
+mod secret;
 mod serving;
 mod sessions;
 pub mod shutdown;
 mod start_error;
+mod state;
+mod users;
 mod visitor;
 mod web;
 

@@ -6,10 +6,11 @@ use axum::{
 };
 use cloakroom_django::auth::{Account, Verdict};
 
-use super::{User, device, sessions::ignore_unsupported, throttle};
+use super::{device, sessions::ignore_unsupported, throttle};
 use crate::{
-    application::AppState,
     date,
+    state::AppState,
+    users::User,
     web::{
         error::{PageError, redirect},
         fields::{Field, Fields, Kind},

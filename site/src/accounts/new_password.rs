@@ -1,8 +1,5 @@
-use super::{
-    User,
-    strength::{self, Known},
-};
-use crate::web::fields::Fields;
+use super::strength::{self, Known};
+use crate::{users::User, web::fields::Fields};
 
 const DIFFERENT: &str = "The two password fields didn’t match.";
 

@@ -12,10 +12,11 @@ use cloakroom_django::auth::{
 };
 use tracing::Instrument;
 
-use super::{User, new_password, sessions, throttle};
+use super::{new_password, sessions, throttle};
 use crate::{
-    application::AppState,
     mail::Mail,
+    state::AppState,
+    users::User,
     visitor,
     web::{
         error::{PageError, redirect},

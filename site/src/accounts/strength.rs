@@ -1,6 +1,6 @@
 use std::{collections::HashSet, sync::LazyLock};
 
-use super::User;
+use crate::users::User;
 
 const LIST: &str = include_str!("../../data/common_passwords.txt");
 

@@ -10,7 +10,8 @@ use super::{
     record::{self, Named, RecordInPath},
 };
 use crate::{
-    accounts::{self, User},
+    accounts,
+    users::User,
     visitor,
     web::{
         error::{PageError, redirect},

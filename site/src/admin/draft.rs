@@ -6,7 +6,6 @@ use super::{
     users::{self, NewUser, Powers, User},
 };
 use crate::{
-    application::AppState,
     authors::form::{self as authors, Author},
     books::form::{self as books, Book, Shelves},
     copies::{
@@ -16,6 +15,7 @@ use crate::{
     genres::GENRES,
     languages::LANGUAGES,
     named::Named,
+    state::AppState,
     web::{
         error::PageError,
         fields::{Choices, Field, Fields, Kind as FieldKind},

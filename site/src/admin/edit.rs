@@ -10,7 +10,7 @@ use super::{
     record::{self, InPath, Named, RecordInPath, Stored},
 };
 use crate::{
-    accounts::User,
+    users::User,
     visitor,
     web::{
         error::{PageError, redirect},

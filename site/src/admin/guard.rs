@@ -6,8 +6,8 @@ use axum::{
 
 use super::model::{Action, Model};
 use crate::{
-    accounts::User,
-    application::AppState,
+    state::AppState,
+    users::User,
     web::{
         error::{PageError, redirect},
         next,

@@ -7,8 +7,8 @@ use super::{
     models, sessions,
 };
 use crate::{
-    accounts::User,
     date,
+    users::User,
     web::{error::PageError, layout::Layout, visit::Visit},
 };
 

@@ -10,7 +10,7 @@ use super::{
     record::{self, Stored},
 };
 use crate::{
-    accounts::User,
+    users::User,
     web::{
         error::PageError,
         fields::{Field, Fields},

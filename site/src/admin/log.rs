@@ -7,7 +7,7 @@ use super::{
     model::{Key, Model},
     record::Named,
 };
-use crate::{accounts::User, date};
+use crate::{date, users::User};
 
 const INSERT: &str = "\
     INSERT INTO django_admin_log (object_id, object_repr, action_flag, change_message, content_type_id, user_id, \

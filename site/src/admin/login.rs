@@ -2,10 +2,8 @@ use axum::{extract::RawQuery, response::Response};
 
 use super::{guard::LOGIN, index};
 use crate::{
-    accounts::{
-        User,
-        login::{self, Door},
-    },
+    accounts::login::{self, Door},
+    users::User,
     web::{
         error::{PageError, redirect},
         form::Form,

@@ -8,8 +8,9 @@ use super::{
     record::Named,
 };
 use crate::{
-    accounts::{self, Known, User},
+    accounts::{self, Known},
     admin::model::Key,
+    users::User,
     visitor,
     web::{
         error::{PageError, redirect},

@@ -3,8 +3,8 @@ use sqlx::{SqliteConnection, SqlitePool};
 use super::{groups, model::Key};
 use crate::{
     accounts::{self, Known, is_address},
-    application::AppState,
     date,
+    state::AppState,
     web::{
         error::PageError,
         fields::{Choices, Fields, Kind},

@@ -3,10 +3,10 @@ use axum::{extract::State, response::Html};
 
 use super::{Life, name};
 use crate::{
-    accounts::Permission::{ChangeAuthor, DeleteAuthor},
-    application::AppState,
     books::Cover,
     languages,
+    state::AppState,
+    users::Permission::{ChangeAuthor, DeleteAuthor},
     web::{error::PageError, layout::Layout, record_id::RecordId},
 };
 

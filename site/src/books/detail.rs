@@ -3,11 +3,11 @@ use axum::{http::Method, response::Html};
 
 use super::Cover;
 use crate::{
-    accounts::Permission::{ChangeBook, DeleteBook},
     authors,
     copies::{CopyId, Standing},
     date, languages,
     remembered::RecentBook,
+    users::Permission::{ChangeBook, DeleteBook},
     visitor,
     web::{error::PageError, layout::Layout, record_id::RecordId, visit::Visit},
 };

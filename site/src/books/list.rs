@@ -3,7 +3,7 @@ use axum::{extract::State, response::Html};
 
 use super::{BookCard, CardRow};
 use crate::{
-    application::AppState,
+    state::AppState,
     web::{
         error::PageError,
         layout::Layout,

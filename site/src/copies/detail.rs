@@ -3,11 +3,11 @@ use axum::{extract::State, response::Html};
 
 use super::{CopyId, Standing};
 use crate::{
-    accounts::Permission::{ChangeCopy, DeleteCopy, MarkReturned},
-    application::AppState,
     authors,
     books::Cover,
     date, languages,
+    state::AppState,
+    users::Permission::{ChangeCopy, DeleteCopy, MarkReturned},
     web::{error::PageError, layout::Layout},
 };
 

@@ -3,9 +3,9 @@ use axum::{extract::State, response::Html};
 
 use super::{CopyId, Standing};
 use crate::{
-    accounts::Permission::MarkReturned,
-    application::AppState,
     date, languages,
+    state::AppState,
+    users::Permission::MarkReturned,
     web::{
         error::PageError,
         layout::Layout,

@@ -5,8 +5,8 @@ mod tag;
 pub(crate) use tag::tag;
 
 use crate::{
-    accounts::Permission::{ChangeLanguage, DeleteLanguage},
     named::Named,
+    users::Permission::{ChangeLanguage, DeleteLanguage},
 };
 
 /// Languages as records that are a name.

@@ -2,9 +2,9 @@ use askama::Template;
 use axum::{extract::State, response::Html};
 
 use crate::{
-    application::AppState,
     copies::{CopyId, Standing},
     date, languages,
+    state::AppState,
     web::{
         error::PageError,
         layout::Layout,

@@ -3,8 +3,8 @@ use axum::{extract::State, response::Html};
 
 use super::Named;
 use crate::{
-    application::AppState,
     books::{BookCard, CardRow},
+    state::AppState,
     web::{
         error::PageError,
         layout::Layout,

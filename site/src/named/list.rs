@@ -3,7 +3,7 @@ use axum::{extract::State, response::Html};
 
 use super::Named;
 use crate::{
-    application::AppState,
+    state::AppState,
     web::{
         error::PageError,
         layout::Layout,

@@ -9,8 +9,8 @@ use axum::{extract::State, routing::MethodRouter};
 use sqlx::SqlitePool;
 
 use crate::{
-    accounts::Permission,
-    application::AppState,
+    state::AppState,
+    users::Permission,
     web::{
         error::PageError,
         form::Form,

@@ -9,31 +9,33 @@ use axum::{
     routing::{MethodRouter, any},
 };
 
-use super::{
-    bounds, error,
-    guard::{against_forgery, holders_of, members, of_copy, of_record},
-    headers, health, hosts,
-    methods::{form, post, read},
-    request_log, static_files, visit,
-};
 use crate::{
-    accounts::{
-        Permission::{
-            AddAuthor, AddBook, AddCopy, AddGenre, AddLanguage, ChangeAuthor, ChangeBook,
-            ChangeCopy, ChangeGenre, ChangeLanguage, DeleteAuthor, DeleteBook, DeleteCopy,
-            DeleteGenre, DeleteLanguage, MarkReturned,
-        },
-        login, logout, password_change, password_reset, sessions,
-    },
+    accounts::{login, logout, password_change, password_reset, sessions},
     admin::{self, staff},
-    application::AppState,
-    authors, books, copies,
+    authors, books,
+    copies::{self, CopyId},
     genres::GENRES,
     home,
     languages::LANGUAGES,
     loans,
     remembered::{self, preferences},
     search,
+    state::AppState,
+    users::Permission::{
+        AddAuthor, AddBook, AddCopy, AddGenre, AddLanguage, ChangeAuthor, ChangeBook, ChangeCopy,
+        ChangeGenre, ChangeLanguage, DeleteAuthor, DeleteBook, DeleteCopy, DeleteGenre,
+        DeleteLanguage, MarkReturned,
+    },
+    web::{
+        bounds,
+        csrf::against_forgery,
+        error, error_page,
+        guard::{holders_of, members, of_record},
+        headers, health, hosts,
+        methods::{form, post, read},
+        record_id::RecordNumber,
+        request_log, static_files, visit_layer,
+    },
 };
 
 /// All pages, inside what happens to every request.
@@ -48,7 +50,10 @@ pub(crate) fn router(state: AppState) -> Router {
         .merge(staff_area())
         .route("/static/{name}", static_files::route())
         .fallback(error::not_found)
-        .layer(middleware::from_fn_with_state(state.clone(), visit::begin))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            visit_layer::begin,
+        ))
         // From here on the last is the outermost: a refused host gets the site's error page, and its headers.
         .layer(state.sessions.layer().on_error(error::session_failed))
         .layer(refuse_foreign.clone())
@@ -56,7 +61,7 @@ pub(crate) fn router(state: AppState) -> Router {
             state.limits.request,
             bounds::keep,
         ))
-        .layer(middleware::from_fn(error::in_the_layout))
+        .layer(middleware::from_fn(error_page::in_the_layout))
         .merge(health::routes().layer(refuse_foreign))
         .layer(middleware::map_response_with_state(
             state.clone(),
@@ -95,14 +100,14 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/book/{id}/renew/",
-            of_copy(holders_of(
+            of_record::<CopyId>(holders_of(
                 MarkReturned,
                 form(loans::renew::show, loans::renew::renew),
             )),
         ),
         (
             "/catalog/bookinstance/{id}/return/",
-            of_copy(holders_of(MarkReturned, post(loans::give_back))),
+            of_record::<CopyId>(holders_of(MarkReturned, post(loans::give_back))),
         ),
         (
             "/catalog/author/create/",
@@ -110,14 +115,14 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/author/{id}/update/",
-            of_record(holders_of(
+            of_record::<RecordNumber>(holders_of(
                 ChangeAuthor,
                 form(authors::form::edit, authors::form::update),
             )),
         ),
         (
             "/catalog/author/{id}/delete/",
-            of_record(holders_of(
+            of_record::<RecordNumber>(holders_of(
                 DeleteAuthor,
                 form(authors::delete::confirm, authors::delete::delete),
             )),
@@ -128,14 +133,14 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/book/{id}/update/",
-            of_record(holders_of(
+            of_record::<RecordNumber>(holders_of(
                 ChangeBook,
                 form(books::form::edit, books::form::update),
             )),
         ),
         (
             "/catalog/book/{id}/delete/",
-            of_record(holders_of(
+            of_record::<RecordNumber>(holders_of(
                 DeleteBook,
                 form(books::delete::confirm, books::delete::delete),
             )),
@@ -146,11 +151,11 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/genre/{id}/update/",
-            of_record(holders_of(ChangeGenre, GENRES.updating())),
+            of_record::<RecordNumber>(holders_of(ChangeGenre, GENRES.updating())),
         ),
         (
             "/catalog/genre/{id}/delete/",
-            of_record(holders_of(DeleteGenre, GENRES.deleting())),
+            of_record::<RecordNumber>(holders_of(DeleteGenre, GENRES.deleting())),
         ),
         (
             "/catalog/language/create/",
@@ -158,11 +163,11 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/language/{id}/update/",
-            of_record(holders_of(ChangeLanguage, LANGUAGES.updating())),
+            of_record::<RecordNumber>(holders_of(ChangeLanguage, LANGUAGES.updating())),
         ),
         (
             "/catalog/language/{id}/delete/",
-            of_record(holders_of(DeleteLanguage, LANGUAGES.deleting())),
+            of_record::<RecordNumber>(holders_of(DeleteLanguage, LANGUAGES.deleting())),
         ),
         (
             "/catalog/bookinstance/create/",
@@ -170,14 +175,14 @@ fn desk() -> Router<AppState> {
         ),
         (
             "/catalog/bookinstance/{id}/update/",
-            of_copy(holders_of(
+            of_record::<CopyId>(holders_of(
                 ChangeCopy,
                 form(copies::form::edit, copies::form::update),
             )),
         ),
         (
             "/catalog/bookinstance/{id}/delete/",
-            of_copy(holders_of(
+            of_record::<CopyId>(holders_of(
                 DeleteCopy,
                 form(copies::delete::confirm, copies::delete::delete),
             )),

@@ -1,11 +1,9 @@
 use std::borrow::Cow;
 
-use cloakroom::Session;
 use cloakroom_django::auth::Account;
 use sqlx::{FromRow, Row, SqlitePool, sqlite::SqliteRow};
 
-use super::Permission;
-use crate::{application::AppState, web::error::PageError};
+use super::permission::Permission;
 
 /// The columns of a user, and what the user may do in one statement: own permissions and those of the groups.
 macro_rules! select_user {
@@ -46,19 +44,6 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// The user who is logged in with this session.
-    pub(crate) async fn of_session(
-        app: &AppState,
-        session: &Session,
-    ) -> Result<Option<Self>, PageError> {
-        app.auth
-            .user(session, async |claim| match claim.id().parse() {
-                Ok(id) => Ok(Self::by_id(&app.db, id).await?),
-                Err(_) => Ok(None),
-            })
-            .await
-    }
-
     pub(crate) async fn by_id(db: &SqlitePool, id: i64) -> Result<Option<Self>, sqlx::Error> {
         sqlx::query_as(BY_ID).bind(id).fetch_optional(db).await
     }
