@@ -12,7 +12,8 @@
 //! | `database/` | opening the file; creating it with the demo catalogue |
 //! | `state.rs`, `routes.rs` | what every page can reach; which address is which page |
 //! | `web/` | what all pages share: layout, paging, errors, headers, static files |
-//! | `home/`, `books/`, `authors/`, `genres.rs`, `languages/`, `copies/`, `loans/`, `search/` | the pages |
+//! | `home/`, `books/`, `authors/`, `genres.rs`, `languages.rs`, `copies/`, `loans/`, `search/` | the pages |
+//! | `date.rs`, `language_tag.rs` | dates as pages write them; languages as browsers name them |
 //! | `named/` | what genres and languages share, which are a name and nothing else |
 //! | `users/`, `accounts/`, `mail.rs` | users; logins and passwords; mails |
 //! | `admin/` | the staff area: every record, every account, every session |
@@ -31,6 +32,7 @@ mod database;
 mod date;
 mod genres;
 mod home;
+mod language_tag;
 mod languages;
 mod loans;
 pub mod logs;

@@ -2,7 +2,7 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use cloakroom_django::auth::Verdict;
 
-use super::new_password;
+use super::{new_password, sessions};
 use crate::web::{
     error::{PageError, redirect},
     fields::Fields,
@@ -57,7 +57,7 @@ pub(crate) async fn take(visit: Visit, form: Form) -> Result<Response, PageError
     }
     let session = visit.session().await?;
     app.auth.password_changed(&session, &encoded)?;
-    super::sessions::end_others(&visit).await?;
+    sessions::end_others(&visit).await?;
     Ok(redirect("/accounts/password_change/done/"))
 }
 

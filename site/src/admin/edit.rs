@@ -4,10 +4,12 @@ use axum::response::{Html, IntoResponse, Response};
 use super::{
     draft::{self, Offers, Saved},
     guard::who_may,
+    index,
     inline::Table,
     log::{self, Deed, Story},
     model::{Action, Key, Kind as Of, Model},
     record::{self, InPath, Named, RecordInPath, Stored},
+    sessions,
 };
 use crate::{
     users::User,
@@ -177,7 +179,7 @@ async fn take(
     let may = |action| user.holds(&model.permission(action));
     Ok(redirect(&match form.get("_addanother") {
         Some(_) if may(Action::Add) => format!("{}add/", model.url()),
-        _ if !may(Action::View) && !may(Action::Change) => super::index::PAGE.to_owned(),
+        _ if !may(Action::View) && !may(Action::Change) => index::PAGE.to_owned(),
         _ if is_to_go_on => model.url_of(&key, "change"),
         _ => model.url(),
     }))
@@ -201,7 +203,7 @@ async fn page(
             add: may(Action::Add),
             change: may(Action::Change) || stored.is_none(),
             delete: may(Action::Delete),
-            end_sessions: model.kind == Of::User && user.holds(super::sessions::VIEW),
+            end_sessions: model.kind == Of::User && user.holds(sessions::VIEW),
         },
         model,
         record: stored.map(|Stored { key, name, .. }| Named { key, name }),
@@ -262,6 +264,6 @@ impl Edit {
 
     fn sessions(&self) -> Option<String> {
         let record = self.record.as_ref().filter(|_| self.may.end_sessions)?;
-        Some(super::sessions::url_of(&record.name))
+        Some(sessions::url_of(&record.name))
     }
 }

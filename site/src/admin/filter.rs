@@ -1,34 +1,10 @@
 use jiff::{ToSpan, civil::Date};
 use sqlx::SqlitePool;
 
-use super::model::Model;
+use super::model::{Filter, Model, Offer, Param};
 use crate::{copies::Status, date, web::error::PageError};
 
 const GROUPS: &str = "SELECT id, name FROM auth_group ORDER BY name, id";
-
-/// A way to see fewer records of a list: links that put parameters into the address.
-pub(super) struct Filter {
-    pub(super) title: &'static str,
-    /// What it is called not to filter.
-    pub(super) any: &'static str,
-    pub(super) params: &'static [Param],
-    pub(super) offers: Offer,
-}
-
-/// A parameter of the address, and what it asks of a record; its value is `?`.
-pub(super) struct Param {
-    pub(super) name: &'static str,
-    pub(super) sql: &'static str,
-}
-
-/// What a filter offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Offer {
-    Flag,
-    Statuses,
-    Dates,
-    Groups,
-}
 
 /// A filter on the page.
 pub(super) struct Shown {
@@ -111,7 +87,7 @@ impl Query {
         let mut shown = Vec::new();
         for filter in model.filters {
             let mut offers = vec![(filter.any.to_owned(), Vec::new())];
-            offers.extend(filter.offers(db).await?);
+            offers.extend(offered(filter, db).await?);
             let current: Vec<_> = self
                 .hidden()
                 .filter(|(name, _)| filter.params.iter().any(|param| param.name == *name))
@@ -133,25 +109,23 @@ impl Query {
 
 type Offered = (String, Vec<(&'static str, String)>);
 
-impl Filter {
-    async fn offers(&self, db: &SqlitePool) -> Result<Vec<Offered>, PageError> {
-        let first = self.params[0].name;
-        let one = |label: &str, value: &str| (label.to_owned(), vec![(first, value.to_owned())]);
-        Ok(match self.offers {
-            Offer::Flag => vec![one("Yes", "1"), one("No", "0")],
-            Offer::Statuses => Status::ALL
-                .map(|status| one(status.words(), status.code()))
-                .to_vec(),
-            Offer::Groups => {
-                let groups: Vec<(i64, String)> = sqlx::query_as(GROUPS).fetch_all(db).await?;
-                let groups = groups.into_iter();
-                groups
-                    .map(|(id, name)| one(&name, &id.to_string()))
-                    .collect()
-            }
-            Offer::Dates => dates(self.params, date::today()),
-        })
-    }
+async fn offered(filter: &Filter, db: &SqlitePool) -> Result<Vec<Offered>, PageError> {
+    let first = filter.params[0].name;
+    let one = |label: &str, value: &str| (label.to_owned(), vec![(first, value.to_owned())]);
+    Ok(match filter.offers {
+        Offer::Flag => vec![one("Yes", "1"), one("No", "0")],
+        Offer::Statuses => Status::ALL
+            .map(|status| one(status.words(), status.code()))
+            .to_vec(),
+        Offer::Groups => {
+            let groups: Vec<(i64, String)> = sqlx::query_as(GROUPS).fetch_all(db).await?;
+            let groups = groups.into_iter();
+            groups
+                .map(|(id, name)| one(&name, &id.to_string()))
+                .collect()
+        }
+        Offer::Dates => dates(filter.params, date::today()),
+    })
 }
 
 /// Spans of days around `today`; with a date at all, and without. The parameters are: from, before, missing.

@@ -3,9 +3,10 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::{
+    delete,
     draft::{self, Draft, Offers, Saved},
     log::{Deed, Story},
-    model::{Action, Key, Kind, Model},
+    model::{Action, Inline, Key, Model},
     models,
     record::{self, Stored},
 };
@@ -23,20 +24,6 @@ const EMPTY_ROWS: usize = 3;
 
 /// More rows than one form can have fields for.
 const MAX_ROWS: usize = 1000;
-
-/// A table of records below the form of the one that they belong to.
-pub(super) struct Inline {
-    pub(super) kind: Kind,
-    /// What the names of its fields begin with.
-    pub(super) prefix: &'static str,
-    pub(super) heading: &'static str,
-    /// The column that says which record they belong to.
-    pub(super) parent: &'static str,
-    /// The fields of a row and the headings above them.
-    pub(super) columns: &'static [(&'static str, &'static str)],
-    /// The fields of an empty row that have a value all the same.
-    pub(super) given: &'static [&'static str],
-}
 
 /// The table as the page shows it.
 pub(super) struct Table {
@@ -311,7 +298,7 @@ impl Row {
             return Ok(());
         };
         let keys = std::slice::from_ref(key);
-        let in_the_way = super::delete::in_the_way(db, model, keys).await?;
+        let in_the_way = delete::in_the_way(db, model, keys).await?;
         if let (Some(what), false) = (&model.in_the_way, in_the_way.is_empty()) {
             self.problem = Some(format!(
                 "This cannot be deleted while it has {}.",
@@ -319,7 +306,7 @@ impl Row {
             ));
             return Ok(());
         }
-        super::delete::delete(db, model, keys).await?;
+        delete::delete(db, model, keys).await?;
         story.tell(Deed::Deleted, model.singular, name, &[]);
         Ok(())
     }

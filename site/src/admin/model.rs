@@ -1,4 +1,3 @@
-use super::{filter::Filter, inline::Inline};
 use crate::{
     copies::{CopyId, Status},
     date,
@@ -79,7 +78,45 @@ pub(super) struct InTheWay {
     pub(super) sql: &'static str,
 }
 
-/// What somebody may be allowed to do with the records of a model.
+/// A way to see fewer records of a list: links that put parameters into the address.
+pub(super) struct Filter {
+    pub(super) title: &'static str,
+    /// What it is called not to filter.
+    pub(super) any: &'static str,
+    pub(super) params: &'static [Param],
+    pub(super) offers: Offer,
+}
+
+/// A parameter of the address, and what it asks of a record; its value is `?`.
+pub(super) struct Param {
+    pub(super) name: &'static str,
+    pub(super) sql: &'static str,
+}
+
+/// What a filter offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    Flag,
+    Statuses,
+    Dates,
+    Groups,
+}
+
+/// A table of records below the form of the one that they belong to.
+pub(super) struct Inline {
+    pub(super) kind: Kind,
+    /// What the names of its fields begin with.
+    pub(super) prefix: &'static str,
+    pub(super) heading: &'static str,
+    /// The column that says which record they belong to.
+    pub(super) parent: &'static str,
+    /// The fields of a row and the headings above them.
+    pub(super) columns: &'static [(&'static str, &'static str)],
+    /// The fields of an empty row that have a value all the same.
+    pub(super) given: &'static [&'static str],
+}
+
+/// What a user may be allowed to do with the records of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     View,

@@ -1,10 +1,6 @@
 //! Every table of the staff area, described.
 
-use super::{
-    filter::{Filter, Offer, Param},
-    inline::Inline,
-    model::{Column, InTheWay, Kind, Model, Section, Shows},
-};
+use super::model::{Column, Filter, InTheWay, Inline, Kind, Model, Offer, Param, Section, Shows};
 
 /// All of them, in the order of the index.
 pub(super) fn all() -> impl Iterator<Item = &'static Model> {

@@ -3,13 +3,12 @@ use axum::response::{IntoResponse, Response};
 use super::{
     guard::who_may,
     log::{self, Deed, Story},
-    model::{Action, Kind},
+    model::{Action, Key, Kind},
     models,
     record::Named,
 };
 use crate::{
     accounts::{self, Known},
-    admin::model::Key,
     users::User,
     visitor,
     web::{

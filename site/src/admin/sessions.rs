@@ -7,7 +7,11 @@ use axum::{
 };
 use cloakroom::{ErrorKind, Owner, SessionSummary, SessionTag};
 
-use super::model::Kind;
+use super::{
+    guard,
+    model::{Key, Kind},
+    models,
+};
 use crate::{
     accounts, date, visitor,
     web::{
@@ -118,7 +122,7 @@ fn kept(q: &str) -> String {
 /// The sessions of those of the users who have any; `None` if they cannot be had.
 async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Owned>>, PageError> {
     let this = visit.session().await?.tag();
-    let model = super::models::of_kind(Kind::User);
+    let model = models::of_kind(Kind::User);
     let mut owners = Vec::new();
     for (id, username) in users {
         let found = visit.app().sessions.owned_by(&owner(id)).await;
@@ -143,7 +147,7 @@ async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Ow
         owners.push(Owned {
             id,
             username,
-            href: model.url_of(&super::model::Key::Number(id), "change"),
+            href: model.url_of(&Key::Number(id), "change"),
             sessions: found.into_iter().map(to_live).collect(),
         });
     }
@@ -178,7 +182,7 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
             accounts::sessions::end_others(&visit).await?;
         }
         visit.app().auth.log_out(&session)?;
-        return Ok(redirect(super::guard::LOGIN));
+        return Ok(redirect(guard::LOGIN));
     }
     let sessions = &visit.app().sessions;
     let ended = match &tag {

@@ -1,6 +1,6 @@
 use axum::response::{Html, IntoResponse, Response};
 
-use super::name;
+use super::name::name;
 use crate::{
     visitor,
     web::{

@@ -1,10 +1,10 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{Life, name};
+use super::{life::Life, name::name};
 use crate::{
     books::Cover,
-    languages,
+    language_tag,
     state::AppState,
     users::Permission::{ChangeAuthor, DeleteAuthor},
     web::{error::PageError, layout::Layout, record_id::RecordId},
@@ -64,7 +64,7 @@ pub(crate) async fn detail(
         cover: Cover::of(&title, &name),
         title,
         summary,
-        lang: languages::tag(language.as_deref()),
+        lang: language_tag::of_language(language.as_deref()),
         copies,
     };
     let books = books.into_iter().map(to_book).collect();

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-use super::name;
+use super::name::name;
 
 const MAX_NAME: usize = 100;
 

@@ -1,7 +1,7 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{Life, name};
+use super::{life::Life, name::name};
 use crate::{
     state::AppState,
     web::{

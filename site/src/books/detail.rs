@@ -1,11 +1,11 @@
 use askama::Template;
 use axum::{http::Method, response::Html};
 
-use super::Cover;
+use super::cover::Cover;
 use crate::{
     authors,
     copies::{CopyId, Standing},
-    date, languages,
+    date, language_tag,
     remembered::RecentBook,
     users::Permission::{ChangeBook, DeleteBook},
     visitor,
@@ -107,7 +107,7 @@ pub(crate) async fn detail(
         isbn,
         author_id,
         author,
-        lang: languages::tag(language.as_deref()),
+        lang: language_tag::of_language(language.as_deref()),
         language: language_id
             .zip(language)
             .map(|(id, name)| Language { id, name }),

@@ -1,7 +1,7 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{BookCard, CardRow};
+use super::card::{BookCard, CardRow};
 use crate::{
     state::AppState,
     web::{

@@ -1,6 +1,6 @@
 use axum::response::{Html, Response};
 
-use super::CopyId;
+use super::id::CopyId;
 use crate::{
     visitor,
     web::{

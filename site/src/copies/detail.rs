@@ -1,11 +1,11 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{CopyId, Standing};
+use super::{id::CopyId, standing::Standing};
 use crate::{
     authors,
     books::Cover,
-    date, languages,
+    date, language_tag,
     state::AppState,
     users::Permission::{ChangeCopy, DeleteCopy, MarkReturned},
     web::{error::PageError, layout::Layout},
@@ -67,7 +67,7 @@ pub(crate) async fn detail(
         book_id,
         cover: Cover::of(&title, &author),
         title,
-        lang: languages::tag(language.as_deref()),
+        lang: language_tag::of_language(language.as_deref()),
         author_id,
         author,
     };

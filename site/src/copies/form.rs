@@ -2,7 +2,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 use sqlx::{SqliteExecutor, SqlitePool};
 
-use super::{CopyId, Status};
+use super::{id::CopyId, standing::Status};
 use crate::{
     visitor,
     web::{

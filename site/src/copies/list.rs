@@ -1,9 +1,9 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{CopyId, Standing};
+use super::{id::CopyId, standing::Standing};
 use crate::{
-    date, languages,
+    date, language_tag,
     state::AppState,
     users::Permission::MarkReturned,
     web::{
@@ -66,7 +66,7 @@ pub(crate) async fn list(
         Copy {
             id: CopyId::stored(id),
             title: title.unwrap_or_else(|| "Unknown book".to_owned()),
-            lang: languages::tag(language.as_deref()),
+            lang: language_tag::of_language(language.as_deref()),
             borrower: borrower.filter(|_| may_know && standing.is_on_loan),
             standing,
         }

@@ -3,7 +3,7 @@ use axum::{extract::State, response::Html};
 
 use crate::{
     copies::{CopyId, Standing},
-    date, languages,
+    date, language_tag,
     state::AppState,
     web::{
         error::PageError,
@@ -65,7 +65,7 @@ pub(crate) async fn all(
         copy: CopyId::stored(copy),
         book,
         title: title.unwrap_or_else(|| "Unknown book".to_owned()),
-        lang: languages::tag(language.as_deref()),
+        lang: language_tag::of_language(language.as_deref()),
         standing: Standing::new(&status, due, today),
         borrower: borrower.unwrap_or_else(|| "borrower unknown".to_owned()),
     };

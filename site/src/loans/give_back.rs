@@ -1,6 +1,6 @@
 use axum::response::Response;
 
-use super::NOT_ON_LOAN;
+use super::not_on_loan::NOT_ON_LOAN;
 use crate::{
     copies::CopyId,
     visitor,

@@ -3,7 +3,7 @@ use axum::response::Html;
 
 use crate::{
     copies::Standing,
-    date, languages,
+    date, language_tag,
     web::{
         error::PageError,
         layout::Layout,
@@ -61,7 +61,7 @@ pub(crate) async fn mine(
     let to_loan = |(book, title, language, status, due): LoanRow| Loan {
         book,
         title: title.unwrap_or_else(|| "Unknown book".to_owned()),
-        lang: languages::tag(language.as_deref()),
+        lang: language_tag::of_language(language.as_deref()),
         standing: Standing::new(&status, due, today),
     };
     let loans = rows.fetch_all(db).await?.into_iter().map(to_loan).collect();

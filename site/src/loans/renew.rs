@@ -2,7 +2,7 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use jiff::{ToSpan, civil::Date};
 
-use super::NOT_ON_LOAN;
+use super::not_on_loan::NOT_ON_LOAN;
 use crate::{
     copies::{CopyId, Standing},
     date, visitor,

@@ -1,20 +1,33 @@
-use axum::response::{Html, IntoResponse, Response};
+use axum::{
+    response::{Html, IntoResponse, Response},
+    routing::MethodRouter,
+};
 
-use super::Named;
+use super::record::Named;
 use crate::{
+    state::AppState,
     visitor,
     web::{
         error::{PageError, redirect},
         form_page::DeletePage,
         layout::Layout,
+        methods::form,
         record_id::RecordId,
         visit::Visit,
     },
 };
 
 impl Named {
+    /// The page that deletes one.
+    pub(crate) fn deleting(&'static self) -> MethodRouter<AppState> {
+        form(
+            |visit: Visit, record: RecordId| self.confirm(visit, record),
+            |visit: Visit, record: RecordId| self.delete(visit, record),
+        )
+    }
+
     /// Asks before one is deleted; one with books stays.
-    pub(super) async fn confirm(
+    async fn confirm(
         &self,
         visit: Visit,
         RecordId(id): RecordId,
@@ -37,11 +50,7 @@ impl Named {
     }
 
     /// Deletes one that has no books.
-    pub(super) async fn delete(
-        &self,
-        visit: Visit,
-        record: RecordId,
-    ) -> Result<Response, PageError> {
+    async fn delete(&self, visit: Visit, record: RecordId) -> Result<Response, PageError> {
         let name = self.name(&visit.app().db, record.0).await?;
         let deleted = sqlx::query(self.delete).bind(record.0);
         let deleted = deleted.execute(&visit.app().db).await?;
@@ -50,6 +59,6 @@ impl Named {
         }
         let session = visit.session().await?;
         visitor::say(&session, format!("The {} {name} was deleted.", self.kind))?;
-        Ok(redirect(&self.list()))
+        Ok(redirect(&self.list_page()))
     }
 }

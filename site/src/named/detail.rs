@@ -1,13 +1,14 @@
 use askama::Template;
-use axum::{extract::State, response::Html};
+use axum::{extract::State, response::Html, routing::MethodRouter};
 
-use super::Named;
+use super::record::Named;
 use crate::{
     books::{BookCard, CardRow},
     state::AppState,
     web::{
         error::PageError,
         layout::Layout,
+        methods::read,
         paging::{Asked, Paging},
         record_id::RecordId,
     },
@@ -28,8 +29,17 @@ struct Detail {
 }
 
 impl Named {
+    /// The page of one.
+    pub(crate) fn reading(&'static self) -> MethodRouter<AppState> {
+        read(
+            |app: State<AppState>, record: RecordId, layout: Layout, asked: Asked| {
+                self.one(app, record, layout, asked)
+            },
+        )
+    }
+
     /// One of them, with its books by title.
-    pub(super) async fn one(
+    async fn one(
         &self,
         State(app): State<AppState>,
         RecordId(id): RecordId,

@@ -1,12 +1,13 @@
 use askama::Template;
-use axum::{extract::State, response::Html};
+use axum::{extract::State, response::Html, routing::MethodRouter};
 
-use super::Named;
+use super::record::Named;
 use crate::{
     state::AppState,
     web::{
         error::PageError,
         layout::Layout,
+        methods::read,
         paging::{Asked, Paging},
     },
 };
@@ -22,8 +23,13 @@ struct List {
 }
 
 impl Named {
+    /// The page with all of them.
+    pub(crate) fn listing(&'static self) -> MethodRouter<AppState> {
+        read(|app: State<AppState>, layout: Layout, asked: Asked| self.all(app, layout, asked))
+    }
+
     /// All of them by name.
-    pub(super) async fn all(
+    async fn all(
         &self,
         State(app): State<AppState>,
         layout: Layout,

@@ -1,8 +1,4 @@
-//! Languages: their words, their statements, and the tags by which browsers know them.
-
-mod tag;
-
-pub(crate) use tag::tag;
+//! Languages: their words and their statements.
 
 use crate::{
     named::Named,
