@@ -26,8 +26,8 @@ pub(crate) static LANGUAGES: Named = Named {
         LEFT JOIN catalog_author a ON a.id = b.author_id \
         WHERE l.id = ? \
         ORDER BY b.title, a.last_name, a.first_name, b.id LIMIT ? OFFSET ?",
-    books: "SELECT id, title FROM catalog_book WHERE language_id = ? ORDER BY title, id",
-    delete: "\
-        DELETE FROM catalog_language WHERE id = ?1 \
-        AND NOT EXISTS (SELECT 1 FROM catalog_book WHERE language_id = ?1)",
+    blocking_books: "\
+        SELECT id, title FROM catalog_book \
+        WHERE language_id IN (SELECT value FROM json_each(?1)) ORDER BY title, id",
+    delete: "DELETE FROM catalog_language WHERE id IN (SELECT value FROM json_each(?1))",
 };

@@ -14,6 +14,7 @@
 //! | `web/` | what all pages share: layout, paging, errors, headers, static files |
 //! | `home/`, `books/`, `authors/`, `genres.rs`, `languages.rs`, `copies/`, `loans/`, `search/` | the pages |
 //! | `date.rs`, `language_tag.rs` | dates as pages write them; languages as browsers name them |
+//! | `id_list.rs` | the ids of several records in one parameter of a statement |
 //! | `named/` | what genres and languages share, which are a name and nothing else |
 //! | `users/`, `accounts/`, `mail.rs` | users; logins and passwords; mails |
 //! | `admin/` | the staff area: every record, every account, every session |
@@ -32,6 +33,7 @@ mod database;
 mod date;
 mod genres;
 mod home;
+mod id_list;
 mod language_tag;
 mod languages;
 mod loans;

@@ -1,9 +1,12 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::model::Key;
-use crate::web::{
-    error::PageError,
-    fields::{Choices, Fields},
+use crate::{
+    id_list::{IdList, execute_all},
+    web::{
+        error::PageError,
+        fields::{Choices, Fields},
+    },
 };
 
 const MAX_NAME: usize = 150;
@@ -26,6 +29,12 @@ const DROP_PERMISSIONS: &str = "\
 
 const ADD_PERMISSIONS: &str = "\
     INSERT OR IGNORE INTO auth_group_permissions (group_id, permission_id) SELECT ?, value FROM json_each(?)";
+
+const DELETE: [&str; 3] = [
+    "DELETE FROM auth_user_groups WHERE group_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM auth_group_permissions WHERE group_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM auth_group WHERE id IN (SELECT value FROM json_each(?1))",
+];
 
 /// What the form says about a group.
 pub(super) struct Group {
@@ -89,6 +98,14 @@ impl Group {
         .await?;
         Ok(Key::Number(id))
     }
+}
+
+/// Deletes these groups and what refers to them. Returns how many groups there were.
+pub(super) async fn delete_records(
+    db: &mut SqliteConnection,
+    groups: &IdList,
+) -> Result<u64, sqlx::Error> {
+    execute_all(db, &DELETE, groups).await
 }
 
 /// Leaves links that stay as they are, so that their ids stay, too.

@@ -3,7 +3,7 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::{
-    delete,
+    deletion,
     draft::{self, Draft, Offers, Saved},
     log::{Deed, Story},
     model::{Action, Inline, Key, Model},
@@ -298,15 +298,15 @@ impl Row {
             return Ok(());
         };
         let keys = std::slice::from_ref(key);
-        let in_the_way = delete::in_the_way(db, model, keys).await?;
-        if let (Some(what), false) = (&model.in_the_way, in_the_way.is_empty()) {
+        let blockers = deletion::load_blockers(db, model, keys).await?;
+        if let (Some(blocked_by), false) = (model.blocked_by, blockers.is_empty()) {
             self.problem = Some(format!(
                 "This cannot be deleted while it has {}.",
-                what.what
+                blocked_by
             ));
             return Ok(());
         }
-        delete::delete(db, model, keys).await?;
+        deletion::delete(db, model, keys).await?;
         story.tell(Deed::Deleted, model.singular, name, &[]);
         Ok(())
     }

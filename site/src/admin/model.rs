@@ -27,12 +27,11 @@ pub(super) struct Model {
     /// How the form is laid out; without sections, one field under the other.
     pub(super) sections: &'static [Section],
     pub(super) inline: Option<Inline>,
-    /// What stands in the way of deleting the records whose ids are in the JSON of `?1`.
-    pub(super) in_the_way: Option<InTheWay>,
-    /// A line for each thing that goes with them.
+    /// What the records are called that must be deleted before these can be: `books`.
+    pub(super) blocked_by: Option<&'static str>,
+    /// Selects a line for each thing that is deleted with the records whose ids are in the JSON of
+    /// `?1`.
     pub(super) goes_with: Option<&'static str>,
-    /// What deletes them, in this order; the last statement the records themselves.
-    pub(super) delete: &'static [&'static str],
 }
 
 /// Which of the models it is, where that makes a difference.
@@ -68,14 +67,6 @@ pub(super) enum Shows {
 pub(super) struct Section {
     pub(super) heading: Option<&'static str>,
     pub(super) rows: &'static [&'static [&'static str]],
-}
-
-/// Records that must go first.
-pub(super) struct InTheWay {
-    pub(super) kind: Kind,
-    pub(super) what: &'static str,
-    /// Selects id and name.
-    pub(super) sql: &'static str,
 }
 
 /// A way to see fewer records of a list: links that put parameters into the address.
@@ -224,11 +215,11 @@ impl std::fmt::Display for Key {
     }
 }
 
-/// Ids as the JSON that the statements of a model take.
-pub(super) fn json<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
-    let value = |key: &Key| match key {
-        Key::Number(number) => serde_json::Value::from(*number),
-        Key::Copy(id) => id.as_stored().into(),
-    };
-    serde_json::Value::from_iter(keys.into_iter().map(value)).to_string()
+impl From<&Key> for serde_json::Value {
+    fn from(key: &Key) -> Self {
+        match key {
+            Key::Number(number) => (*number).into(),
+            Key::Copy(id) => id.as_stored().into(),
+        }
+    }
 }

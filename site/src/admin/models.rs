@@ -1,6 +1,6 @@
 //! Every table of the staff area, described.
 
-use super::model::{Column, Filter, InTheWay, Inline, Kind, Model, Offer, Param, Section, Shows};
+use super::model::{Column, Filter, Inline, Kind, Model, Offer, Param, Section, Shows};
 
 /// All of them, in the order of the index.
 pub(super) fn all() -> impl Iterator<Item = &'static Model> {
@@ -83,14 +83,8 @@ static AUTHOR: Model = Model {
         ],
         given: &[],
     }),
-    in_the_way: Some(InTheWay {
-        kind: Kind::Book,
-        what: "books",
-        sql: "SELECT b.id, b.title FROM catalog_book b \
-              WHERE b.author_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, b.id",
-    }),
+    blocked_by: Some("books"),
     goes_with: None,
-    delete: &["DELETE FROM catalog_author WHERE id IN (SELECT value FROM json_each(?1))"],
 };
 
 static BOOK: Model = Model {
@@ -133,22 +127,12 @@ static BOOK: Model = Model {
         ],
         given: &["status"],
     }),
-    in_the_way: Some(InTheWay {
-        kind: Kind::Copy,
-        what: "copies",
-        sql: "SELECT c.id, b.title || ' (' || c.imprint || ', ' || SUBSTR(c.id, 1, 8) || ')' \
-              FROM catalog_bookinstance c JOIN catalog_book b ON b.id = c.book_id \
-              WHERE c.book_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, c.imprint, c.id",
-    }),
+    blocked_by: Some("copies"),
     goes_with: Some(
         "SELECT b.title || ' in the genre ' || g.name FROM catalog_book_genre bg \
          JOIN catalog_genre g ON g.id = bg.genre_id JOIN catalog_book b ON b.id = bg.book_id \
          WHERE bg.book_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, g.name",
     ),
-    delete: &[
-        "DELETE FROM catalog_book_genre WHERE book_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM catalog_book WHERE id IN (SELECT value FROM json_each(?1))",
-    ],
 };
 
 static COPY: Model = Model {
@@ -214,9 +198,8 @@ static COPY: Model = Model {
         },
     ],
     inline: None,
-    in_the_way: None,
+    blocked_by: None,
     goes_with: None,
-    delete: &["DELETE FROM catalog_bookinstance WHERE id IN (SELECT value FROM json_each(?1))"],
 };
 
 static GENRE: Model = Model {
@@ -235,14 +218,8 @@ static GENRE: Model = Model {
     values: "g.name",
     sections: &[],
     inline: None,
-    in_the_way: Some(InTheWay {
-        kind: Kind::Book,
-        what: "books",
-        sql: "SELECT DISTINCT b.id, b.title FROM catalog_book b JOIN catalog_book_genre bg ON bg.book_id = b.id \
-              WHERE bg.genre_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, b.id",
-    }),
+    blocked_by: Some("books"),
     goes_with: None,
-    delete: &["DELETE FROM catalog_genre WHERE id IN (SELECT value FROM json_each(?1))"],
 };
 
 static LANGUAGE: Model = Model {
@@ -261,14 +238,8 @@ static LANGUAGE: Model = Model {
     values: "l.name",
     sections: &[],
     inline: None,
-    in_the_way: Some(InTheWay {
-        kind: Kind::Book,
-        what: "books",
-        sql: "SELECT b.id, b.title FROM catalog_book b \
-              WHERE b.language_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, b.id",
-    }),
+    blocked_by: Some("books"),
     goes_with: None,
-    delete: &["DELETE FROM catalog_language WHERE id IN (SELECT value FROM json_each(?1))"],
 };
 
 static GROUP: Model = Model {
@@ -294,17 +265,12 @@ static GROUP: Model = Model {
              WHERE gp.group_id = g.id) AS 'permissions[]'",
     sections: &[],
     inline: None,
-    in_the_way: None,
+    blocked_by: None,
     goes_with: Some(
         "SELECT u.username || ' in the group ' || g.name FROM auth_user_groups ug \
          JOIN auth_user u ON u.id = ug.user_id JOIN auth_group g ON g.id = ug.group_id \
          WHERE ug.group_id IN (SELECT value FROM json_each(?1)) ORDER BY g.name, u.username",
     ),
-    delete: &[
-        "DELETE FROM auth_user_groups WHERE group_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM auth_group_permissions WHERE group_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM auth_group WHERE id IN (SELECT value FROM json_each(?1))",
-    ],
 };
 
 static USER: Model = Model {
@@ -374,7 +340,7 @@ static USER: Model = Model {
         },
     ],
     inline: None,
-    in_the_way: None,
+    blocked_by: None,
     goes_with: Some(
         "SELECT u.username || ' in the group ' || g.name FROM auth_user_groups ug \
          JOIN auth_user u ON u.id = ug.user_id JOIN auth_group g ON g.id = ug.group_id \
@@ -386,13 +352,6 @@ static USER: Model = Model {
          FROM catalog_bookinstance c JOIN auth_user u ON u.id = c.borrower_id \
          LEFT JOIN catalog_book b ON b.id = c.book_id WHERE c.borrower_id IN (SELECT value FROM json_each(?1))",
     ),
-    delete: &[
-        "DELETE FROM auth_user_groups WHERE user_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM auth_user_user_permissions WHERE user_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM django_admin_log WHERE user_id IN (SELECT value FROM json_each(?1))",
-        "UPDATE catalog_bookinstance SET borrower_id = NULL WHERE borrower_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM auth_user WHERE id IN (SELECT value FROM json_each(?1))",
-    ],
 };
 
 const fn column(label: &'static str, sql: &'static str, shows: Shows) -> Column {

@@ -5,10 +5,13 @@ use axum::{
 use sqlx::{AssertSqlSafe, Column as _, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
-    model::{self, Key, Model},
+    model::{Key, Model},
     models,
 };
-use crate::web::{error::PageError, form::Form};
+use crate::{
+    id_list::IdList,
+    web::{error::PageError, form::Form},
+};
 
 /// The model in the path; not found if the staff area has none of this name.
 #[derive(Clone, Copy)]
@@ -77,7 +80,7 @@ pub(super) async fn named(
          WHERE {key} IN (SELECT value FROM json_each(?1)) ORDER BY {order}"
     );
     let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(model::json(keys))
+        .bind(IdList::from_iter(keys).as_json())
         .fetch_all(db)
         .await?;
     let name = |(key, name)| {
@@ -128,7 +131,8 @@ pub(super) async fn stored(
         "SELECT CAST({key} AS TEXT), {title}, {values} FROM {from} \
          WHERE {column} IN (SELECT value FROM json_each(?1)) ORDER BY {order}"
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(model::json([value]));
+    let ids = IdList::from_iter([value]);
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids.as_json());
     let rows = rows.fetch_all(db).await?;
     let mut records = Vec::new();
     for row in rows {

@@ -4,6 +4,7 @@ use super::{groups, model::Key};
 use crate::{
     accounts::{self, Known, is_address},
     date,
+    id_list::{IdList, execute_all},
     state::AppState,
     web::{
         error::PageError,
@@ -44,6 +45,15 @@ const DROP_PERMISSIONS: &str = "\
 
 const ADD_PERMISSIONS: &str = "\
     INSERT OR IGNORE INTO auth_user_user_permissions (user_id, permission_id) SELECT ?, value FROM json_each(?)";
+
+const DELETE: [&str; 5] = [
+    "DELETE FROM auth_user_groups WHERE user_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM auth_user_user_permissions WHERE user_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM django_admin_log WHERE user_id IN (SELECT value FROM json_each(?1))",
+    "UPDATE catalog_bookinstance SET borrower_id = NULL \
+     WHERE borrower_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM auth_user WHERE id IN (SELECT value FROM json_each(?1))",
+];
 
 /// What the first form says about a user; the rest is asked for when the account is there.
 pub(super) struct NewUser {
@@ -247,6 +257,14 @@ impl User {
         let permissions = [DROP_PERMISSIONS, ADD_PERMISSIONS];
         Ok(groups::put(db, permissions, id, &grants.permissions).await?)
     }
+}
+
+/// Deletes these users and what refers to them. Returns how many users there were.
+pub(super) async fn delete_records(
+    db: &mut SqliteConnection,
+    users: &IdList,
+) -> Result<u64, sqlx::Error> {
+    execute_all(db, &DELETE, users).await
 }
 
 #[cfg(test)]

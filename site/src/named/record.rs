@@ -32,9 +32,9 @@ pub(crate) struct Named {
     pub(crate) book_count: &'static str,
     /// A page of the books of the one with this id, by title.
     pub(crate) book_list: &'static str,
-    /// The ids and titles of all books of the one with this id.
-    pub(crate) books: &'static str,
-    /// Deletes the one with this id, if it has no books: one may have come since the page was shown.
+    /// Selects id and title of all books of the records whose ids are in the JSON of `?1`.
+    pub(crate) blocking_books: &'static str,
+    /// Deletes the records whose ids are in the JSON of `?1`.
     pub(crate) delete: &'static str,
 }
 
