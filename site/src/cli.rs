@@ -11,6 +11,7 @@ use crate::{
     config::{Command, NewUser},
     database::{self, DemoUser, With},
     date, secret, sessions,
+    users::username,
 };
 use cloakroom_django::auth::Passwords;
 
@@ -75,9 +76,8 @@ async fn create_user(config: &Config, user: &NewUser) -> Result<String, StartErr
     const DOING: &str = "creating a user";
     const ADVICE: &str = "see `locallibrary create-user --help`";
     let fail = |problem: String, advice| StartError::new(DOING, problem, advice);
-    let is_name_char = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
-    let is_name = (1..=150).contains(&user.username.chars().count())
-        && user.username.chars().all(is_name_char);
+    let is_name = (1..=username::MAX_CHARS).contains(&user.username.chars().count())
+        && username::has_allowed_chars(&user.username);
     if !is_name {
         let problem = "a username is at most 150 letters, digits and @ . + - _";
         return Err(fail(problem.to_owned(), ADVICE));

@@ -10,7 +10,7 @@ use super::{device, sessions::ignore_unsupported, throttle};
 use crate::{
     date,
     state::AppState,
-    users::User,
+    users::{User, username},
     web::{
         error::{PageError, redirect},
         fields::{Field, Fields, Kind},
@@ -27,13 +27,7 @@ const MISMATCH: &str = "Your username and password didn't match. Please try agai
 /// login, so these do, too; nobody wants to see them after it.
 const DOORS: [&str; 2] = ["/accounts/login/", "/accounts/logout/"];
 
-/// As many characters as a username can have.
-const MAX_USERNAME: usize = 150;
-
 const LOGGED_IN: &str = "UPDATE auth_user SET last_login = ? WHERE id = ?";
-
-// Only if nobody has changed the password meanwhile.
-const REHASHED: &str = "UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
 
 /// One of the pages by which users come in.
 pub(crate) struct Door {
@@ -105,7 +99,7 @@ pub(crate) fn page(
         input: "text",
         autocomplete: Some("username"),
     };
-    fields.text("username", "Username", kind, MAX_USERNAME);
+    fields.text("username", "Username", kind, username::MAX_CHARS);
     fields.password("password", "Password", "current-password");
     let login = Login {
         is_sent_here: !next.is_empty(),
@@ -144,7 +138,8 @@ async fn authenticate(
     username: &str,
     password: &str,
 ) -> Result<Option<User>, PageError> {
-    if username.is_empty() || username.chars().count() > MAX_USERNAME || password.is_empty() {
+    if username.is_empty() || username.chars().count() > username::MAX_CHARS || password.is_empty()
+    {
         return Ok(None);
     }
     let AppState { db, hashing, .. } = visit.app();
@@ -163,9 +158,7 @@ async fn authenticate(
     throttle::succeeded(db, &subjects).await?;
     if verdict == Verdict::Outdated {
         let encoded = hashing.encode(password.to_owned()).await?;
-        let update = sqlx::query(REHASHED).bind(&encoded).bind(user.id);
-        let update = update.bind(&user.password).execute(db).await?;
-        if update.rows_affected() == 1 {
+        if user.replace_password(db, &encoded).await? {
             user.password = encoded;
         }
     }

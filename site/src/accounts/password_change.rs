@@ -14,9 +14,6 @@ use crate::web::{
 
 const WRONG: &str = "Your old password was entered incorrectly. Please enter it again.";
 
-// Only if nobody else changed it meanwhile.
-const CHANGE: &str = "UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
-
 #[derive(Template)]
 #[template(path = "accounts/password_changed.html")]
 struct Changed {
@@ -49,9 +46,7 @@ pub(crate) async fn take(visit: Visit, form: Form) -> Result<Response, PageError
     };
 
     let encoded = app.hashing.encode(new).await?;
-    let change = sqlx::query(CHANGE).bind(&encoded).bind(user.id);
-    let change = change.bind(&user.password).execute(&app.db).await?;
-    if change.rows_affected() == 0 {
+    if !user.replace_password(&app.db, &encoded).await? {
         fields.error("old_password", WRONG);
         return page(Layout::of(&visit).await?, fields);
     }

@@ -42,8 +42,6 @@ const MAX_MAILS: i64 = 10;
 const ACCOUNTS: &str =
     "SELECT id, email FROM auth_user WHERE is_active AND LOWER(email) = LOWER(?) LIMIT ?";
 
-const RESET: &str = "UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
-
 #[derive(Template)]
 #[template(path = "accounts/password_reset_done.html")]
 struct Sent {
@@ -178,9 +176,7 @@ pub(crate) async fn set(
     };
     let app = visit.app();
     let encoded = app.hashing.encode(new).await?;
-    let reset = sqlx::query(RESET).bind(encoded).bind(user.id);
-    let reset = reset.bind(&user.password).execute(&app.db).await?;
-    if reset.rows_affected() == 0 {
+    if !user.replace_password(&app.db, &encoded).await? {
         return invalid(&visit).await;
     }
     visitor::drop_reset_token(&visit.session().await?)?;

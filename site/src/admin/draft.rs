@@ -9,7 +9,7 @@ use crate::{
     authors::form::{self as authors, Author},
     books::form::{self as books, Book, Shelves},
     copies::{
-        CopyId, Status,
+        CopyId,
         form::{self as copies, Copy},
     },
     genres::GENRES,
@@ -22,8 +22,6 @@ use crate::{
         form::Form,
     },
 };
-
-const MOVE_COPY: &str = "UPDATE catalog_bookinstance SET book_id = ? WHERE id = ?";
 
 /// What a form says about a record, good enough to be stored if nobody else has taken its name.
 pub(super) enum Draft {
@@ -85,7 +83,7 @@ impl Offers {
                 },
                 users: copies::users(db).await?,
             },
-            Kind::Group => Self::Group(groups::permissions(db).await?),
+            Kind::Group => Self::Group(groups::load_permissions(db).await?),
             Kind::User if may_grant => Self::User(Some(Powers::load(db).await?)),
             Kind::User => Self::User(None),
         })
@@ -143,8 +141,10 @@ pub(super) fn fresh(kind: Kind, is_new: bool, values: &Form, offers: Offers) -> 
 
 /// What stands in the form of a new record.
 pub(super) fn first_values(kind: Kind) -> Form {
-    let status = (kind == Kind::Copy).then_some(("status", Status::Maintenance.code()));
-    status.into_iter().collect()
+    match kind {
+        Kind::Copy => copies::first_values(),
+        _ => Form::default(),
+    }
 }
 
 /// Shows in the fields that a form cannot change what is known, whatever was sent.
@@ -251,8 +251,7 @@ async fn store_copy(
     match own {
         Some(Key::Copy(id)) => {
             copy.update(&mut *db, id).await?;
-            let to = sqlx::query(MOVE_COPY).bind(book).bind(id.as_stored());
-            to.execute(db).await?;
+            copies::move_to_book(db, id, book).await?;
             Ok(Key::Copy(id.clone()))
         }
         _ => {

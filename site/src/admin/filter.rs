@@ -1,10 +1,11 @@
 use jiff::{ToSpan, civil::Date};
 use sqlx::SqlitePool;
 
-use super::model::{Filter, Model, Offer, Param};
+use super::{
+    groups,
+    model::{Filter, Model, Offer, Param},
+};
 use crate::{copies::Status, date, web::error::PageError};
-
-const GROUPS: &str = "SELECT id, name FROM auth_group ORDER BY name, id";
 
 /// A filter on the page.
 pub(super) struct Shown {
@@ -118,11 +119,8 @@ async fn offered(filter: &Filter, db: &SqlitePool) -> Result<Vec<Offered>, PageE
             .map(|status| one(status.words(), status.code()))
             .to_vec(),
         Offer::Groups => {
-            let groups: Vec<(i64, String)> = sqlx::query_as(GROUPS).fetch_all(db).await?;
-            let groups = groups.into_iter();
-            groups
-                .map(|(id, name)| one(&name, &id.to_string()))
-                .collect()
+            let groups = groups::load_all(db).await?.into_iter();
+            groups.map(|(id, name)| one(&name, &id)).collect()
         }
         Offer::Dates => dates(filter.params, date::today()),
     })

@@ -13,6 +13,8 @@ const MAX_NAME: usize = 150;
 
 pub(super) const EXISTS: &str = "Group with this Name already exists.";
 
+const GROUPS: &str = "SELECT id, name FROM auth_group ORDER BY name, id";
+
 const PERMISSIONS: &str = "\
     SELECT p.id, t.app_label || ' | ' || t.model || ' | ' || p.name FROM auth_permission p \
     JOIN django_content_type t ON t.id = p.content_type_id ORDER BY t.app_label, t.model, p.codename";
@@ -42,9 +44,18 @@ pub(super) struct Group {
     permissions: Vec<String>,
 }
 
-/// All permissions, as the form offers them.
-pub(super) async fn permissions(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
-    let all: Vec<(i64, String)> = sqlx::query_as(PERMISSIONS).fetch_all(db).await?;
+/// Loads all groups by name, as forms and filters offer them.
+pub(super) async fn load_all(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
+    load_choices(db, GROUPS).await
+}
+
+/// Loads all permissions, as forms offer them.
+pub(super) async fn load_permissions(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
+    load_choices(db, PERMISSIONS).await
+}
+
+async fn load_choices(db: &SqlitePool, statement: &'static str) -> Result<Choices, sqlx::Error> {
+    let all: Vec<(i64, String)> = sqlx::query_as(statement).fetch_all(db).await?;
     let choice = |(id, name): (i64, String)| (id.to_string(), name);
     Ok(all.into_iter().map(choice).collect())
 }

@@ -5,7 +5,7 @@ use axum::{
     extract::RawQuery,
     response::{Html, Response},
 };
-use cloakroom::{ErrorKind, Owner, SessionSummary, SessionTag};
+use cloakroom::{ErrorKind, SessionSummary, SessionTag};
 
 use super::{
     guard,
@@ -13,7 +13,8 @@ use super::{
     models,
 };
 use crate::{
-    accounts, date, visitor,
+    accounts::sessions::{self, device_of, owner_of},
+    date, visitor,
     web::{
         error::{PageError, redirect},
         form::Form,
@@ -125,7 +126,7 @@ async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Ow
     let model = models::of_kind(Kind::User);
     let mut owners = Vec::new();
     for (id, username) in users {
-        let found = visit.app().sessions.owned_by(&owner(id)).await;
+        let found = visit.app().sessions.owned_by(&owner_of(id)).await;
         let found = match found {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(None),
@@ -137,9 +138,7 @@ async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Ow
         let to_live = |summary: SessionSummary| Live {
             is_this_one: Some(&summary.tag) == this.as_ref(),
             tag: summary.tag.to_string(),
-            label: summary
-                .label
-                .unwrap_or_else(|| "An unknown device".to_owned()),
+            label: device_of(&summary),
             created: date::display_time(summary.created),
             seen: date::display_time(summary.touched),
             expires: date::display_time(summary.expires),
@@ -152,10 +151,6 @@ async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Ow
         });
     }
     Ok(Some(owners))
-}
-
-fn owner(id: i64) -> Owner {
-    Owner::from(id.to_string())
 }
 
 /// Ends one session of a user, or all of them if the form names none.
@@ -179,15 +174,15 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
     };
     if is_this_one {
         if tag.is_none() {
-            accounts::sessions::end_others(&visit).await?;
+            sessions::end_others(&visit).await?;
         }
         visit.app().auth.log_out(&session)?;
         return Ok(redirect(guard::LOGIN));
     }
-    let sessions = &visit.app().sessions;
+    let live = &visit.app().sessions;
     let ended = match &tag {
-        Some(tag) => sessions.revoke(&owner(id), tag).await.map(usize::from),
-        None => sessions.revoke_all(&owner(id)).await,
+        Some(tag) => live.revoke(&owner_of(id), tag).await.map(usize::from),
+        None => live.revoke_all(&owner_of(id)).await,
     };
     let said = match ended {
         Ok(0) => "There was no such session any more.".to_owned(),

@@ -6,6 +6,7 @@ use crate::{
     date,
     id_list::{IdList, execute_all},
     state::AppState,
+    users::username,
     web::{
         error::PageError,
         fields::{Choices, Fields, Kind},
@@ -18,8 +19,6 @@ const MAX_EMAIL: usize = 254;
 pub(super) const EXISTS: &str = "A user with that username already exists.";
 const NO_NAME: &str = "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
 const NO_EMAIL: &str = "Enter a valid email address.";
-
-const GROUPS: &str = "SELECT id, name FROM auth_group ORDER BY name, id";
 
 const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM auth_user WHERE username = ? AND id IS NOT ?)";
 
@@ -89,11 +88,9 @@ pub(super) struct Powers {
 
 impl Powers {
     pub(super) async fn load(db: &SqlitePool) -> Result<Self, sqlx::Error> {
-        let groups: Vec<(i64, String)> = sqlx::query_as(GROUPS).fetch_all(db).await?;
-        let choice = |(id, name): (i64, String)| (id.to_string(), name);
         Ok(Self {
-            groups: groups.into_iter().map(choice).collect(),
-            permissions: groups::permissions(db).await?,
+            groups: groups::load_all(db).await?,
+            permissions: groups::load_permissions(db).await?,
         })
     }
 }
@@ -157,11 +154,10 @@ fn read_username(fields: &mut Fields<'_>) -> Option<String> {
         input: "text",
         autocomplete: Some("off"),
     };
-    let username = fields.text("username", "Username", kind, MAX_NAME);
+    let username = fields.text("username", "Username", kind, username::MAX_CHARS);
     fields.help("At most 150 letters, digits and @ . + - _");
     let username = username?;
-    let is_name_char = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
-    if !username.chars().all(is_name_char) {
+    if !username::has_allowed_chars(&username) {
         fields.error("username", NO_NAME);
     }
     Some(username)

@@ -36,6 +36,8 @@ const INSERT: &str = "\
 const UPDATE: &str = "\
     UPDATE catalog_bookinstance SET imprint = ?, due_back = ?, borrower_id = ?, status = ? WHERE id = ?";
 
+const MOVE_TO_BOOK: &str = "UPDATE catalog_bookinstance SET book_id = ? WHERE id = ?";
+
 /// What the form says about a copy.
 pub(crate) struct Copy {
     imprint: String,
@@ -48,9 +50,7 @@ pub(crate) struct Copy {
 /// The form for a new copy.
 pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let db = &visit.app().db;
-    let form = [("status", Status::Maintenance.code())]
-        .into_iter()
-        .collect();
+    let form = first_values();
     let mut fields = Fields::fresh(&form);
     read_book(&mut fields, books(db).await?);
     read(&mut fields, users(db).await?);
@@ -90,6 +90,12 @@ pub(crate) async fn update(visit: Visit, id: CopyId, form: Form) -> Result<Respo
     };
     copy.update(db, &id).await?;
     saved(&visit, &id, "changed").await
+}
+
+/// What stands in the form of a new copy.
+pub(crate) fn first_values() -> Form {
+    let values = [("status", Status::Maintenance.code())];
+    values.into_iter().collect()
 }
 
 /// Reads which book it is a copy of.
@@ -168,6 +174,16 @@ impl Copy {
             _ => Ok(()),
         }
     }
+}
+
+/// Makes the copy with this id one of another book.
+pub(crate) async fn move_to_book(
+    db: impl SqliteExecutor<'_>,
+    id: &CopyId,
+    book: Option<i64>,
+) -> Result<(), sqlx::Error> {
+    let update = sqlx::query(MOVE_TO_BOOK).bind(book).bind(id.as_stored());
+    update.execute(db).await.map(drop)
 }
 
 fn statuses() -> Choices {

@@ -4,6 +4,7 @@
 mod hashing;
 mod permission;
 mod user;
+pub(crate) mod username;
 
 pub(crate) use hashing::{Hashing, HashingError};
 pub(crate) use permission::Permission;

@@ -22,6 +22,10 @@ macro_rules! select_user {
     };
 }
 
+// Only if the password is still the one that was read.
+const REPLACE_PASSWORD: &str = "\
+    UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
+
 const BY_ID: &str = select_user!("u.id = ?");
 
 const BY_NAME: &str = select_user!("u.username = ?");
@@ -50,6 +54,18 @@ impl User {
 
     pub(crate) async fn by_name(db: &SqlitePool, name: &str) -> Result<Option<Self>, sqlx::Error> {
         sqlx::query_as(BY_NAME).bind(name).fetch_optional(db).await
+    }
+
+    /// Stores `encoded` as the hash of the password. Returns `false` if another request has changed
+    /// the password since this user was loaded.
+    pub(crate) async fn replace_password(
+        &self,
+        db: &SqlitePool,
+        encoded: &str,
+    ) -> Result<bool, sqlx::Error> {
+        let replace = sqlx::query(REPLACE_PASSWORD).bind(encoded).bind(self.id);
+        let replaced = replace.bind(&self.password).execute(db).await?;
+        Ok(replaced.rows_affected() == 1)
     }
 
     /// Whether the user may do this: superusers may do everything, users who are not active nothing.
