@@ -1,12 +1,12 @@
 //! Genres: their words and their statements.
 
 use crate::{
-    named::Named,
+    named::NamedRecord,
     users::Permission::{ChangeGenre, DeleteGenre},
 };
 
 /// Genres as records that are a name.
-pub(crate) static GENRES: Named = Named {
+pub(crate) static GENRES: NamedRecord = NamedRecord {
     kind: "genre",
     plural: "genres",
     create: "Create genre",

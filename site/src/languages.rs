@@ -1,12 +1,12 @@
 //! Languages: their words and their statements.
 
 use crate::{
-    named::Named,
+    named::NamedRecord,
     users::Permission::{ChangeLanguage, DeleteLanguage},
 };
 
 /// Languages as records that are a name.
-pub(crate) static LANGUAGES: Named = Named {
+pub(crate) static LANGUAGES: NamedRecord = NamedRecord {
     kind: "language",
     plural: "languages",
     create: "Create language",

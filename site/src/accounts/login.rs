@@ -13,7 +13,7 @@ use crate::{
     users::{User, username},
     web::{
         error::{PageError, redirect},
-        fields::{Field, Fields, Kind},
+        fields::{Field, FieldKind, Fields},
         form::Form,
         layout::Layout,
         visit::Visit,
@@ -95,7 +95,7 @@ pub(crate) fn page(
     problem: Option<&'static str>,
 ) -> Result<Response, PageError> {
     let mut fields = Fields::fresh(form);
-    let kind = Kind::Line {
+    let kind = FieldKind::Line {
         input: "text",
         autocomplete: Some("username"),
     };

@@ -20,7 +20,7 @@ use crate::{
     visitor,
     web::{
         error::{PageError, redirect},
-        fields::{Fields, Kind},
+        fields::{FieldKind, Fields},
         form::Form,
         form_page::FormPage,
         layout::Layout,
@@ -190,7 +190,7 @@ pub(crate) async fn complete(layout: Layout) -> Result<Html<String>, PageError> 
 }
 
 fn read_email(fields: &mut Fields<'_>) -> Option<String> {
-    let kind = Kind::Line {
+    let kind = FieldKind::Line {
         input: "email",
         autocomplete: Some("email"),
     };

@@ -5,9 +5,9 @@ use sqlx::SqliteConnection;
 use super::{
     deletion,
     guard::who_may,
-    log::{self, Deed, Story},
-    model::{Action, Key, Kind, Model},
-    record::{self, Named, RecordInPath},
+    log::{self, ChangeLog, LogAction},
+    model::{Action, Model, ModelKind, RecordKey},
+    record::{self, RecordInPath, RecordTitle},
 };
 use crate::{
     accounts,
@@ -29,7 +29,7 @@ const SUPERUSERS: &str = "\
 struct Delete {
     layout: Layout,
     model: &'static Model,
-    records: Vec<Named>,
+    records: Vec<RecordTitle>,
     /// What the records that must be deleted first are called, with address and name of each.
     others: &'static str,
     blockers: Vec<(String, String)>,
@@ -54,12 +54,12 @@ pub(crate) async fn delete_one(visit: Visit, at: RecordInPath) -> Result<Respons
 pub(super) async fn ask(
     visit: &Visit,
     model: &'static Model,
-    keys: &[Key],
+    keys: &[RecordKey],
 ) -> Result<Response, PageError> {
     let user = visit.logged_in().await?;
     let mut db = visit.app().db.acquire().await?;
     refuse_superusers(&mut db, user, model, keys).await?;
-    let records = record::named(&mut db, model, keys).await?;
+    let records = record::load_titles(&mut db, model, keys).await?;
     if records.is_empty() {
         return Err(PageError::NotFound);
     }
@@ -79,13 +79,13 @@ pub(super) async fn ask(
 pub(super) async fn take(
     visit: &Visit,
     model: &'static Model,
-    keys: &[Key],
+    keys: &[RecordKey],
 ) -> Result<Response, PageError> {
     let user = visit.logged_in().await?;
     // No other request writes from here on, so no blocking record is added.
     let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
     refuse_superusers(&mut db, user, model, keys).await?;
-    let records = record::named(&mut db, model, keys).await?;
+    let records = record::load_titles(&mut db, model, keys).await?;
     let is_blocked = !deletion::load_blockers(&mut db, model, keys)
         .await?
         .is_empty();
@@ -99,13 +99,13 @@ pub(super) async fn take(
         user,
         model,
         &records,
-        Deed::Deleted,
-        &Story::default(),
+        LogAction::Deleted,
+        &ChangeLog::default(),
     )
     .await?;
     db.commit().await?;
 
-    if model.kind == Kind::User {
+    if model.kind == ModelKind::User {
         for id in records.iter().filter_map(|record| record.key.number()) {
             accounts::sessions::end_all(visit, id).await?;
         }
@@ -123,9 +123,9 @@ async fn refuse_superusers(
     db: &mut SqliteConnection,
     user: &User,
     model: &Model,
-    keys: &[Key],
+    keys: &[RecordKey],
 ) -> Result<(), PageError> {
-    if model.kind != Kind::User || user.is_superuser() {
+    if model.kind != ModelKind::User || user.is_superuser() {
         return Ok(());
     }
     let ids = IdList::from_iter(keys);
@@ -137,8 +137,8 @@ async fn refuse_superusers(
 }
 
 /// An account that is in use here would take the history of its own end with it.
-fn is_own(user: &User, model: &Model, keys: &[Key]) -> bool {
-    model.kind == Kind::User && keys.contains(&Key::Number(user.id))
+fn is_own(user: &User, model: &Model, keys: &[RecordKey]) -> bool {
+    model.kind == ModelKind::User && keys.contains(&RecordKey::Number(user.id))
 }
 
 impl Delete {

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::{
     groups,
-    model::{Key, Kind, Model},
+    model::{Model, ModelKind, RecordKey},
     models, users,
 };
 use crate::{
@@ -16,31 +16,31 @@ use crate::{
 pub(super) async fn load_blockers(
     db: &mut SqliteConnection,
     model: &Model,
-    keys: &[Key],
+    keys: &[RecordKey],
 ) -> Result<Vec<(String, String)>, sqlx::Error> {
     let ids = keys.iter().collect();
     match model.kind {
-        Kind::Author => Ok(book_links(authors::blocking_books(db, &ids).await?)),
-        Kind::Book => Ok(copy_links(books::blocking_copies(db, &ids).await?)),
-        Kind::Genre => Ok(book_links(GENRES.blocking_books(db, &ids).await?)),
-        Kind::Language => Ok(book_links(LANGUAGES.blocking_books(db, &ids).await?)),
-        Kind::Copy | Kind::Group | Kind::User => Ok(Vec::new()),
+        ModelKind::Author => Ok(book_links(authors::blocking_books(db, &ids).await?)),
+        ModelKind::Book => Ok(copy_links(books::blocking_copies(db, &ids).await?)),
+        ModelKind::Genre => Ok(book_links(GENRES.blocking_books(db, &ids).await?)),
+        ModelKind::Language => Ok(book_links(LANGUAGES.blocking_books(db, &ids).await?)),
+        ModelKind::Copy | ModelKind::Group | ModelKind::User => Ok(Vec::new()),
     }
 }
 
 fn book_links(books: Vec<(i64, String)>) -> Vec<(String, String)> {
-    let model = models::of_kind(Kind::Book);
-    let link = |(id, title)| (model.url_of(&Key::Number(id), "change"), title);
+    let model = models::of_kind(ModelKind::Book);
+    let link = |(id, title)| (model.url_of(&RecordKey::Number(id), "change"), title);
     books.into_iter().map(link).collect()
 }
 
 fn copy_links(mut copies: Vec<books::BlockingCopy>) -> Vec<(String, String)> {
-    let model = models::of_kind(Kind::Copy);
+    let model = models::of_kind(ModelKind::Copy);
     // Several books may be deleted at once, so the copies of one stand together.
     copies.sort_by(|a, b| order(a).cmp(&order(b)));
     let link = |books::BlockingCopy { id, title, imprint }| {
         let name = format!("{title} ({imprint}, {})", id.short());
-        (model.url_of(&Key::Copy(id), "change"), name)
+        (model.url_of(&RecordKey::Copy(id), "change"), name)
     };
     copies.into_iter().map(link).collect()
 }
@@ -53,7 +53,7 @@ fn order(copy: &books::BlockingCopy) -> (&str, &str, &str) {
 pub(super) async fn load_goes_with(
     db: &mut SqliteConnection,
     model: &Model,
-    keys: &[Key],
+    keys: &[RecordKey],
 ) -> Result<Vec<String>, sqlx::Error> {
     let Some(sql) = model.goes_with else {
         return Ok(Vec::new());
@@ -68,17 +68,17 @@ pub(super) async fn load_goes_with(
 pub(super) async fn delete(
     db: &mut SqliteConnection,
     model: &Model,
-    keys: &[Key],
+    keys: &[RecordKey],
 ) -> Result<(), sqlx::Error> {
     let ids = keys.iter().collect();
     let deleted = match model.kind {
-        Kind::Author => authors::delete_records(db, &ids).await,
-        Kind::Book => books::delete_records(db, &ids).await,
-        Kind::Copy => copies::delete_records(db, &ids).await,
-        Kind::Genre => GENRES.delete_records(db, &ids).await,
-        Kind::Language => LANGUAGES.delete_records(db, &ids).await,
-        Kind::Group => groups::delete_records(db, &ids).await,
-        Kind::User => users::delete_records(db, &ids).await,
+        ModelKind::Author => authors::delete_records(db, &ids).await,
+        ModelKind::Book => books::delete_records(db, &ids).await,
+        ModelKind::Copy => copies::delete_records(db, &ids).await,
+        ModelKind::Genre => GENRES.delete_records(db, &ids).await,
+        ModelKind::Language => LANGUAGES.delete_records(db, &ids).await,
+        ModelKind::Group => groups::delete_records(db, &ids).await,
+        ModelKind::User => users::delete_records(db, &ids).await,
     };
     deleted.map(drop)
 }

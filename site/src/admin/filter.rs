@@ -3,17 +3,17 @@ use sqlx::SqlitePool;
 
 use super::{
     groups,
-    model::{Filter, Model, Offer, Param},
+    model::{Filter, FilterChoices, Model, Param},
 };
 use crate::{copies::Status, date, web::error::PageError};
 
 /// A filter on the page.
-pub(super) struct Shown {
+pub(super) struct FilterLinks {
     pub(super) title: &'static str,
-    pub(super) choices: Vec<Choice>,
+    pub(super) choices: Vec<FilterLink>,
 }
 
-pub(super) struct Choice {
+pub(super) struct FilterLink {
     pub(super) label: String,
     pub(super) href: String,
     pub(super) is_chosen: bool,
@@ -21,14 +21,14 @@ pub(super) struct Choice {
 
 /// What was asked of a list, as its address says it: words to search for, and the parameters of filters.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Query {
+pub(super) struct ListQuery {
     pub(super) q: String,
     /// One for each parameter of each filter of the model, in their order.
     pub(super) values: Vec<Option<String>>,
     names: Vec<&'static str>,
 }
 
-impl Query {
+impl ListQuery {
     pub(super) fn read(model: &Model, query: &str) -> Self {
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
         // Of several the last counts, as in Django.
@@ -84,7 +84,7 @@ impl Query {
         &self,
         model: &Model,
         db: &SqlitePool,
-    ) -> Result<Vec<Shown>, PageError> {
+    ) -> Result<Vec<FilterLinks>, PageError> {
         let mut shown = Vec::new();
         for filter in model.filters {
             let mut offers = vec![(filter.any.to_owned(), Vec::new())];
@@ -94,12 +94,12 @@ impl Query {
                 .filter(|(name, _)| filter.params.iter().any(|param| param.name == *name))
                 .map(|(name, value)| (name, value.to_owned()))
                 .collect();
-            let choice = |(label, pairs): (String, Vec<(&'static str, String)>)| Choice {
+            let choice = |(label, pairs): (String, Vec<(&'static str, String)>)| FilterLink {
                 label,
                 href: format!("?{}", self.with(filter.params, &pairs)),
                 is_chosen: pairs == current,
             };
-            shown.push(Shown {
+            shown.push(FilterLinks {
                 title: filter.title,
                 choices: offers.into_iter().map(choice).collect(),
             });
@@ -113,16 +113,16 @@ type Offered = (String, Vec<(&'static str, String)>);
 async fn offered(filter: &Filter, db: &SqlitePool) -> Result<Vec<Offered>, PageError> {
     let first = filter.params[0].name;
     let one = |label: &str, value: &str| (label.to_owned(), vec![(first, value.to_owned())]);
-    Ok(match filter.offers {
-        Offer::Flag => vec![one("Yes", "1"), one("No", "0")],
-        Offer::Statuses => Status::ALL
+    Ok(match filter.choices {
+        FilterChoices::Flag => vec![one("Yes", "1"), one("No", "0")],
+        FilterChoices::Statuses => Status::ALL
             .map(|status| one(status.words(), status.code()))
             .to_vec(),
-        Offer::Groups => {
+        FilterChoices::Groups => {
             let groups = groups::load_all(db).await?.into_iter();
             groups.map(|(id, name)| one(&name, &id)).collect()
         }
-        Offer::Dates => dates(filter.params, date::today()),
+        FilterChoices::Dates => dates(filter.params, date::today()),
     })
 }
 

@@ -1,6 +1,6 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::model::Key;
+use super::model::RecordKey;
 use crate::{
     id_list::{IdList, execute_all},
     web::{
@@ -86,7 +86,7 @@ impl Group {
         &self,
         db: &mut SqliteConnection,
         own: Option<i64>,
-    ) -> Result<Key, PageError> {
+    ) -> Result<RecordKey, PageError> {
         let id = match own {
             None => {
                 let insert = sqlx::query_scalar(INSERT).bind(&self.name);
@@ -107,7 +107,7 @@ impl Group {
             &self.permissions,
         )
         .await?;
-        Ok(Key::Number(id))
+        Ok(RecordKey::Number(id))
     }
 }
 

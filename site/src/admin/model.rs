@@ -5,7 +5,7 @@ use crate::{
 
 /// A table as the staff area has it. All texts in it that are SQL are written here and in `models`, by nobody else.
 pub(super) struct Model {
-    pub(super) kind: Kind,
+    pub(super) kind: ModelKind,
     /// App and name, as Django's tables and the addresses have them.
     pub(super) app: &'static str,
     pub(super) name: &'static str,
@@ -36,7 +36,7 @@ pub(super) struct Model {
 
 /// Which of the models it is, where that makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ModelKind {
     Author,
     Book,
     Copy,
@@ -50,12 +50,12 @@ pub(super) enum Kind {
 pub(super) struct Column {
     pub(super) label: &'static str,
     pub(super) sql: &'static str,
-    pub(super) shows: Shows,
+    pub(super) shows: ColumnFormat,
 }
 
 /// How the text of a column is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shows {
+pub(super) enum ColumnFormat {
     Text,
     Date,
     Flag,
@@ -75,7 +75,7 @@ pub(super) struct Filter {
     /// What it is called not to filter.
     pub(super) any: &'static str,
     pub(super) params: &'static [Param],
-    pub(super) offers: Offer,
+    pub(super) choices: FilterChoices,
 }
 
 /// A parameter of the address, and what it asks of a record; its value is `?`.
@@ -86,7 +86,7 @@ pub(super) struct Param {
 
 /// What a filter offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Offer {
+pub(super) enum FilterChoices {
     Flag,
     Statuses,
     Dates,
@@ -95,7 +95,7 @@ pub(super) enum Offer {
 
 /// A table of records below the form of the one that they belong to.
 pub(super) struct Inline {
-    pub(super) kind: Kind,
+    pub(super) kind: ModelKind,
     /// What the names of its fields begin with.
     pub(super) prefix: &'static str,
     pub(super) heading: &'static str,
@@ -134,7 +134,7 @@ impl Model {
     }
 
     /// The address of a record, or of one of its pages.
-    pub(super) fn url_of(&self, key: &Key, page: &str) -> String {
+    pub(super) fn url_of(&self, key: &RecordKey, page: &str) -> String {
         format!("{}{key}/{page}/", self.url())
     }
 
@@ -153,7 +153,7 @@ impl Model {
     }
 }
 
-impl Shows {
+impl ColumnFormat {
     /// What readers see; nothing is a dash.
     pub(super) fn in_words(self, stored: Option<String>) -> String {
         let stored = stored.filter(|text| !text.is_empty());
@@ -173,16 +173,16 @@ impl Shows {
 
 /// The id of a record: a number, or that of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum RecordKey {
     Number(i64),
     Copy(CopyId),
 }
 
-impl Key {
+impl RecordKey {
     /// As it stands in addresses and forms.
-    pub(super) fn parse(kind: Kind, text: &str) -> Option<Self> {
+    pub(super) fn parse(kind: ModelKind, text: &str) -> Option<Self> {
         match kind {
-            Kind::Copy => CopyId::parse(text).map(Self::Copy),
+            ModelKind::Copy => CopyId::parse(text).map(Self::Copy),
             _ if text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 text.parse().ok().map(Self::Number)
             }
@@ -191,9 +191,9 @@ impl Key {
     }
 
     /// As it stands in the database.
-    pub(super) fn stored(kind: Kind, text: String) -> Option<Self> {
+    pub(super) fn from_stored(kind: ModelKind, text: String) -> Option<Self> {
         match kind {
-            Kind::Copy => Some(Self::Copy(CopyId::stored(text))),
+            ModelKind::Copy => Some(Self::Copy(CopyId::stored(text))),
             _ => text.parse().ok().map(Self::Number),
         }
     }
@@ -206,7 +206,7 @@ impl Key {
     }
 }
 
-impl std::fmt::Display for Key {
+impl std::fmt::Display for RecordKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Number(number) => number.fmt(f),
@@ -215,11 +215,11 @@ impl std::fmt::Display for Key {
     }
 }
 
-impl From<&Key> for serde_json::Value {
-    fn from(key: &Key) -> Self {
+impl From<&RecordKey> for serde_json::Value {
+    fn from(key: &RecordKey) -> Self {
         match key {
-            Key::Number(number) => (*number).into(),
-            Key::Copy(id) => id.as_stored().into(),
+            RecordKey::Number(number) => (*number).into(),
+            RecordKey::Copy(id) => id.as_stored().into(),
         }
     }
 }

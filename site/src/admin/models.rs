@@ -1,6 +1,8 @@
 //! Every table of the staff area, described.
 
-use super::model::{Column, Filter, Inline, Kind, Model, Offer, Param, Section, Shows};
+use super::model::{
+    Column, ColumnFormat, Filter, FilterChoices, Inline, Model, ModelKind, Param, Section,
+};
 
 /// All of them, in the order of the index.
 pub(super) fn all() -> impl Iterator<Item = &'static Model> {
@@ -11,7 +13,7 @@ pub(super) fn find(app: &str, name: &str) -> Option<&'static Model> {
     all().find(|model| model.app == app && model.name == name)
 }
 
-pub(super) fn of_kind(kind: Kind) -> &'static Model {
+pub(super) fn of_kind(kind: ModelKind) -> &'static Model {
     let model = all().find(|model| model.kind == kind);
     model.expect("every kind has a model below")
 }
@@ -37,13 +39,13 @@ macro_rules! flag {
                 name: $name,
                 sql: concat!($column, " = CAST(? AS INTEGER)"),
             }],
-            offers: Offer::Flag,
+            choices: FilterChoices::Flag,
         }
     };
 }
 
 static AUTHOR: Model = Model {
-    kind: Kind::Author,
+    kind: ModelKind::Author,
     app: "catalog",
     name: "author",
     singular: "author",
@@ -70,7 +72,7 @@ static AUTHOR: Model = Model {
         ],
     }],
     inline: Some(Inline {
-        kind: Kind::Book,
+        kind: ModelKind::Book,
         prefix: "book_set",
         heading: "Books",
         parent: "b.author_id",
@@ -88,7 +90,7 @@ static AUTHOR: Model = Model {
 };
 
 static BOOK: Model = Model {
-    kind: Kind::Book,
+    kind: ModelKind::Book,
     app: "catalog",
     name: "book",
     singular: "book",
@@ -115,7 +117,7 @@ static BOOK: Model = Model {
              (SELECT GROUP_CONCAT(bg.genre_id) FROM catalog_book_genre bg WHERE bg.book_id = b.id) AS 'genre[]'",
     sections: &[],
     inline: Some(Inline {
-        kind: Kind::Copy,
+        kind: ModelKind::Copy,
         prefix: "bookinstance_set",
         heading: "Copies",
         parent: "c.book_id",
@@ -136,7 +138,7 @@ static BOOK: Model = Model {
 };
 
 static COPY: Model = Model {
-    kind: Kind::Copy,
+    kind: ModelKind::Copy,
     app: "catalog",
     name: "bookinstance",
     singular: "book instance",
@@ -150,10 +152,10 @@ static COPY: Model = Model {
     order: "c.due_back IS NOT NULL, c.due_back, c.id",
     columns: &[
         text("Book", "COALESCE(b.title, 'Unknown book')"),
-        column("Status", "c.status", Shows::Status),
+        column("Status", "c.status", ColumnFormat::Status),
         text("Borrower", "u.username"),
         date("Due back", "c.due_back"),
-        column("Id", "c.id", Shows::CopyId),
+        column("Id", "c.id", ColumnFormat::CopyId),
     ],
     search: "COALESCE(b.title, '') || ' ' || c.imprint || ' ' || COALESCE(u.username, '')",
     filters: &[
@@ -164,7 +166,7 @@ static COPY: Model = Model {
                 name: "status__exact",
                 sql: "c.status = ?",
             }],
-            offers: Offer::Statuses,
+            choices: FilterChoices::Statuses,
         },
         Filter {
             title: "By due back",
@@ -183,7 +185,7 @@ static COPY: Model = Model {
                     sql: "(c.due_back IS NULL) = (? = 'True')",
                 },
             ],
-            offers: Offer::Dates,
+            choices: FilterChoices::Dates,
         },
     ],
     values: "c.id, c.book_id AS book, c.imprint, c.due_back, c.borrower_id AS borrower, c.status",
@@ -203,7 +205,7 @@ static COPY: Model = Model {
 };
 
 static GENRE: Model = Model {
-    kind: Kind::Genre,
+    kind: ModelKind::Genre,
     app: "catalog",
     name: "genre",
     singular: "genre",
@@ -223,7 +225,7 @@ static GENRE: Model = Model {
 };
 
 static LANGUAGE: Model = Model {
-    kind: Kind::Language,
+    kind: ModelKind::Language,
     app: "catalog",
     name: "language",
     singular: "language",
@@ -243,7 +245,7 @@ static LANGUAGE: Model = Model {
 };
 
 static GROUP: Model = Model {
-    kind: Kind::Group,
+    kind: ModelKind::Group,
     app: "auth",
     name: "group",
     singular: "group",
@@ -274,7 +276,7 @@ static GROUP: Model = Model {
 };
 
 static USER: Model = Model {
-    kind: Kind::User,
+    kind: ModelKind::User,
     app: "auth",
     name: "user",
     singular: "user",
@@ -288,7 +290,7 @@ static USER: Model = Model {
         text("Email address", "u.email"),
         text("First name", "u.first_name"),
         text("Last name", "u.last_name"),
-        column("Staff status", "u.is_staff", Shows::Flag),
+        column("Staff status", "u.is_staff", ColumnFormat::Flag),
     ],
     search: "u.username || ' ' || u.first_name || ' ' || u.last_name || ' ' || u.email",
     filters: &[
@@ -306,7 +308,7 @@ static USER: Model = Model {
                 name: "groups__id__exact",
                 sql: "u.id IN (SELECT ug.user_id FROM auth_user_groups ug WHERE ug.group_id = CAST(? AS INTEGER))",
             }],
-            offers: Offer::Groups,
+            choices: FilterChoices::Groups,
         },
     ],
     values: "u.username, u.password, u.first_name, u.last_name, u.email, \
@@ -354,14 +356,14 @@ static USER: Model = Model {
     ),
 };
 
-const fn column(label: &'static str, sql: &'static str, shows: Shows) -> Column {
+const fn column(label: &'static str, sql: &'static str, shows: ColumnFormat) -> Column {
     Column { label, sql, shows }
 }
 
 const fn text(label: &'static str, sql: &'static str) -> Column {
-    column(label, sql, Shows::Text)
+    column(label, sql, ColumnFormat::Text)
 }
 
 const fn date(label: &'static str, sql: &'static str) -> Column {
-    column(label, sql, Shows::Date)
+    column(label, sql, ColumnFormat::Date)
 }

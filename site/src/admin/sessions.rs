@@ -9,7 +9,7 @@ use cloakroom::{ErrorKind, SessionSummary, SessionTag};
 
 use super::{
     guard,
-    model::{Key, Kind},
+    model::{ModelKind, RecordKey},
     models,
 };
 use crate::{
@@ -49,19 +49,19 @@ struct LiveSessions {
     q: String,
     paging: Paging,
     /// Missing if the place where sessions are kept knows no owners.
-    owners: Option<Vec<Owned>>,
+    owners: Option<Vec<UserSessions>>,
     may_end: bool,
 }
 
 /// A user with the sessions of theirs.
-struct Owned {
+struct UserSessions {
     id: i64,
     username: String,
     href: String,
-    sessions: Vec<Live>,
+    sessions: Vec<LiveSession>,
 }
 
-struct Live {
+struct LiveSession {
     tag: String,
     label: String,
     created: String,
@@ -121,9 +121,12 @@ fn kept(q: &str) -> String {
 }
 
 /// The sessions of those of the users who have any; `None` if they cannot be had.
-async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Owned>>, PageError> {
+async fn owned(
+    visit: &Visit,
+    users: Vec<(i64, String)>,
+) -> Result<Option<Vec<UserSessions>>, PageError> {
     let this = visit.session().await?.tag();
-    let model = models::of_kind(Kind::User);
+    let model = models::of_kind(ModelKind::User);
     let mut owners = Vec::new();
     for (id, username) in users {
         let found = visit.app().sessions.owned_by(&owner_of(id)).await;
@@ -135,7 +138,7 @@ async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Ow
         if found.is_empty() {
             continue;
         }
-        let to_live = |summary: SessionSummary| Live {
+        let to_live = |summary: SessionSummary| LiveSession {
             is_this_one: Some(&summary.tag) == this.as_ref(),
             tag: summary.tag.to_string(),
             label: device_of(&summary),
@@ -143,10 +146,10 @@ async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Ow
             seen: date::display_time(summary.touched),
             expires: date::display_time(summary.expires),
         };
-        owners.push(Owned {
+        owners.push(UserSessions {
             id,
             username,
-            href: model.url_of(&Key::Number(id), "change"),
+            href: model.url_of(&RecordKey::Number(id), "change"),
             sessions: found.into_iter().map(to_live).collect(),
         });
     }

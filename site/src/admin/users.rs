@@ -1,6 +1,6 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::{groups, model::Key};
+use super::{groups, model::RecordKey};
 use crate::{
     accounts::{self, Known, is_address},
     date,
@@ -9,7 +9,7 @@ use crate::{
     users::username,
     web::{
         error::PageError,
-        fields::{Choices, Fields, Kind},
+        fields::{Choices, FieldKind, Fields},
     },
 };
 
@@ -55,14 +55,14 @@ const DELETE: [&str; 5] = [
 ];
 
 /// What the first form says about a user; the rest is asked for when the account is there.
-pub(super) struct NewUser {
+pub(super) struct NewUserForm {
     pub(super) username: String,
     /// As typed, and then its hash.
     password: String,
 }
 
 /// What the form says about a user.
-pub(super) struct User {
+pub(super) struct UserForm {
     pub(super) username: String,
     first_name: String,
     last_name: String,
@@ -81,12 +81,12 @@ struct Grants {
 
 /// What can be chosen in the form.
 #[derive(Clone)]
-pub(super) struct Powers {
+pub(super) struct PermissionChoices {
     groups: Choices,
     permissions: Choices,
 }
 
-impl Powers {
+impl PermissionChoices {
     pub(super) async fn load(db: &SqlitePool) -> Result<Self, sqlx::Error> {
         Ok(Self {
             groups: groups::load_all(db).await?,
@@ -95,26 +95,29 @@ impl Powers {
     }
 }
 
-pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<NewUser> {
+pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<NewUserForm> {
     let username = read_username(fields);
     let known = Known {
         username: username.as_deref().unwrap_or_default(),
         ..Known::default()
     };
     let password = accounts::read_new_password(fields, ["password1", "password2"], &known);
-    let user = NewUser {
+    let user = NewUserForm {
         username: username?,
         password: password?,
     };
     fields.are_good().then_some(user)
 }
 
-/// Reads what the form says; `powers` are given to those who may say who may do what.
-pub(super) fn read(fields: &mut Fields<'_>, powers: Option<Powers>) -> Option<User> {
+/// Reads what the form says; `choices` are given to those who may say who may do what.
+pub(super) fn read(
+    fields: &mut Fields<'_>,
+    choices: Option<PermissionChoices>,
+) -> Option<UserForm> {
     let username = read_username(fields);
     let password = fields.value("password").to_owned();
     fields.fixed("password", "Password", masked(&password));
-    let line = |input| Kind::Line {
+    let line = |input| FieldKind::Line {
         input,
         autocomplete: Some("off"),
     };
@@ -127,9 +130,9 @@ pub(super) fn read(fields: &mut Fields<'_>, powers: Option<Powers>) -> Option<Us
     {
         fields.error("email", NO_EMAIL);
     }
-    let grants = match powers {
+    let grants = match choices {
         None => Some(None),
-        Some(powers) => read_grants(fields, powers).map(Some),
+        Some(choices) => read_grants(fields, choices).map(Some),
     };
     for (name, label) in [("last_login", "Last login"), ("date_joined", "Date joined")] {
         let moment = fields.value(name).to_owned();
@@ -139,7 +142,7 @@ pub(super) fn read(fields: &mut Fields<'_>, powers: Option<Powers>) -> Option<Us
         };
         fields.fixed(name, label, moment);
     }
-    let user = User {
+    let user = UserForm {
         username: username?,
         first_name: first_name?,
         last_name: last_name?,
@@ -150,7 +153,7 @@ pub(super) fn read(fields: &mut Fields<'_>, powers: Option<Powers>) -> Option<Us
 }
 
 fn read_username(fields: &mut Fields<'_>) -> Option<String> {
-    let kind = Kind::Line {
+    let kind = FieldKind::Line {
         input: "text",
         autocomplete: Some("off"),
     };
@@ -163,19 +166,19 @@ fn read_username(fields: &mut Fields<'_>) -> Option<String> {
     Some(username)
 }
 
-fn read_grants(fields: &mut Fields<'_>, powers: Powers) -> Option<Grants> {
+fn read_grants(fields: &mut Fields<'_>, choices: PermissionChoices) -> Option<Grants> {
     let is_active = fields.tick("is_active", "Active");
     fields.help("May log in. Take this away instead of deleting the account.");
     let is_staff = fields.tick("is_staff", "Staff status");
     fields.help("May enter this staff area.");
     let is_superuser = fields.tick("is_superuser", "Superuser status");
     fields.help("May do everything.");
-    let groups = fields.optional_choices("groups", "Groups", powers.groups);
+    let groups = fields.optional_choices("groups", "Groups", choices.groups);
     fields.help(
         "A user may do what any of the groups may. Hold Ctrl (or Command) to choose several.",
     );
     let permissions =
-        fields.optional_choices("user_permissions", "User permissions", powers.permissions);
+        fields.optional_choices("user_permissions", "User permissions", choices.permissions);
     fields.help("What this user may do besides.");
     Some(Grants {
         is_active,
@@ -202,7 +205,7 @@ fn masked(encoded: &str) -> String {
     }
 }
 
-impl NewUser {
+impl NewUserForm {
     /// Hashes the password, which takes its time.
     pub(super) async fn hash(&mut self, app: &AppState) -> Result<(), PageError> {
         let password = std::mem::take(&mut self.password);
@@ -210,12 +213,12 @@ impl NewUser {
         Ok(())
     }
 
-    pub(super) async fn insert(&self, db: &mut SqliteConnection) -> Result<Key, PageError> {
+    pub(super) async fn insert(&self, db: &mut SqliteConnection) -> Result<RecordKey, PageError> {
         let insert = sqlx::query_scalar(INSERT)
             .bind(&self.password)
             .bind(&self.username)
             .bind(date::timestamp());
-        Ok(Key::Number(insert.fetch_one(db).await?))
+        Ok(RecordKey::Number(insert.fetch_one(db).await?))
     }
 }
 
@@ -229,7 +232,7 @@ pub(super) async fn is_taken(
     taken.fetch_one(db).await
 }
 
-impl User {
+impl UserForm {
     pub(super) async fn update(&self, db: &mut SqliteConnection, id: i64) -> Result<(), PageError> {
         let update = sqlx::query(UPDATE)
             .bind(&self.username)

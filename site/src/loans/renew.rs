@@ -8,7 +8,7 @@ use crate::{
     date, visitor,
     web::{
         error::{PageError, redirect},
-        fields::{Field, Fields, Kind},
+        fields::{Field, FieldKind, Fields},
         form::Form,
         layout::Layout,
         visit::Visit,

@@ -4,7 +4,7 @@ use axum::{
 };
 use sqlx::SqliteConnection;
 
-use super::record::Named;
+use super::record::NamedRecord;
 use crate::{
     id_list::{IdList, execute_all},
     state::AppState,
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-impl Named {
+impl NamedRecord {
     /// The page that deletes one.
     pub(crate) fn deleting(&'static self) -> MethodRouter<AppState> {
         form(

@@ -1,7 +1,7 @@
 use askama::Template;
 use axum::{extract::State, response::Html, routing::MethodRouter};
 
-use super::record::Named;
+use super::record::NamedRecord;
 use crate::{
     books::{BookCard, CardRow},
     state::AppState,
@@ -28,7 +28,7 @@ struct Detail {
     may_delete: bool,
 }
 
-impl Named {
+impl NamedRecord {
     /// The page of one.
     pub(crate) fn reading(&'static self) -> MethodRouter<AppState> {
         read(

@@ -4,7 +4,7 @@ use axum::{
 };
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use super::record::Named;
+use super::record::NamedRecord;
 use crate::{
     state::AppState,
     visitor,
@@ -22,7 +22,7 @@ use crate::{
 
 const MAX_NAME: usize = 200;
 
-impl Named {
+impl NamedRecord {
     /// The page that adds one.
     pub(crate) fn creating(&'static self) -> MethodRouter<AppState> {
         form(

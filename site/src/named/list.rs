@@ -1,7 +1,7 @@
 use askama::Template;
 use axum::{extract::State, response::Html, routing::MethodRouter};
 
-use super::record::Named;
+use super::record::NamedRecord;
 use crate::{
     state::AppState,
     web::{
@@ -22,7 +22,7 @@ struct List {
     records: Vec<(i64, String)>,
 }
 
-impl Named {
+impl NamedRecord {
     /// The page with all of them.
     pub(crate) fn listing(&'static self) -> MethodRouter<AppState> {
         read(|app: State<AppState>, layout: Layout, asked: Asked| self.all(app, layout, asked))

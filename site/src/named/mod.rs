@@ -6,4 +6,4 @@ mod form;
 mod list;
 mod record;
 
-pub(crate) use record::Named;
+pub(crate) use record::NamedRecord;

@@ -3,7 +3,7 @@ use sqlx::SqlitePool;
 use crate::{users::Permission, web::error::PageError};
 
 /// A kind of such records: its words and its statements. The pages are the same for all.
-pub(crate) struct Named {
+pub(crate) struct NamedRecord {
     /// One of them, as in the address of its page: `genre`.
     pub(crate) kind: &'static str,
     /// All of them, as in the address of their list: `genres`.
@@ -38,7 +38,7 @@ pub(crate) struct Named {
     pub(crate) delete: &'static str,
 }
 
-impl Named {
+impl NamedRecord {
     /// The name of the one with this id.
     pub(crate) async fn name(&self, db: &SqlitePool, id: i64) -> Result<String, PageError> {
         let name = sqlx::query_scalar(self.name).bind(id);

@@ -33,7 +33,7 @@ pub(crate) struct Fields<'a> {
 pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) label: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: FieldKind,
     pub(crate) value: String,
     pub(crate) is_required: bool,
     pub(crate) help: Option<&'static str>,
@@ -41,7 +41,7 @@ pub(crate) struct Field {
 }
 
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub(crate) enum FieldKind {
     Line {
         input: &'static str,
         autocomplete: Option<&'static str>,
@@ -120,7 +120,7 @@ impl<'a> Fields<'a> {
         label: &'static str,
         max: usize,
     ) -> Option<String> {
-        let kind = Kind::Line {
+        let kind = FieldKind::Line {
             input: "text",
             autocomplete: None,
         };
@@ -134,7 +134,7 @@ impl<'a> Fields<'a> {
         label: &'static str,
         max: usize,
     ) -> Option<String> {
-        self.text(name, label, Kind::Area, max)
+        self.text(name, label, FieldKind::Area, max)
     }
 
     /// A required text of any `kind`, trimmed.
@@ -142,7 +142,7 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &'static str,
         label: &'static str,
-        kind: Kind,
+        kind: FieldKind,
         max: usize,
     ) -> Option<String> {
         self.any_text(name, label, kind, max, true)
@@ -153,7 +153,7 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &'static str,
         label: &'static str,
-        kind: Kind,
+        kind: FieldKind,
         max: usize,
     ) -> Option<String> {
         self.any_text(name, label, kind, max, false)
@@ -163,7 +163,7 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &'static str,
         label: &'static str,
-        kind: Kind,
+        kind: FieldKind,
         max: usize,
         is_required: bool,
     ) -> Option<String> {
@@ -188,14 +188,14 @@ impl<'a> Fields<'a> {
     /// A box to tick.
     pub(crate) fn tick(&mut self, name: &'static str, label: &'static str) -> bool {
         let is_ticked = !self.value(name).is_empty();
-        let kind = Kind::Tick { is_ticked };
+        let kind = FieldKind::Tick { is_ticked };
         self.push(name, label, kind, String::new(), true, Vec::new());
         is_ticked
     }
 
     /// Shows `value`, which the form cannot change.
     pub(crate) fn fixed(&mut self, name: &'static str, label: &'static str, value: String) {
-        self.push(name, label, Kind::Fixed, value, true, Vec::new());
+        self.push(name, label, FieldKind::Fixed, value, true, Vec::new());
     }
 
     /// A required password. It is taken as typed, and never shown again.
@@ -213,7 +213,7 @@ impl<'a> Fields<'a> {
         if value.contains('\0') {
             errors.push(NULL_CHARACTERS.to_owned());
         }
-        let kind = Kind::Line {
+        let kind = FieldKind::Line {
             input: "password",
             autocomplete: Some(autocomplete),
         };
@@ -238,8 +238,15 @@ impl<'a> Fields<'a> {
             None if !is_empty => vec![INVALID_DATE.to_owned()],
             _ => Vec::new(),
         };
-        self.push(name, label, Kind::Date { min, max }, shown, false, errors)
-            .then_some(date)
+        self.push(
+            name,
+            label,
+            FieldKind::Date { min, max },
+            shown,
+            false,
+            errors,
+        )
+        .then_some(date)
     }
 
     /// One of several values. `none` is what having chosen nothing is called; where it is missing, a choice is
@@ -355,7 +362,7 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &'static str,
         label: &'static str,
-        kind: Kind,
+        kind: FieldKind,
         value: String,
         is_required: bool,
         errors: Vec<String>,
@@ -379,15 +386,15 @@ impl Field {
     /// The value as people read it.
     pub(crate) fn in_words(&self) -> String {
         match &self.kind {
-            Kind::Tick { is_ticked: true } => "Yes".to_owned(),
-            Kind::Tick { is_ticked: false } => "No".to_owned(),
-            Kind::Date { .. } => date::display(&self.value),
-            Kind::Select { choices, .. } => {
+            FieldKind::Tick { is_ticked: true } => "Yes".to_owned(),
+            FieldKind::Tick { is_ticked: false } => "No".to_owned(),
+            FieldKind::Date { .. } => date::display(&self.value),
+            FieldKind::Select { choices, .. } => {
                 let chosen = choices.iter().filter(|choice| choice.is_chosen);
                 let labels: Vec<_> = chosen.map(|choice| choice.label.as_str()).collect();
                 labels.join(", ")
             }
-            Kind::Line { .. } | Kind::Area | Kind::Fixed => self.value.clone(),
+            FieldKind::Line { .. } | FieldKind::Area | FieldKind::Fixed => self.value.clone(),
         }
     }
 
@@ -407,13 +414,13 @@ fn refused(value: &str, refusal: Refusal) -> String {
     }
 }
 
-fn select(choices: Choices, is_multiple: bool, is_chosen: impl Fn(&str) -> bool) -> Kind {
+fn select(choices: Choices, is_multiple: bool, is_chosen: impl Fn(&str) -> bool) -> FieldKind {
     let to_choice = |(value, label): (String, String)| Choice {
         is_chosen: is_chosen(&value),
         value,
         label,
     };
-    Kind::Select {
+    FieldKind::Select {
         is_multiple,
         choices: choices.into_iter().map(to_choice).collect(),
     }

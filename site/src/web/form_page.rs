@@ -5,7 +5,7 @@ use axum::response::Html;
 
 use super::{
     error::PageError,
-    fields::{Field, Fields, Kind},
+    fields::{Field, FieldKind, Fields},
     layout::Layout,
 };
 
