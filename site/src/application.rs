@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use crate::{
     Config, StartError, cli,
     config::{AllowedHosts, BaseUrl, Limits, SecretKey, host_of},
-    database::{self, DemoUser, With},
+    database::{self, DemoUser, InitialData},
     loans,
     mail::Mailer,
     routes,
@@ -53,7 +53,7 @@ impl Application {
         warn_about(&base_url, address);
         // A key that is refused is refused before anything is made.
         secret::given(&config)?;
-        let (db, new_users) = database::open(config.database_url.path(), With::Demo).await?;
+        let (db, new_users) = database::open(config.database_url.path(), InitialData::Demo).await?;
         let secret_key = secret::of(&config)?;
         let state = AppState {
             db: db.clone(),

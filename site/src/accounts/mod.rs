@@ -12,4 +12,4 @@ mod throttle;
 
 pub(crate) use new_password::read_new_password;
 pub(crate) use password_reset::is_address;
-pub(crate) use strength::{Known, weaknesses};
+pub(crate) use strength::{UserAttributes, weaknesses};

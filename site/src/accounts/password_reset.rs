@@ -82,7 +82,7 @@ pub(crate) async fn ask(layout: Layout) -> Result<Response, PageError> {
 pub(crate) async fn send(visit: Visit, form: Form) -> Result<Response, PageError> {
     let mut fields = Fields::sent(&form);
     let email = read_email(&mut fields);
-    let Some(email) = email.filter(|_| fields.are_good()) else {
+    let Some(email) = email.filter(|_| fields.are_valid()) else {
         return ask_page(Layout::of(&visit).await?, fields);
     };
     let subjects = throttle::mail(&email, visit.address());
@@ -179,7 +179,7 @@ pub(crate) async fn set(
     if !user.replace_password(&app.db, &encoded).await? {
         return invalid(&visit).await;
     }
-    visitor::drop_reset_token(&visit.session().await?)?;
+    visitor::discard_reset_token(&visit.session().await?)?;
     sessions::end_all(&visit, user.id).await?;
     Ok(redirect("/accounts/reset/done/"))
 }

@@ -70,8 +70,8 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
         return Ok(redirect("/accounts/login/"));
     }
     match visit.app().sessions.revoke(&owner, &tag).await? {
-        true => visitor::say(&session, "That browser is logged out.")?,
-        false => visitor::say(&session, "That browser was logged out already.")?,
+        true => visitor::add_message(&session, "That browser is logged out.")?,
+        false => visitor::add_message(&session, "That browser was logged out already.")?,
     }
     Ok(redirect(PAGE))
 }
@@ -80,7 +80,7 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
 pub(crate) async fn end_all_others(visit: Visit) -> Result<Response, PageError> {
     end_others(&visit).await?;
     let session = visit.session().await?;
-    visitor::say(&session, "All other browsers are logged out.")?;
+    visitor::add_message(&session, "All other browsers are logged out.")?;
     Ok(redirect(PAGE))
 }
 

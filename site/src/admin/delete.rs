@@ -114,7 +114,7 @@ pub(super) async fn take(
         [one] => format!("The {} “{}” was deleted.", model.singular, one.name),
         many => format!("{} were deleted.", model.count(many.len() as u64)),
     };
-    visitor::say(&visit.session().await?, said)?;
+    visitor::add_message(&visit.session().await?, said)?;
     Ok(redirect(&model.url()))
 }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     authors::form::{self as authors, Author},
-    books::form::{self as books, Book, Shelves},
+    books::form::{self as books, Book, BookChoices},
     copies::{
         CopyId,
         form::{self as copies, Copy},
@@ -38,7 +38,7 @@ pub(super) enum RecordDraft {
 #[derive(Clone)]
 pub(super) enum FieldChoices {
     None,
-    Book(Shelves),
+    Book(BookChoices),
     /// Books are missing where the book is known, and so is not asked for.
     Copy {
         books: Option<Choices>,
@@ -70,11 +70,11 @@ impl FieldChoices {
         Ok(match kind {
             ModelKind::Author | ModelKind::Genre | ModelKind::Language => Self::None,
             ModelKind::Book => {
-                let mut shelves = Shelves::load(db).await?;
+                let mut choices = BookChoices::load(db).await?;
                 if is_row {
-                    shelves.authors = None;
+                    choices.authors = None;
                 }
-                Self::Book(shelves)
+                Self::Book(choices)
             }
             ModelKind::Copy => Self::Copy {
                 books: match is_row {
@@ -99,8 +99,8 @@ pub(super) fn read(
 ) -> Option<RecordDraft> {
     match (kind, offers) {
         (ModelKind::Author, _) => authors::read(fields).map(RecordDraft::Author),
-        (ModelKind::Book, FieldChoices::Book(shelves)) => {
-            books::read(fields, shelves).map(RecordDraft::Book)
+        (ModelKind::Book, FieldChoices::Book(choices)) => {
+            books::read(fields, choices).map(RecordDraft::Book)
         }
         (ModelKind::Copy, FieldChoices::Copy { books, users }) => {
             let book = match books {
@@ -171,7 +171,7 @@ pub(super) fn restore_fixed(fields: &mut [Field], before: &[Field]) {
 pub(super) fn changes(before: &[Field], after: &[Field]) -> Vec<&'static str> {
     let is_changed = |field: &&Field| {
         let before = before.iter().find(|before| before.name == field.name);
-        !before.is_some_and(|before| before.says_the_same_as(field))
+        !before.is_some_and(|before| before.is_same_as(field))
     };
     let changed = after.iter().filter(is_changed);
     changed.map(|field| field.label).collect()

@@ -173,7 +173,7 @@ async fn take(
     let session = visit.session().await?;
     let Model { singular, .. } = model;
     let done = action.word();
-    visitor::say(
+    visitor::add_message(
         &session,
         format!("The {singular} “{}” was {done}.", record.name),
     )?;

@@ -68,7 +68,7 @@ pub(super) fn read(fields: &mut Fields<'_>, permissions: Choices) -> Option<Grou
         name: name?,
         permissions: permissions?,
     };
-    fields.are_good().then_some(group)
+    fields.are_valid().then_some(group)
 }
 
 impl Group {

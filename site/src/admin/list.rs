@@ -20,7 +20,7 @@ use crate::{
         error::{PageError, redirect},
         form::Form,
         layout::Layout,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
         visit::Visit,
     },
 };
@@ -56,7 +56,7 @@ pub(crate) async fn list(
     visit: Visit,
     ModelInPath(model): ModelInPath,
     RawQuery(query): RawQuery,
-    asked: Asked,
+    asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
     let user = who_may(&visit, model, &[Action::View, Action::Change]).await?;
     let db = &visit.app().db;
@@ -90,7 +90,7 @@ pub(crate) async fn act(
         .filter_map(|key| RecordKey::parse(model.kind, key))
         .collect();
     if keys.is_empty() || form.get("action") != Some("delete_selected") {
-        visitor::say(&visit.session().await?, NOTHING_CHOSEN)?;
+        visitor::add_message(&visit.session().await?, NOTHING_CHOSEN)?;
         return Ok(redirect(&model.url()));
     }
     match form.get("post") {

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_story_is_what_django_writes() {
+    fn a_change_log_is_what_django_writes() {
         let mut changes = ChangeLog::changed(&["Died"]);
         changes.push(LogAction::Added, "book", "Emma", &[]);
         changes.push(LogAction::Changed, "book", "Persuasion", &["ISBN"]);

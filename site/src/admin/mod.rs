@@ -25,5 +25,5 @@ pub(crate) mod login;
 pub(crate) mod password;
 pub(crate) mod sessions;
 
-pub(crate) use guard::staff;
+pub(crate) use guard::require_staff;
 pub(crate) use index::{app, index};

@@ -8,7 +8,7 @@ use super::{
     record::RecordTitle,
 };
 use crate::{
-    accounts::{self, Known},
+    accounts::{self, UserAttributes},
     users::User,
     visitor,
     web::{
@@ -73,7 +73,7 @@ pub(crate) async fn take(
     } else {
         accounts::sessions::end_all(&visit, id).await?;
     }
-    visitor::say(
+    visitor::add_message(
         &session,
         format!("The password of “{}” was changed.", of.username),
     )?;
@@ -93,7 +93,11 @@ async fn find(visit: &Visit, id: i64) -> Result<User, PageError> {
 }
 
 fn read(fields: &mut Fields<'_>, of: &User) -> Option<String> {
-    accounts::read_new_password(fields, ["password1", "password2"], &Known::from(of))
+    accounts::read_new_password(
+        fields,
+        ["password1", "password2"],
+        &UserAttributes::from(of),
+    )
 }
 
 fn page(layout: Layout, of: &User, fields: Fields<'_>) -> Result<Response, PageError> {

@@ -19,7 +19,7 @@ use crate::{
         error::{PageError, redirect},
         form::Form,
         layout::Layout,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
         visit::Visit,
     },
 };
@@ -74,7 +74,7 @@ struct LiveSession {
 pub(crate) async fn list(
     visit: Visit,
     RawQuery(query): RawQuery,
-    asked: Asked,
+    asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
     let user = visit.logged_in().await?;
     if !user.holds(VIEW) {
@@ -193,6 +193,6 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
         Err(error) if error.kind() == ErrorKind::Unsupported => "Nothing was ended.".to_owned(),
         Err(error) => return Err(error.into()),
     };
-    visitor::say(&session, said)?;
+    visitor::add_message(&session, said)?;
     Ok(redirect(PAGE))
 }

@@ -2,7 +2,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use super::{groups, model::RecordKey};
 use crate::{
-    accounts::{self, Known, is_address},
+    accounts::{self, UserAttributes, is_address},
     date,
     id_list::{IdList, execute_all},
     state::AppState,
@@ -97,16 +97,16 @@ impl PermissionChoices {
 
 pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<NewUserForm> {
     let username = read_username(fields);
-    let known = Known {
+    let known = UserAttributes {
         username: username.as_deref().unwrap_or_default(),
-        ..Known::default()
+        ..UserAttributes::default()
     };
     let password = accounts::read_new_password(fields, ["password1", "password2"], &known);
     let user = NewUserForm {
         username: username?,
         password: password?,
     };
-    fields.are_good().then_some(user)
+    fields.are_valid().then_some(user)
 }
 
 /// Reads what the form says; `choices` are given to those who may say who may do what.
@@ -149,7 +149,7 @@ pub(super) fn read(
         email: email?,
         grants: grants?,
     };
-    fields.are_good().then_some(user)
+    fields.are_valid().then_some(user)
 }
 
 fn read_username(fields: &mut Fields<'_>) -> Option<String> {

@@ -59,7 +59,7 @@ pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, P
     }
     db.commit().await?;
     let session = visit.session().await?;
-    visitor::say(&session, format!("The author {name} was deleted."))?;
+    visitor::add_message(&session, format!("The author {name} was deleted."))?;
     Ok(redirect("/catalog/authors/"))
 }
 

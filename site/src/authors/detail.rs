@@ -1,7 +1,7 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{life::Life, name::name};
+use super::{lifespan::Lifespan, name::name};
 use crate::{
     books::Cover,
     language_tag,
@@ -29,7 +29,7 @@ struct Author {
     layout: Layout,
     id: i64,
     name: String,
-    life: Life,
+    lifespan: Lifespan,
     books: Vec<Book>,
 }
 
@@ -68,12 +68,12 @@ pub(crate) async fn detail(
         copies,
     };
     let books = books.into_iter().map(to_book).collect();
-    let life = Life::new(born.as_deref(), died.as_deref());
+    let lifespan = Lifespan::new(born.as_deref(), died.as_deref());
     Ok(Html(
         Author {
             layout,
             id,
-            life,
+            lifespan,
             books,
             name,
         }

@@ -3,7 +3,7 @@
 pub(crate) mod delete;
 mod detail;
 pub(crate) mod form;
-mod life;
+mod lifespan;
 mod list;
 mod name;
 

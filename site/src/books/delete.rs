@@ -74,7 +74,7 @@ pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, P
     }
     db.commit().await?;
     let session = visit.session().await?;
-    visitor::say(&session, format!("The book {title} was deleted."))?;
+    visitor::add_message(&session, format!("The book {title} was deleted."))?;
     Ok(redirect("/catalog/books/"))
 }
 

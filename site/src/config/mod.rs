@@ -7,10 +7,10 @@ mod database_url;
 mod limits;
 mod log_format;
 mod mail_to;
+mod redacting_parser;
 mod secret_key;
 mod sessions_in;
 mod settings;
-mod unshown;
 
 pub(crate) use allowed_hosts::AllowedHosts;
 pub use base_url::BaseUrl;

@@ -5,8 +5,8 @@ use lettre::message::Mailbox;
 
 use super::{
     base_url::BaseUrl, command::Command, database_url::DatabaseUrl, limits::Limits,
-    log_format::LogFormat, mail_to::MailTo, secret_key::SecretKey, sessions_in::SessionsIn,
-    unshown::Unshown,
+    log_format::LogFormat, mail_to::MailTo, redacting_parser::RedactingParser,
+    secret_key::SecretKey, sessions_in::SessionsIn,
 };
 
 const AFTER_HELP: &str = "\
@@ -37,7 +37,7 @@ pub struct Config {
     #[arg(
         long,
         env = "DATABASE_URL",
-        value_parser = Unshown::<DatabaseUrl>::new(),
+        value_parser = RedactingParser::<DatabaseUrl>::new(),
         value_name = "URL",
         default_value = "sqlite://locallibrary.sqlite3"
     )]
@@ -51,7 +51,7 @@ pub struct Config {
     #[arg(
         long,
         env = "LOCALLIBRARY_SESSIONS",
-        value_parser = Unshown::<SessionsIn>::new(),
+        value_parser = RedactingParser::<SessionsIn>::new(),
         value_name = "WHERE",
         default_value = "db",
         hide_env_values = true
@@ -90,7 +90,7 @@ pub struct Config {
     #[arg(
         long,
         env = "LOCALLIBRARY_MAIL",
-        value_parser = Unshown::<MailTo>::new(),
+        value_parser = RedactingParser::<MailTo>::new(),
         value_name = "WHERE",
         default_value = "stdout",
         hide_env_values = true

@@ -46,7 +46,7 @@ pub(crate) async fn delete(visit: Visit, id: CopyId) -> Result<Response, PageErr
         return Err(PageError::NotFound);
     }
     let session = visit.session().await?;
-    visitor::say(&session, format!("The copy {} was deleted.", id.short()))?;
+    visitor::add_message(&session, format!("The copy {} was deleted.", id.short()))?;
     Ok(redirect("/catalog/bookinstances/"))
 }
 

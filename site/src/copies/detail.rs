@@ -1,7 +1,7 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{id::CopyId, standing::Standing};
+use super::{availability::Availability, id::CopyId};
 use crate::{
     authors,
     books::Cover,
@@ -37,7 +37,7 @@ struct Copy {
     layout: Layout,
     id: CopyId,
     imprint: String,
-    standing: Standing,
+    availability: Availability,
     book_id: Option<i64>,
     title: String,
     lang: Option<&'static str>,
@@ -63,7 +63,7 @@ pub(crate) async fn detail(
         layout,
         id,
         imprint,
-        standing: Standing::new(&status, due, date::today()),
+        availability: Availability::new(&status, due, date::today()),
         book_id,
         cover: Cover::of(&title, &author),
         title,

@@ -2,12 +2,12 @@ use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 use sqlx::{SqliteExecutor, SqlitePool};
 
-use super::{id::CopyId, standing::Status};
+use super::{availability::Status, id::CopyId};
 use crate::{
     visitor,
     web::{
         error::{PageError, redirect},
-        fields::{Choices, Fields, Refusal},
+        fields::{Choices, Fields, InvalidChoice},
         form::Form,
         form_page::FormPage,
         layout::Layout,
@@ -100,7 +100,7 @@ pub(crate) fn first_values() -> Form {
 
 /// Reads which book it is a copy of.
 pub(crate) fn read_book(fields: &mut Fields<'_>, books: Choices) -> Option<String> {
-    fields.choice("book", "Book", books, None, Refusal::Unnamed)?
+    fields.choice("book", "Book", books, None, InvalidChoice::Unquoted)?
 }
 
 /// Reads what the form says, if it makes sense.
@@ -112,9 +112,9 @@ pub(crate) fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
         "Borrower",
         users,
         Some("Nobody"),
-        Refusal::Unnamed,
+        InvalidChoice::Unquoted,
     );
-    let status = fields.choice("status", "Status", statuses(), None, Refusal::Named);
+    let status = fields.choice("status", "Status", statuses(), None, InvalidChoice::Quoted);
     let status = status.flatten().and_then(|code| Status::of_code(&code));
     if status == Some(Status::OnLoan) {
         if borrower == Some(None) {
@@ -135,7 +135,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
         copy.due_back = None;
         copy.borrower = None;
     }
-    fields.are_good().then_some(copy)
+    fields.are_valid().then_some(copy)
 }
 
 impl Copy {
@@ -238,7 +238,7 @@ async fn stored(db: &SqlitePool, id: &CopyId) -> Result<Form, PageError> {
 
 async fn saved(visit: &Visit, id: &CopyId, done: &str) -> Result<Response, PageError> {
     let session = visit.session().await?;
-    visitor::say(&session, format!("The copy {} was {done}.", id.short()))?;
+    visitor::add_message(&session, format!("The copy {} was {done}.", id.short()))?;
     Ok(redirect(&format!("/catalog/bookinstance/{id}")))
 }
 

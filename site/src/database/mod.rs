@@ -6,4 +6,4 @@ mod own;
 mod system;
 
 pub(crate) use demo::DemoUser;
-pub(crate) use open::{With, load_demo, open};
+pub(crate) use open::{InitialData, load_demo, open};

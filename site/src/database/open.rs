@@ -55,7 +55,7 @@ const HOLDS_SOMETHING: &str = "\
 
 /// What a database that has just been made holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum With {
+pub(crate) enum InitialData {
     /// The demo catalogue.
     Demo,
     /// No records.
@@ -68,13 +68,13 @@ pub(crate) enum With {
 /// Making it is one transaction: if this future is dropped or the program dies, the next start begins anew.
 pub(crate) async fn open(
     path: &Path,
-    with: With,
+    initial: InitialData,
 ) -> Result<(SqlitePool, Vec<DemoUser>), StartError> {
     let fail = |(problem, advice): Problem| {
         StartError::new(format!("opening the database {path:?}"), problem, advice)
     };
     inspect_file(path).map_err(fail)?;
-    let users = prepare(path, with).await.map_err(fail)?;
+    let users = prepare(path, initial).await.map_err(fail)?;
     let db = connect(path).await.map_err(|error| fail(explain(error)))?;
     Ok((db, users))
 }
@@ -120,7 +120,7 @@ fn inspect_file(path: &Path) -> Result<(), Problem> {
 }
 
 /// Makes sure that the file holds a LocalLibrary, without touching a file that holds something else.
-async fn prepare(path: &Path, with: With) -> Result<Vec<DemoUser>, Problem> {
+async fn prepare(path: &Path, initial: InitialData) -> Result<Vec<DemoUser>, Problem> {
     let mut connection = options(path)
         .create_if_missing(true)
         .connect()
@@ -138,7 +138,7 @@ async fn prepare(path: &Path, with: With) -> Result<Vec<DemoUser>, Problem> {
     let mut new_users = Vec::new();
     if tables.is_empty() {
         create(&mut transaction).await.map_err(explain)?;
-        if with == With::Demo {
+        if initial == InitialData::Demo {
             new_users = demo::fill(&mut transaction).await.map_err(explain)?;
         }
     } else {

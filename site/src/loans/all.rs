@@ -2,13 +2,13 @@ use askama::Template;
 use axum::{extract::State, response::Html};
 
 use crate::{
-    copies::{CopyId, Standing},
+    copies::{Availability, CopyId},
     date, language_tag,
     state::AppState,
     web::{
         error::PageError,
         layout::Layout,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
     },
 };
 
@@ -45,7 +45,7 @@ struct Loan {
     book: Option<i64>,
     title: String,
     lang: Option<&'static str>,
-    standing: Standing,
+    availability: Availability,
     borrower: String,
 }
 
@@ -53,7 +53,7 @@ struct Loan {
 pub(crate) async fn all(
     State(app): State<AppState>,
     layout: Layout,
-    asked: Asked,
+    asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
     let total = sqlx::query_scalar(COUNT).fetch_one(&app.db).await?;
     let paging = Paging::new(asked, total, layout.per_page())?;
@@ -66,7 +66,7 @@ pub(crate) async fn all(
         book,
         title: title.unwrap_or_else(|| "Unknown book".to_owned()),
         lang: language_tag::of_language(language.as_deref()),
-        standing: Standing::new(&status, due, today),
+        availability: Availability::new(&status, due, today),
         borrower: borrower.unwrap_or_else(|| "borrower unknown".to_owned()),
     };
     let loans = rows

@@ -68,7 +68,7 @@ impl NamedRecord {
         }
         db.commit().await?;
         let session = visit.session().await?;
-        visitor::say(&session, format!("The {} {name} was deleted.", self.kind))?;
+        visitor::add_message(&session, format!("The {} {name} was deleted.", self.kind))?;
         Ok(redirect(&self.list_page()))
     }
 

@@ -9,7 +9,7 @@ use crate::{
         error::PageError,
         layout::Layout,
         methods::read,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
         record_id::RecordId,
     },
 };
@@ -32,7 +32,7 @@ impl NamedRecord {
     /// The page of one.
     pub(crate) fn reading(&'static self) -> MethodRouter<AppState> {
         read(
-            |app: State<AppState>, record: RecordId, layout: Layout, asked: Asked| {
+            |app: State<AppState>, record: RecordId, layout: Layout, asked: RequestedPage| {
                 self.one(app, record, layout, asked)
             },
         )
@@ -44,7 +44,7 @@ impl NamedRecord {
         State(app): State<AppState>,
         RecordId(id): RecordId,
         layout: Layout,
-        asked: Asked,
+        asked: RequestedPage,
     ) -> Result<Html<String>, PageError> {
         let name = self.name(&app.db, id).await?;
         let total = sqlx::query_scalar(self.book_count).bind(id);

@@ -154,7 +154,7 @@ impl NamedRecord {
         done: &str,
     ) -> Result<Response, PageError> {
         let session = visit.session().await?;
-        visitor::say(&session, format!("The {} {name} was {done}.", self.kind))?;
+        visitor::add_message(&session, format!("The {} {name} was {done}.", self.kind))?;
         Ok(redirect(&self.page(id)))
     }
 

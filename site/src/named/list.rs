@@ -8,7 +8,7 @@ use crate::{
         error::PageError,
         layout::Layout,
         methods::read,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
     },
 };
 
@@ -25,7 +25,11 @@ struct List {
 impl NamedRecord {
     /// The page with all of them.
     pub(crate) fn listing(&'static self) -> MethodRouter<AppState> {
-        read(|app: State<AppState>, layout: Layout, asked: Asked| self.all(app, layout, asked))
+        read(
+            |app: State<AppState>, layout: Layout, asked: RequestedPage| {
+                self.all(app, layout, asked)
+            },
+        )
     }
 
     /// All of them by name.
@@ -33,7 +37,7 @@ impl NamedRecord {
         &self,
         State(app): State<AppState>,
         layout: Layout,
-        asked: Asked,
+        asked: RequestedPage,
     ) -> Result<Html<String>, PageError> {
         let total = sqlx::query_scalar(self.count).fetch_one(&app.db).await?;
         let paging = Paging::new(asked, total, layout.per_page())?;

@@ -70,15 +70,16 @@ pub(crate) struct Choice {
     pub(crate) is_chosen: bool,
 }
 
-/// How a select field says that a value is none of its own: Django has the first two ways.
+/// How the error of a value that a select field does not offer is written. Django has the first two
+/// ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum InvalidChoice {
     /// Without repeating the value.
-    Unnamed,
+    Unquoted,
     /// With the value.
-    Named,
-    /// With the value, which nothing at all is as well.
-    AlwaysNamed,
+    Quoted,
+    /// With the value, also if it is empty.
+    AlwaysQuoted,
 }
 
 /// The values of a select field, and what each is called.
@@ -104,7 +105,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether nothing is wrong with what was sent.
-    pub(crate) fn are_good(&self) -> bool {
+    pub(crate) fn are_valid(&self) -> bool {
         self.is_sent && self.fields.iter().all(|field| field.errors.is_empty())
     }
 
@@ -257,13 +258,15 @@ impl<'a> Fields<'a> {
         label: &'static str,
         choices: Choices,
         none: Option<&str>,
-        refusal: Refusal,
+        refusal: InvalidChoice,
     ) -> Option<Option<String>> {
         let value = self.value(name).to_owned();
         let is_known = choices.iter().any(|(known, _)| *known == value);
         let errors = match () {
             () if value.is_empty() && none.is_some() || is_known => Vec::new(),
-            () if value.is_empty() && refusal != Refusal::AlwaysNamed => vec![REQUIRED.to_owned()],
+            () if value.is_empty() && refusal != InvalidChoice::AlwaysQuoted => {
+                vec![REQUIRED.to_owned()]
+            }
             () => vec![refused(&value, refusal)],
         };
         let mut shown = Vec::new();
@@ -317,7 +320,7 @@ impl<'a> Fields<'a> {
             .find(|value| !choices.iter().any(|(known, _)| known == *value));
         let errors = match unknown {
             _ if values.is_empty() && is_required => vec![REQUIRED.to_owned()],
-            Some(unknown) => vec![refused(unknown, Refusal::Named)],
+            Some(unknown) => vec![refused(unknown, InvalidChoice::Quoted)],
             None => Vec::new(),
         };
         let kind = select(choices, true, |candidate| {
@@ -399,16 +402,16 @@ impl Field {
     }
 
     /// Whether the same stands in both fields. Browsers end lines in their own way.
-    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let plain = |field: &Self| field.value.replace("\r\n", "\n").trim().to_owned();
         plain(self) == plain(other) && self.in_words() == other.in_words()
     }
 }
 
-fn refused(value: &str, refusal: Refusal) -> String {
+fn refused(value: &str, refusal: InvalidChoice) -> String {
     match refusal {
-        Refusal::Unnamed => UNAVAILABLE.to_owned(),
-        Refusal::Named | Refusal::AlwaysNamed => {
+        InvalidChoice::Unquoted => UNAVAILABLE.to_owned(),
+        InvalidChoice::Quoted | InvalidChoice::AlwaysQuoted => {
             format!("Select a valid choice. {value} is not one of the available choices.")
         }
     }
@@ -453,7 +456,7 @@ mod tests {
         let form = Form::default();
         let mut fields = Fields::fresh(&form);
         assert_eq!(fields.line("name", "Name", 5), None);
-        assert!(!fields.are_good());
+        assert!(!fields.are_valid());
         assert_eq!(fields.into_inner()[0].errors, [""; 0]);
     }
 }

@@ -10,7 +10,7 @@ use super::{error::PageError, visit::Visit};
 use crate::{state::AppState, users::Permission};
 
 /// A page for everybody who is logged in, whatever the method: others are sent to the login page.
-pub(crate) fn members(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
+pub(crate) fn require_login(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
     methods.layer(middleware::from_fn(
         async |visit: Visit, request: Request, next: Next| {
             visit.logged_in().await?;
@@ -20,7 +20,7 @@ pub(crate) fn members(methods: MethodRouter<AppState>) -> MethodRouter<AppState>
 }
 
 /// A page for those who hold `permission`: other users are refused, whether or not there is a record.
-pub(crate) fn holders_of(
+pub(crate) fn require_permission(
     permission: Permission,
     methods: MethodRouter<AppState>,
 ) -> MethodRouter<AppState> {
