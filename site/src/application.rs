@@ -8,38 +8,22 @@ use std::{
 };
 
 use axum::Router;
-use cloakroom::Sessions;
 use cloakroom_django::auth::{Auth, Csrf, tokens::ResetTokens};
 use sqlx::SqlitePool;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use crate::{
-    Config, StartError,
-    accounts::Hashing,
-    cli,
-    config::{BaseUrl, Limits, host_of},
-    database::{self, DemoUser, With},
+    Config, StartError, cli,
+    config::{AllowedHosts, BaseUrl, Limits, SecretKey, host_of},
+    database::{self, DemoUser, InitialData},
+    loans,
     mail::Mailer,
+    routes,
     search::index,
-    secret::{self, SecretKey},
-    serving, sessions,
-    web::{self, hosts::AllowedHosts},
+    secret, serving, sessions,
+    state::AppState,
+    users::Hashing,
 };
-
-/// What every page can reach.
-#[derive(Clone)]
-pub(crate) struct AppState {
-    pub(crate) db: SqlitePool,
-    pub(crate) sessions: Sessions,
-    pub(crate) allowed_hosts: Arc<AllowedHosts>,
-    pub(crate) base_url: Arc<BaseUrl>,
-    pub(crate) auth: Auth,
-    pub(crate) csrf: Csrf,
-    pub(crate) reset_tokens: ResetTokens,
-    pub(crate) hashing: Hashing,
-    pub(crate) mailer: Mailer,
-    pub(crate) limits: Limits,
-}
 
 /// A site that listens, has its database open, and waits to be served.
 pub struct Application {
@@ -69,7 +53,7 @@ impl Application {
         warn_about(&base_url, address);
         // A key that is refused is refused before anything is made.
         secret::given(&config)?;
-        let (db, new_users) = database::open(config.database_url.path(), With::Demo).await?;
+        let (db, new_users) = database::open(config.database_url.path(), InitialData::Demo).await?;
         let secret_key = secret::of(&config)?;
         let state = AppState {
             db: db.clone(),
@@ -86,6 +70,7 @@ impl Application {
             hashing: Hashing::new(config.password_iterations),
             mailer: Mailer::new(config.mail.clone(), config.mail_from.clone()),
             limits: config.limits,
+            overdue_copies: loans::load_overdue,
         };
         Ok(Self {
             listener,
@@ -95,7 +80,7 @@ impl Application {
             secret_key,
             new_users,
             db,
-            router: web::routes::router(state),
+            router: routes::router(state),
             limits: config.limits,
         })
     }

@@ -7,10 +7,11 @@ use std::{
 
 use crate::{
     Config, StartError,
-    accounts::{Known, is_address, weaknesses},
+    accounts::{UserAttributes, is_address, weaknesses},
     config::{Command, NewUser},
-    database::{self, DemoUser, With},
+    database::{self, DemoUser, InitialData},
     date, secret, sessions,
+    users::username,
 };
 use cloakroom_django::auth::Passwords;
 
@@ -30,12 +31,12 @@ const PASSWORD_VARIABLE: &str = "LOCALLIBRARY_NEW_PASSWORD";
 pub async fn run(config: &Config, command: &Command) -> Result<String, StartError> {
     match command {
         Command::Migrate => {
-            let (db, _) = open(config, With::Nothing).await?;
+            let (db, _) = open(config, InitialData::Nothing).await?;
             db.close().await;
             Ok("The database has all its tables.".to_owned())
         }
         Command::LoadDemo => {
-            let (db, _) = open(config, With::Nothing).await?;
+            let (db, _) = open(config, InitialData::Nothing).await?;
             let users = database::load_demo(&db).await?;
             db.close().await;
             Ok(format!(
@@ -50,9 +51,9 @@ pub async fn run(config: &Config, command: &Command) -> Result<String, StartErro
 
 async fn open(
     config: &Config,
-    with: With,
+    initial: InitialData,
 ) -> Result<(sqlx::SqlitePool, Vec<DemoUser>), StartError> {
-    database::open(config.database_url.path(), with).await
+    database::open(config.database_url.path(), initial).await
 }
 
 /// The passwords that were made and that nobody has seen yet, one user a line, for the one time that they are shown.
@@ -75,9 +76,8 @@ async fn create_user(config: &Config, user: &NewUser) -> Result<String, StartErr
     const DOING: &str = "creating a user";
     const ADVICE: &str = "see `locallibrary create-user --help`";
     let fail = |problem: String, advice| StartError::new(DOING, problem, advice);
-    let is_name_char = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
-    let is_name = (1..=150).contains(&user.username.chars().count())
-        && user.username.chars().all(is_name_char);
+    let is_name = (1..=username::MAX_CHARS).contains(&user.username.chars().count())
+        && username::has_allowed_chars(&user.username);
     if !is_name {
         let problem = "a username is at most 150 letters, digits and @ . + - _";
         return Err(fail(problem.to_owned(), ADVICE));
@@ -86,10 +86,10 @@ async fn create_user(config: &Config, user: &NewUser) -> Result<String, StartErr
         return Err(fail("the email address is not one".to_owned(), ADVICE));
     }
     let password = ask_password().map_err(|error| fail(error.to_string(), ADVICE))?;
-    let known = Known {
+    let known = UserAttributes {
         username: &user.username,
         email: &user.email,
-        ..Known::default()
+        ..UserAttributes::default()
     };
     let weaknesses = weaknesses(&password, &known);
     if !weaknesses.is_empty() {
@@ -99,7 +99,7 @@ async fn create_user(config: &Config, user: &NewUser) -> Result<String, StartErr
     let encoded = passwords
         .encode(&password)
         .map_err(|error| fail(error.to_string(), ADVICE))?;
-    let (db, _) = open(config, With::Nothing).await?;
+    let (db, _) = open(config, InitialData::Nothing).await?;
     let inserted = sqlx::query(INSERT_USER)
         .bind(encoded)
         .bind(user.superuser)
@@ -146,7 +146,7 @@ async fn check(config: &Config) -> Result<String, StartError> {
         ));
     }
     let secret_key = secret::of(config)?;
-    let (db, _) = open(config, With::Nothing).await?;
+    let (db, _) = open(config, InitialData::Nothing).await?;
     let found: Result<String, _> = sqlx::query_scalar(CHECK_FILE).fetch_one(&db).await;
     let found = found.unwrap_or_else(|error| error.to_string());
     db.close().await;

@@ -1,12 +1,12 @@
 //! Genres: their words and their statements.
 
 use crate::{
-    accounts::Permission::{ChangeGenre, DeleteGenre},
-    named::Named,
+    named::NamedRecord,
+    users::Permission::{ChangeGenre, DeleteGenre},
 };
 
 /// Genres as records that are a name.
-pub(crate) static GENRES: Named = Named {
+pub(crate) static GENRES: NamedRecord = NamedRecord {
     kind: "genre",
     plural: "genres",
     create: "Create genre",
@@ -27,10 +27,9 @@ pub(crate) static GENRES: Named = Named {
         LEFT JOIN catalog_language l ON l.id = b.language_id \
         WHERE bg.genre_id = ? \
         ORDER BY b.title, a.last_name, a.first_name, b.id LIMIT ? OFFSET ?",
-    books: "\
-        SELECT b.id, b.title FROM catalog_book b \
-        JOIN catalog_book_genre bg ON bg.book_id = b.id WHERE bg.genre_id = ? ORDER BY b.title, b.id",
-    delete: "\
-        DELETE FROM catalog_genre WHERE id = ?1 \
-        AND NOT EXISTS (SELECT 1 FROM catalog_book_genre WHERE genre_id = ?1)",
+    blocking_books: "\
+        SELECT DISTINCT b.id, b.title FROM catalog_book b \
+        JOIN catalog_book_genre bg ON bg.book_id = b.id \
+        WHERE bg.genre_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, b.id",
+    delete: "DELETE FROM catalog_genre WHERE id IN (SELECT value FROM json_each(?1))",
 };

@@ -5,15 +5,18 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | [`config`], [`secret`] | the settings, and the key that signs |
+//! | [`config`], `secret.rs` | the settings, and the key that signs |
 //! | [`cli`] | what the program does besides serving pages |
 //! | [`application`], `serving.rs`, [`shutdown`] | from settings to a running site, and back |
 //! | [`logs`], `progress.rs` | what the program says while it works |
 //! | `database/` | opening the file; creating it with the demo catalogue |
+//! | `state.rs`, `routes.rs` | what every page can reach; which address is which page |
 //! | `web/` | what all pages share: layout, paging, errors, headers, static files |
-//! | `home/`, `books/`, `authors/`, `genres.rs`, `languages/`, `copies/`, `loans/`, `search/` | the pages |
+//! | `home/`, `books/`, `authors/`, `genres.rs`, `languages.rs`, `copies/`, `loans/`, `search/` | the pages |
+//! | `date.rs`, `language_tag.rs` | dates as pages write them; languages as browsers name them |
+//! | `id_list.rs` | the ids of several records in one parameter of a statement |
 //! | `named/` | what genres and languages share, which are a name and nothing else |
-//! | `accounts/`, `mail.rs` | users, logins, passwords |
+//! | `users/`, `accounts/`, `mail.rs` | users; logins and passwords; mails |
 //! | `admin/` | the staff area: every record, every account, every session |
 //! | `remembered/` | what the site remembers about a visitor: shown, changed, forgotten |
 //! | `sessions.rs`, `visitor.rs` | where sessions are kept; everything the site keeps in one |
@@ -30,6 +33,8 @@ mod database;
 mod date;
 mod genres;
 mod home;
+mod id_list;
+mod language_tag;
 mod languages;
 mod loans;
 pub mod logs;
@@ -37,12 +42,15 @@ mod mail;
 mod named;
 mod progress;
 mod remembered;
+mod routes;
 mod search;
-pub mod secret;
+mod secret;
 mod serving;
 mod sessions;
 pub mod shutdown;
 mod start_error;
+mod state;
+mod users;
 mod visitor;
 mod web;
 

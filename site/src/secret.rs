@@ -1,15 +1,16 @@
 //! The secret key, and the file in which it is kept when nobody sets one.
 
 use std::{
-    convert::Infallible,
-    fmt, fs,
+    fs,
     io::{self, Write},
     net::IpAddr,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
-use crate::{StartError, config::Config};
+use crate::{
+    StartError,
+    config::{Config, SecretKey},
+};
 
 /// Letters and digits of a key made here: 64 of 62 kinds are 381 bits.
 const MADE_KEY_CHARS: usize = 64;
@@ -18,32 +19,6 @@ const MADE_KEY_CHARS: usize = 64;
 const GOOD_KEY_CHARS: usize = 50;
 
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-/// The key that signs cookies and links. It is never printed: `Debug` is redacted and there is no `Display`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretKey(String);
-
-impl SecretKey {
-    /// The key itself, for whoever signs with it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SecretKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretKey(…)")
-    }
-}
-
-impl FromStr for SecretKey {
-    type Err = Infallible;
-
-    // An empty key is refused by `of`: an error here would be printed with the value beside it.
-    fn from_str(key: &str) -> Result<Self, Infallible> {
-        Ok(Self(key.to_owned()))
-    }
-}
 
 /// Keys that stand in tutorials, in documentation and in examples of all kinds: everybody can sign with them.
 const PUBLISHED: [&str; 14] = [
@@ -112,14 +87,14 @@ pub(crate) fn with_fallbacks<'a, T>(
 
 /// Refuses a key that keeps nothing secret; one that is published only where nobody else can reach the site.
 fn check(key: SecretKey, config: &Config) -> Result<SecretKey, StartError> {
-    if key.0.is_empty() {
+    if key.expose().is_empty() {
         return Err(StartError::new(
             "reading the secret key",
             "it is empty",
             "give a long random text, or leave the setting out and one is made",
         ));
     }
-    if is_published(&key.0) {
+    if is_published(key.expose()) {
         let is_ours_alone = config.bind.ip().is_loopback()
             && config
                 .base_url
@@ -137,7 +112,7 @@ fn check(key: SecretKey, config: &Config) -> Result<SecretKey, StartError> {
         );
         return Ok(key);
     }
-    if key.0.chars().count() < GOOD_KEY_CHARS {
+    if key.expose().chars().count() < GOOD_KEY_CHARS {
         tracing::warn!(
             "the secret key is shorter than {GOOD_KEY_CHARS} characters: easier to guess than it should be"
         );
@@ -180,7 +155,7 @@ fn beside(database: &Path) -> PathBuf {
 }
 
 fn read(file: &Path) -> io::Result<SecretKey> {
-    Ok(SecretKey(fs::read_to_string(file)?.trim().to_owned()))
+    Ok(SecretKey::from(fs::read_to_string(file)?.trim()))
 }
 
 fn read_or_make(file: &Path) -> io::Result<SecretKey> {

@@ -6,8 +6,8 @@ use cloakroom_sqlite::{DjangoTable, SqliteStore};
 
 use crate::{
     Config, StartError,
-    config::{BaseUrl, SessionsIn},
-    secret::{self, SecretKey},
+    config::{BaseUrl, SecretKey, SessionsIn},
+    secret,
 };
 
 /// The sessions that the settings ask for.

@@ -163,8 +163,8 @@ pub(crate) fn recent_books(session: &Session) -> Vec<i64> {
     read(session, RECENT_BOOKS).unwrap_or_default()
 }
 
-/// Remembers that `book` was seen just now.
-pub(crate) fn saw_book(session: &Session, book: i64) -> cloakroom::Result<()> {
+/// Puts `book` in front of the books seen last.
+pub(crate) fn remember_book(session: &Session, book: i64) -> cloakroom::Result<()> {
     mend(session, RECENT_BOOKS)?;
     if recent_books(session).first() == Some(&book) {
         return Ok(());
@@ -188,12 +188,12 @@ pub(crate) fn reset_token(session: &Session) -> Option<String> {
 }
 
 /// Forgets the proof of a password reset.
-pub(crate) fn drop_reset_token(session: &Session) -> cloakroom::Result<()> {
+pub(crate) fn discard_reset_token(session: &Session) -> cloakroom::Result<()> {
     session.discard(PASSWORD_RESET_TOKEN).map(drop)
 }
 
-/// Says something on the next page that the visitor sees.
-pub(crate) fn say(session: &Session, text: impl Into<String>) -> cloakroom::Result<()> {
+/// Stores a message, which the next page shows.
+pub(crate) fn add_message(session: &Session, text: impl Into<String>) -> cloakroom::Result<()> {
     messages::add(session, Message::new(Level::SUCCESS, text))
 }
 

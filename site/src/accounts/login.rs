@@ -6,13 +6,14 @@ use axum::{
 };
 use cloakroom_django::auth::{Account, Verdict};
 
-use super::{User, device, sessions::ignore_unsupported, throttle};
+use super::{device, sessions::ignore_unsupported, throttle};
 use crate::{
-    application::AppState,
     date,
+    state::AppState,
+    users::{User, username},
     web::{
         error::{PageError, redirect},
-        fields::{Field, Fields, Kind},
+        fields::{Field, FieldKind, Fields},
         form::Form,
         layout::Layout,
         visit::Visit,
@@ -22,26 +23,20 @@ use crate::{
 /// The same whatever is wrong: nobody learns which accounts there are.
 const MISMATCH: &str = "Your username and password didn't match. Please try again.";
 
-/// The ways in and out: the one would ask again, the other takes no link. Each page names itself in its link to the
-/// login, so these do, too; nobody wants to see them after it.
-const DOORS: [&str; 2] = ["/accounts/login/", "/accounts/logout/"];
-
-/// As many characters as a username can have.
-const MAX_USERNAME: usize = 150;
+/// The pages that a login never leads to: the one would ask again, the other takes no link. Each
+/// page names itself in its link to the login, and these pages do so as well.
+const LOGIN_AND_LOGOUT: [&str; 2] = ["/accounts/login/", "/accounts/logout/"];
 
 const LOGGED_IN: &str = "UPDATE auth_user SET last_login = ? WHERE id = ?";
 
-// Only if nobody has changed the password meanwhile.
-const REHASHED: &str = "UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
-
-/// One of the pages by which users come in.
-pub(crate) struct Door {
+/// What differs between the login pages of the site.
+pub(crate) struct LoginPage {
     pub(crate) heading: &'static str,
     /// Where its form goes.
     pub(crate) action: &'static str,
 }
 
-const DOOR: Door = Door {
+const LOGIN_PAGE: LoginPage = LoginPage {
     heading: "Log in",
     action: "/accounts/login/",
 };
@@ -50,7 +45,7 @@ const DOOR: Door = Door {
 #[template(path = "accounts/login.html")]
 struct Login<'a> {
     layout: Layout,
-    door: &'a Door,
+    page: &'a LoginPage,
     fields: Vec<Field>,
     problem: Option<&'static str>,
     next: String,
@@ -61,7 +56,7 @@ struct Login<'a> {
 /// The login page.
 pub(crate) async fn show(layout: Layout, RawQuery(query): RawQuery) -> Result<Response, PageError> {
     let next = next_in(query.as_deref()).unwrap_or_default();
-    page(layout, &DOOR, &Form::default(), next, None)
+    page(layout, &LOGIN_PAGE, &Form::default(), next, None)
 }
 
 /// Logs in whoever knows a username and its password.
@@ -71,10 +66,10 @@ pub(crate) async fn take(
     form: Form,
 ) -> Result<Response, PageError> {
     let next = next_of(&form, query.as_deref());
-    let Some(user) = sent_by(&visit, &form).await? else {
+    let Some(user) = authenticate_form(&visit, &form).await? else {
         return page(
             Layout::of(&visit).await?,
-            &DOOR,
+            &LOGIN_PAGE,
             &form,
             next,
             Some(MISMATCH),
@@ -84,8 +79,11 @@ pub(crate) async fn take(
     Ok(redirect(&visit.safe_next(Some(&next), "/")))
 }
 
-/// Who has sent the form of a login page, if the password is right.
-pub(crate) async fn sent_by(visit: &Visit, form: &Form) -> Result<Option<User>, PageError> {
+/// Returns the user whose name and password are in the form of a login page. Counts the try.
+pub(crate) async fn authenticate_form(
+    visit: &Visit,
+    form: &Form,
+) -> Result<Option<User>, PageError> {
     let username = form.get("username").unwrap_or_default().trim();
     let password = form.get("password").unwrap_or_default();
     authenticate(visit, username, password).await
@@ -94,22 +92,22 @@ pub(crate) async fn sent_by(visit: &Visit, form: &Form) -> Result<Option<User>, 
 /// A login page.
 pub(crate) fn page(
     layout: Layout,
-    door: &Door,
+    page: &LoginPage,
     form: &Form,
     next: String,
     problem: Option<&'static str>,
 ) -> Result<Response, PageError> {
     let mut fields = Fields::fresh(form);
-    let kind = Kind::Line {
+    let kind = FieldKind::Line {
         input: "text",
         autocomplete: Some("username"),
     };
-    fields.text("username", "Username", kind, MAX_USERNAME);
+    fields.text("username", "Username", kind, username::MAX_CHARS);
     fields.password("password", "Password", "current-password");
     let login = Login {
         is_sent_here: !next.is_empty(),
         layout,
-        door,
+        page,
         fields: fields.into_inner(),
         problem,
         next,
@@ -120,7 +118,7 @@ pub(crate) fn page(
 /// Where to go after the login: the form says it, or else the address.
 pub(crate) fn next_of(form: &Form, query: Option<&str>) -> String {
     match form.get("next") {
-        Some(next) => unless_door(next.to_owned()),
+        Some(next) => unless_login_or_logout(next.to_owned()),
         None => next_in(query),
     }
     .unwrap_or_default()
@@ -129,12 +127,12 @@ pub(crate) fn next_of(form: &Form, query: Option<&str>) -> String {
 pub(crate) fn next_in(query: Option<&str>) -> Option<String> {
     let mut parameters = form_urlencoded::parse(query?.as_bytes());
     let (_, next) = parameters.find(|(name, _)| name == "next")?;
-    unless_door(next.into_owned())
+    unless_login_or_logout(next.into_owned())
 }
 
-fn unless_door(next: String) -> Option<String> {
-    let is_door = DOORS.iter().any(|door| next.starts_with(door));
-    (!is_door).then_some(next)
+fn unless_login_or_logout(next: String) -> Option<String> {
+    let is_login_or_logout = LOGIN_AND_LOGOUT.iter().any(|path| next.starts_with(path));
+    (!is_login_or_logout).then_some(next)
 }
 
 /// The user with this name and password, if there is one who may log in.
@@ -143,7 +141,8 @@ async fn authenticate(
     username: &str,
     password: &str,
 ) -> Result<Option<User>, PageError> {
-    if username.is_empty() || username.chars().count() > MAX_USERNAME || password.is_empty() {
+    if username.is_empty() || username.chars().count() > username::MAX_CHARS || password.is_empty()
+    {
         return Ok(None);
     }
     let AppState { db, hashing, .. } = visit.app();
@@ -162,9 +161,7 @@ async fn authenticate(
     throttle::succeeded(db, &subjects).await?;
     if verdict == Verdict::Outdated {
         let encoded = hashing.encode(password.to_owned()).await?;
-        let update = sqlx::query(REHASHED).bind(&encoded).bind(user.id);
-        let update = update.bind(&user.password).execute(db).await?;
-        if update.rows_affected() == 1 {
+        if user.replace_password(db, &encoded).await? {
             user.password = encoded;
         }
     }

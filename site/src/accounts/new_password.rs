@@ -1,8 +1,5 @@
-use super::{
-    User,
-    strength::{self, Known},
-};
-use crate::web::fields::Fields;
+use super::strength::{self, UserAttributes};
+use crate::{users::User, web::fields::Fields};
 
 const DIFFERENT: &str = "The two password fields didn’t match.";
 
@@ -11,7 +8,7 @@ pub(super) fn read(fields: &mut Fields<'_>, user: &User) -> Option<String> {
     read_new_password(
         fields,
         ["new_password1", "new_password2"],
-        &Known::from(user),
+        &UserAttributes::from(user),
     )
 }
 
@@ -19,7 +16,7 @@ pub(super) fn read(fields: &mut Fields<'_>, user: &User) -> Option<String> {
 pub(crate) fn read_new_password(
     fields: &mut Fields<'_>,
     names: [&'static str; 2],
-    known: &Known<'_>,
+    known: &UserAttributes<'_>,
 ) -> Option<String> {
     let first = fields.password(names[0], "New password", "new-password");
     fields.help(
@@ -34,5 +31,5 @@ pub(crate) fn read_new_password(
     for weakness in strength::weaknesses(&second, known) {
         fields.error(names[1], weakness);
     }
-    fields.are_good().then_some(second)
+    fields.are_valid().then_some(second)
 }

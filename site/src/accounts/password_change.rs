@@ -2,7 +2,7 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use cloakroom_django::auth::Verdict;
 
-use super::new_password;
+use super::{new_password, sessions};
 use crate::web::{
     error::{PageError, redirect},
     fields::Fields,
@@ -13,9 +13,6 @@ use crate::web::{
 };
 
 const WRONG: &str = "Your old password was entered incorrectly. Please enter it again.";
-
-// Only if nobody else changed it meanwhile.
-const CHANGE: &str = "UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
 
 #[derive(Template)]
 #[template(path = "accounts/password_changed.html")]
@@ -49,15 +46,13 @@ pub(crate) async fn take(visit: Visit, form: Form) -> Result<Response, PageError
     };
 
     let encoded = app.hashing.encode(new).await?;
-    let change = sqlx::query(CHANGE).bind(&encoded).bind(user.id);
-    let change = change.bind(&user.password).execute(&app.db).await?;
-    if change.rows_affected() == 0 {
+    if !user.replace_password(&app.db, &encoded).await? {
         fields.error("old_password", WRONG);
         return page(Layout::of(&visit).await?, fields);
     }
     let session = visit.session().await?;
     app.auth.password_changed(&session, &encoded)?;
-    super::sessions::end_others(&visit).await?;
+    sessions::end_others(&visit).await?;
     Ok(redirect("/accounts/password_change/done/"))
 }
 

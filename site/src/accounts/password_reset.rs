@@ -12,14 +12,15 @@ use cloakroom_django::auth::{
 };
 use tracing::Instrument;
 
-use super::{User, new_password, sessions, throttle};
+use super::{new_password, sessions, throttle};
 use crate::{
-    application::AppState,
     mail::Mail,
+    state::AppState,
+    users::User,
     visitor,
     web::{
         error::{PageError, redirect},
-        fields::{Fields, Kind},
+        fields::{FieldKind, Fields},
         form::Form,
         form_page::FormPage,
         layout::Layout,
@@ -40,8 +41,6 @@ const MAX_MAILS: i64 = 10;
 
 const ACCOUNTS: &str =
     "SELECT id, email FROM auth_user WHERE is_active AND LOWER(email) = LOWER(?) LIMIT ?";
-
-const RESET: &str = "UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
 
 #[derive(Template)]
 #[template(path = "accounts/password_reset_done.html")]
@@ -83,7 +82,7 @@ pub(crate) async fn ask(layout: Layout) -> Result<Response, PageError> {
 pub(crate) async fn send(visit: Visit, form: Form) -> Result<Response, PageError> {
     let mut fields = Fields::sent(&form);
     let email = read_email(&mut fields);
-    let Some(email) = email.filter(|_| fields.are_good()) else {
+    let Some(email) = email.filter(|_| fields.are_valid()) else {
         return ask_page(Layout::of(&visit).await?, fields);
     };
     let subjects = throttle::mail(&email, visit.address());
@@ -177,12 +176,10 @@ pub(crate) async fn set(
     };
     let app = visit.app();
     let encoded = app.hashing.encode(new).await?;
-    let reset = sqlx::query(RESET).bind(encoded).bind(user.id);
-    let reset = reset.bind(&user.password).execute(&app.db).await?;
-    if reset.rows_affected() == 0 {
+    if !user.replace_password(&app.db, &encoded).await? {
         return invalid(&visit).await;
     }
-    visitor::drop_reset_token(&visit.session().await?)?;
+    visitor::discard_reset_token(&visit.session().await?)?;
     sessions::end_all(&visit, user.id).await?;
     Ok(redirect("/accounts/reset/done/"))
 }
@@ -193,7 +190,7 @@ pub(crate) async fn complete(layout: Layout) -> Result<Html<String>, PageError> 
 }
 
 fn read_email(fields: &mut Fields<'_>) -> Option<String> {
-    let kind = Kind::Line {
+    let kind = FieldKind::Line {
         input: "email",
         autocomplete: Some("email"),
     };

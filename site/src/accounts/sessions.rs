@@ -40,9 +40,7 @@ pub(crate) async fn list(visit: Visit, layout: Layout) -> Result<Html<String>, P
     let to_own = |summary: SessionSummary| OwnSession {
         is_this_one: Some(&summary.tag) == this.as_ref(),
         tag: summary.tag.to_string(),
-        label: summary
-            .label
-            .unwrap_or_else(|| "An unknown device".to_owned()),
+        label: device_of(&summary),
         since: date::display_time(summary.created),
         last_change: date::display_time(summary.touched),
     };
@@ -72,8 +70,8 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
         return Ok(redirect("/accounts/login/"));
     }
     match visit.app().sessions.revoke(&owner, &tag).await? {
-        true => visitor::say(&session, "That browser is logged out.")?,
-        false => visitor::say(&session, "That browser was logged out already.")?,
+        true => visitor::add_message(&session, "That browser is logged out.")?,
+        false => visitor::add_message(&session, "That browser was logged out already.")?,
     }
     Ok(redirect(PAGE))
 }
@@ -82,7 +80,7 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
 pub(crate) async fn end_all_others(visit: Visit) -> Result<Response, PageError> {
     end_others(&visit).await?;
     let session = visit.session().await?;
-    visitor::say(&session, "All other browsers are logged out.")?;
+    visitor::add_message(&session, "All other browsers are logged out.")?;
     Ok(redirect(PAGE))
 }
 
@@ -97,7 +95,7 @@ pub(crate) async fn end_others(visit: &Visit) -> Result<(), PageError> {
 
 /// Ends all sessions of a user, if the place where they are kept can find them.
 pub(crate) async fn end_all(visit: &Visit, user: i64) -> Result<(), PageError> {
-    let owner = Owner::from(user.to_string());
+    let owner = owner_of(user);
     ignore_unsupported(visit.app().sessions.revoke_all(&owner).await)
 }
 
@@ -109,6 +107,17 @@ pub(super) fn ignore_unsupported<T>(done: cloakroom::Result<T>) -> Result<(), Pa
     }
 }
 
+/// The owner of the sessions in which this user is logged in.
+pub(crate) fn owner_of(user: i64) -> Owner {
+    Owner::from(user.to_string())
+}
+
+/// The name of the device that a session belongs to.
+pub(crate) fn device_of(session: &SessionSummary) -> String {
+    let label = session.label.clone();
+    label.unwrap_or_else(|| "An unknown device".to_owned())
+}
+
 async fn owner(visit: &Visit) -> Result<Owner, PageError> {
-    Ok(Owner::from(visit.logged_in().await?.id.to_string()))
+    Ok(owner_of(visit.logged_in().await?.id))
 }

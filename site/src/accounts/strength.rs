@@ -1,6 +1,6 @@
 use std::{collections::HashSet, sync::LazyLock};
 
-use super::User;
+use crate::users::User;
 
 const LIST: &str = include_str!("../../data/common_passwords.txt");
 
@@ -12,16 +12,16 @@ const MIN_CHARS: usize = 8;
 /// How similar a password may be to something known about the user, of 1.
 const MAX_SIMILARITY: f64 = 0.7;
 
-/// What is known about a user, under the names that the messages use.
+/// What a password may not resemble, under the names that the messages use.
 #[derive(Debug, Default)]
-pub(crate) struct Known<'a> {
+pub(crate) struct UserAttributes<'a> {
     pub(crate) username: &'a str,
     pub(crate) first_name: &'a str,
     pub(crate) last_name: &'a str,
     pub(crate) email: &'a str,
 }
 
-impl<'a> From<&'a User> for Known<'a> {
+impl<'a> From<&'a User> for UserAttributes<'a> {
     fn from(user: &'a User) -> Self {
         Self {
             username: &user.username,
@@ -33,7 +33,7 @@ impl<'a> From<&'a User> for Known<'a> {
 }
 
 /// Everything that makes `password` a weak one for this user.
-pub(crate) fn weaknesses(password: &str, known: &Known<'_>) -> Vec<String> {
+pub(crate) fn weaknesses(password: &str, known: &UserAttributes<'_>) -> Vec<String> {
     let mut weaknesses = Vec::new();
     if let Some(attribute) = similar_to(password, known) {
         weaknesses.push(format!("The password is too similar to the {attribute}."));
@@ -53,7 +53,7 @@ pub(crate) fn weaknesses(password: &str, known: &Known<'_>) -> Vec<String> {
 }
 
 /// What the password is too similar to: the whole of it, or a part between signs as in an address.
-fn similar_to(password: &str, known: &Known<'_>) -> Option<&'static str> {
+fn similar_to(password: &str, known: &UserAttributes<'_>) -> Option<&'static str> {
     let password = password.to_lowercase();
     let attributes = [
         ("username", known.username),
@@ -111,7 +111,7 @@ fn longest_common(a: &str, b: &str) -> usize {
 mod tests {
     use super::*;
 
-    const MINA: Known<'_> = Known {
+    const MINA: UserAttributes<'_> = UserAttributes {
         username: "member",
         first_name: "Mina",
         last_name: "Okafor",

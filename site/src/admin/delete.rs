@@ -1,16 +1,18 @@
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::{
+    deletion,
     guard::who_may,
-    log::{self, Deed, Story},
-    model::{self, Action, Key, Kind, Model},
-    models,
-    record::{self, Named, RecordInPath},
+    log::{self, ChangeLog, LogAction},
+    model::{Action, Model, ModelKind, RecordKey},
+    record::{self, RecordInPath, RecordTitle},
 };
 use crate::{
-    accounts::{self, User},
+    accounts,
+    id_list::IdList,
+    users::User,
     visitor,
     web::{
         error::{PageError, redirect},
@@ -27,22 +29,22 @@ const SUPERUSERS: &str = "\
 struct Delete {
     layout: Layout,
     model: &'static Model,
-    records: Vec<Named>,
-    /// What the records in the way are called, with the address and the name of each.
+    records: Vec<RecordTitle>,
+    /// What the records that must be deleted first are called, with address and name of each.
     others: &'static str,
-    in_the_way: Vec<(String, String)>,
+    blockers: Vec<(String, String)>,
     goes_with: Vec<String>,
     /// Whether the user would delete their own account.
     is_own: bool,
 }
 
-/// Asks before a record is deleted, or says what is in the way.
+/// Asks before a record is deleted, or lists the records that block it.
 pub(crate) async fn confirm(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     who_may(&visit, at.model, &[Action::Delete]).await?;
     ask(&visit, at.model, &[at.key]).await
 }
 
-/// Deletes a record, if nothing is in the way.
+/// Deletes a record, if nothing blocks it.
 pub(crate) async fn delete_one(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     who_may(&visit, at.model, &[Action::Delete]).await?;
     take(&visit, at.model, &[at.key]).await
@@ -52,20 +54,20 @@ pub(crate) async fn delete_one(visit: Visit, at: RecordInPath) -> Result<Respons
 pub(super) async fn ask(
     visit: &Visit,
     model: &'static Model,
-    keys: &[Key],
+    keys: &[RecordKey],
 ) -> Result<Response, PageError> {
     let user = visit.logged_in().await?;
     let mut db = visit.app().db.acquire().await?;
     refuse_superusers(&mut db, user, model, keys).await?;
-    let records = record::named(&mut db, model, keys).await?;
+    let records = record::load_titles(&mut db, model, keys).await?;
     if records.is_empty() {
         return Err(PageError::NotFound);
     }
     let page = Delete {
-        in_the_way: in_the_way(&mut db, model, keys).await?,
-        goes_with: goes_with(&mut db, model, keys).await?,
+        blockers: deletion::load_blockers(&mut db, model, keys).await?,
+        goes_with: deletion::load_goes_with(&mut db, model, keys).await?,
         is_own: is_own(user, model, keys),
-        others: model.in_the_way.as_ref().map_or("", |others| others.what),
+        others: model.blocked_by.unwrap_or_default(),
         layout: Layout::of(visit).await?,
         model,
         records,
@@ -77,31 +79,33 @@ pub(super) async fn ask(
 pub(super) async fn take(
     visit: &Visit,
     model: &'static Model,
-    keys: &[Key],
+    keys: &[RecordKey],
 ) -> Result<Response, PageError> {
     let user = visit.logged_in().await?;
-    // From here on nobody else writes, so nothing comes into the way any more.
+    // No other request writes from here on, so no blocking record is added.
     let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
     refuse_superusers(&mut db, user, model, keys).await?;
-    let records = record::named(&mut db, model, keys).await?;
-    let is_in_the_way = !in_the_way(&mut db, model, keys).await?.is_empty();
-    if records.is_empty() || is_in_the_way || is_own(user, model, keys) {
+    let records = record::load_titles(&mut db, model, keys).await?;
+    let is_blocked = !deletion::load_blockers(&mut db, model, keys)
+        .await?
+        .is_empty();
+    if records.is_empty() || is_blocked || is_own(user, model, keys) {
         drop(db);
         return ask(visit, model, keys).await;
     }
-    delete(&mut db, model, keys).await?;
+    deletion::delete(&mut db, model, keys).await?;
     log::write(
         &mut db,
         user,
         model,
         &records,
-        Deed::Deleted,
-        &Story::default(),
+        LogAction::Deleted,
+        &ChangeLog::default(),
     )
     .await?;
     db.commit().await?;
 
-    if model.kind == Kind::User {
+    if model.kind == ModelKind::User {
         for id in records.iter().filter_map(|record| record.key.number()) {
             accounts::sessions::end_all(visit, id).await?;
         }
@@ -110,7 +114,7 @@ pub(super) async fn take(
         [one] => format!("The {} “{}” was deleted.", model.singular, one.name),
         many => format!("{} were deleted.", model.count(many.len() as u64)),
     };
-    visitor::say(&visit.session().await?, said)?;
+    visitor::add_message(&visit.session().await?, said)?;
     Ok(redirect(&model.url()))
 }
 
@@ -119,12 +123,13 @@ async fn refuse_superusers(
     db: &mut SqliteConnection,
     user: &User,
     model: &Model,
-    keys: &[Key],
+    keys: &[RecordKey],
 ) -> Result<(), PageError> {
-    if model.kind != Kind::User || user.is_superuser() {
+    if model.kind != ModelKind::User || user.is_superuser() {
         return Ok(());
     }
-    let superusers = sqlx::query_scalar(SUPERUSERS).bind(model::json(keys));
+    let ids = IdList::from_iter(keys);
+    let superusers = sqlx::query_scalar(SUPERUSERS).bind(ids.as_json());
     match superusers.fetch_one(db).await? {
         true => Err(PageError::Forbidden),
         false => Ok(()),
@@ -132,54 +137,8 @@ async fn refuse_superusers(
 }
 
 /// An account that is in use here would take the history of its own end with it.
-fn is_own(user: &User, model: &Model, keys: &[Key]) -> bool {
-    model.kind == Kind::User && keys.contains(&Key::Number(user.id))
-}
-
-/// Address and name of each record that must go before these can.
-pub(super) async fn in_the_way(
-    db: &mut SqliteConnection,
-    model: &Model,
-    keys: &[Key],
-) -> Result<Vec<(String, String)>, PageError> {
-    let Some(others) = &model.in_the_way else {
-        return Ok(Vec::new());
-    };
-    let their_model = models::of_kind(others.kind);
-    let mut links = Vec::new();
-    let rows = sqlx::query(others.sql).bind(model::json(keys));
-    for row in rows.fetch_all(db).await? {
-        let key = Key::stored(others.kind, row.try_get_unchecked(0)?);
-        let href = key.map(|key| their_model.url_of(&key, "change"));
-        links.push((href.unwrap_or_default(), row.try_get(1)?));
-    }
-    Ok(links)
-}
-
-/// A line for each thing that goes with the records.
-async fn goes_with(
-    db: &mut SqliteConnection,
-    model: &Model,
-    keys: &[Key],
-) -> Result<Vec<String>, PageError> {
-    let Some(sql) = model.goes_with else {
-        return Ok(Vec::new());
-    };
-    let lines = sqlx::query_scalar(sql).bind(model::json(keys));
-    Ok(lines.fetch_all(db).await?)
-}
-
-/// Deletes records and what goes with them. The caller knows that nothing is in the way.
-pub(super) async fn delete(
-    db: &mut SqliteConnection,
-    model: &Model,
-    keys: &[Key],
-) -> Result<(), PageError> {
-    for statement in model.delete {
-        let delete = sqlx::query(*statement).bind(model::json(keys));
-        delete.execute(&mut *db).await?;
-    }
-    Ok(())
+fn is_own(user: &User, model: &Model, keys: &[RecordKey]) -> bool {
+    model.kind == ModelKind::User && keys.contains(&RecordKey::Number(user.id))
 }
 
 impl Delete {

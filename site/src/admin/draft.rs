@@ -2,58 +2,56 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use super::{
     groups::{self, Group},
-    model::{Key, Kind},
-    users::{self, NewUser, Powers, User},
+    model::{ModelKind, RecordKey},
+    users::{self, NewUserForm, PermissionChoices, UserForm},
 };
 use crate::{
-    application::AppState,
     authors::form::{self as authors, Author},
-    books::form::{self as books, Book, Shelves},
+    books::form::{self as books, Book, BookChoices},
     copies::{
-        CopyId, Status,
+        CopyId,
         form::{self as copies, Copy},
     },
     genres::GENRES,
     languages::LANGUAGES,
-    named::Named,
+    named::NamedRecord,
+    state::AppState,
     web::{
         error::PageError,
-        fields::{Choices, Field, Fields, Kind as FieldKind},
+        fields::{Choices, Field, FieldKind, Fields},
         form::Form,
     },
 };
 
-const MOVE_COPY: &str = "UPDATE catalog_bookinstance SET book_id = ? WHERE id = ?";
-
 /// What a form says about a record, good enough to be stored if nobody else has taken its name.
-pub(super) enum Draft {
+pub(super) enum RecordDraft {
     Author(Author),
     Book(Book),
     Copy { copy: Copy, book: Option<i64> },
-    Name(&'static Named, String),
+    Name(&'static NamedRecord, String),
     Group(Group),
-    NewUser(NewUser),
-    User(User),
+    NewUser(NewUserForm),
+    User(UserForm),
 }
 
 /// What can be chosen in the form of a record.
 #[derive(Clone)]
-pub(super) enum Offers {
+pub(super) enum FieldChoices {
     None,
-    Book(Shelves),
+    Book(BookChoices),
     /// Books are missing where the book is known, and so is not asked for.
     Copy {
         books: Option<Choices>,
         users: Choices,
     },
     Group(Choices),
-    /// Powers are missing for those who may not say who may do what.
-    User(Option<Powers>),
+    /// The choices are missing for those who may not say who may do what.
+    User(Option<PermissionChoices>),
 }
 
 /// What became of a draft.
-pub(super) enum Saved {
-    As(Key),
+pub(super) enum SaveOutcome {
+    Saved(RecordKey),
     /// Another record has what must be its own.
     Refused {
         field: &'static str,
@@ -61,48 +59,50 @@ pub(super) enum Saved {
     },
 }
 
-impl Offers {
+impl FieldChoices {
     /// What can be chosen in the form of a record of this kind, or in its row below the form of its `parent`.
     pub(super) async fn load(
         db: &SqlitePool,
-        kind: Kind,
+        kind: ModelKind,
         is_row: bool,
         may_grant: bool,
     ) -> Result<Self, PageError> {
         Ok(match kind {
-            Kind::Author | Kind::Genre | Kind::Language => Self::None,
-            Kind::Book => {
-                let mut shelves = Shelves::load(db).await?;
+            ModelKind::Author | ModelKind::Genre | ModelKind::Language => Self::None,
+            ModelKind::Book => {
+                let mut choices = BookChoices::load(db).await?;
                 if is_row {
-                    shelves.authors = None;
+                    choices.authors = None;
                 }
-                Self::Book(shelves)
+                Self::Book(choices)
             }
-            Kind::Copy => Self::Copy {
+            ModelKind::Copy => Self::Copy {
                 books: match is_row {
                     true => None,
                     false => Some(copies::books(db).await?),
                 },
                 users: copies::users(db).await?,
             },
-            Kind::Group => Self::Group(groups::permissions(db).await?),
-            Kind::User if may_grant => Self::User(Some(Powers::load(db).await?)),
-            Kind::User => Self::User(None),
+            ModelKind::Group => Self::Group(groups::load_permissions(db).await?),
+            ModelKind::User if may_grant => Self::User(Some(PermissionChoices::load(db).await?)),
+            ModelKind::User => Self::User(None),
         })
     }
 }
 
 /// Reads what the form says about a record, by the rules of its noun.
 pub(super) fn read(
-    kind: Kind,
+    kind: ModelKind,
     is_new: bool,
     fields: &mut Fields<'_>,
-    offers: Offers,
-) -> Option<Draft> {
+    offers: FieldChoices,
+) -> Option<RecordDraft> {
     match (kind, offers) {
-        (Kind::Author, _) => authors::read(fields).map(Draft::Author),
-        (Kind::Book, Offers::Book(shelves)) => books::read(fields, shelves).map(Draft::Book),
-        (Kind::Copy, Offers::Copy { books, users }) => {
+        (ModelKind::Author, _) => authors::read(fields).map(RecordDraft::Author),
+        (ModelKind::Book, FieldChoices::Book(choices)) => {
+            books::read(fields, choices).map(RecordDraft::Book)
+        }
+        (ModelKind::Copy, FieldChoices::Copy { books, users }) => {
             let book = match books {
                 Some(books) => copies::read_book(fields, books).map(|id| id.parse().ok()),
                 None => Some(None),
@@ -112,43 +112,52 @@ pub(super) fn read(
                 fields.fixed("id", "Id", id.to_string());
             }
             let copy = copies::read(fields, users);
-            Some(Draft::Copy {
+            Some(RecordDraft::Copy {
                 book: book?,
                 copy: copy?,
             })
         }
-        (Kind::Genre, _) => read_name(&GENRES, fields),
-        (Kind::Language, _) => read_name(&LANGUAGES, fields),
-        (Kind::Group, Offers::Group(permissions)) => {
-            groups::read(fields, permissions).map(Draft::Group)
+        (ModelKind::Genre, _) => read_name(&GENRES, fields),
+        (ModelKind::Language, _) => read_name(&LANGUAGES, fields),
+        (ModelKind::Group, FieldChoices::Group(permissions)) => {
+            groups::read(fields, permissions).map(RecordDraft::Group)
         }
-        (Kind::User, _) if is_new => users::read_new(fields).map(Draft::NewUser),
-        (Kind::User, Offers::User(powers)) => users::read(fields, powers).map(Draft::User),
-        // Offers are loaded by the same kind.
+        (ModelKind::User, _) if is_new => users::read_new(fields).map(RecordDraft::NewUser),
+        (ModelKind::User, FieldChoices::User(choices)) => {
+            users::read(fields, choices).map(RecordDraft::User)
+        }
+        // The choices are loaded by the same kind.
         _ => None,
     }
 }
 
-fn read_name(kind: &'static Named, fields: &mut Fields<'_>) -> Option<Draft> {
+fn read_name(kind: &'static NamedRecord, fields: &mut Fields<'_>) -> Option<RecordDraft> {
     let name = kind.read(fields)?;
-    Some(Draft::Name(kind, name))
+    Some(RecordDraft::Name(kind, name))
 }
 
 /// The fields as they are shown with what is known of a record.
-pub(super) fn fresh(kind: Kind, is_new: bool, values: &Form, offers: Offers) -> Vec<Field> {
+pub(super) fn fresh(
+    kind: ModelKind,
+    is_new: bool,
+    values: &Form,
+    offers: FieldChoices,
+) -> Vec<Field> {
     let mut fields = Fields::fresh(values);
     read(kind, is_new, &mut fields, offers);
     fields.into_inner()
 }
 
 /// What stands in the form of a new record.
-pub(super) fn first_values(kind: Kind) -> Form {
-    let status = (kind == Kind::Copy).then_some(("status", Status::Maintenance.code()));
-    status.into_iter().collect()
+pub(super) fn first_values(kind: ModelKind) -> Form {
+    match kind {
+        ModelKind::Copy => copies::first_values(),
+        _ => Form::default(),
+    }
 }
 
-/// Shows in the fields that a form cannot change what is known, whatever was sent.
-pub(super) fn keep_fixed(fields: &mut [Field], before: &[Field]) {
+/// Puts the known values into the fields that a form cannot change, whatever was sent.
+pub(super) fn restore_fixed(fields: &mut [Field], before: &[Field]) {
     for field in fields {
         if let FieldKind::Fixed = field.kind
             && let Some(before) = before.iter().find(|before| before.name == field.name)
@@ -162,13 +171,13 @@ pub(super) fn keep_fixed(fields: &mut [Field], before: &[Field]) {
 pub(super) fn changes(before: &[Field], after: &[Field]) -> Vec<&'static str> {
     let is_changed = |field: &&Field| {
         let before = before.iter().find(|before| before.name == field.name);
-        !before.is_some_and(|before| before.says_the_same_as(field))
+        !before.is_some_and(|before| before.is_same_as(field))
     };
     let changed = after.iter().filter(is_changed);
     changed.map(|field| field.label).collect()
 }
 
-impl Draft {
+impl RecordDraft {
     /// Does what takes its time, before the database is locked.
     pub(super) async fn prepare(&mut self, app: &AppState) -> Result<(), PageError> {
         match self {
@@ -178,7 +187,7 @@ impl Draft {
     }
 
     /// Says to which record one belongs that was a row below its form.
-    pub(super) fn belongs_to(&mut self, parent: &Key) {
+    pub(super) fn set_parent(&mut self, parent: &RecordKey) {
         match self {
             Self::Book(book) => book.author = parent.number(),
             Self::Copy { book, .. } => *book = parent.number(),
@@ -190,12 +199,12 @@ impl Draft {
     pub(super) async fn save(
         &self,
         db: &mut SqliteConnection,
-        own: Option<&Key>,
-    ) -> Result<Saved, PageError> {
-        if let Some((field, error)) = self.refusal(db, own.and_then(Key::number)).await? {
-            return Ok(Saved::Refused { field, error });
+        own: Option<&RecordKey>,
+    ) -> Result<SaveOutcome, PageError> {
+        if let Some((field, error)) = self.refusal(db, own.and_then(RecordKey::number)).await? {
+            return Ok(SaveOutcome::Refused { field, error });
         }
-        self.store(db, own).await.map(Saved::As)
+        self.store(db, own).await.map(SaveOutcome::Saved)
     }
 
     /// What another record has taken already. The caller holds the lock, so it stays as it is found.
@@ -215,7 +224,7 @@ impl Draft {
                 (is_taken, "name", kind.exists)
             }
             Self::Group(group) => (group.is_taken(db, own).await?, "name", groups::EXISTS),
-            Self::NewUser(NewUser { username, .. }) | Self::User(User { username, .. }) => {
+            Self::NewUser(NewUserForm { username, .. }) | Self::User(UserForm { username, .. }) => {
                 let is_taken = users::is_taken(db, username, own).await?;
                 (is_taken, "username", users::EXISTS)
             }
@@ -223,8 +232,12 @@ impl Draft {
         Ok(is_taken.then_some((field, error)))
     }
 
-    async fn store(&self, db: &mut SqliteConnection, own: Option<&Key>) -> Result<Key, PageError> {
-        let id = own.and_then(Key::number);
+    async fn store(
+        &self,
+        db: &mut SqliteConnection,
+        own: Option<&RecordKey>,
+    ) -> Result<RecordKey, PageError> {
+        let id = own.and_then(RecordKey::number);
         let id = match (self, id) {
             (Self::Author(author), None) => author.insert(db).await?,
             (Self::Author(author), Some(id)) => author.update(db, id).await.map(|()| id)?,
@@ -238,7 +251,7 @@ impl Draft {
             (Self::User(_), None) => return Err(PageError::NotFound),
             (Self::Copy { copy, book }, _) => return store_copy(db, copy, *book, own).await,
         };
-        Ok(Key::Number(id))
+        Ok(RecordKey::Number(id))
     }
 }
 
@@ -246,19 +259,18 @@ async fn store_copy(
     db: &mut SqliteConnection,
     copy: &Copy,
     book: Option<i64>,
-    own: Option<&Key>,
-) -> Result<Key, PageError> {
+    own: Option<&RecordKey>,
+) -> Result<RecordKey, PageError> {
     match own {
-        Some(Key::Copy(id)) => {
+        Some(RecordKey::Copy(id)) => {
             copy.update(&mut *db, id).await?;
-            let to = sqlx::query(MOVE_COPY).bind(book).bind(id.as_stored());
-            to.execute(db).await?;
-            Ok(Key::Copy(id.clone()))
+            copies::move_to_book(db, id, book).await?;
+            Ok(RecordKey::Copy(id.clone()))
         }
         _ => {
             let id = CopyId::random().map_err(|error| PageError::Internal(error.into()))?;
             copy.insert(db, &id, book).await?;
-            Ok(Key::Copy(id))
+            Ok(RecordKey::Copy(id))
         }
     }
 }

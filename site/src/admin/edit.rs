@@ -2,19 +2,21 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::{
-    draft::{self, Offers, Saved},
+    draft::{self, FieldChoices, SaveOutcome},
     guard::who_may,
+    index,
     inline::Table,
-    log::{self, Deed, Story},
-    model::{Action, Key, Kind as Of, Model},
-    record::{self, InPath, Named, RecordInPath, Stored},
+    log::{self, ChangeLog, LogAction},
+    model::{Action, Model, ModelKind, RecordKey},
+    record::{self, ModelInPath, RecordInPath, RecordTitle, RecordValues},
+    sessions,
 };
 use crate::{
-    accounts::User,
+    users::User,
     visitor,
     web::{
         error::{PageError, redirect},
-        fields::{Field, Fields, Kind},
+        fields::{Field, FieldKind, Fields},
         form::Form,
         layout::Layout,
         visit::Visit,
@@ -27,21 +29,21 @@ struct Edit {
     layout: Layout,
     model: &'static Model,
     /// Missing for a record to be added.
-    record: Option<Named>,
-    sections: Vec<Shown>,
+    record: Option<RecordTitle>,
+    sections: Vec<FilledSection>,
     table: Option<Table>,
     problems: usize,
-    may: May,
+    may: Allowed,
 }
 
 /// A section with its fields.
-struct Shown {
+struct FilledSection {
     heading: Option<&'static str>,
     rows: Vec<Vec<Field>>,
 }
 
 /// What the user may do here.
-struct May {
+struct Allowed {
     add: bool,
     change: bool,
     delete: bool,
@@ -49,10 +51,13 @@ struct May {
 }
 
 /// The form for a new record.
-pub(crate) async fn add(visit: Visit, InPath(model): InPath) -> Result<Response, PageError> {
+pub(crate) async fn add(
+    visit: Visit,
+    ModelInPath(model): ModelInPath,
+) -> Result<Response, PageError> {
     let user = who_may(&visit, model, &[Action::Add]).await?;
     let db = &visit.app().db;
-    let offers = Offers::load(db, model.kind, false, user.is_superuser()).await?;
+    let offers = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
     let fields = draft::fresh(model.kind, true, &draft::first_values(model.kind), offers);
     let table = Table::load(db, model, None, None, user).await?;
     page(&visit, model, None, fields, table).await
@@ -61,7 +66,7 @@ pub(crate) async fn add(visit: Visit, InPath(model): InPath) -> Result<Response,
 /// Adds a record, and those in the table below its form.
 pub(crate) async fn create(
     visit: Visit,
-    InPath(model): InPath,
+    ModelInPath(model): ModelInPath,
     form: Form,
 ) -> Result<Response, PageError> {
     who_may(&visit, model, &[Action::Add]).await?;
@@ -74,7 +79,7 @@ pub(crate) async fn change(visit: Visit, at: RecordInPath) -> Result<Response, P
     let user = who_may(&visit, model, &[Action::View, Action::Change]).await?;
     let db = &visit.app().db;
     let stored = find(&visit, user, model, &key).await?;
-    let offers = Offers::load(db, model.kind, false, user.is_superuser()).await?;
+    let offers = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
     let fields = draft::fresh(model.kind, false, &stored.values, offers);
     let table = Table::load(db, model, Some(&key), None, user).await?;
     page(&visit, model, Some(stored), fields, table).await
@@ -96,12 +101,12 @@ async fn find(
     visit: &Visit,
     user: &User,
     model: &'static Model,
-    key: &Key,
-) -> Result<Stored, PageError> {
+    key: &RecordKey,
+) -> Result<RecordValues, PageError> {
     let mut db = visit.app().db.acquire().await?;
-    let found = record::stored(&mut db, model, model.key, key).await?;
+    let found = record::load_values(&mut db, model, model.key, key).await?;
     let found = found.into_iter().next().ok_or(PageError::NotFound)?;
-    let is_superuser = model.kind == Of::User && found.values.get("is_superuser").is_some();
+    let is_superuser = model.kind == ModelKind::User && found.values.get("is_superuser").is_some();
     // Or whoever may change accounts could take over one that may do more.
     if is_superuser && !user.is_superuser() {
         return Err(PageError::Forbidden);
@@ -112,21 +117,21 @@ async fn find(
 async fn take(
     visit: &Visit,
     model: &'static Model,
-    before: Option<Stored>,
+    before: Option<RecordValues>,
     form: &Form,
 ) -> Result<Response, PageError> {
     let app = visit.app();
     let user = visit.logged_in().await?;
     let own = before.as_ref().map(|stored| stored.key.clone());
-    let offers = Offers::load(&app.db, model.kind, false, user.is_superuser()).await?;
+    let offers = FieldChoices::load(&app.db, model.kind, false, user.is_superuser()).await?;
     let mut fields = Fields::sent(form);
     let draft = draft::read(model.kind, own.is_none(), &mut fields, offers.clone());
     let mut fields = fields.into_inner();
-    let mut story = Story::begun();
+    let mut changes = ChangeLog::added();
     if let Some(before) = &before {
         let before = draft::fresh(model.kind, false, &before.values, offers);
-        draft::keep_fixed(&mut fields, &before);
-        story = Story::changed(&draft::changes(&before, &fields));
+        draft::restore_fixed(&mut fields, &before);
+        changes = ChangeLog::changed(&draft::changes(&before, &fields));
     }
     let mut table = Table::load(&app.db, model, own.as_ref(), Some(form), user).await?;
     let table_is_good = table.as_ref().is_none_or(|table| table.problems() == 0);
@@ -138,8 +143,8 @@ async fn take(
     // From here on nobody else writes, so what is found free stays so.
     let mut db = app.db.begin_with("BEGIN IMMEDIATE").await?;
     let key = match draft.save(&mut db, own.as_ref()).await? {
-        Saved::As(key) => key,
-        Saved::Refused { field, error } => {
+        SaveOutcome::Saved(key) => key,
+        SaveOutcome::Refused { field, error } => {
             drop(db);
             let mut named = fields.iter_mut();
             if let Some(field) = named.find(|named| named.name == field) {
@@ -149,35 +154,36 @@ async fn take(
         }
     };
     let is_saved = match &mut table {
-        Some(table) => table.save(&mut db, &key, &mut story).await?,
+        Some(table) => table.save(&mut db, &key, &mut changes).await?,
         None => true,
     };
     if !is_saved {
         drop(db);
         return page(visit, model, before, fields, table).await;
     }
-    let record = record::the_one(&mut db, model, &key).await?;
-    let deed = match own {
-        None => Deed::Added,
-        Some(_) => Deed::Changed,
+    let record = record::load_title(&mut db, model, &key).await?;
+    let action = match own {
+        None => LogAction::Added,
+        Some(_) => LogAction::Changed,
     };
     let records = std::slice::from_ref(&record);
-    log::write(&mut db, user, model, records, deed, &story).await?;
+    log::write(&mut db, user, model, records, action, &changes).await?;
     db.commit().await?;
 
     let session = visit.session().await?;
     let Model { singular, .. } = model;
-    let done = deed.word();
-    visitor::say(
+    let done = action.word();
+    visitor::add_message(
         &session,
         format!("The {singular} “{}” was {done}.", record.name),
     )?;
     // Of a new user the form has asked for a name and a password only.
-    let is_to_go_on = form.get("_continue").is_some() || model.kind == Of::User && own.is_none();
+    let is_to_go_on =
+        form.get("_continue").is_some() || model.kind == ModelKind::User && own.is_none();
     let may = |action| user.holds(&model.permission(action));
     Ok(redirect(&match form.get("_addanother") {
         Some(_) if may(Action::Add) => format!("{}add/", model.url()),
-        _ if !may(Action::View) && !may(Action::Change) => super::index::PAGE.to_owned(),
+        _ if !may(Action::View) && !may(Action::Change) => index::PAGE.to_owned(),
         _ if is_to_go_on => model.url_of(&key, "change"),
         _ => model.url(),
     }))
@@ -186,7 +192,7 @@ async fn take(
 async fn page(
     visit: &Visit,
     model: &'static Model,
-    stored: Option<Stored>,
+    stored: Option<RecordValues>,
     fields: Vec<Field>,
     table: Option<Table>,
 ) -> Result<Response, PageError> {
@@ -197,14 +203,14 @@ async fn page(
     let page = Edit {
         layout: Layout::of(visit).await?,
         problems: wrong.count() + in_table,
-        may: May {
+        may: Allowed {
             add: may(Action::Add),
             change: may(Action::Change) || stored.is_none(),
             delete: may(Action::Delete),
-            end_sessions: model.kind == Of::User && user.holds(super::sessions::VIEW),
+            end_sessions: model.kind == ModelKind::User && user.holds(sessions::VIEW),
         },
         model,
-        record: stored.map(|Stored { key, name, .. }| Named { key, name }),
+        record: stored.map(|RecordValues { key, name, .. }| RecordTitle { key, name }),
         sections: lay_out(model, fields),
         table,
     };
@@ -212,7 +218,7 @@ async fn page(
 }
 
 /// Puts the fields where the model wants them.
-fn lay_out(model: &Model, mut fields: Vec<Field>) -> Vec<Shown> {
+fn lay_out(model: &Model, mut fields: Vec<Field>) -> Vec<FilledSection> {
     let mut take = |name: &str| {
         let at = fields.iter().position(|field| field.name == name)?;
         Some(fields.remove(at))
@@ -221,13 +227,13 @@ fn lay_out(model: &Model, mut fields: Vec<Field>) -> Vec<Shown> {
     for section in model.sections {
         let row = |names: &&[&str]| names.iter().filter_map(|name| take(name)).collect();
         let rows: Vec<Vec<Field>> = section.rows.iter().map(row).collect();
-        sections.push(Shown {
+        sections.push(FilledSection {
             heading: section.heading,
             rows: rows.into_iter().filter(|row| !row.is_empty()).collect(),
         });
     }
     if !fields.is_empty() {
-        sections.push(Shown {
+        sections.push(FilledSection {
             heading: None,
             rows: fields.into_iter().map(|field| vec![field]).collect(),
         });
@@ -248,7 +254,7 @@ impl Edit {
     fn public(&self) -> Option<String> {
         let key = &self.record.as_ref()?.key;
         let noun = match self.model.kind {
-            Of::Group | Of::User => return None,
+            ModelKind::Group | ModelKind::User => return None,
             _ => self.model.name,
         };
         Some(format!("/catalog/{noun}/{key}"))
@@ -256,12 +262,12 @@ impl Edit {
 
     fn password(&self) -> Option<String> {
         let record = self.record.as_ref()?;
-        let is_user = self.model.kind == Of::User && self.may.change;
+        let is_user = self.model.kind == ModelKind::User && self.may.change;
         is_user.then(|| self.model.url_of(&record.key, "password"))
     }
 
     fn sessions(&self) -> Option<String> {
         let record = self.record.as_ref().filter(|_| self.may.end_sessions)?;
-        Some(super::sessions::url_of(&record.name))
+        Some(sessions::url_of(&record.name))
     }
 }

@@ -1,42 +1,19 @@
 use jiff::{ToSpan, civil::Date};
 use sqlx::SqlitePool;
 
-use super::model::Model;
+use super::{
+    groups,
+    model::{Filter, FilterChoices, Model, Param},
+};
 use crate::{copies::Status, date, web::error::PageError};
 
-const GROUPS: &str = "SELECT id, name FROM auth_group ORDER BY name, id";
-
-/// A way to see fewer records of a list: links that put parameters into the address.
-pub(super) struct Filter {
-    pub(super) title: &'static str,
-    /// What it is called not to filter.
-    pub(super) any: &'static str,
-    pub(super) params: &'static [Param],
-    pub(super) offers: Offer,
-}
-
-/// A parameter of the address, and what it asks of a record; its value is `?`.
-pub(super) struct Param {
-    pub(super) name: &'static str,
-    pub(super) sql: &'static str,
-}
-
-/// What a filter offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Offer {
-    Flag,
-    Statuses,
-    Dates,
-    Groups,
-}
-
 /// A filter on the page.
-pub(super) struct Shown {
+pub(super) struct FilterLinks {
     pub(super) title: &'static str,
-    pub(super) choices: Vec<Choice>,
+    pub(super) choices: Vec<FilterLink>,
 }
 
-pub(super) struct Choice {
+pub(super) struct FilterLink {
     pub(super) label: String,
     pub(super) href: String,
     pub(super) is_chosen: bool,
@@ -44,14 +21,14 @@ pub(super) struct Choice {
 
 /// What was asked of a list, as its address says it: words to search for, and the parameters of filters.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Query {
+pub(super) struct ListQuery {
     pub(super) q: String,
     /// One for each parameter of each filter of the model, in their order.
     pub(super) values: Vec<Option<String>>,
     names: Vec<&'static str>,
 }
 
-impl Query {
+impl ListQuery {
     pub(super) fn read(model: &Model, query: &str) -> Self {
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
         // Of several the last counts, as in Django.
@@ -107,22 +84,22 @@ impl Query {
         &self,
         model: &Model,
         db: &SqlitePool,
-    ) -> Result<Vec<Shown>, PageError> {
+    ) -> Result<Vec<FilterLinks>, PageError> {
         let mut shown = Vec::new();
         for filter in model.filters {
             let mut offers = vec![(filter.any.to_owned(), Vec::new())];
-            offers.extend(filter.offers(db).await?);
+            offers.extend(offered(filter, db).await?);
             let current: Vec<_> = self
                 .hidden()
                 .filter(|(name, _)| filter.params.iter().any(|param| param.name == *name))
                 .map(|(name, value)| (name, value.to_owned()))
                 .collect();
-            let choice = |(label, pairs): (String, Vec<(&'static str, String)>)| Choice {
+            let choice = |(label, pairs): (String, Vec<(&'static str, String)>)| FilterLink {
                 label,
                 href: format!("?{}", self.with(filter.params, &pairs)),
                 is_chosen: pairs == current,
             };
-            shown.push(Shown {
+            shown.push(FilterLinks {
                 title: filter.title,
                 choices: offers.into_iter().map(choice).collect(),
             });
@@ -133,25 +110,20 @@ impl Query {
 
 type Offered = (String, Vec<(&'static str, String)>);
 
-impl Filter {
-    async fn offers(&self, db: &SqlitePool) -> Result<Vec<Offered>, PageError> {
-        let first = self.params[0].name;
-        let one = |label: &str, value: &str| (label.to_owned(), vec![(first, value.to_owned())]);
-        Ok(match self.offers {
-            Offer::Flag => vec![one("Yes", "1"), one("No", "0")],
-            Offer::Statuses => Status::ALL
-                .map(|status| one(status.words(), status.code()))
-                .to_vec(),
-            Offer::Groups => {
-                let groups: Vec<(i64, String)> = sqlx::query_as(GROUPS).fetch_all(db).await?;
-                let groups = groups.into_iter();
-                groups
-                    .map(|(id, name)| one(&name, &id.to_string()))
-                    .collect()
-            }
-            Offer::Dates => dates(self.params, date::today()),
-        })
-    }
+async fn offered(filter: &Filter, db: &SqlitePool) -> Result<Vec<Offered>, PageError> {
+    let first = filter.params[0].name;
+    let one = |label: &str, value: &str| (label.to_owned(), vec![(first, value.to_owned())]);
+    Ok(match filter.choices {
+        FilterChoices::Flag => vec![one("Yes", "1"), one("No", "0")],
+        FilterChoices::Statuses => Status::ALL
+            .map(|status| one(status.words(), status.code()))
+            .to_vec(),
+        FilterChoices::Groups => {
+            let groups = groups::load_all(db).await?.into_iter();
+            groups.map(|(id, name)| one(&name, &id)).collect()
+        }
+        FilterChoices::Dates => dates(filter.params, date::today()),
+    })
 }
 
 /// Spans of days around `today`; with a date at all, and without. The parameters are: from, before, missing.

@@ -1,14 +1,19 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::model::Key;
-use crate::web::{
-    error::PageError,
-    fields::{Choices, Fields},
+use super::model::RecordKey;
+use crate::{
+    id_list::{IdList, execute_all},
+    web::{
+        error::PageError,
+        fields::{Choices, Fields},
+    },
 };
 
 const MAX_NAME: usize = 150;
 
 pub(super) const EXISTS: &str = "Group with this Name already exists.";
+
+const GROUPS: &str = "SELECT id, name FROM auth_group ORDER BY name, id";
 
 const PERMISSIONS: &str = "\
     SELECT p.id, t.app_label || ' | ' || t.model || ' | ' || p.name FROM auth_permission p \
@@ -27,15 +32,30 @@ const DROP_PERMISSIONS: &str = "\
 const ADD_PERMISSIONS: &str = "\
     INSERT OR IGNORE INTO auth_group_permissions (group_id, permission_id) SELECT ?, value FROM json_each(?)";
 
+const DELETE: [&str; 3] = [
+    "DELETE FROM auth_user_groups WHERE group_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM auth_group_permissions WHERE group_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM auth_group WHERE id IN (SELECT value FROM json_each(?1))",
+];
+
 /// What the form says about a group.
 pub(super) struct Group {
     pub(super) name: String,
     permissions: Vec<String>,
 }
 
-/// All permissions, as the form offers them.
-pub(super) async fn permissions(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
-    let all: Vec<(i64, String)> = sqlx::query_as(PERMISSIONS).fetch_all(db).await?;
+/// Loads all groups by name, as forms and filters offer them.
+pub(super) async fn load_all(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
+    load_choices(db, GROUPS).await
+}
+
+/// Loads all permissions, as forms offer them.
+pub(super) async fn load_permissions(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
+    load_choices(db, PERMISSIONS).await
+}
+
+async fn load_choices(db: &SqlitePool, statement: &'static str) -> Result<Choices, sqlx::Error> {
+    let all: Vec<(i64, String)> = sqlx::query_as(statement).fetch_all(db).await?;
     let choice = |(id, name): (i64, String)| (id.to_string(), name);
     Ok(all.into_iter().map(choice).collect())
 }
@@ -48,7 +68,7 @@ pub(super) fn read(fields: &mut Fields<'_>, permissions: Choices) -> Option<Grou
         name: name?,
         permissions: permissions?,
     };
-    fields.are_good().then_some(group)
+    fields.are_valid().then_some(group)
 }
 
 impl Group {
@@ -66,7 +86,7 @@ impl Group {
         &self,
         db: &mut SqliteConnection,
         own: Option<i64>,
-    ) -> Result<Key, PageError> {
+    ) -> Result<RecordKey, PageError> {
         let id = match own {
             None => {
                 let insert = sqlx::query_scalar(INSERT).bind(&self.name);
@@ -87,8 +107,16 @@ impl Group {
             &self.permissions,
         )
         .await?;
-        Ok(Key::Number(id))
+        Ok(RecordKey::Number(id))
     }
+}
+
+/// Deletes these groups and what refers to them. Returns how many groups there were.
+pub(super) async fn delete_records(
+    db: &mut SqliteConnection,
+    groups: &IdList,
+) -> Result<u64, sqlx::Error> {
+    execute_all(db, &DELETE, groups).await
 }
 
 /// Leaves links that stay as they are, so that their ids stay, too.

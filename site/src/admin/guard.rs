@@ -6,8 +6,8 @@ use axum::{
 
 use super::model::{Action, Model};
 use crate::{
-    accounts::User,
-    application::AppState,
+    state::AppState,
+    users::User,
     web::{
         error::{PageError, redirect},
         next,
@@ -18,7 +18,7 @@ use crate::{
 pub(super) const LOGIN: &str = "/admin/login/";
 
 /// A page of the staff area: whoever is not of the staff is sent to its login page, whatever the method.
-pub(crate) fn staff(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
+pub(crate) fn require_staff(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
     methods.layer(middleware::from_fn(
         async |visit: Visit, request: Request, next: Next| {
             let is_staff = visit.user().await?.is_some_and(User::is_staff);

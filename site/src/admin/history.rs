@@ -3,9 +3,9 @@ use axum::response::Html;
 
 use super::{
     guard::who_may,
-    log::{self, Deed},
+    log::{self, LogAction},
     model::{Action, Model},
-    record::{self, Named, RecordInPath},
+    record::{self, RecordInPath, RecordTitle},
 };
 use crate::{
     date,
@@ -28,7 +28,7 @@ type EntryRow = (String, Option<String>, i64, String, String);
 struct History {
     layout: Layout,
     model: &'static Model,
-    record: Named,
+    record: RecordTitle,
     entries: Vec<Entry>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn history(visit: Visit, at: RecordInPath) -> Result<Html<Strin
     let RecordInPath { model, key } = at;
     who_may(&visit, model, &[Action::View, Action::Change]).await?;
     let mut db = visit.app().db.acquire().await?;
-    let record = record::the_one(&mut db, model, &key).await?;
+    let record = record::load_title(&mut db, model, &key).await?;
     let rows: Vec<EntryRow> = sqlx::query_as(ENTRIES)
         .bind(model.app)
         .bind(model.name)
@@ -56,7 +56,7 @@ pub(crate) async fn history(visit: Visit, at: RecordInPath) -> Result<Html<Strin
     let to_entry = |(time, who, flag, message, name): EntryRow| Entry {
         time: date::display_stamp(&time),
         who: who.unwrap_or_else(|| "Somebody".to_owned()),
-        what: log::in_words(Deed::of_number(flag), &message),
+        what: log::in_words(LogAction::from_flag(flag), &message),
         name,
     };
     let page = History {

@@ -2,13 +2,13 @@ use askama::Template;
 use axum::{extract::RawPathParams, response::Html};
 
 use super::{
-    log::{self, Deed},
+    log::{self, LogAction},
     model::Action,
     models, sessions,
 };
 use crate::{
-    accounts::User,
     date,
+    users::User,
     web::{error::PageError, layout::Layout, visit::Visit},
 };
 
@@ -49,7 +49,7 @@ struct Entry {
 }
 
 struct Recent {
-    deed: &'static str,
+    action: &'static str,
     name: String,
     href: Option<String>,
     /// What kind of record it was, if this site knows it.
@@ -111,12 +111,12 @@ async fn page(
         .fetch_all(&visit.app().db)
         .await?;
     let to_recent = |(flag, id, name, app, model, time): RecentRow| {
-        let deed = Deed::of_number(flag);
+        let action = LogAction::from_flag(flag);
         let model = models::find(&app.unwrap_or_default(), &model.unwrap_or_default());
         Recent {
-            deed: deed.word(),
+            action: action.word(),
             name,
-            href: model.and_then(|model| log::url(model, deed, &id?)),
+            href: model.and_then(|model| log::url(model, action, &id?)),
             kind: model.map_or("", |model| model.singular),
             time: date::display_stamp(&time),
         }

@@ -3,14 +3,15 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::{
-    draft::{self, Draft, Offers, Saved},
-    log::{Deed, Story},
-    model::{Action, Key, Kind, Model},
+    deletion,
+    draft::{self, FieldChoices, RecordDraft, SaveOutcome},
+    log::{ChangeLog, LogAction},
+    model::{Action, Inline, Model, RecordKey},
     models,
-    record::{self, Stored},
+    record::{self, RecordValues},
 };
 use crate::{
-    accounts::User,
+    users::User,
     web::{
         error::PageError,
         fields::{Field, Fields},
@@ -24,32 +25,18 @@ const EMPTY_ROWS: usize = 3;
 /// More rows than one form can have fields for.
 const MAX_ROWS: usize = 1000;
 
-/// A table of records below the form of the one that they belong to.
-pub(super) struct Inline {
-    pub(super) kind: Kind,
-    /// What the names of its fields begin with.
-    pub(super) prefix: &'static str,
-    pub(super) heading: &'static str,
-    /// The column that says which record they belong to.
-    pub(super) parent: &'static str,
-    /// The fields of a row and the headings above them.
-    pub(super) columns: &'static [(&'static str, &'static str)],
-    /// The fields of an empty row that have a value all the same.
-    pub(super) given: &'static [&'static str],
-}
-
 /// The table as the page shows it.
 pub(super) struct Table {
     inline: &'static Inline,
     pub(super) model: &'static Model,
     pub(super) rows: Vec<Row>,
     pub(super) may_delete: bool,
-    offers: Offers,
+    offers: FieldChoices,
 }
 
 /// A record of the table, or a row for one that is not there yet.
 pub(super) struct Row {
-    pub(super) own: Option<(Key, String)>,
+    pub(super) own: Option<(RecordKey, String)>,
     /// What the names of its fields begin with.
     pub(super) start: String,
     pub(super) fields: Vec<Field>,
@@ -57,7 +44,7 @@ pub(super) struct Row {
     pub(super) problem: Option<String>,
     /// The labels of the fields that were changed.
     changed: Vec<&'static str>,
-    draft: Option<Draft>,
+    draft: Option<RecordDraft>,
 }
 
 impl Table {
@@ -65,7 +52,7 @@ impl Table {
     pub(super) async fn load(
         db: &SqlitePool,
         of: &'static Model,
-        parent: Option<&Key>,
+        parent: Option<&RecordKey>,
         form: Option<&Form>,
         user: &User,
     ) -> Result<Option<Self>, PageError> {
@@ -80,7 +67,7 @@ impl Table {
         let children = match parent {
             Some(parent) => {
                 let mut db = db.acquire().await?;
-                record::stored(&mut db, model, inline.parent, parent).await?
+                record::load_values(&mut db, model, inline.parent, parent).await?
             }
             None => Vec::new(),
         };
@@ -89,7 +76,7 @@ impl Table {
             model,
             rows: Vec::new(),
             may_delete: may(Action::Delete),
-            offers: Offers::load(db, inline.kind, true, false).await?,
+            offers: FieldChoices::load(db, inline.kind, true, false).await?,
         };
         match form {
             None => table.show(children, may(Action::Add)),
@@ -130,7 +117,7 @@ impl Table {
         self.rows.iter().map(of_row).sum()
     }
 
-    fn show(&mut self, children: Vec<Stored>, may_add: bool) {
+    fn show(&mut self, children: Vec<RecordValues>, may_add: bool) {
         for child in children {
             let fields = self.fresh(false, &child.values);
             self.rows.push(Row::unchanged(Some(child), fields));
@@ -147,7 +134,7 @@ impl Table {
     /// Reads the rows that were sent. Whatever is as it was is left alone, also if it would not be taken today.
     fn read(
         &mut self,
-        mut children: Vec<Stored>,
+        mut children: Vec<RecordValues>,
         form: &Form,
         may_add: bool,
     ) -> Result<(), PageError> {
@@ -166,7 +153,7 @@ impl Table {
                 "" if may_add => self.read_new(&sent),
                 "" => continue,
                 id => {
-                    let key = Key::parse(self.inline.kind, id);
+                    let key = RecordKey::parse(self.inline.kind, id);
                     let place = children
                         .iter()
                         .position(|child| Some(&child.key) == key.as_ref());
@@ -200,7 +187,7 @@ impl Table {
         }
     }
 
-    fn read_changed(&self, child: Stored, sent: &Form) -> Row {
+    fn read_changed(&self, child: RecordValues, sent: &Form) -> Row {
         let before = self.fresh(false, &child.values);
         if self.may_delete && sent.get("DELETE").is_some() {
             return Row {
@@ -209,7 +196,7 @@ impl Table {
             };
         }
         let (mut fields, draft) = self.sent(false, sent);
-        draft::keep_fixed(&mut fields, &before);
+        draft::restore_fixed(&mut fields, &before);
         let changed = draft::changes(&before, &fields);
         if changed.is_empty() {
             return Row::unchanged(Some(child), before);
@@ -230,7 +217,7 @@ impl Table {
         draft::fresh(self.inline.kind, is_new, values, self.offers.clone())
     }
 
-    fn sent(&self, is_new: bool, sent: &Form) -> (Vec<Field>, Option<Draft>) {
+    fn sent(&self, is_new: bool, sent: &Form) -> (Vec<Field>, Option<RecordDraft>) {
         let mut fields = Fields::sent(sent);
         let draft = draft::read(self.inline.kind, is_new, &mut fields, self.offers.clone());
         (fields.into_inner(), draft)
@@ -252,30 +239,30 @@ impl Table {
     pub(super) async fn save(
         &mut self,
         db: &mut SqliteConnection,
-        parent: &Key,
-        story: &mut Story,
+        parent: &RecordKey,
+        changes: &mut ChangeLog,
     ) -> Result<bool, PageError> {
         let model = self.model;
         for row in &mut self.rows {
             if row.is_to_go {
-                row.delete(db, model, story).await?;
+                row.delete(db, model, changes).await?;
                 continue;
             }
             let Some(draft) = &mut row.draft else {
                 continue;
             };
-            draft.belongs_to(parent);
+            draft.set_parent(parent);
             let own = row.own.as_ref().map(|(key, _)| key);
             match draft.save(db, own).await? {
-                Saved::As(key) => {
-                    let name = record::the_one(db, model, &key).await?.name;
-                    let deed = match own {
-                        None => Deed::Added,
-                        Some(_) => Deed::Changed,
+                SaveOutcome::Saved(key) => {
+                    let name = record::load_title(db, model, &key).await?.name;
+                    let action = match own {
+                        None => LogAction::Added,
+                        Some(_) => LogAction::Changed,
                     };
-                    story.tell(deed, model.singular, &name, &row.changed);
+                    changes.push(action, model.singular, &name, &row.changed);
                 }
-                Saved::Refused { field, error } => {
+                SaveOutcome::Refused { field, error } => {
                     let name = format!("{}{field}", row.start);
                     let mut fields = row.fields.iter_mut();
                     if let Some(field) = fields.find(|field| field.name == name) {
@@ -289,7 +276,7 @@ impl Table {
 }
 
 impl Row {
-    fn unchanged(own: Option<Stored>, fields: Vec<Field>) -> Self {
+    fn unchanged(own: Option<RecordValues>, fields: Vec<Field>) -> Self {
         Self {
             own: own.map(|stored| (stored.key, stored.name)),
             start: String::new(),
@@ -305,22 +292,22 @@ impl Row {
         &mut self,
         db: &mut SqliteConnection,
         model: &Model,
-        story: &mut Story,
+        changes: &mut ChangeLog,
     ) -> Result<(), PageError> {
         let Some((key, name)) = &self.own else {
             return Ok(());
         };
         let keys = std::slice::from_ref(key);
-        let in_the_way = super::delete::in_the_way(db, model, keys).await?;
-        if let (Some(what), false) = (&model.in_the_way, in_the_way.is_empty()) {
+        let blockers = deletion::load_blockers(db, model, keys).await?;
+        if let (Some(blocked_by), false) = (model.blocked_by, blockers.is_empty()) {
             self.problem = Some(format!(
                 "This cannot be deleted while it has {}.",
-                what.what
+                blocked_by
             ));
             return Ok(());
         }
-        super::delete::delete(db, model, keys).await?;
-        story.tell(Deed::Deleted, model.singular, name, &[]);
+        deletion::delete(db, model, keys).await?;
+        changes.push(LogAction::Deleted, model.singular, name, &[]);
         Ok(())
     }
 }

@@ -9,10 +9,10 @@ use sqlx::{
 
 use super::{
     delete,
-    filter::{Query, Shown},
+    filter::{FilterLinks, ListQuery},
     guard::who_may,
-    model::{Action, Key, Model},
-    record::InPath,
+    model::{Action, Model, RecordKey},
+    record::ModelInPath,
 };
 use crate::{
     visitor,
@@ -20,7 +20,7 @@ use crate::{
         error::{PageError, redirect},
         form::Form,
         layout::Layout,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
         visit::Visit,
     },
 };
@@ -35,8 +35,8 @@ const NOTHING_CHOSEN: &str =
 struct List {
     layout: Layout,
     model: &'static Model,
-    query: Query,
-    filters: Vec<Shown>,
+    query: ListQuery,
+    filters: Vec<FilterLinks>,
     paging: Paging,
     rows: Vec<Row>,
     may_add: bool,
@@ -44,7 +44,7 @@ struct List {
 }
 
 struct Row {
-    key: Key,
+    key: RecordKey,
     /// The link of the first column, which is what readers look for.
     href: String,
     first: String,
@@ -54,13 +54,13 @@ struct Row {
 /// The records of a model: filtered, searched, a hundred to a page.
 pub(crate) async fn list(
     visit: Visit,
-    InPath(model): InPath,
+    ModelInPath(model): ModelInPath,
     RawQuery(query): RawQuery,
-    asked: Asked,
+    asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
     let user = who_may(&visit, model, &[Action::View, Action::Change]).await?;
     let db = &visit.app().db;
-    let query = Query::read(model, query.as_deref().unwrap_or_default());
+    let query = ListQuery::read(model, query.as_deref().unwrap_or_default());
     let total = bind(&sql(model, "COUNT(*)", ""), &query)
         .fetch_one(db)
         .await?;
@@ -81,14 +81,16 @@ pub(crate) async fn list(
 /// Does something with the records that were ticked: asks before they are deleted, and deletes them.
 pub(crate) async fn act(
     visit: Visit,
-    InPath(model): InPath,
+    ModelInPath(model): ModelInPath,
     form: Form,
 ) -> Result<Response, PageError> {
     who_may(&visit, model, &[Action::Delete]).await?;
     let keys = form.all("_selected_action");
-    let keys: Vec<_> = keys.filter_map(|key| Key::parse(model.kind, key)).collect();
+    let keys: Vec<_> = keys
+        .filter_map(|key| RecordKey::parse(model.kind, key))
+        .collect();
     if keys.is_empty() || form.get("action") != Some("delete_selected") {
-        visitor::say(&visit.session().await?, NOTHING_CHOSEN)?;
+        visitor::add_message(&visit.session().await?, NOTHING_CHOSEN)?;
         return Ok(redirect(&model.url()));
     }
     match form.get("post") {
@@ -100,7 +102,7 @@ pub(crate) async fn act(
 async fn rows(
     db: &SqlitePool,
     model: &Model,
-    query: &Query,
+    query: &ListQuery,
     paging: &Paging,
 ) -> Result<Vec<Row>, PageError> {
     let mut columns = format!("CAST({} AS TEXT)", model.key);
@@ -114,7 +116,7 @@ async fn rows(
     let found = bind(&sql, query).bind(paging.limit()).bind(paging.offset());
     let mut rows = Vec::new();
     for found in found.fetch_all(db).await? {
-        let Some(key) = Key::stored(model.kind, found.try_get(0)?) else {
+        let Some(key) = RecordKey::from_stored(model.kind, found.try_get(0)?) else {
             continue;
         };
         let mut cells = Vec::new();
@@ -149,7 +151,7 @@ fn sql(model: &Model, columns: &str, rest: &str) -> String {
     sql + rest
 }
 
-fn bind<'q>(sql: &str, query: &'q Query) -> Statement<'q, Sqlite, SqliteArguments> {
+fn bind<'q>(sql: &str, query: &'q ListQuery) -> Statement<'q, Sqlite, SqliteArguments> {
     // Made of what `models` says, never of what anybody has sent.
     let statement = sqlx::query(AssertSqlSafe(sql)).bind(query.words());
     query.values.iter().fold(statement, |statement, value| {

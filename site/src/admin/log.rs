@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::{
-    model::{Key, Model},
-    record::Named,
+    model::{Model, RecordKey},
+    record::RecordTitle,
 };
-use crate::{accounts::User, date};
+use crate::{date, users::User};
 
 const INSERT: &str = "\
     INSERT INTO django_admin_log (object_id, object_repr, action_flag, change_message, content_type_id, user_id, \
@@ -16,14 +16,14 @@ const INSERT: &str = "\
 
 /// What was done with a record, by Django's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deed {
+pub(super) enum LogAction {
     Added = 1,
     Changed = 2,
     Deleted = 3,
 }
 
-impl Deed {
-    pub(super) fn of_number(number: i64) -> Self {
+impl LogAction {
+    pub(super) fn from_flag(number: i64) -> Self {
         match number {
             1 => Self::Added,
             3 => Self::Deleted,
@@ -42,11 +42,11 @@ impl Deed {
 
 /// What was done with a record and those in its table, in Django's words for it.
 #[derive(Debug, Default)]
-pub(super) struct Story(Vec<Value>);
+pub(super) struct ChangeLog(Vec<Value>);
 
-impl Story {
+impl ChangeLog {
     /// The record is new.
-    pub(super) fn begun() -> Self {
+    pub(super) fn added() -> Self {
         Self(vec![json!({ "added": {} })])
     }
 
@@ -59,12 +59,12 @@ impl Story {
     }
 
     /// Something was done with a record in the table below the form.
-    pub(super) fn tell(&mut self, deed: Deed, kind: &str, name: &str, fields: &[&str]) {
+    pub(super) fn push(&mut self, action: LogAction, kind: &str, name: &str, fields: &[&str]) {
         let mut told = json!({ "name": kind, "object": name });
-        if deed == Deed::Changed {
+        if action == LogAction::Changed {
             told["fields"] = json!(fields);
         }
-        self.0.push(json!({ deed.word(): told }));
+        self.0.push(json!({ action.word(): told }));
     }
 }
 
@@ -73,13 +73,13 @@ pub(super) async fn write(
     db: &mut SqliteConnection,
     user: &User,
     model: &Model,
-    records: &[Named],
-    deed: Deed,
-    story: &Story,
+    records: &[RecordTitle],
+    action: LogAction,
+    changes: &ChangeLog,
 ) -> Result<(), sqlx::Error> {
-    let told = match deed {
-        Deed::Deleted => String::new(),
-        _ => Value::from(story.0.clone()).to_string(),
+    let told = match action {
+        LogAction::Deleted => String::new(),
+        _ => Value::from(changes.0.clone()).to_string(),
     };
     let records: Vec<_> = records
         .iter()
@@ -87,7 +87,7 @@ pub(super) async fn write(
         .collect();
     let insert = sqlx::query(INSERT)
         .bind(Value::from(records).to_string())
-        .bind(deed as i64)
+        .bind(action as i64)
         .bind(told)
         .bind(model.app)
         .bind(model.name)
@@ -97,18 +97,18 @@ pub(super) async fn write(
 }
 
 /// What was done, in words, from what the table has of it.
-pub(super) fn in_words(deed: Deed, message: &str) -> String {
-    let Ok(Value::Array(story)) = serde_json::from_str(message) else {
+pub(super) fn in_words(action: LogAction, message: &str) -> String {
+    let Ok(Value::Array(changes)) = serde_json::from_str(message) else {
         // Django's old entries, and deletions, are plain text or nothing.
         return match message {
-            "" => format!("{}.", capital(deed.word())),
+            "" => format!("{}.", capital(action.word())),
             text => text.to_owned(),
         };
     };
-    if story.is_empty() {
+    if changes.is_empty() {
         return "No fields changed.".to_owned();
     }
-    let sentences: Vec<_> = story.iter().filter_map(sentence).collect();
+    let sentences: Vec<_> = changes.iter().filter_map(sentence).collect();
     sentences.join(" ")
 }
 
@@ -144,8 +144,8 @@ fn capital(word: &str) -> String {
 }
 
 /// The pages of the record that an entry is about; a deleted one has none.
-pub(super) fn url(model: &Model, deed: Deed, id: &str) -> Option<String> {
-    let key = Key::parse(model.kind, id).filter(|_| deed != Deed::Deleted)?;
+pub(super) fn url(model: &Model, action: LogAction, id: &str) -> Option<String> {
+    let key = RecordKey::parse(model.kind, id).filter(|_| action != LogAction::Deleted)?;
     Some(model.url_of(&key, "change"))
 }
 
@@ -173,19 +173,19 @@ mod tests {
             ("[{}, 1, null]", ""),
             ("Changed by hand.", "Changed by hand."),
         ] {
-            assert_eq!(in_words(Deed::Changed, message), words);
+            assert_eq!(in_words(LogAction::Changed, message), words);
         }
-        assert_eq!(in_words(Deed::Deleted, ""), "Deleted.");
+        assert_eq!(in_words(LogAction::Deleted, ""), "Deleted.");
     }
 
     #[test]
-    fn a_story_is_what_django_writes() {
-        let mut story = Story::changed(&["Died"]);
-        story.tell(Deed::Added, "book", "Emma", &[]);
-        story.tell(Deed::Changed, "book", "Persuasion", &["ISBN"]);
-        let written = Value::from(story.0).to_string();
+    fn a_change_log_is_what_django_writes() {
+        let mut changes = ChangeLog::changed(&["Died"]);
+        changes.push(LogAction::Added, "book", "Emma", &[]);
+        changes.push(LogAction::Changed, "book", "Persuasion", &["ISBN"]);
+        let written = Value::from(changes.0).to_string();
         assert_eq!(
-            in_words(Deed::Changed, &written),
+            in_words(LogAction::Changed, &written),
             "Changed Died. Added book “Emma”. Changed ISBN of book “Persuasion”."
         );
     }

@@ -2,10 +2,8 @@ use axum::{extract::RawQuery, response::Response};
 
 use super::{guard::LOGIN, index};
 use crate::{
-    accounts::{
-        User,
-        login::{self, Door},
-    },
+    accounts::login::{self, LoginPage},
+    users::User,
     web::{
         error::{PageError, redirect},
         form::Form,
@@ -17,7 +15,7 @@ use crate::{
 const MISMATCH: &str = "Please enter the correct username and password for a staff account. Note that both fields may be \
                         case-sensitive.";
 
-const DOOR: Door = Door {
+const LOGIN_PAGE: LoginPage = LoginPage {
     heading: "Staff login",
     action: LOGIN,
 };
@@ -32,7 +30,7 @@ pub(crate) async fn show(
     if visit.user().await?.is_some_and(User::is_staff) {
         return Ok(redirect(&visit.safe_next(Some(&next), index::PAGE)));
     }
-    login::page(layout, &DOOR, &Form::default(), next, None)
+    login::page(layout, &LOGIN_PAGE, &Form::default(), next, None)
 }
 
 /// Logs in whoever knows a username of the staff and its password.
@@ -42,7 +40,10 @@ pub(crate) async fn take(
     form: Form,
 ) -> Result<Response, PageError> {
     let next = login::next_of(&form, query.as_deref());
-    match login::sent_by(&visit, &form).await?.filter(User::is_staff) {
+    match login::authenticate_form(&visit, &form)
+        .await?
+        .filter(User::is_staff)
+    {
         Some(user) => {
             login::log_in(&visit, &user).await?;
             Ok(redirect(&visit.safe_next(Some(&next), index::PAGE)))
@@ -50,7 +51,7 @@ pub(crate) async fn take(
         // The same whatever is wrong: nobody learns which accounts there are.
         None => login::page(
             Layout::of(&visit).await?,
-            &DOOR,
+            &LOGIN_PAGE,
             &form,
             next,
             Some(MISMATCH),

@@ -4,6 +4,7 @@
 //! are the same for all of them. What a form says about a record is judged and stored by the folder of its noun; accounts
 //! and groups, which have no other pages, are at home here.
 
+mod deletion;
 mod draft;
 mod filter;
 mod groups;
@@ -24,5 +25,5 @@ pub(crate) mod login;
 pub(crate) mod password;
 pub(crate) mod sessions;
 
-pub(crate) use guard::staff;
+pub(crate) use guard::require_staff;
 pub(crate) use index::{app, index};

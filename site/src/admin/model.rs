@@ -1,4 +1,3 @@
-use super::{filter::Filter, inline::Inline};
 use crate::{
     copies::{CopyId, Status},
     date,
@@ -6,7 +5,7 @@ use crate::{
 
 /// A table as the staff area has it. All texts in it that are SQL are written here and in `models`, by nobody else.
 pub(super) struct Model {
-    pub(super) kind: Kind,
+    pub(super) kind: ModelKind,
     /// App and name, as Django's tables and the addresses have them.
     pub(super) app: &'static str,
     pub(super) name: &'static str,
@@ -28,17 +27,16 @@ pub(super) struct Model {
     /// How the form is laid out; without sections, one field under the other.
     pub(super) sections: &'static [Section],
     pub(super) inline: Option<Inline>,
-    /// What stands in the way of deleting the records whose ids are in the JSON of `?1`.
-    pub(super) in_the_way: Option<InTheWay>,
-    /// A line for each thing that goes with them.
+    /// What the records are called that must be deleted before these can be: `books`.
+    pub(super) blocked_by: Option<&'static str>,
+    /// Selects a line for each thing that is deleted with the records whose ids are in the JSON of
+    /// `?1`.
     pub(super) goes_with: Option<&'static str>,
-    /// What deletes them, in this order; the last statement the records themselves.
-    pub(super) delete: &'static [&'static str],
 }
 
 /// Which of the models it is, where that makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ModelKind {
     Author,
     Book,
     Copy,
@@ -52,12 +50,12 @@ pub(super) enum Kind {
 pub(super) struct Column {
     pub(super) label: &'static str,
     pub(super) sql: &'static str,
-    pub(super) shows: Shows,
+    pub(super) shows: ColumnFormat,
 }
 
 /// How the text of a column is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shows {
+pub(super) enum ColumnFormat {
     Text,
     Date,
     Flag,
@@ -71,15 +69,45 @@ pub(super) struct Section {
     pub(super) rows: &'static [&'static [&'static str]],
 }
 
-/// Records that must go first.
-pub(super) struct InTheWay {
-    pub(super) kind: Kind,
-    pub(super) what: &'static str,
-    /// Selects id and name.
+/// A way to see fewer records of a list: links that put parameters into the address.
+pub(super) struct Filter {
+    pub(super) title: &'static str,
+    /// What it is called not to filter.
+    pub(super) any: &'static str,
+    pub(super) params: &'static [Param],
+    pub(super) choices: FilterChoices,
+}
+
+/// A parameter of the address, and what it asks of a record; its value is `?`.
+pub(super) struct Param {
+    pub(super) name: &'static str,
     pub(super) sql: &'static str,
 }
 
-/// What somebody may be allowed to do with the records of a model.
+/// What a filter offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FilterChoices {
+    Flag,
+    Statuses,
+    Dates,
+    Groups,
+}
+
+/// A table of records below the form of the one that they belong to.
+pub(super) struct Inline {
+    pub(super) kind: ModelKind,
+    /// What the names of its fields begin with.
+    pub(super) prefix: &'static str,
+    pub(super) heading: &'static str,
+    /// The column that says which record they belong to.
+    pub(super) parent: &'static str,
+    /// The fields of a row and the headings above them.
+    pub(super) columns: &'static [(&'static str, &'static str)],
+    /// The fields of an empty row that have a value all the same.
+    pub(super) given: &'static [&'static str],
+}
+
+/// What a user may be allowed to do with the records of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     View,
@@ -106,7 +134,7 @@ impl Model {
     }
 
     /// The address of a record, or of one of its pages.
-    pub(super) fn url_of(&self, key: &Key, page: &str) -> String {
+    pub(super) fn url_of(&self, key: &RecordKey, page: &str) -> String {
         format!("{}{key}/{page}/", self.url())
     }
 
@@ -125,7 +153,7 @@ impl Model {
     }
 }
 
-impl Shows {
+impl ColumnFormat {
     /// What readers see; nothing is a dash.
     pub(super) fn in_words(self, stored: Option<String>) -> String {
         let stored = stored.filter(|text| !text.is_empty());
@@ -145,16 +173,16 @@ impl Shows {
 
 /// The id of a record: a number, or that of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum RecordKey {
     Number(i64),
     Copy(CopyId),
 }
 
-impl Key {
+impl RecordKey {
     /// As it stands in addresses and forms.
-    pub(super) fn parse(kind: Kind, text: &str) -> Option<Self> {
+    pub(super) fn parse(kind: ModelKind, text: &str) -> Option<Self> {
         match kind {
-            Kind::Copy => CopyId::parse(text).map(Self::Copy),
+            ModelKind::Copy => CopyId::parse(text).map(Self::Copy),
             _ if text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 text.parse().ok().map(Self::Number)
             }
@@ -163,9 +191,9 @@ impl Key {
     }
 
     /// As it stands in the database.
-    pub(super) fn stored(kind: Kind, text: String) -> Option<Self> {
+    pub(super) fn from_stored(kind: ModelKind, text: String) -> Option<Self> {
         match kind {
-            Kind::Copy => Some(Self::Copy(CopyId::stored(text))),
+            ModelKind::Copy => Some(Self::Copy(CopyId::stored(text))),
             _ => text.parse().ok().map(Self::Number),
         }
     }
@@ -178,7 +206,7 @@ impl Key {
     }
 }
 
-impl std::fmt::Display for Key {
+impl std::fmt::Display for RecordKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Number(number) => number.fmt(f),
@@ -187,11 +215,11 @@ impl std::fmt::Display for Key {
     }
 }
 
-/// Ids as the JSON that the statements of a model take.
-pub(super) fn json<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
-    let value = |key: &Key| match key {
-        Key::Number(number) => serde_json::Value::from(*number),
-        Key::Copy(id) => id.as_stored().into(),
-    };
-    serde_json::Value::from_iter(keys.into_iter().map(value)).to_string()
+impl From<&RecordKey> for serde_json::Value {
+    fn from(key: &RecordKey) -> Self {
+        match key {
+            RecordKey::Number(number) => (*number).into(),
+            RecordKey::Copy(id) => id.as_stored().into(),
+        }
+    }
 }

@@ -1,9 +1,7 @@
 //! Every table of the staff area, described.
 
-use super::{
-    filter::{Filter, Offer, Param},
-    inline::Inline,
-    model::{Column, InTheWay, Kind, Model, Section, Shows},
+use super::model::{
+    Column, ColumnFormat, Filter, FilterChoices, Inline, Model, ModelKind, Param, Section,
 };
 
 /// All of them, in the order of the index.
@@ -15,7 +13,7 @@ pub(super) fn find(app: &str, name: &str) -> Option<&'static Model> {
     all().find(|model| model.app == app && model.name == name)
 }
 
-pub(super) fn of_kind(kind: Kind) -> &'static Model {
+pub(super) fn of_kind(kind: ModelKind) -> &'static Model {
     let model = all().find(|model| model.kind == kind);
     model.expect("every kind has a model below")
 }
@@ -41,13 +39,13 @@ macro_rules! flag {
                 name: $name,
                 sql: concat!($column, " = CAST(? AS INTEGER)"),
             }],
-            offers: Offer::Flag,
+            choices: FilterChoices::Flag,
         }
     };
 }
 
 static AUTHOR: Model = Model {
-    kind: Kind::Author,
+    kind: ModelKind::Author,
     app: "catalog",
     name: "author",
     singular: "author",
@@ -74,7 +72,7 @@ static AUTHOR: Model = Model {
         ],
     }],
     inline: Some(Inline {
-        kind: Kind::Book,
+        kind: ModelKind::Book,
         prefix: "book_set",
         heading: "Books",
         parent: "b.author_id",
@@ -87,18 +85,12 @@ static AUTHOR: Model = Model {
         ],
         given: &[],
     }),
-    in_the_way: Some(InTheWay {
-        kind: Kind::Book,
-        what: "books",
-        sql: "SELECT b.id, b.title FROM catalog_book b \
-              WHERE b.author_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, b.id",
-    }),
+    blocked_by: Some("books"),
     goes_with: None,
-    delete: &["DELETE FROM catalog_author WHERE id IN (SELECT value FROM json_each(?1))"],
 };
 
 static BOOK: Model = Model {
-    kind: Kind::Book,
+    kind: ModelKind::Book,
     app: "catalog",
     name: "book",
     singular: "book",
@@ -125,7 +117,7 @@ static BOOK: Model = Model {
              (SELECT GROUP_CONCAT(bg.genre_id) FROM catalog_book_genre bg WHERE bg.book_id = b.id) AS 'genre[]'",
     sections: &[],
     inline: Some(Inline {
-        kind: Kind::Copy,
+        kind: ModelKind::Copy,
         prefix: "bookinstance_set",
         heading: "Copies",
         parent: "c.book_id",
@@ -137,26 +129,16 @@ static BOOK: Model = Model {
         ],
         given: &["status"],
     }),
-    in_the_way: Some(InTheWay {
-        kind: Kind::Copy,
-        what: "copies",
-        sql: "SELECT c.id, b.title || ' (' || c.imprint || ', ' || SUBSTR(c.id, 1, 8) || ')' \
-              FROM catalog_bookinstance c JOIN catalog_book b ON b.id = c.book_id \
-              WHERE c.book_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, c.imprint, c.id",
-    }),
+    blocked_by: Some("copies"),
     goes_with: Some(
         "SELECT b.title || ' in the genre ' || g.name FROM catalog_book_genre bg \
          JOIN catalog_genre g ON g.id = bg.genre_id JOIN catalog_book b ON b.id = bg.book_id \
          WHERE bg.book_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, g.name",
     ),
-    delete: &[
-        "DELETE FROM catalog_book_genre WHERE book_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM catalog_book WHERE id IN (SELECT value FROM json_each(?1))",
-    ],
 };
 
 static COPY: Model = Model {
-    kind: Kind::Copy,
+    kind: ModelKind::Copy,
     app: "catalog",
     name: "bookinstance",
     singular: "book instance",
@@ -170,10 +152,10 @@ static COPY: Model = Model {
     order: "c.due_back IS NOT NULL, c.due_back, c.id",
     columns: &[
         text("Book", "COALESCE(b.title, 'Unknown book')"),
-        column("Status", "c.status", Shows::Status),
+        column("Status", "c.status", ColumnFormat::Status),
         text("Borrower", "u.username"),
         date("Due back", "c.due_back"),
-        column("Id", "c.id", Shows::CopyId),
+        column("Id", "c.id", ColumnFormat::CopyId),
     ],
     search: "COALESCE(b.title, '') || ' ' || c.imprint || ' ' || COALESCE(u.username, '')",
     filters: &[
@@ -184,7 +166,7 @@ static COPY: Model = Model {
                 name: "status__exact",
                 sql: "c.status = ?",
             }],
-            offers: Offer::Statuses,
+            choices: FilterChoices::Statuses,
         },
         Filter {
             title: "By due back",
@@ -203,7 +185,7 @@ static COPY: Model = Model {
                     sql: "(c.due_back IS NULL) = (? = 'True')",
                 },
             ],
-            offers: Offer::Dates,
+            choices: FilterChoices::Dates,
         },
     ],
     values: "c.id, c.book_id AS book, c.imprint, c.due_back, c.borrower_id AS borrower, c.status",
@@ -218,13 +200,12 @@ static COPY: Model = Model {
         },
     ],
     inline: None,
-    in_the_way: None,
+    blocked_by: None,
     goes_with: None,
-    delete: &["DELETE FROM catalog_bookinstance WHERE id IN (SELECT value FROM json_each(?1))"],
 };
 
 static GENRE: Model = Model {
-    kind: Kind::Genre,
+    kind: ModelKind::Genre,
     app: "catalog",
     name: "genre",
     singular: "genre",
@@ -239,18 +220,12 @@ static GENRE: Model = Model {
     values: "g.name",
     sections: &[],
     inline: None,
-    in_the_way: Some(InTheWay {
-        kind: Kind::Book,
-        what: "books",
-        sql: "SELECT DISTINCT b.id, b.title FROM catalog_book b JOIN catalog_book_genre bg ON bg.book_id = b.id \
-              WHERE bg.genre_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, b.id",
-    }),
+    blocked_by: Some("books"),
     goes_with: None,
-    delete: &["DELETE FROM catalog_genre WHERE id IN (SELECT value FROM json_each(?1))"],
 };
 
 static LANGUAGE: Model = Model {
-    kind: Kind::Language,
+    kind: ModelKind::Language,
     app: "catalog",
     name: "language",
     singular: "language",
@@ -265,18 +240,12 @@ static LANGUAGE: Model = Model {
     values: "l.name",
     sections: &[],
     inline: None,
-    in_the_way: Some(InTheWay {
-        kind: Kind::Book,
-        what: "books",
-        sql: "SELECT b.id, b.title FROM catalog_book b \
-              WHERE b.language_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, b.id",
-    }),
+    blocked_by: Some("books"),
     goes_with: None,
-    delete: &["DELETE FROM catalog_language WHERE id IN (SELECT value FROM json_each(?1))"],
 };
 
 static GROUP: Model = Model {
-    kind: Kind::Group,
+    kind: ModelKind::Group,
     app: "auth",
     name: "group",
     singular: "group",
@@ -298,21 +267,16 @@ static GROUP: Model = Model {
              WHERE gp.group_id = g.id) AS 'permissions[]'",
     sections: &[],
     inline: None,
-    in_the_way: None,
+    blocked_by: None,
     goes_with: Some(
         "SELECT u.username || ' in the group ' || g.name FROM auth_user_groups ug \
          JOIN auth_user u ON u.id = ug.user_id JOIN auth_group g ON g.id = ug.group_id \
          WHERE ug.group_id IN (SELECT value FROM json_each(?1)) ORDER BY g.name, u.username",
     ),
-    delete: &[
-        "DELETE FROM auth_user_groups WHERE group_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM auth_group_permissions WHERE group_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM auth_group WHERE id IN (SELECT value FROM json_each(?1))",
-    ],
 };
 
 static USER: Model = Model {
-    kind: Kind::User,
+    kind: ModelKind::User,
     app: "auth",
     name: "user",
     singular: "user",
@@ -326,7 +290,7 @@ static USER: Model = Model {
         text("Email address", "u.email"),
         text("First name", "u.first_name"),
         text("Last name", "u.last_name"),
-        column("Staff status", "u.is_staff", Shows::Flag),
+        column("Staff status", "u.is_staff", ColumnFormat::Flag),
     ],
     search: "u.username || ' ' || u.first_name || ' ' || u.last_name || ' ' || u.email",
     filters: &[
@@ -344,7 +308,7 @@ static USER: Model = Model {
                 name: "groups__id__exact",
                 sql: "u.id IN (SELECT ug.user_id FROM auth_user_groups ug WHERE ug.group_id = CAST(? AS INTEGER))",
             }],
-            offers: Offer::Groups,
+            choices: FilterChoices::Groups,
         },
     ],
     values: "u.username, u.password, u.first_name, u.last_name, u.email, \
@@ -378,7 +342,7 @@ static USER: Model = Model {
         },
     ],
     inline: None,
-    in_the_way: None,
+    blocked_by: None,
     goes_with: Some(
         "SELECT u.username || ' in the group ' || g.name FROM auth_user_groups ug \
          JOIN auth_user u ON u.id = ug.user_id JOIN auth_group g ON g.id = ug.group_id \
@@ -390,23 +354,16 @@ static USER: Model = Model {
          FROM catalog_bookinstance c JOIN auth_user u ON u.id = c.borrower_id \
          LEFT JOIN catalog_book b ON b.id = c.book_id WHERE c.borrower_id IN (SELECT value FROM json_each(?1))",
     ),
-    delete: &[
-        "DELETE FROM auth_user_groups WHERE user_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM auth_user_user_permissions WHERE user_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM django_admin_log WHERE user_id IN (SELECT value FROM json_each(?1))",
-        "UPDATE catalog_bookinstance SET borrower_id = NULL WHERE borrower_id IN (SELECT value FROM json_each(?1))",
-        "DELETE FROM auth_user WHERE id IN (SELECT value FROM json_each(?1))",
-    ],
 };
 
-const fn column(label: &'static str, sql: &'static str, shows: Shows) -> Column {
+const fn column(label: &'static str, sql: &'static str, shows: ColumnFormat) -> Column {
     Column { label, sql, shows }
 }
 
 const fn text(label: &'static str, sql: &'static str) -> Column {
-    column(label, sql, Shows::Text)
+    column(label, sql, ColumnFormat::Text)
 }
 
 const fn date(label: &'static str, sql: &'static str) -> Column {
-    column(label, sql, Shows::Date)
+    column(label, sql, ColumnFormat::Date)
 }

@@ -2,14 +2,14 @@ use axum::response::{IntoResponse, Response};
 
 use super::{
     guard::who_may,
-    log::{self, Deed, Story},
-    model::{Action, Kind},
+    log::{self, ChangeLog, LogAction},
+    model::{Action, ModelKind, RecordKey},
     models,
-    record::Named,
+    record::RecordTitle,
 };
 use crate::{
-    accounts::{self, Known, User},
-    admin::model::Key,
+    accounts::{self, UserAttributes},
+    users::User,
     visitor,
     web::{
         error::{PageError, redirect},
@@ -51,9 +51,9 @@ pub(crate) async fn take(
     };
     let encoded = app.hashing.encode(new).await?;
     let user = visit.logged_in().await?;
-    let model = models::of_kind(Kind::User);
-    let record = Named {
-        key: Key::Number(id),
+    let model = models::of_kind(ModelKind::User);
+    let record = RecordTitle {
+        key: RecordKey::Number(id),
         name: of.username.clone(),
     };
     let mut db = app.db.begin_with("BEGIN IMMEDIATE").await?;
@@ -61,9 +61,9 @@ pub(crate) async fn take(
     if set.execute(&mut *db).await?.rows_affected() == 0 {
         return Err(PageError::NotFound);
     }
-    let story = Story::changed(&["Password"]);
+    let changes = ChangeLog::changed(&["Password"]);
     let records = std::slice::from_ref(&record);
-    log::write(&mut db, user, model, records, Deed::Changed, &story).await?;
+    log::write(&mut db, user, model, records, LogAction::Changed, &changes).await?;
     db.commit().await?;
 
     let session = visit.session().await?;
@@ -73,7 +73,7 @@ pub(crate) async fn take(
     } else {
         accounts::sessions::end_all(&visit, id).await?;
     }
-    visitor::say(
+    visitor::add_message(
         &session,
         format!("The password of “{}” was changed.", of.username),
     )?;
@@ -82,7 +82,7 @@ pub(crate) async fn take(
 
 /// The user whose password it is, which the visitor may set.
 async fn find(visit: &Visit, id: i64) -> Result<User, PageError> {
-    let user = who_may(visit, models::of_kind(Kind::User), &[Action::Change]).await?;
+    let user = who_may(visit, models::of_kind(ModelKind::User), &[Action::Change]).await?;
     let of = User::by_id(&visit.app().db, id).await?;
     let of = of.ok_or(PageError::NotFound)?;
     // Or whoever may change accounts could take over one that may do more.
@@ -93,7 +93,11 @@ async fn find(visit: &Visit, id: i64) -> Result<User, PageError> {
 }
 
 fn read(fields: &mut Fields<'_>, of: &User) -> Option<String> {
-    accounts::read_new_password(fields, ["password1", "password2"], &Known::from(of))
+    accounts::read_new_password(
+        fields,
+        ["password1", "password2"],
+        &UserAttributes::from(of),
+    )
 }
 
 fn page(layout: Layout, of: &User, fields: Fields<'_>) -> Result<Response, PageError> {

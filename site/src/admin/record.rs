@@ -5,22 +5,25 @@ use axum::{
 use sqlx::{AssertSqlSafe, Column as _, Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
-    model::{self, Key, Model},
+    model::{Model, RecordKey},
     models,
 };
-use crate::web::{error::PageError, form::Form};
+use crate::{
+    id_list::IdList,
+    web::{error::PageError, form::Form},
+};
 
 /// The model in the path; not found if the staff area has none of this name.
 #[derive(Clone, Copy)]
-pub(crate) struct InPath(pub(super) &'static Model);
+pub(crate) struct ModelInPath(pub(super) &'static Model);
 
 /// The model and the id in the path; whether there is such a record is not known yet.
 pub(crate) struct RecordInPath {
     pub(super) model: &'static Model,
-    pub(super) key: Key,
+    pub(super) key: RecordKey,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for InPath {
+impl<S: Send + Sync> FromRequestParts<S> for ModelInPath {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
@@ -34,9 +37,9 @@ impl<S: Send + Sync> FromRequestParts<S> for RecordInPath {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
-        let InPath(model) = InPath::from_request_parts(parts, state).await?;
+        let ModelInPath(model) = ModelInPath::from_request_parts(parts, state).await?;
         let params = params(parts, state).await?;
-        let key = Key::parse(model.kind, param(&params, "id")).ok_or(PageError::NotFound)?;
+        let key = RecordKey::parse(model.kind, param(&params, "id")).ok_or(PageError::NotFound)?;
         Ok(Self { model, key })
     }
 }
@@ -54,17 +57,17 @@ fn param<'a>(params: &'a RawPathParams, wanted: &str) -> &'a str {
 
 /// A record as it is called.
 #[derive(Debug, Clone)]
-pub(super) struct Named {
-    pub(super) key: Key,
+pub(super) struct RecordTitle {
+    pub(super) key: RecordKey,
     pub(super) name: String,
 }
 
 /// Those of the records that there are.
-pub(super) async fn named(
+pub(super) async fn load_titles(
     db: &mut SqliteConnection,
     model: &Model,
-    keys: &[Key],
-) -> Result<Vec<Named>, PageError> {
+    keys: &[RecordKey],
+) -> Result<Vec<RecordTitle>, PageError> {
     let Model {
         from,
         key,
@@ -77,12 +80,12 @@ pub(super) async fn named(
          WHERE {key} IN (SELECT value FROM json_each(?1)) ORDER BY {order}"
     );
     let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(model::json(keys))
+        .bind(IdList::from_iter(keys).as_json())
         .fetch_all(db)
         .await?;
     let name = |(key, name)| {
-        Some(Named {
-            key: Key::stored(model.kind, key)?,
+        Some(RecordTitle {
+            key: RecordKey::from_stored(model.kind, key)?,
             name,
         })
     };
@@ -93,29 +96,29 @@ pub(super) async fn named(
 ///
 /// # Errors
 /// [`PageError::NotFound`] if there is none.
-pub(super) async fn the_one(
+pub(super) async fn load_title(
     db: &mut SqliteConnection,
     model: &Model,
-    key: &Key,
-) -> Result<Named, PageError> {
-    let found = named(db, model, std::slice::from_ref(key)).await?;
+    key: &RecordKey,
+) -> Result<RecordTitle, PageError> {
+    let found = load_titles(db, model, std::slice::from_ref(key)).await?;
     found.into_iter().next().ok_or(PageError::NotFound)
 }
 
 /// What is known of a record, as its form has it.
-pub(super) struct Stored {
-    pub(super) key: Key,
+pub(super) struct RecordValues {
+    pub(super) key: RecordKey,
     pub(super) name: String,
     pub(super) values: Form,
 }
 
 /// All records of which `column` is `value`, in the order of the list.
-pub(super) async fn stored(
+pub(super) async fn load_values(
     db: &mut SqliteConnection,
     model: &Model,
     column: &'static str,
-    value: &Key,
-) -> Result<Vec<Stored>, PageError> {
+    value: &RecordKey,
+) -> Result<Vec<RecordValues>, PageError> {
     let Model {
         from,
         key,
@@ -128,12 +131,13 @@ pub(super) async fn stored(
         "SELECT CAST({key} AS TEXT), {title}, {values} FROM {from} \
          WHERE {column} IN (SELECT value FROM json_each(?1)) ORDER BY {order}"
     );
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(model::json([value]));
+    let ids = IdList::from_iter([value]);
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(ids.as_json());
     let rows = rows.fetch_all(db).await?;
     let mut records = Vec::new();
     for row in rows {
-        let key = Key::stored(model.kind, row.try_get_unchecked(0)?);
-        records.push(Stored {
+        let key = RecordKey::from_stored(model.kind, row.try_get_unchecked(0)?);
+        records.push(RecordValues {
             key: key.ok_or_else(|| PageError::Internal("an id that is none".into()))?,
             name: row.try_get_unchecked(1)?,
             values: values_of(&row)?,

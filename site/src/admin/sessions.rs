@@ -5,16 +5,21 @@ use axum::{
     extract::RawQuery,
     response::{Html, Response},
 };
-use cloakroom::{ErrorKind, Owner, SessionSummary, SessionTag};
+use cloakroom::{ErrorKind, SessionSummary, SessionTag};
 
-use super::model::Kind;
+use super::{
+    guard,
+    model::{ModelKind, RecordKey},
+    models,
+};
 use crate::{
-    accounts, date, visitor,
+    accounts::sessions::{self, device_of, owner_of},
+    date, visitor,
     web::{
         error::{PageError, redirect},
         form::Form,
         layout::Layout,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
         visit::Visit,
     },
 };
@@ -44,19 +49,19 @@ struct LiveSessions {
     q: String,
     paging: Paging,
     /// Missing if the place where sessions are kept knows no owners.
-    owners: Option<Vec<Owned>>,
+    owners: Option<Vec<UserSessions>>,
     may_end: bool,
 }
 
 /// A user with the sessions of theirs.
-struct Owned {
+struct UserSessions {
     id: i64,
     username: String,
     href: String,
-    sessions: Vec<Live>,
+    sessions: Vec<LiveSession>,
 }
 
-struct Live {
+struct LiveSession {
     tag: String,
     label: String,
     created: String,
@@ -69,7 +74,7 @@ struct Live {
 pub(crate) async fn list(
     visit: Visit,
     RawQuery(query): RawQuery,
-    asked: Asked,
+    asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
     let user = visit.logged_in().await?;
     if !user.holds(VIEW) {
@@ -116,12 +121,15 @@ fn kept(q: &str) -> String {
 }
 
 /// The sessions of those of the users who have any; `None` if they cannot be had.
-async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Owned>>, PageError> {
+async fn owned(
+    visit: &Visit,
+    users: Vec<(i64, String)>,
+) -> Result<Option<Vec<UserSessions>>, PageError> {
     let this = visit.session().await?.tag();
-    let model = super::models::of_kind(Kind::User);
+    let model = models::of_kind(ModelKind::User);
     let mut owners = Vec::new();
     for (id, username) in users {
-        let found = visit.app().sessions.owned_by(&owner(id)).await;
+        let found = visit.app().sessions.owned_by(&owner_of(id)).await;
         let found = match found {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(None),
@@ -130,28 +138,22 @@ async fn owned(visit: &Visit, users: Vec<(i64, String)>) -> Result<Option<Vec<Ow
         if found.is_empty() {
             continue;
         }
-        let to_live = |summary: SessionSummary| Live {
+        let to_live = |summary: SessionSummary| LiveSession {
             is_this_one: Some(&summary.tag) == this.as_ref(),
             tag: summary.tag.to_string(),
-            label: summary
-                .label
-                .unwrap_or_else(|| "An unknown device".to_owned()),
+            label: device_of(&summary),
             created: date::display_time(summary.created),
             seen: date::display_time(summary.touched),
             expires: date::display_time(summary.expires),
         };
-        owners.push(Owned {
+        owners.push(UserSessions {
             id,
             username,
-            href: model.url_of(&super::model::Key::Number(id), "change"),
+            href: model.url_of(&RecordKey::Number(id), "change"),
             sessions: found.into_iter().map(to_live).collect(),
         });
     }
     Ok(Some(owners))
-}
-
-fn owner(id: i64) -> Owner {
-    Owner::from(id.to_string())
 }
 
 /// Ends one session of a user, or all of them if the form names none.
@@ -175,15 +177,15 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
     };
     if is_this_one {
         if tag.is_none() {
-            accounts::sessions::end_others(&visit).await?;
+            sessions::end_others(&visit).await?;
         }
         visit.app().auth.log_out(&session)?;
-        return Ok(redirect(super::guard::LOGIN));
+        return Ok(redirect(guard::LOGIN));
     }
-    let sessions = &visit.app().sessions;
+    let live = &visit.app().sessions;
     let ended = match &tag {
-        Some(tag) => sessions.revoke(&owner(id), tag).await.map(usize::from),
-        None => sessions.revoke_all(&owner(id)).await,
+        Some(tag) => live.revoke(&owner_of(id), tag).await.map(usize::from),
+        None => live.revoke_all(&owner_of(id)).await,
     };
     let said = match ended {
         Ok(0) => "There was no such session any more.".to_owned(),
@@ -191,6 +193,6 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
         Err(error) if error.kind() == ErrorKind::Unsupported => "Nothing was ended.".to_owned(),
         Err(error) => return Err(error.into()),
     };
-    visitor::say(&session, said)?;
+    visitor::add_message(&session, said)?;
     Ok(redirect(PAGE))
 }

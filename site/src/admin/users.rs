@@ -1,13 +1,15 @@
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::{groups, model::Key};
+use super::{groups, model::RecordKey};
 use crate::{
-    accounts::{self, Known, is_address},
-    application::AppState,
+    accounts::{self, UserAttributes, is_address},
     date,
+    id_list::{IdList, execute_all},
+    state::AppState,
+    users::username,
     web::{
         error::PageError,
-        fields::{Choices, Fields, Kind},
+        fields::{Choices, FieldKind, Fields},
     },
 };
 
@@ -17,8 +19,6 @@ const MAX_EMAIL: usize = 254;
 pub(super) const EXISTS: &str = "A user with that username already exists.";
 const NO_NAME: &str = "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
 const NO_EMAIL: &str = "Enter a valid email address.";
-
-const GROUPS: &str = "SELECT id, name FROM auth_group ORDER BY name, id";
 
 const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM auth_user WHERE username = ? AND id IS NOT ?)";
 
@@ -45,15 +45,24 @@ const DROP_PERMISSIONS: &str = "\
 const ADD_PERMISSIONS: &str = "\
     INSERT OR IGNORE INTO auth_user_user_permissions (user_id, permission_id) SELECT ?, value FROM json_each(?)";
 
+const DELETE: [&str; 5] = [
+    "DELETE FROM auth_user_groups WHERE user_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM auth_user_user_permissions WHERE user_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM django_admin_log WHERE user_id IN (SELECT value FROM json_each(?1))",
+    "UPDATE catalog_bookinstance SET borrower_id = NULL \
+     WHERE borrower_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM auth_user WHERE id IN (SELECT value FROM json_each(?1))",
+];
+
 /// What the first form says about a user; the rest is asked for when the account is there.
-pub(super) struct NewUser {
+pub(super) struct NewUserForm {
     pub(super) username: String,
     /// As typed, and then its hash.
     password: String,
 }
 
 /// What the form says about a user.
-pub(super) struct User {
+pub(super) struct UserForm {
     pub(super) username: String,
     first_name: String,
     last_name: String,
@@ -72,42 +81,43 @@ struct Grants {
 
 /// What can be chosen in the form.
 #[derive(Clone)]
-pub(super) struct Powers {
+pub(super) struct PermissionChoices {
     groups: Choices,
     permissions: Choices,
 }
 
-impl Powers {
+impl PermissionChoices {
     pub(super) async fn load(db: &SqlitePool) -> Result<Self, sqlx::Error> {
-        let groups: Vec<(i64, String)> = sqlx::query_as(GROUPS).fetch_all(db).await?;
-        let choice = |(id, name): (i64, String)| (id.to_string(), name);
         Ok(Self {
-            groups: groups.into_iter().map(choice).collect(),
-            permissions: groups::permissions(db).await?,
+            groups: groups::load_all(db).await?,
+            permissions: groups::load_permissions(db).await?,
         })
     }
 }
 
-pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<NewUser> {
+pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<NewUserForm> {
     let username = read_username(fields);
-    let known = Known {
+    let known = UserAttributes {
         username: username.as_deref().unwrap_or_default(),
-        ..Known::default()
+        ..UserAttributes::default()
     };
     let password = accounts::read_new_password(fields, ["password1", "password2"], &known);
-    let user = NewUser {
+    let user = NewUserForm {
         username: username?,
         password: password?,
     };
-    fields.are_good().then_some(user)
+    fields.are_valid().then_some(user)
 }
 
-/// Reads what the form says; `powers` are given to those who may say who may do what.
-pub(super) fn read(fields: &mut Fields<'_>, powers: Option<Powers>) -> Option<User> {
+/// Reads what the form says; `choices` are given to those who may say who may do what.
+pub(super) fn read(
+    fields: &mut Fields<'_>,
+    choices: Option<PermissionChoices>,
+) -> Option<UserForm> {
     let username = read_username(fields);
     let password = fields.value("password").to_owned();
     fields.fixed("password", "Password", masked(&password));
-    let line = |input| Kind::Line {
+    let line = |input| FieldKind::Line {
         input,
         autocomplete: Some("off"),
     };
@@ -120,9 +130,9 @@ pub(super) fn read(fields: &mut Fields<'_>, powers: Option<Powers>) -> Option<Us
     {
         fields.error("email", NO_EMAIL);
     }
-    let grants = match powers {
+    let grants = match choices {
         None => Some(None),
-        Some(powers) => read_grants(fields, powers).map(Some),
+        Some(choices) => read_grants(fields, choices).map(Some),
     };
     for (name, label) in [("last_login", "Last login"), ("date_joined", "Date joined")] {
         let moment = fields.value(name).to_owned();
@@ -132,44 +142,43 @@ pub(super) fn read(fields: &mut Fields<'_>, powers: Option<Powers>) -> Option<Us
         };
         fields.fixed(name, label, moment);
     }
-    let user = User {
+    let user = UserForm {
         username: username?,
         first_name: first_name?,
         last_name: last_name?,
         email: email?,
         grants: grants?,
     };
-    fields.are_good().then_some(user)
+    fields.are_valid().then_some(user)
 }
 
 fn read_username(fields: &mut Fields<'_>) -> Option<String> {
-    let kind = Kind::Line {
+    let kind = FieldKind::Line {
         input: "text",
         autocomplete: Some("off"),
     };
-    let username = fields.text("username", "Username", kind, MAX_NAME);
+    let username = fields.text("username", "Username", kind, username::MAX_CHARS);
     fields.help("At most 150 letters, digits and @ . + - _");
     let username = username?;
-    let is_name_char = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
-    if !username.chars().all(is_name_char) {
+    if !username::has_allowed_chars(&username) {
         fields.error("username", NO_NAME);
     }
     Some(username)
 }
 
-fn read_grants(fields: &mut Fields<'_>, powers: Powers) -> Option<Grants> {
+fn read_grants(fields: &mut Fields<'_>, choices: PermissionChoices) -> Option<Grants> {
     let is_active = fields.tick("is_active", "Active");
     fields.help("May log in. Take this away instead of deleting the account.");
     let is_staff = fields.tick("is_staff", "Staff status");
     fields.help("May enter this staff area.");
     let is_superuser = fields.tick("is_superuser", "Superuser status");
     fields.help("May do everything.");
-    let groups = fields.optional_choices("groups", "Groups", powers.groups);
+    let groups = fields.optional_choices("groups", "Groups", choices.groups);
     fields.help(
         "A user may do what any of the groups may. Hold Ctrl (or Command) to choose several.",
     );
     let permissions =
-        fields.optional_choices("user_permissions", "User permissions", powers.permissions);
+        fields.optional_choices("user_permissions", "User permissions", choices.permissions);
     fields.help("What this user may do besides.");
     Some(Grants {
         is_active,
@@ -196,7 +205,7 @@ fn masked(encoded: &str) -> String {
     }
 }
 
-impl NewUser {
+impl NewUserForm {
     /// Hashes the password, which takes its time.
     pub(super) async fn hash(&mut self, app: &AppState) -> Result<(), PageError> {
         let password = std::mem::take(&mut self.password);
@@ -204,12 +213,12 @@ impl NewUser {
         Ok(())
     }
 
-    pub(super) async fn insert(&self, db: &mut SqliteConnection) -> Result<Key, PageError> {
+    pub(super) async fn insert(&self, db: &mut SqliteConnection) -> Result<RecordKey, PageError> {
         let insert = sqlx::query_scalar(INSERT)
             .bind(&self.password)
             .bind(&self.username)
             .bind(date::timestamp());
-        Ok(Key::Number(insert.fetch_one(db).await?))
+        Ok(RecordKey::Number(insert.fetch_one(db).await?))
     }
 }
 
@@ -223,7 +232,7 @@ pub(super) async fn is_taken(
     taken.fetch_one(db).await
 }
 
-impl User {
+impl UserForm {
     pub(super) async fn update(&self, db: &mut SqliteConnection, id: i64) -> Result<(), PageError> {
         let update = sqlx::query(UPDATE)
             .bind(&self.username)
@@ -247,6 +256,14 @@ impl User {
         let permissions = [DROP_PERMISSIONS, ADD_PERMISSIONS];
         Ok(groups::put(db, permissions, id, &grants.permissions).await?)
     }
+}
+
+/// Deletes these users and what refers to them. Returns how many users there were.
+pub(super) async fn delete_records(
+    db: &mut SqliteConnection,
+    users: &IdList,
+) -> Result<u64, sqlx::Error> {
+    execute_all(db, &DELETE, users).await
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 use axum::response::{Html, IntoResponse, Response};
 
-use super::name;
+use sqlx::SqliteConnection;
+
+use super::name::name;
 use crate::{
+    id_list::{IdList, execute_all},
     visitor,
     web::{
         error::{PageError, redirect},
@@ -14,12 +17,11 @@ use crate::{
 
 const AUTHOR: &str = "SELECT last_name, first_name FROM catalog_author WHERE id = ?";
 
-const BOOKS: &str = "SELECT id, title FROM catalog_book WHERE author_id = ? ORDER BY title, id";
+const BOOKS: &str = "\
+    SELECT id, title FROM catalog_book \
+    WHERE author_id IN (SELECT value FROM json_each(?1)) ORDER BY title, id";
 
-// The books are asked for again: one may have come since the page was shown.
-const DELETE: &str = "\
-    DELETE FROM catalog_author WHERE id = ?1 \
-    AND NOT EXISTS (SELECT 1 FROM catalog_book WHERE author_id = ?1)";
+const DELETE: &str = "DELETE FROM catalog_author WHERE id IN (SELECT value FROM json_each(?1))";
 
 /// Asks before an author is deleted; one with books stays.
 pub(crate) async fn confirm(
@@ -27,15 +29,16 @@ pub(crate) async fn confirm(
     RecordId(id): RecordId,
 ) -> Result<Html<String>, PageError> {
     let name = name_of(&visit, id).await?;
-    let books = sqlx::query_as::<_, (i64, String)>(BOOKS).bind(id);
-    let books = books.fetch_all(&visit.app().db).await?;
+    let mut db = visit.app().db.acquire().await?;
+    let books = blocking_books(&mut db, &IdList::from_iter([id])).await?;
+    drop(db);
     let page = DeletePage {
         layout: Layout::of(&visit).await?,
         kind: "author",
         name,
         back: format!("/catalog/author/{id}"),
         others: "books",
-        in_the_way: books
+        blockers: books
             .into_iter()
             .map(|(id, title)| (format!("/catalog/book/{id}"), title))
             .collect(),
@@ -46,14 +49,36 @@ pub(crate) async fn confirm(
 /// Deletes an author who has no books.
 pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, PageError> {
     let name = name_of(&visit, record.0).await?;
-    let deleted = sqlx::query(DELETE).bind(record.0);
-    let deleted = deleted.execute(&visit.app().db).await?;
-    if deleted.rows_affected() == 0 {
+    let ids = IdList::from_iter([record.0]);
+    // No other request writes from here on, so no book is added between the look and the deletion.
+    let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
+    let is_blocked = !blocking_books(&mut db, &ids).await?.is_empty();
+    if is_blocked || delete_records(&mut db, &ids).await? == 0 {
+        drop(db);
         return Ok(confirm(visit, record).await?.into_response());
     }
+    db.commit().await?;
     let session = visit.session().await?;
-    visitor::say(&session, format!("The author {name} was deleted."))?;
+    visitor::add_message(&session, format!("The author {name} was deleted."))?;
     Ok(redirect("/catalog/authors/"))
+}
+
+/// Loads id and title of the books of these authors: an author with books cannot be deleted.
+pub(crate) async fn blocking_books(
+    db: &mut SqliteConnection,
+    authors: &IdList,
+) -> Result<Vec<(i64, String)>, sqlx::Error> {
+    let books = sqlx::query_as(BOOKS).bind(authors.as_json());
+    books.fetch_all(db).await
+}
+
+/// Deletes these authors, in the transaction in which the caller found no blocking book. Returns
+/// how many there were.
+pub(crate) async fn delete_records(
+    db: &mut SqliteConnection,
+    authors: &IdList,
+) -> Result<u64, sqlx::Error> {
+    execute_all(db, &[DELETE], authors).await
 }
 
 async fn name_of(visit: &Visit, id: i64) -> Result<String, PageError> {

@@ -1,12 +1,12 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{Life, name};
+use super::{lifespan::Lifespan, name::name};
 use crate::{
-    accounts::Permission::{ChangeAuthor, DeleteAuthor},
-    application::AppState,
     books::Cover,
-    languages,
+    language_tag,
+    state::AppState,
+    users::Permission::{ChangeAuthor, DeleteAuthor},
     web::{error::PageError, layout::Layout, record_id::RecordId},
 };
 
@@ -29,7 +29,7 @@ struct Author {
     layout: Layout,
     id: i64,
     name: String,
-    life: Life,
+    lifespan: Lifespan,
     books: Vec<Book>,
 }
 
@@ -64,16 +64,16 @@ pub(crate) async fn detail(
         cover: Cover::of(&title, &name),
         title,
         summary,
-        lang: languages::tag(language.as_deref()),
+        lang: language_tag::of_language(language.as_deref()),
         copies,
     };
     let books = books.into_iter().map(to_book).collect();
-    let life = Life::new(born.as_deref(), died.as_deref());
+    let lifespan = Lifespan::new(born.as_deref(), died.as_deref());
     Ok(Html(
         Author {
             layout,
             id,
-            life,
+            lifespan,
             books,
             name,
         }

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-use super::name;
+use super::name::name;
 
 const MAX_NAME: usize = 100;
 
@@ -102,7 +102,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Option<Author> {
         date_of_birth: date_of_birth?,
         date_of_death: date_of_death?,
     };
-    fields.are_good().then_some(author)
+    fields.are_valid().then_some(author)
 }
 
 impl Author {
@@ -157,7 +157,7 @@ fn name_in(stored: &Form) -> String {
 async fn saved(visit: &Visit, author: &Author, id: i64, done: &str) -> Result<Response, PageError> {
     let name = name(&author.last_name, &author.first_name);
     let session = visit.session().await?;
-    visitor::say(&session, format!("The author {name} was {done}."))?;
+    visitor::add_message(&session, format!("The author {name} was {done}."))?;
     Ok(redirect(&format!("/catalog/author/{id}")))
 }
 

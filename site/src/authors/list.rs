@@ -1,13 +1,13 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{Life, name};
+use super::{lifespan::Lifespan, name::name};
 use crate::{
-    application::AppState,
+    state::AppState,
     web::{
         error::PageError,
         layout::Layout,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
     },
 };
 
@@ -30,14 +30,14 @@ struct Authors {
 struct Author {
     id: i64,
     name: String,
-    life: Life,
+    lifespan: Lifespan,
 }
 
 /// All authors by name.
 pub(crate) async fn list(
     State(app): State<AppState>,
     layout: Layout,
-    asked: Asked,
+    asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
     let total = sqlx::query_scalar(COUNT).fetch_one(&app.db).await?;
     let paging = Paging::new(asked, total, layout.per_page())?;
@@ -47,7 +47,7 @@ pub(crate) async fn list(
     let to_author = |(id, last, first, born, died): AuthorRow| Author {
         id,
         name: name(&last, &first),
-        life: Life::new(born.as_deref(), died.as_deref()),
+        lifespan: Lifespan::new(born.as_deref(), died.as_deref()),
     };
     let authors = rows
         .fetch_all(&app.db)

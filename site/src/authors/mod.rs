@@ -3,11 +3,10 @@
 pub(crate) mod delete;
 mod detail;
 pub(crate) mod form;
-mod life;
+mod lifespan;
 mod list;
 mod name;
 
 pub(crate) use detail::detail;
-pub(crate) use life::Life;
 pub(crate) use list::list;
 pub(crate) use name::{name, name_or_unknown};

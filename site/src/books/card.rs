@@ -1,5 +1,5 @@
-use super::Cover;
-use crate::{authors, languages};
+use super::cover::Cover;
+use crate::{authors, language_tag};
 
 /// A book as lists show it: a cover, the title as a link, and the author.
 pub(crate) struct BookCard {
@@ -22,7 +22,7 @@ impl From<CardRow> for BookCard {
             cover: Cover::of(&title, &author),
             title,
             author,
-            lang: languages::tag(language.as_deref()),
+            lang: language_tag::of_language(language.as_deref()),
         }
     }
 }

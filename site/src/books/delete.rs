@@ -1,7 +1,9 @@
 use axum::response::{Html, IntoResponse, Response};
+use sqlx::SqliteConnection;
 
 use crate::{
     copies::CopyId,
+    id_list::{IdList, execute_all},
     visitor,
     web::{
         error::{PageError, redirect},
@@ -15,17 +17,23 @@ use crate::{
 const BOOK: &str = "SELECT title FROM catalog_book WHERE id = ?";
 
 const COPIES: &str = "\
-    SELECT id, imprint FROM catalog_bookinstance \
-    WHERE book_id = ? ORDER BY due_back IS NOT NULL, due_back, id";
+    SELECT c.id, b.title, c.imprint FROM catalog_bookinstance c \
+    JOIN catalog_book b ON b.id = c.book_id \
+    WHERE c.book_id IN (SELECT value FROM json_each(?1)) \
+    ORDER BY c.due_back IS NOT NULL, c.due_back, c.id";
 
-const DELETE_GENRES: &str = "\
-    DELETE FROM catalog_book_genre WHERE book_id = ?1 \
-    AND NOT EXISTS (SELECT 1 FROM catalog_bookinstance WHERE book_id = ?1)";
+const DELETE: [&str; 2] = [
+    "DELETE FROM catalog_book_genre WHERE book_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM catalog_book WHERE id IN (SELECT value FROM json_each(?1))",
+];
 
-// The copies are asked for again: one may have come since the page was shown.
-const DELETE: &str = "\
-    DELETE FROM catalog_book WHERE id = ?1 \
-    AND NOT EXISTS (SELECT 1 FROM catalog_bookinstance WHERE book_id = ?1)";
+/// A copy because of which its book cannot be deleted.
+pub(crate) struct BlockingCopy {
+    pub(crate) id: CopyId,
+    /// The title of the book.
+    pub(crate) title: String,
+    pub(crate) imprint: String,
+}
 
 /// Asks before a book is deleted; one with copies stays.
 pub(crate) async fn confirm(
@@ -33,10 +41,10 @@ pub(crate) async fn confirm(
     RecordId(id): RecordId,
 ) -> Result<Html<String>, PageError> {
     let name = title_of(&visit, id).await?;
-    let copies = sqlx::query_as::<_, (String, String)>(COPIES).bind(id);
-    let copies = copies.fetch_all(&visit.app().db).await?;
-    let to_link = |(id, imprint)| {
-        let id = CopyId::stored(id);
+    let mut db = visit.app().db.acquire().await?;
+    let copies = blocking_copies(&mut db, &IdList::from_iter([id])).await?;
+    drop(db);
+    let to_link = |BlockingCopy { id, imprint, .. }| {
         (
             format!("/catalog/bookinstance/{id}"),
             format!("{imprint} ({id})"),
@@ -48,7 +56,7 @@ pub(crate) async fn confirm(
         name,
         back: format!("/catalog/book/{id}"),
         others: "copies",
-        in_the_way: copies.into_iter().map(to_link).collect(),
+        blockers: copies.into_iter().map(to_link).collect(),
     };
     page.html()
 }
@@ -56,17 +64,42 @@ pub(crate) async fn confirm(
 /// Deletes a book that has no copies, and its links to genres with it.
 pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, PageError> {
     let title = title_of(&visit, record.0).await?;
+    let ids = IdList::from_iter([record.0]);
+    // No other request writes from here on, so no copy is added between the look and the deletion.
     let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
-    let genres = sqlx::query(DELETE_GENRES).bind(record.0);
-    genres.execute(&mut *db).await?;
-    let deleted = sqlx::query(DELETE).bind(record.0).execute(&mut *db).await?;
-    db.commit().await?;
-    if deleted.rows_affected() == 0 {
+    let is_blocked = !blocking_copies(&mut db, &ids).await?.is_empty();
+    if is_blocked || delete_records(&mut db, &ids).await? == 0 {
+        drop(db);
         return Ok(confirm(visit, record).await?.into_response());
     }
+    db.commit().await?;
     let session = visit.session().await?;
-    visitor::say(&session, format!("The book {title} was deleted."))?;
+    visitor::add_message(&session, format!("The book {title} was deleted."))?;
     Ok(redirect("/catalog/books/"))
+}
+
+/// Loads the copies of these books: a book with copies cannot be deleted.
+pub(crate) async fn blocking_copies(
+    db: &mut SqliteConnection,
+    books: &IdList,
+) -> Result<Vec<BlockingCopy>, sqlx::Error> {
+    let copies = sqlx::query_as(COPIES).bind(books.as_json());
+    let copies: Vec<(String, String, String)> = copies.fetch_all(db).await?;
+    let to_copy = |(id, title, imprint)| BlockingCopy {
+        id: CopyId::stored(id),
+        title,
+        imprint,
+    };
+    Ok(copies.into_iter().map(to_copy).collect())
+}
+
+/// Deletes these books and their links to genres, in the transaction in which the caller found no
+/// blocking copy. Returns how many books there were.
+pub(crate) async fn delete_records(
+    db: &mut SqliteConnection,
+    books: &IdList,
+) -> Result<u64, sqlx::Error> {
+    execute_all(db, &DELETE, books).await
 }
 
 async fn title_of(visit: &Visit, id: i64) -> Result<String, PageError> {

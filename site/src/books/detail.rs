@@ -1,13 +1,13 @@
 use askama::Template;
 use axum::{http::Method, response::Html};
 
-use super::Cover;
+use super::cover::Cover;
 use crate::{
-    accounts::Permission::{ChangeBook, DeleteBook},
     authors,
-    copies::{CopyId, Standing},
-    date, languages,
+    copies::{Availability, CopyId},
+    date, language_tag,
     remembered::RecentBook,
+    users::Permission::{ChangeBook, DeleteBook},
     visitor,
     web::{error::PageError, layout::Layout, record_id::RecordId, visit::Visit},
 };
@@ -67,7 +67,7 @@ struct Language {
 struct Copy {
     id: CopyId,
     imprint: String,
-    standing: Standing,
+    availability: Availability,
 }
 
 /// One book, with its copies.
@@ -93,7 +93,7 @@ pub(crate) async fn detail(
     let to_copy = |(id, imprint, status, due): CopyRow| Copy {
         id: CopyId::stored(id),
         imprint,
-        standing: Standing::new(&status, due, today),
+        availability: Availability::new(&status, due, today),
     };
     let author = authors::name_or_unknown(last_name, first_name);
     let recent = RecentBook::load(&app.db, layout.session(), Some(id)).await?;
@@ -107,7 +107,7 @@ pub(crate) async fn detail(
         isbn,
         author_id,
         author,
-        lang: languages::tag(language.as_deref()),
+        lang: language_tag::of_language(language.as_deref()),
         language: language_id
             .zip(language)
             .map(|(id, name)| Language { id, name }),
@@ -129,7 +129,7 @@ async fn remember(visit: &Visit, id: i64) -> Result<(), PageError> {
         Err(PageError::Session(_)) => return Ok(()),
         Err(error) => return Err(error),
     };
-    visitor::saw_book(&session, id)?;
+    visitor::remember_book(&session, id)?;
     if session.is_modified()
         && let Err(error) = session.save().await
     {

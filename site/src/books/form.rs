@@ -1,12 +1,12 @@
 use axum::response::{IntoResponse, Response};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::isbn::{self, NotAnIsbn};
+use super::isbn::{self, IsbnError};
 use crate::{
     authors, visitor,
     web::{
         error::{PageError, redirect},
-        fields::{Choices, Fields, REQUIRED, Refusal},
+        fields::{Choices, Fields, InvalidChoice, REQUIRED},
         form::Form,
         form_page::FormPage,
         layout::Layout,
@@ -62,7 +62,7 @@ pub(crate) struct Book {
 
 /// What can be chosen in the form.
 #[derive(Clone)]
-pub(crate) struct Shelves {
+pub(crate) struct BookChoices {
     /// Missing where the author is known, and so is not asked for.
     pub(crate) authors: Option<Choices>,
     genres: Choices,
@@ -73,7 +73,7 @@ pub(crate) struct Shelves {
 pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let form = Form::default();
     let mut fields = Fields::fresh(&form);
-    read(&mut fields, Shelves::load(&visit.app().db).await?);
+    read(&mut fields, BookChoices::load(&visit.app().db).await?);
     create_page(layout, fields)
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageEr
 pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let mut fields = Fields::sent(&form);
-    let Some(book) = read(&mut fields, Shelves::load(db).await?) else {
+    let Some(book) = read(&mut fields, BookChoices::load(db).await?) else {
         return create_page(Layout::of(&visit).await?, fields);
     };
     let mut db = db.begin_with("BEGIN IMMEDIATE").await?;
@@ -104,7 +104,7 @@ pub(crate) async fn edit(
     let db = &visit.app().db;
     let form = stored(db, id).await?;
     let mut fields = Fields::fresh(&form);
-    read(&mut fields, Shelves::load(db).await?);
+    read(&mut fields, BookChoices::load(db).await?);
     update_page(layout, id, title_in(&form), fields)
 }
 
@@ -117,7 +117,7 @@ pub(crate) async fn update(
     let db = &visit.app().db;
     let before = stored(db, id).await?;
     let mut fields = Fields::sent(&form);
-    let Some(book) = read(&mut fields, Shelves::load(db).await?) else {
+    let Some(book) = read(&mut fields, BookChoices::load(db).await?) else {
         return update_page(Layout::of(&visit).await?, id, title_in(&before), fields);
     };
     let mut db = db.begin_with("BEGIN IMMEDIATE").await?;
@@ -133,20 +133,20 @@ pub(crate) async fn update(
 }
 
 /// Reads what the form says, if it makes sense.
-pub(crate) fn read(fields: &mut Fields<'_>, shelves: Shelves) -> Option<Book> {
-    let unnamed = Refusal::Unnamed;
+pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book> {
+    let invalid = InvalidChoice::Unquoted;
     let title = fields.line("title", "Title", MAX_TITLE);
-    let author = match shelves.authors {
-        Some(authors) => fields.choice("author", "Author", authors, None, unnamed),
+    let author = match choices.authors {
+        Some(authors) => fields.choice("author", "Author", authors, None, invalid),
         None => Some(None),
     };
     let summary = fields.area("summary", "Summary", MAX_SUMMARY);
     let isbn = fields.line("isbn", "ISBN", usize::MAX);
     fields.help("13 digits; hyphens and blanks may stay.");
     let isbn = isbn.and_then(|typed| read_isbn(fields, &typed));
-    let genres = fields.choices("genre", "Genre", shelves.genres);
+    let genres = fields.choices("genre", "Genre", choices.genres);
     fields.help("One or more: hold Ctrl (or Command) to choose several.");
-    let language = fields.choice("language", "Language", shelves.languages, None, unnamed);
+    let language = fields.choice("language", "Language", choices.languages, None, invalid);
     let book = Book {
         title: title?,
         author: author?.as_deref().and_then(number),
@@ -155,18 +155,18 @@ pub(crate) fn read(fields: &mut Fields<'_>, shelves: Shelves) -> Option<Book> {
         genres: genres?,
         language: language??,
     };
-    fields.are_good().then_some(book)
+    fields.are_valid().then_some(book)
 }
 
 fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
     let error = match isbn::parse(typed) {
         Ok(isbn) => return Some(isbn),
         // Nothing but hyphens is nothing.
-        Err(NotAnIsbn::Wrong) if typed.chars().all(|c| c == '-' || c.is_whitespace()) => {
+        Err(IsbnError::Wrong) if typed.chars().all(|c| c == '-' || c.is_whitespace()) => {
             REQUIRED.to_owned()
         }
-        Err(NotAnIsbn::Wrong) => ISBN_INVALID.to_owned(),
-        Err(NotAnIsbn::TooLong(chars)) => format!(
+        Err(IsbnError::Wrong) => ISBN_INVALID.to_owned(),
+        Err(IsbnError::TooLong(chars)) => format!(
             "Ensure this value has at most {} characters (it has {chars}).",
             isbn::DIGITS
         ),
@@ -205,7 +205,7 @@ impl Book {
     }
 }
 
-impl Shelves {
+impl BookChoices {
     pub(crate) async fn load(db: &SqlitePool) -> Result<Self, sqlx::Error> {
         let authors: Vec<(i64, String, String)> = sqlx::query_as(AUTHORS).fetch_all(db).await?;
         let genres: Vec<(i64, String)> = sqlx::query_as(GENRES).fetch_all(db).await?;
@@ -277,7 +277,7 @@ fn title_in(stored: &Form) -> &str {
 
 async fn saved(visit: &Visit, book: &Book, id: i64, done: &str) -> Result<Response, PageError> {
     let session = visit.session().await?;
-    visitor::say(&session, format!("The book {} was {done}.", book.title))?;
+    visitor::add_message(&session, format!("The book {} was {done}.", book.title))?;
     Ok(redirect(&format!("/catalog/book/{id}")))
 }
 

@@ -1,6 +1,6 @@
 /// Why a text is no ISBN.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NotAnIsbn {
+pub(super) enum IsbnError {
     /// More characters than an ISBN has, without hyphens and blanks.
     TooLong(usize),
     Wrong,
@@ -9,18 +9,18 @@ pub(super) enum NotAnIsbn {
 pub(super) const DIGITS: usize = 13;
 
 /// The thirteen digits of an ISBN, however it was typed.
-pub(super) fn parse(typed: &str) -> Result<String, NotAnIsbn> {
+pub(super) fn parse(typed: &str) -> Result<String, IsbnError> {
     let is_kept =
         |c: &char| !c.is_whitespace() && !matches!(c, '-' | '\u{2010}' | '\u{2011}' | '–');
     let isbn: String = typed.chars().filter(is_kept).collect();
     let chars = isbn.chars().count();
     if chars > DIGITS {
-        return Err(NotAnIsbn::TooLong(chars));
+        return Err(IsbnError::TooLong(chars));
     }
     let is_digits = chars == DIGITS && isbn.bytes().all(|byte| byte.is_ascii_digit());
     (is_digits && adds_up(&isbn))
         .then_some(isbn)
-        .ok_or(NotAnIsbn::Wrong)
+        .ok_or(IsbnError::Wrong)
 }
 
 /// Digits count once and three times by turns, and the sum ends in zero.
@@ -48,8 +48,8 @@ mod tests {
             "978660001000X",
             "९७८6600010007",
         ] {
-            assert_eq!(parse(typed), Err(NotAnIsbn::Wrong), "{typed}");
+            assert_eq!(parse(typed), Err(IsbnError::Wrong), "{typed}");
         }
-        assert_eq!(parse("97866-000100-077"), Err(NotAnIsbn::TooLong(14)));
+        assert_eq!(parse("97866-000100-077"), Err(IsbnError::TooLong(14)));
     }
 }

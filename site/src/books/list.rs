@@ -1,13 +1,13 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{BookCard, CardRow};
+use super::card::{BookCard, CardRow};
 use crate::{
-    application::AppState,
+    state::AppState,
     web::{
         error::PageError,
         layout::Layout,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
     },
 };
 
@@ -31,7 +31,7 @@ struct Books {
 pub(crate) async fn list(
     State(app): State<AppState>,
     layout: Layout,
-    asked: Asked,
+    asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
     let total = sqlx::query_scalar(COUNT).fetch_one(&app.db).await?;
     let paging = Paging::new(asked, total, layout.per_page())?;

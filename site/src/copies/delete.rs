@@ -1,7 +1,9 @@
 use axum::response::{Html, Response};
+use sqlx::SqliteConnection;
 
-use super::CopyId;
+use super::id::CopyId;
 use crate::{
+    id_list::{IdList, execute_all},
     visitor,
     web::{
         error::{PageError, redirect},
@@ -15,7 +17,8 @@ const COPY: &str = "\
     SELECT b.title, c.imprint FROM catalog_bookinstance c \
     LEFT JOIN catalog_book b ON b.id = c.book_id WHERE c.id = ?";
 
-const DELETE: &str = "DELETE FROM catalog_bookinstance WHERE id = ?";
+const DELETE: &str = "\
+    DELETE FROM catalog_bookinstance WHERE id IN (SELECT value FROM json_each(?1))";
 
 /// Asks before a copy is deleted.
 pub(crate) async fn confirm(visit: Visit, id: CopyId) -> Result<Html<String>, PageError> {
@@ -29,19 +32,28 @@ pub(crate) async fn confirm(visit: Visit, id: CopyId) -> Result<Html<String>, Pa
         name: format!("{title} ({imprint}, {})", id.short()),
         back: format!("/catalog/bookinstance/{id}"),
         others: "records",
-        in_the_way: Vec::new(),
+        blockers: Vec::new(),
     };
     page.html()
 }
 
 /// Deletes a copy.
 pub(crate) async fn delete(visit: Visit, id: CopyId) -> Result<Response, PageError> {
-    let deleted = sqlx::query(DELETE).bind(id.as_stored());
-    let deleted = deleted.execute(&visit.app().db).await?;
-    if deleted.rows_affected() == 0 {
+    let mut db = visit.app().db.acquire().await?;
+    let deleted = delete_records(&mut db, &IdList::from_iter([id.as_stored()])).await?;
+    drop(db);
+    if deleted == 0 {
         return Err(PageError::NotFound);
     }
     let session = visit.session().await?;
-    visitor::say(&session, format!("The copy {} was deleted.", id.short()))?;
+    visitor::add_message(&session, format!("The copy {} was deleted.", id.short()))?;
     Ok(redirect("/catalog/bookinstances/"))
+}
+
+/// Deletes these copies. Returns how many there were.
+pub(crate) async fn delete_records(
+    db: &mut SqliteConnection,
+    copies: &IdList,
+) -> Result<u64, sqlx::Error> {
+    execute_all(db, &[DELETE], copies).await
 }

@@ -1,13 +1,13 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{CopyId, Standing};
+use super::{availability::Availability, id::CopyId};
 use crate::{
-    accounts::Permission::{ChangeCopy, DeleteCopy, MarkReturned},
-    application::AppState,
     authors,
     books::Cover,
-    date, languages,
+    date, language_tag,
+    state::AppState,
+    users::Permission::{ChangeCopy, DeleteCopy, MarkReturned},
     web::{error::PageError, layout::Layout},
 };
 
@@ -37,7 +37,7 @@ struct Copy {
     layout: Layout,
     id: CopyId,
     imprint: String,
-    standing: Standing,
+    availability: Availability,
     book_id: Option<i64>,
     title: String,
     lang: Option<&'static str>,
@@ -63,11 +63,11 @@ pub(crate) async fn detail(
         layout,
         id,
         imprint,
-        standing: Standing::new(&status, due, date::today()),
+        availability: Availability::new(&status, due, date::today()),
         book_id,
         cover: Cover::of(&title, &author),
         title,
-        lang: languages::tag(language.as_deref()),
+        lang: language_tag::of_language(language.as_deref()),
         author_id,
         author,
     };

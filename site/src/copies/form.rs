@@ -2,12 +2,12 @@ use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 use sqlx::{SqliteExecutor, SqlitePool};
 
-use super::{CopyId, Status};
+use super::{availability::Status, id::CopyId};
 use crate::{
     visitor,
     web::{
         error::{PageError, redirect},
-        fields::{Choices, Fields, Refusal},
+        fields::{Choices, Fields, InvalidChoice},
         form::Form,
         form_page::FormPage,
         layout::Layout,
@@ -36,6 +36,8 @@ const INSERT: &str = "\
 const UPDATE: &str = "\
     UPDATE catalog_bookinstance SET imprint = ?, due_back = ?, borrower_id = ?, status = ? WHERE id = ?";
 
+const MOVE_TO_BOOK: &str = "UPDATE catalog_bookinstance SET book_id = ? WHERE id = ?";
+
 /// What the form says about a copy.
 pub(crate) struct Copy {
     imprint: String,
@@ -48,9 +50,7 @@ pub(crate) struct Copy {
 /// The form for a new copy.
 pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let db = &visit.app().db;
-    let form = [("status", Status::Maintenance.code())]
-        .into_iter()
-        .collect();
+    let form = first_values();
     let mut fields = Fields::fresh(&form);
     read_book(&mut fields, books(db).await?);
     read(&mut fields, users(db).await?);
@@ -92,9 +92,15 @@ pub(crate) async fn update(visit: Visit, id: CopyId, form: Form) -> Result<Respo
     saved(&visit, &id, "changed").await
 }
 
+/// What stands in the form of a new copy.
+pub(crate) fn first_values() -> Form {
+    let values = [("status", Status::Maintenance.code())];
+    values.into_iter().collect()
+}
+
 /// Reads which book it is a copy of.
 pub(crate) fn read_book(fields: &mut Fields<'_>, books: Choices) -> Option<String> {
-    fields.choice("book", "Book", books, None, Refusal::Unnamed)?
+    fields.choice("book", "Book", books, None, InvalidChoice::Unquoted)?
 }
 
 /// Reads what the form says, if it makes sense.
@@ -106,9 +112,9 @@ pub(crate) fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
         "Borrower",
         users,
         Some("Nobody"),
-        Refusal::Unnamed,
+        InvalidChoice::Unquoted,
     );
-    let status = fields.choice("status", "Status", statuses(), None, Refusal::Named);
+    let status = fields.choice("status", "Status", statuses(), None, InvalidChoice::Quoted);
     let status = status.flatten().and_then(|code| Status::of_code(&code));
     if status == Some(Status::OnLoan) {
         if borrower == Some(None) {
@@ -129,7 +135,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
         copy.due_back = None;
         copy.borrower = None;
     }
-    fields.are_good().then_some(copy)
+    fields.are_valid().then_some(copy)
 }
 
 impl Copy {
@@ -168,6 +174,16 @@ impl Copy {
             _ => Ok(()),
         }
     }
+}
+
+/// Makes the copy with this id one of another book.
+pub(crate) async fn move_to_book(
+    db: impl SqliteExecutor<'_>,
+    id: &CopyId,
+    book: Option<i64>,
+) -> Result<(), sqlx::Error> {
+    let update = sqlx::query(MOVE_TO_BOOK).bind(book).bind(id.as_stored());
+    update.execute(db).await.map(drop)
 }
 
 fn statuses() -> Choices {
@@ -222,7 +238,7 @@ async fn stored(db: &SqlitePool, id: &CopyId) -> Result<Form, PageError> {
 
 async fn saved(visit: &Visit, id: &CopyId, done: &str) -> Result<Response, PageError> {
     let session = visit.session().await?;
-    visitor::say(&session, format!("The copy {} was {done}.", id.short()))?;
+    visitor::add_message(&session, format!("The copy {} was {done}.", id.short()))?;
     Ok(redirect(&format!("/catalog/bookinstance/{id}")))
 }
 

@@ -1,15 +1,15 @@
 use askama::Template;
 use axum::{extract::State, response::Html};
 
-use super::{CopyId, Standing};
+use super::{availability::Availability, id::CopyId};
 use crate::{
-    accounts::Permission::MarkReturned,
-    application::AppState,
-    date, languages,
+    date, language_tag,
+    state::AppState,
+    users::Permission::MarkReturned,
     web::{
         error::PageError,
         layout::Layout,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
     },
 };
 
@@ -43,7 +43,7 @@ struct Copy {
     id: CopyId,
     title: String,
     lang: Option<&'static str>,
-    standing: Standing,
+    availability: Availability,
     /// Only for those who may know.
     borrower: Option<String>,
 }
@@ -52,7 +52,7 @@ struct Copy {
 pub(crate) async fn list(
     State(app): State<AppState>,
     layout: Layout,
-    asked: Asked,
+    asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
     let total = sqlx::query_scalar(COUNT).fetch_one(&app.db).await?;
     let paging = Paging::new(asked, total, layout.per_page())?;
@@ -62,13 +62,13 @@ pub(crate) async fn list(
     let today = date::today();
     let may_know = layout.may(MarkReturned);
     let to_copy = |(id, title, language, status, due, borrower): CopyRow| {
-        let standing = Standing::new(&status, due, today);
+        let availability = Availability::new(&status, due, today);
         Copy {
             id: CopyId::stored(id),
             title: title.unwrap_or_else(|| "Unknown book".to_owned()),
-            lang: languages::tag(language.as_deref()),
-            borrower: borrower.filter(|_| may_know && standing.is_on_loan),
-            standing,
+            lang: language_tag::of_language(language.as_deref()),
+            borrower: borrower.filter(|_| may_know && availability.is_on_loan),
+            availability,
         }
     };
     let copies = rows

@@ -3,8 +3,8 @@ use axum::{extract::State, http::Method, response::Html};
 use cloakroom::Session;
 
 use crate::{
-    application::AppState,
     remembered::RecentBook,
+    state::AppState,
     visitor,
     web::{error::PageError, layout::Layout, static_files},
 };

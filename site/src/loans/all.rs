@@ -2,13 +2,13 @@ use askama::Template;
 use axum::{extract::State, response::Html};
 
 use crate::{
-    application::AppState,
-    copies::{CopyId, Standing},
-    date, languages,
+    copies::{Availability, CopyId},
+    date, language_tag,
+    state::AppState,
     web::{
         error::PageError,
         layout::Layout,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
     },
 };
 
@@ -45,7 +45,7 @@ struct Loan {
     book: Option<i64>,
     title: String,
     lang: Option<&'static str>,
-    standing: Standing,
+    availability: Availability,
     borrower: String,
 }
 
@@ -53,7 +53,7 @@ struct Loan {
 pub(crate) async fn all(
     State(app): State<AppState>,
     layout: Layout,
-    asked: Asked,
+    asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
     let total = sqlx::query_scalar(COUNT).fetch_one(&app.db).await?;
     let paging = Paging::new(asked, total, layout.per_page())?;
@@ -65,8 +65,8 @@ pub(crate) async fn all(
         copy: CopyId::stored(copy),
         book,
         title: title.unwrap_or_else(|| "Unknown book".to_owned()),
-        lang: languages::tag(language.as_deref()),
-        standing: Standing::new(&status, due, today),
+        lang: language_tag::of_language(language.as_deref()),
+        availability: Availability::new(&status, due, today),
         borrower: borrower.unwrap_or_else(|| "borrower unknown".to_owned()),
     };
     let loans = rows

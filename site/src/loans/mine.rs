@@ -2,12 +2,12 @@ use askama::Template;
 use axum::response::Html;
 
 use crate::{
-    copies::Standing,
-    date, languages,
+    copies::Availability,
+    date, language_tag,
     web::{
         error::PageError,
         layout::Layout,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
         visit::Visit,
     },
 };
@@ -42,14 +42,14 @@ struct Loan {
     book: Option<i64>,
     title: String,
     lang: Option<&'static str>,
-    standing: Standing,
+    availability: Availability,
 }
 
 /// What the user has on loan, by due date.
 pub(crate) async fn mine(
     visit: Visit,
     layout: Layout,
-    asked: Asked,
+    asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
     let db = &visit.app().db;
     let user = visit.logged_in().await?.id;
@@ -61,8 +61,8 @@ pub(crate) async fn mine(
     let to_loan = |(book, title, language, status, due): LoanRow| Loan {
         book,
         title: title.unwrap_or_else(|| "Unknown book".to_owned()),
-        lang: languages::tag(language.as_deref()),
-        standing: Standing::new(&status, due, today),
+        lang: language_tag::of_language(language.as_deref()),
+        availability: Availability::new(&status, due, today),
     };
     let loans = rows.fetch_all(db).await?.into_iter().map(to_loan).collect();
     let page = Mine {

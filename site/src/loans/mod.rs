@@ -1,17 +1,13 @@
 //! Loans: a reader's own, everybody's, renewed and returned.
 
 mod all;
-mod give_back;
 mod mine;
+mod not_on_loan;
+mod overdue;
 pub(crate) mod renew;
+mod return_copy;
 
-use crate::web::error::PageError;
 pub(crate) use all::all;
-pub(crate) use give_back::give_back;
 pub(crate) use mine::mine;
-
-/// The answer to whoever renews or returns a copy that nobody has.
-const NOT_ON_LOAN: PageError = PageError::Conflict {
-    heading: "This copy is not on loan",
-    text: "It may have been returned meanwhile. Its page says how it stands with it.",
-};
+pub(crate) use overdue::load_overdue;
+pub(crate) use return_copy::return_copy;

@@ -2,13 +2,13 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use jiff::{ToSpan, civil::Date};
 
-use super::NOT_ON_LOAN;
+use super::not_on_loan::NOT_ON_LOAN;
 use crate::{
-    copies::{CopyId, Standing},
+    copies::{Availability, CopyId},
     date, visitor,
     web::{
         error::{PageError, redirect},
-        fields::{Field, Fields, Kind},
+        fields::{Field, FieldKind, Fields},
         form::Form,
         layout::Layout,
         visit::Visit,
@@ -42,7 +42,7 @@ struct Renewal {
 struct Loan {
     title: String,
     borrower: String,
-    standing: Standing,
+    availability: Availability,
 }
 
 /// The form for a new due date.
@@ -79,7 +79,7 @@ pub(crate) async fn renew(visit: Visit, copy: CopyId, form: Form) -> Result<Resp
     }
     let due_back = date::display(&due_back.to_string());
     let session = visit.session().await?;
-    visitor::say(
+    visitor::add_message(
         &session,
         format!("{} was renewed: it is due on {due_back}.", loan.title),
     )?;
@@ -98,7 +98,7 @@ fn read(fields: &mut Fields<'_>, today: Date) -> Option<Date> {
     if date > last {
         fields.error("renewal_date", TOO_FAR);
     }
-    fields.are_good().then_some(date)
+    fields.are_valid().then_some(date)
 }
 
 async fn load(visit: &Visit, copy: &CopyId) -> Result<Loan, PageError> {
@@ -108,14 +108,14 @@ async fn load(visit: &Visit, copy: &CopyId) -> Result<Loan, PageError> {
         .fetch_optional(&visit.app().db)
         .await?;
     let (title, borrower, status, due) = row.ok_or(PageError::NotFound)?;
-    let standing = Standing::new(&status, due, date::today());
-    if !standing.is_on_loan {
+    let availability = Availability::new(&status, due, date::today());
+    if !availability.is_on_loan {
         return Err(NOT_ON_LOAN);
     }
     Ok(Loan {
         title: title.unwrap_or_else(|| "Unknown book".to_owned()),
         borrower: borrower.unwrap_or_else(|| "unknown".to_owned()),
-        standing,
+        availability,
     })
 }
 

@@ -1,34 +1,52 @@
-use axum::response::{Html, IntoResponse, Response};
+use axum::{
+    response::{Html, IntoResponse, Response},
+    routing::MethodRouter,
+};
+use sqlx::SqliteConnection;
 
-use super::Named;
+use super::record::NamedRecord;
 use crate::{
+    id_list::{IdList, execute_all},
+    state::AppState,
     visitor,
     web::{
         error::{PageError, redirect},
         form_page::DeletePage,
         layout::Layout,
+        methods::form,
         record_id::RecordId,
         visit::Visit,
     },
 };
 
-impl Named {
+impl NamedRecord {
+    /// The page that deletes one.
+    pub(crate) fn deleting(&'static self) -> MethodRouter<AppState> {
+        form(
+            |visit: Visit, record: RecordId| self.confirm(visit, record),
+            |visit: Visit, record: RecordId| self.delete(visit, record),
+        )
+    }
+
     /// Asks before one is deleted; one with books stays.
-    pub(super) async fn confirm(
+    async fn confirm(
         &self,
         visit: Visit,
         RecordId(id): RecordId,
     ) -> Result<Html<String>, PageError> {
         let name = self.name(&visit.app().db, id).await?;
-        let books = sqlx::query_as::<_, (i64, String)>(self.books).bind(id);
-        let books = books.fetch_all(&visit.app().db).await?;
+        let mut db = visit.app().db.acquire().await?;
+        let books = self
+            .blocking_books(&mut db, &IdList::from_iter([id]))
+            .await?;
+        drop(db);
         let page = DeletePage {
             layout: Layout::of(&visit).await?,
             kind: self.kind,
             name,
             back: self.page(id),
             others: "books",
-            in_the_way: books
+            blockers: books
                 .into_iter()
                 .map(|(id, title)| (format!("/catalog/book/{id}"), title))
                 .collect(),
@@ -37,19 +55,40 @@ impl Named {
     }
 
     /// Deletes one that has no books.
-    pub(super) async fn delete(
-        &self,
-        visit: Visit,
-        record: RecordId,
-    ) -> Result<Response, PageError> {
+    async fn delete(&self, visit: Visit, record: RecordId) -> Result<Response, PageError> {
         let name = self.name(&visit.app().db, record.0).await?;
-        let deleted = sqlx::query(self.delete).bind(record.0);
-        let deleted = deleted.execute(&visit.app().db).await?;
-        if deleted.rows_affected() == 0 {
+        let ids = IdList::from_iter([record.0]);
+        // No other request writes from here on, so no book is added between the look and the
+        // deletion.
+        let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
+        let is_blocked = !self.blocking_books(&mut db, &ids).await?.is_empty();
+        if is_blocked || self.delete_records(&mut db, &ids).await? == 0 {
+            drop(db);
             return Ok(self.confirm(visit, record).await?.into_response());
         }
+        db.commit().await?;
         let session = visit.session().await?;
-        visitor::say(&session, format!("The {} {name} was deleted.", self.kind))?;
-        Ok(redirect(&self.list()))
+        visitor::add_message(&session, format!("The {} {name} was deleted.", self.kind))?;
+        Ok(redirect(&self.list_page()))
+    }
+
+    /// Loads id and title of the books of these records: one with books cannot be deleted.
+    pub(crate) async fn blocking_books(
+        &self,
+        db: &mut SqliteConnection,
+        records: &IdList,
+    ) -> Result<Vec<(i64, String)>, sqlx::Error> {
+        let books = sqlx::query_as(self.blocking_books).bind(records.as_json());
+        books.fetch_all(db).await
+    }
+
+    /// Deletes these records, in the transaction in which the caller found no blocking book.
+    /// Returns how many there were.
+    pub(crate) async fn delete_records(
+        &self,
+        db: &mut SqliteConnection,
+        records: &IdList,
+    ) -> Result<u64, sqlx::Error> {
+        execute_all(db, &[self.delete], records).await
     }
 }

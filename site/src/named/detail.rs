@@ -1,14 +1,15 @@
 use askama::Template;
-use axum::{extract::State, response::Html};
+use axum::{extract::State, response::Html, routing::MethodRouter};
 
-use super::Named;
+use super::record::NamedRecord;
 use crate::{
-    application::AppState,
     books::{BookCard, CardRow},
+    state::AppState,
     web::{
         error::PageError,
         layout::Layout,
-        paging::{Asked, Paging},
+        methods::read,
+        paging::{Paging, RequestedPage},
         record_id::RecordId,
     },
 };
@@ -27,14 +28,23 @@ struct Detail {
     may_delete: bool,
 }
 
-impl Named {
+impl NamedRecord {
+    /// The page of one.
+    pub(crate) fn reading(&'static self) -> MethodRouter<AppState> {
+        read(
+            |app: State<AppState>, record: RecordId, layout: Layout, asked: RequestedPage| {
+                self.one(app, record, layout, asked)
+            },
+        )
+    }
+
     /// One of them, with its books by title.
-    pub(super) async fn one(
+    async fn one(
         &self,
         State(app): State<AppState>,
         RecordId(id): RecordId,
         layout: Layout,
-        asked: Asked,
+        asked: RequestedPage,
     ) -> Result<Html<String>, PageError> {
         let name = self.name(&app.db, id).await?;
         let total = sqlx::query_scalar(self.book_count).bind(id);

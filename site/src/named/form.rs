@@ -1,8 +1,12 @@
-use axum::response::{IntoResponse, Response};
+use axum::{
+    response::{IntoResponse, Response},
+    routing::MethodRouter,
+};
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use super::Named;
+use super::record::NamedRecord;
 use crate::{
+    state::AppState,
     visitor,
     web::{
         error::{PageError, redirect},
@@ -10,6 +14,7 @@ use crate::{
         form::Form,
         form_page::FormPage,
         layout::Layout,
+        methods::form,
         record_id::RecordId,
         visit::Visit,
     },
@@ -17,9 +22,25 @@ use crate::{
 
 const MAX_NAME: usize = 200;
 
-impl Named {
+impl NamedRecord {
+    /// The page that adds one.
+    pub(crate) fn creating(&'static self) -> MethodRouter<AppState> {
+        form(
+            |layout: Layout| self.blank(layout),
+            |visit: Visit, sent: Form| self.create(visit, sent),
+        )
+    }
+
+    /// The page that changes one.
+    pub(crate) fn updating(&'static self) -> MethodRouter<AppState> {
+        form(
+            |visit: Visit, record: RecordId, layout: Layout| self.edit(visit, record, layout),
+            |visit: Visit, record: RecordId, sent: Form| self.update(visit, record, sent),
+        )
+    }
+
     /// The form for a new one.
-    pub(super) async fn blank(&self, layout: Layout) -> Result<Response, PageError> {
+    async fn blank(&self, layout: Layout) -> Result<Response, PageError> {
         let form = Form::default();
         let mut fields = Fields::fresh(&form);
         self.read(&mut fields);
@@ -27,7 +48,7 @@ impl Named {
     }
 
     /// Adds one.
-    pub(super) async fn create(&self, visit: Visit, form: Form) -> Result<Response, PageError> {
+    async fn create(&self, visit: Visit, form: Form) -> Result<Response, PageError> {
         let mut fields = Fields::sent(&form);
         let Some(name) = self.read(&mut fields) else {
             return self.create_page(Layout::of(&visit).await?, fields);
@@ -45,7 +66,7 @@ impl Named {
     }
 
     /// The form with the name of one.
-    pub(super) async fn edit(
+    async fn edit(
         &self,
         visit: Visit,
         RecordId(id): RecordId,
@@ -59,7 +80,7 @@ impl Named {
     }
 
     /// Changes one.
-    pub(super) async fn update(
+    async fn update(
         &self,
         visit: Visit,
         RecordId(id): RecordId,
@@ -133,13 +154,13 @@ impl Named {
         done: &str,
     ) -> Result<Response, PageError> {
         let session = visit.session().await?;
-        visitor::say(&session, format!("The {} {name} was {done}.", self.kind))?;
+        visitor::add_message(&session, format!("The {} {name} was {done}.", self.kind))?;
         Ok(redirect(&self.page(id)))
     }
 
     fn create_page(&self, layout: Layout, fields: Fields<'_>) -> Result<Response, PageError> {
         let page = FormPage::new(layout, self.create, fields, self.create);
-        Ok(page.back(self.list()).html()?.into_response())
+        Ok(page.back(self.list_page()).html()?.into_response())
     }
 
     fn update_page(

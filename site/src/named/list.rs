@@ -1,13 +1,14 @@
 use askama::Template;
-use axum::{extract::State, response::Html};
+use axum::{extract::State, response::Html, routing::MethodRouter};
 
-use super::Named;
+use super::record::NamedRecord;
 use crate::{
-    application::AppState,
+    state::AppState,
     web::{
         error::PageError,
         layout::Layout,
-        paging::{Asked, Paging},
+        methods::read,
+        paging::{Paging, RequestedPage},
     },
 };
 
@@ -21,13 +22,22 @@ struct List {
     records: Vec<(i64, String)>,
 }
 
-impl Named {
+impl NamedRecord {
+    /// The page with all of them.
+    pub(crate) fn listing(&'static self) -> MethodRouter<AppState> {
+        read(
+            |app: State<AppState>, layout: Layout, asked: RequestedPage| {
+                self.all(app, layout, asked)
+            },
+        )
+    }
+
     /// All of them by name.
-    pub(super) async fn all(
+    async fn all(
         &self,
         State(app): State<AppState>,
         layout: Layout,
-        asked: Asked,
+        asked: RequestedPage,
     ) -> Result<Html<String>, PageError> {
         let total = sqlx::query_scalar(self.count).fetch_one(&app.db).await?;
         let paging = Paging::new(asked, total, layout.per_page())?;

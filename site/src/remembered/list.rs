@@ -4,7 +4,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
-use super::RecentBook;
+use super::recent::RecentBook;
 use crate::{
     date,
     visitor::{self, Scheme},

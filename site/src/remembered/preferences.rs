@@ -7,7 +7,7 @@ use crate::{
     visitor::{self, PER_PAGE_CHOICES, Scheme},
     web::{
         error::{PageError, redirect},
-        fields::{Choices, Fields, Refusal},
+        fields::{Choices, Fields, InvalidChoice},
         form::Form,
         form_page::FormPage,
         layout::Layout,
@@ -53,7 +53,7 @@ pub(crate) async fn take(visit: Visit, form: Form) -> Result<Response, PageError
     if form.get("colour_scheme").is_some() {
         visitor::set_scheme(&session, preferences.scheme)?;
     }
-    visitor::say(&session, "Your preferences are saved.")?;
+    visitor::add_message(&session, "Your preferences are saved.")?;
     Ok(redirect(&visit.safe_next(form.get("next"), PAGE)))
 }
 
@@ -64,7 +64,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Preferences> {
         "Results per page",
         results.to_vec(),
         None,
-        Refusal::AlwaysNamed,
+        InvalidChoice::AlwaysQuoted,
     );
     let schemes: Choices = [(Scheme::Light, "Light"), (Scheme::Dark, "Dark")]
         .map(|(scheme, label)| (scheme.name().to_owned(), label.to_owned()))
@@ -75,13 +75,13 @@ fn read(fields: &mut Fields<'_>) -> Option<Preferences> {
         "Colours",
         schemes,
         as_system,
-        Refusal::Named,
+        InvalidChoice::Quoted,
     );
     let preferences = Preferences {
         per_page: per_page??.parse().ok()?,
         scheme: scheme?.as_deref().and_then(Scheme::named),
     };
-    fields.are_good().then_some(preferences)
+    fields.are_valid().then_some(preferences)
 }
 
 fn page(layout: Layout, fields: Fields<'_>, next: Option<String>) -> Result<Response, PageError> {

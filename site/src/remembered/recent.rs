@@ -1,7 +1,7 @@
 use cloakroom::Session;
 use sqlx::SqlitePool;
 
-use crate::{languages, visitor};
+use crate::{language_tag, visitor};
 
 // The order is the one of the list, newest first. Books that are gone are left out.
 const BOOKS: &str = "\
@@ -33,7 +33,7 @@ impl RecentBook {
         let to_recent = |(id, title, language): (i64, String, Option<String>)| Self {
             id,
             title,
-            lang: languages::tag(language.as_deref()),
+            lang: language_tag::of_language(language.as_deref()),
         };
         Ok(books.into_iter().map(to_recent).collect())
     }

@@ -11,7 +11,7 @@ use crate::{
     web::{
         error::PageError,
         layout::Layout,
-        paging::{Asked, Paging},
+        paging::{Paging, RequestedPage},
         visit::Visit,
     },
 };
@@ -36,7 +36,7 @@ const ORDER: &str = " ORDER BY b.title, a.last_name, a.first_name, b.id LIMIT ";
 
 /// What is searched for.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Question {
+struct SearchQuery {
     text: String,
     genre: Option<i64>,
     language: Option<i64>,
@@ -47,7 +47,7 @@ struct Question {
 #[template(path = "search/page.html")]
 struct Results {
     layout: Layout,
-    question: Question,
+    question: SearchQuery,
     /// Missing while nothing is asked for.
     found: Option<Found>,
     genres: Vec<(i64, String)>,
@@ -69,11 +69,11 @@ struct FoundBook {
 pub(crate) async fn page(
     visit: Visit,
     layout: Layout,
-    asked: Asked,
+    asked: RequestedPage,
     RawQuery(query): RawQuery,
 ) -> Result<Html<String>, PageError> {
     let db = &visit.app().db;
-    let question = Question::of(&query.unwrap_or_default());
+    let question = SearchQuery::of(&query.unwrap_or_default());
     let found = match question.text.is_empty() {
         true => None,
         false => Some(find(db, &question, asked, layout.per_page()).await?),
@@ -90,8 +90,8 @@ pub(crate) async fn page(
 
 async fn find(
     db: &SqlitePool,
-    question: &Question,
-    asked: Asked,
+    question: &SearchQuery,
+    asked: RequestedPage,
     per_page: u64,
 ) -> Result<Found, PageError> {
     let mut db = index::freshened(db).await?;
@@ -120,7 +120,7 @@ async fn find(
     })
 }
 
-impl Question {
+impl SearchQuery {
     fn of(query: &str) -> Self {
         let mut question = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_question_is_trimmed_and_cut() {
-        let text = |query: &str| Question::of(query).text;
+        let text = |query: &str| SearchQuery::of(query).text;
         assert_eq!(text("q=+anna++"), "anna");
         assert_eq!(text(&format!("q={}", "é".repeat(300))).chars().count(), 200);
         assert_eq!(text("q=a&q=b"), "b");
@@ -209,9 +209,9 @@ mod tests {
     #[test]
     fn the_links_to_other_pages_ask_the_same_question() {
         let query = "q=a+b%26c&genre=3&available=1";
-        let question = Question::of(query);
+        let question = SearchQuery::of(query);
         assert!(question.is_filtered());
         assert_eq!(question.as_query(), query);
-        assert_eq!(Question::of(&question.as_query()), question);
+        assert_eq!(SearchQuery::of(&question.as_query()), question);
     }
 }

@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 /// Answers 503 to a request that takes longer than `limit`, and 500 to one that panics.
 ///
 /// A request that takes too long is dropped where it is, as one whose visitor hangs up.
-pub(super) async fn keep(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+pub(crate) async fn keep(State(limit): State<Duration>, request: Request, next: Next) -> Response {
     // It is not polled again after a panic, and what it shares with other requests is behind locks and channels that bear
     // one.
     let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
@@ -38,7 +38,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::web::{error, request_log};
+    use crate::web::{error_page, request_log};
 
     #[tokio::test]
     async fn a_panic_is_a_page_without_its_words_and_a_line_with_the_name_of_the_request() {
@@ -56,7 +56,7 @@ mod tests {
         let router: Router = Router::new()
             .route("/", get(panics))
             .layer(middleware::from_fn_with_state(Duration::MAX, keep))
-            .layer(middleware::from_fn(error::in_the_layout))
+            .layer(middleware::from_fn(error_page::in_the_layout))
             .layer(middleware::from_fn(request_log::write));
         let request = Request::get("/").header("x-request-id", "visit-7");
 

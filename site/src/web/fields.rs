@@ -33,7 +33,7 @@ pub(crate) struct Fields<'a> {
 pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) label: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: FieldKind,
     pub(crate) value: String,
     pub(crate) is_required: bool,
     pub(crate) help: Option<&'static str>,
@@ -41,7 +41,7 @@ pub(crate) struct Field {
 }
 
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub(crate) enum FieldKind {
     Line {
         input: &'static str,
         autocomplete: Option<&'static str>,
@@ -70,15 +70,16 @@ pub(crate) struct Choice {
     pub(crate) is_chosen: bool,
 }
 
-/// How a select field says that a value is none of its own: Django has the first two ways.
+/// How the error of a value that a select field does not offer is written. Django has the first two
+/// ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum InvalidChoice {
     /// Without repeating the value.
-    Unnamed,
+    Unquoted,
     /// With the value.
-    Named,
-    /// With the value, which nothing at all is as well.
-    AlwaysNamed,
+    Quoted,
+    /// With the value, also if it is empty.
+    AlwaysQuoted,
 }
 
 /// The values of a select field, and what each is called.
@@ -104,7 +105,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether nothing is wrong with what was sent.
-    pub(crate) fn are_good(&self) -> bool {
+    pub(crate) fn are_valid(&self) -> bool {
         self.is_sent && self.fields.iter().all(|field| field.errors.is_empty())
     }
 
@@ -120,7 +121,7 @@ impl<'a> Fields<'a> {
         label: &'static str,
         max: usize,
     ) -> Option<String> {
-        let kind = Kind::Line {
+        let kind = FieldKind::Line {
             input: "text",
             autocomplete: None,
         };
@@ -134,7 +135,7 @@ impl<'a> Fields<'a> {
         label: &'static str,
         max: usize,
     ) -> Option<String> {
-        self.text(name, label, Kind::Area, max)
+        self.text(name, label, FieldKind::Area, max)
     }
 
     /// A required text of any `kind`, trimmed.
@@ -142,7 +143,7 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &'static str,
         label: &'static str,
-        kind: Kind,
+        kind: FieldKind,
         max: usize,
     ) -> Option<String> {
         self.any_text(name, label, kind, max, true)
@@ -153,7 +154,7 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &'static str,
         label: &'static str,
-        kind: Kind,
+        kind: FieldKind,
         max: usize,
     ) -> Option<String> {
         self.any_text(name, label, kind, max, false)
@@ -163,7 +164,7 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &'static str,
         label: &'static str,
-        kind: Kind,
+        kind: FieldKind,
         max: usize,
         is_required: bool,
     ) -> Option<String> {
@@ -188,14 +189,14 @@ impl<'a> Fields<'a> {
     /// A box to tick.
     pub(crate) fn tick(&mut self, name: &'static str, label: &'static str) -> bool {
         let is_ticked = !self.value(name).is_empty();
-        let kind = Kind::Tick { is_ticked };
+        let kind = FieldKind::Tick { is_ticked };
         self.push(name, label, kind, String::new(), true, Vec::new());
         is_ticked
     }
 
     /// Shows `value`, which the form cannot change.
     pub(crate) fn fixed(&mut self, name: &'static str, label: &'static str, value: String) {
-        self.push(name, label, Kind::Fixed, value, true, Vec::new());
+        self.push(name, label, FieldKind::Fixed, value, true, Vec::new());
     }
 
     /// A required password. It is taken as typed, and never shown again.
@@ -213,7 +214,7 @@ impl<'a> Fields<'a> {
         if value.contains('\0') {
             errors.push(NULL_CHARACTERS.to_owned());
         }
-        let kind = Kind::Line {
+        let kind = FieldKind::Line {
             input: "password",
             autocomplete: Some(autocomplete),
         };
@@ -238,8 +239,15 @@ impl<'a> Fields<'a> {
             None if !is_empty => vec![INVALID_DATE.to_owned()],
             _ => Vec::new(),
         };
-        self.push(name, label, Kind::Date { min, max }, shown, false, errors)
-            .then_some(date)
+        self.push(
+            name,
+            label,
+            FieldKind::Date { min, max },
+            shown,
+            false,
+            errors,
+        )
+        .then_some(date)
     }
 
     /// One of several values. `none` is what having chosen nothing is called; where it is missing, a choice is
@@ -250,13 +258,15 @@ impl<'a> Fields<'a> {
         label: &'static str,
         choices: Choices,
         none: Option<&str>,
-        refusal: Refusal,
+        refusal: InvalidChoice,
     ) -> Option<Option<String>> {
         let value = self.value(name).to_owned();
         let is_known = choices.iter().any(|(known, _)| *known == value);
         let errors = match () {
             () if value.is_empty() && none.is_some() || is_known => Vec::new(),
-            () if value.is_empty() && refusal != Refusal::AlwaysNamed => vec![REQUIRED.to_owned()],
+            () if value.is_empty() && refusal != InvalidChoice::AlwaysQuoted => {
+                vec![REQUIRED.to_owned()]
+            }
             () => vec![refused(&value, refusal)],
         };
         let mut shown = Vec::new();
@@ -310,7 +320,7 @@ impl<'a> Fields<'a> {
             .find(|value| !choices.iter().any(|(known, _)| known == *value));
         let errors = match unknown {
             _ if values.is_empty() && is_required => vec![REQUIRED.to_owned()],
-            Some(unknown) => vec![refused(unknown, Refusal::Named)],
+            Some(unknown) => vec![refused(unknown, InvalidChoice::Quoted)],
             None => Vec::new(),
         };
         let kind = select(choices, true, |candidate| {
@@ -355,7 +365,7 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &'static str,
         label: &'static str,
-        kind: Kind,
+        kind: FieldKind,
         value: String,
         is_required: bool,
         errors: Vec<String>,
@@ -379,41 +389,41 @@ impl Field {
     /// The value as people read it.
     pub(crate) fn in_words(&self) -> String {
         match &self.kind {
-            Kind::Tick { is_ticked: true } => "Yes".to_owned(),
-            Kind::Tick { is_ticked: false } => "No".to_owned(),
-            Kind::Date { .. } => date::display(&self.value),
-            Kind::Select { choices, .. } => {
+            FieldKind::Tick { is_ticked: true } => "Yes".to_owned(),
+            FieldKind::Tick { is_ticked: false } => "No".to_owned(),
+            FieldKind::Date { .. } => date::display(&self.value),
+            FieldKind::Select { choices, .. } => {
                 let chosen = choices.iter().filter(|choice| choice.is_chosen);
                 let labels: Vec<_> = chosen.map(|choice| choice.label.as_str()).collect();
                 labels.join(", ")
             }
-            Kind::Line { .. } | Kind::Area | Kind::Fixed => self.value.clone(),
+            FieldKind::Line { .. } | FieldKind::Area | FieldKind::Fixed => self.value.clone(),
         }
     }
 
     /// Whether the same stands in both fields. Browsers end lines in their own way.
-    pub(crate) fn says_the_same_as(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let plain = |field: &Self| field.value.replace("\r\n", "\n").trim().to_owned();
         plain(self) == plain(other) && self.in_words() == other.in_words()
     }
 }
 
-fn refused(value: &str, refusal: Refusal) -> String {
+fn refused(value: &str, refusal: InvalidChoice) -> String {
     match refusal {
-        Refusal::Unnamed => UNAVAILABLE.to_owned(),
-        Refusal::Named | Refusal::AlwaysNamed => {
+        InvalidChoice::Unquoted => UNAVAILABLE.to_owned(),
+        InvalidChoice::Quoted | InvalidChoice::AlwaysQuoted => {
             format!("Select a valid choice. {value} is not one of the available choices.")
         }
     }
 }
 
-fn select(choices: Choices, is_multiple: bool, is_chosen: impl Fn(&str) -> bool) -> Kind {
+fn select(choices: Choices, is_multiple: bool, is_chosen: impl Fn(&str) -> bool) -> FieldKind {
     let to_choice = |(value, label): (String, String)| Choice {
         is_chosen: is_chosen(&value),
         value,
         label,
     };
-    Kind::Select {
+    FieldKind::Select {
         is_multiple,
         choices: choices.into_iter().map(to_choice).collect(),
     }
@@ -446,7 +456,7 @@ mod tests {
         let form = Form::default();
         let mut fields = Fields::fresh(&form);
         assert_eq!(fields.line("name", "Name", 5), None);
-        assert!(!fields.are_good());
+        assert!(!fields.are_valid());
         assert_eq!(fields.into_inner()[0].errors, [""; 0]);
     }
 }

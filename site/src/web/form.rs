@@ -14,6 +14,11 @@ const MAX_BYTES: usize = 2_621_440;
 /// The most fields that one form may have, as in Django.
 const MAX_FIELDS: usize = 1000;
 
+/// A mistake of this program: a page without the layer.
+const UNCHECKED: &str = "taking a form: the request has not passed the layer \
+                         `csrf::against_forgery`; add the page to the router of `routes.rs`, which \
+                         wraps every page in it";
+
 /// The fields of a form in the order in which they were sent; empty for a request without one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Form(Vec<(String, String)>);
@@ -68,12 +73,15 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Form {
     }
 }
 
-/// The form that was read when the request was checked: see `csrf::protect`.
+/// The form that `csrf::against_forgery` read and found to be ours.
+///
+/// A handler outside of that layer would take forged forms, so it gets an error and no form.
 impl<S: Sync> FromRequestParts<S> for Form {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
-        Ok(parts.extensions.remove().unwrap_or_default())
+        let form = parts.extensions.remove();
+        form.ok_or_else(|| PageError::Internal(UNCHECKED.into()))
     }
 }
 
@@ -101,11 +109,42 @@ fn fields(headers: &HeaderMap, body: &Bytes) -> Option<Vec<(String, String)>> {
 
 #[cfg(test)]
 mod tests {
+    use axum::{
+        Router,
+        http::{Request, StatusCode},
+        routing::post,
+    };
+    use cloakroom_testkit::Log;
+    use tower::ServiceExt;
+
     use super::*;
 
     async fn read(content_type: &str, body: impl Into<Body>) -> Result<Form, PageError> {
         let headers = [(CONTENT_TYPE, content_type.parse().unwrap())];
         Form::read(&headers.into_iter().collect(), body.into()).await
+    }
+
+    #[tokio::test]
+    async fn a_form_outside_of_the_csrf_layer_is_an_error_that_names_the_layer() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let take = async |form: Form| form.get("name").unwrap_or("nothing").to_owned();
+        let router: Router = Router::new().route("/", post(take));
+        let request = Request::post("/").header(CONTENT_TYPE, URLENCODED);
+
+        let response = router
+            .oneshot(request.body(Body::from("name=Emma")).unwrap())
+            .await
+            .unwrap();
+
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let log = log.text();
+        assert!(log.contains("`csrf::against_forgery`"), "{log}");
     }
 
     const URLENCODED: &str = "application/x-www-form-urlencoded";

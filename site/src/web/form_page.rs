@@ -5,7 +5,7 @@ use axum::response::Html;
 
 use super::{
     error::PageError,
-    fields::{Field, Fields, Kind},
+    fields::{Field, FieldKind, Fields},
     layout::Layout,
 };
 
@@ -64,7 +64,7 @@ impl FormPage {
     }
 }
 
-/// A page that asks before it deletes a record, or says what stands in the way.
+/// A page that asks before it deletes a record, or lists the records that block it.
 #[derive(Template)]
 #[template(path = "forms/delete.html")]
 pub(crate) struct DeletePage {
@@ -74,10 +74,10 @@ pub(crate) struct DeletePage {
     pub(crate) name: String,
     /// The page of the record.
     pub(crate) back: String,
-    /// What the records in the way are called: `books`.
+    /// What the records that must be deleted first are called: `books`.
     pub(crate) others: &'static str,
-    /// Address and name of each record that must go first.
-    pub(crate) in_the_way: Vec<(String, String)>,
+    /// Address and name of each of them.
+    pub(crate) blockers: Vec<(String, String)>,
 }
 
 impl DeletePage {

@@ -9,7 +9,7 @@ use http::{
     },
 };
 
-use crate::application::AppState;
+use crate::state::AppState;
 
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");

@@ -13,7 +13,7 @@ use axum::{
 };
 
 use super::methods::read;
-use crate::application::AppState;
+use crate::state::AppState;
 
 const LIVE: &str = "/health/live";
 const READY: &str = "/health/ready";
@@ -24,7 +24,7 @@ const ANSWERS: &str = "SELECT 1";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Both answers: outside of the sessions, so that no cookie is read or set.
-pub(super) fn routes() -> Router<AppState> {
+pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route(LIVE, read(live))
         .route(READY, read(ready))

@@ -9,8 +9,7 @@ use cloakroom_django::auth::messages::Message;
 
 use super::{error::PageError, next, static_files, visit::Visit};
 use crate::{
-    accounts::{Permission, User},
-    date,
+    users::{Permission, User},
     visitor::{self, Scheme},
 };
 
@@ -64,9 +63,6 @@ const DESK: [(&str, &str, Permission); 6] = [
 
 const STAFF_AREA: &str = "/admin/";
 
-const OVERDUE: &str = "\
-    SELECT id FROM catalog_bookinstance WHERE borrower_id = ? AND status = 'o' AND due_back < ? ORDER BY id";
-
 /// What stands around every page: the navigation, the visitor's own corner, and the files that the page needs.
 pub(crate) struct Layout {
     uri: Uri,
@@ -116,9 +112,8 @@ impl Layout {
         };
         let overdue = match user {
             Some(user) if !bare.is_in_staff_area() => {
-                let overdue = sqlx::query_scalar(OVERDUE).bind(user.id);
-                let overdue = overdue.bind(date::today().to_string());
-                overdue.fetch_all(&visit.app().db).await?
+                let app = visit.app();
+                (app.overdue_copies)(&app.db, user.id).await?
             }
             _ => Vec::new(),
         };
@@ -218,7 +213,7 @@ impl Layout {
         next::login(self.uri.path())
     }
 
-    /// What stands in every form: see `csrf`.
+    /// The CSRF token of a form on this page.
     pub(crate) fn token(&self) -> Result<String, askama::Error> {
         match &self.visit {
             Some(visit) => visit

@@ -1,14 +1,16 @@
-//! What all pages share.
+//! What all pages share. Nothing here imports a page: `routes.rs` puts both together.
 
-mod bounds;
+pub(crate) mod bounds;
+mod browser_secret;
 pub(crate) mod csrf;
 pub(crate) mod error;
+pub(crate) mod error_page;
 pub(crate) mod fields;
 pub(crate) mod form;
 pub(crate) mod form_page;
 pub(crate) mod guard;
 pub(crate) mod headers;
-mod health;
+pub(crate) mod health;
 pub(crate) mod hosts;
 pub(crate) mod layout;
 pub(crate) mod methods;
@@ -17,7 +19,7 @@ pub(crate) mod next;
 pub(crate) mod paging;
 pub(crate) mod record_id;
 mod request_id;
-mod request_log;
-pub(crate) mod routes;
+pub(crate) mod request_log;
 pub(crate) mod static_files;
 pub(crate) mod visit;
+pub(crate) mod visit_layer;

@@ -8,13 +8,13 @@ use super::error::PageError;
 
 /// The page that was asked for by `?page=`, before anyone knows how many there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum RequestedPage {
     Number(u64),
     Last,
     Nonsense,
 }
 
-impl Asked {
+impl RequestedPage {
     fn by(query: &str) -> Self {
         // Of several the last counts, as in Django.
         let page = form_urlencoded::parse(query.as_bytes())
@@ -31,7 +31,7 @@ impl Asked {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Asked {
+impl<S: Sync> FromRequestParts<S> for RequestedPage {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -55,13 +55,13 @@ impl Paging {
     ///
     /// # Errors
     /// [`PageError::NotFound`] if there is no such page.
-    pub(crate) fn new(asked: Asked, total: i64, per_page: u64) -> Result<Self, PageError> {
+    pub(crate) fn new(asked: RequestedPage, total: i64, per_page: u64) -> Result<Self, PageError> {
         let total = total.unsigned_abs();
         let pages = total.div_ceil(per_page).max(1);
         let number = match asked {
-            Asked::Number(number) => number,
-            Asked::Last => pages,
-            Asked::Nonsense => return Err(PageError::NotFound),
+            RequestedPage::Number(number) => number,
+            RequestedPage::Last => pages,
+            RequestedPage::Nonsense => return Err(PageError::NotFound),
         };
         if !(1..=pages).contains(&number) {
             return Err(PageError::NotFound);
@@ -115,20 +115,20 @@ mod tests {
     #[test]
     fn a_page_is_asked_for_by_number_or_as_the_last() {
         for (query, asked) in [
-            ("", Asked::Number(1)),
-            ("page=", Asked::Number(1)),
-            ("page=3", Asked::Number(3)),
-            ("page=last", Asked::Last),
-            ("other=2", Asked::Number(1)),
-            ("page=1&page=2", Asked::Number(2)),
-            ("page=-1", Asked::Nonsense),
-            ("page=%2B1", Asked::Nonsense),
-            ("page=1.5", Asked::Nonsense),
-            ("page=%00", Asked::Nonsense),
-            ("page=%ff", Asked::Nonsense),
-            ("page=99999999999999999999999", Asked::Nonsense),
+            ("", RequestedPage::Number(1)),
+            ("page=", RequestedPage::Number(1)),
+            ("page=3", RequestedPage::Number(3)),
+            ("page=last", RequestedPage::Last),
+            ("other=2", RequestedPage::Number(1)),
+            ("page=1&page=2", RequestedPage::Number(2)),
+            ("page=-1", RequestedPage::Nonsense),
+            ("page=%2B1", RequestedPage::Nonsense),
+            ("page=1.5", RequestedPage::Nonsense),
+            ("page=%00", RequestedPage::Nonsense),
+            ("page=%ff", RequestedPage::Nonsense),
+            ("page=99999999999999999999999", RequestedPage::Nonsense),
         ] {
-            assert_eq!(Asked::by(query), asked, "{query}");
+            assert_eq!(RequestedPage::by(query), asked, "{query}");
         }
     }
 
@@ -139,18 +139,18 @@ mod tests {
                 .ok()
                 .map(|paging| paging.number)
         };
-        assert_eq!(number(Asked::Number(1), 0), Some(1));
-        assert_eq!(number(Asked::Last, 0), Some(1));
-        assert_eq!(number(Asked::Number(2), 10), None);
-        assert_eq!(number(Asked::Number(2), 11), Some(2));
-        assert_eq!(number(Asked::Last, 92), Some(10));
-        assert_eq!(number(Asked::Number(0), 92), None);
-        assert_eq!(number(Asked::Number(u64::MAX), 92), None);
+        assert_eq!(number(RequestedPage::Number(1), 0), Some(1));
+        assert_eq!(number(RequestedPage::Last, 0), Some(1));
+        assert_eq!(number(RequestedPage::Number(2), 10), None);
+        assert_eq!(number(RequestedPage::Number(2), 11), Some(2));
+        assert_eq!(number(RequestedPage::Last, 92), Some(10));
+        assert_eq!(number(RequestedPage::Number(0), 92), None);
+        assert_eq!(number(RequestedPage::Number(u64::MAX), 92), None);
     }
 
     #[test]
     fn links_lead_to_neighbours_only() {
-        let paging = |number| Paging::new(Asked::Number(number), 30, 10).unwrap();
+        let paging = |number| Paging::new(RequestedPage::Number(number), 30, 10).unwrap();
         assert_eq!((paging(1).previous(), paging(1).next()), (None, Some(2)));
         assert_eq!((paging(3).previous(), paging(3).next()), (Some(2), None));
         assert_eq!(paging(3).offset(), 20);

@@ -22,7 +22,7 @@ const RESET_LINK: &str = "/accounts/reset/";
 /// Names the request, and writes its line when there is an answer; the answer has the name as well.
 ///
 /// Whatever is logged meanwhile is inside a span with the name. A request whose visitor hangs up is dropped, without a line.
-pub(super) async fn write(mut request: Request, next: Next) -> Response {
+pub(crate) async fn write(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     // Of the highest level, so that the name is there however little is logged.
     let span = tracing::error_span!("request", id = id.as_str());

@@ -6,20 +6,22 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Request},
     http::{
-        HeaderMap, HeaderValue, Method, Uri,
-        header::{CACHE_CONTROL, HOST, USER_AGENT},
+        HeaderMap, Method, Uri,
+        header::{HOST, USER_AGENT},
         request::Parts,
     },
-    middleware::Next,
-    response::Response,
 };
 use cloakroom::{Session, SessionHandle};
+use cloakroom_django::auth::Claim;
 use tokio::sync::OnceCell;
 
-use super::{csrf::BrowserSecret, error, error::PageError, layout::Layout, next};
-use crate::{accounts::User, application::AppState};
+use super::{browser_secret::BrowserSecret, error::PageError, next};
+use crate::{state::AppState, users::User};
+
+const OUTSIDE: &str = "reading the visit: the request has not passed `visit_layer::begin`; \
+                       add the page to the router of `routes.rs`";
 
 /// One request, and the visitor who makes it. Clones are the same one.
 #[derive(Clone)]
@@ -37,7 +39,7 @@ struct Inner {
 }
 
 impl Visit {
-    fn new(app: AppState, handle: SessionHandle, request: &Request) -> Self {
+    pub(super) fn new(app: AppState, handle: SessionHandle, request: &Request) -> Self {
         let connection = request.extensions().get::<ConnectInfo<SocketAddr>>();
         Self(Arc::new(Inner {
             secret: BrowserSecret::of(&app.csrf, request.headers()),
@@ -55,7 +57,7 @@ impl Visit {
         &self.0.app
     }
 
-    /// What ties forms to this browser: see `csrf`.
+    /// The secret that ties forms to this browser.
     pub(crate) fn secret(&self) -> &BrowserSecret {
         &self.0.secret
     }
@@ -116,10 +118,24 @@ impl Visit {
             .0
             .user
             .get_or_try_init(async || match self.session_if_any().await? {
-                Some(session) => User::of_session(self.app(), &session).await,
+                Some(session) => self.user_of(&session).await,
                 None => Ok(None),
             });
         Ok(user.await?.as_ref())
+    }
+
+    /// The user, if one has been looked up during this visit and found.
+    pub(super) fn known_user(&self) -> Option<&User> {
+        self.0.user.get()?.as_ref()
+    }
+
+    async fn user_of(&self, session: &Session) -> Result<Option<User>, PageError> {
+        let AppState { auth, db, .. } = self.app();
+        let find = async |claim: Claim| match claim.id().parse() {
+            Ok(id) => Ok(User::by_id(db, id).await?),
+            Err(_) => Ok(None),
+        };
+        auth.user(session, find).await
     }
 
     /// The user on a page that asks for a login first.
@@ -131,42 +147,11 @@ impl Visit {
     }
 }
 
-/// Gives every request a visit; its page a layout if it is an error, and what a visit leaves on the answer.
-pub(crate) async fn begin(
-    State(app): State<AppState>,
-    handle: SessionHandle,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let visit = Visit::new(app, handle, &request);
-    let id = request.extensions().get().cloned();
-    request.extensions_mut().insert(visit.clone());
-    let mut response = next.run(request).await;
-    if error::needs_a_page(&response) {
-        let layout = Layout::of(&visit).await;
-        // If that fails as well, the page is made further out, without it.
-        if let Ok(layout) = layout {
-            response = error::page(response, layout, visit.method(), id);
-        }
-    }
-    let is_users = visit.0.user.get().is_some_and(Option::is_some);
-    let headers = response.headers_mut();
-    let used_token = visit.secret().tell(&visit.app().csrf, headers);
-    if !headers.contains_key(CACHE_CONTROL) {
-        if is_users {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        } else if used_token {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
-        }
-    }
-    response
-}
-
 impl<S: Sync> FromRequestParts<S> for Visit {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
         let visit = parts.extensions.get::<Self>().cloned();
-        visit.ok_or_else(|| PageError::Internal("a page outside of the map of the site".into()))
+        visit.ok_or_else(|| PageError::Internal(OUTSIDE.into()))
     }
 }

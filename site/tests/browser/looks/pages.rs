@@ -141,7 +141,7 @@ const NOT_PAGES: &[&str] = &[
 
 #[test]
 fn every_page_of_the_map_is_looked_at() {
-    let map = include_str!("../../../src/web/routes.rs");
+    let map = include_str!("../../../src/routes.rs");
     let routes = map.split('"').skip(1).step_by(2);
     let routes = routes.filter(|text| text.len() > 1 && text.starts_with('/'));
     let mut pages = [PUBLIC, MEMBERS, DESK, STAFF].concat();

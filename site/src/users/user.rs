@@ -1,11 +1,9 @@
 use std::borrow::Cow;
 
-use cloakroom::Session;
 use cloakroom_django::auth::Account;
 use sqlx::{FromRow, Row, SqlitePool, sqlite::SqliteRow};
 
-use super::Permission;
-use crate::{application::AppState, web::error::PageError};
+use super::permission::Permission;
 
 /// The columns of a user, and what the user may do in one statement: own permissions and those of the groups.
 macro_rules! select_user {
@@ -23,6 +21,10 @@ macro_rules! select_user {
         )
     };
 }
+
+// Only if the password is still the one that was read.
+const REPLACE_PASSWORD: &str = "\
+    UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
 
 const BY_ID: &str = select_user!("u.id = ?");
 
@@ -46,25 +48,24 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// The user who is logged in with this session.
-    pub(crate) async fn of_session(
-        app: &AppState,
-        session: &Session,
-    ) -> Result<Option<Self>, PageError> {
-        app.auth
-            .user(session, async |claim| match claim.id().parse() {
-                Ok(id) => Ok(Self::by_id(&app.db, id).await?),
-                Err(_) => Ok(None),
-            })
-            .await
-    }
-
     pub(crate) async fn by_id(db: &SqlitePool, id: i64) -> Result<Option<Self>, sqlx::Error> {
         sqlx::query_as(BY_ID).bind(id).fetch_optional(db).await
     }
 
     pub(crate) async fn by_name(db: &SqlitePool, name: &str) -> Result<Option<Self>, sqlx::Error> {
         sqlx::query_as(BY_NAME).bind(name).fetch_optional(db).await
+    }
+
+    /// Stores `encoded` as the hash of the password. Returns `false` if another request has changed
+    /// the password since this user was loaded.
+    pub(crate) async fn replace_password(
+        &self,
+        db: &SqlitePool,
+        encoded: &str,
+    ) -> Result<bool, sqlx::Error> {
+        let replace = sqlx::query(REPLACE_PASSWORD).bind(encoded).bind(self.id);
+        let replaced = replace.bind(&self.password).execute(db).await?;
+        Ok(replaced.rows_affected() == 1)
     }
 
     /// Whether the user may do this: superusers may do everything, users who are not active nothing.

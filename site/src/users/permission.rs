@@ -1,4 +1,4 @@
-/// What somebody may be allowed to do, by Django's names.
+/// What a user may be allowed to do, by Django's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
     MarkReturned,

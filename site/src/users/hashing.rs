@@ -1,9 +1,16 @@
-use std::{num::NonZero, sync::Arc, thread};
+use std::{error::Error, num::NonZero, sync::Arc, thread};
 
 use cloakroom_django::auth::{Passwords, Verdict};
 use tokio::{sync::Semaphore, task};
 
-use crate::web::error::PageError;
+/// Why a password could not be hashed.
+#[derive(Debug)]
+pub(crate) enum HashingError {
+    /// The operating system gave no random numbers for the salt.
+    Random(cloakroom::Error),
+    /// The work panicked, or the program is shutting down.
+    Stopped(Box<dyn Error + Send + Sync>),
+}
 
 /// Password hashes, computed beside the requests. Each costs a good part of a second, so only as many run at once as
 /// there are processors; the others wait their turn without holding up any page.
@@ -27,7 +34,7 @@ impl Hashing {
         &self,
         password: String,
         encoded: Option<String>,
-    ) -> Result<Verdict, PageError> {
+    ) -> Result<Verdict, HashingError> {
         self.run(move |passwords| match encoded {
             Some(encoded) => passwords.verify(&password, &encoded),
             None => {
@@ -39,26 +46,26 @@ impl Hashing {
     }
 
     /// A new hash.
-    pub(crate) async fn encode(&self, password: String) -> Result<String, PageError> {
+    pub(crate) async fn encode(&self, password: String) -> Result<String, HashingError> {
         let encoded = self
             .run(move |passwords| passwords.encode(&password))
             .await?;
-        Ok(encoded?)
+        encoded.map_err(HashingError::Random)
     }
 
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Passwords) -> T + Send + 'static,
-    ) -> Result<T, PageError> {
-        let internal = |error| PageError::Internal(error);
+    ) -> Result<T, HashingError> {
         let turn = self.turns.clone().acquire_owned().await;
-        let turn = turn.map_err(|error| internal(error.into()))?;
+        let turn = turn.map_err(|error| HashingError::Stopped(error.into()))?;
         let passwords = self.passwords.clone();
         let work = task::spawn_blocking(move || {
             // Kept until the work is done, also if the visitor has hung up.
             let _turn = turn;
             work(&passwords)
         });
-        work.await.map_err(|error| internal(error.into()))
+        work.await
+            .map_err(|error| HashingError::Stopped(error.into()))
     }
 }

@@ -1,12 +1,12 @@
 use crate::date;
 
 /// When an author lived, as far as is known.
-pub(crate) struct Life {
+pub(crate) struct Lifespan {
     born: Option<String>,
     died: Option<String>,
 }
 
-impl Life {
+impl Lifespan {
     /// From the dates as the database keeps them.
     pub(crate) fn new(born: Option<&str>, died: Option<&str>) -> Self {
         Self {
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn a_life_says_what_is_known_of_it() {
-        let words = |born, died| Life::new(born, died).in_words("–");
+        let words = |born, died| Lifespan::new(born, died).in_words("–");
         assert_eq!(
             words(Some("1775-12-16"), Some("1817-07-18")).as_deref(),
             Some("Dec. 16, 1775 – July 18, 1817")

@@ -1,6 +1,6 @@
 use axum::response::Response;
 
-use super::NOT_ON_LOAN;
+use super::not_on_loan::NOT_ON_LOAN;
 use crate::{
     copies::CopyId,
     visitor,
@@ -18,8 +18,8 @@ const RETURN: &str = "\
     UPDATE catalog_bookinstance SET status = 'a', due_back = NULL, borrower_id = NULL \
     WHERE id = ? AND status IN ('a', 'o')";
 
-/// Puts a copy that was on loan back on the shelf. Doing it twice does no harm.
-pub(crate) async fn give_back(visit: Visit, id: CopyId) -> Result<Response, PageError> {
+/// Puts a copy that was on loan back on the shelf. A second call changes nothing.
+pub(crate) async fn return_copy(visit: Visit, id: CopyId) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let copy = sqlx::query_as(COPY).bind(id.as_stored());
     let copy: Option<(String, Option<String>)> = copy.fetch_optional(db).await?;
@@ -30,6 +30,6 @@ pub(crate) async fn give_back(visit: Visit, id: CopyId) -> Result<Response, Page
     }
     let title = title.unwrap_or_else(|| "Unknown book".to_owned());
     let session = visit.session().await?;
-    visitor::say(&session, format!("{title} was returned."))?;
+    visitor::add_message(&session, format!("{title} was returned."))?;
     Ok(redirect("/catalog/borrowed/"))
 }

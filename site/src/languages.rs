@@ -1,16 +1,12 @@
-//! Languages: their words, their statements, and the tags by which browsers know them.
-
-mod tag;
-
-pub(crate) use tag::tag;
+//! Languages: their words and their statements.
 
 use crate::{
-    accounts::Permission::{ChangeLanguage, DeleteLanguage},
-    named::Named,
+    named::NamedRecord,
+    users::Permission::{ChangeLanguage, DeleteLanguage},
 };
 
 /// Languages as records that are a name.
-pub(crate) static LANGUAGES: Named = Named {
+pub(crate) static LANGUAGES: NamedRecord = NamedRecord {
     kind: "language",
     plural: "languages",
     create: "Create language",
@@ -30,8 +26,8 @@ pub(crate) static LANGUAGES: Named = Named {
         LEFT JOIN catalog_author a ON a.id = b.author_id \
         WHERE l.id = ? \
         ORDER BY b.title, a.last_name, a.first_name, b.id LIMIT ? OFFSET ?",
-    books: "SELECT id, title FROM catalog_book WHERE language_id = ? ORDER BY title, id",
-    delete: "\
-        DELETE FROM catalog_language WHERE id = ?1 \
-        AND NOT EXISTS (SELECT 1 FROM catalog_book WHERE language_id = ?1)",
+    blocking_books: "\
+        SELECT id, title FROM catalog_book \
+        WHERE language_id IN (SELECT value FROM json_each(?1)) ORDER BY title, id",
+    delete: "DELETE FROM catalog_language WHERE id IN (SELECT value FROM json_each(?1))",
 };

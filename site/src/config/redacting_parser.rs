@@ -3,21 +3,21 @@ use std::{ffi::OsStr, fmt::Display, marker::PhantomData, str::FromStr};
 use clap::{Arg, Command, builder::TypedValueParser, error::ErrorKind};
 
 /// Reads a setting that may have a password in it: unlike clap's own parsers, it does not repeat what it refuses.
-pub(super) struct Unshown<T>(PhantomData<fn() -> T>);
+pub(super) struct RedactingParser<T>(PhantomData<fn() -> T>);
 
-impl<T> Unshown<T> {
+impl<T> RedactingParser<T> {
     pub(super) fn new() -> Self {
         Self(PhantomData)
     }
 }
 
-impl<T> Clone for Unshown<T> {
+impl<T> Clone for RedactingParser<T> {
     fn clone(&self) -> Self {
         Self::new()
     }
 }
 
-impl<T> TypedValueParser for Unshown<T>
+impl<T> TypedValueParser for RedactingParser<T>
 where
     T: FromStr<Err: Display> + Clone + Send + Sync + 'static,
 {

@@ -9,31 +9,33 @@ use axum::{
     routing::{MethodRouter, any},
 };
 
-use super::{
-    bounds, error,
-    guard::{against_forgery, holders_of, members, of_copy, of_record},
-    headers, health, hosts,
-    methods::{form, post, read},
-    request_log, static_files, visit,
-};
 use crate::{
-    accounts::{
-        Permission::{
-            AddAuthor, AddBook, AddCopy, AddGenre, AddLanguage, ChangeAuthor, ChangeBook,
-            ChangeCopy, ChangeGenre, ChangeLanguage, DeleteAuthor, DeleteBook, DeleteCopy,
-            DeleteGenre, DeleteLanguage, MarkReturned,
-        },
-        login, logout, password_change, password_reset, sessions,
-    },
-    admin::{self, staff},
-    application::AppState,
-    authors, books, copies,
+    accounts::{login, logout, password_change, password_reset, sessions},
+    admin::{self, require_staff},
+    authors, books,
+    copies::{self, CopyId},
     genres::GENRES,
     home,
     languages::LANGUAGES,
     loans,
     remembered::{self, preferences},
     search,
+    state::AppState,
+    users::Permission::{
+        AddAuthor, AddBook, AddCopy, AddGenre, AddLanguage, ChangeAuthor, ChangeBook, ChangeCopy,
+        ChangeGenre, ChangeLanguage, DeleteAuthor, DeleteBook, DeleteCopy, DeleteGenre,
+        DeleteLanguage, MarkReturned,
+    },
+    web::{
+        bounds,
+        csrf::against_forgery,
+        error, error_page,
+        guard::{of_record, require_login, require_permission},
+        headers, health, hosts,
+        methods::{form, post, read},
+        record_id::RecordNumber,
+        request_log, static_files, visit_layer,
+    },
 };
 
 /// All pages, inside what happens to every request.
@@ -41,14 +43,17 @@ pub(crate) fn router(state: AppState) -> Router {
     let refuse_foreign = middleware::from_fn_with_state(state.clone(), hosts::refuse_foreign);
     Router::new()
         .route("/", any(async || moved_to("/catalog/".to_owned())))
-        .merge(catalog())
-        .merge(desk())
-        .merge(accounts())
-        .merge(memory())
-        .merge(staff_area())
+        .merge(public_pages())
+        .merge(librarian_pages())
+        .merge(account_pages())
+        .merge(remembered_pages())
+        .merge(staff_pages())
         .route("/static/{name}", static_files::route())
         .fallback(error::not_found)
-        .layer(middleware::from_fn_with_state(state.clone(), visit::begin))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            visit_layer::begin,
+        ))
         // From here on the last is the outermost: a refused host gets the site's error page, and its headers.
         .layer(state.sessions.layer().on_error(error::session_failed))
         .layer(refuse_foreign.clone())
@@ -56,7 +61,7 @@ pub(crate) fn router(state: AppState) -> Router {
             state.limits.request,
             bounds::keep,
         ))
-        .layer(middleware::from_fn(error::in_the_layout))
+        .layer(middleware::from_fn(error_page::in_the_layout))
         .merge(health::routes().layer(refuse_foreign))
         .layer(middleware::map_response_with_state(
             state.clone(),
@@ -67,7 +72,7 @@ pub(crate) fn router(state: AppState) -> Router {
 }
 
 /// What everybody may read.
-fn catalog() -> Router<AppState> {
+fn public_pages() -> Router<AppState> {
     let pages = [
         ("/catalog/", read(home::index)),
         ("/catalog/books/", read(books::list)),
@@ -86,98 +91,98 @@ fn catalog() -> Router<AppState> {
 }
 
 /// Loans, and what librarians do.
-fn desk() -> Router<AppState> {
+fn librarian_pages() -> Router<AppState> {
     let pages = [
-        ("/catalog/mybooks/", members(read(loans::mine))),
+        ("/catalog/mybooks/", require_login(read(loans::mine))),
         (
             "/catalog/borrowed/",
-            holders_of(MarkReturned, read(loans::all)),
+            require_permission(MarkReturned, read(loans::all)),
         ),
         (
             "/catalog/book/{id}/renew/",
-            of_copy(holders_of(
+            of_record::<CopyId>(require_permission(
                 MarkReturned,
                 form(loans::renew::show, loans::renew::renew),
             )),
         ),
         (
             "/catalog/bookinstance/{id}/return/",
-            of_copy(holders_of(MarkReturned, post(loans::give_back))),
+            of_record::<CopyId>(require_permission(MarkReturned, post(loans::return_copy))),
         ),
         (
             "/catalog/author/create/",
-            holders_of(AddAuthor, form(authors::form::new, authors::form::create)),
+            require_permission(AddAuthor, form(authors::form::new, authors::form::create)),
         ),
         (
             "/catalog/author/{id}/update/",
-            of_record(holders_of(
+            of_record::<RecordNumber>(require_permission(
                 ChangeAuthor,
                 form(authors::form::edit, authors::form::update),
             )),
         ),
         (
             "/catalog/author/{id}/delete/",
-            of_record(holders_of(
+            of_record::<RecordNumber>(require_permission(
                 DeleteAuthor,
                 form(authors::delete::confirm, authors::delete::delete),
             )),
         ),
         (
             "/catalog/book/create/",
-            holders_of(AddBook, form(books::form::new, books::form::create)),
+            require_permission(AddBook, form(books::form::new, books::form::create)),
         ),
         (
             "/catalog/book/{id}/update/",
-            of_record(holders_of(
+            of_record::<RecordNumber>(require_permission(
                 ChangeBook,
                 form(books::form::edit, books::form::update),
             )),
         ),
         (
             "/catalog/book/{id}/delete/",
-            of_record(holders_of(
+            of_record::<RecordNumber>(require_permission(
                 DeleteBook,
                 form(books::delete::confirm, books::delete::delete),
             )),
         ),
         (
             "/catalog/genre/create/",
-            holders_of(AddGenre, GENRES.creating()),
+            require_permission(AddGenre, GENRES.creating()),
         ),
         (
             "/catalog/genre/{id}/update/",
-            of_record(holders_of(ChangeGenre, GENRES.updating())),
+            of_record::<RecordNumber>(require_permission(ChangeGenre, GENRES.updating())),
         ),
         (
             "/catalog/genre/{id}/delete/",
-            of_record(holders_of(DeleteGenre, GENRES.deleting())),
+            of_record::<RecordNumber>(require_permission(DeleteGenre, GENRES.deleting())),
         ),
         (
             "/catalog/language/create/",
-            holders_of(AddLanguage, LANGUAGES.creating()),
+            require_permission(AddLanguage, LANGUAGES.creating()),
         ),
         (
             "/catalog/language/{id}/update/",
-            of_record(holders_of(ChangeLanguage, LANGUAGES.updating())),
+            of_record::<RecordNumber>(require_permission(ChangeLanguage, LANGUAGES.updating())),
         ),
         (
             "/catalog/language/{id}/delete/",
-            of_record(holders_of(DeleteLanguage, LANGUAGES.deleting())),
+            of_record::<RecordNumber>(require_permission(DeleteLanguage, LANGUAGES.deleting())),
         ),
         (
             "/catalog/bookinstance/create/",
-            holders_of(AddCopy, form(copies::form::new, copies::form::create)),
+            require_permission(AddCopy, form(copies::form::new, copies::form::create)),
         ),
         (
             "/catalog/bookinstance/{id}/update/",
-            of_copy(holders_of(
+            of_record::<CopyId>(require_permission(
                 ChangeCopy,
                 form(copies::form::edit, copies::form::update),
             )),
         ),
         (
             "/catalog/bookinstance/{id}/delete/",
-            of_copy(holders_of(
+            of_record::<CopyId>(require_permission(
                 DeleteCopy,
                 form(copies::delete::confirm, copies::delete::delete),
             )),
@@ -187,17 +192,17 @@ fn desk() -> Router<AppState> {
 }
 
 /// Logging in and out, passwords, and a user's own sessions.
-fn accounts() -> Router<AppState> {
+fn account_pages() -> Router<AppState> {
     let pages = [
         ("/accounts/login/", form(login::show, login::take)),
         ("/accounts/logout/", post(logout::logout)),
         (
             "/accounts/password_change/",
-            members(form(password_change::show, password_change::take)),
+            require_login(form(password_change::show, password_change::take)),
         ),
         (
             "/accounts/password_change/done/",
-            members(read(password_change::done)),
+            require_login(read(password_change::done)),
         ),
         (
             "/accounts/password_reset/",
@@ -209,18 +214,21 @@ fn accounts() -> Router<AppState> {
             form(password_reset::confirm, password_reset::set),
         ),
         ("/accounts/reset/done/", read(password_reset::complete)),
-        ("/accounts/sessions/", members(read(sessions::list))),
-        ("/accounts/sessions/end/", members(post(sessions::end))),
+        ("/accounts/sessions/", require_login(read(sessions::list))),
+        (
+            "/accounts/sessions/end/",
+            require_login(post(sessions::end)),
+        ),
         (
             "/accounts/sessions/end-others/",
-            members(post(sessions::end_all_others)),
+            require_login(post(sessions::end_all_others)),
         ),
     ];
     all(pages)
 }
 
 /// What the site remembers about a visitor.
-fn memory() -> Router<AppState> {
+fn remembered_pages() -> Router<AppState> {
     let pages = [
         (
             "/catalog/preferences/",
@@ -238,45 +246,45 @@ fn memory() -> Router<AppState> {
 }
 
 /// Every record, for the staff. What each may do is asked by the pages, which know the record.
-fn staff_area() -> Router<AppState> {
+fn staff_pages() -> Router<AppState> {
     let pages = [
-        ("/admin/", staff(read(admin::index))),
+        ("/admin/", require_staff(read(admin::index))),
         (
             "/admin/login/",
             form(admin::login::show, admin::login::take),
         ),
         (
             "/admin/sessions/session/",
-            staff(read(admin::sessions::list)),
+            require_staff(read(admin::sessions::list)),
         ),
         (
             "/admin/sessions/session/end/",
-            staff(post(admin::sessions::end)),
+            require_staff(post(admin::sessions::end)),
         ),
-        ("/admin/{app}/", staff(read(admin::app))),
+        ("/admin/{app}/", require_staff(read(admin::app))),
         (
             "/admin/{app}/{model}/",
-            staff(form(admin::list::list, admin::list::act)),
+            require_staff(form(admin::list::list, admin::list::act)),
         ),
         (
             "/admin/{app}/{model}/add/",
-            staff(form(admin::edit::add, admin::edit::create)),
+            require_staff(form(admin::edit::add, admin::edit::create)),
         ),
         (
             "/admin/{app}/{model}/{id}/change/",
-            staff(form(admin::edit::change, admin::edit::update)),
+            require_staff(form(admin::edit::change, admin::edit::update)),
         ),
         (
             "/admin/{app}/{model}/{id}/delete/",
-            staff(form(admin::delete::confirm, admin::delete::delete_one)),
+            require_staff(form(admin::delete::confirm, admin::delete::delete_one)),
         ),
         (
             "/admin/{app}/{model}/{id}/history/",
-            staff(read(admin::history::history)),
+            require_staff(read(admin::history::history)),
         ),
         (
             "/admin/auth/user/{id}/password/",
-            staff(form(admin::password::show, admin::password::take)),
+            require_staff(form(admin::password::show, admin::password::take)),
         ),
     ];
     all(pages)

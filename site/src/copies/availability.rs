@@ -46,9 +46,9 @@ impl Status {
     }
 }
 
-/// How it stands with a copy today: its status, the date that goes with it, and whether that has passed.
+/// The status of a copy today, its due date, and whether that date has passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct Availability {
     pub(crate) words: &'static str,
     /// The class that the style sheet colours it by.
     pub(crate) class: &'static str,
@@ -58,7 +58,7 @@ pub(crate) struct Standing {
     pub(crate) is_on_loan: bool,
 }
 
-impl Standing {
+impl Availability {
     /// From the letter and the date of the database.
     pub(crate) fn new(code: &str, due: Option<String>, today: Date) -> Self {
         // The database of a Django site may hold a copy without status.
@@ -89,24 +89,24 @@ mod tests {
 
     use super::*;
 
-    fn standing(code: &str, due: &str) -> Standing {
-        Standing::new(code, Some(due.to_owned()), date(2026, 11, 23))
+    fn availability(code: &str, due: &str) -> Availability {
+        Availability::new(code, Some(due.to_owned()), date(2026, 11, 23))
     }
 
     #[test]
     fn only_a_loan_whose_date_has_passed_is_overdue() {
-        assert!(standing("o", "2026-11-22").overdue);
-        assert!(!standing("o", "2026-11-23").overdue, "due today");
+        assert!(availability("o", "2026-11-22").overdue);
+        assert!(!availability("o", "2026-11-23").overdue, "due today");
         for code in ["a", "d", "r", ""] {
-            assert!(!standing(code, "2026-11-22").overdue, "{code}");
+            assert!(!availability(code, "2026-11-22").overdue, "{code}");
         }
     }
 
     #[test]
     fn an_available_copy_has_no_due_date() {
-        assert_eq!(standing("a", "2026-11-22").due, None);
+        assert_eq!(availability("a", "2026-11-22").due, None);
         assert_eq!(
-            standing("r", "2026-11-22").due.as_deref(),
+            availability("r", "2026-11-22").due.as_deref(),
             Some("Nov. 22, 2026")
         );
     }

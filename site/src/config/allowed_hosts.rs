@@ -1,0 +1,27 @@
+use super::base_url::{BaseUrl, host_of};
+
+/// What this machine calls itself: no page elsewhere can make a browser send these to another machine.
+const OWN: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// The host names that the site answers to.
+#[derive(Debug)]
+pub(crate) struct AllowedHosts(Vec<String>);
+
+impl AllowedHosts {
+    pub(crate) fn new(base_url: &BaseUrl, more: &[String]) -> Self {
+        let more = more.iter().map(|host| host.trim().to_ascii_lowercase());
+        let own = OWN.into_iter().map(str::to_owned);
+        Self(
+            own.chain([base_url.host().to_owned()])
+                .chain(more)
+                .collect(),
+        )
+    }
+
+    pub(crate) fn contains(&self, authority: &str) -> bool {
+        let host = host_of(authority);
+        self.0
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(host))
+    }
+}

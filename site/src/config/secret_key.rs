@@ -1,0 +1,34 @@
+use std::{convert::Infallible, fmt, str::FromStr};
+
+/// The key that signs cookies and links. It is never printed: `Debug` is redacted and there is no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretKey(String);
+
+impl SecretKey {
+    /// The key itself, to sign with.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(…)")
+    }
+}
+
+impl FromStr for SecretKey {
+    type Err = Infallible;
+
+    // An empty key is refused at the start: an error here would be printed with the value beside
+    // it.
+    fn from_str(key: &str) -> Result<Self, Infallible> {
+        Ok(Self::from(key))
+    }
+}
+
+impl From<&str> for SecretKey {
+    fn from(key: &str) -> Self {
+        Self(key.to_owned())
+    }
+}

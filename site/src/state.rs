@@ -1,0 +1,38 @@
+//! What every page can reach.
+
+use std::sync::Arc;
+
+use cloakroom::Sessions;
+use cloakroom_django::auth::{Auth, Csrf, tokens::ResetTokens};
+use futures_util::future::BoxFuture;
+use sqlx::SqlitePool;
+
+use crate::{
+    config::{AllowedHosts, BaseUrl, Limits},
+    mail::Mailer,
+    users::Hashing,
+};
+
+/// Loads the ids of the copies that the user with this id has on loan past their due date.
+///
+/// The notice about them is part of the layout, which does not know loans.
+pub(crate) type OverdueCopies =
+    for<'db> fn(&'db SqlitePool, i64) -> BoxFuture<'db, Result<Vec<String>, sqlx::Error>>;
+
+/// What every page can reach. [`Application::build`](crate::Application::build) makes it.
+///
+/// This file imports no page and nothing of `web/`, so that both can import it.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) db: SqlitePool,
+    pub(crate) sessions: Sessions,
+    pub(crate) allowed_hosts: Arc<AllowedHosts>,
+    pub(crate) base_url: Arc<BaseUrl>,
+    pub(crate) auth: Auth,
+    pub(crate) csrf: Csrf,
+    pub(crate) reset_tokens: ResetTokens,
+    pub(crate) hashing: Hashing,
+    pub(crate) mailer: Mailer,
+    pub(crate) limits: Limits,
+    pub(crate) overdue_copies: OverdueCopies,
+}

@@ -1,0 +1,44 @@
+//! The layer around every page that needs to know its visitor.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderValue, header::CACHE_CONTROL},
+    middleware::Next,
+    response::Response,
+};
+use cloakroom::SessionHandle;
+
+use super::{error_page, layout::Layout, visit::Visit};
+use crate::state::AppState;
+
+/// Gives every request its [`Visit`]. Adds the page of an error, the CSRF cookie and `Cache-Control`
+/// to the answer.
+pub(crate) async fn begin(
+    State(app): State<AppState>,
+    handle: SessionHandle,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let visit = Visit::new(app, handle, &request);
+    let id = request.extensions().get().cloned();
+    request.extensions_mut().insert(visit.clone());
+    let mut response = next.run(request).await;
+    if error_page::needs_a_page(&response) {
+        let layout = Layout::of(&visit).await;
+        // If that fails as well, the page is made further out, without it.
+        if let Ok(layout) = layout {
+            response = error_page::page(response, layout, visit.method(), id);
+        }
+    }
+    let is_users = visit.known_user().is_some();
+    let headers = response.headers_mut();
+    let used_token = visit.secret().add_cookie(&visit.app().csrf, headers);
+    if !headers.contains_key(CACHE_CONTROL) {
+        if is_users {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        } else if used_token {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+        }
+    }
+    response
+}
