@@ -11,28 +11,31 @@
 //! | `…file` | `cloakroom_file::django::open` | a file each |
 //! | `…signed_cookies` | [`Settings::signed_cookies`] | the cookie |
 //!
-//! The stores for the first three are in the crates with the drivers, `cloakroom-sqlite` for instance. The bytes are
-//! those of [`wire`](crate::wire).
+//! The stores for the first three are in the crates of the drivers, `cloakroom-sqlite` for instance.
+//! The module [`wire`] reads and writes the bytes.
 //!
-//! # What Django users know otherwise
+//! # What Django users know differently
 //!
-//! Sessions work as everywhere in this crate: requests record edits, saving compares, a logout is final. `docs/django.md`
-//! lists every difference and its reason. Three to know at once:
+//! Sessions work as everywhere in Cloakroom: requests record edits, saving compares, a logout is
+//! final. `docs/django.md` lists every difference and its reason. Know these three from the start:
 //!
-//! * **Django itself saves the whole session, and the last one wins.** On `db` nothing that Django wrote gets lost here;
-//!   on `cache`, `cached_db` and `file` Django compares nothing and leaves nothing to compare with, so the promises hold
-//!   among the processes that use this crate. On all of them Django may write over what was saved here.
-//! * **An item is a JSON value.** What the cache has and JSON has not, a `datetime` for instance, is kept and written
-//!   back as it is, and cannot be read here.
-//! * **There are no owners.** Who is logged in stands in items. [`Session::log_in`](cloakroom::Session::log_in) gives the
-//!   session a new key; the items are for the site to set.
-
+//! * **Django itself saves the whole session, and the last save wins.** On `db` no edit that Django
+//!   saved is lost here. On `cache`, `cached_db` and `file` Django compares nothing and leaves
+//!   nothing to compare with, so the promises hold among the processes that use this crate. On all
+//!   of them Django may overwrite what was saved here.
+//! * **An item is a JSON value.** A value that the cache has and JSON has not, a `datetime` for
+//!   instance, is kept and written back unchanged, and cannot be read here.
+//! * **There are no owners.** The user who is logged in is stored in items.
+//!   [`Session::log_in`](cloakroom::Session::log_in) gives the session a new key; the site sets the
+//!   items, or the module `auth` does.
 //!
 //! # Features
 //!
-//! * `auth`: what `django.contrib.auth` keeps in a session, in the module `auth`. Password hashes by PBKDF2, which is
-//!   Django's default, are part of it.
-//! * `argon2`, `bcrypt`, `scrypt`: password hashes by these algorithms.
+//! None is on by default.
+//!
+//! * `auth`: what `django.contrib.auth` keeps in a session, in the module `auth`. It includes
+//!   password hashes by PBKDF2, which is Django's default.
+//! * `argon2`, `bcrypt`, `scrypt`: password hashes by these algorithms. Each turns on `auth`.
 
 #[cfg(feature = "auth")]
 pub mod auth;

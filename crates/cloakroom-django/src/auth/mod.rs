@@ -32,12 +32,12 @@
 //!
 //! * **What Django wrote is read, and what is written here Django reads**: the items of the session, the hashes, the
 //!   tokens, the cookie. The tests hold it to what a real Django 5.2 answered.
-//! * **Made-up input is nobody**: no text in a session, a cookie, a form or a password field panics or becomes an error
+//! * **Made-up input names no user**: no text in a session, a cookie, a form or a password field panics or becomes an error
 //!   page.
 //! * **Secrets are compared in constant time**, and a login takes as long for an unknown user as for a known one, if
 //!   [`Passwords::spend_time`] is called for the unknown.
 //!
-//! Where it differs from Django on purpose, the README says.
+//! The README lists where it differs from Django on purpose.
 //!
 //! # Where things are
 //!
@@ -52,8 +52,8 @@
 //!
 //! # Features
 //!
-//! * `argon2` (default), `bcrypt`, `scrypt`: password hashes by these algorithms. PBKDF2, which is Django's default, is
-//!   always there.
+//! * `argon2`, `bcrypt`, `scrypt`: password hashes by these algorithms. PBKDF2, which is Django's
+//!   default, is always there.
 
 mod account;
 mod alphabet;

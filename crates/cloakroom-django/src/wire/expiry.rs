@@ -20,7 +20,8 @@ pub const NAME: &str = "_session_expiry";
 /// ```
 /// use std::time::Duration;
 ///
-/// use cloakroom::session::{Expiry, Items};
+/// use cloakroom::Expiry;
+/// use cloakroom::session::Items;
 /// use cloakroom_django::wire::expiry::{ExpiryItem, put};
 ///
 /// let mut state = Items::new();

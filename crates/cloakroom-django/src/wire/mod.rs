@@ -1,6 +1,6 @@
 //! What Django's sessions look like in bytes: Django 5.2's, as 5.2.19 writes and reads them.
 //!
-//! Everything in here takes bytes and gives bytes, and knows no store.
+//! Everything here takes and returns bytes or plain values, and does no I/O.
 //!
 //! | | | as it is defined by |
 //! |---|---|---|
@@ -8,10 +8,10 @@
 //! | [`json`] | the object inside it | RFC 8259 as Python 3.11's `json` reads and writes it |
 //! | [`pickle`] | the dictionary that the engines cache and cached_db keep | Python's pickle, protocols 0 to 5 (PEP 307, 3154, 574) |
 //! | [`cache`] | the keys and lifetimes of cache entries | Django's Redis and memcached backends |
-//! | [`expiry`] | `_session_expiry`, and what follows from it | Django 5.2.19 |
+//! | [`expiry`] | the item `_session_expiry` | Django 5.2.19 |
 //! | [`date`] | dates in it and in the column `expire_date` | ISO 8601 as Python 3.11's `datetime` reads and writes it |
 //! | [`key`] | new keys, and which ones are taken | Django 5.2.19 |
-//! | [`cookie`] | the headers `Cookie` and `Set-Cookie` | Django 5.2.19 with Python 3.11's `http.cookies` |
+//! | [`cookie`] | the header `Set-Cookie`, and the values in it | Django 5.2.19 with Python 3.11's `http.cookies` |
 
 pub mod cache;
 pub mod cookie;
