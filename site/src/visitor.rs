@@ -57,8 +57,7 @@ pub(crate) const OVERDUE: &str = "overdue";
 pub(crate) fn count_visit(session: &Session, method: &Method) -> cloakroom::Result<u64> {
     match *method {
         Method::GET => {
-            mend(session, NUM_VISITS)?;
-            session.update(NUM_VISITS, |visits| *visits = visits.saturating_add(1))
+            session.update_or_reset(NUM_VISITS, |visits| *visits = visits.saturating_add(1))
         }
         _ => Ok(visits(session).unwrap_or_default()),
     }
@@ -151,11 +150,10 @@ pub(crate) fn dismiss_overdue(session: &Session, copies: Vec<String>) -> cloakro
 }
 
 fn dismiss(session: &Session, slug: &'static str, value: Value) -> cloakroom::Result<()> {
-    mend(session, DISMISSED_NOTICES)?;
     let insert = move |notices: &mut Map<_, _>| {
         notices.insert(slug.to_owned(), value.clone());
     };
-    session.update(DISMISSED_NOTICES, insert).map(drop)
+    session.update_or_reset(DISMISSED_NOTICES, insert).map(drop)
 }
 
 /// The books seen last, newest first.
@@ -165,7 +163,6 @@ pub(crate) fn recent_books(session: &Session) -> Vec<i64> {
 
 /// Puts `book` in front of the books seen last.
 pub(crate) fn remember_book(session: &Session, book: i64) -> cloakroom::Result<()> {
-    mend(session, RECENT_BOOKS)?;
     if recent_books(session).first() == Some(&book) {
         return Ok(());
     }
@@ -174,7 +171,9 @@ pub(crate) fn remember_book(session: &Session, book: i64) -> cloakroom::Result<(
         books.insert(0, book);
         books.truncate(MAX_RECENT);
     };
-    session.update(RECENT_BOOKS, put_in_front).map(drop)
+    session
+        .update_or_reset(RECENT_BOOKS, put_in_front)
+        .map(drop)
 }
 
 /// Keeps the proof of a password reset.
@@ -210,13 +209,4 @@ pub(crate) fn take_messages(session: &Session) -> Vec<Message> {
 /// The value of `item`; nothing if it is senseless, which a neighbour on the same store may have made it.
 fn read<T: DeserializeOwned>(session: &Session, item: Item<T>) -> Option<T> {
     session.get(item).ok().flatten()
-}
-
-/// Throws a senseless value away, so that an update starts anew.
-fn mend<T: DeserializeOwned>(session: &Session, item: Item<T>) -> cloakroom::Result<()> {
-    let name = item.name();
-    if session.get::<T>(name).is_err() {
-        session.discard(name)?;
-    }
-    Ok(())
 }

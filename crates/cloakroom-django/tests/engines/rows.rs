@@ -74,8 +74,9 @@ impl Store for Rows {
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         Ok(self.get(text(key)).map(|row| {
+            let version = Version::from_bytes(row.data.clone());
             Entry::new(
-                row.data.clone(),
+                row.data,
                 Meta {
                     created: UNIX_EPOCH,
                     touched: UNIX_EPOCH,
@@ -86,7 +87,7 @@ impl Store for Rows {
                     owner: None,
                     label: None,
                 },
-                Version::from_bytes(row.data.clone()),
+                version,
             )
         }))
     }

@@ -31,7 +31,8 @@ async fn an_item_is_set_to_a_value_a_reference_or_its_usual_spelling() {
     session.set(CART, &cart).unwrap();
     session.set(CART, &cart[..1]).unwrap();
     session.set(VISITS, 3).unwrap();
-    session.set(VISITS, &4).unwrap();
+    let four = 4;
+    session.set(VISITS, &four).unwrap();
     session.set("anything", &cart).unwrap();
     session.set(String::from("more"), "text").unwrap();
 
