@@ -14,7 +14,7 @@ use crate::session::{Session, SessionHandle};
 /// Loads the session: the one await of a handler that uses it.
 ///
 /// # Errors
-/// As [`SessionHandle::open`], and [`Config`](ErrorKind::Config) if no session layer wraps the route. The layer's
+/// As [`SessionHandle::open`], and [`Config`](crate::ErrorKind::Config) if no session layer wraps the route. The layer's
 /// `on_error` answers them.
 impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = Error;

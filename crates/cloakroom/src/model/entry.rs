@@ -34,7 +34,7 @@ pub struct Entry {
     pub data: Bytes,
     /// The session's own facts.
     pub meta: Meta,
-    /// What a later [`save`](Store::save) compares.
+    /// What a later [`save`](crate::store::Store::save) compares.
     pub version: Version,
     // Boxed, since hardly any entry has one.
     moved_to: Option<Box<StoreKey>>,

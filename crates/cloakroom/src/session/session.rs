@@ -16,7 +16,7 @@ use crate::model::{
 
 /// What the site remembers about one visitor, for the length of one request.
 ///
-/// It was loaded once, by the extractor or by [`SessionHandle::open`]; from then on everything is synchronous. What the
+/// It was loaded once, by the extractor or by [`SessionHandle::open`](crate::SessionHandle::open); from then on everything is synchronous. What the
 /// handler does is recorded, and saved when the response is ready, before a byte of it is sent. If another request
 /// of the same visitor saved first, the recorded edits are done again on what it saved: edits of different items
 /// never collide, and [`update`](Self::update) never loses one. `set(name, get(name) + 1)` is two steps, and can.

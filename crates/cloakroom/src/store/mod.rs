@@ -1,6 +1,6 @@
 //! Where entries are kept: the [`Store`] trait, what it is asked and what it answers.
 //!
-//! A store keeps bytes under a [`StoreKey`] and compares versions. It knows no cookie, no key, no JSON and no clock.
+//! A store keeps bytes under a [`StoreKey`](crate::StoreKey) and compares versions. It knows no cookie, no key, no JSON and no clock.
 //! To write one, implement [`Store`] and run the conformance suite of `cloakroom-testkit` on it.
 
 mod any;

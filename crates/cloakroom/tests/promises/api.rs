@@ -31,8 +31,8 @@ async fn an_item_is_set_to_a_value_a_reference_or_its_usual_spelling() {
     session.set(CART, &cart).unwrap();
     session.set(CART, &cart[..1]).unwrap();
     session.set(VISITS, 3).unwrap();
-    let four = 4;
-    session.set(VISITS, &four).unwrap();
+    let visits = Some(4);
+    session.set(VISITS, visits.as_ref().unwrap()).unwrap();
     session.set("anything", &cart).unwrap();
     session.set(String::from("more"), "text").unwrap();
 
