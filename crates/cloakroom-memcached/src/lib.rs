@@ -1,7 +1,7 @@
 //! memcached as the store of [Cloakroom](cloakroom)'s sessions: quick, shared by machines, and forgetful.
 //!
-//! [`MemcachedStore`] is for Cloakroom's own sessions, and this page is about it. [`DjangoCache`] shares the sessions of a
-//! Django that keeps them in its cache.
+//! [`MemcachedStore`] is for Cloakroom's own sessions, and this page is about it. With the feature
+//! `django`, `DjangoCache` shares the sessions of a Django that keeps them in its cache.
 //!
 //! One item per session, under `cloakroom:` and the lookup in hexadecimal digits. A load is one round trip, and so is a
 //! save of what the same process has loaded, which is nearly every save. A touch is two, a login four.

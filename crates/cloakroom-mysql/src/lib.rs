@@ -51,7 +51,8 @@
 //! sweeps of several servers share the work and no request waits for more than one step.
 //!
 //! # Beside a Django
-//! [`DjangoTable`] reads and writes the sessions of a Django in its own table, through the same kind of connections.
+//! With the feature `django`, `DjangoTable` reads and writes the sessions of a Django in its own
+//! table, through the same kind of connections.
 //!
 //! # Examples
 //! ```

@@ -3,9 +3,10 @@ use std::marker::PhantomData;
 
 use cloakroom::{Error, ErrorKind, Result};
 
-use crate::{DjangoTable, MysqlStore};
+use crate::store::MysqlStore;
 
-/// The options of a store; made by [`MysqlStore::builder`] or [`DjangoTable::builder`].
+/// The options of a store; made by [`MysqlStore::builder`], and with the feature `django` by
+/// `DjangoTable::builder`.
 ///
 /// # Examples
 /// ```no_run
@@ -53,13 +54,20 @@ impl<S> Builder<S> {
         self
     }
 
-    /// The table that the sessions are in; `cloakroom_session` by default, and `django_session` for a [`DjangoTable`].
+    /// The table that the sessions are in; `cloakroom_session` by default. For a `DjangoTable`, with
+    /// the feature `django`, it is `django_session`.
     ///
     /// Session layers with different tables share a database and never see each other's sessions. A name is a letter
     /// or `_`, then up to 62 letters, digits and `_`; whether its case counts is a matter of the server's file system.
     pub fn table(mut self, name: impl Into<String>) -> Self {
         self.options.table = name.into();
         self
+    }
+
+    /// The options, if all of them can be used.
+    pub(crate) fn checked(self) -> Result<Options> {
+        self.options.check()?;
+        Ok(self.options)
     }
 }
 
@@ -72,22 +80,7 @@ impl Builder {
     /// [`Config`](ErrorKind::Config) if the URL or an option is not right, the server refuses the login, or it is
     /// older than MySQL 8.0 and MariaDB 10.6. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
     pub async fn connect(self) -> Result<MysqlStore> {
-        self.options.check()?;
-        MysqlStore::open(self.options).await
-    }
-}
-
-impl Builder<DjangoTable> {
-    /// Connects, and finds out what the server is. The table need not be there yet: see [`DjangoTable::migrate`].
-    ///
-    /// If the future is dropped, nothing has happened.
-    ///
-    /// # Errors
-    /// [`Config`](ErrorKind::Config) if the URL or an option is not right, the server refuses the login, or it is
-    /// older than MySQL 8.0 and MariaDB 10.6. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
-    pub async fn connect(self) -> Result<DjangoTable> {
-        self.options.check()?;
-        DjangoTable::open(self.options).await
+        MysqlStore::open(self.checked()?).await
     }
 }
 

@@ -9,10 +9,12 @@ use cloakroom::{Owner, Result, StoreKey};
 use mysql_async::Value;
 
 use crate::address::Address;
-use crate::options::Options;
+use crate::options::{Builder, Options};
 use crate::pool::{Ask, Pool};
+use crate::schema;
+use crate::server;
+use crate::sweep;
 use crate::table::{self, Table};
-use crate::{Builder, schema, server, sweep};
 
 /// Sessions in a table of MySQL or MariaDB. See the [crate](crate) for what it guarantees and for its worst day.
 ///

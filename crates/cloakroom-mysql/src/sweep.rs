@@ -178,8 +178,8 @@ mod tests {
     use cloakroom_testkit::unique_name;
 
     use super::*;
-    use crate::MysqlStore;
     use crate::address::Address;
+    use crate::store::MysqlStore;
     use crate::table::Table;
     use cloakroom::store::SaveId;
 

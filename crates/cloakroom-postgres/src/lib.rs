@@ -50,7 +50,8 @@
 //! * Each process has up to [`connections`](Builder::connections) of the server's `max_connections`.
 //!
 //! # Beside a Django
-//! [`DjangoTable`] reads and writes the sessions of a Django in its own table, through the same kind of connections.
+//! With the feature `django`, `DjangoTable` reads and writes the sessions of a Django in its own
+//! table, through the same kind of connections.
 //!
 //! # Examples
 //! ```no_run

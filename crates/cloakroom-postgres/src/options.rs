@@ -3,10 +3,12 @@ use std::marker::PhantomData;
 
 use cloakroom::{Error, ErrorKind, Result};
 
+use crate::schema::{SESSIONS, Schema};
+use crate::store::PostgresStore;
 use crate::target::Target;
-use crate::{DjangoTable, PostgresStore, django, schema};
 
-/// The options of a store; made by [`PostgresStore::builder`] or [`DjangoTable::builder`].
+/// The options of a store; made by [`PostgresStore::builder`], and with the feature `django` by
+/// `DjangoTable::builder`.
 ///
 /// # Examples
 /// ```
@@ -23,6 +25,13 @@ pub struct Builder<S = PostgresStore> {
     table: String,
     connections: usize,
     store: PhantomData<fn() -> S>,
+}
+
+/// Options that can be used, whichever store they are for.
+pub(crate) struct Options {
+    pub(crate) target: Target,
+    pub(crate) table: String,
+    pub(crate) connections: usize,
 }
 
 impl<S> Builder<S> {
@@ -46,7 +55,8 @@ impl<S> Builder<S> {
         self
     }
 
-    /// The table that the sessions are in; `cloakroom_session` by default, and `django_session` for a [`DjangoTable`].
+    /// The table that the sessions are in; `cloakroom_session` by default. For a `DjangoTable`, with
+    /// the feature `django`, it is `django_session`.
     ///
     /// Session layers with different tables share a database and never see each other's sessions. A name is a letter
     /// or `_`, then up to 56 letters, digits and `_`; its case matters. The table is looked for on the `search_path`,
@@ -56,7 +66,14 @@ impl<S> Builder<S> {
         self
     }
 
-    fn target(&self) -> Result<Target> {
+    /// The SQL that makes a table as `schema` has it, if the table's name is one.
+    pub(crate) fn sql(&self, schema: &Schema) -> Result<String> {
+        check_name(&self.table)?;
+        Ok(schema.sql(&self.table))
+    }
+
+    /// The options, if all of them can be used.
+    pub(crate) fn checked(self) -> Result<Options> {
         if !(1..=MOST_CONNECTIONS).contains(&self.connections) {
             return Err(Error::new(
                 ErrorKind::Config,
@@ -67,7 +84,11 @@ impl<S> Builder<S> {
             ));
         }
         check_name(&self.table)?;
-        Target::parse(&self.url)
+        Ok(Options {
+            target: Target::parse(&self.url)?,
+            table: self.table,
+            connections: self.connections,
+        })
     }
 }
 
@@ -77,8 +98,7 @@ impl Builder {
     /// # Errors
     /// [`Config`](ErrorKind::Config) if the table's name is not one.
     pub fn schema(&self) -> Result<String> {
-        check_name(&self.table)?;
-        Ok(schema::OURS.sql(&self.table))
+        self.sql(&SESSIONS)
     }
 
     /// Makes the first connection. The table need not be there yet: see [`PostgresStore::migrate`].
@@ -89,29 +109,7 @@ impl Builder {
     /// [`Config`](ErrorKind::Config) if an option is out of its range, the URL cannot be read, or the server knows no
     /// such user, password or database. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
     pub async fn connect(self) -> Result<PostgresStore> {
-        PostgresStore::open(self.target()?, &self.table, self.connections).await
-    }
-}
-
-impl Builder<DjangoTable> {
-    /// The SQL that makes the table and its indexes as Django's migrations do, for those who run their own.
-    ///
-    /// # Errors
-    /// [`Config`](ErrorKind::Config) if the table's name is not one.
-    pub fn schema(&self) -> Result<String> {
-        check_name(&self.table)?;
-        Ok(django::SCHEMA.sql(&self.table))
-    }
-
-    /// Makes the first connection. The table need not be there yet: see [`DjangoTable::migrate`].
-    ///
-    /// It tries once. If the future is dropped, nothing has happened.
-    ///
-    /// # Errors
-    /// [`Config`](ErrorKind::Config) if an option is out of its range, the URL cannot be read, or the server knows no
-    /// such user, password or database. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
-    pub async fn connect(self) -> Result<DjangoTable> {
-        DjangoTable::open(self.target()?, &self.table, self.connections).await
+        PostgresStore::open(self.checked()?).await
     }
 }
 

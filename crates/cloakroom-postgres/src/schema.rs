@@ -51,7 +51,8 @@ pub(crate) struct Schema {
     pub(crate) indexes: &'static [&'static str],
 }
 
-pub(crate) const OURS: Schema = Schema {
+/// The table of our own sessions.
+pub(crate) const SESSIONS: Schema = Schema {
     doing: "making the table of sessions in PostgreSQL",
     statements: &[CREATE_TABLE, CREATE_SWEEP_INDEX, CREATE_OWNER_INDEX],
     columns: &[

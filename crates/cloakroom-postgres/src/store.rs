@@ -5,13 +5,12 @@ use std::time::SystemTime;
 use cloakroom::store::{Cursor, Draft, Entry, Guarantees, Meta, Outcome, Page, Store, Version};
 use cloakroom::{Owner, Result, StoreKey};
 
-use crate::Builder;
 use crate::connection::Answer;
 use crate::connections::Connections;
 use crate::error::corrupt;
-use crate::schema::OURS;
+use crate::options::{Builder, Options};
+use crate::schema::SESSIONS;
 use crate::table::{self, Statement};
-use crate::target::Target;
 use crate::value::Value;
 
 /// Sessions in a table of a PostgreSQL database. See the [crate](crate) for what it guarantees and for its worst day.
@@ -47,8 +46,13 @@ impl PostgresStore {
         Builder::new(url, "cloakroom_session")
     }
 
-    pub(crate) async fn open(target: Target, table: &str, connections: usize) -> Result<Self> {
-        match Connections::open(target, table, connections).await {
+    pub(crate) async fn open(options: Options) -> Result<Self> {
+        let Options {
+            target,
+            table,
+            connections,
+        } = options;
+        match Connections::open(target, &table, connections).await {
             Ok(connections) => Ok(Self(Arc::new(connections))),
             Err(unreached) => Err(unreached.error("connecting to PostgreSQL")),
         }
@@ -64,12 +68,12 @@ impl PostgresStore {
     /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached or the user may not make
     /// tables.
     pub async fn migrate(&self) -> Result<()> {
-        OURS.migrate(self.0.target(), self.0.table()).await
+        SESSIONS.migrate(self.0.target(), self.0.table()).await
     }
 
     /// The SQL that [`migrate`](Self::migrate) runs, for those who run their own migrations.
     pub fn schema(&self) -> String {
-        OURS.sql(self.0.table())
+        SESSIONS.sql(self.0.table())
     }
 }
 

@@ -17,11 +17,6 @@ pub(crate) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Text in which there is no NUL, as it is.
-    pub(crate) fn plain(text: &'a str) -> Self {
-        Self::Text(Some(Cow::Borrowed(text)))
-    }
-
     /// Text as PostgreSQL can keep it: in its text there is no NUL.
     pub(crate) fn text(text: Option<&'a str>) -> Self {
         Self::Text(text.map(without_nul))

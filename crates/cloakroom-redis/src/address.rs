@@ -1,8 +1,6 @@
 use cloakroom::{Error, ErrorKind, Result};
-use redis::io::tcp::{TcpSettings, socket2};
 use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
-use crate::connection::{CONNECT_TIMEOUT, DEAF_AFTER};
 use crate::error::unusable;
 
 /// What a URL names: one server, or some nodes of a Cluster that know the others.
@@ -41,7 +39,7 @@ fn cluster(scheme: &str, rest: &str) -> Result<Address> {
     if cfg!(not(feature = "cluster")) {
         return Err(missing_feature("cluster"));
     }
-    // The last `@`: a password may hold one that nobody has encoded.
+    // The last `@`: a password may hold one that is not percent-encoded.
     let (login, rest) = rest.split_at(rest.rfind('@').map_or(0, |at| at + 1));
     let (hosts, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let nodes = hosts
@@ -62,21 +60,7 @@ fn node(url: &str) -> Result<ConnectionInfo> {
     if !url.contains("protocol=") {
         redis = redis.set_protocol(ProtocolVersion::RESP3);
     }
-    Ok(info.set_redis_settings(redis).set_tcp_settings(tcp()))
-}
-
-/// A server that is gone without a word, with its machine or its network, is noticed within seconds and not when the
-/// kernel gives up a quarter of an hour later.
-fn tcp() -> TcpSettings {
-    let probes = socket2::TcpKeepalive::new()
-        .with_time(DEAF_AFTER)
-        .with_interval(CONNECT_TIMEOUT);
-    let settings = TcpSettings::default()
-        .set_nodelay(true)
-        .set_keepalive(probes);
-    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    let settings = settings.set_user_timeout(DEAF_AFTER);
-    settings
+    Ok(info.set_redis_settings(redis))
 }
 
 fn unknown_scheme() -> Error {

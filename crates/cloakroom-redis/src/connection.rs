@@ -6,6 +6,7 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 #[cfg(feature = "cluster")]
 use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::{TcpSettings, socket2};
 use redis::{Client, Cmd, RedisResult, Value};
 
 use crate::address::Address;
@@ -67,22 +68,23 @@ async fn open_node(node: redis::ConnectionInfo) -> RedisResult<Connection> {
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(ANSWER_TIMEOUT))
-        // Whoever waits for a connection is a request. The next one tries again.
+        // A request waits for the connection. The next one tries again.
         .set_number_of_retries(CONNECT_TRIES - 1)
         .set_max_delay(CONNECT_PAUSE);
-    let manager = ConnectionManager::new_with_config(Client::open(node)?, config).await?;
+    let client = Client::open(node.set_tcp_settings(tcp()))?;
+    let manager = ConnectionManager::new_with_config(client, config).await?;
     Ok(Connection::Node(manager))
 }
 
 #[cfg(feature = "cluster")]
 async fn open_cluster(nodes: Vec<redis::ConnectionInfo>) -> RedisResult<Connection> {
-    let tcp = nodes[0].tcp_settings().clone();
     let client = ClusterClient::builder(nodes)
         .connection_timeout(CONNECT_TIMEOUT)
         .response_timeout(ANSWER_TIMEOUT)
         .overall_response_timeout(Some(ANSWER_TIMEOUT))
-        .tcp_settings(tcp)
-        // The driver would send again what may have been done. What surely has not is `redirect`'s affair.
+        .tcp_settings(tcp())
+        // The driver would also send again what may have been done. `redirect` sends again only what
+        // was not done.
         .retries(0)
         .build()?;
     Ok(Connection::Cluster(client.get_async_connection().await?))
@@ -91,6 +93,20 @@ async fn open_cluster(nodes: Vec<redis::ConnectionInfo>) -> RedisResult<Connecti
 #[cfg(not(feature = "cluster"))]
 async fn open_cluster(_: Vec<redis::ConnectionInfo>) -> RedisResult<Connection> {
     unreachable!("`Address::parse` makes none without the feature")
+}
+
+/// With these settings, a server whose machine or network has failed is noticed within seconds. The
+/// kernel alone gives up after a quarter of an hour.
+fn tcp() -> TcpSettings {
+    let probes = socket2::TcpKeepalive::new()
+        .with_time(DEAF_AFTER)
+        .with_interval(CONNECT_TIMEOUT);
+    let settings = TcpSettings::default()
+        .set_nodelay(true)
+        .set_keepalive(probes);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let settings = settings.set_user_timeout(DEAF_AFTER);
+    settings
 }
 
 /// Takes rustls's `ring`, if the program has not chosen.
@@ -187,16 +203,18 @@ mod redirect {
 }
 
 /// How long a try to connect may take.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a server may be silent, when something was sent to it, before the connection counts as broken.
-pub(crate) const DEAF_AFTER: Duration = Duration::from_secs(10);
+/// How long a server may leave what was sent to it without an answer, before the connection counts
+/// as broken.
+const DEAF_AFTER: Duration = Duration::from_secs(10);
 
-/// How long an answer may take, for whoever uses a store without a session layer, whose own limit is the shorter one.
+/// How long an answer may take. It matters to a store without a session layer, whose own limit is
+/// shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A second try for whoever comes at the wrong moment. More would let requests pile up while the server is down; each
-/// of them tries anew.
+/// A second try is for a request that comes while the server restarts. With more tries, requests
+/// would pile up while the server is down, since each of them tries for itself.
 const CONNECT_TRIES: usize = 2;
 
 /// The longest pause between two tries.

@@ -1,7 +1,7 @@
 //! Redis and Valkey as the store of [Cloakroom](cloakroom)'s sessions: one server or a Cluster.
 //!
-//! [`RedisStore`] is for Cloakroom's own sessions, and this page is about it. [`DjangoCache`] shares the sessions of a
-//! Django that keeps them in its cache.
+//! [`RedisStore`] is for Cloakroom's own sessions, and this page is about it. With the feature
+//! `django`, `DjangoCache` shares the sessions of a Django that keeps them in its cache.
 //!
 //! One connection to each server, which all calls share and which opens again when it breaks. One value for each
 //! session. A save compares and writes in a script, in one round trip. Redis 6.2 or newer, any Valkey.

@@ -11,7 +11,7 @@ use crate::options::Options;
 use crate::readers::Readers;
 use crate::writer::Writer;
 
-/// The connections to one file, with their threads, and the statements on the table that they all work on.
+/// The connections to one file, with their threads, which have the statements on one table.
 ///
 /// When it is dropped, it waits until the threads have finished what they are doing.
 pub(crate) struct Database<T> {
@@ -19,7 +19,6 @@ pub(crate) struct Database<T> {
     // writer's work.
     readers: Readers<T>,
     writer: Writer<T>,
-    table: Arc<T>,
     path: PathBuf,
 }
 
@@ -42,13 +41,8 @@ impl<T: Send + Sync + 'static> Database<T> {
         Ok(Self {
             readers: Readers::start(readers, &table, advice)?,
             writer: Writer::start(writer, &table, advice)?,
-            table,
             path: options.path.clone(),
         })
-    }
-
-    pub(crate) fn table(&self) -> &T {
-        &self.table
     }
 
     /// See [`Readers::ask`].

@@ -25,7 +25,8 @@
 //!   file is sound and older sessions are there.
 //!
 //! # Beside a Django
-//! [`DjangoTable`] reads and writes the sessions of a Django in its own table, through the same kind of threads.
+//! With the feature `django`, `DjangoTable` reads and writes the sessions of a Django in its own
+//! table, through the same kind of threads.
 //!
 //! # Examples
 //! ```
@@ -60,6 +61,7 @@ mod readers;
 mod schema;
 mod store;
 mod table;
+mod table_name;
 mod threads;
 mod writer;
 

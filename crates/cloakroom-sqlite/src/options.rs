@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use cloakroom::{Error, ErrorKind, Result};
 
-use crate::{DjangoTable, SqliteStore};
+use crate::store::SqliteStore;
+use crate::table_name;
 
-/// The options of a store; made by [`SqliteStore::builder`] or [`DjangoTable::builder`].
+/// The options of a store; made by [`SqliteStore::builder`], and with the feature `django` by
+/// `DjangoTable::builder`.
 ///
 /// # Examples
 /// ```
@@ -45,6 +47,19 @@ impl Options {
             busy_timeout: Duration::from_secs(5),
         }
     }
+
+    fn check(&self) -> Result<()> {
+        if !(1..=MAX_READERS).contains(&self.readers) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "`readers({})` is out of range: an SQLite store has 1 to {MAX_READERS}",
+                    self.readers
+                ),
+            ));
+        }
+        table_name::check(&self.table)
+    }
 }
 
 impl<S> Builder<S> {
@@ -74,13 +89,20 @@ impl<S> Builder<S> {
         self
     }
 
-    /// The table that the sessions are in; `cloakroom_session` by default, and `django_session` for a [`DjangoTable`].
+    /// The table that the sessions are in; `cloakroom_session` by default. For a `DjangoTable`, with
+    /// the feature `django`, it is `django_session`.
     ///
     /// Session layers with different tables share a file and never see each other's sessions. A name is a letter or
     /// `_`, then up to 62 letters, digits and `_`, and SQLite takes no notice of its case.
     pub fn table(mut self, name: impl Into<String>) -> Self {
         self.options.table = name.into();
         self
+    }
+
+    /// The options, if all of them can be used.
+    pub(crate) fn checked(self) -> Result<Options> {
+        self.options.check()?;
+        Ok(self.options)
     }
 }
 
@@ -101,48 +123,7 @@ impl Builder {
     /// use: no SQLite database, a table that is not ours, a table that a newer version has made.
     /// [`Unavailable`](ErrorKind::Unavailable) if the file cannot be opened or written, or is locked.
     pub fn open(self) -> Result<SqliteStore> {
-        self.options.check()?;
-        SqliteStore::start(self.options)
-    }
-}
-
-impl Builder<DjangoTable> {
-    /// Opens the file and starts the threads. It makes no table, and need not find one: see [`DjangoTable::migrate`].
-    ///
-    /// It blocks for a few milliseconds.
-    ///
-    /// # Errors
-    /// [`Config`](ErrorKind::Config) if an option is out of its range, or the file is no SQLite database.
-    /// [`Unavailable`](ErrorKind::Unavailable) if the file cannot be opened or written.
-    pub fn open(self) -> Result<DjangoTable> {
-        self.options.check()?;
-        DjangoTable::start(self.options)
-    }
-}
-
-impl Options {
-    fn check(&self) -> Result<()> {
-        if !(1..=MAX_READERS).contains(&self.readers) {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!(
-                    "`readers({})` is out of range: an SQLite store has 1 to {MAX_READERS}",
-                    self.readers
-                ),
-            ));
-        }
-        if !is_table_name(&self.table) {
-            return Err(Error::new(
-                ErrorKind::Config,
-                format!(
-                    "`table({:?})` is no name for the sessions: it must be a letter or `_`, then up to 62 of `A-Z a-z \
-                     0-9 _`, and may neither begin with `sqlite_` nor be `{}`",
-                    self.table,
-                    crate::schema::BOOK
-                ),
-            ));
-        }
-        Ok(())
+        SqliteStore::start(self.checked()?)
     }
 }
 
@@ -161,47 +142,4 @@ pub enum Synchronous {
     Normal,
 }
 
-fn is_table_name(name: &str) -> bool {
-    let first = name.bytes().next();
-    first.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-        && name.len() <= MAX_NAME_LEN
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !name.to_ascii_lowercase().starts_with("sqlite_")
-        && !name.eq_ignore_ascii_case(crate::schema::BOOK)
-}
-
 const MAX_READERS: usize = 64;
-
-/// As long as PostgreSQL's, so that a name that works here works there.
-const MAX_NAME_LEN: usize = 63;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_name_cannot_carry_sql_or_take_a_name_of_sqlite() {
-        for good in ["cloakroom_session", "_", "Order", "s2", &"x".repeat(63)] {
-            assert!(is_table_name(good), "{good}");
-        }
-        let long = "x".repeat(64);
-        let bad = [
-            "",
-            "2s",
-            "a b",
-            "a\"b",
-            "a;b",
-            "é",
-            "a-b",
-            "a\0",
-            "SQLite_x",
-            "Cloakroom_Schema",
-            &long,
-        ];
-        for bad in bad {
-            assert!(!is_table_name(bad), "{bad}");
-        }
-    }
-}

@@ -3,15 +3,12 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
 use crate::error::opening;
 use crate::options::Options;
-
-/// The table in which each table of sessions has its schema version. The file may be the application's, so
-/// `PRAGMA user_version` is not ours to use.
-pub(crate) const BOOK: &str = "cloakroom_schema";
+use crate::table_name::SCHEMA_VERSIONS;
 
 /// The version of the schema that this crate reads and writes.
 const VERSION: i64 = 1;
 
-const CREATE_BOOK: &str = "CREATE TABLE IF NOT EXISTS cloakroom_schema (
+const CREATE_SCHEMA_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS cloakroom_schema (
     name TEXT NOT NULL PRIMARY KEY COLLATE NOCASE,
     version INTEGER NOT NULL
 )";
@@ -83,7 +80,7 @@ enum State {
 
 fn state(db: &Connection, table: &str) -> rusqlite::Result<State> {
     let exists = |name: &str| db.query_row(TABLE_EXISTS, [name], |row| row.get::<_, bool>(0));
-    let recorded = match exists(BOOK)? {
+    let recorded = match exists(SCHEMA_VERSIONS)? {
         true => db
             .query_row(RECORDED, [table], |row| row.get(0))
             .optional()?,
@@ -99,7 +96,7 @@ fn state(db: &Connection, table: &str) -> rusqlite::Result<State> {
 }
 
 fn create(locked: Transaction<'_>, table: &str) -> rusqlite::Result<()> {
-    locked.execute_batch(CREATE_BOOK)?;
+    locked.execute_batch(CREATE_SCHEMA_VERSIONS)?;
     for statement in [CREATE_TABLE, CREATE_SWEEP_INDEX, CREATE_OWNER_INDEX] {
         locked.execute_batch(&statement.replace("{table}", table))?;
     }

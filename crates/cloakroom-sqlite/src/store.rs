@@ -8,10 +8,11 @@ use cloakroom::store::{
 };
 use cloakroom::{Owner, Result, StoreKey};
 
+use crate::connection;
 use crate::database::Database;
-use crate::options::Options;
+use crate::options::{Builder, Options, Synchronous};
+use crate::schema;
 use crate::table::{Place, Table};
-use crate::{Builder, Synchronous, connection, schema};
 
 /// Sessions in a table of an SQLite file. See the [crate](crate) for what it guarantees and for its worst day.
 ///

@@ -4,8 +4,9 @@ use std::time::Duration;
 use cloakroom::{Error, ErrorKind, Result, StoreKey};
 use cloakroom_django::wire::cache::{CACHE, CACHED_DB, key_prefix};
 
+use super::store::DjangoCache;
 use crate::client::Key;
-use crate::{Builder, DjangoCache};
+use crate::options::Builder;
 
 /// The options of a [`DjangoCache`]; made by [`DjangoCache::builder`].
 ///

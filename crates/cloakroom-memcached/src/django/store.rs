@@ -9,9 +9,10 @@ use cloakroom::{Result, StoreKey};
 use cloakroom_django::wire::cache::{MEMCACHED_FLAGS, MEMCACHED_GONE, memcached_exptime};
 use sha2::{Digest, Sha256};
 
-use super::DjangoCacheBuilder;
+use super::error::{no_key, no_owners};
+use super::options::DjangoCacheBuilder;
 use crate::client::{Fault, Item, Key, Server, Stored, Token};
-use crate::error;
+use crate::error::too_large;
 use crate::limit::within;
 use crate::memory::{Memory, REMEMBERED};
 use crate::options::RESERVE;
@@ -266,17 +267,17 @@ impl Inner {
     /// A server drops what it has when it is given too large an item for the same key, so it is never given one.
     fn check(&self, doing: &str, new: &Draft) -> Result<Hash> {
         if new.meta.owner.is_some() {
-            return Err(error::no_owners(doing));
+            return Err(no_owners(doing));
         }
         match new.data.len() {
-            size if size > self.max_size => Err(error::too_large(doing, size, self.max_size)),
+            size if size > self.max_size => Err(too_large(doing, size, self.max_size)),
             _ => Ok(hash(&new.data)),
         }
     }
 
     async fn create(&self, key: &StoreKey, new: &Draft, doing: &str) -> Result<Outcome> {
         let hash = self.check(doing, new)?;
-        let key = self.key(key).ok_or_else(|| error::no_key(doing))?;
+        let key = self.key(key).ok_or_else(|| no_key(doing))?;
         let stored = stored(&new.data, memcached_exptime(&new.meta));
         let work = async {
             let mut lease = self.server.lease().await?;

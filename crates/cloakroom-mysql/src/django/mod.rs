@@ -1,5 +1,7 @@
 //! The sessions of a Django, in the table in which its engines `db` and `cached_db` have them.
 
+mod options;
+
 mod schema;
 
 mod store;

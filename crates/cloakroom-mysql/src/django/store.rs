@@ -9,9 +9,10 @@ use mysql_async::{Row, Value};
 use super::schema;
 use super::table::{self, Table, instant, key_text, unfit};
 use crate::address::Address;
-use crate::options::Options;
+use crate::options::{Builder, Options};
 use crate::pool::{Ask, Pool};
-use crate::{Builder, server, sweep};
+use crate::server;
+use crate::sweep;
 
 /// The sessions of a Django in its own table `django_session`, as its engines `db` and `cached_db` have them.
 ///

@@ -2,8 +2,9 @@
 
 mod moment;
 
+mod options;
+
 mod schema;
-pub(crate) use schema::SCHEMA;
 
 mod store;
 pub use store::DjangoTable;

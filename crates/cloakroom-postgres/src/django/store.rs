@@ -7,11 +7,10 @@ use cloakroom::{Result, StoreKey};
 
 use super::schema::SCHEMA;
 use super::table::{self, Statement, Text, key_text, moment, unfit};
-use crate::Builder;
 use crate::connection::Answer;
 use crate::connections::Connections;
 use crate::error::corrupt;
-use crate::target::Target;
+use crate::options::{Builder, Options};
 use crate::value::Value;
 
 /// The sessions of a Django in its own table `django_session`, as its engines `db` and `cached_db` have them.
@@ -96,8 +95,13 @@ impl DjangoTable {
         Builder::new(url, "django_session")
     }
 
-    pub(crate) async fn open(target: Target, table: &str, connections: usize) -> Result<Self> {
-        match Connections::open(target, table, connections).await {
+    pub(crate) async fn open(options: Options) -> Result<Self> {
+        let Options {
+            target,
+            table,
+            connections,
+        } = options;
+        match Connections::open(target, &table, connections).await {
             Ok(connections) => Ok(Self(Arc::new(connections))),
             Err(unreached) => Err(unreached.error("connecting to PostgreSQL")),
         }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -90,6 +91,13 @@ impl Statements for Statement {
             Self::Sweep => SWEEP_WEIGHT,
             _ => 1,
         }
+    }
+}
+
+impl<'a> Value<'a> {
+    /// Text in which there is no NUL, as it is.
+    pub(crate) fn plain(text: &'a str) -> Self {
+        Self::Text(Some(Cow::Borrowed(text)))
     }
 }
 

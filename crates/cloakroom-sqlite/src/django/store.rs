@@ -8,9 +8,9 @@ use cloakroom::{Error, ErrorKind, Result, StoreKey};
 
 use super::schema;
 use super::table::{Table, Text, key_text, seen, unfit};
+use crate::connection;
 use crate::database::Database;
-use crate::options::Options;
-use crate::{Builder, connection};
+use crate::options::{Builder, Options};
 
 /// The sessions of a Django in its own table `django_session`, as its engines `db` and `cached_db` have them.
 ///
@@ -65,7 +65,7 @@ use crate::{Builder, connection};
 /// use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// use cloakroom::StoreKey;
-/// use cloakroom::store::{Draft, Meta, Store, Version};
+/// use cloakroom::store::{Draft, Meta, SaveId, Store, Version};
 /// use cloakroom_sqlite::DjangoTable;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -96,7 +96,12 @@ use crate::{Builder, connection};
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct DjangoTable(Arc<Database<Table>>);
+pub struct DjangoTable(Arc<Inner>);
+
+struct Inner {
+    database: Database<Table>,
+    table: String,
+}
 
 impl DjangoTable {
     /// Opens the sessions in Django's database file at `path` with the default [options](Self::builder).
@@ -123,9 +128,10 @@ impl DjangoTable {
             ));
         }
         let table = Table::new(&options.table);
-        Ok(Self(Arc::new(Database::start(
-            &options, db, table, NO_TABLE,
-        )?)))
+        Ok(Self(Arc::new(Inner {
+            database: Database::start(&options, db, table, NO_TABLE)?,
+            table: options.table,
+        })))
     }
 
     /// Makes the table and its index as Django's migrations do, if they are not there: for a site that has no Django
@@ -138,8 +144,9 @@ impl DjangoTable {
     /// [`Unavailable`](ErrorKind::Unavailable) if the file cannot be written or is locked.
     pub async fn migrate(&self) -> Result<()> {
         let doing = "making Django's table of sessions in SQLite";
-        let work = |db: &_, table: &Table| schema::migrate(db, table.name());
-        match self.0.write(doing, work).await? {
+        let table = self.0.table.clone();
+        let work = move |db: &_, _: &Table| schema::migrate(db, &table);
+        match self.0.database.write(doing, work).await? {
             schema::COLUMNS_OF_DJANGO => Ok(()),
             _ => Err(Error::new(
                 ErrorKind::Config,
@@ -152,7 +159,7 @@ impl DjangoTable {
 
     /// The SQL that [`migrate`](Self::migrate) runs, for those who run their own migrations.
     pub fn schema(&self) -> String {
-        schema::sql(self.0.table().name())
+        schema::sql(&self.0.table)
     }
 }
 
@@ -171,7 +178,7 @@ impl Store for DjangoTable {
             return Ok(None);
         };
         let work = move |db: &_, table: &Table| table.load(db, &key);
-        self.0.read(doing, work).await
+        self.0.database.read(doing, work).await
     }
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
@@ -179,7 +186,7 @@ impl Store for DjangoTable {
         let key = key_text(key).ok_or_else(|| unfit(doing))?;
         let text = Text::of(new, doing)?;
         let work = move |db: &_, table: &Table| table.create(db, &key, &text);
-        let changed = self.0.write(doing, work).await?;
+        let changed = self.0.database.write(doing, work).await?;
         Ok(outcome(changed, new))
     }
 
@@ -190,7 +197,7 @@ impl Store for DjangoTable {
             return Ok(Outcome::Stale);
         };
         let work = move |db: &_, table: &Table| table.save(db, &key, &seen, &text);
-        let changed = self.0.write(doing, work).await?;
+        let changed = self.0.database.write(doing, work).await?;
         Ok(outcome(changed, new))
     }
 
@@ -200,7 +207,7 @@ impl Store for DjangoTable {
             return Ok(());
         };
         let work = move |db: &_, table: &Table| table.delete(db, &key);
-        self.0.write(doing, work).await?;
+        self.0.database.write(doing, work).await?;
         Ok(())
     }
 
@@ -218,7 +225,7 @@ impl Store for DjangoTable {
             return Ok(Outcome::Stale);
         };
         let work = move |db: &_, table: &Table| table.rename(db, &from, &seen, &to, &text);
-        let changed = self.0.write(doing, work).await?;
+        let changed = self.0.database.write(doing, work).await?;
         Ok(outcome(changed, new))
     }
 
@@ -229,7 +236,7 @@ impl Store for DjangoTable {
         };
         let expires = meta.expires;
         let work = move |db: &_, table: &Table| table.touch(db, &key, &text, expires);
-        Ok(match self.0.write(doing, work).await? {
+        Ok(match self.0.database.write(doing, work).await? {
             0 => Outcome::Stale,
             _ => Outcome::Written(seen.clone()),
         })
@@ -243,7 +250,7 @@ impl Store for DjangoTable {
         while swept < limit {
             let step = SWEEP_STEP.min(limit - swept);
             let work = move |db: &_, table: &Table| table.sweep(db, now, step);
-            let gone = self.0.write(doing, work).await?;
+            let gone = self.0.database.write(doing, work).await?;
             swept += gone;
             if gone < step {
                 break;
@@ -255,6 +262,7 @@ impl Store for DjangoTable {
     async fn ping(&self) -> Result<()> {
         let work = |db: &_, table: &Table| table.ping(db);
         self.0
+            .database
             .read("asking SQLite whether it has Django's table", work)
             .await
     }
@@ -263,8 +271,8 @@ impl Store for DjangoTable {
 impl fmt::Debug for DjangoTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DjangoTable")
-            .field("path", &self.0)
-            .field("table", &self.0.table().name())
+            .field("path", &self.0.database)
+            .field("table", &self.0.table)
             .finish_non_exhaustive()
     }
 }

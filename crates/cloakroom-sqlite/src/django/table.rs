@@ -35,7 +35,6 @@ const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
 ///
 /// The methods that write say how many rows they changed.
 pub(crate) struct Table {
-    name: String,
     load: String,
     create: String,
     save: String,
@@ -51,7 +50,6 @@ impl Table {
     pub(crate) fn new(name: &str) -> Self {
         let on = |statement: &str| statement.replace("{table}", name);
         Self {
-            name: name.to_owned(),
             load: on(LOAD),
             create: on(CREATE),
             save: on(SAVE),
@@ -61,10 +59,6 @@ impl Table {
             sweep: on(SWEEP),
             ping: on(PING),
         }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
     }
 
     pub(crate) fn load(&self, db: &Connection, key: &str) -> rusqlite::Result<Option<Entry>> {
