@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_a_letter_and_hexadecimal_digits_whatever_the_lookup_is() {
+    fn a_name_is_a_letter_and_hexadecimal_digits_whatever_the_store_key_is() {
         let long = [b'/'; 5_000];
         for hostile in [&b""[..], b"../../etc/passwd", b"\0", b".", b"lock", &long] {
             let Place { shard, name } = Place::of(&StoreKey::new(hostile));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn lookups_that_are_text_are_spread_like_any_others() {
+    fn store_keys_that_are_text_are_spread_like_any_others() {
         let mut used: Vec<Shard> =
             (0..10_000)
                 .map(|n| Place::of(&StoreKey::new(format!("{n:032}").as_bytes())).shard)

@@ -106,7 +106,7 @@ impl Table {
             .map_or(0, |label| label.chars().count());
         if store_key > MOST_BYTES {
             return Err(too_large(
-                "lookup",
+                "store key",
                 store_key,
                 &format!("bytes of {MOST_BYTES}"),
             ));
@@ -255,7 +255,7 @@ mod tests {
                 &long,
                 &fits,
                 ErrorKind::TooLarge,
-                "its lookup takes 256 bytes of 255",
+                "its store key takes 256 bytes of 255",
             ),
             (
                 &at,

@@ -22,13 +22,12 @@ pub(super) struct PickledFormat {
 
 impl Format for PickledFormat {
     fn rules(&self) -> FormatRules {
-        FormatRules {
-            unknown_key: OnUnknownKey::RemoveCookie,
-            duplicates: OnDuplicates::Last,
-            tags: Tags::Hash,
-            facts: Facts::Nothing,
-            ..FormatRules::default()
-        }
+        let mut rules = FormatRules::default();
+        rules.unknown_key = OnUnknownKey::RemoveCookie;
+        rules.duplicates = OnDuplicates::Last;
+        rules.tags = Tags::Hash;
+        rules.facts = Facts::Nothing;
+        rules
     }
 
     fn new_key(&self) -> Result<SessionKey> {

@@ -69,22 +69,22 @@ impl SignedFormat {
 
 impl Format for SignedFormat {
     fn rules(&self) -> FormatRules {
-        FormatRules {
-            // Who sends a cookie that nobody signed has no session.
-            corrupt: match self.medium {
-                Medium::Row | Medium::File => OnCorrupt::KeepKey,
-                Medium::Cookie => OnCorrupt::StartAfresh,
-            },
-            unknown_key: OnUnknownKey::RemoveCookie,
-            // Nobody sweeps rows here unless asked, but Django deletes a file when it meets it.
-            expired: match self.medium {
-                Medium::Row | Medium::Cookie => OnExpired::LeaveEntry,
-                Medium::File => OnExpired::DeleteEntry,
-            },
-            duplicates: OnDuplicates::Last,
-            tags: Tags::Hash,
-            facts: Facts::Expiry,
-        }
+        let mut rules = FormatRules::default();
+        // A cookie that no secret signed has no session.
+        rules.corrupt = match self.medium {
+            Medium::Row | Medium::File => OnCorrupt::KeepKey,
+            Medium::Cookie => OnCorrupt::StartAfresh,
+        };
+        rules.unknown_key = OnUnknownKey::RemoveCookie;
+        // Rows wait for a sweep. Django deletes a file when it meets it.
+        rules.expired = match self.medium {
+            Medium::Row | Medium::Cookie => OnExpired::LeaveEntry,
+            Medium::File => OnExpired::DeleteEntry,
+        };
+        rules.duplicates = OnDuplicates::Last;
+        rules.tags = Tags::Hash;
+        rules.facts = Facts::Expiry;
+        rules
     }
 
     fn new_key(&self) -> Result<SessionKey> {

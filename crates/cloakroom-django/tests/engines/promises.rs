@@ -517,7 +517,7 @@ async fn a_removal_repeats_all_attributes_if_the_site_wants_it() {
 }
 
 #[tokio::test]
-async fn a_table_may_have_a_front_that_only_this_process_knows() {
+async fn a_table_may_have_a_cache_that_only_this_process_knows() {
     let clock = HandClock::new();
     let table = Rows::table();
     let backend = CachedBackend::new(MemoryStore::new(), settings().db(table.clone())).unwrap();

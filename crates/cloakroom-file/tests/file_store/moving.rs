@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::{at, draft, expiring, file_of, files, is_there, opened, written};
 
 #[tokio::test]
-async fn a_move_that_was_cut_off_is_ended_by_the_next_load_of_the_old_lookup() {
+async fn a_move_that_was_cut_off_is_ended_by_the_next_load_of_the_old_store_key() {
     let (folder, store) = opened();
     let seen = cut_off_move(&folder, &store).await;
     assert!(store.load(&at(2)).await.unwrap().is_none(), "not yet");
@@ -27,7 +27,7 @@ async fn a_move_that_was_cut_off_is_ended_by_the_next_load_of_the_old_lookup() {
 }
 
 #[tokio::test]
-async fn after_a_move_that_was_cut_off_nobody_writes_through_the_old_lookup() {
+async fn after_a_move_that_was_cut_off_nobody_writes_through_the_old_store_key() {
     let (folder, store) = opened();
     let seen = cut_off_move(&folder, &store).await;
 

@@ -21,7 +21,7 @@ async fn many_sessions_are_spread_over_the_subfolders() {
 }
 
 #[tokio::test]
-async fn hostile_lookups_stay_inside_of_the_folder() {
+async fn hostile_store_keys_stay_inside_of_the_folder() {
     let (folder, store) = opened();
     let outside = folder.path().join("outside");
     fs::write(&outside, "outside").unwrap();
@@ -56,7 +56,7 @@ async fn hostile_lookups_stay_inside_of_the_folder() {
 }
 
 #[tokio::test]
-async fn an_unknown_lookup_makes_no_file_and_no_folder() {
+async fn an_unknown_store_key_makes_no_file_and_no_folder() {
     let (folder, store) = opened();
     let version = Version::from(SaveId::new(1));
 

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn lookups_and_prefixes_that_differ_have_keys_that_differ() {
+    fn store_keys_and_prefixes_that_differ_have_keys_that_differ() {
         let long = [7; 200];
         let hash = Sha256::digest(long);
         let keys = [

@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use crate::support::{at, draft, neighbour, store, written};
 
 #[tokio::test]
-async fn the_case_of_letters_and_blanks_at_the_end_tell_lookups_and_owners_apart() {
+async fn the_case_of_letters_and_blanks_at_the_end_tell_store_keys_and_owners_apart() {
     let Some(store) = store().await else { return };
     let alike = ["ada", "Ada", "ada ", "ada\0", "ädä", "adä"];
     for name in alike {
@@ -97,7 +97,7 @@ async fn data_may_be_as_large_as_the_guarantees_say_and_no_larger() {
 }
 
 #[tokio::test]
-async fn a_lookup_that_is_too_long_finds_nothing_and_is_not_cut() {
+async fn a_store_key_that_is_too_long_finds_nothing_and_is_not_cut() {
     let Some(store) = store().await else { return };
     let (long, cut) = (StoreKey::new(&[b'x'; 256]), StoreKey::new(&[b'x'; 255]));
 

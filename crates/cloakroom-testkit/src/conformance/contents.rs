@@ -150,7 +150,7 @@ pub async fn store_keys_are_bytes<S: Store>(store: S) {
 
 /// Every method takes lookups that are longer or shorter than a hash, and lookups that are text, as Django's are.
 pub async fn store_keys_may_have_any_length<S: Store>(store: S) {
-    let promise = "a lookup may have any length";
+    let promise = "a store key may have any length";
     let store_keys: [&[u8]; 5] = [
         b"8 bytes.",
         b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts",

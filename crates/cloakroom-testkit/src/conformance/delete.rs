@@ -58,7 +58,7 @@ pub async fn deleting_a_missing_entry_succeeds<S: Store>(store: S) {
 
 /// What is created where an entry was deleted is another entry: the old version is not good for it.
 pub async fn a_recreated_entry_rejects_old_versions<S: Store>(store: S) {
-    let promise = "a new entry at an old lookup is not the old one";
+    let promise = "a new entry at an old key is not the old one";
     let old = put(&store, &store_key(1), &draft(1)).await;
     store.delete(&store_key(1)).await.expect("delete answers");
     let version = put(&store, &store_key(1), &draft(2)).await;

@@ -57,7 +57,7 @@ pub(super) async fn ends_what_is_under_way<S: Store, T: Store>(here: Arc<S>, the
         // A front sees at once what its own server ends. What it remembers it does not load.
         if call != Call::Load {
             let front = CachedBackend::new(MemoryStore::new(), gate.clone());
-            let front = front.expect("a store can be the back");
+            let front = front.expect("a store can be the origin");
             let front = sessions(front, &clock);
             logs_out_while(&gate, held, [&front, &front, &there], &clock).await;
         }

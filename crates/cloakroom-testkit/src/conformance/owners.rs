@@ -127,7 +127,7 @@ pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
 ///
 /// A store that cannot do it answers [`Unsupported`](ErrorKind::Unsupported), each time.
 pub async fn find_returns_the_only_key_with_the_prefix<S: Store>(store: S) {
-    let promise = "find finds the one lookup that begins so";
+    let promise = "find returns the only key with the prefix";
     let hash = |start: &[u8], rest: u8| {
         let mut bytes = [rest; 32];
         bytes[..start.len()].copy_from_slice(start);
@@ -209,7 +209,7 @@ async fn lists<S: Store>(store: &S, owner: &str, mut all: Vec<(StoreKey, Draft)>
     for (OwnedEntry { key, meta, .. }, (expected, draft)) in listed.iter().zip(&all) {
         assert!(
             key == expected,
-            "{promise}; it lists the wrong lookup of {owner:?}"
+            "{promise}; it lists the wrong key of {owner:?}"
         );
         assert_eq!(*meta, draft.meta, "{promise}; it lists other facts");
     }

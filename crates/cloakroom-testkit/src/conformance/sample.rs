@@ -135,7 +135,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn no_two_numbers_share_a_lookup_data_or_a_version() {
+    fn no_two_numbers_share_a_store_key_data_or_a_version() {
         let store_keys: BTreeSet<StoreKey> = (0..1_000).map(store_key).collect();
         let data: BTreeSet<Bytes> = (0..1_000).map(|n| draft(n).data).collect();
 

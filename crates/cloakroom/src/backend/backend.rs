@@ -329,7 +329,7 @@ impl CachedBackend {
             Kind::Store(origin) => Ok(Self::of(AnyStore::new(cache), origin)),
             Kind::Cookie(_) | Kind::Cached(_) | Kind::WriteThrough(_) => Err(Error::new(
                 ErrorKind::Config,
-                "putting a front before a shelf: the back must be a store; give the store itself",
+                "putting a cache before a backend: the origin must be a store; give the store itself",
             )),
         }
     }
@@ -345,7 +345,7 @@ impl WriteThroughBackend {
             (Kind::Store(cache), Kind::Store(origin)) => Ok(Self::of(cache, origin)),
             _ => Err(Error::new(
                 ErrorKind::Config,
-                "putting copies of sessions before a shelf: both must be stores; give the stores themselves",
+                "putting copies of sessions before a backend: both must be stores; give the stores themselves",
             )),
         }
     }

@@ -208,8 +208,8 @@ impl CachedBackend {
 impl fmt::Debug for CachedBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cached")
-            .field("front", &self.cache)
-            .field("back", &self.origin.store)
+            .field("cache", &self.cache)
+            .field("origin", &self.origin.store)
             .field("ttl", &self.ttl)
             .finish()
     }

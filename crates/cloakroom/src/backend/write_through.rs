@@ -299,8 +299,8 @@ impl WriteThroughBackend {
 impl fmt::Debug for WriteThroughBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mirrored")
-            .field("front", &self.cache.store)
-            .field("back", &self.origin.store)
+            .field("cache", &self.cache.store)
+            .field("origin", &self.origin.store)
             .finish()
     }
 }

@@ -119,7 +119,7 @@ impl Format for DefaultFormat {
                         source.classify()
                     ))
                 })?;
-                Ok(form.into_contents(bytes))
+                Ok(form.into_data(bytes))
             }
             Some((version, _)) => Err(corrupt(format!(
                 "format version {version} is not known here; this program writes version {VERSION}"
@@ -141,7 +141,7 @@ struct Form<'a> {
 }
 
 impl Form<'_> {
-    fn into_contents(self, bytes: &Bytes) -> SessionData {
+    fn into_data(self, bytes: &Bytes) -> SessionData {
         let mut items = Items::new();
         for (name, value) in self.items.0 {
             let text = bytes.slice_ref(value.get().as_bytes());
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lookup_is_the_sha_256_of_the_text() {
+    fn the_store_key_is_the_sha_256_of_the_text() {
         let store_key = DefaultFormat::new().store_key(&SessionKey::new("abc"));
 
         assert_eq!(

@@ -11,6 +11,7 @@ use crate::model::{Error, Expiry, Meta, Result, SessionData, SessionKey, Session
 /// How a key looks, what its lookup is, and how a state becomes bytes.
 ///
 /// The provided methods are what Cloakroom's own format does.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a format of sessions")]
 pub trait Format: Send + Sync + 'static {
     /// What the core does where formats differ in behaviour.
     fn rules(&self) -> FormatRules;

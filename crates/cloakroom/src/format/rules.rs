@@ -1,5 +1,6 @@
 /// What the core does where formats differ in behaviour. The default is Cloakroom's own.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct FormatRules {
     /// What an entry that cannot be read means.
     pub corrupt: OnCorrupt,
@@ -17,6 +18,7 @@ pub struct FormatRules {
 
 /// What an entry that cannot be read means.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum OnCorrupt {
     /// No session; the next write gets a new key, and the entry stays until it is swept.
     #[default]
@@ -27,6 +29,7 @@ pub enum OnCorrupt {
 
 /// What happens to a cookie that was looked up and names no live session.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum OnUnknownKey {
     /// It is left alone: a late answer must not remove the cookie of a login that came in between.
     #[default]
@@ -37,6 +40,7 @@ pub enum OnUnknownKey {
 
 /// What happens to an entry that was looked up and has expired.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum OnExpired {
     /// It waits for the sweep.
     #[default]
@@ -47,6 +51,7 @@ pub enum OnExpired {
 
 /// Which of several cookies of the same name counts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum OnDuplicates {
     /// None, unless they all say the same: one of them was put there by somebody else, and nobody can say which.
     #[default]
@@ -57,6 +62,7 @@ pub enum OnDuplicates {
 
 /// How a session's tag is made.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Tags {
     /// It is the beginning of the lookup, so a store can find the session by it.
     #[default]
@@ -67,6 +73,7 @@ pub enum Tags {
 
 /// Which of a session's own facts are kept beside its contents.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Facts {
     /// All of them: when it began and was touched, when it ends, whose it is, what the site calls it.
     #[default]

@@ -8,6 +8,7 @@ use crate::model::{SessionKey, after};
 
 /// One `Set-Cookie`, before it is spelled.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct SetCookie<'a> {
     /// Name and attributes.
     pub cookie: &'a Cookie,

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_neither_key_nor_lookup() {
+    fn debug_shows_neither_key_nor_store_key() {
         for secret in ["s3cret", &"s3cret".repeat(20)] {
             assert!(!format!("{:?}", SessionKey::new(secret)).contains("s3cret"));
             assert!(!format!("{:?}", StoreKey::new(secret.as_bytes())).contains("s3cret"));

@@ -185,7 +185,7 @@ impl SessionsBuilder {
 impl fmt::Debug for SessionsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionsBuilder")
-            .field("shelf", &self.backend)
+            .field("backend", &self.backend)
             .field("cookie", &self.cookie)
             .field("policy", &self.policy)
             .field("no_store", &self.no_store)

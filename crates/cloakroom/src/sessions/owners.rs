@@ -103,6 +103,7 @@ impl Sessions {
 
 /// One of a user's sessions, as a list shows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct SessionSummary {
     /// Its short public name.
     pub tag: SessionTag,

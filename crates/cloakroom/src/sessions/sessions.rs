@@ -200,7 +200,7 @@ impl fmt::Debug for Sessions {
         f.debug_struct("Sessions")
             .field("cookie", &self.0.cookie)
             .field("policy", &self.0.policy)
-            .field("shelf", &self.0.backend)
+            .field("backend", &self.0.backend)
             .finish_non_exhaustive()
     }
 }

@@ -23,6 +23,10 @@ use crate::model::{
 /// cannot read, [`TooLarge`](ErrorKind::TooLarge) when one entry is too big,
 /// [`Unsupported`](ErrorKind::Unsupported) for what the guarantees exclude. A conflict is an [`Outcome`], not an
 /// error.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store of sessions",
+    note = "a store implements `cloakroom::store::Store`; a driver's pool or connection is not one"
+)]
 pub trait Store: Send + Sync + 'static {
     /// What this store can promise.
     fn guarantees(&self) -> Guarantees;

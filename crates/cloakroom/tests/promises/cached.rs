@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::house::{Visitor, kind};
 
 #[tokio::test]
-async fn reads_are_answered_by_the_front_for_as_long_as_it_may_remember() {
+async fn reads_are_answered_by_the_cache_for_as_long_as_it_may_remember() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
 
@@ -77,7 +77,7 @@ async fn a_logout_here_is_seen_here_at_once_and_elsewhere_within_the_ttl() {
 }
 
 #[tokio::test]
-async fn a_session_that_ended_elsewhere_is_never_brought_back_by_what_the_front_remembers() {
+async fn a_session_that_ended_elsewhere_is_never_brought_back_by_what_the_cache_remembers() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     tiers.elsewhere(&guest).visit(Session::flush).await.unwrap();
@@ -161,7 +161,7 @@ async fn an_old_key_is_dead_at_once_and_the_new_one_is_remembered() {
 }
 
 #[tokio::test]
-async fn a_save_whose_answer_got_lost_is_not_hidden_by_the_front() {
+async fn a_save_whose_answer_got_lost_is_not_hidden_by_the_cache() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     for when in [When::Before, When::After] {
@@ -176,7 +176,7 @@ async fn a_save_whose_answer_got_lost_is_not_hidden_by_the_front() {
 }
 
 #[tokio::test]
-async fn a_front_that_fails_makes_it_slower_and_not_wrong() {
+async fn a_cache_that_fails_makes_it_slower_and_not_wrong() {
     let tiers = Tiers::new();
     for call in [Call::Load, Call::Create, Call::Save, Call::Delete] {
         tiers
@@ -195,7 +195,7 @@ async fn a_front_that_fails_makes_it_slower_and_not_wrong() {
 }
 
 #[tokio::test]
-async fn a_front_that_fails_now_and_then_is_never_believed_too_much() {
+async fn a_cache_that_fails_now_and_then_is_never_believed_too_much() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     for (nth, call) in [(2, Call::Load), (3, Call::Create), (2, Call::Save)] {
@@ -211,7 +211,7 @@ async fn a_front_that_fails_now_and_then_is_never_believed_too_much() {
 }
 
 #[tokio::test]
-async fn a_touch_keeps_what_the_front_remembers() {
+async fn a_touch_keeps_what_the_cache_remembers() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     tiers.clock.advance(Duration::from_secs(1));
@@ -232,7 +232,7 @@ async fn a_touch_keeps_what_the_front_remembers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parallel_increments_through_two_servers_with_a_front_each_all_land() {
+async fn parallel_increments_through_two_servers_with_a_cache_each_all_land() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
     let another = Tiers::before(&tiers.memory, &tiers.clock);
@@ -252,7 +252,7 @@ async fn parallel_increments_through_two_servers_with_a_front_each_all_land() {
 }
 
 #[test]
-fn the_back_must_be_a_store() {
+fn the_origin_must_be_a_store() {
     let carried = CookieBackend::new(&[7; 32]).unwrap();
     let error = CachedBackend::new(MemoryStore::new(), carried).unwrap_err();
 

@@ -22,14 +22,14 @@ struct Lines;
 
 impl Format for Lines {
     fn rules(&self) -> FormatRules {
-        FormatRules {
-            corrupt: OnCorrupt::KeepKey,
-            unknown_key: OnUnknownKey::RemoveCookie,
-            expired: OnExpired::DeleteEntry,
-            duplicates: OnDuplicates::Last,
-            tags: Tags::Hash,
-            facts: Facts::Expiry,
-        }
+        let mut rules = FormatRules::default();
+        rules.corrupt = OnCorrupt::KeepKey;
+        rules.unknown_key = OnUnknownKey::RemoveCookie;
+        rules.expired = OnExpired::DeleteEntry;
+        rules.duplicates = OnDuplicates::Last;
+        rules.tags = Tags::Hash;
+        rules.facts = Facts::Expiry;
+        rules
     }
 
     fn new_key(&self) -> Result<SessionKey> {
@@ -221,10 +221,9 @@ async fn the_core_keeps_no_facts_that_the_format_has_no_place_for() {
 struct Removing(DefaultFormat);
 impl Format for Removing {
     fn rules(&self) -> FormatRules {
-        FormatRules {
-            unknown_key: OnUnknownKey::RemoveCookie,
-            ..self.0.rules()
-        }
+        let mut rules = FormatRules::default();
+        rules.unknown_key = OnUnknownKey::RemoveCookie;
+        rules
     }
     fn new_key(&self) -> Result<SessionKey> {
         self.0.new_key()

@@ -106,7 +106,7 @@ async fn of_two_cookies_of_the_name_none_is_trusted() {
 }
 
 #[tokio::test]
-async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_lookup() {
+async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_store_key() {
     use cloakroom::ErrorKind;
     use cloakroom_testkit::wrap::{Call, When};
 

@@ -183,11 +183,11 @@ async fn a_save_whose_answer_got_lost_leaves_no_copy_and_counts_once() {
 }
 
 #[tokio::test]
-async fn a_front_that_fails_makes_reads_and_writes_slower_and_not_wrong() {
+async fn a_cache_that_fails_makes_reads_and_writes_slower_and_not_wrong() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     tiers.forget(&guest).await;
-    tiers.break_front();
+    tiers.break_cache();
 
     guest.visit(increment).await.unwrap();
     assert_eq!(guest.reads("n").await, Some(2));
@@ -201,7 +201,7 @@ async fn a_front_that_fails_makes_reads_and_writes_slower_and_not_wrong() {
 async fn neither_a_logout_nor_a_new_key_is_claimed_while_a_copy_cannot_be_removed() {
     let tiers = Tiers::new();
     let (mut leaving, mut coming) = (tiers.guest().await, tiers.guest().await);
-    tiers.break_front();
+    tiers.break_cache();
 
     let outcome = leaving.visit(Session::flush).await;
     assert_eq!(kind(outcome), ErrorKind::Unavailable);
@@ -238,7 +238,7 @@ async fn a_touch_after_a_hit_reaches_the_entry() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parallel_increments_through_two_servers_with_one_front_all_land() {
+async fn parallel_increments_through_two_servers_with_one_cache_all_land() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
     let there = tiers.at_another(&guest);
@@ -342,7 +342,7 @@ impl Tiers {
         self.copies.delete(&store_key).await.unwrap();
     }
 
-    fn break_front(&self) {
+    fn break_cache(&self) {
         for call in [
             Call::Load,
             Call::Create,
