@@ -8,9 +8,10 @@ use cloakroom::store::{
 };
 use cloakroom::{Owner, Result, StoreKey};
 
+use crate::builder::Builder;
 use crate::connection;
 use crate::database::Database;
-use crate::options::{Builder, Options, Synchronous};
+use crate::options::{Options, Synchronous};
 use crate::schema;
 use crate::table::{Place, Table};
 
