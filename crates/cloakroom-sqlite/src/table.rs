@@ -298,8 +298,8 @@ fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> [ToSqlOutput<'a>; 9] {
     ]
 }
 
-/// A version as SQLite keeps it: the same 64 bits, with a sign. A version made of bytes cannot be kept
-/// here.
+/// A version as SQLite keeps it: the same 64 bits, with a sign. A version made of bytes
+/// cannot be kept here.
 fn number(version: &Version) -> Option<i64> {
     version.save_id().map(SaveId::get).map(u64::cast_signed)
 }
