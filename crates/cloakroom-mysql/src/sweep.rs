@@ -13,8 +13,8 @@ pub(crate) struct Sweep {
     pub(crate) claim: String,
     /// Deletes what was claimed.
     pub(crate) delete: String,
-    /// What goes into `due`: the time now, and the place behind which to look.
-    look: fn(i64, &Place) -> Vec<Value>,
+    /// What goes into `due`: the time now, and the position behind which to look.
+    look: fn(i64, &SweepPosition) -> Vec<Value>,
 }
 
 impl Sweep {
@@ -23,7 +23,7 @@ impl Sweep {
     pub(crate) fn new(
         table: &str,
         [due, claim, delete]: [&str; 3],
-        look: fn(i64, &Place) -> Vec<Value>,
+        look: fn(i64, &SweepPosition) -> Vec<Value>,
     ) -> Self {
         let keys = ["?"; SWEEP_STEP].join(", ");
         let on = |statement: &str| {
@@ -43,12 +43,12 @@ impl Sweep {
 
 /// Where a row lies in the order in which a sweep takes them. The default is before all of them.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct SweepPosition {
     pub(crate) order: i64,
     pub(crate) key: Vec<u8>,
 }
 
-impl Default for Place {
+impl Default for SweepPosition {
     fn default() -> Self {
         Self {
             order: i64::MIN,
@@ -62,7 +62,7 @@ impl Default for Place {
 /// If the future is dropped, the steps that are done stay done, and the one that was begun is undone.
 pub(crate) async fn sweep(pool: &Pool, sweep: &Sweep, now: i64, limit: usize) -> Result<usize> {
     let mut swept = 0;
-    let mut after = Place::default();
+    let mut after = SweepPosition::default();
     // Ends with the last row at the latest: each step goes on behind the one before.
     while swept < limit {
         let mut found = look(pool, sweep, now, &after).await?;
@@ -73,7 +73,7 @@ pub(crate) async fn sweep(pool: &Pool, sweep: &Sweep, now: i64, limit: usize) ->
         after = last;
 
         found.truncate(limit - swept);
-        let found: Vec<_> = found.into_iter().map(|place| place.key).collect();
+        let found: Vec<_> = found.into_iter().map(|position| position.key).collect();
         swept += delete(pool, sweep, now, &found).await?;
         if is_last {
             break;
@@ -82,14 +82,19 @@ pub(crate) async fn sweep(pool: &Pool, sweep: &Sweep, now: i64, limit: usize) ->
     Ok(swept)
 }
 
-async fn look(pool: &Pool, sweep: &Sweep, now: i64, after: &Place) -> Result<Vec<Place>> {
+async fn look(
+    pool: &Pool,
+    sweep: &Sweep,
+    now: i64,
+    after: &SweepPosition,
+) -> Result<Vec<SweepPosition>> {
     let ask = Ask {
         doing: LOOKING,
         statement: &sweep.due,
         repeatable: true,
     };
     let answer = pool.ask(ask, || (sweep.look)(now, after)).await?;
-    answer.rows.into_iter().map(place).collect()
+    answer.rows.into_iter().map(position).collect()
 }
 
 /// Deletes those of `found` that are still dead and that nobody else has locked.
@@ -155,9 +160,9 @@ pub(crate) fn keys(found: &[Vec<u8>]) -> Vec<Value> {
     padded.map(|key| Value::from(&key[..])).collect()
 }
 
-fn place(row: Row) -> Result<Place> {
+fn position(row: Row) -> Result<SweepPosition> {
     let mut columns = Columns::of(row, LOOKING);
-    Ok(Place {
+    Ok(SweepPosition {
         order: columns.next()?,
         key: columns.next()?,
     })
@@ -221,13 +226,15 @@ mod tests {
         let pool = Pool::new(Address::parse(server.url()).unwrap(), 1, "");
         let sweep = Table::new(&name, 0).sweep;
 
-        let found = look(&pool, &sweep, 1_000, &Place::default()).await.unwrap();
+        let found = look(&pool, &sweep, 1_000, &SweepPosition::default())
+            .await
+            .unwrap();
         draft.meta.expires = from_millis(1_001);
         let _ = store
             .touch(&store_key(0), &draft.version(), &draft.meta)
             .await
             .unwrap();
-        let found: Vec<_> = found.into_iter().map(|place| place.key).collect();
+        let found: Vec<_> = found.into_iter().map(|position| position.key).collect();
 
         assert_eq!(found.len(), 2);
         assert_eq!(delete(&pool, &sweep, 1_000, &found).await.unwrap(), 1);

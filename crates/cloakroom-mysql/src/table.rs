@@ -5,7 +5,7 @@ use mysql_async::{Row, Value};
 
 use crate::columns::Columns;
 use crate::error::too_large;
-use crate::sweep::{Place, Sweep};
+use crate::sweep::{Sweep, SweepPosition};
 
 const LOAD: &str = "SELECT created_at, touched_at, expires_at, owner, label, version, data
     FROM `{table}` WHERE lookup = ?";
@@ -170,7 +170,7 @@ pub(crate) fn key_value(key: &StoreKey) -> Value {
 }
 
 /// What a sweep asks when it looks for rows behind `after`.
-fn due(now: i64, after: &Place) -> Vec<Value> {
+fn due(now: i64, after: &SweepPosition) -> Vec<Value> {
     vec![
         Value::from(bucket(now)),
         Value::from(after.order),
@@ -330,7 +330,7 @@ mod tests {
                 &table.sweep.due,
                 due(
                     3_600_000 * 50,
-                    &Place {
+                    &SweepPosition {
                         order: 3,
                         key: vec![7],
                     },

@@ -55,8 +55,8 @@ impl<S> Builder<S> {
         self
     }
 
-    /// The table that the sessions are in; `cloakroom_session` by default. For a `DjangoTable`, with
-    /// the feature `django`, it is `django_session`.
+    /// The table that the sessions are in; `cloakroom_session` by default. For a `DjangoTable`,
+    /// with the feature `django`, it is `django_session`.
     ///
     /// Session layers with different tables share a database and never see each other's sessions. A name is a letter
     /// or `_`, then up to 56 letters, digits and `_`; its case matters. The table is looked for on the `search_path`,

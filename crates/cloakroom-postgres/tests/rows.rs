@@ -87,7 +87,7 @@ async fn each_call_is_one_round_trip() {
         let (from, to, new) = (store_key(1), store_key(2), draft(4));
         written(store.rename(&from, &seen, &to, &new).await);
         paid("rename");
-        let _ = store.owned_by(&owner, None, usize::MAX).await.unwrap();
+        store.owned_by(&owner, None, usize::MAX).await.unwrap();
         paid("owned_by");
         store.find(&store_key(2).as_bytes()[..12]).await.unwrap();
         paid("find");
@@ -125,7 +125,7 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     let seen = written(store.touch(&at, &seen, &draft(3).meta).await);
     written(store.rename(&at, &seen, &store_key(2), &draft(4)).await);
     store.load(&at).await.unwrap();
-    let _ = store
+    store
         .owned_by(&Owner::from("owner 7"), None, usize::MAX)
         .await
         .unwrap();

@@ -83,8 +83,8 @@ async fn open_cluster(nodes: Vec<redis::ConnectionInfo>) -> RedisResult<Connecti
         .response_timeout(ANSWER_TIMEOUT)
         .overall_response_timeout(Some(ANSWER_TIMEOUT))
         .tcp_settings(tcp())
-        // The driver would also send again what may have been done. `redirect` sends again only what
-        // was not done.
+        // The driver would also send again what may have been done. `redirect` sends again only
+        // what was not done.
         .retries(0)
         .build()?;
     Ok(Connection::Cluster(client.get_async_connection().await?))

@@ -51,6 +51,7 @@
 //! # }
 //! ```
 
+mod builder;
 mod connection;
 mod database;
 #[cfg(feature = "django")]
@@ -65,7 +66,8 @@ mod table_name;
 mod threads;
 mod writer;
 
+pub use builder::Builder;
 #[cfg(feature = "django")]
 pub use django::DjangoTable;
-pub use options::{Builder, Synchronous};
+pub use options::Synchronous;
 pub use store::SqliteStore;

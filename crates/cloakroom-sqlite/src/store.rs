@@ -8,11 +8,12 @@ use cloakroom::store::{
 };
 use cloakroom::{Owner, Result, StoreKey};
 
+use crate::builder::Builder;
 use crate::connection;
 use crate::database::Database;
-use crate::options::{Builder, Options, Synchronous};
+use crate::options::{Options, Synchronous};
 use crate::schema;
-use crate::table::{Place, Table};
+use crate::table::{SweepPosition, Table};
 
 /// Sessions in a table of an SQLite file. See the [crate](crate) for what it guarantees and for its worst day.
 ///
@@ -136,17 +137,17 @@ impl Store for SqliteStore {
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let now = millis(now);
         let mut swept = 0;
-        let mut place = Place::default();
+        let mut position = SweepPosition::default();
         // Ends with the last row at the latest: each step goes on behind the one before.
         while swept < limit {
-            let look = move |db: &_, table: &Table| table.due(db, now, place, SWEEP_STEP);
+            let look = move |db: &_, table: &Table| table.due(db, now, position, SWEEP_STEP);
             let due = self
                 .0
                 .database
                 .read("looking for expired sessions in SQLite", look)
                 .await?;
             let Some(last) = due.last else { break };
-            place = last;
+            position = last;
 
             let mut expired = due.expired;
             expired.truncate(limit - swept);

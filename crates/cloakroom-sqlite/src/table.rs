@@ -171,7 +171,7 @@ impl Table {
         &self,
         db: &Connection,
         now: i64,
-        after: Place,
+        after: SweepPosition,
         step: usize,
     ) -> rusqlite::Result<Due> {
         let mut statement = db.prepare_cached(&self.due)?;
@@ -179,14 +179,14 @@ impl Table {
         let mut rows = statement.query(params![bucket(now), after.bucket, after.rowid, step])?;
         let mut due = Due::default();
         while let Some(row) = rows.next()? {
-            let place = Place {
+            let position = SweepPosition {
                 bucket: row.get(0)?,
                 rowid: row.get(1)?,
             };
             if row.get::<_, i64>(2)? <= now {
-                due.expired.push(place.rowid);
+                due.expired.push(position.rowid);
             }
-            due.last = Some(place);
+            due.last = Some(position);
         }
         Ok(due)
     }
@@ -238,12 +238,12 @@ impl Table {
 
 /// Where a row lies in the order in which a sweep takes them. The default is before all of them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct SweepPosition {
     bucket: i64,
     rowid: i64,
 }
 
-impl Default for Place {
+impl Default for SweepPosition {
     fn default() -> Self {
         Self {
             bucket: i64::MIN,
@@ -258,7 +258,7 @@ pub(crate) struct Due {
     /// The rowids of what has expired.
     pub(crate) expired: Vec<i64>,
     /// Where the next step goes on; `None` when there was nothing to look at.
-    pub(crate) last: Option<Place>,
+    pub(crate) last: Option<SweepPosition>,
 }
 
 /// The first five columns of a row that is listed or loaded.
@@ -298,7 +298,8 @@ fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> [ToSqlOutput<'a>; 9] {
     ]
 }
 
-/// A version as SQLite keeps it: the same 64 bits, with a sign. One made of bytes has no place here.
+/// A version as SQLite keeps it: the same 64 bits, with a sign. A version made of bytes
+/// cannot be kept here.
 fn number(version: &Version) -> Option<i64> {
     version.save_id().map(SaveId::get).map(u64::cast_signed)
 }
@@ -341,7 +342,7 @@ mod tests {
             table.create(&db, &StoreKey::new(at), &draft).unwrap();
         }
 
-        let due = table.due(&db, 1_000, Place::default(), 10).unwrap();
+        let due = table.due(&db, 1_000, SweepPosition::default(), 10).unwrap();
         draft.meta.expires = from_millis(1_001);
         table
             .touch(&db, &StoreKey::new(b"used"), &draft.version(), &draft.meta)

@@ -7,7 +7,7 @@ use mysql_async::{Row, Value};
 
 use crate::columns::Columns;
 use crate::error::too_large;
-use crate::sweep::{Place, Sweep};
+use crate::sweep::{Sweep, SweepPosition};
 
 // Most collations take `abc`, `ABC` and `abc ` for one text. So the index finds the row by the column's collation, and
 // the bytes decide: of the key, and of the old text, which is what is compared, since the table has no other version.
@@ -165,7 +165,7 @@ fn unsupported(doing: &str, why: &str) -> Error {
 }
 
 /// What a sweep asks when it looks for rows behind `after`.
-fn due(now: i64, after: &Place) -> Vec<Value> {
+fn due(now: i64, after: &SweepPosition) -> Vec<Value> {
     let order = after.order.max(FIRST_MICRO);
     vec![
         Value::from(now),
@@ -231,7 +231,7 @@ mod tests {
         let seen = |rest: Vec<Value>| [rest, vec!["data".into()]].concat();
         let keys = keys(&[b"key42".to_vec()]);
         let claim = [keys.clone(), vec![3_600_000_000_i64.into()]].concat();
-        let hour = due(3_600_000_000, &Place::default());
+        let hour = due(3_600_000_000, &SweepPosition::default());
         for (statement, params, index) in [
             (&table.load, key(), "PRIMARY"),
             (&table.save, seen(new(key())), "PRIMARY"),

@@ -1,6 +1,6 @@
 //! The sessions of a Django, in the table in which its engines `db` and `cached_db` have them.
 
-mod options;
+mod builder;
 
 mod schema;
 

@@ -8,9 +8,10 @@ use cloakroom::{Error, ErrorKind, Result, StoreKey};
 
 use super::schema;
 use super::table::{Table, Text, key_text, seen, unfit};
+use crate::builder::Builder;
 use crate::connection;
 use crate::database::Database;
-use crate::options::{Builder, Options};
+use crate::options::Options;
 
 /// The sessions of a Django in its own table `django_session`, as its engines `db` and `cached_db` have them.
 ///

@@ -1,7 +1,7 @@
 use cloakroom::Result;
 
 use super::store::DjangoTable;
-use crate::options::Builder;
+use crate::builder::Builder;
 
 impl Builder<DjangoTable> {
     /// Opens the file and starts the threads. It makes no table, and need not find one: see
