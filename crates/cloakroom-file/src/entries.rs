@@ -263,7 +263,11 @@ fn current(
 }
 
 fn write(folder: &Locked, place: &Place, record: &Record) -> Result<(), Fault> {
-    folder.write(&place.name, &record.encode(), record.draft.meta.expires)
+    let file = record.encode().map_err(|error| {
+        // The only reason there is: a text of 4 GiB.
+        Fault::new(error.kind(), "the session's owner or its label is too long")
+    })?;
+    folder.write(&place.name, &file, record.draft.meta.expires)
 }
 
 #[cfg(test)]

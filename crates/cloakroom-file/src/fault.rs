@@ -10,6 +10,8 @@ use rustix::io::Errno;
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) kind: ErrorKind,
+    /// The file is a session of an older version.
+    pub(crate) is_older: bool,
     why: String,
     source: Option<io::Error>,
 }
@@ -18,6 +20,7 @@ impl Fault {
     pub(crate) fn new(kind: ErrorKind, why: impl Into<String>) -> Self {
         Self {
             kind,
+            is_older: false,
             why: why.into(),
             source: None,
         }
@@ -59,6 +62,7 @@ impl Fault {
         };
         Self {
             kind,
+            is_older: false,
             why: format!("in {}: {why}", folder.display()),
             source: Some(source),
         }
@@ -71,6 +75,20 @@ impl Fault {
             ErrorKind::Corrupt,
             format!("in {folder}: where the session belongs there is {what}; it was left alone"),
         )
+    }
+
+    /// A session that an older version of this store wrote.
+    pub(crate) fn older(folder: &Path) -> Self {
+        let folder = folder.display();
+        let why = format!(
+            "in {folder}: the session is of an older version of Cloakroom, which this one \
+             does not read; its visitor starts a new session, and a sweep removes the file once it \
+             has expired"
+        );
+        Self {
+            is_older: true,
+            ..Self::new(ErrorKind::Corrupt, why)
+        }
     }
 
     /// The error of a call that was `doing` something.

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::fault::Fault;
-use super::record::MAGIC;
+use super::record::{MAGIC, is_older};
 
 /// One subfolder, held open. Whatever becomes of its path, everything is done to this one.
 pub(super) struct Folder {
@@ -110,10 +110,13 @@ impl Folder {
             .read_to_end(&mut bytes)
             .map_err(|source| self.refused(source))?;
         // Whatever it is, it may be large.
+        if is_older(&bytes) {
+            return Err(Fault::older(&self.path));
+        }
         if bytes != MAGIC {
             return Err(Fault::foreign(
                 &self.path,
-                "a file that this version has not written",
+                "a file that this store has not written",
             ));
         }
         file.read_to_end(&mut bytes)

@@ -1,24 +1,18 @@
-use bytes::Bytes;
-use cloakroom::store::{Draft, Meta, SaveId, from_millis, millis};
-use cloakroom::{Owner, StoreKey};
+use bytes::{Buf, Bytes};
+use cloakroom::store::{Draft, packed};
+use cloakroom::{Result, StoreKey};
 use sha2::{Digest, Sha256};
 
 /// What one file holds: an entry, and where it belongs.
 ///
 /// ```text
-/// 10 bytes   "cloakroom" and the version of this layout, 1
+/// 10 bytes   "cloakroom" and the version of this layout, 2
 /// 32 bytes   SHA-256 of all that follows
-///  8 bytes   the version of the entry
-///  8 bytes   created     milliseconds since 1970, as the next two
-///  8 bytes   touched
-///  8 bytes   expires
 ///  …         the store_key
 ///  …         the store_key from which the entry is moving, or nothing
-///  …         the owner, or nothing
-///  …         the label, or nothing
-///  …         the data, to the end of the file
+///            the entry as `cloakroom::store::packed` has it, to the end of the file
 /// ```
-/// Numbers are big-endian. `…` is a length of eight bytes and as many bytes; a length of all ones is nothing.
+/// `…` is a big-endian length of eight bytes and as many bytes; a length of all ones is nothing.
 pub(super) struct Record {
     pub(super) store_key: StoreKey,
     /// Set while the entry is moving: the file lies at this lookup's place already with the contents for `store_key`.
@@ -36,61 +30,37 @@ impl Record {
         }
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let Draft {
-            data,
-            meta,
-            save_id,
-        } = &self.draft;
-        let mut file = Vec::with_capacity(data.len() + USUAL_OVERHEAD);
+    pub(super) fn encode(&self) -> Result<Vec<u8>> {
+        let mut file = Vec::with_capacity(packed::len(&self.draft) + USUAL_OVERHEAD);
         file.extend_from_slice(MAGIC);
         file.extend_from_slice(&[0; CHECKSUM_LEN]);
-        file.extend_from_slice(&save_id.get().to_be_bytes());
-        for time in [meta.created, meta.touched, meta.expires] {
-            file.extend_from_slice(&millis(time).to_be_bytes());
-        }
         put(&mut file, Some(self.store_key.as_bytes()));
         put(&mut file, self.came_from.as_ref().map(StoreKey::as_bytes));
-        let owner = meta.owner.as_ref().map(Owner::as_str);
-        put(&mut file, owner.map(str::as_bytes));
-        put(&mut file, meta.label.as_deref().map(str::as_bytes));
-        file.extend_from_slice(data);
+        packed::put(&mut file, &self.draft)?;
         let checksum = Sha256::digest(&file[BODY..]);
         file[MAGIC.len()..BODY].copy_from_slice(&checksum);
-        file
+        Ok(file)
     }
 
     /// What these bytes are; `None` if they are not all of a file that [`encode`](Self::encode) made.
-    pub(super) fn decode(file: Bytes) -> Option<Self> {
+    pub(super) fn decode(mut file: Bytes) -> Option<Self> {
         let checksum = file.strip_prefix(MAGIC)?.get(..CHECKSUM_LEN)?;
         if checksum != Sha256::digest(&file[BODY..]).as_slice() {
             return None;
         }
-        let mut rest = &file[BODY..];
-        let save_id = SaveId::new(u64::from_be_bytes(number(&mut rest)?));
-        let created = from_millis(i64::from_be_bytes(number(&mut rest)?));
-        let touched = from_millis(i64::from_be_bytes(number(&mut rest)?));
-        let expires = from_millis(i64::from_be_bytes(number(&mut rest)?));
-        let store_key = StoreKey::new(take(&mut rest)??);
-        let came_from = take(&mut rest)?.map(StoreKey::new);
-        let owner = text(take(&mut rest)?)?.map(Owner::from);
-        let label = text(take(&mut rest)?)?.map(Box::from);
+        file.advance(BODY);
         Some(Self {
-            store_key,
-            came_from,
-            draft: Draft {
-                data: file.slice_ref(rest),
-                meta: Meta {
-                    created,
-                    touched,
-                    expires,
-                    owner,
-                    label,
-                },
-                save_id,
-            },
+            store_key: take(&mut file)?.map(|bytes| StoreKey::new(&bytes))?,
+            came_from: take(&mut file)?.map(|bytes| StoreKey::new(&bytes)),
+            draft: packed::read(file)?,
         })
     }
+}
+
+/// Whether a file that begins so is a session of an older version, which nothing reads any more.
+pub(super) fn is_older(begin: &[u8]) -> bool {
+    let version = begin.strip_prefix(NAME);
+    matches!(version, Some([version]) if *version < VERSION)
 }
 
 fn put(file: &mut Vec<u8>, bytes: Option<&[u8]>) {
@@ -100,31 +70,21 @@ fn put(file: &mut Vec<u8>, bytes: Option<&[u8]>) {
 }
 
 /// `None` if there is too little; `Some(None)` if nothing stands there.
-fn take<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
-    let len = u64::from_be_bytes(number(rest)?);
+fn take(rest: &mut Bytes) -> Option<Option<Bytes>> {
+    let len = rest.try_get_u64().ok()?;
     if len == NOTHING {
         return Some(None);
     }
-    let (bytes, behind) = rest.split_at_checked(usize::try_from(len).ok()?)?;
-    *rest = behind;
-    Some(Some(bytes))
-}
-
-fn number<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (bytes, behind) = rest.split_first_chunk()?;
-    *rest = behind;
-    Some(*bytes)
-}
-
-fn text(bytes: Option<&[u8]>) -> Option<Option<&str>> {
-    match bytes {
-        Some(bytes) => std::str::from_utf8(bytes).ok().map(Some),
-        None => Some(None),
-    }
+    let len = usize::try_from(len).ok()?;
+    (len <= rest.len()).then(|| Some(rest.split_to(len)))
 }
 
 /// The name of the layout, then its version.
-pub(super) const MAGIC: &[u8; 10] = b"cloakroom\x01";
+pub(super) const MAGIC: &[u8; 10] = b"cloakroom\x02";
+
+const NAME: &[u8] = MAGIC.split_at(9).0;
+
+const VERSION: u8 = MAGIC[9];
 
 const CHECKSUM_LEN: usize = 32;
 
@@ -133,16 +93,19 @@ const BODY: usize = MAGIC.len() + CHECKSUM_LEN;
 
 const NOTHING: u64 = u64::MAX;
 
-/// Everything but the data, as a rule.
-const USUAL_OVERHEAD: usize = 256;
+/// Everything but the entry, as a rule.
+const USUAL_OVERHEAD: usize = 160;
 
 #[cfg(test)]
 mod tests {
+    use cloakroom::Owner;
+    use cloakroom::store::{Meta, SaveId, from_millis, millis};
+
     use super::*;
 
     #[test]
     fn whatever_byte_is_changed_cut_or_added_the_file_is_no_record() {
-        let file = sample().encode();
+        let file = sample().encode().unwrap();
         assert!(Record::decode(file.clone().into()).is_some());
 
         for place in 0..file.len() {
@@ -158,10 +121,9 @@ mod tests {
 
     #[test]
     fn lengths_that_lie_are_no_record_even_with_the_right_checksum() {
-        let mut file = sample().encode();
-        let lookup_len = BODY + 4 * 8;
+        let mut file = sample().encode().unwrap();
         for len in [5, 100_000, u64::MAX - 1, u64::MAX] {
-            file[lookup_len..lookup_len + 8].copy_from_slice(&len.to_be_bytes());
+            file[BODY..BODY + 8].copy_from_slice(&len.to_be_bytes());
             let checksum = Sha256::digest(&file[BODY..]);
             file[MAGIC.len()..BODY].copy_from_slice(&checksum);
             let record = Record::decode(file.clone().into());
@@ -170,6 +132,53 @@ mod tests {
                 "{len}"
             );
         }
+    }
+
+    #[test]
+    fn the_layout_stays_as_it_is() {
+        let sample = sample();
+        let file = sample.encode().unwrap();
+
+        let mut body = [&[0; 7][..], b"\x04here", &[0; 7], b"\x05there"].concat();
+        packed::put(&mut body, &sample.draft).unwrap();
+        assert_eq!(file[..10], *b"cloakroom\x02");
+        assert_eq!(file[10..42], *Sha256::digest(&body));
+        assert_eq!(file[42..], body);
+    }
+
+    #[test]
+    fn a_file_of_the_first_layout_is_older_and_no_record() {
+        let file = first_layout();
+
+        assert!(is_older(&file[..MAGIC.len()]));
+        assert!(Record::decode(file.clone().into()).is_none());
+        // The same bytes under the mark of today.
+        let today = [MAGIC, &file[MAGIC.len()..]].concat();
+        assert!(!is_older(&today[..MAGIC.len()]));
+        assert!(Record::decode(today.into()).is_none());
+        for other in [&b"cloakroom\x03"[..], b"cloakroom", b"a poem, a ", b""] {
+            assert!(!is_older(other));
+        }
+    }
+
+    /// The sample, as the first layout had it: the version of the entry, three times, two
+    /// lookups, owner, label, and the data.
+    fn first_layout() -> Vec<u8> {
+        let Record {
+            store_key,
+            came_from,
+            draft,
+        } = sample();
+        let mut body = draft.save_id.get().to_be_bytes().to_vec();
+        for time in [draft.meta.created, draft.meta.touched, draft.meta.expires] {
+            body.extend(millis(time).to_be_bytes());
+        }
+        put(&mut body, Some(store_key.as_bytes()));
+        put(&mut body, came_from.as_ref().map(StoreKey::as_bytes));
+        put(&mut body, Some(b"ada"));
+        put(&mut body, None);
+        body.extend(&draft.data);
+        [b"cloakroom\x01", &*Sha256::digest(&body), &body].concat()
     }
 
     fn sample() -> Record {

@@ -40,6 +40,8 @@ use super::threads::Threads;
 ///   session, or the new one under a key that no browser got; never both.
 /// * **A file was changed, cut or put there by something else**: loading it is [`Corrupt`](cloakroom::ErrorKind::Corrupt), and so
 ///   is a save over it. It is left for you to look at, until its visitor logs out. A symbolic link is never followed.
+/// * **A file is of an older version of this store**: loading it is `Corrupt` as well, and its
+///   visitor starts a new session. A sweep removes it once it has expired.
 /// * **A backup is restored**: sessions that ended since then are live again, as with every store. If it does not keep
 ///   the files' times, the next sweep opens every file once; nothing else is lost by that.
 ///

@@ -12,6 +12,7 @@ use super::place::{Place, Shard};
 /// Sweeping opens no session that is alive. The lock file of a subfolder tells when something in it may expire, so
 /// most subfolders are not even listed; and the inode of each file tells when that one does. What they say is a hint,
 /// which a file system may round and a backup may lose: before a session goes, it is read.
+/// One of an older version cannot be read, so it goes by the hint.
 impl Entries {
     /// Looks at the next [`STEP`] subfolders; says how many sessions it deleted.
     pub(super) fn sweep_step(&self, now: SystemTime, limit: usize) -> Result<usize, Fault> {
@@ -54,6 +55,15 @@ impl Entries {
                     self.unmark(owner.as_ref(), &place);
                     // Elsewhere if it was moving.
                     self.unmark(owner.as_ref(), &Place::of(&store_key));
+                    sessions += 1;
+                }
+                Err(fault) if fault.is_older && sessions == limit => {
+                    return Ok(Swept::some(sessions));
+                }
+                // Its inode says that it has expired, and that is all there is to go by. Marks of
+                // its owner lead nowhere now, and are removed when they are met.
+                Err(fault) if fault.is_older => {
+                    folder.remove(&place.name)?;
                     sessions += 1;
                 }
                 Err(fault) if fault.kind == ErrorKind::Corrupt => warn_of(&fault),

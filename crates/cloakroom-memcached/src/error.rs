@@ -75,6 +75,11 @@ fn explain(fault: Fault) -> Explained {
             ErrorKind::Corrupt,
             "the item holds what this store never writes; something else uses the prefix, or a newer version",
         ),
+        Fault::Older => (
+            ErrorKind::Corrupt,
+            "the session is of an older version of Cloakroom, which this one does not read; its \
+             visitor starts a new session, and memcached drops the item when it expires",
+        ),
         Fault::Overtaken => (
             ErrorKind::Conflict,
             "others changed the item first, many times in a row; try again",
@@ -126,5 +131,8 @@ mod tests {
         assert_eq!(refused("ERROR").kind(), ErrorKind::Unavailable);
         assert_eq!(error(Fault::Closed).kind(), ErrorKind::Unavailable);
         assert_eq!(error(Fault::Corrupt).kind(), ErrorKind::Corrupt);
+        let older = error(Fault::Older);
+        assert_eq!(older.kind(), ErrorKind::Corrupt);
+        assert!(older.to_string().contains("an older version"), "{older}");
     }
 }

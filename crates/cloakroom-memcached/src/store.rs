@@ -118,8 +118,7 @@ impl MemcachedStore {
         if size > max_size + MAX_EXTRA {
             return Err(error::too_large(doing, size, max_size + MAX_EXTRA));
         }
-        let version = new.save_id.get();
-        Ok((version, value::encode(version, new)))
+        Ok((new.save_id.get(), value::encode(new)?))
     }
 }
 

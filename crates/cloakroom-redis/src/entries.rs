@@ -1,59 +1,80 @@
 use bytes::Bytes;
+use cloakroom::store::packed::{self, NONE};
 use cloakroom::store::{Draft, Entry, Meta};
 use cloakroom::{Result, StoreKey};
 use redis::Value;
 
 use crate::connection::Connection;
-use crate::error::{foreign, refused, strange};
+use crate::error::{foreign, older, refused, strange};
 use crate::expiry::gone_at;
-use crate::layout::{self, Head, MARK};
+use crate::layout::{
+    self, Head, MARK, MARK_END, OLD_MARK, OWNER, OWNER_TEXT, PACKED, SAVE_ID, TOUCHED, Unread,
+};
 use crate::script::Script;
 
-// The scripts look at the beginning of a value and never at its data. `GETRANGE` and `SETRANGE` count its bytes as
-// `layout` does, Lua's own functions count from one. An owner of length 4294967295 is nobody.
+/// The text of a script: what all of them begin with, and `body`.
+///
+/// The scripts look at the beginning of a value and never at its data. They take their offsets from
+/// [`layout`]. `GETRANGE` counts bytes from zero and includes the last one, Lua counts from one.
+fn script(body: &str) -> String {
+    format!(
+        "
+local MARK_END, PACKED, TOUCHED = {MARK_END}, {PACKED}, {TOUCHED}
+local OWNER, OWNER_TEXT = {OWNER}, {OWNER_TEXT}
+local function read(from, to) return redis.call('GETRANGE', KEYS[1], from, to - 1) end
+local start = read(0, OWNER_TEXT)
+local mark = string.sub(start, 1, MARK_END)
+local head = mark .. string.sub(start, {SAVE_ID} + 1, TOUCHED)
+local indexed_until = string.sub(start, MARK_END + 1, PACKED)
+local function owner()
+  local len = struct.unpack('>I4', start, OWNER + 1)
+  if len == {NONE} then return nil end
+  return read(OWNER_TEXT, OWNER_TEXT + len)
+end
+{body}"
+    )
+}
 
 /// Replaces the entry if it has the version that was seen.
 /// Arguments: the head that was seen, the value, when the key is to go. Answers 1, or 0 for stale.
 const SAVE: &str = "
-if redis.call('GETRANGE', KEYS[1], 0, 9) ~= ARGV[1] then return 0 end
+if head ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 return 1";
 
 /// As `SAVE`, if the index of the owner keeps the entry for as long as the key is to stay.
 /// One more argument: the owner as it stands in the value. Answers 2 if the index must know first.
 const SAVE_INDEXED: &str = "
-if redis.call('GETRANGE', KEYS[1], 0, 9) ~= ARGV[1] then return 0 end
-if redis.call('GETRANGE', KEYS[1], 42, 41 + #ARGV[4]) ~= ARGV[4] then return 2 end
-local indexed_until = redis.call('GETRANGE', KEYS[1], 26, 33)
+if head ~= ARGV[1] then return 0 end
+if read(OWNER, OWNER + #ARGV[4]) ~= ARGV[4] then return 2 end
 if struct.unpack('>I8', indexed_until) < tonumber(ARGV[3]) then return 2 end
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
-redis.call('SETRANGE', KEYS[1], 26, indexed_until)
+redis.call('SETRANGE', KEYS[1], MARK_END, indexed_until)
 return 1";
 
 /// Changes when the entry was touched and when it expires, if it has the version that was seen.
 /// Arguments: the head that was seen, the two times, when the key is to go, until when the index of its owner keeps
 /// it or nothing if that is as before. Answers 1, or 0 for stale, or the owner if the index must know first.
 const TOUCH: &str = "
-local start = redis.call('GETRANGE', KEYS[1], 0, 45)
-if string.sub(start, 1, 10) ~= ARGV[1] then return 0 end
-local owner_len = struct.unpack('>I4', start, 43)
-if ARGV[4] == '' and owner_len ~= 4294967295 and struct.unpack('>I8', start, 27) < tonumber(ARGV[3]) then
-  return redis.call('GETRANGE', KEYS[1], 46, 45 + owner_len)
+if head ~= ARGV[1] then return 0 end
+if ARGV[4] == '' and struct.unpack('>I8', indexed_until) < tonumber(ARGV[3]) then
+  local owner = owner()
+  if owner then return owner end
 end
-redis.call('SETRANGE', KEYS[1], 10, ARGV[2] .. ARGV[4])
+if ARGV[4] ~= '' then redis.call('SETRANGE', KEYS[1], MARK_END, ARGV[4]) end
+redis.call('SETRANGE', KEYS[1], TOUCHED, ARGV[2])
 redis.call('PEXPIREAT', KEYS[1], ARGV[3])
 return 1";
 
-/// Deletes the entry. Argument: the mark. Answers its owner, or 1 if it had none, or 0 if there was no entry.
+/// Deletes the entry. Arguments: the mark, and the mark of the older layout.
+/// Answers its owner, or 1 if it had none, or 0 if there was no entry.
 const DELETE: &str = "
-local start = redis.call('GETRANGE', KEYS[1], 0, 45)
 if start == '' then return 0 end
-if string.sub(start, 1, 2) ~= ARGV[1] or #start < 46 then
+if mark == ARGV[2] then return redis.error_reply('OLDER the session is of an older version') end
+if mark ~= ARGV[1] or #start < OWNER_TEXT then
   return redis.error_reply('FOREIGN the value is no session')
 end
-local owner = 1
-local owner_len = struct.unpack('>I4', start, 43)
-if owner_len ~= 4294967295 then owner = redis.call('GETRANGE', KEYS[1], 46, 45 + owner_len) end
+local owner = owner() or 1
 redis.call('DEL', KEYS[1])
 return owner";
 
@@ -61,11 +82,8 @@ return owner";
 /// Arguments: the head that was seen, the value, for how many milliseconds it stays. Answers the owner that the entry
 /// had, or 1 if it had none, or 0 for stale.
 const RETIRE: &str = "
-local start = redis.call('GETRANGE', KEYS[1], 0, 45)
-if string.sub(start, 1, 10) ~= ARGV[1] then return 0 end
-local owner = 1
-local owner_len = struct.unpack('>I4', start, 43)
-if owner_len ~= 4294967295 then owner = redis.call('GETRANGE', KEYS[1], 46, 45 + owner_len) end
+if head ~= ARGV[1] then return 0 end
+local owner = owner() or 1
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return owner";
 
@@ -85,11 +103,11 @@ impl Entries {
     pub(crate) fn new(prefix: &str) -> Self {
         Self {
             prefix: format!("{prefix}s:").into_bytes(),
-            save: Script::new(SAVE),
-            save_indexed: Script::new(SAVE_INDEXED),
-            touch: Script::new(TOUCH),
-            delete: Script::new(DELETE),
-            retire: Script::new(RETIRE),
+            save: Script::new(script(SAVE)),
+            save_indexed: Script::new(script(SAVE_INDEXED)),
+            touch: Script::new(script(TOUCH)),
+            delete: Script::new(script(DELETE)),
+            retire: Script::new(script(RETIRE)),
         }
     }
 
@@ -99,14 +117,40 @@ impl Entries {
         key: &StoreKey,
         doing: &'static str,
     ) -> Result<Option<Entry>> {
+        match self.value(on, key, doing).await?.map(layout::decode) {
+            None => Ok(None),
+            Some(Ok(entry)) => Ok(Some(entry)),
+            Some(Err(Unread::Older)) => Err(older(doing)),
+            Some(Err(Unread::Foreign)) => Err(foreign(doing)),
+        }
+    }
+
+    /// As [`load`](Self::load), for a list. An entry of an older version is no session any more,
+    /// and must not keep a user from ending the others.
+    pub(crate) async fn load_listed(
+        &self,
+        on: &Connection,
+        key: &StoreKey,
+        doing: &'static str,
+    ) -> Result<Option<Entry>> {
+        match self.value(on, key, doing).await?.map(layout::decode) {
+            None | Some(Err(Unread::Older)) => Ok(None),
+            Some(Ok(entry)) => Ok(Some(entry)),
+            Some(Err(Unread::Foreign)) => Err(foreign(doing)),
+        }
+    }
+
+    async fn value(
+        &self,
+        on: &Connection,
+        key: &StoreKey,
+        doing: &'static str,
+    ) -> Result<Option<Bytes>> {
         let mut get = redis::cmd("GET");
         get.arg(self.key(key));
         match on.read(&get).await {
             Ok(Value::Nil) => Ok(None),
-            Ok(Value::BulkString(value)) => match layout::decode(Bytes::from(value)) {
-                Some(entry) => Ok(Some(entry)),
-                None => Err(foreign(doing)),
-            },
+            Ok(Value::BulkString(value)) => Ok(Some(value.into())),
             Ok(_) => Err(strange(doing)),
             Err(cause) => Err(refused(doing, cause)),
         }
@@ -161,7 +205,7 @@ impl Entries {
     ) -> Result<Swap> {
         let value = layout::encode(new, 0)?;
         let gone_at = gone_at(new.meta.expires).to_string();
-        let owner = layout::owner_block(new.meta.owner.as_ref())?;
+        let owner = packed::owner(new.meta.owner.as_ref())?;
         let arguments: [&[u8]; 4] = [seen, &value, gone_at.as_bytes(), &owner];
         let answer = self.save_indexed.run(on, &self.key(key), &arguments).await;
         Swap::of(answer, SAVING)
@@ -180,7 +224,7 @@ impl Entries {
         let indexed_until = indexed_until.map(i64::to_be_bytes);
         let arguments: [&[u8]; 4] = [
             seen,
-            &layout::times(meta),
+            &packed::touch(meta),
             gone_at.as_bytes(),
             indexed_until.as_ref().map_or(b"", |until| until),
         ];
@@ -194,7 +238,8 @@ impl Entries {
         key: &StoreKey,
         doing: &'static str,
     ) -> Result<Swap> {
-        let answer = self.delete.run(on, &self.key(key), &[&MARK]).await;
+        let marks: [&[u8]; 2] = [&MARK, &OLD_MARK];
+        let answer = self.delete.run(on, &self.key(key), &marks).await;
         Swap::of(answer, doing)
     }
 

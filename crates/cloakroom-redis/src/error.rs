@@ -16,6 +16,11 @@ pub(crate) fn foreign(doing: &'static str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("{doing}: {FOREIGN}"))
 }
 
+/// The error of a session that an older version of this store wrote.
+pub(crate) fn older(doing: &'static str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("{doing}: {OLDER}"))
+}
+
 /// The error of an answer that no server gives to what it was asked.
 pub(crate) fn strange(doing: &'static str) -> Error {
     Error::new(
@@ -52,6 +57,7 @@ fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
             "the server's memory is full; raise maxmemory",
         ),
         _ if says("WRONGTYPE") || says("FOREIGN") => (ErrorKind::Corrupt, FOREIGN),
+        _ if says("OLDER") => (ErrorKind::Corrupt, OLDER),
         _ if says("MISCONF") => (
             ErrorKind::Unavailable,
             "the server cannot write to its disk and takes no writes; its log says why",
@@ -126,6 +132,9 @@ fn shows_arguments(cause: &RedisError) -> bool {
 const FOREIGN: &str = "the value at its key is not one that this store writes, and is left as it is; choose a prefix \
     that nothing else uses";
 
+const OLDER: &str = "the session is of an older version of Cloakroom, which this one does not \
+    read; its visitor starts a new session, and Redis drops the key when it expires";
+
 #[cfg(test)]
 mod tests {
     use std::error::Error as _;
@@ -154,6 +163,10 @@ mod tests {
                 ErrorKind::Corrupt,
             ),
             ("FOREIGN the value is not a session", ErrorKind::Corrupt),
+            (
+                "OLDER the session is of an older version",
+                ErrorKind::Corrupt,
+            ),
             (
                 "MISCONF Redis is configured to save RDB snapshots",
                 ErrorKind::Unavailable,

@@ -2,24 +2,18 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 0–1 | the mark: `0xc7`, which no text begins with before a `0x01`, and the version of this layout, `1` |
-//! | 2–9 | the version of the entry |
-//! | 10–17 | touched |
-//! | 18–25 | expires |
-//! | 26–33 | until when the index of its owner keeps it; 0 without an owner |
-//! | 34–41 | created |
-//! | 42– | the owner: its length in four bytes, then its text; the length `0xffffffff` is nobody |
-//! | | the label, likewise |
-//! | | the data: the rest |
+//! | 0–1 | the mark: `0xc7`, which no text has before a `0x02`, and the version of this layout |
+//! | 2–9 | until when the index of its owner keeps it; 0 without an owner |
+//! | 10– | the entry, as [`packed`] has it |
 //!
 //! Numbers have their high byte first, and times are milliseconds since 1970. What a script compares or changes stands
 //! before what has no fixed length, so no script reads or moves the data.
 
-use bytes::{BufMut, Bytes};
-use cloakroom::store::{Draft, Entry, Meta, SaveId, Version, from_millis, millis};
-use cloakroom::{Error, ErrorKind, Owner, Result};
+use bytes::{Buf, BufMut, Bytes};
+use cloakroom::Result;
+use cloakroom::store::{Draft, Entry, SaveId, Version, packed};
 
-/// What the value of an entry begins with, so that no script changes anything else: the mark and the version.
+/// The mark and the version of an entry, so that no script changes anything else.
 pub(crate) type Head = [u8; 10];
 
 /// The head of the entry that has this version. This store issues no version but the id of a save.
@@ -29,120 +23,71 @@ pub(crate) fn head(version: &Version) -> Option<Head> {
 
 fn head_of(save_id: SaveId) -> Head {
     let mut head = [0; 10];
-    head[..2].copy_from_slice(&MARK);
-    head[2..].copy_from_slice(&save_id.get().to_be_bytes());
+    head[..MARK_END].copy_from_slice(&MARK);
+    head[MARK_END..].copy_from_slice(&save_id.get().to_be_bytes());
     head
 }
 
 /// The value of a draft that the index of its owner keeps until `indexed_until`.
 pub(crate) fn encode(new: &Draft, indexed_until: i64) -> Result<Vec<u8>> {
-    let Draft {
-        data,
-        meta,
-        save_id,
-    } = new;
-    let owner = owner_block(meta.owner.as_ref())?;
-    let label = block(meta.label.as_deref())?;
-
-    let mut value = Vec::with_capacity(OWNER_AT + owner.len() + label.len() + data.len());
-    value.put_slice(&head_of(*save_id));
-    value.put_slice(&times(meta));
+    let mut value = Vec::with_capacity(PACKED + packed::len(new));
+    value.put_slice(&MARK);
     value.put_i64(indexed_until);
-    value.put_i64(millis(meta.created));
-    value.put_slice(&owner);
-    value.put_slice(&label);
-    value.put_slice(data);
+    packed::put(&mut value, new)?;
     Ok(value)
 }
 
-/// What a touch writes: touched and expires, as they stand in the value.
-pub(crate) fn times(meta: &Meta) -> [u8; 16] {
-    let mut times = [0; 16];
-    times[..8].copy_from_slice(&millis(meta.touched).to_be_bytes());
-    times[8..].copy_from_slice(&millis(meta.expires).to_be_bytes());
-    times
+/// The entry in a value.
+pub(crate) fn decode(mut value: Bytes) -> Result<Entry, Unread> {
+    match value.first_chunk() {
+        Some(&MARK) => {}
+        Some(&OLD_MARK) => return Err(Unread::Older),
+        _ => return Err(Unread::Foreign),
+    }
+    if value.len() < PACKED {
+        return Err(Unread::Foreign);
+    }
+    value.advance(PACKED);
+    packed::read(value).map(Entry::from).ok_or(Unread::Foreign)
 }
 
-/// The owner as it stands in the value.
-pub(crate) fn owner_block(owner: Option<&Owner>) -> Result<Vec<u8>> {
-    block(owner.map(Owner::as_str))
+/// Why a value is no entry.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Unread {
+    /// This store has not written it.
+    Foreign,
+    /// An older version of this store has written it.
+    Older,
 }
 
-/// The entry in a value, or `None` if this store has not written it.
-pub(crate) fn decode(value: Bytes) -> Option<Entry> {
-    let mut reader = Reader(value);
-    if reader.take(MARK.len())? != MARK[..] {
-        return None;
-    }
-    let version = Version::from(SaveId::new(reader.number()?));
-    let touched = reader.time()?;
-    let expires = reader.time()?;
-    let _indexed_until = reader.number()?;
-    let created = reader.time()?;
-    let owner = reader.text()?.map(Owner::from);
-    let label = reader.text()?.map(String::into_boxed_str);
-    Some(Entry::new(
-        reader.0,
-        Meta {
-            created: from_millis(created),
-            touched: from_millis(touched),
-            expires: from_millis(expires),
-            owner,
-            label,
-        },
-        version,
-    ))
-}
+pub(crate) const MARK: [u8; 2] = [0xc7, 2];
 
-fn block(text: Option<&str>) -> Result<Vec<u8>> {
-    let Some(text) = text else {
-        return Ok(NOBODY.to_be_bytes().to_vec());
-    };
-    match u32::try_from(text.len()) {
-        Ok(len) if len != NOBODY => Ok([&len.to_be_bytes(), text.as_bytes()].concat()),
-        _ => Err(Error::new(
-            ErrorKind::TooLarge,
-            "writing a session to Redis: its owner or its label is longer than 4 GB",
-        )),
-    }
-}
+/// The mark of the first layout, which nothing reads any more.
+pub(crate) const OLD_MARK: [u8; 2] = [0xc7, 1];
 
-struct Reader(Bytes);
+// Where the scripts find what they compare and change: they are made of these.
 
-impl Reader {
-    fn take(&mut self, len: usize) -> Option<Bytes> {
-        (len <= self.0.len()).then(|| self.0.split_to(len))
-    }
+/// Where the mark ends, and the time begins until which the index keeps the entry.
+pub(crate) const MARK_END: usize = MARK.len();
 
-    fn number(&mut self) -> Option<u64> {
-        Some(u64::from_be_bytes(*self.take(8)?.first_chunk()?))
-    }
+/// Where that time ends, and the packed entry begins.
+pub(crate) const PACKED: usize = MARK_END + 8;
 
-    fn time(&mut self) -> Option<i64> {
-        self.number().map(u64::cast_signed)
-    }
+pub(crate) const SAVE_ID: usize = PACKED + packed::SAVE_ID;
 
-    /// Outside: is this an entry at all? Inside: has it such a text?
-    fn text(&mut self) -> Option<Option<String>> {
-        match u32::from_be_bytes(*self.take(4)?.first_chunk()?) {
-            NOBODY => Some(None),
-            len => {
-                let text = self.take(usize::try_from(len).ok()?)?;
-                Some(Some(String::from_utf8(text.into()).ok()?))
-            }
-        }
-    }
-}
+/// Where the id of the save ends, and what a touch changes begins.
+pub(crate) const TOUCHED: usize = PACKED + packed::TOUCHED;
 
-pub(crate) const MARK: [u8; 2] = [0xc7, 1];
+pub(crate) const OWNER: usize = PACKED + packed::OWNER;
 
-/// Where the owner stands. The scripts say it, too.
-const OWNER_AT: usize = 42;
-
-const NOBODY: u32 = u32::MAX;
+/// Where the length of the owner ends, and its text begins.
+pub(crate) const OWNER_TEXT: usize = OWNER + packed::LEN_BYTES;
 
 #[cfg(test)]
 mod tests {
+    use cloakroom::Owner;
+    use cloakroom::store::{Meta, from_millis};
+
     use super::*;
 
     #[test]
@@ -169,10 +114,13 @@ mod tests {
 
         let value = encode(&draft, 7).unwrap();
 
-        assert_eq!(value[..10], head(&draft.version()).unwrap());
-        assert_eq!(value[10..26], times(&draft.meta));
-        assert_eq!(value[26..34], 7_i64.to_be_bytes());
+        let head = head(&draft.version()).unwrap();
+        assert_eq!([&value[..2], &value[10..18]].concat(), head);
+        assert_eq!(value[2..10], 7_i64.to_be_bytes());
+        assert_eq!(value[18..34], packed::touch(&draft.meta));
         assert_eq!(value[42..49], *b"\0\0\0\x03ada");
+        assert_eq!([MARK_END, PACKED, SAVE_ID, TOUCHED], [2, 10, 10, 18]);
+        assert_eq!([OWNER, OWNER_TEXT], [42, 46]);
     }
 
     #[test]
@@ -180,15 +128,28 @@ mod tests {
         let whole = encode(&draft(Some("ada"), None), 7).unwrap();
         let data_at = whole.len() - b"data".len();
         for len in 0..data_at {
-            assert!(decode(Bytes::copy_from_slice(&whole[..len])).is_none());
+            let cut = decode(Bytes::copy_from_slice(&whole[..len]));
+            assert_eq!(cut.unwrap_err(), Unread::Foreign);
         }
         let mut newer = whole.clone();
-        newer[1] = 2;
+        newer[1] = 3;
         let mut endless = whole;
         endless[42..46].copy_from_slice(&u32::MAX.wrapping_sub(1).to_be_bytes());
         for foreign in [newer, endless, b"{\"num_visits\":3}".to_vec()] {
-            assert!(decode(foreign.into()).is_none());
+            assert_eq!(decode(foreign.into()).unwrap_err(), Unread::Foreign);
         }
+    }
+
+    #[test]
+    fn a_value_of_the_first_layout_is_older_and_not_read() {
+        // The mark, the version, touched, expires, kept until, created, owner, label, data.
+        let mut old = vec![0xc7, 1];
+        for number in [7_u64, 2, 3, 7, 1] {
+            old.put_u64(number);
+        }
+        old.put_slice(b"\0\0\0\x03ada\xff\xff\xff\xffdata");
+
+        assert_eq!(decode(old.into()).unwrap_err(), Unread::Older);
     }
 
     fn draft(owner: Option<&str>, label: Option<&str>) -> Draft {

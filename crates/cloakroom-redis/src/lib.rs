@@ -55,9 +55,9 @@
 //!
 //! Each has a time to live: the session until five minutes after it expires, its place in the set an hour longer, and
 //! the set as long as the longest of them. So nothing is left over, not even after a crash, and there is nothing to
-//! sweep. A value begins with the bytes `c7 01`, eight bytes of version, and four times as eight bytes each: touched,
-//! expires, kept in the set until, created. Then the owner and the label, each behind its length in four bytes, and the
-//! data. Numbers are big-endian.
+//! sweep. A value begins with the bytes `c7 02` and, in eight bytes, the millisecond until
+//! which the set keeps it. The entry follows as [`cloakroom::store::packed`] has it. Numbers are
+//! big-endian. A value that begins with `c7 01` is of an older version and is not read.
 //!
 //! # Cost
 //! | call | round trips | for a session with an owner |

@@ -7,15 +7,16 @@ use crate::connection::Connection;
 /// The scripts of this crate touch no key but the one that they are given, so they run in a Cluster, and write after
 /// the last thing that can fail, so there is no half of them.
 pub(crate) struct Script {
-    code: &'static str,
+    code: String,
     sha: String,
 }
 
 impl Script {
-    pub(crate) fn new(code: &'static str) -> Self {
+    pub(crate) fn new(code: impl Into<String>) -> Self {
+        let code = code.into();
         Self {
+            sha: redis::Script::new(&code).get_hash().to_owned(),
             code,
-            sha: redis::Script::new(code).get_hash().to_owned(),
         }
     }
 
@@ -30,7 +31,7 @@ impl Script {
         match answer {
             // The server has looked for the script and not at the key, so nothing has been done yet.
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                on.ask(&call("EVAL", self.code, key, arguments)).await
+                on.ask(&call("EVAL", &self.code, key, arguments)).await
             }
             answer => answer,
         }

@@ -196,7 +196,9 @@ impl Store for RedisStore {
         let mut owned = Vec::new();
         let store_keys = index.list(connection, owner, LISTING).await?;
         for some in store_keys.chunks(LISTED_AT_ONCE) {
-            let loads = some.iter().map(|at| entries.load(connection, at, LISTING));
+            let loads = some
+                .iter()
+                .map(|at| entries.load_listed(connection, at, LISTING));
             for (store_key, entry) in some.iter().zip(try_join_all(loads).await?) {
                 if let Some(Entry { meta, .. }) = entry
                     && meta.owner.as_ref() == Some(owner)

@@ -252,6 +252,51 @@ async fn a_foreign_value_is_an_error_and_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_session_of_an_older_version_is_an_error_and_left_as_it_is() {
+    let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
+        return;
+    };
+    let seen = draft("").version();
+    let version = seen.save_id().unwrap().get().to_be_bytes();
+    let key = session_key(&prefix, &at(1));
+    // The mark, the version, touched, expires, kept until, created, owner, label, data.
+    let old = [
+        &[0xc7, 1][..],
+        &version,
+        &[0; 32],
+        b"\0\0\0\x03ada\xff\xff\xff\xffdata",
+    ]
+    .concat();
+    // In the list of its owner, too.
+    written(store.create(&at(1), &owned("ada")).await);
+    written(store.create(&at(2), &owned("ada")).await);
+    neighbour.ask::<()>(&command(&[b"SET", &key, &old])).await;
+
+    for refused in [
+        store.load(&at(1)).await.map(drop),
+        store.delete(&at(1)).await,
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
+        assert!(error.to_string().contains("an older version"), "{error}");
+    }
+    for stale in [
+        store.create(&at(1), &owned("ada")).await,
+        store.save(&at(1), &seen, &draft("")).await,
+        store.save(&at(1), &seen, &owned("ada")).await,
+        store.touch(&at(1), &seen, &draft("").meta).await,
+        store.rename(&at(1), &seen, &at(3), &draft("")).await,
+    ] {
+        assert_eq!(stale.unwrap(), Outcome::Stale);
+    }
+    let ada = "ada".into();
+    let page = store.owned_by(&ada, None, usize::MAX).await.unwrap();
+    assert_eq!(page.entries.len(), 1);
+    let left: redis::Value = neighbour.ask(&command(&[b"GET", &key])).await;
+    assert_eq!(left, redis::Value::BulkString(old));
+}
+
+#[tokio::test]
 async fn two_prefixes_on_one_server_never_show_each_others_sessions() {
     let Some((server, _, visitors, _)) = opened(servers::redis()).await else {
         return;

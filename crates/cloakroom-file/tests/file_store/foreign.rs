@@ -112,7 +112,7 @@ async fn torn_changed_and_foreign_files_are_errors_and_are_kept() {
     let another = fs::read(file_of(&folder, &at(2))).unwrap();
     let torn = whole[..whole.len() - 1].to_vec();
     let changed = [&whole[..whole.len() - 1], b"X"].concat();
-    let newer = [b"cloakroom\x02", &whole[10..]].concat();
+    let newer = [b"cloakroom\x03", &whole[10..]].concat();
 
     for bytes in [
         torn,
@@ -146,6 +146,31 @@ async fn torn_changed_and_foreign_files_are_errors_and_are_kept() {
     fs::write(&file, b"torn").unwrap();
     store.delete(&at(1)).await.unwrap();
     assert!(!file.exists(), "whoever logs out wants it gone");
+}
+
+#[tokio::test]
+async fn a_file_of_an_older_version_is_refused_and_swept_when_it_expires() {
+    let (folder, store) = opened();
+    let seen = written(store.create(&at(1), &draft("some data")).await);
+    let file = file_of(&folder, &at(1));
+    let whole = fs::read(&file).unwrap();
+    let older = [b"cloakroom\x01", &whole[10..]].concat();
+    fs::write(&file, &older).unwrap();
+    let expire = |at| fs::File::open(&file).unwrap().set_modified(at).unwrap();
+    expire(draft("").meta.expires);
+
+    for refusal in [
+        store.load(&at(1)).await.map(drop),
+        store.save(&at(1), &seen, &draft("")).await.map(drop),
+    ] {
+        let error = refusal.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("an older version"), "{error}");
+    }
+    assert_eq!(store.sweep(far_past(), 10).await.unwrap(), 0);
+    assert_eq!(fs::read(&file).unwrap(), older);
+    assert_eq!(store.sweep(far_future(), 10).await.unwrap(), 1);
+    assert!(!file.exists());
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Refused(String),
     /// The value is not one that this store writes.
     Corrupt,
+    /// The value is one that an older version of this store wrote.
+    Older,
     /// The server counts no CAS numbers, so nothing can be compared.
     NoCas,
     /// Others changed the same item first, more often than the bound allows.

@@ -1,15 +1,14 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes};
 
 use super::cache::ask_cache;
-use super::packed;
 use super::tier::Tier;
 use crate::model::{
     Draft, Entry, EntryRef, Meta, Outcome, Result, SaveId, SessionKey, StoreKey, Version, after,
 };
-use crate::store::{AnyStore, Store};
+use crate::store::{AnyStore, Store, packed};
 
 /// Two tiers: a quick front that remembers for a short while what the back holds.
 ///
@@ -230,26 +229,11 @@ enum Memory {
 
 impl Memory {
     fn written(&self) -> Bytes {
-        let mut data = BytesMut::new();
-        match self {
-            Self::Unsure => data.put_u8(UNSURE),
-            Self::Entry(entry) => {
-                data.put_u8(ENTRY);
-                match entry.version.as_bytes() {
-                    Some(bytes) => {
-                        data.put_u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-                        data.put_slice(bytes);
-                    }
-                    None => {
-                        data.put_u32(u32::MAX);
-                        let save_id = entry.version.save_id();
-                        data.put_u64(save_id.map_or(0, SaveId::get));
-                    }
-                }
-                packed::write(&mut data, &entry.meta, &entry.data);
-            }
-        }
-        data.freeze()
+        let entry = match self {
+            Self::Entry(entry) => written_down(entry),
+            Self::Unsure => None,
+        };
+        entry.unwrap_or_else(|| vec![UNSURE]).into()
     }
 
     /// What [`written`](Self::written) wrote; something else is nothing to go by.
@@ -261,20 +245,40 @@ impl Memory {
     }
 
     fn read_entry(mut data: Bytes) -> Option<Entry> {
-        let version = match data.try_get_u32().ok()? {
-            u32::MAX => SaveId::new(data.try_get_u64().ok()?).into(),
-            len => {
-                let len = usize::try_from(len).ok()?;
-                let bytes = (len <= data.len()).then(|| data.split_to(len))?;
-                Version::from_bytes(bytes)
-            }
-        };
-        let (meta, data) = packed::read(data)?;
-        Some(Entry::new(data, meta, version))
+        let len = data.try_get_u32().ok()?;
+        if len == u32::MAX {
+            return packed::read(data).map(Entry::from);
+        }
+        let len = usize::try_from(len).ok()?;
+        let bytes = (len <= data.len()).then(|| data.split_to(len))?;
+        let Draft { data, meta, .. } = packed::read(data)?;
+        Some(Entry::new(data, meta, Version::from_bytes(bytes)))
     }
 }
 
-const ENTRY: u8 = 1;
+/// A mark; the version behind its length in four bytes, or all ones if it is the id of a save;
+/// and the entry, packed.
+fn written_down(entry: &Entry) -> Option<Vec<u8>> {
+    let mut data = vec![ENTRY];
+    match entry.version.as_bytes() {
+        Some(bytes) => {
+            let len = u32::try_from(bytes.len()).ok();
+            data.put_u32(len.filter(|len| *len != u32::MAX)?);
+            data.put_slice(bytes);
+        }
+        None => data.put_u32(u32::MAX),
+    }
+    let draft = Draft {
+        data: entry.data.clone(),
+        meta: entry.meta.clone(),
+        save_id: entry.version.save_id().unwrap_or(SaveId::new(0)),
+    };
+    packed::put(&mut data, &draft).ok()?;
+    Some(data)
+}
+
+/// `1` was this mark before entries were packed as [`packed`] has it.
+const ENTRY: u8 = 3;
 const UNSURE: u8 = 2;
 
 /// Short enough for a visitor not to notice that another server was quicker, long enough to answer a page's requests.
@@ -282,3 +286,49 @@ const DEFAULT_TTL: Duration = Duration::from_secs(10);
 
 /// How often a memory gives way to others before it is thrown away.
 const REMEMBER_TRIES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::from_millis;
+
+    #[test]
+    fn an_entry_is_remembered_with_its_version() {
+        for version in [
+            Version::from(SaveId::new(7)),
+            Version::from_bytes(Bytes::from_static(b"seven")),
+            Version::from_bytes(Bytes::new()),
+        ] {
+            let entry = Entry::new(Bytes::from_static(b"{}"), meta(), version);
+
+            let Memory::Entry(read) = Memory::read(Memory::Entry(entry.clone()).written()) else {
+                panic!("it is an entry");
+            };
+
+            assert_eq!((read.data, read.meta), (entry.data, entry.meta));
+            assert!(read.version == entry.version);
+        }
+        let unsure = Memory::read(Memory::Unsure.written());
+        assert!(matches!(unsure, Memory::Unsure));
+    }
+
+    #[test]
+    fn what_an_older_version_remembered_is_nothing_to_go_by() {
+        // The mark, a save id, three times, no owner, no label, the data.
+        let head = [&[1][..], &[0xff; 4], &[0; 8], &[0; 24], &[0, 0]].concat();
+        for data in [&b""[..], &[0; 100], &[0xff; 100]] {
+            let old = [&head, data].concat();
+            assert!(matches!(Memory::read(old.into()), Memory::Unsure));
+        }
+    }
+
+    fn meta() -> Meta {
+        Meta {
+            created: from_millis(1),
+            touched: from_millis(2),
+            expires: from_millis(3),
+            owner: Some("ada".into()),
+            label: Some("phone".into()),
+        }
+    }
+}

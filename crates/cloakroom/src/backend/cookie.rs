@@ -2,20 +2,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use data_encoding::BASE64URL_NOPAD;
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-use super::packed;
 use crate::format::{DefaultFormat, Format, FormatRules, Tags};
 use crate::model::{
     Draft, Entry, EntryRef, Error, ErrorKind, Meta, Result, SaveId, SessionData, SessionKey,
     StoreKey,
 };
-use crate::store::Guarantees;
+use crate::store::{Guarantees, packed};
 
 /// Sessions that live in the visitor's browser: the cookie carries the whole state, sealed.
 ///
@@ -45,16 +44,18 @@ use crate::store::Guarantees;
 /// # Format
 /// The cookie's value is base64url without padding (RFC 4648 §5) of
 ///
-/// * a byte `1`, the version of this format,
+/// * a byte `2`, the version of this format,
 /// * 4 bytes that name the secret,
 /// * 24 random bytes, the nonce,
 /// * the sealed text: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), with the first 5 bytes and the name of the
 ///   cookie as additional data, so that a cookie is good for its own name only.
 ///
 /// The key and the name of a secret are HKDF-SHA256 (RFC 5869) of it, without salt, with the info
-/// `cloakroom carried key` and `cloakroom carried name`. The text is created, touched and expires in milliseconds
-/// since 1970, each 8 bytes; owner and label, each with a byte `1` and its length in 4 bytes in front or a byte `0` if
-/// there is none; and the data of [`DefaultFormat`](crate::format::DefaultFormat). Numbers are big-endian.
+/// `cloakroom carried key` and `cloakroom carried name`. The text is the session as
+/// [`store::packed`](crate::store::packed) has it, with the data of
+/// [`DefaultFormat`](crate::format::DefaultFormat).
+///
+/// A cookie of another version of this format is not read, and its visitor starts a new session.
 #[derive(Clone)]
 pub struct CookieBackend {
     envelope: Envelope,
@@ -180,7 +181,11 @@ impl CookieBackend {
         };
         let nonce = XNonce::try_from(nonce).ok()?;
         let text = secret.cipher.decrypt(&nonce, payload).ok()?;
-        (version == VERSION).then(|| packed::read(text.into()))?
+        if version != VERSION {
+            return None;
+        }
+        let draft = packed::read(text.into())?;
+        Some((draft.meta, draft.data))
     }
 
     fn sealed(&self, secrets: &[Secret], draft: &Draft) -> Result<String> {
@@ -193,8 +198,8 @@ impl CookieBackend {
         let mut sealed = vec![VERSION];
         sealed.extend(secret.name);
         let additional = self.additional(&sealed);
-        let mut text = BytesMut::new();
-        packed::write(&mut text, &draft.meta, &draft.data);
+        let mut text = Vec::new();
+        packed::put(&mut text, draft)?;
         let payload = Payload {
             msg: &text,
             aad: &additional,
@@ -308,7 +313,7 @@ impl Secret {
     }
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 const MIN_SECRET_BYTES: usize = 32;
 
@@ -318,8 +323,56 @@ const HEAD_BYTES: usize = 1 + NAME_BYTES;
 const NONCE_BYTES: usize = 24;
 const MAC_BYTES: usize = 16;
 
-/// What a cookie has besides data, owner and label: head, nonce, authenticator, three times, and two lengths.
-const OVERHEAD: usize = HEAD_BYTES + NONCE_BYTES + MAC_BYTES + 3 * 8 + 2 * 5;
+/// What a cookie has besides data, owner and label.
+const OVERHEAD: usize = HEAD_BYTES + NONCE_BYTES + MAC_BYTES + packed::EMPTY;
 
 /// Name, `=` and value: browsers ignore a cookie that is longer (RFC 6265bis, section 5.6).
 const MAX_COOKIE_BYTES: usize = 4_096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::from_millis;
+
+    #[test]
+    fn a_cookie_of_the_first_version_is_no_session() {
+        let backend = CookieBackend::new(&[7; 32]).unwrap();
+        let Envelope::Sealed(secrets) = &backend.envelope else {
+            unreachable!("it has a secret");
+        };
+        // Created, touched and expires; no owner, no label; the data.
+        let old = [&[0; 24][..], &[0, 0], b"{}"].concat();
+        let mut packed = Vec::new();
+        packed::put(&mut packed, &draft()).unwrap();
+        let sealed = |version: u8, text: &[u8]| {
+            let head = [&[version][..], &secrets[0].name].concat();
+            let nonce = [0; NONCE_BYTES];
+            let payload = Payload {
+                msg: text,
+                aad: &backend.additional(&head),
+            };
+            let text = secrets[0].cipher.encrypt(&XNonce::from(nonce), payload);
+            let cookie = [&head[..], &nonce, &text.unwrap()].concat();
+            StoreKey::new(BASE64URL_NOPAD.encode(&cookie).as_bytes())
+        };
+
+        assert!(backend.open(&sealed(1, &old)).is_none());
+        assert!(backend.open(&sealed(1, &packed)).is_none());
+        assert!(backend.open(&sealed(VERSION, &old)).is_none());
+        assert!(backend.open(&sealed(VERSION, &packed)).is_some());
+    }
+
+    fn draft() -> Draft {
+        Draft {
+            data: Bytes::from_static(b"{}"),
+            meta: Meta {
+                created: from_millis(1),
+                touched: from_millis(2),
+                expires: from_millis(3),
+                owner: None,
+                label: None,
+            },
+            save_id: SaveId::new(7),
+        }
+    }
+}

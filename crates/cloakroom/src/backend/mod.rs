@@ -5,7 +5,6 @@ mod cache;
 mod cached;
 mod cookie;
 mod decode;
-mod packed;
 mod tier;
 mod write_through;
 

@@ -6,6 +6,7 @@
 mod any;
 mod guarantees;
 mod memory;
+pub mod packed;
 mod store;
 
 pub use any::AnyStore;

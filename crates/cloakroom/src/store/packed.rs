@@ -1,0 +1,267 @@
+//! A session as one value: the bytes that a store keeps under one key.
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0–7 | the id of the save that wrote it |
+//! | 8–15 | touched |
+//! | 16–23 | expires |
+//! | 24–31 | created |
+//! | 32– | the owner: its length in four bytes, then its text; all ones and no text for none |
+//! | | the label, likewise |
+//! | | the data, to the end |
+//!
+//! Numbers are big-endian, and times are milliseconds since 1970. What has a fixed length comes
+//! first, so that a script or a touch can compare and change it at a constant offset. The bytes
+//! carry no mark and no version: a store puts its own in front, and raises it when these change.
+//!
+//! # Examples
+//! ```
+//! use cloakroom::store::{Draft, Meta, SaveId, from_millis, packed};
+//!
+//! let mut draft = Draft {
+//!     data: "{}".into(),
+//!     meta: Meta {
+//!         created: from_millis(1_000),
+//!         touched: from_millis(2_000),
+//!         expires: from_millis(3_000),
+//!         owner: Some("ada".into()),
+//!         label: None,
+//!     },
+//!     save_id: SaveId::new(7),
+//! };
+//! let mut bytes = Vec::new();
+//! packed::put(&mut bytes, &draft)?;
+//! assert_eq!(bytes[..packed::TOUCHED], 7_u64.to_be_bytes());
+//! assert_eq!(bytes[packed::OWNER..], *b"\x00\x00\x00\x03ada\xff\xff\xff\xff{}");
+//!
+//! // A touch changes the two times where they are.
+//! draft.meta.touched = from_millis(5_000);
+//! draft.meta.expires = from_millis(6_000);
+//! bytes[packed::TOUCHED..packed::CREATED].copy_from_slice(&packed::touch(&draft.meta));
+//!
+//! let read = packed::read(bytes.into()).expect("it is whole");
+//! assert_eq!((read.data, read.meta), (draft.data, draft.meta));
+//! assert_eq!(read.save_id, draft.save_id);
+//! # Ok::<(), cloakroom::Error>(())
+//! ```
+
+use bytes::{Buf, BufMut, Bytes};
+
+use crate::model::{Draft, Error, ErrorKind, Meta, Owner, Result, SaveId, from_millis, millis};
+
+/// Where the id of the save begins.
+pub const SAVE_ID: usize = 0;
+
+/// Where the time of the last touch begins.
+pub const TOUCHED: usize = SAVE_ID + 8;
+
+/// Where the time of expiry begins.
+pub const EXPIRES: usize = TOUCHED + 8;
+
+/// Where the time of creation begins.
+pub const CREATED: usize = EXPIRES + 8;
+
+/// Where the owner begins, with its length. All in front of it has a fixed length.
+pub const OWNER: usize = CREATED + 8;
+
+/// How many bytes the length of the owner or of the label takes.
+pub const LEN_BYTES: usize = 4;
+
+/// The length that stands for no owner or no label.
+pub const NONE: u32 = u32::MAX;
+
+/// Appends a session to `bytes`.
+///
+/// # Errors
+/// [`TooLarge`](ErrorKind::TooLarge) if the owner or the label has 4 GiB. Then `bytes` are not
+/// whole.
+pub fn put(bytes: &mut Vec<u8>, draft: &Draft) -> Result<()> {
+    let meta = &draft.meta;
+    bytes.reserve(len(draft));
+    bytes.put_u64(draft.save_id.get());
+    bytes.put_slice(&touch(meta));
+    bytes.put_i64(millis(meta.created));
+    put_text(bytes, meta.owner.as_ref().map(Owner::as_str))?;
+    put_text(bytes, meta.label.as_deref())?;
+    bytes.put_slice(&draft.data);
+    Ok(())
+}
+
+/// How many bytes [`put`] appends.
+pub fn len(draft: &Draft) -> usize {
+    let meta = &draft.meta;
+    let owner = meta.owner.as_ref().map_or(0, |owner| owner.as_str().len());
+    let label = meta.label.as_ref().map_or(0, |label| label.len());
+    EMPTY + owner + label + draft.data.len()
+}
+
+/// The bytes from [`TOUCHED`] to [`CREATED`]: what a touch changes.
+pub fn touch(meta: &Meta) -> [u8; CREATED - TOUCHED] {
+    let mut times = [0; CREATED - TOUCHED];
+    let (touched, expires) = times.split_at_mut(EXPIRES - TOUCHED);
+    touched.copy_from_slice(&millis(meta.touched).to_be_bytes());
+    expires.copy_from_slice(&millis(meta.expires).to_be_bytes());
+    times
+}
+
+/// The bytes from [`OWNER`] to the label: the length of the owner and its text.
+///
+/// # Errors
+/// [`TooLarge`](ErrorKind::TooLarge) if it has 4 GiB.
+pub fn owner(owner: Option<&Owner>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    put_text(&mut bytes, owner.map(Owner::as_str))?;
+    Ok(bytes)
+}
+
+/// Reads only the id of the save; `None` if the bytes are too few.
+pub fn save_id(bytes: &[u8]) -> Option<SaveId> {
+    let number = bytes.get(SAVE_ID..)?.first_chunk()?;
+    Some(SaveId::new(u64::from_be_bytes(*number)))
+}
+
+/// Reads the session that [`put`] wrote; `None` if the bytes are something else.
+///
+/// The data shares its memory with `bytes`.
+pub fn read(mut bytes: Bytes) -> Option<Draft> {
+    let save_id = SaveId::new(bytes.try_get_u64().ok()?);
+    let mut time = || bytes.try_get_i64().ok().map(from_millis);
+    let (touched, expires, created) = (time()?, time()?, time()?);
+    let owner = take_text(&mut bytes)?.map(Owner::from);
+    let label = take_text(&mut bytes)?.map(String::into_boxed_str);
+    Some(Draft {
+        data: bytes,
+        meta: Meta {
+            created,
+            touched,
+            expires,
+            owner,
+            label,
+        },
+        save_id,
+    })
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) -> Result<()> {
+    let Some(text) = text else {
+        bytes.put_u32(NONE);
+        return Ok(());
+    };
+    match u32::try_from(text.len()) {
+        Ok(len) if len != NONE => {
+            bytes.put_u32(len);
+            bytes.put_slice(text.as_bytes());
+            Ok(())
+        }
+        _ => Err(Error::new(
+            ErrorKind::TooLarge,
+            "writing a session: its owner or its label has 4 GiB or more",
+        )),
+    }
+}
+
+/// Outside: are the bytes whole? Inside: is there a text?
+fn take_text(bytes: &mut Bytes) -> Option<Option<String>> {
+    let len = bytes.try_get_u32().ok()?;
+    if len == NONE {
+        return Some(None);
+    }
+    let len = usize::try_from(len).ok()?;
+    let text = (len <= bytes.len()).then(|| bytes.split_to(len))?;
+    String::from_utf8(text.into()).ok().map(Some)
+}
+
+/// How many bytes a session takes that has no owner, no label and no data.
+pub(crate) const EMPTY: usize = OWNER + 2 * LEN_BYTES;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_session_comes_back_whole() {
+        let texts = [None, Some(""), Some("ada"), Some("tél")];
+        for (owner, label) in texts.iter().flat_map(|a| texts.map(|b| (*a, b))) {
+            let draft = draft(owner, label);
+            let bytes = packed(&draft);
+            assert_eq!(bytes.len(), len(&draft));
+
+            let back = read(bytes.into()).unwrap();
+
+            assert_eq!((back.data, back.meta), (draft.data, draft.meta));
+            assert_eq!(back.save_id, draft.save_id);
+        }
+    }
+
+    /// Stores on disks and servers have these bytes: a change raises the mark of each of them.
+    #[test]
+    fn the_bytes_stay_as_they_are() {
+        let draft = draft(Some("ada"), None);
+
+        let bytes = packed(&draft);
+
+        let mut expected = 0x0102_u64.to_be_bytes().to_vec();
+        for time in [2_000_i64, 3_000, 1_000] {
+            expected.extend(time.to_be_bytes());
+        }
+        expected.extend(b"\0\0\0\x03ada\xff\xff\xff\xffdata");
+        assert_eq!(bytes, expected);
+        assert_eq!(
+            [SAVE_ID, TOUCHED, EXPIRES, CREATED, OWNER],
+            [0, 8, 16, 24, 32]
+        );
+        assert_eq!(save_id(&bytes), Some(draft.save_id));
+        assert_eq!(bytes[TOUCHED..CREATED], touch(&draft.meta));
+        assert_eq!(
+            bytes[OWNER..OWNER + 7],
+            owner(draft.meta.owner.as_ref()).unwrap()
+        );
+    }
+
+    #[test]
+    fn what_is_cut_or_lies_about_a_length_is_no_session() {
+        let whole = packed(&draft(Some("ada"), Some("phone")));
+        for len in 0..whole.len() - b"data".len() {
+            assert!(
+                read(Bytes::copy_from_slice(&whole[..len])).is_none(),
+                "{len}"
+            );
+        }
+        let mut endless = whole.clone();
+        endless[OWNER..OWNER + LEN_BYTES].copy_from_slice(&(NONE - 1).to_be_bytes());
+        assert!(read(endless.into()).is_none());
+        let mut no_text = whole;
+        no_text[OWNER + LEN_BYTES] = 0xff;
+        assert!(read(no_text.into()).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = save_id(&bytes);
+            let _ = read(bytes.into());
+        }
+    }
+
+    fn packed(draft: &Draft) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(&mut bytes, draft).unwrap();
+        bytes
+    }
+
+    fn draft(owner: Option<&str>, label: Option<&str>) -> Draft {
+        Draft {
+            data: "data".into(),
+            meta: Meta {
+                created: from_millis(1_000),
+                touched: from_millis(2_000),
+                expires: from_millis(3_000),
+                owner: owner.map(Owner::from),
+                label: label.map(Into::into),
+            },
+            save_id: SaveId::new(0x0102),
+        }
+    }
+}
