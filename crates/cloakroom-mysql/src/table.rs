@@ -182,19 +182,18 @@ fn due(now: i64, after: &SweepPosition) -> Vec<Value> {
 
 pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
     let mut columns = Columns::of(row, doing);
-    Ok(Entry::new(
-        Bytes::from(columns.next::<Vec<u8>>()?),
-        meta(&mut columns)?,
-        Version::from(SaveId::new(columns.next()?)),
-    ))
+    // In the order of the columns.
+    let meta = meta(&mut columns)?;
+    let version = Version::from(SaveId::new(columns.next()?));
+    let data = Bytes::from(columns.next::<Vec<u8>>()?);
+    Ok(Entry::new(data, meta, version))
 }
 
 pub(crate) fn owned(row: Row, doing: &'static str) -> Result<OwnedEntry> {
     let mut columns = Columns::of(row, doing);
-    Ok(OwnedEntry::new(
-        StoreKey::new(&columns.next::<Vec<u8>>()?),
-        meta(&mut columns)?,
-    ))
+    let meta = meta(&mut columns)?;
+    let key = StoreKey::new(&columns.next::<Vec<u8>>()?);
+    Ok(OwnedEntry::new(key, meta))
 }
 
 pub(crate) fn store_key(row: Row, doing: &'static str) -> Result<StoreKey> {
