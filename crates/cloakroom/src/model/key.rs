@@ -46,7 +46,7 @@ impl SessionKey {
 
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(..)")
+        f.write_str("SessionKey(..)")
     }
 }
 
@@ -86,7 +86,7 @@ impl StoreKey {
 
 impl fmt::Debug for StoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Lookup(..)")
+        f.write_str("StoreKey(..)")
     }
 }
 
@@ -137,7 +137,7 @@ impl fmt::Display for SessionTag {
 
 impl fmt::Debug for SessionTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tag({self})")
+        write!(f, "SessionTag({self})")
     }
 }
 
