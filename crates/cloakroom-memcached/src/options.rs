@@ -20,7 +20,7 @@ use crate::{MemcachedStore, servers};
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
-    url: Secret,
+    url: RedactedUrl,
     pub(crate) prefix: String,
     pub(crate) max_size: usize,
     pub(crate) connections: usize,
@@ -30,7 +30,7 @@ pub struct Builder {
 impl Builder {
     pub(crate) fn new(url: &str) -> Self {
         Self {
-            url: Secret(url.to_owned()),
+            url: RedactedUrl(url.to_owned()),
             prefix: String::from("cloakroom"),
             max_size: DEFAULT_ITEM - RESERVE,
             connections: 16,
@@ -126,9 +126,9 @@ impl Builder {
 
 /// Somebody may have written a password into it, though there are none.
 #[derive(Clone)]
-struct Secret(String);
+struct RedactedUrl(String);
 
-impl std::fmt::Debug for Secret {
+impl std::fmt::Debug for RedactedUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("..")
     }

@@ -162,7 +162,7 @@ pin_project! {
         sessions: Sessions,
         handle: SessionHandle,
         on_error: E,
-        request: E::Kept,
+        request: E::Context,
     }
 
     impl<F, E, B> PinnedDrop for ResponseFuture<F, E, B>
@@ -288,7 +288,7 @@ pub(crate) fn log(error: &Error) {
     }
 }
 
-fn answer<B, E: OnError<B>>(on_error: &E, error: &Error, request: &E::Kept) -> Response<B> {
+fn answer<B, E: OnError<B>>(on_error: &E, error: &Error, request: &E::Context) -> Response<B> {
     let mut response = on_error.response(error, request);
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         let headers = response.headers_mut();
@@ -306,20 +306,20 @@ fn answer<B, E: OnError<B>>(on_error: &E, error: &Error, request: &E::Kept) -> R
 )]
 pub trait OnError<B>: Clone {
     /// What it keeps of every request, in case that it fails.
-    type Kept;
+    type Context;
 
     /// Keeps what [`response`](Self::response) needs.
-    fn keep<T>(&self, request: &Request<T>) -> Self::Kept;
+    fn keep<T>(&self, request: &Request<T>) -> Self::Context;
 
     /// The response that the browser gets instead of the handler's.
-    fn response(&self, error: &Error, request: &Self::Kept) -> Response<B>;
+    fn response(&self, error: &Error, request: &Self::Context) -> Response<B>;
 }
 
 impl<F, B> OnError<B> for F
 where
     F: Fn(&Error, &RequestInfo) -> Response<B> + Clone,
 {
-    type Kept = RequestInfo;
+    type Context = RequestInfo;
 
     fn keep<T>(&self, request: &Request<T>) -> RequestInfo {
         RequestInfo {
@@ -351,7 +351,7 @@ pub struct RequestInfo {
 pub struct PlainText;
 
 impl<B: From<&'static str>> OnError<B> for PlainText {
-    type Kept = ();
+    type Context = ();
 
     fn keep<T>(&self, _: &Request<T>) {}
 

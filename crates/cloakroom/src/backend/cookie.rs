@@ -69,7 +69,7 @@ impl CookieBackend {
     /// [`Config`](ErrorKind::Config) if it has fewer than 32 bytes.
     pub fn new(secret: &[u8]) -> Result<Self> {
         Ok(Self {
-            envelope: Envelope::Sealed(Arc::new(vec![Secret::new(secret)?])),
+            envelope: Envelope::Sealed(Arc::new(vec![SealingSecret::new(secret)?])),
             cookie_name: "".into(),
         })
     }
@@ -90,7 +90,7 @@ impl CookieBackend {
     pub fn fallback(mut self, secret: &[u8]) -> Result<Self> {
         match &mut self.envelope {
             Envelope::Sealed(secrets) => {
-                Arc::make_mut(secrets).push(Secret::new(secret)?);
+                Arc::make_mut(secrets).push(SealingSecret::new(secret)?);
                 Ok(self)
             }
             Envelope::None(_) => Err(Error::new(
@@ -168,7 +168,7 @@ impl CookieBackend {
         self.seal(&draft).map(Some)
     }
 
-    fn unseal(&self, secrets: &[Secret], value: &[u8]) -> Option<(Meta, Bytes)> {
+    fn unseal(&self, secrets: &[SealingSecret], value: &[u8]) -> Option<(Meta, Bytes)> {
         let sealed = BASE64URL_NOPAD.decode(value).ok()?;
         let (head, rest) = sealed.split_at_checked(HEAD_BYTES)?;
         let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
@@ -188,7 +188,7 @@ impl CookieBackend {
         Some((draft.meta, draft.data))
     }
 
-    fn sealed(&self, secrets: &[Secret], draft: &Draft) -> Result<String> {
+    fn sealed(&self, secrets: &[SealingSecret], draft: &Draft) -> Result<String> {
         let secret = secrets.first().expect("made with one");
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|source| {
@@ -230,7 +230,7 @@ impl fmt::Debug for CookieBackend {
 /// What keeps the visitor from reading and changing what is in the cookie.
 #[derive(Clone)]
 enum Envelope {
-    Sealed(Arc<Vec<Secret>>),
+    Sealed(Arc<Vec<SealingSecret>>),
     /// The format's own signature, and nothing against reading.
     None(Arc<dyn Format>),
 }
@@ -283,12 +283,12 @@ fn unknown() -> Meta {
 }
 
 #[derive(Clone)]
-struct Secret {
+struct SealingSecret {
     name: [u8; NAME_BYTES],
     cipher: XChaCha20Poly1305,
 }
 
-impl Secret {
+impl SealingSecret {
     fn new(secret: &[u8]) -> Result<Self> {
         if secret.len() < MIN_SECRET_BYTES {
             return Err(Error::new(
