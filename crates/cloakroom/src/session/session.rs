@@ -564,10 +564,14 @@ impl Session {
         self.lock().finish();
     }
 
-    /// What the browser has not been told yet, with the entry that this is about.
+    /// What the browser has not been told yet, with the entry whose cookie is to be set.
     pub(crate) fn pending_cookie(&self) -> (CookieUpdate, Option<SavedEntry>) {
         let shared = self.lock();
-        (shared.cookie, shared.base.clone())
+        let base = match shared.cookie {
+            CookieUpdate::Set => shared.base.clone(),
+            CookieUpdate::None | CookieUpdate::Remove => None,
+        };
+        (shared.cookie, base)
     }
 
     /// Whether the browser's key named no live session, and nothing was put into the new one.
