@@ -53,6 +53,7 @@
 //!
 //! * `axum-08` (default): extractors for axum 0.8; includes `tower`.
 //! * `tower`: the [`SessionLayer`](tower::SessionLayer).
+//! * `uuid`: users are named by UUIDs: `Owner: From<Uuid>`.
 //!
 //! Without features, [`Sessions::begin`] and [`Sessions::finish`] are the whole adapter.
 //!

@@ -54,7 +54,7 @@ impl Core {
         meta.expires > now && lifetime_ends.is_none_or(|end| end > now)
     }
 
-    /// What is alive at `store_key`, for somebody who reads.
+    /// Loads the session at `store_key` if it is alive. A cache may answer.
     pub(crate) async fn load(&self, store_key: &StoreKey) -> Result<Option<(Record, Version)>> {
         let found = self.backend.load(store_key, self.now()).await?;
         Ok(self.alive(store_key, found).await)

@@ -28,7 +28,7 @@ impl Edits {
     }
 
     /// Whether the session gets a new key.
-    pub(crate) fn rename(&self) -> bool {
+    pub(crate) fn renames(&self) -> bool {
         self.renames
     }
 
@@ -63,7 +63,7 @@ pub(crate) enum Edit {
 pub(crate) type Update = dyn Fn(Option<&Value>) -> Result<Value> + Send + Sync;
 
 impl Edit {
-    /// Does it to `record`, now or on a fresh items. An `Update` runs the caller's code: hold no lock.
+    /// Applies the edit to `record`. An `Update` runs the caller's code: hold no lock.
     pub(crate) fn apply(&self, record: &mut Record, format: &dyn Format) -> Result<()> {
         let items = &mut record.data.items;
         match self {

@@ -229,7 +229,7 @@ impl SessionHandle {
 
 impl fmt::Debug for SessionHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle")
+        f.debug_struct("SessionHandle")
             .field("cookie", &self.0.core.cookie.name())
             .field("presented", &self.0.presented)
             .field("session", &self.opened())

@@ -212,7 +212,7 @@ impl SharedState {
             (None, None) => Plan::Nothing,
             (None, Some(write)) => Plan::Create(write),
             (Some(base), None) => Plan::End(base),
-            (Some(base), Some(write)) if edits.rename() => Plan::Rename(base, write),
+            (Some(base), Some(write)) if edits.renames() => Plan::Rename(base, write),
             (Some(base), Some(write)) => Plan::Save(base, write),
         })
     }
