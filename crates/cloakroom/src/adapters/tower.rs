@@ -138,7 +138,6 @@ where
             state: State::Handling {
                 future: self.inner.call(request),
             },
-            sessions: self.sessions.clone(),
             handle,
             on_error: self.on_error.clone(),
             request: kept,
@@ -159,7 +158,6 @@ pin_project! {
     {
         #[pin]
         state: State<F>,
-        sessions: Sessions,
         handle: SessionHandle,
         on_error: E,
         request: E::Context,
@@ -176,7 +174,7 @@ pin_project! {
                     true => Completion::Panicked,
                     false => Completion::Dropped,
                 };
-                finish_in_background(&this.sessions, &this.handle, completion);
+                finish_in_background(&this.handle, completion);
             }
         }
     }
@@ -226,14 +224,16 @@ where
                         },
                         Err(_) => Completion::Error,
                     };
-                    this.handle.finish();
-                    if this.handle.is_untouched() {
+                    if let Some(effects) = this.handle.finish_at_once(completion) {
                         this.state.set(State::Done);
+                        if let Ok(response) = &mut output {
+                            effects.apply(response.headers_mut());
+                        }
                         return Poll::Ready(output);
                     }
-                    let (sessions, handle) = (this.sessions.clone(), this.handle.clone());
+                    let handle = this.handle.clone();
                     this.state.set(State::Committing {
-                        commit: Box::pin(async move { sessions.finish(&handle, completion).await }),
+                        commit: Box::pin(async move { handle.finish(completion).await }),
                         output: Some(output),
                     });
                 }
@@ -265,12 +265,13 @@ where
 }
 
 /// Carries out a logout of a request that never got a response.
-fn finish_in_background(sessions: &Sessions, handle: &SessionHandle, completion: Completion) {
-    let is_flushed = handle.finish().is_some_and(|session| session.is_flushed());
-    if is_flushed && let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        let (sessions, handle) = (sessions.clone(), handle.clone());
+fn finish_in_background(handle: &SessionHandle, completion: Completion) {
+    if handle.abandon()
+        && let Ok(runtime) = tokio::runtime::Handle::try_current()
+    {
+        let handle = handle.clone();
         runtime.spawn(async move {
-            if let Err(error) = sessions.finish(&handle, completion).await {
+            if let Err(error) = handle.finish(completion).await {
                 log(&error);
             }
         });

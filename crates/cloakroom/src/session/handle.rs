@@ -6,11 +6,11 @@ use http::Extensions;
 use tokio::sync::OnceCell;
 
 use super::core::Core;
-use super::plan::CookieUpdate;
+use super::plan::{CommitPoint, CookieUpdate};
 use super::presented::Presented;
 use super::session::Session;
 use crate::format::OnUnknownKey;
-use crate::http::{Effects, SetCookie};
+use crate::http::{Completion, Effects, SetCookie};
 use crate::model::{Error, ErrorKind, Record, Result};
 
 /// The session of one request, not opened yet.
@@ -140,13 +140,11 @@ impl SessionHandle {
     /// What the browser has to be told already, whatever becomes of the response.
     pub fn acknowledged(&self) -> Effects {
         let core = &self.0.core;
-        let session = self.opened();
+        let session = self.0.session.get();
         let is_unwanted = self.is_unwanted();
         let mut effects = Effects::default();
         effects.vary = self.0.looked_at.load(Ordering::Relaxed) || is_unwanted;
-        let (update, base) = session
-            .as_ref()
-            .map_or((CookieUpdate::None, None), Session::pending_cookie);
+        let (update, base) = session.map_or((CookieUpdate::None, None), Session::pending_cookie);
         let key = base.as_ref().and_then(|base| base.entry.key.as_ref());
         let (key, saved) = match (update, key) {
             (CookieUpdate::Set, Some(key)) => (Some(key), base.as_ref()),
@@ -169,37 +167,62 @@ impl SessionHandle {
 
     /// Whether the browser is to be rid of its cookie because it names no session.
     fn is_unwanted(&self) -> bool {
-        let removes = self.0.core.backend.rules().unknown_key == OnUnknownKey::RemoveCookie;
-        removes
-            && match self.opened() {
-                Some(session) => self.0.presented.is_something() && session.is_unknown(),
-                None => self.0.presented.is_junk(),
-            }
+        let names_none = match self.0.session.get() {
+            Some(session) => self.0.presented.is_something() && session.is_unknown(),
+            None => self.0.presented.is_junk(),
+        };
+        names_none && self.0.core.backend.rules().unknown_key == OnUnknownKey::RemoveCookie
     }
 
-    /// Opens the session of a browser that has one, whether the handler did or not. That is a courtesy: if it fails, the
-    /// page still goes out.
-    pub(crate) async fn open_unasked(&self) {
-        if self.0.presented.key().is_some()
+    /// Finishes the request: commits what this session has recorded. From here on it takes no edits.
+    pub(crate) async fn finish(&self, completion: Completion) -> Result<Effects> {
+        if self.saves_unedited(completion)
             && let Err(error) = self.open().await
         {
+            // The page needs nothing of the session, so it still goes out.
             let error = format!("{error:#}");
             tracing::warn!(error, "loading a session to save it failed");
         }
+        if let Some(session) = self.close() {
+            session.commit(CommitPoint::after(completion)).await?;
+        }
+        Ok(self.acknowledged())
     }
 
-    /// Says that the response is ready: what is opened from here on takes no edits.
-    pub(crate) fn finish(&self) -> Option<Session> {
-        self.0.finished.store(true, Ordering::SeqCst);
-        self.opened()
-    }
-
-    /// Whether nobody opened the session or asked for it, and there is nothing to do without that.
+    /// Finishes a request that needs no store call for it. Returns `None` if it needs one.
     #[cfg(feature = "tower")]
-    pub(crate) fn is_untouched(&self) -> bool {
-        !self.0.looked_at.load(Ordering::Relaxed)
-            && !self.0.core.policy.save_every_request
-            && !self.is_unwanted()
+    pub(crate) fn finish_at_once(&self, completion: Completion) -> Option<Effects> {
+        if self.saves_unedited(completion) {
+            return None;
+        }
+        match self.close() {
+            Some(session) if session.has_work(CommitPoint::after(completion)) => None,
+            _ => Some(self.acknowledged()),
+        }
+    }
+
+    /// Finishes a request that got no response. Returns whether it has recorded a logout, which
+    /// [`finish`](Self::finish) carries out.
+    #[cfg(feature = "tower")]
+    pub(crate) fn abandon(&self) -> bool {
+        self.close().is_some_and(Session::has_logout)
+    }
+
+    /// Refuses further edits, also those of a session that is opened later.
+    fn close(&self) -> Option<&Session> {
+        self.0.finished.store(true, Ordering::SeqCst);
+        let session = self.0.session.get();
+        if let Some(session) = session {
+            session.finish();
+        }
+        session
+    }
+
+    /// Whether the session is loaded and touched although the handler did not ask for it.
+    fn saves_unedited(&self, completion: Completion) -> bool {
+        self.0.core.policy.save_every_request
+            && self.0.presented.key().is_some()
+            && !completion.is_failure()
     }
 
     /// Whether it is of these sessions.

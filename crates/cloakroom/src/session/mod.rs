@@ -14,7 +14,6 @@ mod shared;
 
 pub(crate) use core::{Core, Sweeper};
 pub use handle::SessionHandle;
-pub(crate) use plan::CommitPoint;
 pub(crate) use policy::Policy;
 pub(crate) use presented::Presented;
 pub(crate) use queue::CommitQueue;

@@ -2,6 +2,7 @@ use std::time::SystemTime;
 
 use super::core::Core;
 use super::edits::Edits;
+use crate::http::Completion;
 use crate::model::{Draft, EntryRef, Meta, Record, Result, SavedEntry};
 
 /// When in a request a commit happens, and so what it includes.
@@ -13,6 +14,16 @@ pub(crate) enum CommitPoint {
     Finish,
     /// The request failed: only a logout counts.
     Failed,
+}
+
+impl CommitPoint {
+    /// The point at which a request ended.
+    pub(crate) fn after(completion: Completion) -> Self {
+        match completion.is_failure() {
+            true => Self::Failed,
+            false => Self::Finish,
+        }
+    }
 }
 
 /// One commit, taken from a session in one go.

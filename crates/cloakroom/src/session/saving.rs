@@ -32,8 +32,12 @@ impl Session {
     /// Commits what this point of the request asks for, on a task of its own: a browser that hangs up drops the
     /// future of its request, and a commit must not stop halfway.
     pub(crate) async fn commit(&self, point: CommitPoint) -> Result<()> {
-        if !self.lock().begin(point, &self.0.core) {
-            return Ok(());
+        {
+            let mut shared = self.lock();
+            if !shared.has_work(point, &self.0.core) {
+                return Ok(());
+            }
+            shared.under_way += 1;
         }
         let under_way = UnderWay {
             session: self.clone(),
@@ -52,6 +56,18 @@ impl Session {
                 .with_source(error)),
             },
         }
+    }
+
+    /// Whether a logout is recorded that a commit has to carry out.
+    #[cfg(feature = "tower")]
+    pub(crate) fn has_logout(&self) -> bool {
+        self.lock().has_logout()
+    }
+
+    /// Whether a commit at this point of the request has anything to do or to wait for.
+    #[cfg(feature = "tower")]
+    pub(crate) fn has_work(&self, point: CommitPoint) -> bool {
+        self.lock().has_work(point, &self.0.core)
     }
 
     /// What [`commit`](Self::commit) does when it is its turn.

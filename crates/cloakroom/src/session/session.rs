@@ -580,12 +580,6 @@ impl Session {
         shared.base.is_none() && shared.flushes() == 0 && !shared.record.is_worth_keeping()
     }
 
-    /// Whether there is an entry that a flush is to delete.
-    #[cfg(feature = "tower")]
-    pub(crate) fn is_flushed(&self) -> bool {
-        self.lock().is_flushed()
-    }
-
     /// Whether there is an entry, or will be if the request ends well.
     pub(crate) fn exists(&self) -> bool {
         let shared = self.lock();

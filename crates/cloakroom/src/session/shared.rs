@@ -139,9 +139,10 @@ impl SharedState {
         self.flushes
     }
 
+    /// Whether an entry is to be deleted, or one that a commit is about to write.
     #[cfg(feature = "tower")]
-    pub(super) fn is_flushed(&self) -> bool {
-        self.ended.is_some()
+    pub(super) fn has_logout(&self) -> bool {
+        self.ended.is_some() || self.flushes > 0 && self.under_way > 0
     }
 
     pub(super) fn is_modified(&self) -> bool {
@@ -151,18 +152,13 @@ impl SharedState {
 
 /// Committing.
 impl SharedState {
-    /// Begins a commit. Returns whether there is anything to do or to wait for.
-    pub(super) fn begin(&mut self, point: CommitPoint, core: &Core) -> bool {
-        if point != CommitPoint::Save {
-            self.finish();
-        }
-        let begins = self.is_modified()
+    /// Whether a commit has anything to do or to wait for.
+    pub(super) fn has_work(&self, point: CommitPoint, core: &Core) -> bool {
+        self.is_modified()
             || self.under_way > 0
             || self.failure().is_some()
             || point == CommitPoint::Finish
-                && !matches!(self.plan_touch(core, core.now()), Plan::Nothing);
-        self.under_way += u32::from(begins);
-        begins
+                && !matches!(self.plan_touch(core, core.now()), Plan::Nothing)
     }
 
     /// Takes out what is to be committed now.

@@ -7,7 +7,7 @@ use super::builder::SessionsBuilder;
 use crate::backend::Backend;
 use crate::http::{Completion, Effects};
 use crate::model::{Error, ErrorKind, Record, Result, SessionKey, SessionTag, StoreKey};
-use crate::session::{CommitPoint, Core, Presented, Session, SessionHandle};
+use crate::session::{Core, Presented, Session, SessionHandle};
 use crate::store::Guarantees;
 
 /// The sessions of a site: a shelf, a cookie and a policy.
@@ -118,17 +118,7 @@ impl Sessions {
                 "finishing a request: its handle is of other sessions; finish it where it was begun",
             ));
         }
-        let point = match completion.into().is_failure() {
-            true => CommitPoint::Failed,
-            false => CommitPoint::Finish,
-        };
-        if point == CommitPoint::Finish && self.0.policy.save_every_request {
-            handle.open_unasked().await;
-        }
-        if let Some(session) = handle.finish() {
-            session.commit(point).await?;
-        }
-        Ok(handle.acknowledged())
+        handle.finish(completion.into()).await
     }
 
     /// A new session outside of any request: for a test or a job. [`Session::save`] saves it.

@@ -11,7 +11,7 @@ use cloakroom::{
     Clock, Completion, Error, ErrorKind, Expiry, HandlerError, Item, Owner, Session, SessionHandle,
     Sessions,
 };
-use cloakroom_testkit::wrap::{Call, Spy};
+use cloakroom_testkit::wrap::{Call, Spy, When};
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -67,6 +67,18 @@ async fn a_user_is_named_by_a_number_or_by_text() {
     session.log_in(u128::MAX).unwrap();
     session.log_in(&id).unwrap();
     assert_eq!(session.owner(), Some(Owner::from("ada")));
+}
+
+#[tokio::test]
+async fn a_uuid_names_a_user_in_lower_case_with_hyphens() {
+    let session = House::new().sessions.new_session();
+
+    session
+        .log_in(uuid::uuid!("67E55044-10B1-426F-9247-BB680E5FE0C8"))
+        .unwrap();
+
+    let owner = Owner::from("67e55044-10b1-426f-9247-bb680e5fe0c8");
+    assert_eq!(session.owner(), Some(owner));
 }
 
 #[tokio::test]
@@ -298,6 +310,46 @@ async fn a_logout_is_carried_out_when_the_browser_hangs_up() {
         tokio::task::yield_now().await;
     }
     assert_eq!(guest.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn a_logout_during_the_first_save_is_carried_out_when_the_browser_hangs_up() {
+    let house = House::new();
+    house.gate.close(When::After, Call::Create);
+    let (flushed, is_flushed) = tokio::sync::oneshot::channel();
+    let flushed = std::sync::Mutex::new(Some(flushed));
+    let gate = house.gate.clone();
+    let service = house
+        .sessions
+        .layer()
+        .layer(service_fn(move |request: Request<()>| {
+            let flushed = flushed.lock().unwrap().take();
+            let gate = gate.clone();
+            async move {
+                let session = session_of(&request).await;
+                session.set("n", 1).unwrap();
+                let mut save = Box::pin(session.save());
+                let polled = std::future::poll_fn(|cx| Poll::Ready(save.as_mut().poll(cx)));
+                assert!(polled.await.is_pending());
+                gate.reached(When::After, Call::Create, 1).await;
+                session.flush().unwrap();
+                flushed.unwrap().send(()).unwrap();
+                pending::<()>().await;
+                Ok::<_, Infallible>(Response::new(String::new()))
+            }
+        }));
+
+    let request = Request::get("/").body(()).unwrap();
+    let request = tokio::spawn(service.oneshot(request));
+    is_flushed.await.unwrap();
+    assert_eq!(house.memory.len(), 1);
+    request.abort();
+    assert!(request.await.unwrap_err().is_cancelled());
+    house.gate.open(When::After, Call::Create);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(house.memory.is_empty());
 }
 
 #[tokio::test]
