@@ -4,9 +4,7 @@ use http::{HeaderMap, HeaderValue};
 /// What a request's session does to its response.
 #[derive(Clone, Debug, Default)]
 pub struct Effects {
-    // Hardly any response has more than one, and one needs no allocation.
-    first_cookie: Option<HeaderValue>,
-    more_cookies: Vec<HeaderValue>,
+    cookies: Vec<HeaderValue>,
     pub(crate) vary: bool,
     pub(crate) no_store: bool,
 }
@@ -14,15 +12,12 @@ pub struct Effects {
 impl Effects {
     /// Adds a `Set-Cookie`.
     pub(crate) fn set_cookie(&mut self, cookie: HeaderValue) {
-        match &self.first_cookie {
-            None => self.first_cookie = Some(cookie),
-            Some(_) => self.more_cookies.push(cookie),
-        }
+        self.cookies.push(cookie);
     }
 
     /// Returns the values of the `Set-Cookie` lines to add.
     pub fn set_cookies(&self) -> impl Iterator<Item = &HeaderValue> {
-        self.first_cookie.iter().chain(&self.more_cookies)
+        self.cookies.iter()
     }
 
     /// Returns whether the response depends on the cookie, so that `Vary` must say so.
@@ -33,21 +28,25 @@ impl Effects {
     /// Returns whether the response must be kept out of caches: it sets a cookie, and the sessions were not told to leave
     /// `Cache-Control` alone.
     pub fn forbids_caching(&self) -> bool {
-        self.no_store && self.first_cookie.is_some()
+        self.no_store && !self.cookies.is_empty()
     }
 
     /// Writes them to the response's headers.
     ///
     /// `Vary` is merged with what is there. A response that sets the cookie is kept out of caches, unless its
     /// `Cache-Control` says `no-store` or `private` already or the sessions were told to leave it alone.
+    #[inline]
     pub fn apply(self, headers: &mut HeaderMap) {
+        if !self.vary && self.cookies.is_empty() {
+            return;
+        }
         if self.vary {
             vary_on_cookie(headers);
         }
         if self.forbids_caching() && !is_kept_out_of_caches(headers) {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        for cookie in self.first_cookie.into_iter().chain(self.more_cookies) {
+        for cookie in self.cookies {
             headers.append(SET_COOKIE, cookie);
         }
     }
@@ -119,7 +118,7 @@ mod tests {
         ] {
             let mut headers = with(CACHE_CONTROL, before);
             let effects = Effects {
-                first_cookie: Some(HeaderValue::from_static("a=b")),
+                cookies: vec![HeaderValue::from_static("a=b")],
                 no_store: true,
                 ..Effects::default()
             };

@@ -196,6 +196,9 @@ impl SessionHandle {
             return None;
         }
         match self.close() {
+            None if !self.0.looked_at.load(Ordering::Relaxed) && !self.0.presented.is_junk() => {
+                Some(Effects::default())
+            }
             Some(session) if session.has_work(CommitPoint::after(completion)) => None,
             _ => Some(self.acknowledged()),
         }
