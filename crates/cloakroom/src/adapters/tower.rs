@@ -129,7 +129,7 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let kept = self.on_error.keep(&request);
-        let outer = request.extensions_mut().remove::<SessionHandle>();
+        let outer = request.extensions().get::<SessionHandle>().cloned();
         let lines = request.headers().get_all(COOKIE).iter();
         let lines = lines.map(HeaderValue::as_bytes);
         let handle = self.sessions.begin_from(lines, outer);

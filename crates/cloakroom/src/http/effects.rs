@@ -37,9 +37,13 @@ impl Effects {
     /// `Cache-Control` says `no-store` or `private` already or the sessions were told to leave it alone.
     #[inline]
     pub fn apply(self, headers: &mut HeaderMap) {
-        if !self.vary && self.cookies.is_empty() {
-            return;
+        // Most responses of a site have none, and are spared the call.
+        if self.vary || !self.cookies.is_empty() {
+            self.write(headers);
         }
+    }
+
+    fn write(self, headers: &mut HeaderMap) {
         if self.vary {
             vary_on_cookie(headers);
         }
