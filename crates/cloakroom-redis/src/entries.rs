@@ -252,18 +252,18 @@ impl Entries {
         Swap::of(answer, doing)
     }
 
-    /// Replaces the entry with `left`, which the server drops after `stays_millis`. Returns
+    /// Replaces the entry with `marker`, which the server drops after `stays_millis`. Returns
     /// [`Swap::Owner`] if the entry had an owner.
     pub(crate) async fn retire(
         &self,
         on: &Connection,
         key: &StoreKey,
         seen: &Head,
-        left: &Draft,
+        marker: &Draft,
         stays_millis: u64,
         doing: &'static str,
     ) -> Result<Swap> {
-        let value = layout::encode(left, 0)?;
+        let value = layout::encode(marker, 0)?;
         let stays_millis = stays_millis.to_string();
         let arguments: [&[u8]; 3] = [seen, &value, stays_millis.as_bytes()];
         let answer = self.retire.run(on, &self.key(key), &arguments).await;

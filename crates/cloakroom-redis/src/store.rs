@@ -232,7 +232,7 @@ impl Store for RedisStore {
         for some in store_keys.chunks(LISTED_AT_ONCE) {
             let loads = some
                 .iter()
-                .map(|at| entries.load_listed(connection, at, LISTING));
+                .map(|store_key| entries.load_listed(connection, store_key, LISTING));
             for (store_key, entry) in some.iter().zip(try_join_all(loads).await?) {
                 if let Some(Entry { meta, .. }) = entry
                     && meta.owner.as_ref() == Some(owner)
@@ -279,13 +279,13 @@ impl Inner {
         let on = &self.connection;
         // The marker has the version of `new`. A caller that got no answer loads it and sees that
         // the session has moved.
-        let mut left = new.clone();
-        left.data = Bytes::new();
-        left.meta.expires = UNIX_EPOCH;
-        left.meta.owner = None;
+        let mut marker = new.clone();
+        marker.data = Bytes::new();
+        marker.meta.expires = UNIX_EPOCH;
+        marker.meta.owner = None;
         let swap = self
             .entries
-            .retire(on, from, seen, &left, LEFT_MILLIS, MOVING)
+            .retire(on, from, seen, &marker, MARKER_MILLIS, MOVING)
             .await?;
         if let Swap::Stale = swap {
             return Ok(Outcome::Stale);
@@ -320,7 +320,7 @@ const LISTING: &str = "listing the sessions of an owner in Redis";
 
 /// How long the marker of a moved session stays. Longer than any request, so that a caller that got
 /// no answer can still find it.
-const LEFT_MILLIS: u64 = 60_000;
+const MARKER_MILLIS: u64 = 60_000;
 
 /// How many sessions of an owner are loaded concurrently. Most owners have fewer.
 const LISTED_AT_ONCE: usize = 64;
