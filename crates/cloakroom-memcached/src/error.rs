@@ -80,7 +80,7 @@ fn explain(fault: Fault) -> Explained {
             "the session is of an older version of Cloakroom, which this one does not read; its \
              visitor starts a new session, and memcached drops the item when it expires",
         ),
-        Fault::Overtaken => (
+        Fault::Contended => (
             ErrorKind::Conflict,
             "others changed the item first, many times in a row; try again",
         ),

@@ -13,7 +13,7 @@ pub(crate) fn of(expires: SystemTime) -> i64 {
         ..FIRST_SECOND => DROP_AT_ONCE,
         FIRST_SECOND..=LAST_SECOND => secs,
         // Larger ones are cut to 32 bits, and the entry dropped while it lives.
-        _ => KEEP,
+        _ => NEVER,
     }
 }
 
@@ -31,7 +31,7 @@ const LAST_SECOND: i64 = i32::MAX as i64;
 const DROP_AT_ONCE: i64 = -1;
 
 /// Until it is deleted or evicted.
-const KEEP: i64 = 0;
+const NEVER: i64 = 0;
 
 #[cfg(test)]
 mod tests {
@@ -47,9 +47,9 @@ mod tests {
         assert_eq!(exptime(1_800_000_000_001), 1_800_000_301, "rounded up");
         // Last second of 32 bits, and the first one after it.
         assert_eq!(exptime(2_147_483_347_000), 2_147_483_647);
-        assert_eq!(exptime(2_147_483_347_001), KEEP);
-        assert_eq!(exptime(4_102_444_800_000), KEEP);
-        assert_eq!(exptime(i64::MAX), KEEP);
+        assert_eq!(exptime(2_147_483_347_001), NEVER);
+        assert_eq!(exptime(4_102_444_800_000), NEVER);
+        assert_eq!(exptime(i64::MAX), NEVER);
     }
 
     #[test]

@@ -70,11 +70,11 @@ mod django;
 mod error;
 mod exptime;
 mod limit;
-mod memory;
 mod options;
 mod servers;
 mod store;
 mod swap;
+mod token_cache;
 mod value;
 
 #[cfg(feature = "django")]

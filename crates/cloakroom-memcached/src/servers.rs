@@ -9,18 +9,18 @@ use crate::client::{Key, Server};
 pub(crate) fn addresses(url: &str) -> Result<Vec<String>> {
     let hosts = url
         .strip_prefix(SCHEME)
-        .ok_or_else(|| refused("it does not begin with `memcached://`"))?;
+        .ok_or_else(|| invalid_url("it does not begin with `memcached://`"))?;
     let hosts = hosts.strip_suffix('/').unwrap_or(hosts);
     if hosts.contains('@') {
-        return Err(refused(
+        return Err(invalid_url(
             "it names a user, and memcached's text protocol knows none",
         ));
     }
     let mut addresses = Vec::new();
     for host in hosts.split(',') {
-        let address = address(host).ok_or_else(|| refused("an address in it is none"))?;
+        let address = address(host).ok_or_else(|| invalid_url("an address in it is none"))?;
         if addresses.contains(&address) {
-            return Err(refused("it names a server twice"));
+            return Err(invalid_url("it names a server twice"));
         }
         addresses.push(address);
     }
@@ -65,7 +65,7 @@ fn score(address: &str, key: &Key) -> [u8; 32] {
 }
 
 // Without the URL: what is wrong with it may be a password in it.
-fn refused(why: &str) -> Error {
+fn invalid_url(why: &str) -> Error {
     Error::new(
         ErrorKind::Config,
         format!(

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, SaveId, Store, Version};
 use cloakroom::{Result, StoreKey};
 
-use crate::client::{Fault, Key, Server, Stored, Token};
+use crate::client::{Fault, Key, NewItem, Server, Token};
 use crate::limit::within;
-use crate::memory::{Memory, REMEMBERED};
 use crate::options::MAX_EXTRA;
 use crate::swap::Swap;
+use crate::token_cache::{CACHED_TOKENS, TokenCache};
 use crate::{Builder, error, exptime, servers, value};
 
 /// Sessions in memcached. See the [crate](crate) for what it guarantees and for its worst day.
@@ -24,7 +24,7 @@ pub struct MemcachedStore(Arc<Inner>);
 
 struct Inner {
     servers: Vec<Server>,
-    memory: Memory<u64, Token>,
+    tokens: TokenCache<u64, Token>,
     prefix: String,
     max_size: usize,
     timeout: Duration,
@@ -52,7 +52,7 @@ impl MemcachedStore {
         let server = |address: &String| Server::new(address, options.connections, max_value);
         Self(Arc::new(Inner {
             servers: addresses.iter().map(server).collect(),
-            memory: Memory::new(REMEMBERED),
+            tokens: TokenCache::new(CACHED_TOKENS),
             prefix: options.prefix.clone(),
             max_size: options.max_size,
             timeout: options.timeout,
@@ -83,15 +83,15 @@ impl MemcachedStore {
         key: &StoreKey,
         seen: u64,
         new: u64,
-        stored: Stored<'_>,
+        new_item: NewItem<'_>,
     ) -> Result<bool> {
         let key = self.key(key);
         let server = self.server(&key);
         let work = async {
             let mut lease = server.lease().await?;
             let swap = self.swap(&key, seen);
-            let written = swap.write(&mut lease, new, stored).await?;
-            lease.back();
+            let written = swap.write(&mut lease, new, new_item).await?;
+            lease.release();
             Ok(written)
         };
         self.timed(doing, server, work).await
@@ -99,7 +99,7 @@ impl MemcachedStore {
 
     fn swap<'a>(&'a self, key: &'a Key, seen: u64) -> Swap<'a, u64> {
         Swap {
-            memory: &self.0.memory,
+            tokens: &self.0.tokens,
             key,
             seen,
             version_of: |item| value::version(&item.value),
@@ -109,7 +109,7 @@ impl MemcachedStore {
     /// The draft as an item, with its version.
     ///
     /// A server drops what it has when it is given too large an item for the same key, so it is never given one.
-    fn item(&self, doing: &str, new: &Draft) -> Result<(u64, Vec<u8>)> {
+    fn encode(&self, doing: &str, new: &Draft) -> Result<(u64, Vec<u8>)> {
         let (data, size) = (new.data.len(), value::size(new));
         let max_size = self.0.max_size;
         if data > max_size {
@@ -138,12 +138,12 @@ impl Store for MemcachedStore {
         let work = async {
             let mut lease = server.lease().await?;
             let item = lease.get(&key).await?;
-            lease.back();
+            lease.release();
             let Some(item) = item else {
                 return Ok(None);
             };
             let version = value::version(&item.value)?;
-            self.0.memory.keep(&key, version, Some(item.token));
+            self.0.tokens.insert(&key, version, Some(item.token));
             value::decode(item.value).map(Some)
         };
         self.timed("loading a session from memcached", server, work)
@@ -152,20 +152,20 @@ impl Store for MemcachedStore {
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in memcached";
-        let (version, value) = self.item(doing, new)?;
+        let (version, value) = self.encode(doing, new)?;
         let key = self.key(key);
         let server = self.server(&key);
-        let stored = Stored {
+        let new_item = NewItem {
             value: &value,
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
         let work = async {
             let mut lease = server.lease().await?;
-            let (written, token) = lease.add(&key, stored).await?;
-            lease.back();
+            let (written, token) = lease.add(&key, new_item).await?;
+            lease.release();
             if written {
-                self.0.memory.keep(&key, version, token);
+                self.0.tokens.insert(&key, version, token);
             }
             Ok(written)
         };
@@ -176,16 +176,16 @@ impl Store for MemcachedStore {
     /// One round trip if this process has loaded or written the version `seen`, else two.
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in memcached";
-        let (version, value) = self.item(doing, new)?;
+        let (version, value) = self.encode(doing, new)?;
         let Some(seen) = seen.save_id().map(SaveId::get) else {
             return Ok(Outcome::Stale);
         };
-        let stored = Stored {
+        let new_item = NewItem {
             value: &value,
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
-        let written = self.replace(doing, key, seen, version, stored).await?;
+        let written = self.replace(doing, key, seen, version, new_item).await?;
         Ok(outcome(written, &new.version()))
     }
 
@@ -196,8 +196,8 @@ impl Store for MemcachedStore {
         let work = async {
             let mut lease = server.lease().await?;
             lease.delete(&key).await?;
-            lease.back();
-            self.0.memory.forget(&key);
+            lease.release();
+            self.0.tokens.remove(&key);
             Ok(())
         };
         self.timed("deleting a session from memcached", server, work)
@@ -215,7 +215,7 @@ impl Store for MemcachedStore {
         new: &Draft,
     ) -> Result<Outcome> {
         let doing = "moving a session in memcached";
-        let (version, value) = self.item(doing, new)?;
+        let (version, value) = self.encode(doing, new)?;
         let Some(seen) = seen.save_id().map(SaveId::get) else {
             return Ok(Outcome::Stale);
         };
@@ -229,8 +229,8 @@ impl Store for MemcachedStore {
 
         let mut retired = new.clone();
         retired.meta.expires = UNIX_EPOCH;
-        let (_, rest) = self.item(doing, &retired)?;
-        let rest = Stored {
+        let (_, rest) = self.encode(doing, &retired)?;
+        let rest = NewItem {
             value: &rest,
             exptime: exptime::A_MINUTE,
             flags: FLAGS,
@@ -242,13 +242,13 @@ impl Store for MemcachedStore {
 
         // The proof gets to the new place before it leaves the old one, so whenever an answer is lost from here on,
         // one of the two still tells that the session has moved.
-        let stored = Stored {
+        let new_item = NewItem {
             value: &value,
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
         // Only an eviction can have changed the copy, and that is what happens to sessions here.
-        let _ = self.replace(doing, to, copied, version, stored).await?;
+        let _ = self.replace(doing, to, copied, version, new_item).await?;
         self.delete(from).await?;
         Ok(Outcome::Written(new.version()))
     }
@@ -266,7 +266,7 @@ impl Store for MemcachedStore {
             let times = |value: Bytes| value::touch(&value, meta).map(Bytes::from);
             let swap = self.swap(&key, number);
             let written = swap.rewrite(&mut lease, exptime, times).await?;
-            lease.back();
+            lease.release();
             Ok(written)
         };
         let doing = "touching a session in memcached";
@@ -280,7 +280,7 @@ impl Store for MemcachedStore {
             let work = async {
                 let mut lease = server.lease().await?;
                 lease.ping().await?;
-                lease.back();
+                lease.release();
                 Ok(())
             };
             self.timed("asking memcached whether it answers", server, work)

@@ -1,14 +1,14 @@
 use bytes::Bytes;
 
-use crate::client::{Fault, Item, Key, Lease, Stored, Swapped, Token};
-use crate::memory::Memory;
+use crate::client::{Fault, Item, Key, Lease, NewItem, Swapped, Token};
+use crate::token_cache::TokenCache;
 
 /// A compare-and-swap by a version that the server does not know.
 ///
 /// The version is in the value, where the server does not look; so this compares the version with what it has seen or
 /// reads now, and the server compares the CAS number that went with it.
 pub(crate) struct Swap<'a, V> {
-    pub(crate) memory: &'a Memory<V, Token>,
+    pub(crate) tokens: &'a TokenCache<V, Token>,
     pub(crate) key: &'a Key,
     /// The version that the item must have.
     pub(crate) seen: V,
@@ -23,10 +23,10 @@ impl<V: Copy + Eq> Swap<'_, V> {
         &self,
         lease: &mut Lease<'_>,
         new: V,
-        stored: Stored<'_>,
+        new_item: NewItem<'_>,
     ) -> Result<bool, Fault> {
-        let remembered = self.memory.token(self.key, self.seen);
-        let mut remembered = remembered.filter(|token| lease.takes(token));
+        let remembered = self.tokens.get(self.key, self.seen);
+        let mut remembered = remembered.filter(|token| lease.accepts(token));
         for _ in 0..SWAP_TRIES {
             let token = match remembered.take() {
                 Some(token) => token,
@@ -35,9 +35,9 @@ impl<V: Copy + Eq> Swap<'_, V> {
                     None => return Ok(false),
                 },
             };
-            match lease.swap(self.key, stored, token).await? {
+            match lease.swap(self.key, new_item, token).await? {
                 Swapped::Done(token) => {
-                    self.memory.keep(self.key, new, token);
+                    self.tokens.insert(self.key, new, token);
                     return Ok(true);
                 }
                 // By a save, and then it is over, or by a touch, which has left the version.
@@ -45,7 +45,7 @@ impl<V: Copy + Eq> Swap<'_, V> {
                 Swapped::Gone => return Ok(false),
             }
         }
-        Err(Fault::Overtaken)
+        Err(Fault::Contended)
     }
 
     /// Writes what `change` makes of the value, which keeps its version and its flags; says whether it did.
@@ -59,21 +59,21 @@ impl<V: Copy + Eq> Swap<'_, V> {
             let Some(item) = self.item(lease).await? else {
                 return Ok(false);
             };
-            let stored = Stored {
+            let new_item = NewItem {
                 value: &change(item.value)?,
                 exptime,
                 flags: item.flags,
             };
-            match lease.swap(self.key, stored, item.token).await? {
+            match lease.swap(self.key, new_item, item.token).await? {
                 Swapped::Done(token) => {
-                    self.memory.keep(self.key, self.seen, token);
+                    self.tokens.insert(self.key, self.seen, token);
                     return Ok(true);
                 }
                 Swapped::Changed => {}
                 Swapped::Gone => return Ok(false),
             }
         }
-        Err(Fault::Overtaken)
+        Err(Fault::Contended)
     }
 
     /// The item, if it has the version that was seen.

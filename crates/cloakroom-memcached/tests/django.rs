@@ -19,7 +19,7 @@ use cloakroom_testkit::Proxy;
 use cloakroom_testkit::unique_name;
 use data_encoding::BASE64;
 use serde_json::Value;
-use support::fake::{Fake, Peer, patiently};
+use support::fake::{Fake, Peer, in_time};
 use support::plain::Plain;
 
 cloakroom_harness::django_cache!(djangos_cache, {
@@ -247,7 +247,7 @@ async fn a_call_whose_answer_was_lost_has_happened_once_and_a_load_tells() {
     let Some(mut site) = Site::new().await else {
         return;
     };
-    let looker = site.cache.clone();
+    let observer = site.cache.clone();
     let fake = Fake::start().await;
     let builder = DjangoCache::builder(&fake.url()).key_prefix(&site.prefix);
     let cache = builder.open().unwrap();
@@ -255,11 +255,11 @@ async fn a_call_whose_answer_was_lost_has_happened_once_and_a_load_tells() {
     let new = draft("one");
     let (lost, ()) = both(
         cache.create(&key(1), &new),
-        done_in_silence(&fake, &mut site, "HD"),
+        apply_without_answer(&fake, &mut site, "HD"),
     )
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
-    let seen = looker.load(&key(1)).await.unwrap().unwrap().version;
+    let seen = observer.load(&key(1)).await.unwrap().unwrap().version;
 
     let new = draft("two");
     let (lost, ()) = both(cache.save(&key(1), &seen, &new), async {
@@ -267,20 +267,20 @@ async fn a_call_whose_answer_was_lost_has_happened_once_and_a_load_tells() {
         let mut peer = fake.accept().await;
         let cas = site.cas(&key(1)).await;
         peer.answer_flagged(b"one", cas, 1).await;
-        pass(&mut peer, &mut site, "HD").await;
+        apply_and_close(&mut peer, &mut site, "HD").await;
     })
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
-    holds(&looker, &key(1), "two").await;
-    stale(looker.save(&key(1), &seen, &draft("two")).await);
+    holds(&observer, &key(1), "two").await;
+    stale(observer.save(&key(1), &seen, &draft("two")).await);
 
     let (lost, ()) = both(
         cache.delete(&key(1)),
-        done_in_silence(&fake, &mut site, "HD"),
+        apply_without_answer(&fake, &mut site, "HD"),
     )
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
-    is_free(&looker, &key(1)).await;
+    is_free(&observer, &key(1)).await;
 }
 
 #[tokio::test]
@@ -288,21 +288,21 @@ async fn a_move_whose_answer_was_lost_leaves_the_old_session_or_the_new_one() {
     let Some(mut site) = Site::new().await else {
         return;
     };
-    let looker = site.cache.clone();
+    let observer = site.cache.clone();
     let fake = Fake::start().await;
     let builder = DjangoCache::builder(&fake.url()).key_prefix(&site.prefix);
     let cache = builder.open().unwrap();
     let new = draft("new");
 
-    let seen = written(looker.create(&key(1), &draft("old")).await);
+    let seen = written(observer.create(&key(1), &draft("old")).await);
     let (from, to) = (key(1), key(2));
     let (lost, ()) = both(
         cache.rename(&from, &seen, &to, &new),
-        done_in_silence(&fake, &mut site, "HD"),
+        apply_without_answer(&fake, &mut site, "HD"),
     )
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
-    holds(&looker, &key(1), "old").await;
+    holds(&observer, &key(1), "old").await;
 
     let to = key(3);
     let (lost, ()) = both(cache.rename(&from, &seen, &to, &new), async {
@@ -310,12 +310,12 @@ async fn a_move_whose_answer_was_lost_leaves_the_old_session_or_the_new_one() {
         peer.answer("HD c1").await;
         let cas = site.cas(&key(1)).await;
         peer.answer_flagged(b"old", cas, 1).await;
-        pass(&mut peer, &mut site, "HD").await;
+        apply_and_close(&mut peer, &mut site, "HD").await;
     })
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
-    is_free(&looker, &key(1)).await;
-    stale(looker.save(&key(1), &seen, &draft("late")).await);
+    is_free(&observer, &key(1)).await;
+    stale(observer.save(&key(1), &seen, &draft("late")).await);
 }
 
 #[tokio::test]
@@ -480,12 +480,12 @@ impl cache::Site for Site {
 }
 
 /// Lets the server carry out the one request of the next connection, and loses the answer, which begins with `code`.
-async fn done_in_silence(fake: &Fake, site: &mut Site, code: &str) {
+async fn apply_without_answer(fake: &Fake, site: &mut Site, code: &str) {
     let mut peer = fake.accept().await;
-    pass(&mut peer, site, code).await;
+    apply_and_close(&mut peer, site, code).await;
 }
 
-async fn pass(peer: &mut Peer, site: &mut Site, code: &str) {
+async fn apply_and_close(peer: &mut Peer, site: &mut Site, code: &str) {
     let request = peer.request().await;
     let end: &[u8] = match request.line.starts_with("ms ") {
         true => b"\r\n",
@@ -499,7 +499,7 @@ async fn pass(peer: &mut Peer, site: &mut Site, code: &str) {
 
 /// What both give, done at the same time.
 async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) {
-    patiently(async { tokio::join!(one, other) }).await
+    in_time(async { tokio::join!(one, other) }).await
 }
 
 /// The cache of a case of the vectors.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use cloakroom::ErrorKind;
 use cloakroom::store::{Outcome, Store, Version, from_millis};
 use cloakroom_memcached::MemcachedStore;
-use support::fake::{Fake, Peer, patiently};
+use support::fake::{Fake, Peer, in_time};
 use support::{at, draft, written};
 
 #[tokio::test]
@@ -521,7 +521,7 @@ async fn a_server_that_is_not_there_is_unavailable_by_name() {
 
 /// What both give, done at the same time.
 async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) {
-    patiently(async { tokio::join!(one, other) }).await
+    in_time(async { tokio::join!(one, other) }).await
 }
 
 /// A store that has one idle connection, and the other end of it.

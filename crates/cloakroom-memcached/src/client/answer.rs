@@ -86,7 +86,7 @@ impl Reader {
             b"NS" => Code::NotStored,
             b"MN" => Code::Pong,
             b"ERROR" | b"CLIENT_ERROR" | b"SERVER_ERROR" => {
-                return Err(Fault::Refused(printable(line)));
+                return Err(Fault::Refused(printable_start(line)));
             }
             _ => return Err(Fault::Garbled("a word that is no answer")),
         };
@@ -149,7 +149,7 @@ fn number<N: FromStr>(digits: &[u8]) -> Option<N> {
 }
 
 /// What may stand in a log.
-fn printable(line: &[u8]) -> String {
+fn printable_start(line: &[u8]) -> String {
     let line = &line[..line.len().min(MAX_MESSAGE)];
     line.iter()
         .map(|byte| match byte {

@@ -7,9 +7,9 @@ pub(crate) enum Command<'a> {
     /// `mg`: the value, its CAS number and its flags.
     Get(&'a Key),
     /// `ms` in the mode `add`: stores it if there is nothing.
-    Add(&'a Key, Stored<'a>),
+    Add(&'a Key, NewItem<'a>),
     /// `ms` with a CAS number: stores it if the item still has that number.
-    Swap(&'a Key, Stored<'a>, u64),
+    Swap(&'a Key, NewItem<'a>, u64),
     /// `md`: deletes the item.
     Delete(&'a Key),
     /// `mn`: nothing but an answer.
@@ -18,7 +18,7 @@ pub(crate) enum Command<'a> {
 
 /// A value, and until when the server is to keep it.
 #[derive(Clone, Copy)]
-pub(crate) struct Stored<'a> {
+pub(crate) struct NewItem<'a> {
     pub(crate) value: &'a [u8],
     /// In the numbers of memcached; see the modules `exptime`.
     pub(crate) exptime: i64,
@@ -40,15 +40,15 @@ impl Command<'_> {
     pub(crate) fn bytes(&self, opaque: u64) -> Vec<u8> {
         match self {
             Self::Get(key) => format!("mg {key} v c f k O{opaque}\r\n").into_bytes(),
-            Self::Add(key, stored) => stored.bytes(key, opaque, format_args!(" ME")),
-            Self::Swap(key, stored, cas) => stored.bytes(key, opaque, format_args!(" C{cas}")),
+            Self::Add(key, new_item) => new_item.bytes(key, opaque, format_args!(" ME")),
+            Self::Swap(key, new_item, cas) => new_item.bytes(key, opaque, format_args!(" C{cas}")),
             Self::Delete(key) => format!("md {key} O{opaque}\r\n").into_bytes(),
             Self::Ping => b"mn\r\n".to_vec(),
         }
     }
 }
 
-impl Stored<'_> {
+impl NewItem<'_> {
     fn bytes(&self, key: &Key, opaque: u64, condition: std::fmt::Arguments<'_>) -> Vec<u8> {
         let mut line = String::with_capacity(MAX_COMMAND + self.value.len());
         let Self {

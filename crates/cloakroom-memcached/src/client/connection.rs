@@ -37,7 +37,7 @@ impl Connection {
         let answer = self
             .answer()
             .await
-            .map_err(|fault| silent(fault, command))?;
+            .map_err(|fault| redact_key(fault, command))?;
         if !self.reader.is_empty() {
             return Err(Fault::Garbled("more than one answer"));
         }
@@ -83,7 +83,7 @@ impl Connection {
 }
 
 /// The fault without the key, should a server repeat it in an error.
-fn silent(fault: Fault, command: &Command<'_>) -> Fault {
+fn redact_key(fault: Fault, command: &Command<'_>) -> Fault {
     match (fault, command.key()) {
         (Fault::Refused(text), Some(key)) if key.is_in(&text) => {
             Fault::Refused(String::from("an error that repeats the key"))

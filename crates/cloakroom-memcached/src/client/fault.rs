@@ -22,5 +22,5 @@ pub(crate) enum Fault {
     /// The server counts no CAS numbers, so nothing can be compared.
     NoCas,
     /// Others changed the same item first, more often than the bound allows.
-    Overtaken,
+    Contended,
 }

@@ -10,7 +10,7 @@
 mod answer;
 
 mod command;
-pub(crate) use command::Stored;
+pub(crate) use command::NewItem;
 
 mod connection;
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{Answer, Code};
-use super::command::{Command, Stored};
+use super::command::{Command, NewItem};
 use super::connection::Connection;
 use super::{Fault, Key};
 
@@ -15,7 +15,7 @@ pub(crate) struct Server {
     max_value: usize,
     permits: Semaphore,
     // The last one in is the first one out, so that those that are not needed stay idle and are closed by the server.
-    idle: Mutex<Vec<(Connection, Moment)>>,
+    idle: Mutex<Vec<(Connection, ConnectionNumber)>>,
     opened: AtomicU64,
 }
 
@@ -23,11 +23,11 @@ pub(crate) struct Server {
 #[derive(Clone, Copy)]
 pub(crate) struct Token {
     cas: u64,
-    seen: Moment,
+    seen: ConnectionNumber,
 }
 
 /// How many connections had been opened. See [`Lease::takes`].
-type Moment = u64;
+type ConnectionNumber = u64;
 
 /// A value with its flags and its token.
 pub(crate) struct Item {
@@ -79,7 +79,7 @@ impl Server {
     fn lend<'a>(
         &'a self,
         connection: Connection,
-        opened: Moment,
+        opened: ConnectionNumber,
         permit: SemaphorePermit<'a>,
     ) -> Lease<'a> {
         Lease {
@@ -90,7 +90,7 @@ impl Server {
         }
     }
 
-    fn take_idle(&self) -> Option<(Connection, Moment)> {
+    fn take_idle(&self) -> Option<(Connection, ConnectionNumber)> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.pop()
     }
@@ -98,18 +98,18 @@ impl Server {
 
 /// A connection that one call has for itself.
 ///
-/// Unless it is given [`back`](Self::back), it is closed: after a fault, and when the future of the call is dropped,
+/// Unless it is given [`release`](Self::release), it is closed: after a fault, and when the future of the call is dropped,
 /// so that nobody reads an answer that was meant for another.
 pub(crate) struct Lease<'a> {
     server: &'a Server,
     connection: Connection,
-    opened: Moment,
+    opened: ConnectionNumber,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Lease<'_> {
     /// Ends the call with the connection in order.
-    pub(crate) fn back(self) {
+    pub(crate) fn release(self) {
         let mut idle = self
             .server
             .idle
@@ -122,12 +122,12 @@ impl Lease<'_> {
     ///
     /// CAS numbers begin anew when a server does. A connection that was opened before the token was asked for and still
     /// works shows that the server is the same.
-    pub(crate) fn takes(&self, token: &Token) -> bool {
+    pub(crate) fn accepts(&self, token: &Token) -> bool {
         self.opened <= token.seen
     }
 
     pub(crate) async fn get(&mut self, key: &Key) -> Result<Option<Item>, Fault> {
-        let seen = self.now();
+        let seen = self.last_opened();
         let answer = self.connection.ask(&Command::Get(key)).await?;
         let (flags, token) = (answer.flags.unwrap_or(0), token(&answer, seen));
         match (answer.code, token) {
@@ -146,10 +146,10 @@ impl Lease<'_> {
     pub(crate) async fn add(
         &mut self,
         key: &Key,
-        stored: Stored<'_>,
+        new_item: NewItem<'_>,
     ) -> Result<(bool, Option<Token>), Fault> {
-        let seen = self.now();
-        let answer = self.connection.ask(&Command::Add(key, stored)).await?;
+        let seen = self.last_opened();
+        let answer = self.connection.ask(&Command::Add(key, new_item)).await?;
         match answer.code {
             Code::Done => Ok((true, token(&answer, seen))),
             Code::NotStored => Ok((false, None)),
@@ -161,11 +161,11 @@ impl Lease<'_> {
     pub(crate) async fn swap(
         &mut self,
         key: &Key,
-        stored: Stored<'_>,
+        new_item: NewItem<'_>,
         old: Token,
     ) -> Result<Swapped, Fault> {
-        let seen = self.now();
-        let command = Command::Swap(key, stored, old.cas);
+        let seen = self.last_opened();
+        let command = Command::Swap(key, new_item, old.cas);
         let answer = self.connection.ask(&command).await?;
         match answer.code {
             Code::Done => Ok(Swapped::Done(token(&answer, seen))),
@@ -190,13 +190,13 @@ impl Lease<'_> {
     }
 
     /// Before the question, not after the answer: another server may have come in between.
-    fn now(&self) -> Moment {
+    fn last_opened(&self) -> ConnectionNumber {
         self.server.opened.load(Ordering::SeqCst)
     }
 }
 
 /// A server that was told not to count (`-C`) answers with the number 0, which every item has.
-fn token(answer: &Answer, seen: Moment) -> Option<Token> {
+fn token(answer: &Answer, seen: ConnectionNumber) -> Option<Token> {
     let cas = answer.cas.filter(|cas| *cas != 0)?;
     Some(Token { cas, seen })
 }

@@ -1,7 +1,7 @@
 use cloakroom::{Error, ErrorKind};
 
 /// The error of a draft with an owner, where there is no place for one.
-pub(crate) fn no_owners(doing: &str) -> Error {
+pub(crate) fn owner_unsupported(doing: &str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         format!("{doing}: it keeps no owners, and the draft has one; its guarantees say so"),
@@ -9,7 +9,7 @@ pub(crate) fn no_owners(doing: &str) -> Error {
 }
 
 /// The error of a lookup that cannot be part of an item's name.
-pub(crate) fn no_key(doing: &str) -> Error {
+pub(crate) fn invalid_key(doing: &str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         format!(

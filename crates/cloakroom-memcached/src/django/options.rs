@@ -88,14 +88,14 @@ impl DjangoCacheBuilder {
     /// [`Config`](ErrorKind::Config) if the URL or an option cannot be used, and if the URL names several servers.
     pub fn open(self) -> Result<DjangoCache> {
         let [address] = &self.options.addresses()?[..] else {
-            return Err(refused(
+            return Err(config_error(
                 "the URL names several servers, and Django spreads sessions over servers in a way that this store does \
                  not know; give the cache of the sessions one server",
             ));
         };
         let longest = StoreKey::new(&[b'x'; KEY_LEN]);
         if Key::verbatim(&self.prefix(), &longest).is_none() {
-            return Err(refused(
+            return Err(config_error(
                 "`key_prefix` leaves no key that memcached takes; let it be short, without spaces and control characters",
             ));
         }
@@ -117,7 +117,7 @@ impl fmt::Debug for DjangoCacheBuilder {
     }
 }
 
-fn refused(why: &'static str) -> Error {
+fn config_error(why: &'static str) -> Error {
     Error::new(
         ErrorKind::Config,
         format!("opening Django's cache in memcached: {why}"),

@@ -9,14 +9,14 @@ use cloakroom::{Result, StoreKey};
 use cloakroom_django::wire::cache::{MEMCACHED_FLAGS, MEMCACHED_GONE, memcached_exptime};
 use sha2::{Digest, Sha256};
 
-use super::error::{no_key, no_owners};
+use super::error::{invalid_key, owner_unsupported};
 use super::options::DjangoCacheBuilder;
-use crate::client::{Fault, Item, Key, Server, Stored, Token};
+use crate::client::{Fault, Item, Key, NewItem, Server, Token};
 use crate::error::too_large;
 use crate::limit::within;
-use crate::memory::{Memory, REMEMBERED};
 use crate::options::RESERVE;
 use crate::swap::Swap;
+use crate::token_cache::{CACHED_TOKENS, TokenCache};
 
 /// The sessions of a Django that keeps them in its cache, with the engine `cache` or `cached_db` and the backend
 /// `django.core.cache.backends.memcached.PyMemcacheCache`.
@@ -91,7 +91,7 @@ pub struct DjangoCache(Arc<Inner>);
 
 struct Inner {
     server: Server,
-    memory: Memory<Hash, Token>,
+    tokens: TokenCache<Hash, Token>,
     prefix: String,
     max_size: usize,
     timeout: Duration,
@@ -124,7 +124,7 @@ impl DjangoCache {
         let max_value = options.max_size + RESERVE;
         Self(Arc::new(Inner {
             server: Server::new(address, options.connections, max_value),
-            memory: Memory::new(REMEMBERED),
+            tokens: TokenCache::new(CACHED_TOKENS),
             prefix: django.prefix(),
             max_size: options.max_size,
             timeout: options.timeout,
@@ -149,12 +149,12 @@ impl Store for DjangoCache {
         let work = async {
             let mut lease = self.0.server.lease().await?;
             let item = lease.get(&key).await?;
-            lease.back();
+            lease.release();
             let Some(item) = item else {
                 return Ok(None);
             };
             let hash = version(&item)?;
-            self.0.memory.keep(&key, hash, Some(item.token));
+            self.0.tokens.insert(&key, hash, Some(item.token));
             Ok(Some(entry(hash, item.value)))
         };
         self.0
@@ -176,9 +176,9 @@ impl Store for DjangoCache {
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's cache in memcached";
         let hash = self.0.check(doing, new)?;
-        let stored = stored(&new.data, memcached_exptime(&new.meta));
-        let written = self.0.replace(doing, key, seen, hash, stored).await?;
-        Ok(outcome(written, || named(hash)))
+        let new_item = new_item(&new.data, memcached_exptime(&new.meta));
+        let written = self.0.replace(doing, key, seen, hash, new_item).await?;
+        Ok(outcome(written, || version_of_hash(hash)))
     }
 
     /// A save that is under way compares with an item that is gone, and is stale.
@@ -208,7 +208,7 @@ impl Store for DjangoCache {
         let Outcome::Written(moved) = self.0.create(to, new, doing).await? else {
             return Ok(Outcome::Stale);
         };
-        let gone = stored(b"", MEMCACHED_GONE);
+        let gone = new_item(b"", MEMCACHED_GONE);
         let left = self.0.replace(doing, from, seen, hash(b""), gone).await?;
         if !left {
             self.0.delete(to, doing).await?;
@@ -227,7 +227,7 @@ impl Store for DjangoCache {
             let written = swap
                 .rewrite(&mut lease, memcached_exptime(meta), Ok)
                 .await?;
-            lease.back();
+            lease.release();
             Ok(written)
         };
         let doing = "touching a session in Django's cache in memcached";
@@ -239,7 +239,7 @@ impl Store for DjangoCache {
         let work = async {
             let mut lease = self.0.server.lease().await?;
             lease.ping().await?;
-            lease.back();
+            lease.release();
             Ok(())
         };
         self.0
@@ -267,7 +267,7 @@ impl Inner {
     /// A server drops what it has when it is given too large an item for the same key, so it is never given one.
     fn check(&self, doing: &str, new: &Draft) -> Result<Hash> {
         if new.meta.owner.is_some() {
-            return Err(no_owners(doing));
+            return Err(owner_unsupported(doing));
         }
         match new.data.len() {
             size if size > self.max_size => Err(too_large(doing, size, self.max_size)),
@@ -277,22 +277,22 @@ impl Inner {
 
     async fn create(&self, key: &StoreKey, new: &Draft, doing: &str) -> Result<Outcome> {
         let hash = self.check(doing, new)?;
-        let key = self.key(key).ok_or_else(|| no_key(doing))?;
-        let stored = stored(&new.data, memcached_exptime(&new.meta));
+        let key = self.key(key).ok_or_else(|| invalid_key(doing))?;
+        let new_item = new_item(&new.data, memcached_exptime(&new.meta));
         let work = async {
             let mut lease = self.server.lease().await?;
-            let (written, token) = lease.add(&key, stored).await?;
-            lease.back();
+            let (written, token) = lease.add(&key, new_item).await?;
+            lease.release();
             if written {
-                self.memory.keep(&key, hash, token);
+                self.tokens.insert(&key, hash, token);
             }
             Ok(written)
         };
         let written = self.within(doing, work).await?;
-        Ok(outcome(written, || named(hash)))
+        Ok(outcome(written, || version_of_hash(hash)))
     }
 
-    /// Writes `stored`, which has the version `new`, if the entry at `at` still has the version `seen`; says whether
+    /// Writes `new_item`, which has the version `new`, if the entry at `at` still has the version `seen`; says whether
     /// it did.
     async fn replace(
         &self,
@@ -300,7 +300,7 @@ impl Inner {
         key: &StoreKey,
         seen: &Version,
         new: Hash,
-        stored: Stored<'_>,
+        new_item: NewItem<'_>,
     ) -> Result<bool> {
         let (Some(key), Some(seen)) = (self.key(key), hash_in(seen)) else {
             return Ok(false);
@@ -308,8 +308,8 @@ impl Inner {
         let work = async {
             let mut lease = self.server.lease().await?;
             let swap = self.swap(&key, seen);
-            let written = swap.write(&mut lease, new, stored).await?;
-            lease.back();
+            let written = swap.write(&mut lease, new, new_item).await?;
+            lease.release();
             Ok(written)
         };
         self.within(doing, work).await
@@ -322,8 +322,8 @@ impl Inner {
         let work = async {
             let mut lease = self.server.lease().await?;
             lease.delete(&key).await?;
-            lease.back();
-            self.memory.forget(&key);
+            lease.release();
+            self.tokens.remove(&key);
             Ok(())
         };
         self.within(doing, work).await
@@ -331,7 +331,7 @@ impl Inner {
 
     fn swap<'a>(&'a self, key: &'a Key, seen: Hash) -> Swap<'a, Hash> {
         Swap {
-            memory: &self.memory,
+            tokens: &self.tokens,
             key,
             seen,
             version_of: version,
@@ -359,7 +359,7 @@ fn entry(hash: Hash, value: Bytes) -> Entry {
             owner: None,
             label: None,
         },
-        named(hash),
+        version_of_hash(hash),
     )
 }
 
@@ -371,8 +371,8 @@ fn version(item: &Item) -> Result<Hash, Fault> {
     }
 }
 
-fn stored(value: &[u8], exptime: i64) -> Stored<'_> {
-    Stored {
+fn new_item(value: &[u8], exptime: i64) -> NewItem<'_> {
+    NewItem {
         value,
         exptime,
         flags: MEMCACHED_FLAGS,
@@ -383,7 +383,7 @@ fn hash(value: &[u8]) -> Hash {
     Sha256::digest(value).into()
 }
 
-fn named(hash: Hash) -> Version {
+fn version_of_hash(hash: Hash) -> Version {
     Version::from_bytes(Bytes::copy_from_slice(&hash))
 }
 

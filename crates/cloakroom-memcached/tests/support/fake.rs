@@ -27,7 +27,7 @@ impl Fake {
 
     /// The next connection of a store.
     pub(crate) async fn accept(&self) -> Peer {
-        let accepted = patiently(self.0.accept()).await;
+        let accepted = in_time(self.0.accept()).await;
         Peer(BufReader::new(accepted.unwrap().0))
     }
 }
@@ -49,7 +49,7 @@ impl Peer {
     /// `None` if the store has closed the connection.
     pub(crate) async fn try_request(&mut self) -> Option<Request> {
         let mut line = String::new();
-        let read = patiently(self.0.read_line(&mut line)).await;
+        let read = in_time(self.0.read_line(&mut line)).await;
         if read.unwrap_or(0) == 0 {
             return None;
         }
@@ -118,7 +118,7 @@ impl Request {
 }
 
 /// Fails a test in which the store and the fake wait for each other.
-pub(crate) async fn patiently<F: Future>(future: F) -> F::Output {
+pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
     let done = tokio::time::timeout(Duration::from_secs(10), future).await;
     done.expect("the store and the fake wait for each other")
 }

@@ -7,7 +7,7 @@ use crate::client::Key;
 /// The CAS numbers of the entries that this process has seen last, so that a save need not ask for them again.
 ///
 /// A number that is missing or out of date costs a round trip and nothing else: the server compares.
-pub(crate) struct Memory<V, T> {
+pub(crate) struct TokenCache<V, T> {
     generations: Mutex<Generations<V, T>>,
     capacity: usize,
 }
@@ -19,7 +19,7 @@ struct Generations<V, T> {
     old: HashMap<Key, (V, T)>,
 }
 
-impl<V: Copy + Eq, T: Copy> Memory<V, T> {
+impl<V: Copy + Eq, T: Copy> TokenCache<V, T> {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             generations: Mutex::new(Generations {
@@ -31,9 +31,9 @@ impl<V: Copy + Eq, T: Copy> Memory<V, T> {
     }
 
     /// The entry at `key` has this version, and this token if the server told it.
-    pub(crate) fn keep(&self, key: &Key, version: V, token: Option<T>) {
+    pub(crate) fn insert(&self, key: &Key, version: V, token: Option<T>) {
         let Some(token) = token else {
-            return self.forget(key);
+            return self.remove(key);
         };
         self.change(|Generations { young, old }| {
             if young.len() >= self.capacity / 2 && !young.contains_key(key) {
@@ -43,7 +43,7 @@ impl<V: Copy + Eq, T: Copy> Memory<V, T> {
         });
     }
 
-    pub(crate) fn forget(&self, key: &Key) {
+    pub(crate) fn remove(&self, key: &Key) {
         self.change(|Generations { young, old }| {
             young.remove(key);
             old.remove(key);
@@ -51,7 +51,7 @@ impl<V: Copy + Eq, T: Copy> Memory<V, T> {
     }
 
     /// The token of the entry at `key` in this version.
-    pub(crate) fn token(&self, key: &Key, version: V) -> Option<T> {
+    pub(crate) fn get(&self, key: &Key, version: V) -> Option<T> {
         let seen = self
             .change(|Generations { young, old }| young.get(key).or_else(|| old.get(key)).copied());
         seen.filter(|(seen, _)| *seen == version)
@@ -66,7 +66,7 @@ impl<V: Copy + Eq, T: Copy> Memory<V, T> {
 
 /// How many entries' CAS numbers are remembered: some 200 bytes each. What counts is the time between the load and the
 /// save of a request, so this is enough for thousands of requests at once.
-pub(crate) const REMEMBERED: usize = 8_192;
+pub(crate) const CACHED_TOKENS: usize = 8_192;
 
 #[cfg(test)]
 mod tests {
@@ -76,33 +76,33 @@ mod tests {
 
     #[test]
     fn what_was_seen_last_is_remembered_and_the_rest_is_forgotten() {
-        let memory = Memory::new(10);
+        let tokens = TokenCache::new(10);
         for n in 0..1_000 {
-            memory.keep(&key(n), n, Some(n));
-            let Generations { young, old } = &*memory.generations.lock().unwrap();
+            tokens.insert(&key(n), n, Some(n));
+            let Generations { young, old } = &*tokens.generations.lock().unwrap();
             assert!(young.len() + old.len() <= 10);
         }
 
         for n in 995..1_000 {
-            assert_eq!(memory.token(&key(n), n), Some(n));
+            assert_eq!(tokens.get(&key(n), n), Some(n));
         }
-        assert_eq!(memory.token(&key(0), 0), None);
+        assert_eq!(tokens.get(&key(0), 0), None);
     }
 
     #[test]
     fn a_token_is_good_for_one_version_of_one_entry() {
-        let memory = Memory::new(10);
-        memory.keep(&key(1), 7, Some("old"));
-        memory.keep(&key(1), 8, Some("new"));
+        let tokens = TokenCache::new(10);
+        tokens.insert(&key(1), 7, Some("old"));
+        tokens.insert(&key(1), 8, Some("new"));
 
-        assert_eq!(memory.token(&key(1), 7), None);
-        assert_eq!(memory.token(&key(1), 8), Some("new"));
-        assert_eq!(memory.token(&key(2), 8), None);
-        memory.keep(&key(1), 9, None);
-        assert_eq!(memory.token(&key(1), 8), None);
-        memory.keep(&key(1), 9, Some("again"));
-        memory.forget(&key(1));
-        assert_eq!(memory.token(&key(1), 9), None);
+        assert_eq!(tokens.get(&key(1), 7), None);
+        assert_eq!(tokens.get(&key(1), 8), Some("new"));
+        assert_eq!(tokens.get(&key(2), 8), None);
+        tokens.insert(&key(1), 9, None);
+        assert_eq!(tokens.get(&key(1), 8), None);
+        tokens.insert(&key(1), 9, Some("again"));
+        tokens.remove(&key(1));
+        assert_eq!(tokens.get(&key(1), 9), None);
     }
 
     fn key(n: u64) -> Key {
