@@ -3,10 +3,10 @@ use bytes::Bytes;
 use crate::client::{Fault, Item, Key, Lease, NewItem, Swapped, Token};
 use crate::token_cache::TokenCache;
 
-/// A compare-and-swap by a version that the server does not know.
+/// A compare-and-swap by a version that is inside the value.
 ///
-/// The version is in the value, where the server does not look; so this compares the version with what it has seen or
-/// reads now, and the server compares the CAS number that went with it.
+/// The server compares only CAS numbers. So this compares the version with that of a value that it
+/// loaded, now or earlier, and the server compares the CAS number of that value.
 pub(crate) struct Swap<'a, V> {
     pub(crate) tokens: &'a TokenCache<V, Token>,
     pub(crate) key: &'a Key,
@@ -16,9 +16,10 @@ pub(crate) struct Swap<'a, V> {
 }
 
 impl<V: Copy + Eq> Swap<'_, V> {
-    /// Writes this value, which has the version `new`; says whether it did.
+    /// Writes an item with the version `new` and returns `true`, unless the stored version is not
+    /// the one that was read.
     ///
-    /// One round trip if this process has loaded or written the item last, else two.
+    /// One round trip if this process loaded or wrote the item last, otherwise two.
     pub(crate) async fn write(
         &self,
         lease: &mut Lease<'_>,
@@ -40,7 +41,7 @@ impl<V: Copy + Eq> Swap<'_, V> {
                     self.tokens.insert(self.key, new, token);
                     return Ok(true);
                 }
-                // By a save, and then it is over, or by a touch, which has left the version.
+                // A save changed the version, which the next round notices. A touch did not.
                 Swapped::Changed => {}
                 Swapped::Gone => return Ok(false),
             }
@@ -48,7 +49,8 @@ impl<V: Copy + Eq> Swap<'_, V> {
         Err(Fault::Contended)
     }
 
-    /// Writes what `change` makes of the value, which keeps its version and its flags; says whether it did.
+    /// Replaces the value with `change(value)` and returns `true`, unless the stored version is not
+    /// the one that was read. The item keeps its version and its flags.
     pub(crate) async fn rewrite(
         &self,
         lease: &mut Lease<'_>,
@@ -76,7 +78,7 @@ impl<V: Copy + Eq> Swap<'_, V> {
         Err(Fault::Contended)
     }
 
-    /// The item, if it has the version that was seen.
+    /// Loads the item. Returns `None` if it has another version or does not exist.
     async fn item(&self, lease: &mut Lease<'_>) -> Result<Option<Item>, Fault> {
         match lease.get(self.key).await? {
             Some(item) if (self.version_of)(&item)? == self.seen => Ok(Some(item)),
@@ -85,5 +87,6 @@ impl<V: Copy + Eq> Swap<'_, V> {
     }
 }
 
-/// A swap loses to a touch, which leaves the version, so it is tried again; so many touches in a row are no visitor.
+/// A swap that loses to a touch is tried again, because the version is unchanged. No visitor causes
+/// this many touches in a row.
 const SWAP_TRIES: usize = 16;

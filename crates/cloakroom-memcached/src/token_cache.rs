@@ -4,16 +4,17 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::client::Key;
 
-/// The CAS numbers of the entries that this process has seen last, so that a save need not ask for them again.
+/// A cache of the CAS numbers that this process received last, which saves a round trip before a
+/// save.
 ///
-/// A number that is missing or out of date costs a round trip and nothing else: the server compares.
+/// A missing or outdated number costs a round trip and is otherwise harmless, because the server
+/// compares it.
 pub(crate) struct TokenCache<V, T> {
     generations: Mutex<Generations<V, T>>,
     capacity: usize,
 }
 
-/// What was seen lately is in `young`. Once that is half of the capacity, it becomes `old`, and what was old is
-/// forgotten.
+/// New entries go into `young`. When it holds half the capacity, it replaces `old`.
 struct Generations<V, T> {
     young: HashMap<Key, (V, T)>,
     old: HashMap<Key, (V, T)>,
@@ -30,7 +31,7 @@ impl<V: Copy + Eq, T: Copy> TokenCache<V, T> {
         }
     }
 
-    /// The entry at `key` has this version, and this token if the server told it.
+    /// Stores the token of the entry at `key` in this version. Without a token, removes the entry.
     pub(crate) fn insert(&self, key: &Key, version: V, token: Option<T>) {
         let Some(token) = token else {
             return self.remove(key);
@@ -50,7 +51,7 @@ impl<V: Copy + Eq, T: Copy> TokenCache<V, T> {
         });
     }
 
-    /// The token of the entry at `key` in this version.
+    /// Returns the token of the entry at `key`, if it was stored for this version.
     pub(crate) fn get(&self, key: &Key, version: V) -> Option<T> {
         let seen = self
             .change(|Generations { young, old }| young.get(key).or_else(|| old.get(key)).copied());
@@ -64,8 +65,8 @@ impl<V: Copy + Eq, T: Copy> TokenCache<V, T> {
     }
 }
 
-/// How many entries' CAS numbers are remembered: some 200 bytes each. What counts is the time between the load and the
-/// save of a request, so this is enough for thousands of requests at once.
+/// How many tokens are cached, at some 200 bytes each. A token is needed from the load to the save
+/// of a request, so this is enough for thousands of concurrent requests.
 pub(crate) const CACHED_TOKENS: usize = 8_192;
 
 #[cfg(test)]
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_seen_last_is_remembered_and_the_rest_is_forgotten() {
+    fn the_latest_tokens_are_kept_and_older_ones_are_dropped() {
         let tokens = TokenCache::new(10);
         for n in 0..1_000 {
             tokens.insert(&key(n), n, Some(n));
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_good_for_one_version_of_one_entry() {
+    fn a_token_is_valid_for_one_version_of_one_entry() {
         let tokens = TokenCache::new(10);
         tokens.insert(&key(1), 7, Some("old"));
         tokens.insert(&key(1), 8, Some("new"));

@@ -9,24 +9,24 @@ use super::command::{Command, NewItem};
 use super::connection::Connection;
 use super::{Fault, Key};
 
-/// One memcached, and the connections to it.
+/// A memcached server and the connections to it.
 pub(crate) struct Server {
     address: Box<str>,
     max_value: usize,
     permits: Semaphore,
-    // The last one in is the first one out, so that those that are not needed stay idle and are closed by the server.
+    // Used as a stack, so that surplus connections stay idle until the server closes them.
     idle: Mutex<Vec<(Connection, ConnectionNumber)>>,
     opened: AtomicU64,
 }
 
-/// The CAS number of an item, as it was at a moment.
+/// The CAS number of an item, and the last connection that was opened before it was requested.
 #[derive(Clone, Copy)]
 pub(crate) struct Token {
     cas: u64,
     seen: ConnectionNumber,
 }
 
-/// How many connections had been opened. See [`Lease::takes`].
+/// Numbers the connections to a server in the order in which they were opened.
 type ConnectionNumber = u64;
 
 /// A value with its flags and its token.
@@ -36,13 +36,13 @@ pub(crate) struct Item {
     pub(crate) token: Token,
 }
 
-/// What became of a compare-and-swap.
+/// The result of a compare-and-swap.
 pub(crate) enum Swapped {
-    /// Done; the item has this token now, if the server told it.
+    /// The item was replaced. Its new token, if the server returned one.
     Done(Option<Token>),
-    /// Not done: the item has another number.
+    /// Nothing was changed: the item has another CAS number.
     Changed,
-    /// Not done: there is no item.
+    /// Nothing was changed: there is no item.
     Gone,
 }
 
@@ -61,11 +61,12 @@ impl Server {
         &self.address
     }
 
-    /// A connection for one call, once there is one.
+    /// Returns a connection for one call. Waits while all are in use.
     pub(crate) async fn lease(&self) -> Result<Lease<'_>, Fault> {
         let permit = self.permits.acquire().await;
         let permit = permit.expect("the semaphore is never closed");
-        // Every turn takes one out, and there are no more than permits.
+        // Ends, because every round removes an idle connection, and there are at most as many as
+        // permits.
         while let Some((connection, opened)) = self.take_idle() {
             if connection.is_idle() {
                 return Ok(self.lend(connection, opened, permit));
@@ -96,10 +97,11 @@ impl Server {
     }
 }
 
-/// A connection that one call has for itself.
+/// A connection that one call uses exclusively.
 ///
-/// Unless it is given [`release`](Self::release), it is closed: after a fault, and when the future of the call is dropped,
-/// so that nobody reads an answer that was meant for another.
+/// Dropping a lease without [`release`](Self::release) closes the connection. This happens after a
+/// fault and when the future of the call is dropped, so that no later call reads the answer to this
+/// one.
 pub(crate) struct Lease<'a> {
     server: &'a Server,
     connection: Connection,
@@ -108,7 +110,7 @@ pub(crate) struct Lease<'a> {
 }
 
 impl Lease<'_> {
-    /// Ends the call with the connection in order.
+    /// Returns the connection for the next call. Only after a complete answer.
     pub(crate) fn release(self) {
         let mut idle = self
             .server
@@ -118,10 +120,10 @@ impl Lease<'_> {
         idle.push((self.connection, self.opened));
     }
 
-    /// Whether `token` means on this connection what it meant when it was seen.
+    /// Returns whether `token` is valid on this connection.
     ///
-    /// CAS numbers begin anew when a server does. A connection that was opened before the token was asked for and still
-    /// works shows that the server is the same.
+    /// A server that restarts assigns the same CAS numbers to other items. If this connection was
+    /// opened before the token was requested and still works, the server has not restarted since.
     pub(crate) fn accepts(&self, token: &Token) -> bool {
         self.opened <= token.seen
     }
@@ -142,7 +144,7 @@ impl Lease<'_> {
         }
     }
 
-    /// Stores what was not there; `false` if there is something.
+    /// Stores the item and returns `true`, unless there is one already.
     pub(crate) async fn add(
         &mut self,
         key: &Key,
@@ -157,7 +159,7 @@ impl Lease<'_> {
         }
     }
 
-    /// Replaces the item if it still has this token. The lease must [take](Self::takes) it.
+    /// Replaces the item if it still has this token, which the lease must [accept](Self::accepts).
     pub(crate) async fn swap(
         &mut self,
         key: &Key,
@@ -189,16 +191,18 @@ impl Lease<'_> {
         }
     }
 
-    /// Before the question, not after the answer: another server may have come in between.
+    /// Returns the number of the last connection opened. Call this before sending the command: the
+    /// server may restart before the answer arrives.
     fn last_opened(&self) -> ConnectionNumber {
         self.server.opened.load(Ordering::SeqCst)
     }
 }
 
-/// A server that was told not to count (`-C`) answers with the number 0, which every item has.
+/// Returns the token in an answer. Servers started with `-C` return the CAS number 0 for every
+/// item, which is not a token.
 fn token(answer: &Answer, seen: ConnectionNumber) -> Option<Token> {
     let cas = answer.cas.filter(|cas| *cas != 0)?;
     Some(Token { cas, seen })
 }
 
-const UNEXPECTED: Fault = Fault::Garbled("an answer that fits another command");
+const UNEXPECTED: Fault = Fault::Garbled("an answer that does not fit the command");
