@@ -74,7 +74,7 @@ fn explain(fault: Fault) -> Explained {
         ),
         Fault::Corrupt => (
             ErrorKind::Corrupt,
-            "the value was not written by this store; \
+            "the value is not in the format of this store; \
              another program or a newer version uses the same prefix",
         ),
         Fault::Older => (

@@ -6,8 +6,8 @@
 //! * **Revokes**: a deleted session is gone for every process, and no save that was already running
 //!   brings it back.
 //! * **Not durable**: a server that stops loses its sessions.
-//! * **Shared**: by all processes that use the same servers, written in the same way, and the same
-//!   [`prefix`](Builder::prefix).
+//! * **Shared**: by all processes with the same servers, written the same way in the URL, and the
+//!   same [`prefix`](Builder::prefix).
 //! * **Evicts**: a server that runs out of memory drops the least recently used sessions. Give the
 //!   sessions dedicated servers; otherwise cached pages push them out.
 //! * **No owners**: memcached cannot list keys, so the sessions of a user cannot be listed or ended

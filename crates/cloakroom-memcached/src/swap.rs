@@ -26,10 +26,10 @@ impl<V: Copy + Eq> Swap<'_, V> {
         new: V,
         new_item: NewItem<'_>,
     ) -> Result<bool, Fault> {
-        let remembered = self.tokens.get(self.key, self.seen);
-        let mut remembered = remembered.filter(|token| lease.accepts(token));
+        let cached = self.tokens.get(self.key, self.seen);
+        let mut cached = cached.filter(|token| lease.accepts(token));
         for _ in 0..SWAP_TRIES {
-            let token = match remembered.take() {
+            let token = match cached.take() {
                 Some(token) => token,
                 None => match self.item(lease).await? {
                     Some(item) => item.token,
@@ -41,7 +41,8 @@ impl<V: Copy + Eq> Swap<'_, V> {
                     self.tokens.insert(self.key, new, token);
                     return Ok(true);
                 }
-                // A save changed the version, which the next round notices. A touch did not.
+                // After a save, the next round finds another version. After a touch, it finds the
+                // same one and tries again.
                 Swapped::Changed => {}
                 Swapped::Gone => return Ok(false),
             }
