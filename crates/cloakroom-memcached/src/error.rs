@@ -4,7 +4,7 @@ use cloakroom::{Error, ErrorKind};
 
 use crate::client::Fault;
 
-/// The error of a call that this fault ended.
+/// Returns the error for a call that failed with this fault.
 pub(crate) fn failed(doing: &str, server: &str, fault: Fault) -> Error {
     let (kind, why, cause) = explain(fault);
     let error = Error::new(kind, format!("{doing} at {server}: {why}"));
@@ -14,24 +14,25 @@ pub(crate) fn failed(doing: &str, server: &str, fault: Fault) -> Error {
     }
 }
 
-/// The error of a call that took too long.
+/// Returns the error for a call that took too long.
 pub(crate) fn too_slow(doing: &str, server: &str, timeout: Duration) -> Error {
     Error::new(
         ErrorKind::Unavailable,
         format!(
-            "{doing} at {server}: no answer within {} ms; check the server and the network, or raise timeout",
+            "{doing} at {server}: no answer within {} ms; \
+             check the server and the network, or raise timeout",
             timeout.as_millis()
         ),
     )
 }
 
-/// The error of an entry that would not fit into an item.
+/// Returns the error for an entry that does not fit into an item.
 pub(crate) fn too_large(doing: &str, size: usize, limit: usize) -> Error {
     Error::new(
         ErrorKind::TooLarge,
         format!(
-            "{doing}: the entry takes {size} bytes of {limit}; keep large things in the site's database, or raise \
-             max_size and memcached's `-I`"
+            "{doing}: the entry takes {size} bytes of {limit}; store large values in the site's \
+             database, or raise max_size and memcached's `-I`"
         ),
     )
 }
@@ -42,11 +43,11 @@ type Explained = (
     Option<Box<dyn std::error::Error + Send + Sync>>,
 );
 
-/// What went wrong and what to do about it.
+/// Returns the kind of the error, what went wrong and what to do about it, and the cause.
 fn explain(fault: Fault) -> Explained {
     let (kind, why) = match fault {
         Fault::Unreachable(cause) => {
-            let why = "there is no connection to be had; check that it runs and the address";
+            let why = "cannot connect; check that the server runs and that the address is right";
             return (ErrorKind::Unavailable, why, Some(cause.into()));
         }
         Fault::Broken(cause) => {
@@ -55,34 +56,35 @@ fn explain(fault: Fault) -> Explained {
         }
         Fault::Refused(text) => return refused(text),
         Fault::Garbled(what) => {
-            let why =
-                "it does not answer as memcached 1.6.10 and later do; check what listens there";
+            let why = "unexpected answer; check that the server is memcached 1.6.10 or newer";
             return (ErrorKind::Unavailable, why, Some(what.into()));
         }
         Fault::Closed => (
             ErrorKind::Unavailable,
-            "it closed the connection without an answer; the next call opens another",
+            "the server closed the connection without an answer; the next call opens another",
         ),
         Fault::NoCas => (
             ErrorKind::Unavailable,
-            "it gives no CAS numbers, so nothing can be compared; start it without `-C`",
+            "the server returns no CAS numbers, so saves cannot compare; start it without `-C`",
         ),
         Fault::Oversized => (
             ErrorKind::Corrupt,
-            "its value is larger than max_size lets this store read; raise it to that of the others",
+            "the value is larger than max_size allows; \
+             use the same max_size in all processes",
         ),
         Fault::Corrupt => (
             ErrorKind::Corrupt,
-            "the item holds what this store never writes; something else uses the prefix, or a newer version",
+            "the value is not in the format of this store; \
+             another program or a newer version uses the same prefix",
         ),
         Fault::Older => (
             ErrorKind::Corrupt,
-            "the session is of an older version of Cloakroom, which this one does not read; its \
-             visitor starts a new session, and memcached drops the item when it expires",
+            "the session was written by an older version of Cloakroom, which this version does not \
+             read; its visitor starts a new session, and memcached drops the item when it expires",
         ),
-        Fault::Overtaken => (
+        Fault::Contended => (
             ErrorKind::Conflict,
-            "others changed the item first, many times in a row; try again",
+            "other requests changed the item first, many times in a row; try again",
         ),
     };
     (kind, why, None)
@@ -92,16 +94,16 @@ fn refused(text: String) -> Explained {
     let (kind, why) = match &*text {
         text if text.starts_with("SERVER_ERROR out of memory") => (
             ErrorKind::Full,
-            "it has no memory for the item; raise its `-m`, or start it without `-M`",
+            "the server has no memory for the item; raise its `-m`, or start it without `-M`",
         ),
         text if text.starts_with("SERVER_ERROR object too large") => (
             ErrorKind::TooLarge,
-            "the entry is larger than its items can be, and it has dropped the one it had; raise its `-I` or lower \
-             max_size",
+            "the entry exceeds the server's item limit, and the server dropped the previous one; \
+             raise its `-I` or lower max_size",
         ),
         _ => (
             ErrorKind::Unavailable,
-            "it refused the command; the cause says why",
+            "the server refused the command; see the cause",
         ),
     };
     (kind, why, Some(text.into()))
@@ -114,15 +116,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_says_what_was_being_done_what_went_wrong_and_what_to_do() {
+    fn errors_name_the_operation_the_server_the_reason_and_the_remedy() {
         let error = |fault| failed("saving a session in memcached", "cache:11211", fault);
         let refused = |text: &str| error(Fault::Refused(text.into()));
 
         let full = refused("SERVER_ERROR out of memory storing object");
         assert_eq!(
             full.to_string(),
-            "saving a session in memcached at cache:11211: it has no memory for the item; raise its `-m`, or start it \
-             without `-M`"
+            "saving a session in memcached at cache:11211: the server has no memory for the item; \
+             raise its `-m`, or start it without `-M`"
         );
         assert!(full.source().is_some());
         assert_eq!(full.kind(), ErrorKind::Full);

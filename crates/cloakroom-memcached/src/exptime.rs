@@ -2,36 +2,37 @@ use std::time::SystemTime;
 
 use cloakroom::store::millis;
 
-/// Until when memcached is to keep an entry that expires then, in the numbers of its commands.
+/// Returns memcached's `exptime` for an entry that expires at `expires`.
 ///
-/// It keeps it for a grace longer, in case its clock is ahead of the site's: the core decides what has expired. Always
-/// a point in time, never a duration, so that an answer that comes late makes no session live longer.
+/// It is later by a grace period, in case the clock of the server is ahead: the session layer
+/// decides by its own clock when a session has expired. It is always a point in time, never a
+/// duration, so that a command that arrives late does not extend the session.
 pub(crate) fn of(expires: SystemTime) -> i64 {
     let secs = (millis(expires) + 999) / 1_000 + GRACE_SECS;
     match secs {
-        // Smaller numbers are taken for durations.
+        // memcached reads smaller numbers as durations.
         ..FIRST_SECOND => DROP_AT_ONCE,
         FIRST_SECOND..=LAST_SECOND => secs,
-        // Larger ones are cut to 32 bits, and the entry dropped while it lives.
-        _ => KEEP,
+        // memcached truncates larger numbers to 32 bits and would drop the entry too early.
+        _ => NEVER,
     }
 }
 
-/// A minute from now on: for an entry that has moved on, if it cannot be deleted.
+/// One minute from now, for the marker of a session that has moved.
 pub(crate) const A_MINUTE: i64 = 60;
 
 const GRACE_SECS: i64 = 5 * 60;
 
-/// After thirty days of 1970.
+/// The first `exptime` that is a point in time: thirty days after the start of 1970.
 const FIRST_SECOND: i64 = 30 * 24 * 60 * 60 + 1;
 
-/// In January 2038.
+/// The last `exptime` that is a point in time, in January 2038.
 const LAST_SECOND: i64 = i32::MAX as i64;
 
 const DROP_AT_ONCE: i64 = -1;
 
-/// Until it is deleted or evicted.
-const KEEP: i64 = 0;
+/// memcached keeps the item until it is deleted or evicted.
+const NEVER: i64 = 0;
 
 #[cfg(test)]
 mod tests {
@@ -40,20 +41,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memcached_keeps_an_entry_a_little_longer_than_it_lives_and_never_shorter() {
+    fn memcached_keeps_an_entry_for_a_grace_period_after_it_expires() {
         let exptime = |millis| of(from_millis(millis));
 
         assert_eq!(exptime(1_800_000_000_000), 1_800_000_300);
         assert_eq!(exptime(1_800_000_000_001), 1_800_000_301, "rounded up");
-        // Last second of 32 bits, and the first one after it.
+        // The last second that fits into 32 bits, and the first one after it.
         assert_eq!(exptime(2_147_483_347_000), 2_147_483_647);
-        assert_eq!(exptime(2_147_483_347_001), KEEP);
-        assert_eq!(exptime(4_102_444_800_000), KEEP);
-        assert_eq!(exptime(i64::MAX), KEEP);
+        assert_eq!(exptime(2_147_483_347_001), NEVER);
+        assert_eq!(exptime(4_102_444_800_000), NEVER);
+        assert_eq!(exptime(i64::MAX), NEVER);
     }
 
     #[test]
-    fn a_time_that_would_be_taken_for_a_duration_is_over() {
+    fn a_time_that_memcached_would_read_as_a_duration_drops_the_item_at_once() {
         assert_eq!(of(from_millis(0)), DROP_AT_ONCE);
         let first = (FIRST_SECOND - GRACE_SECS) * 1_000;
         assert_eq!(of(from_millis(first)), 2_592_001);

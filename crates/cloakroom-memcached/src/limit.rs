@@ -6,8 +6,10 @@ use cloakroom::Result;
 use crate::client::{Fault, Server};
 use crate::error;
 
-/// Does `work` within the time limit. If time is up, or the caller drops this, the connection is closed, and what was
-/// asked may have happened or not.
+/// Runs `work` and fails if it takes longer than `limit`.
+///
+/// If the time is up, or the future is dropped, the connection is closed. The command may or may
+/// not have been carried out.
 pub(crate) async fn within<T>(
     limit: Duration,
     doing: &str,

@@ -4,17 +4,19 @@ use cloakroom::{Error, ErrorKind, Result};
 
 use crate::{MemcachedStore, servers};
 
-/// The options of a [`MemcachedStore`]; made by [`MemcachedStore::builder`].
+/// The options of a [`MemcachedStore`]. Created by [`MemcachedStore::builder`].
 ///
 /// # Examples
 /// ```
 /// use std::time::Duration;
+/// use cloakroom::store::Store;
 /// use cloakroom_memcached::MemcachedStore;
 ///
 /// let store = MemcachedStore::builder("memcached://10.0.0.1:11211,10.0.0.2:11211")
 ///     .prefix("shop")
 ///     .timeout(Duration::from_millis(500))
 ///     .open()?;
+/// assert!(store.guarantees().compares);
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -38,56 +40,114 @@ impl Builder {
         }
     }
 
-    /// What the names of this site's items begin with, a colon behind it; `cloakroom` by default.
+    /// Sets the text that every key starts with, followed by a colon. `cloakroom` by default, so
+    /// that other programs can use the same servers. Up to 100 visible ASCII characters.
     ///
-    /// Stores with different prefixes share servers and never see each other's sessions. A prefix is up to 100 visible
-    /// ASCII characters.
+    /// Stores with different prefixes share servers without seeing each other's sessions.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_memcached::MemcachedStore;
+    ///
+    /// let builder = MemcachedStore::builder("memcached://127.0.0.1:11211");
+    /// assert!(builder.clone().prefix("shop").open().is_ok());
+    /// let error = builder.prefix("two words").open().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// ```
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// The largest data of one session, in bytes; 1 MiB less 4 KiB by default, 1 KiB to 128 MiB.
+    /// Sets the largest data of one session, in bytes. 1 MiB less 4 KiB by default, 1 KiB to
+    /// 128 MiB.
     ///
-    /// memcached takes items of 1 MiB unless it was started with another `-I`; 4 KiB of it are kept for the key, the
-    /// owner, the label and memcached's own head. Never promise more than every server takes: one that is given too
-    /// large an item refuses it **and drops the one it had**, which ends the session.
+    /// memcached accepts items of up to 1 MiB, unless it was started with another `-I`. The 4 KiB
+    /// are for the key, the owner, the label and memcached's header. Do not set this higher than
+    /// every server allows: a server that receives a larger item refuses it **and drops the
+    /// previous one**, which ends the session.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Store;
+    /// use cloakroom_memcached::MemcachedStore;
+    ///
+    /// let builder = MemcachedStore::builder("memcached://127.0.0.1:11211");
+    /// let store = builder.max_size(64 << 10).open()?;
+    /// assert_eq!(store.guarantees().max_size, Some(65_536));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn max_size(mut self, max_size: usize) -> Self {
         self.max_size = max_size;
         self
     }
 
-    /// How many connections there may be to each server; 16 by default, 1 to 1,024.
+    /// Sets the largest number of connections to each server. 16 by default, 1 to 1,024.
     ///
-    /// A call has one for itself while it lasts, some hundred microseconds, and waits for one if all are taken. They are
-    /// opened when they are needed and then kept. memcached takes 1,024 altogether unless it was started with another
-    /// `-c`.
+    /// A call uses one connection exclusively, for some hundred microseconds, and waits for one if
+    /// all are in use. Connections are opened when needed and then kept. memcached accepts 1,024
+    /// connections in total, unless it was started with another `-c`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_memcached::MemcachedStore;
+    ///
+    /// let builder = MemcachedStore::builder("memcached://127.0.0.1:11211");
+    /// assert!(builder.clone().connections(4).open().is_ok());
+    /// assert_eq!(builder.connections(0).open().unwrap_err().kind(), ErrorKind::Config);
+    /// ```
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
     }
 
-    /// How long a call may take, the wait for a connection included; 2 s by default.
+    /// Sets how long a call may take, including the wait for a connection. 2 s by default, so that
+    /// a visitor gets an error instead of waiting for a server that is down.
     ///
-    /// A move to another key is up to four calls. Let the timeout of the session layer be the longer one: its error
-    /// knows less.
+    /// A rename is four calls. Keep the timeout of the session layer longer than this one, because
+    /// its error does not name the server.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_memcached::MemcachedStore;
+    ///
+    /// let builder = MemcachedStore::builder("memcached://127.0.0.1:11211");
+    /// assert!(builder.clone().timeout(Duration::from_millis(500)).open().is_ok());
+    /// let error = builder.timeout(Duration::ZERO).open().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Makes the store. No server is asked yet, so a site can start before its servers do; [`ping`] asks them.
+    /// Opens the store. Does not connect, so a site can start before its servers; [`ping`] checks
+    /// that they answer.
     ///
     /// [`ping`]: cloakroom::store::Store::ping
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if the URL or an option cannot be used.
+    /// [`Config`](ErrorKind::Config) if the URL is malformed or an option is out of bounds.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_memcached::MemcachedStore;
+    ///
+    /// assert!(MemcachedStore::builder("memcached://127.0.0.1:11211").open().is_ok());
+    /// let error = MemcachedStore::builder("redis://127.0.0.1").open().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// ```
     pub fn open(self) -> Result<MemcachedStore> {
         let addresses = self.addresses()?;
         Ok(MemcachedStore::start(&self, &addresses))
     }
 
-    /// The addresses of the URL, if the options can be used.
+    /// Checks the options and returns the addresses in the URL.
     pub(crate) fn addresses(&self) -> Result<Vec<String>> {
         let addresses = servers::addresses(&self.url.0)?;
         self.check()?;
@@ -99,7 +159,8 @@ impl Builder {
             || !self.prefix.bytes().all(|byte| byte.is_ascii_graphic())
         {
             format!(
-                "`prefix({:?})` cannot be part of a key: it may be up to {MAX_PREFIX_LEN} visible ASCII characters",
+                "`prefix({:?})` cannot be part of a key: \
+                 it may be up to {MAX_PREFIX_LEN} visible ASCII characters",
                 self.prefix
             )
         } else if !(MIN_SIZE..=MAX_SIZE).contains(&self.max_size) {
@@ -124,7 +185,8 @@ impl Builder {
     }
 }
 
-/// Somebody may have written a password into it, though there are none.
+/// A URL that `Debug` does not show. It should not contain a password, but a user may have put one
+/// into it.
 #[derive(Clone)]
 struct RedactedUrl(String);
 
@@ -134,14 +196,14 @@ impl std::fmt::Debug for RedactedUrl {
     }
 }
 
-/// What memcached's items may be, with their heads, unless it is told otherwise.
+/// memcached's default limit for an item, including its header.
 const DEFAULT_ITEM: usize = 1 << 20;
 
-/// What an item has beside the data: at most 56 bytes of memcached's, 251 of the key, [`MAX_EXTRA`] of ours, and some
-/// that are lost where a large item is cut into pieces.
+/// The size of an item beyond its data: memcached's header of up to 56 bytes, the key with 251,
+/// [`MAX_EXTRA`], and the padding where memcached splits a large item into chunks.
 pub(crate) const RESERVE: usize = 4 << 10;
 
-/// What an entry may have beside its data: times, owner and label.
+/// The largest size of an entry beyond its data: times, owner and label.
 pub(crate) const MAX_EXTRA: usize = 3 << 10;
 
 const MIN_SIZE: usize = 1 << 10;
@@ -150,7 +212,7 @@ const MAX_SIZE: usize = 128 << 20;
 
 const MAX_CONNECTIONS: usize = 1_024;
 
-/// Leaves room for the lookups of every format in a key of 250 bytes.
+/// Leaves room for the store keys of every format in a key of 250 bytes.
 const MAX_PREFIX_LEN: usize = 100;
 
 #[cfg(test)]
@@ -158,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_out_of_range_are_refused_with_their_names() {
+    fn an_option_out_of_range_is_refused_by_name() {
         let builder = || MemcachedStore::builder("memcached://localhost");
         let refused = [
             (builder().prefix("two words"), "`prefix("),

@@ -5,29 +5,29 @@ use sha2::{Digest, Sha256};
 
 use crate::client::{Key, Server};
 
-/// The addresses of a URL, as `host:port`.
+/// Parses a URL. Returns its addresses as `host:port`.
 pub(crate) fn addresses(url: &str) -> Result<Vec<String>> {
     let hosts = url
         .strip_prefix(SCHEME)
-        .ok_or_else(|| refused("it does not begin with `memcached://`"))?;
+        .ok_or_else(|| invalid_url("it does not begin with `memcached://`"))?;
     let hosts = hosts.strip_suffix('/').unwrap_or(hosts);
     if hosts.contains('@') {
-        return Err(refused(
-            "it names a user, and memcached's text protocol knows none",
+        return Err(invalid_url(
+            "it has a user, but memcached's text protocol has no login",
         ));
     }
     let mut addresses = Vec::new();
     for host in hosts.split(',') {
-        let address = address(host).ok_or_else(|| refused("an address in it is none"))?;
+        let address = address(host).ok_or_else(|| invalid_url("an address is malformed"))?;
         if addresses.contains(&address) {
-            return Err(refused("it names a server twice"));
+            return Err(invalid_url("it names a server twice"));
         }
         addresses.push(address);
     }
     Ok(addresses)
 }
 
-/// `host:port` of what may lack the port.
+/// Parses `host` or `host:port`. Returns `host:port`.
 fn address(text: &str) -> Option<String> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port),
@@ -45,17 +45,17 @@ fn address(text: &str) -> Option<String> {
     (is_host && is_port).then(|| format!("{}:{port}", host.to_ascii_lowercase()))
 }
 
-/// The server of a key: the one that scores highest with it.
+/// Returns the server of a key: the one with the highest score (rendezvous hashing).
 ///
-/// The order of the servers makes no difference, and when one is added or taken away, only the keys move that were or
-/// are to be on it.
+/// The order of the servers makes no difference. When one is added or removed, only the keys on
+/// that server move.
 pub(crate) fn of<'a>(servers: &'a [Server], key: &Key) -> &'a Server {
     match servers {
         [only] => only,
         several => several
             .iter()
             .max_by_key(|server| (score(server.address(), key), server.address()))
-            .expect("a URL has one server at least"),
+            .expect("a URL names at least one server"),
     }
 }
 
@@ -64,13 +64,13 @@ fn score(address: &str, key: &Key) -> [u8; 32] {
     hash.chain_update(key.as_str()).finalize().into()
 }
 
-// Without the URL: what is wrong with it may be a password in it.
-fn refused(why: &str) -> Error {
+/// Returns the error for a malformed URL. Does not quote the URL: it may contain a password.
+fn invalid_url(why: &str) -> Error {
     Error::new(
         ErrorKind::Config,
         format!(
-            "opening memcached: the URL cannot be used, since {why}; write `memcached://host:port`, or \
-             `memcached://host:port,host:port` for several servers"
+            "opening memcached: the URL cannot be used, since {why}; write \
+             `memcached://host:port`, or `memcached://host:port,host:port` for several servers"
         ),
     )
 }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_cannot_be_meant_is_refused_and_not_repeated() {
+    fn a_malformed_url_is_refused_and_not_quoted() {
         let bad = [
             "",
             "memcached:",
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_the_servers_makes_no_difference_and_a_new_one_takes_only_its_share() {
+    fn the_order_of_servers_makes_no_difference_and_a_new_server_takes_only_its_share() {
         let two = servers(&["a:1", "b:1"]);
         let turned = servers(&["b:1", "a:1"]);
         let three = servers(&["c:1", "a:1", "b:1"]);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_of_a_key_stays_the_same_from_release_to_release() {
+    fn the_server_of_a_key_is_the_same_in_every_release() {
         let servers = servers(&["a:1", "b:1", "c:1"]);
         let home = |n: u8| of(&servers, &Key::new("site", &StoreKey::new(&[n]))).address();
 

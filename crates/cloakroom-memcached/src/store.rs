@@ -7,42 +7,80 @@ use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, SaveId, Store, Version};
 use cloakroom::{Result, StoreKey};
 
-use crate::client::{Fault, Key, Server, Stored, Token};
+use crate::client::{Fault, Key, NewItem, Server, Token};
 use crate::limit::within;
-use crate::memory::{Memory, REMEMBERED};
 use crate::options::MAX_EXTRA;
 use crate::swap::Swap;
+use crate::token_cache::{CACHED_TOKENS, TokenCache};
 use crate::{Builder, error, exptime, servers, value};
 
-/// Sessions in memcached. See the [crate](crate) for what it guarantees and for its worst day.
+/// A store of sessions in memcached.
 ///
-/// A call that is dropped, or whose time is up, has happened or not, and never half; its connection is closed.
+/// The [crate documentation](crate) lists its guarantees and how it fails.
 ///
-/// Clones share the connections. They belong to the runtime in which they were opened, so a store is for one runtime.
+/// If the future of a call is dropped, or its time is up, its connection is closed. A single
+/// command is then carried out completely or not at all.
+///
+/// Clones share the connections. A connection belongs to the tokio runtime in which it was opened,
+/// so use a store and its clones in one runtime only.
+///
+/// # Examples
+/// ```
+/// use cloakroom::Sessions;
+/// use cloakroom_memcached::MemcachedStore;
+///
+/// let store = MemcachedStore::open("memcached://10.0.0.1:11211,10.0.0.2:11211")?;
+/// let sessions = Sessions::new(store);
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct MemcachedStore(Arc<Inner>);
 
 struct Inner {
     servers: Vec<Server>,
-    memory: Memory<u64, Token>,
+    tokens: TokenCache<u64, Token>,
     prefix: String,
     max_size: usize,
     timeout: Duration,
 }
 
 impl MemcachedStore {
-    /// The sessions on the servers of `url`, with the default [options](Self::builder).
+    /// Opens the store on the servers of `url` with the default options. Does not connect.
     ///
-    /// The URL is `memcached://host:port`, or `memcached://host:port,host:port` for several; without a port it is 11211.
-    /// No server is asked yet.
+    /// Shorthand for [`builder(url)`](Self::builder)[`.open()`](Builder::open). The
+    /// [crate documentation](crate#url) describes the URL.
     ///
     /// # Errors
     /// Those of [`Builder::open`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Store;
+    /// use cloakroom_memcached::MemcachedStore;
+    ///
+    /// let store = MemcachedStore::open("memcached://127.0.0.1")?;
+    /// assert!(store.guarantees().compares && !store.guarantees().durable);
+    /// // The default port is 11211.
+    /// assert!(format!("{store:?}").contains("127.0.0.1:11211"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn open(url: &str) -> Result<Self> {
         Self::builder(url).open()
     }
 
-    /// The options for the servers of `url`.
+    /// Returns the options for the servers of `url`.
+    ///
+    /// Does not check the URL; [`Builder::open`] does. The [crate documentation](crate#url)
+    /// describes the URL.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_memcached::MemcachedStore;
+    ///
+    /// let store = MemcachedStore::builder("memcached://127.0.0.1").prefix("shop").open()?;
+    /// assert!(format!("{store:?}").contains(r#"prefix: "shop""#));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn builder(url: &str) -> Builder {
         Builder::new(url)
     }
@@ -52,7 +90,7 @@ impl MemcachedStore {
         let server = |address: &String| Server::new(address, options.connections, max_value);
         Self(Arc::new(Inner {
             servers: addresses.iter().map(server).collect(),
-            memory: Memory::new(REMEMBERED),
+            tokens: TokenCache::new(CACHED_TOKENS),
             prefix: options.prefix.clone(),
             max_size: options.max_size,
             timeout: options.timeout,
@@ -76,22 +114,23 @@ impl MemcachedStore {
         within(self.0.timeout, doing, server, work).await
     }
 
-    /// Writes `new` at `at` if the entry there still has the version `seen`; says whether it did.
+    /// Writes an item with the version `new` and returns `true`, unless the entry at `key` has
+    /// another version than `seen`.
     async fn replace(
         &self,
         doing: &str,
         key: &StoreKey,
         seen: u64,
         new: u64,
-        stored: Stored<'_>,
+        new_item: NewItem<'_>,
     ) -> Result<bool> {
         let key = self.key(key);
         let server = self.server(&key);
         let work = async {
             let mut lease = server.lease().await?;
             let swap = self.swap(&key, seen);
-            let written = swap.write(&mut lease, new, stored).await?;
-            lease.back();
+            let written = swap.write(&mut lease, new, new_item).await?;
+            lease.release();
             Ok(written)
         };
         self.timed(doing, server, work).await
@@ -99,17 +138,18 @@ impl MemcachedStore {
 
     fn swap<'a>(&'a self, key: &'a Key, seen: u64) -> Swap<'a, u64> {
         Swap {
-            memory: &self.0.memory,
+            tokens: &self.0.tokens,
             key,
             seen,
             version_of: |item| value::version(&item.value),
         }
     }
 
-    /// The draft as an item, with its version.
+    /// Encodes a draft, after checking its size. Returns its version and its value.
     ///
-    /// A server drops what it has when it is given too large an item for the same key, so it is never given one.
-    fn item(&self, doing: &str, new: &Draft) -> Result<(u64, Vec<u8>)> {
+    /// The size is checked here because a server that receives too large an item drops the previous
+    /// one.
+    fn encode(&self, doing: &str, new: &Draft) -> Result<(u64, Vec<u8>)> {
         let (data, size) = (new.data.len(), value::size(new));
         let max_size = self.0.max_size;
         if data > max_size {
@@ -138,12 +178,12 @@ impl Store for MemcachedStore {
         let work = async {
             let mut lease = server.lease().await?;
             let item = lease.get(&key).await?;
-            lease.back();
+            lease.release();
             let Some(item) = item else {
                 return Ok(None);
             };
             let version = value::version(&item.value)?;
-            self.0.memory.keep(&key, version, Some(item.token));
+            self.0.tokens.insert(&key, version, Some(item.token));
             value::decode(item.value).map(Some)
         };
         self.timed("loading a session from memcached", server, work)
@@ -152,20 +192,20 @@ impl Store for MemcachedStore {
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in memcached";
-        let (version, value) = self.item(doing, new)?;
+        let (version, value) = self.encode(doing, new)?;
         let key = self.key(key);
         let server = self.server(&key);
-        let stored = Stored {
+        let new_item = NewItem {
             value: &value,
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
         let work = async {
             let mut lease = server.lease().await?;
-            let (written, token) = lease.add(&key, stored).await?;
-            lease.back();
+            let (written, token) = lease.add(&key, new_item).await?;
+            lease.release();
             if written {
-                self.0.memory.keep(&key, version, token);
+                self.0.tokens.insert(&key, version, token);
             }
             Ok(written)
         };
@@ -173,40 +213,49 @@ impl Store for MemcachedStore {
         Ok(outcome(written, &new.version()))
     }
 
-    /// One round trip if this process has loaded or written the version `seen`, else two.
+    /// One round trip if this process loaded or wrote the version `seen`, otherwise two.
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in memcached";
-        let (version, value) = self.item(doing, new)?;
+        let (version, value) = self.encode(doing, new)?;
         let Some(seen) = seen.save_id().map(SaveId::get) else {
             return Ok(Outcome::Stale);
         };
-        let stored = Stored {
+        let new_item = NewItem {
             value: &value,
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
-        let written = self.replace(doing, key, seen, version, stored).await?;
+        let written = self.replace(doing, key, seen, version, new_item).await?;
         Ok(outcome(written, &new.version()))
     }
 
-    /// A save that is under way compares with an item that is gone, and is stale.
+    /// A save that is already running finds no item to compare with, and returns
+    /// [`Outcome::Stale`].
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         let key = self.key(key);
         let server = self.server(&key);
         let work = async {
             let mut lease = server.lease().await?;
             lease.delete(&key).await?;
-            lease.back();
-            self.0.memory.forget(&key);
+            lease.release();
+            self.0.tokens.remove(&key);
             Ok(())
         };
         self.timed("deleting a session from memcached", server, work)
             .await
     }
 
-    /// Four steps, since the two entries may be on two servers; the second one is the moment at which the session
-    /// moves. If the future is dropped before it, there may be an orphan at `to`; after it, the expired rest of the
-    /// old entry may stay for a minute.
+    /// Takes four steps, because the two entries may be on two servers:
+    ///
+    /// 1. Write the new entry to `to`, with a random version.
+    /// 2. Replace the old entry with an expired marker that has the version of `new`. This step
+    ///    moves the session.
+    /// 3. Give the entry at `to` the version of `new`.
+    /// 4. Delete the marker at `from`.
+    ///
+    /// If the future is dropped before step 2, the old entry stays valid, and `to` may hold a copy
+    /// whose key was not given to any browser. After step 2, the new entry is valid, and `from` may
+    /// hold the marker for up to a minute.
     async fn rename(
         &self,
         from: &StoreKey,
@@ -215,11 +264,12 @@ impl Store for MemcachedStore {
         new: &Draft,
     ) -> Result<Outcome> {
         let doing = "moving a session in memcached";
-        let (version, value) = self.item(doing, new)?;
+        let (version, value) = self.encode(doing, new)?;
         let Some(seen) = seen.save_id().map(SaveId::get) else {
             return Ok(Outcome::Stale);
         };
-        // Under a version of its own, or the copy could be taken for the proof that the session has moved.
+        // Not the version of `new`: that version proves that the session has moved, and a copy left
+        // at `to` before step 2 must not have it.
         let mut copy = new.clone();
         copy.save_id = SaveId::random()?;
         let copied = copy.save_id.get();
@@ -227,33 +277,33 @@ impl Store for MemcachedStore {
             return Ok(Outcome::Stale);
         }
 
-        let mut retired = new.clone();
-        retired.meta.expires = UNIX_EPOCH;
-        let (_, rest) = self.item(doing, &retired)?;
-        let rest = Stored {
-            value: &rest,
+        let mut marker = new.clone();
+        marker.meta.expires = UNIX_EPOCH;
+        let (_, marker) = self.encode(doing, &marker)?;
+        let marker = NewItem {
+            value: &marker,
             exptime: exptime::A_MINUTE,
             flags: FLAGS,
         };
-        if !self.replace(doing, from, seen, version, rest).await? {
+        if !self.replace(doing, from, seen, version, marker).await? {
             self.delete(to).await?;
             return Ok(Outcome::Stale);
         }
 
-        // The proof gets to the new place before it leaves the old one, so whenever an answer is lost from here on,
-        // one of the two still tells that the session has moved.
-        let stored = Stored {
+        // The version of `new` is written to `to` before it is deleted from `from`. So if an answer
+        // is lost from here on, one of the two still proves that the session has moved.
+        let new_item = NewItem {
             value: &value,
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
-        // Only an eviction can have changed the copy, and that is what happens to sessions here.
-        let _ = self.replace(doing, to, copied, version, stored).await?;
+        // Stale only if the server evicted the copy, as it may evict any session.
+        let _ = self.replace(doing, to, copied, version, new_item).await?;
         self.delete(from).await?;
         Ok(Outcome::Written(new.version()))
     }
 
-    /// Two round trips: memcached can change an expiry alone, but not the one inside the value.
+    /// Two round trips, because the expiry is also inside the value, which memcached cannot edit.
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let Some(number) = seen.save_id().map(SaveId::get) else {
             return Ok(Outcome::Stale);
@@ -266,7 +316,7 @@ impl Store for MemcachedStore {
             let times = |value: Bytes| value::touch(&value, meta).map(Bytes::from);
             let swap = self.swap(&key, number);
             let written = swap.rewrite(&mut lease, exptime, times).await?;
-            lease.back();
+            lease.release();
             Ok(written)
         };
         let doing = "touching a session in memcached";
@@ -274,13 +324,13 @@ impl Store for MemcachedStore {
         Ok(outcome(written, seen))
     }
 
-    /// Every server must answer: each has sessions.
+    /// Succeeds only if every server answers, because each has a part of the sessions.
     async fn ping(&self) -> Result<()> {
         for server in &self.0.servers {
             let work = async {
                 let mut lease = server.lease().await?;
                 lease.ping().await?;
-                lease.back();
+                lease.release();
                 Ok(())
             };
             self.timed("asking memcached whether it answers", server, work)
@@ -307,5 +357,5 @@ fn outcome(written: bool, version: &Version) -> Outcome {
     }
 }
 
-/// Nobody else is to understand these values.
+/// The flags of memcached clients mark types of values. No other client reads these values.
 const FLAGS: u32 = 0;

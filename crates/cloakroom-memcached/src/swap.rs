@@ -1,14 +1,14 @@
 use bytes::Bytes;
 
-use crate::client::{Fault, Item, Key, Lease, Stored, Swapped, Token};
-use crate::memory::Memory;
+use crate::client::{Fault, Item, Key, Lease, NewItem, Swapped, Token};
+use crate::token_cache::TokenCache;
 
-/// A compare-and-swap by a version that the server does not know.
+/// A compare-and-swap by a version that is inside the value.
 ///
-/// The version is in the value, where the server does not look; so this compares the version with what it has seen or
-/// reads now, and the server compares the CAS number that went with it.
+/// The server compares only CAS numbers. So this compares the version with that of a value that it
+/// loaded, now or earlier, and the server compares the CAS number of that value.
 pub(crate) struct Swap<'a, V> {
-    pub(crate) memory: &'a Memory<V, Token>,
+    pub(crate) tokens: &'a TokenCache<V, Token>,
     pub(crate) key: &'a Key,
     /// The version that the item must have.
     pub(crate) seen: V,
@@ -16,39 +16,42 @@ pub(crate) struct Swap<'a, V> {
 }
 
 impl<V: Copy + Eq> Swap<'_, V> {
-    /// Writes this value, which has the version `new`; says whether it did.
+    /// Writes an item with the version `new` and returns `true`, unless the stored version is not
+    /// the one that was read.
     ///
-    /// One round trip if this process has loaded or written the item last, else two.
+    /// One round trip if this process loaded or wrote the item last, otherwise two.
     pub(crate) async fn write(
         &self,
         lease: &mut Lease<'_>,
         new: V,
-        stored: Stored<'_>,
+        new_item: NewItem<'_>,
     ) -> Result<bool, Fault> {
-        let remembered = self.memory.token(self.key, self.seen);
-        let mut remembered = remembered.filter(|token| lease.takes(token));
+        let cached = self.tokens.get(self.key, self.seen);
+        let mut cached = cached.filter(|token| lease.accepts(token));
         for _ in 0..SWAP_TRIES {
-            let token = match remembered.take() {
+            let token = match cached.take() {
                 Some(token) => token,
                 None => match self.item(lease).await? {
                     Some(item) => item.token,
                     None => return Ok(false),
                 },
             };
-            match lease.swap(self.key, stored, token).await? {
+            match lease.swap(self.key, new_item, token).await? {
                 Swapped::Done(token) => {
-                    self.memory.keep(self.key, new, token);
+                    self.tokens.insert(self.key, new, token);
                     return Ok(true);
                 }
-                // By a save, and then it is over, or by a touch, which has left the version.
+                // After a save, the next round finds another version. After a touch, it finds the
+                // same one and tries again.
                 Swapped::Changed => {}
                 Swapped::Gone => return Ok(false),
             }
         }
-        Err(Fault::Overtaken)
+        Err(Fault::Contended)
     }
 
-    /// Writes what `change` makes of the value, which keeps its version and its flags; says whether it did.
+    /// Replaces the value with `change(value)` and returns `true`, unless the stored version is not
+    /// the one that was read. The item keeps its version and its flags.
     pub(crate) async fn rewrite(
         &self,
         lease: &mut Lease<'_>,
@@ -59,24 +62,24 @@ impl<V: Copy + Eq> Swap<'_, V> {
             let Some(item) = self.item(lease).await? else {
                 return Ok(false);
             };
-            let stored = Stored {
+            let new_item = NewItem {
                 value: &change(item.value)?,
                 exptime,
                 flags: item.flags,
             };
-            match lease.swap(self.key, stored, item.token).await? {
+            match lease.swap(self.key, new_item, item.token).await? {
                 Swapped::Done(token) => {
-                    self.memory.keep(self.key, self.seen, token);
+                    self.tokens.insert(self.key, self.seen, token);
                     return Ok(true);
                 }
                 Swapped::Changed => {}
                 Swapped::Gone => return Ok(false),
             }
         }
-        Err(Fault::Overtaken)
+        Err(Fault::Contended)
     }
 
-    /// The item, if it has the version that was seen.
+    /// Loads the item. Returns `None` if it has another version or does not exist.
     async fn item(&self, lease: &mut Lease<'_>) -> Result<Option<Item>, Fault> {
         match lease.get(self.key).await? {
             Some(item) if (self.version_of)(&item)? == self.seen => Ok(Some(item)),
@@ -85,5 +88,6 @@ impl<V: Copy + Eq> Swap<'_, V> {
     }
 }
 
-/// A swap loses to a touch, which leaves the version, so it is tried again; so many touches in a row are no visitor.
+/// A swap that loses to a touch is tried again, because the version is unchanged. No visitor causes
+/// this many touches in a row.
 const SWAP_TRIES: usize = 16;

@@ -4,8 +4,8 @@ use cloakroom::store::{Draft, Entry, Meta, packed};
 
 use crate::client::Fault;
 
-/// The bytes of an entry: the number of this layout, and the entry as
-/// [`packed`](cloakroom::store::packed) has it.
+/// Encodes an entry: the number of this layout, followed by the entry in the layout of
+/// [`packed`](cloakroom::store::packed).
 pub(crate) fn encode(new: &Draft) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(size(new));
     bytes.push(LAYOUT);
@@ -13,26 +13,26 @@ pub(crate) fn encode(new: &Draft) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// How many bytes an entry takes.
+/// Returns the size of an encoded entry in bytes.
 pub(crate) fn size(new: &Draft) -> usize {
     PACKED + packed::len(new)
 }
 
-/// The entry of these bytes.
+/// Decodes an entry.
 pub(crate) fn decode(mut bytes: Bytes) -> Result<Entry, Fault> {
     check(&bytes)?;
     bytes.advance(PACKED);
     packed::read(bytes).map(Entry::from).ok_or(Fault::Corrupt)
 }
 
-/// The version alone.
+/// Decodes only the version of an entry.
 pub(crate) fn version(bytes: &[u8]) -> Result<u64, Fault> {
     let packed = check(bytes)?;
     let save_id = packed::save_id(packed).ok_or(Fault::Corrupt)?;
     Ok(save_id.get())
 }
 
-/// The same bytes with the two times of `meta` that a touch changes.
+/// Returns the bytes with the two times that a touch changes taken from `meta`.
 pub(crate) fn touch(bytes: &[u8], meta: &Meta) -> Result<Vec<u8>, Fault> {
     check(bytes)?;
     let mut bytes = bytes.to_vec();
@@ -43,11 +43,11 @@ pub(crate) fn touch(bytes: &[u8], meta: &Meta) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// What follows the number of the layout, if that is the one of today.
+/// Returns the bytes after the number of the layout, if it is the current one.
 fn check(bytes: &[u8]) -> Result<&[u8], Fault> {
     match bytes {
         [LAYOUT, packed @ ..] => Ok(packed),
-        // No layout has the number 0.
+        // Layouts are numbered from 1.
         [1..LAYOUT, ..] => Err(Fault::Older),
         _ => Err(Fault::Corrupt),
     }
@@ -55,7 +55,7 @@ fn check(bytes: &[u8]) -> Result<&[u8], Fault> {
 
 const LAYOUT: u8 = 2;
 
-/// Where the packed entry begins.
+/// The offset of the packed entry.
 const PACKED: usize = 1;
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_survives_whole() {
+    fn a_decoded_entry_equals_the_encoded_draft() {
         for (owner, label) in [(None, None), (Some("ada"), Some("")), (None, Some("Phöne"))] {
             let new = draft(owner, label);
             let bytes = encode(&new).unwrap();
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_layout_stays_as_it_is() {
+    fn the_layout_is_the_same_in_every_release() {
         let draft = draft(Some("a"), None);
         let bytes = encode(&draft).unwrap();
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_is_cut_off_or_of_another_layout_is_corrupt() {
+    fn a_truncated_entry_or_one_of_a_newer_layout_is_corrupt() {
         let bytes = Bytes::from(encode(&draft(Some("ada"), Some("phone"))).unwrap());
         let head = bytes.len() - b"data".len();
         for len in 0..head {
@@ -135,7 +135,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), known: bool) {
+        fn decoding_never_panics(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            known: bool,
+        ) {
             let bytes = match known {
                 true => [&[LAYOUT][..], &bytes].concat(),
                 false => bytes,

@@ -1,4 +1,5 @@
-//! What every store promises, asked of these: alone, opened twice on one prefix, and with several servers.
+//! Runs the conformance suite against both stores: opened once, opened twice on one prefix, and
+//! with several servers.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! Django's cache as the store: what it promises, what stands in the server, and what a Django does beside it.
+//! Tests `DjangoCache`: its promises, its keys and values in the server, and its use together with
+//! a Django site.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -19,7 +20,7 @@ use cloakroom_testkit::Proxy;
 use cloakroom_testkit::unique_name;
 use data_encoding::BASE64;
 use serde_json::Value;
-use support::fake::{Fake, Peer, patiently};
+use support::fake::{Fake, Peer, in_time};
 use support::plain::Plain;
 
 cloakroom_harness::django_cache!(djangos_cache, {
@@ -30,7 +31,7 @@ cloakroom_harness::django_cache!(djangos_cache, {
 });
 
 #[tokio::test]
-async fn what_is_sent_is_what_django_sends() {
+async fn keys_values_flags_and_times_are_sent_as_django_sends_them() {
     let cases = vectors::cases("memcached");
     assert!(cases.len() >= 7);
     for case in cases {
@@ -71,8 +72,8 @@ async fn what_is_sent_is_what_django_sends() {
 }
 
 #[tokio::test]
-async fn what_stands_in_the_server_is_what_django_writes() {
-    // One of its own: the keys are those of every Django.
+async fn keys_and_values_are_those_that_django_writes() {
+    // A separate server: some cases use Django's default prefix.
     let Some(server) = servers::memcached().and_then(|_| Kind::Memcached.start()) else {
         return;
     };
@@ -103,7 +104,7 @@ async fn what_stands_in_the_server_is_what_django_writes() {
 }
 
 #[tokio::test]
-async fn the_key_of_a_session_is_the_one_that_django_makes() {
+async fn the_key_of_a_session_is_that_of_django() {
     let Some(server) = servers::memcached().and_then(|_| Kind::Memcached.start()) else {
         return;
     };
@@ -168,7 +169,7 @@ async fn caches_with_another_prefix_version_or_engine_never_see_each_other() {
 }
 
 #[tokio::test]
-async fn a_key_that_django_would_not_ask_for_names_no_session_and_is_not_asked_for() {
+async fn a_key_that_django_would_not_send_has_no_session_and_is_not_sent() {
     // Nothing listens there.
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -198,7 +199,7 @@ async fn a_key_that_django_would_not_ask_for_names_no_session_and_is_not_asked_f
         assert!(!format!("{refused:?}").contains(text), "{refused:?}");
     }
     assert!(cache.load(&StoreKey::new(b"\xff")).await.unwrap().is_none());
-    // The ping asks, or it would say nothing.
+    // A ping always sends a command, so it reports that no server listens.
     let down = cache.ping().await.unwrap_err();
     assert_eq!(down.kind(), ErrorKind::Unavailable);
 }
@@ -213,13 +214,13 @@ async fn a_key_may_be_any_other_text_that_a_browser_sends() {
 }
 
 #[tokio::test]
-async fn an_item_that_is_no_pickle_is_corrupt_and_left_as_it_is() {
+async fn an_item_that_is_not_a_pickle_is_corrupt_and_stays_unchanged() {
     let Some(mut site) = Site::new().await else {
         return;
     };
     let (cache, name) = (site.cache.clone(), site.name(&key(1)));
     let seen = written(cache.create(&key(1), &draft("ours")).await);
-    // Text, a number, and a pickle that somebody else's client has compressed.
+    // Text, a number, pickles that another client compressed, and all flags.
     for flags in [0, 2, 9, 16, u32::MAX] {
         site.plain.set(&name, flags, 100, b"ours").await;
 
@@ -236,18 +237,18 @@ async fn an_item_that_is_no_pickle_is_corrupt_and_left_as_it_is() {
             let error = refused.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{error:?}");
         }
-        let stands = site.plain.get(&name).await.unwrap();
-        assert_eq!(stands, (flags, b"ours".to_vec()));
+        let unchanged = site.plain.get(&name).await.unwrap();
+        assert_eq!(unchanged, (flags, b"ours".to_vec()));
         cache.delete(&key(2)).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_call_whose_answer_was_lost_has_happened_once_and_a_load_tells() {
+async fn a_call_whose_answer_was_lost_is_applied_once_and_a_load_shows_it() {
     let Some(mut site) = Site::new().await else {
         return;
     };
-    let looker = site.cache.clone();
+    let observer = site.cache.clone();
     let fake = Fake::start().await;
     let builder = DjangoCache::builder(&fake.url()).key_prefix(&site.prefix);
     let cache = builder.open().unwrap();
@@ -255,32 +256,32 @@ async fn a_call_whose_answer_was_lost_has_happened_once_and_a_load_tells() {
     let new = draft("one");
     let (lost, ()) = both(
         cache.create(&key(1), &new),
-        done_in_silence(&fake, &mut site, "HD"),
+        apply_without_answer(&fake, &mut site, "HD"),
     )
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
-    let seen = looker.load(&key(1)).await.unwrap().unwrap().version;
+    let seen = observer.load(&key(1)).await.unwrap().unwrap().version;
 
     let new = draft("two");
     let (lost, ()) = both(cache.save(&key(1), &seen, &new), async {
-        // It has not seen the item before, so it looks.
+        // The store has no CAS number for the item yet, so it loads the item first.
         let mut peer = fake.accept().await;
         let cas = site.cas(&key(1)).await;
         peer.answer_flagged(b"one", cas, 1).await;
-        pass(&mut peer, &mut site, "HD").await;
+        apply_and_close(&mut peer, &mut site, "HD").await;
     })
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
-    holds(&looker, &key(1), "two").await;
-    stale(looker.save(&key(1), &seen, &draft("two")).await);
+    holds(&observer, &key(1), "two").await;
+    stale(observer.save(&key(1), &seen, &draft("two")).await);
 
     let (lost, ()) = both(
         cache.delete(&key(1)),
-        done_in_silence(&fake, &mut site, "HD"),
+        apply_without_answer(&fake, &mut site, "HD"),
     )
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
-    is_free(&looker, &key(1)).await;
+    is_free(&observer, &key(1)).await;
 }
 
 #[tokio::test]
@@ -288,21 +289,21 @@ async fn a_move_whose_answer_was_lost_leaves_the_old_session_or_the_new_one() {
     let Some(mut site) = Site::new().await else {
         return;
     };
-    let looker = site.cache.clone();
+    let observer = site.cache.clone();
     let fake = Fake::start().await;
     let builder = DjangoCache::builder(&fake.url()).key_prefix(&site.prefix);
     let cache = builder.open().unwrap();
     let new = draft("new");
 
-    let seen = written(looker.create(&key(1), &draft("old")).await);
+    let seen = written(observer.create(&key(1), &draft("old")).await);
     let (from, to) = (key(1), key(2));
     let (lost, ()) = both(
         cache.rename(&from, &seen, &to, &new),
-        done_in_silence(&fake, &mut site, "HD"),
+        apply_without_answer(&fake, &mut site, "HD"),
     )
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
-    holds(&looker, &key(1), "old").await;
+    holds(&observer, &key(1), "old").await;
 
     let to = key(3);
     let (lost, ()) = both(cache.rename(&from, &seen, &to, &new), async {
@@ -310,16 +311,16 @@ async fn a_move_whose_answer_was_lost_leaves_the_old_session_or_the_new_one() {
         peer.answer("HD c1").await;
         let cas = site.cas(&key(1)).await;
         peer.answer_flagged(b"old", cas, 1).await;
-        pass(&mut peer, &mut site, "HD").await;
+        apply_and_close(&mut peer, &mut site, "HD").await;
     })
     .await;
     assert_eq!(lost.unwrap_err().kind(), ErrorKind::Unavailable);
-    is_free(&looker, &key(1)).await;
-    stale(looker.save(&key(1), &seen, &draft("late")).await);
+    is_free(&observer, &key(1)).await;
+    stale(observer.save(&key(1), &seen, &draft("late")).await);
 }
 
 #[tokio::test]
-async fn a_save_to_a_restarted_server_never_goes_by_the_numbers_of_the_old_one() {
+async fn a_save_to_a_restarted_server_does_not_use_an_old_cas_number() {
     let (Some(before), Some(after)) = (Kind::Memcached.start(), Kind::Memcached.start()) else {
         return;
     };
@@ -327,8 +328,8 @@ async fn a_save_to_a_restarted_server_never_goes_by_the_numbers_of_the_old_one()
     let cache = DjangoCache::open(proxy.url()).unwrap();
     let seen = written(cache.create(&key(1), &draft("before")).await);
 
-    // Both are the first item of their server, so both have the same CAS number. Django's `cached_db` fills its cache
-    // under the old key.
+    // Both are the first item of their server, so both have the same CAS number. Django's
+    // `cached_db` refills its cache under the old key like this.
     let mut plain = Plain::of(&after).await;
     let name = ":1:django.contrib.sessions.cache".to_owned() + text(&key(1));
     plain.set(&name, 1, 100, b"after").await;
@@ -341,7 +342,7 @@ async fn a_save_to_a_restarted_server_never_goes_by_the_numbers_of_the_old_one()
 }
 
 #[tokio::test]
-async fn the_largest_session_survives_and_a_larger_one_changes_nothing() {
+async fn the_largest_session_is_stored_and_a_larger_one_changes_nothing() {
     let Some(mut site) = Site::new().await else {
         return;
     };
@@ -369,7 +370,7 @@ async fn the_largest_session_survives_and_a_larger_one_changes_nothing() {
     let entry = cache.load(&at).await.unwrap().unwrap();
     assert!(entry.version == seen && entry.data == vec![1; max_size]);
 
-    // Django has no limit of its own, and what memcached has taken from it can be read.
+    // Django has no limit, and a larger session that memcached accepted from it can be read.
     let djangos = vec![3; (1 << 20) - 400];
     site.plain.set(&site.name(&key(2)), 1, 60, &djangos).await;
     let entry = cache.load(&key(2)).await.unwrap().unwrap();
@@ -384,7 +385,7 @@ async fn the_largest_session_survives_and_a_larger_one_changes_nothing() {
 }
 
 #[tokio::test]
-async fn nearly_everything_is_one_round_trip_and_a_rename_is_two() {
+async fn create_load_save_and_delete_are_one_round_trip_and_rename_is_two() {
     let fake = Fake::start().await;
     let cache = DjangoCache::open(&fake.url()).unwrap();
     let (one, two) = (draft("one"), draft("two"));
@@ -398,7 +399,7 @@ async fn nearly_everything_is_one_round_trip_and_a_rename_is_two() {
     .await;
     let (loaded, _) = both(cache.load(&from), peer.answer_flagged(b"one", 2, 1)).await;
     assert!(loaded.unwrap().unwrap().version == seen);
-    // By the number that the load has told.
+    // Uses the CAS number that the load returned.
     let (saved, request) = both(cache.save(&from, &seen, &two), peer.answer("HD c3")).await;
     let seen = written(saved);
     assert!(request.command().ends_with(" C2"), "{}", request.line);
@@ -417,7 +418,7 @@ async fn nearly_everything_is_one_round_trip_and_a_rename_is_two() {
     assert!(request.line.starts_with("md "));
 }
 
-/// A cache, and somebody else who looks at its items: what a Django would be.
+/// A cache, and a second client of its server that acts as a Django site.
 struct Site {
     server: &'static Server,
     prefix: String,
@@ -479,13 +480,15 @@ impl cache::Site for Site {
     }
 }
 
-/// Lets the server carry out the one request of the next connection, and loses the answer, which begins with `code`.
-async fn done_in_silence(fake: &Fake, site: &mut Site, code: &str) {
+/// Lets the server carry out the only command of the next connection, and drops its answer, which
+/// must start with `code`.
+async fn apply_without_answer(fake: &Fake, site: &mut Site, code: &str) {
     let mut peer = fake.accept().await;
-    pass(&mut peer, site, code).await;
+    apply_and_close(&mut peer, site, code).await;
 }
 
-async fn pass(peer: &mut Peer, site: &mut Site, code: &str) {
+/// Lets the server carry out the next command, and closes the connection instead of answering.
+async fn apply_and_close(peer: &mut Peer, site: &mut Site, code: &str) {
     let request = peer.request().await;
     let end: &[u8] = match request.line.starts_with("ms ") {
         true => b"\r\n",
@@ -497,12 +500,12 @@ async fn pass(peer: &mut Peer, site: &mut Site, code: &str) {
     peer.close().await;
 }
 
-/// What both give, done at the same time.
+/// Runs two futures concurrently and returns both outputs.
 async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) {
-    patiently(async { tokio::join!(one, other) }).await
+    in_time(async { tokio::join!(one, other) }).await
 }
 
-/// The cache of a case of the vectors.
+/// Opens the cache with the options of a test vector.
 fn as_in(case: &Value, mut builder: DjangoCacheBuilder) -> DjangoCache {
     if let Some(key_prefix) = case["cache_options"]["KEY_PREFIX"].as_str() {
         builder = builder.key_prefix(key_prefix);
@@ -516,7 +519,7 @@ fn as_in(case: &Value, mut builder: DjangoCacheBuilder) -> DjangoCache {
     builder.open().unwrap()
 }
 
-/// The session of a case of the vectors, and where it is.
+/// Returns the store key and the session of a test vector.
 fn session(case: &Value) -> (StoreKey, Draft) {
     let age = match case["value"]["_session_expiry"].as_i64() {
         None | Some(0) => COOKIE_AGE,

@@ -1,4 +1,4 @@
-//! What goes over the wire, and what becomes of a call when the server does not play along.
+//! Tests the commands that the store sends, and its reaction to faulty answers.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 use cloakroom::ErrorKind;
 use cloakroom::store::{Outcome, Store, Version, from_millis};
 use cloakroom_memcached::MemcachedStore;
-use support::fake::{Fake, Peer, patiently};
+use support::fake::{Fake, Peer, in_time};
 use support::{at, draft, written};
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
         format!("ms test:{KEY_1} {size} T2000000301 F0 c C7")
     );
 
-    // The answer to a save tells as much as a load.
+    // The answer to a save contains the new CAS number, as that to a load does.
     let (outcome, request) = both(
         store.save(&at(1), &second.version(), &first),
         peer.answer("HD c9"),
@@ -56,7 +56,7 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
 }
 
 #[tokio::test]
-async fn a_save_of_what_another_process_loaded_looks_first_and_compares_what_it_saw() {
+async fn a_save_of_a_session_that_another_process_loaded_loads_it_before_comparing() {
     let fake = Fake::start().await;
     let store = fake.store();
     let (old, new) = (draft("old"), draft("new"));
@@ -65,7 +65,7 @@ async fn a_save_of_what_another_process_loaded_looks_first_and_compares_what_it_
     let (outcome, ()) = both(store.save(&at(1), &old.version(), &new), async {
         let mut peer = fake.accept().await;
         peer.answer_value(&value, 41).await;
-        // A touch comes in between: another CAS number, the same version.
+        // A touch changed the CAS number in the meantime, but not the version.
         assert!(peer.answer("EX c0").await.command().ends_with(" C41"));
         peer.answer_value(&value, 42).await;
         assert!(peer.answer("HD c43").await.command().ends_with(" C42"));
@@ -76,7 +76,7 @@ async fn a_save_of_what_another_process_loaded_looks_first_and_compares_what_it_
 }
 
 #[tokio::test]
-async fn a_save_of_another_version_is_stale_and_sends_nothing_to_store() {
+async fn a_save_of_another_version_is_stale_and_sends_no_write() {
     let fake = Fake::start().await;
     let store = fake.store();
     let value = value_of(&draft("newer")).await;
@@ -109,7 +109,7 @@ async fn a_cas_number_from_before_a_restart_is_not_used_after_it() {
     .await;
     let seen = seen.unwrap().unwrap().version;
 
-    // The server ends while a call is under way, and begins to count anew.
+    // The server restarts during a call and counts from the start again.
     let (broken, ()) = both(store.ping(), async {
         peer.request().await;
         drop(peer);
@@ -125,13 +125,13 @@ async fn a_cas_number_from_before_a_restart_is_not_used_after_it() {
 
     assert!(
         request.line.starts_with("mg "),
-        "7 is the number of another entry now"
+        "7 is now the CAS number of another entry"
     );
     assert_eq!(outcome.unwrap(), Outcome::Stale);
 }
 
 #[tokio::test]
-async fn a_move_writes_its_proof_to_the_new_place_before_the_old_one_is_deleted() {
+async fn a_move_writes_its_proof_to_the_new_key_before_the_old_one_is_deleted() {
     let fake = Fake::start().await;
     let store = fake.store();
     let (old, new) = (draft("old"), draft("new"));
@@ -157,7 +157,7 @@ async fn a_move_writes_its_proof_to_the_new_place_before_the_old_one_is_deleted(
     };
     let value = value_of(&new).await;
     assert!(copy.line.starts_with(&format!("ms test:{KEY_2} ")));
-    assert_ne!(copy.value, value, "the copy has a version of its own");
+    assert_ne!(copy.value, value, "the copy must have another version");
     assert!(retired.line.starts_with(&format!("ms test:{KEY_1} ")));
     assert!(retired.command().contains(" T60 "), "{}", retired.line);
     assert_eq!(retired.value[1..9], value[1..9], "its version is the proof");
@@ -168,7 +168,7 @@ async fn a_move_writes_its_proof_to_the_new_place_before_the_old_one_is_deleted(
 }
 
 #[tokio::test]
-async fn an_expiry_goes_out_as_a_point_in_time_that_memcached_cannot_misread() {
+async fn an_expiry_is_sent_as_a_point_in_time() {
     let fake = Fake::start().await;
     let store = fake.store();
     let mut peer = None;
@@ -194,7 +194,7 @@ async fn an_expiry_goes_out_as_a_point_in_time_that_memcached_cannot_misread() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_off_is_an_error_and_the_next_call_has_a_new_connection() {
+async fn a_truncated_answer_is_an_error_and_the_next_call_opens_a_new_connection() {
     let fake = Fake::start().await;
     let store = fake.store();
     let entry = draft("whole");
@@ -232,18 +232,18 @@ async fn an_answer_that_is_cut_off_is_an_error_and_the_next_call_has_a_new_conne
 }
 
 #[tokio::test]
-async fn what_is_not_the_answer_is_believed_by_nobody_and_ends_the_connection() {
+async fn an_answer_that_does_not_match_is_an_error_and_closes_the_connection() {
     let fake = Fake::start().await;
     let store = fake.store();
-    let value = value_of(&draft("of somebody else")).await;
+    let value = value_of(&draft("of another visitor")).await;
     let size = value.len();
     let answer = |head: &str| [head.as_bytes(), b"\r\n", &value, b"\r\n"].concat();
 
     let not_answers = [
-        // The key of another.
+        // Another key, or none.
         answer(&format!("VA {size} c1 ktest:{KEY_2} O1")),
         answer(&format!("VA {size} c1 O1")),
-        // The number of another request.
+        // The number of another command, or none.
         answer(&format!("VA {size} c1 ktest:{KEY_1} O2")),
         answer(&format!("VA {size} c1 ktest:{KEY_1}")),
         b"EN O2\r\n".to_vec(),
@@ -258,7 +258,7 @@ async fn what_is_not_the_answer_is_believed_by_nobody_and_ends_the_connection() 
             b"x".to_vec(),
         ]
         .concat(),
-        // No answers.
+        // Not an answer.
         b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
         vec![0; 5_000],
         vec![b'V'; 5_000],
@@ -274,7 +274,7 @@ async fn what_is_not_the_answer_is_believed_by_nobody_and_ends_the_connection() 
         let error = refused.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(
-            error.to_string().contains("check what listens there"),
+            error.to_string().contains("check that the server is"),
             "{error}"
         );
         assert!(peer.is_closed().await, "{}", bytes.escape_ascii());
@@ -282,7 +282,7 @@ async fn what_is_not_the_answer_is_believed_by_nobody_and_ends_the_connection() 
 }
 
 #[tokio::test]
-async fn a_miss_that_repeats_nothing_is_a_miss_as_servers_before_1_6_18_tell_it() {
+async fn a_miss_without_a_number_is_accepted_from_servers_before_1_6_18() {
     let fake = Fake::start().await;
     let store = fake.store();
 
@@ -297,7 +297,7 @@ async fn a_miss_that_repeats_nothing_is_a_miss_as_servers_before_1_6_18_tell_it(
 }
 
 #[tokio::test]
-async fn what_comes_unasked_on_an_idle_connection_is_nobodys_answer() {
+async fn bytes_received_on_an_idle_connection_are_not_an_answer() {
     let fake = Fake::start().await;
     let store = fake.store();
     let value = value_of(&draft("mine")).await;
@@ -314,19 +314,19 @@ async fn what_comes_unasked_on_an_idle_connection_is_nobodys_answer() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_server_closed_while_it_was_idle_costs_no_error() {
+async fn an_idle_connection_that_the_server_closed_causes_no_error() {
     let fake = Fake::start().await;
     let store = fake.store();
     drop(answered(&store, &fake).await);
 
-    // On this runtime nothing has told the store of the end; it looks for itself.
+    // The runtime has not reported the end of the connection; the store checks for it.
     let (pong, _peer) = both(store.ping(), pong(&fake)).await;
 
     pong.unwrap();
 }
 
 #[tokio::test]
-async fn a_slow_answer_is_an_error_in_time_and_is_never_given_to_the_next_call() {
+async fn a_slow_answer_is_a_timeout_and_is_not_returned_to_the_next_call() {
     let fake = Fake::start().await;
     let store = fake.builder().timeout(Duration::from_secs(1));
     let store = store.open().unwrap();
@@ -341,7 +341,7 @@ async fn a_slow_answer_is_an_error_in_time_and_is_never_given_to_the_next_call()
         "{error}"
     );
 
-    // The answer comes now that nobody waits for it.
+    // The answer arrives after the call has failed.
     late.answer_value(&first, 1).await;
     let (entry, ()) = both(store.load(&at(1)), async {
         fake.accept().await.answer_value(&second, 2).await;
@@ -351,13 +351,13 @@ async fn a_slow_answer_is_an_error_in_time_and_is_never_given_to_the_next_call()
 }
 
 #[tokio::test]
-async fn a_dropped_call_takes_its_connection_with_it_and_shifts_no_answer() {
+async fn a_dropped_call_closes_its_connection_and_its_answer_reaches_no_other_call() {
     let fake = Fake::start().await;
     let store = fake.builder().connections(1).open().unwrap();
     let (first, second) = (draft("first"), draft("second"));
     let (first, second) = (value_of(&first).await, value_of(&second).await);
 
-    let place = at(1);
+    let key = at(1);
     let mut peer = tokio::select! {
         biased;
         peer = async {
@@ -365,12 +365,13 @@ async fn a_dropped_call_takes_its_connection_with_it_and_shifts_no_answer() {
             peer.request().await;
             peer
         } => peer,
-        _ = store.load(&place) => panic!("nobody has answered"),
+        _ = store.load(&key) => panic!("the fake has not answered"),
     };
     let late = format!("VA {} c1 ktest:{KEY_1} O1\r\n", first.len());
     peer.send([late.as_bytes(), &first, b"\r\n"].concat()).await;
 
-    // There is one connection at the most, so this call shows as well that the dropped one has let go of its own.
+    // At most one connection is allowed, so this call also shows that the dropped call freed its
+    // own.
     let (entry, ()) = both(store.load(&at(1)), async {
         fake.accept().await.answer_value(&second, 2).await;
     })
@@ -380,7 +381,7 @@ async fn a_dropped_call_takes_its_connection_with_it_and_shifts_no_answer() {
 }
 
 #[tokio::test]
-async fn calls_wait_for_a_connection_when_all_are_taken_and_use_it_again() {
+async fn calls_wait_for_a_connection_when_all_are_in_use_and_reuse_it() {
     let fake = Fake::start().await;
     let store = fake.builder().connections(1).open().unwrap();
 
@@ -398,7 +399,7 @@ async fn calls_wait_for_a_connection_when_all_are_taken_and_use_it_again() {
 }
 
 #[tokio::test]
-async fn what_a_server_refuses_is_told_apart_and_ends_the_connection() {
+async fn a_refusal_has_its_own_kind_of_error_and_closes_the_connection() {
     let fake = Fake::start().await;
     let store = fake.store();
     for (answer, kind) in [
@@ -427,7 +428,7 @@ async fn what_a_server_refuses_is_told_apart_and_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_server_that_repeats_the_key_in_an_error_gets_it_into_no_log() {
+async fn a_key_that_the_server_repeats_in_an_error_is_not_shown() {
     let fake = Fake::start().await;
     let store = fake.store();
 
@@ -465,7 +466,7 @@ async fn a_server_without_cas_numbers_is_refused() {
 }
 
 #[tokio::test]
-async fn what_this_store_never_wrote_is_corrupt_and_is_not_written_over() {
+async fn a_foreign_value_is_corrupt_and_is_not_overwritten() {
     let fake = Fake::start().await;
     let store = fake.store();
     let mut peer = answered(&store, &fake).await;
@@ -478,7 +479,7 @@ async fn what_this_store_never_wrote_is_corrupt_and_is_not_written_over() {
     let new = draft("");
     let (saved, _) = both(store.save(&at(1), &seen, &new), peer.answer_value(b"", 3)).await;
     assert_eq!(saved.unwrap_err().kind(), ErrorKind::Corrupt);
-    assert!(peer.is_closed().await, "and nothing was sent to store");
+    assert!(peer.is_closed().await, "no write was sent");
 }
 
 #[tokio::test]
@@ -501,7 +502,7 @@ async fn a_value_larger_than_max_size_allows_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable_by_name() {
+async fn a_missing_server_is_unavailable_and_named() {
     let fake = Fake::start().await;
     let url = fake.url();
     drop(fake);
@@ -513,18 +514,18 @@ async fn a_server_that_is_not_there_is_unavailable_by_name() {
     let address = url.replace("memcached://", "");
     assert!(
         error.to_string().starts_with(&format!(
-            "loading a session from memcached at {address}: there is no connection to be had"
+            "loading a session from memcached at {address}: cannot connect"
         )),
         "{error}"
     );
 }
 
-/// What both give, done at the same time.
+/// Runs two futures concurrently and returns both outputs.
 async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) {
-    patiently(async { tokio::join!(one, other) }).await
+    in_time(async { tokio::join!(one, other) }).await
 }
 
-/// A store that has one idle connection, and the other end of it.
+/// Gives the store an idle connection and returns the server's side of it.
 async fn answered(store: &MemcachedStore, fake: &Fake) -> Peer {
     let (answer, peer) = both(store.ping(), pong(fake)).await;
     answer.unwrap();
@@ -538,7 +539,7 @@ async fn pong(fake: &Fake) -> Peer {
     peer
 }
 
-/// Lets the store load this, and gives back the version and the request.
+/// Lets the store load a value, and returns the version and the request.
 async fn loaded(
     store: &MemcachedStore,
     peer: &mut Peer,
@@ -549,12 +550,12 @@ async fn loaded(
     (entry.unwrap().unwrap().version, request)
 }
 
-/// The bytes that a store writes for this draft.
+/// Returns the bytes that a store writes for this draft.
 async fn value_of(draft: &cloakroom::store::Draft) -> Vec<u8> {
     let fake = Fake::start().await;
     let store = fake.store();
-    let place = at(1);
-    let (outcome, request) = both(store.create(&place, draft), async {
+    let key = at(1);
+    let (outcome, request) = both(store.create(&key, draft), async {
         fake.accept().await.answer("HD c1").await
     })
     .await;

@@ -1,4 +1,4 @@
-//! What a site lives through with a real server.
+//! Tests against a real server: restarts, outages, limits, expiry and dropped calls.
 mod support;
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use support::{at, draft, on, written};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_increments_of_one_session_through_two_processes_all_land() {
+async fn a_thousand_increments_through_two_stores_add_up() {
     let Some(server) = servers::memcached() else {
         return;
     };
@@ -41,7 +41,7 @@ async fn a_thousand_increments_of_one_session_through_two_processes_all_land() {
 }
 
 #[tokio::test]
-async fn a_server_that_restarts_has_forgotten_everything_and_nobody_sees_an_error() {
+async fn a_restarted_server_has_no_sessions_and_causes_no_error() {
     let (Some(before), Some(after)) = (Kind::Memcached.start(), Kind::Memcached.start()) else {
         return;
     };
@@ -60,7 +60,7 @@ async fn a_server_that_restarts_has_forgotten_everything_and_nobody_sees_an_erro
 }
 
 #[tokio::test]
-async fn a_save_to_a_restarted_server_never_goes_by_the_numbers_of_the_old_one() {
+async fn a_save_to_a_restarted_server_does_not_use_an_old_cas_number() {
     let (Some(before), Some(after)) = (Kind::Memcached.start(), Kind::Memcached.start()) else {
         return;
     };
@@ -80,7 +80,7 @@ async fn a_save_to_a_restarted_server_never_goes_by_the_numbers_of_the_old_one()
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_is_unavailable_and_is_used_again_when_it_is_back() {
+async fn a_server_that_is_down_is_unavailable_until_it_is_back() {
     let Some(server) = Kind::Memcached.start() else {
         return;
     };
@@ -105,7 +105,7 @@ async fn a_server_that_is_down_is_unavailable_and_is_used_again_when_it_is_back(
 }
 
 #[tokio::test]
-async fn the_largest_session_survives_with_the_longest_names_beside_it() {
+async fn the_largest_session_is_stored_with_the_longest_owner_and_label() {
     let Some(server) = servers::memcached() else {
         return;
     };
@@ -128,12 +128,12 @@ async fn the_largest_session_survives_with_the_longest_names_beside_it() {
     let entry = store.load(&at(1)).await.unwrap().unwrap();
     assert!(
         entry.version == seen,
-        "what was refused has changed nothing"
+        "a refused save must not change the entry"
     );
 }
 
 #[tokio::test]
-async fn a_server_that_takes_less_than_was_promised_says_so_and_ends_the_session() {
+async fn a_save_beyond_the_item_limit_of_the_server_is_an_error_and_ends_the_session() {
     let Some(server) = servers::memcached() else {
         return;
     };
@@ -146,7 +146,7 @@ async fn a_server_that_takes_less_than_was_promised_says_so_and_ends_the_session
 
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert!(
-        error.to_string().contains("it has dropped the one it had"),
+        error.to_string().contains("dropped the previous one"),
         "{error}"
     );
     assert!(store.load(&at(1)).await.unwrap().is_none());
@@ -159,7 +159,7 @@ async fn expiries_beyond_thirty_days_and_beyond_2038_are_kept() {
     };
     let store = on(server, &unique_name());
     let last_of_32_bits = i64::from(i32::MAX) * 1_000;
-    // All of them are far away: the first is in the year 2033.
+    // All are in the distant future: the first is in the year 2033.
     let expiries = [
         2_000_000_000_000,
         last_of_32_bits,
@@ -193,7 +193,7 @@ async fn an_entry_that_expired_long_ago_may_be_dropped_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_that_are_dropped_anywhere_never_give_a_visitor_the_session_of_another() {
+async fn dropped_calls_never_return_the_session_of_another_visitor() {
     let Some(server) = servers::memcached() else {
         return;
     };
@@ -208,7 +208,8 @@ async fn calls_that_are_dropped_anywhere_never_give_a_visitor_the_session_of_ano
         let store = store.clone();
         visitors.spawn(async move {
             for round in 0..200 {
-                // Some are dropped before they are sent, some while they wait, some are answered.
+                // Some calls are dropped before they are sent, some while they wait; some are
+                // answered.
                 let patience = Duration::from_micros(round * 7 % 600);
                 let answer = tokio::time::timeout(patience, store.load(&at(n))).await;
                 if let Ok(entry) = answer {
@@ -226,7 +227,7 @@ async fn calls_that_are_dropped_anywhere_never_give_a_visitor_the_session_of_ano
 }
 
 #[tokio::test]
-async fn sites_with_different_prefixes_share_a_server_and_never_see_each_other() {
+async fn stores_with_different_prefixes_never_see_each_others_sessions() {
     let Some(server) = servers::memcached() else {
         return;
     };

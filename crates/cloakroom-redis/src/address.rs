@@ -1,16 +1,16 @@
 use cloakroom::{Error, ErrorKind, Result};
 use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
-use crate::error::unusable;
+use crate::error::invalid_url;
 
-/// What a URL names: one server, or some nodes of a Cluster that know the others.
+/// The servers that a URL names: one server, or some nodes of a Cluster.
 pub(crate) enum Address {
     Node(Box<ConnectionInfo>),
     Cluster(Vec<ConnectionInfo>),
 }
 
 impl Address {
-    /// Reads a URL. No error shows any of it: a password may stand anywhere in what is not a URL.
+    /// Parses a URL. Errors do not quote it: in a malformed URL, any part may be the password.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(unknown_scheme());
@@ -24,8 +24,8 @@ impl Address {
         }
     }
 
-    /// The hosts and ports, for people.
-    pub(crate) fn shown(&self) -> Vec<String> {
+    /// Returns the hosts and ports, for `Debug` output.
+    pub(crate) fn servers(&self) -> Vec<String> {
         let nodes = match self {
             Self::Node(node) => std::slice::from_ref(&**node),
             Self::Cluster(nodes) => nodes,
@@ -34,12 +34,13 @@ impl Address {
     }
 }
 
-/// `user:password@host:port,host:port/database?protocol=resp2`: each host gets what stands around all of them.
+/// Parses `user:password@host:port,host:port/database?protocol=resp2`. Every host gets the same
+/// login, database and parameters.
 fn cluster(scheme: &str, rest: &str) -> Result<Address> {
     if cfg!(not(feature = "cluster")) {
         return Err(missing_feature("cluster"));
     }
-    // The last `@`: a password may hold one that is not percent-encoded.
+    // The last `@`, because a password may contain one that is not percent-encoded.
     let (login, rest) = rest.split_at(rest.rfind('@').map_or(0, |at| at + 1));
     let (hosts, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let nodes = hosts
@@ -53,10 +54,10 @@ fn node(url: &str) -> Result<ConnectionInfo> {
     if secure && cfg!(not(feature = "tls")) {
         return Err(missing_feature("tls"));
     }
-    let info = url.into_connection_info().map_err(unusable)?;
+    let info = url.into_connection_info().map_err(invalid_url)?;
     let mut redis = info.redis_settings().clone();
-    // With version 3 of the protocol the driver notices at once that a connection has broken, and opens a new one
-    // before the next request needs it.
+    // With version 3 of the protocol, the driver notices a broken connection at once and opens a
+    // new one before the next request needs it.
     if !url.contains("protocol=") {
         redis = redis.set_protocol(ProtocolVersion::RESP3);
     }
@@ -66,8 +67,8 @@ fn node(url: &str) -> Result<ConnectionInfo> {
 fn unknown_scheme() -> Error {
     Error::new(
         ErrorKind::Config,
-        "reading the URL of a Redis: it must begin with `redis://`, `rediss://`, `redis+unix://`, `redis+cluster://` \
-         or `rediss+cluster://`, or the same with `valkey`",
+        "reading the URL of a Redis: it must begin with `redis://`, `rediss://`, `redis+unix://`, \
+         `redis+cluster://` or `rediss+cluster://`, or the same with `valkey`",
     )
 }
 
@@ -75,7 +76,8 @@ fn missing_feature(feature: &str) -> Error {
     Error::new(
         ErrorKind::Config,
         format!(
-            "reading the URL of a Redis: it needs the feature `{feature}` of cloakroom-redis; turn it on"
+            "reading the URL of a Redis: it needs the feature `{feature}` of cloakroom-redis; \
+             turn it on"
         ),
     )
 }
@@ -88,9 +90,9 @@ mod tests {
     fn a_url_names_one_server() {
         let address = Address::parse("redis://ada:s3cret@localhost:7000/2").unwrap();
 
-        assert_eq!(address.shown(), ["localhost:7000"]);
+        assert_eq!(address.servers(), ["localhost:7000"]);
         let Address::Node(node) = address else {
-            panic!("it names one server");
+            panic!("the URL was parsed as a Cluster");
         };
         let redis = node.redis_settings();
         assert_eq!(
@@ -100,22 +102,22 @@ mod tests {
     }
 
     #[test]
-    fn the_default_port_is_the_one_of_redis() {
+    fn the_default_port_is_6379() {
         let address = Address::parse("valkey://localhost").unwrap();
 
-        assert_eq!(address.shown(), ["localhost:6379"]);
+        assert_eq!(address.servers(), ["localhost:6379"]);
     }
 
     #[cfg(feature = "cluster")]
     #[test]
-    fn the_nodes_of_a_cluster_share_what_stands_around_them() {
+    fn the_nodes_of_a_cluster_share_login_and_parameters() {
         let url = "redis+cluster://ada:s3,cr@t@one:7000,two,[::1]:7002/?protocol=resp2";
 
         let address = Address::parse(url).unwrap();
 
-        assert_eq!(address.shown(), ["one:7000", "two:6379", "::1:7002"]);
+        assert_eq!(address.servers(), ["one:7000", "two:6379", "::1:7002"]);
         let Address::Cluster(nodes) = address else {
-            panic!("it names a Cluster");
+            panic!("the URL was parsed as one server");
         };
         for node in nodes {
             let redis = node.redis_settings();
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_refused_and_not_shown() {
+    fn a_malformed_url_is_refused_and_not_quoted() {
         for bad in [
             "",
             "s3cret",
@@ -139,7 +141,7 @@ mod tests {
             "redis+cluster://",
         ] {
             let Err(error) = Address::parse(bad) else {
-                panic!("{bad} was taken for a URL");
+                panic!("{bad} was accepted");
             };
             assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
             assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
@@ -151,7 +153,7 @@ mod tests {
     fn a_missing_feature_is_named() {
         for url in ["rediss://localhost", "valkeys://localhost"] {
             let Err(error) = Address::parse(url) else {
-                panic!("without TLS there is no {url}");
+                panic!("{url} was accepted without the feature `tls`");
             };
             assert!(error.to_string().contains("the feature `tls`"), "{error}");
         }

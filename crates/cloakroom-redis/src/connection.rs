@@ -12,10 +12,11 @@ use redis::{Client, Cmd, RedisResult, Value};
 use crate::address::Address;
 use crate::error::refused;
 
-/// The way to the server: one connection to each node, which all calls share and which opens again when it breaks.
+/// One connection to each node. All calls share it, and it reconnects automatically.
 ///
-/// A call that may have been done is never sent again from here: its second answer would be about what the first has
-/// left, and the core would take it for that of another request. The core knows how to find out.
+/// A write that may have been carried out is never sent again: the second answer would describe the
+/// state that the first left, and the core would take it for a change by another request. The core
+/// resolves an unknown outcome by loading the session.
 pub(crate) enum Connection {
     Node(ConnectionManager),
     #[cfg(feature = "cluster")]
@@ -33,19 +34,19 @@ impl Connection {
         opened.map_err(|cause| refused("connecting to Redis", cause))
     }
 
-    /// Sends a command and waits for its answer.
+    /// Sends a command and returns its answer.
     ///
-    /// If the future is dropped, the command has been done or not, but never half.
+    /// If the future is dropped, the command is carried out completely or not at all.
     pub(crate) async fn ask(&self, command: &Cmd) -> RedisResult<Value> {
         match self.ask_once(command).await {
-            // It was not sent, for want of a connection; and that is how the last try to open one ended, however long
-            // ago. This waits for the next try.
+            // The driver returned the result of its last attempt to connect, which may be old, and
+            // did not send the command. The second call waits for a new attempt.
             Err(error) if error.is_connection_refusal() => self.ask_once(command).await,
             answer => answer,
         }
     }
 
-    /// Sends a command that only reads, once more if the connection breaks.
+    /// Sends a command that only reads, and sends it again if the connection breaks.
     pub(crate) async fn read(&self, command: &Cmd) -> RedisResult<Value> {
         match self.ask(command).await {
             Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
@@ -68,7 +69,7 @@ async fn open_node(node: redis::ConnectionInfo) -> RedisResult<Connection> {
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(ANSWER_TIMEOUT))
-        // A request waits for the connection. The next one tries again.
+        // A request is waiting for the connection. If it fails, the next request tries again.
         .set_number_of_retries(CONNECT_TRIES - 1)
         .set_max_delay(CONNECT_PAUSE);
     let client = Client::open(node.set_tcp_settings(tcp()))?;
@@ -83,8 +84,8 @@ async fn open_cluster(nodes: Vec<redis::ConnectionInfo>) -> RedisResult<Connecti
         .response_timeout(ANSWER_TIMEOUT)
         .overall_response_timeout(Some(ANSWER_TIMEOUT))
         .tcp_settings(tcp())
-        // The driver would also send again what may have been done. `redirect` sends again only
-        // what was not done.
+        // The driver would also repeat commands that may have been carried out. `redirect` repeats
+        // only those that were not.
         .retries(0)
         .build()?;
     Ok(Connection::Cluster(client.get_async_connection().await?))
@@ -92,11 +93,11 @@ async fn open_cluster(nodes: Vec<redis::ConnectionInfo>) -> RedisResult<Connecti
 
 #[cfg(not(feature = "cluster"))]
 async fn open_cluster(_: Vec<redis::ConnectionInfo>) -> RedisResult<Connection> {
-    unreachable!("`Address::parse` makes none without the feature")
+    unreachable!("`Address::parse` returns no Cluster without the feature")
 }
 
-/// With these settings, a server whose machine or network has failed is noticed within seconds. The
-/// kernel alone gives up after a quarter of an hour.
+/// Returns settings with which a failed machine or network is noticed within seconds. By default
+/// the kernel gives up after about fifteen minutes.
 fn tcp() -> TcpSettings {
     let probes = socket2::TcpKeepalive::new()
         .with_time(DEAF_AFTER)
@@ -109,21 +110,21 @@ fn tcp() -> TcpSettings {
     settings
 }
 
-/// Takes rustls's `ring`, if the program has not chosen.
+/// Installs `ring` as the cryptography provider of rustls, unless the program has installed one.
 #[cfg(feature = "tls")]
 fn choose_cryptography() {
     use rustls::crypto::{CryptoProvider, ring};
 
     if CryptoProvider::get_default().is_none() {
-        // Another thread may have been first, and then its choice is as good.
+        // Fails if another thread was first, and then its choice is as good.
         let _ = ring::default_provider().install_default();
     }
 }
 
 #[cfg(feature = "cluster")]
 mod redirect {
-    //! Slots move from node to node, and masters fail. A node that refuses a command for that reason has not done it, so
-    //! it can be sent again.
+    //! Repeats commands that a node refused because a slot is moving or a master failed. The node
+    //! has not carried out such a command, so it is safe to send it again.
 
     use redis::cluster_async::ClusterConnection;
     use redis::cluster_routing::SingleNodeRoutingInfo;
@@ -134,10 +135,10 @@ mod redirect {
         let mut answer = command.query_async(&mut cluster.clone()).await;
         for pause in PAUSES {
             match answer {
-                Err(error) if is_asked_elsewhere(&error) => {
-                    answer = ask_elsewhere(cluster, command, &error).await;
+                Err(error) if is_ask_redirect(&error) => {
+                    answer = follow_ask(cluster, command, &error).await;
                 }
-                Err(error) if is_refused_undone(&error) => {
+                Err(error) if is_safe_to_repeat(&error) => {
                     sleep(pause).await;
                     answer = command.query_async(&mut cluster.clone()).await;
                 }
@@ -147,11 +148,11 @@ mod redirect {
         answer
     }
 
-    fn is_asked_elsewhere(error: &RedisError) -> bool {
+    fn is_ask_redirect(error: &RedisError) -> bool {
         error.kind() == ErrorKind::Server(ServerErrorKind::Ask)
     }
 
-    fn is_refused_undone(error: &RedisError) -> bool {
+    fn is_safe_to_repeat(error: &RedisError) -> bool {
         matches!(
             error.kind(),
             ErrorKind::ClusterConnectionNotFound
@@ -166,8 +167,9 @@ mod redirect {
         )
     }
 
-    /// The slot is on its way to another node, and the key has arrived there or is new.
-    async fn ask_elsewhere(
+    /// Sends the command to the node that the slot is moving to. The key has already been moved
+    /// there, or is new.
+    async fn follow_ask(
         cluster: &ClusterConnection,
         command: &Cmd,
         redirect: &RedisError,
@@ -180,7 +182,7 @@ mod redirect {
             host: host.to_owned(),
             port: port.parse().map_err(|_| redirect.clone())?,
         };
-        // In one piece: `ASKING` is about the command behind it, and others share the connection.
+        // In one pipeline: `ASKING` applies to the next command on a connection that others share.
         let mut both = redis::pipe();
         both.cmd("ASKING").add_command(command.clone());
         let mut answers = cluster.clone().route_pipeline(both, 0, 2, node).await?;
@@ -190,8 +192,8 @@ mod redirect {
         }
     }
 
-    /// How long a command that was refused waits before it is sent again. Together they are longer than it takes to
-    /// move a slot, and much shorter than a failover: that is for the visitor to wait for.
+    /// The pauses before each repetition. Their sum is longer than moving a slot takes, and much
+    /// shorter than a failover: during a failover the visitor gets an error instead of waiting.
     const PAUSES: [Duration; 6] = [
         Duration::ZERO,
         Duration::from_millis(10),
@@ -202,20 +204,19 @@ mod redirect {
     ];
 }
 
-/// How long a try to connect may take.
+/// The longest time for one attempt to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a server may leave what was sent to it without an answer, before the connection counts
-/// as broken.
+/// How long data may stay unacknowledged before the connection counts as broken.
 const DEAF_AFTER: Duration = Duration::from_secs(10);
 
-/// How long an answer may take. It matters to a store without a session layer, whose own limit is
-/// shorter.
+/// The longest time to wait for an answer. It matters only to programs that call the store
+/// directly: the timeout of the session layer is shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A second try is for a request that comes while the server restarts. With more tries, requests
-/// would pile up while the server is down, since each of them tries for itself.
+/// The second attempt helps a request that arrives while the server restarts. With more attempts,
+/// requests would pile up while the server is down, because each makes its own.
 const CONNECT_TRIES: usize = 2;
 
-/// The longest pause between two tries.
+/// The longest pause between two attempts.
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);

@@ -5,17 +5,17 @@ use cloakroom::{Result, StoreKey};
 use redis::Value;
 
 use crate::connection::Connection;
-use crate::error::{foreign, older, refused, strange};
+use crate::error::{foreign, older, refused, unexpected_answer};
 use crate::expiry::gone_at;
 use crate::layout::{
     self, Head, MARK, MARK_END, OLD_MARK, OWNER, OWNER_TEXT, PACKED, SAVE_ID, TOUCHED, Unread,
 };
 use crate::script::Script;
 
-/// The text of a script: what all of them begin with, and `body`.
+/// Returns the text of a script: the common prelude, followed by `body`.
 ///
-/// The scripts look at the beginning of a value and never at its data. They take their offsets from
-/// [`layout`]. `GETRANGE` counts bytes from zero and includes the last one, Lua counts from one.
+/// The scripts read the start of a value, never its data. Their offsets come from [`layout`].
+/// `GETRANGE` counts bytes from zero and includes the last one; Lua counts from one.
 fn script(body: &str) -> String {
     format!(
         "
@@ -35,15 +35,17 @@ end
     )
 }
 
-/// Replaces the entry if it has the version that was seen.
-/// Arguments: the head that was seen, the value, when the key is to go. Answers 1, or 0 for stale.
+/// Replaces the entry if it still has the version that the caller read.
+/// Arguments: the head that was read, the new value, the time at which the key expires.
+/// Returns 1, or 0 if the version is stale.
 const SAVE: &str = "
 if head ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 return 1";
 
-/// As `SAVE`, if the index of the owner keeps the entry for as long as the key is to stay.
-/// One more argument: the owner as it stands in the value. Answers 2 if the index must know first.
+/// Like `SAVE`, but only if the index of the owner already keeps the entry for long enough.
+/// Takes one more argument: the owner as encoded in the value.
+/// Returns 2 if the caller must update the index first.
 const SAVE_INDEXED: &str = "
 if head ~= ARGV[1] then return 0 end
 if read(OWNER, OWNER + #ARGV[4]) ~= ARGV[4] then return 2 end
@@ -52,9 +54,11 @@ redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 redis.call('SETRANGE', KEYS[1], MARK_END, indexed_until)
 return 1";
 
-/// Changes when the entry was touched and when it expires, if it has the version that was seen.
-/// Arguments: the head that was seen, the two times, when the key is to go, until when the index of its owner keeps
-/// it or nothing if that is as before. Answers 1, or 0 for stale, or the owner if the index must know first.
+/// Sets when the entry was touched and when it expires, if it still has the version that the caller
+/// read.
+/// Arguments: the head that was read, the two times, the time at which the key expires, and the
+/// time at which the index of the owner drops the entry, or an empty string if that is unchanged.
+/// Returns 1, or 0 if the version is stale, or the owner if the caller must update the index first.
 const TOUCH: &str = "
 if head ~= ARGV[1] then return 0 end
 if ARGV[4] == '' and struct.unpack('>I8', indexed_until) < tonumber(ARGV[3]) then
@@ -67,29 +71,31 @@ redis.call('PEXPIREAT', KEYS[1], ARGV[3])
 return 1";
 
 /// Deletes the entry. Arguments: the mark, and the mark of the older layout.
-/// Answers its owner, or 1 if it had none, or 0 if there was no entry.
+/// Returns its owner, or 1 if it had none, or 0 if there was no entry.
 const DELETE: &str = "
 if start == '' then return 0 end
 if mark == ARGV[2] then return redis.error_reply('OLDER the session is of an older version') end
 if mark ~= ARGV[1] or #start < OWNER_TEXT then
-  return redis.error_reply('FOREIGN the value is no session')
+  return redis.error_reply('FOREIGN the value is not a session')
 end
 local owner = owner() or 1
 redis.call('DEL', KEYS[1])
 return owner";
 
-/// Replaces the entry by what it leaves behind when it moves, if it has the version that was seen.
-/// Arguments: the head that was seen, the value, for how many milliseconds it stays. Answers the owner that the entry
-/// had, or 1 if it had none, or 0 for stale.
+/// Replaces an entry that has moved with a marker, if it still has the version that the caller
+/// read. Arguments: the head that was read, the value of the marker, its time to live in
+/// milliseconds. Returns the owner that the entry had, or 1 if it had none, or 0 if the version is
+/// stale.
 const RETIRE: &str = "
 if head ~= ARGV[1] then return 0 end
 local owner = owner() or 1
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return owner";
 
-/// The entries under one prefix: a key each. No method touches two keys.
+/// The entries under one prefix, one key each. No method accesses two keys.
 ///
-/// What a method did not get an answer to has been done or not, but never half; so it is if its future is dropped.
+/// If a method gets no answer, or its future is dropped, its change is made completely or not at
+/// all.
 pub(crate) struct Entries {
     prefix: Vec<u8>,
     save: Script,
@@ -125,8 +131,8 @@ impl Entries {
         }
     }
 
-    /// As [`load`](Self::load), for a list. An entry of an older version is no session any more,
-    /// and must not keep a user from ending the others.
+    /// Like [`load`](Self::load), but returns `None` for an entry of an older version: such an
+    /// entry is no longer a session and must not prevent a user from ending the others.
     pub(crate) async fn load_listed(
         &self,
         on: &Connection,
@@ -151,12 +157,12 @@ impl Entries {
         match on.read(&get).await {
             Ok(Value::Nil) => Ok(None),
             Ok(Value::BulkString(value)) => Ok(Some(value.into())),
-            Ok(_) => Err(strange(doing)),
+            Ok(_) => Err(unexpected_answer(doing)),
             Err(cause) => Err(refused(doing, cause)),
         }
     }
 
-    /// Says whether the key was free.
+    /// Writes the entry and returns `true`, unless the key is taken.
     pub(crate) async fn create(
         &self,
         on: &Connection,
@@ -174,12 +180,12 @@ impl Entries {
         match on.ask(&set).await {
             Ok(Value::Okay) => Ok(true),
             Ok(Value::Nil) => Ok(false),
-            Ok(_) => Err(strange(doing)),
+            Ok(_) => Err(unexpected_answer(doing)),
             Err(cause) => Err(refused(doing, cause)),
         }
     }
 
-    /// Replaces the entry; the index of its owner keeps it until `indexed_until`.
+    /// Replaces the entry, noting in it that the index of its owner keeps it until `indexed_until`.
     pub(crate) async fn save(
         &self,
         on: &Connection,
@@ -195,7 +201,8 @@ impl Entries {
         Swap::of(answer, SAVING)
     }
 
-    /// Replaces the entry, if the index of its owner knows it already.
+    /// Replaces the entry, or returns [`Swap::Unindexed`] if the index of its owner must be updated
+    /// first.
     pub(crate) async fn save_indexed(
         &self,
         on: &Connection,
@@ -211,7 +218,8 @@ impl Entries {
         Swap::of(answer, SAVING)
     }
 
-    /// Touches the entry; with `indexed_until`, the index of its owner keeps it until then.
+    /// Touches the entry. Returns [`Swap::Owner`], having changed nothing, if the index of that
+    /// owner must be updated first. The caller then calls this again with the new `indexed_until`.
     pub(crate) async fn touch(
         &self,
         on: &Connection,
@@ -232,6 +240,7 @@ impl Entries {
         Swap::of(answer, TOUCHING)
     }
 
+    /// Deletes the entry. Returns [`Swap::Owner`] if it had an owner.
     pub(crate) async fn delete(
         &self,
         on: &Connection,
@@ -243,17 +252,18 @@ impl Entries {
         Swap::of(answer, doing)
     }
 
-    /// Replaces the entry by `left`, which goes by itself after `stays_millis`.
+    /// Replaces the entry with `marker`, which the server drops after `stays_millis`. Returns
+    /// [`Swap::Owner`] if the entry had an owner.
     pub(crate) async fn retire(
         &self,
         on: &Connection,
         key: &StoreKey,
         seen: &Head,
-        left: &Draft,
+        marker: &Draft,
         stays_millis: u64,
         doing: &'static str,
     ) -> Result<Swap> {
-        let value = layout::encode(left, 0)?;
+        let value = layout::encode(marker, 0)?;
         let stays_millis = stays_millis.to_string();
         let arguments: [&[u8]; 3] = [seen, &value, stays_millis.as_bytes()];
         let answer = self.retire.run(on, &self.key(key), &arguments).await;
@@ -265,14 +275,16 @@ impl Entries {
     }
 }
 
-/// What became of a comparison.
+/// The answer of a script.
 #[derive(Debug)]
 pub(crate) enum Swap {
+    /// The entry has another version, or there is none. Nothing was changed.
     Stale,
     Done,
-    /// Done, or not: see the method. The owner is the one whose index this is about.
+    /// The owner whose index the caller has to update. The method defines whether the entry was
+    /// changed.
     Owner(Vec<u8>),
-    /// Not done: the index of the owner must know first.
+    /// Nothing was changed: the index of the owner must be updated first.
     Unindexed,
 }
 
@@ -283,7 +295,7 @@ impl Swap {
             Ok(Value::Int(1)) => Ok(Self::Done),
             Ok(Value::Int(2)) => Ok(Self::Unindexed),
             Ok(Value::BulkString(owner)) => Ok(Self::Owner(owner)),
-            Ok(_) => Err(strange(doing)),
+            Ok(_) => Err(unexpected_answer(doing)),
             Err(cause) => Err(refused(doing, cause)),
         }
     }

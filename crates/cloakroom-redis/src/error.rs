@@ -1,7 +1,7 @@
 use cloakroom::{Error, ErrorKind};
 use redis::{ErrorKind as Cause, RedisError, ServerErrorKind};
 
-/// The error of a call that the server refused or did not answer.
+/// Returns the error for a call that the server refused or did not answer.
 pub(crate) fn refused(doing: &'static str, cause: RedisError) -> Error {
     let (kind, why) = explain(&cause);
     let error = Error::new(kind, format!("{doing}: {why}"));
@@ -11,27 +11,29 @@ pub(crate) fn refused(doing: &'static str, cause: RedisError) -> Error {
     }
 }
 
-/// The error of a key that holds what this store has not written.
+/// Returns the error for a value that this store did not write.
 pub(crate) fn foreign(doing: &'static str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("{doing}: {FOREIGN}"))
 }
 
-/// The error of a session that an older version of this store wrote.
+/// Returns the error for a session that an older version of this store wrote.
 pub(crate) fn older(doing: &'static str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("{doing}: {OLDER}"))
 }
 
-/// The error of an answer that no server gives to what it was asked.
-pub(crate) fn strange(doing: &'static str) -> Error {
+/// Returns the error for an answer of a type that Redis does not return for the command.
+pub(crate) fn unexpected_answer(doing: &'static str) -> Error {
     Error::new(
         ErrorKind::Unavailable,
-        format!("{doing}: the answer makes no sense; is it a Redis or Valkey, 6.2 or newer?"),
+        format!(
+            "{doing}: unexpected answer; check that the server is Redis 6.2 or newer, or Valkey"
+        ),
     )
 }
 
-/// The error of a URL that the driver does not take.
-pub(crate) fn unusable(cause: RedisError) -> Error {
-    // What the driver says in detail may be a part of the URL, and so of a password.
+/// Returns the error for a URL that the driver does not accept.
+pub(crate) fn invalid_url(cause: RedisError) -> Error {
+    // Omits the detail: it may quote the URL, and with it the password.
     let why = match cause.kind() {
         Cause::InvalidClientConfig => cause.category().to_owned(),
         kind => format!("{kind:?}"),
@@ -39,30 +41,31 @@ pub(crate) fn unusable(cause: RedisError) -> Error {
     Error::new(
         ErrorKind::Config,
         format!(
-            "reading the URL of a Redis: it is not of the form `redis://user:password@host:port/database` ({why}); \
+            "reading the URL of a Redis: it is not of the form \
+             `redis://user:password@host:port/database` ({why}); \
              write special characters of the password as %XX"
         ),
     )
 }
 
-/// What went wrong and what to do about it.
+/// Returns the kind of the error, what went wrong and what to do about it.
 fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
-    // An error in a script comes as a sentence around the error, from servers before 7.0.
-    let says = |words: &str| {
-        cause.code() == Some(words) || cause.detail().is_some_and(|detail| detail.contains(words))
+    // Before version 7.0, the code of an error in a script is in the middle of its text.
+    let has_code = |code: &str| {
+        cause.code() == Some(code) || cause.detail().is_some_and(|detail| detail.contains(code))
     };
     match cause.kind() {
-        _ if says("OOM") => (
+        _ if has_code("OOM") => (
             ErrorKind::Full,
             "the server's memory is full; raise maxmemory",
         ),
-        _ if says("WRONGTYPE") || says("FOREIGN") => (ErrorKind::Corrupt, FOREIGN),
-        _ if says("OLDER") => (ErrorKind::Corrupt, OLDER),
-        _ if says("MISCONF") => (
+        _ if has_code("WRONGTYPE") || has_code("FOREIGN") => (ErrorKind::Corrupt, FOREIGN),
+        _ if has_code("OLDER") => (ErrorKind::Corrupt, OLDER),
+        _ if has_code("MISCONF") => (
             ErrorKind::Unavailable,
-            "the server cannot write to its disk and takes no writes; its log says why",
+            "the server cannot write to its disk and refuses writes; see its log",
         ),
-        _ if says("NOREPLICAS") => (
+        _ if has_code("NOREPLICAS") => (
             ErrorKind::Unavailable,
             "too few replicas are connected (min-replicas-to-write)",
         ),
@@ -70,13 +73,14 @@ fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
             ErrorKind::Config,
             "the server refuses the user or the password; check the URL",
         ),
-        _ if says("NOAUTH") || says("WRONGPASS") => (
+        _ if has_code("NOAUTH") || has_code("WRONGPASS") => (
             ErrorKind::Config,
-            "the server wants a user or a password, or another one; check the URL",
+            "the server requires a valid user or password; check the URL",
         ),
         Cause::Server(ServerErrorKind::NoPerm) => (
             ErrorKind::Config,
-            "the server's access list does not allow it; the page of cloakroom-redis says what is needed",
+            "the server's access list does not allow it; \
+             the documentation of cloakroom-redis lists what is needed",
         ),
         Cause::Server(ServerErrorKind::ReadOnly) => (
             ErrorKind::Unavailable,
@@ -89,15 +93,15 @@ fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
         Cause::Server(ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown)
         | Cause::ClusterConnectionNotFound => (
             ErrorKind::Unavailable,
-            "the Cluster has no node for it at the moment",
+            "no node of the Cluster serves the key at the moment",
         ),
         Cause::Server(ServerErrorKind::BusyLoading) => (
             ErrorKind::Unavailable,
-            "the server has just been started and reads its data",
+            "the server has just started and is loading its data",
         ),
         Cause::Io if cause.is_timeout() => (
             ErrorKind::Timeout,
-            "the server did not answer in time; it is overloaded or not reachable",
+            "the server did not answer in time; it is overloaded or unreachable",
         ),
         Cause::Io if cause.is_connection_refusal() => (
             ErrorKind::Unavailable,
@@ -105,35 +109,37 @@ fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
         ),
         Cause::Io => (
             ErrorKind::Unavailable,
-            "the connection broke; the cause says how",
+            "the connection broke; see the cause",
         ),
         Cause::RESP3NotSupported => (
             ErrorKind::Config,
-            "the server does not know version 3 of the protocol; add `?protocol=resp2` to the URL",
+            "the server does not support version 3 of the protocol; \
+             add `?protocol=resp2` to the URL",
         ),
         Cause::InvalidClientConfig => (
             ErrorKind::Config,
-            "the driver does not take the URL; the cause says why",
+            "the driver does not accept the URL; see the cause",
         ),
         _ => (
             ErrorKind::Unavailable,
-            "the server refused; the cause says why",
+            "the server refused the command; see the cause",
         ),
     }
 }
 
-/// Whether the server repeats what it was sent: a lookup, and in Django's formats that is the key.
+/// Returns whether the error quotes the arguments of the command. They include the store key, which
+/// in Django's formats is the session key.
 fn shows_arguments(cause: &RedisError) -> bool {
     cause
         .detail()
         .is_some_and(|detail| detail.contains("with args"))
 }
 
-const FOREIGN: &str = "the value at its key is not one that this store writes, and is left as it is; choose a prefix \
-    that nothing else uses";
+const FOREIGN: &str = "the value was not written by this store and is left unchanged; \
+    choose a prefix that no other program uses";
 
-const OLDER: &str = "the session is of an older version of Cloakroom, which this one does not \
-    read; its visitor starts a new session, and Redis drops the key when it expires";
+const OLDER: &str = "the session was written by an older version of Cloakroom, which this version \
+    does not read; its visitor starts a new session, and Redis drops the key when it expires";
 
 #[cfg(test)]
 mod tests {
@@ -144,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_says_what_was_being_done_what_went_wrong_and_what_to_do() {
+    fn errors_name_the_operation_the_reason_and_the_remedy() {
         let full = error("OOM command not allowed when used memory > 'maxmemory'.");
         assert_eq!(
             full.to_string(),
@@ -155,7 +161,8 @@ mod tests {
 
         let kinds = [
             (
-                "ERR Error running script (call to f_0): @user_script:3: @user_script: 3: -OOM command not allowed",
+                "ERR Error running script (call to f_0): @user_script:3: @user_script: 3: -OOM \
+                 command not allowed",
                 ErrorKind::Full,
             ),
             (
@@ -188,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_repeats_what_it_was_sent_is_not_quoted() {
+    fn an_error_that_quotes_arguments_is_not_kept_as_source() {
         let error =
             error("ERR unknown command `EVALSHA`, with args beginning with: `0`, `1`, `s3cret`");
 
@@ -196,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_server_is_a_timeout_and_a_broken_connection_is_not() {
+    fn a_silent_server_is_a_timeout_and_a_broken_connection_is_unavailable() {
         let io = |kind| refused("testing", std::io::Error::from(kind).into()).kind();
 
         assert_eq!(io(std::io::ErrorKind::TimedOut), ErrorKind::Timeout);

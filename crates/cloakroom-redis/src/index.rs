@@ -4,13 +4,14 @@ use cloakroom::{Owner, Result, StoreKey};
 use redis::Value;
 
 use crate::connection::Connection;
-use crate::error::{refused, strange};
+use crate::error::{refused, unexpected_answer};
 use crate::expiry::indexed_until;
 use crate::script::Script;
 
-/// Puts a session into the index of its owner, for longer but never for shorter than it is there already, and takes
-/// out what is over by the server's clock. The index itself stays for as long as its last session.
-/// Arguments: the lookup, until when.
+/// Adds a session to the index of its owner, or moves its time to a later one, never to an earlier
+/// one. Removes the members whose time is over by the server's clock, and sets the index to expire
+/// with its last member.
+/// Arguments: the store key, the time.
 const ADD: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
@@ -19,18 +20,20 @@ local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
 if last then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last)) end
 return 1";
 
-/// Takes out of an index what is over by the server's clock, and answers with the lookups that are left.
+/// Removes the members whose time is over by the server's clock, and returns the remaining ones.
 const LIST: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 return redis.call('ZRANGE', KEYS[1], 0, -1)";
 
-/// Which sessions may be an owner's: for each owner a sorted set of lookups, by the time until which they are kept.
+/// For each owner, a sorted set of the store keys that may be theirs, scored by the time at which
+/// the set drops them.
 ///
-/// A lookup is added before its session is written and taken out after it was deleted, so nothing that lives is
-/// missing. What is there too much, after a crash or a change of owner, is not listed, since the session itself is
-/// asked, and goes when its time is over. It is not taken out when it is found: a session that is not there *yet*
-/// looks the same.
+/// A store key is added before its session is written and removed after its session is deleted, so
+/// every live session is in the set. The set may have members that are no session of the owner,
+/// after a crash or a change of owner. A list loads every session and skips those; they are dropped
+/// when their time is over. A list does not remove them, because a session that is *about to be*
+/// written looks the same.
 pub(crate) struct Index {
     prefix: Vec<u8>,
     add: Script,
@@ -46,7 +49,7 @@ impl Index {
         }
     }
 
-    /// Says until when the session is kept now.
+    /// Adds a session that expires at `expires`. Returns the time at which the index drops it.
     pub(crate) async fn add(
         &self,
         on: &Connection,
@@ -64,14 +67,16 @@ impl Index {
         }
     }
 
-    /// Takes out a session that was deleted.
+    /// Removes a deleted session, ignoring errors.
     pub(crate) async fn remove(&self, on: &Connection, owner: &[u8], key: &StoreKey) {
         let mut remove = redis::cmd("ZREM");
         remove.arg(self.key(owner)).arg(key.as_bytes());
-        // The session is gone, and that is what the caller asked for. This goes by itself.
+        // The session is deleted, which is what the caller asked for. If this fails, the index
+        // drops the member later.
         let _ = on.ask(&remove).await;
     }
 
+    /// Returns the store keys that may be sessions of the owner.
     pub(crate) async fn list(
         &self,
         on: &Connection,
@@ -81,12 +86,12 @@ impl Index {
         let key = self.key(owner.as_str().as_bytes());
         let store_keys = match self.list.run(on, &key, &[]).await {
             Ok(Value::Array(store_keys)) => store_keys,
-            Ok(_) => return Err(strange(doing)),
+            Ok(_) => return Err(unexpected_answer(doing)),
             Err(cause) => return Err(refused(doing, cause)),
         };
         let store_keys = store_keys.into_iter().map(|store_key| match store_key {
             Value::BulkString(store_key) => Ok(StoreKey::new(&store_key)),
-            _ => Err(strange(doing)),
+            _ => Err(unexpected_answer(doing)),
         });
         store_keys.collect()
     }

@@ -1,22 +1,24 @@
-//! How an entry becomes one value:
+//! The layout of an entry in the value of its key:
 //!
-//! | bytes | |
+//! | bytes | content |
 //! |---|---|
-//! | 0–1 | the mark: `0xc7`, which no text has before a `0x02`, and the version of this layout |
-//! | 2–9 | until when the index of its owner keeps it; 0 without an owner |
-//! | 10– | the entry, as [`packed`] has it |
+//! | 0–1 | the mark: `0xc7 0x02`, which is not valid UTF-8. The second byte is the version of this layout |
+//! | 2–9 | when the index of the owner drops the entry; 0 without an owner |
+//! | 10– | the entry, in the layout of [`packed`] |
 //!
-//! Numbers have their high byte first, and times are milliseconds since 1970. What a script compares or changes stands
-//! before what has no fixed length, so no script reads or moves the data.
+//! Numbers are big-endian, and times are milliseconds since 1970. The fields that scripts compare
+//! or change come before those of variable length, so no script reads or moves the data.
 
 use bytes::{Buf, BufMut, Bytes};
 use cloakroom::Result;
 use cloakroom::store::{Draft, Entry, SaveId, Version, packed};
 
-/// The mark and the version of an entry, so that no script changes anything else.
+/// The mark and the save id of an entry. Scripts compare both, so that they never change a value
+/// that this store did not write.
 pub(crate) type Head = [u8; 10];
 
-/// The head of the entry that has this version. This store issues no version but the id of a save.
+/// Returns the head of the entry with this version, or `None` if this store did not issue the
+/// version.
 pub(crate) fn head(version: &Version) -> Option<Head> {
     version.save_id().map(head_of)
 }
@@ -28,7 +30,7 @@ fn head_of(save_id: SaveId) -> Head {
     head
 }
 
-/// The value of a draft that the index of its owner keeps until `indexed_until`.
+/// Encodes a draft that the index of its owner keeps until `indexed_until`.
 pub(crate) fn encode(new: &Draft, indexed_until: i64) -> Result<Vec<u8>> {
     let mut value = Vec::with_capacity(PACKED + packed::len(new));
     value.put_slice(&MARK);
@@ -37,7 +39,7 @@ pub(crate) fn encode(new: &Draft, indexed_until: i64) -> Result<Vec<u8>> {
     Ok(value)
 }
 
-/// The entry in a value.
+/// Decodes the entry in a value.
 pub(crate) fn decode(mut value: Bytes) -> Result<Entry, Unread> {
     match value.first_chunk() {
         Some(&MARK) => {}
@@ -51,36 +53,36 @@ pub(crate) fn decode(mut value: Bytes) -> Result<Entry, Unread> {
     packed::read(value).map(Entry::from).ok_or(Unread::Foreign)
 }
 
-/// Why a value is no entry.
+/// Why a value could not be decoded.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Unread {
-    /// This store has not written it.
+    /// It was not written by this store.
     Foreign,
-    /// An older version of this store has written it.
+    /// It was written by an older version of this store.
     Older,
 }
 
 pub(crate) const MARK: [u8; 2] = [0xc7, 2];
 
-/// The mark of the first layout, which nothing reads any more.
+/// The mark of the first layout, which is no longer read.
 pub(crate) const OLD_MARK: [u8; 2] = [0xc7, 1];
 
-// Where the scripts find what they compare and change: they are made of these.
+// The offsets that the scripts use.
 
-/// Where the mark ends, and the time begins until which the index keeps the entry.
+/// The end of the mark, and the start of the time at which the index drops the entry.
 pub(crate) const MARK_END: usize = MARK.len();
 
-/// Where that time ends, and the packed entry begins.
+/// The end of that time, and the start of the packed entry.
 pub(crate) const PACKED: usize = MARK_END + 8;
 
 pub(crate) const SAVE_ID: usize = PACKED + packed::SAVE_ID;
 
-/// Where the id of the save ends, and what a touch changes begins.
+/// The end of the save id, and the start of the fields that a touch changes.
 pub(crate) const TOUCHED: usize = PACKED + packed::TOUCHED;
 
 pub(crate) const OWNER: usize = PACKED + packed::OWNER;
 
-/// Where the length of the owner ends, and its text begins.
+/// The end of the owner's length, and the start of its text.
 pub(crate) const OWNER_TEXT: usize = OWNER + packed::LEN_BYTES;
 
 #[cfg(test)]
@@ -91,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_comes_back_whole() {
+    fn a_decoded_entry_equals_the_encoded_draft() {
         for (owner, label) in [
             (None, None),
             (Some("ada"), Some("")),
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scripts_find_what_they_compare_and_change() {
+    fn the_offsets_of_the_scripts_match_the_layout() {
         let draft = draft(Some("ada"), Some("label"));
 
         let value = encode(&draft, 7).unwrap();
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_or_foreign_is_no_entry() {
+    fn a_truncated_or_foreign_value_is_not_decoded() {
         let whole = encode(&draft(Some("ada"), None), 7).unwrap();
         let data_at = whole.len() - b"data".len();
         for len in 0..data_at {
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_value_of_the_first_layout_is_older_and_not_read() {
-        // The mark, the version, touched, expires, kept until, created, owner, label, data.
+        // The mark, the save id, touched, expires, indexed until, created, owner, label, data.
         let mut old = vec![0xc7, 1];
         for number in [7_u64, 2, 3, 7, 1] {
             old.put_u64(number);

@@ -1,94 +1,85 @@
-//! Redis and Valkey as the store of [Cloakroom](cloakroom)'s sessions: one server or a Cluster.
+#![doc = include_str!("../README.md")]
 //!
-//! [`RedisStore`] is for Cloakroom's own sessions, and this page is about it. With the feature
-//! `django`, `DjangoCache` shares the sessions of a Django that keeps them in its cache.
-//!
-//! One connection to each server, which all calls share and which opens again when it breaks. One value for each
-//! session. A save compares and writes in a script, in one round trip. Redis 6.2 or newer, any Valkey.
-//!
-//! # Guarantees
+//! ## Guarantees
 //! * **Compares**: a save compares and writes in one script, so no edit is lost.
 //! * **Revokes**: a deleted session is gone for every process.
-//! * **Not durable**: a Redis acknowledges what it has in its memory. See its worst day.
-//! * **Shared**: by all processes that reach the server.
-//! * **Evicts**: with any `maxmemory-policy` but `noeviction`, a server that runs short drops live sessions. Whether it
-//!   may is the server's setting, so this store always says that it does.
+//! * **Not durable**: Redis acknowledges a write as soon as the write is in memory. See
+//!   [When things go wrong](#when-things-go-wrong).
+//! * **Shared**: every process that reaches the server can use the same sessions.
+//! * **Evicts**: with any `maxmemory-policy` but `noeviction`, a server that runs out of memory
+//!   drops live sessions. The policy is a setting of the server, so this store always reports
+//!   [`evicts`](cloakroom::store::Guarantees::evicts).
 //! * **Owners**: it lists the sessions of a user, unless the server has evicted the list.
 //!
-//! It cannot find a session by its tag alone: a Redis would have to look at every key that it has.
+//! It cannot find a session by its tag alone: Redis would have to scan every key.
 //!
-//! # Its worst day
-//! * **The server dies**: what it had acknowledged and not yet written to its disk is undone. With `appendfsync
-//!   everysec` that is about the last second: an edit is gone; a visitor who logged in has to do it again; and one who
-//!   logged out **is logged in again**, if somebody kept the key. With `appendonly no` it is everything since the last
-//!   snapshot.
-//! * **A replica takes over**: the same, with what the replica had not received yet. That is milliseconds as a rule,
-//!   and more if the network was cut: then the old primary may acknowledge saves that nobody keeps, until
-//!   `min-replicas-to-write` or the Cluster stops it. Sites to whom an undone logout matters use PostgreSQL.
-//! * **The connection breaks**: a load is tried again. A save may have happened; the session layer finds out, and if it
-//!   cannot, the visitor gets a 503 and nothing has been done twice.
-//! * **Nothing answers**: calls fail at once where nothing listens, as
-//!   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and otherwise after the session layer's timeout. A server
-//!   that is gone without a word is noticed after some ten seconds, and the next connection goes to whoever has its
-//!   address then.
-//! * **The memory is full**: with `noeviction`, saves answer [`Full`](cloakroom::ErrorKind::Full), loads and logouts go
-//!   on. With another policy sessions vanish, and a user's list may, and then ending all of a user's sessions ends
-//!   those that are still listed.
-//! * **The server's clock is wrong**: it drops a session by its own clock, five minutes after the session has expired.
-//!   A clock that is further ahead than that ends sessions early. A clock that is behind does no harm.
-//! * **A Cluster moves slots**: commands follow them. During a failover the sessions of the failed node answer
-//!   [`Unavailable`](cloakroom::ErrorKind::Unavailable); the others go on.
+//! ## When things go wrong
+//! * **The server crashes**: writes that it acknowledged but had not yet written to disk are
+//!   undone. With `appendfsync everysec` that is about the last second. An edit is lost, a visitor
+//!   who logged in has to log in again, and a visitor who logged out **is logged in again** if the
+//!   old key is still used. With `appendonly no`, everything since the last snapshot is lost.
+//! * **A replica takes over**: writes that the replica had not received are undone. That is usually
+//!   the last few milliseconds. After a network partition it can be more: the old primary keeps
+//!   acknowledging writes that will be lost, until `min-replicas-to-write` or the Cluster stops it.
+//!   Use PostgreSQL if an undone logout is not acceptable.
+//! * **The connection breaks**: a load is sent again. A save may or may not have happened. The
+//!   session layer checks, and answers 503 if it cannot find out. No edit is applied twice.
+//! * **The server does not answer**: calls fail with
+//!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) at once if the connection is refused, and
+//!   otherwise after the timeout of the session layer. A connection to a machine that disappeared
+//!   is given up after about ten seconds; the next one resolves the address again.
+//! * **The memory is full**: with `noeviction`, saves fail with
+//!   [`Full`](cloakroom::ErrorKind::Full) while loads and logouts continue to work. With any other
+//!   policy the server drops sessions. It may also drop the list of a user's sessions; ending all
+//!   sessions of that user then misses those that have not been listed again.
+//! * **The clock of the server is wrong**: the server drops a session by its own clock, five
+//!   minutes after the session expired. A clock that is ahead by more than that ends sessions
+//!   early. A clock that is behind does no harm.
+//! * **A Cluster moves slots**: commands follow the slots. During a failover, calls for sessions on
+//!   the failed node return [`Unavailable`](cloakroom::ErrorKind::Unavailable); the other nodes
+//!   continue to serve.
 //!
-//! # In production
-//! `maxmemory-policy noeviction` and a server of its own, or a share of the memory that it cannot outgrow: caches evict,
-//! and sessions should not be evicted. `appendonly yes`. Persistent or not, let only the site reach the server: who
-//! reads it reads what is in the sessions.
+//! ## In production
+//! Set `maxmemory-policy noeviction` and `appendonly yes`, and give the sessions a dedicated
+//! server: on a server shared with a cache, the cache can use up the memory that sessions need. Let
+//! only the site reach the server, because anyone who can read the server can read the data in the
+//! sessions.
 //!
-//! An access list needs `~cloakroom:*` and `+get +set +del +eval +evalsha +getrange +setrange +pexpireat +zadd +zrem
-//! +zrange +zremrangebyscore +time +hello +auth +select +client|setinfo`, and in a Cluster `+cluster|slots +asking`.
+//! An access list (ACL) must allow `~cloakroom:*` and these commands:
 //!
-//! # Keys
-//! | key | holds |
+//! ```text
+//! +get +set +del +eval +evalsha +getrange +setrange +pexpireat +zadd +zrem +zrange
+//! +zremrangebyscore +time +hello +auth +select +client|setinfo
+//! ```
+//!
+//! A Cluster also needs `+cluster|slots +asking`.
+//!
+//! ## Keys
+//! | key | value |
 //! |---|---|
-//! | `cloakroom:s:` and the bytes of the lookup | the session, as one string |
-//! | `cloakroom:o:` and the owner | a sorted set of the owner's lookups, each by the millisecond until which it is kept |
+//! | `cloakroom:s:` and the bytes of the [`StoreKey`](cloakroom::StoreKey) | the session, as one string |
+//! | `cloakroom:o:` and the owner | a sorted set of the owner's store keys, scored by the millisecond at which each is dropped |
 //!
-//! Each has a time to live: the session until five minutes after it expires, its place in the set an hour longer, and
-//! the set as long as the longest of them. So nothing is left over, not even after a crash, and there is nothing to
-//! sweep. A value begins with the bytes `c7 02` and, in eight bytes, the millisecond until
-//! which the set keeps it. The entry follows as [`cloakroom::store::packed`] has it. Numbers are
-//! big-endian. A value that begins with `c7 01` is of an older version and is not read.
+//! Every key has a time to live: a session stays until five minutes after it expires, its place in
+//! the set an hour longer, and the set as long as its last member. Expired data needs no sweep,
+//! even after a crash.
 //!
-//! # Cost
+//! The value of a session starts with the bytes `c7 02`. The next eight bytes are the millisecond
+//! at which the set drops the session, big-endian, or 0 without an owner. The entry follows in the
+//! layout of [`cloakroom::store::packed`]. A value that starts with `c7 01` was written by an older
+//! version; loading it returns an error.
+//!
+//! ## Cost
 //! | call | round trips | for a session with an owner |
 //! |---|---|---|
 //! | load | 1 | 1 |
-//! | save, touch | 1 | 1, and 3 about once an hour, when the set must keep it longer |
+//! | save, touch | 1 | 1, and 3 about once an hour, to extend the session's place in the set |
 //! | create | 1 | 2 |
 //! | delete | 1 | 2 |
 //! | rename, at login | 3 | 4 to 5 |
-//! | list a user's sessions | | 2, and 1 more for every 64 sessions |
-//!
-//! # Examples
-//! ```no_run
-//! use cloakroom::Sessions;
-//! use cloakroom_redis::RedisStore;
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let sessions = Sessions::new(RedisStore::connect("redis://127.0.0.1:6379").await?);
-//! let session = sessions.new_session();
-//! session.set("theme", "dark")?;
-//! session.save().await?;
-//! let key = session.key().expect("a saved session has a key");
-//!
-//! // In another process, on another machine:
-//! let sessions = Sessions::new(RedisStore::connect("redis://127.0.0.1:6379").await?);
-//! let session = sessions.open(&key).await?.expect("what was saved is there");
-//! assert_eq!(session.get::<String>("theme")?.as_deref(), Some("dark"));
-//! # Ok(())
-//! # }
-//! ```
+//! | list a user's sessions | | 2 for up to 64 sessions, and 1 for every further 64 |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod connection;

@@ -5,10 +5,11 @@ use cloakroom::Result;
 use crate::RedisStore;
 use crate::address::Address;
 
-/// The options of a [`RedisStore`]; made by [`RedisStore::builder`].
+/// The options of a [`RedisStore`]. Created by [`RedisStore::builder`].
 ///
 /// # Examples
 /// ```no_run
+/// use cloakroom::{StoreKey, store::Store};
 /// use cloakroom_redis::RedisStore;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -16,6 +17,9 @@ use crate::address::Address;
 /// let url = "redis://site:secret@127.0.0.1:6379/0";
 /// let visitors = RedisStore::builder(url).connect().await?;
 /// let staff = RedisStore::builder(url).prefix("staff:").connect().await?;
+///
+/// let key = StoreKey::new(b"only among the visitors");
+/// assert!(staff.load(&key).await?.is_none());
 /// # Ok(())
 /// # }
 /// ```
@@ -34,11 +38,20 @@ impl Builder {
         }
     }
 
-    /// What every key begins with; `cloakroom:` by default.
+    /// Sets the text that every key starts with. `cloakroom:` by default, so that other programs
+    /// can use the same database.
     ///
-    /// Session layers with different prefixes share a server and never see each other's sessions. Let it end in a
-    /// `:` and let none be the beginning of another one. In a Cluster it should have no `{…}`, which would put all
-    /// sessions on one node.
+    /// Stores with different prefixes share a server without seeing each other's sessions. End a
+    /// prefix with `:`, and do not use a prefix that starts with another one. In a Cluster, avoid
+    /// `{…}` in a prefix: it puts all sessions on one node.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_redis::RedisStore;
+    ///
+    /// let staff = RedisStore::builder("redis://127.0.0.1:6379").prefix("staff:");
+    /// assert_eq!(format!("{staff:?}"), r#"Builder { prefix: "staff:", .. }"#);
+    /// ```
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
@@ -46,13 +59,29 @@ impl Builder {
 
     /// Connects to the server.
     ///
-    /// The connection belongs to the tokio runtime in which this is called, and opens again by itself when it
-    /// breaks. If the future is dropped, nothing has happened.
+    /// The connection runs on the current tokio runtime and reconnects automatically. Dropping the
+    /// future closes it and has no other effect.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if the URL is none, needs a feature that is off, or has a user or a
-    /// password that the server refuses. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be
-    /// reached, after some tries within a second or two.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if the URL is malformed or needs a feature that
+    ///   is off, or if the server refuses the user or the password.
+    /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) or
+    ///   [`Timeout`](cloakroom::ErrorKind::Timeout) if the server cannot be reached. A single
+    ///   server is tried twice, for at most two seconds each.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_redis::RedisStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let builder = RedisStore::builder("redis://127.0.0.1:6379").prefix("staff:");
+    /// let store = builder.connect().await?;
+    /// assert!(store.guarantees().compares);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(self) -> Result<RedisStore> {
         let address = Address::parse(&self.url)?;
         RedisStore::connect_to(address, self).await
@@ -60,7 +89,7 @@ impl Builder {
 }
 
 impl fmt::Debug for Builder {
-    // Without the URL: it may hold a password.
+    // Omits the URL: it may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("prefix", &self.prefix)

@@ -2,10 +2,10 @@ use redis::{Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
 
 use crate::connection::Connection;
 
-/// A script, and the SHA-1 that servers know it by.
+/// A Lua script with its SHA-1.
 ///
-/// The scripts of this crate touch no key but the one that they are given, so they run in a Cluster, and write after
-/// the last thing that can fail, so there is no half of them.
+/// The scripts of this crate access only the key that they are given, so they work in a Cluster.
+/// They write after the last step that can fail, so they never leave half a change.
 pub(crate) struct Script {
     code: String,
     sha: String,
@@ -20,7 +20,8 @@ impl Script {
         }
     }
 
-    /// Runs the script on one key: by its SHA-1, or with its text if the server has not seen it or has forgotten it.
+    /// Runs the script on one key. Sends its SHA-1, and its text only if the server does not have
+    /// the script in its cache.
     pub(crate) async fn run(
         &self,
         on: &Connection,
@@ -29,7 +30,7 @@ impl Script {
     ) -> RedisResult<Value> {
         let answer = on.ask(&call("EVALSHA", &self.sha, key, arguments)).await;
         match answer {
-            // The server has looked for the script and not at the key, so nothing has been done yet.
+            // The server did not find the script, so it has not run anything.
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 on.ask(&call("EVAL", &self.code, key, arguments)).await
             }

@@ -16,9 +16,22 @@ use crate::entries::{Entries, SAVING, Swap, TOUCHING};
 use crate::index::Index;
 use crate::layout::{Head, head};
 
-/// Sessions in a Redis or a Valkey. See the [crate](crate) for what it guarantees and for its worst day.
+/// A store of sessions in Redis or Valkey.
 ///
-/// Clones share the connection.
+/// The [crate documentation](crate) lists its guarantees and how it fails. Clones share the
+/// connection.
+///
+/// # Examples
+/// ```no_run
+/// use cloakroom::Sessions;
+/// use cloakroom_redis::RedisStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> cloakroom::Result<()> {
+/// let sessions = Sessions::new(RedisStore::connect("redis://127.0.0.1:6379").await?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct RedisStore(Arc<Inner>);
 
@@ -31,30 +44,49 @@ struct Inner {
 }
 
 impl RedisStore {
-    /// Connects to the server at `url` with the default [options](Self::builder).
+    /// Connects to the server at `url` with the default options.
+    ///
+    /// Shorthand for [`builder(url)`](Self::builder)[`.connect()`](Builder::connect). The
+    /// [crate documentation](crate#url) describes the URL.
     ///
     /// # Errors
     /// Those of [`Builder::connect`].
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_redis::RedisStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let store = RedisStore::connect("redis+cluster://10.0.0.1:7000,10.0.0.2:7000").await?;
+    /// assert!(store.guarantees().shared);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(url: &str) -> Result<Self> {
         Self::builder(url).connect().await
     }
 
-    /// The options for the server at `url`:
+    /// Returns the options for the server at `url`.
     ///
-    /// | | |
-    /// |---|---|
-    /// | `redis://user:password@host:port/database` | one server; all but the host may be left out |
-    /// | `redis+unix:///path?db=0&user=…&pass=…` | one server, by its socket |
-    /// | `redis+cluster://user:password@host:port,host:port` | a Cluster, by some of its nodes; feature `cluster` |
-    /// | `rediss://`, `rediss+cluster://` | the same over TLS; feature `tls` |
+    /// Does not connect and does not check the URL; [`Builder::connect`] does both. The
+    /// [crate documentation](crate#url) describes the URL.
     ///
-    /// `valkey` is another word for `redis` in each of them.
+    /// # Examples
+    /// ```
+    /// use cloakroom_redis::RedisStore;
+    ///
+    /// let builder = RedisStore::builder("redis://site:s3cret@127.0.0.1:6379/0");
+    /// // `Debug` omits the URL, because it may contain a password.
+    /// assert_eq!(format!("{builder:?}"), r#"Builder { prefix: "cloakroom:", .. }"#);
+    /// ```
     pub fn builder(url: &str) -> Builder {
         Builder::new(url)
     }
 
     pub(crate) async fn connect_to(address: Address, options: Builder) -> Result<Self> {
-        let servers = address.shown();
+        let servers = address.servers();
         let connection = Connection::open(address).await?;
         Ok(Self(Arc::new(Inner {
             connection,
@@ -68,7 +100,7 @@ impl RedisStore {
 
 impl Store for RedisStore {
     fn guarantees(&self) -> Guarantees {
-        // `maxmemory-policy` is the server's, and may change while it runs: so it may evict.
+        // Always `evicts`: `maxmemory-policy` can be changed while the server runs.
         Guarantees::default()
             .compares()
             .revokes()
@@ -88,13 +120,14 @@ impl Store for RedisStore {
             .await
     }
 
-    /// If the future is dropped, the session is there or it is not; the index of its owner may have a place for
-    /// nothing, which nobody sees and which goes by itself.
+    /// If the future is dropped, the session is created completely or not at all. The index of its
+    /// owner may keep a member without a session: lists skip it, and the server drops it when its
+    /// time is over.
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         self.0.create(key, new, "creating a session in Redis").await
     }
 
-    /// If the future is dropped, the session is saved or it is not.
+    /// If the future is dropped, the session is saved completely or not at all.
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let Inner {
             connection,
@@ -121,20 +154,20 @@ impl Store for RedisStore {
         Ok(outcome(swap, &new.version()))
     }
 
-    /// If the future is dropped, the session is deleted or it is not.
+    /// If the future is dropped, the session is deleted or unchanged.
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         self.0.delete(key, "deleting a session from Redis").await
     }
 
-    /// In steps, since the two keys may be on two nodes:
+    /// Takes three steps, because the two keys may be on two nodes:
     ///
-    /// 1. The new entry is written to `to`, with a version of its own.
-    /// 2. The old one is compared, and replaced by one that has expired. This is the one moment at which the session
-    ///    moves.
-    /// 3. What is left at `from` is deleted. Nobody waits for that to succeed: it goes by itself.
+    /// 1. Write the new entry to `to`, with a random version.
+    /// 2. Compare the old entry and replace it with an expired marker. This step moves the session.
+    /// 3. Delete the marker at `from`, ignoring errors: the server drops it after a minute.
     ///
-    /// If the future is dropped, the steps that are done stay done: there is the old entry, and perhaps an orphan at
-    /// `to`, whose key nobody knows; or there is the new entry, and for up to a minute an expired one at `from`.
+    /// If the future is dropped, the steps already taken stay in effect. Before step 2, the old
+    /// entry is valid, and `to` may hold a copy whose key was not given to any browser. After step
+    /// 2, the new entry is valid, and `from` holds the marker for up to a minute.
     async fn rename(
         &self,
         from: &StoreKey,
@@ -145,7 +178,8 @@ impl Store for RedisStore {
         let Some(seen) = head(seen).filter(|_| from != to) else {
             return Ok(Outcome::Stale);
         };
-        // Its own version: with that of `new` the orphan would pass for the proof that the session has moved.
+        // Not the version of `new`: that version proves that the session has moved, and a copy left
+        // at `to` before step 2 must not have it.
         let mut copy = new.clone();
         copy.save_id = SaveId::random()?;
         let Outcome::Written(version) = self.0.create(to, &copy, MOVING).await? else {
@@ -160,7 +194,7 @@ impl Store for RedisStore {
         }
     }
 
-    /// If the future is dropped, the session is touched or it is not.
+    /// If the future is dropped, the session is touched or unchanged.
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let Inner {
             connection,
@@ -198,7 +232,7 @@ impl Store for RedisStore {
         for some in store_keys.chunks(LISTED_AT_ONCE) {
             let loads = some
                 .iter()
-                .map(|at| entries.load_listed(connection, at, LISTING));
+                .map(|store_key| entries.load_listed(connection, store_key, LISTING));
             for (store_key, entry) in some.iter().zip(try_join_all(loads).await?) {
                 if let Some(Entry { meta, .. }) = entry
                     && meta.owner.as_ref() == Some(owner)
@@ -240,22 +274,23 @@ impl Inner {
         Ok(())
     }
 
-    /// Ends the entry at `from`, which `new` takes the place of.
+    /// Invalidates the entry at `from`, which was moved, and deletes it.
     async fn retire(&self, from: &StoreKey, seen: &Head, new: &Draft) -> Result<Outcome> {
         let on = &self.connection;
-        // With the version of `new`, which proves to whoever got no answer that the session has moved.
-        let mut left = new.clone();
-        left.data = Bytes::new();
-        left.meta.expires = UNIX_EPOCH;
-        left.meta.owner = None;
+        // The marker has the version of `new`. A caller that got no answer loads it and sees that
+        // the session has moved.
+        let mut marker = new.clone();
+        marker.data = Bytes::new();
+        marker.meta.expires = UNIX_EPOCH;
+        marker.meta.owner = None;
         let swap = self
             .entries
-            .retire(on, from, seen, &left, LEFT_MILLIS, MOVING)
+            .retire(on, from, seen, &marker, MARKER_MILLIS, MOVING)
             .await?;
         if let Swap::Stale = swap {
             return Ok(Outcome::Stale);
         }
-        // The session has moved, whatever becomes of the rest.
+        // The session has moved. Errors in cleaning up do not matter.
         let _ = self.entries.delete(on, from, MOVING).await;
         if let Swap::Owner(owner) = swap {
             self.index.remove(on, &owner, from).await;
@@ -283,8 +318,9 @@ fn outcome(swap: Swap, version: &Version) -> Outcome {
 const MOVING: &str = "moving a session in Redis";
 const LISTING: &str = "listing the sessions of an owner in Redis";
 
-/// How long a moved session leaves word where it was, for whoever got no answer: longer than any request.
-const LEFT_MILLIS: u64 = 60_000;
+/// How long the marker of a moved session stays. Longer than any request, so that a caller that got
+/// no answer can still find it.
+const MARKER_MILLIS: u64 = 60_000;
 
-/// How many sessions of an owner are asked for together. Most owners have fewer.
+/// How many sessions of an owner are loaded concurrently. Most owners have fewer.
 const LISTED_AT_ONCE: usize = 64;

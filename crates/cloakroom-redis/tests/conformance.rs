@@ -1,6 +1,7 @@
-//! What every store promises, asked of these: on one node, on a Cluster and on Valkey, alone and opened twice.
+//! Runs the conformance suite against both stores: on one node, on a Cluster and on Valkey, opened
+//! once and opened twice.
 //!
-//! Without its server a test says so and passes; `scripts/test` requires all of them.
+//! A test whose server is missing prints that and passes; `scripts/test` requires all servers.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! Django's cache as the store: what it promises, what stands in the server, and what a Django does beside it.
+//! Tests `DjangoCache`: its promises, its keys and values in the server, and its use together with
+//! a Django site.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -44,8 +45,8 @@ cloakroom_harness::django_cache!(djangos_cache_in_valkey, {
 });
 
 #[tokio::test]
-async fn what_stands_in_the_server_is_what_django_writes() {
-    // One of its own: the keys are those of every Django.
+async fn keys_and_values_are_those_that_django_writes() {
+    // A separate server: some cases use Django's default prefix.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
@@ -90,7 +91,7 @@ async fn what_stands_in_the_server_is_what_django_writes() {
 }
 
 #[tokio::test]
-async fn the_key_of_a_session_is_the_one_that_django_makes() {
+async fn the_key_of_a_session_is_that_of_django() {
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
@@ -113,7 +114,8 @@ async fn a_session_moves_between_any_two_nodes_and_leaves_nothing() {
     for mut site in sites().await {
         let cache = &site.cache();
         for n in 0..PAIRS {
-            // Not `n` again: the slots of two texts that differ in the same digit differ in the same bits.
+            // Not `n` again: the slots of two texts that differ in the same digit differ in the
+            // same bits.
             let (from, to) = (
                 key(n),
                 StoreKey::new(format!("to {}", 31 * n * n).as_bytes()),
@@ -134,7 +136,7 @@ async fn a_session_moves_between_any_two_nodes_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_session_of_many_years_is_kept_for_them() {
+async fn a_session_that_lasts_many_years_is_kept_that_long() {
     for mut site in sites().await {
         let thirty_days = 30 * 24 * 60 * 60;
         let until_9999 = (millis(from_millis(i64::MAX)) - TOUCHED).div_euclid(1_000);
@@ -179,17 +181,17 @@ async fn a_key_may_be_any_text_that_a_browser_sends() {
 }
 
 #[tokio::test]
-async fn a_server_that_forgot_the_scripts_is_told_them_again() {
+async fn scripts_are_loaded_again_after_the_server_dropped_them() {
     for site in sites().await {
         let cache = &site.cache;
-        let forget = command(&[b"SCRIPT", b"FLUSH"]);
+        let flush_scripts = command(&[b"SCRIPT", b"FLUSH"]);
         let seen = written(cache.create(&key(1), &draft("one")).await);
 
-        ask_every_node(&site.url, &forget).await;
+        ask_every_node(&site.url, &flush_scripts).await;
         let seen = written(cache.save(&key(1), &seen, &draft("two")).await);
-        ask_every_node(&site.url, &forget).await;
+        ask_every_node(&site.url, &flush_scripts).await;
         let seen = written(cache.touch(&key(1), &seen, &draft("").meta).await);
-        ask_every_node(&site.url, &forget).await;
+        ask_every_node(&site.url, &flush_scripts).await;
         written(cache.rename(&key(1), &seen, &key(2), &draft("three")).await);
 
         is_free(cache, &key(1)).await;
@@ -198,74 +200,74 @@ async fn a_server_that_forgot_the_scripts_is_told_them_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_whose_answer_was_lost_has_happened_once_and_a_load_tells() {
-    // One of its own: a script that another test has flushed would be one more answer.
+async fn a_call_whose_answer_was_lost_is_applied_once_and_a_load_shows_it() {
+    // A separate server: if another test flushed the scripts, there would be one more answer.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
     let prefix = unique_prefix();
-    let looker = open(server.url(), &prefix).await;
-    // The server learns the scripts, so that each call is one answer.
-    let seen = written(looker.create(&key(0), &draft("")).await);
-    let seen = written(looker.save(&key(0), &seen, &draft("")).await);
-    written(looker.touch(&key(0), &seen, &draft("").meta).await);
+    let observer = open(server.url(), &prefix).await;
+    // Loads the scripts into the server, so that each call gets one answer.
+    let seen = written(observer.create(&key(0), &draft("")).await);
+    let seen = written(observer.save(&key(0), &seen, &draft("")).await);
+    written(observer.touch(&key(0), &seen, &draft("").meta).await);
 
-    let (_way, cache) = losing(0, server.url(), &prefix).await;
+    let (_proxy, cache) = losing(0, server.url(), &prefix).await;
     let lost = cache.create(&key(1), &draft("one")).await.unwrap_err();
     assert_eq!(lost.kind(), ErrorKind::Unavailable, "{lost:?}");
-    let seen = looker.load(&key(1)).await.unwrap().unwrap().version;
+    let seen = observer.load(&key(1)).await.unwrap().unwrap().version;
 
-    let (_way, cache) = losing(0, server.url(), &prefix).await;
+    let (_proxy, cache) = losing(0, server.url(), &prefix).await;
     cache.save(&key(1), &seen, &draft("two")).await.unwrap_err();
-    holds(&looker, &key(1), "two").await;
+    holds(&observer, &key(1), "two").await;
     stale(cache.save(&key(1), &seen, &draft("two")).await);
 
-    let seen = looker.load(&key(1)).await.unwrap().unwrap().version;
-    let (_way, cache) = losing(0, server.url(), &prefix).await;
+    let seen = observer.load(&key(1)).await.unwrap().unwrap().version;
+    let (_proxy, cache) = losing(0, server.url(), &prefix).await;
     let touch = cache.touch(&key(1), &seen, &lasting(b"", 777).meta).await;
     touch.unwrap_err();
     let neighbour = Neighbour::of(server.url()).await;
     lasts(ttl(&neighbour, &full_key(&prefix, &key(1))).await, 777);
 
-    let (_way, cache) = losing(0, server.url(), &prefix).await;
+    let (_proxy, cache) = losing(0, server.url(), &prefix).await;
     cache.delete(&key(1)).await.unwrap_err();
-    is_free(&looker, &key(1)).await;
+    is_free(&observer, &key(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whichever_answer_a_move_loses_the_session_lives_in_one_place_that_is_known() {
-    // One of its own: a script that another test has flushed would be one more answer.
+async fn a_move_that_loses_an_answer_leaves_the_session_at_one_known_key() {
+    // A separate server: if another test flushed the scripts, there would be one more answer.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
     let prefix = unique_prefix();
-    let looker = open(server.url(), &prefix).await;
-    // The server learns the script, so that each step is one answer.
-    let seen = written(looker.create(&key(0), &draft("")).await);
-    written(looker.rename(&key(0), &seen, &key(9), &draft("")).await);
+    let observer = open(server.url(), &prefix).await;
+    // Loads the script into the server, so that each step gets one answer.
+    let seen = written(observer.create(&key(0), &draft("")).await);
+    written(observer.rename(&key(0), &seen, &key(9), &draft("")).await);
 
-    for (lost, lives_there) in [(0_u8, true), (1, false)] {
+    for (lost, is_at_old_key) in [(0_u8, true), (1, false)] {
         let (from, to) = (key(10 + u64::from(lost)), key(20 + u64::from(lost)));
-        let seen = written(looker.create(&from, &draft("old")).await);
+        let seen = written(observer.create(&from, &draft("old")).await);
 
-        let (_way, cache) = losing(lost.into(), server.url(), &prefix).await;
+        let (_proxy, cache) = losing(lost.into(), server.url(), &prefix).await;
         cache
             .rename(&from, &seen, &to, &draft("new"))
             .await
             .unwrap_err();
 
-        assert_eq!(looker.load(&from).await.unwrap().is_some(), lives_there);
-        holds(&looker, &to, "new").await;
+        assert_eq!(observer.load(&from).await.unwrap().is_some(), is_at_old_key);
+        holds(&observer, &to, "new").await;
         let seen = written(cache.create(&key(1), &draft("old")).await);
         written(cache.rename(&key(1), &seen, &key(2), &draft("new")).await);
         cache.delete(&key(2)).await.unwrap();
     }
 }
 
-/// A cache on a way that loses the answer after so many.
+/// Opens a cache through a proxy that loses one answer, after letting `answers` through.
 ///
-/// It is a way of its own, since the driver may open two connections in place of one that it has lost: the answer that is
-/// lost next could be the greeting on the second.
+/// Each call uses a new proxy, because the driver may replace a broken connection with two: the
+/// next answer to be lost could be the greeting on the second one.
 async fn losing(answers: usize, server: &str, prefix: &str) -> (Proxy, DjangoCache) {
     let proxy = Proxy::to(server);
     let cache = open(proxy.url(), prefix).await;
@@ -274,7 +276,7 @@ async fn losing(answers: usize, server: &str, prefix: &str) -> (Proxy, DjangoCac
 }
 
 #[tokio::test]
-async fn a_value_that_is_no_string_is_an_error_and_left_as_it_is() {
+async fn a_value_that_is_not_a_string_is_an_error_and_stays_unchanged() {
     for site in sites().await {
         let cache = &site.cache;
         let name = site.key(&key(1));
@@ -301,8 +303,8 @@ async fn a_value_that_is_no_string_is_an_error_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_full_server_says_so_and_keeps_what_it_has() {
-    // One of its own: the limit would be everybody's.
+async fn a_full_server_refuses_writes_and_keeps_its_sessions() {
+    // A separate server: the limit would affect other tests.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
@@ -325,13 +327,14 @@ async fn a_full_server_says_so_and_keeps_what_it_has() {
 }
 
 #[tokio::test]
-async fn the_rights_that_the_page_names_are_enough_and_no_password_is_shown() {
+async fn the_documented_rights_are_enough_and_no_password_is_shown() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some(server) = server else { continue };
         let prefix = unique_prefix();
         let keys = format!("~{prefix}:1:django.contrib.sessions.cache*");
-        // Servers before 7.2 do not know `client|setinfo`, and the driver does not mind if it is refused.
-        let rights = "+get +set +del +exists +expire +eval +evalsha +hello +auth +select +cluster|slots +asking";
+        // Servers before 7.2 do not have `client|setinfo`, and the driver ignores its refusal.
+        let rights = "+get +set +del +exists +expire +eval +evalsha +hello +auth +select \
+                      +cluster|slots +asking";
         let rights: Vec<&str> = rights.split(' ').chain([&*keys]).collect();
         let (name, url) = user(server.url(), &rights).await;
         let builder = DjangoCache::builder(&url).key_prefix(&prefix);
@@ -353,7 +356,7 @@ async fn the_rights_that_the_page_names_are_enough_and_no_password_is_shown() {
     }
 }
 
-/// A cache, and somebody else who looks at its keys: what a Django would be.
+/// A cache, and a second connection to its server that stands for a Django site.
 struct Site {
     url: String,
     prefix: String,
@@ -407,7 +410,7 @@ impl cache::Site for Site {
     }
 }
 
-/// One on each kind of server.
+/// Returns one site on each kind of server.
 async fn sites() -> Vec<Site> {
     let servers = [
         servers::redis(),
@@ -426,7 +429,7 @@ async fn open(url: &str, prefix: &str) -> DjangoCache {
     builder.connect().await.unwrap()
 }
 
-/// The cache of a case of the vectors.
+/// Opens the cache with the options of a test vector.
 async fn as_in(case: &Value, url: &str) -> DjangoCache {
     let mut builder = DjangoCache::builder(url);
     if let Some(key_prefix) = case["cache_options"]["KEY_PREFIX"].as_str() {
@@ -445,7 +448,7 @@ fn text(value: &Value) -> StoreKey {
     StoreKey::new(value.as_str().unwrap().as_bytes())
 }
 
-/// For how many seconds a key stays.
+/// Returns the time to live of a key in seconds.
 async fn ttl(neighbour: &Neighbour, key: &[u8]) -> i64 {
     neighbour.ask(&command(&[b"TTL", key])).await
 }
@@ -455,5 +458,5 @@ fn full_key(prefix: &str, key: &StoreKey) -> Vec<u8> {
     [start.as_bytes(), key.as_bytes()].concat()
 }
 
-/// Enough for moves between the nodes of a Cluster and within one.
+/// Enough moves to have some between nodes of a Cluster and some within one node.
 const PAIRS: u64 = 64;

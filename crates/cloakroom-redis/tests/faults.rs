@@ -1,4 +1,4 @@
-//! What every store promises about the faults of its server, asked of this one.
+//! Runs the suite of faults against `RedisStore`.
 
 use cloakroom_harness::servers::{KillableServer, Kind};
 use cloakroom_redis::RedisStore;

@@ -1,4 +1,4 @@
-//! What stands in the server: how long it stays, what is next to it, and what is left alone.
+//! Tests the keys in the server: their time to live, the index of an owner, and foreign values.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -38,7 +38,7 @@ async fn a_key_stays_five_minutes_longer_than_its_session() {
 }
 
 #[tokio::test]
-async fn the_last_instant_there_is_does_not_overflow() {
+async fn the_latest_possible_expiry_does_not_overflow() {
     let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
         return;
     };
@@ -63,7 +63,7 @@ async fn the_last_instant_there_is_does_not_overflow() {
 }
 
 #[tokio::test]
-async fn an_expired_session_is_loaded_until_its_five_minutes_are_over() {
+async fn an_expired_session_is_still_loaded_within_five_minutes() {
     let Some((_, _, store, _)) = opened(servers::redis()).await else {
         return;
     };
@@ -78,7 +78,7 @@ async fn an_expired_session_is_loaded_until_its_five_minutes_are_over() {
 }
 
 #[tokio::test]
-async fn the_server_drops_what_has_expired_and_the_index_forgets_it() {
+async fn the_server_drops_an_expired_session_and_its_place_in_the_index() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some((_, prefix, store, neighbour)) = opened(server).await else {
             continue;
@@ -95,7 +95,7 @@ async fn the_server_drops_what_has_expired_and_the_index_forgets_it() {
                 .await
                 .unwrap()
                 .entries;
-            assert_eq!(listed.len(), 1, "what is dead is not listed in any case");
+            assert_eq!(listed.len(), 1, "an expired session is never listed");
             let indexed: u64 = neighbour.ask(&command(&[b"ZCARD", &index])).await;
             indexed == 1
         })
@@ -105,7 +105,7 @@ async fn the_server_drops_what_has_expired_and_the_index_forgets_it() {
 }
 
 #[tokio::test]
-async fn an_index_goes_with_the_last_of_its_sessions() {
+async fn an_index_is_dropped_with_the_last_of_its_sessions() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some((_, prefix, store, neighbour)) = opened(server).await else {
             continue;
@@ -116,7 +116,7 @@ async fn an_index_goes_with_the_last_of_its_sessions() {
 
         written(store.create(&at(1), &dying).await);
 
-        until("there is no index", async || {
+        until("the index is dropped", async || {
             !neighbour.ask::<bool>(&command(&[b"EXISTS", &index])).await
         })
         .await;
@@ -137,7 +137,8 @@ async fn an_index_lasts_as_long_as_the_longest_of_its_sessions() {
     written(store.create(&at(2), &short).await);
     assert_eq!(gone_at(&neighbour, &index).await, EXPIRES + lasts);
 
-    // Whoever adds a session that is there already may have read its expiry before somebody else made it later.
+    // A request that adds an indexed session may have read its expiry before another request moved
+    // it to a later time.
     let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
     written(store.save(&at(1), &seen, &short).await);
     assert_eq!(gone_at(&neighbour, &index).await, EXPIRES + lasts);
@@ -152,7 +153,7 @@ async fn an_index_lasts_as_long_as_the_longest_of_its_sessions() {
 }
 
 #[tokio::test]
-async fn what_was_deleted_or_moved_leaves_the_index_at_once() {
+async fn a_deleted_or_moved_session_leaves_the_index_at_once() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some((_, prefix, store, neighbour)) = opened(server).await else {
             continue;
@@ -177,12 +178,12 @@ async fn what_was_deleted_or_moved_leaves_the_index_at_once() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_indexed_and_not_there_yet_is_not_forgotten() {
+async fn a_list_does_not_remove_a_session_that_is_about_to_be_created() {
     let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
         return;
     };
     let index = index_key(&prefix, "ada");
-    // A create has done its first step, and before its second somebody lists.
+    // The list runs between the two steps of a create.
     let score = (EXPIRES + ONE_HOUR).to_string();
     let add = command(&[b"ZADD", &index, score.as_bytes(), at(1).as_bytes()]);
     neighbour.ask::<()>(&add).await;
@@ -209,7 +210,7 @@ async fn a_session_that_is_indexed_and_not_there_yet_is_not_forgotten() {
 }
 
 #[tokio::test]
-async fn a_foreign_value_is_an_error_and_left_as_it_is() {
+async fn a_foreign_value_is_an_error_and_stays_unchanged() {
     let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
         return;
     };
@@ -252,14 +253,14 @@ async fn a_foreign_value_is_an_error_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_session_of_an_older_version_is_an_error_and_left_as_it_is() {
+async fn a_session_of_an_older_version_is_an_error_and_stays_unchanged() {
     let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
         return;
     };
     let seen = draft("").version();
     let version = seen.save_id().unwrap().get().to_be_bytes();
     let key = session_key(&prefix, &at(1));
-    // The mark, the version, touched, expires, kept until, created, owner, label, data.
+    // The mark, the save id, touched, expires, indexed until, created, owner, label, data.
     let old = [
         &[0xc7, 1][..],
         &version,
@@ -267,7 +268,7 @@ async fn a_session_of_an_older_version_is_an_error_and_left_as_it_is() {
         b"\0\0\0\x03ada\xff\xff\xff\xffdata",
     ]
     .concat();
-    // In the list of its owner, too.
+    // It is also in the index of its owner.
     written(store.create(&at(1), &owned("ada")).await);
     written(store.create(&at(2), &owned("ada")).await);
     neighbour.ask::<()>(&command(&[b"SET", &key, &old])).await;
@@ -297,7 +298,7 @@ async fn a_session_of_an_older_version_is_an_error_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn two_prefixes_on_one_server_never_show_each_others_sessions() {
+async fn stores_with_different_prefixes_never_see_each_others_sessions() {
     let Some((server, _, visitors, _)) = opened(servers::redis()).await else {
         return;
     };
@@ -320,7 +321,7 @@ async fn two_prefixes_on_one_server_never_show_each_others_sessions() {
     assert!(staff.load(&at(1)).await.unwrap().is_some());
 }
 
-/// A store, its prefix, and somebody else who looks at its keys.
+/// Opens a store with a unique prefix, and a second connection to inspect its keys.
 async fn opened(
     server: Option<&'static Server>,
 ) -> Option<(&'static Server, String, RedisStore, Neighbour)> {
@@ -334,7 +335,7 @@ async fn gone_at(neighbour: &Neighbour, key: &[u8]) -> i64 {
     neighbour.ask(&command(&[b"PEXPIRETIME", key])).await
 }
 
-/// Asks again until it is so. The server's clock is the one clock here that nobody can turn by hand.
+/// Polls until the condition holds. The tests cannot set the clock of the server, so they wait.
 async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     for _ in 0..1_000 {
         if is_so().await {
@@ -342,7 +343,7 @@ async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("it never came that {what}");
+    panic!("timed out waiting until {what}");
 }
 
 const FIVE_MINUTES: i64 = 5 * 60 * 1_000;

@@ -1,4 +1,4 @@
-//! Calls that were done, and whose answers never came.
+//! Tests calls that the server carried out but whose answers were lost.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -18,7 +18,7 @@ use support::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_save_whose_answer_was_lost_is_done_once_and_nobody_notices() {
+async fn a_save_whose_answer_was_lost_is_applied_once_and_succeeds() {
     let Some(server) = servers::redis() else {
         return;
     };
@@ -41,15 +41,15 @@ async fn a_save_whose_answer_was_lost_is_done_once_and_nobody_notices() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whichever_answer_a_move_loses_the_session_lives_in_one_place() {
+async fn a_move_that_loses_an_answer_leaves_the_session_at_one_key() {
     let Some(server) = servers::redis() else {
         return;
     };
     let proxy = Proxy::to(server.url());
     let prefix = unique_prefix();
     let store = with_prefix(proxy.url(), &prefix).await;
-    let looker = with_prefix(server.url(), &prefix).await;
-    // The server learns the scripts, so that each step is one answer.
+    let observer = with_prefix(server.url(), &prefix).await;
+    // Loads the scripts into the server, so that each step gets one answer.
     let seen = written(store.create(&at(0), &owned("ada")).await);
     written(store.rename(&at(0), &seen, &at(1), &owned("ada")).await);
 
@@ -64,22 +64,22 @@ async fn whichever_answer_a_move_loses_the_session_lives_in_one_place() {
         proxy.heal();
 
         let (left, arrived) = (
-            looker.load(&from).await.unwrap(),
-            looker.load(&to).await.unwrap(),
+            observer.load(&from).await.unwrap(),
+            observer.load(&to).await.unwrap(),
         );
-        let lives_there = left.as_ref().is_some_and(|left| left.version == seen);
+        let is_at_old_key = left.as_ref().is_some_and(|left| left.version == seen);
         let proved = left
             .as_ref()
             .is_some_and(|left| left.version == new.version());
         match moved {
             Ok(Outcome::Written(version)) => {
-                assert!(!lives_there, "losing answer {lost}");
+                assert!(!is_at_old_key, "losing answer {lost}");
                 assert!(arrived.is_some_and(|arrived| arrived.version == version));
             }
-            Ok(Outcome::Stale) => panic!("losing answer {lost}: nobody else was there"),
+            Ok(Outcome::Stale) => panic!("losing answer {lost}: no other request ran"),
             Err(_) => {
                 assert!(
-                    lives_there || (proved && arrived.is_some()),
+                    is_at_old_key || (proved && arrived.is_some()),
                     "losing answer {lost}"
                 );
                 assert!(arrived.is_none_or(|arrived| arrived.version != new.version()));
@@ -89,7 +89,7 @@ async fn whichever_answer_a_move_loses_the_session_lives_in_one_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_back_is_used_by_the_first_call() {
+async fn the_first_call_after_a_server_came_back_succeeds() {
     let Some(server) = servers::redis() else {
         return;
     };
@@ -99,11 +99,12 @@ async fn a_server_that_is_back_is_used_by_the_first_call() {
 
     for n in 2..5 {
         proxy.refuse().await;
-        // One finds the connection broken, the others find nobody there.
+        // The first load finds the connection broken, the others cannot connect.
         for _ in 0..3 {
             store.load(&at(1)).await.unwrap_err();
         }
-        // Until nobody tries to connect any more, or this would not be the first call.
+        // Waits until no attempt to connect is left; otherwise the call below would not be the
+        // first one.
         tokio::time::sleep(Duration::from_millis(300)).await;
         proxy.heal();
 
@@ -113,8 +114,8 @@ async fn a_server_that_is_back_is_used_by_the_first_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_save_that_may_have_been_done_is_not_sent_again() {
-    // Servers of their own: everybody's calls would be held.
+async fn a_save_that_may_have_been_applied_is_not_sent_again() {
+    // Separate servers: the pause would hold the calls of other tests.
     let kinds = [
         (Kind::Redis, servers::redis()),
         (Kind::RedisCluster, servers::redis_cluster()),
@@ -140,12 +141,12 @@ async fn a_save_that_may_have_been_done_is_not_sent_again() {
 
         let error = save.await.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
-        // A load says what became of it, over a new connection.
+        // A load over a new connection shows that the save was not applied.
         assert!(store.load(&at(1)).await.unwrap().unwrap().version == seen);
     }
 }
 
-/// Waits until the server has a command of this user that it does not carry out.
+/// Waits until the server holds back a command of this user.
 async fn until_held(url: &str, user: &str) {
     let held = |list: &str| {
         let mut lines = list.lines().filter(|line| line.contains(user));
@@ -160,10 +161,10 @@ async fn until_held(url: &str, user: &str) {
             }
         }
     }
-    panic!("the server never got the command");
+    panic!("the server never received the command");
 }
 
 const VISITS: Item<u64> = Item::new("num_visits");
 
-/// More than a move has.
+/// More steps than a move has.
 const STEPS: usize = 7;

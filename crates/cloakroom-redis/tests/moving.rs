@@ -1,5 +1,5 @@
-//! A session that moves, cut off between the steps. The rights of a user are the scissors: a server that refuses the
-//! next step leaves what a crash before that step leaves.
+//! Tests a rename that is interrupted between its steps. The user lacks the right to take the next
+//! step, which has the same effect as a crash before that step.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -17,7 +17,7 @@ use cloakroom_redis::RedisStore;
 use support::{Neighbour, command, owned, session_key, unique_prefix, user, with_prefix, written};
 
 #[tokio::test]
-async fn before_the_old_entry_is_compared_a_crash_leaves_it_and_an_orphan_that_proves_nothing() {
+async fn a_crash_before_the_compare_leaves_the_old_entry_and_an_orphan_that_proves_nothing() {
     for server in servers() {
         let moves = Moves::new(server).await;
         let rights = [
@@ -42,7 +42,7 @@ async fn before_the_old_entry_is_compared_a_crash_leaves_it_and_an_orphan_that_p
                 orphan.version != new.version(),
                 "an orphan must not pass for the proof of a move"
             );
-            // The session is where it was, and can be moved.
+            // The session is still at its old key, and can be moved.
             written(
                 moves
                     .store
@@ -54,7 +54,7 @@ async fn before_the_old_entry_is_compared_a_crash_leaves_it_and_an_orphan_that_p
 }
 
 #[tokio::test]
-async fn after_the_old_entry_was_compared_a_crash_leaves_the_new_one_and_an_expired_proof() {
+async fn a_crash_after_the_compare_leaves_the_new_entry_and_an_expired_proof() {
     for server in servers() {
         let moves = Moves::new(server).await;
         let neighbour = Neighbour::of(server.url()).await;
@@ -82,7 +82,10 @@ async fn after_the_old_entry_was_compared_a_crash_leaves_the_new_one_and_an_expi
             assert!(left.data.is_empty() && left.meta.owner.is_none());
             let key = session_key(&moves.prefix, &from);
             let stays: i64 = neighbour.ask(&command(&[b"PTTL", &key])).await;
-            assert!((1..=60_000).contains(&stays), "it goes by itself; {stays}");
+            assert!(
+                (1..=60_000).contains(&stays),
+                "the server must drop it within a minute, not in {stays} ms"
+            );
 
             let listed = moves
                 .store
@@ -100,7 +103,7 @@ async fn after_the_old_entry_was_compared_a_crash_leaves_the_new_one_and_an_expi
 }
 
 #[tokio::test]
-async fn the_pairs_of_these_tests_cross_every_node_of_the_cluster_both_ways() {
+async fn the_pairs_of_these_tests_cover_every_ordered_pair_of_nodes() {
     let Some(server) = servers::redis_cluster() else {
         return;
     };
@@ -126,7 +129,7 @@ async fn the_pairs_of_these_tests_cross_every_node_of_the_cluster_both_ways() {
 }
 
 #[tokio::test]
-async fn a_move_that_lost_leaves_no_orphan() {
+async fn a_stale_move_leaves_no_orphan() {
     for server in servers() {
         let moves = Moves::new(server).await;
         let seen = written(moves.store.create(&Moves::from(0), &owned("ada")).await);
@@ -162,7 +165,8 @@ impl Moves {
     }
 
     fn to(n: u64) -> StoreKey {
-        // Not `n` again: the slots of two texts that differ in the same digit differ in the same bits.
+        // Not `n` again: the slots of two texts that differ in the same digit differ in the same
+        // bits.
         StoreKey::new(format!("to {}", 31 * n * n).as_bytes())
     }
 
@@ -185,5 +189,5 @@ fn servers() -> impl Iterator<Item = &'static Server> {
         .flatten()
 }
 
-/// Enough that each node of three has one that leaves it for each node.
+/// Enough to move a session from each of three nodes to each of them.
 const PAIRS: u64 = 64;

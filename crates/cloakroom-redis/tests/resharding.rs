@@ -1,4 +1,4 @@
-//! A slot that moves from node to node under the sessions in it.
+//! Tests sessions whose slot moves from one node of a Cluster to another.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -13,7 +13,7 @@ use support::{Neighbour, command, draft, nodes, session_key, unique_prefix, with
 
 #[tokio::test]
 async fn sessions_are_reached_while_their_slot_moves_and_afterwards() {
-    // A Cluster of its own: the others' slots are to stay where they are.
+    // A separate Cluster: in the shared one, the slots of other tests must not move.
     let Some(server) = servers::redis_cluster().and_then(|_| Kind::RedisCluster.start()) else {
         return;
     };
@@ -83,7 +83,7 @@ struct Node {
     port: String,
 }
 
-/// The node that has the slot, and one that has not.
+/// Returns the node that has the slot, and one that does not.
 async fn ends(url: &str, slot: &str) -> [Node; 2] {
     let (mut has, mut has_not) = (None, None);
     for url in nodes(url) {
@@ -103,7 +103,7 @@ async fn ends(url: &str, slot: &str) -> [Node; 2] {
     [has.unwrap(), has_not.unwrap()]
 }
 
-/// Lookups whose keys are in one slot: of a key with braces only what is in them counts.
+/// Returns store keys that share a slot: if a key contains braces, only the text in them is hashed.
 fn in_slot(n: u64) -> StoreKey {
     StoreKey::new(format!("{{one slot}} {n}").as_bytes())
 }

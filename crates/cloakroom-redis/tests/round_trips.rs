@@ -1,4 +1,4 @@
-//! What a call costs: how often the server is asked, as it counts them itself.
+//! Tests how many commands each call sends, as counted by the server.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -18,13 +18,13 @@ use support::{EXPIRES, Neighbour, at, command, draft, owned, unique_prefix, with
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_is_one_round_trip_and_so_is_nearly_every_save() {
-    // One of its own: a script that another test has flushed would be one more round trip.
+    // A separate server: if another test flushed the scripts, there would be one more round trip.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
     let prefix = unique_prefix();
     let store = with_prefix(server.url(), &prefix).await;
-    // The server learns the scripts.
+    // Loads the scripts into the server.
     let seen = written(store.create(&at(1), &owned("ada")).await);
     let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
     written(store.touch(&at(1), &seen, &later(2)).await);
@@ -75,15 +75,15 @@ async fn a_load_is_one_round_trip_and_so_is_nearly_every_save() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everything_in_djangos_cache_is_one_round_trip_but_a_rename() {
-    // One of its own: a script that another test has flushed would be one more round trip.
+async fn every_call_to_djangos_cache_is_one_round_trip_except_a_rename() {
+    // A separate server: if another test flushed the scripts, there would be one more round trip.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
     let prefix = unique_prefix();
     let builder = DjangoCache::builder(server.url()).key_prefix(&prefix);
     let cache = builder.connect().await.unwrap();
-    // The server learns the scripts.
+    // Loads the scripts into the server.
     let seen = written(cache.create(&at(1), &draft("")).await);
     let seen = written(cache.save(&at(1), &seen, &draft("")).await);
     let seen = written(cache.touch(&at(1), &seen, &draft("").meta).await);
@@ -111,7 +111,7 @@ fn later(hours: i64) -> cloakroom::store::Meta {
     meta
 }
 
-/// A connection on which the server repeats what it is asked.
+/// A connection on which the server lists the commands that it receives.
 struct Monitor {
     lines: std::sync::Mutex<BufReader<TcpStream>>,
     neighbour: Neighbour,
@@ -138,7 +138,7 @@ impl Monitor {
         }
     }
 
-    /// The commands on keys with the prefix, since the last time.
+    /// Returns the commands on keys with the prefix since the last call.
     async fn commands(&self) -> Vec<String> {
         let end = unique_name();
         let echo = command(&[b"ECHO", end.as_bytes()]);
@@ -151,7 +151,7 @@ impl Monitor {
             if line.contains(&end) {
                 return commands;
             }
-            // What a script does is no round trip.
+            // The commands that a script runs are not round trips.
             if line.contains(&self.prefix) && !line.contains(" lua] ") {
                 commands.push(line.split('"').nth(1).unwrap().to_owned());
             }

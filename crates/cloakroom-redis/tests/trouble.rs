@@ -1,4 +1,4 @@
-//! Servers that forget, break off, are full, are not there, and what is said then.
+//! Tests servers that drop scripts, break connections, are full, are missing or refuse a login.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -21,7 +21,7 @@ use support::{
 use tokio::task::JoinSet;
 
 #[tokio::test]
-async fn a_server_that_forgot_the_scripts_is_told_them_again() {
+async fn scripts_are_loaded_again_after_the_server_dropped_them() {
     for server in [
         servers::redis(),
         servers::redis_cluster(),
@@ -29,19 +29,19 @@ async fn a_server_that_forgot_the_scripts_is_told_them_again() {
     ] {
         let Some(server) = server else { continue };
         let store = open(server).await;
-        let forget = async || ask_every_node(server.url(), &command(&[b"SCRIPT", b"FLUSH"])).await;
+        let flush = async || ask_every_node(server.url(), &command(&[b"SCRIPT", b"FLUSH"])).await;
 
-        forget().await;
+        flush().await;
         let seen = written(store.create(&at(1), &owned("ada")).await);
-        forget().await;
+        flush().await;
         let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
-        forget().await;
+        flush().await;
         let mut later = draft("").meta;
         later.expires = from_millis(2 * EXPIRES);
         let seen = written(store.touch(&at(1), &seen, &later).await);
-        forget().await;
+        flush().await;
         written(store.rename(&at(1), &seen, &at(2), &owned("ada")).await);
-        forget().await;
+        flush().await;
         assert_eq!(
             store
                 .owned_by(&"ada".into(), None, usize::MAX)
@@ -51,7 +51,7 @@ async fn a_server_that_forgot_the_scripts_is_told_them_again() {
                 .len(),
             1
         );
-        forget().await;
+        flush().await;
         store.delete(&at(2)).await.unwrap();
         assert!(store.load(&at(2)).await.unwrap().is_none());
     }
@@ -86,7 +86,7 @@ async fn a_thousand_increments_through_two_stores_add_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_killed_in_mid_traffic_lose_and_double_nothing() {
+async fn connections_killed_under_load_lose_and_repeat_no_edit() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some(server) = server else { continue };
         let (name, url) = user(server.url(), &["+@all", "~*", "&*"]).await;
@@ -124,7 +124,7 @@ async fn connections_that_are_killed_in_mid_traffic_lose_and_double_nothing() {
         let counted = visits(&sessions, &key).await;
         assert!(
             (acknowledged..=acknowledged + unknown).contains(&counted),
-            "{acknowledged} were acknowledged, of {unknown} nobody knows, and {counted} are there"
+            "{acknowledged} were acknowledged, {unknown} are unknown, and {counted} were counted"
         );
         assert!(
             acknowledged > 900,
@@ -134,7 +134,7 @@ async fn connections_that_are_killed_in_mid_traffic_lose_and_double_nothing() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_killed_while_nobody_used_it_fails_no_load() {
+async fn a_load_succeeds_after_an_idle_connection_was_killed() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some(server) = server else { continue };
         let (name, url) = user(server.url(), &["+@all", "~*", "&*"]).await;
@@ -149,8 +149,8 @@ async fn a_connection_that_was_killed_while_nobody_used_it_fails_no_load() {
 }
 
 #[tokio::test]
-async fn a_full_server_says_so_and_keeps_what_it_has() {
-    // One of its own: the limit would be everybody's.
+async fn a_full_server_refuses_writes_and_keeps_its_sessions() {
+    // A separate server: the limit would affect other tests.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
@@ -176,7 +176,7 @@ async fn a_full_server_says_so_and_keeps_what_it_has() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable() {
+async fn a_missing_server_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -193,7 +193,7 @@ async fn a_server_that_is_not_there_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_password_is_shown_nowhere() {
+async fn debug_output_shows_no_password() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some(server) = server else { continue };
         let (name, url) = user(server.url(), &["+@all", "~*"]).await;
@@ -210,14 +210,14 @@ async fn a_password_is_shown_nowhere() {
 }
 
 #[tokio::test]
-async fn the_rights_that_the_page_names_are_enough() {
+async fn the_documented_rights_are_enough() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some(server) = server else { continue };
         let prefix = unique_prefix();
         let keys = format!("~{prefix}*");
-        // Servers before 7.2 do not know `client|setinfo`, and the driver does not mind if it is refused.
-        let rights = "+get +set +del +eval +evalsha +getrange +setrange +pexpireat +zadd +zrem +zrange \
-            +zremrangebyscore +time +hello +auth +select +cluster|slots +asking";
+        // Servers before 7.2 do not have `client|setinfo`, and the driver ignores its refusal.
+        let rights = "+get +set +del +eval +evalsha +getrange +setrange +pexpireat +zadd +zrem \
+            +zrange +zremrangebyscore +time +hello +auth +select +cluster|slots +asking";
         let rights: Vec<&str> = rights.split(' ').chain([&*keys]).collect();
         let (_, url) = user(server.url(), &rights).await;
 
@@ -242,7 +242,7 @@ async fn the_rights_that_the_page_names_are_enough() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_named_and_not_shown() {
+async fn a_wrong_password_is_reported_and_not_shown() {
     let Some(server) = servers::redis() else {
         return;
     };
@@ -257,7 +257,7 @@ async fn a_wrong_password_is_named_and_not_shown() {
     assert!(!format!("{error:?}").contains("wr0ng"), "{error:?}");
 }
 
-/// The key of a session in which visits are counted.
+/// Creates a session that counts visits, and returns its key.
 async fn visitor(sessions: &Sessions) -> SessionKey {
     let session = sessions.new_session();
     session.set(VISITS, 0).unwrap();
@@ -266,13 +266,17 @@ async fn visitor(sessions: &Sessions) -> SessionKey {
 }
 
 async fn visit(sessions: &Sessions, key: &SessionKey) -> cloakroom::Result<()> {
-    let session = sessions.open(key).await?.expect("nobody ended it");
+    let session = sessions.open(key).await?.expect("the session exists");
     session.update(VISITS, |visits| *visits += 1)?;
     session.save().await
 }
 
 async fn visits(sessions: &Sessions, key: &SessionKey) -> u64 {
-    let session = sessions.open(key).await.unwrap().expect("nobody ended it");
+    let session = sessions
+        .open(key)
+        .await
+        .unwrap()
+        .expect("the session exists");
     session.get(VISITS).unwrap().unwrap()
 }
 

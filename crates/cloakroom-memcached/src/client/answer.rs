@@ -4,11 +4,11 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::Fault;
 
-/// One answer to a meta command.
+/// The answer to a meta command.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) code: Code,
-    /// The number that the request was sent with, so that no answer is taken for that of another request.
+    /// The number that was sent with the command, which shows that this is the answer to it.
     pub(crate) opaque: Option<u64>,
     pub(crate) key: Option<Bytes>,
     pub(crate) cas: Option<u64>,
@@ -17,24 +17,24 @@ pub(crate) struct Answer {
 
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Code {
-    /// `VA`: the item, with its value.
+    /// `VA`: the value of the item.
     Value(Bytes),
-    /// `HD`: done.
+    /// `HD`: the command was carried out.
     Done,
     /// `EN` and `NF`: there is no such item.
     Missing,
     /// `EX`: the item has another CAS number.
     Exists,
-    /// `NS`: not stored, since there is such an item.
+    /// `NS`: the item was not stored, because there is one already.
     NotStored,
     /// `MN`: the answer to `mn`.
     Pong,
 }
 
-/// Takes the bytes of a server apart into answers, however they are cut into pieces.
+/// Parses answers from the bytes of a server, which may arrive in pieces of any size.
 ///
-/// It believes no number that it has not checked, holds at most one line, one value and one piece, and makes room for a
-/// value only as fast as its bytes arrive.
+/// Checks every number. Buffers at most one line, one value and one piece, and allocates memory for
+/// a value only as its bytes arrive.
 pub(crate) struct Reader {
     buffer: BytesMut,
     max_value: usize,
@@ -48,27 +48,28 @@ impl Reader {
         }
     }
 
-    /// Where the next piece goes, with room for it.
+    /// Returns the buffer for the next piece, with room for it.
     pub(crate) fn room(&mut self) -> &mut BytesMut {
         self.buffer.reserve(PIECE);
         &mut self.buffer
     }
 
-    /// Whether everything that came has been taken.
+    /// Returns whether all bytes received were consumed.
     pub(crate) fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
 
-    /// The next answer, or `None` if more bytes must come first. After a fault nothing can be read any more.
+    /// Returns the next answer, or `None` if it has not arrived completely. Must not be called
+    /// again after a fault.
     pub(crate) fn next(&mut self) -> Result<Option<Answer>, Fault> {
-        let in_sight = &self.buffer[..self.buffer.len().min(MAX_LINE)];
-        let Some(end) = in_sight.iter().position(|byte| *byte == b'\n') else {
-            return match in_sight.len() {
+        let start = &self.buffer[..self.buffer.len().min(MAX_LINE)];
+        let Some(end) = start.iter().position(|byte| *byte == b'\n') else {
+            return match start.len() {
                 MAX_LINE => Err(Fault::Garbled("a line that does not end")),
                 _ => Ok(None),
             };
         };
-        let Some(line) = in_sight[..end].strip_suffix(b"\r") else {
+        let Some(line) = start[..end].strip_suffix(b"\r") else {
             return Err(Fault::Garbled("a line that ends without a carriage return"));
         };
 
@@ -86,16 +87,16 @@ impl Reader {
             b"NS" => Code::NotStored,
             b"MN" => Code::Pong,
             b"ERROR" | b"CLIENT_ERROR" | b"SERVER_ERROR" => {
-                return Err(Fault::Refused(printable(line)));
+                return Err(Fault::Refused(printable_start(line)));
             }
-            _ => return Err(Fault::Garbled("a word that is no answer")),
+            _ => return Err(Fault::Garbled("an unknown answer code")),
         };
         let answer = answer(code, words)?;
         self.buffer.advance(end + 1);
         Ok(Some(answer))
     }
 
-    /// The answer whose first line is this long and says that the value has this size.
+    /// Parses an answer with a value of `size` bytes, after a first line of `line_len` bytes.
     fn value(&mut self, line_len: usize, size: u64) -> Result<Option<Answer>, Fault> {
         let size = usize::try_from(size)
             .ok()
@@ -115,7 +116,7 @@ impl Reader {
     }
 }
 
-/// The answer with this code and these flags. Flags that nobody asked for are left to those who did.
+/// Returns the answer with this code and these flags. Ignores unknown flags.
 fn answer<'a>(code: Code, flags: impl Iterator<Item = &'a [u8]>) -> Result<Answer, Fault> {
     let mut answer = Answer {
         code,
@@ -137,10 +138,10 @@ fn answer<'a>(code: Code, flags: impl Iterator<Item = &'a [u8]>) -> Result<Answe
 }
 
 fn checked<N: FromStr>(digits: &[u8]) -> Result<N, Fault> {
-    number(digits).ok_or(Fault::Garbled("a number that is none"))
+    number(digits).ok_or(Fault::Garbled("a malformed number"))
 }
 
-/// Digits and nothing else: `parse` alone would take a sign.
+/// Parses a number without a sign, which `parse` alone would accept.
 fn number<N: FromStr>(digits: &[u8]) -> Option<N> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -148,8 +149,8 @@ fn number<N: FromStr>(digits: &[u8]) -> Option<N> {
     str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// What may stand in a log.
-fn printable(line: &[u8]) -> String {
+/// Returns the start of a line, with unprintable bytes replaced, for logs.
+fn printable_start(line: &[u8]) -> String {
     let line = &line[..line.len().min(MAX_MESSAGE)];
     line.iter()
         .map(|byte| match byte {
@@ -161,12 +162,12 @@ fn printable(line: &[u8]) -> String {
 
 const END: &[u8] = b"\r\n";
 
-/// Longer than any answer can be: the longest has a key of 250 bytes and four numbers.
+/// Longer than any line of an answer, which has a key of up to 250 bytes and four numbers.
 const MAX_LINE: usize = 512;
 
 const MAX_MESSAGE: usize = 120;
 
-/// How much is read at once, at the most.
+/// The largest number of bytes read at once.
 const PIECE: usize = 16 << 10;
 
 #[cfg(test)]
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_taken_apart_into_code_value_and_flags() {
+    fn an_answer_is_parsed_into_code_value_and_flags() {
         let mut reader = reader(b"VA 5 c42 f1 ksite:6b O7\r\na\r\nb\r\r\nEN O8\r\nHD\r\n");
 
         let value = reader.next().unwrap().unwrap();
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_a_fault_and_never_a_guess() {
+    fn malformed_bytes_are_a_fault() {
         let endless = [b'V'; MAX_LINE];
         let faults: [&[u8]; 15] = [
             b"VA\r\n",
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_announced_too_large_is_refused_before_any_of_it_is_read() {
+    fn a_value_with_too_large_a_size_is_refused_before_it_is_read() {
         for size in [MAX_VALUE + 1, usize::MAX] {
             let mut reader = reader(format!("VA {size} O1\r\n").as_bytes());
             assert!(matches!(reader.next(), Err(Fault::Oversized)));
@@ -232,11 +233,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_quoted_in_part_and_in_print() {
+    fn an_error_is_truncated_and_printable() {
         let bytes = [b"SERVER_ERROR \x1b[31m", &[b'x'; 300][..], b"\r\n"].concat();
 
         let Err(Fault::Refused(text)) = reader(&bytes).next() else {
-            panic!("an error line is an answer that refuses");
+            panic!("an error line was not a refusal");
         };
         assert!(text.starts_with("SERVER_ERROR ?[31mxxx"), "{text}");
         assert_eq!(text.len(), MAX_MESSAGE);
@@ -244,7 +245,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_in_no_pieces_panic_or_take_more_room_than_a_value(
+        fn parsing_never_panics_and_buffers_no_more_than_a_value(
             bytes in prop_oneof![vec(any::<u8>(), 0..3_000), likely()],
             pieces in vec(1..700_usize, 1..20),
         ) {
@@ -261,7 +262,7 @@ mod tests {
         }
 
         #[test]
-        fn the_pieces_make_no_difference(
+        fn the_size_of_the_pieces_makes_no_difference(
             bytes in likely(),
             pieces in vec(1..700_usize, 1..20),
         ) {
@@ -271,7 +272,7 @@ mod tests {
         }
     }
 
-    /// Answers, right and nearly right, one after the other.
+    /// Generates sequences of valid and nearly valid answers.
     fn likely() -> impl Strategy<Value = Vec<u8>> {
         let value = (vec(any::<u8>(), 0..2_000), any::<u64>(), any::<u64>()).prop_map(
             |(value, cas, opaque)| {
@@ -301,7 +302,7 @@ mod tests {
         pieces
     }
 
-    /// All answers up to the first fault, and whether there was one.
+    /// Returns all answers up to the first fault, and whether there was one.
     fn answers<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Answer>, bool) {
         let mut reader = Reader::new(MAX_VALUE);
         let mut answers = Vec::new();

@@ -2,27 +2,27 @@ use std::fmt::Write as _;
 
 use super::Key;
 
-/// What a server is asked, in meta commands.
+/// A meta command.
 pub(crate) enum Command<'a> {
-    /// `mg`: the value, its CAS number and its flags.
+    /// `mg`: returns the value, its CAS number and its flags.
     Get(&'a Key),
-    /// `ms` in the mode `add`: stores it if there is nothing.
-    Add(&'a Key, Stored<'a>),
-    /// `ms` with a CAS number: stores it if the item still has that number.
-    Swap(&'a Key, Stored<'a>, u64),
+    /// `ms` in the mode `add`: stores the item if there is none.
+    Add(&'a Key, NewItem<'a>),
+    /// `ms` with a CAS number: replaces the item if it still has that number.
+    Swap(&'a Key, NewItem<'a>, u64),
     /// `md`: deletes the item.
     Delete(&'a Key),
-    /// `mn`: nothing but an answer.
+    /// `mn`: does nothing and is answered.
     Ping,
 }
 
-/// A value, and until when the server is to keep it.
+/// An item to be written.
 #[derive(Clone, Copy)]
-pub(crate) struct Stored<'a> {
+pub(crate) struct NewItem<'a> {
     pub(crate) value: &'a [u8],
-    /// In the numbers of memcached; see the modules `exptime`.
+    /// When the server drops the item, as memcached encodes it; see the module `exptime`.
     pub(crate) exptime: i64,
-    /// What other clients tell kinds of values by.
+    /// A number by which clients distinguish kinds of values.
     pub(crate) flags: u32,
 }
 
@@ -36,19 +36,19 @@ impl Command<'_> {
         }
     }
 
-    /// The bytes of the command; the answer is to repeat `opaque`.
+    /// Encodes the command. The answer must repeat `opaque`.
     pub(crate) fn bytes(&self, opaque: u64) -> Vec<u8> {
         match self {
             Self::Get(key) => format!("mg {key} v c f k O{opaque}\r\n").into_bytes(),
-            Self::Add(key, stored) => stored.bytes(key, opaque, format_args!(" ME")),
-            Self::Swap(key, stored, cas) => stored.bytes(key, opaque, format_args!(" C{cas}")),
+            Self::Add(key, new_item) => new_item.bytes(key, opaque, format_args!(" ME")),
+            Self::Swap(key, new_item, cas) => new_item.bytes(key, opaque, format_args!(" C{cas}")),
             Self::Delete(key) => format!("md {key} O{opaque}\r\n").into_bytes(),
             Self::Ping => b"mn\r\n".to_vec(),
         }
     }
 }
 
-impl Stored<'_> {
+impl NewItem<'_> {
     fn bytes(&self, key: &Key, opaque: u64, condition: std::fmt::Arguments<'_>) -> Vec<u8> {
         let mut line = String::with_capacity(MAX_COMMAND + self.value.len());
         let Self {
@@ -61,7 +61,7 @@ impl Stored<'_> {
             line,
             "ms {key} {size} T{exptime} F{flags} c O{opaque}{condition}\r\n"
         )
-        .expect("a string takes all text");
+        .expect("writing to a string never fails");
         let mut bytes = line.into_bytes();
         bytes.extend_from_slice(self.value);
         bytes.extend_from_slice(b"\r\n");
@@ -69,5 +69,5 @@ impl Stored<'_> {
     }
 }
 
-/// Longer than the line of any command: a key of 250 bytes and five numbers.
+/// Longer than the line of any command, which has a key of up to 250 bytes and five numbers.
 const MAX_COMMAND: usize = 384;

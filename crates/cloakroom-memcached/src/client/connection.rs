@@ -9,7 +9,7 @@ use super::Fault;
 use super::answer::{Answer, Code, Reader};
 use super::command::Command;
 
-/// One connection. After a fault, or when a future of it was dropped, it must not be used again.
+/// A connection. Must not be used again after a fault, or after one of its futures was dropped.
 pub(crate) struct Connection {
     stream: TcpStream,
     reader: Reader,
@@ -29,7 +29,7 @@ impl Connection {
         })
     }
 
-    /// Sends one command and reads the one answer to it.
+    /// Sends a command and reads its answer.
     pub(crate) async fn ask(&mut self, command: &Command<'_>) -> Result<Answer, Fault> {
         self.asked += 1;
         let bytes = command.bytes(self.asked);
@@ -37,12 +37,12 @@ impl Connection {
         let answer = self
             .answer()
             .await
-            .map_err(|fault| silent(fault, command))?;
+            .map_err(|fault| redact_key(fault, command))?;
         if !self.reader.is_empty() {
             return Err(Fault::Garbled("more than one answer"));
         }
         if !self.is_for(&answer, command) {
-            return Err(Fault::Garbled("the answer to something else"));
+            return Err(Fault::Garbled("the answer to another command"));
         }
         Ok(answer)
     }
@@ -62,7 +62,7 @@ impl Connection {
     fn is_for(&self, answer: &Answer, command: &Command<'_>) -> bool {
         match (&answer.code, command) {
             (Code::Pong, Command::Ping) => true,
-            // Before 1.6.18 a miss repeats nothing.
+            // Servers before 1.6.18 do not repeat the number in a miss.
             (Code::Missing, Command::Get(_)) if answer.opaque.is_none() => true,
             (Code::Value(_), Command::Get(key)) => {
                 answer.opaque == Some(self.asked)
@@ -72,9 +72,10 @@ impl Connection {
         }
     }
 
-    /// Whether nothing has come since the last answer, not even the end.
+    /// Returns whether the connection is open and has received nothing since the last answer.
     ///
-    /// It asks the operating system, since the runtime may not have noticed yet that a server is gone.
+    /// Asks the operating system, because the runtime may not have noticed yet that the server
+    /// closed the connection.
     pub(crate) fn is_idle(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
         let peeked = SockRef::from(&self.stream).peek(&mut byte);
@@ -82,8 +83,8 @@ impl Connection {
     }
 }
 
-/// The fault without the key, should a server repeat it in an error.
-fn silent(fault: Fault, command: &Command<'_>) -> Fault {
+/// Replaces the text of an error in which the server repeats the key.
+fn redact_key(fault: Fault, command: &Command<'_>) -> Fault {
     match (fault, command.key()) {
         (Fault::Refused(text), Some(key)) if key.is_in(&text) => {
             Fault::Refused(String::from("an error that repeats the key"))

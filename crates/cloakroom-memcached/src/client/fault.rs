@@ -1,26 +1,26 @@
 use std::io;
 
-/// Why an exchange with a server came to nothing. Its connection is not used again.
+/// Why an exchange with a server failed. Its connection is not used again.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// There is no connection to be had.
+    /// No connection could be opened.
     Unreachable(io::Error),
     /// The connection broke.
     Broken(io::Error),
-    /// The server closed the connection in the middle.
+    /// The server closed the connection before it had sent an answer.
     Closed,
-    /// Bytes that are no answer, or the answer to something else.
+    /// The server sent bytes that are not an answer, or the answer to another command.
     Garbled(&'static str),
-    /// A value that is larger than this side takes.
+    /// The value is larger than this client accepts.
     Oversized,
-    /// The server says no; these are its words, without keys.
+    /// The server returned this error, which contains no key.
     Refused(String),
-    /// The value is not one that this store writes.
+    /// The value was not written by this store.
     Corrupt,
-    /// The value is one that an older version of this store wrote.
+    /// The value was written by an older version of this store.
     Older,
-    /// The server counts no CAS numbers, so nothing can be compared.
+    /// The server has no CAS numbers, so it cannot compare.
     NoCas,
-    /// Others changed the same item first, more often than the bound allows.
-    Overtaken,
+    /// Other requests changed the item first, more often than the bound allows.
+    Contended,
 }

@@ -3,22 +3,23 @@ use std::fmt;
 use cloakroom::StoreKey;
 use sha2::{Digest, Sha256};
 
-/// The name of an item.
+/// The key of an item.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub(crate) struct Key(pub(crate) Box<str>);
 
 impl Key {
-    /// What memcached takes.
+    /// memcached's limit in bytes.
     pub(crate) const MAX_LEN: usize = 250;
 
-    /// The prefix of the site, a colon and the lookup in hexadecimal digits.
+    /// Returns the prefix, a colon and the store key in hexadecimal digits.
     ///
-    /// Without the prefix there is no colon behind the last one, so two prefixes never share an item.
+    /// The digits contain no colon, so the last colon ends the prefix, and two prefixes never share
+    /// a key.
     pub(crate) fn new(prefix: &str, key: &StoreKey) -> Self {
         let bytes = key.as_bytes();
         let key = match prefix.len() + 1 + 2 * bytes.len() {
             ..=Self::MAX_LEN => format!("{prefix}:{}", Hex(bytes)),
-            // No hexadecimal digit is an `h`, so no lookup gets the name of another.
+            // `h` is not a hexadecimal digit, so this is never the key of another session.
             _ => format!("{prefix}:h{}", Hex(&Sha256::digest(bytes))),
         };
         Self(key.into())
@@ -28,16 +29,20 @@ impl Key {
         &self.0
     }
 
-    /// Whether `text` shows the key, or so much of it that it may be the key cut off.
+    /// Returns whether `text` contains the key, or the start of the key.
     pub(crate) fn is_in(&self, text: &str) -> bool {
         let (_, store_key) = self.0.rsplit_once(':').unwrap_or(("", &self.0));
-        let telling: usize = store_key.chars().take(TELLING).map(char::len_utf8).sum();
-        let shown = &self.0[..self.0.len() - store_key.len() + telling];
+        let recognizable: usize = store_key
+            .chars()
+            .take(RECOGNIZABLE)
+            .map(char::len_utf8)
+            .sum();
+        let shown = &self.0[..self.0.len() - store_key.len() + recognizable];
         text.contains(shown) || (!store_key.is_empty() && text.contains(store_key))
     }
 }
 
-/// For commands only: `Debug` is left out so that no key gets into a log.
+/// For commands only. `Debug` is not implemented, so that no key gets into a log.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -52,15 +57,15 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-/// So many characters of a lookup are no accident.
-const TELLING: usize = 4;
+/// How many characters of a store key make it unlikely that a text contains them by chance.
+const RECOGNIZABLE: usize = 4;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_never_longer_than_memcached_takes_and_has_no_spaces() {
+    fn a_key_never_exceeds_the_limit_of_memcached_and_has_no_spaces() {
         for (prefix, len) in [
             ("cloakroom", 32),
             ("", 125),
@@ -76,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn store_keys_and_prefixes_that_differ_have_keys_that_differ() {
+    fn different_store_keys_or_prefixes_have_different_keys() {
         let long = [7; 200];
         let hash = Sha256::digest(long);
         let keys = [
@@ -94,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_found_in_a_text_that_repeats_or_cuts_it() {
+    fn a_key_is_found_in_a_text_that_repeats_or_truncates_it() {
         let key = Key::new("site", &StoreKey::new(&[0xab; 32]));
 
         assert!(key.is_in(&format!("CLIENT_ERROR no such command: mg {key} v")));

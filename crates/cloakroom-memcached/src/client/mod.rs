@@ -1,16 +1,16 @@
-//! A small client for memcached's meta commands.
+//! A small client for five of memcached's meta commands.
 //!
-//! There are older Rust clients; none has compare-and-swap, a bounded pool and time limits together. This one knows five
-//! commands. What keeps one visitor from ever getting the answer of another:
+//! No other Rust client combines compare-and-swap, a bounded pool and time limits. These rules keep
+//! a visitor from getting the answer to another visitor's request:
 //!
-//! * one call has a connection for itself and gives it back only after the whole answer was read;
-//! * every answer repeats a number that the command was sent with, and a value its key;
-//! * an idle connection on which something has come, the end included, is closed.
+//! * A call uses a connection exclusively and returns it only after reading the whole answer.
+//! * Every answer must repeat a number that was sent with the command, and a value also its key.
+//! * A connection that received anything while idle, including its end, is closed.
 
 mod answer;
 
 mod command;
-pub(crate) use command::Stored;
+pub(crate) use command::NewItem;
 
 mod connection;
 

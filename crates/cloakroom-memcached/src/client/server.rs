@@ -5,29 +5,29 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::{Answer, Code};
-use super::command::{Command, Stored};
+use super::command::{Command, NewItem};
 use super::connection::Connection;
 use super::{Fault, Key};
 
-/// One memcached, and the connections to it.
+/// A memcached server and the connections to it.
 pub(crate) struct Server {
     address: Box<str>,
     max_value: usize,
     permits: Semaphore,
-    // The last one in is the first one out, so that those that are not needed stay idle and are closed by the server.
-    idle: Mutex<Vec<(Connection, Moment)>>,
+    // Used as a stack, so that surplus connections stay idle until the server closes them.
+    idle: Mutex<Vec<(Connection, ConnectionNumber)>>,
     opened: AtomicU64,
 }
 
-/// The CAS number of an item, as it was at a moment.
+/// The CAS number of an item, and the last connection that was opened before it was requested.
 #[derive(Clone, Copy)]
 pub(crate) struct Token {
     cas: u64,
-    seen: Moment,
+    seen: ConnectionNumber,
 }
 
-/// How many connections had been opened. See [`Lease::takes`].
-type Moment = u64;
+/// Numbers the connections to a server in the order in which they were opened.
+type ConnectionNumber = u64;
 
 /// A value with its flags and its token.
 pub(crate) struct Item {
@@ -36,13 +36,13 @@ pub(crate) struct Item {
     pub(crate) token: Token,
 }
 
-/// What became of a compare-and-swap.
+/// The result of a compare-and-swap.
 pub(crate) enum Swapped {
-    /// Done; the item has this token now, if the server told it.
+    /// The item was replaced. Its new token, if the server returned one.
     Done(Option<Token>),
-    /// Not done: the item has another number.
+    /// Nothing was changed: the item has another CAS number.
     Changed,
-    /// Not done: there is no item.
+    /// Nothing was changed: there is no item.
     Gone,
 }
 
@@ -61,11 +61,12 @@ impl Server {
         &self.address
     }
 
-    /// A connection for one call, once there is one.
+    /// Returns a connection for one call. Waits while all are in use.
     pub(crate) async fn lease(&self) -> Result<Lease<'_>, Fault> {
         let permit = self.permits.acquire().await;
         let permit = permit.expect("the semaphore is never closed");
-        // Every turn takes one out, and there are no more than permits.
+        // Ends, because every round removes an idle connection, and there are at most as many as
+        // permits.
         while let Some((connection, opened)) = self.take_idle() {
             if connection.is_idle() {
                 return Ok(self.lend(connection, opened, permit));
@@ -79,7 +80,7 @@ impl Server {
     fn lend<'a>(
         &'a self,
         connection: Connection,
-        opened: Moment,
+        opened: ConnectionNumber,
         permit: SemaphorePermit<'a>,
     ) -> Lease<'a> {
         Lease {
@@ -90,26 +91,27 @@ impl Server {
         }
     }
 
-    fn take_idle(&self) -> Option<(Connection, Moment)> {
+    fn take_idle(&self) -> Option<(Connection, ConnectionNumber)> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.pop()
     }
 }
 
-/// A connection that one call has for itself.
+/// A connection that one call uses exclusively.
 ///
-/// Unless it is given [`back`](Self::back), it is closed: after a fault, and when the future of the call is dropped,
-/// so that nobody reads an answer that was meant for another.
+/// Dropping a lease without [`release`](Self::release) closes the connection. This happens after a
+/// fault and when the future of the call is dropped, so that no later call reads the answer to this
+/// one.
 pub(crate) struct Lease<'a> {
     server: &'a Server,
     connection: Connection,
-    opened: Moment,
+    opened: ConnectionNumber,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Lease<'_> {
-    /// Ends the call with the connection in order.
-    pub(crate) fn back(self) {
+    /// Returns the connection for the next call. Only after a complete answer.
+    pub(crate) fn release(self) {
         let mut idle = self
             .server
             .idle
@@ -118,16 +120,16 @@ impl Lease<'_> {
         idle.push((self.connection, self.opened));
     }
 
-    /// Whether `token` means on this connection what it meant when it was seen.
+    /// Returns whether `token` is valid on this connection.
     ///
-    /// CAS numbers begin anew when a server does. A connection that was opened before the token was asked for and still
-    /// works shows that the server is the same.
-    pub(crate) fn takes(&self, token: &Token) -> bool {
+    /// A server that restarts assigns the same CAS numbers to other items. If this connection was
+    /// opened before the token was requested and still works, the server has not restarted since.
+    pub(crate) fn accepts(&self, token: &Token) -> bool {
         self.opened <= token.seen
     }
 
     pub(crate) async fn get(&mut self, key: &Key) -> Result<Option<Item>, Fault> {
-        let seen = self.now();
+        let seen = self.last_opened();
         let answer = self.connection.ask(&Command::Get(key)).await?;
         let (flags, token) = (answer.flags.unwrap_or(0), token(&answer, seen));
         match (answer.code, token) {
@@ -142,14 +144,14 @@ impl Lease<'_> {
         }
     }
 
-    /// Stores what was not there; `false` if there is something.
+    /// Stores the item and returns `true`, unless there is one already.
     pub(crate) async fn add(
         &mut self,
         key: &Key,
-        stored: Stored<'_>,
+        new_item: NewItem<'_>,
     ) -> Result<(bool, Option<Token>), Fault> {
-        let seen = self.now();
-        let answer = self.connection.ask(&Command::Add(key, stored)).await?;
+        let seen = self.last_opened();
+        let answer = self.connection.ask(&Command::Add(key, new_item)).await?;
         match answer.code {
             Code::Done => Ok((true, token(&answer, seen))),
             Code::NotStored => Ok((false, None)),
@@ -157,15 +159,15 @@ impl Lease<'_> {
         }
     }
 
-    /// Replaces the item if it still has this token. The lease must [take](Self::takes) it.
+    /// Replaces the item if it still has this token, which the lease must [accept](Self::accepts).
     pub(crate) async fn swap(
         &mut self,
         key: &Key,
-        stored: Stored<'_>,
+        new_item: NewItem<'_>,
         old: Token,
     ) -> Result<Swapped, Fault> {
-        let seen = self.now();
-        let command = Command::Swap(key, stored, old.cas);
+        let seen = self.last_opened();
+        let command = Command::Swap(key, new_item, old.cas);
         let answer = self.connection.ask(&command).await?;
         match answer.code {
             Code::Done => Ok(Swapped::Done(token(&answer, seen))),
@@ -189,16 +191,18 @@ impl Lease<'_> {
         }
     }
 
-    /// Before the question, not after the answer: another server may have come in between.
-    fn now(&self) -> Moment {
+    /// Returns the number of the last connection opened. Call this before sending the command: the
+    /// server may restart before the answer arrives.
+    fn last_opened(&self) -> ConnectionNumber {
         self.server.opened.load(Ordering::SeqCst)
     }
 }
 
-/// A server that was told not to count (`-C`) answers with the number 0, which every item has.
-fn token(answer: &Answer, seen: Moment) -> Option<Token> {
+/// Returns the token in an answer. Servers started with `-C` return the CAS number 0 for every
+/// item, which is not a token.
+fn token(answer: &Answer, seen: ConnectionNumber) -> Option<Token> {
     let cas = answer.cas.filter(|cas| *cas != 0)?;
     Some(Token { cas, seen })
 }
 
-const UNEXPECTED: Fault = Fault::Garbled("an answer that fits another command");
+const UNEXPECTED: Fault = Fault::Garbled("an answer that does not fit the command");

@@ -1,20 +1,20 @@
 use cloakroom::{Error, ErrorKind};
 
-/// The error of a draft with an owner, where there is no place for one.
-pub(crate) fn no_owners(doing: &str) -> Error {
+/// Returns the error for a draft with an owner, which this store cannot keep.
+pub(crate) fn owner_unsupported(doing: &str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        format!("{doing}: it keeps no owners, and the draft has one; its guarantees say so"),
+        format!("{doing}: the draft has an owner, but this store keeps none"),
     )
 }
 
-/// The error of a lookup that cannot be part of an item's name.
-pub(crate) fn no_key(doing: &str) -> Error {
+/// Returns the error for a store key that cannot be part of a memcached key.
+pub(crate) fn invalid_key(doing: &str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         format!(
-            "{doing}: memcached takes no such key; it may have no spaces, no control characters and, with its prefix, \
-             250 bytes"
+            "{doing}: memcached does not allow this key; with its prefix it may have up to 250 \
+             bytes, and no spaces or control characters"
         ),
     )
 }

@@ -3,11 +3,12 @@ use cloakroom::StoreKey;
 use crate::client::Key;
 
 impl Key {
-    /// The lookup as it is, directly behind the prefix; `None` if memcached takes no such name.
+    /// Returns the prefix followed by the unchanged store key, or `None` if memcached does not
+    /// allow this key.
     pub(crate) fn verbatim(prefix: &str, key: &StoreKey) -> Option<Self> {
         let key = [prefix, str::from_utf8(key.as_bytes()).ok()?].concat();
-        let is_taken = |byte| byte > b' ' && byte != 0x7f;
-        (key.len() <= Self::MAX_LEN && key.bytes().all(is_taken)).then(|| Self(key.into()))
+        let is_allowed = |byte| byte > b' ' && byte != 0x7f;
+        (key.len() <= Self::MAX_LEN && key.bytes().all(is_allowed)).then(|| Self(key.into()))
     }
 }
 
@@ -16,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_that_is_taken_as_it_is_has_nothing_in_it_that_ends_a_command() {
+    fn a_verbatim_key_contains_nothing_that_ends_a_command() {
         let key = |text: &[u8]| Key::verbatim(":1:é", &StoreKey::new(text));
 
         assert_eq!(key(b"abc").unwrap().as_str(), ":1:éabc");
@@ -28,7 +29,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_taken_as_it_is_is_found_in_a_text_that_repeats_it() {
+    fn a_verbatim_key_is_found_in_a_text_that_repeats_it() {
         for text in ["", "a:aééé", "a:", "é"] {
             let key = Key::verbatim(":1:cache", &StoreKey::new(text.as_bytes())).unwrap();
             assert!(key.is_in(&format!("CLIENT_ERROR no such command: mg {key} v")));

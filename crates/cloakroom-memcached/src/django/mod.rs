@@ -1,4 +1,4 @@
-//! The sessions of a Django, where its cache has them: one item for each, under Django's key.
+//! The sessions in a Django site's cache: one item per session, under Django's key.
 
 mod error;
 

@@ -8,9 +8,10 @@ use super::store::DjangoCache;
 use crate::client::Key;
 use crate::options::Builder;
 
-/// The options of a [`DjangoCache`]; made by [`DjangoCache::builder`].
+/// The options of a [`DjangoCache`]. Created by [`DjangoCache::builder`].
 ///
-/// The first three have the defaults that Django has. What the site's `CACHES` says must be said here, too.
+/// The defaults of [`key_prefix`](Self::key_prefix) and [`version`](Self::version) are those of
+/// Django. Options that the site sets in `CACHES` must be set here as well.
 ///
 /// # Examples
 /// ```
@@ -21,6 +22,7 @@ use crate::options::Builder;
 ///     .key_prefix("shop")
 ///     .version(2)
 ///     .open()?;
+/// assert!(format!("{cache:?}").contains("shop:2:django.contrib.sessions.cache"));
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone)]
@@ -42,74 +44,147 @@ impl DjangoCacheBuilder {
         }
     }
 
-    /// `KEY_PREFIX` of the cache; nothing by default.
+    /// Sets `KEY_PREFIX` of the cache. Empty by default, as in Django.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_memcached::DjangoCache;
+    ///
+    /// let shop = DjangoCache::builder("memcached://127.0.0.1").key_prefix("shop");
+    /// // Every key starts with this text.
+    /// assert!(format!("{shop:?}").contains(r#""shop:1:django.contrib.sessions.cache""#));
+    /// ```
     pub fn key_prefix(mut self, key_prefix: impl Into<String>) -> Self {
         self.key_prefix = key_prefix.into();
         self
     }
 
-    /// `VERSION` of the cache; 1 by default.
+    /// Sets `VERSION` of the cache. 1 by default, as in Django.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_memcached::DjangoCache;
+    ///
+    /// let cache = DjangoCache::builder("memcached://127.0.0.1").version(2);
+    /// assert!(format!("{cache:?}").contains(r#"":2:django.contrib.sessions.cache""#));
+    /// ```
     pub fn version(mut self, version: u32) -> Self {
         self.version = version;
         self
     }
 
-    /// The entries that the engine `cached_db` has in its cache, and not those of the engine `cache`.
+    /// Selects the entries of the engine `cached_db` instead of those of the engine `cache`.
     ///
-    /// They are copies of rows: whoever writes the row must write or delete the entry as well.
+    /// They are copies of rows in the site's database. A program that writes the row must also
+    /// write or delete the entry; `Settings::cached_db` in `cloakroom-django` does.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_memcached::DjangoCache;
+    ///
+    /// let cache = DjangoCache::builder("memcached://127.0.0.1").cached_db();
+    /// assert!(format!("{cache:?}").contains(r#"":1:django.contrib.sessions.cached_db""#));
+    /// ```
     pub fn cached_db(mut self) -> Self {
         self.engine = CACHED_DB;
         self
     }
 
-    /// The largest data of one session, as [`Builder::max_size`] has it; 1 MiB less 4 KiB by default.
+    /// Sets the largest data of one session, in bytes. 1 MiB less 4 KiB by default; see
+    /// [`Builder::max_size`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Store;
+    /// use cloakroom_memcached::DjangoCache;
+    ///
+    /// let cache = DjangoCache::builder("memcached://127.0.0.1").max_size(64 << 10).open()?;
+    /// assert_eq!(cache.guarantees().max_size, Some(65_536));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn max_size(mut self, max_size: usize) -> Self {
         self.options = self.options.max_size(max_size);
         self
     }
 
-    /// How many connections there may be, as [`Builder::connections`] has it; 16 by default.
+    /// Sets the largest number of connections. 16 by default, 1 to 1,024; see
+    /// [`Builder::connections`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_memcached::DjangoCache;
+    ///
+    /// let builder = DjangoCache::builder("memcached://127.0.0.1");
+    /// assert!(builder.clone().connections(4).open().is_ok());
+    /// assert_eq!(builder.connections(0).open().unwrap_err().kind(), ErrorKind::Config);
+    /// ```
     pub fn connections(mut self, connections: usize) -> Self {
         self.options = self.options.connections(connections);
         self
     }
 
-    /// How long a call may take, as [`Builder::timeout`] has it; 2 s by default.
+    /// Sets how long a call may take. 2 s by default; see [`Builder::timeout`].
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_memcached::DjangoCache;
+    ///
+    /// let builder = DjangoCache::builder("memcached://127.0.0.1");
+    /// assert!(builder.clone().timeout(Duration::from_millis(500)).open().is_ok());
+    /// let error = builder.timeout(Duration::ZERO).open().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options = self.options.timeout(timeout);
         self
     }
 
-    /// Makes the store. The server is not asked yet, so a site can start before it does; [`ping`] asks it.
+    /// Opens the store. Does not connect, so a site can start before its server; [`ping`] checks
+    /// that the server answers.
     ///
     /// [`ping`]: cloakroom::store::Store::ping
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if the URL or an option cannot be used, and if the URL names several servers.
+    /// [`Config`](ErrorKind::Config) if the URL is malformed or names several servers, or if an
+    /// option is out of bounds.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_memcached::DjangoCache;
+    ///
+    /// assert!(DjangoCache::builder("memcached://10.0.0.1:11211").open().is_ok());
+    /// let error = DjangoCache::builder("memcached://10.0.0.1,10.0.0.2").open().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// ```
     pub fn open(self) -> Result<DjangoCache> {
         let [address] = &self.options.addresses()?[..] else {
-            return Err(refused(
-                "the URL names several servers, and Django spreads sessions over servers in a way that this store does \
-                 not know; give the cache of the sessions one server",
+            return Err(config_error(
+                "the URL names several servers, but this store does not support the way in which \
+                 Django distributes sessions; give the cache of the sessions one server",
             ));
         };
         let longest = StoreKey::new(&[b'x'; KEY_LEN]);
         if Key::verbatim(&self.prefix(), &longest).is_none() {
-            return Err(refused(
-                "`key_prefix` leaves no key that memcached takes; let it be short, without spaces and control characters",
+            return Err(config_error(
+                "memcached does not allow keys with this `key_prefix`; use a short one without \
+                 spaces and control characters",
             ));
         }
         Ok(DjangoCache::start(&self, address))
     }
 
-    /// What the key of every session begins with.
+    /// Returns the text that the key of every session starts with.
     pub(crate) fn prefix(&self) -> String {
         key_prefix(&self.key_prefix, self.version, self.engine)
     }
 }
 
 impl fmt::Debug for DjangoCacheBuilder {
-    // Without the URL: somebody may have written a password into it.
+    // Omits the URL: a user may have put a password into it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DjangoCacheBuilder")
             .field("prefix", &self.prefix())
@@ -117,14 +192,14 @@ impl fmt::Debug for DjangoCacheBuilder {
     }
 }
 
-fn refused(why: &'static str) -> Error {
+fn config_error(why: &'static str) -> Error {
     Error::new(
         ErrorKind::Config,
         format!("opening Django's cache in memcached: {why}"),
     )
 }
 
-/// As many characters have the keys that Django makes.
+/// The length of the session keys that Django generates.
 const KEY_LEN: usize = 32;
 
 #[cfg(test)]
@@ -132,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_that_cannot_be_used_are_refused_with_what_to_do() {
+    fn an_unusable_option_is_refused_with_a_remedy() {
         let builder = || DjangoCache::builder("memcached://localhost");
         let refused = [
             (DjangoCache::builder("memcached://a,b"), "one server"),

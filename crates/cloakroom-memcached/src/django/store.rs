@@ -9,67 +9,80 @@ use cloakroom::{Result, StoreKey};
 use cloakroom_django::wire::cache::{MEMCACHED_FLAGS, MEMCACHED_GONE, memcached_exptime};
 use sha2::{Digest, Sha256};
 
-use super::error::{no_key, no_owners};
+use super::error::{invalid_key, owner_unsupported};
 use super::options::DjangoCacheBuilder;
-use crate::client::{Fault, Item, Key, Server, Stored, Token};
+use crate::client::{Fault, Item, Key, NewItem, Server, Token};
 use crate::error::too_large;
 use crate::limit::within;
-use crate::memory::{Memory, REMEMBERED};
 use crate::options::RESERVE;
 use crate::swap::Swap;
+use crate::token_cache::{CACHED_TOKENS, TokenCache};
 
-/// The sessions of a Django that keeps them in its cache, with the engine `cache` or `cached_db` and the backend
-/// `django.core.cache.backends.memcached.PyMemcacheCache`.
+/// A store that shares the sessions in a Django site's memcached cache.
 ///
-/// It keeps what Django keeps, and nothing beside it: the bytes of a session, under Django's key, for as long as Django
-/// says. So it needs a format that reads and writes Django's bytes, and the lookup of a session is its key. Made for
-/// Django 5.2; 4.2 and 6.0 keep the same. memcached 1.6.10 or newer, not with `-C`.
+/// For sites with the session engine `cache` or `cached_db` and the cache backend
+/// `django.core.cache.backends.memcached.PyMemcacheCache`. It stores exactly what Django stores:
+/// the bytes of a session under Django's key, with Django's time to live. It needs a format that
+/// reads and writes Django's bytes; `cloakroom_django::engine` combines the two. Written for Django
+/// 5.2; 4.2 and 6.0 use the same layout. Requires memcached 1.6.10 or newer, started without `-C`.
 ///
-/// A call that is dropped, or whose time is up, has happened or not, and never half; its connection is closed. Clones
-/// share the connections. They belong to the runtime in which they were opened, so a store is for one runtime.
+/// If the future of a call is dropped, or its time is up, its connection is closed. A single
+/// command is then carried out completely or not at all. Clones share the connections. A connection
+/// belongs to the tokio runtime in which it was opened, so use a store and its clones in one
+/// runtime only.
 ///
 /// # Guarantees
-/// * **Compares** with what it has read: a save goes by the CAS number of the bytes that were seen. So no edit of a
-///   process with Cloakroom is lost to another one. **Django does not compare**: it writes over what came since it has
-///   read, and one of its requests that was under way during a logout may bring the session back.
-/// * **Revokes**: a deleted session is gone for everybody, unless such a Django writes it again.
-/// * **Not durable**, and **shared**, and it **evicts**: as [`MemcachedStore`](crate::MemcachedStore) does.
-/// * **No owners**: memcached cannot list. A draft with an owner is
-///   [`Unsupported`](cloakroom::ErrorKind::Unsupported). Labels and the times of a session are not kept.
-/// * **At most 1 MiB less 4 KiB** a session; see [`max_size`](DjangoCacheBuilder::max_size). Django may write a little
-///   more, and that is read.
+/// * **Compares**: the server compares the CAS number of the bytes that the request read. No edit
+///   made through Cloakroom is lost to another edit made through Cloakroom. **Django does not
+///   compare**: it overwrites changes made since it read the session, and a Django request that was
+///   running during a logout may write the session back.
+/// * **Revokes**: a deleted session is gone for every process, unless Django writes it back like
+///   that.
+/// * **Not durable**, **shared**, **evicts**: like [`MemcachedStore`](crate::MemcachedStore).
+/// * **No owners**: memcached cannot list keys. Writing a draft with an owner returns
+///   [`Unsupported`](cloakroom::ErrorKind::Unsupported). Labels and the times at which a session
+///   was created and touched are not stored.
+/// * **At most 1 MiB less 4 KiB** per session; see [`max_size`](DjangoCacheBuilder::max_size).
+///   Django may write up to 4 KiB more, which this store can read.
 ///
-/// The server ends a session by its own clock, to the second and without a grace, since Django has none either: a session
-/// that is there is not over. It knows no time after January 2038: **a session that should live longer ends then**.
-/// (Django hands the later time on, and memcached drops what it has just taken.)
+/// The server drops a session by its own clock, to the second and without a grace period, as with
+/// Django. A session that is found has not expired. memcached cannot represent times after January
+/// 2038: **a session that expires later ends then**. (Django passes the later time to memcached,
+/// which drops the session at once.)
 ///
-/// # Its worst day
-/// That of [`MemcachedStore`](crate::MemcachedStore), and:
-/// * **An answer gets lost**: the bytes have no place for a mark that says who wrote them. If they are still those from
-///   before the save, it is sent again; else the visitor is asked to try again. (Should another request have put the
-///   very bytes from before back in between, an edit is done twice.)
-/// * **A login is cut off in the middle**: the old session lives on, and a copy of the new one may stay under a key
-///   that nobody knows, until its time is up.
-/// * **Somebody clears the cache**: `cache.clear()` of Django empties the whole server, and every visitor is a
-///   stranger.
+/// # When things go wrong
+/// Everything said of [`MemcachedStore`](crate#when-things-go-wrong) applies, and also:
+/// * **An answer is lost**: Django's bytes do not identify the save that wrote them. If the bytes
+///   from before the save are still stored, the save is sent again. Otherwise the visitor gets an
+///   error and has to try again. An edit is applied twice if it was saved and another request then
+///   restored exactly the earlier bytes.
+/// * **A login is interrupted between its two steps**: the old session stays valid. A copy of the
+///   new one may stay until its time is up, under a key that was not given to any browser.
+/// * **The cache is cleared**: Django's `cache.clear()` empties the whole server and ends every
+///   session.
 ///
 /// # Keys
-/// `KEY_PREFIX:VERSION:django.contrib.sessions.cache` and the session's key, without anything between them:
-/// `:1:django.contrib.sessions.cache0f3…` by default, with flags 1, which say that it is a pickle. With
-/// [`cached_db`](DjangoCacheBuilder::cached_db) the engine is `django.contrib.sessions.cached_db`. A site with a
-/// `KEY_FUNCTION` of its own has others and cannot be shared with. An item with other flags is
-/// [`Corrupt`](cloakroom::ErrorKind::Corrupt) and left as it is.
+/// A key is `KEY_PREFIX:VERSION:django.contrib.sessions.cache` followed directly by the session
+/// key: `:1:django.contrib.sessions.cache0f3…` by default. With
+/// [`cached_db`](DjangoCacheBuilder::cached_db) the engine is `django.contrib.sessions.cached_db`.
+/// Sites with a custom `KEY_FUNCTION` use other keys and are not supported. The flags of an item
+/// are 1, which means a pickle. Loading or changing an item with other flags returns
+/// [`Corrupt`](cloakroom::ErrorKind::Corrupt) and leaves the item unchanged.
 ///
-/// What Django would not ask memcached for, names no session here either: a key with spaces or control characters, or
-/// with more than 250 bytes when what stands before it is counted. To create a session there is
-/// [`Unsupported`](cloakroom::ErrorKind::Unsupported).
+/// Like Django, this store does not send keys that memcached does not allow: those with spaces or
+/// control characters, or with more than 250 bytes including the prefix. No session is found under
+/// such a key, and creating one returns [`Unsupported`](cloakroom::ErrorKind::Unsupported).
 ///
-/// **One server**: over several, Django spreads its sessions in a way that this store does not know, so it refuses such a
-/// URL.
+/// **One server**: with several, Django distributes its sessions in a way that this store does not
+/// support, so it refuses a URL with several servers.
 ///
 /// # Cost
-/// One round trip for a load, a create, a delete and a save, and two for a touch and a rename. A save or a rename of what
-/// another process has loaded takes one more.
+/// | call | round trips |
+/// |---|---|
+/// | load, create, delete | 1 |
+/// | save | 1, or 2 if another process loaded or saved the session last |
+/// | touch | 2 |
+/// | rename, at login | 2, or 3 if another process loaded or saved the session last |
 ///
 /// # Examples
 /// ```no_run
@@ -81,8 +94,8 @@ use crate::swap::Swap;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let cache = DjangoCache::open("memcached://127.0.0.1:11211")?;
 ///
-/// let nobody = StoreKey::new(b"0f3xxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
-/// assert!(cache.load(&nobody).await?.is_none());
+/// let key = StoreKey::new(b"0f3k8w1v5n2q7x4c9z6b0m3j8h5g2d1s");
+/// assert!(cache.load(&key).await?.is_none());
 /// # Ok(())
 /// # }
 /// ```
@@ -91,7 +104,7 @@ pub struct DjangoCache(Arc<Inner>);
 
 struct Inner {
     server: Server,
-    memory: Memory<Hash, Token>,
+    tokens: TokenCache<Hash, Token>,
     prefix: String,
     max_size: usize,
     timeout: Duration,
@@ -99,32 +112,55 @@ struct Inner {
 
 /// The version of an entry: the SHA-256 of its bytes.
 ///
-/// Not its CAS number, which a touch changes, and which a server that restarts gives to another entry.
+/// Not its CAS number: a touch changes that, and a server that restarts assigns it to another
+/// entry.
 type Hash = [u8; 32];
 
 impl DjangoCache {
-    /// The sessions on the server of `url`, with the default [options](Self::builder).
+    /// Opens the cache on the server of `url` with the default options. Does not connect.
     ///
-    /// The URL is `memcached://host:port`; without a port it is 11211. The server is not asked yet.
+    /// Shorthand for [`builder(url)`](Self::builder)[`.open()`](DjangoCacheBuilder::open). The URL
+    /// is `memcached://host:port`; the default port is 11211.
     ///
     /// # Errors
     /// Those of [`DjangoCacheBuilder::open`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Store;
+    /// use cloakroom_memcached::DjangoCache;
+    ///
+    /// let cache = DjangoCache::open("memcached://127.0.0.1:11211")?;
+    /// assert!(cache.guarantees().compares && !cache.guarantees().owners);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn open(url: &str) -> Result<Self> {
         Self::builder(url).open()
     }
 
-    /// The options for the server of `url`.
+    /// Returns the options for the server of `url`.
+    ///
+    /// Does not check the URL; [`DjangoCacheBuilder::open`] does.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_memcached::DjangoCache;
+    ///
+    /// let builder = DjangoCache::builder("memcached://127.0.0.1:11211");
+    /// // `Debug` shows what every key starts with, and not the URL.
+    /// assert!(format!("{builder:?}").contains(r#"":1:django.contrib.sessions.cache""#));
+    /// ```
     pub fn builder(url: &str) -> DjangoCacheBuilder {
         DjangoCacheBuilder::new(url)
     }
 
     pub(crate) fn start(django: &DjangoCacheBuilder, address: &str) -> Self {
         let options = &django.options;
-        // What Django may write beyond our own limit.
+        // Django has no limit, so it may write a little more than ours allows.
         let max_value = options.max_size + RESERVE;
         Self(Arc::new(Inner {
             server: Server::new(address, options.connections, max_value),
-            memory: Memory::new(REMEMBERED),
+            tokens: TokenCache::new(CACHED_TOKENS),
             prefix: django.prefix(),
             max_size: options.max_size,
             timeout: options.timeout,
@@ -149,12 +185,12 @@ impl Store for DjangoCache {
         let work = async {
             let mut lease = self.0.server.lease().await?;
             let item = lease.get(&key).await?;
-            lease.back();
+            lease.release();
             let Some(item) = item else {
                 return Ok(None);
             };
             let hash = version(&item)?;
-            self.0.memory.keep(&key, hash, Some(item.token));
+            self.0.tokens.insert(&key, hash, Some(item.token));
             Ok(Some(entry(hash, item.value)))
         };
         self.0
@@ -172,28 +208,31 @@ impl Store for DjangoCache {
             .await
     }
 
-    /// One round trip if this process has loaded or written the version `seen`, else two.
+    /// One round trip if this process loaded or wrote the version `seen`, otherwise two.
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's cache in memcached";
         let hash = self.0.check(doing, new)?;
-        let stored = stored(&new.data, memcached_exptime(&new.meta));
-        let written = self.0.replace(doing, key, seen, hash, stored).await?;
-        Ok(outcome(written, || named(hash)))
+        let new_item = django_item(&new.data, memcached_exptime(&new.meta));
+        let written = self.0.replace(doing, key, seen, hash, new_item).await?;
+        Ok(outcome(written, || version_of_hash(hash)))
     }
 
-    /// A save that is under way compares with an item that is gone, and is stale.
+    /// A save that is already running finds no item to compare with, and returns
+    /// [`Outcome::Stale`].
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         self.0
             .delete(key, "deleting a session from Django's cache in memcached")
             .await
     }
 
-    /// In two steps, since memcached cannot move: the new entry is written, which is invisible, since nobody knows its
-    /// key yet; then the old one is compared and replaced by one that is gone at once, and this is the moment at which
-    /// the session moves.
+    /// Takes two steps, because memcached cannot rename an item:
     ///
-    /// If the future is dropped between them, there is the old entry, and an orphan at `to`, which goes when its time
-    /// is up.
+    /// 1. Write the new entry to `to`. No browser has this key yet.
+    /// 2. Compare the old entry and replace it with an item that expires at once. This step moves
+    ///    the session.
+    ///
+    /// If the future is dropped between the two, the old entry stays valid, and the server drops
+    /// the copy at `to` when its time is up.
     async fn rename(
         &self,
         from: &StoreKey,
@@ -208,7 +247,7 @@ impl Store for DjangoCache {
         let Outcome::Written(moved) = self.0.create(to, new, doing).await? else {
             return Ok(Outcome::Stale);
         };
-        let gone = stored(b"", MEMCACHED_GONE);
+        let gone = django_item(b"", MEMCACHED_GONE);
         let left = self.0.replace(doing, from, seen, hash(b""), gone).await?;
         if !left {
             self.0.delete(to, doing).await?;
@@ -216,7 +255,7 @@ impl Store for DjangoCache {
         Ok(outcome(left, || moved))
     }
 
-    /// Two round trips: memcached can change a time alone, but not compare when it does.
+    /// Two round trips, because memcached can only compare when it also receives the value.
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let (Some(key), Some(hash)) = (self.0.key(key), hash_in(seen)) else {
             return Ok(Outcome::Stale);
@@ -227,7 +266,7 @@ impl Store for DjangoCache {
             let written = swap
                 .rewrite(&mut lease, memcached_exptime(meta), Ok)
                 .await?;
-            lease.back();
+            lease.release();
             Ok(written)
         };
         let doing = "touching a session in Django's cache in memcached";
@@ -239,7 +278,7 @@ impl Store for DjangoCache {
         let work = async {
             let mut lease = self.0.server.lease().await?;
             lease.ping().await?;
-            lease.back();
+            lease.release();
             Ok(())
         };
         self.0
@@ -249,7 +288,7 @@ impl Store for DjangoCache {
 }
 
 impl Inner {
-    /// The name of the item; `None` if memcached takes no such name.
+    /// Returns the key of the item, or `None` if memcached does not allow it.
     fn key(&self, key: &StoreKey) -> Option<Key> {
         Key::verbatim(&self.prefix, key)
     }
@@ -262,12 +301,13 @@ impl Inner {
         within(self.timeout, doing, &self.server, work).await
     }
 
-    /// The version that the entry of a draft gets, if it can be written.
+    /// Checks that a draft can be written. Returns the version that its entry will have.
     ///
-    /// A server drops what it has when it is given too large an item for the same key, so it is never given one.
+    /// The size is checked here because a server that receives too large an item drops the previous
+    /// one.
     fn check(&self, doing: &str, new: &Draft) -> Result<Hash> {
         if new.meta.owner.is_some() {
-            return Err(no_owners(doing));
+            return Err(owner_unsupported(doing));
         }
         match new.data.len() {
             size if size > self.max_size => Err(too_large(doing, size, self.max_size)),
@@ -277,30 +317,30 @@ impl Inner {
 
     async fn create(&self, key: &StoreKey, new: &Draft, doing: &str) -> Result<Outcome> {
         let hash = self.check(doing, new)?;
-        let key = self.key(key).ok_or_else(|| no_key(doing))?;
-        let stored = stored(&new.data, memcached_exptime(&new.meta));
+        let key = self.key(key).ok_or_else(|| invalid_key(doing))?;
+        let new_item = django_item(&new.data, memcached_exptime(&new.meta));
         let work = async {
             let mut lease = self.server.lease().await?;
-            let (written, token) = lease.add(&key, stored).await?;
-            lease.back();
+            let (written, token) = lease.add(&key, new_item).await?;
+            lease.release();
             if written {
-                self.memory.keep(&key, hash, token);
+                self.tokens.insert(&key, hash, token);
             }
             Ok(written)
         };
         let written = self.within(doing, work).await?;
-        Ok(outcome(written, || named(hash)))
+        Ok(outcome(written, || version_of_hash(hash)))
     }
 
-    /// Writes `stored`, which has the version `new`, if the entry at `at` still has the version `seen`; says whether
-    /// it did.
+    /// Writes an item with the version `new` and returns `true`, unless the entry at `key` has
+    /// another version than `seen`.
     async fn replace(
         &self,
         doing: &str,
         key: &StoreKey,
         seen: &Version,
         new: Hash,
-        stored: Stored<'_>,
+        new_item: NewItem<'_>,
     ) -> Result<bool> {
         let (Some(key), Some(seen)) = (self.key(key), hash_in(seen)) else {
             return Ok(false);
@@ -308,8 +348,8 @@ impl Inner {
         let work = async {
             let mut lease = self.server.lease().await?;
             let swap = self.swap(&key, seen);
-            let written = swap.write(&mut lease, new, stored).await?;
-            lease.back();
+            let written = swap.write(&mut lease, new, new_item).await?;
+            lease.release();
             Ok(written)
         };
         self.within(doing, work).await
@@ -322,8 +362,8 @@ impl Inner {
         let work = async {
             let mut lease = self.server.lease().await?;
             lease.delete(&key).await?;
-            lease.back();
-            self.memory.forget(&key);
+            lease.release();
+            self.tokens.remove(&key);
             Ok(())
         };
         self.within(doing, work).await
@@ -331,7 +371,7 @@ impl Inner {
 
     fn swap<'a>(&'a self, key: &'a Key, seen: Hash) -> Swap<'a, Hash> {
         Swap {
-            memory: &self.memory,
+            tokens: &self.tokens,
             key,
             seen,
             version_of: version,
@@ -348,7 +388,8 @@ impl fmt::Debug for DjangoCache {
     }
 }
 
-/// The item as an entry. The server has decided that it is not over, so it never is.
+/// Returns the item as an entry that never expires: the server has already dropped every item whose
+/// time is over.
 fn entry(hash: Hash, value: Bytes) -> Entry {
     Entry::new(
         value,
@@ -359,11 +400,11 @@ fn entry(hash: Hash, value: Bytes) -> Entry {
             owner: None,
             label: None,
         },
-        named(hash),
+        version_of_hash(hash),
     )
 }
 
-/// The version of an item, if it is one of Django's.
+/// Returns the version of an item, or an error if Django did not write it.
 fn version(item: &Item) -> Result<Hash, Fault> {
     match item.flags {
         MEMCACHED_FLAGS => Ok(hash(&item.value)),
@@ -371,8 +412,9 @@ fn version(item: &Item) -> Result<Hash, Fault> {
     }
 }
 
-fn stored(value: &[u8], exptime: i64) -> Stored<'_> {
-    Stored {
+/// Returns an item with the flags that Django's client sets.
+fn django_item(value: &[u8], exptime: i64) -> NewItem<'_> {
+    NewItem {
         value,
         exptime,
         flags: MEMCACHED_FLAGS,
@@ -383,11 +425,11 @@ fn hash(value: &[u8]) -> Hash {
     Sha256::digest(value).into()
 }
 
-fn named(hash: Hash) -> Version {
+fn version_of_hash(hash: Hash) -> Version {
     Version::from_bytes(Bytes::copy_from_slice(&hash))
 }
 
-/// The hash that a version is. One that is none is no version of this store.
+/// Returns the hash in `version`, or `None` if this store did not issue it.
 fn hash_in(version: &Version) -> Option<Hash> {
     Hash::try_from(&**version.as_bytes()?).ok()
 }

@@ -1,4 +1,4 @@
-//! A server that says what the test tells it to say.
+//! A fake server whose answers the test chooses.
 
 use std::time::Duration;
 
@@ -25,14 +25,14 @@ impl Fake {
         self.builder().open().unwrap()
     }
 
-    /// The next connection of a store.
+    /// Accepts the next connection of a store.
     pub(crate) async fn accept(&self) -> Peer {
-        let accepted = patiently(self.0.accept()).await;
+        let accepted = in_time(self.0.accept()).await;
         Peer(BufReader::new(accepted.unwrap().0))
     }
 }
 
-/// One connection, seen from the server.
+/// The server's side of a connection.
 pub(crate) struct Peer(BufReader<TcpStream>);
 
 pub(crate) struct Request {
@@ -46,10 +46,10 @@ impl Peer {
         self.try_request().await.expect("the store sends a command")
     }
 
-    /// `None` if the store has closed the connection.
+    /// Reads a command, or returns `None` if the store has closed the connection.
     pub(crate) async fn try_request(&mut self) -> Option<Request> {
         let mut line = String::new();
-        let read = patiently(self.0.read_line(&mut line)).await;
+        let read = in_time(self.0.read_line(&mut line)).await;
         if read.unwrap_or(0) == 0 {
             return None;
         }
@@ -64,7 +64,7 @@ impl Peer {
         Some(Request { line, value })
     }
 
-    /// Whether the store has closed the connection, or is about to.
+    /// Waits for the next command or the end of the connection. Returns whether it was the end.
     pub(crate) async fn is_closed(&mut self) -> bool {
         self.try_request().await.is_none()
     }
@@ -73,7 +73,7 @@ impl Peer {
         self.0.write_all(bytes.as_ref()).await.unwrap();
     }
 
-    /// Reads a command and answers with this code, as a server does that counts.
+    /// Reads a command and answers with this code and the number of the command.
     pub(crate) async fn answer(&mut self, code: &str) -> Request {
         let request = self.request().await;
         self.send(format!("{code} {}\r\n", request.opaque())).await;
@@ -90,7 +90,7 @@ impl Peer {
         self.answer_flagged(value, cas, 0).await
     }
 
-    /// The same with these flags.
+    /// Reads an `mg` and answers with this value, CAS number and flags.
     pub(crate) async fn answer_flagged(&mut self, value: &[u8], cas: u64, flags: u32) -> Request {
         let request = self.request().await;
         let (key, opaque) = (request.key(), request.opaque());
@@ -105,20 +105,20 @@ impl Request {
         self.line.split(' ').nth(1).unwrap()
     }
 
-    /// The flag that an answer is to repeat.
+    /// Returns the flag that the answer must repeat.
     pub(crate) fn opaque(&self) -> &str {
         let mut words = self.line.split(' ').skip(2);
         words.find(|word| word.starts_with('O')).unwrap()
     }
 
-    /// The line without that flag.
+    /// Returns the line without that flag.
     pub(crate) fn command(&self) -> String {
         self.line.replace(&format!(" {}", self.opaque()), "")
     }
 }
 
-/// Fails a test in which the store and the fake wait for each other.
-pub(crate) async fn patiently<F: Future>(future: F) -> F::Output {
+/// Fails the test if the store and the fake wait for each other.
+pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
     let done = tokio::time::timeout(Duration::from_secs(10), future).await;
     done.expect("the store and the fake wait for each other")
 }

@@ -1,5 +1,5 @@
-//! What the tests of this folder share.
-#![allow(dead_code, reason = "no test file needs all of it")]
+//! Helpers that the tests of this folder share.
+#![allow(dead_code, reason = "no test file uses all helpers")]
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"

@@ -1,4 +1,5 @@
-//! Somebody else's client: the classic text protocol, as Django's client speaks it, and a word to ask for times.
+//! Another program's client. Uses the classic text protocol, as Django's client does, and `mg` to
+//! get a time to live.
 
 use cloakroom_harness::servers::Server;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -12,7 +13,7 @@ impl Plain {
         Self(BufReader::new(TcpStream::connect(address).await.unwrap()))
     }
 
-    /// The flags and the value of an item.
+    /// Returns the flags and the value of an item.
     pub(crate) async fn get(&mut self, key: &str) -> Option<(u32, Vec<u8>)> {
         let line = self.ask(format!("get {key}\r\n")).await;
         if line == "END" {
@@ -27,20 +28,20 @@ impl Plain {
         Some((words[2].parse().unwrap(), value))
     }
 
-    /// Writes an item, whatever is there.
+    /// Writes an item unconditionally.
     pub(crate) async fn set(&mut self, key: &str, flags: u32, exptime: i64, value: &[u8]) {
         let line = format!("set {key} {flags} {exptime} {}\r\n", value.len());
         let answer = self.ask([line.as_bytes(), value, b"\r\n"].concat()).await;
         assert_eq!(answer, "STORED");
     }
 
-    /// For how many seconds an item stays; -1 is forever.
+    /// Returns the time to live of an item in seconds; -1 if it never expires.
     pub(crate) async fn left(&mut self, key: &str) -> i64 {
         let line = self.ask(format!("mg {key} t\r\n")).await;
         line.strip_prefix("HD t").unwrap().parse().unwrap()
     }
 
-    /// Sends this and gives back the first line of the answer.
+    /// Sends a command and returns the first line of the answer.
     pub(crate) async fn ask(&mut self, bytes: impl AsRef<[u8]>) -> String {
         self.0.write_all(bytes.as_ref()).await.unwrap();
         self.line().await

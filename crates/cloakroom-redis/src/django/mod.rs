@@ -1,4 +1,4 @@
-//! The sessions of a Django, where its cache has them: one string for each, under Django's key.
+//! The sessions in a Django site's cache: one string per session, under Django's key.
 
 mod options;
 pub use options::DjangoCacheBuilder;

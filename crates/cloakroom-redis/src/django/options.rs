@@ -6,12 +6,14 @@ use cloakroom_django::wire::cache::{CACHE, CACHED_DB, key_prefix};
 use crate::DjangoCache;
 use crate::address::Address;
 
-/// The options of a [`DjangoCache`]; made by [`DjangoCache::builder`].
+/// The options of a [`DjangoCache`]. Created by [`DjangoCache::builder`].
 ///
-/// Each has the default that Django has. What the site's `CACHES` says must be said here, too.
+/// The defaults are those of Django. Options that the site sets in `CACHES` must be set here as
+/// well.
 ///
 /// # Examples
 /// ```no_run
+/// use cloakroom::{StoreKey, store::Store};
 /// use cloakroom_redis::DjangoCache;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -22,6 +24,9 @@ use crate::address::Address;
 ///     .version(2)
 ///     .connect()
 ///     .await?;
+///
+/// let key = StoreKey::new(b"0f3k8w1v5n2q7x4c9z6b0m3j8h5g2d1s");
+/// assert!(cache.load(&key).await?.is_none());
 /// # Ok(())
 /// # }
 /// ```
@@ -44,21 +49,47 @@ impl DjangoCacheBuilder {
         }
     }
 
-    /// `KEY_PREFIX` of the cache; nothing by default.
+    /// Sets `KEY_PREFIX` of the cache. Empty by default, as in Django.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_redis::DjangoCache;
+    ///
+    /// let shop = DjangoCache::builder("redis://127.0.0.1:6379/1").key_prefix("shop");
+    /// // Every key starts with this text.
+    /// assert!(format!("{shop:?}").contains(r#""shop:1:django.contrib.sessions.cache""#));
+    /// ```
     pub fn key_prefix(mut self, key_prefix: impl Into<String>) -> Self {
         self.key_prefix = key_prefix.into();
         self
     }
 
-    /// `VERSION` of the cache; 1 by default.
+    /// Sets `VERSION` of the cache. 1 by default, as in Django.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_redis::DjangoCache;
+    ///
+    /// let cache = DjangoCache::builder("redis://127.0.0.1:6379/1").version(2);
+    /// assert!(format!("{cache:?}").contains(r#"":2:django.contrib.sessions.cache""#));
+    /// ```
     pub fn version(mut self, version: u32) -> Self {
         self.version = version;
         self
     }
 
-    /// The entries that the engine `cached_db` has in its cache, and not those of the engine `cache`.
+    /// Selects the entries of the engine `cached_db` instead of those of the engine `cache`.
     ///
-    /// They are copies of rows: whoever writes the row must write or delete the entry as well.
+    /// They are copies of rows in the site's database. A program that writes the row must also
+    /// write or delete the entry; `Settings::cached_db` in `cloakroom-django` does.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_redis::DjangoCache;
+    ///
+    /// let cache = DjangoCache::builder("redis://127.0.0.1:6379/1").cached_db();
+    /// assert!(format!("{cache:?}").contains(r#"":1:django.contrib.sessions.cached_db""#));
+    /// ```
     pub fn cached_db(mut self) -> Self {
         self.engine = CACHED_DB;
         self
@@ -66,26 +97,38 @@ impl DjangoCacheBuilder {
 
     /// Connects to the server.
     ///
-    /// The connection belongs to the tokio runtime in which this is called, and opens again by itself when it
-    /// breaks. If the future is dropped, nothing has happened.
+    /// The connection runs on the current tokio runtime and reconnects automatically. Dropping the
+    /// future closes it and has no other effect.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if the URL is none, needs a feature that is off, or has a user or a
-    /// password that the server refuses. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be
-    /// reached, after some tries within a second or two.
+    /// Those of [`Builder::connect`](crate::Builder::connect).
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_redis::DjangoCache;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let builder = DjangoCache::builder("redis://127.0.0.1:6379/1").key_prefix("shop");
+    /// let cache = builder.connect().await?;
+    /// assert!(cache.guarantees().compares && !cache.guarantees().owners);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(self) -> Result<DjangoCache> {
         let address = Address::parse(&self.url)?;
         DjangoCache::connect_to(address, self.prefix()).await
     }
 
-    /// What the key of every session begins with.
+    /// Returns the text that the key of every session starts with.
     fn prefix(&self) -> String {
         key_prefix(&self.key_prefix, self.version, self.engine)
     }
 }
 
 impl fmt::Debug for DjangoCacheBuilder {
-    // Without the URL: it may hold a password.
+    // Omits the URL: it may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DjangoCacheBuilder")
             .field("prefix", &self.prefix())

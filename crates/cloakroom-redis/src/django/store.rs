@@ -11,11 +11,13 @@ use redis::{Cmd, Value};
 use super::DjangoCacheBuilder;
 use crate::address::Address;
 use crate::connection::Connection;
-use crate::error::{refused, strange};
+use crate::error::{refused, unexpected_answer};
 use crate::script::Script;
 
-/// Replaces the value if it is the one that was seen. A value that has no time left is deleted, as Django does it.
-/// Arguments: the value that was seen, the new one, for how many seconds it stays. Answers 1, or 0 for stale.
+/// Replaces the value if it is still the one that the caller read. Deletes it if the new one has no
+/// time left, as Django does.
+/// Arguments: the value that was read, the new value, its time to live in seconds.
+/// Returns 1, or 0 if the version is stale.
 const SAVE: &str = "
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[3] == '0' then
@@ -25,62 +27,76 @@ else
 end
 return 1";
 
-/// Changes for how long the value stays, if it is the one that was seen; no time deletes it.
-/// Arguments: the value that was seen, for how many seconds it stays. Answers 1, or 0 for stale.
+/// Sets the time to live of the value if it is still the one that the caller read. 0 deletes it.
+/// Arguments: the value that was read, the time to live in seconds.
+/// Returns 1, or 0 if the version is stale.
 const TOUCH: &str = "
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return 1";
 
-/// Deletes the value if it is the one that was seen. Argument: that one. Answers 1, or 0 for stale.
+/// Deletes the value if it is still the one that the caller read. Argument: the value that was
+/// read. Returns 1, or 0 if the version is stale.
 const RETIRE: &str = "
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 return 1";
 
-/// The sessions of a Django that keeps them in its cache, with the engine `cache` or `cached_db` and the backend
-/// `django.core.cache.backends.redis.RedisCache`.
+/// A store that shares the sessions in a Django site's Redis cache.
 ///
-/// It keeps what Django keeps, and nothing beside it: the bytes of a session, under Django's key, for as long as Django
-/// says. So it needs a format that reads and writes Django's bytes, and the lookup of a session is its key. Made for
-/// Django 5.2; 4.2 and 6.0 keep the same. Redis 6.2 or newer, any Valkey.
+/// For sites with the session engine `cache` or `cached_db` and the cache backend
+/// `django.core.cache.backends.redis.RedisCache`. It stores exactly what Django stores: the bytes
+/// of a session under Django's key, with Django's time to live. It needs a format that reads and
+/// writes Django's bytes; `cloakroom_django::engine` combines the two. Written for Django 5.2; 4.2
+/// and 6.0 use the same layout. Requires Redis 6.2 or newer, or any version of Valkey.
 ///
 /// Clones share the connection.
 ///
 /// # Guarantees
-/// * **Compares** with what it has read: the server looks, in a script, whether the old bytes are still there. So no
-///   edit of a process with Cloakroom is lost to another one. **Django does not compare**: it writes over what came
-///   since it has read, and one of its requests that was under way during a logout may bring the session back.
-/// * **Revokes**: a deleted session is gone for every process, unless such a Django writes it again.
-/// * **Not durable**, and **shared**, and it **evicts**: as [`RedisStore`](crate::RedisStore) does.
-/// * **No owners**: Django's bytes name none that a store could read. A draft with an owner is
-///   [`Unsupported`](ErrorKind::Unsupported). Labels and the times of a session are not kept.
+/// * **Compares**: a script compares the stored bytes with those that the request read. No edit
+///   made through Cloakroom is lost to another edit made through Cloakroom. **Django does not
+///   compare**: it overwrites changes made since it read the session, and a Django request that was
+///   running during a logout may write the session back.
+/// * **Revokes**: a deleted session is gone for every process, unless Django writes it back like
+///   that.
+/// * **Not durable**, **shared**, **evicts**: like [`RedisStore`](crate::RedisStore).
+/// * **No owners**: Django's bytes contain no owner that a store could read. Writing a draft with
+///   an owner returns [`Unsupported`](ErrorKind::Unsupported). Labels and the times at which a
+///   session was created and touched are not stored.
 ///
-/// The server ends a session by its own clock, to the second and without a grace, since Django has none either: a session
-/// that is there is not over. What has less than a second left is deleted instead of being written.
+/// The server drops a session by its own clock, to the second and without a grace period, as with
+/// Django. A session that is found has not expired. A session with less than a second left is
+/// deleted instead of written.
 ///
-/// # Its worst day
-/// That of [`RedisStore`](crate::RedisStore), and:
-/// * **An answer gets lost**: the bytes have no place for a mark that says who wrote them. If they are still those from
-///   before the save, it is sent again; else the visitor is asked to try again. (Should another request have put the
-///   very bytes from before back in between, an edit is done twice.)
-/// * **A login is cut off in the middle**: the old session lives on, and a copy of the new one may stay under a key
-///   that nobody knows, until its time is up.
-/// * **Somebody clears the cache**: `cache.clear()` of Django empties the whole database, and every visitor is a
-///   stranger.
+/// # When things go wrong
+/// Everything said of [`RedisStore`](crate#when-things-go-wrong) applies, and also:
+/// * **An answer is lost**: Django's bytes do not identify the save that wrote them. If the bytes
+///   from before the save are still stored, the save is sent again. Otherwise the visitor gets an
+///   error and has to try again. An edit is applied twice if it was saved and another request then
+///   restored exactly the earlier bytes.
+/// * **A login is interrupted between its two steps**: the old session stays valid. A copy of the
+///   new one may stay until its time is up, under a key that was not given to any browser.
+/// * **The cache is cleared**: Django's `cache.clear()` empties the whole database and ends every
+///   session.
 ///
 /// # Keys
-/// `KEY_PREFIX:VERSION:django.contrib.sessions.cache` and the session's key, without anything between them:
-/// `:1:django.contrib.sessions.cache0f3…` by default. With [`cached_db`](DjangoCacheBuilder::cached_db) the engine is
-/// `django.contrib.sessions.cached_db`. A site with a `KEY_FUNCTION` of its own, or with `django-redis` and its
-/// serializers, has others and cannot be shared with. Of several servers in `LOCATION` this is the first, which takes the
-/// writes.
+/// A key is `KEY_PREFIX:VERSION:django.contrib.sessions.cache` followed directly by the session
+/// key: `:1:django.contrib.sessions.cache0f3…` by default. With
+/// [`cached_db`](DjangoCacheBuilder::cached_db) the engine is `django.contrib.sessions.cached_db`.
+/// Sites with a custom `KEY_FUNCTION`, or with the package `django-redis` and its serializers, use
+/// other keys and are not supported. If `LOCATION` lists several servers, connect to the first one,
+/// to which Django writes.
 ///
-/// An access list needs `~` with that prefix and `*`, and `+get +set +del +exists +expire +eval +evalsha +hello +auth
-/// +select +client|setinfo`, and in a Cluster `+cluster|slots +asking`.
+/// An access list (ACL) must allow `~` with that prefix and `*`, and these commands:
+///
+/// ```text
+/// +get +set +del +exists +expire +eval +evalsha +hello +auth +select +client|setinfo
+/// ```
+///
+/// A Cluster also needs `+cluster|slots +asking`.
 ///
 /// # Cost
-/// One round trip for everything but a rename, which takes two. A save and a touch send the old bytes along.
+/// One round trip per call, and two for a rename. A save and a touch also send the old bytes.
 ///
 /// # Examples
 /// ```no_run
@@ -92,8 +108,8 @@ return 1";
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let cache = DjangoCache::connect("redis://127.0.0.1:6379/1").await?;
 ///
-/// let nobody = StoreKey::new(b"0f3xxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
-/// assert!(cache.load(&nobody).await?.is_none());
+/// let key = StoreKey::new(b"0f3k8w1v5n2q7x4c9z6b0m3j8h5g2d1s");
+/// assert!(cache.load(&key).await?.is_none());
 /// # Ok(())
 /// # }
 /// ```
@@ -110,22 +126,49 @@ struct Inner {
 }
 
 impl DjangoCache {
-    /// Connects to the server at `url` with the default [options](Self::builder).
+    /// Connects to the server at `url` with the default options.
+    ///
+    /// Shorthand for [`builder(url)`](Self::builder)[`.connect()`](DjangoCacheBuilder::connect).
     ///
     /// # Errors
-    /// Those of [`DjangoCacheBuilder::connect`].
+    /// Those of [`Builder::connect`](crate::Builder::connect).
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_redis::DjangoCache;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let cache = DjangoCache::connect("redis://127.0.0.1:6379/1").await?;
+    /// assert!(cache.guarantees().shared);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(url: &str) -> Result<Self> {
         Self::builder(url).connect().await
     }
 
-    /// The options for the server at `url`, in the words of [`RedisStore::builder`](crate::RedisStore::builder). A
-    /// `LOCATION` of Django's is one of them.
+    /// Returns the options for the server at `url`.
+    ///
+    /// The [crate documentation](crate#url) describes the URL. A `LOCATION` of Django's `CACHES` is
+    /// a valid one. Does not connect and does not check the URL; [`DjangoCacheBuilder::connect`]
+    /// does both.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_redis::DjangoCache;
+    ///
+    /// let builder = DjangoCache::builder("redis://:s3cret@127.0.0.1:6379/1");
+    /// // `Debug` shows what every key starts with, and not the URL.
+    /// assert!(format!("{builder:?}").contains(r#"":1:django.contrib.sessions.cache""#));
+    /// ```
     pub fn builder(url: &str) -> DjangoCacheBuilder {
         DjangoCacheBuilder::new(url)
     }
 
     pub(crate) async fn connect_to(address: Address, prefix: String) -> Result<Self> {
-        let servers = address.shown();
+        let servers = address.servers();
         let connection = Connection::open(address).await?;
         Ok(Self(Arc::new(Inner {
             connection,
@@ -140,7 +183,7 @@ impl DjangoCache {
 
 impl Store for DjangoCache {
     fn guarantees(&self) -> Guarantees {
-        // `maxmemory-policy` is the server's, and may change while it runs: so it may evict.
+        // Always `evicts`: `maxmemory-policy` can be changed while the server runs.
         Guarantees::default().compares().revokes().shared().evicts()
     }
 
@@ -150,22 +193,22 @@ impl Store for DjangoCache {
         match self.0.connection.read(&get).await {
             Ok(Value::Nil) => Ok(None),
             Ok(Value::BulkString(value)) => Ok(Some(entry(Bytes::from(value)))),
-            Ok(_) => Err(strange(doing)),
+            Ok(_) => Err(unexpected_answer(doing)),
             Err(cause) => Err(refused(doing, cause)),
         }
     }
 
-    /// If the future is dropped, the session is there or it is not.
+    /// If the future is dropped, the session is created completely or not at all.
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         self.0
             .create(key, new, "creating a session in Django's cache in Redis")
             .await
     }
 
-    /// If the future is dropped, the session is saved or it is not.
+    /// If the future is dropped, the session is saved completely or not at all.
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's cache in Redis";
-        ownerless(new, doing)?;
+        check_ownerless(new, doing)?;
         let ttl = redis_ttl(&new.meta).to_string();
         let arguments = [&*new.data, ttl.as_bytes()];
         self.0
@@ -173,18 +216,20 @@ impl Store for DjangoCache {
             .await
     }
 
-    /// If the future is dropped, the session is deleted or it is not.
+    /// If the future is dropped, the session is deleted or unchanged.
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         self.0
             .delete(key, "deleting a session from Django's cache in Redis")
             .await
     }
 
-    /// In two steps, since the two keys may be on two nodes: the new entry is written, which is invisible, since nobody
-    /// knows its key yet; then the old one is compared and deleted, and this is the moment at which the session moves.
+    /// Takes two steps, because the two keys may be on two nodes:
     ///
-    /// If the future is dropped between them, there is the old entry, and an orphan at `to`, which goes when its time
-    /// is up.
+    /// 1. Write the new entry to `to`. No browser has this key yet.
+    /// 2. Compare the old entry and delete it. This step moves the session.
+    ///
+    /// If the future is dropped between the two, the old entry stays valid, and the server drops
+    /// the copy at `to` when its time is up.
     async fn rename(
         &self,
         from: &StoreKey,
@@ -208,7 +253,7 @@ impl Store for DjangoCache {
         Ok(outcome)
     }
 
-    /// If the future is dropped, the session is touched or it is not.
+    /// If the future is dropped, the session is touched or unchanged.
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let doing = "touching a session in Django's cache in Redis";
         let ttl = redis_ttl(meta).to_string();
@@ -221,9 +266,10 @@ impl Store for DjangoCache {
 
 impl Inner {
     async fn create(&self, key: &StoreKey, new: &Draft, doing: &'static str) -> Result<Outcome> {
-        ownerless(new, doing)?;
+        check_ownerless(new, doing)?;
         let answer = match redis_ttl(&new.meta) {
-            // Redis takes no such value. It would be gone at once, so all that matters is whether there is another one.
+            // Redis does not accept a time to live of 0. The entry would be dropped at once, so
+            // only check that the key is free.
             0 => self.connection.ask(&self.command("EXISTS", key)).await,
             ttl => {
                 let mut set = self.command("SET", key);
@@ -234,7 +280,7 @@ impl Inner {
         match answer {
             Ok(Value::Okay | Value::Int(0)) => Ok(Outcome::Written(version(new))),
             Ok(Value::Nil | Value::Int(1)) => Ok(Outcome::Stale),
-            Ok(_) => Err(strange(doing)),
+            Ok(_) => Err(unexpected_answer(doing)),
             Err(cause) => Err(refused(doing, cause)),
         }
     }
@@ -242,13 +288,13 @@ impl Inner {
     async fn delete(&self, key: &StoreKey, doing: &'static str) -> Result<()> {
         match self.connection.ask(&self.command("DEL", key)).await {
             Ok(Value::Int(_)) => Ok(()),
-            Ok(_) => Err(strange(doing)),
+            Ok(_) => Err(unexpected_answer(doing)),
             Err(cause) => Err(refused(doing, cause)),
         }
     }
 
-    /// Runs a script that does something if the value at `at` is the one that was seen; it has the version `then`
-    /// afterwards.
+    /// Runs a script that changes the value at `key` if it is still the one that was read. Returns
+    /// `then` as the version if it did.
     async fn compare(
         &self,
         script: &Script,
@@ -258,7 +304,7 @@ impl Inner {
         then: Version,
         doing: &'static str,
     ) -> Result<Outcome> {
-        // A version that is no bytes is no version of this store.
+        // This store did not issue a version without bytes.
         let Some(seen) = seen.as_bytes() else {
             return Ok(Outcome::Stale);
         };
@@ -269,7 +315,7 @@ impl Inner {
         {
             Ok(Value::Int(1)) => Ok(Outcome::Written(then)),
             Ok(Value::Int(0)) => Ok(Outcome::Stale),
-            Ok(_) => Err(strange(doing)),
+            Ok(_) => Err(unexpected_answer(doing)),
             Err(cause) => Err(refused(doing, cause)),
         }
     }
@@ -294,7 +340,8 @@ impl fmt::Debug for DjangoCache {
     }
 }
 
-/// The value as an entry. The server has decided that it is not over, so it never is.
+/// Returns the value as an entry that never expires: the server has already dropped every value
+/// whose time is over.
 fn entry(value: Bytes) -> Entry {
     let version = Version::from_bytes(value.clone());
     Entry::new(
@@ -310,17 +357,18 @@ fn entry(value: Bytes) -> Entry {
     )
 }
 
-/// The version that the entry of this draft has: its bytes.
+/// Returns the version of an entry with the data of this draft.
 fn version(new: &Draft) -> Version {
     Version::from_bytes(new.data.clone())
 }
 
-fn ownerless(new: &Draft, doing: &'static str) -> Result<()> {
+/// Returns an error if the draft has an owner.
+fn check_ownerless(new: &Draft, doing: &'static str) -> Result<()> {
     match new.meta.owner {
         None => Ok(()),
         Some(_) => Err(Error::new(
             ErrorKind::Unsupported,
-            format!("{doing}: it keeps no owners, and the draft has one; its guarantees say so"),
+            format!("{doing}: the draft has an owner, but this store keeps none"),
         )),
     }
 }

@@ -1,5 +1,5 @@
-//! What the tests of this folder share.
-#![allow(dead_code, reason = "no test file needs all of it")]
+//! Helpers that the tests of this folder share.
+#![allow(dead_code, reason = "no test file uses all helpers")]
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -16,12 +16,12 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{Client, Cmd, FromRedisValue};
 
-/// A store with a prefix of its own.
+/// Opens a store with a unique prefix.
 pub(crate) async fn open(server: &Server) -> RedisStore {
     with_prefix(server.url(), &unique_prefix()).await
 }
 
-/// Two stores that share a prefix, and nothing else.
+/// Opens two stores with the same prefix and separate connections.
 pub(crate) async fn two(server: &Server) -> (RedisStore, RedisStore) {
     let prefix = unique_prefix();
     (
@@ -42,7 +42,7 @@ pub(crate) fn unique_prefix() -> String {
     format!("{}:", unique_name())
 }
 
-/// A connection of somebody else: another program, or an administrator.
+/// A separate connection to the server, as another program or an administrator would have.
 pub(crate) enum Neighbour {
     Node(MultiplexedConnection),
     Cluster(ClusterConnection),
@@ -70,7 +70,7 @@ impl Neighbour {
     }
 }
 
-/// The URL of each node.
+/// Returns the URL of each node.
 pub(crate) fn nodes(url: &str) -> Vec<String> {
     match url.strip_prefix("redis+cluster://") {
         Some(nodes) => nodes
@@ -97,12 +97,12 @@ pub(crate) fn command(words: &[&[u8]]) -> Cmd {
     command
 }
 
-/// The key of a session.
+/// Returns the key of a session.
 pub(crate) fn session_key(prefix: &str, key: &StoreKey) -> Vec<u8> {
     [prefix.as_bytes(), b"s:", key.as_bytes()].concat()
 }
 
-/// The key of an owner's index.
+/// Returns the key of an owner's index.
 pub(crate) fn index_key(prefix: &str, owner: &str) -> Vec<u8> {
     format!("{prefix}o:{owner}").into_bytes()
 }
@@ -113,7 +113,7 @@ pub(crate) fn at(n: u64) -> StoreKey {
     StoreKey::new(&bytes)
 }
 
-/// A draft that expires in the year 2100.
+/// Returns a draft that expires in the year 2100.
 pub(crate) fn draft(data: &str) -> Draft {
     Draft {
         data: data.to_owned().into(),
@@ -143,7 +143,7 @@ pub(crate) fn written(outcome: Result<Outcome>) -> Version {
 
 pub(crate) const EXPIRES: i64 = 4_102_444_800_003;
 
-/// A user of the server with these rights, and the URL with its name and password.
+/// Creates a user of the server with these rights. Returns its name, and the URL with its login.
 pub(crate) async fn user(url: &str, rights: &[&str]) -> (String, String) {
     let name = unique_name();
     let mut set = redis::cmd("ACL");
