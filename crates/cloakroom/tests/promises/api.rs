@@ -15,7 +15,7 @@ use cloakroom_testkit::wrap::{Call, Spy};
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use crate::house::{House, Visitor, kind, set_cookie};
+use crate::site::{Site, Visitor, kind, set_cookie};
 
 const THEME: Item<String> = Item::new("theme");
 const CART: Item<Vec<u32>> = Item::new("cart");
@@ -23,7 +23,7 @@ const VISITS: Item<u64> = Item::new("num_visits");
 
 #[tokio::test]
 async fn an_item_is_set_to_a_value_a_reference_or_its_usual_spelling() {
-    let session = House::new().sessions.new_session();
+    let session = Site::new().sessions.new_session();
     let cart = vec![7, 9];
 
     session.set(THEME, "dark").unwrap();
@@ -44,7 +44,7 @@ async fn an_item_is_set_to_a_value_a_reference_or_its_usual_spelling() {
 
 #[tokio::test]
 async fn every_method_takes_names_in_the_same_ways() {
-    let session = House::new().sessions.new_session();
+    let session = Site::new().sessions.new_session();
     session.set(VISITS, 1).unwrap();
     let owned = String::from("num_visits");
 
@@ -58,7 +58,7 @@ async fn every_method_takes_names_in_the_same_ways() {
 
 #[tokio::test]
 async fn a_user_is_named_by_a_number_or_by_text() {
-    let session = House::new().sessions.new_session();
+    let session = Site::new().sessions.new_session();
     let id = String::from("ada");
 
     session.log_in(7).unwrap();
@@ -71,8 +71,8 @@ async fn a_user_is_named_by_a_number_or_by_text() {
 
 #[tokio::test]
 async fn update_or_reset_replaces_a_value_of_another_type_also_when_replayed() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     guest.visit(|s| s.set("recent", "old")).await.unwrap();
     let (handle, session) = guest.open().await;
     let mut other = guest.clone();
@@ -93,10 +93,10 @@ async fn update_or_reset_replaces_a_value_of_another_type_also_when_replayed() {
 
 #[tokio::test]
 async fn a_session_reports_when_it_began_and_when_it_changed() {
-    let house = House::new();
-    let began = house.clock.now();
-    let mut guest = house.guest().await;
-    house.clock.advance(Duration::from_secs(60));
+    let site = Site::new();
+    let began = site.clock.now();
+    let mut guest = site.guest().await;
+    site.clock.advance(Duration::from_secs(60));
     guest.visit(|s| s.set("n", 2)).await.unwrap();
 
     let (_, session) = guest.open().await;
@@ -106,8 +106,8 @@ async fn a_session_reports_when_it_began_and_when_it_changed() {
 
 #[tokio::test]
 async fn a_save_after_the_end_is_an_error_like_any_late_call() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     guest.finish(&handle).await.unwrap();
 
@@ -116,8 +116,8 @@ async fn a_save_after_the_end_is_an_error_like_any_late_call() {
 
 #[tokio::test]
 async fn browser_close_or_idle_ends_with_whichever_comes_first() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let hour = Duration::from_secs(60 * 60);
     let expiry = Expiry::BrowserCloseOrIdle(hour);
 
@@ -131,18 +131,18 @@ async fn browser_close_or_idle_ends_with_whichever_comes_first() {
     assert_eq!(session.expiry(), expiry);
     assert!(session.expires_at_browser_close());
 
-    house.clock.advance(hour - Duration::from_secs(1));
+    site.clock.advance(hour - Duration::from_secs(1));
     guest.visit(|s| s.set("n", 2)).await.unwrap();
-    house.clock.advance(hour - Duration::from_secs(1));
+    site.clock.advance(hour - Duration::from_secs(1));
     assert_eq!(guest.reads("n").await, Some(2));
-    house.clock.advance(Duration::from_secs(1));
+    site.clock.advance(Duration::from_secs(1));
     assert_eq!(guest.reads("n").await, None);
 }
 
 #[tokio::test]
 async fn of_parallel_requests_one_takes_the_item() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     guest.visit(|s| s.set("token", 7)).await.unwrap();
     let (_first, first) = guest.open().await;
     let (_second, second) = guest.open().await;
@@ -159,8 +159,8 @@ async fn of_parallel_requests_one_takes_the_item() {
 
 #[tokio::test]
 async fn an_item_of_another_type_is_not_taken() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     guest.visit(|s| s.set("token", "text")).await.unwrap();
     let (_handle, session) = guest.open().await;
 
@@ -182,24 +182,20 @@ async fn nothing_is_taken_where_the_store_does_not_compare() {
 
 #[tokio::test]
 async fn an_adapter_reads_cookies_from_any_header_type_and_effects_without_applying_them() {
-    let house = House::new();
-    let guest = house.guest().await;
+    let site = Site::new();
+    let guest = site.guest().await;
     let lines = [String::from("a=b"), guest.cookie.clone().unwrap()];
     let lines = lines.iter().map(|line| line.as_bytes());
 
-    let outer = house.sessions.begin(&HeaderMap::new());
-    let handle = house.sessions.begin_from(lines, Some(outer));
+    let outer = site.sessions.begin(&HeaderMap::new());
+    let handle = site.sessions.begin_from(lines, Some(outer));
     handle
         .open()
         .await
         .unwrap()
         .update("n", |n: &mut u64| *n += 1)
         .unwrap();
-    let effects = house
-        .sessions
-        .finish(&handle, StatusCode::OK)
-        .await
-        .unwrap();
+    let effects = site.sessions.finish(&handle, StatusCode::OK).await.unwrap();
 
     let cookies: Vec<_> = effects.set_cookies().collect();
     assert_eq!(cookies.len(), 1);
@@ -221,25 +217,25 @@ async fn a_failed_request_carries_out_a_logout_and_nothing_else() {
         Completion::Dropped,
         StatusCode::BAD_GATEWAY.into(),
     ] {
-        let house = House::new();
-        let guest = house.guest().await;
+        let site = Site::new();
+        let guest = site.guest().await;
         let (edited, session) = guest.open().await;
         session.set("n", 2).unwrap();
-        house.sessions.finish(&edited, completion).await.unwrap();
+        site.sessions.finish(&edited, completion).await.unwrap();
         assert_eq!(guest.reads("n").await, Some(1), "{completion:?}");
 
         let (flushed, session) = guest.open().await;
         session.flush().unwrap();
-        house.sessions.finish(&flushed, completion).await.unwrap();
+        site.sessions.finish(&flushed, completion).await.unwrap();
         assert_eq!(guest.reads("n").await, None, "{completion:?}");
     }
 }
 
 #[tokio::test]
 async fn a_logout_is_carried_out_when_the_inner_service_fails() {
-    let house = House::new();
-    let guest = house.guest().await;
-    let service = house.sessions.layer().layer(service_fn(
+    let site = Site::new();
+    let guest = site.guest().await;
+    let service = site.sessions.layer().layer(service_fn(
         async |request: Request<()>| -> Result<Response<String>, &'static str> {
             let session = session_of(&request).await;
             session.set("n", 2).unwrap();
@@ -255,9 +251,9 @@ async fn a_logout_is_carried_out_when_the_inner_service_fails() {
 
 #[tokio::test]
 async fn edits_are_not_saved_when_the_inner_service_fails() {
-    let house = House::new();
-    let guest = house.guest().await;
-    let service = house.sessions.layer().layer(service_fn(
+    let site = Site::new();
+    let guest = site.guest().await;
+    let service = site.sessions.layer().layer(service_fn(
         async |request: Request<()>| -> Result<Response<String>, &'static str> {
             session_of(&request).await.set("n", 2).unwrap();
             Err("a timeout")
@@ -270,11 +266,11 @@ async fn edits_are_not_saved_when_the_inner_service_fails() {
 
 #[tokio::test]
 async fn a_logout_is_carried_out_when_the_browser_hangs_up() {
-    let house = House::new();
-    let guest = house.guest().await;
+    let site = Site::new();
+    let guest = site.guest().await;
     let (flushed, is_flushed) = tokio::sync::oneshot::channel();
     let flushed = std::sync::Mutex::new(Some(flushed));
-    let service = house
+    let service = site
         .sessions
         .layer()
         .layer(service_fn(move |request: Request<()>| {
@@ -292,7 +288,7 @@ async fn a_logout_is_carried_out_when_the_browser_hangs_up() {
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
     for _ in 0..100 {
-        if house.memory.is_empty() {
+        if site.memory.is_empty() {
             break;
         }
         tokio::task::yield_now().await;
@@ -302,9 +298,9 @@ async fn a_logout_is_carried_out_when_the_browser_hangs_up() {
 
 #[tokio::test]
 async fn edits_are_not_saved_when_the_browser_hangs_up() {
-    let house = House::new();
-    let guest = house.guest().await;
-    let mut service = house.sessions.layer().layer(service_fn(
+    let site = Site::new();
+    let guest = site.guest().await;
+    let mut service = site.sessions.layer().layer(service_fn(
         async |request: Request<()>| -> Result<Response<String>, Infallible> {
             session_of(&request).await.set("n", 2).unwrap();
             pending().await
@@ -326,8 +322,8 @@ async fn edits_are_not_saved_when_the_browser_hangs_up() {
 
 #[tokio::test]
 async fn on_error_knows_the_method_the_uri_and_what_the_client_accepts() {
-    let house = House::new();
-    let service = house
+    let site = Site::new();
+    let service = site
         .sessions
         .layer()
         .on_error(|error: &Error, request: &RequestInfo| {

@@ -10,7 +10,7 @@ use cloakroom_testkit::wrap::{Call, Flaky, Gate, Spy, When};
 use http::StatusCode;
 use tokio::task::JoinSet;
 
-use crate::house::{Visitor, kind};
+use crate::site::{Visitor, kind};
 
 #[tokio::test]
 async fn reads_are_answered_by_the_cache_for_as_long_as_it_may_remember() {

@@ -6,14 +6,14 @@ use cloakroom::{Cookie, CookieBackend, ErrorKind, Expiry, Session, Sessions};
 use cloakroom_testkit::HandClock;
 use data_encoding::BASE64URL_NOPAD;
 
-use crate::house::{Visitor, kind, removes_the_cookie, set_cookie};
+use crate::site::{Visitor, kind, removes_the_cookie, set_cookie};
 
 const SECRET: [u8; 32] = [7; 32];
 const OTHER: [u8; 32] = [8; 32];
 
 #[tokio::test]
 async fn the_state_travels_in_the_cookie_and_each_write_seals_it_anew() {
-    let mut visitor = site(&SECRET);
+    let mut visitor = with_secret(&SECRET);
     assert_eq!(visitor.reads("n").await, None);
 
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
@@ -29,7 +29,7 @@ async fn the_state_travels_in_the_cookie_and_each_write_seals_it_anew() {
 
 #[tokio::test]
 async fn owner_label_and_expiry_travel_with_it() {
-    let mut visitor = site(&SECRET);
+    let mut visitor = with_secret(&SECRET);
     visitor
         .visit(|session| {
             session.log_in("ada")?;
@@ -59,7 +59,7 @@ async fn it_expires_by_what_is_sealed_whatever_the_browser_does() {
 
 #[tokio::test]
 async fn a_cookie_that_was_changed_in_any_bit_opens_nothing() {
-    let mut visitor = site(&SECRET);
+    let mut visitor = with_secret(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let sealed = value(&visitor);
 
@@ -76,7 +76,7 @@ async fn a_cookie_that_was_changed_in_any_bit_opens_nothing() {
 
 #[tokio::test]
 async fn nothing_of_it_can_be_read_in_the_cookie() {
-    let mut visitor = site(&SECRET);
+    let mut visitor = with_secret(&SECRET);
     visitor
         .visit(|session| session.set("password hint", "the dog's name"))
         .await
@@ -94,11 +94,11 @@ async fn nothing_of_it_can_be_read_in_the_cookie() {
 
 #[tokio::test]
 async fn another_secret_opens_nothing_and_a_fallback_does() {
-    let mut visitor = site(&SECRET);
+    let mut visitor = with_secret(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let sealed = value(&visitor);
 
-    assert_eq!(reads(&site(&OTHER), &sealed).await, None);
+    assert_eq!(reads(&with_secret(&OTHER), &sealed).await, None);
     let rotated = CookieBackend::new(&OTHER)
         .unwrap()
         .fallback(&SECRET)
@@ -109,7 +109,7 @@ async fn another_secret_opens_nothing_and_a_fallback_does() {
 
     rotated.visit(|session| session.set("n", 2)).await.unwrap();
     assert_eq!(
-        reads(&site(&OTHER), &value(&rotated)).await,
+        reads(&with_secret(&OTHER), &value(&rotated)).await,
         Some(2),
         "sealed with the new one"
     );
@@ -117,7 +117,7 @@ async fn another_secret_opens_nothing_and_a_fallback_does() {
 
 #[tokio::test]
 async fn a_cookie_is_good_for_its_own_name_only() {
-    let mut visitor = site(&SECRET);
+    let mut visitor = with_secret(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
 
     let staff = Sessions::builder(CookieBackend::new(&SECRET).unwrap())
@@ -137,7 +137,7 @@ async fn a_cookie_is_good_for_its_own_name_only() {
 
 #[tokio::test]
 async fn what_a_browser_would_drop_is_an_error_that_says_how_large_it_was() {
-    let mut visitor = site(&SECRET);
+    let mut visitor = with_secret(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let max_size = visitor.sessions.guarantees().max_size.unwrap();
     let json = "\x01{\"items\":{\"n\":1,\"large\":\"\"}}".len();
@@ -164,7 +164,7 @@ async fn what_a_browser_would_drop_is_an_error_that_says_how_large_it_was() {
 
 #[tokio::test]
 async fn it_says_what_it_cannot_promise() {
-    let mut visitor = site(&SECRET);
+    let mut visitor = with_secret(&SECRET);
     visitor
         .visit(|session| session.log_in("ada"))
         .await
@@ -221,7 +221,7 @@ fn a_secret_that_is_too_short_is_refused_and_none_is_shown() {
     );
 }
 
-fn site(secret: &[u8]) -> Visitor {
+fn with_secret(secret: &[u8]) -> Visitor {
     with(CookieBackend::new(secret).unwrap(), &HandClock::new())
 }
 

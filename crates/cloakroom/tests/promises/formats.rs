@@ -15,7 +15,7 @@ use cloakroom::{Backend, Error, ErrorKind, Expiry, Result, SessionKey, Sessions,
 use cloakroom_testkit::wrap::{Call, Flaky, When};
 use http::StatusCode;
 
-use crate::house::{Visitor, kind, removes_the_cookie, set_cookie, told};
+use crate::site::{Visitor, kind, removes_the_cookie, set_cookie, told};
 
 /// Keys in clear, one item a line.
 struct Lines;
@@ -85,7 +85,7 @@ impl Format for Lines {
 
 #[tokio::test]
 async fn the_core_follows_the_formats_keys_and_bytes() {
-    let (store, mut visitor) = site();
+    let (store, mut visitor) = store_and_visitor();
 
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
 
@@ -106,7 +106,7 @@ async fn the_core_follows_the_formats_keys_and_bytes() {
 
 #[tokio::test]
 async fn the_core_follows_the_formats_rule_for_corrupt_entries() {
-    let (store, mut visitor) = site();
+    let (store, mut visitor) = store_and_visitor();
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let entry = store.load(&at()).await.unwrap().unwrap();
     let damaged = cloakroom::store::Draft {
@@ -124,7 +124,7 @@ async fn the_core_follows_the_formats_rule_for_corrupt_entries() {
 
 #[tokio::test]
 async fn the_core_follows_the_formats_rule_for_unknown_keys() {
-    let (_, mut visitor) = site();
+    let (_, mut visitor) = store_and_visitor();
     visitor.cookie = Some("__Host-session=nobody knows it".into());
 
     let headers = visitor
@@ -142,7 +142,7 @@ async fn the_core_follows_the_formats_rule_for_unknown_keys() {
 
 #[tokio::test]
 async fn the_core_follows_the_formats_rule_for_duplicates() {
-    let (_, mut visitor) = site();
+    let (_, mut visitor) = store_and_visitor();
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     visitor.cookie = Some(format!(
         "__Host-session=planted; {}",
@@ -154,7 +154,7 @@ async fn the_core_follows_the_formats_rule_for_duplicates() {
 
 #[tokio::test]
 async fn the_core_follows_the_formats_rule_for_what_cannot_be_a_key() {
-    let (_, mut visitor) = site();
+    let (_, mut visitor) = store_and_visitor();
     visitor.cookie = Some("__Host-session=abc".into());
     let handle = visitor.request();
 
@@ -166,7 +166,7 @@ async fn the_core_follows_the_formats_rule_for_what_cannot_be_a_key() {
 
 #[tokio::test]
 async fn the_core_finds_an_expiry_where_the_format_keeps_it() {
-    let (store, mut visitor) = site();
+    let (store, mut visitor) = store_and_visitor();
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
 
     let hour = Expiry::Idle(Duration::from_secs(3_600));
@@ -185,7 +185,7 @@ async fn the_core_finds_an_expiry_where_the_format_keeps_it() {
 
 #[tokio::test]
 async fn the_core_follows_the_formats_rule_for_expired_entries() {
-    let (store, mut visitor) = site();
+    let (store, mut visitor) = store_and_visitor();
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let entry = store.load(&at()).await.unwrap().unwrap();
     let over = cloakroom::store::Meta {
@@ -201,7 +201,7 @@ async fn the_core_follows_the_formats_rule_for_expired_entries() {
 
 #[tokio::test]
 async fn the_core_keeps_no_facts_that_the_format_has_no_place_for() {
-    let (store, mut visitor) = site();
+    let (store, mut visitor) = store_and_visitor();
     visitor
         .visit(|session| session.log_in("ada"))
         .await
@@ -265,7 +265,7 @@ async fn a_logout_that_failed_does_not_remove_the_cookie() {
     );
 }
 
-fn site() -> (Arc<MemoryStore>, Visitor) {
+fn store_and_visitor() -> (Arc<MemoryStore>, Visitor) {
     let store = Arc::new(MemoryStore::new());
     let backend = Backend::new(Arc::clone(&store), Lines);
     let visitor = Visitor {

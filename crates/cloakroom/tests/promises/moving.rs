@@ -8,7 +8,7 @@ use cloakroom_testkit::HandClock;
 use cloakroom_testkit::wrap::{Call, Flaky, Gate, When};
 use http::StatusCode;
 
-use crate::house::{House, Visitor};
+use crate::site::{Site, Visitor};
 
 #[tokio::test]
 async fn a_move_in_steps_that_failed_halfway_brings_no_logged_out_session_back() {
@@ -93,28 +93,28 @@ async fn a_move_in_steps_that_failed_halfway_leaves_no_copy_in_the_owners_list()
 
 #[tokio::test]
 async fn a_logout_ends_a_session_that_has_moved_since_it_was_loaded() {
-    let house = House::new();
-    let mut tab = house.guest().await;
+    let site = Site::new();
+    let mut tab = site.guest().await;
     tab.visit(|s| s.log_in("ada")).await.unwrap();
     let (logout, session) = tab.open().await;
     session.flush().unwrap();
     tab.visit(Session::cycle_key).await.unwrap();
-    let effects = house.sessions.finish(&logout, StatusCode::OK).await;
-    assert!(effects.is_ok() && house.memory.is_empty());
+    let effects = site.sessions.finish(&logout, StatusCode::OK).await;
+    assert!(effects.is_ok() && site.memory.is_empty());
 }
 
 #[tokio::test]
 async fn ending_a_session_by_its_tag_follows_it_to_a_new_key() {
-    let house = House::new();
-    let mut phone = house.guest().await;
+    let site = Site::new();
+    let mut phone = site.guest().await;
     phone.visit(|s| s.log_in("ada")).await.unwrap();
     let tag: SessionTag = phone.open().await.1.tag().unwrap();
-    house.gate.close(When::Before, Call::Delete);
-    let sessions = house.sessions.clone();
+    site.gate.close(When::Before, Call::Delete);
+    let sessions = site.sessions.clone();
     let ending = tokio::spawn(async move { sessions.revoke(&Owner::from("ada"), &tag).await });
-    house.gate.reached(When::Before, Call::Delete, 1).await;
+    site.gate.reached(When::Before, Call::Delete, 1).await;
     phone.visit(Session::cycle_key).await.unwrap();
-    house.gate.open(When::Before, Call::Delete);
+    site.gate.open(When::Before, Call::Delete);
     let ended = ending.await.unwrap().unwrap();
     assert!(ended);
     assert_eq!(phone.reads("n").await, None);

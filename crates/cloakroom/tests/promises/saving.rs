@@ -7,17 +7,17 @@ use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 use tokio::task::JoinHandle;
 
-use crate::house::{House, kind, removes_the_cookie, set_cookie, told};
+use crate::site::{Site, kind, removes_the_cookie, set_cookie, told};
 
 #[tokio::test]
 async fn a_save_beside_the_finish_drops_no_edits() {
-    let house = House::new();
-    let guest = house.guest().await;
+    let site = Site::new();
+    let guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
     let (saved, finished) = tokio::join!(
         session.save(),
-        house.sessions.finish(&handle, StatusCode::OK)
+        site.sessions.finish(&handle, StatusCode::OK)
     );
     assert!(finished.is_ok() && saved.is_ok());
     assert_eq!(guest.reads("n").await, Some(2), "answered 200, so saved");
@@ -25,13 +25,13 @@ async fn a_save_beside_the_finish_drops_no_edits() {
 
 #[tokio::test]
 async fn finishing_twice_drops_no_edits() {
-    let house = House::new();
-    let guest = house.guest().await;
+    let site = Site::new();
+    let guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
     let (one, two) = tokio::join!(
-        house.sessions.finish(&handle, StatusCode::OK),
-        house.sessions.finish(&handle, StatusCode::OK)
+        site.sessions.finish(&handle, StatusCode::OK),
+        site.sessions.finish(&handle, StatusCode::OK)
     );
     assert!(one.is_ok() && two.is_ok());
     assert_eq!(guest.reads("n").await, Some(2));
@@ -39,15 +39,14 @@ async fn finishing_twice_drops_no_edits() {
 
 #[tokio::test]
 async fn saving_again_after_a_failure_never_says_that_it_was_saved() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
-    house
-        .flaky
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
     assert!(session.save().await.is_err());
-    house.flaky.heal();
+    site.flaky.heal();
     let again = session.save().await;
     let finished = guest.finish(&handle).await;
     let n = guest.reads("n").await;
@@ -59,18 +58,18 @@ async fn saving_again_after_a_failure_never_says_that_it_was_saved() {
 
 #[tokio::test]
 async fn the_response_waits_for_a_save_that_nobody_awaits_and_tells_its_key() {
-    let house = House::new();
-    let mut stranger = house.visitor();
+    let site = Site::new();
+    let mut stranger = site.visitor();
     let (handle, session) = stranger.open().await;
     session.set("n", 1).unwrap();
-    house.gate.close(When::After, Call::Create);
+    site.gate.close(When::After, Call::Create);
     let save = saving(&session);
-    house.gate.reached(When::After, Call::Create, 1).await;
+    site.gate.reached(When::After, Call::Create, 1).await;
     save.abort();
     let _ = save.await;
     let (headers, ()) = tokio::join!(stranger.finish(&handle), async {
         settle().await;
-        house.gate.open(When::After, Call::Create);
+        site.gate.open(When::After, Call::Create);
     });
     assert!(
         set_cookie(&headers.unwrap()).is_some(),
@@ -80,16 +79,16 @@ async fn the_response_waits_for_a_save_that_nobody_awaits_and_tells_its_key() {
 
 #[tokio::test]
 async fn the_response_waits_for_a_login_that_nobody_awaits_and_tells_its_key() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.log_in("ada").unwrap();
-    house.gate.close(When::After, Call::Rename);
+    site.gate.close(When::After, Call::Rename);
     let save = saving(&session);
-    house.gate.reached(When::After, Call::Rename, 1).await;
+    site.gate.reached(When::After, Call::Rename, 1).await;
     let (finished, ()) = tokio::join!(guest.finish(&handle), async {
         settle().await;
-        house.gate.open(When::After, Call::Rename);
+        site.gate.open(When::After, Call::Rename);
     });
     finished.unwrap();
     let _ = save.await;
@@ -98,21 +97,20 @@ async fn the_response_waits_for_a_login_that_nobody_awaits_and_tells_its_key() {
 
 #[tokio::test]
 async fn the_response_waits_for_a_save_that_nobody_awaits_and_claims_nothing_if_it_fails() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
-    house.gate.close(When::Before, Call::Save);
-    house
-        .flaky
+    site.gate.close(When::Before, Call::Save);
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
     let save = saving(&session);
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     save.abort();
     let _ = save.await;
     let (finished, ()) = tokio::join!(guest.finish(&handle), async {
         settle().await;
-        house.gate.open(When::Before, Call::Save);
+        site.gate.open(When::Before, Call::Save);
     });
     settle().await;
     assert!(finished.is_err(), "n is {:?}", guest.reads("n").await);
@@ -120,8 +118,8 @@ async fn the_response_waits_for_a_save_that_nobody_awaits_and_claims_nothing_if_
 
 #[tokio::test]
 async fn a_logout_is_carried_out_although_what_is_set_afterwards_is_too_large() {
-    let house = House::with(|builder| builder.max_size(100));
-    let mut guest = house.guest().await;
+    let site = Site::with(|builder| builder.max_size(100));
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.flush().unwrap();
     session.set("big", "x".repeat(200)).unwrap();
@@ -131,8 +129,8 @@ async fn a_logout_is_carried_out_although_what_is_set_afterwards_is_too_large() 
 
 #[tokio::test]
 async fn a_session_that_was_too_large_to_save_takes_no_more_edits() {
-    let house = House::with(|builder| builder.max_size(100));
-    let guest = house.guest().await;
+    let site = Site::with(|builder| builder.max_size(100));
+    let guest = site.guest().await;
     let (_handle, session) = guest.open().await;
     session.set("big", "x".repeat(200)).unwrap();
     assert_eq!(kind(session.save().await), ErrorKind::TooLarge);
@@ -141,54 +139,45 @@ async fn a_session_that_was_too_large_to_save_takes_no_more_edits() {
 
 #[tokio::test]
 async fn a_logout_that_happened_is_told_although_the_new_session_could_not_be_created() {
-    let house = House::new();
-    let guest = house.guest().await;
+    let site = Site::new();
+    let guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.flush().unwrap();
     session.set("flash", 1).unwrap();
-    house
-        .flaky
+    site.flaky
         .fail_every(1, Call::Create, When::Before, ErrorKind::Unavailable);
-    assert!(
-        house
-            .sessions
-            .finish(&handle, StatusCode::OK)
-            .await
-            .is_err()
-    );
-    assert!(house.memory.is_empty(), "the delete was acknowledged");
+    assert!(site.sessions.finish(&handle, StatusCode::OK).await.is_err());
+    assert!(site.memory.is_empty(), "the delete was acknowledged");
     assert!(removes_the_cookie(&told(&handle)));
 }
 
 #[tokio::test]
 async fn a_logout_is_carried_out_although_a_save_before_it_failed() {
-    let house = House::new();
-    let guest = house.guest().await;
+    let site = Site::new();
+    let guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("a", 1).unwrap();
-    house.gate.close(When::Before, Call::Save);
-    house
-        .flaky
+    site.gate.close(When::Before, Call::Save);
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
     let save = saving(&session);
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     session.flush().unwrap();
     session.set("flash", 1).unwrap();
-    house.gate.open(When::Before, Call::Save);
+    site.gate.open(When::Before, Call::Save);
     assert!(save.await.unwrap().is_err());
-    let finished = house.sessions.finish(&handle, StatusCode::OK).await;
+    let finished = site.sessions.finish(&handle, StatusCode::OK).await;
     assert_eq!(guest.reads("n").await, None, "{finished:?}");
 }
 
 #[tokio::test]
 async fn a_logout_is_possible_after_a_failed_save() {
     // a save that failed, then a handler that wants to log out
-    let house = House::new();
-    let guest = house.guest().await;
+    let site = Site::new();
+    let guest = site.guest().await;
     let (_h, session) = guest.open().await;
     session.set("n", 2).unwrap();
-    house
-        .flaky
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
     assert!(session.save().await.is_err());
     assert!(session.flush().is_ok(), "a logout must always be possible");
@@ -196,8 +185,8 @@ async fn a_logout_is_possible_after_a_failed_save() {
 
 #[tokio::test]
 async fn a_key_that_was_saved_and_has_died_since_is_not_told() {
-    let house = House::new();
-    let mut browser = house.guest().await;
+    let site = Site::new();
+    let mut browser = site.guest().await;
     let (slow, session) = browser.open().await;
     session.set("m", 1).unwrap();
     session.save().await.unwrap();
@@ -207,7 +196,7 @@ async fn a_key_that_was_saved_and_has_died_since_is_not_told() {
         .unwrap();
     session.set("m", 2).unwrap();
     assert_eq!(
-        kind(house.sessions.finish(&slow, StatusCode::OK).await),
+        kind(site.sessions.finish(&slow, StatusCode::OK).await),
         ErrorKind::Interrupted
     );
     let headers = told(&slow);
@@ -216,24 +205,24 @@ async fn a_key_that_was_saved_and_has_died_since_is_not_told() {
 
 #[tokio::test]
 async fn a_move_is_told_although_a_later_update_fails_on_what_the_move_found() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     guest
         .visit(|session| session.set("n", "text"))
         .await
         .unwrap();
     session.cycle_key().unwrap();
-    house.gate.close(When::After, Call::Rename);
+    site.gate.close(When::After, Call::Rename);
     let save = saving(&session);
-    house.gate.reached(When::After, Call::Rename, 1).await; // stale
-    house.gate.let_one_pass(When::After, Call::Rename);
-    house.gate.reached(When::After, Call::Rename, 1).await;
+    site.gate.reached(When::After, Call::Rename, 1).await; // stale
+    site.gate.let_one_pass(When::After, Call::Rename);
+    site.gate.reached(When::After, Call::Rename, 1).await;
     settle().await;
     session.update("n", |n: &mut u64| *n += 1).unwrap();
-    house.gate.open(When::After, Call::Rename);
+    site.gate.open(When::After, Call::Rename);
     let saved = save.await.unwrap();
-    let finished = house.sessions.finish(&handle, StatusCode::OK).await;
+    let finished = site.sessions.finish(&handle, StatusCode::OK).await;
     guest.take(handle.acknowledged());
     let (_, session) = guest.open().await;
     assert_eq!(
@@ -245,8 +234,8 @@ async fn a_move_is_told_although_a_later_update_fails_on_what_the_move_found() {
 
 #[tokio::test]
 async fn the_cookie_is_spelled_with_the_expiry_that_was_saved() {
-    let house = House::new();
-    let mut guest = house.visitor();
+    let site = Site::new();
+    let mut guest = site.visitor();
     let (handle, session) = guest.open().await;
     session.set("n", 1).unwrap();
     session.set_expiry(Expiry::BrowserClose).unwrap();
@@ -267,8 +256,8 @@ async fn the_cookie_is_spelled_with_the_expiry_that_was_saved() {
 
 #[tokio::test]
 async fn a_replay_that_panics_in_a_save_that_nobody_awaits_is_not_answered_as_saved() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     guest.visit(|s| s.set("n", 5)).await.unwrap();
     session.set("kept", 1).unwrap();
@@ -289,23 +278,22 @@ async fn a_replay_that_panics_in_a_save_that_nobody_awaits_is_not_answered_as_sa
 
 #[tokio::test]
 async fn a_save_that_waits_for_its_turn_is_not_emptied_by_a_5xx() {
-    let house = House::new();
-    let guest = house.guest().await;
+    let site = Site::new();
+    let guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("a", 1).unwrap();
-    house.gate.close(When::Before, Call::Save);
+    site.gate.close(When::Before, Call::Save);
     let first = saving(&session);
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     session.set("n", 2).unwrap();
     let second = saving(&session);
     settle().await;
     let (finished, ()) = tokio::join!(
-        house
-            .sessions
+        site.sessions
             .finish(&handle, StatusCode::INTERNAL_SERVER_ERROR),
         async {
             settle().await;
-            house.gate.open(When::Before, Call::Save);
+            site.gate.open(When::Before, Call::Save);
         }
     );
     finished.unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloakroom::session::Value;
 use cloakroom::{ErrorKind, Item, Session};
 
-use crate::house::{House, kind};
+use crate::site::{Site, kind};
 
 const VISITS: Item<u64> = Item::new("num_visits");
 const THEME: Item<String> = Item::new("theme");
@@ -39,14 +39,14 @@ async fn get_or_and_get_or_default_fill_in_for_what_is_not_there() {
 
 #[tokio::test]
 async fn a_value_that_was_read_elsewhere_is_set_byte_for_byte() {
-    let house = House::new();
-    let session = house.sessions.new_session();
+    let site = Site::new();
+    let session = site.sessions.new_session();
     let value = Value::from_json("[1.50, 1E5, \"\\u00e9\"]".into());
 
     session.set_value("list", value.clone()).unwrap();
     session.save().await.unwrap();
 
-    let found = house.sessions.open(&session.key().unwrap()).await;
+    let found = site.sessions.open(&session.key().unwrap()).await;
     assert!(found.unwrap().unwrap().value("list") == Some(value));
 }
 
@@ -180,7 +180,7 @@ async fn items_are_in_the_order_in_which_they_were_first_set() {
 
 #[tokio::test]
 async fn is_new_and_is_modified_report_what_happened() {
-    let house = House::new();
+    let site = Site::new();
     let session = blank();
     assert!(session.is_new() && !session.is_modified());
 
@@ -193,7 +193,7 @@ async fn is_new_and_is_modified_report_what_happened() {
     session.save().await.unwrap();
     assert!(!session.is_new() && !session.is_modified());
 
-    let mut guest = house.guest().await;
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     assert!(!session.is_new());
     session.set("n", 1).unwrap();
@@ -206,8 +206,8 @@ async fn is_new_and_is_modified_report_what_happened() {
 
 #[tokio::test]
 async fn the_test_cookie_works_in_the_next_request_of_a_browser_that_takes_cookies() {
-    let house = House::new();
-    let mut visitor = house.visitor();
+    let site = Site::new();
+    let mut visitor = site.visitor();
 
     visitor.visit(Session::set_test_cookie).await.unwrap();
     let (handle, session) = visitor.open().await;
@@ -216,21 +216,21 @@ async fn the_test_cookie_works_in_the_next_request_of_a_browser_that_takes_cooki
     visitor.finish(&handle).await.unwrap();
 
     assert!(!visitor.open().await.1.test_cookie_worked());
-    assert!(!house.visitor().open().await.1.test_cookie_worked());
+    assert!(!site.visitor().open().await.1.test_cookie_worked());
 }
 
 #[tokio::test]
 async fn a_session_is_opened_by_key_or_by_tag_outside_of_any_request() {
-    let house = House::new();
-    let mut ada = house.guest().await;
+    let site = Site::new();
+    let mut ada = site.guest().await;
     ada.visit(|session| session.log_in("ada")).await.unwrap();
     let (_, session) = ada.open().await;
     let (key, tag) = (session.key().unwrap(), session.tag().unwrap());
 
-    let job = house.sessions.open(&key).await.unwrap().unwrap();
+    let job = site.sessions.open(&key).await.unwrap().unwrap();
     job.update("n", |n: &mut u64| *n += 1).unwrap();
     job.save().await.unwrap();
-    let socket = house.sessions.open_tagged(&tag).await.unwrap().unwrap();
+    let socket = site.sessions.open_tagged(&tag).await.unwrap().unwrap();
     socket.update("n", |n: &mut u64| *n += 1).unwrap();
     socket.save().await.unwrap();
 
@@ -240,14 +240,14 @@ async fn a_session_is_opened_by_key_or_by_tag_outside_of_any_request() {
     assert_eq!(kind(socket.log_in("grace")), ErrorKind::Unsupported);
     socket.flush().unwrap();
     socket.save().await.unwrap();
-    assert!(house.sessions.open(&key).await.unwrap().is_none());
-    assert!(house.sessions.open_tagged(&tag).await.unwrap().is_none());
+    assert!(site.sessions.open(&key).await.unwrap().is_none());
+    assert!(site.sessions.open_tagged(&tag).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn too_much_is_an_error_that_says_how_much_and_saves_nothing() {
-    let house = House::with(|builder| builder.max_size(100));
-    let mut guest = house.guest().await;
+    let site = Site::with(|builder| builder.max_size(100));
+    let mut guest = site.guest().await;
 
     let outcome = guest
         .visit(|session| session.set("large", "x".repeat(100)))
@@ -271,7 +271,7 @@ impl Drop for Noisy {
 fn a_flush_drops_the_callers_closures_where_they_can_do_no_harm() {
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let sessions = House::new().sessions;
+        let sessions = Site::new().sessions;
         let session = sessions.new_session();
         let noisy = Noisy(session.clone());
         session
@@ -291,8 +291,8 @@ fn a_flush_drops_the_callers_closures_where_they_can_do_no_harm() {
 
 #[tokio::test]
 async fn labels_count_against_the_limit_too() {
-    let house = House::with(|b| b.max_size(100));
-    let mut v = house.visitor();
+    let site = Site::with(|b| b.max_size(100));
+    let mut v = site.visitor();
     let out = v
         .visit(|s| {
             s.set("n", 1)?;
@@ -303,5 +303,5 @@ async fn labels_count_against_the_limit_too() {
 }
 
 fn blank() -> Session {
-    House::new().sessions.new_session()
+    Site::new().sessions.new_session()
 }

@@ -13,7 +13,7 @@ use cloakroom_testkit::wrap::{Call, Flaky, Gate, Spy, When};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
-use crate::house::{Visitor, kind};
+use crate::site::{Visitor, kind};
 
 #[tokio::test]
 async fn reads_are_answered_by_the_copy_for_as_long_as_the_session_lives() {

@@ -3,23 +3,23 @@
 use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::{Call, When};
 
-use crate::house::{House, kind, removes_the_cookie, set_cookie};
+use crate::site::{Site, kind, removes_the_cookie, set_cookie};
 
 #[tokio::test]
 async fn save_now_is_seen_by_the_next_request_and_its_cookie_comes_with_the_response() {
-    let house = House::new();
-    let mut stranger = house.visitor();
+    let site = Site::new();
+    let mut stranger = site.visitor();
 
     let (handle, session) = stranger.open().await;
     session.set("n", 1).unwrap();
     session.save().await.unwrap();
     let key = session.key().unwrap();
-    let elsewhere = house.sessions.open(&key).await.unwrap().unwrap();
+    let elsewhere = site.sessions.open(&key).await.unwrap().unwrap();
     assert_eq!(elsewhere.get("n").unwrap(), Some(1));
     session.set("m", 2).unwrap();
     stranger.finish(&handle).await.unwrap();
 
-    assert_eq!(house.spy.take(), [Call::Create, Call::Load, Call::Save]);
+    assert_eq!(site.spy.take(), [Call::Create, Call::Load, Call::Save]);
     assert_eq!(
         (stranger.reads("n").await, stranger.reads("m").await),
         (Some(1), Some(2))
@@ -28,8 +28,8 @@ async fn save_now_is_seen_by_the_next_request_and_its_cookie_comes_with_the_resp
 
 #[tokio::test]
 async fn edits_made_while_a_save_is_under_way_are_saved_next() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     // A conflict, so that what is stored differs from what the handler has seen.
     guest
@@ -37,15 +37,15 @@ async fn edits_made_while_a_save_is_under_way_are_saved_next() {
         .await
         .unwrap();
 
-    house.gate.close(When::Before, Call::Save);
+    site.gate.close(When::Before, Call::Save);
     session.update("n", |n: &mut u64| *n += 1).unwrap();
     let saving = tokio::spawn({
         let session = session.clone();
         async move { session.save().await }
     });
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     session.update("n", |n: &mut u64| *n += 10).unwrap();
-    house.gate.open(When::Before, Call::Save);
+    site.gate.open(When::Before, Call::Save);
     saving.await.unwrap().unwrap();
 
     assert_eq!(
@@ -60,12 +60,11 @@ async fn edits_made_while_a_save_is_under_way_are_saved_next() {
 
 #[tokio::test]
 async fn edits_made_while_a_save_is_under_way_that_fails_are_not_answered_as_saved() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house
-        .flaky
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
-    house.gate.close(When::Before, Call::Save);
+    site.gate.close(When::Before, Call::Save);
 
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
@@ -73,9 +72,9 @@ async fn edits_made_while_a_save_is_under_way_that_fails_are_not_answered_as_sav
         let session = session.clone();
         async move { session.save().await }
     });
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     session.set("n", 3).unwrap();
-    house.gate.open(When::Before, Call::Save);
+    site.gate.open(When::Before, Call::Save);
 
     assert_eq!(kind(saving.await.unwrap()), ErrorKind::Full);
     assert_eq!(kind(session.set("n", 4)), ErrorKind::Finished);
@@ -84,10 +83,9 @@ async fn edits_made_while_a_save_is_under_way_that_fails_are_not_answered_as_sav
 
 #[tokio::test]
 async fn a_handler_that_deals_with_a_failed_save_answers_in_its_own_way() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house
-        .flaky
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
 
     let (handle, session) = guest.open().await;
@@ -101,22 +99,22 @@ async fn a_handler_that_deals_with_a_failed_save_answers_in_its_own_way() {
 
 #[tokio::test]
 async fn a_flush_while_a_save_is_under_way_ends_what_was_saved() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
-    house.gate.close(When::After, Call::Rename);
+    site.gate.close(When::After, Call::Rename);
     let (handle, session) = guest.open().await;
     session.cycle_key().unwrap();
     let saving = tokio::spawn({
         let session = session.clone();
         async move { session.save().await }
     });
-    house.gate.reached(When::After, Call::Rename, 1).await;
+    site.gate.reached(When::After, Call::Rename, 1).await;
     session.flush().unwrap();
-    house.gate.open(When::After, Call::Rename);
+    site.gate.open(When::After, Call::Rename);
     saving.await.unwrap().unwrap();
     let headers = guest.finish(&handle).await.unwrap();
 
     assert!(removes_the_cookie(&headers));
-    assert!(house.memory.is_empty());
+    assert!(site.memory.is_empty());
 }

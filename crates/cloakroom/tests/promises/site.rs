@@ -1,4 +1,4 @@
-//! A house with one store, watched and breakable, and visitors with a cookie each.
+//! A site with one store, watched and breakable, and visitors with a cookie each.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 pub(crate) type Watched = Spy<Gate<Broken>>;
 pub(crate) type Broken = Flaky<Arc<MemoryStore>>;
 
-pub(crate) struct House {
+pub(crate) struct Site {
     pub(crate) sessions: Sessions,
     pub(crate) spy: Watched,
     pub(crate) gate: Gate<Broken>,
@@ -20,7 +20,7 @@ pub(crate) struct House {
     pub(crate) clock: HandClock,
 }
 
-impl House {
+impl Site {
     pub(crate) fn new() -> Self {
         Self::with(|builder| builder)
     }
