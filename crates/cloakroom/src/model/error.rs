@@ -19,7 +19,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// use cloakroom::{Error, ErrorKind};
 ///
 /// let cause = std::io::Error::other("disk I/O error");
-/// let error = Error::new(ErrorKind::Unavailable, "saving a session in the ledger").with_source(cause);
+/// let error = Error::new(ErrorKind::Unavailable, "saving a session in the ledger");
+/// let error = error.with_source(cause);
 ///
 /// assert_eq!(error.kind(), ErrorKind::Unavailable);
 /// assert_eq!(error.to_string(), "saving a session in the ledger");
@@ -35,7 +36,7 @@ impl Error {
     /// ```
     /// use cloakroom::{Error, ErrorKind};
     ///
-    /// let error = Error::new(ErrorKind::Full, "saving a session: the disk is full; free some space");
+    /// let error = Error::new(ErrorKind::Full, "saving a session: the disk is full");
     /// assert_eq!(error.kind(), ErrorKind::Full);
     /// ```
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
@@ -52,7 +53,8 @@ impl Error {
     /// ```
     /// use cloakroom::{Error, ErrorKind};
     ///
-    /// let error = Error::new(ErrorKind::Unavailable, "loading a session").with_source("broken pipe");
+    /// let error = Error::new(ErrorKind::Unavailable, "loading a session");
+    /// let error = error.with_source("broken pipe");
     /// assert_eq!(format!("{error:#}"), "loading a session: broken pipe");
     /// ```
     #[must_use]

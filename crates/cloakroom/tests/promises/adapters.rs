@@ -26,7 +26,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use crate::site::Site;
 
 #[tokio::test]
-async fn the_counter_counts_in_a_browser_and_each_browser_has_its_own() {
+async fn each_browser_has_its_own_counter() {
     let site = Site::new();
     let (one, other) = (browser(&site), browser(&site));
 
@@ -52,7 +52,7 @@ async fn a_route_that_does_not_open_the_session_passes_through() {
 }
 
 #[tokio::test]
-async fn an_optional_session_is_there_only_if_the_browser_has_one() {
+async fn an_optional_session_exists_only_if_the_browser_has_one() {
     let site = Site::new();
     let browser = browser(&site);
 
@@ -127,7 +127,7 @@ async fn store_down_on_save_is_a_503_and_the_handlers_page_is_dropped() {
 }
 
 #[tokio::test]
-async fn interrupted_is_a_400() {
+async fn an_interrupted_request_is_answered_with_400() {
     let site = Site::new();
     let browser = browser(&site);
     browser.get("/").await;
@@ -146,14 +146,14 @@ async fn interrupted_is_a_400() {
 }
 
 #[tokio::test]
-async fn the_site_answers_errors_in_its_own_words_wherever_they_happen() {
+async fn on_error_answers_every_session_error() {
     let site = Site::new();
     let app = routes().layer(
         site.sessions
             .layer()
             .on_error(|error: &Error, _: &RequestInfo| {
                 let status = error.kind().status();
-                (status, format!("our words for {:?}", error.kind())).into_response()
+                (status, format!("custom page for {:?}", error.kind())).into_response()
             }),
     );
     let browser = Browser::https(app);
@@ -161,19 +161,19 @@ async fn the_site_answers_errors_in_its_own_words_wherever_they_happen() {
 
     let page = browser.get("/wrong-type").await;
     assert_eq!(page.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(page.text(), "our words for BadValue");
+    assert_eq!(page.text(), "custom page for BadValue");
     site.flaky
         .fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
     let page = browser.get("/").await;
-    assert_eq!(page.text(), "our words for Unavailable");
+    assert_eq!(page.text(), "custom page for Unavailable");
     assert_eq!(page.header("retry-after"), Some("2"));
     site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
-    assert_eq!(browser.get("/").await.text(), "our words for Full");
+    assert_eq!(browser.get("/").await.text(), "custom page for Full");
 }
 
 #[tokio::test]
-async fn what_was_saved_before_an_error_reaches_the_browser() {
+async fn a_key_saved_before_an_error_reaches_the_browser() {
     let site = Site::new();
     let browser = browser(&site);
     browser.get("/").await;
@@ -187,7 +187,7 @@ async fn what_was_saved_before_an_error_reaches_the_browser() {
     assert_eq!(
         browser.get("/").await.text(),
         "2",
-        "the browser holds the new key"
+        "the browser has the new key"
     );
 }
 
@@ -206,7 +206,7 @@ async fn a_handler_without_a_layer_gets_an_error_that_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn several_layers_with_names_and_stores_of_their_own_work_in_one_app() {
+async fn several_layers_with_different_cookies_and_stores_work_in_one_app() {
     let (visitors, staff) = (Site::new(), MemoryStore::new());
     let staff = Sessions::builder(staff)
         .cookie(Cookie::new("__Host-staff"))
@@ -249,7 +249,7 @@ async fn several_layers_with_names_and_stores_of_their_own_work_in_one_app() {
 }
 
 #[tokio::test]
-async fn the_layer_takes_any_request_and_response_body() {
+async fn the_layer_accepts_any_request_and_response_body() {
     let site = Site::new();
     // Neither body is `Default`, `Send` or `Sync`.
     struct Upload(std::rc::Rc<u8>);
@@ -308,7 +308,7 @@ async fn a_service_that_fails_commits_nothing() {
 }
 
 #[tokio::test]
-async fn an_untouched_request_allocates_no_session_and_asks_no_store() {
+async fn an_untouched_request_opens_no_session_and_calls_no_store() {
     let site = Site::new();
     let loads = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&loads);
@@ -364,7 +364,7 @@ async fn a_handler_that_fails_halfway_saves_nothing_whatever_the_site_answers() 
 }
 
 #[tokio::test]
-async fn an_optional_session_is_there_if_this_request_has_logged_in() {
+async fn an_optional_session_exists_after_a_login_in_the_same_request() {
     let site = Site::new();
     let v = site.visitor();
     let (handle, s) = v.open().await;

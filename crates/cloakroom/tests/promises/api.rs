@@ -1,4 +1,4 @@
-//! What handlers and adapters may write.
+//! The public API, as handlers and adapters use it.
 
 use std::convert::Infallible;
 use std::future::{Ready, pending, ready};
@@ -22,7 +22,7 @@ const CART: Item<Vec<u32>> = Item::new("cart");
 const VISITS: Item<u64> = Item::new("num_visits");
 
 #[tokio::test]
-async fn an_item_is_set_to_a_value_a_reference_or_its_usual_spelling() {
+async fn an_item_can_be_set_to_a_value_a_reference_or_a_borrowed_form() {
     let session = Site::new().sessions.new_session();
     let cart = vec![7, 9];
 
@@ -43,7 +43,7 @@ async fn an_item_is_set_to_a_value_a_reference_or_its_usual_spelling() {
 }
 
 #[tokio::test]
-async fn every_method_takes_names_in_the_same_ways() {
+async fn every_method_accepts_the_same_kinds_of_names() {
     let session = Site::new().sessions.new_session();
     session.set(VISITS, 1).unwrap();
     let owned = String::from("num_visits");
@@ -57,7 +57,7 @@ async fn every_method_takes_names_in_the_same_ways() {
 }
 
 #[tokio::test]
-async fn a_user_is_named_by_a_number_or_by_text() {
+async fn an_owner_is_a_number_or_text() {
     let session = Site::new().sessions.new_session();
     let id = String::from("ada");
 
@@ -105,7 +105,7 @@ async fn a_session_reports_when_it_began_and_when_it_changed() {
 }
 
 #[tokio::test]
-async fn a_save_after_the_end_is_an_error_like_any_late_call() {
+async fn a_save_after_the_request_is_an_error() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -125,7 +125,7 @@ async fn browser_close_or_idle_ends_with_whichever_comes_first() {
     let cookie = set_cookie(&headers).unwrap();
     assert!(
         !cookie.contains("Max-Age"),
-        "the browser forgets it: {cookie}"
+        "the cookie ends with the browser: {cookie}"
     );
     let (_, session) = guest.open().await;
     assert_eq!(session.expiry(), expiry);
@@ -140,7 +140,7 @@ async fn browser_close_or_idle_ends_with_whichever_comes_first() {
 }
 
 #[tokio::test]
-async fn of_parallel_requests_one_takes_the_item() {
+async fn only_one_of_parallel_requests_takes_the_item() {
     let site = Site::new();
     let mut guest = site.guest().await;
     guest.visit(|s| s.set("token", 7)).await.unwrap();
@@ -154,7 +154,11 @@ async fn of_parallel_requests_one_takes_the_item() {
     );
     assert_eq!((taken.0.unwrap(), taken.1.unwrap()), (Some(7), None));
     assert_eq!(guest.reads("token").await, None);
-    assert_eq!(guest.reads("other").await, Some(1), "its other edits count");
+    assert_eq!(
+        guest.reads("other").await,
+        Some(1),
+        "its other edits are saved"
+    );
 }
 
 #[tokio::test]
@@ -170,7 +174,7 @@ async fn an_item_of_another_type_is_not_taken() {
 }
 
 #[tokio::test]
-async fn nothing_is_taken_where_the_store_does_not_compare() {
+async fn take_is_unsupported_if_the_store_does_not_compare() {
     let cookies = cloakroom::CookieBackend::new(&[7; 32]).unwrap();
     let session = Sessions::new(cookies).new_session();
     session.set("token", 7).unwrap();
@@ -181,7 +185,7 @@ async fn nothing_is_taken_where_the_store_does_not_compare() {
 }
 
 #[tokio::test]
-async fn an_adapter_reads_cookies_from_any_header_type_and_effects_without_applying_them() {
+async fn an_adapter_can_pass_cookie_lines_and_read_effects_without_header_maps() {
     let site = Site::new();
     let guest = site.guest().await;
     let lines = [String::from("a=b"), guest.cookie.clone().unwrap()];
@@ -210,7 +214,7 @@ async fn an_adapter_reads_cookies_from_any_header_type_and_effects_without_apply
 }
 
 #[tokio::test]
-async fn a_failed_request_carries_out_a_logout_and_nothing_else() {
+async fn of_a_failed_request_only_a_logout_is_carried_out() {
     for completion in [
         Completion::Error,
         Completion::Panicked,
@@ -321,7 +325,7 @@ async fn edits_are_not_saved_when_the_browser_hangs_up() {
 }
 
 #[tokio::test]
-async fn on_error_knows_the_method_the_uri_and_what_the_client_accepts() {
+async fn on_error_receives_the_method_the_uri_and_the_accept_header() {
     let site = Site::new();
     let service = site
         .sessions
@@ -353,14 +357,14 @@ async fn on_error_knows_the_method_the_uri_and_what_the_client_accepts() {
 }
 
 #[tokio::test]
-async fn without_a_layer_a_handle_is_an_error_that_says_what_to_add() {
+async fn a_handle_without_a_layer_is_an_error_that_says_what_to_add() {
     let error = SessionHandle::of(&http::Extensions::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("sessions.layer()"));
 }
 
 #[tokio::test]
-async fn the_new_operations_of_a_store_reach_it_through_every_wrapper() {
+async fn list_and_revoke_operations_reach_the_store_through_every_wrapper() {
     let memory = std::sync::Arc::new(MemoryStore::new());
     let sessions = Sessions::builder(std::sync::Arc::clone(&memory)).sweep(None);
     let sessions = sessions.build().unwrap();
@@ -399,7 +403,7 @@ async fn the_new_operations_of_a_store_reach_it_through_every_wrapper() {
 }
 
 #[tokio::test]
-async fn load_and_touch_leaves_the_expired_as_they_are() {
+async fn load_and_touch_does_not_touch_expired_entries() {
     let memory = MemoryStore::new();
     let key = cloakroom::StoreKey::new(b"one");
     let times = [1_000, 1_000, 2_000].map(cloakroom::store::from_millis);

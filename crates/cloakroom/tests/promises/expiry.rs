@@ -1,4 +1,4 @@
-//! Expiry: enforced on the server, by the core's clock, from one truth.
+//! Expiry, which the core enforces on the server by its own clock.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[tokio::test]
-async fn idle_sessions_end_and_every_change_puts_it_off() {
+async fn idle_sessions_end_and_every_change_extends_them() {
     let site = Site::with(|builder| builder.max_age(10 * MINUTE));
     let mut guest = site.guest().await;
 
@@ -28,7 +28,7 @@ async fn idle_sessions_end_and_every_change_puts_it_off() {
 }
 
 #[tokio::test]
-async fn reading_puts_nothing_off_unless_asked_to() {
+async fn reading_does_not_extend_a_session_by_default() {
     let site = Site::with(|builder| builder.max_age(10 * MINUTE));
     let guest = site.guest().await;
 
@@ -62,7 +62,7 @@ async fn sliding_on_access_touches_once_per_threshold_and_sends_the_cookie_again
 }
 
 #[tokio::test]
-async fn a_page_goes_out_although_touching_failed() {
+async fn a_failed_touch_does_not_fail_the_response() {
     use cloakroom::ErrorKind;
     use cloakroom_testkit::wrap::When;
 
@@ -81,7 +81,7 @@ async fn a_page_goes_out_although_touching_failed() {
 }
 
 #[tokio::test]
-async fn a_touch_never_brings_a_session_back() {
+async fn a_touch_never_restores_a_session() {
     let site = Site::with(|builder| builder.max_age(10 * MINUTE).slide_on_access(MINUTE));
     let mut guest = site.guest().await;
     site.clock.advance(MINUTE);
@@ -95,7 +95,7 @@ async fn a_touch_never_brings_a_session_back() {
 }
 
 #[tokio::test]
-async fn a_lifetime_cannot_be_put_off_but_a_login_begins_it_anew() {
+async fn changes_do_not_extend_the_lifetime_but_a_login_restarts_it() {
     let site = Site::with(|builder| builder.max_age(DAY).max_lifetime(3 * DAY));
     let mut guest = site.guest().await;
     let touch = |session: &Session| session.set("n", 1);
@@ -130,7 +130,7 @@ async fn a_shorter_lifetime_ends_older_sessions_too() {
 }
 
 #[tokio::test]
-async fn an_expiry_of_its_own_is_remembered_over_later_changes() {
+async fn a_requested_expiry_survives_later_changes() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let month = Expiry::Idle(30 * DAY);
@@ -157,7 +157,7 @@ async fn an_expiry_of_its_own_is_remembered_over_later_changes() {
 }
 
 #[tokio::test]
-async fn an_instant_holds_however_active_the_session_is() {
+async fn a_fixed_expiry_is_not_extended_by_activity() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let end = site.clock.now() + DAY;
@@ -174,7 +174,7 @@ async fn an_instant_holds_however_active_the_session_is() {
 }
 
 #[tokio::test]
-async fn browser_close_gives_a_cookie_without_a_date_and_the_idle_time_on_the_server() {
+async fn browser_close_omits_the_date_of_the_cookie_and_uses_the_idle_time_on_the_server() {
     let site = Site::with(|builder| builder.max_age(10 * MINUTE));
     let mut guest = site.guest().await;
 
@@ -194,7 +194,7 @@ async fn browser_close_gives_a_cookie_without_a_date_and_the_idle_time_on_the_se
 }
 
 #[tokio::test]
-async fn the_site_may_make_browser_close_its_policy() {
+async fn browser_close_can_be_the_policy_of_the_site() {
     let site = Site::with(|builder| builder.expire_at_browser_close(true));
     let mut stranger = site.visitor();
 
@@ -222,7 +222,7 @@ async fn an_expiry_in_the_past_ends_the_session() {
 }
 
 #[tokio::test]
-async fn age_and_date_say_how_long_it_lasts_if_it_is_saved_now() {
+async fn expiry_age_and_date_assume_that_the_session_is_saved_now() {
     let site = Site::with(|builder| builder.max_age(DAY));
     let session = site.sessions.new_session();
     assert_eq!(session.expiry_age(), DAY);
@@ -235,7 +235,7 @@ async fn age_and_date_say_how_long_it_lasts_if_it_is_saved_now() {
 }
 
 #[tokio::test]
-async fn no_duration_overflows_anywhere() {
+async fn no_duration_overflows() {
     let site = Site::with(|builder| {
         builder
             .max_age(Duration::MAX)
@@ -273,7 +273,7 @@ async fn no_duration_overflows_anywhere() {
 }
 
 #[tokio::test]
-async fn a_clock_that_goes_backwards_is_no_panic() {
+async fn a_clock_that_goes_backwards_causes_no_panic() {
     let site = Site::with(|builder| builder.slide_on_access(MINUTE));
     let mut guest = site.guest().await;
     site.clock.set(SystemTime::UNIX_EPOCH);
@@ -304,7 +304,7 @@ async fn an_idle_time_below_a_second_does_not_end_the_session_at_its_next_save()
 }
 
 #[tokio::test]
-async fn the_cookies_age_is_counted_from_the_save_to_the_second() {
+async fn max_age_counts_from_the_save() {
     let site = Site::new();
     let mut guest = site.visitor();
 
@@ -319,16 +319,16 @@ async fn the_cookies_age_is_counted_from_the_save_to_the_second() {
 }
 
 #[tokio::test]
-async fn saving_every_request_sends_the_cookie_with_each_and_writes_the_times_down() {
+async fn save_every_request_touches_the_session_and_sends_the_cookie_each_time() {
     let site = Site::with(|builder| builder.save_every_request(true));
     let mut guest = site.guest().await;
 
     for _ in 0..20 {
         site.clock.advance(Duration::from_secs(24 * 60 * 60));
         let handle = guest.request();
-        let told = guest.finish(&handle).await.unwrap();
-        assert!(set_cookie(&told).is_some());
-        assert_eq!(told["vary"], "Cookie");
+        let headers = guest.finish(&handle).await.unwrap();
+        assert!(set_cookie(&headers).is_some());
+        assert_eq!(headers["vary"], "Cookie");
         assert_eq!(site.spy.take(), [Call::Load, Call::Touch]);
     }
 
@@ -336,7 +336,7 @@ async fn saving_every_request_sends_the_cookie_with_each_and_writes_the_times_do
 }
 
 #[tokio::test]
-async fn saving_every_request_makes_no_session_and_keeps_no_page_from_going_out() {
+async fn save_every_request_creates_no_session_and_fails_no_response() {
     let site = Site::with(|builder| builder.save_every_request(true));
     let mut stranger = site.visitor();
     let handle = stranger.request();
@@ -348,13 +348,13 @@ async fn saving_every_request_makes_no_session_and_keeps_no_page_from_going_out(
         site.flaky
             .fail_next(call, When::Before, ErrorKind::Unavailable);
         let handle = guest.request();
-        let told = guest.finish(&handle).await.unwrap();
-        assert!(set_cookie(&told).is_none());
+        let headers = guest.finish(&handle).await.unwrap();
+        assert!(set_cookie(&headers).is_none());
     }
     let handle = guest.request();
-    let told = guest
+    let headers = guest
         .finish_with(&handle, StatusCode::INTERNAL_SERVER_ERROR)
         .await
         .unwrap();
-    assert!(told.is_empty());
+    assert!(headers.is_empty());
 }

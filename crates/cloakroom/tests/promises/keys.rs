@@ -1,4 +1,4 @@
-//! Keys: made by us alone, known to the browser alone.
+//! Session keys: only the server creates them, and only the browser keeps them.
 
 use cloakroom::format::{DefaultFormat, Format};
 use cloakroom::store::SaveId;
@@ -9,7 +9,7 @@ use cloakroom_testkit::Log;
 use crate::site::{Site, set_cookie};
 
 #[tokio::test]
-async fn what_has_not_the_form_of_a_key_is_never_looked_up_and_never_adopted() {
+async fn a_malformed_key_is_never_looked_up_and_never_adopted() {
     let site = Site::new();
     for junk in [
         "",
@@ -35,7 +35,7 @@ async fn what_has_not_the_form_of_a_key_is_never_looked_up_and_never_adopted() {
 }
 
 #[tokio::test]
-async fn a_key_in_other_case_or_cut_short_or_longer_opens_nothing() {
+async fn a_key_with_changed_case_or_length_opens_nothing() {
     let site = Site::new();
     let guest = site.guest().await;
     let good = guest.cookie.clone().unwrap();
@@ -65,7 +65,7 @@ async fn a_key_in_other_case_or_cut_short_or_longer_opens_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_store_holds_opens_no_session() {
+async fn the_contents_of_the_store_open_no_session() {
     let site = Site::new();
     let guest = site.guest().await;
     let store_key = site.memory.find(&[]).await.unwrap().unwrap();
@@ -74,7 +74,7 @@ async fn what_the_store_holds_opens_no_session() {
     assert_eq!(
         store_key,
         DefaultFormat::new().store_key(&SessionKey::new(key)),
-        "the store is asked by the hash"
+        "the store key is the hash of the key"
     );
     assert_ne!(store_key.as_bytes(), key.as_bytes());
 
@@ -85,7 +85,7 @@ async fn what_the_store_holds_opens_no_session() {
 }
 
 #[tokio::test]
-async fn of_two_cookies_of_the_name_none_is_trusted() {
+async fn of_two_different_cookies_with_the_name_neither_is_used() {
     let site = Site::new();
     let victim = site.guest().await;
     let mut attacker = site.visitor();
@@ -106,7 +106,7 @@ async fn of_two_cookies_of_the_name_none_is_trusted() {
 }
 
 #[tokio::test]
-async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_store_key() {
+async fn debug_output_errors_and_trace_logs_contain_no_key_and_no_store_key() {
     use cloakroom::ErrorKind;
     use cloakroom_testkit::wrap::{Call, When};
 
@@ -160,7 +160,7 @@ async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_store_key() 
     shown += &log.text();
     assert!(
         log.text().contains("session moved to a new key"),
-        "the log is on"
+        "the log is recorded"
     );
     for key in keys {
         let store_key = DefaultFormat::new().store_key(&SessionKey::new(&key));
@@ -173,7 +173,7 @@ async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_store_key() 
 }
 
 #[tokio::test]
-async fn cookies_of_other_names_are_nobodys_session() {
+async fn cookies_with_other_names_are_ignored() {
     let site = Site::with(|builder| builder.cookie(Cookie::new("sid").plain_http()));
     let mut guest = site.visitor();
     let headers = guest.visit(|session| session.set("n", 1)).await.unwrap();

@@ -1,4 +1,4 @@
-//! A user's sessions: listed by tag, ended one by one or all at once.
+//! A user's sessions: listing them, and revoking one, all others or all.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use cloakroom::{Owner, Session, Sessions};
 use crate::site::{Site, Visitor};
 
 #[tokio::test]
-async fn a_users_sessions_are_listed_with_what_a_page_shows_and_nothing_that_opens_one() {
+async fn listed_sessions_show_facts_and_tags_but_no_keys() {
     let site = Site::new();
     let mut phone = logged_in(&site, "ada").await;
     let _laptop = logged_in(&site, "ada").await;
@@ -25,7 +25,7 @@ async fn a_users_sessions_are_listed_with_what_a_page_shows_and_nothing_that_ope
     assert_eq!(
         listed[0].label.as_deref(),
         Some("a phone"),
-        "the newest activity comes first"
+        "the session with the latest activity comes first"
     );
     assert!(listed[0].touched > listed[1].touched && listed[0].created == listed[1].created);
     let (_, session) = phone.open().await;
@@ -34,7 +34,7 @@ async fn a_users_sessions_are_listed_with_what_a_page_shows_and_nothing_that_ope
 }
 
 #[tokio::test]
-async fn one_is_ended_by_its_tag_and_only_by_its_owner() {
+async fn a_session_is_revoked_by_its_tag_and_only_for_its_owner() {
     let site = Site::new();
     let phone = logged_in(&site, "ada").await;
     let laptop = logged_in(&site, "ada").await;
@@ -49,7 +49,7 @@ async fn one_is_ended_by_its_tag_and_only_by_its_owner() {
 }
 
 #[tokio::test]
-async fn all_others_are_ended_and_this_one_stays() {
+async fn revoke_others_ends_all_sessions_but_one() {
     let site = Site::new();
     let this = logged_in(&site, "ada").await;
     let mut others = Vec::new();
@@ -75,7 +75,7 @@ async fn all_others_are_ended_and_this_one_stays() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_given_a_new_key_meanwhile_is_ended_at_its_new_place() {
+async fn revoke_all_ends_a_session_that_gets_a_new_key_in_the_meantime() {
     use cloakroom_testkit::wrap::{Call, When};
 
     let site = Site::new();
@@ -102,7 +102,7 @@ async fn expired_sessions_are_not_listed() {
 }
 
 #[tokio::test]
-async fn several_sessions_and_stores_do_not_know_each_other() {
+async fn sessions_on_different_stores_are_independent() {
     let (one, other) = (Site::new(), Site::new());
     let mut browser = logged_in(&one, "ada").await;
 

@@ -1,4 +1,5 @@
-//! Defects found in the released versions of other session libraries, each as a promise kept here.
+//! Defects of released versions of other session libraries. Each test shows that Cloakroom does not
+//! have the defect.
 
 use axum::Router;
 use axum::routing::get;
@@ -10,7 +11,7 @@ use http::StatusCode;
 
 use crate::site::{Site, set_cookie};
 
-/// tower-sessions 0.15: the id of a flushed session is used again by what is inserted next.
+/// tower-sessions 0.15: an insert after a flush reuses the id of the flushed session.
 #[tokio::test]
 async fn what_is_set_after_a_flush_gets_a_new_key() {
     let site = Site::new();
@@ -57,9 +58,9 @@ async fn parallel_writes_of_different_items_are_both_kept() {
     );
 }
 
-/// tower-sessions 0.15: `set_expiry` holds for one response only.
+/// tower-sessions 0.15: `set_expiry` applies to one response only.
 #[tokio::test]
-async fn an_expiry_is_still_there_after_the_next_change() {
+async fn an_expiry_survives_the_next_change() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let hour = std::time::Duration::from_secs(3_600);
@@ -73,9 +74,9 @@ async fn an_expiry_is_still_there_after_the_next_change() {
     assert!(set_cookie(&headers).unwrap().contains("Max-Age=3600;"));
 }
 
-/// tower-sessions 0.15: after `cycle_id` and a 5xx the browser holds an id that is gone.
+/// tower-sessions 0.15: after `cycle_id` and a 5xx the browser has an id that no longer exists.
 #[tokio::test]
-async fn a_new_key_and_a_5xx_do_not_lose_the_session() {
+async fn a_5xx_after_a_new_key_does_not_lose_the_session() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -89,9 +90,10 @@ async fn a_new_key_and_a_5xx_do_not_lose_the_session() {
     assert_eq!(guest.reads("n").await, Some(1));
 }
 
-/// tower-sessions 0.15 and every library at some time: the browser keeps the cookie that was to be removed.
+/// tower-sessions 0.15, and every library at some time: the browser keeps a cookie that the server
+/// meant to remove.
 #[tokio::test]
-async fn a_logout_removes_the_cookie_from_a_browser_that_goes_by_the_rules() {
+async fn a_logout_removes_the_cookie_from_a_standards_compliant_browser() {
     let site = Site::new();
     let browser = browser(&site);
     browser.get("/").await;
@@ -103,9 +105,10 @@ async fn a_logout_removes_the_cookie_from_a_browser_that_goes_by_the_rules() {
     assert_eq!(browser.cookies().len(), 0);
 }
 
-/// tower-sessions 0.15 and every other: no `Vary`, so a cache shows one visitor's page to the next.
+/// tower-sessions 0.15 and every other library: without `Vary`, a cache serves one visitor's page
+/// to another.
 #[tokio::test]
-async fn a_page_that_looked_at_the_session_varies_on_the_cookie() {
+async fn a_page_that_read_the_session_varies_on_the_cookie() {
     let site = Site::new();
 
     assert_eq!(
@@ -114,7 +117,7 @@ async fn a_page_that_looked_at_the_session_varies_on_the_cookie() {
     );
 }
 
-/// actix-session 0.11: `update` is persisted by the first request only, so its own counter sticks at 2.
+/// actix-session 0.11: only the first request persists an `update`, so a counter stays at 2.
 #[tokio::test]
 async fn an_update_is_persisted_by_every_request() {
     let site = Site::new();
@@ -127,7 +130,7 @@ async fn an_update_is_persisted_by_every_request() {
 
 /// actix-session 0.11: a stale request after a logout stores the old state under a fresh id.
 #[tokio::test]
-async fn a_stale_request_after_a_logout_gets_no_fresh_key_either() {
+async fn a_stale_request_after_a_logout_creates_no_session() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -140,9 +143,9 @@ async fn a_stale_request_after_a_logout_gets_no_fresh_key_either() {
     assert_eq!(site.spy.count(Call::Create), 0);
 }
 
-/// axum_session 0.22: after an error on load a blank session is stored over the good one.
+/// axum_session 0.22: after an error on load, a blank session overwrites the stored one.
 #[tokio::test]
-async fn a_store_that_fails_for_a_moment_costs_no_data() {
+async fn a_brief_failure_of_the_store_loses_no_data() {
     let site = Site::new();
     let browser = browser(&site);
     browser.get("/").await;
@@ -171,7 +174,7 @@ async fn a_key_that_the_client_made_up_is_never_adopted() {
 
 /// axum_session 0.22: by default the cookie is neither `Secure` nor hard to guess.
 #[tokio::test]
-async fn the_default_cookie_is_as_safe_as_a_cookie_can_be() {
+async fn the_default_cookie_has_every_protective_attribute() {
     let site = Site::new();
     let browser = browser(&site);
 
@@ -203,9 +206,9 @@ async fn a_removal_is_saved() {
     assert_eq!(guest.reads("n").await, None);
 }
 
-/// pavex_session 0.2: on PostgreSQL `create` answers `Ok` although the id was taken.
+/// pavex_session 0.2: on PostgreSQL, `create` returns `Ok` although the id is taken.
 #[tokio::test]
-async fn a_create_on_a_taken_key_is_told_and_another_key_is_drawn() {
+async fn a_create_on_a_taken_key_is_stale_and_another_key_is_drawn() {
     let site = Site::new();
     site.flaky.stale_next(Call::Create, 1);
     let guest = site.guest().await;
@@ -226,7 +229,7 @@ async fn a_create_on_a_taken_key_is_told_and_another_key_is_drawn() {
 
 /// cot 0.7: sessions in the database and in files never expire on the server.
 #[tokio::test]
-async fn a_stolen_key_does_not_live_for_ever_whatever_the_store_does() {
+async fn an_expired_key_is_refused_even_if_the_store_keeps_the_entry() {
     let site = Site::new();
     let guest = site.guest().await;
 
@@ -237,9 +240,9 @@ async fn a_stolen_key_does_not_live_for_ever_whatever_the_store_does() {
     assert_eq!(guest.reads("n").await, None);
 }
 
-/// salvo-session 1.1: after `regenerate` the old id goes on working.
+/// salvo-session 1.1: after `regenerate` the old id still works.
 #[tokio::test]
-async fn an_old_key_is_dead_as_soon_as_there_is_a_new_one() {
+async fn an_old_key_opens_nothing_once_there_is_a_new_one() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let old = guest.clone();
@@ -250,7 +253,7 @@ async fn an_old_key_is_dead_as_soon_as_there_is_a_new_one() {
     assert_eq!(site.memory.len(), 1);
 }
 
-/// salvo-session 1.1, Laravel: every visitor and every bot gets a row and a cookie.
+/// salvo-session 1.1, Laravel: every visitor and every bot gets an entry and a cookie.
 #[tokio::test]
 async fn a_visitor_for_whom_nothing_is_stored_gets_neither_entry_nor_cookie() {
     let site = Site::new();

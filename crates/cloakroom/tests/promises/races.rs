@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 use crate::site::Site;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_parallel_increments_of_one_session_all_land() {
+async fn a_thousand_parallel_increments_of_one_session_all_count() {
     let site = Site::new();
     let guest = site.guest().await;
-    // All load before the first saves: the worst that can happen.
+    // All load before the first one saves, which is the worst case.
     site.gate.close(When::Before, Call::Save);
 
     let mut requests = JoinSet::new();
@@ -34,7 +34,7 @@ async fn a_thousand_parallel_increments_of_one_session_all_land() {
     let saves = site.spy.count(Call::Save);
     assert!(
         saves <= 2_000,
-        "in turns, each wins at its second try at the latest: {saves}"
+        "in the queue, each commit succeeds at its second try at the latest: {saves}"
     );
 }
 
@@ -61,7 +61,7 @@ async fn edits_of_different_items_never_collide() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_servers_on_one_store_lose_nothing_either() {
+async fn two_servers_on_one_store_lose_no_edit() {
     let site = Site::new();
     let guest = site.guest().await;
     let other = site.on_another_server(&guest);
@@ -84,7 +84,7 @@ async fn two_servers_on_one_store_lose_nothing_either() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_logout_beats_everything_that_is_under_way() {
+async fn a_logout_wins_over_requests_in_progress() {
     let site = Site::new();
     let guest = site.guest().await;
     site.gate.close(When::Before, Call::Save);
@@ -114,7 +114,7 @@ async fn a_logout_beats_everything_that_is_under_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_parallel_logins_each_has_a_session_and_none_is_on_the_old_key() {
+async fn each_of_parallel_logins_gets_a_session_under_a_new_key() {
     let site = Site::new();
     let guest = site.guest().await;
     site.gate.close(When::Before, Call::Rename);
@@ -145,7 +145,7 @@ async fn of_parallel_logins_each_has_a_session_and_none_is_on_the_old_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_clones_of_one_session_may_be_edited_and_saved_at_once() {
+async fn clones_of_a_session_can_be_edited_and_saved_concurrently() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -165,7 +165,7 @@ async fn the_clones_of_one_session_may_be_edited_and_saved_at_once() {
 }
 
 #[tokio::test]
-async fn many_opens_of_one_request_load_once() {
+async fn concurrent_opens_in_one_request_load_once() {
     let site = Site::new();
     let guest = site.guest().await;
     let handle = Arc::new(guest.request());
@@ -186,7 +186,7 @@ async fn many_opens_of_one_request_load_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn losing_for_ever_is_an_error_after_a_bounded_number_of_tries() {
+async fn endless_conflicts_are_an_error_after_a_bounded_number_of_tries() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky.stale_next(Call::Save, usize::MAX);

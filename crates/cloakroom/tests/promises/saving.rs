@@ -1,4 +1,4 @@
-//! `save().await` beside whatever else a request does.
+//! Calls of `save` that overlap with other calls of the same request.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 use tokio::task::JoinHandle;
 
-use crate::site::{Site, kind, removes_the_cookie, set_cookie, told};
+use crate::site::{Site, acknowledged_headers, kind, removes_the_cookie, set_cookie};
 
 #[tokio::test]
-async fn a_save_beside_the_finish_drops_no_edits() {
+async fn a_save_concurrent_with_finish_drops_no_edits() {
     let site = Site::new();
     let guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -38,7 +38,7 @@ async fn finishing_twice_drops_no_edits() {
 }
 
 #[tokio::test]
-async fn saving_again_after_a_failure_never_says_that_it_was_saved() {
+async fn saving_again_after_a_failure_does_not_report_success_without_saving() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -57,7 +57,7 @@ async fn saving_again_after_a_failure_never_says_that_it_was_saved() {
 }
 
 #[tokio::test]
-async fn the_response_waits_for_a_save_that_nobody_awaits_and_tells_its_key() {
+async fn the_response_waits_for_an_unawaited_save_and_sets_its_cookie() {
     let site = Site::new();
     let mut stranger = site.visitor();
     let (handle, session) = stranger.open().await;
@@ -73,12 +73,12 @@ async fn the_response_waits_for_a_save_that_nobody_awaits_and_tells_its_key() {
     });
     assert!(
         set_cookie(&headers.unwrap()).is_some(),
-        "a row was written, nobody was told its key"
+        "an entry was created, so the browser needs its key"
     );
 }
 
 #[tokio::test]
-async fn the_response_waits_for_a_login_that_nobody_awaits_and_tells_its_key() {
+async fn the_response_waits_for_an_unawaited_login_and_sets_its_cookie() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -96,7 +96,7 @@ async fn the_response_waits_for_a_login_that_nobody_awaits_and_tells_its_key() {
 }
 
 #[tokio::test]
-async fn the_response_waits_for_a_save_that_nobody_awaits_and_claims_nothing_if_it_fails() {
+async fn the_response_is_an_error_if_an_unawaited_save_fails() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -117,7 +117,7 @@ async fn the_response_waits_for_a_save_that_nobody_awaits_and_claims_nothing_if_
 }
 
 #[tokio::test]
-async fn a_logout_is_carried_out_although_what_is_set_afterwards_is_too_large() {
+async fn a_logout_is_carried_out_even_if_a_later_edit_is_too_large() {
     let site = Site::with(|builder| builder.max_size(100));
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -128,7 +128,7 @@ async fn a_logout_is_carried_out_although_what_is_set_afterwards_is_too_large() 
 }
 
 #[tokio::test]
-async fn a_session_that_was_too_large_to_save_takes_no_more_edits() {
+async fn a_session_that_is_too_large_to_save_accepts_no_more_edits() {
     let site = Site::with(|builder| builder.max_size(100));
     let guest = site.guest().await;
     let (_handle, session) = guest.open().await;
@@ -138,7 +138,7 @@ async fn a_session_that_was_too_large_to_save_takes_no_more_edits() {
 }
 
 #[tokio::test]
-async fn a_logout_that_happened_is_told_although_the_new_session_could_not_be_created() {
+async fn the_cookie_is_removed_after_a_logout_even_if_the_new_session_cannot_be_created() {
     let site = Site::new();
     let guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -148,11 +148,11 @@ async fn a_logout_that_happened_is_told_although_the_new_session_could_not_be_cr
         .fail_every(1, Call::Create, When::Before, ErrorKind::Unavailable);
     assert!(site.sessions.finish(&handle, StatusCode::OK).await.is_err());
     assert!(site.memory.is_empty(), "the delete was acknowledged");
-    assert!(removes_the_cookie(&told(&handle)));
+    assert!(removes_the_cookie(&acknowledged_headers(&handle)));
 }
 
 #[tokio::test]
-async fn a_logout_is_carried_out_although_a_save_before_it_failed() {
+async fn a_logout_is_carried_out_after_a_failed_save() {
     let site = Site::new();
     let guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -171,8 +171,7 @@ async fn a_logout_is_carried_out_although_a_save_before_it_failed() {
 }
 
 #[tokio::test]
-async fn a_logout_is_possible_after_a_failed_save() {
-    // a save that failed, then a handler that wants to log out
+async fn flush_is_accepted_after_a_failed_save() {
     let site = Site::new();
     let guest = site.guest().await;
     let (_h, session) = guest.open().await;
@@ -184,7 +183,7 @@ async fn a_logout_is_possible_after_a_failed_save() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_saved_and_has_died_since_is_not_told() {
+async fn a_saved_key_that_was_replaced_in_the_meantime_is_not_sent() {
     let site = Site::new();
     let mut browser = site.guest().await;
     let (slow, session) = browser.open().await;
@@ -199,12 +198,12 @@ async fn a_key_that_was_saved_and_has_died_since_is_not_told() {
         kind(site.sessions.finish(&slow, StatusCode::OK).await),
         ErrorKind::Interrupted
     );
-    let headers = told(&slow);
+    let headers = acknowledged_headers(&slow);
     assert_eq!(set_cookie(&headers).map(|_| "a dead key"), None);
 }
 
 #[tokio::test]
-async fn a_move_is_told_although_a_later_update_fails_on_what_the_move_found() {
+async fn a_new_key_is_sent_even_if_a_later_update_fails_on_the_reloaded_data() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -233,7 +232,7 @@ async fn a_move_is_told_although_a_later_update_fails_on_what_the_move_found() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_spelled_with_the_expiry_that_was_saved() {
+async fn the_cookie_has_the_expiry_that_was_saved() {
     let site = Site::new();
     let mut guest = site.visitor();
     let (handle, session) = guest.open().await;
@@ -255,7 +254,7 @@ async fn the_cookie_is_spelled_with_the_expiry_that_was_saved() {
 }
 
 #[tokio::test]
-async fn a_replay_that_panics_in_a_save_that_nobody_awaits_is_not_answered_as_saved() {
+async fn a_panicking_replay_in_a_concurrent_save_is_not_reported_as_saved() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -277,7 +276,7 @@ async fn a_replay_that_panics_in_a_save_that_nobody_awaits_is_not_answered_as_sa
 }
 
 #[tokio::test]
-async fn a_save_that_waits_for_its_turn_is_not_emptied_by_a_5xx() {
+async fn a_5xx_does_not_discard_the_edits_of_a_waiting_save() {
     let site = Site::new();
     let guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -308,7 +307,7 @@ fn saving(session: &Session) -> JoinHandle<Result<()>> {
     tokio::spawn(async move { session.save().await })
 }
 
-/// Lets all other tasks go as far as they can.
+/// Lets all other tasks run until each of them waits.
 async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;

@@ -16,7 +16,7 @@ use crate::site::Site;
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test(start_paused = true)]
-async fn the_dead_are_swept_in_batches_while_requests_go_on() {
+async fn expired_sessions_are_swept_in_batches_while_requests_continue() {
     let site = sweeping();
     for _ in 0..95 {
         site.guest().await;
@@ -34,12 +34,12 @@ async fn the_dead_are_swept_in_batches_while_requests_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_sweep_says_in_the_log_how_far_it_is() {
+async fn a_long_sweep_logs_its_progress() {
     let site = Site::with(|builder| builder.sweep(Sweep::default().interval(MINUTE).batch(500)));
     for n in 0..25_000 {
-        let mut dead = draft(n);
-        dead.meta.expires = site.clock.now() - MINUTE;
-        let created = site.memory.create(&store_key(n), &dead).await.unwrap();
+        let mut expired = draft(n);
+        expired.meta.expires = site.clock.now() - MINUTE;
+        let created = site.memory.create(&store_key(n), &expired).await.unwrap();
         assert!(matches!(created, Outcome::Written(_)));
     }
     let log = Log::default();
@@ -59,7 +59,7 @@ async fn a_long_sweep_says_in_the_log_how_far_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_does_not_end_the_sweeping() {
+async fn sweeping_continues_after_an_error() {
     let site = sweeping();
     site.guest().await;
     site.clock.advance(15 * 24 * 60 * MINUTE);
@@ -73,7 +73,7 @@ async fn an_error_does_not_end_the_sweeping() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sweeping_can_be_turned_off_and_done_by_hand() {
+async fn sweeping_can_be_turned_off_and_called_manually() {
     let site = Site::new();
     site.guest().await;
     site.clock.advance(15 * 24 * 60 * MINUTE);
@@ -86,7 +86,7 @@ async fn sweeping_can_be_turned_off_and_done_by_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sweeping_ends_with_the_sessions() {
+async fn sweeping_ends_when_the_sessions_are_dropped() {
     let site = sweeping();
     site.visitor().open().await;
     let spy = site.spy.clone();
@@ -98,7 +98,7 @@ async fn sweeping_ends_with_the_sessions() {
 }
 
 #[test]
-fn sweeping_begins_again_in_another_runtime() {
+fn sweeping_restarts_in_another_runtime() {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_all().start_paused(true).build().unwrap()
@@ -118,7 +118,7 @@ fn sweeping() -> Site {
     Site::with(|builder| builder.sweep(Sweep::default().interval(MINUTE).batch(10)))
 }
 
-/// What an operator reads.
+/// Collects the log lines of level `INFO` and above.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 

@@ -27,7 +27,7 @@ async fn a_client_that_hangs_up_during_the_commit_does_not_stop_it() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_before_the_response_changed_nothing() {
+async fn a_client_that_hangs_up_before_the_response_changes_nothing() {
     let site = Site::new();
     let guest = site.guest().await;
 
@@ -40,7 +40,7 @@ async fn a_client_that_hangs_up_before_the_response_changed_nothing() {
 }
 
 #[tokio::test]
-async fn writes_after_the_end_are_an_error_and_never_silence() {
+async fn writes_after_the_request_are_errors() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -57,11 +57,11 @@ async fn writes_after_the_end_are_an_error_and_never_silence() {
     assert_eq!(kind(session.flush()), ErrorKind::Finished);
     assert_eq!(kind(session.log_in("ada")), ErrorKind::Finished);
     assert_eq!(kind(session.cycle_key()), ErrorKind::Finished);
-    assert_eq!(session.get("n").unwrap(), Some(1), "reading goes on");
+    assert_eq!(session.get("n").unwrap(), Some(1), "reading still works");
 }
 
 #[tokio::test]
-async fn writes_after_the_end_are_an_error_in_a_session_opened_after_the_end_too() {
+async fn writes_to_a_session_opened_after_the_request_are_errors() {
     let site = Site::new();
     let mut guest = site.guest().await;
 

@@ -4,10 +4,10 @@ use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 
-use crate::site::{Site, kind, set_cookie, told};
+use crate::site::{Site, acknowledged_headers, kind, set_cookie};
 
 #[tokio::test]
-async fn answered_5xx_saves_nothing_and_sets_no_cookie() {
+async fn a_5xx_saves_nothing_and_sets_no_cookie() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -26,7 +26,7 @@ async fn answered_5xx_saves_nothing_and_sets_no_cookie() {
 }
 
 #[tokio::test]
-async fn answered_5xx_tells_the_browser_what_was_saved_before() {
+async fn a_5xx_still_sends_the_key_that_was_saved_before() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -87,7 +87,7 @@ async fn store_down_on_save_is_an_error_without_a_cookie_and_nothing_changed() {
     let outcome = guest.finish(&handle).await;
 
     assert_eq!(kind(outcome), ErrorKind::Unavailable);
-    assert_eq!(set_cookie(&told(&handle)), None);
+    assert_eq!(set_cookie(&acknowledged_headers(&handle)), None);
     assert_eq!(guest.reads("n").await, Some(1));
 }
 

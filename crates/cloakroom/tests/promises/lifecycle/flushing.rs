@@ -4,7 +4,7 @@ use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 
-use crate::site::{Site, kind, removes_the_cookie, set_cookie, told};
+use crate::site::{Site, acknowledged_headers, kind, removes_the_cookie, set_cookie};
 
 #[tokio::test]
 async fn flush_deletes_the_entry_and_removes_the_cookie_with_its_attributes() {
@@ -27,7 +27,7 @@ async fn flush_deletes_the_entry_and_removes_the_cookie_with_its_attributes() {
 }
 
 #[tokio::test]
-async fn flush_counts_when_the_handler_answers_5xx_too() {
+async fn flush_is_carried_out_even_after_a_5xx() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let before = guest.clone();
@@ -57,12 +57,12 @@ async fn flush_that_the_store_refuses_is_an_error_and_keeps_the_cookie() {
     let outcome = guest.finish(&handle).await;
 
     assert_eq!(kind(outcome), ErrorKind::Unavailable);
-    assert_eq!(set_cookie(&told(&handle)), None);
+    assert_eq!(set_cookie(&acknowledged_headers(&handle)), None);
     assert_eq!(guest.reads("n").await, Some(1));
 }
 
 #[tokio::test]
-async fn flush_whose_answer_got_lost_is_found_to_have_happened() {
+async fn flush_whose_answer_is_lost_is_found_to_have_happened() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky
@@ -74,7 +74,7 @@ async fn flush_whose_answer_got_lost_is_found_to_have_happened() {
 }
 
 #[tokio::test]
-async fn flush_without_a_cookie_sends_none() {
+async fn flush_without_a_session_sets_no_cookie() {
     let site = Site::new();
 
     let headers = site

@@ -1,4 +1,4 @@
-//! Stores whose answer gets lost.
+//! Store calls whose answer is lost, whether or not they took effect.
 
 use cloakroom::{ErrorKind, Session};
 use cloakroom_testkit::wrap::{Call, When};
@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::site::{Site, kind, set_cookie};
 
 #[tokio::test]
-async fn a_save_whose_answer_got_lost_is_found_to_have_happened_and_not_done_twice() {
+async fn a_save_whose_answer_is_lost_is_found_and_not_repeated() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky
@@ -39,7 +39,7 @@ async fn a_save_that_never_arrived_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_save_whose_answer_got_lost_under_another_save_is_an_error_and_never_done_twice() {
+async fn a_lost_answer_followed_by_another_save_is_an_error_and_not_repeated() {
     let site = Site::new();
     let guest = site.guest().await;
     let increment = |session: &Session| session.update("n", |n: &mut u64| *n += 1).map(drop);
@@ -63,7 +63,7 @@ async fn a_save_whose_answer_got_lost_under_another_save_is_an_error_and_never_d
 }
 
 #[tokio::test]
-async fn a_create_whose_answer_got_lost_is_found_to_have_happened() {
+async fn a_create_whose_answer_is_lost_is_found_to_have_happened() {
     let site = Site::new();
     let mut stranger = site.visitor();
     site.flaky
@@ -76,7 +76,7 @@ async fn a_create_whose_answer_got_lost_is_found_to_have_happened() {
 }
 
 #[tokio::test]
-async fn a_move_whose_answer_got_lost_is_found_to_have_happened() {
+async fn a_rename_whose_answer_is_lost_is_found_to_have_happened() {
     for when in [When::Before, When::After] {
         let site = Site::new();
         let mut guest = site.guest().await;

@@ -6,7 +6,7 @@ use cloakroom_testkit::wrap::Call;
 use crate::site::Site;
 
 #[tokio::test]
-async fn log_in_moves_the_session_to_a_new_key_in_one_step_and_the_old_key_is_dead() {
+async fn log_in_moves_the_session_to_a_new_key_and_the_old_key_opens_nothing() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let before = guest.clone();
@@ -20,7 +20,7 @@ async fn log_in_moves_the_session_to_a_new_key_in_one_step_and_the_old_key_is_de
     assert_eq!(
         session.get("n").unwrap(),
         Some(1),
-        "the items of before the login stay"
+        "the items from before the login stay"
     );
     assert_eq!(before.reads("n").await, None);
 }
@@ -40,7 +40,7 @@ async fn log_in_of_the_same_user_gives_a_new_key_too() {
 }
 
 #[tokio::test]
-async fn log_in_of_another_user_drops_what_the_first_one_left() {
+async fn log_in_of_another_user_drops_the_data_of_the_first() {
     let site = Site::new();
     let mut browser = site.guest().await;
     browser
@@ -62,7 +62,7 @@ async fn log_in_of_another_user_drops_what_the_first_one_left() {
 }
 
 #[tokio::test]
-async fn log_in_without_a_session_begins_one() {
+async fn log_in_without_a_session_creates_one() {
     let site = Site::new();
     let mut stranger = site.visitor();
 
@@ -76,7 +76,7 @@ async fn log_in_without_a_session_begins_one() {
 }
 
 #[tokio::test]
-async fn log_in_on_a_session_that_ended_meanwhile_begins_one_with_nothing_from_before() {
+async fn log_in_on_an_ended_session_creates_one_with_nothing_from_before() {
     let site = Site::new();
     let mut guest = site.guest().await;
 

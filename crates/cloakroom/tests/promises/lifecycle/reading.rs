@@ -1,4 +1,4 @@
-//! What is only read, and what is not even that.
+//! Requests that only read their session, and requests that do not open it.
 
 use cloakroom::ErrorKind;
 use cloakroom::store::SaveId;
@@ -70,7 +70,7 @@ async fn unknown_key_is_never_adopted_and_its_cookie_is_left_alone() {
 }
 
 #[tokio::test]
-async fn an_expired_key_is_never_adopted_either() {
+async fn an_expired_key_is_never_adopted() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let before = guest.clone();
@@ -87,10 +87,10 @@ async fn an_expired_key_is_never_adopted_either() {
 }
 
 #[tokio::test]
-async fn corrupt_entry_is_no_session_and_the_next_write_gets_a_new_key() {
+async fn a_corrupt_entry_is_no_session_and_the_next_write_gets_a_new_key() {
     let site = Site::new();
     let mut guest = site.guest().await;
-    damage_all(&site).await;
+    damage_entry(&site).await;
     let before = guest.cookie.clone();
 
     let headers = guest
@@ -106,7 +106,7 @@ async fn corrupt_entry_is_no_session_and_the_next_write_gets_a_new_key() {
 }
 
 #[tokio::test]
-async fn corrupt_entry_that_the_store_itself_cannot_read_is_no_session_either() {
+async fn an_entry_that_the_store_cannot_read_is_no_session() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let before = guest.cookie.clone();
@@ -119,8 +119,8 @@ async fn corrupt_entry_that_the_store_itself_cannot_read_is_no_session_either() 
     assert_eq!(guest.reads("n").await, Some(2));
 }
 
-/// Writes nonsense over every entry of the owner-less store, as a bad disk would.
-async fn damage_all(site: &Site) {
+/// Overwrites the only entry of the store with bytes that cannot be decoded.
+async fn damage_entry(site: &Site) {
     use cloakroom::store::Draft;
 
     let store_key = site

@@ -1,4 +1,4 @@
-//! What is saved before the handler is done.
+//! Sessions that a handler saves before it returns.
 
 use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::{Call, When};
@@ -6,7 +6,7 @@ use cloakroom_testkit::wrap::{Call, When};
 use crate::site::{Site, kind, removes_the_cookie, set_cookie};
 
 #[tokio::test]
-async fn save_now_is_seen_by_the_next_request_and_its_cookie_comes_with_the_response() {
+async fn save_is_visible_to_other_requests_before_the_response() {
     let site = Site::new();
     let mut stranger = site.visitor();
 
@@ -27,11 +27,11 @@ async fn save_now_is_seen_by_the_next_request_and_its_cookie_comes_with_the_resp
 }
 
 #[tokio::test]
-async fn edits_made_while_a_save_is_under_way_are_saved_next() {
+async fn edits_made_during_a_save_are_saved_next() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
-    // A conflict, so that what is stored differs from what the handler has seen.
+    // Another request saves first, so that the stored data differs from what the handler has seen.
     guest
         .visit(|session| session.set("other", 3))
         .await
@@ -59,7 +59,7 @@ async fn edits_made_while_a_save_is_under_way_are_saved_next() {
 }
 
 #[tokio::test]
-async fn edits_made_while_a_save_is_under_way_that_fails_are_not_answered_as_saved() {
+async fn edits_made_during_a_failing_save_are_not_reported_as_saved() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky
@@ -82,7 +82,7 @@ async fn edits_made_while_a_save_is_under_way_that_fails_are_not_answered_as_sav
 }
 
 #[tokio::test]
-async fn a_handler_that_deals_with_a_failed_save_answers_in_its_own_way() {
+async fn a_handler_can_answer_a_failed_save_itself() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky
@@ -98,7 +98,7 @@ async fn a_handler_that_deals_with_a_failed_save_answers_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_flush_while_a_save_is_under_way_ends_what_was_saved() {
+async fn a_flush_during_a_save_ends_the_saved_session() {
     let site = Site::new();
     let mut guest = site.guest().await;
 

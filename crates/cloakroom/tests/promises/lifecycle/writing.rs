@@ -1,13 +1,13 @@
-//! What is written, and what another request does meanwhile.
+//! Requests that write to their session, alone or concurrently with another request.
 
 use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::Call;
 use http::StatusCode;
 
-use crate::site::{Site, kind, set_cookie, told};
+use crate::site::{Site, acknowledged_headers, kind, set_cookie};
 
 #[tokio::test]
-async fn create_sets_the_cookie_and_keeps_the_response_out_of_caches() {
+async fn create_sets_the_cookie_and_forbids_caching() {
     let site = Site::new();
     let mut stranger = site.visitor();
 
@@ -112,7 +112,7 @@ async fn conflict_over_the_type_of_an_updated_item_saves_nothing() {
 }
 
 #[tokio::test]
-async fn interrupted_by_a_logout_is_an_error_and_never_re_created() {
+async fn a_write_after_a_logout_is_an_error_and_creates_nothing() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -124,13 +124,13 @@ async fn interrupted_by_a_logout_is_an_error_and_never_re_created() {
 
     assert_eq!(kind(outcome), ErrorKind::Interrupted);
     assert_eq!(ErrorKind::Interrupted.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(set_cookie(&told(&slow)), None);
+    assert_eq!(set_cookie(&acknowledged_headers(&slow)), None);
     assert_eq!(guest.reads("n").await, None);
     assert_eq!(site.spy.count(Call::Create), 0);
 }
 
 #[tokio::test]
-async fn interrupted_by_a_new_key_is_an_error_and_the_new_session_is_untouched() {
+async fn a_write_under_a_replaced_key_is_an_error_and_changes_nothing() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -144,7 +144,7 @@ async fn interrupted_by_a_new_key_is_an_error_and_the_new_session_is_untouched()
 }
 
 #[tokio::test]
-async fn interrupted_by_its_own_expiry_is_not_brought_back_by_its_save() {
+async fn a_write_after_the_expiry_is_an_error_and_restores_nothing() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
