@@ -119,8 +119,8 @@ impl Cookie {
 
     /// Sets `Path`: browsers send the cookie to this path and the paths below it.
     ///
-    /// The default is `/`, and a name with the prefix `__Host-` requires it. A path is no
-    /// protection: pages of the same host can read a cookie of another path.
+    /// The default is `/`, and a name with the prefix `__Host-` requires it. A path does not
+    /// protect the cookie from other pages of the same host.
     ///
     /// # Examples
     /// ```

@@ -25,7 +25,7 @@ impl SetCookie<'_> {
     ///
     /// `Expires` repeats `Max-Age` for clients that do not support the latter. `Max-Age` is in
     /// whole seconds, rounded down, and at most 400 days, the maximum of the browsers. A removal
-    /// repeats every attribute: browsers keep a cookie whose domain or path differ.
+    /// repeats every attribute: browsers keep a cookie whose domain or path differs.
     pub(crate) fn spell(&self) -> HeaderValue {
         use fmt::Write as _;
 

@@ -206,8 +206,8 @@ impl Value {
     /// Serializes `value` as JSON.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form, for example a map whose keys
-    /// are not text or numbers.
+    /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form, for example a map with tuples
+    /// as keys.
     ///
     /// # Examples
     /// ```

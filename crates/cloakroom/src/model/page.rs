@@ -35,8 +35,8 @@ impl Page {
 
     /// Creates a page of the first `limit` of these entries.
     ///
-    /// This is for a store that lists entries in the order of their keys: it reads up to `limit +
-    /// 1` entries, and the one too many shows that another page follows.
+    /// This is for a store that lists entries in the order of their keys. It reads one entry more
+    /// than `limit`, if there is one, to show that another page follows.
     ///
     /// # Examples
     /// ```

@@ -20,8 +20,8 @@ use crate::model::{
 ///
 /// Its size is bounded in bytes. When it is full, it deletes expired entries. If that does not free
 /// enough, it returns [`Full`](ErrorKind::Full): for new sessions without an owner from 90 % of the
-/// bound, and for every other write at the bound itself. Visitors with a session can therefore
-/// still log in while the site is flooded with new ones.
+/// bound, and for every other write at the bound itself. Visitors can therefore still log in while
+/// the site is flooded with anonymous sessions.
 ///
 /// # Examples
 /// ```
@@ -81,12 +81,12 @@ impl MemoryStore {
     /// # Examples
     /// ```
     /// use std::sync::Arc;
-    /// use cloakroom::{Sessions, store::{AnyStore, MemoryStore}};
+    /// use cloakroom::{Sessions, store::MemoryStore};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> cloakroom::Result<()> {
     /// let store = Arc::new(MemoryStore::new());
-    /// let sessions = Sessions::new(AnyStore::new(store.clone()));
+    /// let sessions = Sessions::new(Arc::clone(&store));
     ///
     /// let session = sessions.new_session();
     /// session.set("theme", "dark")?;

@@ -10,16 +10,18 @@ use crate::model::{
 /// A place where sessions are kept: bytes under keys, written by compare-and-swap.
 ///
 /// A store maps a [`StoreKey`] to an [`Entry`]: opaque data, the session's facts, and a version. It
-/// does not interpret the data and has no clock. Implementers write plain `async fn`; five methods
-/// and [`guarantees`](Self::guarantees) are required.
+/// does not interpret the data and has no clock. Implementers write plain `async fn`, which run on
+/// tokio and must not block its threads. Five methods and [`guarantees`](Self::guarantees) are
+/// required.
 ///
-/// The conformance suite of `cloakroom-testkit` tests every promise on this page. A store that
-/// cannot keep one reports that in its guarantees.
+/// The conformance suite of `cloakroom-testkit` tests whether a store keeps the promises of the
+/// next section. Some are optional: a store lists those that it makes in its guarantees.
 ///
 /// # What callers may rely on
 ///
 /// * **Acknowledged means done.** Once a call returned `Ok`, later calls of the same store observe
-///   its effect. It survives a crash if the store is [`durable`](Guarantees#structfield.durable).
+///   its effect. The effect survives a crash if the store is
+///   [`durable`](Guarantees#structfield.durable).
 /// * **`create` never overwrites, and no other method creates a session.** A late
 ///   [`save`](Self::save), [`touch`](Self::touch) or [`rename`](Self::rename) cannot restore a
 ///   deleted session.
@@ -27,9 +29,10 @@ use crate::model::{
 ///   version that the caller saw. Of concurrent writes that saw the same version, one succeeds and
 ///   the others are [`Stale`](Outcome::Stale). A store that is not able to compare does not promise
 ///   [`compares`](Guarantees#structfield.compares).
-/// * **Versions change with every save.** `create`, `save` and `rename` return a new version.
-///   `touch` keeps it, so that it does not make concurrent saves stale. A version is valid for one
-///   entry only.
+/// * **Versions change with every save.** `create`, `save` and `rename` give the entry a new
+///   version. `touch` keeps it, so that it does not make concurrent saves stale. A version is valid
+///   for one entry only. Exception: in a store that [uses the data as the
+///   version](Version::from_bytes), equal data has equal versions.
 /// * **Entries are whole.** A load returns the data and facts of one write, never a mixture. All
 ///   bytes survive unchanged, and times survive to the millisecond. Keys and owners are compared
 ///   byte for byte.
@@ -39,10 +42,10 @@ use crate::model::{
 ///
 /// # Cancellation
 ///
-/// A caller may drop any future at any time, and the core drops every call that exceeds its time
-/// limit. The call then either takes full effect or none; it may also take effect later, while it
-/// is still on its way to a server. A dropped future must not leave a lock held or a connection in
-/// an undefined state.
+/// A caller may drop any future at any time, and the core drops every call that exceeds the [time
+/// limit](crate::SessionsBuilder::timeout). The call then has its full effect or none. If it is
+/// still on its way to a server, it may take effect later. A dropped future must not leave a lock
+/// held or a connection in an undefined state.
 ///
 /// # Errors
 ///
@@ -57,8 +60,9 @@ use crate::model::{
 /// | [`Corrupt`](ErrorKind::Corrupt) | an entry cannot be read | none |
 /// | [`Unsupported`](ErrorKind::Unsupported) | the store does not have this operation | none |
 ///
-/// An unknown effect is the same as that of a dropped future. The core then loads the entry and
-/// compares its version with [`Draft::save_id`] to find out.
+/// "Unknown" means the same as after a dropped future: the full effect, none, or the full effect
+/// later. The core then loads the entry and compares its version with [`Draft::save_id`] to find
+/// out.
 ///
 /// # Examples
 /// A complete store, in the memory of the process. It leaves out what is optional: it has no sweep,
@@ -159,7 +163,7 @@ pub trait Store: Send + Sync + 'static {
     /// Creates an entry at `key`.
     ///
     /// Returns [`Stale`](Outcome::Stale) if there already is an entry, even an expired one, and
-    /// leaves it as it is. Of concurrent calls for the same key exactly one creates the entry.
+    /// leaves it as it is. Of concurrent calls for the same key, only one creates the entry.
     ///
     /// If the future is dropped, the whole entry was created or none.
     ///
@@ -171,7 +175,7 @@ pub trait Store: Send + Sync + 'static {
     /// Replaces the data and all facts of the entry at `key` if it still has the version `seen`.
     ///
     /// Otherwise, and if there is no entry, returns [`Stale`](Outcome::Stale) and changes nothing.
-    /// Never creates an entry. A version that another store or another key issued counts as stale.
+    /// Never creates an entry. A version that this store did not issue counts as stale.
     ///
     /// If the future is dropped, the whole entry was replaced or nothing of it.
     ///
@@ -187,9 +191,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Deletes the entry at `key`. Succeeds if there is none.
     ///
-    /// Once it returned `Ok`, only a [`create`](Self::create) can write to `key` again. If the
-    /// store promises [`revokes`](Guarantees#structfield.revokes), no process loads the entry any
-    /// more.
+    /// Once it returned `Ok`, no [`save`](Self::save), [`touch`](Self::touch) or
+    /// [`rename`](Self::rename) restores the entry, not even one that is in progress. If the store
+    /// promises [`revokes`](Guarantees#structfield.revokes), no process loads the entry any more.
     ///
     /// If the future is dropped, the entry is either complete or gone.
     ///
@@ -204,8 +208,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`Stale`](Outcome::Stale) and changes nothing. `to` must be a fresh key that no other caller
     /// uses.
     ///
-    /// If the future is dropped or the process crashes, the session is at `from` or at `to`: never
-    /// at both, and never lost.
+    /// If the future is dropped or the process crashes, the session is either still at `from` or
+    /// already at `to`. It is never lost.
     ///
     /// # Provided method
     /// 1. Creates a copy at `to`, with another save id.

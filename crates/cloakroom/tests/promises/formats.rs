@@ -270,7 +270,7 @@ async fn a_logout_that_failed_does_not_remove_the_cookie() {
     assert_eq!(
         set_cookie(&acknowledged_headers(&handle)),
         None,
-        "the session is still alive"
+        "the session still exists"
     );
 }
 

@@ -199,7 +199,7 @@ async fn a_saved_key_that_was_replaced_in_the_meantime_is_not_sent() {
         ErrorKind::Interrupted
     );
     let headers = acknowledged_headers(&slow);
-    assert_eq!(set_cookie(&headers).map(|_| "a dead key"), None);
+    assert_eq!(set_cookie(&headers).map(|_| "a revoked key"), None);
 }
 
 #[tokio::test]
