@@ -81,7 +81,7 @@ mod tests {
     use crate::model::from_millis;
 
     #[test]
-    fn the_default_cookie_is_written_with_every_attribute() {
+    fn cookies_are_written_with_their_attributes() {
         assert_eq!(
             spelled(
                 &Cookie::default(),
