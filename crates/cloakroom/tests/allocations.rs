@@ -1,4 +1,4 @@
-//! What an untouched request costs: the figure that the documentation of [`cloakroom::tower`] gives.
+//! The allocations of an untouched request, which the documentation of [`cloakroom::tower`] states.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ fn an_untouched_request_allocates_the_handle_and_its_place_in_the_extensions() {
     let sessions = Sessions::new(MemoryStore::new());
     let mut bare = service_fn(page);
     let mut wrapped = sessions.layer().layer(service_fn(page));
-    // The first calls allocate what stays.
+    // The first calls also allocate what is kept for later ones.
     allocations(&mut bare, request());
     allocations(&mut wrapped, request());
 

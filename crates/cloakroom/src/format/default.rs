@@ -14,23 +14,53 @@ use crate::model::{
     millis,
 };
 
-/// Cloakroom's own format: the default.
+/// Cloakroom's format, which is the default.
 ///
-/// * **Key**: 256 bits from the operating system as 43 characters of base64url without padding (RFC 4648 §5).
-/// * **Lookup**: the SHA-256 of those 43 characters. A stolen store opens no session.
-/// * **Data**: a byte `1`, the version of the format, and a JSON object. Its member `items` holds the items in their
-///   order, each value with the text that it was set with. A session that asked for an expiry of its own has one
-///   more member in front: `idle_secs` or `expires_at` (milliseconds since 1970), both numbers, or
-///   `browser_close`, which is `true`. One that ends with the browser or when idle has `browser_close` and `idle_secs`.
+/// * **Session key**: 256 bits of the operating system's random numbers, as 43 characters of
+///   base64url without padding (RFC 4648 §5).
+/// * **Store key**: the SHA-256 of those 43 characters. The contents of a store open no session.
+/// * **Data**: the byte `1`, which is the format version, and a JSON object. Its last member,
+///   `items`, is an object of the items in their order. Each value has the JSON text with which it
+///   was set. The members before it depend on the [`Expiry`] of the session:
 ///
-/// An idle time is kept in whole seconds, rounded up.
+/// | expiry | members |
+/// |---|---|
+/// | [`Policy`](Expiry::Policy) | none |
+/// | [`Idle`](Expiry::Idle) | `idle_secs`: a number, in whole seconds, rounded up |
+/// | [`At`](Expiry::At) | `expires_at`: a number, in milliseconds since 1970 |
+/// | [`BrowserClose`](Expiry::BrowserClose) | `browser_close`: `true` |
+/// | [`BrowserCloseOrIdle`](Expiry::BrowserCloseOrIdle) | `browser_close` and `idle_secs` |
+///
+/// # Examples
+/// ```
+/// use std::time::SystemTime;
+///
+/// use cloakroom::format::{DefaultFormat, Format};
+/// use cloakroom::session::{SessionData, Value};
+///
+/// let mut data = SessionData::default();
+/// data.items.set("visits".into(), Value::of(&3)?);
+///
+/// let bytes = DefaultFormat::new().encode(&data, SystemTime::now())?;
+/// assert_eq!(bytes, "\x01{\"items\":{\"visits\":3}}");
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct DefaultFormat {
     random: fn(&mut [u8]) -> Result<(), getrandom::Error>,
 }
 
 impl DefaultFormat {
-    /// The format.
+    /// Creates the format.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::format::{DefaultFormat, Format};
+    ///
+    /// let key = DefaultFormat::new().new_key()?;
+    /// assert_eq!(key.reveal().len(), 43);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub const fn new() -> Self {
         Self {
             random: getrandom::fill,
@@ -66,7 +96,7 @@ impl Format for DefaultFormat {
     }
 
     fn parse_key(&self, text: &str) -> Option<SessionKey> {
-        // Decoding refuses a last character with unused bits set, so no two texts are the same key.
+        // Decoding refuses a last character whose unused bits are set, so a key has only one text.
         let mut secret = [0; KEY_BYTES];
         (text.len() == KEY_CHARS
             && BASE64URL_NOPAD
@@ -113,26 +143,26 @@ impl Format for DefaultFormat {
     fn decode(&self, bytes: &Bytes) -> Result<SessionData> {
         match bytes.split_first() {
             Some((&VERSION, json)) => {
-                let form: Form<'_> = serde_json::from_slice(json).map_err(|source| {
+                let object: DataObject<'_> = serde_json::from_slice(json).map_err(|source| {
                     corrupt(format!(
-                        "not the JSON it should be ({:?} error)",
+                        "its JSON is invalid ({:?} error)",
                         source.classify()
                     ))
                 })?;
-                Ok(form.into_data(bytes))
+                Ok(object.into_data(bytes))
             }
             Some((version, _)) => Err(corrupt(format!(
-                "format version {version} is not known here; this program writes version {VERSION}"
+                "it has format version {version}, and this program reads version {VERSION}"
             ))),
             None => Err(corrupt("it is empty")),
         }
     }
 }
 
-/// The JSON of an entry, with the values still in the buffer that came from the store.
+/// The JSON object of an entry. The values borrow from the buffer that the store returned.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Form<'a> {
+struct DataObject<'a> {
     idle_secs: Option<u64>,
     expires_at: Option<i64>,
     browser_close: Option<bool>,
@@ -140,7 +170,7 @@ struct Form<'a> {
     items: RawItems<'a>,
 }
 
-impl Form<'_> {
+impl DataObject<'_> {
     fn into_data(self, bytes: &Bytes) -> SessionData {
         let mut items = Items::new();
         for (name, value) in self.items.0 {
@@ -187,7 +217,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawItems<'a> {
     }
 }
 
-/// Whole seconds, rounded up.
+/// Rounds up to whole seconds.
 fn whole_secs(age: Duration) -> u64 {
     age.as_secs()
         .saturating_add(u64::from(age.subsec_nanos() > 0))
@@ -200,13 +230,13 @@ fn corrupt(what: impl fmt::Display) -> Error {
     )
 }
 
-/// The version of the format, in the first byte of the data.
+/// The format version, which is the first byte of the data.
 const VERSION: u8 = 1;
 
 const KEY_BYTES: usize = 32;
 const KEY_CHARS: usize = 43;
 
-/// More than any session has; a bound on what a damaged entry can make us build.
+/// More items than any session has. Bounds the memory that a damaged entry can claim.
 const MAX_ITEMS: usize = 1 << 20;
 
 #[cfg(test)]
@@ -217,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_256_bits_of_the_operating_systems_and_no_two_are_alike() {
+    fn keys_have_256_bits_and_differ() {
         let keys: std::collections::HashSet<String> = (0..1_000)
             .map(|_| DefaultFormat::new().new_key().unwrap().reveal().to_owned())
             .collect();
@@ -229,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_source_of_random_numbers_is_an_error_and_never_a_weaker_key() {
+    fn a_failing_source_of_random_numbers_is_an_error() {
         let format = DefaultFormat {
             random: |_| Err(getrandom::Error::UNSUPPORTED),
         };
@@ -238,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn only_43_characters_of_canonical_base64url_are_a_key() {
+    fn a_key_is_exactly_43_characters_of_canonical_base64url() {
         let good = "A".repeat(43);
         assert_eq!(
             DefaultFormat::new().parse_key(&good).unwrap().reveal(),
@@ -279,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_what_the_documentation_says() {
+    fn the_bytes_are_as_documented() {
         let mut data = SessionData::default();
         data.items.set("n".into(), Value::of(&1).unwrap());
         data.items.set("té\"xt".into(), Value::of("a\0b").unwrap());
@@ -308,9 +338,10 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_nobody_touched_is_passed_through_byte_for_byte() {
+    fn an_unchanged_value_is_written_back_byte_for_byte() {
         let bytes = Bytes::from_static(
-            b"\x01{\"items\":{\"b\":[1.50, 1E5,{\"z\":1,\"a\":-0}],\"a\":123456789012345678901234567890}}",
+            b"\x01{\"items\":{\"b\":[1.50, 1E5,{\"z\":1,\"a\":-0}],\
+              \"a\":123456789012345678901234567890}}",
         );
 
         let data = DefaultFormat::new().decode(&bytes).unwrap();
@@ -319,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_another_format_keeps_is_refused() {
+    fn a_foreign_value_is_refused() {
         let mut data = SessionData::default();
         let foreign = Value::foreign(Bytes::from_static(b"null"));
         data.items.set("a".into(), foreign);
@@ -329,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_float_is_read_as_the_one_that_was_written() {
+    fn floats_survive_exactly() {
         let value = Value::of(&4.089_738_611_540_824_4e-141).unwrap();
         assert_eq!(value.get::<f64>().unwrap(), 4.089_738_611_540_824_4e-141);
     }
@@ -355,20 +386,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_panic(bytes in collection::vec(any::<u8>(), 0..200)) {
+        fn no_bytes_cause_a_panic(bytes in collection::vec(any::<u8>(), 0..200)) {
             let _ = DefaultFormat::new().decode(&Bytes::from(bytes));
         }
 
         #[test]
-        fn what_was_written_is_read(
-            items in collection::btree_map(".{0,8}", collection::vec(option::of(".{0,8}"), 0..3), 0..5),
+        fn encoded_items_are_decoded_unchanged(
+            items in collection::btree_map(
+                ".{0,8}",
+                collection::vec(option::of(".{0,8}"), 0..3),
+                0..5,
+            ),
         ) {
             let mut data = SessionData::default();
             for (name, value) in &items {
                 data.items.set(name.clone().into(), Value::of(value).unwrap());
             }
 
-            let read = DefaultFormat::new().decode(&DefaultFormat::new().encode(&data, NOW).unwrap()).unwrap();
+            let read = DefaultFormat::new().decode(&encoded(&data)).unwrap();
 
             prop_assert_eq!(read.items.len(), items.len());
             for (name, value) in &items {
@@ -382,6 +417,6 @@ mod tests {
         DefaultFormat::new().encode(data, NOW).unwrap()
     }
 
-    /// It is all the same to this format.
+    /// Any time: this format ignores it.
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 }

@@ -8,60 +8,69 @@ use super::rules::FormatRules;
 use crate::http::SetCookie;
 use crate::model::{Error, Expiry, Meta, Result, SessionData, SessionKey, SessionTag, StoreKey};
 
-/// How a key looks, what its lookup is, and how a state becomes bytes.
+/// The representation of a session outside the program: its key, its store key and its bytes.
 ///
-/// The provided methods are what Cloakroom's own format does.
+/// [`DefaultFormat`](super::DefaultFormat) is the default. Implement this trait to share sessions
+/// with another framework. The provided methods do what the default format does.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a format of sessions")]
 pub trait Format: Send + Sync + 'static {
-    /// What the core does where formats differ in behaviour.
+    /// Returns the rules for the behaviour in which formats differ.
     fn rules(&self) -> FormatRules;
 
-    /// A key that nobody can guess.
+    /// Creates a random session key that cannot be guessed.
     ///
     /// # Errors
-    /// [`Random`](crate::ErrorKind::Random) if the operating system gives no random numbers; never a weaker key.
+    /// [`Random`](crate::ErrorKind::Random) if the operating system provides no random numbers. A
+    /// format must not create a weaker key instead.
     fn new_key(&self) -> Result<SessionKey>;
 
-    /// The key that a cookie's value spells, if it has the form of one. What has not never reaches a store.
+    /// Parses the value of a cookie. Returns `None` if it cannot be a key of this format.
+    ///
+    /// Such a value never reaches a store.
     fn parse_key(&self, text: &str) -> Option<SessionKey>;
 
-    /// What the store is asked by.
+    /// Returns the key under which the store keeps the session.
     fn store_key(&self, key: &SessionKey) -> StoreKey;
 
-    /// The bytes that the store keeps of what is saved at `now`.
+    /// Encodes the data of a session that is saved at `now`.
     ///
     /// # Errors
-    /// [`BadValue`](crate::ErrorKind::BadValue) if the contents have no form in this format.
+    /// [`BadValue`](crate::ErrorKind::BadValue) if the format cannot represent the data.
     fn encode(&self, data: &SessionData, now: SystemTime) -> Result<Bytes>;
 
-    /// The contents that [`encode`](Self::encode) wrote.
+    /// Decodes bytes that [`encode`](Self::encode) or another program wrote.
     ///
     /// # Errors
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if they cannot be read; [`FormatRules::corrupt`] says what follows. Any other
-    /// kind reaches the handler, and the entry is not overwritten.
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the bytes cannot be read. What the core does then
+    /// is up to [`FormatRules::corrupt`]. It returns every other kind of error to the handler, and
+    /// does not overwrite the entry.
     fn decode(&self, bytes: &Bytes) -> Result<SessionData>;
 
-    /// Fills in what a store does not know of an entry, because the data say it or the site's settings do. `meta` is
-    /// what the store said.
+    /// Completes the facts of a loaded entry.
+    ///
+    /// This is for facts that the store does not keep but that follow from the data or from the
+    /// site's settings. `meta` contains what the store returned. The provided method changes
+    /// nothing.
     fn complete(&self, bytes: &Bytes, data: &SessionData, meta: &mut Meta) {
         let _ = (bytes, data, meta);
     }
 
-    /// What `set_expiry` asked for, wherever in the contents the format keeps it.
+    /// Returns the expiry that [`set_expiry`](Self::set_expiry) wrote to the data.
     fn expiry(&self, data: &SessionData) -> Expiry {
         data.expiry
     }
 
-    /// Writes what `set_expiry` asks for to where [`expiry`](Self::expiry) reads it.
+    /// Writes the requested expiry to the data, wherever the format keeps it.
     ///
     /// # Errors
-    /// [`BadValue`](crate::ErrorKind::BadValue) if it has no form in this format.
+    /// [`BadValue`](crate::ErrorKind::BadValue) if the format cannot represent it.
     fn set_expiry(&self, data: &mut SessionData, expiry: Expiry) -> Result<()> {
         data.expiry = expiry;
         Ok(())
     }
 
-    /// The text of a cookie's value, which may be quoted. What is no text is no key.
+    /// Returns the text of a raw cookie value, without its quotes. Returns `None` if it is not
+    /// text.
     fn unquote<'a>(&self, value: &'a [u8]) -> Option<Cow<'a, str>> {
         let quoted = value.strip_prefix(b"\"");
         let unquoted = quoted.and_then(|value| value.strip_suffix(b"\""));
@@ -69,14 +78,16 @@ pub trait Format: Send + Sync + 'static {
         Some(text.into())
     }
 
-    /// How the cookie is spelled.
+    /// Writes the value of a `Set-Cookie` header.
+    ///
+    /// The provided method follows RFC 6265bis.
     fn spell(&self, cookie: &SetCookie<'_>) -> HeaderValue {
         cookie.spell()
     }
 
-    /// Says in the log that an entry could not be read.
+    /// Logs that a stored session cannot be read.
     fn log_corrupt(&self, session: &SessionTag, error: &Error) {
         let error = format!("{error:#}");
-        tracing::error!(%session, error, "a stored session cannot be read; it counts as none");
+        tracing::error!(%session, error, "ignoring a stored session that cannot be read");
     }
 }

@@ -1,7 +1,8 @@
-//! How a session looks outside of the program: the key in the cookie, the lookup in the store, the bytes of an entry.
+//! Formats: how session keys look, how store keys are derived from them, and how data is encoded.
 //!
-//! [`DefaultFormat`] is Cloakroom's format and the default. Whatever is particular to another framework's sessions stands
-//! behind [`Format`]; the core asks its [`FormatRules`] and never which format it is.
+//! [`DefaultFormat`] is Cloakroom's format and the default. A [`Format`] for the sessions of
+//! another framework states in its [`FormatRules`] where its behaviour differs. The core follows
+//! these rules and never checks which format is in use.
 
 mod default;
 mod format;

@@ -1,92 +1,108 @@
-/// What the core does where formats differ in behaviour. The default is Cloakroom's own.
+/// The behaviour in which formats differ. The default is that of
+/// [`DefaultFormat`](super::DefaultFormat).
+///
+/// # Examples
+/// ```
+/// use cloakroom::format::{FormatRules, OnUnknownKey};
+///
+/// let mut rules = FormatRules::default();
+/// assert_eq!(rules.unknown_key, OnUnknownKey::LeaveCookie);
+/// rules.unknown_key = OnUnknownKey::RemoveCookie;
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct FormatRules {
-    /// What an entry that cannot be read means.
+    /// What happens if an entry cannot be read.
     pub corrupt: OnCorrupt,
-    /// What happens to a cookie that names no live session.
+    /// What happens to a cookie whose session does not exist or has expired.
     pub unknown_key: OnUnknownKey,
-    /// What happens to an entry that was looked up and has expired.
+    /// What happens to an entry that was loaded and has expired.
     pub expired: OnExpired,
-    /// Which of several cookies of the same name counts.
+    /// Which of several cookies with the same name is used.
     pub duplicates: OnDuplicates,
-    /// How a session's tag is made.
+    /// How the tag of a session is derived.
     pub tags: Tags,
-    /// Which of a session's own facts are kept beside its contents.
+    /// Which facts of a session are stored beside its data.
     pub facts: Facts,
 }
 
-/// What an entry that cannot be read means.
+/// What happens if an entry cannot be read.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OnCorrupt {
-    /// No session; the next write gets a new key, and the entry stays until it is swept.
+    /// The request has no session. The next write creates one under a new key, and the unreadable
+    /// entry stays until it is swept.
     #[default]
     StartAfresh,
-    /// An empty session under the same key; the next write replaces the entry.
+    /// The request has an empty session under the same key. The next write replaces the entry.
     KeepKey,
 }
 
-/// What happens to a cookie that was looked up and names no live session.
+/// What happens to a cookie whose session does not exist or has expired.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OnUnknownKey {
-    /// It is left alone: a late answer must not remove the cookie of a login that came in between.
+    /// The cookie is left alone. A late response therefore cannot remove the cookie that a login
+    /// set in the meantime.
     #[default]
     LeaveCookie,
-    /// It is removed. So is one that cannot be a key at all, even if nobody looked at the session.
+    /// The cookie is removed. A cookie that cannot be a key is removed even if the request does not
+    /// open its session.
     RemoveCookie,
 }
 
-/// What happens to an entry that was looked up and has expired.
+/// What happens to an entry that was loaded and has expired.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OnExpired {
-    /// It waits for the sweep.
+    /// The entry stays until it is swept.
     #[default]
     LeaveEntry,
-    /// It is deleted.
+    /// The entry is deleted.
     DeleteEntry,
 }
 
-/// Which of several cookies of the same name counts.
+/// Which of several cookies with the same name is used.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OnDuplicates {
-    /// None, unless they all say the same: one of them was put there by somebody else, and nobody can say which.
+    /// None, unless all have the same value. If they differ, an attacker may have set one of them,
+    /// and it is impossible to say which.
     #[default]
     Refuse,
-    /// The last.
+    /// The last one.
     Last,
 }
 
-/// How a session's tag is made.
+/// How the tag of a session is derived.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Tags {
-    /// It is the beginning of the lookup, so a store can find the session by it.
+    /// The tag is the beginning of the store key, so a store can find the session by its tag.
     #[default]
     Prefix,
-    /// It is the beginning of the lookup's SHA-256, where the lookup itself opens the session.
+    /// The tag is the beginning of the SHA-256 of the store key. For formats whose store key opens
+    /// the session.
     Hash,
 }
 
-/// Which of a session's own facts are kept beside its contents.
+/// Which facts of a session are stored beside its data.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Facts {
-    /// All of them: when it began and was touched, when it ends, whose it is, what the site calls it.
+    /// All of them: when the session began, was touched and ends, its owner and its label.
     #[default]
     All,
-    /// When it ends. It has no owner and no label: a login gives it a new key, and that is all. There is no absolute
-    /// lifetime.
+    /// Only when the session ends. There is no owner, no label and no absolute lifetime, and a
+    /// login only gives the session a new key.
     Expiry,
-    /// None that can be read back: when it ends is known only to the backend, which drops it then.
+    /// None that can be read. Only the server that keeps the entries has their expiry, and it drops
+    /// them at that time.
     Nothing,
 }
 
 impl Facts {
-    /// Whether there is a place for an owner, a label and the session's beginning.
+    /// Returns whether the owner, the label and the beginning of a session are stored.
     pub(crate) fn are_all(self) -> bool {
         self == Self::All
     }

@@ -1,7 +1,7 @@
 use super::cookie::Cookie;
 
 impl Cookie {
-    /// The raw values of all cookies of this name, in the order in which the `Cookie` lines carry them.
+    /// Returns the raw values of all cookies with this name, in the order of the `Cookie` lines.
     pub(crate) fn candidates<'a>(
         &self,
         lines: impl IntoIterator<Item = &'a [u8]>,
@@ -12,7 +12,7 @@ impl Cookie {
             .filter_map(|pair| self.value_of(pair))
     }
 
-    /// The value of a `name=value` pair of the header if the name, byte for byte, is this cookie's.
+    /// Returns the value of a `name=value` pair if the name equals this cookie's, byte for byte.
     fn value_of<'a>(&self, pair: &'a [u8]) -> Option<&'a [u8]> {
         let value = pair
             .trim_ascii()

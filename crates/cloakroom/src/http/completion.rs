@@ -1,21 +1,35 @@
 use http::StatusCode;
 
-/// How the service behind the sessions ended a request.
+/// How the inner service ended a request.
+///
+/// An adapter passes it to [`Sessions::finish`](crate::Sessions::finish). A [`StatusCode`] converts
+/// into it.
+///
+/// # Examples
+/// ```
+/// use cloakroom::Completion;
+/// use http::StatusCode;
+///
+/// let completion = Completion::from(StatusCode::OK);
+/// assert_eq!(completion, Completion::Response(StatusCode::OK));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Completion {
-    /// With a response of this status.
+    /// With a response that has this status.
     Response(StatusCode),
     /// With an error instead of a response.
     Error,
     /// With a panic.
     Panicked,
-    /// Its future was dropped, for instance because the browser hung up.
+    /// Its future was dropped, for example because the browser closed the connection.
     Dropped,
 }
 
 impl Completion {
-    /// Whether the request failed, so that only a logout is carried out. A 5xx is a failure, as in Django; a 4xx is not.
+    /// Returns whether the request failed. Of a failed request only a logout is carried out.
+    ///
+    /// A 5xx is a failure, as in Django. A 4xx is not.
     pub(crate) fn is_failure(self) -> bool {
         match self {
             Self::Response(status) => status.is_server_error(),

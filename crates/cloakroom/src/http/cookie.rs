@@ -2,14 +2,16 @@ use std::fmt;
 
 use crate::model::{Error, ErrorKind, Result};
 
-/// Name and attributes of the session cookie.
+/// The name and attributes of the session cookie.
 ///
-/// The default is `__Host-session` with `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`: a browser sends it over
-/// https only and to this host only, no script reads it, no subdomain can plant it, and other sites cannot post
-/// with it. The price is that it needs https, also in development, except on `localhost` in most browsers:
-/// [`plain_http`](Self::plain_http) is the one word for development without TLS.
+/// The default is `__Host-session` with `Secure`, `HttpOnly`, `SameSite=Lax` and `Path=/`. Browsers
+/// send it only over HTTPS and only to this host. Scripts cannot read it, subdomains cannot set it,
+/// and forms of other sites are submitted without it. The price is that it needs HTTPS even in
+/// development, except on `localhost` in most browsers. Use [`plain_http`](Self::plain_http) to
+/// develop without TLS.
 ///
-/// [`SessionsBuilder::build`](crate::SessionsBuilder::build) refuses what a browser would drop.
+/// [`SessionsBuilder::build`](crate::SessionsBuilder::build) refuses a cookie that browsers would
+/// drop (RFC 6265bis, draft 21).
 ///
 /// # Examples
 /// ```
@@ -23,7 +25,8 @@ use crate::model::{Error, ErrorKind, Result};
 /// let error = Sessions::builder(MemoryStore::new()).cookie(dropped).build().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "configuring the cookie `__Host-shop`: the prefix `__Host-` allows no `Domain`; browsers drop the cookie otherwise",
+///     "configuring the cookie `__Host-shop`: \
+///      the prefix `__Host-` allows no `Domain`; browsers drop the cookie otherwise",
 /// );
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -33,13 +36,21 @@ pub struct Cookie {
     path: String,
     secure: bool,
     http_only: bool,
-    /// `None` leaves the attribute out.
+    /// `None` omits the attribute.
     same_site: Option<SameSite>,
     partitioned: bool,
 }
 
 impl Cookie {
-    /// A cookie with this name and the default attributes.
+    /// Creates a cookie with this name and the default attributes.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Cookie;
+    ///
+    /// let cookie = Cookie::new("__Host-shop");
+    /// assert!(cookie.attributes().secure && cookie.attributes().http_only);
+    /// ```
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -52,14 +63,31 @@ impl Cookie {
         }
     }
 
-    /// The same attributes under another name.
+    /// Changes the name and keeps the attributes.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Cookie;
+    ///
+    /// let cookie = Cookie::default().named("__Host-shop");
+    /// assert_eq!(cookie, Cookie::new("__Host-shop"));
+    /// ```
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// For development without TLS: no `Secure`, and no prefix in the name that would need it.
+    /// Removes `Secure`, and the prefix of the name that requires it. For development without TLS.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Cookie;
+    ///
+    /// let cookie = Cookie::default().plain_http();
+    /// assert_eq!(cookie.name(), "session");
+    /// assert!(!cookie.attributes().secure);
+    /// ```
     #[must_use]
     pub fn plain_http(mut self) -> Self {
         for prefix in [HOST_PREFIX, SECURE_PREFIX] {
@@ -71,55 +99,133 @@ impl Cookie {
         self
     }
 
-    /// Sends the cookie to this domain and all of its subdomains. Without it, to this host only.
+    /// Sets `Domain`: browsers send the cookie to this domain and all of its subdomains.
+    ///
+    /// By default they send it to this host only. A name with the prefix `__Host-` allows no
+    /// domain.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Cookie;
+    ///
+    /// let cookie = Cookie::new("__Secure-shop").domain("example.com");
+    /// assert_eq!(cookie.attributes().domain, Some("example.com"));
+    /// ```
     #[must_use]
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// Sends the cookie to this path and what lies below it.
+    /// Sets `Path`: browsers send the cookie to this path and the paths below it.
+    ///
+    /// The default is `/`, and a name with the prefix `__Host-` requires it. A path does not
+    /// protect the cookie from other pages of the same host.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Cookie;
+    ///
+    /// let cookie = Cookie::new("__Secure-shop").path("/shop");
+    /// assert_eq!(cookie.attributes().path, "/shop");
+    /// ```
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// Whether the cookie travels over https only.
+    /// Sets whether browsers send the cookie over HTTPS only. On by default.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Cookie;
+    ///
+    /// let cookie = Cookie::new("shop").secure(false);
+    /// assert!(!cookie.attributes().secure);
+    /// ```
     #[must_use]
     pub fn secure(mut self, secure: bool) -> Self {
         self.secure = secure;
         self
     }
 
-    /// Whether scripts are kept from reading the cookie.
+    /// Sets whether the cookie is hidden from scripts. On by default.
+    ///
+    /// Turned off, a script that an attacker smuggles into a page can steal the session.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Cookie;
+    ///
+    /// let cookie = Cookie::default().http_only(false);
+    /// assert!(!cookie.attributes().http_only);
+    /// ```
     #[must_use]
     pub fn http_only(mut self, http_only: bool) -> Self {
         self.http_only = http_only;
         self
     }
 
-    /// Whether the cookie goes along when another site sends the visitor here. `None` leaves the attribute out, and the
-    /// browser decides.
+    /// Sets when browsers send the cookie with requests that another site caused.
+    ///
+    /// The default is [`Lax`](SameSite::Lax). `None` omits the attribute, and the browser uses its
+    /// own default.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Cookie, SameSite};
+    ///
+    /// let strict = Cookie::default().same_site(SameSite::Strict);
+    /// assert_eq!(strict.attributes().same_site, Some(SameSite::Strict));
+    ///
+    /// let omitted = Cookie::default().same_site(None);
+    /// assert_eq!(omitted.attributes().same_site, None);
+    /// ```
     #[must_use]
     pub fn same_site(mut self, same_site: impl Into<Option<SameSite>>) -> Self {
         self.same_site = same_site.into();
         self
     }
 
-    /// Whether a page embedded in several sites has a cookie for each of them (CHIPS).
+    /// Sets whether a page that other sites embed has a separate cookie for each of them (CHIPS).
+    /// Off by default.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Cookie, SameSite};
+    ///
+    /// let embedded = Cookie::default().same_site(SameSite::None).partitioned(true);
+    /// assert!(embedded.attributes().partitioned);
+    /// ```
     #[must_use]
     pub fn partitioned(mut self, partitioned: bool) -> Self {
         self.partitioned = partitioned;
         self
     }
 
-    /// What it is called.
+    /// Returns the name.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Cookie;
+    ///
+    /// assert_eq!(Cookie::default().name(), "__Host-session");
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where the cookie is sent and who may read it: for a format that spells `Set-Cookie` in its own way.
+    /// Returns the attributes, for a format that writes `Set-Cookie` itself.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Cookie, SameSite};
+    ///
+    /// let cookie = Cookie::default();
+    /// assert_eq!(cookie.attributes().same_site, Some(SameSite::Lax));
+    /// assert_eq!(cookie.attributes().domain, None);
+    /// ```
     pub fn attributes(&self) -> CookieAttributes<'_> {
         CookieAttributes {
             domain: self.domain.as_deref(),
@@ -131,8 +237,8 @@ impl Cookie {
         }
     }
 
-    /// Refuses what a browser would drop (RFC 6265bis, draft 21, sections 4.1 and 5.7) and what would break the
-    /// header.
+    /// Refuses a cookie that browsers would drop (RFC 6265bis, draft 21, sections 4.1 and 5.7) or
+    /// that would break the header.
     pub(crate) fn check(&self) -> Result<()> {
         let name = &self.name;
         let lower = name.to_ascii_lowercase();
@@ -160,9 +266,10 @@ impl Cookie {
         } else if self.partitioned && !self.secure {
             "`Partitioned` needs `secure(true)`; browsers drop the cookie otherwise"
         } else if !self.path.starts_with('/') || !is_attribute(&self.path) {
-            "the path must begin with `/` and hold no `;`, no control characters and no more than 1024 bytes"
+            "the path must begin with `/` and have at most 1024 bytes, \
+             with no `;` and no control characters"
         } else if !self.domain.as_deref().is_none_or(is_domain) {
-            "the domain must be a host name in ASCII, without port and blanks"
+            "the domain must be a host name in ASCII, without a port and without blanks"
         } else {
             return Ok(());
         };
@@ -182,37 +289,46 @@ impl Default for Cookie {
     }
 }
 
-/// The attributes of a [`Cookie`], as its `Set-Cookie` writes them.
+/// The attributes of a [`Cookie`], as they appear in `Set-Cookie`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct CookieAttributes<'a> {
-    /// The domain that gets the cookie with all of its subdomains; without one, this host alone.
+    /// The domain to which browsers send the cookie, with all of its subdomains. `None` means this
+    /// host only.
     pub domain: Option<&'a str>,
-    /// The path that gets the cookie, with what lies below it.
+    /// The path to which browsers send the cookie, with the paths below it.
     pub path: &'a str,
-    /// Whether it travels over https only.
+    /// Whether browsers send the cookie over HTTPS only.
     pub secure: bool,
-    /// Whether scripts are kept from reading it.
+    /// Whether the cookie is hidden from scripts.
     pub http_only: bool,
-    /// Whether it goes along when another site sends the visitor here; `None` leaves the attribute out.
+    /// When browsers send the cookie with requests that another site caused. `None` omits the
+    /// attribute.
     pub same_site: Option<SameSite>,
-    /// Whether a page embedded in several sites has a cookie for each of them.
+    /// Whether a page that other sites embed has a separate cookie for each of them (CHIPS).
     pub partitioned: bool,
 }
 
-/// Whether the cookie goes along when another site sends the visitor here.
+/// When browsers send the cookie with requests that another site caused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SameSite {
-    /// Never: a visitor who follows a link to this site arrives as a stranger.
+    /// Never. A visitor who follows a link from another site arrives without a session.
     Strict,
-    /// When the visitor follows a link, but not with a form or a script of another site.
+    /// When the visitor follows a link, but not with a form (`POST`) or a script of the other site.
     Lax,
-    /// Always; needs `Secure`, and the site must defend itself against forged requests.
+    /// Always. Requires `Secure`, and the site must protect itself against forged requests (CSRF).
     None,
 }
 
 impl SameSite {
-    /// The value of the attribute.
+    /// Returns the value of the attribute.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::SameSite;
+    ///
+    /// assert_eq!(SameSite::Strict.as_str(), "Strict");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Strict => "Strict",
@@ -251,7 +367,7 @@ fn is_domain(text: &str) -> bool {
 const HOST_PREFIX: &str = "__Host-";
 const SECURE_PREFIX: &str = "__Secure-";
 
-/// Leaves the larger part of a cookie's 4096 bytes for the value.
+/// Leaves most of a cookie's 4096 bytes to its value.
 const MAX_NAME_BYTES: usize = 256;
 const MAX_ATTRIBUTE_BYTES: usize = 1_024;
 const MAX_DOMAIN_BYTES: usize = 253;
@@ -261,7 +377,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_builder_refuses_what_a_browser_would_drop_and_says_why() {
+    fn cookies_that_browsers_would_drop_are_refused_with_the_reason() {
         let refused = [
             (
                 Cookie::new("__Host-a").secure(false),

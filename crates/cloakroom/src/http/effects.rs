@@ -1,7 +1,9 @@
 use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderValue};
 
-/// What a request's session does to its response.
+/// The headers that a request's session adds to its response.
+///
+/// [`Sessions::finish`](crate::Sessions::finish) returns them.
 #[derive(Clone, Debug, Default)]
 pub struct Effects {
     cookies: Vec<HeaderValue>,
@@ -10,31 +12,101 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Adds a `Set-Cookie`.
     pub(crate) fn set_cookie(&mut self, cookie: HeaderValue) {
         self.cookies.push(cookie);
     }
 
     /// Returns the values of the `Set-Cookie` lines to add.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # use http::{HeaderMap, StatusCode};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let handle = sessions.begin(&HeaderMap::new());
+    /// handle.open().await?.set("theme", "dark")?;
+    /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    ///
+    /// let cookie = effects.set_cookies().next().unwrap();
+    /// assert!(cookie.to_str().unwrap().starts_with("__Host-session="));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_cookies(&self) -> impl Iterator<Item = &HeaderValue> {
         self.cookies.iter()
     }
 
-    /// Returns whether the response depends on the cookie, so that `Vary` must say so.
+    /// Returns whether the response depends on the cookie, so that `Vary` must list it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # use http::{HeaderMap, StatusCode};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let handle = sessions.begin(&HeaderMap::new());
+    /// handle.open().await?;
+    /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    ///
+    /// assert!(effects.varies_on_cookie());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn varies_on_cookie(&self) -> bool {
         self.vary
     }
 
-    /// Returns whether the response must be kept out of caches: it sets a cookie, and the sessions were not told to leave
-    /// `Cache-Control` alone.
+    /// Returns whether the response must not be cached.
+    ///
+    /// This is the case if it sets a cookie, unless
+    /// [`SessionsBuilder::no_store`](crate::SessionsBuilder::no_store) is off.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # use http::{HeaderMap, StatusCode};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let handle = sessions.begin(&HeaderMap::new());
+    /// handle.open().await?.set("theme", "dark")?;
+    /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    ///
+    /// assert!(effects.forbids_caching());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn forbids_caching(&self) -> bool {
         self.no_store && !self.cookies.is_empty()
     }
 
-    /// Writes them to the response's headers.
+    /// Writes the headers to a response.
     ///
-    /// `Vary` is merged with what is there. A response that sets the cookie is kept out of caches, unless its
-    /// `Cache-Control` says `no-store` or `private` already or the sessions were told to leave it alone.
+    /// Adds `Cookie` to `Vary` and appends the `Set-Cookie` lines. Sets `Cache-Control: no-store`
+    /// if the response [must not be cached](Self::forbids_caching), unless its `Cache-Control` is
+    /// already `no-store` or `private`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # use http::{HeaderMap, StatusCode};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let handle = sessions.begin(&HeaderMap::new());
+    /// handle.open().await?.set("theme", "dark")?;
+    /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// effects.apply(&mut headers);
+    /// assert_eq!(headers["vary"], "Cookie");
+    /// assert_eq!(headers["cache-control"], "no-store");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn apply(self, headers: &mut HeaderMap) {
         // Most responses of a site have none, and are spared the call.
@@ -57,9 +129,9 @@ impl Effects {
 }
 
 fn vary_on_cookie(headers: &mut HeaderMap) {
-    let says_so = members(headers, VARY)
+    let varies_already = members(headers, VARY)
         .any(|member| member == b"*" || member.eq_ignore_ascii_case(b"cookie"));
-    if says_so {
+    if varies_already {
         return;
     }
     match headers.get_mut(VARY) {
@@ -79,7 +151,7 @@ fn is_kept_out_of_caches(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The members of a comma-separated header, over all of its lines.
+/// Returns the members of a comma-separated header, across all of its lines.
 fn members(headers: &HeaderMap, name: http::HeaderName) -> impl Iterator<Item = &[u8]> {
     let lines = headers.get_all(name).into_iter();
     let members = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
@@ -91,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vary_is_merged() {
+    fn cookie_is_added_to_vary_unless_it_is_there() {
         for (before, after) in [
             (&[][..], &["Cookie"][..]),
             (&[""], &["Cookie"]),

@@ -1,20 +1,50 @@
 use crate::model::Error;
 
-/// A session's error that a handler or an extractor returned, on its way to the session layer in the extensions of the
-/// response.
+/// A response extension that carries a session error from a handler or an extractor to the session
+/// layer.
 ///
-/// An adapter that finds one drops the handler's response and answers the error, as it does when
-/// [`finish`](crate::Sessions::finish) fails. The handler stopped halfway, so its edits do not count.
+/// The handler stopped halfway. An adapter that finds this extension therefore treats the request
+/// as failed, so that only a logout is carried out. It drops the response and answers with the
+/// error, as it does when [`finish`](crate::Sessions::finish) fails.
+///
+/// # Examples
+/// ```
+/// use cloakroom::{Error, ErrorKind, HandlerError};
+/// use http::Response;
+///
+/// let error = Error::new(ErrorKind::Unavailable, "loading a session: the store is down");
+/// let mut response = Response::new("");
+/// response.extensions_mut().insert(HandlerError::new(error));
+///
+/// let found = response.extensions_mut().remove::<HandlerError>().unwrap();
+/// assert_eq!(found.into_error().kind(), ErrorKind::Unavailable);
+/// ```
 #[derive(Clone, Debug)]
 pub struct HandlerError(Error);
 
 impl HandlerError {
-    /// Marks a response as the answer to this error.
+    /// Creates the extension that marks a response as the answer to `error`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Error, ErrorKind, HandlerError};
+    ///
+    /// let marker = HandlerError::new(Error::new(ErrorKind::Full, "saving a session"));
+    /// assert_eq!(marker.into_error().kind(), ErrorKind::Full);
+    /// ```
     pub fn new(error: Error) -> Self {
         Self(error)
     }
 
     /// Returns the error.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Error, ErrorKind, HandlerError};
+    ///
+    /// let marker = HandlerError::new(Error::new(ErrorKind::Full, "saving a session"));
+    /// assert_eq!(marker.into_error().to_string(), "saving a session");
+    /// ```
     pub fn into_error(self) -> Error {
         self.0
     }

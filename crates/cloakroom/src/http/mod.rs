@@ -1,4 +1,4 @@
-//! The headers of a session: the cookie that is read and set, and what a response gets besides.
+//! Headers: reading the session cookie, and writing `Set-Cookie`, `Vary` and `Cache-Control`.
 
 mod candidates;
 mod completion;

@@ -6,25 +6,26 @@ use http::HeaderValue;
 use super::cookie::Cookie;
 use crate::model::{SessionKey, after};
 
-/// One `Set-Cookie`, before it is spelled.
+/// The contents of one `Set-Cookie` line, which a [`Format`](crate::format::Format) writes.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SetCookie<'a> {
-    /// Name and attributes.
+    /// The name and attributes of the cookie.
     pub cookie: &'a Cookie,
-    /// The key, or `None` to remove the cookie.
+    /// The session key, or `None` to remove the cookie.
     pub key: Option<&'a SessionKey>,
-    /// When the browser is to forget the cookie, as seen from `now`; `None` when it closes.
+    /// When the browser deletes the cookie. `None` means when it closes.
     pub expires: Option<SystemTime>,
-    /// The time now.
+    /// The current time, by which `expires` becomes an age.
     pub now: SystemTime,
 }
 
 impl SetCookie<'_> {
-    /// Spells it as RFC 6265bis says, with `Expires` beside `Max-Age` for clients that know only the older one.
+    /// Writes the value of the header as RFC 6265bis specifies it.
     ///
-    /// `Max-Age` is in whole seconds, rounded down, and at most 400 days, which is what browsers allow. A removal
-    /// repeats every attribute, or the browser would keep the cookie that it was meant to drop.
+    /// `Expires` repeats `Max-Age` for clients that do not support the latter. `Max-Age` is in
+    /// whole seconds, rounded down, and at most 400 days, the maximum of the browsers. A removal
+    /// repeats every attribute: browsers keep a cookie whose domain or path differs.
     pub(crate) fn spell(&self) -> HeaderValue {
         use fmt::Write as _;
 
@@ -70,7 +71,7 @@ impl SetCookie<'_> {
     }
 }
 
-/// The longest lifetime that browsers allow a cookie (RFC 6265bis, section 5.5).
+/// The longest lifetime of a cookie that browsers accept (RFC 6265bis, section 5.5).
 const MAX_COOKIE_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 #[cfg(test)]
@@ -80,7 +81,7 @@ mod tests {
     use crate::model::from_millis;
 
     #[test]
-    fn the_default_cookie_is_spelled_so() {
+    fn cookies_are_written_with_their_attributes() {
         assert_eq!(
             spelled(
                 &Cookie::default(),

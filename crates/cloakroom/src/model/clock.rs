@@ -1,9 +1,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Where the time comes from.
+/// A source of the current time.
 ///
-/// All expiry is decided by the core with this clock; stores need the time only when they are told it. Tests turn
-/// a clock by hand instead of waiting.
+/// The core decides with this clock whether a session has expired. Stores have no clock: they get
+/// the time as an argument. Tests use a clock that they set, instead of waiting.
 ///
 /// # Examples
 /// ```
@@ -17,13 +17,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///         UNIX_EPOCH + Duration::from_secs(12 * 60 * 60)
 ///     }
 /// }
+///
+/// assert_eq!(Noon.now().duration_since(UNIX_EPOCH).unwrap().as_secs(), 43_200);
 /// ```
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> SystemTime;
 }
 
-/// The clock of the operating system: the default.
+/// The clock of the operating system. This is the default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -33,7 +35,9 @@ impl Clock for SystemClock {
     }
 }
 
-/// Whole milliseconds since 1970, as stores keep times; clamped to the years 1970 to 9999.
+/// Converts a time to whole milliseconds since 1970, the unit in which stores keep times.
+///
+/// Rounds down, and clamps to the years 1970 to 9999.
 ///
 /// # Examples
 /// ```
@@ -49,13 +53,25 @@ pub fn millis(at: SystemTime) -> i64 {
     i64::try_from(since.as_millis()).map_or(LAST_MILLI, |millis| millis.min(LAST_MILLI))
 }
 
-/// The time that [`millis`] wrote down; clamped to the same years.
+/// Converts milliseconds since 1970 to a time, clamped to the years 1970 to 9999.
+///
+/// # Examples
+/// ```
+/// use std::time::UNIX_EPOCH;
+/// use cloakroom::store::{from_millis, millis};
+///
+/// assert_eq!(millis(from_millis(1_764_000_000_123)), 1_764_000_000_123);
+/// assert_eq!(from_millis(-1), UNIX_EPOCH);
+/// ```
 pub fn from_millis(millis: i64) -> SystemTime {
     let millis = millis.clamp(0, LAST_MILLI);
     UNIX_EPOCH + Duration::from_millis(millis.unsigned_abs())
 }
 
-/// Whole microseconds since 1970, as tables that are not ours keep times; clamped to the same years as [`millis`].
+/// Converts a time to whole microseconds since 1970, for tables of other programs that use this
+/// unit.
+///
+/// Rounds down, and clamps to the years 1970 to 9999.
 ///
 /// # Examples
 /// ```
@@ -71,18 +87,27 @@ pub fn micros(at: SystemTime) -> i64 {
     i64::try_from(since.as_micros()).map_or(LAST_MICRO, |micros| micros.min(LAST_MICRO))
 }
 
-/// The time that [`micros`] wrote down; clamped to the same years.
+/// Converts microseconds since 1970 to a time, clamped to the years 1970 to 9999.
+///
+/// # Examples
+/// ```
+/// use std::time::UNIX_EPOCH;
+/// use cloakroom::store::{from_micros, micros};
+///
+/// assert_eq!(micros(from_micros(1_764_000_000_123_456)), 1_764_000_000_123_456);
+/// assert_eq!(from_micros(-1), UNIX_EPOCH);
+/// ```
 pub fn from_micros(micros: i64) -> SystemTime {
     let micros = micros.clamp(0, LAST_MICRO);
     UNIX_EPOCH + Duration::from_micros(micros.unsigned_abs())
 }
 
-/// `at` cut to what stores can keep, so that a time read back equals the time written.
+/// Rounds `at` to what stores can keep, so that a time read back equals the time written.
 pub(crate) fn storable(at: SystemTime) -> SystemTime {
     from_millis(millis(at))
 }
 
-/// `at + by` in whole milliseconds and without overflow: at most the end of the year 9999.
+/// Returns `at + by` in whole milliseconds, or the end of the year 9999 if that is earlier.
 ///
 /// # Examples
 /// ```
@@ -99,7 +124,8 @@ pub fn after(at: SystemTime, by: Duration) -> SystemTime {
     )
 }
 
-/// 9999-12-31T23:59:59.999Z: the last instant that every database and every cookie date can write.
+/// 9999-12-31T23:59:59.999Z: the last instant that every database and every cookie date can
+/// express.
 const LAST_MILLI: i64 = 253_402_300_799_999;
 
 const LAST_MICRO: i64 = LAST_MILLI * 1_000;

@@ -9,67 +9,180 @@ use super::error::{Error, ErrorKind, Result};
 use super::expiry::Expiry;
 use super::item::Name;
 
-/// What a format writes and reads: everything about a session that is not in its meta.
+/// The data of a session, which a [`Format`](crate::format::Format) encodes. Everything else is in
+/// [`Meta`](crate::store::Meta).
 #[derive(Clone, Debug, Default)]
 pub struct SessionData {
     /// The items.
     pub items: Items,
-    /// What `set_expiry` asked for, remembered.
+    /// The expiry requested with [`set_expiry`](crate::Session::set_expiry).
     pub expiry: Expiry,
 }
 
-/// All items of a session, in the order in which they were first set.
+/// The items of a session, in the order in which they were first set.
+///
+/// # Examples
+/// ```
+/// use cloakroom::session::{Items, Value};
+///
+/// let mut items = Items::new();
+/// items.set("theme".into(), Value::of("dark")?);
+/// items.set("visits".into(), Value::of(&3)?);
+///
+/// let names: Vec<&str> = items.iter().map(|(name, _)| &**name).collect();
+/// assert_eq!(names, ["theme", "visits"]);
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Items(IndexMap<Name, Value>);
 
 impl Items {
-    /// No items.
+    /// Creates an empty collection.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::Items;
+    ///
+    /// assert_eq!(Items::new().len(), 0);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The value with this name.
+    /// Returns the value with this name.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::{Items, Value};
+    ///
+    /// let mut items = Items::new();
+    /// items.set("visits".into(), Value::of(&3)?);
+    ///
+    /// assert_eq!(items.get("visits").unwrap().get::<u32>()?, 3);
+    /// assert!(items.get("theme").is_none());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
 
-    /// Whether there is one with this name.
+    /// Returns whether there is an item with this name.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::{Items, Value};
+    ///
+    /// let mut items = Items::new();
+    /// items.set("visits".into(), Value::of(&3)?);
+    /// assert!(items.contains("visits") && !items.contains("theme"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    /// Puts a value under this name. A name that is there keeps its place.
+    /// Sets the item with this name. An item that already exists keeps its position.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::{Items, Value};
+    ///
+    /// let mut items = Items::new();
+    /// items.set("visits".into(), Value::of(&3)?);
+    /// items.set("theme".into(), Value::of("dark")?);
+    /// items.set("visits".into(), Value::of(&4)?);
+    ///
+    /// let (name, value) = items.iter().next().unwrap();
+    /// assert_eq!((&**name, value.get::<u32>()?), ("visits", 4));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn set(&mut self, name: Name, value: Value) {
         self.0.insert(name, value);
     }
 
-    /// Takes out the value with this name. The others keep their order.
+    /// Removes the item with this name and returns its value. The other items keep their order.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::{Items, Value};
+    ///
+    /// let mut items = Items::new();
+    /// items.set("visits".into(), Value::of(&3)?);
+    ///
+    /// assert_eq!(items.remove("visits"), Some(Value::of(&3)?));
+    /// assert_eq!(items.remove("visits"), None);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         self.0.shift_remove(name)
     }
 
-    /// Takes out everything.
+    /// Removes all items.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::{Items, Value};
+    ///
+    /// let mut items = Items::new();
+    /// items.set("visits".into(), Value::of(&3)?);
+    /// items.clear();
+    /// assert!(items.is_empty());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// How many items there are.
+    /// Returns the number of items.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::{Items, Value};
+    ///
+    /// let mut items = Items::new();
+    /// items.set("visits".into(), Value::of(&3)?);
+    /// assert_eq!(items.len(), 1);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no items.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::Items;
+    ///
+    /// assert!(Items::new().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The items in their order.
+    /// Iterates over the names and values, in the order in which the items were first set.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::{Items, Value};
+    ///
+    /// let mut items = Items::new();
+    /// items.set("b".into(), Value::of(&1)?);
+    /// items.set("a".into(), Value::of(&2)?);
+    ///
+    /// let names: Vec<&str> = items.iter().map(|(name, _)| &**name).collect();
+    /// assert_eq!(names, ["b", "a"]);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&Name, &Value)> {
         self.0.iter()
     }
 }
 
-/// The value of one item: kept as the text that the store holds until somebody asks, and written back untouched.
+/// The value of one item, kept as JSON text.
+///
+/// The text is only parsed by [`get`](Self::get). A value that no request changes is written back
+/// byte for byte.
 ///
 /// # Examples
 /// ```
@@ -90,10 +203,19 @@ enum Repr {
 }
 
 impl Value {
-    /// The value that stands for `value`.
+    /// Serializes `value` as JSON.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if it has no JSON form.
+    /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form, for example a map with tuples
+    /// as keys.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::Value;
+    ///
+    /// assert_eq!(Value::of(&[1, 2])?.as_json()?, "[1,2]");
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
         match serde_json::to_vec(value) {
             Ok(text) => Ok(Self::from_json(text.into())),
@@ -108,33 +230,73 @@ impl Value {
         }
     }
 
-    /// The value with this JSON text, which the caller has checked.
+    /// Creates a value from JSON text.
+    ///
+    /// The caller has checked that it is valid JSON. An invalid text makes the whole stored session
+    /// unreadable.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::Value;
+    ///
+    /// let value = Value::from_json("[1, 2]".into());
+    /// assert_eq!(value.get::<Vec<u32>>()?, [1, 2]);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn from_json(text: Bytes) -> Self {
         Self(Repr::Json(text))
     }
 
-    /// A value that another program stored and that has no JSON form, in the bytes of the format it was read in.
+    /// Creates a foreign value: one that another program stored and that has no JSON form.
     ///
-    /// That format alone can write it again. It cannot be read as anything, and no other format takes it.
+    /// `data` is in the encoding of the format that read it, and only that format can write it
+    /// back. [`get`](Self::get) and every other format refuse it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::Value;
+    ///
+    /// let pickled = Value::foreign("cdatetime\ndate\n".into());
+    /// assert!(pickled.get::<String>().is_err());
+    /// ```
     pub fn foreign(data: Bytes) -> Self {
         Self(Repr::Foreign(data))
     }
 
-    /// Its JSON text, byte for byte as it was stored.
+    /// Returns the JSON text, byte for byte as it was stored.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if it is [foreign](Self::foreign).
+    /// [`BadValue`](ErrorKind::BadValue) if the value is [foreign](Self::foreign).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::Value;
+    ///
+    /// let value = Value::from_json("1.50".into());
+    /// assert_eq!(value.as_json()?, "1.50");
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn as_json(&self) -> Result<&Bytes> {
         match &self.0 {
             Repr::Json(text) => Ok(text),
             Repr::Foreign(_) => Err(Error::new(
                 ErrorKind::BadValue,
-                "writing a stored value as JSON: it was stored by another program in a form that has no JSON",
+                "writing a stored value as JSON: \
+                 another program stored it in a form that has no JSON",
             )),
         }
     }
 
-    /// Its bytes if it is [foreign](Self::foreign).
+    /// Returns the bytes of a [foreign](Self::foreign) value, or `None` if the value is JSON.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::Value;
+    ///
+    /// assert_eq!(Value::foreign("N.".into()).as_foreign().unwrap(), "N.");
+    /// assert_eq!(Value::of("text")?.as_foreign(), None);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn as_foreign(&self) -> Option<&Bytes> {
         match &self.0 {
             Repr::Json(_) => None,
@@ -142,22 +304,35 @@ impl Value {
         }
     }
 
-    /// Reads it as a `T`.
+    /// Deserializes the value as a `T`.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if it is not one, which a [foreign](Self::foreign) value never is.
+    /// [`BadValue`](ErrorKind::BadValue) if the value does not deserialize as a `T`, or is
+    /// [foreign](Self::foreign).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::session::Value;
+    ///
+    /// let value = Value::of(&7)?;
+    /// assert_eq!(value.get::<u8>()?, 7);
+    /// assert!(value.get::<String>().is_err());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn get<T: DeserializeOwned>(&self) -> Result<T> {
         let Repr::Json(text) = &self.0 else {
             return Err(Error::new(
                 ErrorKind::BadValue,
                 format!(
-                    "reading a stored value as `{}`: it was stored by another program in a form that has no JSON",
+                    "reading a stored value as `{}`: \
+                     another program stored it in a form that has no JSON",
                     std::any::type_name::<T>(),
                 ),
             ));
         };
         serde_json::from_slice(text).map_err(|source| {
-            // serde_json's own text may quote the value, and values stay out of errors. Its category does not.
+            // Errors never contain values, and the text of serde_json may quote one. Its category
+            // does not.
             Error::new(
                 ErrorKind::BadValue,
                 format!(

@@ -7,41 +7,64 @@ use super::key::StoreKey;
 use super::owner::Owner;
 use super::version::{SaveId, Version};
 
-/// What a store is to write.
+/// The new contents of an entry, for a store to write.
 #[derive(Clone)]
 pub struct Draft {
-    /// The session's data in the bytes of the format.
+    /// The session's data, as the format encoded it.
     pub data: Bytes,
     /// The session's facts.
     pub meta: Meta,
-    /// Drawn for each draft. A store that issues no versions itself keeps it with the entry: if an answer gets lost, the
-    /// core can then tell a save that happened from one that did not. With versions that the store makes it cannot, and
-    /// the visitor is asked to try again.
+    /// The random id of this save. A store writes it to the entry and uses it as the entry's
+    /// version.
+    ///
+    /// If the answer of a call is lost, the core loads the entry and compares this id to find out
+    /// whether the call took effect. With a store that issues its own versions it cannot, and the
+    /// request fails with [`Unavailable`](crate::ErrorKind::Unavailable) or
+    /// [`Timeout`](crate::ErrorKind::Timeout).
     pub save_id: SaveId,
 }
 
 impl Draft {
-    /// Returns the version of the entry once this draft is written, for a store that keeps [`save_id`](Self::save_id).
+    /// Returns the version of the entry once this draft is written.
+    ///
+    /// This is for stores that use [`save_id`](Self::save_id) as the version.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::packed;
+    /// # let draft = packed::read(vec![0; 40].into()).unwrap();
+    /// assert_eq!(draft.version().save_id(), Some(draft.save_id));
+    /// ```
     pub fn version(&self) -> Version {
         self.save_id.into()
     }
 }
 
-/// What a store holds.
+/// A stored session, as a store returns it.
 #[derive(Clone)]
 pub struct Entry {
-    /// The state in the bytes of the format.
+    /// The session's data, as the format encoded it.
     pub data: Bytes,
-    /// The session's own facts.
+    /// The session's facts.
     pub meta: Meta,
-    /// What a later [`save`](crate::store::Store::save) compares.
+    /// The version that a later [`save`](crate::store::Store::save) compares.
     pub version: Version,
-    // Boxed, since hardly any entry has one.
+    // Boxed because few entries have it.
     moved_to: Option<Box<StoreKey>>,
 }
 
 impl Entry {
     /// Creates the entry of a session.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Entry;
+    ///
+    /// # let draft = cloakroom::store::packed::read(vec![0; 40].into()).unwrap();
+    /// let entry = Entry::new("{}".into(), draft.meta.clone(), draft.version());
+    /// assert_eq!(entry.data, "{}");
+    /// assert_eq!(entry.version, draft.version());
+    /// ```
     pub fn new(data: Bytes, meta: Meta, version: Version) -> Self {
         Self {
             data,
@@ -51,8 +74,23 @@ impl Entry {
         }
     }
 
-    /// Creates the mark that a store leaves where an entry was before it moved to `to`. Its data are empty; `meta` has
-    /// the owner, and says until when the mark is kept. It is no session.
+    /// Creates a mark: the entry that a store leaves at the old key of a session that moved to
+    /// `to`.
+    ///
+    /// A mark is not a session, and its data is empty. `meta` has the owner of the session and the
+    /// time until which the mark is kept.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::StoreKey;
+    /// use cloakroom::store::Entry;
+    ///
+    /// # let draft = cloakroom::store::packed::read(vec![0; 40].into()).unwrap();
+    /// let to = StoreKey::new(&[7; 32]);
+    /// let mark = Entry::moved(to.clone(), draft.meta.clone(), draft.version());
+    /// assert_eq!(mark.moved_to(), Some(&to));
+    /// assert!(mark.data.is_empty());
+    /// ```
     pub fn moved(to: StoreKey, meta: Meta, version: Version) -> Self {
         Self {
             data: Bytes::new(),
@@ -62,14 +100,24 @@ impl Entry {
         }
     }
 
-    /// Returns the key under which the session is now, if this is the mark of one that moved.
+    /// Returns the current key of a session that moved, or `None` if this entry is a session.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Entry;
+    ///
+    /// # let draft = cloakroom::store::packed::read(vec![0; 40].into()).unwrap();
+    /// let session = Entry::from(draft);
+    /// assert_eq!(session.moved_to(), None);
+    /// ```
     pub fn moved_to(&self) -> Option<&StoreKey> {
         self.moved_to.as_deref()
     }
 }
 
 impl From<Draft> for Entry {
-    /// The entry once the draft is written, in a store that keeps [`save_id`](Draft::save_id).
+    /// Returns the entry once the draft is written, in a store that uses
+    /// [`save_id`](Draft::save_id) as the version.
     fn from(draft: Draft) -> Self {
         let version = draft.version();
         Self::new(draft.data, draft.meta, version)
@@ -100,33 +148,43 @@ fn debug_without_values(
         .finish_non_exhaustive()
 }
 
-/// A session's own facts, beside its items. The times are whole milliseconds.
+/// The facts of a session that are not among its items. Times are whole milliseconds.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Meta {
-    /// When the session began; a login begins it anew. Its absolute lifetime counts from here.
+    /// When the session began. A login resets it. The absolute lifetime counts from here.
     pub created: SystemTime,
-    /// When it was last saved or touched.
+    /// When the session was last saved or touched.
     pub touched: SystemTime,
-    /// When it ends: the one truth about expiry.
+    /// When the session ends. Nothing else decides whether it has expired.
     pub expires: SystemTime,
-    /// The user it belongs to.
+    /// The user that the session belongs to.
     pub owner: Option<Owner>,
-    /// What the site calls it in lists, the device for instance.
+    /// The name that the site shows for the session in lists, for example the device.
     pub label: Option<Box<str>>,
 }
 
-/// What became of a write.
+/// The outcome of a conditional write.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Outcome {
-    /// Done; the entry has this version now.
+    /// The entry was written and has this version now.
     Written(Version),
-    /// Not done, and nothing changed: the entry was there already, is gone, or has another version.
+    /// Nothing was changed. For [`create`](crate::store::Store::create) the key is taken. For every
+    /// other write the entry is missing or has another version, or the new key is taken.
     Stale,
 }
 
 impl Outcome {
-    /// Returns the version of the entry if it was written.
+    /// Returns the version of the entry, or `None` if it was not written.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::{Outcome, SaveId, Version};
+    ///
+    /// let version = Version::from(SaveId::new(7));
+    /// assert_eq!(Outcome::Written(version.clone()).written(), Some(version));
+    /// assert_eq!(Outcome::Stale.written(), None);
+    /// ```
     pub fn written(self) -> Option<Version> {
         match self {
             Self::Written(version) => Some(version),
@@ -135,18 +193,28 @@ impl Outcome {
     }
 }
 
-/// One entry in a list of a store.
+/// One entry in a list that a store returns: its key and facts, without its data.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OwnedEntry {
-    /// The key under which it is.
+    /// The key of the entry.
     pub key: StoreKey,
-    /// Its facts.
+    /// The facts of the session.
     pub meta: Meta,
 }
 
 impl OwnedEntry {
     /// Creates an entry of a list.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::StoreKey;
+    /// use cloakroom::store::OwnedEntry;
+    ///
+    /// # let draft = cloakroom::store::packed::read(vec![0; 40].into()).unwrap();
+    /// let listed = OwnedEntry::new(StoreKey::new(&[7; 32]), draft.meta);
+    /// assert_eq!(listed.key, StoreKey::new(&[7; 32]));
+    /// ```
     pub fn new(key: StoreKey, meta: Meta) -> Self {
         Self { key, meta }
     }

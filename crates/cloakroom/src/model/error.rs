@@ -5,20 +5,22 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-/// What every fallible function of this crate and of the store crates returns.
+/// The result of every fallible function of this crate and of the store crates.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why something did not happen: a [`kind`](Self::kind) for programs, a sentence for people, and the cause.
+/// An error: a [`kind`](Self::kind) to match on, a message, and optionally the cause.
 ///
-/// The sentence says what was being done, to what, what went wrong and what to do. It never holds a key or a
-/// value of a session. `{}` prints the sentence alone and `{:#}` the chain of causes behind it.
+/// The message has the form "doing something: what went wrong; what to do", in lower case and
+/// without a full stop. It never contains a key or a value of a session. `{}` prints the message
+/// alone, and `{:#}` appends the chain of causes. Cheap to clone.
 ///
 /// # Examples
 /// ```
 /// use cloakroom::{Error, ErrorKind};
 ///
 /// let cause = std::io::Error::other("disk I/O error");
-/// let error = Error::new(ErrorKind::Unavailable, "saving a session in the ledger").with_source(cause);
+/// let error = Error::new(ErrorKind::Unavailable, "saving a session in the ledger");
+/// let error = error.with_source(cause);
 ///
 /// assert_eq!(error.kind(), ErrorKind::Unavailable);
 /// assert_eq!(error.to_string(), "saving a session in the ledger");
@@ -28,7 +30,15 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Error(Arc<Inner>);
 
 impl Error {
-    /// An error of this kind; `message` follows the pattern that the type's documentation gives.
+    /// Creates an error. `message` follows the form that is described at [`Error`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Full, "saving a session: the disk is full");
+    /// assert_eq!(error.kind(), ErrorKind::Full);
+    /// ```
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Arc::new(Inner {
             kind,
@@ -37,7 +47,16 @@ impl Error {
         }))
     }
 
-    /// The same error with the cause behind it, for [`source`](StdError::source).
+    /// Adds the cause, which [`source`](StdError::source) returns.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Unavailable, "loading a session");
+    /// let error = error.with_source("broken pipe");
+    /// assert_eq!(format!("{error:#}"), "loading a session: broken pipe");
+    /// ```
     #[must_use]
     pub fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self(Arc::new(Inner {
@@ -47,7 +66,15 @@ impl Error {
         }))
     }
 
-    /// What went wrong, in a form to match on.
+    /// Returns what went wrong, in a form to match on.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Error, ErrorKind, SessionTag};
+    ///
+    /// let error: Error = "not a tag".parse::<SessionTag>().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::BadValue);
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -89,39 +116,51 @@ struct Inner {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The store could not be reached or could not do its work; trying again later may help.
+    /// The store could not be reached or failed. Trying again later may help.
     Unavailable,
-    /// The store did not answer within the configured time; trying again later may help.
+    /// The store did not answer within the configured time. Trying again later may help.
     Timeout,
     /// The store has no room for another session.
     Full,
-    /// Others kept saving the same session first, more often than the bound allows.
+    /// Concurrent requests changed the session first, for the maximum number of tries.
     Conflict,
-    /// The session was logged out, moved or expired while this request was working on it. Nothing was saved.
+    /// The session was logged out, moved or expired during this request. Nothing was saved.
     Interrupted,
-    /// A value is not of the type that was asked for, or cannot be written as JSON.
+    /// A value does not have the requested type, or has no form in which it could be stored.
     BadValue,
-    /// The session would be larger than the limit.
+    /// The session is larger than the limit.
     TooLarge,
     /// A stored entry cannot be read.
     Corrupt,
-    /// The request is over: its edits have been committed, and this one came too late.
+    /// The request is over. Its edits are committed, and this one came too late.
     Finished,
-    /// The store or the format cannot do this; its guarantees say so.
+    /// The store or the format does not support this operation.
     Unsupported,
-    /// Options that do not fit together, or a session asked for where no session layer is.
+    /// The options contradict each other, or no session layer is installed for the request.
     Config,
-    /// The operating system gave no random numbers.
+    /// The operating system provided no random numbers.
     Random,
 }
 
 impl ErrorKind {
-    /// Whether a call of a store that failed in this way may have been carried out, or may still be.
+    /// Returns whether a store call that failed this way may have taken effect, or still may.
     pub(crate) fn may_have_happened(self) -> bool {
         matches!(self, Self::Unavailable | Self::Timeout)
     }
 
-    /// The status with which a service answers a request that failed in this way.
+    /// Returns the status with which a service answers a request that failed this way.
+    ///
+    /// It is 503 if trying again may help, 400 for [`Interrupted`](Self::Interrupted), and 500
+    /// otherwise.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    ///
+    /// assert_eq!(ErrorKind::Timeout.status(), 503);
+    /// assert_eq!(ErrorKind::Interrupted.status(), 400);
+    /// assert_eq!(ErrorKind::Corrupt.status(), 500);
+    /// ```
     pub fn status(self) -> StatusCode {
         match self {
             Self::Unavailable | Self::Timeout | Self::Full | Self::Conflict | Self::Random => {
@@ -143,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cause_is_a_source_and_not_part_of_the_sentence() {
+    fn the_cause_is_the_source_and_not_part_of_the_message() {
         let error = Error::new(ErrorKind::Timeout, "loading a session").with_source("a cause");
 
         assert_eq!(error.to_string(), "loading a session");

@@ -1,20 +1,22 @@
 use std::time::{Duration, SystemTime};
 
-/// When a session ends, as one session may ask for with [`set_expiry`](crate::Session::set_expiry).
+/// When a session ends, requested for one session with [`set_expiry`](crate::Session::set_expiry).
 ///
-/// It is remembered with the session. The site's absolute lifetime, if it has one, bounds them all.
+/// It is stored with the session. If the site sets an absolute lifetime, that is an upper bound.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Expiry {
-    /// As the site's policy says.
+    /// According to the site's policy.
     #[default]
     Policy,
-    /// After this long without a change.
+    /// This long after the session was last saved or touched.
     Idle(Duration),
-    /// At this instant, however active it is.
+    /// At this time, no matter how active the session is.
     At(SystemTime),
-    /// When the browser closes; on the server after the policy's idle time, since it is not told.
+    /// When the browser closes. On the server, the entry expires after the policy's idle time,
+    /// since browsers do not report that they close.
     BrowserClose,
-    /// When the browser closes, or after this long without a change, whichever comes first.
+    /// When the browser closes, or this long after the session was last saved or touched, whichever
+    /// comes first.
     BrowserCloseOrIdle(Duration),
 }

@@ -2,9 +2,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A typed name for one item of the session.
+/// The typed name of an item.
 ///
-/// Write each one once, as a constant, and the type of the item is known everywhere.
+/// Declare each one once, as a constant. Every use then has the item's type.
 ///
 /// # Examples
 /// ```
@@ -21,7 +21,15 @@ pub struct Item<T> {
 }
 
 impl<T> Item<T> {
-    /// The item with this name.
+    /// Creates the item with this name.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Item;
+    ///
+    /// const VISITS: Item<u64> = Item::new("num_visits");
+    /// assert_eq!(VISITS.name(), "num_visits");
+    /// ```
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -29,13 +37,20 @@ impl<T> Item<T> {
         }
     }
 
-    /// The name, as it is stored.
+    /// Returns the name, as it is stored.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Item;
+    ///
+    /// assert_eq!(Item::<String>::new("theme").name(), "theme");
+    /// ```
     pub const fn name(self) -> &'static str {
         self.name
     }
 }
 
-// Derives would ask the same of `T`, of which there is none in here.
+// Not derived: a derive would require `T: Clone`, although no `T` is stored.
 impl<T> Clone for Item<T> {
     fn clone(&self) -> Self {
         *self
@@ -52,32 +67,39 @@ impl<T> fmt::Debug for Item<T> {
 
 /// The name of an item: an [`Item`], or plain text.
 ///
-/// It is implemented for the types that the methods of [`Session`](crate::Session) take as names, and for no others.
+/// The methods of [`Session`](crate::Session) take any of these types as a name. The trait is
+/// sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the name of an item",
     label = "expected an `Item<T>`, a `&str` or a `String`"
 )]
 pub trait ItemName: sealed::Sealed {
-    /// The name for looking the item up.
+    /// Returns the name, to look the item up.
     fn as_name(&self) -> &str;
 
-    /// The name for keeping the item.
+    /// Returns the name, to store the item. Copies borrowed text; the name of an [`Item`] is
+    /// static.
     fn into_name(self) -> Name;
 }
 
-/// The name of an item that is read as a `T`: an [`Item<T>`], or plain text, where the type comes from the context.
+/// The name of an item that can be read as a `T`: an [`Item<T>`], or plain text.
+///
+/// Plain text names an item of any type, so the type comes from the context.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name an item of type `{T}`",
     label = "this item has another type"
 )]
 pub trait NameOf<T>: ItemName {}
 
-/// The name of an item that can be set to a `V`: plain text to anything, and an [`Item<T>`] to a `T`, to a `&T`, and to
-/// what a `T` is often written as: a `&str` for a `String`, a `&[E]` for a `Vec<E>`.
+/// The name of an item that can be set to a `V`.
+///
+/// Plain text accepts any type. An [`Item<T>`] accepts a `T` or a `&T`; an `Item<String>` also
+/// accepts a `&str`, and an `Item<Vec<E>>` a `&[E]`.
 #[diagnostic::on_unimplemented(
     message = "the item `{Self}` cannot be set to a `{V}`",
     label = "this item has another type",
-    note = "an `Item<T>` takes a `T` or a `&T`; an `Item<String>` also takes a `&str`, an `Item<Vec<E>>` a `&[E]`"
+    note = "an `Item<T>` takes a `T` or a `&T`; \
+            an `Item<String>` also takes a `&str`, an `Item<Vec<E>>` a `&[E]`"
 )]
 pub trait Accepts<V>: ItemName {}
 

@@ -5,9 +5,10 @@ use data_encoding::BASE64URL_NOPAD;
 
 use super::error::{Error, ErrorKind, Result};
 
-/// What the cookie carries: the one secret that opens a session.
+/// The secret that opens a session: the value of the session cookie.
 ///
-/// It has no `Display`, and its `Debug` is redacted. Whoever must see it says so with [`reveal`](Self::reveal).
+/// It has no `Display`, and its `Debug` is redacted. The text is only available through
+/// [`reveal`](Self::reveal).
 ///
 /// # Examples
 /// ```
@@ -21,7 +22,18 @@ use super::error::{Error, ErrorKind, Result};
 pub struct SessionKey(Text);
 
 impl SessionKey {
-    /// The key with this text, which a [`Format`](crate::format::Format) has checked.
+    /// Creates a key from its text.
+    ///
+    /// The text is not validated. [`Format::parse_key`](crate::format::Format::parse_key) checks
+    /// it first and then calls this function.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::SessionKey;
+    ///
+    /// let key = SessionKey::new("a-secret-of-one-visitor");
+    /// assert_eq!(key.reveal(), "a-secret-of-one-visitor");
+    /// ```
     pub fn new(text: &str) -> Self {
         let mut bytes = [0; INLINE_LEN];
         match bytes.get_mut(..text.len()) {
@@ -33,7 +45,17 @@ impl SessionKey {
         }
     }
 
-    /// The secret itself. Never log it, and never put it in a URL or a page.
+    /// Returns the secret text.
+    ///
+    /// Never log it, and never put it in a URL or a page: anyone who reads it can use the session.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::SessionKey;
+    ///
+    /// let key = SessionKey::new("s3cret");
+    /// assert_eq!(format!("session={}", key.reveal()), "session=s3cret");
+    /// ```
     pub fn reveal(&self) -> &str {
         match &self.0 {
             Text::Inline(len, bytes) => {
@@ -50,36 +72,66 @@ impl fmt::Debug for SessionKey {
     }
 }
 
-/// A request that never opens its session must not pay for an allocation, so usual keys live in the handle.
+/// The text of a key.
+///
+/// Keys of the usual length are stored inline, so that a request that never opens its session does
+/// not allocate.
 #[derive(Clone)]
 enum Text {
     Inline(usize, [u8; INLINE_LEN]),
     Heap(Box<str>),
 }
 
-/// Room for Cloakroom's keys (43 characters) and Django's (32).
+/// Long enough for the keys of the default format (43 characters) and Django's (32).
 const INLINE_LEN: usize = 47;
 
-/// What a store is asked by: in Cloakroom's own format the SHA-256 of the key, so a stolen store opens no session.
+/// The key under which a store keeps an entry.
 ///
-/// In Django's formats it is the key itself, so treat it like one: `Debug` is redacted, and logs carry the [`SessionTag`].
+/// In the default format it is the SHA-256 of the [`SessionKey`], so the contents of a store open
+/// no session. In Django's formats it is the session key itself. Treat it as a secret: its `Debug`
+/// is redacted, and logs use the [`SessionTag`] instead.
+///
+/// A store key is any sequence of bytes. Stores compare all of them exactly.
+///
+/// # Examples
+/// ```
+/// use cloakroom::StoreKey;
+///
+/// let key = StoreKey::new(&[7; 32]);
+/// assert_eq!(key.as_bytes(), [7; 32]);
+/// assert_eq!(format!("{key:?}"), "StoreKey(..)");
+/// ```
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct StoreKey(LookupBytes);
+pub struct StoreKey(KeyBytes);
 
 impl StoreKey {
-    /// The lookup with these bytes.
+    /// Creates a store key from its bytes, of any number.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::StoreKey;
+    ///
+    /// assert_ne!(StoreKey::new(b"k"), StoreKey::new(b"k\0"));
+    /// ```
     pub fn new(bytes: &[u8]) -> Self {
         match bytes.try_into() {
-            Ok(hash) => Self(LookupBytes::Hash(hash)),
-            Err(_) => Self(LookupBytes::Other(bytes.into())),
+            Ok(hash) => Self(KeyBytes::Hash(hash)),
+            Err(_) => Self(KeyBytes::Other(bytes.into())),
         }
     }
 
-    /// The bytes that a store keeps the entry under.
+    /// Returns the bytes under which a store keeps the entry.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::StoreKey;
+    ///
+    /// assert_eq!(StoreKey::new(b"a key of any length").as_bytes(), b"a key of any length");
+    /// ```
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            LookupBytes::Hash(bytes) => bytes,
-            LookupBytes::Other(bytes) => bytes,
+            KeyBytes::Hash(bytes) => bytes,
+            KeyBytes::Other(bytes) => bytes,
         }
     }
 }
@@ -90,17 +142,19 @@ impl fmt::Debug for StoreKey {
     }
 }
 
-// `StoreKey::new` is the only maker, so equal bytes are always the same variant and the derived order is total. The
-// order of two lookups of different lengths means nothing; stores compare bytes.
+// Only `StoreKey::new` constructs this type, so equal bytes always use the same variant and the
+// derived order is total. It is not the order of the bytes: every hash sorts before every other
+// key.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
-enum LookupBytes {
+enum KeyBytes {
     Hash([u8; 32]),
     Other(Box<[u8]>),
 }
 
-/// A session's short public name for lists and logs. It opens nothing.
+/// A short public id of a session, for lists and logs. It does not open the session.
 ///
-/// It is made from the session's lookup, so it changes when the key does.
+/// It is derived from the [`StoreKey`], so it changes when the session gets a new key. Its text is
+/// 16 characters of base64url (RFC 4648 §5).
 ///
 /// # Examples
 /// ```
@@ -115,15 +169,32 @@ enum LookupBytes {
 pub struct SessionTag([u8; TAG_LEN]);
 
 impl SessionTag {
-    /// The tag made of the first bytes of a hash.
+    /// Creates a tag from the first 12 bytes of a hash.
     ///
     /// # Panics
-    /// If there are fewer than 12 of them.
+    /// If `hash` is shorter than 12 bytes.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::SessionTag;
+    ///
+    /// let tag = SessionTag::of_hash(&[0xff; 32]);
+    /// assert_eq!(tag.to_string(), "________________");
+    /// ```
     pub fn of_hash(hash: &[u8]) -> Self {
         Self(*hash.first_chunk().expect("a hash is longer than a tag"))
     }
 
-    /// The bytes that the text spells.
+    /// Returns the 12 bytes that the text encodes.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::SessionTag;
+    ///
+    /// let tag: SessionTag = "AAAAAAAAAAAAAAAB".parse()?;
+    /// assert_eq!(tag.as_bytes(), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -144,6 +215,10 @@ impl fmt::Debug for SessionTag {
 impl FromStr for SessionTag {
     type Err = Error;
 
+    /// Parses a tag that was displayed before.
+    ///
+    /// # Errors
+    /// [`BadValue`](ErrorKind::BadValue) if `text` is not 16 characters of base64url.
     fn from_str(text: &str) -> Result<Self> {
         let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok();
         match bytes.and_then(|bytes| bytes.try_into().ok()) {
@@ -156,7 +231,8 @@ impl FromStr for SessionTag {
     }
 }
 
-/// 96 bits: short enough for a list, and no two of a million million sessions share one by chance.
+/// 96 bits: short enough for a list, and long enough that two of 10^12 sessions are unlikely to
+/// share a tag.
 const TAG_LEN: usize = 12;
 
 #[cfg(test)]
@@ -172,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_any_length_comes_back_whole() {
+    fn a_key_of_any_length_is_revealed_whole() {
         for len in [0, 1, 43, INLINE_LEN, INLINE_LEN + 1, 4_000] {
             let text = "é".repeat(len / 2) + &"x".repeat(len % 2);
             assert_eq!(SessionKey::new(&text).reveal(), text);

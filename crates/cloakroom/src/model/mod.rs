@@ -1,4 +1,4 @@
-//! Plain types without I/O. Everything else in this crate builds on them.
+//! Plain types without I/O, on which the rest of the crate builds.
 
 mod clock;
 mod data;

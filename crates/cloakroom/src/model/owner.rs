@@ -1,4 +1,7 @@
-/// The user a session belongs to, once it has one: whatever text the site knows its users by.
+/// The user that a session belongs to.
+///
+/// It is the text by which the site identifies a user, for example a primary key. Owners are
+/// compared byte for byte.
 ///
 /// # Examples
 /// ```
@@ -11,7 +14,14 @@
 pub struct Owner(Box<str>);
 
 impl Owner {
-    /// The text that names the user.
+    /// Returns the text that identifies the user.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Owner;
+    ///
+    /// assert_eq!(Owner::from(42_u64).as_str(), "42");
+    /// ```
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -49,7 +59,7 @@ numbers_name_users!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
 #[cfg(feature = "uuid")]
 impl From<uuid::Uuid> for Owner {
-    /// The lower-case form with hyphens.
+    /// Uses the lower-case form with hyphens.
     fn from(id: uuid::Uuid) -> Self {
         id.to_string().into()
     }

@@ -5,27 +5,53 @@ use bytes::Bytes;
 use super::entry::OwnedEntry;
 use super::key::StoreKey;
 
-/// One page of a store's list of entries.
+/// One page of a list of entries.
 ///
-/// A list that is read page by page is no snapshot: an entry that stays for the whole time is listed at least once. A
-/// page may be shorter than asked for, and even empty, before the end.
+/// The pages of a list are not a snapshot. An entry that exists from the first call to the last is
+/// listed at least once; it can be listed twice. Only [`next`](Self::next) marks the end: a page
+/// may hold fewer entries than the limit, or none, while more pages follow.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Page {
-    /// The entries.
+    /// The entries of this page.
     pub entries: Vec<OwnedEntry>,
-    /// Where the next page begins, or `None` if this is the last one.
+    /// The cursor to pass for the next page, or `None` if this is the last one.
     pub next: Option<Cursor>,
 }
 
 impl Page {
-    /// Creates a page; `next` is `None` if it is the last one.
+    /// Creates a page. `next` is `None` for the last one.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Page;
+    ///
+    /// let last = Page::new(Vec::new(), None);
+    /// assert!(last.entries.is_empty() && last.next.is_none());
+    /// ```
     pub fn new(entries: Vec<OwnedEntry>, next: Option<Cursor>) -> Self {
         Self { entries, next }
     }
 
-    /// Makes a page of up to `limit` entries out of one more than that, for a store that lists entries in the order of
-    /// their keys.
+    /// Creates a page of the first `limit` of these entries.
+    ///
+    /// This is for a store that lists entries in the order of their keys. It reads one entry more
+    /// than `limit`, if there is one, to show that another page follows.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::StoreKey;
+    /// use cloakroom::store::{Cursor, OwnedEntry, Page};
+    ///
+    /// # let meta = cloakroom::store::packed::read(vec![0; 40].into()).unwrap().meta;
+    /// let entry = |n| OwnedEntry::new(StoreKey::new(&[n; 32]), meta.clone());
+    ///
+    /// let page = Page::up_to(2, vec![entry(1), entry(2), entry(3)]);
+    /// assert_eq!(page.entries.len(), 2);
+    /// assert!(page.next == Some(Cursor::at(&StoreKey::new(&[2; 32]))));
+    ///
+    /// assert!(Page::up_to(2, vec![entry(3)]).next.is_none());
+    /// ```
     pub fn up_to(limit: usize, mut entries: Vec<OwnedEntry>) -> Self {
         let last = limit.checked_sub(1).and_then(|last| entries.get(last));
         let next = last.filter(|_| entries.len() > limit);
@@ -34,7 +60,26 @@ impl Page {
         Self::new(entries, next)
     }
 
-    /// Cuts the page behind `after` out of a whole list, for a store that has to read it whole.
+    /// Creates the page of up to `limit` entries that follows `after`, out of the whole list.
+    ///
+    /// This is for a store that can only read the whole list. The entries may come in any order;
+    /// the page has them in the order of their keys' bytes.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::StoreKey;
+    /// use cloakroom::store::{OwnedEntry, Page};
+    ///
+    /// # let meta = cloakroom::store::packed::read(vec![0; 40].into()).unwrap().meta;
+    /// let all: Vec<_> = [3, 1, 2]
+    ///     .map(|n| OwnedEntry::new(StoreKey::new(&[n; 32]), meta.clone()))
+    ///     .into();
+    ///
+    /// let first = Page::of(all.clone(), None, 2);
+    /// let second = Page::of(all, first.next.as_ref(), 2);
+    /// assert_eq!(second.entries[0].key, StoreKey::new(&[3; 32]));
+    /// assert!(second.next.is_none());
+    /// ```
     pub fn of(mut all: Vec<OwnedEntry>, after: Option<&Cursor>, limit: usize) -> Self {
         if let Some(after) = after {
             all.retain(|entry| entry.key.as_bytes() > after.as_bytes());
@@ -45,28 +90,53 @@ impl Page {
     }
 }
 
-/// Where a page ended, in a form that only the store that issued it can read.
+/// The end of a page, from which the next one continues. Only the store that issued it can read it.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Cursor(Bytes);
 
 impl Cursor {
-    /// The cursor with these bytes.
+    /// Creates a cursor from bytes that the store chooses.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Cursor;
+    ///
+    /// let cursor = Cursor::new("row 17".into());
+    /// assert_eq!(cursor.as_bytes(), b"row 17");
+    /// ```
     pub fn new(bytes: Bytes) -> Self {
         Self(bytes)
     }
 
-    /// The cursor behind this entry, for a store that lists entries in the order of their keys.
+    /// Creates the cursor after the entry with this key, for a store that lists entries in the
+    /// order of their keys.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::StoreKey;
+    /// use cloakroom::store::Cursor;
+    ///
+    /// let last = StoreKey::new(&[7; 32]);
+    /// assert_eq!(Cursor::at(&last).as_bytes(), last.as_bytes());
+    /// ```
     pub fn at(key: &StoreKey) -> Self {
         Self(Bytes::copy_from_slice(key.as_bytes()))
     }
 
-    /// The bytes, for the store that issued it.
+    /// Returns the bytes of the cursor, for the store that issued it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Cursor;
+    ///
+    /// assert_eq!(Cursor::new("row 17".into()).as_bytes(), b"row 17");
+    /// ```
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-// In formats whose store key opens the session, a cursor may hold one.
+// Redacted: a cursor may contain a store key, and in Django's formats that key opens the session.
 impl fmt::Debug for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Cursor(..)")
@@ -81,7 +151,7 @@ mod tests {
     use crate::model::Meta;
 
     #[test]
-    fn pages_of_a_whole_list_hold_each_entry_once() {
+    fn pages_of_a_whole_list_contain_each_entry_once() {
         let all: Vec<_> = [3, 1, 2, 5, 4].map(entry).into();
         for limit in 1..7 {
             let (mut seen, mut after) = (Vec::new(), None);

@@ -6,10 +6,10 @@ use super::key::{SessionKey, StoreKey};
 use super::owner::Owner;
 use super::version::Version;
 
-/// Where an entry is, and in which state it was seen there.
+/// The location of an entry, and the version that was seen there.
 #[derive(Clone, Debug)]
 pub(crate) struct EntryRef {
-    /// `None` if the session was opened by its tag, which does not lead to the key.
+    /// `None` if the session was opened by its tag: the key cannot be derived from it.
     pub(crate) key: Option<SessionKey>,
     pub(crate) store_key: StoreKey,
     pub(crate) version: Version,
@@ -24,7 +24,7 @@ impl EntryRef {
         }
     }
 
-    /// The same place after a write.
+    /// Returns the same location with the version of a later write.
     pub(crate) fn at_version(&self, version: Version) -> Self {
         Self {
             version,
@@ -33,16 +33,16 @@ impl EntryRef {
     }
 }
 
-/// An entry as a request knows it: where it is, and what decides about its cookie.
+/// A stored entry as a request knows it: its location, and the facts that its cookie depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct SavedEntry {
     pub(crate) entry: EntryRef,
     pub(crate) meta: Meta,
-    /// Whether the cookie goes when the browser closes.
+    /// Whether the cookie ends when the browser closes.
     pub(crate) browser_close: bool,
 }
 
-/// A session's data and facts, as a request works on them.
+/// The data and facts of a session, as a request edits them.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) data: SessionData,
@@ -50,7 +50,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// A session that begins at `now`.
+    /// Creates an empty session that begins at `now`.
     pub(crate) fn blank(now: SystemTime) -> Self {
         Self {
             data: SessionData::default(),
@@ -64,7 +64,8 @@ impl Record {
         }
     }
 
-    /// Gives the session to `owner`. What another user left in it is not theirs to see.
+    /// Makes `owner` the owner of the session. Clears the session first if it belonged to another
+    /// user, since its data is not for `owner` to see.
     pub(crate) fn log_in(&mut self, owner: Option<&Owner>, at: SystemTime) {
         let before = self.meta.owner.as_ref();
         if before.is_some() && before != owner {
@@ -74,7 +75,7 @@ impl Record {
         self.meta.created = at;
     }
 
-    /// Whether a visitor without a session gets one for this.
+    /// Returns whether a visitor without a session gets one to store this record.
     pub(crate) fn is_worth_keeping(&self) -> bool {
         !self.data.items.is_empty() || self.meta.owner.is_some()
     }

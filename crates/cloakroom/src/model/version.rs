@@ -19,33 +19,69 @@ use super::error::{Error, ErrorKind, Result};
 pub struct SaveId(u64);
 
 impl SaveId {
-    /// Draws an id from the random numbers of the operating system.
+    /// Draws a random id, using the random numbers of the operating system.
     ///
     /// # Errors
-    /// [`Random`](ErrorKind::Random) if there are none.
+    /// [`Random`](ErrorKind::Random) if the operating system provides no random numbers.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::SaveId;
+    ///
+    /// assert_ne!(SaveId::random()?, SaveId::random()?);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn random() -> Result<Self> {
         match getrandom::u64() {
             Ok(number) => Ok(Self(number)),
             Err(source) => Err(Error::new(
                 ErrorKind::Random,
-                "drawing the id of a save: the operating system gives no random numbers",
+                "drawing a save id: the operating system gives no random numbers",
             )
             .with_source(source)),
         }
     }
 
-    /// The id with this number, which a store has kept.
+    /// Creates the id from a number that a store kept.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::SaveId;
+    ///
+    /// assert_eq!(SaveId::new(7).get(), 7);
+    /// ```
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number, for a store to keep.
+    /// Returns the number, for a store to keep. It uses all 64 bits.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::SaveId;
+    ///
+    /// let column = SaveId::new(u64::MAX).get().cast_signed();
+    /// assert_eq!(SaveId::new(column.cast_unsigned()), SaveId::new(u64::MAX));
+    /// ```
     pub const fn get(self) -> u64 {
         self.0
     }
 }
 
-/// Identifies one state of one entry. Only the store that issued it can read it.
+/// The version of an entry: identifies one state of one entry.
+///
+/// A store issues versions and compares them; the core only passes them on and checks them for
+/// equality. Most stores use the [`SaveId`] of the draft: `Version::from(save_id)`. A store that
+/// can only compare the old data uses [`from_bytes`](Self::from_bytes).
+///
+/// # Examples
+/// ```
+/// use cloakroom::store::{SaveId, Version};
+///
+/// let version = Version::from(SaveId::new(7));
+/// assert_eq!(version.save_id(), Some(SaveId::new(7)));
+/// assert_ne!(version, Version::from(SaveId::new(8)));
+/// ```
 #[derive(Clone, Eq, PartialEq)]
 pub struct Version(VersionRepr);
 
@@ -56,7 +92,16 @@ impl From<SaveId> for Version {
 }
 
 impl Version {
-    /// Returns the id of the save that wrote the entry, or `None` if its store issues other versions.
+    /// Returns the id of the save that wrote the entry, or `None` if the store issues other
+    /// versions.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::{SaveId, Version};
+    ///
+    /// assert_eq!(Version::from(SaveId::new(7)).save_id(), Some(SaveId::new(7)));
+    /// assert_eq!(Version::from_bytes("{}".into()).save_id(), None);
+    /// ```
     pub fn save_id(&self) -> Option<SaveId> {
         match self.0 {
             VersionRepr::SaveId(save_id) => Some(save_id),
@@ -64,12 +109,31 @@ impl Version {
         }
     }
 
-    /// The version that is these bytes, where a store compares the old data itself.
+    /// Creates a version from bytes, for a store that compares the old data itself.
+    ///
+    /// Two saves of the same data have the same version. After a lost answer the core therefore
+    /// cannot find out whether the save took effect, and the request fails.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Version;
+    ///
+    /// let version = Version::from_bytes("the old data".into());
+    /// assert_eq!(version.as_bytes().unwrap(), "the old data");
+    /// ```
     pub fn from_bytes(bytes: Bytes) -> Self {
         Self(VersionRepr::Bytes(bytes))
     }
 
-    /// The bytes, if it was made from some.
+    /// Returns the bytes that the version was created from, or `None` if it is a [`SaveId`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::{SaveId, Version};
+    ///
+    /// assert_eq!(Version::from_bytes("{}".into()).as_bytes().unwrap(), "{}");
+    /// assert_eq!(Version::from(SaveId::new(7)).as_bytes(), None);
+    /// ```
     pub fn as_bytes(&self) -> Option<&Bytes> {
         match &self.0 {
             VersionRepr::SaveId(_) | VersionRepr::Tiers(_) => None,
@@ -78,14 +142,15 @@ impl Version {
     }
 }
 
-/// What only the core needs to know of a version.
+/// Versions of entries in two tiers, for the core only.
 impl Version {
-    /// The version of an entry that two tiers have: what each of them said, if it was asked and had one.
-    pub(crate) fn of_tiers(front: Option<Self>, back: Option<Self>) -> Self {
-        Self(VersionRepr::Tiers(Box::new((front, back))))
+    /// Creates the version of an entry in two tiers. A tier's version is `None` if the tier was not
+    /// asked or does not have the entry.
+    pub(crate) fn of_tiers(cache: Option<Self>, origin: Option<Self>) -> Self {
+        Self(VersionRepr::Tiers(Box::new((cache, origin))))
     }
 
-    /// What the two tiers said.
+    /// Returns the versions in the cache and in the origin.
     pub(crate) fn tiers(&self) -> (Option<&Self>, Option<&Self>) {
         match &self.0 {
             VersionRepr::Tiers(tiers) => (tiers.0.as_ref(), tiers.1.as_ref()),
@@ -93,7 +158,7 @@ impl Version {
         }
     }
 
-    /// The version of the entry itself, if it is known: what the back said where there are two tiers.
+    /// Returns the version of the entry itself, if known. With two tiers it is the origin's.
     pub(crate) fn of_entry(&self) -> Option<&Self> {
         match &self.0 {
             VersionRepr::Tiers(tiers) => tiers.1.as_ref(),
@@ -101,8 +166,10 @@ impl Version {
         }
     }
 
-    /// Whether this version of an entry says whether there was another one in between. A number names one save. Data are
-    /// the same again when somebody writes the same once more.
+    /// Returns whether an equal version proves that the entry was not saved in between.
+    ///
+    /// A save id names exactly one save. Data does not: another save may write the same bytes
+    /// again.
     pub(crate) fn tells_saves_apart(&self) -> bool {
         let entry = self.of_entry();
         entry.is_some_and(|version| matches!(version.0, VersionRepr::SaveId(_)))

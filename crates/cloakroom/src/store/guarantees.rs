@@ -1,4 +1,7 @@
-/// What a store promises: printed in the README's table, and tested.
+/// What a store promises beyond the contract of [`Store`](super::Store).
+///
+/// The default promises nothing. The conformance suite of `cloakroom-testkit` tests what is
+/// promised.
 ///
 /// # Examples
 /// ```
@@ -10,67 +13,117 @@
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Guarantees {
-    /// `save`, `touch` and `rename` compare and write in one step, so no edit is lost. Without it they may write
-    /// over a newer version, but still never create.
+    /// `save`, `touch` and `rename` compare and write in one step, so no edit is lost. Without this
+    /// promise they may overwrite a newer version, but still never create an entry.
     pub compares: bool,
-    /// A deleted entry is gone for everybody.
+    /// A deleted entry is gone for every process. Without this promise, others may load it for a
+    /// while.
     pub revokes: bool,
-    /// What was acknowledged survives the end of the process and a power cut.
+    /// Acknowledged writes survive the end of the process and a power failure.
     pub durable: bool,
-    /// Several processes may use it at once.
+    /// Several processes may use the store at once.
     pub shared: bool,
-    /// It may drop live entries on its own when it runs short.
+    /// The store may drop unexpired entries when it runs out of room.
     pub evicts: bool,
-    /// It can list the sessions of an owner.
+    /// The store can list the sessions of an owner.
     pub owners: bool,
-    /// The largest data of one entry in bytes, if the store has a limit of its own.
+    /// The maximum size of one entry's data in bytes, or `None` if the store has no such limit.
     pub max_size: Option<usize>,
 }
 
 impl Guarantees {
-    /// Promises [`compares`](Self::compares).
+    /// Promises [`compares`](Self#structfield.compares).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Guarantees;
+    ///
+    /// assert!(Guarantees::default().compares().compares);
+    /// ```
     #[must_use]
     pub const fn compares(mut self) -> Self {
         self.compares = true;
         self
     }
 
-    /// Promises [`revokes`](Self::revokes).
+    /// Promises [`revokes`](Self#structfield.revokes).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Guarantees;
+    ///
+    /// assert!(Guarantees::default().revokes().revokes);
+    /// ```
     #[must_use]
     pub const fn revokes(mut self) -> Self {
         self.revokes = true;
         self
     }
 
-    /// Promises [`durable`](Self::durable).
+    /// Promises [`durable`](Self#structfield.durable).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Guarantees;
+    ///
+    /// assert!(Guarantees::default().durable().durable);
+    /// ```
     #[must_use]
     pub const fn durable(mut self) -> Self {
         self.durable = true;
         self
     }
 
-    /// Promises [`shared`](Self::shared).
+    /// Promises [`shared`](Self#structfield.shared).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Guarantees;
+    ///
+    /// assert!(Guarantees::default().shared().shared);
+    /// ```
     #[must_use]
     pub const fn shared(mut self) -> Self {
         self.shared = true;
         self
     }
 
-    /// Admits [`evicts`](Self::evicts).
+    /// Declares [`evicts`](Self#structfield.evicts).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Guarantees;
+    ///
+    /// assert!(Guarantees::default().evicts().evicts);
+    /// ```
     #[must_use]
     pub const fn evicts(mut self) -> Self {
         self.evicts = true;
         self
     }
 
-    /// Promises [`owners`](Self::owners).
+    /// Promises [`owners`](Self#structfield.owners).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Guarantees;
+    ///
+    /// assert!(Guarantees::default().owners().owners);
+    /// ```
     #[must_use]
     pub const fn owners(mut self) -> Self {
         self.owners = true;
         self
     }
 
-    /// States [`max_size`](Self::max_size), in bytes.
+    /// Declares [`max_size`](Self#structfield.max_size), in bytes.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Guarantees;
+    ///
+    /// assert_eq!(Guarantees::default().max_size(1 << 20).max_size, Some(1_048_576));
+    /// ```
     #[must_use]
     pub const fn max_size(mut self, max_size: usize) -> Self {
         self.max_size = Some(max_size);

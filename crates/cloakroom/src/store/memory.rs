@@ -12,14 +12,16 @@ use crate::model::{
     StoreKey, Version, from_millis,
 };
 
-/// Sessions in the memory of this process: for tests, for development and for sites that may forget.
+/// A store in the memory of this process, for tests, development and sites that can afford to lose
+/// their sessions when the process ends.
 ///
-/// It is bounded in bytes. When it is full it sweeps, and if that does not help it refuses: anonymous sessions from
-/// nine tenths of the bound on, so that visitors can still log in while somebody floods the site, and everything
-/// that grows at the bound itself. It never drops a live session.
+/// It [guarantees](Guarantees) that it compares, revokes and lists owners. It never drops an
+/// unexpired session.
 ///
-/// **Guarantees**: compares, revokes, lists owners. **Its worst day**: the process ends and every visitor is a
-/// stranger.
+/// Its size is bounded in bytes. When it is full, it deletes expired entries. If that does not free
+/// enough, it returns [`Full`](ErrorKind::Full): for new sessions without an owner from 90 % of the
+/// bound, and for every other write at the bound itself. Visitors can therefore still log in while
+/// the site is flooded with anonymous sessions.
 ///
 /// # Examples
 /// ```
@@ -27,65 +29,115 @@ use crate::model::{
 /// use cloakroom::store::MemoryStore;
 ///
 /// let sessions = Sessions::new(MemoryStore::new().max_bytes(64 << 20));
+/// assert!(sessions.guarantees().compares);
 /// ```
 #[derive(Debug)]
 pub struct MemoryStore {
-    shelves: Mutex<Shelves>,
+    table: Mutex<Table>,
     max_bytes: usize,
 }
 
 impl MemoryStore {
-    /// An empty store that may grow to 256 MiB.
+    /// Creates an empty store with a bound of 256 MiB.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::MemoryStore;
+    ///
+    /// assert!(MemoryStore::new().is_empty());
+    /// ```
     pub fn new() -> Self {
         Self {
-            shelves: Mutex::default(),
+            table: Mutex::default(),
             max_bytes: DEFAULT_MAX_BYTES,
         }
     }
 
-    /// Bounds the bytes that all sessions take together, with what the store itself needs for each.
+    /// Sets the maximum number of bytes for all sessions together.
+    ///
+    /// An estimate of the overhead counts too, about 300 bytes per session.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{ErrorKind, Sessions, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let sessions = Sessions::new(MemoryStore::new().max_bytes(64 << 10));
+    /// let session = sessions.new_session();
+    /// session.set("essay", "x".repeat(100_000))?;
+    /// assert_eq!(session.save().await.unwrap_err().kind(), ErrorKind::Full);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn max_bytes(mut self, max_bytes: usize) -> Self {
         self.max_bytes = max_bytes;
         self
     }
 
-    /// How many entries there are, expired ones included.
+    /// Returns the number of entries, including expired ones.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use cloakroom::{Sessions, store::MemoryStore};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let store = Arc::new(MemoryStore::new());
+    /// let sessions = Sessions::new(Arc::clone(&store));
+    ///
+    /// let session = sessions.new_session();
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    /// assert_eq!(store.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn len(&self) -> usize {
-        self.shelves().rows.len()
+        self.table().rows.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no entries, not even expired ones.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::MemoryStore;
+    ///
+    /// assert!(MemoryStore::new().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    fn shelves(&self) -> MutexGuard<'_, Shelves> {
-        // No panic can happen between two changes that belong together, so a poisoned lock guards sound data.
-        self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // No code panics between two changes that belong together, so the data is consistent even
+        // if the lock is poisoned.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees to it that there is room for `new` in the place of the entry at `old`, if there is one.
+    /// Makes room for `new`, which replaces the entry at `old` if there is one.
     ///
-    /// The entry at `old` may be swept for it.
-    fn make_room(&self, shelves: &mut Shelves, new: &Draft, old: Option<&StoreKey>) -> Result<()> {
+    /// This may delete the entry at `old` if it has expired.
+    fn make_room(&self, table: &mut Table, new: &Draft, old: Option<&StoreKey>) -> Result<()> {
         let bound = match (&new.meta.owner, old) {
-            (None, None) => self.max_bytes - self.max_bytes / KEPT_FOR_LOGINS,
+            (None, None) => self.max_bytes - self.max_bytes / RESERVED_SHARE,
             _ => self.max_bytes,
         };
         let needed = weight(&new.data, &new.meta);
-        let fits = |shelves: &Shelves| {
-            let replaced = old.map_or(0, |old| shelves.weight_at(old));
-            needed <= replaced || shelves.bytes + needed <= bound + replaced
+        let fits = |table: &Table| {
+            let replaced = old.map_or(0, |old| table.weight_at(old));
+            needed <= replaced || table.bytes + needed <= bound + replaced
         };
-        if fits(shelves) {
+        if fits(table) {
             return Ok(());
         }
-        // A draft is always dated by the core's clock, so the store needs none of its own. While nothing can have
-        // expired there is nothing to look for, however many visitors are being refused.
-        if new.meta.touched >= shelves.worth_sweeping_from {
-            shelves.sweep_all(new.meta.touched);
-            if fits(shelves) {
+        // `touched` is the current time of the core's clock. Before `worth_sweeping_from` a sweep
+        // would find little, and running one for every refused visitor would be slow.
+        if new.meta.touched >= table.worth_sweeping_from {
+            table.sweep_all(new.meta.touched);
+            if fits(table) {
                 return Ok(());
             }
         }
@@ -93,7 +145,7 @@ impl MemoryStore {
             ErrorKind::Full,
             format!(
                 "keeping a session in memory: {} of {} bytes are in use; raise max_bytes",
-                shelves.bytes, self.max_bytes
+                table.bytes, self.max_bytes
             ),
         ))
     }
@@ -111,33 +163,33 @@ impl Store for MemoryStore {
     }
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
-        Ok(self.shelves().rows.get(key).cloned())
+        Ok(self.table().rows.get(key).cloned())
     }
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
-        let mut shelves = self.shelves();
-        if shelves.rows.contains_key(key) {
+        let mut table = self.table();
+        if table.rows.contains_key(key) {
             return Ok(Outcome::Stale);
         }
-        self.make_room(&mut shelves, new, None)?;
-        Ok(shelves.put(key, new))
+        self.make_room(&mut table, new, None)?;
+        Ok(table.insert(key, new))
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
-        let mut shelves = self.shelves();
-        if !shelves.has(key, seen) {
+        let mut table = self.table();
+        if !table.has_version(key, seen) {
             return Ok(Outcome::Stale);
         }
-        self.make_room(&mut shelves, new, Some(key))?;
-        // Making room may have swept this very entry, and a save never creates.
-        if shelves.take(key).is_none() {
+        self.make_room(&mut table, new, Some(key))?;
+        // Making room may have deleted this entry, and a save never creates one.
+        if table.remove(key).is_none() {
             return Ok(Outcome::Stale);
         }
-        Ok(shelves.put(key, new))
+        Ok(table.insert(key, new))
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<()> {
-        self.shelves().take(key);
+        self.table().remove(key);
         Ok(())
     }
 
@@ -148,19 +200,19 @@ impl Store for MemoryStore {
         to: &StoreKey,
         new: &Draft,
     ) -> Result<Outcome> {
-        let mut shelves = self.shelves();
-        if !shelves.has(from, seen) || shelves.rows.contains_key(to) {
+        let mut table = self.table();
+        if !table.has_version(from, seen) || table.rows.contains_key(to) {
             return Ok(Outcome::Stale);
         }
-        self.make_room(&mut shelves, new, Some(from))?;
-        if shelves.take(from).is_none() {
+        self.make_room(&mut table, new, Some(from))?;
+        if table.remove(from).is_none() {
             return Ok(Outcome::Stale);
         }
-        Ok(shelves.put(to, new))
+        Ok(table.insert(to, new))
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        match self.shelves().rows.get_mut(key) {
+        match self.table().rows.get_mut(key) {
             Some(row) if row.version == *seen => {
                 row.meta.touched = meta.touched;
                 row.meta.expires = meta.expires;
@@ -172,10 +224,10 @@ impl Store for MemoryStore {
 
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let mut swept = 0;
-        // Ends with the last entry at the latest: each step goes on behind the one before.
+        // Each step continues after the one before, so the loop ends at the last entry.
         while swept < limit {
-            let (dead, more) = self.shelves().sweep_on(now, limit - swept);
-            swept += dead;
+            let (deleted, more) = self.table().sweep_step(now, limit - swept);
+            swept += deleted;
             if !more {
                 break;
             }
@@ -185,14 +237,14 @@ impl Store for MemoryStore {
     }
 
     async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let shelves = self.shelves();
-        let Some(keys) = shelves.owned.get(owner) else {
+        let table = self.table();
+        let Some(keys) = table.keys_by_owner.get(owner) else {
             return Ok(Page::up_to(limit, Vec::new()));
         };
         let keys = keys
-            .range((behind(after), Bound::Unbounded))
+            .range((start_of_page(after), Bound::Unbounded))
             .take(limit.saturating_add(1));
-        let entries = keys.map(|key| OwnedEntry::new(key.clone(), shelves.rows[key].meta.clone()));
+        let entries = keys.map(|key| OwnedEntry::new(key.clone(), table.rows[key].meta.clone()));
         Ok(Page::up_to(limit, entries.collect()))
     }
 
@@ -202,37 +254,37 @@ impl Store for MemoryStore {
         except: Option<&StoreKey>,
         limit: usize,
     ) -> Result<Vec<StoreKey>> {
-        let mut shelves = self.shelves();
-        let keys = shelves.owned.get(owner).into_iter().flatten();
+        let mut table = self.table();
+        let keys = table.keys_by_owner.get(owner).into_iter().flatten();
         let keys: Vec<StoreKey> = keys
             .filter(|key| Some(*key) != except)
             .take(limit)
             .cloned()
             .collect();
         for key in &keys {
-            shelves.take(key);
+            table.remove(key);
         }
         Ok(keys)
     }
 
     async fn scan(&self, after: Option<&Cursor>, limit: usize) -> Result<Page> {
-        let shelves = self.shelves();
-        let rows = shelves
+        let table = self.table();
+        let rows = table
             .rows
-            .range((behind(after), Bound::Unbounded))
+            .range((start_of_page(after), Bound::Unbounded))
             .take(limit.saturating_add(1));
         let entries = rows.map(|(key, row)| OwnedEntry::new(key.clone(), row.meta.clone()));
         Ok(Page::up_to(limit, entries.collect()))
     }
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
-        let shelves = self.shelves();
+        let table = self.table();
         let mut first = [0; 32];
         let Some(start) = first.get_mut(..prefix.len()) else {
             return Ok(None);
         };
         start.copy_from_slice(prefix);
-        let mut matches = shelves
+        let mut matches = table
             .rows
             .range(StoreKey::new(&first)..)
             .map(|(store_key, _)| store_key)
@@ -248,25 +300,28 @@ impl Store for MemoryStore {
     }
 }
 
+/// All entries, with the index of their owners and the bytes that they count.
 #[derive(Debug)]
-struct Shelves {
+struct Table {
     rows: BTreeMap<StoreKey, Entry>,
-    owned: BTreeMap<Owner, BTreeSet<StoreKey>>,
+    keys_by_owner: BTreeMap<Owner, BTreeSet<StoreKey>>,
+    /// The sum of the [`weight`] of all rows.
     bytes: usize,
-    /// Where the last sweep stopped, so that the next goes on behind it.
+    /// The key at which the last sweep stopped. The next one continues after it.
     swept_to: Option<StoreKey>,
-    /// Until then a sweep of everything would find nothing, or hardly more than the last one.
+    /// Before this time, a sweep of all rows would find few expired ones or none.
     worth_sweeping_from: SystemTime,
 }
 
-impl Shelves {
-    fn put(&mut self, key: &StoreKey, new: &Draft) -> Outcome {
+impl Table {
+    /// Inserts an entry at a key that is free.
+    fn insert(&mut self, key: &StoreKey, new: &Draft) -> Outcome {
         self.bytes += weight(&new.data, &new.meta);
         if let Some(owner) = &new.meta.owner {
-            let owned = self.owned.entry(owner.clone()).or_default();
-            owned.insert(key.clone());
+            let keys = self.keys_by_owner.entry(owner.clone()).or_default();
+            keys.insert(key.clone());
         }
-        // A copy, since the draft's bytes may be a small part of a large buffer.
+        // Copied, because the draft's bytes may be a small part of a large buffer.
         let data = Bytes::copy_from_slice(&new.data);
         let row = Entry::new(data, new.meta.clone(), new.version());
         self.worth_sweeping_from = self.worth_sweeping_from.min(row.meta.expires);
@@ -274,26 +329,26 @@ impl Shelves {
         Outcome::Written(new.version())
     }
 
-    fn take(&mut self, key: &StoreKey) -> Option<Entry> {
+    fn remove(&mut self, key: &StoreKey) -> Option<Entry> {
         let row = self.rows.remove(key)?;
-        self.forget(key, &row);
+        self.unindex(key, &row);
         Some(row)
     }
 
-    /// Strikes a row that has just been removed from the books.
-    fn forget(&mut self, key: &StoreKey, row: &Entry) {
+    /// Updates the byte count and the owner index after `row` was removed.
+    fn unindex(&mut self, key: &StoreKey, row: &Entry) {
         self.bytes -= weight(&row.data, &row.meta);
         if let Some(owner) = &row.meta.owner
-            && let Some(owned) = self.owned.get_mut(owner)
+            && let Some(keys) = self.keys_by_owner.get_mut(owner)
         {
-            owned.remove(key);
-            if owned.is_empty() {
-                self.owned.remove(owner);
+            keys.remove(key);
+            if keys.is_empty() {
+                self.keys_by_owner.remove(owner);
             }
         }
     }
 
-    fn has(&self, key: &StoreKey, version: &Version) -> bool {
+    fn has_version(&self, key: &StoreKey, version: &Version) -> bool {
         self.rows
             .get(key)
             .is_some_and(|row| row.version == *version)
@@ -305,49 +360,52 @@ impl Shelves {
             .map_or(0, |row| weight(&row.data, &row.meta))
     }
 
-    /// Takes the expired among the next few entries behind the last sweep; says how many, and whether there are more
-    /// to look at.
-    fn sweep_on(&mut self, now: SystemTime, limit: usize) -> (usize, bool) {
+    /// Deletes up to `limit` expired rows among the next [`SWEEP_STEP`] after the last sweep.
+    ///
+    /// Returns the number of deleted rows, and whether more rows may follow.
+    fn sweep_step(&mut self, now: SystemTime, limit: usize) -> (usize, bool) {
         let start = match self.swept_to.take() {
             Some(last) => Bound::Excluded(last),
             None => Bound::Unbounded,
         };
-        let mut dead = Vec::new();
+        let mut expired = Vec::new();
         let mut last = None;
         for (store_key, row) in self.rows.range((start, Bound::Unbounded)).take(SWEEP_STEP) {
             last = Some(store_key);
             if row.meta.expires <= now {
-                dead.push(store_key.clone());
-                if dead.len() == limit {
+                expired.push(store_key.clone());
+                if expired.len() == limit {
                     break;
                 }
             }
         }
         self.swept_to = last.cloned();
-        for store_key in &dead {
-            self.take(store_key);
+        for store_key in &expired {
+            self.remove(store_key);
         }
-        (dead.len(), self.swept_to.is_some())
+        (expired.len(), self.swept_to.is_some())
     }
 
+    /// Deletes all expired rows.
     fn sweep_all(&mut self, now: SystemTime) {
-        let dead = self.rows.extract_if(.., |_, row| row.meta.expires <= now);
-        let dead: Vec<(StoreKey, Entry)> = dead.collect();
-        for (store_key, row) in &dead {
-            self.forget(store_key, row);
+        let expired = self.rows.extract_if(.., |_, row| row.meta.expires <= now);
+        let expired: Vec<(StoreKey, Entry)> = expired.collect();
+        for (store_key, row) in &expired {
+            self.unindex(store_key, row);
         }
         let expiries = self.rows.values().map(|row| row.meta.expires);
         let first = expiries.min().unwrap_or_else(never);
-        // In a full store something expires all the time; looking at everything for each newcomer would be slow.
+        // In a full store, rows expire all the time. Scanning them for each new session would be
+        // slow.
         self.worth_sweeping_from = first.max(now + BETWEEN_SWEEPS);
     }
 }
 
-impl Default for Shelves {
+impl Default for Table {
     fn default() -> Self {
         Self {
             rows: BTreeMap::new(),
-            owned: BTreeMap::new(),
+            keys_by_owner: BTreeMap::new(),
             bytes: 0,
             swept_to: None,
             worth_sweeping_from: never(),
@@ -355,40 +413,41 @@ impl Default for Shelves {
     }
 }
 
-/// Where a page begins.
-fn behind(after: Option<&Cursor>) -> Bound<StoreKey> {
+/// Returns the lower bound of the page that follows `after`.
+fn start_of_page(after: Option<&Cursor>) -> Bound<StoreKey> {
     after.map_or(Bound::Unbounded, |after| {
         Bound::Excluded(StoreKey::new(after.as_bytes()))
     })
 }
 
-/// Later than any expiry.
+/// Returns a time that no expiry exceeds.
 fn never() -> SystemTime {
     from_millis(i64::MAX)
 }
 
-/// What an entry counts against the bound: its bytes, and what the maps need to keep it.
+/// Returns the bytes that an entry counts against the bound: its contents, and an estimate of the
+/// overhead of the maps.
 fn weight(data: &Bytes, meta: &Meta) -> usize {
     let owner = meta.owner.as_ref().map_or(0, |owner| {
-        // The owner stands in the entry and in the index, and the index holds the lookup once more.
+        // The entry and the index each contain the owner, and the index contains the key as well.
         2 * owner.as_str().len() + size_of::<StoreKey>() + size_of::<Owner>()
     });
     let label = meta.label.as_ref().map_or(0, |label| label.len());
     data.len() + owner + label + size_of::<(StoreKey, Entry)>() + MAP_OVERHEAD
 }
 
-/// How many entries a sweep looks at while it holds the lock.
+/// The number of rows that a sweep examines before it releases the lock.
 const SWEEP_STEP: usize = 1_024;
 
-/// How long a full store refuses newcomers before it looks again at everything it has.
+/// How long a full store refuses new sessions before it looks for expired ones again.
 const BETWEEN_SWEEPS: Duration = Duration::from_secs(1);
 
 const DEFAULT_MAX_BYTES: usize = 256 << 20;
 
-/// The last tenth of the bound is kept for visitors who log in and for sessions that grow.
-const KEPT_FOR_LOGINS: usize = 10;
+/// One part in this many of the bound is reserved for logins and for existing sessions that grow.
+const RESERVED_SHARE: usize = 10;
 
-/// The share of a B-tree node that its allocation, its edges and its empty slots take, for each entry.
+/// The overhead of a B-tree node per entry: allocation, edges and empty slots.
 const MAP_OVERHEAD: usize = 96;
 
 #[cfg(test)]
@@ -399,7 +458,7 @@ mod tests {
     use crate::model::SaveId;
 
     #[tokio::test]
-    async fn when_full_it_sweeps_then_refuses_the_anonymous_and_still_lets_visitors_log_in() {
+    async fn a_full_store_sweeps_then_refuses_anonymous_sessions_but_not_logins() {
         let store = MemoryStore::new().max_bytes(20 * weight(&Bytes::new(), &meta(0, 0)));
         for n in 0..18 {
             let outcome = store.create(&at(n), &draft(0, 10)).await.unwrap();
@@ -421,11 +480,11 @@ mod tests {
             store.create(&at(102), &draft(10, 20)).await.unwrap(),
             Outcome::Stale
         );
-        assert_eq!(store.len(), 1, "the eighteen and the login had expired");
+        assert_eq!(store.len(), 1, "the nineteen older entries had expired");
     }
 
     #[tokio::test]
-    async fn at_the_bound_even_a_logged_in_session_cannot_grow_and_none_is_dropped() {
+    async fn at_the_bound_no_session_can_grow_and_none_is_dropped() {
         let one = weight(&Bytes::new(), &meta(0, 0));
         let store = MemoryStore::new().max_bytes(20 * one);
         for n in 0..15 {
@@ -447,7 +506,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_save_for_which_its_own_entry_was_swept_creates_nothing() {
+    async fn a_save_whose_entry_is_swept_to_make_room_creates_nothing() {
         let store = MemoryStore::new().max_bytes(1_000);
         let _ = store.create(&at(1), &draft(0, 10)).await.unwrap();
         let mut large = draft(10, 20);
@@ -460,7 +519,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sweep_goes_on_where_the_last_one_stopped() {
+    async fn a_sweep_continues_where_the_last_one_stopped() {
         let store = MemoryStore::new();
         for n in 0..10 {
             assert_ne!(

@@ -1,7 +1,16 @@
-//! Where entries are kept: the [`Store`] trait, what it is asked and what it answers.
+//! The [`Store`] trait, its types, and the stores that need no driver.
 //!
-//! A store keeps bytes under a [`StoreKey`](crate::StoreKey) and compares versions. It knows no cookie, no key, no JSON and no clock.
-//! To write one, implement [`Store`] and run the conformance suite of `cloakroom-testkit` on it.
+//! A store keeps bytes under a [`StoreKey`](crate::StoreKey) and compares versions. Cookies,
+//! session keys, the encoding of the data and the clock are the business of other layers. To write
+//! a store, implement [`Store`] and run the conformance suite of `cloakroom-testkit` on it.
+//!
+//! | | |
+//! |---|---|
+//! | [`Store`] | the trait, with its contract and a complete example |
+//! | [`MemoryStore`] | sessions in the memory of this process |
+//! | [`AnyStore`] | a store whose type is chosen at run time |
+//! | [`Entry`], [`Draft`], [`Meta`], [`Version`] | what a store returns and takes |
+//! | [`packed`] | a session as one value, for stores that keep one value per key |
 
 mod any;
 mod guarantees;

@@ -1,18 +1,19 @@
-//! A session as one value: the bytes that a store keeps under one key.
+//! A session as one value, for stores that keep one sequence of bytes per key.
 //!
 //! | bytes | |
 //! |---|---|
-//! | 0–7 | the id of the save that wrote it |
+//! | 0–7 | the id of the save that wrote the entry |
 //! | 8–15 | touched |
 //! | 16–23 | expires |
 //! | 24–31 | created |
-//! | 32– | the owner: its length in four bytes, then its text; all ones and no text for none |
-//! | | the label, likewise |
-//! | | the data, to the end |
+//! | 32– | the owner: the length of its text in four bytes, then the text in UTF-8; [`NONE`] as the length, and no text, if there is no owner |
+//! | | the label, in the same form |
+//! | | the data, up to the end |
 //!
-//! Numbers are big-endian, and times are milliseconds since 1970. What has a fixed length comes
-//! first, so that a script or a touch can compare and change it at a constant offset. The bytes
-//! carry no mark and no version: a store puts its own in front, and raises it when these change.
+//! Numbers are big-endian, and times are milliseconds since 1970. Fields of a fixed length come
+//! first, so that a script can compare and change them at constant offsets. The bytes contain no
+//! magic number and no format version. A store puts its own in front, and raises it if this layout
+//! changes.
 //!
 //! # Examples
 //! ```
@@ -39,7 +40,7 @@
 //! draft.meta.expires = from_millis(6_000);
 //! bytes[packed::TOUCHED..packed::CREATED].copy_from_slice(&packed::touch(&draft.meta));
 //!
-//! let read = packed::read(bytes.into()).expect("it is whole");
+//! let read = packed::read(bytes.into()).expect("the bytes are complete");
 //! assert_eq!((read.data, read.meta), (draft.data, draft.meta));
 //! assert_eq!(read.save_id, draft.save_id);
 //! # Ok::<(), cloakroom::Error>(())
@@ -49,32 +50,32 @@ use bytes::{Buf, BufMut, Bytes};
 
 use crate::model::{Draft, Error, ErrorKind, Meta, Owner, Result, SaveId, from_millis, millis};
 
-/// Where the id of the save begins.
+/// The offset of the save id.
 pub const SAVE_ID: usize = 0;
 
-/// Where the time of the last touch begins.
+/// The offset of the time of the last touch.
 pub const TOUCHED: usize = SAVE_ID + 8;
 
-/// Where the time of expiry begins.
+/// The offset of the time of expiry.
 pub const EXPIRES: usize = TOUCHED + 8;
 
-/// Where the time of creation begins.
+/// The offset of the time of creation.
 pub const CREATED: usize = EXPIRES + 8;
 
-/// Where the owner begins, with its length. All in front of it has a fixed length.
+/// The offset of the owner's length. All fields before it have a fixed length.
 pub const OWNER: usize = CREATED + 8;
 
-/// How many bytes the length of the owner or of the label takes.
+/// The number of bytes of the length field of the owner and of the label.
 pub const LEN_BYTES: usize = 4;
 
-/// The length that stands for no owner or no label.
+/// The value of the length field if there is no owner or no label.
 pub const NONE: u32 = u32::MAX;
 
 /// Appends a session to `bytes`.
 ///
 /// # Errors
-/// [`TooLarge`](ErrorKind::TooLarge) if the owner or the label has 4 GiB. Then `bytes` are not
-/// whole.
+/// [`TooLarge`](ErrorKind::TooLarge) if the owner or the label has 4 GiB or more. A part of the
+/// session may have been appended.
 pub fn put(bytes: &mut Vec<u8>, draft: &Draft) -> Result<()> {
     let meta = &draft.meta;
     bytes.reserve(len(draft));
@@ -87,7 +88,7 @@ pub fn put(bytes: &mut Vec<u8>, draft: &Draft) -> Result<()> {
     Ok(())
 }
 
-/// How many bytes [`put`] appends.
+/// Returns the number of bytes that [`put`] appends.
 pub fn len(draft: &Draft) -> usize {
     let meta = &draft.meta;
     let owner = meta.owner.as_ref().map_or(0, |owner| owner.as_str().len());
@@ -95,7 +96,7 @@ pub fn len(draft: &Draft) -> usize {
     EMPTY + owner + label + draft.data.len()
 }
 
-/// The bytes from [`TOUCHED`] to [`CREATED`]: what a touch changes.
+/// Returns the bytes from [`TOUCHED`] to [`CREATED`]: the two times that a touch changes.
 pub fn touch(meta: &Meta) -> [u8; CREATED - TOUCHED] {
     let mut times = [0; CREATED - TOUCHED];
     let (touched, expires) = times.split_at_mut(EXPIRES - TOUCHED);
@@ -104,25 +105,25 @@ pub fn touch(meta: &Meta) -> [u8; CREATED - TOUCHED] {
     times
 }
 
-/// The bytes from [`OWNER`] to the label: the length of the owner and its text.
+/// Returns the bytes from [`OWNER`] to the label: the length of the owner and its text.
 ///
 /// # Errors
-/// [`TooLarge`](ErrorKind::TooLarge) if it has 4 GiB.
+/// [`TooLarge`](ErrorKind::TooLarge) if the owner has 4 GiB or more.
 pub fn owner(owner: Option<&Owner>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     put_text(&mut bytes, owner.map(Owner::as_str))?;
     Ok(bytes)
 }
 
-/// Reads only the id of the save; `None` if the bytes are too few.
+/// Reads the save id only. Returns `None` if there are too few bytes.
 pub fn save_id(bytes: &[u8]) -> Option<SaveId> {
     let number = bytes.get(SAVE_ID..)?.first_chunk()?;
     Some(SaveId::new(u64::from_be_bytes(*number)))
 }
 
-/// Reads the session that [`put`] wrote; `None` if the bytes are something else.
+/// Reads a session that [`put`] wrote. Returns `None` if the bytes have another form.
 ///
-/// The data shares its memory with `bytes`.
+/// The data of the result shares the memory of `bytes`.
 pub fn read(mut bytes: Bytes) -> Option<Draft> {
     let save_id = SaveId::new(bytes.try_get_u64().ok()?);
     let mut time = || bytes.try_get_i64().ok().map(from_millis);
@@ -160,7 +161,8 @@ fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) -> Result<()> {
     }
 }
 
-/// Outside: are the bytes whole? Inside: is there a text?
+/// Splits a text off the front of `bytes`. Returns `None` if the bytes are damaged, and
+/// `Some(None)` if the field has no text.
 fn take_text(bytes: &mut Bytes) -> Option<Option<String>> {
     let len = bytes.try_get_u32().ok()?;
     if len == NONE {
@@ -171,7 +173,7 @@ fn take_text(bytes: &mut Bytes) -> Option<Option<String>> {
     String::from_utf8(text.into()).ok().map(Some)
 }
 
-/// How many bytes a session takes that has no owner, no label and no data.
+/// The number of bytes of a session without owner, label and data.
 pub(crate) const EMPTY: usize = OWNER + 2 * LEN_BYTES;
 
 #[cfg(test)]
@@ -181,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_comes_back_whole() {
+    fn a_session_is_read_as_it_was_written() {
         let texts = [None, Some(""), Some("ada"), Some("tél")];
         for (owner, label) in texts.iter().flat_map(|a| texts.map(|b| (*a, b))) {
             let draft = draft(owner, label);
@@ -195,9 +197,10 @@ mod tests {
         }
     }
 
-    /// Stores on disks and servers have these bytes: a change raises the mark of each of them.
+    /// Stores on disks and servers contain these bytes. If they change, every store that uses them
+    /// must raise its format version.
     #[test]
-    fn the_bytes_stay_as_they_are() {
+    fn the_layout_is_stable() {
         let draft = draft(Some("ada"), None);
 
         let bytes = packed(&draft);
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_or_lies_about_a_length_is_no_session() {
+    fn truncated_bytes_and_wrong_lengths_are_refused() {
         let whole = packed(&draft(Some("ada"), Some("phone")));
         for len in 0..whole.len() - b"data".len() {
             assert!(
@@ -239,7 +242,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn no_bytes_cause_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = save_id(&bytes);
             let _ = read(bytes.into());
         }

@@ -7,38 +7,181 @@ use crate::model::{
     Version,
 };
 
-/// Keeps entries.
+/// A place where sessions are kept: bytes under keys, written by compare-and-swap.
 ///
-/// Implementers write plain `async fn`. The promises below are what the conformance suite tests; a store that
-/// cannot keep one says so in its [`guarantees`](Self::guarantees).
+/// A store maps a [`StoreKey`] to an [`Entry`]: opaque data, the session's facts, and a version. It
+/// does not interpret the data and has no clock. Implementers write plain `async fn`, which run on
+/// tokio and must not block its threads. Five methods and [`guarantees`](Self::guarantees) are
+/// required.
 ///
-/// * A call that returned `Ok` has happened, as durably as the guarantees say.
-/// * A call that returned `Err` may have happened or not; the core finds out with one `load`.
-/// * A future that is dropped before it is done is the same: it may have happened or not, but never half.
-/// * A store never decides that an entry has expired. It may delete entries that a sweep would, and no others.
+/// The conformance suite of `cloakroom-testkit` tests whether a store keeps the promises of the
+/// next section. Some are optional: a store lists those that it makes in its guarantees.
+///
+/// # What callers may rely on
+///
+/// * **Acknowledged means done.** Once a call returned `Ok`, later calls of the same store observe
+///   its effect. The effect survives a crash if the store is
+///   [`durable`](Guarantees#structfield.durable).
+/// * **`create` never overwrites, and no other method creates a session.** A late
+///   [`save`](Self::save), [`touch`](Self::touch) or [`rename`](Self::rename) cannot restore a
+///   deleted session.
+/// * **Writes compare and swap.** `save`, `touch` and `rename` change an entry only if it has the
+///   version that the caller saw. Of concurrent writes that saw the same version, one succeeds and
+///   the others are [`Stale`](Outcome::Stale). A store that is not able to compare does not promise
+///   [`compares`](Guarantees#structfield.compares).
+/// * **Versions change with every save.** `create`, `save` and `rename` give the entry a new
+///   version. `touch` keeps it, so that it does not make concurrent saves stale. A version is valid
+///   for one entry only. Exception: in a store that [uses the data as the
+///   version](Version::from_bytes), equal data has equal versions.
+/// * **Entries are whole.** A load returns the data and facts of one write, never a mixture. All
+///   bytes survive unchanged, and times survive to the millisecond. Keys and owners are compared
+///   byte for byte.
+/// * **The core decides about expiry.** An expired entry is loaded and written like any other. A
+///   store may delete entries that a sweep would delete, and others only if it
+///   [`evicts`](Guarantees#structfield.evicts).
+///
+/// # Cancellation
+///
+/// A caller may drop any future at any time, and the core drops every call that exceeds the [time
+/// limit](crate::SessionsBuilder::timeout). The call then has its full effect or none. If it is
+/// still on its way to a server, it may take effect later. A dropped future must not leave a lock
+/// held or a connection in an undefined state.
 ///
 /// # Errors
-/// [`Unavailable`](ErrorKind::Unavailable) when the store cannot be reached or cannot do its work,
-/// [`Full`](ErrorKind::Full) when there is no room, [`Corrupt`](ErrorKind::Corrupt) when there is something that it
-/// cannot read, [`TooLarge`](ErrorKind::TooLarge) when one entry is too big,
-/// [`Unsupported`](ErrorKind::Unsupported) for what the guarantees exclude. A conflict is an [`Outcome`], not an
-/// error.
+///
+/// A conflict is not an error but [`Outcome::Stale`].
+///
+/// | kind | when | effect |
+/// |---|---|---|
+/// | [`Unavailable`](ErrorKind::Unavailable) | the store cannot be reached or failed | unknown |
+/// | [`Timeout`](ErrorKind::Timeout) | the store exceeded a time limit of its client | unknown |
+/// | [`Full`](ErrorKind::Full) | there is no room for the entry | none |
+/// | [`TooLarge`](ErrorKind::TooLarge) | the entry exceeds the store's maximum size | none |
+/// | [`Corrupt`](ErrorKind::Corrupt) | an entry cannot be read | none |
+/// | [`Unsupported`](ErrorKind::Unsupported) | the store does not have this operation | none |
+///
+/// "Unknown" means the same as after a dropped future: the full effect, none, or the full effect
+/// later. The core then loads the entry and compares its version with [`Draft::save_id`] to find
+/// out.
+///
+/// # Examples
+/// A complete store, in the memory of the process. It leaves out what is optional: it has no sweep,
+/// so it grows forever, and does not list sessions.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::collections::hash_map;
+/// use std::sync::Mutex;
+///
+/// use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
+/// use cloakroom::{Result, Sessions, StoreKey};
+///
+/// #[derive(Default)]
+/// struct MapStore(Mutex<HashMap<StoreKey, Entry>>);
+///
+/// impl Store for MapStore {
+///     fn guarantees(&self) -> Guarantees {
+///         Guarantees::default().compares().revokes()
+///     }
+///
+///     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
+///         Ok(self.0.lock().unwrap().get(key).cloned())
+///     }
+///
+///     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
+///         match self.0.lock().unwrap().entry(key.clone()) {
+///             hash_map::Entry::Occupied(_) => Ok(Outcome::Stale),
+///             hash_map::Entry::Vacant(vacant) => {
+///                 vacant.insert(new.clone().into());
+///                 Ok(Outcome::Written(new.version()))
+///             }
+///         }
+///     }
+///
+///     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
+///         match self.0.lock().unwrap().get_mut(key) {
+///             Some(entry) if entry.version == *seen => {
+///                 *entry = new.clone().into();
+///                 Ok(Outcome::Written(new.version()))
+///             }
+///             _ => Ok(Outcome::Stale),
+///         }
+///     }
+///
+///     async fn delete(&self, key: &StoreKey) -> Result<()> {
+///         self.0.lock().unwrap().remove(key);
+///         Ok(())
+///     }
+///
+///     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
+///         match self.0.lock().unwrap().get_mut(key) {
+///             Some(entry) if entry.version == *seen => {
+///                 entry.meta.touched = meta.touched;
+///                 entry.meta.expires = meta.expires;
+///                 Ok(Outcome::Written(entry.version.clone()))
+///             }
+///             _ => Ok(Outcome::Stale),
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<()> {
+/// let sessions = Sessions::new(MapStore::default());
+/// let session = sessions.new_session();
+/// session.set("theme", "dark")?;
+/// session.save().await?;
+///
+/// let key = session.key().unwrap();
+/// let reopened = sessions.open(&key).await?.unwrap();
+/// assert_eq!(reopened.get("theme")?, Some("dark".to_owned()));
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store of sessions",
     note = "a store implements `cloakroom::store::Store`; a driver's pool or connection is not one"
 )]
 pub trait Store: Send + Sync + 'static {
-    /// What this store can promise.
+    /// Returns what this store promises.
+    ///
+    /// The result must not change during the life of the store: the core reads it when it needs it
+    /// and may keep it.
     fn guarantees(&self) -> Guarantees;
 
-    /// The entry at `key`, or `None`; an expired entry that is still there is returned. Where a session was before it
-    /// moved there may be a [mark](Entry::moved), which says where it is now.
+    /// Loads the entry at `key`, or `None` if there is none.
+    ///
+    /// An expired entry that was not swept yet is returned like any other. Where a session was
+    /// before a [`rename`](Self::rename), the result may be a [mark](Entry::moved) that points to
+    /// its new key.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable), or [`Corrupt`](ErrorKind::Corrupt) if the entry is
+    /// damaged.
     fn load(&self, key: &StoreKey) -> impl Future<Output = Result<Option<Entry>>> + Send;
 
-    /// Writes a new entry; [`Stale`](Outcome::Stale) if there is one at `key` already, which is left as it is.
+    /// Creates an entry at `key`.
+    ///
+    /// Returns [`Stale`](Outcome::Stale) if there already is an entry, even an expired one, and
+    /// leaves it as it is. Of concurrent calls for the same key, only one creates the entry.
+    ///
+    /// If the future is dropped, the whole entry was created or none.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable); [`Full`](ErrorKind::Full);
+    /// [`TooLarge`](ErrorKind::TooLarge).
     fn create(&self, key: &StoreKey, new: &Draft) -> impl Future<Output = Result<Outcome>> + Send;
 
-    /// Replaces the entry at `key` if it still has the version `seen`; else [`Stale`](Outcome::Stale). Never creates.
+    /// Replaces the data and all facts of the entry at `key` if it still has the version `seen`.
+    ///
+    /// Otherwise, and if there is no entry, returns [`Stale`](Outcome::Stale) and changes nothing.
+    /// Never creates an entry. A version that this store did not issue counts as stale.
+    ///
+    /// If the future is dropped, the whole entry was replaced or nothing of it.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable); [`Full`](ErrorKind::Full);
+    /// [`TooLarge`](ErrorKind::TooLarge).
     fn save(
         &self,
         key: &StoreKey,
@@ -46,16 +189,42 @@ pub trait Store: Send + Sync + 'static {
         new: &Draft,
     ) -> impl Future<Output = Result<Outcome>> + Send;
 
-    /// Makes sure that there is no entry at `key`.
+    /// Deletes the entry at `key`. Succeeds if there is none.
+    ///
+    /// Once it returned `Ok`, no [`save`](Self::save), [`touch`](Self::touch) or
+    /// [`rename`](Self::rename) restores the entry, not even one that is in progress. If the store
+    /// promises [`revokes`](Guarantees#structfield.revokes), no process loads the entry any more.
+    ///
+    /// If the future is dropped, the entry is either complete or gone.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable).
     fn delete(&self, key: &StoreKey) -> impl Future<Output = Result<()>> + Send;
 
-    /// Moves the entry from `from` to `to`, with new contents, if it still has the version `seen` and `to` is free
-    /// (which `from` itself is not); else [`Stale`](Outcome::Stale). After a crash there is the old entry or the new
-    /// one.
+    /// Moves the entry at `from` to `to` and replaces its data and facts, if it still has the
+    /// version `seen`.
     ///
-    /// The provided method creates a copy, compares and replaces the old entry by one that has expired, writes the new
-    /// one over the copy and deletes the old; it takes the copy back if the comparison failed. Nobody knows `to` yet, so an entry there is invisible; a store that can move an entry
-    /// in one step should, since a crash in the middle of the provided method leaves an orphan for the sweep.
+    /// Otherwise, if there is no entry, or if `to` is taken (it is if it equals `from`), returns
+    /// [`Stale`](Outcome::Stale) and changes nothing. `to` must be a fresh key that no other caller
+    /// uses.
+    ///
+    /// If the future is dropped or the process crashes, the session is either still at `from` or
+    /// already at `to`. It is never lost.
+    ///
+    /// # Provided method
+    /// 1. Creates a copy at `to`, with another save id.
+    /// 2. Saves an expired entry over `from`. This is the compare-and-swap that moves the session.
+    ///    If it is stale, deletes the copy and returns `Stale`.
+    /// 3. Saves `new` over the copy and deletes the entry at `from`.
+    ///
+    /// An interruption can leave an orphan until it expires: the copy at `to`, whose key was not
+    /// issued yet, or the expired entry at `from`. Override the method if the store can move an
+    /// entry in one step.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable); [`Full`](ErrorKind::Full);
+    /// [`TooLarge`](ErrorKind::TooLarge). The provided method also returns
+    /// [`Random`](ErrorKind::Random) if the operating system provides no random numbers.
     fn rename(
         &self,
         from: &StoreKey,
@@ -64,19 +233,20 @@ pub trait Store: Send + Sync + 'static {
         new: &Draft,
     ) -> impl Future<Output = Result<Outcome>> + Send {
         async move {
-            // A version of its own, or the copy could be taken for the proof that the session has moved.
+            // With the save id of `new`, the copy would look like proof that the session has moved.
             let mut copy = new.clone();
             copy.save_id = SaveId::random()?;
             let Outcome::Written(version) = self.create(to, &copy).await? else {
                 return Ok(Outcome::Stale);
             };
-            // Nobody knows `to` yet; this compare-and-swap is the one moment at which the session moves. What it
-            // leaves at `from` has expired, so nobody takes it for a session before it is deleted.
+            // The session moves with this compare-and-swap: no browser has the key of `to` yet, and
+            // the entry that is left at `from` has expired.
             let mut retired = new.clone();
             retired.meta.expires = UNIX_EPOCH;
             match self.save(from, seen, &retired).await? {
                 Outcome::Written(_) => {
-                    // From here on the draft's version stands at one place or the other, to say what has happened.
+                    // `from` has the version of `new` now, and `to` gets it before `from` is
+                    // deleted. A caller whose answer was lost finds it at one of the two.
                     let moved = self.save(to, &version, new).await?;
                     self.delete(from).await?;
                     Ok(moved)
@@ -89,8 +259,18 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// Writes `touched` and `expires` of `meta` to the entry at `key` if it still has the version `seen`; else
-    /// [`Stale`](Outcome::Stale). Everything else stays as it is, the version too.
+    /// Writes `meta.touched` and `meta.expires` to the entry at `key` if it still has the version
+    /// `seen`.
+    ///
+    /// Everything else stays as it is, including the version: the result is
+    /// [`Written`](Outcome::Written) with the version `seen`. If the entry has another version or
+    /// does not exist, returns [`Stale`](Outcome::Stale) and changes nothing.
+    ///
+    /// If the future is dropped, the two times are either old or new; data, owner and label are
+    /// intact.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable).
     fn touch(
         &self,
         key: &StoreKey,
@@ -98,16 +278,34 @@ pub trait Store: Send + Sync + 'static {
         meta: &Meta,
     ) -> impl Future<Output = Result<Outcome>> + Send;
 
-    /// Deletes up to `limit` entries that expired before or at `now`; says how many. Fewer than `limit` means that
-    /// no more were found for now.
+    /// Deletes up to `limit` entries with `expires <= now` and returns their number.
     ///
-    /// The provided method deletes nothing, for stores whose backend drops expired entries by itself.
+    /// A result below `limit` means that this call found no more of them; a caller stops there and
+    /// sweeps again later. A call may look at a part of the store only, if repeated calls reach all
+    /// of it.
+    ///
+    /// If the future is dropped, some of the entries may be deleted.
+    ///
+    /// The provided method deletes nothing. It is for stores whose server removes expired entries
+    /// automatically.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable). Some of the entries may be deleted.
     fn sweep(&self, now: SystemTime, limit: usize) -> impl Future<Output = Result<usize>> + Send {
         let _ = (now, limit);
         async { Ok(0) }
     }
 
-    /// Lists up to `limit` entries of one owner, expired ones included, from behind `after`; see [`Page`].
+    /// Lists up to `limit` entries of `owner`, including expired ones, starting after the cursor
+    /// `after`.
+    ///
+    /// Pass `None` for the first page and [`Page::next`] for the following ones. The order is up to
+    /// the store. [`Page`] describes what concurrent changes do to a list.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable). The provided method returns
+    /// [`Unsupported`](ErrorKind::Unsupported); a store that promises
+    /// [`owners`](Guarantees#structfield.owners) overrides it.
     fn owned_by(
         &self,
         owner: &Owner,
@@ -118,8 +316,17 @@ pub trait Store: Send + Sync + 'static {
         async { Err(unsupported("listing the sessions of an owner")) }
     }
 
-    /// Deletes up to `limit` entries of one owner, but not the one at `except`; returns the keys that it deleted. Fewer
-    /// than `limit` means that no more were found.
+    /// Deletes up to `limit` entries of `owner`, except the one at `except`, and returns the keys
+    /// of the deleted entries.
+    ///
+    /// Fewer keys than `limit` mean that no more entries were found. Entries that are created
+    /// concurrently may survive.
+    ///
+    /// If the future is dropped, some of the entries may be deleted.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable); some of the entries may be deleted. The provided
+    /// method returns [`Unsupported`](ErrorKind::Unsupported).
     fn revoke_owned(
         &self,
         owner: &Owner,
@@ -130,7 +337,14 @@ pub trait Store: Send + Sync + 'static {
         async { Err(unsupported("deleting the sessions of an owner")) }
     }
 
-    /// Lists up to `limit` entries, expired ones included, from behind `after`; see [`Page`].
+    /// Lists up to `limit` entries of the store, including expired ones, starting after the cursor
+    /// `after`.
+    ///
+    /// Pages work as in [`owned_by`](Self::owned_by).
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable). The provided method returns
+    /// [`Unsupported`](ErrorKind::Unsupported).
     fn scan(
         &self,
         after: Option<&Cursor>,
@@ -140,11 +354,20 @@ pub trait Store: Send + Sync + 'static {
         async { Err(unsupported("listing all sessions")) }
     }
 
-    /// Loads the entry at `key`, and writes these times to it unless it has expired at `touched`. Returns it with the
-    /// times that it has then.
+    /// Loads the entry at `key` and writes the times `touched` and `expires` to it. Returns the
+    /// entry with its resulting times.
     ///
-    /// The provided method is a [`load`](Self::load) and a [`touch`](Self::touch). If another save comes between the
-    /// two, the entry is returned as it was loaded.
+    /// An entry that has expired at `touched`, or a [mark](Entry::moved), is returned unchanged.
+    /// Returns `None` if there is no entry.
+    ///
+    /// The provided method calls [`load`](Self::load) and [`touch`](Self::touch). If another save
+    /// comes between the two, it returns the entry as it was loaded. Override it if the store can
+    /// do both in one round trip.
+    ///
+    /// If the future is dropped, the entry was touched or not.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
     fn load_and_touch(
         &self,
         key: &StoreKey,
@@ -171,13 +394,25 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// The 32-byte lookup that begins with these bytes, if there is exactly one.
+    /// Returns the only 32-byte key that begins with `prefix`, or `None` if there is none or more
+    /// than one.
+    ///
+    /// The core passes the 12 bytes of a [`SessionTag`](crate::SessionTag).
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable). The provided method returns
+    /// [`Unsupported`](ErrorKind::Unsupported).
     fn find(&self, prefix: &[u8]) -> impl Future<Output = Result<Option<StoreKey>>> + Send {
         let _ = prefix;
         async { Err(unsupported("finding a session by its tag")) }
     }
 
-    /// Whether the store answers. The provided method loads an entry that is not there.
+    /// Checks that the store can serve requests, for health checks.
+    ///
+    /// The provided method loads an entry that does not exist.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable) if the store cannot serve requests.
     fn ping(&self) -> impl Future<Output = Result<()>> + Send {
         async { self.load(&StoreKey::new(&[0; 32])).await.map(drop) }
     }
@@ -186,6 +421,6 @@ pub trait Store: Send + Sync + 'static {
 fn unsupported(doing: &'static str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        format!("{doing}: this store cannot; its guarantees say so"),
+        format!("{doing}: this store does not support it"),
     )
 }

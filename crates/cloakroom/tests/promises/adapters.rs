@@ -23,12 +23,12 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt, service_fn};
 
-use crate::house::House;
+use crate::site::Site;
 
 #[tokio::test]
-async fn the_counter_counts_in_a_browser_and_each_browser_has_its_own() {
-    let house = House::new();
-    let (one, other) = (browser(&house), browser(&house));
+async fn each_browser_has_its_own_counter() {
+    let site = Site::new();
+    let (one, other) = (browser(&site), browser(&site));
 
     for visit in 1..=3 {
         assert_eq!(one.get("/").await.text(), visit.to_string());
@@ -39,29 +39,29 @@ async fn the_counter_counts_in_a_browser_and_each_browser_has_its_own() {
 
 #[tokio::test]
 async fn a_route_that_does_not_open_the_session_passes_through() {
-    let house = House::new();
-    let browser = browser(&house);
+    let site = Site::new();
+    let browser = browser(&site);
     browser.get("/").await;
-    house.spy.take();
+    site.spy.take();
 
     let page = browser.get("/static").await;
 
     assert_eq!(page.text(), "untouched");
     assert!(page.header("vary").is_none() && page.header("set-cookie").is_none());
-    assert_eq!(house.spy.calls(), []);
+    assert_eq!(site.spy.calls(), []);
 }
 
 #[tokio::test]
-async fn an_optional_session_is_there_only_if_the_browser_has_one() {
-    let house = House::new();
-    let browser = browser(&house);
+async fn an_optional_session_exists_only_if_the_browser_has_one() {
+    let site = Site::new();
+    let browser = browser(&site);
 
     let page = browser.get("/optional").await;
     assert_eq!(
         (page.text(), page.header("vary")),
         ("stranger", Some("Cookie"))
     );
-    assert_eq!(house.spy.calls(), []);
+    assert_eq!(site.spy.calls(), []);
     browser.get("/").await;
 
     assert_eq!(browser.get("/optional").await.text(), "guest");
@@ -69,7 +69,7 @@ async fn an_optional_session_is_there_only_if_the_browser_has_one() {
 
 #[tokio::test]
 async fn a_middleware_and_the_handler_share_one_session() {
-    let house = House::new();
+    let site = Site::new();
     let app = Router::new()
         .route("/", get(count))
         .layer(from_fn(
@@ -78,20 +78,19 @@ async fn a_middleware_and_the_handler_share_one_session() {
                 Ok::<Response, Error>(next.run(request).await)
             },
         ))
-        .layer(house.sessions.layer());
+        .layer(site.sessions.layer());
 
     assert_eq!(Browser::https(app).get("/").await.text(), "11");
-    assert_eq!(house.spy.calls(), [Call::Create]);
+    assert_eq!(site.spy.calls(), [Call::Create]);
 }
 
 #[tokio::test]
 async fn store_down_on_load_is_a_503_with_retry_after_and_the_cookie_is_kept() {
-    let house = House::new();
-    let browser = browser(&house);
+    let site = Site::new();
+    let browser = browser(&site);
     browser.get("/").await;
     let cookie = browser.cookies();
-    house
-        .flaky
+    site.flaky
         .fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
 
     let page = browser.get("/").await;
@@ -113,11 +112,10 @@ async fn store_down_on_load_is_a_503_with_retry_after_and_the_cookie_is_kept() {
 
 #[tokio::test]
 async fn store_down_on_save_is_a_503_and_the_handlers_page_is_dropped() {
-    let house = House::new();
-    let browser = browser(&house);
+    let site = Site::new();
+    let browser = browser(&site);
     browser.get("/").await;
-    house
-        .flaky
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
 
     let page = browser.get("/").await;
@@ -129,34 +127,33 @@ async fn store_down_on_save_is_a_503_and_the_handlers_page_is_dropped() {
 }
 
 #[tokio::test]
-async fn interrupted_is_a_400() {
-    let house = House::new();
-    let browser = browser(&house);
+async fn an_interrupted_request_is_answered_with_400() {
+    let site = Site::new();
+    let browser = browser(&site);
     browser.get("/").await;
-    house.gate.close(When::Before, Call::Save);
+    site.gate.close(When::Before, Call::Save);
 
     let tab = browser.clone();
     let slow = tokio::spawn(async move { tab.get("/").await });
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     browser.get("/logout").await;
-    house.gate.open(When::Before, Call::Save);
+    site.gate.open(When::Before, Call::Save);
     let page = slow.await.unwrap();
 
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     assert!(page.header("set-cookie").is_none());
-    assert!(house.memory.is_empty());
+    assert!(site.memory.is_empty());
 }
 
 #[tokio::test]
-async fn the_site_answers_errors_in_its_own_words_wherever_they_happen() {
-    let house = House::new();
+async fn on_error_answers_every_session_error() {
+    let site = Site::new();
     let app = routes().layer(
-        house
-            .sessions
+        site.sessions
             .layer()
             .on_error(|error: &Error, _: &RequestInfo| {
                 let status = error.kind().status();
-                (status, format!("our words for {:?}", error.kind())).into_response()
+                (status, format!("custom page for {:?}", error.kind())).into_response()
             }),
     );
     let browser = Browser::https(app);
@@ -164,36 +161,33 @@ async fn the_site_answers_errors_in_its_own_words_wherever_they_happen() {
 
     let page = browser.get("/wrong-type").await;
     assert_eq!(page.status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(page.text(), "our words for BadValue");
-    house
-        .flaky
+    assert_eq!(page.text(), "custom page for BadValue");
+    site.flaky
         .fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
     let page = browser.get("/").await;
-    assert_eq!(page.text(), "our words for Unavailable");
+    assert_eq!(page.text(), "custom page for Unavailable");
     assert_eq!(page.header("retry-after"), Some("2"));
-    house
-        .flaky
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
-    assert_eq!(browser.get("/").await.text(), "our words for Full");
+    assert_eq!(browser.get("/").await.text(), "custom page for Full");
 }
 
 #[tokio::test]
-async fn what_was_saved_before_an_error_reaches_the_browser() {
-    let house = House::new();
-    let browser = browser(&house);
+async fn a_key_saved_before_an_error_reaches_the_browser() {
+    let site = Site::new();
+    let browser = browser(&site);
     browser.get("/").await;
-    house
-        .flaky
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
 
     let page = browser.get("/cycle-then-write").await;
-    house.flaky.heal();
+    site.flaky.heal();
 
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
         browser.get("/").await.text(),
         "2",
-        "the browser holds the new key"
+        "the browser has the new key"
     );
 }
 
@@ -212,8 +206,8 @@ async fn a_handler_without_a_layer_gets_an_error_that_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn several_layers_with_names_and_stores_of_their_own_work_in_one_app() {
-    let (visitors, staff) = (House::new(), MemoryStore::new());
+async fn several_layers_with_different_cookies_and_stores_work_in_one_app() {
+    let (visitors, staff) = (Site::new(), MemoryStore::new());
     let staff = Sessions::builder(staff)
         .cookie(Cookie::new("__Host-staff"))
         .build()
@@ -255,12 +249,12 @@ async fn several_layers_with_names_and_stores_of_their_own_work_in_one_app() {
 }
 
 #[tokio::test]
-async fn the_layer_takes_any_request_and_response_body() {
-    let house = House::new();
+async fn the_layer_accepts_any_request_and_response_body() {
+    let site = Site::new();
     // Neither body is `Default`, `Send` or `Sync`.
     struct Upload(std::rc::Rc<u8>);
     struct Download(#[expect(dead_code)] std::rc::Rc<u8>);
-    let service = house
+    let service = site
         .sessions
         .layer()
         .on_error(|_: &Error, _: &RequestInfo| http::Response::new(Download(std::rc::Rc::new(0))))
@@ -283,13 +277,13 @@ async fn the_layer_takes_any_request_and_response_body() {
         .unwrap();
 
     assert!(response.headers().contains_key("set-cookie"));
-    assert_eq!(house.memory.len(), 1);
+    assert_eq!(site.memory.len(), 1);
 }
 
 #[tokio::test]
 async fn a_service_that_fails_commits_nothing() {
-    let house = House::new();
-    let service = house
+    let site = Site::new();
+    let service = site
         .sessions
         .layer()
         .layer(service_fn(async |request: http::Request<()>| {
@@ -310,15 +304,15 @@ async fn a_service_that_fails_commits_nothing() {
     let error = service.oneshot(http::Request::new(())).await.unwrap_err();
 
     assert_eq!(error, "the service is broken");
-    assert_eq!(house.spy.calls(), []);
+    assert_eq!(site.spy.calls(), []);
 }
 
 #[tokio::test]
-async fn an_untouched_request_allocates_no_session_and_asks_no_store() {
-    let house = House::new();
+async fn an_untouched_request_opens_no_session_and_calls_no_store() {
+    let site = Site::new();
     let loads = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&loads);
-    let service = house
+    let service = site
         .sessions
         .layer()
         .layer(service_fn(move |request: http::Request<()>| {
@@ -341,13 +335,13 @@ async fn an_untouched_request_allocates_no_session_and_asks_no_store() {
 
     assert!(response.headers().is_empty());
     assert_eq!(loads.load(Ordering::Relaxed), 0);
-    assert_eq!(house.spy.calls(), []);
+    assert_eq!(site.spy.calls(), []);
 }
 
 #[tokio::test]
 async fn a_handler_that_fails_halfway_saves_nothing_whatever_the_site_answers() {
     use axum::response::IntoResponse;
-    let house = House::new();
+    let site = Site::new();
     let app = Router::new()
         .route(
             "/",
@@ -358,8 +352,7 @@ async fn a_handler_that_fails_halfway_saves_nothing_whatever_the_site_answers() 
             }),
         )
         .layer(
-            house
-                .sessions
+            site.sessions
                 .layer()
                 .on_error(|_: &Error, _: &RequestInfo| {
                     (StatusCode::SEE_OTHER, [("location", "/sorry")]).into_response()
@@ -367,13 +360,13 @@ async fn a_handler_that_fails_halfway_saves_nothing_whatever_the_site_answers() 
         );
     let page = Browser::https(app).get("/").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
-    assert!(house.memory.is_empty(), "the handler failed halfway");
+    assert!(site.memory.is_empty(), "the handler failed halfway");
 }
 
 #[tokio::test]
-async fn an_optional_session_is_there_if_this_request_has_logged_in() {
-    let house = House::new();
-    let v = house.visitor();
+async fn an_optional_session_exists_after_a_login_in_the_same_request() {
+    let site = Site::new();
+    let v = site.visitor();
     let (handle, s) = v.open().await;
     s.log_in("ada").unwrap();
     assert!(
@@ -385,9 +378,9 @@ async fn an_optional_session_is_there_if_this_request_has_logged_in() {
 #[tokio::test]
 async fn every_future_can_be_spawned() {
     fn send<T: Send>(_: T) {}
-    let house = House::new();
-    let s = house.sessions.clone();
-    let h = house.visitor().request();
+    let site = Site::new();
+    let s = site.sessions.clone();
+    let h = site.visitor().request();
     let session = s.new_session();
     let o = Owner::from("a");
     let tag: SessionTag = "q83vEjRWeJCrze8S".parse().unwrap();
@@ -415,8 +408,8 @@ async fn every_future_can_be_spawned() {
     .unwrap();
 }
 
-fn browser(house: &House) -> Browser<Router> {
-    Browser::https(routes().layer(house.sessions.layer())).clock(&house.clock)
+fn browser(site: &Site) -> Browser<Router> {
+    Browser::https(routes().layer(site.sessions.layer())).clock(&site.clock)
 }
 
 fn routes() -> Router {

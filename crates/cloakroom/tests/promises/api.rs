@@ -1,4 +1,4 @@
-//! What handlers and adapters may write.
+//! The public API, as handlers and adapters use it.
 
 use std::convert::Infallible;
 use std::future::{Ready, pending, ready};
@@ -15,15 +15,15 @@ use cloakroom_testkit::wrap::{Call, Spy, When};
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use crate::house::{House, Visitor, kind, set_cookie};
+use crate::site::{Site, Visitor, kind, set_cookie};
 
 const THEME: Item<String> = Item::new("theme");
 const CART: Item<Vec<u32>> = Item::new("cart");
 const VISITS: Item<u64> = Item::new("num_visits");
 
 #[tokio::test]
-async fn an_item_is_set_to_a_value_a_reference_or_its_usual_spelling() {
-    let session = House::new().sessions.new_session();
+async fn an_item_can_be_set_to_a_value_a_reference_or_a_borrowed_form() {
+    let session = Site::new().sessions.new_session();
     let cart = vec![7, 9];
 
     session.set(THEME, "dark").unwrap();
@@ -43,8 +43,8 @@ async fn an_item_is_set_to_a_value_a_reference_or_its_usual_spelling() {
 }
 
 #[tokio::test]
-async fn every_method_takes_names_in_the_same_ways() {
-    let session = House::new().sessions.new_session();
+async fn every_method_accepts_the_same_kinds_of_names() {
+    let session = Site::new().sessions.new_session();
     session.set(VISITS, 1).unwrap();
     let owned = String::from("num_visits");
 
@@ -57,8 +57,8 @@ async fn every_method_takes_names_in_the_same_ways() {
 }
 
 #[tokio::test]
-async fn a_user_is_named_by_a_number_or_by_text() {
-    let session = House::new().sessions.new_session();
+async fn an_owner_is_a_number_or_text() {
+    let session = Site::new().sessions.new_session();
     let id = String::from("ada");
 
     session.log_in(7).unwrap();
@@ -83,8 +83,8 @@ async fn a_uuid_names_a_user_in_lower_case_with_hyphens() {
 
 #[tokio::test]
 async fn update_or_reset_replaces_a_value_of_another_type_also_when_replayed() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     guest.visit(|s| s.set("recent", "old")).await.unwrap();
     let (handle, session) = guest.open().await;
     let mut other = guest.clone();
@@ -105,10 +105,10 @@ async fn update_or_reset_replaces_a_value_of_another_type_also_when_replayed() {
 
 #[tokio::test]
 async fn a_session_reports_when_it_began_and_when_it_changed() {
-    let house = House::new();
-    let began = house.clock.now();
-    let mut guest = house.guest().await;
-    house.clock.advance(Duration::from_secs(60));
+    let site = Site::new();
+    let began = site.clock.now();
+    let mut guest = site.guest().await;
+    site.clock.advance(Duration::from_secs(60));
     guest.visit(|s| s.set("n", 2)).await.unwrap();
 
     let (_, session) = guest.open().await;
@@ -117,9 +117,9 @@ async fn a_session_reports_when_it_began_and_when_it_changed() {
 }
 
 #[tokio::test]
-async fn a_save_after_the_end_is_an_error_like_any_late_call() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_save_after_the_request_is_an_error() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     guest.finish(&handle).await.unwrap();
 
@@ -128,8 +128,8 @@ async fn a_save_after_the_end_is_an_error_like_any_late_call() {
 
 #[tokio::test]
 async fn browser_close_or_idle_ends_with_whichever_comes_first() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let hour = Duration::from_secs(60 * 60);
     let expiry = Expiry::BrowserCloseOrIdle(hour);
 
@@ -137,24 +137,24 @@ async fn browser_close_or_idle_ends_with_whichever_comes_first() {
     let cookie = set_cookie(&headers).unwrap();
     assert!(
         !cookie.contains("Max-Age"),
-        "the browser forgets it: {cookie}"
+        "the cookie ends with the browser: {cookie}"
     );
     let (_, session) = guest.open().await;
     assert_eq!(session.expiry(), expiry);
     assert!(session.expires_at_browser_close());
 
-    house.clock.advance(hour - Duration::from_secs(1));
+    site.clock.advance(hour - Duration::from_secs(1));
     guest.visit(|s| s.set("n", 2)).await.unwrap();
-    house.clock.advance(hour - Duration::from_secs(1));
+    site.clock.advance(hour - Duration::from_secs(1));
     assert_eq!(guest.reads("n").await, Some(2));
-    house.clock.advance(Duration::from_secs(1));
+    site.clock.advance(Duration::from_secs(1));
     assert_eq!(guest.reads("n").await, None);
 }
 
 #[tokio::test]
-async fn of_parallel_requests_one_takes_the_item() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn only_one_of_parallel_requests_takes_the_item() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     guest.visit(|s| s.set("token", 7)).await.unwrap();
     let (_first, first) = guest.open().await;
     let (_second, second) = guest.open().await;
@@ -166,13 +166,17 @@ async fn of_parallel_requests_one_takes_the_item() {
     );
     assert_eq!((taken.0.unwrap(), taken.1.unwrap()), (Some(7), None));
     assert_eq!(guest.reads("token").await, None);
-    assert_eq!(guest.reads("other").await, Some(1), "its other edits count");
+    assert_eq!(
+        guest.reads("other").await,
+        Some(1),
+        "its other edits are saved"
+    );
 }
 
 #[tokio::test]
 async fn an_item_of_another_type_is_not_taken() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     guest.visit(|s| s.set("token", "text")).await.unwrap();
     let (_handle, session) = guest.open().await;
 
@@ -182,7 +186,7 @@ async fn an_item_of_another_type_is_not_taken() {
 }
 
 #[tokio::test]
-async fn nothing_is_taken_where_the_store_does_not_compare() {
+async fn take_is_unsupported_if_the_store_does_not_compare() {
     let cookies = cloakroom::CookieBackend::new(&[7; 32]).unwrap();
     let session = Sessions::new(cookies).new_session();
     session.set("token", 7).unwrap();
@@ -193,25 +197,21 @@ async fn nothing_is_taken_where_the_store_does_not_compare() {
 }
 
 #[tokio::test]
-async fn an_adapter_reads_cookies_from_any_header_type_and_effects_without_applying_them() {
-    let house = House::new();
-    let guest = house.guest().await;
+async fn an_adapter_can_pass_cookie_lines_and_read_effects_without_header_maps() {
+    let site = Site::new();
+    let guest = site.guest().await;
     let lines = [String::from("a=b"), guest.cookie.clone().unwrap()];
     let lines = lines.iter().map(|line| line.as_bytes());
 
-    let outer = house.sessions.begin(&HeaderMap::new());
-    let handle = house.sessions.begin_from(lines, Some(outer));
+    let outer = site.sessions.begin(&HeaderMap::new());
+    let handle = site.sessions.begin_from(lines, Some(outer));
     handle
         .open()
         .await
         .unwrap()
         .update("n", |n: &mut u64| *n += 1)
         .unwrap();
-    let effects = house
-        .sessions
-        .finish(&handle, StatusCode::OK)
-        .await
-        .unwrap();
+    let effects = site.sessions.finish(&handle, StatusCode::OK).await.unwrap();
 
     let cookies: Vec<_> = effects.set_cookies().collect();
     assert_eq!(cookies.len(), 1);
@@ -226,32 +226,32 @@ async fn an_adapter_reads_cookies_from_any_header_type_and_effects_without_apply
 }
 
 #[tokio::test]
-async fn a_failed_request_carries_out_a_logout_and_nothing_else() {
+async fn of_a_failed_request_only_a_logout_is_carried_out() {
     for completion in [
         Completion::Error,
         Completion::Panicked,
         Completion::Dropped,
         StatusCode::BAD_GATEWAY.into(),
     ] {
-        let house = House::new();
-        let guest = house.guest().await;
+        let site = Site::new();
+        let guest = site.guest().await;
         let (edited, session) = guest.open().await;
         session.set("n", 2).unwrap();
-        house.sessions.finish(&edited, completion).await.unwrap();
+        site.sessions.finish(&edited, completion).await.unwrap();
         assert_eq!(guest.reads("n").await, Some(1), "{completion:?}");
 
         let (flushed, session) = guest.open().await;
         session.flush().unwrap();
-        house.sessions.finish(&flushed, completion).await.unwrap();
+        site.sessions.finish(&flushed, completion).await.unwrap();
         assert_eq!(guest.reads("n").await, None, "{completion:?}");
     }
 }
 
 #[tokio::test]
 async fn a_logout_is_carried_out_when_the_inner_service_fails() {
-    let house = House::new();
-    let guest = house.guest().await;
-    let service = house.sessions.layer().layer(service_fn(
+    let site = Site::new();
+    let guest = site.guest().await;
+    let service = site.sessions.layer().layer(service_fn(
         async |request: Request<()>| -> Result<Response<String>, &'static str> {
             let session = session_of(&request).await;
             session.set("n", 2).unwrap();
@@ -267,9 +267,9 @@ async fn a_logout_is_carried_out_when_the_inner_service_fails() {
 
 #[tokio::test]
 async fn edits_are_not_saved_when_the_inner_service_fails() {
-    let house = House::new();
-    let guest = house.guest().await;
-    let service = house.sessions.layer().layer(service_fn(
+    let site = Site::new();
+    let guest = site.guest().await;
+    let service = site.sessions.layer().layer(service_fn(
         async |request: Request<()>| -> Result<Response<String>, &'static str> {
             session_of(&request).await.set("n", 2).unwrap();
             Err("a timeout")
@@ -282,11 +282,11 @@ async fn edits_are_not_saved_when_the_inner_service_fails() {
 
 #[tokio::test]
 async fn a_logout_is_carried_out_when_the_browser_hangs_up() {
-    let house = House::new();
-    let guest = house.guest().await;
+    let site = Site::new();
+    let guest = site.guest().await;
     let (flushed, is_flushed) = tokio::sync::oneshot::channel();
     let flushed = std::sync::Mutex::new(Some(flushed));
-    let service = house
+    let service = site
         .sessions
         .layer()
         .layer(service_fn(move |request: Request<()>| {
@@ -304,7 +304,7 @@ async fn a_logout_is_carried_out_when_the_browser_hangs_up() {
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
     for _ in 0..100 {
-        if house.memory.is_empty() {
+        if site.memory.is_empty() {
             break;
         }
         tokio::task::yield_now().await;
@@ -354,9 +354,9 @@ async fn a_logout_during_the_first_save_is_carried_out_when_the_browser_hangs_up
 
 #[tokio::test]
 async fn edits_are_not_saved_when_the_browser_hangs_up() {
-    let house = House::new();
-    let guest = house.guest().await;
-    let mut service = house.sessions.layer().layer(service_fn(
+    let site = Site::new();
+    let guest = site.guest().await;
+    let mut service = site.sessions.layer().layer(service_fn(
         async |request: Request<()>| -> Result<Response<String>, Infallible> {
             session_of(&request).await.set("n", 2).unwrap();
             pending().await
@@ -377,9 +377,9 @@ async fn edits_are_not_saved_when_the_browser_hangs_up() {
 }
 
 #[tokio::test]
-async fn on_error_knows_the_method_the_uri_and_what_the_client_accepts() {
-    let house = House::new();
-    let service = house
+async fn on_error_receives_the_method_the_uri_and_the_accept_header() {
+    let site = Site::new();
+    let service = site
         .sessions
         .layer()
         .on_error(|error: &Error, request: &RequestInfo| {
@@ -409,14 +409,14 @@ async fn on_error_knows_the_method_the_uri_and_what_the_client_accepts() {
 }
 
 #[tokio::test]
-async fn without_a_layer_a_handle_is_an_error_that_says_what_to_add() {
+async fn a_handle_without_a_layer_is_an_error_that_says_what_to_add() {
     let error = SessionHandle::of(&http::Extensions::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("sessions.layer()"));
 }
 
 #[tokio::test]
-async fn the_new_operations_of_a_store_reach_it_through_every_wrapper() {
+async fn list_and_revoke_operations_reach_the_store_through_every_wrapper() {
     let memory = std::sync::Arc::new(MemoryStore::new());
     let sessions = Sessions::builder(std::sync::Arc::clone(&memory)).sweep(None);
     let sessions = sessions.build().unwrap();
@@ -455,7 +455,7 @@ async fn the_new_operations_of_a_store_reach_it_through_every_wrapper() {
 }
 
 #[tokio::test]
-async fn load_and_touch_leaves_the_expired_as_they_are() {
+async fn load_and_touch_does_not_touch_expired_entries() {
     let memory = MemoryStore::new();
     let key = cloakroom::StoreKey::new(b"one");
     let times = [1_000, 1_000, 2_000].map(cloakroom::store::from_millis);

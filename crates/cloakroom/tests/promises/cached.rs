@@ -1,4 +1,4 @@
-//! Two tiers: quick, and never wrong for longer than it says.
+//! The cached backend: reads are fast and at most as stale as the TTL allows.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,26 +10,26 @@ use cloakroom_testkit::wrap::{Call, Flaky, Gate, Spy, When};
 use http::StatusCode;
 use tokio::task::JoinSet;
 
-use crate::house::{Visitor, kind};
+use crate::site::{Visitor, kind};
 
 #[tokio::test]
-async fn reads_are_answered_by_the_cache_for_as_long_as_it_may_remember() {
+async fn reads_use_the_cache_until_the_ttl_ends() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
 
     for _ in 0..5 {
         assert_eq!(guest.reads("n").await, Some(1));
     }
-    assert_eq!(tiers.back.take(), []);
+    assert_eq!(tiers.origin.take(), []);
 
     tiers.clock.advance(TTL);
     assert_eq!(guest.reads("n").await, Some(1));
     assert_eq!(guest.reads("n").await, Some(1));
-    assert_eq!(tiers.back.take(), [Call::Load]);
+    assert_eq!(tiers.origin.take(), [Call::Load]);
 }
 
 #[tokio::test]
-async fn what_this_server_saved_is_seen_here_at_once() {
+async fn a_save_is_visible_on_this_server_at_once() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
 
@@ -37,9 +37,9 @@ async fn what_this_server_saved_is_seen_here_at_once() {
 
     assert_eq!(guest.reads("n").await, Some(2));
     assert_eq!(
-        tiers.back.take(),
+        tiers.origin.take(),
         [Call::Save],
-        "and was not even read back"
+        "the entry was not loaded again"
     );
 }
 
@@ -47,58 +47,58 @@ async fn what_this_server_saved_is_seen_here_at_once() {
 async fn a_write_never_builds_on_a_stale_read() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
-    tiers.elsewhere(&guest).visit(increment).await.unwrap();
-    assert_eq!(
-        guest.reads("n").await,
-        Some(1),
-        "the front does not know yet"
-    );
+    tiers.without_cache(&guest).visit(increment).await.unwrap();
+    assert_eq!(guest.reads("n").await, Some(1), "the cache is stale");
 
     guest.visit(increment).await.unwrap();
 
     assert_eq!(guest.reads("n").await, Some(3));
-    assert_eq!(tiers.elsewhere(&guest).reads("n").await, Some(3));
+    assert_eq!(tiers.without_cache(&guest).reads("n").await, Some(3));
 }
 
 #[tokio::test]
-async fn a_logout_here_is_seen_here_at_once_and_elsewhere_within_the_ttl() {
+async fn a_logout_takes_effect_here_at_once_and_on_other_servers_within_the_ttl() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
-    let another = Tiers::before(&tiers.memory, &tiers.clock);
+    let another = Tiers::with_origin(&tiers.memory, &tiers.clock);
     let there = another.visitor(&guest);
     assert_eq!(there.reads("n").await, Some(1));
 
     guest.clone().visit(Session::flush).await.unwrap();
 
     assert_eq!(guest.reads("n").await, None);
-    assert_eq!(there.reads("n").await, Some(1), "as old as the ttl allows");
+    assert_eq!(there.reads("n").await, Some(1), "within the TTL");
     tiers.clock.advance(TTL);
     assert_eq!(there.reads("n").await, None);
 }
 
 #[tokio::test]
-async fn a_session_that_ended_elsewhere_is_never_brought_back_by_what_the_cache_remembers() {
+async fn a_cached_entry_does_not_restore_a_session_that_ended_on_another_server() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
-    tiers.elsewhere(&guest).visit(Session::flush).await.unwrap();
+    tiers
+        .without_cache(&guest)
+        .visit(Session::flush)
+        .await
+        .unwrap();
     assert_eq!(guest.reads("n").await, Some(1));
 
     let outcome = guest.visit(|session| session.set("n", 2)).await;
 
     assert_eq!(kind(outcome), ErrorKind::Interrupted);
     assert!(tiers.memory.is_empty());
-    assert_eq!(guest.reads("n").await, None, "and the front has learned it");
+    assert_eq!(guest.reads("n").await, None, "the cache dropped its copy");
 }
 
 #[tokio::test]
-async fn a_late_fill_cannot_bring_back_what_was_ended() {
-    for front_is_empty in [false, true] {
+async fn a_late_fill_does_not_restore_an_ended_session() {
+    for cache_is_empty in [false, true] {
         let tiers = Tiers::new();
         let guest = tiers.guest().await;
         let (handle, session) = guest.open().await;
         tiers.clock.advance(TTL);
-        if front_is_empty {
-            tiers.front.sweep(tiers.clock.now(), 9).await.unwrap();
+        if cache_is_empty {
+            tiers.cache.sweep(tiers.clock.now(), 9).await.unwrap();
         }
         tiers.gate.close(When::After, Call::Load);
 
@@ -113,20 +113,24 @@ async fn a_late_fill_cannot_bring_back_what_was_ended() {
             .unwrap();
         tiers.gate.open(When::After, Call::Load);
 
-        assert_eq!(reading.await.unwrap(), Some(1), "it had asked before");
+        assert_eq!(
+            reading.await.unwrap(),
+            Some(1),
+            "it loaded the entry before"
+        );
         assert_eq!(guest.reads("n").await, None);
     }
 }
 
 #[tokio::test]
-async fn a_late_fill_cannot_cover_what_was_saved() {
-    for front_is_empty in [false, true] {
+async fn a_late_fill_does_not_hide_a_newer_save() {
+    for cache_is_empty in [false, true] {
         let tiers = Tiers::new();
         let guest = tiers.guest().await;
         let (handle, session) = guest.open().await;
         tiers.clock.advance(TTL);
-        if front_is_empty {
-            tiers.front.sweep(tiers.clock.now(), 9).await.unwrap();
+        if cache_is_empty {
+            tiers.cache.sweep(tiers.clock.now(), 9).await.unwrap();
         }
         tiers.gate.close(When::After, Call::Load);
 
@@ -141,13 +145,17 @@ async fn a_late_fill_cannot_cover_what_was_saved() {
             .unwrap();
         tiers.gate.open(When::After, Call::Load);
 
-        assert_eq!(reading.await.unwrap(), Some(1), "it had asked before");
+        assert_eq!(
+            reading.await.unwrap(),
+            Some(1),
+            "it loaded the entry before"
+        );
         assert_eq!(guest.reads("n").await, Some(2));
     }
 }
 
 #[tokio::test]
-async fn an_old_key_is_dead_at_once_and_the_new_one_is_remembered() {
+async fn an_old_key_opens_nothing_at_once_and_the_new_one_is_cached() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     let before = guest.clone();
@@ -155,32 +163,32 @@ async fn an_old_key_is_dead_at_once_and_the_new_one_is_remembered() {
     guest.visit(|session| session.log_in("ada")).await.unwrap();
 
     assert_eq!(before.reads("n").await, None);
-    tiers.back.take();
+    tiers.origin.take();
     assert_eq!(guest.reads("n").await, Some(1));
-    assert_eq!(tiers.back.take(), []);
+    assert_eq!(tiers.origin.take(), []);
 }
 
 #[tokio::test]
-async fn a_save_whose_answer_got_lost_is_not_hidden_by_the_cache() {
+async fn a_save_whose_answer_is_lost_is_not_hidden_by_the_cache() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     for when in [When::Before, When::After] {
         tiers
-            .broken_back
+            .broken_origin
             .fail_next(Call::Save, when, ErrorKind::Unavailable);
         guest.visit(increment).await.unwrap();
     }
 
     assert_eq!(guest.reads("n").await, Some(3));
-    assert_eq!(tiers.elsewhere(&guest).reads("n").await, Some(3));
+    assert_eq!(tiers.without_cache(&guest).reads("n").await, Some(3));
 }
 
 #[tokio::test]
-async fn a_cache_that_fails_makes_it_slower_and_not_wrong() {
+async fn a_failing_cache_makes_requests_slower_but_not_wrong() {
     let tiers = Tiers::new();
     for call in [Call::Load, Call::Create, Call::Save, Call::Delete] {
         tiers
-            .front
+            .cache
             .fail_every(1, call, When::Before, ErrorKind::Unavailable);
     }
 
@@ -195,23 +203,23 @@ async fn a_cache_that_fails_makes_it_slower_and_not_wrong() {
 }
 
 #[tokio::test]
-async fn a_cache_that_fails_now_and_then_is_never_believed_too_much() {
+async fn a_cache_that_fails_at_times_never_hides_a_newer_entry() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     for (nth, call) in [(2, Call::Load), (3, Call::Create), (2, Call::Save)] {
         tiers
-            .front
+            .cache
             .fail_every(nth, call, When::After, ErrorKind::Unavailable);
     }
 
     for expected in 2..30 {
         guest.visit(increment).await.unwrap();
-        assert_eq!(tiers.elsewhere(&guest).reads("n").await, Some(expected));
+        assert_eq!(tiers.without_cache(&guest).reads("n").await, Some(expected));
     }
 }
 
 #[tokio::test]
-async fn a_touch_keeps_what_the_cache_remembers() {
+async fn a_touch_keeps_the_cached_entry() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     tiers.clock.advance(Duration::from_secs(1));
@@ -226,16 +234,16 @@ async fn a_touch_keeps_what_the_cache_remembers() {
         .await
         .unwrap();
 
-    assert_eq!(tiers.back.take(), [Call::Touch]);
+    assert_eq!(tiers.origin.take(), [Call::Touch]);
     assert_eq!(guest.reads("n").await, Some(1));
-    assert_eq!(tiers.back.take(), []);
+    assert_eq!(tiers.origin.take(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parallel_increments_through_two_servers_with_a_cache_each_all_land() {
+async fn parallel_increments_through_two_servers_with_a_cache_each_all_count() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
-    let another = Tiers::before(&tiers.memory, &tiers.clock);
+    let another = Tiers::with_origin(&tiers.memory, &tiers.clock);
     let there = another.visitor(&guest);
 
     let mut requests = JoinSet::new();
@@ -253,8 +261,8 @@ async fn parallel_increments_through_two_servers_with_a_cache_each_all_land() {
 
 #[test]
 fn the_origin_must_be_a_store() {
-    let carried = CookieBackend::new(&[7; 32]).unwrap();
-    let error = CachedBackend::new(MemoryStore::new(), carried).unwrap_err();
+    let cookies = CookieBackend::new(&[7; 32]).unwrap();
+    let error = CachedBackend::new(MemoryStore::new(), cookies).unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Config);
 }
@@ -266,10 +274,10 @@ fn increment(session: &Session) -> cloakroom::Result<()> {
 const TTL: Duration = Duration::from_secs(10);
 
 struct Tiers {
-    front: Flaky<MemoryStore>,
-    back: Spy<Gate<Flaky<Arc<MemoryStore>>>>,
+    cache: Flaky<MemoryStore>,
+    origin: Spy<Gate<Flaky<Arc<MemoryStore>>>>,
     gate: Gate<Flaky<Arc<MemoryStore>>>,
-    broken_back: Flaky<Arc<MemoryStore>>,
+    broken_origin: Flaky<Arc<MemoryStore>>,
     memory: Arc<MemoryStore>,
     clock: HandClock,
     sessions: Sessions,
@@ -277,24 +285,24 @@ struct Tiers {
 
 impl Tiers {
     fn new() -> Self {
-        Self::before(&Arc::new(MemoryStore::new()), &HandClock::new())
+        Self::with_origin(&Arc::new(MemoryStore::new()), &HandClock::new())
     }
 
-    /// A server with a front of its own before this back.
-    fn before(memory: &Arc<MemoryStore>, clock: &HandClock) -> Self {
-        let front = Flaky::new(MemoryStore::new());
-        let broken_back = Flaky::new(Arc::clone(memory));
-        let gate = Gate::new(broken_back.clone());
-        let back = Spy::new(gate.clone());
-        let backend = CachedBackend::new(front.clone(), back.clone())
+    /// Creates a server with a separate cache in front of this origin.
+    fn with_origin(memory: &Arc<MemoryStore>, clock: &HandClock) -> Self {
+        let cache = Flaky::new(MemoryStore::new());
+        let broken_origin = Flaky::new(Arc::clone(memory));
+        let gate = Gate::new(broken_origin.clone());
+        let origin = Spy::new(gate.clone());
+        let backend = CachedBackend::new(cache.clone(), origin.clone())
             .unwrap()
             .ttl(TTL);
         let sessions = Sessions::builder(backend).clock(clock.clone()).sweep(None);
         Self {
-            front,
-            back,
+            cache,
+            origin,
             gate,
-            broken_back,
+            broken_origin,
             memory: Arc::clone(memory),
             clock: clock.clone(),
             sessions: sessions.build().unwrap(),
@@ -302,23 +310,23 @@ impl Tiers {
     }
 
     fn backend(&self) -> CachedBackend {
-        CachedBackend::new(self.front.clone(), self.back.clone())
+        CachedBackend::new(self.cache.clone(), self.origin.clone())
             .unwrap()
             .ttl(TTL)
     }
 
-    /// A visitor for whom `n = 1` is stored.
+    /// Returns a visitor with `n = 1` stored.
     async fn guest(&self) -> Visitor {
         let mut guest = Visitor {
             sessions: self.sessions.clone(),
             cookie: None,
         };
         guest.visit(|session| session.set("n", 1)).await.unwrap();
-        self.back.take();
+        self.origin.take();
         guest
     }
 
-    /// The same visitor at this server.
+    /// Returns the same visitor at this server.
     fn visitor(&self, visitor: &Visitor) -> Visitor {
         Visitor {
             sessions: self.sessions.clone(),
@@ -326,8 +334,8 @@ impl Tiers {
         }
     }
 
-    /// The same visitor at a server that has no front.
-    fn elsewhere(&self, visitor: &Visitor) -> Visitor {
+    /// Returns the same visitor at a server without a cache.
+    fn without_cache(&self, visitor: &Visitor) -> Visitor {
         let sessions = Sessions::builder(Arc::clone(&self.memory)).clock(self.clock.clone());
         Visitor {
             sessions: sessions.sweep(None).build().unwrap(),

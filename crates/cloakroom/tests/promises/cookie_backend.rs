@@ -1,4 +1,4 @@
-//! Sessions that live in the cookie: sealed, bounded, and honest about what they cannot promise.
+//! Sessions that are kept in the cookie: their secrecy, their limits and their missing guarantees.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use cloakroom::{Cookie, CookieBackend, ErrorKind, Expiry, Session, Sessions};
 use cloakroom_testkit::HandClock;
 use data_encoding::BASE64URL_NOPAD;
 
-use crate::house::{Visitor, kind, removes_the_cookie, set_cookie};
+use crate::site::{Visitor, kind, removes_the_cookie, set_cookie};
 
 const SECRET: [u8; 32] = [7; 32];
 const OTHER: [u8; 32] = [8; 32];
 
 #[tokio::test]
-async fn the_state_travels_in_the_cookie_and_each_write_seals_it_anew() {
-    let mut visitor = site(&SECRET);
+async fn every_write_seals_the_session_in_a_new_cookie() {
+    let mut visitor = with_secret(&SECRET);
     assert_eq!(visitor.reads("n").await, None);
 
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
@@ -28,8 +28,8 @@ async fn the_state_travels_in_the_cookie_and_each_write_seals_it_anew() {
 }
 
 #[tokio::test]
-async fn owner_label_and_expiry_travel_with_it() {
-    let mut visitor = site(&SECRET);
+async fn owner_label_and_expiry_are_in_the_cookie() {
+    let mut visitor = with_secret(&SECRET);
     visitor
         .visit(|session| {
             session.log_in("ada")?;
@@ -46,9 +46,9 @@ async fn owner_label_and_expiry_travel_with_it() {
 }
 
 #[tokio::test]
-async fn it_expires_by_what_is_sealed_whatever_the_browser_does() {
+async fn the_sealed_expiry_is_enforced_on_the_server() {
     let clock = HandClock::new();
-    let mut visitor = with(CookieBackend::new(&SECRET).unwrap(), &clock);
+    let mut visitor = with_backend(CookieBackend::new(&SECRET).unwrap(), &clock);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
 
     clock.advance(Duration::from_secs(1_209_600) - Duration::from_millis(1));
@@ -58,8 +58,8 @@ async fn it_expires_by_what_is_sealed_whatever_the_browser_does() {
 }
 
 #[tokio::test]
-async fn a_cookie_that_was_changed_in_any_bit_opens_nothing() {
-    let mut visitor = site(&SECRET);
+async fn a_cookie_with_any_bit_changed_opens_nothing() {
+    let mut visitor = with_secret(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let sealed = value(&visitor);
 
@@ -75,8 +75,8 @@ async fn a_cookie_that_was_changed_in_any_bit_opens_nothing() {
 }
 
 #[tokio::test]
-async fn nothing_of_it_can_be_read_in_the_cookie() {
-    let mut visitor = site(&SECRET);
+async fn the_cookie_does_not_reveal_its_contents() {
+    let mut visitor = with_secret(&SECRET);
     visitor
         .visit(|session| session.set("password hint", "the dog's name"))
         .await
@@ -94,30 +94,30 @@ async fn nothing_of_it_can_be_read_in_the_cookie() {
 
 #[tokio::test]
 async fn another_secret_opens_nothing_and_a_fallback_does() {
-    let mut visitor = site(&SECRET);
+    let mut visitor = with_secret(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let sealed = value(&visitor);
 
-    assert_eq!(reads(&site(&OTHER), &sealed).await, None);
+    assert_eq!(reads(&with_secret(&OTHER), &sealed).await, None);
     let rotated = CookieBackend::new(&OTHER)
         .unwrap()
         .fallback(&SECRET)
         .unwrap();
-    let mut rotated = with(rotated, &HandClock::new());
+    let mut rotated = with_backend(rotated, &HandClock::new());
     rotated.cookie = visitor.cookie.clone();
     assert_eq!(rotated.reads("n").await, Some(1));
 
     rotated.visit(|session| session.set("n", 2)).await.unwrap();
     assert_eq!(
-        reads(&site(&OTHER), &value(&rotated)).await,
+        reads(&with_secret(&OTHER), &value(&rotated)).await,
         Some(2),
-        "sealed with the new one"
+        "sealed with the new secret"
     );
 }
 
 #[tokio::test]
-async fn a_cookie_is_good_for_its_own_name_only() {
-    let mut visitor = site(&SECRET);
+async fn a_cookie_is_valid_for_its_own_name_only() {
+    let mut visitor = with_secret(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
 
     let staff = Sessions::builder(CookieBackend::new(&SECRET).unwrap())
@@ -136,8 +136,8 @@ async fn a_cookie_is_good_for_its_own_name_only() {
 }
 
 #[tokio::test]
-async fn what_a_browser_would_drop_is_an_error_that_says_how_large_it_was() {
-    let mut visitor = site(&SECRET);
+async fn a_session_too_large_for_a_cookie_is_an_error() {
+    let mut visitor = with_secret(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let max_size = visitor.sessions.guarantees().max_size.unwrap();
     let json = "\x01{\"items\":{\"n\":1,\"large\":\"\"}}".len();
@@ -163,8 +163,8 @@ async fn what_a_browser_would_drop_is_an_error_that_says_how_large_it_was() {
 }
 
 #[tokio::test]
-async fn it_says_what_it_cannot_promise() {
-    let mut visitor = site(&SECRET);
+async fn the_guarantees_exclude_what_a_cookie_cannot_promise() {
+    let mut visitor = with_secret(&SECRET);
     visitor
         .visit(|session| session.log_in("ada"))
         .await
@@ -211,36 +211,36 @@ async fn sliding_seals_the_new_times() {
 }
 
 #[test]
-fn a_secret_that_is_too_short_is_refused_and_none_is_shown() {
-    let error = CookieBackend::new(b"tell nobody").unwrap_err();
+fn a_short_secret_is_refused_and_no_secret_is_shown() {
+    let error = CookieBackend::new(b"open sesame").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     let shown = format!("{error:?} {:?}", CookieBackend::new(&[b's'; 32]).unwrap());
     assert!(
-        !shown.contains("tell nobody") && !shown.contains("ssss"),
+        !shown.contains("open sesame") && !shown.contains("ssss"),
         "{shown}"
     );
 }
 
-fn site(secret: &[u8]) -> Visitor {
-    with(CookieBackend::new(secret).unwrap(), &HandClock::new())
+fn with_secret(secret: &[u8]) -> Visitor {
+    with_backend(CookieBackend::new(secret).unwrap(), &HandClock::new())
 }
 
-fn with(carried: CookieBackend, clock: &HandClock) -> Visitor {
-    let sessions = Sessions::builder(carried).clock(clock.clone());
+fn with_backend(backend: CookieBackend, clock: &HandClock) -> Visitor {
+    let sessions = Sessions::builder(backend).clock(clock.clone());
     Visitor {
         sessions: sessions.build().unwrap(),
         cookie: None,
     }
 }
 
-/// The sealed bytes in the visitor's cookie.
+/// Returns the sealed bytes in the visitor's cookie.
 fn value(visitor: &Visitor) -> Vec<u8> {
     let cookie = visitor.cookie.as_deref().unwrap();
     let value = cookie.split_once('=').unwrap().1;
     BASE64URL_NOPAD.decode(value.as_bytes()).unwrap()
 }
 
-/// What a browser with these bytes in its cookie would be shown.
+/// Returns the item `n` for a browser with these bytes in its cookie.
 async fn reads(visitor: &Visitor, sealed: &[u8]) -> Option<u64> {
     let mut visitor = visitor.clone();
     visitor.cookie = Some(format!("__Host-session={}", BASE64URL_NOPAD.encode(sealed)));

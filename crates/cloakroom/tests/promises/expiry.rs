@@ -1,4 +1,4 @@
-//! Expiry: enforced on the server, by the core's clock, from one truth.
+//! Expiry, which the core enforces on the server by its own clock.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,70 +7,69 @@ use cloakroom::{Clock, ErrorKind, Expiry, Session};
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 
-use crate::house::{House, removes_the_cookie, set_cookie};
+use crate::site::{Site, removes_the_cookie, set_cookie};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[tokio::test]
-async fn idle_sessions_end_and_every_change_puts_it_off() {
-    let house = House::with(|builder| builder.max_age(10 * MINUTE));
-    let mut guest = house.guest().await;
+async fn idle_sessions_end_and_every_change_extends_them() {
+    let site = Site::with(|builder| builder.max_age(10 * MINUTE));
+    let mut guest = site.guest().await;
 
     for _ in 0..5 {
-        house.clock.advance(9 * MINUTE);
+        site.clock.advance(9 * MINUTE);
         guest.visit(|session| session.set("n", 1)).await.unwrap();
     }
-    house.clock.advance(10 * MINUTE - Duration::from_millis(1));
+    site.clock.advance(10 * MINUTE - Duration::from_millis(1));
     assert_eq!(guest.reads("n").await, Some(1));
-    house.clock.advance(Duration::from_millis(1));
+    site.clock.advance(Duration::from_millis(1));
     assert_eq!(guest.reads("n").await, None);
 }
 
 #[tokio::test]
-async fn reading_puts_nothing_off_unless_asked_to() {
-    let house = House::with(|builder| builder.max_age(10 * MINUTE));
-    let guest = house.guest().await;
+async fn reading_does_not_extend_a_session_by_default() {
+    let site = Site::with(|builder| builder.max_age(10 * MINUTE));
+    let guest = site.guest().await;
 
-    house.clock.advance(9 * MINUTE);
+    site.clock.advance(9 * MINUTE);
     assert_eq!(guest.reads("n").await, Some(1));
-    house.clock.advance(MINUTE);
+    site.clock.advance(MINUTE);
 
     assert_eq!(guest.reads("n").await, None);
 }
 
 #[tokio::test]
 async fn sliding_on_access_touches_once_per_threshold_and_sends_the_cookie_again() {
-    let house = House::with(|builder| builder.max_age(10 * MINUTE).slide_on_access(MINUTE));
-    let mut guest = house.guest().await;
+    let site = Site::with(|builder| builder.max_age(10 * MINUTE).slide_on_access(MINUTE));
+    let mut guest = site.guest().await;
     let read = |session: &Session| session.get::<u64>("n").map(drop);
 
     let headers = guest.visit(read).await.unwrap();
     assert_eq!(set_cookie(&headers), None);
-    house.clock.advance(MINUTE);
+    site.clock.advance(MINUTE);
     let headers = guest.visit(read).await.unwrap();
     assert!(set_cookie(&headers).unwrap().contains("Max-Age=600;"));
     let headers = guest.visit(read).await.unwrap();
     assert_eq!(set_cookie(&headers), None);
 
     assert_eq!(
-        house.spy.take(),
+        site.spy.take(),
         [Call::Load, Call::Load, Call::Touch, Call::Load]
     );
-    house.clock.advance(10 * MINUTE - Duration::from_millis(1));
+    site.clock.advance(10 * MINUTE - Duration::from_millis(1));
     assert_eq!(guest.reads("n").await, Some(1));
 }
 
 #[tokio::test]
-async fn a_page_goes_out_although_touching_failed() {
+async fn a_failed_touch_does_not_fail_the_response() {
     use cloakroom::ErrorKind;
     use cloakroom_testkit::wrap::When;
 
-    let house = House::with(|builder| builder.max_age(10 * MINUTE).slide_on_access(MINUTE));
-    let mut guest = house.guest().await;
-    house.clock.advance(MINUTE);
-    house
-        .flaky
+    let site = Site::with(|builder| builder.max_age(10 * MINUTE).slide_on_access(MINUTE));
+    let mut guest = site.guest().await;
+    site.clock.advance(MINUTE);
+    site.flaky
         .fail_next(Call::Touch, When::Before, ErrorKind::Unavailable);
 
     let headers = guest
@@ -82,47 +81,47 @@ async fn a_page_goes_out_although_touching_failed() {
 }
 
 #[tokio::test]
-async fn a_touch_never_brings_a_session_back() {
-    let house = House::with(|builder| builder.max_age(10 * MINUTE).slide_on_access(MINUTE));
-    let mut guest = house.guest().await;
-    house.clock.advance(MINUTE);
+async fn a_touch_never_restores_a_session() {
+    let site = Site::with(|builder| builder.max_age(10 * MINUTE).slide_on_access(MINUTE));
+    let mut guest = site.guest().await;
+    site.clock.advance(MINUTE);
 
     let (slow, _) = guest.open().await;
     guest.clone().visit(Session::flush).await.unwrap();
     let headers = guest.finish(&slow).await.unwrap();
 
     assert_eq!(set_cookie(&headers), None);
-    assert!(house.memory.is_empty());
+    assert!(site.memory.is_empty());
 }
 
 #[tokio::test]
-async fn a_lifetime_cannot_be_put_off_but_a_login_begins_it_anew() {
-    let house = House::with(|builder| builder.max_age(DAY).max_lifetime(3 * DAY));
-    let mut guest = house.guest().await;
+async fn changes_do_not_extend_the_lifetime_but_a_login_restarts_it() {
+    let site = Site::with(|builder| builder.max_age(DAY).max_lifetime(3 * DAY));
+    let mut guest = site.guest().await;
     let touch = |session: &Session| session.set("n", 1);
 
-    house.clock.advance(DAY - MINUTE);
+    site.clock.advance(DAY - MINUTE);
     guest.visit(|session| session.log_in("ada")).await.unwrap();
     for _ in 0..3 {
-        house.clock.advance(DAY - MINUTE);
+        site.clock.advance(DAY - MINUTE);
         guest.visit(touch).await.unwrap();
     }
-    house.clock.advance(2 * MINUTE);
+    site.clock.advance(2 * MINUTE);
     let headers = guest.visit(touch).await.unwrap();
     assert!(set_cookie(&headers).unwrap().contains("Max-Age=60;"));
-    house.clock.advance(MINUTE);
+    site.clock.advance(MINUTE);
 
     assert_eq!(guest.reads("n").await, None);
 }
 
 #[tokio::test]
 async fn a_shorter_lifetime_ends_older_sessions_too() {
-    let house = House::new();
-    let guest = house.guest().await;
-    house.clock.advance(2 * DAY);
+    let site = Site::new();
+    let guest = site.guest().await;
+    site.clock.advance(2 * DAY);
 
-    let strict = cloakroom::Sessions::builder(std::sync::Arc::clone(&house.memory))
-        .clock(house.clock.clone())
+    let strict = cloakroom::Sessions::builder(std::sync::Arc::clone(&site.memory))
+        .clock(site.clock.clone())
         .max_lifetime(DAY);
     let mut guest = guest;
     guest.sessions = strict.build().unwrap();
@@ -131,53 +130,53 @@ async fn a_shorter_lifetime_ends_older_sessions_too() {
 }
 
 #[tokio::test]
-async fn an_expiry_of_its_own_is_remembered_over_later_changes() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_requested_expiry_survives_later_changes() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let month = Expiry::Idle(30 * DAY);
 
     guest
         .visit(|session| session.set_expiry(month))
         .await
         .unwrap();
-    house.clock.advance(20 * DAY);
+    site.clock.advance(20 * DAY);
     let headers = guest.visit(|session| session.set("n", 2)).await.unwrap();
 
     assert!(set_cookie(&headers).unwrap().contains("Max-Age=2592000;"));
     let (_, session) = guest.open().await;
     assert_eq!(session.expiry(), month);
-    house.clock.advance(20 * DAY);
+    site.clock.advance(20 * DAY);
     assert_eq!(guest.reads("n").await, Some(2));
 
     guest
         .visit(|session| session.set_expiry(Expiry::Policy))
         .await
         .unwrap();
-    house.clock.advance(14 * DAY);
+    site.clock.advance(14 * DAY);
     assert_eq!(guest.reads("n").await, None);
 }
 
 #[tokio::test]
-async fn an_instant_holds_however_active_the_session_is() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    let end = house.clock.now() + DAY;
+async fn a_fixed_expiry_is_not_extended_by_activity() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    let end = site.clock.now() + DAY;
     guest
         .visit(|session| session.set_expiry(Expiry::At(end)))
         .await
         .unwrap();
-    house.clock.advance(DAY - MINUTE);
+    site.clock.advance(DAY - MINUTE);
     let headers = guest.visit(|session| session.set("n", 2)).await.unwrap();
     assert!(set_cookie(&headers).unwrap().contains("Max-Age=60;"));
-    house.clock.advance(MINUTE);
+    site.clock.advance(MINUTE);
 
     assert_eq!(guest.reads("n").await, None);
 }
 
 #[tokio::test]
-async fn browser_close_gives_a_cookie_without_a_date_and_the_idle_time_on_the_server() {
-    let house = House::with(|builder| builder.max_age(10 * MINUTE));
-    let mut guest = house.guest().await;
+async fn browser_close_omits_the_date_of_the_cookie_and_uses_the_idle_time_on_the_server() {
+    let site = Site::with(|builder| builder.max_age(10 * MINUTE));
+    let mut guest = site.guest().await;
 
     let headers = guest
         .visit(|session| session.set_expiry(Expiry::BrowserClose))
@@ -190,14 +189,14 @@ async fn browser_close_gives_a_cookie_without_a_date_and_the_idle_time_on_the_se
         "{cookie}"
     );
     assert!(guest.open().await.1.expires_at_browser_close());
-    house.clock.advance(10 * MINUTE);
+    site.clock.advance(10 * MINUTE);
     assert_eq!(guest.reads("n").await, None);
 }
 
 #[tokio::test]
-async fn the_site_may_make_browser_close_its_policy() {
-    let house = House::with(|builder| builder.expire_at_browser_close(true));
-    let mut stranger = house.visitor();
+async fn browser_close_can_be_the_policy_of_the_site() {
+    let site = Site::with(|builder| builder.expire_at_browser_close(true));
+    let mut stranger = site.visitor();
 
     let headers = stranger.visit(|session| session.set("n", 1)).await.unwrap();
     assert!(!set_cookie(&headers).unwrap().contains("Max-Age"));
@@ -210,8 +209,8 @@ async fn the_site_may_make_browser_close_its_policy() {
 
 #[tokio::test]
 async fn an_expiry_in_the_past_ends_the_session() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let headers = guest
         .visit(|session| session.set_expiry(Expiry::At(SystemTime::UNIX_EPOCH)))
@@ -219,31 +218,31 @@ async fn an_expiry_in_the_past_ends_the_session() {
         .unwrap();
 
     assert!(removes_the_cookie(&headers));
-    assert!(house.memory.is_empty());
+    assert!(site.memory.is_empty());
 }
 
 #[tokio::test]
-async fn age_and_date_say_how_long_it_lasts_if_it_is_saved_now() {
-    let house = House::with(|builder| builder.max_age(DAY));
-    let session = house.sessions.new_session();
+async fn expiry_age_and_date_assume_that_the_session_is_saved_now() {
+    let site = Site::with(|builder| builder.max_age(DAY));
+    let session = site.sessions.new_session();
     assert_eq!(session.expiry_age(), DAY);
-    assert_eq!(session.expiry_date(), house.clock.now() + DAY);
+    assert_eq!(session.expiry_date(), site.clock.now() + DAY);
 
-    let end = house.clock.now() + MINUTE;
+    let end = site.clock.now() + MINUTE;
     session.set_expiry(Expiry::At(end)).unwrap();
-    house.clock.advance(Duration::from_secs(10));
+    site.clock.advance(Duration::from_secs(10));
     assert_eq!(session.expiry_age(), Duration::from_secs(50));
 }
 
 #[tokio::test]
-async fn no_duration_overflows_anywhere() {
-    let house = House::with(|builder| {
+async fn no_duration_overflows() {
+    let site = Site::with(|builder| {
         builder
             .max_age(Duration::MAX)
             .max_lifetime(Duration::MAX)
             .slide_on_access(Duration::MAX)
     });
-    let mut guest = house.guest().await;
+    let mut guest = site.guest().await;
     for expiry in [
         Expiry::Idle(Duration::MAX),
         Expiry::Policy,
@@ -264,8 +263,7 @@ async fn no_duration_overflows_anywhere() {
         set_cookie(&headers).unwrap().contains("Max-Age=34560000;"),
         "400 days"
     );
-    house
-        .clock
+    site.clock
         .set(SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799));
     assert_eq!(
         guest.reads("n").await,
@@ -275,10 +273,10 @@ async fn no_duration_overflows_anywhere() {
 }
 
 #[tokio::test]
-async fn a_clock_that_goes_backwards_is_no_panic() {
-    let house = House::with(|builder| builder.slide_on_access(MINUTE));
-    let mut guest = house.guest().await;
-    house.clock.set(SystemTime::UNIX_EPOCH);
+async fn a_clock_that_goes_backwards_causes_no_panic() {
+    let site = Site::with(|builder| builder.slide_on_access(MINUTE));
+    let mut guest = site.guest().await;
+    site.clock.set(SystemTime::UNIX_EPOCH);
 
     guest
         .visit(|session| session.get::<u64>("n").map(drop))
@@ -289,8 +287,8 @@ async fn a_clock_that_goes_backwards_is_no_panic() {
 
 #[tokio::test]
 async fn an_idle_time_below_a_second_does_not_end_the_session_at_its_next_save() {
-    let house = House::new();
-    let mut guest = house.visitor();
+    let site = Site::new();
+    let mut guest = site.visitor();
     guest
         .visit(|s| {
             s.set("n", 1)?;
@@ -298,7 +296,7 @@ async fn an_idle_time_below_a_second_does_not_end_the_session_at_its_next_save()
         })
         .await
         .unwrap();
-    house.clock.advance(Duration::from_millis(100));
+    site.clock.advance(Duration::from_millis(100));
     let key = guest.cookie.clone();
     guest.visit(|s| s.set("n", 2)).await.unwrap();
     guest.cookie = key;
@@ -306,14 +304,14 @@ async fn an_idle_time_below_a_second_does_not_end_the_session_at_its_next_save()
 }
 
 #[tokio::test]
-async fn the_cookies_age_is_counted_from_the_save_to_the_second() {
-    let house = House::new();
-    let mut guest = house.visitor();
+async fn max_age_counts_from_the_save() {
+    let site = Site::new();
+    let mut guest = site.visitor();
 
     let (handle, session) = guest.open().await;
     session.set("n", 1).unwrap();
     session.save().await.unwrap();
-    house.clock.advance(Duration::from_millis(1));
+    site.clock.advance(Duration::from_millis(1));
     let headers = guest.finish(&handle).await.unwrap();
 
     let cookie = set_cookie(&headers).unwrap();
@@ -321,43 +319,42 @@ async fn the_cookies_age_is_counted_from_the_save_to_the_second() {
 }
 
 #[tokio::test]
-async fn saving_every_request_sends_the_cookie_with_each_and_writes_the_times_down() {
-    let house = House::with(|builder| builder.save_every_request(true));
-    let mut guest = house.guest().await;
+async fn save_every_request_touches_the_session_and_sends_the_cookie_each_time() {
+    let site = Site::with(|builder| builder.save_every_request(true));
+    let mut guest = site.guest().await;
 
     for _ in 0..20 {
-        house.clock.advance(Duration::from_secs(24 * 60 * 60));
+        site.clock.advance(Duration::from_secs(24 * 60 * 60));
         let handle = guest.request();
-        let told = guest.finish(&handle).await.unwrap();
-        assert!(set_cookie(&told).is_some());
-        assert_eq!(told["vary"], "Cookie");
-        assert_eq!(house.spy.take(), [Call::Load, Call::Touch]);
+        let headers = guest.finish(&handle).await.unwrap();
+        assert!(set_cookie(&headers).is_some());
+        assert_eq!(headers["vary"], "Cookie");
+        assert_eq!(site.spy.take(), [Call::Load, Call::Touch]);
     }
 
     assert_eq!(guest.reads("n").await, Some(1));
 }
 
 #[tokio::test]
-async fn saving_every_request_makes_no_session_and_keeps_no_page_from_going_out() {
-    let house = House::with(|builder| builder.save_every_request(true));
-    let mut stranger = house.visitor();
+async fn save_every_request_creates_no_session_and_fails_no_response() {
+    let site = Site::with(|builder| builder.save_every_request(true));
+    let mut stranger = site.visitor();
     let handle = stranger.request();
     assert!(stranger.finish(&handle).await.unwrap().is_empty());
-    assert_eq!(house.spy.take(), []);
+    assert_eq!(site.spy.take(), []);
 
-    let mut guest = house.guest().await;
+    let mut guest = site.guest().await;
     for call in [Call::Load, Call::Touch] {
-        house
-            .flaky
+        site.flaky
             .fail_next(call, When::Before, ErrorKind::Unavailable);
         let handle = guest.request();
-        let told = guest.finish(&handle).await.unwrap();
-        assert!(set_cookie(&told).is_none());
+        let headers = guest.finish(&handle).await.unwrap();
+        assert!(set_cookie(&headers).is_none());
     }
     let handle = guest.request();
-    let told = guest
+    let headers = guest
         .finish_with(&handle, StatusCode::INTERNAL_SERVER_ERROR)
         .await
         .unwrap();
-    assert!(told.is_empty());
+    assert!(headers.is_empty());
 }

@@ -1,4 +1,4 @@
-//! The seam behind which another framework's sessions stand: a format with every rule the other way round.
+//! The format of another framework, with rules that all differ from the default.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,9 +15,9 @@ use cloakroom::{Backend, Error, ErrorKind, Expiry, Result, SessionKey, Sessions,
 use cloakroom_testkit::wrap::{Call, Flaky, When};
 use http::StatusCode;
 
-use crate::house::{Visitor, kind, removes_the_cookie, set_cookie, told};
+use crate::site::{Visitor, acknowledged_headers, kind, removes_the_cookie, set_cookie};
 
-/// Keys in clear, one item a line.
+/// A format that stores keys unhashed, and one item per line.
 struct Lines;
 
 impl Format for Lines {
@@ -52,7 +52,7 @@ impl Format for Lines {
         Ok(lines.collect::<Result<String>>()?.into())
     }
 
-    /// The item `lasts`, in seconds.
+    /// Reads the item `lasts`, in seconds.
     fn expiry(&self, data: &SessionData) -> Expiry {
         let lasts = data.items.get("lasts");
         let secs = lasts.and_then(|lasts| lasts.get().ok());
@@ -63,7 +63,10 @@ impl Format for Lines {
 
     fn set_expiry(&self, data: &mut SessionData, expiry: Expiry) -> Result<()> {
         let Expiry::Idle(lasts) = expiry else {
-            return Err(Error::new(ErrorKind::BadValue, "lines only last"));
+            return Err(Error::new(
+                ErrorKind::BadValue,
+                "only an idle time is supported",
+            ));
         };
         let lasts = Value::of(&lasts.as_secs())?;
         data.items.set("lasts".into(), lasts);
@@ -84,8 +87,8 @@ impl Format for Lines {
 }
 
 #[tokio::test]
-async fn the_core_follows_the_formats_keys_and_bytes() {
-    let (store, mut visitor) = site();
+async fn the_core_uses_the_formats_keys_and_bytes() {
+    let (store, mut visitor) = store_and_visitor();
 
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
 
@@ -93,7 +96,7 @@ async fn the_core_follows_the_formats_keys_and_bytes() {
         visitor.cookie.as_deref(),
         Some("__Host-session=a key of no entropy")
     );
-    let entry = store.load(&at()).await.unwrap().unwrap();
+    let entry = store.load(&store_key()).await.unwrap().unwrap();
     assert_eq!(entry.data, "n=1\n");
     assert_eq!(visitor.reads("n").await, Some(1));
     let tag = visitor.open().await.1.tag().unwrap();
@@ -106,15 +109,18 @@ async fn the_core_follows_the_formats_keys_and_bytes() {
 
 #[tokio::test]
 async fn the_core_follows_the_formats_rule_for_corrupt_entries() {
-    let (store, mut visitor) = site();
+    let (store, mut visitor) = store_and_visitor();
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
-    let entry = store.load(&at()).await.unwrap().unwrap();
+    let entry = store.load(&store_key()).await.unwrap().unwrap();
     let damaged = cloakroom::store::Draft {
         data: Bytes::from_static(b"\xff"),
         meta: entry.meta,
         save_id: cloakroom::store::SaveId::new(1),
     };
-    let _ = store.save(&at(), &entry.version, &damaged).await.unwrap();
+    let _ = store
+        .save(&store_key(), &entry.version, &damaged)
+        .await
+        .unwrap();
 
     let (_, session) = visitor.open().await;
     assert!(session.is_empty() && !session.is_new());
@@ -124,8 +130,8 @@ async fn the_core_follows_the_formats_rule_for_corrupt_entries() {
 
 #[tokio::test]
 async fn the_core_follows_the_formats_rule_for_unknown_keys() {
-    let (_, mut visitor) = site();
-    visitor.cookie = Some("__Host-session=nobody knows it".into());
+    let (_, mut visitor) = store_and_visitor();
+    visitor.cookie = Some("__Host-session=an unknown key".into());
 
     let headers = visitor
         .visit(|session| session.get::<u64>("n").map(drop))
@@ -142,7 +148,7 @@ async fn the_core_follows_the_formats_rule_for_unknown_keys() {
 
 #[tokio::test]
 async fn the_core_follows_the_formats_rule_for_duplicates() {
-    let (_, mut visitor) = site();
+    let (_, mut visitor) = store_and_visitor();
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     visitor.cookie = Some(format!(
         "__Host-session=planted; {}",
@@ -153,20 +159,20 @@ async fn the_core_follows_the_formats_rule_for_duplicates() {
 }
 
 #[tokio::test]
-async fn the_core_follows_the_formats_rule_for_what_cannot_be_a_key() {
-    let (_, mut visitor) = site();
+async fn the_core_follows_the_formats_rule_for_malformed_keys() {
+    let (_, mut visitor) = store_and_visitor();
     visitor.cookie = Some("__Host-session=abc".into());
     let handle = visitor.request();
 
     let headers = visitor.finish(&handle).await.unwrap();
 
-    assert!(removes_the_cookie(&headers), "though nobody looked");
+    assert!(removes_the_cookie(&headers), "the session was not opened");
     assert_eq!(headers["vary"], "Cookie");
 }
 
 #[tokio::test]
 async fn the_core_finds_an_expiry_where_the_format_keeps_it() {
-    let (store, mut visitor) = site();
+    let (store, mut visitor) = store_and_visitor();
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
 
     let hour = Expiry::Idle(Duration::from_secs(3_600));
@@ -176,7 +182,7 @@ async fn the_core_finds_an_expiry_where_the_format_keeps_it() {
     assert_eq!(kind(other), ErrorKind::BadValue);
     visitor.finish(&handle).await.unwrap();
 
-    let entry = store.load(&at()).await.unwrap().unwrap();
+    let entry = store.load(&store_key()).await.unwrap().unwrap();
     assert_eq!(entry.data, "n=1\nlasts=3600\n");
     let lasts = entry.meta.expires.duration_since(entry.meta.touched);
     assert_eq!(lasts.unwrap(), Duration::from_secs(3_600));
@@ -185,14 +191,17 @@ async fn the_core_finds_an_expiry_where_the_format_keeps_it() {
 
 #[tokio::test]
 async fn the_core_follows_the_formats_rule_for_expired_entries() {
-    let (store, mut visitor) = site();
+    let (store, mut visitor) = store_and_visitor();
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
-    let entry = store.load(&at()).await.unwrap().unwrap();
-    let over = cloakroom::store::Meta {
+    let entry = store.load(&store_key()).await.unwrap().unwrap();
+    let expired = cloakroom::store::Meta {
         expires: SystemTime::UNIX_EPOCH,
         ..entry.meta
     };
-    let _ = store.touch(&at(), &entry.version, &over).await.unwrap();
+    let _ = store
+        .touch(&store_key(), &entry.version, &expired)
+        .await
+        .unwrap();
 
     assert_eq!(visitor.reads("n").await, None);
 
@@ -200,13 +209,13 @@ async fn the_core_follows_the_formats_rule_for_expired_entries() {
 }
 
 #[tokio::test]
-async fn the_core_keeps_no_facts_that_the_format_has_no_place_for() {
-    let (store, mut visitor) = site();
+async fn facts_that_the_format_does_not_store_are_not_kept() {
+    let (store, mut visitor) = store_and_visitor();
     visitor
         .visit(|session| session.log_in("ada"))
         .await
         .unwrap();
-    assert!(store.is_empty(), "there is nothing else in it");
+    assert!(store.is_empty(), "a session without items is not stored");
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let (_, session) = visitor.open().await;
     assert_eq!(session.owner(), None);
@@ -217,7 +226,7 @@ async fn the_core_keeps_no_facts_that_the_format_has_no_place_for() {
     assert_eq!(kind(lifetime.build()), ErrorKind::Config);
 }
 
-/// Cloakroom's own, but for one rule.
+/// The default format, except that the cookie of an unknown key is removed.
 struct Removing(DefaultFormat);
 impl Format for Removing {
     fn rules(&self) -> FormatRules {
@@ -259,13 +268,13 @@ async fn a_logout_that_failed_does_not_remove_the_cookie() {
     session.flush().unwrap();
     assert!(sessions.finish(&handle, StatusCode::OK).await.is_err());
     assert_eq!(
-        set_cookie(&told(&handle)),
+        set_cookie(&acknowledged_headers(&handle)),
         None,
-        "the session is still alive"
+        "the session still exists"
     );
 }
 
-fn site() -> (Arc<MemoryStore>, Visitor) {
+fn store_and_visitor() -> (Arc<MemoryStore>, Visitor) {
     let store = Arc::new(MemoryStore::new());
     let backend = Backend::new(Arc::clone(&store), Lines);
     let visitor = Visitor {
@@ -275,6 +284,6 @@ fn site() -> (Arc<MemoryStore>, Visitor) {
     (store, visitor)
 }
 
-fn at() -> StoreKey {
+fn store_key() -> StoreKey {
     StoreKey::new(b"a key of no entropy")
 }

@@ -1,4 +1,4 @@
-//! Keys: made by us alone, known to the browser alone.
+//! Session keys: only the server creates them, and only the browser keeps them.
 
 use cloakroom::format::{DefaultFormat, Format};
 use cloakroom::store::SaveId;
@@ -6,11 +6,11 @@ use cloakroom::store::{Entry, Meta, Store, from_millis};
 use cloakroom::{Cookie, SessionKey};
 use cloakroom_testkit::Log;
 
-use crate::house::{House, set_cookie};
+use crate::site::{Site, set_cookie};
 
 #[tokio::test]
-async fn what_has_not_the_form_of_a_key_is_never_looked_up_and_never_adopted() {
-    let house = House::new();
+async fn a_malformed_key_is_never_looked_up_and_never_adopted() {
+    let site = Site::new();
     for junk in [
         "",
         " ",
@@ -22,7 +22,7 @@ async fn what_has_not_the_form_of_a_key_is_never_looked_up_and_never_adopted() {
         &"A".repeat(42),
         &"A".repeat(1 << 20),
     ] {
-        let mut visitor = house.visitor();
+        let mut visitor = site.visitor();
         let pair = format!("__Host-session={junk}");
         visitor.cookie = Some(pair.clone());
 
@@ -31,13 +31,13 @@ async fn what_has_not_the_form_of_a_key_is_never_looked_up_and_never_adopted() {
         assert_ne!(visitor.cookie, Some(pair));
         assert_eq!(visitor.cookie.unwrap().len(), "__Host-session=".len() + 43);
     }
-    assert_eq!(house.spy.count(cloakroom_testkit::wrap::Call::Load), 0);
+    assert_eq!(site.spy.count(cloakroom_testkit::wrap::Call::Load), 0);
 }
 
 #[tokio::test]
-async fn a_key_in_other_case_or_cut_short_or_longer_opens_nothing() {
-    let house = House::new();
-    let guest = house.guest().await;
+async fn a_key_with_changed_case_or_length_opens_nothing() {
+    let site = Site::new();
+    let guest = site.guest().await;
     let good = guest.cookie.clone().unwrap();
     let key = good.strip_prefix("__Host-session=").unwrap();
     let swapped: String = key
@@ -57,7 +57,7 @@ async fn a_key_in_other_case_or_cut_short_or_longer_opens_nothing() {
         &format!("{key}A"),
         &format!("{key}="),
     ] {
-        let mut thief = house.visitor();
+        let mut thief = site.visitor();
         thief.cookie = Some(format!("__Host-session={key}"));
         assert_eq!(thief.reads("n").await, None, "{}", key.len());
     }
@@ -65,30 +65,30 @@ async fn a_key_in_other_case_or_cut_short_or_longer_opens_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_store_holds_opens_no_session() {
-    let house = House::new();
-    let guest = house.guest().await;
-    let store_key = house.memory.find(&[]).await.unwrap().unwrap();
+async fn the_contents_of_the_store_open_no_session() {
+    let site = Site::new();
+    let guest = site.guest().await;
+    let store_key = site.memory.find(&[]).await.unwrap().unwrap();
 
     let key = guest.cookie.as_deref().unwrap().split_once('=').unwrap().1;
     assert_eq!(
         store_key,
         DefaultFormat::new().store_key(&SessionKey::new(key)),
-        "the store is asked by the hash"
+        "the store key is the hash of the key"
     );
     assert_ne!(store_key.as_bytes(), key.as_bytes());
 
-    let mut thief = house.visitor();
+    let mut thief = site.visitor();
     let as_key = data_encoding::BASE64URL_NOPAD.encode(store_key.as_bytes());
     thief.cookie = Some(format!("__Host-session={as_key}"));
     assert_eq!(thief.reads("n").await, None);
 }
 
 #[tokio::test]
-async fn of_two_cookies_of_the_name_none_is_trusted() {
-    let house = House::new();
-    let victim = house.guest().await;
-    let mut attacker = house.visitor();
+async fn of_two_different_cookies_with_the_name_neither_is_used() {
+    let site = Site::new();
+    let victim = site.guest().await;
+    let mut attacker = site.visitor();
     attacker
         .visit(|session| session.set("n", 666))
         .await
@@ -96,17 +96,17 @@ async fn of_two_cookies_of_the_name_none_is_trusted() {
     let (good, planted) = (victim.cookie.clone().unwrap(), attacker.cookie.unwrap());
 
     for both in [format!("{good}; {planted}"), format!("{planted}; {good}")] {
-        let mut browser = house.visitor();
+        let mut browser = site.visitor();
         browser.cookie = Some(both);
         assert_eq!(browser.reads("n").await, None);
     }
-    let mut twice = house.visitor();
+    let mut twice = site.visitor();
     twice.cookie = Some(format!("{good}; {good}"));
     assert_eq!(twice.reads("n").await, Some(1));
 }
 
 #[tokio::test]
-async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_store_key() {
+async fn debug_output_errors_and_trace_logs_contain_no_key_and_no_store_key() {
     use cloakroom::ErrorKind;
     use cloakroom_testkit::wrap::{Call, When};
 
@@ -117,15 +117,15 @@ async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_store_key() 
         .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let house = House::new();
+    let site = Site::new();
     let mut keys = Vec::new();
     let mut shown = String::new();
-    let mut remember = |visitor: &crate::house::Visitor| {
+    let mut remember = |visitor: &crate::site::Visitor| {
         let cookie = visitor.cookie.clone().unwrap();
         keys.push(cookie.split_once('=').unwrap().1.to_owned());
     };
 
-    let mut guest = house.guest().await;
+    let mut guest = site.guest().await;
     remember(&guest);
     guest.visit(|session| session.log_in("ada")).await.unwrap();
     remember(&guest);
@@ -136,35 +136,31 @@ async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_store_key() 
         Call::Load,
         Call::Create,
     ] {
-        house
-            .flaky
+        site.flaky
             .fail_every(1, call, When::After, ErrorKind::Unavailable);
         let outcome = guest.visit(|session| session.set("n", 2)).await;
         shown += &format!("{outcome:?}");
         let outcome = guest.visit(|session| session.cycle_key()).await;
         shown += &format!("{outcome:?}");
-        house.flaky.heal();
+        site.flaky.heal();
     }
     let (handle, session) = guest.open().await;
     shown += &format!(
         "{handle:?} {session:?} {:?} {:?}",
         session.key(),
-        house.sessions
+        site.sessions
     );
-    shown += &format!(
-        "{:?}",
-        house.sessions.owned_by(&"ada".into()).await.unwrap()
-    );
+    shown += &format!("{:?}", site.sessions.owned_by(&"ada".into()).await.unwrap());
     session.flush().unwrap();
     shown += &format!(
         "{:?}",
-        house.sessions.finish(&handle, http::StatusCode::OK).await
+        site.sessions.finish(&handle, http::StatusCode::OK).await
     );
 
     shown += &log.text();
     assert!(
         log.text().contains("session moved to a new key"),
-        "the log is on"
+        "the log is recorded"
     );
     for key in keys {
         let store_key = DefaultFormat::new().store_key(&SessionKey::new(&key));
@@ -177,9 +173,9 @@ async fn neither_debug_nor_errors_nor_logs_at_trace_show_a_key_or_a_store_key() 
 }
 
 #[tokio::test]
-async fn cookies_of_other_names_are_nobodys_session() {
-    let house = House::with(|builder| builder.cookie(Cookie::new("sid").plain_http()));
-    let mut guest = house.visitor();
+async fn cookies_with_other_names_are_ignored() {
+    let site = Site::with(|builder| builder.cookie(Cookie::new("sid").plain_http()));
+    let mut guest = site.visitor();
     let headers = guest.visit(|session| session.set("n", 1)).await.unwrap();
     assert!(
         set_cookie(&headers)
@@ -189,7 +185,7 @@ async fn cookies_of_other_names_are_nobodys_session() {
 
     let key = guest.cookie.clone().unwrap()["sid=".len()..].to_owned();
     for name in ["SID", "sid2", "xsid", "%73id", "sid[]", "__Host-session"] {
-        let mut other = house.visitor();
+        let mut other = site.visitor();
         other.cookie = Some(format!("{name}={key}"));
         assert_eq!(other.reads("n").await, None, "{name}");
     }

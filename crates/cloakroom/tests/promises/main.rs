@@ -1,8 +1,10 @@
-//! What the library promises, against a watched and breakable store. What a store promises is in the testkit.
+//! The promises of the library, tested with a store that is observed and made to fail.
+//!
+//! The promises of stores are tested by the conformance suite of `cloakroom-testkit`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod house;
+mod site;
 
 mod adapters;
 mod api;

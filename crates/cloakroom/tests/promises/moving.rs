@@ -1,4 +1,5 @@
-//! Sessions that move to a new key while something else happens to them, also on a store that moves them in steps.
+//! Sessions that move to a new key while other calls are in progress, also with the provided
+//! `Store::rename`, which takes several steps.
 
 use std::sync::Arc;
 
@@ -8,10 +9,10 @@ use cloakroom_testkit::HandClock;
 use cloakroom_testkit::wrap::{Call, Flaky, Gate, When};
 use http::StatusCode;
 
-use crate::house::{House, Visitor};
+use crate::site::{Site, Visitor};
 
 #[tokio::test]
-async fn a_move_in_steps_that_failed_halfway_brings_no_logged_out_session_back() {
+async fn a_provided_rename_that_fails_halfway_does_not_restore_a_logged_out_session() {
     let memory = Arc::new(MemoryStore::new());
     let flaky = Flaky::new(Arc::clone(&memory));
     let gate = Gate::new(InSteps(memory.clone(), flaky.clone()));
@@ -35,7 +36,7 @@ async fn a_move_in_steps_that_failed_halfway_brings_no_logged_out_session_back()
     let finishing =
         tokio::spawn(async move { (sessions.finish(&handle, StatusCode::OK).await, handle) });
     gate.reached(When::Before, Call::Load, 1).await;
-    // The logout, from another server whose load is not held.
+    // Log out through another server, whose calls are not held.
     let other = Sessions::builder(memory.clone())
         .clock(HandClock::new())
         .sweep(None)
@@ -56,7 +57,7 @@ async fn a_move_in_steps_that_failed_halfway_brings_no_logged_out_session_back()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_move_in_steps_that_failed_halfway_leaves_no_copy_in_the_owners_list() {
+async fn a_provided_rename_that_fails_halfway_leaves_no_copy_in_the_owners_list() {
     let memory = Arc::new(MemoryStore::new());
     let flaky = Flaky::new(Arc::clone(&memory));
     let sessions = Sessions::builder(InSteps(memory.clone(), flaky.clone()))
@@ -93,34 +94,34 @@ async fn a_move_in_steps_that_failed_halfway_leaves_no_copy_in_the_owners_list()
 
 #[tokio::test]
 async fn a_logout_ends_a_session_that_has_moved_since_it_was_loaded() {
-    let house = House::new();
-    let mut tab = house.guest().await;
+    let site = Site::new();
+    let mut tab = site.guest().await;
     tab.visit(|s| s.log_in("ada")).await.unwrap();
     let (logout, session) = tab.open().await;
     session.flush().unwrap();
     tab.visit(Session::cycle_key).await.unwrap();
-    let effects = house.sessions.finish(&logout, StatusCode::OK).await;
-    assert!(effects.is_ok() && house.memory.is_empty());
+    let effects = site.sessions.finish(&logout, StatusCode::OK).await;
+    assert!(effects.is_ok() && site.memory.is_empty());
 }
 
 #[tokio::test]
-async fn ending_a_session_by_its_tag_follows_it_to_a_new_key() {
-    let house = House::new();
-    let mut phone = house.guest().await;
+async fn revoke_follows_a_session_to_its_new_key() {
+    let site = Site::new();
+    let mut phone = site.guest().await;
     phone.visit(|s| s.log_in("ada")).await.unwrap();
     let tag: SessionTag = phone.open().await.1.tag().unwrap();
-    house.gate.close(When::Before, Call::Delete);
-    let sessions = house.sessions.clone();
+    site.gate.close(When::Before, Call::Delete);
+    let sessions = site.sessions.clone();
     let ending = tokio::spawn(async move { sessions.revoke(&Owner::from("ada"), &tag).await });
-    house.gate.reached(When::Before, Call::Delete, 1).await;
+    site.gate.reached(When::Before, Call::Delete, 1).await;
     phone.visit(Session::cycle_key).await.unwrap();
-    house.gate.open(When::Before, Call::Delete);
+    site.gate.open(When::Before, Call::Delete);
     let ended = ending.await.unwrap().unwrap();
     assert!(ended);
     assert_eq!(phone.reads("n").await, None);
 }
 
-/// Has no `rename` of its own, so it moves by the provided one, whose steps can fail.
+/// A store that uses the provided `rename`, whose steps can fail one by one.
 struct InSteps(Arc<MemoryStore>, Flaky<Arc<MemoryStore>>);
 impl Store for InSteps {
     fn guarantees(&self) -> Guarantees {
@@ -146,7 +147,7 @@ impl Store for InSteps {
 }
 
 #[tokio::test]
-async fn a_move_in_steps_is_found_to_have_happened_whichever_answer_got_lost() {
+async fn a_provided_rename_is_found_to_have_happened_whichever_answer_is_lost() {
     for (call, nth) in [(Call::Save, 1), (Call::Save, 2), (Call::Delete, 1)] {
         let memory = Arc::new(MemoryStore::new());
         let flaky = Flaky::new(Arc::clone(&memory));

@@ -1,31 +1,31 @@
-//! A user's sessions: listed by tag, ended one by one or all at once.
+//! A user's sessions: listing them, and revoking one, all others or all.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloakroom::{Owner, Session, Sessions};
 
-use crate::house::{House, Visitor};
+use crate::site::{Site, Visitor};
 
 #[tokio::test]
-async fn a_users_sessions_are_listed_with_what_a_page_shows_and_nothing_that_opens_one() {
-    let house = House::new();
-    let mut phone = logged_in(&house, "ada").await;
-    let _laptop = logged_in(&house, "ada").await;
-    let _other = logged_in(&house, "grace").await;
-    house.clock.advance(Duration::from_secs(60));
+async fn listed_sessions_show_facts_and_tags_but_no_keys() {
+    let site = Site::new();
+    let mut phone = logged_in(&site, "ada").await;
+    let _laptop = logged_in(&site, "ada").await;
+    let _other = logged_in(&site, "grace").await;
+    site.clock.advance(Duration::from_secs(60));
     phone
         .visit(|session| session.set_label("a phone"))
         .await
         .unwrap();
 
-    let listed = house.sessions.owned_by(&ada()).await.unwrap();
+    let listed = site.sessions.owned_by(&ada()).await.unwrap();
 
     assert_eq!(listed.len(), 2);
     assert_eq!(
         listed[0].label.as_deref(),
         Some("a phone"),
-        "the newest activity comes first"
+        "the session with the latest activity comes first"
     );
     assert!(listed[0].touched > listed[1].touched && listed[0].created == listed[1].created);
     let (_, session) = phone.open().await;
@@ -34,31 +34,31 @@ async fn a_users_sessions_are_listed_with_what_a_page_shows_and_nothing_that_ope
 }
 
 #[tokio::test]
-async fn one_is_ended_by_its_tag_and_only_by_its_owner() {
-    let house = House::new();
-    let phone = logged_in(&house, "ada").await;
-    let laptop = logged_in(&house, "ada").await;
+async fn a_session_is_revoked_by_its_tag_and_only_for_its_owner() {
+    let site = Site::new();
+    let phone = logged_in(&site, "ada").await;
+    let laptop = logged_in(&site, "ada").await;
     let tag = tag(&phone).await;
 
-    assert!(!house.sessions.revoke(&"grace".into(), &tag).await.unwrap());
-    assert!(house.sessions.revoke(&ada(), &tag).await.unwrap());
-    assert!(!house.sessions.revoke(&ada(), &tag).await.unwrap());
+    assert!(!site.sessions.revoke(&"grace".into(), &tag).await.unwrap());
+    assert!(site.sessions.revoke(&ada(), &tag).await.unwrap());
+    assert!(!site.sessions.revoke(&ada(), &tag).await.unwrap());
 
     assert_eq!(owner(&phone).await, None);
     assert_eq!(owner(&laptop).await, Some(ada()));
 }
 
 #[tokio::test]
-async fn all_others_are_ended_and_this_one_stays() {
-    let house = House::new();
-    let this = logged_in(&house, "ada").await;
+async fn revoke_others_ends_all_sessions_but_one() {
+    let site = Site::new();
+    let this = logged_in(&site, "ada").await;
     let mut others = Vec::new();
     for _ in 0..3 {
-        others.push(logged_in(&house, "ada").await);
+        others.push(logged_in(&site, "ada").await);
     }
-    let grace = logged_in(&house, "grace").await;
+    let grace = logged_in(&site, "grace").await;
 
-    let ended = house
+    let ended = site
         .sessions
         .revoke_others(&ada(), &tag(&this).await)
         .await
@@ -69,24 +69,24 @@ async fn all_others_are_ended_and_this_one_stays() {
     for other in &others {
         assert_eq!(owner(other).await, None);
     }
-    assert_eq!(house.sessions.revoke_all(&ada()).await.unwrap(), 1);
+    assert_eq!(site.sessions.revoke_all(&ada()).await.unwrap(), 1);
     assert_eq!(owner(&this).await, None);
     assert_eq!(owner(&grace).await, Some("grace".into()));
 }
 
 #[tokio::test]
-async fn a_session_that_is_given_a_new_key_meanwhile_is_ended_at_its_new_place() {
+async fn revoke_all_ends_a_session_that_gets_a_new_key_in_the_meantime() {
     use cloakroom_testkit::wrap::{Call, When};
 
-    let house = House::new();
-    let mut phone = logged_in(&house, "ada").await;
-    house.gate.close(When::After, Call::OwnedBy);
-    let sessions = house.sessions.clone();
+    let site = Site::new();
+    let mut phone = logged_in(&site, "ada").await;
+    site.gate.close(When::After, Call::OwnedBy);
+    let sessions = site.sessions.clone();
     let ending = tokio::spawn(async move { sessions.revoke_all(&ada()).await });
-    house.gate.reached(When::After, Call::OwnedBy, 1).await;
+    site.gate.reached(When::After, Call::OwnedBy, 1).await;
 
     phone.visit(Session::cycle_key).await.unwrap();
-    house.gate.open(When::After, Call::OwnedBy);
+    site.gate.open(When::After, Call::OwnedBy);
 
     assert!(ending.await.unwrap().is_ok());
     assert_eq!(owner(&phone).await, None);
@@ -94,16 +94,16 @@ async fn a_session_that_is_given_a_new_key_meanwhile_is_ended_at_its_new_place()
 
 #[tokio::test]
 async fn expired_sessions_are_not_listed() {
-    let house = House::new();
-    logged_in(&house, "ada").await;
-    house.clock.advance(Duration::from_secs(1_209_600));
+    let site = Site::new();
+    logged_in(&site, "ada").await;
+    site.clock.advance(Duration::from_secs(1_209_600));
 
-    assert_eq!(house.sessions.owned_by(&ada()).await.unwrap(), []);
+    assert_eq!(site.sessions.owned_by(&ada()).await.unwrap(), []);
 }
 
 #[tokio::test]
-async fn several_sessions_and_stores_do_not_know_each_other() {
-    let (one, other) = (House::new(), House::new());
+async fn sessions_on_different_stores_are_independent() {
+    let (one, other) = (Site::new(), Site::new());
     let mut browser = logged_in(&one, "ada").await;
 
     let elsewhere: Sessions = other.sessions.clone();
@@ -114,16 +114,16 @@ async fn several_sessions_and_stores_do_not_know_each_other() {
 
 #[tokio::test]
 async fn a_session_beyond_its_lifetime_is_not_listed() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     guest.visit(|s| s.log_in("ada")).await.unwrap();
-    let shorter = Sessions::builder(Arc::clone(&house.memory))
-        .clock(house.clock.clone())
+    let shorter = Sessions::builder(Arc::clone(&site.memory))
+        .clock(site.clock.clone())
         .sweep(None)
         .max_lifetime(Duration::from_secs(60))
         .build()
         .unwrap();
-    house.clock.advance(Duration::from_secs(61));
+    site.clock.advance(Duration::from_secs(61));
     let there = Visitor {
         sessions: shorter.clone(),
         cookie: guest.cookie.clone(),
@@ -132,8 +132,8 @@ async fn a_session_beyond_its_lifetime_is_not_listed() {
     assert_eq!(shorter.owned_by(&Owner::from("ada")).await.unwrap(), []);
 }
 
-async fn logged_in(house: &House, user: &str) -> Visitor {
-    let mut visitor = house.visitor();
+async fn logged_in(site: &Site, user: &str) -> Visitor {
+    let mut visitor = site.visitor();
     visitor.visit(|session| session.log_in(user)).await.unwrap();
     visitor
 }

@@ -1,4 +1,5 @@
-//! Defects found in the released versions of other session libraries, each as a promise kept here.
+//! Defects of released versions of other session libraries. Each test shows that Cloakroom does not
+//! have the defect.
 
 use axum::Router;
 use axum::routing::get;
@@ -8,13 +9,13 @@ use cloakroom_testkit::Browser;
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 
-use crate::house::{House, set_cookie};
+use crate::site::{Site, set_cookie};
 
-/// tower-sessions 0.15: the id of a flushed session is used again by what is inserted next.
+/// tower-sessions 0.15: an insert after a flush reuses the id of the flushed session.
 #[tokio::test]
 async fn what_is_set_after_a_flush_gets_a_new_key() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let before = guest.cookie.clone();
 
     guest
@@ -28,23 +29,23 @@ async fn what_is_set_after_a_flush_gets_a_new_key() {
 /// tower-sessions 0.15 and most others: saving is an upsert, so a slow request undoes a logout.
 #[tokio::test]
 async fn a_logout_is_never_undone_by_a_slower_request() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (slow, session) = guest.open().await;
     session.set("n", 2).unwrap();
     guest.clone().visit(Session::flush).await.unwrap();
     let _ = guest.finish(&slow).await;
 
-    assert!(house.memory.is_empty());
+    assert!(site.memory.is_empty());
     assert_eq!(guest.reads("n").await, None);
 }
 
 /// tower-sessions 0.15, actix-session, pavex, Django: the last writer wins over the whole record.
 #[tokio::test]
 async fn parallel_writes_of_different_items_are_both_kept() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (slow, session) = guest.open().await;
     session.set("a", 1).unwrap();
@@ -57,11 +58,11 @@ async fn parallel_writes_of_different_items_are_both_kept() {
     );
 }
 
-/// tower-sessions 0.15: `set_expiry` holds for one response only.
+/// tower-sessions 0.15: `set_expiry` applies to one response only.
 #[tokio::test]
-async fn an_expiry_is_still_there_after_the_next_change() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn an_expiry_survives_the_next_change() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let hour = std::time::Duration::from_secs(3_600);
 
     guest
@@ -73,11 +74,11 @@ async fn an_expiry_is_still_there_after_the_next_change() {
     assert!(set_cookie(&headers).unwrap().contains("Max-Age=3600;"));
 }
 
-/// tower-sessions 0.15: after `cycle_id` and a 5xx the browser holds an id that is gone.
+/// tower-sessions 0.15: after `cycle_id` and a 5xx the browser has an id that no longer exists.
 #[tokio::test]
-async fn a_new_key_and_a_5xx_do_not_lose_the_session() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_5xx_after_a_new_key_does_not_lose_the_session() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (handle, session) = guest.open().await;
     session.cycle_key().unwrap();
@@ -89,11 +90,12 @@ async fn a_new_key_and_a_5xx_do_not_lose_the_session() {
     assert_eq!(guest.reads("n").await, Some(1));
 }
 
-/// tower-sessions 0.15 and every library at some time: the browser keeps the cookie that was to be removed.
+/// tower-sessions 0.15, and every library at some time: the browser keeps a cookie that the server
+/// meant to remove.
 #[tokio::test]
-async fn a_logout_removes_the_cookie_from_a_browser_that_goes_by_the_rules() {
-    let house = House::new();
-    let browser = browser(&house);
+async fn a_logout_removes_the_cookie_from_a_standards_compliant_browser() {
+    let site = Site::new();
+    let browser = browser(&site);
     browser.get("/").await;
     assert_eq!(browser.cookies().len(), 1);
 
@@ -103,22 +105,23 @@ async fn a_logout_removes_the_cookie_from_a_browser_that_goes_by_the_rules() {
     assert_eq!(browser.cookies().len(), 0);
 }
 
-/// tower-sessions 0.15 and every other: no `Vary`, so a cache shows one visitor's page to the next.
+/// tower-sessions 0.15 and every other library: without `Vary`, a cache serves one visitor's page
+/// to another.
 #[tokio::test]
-async fn a_page_that_looked_at_the_session_varies_on_the_cookie() {
-    let house = House::new();
+async fn a_page_that_read_the_session_varies_on_the_cookie() {
+    let site = Site::new();
 
     assert_eq!(
-        browser(&house).get("/peek").await.header("vary"),
+        browser(&site).get("/peek").await.header("vary"),
         Some("Cookie")
     );
 }
 
-/// actix-session 0.11: `update` is persisted by the first request only, so its own counter sticks at 2.
+/// actix-session 0.11: only the first request persists an `update`, so a counter stays at 2.
 #[tokio::test]
 async fn an_update_is_persisted_by_every_request() {
-    let house = House::new();
-    let browser = browser(&house);
+    let site = Site::new();
+    let browser = browser(&site);
 
     for visit in 1..=5 {
         assert_eq!(browser.get("/").await.text(), visit.to_string());
@@ -127,9 +130,9 @@ async fn an_update_is_persisted_by_every_request() {
 
 /// actix-session 0.11: a stale request after a logout stores the old state under a fresh id.
 #[tokio::test]
-async fn a_stale_request_after_a_logout_gets_no_fresh_key_either() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_stale_request_after_a_logout_creates_no_session() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (slow, session) = guest.open().await;
     session.set("n", 2).unwrap();
@@ -137,17 +140,16 @@ async fn a_stale_request_after_a_logout_gets_no_fresh_key_either() {
     let outcome = guest.finish(&slow).await;
 
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Interrupted);
-    assert_eq!(house.spy.count(Call::Create), 0);
+    assert_eq!(site.spy.count(Call::Create), 0);
 }
 
-/// axum_session 0.22: after an error on load a blank session is stored over the good one.
+/// axum_session 0.22: after an error on load, a blank session overwrites the stored one.
 #[tokio::test]
-async fn a_store_that_fails_for_a_moment_costs_no_data() {
-    let house = House::new();
-    let browser = browser(&house);
+async fn a_brief_failure_of_the_store_loses_no_data() {
+    let site = Site::new();
+    let browser = browser(&site);
     browser.get("/").await;
-    house
-        .flaky
+    site.flaky
         .fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
 
     assert_eq!(
@@ -160,8 +162,8 @@ async fn a_store_that_fails_for_a_moment_costs_no_data() {
 /// axum_session 0.22: an id that the client made up is adopted.
 #[tokio::test]
 async fn a_key_that_the_client_made_up_is_never_adopted() {
-    let house = House::new();
-    let browser = browser(&house);
+    let site = Site::new();
+    let browser = browser(&site);
     let made_up = "A".repeat(43);
     browser.receive(&format!("__Host-session={made_up}; Secure; Path=/"));
 
@@ -172,9 +174,9 @@ async fn a_key_that_the_client_made_up_is_never_adopted() {
 
 /// axum_session 0.22: by default the cookie is neither `Secure` nor hard to guess.
 #[tokio::test]
-async fn the_default_cookie_is_as_safe_as_a_cookie_can_be() {
-    let house = House::new();
-    let browser = browser(&house);
+async fn the_default_cookie_has_every_protective_attribute() {
+    let site = Site::new();
+    let browser = browser(&site);
 
     let page = browser.get("/").await;
 
@@ -193,8 +195,8 @@ async fn the_default_cookie_is_as_safe_as_a_cookie_can_be() {
 /// pavex_session 0.2: removing an item of a loaded session is not saved.
 #[tokio::test]
 async fn a_removal_is_saved() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     guest
         .visit(|session| session.remove::<u64>("n").map(drop))
@@ -204,67 +206,66 @@ async fn a_removal_is_saved() {
     assert_eq!(guest.reads("n").await, None);
 }
 
-/// pavex_session 0.2: on PostgreSQL `create` answers `Ok` although the id was taken.
+/// pavex_session 0.2: on PostgreSQL, `create` returns `Ok` although the id is taken.
 #[tokio::test]
-async fn a_create_on_a_taken_key_is_told_and_another_key_is_drawn() {
-    let house = House::new();
-    house.flaky.stale_next(Call::Create, 1);
-    let guest = house.guest().await;
+async fn a_create_on_a_taken_key_is_stale_and_another_key_is_drawn() {
+    let site = Site::new();
+    site.flaky.stale_next(Call::Create, 1);
+    let guest = site.guest().await;
 
     assert_eq!(guest.reads("n").await, Some(1));
-    let store_key = house.memory.find(&[]).await.unwrap().unwrap();
-    let entry = house.memory.load(&store_key).await.unwrap().unwrap();
+    let store_key = site.memory.find(&[]).await.unwrap().unwrap();
+    let entry = site.memory.load(&store_key).await.unwrap().unwrap();
     let again = cloakroom::store::Draft {
         data: entry.data,
         meta: entry.meta,
         save_id: entry.version.save_id().unwrap(),
     };
     assert_eq!(
-        house.memory.create(&store_key, &again).await.unwrap(),
+        site.memory.create(&store_key, &again).await.unwrap(),
         Outcome::Stale
     );
 }
 
 /// cot 0.7: sessions in the database and in files never expire on the server.
 #[tokio::test]
-async fn a_stolen_key_does_not_live_for_ever_whatever_the_store_does() {
-    let house = House::new();
-    let guest = house.guest().await;
+async fn an_expired_key_is_refused_even_if_the_store_keeps_the_entry() {
+    let site = Site::new();
+    let guest = site.guest().await;
 
-    house
-        .clock
+    site.clock
         .advance(std::time::Duration::from_secs(14 * 86_400));
 
-    assert_eq!(house.memory.len(), 1, "nothing was swept");
+    assert_eq!(site.memory.len(), 1, "nothing was swept");
     assert_eq!(guest.reads("n").await, None);
 }
 
-/// salvo-session 1.1: after `regenerate` the old id goes on working.
+/// salvo-session 1.1: after `regenerate` the old id still works.
 #[tokio::test]
-async fn an_old_key_is_dead_as_soon_as_there_is_a_new_one() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn an_old_key_opens_nothing_once_there_is_a_new_one() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let old = guest.clone();
 
     guest.visit(Session::cycle_key).await.unwrap();
 
     assert_eq!(old.reads("n").await, None);
-    assert_eq!(house.memory.len(), 1);
+    assert_eq!(site.memory.len(), 1);
 }
 
-/// salvo-session 1.1, Laravel: every visitor and every bot gets a row and a cookie.
+/// salvo-session 1.1, Laravel: every visitor and every bot gets an entry and a cookie.
 #[tokio::test]
 async fn a_visitor_for_whom_nothing_is_stored_gets_neither_entry_nor_cookie() {
-    let house = House::new();
-    let browser = browser(&house);
+    let site = Site::new();
+    let browser = browser(&site);
 
     for path in ["/peek", "/logout", "/nowhere"] {
         assert!(browser.get(path).await.header("set-cookie").is_none());
     }
-    assert!(house.memory.is_empty());
+    assert!(site.memory.is_empty());
 }
 
-fn browser(house: &House) -> Browser<Router> {
+fn browser(site: &Site) -> Browser<Router> {
     let app = Router::new()
         .route(
             "/",
@@ -278,6 +279,6 @@ fn browser(house: &House) -> Browser<Router> {
             get(async |session: Session| session.len().to_string()),
         )
         .route("/logout", get(async |session: Session| session.flush()))
-        .layer(house.sessions.layer());
-    Browser::https(app).clock(&house.clock)
+        .layer(site.sessions.layer());
+    Browser::https(app).clock(&site.clock)
 }

@@ -7,14 +7,14 @@ use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 use tokio::task::JoinSet;
 
-use crate::house::House;
+use crate::site::Site;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_parallel_increments_of_one_session_all_land() {
-    let house = House::new();
-    let guest = house.guest().await;
-    // All load before the first saves: the worst that can happen.
-    house.gate.close(When::Before, Call::Save);
+async fn a_thousand_parallel_increments_of_one_session_all_count() {
+    let site = Site::new();
+    let guest = site.guest().await;
+    // All load before the first one saves, which is the worst case.
+    site.gate.close(When::Before, Call::Save);
 
     let mut requests = JoinSet::new();
     for _ in 0..1_000 {
@@ -26,22 +26,22 @@ async fn a_thousand_parallel_increments_of_one_session_all_land() {
                 .unwrap();
         });
     }
-    house.gate.reached(When::Before, Call::Save, 1_000).await;
-    house.gate.open(When::Before, Call::Save);
+    site.gate.reached(When::Before, Call::Save, 1_000).await;
+    site.gate.open(When::Before, Call::Save);
     requests.join_all().await;
 
     assert_eq!(guest.reads("n").await, Some(1_001));
-    let saves = house.spy.count(Call::Save);
+    let saves = site.spy.count(Call::Save);
     assert!(
         saves <= 2_000,
-        "in turns, each wins at its second try at the latest: {saves}"
+        "in the queue, each commit succeeds at its second try at the latest: {saves}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn edits_of_different_items_never_collide() {
-    let house = House::new();
-    let guest = house.guest().await;
+    let site = Site::new();
+    let guest = site.guest().await;
 
     let mut requests = JoinSet::new();
     for nth in 0..100_u64 {
@@ -61,10 +61,10 @@ async fn edits_of_different_items_never_collide() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_servers_on_one_store_lose_nothing_either() {
-    let house = House::new();
-    let guest = house.guest().await;
-    let other = house.on_another_server(&guest);
+async fn two_servers_on_one_store_lose_no_edit() {
+    let site = Site::new();
+    let guest = site.guest().await;
+    let other = site.on_another_server(&guest);
 
     let mut requests = JoinSet::new();
     for server in [&guest, &other] {
@@ -84,11 +84,11 @@ async fn two_servers_on_one_store_lose_nothing_either() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_logout_beats_everything_that_is_under_way() {
-    let house = House::new();
-    let guest = house.guest().await;
-    house.gate.close(When::Before, Call::Save);
-    house.gate.close(When::Before, Call::Rename);
+async fn a_logout_wins_over_requests_in_progress() {
+    let site = Site::new();
+    let guest = site.guest().await;
+    site.gate.close(When::Before, Call::Save);
+    site.gate.close(When::Before, Call::Rename);
 
     let mut requests = JoinSet::new();
     for nth in 0..50 {
@@ -103,21 +103,21 @@ async fn a_logout_beats_everything_that_is_under_way() {
             assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Interrupted);
         });
     }
-    house.gate.reached(When::Before, Call::Save, 25).await;
-    house.gate.reached(When::Before, Call::Rename, 25).await;
+    site.gate.reached(When::Before, Call::Save, 25).await;
+    site.gate.reached(When::Before, Call::Rename, 25).await;
     guest.clone().visit(Session::flush).await.unwrap();
-    house.gate.open(When::Before, Call::Save);
-    house.gate.open(When::Before, Call::Rename);
+    site.gate.open(When::Before, Call::Save);
+    site.gate.open(When::Before, Call::Rename);
     requests.join_all().await;
 
-    assert!(house.memory.is_empty());
+    assert!(site.memory.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_parallel_logins_each_has_a_session_and_none_is_on_the_old_key() {
-    let house = House::new();
-    let guest = house.guest().await;
-    house.gate.close(When::Before, Call::Rename);
+async fn each_of_parallel_logins_gets_a_session_under_a_new_key() {
+    let site = Site::new();
+    let guest = site.guest().await;
+    site.gate.close(When::Before, Call::Rename);
 
     let mut logins = JoinSet::new();
     for _ in 0..10 {
@@ -130,8 +130,8 @@ async fn of_parallel_logins_each_has_a_session_and_none_is_on_the_old_key() {
             visitor
         });
     }
-    house.gate.reached(When::Before, Call::Rename, 10).await;
-    house.gate.open(When::Before, Call::Rename);
+    site.gate.reached(When::Before, Call::Rename, 10).await;
+    site.gate.open(When::Before, Call::Rename);
     let browsers = logins.join_all().await;
 
     assert_eq!(guest.reads("n").await, None);
@@ -145,9 +145,9 @@ async fn of_parallel_logins_each_has_a_session_and_none_is_on_the_old_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_clones_of_one_session_may_be_edited_and_saved_at_once() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn clones_of_a_session_can_be_edited_and_saved_concurrently() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
 
     let mut tasks = JoinSet::new();
@@ -165,9 +165,9 @@ async fn the_clones_of_one_session_may_be_edited_and_saved_at_once() {
 }
 
 #[tokio::test]
-async fn many_opens_of_one_request_load_once() {
-    let house = House::new();
-    let guest = house.guest().await;
+async fn concurrent_opens_in_one_request_load_once() {
+    let site = Site::new();
+    let guest = site.guest().await;
     let handle = Arc::new(guest.request());
 
     let mut opens = JoinSet::new();
@@ -182,14 +182,14 @@ async fn many_opens_of_one_request_load_once() {
         .await
         .unwrap();
 
-    assert_eq!(house.spy.take(), [Call::Load, Call::Save]);
+    assert_eq!(site.spy.take(), [Call::Load, Call::Save]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn losing_for_ever_is_an_error_after_a_bounded_number_of_tries() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house.flaky.stale_next(Call::Save, usize::MAX);
+async fn endless_conflicts_are_an_error_after_a_bounded_number_of_tries() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky.stale_next(Call::Save, usize::MAX);
 
     let outcome = guest.visit(|session| session.set("n", 2)).await;
 

@@ -1,4 +1,4 @@
-//! `save().await` beside whatever else a request does.
+//! Calls of `save` that overlap with other calls of the same request.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 use tokio::task::JoinHandle;
 
-use crate::house::{House, kind, removes_the_cookie, set_cookie, told};
+use crate::site::{Site, acknowledged_headers, kind, removes_the_cookie, set_cookie};
 
 #[tokio::test]
-async fn a_save_beside_the_finish_drops_no_edits() {
-    let house = House::new();
-    let guest = house.guest().await;
+async fn a_save_concurrent_with_finish_drops_no_edits() {
+    let site = Site::new();
+    let guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
     let (saved, finished) = tokio::join!(
         session.save(),
-        house.sessions.finish(&handle, StatusCode::OK)
+        site.sessions.finish(&handle, StatusCode::OK)
     );
     assert!(finished.is_ok() && saved.is_ok());
     assert_eq!(guest.reads("n").await, Some(2), "answered 200, so saved");
@@ -25,29 +25,28 @@ async fn a_save_beside_the_finish_drops_no_edits() {
 
 #[tokio::test]
 async fn finishing_twice_drops_no_edits() {
-    let house = House::new();
-    let guest = house.guest().await;
+    let site = Site::new();
+    let guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
     let (one, two) = tokio::join!(
-        house.sessions.finish(&handle, StatusCode::OK),
-        house.sessions.finish(&handle, StatusCode::OK)
+        site.sessions.finish(&handle, StatusCode::OK),
+        site.sessions.finish(&handle, StatusCode::OK)
     );
     assert!(one.is_ok() && two.is_ok());
     assert_eq!(guest.reads("n").await, Some(2));
 }
 
 #[tokio::test]
-async fn saving_again_after_a_failure_never_says_that_it_was_saved() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn saving_again_after_a_failure_does_not_report_success_without_saving() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
-    house
-        .flaky
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
     assert!(session.save().await.is_err());
-    house.flaky.heal();
+    site.flaky.heal();
     let again = session.save().await;
     let finished = guest.finish(&handle).await;
     let n = guest.reads("n").await;
@@ -58,38 +57,38 @@ async fn saving_again_after_a_failure_never_says_that_it_was_saved() {
 }
 
 #[tokio::test]
-async fn the_response_waits_for_a_save_that_nobody_awaits_and_tells_its_key() {
-    let house = House::new();
-    let mut stranger = house.visitor();
+async fn the_response_waits_for_an_unawaited_save_and_sets_its_cookie() {
+    let site = Site::new();
+    let mut stranger = site.visitor();
     let (handle, session) = stranger.open().await;
     session.set("n", 1).unwrap();
-    house.gate.close(When::After, Call::Create);
+    site.gate.close(When::After, Call::Create);
     let save = saving(&session);
-    house.gate.reached(When::After, Call::Create, 1).await;
+    site.gate.reached(When::After, Call::Create, 1).await;
     save.abort();
     let _ = save.await;
     let (headers, ()) = tokio::join!(stranger.finish(&handle), async {
         settle().await;
-        house.gate.open(When::After, Call::Create);
+        site.gate.open(When::After, Call::Create);
     });
     assert!(
         set_cookie(&headers.unwrap()).is_some(),
-        "a row was written, nobody was told its key"
+        "an entry was created, so the browser needs its key"
     );
 }
 
 #[tokio::test]
-async fn the_response_waits_for_a_login_that_nobody_awaits_and_tells_its_key() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn the_response_waits_for_an_unawaited_login_and_sets_its_cookie() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.log_in("ada").unwrap();
-    house.gate.close(When::After, Call::Rename);
+    site.gate.close(When::After, Call::Rename);
     let save = saving(&session);
-    house.gate.reached(When::After, Call::Rename, 1).await;
+    site.gate.reached(When::After, Call::Rename, 1).await;
     let (finished, ()) = tokio::join!(guest.finish(&handle), async {
         settle().await;
-        house.gate.open(When::After, Call::Rename);
+        site.gate.open(When::After, Call::Rename);
     });
     finished.unwrap();
     let _ = save.await;
@@ -97,31 +96,30 @@ async fn the_response_waits_for_a_login_that_nobody_awaits_and_tells_its_key() {
 }
 
 #[tokio::test]
-async fn the_response_waits_for_a_save_that_nobody_awaits_and_claims_nothing_if_it_fails() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn the_response_is_an_error_if_an_unawaited_save_fails() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
-    house.gate.close(When::Before, Call::Save);
-    house
-        .flaky
+    site.gate.close(When::Before, Call::Save);
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
     let save = saving(&session);
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     save.abort();
     let _ = save.await;
     let (finished, ()) = tokio::join!(guest.finish(&handle), async {
         settle().await;
-        house.gate.open(When::Before, Call::Save);
+        site.gate.open(When::Before, Call::Save);
     });
     settle().await;
     assert!(finished.is_err(), "n is {:?}", guest.reads("n").await);
 }
 
 #[tokio::test]
-async fn a_logout_is_carried_out_although_what_is_set_afterwards_is_too_large() {
-    let house = House::with(|builder| builder.max_size(100));
-    let mut guest = house.guest().await;
+async fn a_logout_is_carried_out_even_if_a_later_edit_is_too_large() {
+    let site = Site::with(|builder| builder.max_size(100));
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.flush().unwrap();
     session.set("big", "x".repeat(200)).unwrap();
@@ -130,9 +128,9 @@ async fn a_logout_is_carried_out_although_what_is_set_afterwards_is_too_large() 
 }
 
 #[tokio::test]
-async fn a_session_that_was_too_large_to_save_takes_no_more_edits() {
-    let house = House::with(|builder| builder.max_size(100));
-    let guest = house.guest().await;
+async fn a_session_that_is_too_large_to_save_accepts_no_more_edits() {
+    let site = Site::with(|builder| builder.max_size(100));
+    let guest = site.guest().await;
     let (_handle, session) = guest.open().await;
     session.set("big", "x".repeat(200)).unwrap();
     assert_eq!(kind(session.save().await), ErrorKind::TooLarge);
@@ -140,64 +138,54 @@ async fn a_session_that_was_too_large_to_save_takes_no_more_edits() {
 }
 
 #[tokio::test]
-async fn a_logout_that_happened_is_told_although_the_new_session_could_not_be_created() {
-    let house = House::new();
-    let guest = house.guest().await;
+async fn the_cookie_is_removed_after_a_logout_even_if_the_new_session_cannot_be_created() {
+    let site = Site::new();
+    let guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.flush().unwrap();
     session.set("flash", 1).unwrap();
-    house
-        .flaky
+    site.flaky
         .fail_every(1, Call::Create, When::Before, ErrorKind::Unavailable);
-    assert!(
-        house
-            .sessions
-            .finish(&handle, StatusCode::OK)
-            .await
-            .is_err()
-    );
-    assert!(house.memory.is_empty(), "the delete was acknowledged");
-    assert!(removes_the_cookie(&told(&handle)));
+    assert!(site.sessions.finish(&handle, StatusCode::OK).await.is_err());
+    assert!(site.memory.is_empty(), "the delete was acknowledged");
+    assert!(removes_the_cookie(&acknowledged_headers(&handle)));
 }
 
 #[tokio::test]
-async fn a_logout_is_carried_out_although_a_save_before_it_failed() {
-    let house = House::new();
-    let guest = house.guest().await;
+async fn a_logout_is_carried_out_after_a_failed_save() {
+    let site = Site::new();
+    let guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("a", 1).unwrap();
-    house.gate.close(When::Before, Call::Save);
-    house
-        .flaky
+    site.gate.close(When::Before, Call::Save);
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
     let save = saving(&session);
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     session.flush().unwrap();
     session.set("flash", 1).unwrap();
-    house.gate.open(When::Before, Call::Save);
+    site.gate.open(When::Before, Call::Save);
     assert!(save.await.unwrap().is_err());
-    let finished = house.sessions.finish(&handle, StatusCode::OK).await;
+    let finished = site.sessions.finish(&handle, StatusCode::OK).await;
     assert_eq!(guest.reads("n").await, None, "{finished:?}");
 }
 
 #[tokio::test]
-async fn a_logout_is_possible_after_a_failed_save() {
-    // a save that failed, then a handler that wants to log out
-    let house = House::new();
-    let guest = house.guest().await;
+async fn flush_is_accepted_after_a_failed_save() {
+    let site = Site::new();
+    let guest = site.guest().await;
     let (_h, session) = guest.open().await;
     session.set("n", 2).unwrap();
-    house
-        .flaky
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
     assert!(session.save().await.is_err());
     assert!(session.flush().is_ok(), "a logout must always be possible");
 }
 
 #[tokio::test]
-async fn a_key_that_was_saved_and_has_died_since_is_not_told() {
-    let house = House::new();
-    let mut browser = house.guest().await;
+async fn a_saved_key_that_was_replaced_in_the_meantime_is_not_sent() {
+    let site = Site::new();
+    let mut browser = site.guest().await;
     let (slow, session) = browser.open().await;
     session.set("m", 1).unwrap();
     session.save().await.unwrap();
@@ -207,33 +195,33 @@ async fn a_key_that_was_saved_and_has_died_since_is_not_told() {
         .unwrap();
     session.set("m", 2).unwrap();
     assert_eq!(
-        kind(house.sessions.finish(&slow, StatusCode::OK).await),
+        kind(site.sessions.finish(&slow, StatusCode::OK).await),
         ErrorKind::Interrupted
     );
-    let headers = told(&slow);
-    assert_eq!(set_cookie(&headers).map(|_| "a dead key"), None);
+    let headers = acknowledged_headers(&slow);
+    assert_eq!(set_cookie(&headers).map(|_| "a revoked key"), None);
 }
 
 #[tokio::test]
-async fn a_move_is_told_although_a_later_update_fails_on_what_the_move_found() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_new_key_is_sent_even_if_a_later_update_fails_on_the_reloaded_data() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     guest
         .visit(|session| session.set("n", "text"))
         .await
         .unwrap();
     session.cycle_key().unwrap();
-    house.gate.close(When::After, Call::Rename);
+    site.gate.close(When::After, Call::Rename);
     let save = saving(&session);
-    house.gate.reached(When::After, Call::Rename, 1).await; // stale
-    house.gate.let_one_pass(When::After, Call::Rename);
-    house.gate.reached(When::After, Call::Rename, 1).await;
+    site.gate.reached(When::After, Call::Rename, 1).await; // stale
+    site.gate.let_one_pass(When::After, Call::Rename);
+    site.gate.reached(When::After, Call::Rename, 1).await;
     settle().await;
     session.update("n", |n: &mut u64| *n += 1).unwrap();
-    house.gate.open(When::After, Call::Rename);
+    site.gate.open(When::After, Call::Rename);
     let saved = save.await.unwrap();
-    let finished = house.sessions.finish(&handle, StatusCode::OK).await;
+    let finished = site.sessions.finish(&handle, StatusCode::OK).await;
     guest.take(handle.acknowledged());
     let (_, session) = guest.open().await;
     assert_eq!(
@@ -244,9 +232,9 @@ async fn a_move_is_told_although_a_later_update_fails_on_what_the_move_found() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_spelled_with_the_expiry_that_was_saved() {
-    let house = House::new();
-    let mut guest = house.visitor();
+async fn the_cookie_has_the_expiry_that_was_saved() {
+    let site = Site::new();
+    let mut guest = site.visitor();
     let (handle, session) = guest.open().await;
     session.set("n", 1).unwrap();
     session.set_expiry(Expiry::BrowserClose).unwrap();
@@ -266,9 +254,9 @@ async fn the_cookie_is_spelled_with_the_expiry_that_was_saved() {
 }
 
 #[tokio::test]
-async fn a_replay_that_panics_in_a_save_that_nobody_awaits_is_not_answered_as_saved() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_panicking_replay_in_a_concurrent_save_is_not_reported_as_saved() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     guest.visit(|s| s.set("n", 5)).await.unwrap();
     session.set("kept", 1).unwrap();
@@ -288,24 +276,23 @@ async fn a_replay_that_panics_in_a_save_that_nobody_awaits_is_not_answered_as_sa
 }
 
 #[tokio::test]
-async fn a_save_that_waits_for_its_turn_is_not_emptied_by_a_5xx() {
-    let house = House::new();
-    let guest = house.guest().await;
+async fn a_5xx_does_not_discard_the_edits_of_a_waiting_save() {
+    let site = Site::new();
+    let guest = site.guest().await;
     let (handle, session) = guest.open().await;
     session.set("a", 1).unwrap();
-    house.gate.close(When::Before, Call::Save);
+    site.gate.close(When::Before, Call::Save);
     let first = saving(&session);
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     session.set("n", 2).unwrap();
     let second = saving(&session);
     settle().await;
     let (finished, ()) = tokio::join!(
-        house
-            .sessions
+        site.sessions
             .finish(&handle, StatusCode::INTERNAL_SERVER_ERROR),
         async {
             settle().await;
-            house.gate.open(When::Before, Call::Save);
+            site.gate.open(When::Before, Call::Save);
         }
     );
     finished.unwrap();
@@ -320,7 +307,7 @@ fn saving(session: &Session) -> JoinHandle<Result<()>> {
     tokio::spawn(async move { session.save().await })
 }
 
-/// Lets all other tasks go as far as they can.
+/// Lets all other tasks run until each of them waits.
 async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;

@@ -11,40 +11,40 @@ use cloakroom_testkit::wrap::{Call, When};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-use crate::house::House;
+use crate::site::Site;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test(start_paused = true)]
-async fn the_dead_are_swept_in_batches_while_requests_go_on() {
-    let house = sweeping();
+async fn expired_sessions_are_swept_in_batches_while_requests_continue() {
+    let site = sweeping();
     for _ in 0..95 {
-        house.guest().await;
+        site.guest().await;
     }
-    house.clock.advance(15 * 24 * 60 * MINUTE);
-    let alive = house.guest().await;
+    site.clock.advance(15 * 24 * 60 * MINUTE);
+    let alive = site.guest().await;
     alive.open().await;
-    house.spy.take();
+    site.spy.take();
 
     tokio::time::sleep(2 * MINUTE).await;
 
-    assert_eq!(house.memory.len(), 1);
-    assert!(house.spy.count(Call::Sweep) >= 10, "ten at a time");
+    assert_eq!(site.memory.len(), 1);
+    assert!(site.spy.count(Call::Sweep) >= 10, "ten at a time");
     assert_eq!(alive.reads("n").await, Some(1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_sweep_says_in_the_log_how_far_it_is() {
-    let house = House::with(|builder| builder.sweep(Sweep::default().interval(MINUTE).batch(500)));
+async fn a_long_sweep_logs_its_progress() {
+    let site = Site::with(|builder| builder.sweep(Sweep::default().interval(MINUTE).batch(500)));
     for n in 0..25_000 {
-        let mut dead = draft(n);
-        dead.meta.expires = house.clock.now() - MINUTE;
-        let created = house.memory.create(&store_key(n), &dead).await.unwrap();
+        let mut expired = draft(n);
+        expired.meta.expires = site.clock.now() - MINUTE;
+        let created = site.memory.create(&store_key(n), &expired).await.unwrap();
         assert!(matches!(created, Outcome::Written(_)));
     }
     let log = Log::default();
     let _listening = tracing::subscriber::set_default(log.clone());
-    house.visitor().open().await;
+    site.visitor().open().await;
 
     tokio::time::sleep(2 * MINUTE).await;
 
@@ -59,39 +59,38 @@ async fn a_long_sweep_says_in_the_log_how_far_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_does_not_end_the_sweeping() {
-    let house = sweeping();
-    house.guest().await;
-    house.clock.advance(15 * 24 * 60 * MINUTE);
-    house.visitor().open().await;
-    house
-        .flaky
+async fn sweeping_continues_after_an_error() {
+    let site = sweeping();
+    site.guest().await;
+    site.clock.advance(15 * 24 * 60 * MINUTE);
+    site.visitor().open().await;
+    site.flaky
         .fail_next(Call::Sweep, When::Before, ErrorKind::Unavailable);
 
     tokio::time::sleep(5 * MINUTE).await;
 
-    assert!(house.memory.is_empty());
+    assert!(site.memory.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn sweeping_can_be_turned_off_and_done_by_hand() {
-    let house = House::new();
-    house.guest().await;
-    house.clock.advance(15 * 24 * 60 * MINUTE);
-    house.visitor().open().await;
+async fn sweeping_can_be_turned_off_and_called_manually() {
+    let site = Site::new();
+    site.guest().await;
+    site.clock.advance(15 * 24 * 60 * MINUTE);
+    site.visitor().open().await;
 
     tokio::time::sleep(24 * 60 * MINUTE).await;
-    assert_eq!(house.spy.count(Call::Sweep), 0);
-    assert_eq!(house.sessions.sweep(100).await.unwrap(), 1);
-    assert!(house.memory.is_empty());
+    assert_eq!(site.spy.count(Call::Sweep), 0);
+    assert_eq!(site.sessions.sweep(100).await.unwrap(), 1);
+    assert!(site.memory.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn sweeping_ends_with_the_sessions() {
-    let house = sweeping();
-    house.visitor().open().await;
-    let spy = house.spy.clone();
-    drop(house);
+async fn sweeping_ends_when_the_sessions_are_dropped() {
+    let site = sweeping();
+    site.visitor().open().await;
+    let spy = site.spy.clone();
+    drop(site);
 
     tokio::time::sleep(5 * MINUTE).await;
 
@@ -99,27 +98,27 @@ async fn sweeping_ends_with_the_sessions() {
 }
 
 #[test]
-fn sweeping_begins_again_in_another_runtime() {
+fn sweeping_restarts_in_another_runtime() {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_all().start_paused(true).build().unwrap()
     };
-    let house = sweeping();
-    runtime().block_on(house.visitor().open());
+    let site = sweeping();
+    runtime().block_on(site.visitor().open());
 
     runtime().block_on(async {
-        house.visitor().open().await;
+        site.visitor().open().await;
         tokio::time::sleep(5 * MINUTE).await;
     });
 
-    assert!(house.spy.count(Call::Sweep) > 0);
+    assert!(site.spy.count(Call::Sweep) > 0);
 }
 
-fn sweeping() -> House {
-    House::with(|builder| builder.sweep(Sweep::default().interval(MINUTE).batch(10)))
+fn sweeping() -> Site {
+    Site::with(|builder| builder.sweep(Sweep::default().interval(MINUTE).batch(10)))
 }
 
-/// What an operator reads.
+/// Collects the log lines of level `INFO` and above.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 

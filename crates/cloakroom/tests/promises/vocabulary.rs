@@ -1,4 +1,4 @@
-//! Django's vocabulary, in Rust's manners.
+//! The methods of Django's sessions, as methods of `Session`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use cloakroom::session::Value;
 use cloakroom::{ErrorKind, Item, Session};
 
-use crate::house::{House, kind};
+use crate::site::{Site, kind};
 
 const VISITS: Item<u64> = Item::new("num_visits");
 const THEME: Item<String> = Item::new("theme");
@@ -28,30 +28,30 @@ async fn typed_and_plain_names_reach_the_same_item() {
 }
 
 #[tokio::test]
-async fn get_or_and_get_or_default_fill_in_for_what_is_not_there() {
+async fn get_or_and_get_or_default_return_a_default_for_missing_items() {
     let session = blank();
 
     assert_eq!(session.get(VISITS).unwrap(), None);
     assert_eq!(session.get_or(VISITS, 7).unwrap(), 7);
     assert_eq!(session.get_or_default(VISITS).unwrap(), 0);
-    assert!(session.is_empty(), "and store nothing");
+    assert!(session.is_empty(), "the default is not stored");
 }
 
 #[tokio::test]
-async fn a_value_that_was_read_elsewhere_is_set_byte_for_byte() {
-    let house = House::new();
-    let session = house.sessions.new_session();
+async fn set_value_stores_the_value_byte_for_byte() {
+    let site = Site::new();
+    let session = site.sessions.new_session();
     let value = Value::from_json("[1.50, 1E5, \"\\u00e9\"]".into());
 
     session.set_value("list", value.clone()).unwrap();
     session.save().await.unwrap();
 
-    let found = house.sessions.open(&session.key().unwrap()).await;
+    let found = site.sessions.open(&session.key().unwrap()).await;
     assert!(found.unwrap().unwrap().value("list") == Some(value));
 }
 
 #[tokio::test]
-async fn set_default_keeps_what_is_there() {
+async fn set_default_keeps_an_existing_value() {
     let session = blank();
 
     assert_eq!(session.set_default(VISITS, 5).unwrap(), 5);
@@ -60,7 +60,7 @@ async fn set_default_keeps_what_is_there() {
 }
 
 #[tokio::test]
-async fn update_starts_from_the_default_and_gives_back_the_new_value() {
+async fn update_starts_from_the_default_and_returns_the_new_value() {
     let session = blank();
 
     assert_eq!(session.update(VISITS, |n| *n += 1).unwrap(), 1);
@@ -72,7 +72,7 @@ async fn update_starts_from_the_default_and_gives_back_the_new_value() {
 }
 
 #[tokio::test]
-async fn an_update_may_read_the_session_itself() {
+async fn an_update_may_read_the_session() {
     let session = blank();
     session.set("step", 5).unwrap();
 
@@ -85,14 +85,14 @@ async fn an_update_may_read_the_session_itself() {
 }
 
 #[tokio::test]
-async fn an_update_that_fights_itself_over_its_item_is_an_error_and_does_not_hang() {
+async fn an_update_that_updates_its_own_item_is_an_error_and_does_not_hang() {
     let session = blank();
 
     let inner = session.clone();
     let outcome = session.update(VISITS, move |n| {
         inner
             .update(VISITS, |n| *n += 1)
-            .expect("this one is alone");
+            .expect("there is no conflict yet");
         *n += 1;
     });
 
@@ -115,7 +115,7 @@ async fn an_update_that_panics_leaves_the_session_as_it_was() {
 }
 
 #[tokio::test]
-async fn remove_gives_back_the_value() {
+async fn remove_returns_the_value() {
     let session = blank();
     session.set(VISITS, 3).unwrap();
 
@@ -149,7 +149,7 @@ async fn a_value_of_another_type_is_an_error_that_names_the_item_and_not_the_val
 }
 
 #[tokio::test]
-async fn what_has_no_json_form_is_an_error_and_changes_nothing() {
+async fn a_value_without_json_form_is_an_error_and_changes_nothing() {
     let session = blank();
     let no_json = BTreeMap::from([((1, 2), 3)]);
 
@@ -179,8 +179,8 @@ async fn items_are_in_the_order_in_which_they_were_first_set() {
 }
 
 #[tokio::test]
-async fn is_new_and_is_modified_report_what_happened() {
-    let house = House::new();
+async fn is_new_and_is_modified_reflect_edits_and_saves() {
+    let site = Site::new();
     let session = blank();
     assert!(session.is_new() && !session.is_modified());
 
@@ -193,21 +193,21 @@ async fn is_new_and_is_modified_report_what_happened() {
     session.save().await.unwrap();
     assert!(!session.is_new() && !session.is_modified());
 
-    let mut guest = house.guest().await;
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
     assert!(!session.is_new());
     session.set("n", 1).unwrap();
     assert!(
         session.is_modified(),
-        "as in Django, also with an equal value"
+        "setting an equal value counts as a change, as in Django"
     );
     guest.finish(&handle).await.unwrap();
 }
 
 #[tokio::test]
-async fn the_test_cookie_works_in_the_next_request_of_a_browser_that_takes_cookies() {
-    let house = House::new();
-    let mut visitor = house.visitor();
+async fn the_test_cookie_works_in_the_next_request_if_the_browser_accepts_cookies() {
+    let site = Site::new();
+    let mut visitor = site.visitor();
 
     visitor.visit(Session::set_test_cookie).await.unwrap();
     let (handle, session) = visitor.open().await;
@@ -216,21 +216,21 @@ async fn the_test_cookie_works_in_the_next_request_of_a_browser_that_takes_cooki
     visitor.finish(&handle).await.unwrap();
 
     assert!(!visitor.open().await.1.test_cookie_worked());
-    assert!(!house.visitor().open().await.1.test_cookie_worked());
+    assert!(!site.visitor().open().await.1.test_cookie_worked());
 }
 
 #[tokio::test]
-async fn a_session_is_opened_by_key_or_by_tag_outside_of_any_request() {
-    let house = House::new();
-    let mut ada = house.guest().await;
+async fn a_session_can_be_opened_by_key_or_by_tag_outside_a_request() {
+    let site = Site::new();
+    let mut ada = site.guest().await;
     ada.visit(|session| session.log_in("ada")).await.unwrap();
     let (_, session) = ada.open().await;
     let (key, tag) = (session.key().unwrap(), session.tag().unwrap());
 
-    let job = house.sessions.open(&key).await.unwrap().unwrap();
+    let job = site.sessions.open(&key).await.unwrap().unwrap();
     job.update("n", |n: &mut u64| *n += 1).unwrap();
     job.save().await.unwrap();
-    let socket = house.sessions.open_tagged(&tag).await.unwrap().unwrap();
+    let socket = site.sessions.open_tagged(&tag).await.unwrap().unwrap();
     socket.update("n", |n: &mut u64| *n += 1).unwrap();
     socket.save().await.unwrap();
 
@@ -240,14 +240,14 @@ async fn a_session_is_opened_by_key_or_by_tag_outside_of_any_request() {
     assert_eq!(kind(socket.log_in("grace")), ErrorKind::Unsupported);
     socket.flush().unwrap();
     socket.save().await.unwrap();
-    assert!(house.sessions.open(&key).await.unwrap().is_none());
-    assert!(house.sessions.open_tagged(&tag).await.unwrap().is_none());
+    assert!(site.sessions.open(&key).await.unwrap().is_none());
+    assert!(site.sessions.open_tagged(&tag).await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn too_much_is_an_error_that_says_how_much_and_saves_nothing() {
-    let house = House::with(|builder| builder.max_size(100));
-    let mut guest = house.guest().await;
+async fn a_session_over_the_size_limit_is_an_error_and_saves_nothing() {
+    let site = Site::with(|builder| builder.max_size(100));
+    let mut guest = site.guest().await;
 
     let outcome = guest
         .visit(|session| session.set("large", "x".repeat(100)))
@@ -268,10 +268,10 @@ impl Drop for Noisy {
 }
 
 #[test]
-fn a_flush_drops_the_callers_closures_where_they_can_do_no_harm() {
+fn a_flush_drops_the_callers_closures_outside_its_lock() {
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let sessions = House::new().sessions;
+        let sessions = Site::new().sessions;
         let session = sessions.new_session();
         let noisy = Noisy(session.clone());
         session
@@ -290,9 +290,9 @@ fn a_flush_drops_the_callers_closures_where_they_can_do_no_harm() {
 }
 
 #[tokio::test]
-async fn labels_count_against_the_limit_too() {
-    let house = House::with(|b| b.max_size(100));
-    let mut v = house.visitor();
+async fn labels_count_against_the_size_limit() {
+    let site = Site::with(|b| b.max_size(100));
+    let mut v = site.visitor();
     let out = v
         .visit(|s| {
             s.set("n", 1)?;
@@ -303,5 +303,5 @@ async fn labels_count_against_the_limit_too() {
 }
 
 fn blank() -> Session {
-    House::new().sessions.new_session()
+    Site::new().sessions.new_session()
 }

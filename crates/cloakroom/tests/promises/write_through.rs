@@ -1,4 +1,5 @@
-//! Two tiers that others read as well: a copy is believed for long, and never for longer than its session lives.
+//! The write-through backend, whose cache other programs use too. A copy is used until its session
+//! expires.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +14,10 @@ use cloakroom_testkit::wrap::{Call, Flaky, Gate, Spy, When};
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
-use crate::house::{Visitor, kind};
+use crate::site::{Visitor, kind};
 
 #[tokio::test]
-async fn reads_are_answered_by_the_copy_for_as_long_as_the_session_lives() {
+async fn reads_use_the_copy_until_the_session_expires() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
 
@@ -24,17 +25,17 @@ async fn reads_are_answered_by_the_copy_for_as_long_as_the_session_lives() {
         assert_eq!(guest.reads("n").await, Some(1));
         tiers.clock.advance(Duration::from_secs(24 * 60 * 60));
     }
-    assert_eq!(tiers.back.take(), []);
+    assert_eq!(tiers.origin.take(), []);
 
-    tiers.forget(&guest).await;
+    tiers.evict(&guest).await;
     assert_eq!(guest.reads("n").await, Some(1));
     assert_eq!(
-        tiers.back.take(),
+        tiers.origin.take(),
         [Call::Load, Call::Load],
-        "once to read, and once to see whether the copy is still right"
+        "once to read the entry, and once to check that the copy is still current"
     );
     assert_eq!(guest.reads("n").await, Some(1));
-    assert_eq!(tiers.back.take(), []);
+    assert_eq!(tiers.origin.take(), []);
     tiers.clock.advance(Duration::from_secs(9 * 24 * 60 * 60));
     assert_eq!(guest.reads("n").await, None);
 }
@@ -43,20 +44,20 @@ async fn reads_are_answered_by_the_copy_for_as_long_as_the_session_lives() {
 async fn a_write_never_builds_on_a_copy() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
-    tiers.behind(&guest).visit(increment).await.unwrap();
-    assert_eq!(guest.reads("n").await, Some(1), "the copy does not know");
+    tiers.at_origin(&guest).visit(increment).await.unwrap();
+    assert_eq!(guest.reads("n").await, Some(1), "the copy is stale");
 
     guest.visit(increment).await.unwrap();
 
     assert_eq!(guest.reads("n").await, Some(3));
-    assert_eq!(tiers.behind(&guest).reads("n").await, Some(3));
+    assert_eq!(tiers.at_origin(&guest).reads("n").await, Some(3));
 }
 
 #[tokio::test]
-async fn a_session_that_ended_behind_its_copy_is_not_brought_back_by_a_write() {
+async fn a_write_does_not_restore_a_session_that_was_deleted_at_the_origin() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
-    tiers.behind(&guest).visit(Session::flush).await.unwrap();
+    tiers.at_origin(&guest).visit(Session::flush).await.unwrap();
 
     let outcome = guest.visit(|session| session.set("n", 2)).await;
 
@@ -65,7 +66,7 @@ async fn a_session_that_ended_behind_its_copy_is_not_brought_back_by_a_write() {
 }
 
 #[tokio::test]
-async fn a_logout_or_a_new_key_leaves_no_copy_for_the_old_one() {
+async fn a_logout_or_a_new_key_removes_the_copy_under_the_old_key() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     let before = guest.clone();
@@ -81,16 +82,16 @@ async fn a_logout_or_a_new_key_leaves_no_copy_for_the_old_one() {
 }
 
 #[tokio::test]
-async fn a_late_fill_takes_itself_back_if_the_session_ended_meanwhile() {
+async fn a_late_fill_is_undone_if_the_session_ended_in_the_meantime() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
-    tiers.forget(&guest).await;
+    tiers.evict(&guest).await;
     tiers.gate.close(When::After, Call::Load);
     let reader = guest.clone();
     let reading = tokio::spawn(async move { reader.reads("n").await });
     tiers.gate.reached(When::After, Call::Load, 1).await;
 
-    // Deleted between the load and the fill.
+    // The session ends between the load and the fill.
     tiers
         .at_another(&guest)
         .visit(Session::flush)
@@ -98,16 +99,20 @@ async fn a_late_fill_takes_itself_back_if_the_session_ended_meanwhile() {
         .unwrap();
     tiers.gate.open(When::After, Call::Load);
 
-    assert_eq!(reading.await.unwrap(), Some(1), "it had asked before");
+    assert_eq!(
+        reading.await.unwrap(),
+        Some(1),
+        "it loaded the entry before"
+    );
     assert!(tiers.copies.is_empty());
     assert_eq!(guest.reads("n").await, None);
 }
 
 #[tokio::test]
-async fn a_reader_that_goes_away_before_its_second_look_leaves_no_copy_of_what_ended() {
+async fn a_reader_that_is_dropped_before_it_checks_its_copy_leaves_no_copy_of_an_ended_session() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
-    tiers.forget(&guest).await;
+    tiers.evict(&guest).await;
     tiers.gate.close(When::Before, Call::Load);
     let reader = guest.clone();
     let reading = tokio::spawn(async move { reader.reads("n").await });
@@ -117,40 +122,44 @@ async fn a_reader_that_goes_away_before_its_second_look_leaves_no_copy_of_what_e
         tokio::task::yield_now().await;
     }
 
-    tiers.behind(&guest).visit(Session::flush).await.unwrap();
+    tiers.at_origin(&guest).visit(Session::flush).await.unwrap();
     reading.abort();
     assert!(reading.await.is_err());
     tiers.gate.open(When::Before, Call::Load);
 
-    let taken_back = async {
+    let removed = async {
         while !tiers.copies.is_empty() {
             tokio::task::yield_now().await;
         }
     };
     let deadline = Duration::from_secs(30);
-    tokio::time::timeout(deadline, taken_back).await.unwrap();
+    tokio::time::timeout(deadline, removed).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_late_fill_cannot_cover_what_was_saved() {
+async fn a_late_fill_does_not_hide_a_newer_save() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
-    tiers.forget(&guest).await;
+    tiers.evict(&guest).await;
     tiers.gate.close(When::After, Call::Load);
     let reader = guest.clone();
     let reading = tokio::spawn(async move { reader.reads("n").await });
     tiers.gate.reached(When::After, Call::Load, 1).await;
 
     tiers.at_another(&guest).visit(increment).await.unwrap();
-    tiers.forget(&guest).await;
+    tiers.evict(&guest).await;
     tiers.gate.open(When::After, Call::Load);
 
-    assert_eq!(reading.await.unwrap(), Some(1), "it had asked before");
+    assert_eq!(
+        reading.await.unwrap(),
+        Some(1),
+        "it loaded the entry before"
+    );
     assert_eq!(guest.reads("n").await, Some(2));
 }
 
 #[tokio::test]
-async fn of_two_writers_the_one_that_corrects_the_copy_last_cannot_make_it_old_again() {
+async fn the_last_of_two_writers_to_update_the_copy_does_not_make_it_stale() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
     tiers.gate.close(When::After, Call::Save);
@@ -158,47 +167,48 @@ async fn of_two_writers_the_one_that_corrects_the_copy_last_cannot_make_it_old_a
     let writing = tokio::spawn(async move { slow.visit(increment).await });
     tiers.gate.reached(When::After, Call::Save, 1).await;
 
-    // The slow one has saved the row, and the copy is still as before. Another is quicker with its correction.
+    // The slow writer has saved the entry but not yet updated the copy. Another one does both
+    // first.
     tiers.at_another(&guest).visit(increment).await.unwrap();
     tiers.gate.open(When::After, Call::Save);
     writing.await.unwrap().unwrap();
 
     assert_eq!(guest.reads("n").await, Some(3));
-    assert_eq!(tiers.behind(&guest).reads("n").await, Some(3));
+    assert_eq!(tiers.at_origin(&guest).reads("n").await, Some(3));
 }
 
 #[tokio::test]
-async fn a_save_whose_answer_got_lost_leaves_no_copy_and_counts_once() {
+async fn a_save_whose_answer_is_lost_leaves_no_stale_copy_and_counts_once() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     for when in [When::Before, When::After] {
         tiers
-            .broken_back
+            .broken_origin
             .fail_next(Call::Save, when, ErrorKind::Unavailable);
         guest.visit(increment).await.unwrap();
     }
 
     assert_eq!(guest.reads("n").await, Some(3));
-    assert_eq!(tiers.behind(&guest).reads("n").await, Some(3));
+    assert_eq!(tiers.at_origin(&guest).reads("n").await, Some(3));
 }
 
 #[tokio::test]
-async fn a_cache_that_fails_makes_reads_and_writes_slower_and_not_wrong() {
+async fn a_failing_cache_makes_reads_and_writes_slower_but_not_wrong() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
-    tiers.forget(&guest).await;
+    tiers.evict(&guest).await;
     tiers.break_cache();
 
     guest.visit(increment).await.unwrap();
     assert_eq!(guest.reads("n").await, Some(2));
-    assert_eq!(tiers.behind(&guest).reads("n").await, Some(2));
+    assert_eq!(tiers.at_origin(&guest).reads("n").await, Some(2));
 
-    tiers.broken_front.heal();
+    tiers.broken_cache.heal();
     assert_eq!(guest.reads("n").await, Some(2));
 }
 
 #[tokio::test]
-async fn neither_a_logout_nor_a_new_key_is_claimed_while_a_copy_cannot_be_removed() {
+async fn a_logout_or_a_new_key_is_an_error_while_the_copy_cannot_be_removed() {
     let tiers = Tiers::new();
     let (mut leaving, mut coming) = (tiers.guest().await, tiers.guest().await);
     tiers.break_cache();
@@ -208,7 +218,7 @@ async fn neither_a_logout_nor_a_new_key_is_claimed_while_a_copy_cannot_be_remove
     let outcome = coming.visit(|session| session.log_in("ada")).await;
     assert_eq!(kind(outcome), ErrorKind::Unavailable);
 
-    tiers.broken_front.heal();
+    tiers.broken_cache.heal();
     leaving.visit(Session::flush).await.unwrap();
     coming.visit(|session| session.log_in("ada")).await.unwrap();
     assert_eq!(tiers.copies.len(), 1);
@@ -216,7 +226,7 @@ async fn neither_a_logout_nor_a_new_key_is_claimed_while_a_copy_cannot_be_remove
 }
 
 #[tokio::test]
-async fn a_touch_after_a_hit_reaches_the_entry() {
+async fn a_touch_after_a_cache_hit_reaches_the_origin() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
     let every = Sessions::builder(tiers.backend())
@@ -234,11 +244,11 @@ async fn a_touch_after_a_hit_reaches_the_entry() {
     }
 
     assert_eq!(guest.reads("n").await, Some(1));
-    assert_eq!(tiers.behind(&guest).reads("n").await, Some(1));
+    assert_eq!(tiers.at_origin(&guest).reads("n").await, Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parallel_increments_through_two_servers_with_one_cache_all_land() {
+async fn parallel_increments_through_two_servers_with_one_cache_all_count() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
     let there = tiers.at_another(&guest);
@@ -252,16 +262,16 @@ async fn parallel_increments_through_two_servers_with_one_cache_all_land() {
     }
     requests.join_all().await;
 
-    assert_eq!(tiers.behind(&guest).reads("n").await, Some(201));
+    assert_eq!(tiers.at_origin(&guest).reads("n").await, Some(201));
     assert_eq!(guest.reads("n").await, Some(201));
 }
 
 #[test]
 fn both_tiers_must_be_stores() {
-    let carried = || CookieBackend::new(&[7; 32]).unwrap();
+    let cookies = || CookieBackend::new(&[7; 32]).unwrap();
     let errors = [
-        WriteThroughBackend::new(MemoryStore::new(), carried()).unwrap_err(),
-        WriteThroughBackend::new(carried(), MemoryStore::new()).unwrap_err(),
+        WriteThroughBackend::new(MemoryStore::new(), cookies()).unwrap_err(),
+        WriteThroughBackend::new(cookies(), MemoryStore::new()).unwrap_err(),
     ];
 
     assert!(errors.iter().all(|error| error.kind() == ErrorKind::Config));
@@ -275,54 +285,55 @@ type Broken = Flaky<Arc<MemoryStore>>;
 
 struct Tiers {
     copies: Arc<MemoryStore>,
-    broken_front: Broken,
+    broken_cache: Broken,
     memory: Arc<MemoryStore>,
-    broken_back: Broken,
+    broken_origin: Broken,
     gate: Gate<Broken>,
-    back: Spy<Gate<Broken>>,
+    origin: Spy<Gate<Broken>>,
     clock: HandClock,
 }
 
 impl Tiers {
     fn new() -> Self {
         let copies = Arc::new(MemoryStore::new());
-        let broken_front = Flaky::new(Arc::clone(&copies));
+        let broken_cache = Flaky::new(Arc::clone(&copies));
         let memory = Arc::new(MemoryStore::new());
-        let broken_back = Flaky::new(Arc::clone(&memory));
-        let gate = Gate::new(broken_back.clone());
+        let broken_origin = Flaky::new(Arc::clone(&memory));
+        let gate = Gate::new(broken_origin.clone());
         Self {
             copies,
-            broken_front,
+            broken_cache,
             memory,
-            broken_back,
-            back: Spy::new(gate.clone()),
+            broken_origin,
+            origin: Spy::new(gate.clone()),
             gate,
             clock: HandClock::new(),
         }
     }
 
     fn backend(&self) -> WriteThroughBackend {
-        let front = Backend::new(self.broken_front.clone(), DefaultFormat::new());
-        WriteThroughBackend::new(front, self.back.clone()).unwrap()
+        let cache = Backend::new(self.broken_cache.clone(), DefaultFormat::new());
+        WriteThroughBackend::new(cache, self.origin.clone()).unwrap()
     }
 
-    /// A visitor for whom `n = 1` is stored.
+    /// Returns a visitor with `n = 1` stored.
     async fn guest(&self) -> Visitor {
         let mut guest = self.visitor(self.backend(), None);
         guest.visit(|session| session.set("n", 1)).await.unwrap();
-        self.back.take();
+        self.origin.take();
         guest
     }
 
-    /// The same visitor at another server with the same tiers, where nothing is held or broken.
+    /// Returns the same visitor at another server with the same tiers, where no call is held or
+    /// fails.
     fn at_another(&self, visitor: &Visitor) -> Visitor {
-        let front = Backend::new(Arc::clone(&self.copies), DefaultFormat::new());
-        let backend = WriteThroughBackend::new(front, Arc::clone(&self.memory)).unwrap();
+        let cache = Backend::new(Arc::clone(&self.copies), DefaultFormat::new());
+        let backend = WriteThroughBackend::new(cache, Arc::clone(&self.memory)).unwrap();
         self.visitor(backend, visitor.cookie.clone())
     }
 
-    /// The same visitor at a server that knows of no copies.
-    fn behind(&self, visitor: &Visitor) -> Visitor {
+    /// Returns the same visitor at a server that uses the origin without the cache.
+    fn at_origin(&self, visitor: &Visitor) -> Visitor {
         self.visitor(Arc::clone(&self.memory), visitor.cookie.clone())
     }
 
@@ -335,7 +346,7 @@ impl Tiers {
     }
 
     /// Removes the copy, as a cache does when it is full.
-    async fn forget(&self, visitor: &Visitor) {
+    async fn evict(&self, visitor: &Visitor) {
         let cookie = visitor.cookie.as_deref().unwrap();
         let (_, key) = cookie.split_once('=').unwrap();
         let store_key = StoreKey::new(&Sha256::digest(key.as_bytes()));
@@ -350,7 +361,7 @@ impl Tiers {
             Call::Touch,
             Call::Delete,
         ] {
-            self.broken_front
+            self.broken_cache
                 .fail_every(1, call, When::Before, ErrorKind::Unavailable);
         }
     }

@@ -4,45 +4,45 @@ use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 
-use crate::house::{House, kind};
+use crate::site::{Site, kind};
 
 #[tokio::test]
 async fn a_client_that_hangs_up_during_the_commit_does_not_stop_it() {
-    let house = House::new();
-    let guest = house.guest().await;
-    house.gate.close(When::Before, Call::Save);
+    let site = Site::new();
+    let guest = site.guest().await;
+    site.gate.close(When::Before, Call::Save);
 
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
-    let sessions = house.sessions.clone();
+    let sessions = site.sessions.clone();
     let request = tokio::spawn(async move { sessions.finish(&handle, StatusCode::OK).await });
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
-    house.gate.close(When::After, Call::Save);
-    house.gate.open(When::Before, Call::Save);
-    house.gate.reached(When::After, Call::Save, 1).await;
+    site.gate.close(When::After, Call::Save);
+    site.gate.open(When::Before, Call::Save);
+    site.gate.reached(When::After, Call::Save, 1).await;
 
     assert_eq!(guest.reads("n").await, Some(2));
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_before_the_response_changed_nothing() {
-    let house = House::new();
-    let guest = house.guest().await;
+async fn a_client_that_hangs_up_before_the_response_changes_nothing() {
+    let site = Site::new();
+    let guest = site.guest().await;
 
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
     drop((handle, session));
 
     assert_eq!(guest.reads("n").await, Some(1));
-    assert_eq!(house.spy.calls(), [Call::Load, Call::Load]);
+    assert_eq!(site.spy.calls(), [Call::Load, Call::Load]);
 }
 
 #[tokio::test]
-async fn writes_after_the_end_are_an_error_and_never_silence() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn writes_after_the_request_are_errors() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (handle, session) = guest.open().await;
     guest.finish(&handle).await.unwrap();
@@ -57,13 +57,13 @@ async fn writes_after_the_end_are_an_error_and_never_silence() {
     assert_eq!(kind(session.flush()), ErrorKind::Finished);
     assert_eq!(kind(session.log_in("ada")), ErrorKind::Finished);
     assert_eq!(kind(session.cycle_key()), ErrorKind::Finished);
-    assert_eq!(session.get("n").unwrap(), Some(1), "reading goes on");
+    assert_eq!(session.get("n").unwrap(), Some(1), "reading still works");
 }
 
 #[tokio::test]
-async fn writes_after_the_end_are_an_error_in_a_session_opened_after_the_end_too() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn writes_to_a_session_opened_after_the_request_are_errors() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let handle = guest.request();
     guest.finish(&handle).await.unwrap();

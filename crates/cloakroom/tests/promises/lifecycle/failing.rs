@@ -4,12 +4,12 @@ use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 
-use crate::house::{House, kind, set_cookie, told};
+use crate::site::{Site, acknowledged_headers, kind, set_cookie};
 
 #[tokio::test]
-async fn answered_5xx_saves_nothing_and_sets_no_cookie() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_5xx_saves_nothing_and_sets_no_cookie() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
@@ -21,14 +21,14 @@ async fn answered_5xx_saves_nothing_and_sets_no_cookie() {
 
     assert_eq!(set_cookie(&headers), None);
     assert_eq!(headers["vary"], "Cookie");
-    assert_eq!(house.spy.take(), [Call::Load]);
+    assert_eq!(site.spy.take(), [Call::Load]);
     assert_eq!(guest.reads("n").await, Some(1));
 }
 
 #[tokio::test]
-async fn answered_5xx_tells_the_browser_what_was_saved_before() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_5xx_still_sends_the_key_that_was_saved_before() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (handle, session) = guest.open().await;
     session.cycle_key().unwrap();
@@ -48,10 +48,9 @@ async fn answered_5xx_tells_the_browser_what_was_saved_before() {
 
 #[tokio::test]
 async fn store_down_on_load_is_an_error_and_the_next_request_is_fine() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house
-        .flaky
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky
         .fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
 
     let outcome = guest.visit(|session| session.set("n", 2)).await;
@@ -66,9 +65,9 @@ async fn store_down_on_load_is_an_error_and_the_next_request_is_fine() {
 
 #[tokio::test(start_paused = true)]
 async fn store_slow_on_load_is_an_error_after_the_timeout() {
-    let house = House::new();
-    let guest = house.guest().await;
-    house.gate.close(When::Before, Call::Load);
+    let site = Site::new();
+    let guest = site.guest().await;
+    site.gate.close(When::Before, Call::Load);
 
     let outcome = guest.request().open().await;
 
@@ -78,10 +77,9 @@ async fn store_slow_on_load_is_an_error_after_the_timeout() {
 
 #[tokio::test]
 async fn store_down_on_save_is_an_error_without_a_cookie_and_nothing_changed() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house
-        .flaky
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Unavailable);
 
     let (handle, session) = guest.open().await;
@@ -89,15 +87,15 @@ async fn store_down_on_save_is_an_error_without_a_cookie_and_nothing_changed() {
     let outcome = guest.finish(&handle).await;
 
     assert_eq!(kind(outcome), ErrorKind::Unavailable);
-    assert_eq!(set_cookie(&told(&handle)), None);
+    assert_eq!(set_cookie(&acknowledged_headers(&handle)), None);
     assert_eq!(guest.reads("n").await, Some(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn store_slow_on_save_is_an_error_after_the_timeout() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house.gate.close(When::Before, Call::Save);
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.gate.close(When::Before, Call::Save);
 
     let outcome = guest.visit(|session| session.set("n", 2)).await;
 

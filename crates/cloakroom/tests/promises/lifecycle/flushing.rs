@@ -4,17 +4,17 @@ use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 
-use crate::house::{House, kind, removes_the_cookie, set_cookie, told};
+use crate::site::{Site, acknowledged_headers, kind, removes_the_cookie, set_cookie};
 
 #[tokio::test]
 async fn flush_deletes_the_entry_and_removes_the_cookie_with_its_attributes() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let before = guest.clone();
 
     let headers = guest.visit(|session| session.flush()).await.unwrap();
 
-    assert_eq!(house.spy.take(), [Call::Load, Call::Delete]);
+    assert_eq!(site.spy.take(), [Call::Load, Call::Delete]);
     assert_eq!(
         set_cookie(&headers),
         Some(
@@ -27,9 +27,9 @@ async fn flush_deletes_the_entry_and_removes_the_cookie_with_its_attributes() {
 }
 
 #[tokio::test]
-async fn flush_counts_when_the_handler_answers_5xx_too() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn flush_is_carried_out_even_after_a_5xx() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let before = guest.clone();
 
     let (handle, session) = guest.open().await;
@@ -41,16 +41,15 @@ async fn flush_counts_when_the_handler_answers_5xx_too() {
         .unwrap();
 
     assert!(removes_the_cookie(&headers));
-    assert_eq!(house.spy.take(), [Call::Load, Call::Delete]);
+    assert_eq!(site.spy.take(), [Call::Load, Call::Delete]);
     assert_eq!(before.reads("n").await, None);
 }
 
 #[tokio::test]
 async fn flush_that_the_store_refuses_is_an_error_and_keeps_the_cookie() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house
-        .flaky
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky
         .fail_next(Call::Delete, When::Before, ErrorKind::Unavailable);
 
     let (handle, session) = guest.open().await;
@@ -58,16 +57,15 @@ async fn flush_that_the_store_refuses_is_an_error_and_keeps_the_cookie() {
     let outcome = guest.finish(&handle).await;
 
     assert_eq!(kind(outcome), ErrorKind::Unavailable);
-    assert_eq!(set_cookie(&told(&handle)), None);
+    assert_eq!(set_cookie(&acknowledged_headers(&handle)), None);
     assert_eq!(guest.reads("n").await, Some(1));
 }
 
 #[tokio::test]
-async fn flush_whose_answer_got_lost_is_found_to_have_happened() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house
-        .flaky
+async fn flush_whose_answer_is_lost_is_found_to_have_happened() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky
         .fail_next(Call::Delete, When::After, ErrorKind::Unavailable);
 
     let headers = guest.visit(|session| session.flush()).await.unwrap();
@@ -76,23 +74,23 @@ async fn flush_whose_answer_got_lost_is_found_to_have_happened() {
 }
 
 #[tokio::test]
-async fn flush_without_a_cookie_sends_none() {
-    let house = House::new();
+async fn flush_without_a_session_sets_no_cookie() {
+    let site = Site::new();
 
-    let headers = house
+    let headers = site
         .visitor()
         .visit(|session| session.flush())
         .await
         .unwrap();
 
     assert_eq!(set_cookie(&headers), None);
-    assert_eq!(house.spy.calls(), []);
+    assert_eq!(site.spy.calls(), []);
 }
 
 #[tokio::test]
 async fn flush_then_write_begins_a_new_session_under_a_new_key() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let before = guest.clone();
 
     guest
@@ -103,7 +101,7 @@ async fn flush_then_write_begins_a_new_session_under_a_new_key() {
         .await
         .unwrap();
 
-    assert_eq!(house.spy.take(), [Call::Load, Call::Delete, Call::Create]);
+    assert_eq!(site.spy.take(), [Call::Load, Call::Delete, Call::Create]);
     assert_ne!(guest.cookie, before.cookie);
     assert_eq!(guest.reads("flash").await, Some(5));
     assert_eq!(guest.reads("n").await, None);

@@ -1,17 +1,16 @@
-//! Stores whose answer gets lost.
+//! Store calls whose answer is lost, whether or not they took effect.
 
 use cloakroom::{ErrorKind, Session};
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 
-use crate::house::{House, kind, set_cookie};
+use crate::site::{Site, kind, set_cookie};
 
 #[tokio::test]
-async fn a_save_whose_answer_got_lost_is_found_to_have_happened_and_not_done_twice() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house
-        .flaky
+async fn a_save_whose_answer_is_lost_is_found_and_not_repeated() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky
         .fail_next(Call::Save, When::After, ErrorKind::Unavailable);
 
     let headers = guest
@@ -20,16 +19,15 @@ async fn a_save_whose_answer_got_lost_is_found_to_have_happened_and_not_done_twi
         .unwrap();
 
     assert!(set_cookie(&headers).is_some());
-    assert_eq!(house.spy.take(), [Call::Load, Call::Save, Call::Load]);
+    assert_eq!(site.spy.take(), [Call::Load, Call::Save, Call::Load]);
     assert_eq!(guest.reads("n").await, Some(2));
 }
 
 #[tokio::test]
 async fn a_save_that_never_arrived_is_sent_again() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house
-        .flaky
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky
         .fail_next(Call::Save, When::Before, ErrorKind::Unavailable);
 
     guest
@@ -41,61 +39,56 @@ async fn a_save_that_never_arrived_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_save_whose_answer_got_lost_under_another_save_is_an_error_and_never_done_twice() {
-    let house = House::new();
-    let guest = house.guest().await;
+async fn a_lost_answer_followed_by_another_save_is_an_error_and_not_repeated() {
+    let site = Site::new();
+    let guest = site.guest().await;
     let increment = |session: &Session| session.update("n", |n: &mut u64| *n += 1).map(drop);
 
     let (slow, session) = guest.open().await;
     increment(&session).unwrap();
-    house
-        .flaky
+    site.flaky
         .fail_next(Call::Save, When::After, ErrorKind::Unavailable);
-    house.gate.close(When::Before, Call::Load);
-    let sessions = house.sessions.clone();
+    site.gate.close(When::Before, Call::Load);
+    let sessions = site.sessions.clone();
     let finishing = tokio::spawn(async move { sessions.finish(&slow, StatusCode::OK).await });
-    house.gate.reached(When::Before, Call::Load, 1).await;
-    house
-        .on_another_server(&guest)
+    site.gate.reached(When::Before, Call::Load, 1).await;
+    site.on_another_server(&guest)
         .visit(increment)
         .await
         .unwrap();
-    house.gate.open(When::Before, Call::Load);
+    site.gate.open(When::Before, Call::Load);
 
     assert_eq!(kind(finishing.await.unwrap()), ErrorKind::Unavailable);
     assert_eq!(guest.reads("n").await, Some(3));
 }
 
 #[tokio::test]
-async fn a_create_whose_answer_got_lost_is_found_to_have_happened() {
-    let house = House::new();
-    let mut stranger = house.visitor();
-    house
-        .flaky
+async fn a_create_whose_answer_is_lost_is_found_to_have_happened() {
+    let site = Site::new();
+    let mut stranger = site.visitor();
+    site.flaky
         .fail_next(Call::Create, When::After, ErrorKind::Timeout);
 
     stranger.visit(|session| session.set("n", 1)).await.unwrap();
 
     assert_eq!(stranger.reads("n").await, Some(1));
-    assert_eq!(house.spy.count(Call::Create), 1);
+    assert_eq!(site.spy.count(Call::Create), 1);
 }
 
 #[tokio::test]
-async fn a_move_whose_answer_got_lost_is_found_to_have_happened() {
+async fn a_rename_whose_answer_is_lost_is_found_to_have_happened() {
     for when in [When::Before, When::After] {
-        let house = House::new();
-        let mut guest = house.guest().await;
+        let site = Site::new();
+        let mut guest = site.guest().await;
         let before = guest.clone();
-        house
-            .flaky
-            .fail_next(Call::Rename, when, ErrorKind::Timeout);
+        site.flaky.fail_next(Call::Rename, when, ErrorKind::Timeout);
 
         guest.visit(|session| session.log_in("ada")).await.unwrap();
 
         assert_eq!(guest.reads("n").await, Some(1), "{when:?}");
         assert_eq!(before.reads("n").await, None);
         assert_eq!(
-            house.sessions.owned_by(&"ada".into()).await.unwrap().len(),
+            site.sessions.owned_by(&"ada".into()).await.unwrap().len(),
             1
         );
     }

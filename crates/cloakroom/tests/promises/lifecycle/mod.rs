@@ -1,4 +1,4 @@
-//! The life of a request, a test for each row of the table in ARCHITECTURE.md.
+//! The life of a request: one or more tests for each row of the table in ARCHITECTURE.md.
 
 mod ending;
 mod failing;

@@ -3,32 +3,32 @@
 use cloakroom::Owner;
 use cloakroom_testkit::wrap::Call;
 
-use crate::house::House;
+use crate::site::Site;
 
 #[tokio::test]
-async fn log_in_moves_the_session_to_a_new_key_in_one_step_and_the_old_key_is_dead() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn log_in_moves_the_session_to_a_new_key_and_the_old_key_opens_nothing() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let before = guest.clone();
 
     guest.visit(|session| session.log_in("ada")).await.unwrap();
 
-    assert_eq!(house.spy.take(), [Call::Load, Call::Rename]);
+    assert_eq!(site.spy.take(), [Call::Load, Call::Rename]);
     assert_ne!(guest.cookie, before.cookie);
     let (_, session) = guest.open().await;
     assert_eq!(session.owner(), Some(Owner::from("ada")));
     assert_eq!(
         session.get("n").unwrap(),
         Some(1),
-        "the items of before the login stay"
+        "the items from before the login stay"
     );
     assert_eq!(before.reads("n").await, None);
 }
 
 #[tokio::test]
 async fn log_in_of_the_same_user_gives_a_new_key_too() {
-    let house = House::new();
-    let mut ada = house.guest().await;
+    let site = Site::new();
+    let mut ada = site.guest().await;
     ada.visit(|session| session.log_in("ada")).await.unwrap();
     let before = ada.clone();
 
@@ -40,9 +40,9 @@ async fn log_in_of_the_same_user_gives_a_new_key_too() {
 }
 
 #[tokio::test]
-async fn log_in_of_another_user_drops_what_the_first_one_left() {
-    let house = House::new();
-    let mut browser = house.guest().await;
+async fn log_in_of_another_user_drops_the_data_of_the_first() {
+    let site = Site::new();
+    let mut browser = site.guest().await;
     browser
         .visit(|session| session.log_in("ada"))
         .await
@@ -58,13 +58,13 @@ async fn log_in_of_another_user_drops_what_the_first_one_left() {
 
     assert_eq!(browser.reads("n").await, None);
     assert_eq!(browser.reads("mine").await, Some(7));
-    assert_eq!(house.sessions.owned_by(&"ada".into()).await.unwrap(), []);
+    assert_eq!(site.sessions.owned_by(&"ada".into()).await.unwrap(), []);
 }
 
 #[tokio::test]
-async fn log_in_without_a_session_begins_one() {
-    let house = House::new();
-    let mut stranger = house.visitor();
+async fn log_in_without_a_session_creates_one() {
+    let site = Site::new();
+    let mut stranger = site.visitor();
 
     stranger
         .visit(|session| session.log_in("ada"))
@@ -76,9 +76,9 @@ async fn log_in_without_a_session_begins_one() {
 }
 
 #[tokio::test]
-async fn log_in_on_a_session_that_ended_meanwhile_begins_one_with_nothing_from_before() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn log_in_on_an_ended_session_creates_one_with_nothing_from_before() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (slow, session) = guest.open().await;
     session.log_in("ada").unwrap();
@@ -94,8 +94,8 @@ async fn log_in_on_a_session_that_ended_meanwhile_begins_one_with_nothing_from_b
 
 #[tokio::test]
 async fn cycle_key_replays_after_a_conflict_and_moves_what_the_other_request_saved() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (slow, session) = guest.open().await;
     session.cycle_key().unwrap();

@@ -1,31 +1,30 @@
-//! What is only read, and what is not even that.
+//! Requests that only read their session, and requests that do not open it.
 
 use cloakroom::ErrorKind;
 use cloakroom::store::SaveId;
 use cloakroom::store::Store;
 use cloakroom_testkit::wrap::{Call, When};
 
-use crate::house::{House, set_cookie};
+use crate::site::{Site, set_cookie};
 
 #[tokio::test]
 async fn untouched_makes_no_store_call_and_sets_no_header() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house
-        .flaky
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky
         .fail_every(1, Call::Load, When::Before, ErrorKind::Unavailable);
 
     let handle = guest.request();
     let headers = guest.finish(&handle).await.unwrap();
 
     assert!(headers.is_empty());
-    assert_eq!(house.spy.calls(), []);
+    assert_eq!(site.spy.calls(), []);
 }
 
 #[tokio::test]
 async fn read_loads_once_and_varies_on_the_cookie() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (handle, session) = guest.open().await;
     assert_eq!(session.get("n").unwrap(), Some(1));
@@ -34,13 +33,13 @@ async fn read_loads_once_and_varies_on_the_cookie() {
 
     assert_eq!(headers["vary"], "Cookie");
     assert_eq!(headers.len(), 1);
-    assert_eq!(house.spy.calls(), [Call::Load]);
+    assert_eq!(site.spy.calls(), [Call::Load]);
 }
 
 #[tokio::test]
 async fn read_by_a_stranger_leaves_no_entry_and_no_cookie() {
-    let house = House::new();
-    let mut stranger = house.visitor();
+    let site = Site::new();
+    let mut stranger = site.visitor();
 
     let headers = stranger
         .visit(|session| session.get::<u64>("n").map(drop))
@@ -49,13 +48,13 @@ async fn read_by_a_stranger_leaves_no_entry_and_no_cookie() {
 
     assert_eq!(headers["vary"], "Cookie");
     assert_eq!(set_cookie(&headers), None);
-    assert_eq!(house.spy.calls(), []);
+    assert_eq!(site.spy.calls(), []);
 }
 
 #[tokio::test]
 async fn unknown_key_is_never_adopted_and_its_cookie_is_left_alone() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let forged = format!("__Host-session={}", "A".repeat(43));
     guest.cookie = Some(forged.clone());
 
@@ -71,12 +70,11 @@ async fn unknown_key_is_never_adopted_and_its_cookie_is_left_alone() {
 }
 
 #[tokio::test]
-async fn an_expired_key_is_never_adopted_either() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn an_expired_key_is_never_adopted() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let before = guest.clone();
-    house
-        .clock
+    site.clock
         .advance(std::time::Duration::from_secs(1_209_600));
 
     guest.visit(|session| session.set("n", 2)).await.unwrap();
@@ -89,10 +87,10 @@ async fn an_expired_key_is_never_adopted_either() {
 }
 
 #[tokio::test]
-async fn corrupt_entry_is_no_session_and_the_next_write_gets_a_new_key() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    damage_all(&house).await;
+async fn a_corrupt_entry_is_no_session_and_the_next_write_gets_a_new_key() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    damage_entry(&site).await;
     let before = guest.cookie.clone();
 
     let headers = guest
@@ -108,12 +106,11 @@ async fn corrupt_entry_is_no_session_and_the_next_write_gets_a_new_key() {
 }
 
 #[tokio::test]
-async fn corrupt_entry_that_the_store_itself_cannot_read_is_no_session_either() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn an_entry_that_the_store_cannot_read_is_no_session() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let before = guest.cookie.clone();
-    house
-        .flaky
+    site.flaky
         .fail_next(Call::Load, When::Before, ErrorKind::Corrupt);
 
     guest.visit(|session| session.set("n", 2)).await.unwrap();
@@ -122,27 +119,27 @@ async fn corrupt_entry_that_the_store_itself_cannot_read_is_no_session_either() 
     assert_eq!(guest.reads("n").await, Some(2));
 }
 
-/// Writes nonsense over every entry of the owner-less store, as a bad disk would.
-async fn damage_all(house: &House) {
+/// Overwrites the only entry of the store with bytes that cannot be decoded.
+async fn damage_entry(site: &Site) {
     use cloakroom::store::Draft;
 
-    let store_key = house
+    let store_key = site
         .spy
         .find(&[])
         .await
         .unwrap()
         .expect("there is one entry");
-    let entry = house.spy.load(&store_key).await.unwrap().unwrap();
+    let entry = site.spy.load(&store_key).await.unwrap().unwrap();
     let damaged = Draft {
         data: bytes::Bytes::from_static(b"\xff nonsense"),
         meta: entry.meta,
         save_id: SaveId::random().unwrap(),
     };
-    let outcome = house
+    let outcome = site
         .spy
         .save(&store_key, &entry.version, &damaged)
         .await
         .unwrap();
     assert_ne!(outcome, cloakroom::store::Outcome::Stale);
-    house.spy.take();
+    site.spy.take();
 }

@@ -1,25 +1,25 @@
-//! What is saved before the handler is done.
+//! Sessions that a handler saves before it returns.
 
 use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::{Call, When};
 
-use crate::house::{House, kind, removes_the_cookie, set_cookie};
+use crate::site::{Site, kind, removes_the_cookie, set_cookie};
 
 #[tokio::test]
-async fn save_now_is_seen_by_the_next_request_and_its_cookie_comes_with_the_response() {
-    let house = House::new();
-    let mut stranger = house.visitor();
+async fn save_is_visible_to_other_requests_before_the_response() {
+    let site = Site::new();
+    let mut stranger = site.visitor();
 
     let (handle, session) = stranger.open().await;
     session.set("n", 1).unwrap();
     session.save().await.unwrap();
     let key = session.key().unwrap();
-    let elsewhere = house.sessions.open(&key).await.unwrap().unwrap();
+    let elsewhere = site.sessions.open(&key).await.unwrap().unwrap();
     assert_eq!(elsewhere.get("n").unwrap(), Some(1));
     session.set("m", 2).unwrap();
     stranger.finish(&handle).await.unwrap();
 
-    assert_eq!(house.spy.take(), [Call::Create, Call::Load, Call::Save]);
+    assert_eq!(site.spy.take(), [Call::Create, Call::Load, Call::Save]);
     assert_eq!(
         (stranger.reads("n").await, stranger.reads("m").await),
         (Some(1), Some(2))
@@ -27,25 +27,25 @@ async fn save_now_is_seen_by_the_next_request_and_its_cookie_comes_with_the_resp
 }
 
 #[tokio::test]
-async fn edits_made_while_a_save_is_under_way_are_saved_next() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn edits_made_during_a_save_are_saved_next() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
-    // A conflict, so that what is stored differs from what the handler has seen.
+    // Another request saves first, so that the stored data differs from what the handler has seen.
     guest
         .visit(|session| session.set("other", 3))
         .await
         .unwrap();
 
-    house.gate.close(When::Before, Call::Save);
+    site.gate.close(When::Before, Call::Save);
     session.update("n", |n: &mut u64| *n += 1).unwrap();
     let saving = tokio::spawn({
         let session = session.clone();
         async move { session.save().await }
     });
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     session.update("n", |n: &mut u64| *n += 10).unwrap();
-    house.gate.open(When::Before, Call::Save);
+    site.gate.open(When::Before, Call::Save);
     saving.await.unwrap().unwrap();
 
     assert_eq!(
@@ -59,13 +59,12 @@ async fn edits_made_while_a_save_is_under_way_are_saved_next() {
 }
 
 #[tokio::test]
-async fn edits_made_while_a_save_is_under_way_that_fails_are_not_answered_as_saved() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house
-        .flaky
+async fn edits_made_during_a_failing_save_are_not_reported_as_saved() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
-    house.gate.close(When::Before, Call::Save);
+    site.gate.close(When::Before, Call::Save);
 
     let (handle, session) = guest.open().await;
     session.set("n", 2).unwrap();
@@ -73,9 +72,9 @@ async fn edits_made_while_a_save_is_under_way_that_fails_are_not_answered_as_sav
         let session = session.clone();
         async move { session.save().await }
     });
-    house.gate.reached(When::Before, Call::Save, 1).await;
+    site.gate.reached(When::Before, Call::Save, 1).await;
     session.set("n", 3).unwrap();
-    house.gate.open(When::Before, Call::Save);
+    site.gate.open(When::Before, Call::Save);
 
     assert_eq!(kind(saving.await.unwrap()), ErrorKind::Full);
     assert_eq!(kind(session.set("n", 4)), ErrorKind::Finished);
@@ -83,11 +82,10 @@ async fn edits_made_while_a_save_is_under_way_that_fails_are_not_answered_as_sav
 }
 
 #[tokio::test]
-async fn a_handler_that_deals_with_a_failed_save_answers_in_its_own_way() {
-    let house = House::new();
-    let mut guest = house.guest().await;
-    house
-        .flaky
+async fn a_handler_can_answer_a_failed_save_itself() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
+    site.flaky
         .fail_every(1, Call::Save, When::Before, ErrorKind::Full);
 
     let (handle, session) = guest.open().await;
@@ -100,23 +98,23 @@ async fn a_handler_that_deals_with_a_failed_save_answers_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn a_flush_while_a_save_is_under_way_ends_what_was_saved() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_flush_during_a_save_ends_the_saved_session() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
-    house.gate.close(When::After, Call::Rename);
+    site.gate.close(When::After, Call::Rename);
     let (handle, session) = guest.open().await;
     session.cycle_key().unwrap();
     let saving = tokio::spawn({
         let session = session.clone();
         async move { session.save().await }
     });
-    house.gate.reached(When::After, Call::Rename, 1).await;
+    site.gate.reached(When::After, Call::Rename, 1).await;
     session.flush().unwrap();
-    house.gate.open(When::After, Call::Rename);
+    site.gate.open(When::After, Call::Rename);
     saving.await.unwrap().unwrap();
     let headers = guest.finish(&handle).await.unwrap();
 
     assert!(removes_the_cookie(&headers));
-    assert!(house.memory.is_empty());
+    assert!(site.memory.is_empty());
 }

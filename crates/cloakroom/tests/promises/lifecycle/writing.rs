@@ -1,45 +1,44 @@
-//! What is written, and what another request does meanwhile.
+//! Requests that write to their session, alone or concurrently with another request.
 
 use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::Call;
 use http::StatusCode;
 
-use crate::house::{House, kind, set_cookie, told};
+use crate::site::{Site, acknowledged_headers, kind, set_cookie};
 
 #[tokio::test]
-async fn create_sets_the_cookie_and_keeps_the_response_out_of_caches() {
-    let house = House::new();
-    let mut stranger = house.visitor();
+async fn create_sets_the_cookie_and_forbids_caching() {
+    let site = Site::new();
+    let mut stranger = site.visitor();
 
     let headers = stranger.visit(|session| session.set("n", 1)).await.unwrap();
 
     assert_eq!(headers["vary"], "Cookie");
     assert_eq!(headers["cache-control"], "no-store");
     assert!(set_cookie(&headers).unwrap().starts_with("__Host-session="));
-    assert_eq!(house.spy.take(), [Call::Create]);
+    assert_eq!(site.spy.take(), [Call::Create]);
     assert_eq!(stranger.reads("n").await, Some(1));
 }
 
 #[tokio::test]
 async fn create_tries_another_key_after_a_collision_and_gives_up_after_eight() {
-    let house = House::new();
-    house.flaky.stale_next(Call::Create, 7);
-    house
-        .visitor()
+    let site = Site::new();
+    site.flaky.stale_next(Call::Create, 7);
+    site.visitor()
         .visit(|session| session.set("n", 1))
         .await
         .unwrap();
-    assert_eq!(house.spy.take(), [Call::Create; 8]);
+    assert_eq!(site.spy.take(), [Call::Create; 8]);
 
-    house.flaky.stale_next(Call::Create, 8);
-    let outcome = house.visitor().visit(|session| session.set("n", 1)).await;
+    site.flaky.stale_next(Call::Create, 8);
+    let outcome = site.visitor().visit(|session| session.set("n", 1)).await;
     assert_eq!(kind(outcome), ErrorKind::Conflict);
 }
 
 #[tokio::test]
 async fn set_and_remove_without_a_session_leaves_nothing() {
-    let house = House::new();
-    let mut stranger = house.visitor();
+    let site = Site::new();
+    let mut stranger = site.visitor();
 
     let headers = stranger
         .visit(|session| {
@@ -51,27 +50,27 @@ async fn set_and_remove_without_a_session_leaves_nothing() {
         .unwrap();
 
     assert_eq!(set_cookie(&headers), None);
-    assert_eq!(house.spy.calls(), []);
+    assert_eq!(site.spy.calls(), []);
 }
 
 #[tokio::test]
 async fn write_saves_and_sends_the_cookie_again_with_the_same_key() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
     let before = guest.cookie.clone();
 
     let headers = guest.visit(|session| session.set("n", 2)).await.unwrap();
 
     assert!(set_cookie(&headers).unwrap().contains("Max-Age=1209600;"));
     assert_eq!(guest.cookie, before);
-    assert_eq!(house.spy.take(), [Call::Load, Call::Save]);
+    assert_eq!(site.spy.take(), [Call::Load, Call::Save]);
     assert_eq!(guest.reads("n").await, Some(2));
 }
 
 #[tokio::test]
 async fn conflict_reloads_and_replays_so_that_both_requests_count() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (slow, session) = guest.open().await;
     session.update("n", |n: &mut u64| *n += 10).unwrap();
@@ -83,10 +82,10 @@ async fn conflict_reloads_and_replays_so_that_both_requests_count() {
         })
         .await
         .unwrap();
-    house.spy.take();
+    site.spy.take();
     guest.finish(&slow).await.unwrap();
 
-    assert_eq!(house.spy.take(), [Call::Save, Call::Load, Call::Save]);
+    assert_eq!(site.spy.take(), [Call::Save, Call::Load, Call::Save]);
     assert_eq!(guest.reads("n").await, Some(111));
     assert_eq!(guest.reads("slow").await, Some(1));
     assert_eq!(guest.reads("fast").await, Some(1));
@@ -94,8 +93,8 @@ async fn conflict_reloads_and_replays_so_that_both_requests_count() {
 
 #[tokio::test]
 async fn conflict_over_the_type_of_an_updated_item_saves_nothing() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (slow, session) = guest.open().await;
     session.set("other", 5).unwrap();
@@ -113,9 +112,9 @@ async fn conflict_over_the_type_of_an_updated_item_saves_nothing() {
 }
 
 #[tokio::test]
-async fn interrupted_by_a_logout_is_an_error_and_never_re_created() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_write_after_a_logout_is_an_error_and_creates_nothing() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (slow, session) = guest.open().await;
     session.set("n", 2).unwrap();
@@ -125,15 +124,15 @@ async fn interrupted_by_a_logout_is_an_error_and_never_re_created() {
 
     assert_eq!(kind(outcome), ErrorKind::Interrupted);
     assert_eq!(ErrorKind::Interrupted.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(set_cookie(&told(&slow)), None);
+    assert_eq!(set_cookie(&acknowledged_headers(&slow)), None);
     assert_eq!(guest.reads("n").await, None);
-    assert_eq!(house.spy.count(Call::Create), 0);
+    assert_eq!(site.spy.count(Call::Create), 0);
 }
 
 #[tokio::test]
-async fn interrupted_by_a_new_key_is_an_error_and_the_new_session_is_untouched() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_write_under_a_replaced_key_is_an_error_and_changes_nothing() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (slow, session) = guest.open().await;
     session.set("n", 2).unwrap();
@@ -145,14 +144,13 @@ async fn interrupted_by_a_new_key_is_an_error_and_the_new_session_is_untouched()
 }
 
 #[tokio::test]
-async fn interrupted_by_its_own_expiry_is_not_brought_back_by_its_save() {
-    let house = House::new();
-    let mut guest = house.guest().await;
+async fn a_write_after_the_expiry_is_an_error_and_restores_nothing() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
 
     let (slow, session) = guest.open().await;
     session.set("n", 2).unwrap();
-    house
-        .clock
+    site.clock
         .advance(std::time::Duration::from_secs(1_209_600));
 
     assert_eq!(kind(guest.finish(&slow).await), ErrorKind::Interrupted);
@@ -161,9 +159,9 @@ async fn interrupted_by_its_own_expiry_is_not_brought_back_by_its_save() {
 
 #[tokio::test]
 async fn a_site_may_keep_its_own_cache_control() {
-    let house = House::with(|builder| builder.no_store(false));
+    let site = Site::with(|builder| builder.no_store(false));
 
-    let headers = house
+    let headers = site
         .visitor()
         .visit(|session| session.set("n", 1))
         .await

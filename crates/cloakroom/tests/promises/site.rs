@@ -1,4 +1,4 @@
-//! A house with one store, watched and breakable, and visitors with a cookie each.
+//! A site whose store is observed and made to fail, and visitors with one cookie each.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 pub(crate) type Watched = Spy<Gate<Broken>>;
 pub(crate) type Broken = Flaky<Arc<MemoryStore>>;
 
-pub(crate) struct House {
+pub(crate) struct Site {
     pub(crate) sessions: Sessions,
     pub(crate) spy: Watched,
     pub(crate) gate: Gate<Broken>,
@@ -20,7 +20,7 @@ pub(crate) struct House {
     pub(crate) clock: HandClock,
 }
 
-impl House {
+impl Site {
     pub(crate) fn new() -> Self {
         Self::with(|builder| builder)
     }
@@ -51,7 +51,8 @@ impl House {
         }
     }
 
-    /// The same visitor as another server of the site sees them: nothing there is watched or broken.
+    /// Returns the same visitor at another server of the site, where calls are neither observed nor
+    /// made to fail.
     pub(crate) fn on_another_server(&self, visitor: &Visitor) -> Visitor {
         let store = Arc::clone(&self.memory);
         let sessions = Sessions::builder(store)
@@ -63,7 +64,7 @@ impl House {
         }
     }
 
-    /// A visitor for whom `n = 1` is stored, with the calls that took forgotten.
+    /// Returns a visitor with `n = 1` stored. Clears the list of observed calls.
     pub(crate) async fn guest(&self) -> Visitor {
         let mut visitor = self.visitor();
         visitor.visit(|session| session.set("n", 1)).await.unwrap();
@@ -75,12 +76,12 @@ impl House {
 #[derive(Clone)]
 pub(crate) struct Visitor {
     pub(crate) sessions: Sessions,
-    /// `name=value`, as the browser would send it.
+    /// `name=value`, as the browser sends it.
     pub(crate) cookie: Option<String>,
 }
 
 impl Visitor {
-    /// A request, as far as the layer has seen it.
+    /// Begins a request and does not open its session.
     pub(crate) fn request(&self) -> SessionHandle {
         let mut headers = HeaderMap::new();
         if let Some(cookie) = &self.cookie {
@@ -89,14 +90,14 @@ impl Visitor {
         self.sessions.begin(&headers)
     }
 
-    /// A request whose handler has its session.
+    /// Begins a request and opens its session.
     pub(crate) async fn open(&self) -> (SessionHandle, Session) {
         let handle = self.request();
         let session = handle.open().await.unwrap();
         (handle, session)
     }
 
-    /// The end of a request with a good answer, whose cookie the browser takes.
+    /// Finishes a request with 200 and stores the cookie of the response.
     pub(crate) async fn finish(&mut self, handle: &SessionHandle) -> Result<HeaderMap> {
         self.finish_with(handle, StatusCode::OK).await
     }
@@ -110,7 +111,7 @@ impl Visitor {
         Ok(self.take(effects))
     }
 
-    /// A whole request.
+    /// Runs a whole request.
     pub(crate) async fn visit(
         &mut self,
         handler: impl FnOnce(&Session) -> Result<()>,
@@ -120,12 +121,13 @@ impl Visitor {
         self.finish(&handle).await
     }
 
-    /// What is stored under `name`, in a request that does nothing else.
+    /// Returns the item `name`, in a request that only reads.
     pub(crate) async fn reads(&self, name: &str) -> Option<u64> {
         let (_, session) = self.open().await;
         session.get(name).unwrap()
     }
 
+    /// Stores the cookie of the response, as a browser does, and returns the headers.
     pub(crate) fn take(&mut self, effects: Effects) -> HeaderMap {
         let mut headers = HeaderMap::new();
         effects.apply(&mut headers);
@@ -142,8 +144,8 @@ pub(crate) fn set_cookie(headers: &HeaderMap) -> Option<&str> {
     Some(line.to_str().unwrap())
 }
 
-/// What the browser is told of a request whose response could not be sent.
-pub(crate) fn told(handle: &SessionHandle) -> HeaderMap {
+/// Returns the headers for a request whose own response must not be sent.
+pub(crate) fn acknowledged_headers(handle: &SessionHandle) -> HeaderMap {
     let mut headers = HeaderMap::new();
     handle.acknowledged().apply(&mut headers);
     headers
