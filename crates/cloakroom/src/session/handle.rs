@@ -126,7 +126,8 @@ impl SessionHandle {
     pub async fn open(&self) -> Result<Session> {
         self.0.looked_at.store(true, Ordering::Relaxed);
         let session = self.0.session.get_or_try_init(|| self.load()).await?;
-        // Either this sees that the request is over, or `finish` sees the session: both orders are sequential.
+        // Both are `SeqCst`: either this reads that the request is over, or `finish` finds the
+        // session.
         if self.0.finished.load(Ordering::SeqCst) {
             session.finish();
         }

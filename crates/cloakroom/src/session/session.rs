@@ -630,8 +630,8 @@ impl Session {
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not removed.
-    /// [`discard`](Self::discard) removes a value of any type. [`Finished`](ErrorKind::Finished), as
-    /// for every edit.
+    /// [`discard`](Self::discard) removes a value of any type.
+    /// [`Finished`](ErrorKind::Finished), as for every edit.
     ///
     /// # Examples
     /// ```
@@ -683,9 +683,10 @@ impl Session {
     ///
     /// # Errors
     /// As [`save`](Self::save); afterwards the value may or may not have been removed.
-    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not removed, unless
-    /// another request changed its type at the same moment. [`Unsupported`](ErrorKind::Unsupported)
-    /// if the store does not [compare](crate::store::Guarantees::compares).
+    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not removed,
+    /// unless another request changed its type at the same moment.
+    /// [`Unsupported`](ErrorKind::Unsupported) if the store does not
+    /// [compare](crate::store::Guarantees::compares).
     ///
     /// # Examples
     /// ```
