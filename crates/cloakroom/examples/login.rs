@@ -1,5 +1,7 @@
-//! Logging in and out, and ending a user's other sessions. Run `cargo run -p cloakroom --example
-//! login`, then open <http://127.0.0.1:3000/> in two browsers.
+//! Logging in and out, and ending a user's other sessions.
+//!
+//! Run it with `cargo run -p cloakroom --example login`, then open <http://127.0.0.1:3000/> in two
+//! browsers.
 //!
 //! There are no passwords: every name is accepted.
 

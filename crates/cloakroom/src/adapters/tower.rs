@@ -311,7 +311,7 @@ where
     }
 }
 
-/// Carries out the logout of a request that gets no response.
+/// Carries out a logout of a request that never got a response.
 fn finish_in_background(sessions: &Sessions, handle: &SessionHandle, completion: Completion) {
     let is_flushed = handle.finish().is_some_and(|session| session.is_flushed());
     if is_flushed && let Ok(runtime) = tokio::runtime::Handle::try_current() {

@@ -57,7 +57,7 @@ use crate::store::{Guarantees, packed};
 /// The encryption key and the id of a secret are its HKDF-SHA256 (RFC 5869), without salt, with the
 /// info `cloakroom carried key` and `cloakroom carried name`. The plaintext is the session as
 /// encoded by [`store::packed`](crate::store::packed), with the data in
-/// [`DefaultFormat`](crate::format::DefaultFormat).
+/// [`DefaultFormat`].
 ///
 /// A cookie of another version of this format is not read; its visitor starts a new session.
 #[derive(Clone)]

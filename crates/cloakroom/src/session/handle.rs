@@ -213,10 +213,10 @@ impl SessionHandle {
         None
     }
 
-    /// Returns the headers that follow from what the store has acknowledged so far.
+    /// Returns what the response needs for the saves that the store has acknowledged so far.
     ///
-    /// An adapter sends them with its error response when [`finish`](crate::Sessions::finish)
-    /// fails: a session that `save().await` stored before the failure keeps its cookie.
+    /// An adapter applies it to its error response when [`finish`](crate::Sessions::finish) fails,
+    /// so that a session that `save().await` stored before the failure keeps its cookie.
     ///
     /// # Examples
     /// ```
@@ -273,28 +273,24 @@ impl SessionHandle {
             }
     }
 
-    /// Opens the session if the browser sent a key, although the handler did not ask for it. If
-    /// that fails, the response is still sent.
+    /// Opens the session of a browser that has one, whether the handler did or not. That is a courtesy: if it fails, the
+    /// page still goes out.
     pub(crate) async fn open_unasked(&self) {
         if self.0.presented.key().is_some()
             && let Err(error) = self.open().await
         {
             let error = format!("{error:#}");
-            tracing::warn!(
-                error,
-                "loading a session failed; its expiry is not extended"
-            );
+            tracing::warn!(error, "loading a session to save it failed");
         }
     }
 
-    /// Marks the request as finished and returns the session if it was opened. A session that is
-    /// opened later takes no edits.
+    /// Says that the response is ready: what is opened from here on takes no edits.
     pub(crate) fn finish(&self) -> Option<Session> {
         self.0.finished.store(true, Ordering::SeqCst);
         self.opened()
     }
 
-    /// Returns whether the session was not opened or asked for, and `finish` would do nothing.
+    /// Whether nobody opened the session or asked for it, and there is nothing to do without that.
     #[cfg(feature = "tower")]
     pub(crate) fn is_untouched(&self) -> bool {
         !self.0.looked_at.load(Ordering::Relaxed)

@@ -478,11 +478,12 @@ impl Session {
     ///
     /// An item that is not set starts from the default of its type.
     ///
-    /// `edit` runs at once. It runs again for each time that another request saved the session
-    /// first, on the value that the other request saved, so parallel updates are never lost. The
-    /// result should therefore depend on the argument only, and `edit` should not capture the
-    /// session. The returned value includes the edits of this request; those of parallel requests
-    /// are included in the stored value.
+    /// `edit` runs at once. If another request saves the session first, `edit` runs again on the
+    /// value that the other request saved, so no update is lost. It should therefore change its
+    /// argument and nothing else, and must not capture the session.
+    ///
+    /// The returned value does not include what parallel requests have saved since this session was
+    /// loaded. The value that is stored in the end does.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`, or if the new value has
@@ -1098,13 +1099,13 @@ impl Session {
         shared.base.is_none() && shared.flushes() == 0 && !shared.record.is_worth_keeping()
     }
 
-    /// Returns whether there is an entry for a flush to delete.
+    /// Whether there is an entry that a flush is to delete.
     #[cfg(feature = "tower")]
     pub(crate) fn is_flushed(&self) -> bool {
         self.lock().is_flushed()
     }
 
-    /// Returns whether there is an entry, or will be if the request succeeds.
+    /// Whether there is an entry, or will be if the request ends well.
     pub(crate) fn exists(&self) -> bool {
         let shared = self.lock();
         shared.base.is_some() || shared.record.is_worth_keeping()
@@ -1129,8 +1130,8 @@ impl Session {
 pub(super) struct Inner {
     pub(super) core: Arc<Core>,
     shared: Mutex<SharedState>,
-    /// Held by the commit that is running. See [`CommitQueue`] for why this lock may be held
-    /// across an await.
+    /// Held by the commit that is running. See [`CommitQueue`](super::queue::CommitQueue) for why
+    /// this lock may be held across an await.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
 
