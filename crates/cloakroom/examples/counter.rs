@@ -1,4 +1,7 @@
-//! The visit counter: `cargo run -p cloakroom --example counter`, then open <http://127.0.0.1:3000/> and reload.
+//! A visit counter.
+//!
+//! Run it with `cargo run -p cloakroom --example counter`, then open <http://127.0.0.1:3000/> and
+//! reload the page.
 
 use axum::Router;
 use axum::routing::get;

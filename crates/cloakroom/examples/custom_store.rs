@@ -1,6 +1,7 @@
-//! A store of one's own, and the proof that it keeps the promises: `cargo test -p cloakroom --example custom_store`.
+//! A custom store, and the test that it keeps the promises of `Store`:
+//! `cargo test -p cloakroom --example custom_store`.
 //!
-//! It keeps entries in a `HashMap`. A real one would ask a database, with the same comparisons in its statements.
+//! It keeps entries in a `HashMap`. A store for a database makes the same comparisons in its SQL.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

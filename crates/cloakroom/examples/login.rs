@@ -1,7 +1,9 @@
-//! Logging in and out, and a user's other sessions: `cargo run -p cloakroom --example login`, then open
-//! <http://127.0.0.1:3000/> in two browsers.
+//! Logging in and out, and ending a user's other sessions.
 //!
-//! Who may log in is not what this shows: any name will do.
+//! Run it with `cargo run -p cloakroom --example login`, then open <http://127.0.0.1:3000/> in two
+//! browsers.
+//!
+//! There are no passwords: every name is accepted.
 
 use axum::Router;
 use axum::extract::{Form, FromRequestParts, State};
@@ -23,7 +25,7 @@ async fn log_in(
     headers: HeaderMap,
     Form(login): Form<Login>,
 ) -> cloakroom::Result<Redirect> {
-    // A new key: one that somebody planted before the login opens nothing after it.
+    // This also gives the session a new key, so one planted before the login is worthless after it.
     session.log_in(login.name)?;
     let device = headers
         .get(USER_AGENT)
@@ -43,7 +45,9 @@ async fn index(
 ) -> cloakroom::Result<Html<String>> {
     let Some(User { owner, tag }) = user else {
         return Ok(Html(
-            "<form method=post action=/login>Name: <input name=name required> <button>Log in</button></form>".into(),
+            "<form method=post action=/login>Name: <input name=name required> \
+             <button>Log in</button></form>"
+                .into(),
         ));
     };
     let mut page = format!(
@@ -55,8 +59,10 @@ async fn index(
         let this = if other.tag == tag { " (this one)" } else { "" };
         page += &format!("<li>{} {label}{this}</li>", other.tag);
     }
-    page += "</ul><form method=post action=/logout><button>Log out</button></form>\
-             <form method=post action=/logout-others><button>Log out everywhere else</button></form>";
+    page += "</ul>\
+             <form method=post action=/logout><button>Log out</button></form>\
+             <form method=post action=/logout-others>\
+             <button>Log out everywhere else</button></form>";
     Ok(Html(page))
 }
 
@@ -68,7 +74,7 @@ async fn log_out_others(
     Ok(Redirect::to("/"))
 }
 
-/// A logged-in user, as an extractor of one's own on top of the session.
+/// A logged-in user. A custom extractor on top of [`Session`].
 struct User {
     owner: Owner,
     tag: SessionTag,

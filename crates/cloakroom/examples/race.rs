@@ -1,4 +1,5 @@
-//! One visitor, 50 parallel requests, each of which adds a book to the cart: how many are in it afterwards?
+//! Compares last-write-wins with Cloakroom: one visitor sends 50 parallel requests, and each adds a
+//! book to the cart. How many books are in the cart afterwards?
 //!
 //! `cargo run --release -p cloakroom --example race`
 
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 
 const REQUESTS: u32 = 50;
 
-/// How long each handler works between loading its session and answering.
+/// How long each handler works between loading its session and returning.
 const WORK: Duration = Duration::from_millis(5);
 
 #[tokio::main]
@@ -27,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// What most session libraries do: the whole session is loaded before the handler and stored after it.
+/// What most session libraries do: load the whole session before the handler and store it after.
 async fn last_write_wins() -> usize {
     let store: Arc<Mutex<HashMap<&str, Vec<u32>>>> = Arc::default();
     let mut requests = JoinSet::new();
@@ -78,6 +79,6 @@ async fn cloakroom() -> cloakroom::Result<usize> {
     for outcome in requests.join_all().await {
         outcome?;
     }
-    let visitor = sessions.open(&key).await?.expect("nobody ended it");
+    let visitor = sessions.open(&key).await?.expect("it is alive");
     Ok(visitor.get_or_default(CART)?.len())
 }

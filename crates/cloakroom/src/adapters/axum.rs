@@ -11,11 +11,11 @@ use crate::http::HandlerError;
 use crate::model::{Error, Result};
 use crate::session::{Session, SessionHandle};
 
-/// Loads the session: the one await of a handler that uses it.
+/// Loads the session of the request. A handler needs no other `await` for it.
 ///
 /// # Errors
-/// As [`SessionHandle::open`], and [`Config`](crate::ErrorKind::Config) if no session layer wraps the route. The layer's
-/// `on_error` answers them.
+/// As [`SessionHandle::open`], and [`Config`](crate::ErrorKind::Config) if no session layer wraps
+/// the route. The `on_error` function of the layer makes the response.
 impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = Error;
 
@@ -24,7 +24,7 @@ impl<S: Sync> FromRequestParts<S> for Session {
     }
 }
 
-/// The session only if the browser has one that is alive; without a cookie there is no store call.
+/// Loads the session only if the browser has a live one. Without a cookie there is no store call.
 impl<S: Sync> OptionalFromRequestParts<S> for Session {
     type Rejection = Error;
 
@@ -33,7 +33,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
     }
 }
 
-/// The session unopened: for a middleware, or a handler that needs it only sometimes.
+/// Returns the handle without opening the session. For middleware, and for handlers that need the
+/// session only sometimes.
 impl<S: Sync> FromRequestParts<S> for SessionHandle {
     type Rejection = Error;
 
@@ -42,7 +43,7 @@ impl<S: Sync> FromRequestParts<S> for SessionHandle {
     }
 }
 
-/// The handle, if a session layer wraps the route.
+/// Returns the handle, or `None` if no session layer wraps the route.
 impl<S: Sync> OptionalFromRequestParts<S> for SessionHandle {
     type Rejection = Infallible;
 
@@ -51,7 +52,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for SessionHandle {
     }
 }
 
-/// The layer's `on_error` answers it; without a layer, plain text does.
+/// Lets a handler return a session's error. The `on_error` function of the layer makes the
+/// response; without a layer it is plain text.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         log(&self);

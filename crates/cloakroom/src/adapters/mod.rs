@@ -1,5 +1,5 @@
-//! Adapters to web frameworks: thin over [`Sessions::begin`](crate::Sessions::begin) and
-//! [`Sessions::finish`](crate::Sessions::finish).
+//! Adapters to web frameworks. Each one calls [`Sessions::begin`](crate::Sessions::begin) before
+//! the handler and [`Sessions::finish`](crate::Sessions::finish) after it.
 
 #[cfg(feature = "axum-08")]
 mod axum;

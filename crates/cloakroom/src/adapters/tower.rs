@@ -1,9 +1,10 @@
-//! The middleware for anything built on `tower`: [`SessionLayer`].
+//! [`SessionLayer`], the middleware for frameworks built on `tower`.
 //!
-//! # What an untouched request costs
+//! # Cost of a request that does not open its session
 //!
-//! No store call, no header, and four allocations: the handle, and three for its place in the request's extensions (a
-//! box, and the map's own two if nothing else is in it). `tests/allocations.rs` counts them.
+//! No store call, no header, and four allocations: one for the handle and three for inserting it
+//! into the request's extensions (a box, and two for the map if it was empty).
+//! `tests/allocations.rs` counts them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,13 +21,16 @@ use crate::model::{Error, ErrorKind, Result};
 use crate::session::SessionHandle;
 use crate::sessions::Sessions;
 
-/// Gives every request a [`SessionHandle`] to its session, and commits the session when the response is ready.
+/// A middleware that gives every request a [`SessionHandle`] and commits its session when the
+/// response is ready.
 ///
-/// A request that does not open its session passes through: no store call, no header, and of allocations only the
-/// handle and its place in the request's extensions.
+/// A request that does not open its session passes through without a store call or a header.
 ///
-/// Several layers can wrap each other, each with a cookie name and a store of its own: extractors find the innermost
-/// one, [`SessionHandle::named`] any of them.
+/// If the session cannot be loaded or saved, the response of the handler is replaced by the one
+/// of [`on_error`](Self::on_error).
+///
+/// Session layers can be nested, each with its own cookie name and store. Extractors use the
+/// innermost one; [`SessionHandle::named`] finds any of them.
 ///
 /// # Examples
 /// ```
@@ -52,7 +56,30 @@ pub struct SessionLayer<E = PlainText> {
 }
 
 impl Sessions {
-    /// The middleware that gives requests these sessions.
+    /// Returns the middleware that serves these sessions.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{SessionHandle, Sessions, store::MemoryStore};
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// async fn index(request: Request<()>) -> cloakroom::Result<Response<&'static str>> {
+    ///     let session = SessionHandle::of(request.extensions())?.open().await?;
+    ///     session.set("theme", "dark")?;
+    ///     Ok(Response::new("saved"))
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let sessions = Sessions::new(MemoryStore::new());
+    /// let service = sessions.layer().layer(service_fn(index));
+    ///
+    /// let response = service.oneshot(Request::new(())).await?;
+    /// assert!(response.headers().contains_key("set-cookie"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn layer(&self) -> SessionLayer {
         SessionLayer {
             sessions: self.clone(),
@@ -62,10 +89,13 @@ impl Sessions {
 }
 
 impl<E> SessionLayer<E> {
-    /// Answers in the site's own words when a session cannot be loaded or saved, or a handler returns a session's
-    /// error. [`Error`](crate::ErrorKind::status) knows the status; the layer adds `Retry-After` to a 503.
+    /// Sets the function that makes the response when a session cannot be loaded or saved, or when
+    /// a handler returns a session's [`Error`]. The handler's response is dropped, since it may
+    /// claim a save that did not happen.
     ///
-    /// The handler's answer is dropped, since it may claim what was not saved.
+    /// [`ErrorKind::status`] gives the status. The layer adds `Retry-After: 2` to a 503.
+    ///
+    /// Defaults to [`PlainText`].
     ///
     /// # Examples
     /// ```
@@ -73,15 +103,30 @@ impl<E> SessionLayer<E> {
     /// use cloakroom::tower::RequestInfo;
     /// use cloakroom::{Error, Sessions};
     /// use http::Response;
+    /// # use cloakroom::SessionHandle;
+    /// # use http::Request;
+    /// # use tower::{Layer, ServiceExt, service_fn};
     ///
-    /// let sessions = Sessions::new(MemoryStore::new());
+    /// # async fn index(request: Request<()>) -> cloakroom::Result<Response<String>> {
+    /// #     let session = SessionHandle::of(request.extensions())?.open().await?;
+    /// #     session.set("theme", "dark")?;
+    /// #     Ok(Response::new("saved".to_owned()))
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let sessions = Sessions::new(MemoryStore::new().max_bytes(0)); // cannot save anything
     /// let layer = sessions.layer().on_error(|error: &Error, request: &RequestInfo| {
     ///     let page = format!("{} cannot be shown at the moment.", request.uri.path());
     ///     let mut response = Response::new(page);
     ///     *response.status_mut() = error.kind().status();
     ///     response
     /// });
-    /// # drop(layer);
+    ///
+    /// let response = layer.layer(service_fn(index)).oneshot(Request::new(())).await?;
+    /// assert_eq!(response.status(), 503);
+    /// assert_eq!(response.body(), "/ cannot be shown at the moment.");
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn on_error<F, B>(self, on_error: F) -> SessionLayer<F>
     where
@@ -146,10 +191,11 @@ where
 }
 
 pin_project! {
-    /// The future of [`SessionService`]: the handler, then the commit.
+    /// The future of [`SessionService`]. It runs the handler, then the commit.
     ///
-    /// If it is dropped before the handler is done, a logout that the handler has recorded is carried out in the
-    /// background, and nothing else.
+    /// If it is dropped while the handler runs, only a logout that the handler recorded is carried
+    /// out, in the background. If it is dropped during the commit, the commit goes on in the
+    /// background.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, E, B>
     where
@@ -207,14 +253,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // Two rounds at most: the handler's, and the commit's.
+        // At most two rounds: one for the handler, one for the commit.
         loop {
             match this.state.as_mut().project() {
                 StateProj::Handling { future } => {
                     let mut output = ready!(future.poll(cx));
                     let completion = match &mut output {
                         Ok(response) => match response.extensions_mut().remove::<HandlerError>() {
-                            // Failures of extractors and handlers are answered here, so that all look alike.
+                            // `on_error` also answers the errors of extractors and handlers, so
+                            // that all error pages look alike.
                             Some(error) => {
                                 let error = error.into_error();
                                 *response = answer(this.on_error, &error, this.request);
@@ -278,14 +325,15 @@ fn finish_in_background(handle: &SessionHandle, completion: Completion) {
     }
 }
 
-/// A visitor who logged out in another tab is no fault of the site; everything else is.
+/// Logs a session's error: as information if the session ended under its request, which happens
+/// when a visitor logs out in another tab, and as an error in every other case.
 pub(crate) fn log(error: &Error) {
     let cause = format!("{error:#}");
     match error.kind() {
         ErrorKind::Interrupted => {
-            tracing::info!(error = cause, "a session ended under its request")
+            tracing::info!(error = cause, "a session ended during its request")
         }
-        _ => tracing::error!(error = cause, "a session failed its request"),
+        _ => tracing::error!(error = cause, "a request failed because of its session"),
     }
 }
 
@@ -300,19 +348,21 @@ fn answer<B, E: OnError<B>>(on_error: &E, error: &Error, request: &E::Context) -
     response
 }
 
-/// Makes the response for a session's error: [`PlainText`], or any `Fn(&Error, &RequestInfo) -> Response<B>`.
+/// Makes the response for a session's error. Implemented by [`PlainText`] and by every
+/// `Fn(&Error, &RequestInfo) -> Response<B>`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot answer a session's error with a body of type `{B}`",
-    note = "give `on_error` a `Fn(&Error, &RequestInfo) -> Response<_>` whose body is that of the inner service"
+    note = "give `on_error` a `Fn(&Error, &RequestInfo) -> Response<_>` \
+            whose body is that of the inner service"
 )]
 pub trait OnError<B>: Clone {
-    /// What it keeps of every request, in case that it fails.
+    /// What is kept of every request for the case that it fails.
     type Context;
 
-    /// Keeps what [`response`](Self::response) needs.
+    /// Copies what [`response`](Self::response) needs from a request.
     fn keep<T>(&self, request: &Request<T>) -> Self::Context;
 
-    /// The response that the browser gets instead of the handler's.
+    /// Returns the response that is sent instead of the handler's.
     fn response(&self, error: &Error, request: &Self::Context) -> Response<B>;
 }
 
@@ -335,19 +385,19 @@ where
     }
 }
 
-/// The request to which an error is answered.
+/// The request that failed.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RequestInfo {
     /// Its method.
     pub method: Method,
-    /// Its URI, as the layer got it.
+    /// Its URI, as the layer received it.
     pub uri: Uri,
-    /// What the client accepts: its first `Accept`.
+    /// Its first `Accept` header.
     pub accept: Option<HeaderValue>,
 }
 
-/// The default answer to a session's error: a sentence for the visitor and no internals.
+/// The default response to a session's error: one sentence of plain text without internals.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlainText;
 
@@ -375,5 +425,5 @@ impl<B: From<&'static str>> OnError<B> for PlainText {
     }
 }
 
-/// Long enough for a database to come back, short enough for a visitor to wait.
+/// Long enough for a database to recover, short enough for a visitor to wait.
 const RETRY_AFTER_SECS: &str = "2";

@@ -15,9 +15,21 @@ use crate::model::{
 };
 use crate::store::{AnyStore, Guarantees, Store};
 
-/// Where sessions are kept, and in which form: a store read in a format, or the browser's own cookie.
+/// Where and in which format sessions are kept: a store, two tiers of stores, or the cookie.
 ///
-/// Every [`Store`] becomes a backend in the default format.
+/// Every [`Store`] converts to a backend in the default format.
+///
+/// # Examples
+/// ```
+/// use cloakroom::{Backend, CookieBackend, Sessions, store::MemoryStore};
+///
+/// let in_memory = Sessions::new(MemoryStore::new());
+/// assert!(in_memory.guarantees().revokes);
+///
+/// let in_cookies = Sessions::new(CookieBackend::new(&[7; 32])?);
+/// assert!(!in_cookies.guarantees().revokes);
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Backend {
     kind: Kind,
@@ -33,7 +45,16 @@ enum Kind {
 }
 
 impl Backend {
-    /// The store, read in this format.
+    /// Creates a backend that keeps sessions in `store` and encodes them in `format`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::format::DefaultFormat;
+    /// use cloakroom::{Backend, store::MemoryStore};
+    ///
+    /// let backend = Backend::new(MemoryStore::new(), DefaultFormat::new());
+    /// assert!(backend.guarantees().compares);
+    /// ```
     pub fn new(store: impl Store, format: impl Format) -> Self {
         Self::of(Kind::Store(Tier {
             store: AnyStore::new(store),
@@ -49,7 +70,18 @@ impl Backend {
         }
     }
 
-    /// What it promises.
+    /// Returns what the backend promises. Two tiers promise what their origin does. Owners are kept
+    /// only if the format keeps them, too.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Backend, CachedBackend, store::MemoryStore};
+    ///
+    /// let origin = MemoryStore::new();
+    /// let backend = Backend::from(CachedBackend::new(MemoryStore::new(), origin)?);
+    /// assert!(backend.guarantees().owners);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn guarantees(&self) -> Guarantees {
         let mut guarantees = match &self.kind {
             Kind::Cookie(cookie) => cookie.guarantees(),
@@ -61,7 +93,7 @@ impl Backend {
         guarantees
     }
 
-    /// Bounds each call of the store.
+    /// Limits the time of each call of the store.
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         match &mut self.kind {
             Kind::Store(origin) | Kind::Cached(CachedBackend { origin, .. }) => {
@@ -75,19 +107,19 @@ impl Backend {
         }
     }
 
-    /// Bounds the data of one session.
+    /// Limits the size of one session.
     pub(crate) fn set_max_size(&mut self, max_size: usize) {
         self.max_size = max_size;
     }
 
-    /// Sets the cookie's name, where sessions are in it.
+    /// Sets the name of the cookie if the cookie contains the sessions.
     pub(crate) fn set_cookie_name(&mut self, name: &str) {
         if let Kind::Cookie(cookie) = &mut self.kind {
             cookie.set_cookie_name(name);
         }
     }
 
-    /// The format that decides. Of two tiers it is the origin's.
+    /// Returns the format of the sessions. Of two tiers it is the origin's.
     pub(crate) fn format(&self) -> &dyn Format {
         match &self.kind {
             Kind::Store(origin)
@@ -109,7 +141,7 @@ impl Backend {
         tag(self.format(), key)
     }
 
-    /// Encodes `record` as it is saved at `now`. Fails if it cannot be saved.
+    /// Encodes `record` for a save at `now`. Fails if the result is larger than the limit.
     pub(crate) fn draft(
         &self,
         record: &Record,
@@ -130,8 +162,8 @@ impl Backend {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!(
-                    "saving a session: it takes {size} bytes of {limit}; keep large things in the site's database \
-                     and their ids in the session, {advice}"
+                    "saving a session: it takes {size} bytes of {limit}; keep large things in the \
+                     site's database and their ids in the session, {advice}"
                 ),
             ));
         }
@@ -146,7 +178,7 @@ impl Backend {
         })
     }
 
-    /// Loads what is at `key`. A cache may answer.
+    /// Loads the entry at `key`. It may come from a cache.
     pub(crate) async fn load(
         &self,
         key: &StoreKey,
@@ -161,7 +193,7 @@ impl Backend {
         }
     }
 
-    /// Loads what is at `key`, with a version that a write can build on.
+    /// Loads the entry at `key` with a version that a write can build on.
     pub(crate) async fn reload(
         &self,
         key: &StoreKey,
@@ -183,7 +215,8 @@ impl Backend {
         }
     }
 
-    /// Replaces the entry if it is still as it was seen; returns where it is then, or `None`.
+    /// Replaces the entry if it still has the version in `at`. Returns the new reference, or `None`
+    /// if the entry has changed.
     pub(crate) async fn save(&self, at: &EntryRef, new: &Draft) -> Result<Option<EntryRef>> {
         match &self.kind {
             Kind::Store(origin) => origin.save(at, new).await,
@@ -193,7 +226,8 @@ impl Backend {
         }
     }
 
-    /// As [`save`](Self::save), under a fresh key. If the answer is lost, the new place is added to `lost`.
+    /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. If the answer is
+    /// lost, the fresh key is added to `lost`.
     pub(crate) async fn rename(
         &self,
         from: &EntryRef,
@@ -208,7 +242,7 @@ impl Backend {
         }
     }
 
-    /// Writes new times to the entry if it is still as it was seen.
+    /// Writes new times to the entry if it still has the version in `at`.
     pub(crate) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<EntryRef>> {
         match &self.kind {
             Kind::Store(origin) => origin.touch(at, meta).await,
@@ -223,15 +257,15 @@ impl Backend {
             Kind::Store(origin) => origin.delete(key).await,
             Kind::Cached(cached) => cached.delete(key, now).await,
             Kind::WriteThrough(write_through) => write_through.delete(key).await,
-            // The browser is told to remove its cookie. Nothing else can be done.
+            // The response removes the cookie. Nothing is kept on the server.
             Kind::Cookie(_) => Ok(()),
         }
     }
 }
 
-/// What only the origin can do.
+/// Operations on the origin.
 impl Backend {
-    /// The store whose entries count, or `None` where sessions are in their cookies.
+    /// Returns the tier whose entries count, or `None` if sessions are kept in cookies.
     fn origin(&self) -> Option<&Tier> {
         match &self.kind {
             Kind::Store(origin)
@@ -260,10 +294,10 @@ impl Backend {
         origin.within("sweeping expired sessions", swept).await
     }
 
-    /// All entries of an owner, expired ones included.
+    /// Loads all entries of an owner, expired ones included.
     pub(crate) async fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         let doing = "listing an owner's sessions";
-        let origin = self.origin().ok_or_else(|| in_cookies(doing))?;
+        let origin = self.origin().ok_or_else(|| kept_in_cookies(doing))?;
         let mut entries = Vec::new();
         let mut after: Option<Cursor> = None;
         for _ in 0..MAX_PAGES {
@@ -287,11 +321,11 @@ impl Backend {
     /// Finds the session with this tag.
     pub(crate) async fn find(&self, tag: &SessionTag) -> Result<Option<StoreKey>> {
         let doing = "finding a session by its tag";
-        let origin = self.origin().ok_or_else(|| in_cookies(doing))?;
+        let origin = self.origin().ok_or_else(|| kept_in_cookies(doing))?;
         if origin.format.rules().tags == Tags::Hash {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                format!("{doing}: in this format a tag does not lead to its session"),
+                format!("{doing}: this format does not support it"),
             ));
         }
         origin
@@ -312,40 +346,68 @@ impl Backend {
     }
 }
 
-fn in_cookies(doing: &str) -> Error {
+fn kept_in_cookies(doing: &str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        format!("{doing}: sessions that live in cookies are on no list; keep them in a store"),
+        format!(
+            "{doing}: the server has no list of sessions kept in cookies; keep them in a store"
+        ),
     )
 }
 
 impl CachedBackend {
-    /// The back, with `cache` before it for 10 seconds at a time.
+    /// Puts `cache` in front of the store `origin`, with a [`ttl`](Self::ttl) of 10 seconds.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if the back is no store.
+    /// [`Config`](ErrorKind::Config) if `origin` is not a store, but another cached or
+    /// write-through backend or a cookie backend.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{CachedBackend, CookieBackend, Sessions, store::MemoryStore};
+    ///
+    /// # let (cache, database) = (MemoryStore::new(), MemoryStore::new());
+    /// let sessions = Sessions::new(CachedBackend::new(cache, database)?);
+    /// assert!(sessions.guarantees().compares);
+    ///
+    /// let in_cookies = CookieBackend::new(&[7; 32])?;
+    /// assert!(CachedBackend::new(MemoryStore::new(), in_cookies).is_err());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn new(cache: impl Store, origin: impl Into<Backend>) -> Result<Self> {
         match origin.into().kind {
             Kind::Store(origin) => Ok(Self::of(AnyStore::new(cache), origin)),
             Kind::Cookie(_) | Kind::Cached(_) | Kind::WriteThrough(_) => Err(Error::new(
                 ErrorKind::Config,
-                "putting a cache before a backend: the origin must be a store; give the store itself",
+                "adding a cache to a backend: the origin must be a store; pass the store itself",
             )),
         }
     }
 }
 
 impl WriteThroughBackend {
-    /// The back, with copies in the front.
+    /// Puts `cache`, with copies of the entries, in front of the store `origin`.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if one of them is no store.
+    /// [`Config`](ErrorKind::Config) if `cache` or `origin` is not a store, but a cached,
+    /// write-through or cookie backend.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Sessions, WriteThroughBackend, store::MemoryStore};
+    ///
+    /// # let (cache, database) = (MemoryStore::new(), MemoryStore::new());
+    /// let sessions = Sessions::new(WriteThroughBackend::new(cache, database)?);
+    /// assert!(sessions.guarantees().compares);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn new(cache: impl Into<Backend>, origin: impl Into<Backend>) -> Result<Self> {
         match (cache.into().kind, origin.into().kind) {
             (Kind::Store(cache), Kind::Store(origin)) => Ok(Self::of(cache, origin)),
             _ => Err(Error::new(
                 ErrorKind::Config,
-                "putting copies of sessions before a backend: both must be stores; give the stores themselves",
+                "adding a cache of copies to a backend: cache and origin must be stores; \
+                 pass the stores themselves",
             )),
         }
     }
@@ -377,21 +439,21 @@ impl From<CookieBackend> for Backend {
 
 impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shelf")
+        f.debug_struct("Backend")
             .field("guarantees", &self.guarantees())
             .field("max_size", &self.max_size)
             .finish_non_exhaustive()
     }
 }
 
-/// Long enough for a database that fails over, short enough for a visitor who waits.
+/// Long enough for a database to fail over, short enough for a visitor to wait.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// 1 MiB. A session is loaded whole with every request, so a large one makes every page slow.
+/// 1 MiB. A session is loaded as a whole by every request, so a large one slows down every page.
 const DEFAULT_MAX_SIZE: usize = 1 << 20;
 
-/// How many entries are listed at a time.
+/// How many entries are listed per call of the store.
 const PAGE: usize = 10_000;
 
-/// How many pages a list may have.
+/// How many pages a list may have: 10 million entries.
 const MAX_PAGES: usize = 1_000;

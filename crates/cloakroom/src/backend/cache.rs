@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use crate::model::Result;
 
-/// The answer of the cache of two tiers, if it comes in time. A failure is logged and passed over.
+/// Returns the answer of a cache, or `None` if it failed or did not answer in time. Failures are
+/// logged; the caller goes on without the cache.
 pub(super) async fn ask_cache<T>(doing: &str, call: impl Future<Output = Result<T>>) -> Option<T> {
     let answer = tokio::time::timeout(CACHE_TIMEOUT, call).await;
     let error = match answer {
@@ -13,10 +14,10 @@ pub(super) async fn ask_cache<T>(doing: &str, call: impl Future<Output = Result<
     };
     tracing::warn!(
         error,
-        "{doing} the cache of the sessions failed; going on without it"
+        "{doing} the session cache failed; going on without it"
     );
     None
 }
 
-/// A cache that is not quick is of no use.
+/// A slower cache would be slower than the origin.
 const CACHE_TIMEOUT: Duration = Duration::from_millis(250);

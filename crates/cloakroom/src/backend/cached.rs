@@ -10,15 +10,17 @@ use crate::model::{
 };
 use crate::store::{AnyStore, Store, packed};
 
-/// Two tiers: a quick front that remembers for a short while what the back holds.
+/// Two tiers: a fast cache that keeps each entry for a short time, and an origin that keeps all.
 ///
-/// Reads are answered by the front, if it remembers; everything is written to the back, which compares. So no write
-/// builds on a stale read, and the guarantees are the back's. What the front says may be as old as its
-/// [`ttl`](Self::ttl): what another server saved, and a logout made there, are seen within that time. What this server
-/// saved or ended is seen at once.
+/// Reads use the cache if it has the entry. Writes go to the origin, which compares, so no write
+/// builds on a stale read, and the guarantees are those of the origin.
 ///
-/// **If the front fails**, it is passed over: slower, not wrong. What it could not be told in the meantime is as if
-/// another server had done it. **If the back fails**, pages that only read go on with what the front remembers.
+/// An entry read from the cache may be as old as the [`ttl`](Self::ttl): saves and logouts of
+/// another server are seen within that time. Those of this server are seen at once.
+///
+/// **If the cache fails**, it is skipped: requests get slower, and saves that could not be written
+/// to it are seen within the `ttl`. **If the origin fails**, requests that only read an entry
+/// that is in the cache still succeed.
 ///
 /// # Examples
 /// ```
@@ -27,8 +29,9 @@ use crate::store::{AnyStore, Store, packed};
 /// use cloakroom::{CachedBackend, Sessions};
 ///
 /// # let database = MemoryStore::new();
-/// let backend = CachedBackend::new(MemoryStore::new().max_bytes(64 << 20), database)?.ttl(Duration::from_secs(5));
-/// let sessions = Sessions::new(backend);
+/// let cache = MemoryStore::new().max_bytes(64 << 20);
+/// let backend = CachedBackend::new(cache, database)?.ttl(Duration::from_secs(5));
+/// assert!(Sessions::new(backend).guarantees().compares);
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone)]
@@ -47,7 +50,23 @@ impl CachedBackend {
         }
     }
 
-    /// How long the front remembers, and so how long a change that another server made can stay unseen here.
+    /// Sets how long the cache keeps an entry, and so how long a change that another server made
+    /// can stay unseen here.
+    ///
+    /// Defaults to 10 seconds: long enough to serve all requests of one page, short enough that few
+    /// visitors see old data. The price of a longer time: a logout on another server takes as long
+    /// to be seen.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use cloakroom::{Backend, CachedBackend, store::MemoryStore};
+    ///
+    /// # let (cache, database) = (MemoryStore::new(), MemoryStore::new());
+    /// let backend = CachedBackend::new(cache, database)?.ttl(Duration::from_secs(5));
+    /// assert!(format!("{backend:?}").contains("ttl: 5s"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
@@ -55,20 +74,20 @@ impl CachedBackend {
     }
 
     pub(super) async fn load(&self, key: &StoreKey, now: SystemTime) -> Result<Option<Entry>> {
-        let remembered = self.remembered(key).await;
-        if let Some((cache, Memory::Entry(entry))) = &remembered
+        let found = self.read_cache(key).await;
+        if let Some((cache, Cached::Entry(entry))) = &found
             && cache.meta.expires > now
         {
             return Ok(Some(entry.clone()));
         }
         let entry = self.origin.load(key).await?;
-        let Some(found) = &entry else {
+        let Some(loaded) = &entry else {
             return Ok(None);
         };
-        // A fill that comes late must not cover what was learned meanwhile: it creates, or replaces the very memory
-        // that had run out.
-        let fill = self.memory(&Memory::Entry(found.clone()), now, self.ttl)?;
-        match remembered {
+        // A late fill must not overwrite newer content. It only creates, or replaces the expired
+        // content that this load has read.
+        let fill = self.cache_draft(&Cached::Entry(loaded.clone()), now, self.ttl)?;
+        match found {
             None => ask_cache("filling", self.cache.create(key, &fill)).await,
             Some((cache, _)) if cache.meta.expires <= now => {
                 ask_cache("filling", self.cache.save(key, &cache.version, &fill)).await
@@ -81,7 +100,7 @@ impl CachedBackend {
     pub(super) async fn create(&self, draft: &Draft) -> Result<EntryRef> {
         let written = self.origin.create(draft).await?;
         let entry = written_entry(draft, &written.version);
-        self.learn(&written.store_key, None, entry).await?;
+        self.cache_write(&written.store_key, None, entry).await?;
         Ok(written)
     }
 
@@ -90,13 +109,11 @@ impl CachedBackend {
         match &saved {
             Ok(Some(written)) => {
                 let entry = written_entry(new, &written.version);
-                self.learn(&at.store_key, Some(&at.version), entry).await?;
+                self.cache_write(&at.store_key, Some(&at.version), entry)
+                    .await?;
             }
-            // Stale, or nobody knows.
-            _ => {
-                self.remember_unsure(&at.store_key, new.meta.touched)
-                    .await?
-            }
+            // Another write came first, or the outcome is unknown.
+            _ => self.invalidate(&at.store_key, new.meta.touched).await?,
         }
         saved
     }
@@ -111,66 +128,74 @@ impl CachedBackend {
         let renamed = self.origin.rename(from, new, lost).await;
         match &renamed {
             Ok(Some(written)) => {
-                self.remember_unsure(&from.store_key, now).await?;
+                self.invalidate(&from.store_key, now).await?;
                 let entry = written_entry(new, &written.version);
-                self.learn(&written.store_key, None, entry).await?;
+                self.cache_write(&written.store_key, None, entry).await?;
             }
-            _ => self.remember_unsure(&from.store_key, now).await?,
+            _ => self.invalidate(&from.store_key, now).await?,
         }
         renamed
     }
 
     pub(super) async fn touch(&self, at: &EntryRef, meta: &Meta) -> Result<Option<EntryRef>> {
         let touched = self.origin.touch(at, meta).await;
-        let entry = match (&touched, self.remembered(&at.store_key).await) {
-            (Ok(Some(_)), Some((_, Memory::Entry(old)))) if old.version == at.version => {
+        let entry = match (&touched, self.read_cache(&at.store_key).await) {
+            (Ok(Some(_)), Some((_, Cached::Entry(old)))) if old.version == at.version => {
                 Entry::new(old.data, meta.clone(), old.version)
             }
             _ => {
-                self.remember_unsure(&at.store_key, meta.touched).await?;
+                self.invalidate(&at.store_key, meta.touched).await?;
                 return touched;
             }
         };
-        self.learn(&at.store_key, Some(&at.version), entry).await?;
+        self.cache_write(&at.store_key, Some(&at.version), entry)
+            .await?;
         touched
     }
 
     pub(super) async fn delete(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         let deleted = self.origin.delete(key).await;
-        self.remember_unsure(key, now).await?;
+        self.invalidate(key, now).await?;
         deleted
     }
 
-    /// Remembers a write that the back has acknowledged, if what the front has is what the write replaced. If it is
-    /// something else, another write came before or after, and nobody here can say which.
-    async fn learn(&self, key: &StoreKey, replaced: Option<&Version>, entry: Entry) -> Result<()> {
+    /// Writes to the cache what the origin has acknowledged, if the cache has the version that
+    /// the write replaced. If it has another one, a different write came before or after this one,
+    /// and the entry is invalidated.
+    async fn cache_write(
+        &self,
+        key: &StoreKey,
+        replaced: Option<&Version>,
+        entry: Entry,
+    ) -> Result<()> {
         let now = entry.meta.touched;
-        let memory = self.memory(&Memory::Entry(entry), now, self.ttl)?;
-        let outcome = match self.remembered(key).await {
-            None => ask_cache("correcting", self.cache.create(key, &memory)).await,
-            Some((cache, Memory::Entry(old))) if Some(&old.version) == replaced => {
-                ask_cache("correcting", self.cache.save(key, &cache.version, &memory)).await
+        let draft = self.cache_draft(&Cached::Entry(entry), now, self.ttl)?;
+        let outcome = match self.read_cache(key).await {
+            None => ask_cache("updating", self.cache.create(key, &draft)).await,
+            Some((cache, Cached::Entry(old))) if Some(&old.version) == replaced => {
+                ask_cache("updating", self.cache.save(key, &cache.version, &draft)).await
             }
             Some(_) => None,
         };
         match outcome {
             Some(Outcome::Written(_)) => Ok(()),
-            _ => self.remember_unsure(key, now).await,
+            _ => self.invalidate(key, now).await,
         }
     }
 
-    /// Sees to it that the back is asked from now on.
+    /// Replaces the cached entry by a mark, so that the origin is asked from now on.
     ///
-    /// A load of the back that is under way has an end before this is forgotten, so its answer cannot cover it.
-    async fn remember_unsure(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
-        let draft = self.memory(&Memory::Unsure, now, 2 * self.origin.timeout)?;
-        for _ in 0..REMEMBER_TRIES {
-            let outcome = match self.remembered(key).await {
+    /// The mark outlasts every load of the origin that is under way, so none of them can replace
+    /// it by an old entry.
+    async fn invalidate(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
+        let draft = self.cache_draft(&Cached::AskOrigin, now, 2 * self.origin.timeout)?;
+        for _ in 0..INVALIDATE_TRIES {
+            let outcome = match self.read_cache(key).await {
                 Some((cache, _)) => {
                     let saved = self.cache.save(key, &cache.version, &draft);
-                    ask_cache("correcting", saved).await
+                    ask_cache("updating", saved).await
                 }
-                None => ask_cache("correcting", self.cache.create(key, &draft)).await,
+                None => ask_cache("updating", self.cache.create(key, &draft)).await,
             };
             match outcome {
                 Some(Outcome::Written(_)) => return Ok(()),
@@ -178,20 +203,20 @@ impl CachedBackend {
                 None => break,
             }
         }
-        // The last resort: what is not there cannot be wrong.
-        ask_cache("forgetting", self.cache.delete(key)).await;
+        // The last resort: a missing entry cannot be wrong.
+        ask_cache("deleting from", self.cache.delete(key)).await;
         Ok(())
     }
 
-    async fn remembered(&self, key: &StoreKey) -> Option<(Entry, Memory)> {
-        let cache = ask_cache("asking", self.cache.load(key)).await??;
-        let memory = Memory::read(cache.data.clone());
-        Some((cache, memory))
+    async fn read_cache(&self, key: &StoreKey) -> Option<(Entry, Cached)> {
+        let cache = ask_cache("reading", self.cache.load(key)).await??;
+        let cached = Cached::decode(cache.data.clone());
+        Some((cache, cached))
     }
 
-    fn memory(&self, memory: &Memory, now: SystemTime, lasts: Duration) -> Result<Draft> {
+    fn cache_draft(&self, cached: &Cached, now: SystemTime, lasts: Duration) -> Result<Draft> {
         Ok(Draft {
-            data: memory.written(),
+            data: cached.encode(),
             meta: Meta {
                 created: now,
                 touched: now,
@@ -206,7 +231,7 @@ impl CachedBackend {
 
 impl fmt::Debug for CachedBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cached")
+        f.debug_struct("CachedBackend")
             .field("cache", &self.cache)
             .field("origin", &self.origin.store)
             .field("ttl", &self.ttl)
@@ -214,51 +239,52 @@ impl fmt::Debug for CachedBackend {
     }
 }
 
-/// What the origin has once it has written `draft` with this version.
+/// Returns the entry that the origin has after it wrote `draft` with this version.
 fn written_entry(draft: &Draft, version: &Version) -> Entry {
     Entry::new(draft.data.clone(), draft.meta.clone(), version.clone())
 }
 
-/// What the front knows about one entry of the back.
-enum Memory {
-    /// It is this one.
+/// The content of the cache for one entry of the origin.
+enum Cached {
+    /// The entry.
     Entry(Entry),
-    /// Ask the back, and do not keep an answer that is already on its way.
-    Unsure,
+    /// A mark: ask the origin, and do not cache an answer that is already under way.
+    AskOrigin,
 }
 
-impl Memory {
-    fn written(&self) -> Bytes {
+impl Cached {
+    fn encode(&self) -> Bytes {
         let entry = match self {
-            Self::Entry(entry) => written_down(entry),
-            Self::Unsure => None,
+            Self::Entry(entry) => encode_entry(entry),
+            Self::AskOrigin => None,
         };
-        entry.unwrap_or_else(|| vec![UNSURE]).into()
+        entry.unwrap_or_else(|| vec![ASK_ORIGIN]).into()
     }
 
-    /// What [`written`](Self::written) wrote; something else is nothing to go by.
-    fn read(mut data: Bytes) -> Self {
+    /// Decodes what [`encode`](Self::encode) wrote. Anything else reads as
+    /// [`AskOrigin`](Self::AskOrigin).
+    fn decode(mut data: Bytes) -> Self {
         match data.try_get_u8() {
-            Ok(ENTRY) => Self::read_entry(data).map_or(Self::Unsure, Self::Entry),
-            _ => Self::Unsure,
+            Ok(ENTRY) => decode_entry(data).map_or(Self::AskOrigin, Self::Entry),
+            _ => Self::AskOrigin,
         }
-    }
-
-    fn read_entry(mut data: Bytes) -> Option<Entry> {
-        let len = data.try_get_u32().ok()?;
-        if len == u32::MAX {
-            return packed::read(data).map(Entry::from);
-        }
-        let len = usize::try_from(len).ok()?;
-        let bytes = (len <= data.len()).then(|| data.split_to(len))?;
-        let Draft { data, meta, .. } = packed::read(data)?;
-        Some(Entry::new(data, meta, Version::from_bytes(bytes)))
     }
 }
 
-/// A mark; the version behind its length in four bytes, or all ones if it is the id of a save;
-/// and the entry, packed.
-fn written_down(entry: &Entry) -> Option<Vec<u8>> {
+fn decode_entry(mut data: Bytes) -> Option<Entry> {
+    let len = data.try_get_u32().ok()?;
+    if len == u32::MAX {
+        return packed::read(data).map(Entry::from);
+    }
+    let len = usize::try_from(len).ok()?;
+    let bytes = (len <= data.len()).then(|| data.split_to(len))?;
+    let Draft { data, meta, .. } = packed::read(data)?;
+    Some(Entry::new(data, meta, Version::from_bytes(bytes)))
+}
+
+/// Encodes an entry: the byte [`ENTRY`]; the length of the version in four bytes and the version,
+/// or four bytes of ones if the version is a save id; and the packed entry.
+fn encode_entry(entry: &Entry) -> Option<Vec<u8>> {
     let mut data = vec![ENTRY];
     match entry.version.as_bytes() {
         Some(bytes) => {
@@ -277,15 +303,17 @@ fn written_down(entry: &Entry) -> Option<Vec<u8>> {
     Some(data)
 }
 
-/// `1` was this mark before entries were packed as [`packed`] has it.
+/// The first byte of a cached entry. It was `1` before entries had the encoding of [`packed`].
 const ENTRY: u8 = 3;
-const UNSURE: u8 = 2;
 
-/// Short enough for a visitor not to notice that another server was quicker, long enough to answer a page's requests.
+/// The mark.
+const ASK_ORIGIN: u8 = 2;
+
+/// Long enough to serve all requests of one page, short enough that few visitors see old data.
 const DEFAULT_TTL: Duration = Duration::from_secs(10);
 
-/// How often a memory gives way to others before it is thrown away.
-const REMEMBER_TRIES: usize = 8;
+/// How often writing the mark is tried before the cached entry is deleted instead.
+const INVALIDATE_TRIES: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -293,7 +321,7 @@ mod tests {
     use crate::model::from_millis;
 
     #[test]
-    fn an_entry_is_remembered_with_its_version() {
+    fn a_cached_entry_keeps_its_version() {
         for version in [
             Version::from(SaveId::new(7)),
             Version::from_bytes(Bytes::from_static(b"seven")),
@@ -301,24 +329,24 @@ mod tests {
         ] {
             let entry = Entry::new(Bytes::from_static(b"{}"), meta(), version);
 
-            let Memory::Entry(read) = Memory::read(Memory::Entry(entry.clone()).written()) else {
+            let Cached::Entry(read) = Cached::decode(Cached::Entry(entry.clone()).encode()) else {
                 panic!("it is an entry");
             };
 
             assert_eq!((read.data, read.meta), (entry.data, entry.meta));
             assert!(read.version == entry.version);
         }
-        let unsure = Memory::read(Memory::Unsure.written());
-        assert!(matches!(unsure, Memory::Unsure));
+        let mark = Cached::decode(Cached::AskOrigin.encode());
+        assert!(matches!(mark, Cached::AskOrigin));
     }
 
     #[test]
-    fn what_an_older_version_remembered_is_nothing_to_go_by() {
-        // The mark, a save id, three times, no owner, no label, the data.
+    fn entries_cached_by_an_older_version_are_ignored() {
+        // The first byte, a save id, three times, no owner, no label, the data.
         let head = [&[1][..], &[0xff; 4], &[0; 8], &[0; 24], &[0, 0]].concat();
         for data in [&b""[..], &[0; 100], &[0xff; 100]] {
             let old = [&head, data].concat();
-            assert!(matches!(Memory::read(old.into()), Memory::Unsure));
+            assert!(matches!(Cached::decode(old.into()), Cached::AskOrigin));
         }
     }
 

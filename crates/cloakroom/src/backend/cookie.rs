@@ -16,46 +16,50 @@ use crate::model::{
 };
 use crate::store::{Guarantees, packed};
 
-/// Sessions that live in the visitor's browser: the cookie carries the whole state, sealed.
+/// Keeps sessions in the browser: the cookie contains the whole session, encrypted.
 ///
-/// Nothing is kept on the server, so there is nothing to run and nothing to sweep, and any number of servers with the
-/// same secret share the sessions. Visitors can neither read nor change what is in their cookie.
+/// The server keeps nothing, so there is no store to run and to sweep, and all servers with the
+/// same secret share the sessions. Visitors can neither read nor change the content of their
+/// cookie.
 ///
-/// **Guarantees**: durable and shared. It does not **compare**: of two parallel requests of one visitor the browser
-/// keeps the answer that arrives last, and the other's edits are lost, `update` included. It does not **revoke**: a
-/// logout removes the cookie from the browser, and whoever copied it before can use the copy until it expires. It
-/// knows no **owners**. For a shopping cart that is a fair price; for a login it seldom is.
+/// **Guarantees**: durable and shared.
 ///
-/// **Its worst day**: the secret gets known. Then anybody can make any session; change the secret and name no
-/// fallback.
+/// * It does not **compare**. Of two parallel responses, the browser keeps the cookie that arrives
+///   last; the edits of the other request are lost, those made with `update` included.
+/// * It does not **revoke**. A logout removes the cookie from the browser, but a copy of the cookie
+///   stays valid until it expires.
+/// * It keeps no **owners**.
+///
+/// A shopping cart can accept that. A login seldom can.
+///
+/// **The worst case**: the secret leaks. Then anyone can forge any session. Change the secret, and
+/// do not add the old one as a [`fallback`](Self::fallback).
 ///
 /// # Examples
 /// ```
 /// use cloakroom::{CookieBackend, Sessions};
 ///
-/// let secret = [7; 32]; // from a file or the environment: 32 bytes or more that nobody can guess
+/// let secret = [7; 32]; // 32 random bytes or more, from a file or the environment
 /// let sessions = Sessions::new(CookieBackend::new(&secret)?);
-///
-/// // The secret was changed; cookies of before are still read, and sealed anew when they are next written.
-/// let sessions = Sessions::new(CookieBackend::new(&[8; 32])?.fallback(&secret)?);
+/// assert!(sessions.guarantees().shared && !sessions.guarantees().revokes);
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 ///
 /// # Format
-/// The cookie's value is base64url without padding (RFC 4648 §5) of
+/// The value of the cookie is the base64url encoding without padding (RFC 4648 §5) of
 ///
 /// * a byte `2`, the version of this format,
-/// * 4 bytes that name the secret,
+/// * 4 bytes that identify the secret,
 /// * 24 random bytes, the nonce,
-/// * the sealed text: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), with the first 5 bytes and the name of the
-///   cookie as additional data, so that a cookie is good for its own name only.
+/// * the ciphertext of XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). The first 5 bytes and the
+///   name of the cookie are the additional data, so a cookie is valid under its own name only.
 ///
-/// The key and the name of a secret are HKDF-SHA256 (RFC 5869) of it, without salt, with the info
-/// `cloakroom carried key` and `cloakroom carried name`. The text is the session as
-/// [`store::packed`](crate::store::packed) has it, with the data of
-/// [`DefaultFormat`](crate::format::DefaultFormat).
+/// The encryption key and the id of a secret are its HKDF-SHA256 (RFC 5869), without salt, with the
+/// info `cloakroom carried key` and `cloakroom carried name`. The plaintext is the session as
+/// encoded by [`store::packed`](crate::store::packed), with the data in
+/// [`DefaultFormat`].
 ///
-/// A cookie of another version of this format is not read, and its visitor starts a new session.
+/// A cookie of another version of this format is not read; its visitor starts a new session.
 #[derive(Clone)]
 pub struct CookieBackend {
     envelope: Envelope,
@@ -63,10 +67,18 @@ pub struct CookieBackend {
 }
 
 impl CookieBackend {
-    /// Sessions sealed with this secret.
+    /// Creates a backend that encrypts sessions with this secret.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if it has fewer than 32 bytes.
+    /// [`Config`](ErrorKind::Config) if the secret has fewer than 32 bytes.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::CookieBackend;
+    ///
+    /// assert!(CookieBackend::new(&[7; 32]).is_ok());
+    /// assert!(CookieBackend::new(b"a password").is_err());
+    /// ```
     pub fn new(secret: &[u8]) -> Result<Self> {
         Ok(Self {
             envelope: Envelope::Sealed(Arc::new(vec![SealingSecret::new(secret)?])),
@@ -74,8 +86,20 @@ impl CookieBackend {
         })
     }
 
-    /// Sessions in the bytes of this format, which are the cookie's value as they are. The format must sign them, and
-    /// say in [`complete`](Format::complete) when they end; visitors can read what is in their cookie.
+    /// Creates a backend whose cookie values are the bytes of `format`, without encryption.
+    ///
+    /// Visitors can read the content of their cookie. The format must sign its bytes, and it must
+    /// fill in the expiry of a session in [`complete`](Format::complete). Django's engine
+    /// `signed_cookies` works like this.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Backend, CookieBackend};
+    ///
+    /// # let signed = cloakroom::format::DefaultFormat::new(); // stands for a format that signs
+    /// let backend = Backend::from(CookieBackend::unsealed(signed));
+    /// assert!(!backend.guarantees().revokes);
+    /// ```
     pub fn unsealed(format: impl Format) -> Self {
         Self {
             envelope: Envelope::None(Arc::new(format)),
@@ -83,10 +107,30 @@ impl CookieBackend {
         }
     }
 
-    /// Reads what was sealed with this older secret, too.
+    /// Also accepts cookies that were encrypted with this older secret. They are encrypted with the
+    /// current one when they are next written.
     ///
     /// # Errors
-    /// As [`new`](Self::new), and if the sessions are not sealed.
+    /// [`Config`](ErrorKind::Config) as for [`new`](Self::new), and for an
+    /// [`unsealed`](Self::unsealed) backend.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{CookieBackend, Sessions};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let (old, new) = ([7; 32], [8; 32]);
+    /// # let session = Sessions::new(CookieBackend::new(&old)?).new_session();
+    /// # session.set("theme", "dark")?;
+    /// # session.save().await?;
+    /// let key = session.key().expect("saved with the old secret");
+    ///
+    /// let sessions = Sessions::new(CookieBackend::new(&new)?.fallback(&old)?);
+    /// assert!(sessions.open(&key).await?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn fallback(mut self, secret: &[u8]) -> Result<Self> {
         match &mut self.envelope {
             Envelope::Sealed(secrets) => {
@@ -95,7 +139,8 @@ impl CookieBackend {
             }
             Envelope::None(_) => Err(Error::new(
                 ErrorKind::Config,
-                "naming a fallback for a secret: these sessions are not sealed; their format has the secrets",
+                "adding a fallback secret: these sessions are not encrypted; configure the secrets \
+                 of their format",
             )),
         }
     }
@@ -120,13 +165,13 @@ impl CookieBackend {
         Guarantees::default().durable().shared().max_size(max_size)
     }
 
-    /// What is in the cookie, if it was sealed here.
+    /// Opens the cookie. Returns `None` if it was not sealed with one of the secrets.
     pub(super) fn open(&self, key: &StoreKey) -> Option<Entry> {
         let (meta, data) = match &self.envelope {
             Envelope::Sealed(secrets) => self.unseal(secrets, key.as_bytes())?,
             Envelope::None(_) => (unknown(), Bytes::copy_from_slice(key.as_bytes())),
         };
-        // Its version is never compared.
+        // The version is never compared.
         Some(Entry::new(data, meta, SaveId::new(0).into()))
     }
 
@@ -134,7 +179,7 @@ impl CookieBackend {
         let value = match &self.envelope {
             Envelope::Sealed(secrets) => self.sealed(secrets, draft)?,
             Envelope::None(_) => String::from_utf8(draft.data.to_vec()).map_err(|source| {
-                let what = "writing a session into its cookie: its format writes no text";
+                let what = "writing a session into its cookie: its format does not encode to text";
                 Error::new(ErrorKind::BadValue, what).with_source(source.utf8_error())
             })?,
         };
@@ -143,8 +188,9 @@ impl CookieBackend {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!(
-                    "writing a session into its cookie: that would have {size} bytes, and browsers drop more than \
-                     {MAX_COOKIE_BYTES}; keep large things elsewhere, or sessions in a store"
+                    "writing a session into its cookie: it would have {size} bytes, and browsers \
+                     drop more than {MAX_COOKIE_BYTES}; keep large things elsewhere, or sessions \
+                     in a store"
                 ),
             ));
         }
@@ -153,7 +199,7 @@ impl CookieBackend {
         Ok(EntryRef::new(key, store_key, draft.version()))
     }
 
-    /// Writes what is in the cookie anew, with other times.
+    /// Opens the cookie and seals its content with other times.
     pub(super) fn touch(&self, key: &StoreKey, meta: &Meta) -> Result<Option<EntryRef>> {
         let Some(entry) = self.open(key) else {
             return Ok(None);
@@ -189,7 +235,7 @@ impl CookieBackend {
     }
 
     fn sealed(&self, secrets: &[SealingSecret], draft: &Draft) -> Result<String> {
-        let secret = secrets.first().expect("made with one");
+        let secret = secrets.first().expect("`new` adds one");
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|source| {
             let what = "sealing a session: the operating system gives no random numbers";
@@ -221,21 +267,22 @@ impl fmt::Debug for CookieBackend {
             Envelope::Sealed(secrets) => secrets.len(),
             Envelope::None(_) => 0,
         };
-        f.debug_struct("Carried")
+        f.debug_struct("CookieBackend")
             .field("secrets", &secrets)
             .finish_non_exhaustive()
     }
 }
 
-/// What keeps the visitor from reading and changing what is in the cookie.
+/// How the content of the cookie is protected.
 #[derive(Clone)]
 enum Envelope {
+    /// Against reading and changing, by encryption. The first secret encrypts.
     Sealed(Arc<Vec<SealingSecret>>),
-    /// The format's own signature, and nothing against reading.
+    /// Against changing only, by the signature of the format.
     None(Arc<dyn Format>),
 }
 
-/// Cloakroom's own format where the key is what is sealed.
+/// Cloakroom's default format, with the sealed session as the key.
 struct Sealed;
 
 impl Format for Sealed {
@@ -246,12 +293,12 @@ impl Format for Sealed {
         }
     }
 
-    /// Nobody asks for one: sealing makes it.
+    /// Not called: sealing makes the key.
     fn new_key(&self) -> Result<SessionKey> {
         DefaultFormat::new().new_key()
     }
 
-    /// Whether it may be something that was sealed here; nothing is opened yet.
+    /// Checks the length and the alphabet only. Nothing is decrypted yet.
     fn parse_key(&self, text: &str) -> Option<SessionKey> {
         let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         (text.len() <= MAX_COOKIE_BYTES && text.len() > OVERHEAD && text.bytes().all(alphabet))
@@ -271,7 +318,7 @@ impl Format for Sealed {
     }
 }
 
-/// Facts of which the envelope says nothing: an entry is not alive before its format says so.
+/// The facts of an unsealed cookie before its format fills them in. They count as expired.
 fn unknown() -> Meta {
     Meta {
         created: UNIX_EPOCH,
@@ -294,7 +341,8 @@ impl SealingSecret {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "sealing sessions: the secret has {} bytes; it needs {MIN_SECRET_BYTES} that nobody can guess",
+                    "sealing sessions: the secret has {} bytes; it needs at least \
+                     {MIN_SECRET_BYTES} random bytes",
                     secret.len()
                 ),
             ));
@@ -317,13 +365,13 @@ const VERSION: u8 = 2;
 
 const MIN_SECRET_BYTES: usize = 32;
 
-/// Names a secret: enough to tell a site's few secrets apart.
+/// Long enough to tell the few secrets of a site apart.
 const NAME_BYTES: usize = 4;
 const HEAD_BYTES: usize = 1 + NAME_BYTES;
 const NONCE_BYTES: usize = 24;
 const MAC_BYTES: usize = 16;
 
-/// What a cookie has besides data, owner and label.
+/// The bytes of a cookie besides data, owner and label.
 const OVERHEAD: usize = HEAD_BYTES + NONCE_BYTES + MAC_BYTES + packed::EMPTY;
 
 /// Name, `=` and value: browsers ignore a cookie that is longer (RFC 6265bis, section 5.6).
@@ -335,7 +383,7 @@ mod tests {
     use crate::model::from_millis;
 
     #[test]
-    fn a_cookie_of_the_first_version_is_no_session() {
+    fn a_cookie_of_an_older_version_is_not_read() {
         let backend = CookieBackend::new(&[7; 32]).unwrap();
         let Envelope::Sealed(secrets) = &backend.envelope else {
             unreachable!("it has a secret");

@@ -3,7 +3,7 @@ use sha2::{Digest, Sha256};
 use crate::format::{Format, OnCorrupt, Tags};
 use crate::model::{Entry, ErrorKind, Record, Result, SessionData, SessionTag, StoreKey, Version};
 
-/// Reads a store's answer in this format.
+/// Decodes the answer of a store. Returns `None` if there is no session.
 pub(super) fn decode(
     format: &dyn Format,
     key: &StoreKey,
@@ -15,10 +15,10 @@ pub(super) fn decode(
         version,
         ..
     } = match loaded {
-        // The mark of a session that moved is no session.
+        // The mark of a session that moved is not a session.
         Ok(Some(entry)) if entry.moved_to().is_none() => entry,
         Ok(_) => return Ok(None),
-        // The store itself cannot read what it has there: there is no session.
+        // The store cannot read its entry, so there is no session.
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             format.log_corrupt(&tag(format, key), &error);
             return Ok(None);
@@ -46,7 +46,7 @@ pub(super) fn decode(
     )))
 }
 
-/// The short public name of the session at `store_key`.
+/// Returns the short public id of the session at `store_key`.
 pub(super) fn tag(format: &dyn Format, store_key: &StoreKey) -> SessionTag {
     match format.rules().tags {
         Tags::Prefix => SessionTag::of_hash(store_key.as_bytes()),

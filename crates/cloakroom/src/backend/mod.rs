@@ -1,4 +1,4 @@
-//! A store read in a format: alone, in two tiers, or in the visitor's cookie.
+//! Where sessions are kept, and in which format: in one store, in two tiers, or in the cookie.
 
 mod backend;
 mod cache;

@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::store::{AnyStore, Store};
 
-/// A store read in a format, with a limit on the time of each call.
+/// A store and the format of its entries, with a limit on the time of each call.
 #[derive(Clone)]
 pub(super) struct Tier {
     pub(super) store: AnyStore,
@@ -45,7 +45,7 @@ impl Tier {
         ))
     }
 
-    /// Finds out whether a `create` has happened whose answer was lost.
+    /// Finds out whether a `create` whose answer was lost has happened.
     async fn find_created(
         &self,
         key: SessionKey,
@@ -57,7 +57,7 @@ impl Tier {
             Ok(Some(entry)) if entry.version == draft.version() => {
                 Ok(EntryRef::new(key, store_key, entry.version))
             }
-            // The browser will never get its key. If it is there after all, it is of no use.
+            // The browser will never get this key, so an entry that is there after all is useless.
             _ => {
                 let _ = self.delete(&store_key).await;
                 Err(lost)
@@ -71,7 +71,8 @@ impl Tier {
         Ok(outcome.written().map(|version| at.at_version(version)))
     }
 
-    /// As [`save`](Self::save), under a fresh key. If the answer is lost, the new place is added to `lost`.
+    /// Does what [`save`](Self::save) does, and moves the entry to a fresh key. If the answer is
+    /// lost, the fresh key is added to `lost`.
     pub(super) async fn rename(
         &self,
         from: &EntryRef,
@@ -110,7 +111,7 @@ impl Tier {
         }
     }
 
-    /// The answer of one call of the store, or an error if it does not come in time.
+    /// Returns the answer of one call of the store, or an error if it takes too long.
     pub(super) async fn within<T>(
         &self,
         doing: &'static str,
@@ -129,5 +130,5 @@ impl Tier {
     }
 }
 
-/// How many taken keys in a row are bad luck. One is already less likely than a broken machine.
+/// How many fresh keys are tried. Even one that is taken is less likely than broken hardware.
 const KEY_TRIES: usize = 8;

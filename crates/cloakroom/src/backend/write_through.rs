@@ -11,34 +11,41 @@ use crate::model::{
 };
 use crate::store::Store;
 
-/// Two tiers that others read and write as well: a back, whose entries count, and a front with a copy of each in a
-/// format of its own. Django's engine cached_db is such a pair.
+/// Two tiers that other programs read and write, too: an origin, whose entries count, and a cache
+/// that holds a copy of each entry in its own format. Django's engine `cached_db` works like this.
 ///
-/// [`CachedBackend`](crate::CachedBackend) is the better pair where nobody else looks: its front is believed for seconds only. Here a
-/// copy is believed until the session ends, because its readers know nothing else. So everything that changes a session
-/// changes the back first, and then corrects the copy or removes it:
+/// If only Cloakroom uses the cache, choose [`CachedBackend`](crate::CachedBackend), which trusts
+/// its cache for a few seconds only. Here a copy is trusted until the session ends, because the
+/// other programs trust it, too. Every change is therefore made in the origin first, and then the
+/// copy is updated or removed:
 ///
-/// * **A read** that finds a copy does not ask the back. One that finds none loads the entry and leaves a copy; then it
-///   looks at the entry again, and takes the copy back if the session was saved or ended meanwhile.
-/// * **A write** never builds on a copy. It loads the entry, does the edits again on that, and the back compares. Then
-///   the copy is replaced if it is the one that was there before; in every other case it is removed, and the next read
-///   leaves a new one.
-/// * **A logout, and a new key**, remove the copy, and answer with an error if they cannot: it would go on being read.
+/// * **A read** that finds a copy does not load the entry. A read that finds none loads the entry
+///   and adds a copy. Then it loads the entry again, and removes the copy if the session was saved
+///   or ended in the meantime.
+/// * **A write** never builds on a copy. It loads the entry and applies the edits to it, and the
+///   origin compares. The copy is replaced if it has not changed since before that load. Otherwise
+///   it is removed, and the next read adds a new one.
+/// * **A logout** and **a new key** remove the copy. If that fails, they return an error, since the
+///   copy would still be read.
 ///
-/// The guarantees are the back's. **If the front fails**, reads and writes pass it over: slower, not wrong, as long as it
-/// comes back empty; a copy that it kept through the failure can be as old as that. **If the back fails**, pages that
-/// only read go on with the copies. **If the process is killed** between leaving a copy and looking again, a copy of a
-/// session that ended in that instant is read for half a minute.
+/// The guarantees are those of the origin.
+///
+/// **If the cache fails**, other reads and writes skip it: requests get slower, and stay correct if
+/// the cache is empty when it returns. A copy that it kept may be as old as the failure. **If the
+/// origin fails**, requests that only read a session that has a copy still succeed. **If the
+/// process is killed** between adding a copy and loading the entry again, the copy of a session
+/// that ended at that moment can be read for 30 seconds.
 ///
 /// # Examples
 /// ```
 /// use cloakroom::format::DefaultFormat;
 /// use cloakroom::store::MemoryStore;
-/// use cloakroom::{WriteThroughBackend, Sessions, Backend};
+/// use cloakroom::{Backend, Sessions, WriteThroughBackend};
 ///
 /// # let (cache, database) = (MemoryStore::new(), MemoryStore::new());
 /// let cache = Backend::new(cache, DefaultFormat::new());
 /// let sessions = Sessions::new(WriteThroughBackend::new(cache, database)?);
+/// assert!(sessions.guarantees().compares);
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone)]
@@ -52,7 +59,7 @@ impl WriteThroughBackend {
         Self { cache, origin }
     }
 
-    /// The back's rules; but of the facts only those that a copy has, too.
+    /// Returns the rules of the origin, with only those facts that a copy keeps, too.
     pub(super) fn rules(&self, origin: FormatRules) -> FormatRules {
         let facts = match self.cache.format.rules().facts {
             Facts::All => origin.facts,
@@ -66,7 +73,7 @@ impl WriteThroughBackend {
         key: &StoreKey,
         now: SystemTime,
     ) -> Result<Option<(Record, Version)>> {
-        let cache = ask_cache("asking", self.cache.store.load(key)).await;
+        let cache = ask_cache("reading", self.cache.store.load(key)).await;
         if let Some(Some(copy)) = &cache
             && let Some(record) = self.read_copy(copy)
             && record.meta.expires > now
@@ -90,10 +97,10 @@ impl WriteThroughBackend {
         Ok(Some((record, Version::of_tiers(copy, Some(entry)))))
     }
 
-    /// What the back has, with the version of the copy that was there before it was asked: if that is still there after
-    /// a write, nobody has touched it in between.
+    /// Loads the entry from the origin. The version includes that of the copy, read before the
+    /// entry: if a write finds the same version, the copy has not changed in between.
     pub(super) async fn reload(&self, key: &StoreKey) -> Result<Option<(Record, Version)>> {
-        let cache = ask_cache("asking", self.cache.store.load(key))
+        let cache = ask_cache("reading", self.cache.store.load(key))
             .await
             .flatten();
         let loaded = self.origin.load(key).await;
@@ -116,14 +123,14 @@ impl WriteThroughBackend {
         match self.origin.save(&in_origin(at, entry), new).await {
             Ok(Some(written)) => {
                 let copy = self
-                    .correct(&at.store_key, copy, &written.version, new)
+                    .update_copy(&at.store_key, copy, &written.version, new)
                     .await;
                 Ok(Some(in_both(written, copy)))
             }
-            // Whoever came first sees to the copy.
+            // The write that came first updates the copy.
             Ok(None) => Ok(None),
             Err(error) => {
-                self.forget(&at.store_key).await;
+                self.remove_copy(&at.store_key).await;
                 Err(error)
             }
         }
@@ -138,11 +145,11 @@ impl WriteThroughBackend {
         let (_, Some(entry)) = from.version.tiers() else {
             return Ok(None);
         };
-        // Before, since afterwards it would be too late to say that it cannot be done; and after, since somebody may
-        // have read in between.
+        // Removed before the rename, because a failure after it could not be reported any more.
+        // Removed again after it, because a read may have added a copy in between.
         self.cache.delete(&from.store_key).await?;
         let renamed = self.origin.rename(&in_origin(from, entry), new, lost).await;
-        self.forget(&from.store_key).await;
+        self.remove_copy(&from.store_key).await;
         match renamed? {
             Some(written) => Ok(Some(self.with_first_copy(written, new).await)),
             None => Ok(None),
@@ -161,11 +168,11 @@ impl WriteThroughBackend {
         let Some(touched) = self.origin.touch(&in_origin(at, &entry), meta).await? else {
             return Ok(None);
         };
-        // A copy that is not touched is forgotten a little early, and no harm is done.
+        // A copy that is not touched only expires earlier.
         let copy = match copy {
             Some(copy) => {
                 let touch = self.cache.store.touch(&at.store_key, copy, meta);
-                ask_cache("touching", touch)
+                ask_cache("updating", touch)
                     .await
                     .and_then(Outcome::written)
             }
@@ -176,11 +183,11 @@ impl WriteThroughBackend {
 
     pub(super) async fn delete(&self, key: &StoreKey) -> Result<()> {
         let deleted = self.origin.delete(key).await;
-        let forgotten = self.cache.delete(key).await;
-        deleted.and(forgotten)
+        let copy_deleted = self.cache.delete(key).await;
+        deleted.and(copy_deleted)
     }
 
-    /// What a copy says; one that cannot be read says nothing, and the back is asked.
+    /// Decodes a copy. Returns `None` if it cannot be read; then the origin is asked.
     fn read_copy(&self, copy: &Entry) -> Option<Record> {
         let session_data = self.cache.format.decode(&copy.data).ok()?;
         let mut meta = copy.meta.clone();
@@ -193,7 +200,8 @@ impl WriteThroughBackend {
         })
     }
 
-    /// Leaves a copy where there was none, on a task of its own: whoever asked may go away before the second look.
+    /// Adds a copy if there is none, and loads the entry again to confirm it. Runs on its own
+    /// task, so that the copy is confirmed even if the caller drops its future.
     async fn fill(
         &self,
         key: &StoreKey,
@@ -205,26 +213,28 @@ impl WriteThroughBackend {
             touched: now,
             ..record.meta.clone()
         };
-        let for_good = self.copy_of(&record.data, &meta)?;
-        let mut for_now = for_good.clone();
-        for_now.meta.expires = meta.expires.min(after(now, PROBATION));
+        let confirmed = self.copy_of(&record.data, &meta)?;
+        let mut unconfirmed = confirmed.clone();
+        unconfirmed.meta.expires = meta.expires.min(after(now, UNCONFIRMED_LIFETIME));
         let (tiers, key, entry) = (self.clone(), key.clone(), entry.clone());
         let filling = async move {
             let cache = &tiers.cache.store;
-            let Some(filled) = ask_cache("filling", cache.create(&key, &for_now)).await else {
-                // It may be there nevertheless.
-                tiers.forget(&key).await;
+            let create = cache.create(&key, &unconfirmed);
+            let Some(filled) = ask_cache("filling", create).await else {
+                // The copy may be there, although the call failed.
+                tiers.remove_copy(&key).await;
                 return None;
             };
             let copy = tiers.confirm(&key, filled.written()?, &entry).await?;
-            let kept = cache.touch(&key, &copy, &for_good.meta);
-            ask_cache("filling", kept).await.and_then(Outcome::written)
+            let touch = cache.touch(&key, &copy, &confirmed.meta);
+            ask_cache("filling", touch).await.and_then(Outcome::written)
         };
         tokio::spawn(filling).await.ok().flatten()
     }
 
-    /// Makes the copy what was just written to the back, if it is what was there before; else there is none afterwards.
-    async fn correct(
+    /// Replaces the copy by what was just written to the origin, if the copy still has the version
+    /// `seen`. Otherwise removes it.
+    async fn update_copy(
         &self,
         key: &StoreKey,
         seen: Option<&Version>,
@@ -234,40 +244,40 @@ impl WriteThroughBackend {
         let outcome = match (self.copy_of_draft(new), seen) {
             (Some(copy), Some(seen)) => {
                 let save = self.cache.store.save(key, seen, &copy);
-                ask_cache("correcting", save).await
+                ask_cache("updating", save).await
             }
-            (Some(copy), None) => {
-                ask_cache("correcting", self.cache.store.create(key, &copy)).await
-            }
+            (Some(copy), None) => ask_cache("updating", self.cache.store.create(key, &copy)).await,
             (None, _) => None,
         };
         match outcome.and_then(Outcome::written) {
-            // The front may compare bytes, and they may have been others and the same again in between.
+            // A cache that compares bytes does not notice a copy that changed and changed back.
             Some(copy) => self.confirm(key, copy, entry).await,
             None => {
-                self.forget(key).await;
+                self.remove_copy(key).await;
                 None
             }
         }
     }
 
-    /// Takes the copy back if the entry is not what it is a copy of any more.
+    /// Loads the entry again. Returns `copy` if the entry still has the version `entry`; otherwise
+    /// removes the copy.
     async fn confirm(&self, key: &StoreKey, copy: Version, entry: &Version) -> Option<Version> {
         match self.origin.load(key).await {
             Ok(Some(there)) if there.version == *entry => Some(copy),
             _ => {
-                self.forget(key).await;
+                self.remove_copy(key).await;
                 None
             }
         }
     }
 
-    /// What is not there cannot be wrong.
-    async fn forget(&self, key: &StoreKey) {
-        ask_cache("forgetting", self.cache.store.delete(key)).await;
+    /// Removes the copy: a missing copy cannot be wrong.
+    async fn remove_copy(&self, key: &StoreKey) {
+        ask_cache("deleting from", self.cache.store.delete(key)).await;
     }
 
-    /// Leaves a copy under a key that nobody knows yet, so nobody can have changed anything meanwhile.
+    /// Adds a copy under a fresh key. No other request knows the key yet, so the copy needs no
+    /// confirmation.
     async fn with_first_copy(&self, in_origin: EntryRef, draft: &Draft) -> EntryRef {
         let copy = match self.copy_of_draft(draft) {
             Some(copy) => {
@@ -286,7 +296,8 @@ impl WriteThroughBackend {
         self.copy_of(&session_data, &draft.meta)
     }
 
-    /// `None` if the contents have no form in the front's format: then the back is always asked.
+    /// Encodes a copy. Returns `None` if the format of the cache cannot encode the data; then the
+    /// origin is always asked.
     fn copy_of(&self, session_data: &SessionData, meta: &Meta) -> Option<Draft> {
         Some(Draft {
             data: self.cache.format.encode(session_data, meta.touched).ok()?,
@@ -298,18 +309,19 @@ impl WriteThroughBackend {
 
 impl fmt::Debug for WriteThroughBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mirrored")
+        f.debug_struct("WriteThroughBackend")
             .field("cache", &self.cache.store)
             .field("origin", &self.origin.store)
             .finish()
     }
 }
 
-/// The entry as the origin knows it.
+/// Returns the entry with the version that the origin issued.
 fn in_origin(at: &EntryRef, entry: &Version) -> EntryRef {
     at.at_version(entry.clone())
 }
 
+/// Returns the entry with the versions of both tiers.
 fn in_both(in_origin: EntryRef, copy: Option<Version>) -> EntryRef {
     EntryRef {
         version: Version::of_tiers(copy, Some(in_origin.version)),
@@ -317,8 +329,8 @@ fn in_both(in_origin: EntryRef, copy: Option<Version>) -> EntryRef {
     }
 }
 
-/// How long a copy lasts whose second look is still to come.
-const PROBATION: Duration = Duration::from_secs(30);
+/// How long a copy lasts that has not been confirmed.
+const UNCONFIRMED_LIFETIME: Duration = Duration::from_secs(30);
 
-/// What ends sooner is not worth a copy; and caches count in seconds.
+/// A session that ends sooner gets no copy. Caches count in whole seconds.
 const A_SECOND: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 impl Commit {
-    /// Deletes the entry that a flush ended. Returns whether there was one.
+    /// Deletes the entry that was flushed. Returns whether there was one.
     pub(crate) async fn end(&self, core: &Core) -> Result<bool> {
         let Some(ended) = &self.ended else {
             return Ok(false);
@@ -19,7 +19,7 @@ impl Commit {
         Ok(true)
     }
 
-    /// Carries out the plan. Returns what has changed, if anything.
+    /// Carries out the plan. Returns the result, or `None` if nothing has changed.
     pub(crate) async fn run(self, core: &Core) -> Result<Option<Committed>> {
         let (base, write, renames) = match self.plan? {
             Plan::Nothing => return Ok(None),
@@ -42,7 +42,8 @@ impl Commit {
     }
 }
 
-/// Extends a session's life. If that fails, the page still goes out and the session ends when it would have ended.
+/// Extends a session. If that fails, the response is still sent, and the session expires when it
+/// would have expired before.
 async fn touch(core: &Core, base: SavedEntry, meta: Meta) -> Option<Committed> {
     let touched = core.backend.touch(&base.entry, &meta).await;
     let touched = touched.inspect_err(|error| {
@@ -71,28 +72,28 @@ async fn end(core: &Core, base: &SavedEntry) -> Result<Committed> {
     Ok(Committed::ended())
 }
 
-/// Replaces an entry while other requests do the same: compare-and-swap, and after a conflict a fresh record, the edits
-/// again, and another try.
+/// Replaces an entry while other requests may do the same. It tries a compare-and-swap; after a
+/// conflict it reloads the record, replays the edits and tries again.
 struct Race<'a> {
     core: &'a Core,
     base: SavedEntry,
     edits: Edits,
     write: Write,
     renames: bool,
-    /// What the edits made of the fresh record, after a conflict.
+    /// The reloaded record with the edits applied, after a conflict.
     replayed: Option<Box<Record>>,
-    /// Where the entry may have been moved by calls whose answers were lost.
+    /// The keys to which calls whose answers were lost may have moved the entry.
     moved_to: Vec<(SessionKey, StoreKey)>,
 }
 
 impl Race<'_> {
     async fn run(mut self) -> Result<Committed> {
-        // The entry may still be there, but a session that expired during the request is as gone as one that was logged
-        // out.
+        // The entry may still be there, but a session that expired during the request is treated
+        // like one that was logged out.
         if self.base.meta.expires <= self.core.now() {
             return Box::pin(self.gone(None)).await;
         }
-        // A commit queues if others do, or the queue would never get shorter.
+        // A commit joins an existing queue. If it went ahead, those in the queue would lose to it.
         let turn = self.core.queue.join(&self.base.entry.store_key).await?;
         match self.try_once().await {
             Ok(Some(saved)) => Ok(self.won(saved)),
@@ -100,7 +101,7 @@ impl Race<'_> {
         }
     }
 
-    /// One compare-and-swap. Returns the entry if it succeeded.
+    /// Tries one compare-and-swap. Returns the entry if it succeeded.
     async fn try_once(&mut self) -> Result<Option<SavedEntry>> {
         let (backend, draft) = (&self.core.backend, &self.write.draft);
         let entry = match self.renames {
@@ -110,7 +111,7 @@ impl Race<'_> {
         Ok(entry.map(|entry| self.write.saved(entry)))
     }
 
-    /// What follows when the first try did not succeed.
+    /// Continues after the first try did not succeed, and deletes what lost renames left behind.
     async fn go_on(
         mut self,
         turn: Option<CommitTurn>,
@@ -148,21 +149,23 @@ impl Race<'_> {
             }
             pause(attempt).await;
             match (self.core.reload(store_key).await?, &lost_answer) {
-                // The entry is as it was seen: the call whose answer was lost has not happened. The same draft can be
-                // sent again, since only one of the two calls can find this version.
+                // The entry is unchanged, so the call whose answer was lost has not happened yet.
+                // The same draft can be sent again: only one of the two calls can succeed.
                 (Some((_, version)), Some(_))
                     if version.tells_saves_apart()
                         && version.of_entry() == self.base.entry.version.of_entry() =>
                 {
                     self.base.entry.version = version;
                 }
-                // The call has happened, and only its answer was lost.
+                // The entry has the version of this draft, so the call has happened and only its
+                // answer was lost.
                 (Some((_, version)), _) if self.is_ours(&version) => {
                     let entry = self.base.entry.at_version(version);
                     return Ok(self.won(self.write.saved(entry)));
                 }
-                // Another save is on top, of this request or of another one. Replaying might apply the edits twice. A
-                // rename is certain: it would have left nothing here.
+                // Another save came after the lost call or instead of it. If the lost call has
+                // happened, a replay would apply the edits twice. With a rename there is no
+                // doubt: had it happened, no entry would be here.
                 (Some(_), Some(lost)) if !self.renames => return Err(lost.clone()),
                 (Some((fresh, version)), _) => {
                     if !self.replay(fresh, version)? {
@@ -175,12 +178,14 @@ impl Race<'_> {
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "saving a session: others saved it first, {COMMIT_TRIES} times in a row; try again"
+                "saving a session: other requests saved it first, {COMMIT_TRIES} times in a row; \
+                 try again"
             ),
         ))
     }
 
-    /// Applies the edits to what another request saved. Returns `false` if they let the session expire.
+    /// Applies the edits to the record that another request saved. Returns `false` if the session
+    /// has expired after them.
     fn replay(&mut self, mut fresh: Record, version: Version) -> Result<bool> {
         self.base.entry.version = version;
         self.edits.replay(&mut fresh, self.core.backend.format())?;
@@ -192,20 +197,22 @@ impl Race<'_> {
         Ok(true)
     }
 
-    /// The entry is not there any more; perhaps because of a call whose answer was lost.
+    /// Decides what follows if the entry is gone: a rename whose answer was lost may have moved it,
+    /// and a login gets a new session. Anything else is an error.
     async fn gone(&mut self, lost: Option<&Error>) -> Result<Committed> {
         if let Some(saved) = self.renamed().await? {
             return Ok(self.won(saved));
         }
-        // Where the data are the version, nothing tells a session that has moved from one that was logged out.
+        // If the version is the data, a session that has moved cannot be told from one that was
+        // logged out.
         if let Some(lost) = lost
             && self.renames
             && !self.base.entry.version.tells_saves_apart()
         {
             return Err(lost.clone());
         }
-        // A logout wins over everything that was under way, except over a login, which brought its own proof: it gets a
-        // new session with nothing in it from the one that ended.
+        // A logout wins over every commit that was under way, except over a login: its user has
+        // just been authenticated. The login gets a new session without data of the ended one.
         if self.edits.log_in() {
             let now = self.core.now();
             let mut record = Record::blank(now);
@@ -220,10 +227,11 @@ impl Race<'_> {
         Err(interrupted())
     }
 
-    /// Finds the entry where a rename whose answer was lost has moved it.
+    /// Returns the entry if a rename whose answer was lost has moved it.
     async fn renamed(&self) -> Result<Option<SavedEntry>> {
-        // A store that renames in one step has written the draft there. The provided `rename` makes a copy first, which
-        // proves nothing, and writes the draft over the old entry, which does.
+        // A store that renames in one step has written the draft at the new key. The provided
+        // `rename` first creates a copy there, which proves nothing. Then it writes the draft over
+        // the old entry, which proves that the session has moved.
         for (key, to) in &self.moved_to {
             let Some((_, version)) = self.core.reload(to).await? else {
                 continue;
@@ -241,8 +249,8 @@ impl Race<'_> {
         Ok(None)
     }
 
-    /// Deletes what renames whose answers were lost may have left under keys that no browser got. It would stand in the
-    /// owner's list.
+    /// Deletes entries that renames whose answers were lost may have left under keys that no
+    /// browser got. The owner's list would show them.
     async fn remove_orphans(&self, won: Option<&SavedEntry>) {
         for (_, orphan) in &self.moved_to {
             if won.is_none_or(|saved| saved.entry.store_key != *orphan)
@@ -256,7 +264,7 @@ impl Race<'_> {
         }
     }
 
-    /// Whether this version of an entry was written by this commit.
+    /// Returns whether this commit wrote the entry with this version.
     fn is_ours(&self, version: &Version) -> bool {
         version.of_entry() == Some(&self.write.draft.version())
     }
@@ -279,11 +287,13 @@ impl Race<'_> {
 fn interrupted() -> Error {
     Error::new(
         ErrorKind::Interrupted,
-        "saving a session: it was logged out, moved or expired while this request was working; nothing was saved",
+        "saving a session: it was logged out, moved or expired while this request was working; \
+         nothing was saved",
     )
 }
 
-/// Lets another process finish. In this process the queue keeps order, so the first tries need no pause.
+/// Pauses to let other processes finish. The first tries need no pause, since the queue orders the
+/// commits of this process.
 async fn pause(attempt: u32) {
     if attempt < 2 {
         return;
@@ -293,8 +303,8 @@ async fn pause(attempt: u32) {
     tokio::time::sleep(Duration::from_millis(millis.into())).await;
 }
 
-/// How often one commit compares and loses before it gives up. In this process the queue lets every writer win at its
-/// first or second try, so this many losses mean as many other processes in a row.
+/// How often one commit tries before it gives up. In this process, the queue lets every commit
+/// succeed at its first or second try, so only other processes can use up the tries.
 const COMMIT_TRIES: u32 = 64;
 
 /// Pauses between tries are random and shorter than 2^5 = 32 ms.

@@ -11,12 +11,12 @@ use crate::model::{
     Version, storable,
 };
 
-/// What all handles and sessions of one [`Sessions`] share.
+/// The state shared by all handles and sessions of one [`Sessions`](crate::Sessions).
 pub(crate) struct Core {
     pub(crate) backend: Backend,
     pub(crate) cookie: Cookie,
     pub(crate) policy: Policy,
-    /// Whether a response that sets the cookie is kept out of caches.
+    /// Whether a response that sets the cookie gets `Cache-Control: no-store`.
     pub(crate) no_store: bool,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) queue: CommitQueue,
@@ -25,42 +25,44 @@ pub(crate) struct Core {
 
 /// Deletes expired entries in the background.
 pub(crate) trait Sweeper: Send + Sync {
-    /// Starts sweeping the entries of `core`, unless it runs already or is turned off. Called inside of the runtime.
+    /// Starts sweeping the entries of `core`, unless a sweep is running or sweeping is turned off.
+    /// Must be called inside the runtime.
     fn start(&self, core: &Arc<Core>);
 }
 
 impl Core {
-    /// The time now, cut to what stores can keep.
+    /// Returns the current time, with the precision that stores can keep.
     pub(crate) fn now(&self) -> SystemTime {
         storable(self.clock.now())
     }
 
-    /// When `record` ends if it is saved at `now`.
+    /// Returns when `record` ends if it is saved at `now`.
     pub(crate) fn expires(&self, record: &Record, now: SystemTime) -> SystemTime {
         let expiry = self.backend.format().expiry(&record.data);
         self.policy.expires(expiry, record.meta.created, now)
     }
 
-    /// Whether the cookie of `record` is to go when the browser closes.
+    /// Returns whether browsers drop the cookie of `record` when they close.
     pub(crate) fn at_browser_close(&self, record: &Record) -> bool {
         let expiry = self.backend.format().expiry(&record.data);
         self.policy.at_browser_close(expiry)
     }
 
-    /// Whether an entry with these facts is alive. Here, and by this clock alone, a session expires.
+    /// Returns whether an entry with these facts is alive. This is the only place that decides
+    /// whether a session has expired, and it uses this clock only.
     pub(crate) fn is_alive(&self, meta: &Meta) -> bool {
         let now = self.now();
         let lifetime_ends = self.policy.lifetime_ends(meta.created);
         meta.expires > now && lifetime_ends.is_none_or(|end| end > now)
     }
 
-    /// Loads the session at `store_key` if it is alive. A cache may answer.
+    /// Loads the session at `store_key` if it is alive. It may come from a cache.
     pub(crate) async fn load(&self, store_key: &StoreKey) -> Result<Option<(Record, Version)>> {
         let found = self.backend.load(store_key, self.now()).await?;
         Ok(self.alive(store_key, found).await)
     }
 
-    /// What is alive at `store_key`, with a version that a write can build on.
+    /// Loads the session at `store_key` if it is alive, with a version that a write can build on.
     pub(crate) async fn reload(&self, store_key: &StoreKey) -> Result<Option<(Record, Version)>> {
         let found = self.backend.reload(store_key, self.now()).await?;
         Ok(self.alive(store_key, found).await)
@@ -75,7 +77,7 @@ impl Core {
         if self.is_alive(&record.meta) {
             return Some((record, version));
         }
-        // What has expired is never saved again, so whatever is there now may go.
+        // An expired entry is never saved again, so it can be deleted without a comparison.
         if self.backend.rules().expired == OnExpired::DeleteEntry
             && let Err(error) = self.backend.delete(store_key, self.now()).await
         {
@@ -85,7 +87,8 @@ impl Core {
         None
     }
 
-    /// What is alive at `store_key`, for a session that is opened with this key or without one.
+    /// Loads the session at `store_key` if it is alive, and starts the sweep. `key` is `None` if
+    /// the session is opened by its tag.
     pub(crate) async fn open(
         self: &Arc<Self>,
         key: Option<&SessionKey>,
@@ -108,10 +111,11 @@ impl Core {
         }))
     }
 
-    /// Ends the session at `store_key`, also if it is moving to a new key at this moment.
+    /// Ends the session at `store_key`, even if it is moving to a new key at the same time.
     ///
-    /// Once the entry is deleted no move of it can succeed, and one that came before is among its owner's: it began
-    /// when this one did, and it was not there before. A session without an owner cannot be followed so.
+    /// After the entry is deleted, no move of it can succeed. A move that came before has created
+    /// an entry of the same owner, which has the same `created` time and was not in the owner's
+    /// list before. Such entries are deleted, too. A session without an owner cannot be followed.
     pub(crate) async fn end(&self, store_key: &StoreKey, meta: &Meta) -> Result<()> {
         let Some(owner) = meta
             .owner
@@ -122,7 +126,8 @@ impl Core {
         };
         let mut known = self.backend.owned_by(owner).await?;
         if known.iter().all(|owned| owned.key != *store_key) {
-            // It has moved already, or it is gone: then whatever began with it is what it became.
+            // The session has moved already, or it is gone. Every entry with the same `created`
+            // time is what it became, so none of them counts as known.
             known.retain(|owned| owned.meta.created != meta.created);
         }
         let mut ending = vec![store_key.clone()];
@@ -147,11 +152,11 @@ impl Core {
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "ending a session: it moved to a new key {MOST_MOVES} times meanwhile; try again"
+                "ending a session: it moved to a new key {MOST_MOVES} times in a row; try again"
             ),
         ))
     }
 }
 
-/// How often a session may move while it is being ended.
+/// How often a session may move to a new key while it is being ended.
 const MOST_MOVES: usize = 8;

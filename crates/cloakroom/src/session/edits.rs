@@ -4,11 +4,12 @@ use std::time::SystemTime;
 use crate::format::Format;
 use crate::model::{Expiry, Name, Owner, Record, Result, Value};
 
-/// What this request did to its session, in order: replayed on a fresh state when another request saved first.
+/// The edits of this request in order. They are replayed on fresh data when another request saved
+/// first.
 #[derive(Clone, Default)]
 pub(crate) struct Edits {
     log: Vec<Edit>,
-    /// The session is to get a new key.
+    /// Whether the session gets a new key.
     renames: bool,
 }
 
@@ -27,12 +28,12 @@ impl Edits {
         self.log.is_empty()
     }
 
-    /// Whether the session gets a new key.
+    /// Returns whether the session gets a new key.
     pub(crate) fn renames(&self) -> bool {
         self.renames
     }
 
-    /// Whether they hold a login, which stands on its own: it needs no session from before.
+    /// Returns whether there is a login among the edits. A login needs no session from before.
     pub(crate) fn log_in(&self) -> bool {
         self.log
             .iter()
@@ -51,7 +52,7 @@ pub(crate) enum Edit {
     Clear,
     Expiry(Expiry),
     Label(Box<str>),
-    /// Without an owner in a format that has no place for one.
+    /// `owner` is `None` if the format keeps no owners.
     LogIn {
         owner: Option<Owner>,
         at: SystemTime,
@@ -63,7 +64,8 @@ pub(crate) enum Edit {
 pub(crate) type Update = dyn Fn(Option<&Value>) -> Result<Value> + Send + Sync;
 
 impl Edit {
-    /// Applies the edit to `record`. An `Update` runs the caller's code: hold no lock.
+    /// Applies the edit to `record`. An `Update` runs the caller's code, so the caller of this
+    /// function must not hold a lock.
     pub(crate) fn apply(&self, record: &mut Record, format: &dyn Format) -> Result<()> {
         let items = &mut record.data.items;
         match self {
@@ -91,7 +93,8 @@ impl Edit {
     }
 }
 
-/// The value that an [`Edit::Take`] removed when it was last applied. The last time is the one that was saved.
+/// The value that an [`Edit::Take`] removed when it was last applied, which is the application that
+/// was saved.
 #[derive(Clone, Default)]
 pub(crate) struct Taken(Arc<Mutex<Option<Value>>>);
 

@@ -13,13 +13,13 @@ use crate::format::OnUnknownKey;
 use crate::http::{Completion, Effects, SetCookie};
 use crate::model::{Error, ErrorKind, Record, Result};
 
-/// The session of one request, not opened yet.
+/// The session of one request, before it is opened.
 ///
-/// It is what the layer puts into the request's extensions, and costs nothing until somebody opens it: no store call
-/// and no header. Clones are the same handle.
+/// The layer puts a handle into the extensions of every request. Until it is opened, it causes no
+/// store call and no header. Clones refer to the same session.
 ///
 /// # Examples
-/// A middleware that opens the session only where it needs it:
+/// A middleware that opens the session only for some paths:
 /// ```
 /// # #[cfg(feature = "axum-08")] {
 /// use axum::extract::Request;
@@ -27,7 +27,11 @@ use crate::model::{Error, ErrorKind, Record, Result};
 /// use axum::response::Response;
 /// use cloakroom::SessionHandle;
 ///
-/// async fn greet_members(handle: SessionHandle, request: Request, next: Next) -> cloakroom::Result<Response> {
+/// async fn note_members(
+///     handle: SessionHandle,
+///     request: Request,
+///     next: Next,
+/// ) -> cloakroom::Result<Response> {
 ///     if request.uri().path().starts_with("/members")
 ///         && let Some(session) = handle.open_existing().await?
 ///     {
@@ -52,14 +56,22 @@ impl SessionHandle {
         }))
     }
 
-    /// The handle of a request that passed through a session layer, from its extensions: for extractors and middleware
-    /// of any framework that has them.
+    /// Returns the handle that a session layer put into the extensions of a request. For
+    /// extractors and middleware of any framework that uses [`http::Extensions`].
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if no session layer wraps the route.
     ///
     /// # Examples
-    /// An extractor for axum that needs the session:
+    /// ```
+    /// use cloakroom::{ErrorKind, SessionHandle};
+    ///
+    /// let request = http::Request::new(()); // has not passed through a session layer
+    /// let error = SessionHandle::of(request.extensions()).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// ```
+    ///
+    /// An extractor for axum that reads an item:
     /// ```
     /// # #[cfg(feature = "axum-08")] {
     /// use axum::extract::FromRequestParts;
@@ -82,34 +94,66 @@ impl SessionHandle {
         extensions.get().cloned().ok_or_else(|| {
             Error::new(
                 ErrorKind::Config,
-                "opening a session: no session layer wraps this route; add `.layer(sessions.layer())` to its router",
+                "opening a session: no session layer wraps this route; \
+                 add `.layer(sessions.layer())` to its router",
             )
         })
     }
 
-    /// The session, loaded from the store the first time, if the browser sent a key; a new one if the store has
-    /// nothing for that key.
+    /// Returns the request's session. The first call loads it if the browser sent a key; without a
+    /// key, or without a live session for it, the session is new.
     ///
-    /// Nothing is written by opening. If the future is dropped, the next call loads again.
+    /// Opening writes nothing, unless the format deletes an expired entry when it is read. If the
+    /// future is dropped, the next call loads the session again.
     ///
     /// # Errors
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) or [`Timeout`](crate::ErrorKind::Timeout) if the store does
+    /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if the store does
     /// not answer.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let handle = sessions.begin(&http::HeaderMap::new()); // the browser sent no cookie
+    ///
+    /// let session = handle.open().await?;
+    /// assert!(session.is_new());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(&self) -> Result<Session> {
         self.0.looked_at.store(true, Ordering::Relaxed);
         let session = self.0.session.get_or_try_init(|| self.load()).await?;
-        // Either this sees that the request is over, or `finish` sees the session: both orders are sequential.
+        // Both are `SeqCst`: either this reads that the request is over, or `finish` finds the
+        // session.
         if self.0.finished.load(Ordering::SeqCst) {
             session.finish();
         }
         Ok(session.clone())
     }
 
-    /// The session, if the browser has one that is alive or this request has begun one; without a key there is no
-    /// store call.
+    /// Returns the session if the browser has a live one or this request has put something into a
+    /// new one. Without a key there is no store call.
     ///
     /// # Errors
     /// As [`open`](Self::open).
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let handle = sessions.begin(&http::HeaderMap::new()); // the browser sent no cookie
+    /// assert!(handle.open_existing().await?.is_none());
+    ///
+    /// handle.open().await?.set("theme", "dark")?;
+    /// assert!(handle.open_existing().await?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open_existing(&self) -> Result<Option<Session>> {
         self.0.looked_at.store(true, Ordering::Relaxed);
         if self.0.presented.key().is_none() && self.opened().is_none() {
@@ -119,15 +163,47 @@ impl SessionHandle {
         Ok(session.exists().then_some(session))
     }
 
-    /// The session, if it has been opened.
+    /// Returns the session if it has been opened. Loads nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let handle = sessions.begin(&http::HeaderMap::new());
+    /// assert!(handle.opened().is_none());
+    ///
+    /// handle.open().await?;
+    /// assert!(handle.opened().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn opened(&self) -> Option<Session> {
         self.0.session.get().cloned()
     }
 
-    /// The handle of the session with this cookie name, where several session layers wrap each other.
+    /// Returns the handle of the session layer with this cookie name: this one, or one of the
+    /// layers around it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Cookie, Sessions};
+    /// use cloakroom::store::MemoryStore;
+    ///
+    /// let site = Sessions::new(MemoryStore::new());
+    /// let shop = Sessions::builder(MemoryStore::new()).cookie(Cookie::new("shop")).build()?;
+    ///
+    /// let outer = site.begin(&http::HeaderMap::new());
+    /// let inner = shop.begin_from([], Some(outer)); // the layer of `shop` inside that of `site`
+    /// assert!(inner.named("shop").is_some());
+    /// assert!(inner.named("__Host-session").is_some());
+    /// assert!(inner.named("cart").is_none());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn named(&self, cookie_name: &str) -> Option<Self> {
         let mut handle = Some(self);
-        // As many steps as there are layers.
+        // One step for each layer.
         while let Some(candidate) = handle {
             if candidate.0.core.cookie.name() == cookie_name {
                 return Some(candidate.clone());
@@ -137,7 +213,27 @@ impl SessionHandle {
         None
     }
 
-    /// What the browser has to be told already, whatever becomes of the response.
+    /// Returns what the response needs for the saves that the store has acknowledged so far.
+    ///
+    /// An adapter applies it to its error response when [`finish`](crate::Sessions::finish) fails,
+    /// so that a session that `save().await` stored before the failure keeps its cookie.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let handle = sessions.begin(&http::HeaderMap::new());
+    /// let session = handle.open().await?;
+    /// session.set("theme", "dark")?;
+    /// assert_eq!(handle.acknowledged().set_cookies().count(), 0);
+    ///
+    /// session.save().await?;
+    /// assert_eq!(handle.acknowledged().set_cookies().count(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn acknowledged(&self) -> Effects {
         let core = &self.0.core;
         let session = self.0.session.get();
@@ -157,7 +253,7 @@ impl SessionHandle {
             cookie: &core.cookie,
             key,
             expires: lasting.map(|saved| saved.meta.expires),
-            // Counted from the save, so that the age is the one that was configured, to the second.
+            // Counted from the save, so that `Max-Age` is exactly the configured age.
             now: saved.map_or_else(|| core.now(), |saved| saved.meta.touched),
         };
         effects.set_cookie(core.backend.format().spell(&cookie));
@@ -165,7 +261,7 @@ impl SessionHandle {
         effects
     }
 
-    /// Whether the browser is to be rid of its cookie because it names no session.
+    /// Returns whether the response removes the cookie because it names no session.
     fn is_unwanted(&self) -> bool {
         let names_none = match self.0.session.get() {
             Some(session) => self.0.presented.is_something() && session.is_unknown(),
@@ -228,7 +324,7 @@ impl SessionHandle {
             && !completion.is_failure()
     }
 
-    /// Whether it is of these sessions.
+    /// Returns whether the handle was made by the `Sessions` with this core.
     pub(crate) fn is_of(&self, core: &Arc<Core>) -> bool {
         Arc::ptr_eq(&self.0.core, core)
     }

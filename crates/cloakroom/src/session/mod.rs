@@ -1,4 +1,4 @@
-//! The handler's view of a session, and what happens to it.
+//! The handler's view of a session, and how its edits are saved.
 
 mod commit;
 mod core;

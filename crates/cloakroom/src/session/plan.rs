@@ -5,14 +5,14 @@ use super::edits::Edits;
 use crate::http::Completion;
 use crate::model::{Draft, EntryRef, Meta, Record, Result, SavedEntry};
 
-/// When in a request a commit happens, and so what it includes.
+/// The point of a request at which a commit happens. It decides what the commit includes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum CommitPoint {
-    /// The handler asked for it.
+    /// The handler called `save`.
     Save,
     /// The response is ready.
     Finish,
-    /// The request failed: only a logout counts.
+    /// The request failed. Only a logout is carried out.
     Failed,
 }
 
@@ -30,10 +30,10 @@ impl CommitPoint {
 pub(crate) struct Commit {
     /// The entry that a `flush` ended. It is deleted first.
     pub(crate) ended: Option<SavedEntry>,
-    /// How many times the session had been flushed when this was taken from it.
+    /// How often the session had been flushed when the commit was taken.
     pub(crate) flushes: u32,
     pub(crate) edits: Edits,
-    /// What to do after that, or why it cannot be done.
+    /// What to do after `ended` is deleted, or why it cannot be done.
     pub(crate) plan: Result<Plan>,
 }
 
@@ -52,14 +52,14 @@ pub(crate) enum Plan {
     End(SavedEntry),
 }
 
-/// What is to be written, and what follows from it for the cookie.
+/// The draft to write, and whether its cookie lasts until the browser closes.
 pub(crate) struct Write {
     pub(crate) draft: Draft,
     browser_close: bool,
 }
 
 impl Write {
-    /// What is written of `record` at `now`, or `None` if it has expired by then.
+    /// Returns what a save of `record` at `now` writes, or `None` if the record has expired.
     pub(crate) fn of(record: &Record, core: &Core, now: SystemTime) -> Result<Option<Self>> {
         let expires = core.expires(record, now);
         if expires <= now {
@@ -71,7 +71,7 @@ impl Write {
         }))
     }
 
-    /// The entry once it is written.
+    /// Returns the saved entry after the draft was written at `entry`.
     pub(crate) fn saved(&self, entry: EntryRef) -> SavedEntry {
         SavedEntry {
             entry,
@@ -81,7 +81,7 @@ impl Write {
     }
 }
 
-/// What the store has acknowledged.
+/// The result of a commit that the store has acknowledged.
 pub(crate) struct Committed {
     pub(crate) base: Option<SavedEntry>,
     /// The record that was saved, if another request saved first and the edits were replayed.
@@ -107,13 +107,13 @@ impl Committed {
     }
 }
 
-/// What the response tells the browser.
+/// What the response does with the cookie.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum CookieUpdate {
-    /// Nothing.
+    /// Leaves it alone.
     None,
-    /// The key of the entry, and when it expires.
+    /// Sets it to the key of the entry, with its expiry.
     Set,
-    /// To remove the cookie.
+    /// Removes it.
     Remove,
 }

@@ -2,20 +2,20 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::{Expiry, after};
 
-/// The site's policy: what holds for every session that asked for nothing else.
+/// The expiry options of the site. A session can override some of them with `set_expiry`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Policy {
     pub(crate) max_age: Duration,
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) browser_close: bool,
-    /// Reading counts as activity when this much has passed since the last save or touch.
+    /// A read extends the session if this much time has passed since the last save or touch.
     pub(crate) slide: Option<Duration>,
-    /// Every request counts as activity, whether it looks at its session or not.
+    /// Every request extends the session, even if the handler does not open it.
     pub(crate) save_every_request: bool,
 }
 
 impl Policy {
-    /// When a session that began at `created` ends if it is saved or touched at `now`.
+    /// Returns when a session that began at `created` ends if it is saved or touched at `now`.
     pub(crate) fn expires(
         &self,
         expiry: Expiry,
@@ -31,12 +31,12 @@ impl Policy {
             .map_or(idle, |end| end.min(idle))
     }
 
-    /// When a session that began at `created` ends at the latest.
+    /// Returns the latest end of a session that began at `created`, or `None` without a limit.
     pub(crate) fn lifetime_ends(&self, created: SystemTime) -> Option<SystemTime> {
         self.max_lifetime.map(|lifetime| after(created, lifetime))
     }
 
-    /// Whether the cookie is to go when the browser closes.
+    /// Returns whether browsers drop the cookie when they close.
     pub(crate) fn at_browser_close(&self, expiry: Expiry) -> bool {
         match expiry {
             Expiry::Policy => self.browser_close,

@@ -2,18 +2,18 @@ use crate::format::{Format, OnDuplicates};
 use crate::http::Cookie;
 use crate::model::SessionKey;
 
-/// What the request's cookies say.
+/// The session cookie that a request presents.
 #[derive(Debug)]
 pub(crate) enum Presented {
     /// No cookie of this name.
     Nothing,
-    /// A cookie that is not a key, or several that differ.
+    /// A cookie that is not a key, or several cookies with different values.
     Junk,
     Key(SessionKey),
 }
 
 impl Presented {
-    /// What the request's cookies say about its session.
+    /// Reads the session cookie from the request's `Cookie` lines.
     pub(crate) fn read<'a>(
         cookie: &Cookie,
         lines: impl IntoIterator<Item = &'a [u8]>,
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_cookies_of_the_name_none_counts_unless_they_all_say_the_same() {
+    fn several_session_cookies_count_only_if_their_values_are_equal() {
         let (one, other) = ("A".repeat(43), "E".repeat(43));
 
         assert_eq!(read(&[&format!("sid={one}; sid={one}")]), Some(one.clone()));

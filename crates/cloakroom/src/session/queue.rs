@@ -6,21 +6,21 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::model::{Error, ErrorKind, Result, StoreKey};
 
-/// The lines in which the commits of one session wait after a conflict, so that each of a thousand parallel writers
-/// wins in its turn instead of all of them losing to each other.
+/// One line per session, in which its commits wait after a conflict. Without it, parallel writers
+/// would keep losing to each other; with it, each of a thousand commits in its turn.
 ///
-/// A turn is the one lock in this crate that is held across an await. Handlers never wait for it: only commits do,
-/// and a session that had no conflict has no line.
+/// A turn is the only lock of this crate that is held across an await. Only commits wait for it,
+/// never handlers, and a session without a conflict has no line.
 #[derive(Debug, Default)]
 pub(crate) struct CommitQueue(Arc<Mutex<Lines>>);
 
 type Lines = HashMap<StoreKey, Arc<AsyncMutex<()>>>;
 
 impl CommitQueue {
-    /// Waits at the end of the session's line, making one if there is none.
+    /// Waits at the end of the session's line. Creates the line if there is none.
     ///
     /// # Errors
-    /// [`Conflict`](ErrorKind::Conflict) if the line does not get that far in time.
+    /// [`Conflict`](ErrorKind::Conflict) if the turn does not come within [`LONGEST_WAIT`].
     pub(crate) async fn take(&self, store_key: &StoreKey) -> Result<CommitTurn> {
         let line = Arc::clone(lines(&self.0).entry(store_key.clone()).or_default());
         self.wait(store_key, line).await
@@ -39,7 +39,7 @@ impl CommitQueue {
     }
 
     async fn wait(&self, store_key: &StoreKey, line: Arc<AsyncMutex<()>>) -> Result<CommitTurn> {
-        // Made before the wait, so that a wait that is given up leaves no empty line behind.
+        // Created before the wait, so that its `drop` removes the line if the wait is given up.
         let mut turn = CommitTurn {
             lines: Arc::clone(&self.0),
             store_key: store_key.clone(),
@@ -53,14 +53,15 @@ impl CommitQueue {
             Err(_) => Err(Error::new(
                 ErrorKind::Conflict,
                 format!(
-                    "saving a session: waited {LONGEST_WAIT:?} behind other requests of the same visitor; try again"
+                    "saving a session: waited {LONGEST_WAIT:?} behind other requests of the same \
+                     visitor; try again"
                 ),
             )),
         }
     }
 }
 
-/// The right to commit now; the next in line gets it when this is dropped.
+/// The right to commit now. When it is dropped, the next commit in line gets it.
 #[derive(Debug)]
 pub(crate) struct CommitTurn {
     lines: Arc<Mutex<Lines>>,
@@ -72,7 +73,8 @@ impl Drop for CommitTurn {
     fn drop(&mut self) {
         drop(self.guard.take());
         let mut lines = lines(&self.lines);
-        // Everyone in the line holds a clone of it, and clones are made under this lock only.
+        // Every commit in the line holds a clone of it, and clones are made under this lock only.
+        // A count of one is the clone in the map.
         if lines
             .get(&self.store_key)
             .is_some_and(|line| Arc::strong_count(line) == 1)
@@ -86,7 +88,7 @@ fn lines(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Longer than a thousand commits of one session take on a slow disk.
+/// More than a thousand commits of one session take on a slow disk.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_line_exists_only_while_somebody_is_in_it() {
+    async fn a_line_exists_only_while_a_commit_is_in_it() {
         let queue = CommitQueue::default();
         let store_key = StoreKey::new(b"one");
         assert!(queue.join(&store_key).await.unwrap().is_none());

@@ -6,20 +6,42 @@ use crate::model::{Error, ErrorKind, Record, Result};
 
 /// Saving.
 impl Session {
-    /// Saves now, instead of when the response is ready: for what must be stored before the handler goes on.
+    /// Saves the edits now, instead of when the response is ready. For edits that must be stored
+    /// before the handler continues, and for sessions outside of a request.
     ///
-    /// What it did is told to the browser with the response, whatever the response is. After an error the session
-    /// takes no more edits, and can only be flushed; what the handler answers then is its own affair.
+    /// The response sets or removes the cookie accordingly, whatever its status. After an error the
+    /// session takes no more edits and can only be flushed; the handler decides how to respond.
     ///
-    /// If the future is dropped, the save goes on by itself. The response waits for it, and if it fails, the layer
-    /// answers in the handler's place.
+    /// If the future is dropped, the save continues in the background. The response waits for it,
+    /// and if it fails, the layer replaces the handler's response.
     ///
     /// # Errors
-    /// [`Unavailable`](ErrorKind::Unavailable), [`Timeout`](ErrorKind::Timeout), [`Full`](ErrorKind::Full) and
-    /// [`Conflict`](ErrorKind::Conflict) from the store; [`Interrupted`](ErrorKind::Interrupted) if the session was
-    /// ended by another request; [`TooLarge`](ErrorKind::TooLarge) if there is too much in it;
-    /// [`BadValue`](ErrorKind::BadValue) if another request changed the type of an item that was updated here;
-    /// [`Finished`](ErrorKind::Finished) once the request is over.
+    /// * [`Unavailable`](ErrorKind::Unavailable), [`Timeout`](ErrorKind::Timeout) and
+    ///   [`Full`](ErrorKind::Full) from the store.
+    /// * [`Conflict`](ErrorKind::Conflict) if other requests kept saving first.
+    /// * [`Interrupted`](ErrorKind::Interrupted) if the session was ended by another request or has
+    ///   expired.
+    /// * [`TooLarge`](ErrorKind::TooLarge) if the session is larger than the limit.
+    /// * [`BadValue`](ErrorKind::BadValue) if another request changed the type of an item that was
+    ///   updated here.
+    /// * [`Finished`](ErrorKind::Finished) if the request is over.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let session = sessions.new_session();
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    ///
+    /// let key = session.key().expect("a saved session has a key");
+    /// let loaded = sessions.open(&key).await?.expect("the session was saved");
+    /// assert_eq!(loaded.get::<String>("theme")?.as_deref(), Some("dark"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn save(&self) -> Result<()> {
         self.lock().check_not_over()?;
         let saved = self.commit(CommitPoint::Save).await;
@@ -47,7 +69,7 @@ impl Session {
         match tokio::spawn(committing.in_current_span()).await {
             Ok(outcome) => outcome,
             Err(error) => match error.try_into_panic() {
-                // A closure of an `update` panicked when it was replayed. It belongs to this request.
+                // A closure of an `update` panicked when it was replayed, so its request panics.
                 Ok(panic) => std::panic::resume_unwind(panic),
                 Err(error) => Err(Error::new(
                     ErrorKind::Unavailable,
@@ -75,7 +97,7 @@ impl Session {
         let core = &self.0.core;
         let commit = self.lock().take_commit(point, core);
         let flushes = commit.flushes;
-        // Whatever else may fail: a logout is carried out first, and told.
+        // A logout comes first, so that it is carried out and acknowledged even if the rest fails.
         if commit.end(core).await? {
             self.lock().acknowledge_end(flushes);
         }
@@ -90,7 +112,8 @@ impl Session {
         }
     }
 
-    /// Does again what the handler did meanwhile, on top of what the commit has saved; unless it flushed.
+    /// Replays the edits that the handler made during the commit on the record that was saved.
+    /// Does nothing if the handler flushed the session.
     fn rebase(&self, saved: &Record, flushes: u32) -> Result<()> {
         for _ in 0..UPDATE_TRIES {
             let (edits, revision) = {
@@ -98,7 +121,7 @@ impl Session {
                 (shared.edits.clone(), shared.revision)
             };
             let mut record = saved.clone();
-            // The caller's code, and no lock is held.
+            // This runs the caller's code, so no lock is held.
             edits.replay(&mut record, self.0.core.backend.format())?;
             let mut shared = self.lock();
             if shared.flushes() != flushes {
@@ -111,12 +134,13 @@ impl Session {
         }
         Err(Error::new(
             ErrorKind::Conflict,
-            "saving a session: the handler went on editing it faster than it could be saved",
+            "saving a session: the handler kept editing it faster than it could be saved",
         ))
     }
 }
 
-/// A commit that was begun. Until it is done the response waits, and if it never is done, that is a failure.
+/// A commit that has begun. The response waits until it is done. If it is dropped before, the
+/// commit has failed.
 struct UnderWay {
     session: Session,
     done: bool,
@@ -124,7 +148,7 @@ struct UnderWay {
 
 impl UnderWay {
     async fn commit(mut self, point: CommitPoint) -> Result<()> {
-        // The commits of one session take turns, also within one request.
+        // The commits of one session run one after another, also within one request.
         let _turn = self.session.0.turn.lock().await;
         let outcome = self.session.commit_in_turn(point).await;
         self.done = true;

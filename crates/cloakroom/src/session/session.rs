@@ -14,14 +14,19 @@ use crate::model::{
     SavedEntry, SessionKey, SessionTag, Value,
 };
 
-/// What the site remembers about one visitor, for the length of one request.
+/// The data of one visitor, as one request sees it.
 ///
-/// It was loaded once, by the extractor or by [`SessionHandle::open`](crate::SessionHandle::open); from then on everything is synchronous. What the
-/// handler does is recorded, and saved when the response is ready, before a byte of it is sent. If another request
-/// of the same visitor saved first, the recorded edits are done again on what it saved: edits of different items
-/// never collide, and [`update`](Self::update) never loses one. `set(name, get(name) + 1)` is two steps, and can.
+/// A session is loaded once, by the extractor or by
+/// [`SessionHandle::open`](crate::SessionHandle::open). After that, reading and editing are
+/// synchronous. Edits are recorded and saved when the response is ready, before any of it is sent.
 ///
-/// Clones are the same session. No method waits for another request, and none runs the caller's code under a lock.
+/// If another request of the same visitor saved first, the recorded edits are replayed on the
+/// data that it saved. Edits of different items never collide, and [`update`](Self::update) never
+/// loses an edit. `set(name, get(name) + 1)` is two steps: an edit that another request saves
+/// between them is lost.
+///
+/// Clones refer to the same session. Reading and editing never wait for another request, and no
+/// method runs the caller's code while it holds a lock.
 ///
 /// # Examples
 /// ```
@@ -48,17 +53,34 @@ use crate::model::{
 /// ```
 ///
 /// # Errors
-/// Every method that changes something answers [`Finished`](ErrorKind::Finished) once the request's edits have been
-/// committed: a change that came too late is an error, never silence.
+/// Every method that edits the session returns [`Finished`](ErrorKind::Finished) after the
+/// request's edits have been committed, and after a save failed. An edit that comes too late is
+/// never dropped silently.
 #[derive(Clone)]
 pub struct Session(pub(super) Arc<Inner>);
 
 /// Reading.
 impl Session {
-    /// The value of `item`, or `None` if there is none.
+    /// Returns the value of `item`, or `None` if it is not set.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::Item;
+    ///
+    /// const VISITS: Item<u64> = Item::new("num_visits");
+    ///
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert_eq!(session.get(VISITS)?, None);
+    ///
+    /// session.set(VISITS, 3)?;
+    /// assert_eq!(session.get(VISITS)?, Some(3));
+    /// assert!(session.get::<String>("num_visits").is_err());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn get<T: DeserializeOwned>(&self, item: impl NameOf<T>) -> Result<Option<T>> {
         let value = self.value(item.as_name());
         value
@@ -66,38 +88,108 @@ impl Session {
             .transpose()
     }
 
-    /// The value of `item`, or `default` if there is none.
+    /// Returns the value of `item`, or `default` if it is not set. The session stays unchanged.
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert_eq!(session.get_or("per_page", 20)?, 20);
+    ///
+    /// session.set("per_page", 50)?;
+    /// assert_eq!(session.get_or("per_page", 20)?, 50);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn get_or<T: DeserializeOwned>(&self, item: impl NameOf<T>, default: T) -> Result<T> {
         Ok(self.get(item)?.unwrap_or(default))
     }
 
-    /// The value of `item`, or the default of its type if there is none.
+    /// Returns the value of `item`, or the default of its type if it is not set. The session stays
+    /// unchanged.
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// let cart: Vec<u32> = session.get_or_default("cart")?;
+    /// assert!(cart.is_empty());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn get_or_default<T: DeserializeOwned + Default>(&self, item: impl NameOf<T>) -> Result<T> {
         Ok(self.get(item)?.unwrap_or_default())
     }
 
-    /// The value with this name as it is stored, or `None` if there is none.
+    /// Returns the value with this name as it is stored, or `None` if it is not set.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set("theme", "dark")?;
+    ///
+    /// let value = session.value("theme").expect("it was just set");
+    /// assert_eq!(value.as_json()?, "\"dark\"");
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn value(&self, name: impl ItemName) -> Option<Value> {
         self.lock().record.data.items.get(name.as_name()).cloned()
     }
 
-    /// Whether there is a value with this name, of whatever type.
+    /// Returns whether an item with this name is set, whatever its type.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set("theme", "dark")?;
+    ///
+    /// assert!(session.contains("theme"));
+    /// assert!(!session.contains("cart"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn contains(&self, name: impl ItemName) -> bool {
         self.lock().record.data.items.contains(name.as_name())
     }
 
-    /// The names of all items, in the order in which they were first set.
+    /// Returns the names of all items, in the order in which they were first set.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set("theme", "dark")?;
+    /// session.set("lang", "en")?;
+    ///
+    /// assert_eq!(session.names(), ["theme", "lang"]);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn names(&self) -> Vec<String> {
         self.iter().map(|(name, _)| name).collect()
     }
 
-    /// All items, in the order in which they were first set: a copy, which later edits do not change.
+    /// Returns all items, in the order in which they were first set.
+    ///
+    /// The iterator works on a copy: later edits do not change it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set("theme", "dark")?;
+    /// session.set("lang", "en")?;
+    ///
+    /// for (name, _) in session.iter() {
+    ///     session.discard(name)?;
+    /// }
+    /// assert!(session.is_empty());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (String, Value)> + use<> {
         let shared = self.lock();
         let items = shared.record.data.items.iter();
@@ -105,67 +197,201 @@ impl Session {
         copies.collect::<Vec<_>>().into_iter()
     }
 
-    /// How many items there are.
+    /// Returns the number of items.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set("theme", "dark")?;
+    /// assert_eq!(session.len(), 1);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.lock().record.data.items.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether no item is set.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert!(session.is_empty());
+    /// session.set("theme", "dark")?;
+    /// assert!(!session.is_empty());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the store had nothing for this visitor when the session was opened, or it was flushed since.
+    /// Returns whether the session has no entry in the store: none was found when it was opened,
+    /// or it was flushed since, and it has not been saved.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert!(session.is_new());
+    ///
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    /// assert!(!session.is_new());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_new(&self) -> bool {
         self.lock().base.is_none()
     }
 
-    /// Whether it was changed since it was opened or last saved.
+    /// Returns whether there are edits, or a flush, that have not been saved yet.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set("theme", "dark")?;
+    /// assert!(session.is_modified());
+    ///
+    /// session.save().await?;
+    /// assert!(!session.is_modified());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_modified(&self) -> bool {
         self.lock().is_modified()
     }
 
-    /// The user it belongs to, once it has one.
+    /// Returns the user that the session belongs to, or `None` before a [login](Self::log_in).
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert_eq!(session.owner(), None);
+    ///
+    /// session.log_in("ada")?;
+    /// assert_eq!(session.owner(), Some("ada".into()));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn owner(&self) -> Option<Owner> {
         self.lock().record.meta.owner.clone()
     }
 
-    /// What the site calls it in lists.
+    /// Returns the label that [`set_label`](Self::set_label) gave the session.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set_label("Firefox on Linux")?;
+    /// assert_eq!(session.label().as_deref(), Some("Firefox on Linux"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn label(&self) -> Option<String> {
         self.lock().record.meta.label.as_deref().map(str::to_owned)
     }
 
-    /// When the session began. A login begins it again.
+    /// Returns when the session began. A [login](Self::log_in) sets it to the time of the login.
     ///
-    /// Formats that do not keep the [beginning](crate::format::Facts) report 1970.
+    /// For a session loaded in a format that does not [keep](crate::format::Facts) this time, the
+    /// result is the Unix epoch.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::SystemTime;
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    ///
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert!(session.created() <= SystemTime::now());
+    /// ```
     pub fn created(&self) -> SystemTime {
         self.lock().record.meta.created
     }
 
-    /// When the session was last saved or touched, as of when it was loaded or saved here. A new session reports when it
-    /// was begun.
+    /// Returns when the session was last saved or touched, as far as this request knows. For a
+    /// session that was never saved, this is when it began.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert_eq!(session.last_change(), session.created());
+    ///
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    /// assert!(session.last_change() >= session.created());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn last_change(&self) -> SystemTime {
         self.lock().record.meta.touched
     }
 
-    /// The key, once the session has been saved. For a test or a job; the browser is told by itself.
+    /// Returns the key, or `None` if the session has never been saved or was opened by its tag.
+    ///
+    /// Meant for tests and jobs: the layer sends the key to the browser automatically.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// assert!(session.key().is_none());
+    ///
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    /// let key = session.key().expect("a saved session has a key");
+    /// assert!(sessions.open(&key).await?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn key(&self) -> Option<SessionKey> {
         self.lock().base.as_ref()?.entry.key.clone()
     }
 
-    /// Its short public name for lists and logs, once the session has been saved.
+    /// Returns the session's short public id for lists and logs, or `None` if the session has
+    /// never been saved. It changes when the key does.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    ///
+    /// let tag = session.tag().expect("a saved session has a tag");
+    /// assert_eq!(tag.to_string().len(), 16);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn tag(&self) -> Option<SessionTag> {
         let store_key = self.lock().base.as_ref()?.entry.store_key.clone();
         Some(self.0.core.backend.tag(&store_key))
     }
 }
 
-/// Changing items.
+/// Editing items.
 impl Session {
     /// Sets `item` to `value`.
     ///
+    /// An [`Item<T>`](Item) takes a `T`, a `&T`, and a borrowed form such as `&str` for a `String`.
+    /// A plain name takes any value that `serde` can write as JSON.
+    ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form.
+    /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form;
+    /// [`Finished`](ErrorKind::Finished), as for every edit.
     ///
     /// # Examples
     /// ```
@@ -189,18 +415,43 @@ impl Session {
         self.edit(Edit::Set(item.into_name(), value))
     }
 
-    /// Sets the value with this name to one that was [read](Self::value) elsewhere, byte for byte.
+    /// Sets the item with this name to a value that [`value`](Self::value) returned, byte for byte.
     ///
     /// # Errors
-    /// [`Finished`](ErrorKind::Finished), as for every change.
+    /// [`Finished`](ErrorKind::Finished), as for every edit.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let (from, to) = (sessions.new_session(), sessions.new_session());
+    /// from.set("cart", [7, 9])?;
+    /// for (name, value) in from.iter() {
+    ///     to.set_value(name, value)?;
+    /// }
+    /// assert_eq!(to.get("cart")?, Some(vec![7, 9]));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn set_value(&self, name: impl ItemName, value: Value) -> Result<()> {
         self.edit(Edit::Set(name.into_name(), value))
     }
 
-    /// Sets `item` to `value` if it has none; gives back the value that it has then.
+    /// Sets `item` to `value` if it is not set, and returns the value that it has afterwards.
+    ///
+    /// If another request sets the item first, its value wins.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form or the stored value is not a `T`.
+    /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form or the stored value is not a
+    /// `T`; [`Finished`](ErrorKind::Finished), as for every edit.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert_eq!(session.set_default("per_page", 20)?, 20);
+    /// assert_eq!(session.set_default("per_page", 50)?, 20);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn set_default<T>(&self, item: impl NameOf<T>, value: T) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
@@ -223,24 +474,70 @@ impl Session {
         }
     }
 
-    /// Runs `edit` on the value of `item`, now and again if another request saved first; gives back the new value.
+    /// Applies `edit` to the value of `item` and returns the new value.
     ///
-    /// If there is no value, `edit` starts from the default of the type. It may run more than once, so let it
-    /// depend on nothing but its argument, and not capture the session. What this returns is what the visitor would
-    /// see if nobody else saved; the stored value counts everybody's edits.
+    /// An item that is not set starts from the default of its type.
+    ///
+    /// `edit` runs at once. If another request saves the session first, `edit` runs again on the
+    /// value that the other request saved, so no update is lost. It should therefore change its
+    /// argument and nothing else, and must not capture the session.
+    ///
+    /// The returned value does not include what parallel requests have saved since this session was
+    /// loaded. The value that is stored in the end does.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`, or the new one has no JSON form; the
-    /// session is unchanged.
+    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`, or if the new value has
+    /// no JSON form; the session is unchanged. [`Conflict`](ErrorKind::Conflict) if other threads
+    /// of the same request kept editing the item first, 1,000 times in a row.
+    /// [`Finished`](ErrorKind::Finished), as for every edit.
     ///
     /// # Examples
+    /// With a plain name, the argument of the closure needs a type:
     /// ```
-    /// # fn main() -> cloakroom::Result<()> {
-    /// # let sessions = cloakroom::Sessions::new(cloakroom::store::MemoryStore::new());
-    /// # let session = sessions.new_session();
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
     /// session.update("cart", |books: &mut Vec<u32>| books.push(7))?;
-    /// session.update("cart", |books: &mut Vec<u32>| books.push(9))?;
-    /// assert_eq!(session.get("cart")?, Some(vec![7, 9]));
+    /// assert_eq!(session.get("cart")?, Some(vec![7]));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
+    ///
+    /// A captured value is moved into the closure and cloned inside, because the closure may run
+    /// more than once:
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::Item;
+    ///
+    /// const RECENT: Item<Vec<String>> = Item::new("recent");
+    ///
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// let title = String::from("Emma");
+    /// session.update(RECENT, move |titles| titles.push(title.clone()))?;
+    /// assert_eq!(session.get(RECENT)?, Some(vec!["Emma".to_owned()]));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
+    ///
+    /// Here two requests load the same session, and each counts one visit. The second to save
+    /// finds that the session has changed, and runs its closure again on the saved count:
+    /// ```
+    /// use cloakroom::{Item, Sessions, store::MemoryStore};
+    ///
+    /// const VISITS: Item<u64> = Item::new("num_visits");
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// # session.set(VISITS, 0)?;
+    /// # session.save().await?;
+    /// # let key = session.key().expect("a saved session has a key");
+    /// let first = sessions.open(&key).await?.expect("the session was saved");
+    /// let second = sessions.open(&key).await?.expect("the session was saved");
+    /// assert_eq!(first.update(VISITS, |n| *n += 1)?, 1);
+    /// assert_eq!(second.update(VISITS, |n| *n += 1)?, 1);
+    ///
+    /// first.save().await?;
+    /// second.save().await?;
+    /// assert_eq!(second.get(VISITS)?, Some(2));
     /// # Ok(())
     /// # }
     /// ```
@@ -255,16 +552,17 @@ impl Session {
         self.update_from(item.into_name(), edit, |value| value.get())
     }
 
-    /// As [`update`](Self::update), but a stored value that is not a `T` counts as absent, and is replaced.
+    /// Does what [`update`](Self::update) does, but starts from the default if the stored value is
+    /// not a `T`. For items whose type has changed between releases.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if the new value has no JSON form; the session is unchanged.
+    /// As [`update`](Self::update), except that a stored value of another type is replaced.
     ///
     /// # Examples
     /// ```
-    /// # let sessions = cloakroom::Sessions::new(cloakroom::store::MemoryStore::new());
-    /// # let session = sessions.new_session();
-    /// session.set("recent", "what an older release kept")?;
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set("recent", "written by an older release")?;
     /// assert!(session.update("recent", |ids: &mut Vec<u32>| ids.push(7)).is_err());
     ///
     /// session.update_or_reset("recent", |ids: &mut Vec<u32>| ids.push(7))?;
@@ -307,7 +605,7 @@ impl Session {
                 shared.check_open()?;
                 shared.record.data.items.get(&name).cloned()
             };
-            // The caller's code, and no lock is held.
+            // This runs the caller's code, so no lock is held.
             let (new, value) = run(before.as_ref())?;
             let mut shared = self.lock();
             shared.check_open()?;
@@ -321,16 +619,31 @@ impl Session {
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "updating the item `{name}`: other edits of the same request came first, {UPDATE_TRIES} times in a row"
+                "updating the item `{name}`: other edits of the same request came first, \
+                 {UPDATE_TRIES} times in a row"
             ),
         ))
     }
 
-    /// Takes out the value of `item` and gives it back, or `None` if there is none.
+    /// Removes `item` and returns its value, or `None` if it was not set.
+    ///
+    /// Two parallel requests can both get the value. If only one may, use [`take`](Self::take).
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not taken out.
-    /// [`discard`](Self::discard) takes out anything.
+    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not removed.
+    /// [`discard`](Self::discard) removes a value of any type.
+    /// [`Finished`](ErrorKind::Finished), as for every edit.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set("theme", "dark")?;
+    ///
+    /// assert_eq!(session.remove::<String>("theme")?.as_deref(), Some("dark"));
+    /// assert_eq!(session.remove::<String>("theme")?, None);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn remove<T: DeserializeOwned>(&self, item: impl NameOf<T>) -> Result<Option<T>> {
         let name = item.into_name();
         let value = self.get(&*name)?;
@@ -338,10 +651,21 @@ impl Session {
         Ok(value)
     }
 
-    /// Takes out the value with this name, whatever it is; says whether there was one.
+    /// Removes the item with this name, whatever its type. Returns whether it was set.
     ///
     /// # Errors
-    /// [`Finished`](ErrorKind::Finished), as for every change.
+    /// [`Finished`](ErrorKind::Finished), as for every edit.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set("theme", "dark")?;
+    ///
+    /// assert!(session.discard("theme")?);
+    /// assert!(!session.discard("theme")?);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn discard(&self, name: impl ItemName) -> Result<bool> {
         let there = self.contains(name.as_name());
         if there {
@@ -350,23 +674,27 @@ impl Session {
         Ok(there)
     }
 
-    /// Removes the value of `item` and saves at once. Among parallel requests, at most one gets the value: for what may be
-    /// used once, such as a token.
+    /// Removes `item`, saves at once, and returns the value. Among parallel requests, at most one
+    /// gets it. For values that may be used only once, such as tokens.
     ///
-    /// Returns `None` if there is no value, or if another request took it first.
+    /// Returns `None` if the item is not set, or if another request took it first.
+    ///
+    /// The save includes all edits made so far. If the future is dropped, the save goes on in the
+    /// background, and the value is lost.
     ///
     /// # Errors
-    /// As [`save`](Self::save); after such an error the value may be there or not.
-    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not removed unless another request has
-    /// changed its type in the same instant. [`Unsupported`](ErrorKind::Unsupported) if the store does not
+    /// As [`save`](Self::save); afterwards the value may or may not have been removed.
+    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not removed,
+    /// unless another request changed its type at the same moment.
+    /// [`Unsupported`](ErrorKind::Unsupported) if the store does not
     /// [compare](crate::store::Guarantees::compares).
     ///
     /// # Examples
     /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> cloakroom::Result<()> {
-    /// # let sessions = cloakroom::Sessions::new(cloakroom::store::MemoryStore::new());
-    /// # let session = sessions.new_session();
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
     /// session.set("one_time_token", "3f2a")?;
     ///
     /// assert_eq!(session.take::<String>("one_time_token").await?.as_deref(), Some("3f2a"));
@@ -392,11 +720,26 @@ impl Session {
         value.transpose().map_err(|error| naming(&name, &error))
     }
 
-    /// Takes out all items. The key, the owner and the expiry stay; [`flush`](Self::flush) ends those as well. Where the
-    /// format keeps the expiry in an item, as Django's do, that goes with the others.
+    /// Removes all items, and keeps the key, the owner and the expiry. [`flush`](Self::flush) ends
+    /// the session itself.
+    ///
+    /// Django's formats store the expiry as an item; there it is removed too.
     ///
     /// # Errors
-    /// [`Finished`](ErrorKind::Finished), as for every change.
+    /// [`Finished`](ErrorKind::Finished), as for every edit.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.log_in("ada")?;
+    /// session.set("theme", "dark")?;
+    ///
+    /// session.clear()?;
+    /// assert!(session.is_empty());
+    /// assert_eq!(session.owner(), Some("ada".into()));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn clear(&self) -> Result<()> {
         self.edit(Edit::Clear)
     }
@@ -404,17 +747,43 @@ impl Session {
 
 /// Logging in and out.
 impl Session {
-    /// Gives the session to `owner`, under a new key: the old one opens nothing from then on, so a key that somebody
-    /// planted or overheard before the login is worthless.
+    /// Logs `owner` in: makes `owner` the session's user and gives the session a new key when it
+    /// is saved.
     ///
-    /// The items stay, unless the session belonged to another user: what that one left in it is dropped. The
-    /// absolute lifetime begins anew.
+    /// The old key opens nothing after that, so a key that an attacker planted or overheard before
+    /// the login is worthless (session fixation). The items are kept, unless the session belonged
+    /// to another user; then they are dropped. The maximum lifetime starts again.
     ///
-    /// Formats without [owners](crate::format::Facts), Django's for instance, give it the new key, and that is all: who
-    /// the user is stands in items then, and who sets those drops what another user has left.
+    /// If the session is ended by another request before this one is saved, the login gets a new,
+    /// empty session.
+    ///
+    /// Formats that keep no [owner](crate::format::Facts), such as Django's, only get the new key.
+    /// There the user is stored in items, and the code that sets them must drop the items of
+    /// another user.
     ///
     /// # Errors
-    /// [`Unsupported`](ErrorKind::Unsupported) if the session was opened by its tag.
+    /// [`Unsupported`](ErrorKind::Unsupported) if the session was opened by its tag;
+    /// [`Finished`](ErrorKind::Finished), as for every edit.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    /// let before = session.key().expect("a saved session has a key");
+    ///
+    /// session.log_in("ada")?;
+    /// session.save().await?;
+    /// assert_eq!(session.owner(), Some("ada".into()));
+    /// assert!(session.contains("theme"));
+    /// assert!(sessions.open(&before).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn log_in(&self, owner: impl Into<Owner>) -> Result<()> {
         self.check_movable()?;
         let at = self.0.core.now();
@@ -423,23 +792,65 @@ impl Session {
         self.edit(Edit::LogIn { owner, at })
     }
 
-    /// Gives the session a new key; the old one opens nothing from then on. For a change of privilege.
+    /// Gives the session a new key when it is saved. The old key opens nothing after that.
+    ///
+    /// Call it when the privileges of the visitor change. [`log_in`](Self::log_in) includes it.
     ///
     /// # Errors
     /// As [`log_in`](Self::log_in).
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// # session.set("theme", "dark")?;
+    /// # session.save().await?;
+    /// let before = session.key().expect("a saved session has a key");
+    ///
+    /// session.cycle_key()?;
+    /// session.save().await?;
+    /// let after = session.key().expect("a saved session has a key");
+    /// assert!(sessions.open(&before).await?.is_none());
+    /// assert!(sessions.open(&after).await?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cycle_key(&self) -> Result<()> {
         self.check_movable()?;
         self.edit(Edit::CycleKey)
     }
 
-    /// Ends the session: the entry is deleted, also if the response is a 5xx, and the cookie removed. What is set
-    /// afterwards begins a new session under a new key.
+    /// Ends the session, as a logout does: the entry is deleted and the cookie removed when the
+    /// request ends, even if the response is a 5xx.
     ///
-    /// A logout is always possible: also after a save that failed, and before anything else that is to be saved with
-    /// it.
+    /// Items that are set afterwards start a new session under a new key. The entry is deleted
+    /// before they are saved. A session can also be flushed after a save failed.
     ///
     /// # Errors
-    /// [`Finished`](ErrorKind::Finished), as for every change.
+    /// [`Finished`](ErrorKind::Finished) once the request is over.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// # session.log_in("ada")?;
+    /// # session.save().await?;
+    /// let key = session.key().expect("a saved session has a key");
+    ///
+    /// session.flush()?;
+    /// assert_eq!(session.owner(), None);
+    ///
+    /// session.save().await?;
+    /// assert!(sessions.open(&key).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn flush(&self) -> Result<()> {
         let now = self.0.core.now();
         let unwanted = {
@@ -451,16 +862,33 @@ impl Session {
         Ok(())
     }
 
-    /// Sets what the site calls this session in lists, the device for instance.
+    /// Sets the label that lists of a user's sessions show, such as the name of the device.
     ///
     /// # Errors
-    /// [`Finished`](ErrorKind::Finished), as for every change; [`Unsupported`](ErrorKind::Unsupported) in a format that
-    /// keeps no [labels](crate::format::Facts).
+    /// [`Unsupported`](ErrorKind::Unsupported) in a format that keeps no
+    /// [labels](crate::format::Facts); [`Finished`](ErrorKind::Finished), as for every edit.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// session.log_in("ada")?;
+    /// session.set_label("Firefox on Linux")?;
+    /// session.save().await?;
+    ///
+    /// let list = sessions.owned_by(&"ada".into()).await?;
+    /// assert_eq!(list[0].label.as_deref(), Some("Firefox on Linux"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_label(&self, label: impl Into<String>) -> Result<()> {
         if !self.0.core.backend.rules().facts.are_all() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "giving a session a label: its format has no place for one; keep it in an item",
+                "giving a session a label: its format keeps no labels; keep it in an item",
             ));
         }
         self.edit(Edit::Label(label.into().into()))
@@ -470,7 +898,8 @@ impl Session {
         match &self.lock().base {
             Some(base) if base.entry.key.is_none() => Err(Error::new(
                 ErrorKind::Unsupported,
-                "giving a session a new key: it was opened by its tag, so its visitor would never learn the key",
+                "giving a session a new key: it was opened by its tag, so its visitor would never \
+                 learn the key",
             )),
             _ => Ok(()),
         }
@@ -479,62 +908,151 @@ impl Session {
 
 /// Expiry.
 impl Session {
-    /// Asks for an expiry of this session's own, which is remembered with it.
+    /// Sets when this session expires, instead of the site's default. The choice is stored with
+    /// the session.
+    ///
+    /// [`SessionsBuilder::max_lifetime`](crate::SessionsBuilder::max_lifetime), if set, still
+    /// applies. [`Expiry::Policy`] goes back to the default.
     ///
     /// # Errors
-    /// [`Finished`](ErrorKind::Finished), as for every change.
+    /// [`BadValue`](ErrorKind::BadValue) if the format has no form for this expiry;
+    /// [`Finished`](ErrorKind::Finished), as for every edit.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Expiry;
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    ///
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set_expiry(Expiry::BrowserClose)?;
+    /// assert!(session.expires_at_browser_close());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn set_expiry(&self, expiry: Expiry) -> Result<()> {
         if expiry == Expiry::Policy && self.expiry() == Expiry::Policy {
-            // As with an item that is taken out and was not there: nothing changes.
+            // Nothing changes, as when an item is removed that is not set.
             return self.lock().check_open();
         }
         self.edit(Edit::Expiry(expiry))
     }
 
-    /// What [`set_expiry`](Self::set_expiry) asked for.
+    /// Returns the expiry that [`set_expiry`](Self::set_expiry) set, or [`Expiry::Policy`] if it
+    /// was not called for this session.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::Expiry;
+    ///
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert_eq!(session.expiry(), Expiry::Policy);
+    ///
+    /// let an_hour = Expiry::Idle(Duration::from_secs(60 * 60));
+    /// session.set_expiry(an_hour)?;
+    /// assert_eq!(session.expiry(), an_hour);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn expiry(&self) -> Expiry {
         let format = self.0.core.backend.format();
         format.expiry(&self.lock().record.data)
     }
 
-    /// How long the session lasts from now on if it is saved now.
+    /// Returns how long the session lasts from now if it is saved now.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    ///
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// let two_weeks = Duration::from_secs(14 * 24 * 60 * 60);
+    /// assert!(session.expiry_age() >= two_weeks);
+    /// ```
     pub fn expiry_age(&self) -> Duration {
         let now = self.0.core.now();
         self.expiry_date().duration_since(now).unwrap_or_default()
     }
 
-    /// When the session ends if it is saved now.
+    /// Returns when the session ends if it is saved now.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::Expiry;
+    ///
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// let at = UNIX_EPOCH + Duration::from_secs(4_000_000_000);
+    /// session.set_expiry(Expiry::At(at))?;
+    /// assert_eq!(session.expiry_date(), at);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn expiry_date(&self) -> SystemTime {
         let core = &self.0.core;
         core.expires(&self.lock().record, core.now())
     }
 
-    /// Whether the cookie goes when the browser closes.
+    /// Returns whether the browser drops the cookie when it closes, because the cookie has no
+    /// `Max-Age` and no `Expires`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert!(!session.expires_at_browser_close());
+    /// ```
     pub fn expires_at_browser_close(&self) -> bool {
         self.0.core.at_browser_close(&self.lock().record)
     }
 }
 
-/// The test cookie: whether the visitor's browser takes cookies at all.
+/// The test cookie, which finds out whether the browser accepts cookies. Named as in Django.
 impl Session {
-    /// Puts a mark into the session, which a later request finds if the browser sent the cookie back.
+    /// Sets a marker item. A later request finds it if the browser sent the cookie back.
     ///
     /// # Errors
     /// As [`set`](Self::set).
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set_test_cookie()?; // in the request that shows the login form
+    /// assert!(session.test_cookie_worked()); // in the request that posts it
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn set_test_cookie(&self) -> Result<()> {
         self.set(TEST_COOKIE, TEST_COOKIE_VALUE.to_owned())
     }
 
-    /// Whether the mark is there.
+    /// Returns whether the marker of [`set_test_cookie`](Self::set_test_cookie) is set.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert!(!session.test_cookie_worked());
+    /// ```
     pub fn test_cookie_worked(&self) -> bool {
         let mark = self.get(TEST_COOKIE);
         mark.is_ok_and(|mark| mark.as_deref() == Some(TEST_COOKIE_VALUE))
     }
 
-    /// Takes the mark out again.
+    /// Removes the marker of [`set_test_cookie`](Self::set_test_cookie).
     ///
     /// # Errors
     /// As [`discard`](Self::discard).
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// session.set_test_cookie()?;
+    /// session.delete_test_cookie()?;
+    /// assert!(!session.test_cookie_worked());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn delete_test_cookie(&self) -> Result<()> {
         self.discard(TEST_COOKIE).map(drop)
     }
@@ -550,7 +1068,7 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// A session as it was loaded, or a blank one.
+    /// Creates a session from what was loaded, or a new one if `base` is `None`.
     pub(crate) fn new(core: Arc<Core>, base: Option<SavedEntry>, record: Record) -> Self {
         Self(Arc::new(Inner {
             core,
@@ -559,12 +1077,12 @@ impl Session {
         }))
     }
 
-    /// Takes no more edits.
+    /// Refuses all edits from now on.
     pub(crate) fn finish(&self) {
         self.lock().finish();
     }
 
-    /// What the browser has not been told yet, with the entry whose cookie is to be set.
+    /// Returns what the response must do to the cookie, with the entry if the cookie is to be set.
     pub(crate) fn pending_cookie(&self) -> (CookieUpdate, Option<SavedEntry>) {
         let shared = self.lock();
         let base = match shared.cookie {
@@ -574,7 +1092,8 @@ impl Session {
         (shared.cookie, base)
     }
 
-    /// Whether the browser's key named no live session, and nothing was put into the new one.
+    /// Returns whether the browser's key named no live session and the new session is not worth
+    /// keeping.
     pub(crate) fn is_unknown(&self) -> bool {
         let shared = self.lock();
         shared.base.is_none() && shared.flushes() == 0 && !shared.record.is_worth_keeping()
@@ -596,7 +1115,8 @@ impl Session {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, SharedState> {
-        // No closure of an `update` runs or is dropped under this lock, so nothing panics halfway through a change.
+        // No closure of an `update` runs or is dropped under this lock, so a panic never leaves a
+        // half-made change behind.
         self.0.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -604,11 +1124,12 @@ impl Session {
 pub(super) struct Inner {
     pub(super) core: Arc<Core>,
     shared: Mutex<SharedState>,
-    /// Whose commit it is. See [`CommitQueue`] for why this lock may be held across an await.
+    /// Held by the commit that is running. See [`CommitQueue`](super::queue::CommitQueue) for why
+    /// this lock may be held across an await.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
 
-/// The error with the name of the item in front.
+/// Returns `error` with the name of the item in front.
 fn naming(name: &str, error: &Error) -> Error {
     Error::new(
         error.kind(),
@@ -616,9 +1137,10 @@ fn naming(name: &str, error: &Error) -> Error {
     )
 }
 
-/// The mark that [`Session::set_test_cookie`] leaves; name and value are Django's.
+/// The marker that [`Session::set_test_cookie`] sets. Name and value are Django's.
 const TEST_COOKIE: Item<String> = Item::new("testcookie");
 const TEST_COOKIE_VALUE: &str = "worked";
 
-/// How often one step on a session gives way to other edits of the same request.
+/// How often one step on a session is tried again because other edits of the same request came
+/// first.
 pub(super) const UPDATE_TRIES: u32 = 1_000;

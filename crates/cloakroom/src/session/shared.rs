@@ -6,40 +6,42 @@ use super::edits::{Edit, Edits};
 use super::plan::{Commit, CommitPoint, Committed, CookieUpdate, Plan, Write};
 use crate::model::{Error, ErrorKind, Meta, Record, Result, SavedEntry};
 
-/// What the clones of one session share: the record as the handler sees it, and what is still to be committed.
+/// The state shared by the clones of one session: the record as the handler sees it, and the edits
+/// to commit.
 pub(super) struct SharedState {
     /// The entry that the edits build on, as far as this request knows.
     pub(super) base: Option<SavedEntry>,
     pub(super) record: Record,
-    /// What was done since the last commit; `record` has it in it.
+    /// The edits since the last commit. They are already applied to `record`.
     pub(super) edits: Edits,
-    /// The entry that a flush is to delete.
+    /// The entry that a flush has yet to delete.
     ended: Option<SavedEntry>,
-    /// How many flushes there were. A commit that was under way during one must not put its entry back.
+    /// The number of flushes. A commit uses it to notice a flush that happened while it ran.
     flushes: u32,
-    /// Counts edits and flushes, so that others can be noticed.
+    /// The number of edits and flushes. A replay uses it to notice edits that were made while it
+    /// ran.
     pub(super) revision: u64,
-    /// Commits that were begun and are not done.
+    /// The number of commits that are running.
     pub(super) under_way: u32,
     phase: Phase,
-    /// What the store has acknowledged and the browser does not know yet.
+    /// What the store has acknowledged and the response has yet to send.
     pub(super) cookie: CookieUpdate,
 }
 
-/// Where a session is in its life.
+/// Which changes a session accepts.
 enum Phase {
-    /// It takes edits.
+    /// Edits and flushes.
     Open,
-    /// A commit failed. It takes no edits, and can still be flushed.
+    /// Only flushes, because a commit failed.
     Failed(Failure),
-    /// The request is over. It takes nothing.
+    /// Nothing, because the request is over.
     Finished(Option<Failure>),
 }
 
-/// Why a commit failed. The only commit after it is that of a logout.
+/// Why a commit failed. After it, only a logout is committed.
 struct Failure {
     error: Error,
-    /// Whether the handler got the error, and answers as it thinks best.
+    /// Whether `save` returned the error to the handler, which then decides how to respond.
     is_known: bool,
 }
 
@@ -58,7 +60,7 @@ impl SharedState {
         }
     }
 
-    /// Takes nothing more from now on.
+    /// Refuses edits and flushes from now on.
     pub(super) fn finish(&mut self) {
         self.phase = match mem::replace(&mut self.phase, Phase::Open) {
             Phase::Open => Phase::Finished(None),
@@ -67,7 +69,7 @@ impl SharedState {
         };
     }
 
-    /// Remembers the first failure of a commit.
+    /// Records the failure of a commit, if it is the first one.
     pub(super) fn fail(&mut self, error: Error) {
         let failure = Failure {
             error,
@@ -80,7 +82,7 @@ impl SharedState {
         }
     }
 
-    /// Remembers that the handler got the error.
+    /// Records that the error was returned to the handler.
     pub(super) fn failure_is_known(&mut self) {
         if let Phase::Failed(failure) | Phase::Finished(Some(failure)) = &mut self.phase {
             failure.is_known = true;
@@ -94,18 +96,19 @@ impl SharedState {
         }
     }
 
-    /// Refuses an edit where the session takes none.
+    /// Returns an error if the session takes no edits.
     pub(super) fn check_open(&self) -> Result<()> {
         match self.failure() {
             None => self.check_not_over(),
             Some(_) => Err(Error::new(
                 ErrorKind::Finished,
-                "editing a session: saving it has failed, and it takes no more edits; flush it or answer with an error",
+                "editing a session: saving it has failed, and it takes no more edits; flush it or \
+                 answer with an error",
             )),
         }
     }
 
-    /// Refuses whatever comes after the request.
+    /// Returns an error if the request is over.
     pub(super) fn check_not_over(&self) -> Result<()> {
         match self.phase {
             Phase::Open | Phase::Failed(_) => Ok(()),
@@ -116,13 +119,14 @@ impl SharedState {
         }
     }
 
-    /// Records an edit that `record` has in it already.
+    /// Records an edit that is already applied to `record`.
     pub(super) fn push(&mut self, edit: Edit) {
         self.edits.push(edit);
         self.revision += 1;
     }
 
-    /// Returns the edits that are no longer wanted. They hold the caller's code, so drop them without the lock.
+    /// Flushes the session. Returns the discarded edits, which own closures of the caller and must
+    /// be dropped without the lock.
     pub(super) fn flush(&mut self, now: SystemTime) -> Edits {
         match self.base.take() {
             Some(base) => self.ended = Some(base),
@@ -161,12 +165,13 @@ impl SharedState {
                 && !matches!(self.plan_touch(core, core.now()), Plan::Nothing)
     }
 
-    /// Takes out what is to be committed now.
+    /// Takes the next commit: the recorded edits and the plan for them.
     pub(super) fn take_commit(&mut self, point: CommitPoint, core: &Core) -> Commit {
         let now = core.now();
         let edits = mem::take(&mut self.edits);
         let plan = match self.failure() {
-            // They were made while the commit was under way that failed, so the handler does not know.
+            // The edits were made while the commit that failed was running, so the handler has not
+            // seen the error yet.
             Some(failure) if point != CommitPoint::Failed && !edits.is_empty() => {
                 Err(failure.error.clone())
             }
@@ -213,7 +218,7 @@ impl SharedState {
         })
     }
 
-    /// A touch, if reading counts as activity and it is time to write that down.
+    /// Plans a touch if the options ask for one and it is due.
     fn plan_touch(&self, core: &Core, now: SystemTime) -> Plan {
         let Some(base) = &self.base else {
             return Plan::Nothing;
@@ -235,7 +240,7 @@ impl SharedState {
         Plan::Touch(base.clone(), meta)
     }
 
-    /// The entry that was ended is deleted, whatever comes next.
+    /// Records that the store has deleted the flushed entry.
     pub(super) fn acknowledge_end(&mut self, flushes: u32) {
         if self.flushes == flushes {
             self.ended = None;
@@ -243,22 +248,23 @@ impl SharedState {
         self.cookie = CookieUpdate::Remove;
     }
 
-    /// Takes over what the store has acknowledged of a commit that was taken after so many flushes.
+    /// Records the result of a commit that was taken after `flushes` flushes.
     pub(super) fn acknowledge(&mut self, committed: Committed, flushes: u32) {
         if self.flushes == flushes {
             self.base = committed.base;
             self.cookie = committed.cookie;
         } else if let Some(base) = committed.base {
-            // The handler flushed while this was under way: what has just been saved is what it wants ended.
+            // The handler flushed the session while the commit ran, so the entry that was just
+            // saved is to be deleted.
             self.ended = Some(base);
         }
     }
 
-    /// Remembers how a commit ended. Returns what its caller is told.
+    /// Records the outcome of a commit. Returns what its caller gets.
     pub(super) fn conclude(&mut self, point: CommitPoint, outcome: Result<()>) -> Result<()> {
         if let Err(error) = &outcome {
             if error.kind() == ErrorKind::Interrupted && self.cookie == CookieUpdate::Set {
-                // That key is dead by now, and the browser may hold a better one.
+                // The key has been revoked, and the browser may have a newer one.
                 self.cookie = CookieUpdate::None;
             }
             self.fail(error.clone());

@@ -9,7 +9,7 @@ use crate::http::Cookie;
 use crate::model::{Clock, Error, ErrorKind, Result, SystemClock};
 use crate::session::{CommitQueue, Core, Policy};
 
-/// How a site's sessions behave.
+/// Configures the sessions of a site. Made by [`Sessions::builder`].
 ///
 /// # Examples
 /// ```
@@ -23,6 +23,7 @@ use crate::session::{CommitQueue, Core, Policy};
 ///     .max_lifetime(Duration::from_secs(12 * 60 * 60))
 ///     .slide_on_access(Duration::from_secs(60))
 ///     .build()?;
+/// assert!(sessions.new_session().expiry_age() >= Duration::from_secs(30 * 60));
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[must_use]
@@ -53,88 +54,308 @@ impl SessionsBuilder {
         }
     }
 
-    /// Name and attributes of the cookie; [`Cookie::default`] if not said otherwise.
+    /// Sets the name and the attributes of the cookie.
+    ///
+    /// Defaults to [`Cookie::default`], the strictest cookie that browsers offer. The price: it
+    /// needs https, except on `localhost` in most browsers.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::Cookie;
+    ///
+    /// let sessions = Sessions::builder(MemoryStore::new())
+    ///     .cookie(Cookie::new("sessionid").plain_http())
+    ///     .build()?;
+    /// # let handle = sessions.begin(&http::HeaderMap::new());
+    /// assert!(handle.named("sessionid").is_some());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn cookie(mut self, cookie: Cookie) -> Self {
         self.cookie = cookie;
         self
     }
 
-    /// How long a session lasts after its last change; two weeks if not said otherwise, as in Django.
+    /// Sets how long a session lasts after its last change.
+    ///
+    /// Defaults to two weeks, as in Django, so that visitors stay logged in between visits. The
+    /// price: a stolen cookie works as long.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::time::Duration;
+    ///
+    /// let half_an_hour = Duration::from_secs(30 * 60);
+    /// let sessions = Sessions::builder(MemoryStore::new()).max_age(half_an_hour).build()?;
+    /// assert!(sessions.new_session().expiry_age() >= half_an_hour);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.policy.max_age = max_age;
         self
     }
 
-    /// How long a session lasts at the most, however active it is; without end if not said otherwise.
+    /// Sets how long a session lasts at most, however active it is.
     ///
-    /// It counts from the session's beginning, and anew from each login. Shortening it ends older sessions too.
+    /// It counts from the beginning of the session, and again from each login. Existing sessions
+    /// are held to a shorter limit, too.
+    ///
+    /// Off by default, as in Django, so that an active visitor is never logged out. The price: a
+    /// stolen cookie that is kept in use never expires.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::time::Duration;
+    ///
+    /// let half_a_day = Duration::from_secs(12 * 60 * 60);
+    /// let sessions = Sessions::builder(MemoryStore::new()).max_lifetime(half_a_day).build()?;
+    /// assert!(sessions.new_session().expiry_age() <= half_a_day);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
         self.policy.max_lifetime = Some(max_lifetime);
         self
     }
 
-    /// Whether the cookie goes when the browser closes; `false` if not said otherwise.
+    /// Sets whether browsers drop the cookie when they close.
+    ///
+    /// Defaults to `false`, as in Django, so that a login survives a restart of the browser. The
+    /// price: on a shared computer it survives, too. With `true`, the entry still lasts
+    /// [`max_age`](Self::max_age), since the server does not learn that a browser was closed.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// let sessions = Sessions::builder(MemoryStore::new()).expire_at_browser_close(true).build()?;
+    /// assert!(sessions.new_session().expires_at_browser_close());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn expire_at_browser_close(mut self, browser_close: bool) -> Self {
         self.policy.browser_close = browser_close;
         self
     }
 
-    /// Counts reading as activity too, written down at most once per `threshold`; off if not said otherwise.
+    /// Extends a session when it is read, at most once per `threshold`.
     ///
-    /// The price is one small write and one `Set-Cookie` per visitor and threshold.
+    /// Off by default: only changes extend a session, so reading never writes. The price of turning
+    /// it on: one small write and one `Set-Cookie` per visitor and threshold. If the write fails,
+    /// the response is still sent.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::time::Duration;
+    /// use cloakroom_testkit::HandClock;
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let clock = HandClock::new();
+    /// let sessions = Sessions::builder(MemoryStore::new())
+    ///     .slide_on_access(Duration::from_secs(60))
+    ///     .clock(clock.clone())
+    ///     .build()?;
+    /// # let session = sessions.new_session();
+    /// # session.set("theme", "dark")?;
+    /// # session.save().await?;
+    /// # let key = session.key().expect("a saved session has a key");
+    /// # let mut request = HeaderMap::new();
+    /// # let cookie = format!("__Host-session={}", key.reveal());
+    /// # request.insert("cookie", cookie.parse().expect("a key fits into a header"));
+    ///
+    /// clock.advance(Duration::from_secs(90));
+    /// let handle = sessions.begin(&request); // of a browser that has a session
+    /// handle.open().await?;
+    /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    /// assert_eq!(effects.set_cookies().count(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn slide_on_access(mut self, threshold: Duration) -> Self {
         self.policy.slide = Some(threshold);
         self
     }
 
-    /// Counts every request as activity and sends the cookie again with each, also with those that do not look at their
-    /// session; off if not said otherwise. Django calls it so.
+    /// Extends the session and sends the cookie again with every request, even if the handler does
+    /// not open the session. Named `SESSION_SAVE_EVERY_REQUEST` in Django.
     ///
-    /// The price is a load and a write for every request of every visitor who has a session, and that none of these
-    /// responses can be cached: [`slide_on_access`](Self::slide_on_access) does the same for far less. A visitor without
-    /// a session gets none by it, and if the store fails the page still goes out.
+    /// Off by default. The price of turning it on: a load and a write for every request of every
+    /// visitor who has a session, and none of these responses can be cached.
+    /// [`slide_on_access`](Self::slide_on_access) achieves almost the same for far less.
+    ///
+    /// No session is created for visitors without one. If the store fails, the response is still
+    /// sent.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let sessions = Sessions::builder(MemoryStore::new()).save_every_request(true).build()?;
+    /// # let session = sessions.new_session();
+    /// # session.set("theme", "dark")?;
+    /// # session.save().await?;
+    /// # let key = session.key().expect("a saved session has a key");
+    /// # let mut request = HeaderMap::new();
+    /// # let cookie = format!("__Host-session={}", key.reveal());
+    /// # request.insert("cookie", cookie.parse().expect("a key fits into a header"));
+    ///
+    /// let handle = sessions.begin(&request); // of a browser that has a session
+    /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    /// assert_eq!(effects.set_cookies().count(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn save_every_request(mut self, every: bool) -> Self {
         self.policy.save_every_request = every;
         self
     }
 
-    /// How long each call of the store may take; 5 seconds if not said otherwise.
+    /// Sets how long each call of the store may take before it fails with
+    /// [`Timeout`](ErrorKind::Timeout).
+    ///
+    /// Defaults to 5 seconds: long enough for a database to fail over, short enough for a visitor
+    /// to wait. The price: while the database hangs, every request that opens its session waits as
+    /// long. The cache of a backend with two tiers has a limit of at most 250 milliseconds.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::time::Duration;
+    ///
+    /// let builder = Sessions::builder(MemoryStore::new()).timeout(Duration::from_secs(1));
+    /// assert!(builder.build().is_ok());
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.backend.set_timeout(timeout);
         self
     }
 
-    /// How many bytes one session may take in the store; 1 MiB if not said otherwise.
+    /// Sets how many bytes one session may take in the store: its encoded data, its owner and its
+    /// label. Saving a larger one fails with [`TooLarge`](ErrorKind::TooLarge).
+    ///
+    /// Defaults to 1 MiB, since a session is loaded as a whole for every request that opens it. The
+    /// price: larger things have to be kept elsewhere. If the limit of the store is lower, it
+    /// applies.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::ErrorKind;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let sessions = Sessions::builder(MemoryStore::new()).max_size(64 << 10).build()?;
+    /// let session = sessions.new_session();
+    /// session.set("essay", "x".repeat(64 << 10))?;
+    ///
+    /// let error = session.save().await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TooLarge);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn max_size(mut self, max_size: usize) -> Self {
         self.backend.set_max_size(max_size);
         self
     }
 
-    /// Whether a response that sets the cookie gets `Cache-Control: no-store`; `true` if not said otherwise.
+    /// Sets whether a response that sets the cookie gets `Cache-Control: no-store`, unless it
+    /// already has `no-store` or `private`.
     ///
-    /// A cache that kept such a response would hand one visitor's key to the next.
+    /// Defaults to `true`: a shared cache that kept such a response would send one visitor's key to
+    /// the next. The price: browsers do not cache these responses either.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let sessions = Sessions::builder(MemoryStore::new()).no_store(false).build()?;
+    /// let handle = sessions.begin(&HeaderMap::new());
+    /// handle.open().await?.set("theme", "dark")?;
+    ///
+    /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    /// assert!(!effects.forbids_caching());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn no_store(mut self, no_store: bool) -> Self {
         self.no_store = no_store;
         self
     }
 
-    /// How expired entries are deleted in the background; `None` turns it off. On if not said otherwise.
+    /// Sets how expired entries are deleted in the background. `None` turns it off.
+    ///
+    /// On by default, with the options of [`Sweep`], so that no cron job is needed. The price: one
+    /// small query every 5 minutes in every process. Turn it off if a job calls
+    /// [`Sessions::sweep`]. The sweep starts when the first session is opened.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let sessions = Sessions::builder(MemoryStore::new()).sweep(None).build()?;
+    /// assert_eq!(sessions.sweep(1_000).await?, 0); // in a job of the site
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sweep(mut self, sweep: impl Into<Option<Sweep>>) -> Self {
         self.sweep = sweep.into();
         self
     }
 
-    /// Where the time comes from; the operating system if not said otherwise.
+    /// Sets the clock, which decides when sessions expire. Meant for tests.
+    ///
+    /// Defaults to the clock of the operating system.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::time::Duration;
+    /// use cloakroom_testkit::HandClock;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let clock = HandClock::new();
+    /// let sessions = Sessions::builder(MemoryStore::new()).clock(clock.clone()).build()?;
+    /// let session = sessions.new_session();
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    /// # let key = session.key().expect("a saved session has a key");
+    ///
+    /// clock.advance(Duration::from_secs(14 * 24 * 60 * 60));
+    /// assert!(sessions.open(&key).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Box::new(clock);
         self
     }
 
-    /// The sessions.
+    /// Checks the options and returns the sessions.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if a browser would drop the cookie, if sessions would never be alive, or if the
-    /// format does not keep the [facts](crate::format::Facts) that an option needs.
+    /// [`Config`](ErrorKind::Config) if browsers would drop the cookie, if
+    /// [`max_age`](Self::max_age) or [`max_lifetime`](Self::max_lifetime) is shorter than a second,
+    /// or if the format does not keep the [facts](crate::format::Facts) that an option needs.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::time::Duration;
+    /// use cloakroom::ErrorKind;
+    ///
+    /// let builder = Sessions::builder(MemoryStore::new()).max_age(Duration::ZERO);
+    /// assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::Config);
+    /// ```
     pub fn build(mut self) -> Result<Sessions> {
         self.cookie.check()?;
         self.check_facts()?;
@@ -147,7 +368,8 @@ impl SessionsBuilder {
                 return Err(Error::new(
                     ErrorKind::Config,
                     format!(
-                        "configuring sessions: `{option}` must be at least a second; sessions would expire at once"
+                        "configuring sessions: `{option}` must be at least a second; \
+                         sessions would expire at once"
                     ),
                 ));
             }
@@ -168,10 +390,11 @@ impl SessionsBuilder {
     fn check_facts(&self) -> Result<()> {
         let facts = self.backend.rules().facts;
         let refused = if self.policy.max_lifetime.is_some() && !facts.are_all() {
-            "`max_lifetime` needs to know when a session began, and this format does not keep that; leave it out"
+            "`max_lifetime` needs to know when a session began, and this format does not keep \
+             that; leave it out"
         } else if self.policy.slide.is_some() && facts == Facts::Nothing {
-            "`slide_on_access` needs to know when a session ends, and nobody here knows that but the cache; use \
-             `save_every_request`"
+            "`slide_on_access` needs to know when a session ends, and this format does not keep \
+             that; use `save_every_request`"
         } else {
             return Ok(());
         };

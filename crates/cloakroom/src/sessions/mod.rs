@@ -1,4 +1,4 @@
-//! A site's sessions: how they behave, whose they are, and when they are swept.
+//! The sessions of a site: configuration, sessions by owner, and the sweep.
 
 mod builder;
 mod owners;

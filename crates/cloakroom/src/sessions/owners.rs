@@ -6,10 +6,31 @@ use crate::model::{Error, ErrorKind, OwnedEntry, Owner, Result, SessionTag};
 
 /// A user's sessions.
 impl Sessions {
-    /// The live sessions of a user, newest activity first.
+    /// Lists the live sessions of a user, the most recently active first.
     ///
     /// # Errors
-    /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store keeps no owners.
+    /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store or the format
+    /// keeps no owners; [`Conflict`](ErrorKind::Conflict) if the user has more than 10 million.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::Owner;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// session.log_in("ada")?;
+    /// session.set_label("Firefox on Linux")?;
+    /// session.save().await?;
+    ///
+    /// let list = sessions.owned_by(&Owner::from("ada")).await?;
+    /// assert_eq!(list.len(), 1);
+    /// assert_eq!(list[0].label.as_deref(), Some("Firefox on Linux"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn owned_by(&self, owner: &Owner) -> Result<Vec<SessionSummary>> {
         let mut owned = self.owned(owner).await?;
         owned.sort_by_key(|owned| Reverse(owned.meta.touched));
@@ -23,12 +44,34 @@ impl Sessions {
         Ok(owned.into_iter().map(summary).collect())
     }
 
-    /// Ends the session of this user that has this tag; says whether there was one.
+    /// Ends the session of this user that has this tag. Returns whether there was one.
     ///
-    /// A session that is given a new key meanwhile is followed to its new place.
+    /// If the session gets a new key at the same time, it is ended under the new key.
+    ///
+    /// If the future is dropped, the session may or may not have been ended.
     ///
     /// # Errors
-    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if it kept moving.
+    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if the session got a new
+    /// key 8 times in a row.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::Owner;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// # session.log_in("ada")?;
+    /// # session.save().await?;
+    /// let tag = session.tag().expect("a saved session has a tag");
+    ///
+    /// assert!(sessions.revoke(&Owner::from("ada"), &tag).await?);
+    /// assert!(!sessions.revoke(&Owner::from("ada"), &tag).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn revoke(&self, owner: &Owner, tag: &SessionTag) -> Result<bool> {
         let mut ended = false;
         for owned in self.owned_where(owner, |other| other == *tag).await? {
@@ -38,21 +81,68 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// Ends every session of this user but the one with the tag `kept`; says how many.
+    /// Ends every session of this user except the one with the tag `kept`. Returns how many it
+    /// ended.
     ///
-    /// A session that is given a new key meanwhile is found at its new place: this looks again until there is no
-    /// other session left.
+    /// Call it after a password change. It lists the sessions again until no other session is
+    /// left, so it also ends those that get a new key at the same time.
+    ///
+    /// If the future is dropped, some of the sessions may have been ended.
     ///
     /// # Errors
-    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if new ones kept appearing.
+    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if there were new ones 8
+    /// times in a row.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::Owner;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let (phone, laptop) = (sessions.new_session(), sessions.new_session());
+    /// # phone.log_in("ada")?;
+    /// # phone.save().await?;
+    /// # laptop.log_in("ada")?;
+    /// # laptop.save().await?;
+    /// let ada = Owner::from("ada");
+    /// let kept = laptop.tag().expect("a saved session has a tag");
+    ///
+    /// assert_eq!(sessions.revoke_others(&ada, &kept).await?, 1);
+    /// assert_eq!(sessions.owned_by(&ada).await?[0].tag, kept);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn revoke_others(&self, owner: &Owner, kept: &SessionTag) -> Result<usize> {
         self.revoke_where(owner, |tag| tag != *kept).await
     }
 
-    /// Ends every session of this user; says how many.
+    /// Ends every session of this user. Returns how many it ended.
+    ///
+    /// If the future is dropped, some of the sessions may have been ended.
     ///
     /// # Errors
     /// As [`revoke_others`](Self::revoke_others).
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::Owner;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// session.log_in("ada")?;
+    /// session.save().await?;
+    ///
+    /// let ada = Owner::from("ada");
+    /// assert_eq!(sessions.revoke_all(&ada).await?, 1);
+    /// assert!(sessions.owned_by(&ada).await?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn revoke_all(&self, owner: &Owner) -> Result<usize> {
         self.revoke_where(owner, |_| true).await
     }
@@ -77,7 +167,8 @@ impl Sessions {
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "ending a user's sessions: there were new ones {REVOKE_ROUNDS} times in a row; try again"
+                "ending a user's sessions: there were new ones {REVOKE_ROUNDS} times in a row; \
+                 try again"
             ),
         ))
     }
@@ -92,7 +183,7 @@ impl Sessions {
         Ok(owned)
     }
 
-    /// The entries of this user that are alive.
+    /// Loads the unexpired entries of this user.
     async fn owned(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
         let core = self.core();
         let mut owned = core.backend.owned_by(owner).await?;
@@ -101,21 +192,22 @@ impl Sessions {
     }
 }
 
-/// One of a user's sessions, as a list shows it.
+/// One of a user's sessions, for showing in a list.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SessionSummary {
-    /// Its short public name.
+    /// Its short public id.
     pub tag: SessionTag,
-    /// What the site calls it, the device for instance.
+    /// The label that [`Session::set_label`](crate::Session::set_label) gave it.
     pub label: Option<String>,
-    /// When the user logged in with it.
+    /// When the user logged in.
     pub created: SystemTime,
     /// When it was last saved or touched.
     pub touched: SystemTime,
-    /// When it ends.
+    /// When it expires if it is not used again.
     pub expires: SystemTime,
 }
 
-/// How often ending a user's sessions looks again for ones that moved or were begun meanwhile.
+/// How often ending a user's sessions lists them again, to find those that moved to a new key or
+/// began in the meantime.
 const REVOKE_ROUNDS: usize = 8;

@@ -10,13 +10,16 @@ use crate::model::{Error, ErrorKind, Record, Result, SessionKey, SessionTag, Sto
 use crate::session::{Core, Presented, Session, SessionHandle};
 use crate::store::Guarantees;
 
-/// The sessions of a site: a shelf, a cookie and a policy.
+/// The sessions of a site: where they are stored, their cookie, and when they expire.
 ///
-/// Every adapter is two calls: [`begin`](Self::begin) before the handler and [`finish`](Self::finish) after it.
-/// Cheap to clone; clones are the same sessions.
+/// With tower or axum, add the [layer](crate::tower::SessionLayer) to the router. An adapter to
+/// another framework makes two calls: [`begin`](Self::begin) before the handler and
+/// [`finish`](Self::finish) after it.
+///
+/// Cheap to clone. Clones share everything.
 ///
 /// # Examples
-/// What an adapter does, here without any web framework:
+/// What an adapter does, without any web framework:
 /// ```
 /// use cloakroom::Sessions;
 /// use cloakroom::store::MemoryStore;
@@ -42,14 +45,35 @@ use crate::store::Guarantees;
 pub struct Sessions(Arc<Core>);
 
 impl Sessions {
-    /// Sessions on this shelf with the defaults that [`SessionsBuilder`] lists.
+    /// Creates the sessions kept in this backend, with the defaults that [`SessionsBuilder`] lists.
+    ///
+    /// A [`Store`](crate::store::Store) is a backend in the default format.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::{Sessions, store::MemoryStore};
+    ///
+    /// let sessions = Sessions::new(MemoryStore::new());
+    /// assert!(sessions.new_session().is_empty());
+    /// ```
     pub fn new(backend: impl Into<Backend>) -> Self {
         Self::builder(backend)
             .build()
-            .expect("the defaults fit together")
+            .expect("the default options are consistent")
     }
 
-    /// Sessions on this shelf, to be configured.
+    /// Returns a builder for the sessions kept in this backend.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use cloakroom::{Sessions, store::MemoryStore};
+    ///
+    /// let half_an_hour = Duration::from_secs(30 * 60);
+    /// let sessions = Sessions::builder(MemoryStore::new()).max_age(half_an_hour).build()?;
+    /// assert!(sessions.new_session().expiry_age() >= half_an_hour);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn builder(backend: impl Into<Backend>) -> SessionsBuilder {
         SessionsBuilder::new(backend.into())
     }
@@ -62,23 +86,33 @@ impl Sessions {
         &self.0
     }
 
-    /// Reads the request's cookies. Nothing is loaded before the handle is opened.
+    /// Reads the session cookie of a request and returns the handle of its session.
+    ///
+    /// Loads nothing: the store is not called before the handle is opened.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let handle = sessions.begin(&http::HeaderMap::new());
+    /// assert!(handle.opened().is_none());
+    /// ```
     pub fn begin(&self, headers: &HeaderMap) -> SessionHandle {
         let lines = headers.get_all(header::COOKIE).iter();
         self.begin_from(lines.map(HeaderValue::as_bytes), None)
     }
 
-    /// As [`begin`](Self::begin), from the values of the `Cookie` lines, whatever type of header they come from, and
-    /// inside of the session layer that made `outer`; see [`SessionHandle::named`].
+    /// Does what [`begin`](Self::begin) does, for frameworks with their own header types.
+    ///
+    /// `cookie_lines` are the values of the request's `Cookie` headers. `outer` is the handle of
+    /// the session layer around this one, if there is one; [`SessionHandle::named`] finds it.
     ///
     /// # Examples
     /// ```
-    /// use cloakroom::Sessions;
-    /// use cloakroom::store::MemoryStore;
-    ///
+    /// # use cloakroom::{Sessions, store::MemoryStore};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> cloakroom::Result<()> {
-    /// let sessions = Sessions::new(MemoryStore::new());
+    /// # let sessions = Sessions::new(MemoryStore::new());
     /// let cookie_lines = ["theme=dark; lang=en"];
     ///
     /// let handle = sessions.begin_from(cookie_lines.iter().map(|line| line.as_bytes()), None);
@@ -96,17 +130,42 @@ impl Sessions {
         SessionHandle::new(Arc::clone(&self.0), presented, outer)
     }
 
-    /// Commits what the request did to its session. Call it once, when it is known how the request ended, and before a
-    /// byte of the response is sent. A [`StatusCode`](http::StatusCode) is a [`Completion`].
+    /// Commits the edits of a request and returns what its response needs.
     ///
-    /// If the request [failed](Completion), only a logout is carried out. After an error the response that the handler
-    /// made must not be sent: it may claim what was not saved. Answer with [`ErrorKind::status`], and with the effects
-    /// that [`SessionHandle::acknowledged`] returns.
+    /// Call it once per request: after the handler, and before any of the response is sent.
+    /// `completion` is how the request ended; a [`StatusCode`](http::StatusCode) converts to it. If
+    /// the request [failed](Completion), only a logout is carried out.
+    ///
+    /// After an error, do not send the handler's response, since it may claim a save that did not
+    /// happen. Send a response with [`ErrorKind::status`] instead, and apply the effects that
+    /// [`SessionHandle::acknowledged`] returns to it.
     ///
     /// If the future is dropped, a commit that has begun is finished in the background.
     ///
     /// # Errors
-    /// As [`Session::save`]; [`Config`](ErrorKind::Config) if the handle is of other sessions.
+    /// As [`Session::save`]; [`Config`](ErrorKind::Config) if the handle is from other sessions.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let handle = sessions.begin(&HeaderMap::new());
+    /// handle.open().await?.set("theme", "dark")?;
+    /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    /// assert_eq!(effects.set_cookies().count(), 1);
+    ///
+    /// // The edits of a request that failed are not saved.
+    /// let handle = sessions.begin(&HeaderMap::new());
+    /// handle.open().await?.set("theme", "dark")?;
+    /// let effects = sessions.finish(&handle, StatusCode::INTERNAL_SERVER_ERROR).await?;
+    /// assert_eq!(effects.set_cookies().count(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn finish(
         &self,
         handle: &SessionHandle,
@@ -115,21 +174,56 @@ impl Sessions {
         if !handle.is_of(&self.0) {
             return Err(Error::new(
                 ErrorKind::Config,
-                "finishing a request: its handle is of other sessions; finish it where it was begun",
+                "finishing a request: its handle is from other sessions; \
+                 call `finish` on the sessions that began it",
             ));
         }
         handle.finish(completion.into()).await
     }
 
-    /// A new session outside of any request: for a test or a job. [`Session::save`] saves it.
+    /// Creates a session outside of any request, for a test or a job. [`Session::save`] stores it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// let session = sessions.new_session();
+    /// session.log_in("ada")?;
+    /// session.save().await?;
+    /// assert!(session.key().is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new_session(&self) -> Session {
         Session::new(Arc::clone(&self.0), None, Record::blank(self.0.now()))
     }
 
-    /// The session with this key outside of any request, if it is alive. [`Session::save`] saves it.
+    /// Loads the session with this key outside of any request, or returns `None` if there is no
+    /// live one. [`Session::save`] saves edits.
     ///
     /// # Errors
-    /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if the store does not answer.
+    /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if the store does
+    /// not answer.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::SessionKey;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// # session.set("theme", "dark")?;
+    /// # session.save().await?;
+    /// let key = session.key().expect("a saved session has a key");
+    /// assert!(sessions.open(&key).await?.is_some());
+    /// assert!(sessions.open(&SessionKey::new("unknown")).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(&self, key: &SessionKey) -> Result<Option<Session>> {
         let backend = &self.0.backend;
         match backend.format().parse_key(key.reveal()) {
@@ -141,11 +235,32 @@ impl Sessions {
         }
     }
 
-    /// The session with this tag outside of any request, if it is alive: for a job or a websocket that must not hold
-    /// the key. It can be read, edited, saved and flushed, but not given a new key.
+    /// Loads the session with this tag outside of any request, or returns `None` if there is no
+    /// live one. For jobs and websockets, which should not hold the key.
+    ///
+    /// The session can be read, edited, saved and flushed, but not given a new key.
     ///
     /// # Errors
-    /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store cannot find by tag.
+    /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store or the format
+    /// cannot find sessions by tag.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// # session.set("theme", "dark")?;
+    /// # session.save().await?;
+    /// let tag = session.tag().expect("a saved session has a tag");
+    ///
+    /// let same = sessions.open_tagged(&tag).await?.expect("it is alive");
+    /// assert_eq!(same.get::<String>("theme")?.as_deref(), Some("dark"));
+    /// assert!(same.cycle_key().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open_tagged(&self, tag: &SessionTag) -> Result<Option<Session>> {
         match self.0.backend.find(tag).await? {
             Some(store_key) => self.open_at(None, &store_key).await,
@@ -162,24 +277,65 @@ impl Sessions {
         Ok(found.map(|(base, record)| Session::new(Arc::clone(&self.0), Some(base), record)))
     }
 
-    /// Deletes up to `limit` expired entries; says how many. Fewer than `limit` means that no more were found for
-    /// now. The background sweep does the same by itself.
+    /// Deletes up to `limit` expired entries and returns how many it deleted. Fewer than `limit`
+    /// means that no more were found.
+    ///
+    /// The background [sweep](SessionsBuilder::sweep) calls it automatically. If the future is
+    /// dropped, entries may or may not have been deleted.
     ///
     /// # Errors
     /// As [`open`](Self::open).
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::time::Duration;
+    /// use cloakroom_testkit::HandClock;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let clock = HandClock::new();
+    /// # let sessions = Sessions::builder(MemoryStore::new()).clock(clock.clone()).build()?;
+    /// let session = sessions.new_session();
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    ///
+    /// clock.advance(Duration::from_secs(14 * 24 * 60 * 60));
+    /// assert_eq!(sessions.sweep(1_000).await?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn sweep(&self, limit: usize) -> Result<usize> {
         self.0.backend.sweep(self.0.now(), limit).await
     }
 
-    /// Whether the store answers.
+    /// Checks that the store answers. For health checks.
     ///
     /// # Errors
     /// As [`open`](Self::open).
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// assert!(sessions.ping().await.is_ok());
+    /// # }
+    /// ```
     pub async fn ping(&self) -> Result<()> {
         self.0.backend.ping().await
     }
 
-    /// What the store promises.
+    /// Returns what the store promises.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// let sessions = Sessions::new(MemoryStore::new());
+    /// assert!(sessions.guarantees().compares);
+    /// assert!(!sessions.guarantees().durable);
+    /// ```
     pub fn guarantees(&self) -> Guarantees {
         self.0.backend.guarantees()
     }

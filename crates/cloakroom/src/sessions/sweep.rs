@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use crate::session::{Core, Sweeper};
 
-/// How expired entries are deleted in the background.
+/// Options for deleting expired entries in the background.
 ///
-/// A sweep deletes a small batch, pauses, and goes on until nothing is left that has expired; then it rests for the
-/// interval. Pauses and intervals are random by a quarter up or down, so that several servers do not sweep in step.
-/// An error is logged, and the next interval tries again.
+/// A sweep deletes entries in small batches with pauses between them. When no expired entries are
+/// left, it waits for the interval. Pauses and intervals vary randomly by up to a quarter, so that
+/// several servers do not sweep at the same moment. An error is logged, and the sweep is tried
+/// again after the next interval.
+///
+/// The default deletes 200 entries at a time, pauses for 50 milliseconds between batches, and
+/// waits for 5 minutes when it is done.
 ///
 /// # Examples
 /// ```
@@ -17,10 +21,7 @@ use crate::session::{Core, Sweeper};
 /// use cloakroom::{Sessions, Sweep};
 ///
 /// let hourly = Sweep::default().interval(Duration::from_secs(60 * 60)).batch(1_000);
-/// let sessions = Sessions::builder(MemoryStore::new()).sweep(hourly).build()?;
-///
-/// let elsewhere = Sessions::builder(MemoryStore::new()).sweep(None).build()?;
-/// # Ok::<(), cloakroom::Error>(())
+/// assert!(Sessions::builder(MemoryStore::new()).sweep(hourly).build().is_ok());
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep {
@@ -30,22 +31,59 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// How long to rest when nothing is left that has expired; 5 minutes if not said otherwise.
+    /// Sets how long to wait when no expired entries are left.
+    ///
+    /// Defaults to 5 minutes, so that expired entries do not pile up. The price: one small query
+    /// per interval in every process.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::time::Duration;
+    /// use cloakroom::Sweep;
+    ///
+    /// let hourly = Sweep::default().interval(Duration::from_secs(60 * 60));
+    /// assert!(Sessions::builder(MemoryStore::new()).sweep(hourly).build().is_ok());
+    /// ```
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// How many entries to delete at once, at least one; 200 if not said otherwise. Requests may have to wait for
-    /// one batch.
+    /// Sets how many entries to delete at once. Zero counts as one.
+    ///
+    /// Defaults to 200: some stores block requests while they delete a batch, so a batch should be
+    /// short. The price of small batches: more calls of the store.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::Sweep;
+    ///
+    /// let thorough = Sweep::default().batch(1_000);
+    /// assert!(Sessions::builder(MemoryStore::new()).sweep(thorough).build().is_ok());
+    /// ```
     #[must_use]
     pub fn batch(mut self, batch: usize) -> Self {
         self.batch = batch.max(1);
         self
     }
 
-    /// How long to leave the store to the requests between two batches; 50 milliseconds if not said otherwise.
+    /// Sets how long to pause between two batches.
+    ///
+    /// Defaults to 50 milliseconds, so that requests can use the store in between. The price: with
+    /// the default batch, deleting a million entries takes at least four minutes.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::time::Duration;
+    /// use cloakroom::Sweep;
+    ///
+    /// let gentle = Sweep::default().pause(Duration::from_secs(1));
+    /// assert!(Sessions::builder(MemoryStore::new()).sweep(gentle).build().is_ok());
+    /// ```
     #[must_use]
     pub fn pause(mut self, pause: Duration) -> Self {
         self.pause = pause;
@@ -57,7 +95,7 @@ impl Sweep {
         loop {
             tokio::time::sleep(jittered(self.interval)).await;
             let mut swept = 0;
-            // Ends when a batch is not full; every batch makes the rest smaller.
+            // Ends at a batch that is not full: every full one leaves fewer expired entries.
             loop {
                 let Some(core) = core.upgrade() else {
                     return;
@@ -105,7 +143,7 @@ impl Default for Sweep {
 
 /// The one background sweep of a [`Core`].
 pub(super) struct Background {
-    /// `None` if it is turned off.
+    /// `None` if sweeping is turned off.
     sweep: Option<Sweep>,
     is_running: Arc<AtomicBool>,
 }
@@ -134,7 +172,8 @@ impl Sweeper for Background {
     }
 }
 
-/// Says when the sweep has ended, with its runtime for instance, so that another can be started.
+/// Marks the sweep as ended when it is dropped, for instance with its runtime, so that another
+/// sweep can start.
 struct Running(Arc<AtomicBool>);
 
 impl Drop for Running {
@@ -143,12 +182,12 @@ impl Drop for Running {
     }
 }
 
-/// The duration, up to a quarter shorter or longer.
+/// Returns `duration`, randomly shortened or lengthened by up to a quarter.
 fn jittered(duration: Duration) -> Duration {
     let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
     let secs = duration.as_secs_f64() * (0.75 + random / 2.0);
     Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
 }
 
-/// How many deleted entries a long sweep reports at a time.
+/// A long sweep logs its progress each time that it has deleted this many entries.
 const REPORT_EVERY: usize = 10_000;
