@@ -13,8 +13,8 @@ use crate::wire::signing::{COOKIE_SALT, SERVER_SALT, Signer};
 
 /// The session settings of a Django site, under Django's names and with Django's defaults.
 ///
-/// Set here what the site's `settings.py` sets, choose the engine that it names in `SESSION_ENGINE`,
-/// and pass the engine to [`sessions`](Self::sessions).
+/// Set here what the site's `settings.py` sets, choose the engine that it names in
+/// `SESSION_ENGINE`, and pass the engine to [`sessions`](Self::sessions).
 ///
 /// Django's defaults are laxer than Cloakroom's own, because they must match a site that sets
 /// nothing: [`session_cookie_secure`](Self::session_cookie_secure) is off, and the cookie has no
@@ -185,8 +185,8 @@ impl Settings {
         self
     }
 
-    /// Sets `SESSION_COOKIE_DOMAIN`. By default the cookie is for this host only. An empty text is the
-    /// default, as in Django.
+    /// Sets `SESSION_COOKIE_DOMAIN`. By default the cookie is for this host only. An empty text is
+    /// the default, as in Django.
     ///
     /// # Examples
     /// ```
@@ -238,8 +238,8 @@ impl Settings {
         self
     }
 
-    /// Sets `SESSION_COOKIE_SECURE`: whether browsers send the cookie over https only. The default is
-    /// `false`. A site with https should set it.
+    /// Sets `SESSION_COOKIE_SECURE`: whether browsers send the cookie over https only. The default
+    /// is `false`. A site with https should set it.
     ///
     /// # Examples
     /// ```
@@ -265,7 +265,8 @@ impl Settings {
         self
     }
 
-    /// Sets `SESSION_COOKIE_HTTPONLY`: whether the cookie is hidden from scripts. The default is `true`.
+    /// Sets `SESSION_COOKIE_HTTPONLY`: whether the cookie is hidden from scripts. The default is
+    /// `true`.
     ///
     /// # Examples
     /// ```
@@ -306,7 +307,8 @@ impl Settings {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> cloakroom::Result<()> {
-    /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_samesite(SameSite::Strict);
+    /// let settings = Settings::new("the site's SECRET_KEY")?;
+    /// let settings = settings.session_cookie_samesite(SameSite::Strict);
     /// # let sessions = settings.sessions(settings.db(MemoryStore::new())).build()?;
     /// # let handle = sessions.begin(&HeaderMap::new());
     /// # handle.open().await?.set("theme", "dark")?;
@@ -322,7 +324,8 @@ impl Settings {
         self
     }
 
-    /// Sets whether the header that removes the cookie repeats all attributes with which it was set.
+    /// Sets whether the header that removes the cookie repeats all attributes with which it was
+    /// set.
     ///
     /// The default is `false`, as in Django: the header leaves out `HttpOnly`, and also `Secure`
     /// where browsers accept the removal without it. Browsers remove the cookie either way. Turn it
@@ -396,14 +399,15 @@ impl Settings {
         self
     }
 
-    /// Sets `SESSION_EXPIRE_AT_BROWSER_CLOSE`: whether browsers drop the cookie when they close. The
-    /// default is `false`.
+    /// Sets `SESSION_EXPIRE_AT_BROWSER_CLOSE`: whether browsers drop the cookie when they close.
+    /// The default is `false`.
     ///
     /// # Examples
     /// ```
     /// use cloakroom_django::Settings;
     ///
-    /// let settings = Settings::new("the site's SECRET_KEY")?.session_expire_at_browser_close(true);
+    /// let settings = Settings::new("the site's SECRET_KEY")?;
+    /// let settings = settings.session_expire_at_browser_close(true);
     /// let sessions = settings.sessions(settings.signed_cookies()).build()?;
     /// assert!(sessions.new_session().expires_at_browser_close());
     /// # Ok::<(), cloakroom::Error>(())
@@ -463,8 +467,8 @@ impl Settings {
         Backend::new(cache, PickledFormat { removal_as_set })
     }
 
-    /// Returns the engine `cached_db`, which stores sessions in the table and copies of them in Django's
-    /// cache. See [`WriteThroughBackend`] for how the two stay consistent.
+    /// Returns the engine `cached_db`, which stores sessions in the table and copies of them in
+    /// Django's cache. See [`WriteThroughBackend`] for how the two stay consistent.
     ///
     /// Pass a `DjangoCache` built with its option `cached_db`, and a `DjangoTable`.
     ///
@@ -526,11 +530,11 @@ impl Settings {
         self.cookie.name()
     }
 
-    /// Returns the engine `signed_cookies`: the cookie carries the whole session, signed but readable by
-    /// the visitor.
+    /// Returns the engine `signed_cookies`: the cookie carries the whole session, signed but
+    /// readable by the visitor.
     ///
-    /// It neither compares nor revokes, see [`CookieBackend`]. A session that does not fit into a cookie
-    /// is an error here; Django sends it and the browser drops it.
+    /// It neither compares nor revokes, see [`CookieBackend`]. A session that does not fit into a
+    /// cookie is an error here; Django sends it and the browser drops it.
     ///
     /// # Examples
     /// ```

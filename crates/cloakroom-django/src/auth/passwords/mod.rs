@@ -13,6 +13,71 @@
 //! A hash takes a good part of a second to compute, on purpose. Everything here is synchronous, so
 //! call it in `tokio::task::spawn_blocking` from async code. Otherwise all other requests on that
 //! thread wait.
+//!
+//! # Examples
+//! A login form. `user` is the row with the submitted name, or `None` if there is none:
+//! ```
+//! use cloakroom::{Result, Session};
+//! use cloakroom_django::auth::{Account, Auth, Passwords, Verdict};
+//! # use std::borrow::Cow;
+//! # use cloakroom::Sessions;
+//! # use cloakroom::store::MemoryStore;
+//!
+//! #[derive(Clone)]
+//! struct User {
+//!     id: i64,
+//!     password: String,
+//!     is_active: bool,
+//! }
+//! # impl Account for User {
+//! #     fn id(&self) -> Cow<'_, str> { self.id.to_string().into() }
+//! #     fn password(&self) -> &str { &self.password }
+//! #     fn is_active(&self) -> bool { self.is_active }
+//! # }
+//!
+//! /// Returns the user if the password is right. Blocks.
+//! fn verify(passwords: &Passwords, user: Option<User>, submitted: &str) -> Result<Option<User>> {
+//!     let Some(mut user) = user else {
+//!         passwords.spend_time(submitted);
+//!         return Ok(None);
+//!     };
+//!     match passwords.verify(submitted, &user.password) {
+//!         Verdict::Wrong => return Ok(None),
+//!         Verdict::Right => {}
+//!         // Also write it to the row. Do so before the login, which depends on the hash.
+//!         Verdict::Outdated => user.password = passwords.encode(submitted)?,
+//!     }
+//!     Ok(Some(user).filter(User::is_active))
+//! }
+//!
+//! async fn log_in(
+//!     auth: &Auth,
+//!     passwords: &Passwords,
+//!     session: &Session,
+//!     user: Option<User>,
+//!     submitted: String,
+//! ) -> Result<bool> {
+//!     let passwords = passwords.clone();
+//!     let verified = tokio::task::spawn_blocking(move || verify(&passwords, user, &submitted));
+//!     let Some(user) = verified.await.expect("hashing does not panic")? else {
+//!         return Ok(false);
+//!     };
+//!     auth.log_in(session, &user)?;
+//!     Ok(true)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! # let auth = Auth::new("the site's SECRET_KEY");
+//! # let session = Sessions::new(MemoryStore::new()).new_session();
+//! # let passwords = Passwords::new().iterations(1_000);
+//! let password = passwords.encode("Quay-lantern-7")?;
+//! let ada = Some(User { id: 7, password, is_active: true });
+//! assert!(!log_in(&auth, &passwords, &session, ada.clone(), "Heron-ladder-4".into()).await?);
+//! assert!(log_in(&auth, &passwords, &session, ada, "Quay-lantern-7".into()).await?);
+//! # Ok(())
+//! # }
+//! ```
 
 use cloakroom::Result;
 
