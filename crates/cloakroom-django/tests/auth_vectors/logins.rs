@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::support::{each, flag, text};
 
 #[test]
-fn a_password_field_is_hashed_as_by_django() {
+fn a_password_field_is_hashed_as_in_django() {
     each("auth_hash", |case| {
         let auth = Auth::new(text(&case["secret"]));
         let hash = auth.session_auth_hash(text(&case["password_field"]));
@@ -18,7 +18,7 @@ fn a_password_field_is_hashed_as_by_django() {
 }
 
 #[test]
-fn the_user_of_a_session_is_found_as_by_django() {
+fn the_user_of_a_session_is_found_as_in_django() {
     each("auth_get_user", |case| {
         block_on(async {
             let mut auth = Auth::new(text(&case["secret"]));
@@ -44,7 +44,7 @@ fn the_user_of_a_session_is_found_as_by_django() {
 }
 
 #[test]
-fn logins_logouts_and_new_passwords_do_to_a_session_what_they_do_in_django() {
+fn logins_logouts_and_new_passwords_change_a_session_as_in_django() {
     each("auth_login", |case| {
         block_on(async {
             let (before, session) = Before::kept(&case["session"]).await;
@@ -54,9 +54,9 @@ fn logins_logouts_and_new_passwords_do_to_a_session_what_they_do_in_django() {
     });
 }
 
-/// The vectors keep the CSRF secret in a cookie. In the session it is renewed when they say that it is.
+/// The vectors have the CSRF secret in a cookie. One in the session is renewed in the same cases.
 #[test]
-fn the_csrf_secret_in_a_session_is_renewed_when_django_renews_it() {
+fn the_csrf_secret_in_a_session_is_renewed_as_in_django() {
     each("auth_login", |case| {
         block_on(async {
             let (_, session) = Before::kept(&case["session"]).await;
@@ -86,14 +86,15 @@ fn act(case: &Value, session: &Session) {
     done.unwrap();
 }
 
-/// What there was before the request.
+/// The state before the request.
 struct Before {
     sessions: Sessions,
     key: Option<SessionKey>,
 }
 
 impl Before {
-    /// A session with these items, as its next request opens it; nothing is there if they are null.
+    /// Stores a session with these items and opens it as its next request does. Stores nothing if
+    /// they are null.
     async fn kept(items: &Value) -> (Self, Session) {
         let sessions = Sessions::new(MemoryStore::new());
         let session = sessions.new_session();
@@ -119,7 +120,7 @@ impl Before {
         (before, session)
     }
 
-    /// Ends the request and compares what is there then.
+    /// Ends the request and compares the session with `expect`.
     async fn compare(&self, session: &Session, expect: &Value) {
         let is_flushed = self.key.is_some() && session.key().is_none();
         session.save().await.unwrap();
@@ -127,14 +128,14 @@ impl Before {
         let new = session.key();
         let new = new.as_ref().map(SessionKey::reveal);
         let becomes = match new {
-            // Django makes the next key only when it saves, and the vectors looked before that.
+            // Django draws the next key when it saves. The vectors were taken before that.
             _ if is_flushed => "none",
             None => "none",
             Some(_) if old == new => "kept",
             Some(_) => "new",
         };
         assert_eq!(becomes, text(&expect["session_key"]));
-        assert!(!is_flushed || old != new, "a flushed key came back");
+        assert!(!is_flushed || old != new, "a flushed key was used again");
 
         let old_record_exists = match &self.key {
             Some(key) => self.sessions.open(key).await.unwrap().is_some(),

@@ -3,7 +3,7 @@ use cloakroom_django::wire::json;
 use crate::vectors::{each, spelled};
 
 #[test]
-fn a_session_is_spelled_as_django_spells_it() {
+fn sessions_are_written_as_in_django() {
     each("json_encode", |case| {
         let django: String = case.get("json");
         let read = json::read(django.as_bytes()).unwrap();

@@ -13,7 +13,7 @@ use crate::run;
 use crate::vectors::{Case, each, spelled};
 
 #[test]
-fn timestamps_are_written_and_read_as_django_does() {
+fn timestamps_are_written_and_read_as_in_django() {
     each("base62", |case| {
         let (number, text): (i64, String) = (case.get("int"), case.get("text"));
         assert_eq!(base62(number), text);
@@ -22,7 +22,7 @@ fn timestamps_are_written_and_read_as_django_does() {
 }
 
 #[test]
-fn keys_are_derived_as_django_does() {
+fn keys_are_derived_as_in_django() {
     each("key_derivation", |case| {
         let [salt, secret, message] =
             ["key_salt", "secret", "message"].map(|field| case.get::<String>(field));
@@ -36,7 +36,7 @@ fn keys_are_derived_as_django_does() {
 }
 
 #[test]
-fn sessions_are_signed_as_django_does() {
+fn sessions_are_signed_as_in_django() {
     each("encode", |case| {
         let signer = Signer::new(case.get::<String>("secret"), salt(case));
         let state = match case.has("value_unrepresentable") {
@@ -63,7 +63,7 @@ fn sessions_are_signed_as_django_does() {
 }
 
 #[test]
-fn sessions_are_read_as_django_does() {
+fn sessions_are_read_as_in_django() {
     each("decode", |case| {
         let secret: String = case.get("secret");
         let fallbacks: Vec<String> = case.get("fallbacks");
@@ -94,8 +94,8 @@ fn sessions_are_read_as_django_does() {
     });
 }
 
-/// Whether the engine signed_cookies finds the cookie of a case too old. The other engines ask their
-/// stores.
+/// Returns whether the engine `signed_cookies` finds the cookie of a case expired. The other
+/// engines ask their stores.
 fn is_expired(case: &Case) -> bool {
     if salt(case) != COOKIE_SALT {
         return false;
