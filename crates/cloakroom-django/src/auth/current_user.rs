@@ -185,7 +185,7 @@ impl Auth {
     /// unchanged.
     ///
     /// # Errors
-    /// [`Finished`](cloakroom::ErrorKind::Finished) if the request is over; as
+    /// [`Finished`](cloakroom::ErrorKind::Finished) if the request has ended, and those of
     /// [`Session::cycle_key`].
     ///
     /// # Examples
@@ -237,7 +237,7 @@ impl Auth {
     /// If the future is dropped, the session is unchanged.
     ///
     /// # Errors
-    /// Those of `find`; as [`verify_or_flush`](Self::verify_or_flush).
+    /// Those of `find` and of [`verify_or_flush`](Self::verify_or_flush).
     ///
     /// # Examples
     /// ```

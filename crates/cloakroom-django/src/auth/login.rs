@@ -21,7 +21,7 @@ impl Auth {
     /// owner of the session, so that stores with owners can list and end the user's sessions.
     ///
     /// # Errors
-    /// As [`Session::log_in`].
+    /// Those of [`Session::log_in`].
     ///
     /// # Examples
     /// ```
@@ -66,7 +66,7 @@ impl Auth {
     /// Ends the session: deletes its items and its entry in the store, and removes the cookie.
     ///
     /// # Errors
-    /// As [`Session::flush`].
+    /// Those of [`Session::flush`].
     ///
     /// # Examples
     /// ```
@@ -101,7 +101,7 @@ impl Auth {
     /// used, because they hold a hash of the old field.
     ///
     /// # Errors
-    /// As [`Session::cycle_key`].
+    /// Those of [`Session::cycle_key`].
     ///
     /// # Examples
     /// ```

@@ -36,7 +36,7 @@ use crate::auth::session::read;
 /// `MESSAGE_LEVEL`. Messages that parallel requests add are all kept.
 ///
 /// # Errors
-/// As [`Session::update`].
+/// Those of [`Session::update`].
 ///
 /// # Examples
 /// ```
@@ -68,7 +68,7 @@ pub fn add(session: &Session, message: Message) -> Result<()> {
 /// removed with it.
 ///
 /// # Errors
-/// As [`Session::discard`].
+/// Those of [`Session::discard`].
 ///
 /// # Examples
 /// ```

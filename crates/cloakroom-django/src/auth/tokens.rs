@@ -133,8 +133,8 @@ impl ResetTokens {
 
     /// Returns whether a token was made for this user with the current row, and has not expired.
     ///
-    /// The comparison takes constant time. A token from the future is accepted, as in Django: its
-    /// signature is valid, so a clock was set back.
+    /// The time does not depend on anything secret. A token from the future is accepted, as in
+    /// Django: its signature is valid, so a clock was set back.
     ///
     /// # Examples
     /// ```

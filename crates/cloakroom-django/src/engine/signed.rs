@@ -44,8 +44,8 @@ pub(super) enum Medium {
 impl SignedFormat {
     /// Returns when a session stored in a file ends.
     ///
-    /// Django counts an expiry in seconds from now, not from the last change of the file. So a
-    /// negative number means that the session has ended, and a positive one that it never ends.
+    /// Django does not count an expiry in seconds from any point in time: a negative number means
+    /// that the session has ended, and a positive one that it never ends.
     fn file_expires(&self, bytes: &Bytes, items: &Items, changed: SystemTime) -> SystemTime {
         if bytes.is_empty() {
             // Another process has just created the file and is about to write it.

@@ -82,7 +82,7 @@ impl ExpiryItem {
         })
     }
 
-    /// Returns the same as an [`Expiry`]. A negative number becomes [`Expiry::Idle`] of zero: the
+    /// Converts the item to an [`Expiry`]. A negative number becomes [`Expiry::Idle`] of zero: the
     /// session has ended.
     ///
     /// # Examples

@@ -26,7 +26,7 @@ fn the_user_of_a_session_is_found_as_in_django() {
                 auth = auth.fallback(text(fallback));
             }
             let row = User::of(&case["user"]);
-            let (before, session) = Before::kept(&case["session"]).await;
+            let (before, session) = Before::stored(&case["session"]).await;
 
             let find = async |id: &str| Ok::<_, cloakroom::Error>((id == row.id).then_some(&row));
             let user = auth
@@ -47,7 +47,7 @@ fn the_user_of_a_session_is_found_as_in_django() {
 fn logins_logouts_and_new_passwords_change_a_session_as_in_django() {
     each("auth_login", |case| {
         block_on(async {
-            let (before, session) = Before::kept(&case["session"]).await;
+            let (before, session) = Before::stored(&case["session"]).await;
             act(case, &session);
             before.compare(&session, &case["expect"]).await;
         });
@@ -59,7 +59,7 @@ fn logins_logouts_and_new_passwords_change_a_session_as_in_django() {
 fn the_csrf_secret_in_a_session_is_renewed_as_in_django() {
     each("auth_login", |case| {
         block_on(async {
-            let (_, session) = Before::kept(&case["session"]).await;
+            let (_, session) = Before::stored(&case["session"]).await;
             let secret = Secret::random().unwrap();
             secret.keep_in_session(&session).unwrap();
             act(case, &session);
@@ -95,7 +95,7 @@ struct Before {
 impl Before {
     /// Stores a session with these items and opens it as its next request does. Stores nothing if
     /// they are null.
-    async fn kept(items: &Value) -> (Self, Session) {
+    async fn stored(items: &Value) -> (Self, Session) {
         let sessions = Sessions::new(MemoryStore::new());
         let session = sessions.new_session();
         if items.is_null() {
@@ -143,11 +143,11 @@ impl Before {
         };
         assert_eq!(old_record_exists, flag(&expect["old_record_exists"]));
 
-        let state = match session.key() {
+        let items = match session.key() {
             Some(key) => items(&self.sessions.open(&key).await.unwrap().unwrap()),
             None => items(session),
         };
-        assert_eq!(Value::Object(state), expect["session_after"]);
+        assert_eq!(Value::Object(items), expect["session_after"]);
     }
 }
 

@@ -11,7 +11,7 @@ use data_encoding::BASE64;
 
 use crate::rows::{Row, Rows};
 use crate::run;
-use crate::vectors::{Case, each, spelled};
+use crate::vectors::{Case, each, to_json};
 
 #[test]
 fn cache_keys_are_those_of_django() {
@@ -31,11 +31,11 @@ fn redis_gets_the_entries_of_django() {
             return;
         };
         assert_eq!(key(case), django);
-        let value = spelled(&case.state("value"));
+        let value = to_json(&case.items("value"));
         let theirs = pickle::read(&bytes(case, "value_b64")).unwrap();
-        assert_eq!(spelled(&theirs), value);
+        assert_eq!(to_json(&theirs), value);
         let ours = pickle::read(&row.unwrap().data).unwrap();
-        assert_eq!(spelled(&ours), value);
+        assert_eq!(to_json(&ours), value);
     });
 }
 
@@ -45,14 +45,14 @@ fn memcached_gets_the_entries_of_django() {
         assert_eq!(key(case), case.get::<String>("key"));
         assert_eq!(MEMCACHED_FLAGS, case.get::<u32>("flags"));
         let exptime: i64 = case.get("exptime");
-        let value = spelled(&case.state("value"));
+        let value = to_json(&case.items("value"));
         let theirs = pickle::read(&bytes(case, "bytes_b64")).unwrap();
-        assert_eq!(spelled(&theirs), value);
+        assert_eq!(to_json(&theirs), value);
         match row_of(case, Some(case.time("now"))) {
             Some(row) => {
                 assert_eq!(row.memcached_exptime, exptime);
                 let ours = pickle::read(&row.data).unwrap();
-                assert_eq!(spelled(&ours), value);
+                assert_eq!(to_json(&ours), value);
             }
             // A session that has ended is not stored. Django stores it and memcached drops it.
             None => assert!(exptime < 0),
@@ -67,19 +67,19 @@ fn pickles_are_read_kept_or_refused_but_never_changed() {
         let read = pickle::read(&data);
         match &case.get::<String>("expect")[..] {
             "value" => {
-                let state = read.unwrap();
+                let items = read.unwrap();
                 if !case.has("value_unrepresentable") {
-                    assert_eq!(spelled(&state), spelled(&case.state("value")));
+                    assert_eq!(to_json(&items), to_json(&case.items("value")));
                 }
-                let again = pickle::read(&pickle::write(&state).unwrap()).unwrap();
-                assert_eq!(spelled(&again), json::write(&state).unwrap());
+                let again = pickle::read(&pickle::write(&items).unwrap()).unwrap();
+                assert_eq!(to_json(&again), json::write(&items).unwrap());
             }
             // It may be refused or kept, but it has no JSON form.
             "non_json" => match read {
-                Ok(state) => {
-                    let error = json::write(&state).unwrap_err();
+                Ok(items) => {
+                    let error = json::write(&items).unwrap_err();
                     assert_eq!(error.kind(), ErrorKind::BadValue);
-                    let written = pickle::write(&state).unwrap();
+                    let written = pickle::write(&items).unwrap();
                     let again = pickle::write(&pickle::read(&written).unwrap()).unwrap();
                     assert_eq!(again, written);
                 }
@@ -109,7 +109,7 @@ fn row_of(case: &Case, now: Option<SystemTime>) -> Option<Row> {
         session.set_test_cookie().unwrap();
         session.save().await.unwrap();
         session.delete_test_cookie().unwrap();
-        for (name, value) in case.state("value").iter() {
+        for (name, value) in case.items("value").iter() {
             session.set_value(name.to_string(), value.clone()).unwrap();
         }
         session.save().await.unwrap();

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 
 use crate::rows::Rows;
 use crate::run;
-use crate::vectors::{Case, Ordered, each, spelled, state};
+use crate::vectors::{Case, Ordered, each, items_of, to_json};
 
 #[test]
 fn expiry_means_the_same_as_in_django() {
@@ -31,7 +31,7 @@ fn expiry_means_the_same_as_in_django() {
         let sessions = settings.sessions(settings.db(Rows::table()));
         let sessions = sessions.clock(clock.clone()).build().unwrap();
         let session = sessions.new_session();
-        for (name, value) in case.state("session").iter() {
+        for (name, value) in case.items("session").iter() {
             session.set_value(name.to_string(), value.clone()).unwrap();
         }
 
@@ -41,7 +41,10 @@ fn expiry_means_the_same_as_in_django() {
 
         let expect: BTreeMap<String, Ordered> = case.get("expect");
         let items = items(&session);
-        assert_eq!(spelled(&items), spelled(&state(&expect["session_after"])));
+        assert_eq!(
+            to_json(&items),
+            to_json(&items_of(&expect["session_after"]))
+        );
         if let Some(text) = case.find::<String>("modification") {
             clock.set(parse_iso(&text).unwrap());
         }
@@ -153,7 +156,7 @@ fn a_row_in_sqlite_ends_when_it_ends_in_django() {
             // SQLite compares texts, so Django loads an expired row if another program wrote its
             // date in another form. Here the instant decides.
             true => assert!(loaded.is_empty()),
-            false => assert_eq!(spelled(&loaded), spelled(&case.state("loaded"))),
+            false => assert_eq!(to_json(&loaded), to_json(&case.items("loaded"))),
         }
         run(sessions.sweep(10)).unwrap();
         let left: bool = db

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::rows::Rows;
 use crate::run;
-use crate::vectors::{Case, Ordered, each, spelled, state};
+use crate::vectors::{Case, Ordered, each, items_of, to_json};
 
 /// The cases in which Django behaves differently, by name, with the reason.
 const OURS_IS_STRONGER: &[(&str, &str)] = &[
@@ -88,7 +88,7 @@ fn files_are_named_and_written_as_in_django() {
             let content = std::fs::read_to_string(&path).unwrap();
             match case.get::<bool>("byte_exact") {
                 true => assert_eq!(content, case.get::<String>("content")),
-                false => assert_eq!(site.read(&content), case.state("value").into()),
+                false => assert_eq!(site.read(&content), case.items("value").into()),
             }
             assert_eq!(
                 site.keys_on_disk(),
@@ -113,7 +113,7 @@ fn files_are_read_as_in_django() {
         run(async {
             let handle = site.begin(&format!("sessionid={key}"));
             let session = handle.open().await.unwrap();
-            assert_eq!(items(&session), Same(spelled(&state(&expect.data))));
+            assert_eq!(items(&session), Same(to_json(&items_of(&expect.data))));
             let of_session = session.key().map(|key| key.reveal().to_owned());
             if expect.session_key.as_deref() == Some("{NEW_KEY_1}") {
                 // Django creates a new, empty file. Here an empty session is not created.
@@ -210,7 +210,7 @@ impl Site {
     fn seed(&self, case: &Case, seed: &Seed, copied: bool) {
         let now = case.time("now");
         let age = Duration::from_secs(1_209_600);
-        let data = seed.data.as_ref().map(state).unwrap_or_default();
+        let data = seed.data.as_ref().map(items_of).unwrap_or_default();
         let text = seed.raw.clone().unwrap_or_else(|| {
             let secs = now.duration_since(SystemTime::UNIX_EPOCH).unwrap();
             let json = json::write(&data).unwrap();
@@ -311,7 +311,7 @@ impl Site {
         let expected: Vec<String> = store.keys().map(|key| names(key)).collect();
         assert_eq!(self.keys(), expected);
         for (key, expected) in store {
-            let (key, data) = (names(key), state(&expected.data));
+            let (key, data) = (names(key), items_of(&expected.data));
             let found = match self.engine.as_str() {
                 "db" | "cached_db" => {
                     let row = self.table.get(&key).unwrap();
@@ -465,17 +465,17 @@ impl Site {
 struct Same(String);
 
 impl From<Items> for Same {
-    fn from(state: Items) -> Self {
-        Self(spelled(&state))
+    fn from(items: Items) -> Self {
+        Self(to_json(&items))
     }
 }
 
 fn items(session: &Session) -> Same {
-    let mut state = Items::new();
+    let mut items = Items::new();
     for (name, value) in session.iter() {
-        state.set(name.into(), value);
+        items.set(name.into(), value);
     }
-    state.into()
+    items.into()
 }
 
 fn done(outcome: cloakroom::Result<()>) -> Ordered {

@@ -219,9 +219,9 @@ async fn a_value_without_a_json_form_survives_edits_of_others() {
         .await;
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::BadValue);
 
-    let state = pickle::read(&cache.get(KEY).unwrap().data).unwrap();
-    assert_eq!(state.get("n").unwrap().get::<u64>().unwrap(), 2);
-    assert!(state.get("t").unwrap().as_foreign().is_some());
+    let items = pickle::read(&cache.get(KEY).unwrap().data).unwrap();
+    assert_eq!(items.get("n").unwrap().get::<u64>().unwrap(), 2);
+    assert!(items.get("t").unwrap().as_foreign().is_some());
 }
 
 #[tokio::test]

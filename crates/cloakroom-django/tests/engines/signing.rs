@@ -10,7 +10,7 @@ use cloakroom_testkit::HandClock;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 use crate::run;
-use crate::vectors::{Case, each, spelled};
+use crate::vectors::{Case, each, to_json};
 
 #[test]
 fn timestamps_are_written_and_read_as_in_django() {
@@ -39,11 +39,11 @@ fn keys_are_derived_as_in_django() {
 fn sessions_are_signed_as_in_django() {
     each("encode", |case| {
         let signer = Signer::new(case.get::<String>("secret"), salt(case));
-        let state = match case.has("value_unrepresentable") {
+        let items = match case.has("value_unrepresentable") {
             true => json::read(case.get::<String>("json").as_bytes()).unwrap(),
-            false => case.state("value"),
+            false => case.items("value"),
         };
-        let json = json::write(&state).unwrap();
+        let json = json::write(&items).unwrap();
         assert_eq!(json, case.get::<String>("json"));
 
         let encoded = signer.dumps(json.as_bytes(), case.get("timestamp"));
@@ -57,7 +57,7 @@ fn sessions_are_signed_as_in_django() {
             let signed = signer.loads(text.as_bytes()).unwrap();
             assert_eq!(signed.at, case.get::<i64>("timestamp"));
             assert_eq!(signed.json, json.as_bytes());
-            assert_eq!(spelled(&json::read(&signed.json).unwrap()), json);
+            assert_eq!(to_json(&json::read(&signed.json).unwrap()), json);
         }
     });
 }
@@ -72,12 +72,12 @@ fn sessions_are_read_as_in_django() {
             .fold(Signer::new(&secret, salt(case)), Signer::fallback);
         let encoded: String = case.get("encoded");
 
-        let (result, state) = match signer.loads(encoded.as_bytes()) {
+        let (result, items) = match signer.loads(encoded.as_bytes()) {
             Err(UnsignError::BadSignature) => ("bad_signature", None),
             Err(UnsignError::Undecodable) => ("undecodable", None),
             Ok(signed) => match json::read(&signed.json) {
                 Ok(_) if is_expired(case) => ("expired", None),
-                Ok(state) => ("ok", Some(state)),
+                Ok(items) => ("ok", Some(items)),
                 Err(json::NotJson) => ("undecodable", None),
             },
         };
@@ -86,10 +86,10 @@ fn sessions_are_read_as_in_django() {
             return;
         }
         assert_eq!(result, case.get::<String>("result"));
-        if let Some(state) = state
+        if let Some(items) = items
             && !case.has("value_unrepresentable")
         {
-            assert_eq!(spelled(&state), spelled(&case.state("value")));
+            assert_eq!(to_json(&items), to_json(&case.items("value")));
         }
     });
 }

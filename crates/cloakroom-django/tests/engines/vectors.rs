@@ -85,26 +85,26 @@ impl Case {
     }
 
     /// Parses a field that holds a session, with every item as a handler would set it.
-    pub(crate) fn state(&self, field: &str) -> Items {
-        state(&self.get(field))
+    pub(crate) fn items(&self, field: &str) -> Items {
+        items_of(&self.get(field))
     }
 }
 
 /// Returns the items of an object.
-pub(crate) fn state(object: &Ordered) -> Items {
-    let Ordered::Object(items) = object else {
+pub(crate) fn items_of(object: &Ordered) -> Items {
+    let Ordered::Object(members) = object else {
         panic!("a session is an object")
     };
-    let mut state = Items::new();
-    for (name, value) in items {
-        state.set(name.clone().into(), Value::of(value).unwrap());
+    let mut items = Items::new();
+    for (name, value) in members {
+        items.set(name.clone().into(), Value::of(value).unwrap());
     }
-    state
+    items
 }
 
 /// Returns items as Django's JSON, which determines them completely.
-pub(crate) fn spelled(state: &Items) -> String {
-    json::write(state).unwrap()
+pub(crate) fn to_json(items: &Items) -> String {
+    json::write(items).unwrap()
 }
 
 /// JSON whose objects keep their order.

@@ -36,7 +36,7 @@ impl Cookie {
     }
 
     /// Returns the `Set-Cookie` header. The lifetime is that of Django: 52 weeks.
-    pub(super) fn spell(&self, secret: &Secret, now: SystemTime) -> HeaderValue {
+    pub(super) fn set_cookie(&self, secret: &Secret, now: SystemTime) -> HeaderValue {
         let attributes = Attributes {
             domain: self.domain.as_deref(),
             http_only: false,

@@ -252,7 +252,7 @@ impl Csrf {
     /// # Ok::<(), cloakroom::Error>(())
     /// ```
     pub fn set_cookie(&self, secret: &Secret, now: SystemTime) -> HeaderValue {
-        self.cookie.spell(secret, now)
+        self.cookie.set_cookie(secret, now)
     }
 
     /// Checks that a request was sent by the site's own pages or by a trusted origin.

@@ -165,7 +165,7 @@ impl Secret {
     /// [`Auth::log_in`](crate::auth::Auth::log_in) replaces it.
     ///
     /// # Errors
-    /// As [`Session::set`].
+    /// Those of [`Session::set`].
     ///
     /// # Examples
     /// ```

@@ -41,7 +41,7 @@ impl<'a> BcryptHash<'a> {
             "$2y$" => Version::TwoY,
             _ => return None,
         };
-        // The parser of the crate `bcrypt` slices the text by bytes and panics inside a character.
+        // The parser of the crate `bcrypt` slices the text by bytes, so it must be ASCII.
         let parts: HashParts = text.is_ascii().then(|| text.parse().ok()).flatten()?;
         let cost = parts.get_cost();
         (MIN_COST..=MAX_COST).contains(&cost).then(|| Self {
