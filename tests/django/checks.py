@@ -1,4 +1,4 @@
-"""What must hold between two peers on one store. Each check runs twice, with the peers changing their parts."""
+"""The promises of two peers on one store. Each check runs twice, with the peers in both orders."""
 
 import json
 import re
@@ -15,19 +15,19 @@ from peer.prepare import ALGORITHMS, PASSWORD
 
 ENGINES = ("db", "cache", "cached_db", "file", "signed_cookies")
 SERVER_SIDE = ENGINES[:-1]
-# How long something that must happen may take; drive.py --patience.
+# The limit in seconds for things that must happen; `drive.py --patience`.
 patience = {"secs": 30.0}
 AGE = 1209600
 
 
 @dataclass
 class Pair:
-    """What a check gets: two peers, and where they keep their sessions."""
+    """The parameter of a check: two peers and the engine that they share."""
 
     engine: str
     first: Peer
     second: Peer
-    # The same two before anything was changed; the same as above in most checks.
+    # The same peers with the default settings.
     plain: "Pair | None"
     users: count
     turn: int
@@ -37,7 +37,7 @@ class Pair:
         return self.engine in SERVER_SIDE
 
     def user(self) -> str:
-        """Somebody who has never logged in."""
+        """Returns the name of a user who has never logged in."""
         return f"user{next(self.users)}"
 
     def session_of(self, browser: Browser, name: str = "sessionid") -> str | None:
@@ -49,18 +49,23 @@ class Check:
     name: str
     run: Callable[[Pair], object]
     engines: tuple[str, ...]
-    # Whether one place of each engine says enough.
+    # Whether one place of each engine is enough.
     once: bool
-    # The settings that both peers are started with for it; see EXTRAS in drive.py.
+    # The settings of both peers; see EXTRAS in drive.py.
     extra: str | None
-    # Who can be the first, if not both can.
+    # The peer that must be the first, if only one can.
     first: str | None
 
 
 CHECKS: list[Check] = []
 
 
-def check(engines: tuple[str, ...] = ENGINES, once: bool = False, extra: str | None = None, first: str | None = None):
+def check(
+    engines: tuple[str, ...] = ENGINES,
+    once: bool = False,
+    extra: str | None = None,
+    first: str | None = None,
+):
     def add(run: Callable[[Pair], object]) -> Callable[[Pair], object]:
         CHECKS.append(Check(run.__name__, run, engines, once, extra, first))
         return run
@@ -69,11 +74,11 @@ def check(engines: tuple[str, ...] = ENGINES, once: bool = False, extra: str | N
 
 
 class Failed(Exception):
-    """A check that did not hold."""
+    """A check has failed."""
 
 
 def same(actual: object, wanted: object, what: str) -> None:
-    """Compares as JSON text, which tells 1 from 1.0 and True, and one order from another."""
+    """Compares JSON texts, which distinguish 1, 1.0 and True, and the order of members."""
     actual, wanted = json.dumps(actual), json.dumps(wanted)
     if actual != wanted:
         raise Failed(f"{what}: {actual[:300]} instead of {wanted[:300]}")
@@ -97,7 +102,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def started(t: Pair, **items: object) -> Browser:
-    """A browser with a session that the first peer has made."""
+    """Returns a browser with a session that the first peer created."""
     browser = Browser()
     for key, value in (items or {"n": 0}).items():
         ok(browser.post(t.first, "/set", {"key": key, "value": value}))
@@ -106,7 +111,7 @@ def started(t: Pair, **items: object) -> Browser:
 
 
 def opens_nothing(t: Pair, browser: Browser, what: str) -> None:
-    """Whatever this browser carries, neither peer knows it."""
+    """Checks that neither peer finds a session for the cookie of this browser."""
     for peer in (t.first, t.second):
         same(browser.twin().items(peer), [], f"{what}, {peer.impl}")
 
@@ -158,17 +163,17 @@ def integers_of_any_size_survive(t: Pair):
 
 
 @check()
-def what_is_no_number_survives(t: Pair):
+def nan_and_infinity_survive(t: Pair):
     carried(t, BEYOND_JSON["no numbers"])
 
 
 @check()
-def half_a_surrogate_pair_survives(t: Pair):
+def unpaired_surrogates_survive(t: Pair):
     carried(t, BEYOND_JSON["half pairs"])
 
 
 @check()
-def what_is_no_json_to_others_can_be_read(t: Pair):
+def values_beyond_json_can_be_read(t: Pair):
     for name, value in BEYOND_JSON.items():
         same(started(t, value=value).item(t.second, "value"), value, name)
 
@@ -192,12 +197,16 @@ def values_that_compress_survive(t: Pair):
 
 
 @check(("cache",), first="django")
-def what_only_python_can_hold_is_never_lost(t: Pair):
+def python_values_are_never_lost(t: Pair):
     browser = started(t, n=0)
     ok(browser.post(t.first, "/set_foreign"))
-    # The other may refuse to touch such a session.
+    # The other peer may refuse to change such a session.
     saved = browser.post(t.second, "/incr", {"key": "n"}).status == 200
-    same([browser.item(t.first, "n"), browser.get(t.first, "/foreign").json["same"]], [int(saved), True], "afterwards")
+    same(
+        [browser.item(t.first, "n"), browser.get(t.first, "/foreign").json["same"]],
+        [int(saved), True],
+        "afterwards",
+    )
 
 
 @check(("signed_cookies",))
@@ -221,13 +230,17 @@ def increments_alternate(t: Pair):
 def a_removed_item_is_gone_for_both(t: Pair):
     browser = started(t, a=1, b=2)
     same(browser.post(t.second, "/del", {"key": "a"}).json, {"present": True}, "removed")
-    same(browser.get(t.first, "/get?key=a").json, {"present": False, "value": None}, "read afterwards")
+    same(
+        browser.get(t.first, "/get?key=a").json,
+        {"present": False, "value": None},
+        "read afterwards",
+    )
     same(browser.post(t.first, "/del", {"key": "a"}).json, {"present": False}, "removed again")
     same(browser.items(t.second), [["b", 2]], "what is left")
 
 
 @check()
-def the_last_item_removed_leaves_the_session(t: Pair):
+def removing_the_last_item_keeps_the_session(t: Pair):
     browser = started(t, a=1)
     key = t.session_of(browser)
     ok(browser.post(t.second, "/del", {"key": "a"}))
@@ -288,7 +301,7 @@ def the_test_cookie_of_one_works_at_the_other(t: Pair):
 
 
 @check(SERVER_SIDE)
-def keys_look_alike(t: Pair):
+def keys_have_the_same_form(t: Pair):
     browser = started(t)
     key = t.session_of(browser)
     true(re.fullmatch("[a-z0-9]{32}", key), "the key is not 32 of a-z and 0-9")
@@ -297,25 +310,29 @@ def keys_look_alike(t: Pair):
 
 
 COOKIE = re.compile(
-    r"(?P<name>\w+)=(?P<value>[\w:.-]+); expires=(?P<expires>\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT); HttpOnly; "
+    r"(?P<name>\w+)=(?P<value>[\w:.-]+); "
+    r"expires=(?P<expires>\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT); HttpOnly; "
     r"Max-Age=(?P<age>\d+); Path=/; SameSite=Lax"
 )
 
 
 def cookie_of(peer: Peer, browser: Browser, body: dict, age: int, slack: int = 0) -> None:
-    """The cookie after writing is spelled as Django spells it, and is kept for so long."""
+    """Writes, and checks that the cookie has the form of Django and this age."""
     before = time.time()
     text = ok(browser.post(peer, "/set", body)).cookies.get("sessionid", "")
     after = time.time()
     match = COOKIE.fullmatch(text)
-    true(match, f"Set-Cookie is spelled differently: {re.sub('=[^;]+', '=…', text, count=1)}")
+    true(match, f"Set-Cookie has another form: {re.sub('=[^;]+', '=…', text, count=1)}")
     true(age - slack <= int(match["age"]) <= age, f"Max-Age is {match['age']} instead of {age}")
     expires = parsedate_to_datetime(match["expires"]).timestamp()
-    true(before + int(match["age"]) - 2 <= expires <= after + int(match["age"]) + 2, "expires is not now and Max-Age")
+    true(
+        before + int(match["age"]) - 2 <= expires <= after + int(match["age"]) + 2,
+        "expires is not now and Max-Age",
+    )
 
 
 @check()
-def set_cookie_is_spelled_alike(t: Pair):
+def set_cookie_has_the_same_form(t: Pair):
     browser = Browser()
     for peer in (t.first, t.second):
         cookie_of(peer, browser, {"key": "a", "value": 1}, AGE)
@@ -359,8 +376,11 @@ def an_unknown_key_that_was_read_is_removed(t: Pair):
     if t.server_side:
         same(answer.cookies.get("sessionid"), REMOVAL, "Set-Cookie")
     else:
-        # There is no store to ask, and Django signs an empty session instead.
-        true(answer.cookies.get("sessionid", "").startswith("sessionid=e30:"), "no empty session was signed")
+        # Without a store, Django signs an empty session instead.
+        true(
+            answer.cookies.get("sessionid", "").startswith("sessionid=e30:"),
+            "no empty session was signed",
+        )
 
 
 MALFORMED = {
@@ -374,7 +394,7 @@ MALFORMED = {
     "not ASCII": "caf\u00e9caf\u00e9caf\u00e9",
     "percent": "%00%00%00%00%00%00%00%00",
     "SQL": "' OR '1'='1' -- 12345678",
-    "signed by nobody": "e30:1vHabc:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "forged": "e30:1vHabc:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "colons": ":::::::::::",
 }
 
@@ -391,7 +411,7 @@ def malformed_cookies_open_nothing_and_are_never_adopted(t: Pair):
 
 
 @check(SERVER_SIDE)
-def a_short_cookie_is_removed_without_a_look_at_it(t: Pair):
+def a_short_cookie_is_removed_from_an_unopened_session(t: Pair):
     answer = ok(Browser(sessionid="1234567").get(t.first, "/untouched"))
     same([answer.cookies.get("sessionid"), answer.vary], [REMOVAL, "Cookie"], "Set-Cookie and Vary")
 
@@ -409,7 +429,11 @@ def a_signed_cookie_that_was_changed_opens_nothing(t: Pair):
     payload, stamp, signature = text.rsplit(":", 2)
     other = t.session_of(started(t, a=2)).rsplit(":", 2)[0]
     flipped = signature[:-1] + chr(ord(signature[-1]) ^ 1)
-    for changed in (f"{other}:{stamp}:{signature}", f"{payload}:000001:{signature}", f"{payload}:{stamp}:{flipped}"):
+    for changed in (
+        f"{other}:{stamp}:{signature}",
+        f"{payload}:000001:{signature}",
+        f"{payload}:{stamp}:{flipped}",
+    ):
         opens_nothing(t, Browser(sessionid=changed), "a changed cookie")
 
 
@@ -451,7 +475,7 @@ def an_idle_time_counts_from_every_save(t: Pair):
 
 
 @check()
-def a_duration_and_a_moment_stay_where_they_are(t: Pair):
+def a_duration_and_an_instant_are_not_extended(t: Pair):
     for value in ({"timedelta": 3600}, {"datetime": now_and(3600)}):
         browser = Browser()
         ok(browser.post(t.first, "/expiry", {"value": value}))
@@ -465,18 +489,20 @@ def a_duration_and_a_moment_stay_where_they_are(t: Pair):
 
 
 @check()
-def zero_is_until_the_browser_closes(t: Pair):
+def zero_ends_the_session_with_the_browser(t: Pair):
     browser = Browser()
     ok(browser.post(t.first, "/expiry", {"value": 0}))
     for peer in (t.second, t.first):
         dump = browser.get(peer, "/dump").json
         same([dump["expiry_age"], dump["expire_at_browser_close"]], [AGE, True], peer.impl)
         text = ok(browser.post(peer, "/incr", {"key": "n"})).cookies["sessionid"]
-        same(text, f"sessionid={t.session_of(browser)}; HttpOnly; Path=/; SameSite=Lax", "Set-Cookie")
+        same(
+            text, f"sessionid={t.session_of(browser)}; HttpOnly; Path=/; SameSite=Lax", "Set-Cookie"
+        )
 
 
 @check()
-def none_takes_an_expiry_back(t: Pair):
+def none_resets_the_expiry(t: Pair):
     browser = Browser()
     ok(browser.post(t.first, "/expiry", {"value": 300}))
     ok(browser.post(t.second, "/expiry", {"value": None}))
@@ -494,19 +520,25 @@ def an_idle_time_may_have_a_fraction(t: Pair):
 
 
 @check(SERVER_SIDE)
-def a_session_whose_time_is_over_is_gone(t: Pair):
-    # Django's files never expire by a number.
+def a_session_ends_when_it_expires(t: Pair):
+    # A number of seconds never ends a file in Django.
     number = [] if t.engine == "file" else [1]
     browsers = [started(t, a=1) for _ in [*number, 0, 0]]
-    for browser, value in zip(browsers, [*number, {"timedelta": 1}, {"datetime": now_and(1)}], strict=True):
+    for browser, value in zip(
+        browsers, [*number, {"timedelta": 1}, {"datetime": now_and(1)}], strict=True
+    ):
         ok(browser.post(t.first, "/expiry", {"value": value}))
     old = [browser.twin() for browser in browsers]
     for browser in browsers:
         until(lambda: browser.twin().items(t.second) == [], "it is still there")
     for browser in old:
         key = t.session_of(browser)
-        same(ok(browser.post(t.second, "/incr", {"key": "n"})).json["value"], 1, "written afterwards")
-        true(t.session_of(browser) not in (None, key), "the key of an expired session is used again")
+        same(
+            ok(browser.post(t.second, "/incr", {"key": "n"})).json["value"], 1, "written afterwards"
+        )
+        true(
+            t.session_of(browser) not in (None, key), "the key of an expired session is used again"
+        )
 
 
 @check(SERVER_SIDE)
@@ -516,7 +548,7 @@ def a_time_in_the_past_ends_the_session(t: Pair):
         old = browser.twin()
         ok(browser.post(t.first, "/expiry", {"value": value}))
         same(t.session_of(browser), None, "the cookie")
-        # Django removes an expired file by making an empty session; so the other peer looks first.
+        # Django replaces an expired file by an empty session, so the other peer reads first.
         same(old.twin().items(t.second), [], "what is left")
         same(old.twin().items(t.first), [], "what is left")
 
@@ -551,7 +583,7 @@ def a_login_is_known_to_the_other(t: Pair):
     true(t.session_of(browser) != t.session_of(before), "the key is the one from before the login")
     if t.server_side:
         opens_nothing(t, before, "the key from before the login")
-    # And out again, at the other.
+    # Log out at the other peer.
     old = browser.twin()
     ok(browser.post(t.second, "/logout"))
     same(who(browser, t.first), None, "after the logout")
@@ -563,14 +595,19 @@ def a_login_is_known_to_the_other(t: Pair):
 @check(("db",), once=True)
 def a_wrong_login_is_refused(t: Pair):
     browser = started(t, a=1)
-    for user, password in (("user0", "wrong"), ("nobody", PASSWORD), ("unusable", PASSWORD), ("inactive", PASSWORD)):
+    for user, password in (
+        ("user0", "wrong"),
+        ("unknown", PASSWORD),
+        ("unusable", PASSWORD),
+        ("inactive", PASSWORD),
+    ):
         ok(log_in(browser, t.first, user, password), 401)
     same(who(browser, t.second), None, "afterwards")
     same(browser.items(t.second), [["a", 1]], "the session")
 
 
 @check(once=True)
-def somebody_else_who_logs_in_finds_nothing(t: Pair):
+def a_login_of_another_user_drops_the_items(t: Pair):
     browser = logged_in(t, t.first, t.user())
     ok(browser.post(t.first, "/set", {"key": "cart", "value": 1}))
     other = t.user()
@@ -597,7 +634,7 @@ def passwords_of_every_kind_log_in(t: Pair):
         user = f"{algorithm}-{t.turn}"
         browser = logged_in(t, t.first, user)
         same(who(browser, t.second), user, algorithm)
-        # The hash may have been renewed: the password is still the same.
+        # The hash may be a new one, but the password is the same.
         same(who(logged_in(t, t.second, user), t.first), user, f"{algorithm}, again")
 
 
@@ -614,22 +651,27 @@ def messages_of_one_are_shown_by_the_other(t: Pair):
     ]
     for message in sent:
         ok(browser.post(t.first, "/message", message))
-    for dropped in ({"level": 10, "text": "for nobody"}, {"level": 40, "text": ""}):
+    for dropped in ({"level": 10, "text": "for developers"}, {"level": 40, "text": ""}):
         ok(browser.post(t.first, "/message", dropped | {"extra_tags": ""}))
     same(browser.get(t.second, "/messages").json["messages"], sent, "at the other")
     same(browser.get(t.first, "/messages").json["messages"], [], "afterwards")
 
 
-CSRF_COOKIE = re.compile(r"csrftoken=[a-zA-Z0-9]{32}; expires=[^;]+; Max-Age=31449600; Path=/; SameSite=Lax")
+CSRF_COOKIE = re.compile(
+    r"csrftoken=[a-zA-Z0-9]{32}; expires=[^;]+; Max-Age=31449600; Path=/; SameSite=Lax"
+)
 
 
 @check(once=True)
-def a_csrf_token_of_one_is_good_for_the_other(t: Pair):
+def a_csrf_token_of_one_is_valid_at_the_other(t: Pair):
     browser = Browser()
     answer = ok(browser.get(t.first, "/csrf_token"))
     token = answer.json["token"]
     true(re.fullmatch("[a-zA-Z0-9]{64}", token), "the token is not 64 letters and digits")
-    true(CSRF_COOKIE.fullmatch(answer.cookies.get("csrftoken", "")), "the cookie is spelled differently")
+    true(
+        CSRF_COOKIE.fullmatch(answer.cookies.get("csrftoken", "")),
+        "the cookie has another form",
+    )
     true("Cookie" in (answer.vary or ""), "the page does not vary on its cookies")
     again = ok(browser.get(t.second, "/csrf_token")).json["token"]
     true(again != token, "the same token twice")
@@ -669,12 +711,12 @@ def fifteen_visitors_at_once_are_not_mixed_up(t: Pair):
     same(found, [[["visitor", n], ["n", 4]] for n in range(15)], "what each of them has")
 
 
-# How long the slow request may take to have read the session, tried one after the other.
+# The time in seconds for the slow request to read the session. Tried in this order.
 HEAD_STARTS_SECS = (0.3, 2, 8)
 
 
-def ended_meanwhile(t: Pair, path: str) -> Browser:
-    """One request ends or moves the session while another, slower one is at work in it."""
+def end_during_a_request(t: Pair, path: str) -> Browser:
+    """Ends or moves the session with one request during another, slower one."""
     for head_start in HEAD_STARTS_SECS:
         browser = started(t, a=1)
         slow = browser.twin()
@@ -687,7 +729,8 @@ def ended_meanwhile(t: Pair, path: str) -> Browser:
         body = {"key": "n", "ms": int(head_start * 2000)}
         answer, _ = at_once(lambda: slow.post(t.first, "/slow_incr", body), end)
         opens_nothing(t, old, "the session is back")
-        # A slow request that came too late to read the session has made one of its own: that proves nothing.
+        # Otherwise the slow request did not read the session in time and created another one, which
+        # proves nothing.
         if answer.status == 400:
             same(answer.cookies, {}, "Set-Cookie of the slow one")
             return browser
@@ -696,12 +739,12 @@ def ended_meanwhile(t: Pair, path: str) -> Browser:
 
 @check(SERVER_SIDE)
 def a_logout_is_not_undone_by_a_slower_request(t: Pair):
-    same(ended_meanwhile(t, "/logout").items(t.first), [], "what the browser has")
+    same(end_during_a_request(t, "/logout").items(t.first), [], "what the browser has")
 
 
 @check(SERVER_SIDE)
-def a_moved_session_is_not_brought_back_by_a_slower_request(t: Pair):
-    same(ended_meanwhile(t, "/cycle").items(t.first), [["a", 1]], "under the new key")
+def a_moved_session_is_not_restored_by_a_slower_request(t: Pair):
+    same(end_during_a_request(t, "/cycle").items(t.first), [["a", 1]], "under the new key")
 
 
 @check(SERVER_SIDE)
@@ -717,7 +760,9 @@ def a_slow_increment_keeps_a_faster_one_of_the_other(t: Pair):
     calls = [(t.first, 200), (t.second, 1500), (t.second, 1500)]
     at_once(
         *[
-            lambda peer=peer, ms=ms: ok(browser.twin().post(peer, "/slow_incr", {"key": "n", "ms": ms}))
+            lambda peer=peer, ms=ms: ok(
+                browser.twin().post(peer, "/slow_incr", {"key": "n", "ms": ms})
+            )
             for peer, ms in calls
         ]
     )
@@ -728,7 +773,7 @@ def a_slow_increment_keeps_a_faster_one_of_the_other(t: Pair):
 
 
 @check(once=True, extra="short")
-def a_session_outlives_its_age_nowhere(t: Pair):
+def a_session_ends_at_its_age(t: Pair):
     browser = started(t, a=1)
     until(lambda: browser.twin().items(t.second) == [], "it is still there")
     same(ok(browser.post(t.second, "/incr", {"key": "n"})).json["value"], 1, "written afterwards")
@@ -740,7 +785,9 @@ def sessions_may_end_with_the_browser(t: Pair):
     browser = Browser()
     for peer in (t.first, t.second):
         text = ok(browser.post(peer, "/incr", {"key": "n"})).cookies["sessionid"]
-        same(text, f"sessionid={t.session_of(browser)}; HttpOnly; Path=/; SameSite=Lax", "Set-Cookie")
+        same(
+            text, f"sessionid={t.session_of(browser)}; HttpOnly; Path=/; SameSite=Lax", "Set-Cookie"
+        )
         same(browser.get(peer, "/dump").json["expire_at_browser_close"], True, peer.impl)
     ok(browser.post(t.first, "/expiry", {"value": 300}))
     cookie_of(t.second, browser, {"key": "a", "value": 1}, 300)
@@ -752,10 +799,13 @@ def a_cookie_has_the_attributes_of_the_settings(t: Pair):
     for peer in (t.first, t.second):
         text = ok(browser.post(peer, "/incr", {"key": "n"})).cookies["cloak"]
         text = re.sub("expires=[^;]+", "expires=…", text)
-        attributes = "Domain=example.org; expires=…; Max-Age=4000; Path=/shop; SameSite=Strict; Secure"
+        attributes = (
+            "Domain=example.org; expires=…; Max-Age=4000; Path=/shop; SameSite=Strict; Secure"
+        )
         same(text, f"cloak={browser.cookies['cloak']}; {attributes}", "Set-Cookie")
     removal = (
-        'cloak=""; Domain=example.org; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/shop; SameSite=Strict'
+        'cloak=""; Domain=example.org; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; '
+        "Path=/shop; SameSite=Strict"
     )
     same(ok(browser.post(t.second, "/flush")).cookies["cloak"], removal, "Set-Cookie")
 
@@ -771,21 +821,25 @@ def every_request_may_save(t: Pair):
 
 
 @check(once=True, extra="rotated")
-def sessions_live_through_a_new_secret(t: Pair):
+def sessions_survive_a_new_secret(t: Pair):
     browser = started(t.plain, a=1)
     same(browser.items(t.second), [["a", 1]], "read with the old secret as a fallback")
     ok(browser.post(t.second, "/incr", {"key": "n"}))
     same(browser.items(t.first), [["a", 1], ["n", 1]], "written with the new secret")
     if t.engine == "db":
-        # Caches hold no signature. A value that cannot be read is an empty session under its old key.
+        # Caches contain no signature. An unreadable row is an empty session under its old key.
         dump = browser.twin().get(t.plain.first, "/dump").json
-        same([dump["items"], dump["session_key"]], [[], t.session_of(browser)], "read with the old secret only")
+        same(
+            [dump["items"], dump["session_key"]],
+            [[], t.session_of(browser)],
+            "read with the old secret only",
+        )
     if not t.server_side:
         same(browser.twin().items(t.plain.first), [], "read with the old secret only")
 
 
 @check(once=True, extra="rotated")
-def logins_live_through_a_new_secret(t: Pair):
+def logins_survive_a_new_secret(t: Pair):
     user = t.user()
     browser = logged_in(t.plain, t.plain.first, user)
     old = dict(browser.items(t.plain.first))["_auth_user_hash"]

@@ -1,4 +1,4 @@
-"""A peer that runs as a process, and a browser that goes from one peer to another."""
+"""A peer that runs as a process, and a browser that visits several peers."""
 
 import http.client
 import html
@@ -25,7 +25,7 @@ class Peer:
     def __init__(self, command: str, environment: dict[str, str], log: Path):
         self.log = log
         for _ in range(START_TRIES):
-            # Between our looking for a free port and the peer's binding it somebody else may have taken it.
+            # Another program may take the port before the peer binds it.
             with socket.create_server(("127.0.0.1", 0)) as free:
                 self.port = free.getsockname()[1]
             with open(log, "ab") as out:
@@ -72,7 +72,7 @@ class Answer:
     headers: list[tuple[str, str]]
     json: dict
     text: str
-    # What Set-Cookie said, by the name of the cookie.
+    # The Set-Cookie headers, by the name of the cookie.
     cookies: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -85,7 +85,7 @@ class Answer:
 
 
 class Browser:
-    """One cookie jar. It keeps what it is told to keep, whatever Domain, Path and Secure say: it is at one site."""
+    """One cookie jar. It ignores Domain, Path and Secure, because all peers are one site."""
 
     def __init__(self, **cookies: str):
         self.cookies = dict(cookies)
@@ -97,13 +97,15 @@ class Browser:
         return self.request(peer, "POST", path, {} if body is None else body, headers)
 
     def fill(self, peer: Peer, path: str, shown_at: str | None = None, **fields: object) -> Answer:
-        """Sends the form of a page as its visitor does: with the token that stands in it."""
+        """Submits the form of a page with the CSRF token in it."""
         page = self.get(peer, shown_at or path).text
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', page)
         fields["csrfmiddlewaretoken"] = html.unescape(token[1]) if token else ""
         return self.request(peer, "POST", path, urlencode(fields, doseq=True), {})
 
-    def request(self, peer: Peer, method: str, path: str, body: object, headers: dict[str, str]) -> Answer:
+    def request(
+        self, peer: Peer, method: str, path: str, body: object, headers: dict[str, str]
+    ) -> Answer:
         headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.cookies and "Cookie" not in headers:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -124,7 +126,9 @@ class Browser:
             content = json.loads(text)
         except ValueError:
             content = {}
-        answer = Answer(response.status, response.getheaders(), content, text.decode(errors="replace"))
+        answer = Answer(
+            response.status, response.getheaders(), content, text.decode(errors="replace")
+        )
         for name, value in answer.headers:
             if name.lower() == "set-cookie":
                 self.keep(answer, value)
@@ -141,19 +145,19 @@ class Browser:
             self.cookies[name] = value
 
     def item(self, peer: Peer, key: str) -> object:
-        """The value of one item, or None."""
+        """Returns the value of one item, or None."""
         return self.get(peer, f"/get?key={quote(key)}").json["value"]
 
     def items(self, peer: Peer) -> list:
         return self.get(peer, "/dump").json["items"]
 
     def twin(self) -> "Browser":
-        """Another tab: the same cookies from now on, and none of what this one learns later."""
+        """Opens another tab: a copy of the cookies, without later changes."""
         return Browser(**self.cookies)
 
 
 def at_once(*calls) -> list:
-    """Runs all of them at the same time, and gives back their answers in order."""
+    """Runs all calls at the same time and returns their answers in order."""
     answers: list = [None] * len(calls)
     errors: list[Exception] = []
 

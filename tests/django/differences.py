@@ -1,8 +1,8 @@
-"""What is known not to hold, and why: the only checks that may be red.
+"""Known differences: the only checks that may fail, with the reason.
 
-An entry that turns out to hold after all makes the run fail, too, so that this table stays true; `races` lists what
-depends on the moment and may come out either way. `first` and `second` are what the peers call themselves: the one
-that acts first in a check, and the one that answers to it.
+An entry whose check passes fails the run, so that this table stays accurate. With `races` the
+result depends on timing, and both are allowed. `first` and `second` are the names that the peers
+report: of the one that acts first in a check, and of the other.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Difference:
 
 
 DIFFERENCES = [
-    # Faults of Django.
+    # Defects of Django.
     Difference(
         check="overlapping_increments_all_land",
         first="django",
@@ -31,26 +31,31 @@ DIFFERENCES = [
         check="a_slow_increment_keeps_a_faster_one_of_the_other",
         second="django",
         races=True,
-        reason="Django saves the whole session as it was read, over whatever came meanwhile",
+        reason="Django saves the whole session as it was read, over any concurrent save",
     ),
     Difference(
         check="a_cookie_that_browsers_would_drop_is_an_error",
         first="django",
-        reason="Django sends signed cookies of any size, and the browser drops them without a word",
+        reason="Django sends signed cookies of any size, and the browser drops them silently",
     ),
     # Where Cloakroom differs on purpose.
     Difference(
         check="an_unknown_key_that_was_read_is_removed",
         place="signed_cookies",
         first="cloakroom",
-        reason="a cookie that nobody signed is removed, where Django signs an empty session in its place",
+        reason="a forged cookie is removed; Django replaces it by a signed empty session",
     ),
 ]
 
 
 def known(place: str, check: str, first: str, second: str) -> Difference | None:
     for entry in DIFFERENCES:
-        asked = [(place, entry.place), (check, entry.check), (first, entry.first), (second, entry.second)]
+        asked = [
+            (place, entry.place),
+            (check, entry.check),
+            (first, entry.first),
+            (second, entry.second),
+        ]
         if all(fnmatchcase(name, pattern) for name, pattern in asked):
             return entry
     return None

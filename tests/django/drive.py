@@ -1,4 +1,4 @@
-"""Drives two peers on one store, one Django and one Cloakroom, with one cookie jar.
+"""Drives a Django and a Cloakroom on one store with one cookie jar.
 
 drive.py                          Django and target/debug/django_peer
 drive.py --b DJANGO               Django and Django
@@ -30,13 +30,13 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or HERE.parent.parent / "target
 DJANGO = shlex.join([sys.executable, str(HERE / "peer/serve.py")])
 CLOAKROOM = shlex.quote(str(TARGET / "debug/django_peer"))
 
-# Most of a place's time is waiting: for a slow request, for a session to expire.
+# Places mostly wait: for slow requests and for sessions to expire.
 AT_ONCE = 3
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where sessions are kept, and where users are."""
+    """Where sessions and users are stored."""
 
     engine: str
     database: str = "sqlite"
@@ -46,12 +46,16 @@ class Place:
 
     @property
     def name(self) -> str:
-        parts = {"db": [self.database], "cache": [self.cache], "cached_db": [self.database, self.cache]}
+        parts = {
+            "db": [self.database],
+            "cache": [self.cache],
+            "cached_db": [self.database, self.cache],
+        }
         return "/".join([self.engine, *parts.get(self.engine, [])])
 
 
-# Every engine, every database and every cache. Left out is the rest of cached_db: its rows are those of db in every
-# database, and its entries those of cache in every cache. Without a database to keep sessions in, users are in SQLite.
+# Every engine, every database and every cache. Not every combination of cached_db: its rows are
+# those of db, and its entries those of cache. An engine without a database has its users in SQLite.
 PLACES = [
     Place("db", "sqlite"),
     Place("db", "postgres"),
@@ -64,16 +68,17 @@ PLACES = [
     Place("signed_cookies"),
 ]
 
-# The settings of checks that need others than the defaults.
+# The settings of checks that do not use the defaults.
 EXTRAS = {
     "short": '{"SESSION_COOKIE_AGE": 1}',
     "close": '{"SESSION_EXPIRE_AT_BROWSER_CLOSE": true}',
-    "attributes": """{"SESSION_COOKIE_NAME": "cloak", "SESSION_COOKIE_AGE": 4000, "SESSION_COOKIE_PATH": "/shop",
-        "SESSION_COOKIE_DOMAIN": "example.org", "SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_HTTPONLY": false,
+    "attributes": """{"SESSION_COOKIE_NAME": "cloak", "SESSION_COOKIE_AGE": 4000,
+        "SESSION_COOKIE_PATH": "/shop", "SESSION_COOKIE_DOMAIN": "example.org",
+        "SESSION_COOKIE_SECURE": true, "SESSION_COOKIE_HTTPONLY": false,
         "SESSION_COOKIE_SAMESITE": "Strict", "SESSION_SAVE_EVERY_REQUEST": true}""",
     "rotated": "{}",
 }
-# Cookies are the same at every place.
+# These settings only change cookies, which are the same at every place.
 ONE_PLACE_EXTRAS = ("close", "attributes")
 
 
@@ -87,7 +92,7 @@ class Run:
         self.counts = {"passed": 0, "failed": 0, "known": 0}
 
     def prepare(self, place: Place) -> dict[str, str]:
-        """The environment of both peers at this place."""
+        """Returns the environment of both peers at this place."""
         environment = {
             "DB_URL": self.places.url(place.database),
             "SECRET_KEY": self.secret,
@@ -98,7 +103,10 @@ class Run:
         if place.cache:
             environment["CACHE_URL"] = self.places.url(place.cache)
         if place.cache and not place.plain_keys:
-            environment |= {"CACHE_KEY_PREFIX": f"{self.places.name}-{place.engine}", "CACHE_VERSION": "7"}
+            environment |= {
+                "CACHE_KEY_PREFIX": f"{self.places.name}-{place.engine}",
+                "CACHE_VERSION": "7",
+            }
         return environment
 
     def checks(self, place: Place) -> list[tuple[str | None, Check]]:
@@ -122,14 +130,19 @@ class Run:
                 if extra not in pairs:
                     more = {"SETTINGS_JSON": EXTRAS[extra]}
                     if extra == "rotated":
-                        more |= {"SECRET_KEY": secrets.token_hex(32), "SECRET_KEY_FALLBACKS": f'["{self.secret}"]'}
+                        more |= {
+                            "SECRET_KEY": secrets.token_hex(32),
+                            "SECRET_KEY_FALLBACKS": f'["{self.secret}"]',
+                        }
                     pairs[extra] = self.start(place, extra, environment | more, peers)
                 for turn, order in enumerate((slice(None), slice(None, None, -1))):
                     first, second = pairs[extra][order]
                     if check.first not in (None, first.impl):
                         continue
                     before = Pair(place.engine, *plain[order], None, self.users, turn)
-                    self.judge(place, check, Pair(place.engine, first, second, before, self.users, turn))
+                    self.judge(
+                        place, check, Pair(place.engine, first, second, before, self.users, turn)
+                    )
         except Exception as error:
             self.say("failed", f"FAIL  {place.name}: {error!r}")
         finally:
@@ -138,7 +151,9 @@ class Run:
                 if self.arguments.logs:
                     print(f"---- {peer.log.stem}\n{peer.tail()}", flush=True)
 
-    def start(self, place: Place, extra: str, environment: dict[str, str], peers: list[Peer]) -> list[Peer]:
+    def start(
+        self, place: Place, extra: str, environment: dict[str, str], peers: list[Peer]
+    ) -> list[Peer]:
         pair = []
         for letter in "ab":
             log = self.places.folder / f"{place.name.replace('/', '-')}-{extra}-{letter}.log"
@@ -159,7 +174,7 @@ class Run:
         else:
             failure = None
         if failure is None and difference and not difference.races:
-            self.say("failed", f"FAIL  {line}: holds, though differences.py says otherwise")
+            self.say("failed", f"FAIL  {line}: passes, but differences.py lists it")
         elif failure is None:
             self.say("passed", f"ok    {line}")
         elif difference:
@@ -174,18 +189,28 @@ class Run:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--a", default=DJANGO, help="the command of one peer (default: Django)")
-    arguments.add_argument("--b", default=CLOAKROOM, help="the command of the other (default: Cloakroom)")
+    arguments.add_argument(
+        "--b", default=CLOAKROOM, help="the command of the other (default: Cloakroom)"
+    )
     arguments.add_argument("--only", default="*", help="the checks to run")
     arguments.add_argument("--at", default="*", help="the places to run them at")
     arguments.add_argument("--logs", action="store_true", help="show how the logs of the peers end")
-    arguments.add_argument("--patience", type=float, default=30, help="seconds that a session may take to expire")
+    arguments.add_argument(
+        "--patience", type=float, default=30, help="seconds that a session may take to expire"
+    )
     arguments = arguments.parse_args()
     patience["secs"] = arguments.patience
     for letter in "ab":
         command = getattr(arguments, letter)
-        setattr(arguments, letter, command.replace("DJANGO", DJANGO, 1) if command.startswith("DJANGO") else command)
+        setattr(
+            arguments,
+            letter,
+            command.replace("DJANGO", DJANGO, 1) if command.startswith("DJANGO") else command,
+        )
 
     began = time.monotonic()
     with Places() as places:
@@ -207,7 +232,8 @@ def main() -> int:
             list(pool.map(run.run, able, [run.prepare(place) for place in able]))
 
     print(
-        f"\n{run.counts['passed']} passed, {run.counts['failed']} failed, {run.counts['known']} known differences, "
+        f"\n{run.counts['passed']} passed, {run.counts['failed']} failed, "
+        f"{run.counts['known']} known differences, "
         f"{time.monotonic() - began:.0f} s"
     )
     return 1 if run.counts["failed"] or not run.counts["passed"] else 0

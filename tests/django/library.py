@@ -1,4 +1,6 @@
-"""Drives LocalLibrary and a Django on one database file: one that Django made, and one that LocalLibrary made.
+"""Drives LocalLibrary and a Django on one database file.
+
+Runs once on a file that Django created, and once on one that LocalLibrary created.
 
 library.py                          target/debug/locallibrary
 library.py --only '*password*'      some checks
@@ -31,12 +33,12 @@ LOCALLIBRARY = TARGET / "debug/locallibrary"
 BESIDE = HERE / "django_library"
 DJANGO_MADE = ROOT / "site/tests/data/django-locallibrary.db"
 
-# So few are for tests only.
+# So few iterations are for tests only.
 ITERATIONS = "1000"
 
 
 class File:
-    """A database file, and everybody who uses it."""
+    """A database file and the sites that use it."""
 
     def __init__(self, name: str, folder: Path, program: str):
         self.name = name
@@ -62,14 +64,21 @@ class File:
 
     def flags(self) -> list[str]:
         return [
-            *("--database-url", f"sqlite://{self.environment['LIBRARY']}", "--sessions", "django+db"),
+            *(
+                "--database-url",
+                f"sqlite://{self.environment['LIBRARY']}",
+                "--sessions",
+                "django+db",
+            ),
             *("--mail", f"file:{self.mails}", "--password-iterations", ITERATIONS),
         ]
 
     def command(self, *words: str, **environment: str) -> subprocess.CompletedProcess:
-        """Runs a command of LocalLibrary."""
+        """Runs a command of LocalLibrary and returns the completed process."""
         command = [self.program, *self.flags(), *words]
-        done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            command, env=os.environ | environment, capture_output=True, text=True, timeout=60
+        )
         if done.returncode:
             raise Failed(f"locallibrary {words[0]}: {done.stderr}")
         return done
@@ -91,12 +100,12 @@ class File:
 
 
 def run(name: str, only: str, program: str, logs: bool) -> dict[str, int]:
-    """All checks on one file, in a process of its own: Django has one set of settings in each."""
+    """Runs all checks on one file, in its own process: a process has one set of Django settings."""
     counts = {"passed": 0, "failed": 0}
 
     def say(count: str, line: str) -> None:
         counts[count] += 1
-        # In one piece: the other process writes, too.
+        # One write, because the other process writes, too.
         sys.stdout.write(line.encode("ascii", "backslashreplace").decode() + "\n")
         sys.stdout.flush()
 
@@ -114,7 +123,15 @@ def run(name: str, only: str, program: str, logs: bool) -> dict[str, int]:
             new = secrets.token_hex(32)
             rotated = file.ours(new, file.key), file.django(new, file.key)
             users = count(1)
-            rest = (ours, beside, rotated, file.mails, users, file.command, lambda: file.ours(file.key))
+            rest = (
+                ours,
+                beside,
+                rotated,
+                file.mails,
+                users,
+                file.command,
+                lambda: file.ours(file.key),
+            )
             for check in CHECKS:
                 if fnmatchcase(check.name, only):
                     orders = [(ours, beside), (beside, ours)]
@@ -142,17 +159,25 @@ def judge(name: str, check: Check, pair: Pair, say) -> None:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--only", default="*", help="the checks to run")
-    arguments.add_argument("--at", default="*", help="the file to run them on: django or ours, by who made it")
+    arguments.add_argument(
+        "--at", default="*", help="the file to run them on: django or ours, by who made it"
+    )
     arguments.add_argument("--site", default=str(LOCALLIBRARY), help="the program of LocalLibrary")
     arguments.add_argument("--logs", action="store_true", help="show how the logs of the sites end")
     arguments = arguments.parse_args()
 
     began = time.monotonic()
     names = [name for name in ("django", "ours") if fnmatchcase(name, arguments.at)]
-    with ProcessPoolExecutor(len(names) or 1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        running = [pool.submit(run, name, arguments.only, arguments.site, arguments.logs) for name in names]
+    with ProcessPoolExecutor(
+        len(names) or 1, mp_context=multiprocessing.get_context("spawn")
+    ) as pool:
+        running = [
+            pool.submit(run, name, arguments.only, arguments.site, arguments.logs) for name in names
+        ]
         counts = [one.result() for one in running]
     passed, failed = (sum(one[kind] for one in counts) for kind in ("passed", "failed"))
     print(f"\n{passed} passed, {failed} failed, {time.monotonic() - began:.0f} s")

@@ -1,5 +1,7 @@
-"""What must hold between LocalLibrary and a Django on the same file. A check of `both` runs twice, each of the two being
-the first once; the others say themselves what is done where."""
+"""The promises of LocalLibrary and a Django on one file.
+
+A check with `both` runs twice, with each of them as the first. The other checks name the sites.
+"""
 
 import html
 import io
@@ -24,7 +26,7 @@ TABS = 5
 
 
 class Site(Peer):
-    """LocalLibrary or the Django beside it. Their pages have the same addresses."""
+    """LocalLibrary or the Django beside it. Their pages have the same paths."""
 
     def __init__(self, name: str, command: str, environment: dict[str, str], log: Path):
         self.name = name
@@ -39,23 +41,23 @@ class Site(Peer):
 
 @dataclass
 class Pair:
-    """What a check gets: two sites on one file."""
+    """The parameter of a check: two sites on one file."""
 
     first: Site
     second: Site
     ours: Site
     django: Site
-    # The same two after their secret key was changed.
+    # The same two with a new secret key, and the old one as a fallback.
     rotated: tuple[Site, Site]
     mails: Path
     users: count
     # Runs a command of LocalLibrary.
     command: Callable[..., subprocess.CompletedProcess]
-    # Starts LocalLibrary once more.
+    # Starts another LocalLibrary.
     start_ours: Callable[[], Site]
 
     def user(self, *permissions: str, **fields: object):
-        """Somebody new, made by Django."""
+        """Creates a user with Django."""
         from django.contrib.auth.models import User
 
         name = f"visitor{next(self.users)}"
@@ -99,17 +101,24 @@ def logged_in(site: Site, user: object, password: str = PASSWORD) -> Browser:
 
 
 def log_out(browser: Browser, site: Site) -> None:
-    true(browser.fill(site, "/accounts/logout/", shown_at="/catalog/").status in (200, 302), "the logout fails")
+    true(
+        browser.fill(site, "/accounts/logout/", shown_at="/catalog/").status in (200, 302),
+        "the logout fails",
+    )
 
 
 def refuses(site: Site, user: object, password: str) -> None:
     browser = Browser()
     ok(log_in(browser, site, user, password))
-    same(username(browser, site), None, f"who is logged in with a password that is not theirs, {site.name}")
+    same(
+        username(browser, site),
+        None,
+        f"who is logged in with a password that is not theirs, {site.name}",
+    )
 
 
 def username(browser: Browser, site: Site) -> str | None:
-    """Who the site says is logged in."""
+    """Returns the name of the logged-in user on the page, or None."""
     shown = re.search(r'class="username">([^<]*)<', ok(browser.get(site, "/catalog/")).text)
     return html.unescape(shown[1]) if shown else None
 
@@ -120,8 +129,10 @@ def knows(browser: Browser, *sites: Site, user: object | None) -> None:
 
 
 def visit(browser: Browser, site: Site) -> int:
-    """Sees the home page, and what it says how often this was."""
-    return int(re.search(r"visited this page (\d+) time", ok(browser.get(site, "/catalog/")).text)[1])
+    """Visits the home page and returns the number of visits on it."""
+    return int(
+        re.search(r"visited this page (\d+) time", ok(browser.get(site, "/catalog/")).text)[1]
+    )
 
 
 def rows_of_sessions(**which: object) -> int:
@@ -131,7 +142,7 @@ def rows_of_sessions(**which: object) -> int:
 
 
 def free_isbn() -> str:
-    """One that no book has."""
+    """Returns an ISBN that no book has."""
     digits = f"979{secrets.randbelow(10**9):09}"
     last = -sum(int(digit) * (3 if n % 2 else 1) for n, digit in enumerate(digits)) % 10
     return f"{digits}{last}"
@@ -144,7 +155,7 @@ def new_book(title: str, **fields: object):
 
 
 def finds(site: Site, words: str, *books: object) -> bool:
-    """Whether a search leads to all of these books."""
+    """Returns whether a search finds all of these books."""
     page = ok(Browser().get(site, f"/catalog/search/?{urlencode({'q': words})}")).text
     return all(re.search(rf'href="/catalog/book/{book.pk}"', page) for book in books)
 
@@ -176,9 +187,9 @@ def a_logout_at_one_is_a_logout_at_the_other(t: Pair):
 
 
 @check(both=True)
-def a_wrong_password_is_none_at_either(t: Pair):
+def a_wrong_password_is_refused(t: Pair):
     user = t.user()
-    refuses(t.first, user, "not the password of anybody")
+    refuses(t.first, user, "another password")
     user.is_active = False
     user.save()
     refuses(t.first, user, PASSWORD)
@@ -194,21 +205,26 @@ def a_user_who_is_no_longer_active_is_logged_out(t: Pair):
 
 
 @check(both=True)
-def the_visits_are_counted_on(t: Pair):
+def both_continue_the_count_of_visits(t: Pair):
     browser = Browser()
-    counts = [visit(browser, site) for site in (t.first, t.first, t.second, t.first, t.second, t.second)]
+    counts = [
+        visit(browser, site) for site in (t.first, t.first, t.second, t.first, t.second, t.second)
+    ]
     same(counts, [1, 2, 3, 4, 5, 6], "the visits")
     ok(log_in(browser, t.first, t.user()), 302)
     same([visit(browser, t.second), visit(browser, t.first)], [7, 8], "the visits after the login")
 
 
 @check(both=True)
-def what_one_has_to_say_the_other_shows_once(t: Pair):
+def a_message_of_one_is_shown_once_by_the_other(t: Pair):
     user = t.user("add_genre")
     browser = logged_in(t.first, user)
     name = f"Genre of {user.username}"
     ok(browser.fill(t.ours, "/catalog/genre/create/", name=name), 302)
-    shown = [name in html.unescape(ok(browser.get(site, "/catalog/")).text) for site in (t.second, t.first)]
+    shown = [
+        name in html.unescape(ok(browser.get(site, "/catalog/")).text)
+        for site in (t.second, t.first)
+    ]
     same(shown, [True, False], "whether the message is shown")
 
 
@@ -240,13 +256,17 @@ def a_hash_of_more_iterations_logs_in_and_is_renewed(t: Pair):
     user.save()
     browser = logged_in(t.first, user)
     user.refresh_from_db()
-    same(quick.decode(user.password)["iterations"], quick.iterations, "the iterations after the login")
+    same(
+        quick.decode(user.password)["iterations"],
+        quick.iterations,
+        "the iterations after the login",
+    )
     knows(browser, t.second, t.first, user=user)
     knows(logged_in(t.second, user), t.first, user=user)
 
 
 @check()
-def a_user_made_by_our_command_is_one_of_djangos(t: Pair):
+def a_user_created_by_our_command_logs_in_at_django(t: Pair):
     from django.contrib.auth import authenticate
     from django.contrib.auth.models import User
 
@@ -254,11 +274,19 @@ def a_user_made_by_our_command_is_one_of_djangos(t: Pair):
     email = f"{name}@library.example"
     t.command("create-user", name, "--email", email, "--staff", LOCALLIBRARY_NEW_PASSWORD=PASSWORD)
     user = User.objects.get(username=name)
-    same([user.email, user.is_staff, user.is_superuser, user.last_login], [email, True, False, None], "the user")
-    same(authenticate(username=name, password=PASSWORD) == user, True, "whether the password is right")
+    same(
+        [user.email, user.is_staff, user.is_superuser, user.last_login],
+        [email, True, False, None],
+        "the user",
+    )
+    same(
+        authenticate(username=name, password=PASSWORD) == user,
+        True,
+        "whether the password is right",
+    )
     knows(logged_in(t.django, user), t.ours, user=user)
     user.refresh_from_db()
-    true(user.last_login, "the login left no time")
+    true(user.last_login, "the login did not set last_login")
 
 
 @check(both=True)
@@ -288,13 +316,14 @@ def a_link_that_resets_a_password_works_at_the_other(t: Pair):
 
 
 @check(both=True)
-def a_reset_that_was_begun_at_one_goes_on_at_the_other(t: Pair):
+def a_reset_started_at_one_continues_at_the_other(t: Pair):
     from django.contrib.auth.tokens import default_token_generator
     from django.utils.encoding import force_bytes
     from django.utils.http import urlsafe_base64_encode
 
     user = t.user()
-    link = f"/accounts/reset/{urlsafe_base64_encode(force_bytes(user.pk))}/{default_token_generator.make_token(user)}/"
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    link = f"/accounts/reset/{uid}/{default_token_generator.make_token(user)}/"
     browser = Browser()
     form = ok(browser.get(t.first, link), 302).location
     new = {"new_password1": NEW_PASSWORD, "new_password2": NEW_PASSWORD}
@@ -310,18 +339,33 @@ def a_book_of_our_form_is_read_by_django(t: Pair):
     from catalog.models import Author, Book, Genre, Language
 
     browser = logged_in(t.django, t.user("add_book"))
-    author, language, genres = Author.objects.first(), Language.objects.last(), list(Genre.objects.order_by("id")[:3])
+    author, language, genres = (
+        Author.objects.first(),
+        Language.objects.last(),
+        list(Genre.objects.order_by("id")[:3]),
+    )
     number = free_isbn()
     title = "Wörter & \u201cWörter\u201d, 100 %"
-    fields = {"title": title, "summary": "Two\nlines.", "isbn": number, "author": author.pk, "language": language.pk}
-    answer = browser.fill(t.ours, "/catalog/book/create/", **fields, genre=[genre.pk for genre in genres])
+    fields = {
+        "title": title,
+        "summary": "Two\nlines.",
+        "isbn": number,
+        "author": author.pk,
+        "language": language.pk,
+    }
+    answer = browser.fill(
+        t.ours, "/catalog/book/create/", **fields, genre=[genre.pk for genre in genres]
+    )
     ok(answer, 302)
     book = Book.objects.select_related("author", "language").get(isbn=number)
     same(answer.location, f"/catalog/book/{book.pk}", "where the form leads")
     same([book.title, book.summary.split()], [title, ["Two", "lines."]], "what the form said")
     true((book.author, book.language) == (author, language), "author and language are others")
     same([g.name for g in book.genre.order_by("id")], [g.name for g in genres], "the genres")
-    true(book in author.book_set.all() and book in genres[2].book_set.all(), "the book is not found from the others")
+    true(
+        book in author.book_set.all() and book in genres[2].book_set.all(),
+        "the book is not found from the others",
+    )
 
 
 @check()
@@ -331,28 +375,43 @@ def a_loan_of_django_is_on_our_pages(t: Pair):
     reader = t.user()
     clerk = logged_in(t.ours, t.user("can_mark_returned"))
     book = new_book(f"Lent to {reader.username}")
-    # The list begins with what is due first.
+    # The list starts with the copy that is due first.
     loan = BookInstance.objects.create(
-        book=book, imprint="First", status="o", due_back=date.today() - timedelta(days=9999), borrower=reader
+        book=book,
+        imprint="First",
+        status="o",
+        due_back=date.today() - timedelta(days=9999),
+        borrower=reader,
     )
     page = ok(logged_in(t.ours, reader).get(t.ours, "/catalog/mybooks/")).text
     true(book.title in page and "overdue" in page, "the reader does not see the loan")
     page = ok(clerk.get(t.ours, "/catalog/borrowed/")).text
     true(book.title in page and reader.username in page, "the desk does not see the loan")
-    true("First" in ok(clerk.get(t.ours, f"/catalog/bookinstance/{loan.pk}")).text, "the copy has no page")
+    true(
+        "First" in ok(clerk.get(t.ours, f"/catalog/bookinstance/{loan.pk}")).text,
+        "the copy has no page",
+    )
 
     due = date.today() + timedelta(days=7)
     ok(clerk.fill(t.ours, f"/catalog/book/{loan.pk}/renew/", renewal_date=due.isoformat()), 302)
     loan.refresh_from_db()
-    same([loan.due_back.isoformat(), loan.status], [due.isoformat(), "o"], "the loan after our renewal")
+    same(
+        [loan.due_back.isoformat(), loan.status],
+        [due.isoformat(), "o"],
+        "the loan after our renewal",
+    )
     path = f"/catalog/bookinstance/{loan.pk}/return/"
     ok(clerk.fill(t.ours, path, shown_at=f"/catalog/book/{loan.pk}/renew/"), 302)
     loan.refresh_from_db()
-    same([loan.due_back, loan.status, loan.borrower_id], [None, "a", None], "the loan after our return")
+    same(
+        [loan.due_back, loan.status, loan.borrower_id],
+        [None, "a", None],
+        "the loan after our return",
+    )
 
 
 @check()
-def what_django_saves_our_search_finds(t: Pair):
+def our_search_finds_what_django_saves(t: Pair):
     from catalog.models import Author
 
     name = secrets.token_hex(6)
@@ -364,14 +423,14 @@ def what_django_saves_our_search_finds(t: Pair):
     true(finds(t.ours, f"lodz-{name}", book), "the book is not found by its author's new name")
     true(not finds(t.ours, f"angstrom-{name}", book), "the book is found by its author's old name")
     Author.objects.filter(pk=author.pk).update(last_name=f"Ødegård-{name}")
-    true(finds(t.ours, f"odegard-{name}", book), "the book is not found after an update of many")
+    true(finds(t.ours, f"odegard-{name}", book), "the book is not found after a bulk update")
     book.title = f"Öl {name}"
     book.save()
     true(finds(t.ours, f"ol {name}", book), "the book is not found by its new title")
     number = book.pk
     book.delete()
     book.pk = number
-    true(not finds(t.ours, name, book), "the book is found after its end")
+    true(not finds(t.ours, name, book), "the deleted book is found")
 
 
 # ---- Permissions
@@ -388,7 +447,7 @@ def permissions_given_by_django_count_at_once(t: Pair):
         return browser.get(t.ours, path).status == 200
 
     desk, form, staff = "/catalog/borrowed/", "/catalog/book/create/", "/admin/"
-    same([may(desk), may(form), may(staff)], [False, False, False], "what anybody may do")
+    same([may(desk), may(form), may(staff)], [False, False, False], "what every user may do")
     group = Group.objects.create(name=f"Group of {user.username}")
     group.permissions.add(permission("can_mark_returned"))
     user.groups.add(group)
@@ -423,15 +482,15 @@ def groups_given_in_our_staff_area_count_at_django(t: Pair):
     user = User.objects.get(pk=user.pk)
     codes = sorted(user.get_all_permissions())
     same(codes, ["catalog.add_book", "catalog.can_mark_returned"], "the permissions at Django")
-    # And what was done is in the log that Django's staff area shows.
-    true(name in ok(browser.get(t.django, "/admin/")).text, "Django's staff area does not tell of it")
+    # Django's staff area shows the action in its log.
+    true(name in ok(browser.get(t.django, "/admin/")).text, "Django's staff area does not show it")
 
 
 # ---- Commands of Django
 
 
 @check()
-def djangos_commands_have_nothing_to_complain_of(t: Pair):
+def djangos_commands_find_nothing_to_change(t: Pair):
     before = schema()
     management("check", fail_level="WARNING", databases=["default"])
     management("makemigrations", check_changes=True, dry_run=True)
@@ -471,7 +530,7 @@ def schema() -> list:
 
 
 @check()
-def clearsessions_leaves_the_living(t: Pair):
+def clearsessions_keeps_live_sessions(t: Pair):
     from django.contrib.sessions.backends.db import SessionStore
     from django.contrib.sessions.models import Session
     from django.utils import timezone
@@ -479,26 +538,30 @@ def clearsessions_leaves_the_living(t: Pair):
     user = t.user()
     ours, djangos, anonymous = logged_in(t.ours, user), logged_in(t.django, user), Browser()
     visit(anonymous, t.ours)
-    over = SessionStore()
-    over["n"] = 1
-    over.create()
-    over_at_ours = logged_in(t.ours, user)
-    ended = [over.session_key, over_at_ours.cookies["sessionid"]]
+    expired = SessionStore()
+    expired["n"] = 1
+    expired.create()
+    expired_at_ours = logged_in(t.ours, user)
+    ended = [expired.session_key, expired_at_ours.cookies["sessionid"]]
     past = timezone.now() - timedelta(seconds=1)
-    same(Session.objects.filter(session_key__in=ended).update(expire_date=past), 2, "rows that have expired")
-    knows(over_at_ours.twin(), t.ours, user=None)
+    same(
+        Session.objects.filter(session_key__in=ended).update(expire_date=past),
+        2,
+        "rows that have expired",
+    )
+    knows(expired_at_ours.twin(), t.ours, user=None)
     management("clearsessions")
     same(rows_of_sessions(expire_date__lt=timezone.now()), 0, "expired rows that are left")
     knows(ours, t.ours, t.django, user=user)
     knows(djangos, t.django, t.ours, user=user)
-    same(visit(anonymous, t.django), 2, "the visits of a stranger")
+    same(visit(anonymous, t.django), 2, "the visits of an anonymous visitor")
 
 
 # ---- Keys, and time
 
 
 @check(both=True)
-def a_login_outlives_a_new_secret_key(t: Pair):
+def a_login_survives_a_new_secret_key(t: Pair):
     user = t.user()
     first, second = t.rotated if t.first is t.ours else t.rotated[::-1]
     browser, other = logged_in(t.first, user), logged_in(t.second, user)
@@ -511,8 +574,8 @@ def a_login_outlives_a_new_secret_key(t: Pair):
 
 
 @check()
-def the_file_changes_hands(t: Pair):
-    """LocalLibrary is stopped while Django writes, and started again."""
+def django_writes_while_locallibrary_is_stopped(t: Pair):
+    """Stops LocalLibrary while Django writes, and starts it again."""
     user = t.user()
     browser = Browser()
     ours = t.start_ours()
@@ -522,12 +585,12 @@ def the_file_changes_hands(t: Pair):
     finally:
         ours.stop()
     same(visit(browser, t.django), 2, "the visits")
-    book = new_book(f"Meanwhile {user.username}")
+    book = new_book(f"Saved {user.username}")
     ours = t.start_ours()
     try:
         knows(browser, ours, user=user)
         same(visit(browser, ours), 4, "the visits")
-        true(finds(ours, f"meanwhile {user.username}", book), "the new book is not found")
+        true(finds(ours, f"saved {user.username}", book), "the new book is not found")
     finally:
         ours.stop()
 
@@ -536,8 +599,8 @@ def the_file_changes_hands(t: Pair):
 
 
 @check()
-def nobody_waits_in_vain_and_no_visit_is_lost(t: Pair):
-    """One visitor in many tabs at ours, others at Django, a search, and a program that writes to the catalogue."""
+def parallel_writers_lose_no_visit_and_find_no_lock(t: Pair):
+    """One visitor has many tabs at ours, others visit Django, and a program writes to the file."""
     from catalog.models import Book
     from django.db import connections
 
@@ -576,6 +639,13 @@ def nobody_waits_in_vain_and_no_visit_is_lost(t: Pair):
     for counted in answers[TABS : TABS + len(djangos)]:
         same(counted, list(range(1, each + 1)), "the visits at Django")
     same(visit(ours, t.ours), 1 + VISITS + 1, "the visits at ours")
-    same(Book.objects.filter(title__startswith=f"{marker} changed").count(), len(books), "the books that were changed")
+    same(
+        Book.objects.filter(title__startswith=f"{marker} changed").count(),
+        len(books),
+        "the books that were changed",
+    )
     for site in (t.ours, t.django):
-        true("locked" not in site.log.read_text(errors="replace"), f"{site.name} found the file locked:\n{site.tail()}")
+        true(
+            "locked" not in site.log.read_text(errors="replace"),
+            f"{site.name} found the file locked:\n{site.tail()}",
+        )

@@ -1,4 +1,4 @@
-"""Ways for Django to misbehave. Each must turn the checks red, or the checks prove nothing."""
+"""Ways for Django to misbehave. Each must fail a check, or the checks prove nothing."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ def wrap(owner: object, name: str, make: Callable) -> None:
 
 
 def resurrects() -> None:
-    """A save brings back what was deleted meanwhile."""
+    """A save restores a session that was deleted concurrently."""
 
     def make(save):
         def wrapped(self, must_create=False):
@@ -34,7 +34,7 @@ def resurrects() -> None:
 
 
 def ignores_expiry() -> None:
-    """A session lives on when its time is over."""
+    """Sessions do not expire."""
 
     def row(self):
         found = self.model.objects.filter(session_key=self.session_key).first()
@@ -54,7 +54,7 @@ def ignores_expiry() -> None:
 
 
 def uses_a_wrong_salt() -> None:
-    """Everything is signed and named with other texts."""
+    """Signatures and cache keys use other texts."""
     base.SessionBase.key_salt = "cloakroom.sessions.SessionStore"
     for store in (cache, cached_db):
         store.SessionStore.cache_key_prefix = "cloakroom.sessions"
@@ -66,7 +66,7 @@ def uses_a_wrong_salt() -> None:
 
 
 def adopts_unknown_keys() -> None:
-    """Who brings a key gets a session under that key."""
+    """A request with an unknown key gets a session under that key."""
 
     def make(load):
         def wrapped(self):
@@ -84,12 +84,12 @@ def adopts_unknown_keys() -> None:
 
 
 def sorts_items() -> None:
-    """Items come back in another order."""
+    """Items are returned in another order."""
     wrap(base.SessionBase, "items", lambda items: lambda self: sorted(items(self)))
 
 
 def saves_on_errors() -> None:
-    """A response with 500 saves and sets the cookie."""
+    """A response with status 500 saves the session and sets the cookie."""
 
     def make(process):
         def wrapped(self, request, response):
@@ -104,7 +104,7 @@ def saves_on_errors() -> None:
 
 
 def varies_always() -> None:
-    """Every response varies on the cookie, also where nobody looked at it."""
+    """Every response varies on the cookie, even if the session was not accessed."""
 
     def make(process):
         def wrapped(self, request, response):
@@ -118,17 +118,17 @@ def varies_always() -> None:
 
 
 def keeps_the_key() -> None:
-    """A login happens under the key from before."""
+    """A login keeps the key."""
     base.SessionBase.cycle_key = lambda self: None
 
 
 def ignores_passwords() -> None:
-    """A session is not bound to the password."""
+    """A change of the password does not end sessions."""
     base_user.AbstractBaseUser._get_session_auth_hash = lambda self, secret=None: "0" * 64
 
 
 def mixes_visitors() -> None:
-    """What one visitor writes, the next one has."""
+    """All visitors share their items."""
     base.SessionBase._session_cache = {}
 
 

@@ -1,6 +1,6 @@
-"""Databases, caches and folders of one run, made for it and dropped after it.
+"""Creates the databases, caches and folders of one run and drops them afterwards.
 
-The servers are those that the environment names (`CLOAKROOM_TEST_POSTGRES_URL` and so on), as for all tests.
+The environment names the servers, as for all tests: `CLOAKROOM_TEST_POSTGRES_URL` and so on.
 """
 
 import os
@@ -23,12 +23,14 @@ SERVERS = {
 
 
 class Places:
-    """Gives out URLs by the name of the kind: sqlite, postgres, mysql, redis, memcached."""
+    """Returns URLs by kind: sqlite, postgres, mysql, redis, memcached."""
 
     def __init__(self) -> None:
         self.name = f"django_{secrets.token_hex(6)}"
         self.closing = ExitStack()
-        self.folder = Path(self.closing.enter_context(tempfile.TemporaryDirectory(prefix="cloakroom-django-")))
+        self.folder = Path(
+            self.closing.enter_context(tempfile.TemporaryDirectory(prefix="cloakroom-django-"))
+        )
         self.made: dict[str, str] = {}
 
     def __enter__(self) -> "Places":
@@ -38,12 +40,14 @@ class Places:
         self.closing.close()
 
     def missing(self, *kinds: str) -> tuple[str, bool] | None:
-        """Why one of these kinds cannot be had, and whether that is a failure."""
+        """Returns why one of these kinds is unavailable, and whether that is a failure, or None."""
         for kind in kinds:
             variable = SERVERS.get(kind)
             if variable and not os.environ.get(variable):
-                # An empty one says to do without.
-                wanted = variable not in os.environ and "CLOAKROOM_TEST_REQUIRE_SERVERS" in os.environ
+                # An empty variable means to run without this server.
+                wanted = (
+                    variable not in os.environ and "CLOAKROOM_TEST_REQUIRE_SERVERS" in os.environ
+                )
                 return f"{variable} names no server", wanted
         return None
 
@@ -88,7 +92,7 @@ class Places:
     claim = "cloakroom-django-tests"
 
     def redis_database(self) -> str:
-        """A database of the server that nobody uses, emptied afterwards."""
+        """Claims an empty database of the server, which is emptied afterwards."""
         server = os.environ[SERVERS["redis"]]
         for number in range(15, 0, -1):
             url = urlsplit(server)._replace(path=f"/{number}").geturl()

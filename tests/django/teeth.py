@@ -1,4 +1,4 @@
-"""Checks that the checks can fail: a Django that misbehaves must be found out, by the check that is named here."""
+"""Checks that the checks can fail: each mutant must fail the check named here."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# The mutants of mutants.py, and which checks of drive.py they must turn red wherever sessions are kept.
+# The mutants of mutants.py, and the checks of drive.py that they must fail at every place.
 DRIVEN = {
     "resurrects": "a_logout_is_not_undone_by_a_slower_request",
     "ignores_expiry": "a_session_*s_*",
@@ -20,7 +20,7 @@ DRIVEN = {
     "ignores_passwords": "a_new_password_ends_the_other_sessions",
     "mixes_visitors": "fifteen_visitors_at_once_are_not_mixed_up",
 }
-# A signed cookie has no key that could be adopted or kept.
+# A signed cookie has no key to adopt or to keep.
 IMMUNE = {"adopts_unknown_keys": {"signed_cookies"}, "keeps_the_key": {"signed_cookies"}}
 
 BRIDGED = ["resurrects", "ignores_expiry", "uses_a_wrong_salt", "adopts_unknown_keys"]
@@ -32,21 +32,21 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def driven(mutant: str, check: str) -> str | None:
-    """What is wrong with the check, if anything is."""
+    """Returns the places at which the check does not notice the mutant, or None."""
     done = run("drive.py", "--b", f"DJANGO --broken {mutant}", "--only", check, "--patience", "4")
     red = set(re.findall(r"^FAIL  ([\w/]+): \w+ \(", done.stdout, re.M))
     seen = set(re.findall(r"^(?:ok  |FAIL|known)\s+([\w/]+): \w+ \(", done.stdout, re.M))
     green = seen - red - IMMUNE.get(mutant, set())
     if not red or done.returncode == 0:
-        return f"{check} is green everywhere:\n{done.stdout}"
-    return f"{check} is green at {', '.join(sorted(green))}" if green else None
+        return f"{check} passes everywhere:\n{done.stdout}"
+    return f"{check} passes at {', '.join(sorted(green))}" if green else None
 
 
 def bridged(mutant: str, mode: str) -> str | None:
     done = run("bridge/run.py", "--peer", f"DJANGO --broken {mutant}", "--mode", mode)
     if done.returncode == 1 and re.search(r"^FAILED ", done.stdout, re.M):
         return None
-    return f"Django's tests are green in {mode} mode, or did not run:\n{done.stdout}"
+    return f"Django's tests pass in {mode} mode, or did not run:\n{done.stdout}"
 
 
 def main() -> int:
@@ -57,7 +57,7 @@ def main() -> int:
         problem = attempt(mutant, argument)
         problems += problem is not None
         print(f"{'FAIL' if problem else 'red '}  {mutant}: {problem or argument}", flush=True)
-    print(f"\n{len(attempts) - problems} of {len(attempts)} were found out")
+    print(f"\n{len(attempts) - problems} of {len(attempts)} were noticed")
     return 1 if problems else 0
 
 

@@ -2,12 +2,12 @@
 
 use cloakroom::{Error, ErrorKind, Result};
 
-/// Returns `len` characters of `alphabet`, each drawn evenly by the operating system. An error says
-/// that it happened while `doing`.
+/// Returns `len` characters of `alphabet`, drawn uniformly by the operating system. `doing` starts
+/// the text of an error.
 ///
 /// # Errors
-/// [`Random`](ErrorKind::Random) if the operating system gives no random numbers; never a weaker
-/// text.
+/// [`Random`](ErrorKind::Random) if the operating system returns no random numbers. There is no
+/// weaker fallback.
 pub(crate) fn text(alphabet: &[u8], len: usize, doing: &str) -> Result<String> {
     draw(alphabet, len, doing, getrandom::fill)
 }
@@ -20,14 +20,14 @@ fn draw(
 ) -> Result<String> {
     let mut text = String::with_capacity(len);
     let mut bytes = [0; 64];
-    // The bytes above the last multiple of the alphabet's length would make its first characters
-    // likelier.
+    // Bytes at or above the largest multiple of the alphabet's length would favour its first
+    // characters.
     let even = 256 - 256 % alphabet.len();
-    // Most bytes are taken, so one filling is all but certain to do.
+    // Most bytes are used, so one filling is almost always enough.
     for _ in 0..MAX_FILLINGS {
         random(&mut bytes).map_err(|source| {
             let message = format!("{doing}: the operating system gives no random numbers");
-            // The source's text says which call failed; it holds no random bytes.
+            // The text of the source names the call that failed. It contains no random bytes.
             Error::new(ErrorKind::Random, message).with_source(source)
         })?;
         let taken = bytes
@@ -46,7 +46,7 @@ fn draw(
     ))
 }
 
-/// A text of 64 characters takes two at most.
+/// A text of 64 characters almost never takes more than two.
 const MAX_FILLINGS: usize = 8;
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
     const LOWERCASE: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
     #[test]
-    fn every_character_is_drawn_evenly() {
+    fn every_character_is_equally_likely() {
         let mut counts = [0_u32; 36];
         for _ in 0..2_000 {
             let text = text(LOWERCASE, 32, "testing").unwrap();
@@ -67,14 +67,15 @@ mod tests {
                 counts[at] += 1;
             }
         }
-        // 64,000 draws are 1,778 of each with a deviation of 42; nine deviations are no chance.
+        // 64,000 draws give 1,778 of each character with a standard deviation of 42. The bounds are
+        // nine deviations away.
         for count in counts {
             assert!((1_400..2_160).contains(&count), "{counts:?}");
         }
     }
 
     #[test]
-    fn no_two_texts_are_equal() {
+    fn two_texts_differ() {
         let one = text(DIGITS, 40, "testing").unwrap();
         assert_eq!(one.len(), 40);
         assert!(one.bytes().all(|byte| DIGITS.contains(&byte)));
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_would_favour_some_characters_are_passed_over() {
+    fn bytes_that_would_favour_some_characters_are_skipped() {
         let text = draw(LOWERCASE, 32, "testing", |bytes| {
             for (nth, byte) in bytes.iter_mut().enumerate() {
                 *byte = if nth % 2 == 0 { 255 } else { 35 };
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_source_of_random_numbers_is_an_error_and_never_a_weaker_text() {
+    fn a_failing_source_of_random_numbers_is_an_error() {
         for broken in [
             |_: &mut [u8]| Err(getrandom::Error::UNSUPPORTED),
             |bytes: &mut [u8]| {

@@ -1,4 +1,4 @@
-"""The peer at the other end of the line that is Django itself: it must pass, and its mutants must not."""
+"""The peer of the bridge that is Django itself. It must pass, and its mutants must fail."""
 
 import argparse
 import json
@@ -35,7 +35,7 @@ from line import cache_setting, tag, untag
 
 
 class Clock:
-    """The time of a request is what the other side says."""
+    """The time of a request, as the other side sets it."""
 
     now = datetime.now().astimezone()
 
@@ -50,7 +50,11 @@ class Log(logging.Handler):
         self.entries: list[dict] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        entry = {"logger": record.name, "level": record.levelname.lower(), "message": record.getMessage()}
+        entry = {
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
         self.entries.append(entry)
 
 
@@ -64,7 +68,9 @@ class Peer:
         if "now" in request:
             Clock.now = datetime.fromisoformat(request.pop("now"))
         if "engine" in request:
-            request["engine"] = import_module(f"django.contrib.sessions.backends.{request['engine']}").SessionStore
+            request["engine"] = import_module(
+                f"django.contrib.sessions.backends.{request['engine']}"
+            ).SessionStore
         return getattr(self, request.pop("op"))(**request)
 
     def configure(self, settings: dict) -> None:
@@ -72,14 +78,16 @@ class Peer:
         engine = database.pop("vendor").replace("sqlite", "sqlite3")
         database = {name.upper(): value for name, value in database.items()}
         new = settings | {
-            "CACHES": {alias: cache_setting(cache) for alias, cache in settings.pop("CACHES").items()},
+            "CACHES": {
+                alias: cache_setting(cache) for alias, cache in settings.pop("CACHES").items()
+            },
             "DATABASES": {"default": database | {"ENGINE": f"django.db.backends.{engine}"}},
         }
         for name, value in new.items():
             if name not in self.settings or self.settings[name] != value:
                 setattr(django.conf.settings, name, value)
                 if name == "DATABASES":
-                    # No signal tells Django of this one.
+                    # Django has no signal for this setting.
                     connections.settings = connections.configure_settings(value)
                     for connection in connections.all(initialized_only=True):
                         del connections[connection.alias]
@@ -170,7 +178,7 @@ class Peer:
 
 
 class Special:
-    """Methods whose names or arguments are not those of Django."""
+    """Methods with other names or arguments than in Django."""
 
     getitem = staticmethod(lambda session, key: session[key])
     set = staticmethod(lambda session, key, value: session.__setitem__(key, value))

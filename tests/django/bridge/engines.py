@@ -1,8 +1,9 @@
-"""Django's session engines, with the work done by the peer at the other end of the line.
+"""Django's session engines, backed by the peer at the other end of the line.
 
-`stored`: the peer is only the store, and the session object is Django's. `remote`: the session object is the peer's,
-too. The classes are called SessionStore, because Django derives the salt from the name. `own` is Django's class: what
-the peer signs and how it names things is compared with it, since most tests would let two wrongs make a right.
+With `stored`, the peer is the store and the session object is Django's. With `remote`, the session
+object is the peer's, too. The classes are called SessionStore, because Django derives the salt from
+the name. `own` is Django's class. Signatures and names of the peer are compared with it, because
+most tests only read what the peer wrote itself.
 """
 
 from django.conf import settings
@@ -24,7 +25,7 @@ def stored(line: Line, name: str, own: type) -> type:
 
         def encode(self, session_dict):
             encoded = ask("encode", data=session_dict)["encoded"]
-            agree(own().decode(encoded), session_dict, "what Django reads of what the peer signed")
+            agree(own().decode(encoded), session_dict, "the signed data as Django reads them")
             return encoded
 
         def decode(self, session_data):
@@ -72,13 +73,14 @@ def stored(line: Line, name: str, own: type) -> type:
             return key
 
         def _key_to_file(self, session_key=None):
-            return ask("key_to_file", session_key=session_key or self._get_or_create_session_key())["path"]
+            key = session_key or self._get_or_create_session_key()
+            return ask("key_to_file", session_key=key)["path"]
 
     def ask(op: str, **fields: object):
         return line.ask(op, engine=name, **fields)
 
     if name == "signed_cookies":
-        # The key is the cookie: there is nothing to create, and nothing to delete.
+        # The key is the cookie, so there is nothing to create or to delete.
         def create(self):
             self.modified = True
 
@@ -86,7 +88,11 @@ def stored(line: Line, name: str, own: type) -> type:
             data = self._session
             saved = ask("save", session_key=self.session_key, data=data, must_create=must_create)
             self._session_key = saved["session_key"]
-            agree(own(self.session_key).load(), data, "what Django reads in the cookie that the peer signed")
+            agree(
+                own(self.session_key).load(),
+                data,
+                "the signed cookie as Django reads it",
+            )
             self.modified = True
 
         def delete(self, session_key=None):
@@ -116,15 +122,24 @@ def remote(line: Line, name: str, own: type) -> type:
                 line.dropped.append(self.handle)
 
         def call(self, method, **args):
-            done = line.ask("call", handle=self.handle, method=method, args={k: tag(v) for k, v in args.items()})
+            done = line.ask(
+                "call", handle=self.handle, method=method, args={k: tag(v) for k, v in args.items()}
+            )
             self.state = done["state"]
             return untag(done["result"])
 
-        accessed = property(lambda self: self.state["accessed"], lambda self, to: self.call("set_accessed", value=to))
-        modified = property(lambda self: self.state["modified"], lambda self, to: self.call("set_modified", value=to))
+        accessed = property(
+            lambda self: self.state["accessed"],
+            lambda self, to: self.call("set_accessed", value=to),
+        )
+        modified = property(
+            lambda self: self.state["modified"],
+            lambda self, to: self.call("set_modified", value=to),
+        )
         session_key = property(lambda self: self.state["session_key"])
         _session_key = property(
-            lambda self: self.state["session_key"], lambda self, to: self.call("set_session_key", value=to)
+            lambda self: self.state["session_key"],
+            lambda self, to: self.call("set_session_key", value=to),
         )
 
         @property
@@ -155,7 +170,9 @@ def remote(line: Line, name: str, own: type) -> type:
             return self.call("get", key=key, default=default)
 
         def pop(self, key, *default, **named):
-            return self.call("pop", key=key, **dict(zip(["default"], default, strict=False)), **named)
+            return self.call(
+                "pop", key=key, **dict(zip(["default"], default, strict=False)), **named
+            )
 
         def setdefault(self, key, value):
             return self.call("setdefault", key=key, value=value)
@@ -168,7 +185,7 @@ def remote(line: Line, name: str, own: type) -> type:
 
         def encode(self, session_dict):
             encoded = self.call("encode", data=session_dict)
-            agree(own().decode(encoded), session_dict, "what Django reads of what the peer signed")
+            agree(own().decode(encoded), session_dict, "the signed data as Django reads them")
             return encoded
 
         def decode(self, session_data):
@@ -263,7 +280,7 @@ def finish(store: type, name: str) -> type:
     if name == "file":
 
         def storage_path(cls):
-            # The tests take this attribute away when they change the setting.
+            # The tests delete this attribute when they change the setting.
             cls._storage_path = settings.SESSION_FILE_PATH
             return cls._storage_path
 
@@ -293,9 +310,9 @@ def middleware(line: Line) -> type:
                 response.headers["Vary"] = done["vary"]
             for text in done["set_cookie"]:
                 response.cookies.load(text)
-                spelled = [morsel.OutputString() for morsel in response.cookies.values()]
-                if text not in spelled:
-                    raise AssertionError(f"Set-Cookie is spelled differently from Python: {text}")
+                lines = [morsel.OutputString() for morsel in response.cookies.values()]
+                if text not in lines:
+                    raise AssertionError(f"Set-Cookie differs from that of Python: {text}")
             return response
 
     return RemoteMiddleware

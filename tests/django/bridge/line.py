@@ -1,4 +1,4 @@
-"""The line to a peer: one JSON object there, one back."""
+"""The line to a peer: one JSON object per request and one per reply."""
 
 import json
 import logging
@@ -56,7 +56,7 @@ PLAIN_SETTINGS = [
 
 
 class PeerError(Exception):
-    """The peer says something that the protocol does not know, or nothing at all."""
+    """The peer violates the protocol or does not answer."""
 
 
 class Line:
@@ -67,11 +67,11 @@ class Line:
         )
         self.id = 0
         self.configured: dict | None = None
-        # Handles that nobody holds any more. They are dropped with the next request: a destructor may run anywhere.
+        # Unused handles, to drop with the next request: a destructor may run at any time.
         self.dropped: list[int] = []
 
     def ask(self, op: str, **fields: object):
-        # A test changes settings whenever it likes, and not always in a way that says so.
+        # Tests change settings at any time, and not always with a signal.
         current = current_settings()
         if current != self.configured:
             self.exchange({"op": "configure", "settings": current})
@@ -89,9 +89,11 @@ class Line:
             raise PeerError(f"the peer has ended ({self.process.wait()}) at {request['op']}")
         reply = json.loads(text)
         if reply.get("id") != self.id:
-            raise PeerError(f"the peer answers to {reply.get('id')} instead of {self.id}")
+            raise PeerError(f"the peer answers request {reply.get('id')} instead of {self.id}")
         for entry in reply.get("log", []):
-            logging.getLogger(entry["logger"]).log(getattr(logging, entry["level"].upper()), entry["message"])
+            logging.getLogger(entry["logger"]).log(
+                getattr(logging, entry["level"].upper()), entry["message"]
+            )
         if error := reply.get("error"):
             raise ERRORS.get(error["type"], PeerError)(error["message"])
         return reply["ok"]
@@ -132,7 +134,7 @@ def cache(setting: dict) -> dict:
 
 
 def cache_setting(peers: dict) -> dict:
-    """What a peer that is Django makes of `cache`."""
+    """Inverts `cache`, for a peer that is Django."""
     names = {short: backend for backend, short in BACKENDS.items()}
     location = peers["location"]
     return {

@@ -1,4 +1,4 @@
-"""Runs Django's own session tests, unchanged, against a peer at the other end of a line.
+"""Runs Django's own session tests, unchanged, against a peer.
 
 run.py                      the store is target/debug/django_bridge
 run.py --peer DJANGO        the store is Django's
@@ -18,7 +18,11 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or HERE.parents[2] / "target").
 DJANGO = shlex.join([sys.executable, str(HERE / "django_peer.py")])
 CLOAKROOM = shlex.quote(str(TARGET / "debug/django_bridge"))
 
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "peer"), str(TARGET / "django/source/django/tests")]
+sys.path[:0] = [
+    str(HERE.parent),
+    str(HERE.parent / "peer"),
+    str(TARGET / "django/source/django/tests"),
+]
 
 import django
 import django.test
@@ -27,7 +31,7 @@ from django.conf import settings
 
 from places import Places
 
-# How many tests a peer passes that is right; of these Django itself skips some.
+# The number of tests that a correct peer passes, including those that Django skips.
 EXPECTED = {"store": 414, "object": 426}
 
 CLASSES = [
@@ -41,43 +45,49 @@ CLASSES = [
 OBJECT_CLASSES = [*CLASSES, "SessionMiddlewareTests"]
 
 LEFT_OUT = {
-    "DatabaseSessionWithTimeZoneTests": "the same again with USE_TZ=True, which all tests here have",
-    "CacheDBSessionWithTimeZoneTests": "the same again with USE_TZ=True, which all tests here have",
+    "DatabaseSessionWithTimeZoneTests": "repeats tests with USE_TZ=True, which all tests here have",
+    "CacheDBSessionWithTimeZoneTests": "repeats tests with USE_TZ=True, which all tests here have",
     "CustomDatabaseSessionTests": "tests a Python class of a site",
     "ClearSessionsCommandTests": "tests a Python command",
     "SessionBaseTests": "tests a Python base class",
 }
-MIDDLEWARE_LEFT_OUT = {"SessionMiddlewareTests": "tests the middleware, which is the peer's in object mode only"}
+MIDDLEWARE_LEFT_OUT = {
+    "SessionMiddlewareTests": "tests the middleware, which the peer has in object mode only"
+}
 
 SKIPPED = {
-    "CacheDBSessionTests": ["test_cache_set_failure_non_fatal", "test_cache_async_set_failure_non_fatal"],
+    "CacheDBSessionTests": [
+        "test_cache_set_failure_non_fatal",
+        "test_cache_async_set_failure_non_fatal",
+    ],
 }
-SKIPPED_WHY = "needs a cache that is a Python class inside of the peer"
+SKIPPED_WHY = "needs a cache class in the Python process of the peer"
 
-# Where Cloakroom differs on purpose: these must fail, unless the peer is Django.
+# Cloakroom differs on purpose: these tests must fail, unless the peer is Django.
 DIFFERENT = {
     "DatabaseSessionTests": ["test_clearsessions_command", "test_aclear_expired"],
     "FileSessionTests": ["test_clearsessions_command"],
     "FileSessionPathLibTests": ["test_clearsessions_command"],
 }
-DIFFERENT_WHY = "a session whose time is over when it is saved is not stored, so there is none to be swept"
+DIFFERENT_WHY = "a session that has expired when it is saved is not stored, so none is swept"
 
 NOTES = [
-    "CacheSessionTests.test_non_default_cache: with a second Redis database instead of a cache in Python's memory",
-    "CookieSessionTests.test_unpickling_exception and CacheDBSessionTests.test_exists_searches_cache_first look into "
-    "Python's process and prove nothing about the peer",
+    "CacheSessionTests.test_non_default_cache: with a second Redis database instead of a cache in "
+    "Python's memory",
+    "CookieSessionTests.test_unpickling_exception and "
+    "CacheDBSessionTests.test_exists_searches_cache_first test Python's process, not the peer",
 ]
 
 
 def configure(places: Places, database: str, cache: str) -> dict:
-    """Sets up Django on this side, and gives back the two caches of the test that uses another than the default."""
+    """Sets up Django on this side. Returns the caches for the test of a non-default cache."""
     os.environ |= {
         "DB_URL": places.url(database),
         "CACHE_URL": places.url(cache),
         "CACHE_KEY_PREFIX": places.name,
         "SECRET_KEY": "the secret of Django's own tests",
     }
-    # Those of the peer that is driven over HTTP.
+    # The settings of the peer that is driven over HTTP.
     import settings as ours
 
     settings.configure(
@@ -93,12 +103,18 @@ def configure(places: Places, database: str, cache: str) -> dict:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": places.redis_database()}
-    return {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}, "sessions": redis}
+    redis = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": places.redis_database(),
+    }
+    return {
+        "default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"},
+        "sessions": redis,
+    }
 
 
 def without_transactions() -> None:
-    """Lets the peer see the rows: a TestCase would hold them back in a transaction."""
+    """Commits the rows, so that the peer sees them. A TestCase would not."""
     from django.contrib.sessions.models import Session
 
     class TestCase(django.test.TransactionTestCase):
@@ -112,7 +128,9 @@ def without_transactions() -> None:
     django.test.TestCase = TestCase
 
 
-def load_tests(mode: str, peer: str, different: dict, other_caches: dict) -> tuple[unittest.TestSuite, object]:
+def load_tests(
+    mode: str, peer: str, different: dict, other_caches: dict
+) -> tuple[unittest.TestSuite, object]:
     from importlib import import_module
 
     from django.contrib.sessions.models import Session
@@ -122,14 +140,18 @@ def load_tests(mode: str, peer: str, different: dict, other_caches: dict) -> tup
 
     line = Line(peer)
     make = engines.stored if mode == "store" else engines.remote
-    modules = {name: import_module(f"django.contrib.sessions.backends.{name}") for name in engines.ENGINES}
+    modules = {
+        name: import_module(f"django.contrib.sessions.backends.{name}") for name in engines.ENGINES
+    }
     own = {name: module.SessionStore for name, module in modules.items()}
     for name, module in modules.items():
         module.SessionStore = make(line, name, own[name])
-    # The rows are read and written by Django itself.
+    # Django itself reads and writes the rows.
     Session.get_session_store_class = classmethod(lambda cls: own["db"])
     if mode == "object":
-        import_module("django.contrib.sessions.middleware").SessionMiddleware = engines.middleware(line)
+        import_module("django.contrib.sessions.middleware").SessionMiddleware = engines.middleware(
+            line
+        )
     without_transactions()
     tests = import_module("sessions_tests.tests")
     every_class_is_named(tests, mode)
@@ -138,9 +160,13 @@ def load_tests(mode: str, peer: str, different: dict, other_caches: dict) -> tup
             print(f"different {name}.{method}: {DIFFERENT_WHY}")
             test = getattr(getattr(tests, name), method)
             if iscoroutinefunction(test):
-                # Django would do the same, and lose the mark.
+                # Django does the same, but would lose the mark of an expected failure.
                 test = async_to_sync(test)
-            setattr(getattr(tests, name), method, unittest.expectedFailure(lambda self, test=test: test(self)))
+            setattr(
+                getattr(tests, name),
+                method,
+                unittest.expectedFailure(lambda self, test=test: test(self)),
+            )
 
     for name, methods in SKIPPED.items():
         for method in methods:
@@ -169,16 +195,24 @@ def every_class_is_named(tests: ModuleType, mode: str) -> None:
     found = {
         name
         for name, value in vars(tests).items()
-        if isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == tests.__name__
+        if isinstance(value, type)
+        and issubclass(value, unittest.TestCase)
+        and value.__module__ == tests.__name__
     }
     named = set(OBJECT_CLASSES) | set(LEFT_OUT)
     if found != named:
-        raise SystemExit(f"these classes are new in Django's tests, or gone: {sorted(found ^ named)}")
+        raise SystemExit(
+            f"these classes of Django's tests are new or missing: {sorted(found ^ named)}"
+        )
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--peer", default=CLOAKROOM, help="the command of the peer (default: Cloakroom)")
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument(
+        "--peer", default=CLOAKROOM, help="the command of the peer (default: Cloakroom)"
+    )
     arguments.add_argument("--mode", choices=EXPECTED, default="store")
     arguments.add_argument("--database", choices=["sqlite", "postgres", "mysql"], default="sqlite")
     arguments.add_argument("--cache", choices=["redis", "memcached"], default="redis")
@@ -206,10 +240,13 @@ def main() -> int:
     bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses) + differ
     good = result.testsRun - bad
     expected = EXPECTED[arguments.mode] - differ
-    print(f"\nDjango's session tests, {arguments.mode} mode, {arguments.database}, {arguments.cache}:")
+    print(
+        f"\nDjango's session tests, {arguments.mode} mode, {arguments.database}, {arguments.cache}:"
+    )
     print(
         f"{good} of {result.testsRun} hold, {expected} must "
-        f"({len(result.skipped)} of them skipped, {len(result.expectedFailures) - differ} expected to fail)"
+        f"({len(result.skipped)} of them skipped, "
+        f"{len(result.expectedFailures) - differ} expected to fail)"
         + (f"; {differ} differ on purpose" if differ else "")
     )
     return 0 if good >= expected and result.wasSuccessful() else 1

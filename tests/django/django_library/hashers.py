@@ -1,4 +1,4 @@
-"""Django's hashes with so few iterations as only tests may have."""
+"""Django's password hasher with few iterations, for tests only."""
 
 import os
 

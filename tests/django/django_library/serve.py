@@ -1,4 +1,7 @@
-"""Serves the Django beside LocalLibrary: `serve.py --bind 127.0.0.1:PORT`; the environment holds its settings."""
+"""Serves the Django beside LocalLibrary: `serve.py --bind 127.0.0.1:PORT`.
+
+Its settings are in the environment.
+"""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""The settings of the Django beside LocalLibrary: Django's defaults, and what the environment says."""
+"""The settings of the Django beside LocalLibrary: defaults and values in the environment."""
 
 import json
 import os
@@ -9,7 +9,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ["LIBRARY"],
-        # Two programs write to the file; who comes second waits.
+        # Two programs write to the file. A second writer waits for the first.
         "OPTIONS": {"timeout": 30, "transaction_mode": "IMMEDIATE"},
     }
 }
@@ -25,7 +25,7 @@ INSTALLED_APPS = [
     "catalog",
 ]
 LOGIN_REDIRECT_URL = "/catalog/"
-# The default puts them into a cookie, where only Django sees them.
+# The default storage is a cookie that LocalLibrary does not read.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,4 +1,4 @@
-"""The pages: Django's own for accounts and staff, and a home page that counts visits as LocalLibrary's does."""
+"""Django's pages for accounts and staff, and a home page that counts visits like LocalLibrary."""
 
 from django.contrib import admin
 from django.contrib.auth.views import LoginView

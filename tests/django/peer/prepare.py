@@ -1,4 +1,4 @@
-"""Makes Django's tables in the database of `DB_URL`, and the users who log in."""
+"""Creates Django's tables and the users of the tests in the database of `DB_URL`."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    # Hashing is meant to be slow, so all of them share one hash.
+    # Hashing is slow, so all users share one hash.
     password = make_password(PASSWORD)
     users = [User(username=f"user{n}", password=password) for n in range(USERS)]
     users.append(User(username="inactive", password=password, is_active=False))

@@ -1,4 +1,4 @@
-"""Serves the peer: `serve.py --bind 127.0.0.1:PORT`; the environment holds its settings."""
+"""Serves the peer: `serve.py --bind 127.0.0.1:PORT`. Its settings are in the environment."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--bind", required=True)
-    arguments.add_argument("--broken", help="misbehave in this way (see mutants.py), to see the checks fail")
+    arguments.add_argument("--broken", help="misbehave in this way, see mutants.py")
     arguments = arguments.parse_args()
 
     here = Path(__file__).resolve().parent

@@ -1,4 +1,4 @@
-"""The endpoints: JSON over one session; and `/foreign`, for what only Python can put into one."""
+"""The endpoints: JSON over one session, and `/foreign` for values that only Python can store."""
 
 import json
 import time
@@ -91,7 +91,10 @@ def fail(request: HttpRequest, body: dict):
 def whoami(request: HttpRequest, body: dict):
     user = request.user
     known = user.is_authenticated
-    return {"user": user.get_username() if known else None, "user_id": str(user.pk) if known else None}
+    return {
+        "user": user.get_username() if known else None,
+        "user_id": str(user.pk) if known else None,
+    }
 
 
 def login(request: HttpRequest, body: dict):
@@ -109,7 +112,7 @@ def logout(request: HttpRequest, body: dict):
 
 def change_password(request: HttpRequest, body: dict):
     if not request.user.is_authenticated:
-        return JsonResponse({"error": "nobody is logged in"}, status=401)
+        return JsonResponse({"error": "not logged in"}, status=401)
     request.user.set_password(body["password"])
     request.user.save()
     auth.update_session_auth_hash(request, request.user)
@@ -117,13 +120,19 @@ def change_password(request: HttpRequest, body: dict):
 
 
 def message(request: HttpRequest, body: dict):
-    messages.add_message(request, body["level"], body["text"], extra_tags=body.get("extra_tags") or "")
+    messages.add_message(
+        request, body["level"], body["text"], extra_tags=body.get("extra_tags") or ""
+    )
     return {"ok": True}
 
 
 def list_messages(request: HttpRequest, body: dict):
     found = messages.get_messages(request)
-    return {"messages": [{"level": m.level, "text": m.message, "extra_tags": m.extra_tags} for m in found]}
+    return {
+        "messages": [
+            {"level": m.level, "text": m.message, "extra_tags": m.extra_tags} for m in found
+        ]
+    }
 
 
 def csrf_token(request: HttpRequest, body: dict):
@@ -144,7 +153,7 @@ def test_cookie(request: HttpRequest, body: dict):
     return {"worked": worked}
 
 
-# A pickled session may hold it; JSON cannot.
+# A pickled session can contain it; JSON cannot.
 FOREIGN = {1: (datetime(2026, 1, 2, 3, 4, 5), Decimal("1.10"), b"bytes", {"a set"})}
 
 

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
-/// What a login must know of a row of `auth_user`; implement it for the struct that your query fills.
+/// What a login reads from a row of `auth_user`. Implement it for the struct that your query
+/// returns.
 ///
 /// # Examples
 /// ```
@@ -32,14 +33,14 @@ use std::borrow::Cow;
 /// assert_eq!(ada.id(), "7");
 /// ```
 pub trait Account {
-    /// The primary key as text, the way Python writes it: an integer in decimal digits, a UUID in lower case with
-    /// hyphens.
+    /// Returns the primary key as Python writes it: an integer in decimal digits, a UUID in lower
+    /// case with hyphens.
     fn id(&self) -> Cow<'_, str>;
 
-    /// The password field: the hash as it is stored, see [`passwords`](crate::auth::passwords).
+    /// Returns the password field: the stored hash, see [`passwords`](crate::auth::passwords).
     fn password(&self) -> &str;
 
-    /// Whether the user may log in at all.
+    /// Returns whether the user may log in.
     fn is_active(&self) -> bool;
 }
 

@@ -6,16 +6,17 @@ use crate::auth::account::Account;
 use crate::auth::session::{self, Claim};
 use crate::auth::signing::{Secrets, equal};
 
-/// Who is logged in, by the rules of `django.contrib.auth`: the site's secret, and the backends that it accepts.
+/// Who is logged in, by the rules of `django.contrib.auth`.
 ///
-/// A session names its user and holds a hash of the user's password field, so whoever changes the password ends all
-/// sessions that were begun with the old one, on every service that has the same secret.
+/// A session names its user and holds a hash of the user's password field. A change of the password
+/// therefore ends all sessions that were started with the old one, in every service with the same
+/// `SECRET_KEY`.
 ///
 /// # Examples
 /// ```
 /// # use std::borrow::Cow;
 /// use cloakroom::store::MemoryStore;
-/// use cloakroom::{Session, Sessions};
+/// use cloakroom::{Result, Session, Sessions};
 /// use cloakroom_django::auth::{Account, Auth};
 ///
 /// #[derive(Clone)]
@@ -36,9 +37,9 @@ use crate::auth::signing::{Secrets, equal};
 /// #     }
 /// # }
 ///
-/// async fn visitor(auth: &Auth, session: &Session, database: &Database) -> cloakroom::Result<Option<User>> {
+/// async fn current_user(auth: &Auth, session: &Session, db: &Database) -> Result<Option<User>> {
 ///     auth.user(session, async |claim| match claim.id().parse() {
-///         Ok(id) => database.user(id).await,
+///         Ok(id) => db.user(id).await,
 ///         Err(_) => Ok(None),
 ///     })
 ///     .await
@@ -46,29 +47,44 @@ use crate::auth::signing::{Secrets, equal};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> cloakroom::Result<()> {
-/// let auth = Auth::new("the SECRET_KEY of the Django site");
+/// let auth = Auth::new("the site's SECRET_KEY");
 /// let session = Sessions::new(MemoryStore::new()).new_session();
-/// # let database = Database;
-/// assert!(visitor(&auth, &session, &database).await?.is_none());
+/// # let db = Database;
+/// assert!(current_user(&auth, &session, &db).await?.is_none());
 ///
-/// let ada = database.user(7).await?.expect("she is there");
+/// let ada = db.user(7).await?.expect("she has a row");
 /// auth.log_in(&session, &ada)?;
-/// assert!(visitor(&auth, &session, &database).await?.is_some());
+/// assert!(current_user(&auth, &session, &db).await?.is_some());
 ///
 /// auth.log_out(&session)?;
-/// assert!(visitor(&auth, &session, &database).await?.is_none());
+/// assert!(current_user(&auth, &session, &db).await?.is_none());
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Auth {
     secrets: Secrets,
-    /// The first one is what a login writes.
+    /// A login writes the first one.
     backends: Vec<String>,
 }
 
 impl Auth {
-    /// With Django's `SECRET_KEY` and its usual backend, `django.contrib.auth.backends.ModelBackend`.
+    /// Creates the rules of a site with this `SECRET_KEY` and Django's default backend,
+    /// `django.contrib.auth.backends.ModelBackend`.
+    ///
+    /// # Examples
+    /// The hash that Django stores in `_auth_user_hash`:
+    /// ```
+    /// use cloakroom_django::auth::Auth;
+    ///
+    /// let auth = Auth::new("cloakroom-public-secret-key-0123456789");
+    /// let password_field = "pbkdf2_sha256$1000000$abcdefghijklmnopqrstuv\
+    ///                       $T0JVc2VIYXNoT0JVc2VIYXNoT0JVc2VIYXNoMTIzNDU=";
+    /// assert_eq!(
+    ///     auth.session_auth_hash(password_field),
+    ///     "b5ed49e1aeed18d6a68dda3aa1e6591c7e5a09c5625a1a0c57992116cd5f7dc2",
+    /// );
+    /// ```
     pub fn new(secret: impl AsRef<[u8]>) -> Self {
         Self {
             secrets: Secrets::new(secret.as_ref()),
@@ -76,41 +92,126 @@ impl Auth {
         }
     }
 
-    /// Also takes what was made with this secret, one of Django's `SECRET_KEY_FALLBACKS`. Nothing new is made with it.
+    /// Also accepts sessions that were started under this older key: one of `SECRET_KEY_FALLBACKS`.
+    ///
+    /// No new hash is made with it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::{Account, Auth, LoginStatus};
+    /// # use std::borrow::Cow;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    /// # struct User { id: i64, password: String }
+    /// # impl Account for User {
+    /// #     fn id(&self) -> Cow<'_, str> { self.id.to_string().into() }
+    /// #     fn password(&self) -> &str { &self.password }
+    /// #     fn is_active(&self) -> bool { true }
+    /// # }
+    ///
+    /// # let ada = User { id: 7, password: "pbkdf2_sha256$1000000$salt$hash".into() };
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// Auth::new("the old SECRET_KEY").log_in(&session, &ada)?;
+    ///
+    /// let auth = Auth::new("the new SECRET_KEY").fallback("the old SECRET_KEY");
+    /// assert_eq!(auth.verify_or_flush(&session, &ada.password)?, LoginStatus::Valid);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     #[must_use]
     pub fn fallback(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.secrets.fallback(secret.as_ref());
         self
     }
 
-    /// Accepts logins by these backends instead, Django's `AUTHENTICATION_BACKENDS`. The first is the one that
-    /// [`log_in`](Self::log_in) writes; with none nobody is ever logged in.
+    /// Sets the accepted backends: Django's `AUTHENTICATION_BACKENDS`.
+    ///
+    /// [`log_in`](Self::log_in) writes the first one. With an empty list no visitor is ever logged
+    /// in.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::Auth;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    ///
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// # session.set("_auth_user_id", "7")?;
+    /// session.set("_auth_user_backend", "library.auth.LdapBackend")?;
+    ///
+    /// let auth = Auth::new("the site's SECRET_KEY");
+    /// assert!(auth.claim(&session).is_none());
+    /// let auth = auth.backends(["library.auth.LdapBackend"]);
+    /// assert!(auth.claim(&session).is_some());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     #[must_use]
     pub fn backends<B: Into<String>>(mut self, backends: impl IntoIterator<Item = B>) -> Self {
         self.backends = backends.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Returns the user that the session claims to have, or `None` if it names no user or a backend
-    /// that is not accepted.
+    /// Returns the user that the session names, or `None` if it names no user or a backend that is
+    /// not accepted.
     ///
-    /// Load the user's row by it, then pass the row's password field to
-    /// [`verify_or_flush`](Self::verify_or_flush). [`user`](Self::user) does all of it.
+    /// Load the row of that user, then pass its password field to
+    /// [`verify_or_flush`](Self::verify_or_flush). [`user`](Self::user) does both.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::Auth;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    ///
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// let auth = Auth::new("the site's SECRET_KEY");
+    /// assert!(auth.claim(&session).is_none());
+    ///
+    /// session.set("_auth_user_id", "7")?;
+    /// session.set("_auth_user_backend", "django.contrib.auth.backends.ModelBackend")?;
+    /// assert_eq!(auth.claim(&session).map(|claim| claim.id().to_owned()), Some("7".into()));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn claim(&self, session: &Session) -> Option<Claim> {
         Claim::of(session).filter(|claim| self.accepts(claim.backend()))
     }
 
-    /// Verifies that the session was begun with the password that the user has now, and flushes it
-    /// if not: it ends with this request. `password_field` is the stored hash.
+    /// Verifies that the session was started with the password that the user has now, and flushes
+    /// it otherwise. `password_field` is the stored hash.
     ///
-    /// A session that was begun under a [fallback](Self::fallback) secret gets a new key, and the
-    /// hash that the current secret makes.
+    /// A session that was started under a [fallback](Self::fallback) key gets a new session key,
+    /// and a hash by the current `SECRET_KEY`.
     ///
-    /// Check before that the user is active. Django leaves the session of an inactive user as it
-    /// is.
+    /// Check first that the user is active. Django leaves the session of an inactive user
+    /// unchanged.
     ///
     /// # Errors
-    /// [`Finished`](cloakroom::ErrorKind::Finished) if the request is over; as [`Session::cycle_key`].
+    /// [`Finished`](cloakroom::ErrorKind::Finished) if the request has ended, and those of
+    /// [`Session::cycle_key`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::{Account, Auth, LoginStatus};
+    /// # use std::borrow::Cow;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    /// # struct User { id: i64, password: String }
+    /// # impl Account for User {
+    /// #     fn id(&self) -> Cow<'_, str> { self.id.to_string().into() }
+    /// #     fn password(&self) -> &str { &self.password }
+    /// #     fn is_active(&self) -> bool { true }
+    /// # }
+    ///
+    /// # let ada = User { id: 7, password: "pbkdf2_sha256$1000000$salt$hash".into() };
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// let auth = Auth::new("the site's SECRET_KEY");
+    /// auth.log_in(&session, &ada)?;
+    /// assert_eq!(auth.verify_or_flush(&session, &ada.password)?, LoginStatus::Valid);
+    ///
+    /// let new_password = "pbkdf2_sha256$1000000$new$hash";
+    /// assert_eq!(auth.verify_or_flush(&session, new_password)?, LoginStatus::Ended);
+    /// assert!(session.is_empty());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn verify_or_flush(&self, session: &Session, password_field: &str) -> Result<LoginStatus> {
         let stored = session::read(session, session::HASH).unwrap_or_default();
         let current = self.session_auth_hash(password_field);
@@ -127,16 +228,45 @@ impl Auth {
         Ok(LoginStatus::Ended)
     }
 
-    /// The user who is logged in: found by `find`, active, and with the password that the session was begun with.
+    /// Returns the user who is logged in, or `None` for an anonymous visitor.
     ///
-    /// `find` looks up the row; it runs only if the session names a user. If it finds none, or one who is not active,
-    /// the visitor is anonymous and the session stays. Otherwise as
-    /// [`verify_or_flush`](Self::verify_or_flush).
+    /// `find` loads the row of the user. It runs only if the session names one. If it returns
+    /// `None` or an inactive user, the visitor is anonymous and the session stays unchanged.
+    /// Otherwise the password is verified as by [`verify_or_flush`](Self::verify_or_flush).
     ///
-    /// If the future is dropped, nothing has happened to the session.
+    /// If the future is dropped, the session is unchanged.
     ///
     /// # Errors
-    /// Those of `find`; as [`verify_or_flush`](Self::verify_or_flush).
+    /// Those of `find` and of [`verify_or_flush`](Self::verify_or_flush).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::{Account, Auth};
+    /// # use std::borrow::Cow;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    /// # struct User { id: i64, password: String }
+    /// # impl Account for User {
+    /// #     fn id(&self) -> Cow<'_, str> { self.id.to_string().into() }
+    /// #     fn password(&self) -> &str { &self.password }
+    /// #     fn is_active(&self) -> bool { true }
+    /// # }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let ada = || User { id: 7, password: "pbkdf2_sha256$1000000$salt$hash".into() };
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// let auth = Auth::new("the site's SECRET_KEY");
+    /// auth.log_in(&session, &ada())?;
+    ///
+    /// // A real service queries its database here.
+    /// let find = async |claim: cloakroom_django::auth::Claim| {
+    ///     cloakroom::Result::Ok((claim.id() == "7").then(ada))
+    /// };
+    /// assert_eq!(auth.user(&session, find).await?.map(|user| user.id), Some(7));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn user<U, E, F>(
         &self,
         session: &Session,
@@ -159,12 +289,22 @@ impl Auth {
         }
     }
 
-    /// What ties a session to a password field: Django's `get_session_auth_hash`.
+    /// Returns the hash that ties a session to a password field: Django's `get_session_auth_hash`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::Auth;
+    ///
+    /// let auth = Auth::new("the site's SECRET_KEY");
+    /// let hash = auth.session_auth_hash("pbkdf2_sha256$1000000$salt$hash");
+    /// assert_eq!(hash.len(), 64);
+    /// assert_ne!(hash, auth.session_auth_hash("pbkdf2_sha256$1000000$new$hash"));
+    /// ```
     pub fn session_auth_hash(&self, password_field: &str) -> String {
         self.secrets.sign(SALT, password_field)
     }
 
-    /// The backend that a login names.
+    /// Returns the backend that a login writes.
     pub(crate) fn backend(&self) -> &str {
         self.backends.first().map_or(MODEL_BACKEND, String::as_str)
     }
@@ -174,13 +314,13 @@ impl Auth {
     }
 }
 
-/// Whether a session's login holds against the row of its user; see [`Auth::verify_or_flush`].
+/// Whether a session still matches the row of its user; see [`Auth::verify_or_flush`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum LoginStatus {
-    /// The visitor is the user.
+    /// The visitor is logged in.
     Valid,
-    /// The password was changed since, or the session holds no proof of it. The session has been
+    /// The password has changed since, or the session holds no hash of it. The session has been
     /// flushed, and the visitor is anonymous.
     Ended,
 }

@@ -9,18 +9,43 @@ use crate::auth::session::{BACKEND, HASH, USER_ID, UserId, read};
 use crate::auth::signing::equal;
 
 impl Auth {
-    /// Gives the session to `user`, who has proved who they are and is active.
+    /// Logs `user` in: makes the session theirs and gives it a new key.
     ///
-    /// The session gets a new key, also if it was the same user's before; Django keeps the key then. What an anonymous
-    /// visitor or the same user had in it stays. What another user had in it is dropped, and so is what the same user
-    /// had before a change of the password. A CSRF secret in the session is replaced; one in a cookie the caller
-    /// replaces, see [`csrf`](crate::auth::csrf). The time of the login, `last_login`, is the caller's to write.
+    /// Call it once the user has proved who they are, and only for an active user. The items of an
+    /// anonymous visitor stay in the session, and so do those of the same user. The items of
+    /// another user are dropped, and so are those from before a change of the password. Django
+    /// keeps the key if the same user logs in again.
     ///
-    /// The user's id becomes the session's owner, so that stores which know owners can list and end the user's
-    /// sessions.
+    /// A CSRF secret in the session is replaced. Replace one in a cookie yourself, see
+    /// [`csrf`](crate::auth::csrf), and write `last_login` to the row. The user's id becomes the
+    /// owner of the session, so that stores with owners can list and end the user's sessions.
     ///
     /// # Errors
-    /// As [`Session::log_in`].
+    /// Those of [`Session::log_in`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::{Account, Auth};
+    /// # use std::borrow::Cow;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    /// # struct User { id: i64, password: String }
+    /// # impl Account for User {
+    /// #     fn id(&self) -> Cow<'_, str> { self.id.to_string().into() }
+    /// #     fn password(&self) -> &str { &self.password }
+    /// #     fn is_active(&self) -> bool { true }
+    /// # }
+    ///
+    /// # let ada = User { id: 7, password: "pbkdf2_sha256$1000000$salt$hash".into() };
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// let auth = Auth::new("the site's SECRET_KEY");
+    /// session.set("basket", ["a book"])?;
+    /// auth.log_in(&session, &ada)?;
+    ///
+    /// assert_eq!(session.get::<String>("_auth_user_id")?.as_deref(), Some("7"));
+    /// assert!(session.contains("basket"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn log_in(&self, session: &Session, user: &impl Account) -> Result<()> {
         let id = user.id().into_owned();
         let hash = self.session_auth_hash(user.password());
@@ -38,20 +63,69 @@ impl Auth {
         csrf::rotate_in_session(session)
     }
 
-    /// Ends the session: all that it held is gone, the key opens nothing, and the cookie is removed.
+    /// Ends the session: deletes its items and its entry in the store, and removes the cookie.
     ///
     /// # Errors
-    /// As [`Session::flush`].
+    /// Those of [`Session::flush`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::{Account, Auth};
+    /// # use std::borrow::Cow;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    /// # struct User { id: i64, password: String }
+    /// # impl Account for User {
+    /// #     fn id(&self) -> Cow<'_, str> { self.id.to_string().into() }
+    /// #     fn password(&self) -> &str { &self.password }
+    /// #     fn is_active(&self) -> bool { true }
+    /// # }
+    ///
+    /// # let ada = User { id: 7, password: "pbkdf2_sha256$1000000$salt$hash".into() };
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// let auth = Auth::new("the site's SECRET_KEY");
+    /// auth.log_in(&session, &ada)?;
+    /// auth.log_out(&session)?;
+    ///
+    /// assert!(auth.claim(&session).is_none());
+    /// assert!(session.is_empty());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn log_out(&self, session: &Session) -> Result<()> {
         session.flush()
     }
 
-    /// Keeps the user of this session logged in who has just changed the password to what `password_field` holds now.
-    /// The session gets a new key; all other sessions of the user end when they are next used, since their hash is of
-    /// the old password.
+    /// Keeps this session logged in after its user has changed the password. Gives it a new key.
+    ///
+    /// `password_field` is the new hash. All other sessions of the user end when they are next
+    /// used, because they hold a hash of the old field.
     ///
     /// # Errors
-    /// As [`Session::cycle_key`].
+    /// Those of [`Session::cycle_key`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::{Account, Auth, LoginStatus};
+    /// # use std::borrow::Cow;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    /// # struct User { id: i64, password: String }
+    /// # impl Account for User {
+    /// #     fn id(&self) -> Cow<'_, str> { self.id.to_string().into() }
+    /// #     fn password(&self) -> &str { &self.password }
+    /// #     fn is_active(&self) -> bool { true }
+    /// # }
+    ///
+    /// # let ada = User { id: 7, password: "pbkdf2_sha256$1000000$salt$hash".into() };
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// let auth = Auth::new("the site's SECRET_KEY");
+    /// auth.log_in(&session, &ada)?;
+    ///
+    /// let new_field = "pbkdf2_sha256$1000000$new$hash";
+    /// auth.password_changed(&session, new_field)?;
+    /// assert_eq!(auth.verify_or_flush(&session, new_field)?, LoginStatus::Valid);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn password_changed(&self, session: &Session, password_field: &str) -> Result<()> {
         session.cycle_key()?;
         session.set(HASH, self.session_auth_hash(password_field))

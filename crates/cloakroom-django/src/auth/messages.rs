@@ -1,9 +1,9 @@
-//! Words for the next page that the visitor sees, "the book was saved" for instance: `django.contrib.messages`, in the
-//! form in which it keeps them in the session.
+//! One-time messages such as "The book was saved.", stored in the session like those of
+//! `django.contrib.messages`.
 //!
-//! Django's default storage tries a cookie of its own first and reads the session after it, so it shows what is left
-//! here. What it has put into that cookie is not seen from here; tell it
-//! `MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"`, and both see everything.
+//! Django's default storage writes messages into its own cookie first, which this module does not
+//! read. Set `MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"`, and both
+//! programs see all messages. Without it Django still shows what is added here.
 //!
 //! # Examples
 //! ```
@@ -30,13 +30,26 @@ use serde_json::ser::{CharEscape, Formatter, Serializer};
 
 use crate::auth::session::read;
 
-/// Leaves a message for the next page that [takes](take) the messages. One without a text is dropped, and so is one below
-/// [`Level::INFO`], as by Django's default.
+/// Adds a message for the next page that [takes](take) the messages.
 ///
-/// Messages of requests that run at the same time are all kept.
+/// A message without text is dropped, and so is one below [`Level::INFO`], Django's default
+/// `MESSAGE_LEVEL`. Messages that parallel requests add are all kept.
 ///
 /// # Errors
-/// As [`Session::update`].
+/// Those of [`Session::update`].
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::auth::messages::{self, Level, Message};
+/// # use cloakroom::Sessions;
+/// # use cloakroom::store::MemoryStore;
+///
+/// # let session = Sessions::new(MemoryStore::new()).new_session();
+/// messages::add(&session, Message::new(Level::INFO, "Hello"))?;
+/// let stored: Option<String> = session.get("_messages")?;
+/// assert_eq!(stored.as_deref(), Some(r#"[["__json_message", 0, 20, "Hello", ""]]"#));
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
 pub fn add(session: &Session, message: Message) -> Result<()> {
     if message.level < Level::INFO || message.text.is_empty() {
         return Ok(());
@@ -49,13 +62,26 @@ pub fn add(session: &Session, message: Message) -> Result<()> {
     Ok(())
 }
 
-/// Takes out all messages, to show them: oldest first.
+/// Removes all messages from the session and returns them, oldest first.
 ///
-/// The item goes as a whole, as in Django. A message that another request leaves while this one is under way goes
-/// with it.
+/// The whole item is removed, as in Django. A message that another request adds at the same time is
+/// removed with it.
 ///
 /// # Errors
-/// As [`Session::discard`].
+/// Those of [`Session::discard`].
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::auth::messages;
+/// # use cloakroom::Sessions;
+/// # use cloakroom::store::MemoryStore;
+///
+/// # let session = Sessions::new(MemoryStore::new()).new_session();
+/// session.set("_messages", r#"[["__json_message", 0, 40, "Not saved.", ""]]"#)?;
+/// assert_eq!(messages::take(&session)?[0].text, "Not saved.");
+/// assert!(messages::take(&session)?.is_empty());
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
 pub fn take(session: &Session) -> Result<Vec<Message>> {
     let messages = read(session, ITEM).as_ref().map(decode);
     session.discard(ITEM)?;
@@ -65,18 +91,26 @@ pub fn take(session: &Session) -> Result<Vec<Message>> {
 /// One message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Message {
-    /// How much it matters.
+    /// Its importance.
     pub level: Level,
-    /// What it says.
+    /// Its text.
     pub text: String,
-    /// Whether the text is HTML that the site itself has made. Any other text is escaped when it is shown.
+    /// Whether the text is trusted HTML. Escape any other text when you show it.
     pub safe: bool,
-    /// Classes for the style sheet, besides the level's own. Django writes an empty text where nobody gives any.
+    /// More CSS classes in addition to the [`Level::tag`]. Django writes an empty text by default.
     pub extra_tags: Option<String>,
 }
 
 impl Message {
-    /// A message of plain text.
+    /// Creates a message of plain text.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::messages::{Level, Message};
+    ///
+    /// let message = Message::new(Level::WARNING, "The copy is due tomorrow.");
+    /// assert!(!message.safe);
+    /// ```
     pub fn new(level: Level, text: impl Into<String>) -> Self {
         Self {
             level,
@@ -87,23 +121,31 @@ impl Message {
     }
 }
 
-/// How much a message matters. Sites may have levels of their own in between.
+/// The importance of a message. A site may define levels in between.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Level(pub i64);
 
 impl Level {
-    /// For developers; dropped.
+    /// For developers. [`add`] drops it.
     pub const DEBUG: Self = Self(10);
-    /// For the visitor to know.
+    /// Information for the visitor.
     pub const INFO: Self = Self(20);
-    /// What was asked for was done.
+    /// The action succeeded.
     pub const SUCCESS: Self = Self(25);
-    /// What was asked for was done, with a reservation the visitor should know.
+    /// The action succeeded, with something to note.
     pub const WARNING: Self = Self(30);
-    /// It was not done.
+    /// The action failed.
     pub const ERROR: Self = Self(40);
 
-    /// Its class for the style sheet; empty for a level that Django does not know.
+    /// Returns its CSS class, or an empty text for a level that Django does not define.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::messages::Level;
+    ///
+    /// assert_eq!(Level::ERROR.tag(), "error");
+    /// assert_eq!(Level(35).tag(), "");
+    /// ```
     pub fn tag(self) -> &'static str {
         match self {
             Self::DEBUG => "debug",
@@ -116,7 +158,7 @@ impl Level {
     }
 }
 
-/// The text that Django keeps in the session.
+/// Returns the text that Django stores in the session.
 fn encode(messages: &[Message]) -> String {
     let list: Vec<Value> = messages
         .iter()
@@ -138,7 +180,8 @@ fn encode(messages: &[Message]) -> String {
     String::from_utf8(text).expect("the text is ASCII")
 }
 
-/// The messages in what a session holds. What is none is left out: a message is not worth an error page.
+/// Returns the messages in a stored item. Drops what it cannot read: a message is not worth an
+/// error page.
 fn decode(stored: &Value) -> Vec<Message> {
     let list = stored
         .as_str()
@@ -162,7 +205,7 @@ fn message(value: &Value) -> Option<Message> {
     })
 }
 
-/// JSON as Python's `json.dumps` writes lists: a blank after each comma, and ASCII only.
+/// JSON as Python's `json.dumps` writes lists: a space after each comma, and only ASCII.
 struct PythonFormatter;
 
 impl Formatter for PythonFormatter {
@@ -216,7 +259,7 @@ impl Formatter for PythonFormatter {
 
 const ITEM: Item<Value> = Item::new("_messages");
 
-/// What makes a list a message.
+/// The first element of the list that encodes a message.
 const MARK: &str = "__json_message";
 
 #[cfg(test)]
@@ -234,19 +277,23 @@ mod tests {
         };
         assert_eq!(
             encode(&[message]),
-            r#"[["__json_message", 0, 20, "\"\\/\n\r\t\b\f\u0000\u001f ~\u007f\u00e9\ud83d\ude00"]]"#,
+            concat!(
+                r#"[["__json_message", 0, 20, "\"\\/\n\r\t\b\f\u0000\u001f ~\u007f"#,
+                r#"\u00e9\ud83d\ude00"]]"#,
+            ),
         );
     }
 
     #[test]
-    fn what_is_no_message_is_left_out() {
+    fn unreadable_messages_are_dropped() {
         for stored in [
             Value::Null,
             Value::from(7),
             Value::from("not JSON"),
             Value::from("{}"),
             Value::from(
-                r#"[7, [], ["__json_message", 0, 20], ["other", 0, 20, "x"], ["__json_message", 0, "x", "x"]]"#,
+                r#"[7, [], ["__json_message", 0, 20], ["other", 0, 20, "x"],
+                    ["__json_message", 0, "x", "x"]]"#,
             ),
         ] {
             assert_eq!(decode(&stored), [], "{stored}");

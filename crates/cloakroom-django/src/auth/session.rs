@@ -1,4 +1,4 @@
-//! The items of a session that has a user, by their names in Django.
+//! The items of a logged-in session, by their names in Django.
 
 use cloakroom::{Item, Session};
 use serde::{Deserialize, Serialize};
@@ -9,16 +9,18 @@ pub(crate) const USER_ID: Item<UserId> = Item::new("_auth_user_id");
 /// The dotted name of the class that logged the user in.
 pub(crate) const BACKEND: Item<String> = Item::new("_auth_user_backend");
 
-/// What ties the session to the user's password field.
+/// The hash that ties the session to the password field of its user.
 pub(crate) const HASH: Item<String> = Item::new("_auth_user_hash");
 
-/// The value of `item`, or `None` if there is none or it is something else. Whoever holds the secret of a shared store
-/// may write anything there, and nothing senseless must become an error page.
+/// Returns the value of `item`, or `None` if it is not set or has another type.
+///
+/// Another service that shares the store may write anything there, so a wrong type must not become
+/// an error page.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(session: &Session, item: Item<T>) -> Option<T> {
     session.get(item).ok().flatten()
 }
 
-/// Django writes text, but has read integers ever since it wrote them.
+/// Django writes text and also reads integers, which its old versions wrote.
 #[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 pub(crate) enum UserId {
@@ -35,8 +37,8 @@ impl From<UserId> for String {
     }
 }
 
-/// Who a session says its user is. Whether that still holds only the user's row can tell: see
-/// [`Auth::verify_or_flush`](crate::auth::Auth::verify_or_flush).
+/// The user that a session names. Compare it with the row of the user before you trust it:
+/// [`Auth::user`](crate::auth::Auth::user) does.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Claim {
     id: String,
@@ -44,7 +46,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// What the session says, if it says both who and by what.
+    /// Returns what the session claims, or `None` if it lacks the id or the backend.
     pub(crate) fn of(session: &Session) -> Option<Self> {
         Some(Self {
             id: read(session, USER_ID)?.into(),
@@ -52,12 +54,44 @@ impl Claim {
         })
     }
 
-    /// The user's primary key, as text that anybody may have made up: parse it, and if that fails, there is no user.
+    /// Returns the user's primary key.
+    ///
+    /// The text may be forged: parse it, and treat a failure as "no user".
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::Auth;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    ///
+    /// # let auth = Auth::new("the site's SECRET_KEY");
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// # session.set("_auth_user_id", "7")?;
+    /// # session.set("_auth_user_backend", "django.contrib.auth.backends.ModelBackend")?;
+    /// let claim = auth.claim(&session).expect("a user is logged in");
+    /// assert_eq!(claim.id().parse(), Ok(7));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The dotted name of the class that logged the user in.
+    /// Returns the dotted name of the class that logged the user in.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::Auth;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    ///
+    /// # let auth = Auth::new("the site's SECRET_KEY");
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// # session.set("_auth_user_id", "7")?;
+    /// # session.set("_auth_user_backend", "django.contrib.auth.backends.ModelBackend")?;
+    /// let claim = auth.claim(&session).expect("a user is logged in");
+    /// assert_eq!(claim.backend(), "django.contrib.auth.backends.ModelBackend");
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn backend(&self) -> &str {
         &self.backend
     }

@@ -1,4 +1,4 @@
-//! The site's secrets, and what Django signs with them.
+//! The site's secret keys, and the signatures that Django makes with them.
 
 use std::fmt;
 
@@ -26,12 +26,12 @@ impl Secrets {
         self.fallbacks.push(secret.into());
     }
 
-    /// The HMAC of `message` with the current secret, in lower-case hexadecimal digits.
+    /// Returns the HMAC of `message` with the current key, in lower-case hexadecimal digits.
     pub(crate) fn sign(&self, salt: &str, message: &str) -> String {
         hex(salt, &self.current, message)
     }
 
-    /// The HMACs of `message` with the fallbacks.
+    /// Returns the HMACs of `message` with the fallbacks.
     pub(crate) fn fallbacks(&self, salt: &str, message: &str) -> impl Iterator<Item = String> {
         let fallbacks = self.fallbacks.iter();
         fallbacks.map(move |secret| hex(salt, secret, message))

@@ -6,11 +6,14 @@ use data_encoding::BASE64URL_NOPAD;
 
 use crate::auth::signing::{Secrets, equal};
 
-/// Makes and checks the tokens in the links that reset a password. They need no table: a token is signed, says when it
-/// was made, and dies when the password, the address or the last login of the user changes, so that it works once.
+/// Makes and checks the tokens in links that reset a password.
 ///
-/// Times are in UTC, as on a Django site with `TIME_ZONE = "UTC"`. A Django site with another one writes its local time
-/// into its tokens, which then end that much sooner or later here, and those made here there.
+/// Tokens need no table. A token is signed and contains the time at which it was made. It becomes
+/// invalid when the password, the address or the last login of the user changes, so it works once.
+///
+/// Times are in UTC, as on a Django site with `TIME_ZONE = "UTC"`. A site in another time zone
+/// writes its local time into tokens, so a token made by one program expires earlier or later in
+/// the other by the difference.
 ///
 /// # Examples
 /// ```
@@ -18,7 +21,7 @@ use crate::auth::signing::{Secrets, equal};
 ///
 /// use cloakroom_django::auth::tokens::{self, ResetTokens, Subject};
 ///
-/// let tokens = ResetTokens::new("the SECRET_KEY of the Django site");
+/// let tokens = ResetTokens::new("the site's SECRET_KEY");
 /// let ada = Subject {
 ///     id: "7",
 ///     password: "pbkdf2_sha256$1000000$salt$hash",
@@ -44,7 +47,20 @@ pub struct ResetTokens {
 }
 
 impl ResetTokens {
-    /// With Django's `SECRET_KEY`; tokens are good for three days.
+    /// Creates the generator of a site with this `SECRET_KEY`. Tokens are valid for three days.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::SystemTime;
+    /// use cloakroom_django::auth::tokens::{ResetTokens, Subject};
+    ///
+    /// # let email = "ada@library.example";
+    /// # let ada = Subject { id: "7", password: "a hash", last_login: None, email };
+    /// # let now = SystemTime::now();
+    /// let token = ResetTokens::new("the site's SECRET_KEY").make(&ada, now);
+    /// assert!(ResetTokens::new("the site's SECRET_KEY").check(&token, &ada, now));
+    /// assert!(!ResetTokens::new("another SECRET_KEY").check(&token, &ada, now));
+    /// ```
     pub fn new(secret: impl AsRef<[u8]>) -> Self {
         Self {
             secrets: Secrets::new(secret.as_ref()),
@@ -52,30 +68,89 @@ impl ResetTokens {
         }
     }
 
-    /// Also takes tokens made with this secret, one of Django's `SECRET_KEY_FALLBACKS`.
+    /// Also accepts tokens made with this older key: one of `SECRET_KEY_FALLBACKS`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::SystemTime;
+    /// use cloakroom_django::auth::tokens::{ResetTokens, Subject};
+    ///
+    /// # let email = "ada@library.example";
+    /// # let ada = Subject { id: "7", password: "a hash", last_login: None, email };
+    /// # let now = SystemTime::now();
+    /// let token = ResetTokens::new("the old SECRET_KEY").make(&ada, now);
+    /// let tokens = ResetTokens::new("the new SECRET_KEY").fallback("the old SECRET_KEY");
+    /// assert!(tokens.check(&token, &ada, now));
+    /// ```
     #[must_use]
     pub fn fallback(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.secrets.fallback(secret.as_ref());
         self
     }
 
-    /// For how long tokens are good, in whole seconds: Django's `PASSWORD_RESET_TIMEOUT`.
+    /// Sets how long tokens are valid, in whole seconds: Django's `PASSWORD_RESET_TIMEOUT`. The
+    /// default is three days.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// use cloakroom_django::auth::tokens::{ResetTokens, Subject};
+    ///
+    /// # let email = "ada@library.example";
+    /// # let ada = Subject { id: "7", password: "a hash", last_login: None, email };
+    /// # let now = SystemTime::now();
+    /// let hour = Duration::from_secs(60 * 60);
+    /// let tokens = ResetTokens::new("the site's SECRET_KEY").timeout(hour);
+    /// let token = tokens.make(&ada, now);
+    /// assert!(tokens.check(&token, &ada, now + hour));
+    /// assert!(!tokens.check(&token, &ada, now + 2 * hour));
+    /// ```
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// A token for the link that goes to the user's address.
+    /// Returns a token for the link that is mailed to the user.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::{Duration, SystemTime};
+    /// use cloakroom_django::auth::tokens::{ResetTokens, Subject};
+    ///
+    /// # let email = "ada@library.example";
+    /// # let ada = Subject { id: "7", password: "a hash", last_login: None, email };
+    /// # let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_787_356_800);
+    /// let token = ResetTokens::new("the site's SECRET_KEY").make(&ada, now);
+    /// assert!(token.starts_with("ddoqo0-"), "the time since 2001 in base 36");
+    /// assert_eq!(token.len(), 39);
+    /// ```
     pub fn make(&self, user: &Subject<'_>, now: SystemTime) -> String {
         let time = seconds(now);
         token(time, &self.secrets.sign(SALT, &user.message(time)))
     }
 
-    /// Whether a token is of this user as the row is now, and not too old. The time that it takes depends on nothing
-    /// secret.
+    /// Returns whether a token was made for this user with the current row, and has not expired.
     ///
-    /// A token from the future passes, as in Django: it is signed, so a clock has been set back.
+    /// The time does not depend on anything secret. A token from the future is accepted, as in
+    /// Django: its signature is valid, so a clock was set back.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::SystemTime;
+    /// use cloakroom_django::auth::tokens::{ResetTokens, Subject};
+    ///
+    /// # let email = "ada@library.example";
+    /// # let ada = Subject { id: "7", password: "a hash", last_login: None, email };
+    /// # let now = SystemTime::now();
+    /// let tokens = ResetTokens::new("the site's SECRET_KEY");
+    /// let token = tokens.make(&ada, now);
+    /// assert!(tokens.check(&token, &ada, now));
+    ///
+    /// let after_login = Subject { last_login: Some("2026-01-18 09:30:00"), ..ada };
+    /// assert!(!tokens.check(&token, &after_login, now));
+    /// ```
     pub fn check(&self, candidate: &str, user: &Subject<'_>, now: SystemTime) -> bool {
         let time = candidate
             .split_once('-')
@@ -93,17 +168,17 @@ impl ResetTokens {
     }
 }
 
-/// What a token is tied to: the row of the user.
+/// The fields of the user that a token depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// The primary key as text, see [`Account::id`](crate::auth::Account::id).
     pub id: &'a str,
     /// The password field.
     pub password: &'a str,
-    /// The last login in UTC as Django's column says it, `YYYY-MM-DD HH:MM:SS`, or `None` if there never was one. What
-    /// comes after the seconds does not count.
+    /// The last login in UTC as in Django's column, `YYYY-MM-DD HH:MM:SS`, or `None` if there was
+    /// none. Anything after the seconds is ignored.
     pub last_login: Option<&'a str>,
-    /// The address; empty if there is none.
+    /// The mail address, or an empty text.
     pub email: &'a str,
 }
 
@@ -121,7 +196,7 @@ impl Subject<'_> {
     }
 }
 
-/// A user's id as it stands in a link: Django's `uidb64`.
+/// Returns a user's id as it appears in a link: Django's `uidb64`.
 ///
 /// # Examples
 /// ```
@@ -129,25 +204,34 @@ impl Subject<'_> {
 ///
 /// assert_eq!(uid("12"), "MTI");
 /// assert_eq!(id_of("MTI").as_deref(), Some("12"));
-/// assert_eq!(id_of("not of this alphabet"), None);
 /// ```
 pub fn uid(id: &str) -> String {
     BASE64URL_NOPAD.encode(id.as_bytes())
 }
 
-/// The user's id in a link, as text that anybody may have made up; `None` if it is none.
+/// Returns the user's id in a link, or `None` if the text is not base64url of UTF-8.
+///
+/// The id may be forged: parse it, and treat a failure as "no user".
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::auth::tokens::id_of;
+///
+/// assert_eq!(id_of("Nw").as_deref(), Some("7"));
+/// assert_eq!(id_of("not base64url"), None);
+/// ```
 pub fn id_of(uid: &str) -> Option<String> {
     let id = BASE64URL_NOPAD.decode(uid.as_bytes()).ok()?;
     String::from_utf8(id).ok()
 }
 
-/// The time, and every second digit of the signature: links in mails must not be too long.
+/// Formats a token: the time, and every second digit of the signature to keep links short.
 fn token(time: u64, signature: &str) -> String {
     let half: String = signature.chars().step_by(2).collect();
     format!("{}-{half}", base36(time))
 }
 
-/// Seconds since the beginning of 2001.
+/// Returns the seconds since the start of 2001.
 fn seconds(now: SystemTime) -> u64 {
     let since = now.duration_since(UNIX_EPOCH + EPOCH);
     since.unwrap_or_default().as_secs()
@@ -159,7 +243,7 @@ fn base36(mut number: u64) -> String {
         let digit = char::from_digit((number % 36) as u32, 36);
         digits.push(digit.expect("a remainder is a digit"));
         number /= 36;
-        // Thirteen times at most.
+        // A `u64` has at most thirteen digits.
         if number == 0 {
             return digits.into_iter().rev().collect();
         }
@@ -170,7 +254,7 @@ fn of_base36(text: &str) -> Option<u64> {
     u64::from_str_radix(text, 36).ok()
 }
 
-/// 2001-01-01 00:00 UTC, since 1970.
+/// The start of 2001 in UTC, counted from 1970.
 const EPOCH: Duration = Duration::from_secs(978_307_200);
 
 /// Three days.
@@ -186,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base_36_comes_back() {
+    fn base_36_is_read_as_it_was_written() {
         for number in [0, 1, 35, 36, 809_049_600, u64::MAX] {
             assert_eq!(of_base36(&base36(number)), Some(number));
         }

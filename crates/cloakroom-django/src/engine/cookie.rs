@@ -1,4 +1,4 @@
-//! Keys and cookies, which are the same whatever a session's bytes are.
+//! Keys and cookies. They are the same in all of Django's engines.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -43,7 +43,7 @@ pub(super) fn spell(set: &SetCookie<'_>, removal_as_set: bool) -> HeaderValue {
         None if removal_as_set => set_cookie(name, "", Some(GONE), &attributes),
         None => delete_cookie(name, &attributes),
     };
-    // Of a key that is not in the alphabet of ours, what a header cannot hold is quoted.
+    // A browser's key may hold any character, but `set_cookie` escapes what a header cannot hold.
     let mut header = HeaderValue::try_from(text).expect("names and attributes were checked");
     header.set_sensitive(true);
     header

@@ -1,4 +1,4 @@
-//! Django's settings, and its engines as backends.
+//! Django's settings, and its session engines as backends.
 
 mod cookie;
 mod pickled;

@@ -11,9 +11,9 @@ use super::cookie;
 use super::signed::{expiry, log_corrupt, set_expiry};
 use crate::wire::{key, pickle};
 
-/// The dictionary as Python's pickle has it: what the engine cache keeps, and the front of cached_db.
+/// The format of the engine `cache`, and of the cache of `cached_db`: a pickled dictionary.
 ///
-/// What is no pickle is no session. A pickle that holds what cannot be taken apart safely is an error, and stays as it is.
+/// An entry that cannot be read losslessly is an error and is never overwritten.
 #[derive(Clone, Copy)]
 pub(super) struct PickledFormat {
     /// See [`Settings::removal_as_set`](super::Settings::removal_as_set).

@@ -11,10 +11,14 @@ use super::pickled::PickledFormat;
 use super::signed::{Medium, SignedFormat};
 use crate::wire::signing::{COOKIE_SALT, SERVER_SALT, Signer};
 
-/// What a Django site's `settings.py` says about sessions, under Django's names and with Django's defaults.
+/// The session settings of a Django site, under Django's names and with Django's defaults.
 ///
-/// The defaults are Django's because they are what the site has where it says nothing. They are laxer than this crate's
-/// own: [`session_cookie_secure`](Self::session_cookie_secure) is off, and the cookie has no `__Host-` prefix.
+/// Set here what the site's `settings.py` sets, choose the engine that it names in
+/// `SESSION_ENGINE`, and pass the engine to [`sessions`](Self::sessions).
+///
+/// Django's defaults are laxer than Cloakroom's own, because they must match a site that sets
+/// nothing: [`session_cookie_secure`](Self::session_cookie_secure) is off, and the cookie has no
+/// `__Host-` prefix.
 ///
 /// # Examples
 /// ```
@@ -54,10 +58,21 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Django's defaults, with this `SECRET_KEY`: text, or the bytes of one that is `bytes`.
+    /// Creates Django's default settings with the site's `SECRET_KEY`.
+    ///
+    /// Pass text, or the bytes of a key that is `bytes` in `settings.py`.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if it is empty, with which Django does not start either.
+    /// [`Config`](ErrorKind::Config) if the key is empty. Django refuses to start with such a key.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_django::Settings;
+    ///
+    /// assert!(Settings::new("the site's SECRET_KEY").is_ok());
+    /// assert_eq!(Settings::new("").unwrap_err().kind(), ErrorKind::Config);
+    /// ```
     pub fn new(secret_key: impl AsRef<[u8]>) -> Result<Self> {
         let secret_key = secret_key.as_ref().to_vec();
         if secret_key.is_empty() {
@@ -79,69 +94,243 @@ impl Settings {
         })
     }
 
-    /// One of `SECRET_KEY_FALLBACKS`: what it signed is still read. Call it for each, in their order.
+    /// Also accepts what an older key signed: one of `SECRET_KEY_FALLBACKS`.
+    ///
+    /// Call it once for each key, in their order. Nothing is signed with a fallback.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use cloakroom::format::Format;
+    /// use cloakroom::session::SessionData;
+    /// use cloakroom_django::Settings;
+    ///
+    /// let before = Settings::new("the old SECRET_KEY")?.file_format();
+    /// let stored = before.encode(&SessionData::default(), SystemTime::now())?;
+    ///
+    /// let settings = Settings::new("the new SECRET_KEY")?;
+    /// assert!(settings.file_format().decode(&stored).is_err());
+    /// let settings = settings.secret_key_fallback("the old SECRET_KEY");
+    /// assert!(settings.file_format().decode(&stored).is_ok());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn secret_key_fallback(mut self, secret_key: impl AsRef<[u8]>) -> Self {
         self.secret_key_fallbacks.push(secret_key.as_ref().to_vec());
         self
     }
 
-    /// The salt of the signatures: the dotted name of the class `SessionStore`, if the site has one of its own that is
-    /// called otherwise; `django.contrib.sessions.SessionStore` if not said otherwise.
+    /// Sets the salt of the signatures, for a site with its own `SessionStore` class.
+    ///
+    /// Django uses the dotted name of the class. The default is
+    /// `django.contrib.sessions.SessionStore`. The engine `signed_cookies` does not use it.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use cloakroom::format::Format;
+    /// use cloakroom::session::SessionData;
+    /// use cloakroom_django::Settings;
+    ///
+    /// let usual = Settings::new("the site's SECRET_KEY")?;
+    /// let custom = usual.clone().key_salt("library.sessions.SessionStore");
+    ///
+    /// let stored = custom.file_format().encode(&SessionData::default(), SystemTime::now())?;
+    /// assert!(custom.file_format().decode(&stored).is_ok());
+    /// assert!(usual.file_format().decode(&stored).is_err());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn key_salt(mut self, salt: impl Into<String>) -> Self {
         self.salt = salt.into();
         self
     }
 
-    /// `SESSION_COOKIE_NAME`; `sessionid` if not said otherwise.
+    /// Sets `SESSION_COOKIE_NAME`. The default is `sessionid`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    ///
+    /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_name("library_sid");
+    /// assert_eq!(settings.cookie_name(), "library_sid");
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn session_cookie_name(mut self, name: impl Into<String>) -> Self {
         self.cookie = self.cookie.named(name);
         self
     }
 
-    /// `SESSION_COOKIE_AGE`; two weeks if not said otherwise.
+    /// Sets `SESSION_COOKIE_AGE`. The default is two weeks.
     ///
-    /// Say it here and not with [`SessionsBuilder::max_age`]: the engines file and signed_cookies keep no date of expiry
-    /// and count with it when they read.
+    /// Set it here rather than with [`SessionsBuilder::max_age`]: the engines `file` and
+    /// `signed_cookies` store no date of expiry and compute it from this age when they read.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use cloakroom_django::Settings;
+    ///
+    /// let hour = Duration::from_secs(60 * 60);
+    /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_age(hour);
+    ///
+    /// let sessions = settings.sessions(settings.signed_cookies()).build()?;
+    /// let age = sessions.new_session().expiry_age();
+    /// assert!(age <= hour && age > hour - Duration::from_secs(60));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn session_cookie_age(mut self, age: Duration) -> Self {
         self.cookie_age = age;
         self
     }
 
-    /// `SESSION_COOKIE_DOMAIN`; none if not said otherwise.
+    /// Sets `SESSION_COOKIE_DOMAIN`. By default the cookie is for this host only. An empty text is
+    /// the default, as in Django.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    /// # use cloakroom::store::MemoryStore;
+    /// # use http::{HeaderMap, StatusCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_domain("example.com");
+    /// # let sessions = settings.sessions(settings.db(MemoryStore::new())).build()?;
+    /// # let handle = sessions.begin(&HeaderMap::new());
+    /// # handle.open().await?.set("theme", "dark")?;
+    /// # let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    /// # let set_cookie = effects.set_cookies().next().unwrap().to_str().unwrap();
+    ///
+    /// assert!(set_cookie.contains("; Domain=example.com;"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn session_cookie_domain(mut self, domain: impl Into<String>) -> Self {
         self.cookie_domain = Some(domain.into()).filter(|domain| !domain.is_empty());
         self
     }
 
-    /// `SESSION_COOKIE_PATH`; `/` if not said otherwise.
+    /// Sets `SESSION_COOKIE_PATH`. The default is `/`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    /// # use cloakroom::store::MemoryStore;
+    /// # use http::{HeaderMap, StatusCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_path("/library/");
+    /// # let sessions = settings.sessions(settings.db(MemoryStore::new())).build()?;
+    /// # let handle = sessions.begin(&HeaderMap::new());
+    /// # handle.open().await?.set("theme", "dark")?;
+    /// # let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    /// # let set_cookie = effects.set_cookies().next().unwrap().to_str().unwrap();
+    ///
+    /// assert!(set_cookie.contains("; Path=/library/;"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn session_cookie_path(mut self, path: impl Into<String>) -> Self {
         self.cookie = self.cookie.path(path);
         self
     }
 
-    /// `SESSION_COOKIE_SECURE`; `false` if not said otherwise. A site with https wants `true`.
+    /// Sets `SESSION_COOKIE_SECURE`: whether browsers send the cookie over https only. The default
+    /// is `false`. A site with https should set it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    /// # use cloakroom::store::MemoryStore;
+    /// # use http::{HeaderMap, StatusCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_secure(true);
+    /// # let sessions = settings.sessions(settings.db(MemoryStore::new())).build()?;
+    /// # let handle = sessions.begin(&HeaderMap::new());
+    /// # handle.open().await?.set("theme", "dark")?;
+    /// # let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    /// # let set_cookie = effects.set_cookies().next().unwrap().to_str().unwrap();
+    ///
+    /// assert!(set_cookie.ends_with("; Secure"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn session_cookie_secure(mut self, secure: bool) -> Self {
         self.cookie = self.cookie.secure(secure);
         self
     }
 
-    /// `SESSION_COOKIE_HTTPONLY`; `true` if not said otherwise.
+    /// Sets `SESSION_COOKIE_HTTPONLY`: whether the cookie is hidden from scripts. The default is
+    /// `true`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    /// # use cloakroom::store::MemoryStore;
+    /// # use http::{HeaderMap, StatusCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_httponly(false);
+    /// # let sessions = settings.sessions(settings.db(MemoryStore::new())).build()?;
+    /// # let handle = sessions.begin(&HeaderMap::new());
+    /// # handle.open().await?.set("theme", "dark")?;
+    /// # let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    /// # let set_cookie = effects.set_cookies().next().unwrap().to_str().unwrap();
+    ///
+    /// assert!(!set_cookie.contains("HttpOnly"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn session_cookie_httponly(mut self, http_only: bool) -> Self {
         self.cookie = self.cookie.http_only(http_only);
         self
     }
 
-    /// `SESSION_COOKIE_SAMESITE`; `Lax` if not said otherwise, and `None` for Django's `False`, which says nothing.
+    /// Sets `SESSION_COOKIE_SAMESITE`. The default is `Lax`.
+    ///
+    /// Pass `None` for Django's `False`, which leaves the attribute out. [`SameSite::None`] needs
+    /// [`session_cookie_secure`](Self::session_cookie_secure), otherwise
+    /// [`build`](SessionsBuilder::build) refuses the cookie: browsers would drop it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::SameSite;
+    /// use cloakroom_django::Settings;
+    /// # use cloakroom::store::MemoryStore;
+    /// # use http::{HeaderMap, StatusCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let settings = Settings::new("the site's SECRET_KEY")?;
+    /// let settings = settings.session_cookie_samesite(SameSite::Strict);
+    /// # let sessions = settings.sessions(settings.db(MemoryStore::new())).build()?;
+    /// # let handle = sessions.begin(&HeaderMap::new());
+    /// # handle.open().await?.set("theme", "dark")?;
+    /// # let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    /// # let set_cookie = effects.set_cookies().next().unwrap().to_str().unwrap();
+    ///
+    /// assert!(set_cookie.ends_with("; SameSite=Strict"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn session_cookie_samesite(mut self, same_site: impl Into<Option<SameSite>>) -> Self {
         self.cookie = self.cookie.same_site(same_site);
         self
     }
 
-    /// Whether the header that removes the cookie repeats all attributes with which it was set. It is none of Django's
-    /// settings, and `false` if not said otherwise: Django leaves out `HttpOnly`, and `Secure` wherever browsers listen
-    /// without it.
+    /// Sets whether the header that removes the cookie repeats all attributes with which it was
+    /// set.
     ///
-    /// Browsers drop the cookie either way. It is for a site that lets somebody check every `Set-Cookie` for the two.
+    /// The default is `false`, as in Django: the header leaves out `HttpOnly`, and also `Secure`
+    /// where browsers accept the removal without it. Browsers remove the cookie either way. Turn it
+    /// on for a site whose audit requires both attributes on every `Set-Cookie`. Django has no such
+    /// setting.
     ///
     /// # Examples
     /// ```
@@ -155,7 +344,8 @@ impl Settings {
     /// let sessions = settings.sessions(settings.db(django_session)).build()?;
     ///
     /// # let mut headers = HeaderMap::new();
-    /// # headers.insert(header::COOKIE, HeaderValue::from_static("sessionid=0123456789abcdefghijklmnopqrstuv"));
+    /// # let cookie = HeaderValue::from_static("sessionid=0123456789abcdefghijklmnopqrstuv");
+    /// # headers.insert(header::COOKIE, cookie);
     /// let handle = sessions.begin(&headers);
     /// handle.open().await?.flush()?;
     /// # let mut response = HeaderMap::new();
@@ -163,7 +353,8 @@ impl Settings {
     ///
     /// assert_eq!(
     ///     response["set-cookie"],
-    ///     "sessionid=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Max-Age=0; Path=/; SameSite=Lax",
+    ///     "sessionid=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Max-Age=0; Path=/; \
+    ///      SameSite=Lax",
     /// );
     /// # Ok(())
     /// # }
@@ -173,75 +364,208 @@ impl Settings {
         self
     }
 
-    /// `SESSION_SAVE_EVERY_REQUEST`; `false` if not said otherwise. See
-    /// [`SessionsBuilder::save_every_request`] for what it costs.
+    /// Sets `SESSION_SAVE_EVERY_REQUEST`: whether every request extends the session. The default is
+    /// `false`.
+    ///
+    /// It costs a load and a write for every request of a visitor with a session, see
+    /// [`SessionsBuilder::save_every_request`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    /// # use cloakroom::store::MemoryStore;
+    /// # use http::{HeaderMap, StatusCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let settings = Settings::new("the site's SECRET_KEY")?.session_save_every_request(true);
+    /// let sessions = settings.sessions(settings.db(MemoryStore::new())).build()?;
+    /// # let session = sessions.new_session();
+    /// # session.set("theme", "dark")?;
+    /// # session.save().await?;
+    /// # let mut headers = HeaderMap::new();
+    /// # let cookie = format!("sessionid={}", session.key().unwrap().reveal());
+    /// # headers.insert("cookie", cookie.parse().unwrap());
+    ///
+    /// // A request with a session, whose handler does not open it.
+    /// let handle = sessions.begin(&headers);
+    /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    /// assert_eq!(effects.set_cookies().count(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn session_save_every_request(mut self, every: bool) -> Self {
         self.save_every_request = every;
         self
     }
 
-    /// `SESSION_EXPIRE_AT_BROWSER_CLOSE`; `false` if not said otherwise.
+    /// Sets `SESSION_EXPIRE_AT_BROWSER_CLOSE`: whether browsers drop the cookie when they close.
+    /// The default is `false`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    ///
+    /// let settings = Settings::new("the site's SECRET_KEY")?;
+    /// let settings = settings.session_expire_at_browser_close(true);
+    /// let sessions = settings.sessions(settings.signed_cookies()).build()?;
+    /// assert!(sessions.new_session().expires_at_browser_close());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn session_expire_at_browser_close(mut self, browser_close: bool) -> Self {
         self.expire_at_browser_close = browser_close;
         self
     }
 }
 
-/// The engines.
+/// Django's session engines as backends.
 impl Settings {
-    /// The engine `db`: the table `django_session`.
+    /// Returns the engine `db`, which stores sessions in the table `django_session`.
+    ///
+    /// Pass the `DjangoTable` of a driver crate, for instance of `cloakroom-postgres`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    /// # use cloakroom::store::MemoryStore;
+    ///
+    /// # let table = MemoryStore::new();
+    /// let settings = Settings::new("the site's SECRET_KEY")?;
+    /// let engine = settings.db(table);
+    /// assert!(engine.guarantees().compares && engine.guarantees().revokes);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn db(&self, django_session: impl Store) -> Backend {
         Backend::new(django_session, self.signed(Medium::Row))
     }
 
-    /// The engine `cache`: a dictionary in Django's cache.
+    /// Returns the engine `cache`, which stores pickled sessions in Django's cache.
+    ///
+    /// Pass the `DjangoCache` of `cloakroom-redis` or `cloakroom-memcached`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    /// # use cloakroom::store::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let cache = MemoryStore::new();
+    /// let settings = Settings::new("the site's SECRET_KEY")?;
+    /// let sessions = settings.sessions(settings.cache(cache)).build()?;
+    ///
+    /// let session = sessions.new_session();
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    /// let key = session.key().expect("it was saved");
+    /// assert!(sessions.open(&key).await?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cache(&self, cache: impl Store) -> Backend {
         let removal_as_set = self.removal_as_set;
         Backend::new(cache, PickledFormat { removal_as_set })
     }
 
-    /// The engine `cached_db`: the table, and copies in Django's cache. See [`WriteThroughBackend`] for how the two go together.
+    /// Returns the engine `cached_db`, which stores sessions in the table and copies of them in
+    /// Django's cache. See [`WriteThroughBackend`] for how the two stay consistent.
+    ///
+    /// Pass a `DjangoCache` built with its option `cached_db`, and a `DjangoTable`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    /// # use cloakroom::store::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let (cache, table) = (MemoryStore::new(), MemoryStore::new());
+    /// let settings = Settings::new("the site's SECRET_KEY")?;
+    /// let sessions = settings.sessions(settings.cached_db(cache, table)).build()?;
+    ///
+    /// let session = sessions.new_session();
+    /// session.set("theme", "dark")?;
+    /// session.save().await?;
+    /// let key = session.key().expect("it was saved");
+    /// assert!(sessions.open(&key).await?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cached_db(&self, cache: impl Store, django_session: impl Store) -> Backend {
         let tiers = WriteThroughBackend::new(self.cache(cache), self.db(django_session));
         tiers.expect("both are stores").into()
     }
 
-    /// What the engine `file` keeps in each file, for a store that keeps sessions in such files:
-    /// `cloakroom_file::django::open`.
+    /// Returns the format of the engine `file`, for a store that keeps sessions in Django's files.
+    ///
+    /// `cloakroom_file::django::open` uses it and returns the whole engine.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use cloakroom::format::Format;
+    /// use cloakroom::session::SessionData;
+    /// use cloakroom_django::Settings;
+    ///
+    /// let format = Settings::new("the site's SECRET_KEY")?.file_format();
+    /// let file = format.encode(&SessionData::default(), SystemTime::now())?;
+    /// assert!(file.starts_with(b"e30:")); // an empty object in base64url
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn file_format(&self) -> SignedFormat {
         self.signed(Medium::File)
     }
 
-    /// `SESSION_COOKIE_NAME`.
+    /// Returns `SESSION_COOKIE_NAME`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    ///
+    /// assert_eq!(Settings::new("the site's SECRET_KEY")?.cookie_name(), "sessionid");
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn cookie_name(&self) -> &str {
         self.cookie.name()
     }
 
-    /// The engine `signed_cookies`: the cookie carries the whole session, signed, and the visitor can read it.
+    /// Returns the engine `signed_cookies`: the cookie carries the whole session, signed but
+    /// readable by the visitor.
     ///
-    /// It neither compares nor revokes, as [`CookieBackend`] says. What takes more than a cookie holds is an error here, where
-    /// Django sends it and the browser drops it.
+    /// It neither compares nor revokes, see [`CookieBackend`]. A session that does not fit into a
+    /// cookie is an error here; Django sends it and the browser drops it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::Settings;
+    ///
+    /// let engine = Settings::new("the site's SECRET_KEY")?.signed_cookies();
+    /// assert!(!engine.guarantees().compares && !engine.guarantees().revokes);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn signed_cookies(&self) -> Backend {
         CookieBackend::unsealed(self.signed(Medium::Cookie)).into()
     }
 
-    /// The site's sessions, kept in one of the engines above: with these settings, and with no sweep, since Django's
-    /// `clearsessions` may be running.
+    /// Returns a builder of the site's sessions, stored in one of the engines above.
     ///
-    /// There are no owners and no [`max_lifetime`](SessionsBuilder::max_lifetime) in Django's sessions, and `build`
-    /// refuses it.
+    /// The builder has these settings and no background sweep, because Django's `clearsessions` may
+    /// be running. Django's sessions have no owners and no
+    /// [`max_lifetime`](SessionsBuilder::max_lifetime); `build` refuses the latter.
     ///
     /// # Examples
-    /// Rows that this process remembers for ten seconds:
+    /// A service that caches the rows in its own memory:
     /// ```
     /// use cloakroom::CachedBackend;
-    /// use cloakroom_django::Settings;
     /// use cloakroom::store::MemoryStore;
+    /// use cloakroom_django::Settings;
     ///
-    /// # let django_session = MemoryStore::new();
+    /// # let table = MemoryStore::new();
     /// let settings = Settings::new("the site's SECRET_KEY")?;
-    /// let backend = CachedBackend::new(MemoryStore::new(), settings.db(django_session))?;
-    /// let sessions = settings.sessions(backend).build()?;
+    /// let engine = CachedBackend::new(MemoryStore::new(), settings.db(table))?;
+    /// let sessions = settings.sessions(engine).build()?;
+    /// assert!(sessions.guarantees().compares);
     /// # Ok::<(), cloakroom::Error>(())
     /// ```
     pub fn sessions(&self, engine: impl Into<Backend>) -> SessionsBuilder {

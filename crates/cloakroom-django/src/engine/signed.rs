@@ -15,7 +15,11 @@ use crate::wire::expiry::{self, ExpiryItem};
 use crate::wire::signing::{Signer, UnsignError, parse_base62};
 use crate::wire::{json, key};
 
-/// Django's signed text: what the engines db, cached_db, file and signed_cookies keep.
+/// The format of Django's signed text, which the engines `db`, `cached_db`, `file` and
+/// `signed_cookies` store.
+///
+/// [`Settings::file_format`](super::Settings::file_format) returns one, for a store that keeps
+/// sessions in Django's files.
 #[derive(Clone)]
 pub struct SignedFormat {
     pub(super) signer: Signer,
@@ -26,23 +30,25 @@ pub struct SignedFormat {
     pub(super) removal_as_set: bool,
 }
 
-/// Where the text is, and so what tells when its session ends.
+/// Where the text is stored. It decides how the end of the session is known.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Medium {
-    /// Beside a date of expiry.
+    /// In a row, next to the date of expiry.
     Row,
-    /// With the time of its last change and nothing else.
+    /// In a file, which has only the time of its last change.
     File,
-    /// With nothing but the time at which it was signed.
+    /// In the cookie, which has only the time at which it was signed.
     Cookie,
 }
 
 impl SignedFormat {
-    /// When a session ends that is kept in a file. A number of seconds is not counted from anything: it says that the
-    /// session has ended if it is negative, and that it never ends if it is not.
+    /// Returns when a session stored in a file ends.
+    ///
+    /// Django does not count an expiry in seconds from any point in time: a negative number means
+    /// that the session has ended, and a positive one that it never ends.
     fn file_expires(&self, bytes: &Bytes, items: &Items, changed: SystemTime) -> SystemTime {
         if bytes.is_empty() {
-            // Another process is about to write it.
+            // Another process has just created the file and is about to write it.
             return never();
         }
         let ends = match ExpiryItem::of(items) {
@@ -51,18 +57,18 @@ impl SignedFormat {
             Ok(ExpiryItem::At(at)) => at,
             Ok(_) | Err(_) => after(changed, self.cookie_age),
         };
-        // What is left is counted in whole seconds, and with none left it is over.
+        // Django counts the rest in whole seconds and ends the session when it reaches zero.
         let ends = millis(ends).saturating_sub(LAST_SECOND_MILLIS);
         from_millis(ends)
     }
 
-    /// When the session in a cookie was signed, and from when on it is not believed any more: that it may be just as old
-    /// as it may become still counts.
+    /// Returns when the session in a cookie was signed and when it ends. Django still accepts a
+    /// cookie whose age is exactly `SESSION_COOKIE_AGE`.
     fn cookie_times(&self, bytes: &Bytes) -> (SystemTime, SystemTime) {
         let timestamp = bytes.rsplit(|&byte| byte == b':').nth(1);
         let secs = timestamp.and_then(parse_base62);
         let signed = secs.map_or(0, |secs| secs.saturating_mul(1_000));
-        let lasts = self.cookie_age.saturating_add(A_MILLI);
+        let lasts = self.cookie_age.saturating_add(ONE_MILLI);
         (from_millis(signed), after(from_millis(signed), lasts))
     }
 }
@@ -70,13 +76,13 @@ impl SignedFormat {
 impl Format for SignedFormat {
     fn rules(&self) -> FormatRules {
         let mut rules = FormatRules::default();
-        // A cookie that no secret signed has no session.
+        // The cookie is the session, so a forged one leaves no key to keep.
         rules.corrupt = match self.medium {
             Medium::Row | Medium::File => OnCorrupt::KeepKey,
             Medium::Cookie => OnCorrupt::StartAfresh,
         };
         rules.unknown_key = OnUnknownKey::RemoveCookie;
-        // Rows wait for a sweep. Django deletes a file when it meets it.
+        // Django deletes an expired file when it reads it. Expired rows wait for `clearsessions`.
         rules.expired = match self.medium {
             Medium::Row | Medium::Cookie => OnExpired::LeaveEntry,
             Medium::File => OnExpired::DeleteEntry,
@@ -105,7 +111,7 @@ impl Format for SignedFormat {
         Ok(text.into())
     }
 
-    /// What is signed and cannot be read is empty, and nobody is told: so Django has it.
+    /// Returns empty data for text that is signed but unreadable, and logs nothing, as Django does.
     fn decode(&self, bytes: &Bytes) -> Result<SessionData> {
         if bytes.is_empty() && self.medium == Medium::File {
             return Ok(SessionData::default());
@@ -164,7 +170,8 @@ impl Format for SignedFormat {
     }
 }
 
-/// What the item `_session_expiry` says. Django fails on one that it cannot read; here the site's policy holds then.
+/// Returns the expiry in the item `_session_expiry`. An item that Django could not read counts as
+/// [`Expiry::Policy`]; Django itself answers 500.
 pub(super) fn expiry(data: &SessionData) -> Expiry {
     ExpiryItem::of(&data.items).map_or(Expiry::Policy, ExpiryItem::expiry)
 }
@@ -176,7 +183,7 @@ pub(super) fn set_expiry(data: &mut SessionData, expiry: Expiry) -> Result<()> {
     expiry::put(&mut data.items, expiry)
 }
 
-/// The words and the logger are Django's, so that who watches for them sees both programs.
+/// Logs under Django's logger name and message, so that one alert covers both programs.
 pub(super) fn log_corrupt(session: &SessionTag, error: &Error) {
     let error = format!("{error:#}");
     tracing::warn!(
@@ -191,7 +198,7 @@ fn never() -> SystemTime {
     from_millis(i64::MAX)
 }
 
-/// With less than a whole second left, a session is over.
+/// A session with less than a whole second left has ended.
 const LAST_SECOND_MILLIS: i64 = 999;
 
-const A_MILLI: Duration = Duration::from_millis(1);
+const ONE_MILLI: Duration = Duration::from_millis(1);

@@ -1,4 +1,4 @@
-//! Where Django's cache keeps a session, and for how long. The drivers of Redis and memcached call this.
+//! The keys and lifetimes of sessions in Django's cache, for the drivers of Redis and memcached.
 
 use cloakroom::store::{Meta, millis};
 
@@ -8,14 +8,14 @@ pub const CACHE: &str = "django.contrib.sessions.cache";
 /// The prefix of the session's key in the engine cached_db.
 pub const CACHED_DB: &str = "django.contrib.sessions.cached_db";
 
-/// The flags of a session in memcached: pymemcache's flags of a pickle.
+/// The flags of a session in memcached: those that pymemcache gives to a pickle.
 pub const MEMCACHED_FLAGS: u32 = 1;
 
-/// The `exptime` of an item that memcached drops at once.
+/// An `exptime` with which memcached drops an item at once.
 pub const MEMCACHED_GONE: i64 = -1;
 
-/// Returns the start of the cache's key of every session: `KEY_PREFIX`, `VERSION` and the engine's
-/// prefix. The session's key follows without a separator.
+/// Returns the start of the cache keys of all sessions: `KEY_PREFIX`, `VERSION` and the prefix of
+/// the engine. The session key follows without a separator.
 ///
 /// # Examples
 /// ```
@@ -28,38 +28,73 @@ pub fn key_prefix(prefix: &str, version: u32, engine: &str) -> String {
     format!("{prefix}:{version}:{engine}")
 }
 
-/// Returns for how many seconds Redis keeps a session. Django counts whole seconds. With 0 the
-/// session is over at once; Redis accepts no such lifetime.
+/// Returns for how many seconds Redis keeps a session.
+///
+/// Django counts whole seconds. 0 means that the session has ended; Redis accepts no such lifetime.
+///
+/// # Examples
+/// ```
+/// # use cloakroom::store::{Meta, from_millis};
+/// use cloakroom_django::wire::cache::redis_ttl;
+///
+/// # let meta = |touched, expires| Meta {
+/// #     created: from_millis(0),
+/// #     touched: from_millis(touched),
+/// #     expires: from_millis(expires),
+/// #     owner: None,
+/// #     label: None,
+/// # };
+/// assert_eq!(redis_ttl(&meta(1_764_000_000_500, 1_764_000_010_499)), 9);
+/// ```
 pub fn redis_ttl(meta: &Meta) -> i64 {
     secs_left(meta).max(0)
 }
 
 /// Returns the `exptime` of a session in memcached: seconds up to 30 days, and beyond that a time
-/// since 1970. It is negative for a session that is over.
+/// since
+/// 1970. It is negative for a session that has ended.
 ///
-/// memcached knows no time after January 2038 (2^31 − 1 seconds since 1970). A session that lives
+/// memcached has no times after January 2038 (2^31 − 1 seconds since 1970). A session that lasts
 /// longer ends then.
+///
+/// # Examples
+/// ```
+/// # use cloakroom::store::{Meta, from_millis};
+/// use cloakroom_django::wire::cache::memcached_exptime;
+///
+/// # let meta = |touched, expires| Meta {
+/// #     created: from_millis(0),
+/// #     touched: from_millis(touched),
+/// #     expires: from_millis(expires),
+/// #     owner: None,
+/// #     label: None,
+/// # };
+/// let now = 1_764_000_000_000;
+/// assert_eq!(memcached_exptime(&meta(now, now + 10_000)), 10);
+/// let forty_days = 40 * 24 * 60 * 60 * 1_000;
+/// assert_eq!(memcached_exptime(&meta(now, now + forty_days)), 1_767_456_000);
+/// ```
 pub fn memcached_exptime(meta: &Meta) -> i64 {
     let left = secs_left(meta);
     match left {
-        // memcached takes 0 for "forever".
+        // To memcached, 0 means "forever".
         0 => MEMCACHED_GONE,
-        // memcached reads no lower number, and this one is over as well.
+        // memcached reads no lower number.
         ..0 => left.max(i64::from(i32::MIN)),
         1..=MAX_RELATIVE_SECS => left,
         _ => (millis(meta.touched).div_euclid(1_000) + left).min(LAST_SECOND),
     }
 }
 
-/// The whole seconds between the last change of a session and its end.
+/// Returns the whole seconds between the last change of a session and its end.
 fn secs_left(meta: &Meta) -> i64 {
     (millis(meta.expires) - millis(meta.touched)).div_euclid(1_000)
 }
 
-/// Thirty days. memcached takes a larger number for a time since 1970.
+/// Thirty days. memcached interprets a larger number as a time since 1970.
 const MAX_RELATIVE_SECS: i64 = 30 * 24 * 60 * 60;
 
-/// In January 2038. memcached cuts a later time to 32 bits, and the item vanishes at once.
+/// In January 2038. memcached truncates a later time to 32 bits, and the item vanishes at once.
 const LAST_SECOND: i64 = i32::MAX as i64;
 
 #[cfg(test)]
@@ -69,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn redis_keeps_a_session_for_the_whole_seconds_that_it_has_left() {
+    fn redis_keeps_a_session_for_its_remaining_whole_seconds() {
         let ttl = |expires| redis_ttl(&meta(1_764_000_000_500, expires));
 
         assert_eq!(ttl(1_764_000_010_500), 10);
@@ -81,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn memcached_keeps_a_session_for_the_whole_seconds_that_it_has_left() {
+    fn memcached_keeps_a_session_for_its_remaining_whole_seconds() {
         let now = 1_764_000_000;
         let exptime = |left: i64| {
             let touched = now * 1_000 + 500;
@@ -106,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn no_time_is_out_of_the_range_that_memcached_reads() {
+    fn every_exptime_is_in_the_range_that_memcached_reads() {
         let exptime = |touched, expires| memcached_exptime(&meta(touched, expires));
 
         assert_eq!(exptime(0, i64::MAX), LAST_SECOND);

@@ -1,12 +1,12 @@
-//! The session cookie in Django's spelling: Django 5.2.19 with Python 3.11's `http.cookies`.
+//! The session cookie as Django 5.2.19 writes it with Python 3.11's `http.cookies`.
 
 use std::time::SystemTime;
 
 use super::date;
 
-/// Where the browser sends a cookie, and to whom it shows it: Django's settings `SESSION_COOKIE_*`.
+/// The attributes of the session cookie: Django's settings `SESSION_COOKIE_*`.
 ///
-/// An empty text stands for none, as in Django. `SameSite` is written as it is given.
+/// An empty text leaves the attribute out, as in Django. `same_site` is written as it is given.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Attributes<'a> {
     /// `SESSION_COOKIE_DOMAIN`.
@@ -34,22 +34,23 @@ impl Default for Attributes<'_> {
     }
 }
 
-/// For how long the browser keeps a cookie.
+/// How long the browser keeps a cookie.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Lifetime {
-    /// The session's age, its fraction dropped.
+    /// The remaining lifetime of the session in whole seconds, rounded down.
     pub max_age_secs: i64,
-    /// When the age has passed.
+    /// The time at which it ends.
     pub expires: SystemTime,
 }
 
-/// Of a cookie that the browser is to forget at once.
+/// The lifetime of a cookie that the browser drops at once.
 pub(crate) const GONE: Lifetime = Lifetime {
     max_age_secs: 0,
     expires: SystemTime::UNIX_EPOCH,
 };
 
-/// The header that gives the browser a session; without a lifetime the browser forgets it when it closes.
+/// Returns the header that stores a session key in the browser. Without a lifetime the browser
+/// drops the cookie when it closes.
 ///
 /// # Examples
 /// ```
@@ -69,9 +70,20 @@ pub fn set_cookie(
     format_cookie(name, &quote(value), lifetime, attributes)
 }
 
-/// The header that takes the session away from the browser.
+/// Returns the header that removes the cookie from the browser.
 ///
-/// As Django's it says nothing of `HttpOnly`, and `Secure` only where the browser would not listen otherwise.
+/// Django leaves out `HttpOnly`. It writes `Secure` only where browsers would ignore the header
+/// without it: for a name with the prefix `__Secure-` or `__Host-`, and with `SameSite=None`.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::cookie::{Attributes, delete_cookie};
+///
+/// assert_eq!(
+///     delete_cookie("sessionid", &Attributes::default()),
+///     "sessionid=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/; SameSite=Lax",
+/// );
+/// ```
 pub fn delete_cookie(name: &str, attributes: &Attributes<'_>) -> String {
     let secure = ["__Secure-", "__Host-"]
         .iter()
@@ -87,7 +99,16 @@ pub fn delete_cookie(name: &str, attributes: &Attributes<'_>) -> String {
     format_cookie(name, "\"\"", Some(GONE), &attributes)
 }
 
-/// A value as it stands in the header: itself, or in quotes if it has characters that need them.
+/// Returns a value as the header contains it: unchanged, or in quotes and escaped if it has special
+/// characters.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::cookie::quote;
+///
+/// assert_eq!(quote("abc:DEF"), "abc:DEF");
+/// assert_eq!(quote("a;b"), r#""a\073b""#);
+/// ```
 pub fn quote(value: &str) -> String {
     if !value.is_empty() && value.chars().all(is_legal) {
         return value.to_owned();
@@ -108,7 +129,14 @@ pub fn quote(value: &str) -> String {
     text
 }
 
-/// The value that [`quote`] spelled.
+/// Returns the value that [`quote`] wrote. Text without quotes is returned unchanged.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::cookie::unquote;
+///
+/// assert_eq!(unquote(r#""a\073b""#), "a;b");
+/// ```
 pub fn unquote(text: &str) -> String {
     let quoted = text
         .strip_prefix('"')
@@ -169,7 +197,7 @@ fn write(text: &mut String, attribute: &str, value: &str) {
     }
 }
 
-/// A character by three octal digits, the first of which is at most 3: Latin-1.
+/// Parses a Latin-1 character from three octal digits, the first of which is at most 3.
 fn octal(digits: &[u8]) -> Option<char> {
     let [
         first @ b'0'..=b'3',
@@ -199,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_attribute_stands_where_django_puts_it() {
+    fn attributes_are_in_the_order_of_django() {
         let all = Attributes {
             domain: Some("example.com"),
             path: "/app/",
@@ -213,12 +241,13 @@ mod tests {
         };
         assert_eq!(
             set_cookie("sid", "abcdefgh", Some(lifetime), &all),
-            "sid=abcdefgh; Domain=example.com; expires=Fri, 16 Jan 2026 03:04:05 GMT; HttpOnly; Max-Age=1209600; \
-             Path=/app/; SameSite=lax; Secure",
+            "sid=abcdefgh; Domain=example.com; expires=Fri, 16 Jan 2026 03:04:05 GMT; HttpOnly; \
+             Max-Age=1209600; Path=/app/; SameSite=lax; Secure",
         );
         assert_eq!(
             delete_cookie("sid", &all),
-            "sid=\"\"; Domain=example.com; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/app/; SameSite=lax",
+            "sid=\"\"; Domain=example.com; expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; \
+             Path=/app/; SameSite=lax",
         );
         let bare = Attributes {
             domain: Some(""),
@@ -231,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_is_secure_where_the_browser_would_not_listen_otherwise() {
+    fn a_removal_is_secure_where_the_browser_would_ignore_it_otherwise() {
         let secure = |name: &str, same_site| {
             let attributes = Attributes {
                 secure: true,
@@ -273,12 +302,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_quoted_is_unquoted(value in ".*") {
+        fn a_quoted_value_is_unquoted_to_itself(value in ".*") {
             prop_assert_eq!(unquote(&quote(&value)), value);
         }
 
         #[test]
-        fn no_quoted_text_panics(text in r#""[\\0-9"a-zé]*""#) {
+        fn unquoting_never_panics(text in r#""[\\0-9"a-zé]*""#) {
             let _ = unquote(&text);
         }
     }

@@ -1,55 +1,98 @@
-//! Dates as Django spells them: in `_session_expiry`, in the column `expire_date`, and in `Set-Cookie`.
+//! Dates as Django writes them: in `_session_expiry`, in the column `expire_date` and in
+//! `Set-Cookie`.
 //!
-//! Python's dates have the years 1 to 9999 and microseconds. A time outside of them is taken for the nearest they have, and
-//! what is smaller than a microsecond is dropped, downwards.
+//! Python's dates have the years 1 to 9999 and microseconds. A time outside that range becomes the
+//! nearest one in it, and fractions of a microsecond are rounded down.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime, ISOWeekDate, Time, Weekday};
 
-/// `YYYY-MM-DDTHH:MM:SS[.ffffff]+00:00`, the fraction absent when it is zero: Python's `isoformat` in UTC.
+/// Formats a time like Python's `isoformat` in UTC: `YYYY-MM-DDTHH:MM:SS[.ffffff]+00:00`. The
+/// fraction is left out if it is zero.
 ///
 /// # Examples
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
-/// use cloakroom_django::wire::date::{iso, parse_iso};
+///
+/// use cloakroom_django::wire::date::iso;
 ///
 /// let at = UNIX_EPOCH + Duration::from_millis(1_767_323_045_250);
 /// assert_eq!(iso(at), "2026-01-02T03:04:05.250000+00:00");
-/// assert_eq!(parse_iso("2026-01-02T08:34:05.25+05:30"), Some(at));
-/// assert_eq!(parse_iso("2026-01-02T03:04:05.25"), None, "it does not say where");
 /// ```
 pub fn iso(at: SystemTime) -> String {
     format(at, 'T') + "+00:00"
 }
 
-/// Reads a date with an offset in any of the forms of ISO 8601 that Python 3.11's `fromisoformat` reads.
+/// Parses a date with an offset, in any ISO 8601 form that Python 3.11's `fromisoformat` accepts.
 ///
-/// That is more than Django writes: `Z`, the forms without `-` and `:`, week dates, any character between date and time,
-/// any number of digits in the fraction. A text without an offset is nothing to read: Django itself fails on it. Nor are the
-/// few forms that Python lets pass and ISO 8601 does not have: offsets of 60 minutes or with a fraction, a fraction of a minute,
-/// and week dates that go on with a digit or a hyphen where the time begins.
+/// That is more than Django writes: `Z`, the forms without `-` and `:`, week dates, any character
+/// between date and time, and any number of digits in the fraction.
+///
+/// Returns `None` for text without an offset, on which Django itself fails. Also refuses the few
+/// forms that Python accepts and ISO 8601 does not have: offsets of 60 minutes or with a fraction,
+/// a fraction of a minute, and week dates followed by a digit or a hyphen where the time starts.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::date::{iso, parse_iso};
+///
+/// let at = parse_iso("2026-01-02T08:34:05.25+05:30").unwrap();
+/// assert_eq!(iso(at), "2026-01-02T03:04:05.250000+00:00");
+/// assert_eq!(parse_iso("2026-01-02T03:04:05.25"), None, "it has no offset");
+/// ```
 pub fn parse_iso(text: &str) -> Option<SystemTime> {
     let (date_time, offset) = parse(text)?;
     instant(date_time, offset?)
 }
 
-/// `YYYY-MM-DD HH:MM:SS[.ffffff]` in UTC: the text in the column `expire_date` of SQLite, and what MySQL takes.
+/// Formats a time as in the column `expire_date` of SQLite and MySQL: `YYYY-MM-DD
+/// HH:MM:SS[.ffffff]` in UTC.
 ///
-/// SQLite compares it as text, so a single other character between date and time would keep expired sessions alive.
+/// SQLite compares the column as text. Another character between date and time would keep expired
+/// sessions alive.
+///
+/// # Examples
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+///
+/// use cloakroom_django::wire::date::expire_date;
+///
+/// let at = UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+/// assert_eq!(expire_date(at), "2026-01-02 03:04:05");
+/// ```
 pub fn expire_date(at: SystemTime) -> String {
     format(at, ' ')
 }
 
-/// Reads what [`expire_date`] or Django wrote, and what other programs may have put there: any ISO form, in UTC if it has no
-/// offset.
+/// Parses the column `expire_date`: what [`expire_date`] or Django wrote, and any other ISO form
+/// that another program may have written. Text without an offset is in UTC.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::date::parse_expire_date;
+///
+/// let at = parse_expire_date("2026-01-02 03:04:05");
+/// assert!(at.is_some());
+/// assert_eq!(parse_expire_date("2026-01-02T03:04:05+00:00"), at);
+/// assert_eq!(parse_expire_date("tomorrow"), None);
+/// ```
 pub fn parse_expire_date(text: &str) -> Option<SystemTime> {
     let (date_time, offset) = parse(text)?;
     instant(date_time, offset.unwrap_or(0))
 }
 
-/// `Fri, 16 Jan 2026 03:04:05 GMT`, the fraction dropped.
+/// Formats a time as in HTTP headers: `Fri, 16 Jan 2026 03:04:05 GMT`. The fraction is dropped.
+///
+/// # Examples
+/// ```
+/// use std::time::UNIX_EPOCH;
+///
+/// use cloakroom_django::wire::date::http_date;
+///
+/// assert_eq!(http_date(UNIX_EPOCH), "Thu, 01 Jan 1970 00:00:00 GMT");
+/// ```
 pub fn http_date(at: SystemTime) -> String {
     let at = utc(at);
     format!(
@@ -64,7 +107,7 @@ pub fn http_date(at: SystemTime) -> String {
     )
 }
 
-/// Microseconds since 1970, clamped to Python's years.
+/// Returns the microseconds since 1970, clamped to Python's years.
 fn micros(at: SystemTime) -> i64 {
     let micros = match at.duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_micros()).unwrap_or(LAST_MICRO),
@@ -76,19 +119,20 @@ fn micros(at: SystemTime) -> i64 {
     micros.clamp(FIRST_MICRO, LAST_MICRO)
 }
 
-/// The time that many microseconds after 1970, clamped to Python's years.
+/// Returns the time that many microseconds after 1970, clamped to Python's years.
 fn from_micros(micros: i64) -> SystemTime {
     let micros = micros.clamp(FIRST_MICRO, LAST_MICRO);
     let since = Duration::from_micros(micros.unsigned_abs());
     if micros < 0 {
-        // Some systems have no time so long ago. 1970 is as long over.
+        // Some systems cannot represent so early a time. Any time in the past does.
         UNIX_EPOCH.checked_sub(since).unwrap_or(UNIX_EPOCH)
     } else {
         UNIX_EPOCH + since
     }
 }
 
-/// The date and time in UTC. jiff's own instants end a day before the year 9999 does, its dates do not.
+/// Returns the date and time in UTC. Counts from the epoch because jiff's own instants end a day
+/// before the year 9999 does.
 fn utc(at: SystemTime) -> DateTime {
     let since = SignedDuration::from_micros(micros(at));
     EPOCH
@@ -122,7 +166,8 @@ fn instant(date_time: DateTime, offset_secs: i32) -> Option<SystemTime> {
         .then(|| from_micros(at))
 }
 
-/// What `datetime.fromisoformat` makes of a text: a date and a time, and the offset in seconds if there is one.
+/// Parses text like `datetime.fromisoformat`: a date and a time, and the offset in seconds if
+/// present.
 fn parse(text: &str) -> Option<(DateTime, Option<i32>)> {
     let mut rest = Parser(text);
     let date = rest.date()?;
@@ -147,7 +192,7 @@ fn parse(text: &str) -> Option<(DateTime, Option<i32>)> {
         Some((sign, rest)) => {
             let [hour, minute, second, micros] = clock_of(rest)?;
             let secs = hour * 3_600 + minute * 60 + second;
-            // Python knows offsets with a fraction; nobody has seen one.
+            // Python also accepts offsets with a fraction. No program writes them.
             if secs >= 86_400 || micros > 0 || minute > 59 || second > 59 {
                 return None;
             }
@@ -157,7 +202,8 @@ fn parse(text: &str) -> Option<(DateTime, Option<i32>)> {
     Some((DateTime::from_parts(date, time.ok()?), offset))
 }
 
-/// Hours, minutes, seconds and microseconds of `HH[:MM[:SS[.f…]]]` or the same without colons.
+/// Parses hours, minutes, seconds and microseconds of `HH[:MM[:SS[.f…]]]`, or the same without
+/// colons.
 fn clock_of(text: &str) -> Option<[i32; 4]> {
     let mut rest = Parser(text);
     let mut parts = [rest.number(2)?, 0, 0, 0];
@@ -192,7 +238,7 @@ fn clock_of(text: &str) -> Option<[i32; 4]> {
     Some(parts)
 }
 
-/// What is still to be read.
+/// The text that is left to parse.
 struct Parser<'a>(&'a str);
 
 impl Parser<'_> {
@@ -265,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn python_reads_and_writes_these() {
+    fn dates_are_read_and_written_as_in_python() {
         for (text, utc) in [
             ("2026-01-02T03:04:05+00:00", "2026-01-02T03:04:05+00:00"),
             ("2026-01-02T03:04:05Z", "2026-01-02T03:04:05+00:00"),
@@ -295,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn these_are_no_dates_with_an_offset() {
+    fn text_that_is_not_a_date_with_an_offset_is_refused() {
         for text in [
             "",
             "2026",
@@ -327,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_may_hold_a_date_in_another_form() {
+    fn a_row_may_contain_a_date_in_another_form() {
         let at = parse_iso("2026-01-02T03:04:05Z");
         for text in [
             "2026-01-02 03:04:05",
@@ -344,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_not_read_from_a_row() {
+    fn text_in_a_row_that_is_not_a_date_is_refused() {
         for text in [
             "",
             "now",
@@ -369,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn times_that_python_does_not_have_are_the_nearest_it_has() {
+    fn a_time_outside_of_pythons_range_becomes_the_nearest_in_it() {
         let long = Duration::from_secs(1 << 40);
         assert_eq!(iso(UNIX_EPOCH + long), "9999-12-31T23:59:59.999999+00:00");
         assert_eq!(expire_date(UNIX_EPOCH - long), "0001-01-01 00:00:00");
@@ -384,22 +430,33 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read(at in FIRST_MICRO..=LAST_MICRO) {
+        fn a_date_is_read_as_it_was_written(at in FIRST_MICRO..=LAST_MICRO) {
             let at = from_micros(at);
             prop_assert_eq!(parse_iso(&iso(at)), Some(at));
             prop_assert_eq!(parse_expire_date(&expire_date(at)), Some(at));
         }
 
         #[test]
-        fn dates_in_a_row_are_ordered_as_their_texts_are(one in FIRST_MICRO..=LAST_MICRO, by in 0..3_000_000_i64) {
+        fn dates_in_a_row_are_ordered_as_their_texts_are(
+            one in FIRST_MICRO..=LAST_MICRO,
+            by in 0..3_000_000_i64,
+        ) {
             let (one, other) = (one, one.saturating_add(by).min(LAST_MICRO));
             let (earlier, later) = (expire_date(from_micros(one)), expire_date(from_micros(other)));
             prop_assert_eq!(earlier.cmp(&later), one.cmp(&other));
         }
 
         #[test]
-        fn no_text_panics(text in ".*", like in "[0-9]{4}-?(W|[0-9]{2})-?[0-9]{1,2}[Té]?[0-9:.,]{0,12}([+-][0-9:]{0,8}|Z)?") {
-            let _ = (parse_iso(&text), parse_expire_date(&text), parse_iso(&like), parse_expire_date(&like));
+        fn parsing_never_panics(
+            text in ".*",
+            like in concat!(
+                "[0-9]{4}-?(W|[0-9]{2})-?[0-9]{1,2}[Té]?",
+                "[0-9:.,]{0,12}([+-][0-9:]{0,8}|Z)?",
+            ),
+        ) {
+            for text in [text, like] {
+                let _ = (parse_iso(&text), parse_expire_date(&text));
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What one session asked for with Django's `set_expiry`: the item `_session_expiry`.
+//! The item `_session_expiry`, in which Django's `set_expiry` stores the expiry of one session.
 //!
-//! A number is seconds of inactivity, and `0` means until the browser closes. A text is the instant at which the session
-//! ends. Without the item the site's settings hold.
+//! A number is seconds of inactivity, and `0` means until the browser closes. A text is the instant
+//! at which the session ends. Without the item the site's settings apply.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use super::date::{iso, parse_iso};
 /// The name of the item.
 pub const NAME: &str = "_session_expiry";
 
-/// What the item holds.
+/// The value of the item.
 ///
 /// # Examples
 /// ```
@@ -24,24 +24,24 @@ pub const NAME: &str = "_session_expiry";
 /// use cloakroom::session::Items;
 /// use cloakroom_django::wire::expiry::{ExpiryItem, put};
 ///
-/// let mut state = Items::new();
-/// assert_eq!(ExpiryItem::of(&state)?, ExpiryItem::Nothing);
-/// assert_eq!(ExpiryItem::of(&state)?.expiry(), Expiry::Policy);
+/// let mut items = Items::new();
+/// assert_eq!(ExpiryItem::of(&items)?, ExpiryItem::Nothing);
 ///
-/// put(&mut state, Expiry::Idle(Duration::from_secs(300)))?;
-/// assert_eq!(ExpiryItem::of(&state)?, ExpiryItem::Secs(300.0));
-/// assert_eq!(ExpiryItem::of(&state)?.expiry(), Expiry::Idle(Duration::from_secs(300)));
+/// put(&mut items, Expiry::Idle(Duration::from_secs(300)))?;
+/// assert_eq!(ExpiryItem::of(&items)?, ExpiryItem::Secs(300.0));
+/// assert_eq!(ExpiryItem::of(&items)?.expiry(), Expiry::Idle(Duration::from_secs(300)));
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ExpiryItem {
-    /// There is none, or it is `null`.
+    /// The item is missing or `null`.
     Nothing,
-    /// An empty text, list or object, which Django takes for "as the settings say", and not for a browser session.
+    /// An empty text, list or object. Django treats it like a missing item, not as a session that
+    /// ends with the browser.
     Empty,
-    /// Seconds of inactivity, possibly with a fraction, possibly negative. Python's `True` is one, `False` zero.
+    /// Seconds of inactivity, possibly fractional or negative. Python's `True` is 1, `False` is 0.
     Secs(f64),
-    /// An instant.
+    /// The instant at which the session ends.
     At(SystemTime),
 }
 
@@ -49,10 +49,23 @@ impl ExpiryItem {
     /// Reads the item.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if it is nothing that Django can work with: it answers such a session with a
-    /// server error.
-    pub fn of(state: &Items) -> Result<Self> {
-        let Some(value) = state.get(NAME) else {
+    /// [`BadValue`](ErrorKind::BadValue) if Django cannot use it either. Django answers such a
+    /// session with a server error.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::wire::expiry::ExpiryItem;
+    /// use cloakroom_django::wire::json;
+    ///
+    /// let items = json::read(br#"{"_session_expiry":0}"#).unwrap();
+    /// assert_eq!(ExpiryItem::of(&items)?, ExpiryItem::Secs(0.0));
+    ///
+    /// let items = json::read(br#"{"_session_expiry":"tomorrow"}"#).unwrap();
+    /// assert!(ExpiryItem::of(&items).is_err());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
+    pub fn of(items: &Items) -> Result<Self> {
+        let Some(value) = items.get(NAME) else {
             return Ok(Self::Nothing);
         };
         Ok(match value.get()? {
@@ -69,7 +82,20 @@ impl ExpiryItem {
         })
     }
 
-    /// The same in Cloakroom's words. A negative number is a session that has ended.
+    /// Converts the item to an [`Expiry`]. A negative number becomes [`Expiry::Idle`] of zero: the
+    /// session has ended.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use cloakroom::Expiry;
+    /// use cloakroom_django::wire::expiry::ExpiryItem;
+    ///
+    /// assert_eq!(ExpiryItem::Secs(10.5).expiry(), Expiry::Idle(Duration::from_millis(10_500)));
+    /// assert_eq!(ExpiryItem::Secs(0.0).expiry(), Expiry::BrowserClose);
+    /// assert_eq!(ExpiryItem::Nothing.expiry(), Expiry::Policy);
+    /// ```
     pub fn expiry(self) -> Expiry {
         match self {
             Self::Nothing | Self::Empty => Expiry::Policy,
@@ -82,16 +108,29 @@ impl ExpiryItem {
     }
 }
 
-/// Makes the item say `expiry`. An item that says it already is left as it is, so that what Django wrote comes back to it.
+/// Sets the item to `expiry`. An item that already means the same is left as Django wrote it.
 ///
-/// Whole seconds become an integer, others a float, and no time at all `-1`, since `0` means something else.
+/// Whole seconds are written as an integer, others as a float, and [`Expiry::Idle`] of zero as
+/// `-1`, because `0` means until the browser closes. [`Expiry::Policy`] removes the item.
 ///
 /// # Errors
-/// [`BadValue`](ErrorKind::BadValue) if the item is nothing that Django can work with and `expiry` asks for something else.
-pub fn put(state: &mut Items, expiry: Expiry) -> Result<()> {
-    let stored = ExpiryItem::of(state)?.expiry();
+/// [`BadValue`](ErrorKind::BadValue) if the present item cannot be [read](ExpiryItem::of).
+/// [`Unsupported`](ErrorKind::Unsupported) if Django has no form for this kind of expiry.
+///
+/// # Examples
+/// ```
+/// use cloakroom::Expiry;
+/// use cloakroom_django::wire::{expiry, json};
+///
+/// let mut items = json::read(br#"{"a":1}"#).unwrap();
+/// expiry::put(&mut items, Expiry::BrowserClose)?;
+/// assert_eq!(json::write(&items)?, r#"{"a":1,"_session_expiry":0}"#);
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
+pub fn put(items: &mut Items, expiry: Expiry) -> Result<()> {
+    let stored = ExpiryItem::of(items)?.expiry();
     let same = match (stored, expiry) {
-        // The core keeps times in milliseconds, Django in microseconds.
+        // The core stores times in milliseconds, Django in microseconds.
         (Expiry::At(one), Expiry::At(other)) => millis(one) == millis(other),
         (one, other) => one == other,
     };
@@ -100,7 +139,7 @@ pub fn put(state: &mut Items, expiry: Expiry) -> Result<()> {
     }
     let value = match expiry {
         Expiry::Policy => {
-            state.remove(NAME);
+            items.remove(NAME);
             return Ok(());
         }
         Expiry::BrowserClose => Value::of(&0)?,
@@ -111,18 +150,20 @@ pub fn put(state: &mut Items, expiry: Expiry) -> Result<()> {
         _ => {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "setting a session's expiry: Django's sessions have no form for this kind; choose another",
+                "setting a session's expiry: Django's sessions have no form for this kind; \
+                 choose another",
             ));
         }
     };
-    state.set(NAME.into(), value);
+    items.set(NAME.into(), value);
     Ok(())
 }
 
 fn unreadable() -> Error {
     Error::new(
         ErrorKind::BadValue,
-        "reading `_session_expiry` of a Django session: it is neither a number of seconds nor a date with an offset",
+        "reading `_session_expiry` of a Django session: it is neither a number of seconds nor a \
+         date with an offset",
     )
 }
 
@@ -136,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_django_stored_comes_back_to_it_unless_another_expiry_is_asked_for() {
+    fn an_item_is_kept_as_django_wrote_it_until_another_expiry_is_put() {
         for text in [
             "300",
             "300.0",
@@ -155,13 +196,13 @@ mod tests {
             "\"2026-01-03T00:00:00Z\"",
         ] {
             let object = format!("{{\"a\":1,\"_session_expiry\":{text},\"b\":2}}");
-            let mut state = json::read(object.as_bytes()).unwrap();
-            let expiry = ExpiryItem::of(&state).unwrap().expiry();
-            put(&mut state, expiry).unwrap();
-            assert_eq!(json::write(&state).unwrap(), object);
+            let mut items = json::read(object.as_bytes()).unwrap();
+            let expiry = ExpiryItem::of(&items).unwrap().expiry();
+            put(&mut items, expiry).unwrap();
+            assert_eq!(json::write(&items).unwrap(), object);
 
-            put(&mut state, Expiry::Idle(Duration::from_secs(77))).unwrap();
-            assert!(json::write(&state).unwrap().contains(":77,"), "{text}");
+            put(&mut items, Expiry::Idle(Duration::from_secs(77))).unwrap();
+            assert!(json::write(&items).unwrap().contains(":77,"), "{text}");
         }
     }
 
@@ -178,19 +219,19 @@ mod tests {
                 Some("\"2026-01-02T03:04:05.250000+00:00\""),
             ),
         ] {
-            let mut state = Items::new();
-            state.set(NAME.into(), Value::of(&12_345).unwrap());
+            let mut items = Items::new();
+            items.set(NAME.into(), Value::of(&12_345).unwrap());
 
-            put(&mut state, expiry).unwrap();
+            put(&mut items, expiry).unwrap();
 
-            let text = state.get(NAME).map(|value| value.as_json().unwrap());
+            let text = items.get(NAME).map(|value| value.as_json().unwrap());
             assert_eq!(text.map(|text| &text[..]), item.map(str::as_bytes));
-            assert_eq!(ExpiryItem::of(&state).unwrap().expiry(), expiry);
+            assert_eq!(ExpiryItem::of(&items).unwrap().expiry(), expiry);
         }
     }
 
     #[test]
-    fn what_django_fails_on_is_an_error_and_left_alone() {
+    fn an_item_that_django_cannot_read_is_an_error_and_stays() {
         for text in [
             "\"tomorrow\"",
             "\"2026-01-02T03:04:05\"",
@@ -198,14 +239,14 @@ mod tests {
             "{\"a\":1}",
             "NaN",
         ] {
-            let mut state = Items::new();
+            let mut items = Items::new();
             let value = Value::from_json(Bytes::copy_from_slice(text.as_bytes()));
-            state.set(NAME.into(), value);
+            items.set(NAME.into(), value);
             assert_eq!(
-                ExpiryItem::of(&state).unwrap_err().kind(),
+                ExpiryItem::of(&items).unwrap_err().kind(),
                 ErrorKind::BadValue
             );
-            assert!(put(&mut state, Expiry::BrowserClose).is_err());
+            assert!(put(&mut items, Expiry::BrowserClose).is_err());
         }
     }
 }

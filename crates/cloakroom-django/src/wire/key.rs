@@ -4,23 +4,48 @@ use cloakroom::{Result, SessionKey};
 
 use crate::random;
 
-/// Returns a new key: 32 characters, each drawn evenly by the operating system.
+/// Returns a new key: 32 characters, drawn uniformly by the operating system.
 ///
 /// # Errors
-/// [`Random`](cloakroom::ErrorKind::Random) if the operating system gives no random numbers; never
-/// a weaker key.
+/// [`Random`](cloakroom::ErrorKind::Random) if the operating system returns no random numbers.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::key::{is_accepted, new_key};
+///
+/// let key = new_key()?;
+/// assert_eq!(key.reveal().len(), 32);
+/// assert!(is_accepted(key.reveal()));
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
 pub fn new_key() -> Result<SessionKey> {
     random::text(ALPHABET, KEY_CHARS, "making a session key").map(|text| SessionKey::new(&text))
 }
 
-/// Returns whether Django takes a browser's text for a key: it has at least eight characters,
-/// whatever they are.
+/// Returns whether Django accepts a key that a browser sent: it has at least eight characters of
+/// any kind.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::key::is_accepted;
+///
+/// assert!(is_accepted("12345678"));
+/// assert!(!is_accepted("1234567"));
+/// ```
 pub fn is_accepted(text: &str) -> bool {
     text.chars().nth(MIN_CHARS - 1).is_some()
 }
 
-/// Returns whether the file engine takes it, too. The name of a file has only `a` to `z` and `0` to
-/// `9`.
+/// Returns whether the engine `file` accepts a key, too: it has only the characters `a` to `z` and
+/// `0` to `9`.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::key::is_file_safe;
+///
+/// assert!(is_file_safe("abcdefghijklmnopqrstuvwxyz012345"));
+/// assert!(!is_file_safe("../../etc/passwd"));
+/// ```
 pub fn is_file_safe(text: &str) -> bool {
     text.bytes().all(|byte| ALPHABET.contains(&byte))
 }

@@ -1,12 +1,12 @@
 //! Django's signed text: `payload:timestamp:signature`.
 //!
 //! ```text
-//! payload    base64url(json), or "." and base64url(zlib(json)) where that is shorter
+//! payload    base64url(json), or "." and base64url(zlib(json)) if that is shorter
 //! timestamp  base62(unix seconds)
 //! signature  base64url(HMAC-SHA256(SHA-256(salt "signer" secret), payload ":" timestamp))
 //! ```
 //!
-//! As Django 5.2.19 writes it. Base64url is that of RFC 4648 §5 without padding, zlib that of RFC 1950.
+//! As Django 5.2.19 writes it. Base64url is that of RFC 4648 §5 without padding, zlib is RFC 1950.
 
 use std::fmt;
 
@@ -21,18 +21,18 @@ use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The salt of what the engines db, cached_db and file store. It is the name of Django's class, so a site whose session
-/// store is a class of its own with another name has another.
+/// The salt of the engines `db`, `cached_db` and `file`: the dotted name of Django's class. A site
+/// with its own session store class has another salt.
 pub const SERVER_SALT: &str = "django.contrib.sessions.SessionStore";
 
-/// The salt of the cookie of the engine signed_cookies, whatever its class is called.
+/// The salt of the engine `signed_cookies`. It does not depend on the class.
 pub const COOKIE_SALT: &str = "django.contrib.sessions.backends.signed_cookies";
 
-/// The most bytes that a compressed payload may inflate to. A payload beyond it is
+/// The largest size in bytes of a decompressed payload. A larger one is
 /// [undecodable](UnsignError::Undecodable).
 pub const MAX_INFLATED: usize = 8 << 20;
 
-/// Signs text and tells whether text was signed, with Django's `SECRET_KEY` and its fallbacks.
+/// Signs text and verifies signatures with Django's `SECRET_KEY` and its fallbacks.
 ///
 /// # Examples
 /// ```
@@ -47,8 +47,8 @@ pub const MAX_INFLATED: usize = 8 << 20;
 ///
 /// let old = Signer::new("the-old-secret", SERVER_SALT).dumps(b"{}", 0);
 /// assert!(signer.loads(old.as_bytes()).is_ok());
-/// let strange = Signer::new("another", SERVER_SALT).dumps(b"{}", 0);
-/// assert_eq!(signer.loads(strange.as_bytes()).unwrap_err(), UnsignError::BadSignature);
+/// let forged = Signer::new("another", SERVER_SALT).dumps(b"{}", 0);
+/// assert_eq!(signer.loads(forged.as_bytes()).unwrap_err(), UnsignError::BadSignature);
 /// # Ok::<(), UnsignError>(())
 /// ```
 #[derive(Clone)]
@@ -59,7 +59,18 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer with this secret: the bytes of `SECRET_KEY`, which for text are its UTF-8.
+    /// Creates a signer with this secret: the bytes of `SECRET_KEY`, in UTF-8 if it is text.
+    ///
+    /// # Examples
+    /// A text that Django signed:
+    /// ```
+    /// use cloakroom_django::wire::signing::{SERVER_SALT, Signer};
+    ///
+    /// let signer = Signer::new("cloakroom-public-secret-key-0123456789", SERVER_SALT);
+    /// let signed = signer.loads(b"e30:1vbVSP:zFG5AAKPLbadFPXKiGOJwb9f0n8TZ5QrCNoepQAsVE8")?;
+    /// assert_eq!(signed.json, "{}");
+    /// # Ok::<(), cloakroom_django::wire::signing::UnsignError>(())
+    /// ```
     pub fn new(secret: impl AsRef<[u8]>, salt: &str) -> Self {
         let key_salt = format!("{salt}signer");
         Self {
@@ -69,7 +80,16 @@ impl Signer {
         }
     }
 
-    /// Also believes what was signed with this secret. Nothing is signed with it.
+    /// Also accepts text signed with this secret. Nothing is signed with it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::wire::signing::{SERVER_SALT, Signer};
+    ///
+    /// let text = Signer::new("the old secret", SERVER_SALT).dumps(b"{}", 0);
+    /// let signer = Signer::new("the new secret", SERVER_SALT).fallback("the old secret");
+    /// assert!(signer.loads(text.as_bytes()).is_ok());
+    /// ```
     #[must_use]
     pub fn fallback(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.fallbacks
@@ -77,7 +97,16 @@ impl Signer {
         self
     }
 
-    /// `payload:timestamp:signature`.
+    /// Returns `payload:timestamp:signature`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::wire::signing::{SERVER_SALT, Signer};
+    ///
+    /// let signer = Signer::new("s", SERVER_SALT);
+    /// let text = signer.sign("e30", 1_767_323_045);
+    /// assert_eq!(text, "e30:1vbVSP:IGH1mXeThfV_kcGyIaCpSIRBU9o-TDnGIxYZcHEq0EQ");
+    /// ```
     pub fn sign(&self, payload: &str, unix_secs: i64) -> String {
         let mut text = format!("{payload}:{}", base62(unix_secs));
         let signature = signature(&self.key, text.as_bytes());
@@ -86,18 +115,29 @@ impl Signer {
         text
     }
 
-    /// The payload and the timestamp of a signed text.
+    /// Verifies a signed text and returns its payload and its timestamp.
     ///
     /// # Errors
-    /// [`BadSignature`](UnsignError::BadSignature) if no secret signed it; [`Undecodable`](UnsignError::Undecodable)
-    /// if one did and there is no timestamp in it.
+    /// [`BadSignature`](UnsignError::BadSignature) if none of the secrets signed it,
+    /// [`Undecodable`](UnsignError::Undecodable) if it is signed but has no timestamp.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::wire::signing::{SERVER_SALT, Signer, UnsignError};
+    ///
+    /// let signer = Signer::new("s", SERVER_SALT);
+    /// let text = b"e30:1vbVSP:IGH1mXeThfV_kcGyIaCpSIRBU9o-TDnGIxYZcHEq0EQ";
+    /// assert_eq!(signer.unsign(text), Ok((&b"e30"[..], 1_767_323_045)));
+    /// assert_eq!(signer.unsign(b"e30:1vbVSP:forged"), Err(UnsignError::BadSignature));
+    /// ```
     pub fn unsign<'a>(&self, text: &'a [u8]) -> Result<(&'a [u8], i64), UnsignError> {
         let (signed, given) = split_last(text).ok_or(UnsignError::BadSignature)?;
-        // Text against text: decoded, the last character has unused bits, and more than one text would be right.
-        let believed = std::iter::once(&self.key)
+        // Compares the encoded text: the last character has unused bits, so several texts decode to
+        // the same signature.
+        let is_signed = std::iter::once(&self.key)
             .chain(&self.fallbacks)
             .any(|key| signature(key, signed).as_bytes().ct_eq(given).into());
-        if !believed {
+        if !is_signed {
             return Err(UnsignError::BadSignature);
         }
         let (payload, timestamp) = split_last(signed).ok_or(UnsignError::Undecodable)?;
@@ -105,10 +145,21 @@ impl Signer {
         Ok((payload, at))
     }
 
-    /// Signs a JSON text, compressed where Django would.
+    /// Signs a JSON text, compressed where Django compresses it: if that saves more than one byte.
     ///
-    /// Django compresses where more than one byte is won. Its zlib is another one than ours, so a text at the threshold
-    /// may go the other way, and compressed bytes differ; each reads what the other wrote.
+    /// Django uses another zlib. Near that threshold one may compress what the other does not, and
+    /// the compressed bytes differ. Each reads what the other wrote.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::wire::signing::{SERVER_SALT, Signer};
+    ///
+    /// let signer = Signer::new("cloakroom-public-secret-key-0123456789", SERVER_SALT);
+    /// assert_eq!(
+    ///     signer.dumps(b"{}", 1_767_323_045),
+    ///     "e30:1vbVSP:zFG5AAKPLbadFPXKiGOJwb9f0n8TZ5QrCNoepQAsVE8",
+    /// );
+    /// ```
     pub fn dumps(&self, json: &[u8], unix_secs: i64) -> String {
         let payload = match pack(json) {
             Some(packed) => format!(".{}", BASE64URL_NOPAD.encode(&packed)),
@@ -117,11 +168,25 @@ impl Signer {
         self.sign(&payload, unix_secs)
     }
 
-    /// The text that [`dumps`](Self::dumps) or Django signed.
+    /// Verifies and decodes the text that [`dumps`](Self::dumps) or Django signed.
     ///
     /// # Errors
-    /// [`BadSignature`](UnsignError::BadSignature) if no secret signed it; [`Undecodable`](UnsignError::Undecodable)
-    /// if one did and it is not such a text, or inflates to more than [`MAX_INFLATED`].
+    /// [`BadSignature`](UnsignError::BadSignature) if none of the secrets signed it,
+    /// [`Undecodable`](UnsignError::Undecodable) if it is signed but malformed, or larger than
+    /// [`MAX_INFLATED`] when decompressed.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::wire::signing::{SERVER_SALT, Signer, UnsignError};
+    ///
+    /// let signer = Signer::new("s", SERVER_SALT);
+    /// let signed = signer.loads(signer.dumps(b"{}", 1_767_323_045).as_bytes())?;
+    /// assert_eq!((&signed.json[..], signed.at), (&b"{}"[..], 1_767_323_045));
+    ///
+    /// let not_base64 = signer.sign("!", 0);
+    /// assert_eq!(signer.loads(not_base64.as_bytes()), Err(UnsignError::Undecodable));
+    /// # Ok::<(), UnsignError>(())
+    /// ```
     pub fn loads(&self, text: &[u8]) -> Result<Signed, UnsignError> {
         let (payload, at) = self.unsign(text)?;
         let (packed, base64) = match payload.strip_prefix(b".") {
@@ -148,12 +213,12 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// What a signed text holds.
+/// The contents of a signed text.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Signed {
-    /// The JSON text, which nobody has read yet.
+    /// The JSON text, not parsed yet.
     pub json: Bytes,
-    /// When it was signed, in seconds since 1970.
+    /// The time of the signature, in seconds since 1970.
     pub at: i64,
 }
 
@@ -163,12 +228,12 @@ impl fmt::Debug for Signed {
     }
 }
 
-/// Why a text is not taken.
+/// Why a signed text is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum UnsignError {
-    /// None of the secrets signed it. Django logs it: "Session data corrupted".
+    /// None of the secrets signed it. Django logs "Session data corrupted".
     BadSignature,
-    /// It was signed, and what was signed cannot be read. Django says nothing.
+    /// The signature is valid, but the contents are malformed. Django logs nothing.
     Undecodable,
 }
 
@@ -176,19 +241,35 @@ impl fmt::Display for UnsignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::BadSignature => "no secret signed it",
-            Self::Undecodable => "it was signed, and it is not what Django signs",
+            Self::Undecodable => "it is signed, but not in the form that Django signs",
         })
     }
 }
 
 impl std::error::Error for UnsignError {}
 
-/// Django's `salted_hmac` with SHA-256: HMAC under SHA-256(`key_salt` `secret`).
+/// Computes Django's `salted_hmac` with SHA-256: the HMAC under [`derive_key`].
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::signing::salted_hmac;
+///
+/// let salt = "django.contrib.sessions.SessionStoresigner";
+/// assert_eq!(salted_hmac(salt, b"s", b"e30:1vbVSP")[..4], [0x20, 0x61, 0xf5, 0x99]);
+/// ```
 pub fn salted_hmac(key_salt: &str, secret: &[u8], message: &[u8]) -> [u8; 32] {
     hmac(&derive_key(key_salt, secret), message)
 }
 
-/// SHA-256(`key_salt` `secret`), with nothing in between.
+/// Computes SHA-256 of `key_salt` and `secret`, concatenated without a separator.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::signing::derive_key;
+///
+/// let salt = "django.contrib.sessions.SessionStoresigner";
+/// assert_eq!(derive_key(salt, b"s")[..4], [0x2a, 0x2f, 0x48, 0x9f]);
+/// ```
 pub fn derive_key(key_salt: &str, secret: &[u8]) -> [u8; 32] {
     Sha256::new()
         .chain_update(key_salt)
@@ -197,7 +278,16 @@ pub fn derive_key(key_salt: &str, secret: &[u8]) -> [u8; 32] {
         .into()
 }
 
-/// A number in base 62, as Django writes timestamps: digits, then capitals, then small letters.
+/// Writes a number in base 62, as Django writes timestamps: digits, then upper case, then lower
+/// case.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::signing::{base62, parse_base62};
+///
+/// assert_eq!(base62(1_767_323_045), "1vbVSP");
+/// assert_eq!(parse_base62(b"1vbVSP"), Some(1_767_323_045));
+/// ```
 pub fn base62(number: i64) -> String {
     let mut digits = Vec::new();
     let mut rest = number.unsigned_abs();
@@ -211,7 +301,16 @@ pub fn base62(number: i64) -> String {
     digits.iter().rev().copied().map(char::from).collect()
 }
 
-/// The number that [`base62`] wrote, if it is one of 64 bits.
+/// Parses a number that [`base62`] wrote. Returns `None` for other text and for numbers that do not
+/// fit into 64 bits.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::wire::signing::parse_base62;
+///
+/// assert_eq!(parse_base62(b"10"), Some(62));
+/// assert_eq!(parse_base62(b"1-"), None);
+/// ```
 pub fn parse_base62(text: &[u8]) -> Option<i64> {
     let (sign, digits) = match text.strip_prefix(b"-") {
         Some(digits) => (-1, digits),
@@ -227,9 +326,10 @@ pub fn parse_base62(text: &[u8]) -> Option<i64> {
     })
 }
 
-/// The text as zlib, if more than one byte is won.
+/// Returns the text as zlib, or `None` if that saves less than two bytes.
 fn pack(json: &[u8]) -> Option<Vec<u8>> {
-    // zlib chooses the shorter of two kinds of codes for each block, and miniz_oxide always the one that pays for long ones.
+    // zlib chooses the shorter of two codes for each block. miniz_oxide always uses the one that is
+    // shorter for long blocks, so short texts are compressed with both.
     let short = (json.len() < MAX_SHORT).then(|| pack_as(json, CompressionStrategy::Fixed));
     let long = pack_as(json, CompressionStrategy::Default);
     [short.flatten(), long]
@@ -241,7 +341,7 @@ fn pack(json: &[u8]) -> Option<Vec<u8>> {
 fn pack_as(json: &[u8], strategy: CompressionStrategy) -> Option<Vec<u8>> {
     let flags =
         create_comp_flags_from_zip_params(COMPRESSION_LEVEL, WITH_ZLIB_HEADER, strategy as i32);
-    // What does not fit would not pay.
+    // A result that does not fit would save too little.
     let mut packed = vec![0; json.len().checked_sub(2)?];
     let (status, _, len) = compress(
         &mut CompressorOxide::new(flags),
@@ -269,13 +369,13 @@ fn split_last(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// zlib's default, which Django takes.
+/// zlib's default, which Django uses.
 const COMPRESSION_LEVEL: i32 = 6;
 
-/// Any positive number of window bits asks for the header.
+/// Any positive number of window bits adds the header.
 const WITH_ZLIB_HEADER: i32 = 1;
 
-/// Above this many bytes the codes for short blocks never win.
+/// For longer texts the codes for short blocks are never shorter.
 const MAX_SHORT: usize = 1_024;
 
 #[cfg(test)]
@@ -286,7 +386,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_compressed_where_more_than_one_byte_is_won() {
+    fn a_text_is_compressed_if_that_saves_more_than_one_byte() {
         let signer = Signer::new("s", SERVER_SALT);
         for (json, compressed) in [
             ("", false),
@@ -307,7 +407,7 @@ mod tests {
         let text = signer.sign("e30", 1);
         let (signed, signature) = text.rsplit_once(':').unwrap();
         let bytes = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
-        // The last of the 43 characters has two bits that no byte has.
+        // The last of the 43 characters has two unused bits.
         let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
         let last = alphabet.find(&signature[42..]).unwrap();
         let alike = (1..4).map(|bits| &alphabet[last + bits..=last + bits]);
@@ -329,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn what_inflates_beyond_the_bound_is_undecodable() {
+    fn a_payload_that_inflates_beyond_the_limit_is_undecodable() {
         let signer = Signer::new("s", SERVER_SALT);
         let bomb = |len| {
             let packed = compress_to_vec_zlib(&vec![b' '; len], 9);
@@ -361,7 +461,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_in_base_62_stay_within_64_bits() {
+    fn base_62_has_numbers_of_64_bits_only() {
         for number in [0, -1, 61, i64::MAX, i64::MIN] {
             assert_eq!(parse_base62(base62(number).as_bytes()), Some(number));
         }
@@ -372,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_a_secret_nor_a_value_is_shown() {
+    fn debug_shows_neither_a_secret_nor_a_value() {
         let signer = Signer::new("s3cret", SERVER_SALT).fallback("s3cret2");
         assert_eq!(format!("{signer:?}"), "Signer(2 secrets)");
         let signed = signer.loads(signer.dumps(b"s3cret", 7).as_bytes());
@@ -381,14 +481,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in any::<Vec<u8>>(), payload in "[.A-Za-z0-9_:-]{0,40}", at in any::<i64>()) {
+        fn loading_never_panics(
+            text in any::<Vec<u8>>(),
+            payload in "[.A-Za-z0-9_:-]{0,40}",
+            at in any::<i64>(),
+        ) {
             let signer = Signer::new("s", SERVER_SALT);
             let _ = signer.loads(&text);
             let _ = signer.loads(signer.sign(&payload, at).as_bytes());
         }
 
         #[test]
-        fn what_was_signed_is_read(json in any::<Vec<u8>>(), times in 1..40_usize, at in any::<i64>()) {
+        fn a_signed_text_is_read_as_it_was_signed(
+            json in any::<Vec<u8>>(),
+            times in 1..40_usize,
+            at in any::<i64>(),
+        ) {
             let signer = Signer::new("s", SERVER_SALT);
             let json = json.repeat(times);
             let signed = signer.loads(signer.dumps(&json, at).as_bytes()).unwrap();

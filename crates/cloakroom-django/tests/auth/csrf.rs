@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, Method};
 const OWN: &str = "library.example";
 
 #[test]
-fn methods_that_change_nothing_need_no_token() {
+fn safe_methods_need_no_token() {
     for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE] {
         assert_eq!(
             Csrf::new().check(&request(&method, &HeaderMap::new()), None),
@@ -29,7 +29,7 @@ fn an_origin_is_the_sites_own_or_trusted() {
         .unwrap()
         .trusted_origin("https://*.shop.example:8443")
         .unwrap();
-    for (https, origin, is_fine) in [
+    for (https, origin, is_accepted) in [
         (true, "https://library.example", true),
         (false, "http://library.example", true),
         (true, "http://library.example", false),
@@ -57,7 +57,7 @@ fn an_origin_is_the_sites_own_or_trusted() {
             },
             None,
         );
-        let expected = match is_fine {
+        let expected = match is_accepted {
             true => Refusal::NoSecret,
             false => Refusal::BadOrigin,
         };
@@ -66,7 +66,7 @@ fn an_origin_is_the_sites_own_or_trusted() {
 }
 
 #[test]
-fn of_several_origins_each_must_be_fine() {
+fn all_of_several_origins_must_be_accepted() {
     let headers = headers(&[
         ("origin", "http://library.example"),
         ("origin", "https://evil.example"),
@@ -121,13 +121,13 @@ fn by_https_without_an_origin_the_referer_decides() {
         assert_eq!(
             csrf.check(&request(&Method::POST, &headers), None),
             Err(Refusal::NoSecret),
-            "by http a referer says nothing",
+            "by http the referer is not checked",
         );
     }
 }
 
 #[test]
-fn a_shared_cookie_makes_the_pages_of_its_domain_the_sites_own() {
+fn a_cookie_domain_makes_its_hosts_the_sites_own() {
     let csrf = Csrf::new().cookie_domain(".example.com").unwrap();
     for (host, referer, refusal) in [
         ("a.example.com", "https://b.example.com/", Refusal::NoSecret),
@@ -202,7 +202,7 @@ fn the_token_is_in_the_form_of_a_post_or_in_the_header() {
 }
 
 #[test]
-fn the_cookie_is_found_among_others_and_several_are_none() {
+fn the_cookie_is_found_among_others_unless_several_differ() {
     let secret = Secret::parse(&"Q".repeat(32)).unwrap();
     let (bare, other) = (secret.reveal(), "R".repeat(32));
     let masked = secret.mask().unwrap();
@@ -232,13 +232,13 @@ fn the_cookie_is_found_among_others_and_several_are_none() {
 }
 
 #[test]
-fn the_cookie_is_spelled_as_by_django() {
+fn the_cookie_is_written_as_in_django() {
     let secret = Secret::parse(&"Q".repeat(32)).unwrap();
     let now = UNIX_EPOCH + Duration::from_secs(1_768_694_400);
     assert_eq!(
         Csrf::new().set_cookie(&secret, now),
-        "csrftoken=QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ; expires=Sun, 17 Jan 2027 00:00:00 GMT; Max-Age=31449600; \
-         Path=/; SameSite=Lax",
+        "csrftoken=QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ; expires=Sun, 17 Jan 2027 00:00:00 GMT; \
+         Max-Age=31449600; Path=/; SameSite=Lax",
     );
     let csrf = Csrf::new()
         .cookie_name("__Secure-csrf")
@@ -254,7 +254,7 @@ fn the_cookie_is_spelled_as_by_django() {
 }
 
 #[test]
-fn a_configuration_that_no_browser_would_take_is_refused() {
+fn a_configuration_that_browsers_reject_is_refused() {
     for name in ["", "a b", "a=b", "a;b", "é"] {
         assert!(Csrf::new().cookie_name(name).is_err(), "{name}");
     }

@@ -1,10 +1,10 @@
 use cloakroom::{ErrorKind, Owner, Result, Session};
 use cloakroom_django::auth::{Account, Auth, LoginStatus};
 
-use crate::house::{User, next_request, open, sessions};
+use crate::support::{User, next_request, open, sessions};
 
 #[tokio::test]
-async fn the_same_user_logging_in_again_keeps_the_data_under_a_new_key() {
+async fn a_second_login_of_the_same_user_keeps_the_data_under_a_new_key() {
     let sessions = sessions();
     let auth = Auth::new("secret");
     let session = sessions.new_session();
@@ -35,7 +35,7 @@ async fn a_login_makes_the_user_the_owner() {
 }
 
 #[tokio::test]
-async fn another_user_finds_nothing_of_the_one_before() {
+async fn a_login_of_another_user_drops_the_data() {
     let sessions = sessions();
     let auth = Auth::new("secret");
     let session = sessions.new_session();
@@ -53,7 +53,7 @@ async fn another_user_finds_nothing_of_the_one_before() {
 }
 
 #[tokio::test]
-async fn a_session_whose_user_makes_no_sense_is_not_taken_over() {
+async fn a_login_drops_the_data_of_an_unreadable_user() {
     let session = sessions().new_session();
     session.set("_auth_user_id", [7]).unwrap();
     session.set("cart", 1).unwrap();
@@ -92,7 +92,7 @@ async fn a_new_password_ends_all_sessions_but_the_one_that_changed_it() {
 }
 
 #[tokio::test]
-async fn a_session_of_an_old_secret_lives_on_and_is_written_anew() {
+async fn a_session_of_a_fallback_secret_stays_and_gets_a_new_hash() {
     let sessions = sessions();
     let session = sessions.new_session();
     Auth::new("old").log_in(&session, &User::ADA).unwrap();
@@ -119,7 +119,7 @@ async fn an_integer_as_the_id_is_read_as_text() {
 }
 
 #[tokio::test]
-async fn a_senseless_id_is_nobody_and_leaves_the_session_alone() {
+async fn an_unreadable_id_is_anonymous_and_the_session_stays() {
     let sessions = sessions();
     let auth = Auth::new("secret");
     for id in [
@@ -154,7 +154,7 @@ async fn a_hash_of_another_type_ends_the_session() {
 }
 
 #[tokio::test]
-async fn only_backends_that_are_accepted_count_and_the_first_is_written() {
+async fn only_accepted_backends_count_and_the_first_is_written() {
     let session = sessions().new_session();
     let two =
         Auth::new("secret").backends(["my.Backend", "django.contrib.auth.backends.ModelBackend"]);
@@ -171,13 +171,13 @@ async fn a_user_is_looked_up_only_if_the_session_names_one() {
     let session = sessions().new_session();
     let auth = Auth::new("secret");
     let user: Result<Option<User>> = auth
-        .user(&session, async |_| panic!("nobody is named"))
+        .user(&session, async |_| panic!("the session names no user"))
         .await;
     assert!(user.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn an_error_of_the_lookup_leaves_the_session_alone() {
+async fn an_error_of_the_lookup_leaves_the_session_unchanged() {
     let sessions = sessions();
     let auth = Auth::new("secret");
     let session = sessions.new_session();
@@ -197,9 +197,9 @@ fn debug_shows_no_secret() {
     assert!(!shown.contains("s3cret"), "{shown}");
 }
 
-/// A handler's future must be one that a server with several threads can run.
+/// A server with several threads needs handlers whose futures are `Send`.
 #[test]
-fn looking_up_the_user_can_move_between_threads() {
+fn the_future_of_a_lookup_is_send() {
     fn is_send(_: impl Send) {}
     let auth = Auth::new("secret");
     let session = sessions().new_session();
@@ -210,7 +210,7 @@ async fn visitor(auth: &Auth, session: &Session) -> Option<i64> {
     let user = auth
         .user(session, async |claim| {
             let id: Option<i64> = claim.id().parse().ok();
-            // The database is asked here.
+            // A real handler queries the database here.
             tokio::task::yield_now().await;
             let is_there = id == Some(7);
             Ok::<_, cloakroom::Error>(is_there.then_some(User::ADA))

@@ -1,11 +1,11 @@
-//! What the documentation of this crate promises beyond what the vectors of a real Django show.
+//! Promises of the module `auth` that the vectors of a real Django do not cover.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod csrf;
-mod house;
 mod logins;
 mod messages;
 mod odd_input;
 mod passwords;
+mod support;
 mod tokens;

@@ -1,9 +1,9 @@
 use cloakroom_django::auth::messages::{self, Level, Message};
 
-use crate::house::{open, sessions};
+use crate::support::{open, sessions};
 
 #[tokio::test]
-async fn messages_of_requests_at_the_same_time_are_all_kept() {
+async fn messages_of_parallel_requests_are_all_kept() {
     let sessions = sessions();
     let session = sessions.new_session();
     session.set("theme", "dark").unwrap();
@@ -34,7 +34,7 @@ fn taking_none_changes_nothing() {
 }
 
 #[test]
-fn what_nobody_would_see_is_not_kept() {
+fn a_debug_or_empty_message_is_dropped() {
     let session = sessions().new_session();
     messages::add(&session, Message::new(Level::DEBUG, "for developers")).unwrap();
     messages::add(&session, Message::new(Level::ERROR, "")).unwrap();
@@ -42,7 +42,7 @@ fn what_nobody_would_see_is_not_kept() {
 }
 
 #[test]
-fn what_is_stored_there_by_mistake_makes_room() {
+fn an_unreadable_item_is_replaced() {
     let session = sessions().new_session();
     session.set("_messages", [1, 2]).unwrap();
     messages::add(&session, Message::new(Level::INFO, "hello")).unwrap();
@@ -50,7 +50,7 @@ fn what_is_stored_there_by_mistake_makes_room() {
 }
 
 #[test]
-fn levels_of_the_sites_own_are_kept() {
+fn custom_levels_are_kept() {
     let session = sessions().new_session();
     messages::add(&session, Message::new(Level(22), "in between")).unwrap();
     messages::add(&session, Message::new(Level(19), "too low")).unwrap();

@@ -1,4 +1,4 @@
-//! Text that somebody made up: nothing panics, and nothing passes.
+//! Forged text: nothing panics and nothing is accepted.
 
 use std::time::UNIX_EPOCH;
 
@@ -8,20 +8,20 @@ use cloakroom_django::auth::{Auth, Passwords, messages};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 
-use crate::house::{User, sessions};
+use crate::support::{User, sessions};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_password_field_panics(field in field()) {
+    fn verifying_never_panics(field in field()) {
         let passwords = Passwords::new().iterations(10);
         prop_assert!(!passwords.verify("password", &field).is_right());
         passwords.must_update(&field);
     }
 
     #[test]
-    fn a_secret_comes_out_of_each_of_its_masks(secret in "[a-zA-Z0-9]{32}") {
+    fn a_masked_secret_is_unmasked_to_itself(secret in "[a-zA-Z0-9]{32}") {
         let secret = Secret::parse(&secret).unwrap();
         let token = secret.mask().unwrap();
         let unmasked = Secret::parse(&token).unwrap();
@@ -30,34 +30,48 @@ proptest! {
     }
 
     #[test]
-    fn only_letters_and_digits_are_a_token(text in "\\PC{0,70}|[a-zA-Z0-9]{31,33}|[a-zA-Z0-9]{63,65}") {
-        let is_token = [32, 64].contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    fn only_letters_and_digits_are_a_token(
+        text in "\\PC{0,70}|[a-zA-Z0-9]{31,33}|[a-zA-Z0-9]{63,65}",
+    ) {
+        let is_alphanumeric = text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_token = [32, 64].contains(&text.len()) && is_alphanumeric;
         prop_assert_eq!(Secret::parse(&text).is_ok(), is_token);
     }
 
     #[test]
-    fn no_header_panics(name in "origin|referer|cookie|x-csrftoken", value in any::<Vec<u8>>(), https: bool) {
+    fn checking_a_header_never_panics(
+        name in "origin|referer|cookie|x-csrftoken",
+        value in any::<Vec<u8>>(),
+        https: bool,
+    ) {
         let Ok(value) = HeaderValue::from_bytes(&value) else { return Ok(()) };
         let mut headers = HeaderMap::new();
         headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value);
         let csrf = Csrf::new();
-        let request = Incoming { method: &Method::POST, headers: &headers, https, host: "here", form_token: None };
+        let request = Incoming {
+            method: &Method::POST,
+            headers: &headers,
+            https,
+            host: "here",
+            form_token: None,
+        };
         let secret = Secret::random().unwrap();
         prop_assert!(csrf.check(&request, Some(&secret)).is_err());
         csrf.secret(&headers);
     }
 
     #[test]
-    fn no_reset_token_and_no_uid_panics(text in "\\PC*|[0-9a-z]{0,14}-[0-9a-f]{32}") {
+    fn checking_a_reset_token_never_panics(text in "\\PC*|[0-9a-z]{0,14}-[0-9a-f]{32}") {
         let user = Subject { id: "1", password: "x", last_login: Some(&text), email: "" };
         prop_assert!(!ResetTokens::new("secret").check(&text, &user, UNIX_EPOCH));
         id_of(&text);
     }
 
     #[test]
-    fn nothing_in_a_session_panics(value in json()) {
+    fn reading_forged_items_never_panics(value in json()) {
         let session = sessions().new_session();
-        for name in ["_auth_user_id", "_auth_user_backend", "_auth_user_hash", "_csrftoken", "_messages"] {
+        let login = ["_auth_user_id", "_auth_user_backend", "_auth_user_hash"];
+        for name in login.into_iter().chain(["_csrftoken", "_messages"]) {
             session.set(name, &value).unwrap();
         }
         let auth = Auth::new("secret");
@@ -69,7 +83,7 @@ proptest! {
     }
 }
 
-/// Anything, and what looks like a hash.
+/// Anything, or text that looks like a hash.
 fn field() -> impl Strategy<Value = String> {
     let name = "pbkdf2_sha256|pbkdf2_sha1|argon2|bcrypt_sha256|scrypt|!";
     let costs =

@@ -1,10 +1,11 @@
-//! The tokens were made by Django 5.2.19 with its clock stopped.
+//! The expected tokens were made by Django 5.2.19 with a fixed clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloakroom_django::auth::tokens::{ResetTokens, Subject, id_of, uid};
 
-/// Seconds since 1970, the user, the token with the secret of the vectors, the token with the secret `old`.
+/// The time in seconds since 1970, the user, and the tokens with [`SECRET`] and with the secret
+/// `old`.
 const MADE: &[(u64, Subject<'_>, &str, &str)] = &[
     (
         1_768_728_600,
@@ -59,11 +60,11 @@ fn tokens_are_those_of_django() {
 }
 
 #[test]
-fn a_token_is_good_for_three_days_to_the_second() {
+fn a_token_is_valid_for_exactly_three_days() {
     let tokens = ResetTokens::new(SECRET);
     for (time, user, token, _) in MADE {
-        for (later, is_good) in [(0, true), (259_200, true), (259_201, false)] {
-            assert_eq!(tokens.check(token, user, at(time + later)), is_good);
+        for (later, is_valid) in [(0, true), (259_200, true), (259_201, false)] {
+            assert_eq!(tokens.check(token, user, at(time + later)), is_valid);
         }
     }
     let short = tokens.timeout(Duration::from_secs(60));
@@ -72,7 +73,7 @@ fn a_token_is_good_for_three_days_to_the_second() {
 }
 
 #[test]
-fn a_token_dies_with_what_it_is_tied_to() {
+fn a_token_is_invalid_once_its_user_has_changed() {
     let tokens = ResetTokens::new(SECRET);
     let (time, _, token, _) = MADE[0];
     assert!(tokens.check(token, &ADA, at(time)));
@@ -100,7 +101,7 @@ fn a_token_dies_with_what_it_is_tied_to() {
 }
 
 #[test]
-fn a_token_of_an_old_secret_is_good_while_the_secret_is_a_fallback() {
+fn a_token_of_an_old_secret_is_valid_with_that_fallback() {
     let (time, user, _, of_old_secret) = MADE[0];
     let tokens = ResetTokens::new(SECRET);
     assert!(!tokens.check(of_old_secret, &user, at(time)));
@@ -109,7 +110,7 @@ fn a_token_of_an_old_secret_is_good_while_the_secret_is_a_fallback() {
 }
 
 #[test]
-fn a_token_that_is_spelled_otherwise_is_none() {
+fn a_changed_token_is_invalid() {
     let tokens = ResetTokens::new(SECRET);
     let (time, user, token, _) = MADE[0];
     for changed in [

@@ -3,7 +3,7 @@ use cloakroom_django::auth::csrf::{Refusal, Secret};
 use crate::support::{each, flag, text};
 
 #[test]
-fn csrf_tokens_are_unmasked_and_matched_as_by_django() {
+fn csrf_tokens_are_unmasked_and_matched_as_in_django() {
     each("csrf", |case| {
         let token = text(&case["token"]);
         let secret = Secret::parse(text(&case["secret"])).unwrap();

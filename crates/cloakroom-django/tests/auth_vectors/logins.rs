@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::support::{each, flag, text};
 
 #[test]
-fn a_password_field_is_hashed_as_by_django() {
+fn a_password_field_is_hashed_as_in_django() {
     each("auth_hash", |case| {
         let auth = Auth::new(text(&case["secret"]));
         let hash = auth.session_auth_hash(text(&case["password_field"]));
@@ -18,7 +18,7 @@ fn a_password_field_is_hashed_as_by_django() {
 }
 
 #[test]
-fn the_user_of_a_session_is_found_as_by_django() {
+fn the_user_of_a_session_is_found_as_in_django() {
     each("auth_get_user", |case| {
         block_on(async {
             let mut auth = Auth::new(text(&case["secret"]));
@@ -26,7 +26,7 @@ fn the_user_of_a_session_is_found_as_by_django() {
                 auth = auth.fallback(text(fallback));
             }
             let row = User::of(&case["user"]);
-            let (before, session) = Before::kept(&case["session"]).await;
+            let (before, session) = Before::stored(&case["session"]).await;
 
             let find = async |id: &str| Ok::<_, cloakroom::Error>((id == row.id).then_some(&row));
             let user = auth
@@ -44,22 +44,22 @@ fn the_user_of_a_session_is_found_as_by_django() {
 }
 
 #[test]
-fn logins_logouts_and_new_passwords_do_to_a_session_what_they_do_in_django() {
+fn logins_logouts_and_new_passwords_change_a_session_as_in_django() {
     each("auth_login", |case| {
         block_on(async {
-            let (before, session) = Before::kept(&case["session"]).await;
+            let (before, session) = Before::stored(&case["session"]).await;
             act(case, &session);
             before.compare(&session, &case["expect"]).await;
         });
     });
 }
 
-/// The vectors keep the CSRF secret in a cookie. In the session it is renewed when they say that it is.
+/// The vectors have the CSRF secret in a cookie. One in the session is renewed in the same cases.
 #[test]
-fn the_csrf_secret_in_a_session_is_renewed_when_django_renews_it() {
+fn the_csrf_secret_in_a_session_is_renewed_as_in_django() {
     each("auth_login", |case| {
         block_on(async {
-            let (_, session) = Before::kept(&case["session"]).await;
+            let (_, session) = Before::stored(&case["session"]).await;
             let secret = Secret::random().unwrap();
             secret.keep_in_session(&session).unwrap();
             act(case, &session);
@@ -86,15 +86,16 @@ fn act(case: &Value, session: &Session) {
     done.unwrap();
 }
 
-/// What there was before the request.
+/// The state before the request.
 struct Before {
     sessions: Sessions,
     key: Option<SessionKey>,
 }
 
 impl Before {
-    /// A session with these items, as its next request opens it; nothing is there if they are null.
-    async fn kept(items: &Value) -> (Self, Session) {
+    /// Stores a session with these items and opens it as its next request does. Stores nothing if
+    /// they are null.
+    async fn stored(items: &Value) -> (Self, Session) {
         let sessions = Sessions::new(MemoryStore::new());
         let session = sessions.new_session();
         if items.is_null() {
@@ -119,7 +120,7 @@ impl Before {
         (before, session)
     }
 
-    /// Ends the request and compares what is there then.
+    /// Ends the request and compares the session with `expect`.
     async fn compare(&self, session: &Session, expect: &Value) {
         let is_flushed = self.key.is_some() && session.key().is_none();
         session.save().await.unwrap();
@@ -127,14 +128,14 @@ impl Before {
         let new = session.key();
         let new = new.as_ref().map(SessionKey::reveal);
         let becomes = match new {
-            // Django makes the next key only when it saves, and the vectors looked before that.
+            // Django draws the next key when it saves. The vectors were taken before that.
             _ if is_flushed => "none",
             None => "none",
             Some(_) if old == new => "kept",
             Some(_) => "new",
         };
         assert_eq!(becomes, text(&expect["session_key"]));
-        assert!(!is_flushed || old != new, "a flushed key came back");
+        assert!(!is_flushed || old != new, "a flushed key was used again");
 
         let old_record_exists = match &self.key {
             Some(key) => self.sessions.open(key).await.unwrap().is_some(),
@@ -142,11 +143,11 @@ impl Before {
         };
         assert_eq!(old_record_exists, flag(&expect["old_record_exists"]));
 
-        let state = match session.key() {
+        let items = match session.key() {
             Some(key) => items(&self.sessions.open(&key).await.unwrap().unwrap()),
             None => items(session),
         };
-        assert_eq!(Value::Object(state), expect["session_after"]);
+        assert_eq!(Value::Object(items), expect["session_after"]);
     }
 }
 

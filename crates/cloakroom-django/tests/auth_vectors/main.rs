@@ -1,6 +1,7 @@
-//! What a real Django answered, and what this crate answers. One file a part of the vectors.
+//! Compares the module `auth` with the answers of a real Django. Each file runs some sections of
+//! the vectors.
 //!
-//! The file of vectors is another if `CLOAKROOM_DJANGO_VECTORS` names one.
+//! `CLOAKROOM_DJANGO_VECTORS` names another file of vectors.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

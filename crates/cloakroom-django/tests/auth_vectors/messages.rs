@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::support::{each, text};
 
 #[test]
-fn messages_are_kept_and_read_as_by_django() {
+fn messages_are_stored_and_read_as_in_django() {
     each("messages", |case| {
         let session = Sessions::new(MemoryStore::new()).new_session();
         let messages: Vec<Message> = case["messages"]
@@ -37,7 +37,7 @@ fn message(value: &Value) -> Message {
         level: Level(value["level"].as_i64().unwrap()),
         text: text(&value["text"]).to_owned(),
         safe: value["safe"].as_bool().unwrap_or(false),
-        // Not given is empty, given as null is none.
+        // A missing field is empty, null is `None`.
         extra_tags: match value.get("extra_tags") {
             None => Some(String::new()),
             Some(tags) => tags.as_str().map(str::to_owned),

@@ -4,7 +4,7 @@ use cloakroom_django::auth::{Passwords, Verdict};
 use crate::support::{each, flag, text};
 
 #[test]
-fn password_hashes_are_judged_as_by_django() {
+fn passwords_are_verified_as_in_django() {
     each("password", |case| {
         let passwords = Passwords::new();
         let (password, encoded) = (text(&case["password"]), text(&case["encoded"]));

@@ -1,4 +1,4 @@
-//! The vectors, and how a section of them is run.
+//! Runs a section of the vectors.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::vectors::cases;
 
-/// Runs `check` on every case of a section but the exempt ones, and says which failed.
+/// Runs `check` on every case of a section except the exempt ones, and reports those that failed.
 pub(crate) fn each(section: &str, check: impl Fn(&Value)) {
     let cases = cases(section);
     assert!(!cases.is_empty(), "the section {section} has no cases");
@@ -19,18 +19,18 @@ pub(crate) fn each(section: &str, check: impl Fn(&Value)) {
     assert!(failed.is_empty(), "failed: {failed:?}");
 }
 
-/// Why the answer to this case is meant to be another than Django's, if it is.
+/// Returns why this case intentionally differs from Django, or `None` if it must not.
 fn exemption(case: &Value) -> Option<&'static str> {
     let name = case["name"].as_str()?;
     let entry = EXEMPTIONS.iter().find(|(exempt, _)| *exempt == name)?;
     Some(entry.1)
 }
 
-/// Every case whose answer differs from Django's, by its name, with the reason. What is answered instead is a test in
-/// `tests/promises`.
+/// The cases that intentionally differ from Django, by name, with the reason. `tests/auth` tests
+/// what happens instead.
 const EXEMPTIONS: &[(&str, &str)] = &[(
     "same user again keeps the key",
-    "every login makes a new key, so that one that was overheard before it is worthless",
+    "every login makes a new key, so that a key stolen before it is worthless",
 )];
 
 fn id(case: &Value) -> String {
@@ -40,11 +40,11 @@ fn id(case: &Value) -> String {
 pub(crate) fn text(value: &Value) -> &str {
     value
         .as_str()
-        .unwrap_or_else(|| panic!("{value} is no text"))
+        .unwrap_or_else(|| panic!("{value} is not text"))
 }
 
 pub(crate) fn flag(value: &Value) -> bool {
     value
         .as_bool()
-        .unwrap_or_else(|| panic!("{value} is no flag"))
+        .unwrap_or_else(|| panic!("{value} is not a bool"))
 }

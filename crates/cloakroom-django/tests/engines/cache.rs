@@ -11,75 +11,75 @@ use data_encoding::BASE64;
 
 use crate::rows::{Row, Rows};
 use crate::run;
-use crate::vectors::{Case, each, spelled};
+use crate::vectors::{Case, each, to_json};
 
 #[test]
-fn entries_stand_under_djangos_keys() {
+fn cache_keys_are_those_of_django() {
     each("cache_keys", |case| {
         assert_eq!(key(case), case.get::<String>("cache_key"));
     });
 }
 
 #[test]
-fn redis_holds_what_django_would_put_there() {
+fn redis_gets_the_entries_of_django() {
     each("redis", |case| {
         let row = row_of(case, None);
-        // A session that is over is not stored. Django stores it and Redis drops it.
+        // A session that has ended is not stored. Django stores it and Redis drops it.
         let ttl = row.as_ref().map(|row| row.redis_ttl).filter(|&ttl| ttl > 0);
         assert_eq!(ttl, case.find::<i64>("ttl"));
         let Some(django) = case.find::<String>("redis_key") else {
             return;
         };
         assert_eq!(key(case), django);
-        let value = spelled(&case.state("value"));
+        let value = to_json(&case.items("value"));
         let theirs = pickle::read(&bytes(case, "value_b64")).unwrap();
-        assert_eq!(spelled(&theirs), value);
+        assert_eq!(to_json(&theirs), value);
         let ours = pickle::read(&row.unwrap().data).unwrap();
-        assert_eq!(spelled(&ours), value);
+        assert_eq!(to_json(&ours), value);
     });
 }
 
 #[test]
-fn memcached_holds_what_django_would_put_there() {
+fn memcached_gets_the_entries_of_django() {
     each("memcached", |case| {
         assert_eq!(key(case), case.get::<String>("key"));
         assert_eq!(MEMCACHED_FLAGS, case.get::<u32>("flags"));
         let exptime: i64 = case.get("exptime");
-        let value = spelled(&case.state("value"));
+        let value = to_json(&case.items("value"));
         let theirs = pickle::read(&bytes(case, "bytes_b64")).unwrap();
-        assert_eq!(spelled(&theirs), value);
+        assert_eq!(to_json(&theirs), value);
         match row_of(case, Some(case.time("now"))) {
             Some(row) => {
                 assert_eq!(row.memcached_exptime, exptime);
                 let ours = pickle::read(&row.data).unwrap();
-                assert_eq!(spelled(&ours), value);
+                assert_eq!(to_json(&ours), value);
             }
-            // A session that is over is not stored. Django stores it and memcached drops it.
+            // A session that has ended is not stored. Django stores it and memcached drops it.
             None => assert!(exptime < 0),
         }
     });
 }
 
 #[test]
-fn pickles_are_read_kept_or_refused_and_never_mangled() {
+fn pickles_are_read_kept_or_refused_but_never_changed() {
     each("pickle_decode", |case| {
         let data = bytes(case, "value_b64");
         let read = pickle::read(&data);
         match &case.get::<String>("expect")[..] {
             "value" => {
-                let state = read.unwrap();
+                let items = read.unwrap();
                 if !case.has("value_unrepresentable") {
-                    assert_eq!(spelled(&state), spelled(&case.state("value")));
+                    assert_eq!(to_json(&items), to_json(&case.items("value")));
                 }
-                let again = pickle::read(&pickle::write(&state).unwrap()).unwrap();
-                assert_eq!(spelled(&again), json::write(&state).unwrap());
+                let again = pickle::read(&pickle::write(&items).unwrap()).unwrap();
+                assert_eq!(to_json(&again), json::write(&items).unwrap());
             }
-            // Refusing is allowed, and so is keeping, but for JSON there is nothing in it.
+            // It may be refused or kept, but it has no JSON form.
             "non_json" => match read {
-                Ok(state) => {
-                    let error = json::write(&state).unwrap_err();
+                Ok(items) => {
+                    let error = json::write(&items).unwrap_err();
                     assert_eq!(error.kind(), ErrorKind::BadValue);
-                    let written = pickle::write(&state).unwrap();
+                    let written = pickle::write(&items).unwrap();
                     let again = pickle::write(&pickle::read(&written).unwrap()).unwrap();
                     assert_eq!(again, written);
                 }
@@ -91,7 +91,7 @@ fn pickles_are_read_kept_or_refused_and_never_mangled() {
     });
 }
 
-/// What the cache keeps of the session of a case, after the engine has saved it.
+/// Returns the cache entry of a case after the engine has saved its session.
 fn row_of(case: &Case, now: Option<SystemTime>) -> Option<Row> {
     let (clock, cache) = (HandClock::new(), Rows::cache());
     if let Some(now) = now {
@@ -105,11 +105,11 @@ fn row_of(case: &Case, now: Option<SystemTime>) -> Option<Row> {
     let sessions = settings.sessions(backend).clock(clock).build().unwrap();
     run(async {
         let session = sessions.new_session();
-        // A session is first stored with an item. Without one it may be empty afterwards.
+        // An empty session is not created, but a stored one may become empty.
         session.set_test_cookie().unwrap();
         session.save().await.unwrap();
         session.delete_test_cookie().unwrap();
-        for (name, value) in case.state("value").iter() {
+        for (name, value) in case.items("value").iter() {
             session.set_value(name.to_string(), value.clone()).unwrap();
         }
         session.save().await.unwrap();

@@ -12,7 +12,7 @@ use crate::run;
 use crate::vectors::each;
 
 #[test]
-fn the_cookie_header_is_read_as_django_reads_it() {
+fn the_cookie_header_is_read_as_in_django() {
     each("cookie_parse", |case| {
         let (header, name): (String, String) = (case.get("header"), case.get("name"));
         check(
@@ -33,7 +33,7 @@ fn a_cookie_header_that_python_repairs_is_read_as_by_python() {
 }
 
 #[test]
-fn the_keys_that_django_takes_are_taken() {
+fn keys_are_accepted_as_in_django() {
     each("session_key", |case| {
         let key: String = case.get("key");
         assert_eq!(is_accepted(&key), case.get::<bool>("accepted"));
@@ -46,7 +46,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn no_cookie_header_panics(header in any::<Vec<u8>>()) {
+    fn reading_a_cookie_header_never_panics(header in any::<Vec<u8>>()) {
         let (sessions, _) = site("sid", &[]);
         let header = [b"sid=", &*header].concat();
         if let Ok(header) = HeaderValue::from_bytes(&header) {
@@ -57,8 +57,8 @@ proptest! {
 }
 
 /// Checks that the engine reads `value` from the cookie `name` of `header`: it finds the session
-/// with that key. A value that is too short for a key, or in no row, has its cookie removed; without
-/// a cookie there is nothing to remove.
+/// with that key. A cookie whose value is too short or in no row is removed. Without a cookie there
+/// is nothing to remove.
 fn check(header: &[u8], name: &str, value: Option<&str>) {
     let (sessions, signed) = site(name, &[]);
     let header = HeaderValue::from_bytes(header).unwrap();
@@ -81,7 +81,7 @@ fn check(header: &[u8], name: &str, value: Option<&str>) {
     assert_eq!(session.key().unwrap().reveal(), key);
 }
 
-/// A site with these rows, and the text of one.
+/// Returns a site with these rows, and the text of a valid row.
 fn site(name: &str, rows: &[(&str, &str)]) -> (Sessions, String) {
     let (clock, table) = (HandClock::new(), Rows::table());
     for (key, text) in rows {

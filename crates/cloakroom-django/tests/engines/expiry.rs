@@ -15,10 +15,10 @@ use rusqlite::Connection;
 
 use crate::rows::Rows;
 use crate::run;
-use crate::vectors::{Case, Ordered, each, spelled, state};
+use crate::vectors::{Case, Ordered, each, items_of, to_json};
 
 #[test]
-fn expiry_means_what_it_means_to_django() {
+fn expiry_means_the_same_as_in_django() {
     each("expiry", |case| {
         let clock = HandClock::new();
         clock.set(case.time("now"));
@@ -31,7 +31,7 @@ fn expiry_means_what_it_means_to_django() {
         let sessions = settings.sessions(settings.db(Rows::table()));
         let sessions = sessions.clock(clock.clone()).build().unwrap();
         let session = sessions.new_session();
-        for (name, value) in case.state("session").iter() {
+        for (name, value) in case.items("session").iter() {
             session.set_value(name.to_string(), value.clone()).unwrap();
         }
 
@@ -41,7 +41,10 @@ fn expiry_means_what_it_means_to_django() {
 
         let expect: BTreeMap<String, Ordered> = case.get("expect");
         let items = items(&session);
-        assert_eq!(spelled(&items), spelled(&state(&expect["session_after"])));
+        assert_eq!(
+            to_json(&items),
+            to_json(&items_of(&expect["session_after"]))
+        );
         if let Some(text) = case.find::<String>("modification") {
             clock.set(parse_iso(&text).unwrap());
         }
@@ -55,7 +58,8 @@ fn expiry_means_what_it_means_to_django() {
             panic!("an age is a number")
         };
         let age = age.as_f64().unwrap();
-        // Of an instant Django counts whole seconds, as the cookie does here. Nothing is over twice.
+        // For an instant Django counts whole seconds, like the cookie here. An age is never
+        // negative.
         let whole_secs = session.expiry_age().as_secs() as f64;
         assert_eq!(whole_secs, age.floor().max(0.0));
         let Ordered::Text(date) = &expect["expiry_date"] else {
@@ -99,7 +103,7 @@ fn a_cookie_lasts_for_the_whole_seconds_until_an_instant() {
 }
 
 #[test]
-fn an_expiry_however_long_has_a_date() {
+fn every_expiry_has_a_date() {
     let clock = HandClock::new();
     let settings = Settings::new("a secret").unwrap();
     let sessions = settings.sessions(settings.db(Rows::table()));
@@ -117,7 +121,7 @@ fn an_expiry_however_long_has_a_date() {
 }
 
 #[test]
-fn a_date_in_sqlite_has_djangos_form_to_the_letter() {
+fn a_date_in_sqlite_has_exactly_the_form_of_django() {
     each("sqlite_expire_date", |case| {
         let at = parse_iso(&case.get::<String>("instant")).unwrap();
         let text: String = case.get("text");
@@ -127,7 +131,7 @@ fn a_date_in_sqlite_has_djangos_form_to_the_letter() {
 }
 
 #[test]
-fn a_row_in_sqlite_lives_as_long_as_django_lets_it() {
+fn a_row_in_sqlite_ends_when_it_ends_in_django() {
     each("sqlite_row", |case| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db.sqlite3");
@@ -149,10 +153,10 @@ fn a_row_in_sqlite_lives_as_long_as_django_lets_it() {
         let loaded = found.as_ref().map(items).unwrap_or_default();
         let is_over = parse_expire_date(&expires).unwrap() <= clock.now();
         match is_over {
-            // SQLite compares texts, so Django loads a row whose text it did not write. Here the
-            // instant decides.
+            // SQLite compares texts, so Django loads an expired row if another program wrote its
+            // date in another form. Here the instant decides.
             true => assert!(loaded.is_empty()),
-            false => assert_eq!(spelled(&loaded), spelled(&case.state("loaded"))),
+            false => assert_eq!(to_json(&loaded), to_json(&case.items("loaded"))),
         }
         run(sessions.sweep(10)).unwrap();
         let left: bool = db
@@ -164,7 +168,8 @@ fn a_row_in_sqlite_lives_as_long_as_django_lets_it() {
     });
 }
 
-/// Django's `set_expiry`. What Cloakroom's does not know, a negative time and an offset, is stored as Django would store it.
+/// Does what Django's `set_expiry` does. A negative time and an offset, which Cloakroom's cannot
+/// express, are stored as Django would store them.
 fn set_expiry(session: &Session, value: Option<Ordered>, now: SystemTime) {
     let expiry = match value {
         None => Expiry::Policy,
@@ -213,7 +218,7 @@ fn items(session: &Session) -> Items {
 
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz012345";
 
-/// The columns that Django's migrations make.
+/// The columns of Django's migrations.
 const TABLE: &str = "CREATE TABLE django_session (
     session_key varchar(40) NOT NULL PRIMARY KEY,
     session_data text NOT NULL,

@@ -1,4 +1,4 @@
-//! The engine file: what is in the folder, and who may touch it.
+//! The engine `file`: the contents of the folder and its permissions.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -35,7 +35,7 @@ async fn parallel_increments_through_two_servers_all_land() {
 }
 
 #[tokio::test]
-async fn a_session_is_one_file_that_nobody_else_may_read() {
+async fn a_session_is_one_file_that_only_its_owner_may_read() {
     let folder = Folder::new();
     let mut guest = Visitor::of(&folder.sessions());
     guest.visit(increment).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_session_is_one_file_that_nobody_else_may_read() {
 }
 
 #[tokio::test]
-async fn hostile_names_never_reach_the_file_system() {
+async fn hostile_keys_never_reach_the_file_system() {
     let outside = tempfile::tempdir().unwrap();
     let folder = Folder::new();
     let mut real = Visitor::of(&folder.sessions());
@@ -87,7 +87,7 @@ async fn hostile_names_never_reach_the_file_system() {
 }
 
 #[tokio::test]
-async fn a_link_in_the_place_of_a_session_is_not_followed() {
+async fn a_symbolic_link_is_not_followed() {
     let folder = Folder::new();
     let mut real = Visitor::of(&folder.sessions());
     real.visit(increment).await.unwrap();
@@ -103,12 +103,12 @@ async fn a_link_in_the_place_of_a_session_is_not_followed() {
 }
 
 #[tokio::test]
-async fn what_has_expired_is_deleted_when_it_is_met() {
+async fn an_expired_file_is_deleted_when_it_is_read() {
     let folder = Folder::new();
     let mut guest = Visitor::of(&folder.sessions());
     guest.visit(increment).await.unwrap();
 
-    // As Django counts, the last second does not.
+    // In Django a session with less than a second left has ended.
     folder.clock.advance(TWO_WEEKS - Duration::from_secs(1));
     assert_eq!(guest.reads("n").await, Some(1));
     folder.clock.advance(Duration::from_millis(1));
@@ -118,7 +118,7 @@ async fn what_has_expired_is_deleted_when_it_is_met() {
 }
 
 #[tokio::test]
-async fn the_time_of_a_file_is_that_of_its_last_change_and_every_touch() {
+async fn every_touch_updates_the_time_of_the_file() {
     let folder = Folder::new();
     let settings = folder.settings().session_save_every_request(true);
     let every = settings.sessions(django::open(&settings, folder.path()).unwrap());
@@ -135,7 +135,7 @@ async fn the_time_of_a_file_is_that_of_its_last_change_and_every_touch() {
 }
 
 #[tokio::test]
-async fn a_sweep_deletes_what_has_expired_and_nothing_else() {
+async fn a_sweep_deletes_only_expired_files() {
     let folder = Folder::new();
     let sessions = folder.sessions();
     let mut old = Visitor::of(&sessions);
@@ -171,14 +171,14 @@ async fn a_sweep_deletes_what_has_expired_and_nothing_else() {
     assert_eq!(
         lasting.reads("n").await,
         Some(1),
-        "a number of seconds never ends a file, as in Django"
+        "an expiry in seconds never ends a file, as in Django"
     );
     assert_eq!(folder.names().len(), 4);
     assert!(folder.path().join("other").exists());
 }
 
 #[tokio::test]
-async fn a_placeholder_is_an_empty_session_and_a_garbled_file_as_well() {
+async fn an_empty_or_garbled_file_is_an_empty_session() {
     let folder = Folder::new();
     fs::write(folder.path().join("sessionidplaceholder"), "").unwrap();
     fs::write(folder.path().join("sessionidgarbledfile"), b"\xff\xfe:a:b").unwrap();
@@ -193,7 +193,7 @@ async fn a_placeholder_is_an_empty_session_and_a_garbled_file_as_well() {
 }
 
 #[test]
-fn the_folder_must_be_there_and_the_cookie_a_name_for_files() {
+fn the_folder_must_exist_and_the_cookie_name_be_a_file_name() {
     let folder = Folder::new();
     let settings = folder.settings();
     let error = django::open(&settings, folder.path().join("gone")).unwrap_err();
@@ -237,14 +237,14 @@ impl Folder {
         Settings::new("the-secret-key-of-a-test").unwrap()
     }
 
-    /// A server on this folder.
+    /// Starts a server on this folder.
     fn sessions(&self) -> Sessions {
         let settings = self.settings();
         let sessions = settings.sessions(django::open(&settings, self.path()).unwrap());
         sessions.clock(self.clock.clone()).build().unwrap()
     }
 
-    /// What Django's cleaner would look at.
+    /// Lists the files that Django's cleaner would look at.
     fn names(&self) -> Vec<String> {
         let files = fs::read_dir(self.path()).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());

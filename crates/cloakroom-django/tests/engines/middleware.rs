@@ -14,26 +14,26 @@ use tempfile::TempDir;
 
 use crate::rows::Rows;
 use crate::run;
-use crate::vectors::{Case, Ordered, each, spelled, state};
+use crate::vectors::{Case, Ordered, each, items_of, to_json};
 
-/// What Django does otherwise, by the names of the cases, and why it is not done here.
+/// The cases in which Django behaves differently, by name, with the reason.
 const OURS_IS_STRONGER: &[(&str, &str)] = &[
     (
         "last write wins (lost update)",
-        "an answered edit is a saved edit: what the other request saved is kept as well",
+        "an answered edit is a saved edit: the edit of the other request is kept, too",
     ),
     (
         "signed: tampered cookie is replaced by a signed empty dict, not deleted",
-        "who has no session gets no cookie: it is removed",
+        "a visitor without a session gets no cookie: it is removed",
     ),
     (
         "signed: expired",
-        "who has no session gets no cookie: it is removed",
+        "a visitor without a session gets no cookie: it is removed",
     ),
 ];
 
 #[test]
-fn requests_go_through_as_they_go_through_djangos_middleware() {
+fn requests_are_answered_as_by_djangos_middleware() {
     each("middleware", |case| {
         let name: String = case.get("name");
         let stronger = OURS_IS_STRONGER.iter().find(|(other, _)| *other == name);
@@ -43,7 +43,7 @@ fn requests_go_through_as_they_go_through_djangos_middleware() {
         }
         let engine: String = case.get("engine");
         let copies = match engine.as_str() {
-            // As after a read, and as after the cache has dropped it.
+            // With a copy in the cache, and without one.
             "cached_db" => &[true, false][..],
             _ => &[false],
         };
@@ -55,7 +55,7 @@ fn requests_go_through_as_they_go_through_djangos_middleware() {
 }
 
 #[test]
-fn files_are_named_and_written_as_djangos_are() {
+fn files_are_named_and_written_as_in_django() {
     each("file_store", |case| {
         let site = Site::new(case, "file", false);
         site.clock.set(case.time("timestamp"));
@@ -69,7 +69,7 @@ fn files_are_named_and_written_as_djangos_are() {
                 session.set(name, value.clone()).unwrap();
             }
             if items.is_empty() {
-                // Who has nothing in the session gets none; one that had something can be empty.
+                // An empty session is not created, but a stored one may become empty.
                 session.set("gone", 1).unwrap();
                 session.save().await.unwrap();
                 session.discard("gone").unwrap();
@@ -88,19 +88,19 @@ fn files_are_named_and_written_as_djangos_are() {
             let content = std::fs::read_to_string(&path).unwrap();
             match case.get::<bool>("byte_exact") {
                 true => assert_eq!(content, case.get::<String>("content")),
-                false => assert_eq!(site.read(&content), case.state("value").into()),
+                false => assert_eq!(site.read(&content), case.items("value").into()),
             }
             assert_eq!(
                 site.keys_on_disk(),
                 [key.reveal()],
-                "and nothing else is left"
+                "there is no other file"
             );
         });
     });
 }
 
 #[test]
-fn files_are_read_as_django_reads_them() {
+fn files_are_read_as_in_django() {
     each("file_load", |case| {
         let site = Site::new(case, "file", false);
         let key: String = case.get("key");
@@ -113,10 +113,10 @@ fn files_are_read_as_django_reads_them() {
         run(async {
             let handle = site.begin(&format!("sessionid={key}"));
             let session = handle.open().await.unwrap();
-            assert_eq!(items(&session), Same(spelled(&state(&expect.data))));
+            assert_eq!(items(&session), Same(to_json(&items_of(&expect.data))));
             let of_session = session.key().map(|key| key.reveal().to_owned());
             if expect.session_key.as_deref() == Some("{NEW_KEY_1}") {
-                // Django makes a new file for a visitor who has nothing in it. Nothing stored, nothing made.
+                // Django creates a new, empty file. Here an empty session is not created.
                 assert_eq!(of_session, None);
                 assert!(site.keys_on_disk().is_empty());
                 return;
@@ -162,7 +162,7 @@ struct Seed {
     mtime: Option<f64>,
 }
 
-/// A site with one engine, whatever it keeps, and the time of the case.
+/// A site with one engine, its stores, and the time of the case.
 struct Site {
     engine: String,
     signer: Signer,
@@ -210,7 +210,7 @@ impl Site {
     fn seed(&self, case: &Case, seed: &Seed, copied: bool) {
         let now = case.time("now");
         let age = Duration::from_secs(1_209_600);
-        let data = seed.data.as_ref().map(state).unwrap_or_default();
+        let data = seed.data.as_ref().map(items_of).unwrap_or_default();
         let text = seed.raw.clone().unwrap_or_else(|| {
             let secs = now.duration_since(SystemTime::UNIX_EPOCH).unwrap();
             let json = json::write(&data).unwrap();
@@ -282,7 +282,7 @@ impl Site {
                 assert_eq!(error.kind().status(), StatusCode::BAD_REQUEST);
                 handle.acknowledged().apply(&mut response);
             }
-            (expected, finished) => panic!("{expected:?} expected, and it was {finished:?}"),
+            (expected, finished) => panic!("expected {expected:?}, got {finished:?}"),
         }
         let key = handle.opened().and_then(|session| session.key());
         let names = self.names(&expect, key.as_ref(), &before);
@@ -311,7 +311,7 @@ impl Site {
         let expected: Vec<String> = store.keys().map(|key| names(key)).collect();
         assert_eq!(self.keys(), expected);
         for (key, expected) in store {
-            let (key, data) = (names(key), state(&expected.data));
+            let (key, data) = (names(key), items_of(&expected.data));
             let found = match self.engine.as_str() {
                 "db" | "cached_db" => {
                     let row = self.table.get(&key).unwrap();
@@ -340,7 +340,7 @@ impl Site {
         }
     }
 
-    /// Puts the key that was drawn in the place of the one that Django was made to draw.
+    /// Returns a function that inserts the drawn key for `{NEW_KEY_1}`.
     fn names(
         &self,
         expect: &Expected,
@@ -367,7 +367,7 @@ impl Site {
             "db" | "cached_db" => {
                 let rows = self.table.all();
                 for key in self.cache.all().keys() {
-                    assert!(rows.contains_key(key), "a copy of nothing");
+                    assert!(rows.contains_key(key), "a copy without a row");
                 }
                 rows.into_keys().collect()
             }
@@ -396,7 +396,7 @@ impl Site {
     async fn act(&self, session: &Session, action: &[Ordered]) -> Ordered {
         let text = |nth: usize| match &action[nth] {
             Ordered::Text(text) => text.as_str(),
-            other => panic!("{other:?} is no name"),
+            other => panic!("{other:?} is not a name"),
         };
         let default = || action.get(2).cloned();
         let get = |name: &str| session.get::<Ordered>(name).unwrap();
@@ -426,7 +426,7 @@ impl Site {
             "set_test_cookie" => done(session.set_test_cookie()),
             "test_cookie_worked" => Ordered::Bool(session.test_cookie_worked()),
             "delete_test_cookie" => done(session.delete_test_cookie()),
-            // What was taken out is the handler's own.
+            // A handler changes its own copy of a value.
             "mutate_nested" => get(text(1)).map_or(Ordered::Null, |_| Ordered::Null),
             "other_delete" => {
                 let other = self.sessions.open(&SessionKey::new(text(1))).await.unwrap();
@@ -460,22 +460,22 @@ impl Site {
     }
 }
 
-/// A state, compared by what Django would write for it.
+/// Items, compared by the JSON that Django would write for them.
 #[derive(Debug, Eq, PartialEq)]
 struct Same(String);
 
 impl From<Items> for Same {
-    fn from(state: Items) -> Self {
-        Self(spelled(&state))
+    fn from(items: Items) -> Self {
+        Self(to_json(&items))
     }
 }
 
 fn items(session: &Session) -> Same {
-    let mut state = Items::new();
+    let mut items = Items::new();
     for (name, value) in session.iter() {
-        state.set(name.into(), value);
+        items.set(name.into(), value);
     }
-    state.into()
+    items.into()
 }
 
 fn done(outcome: cloakroom::Result<()>) -> Ordered {
@@ -504,7 +504,7 @@ fn settings(case: &Case, secret: &str) -> Settings {
             ("SESSION_COOKIE_SAMESITE", Ordered::Text(text)) => match text.as_str() {
                 "Strict" => settings.session_cookie_samesite(SameSite::Strict),
                 "Lax" => settings.session_cookie_samesite(SameSite::Lax),
-                // Without `Secure` browsers drop it, and the builder refuses it.
+                // The builder refuses it without `Secure`, because browsers drop it.
                 "None" => settings
                     .session_cookie_samesite(SameSite::None)
                     .session_cookie_secure(true),

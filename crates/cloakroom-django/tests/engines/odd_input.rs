@@ -1,11 +1,10 @@
-//! Whatever a browser sends and whatever stands in the store: nothing panics, nothing is adopted, nothing is reached that is
-//! not the session's.
+//! Hostile cookies and damaged entries: nothing panics, no key is adopted, and nothing outside of
+//! the session is read or changed.
 
-use cloakroom::store::SaveId;
 use std::fs;
 
 use bytes::Bytes;
-use cloakroom::store::{AnyStore, Draft, MemoryStore, Meta, Store, from_millis};
+use cloakroom::store::{AnyStore, Draft, MemoryStore, Meta, SaveId, Store, from_millis};
 use cloakroom::{Backend, ErrorKind, SessionKey, Sessions, StoreKey};
 use cloakroom_django::Settings;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -19,7 +18,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn no_cookie_is_adopted(value in cookie()) {
+    fn no_key_from_a_browser_is_adopted(value in cookie()) {
         let settings = settings();
         let store = AnyStore::new(MemoryStore::new());
         for backend in [
@@ -46,15 +45,20 @@ proptest! {
     }
 
     #[test]
-    fn no_key_reaches_what_is_no_session(name in file_name()) {
+    fn no_key_reaches_a_file_that_is_not_a_session(name in file_name()) {
         let outside = tempfile::tempdir().unwrap();
         let folder = outside.path().join("sessions");
         fs::create_dir(&folder).unwrap();
-        for path in [outside.path().join("neighbour"), folder.join("sessionidNEIGHBOUR"), folder.join("neighbour")] {
+        for path in [
+            outside.path().join("neighbour"),
+            folder.join("sessionidNEIGHBOUR"),
+            folder.join("neighbour"),
+        ] {
             fs::write(path, "a neighbour").unwrap();
         }
         let settings = settings();
-        let sessions = sessions(&settings, cloakroom_file::django::open(&settings, &folder).unwrap());
+        let backend = cloakroom_file::django::open(&settings, &folder).unwrap();
+        let sessions = sessions(&settings, backend);
 
         let found = run(sessions.open(&SessionKey::new(&name))).unwrap();
 
@@ -64,11 +68,12 @@ proptest! {
     }
 
     #[test]
-    fn no_file_panics(content in stored()) {
+    fn reading_a_file_never_panics(content in stored()) {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(format!("sessionid{KEY}")), &content).unwrap();
         let settings = settings();
-        let sessions = sessions(&settings, cloakroom_file::django::open(&settings, folder.path()).unwrap());
+        let backend = cloakroom_file::django::open(&settings, folder.path()).unwrap();
+        let sessions = sessions(&settings, backend);
 
         let found = run(sessions.open(&SessionKey::new(KEY))).unwrap();
 
@@ -76,23 +81,25 @@ proptest! {
     }
 
     #[test]
-    fn no_row_panics_and_none_is_believed_that_nobody_signed(data in stored()) {
+    fn a_row_without_a_signature_is_empty(data in stored()) {
         let settings = settings();
         let store = AnyStore::new(MemoryStore::new());
         put(&store, &data);
 
-        let found = run(sessions(&settings, settings.db(store)).open(&SessionKey::new(KEY))).unwrap();
+        let sessions = sessions(&settings, settings.db(store));
+        let found = run(sessions.open(&SessionKey::new(KEY))).unwrap();
 
         prop_assert!(found.unwrap().is_empty());
     }
 
     #[test]
-    fn no_cache_entry_panics_and_none_is_lost_that_cannot_be_read(data in stored()) {
+    fn an_unreadable_cache_entry_is_kept(data in stored()) {
         let settings = settings();
         let store = AnyStore::new(MemoryStore::new());
         put(&store, &data);
 
-        let found = run(sessions(&settings, settings.cache(store.clone())).open(&SessionKey::new(KEY)));
+        let sessions = sessions(&settings, settings.cache(store.clone()));
+        let found = run(sessions.open(&SessionKey::new(KEY)));
 
         if let Err(error) = found {
             prop_assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -122,7 +129,7 @@ fn stored() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         any::<Vec<u8>>(),
         "[.A-Za-z0-9_-]{0,60}:[0-9A-Za-z]{0,7}:[A-Za-z0-9_-]{43}".prop_map(String::into_bytes),
-        // A dictionary's beginning, and anything.
+        // The start of a dictionary, then anything.
         any::<Vec<u8>>().prop_map(|rest| [b"\x80\x05}\x94(".as_slice(), &rest, b"u."].concat()),
     ]
 }

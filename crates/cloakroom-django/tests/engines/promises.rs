@@ -1,5 +1,5 @@
-//! The promises hold in Django's formats, too: where the data are the version, the key stands in the store, and a
-//! neighbour writes as it likes.
+//! The promises hold in Django's formats, too. There the data are the version, the store contains
+//! the key, and Django writes to the same store.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use crate::rows::Rows;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parallel_increments_through_two_servers_all_land_though_their_texts_are_the_same() {
+async fn parallel_increments_through_two_servers_all_land_even_with_equal_texts() {
     let clock = HandClock::new();
     let (table, cache) = (Rows::table(), Rows::cache());
     let engines = || {
@@ -31,7 +31,7 @@ async fn parallel_increments_through_two_servers_all_land_though_their_texts_are
             settings().cached_db(cache.clone(), Rows::table()),
         ]
     };
-    // Each pair of servers has one store; the clock stands still, so the same number is the same text.
+    // Both servers share one store. The clock stands still, so equal numbers give equal texts.
     for backend in engines() {
         let (one, other) = (site(backend.clone(), &clock), site(backend, &clock));
         let mut guest = Visitor::of(&one);
@@ -49,7 +49,7 @@ async fn parallel_increments_through_two_servers_all_land_though_their_texts_are
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_logout_ends_what_many_are_writing() {
+async fn a_logout_is_final_while_other_requests_write() {
     let clock = HandClock::new();
     let (table, cache) = (Rows::table(), Rows::cache());
     let sessions = site(settings().cached_db(cache.clone(), table.clone()), &clock);
@@ -77,7 +77,7 @@ async fn a_logout_ends_what_many_are_writing() {
 }
 
 #[tokio::test]
-async fn a_save_whose_answer_got_lost_is_an_error_and_never_done_twice() {
+async fn a_save_with_a_lost_answer_is_an_error_and_not_repeated() {
     let clock = HandClock::new();
     let table = Rows::table();
     let flaky = Flaky::new(table.clone());
@@ -94,7 +94,7 @@ async fn a_save_whose_answer_got_lost_is_an_error_and_never_done_twice() {
 }
 
 #[tokio::test]
-async fn the_same_text_again_is_not_taken_for_a_save_that_never_happened() {
+async fn an_unchanged_text_does_not_prove_that_a_save_failed() {
     let clock = HandClock::new();
     let table = Rows::table();
     let flaky = Flaky::new(table.clone());
@@ -109,18 +109,18 @@ async fn the_same_text_again_is_not_taken_for_a_save_that_never_happened() {
     let mut writer = guest.clone();
     let writing = tokio::spawn(async move { writer.visit(increment).await });
     gate.reached(When::Before, Call::Load, 1).await;
-    // The save has happened, and in the same second somebody takes it back: the text is what it was before.
+    // The save succeeds. Another request reverts it in the same second, so the text is the old one.
     let mut other = guest.at(&site(settings().db(table.clone()), &clock));
     other.visit(|session| session.set("n", 0)).await.unwrap();
     gate.open(When::Before, Call::Load);
 
     let outcome = writing.await.unwrap();
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unavailable);
-    assert_eq!(guest.reads("n").await, Some(0), "and not one again");
+    assert_eq!(guest.reads("n").await, Some(0), "the save is not repeated");
 }
 
 #[tokio::test]
-async fn a_move_whose_answer_got_lost_is_an_error_and_leaves_no_second_session() {
+async fn a_rename_with_a_lost_answer_is_an_error_and_leaves_no_session() {
     let clock = HandClock::new();
     let table = Rows::table();
     let flaky = Flaky::new(table.clone());
@@ -132,36 +132,40 @@ async fn a_move_whose_answer_got_lost_is_an_error_and_leaves_no_second_session()
     let outcome = guest.visit(|session| session.log_in("ada")).await;
 
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unavailable);
-    assert!(table.all().is_empty(), "nobody knows its key");
+    assert!(table.all().is_empty(), "no browser has the new key");
 }
 
 #[tokio::test]
-async fn a_late_fill_leaves_no_copy_of_a_row_that_was_deleted_meanwhile() {
+async fn a_late_fill_leaves_no_copy_of_a_deleted_row() {
     let clock = HandClock::new();
     let (table, cache) = (Rows::table(), Rows::cache());
     let gate = Gate::new(table.clone());
     let sessions = site(settings().cached_db(cache.clone(), gate.clone()), &clock);
     let mut guest = Visitor::of(&sessions);
     guest.visit(|session| session.set("n", 1)).await.unwrap();
-    assert_eq!(cache.all().len(), 1, "Django finds it there");
+    assert_eq!(cache.all().len(), 1, "Django reads the copy");
     cache.remove(guest.key());
 
     gate.close(When::After, Call::Load);
     let reader = guest.clone();
     let reading = tokio::spawn(async move { reader.reads("n").await });
     gate.reached(When::After, Call::Load, 1).await;
-    // Django deletes the row and then the copy, of which there is none yet.
+    // Django deletes the row, then the copy, which does not exist yet.
     table.remove(guest.key());
     cache.remove(guest.key());
     gate.open(When::After, Call::Load);
 
-    assert_eq!(reading.await.unwrap(), Some(1), "it had asked before");
+    assert_eq!(
+        reading.await.unwrap(),
+        Some(1),
+        "it loaded the row before the delete"
+    );
     assert!(cache.all().is_empty());
     assert_eq!(guest.reads("n").await, None);
 }
 
 #[tokio::test]
-async fn a_copy_gets_the_seconds_that_its_row_has_left() {
+async fn a_copy_lasts_for_the_remaining_seconds_of_its_row() {
     let clock = HandClock::new();
     let (table, cache) = (Rows::table(), Rows::cache());
     let sessions = site(settings().cached_db(cache.clone(), table.clone()), &clock);
@@ -177,7 +181,7 @@ async fn a_copy_gets_the_seconds_that_its_row_has_left() {
 }
 
 #[tokio::test]
-async fn a_copy_is_read_without_the_row_and_no_write_builds_on_it() {
+async fn a_copy_serves_reads_but_not_writes() {
     let clock = HandClock::new();
     let (table, cache) = (Rows::table(), Rows::cache());
     let spy = Spy::new(table.clone());
@@ -188,7 +192,7 @@ async fn a_copy_is_read_without_the_row_and_no_write_builds_on_it() {
     assert_eq!(guest.reads("n").await, Some(1));
     assert_eq!(spy.take(), []);
 
-    // Django's admin changes the row behind the copy's back.
+    // Django's admin changes the row without the copy.
     table.put(
         guest.key(),
         signed(b"{\"n\":5,\"m\":1}", &clock),
@@ -201,7 +205,7 @@ async fn a_copy_is_read_without_the_row_and_no_write_builds_on_it() {
 }
 
 #[tokio::test]
-async fn what_json_cannot_say_survives_what_is_done_to_its_neighbours() {
+async fn a_value_without_a_json_form_survives_edits_of_others() {
     let clock = HandClock::new();
     let cache = Rows::cache();
     // {'n': 1, 't': (1, 2)}
@@ -215,28 +219,28 @@ async fn what_json_cannot_say_survives_what_is_done_to_its_neighbours() {
         .await;
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::BadValue);
 
-    let state = pickle::read(&cache.get(KEY).unwrap().data).unwrap();
-    assert_eq!(state.get("n").unwrap().get::<u64>().unwrap(), 2);
-    assert!(state.get("t").unwrap().as_foreign().is_some());
+    let items = pickle::read(&cache.get(KEY).unwrap().data).unwrap();
+    assert_eq!(items.get("n").unwrap().get::<u64>().unwrap(), 2);
+    assert!(items.get("t").unwrap().as_foreign().is_some());
 }
 
 #[tokio::test]
-async fn what_cannot_be_taken_apart_safely_is_an_error_and_stays_as_it_is() {
+async fn an_unreadable_pickle_is_an_error_and_stays_unchanged() {
     let clock = HandClock::new();
     let cache = Rows::cache();
-    // A persistent id: only the program that wrote it knows what that is.
-    let strange = Bytes::from_static(b"\x80\x04}\x8c\x01nK\x01Qs.");
-    cache.put(KEY, strange.clone(), clock.now() + TWO_WEEKS);
+    // A persistent id: only the program that wrote the pickle can resolve it.
+    let unreadable = Bytes::from_static(b"\x80\x04}\x8c\x01nK\x01Qs.");
+    cache.put(KEY, unreadable.clone(), clock.now() + TWO_WEEKS);
     let mut guest = Visitor::with(&site(settings().cache(cache.clone()), &clock), KEY);
 
     let outcome = guest.visit(increment).await;
 
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unsupported);
-    assert_eq!(cache.get(KEY).unwrap().data, strange);
+    assert_eq!(cache.get(KEY).unwrap().data, unreadable);
 }
 
 #[tokio::test]
-async fn a_corrupt_row_keeps_its_key_and_stays_until_something_is_saved() {
+async fn a_corrupt_row_keeps_its_key_and_stays_until_a_save() {
     let clock = HandClock::new();
     let table = Rows::table();
     table.put(KEY, "e30:1vbVSP:forged", clock.now() + TWO_WEEKS);
@@ -264,7 +268,7 @@ async fn a_corrupt_row_keeps_its_key_and_stays_until_something_is_saved() {
 }
 
 #[tokio::test]
-async fn what_is_signed_and_unreadable_is_empty_and_nobody_is_told() {
+async fn a_signed_but_unreadable_row_is_empty_and_not_logged() {
     let clock = HandClock::new();
     let table = Rows::table();
     let signer = Signer::new(SECRET, SERVER_SALT);
@@ -281,7 +285,7 @@ async fn what_is_signed_and_unreadable_is_empty_and_nobody_is_told() {
 }
 
 #[tokio::test]
-async fn an_expiry_is_an_item_and_keeps_its_place_among_the_others() {
+async fn an_expiry_is_an_item_and_keeps_its_place() {
     let clock = HandClock::new();
     let table = Rows::table();
     table.put(
@@ -306,7 +310,7 @@ async fn an_expiry_is_an_item_and_keeps_its_place_among_the_others() {
         clock.now() + Duration::from_secs(60)
     );
 
-    // What a handler sets is an expiry like any other.
+    // A handler may set the item itself.
     guest
         .visit(|session| session.set("_session_expiry", 90))
         .await
@@ -323,11 +327,14 @@ async fn an_expiry_is_an_item_and_keeps_its_place_among_the_others() {
     let told = guest
         .visit(|session| session.set_expiry(Expiry::Policy))
         .await;
-    assert!(set_cookie(&told.unwrap()).is_none(), "it is so already");
+    assert!(
+        set_cookie(&told.unwrap()).is_none(),
+        "the policy applies already"
+    );
 }
 
 #[tokio::test]
-async fn an_expiry_that_django_cannot_read_is_the_sites_until_another_is_set() {
+async fn an_unreadable_expiry_means_that_of_the_site_until_another_is_set() {
     let clock = HandClock::new();
     let table = Rows::table();
     table.put(
@@ -394,7 +401,7 @@ async fn a_login_gets_a_new_key_and_there_is_no_owner() {
 }
 
 #[tokio::test]
-async fn a_login_survives_the_end_of_its_session_and_takes_nothing_from_it() {
+async fn a_login_survives_the_end_of_its_session_without_its_items() {
     let clock = HandClock::new();
     let table = Rows::table();
     let mut guest = Visitor::of(&site(settings().db(table.clone()), &clock));
@@ -411,7 +418,7 @@ async fn a_login_survives_the_end_of_its_session_and_takes_nothing_from_it() {
 }
 
 #[test]
-fn the_builder_refuses_what_django_keeps_nothing_for() {
+fn the_builder_refuses_options_that_djangos_formats_cannot_store() {
     let refused = |builder: SessionsBuilder| {
         let error = builder.build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
@@ -468,11 +475,11 @@ async fn reading_slides_a_row_once_per_threshold() {
     assert_eq!(touches, 6);
     let row = table.get(guest.key()).unwrap();
     assert_eq!(row.expires, clock.now() + TWO_WEEKS);
-    assert_eq!(row.data, text, "what was signed is left as it is");
+    assert_eq!(row.data, text, "the signed text is unchanged");
 }
 
 #[tokio::test]
-async fn a_cookie_that_cannot_be_a_key_is_removed_though_nobody_looked() {
+async fn a_cookie_that_cannot_be_a_key_is_removed_from_an_unopened_session() {
     let sessions = settings()
         .sessions(settings().db(Rows::table()))
         .build()
@@ -491,7 +498,7 @@ async fn a_cookie_that_cannot_be_a_key_is_removed_though_nobody_looked() {
 }
 
 #[tokio::test]
-async fn a_removal_repeats_all_attributes_if_the_site_wants_it() {
+async fn a_removal_repeats_all_attributes_if_configured() {
     let settings = settings().session_cookie_secure(true);
     let (table, cache) = (Rows::table, Rows::cache);
     for (as_set, attributes) in [
@@ -517,7 +524,7 @@ async fn a_removal_repeats_all_attributes_if_the_site_wants_it() {
 }
 
 #[tokio::test]
-async fn a_table_may_have_a_cache_that_only_this_process_knows() {
+async fn a_table_may_have_a_cache_in_this_process() {
     let clock = HandClock::new();
     let table = Rows::table();
     let backend = CachedBackend::new(MemoryStore::new(), settings().db(table.clone())).unwrap();
@@ -555,7 +562,7 @@ async fn a_signed_cookie_is_read_with_every_secret_and_signed_with_the_first() {
 }
 
 #[tokio::test]
-async fn a_signed_cookie_ends_when_it_is_older_than_the_setting_and_not_before() {
+async fn a_signed_cookie_ends_when_it_is_older_than_the_setting() {
     let clock = HandClock::new();
     let settings = settings().session_cookie_age(Duration::from_secs(60));
     let sessions = site_of(&settings, settings.signed_cookies(), &clock);
@@ -591,7 +598,7 @@ async fn a_signed_cookie_that_a_browser_would_drop_is_an_error() {
 }
 
 #[tokio::test]
-async fn every_request_signs_a_cookie_anew_if_the_site_wants_it() {
+async fn every_request_signs_the_cookie_again_if_configured() {
     let clock = HandClock::new();
     let settings = settings().session_save_every_request(true);
     let mut guest = Visitor::of(&site_of(&settings, settings.signed_cookies(), &clock));
@@ -623,7 +630,7 @@ async fn a_key_in_quotes_is_read_and_the_last_of_several_counts() {
         let mut guest = Visitor::of(&sessions);
         guest.cookie = Some(cookie.to_owned());
         assert_eq!(guest.reads("n").await, Some(7), "{cookie}");
-        // And it is spelled so that it comes back.
+        // The response quotes the key so that it is read again.
         guest.visit(increment).await.unwrap();
         assert_eq!(guest.reads("n").await, Some(8), "{cookie}");
         guest.visit(|session| session.set("n", 7)).await.unwrap();
@@ -634,7 +641,7 @@ fn increment(session: &Session) -> Result<()> {
     session.update("n", |n: &mut u64| *n += 1).map(drop)
 }
 
-/// Counts on, and begins no session of its own.
+/// Increments the item, unless the session is new.
 fn increment_existing(session: &Session) -> Result<()> {
     match session.is_new() {
         true => Ok(()),
@@ -660,7 +667,7 @@ fn signed(json: &[u8], clock: &HandClock) -> String {
     Signer::new(SECRET, SERVER_SALT).dumps(json, since.as_secs() as i64)
 }
 
-/// What the row at [`KEY`] says, as Django would write it.
+/// Returns the contents of the row at [`KEY`] as Django would write them.
 fn stored(table: &Rows) -> String {
     let data = table.get(KEY).unwrap().data;
     let signed = Signer::new(SECRET, SERVER_SALT).loads(&data).unwrap();
@@ -672,7 +679,7 @@ fn set_cookie(headers: &HeaderMap) -> Option<&str> {
     Some(line.to_str().unwrap())
 }
 
-/// A browser that keeps one cookie.
+/// A browser that stores one cookie.
 #[derive(Clone)]
 pub(crate) struct Visitor {
     pub(crate) sessions: Sessions,
@@ -746,7 +753,7 @@ impl Visitor {
     }
 }
 
-/// Writes lines of text into the log.
+/// Returns a subscriber that writes lines of text into the log.
 fn subscriber(log: &Log) -> impl tracing::Subscriber + use<> {
     let log = log.clone();
     tracing_subscriber::fmt()

@@ -1,4 +1,4 @@
-//! What Django keeps outside of files and cookies, in memory: a table, or a cache.
+//! An in-memory store that behaves like Django's table or cache.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,7 +9,7 @@ use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, 
 use cloakroom::{Result, StoreKey};
 use cloakroom_django::wire::cache::{memcached_exptime, redis_ttl};
 
-/// The data are the version, and nothing is known of a session's beginning, as in Django's own tables.
+/// As in Django's tables, the data are the version and the start of a session is not stored.
 #[derive(Clone)]
 pub(crate) struct Rows(Arc<Mutex<BTreeMap<String, Row>>>, Kind);
 
@@ -17,17 +17,17 @@ pub(crate) struct Rows(Arc<Mutex<BTreeMap<String, Row>>>, Kind);
 pub(crate) struct Row {
     pub(crate) data: Bytes,
     pub(crate) expires: SystemTime,
-    /// For how many seconds Redis would keep it.
+    /// The TTL in Redis, in seconds.
     pub(crate) redis_ttl: i64,
-    /// For how long memcached would keep it.
+    /// The `exptime` in memcached.
     pub(crate) memcached_exptime: i64,
 }
 
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Kind {
-    /// It tells when a session ends.
+    /// Stores and returns when a session ends.
     Table,
-    /// It drops a session when it ends, and tells nobody when that is.
+    /// Drops a session when it ends, but does not return when that is.
     Cache,
 }
 

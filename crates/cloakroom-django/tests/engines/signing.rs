@@ -10,10 +10,10 @@ use cloakroom_testkit::HandClock;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 use crate::run;
-use crate::vectors::{Case, each, spelled};
+use crate::vectors::{Case, each, to_json};
 
 #[test]
-fn timestamps_are_written_and_read_as_django_does() {
+fn timestamps_are_written_and_read_as_in_django() {
     each("base62", |case| {
         let (number, text): (i64, String) = (case.get("int"), case.get("text"));
         assert_eq!(base62(number), text);
@@ -22,7 +22,7 @@ fn timestamps_are_written_and_read_as_django_does() {
 }
 
 #[test]
-fn keys_are_derived_as_django_does() {
+fn keys_are_derived_as_in_django() {
     each("key_derivation", |case| {
         let [salt, secret, message] =
             ["key_salt", "secret", "message"].map(|field| case.get::<String>(field));
@@ -36,14 +36,14 @@ fn keys_are_derived_as_django_does() {
 }
 
 #[test]
-fn sessions_are_signed_as_django_does() {
+fn sessions_are_signed_as_in_django() {
     each("encode", |case| {
         let signer = Signer::new(case.get::<String>("secret"), salt(case));
-        let state = match case.has("value_unrepresentable") {
+        let items = match case.has("value_unrepresentable") {
             true => json::read(case.get::<String>("json").as_bytes()).unwrap(),
-            false => case.state("value"),
+            false => case.items("value"),
         };
-        let json = json::write(&state).unwrap();
+        let json = json::write(&items).unwrap();
         assert_eq!(json, case.get::<String>("json"));
 
         let encoded = signer.dumps(json.as_bytes(), case.get("timestamp"));
@@ -57,13 +57,13 @@ fn sessions_are_signed_as_django_does() {
             let signed = signer.loads(text.as_bytes()).unwrap();
             assert_eq!(signed.at, case.get::<i64>("timestamp"));
             assert_eq!(signed.json, json.as_bytes());
-            assert_eq!(spelled(&json::read(&signed.json).unwrap()), json);
+            assert_eq!(to_json(&json::read(&signed.json).unwrap()), json);
         }
     });
 }
 
 #[test]
-fn sessions_are_read_as_django_does() {
+fn sessions_are_read_as_in_django() {
     each("decode", |case| {
         let secret: String = case.get("secret");
         let fallbacks: Vec<String> = case.get("fallbacks");
@@ -72,12 +72,12 @@ fn sessions_are_read_as_django_does() {
             .fold(Signer::new(&secret, salt(case)), Signer::fallback);
         let encoded: String = case.get("encoded");
 
-        let (result, state) = match signer.loads(encoded.as_bytes()) {
+        let (result, items) = match signer.loads(encoded.as_bytes()) {
             Err(UnsignError::BadSignature) => ("bad_signature", None),
             Err(UnsignError::Undecodable) => ("undecodable", None),
             Ok(signed) => match json::read(&signed.json) {
                 Ok(_) if is_expired(case) => ("expired", None),
-                Ok(state) => ("ok", Some(state)),
+                Ok(items) => ("ok", Some(items)),
                 Err(json::NotJson) => ("undecodable", None),
             },
         };
@@ -86,16 +86,16 @@ fn sessions_are_read_as_django_does() {
             return;
         }
         assert_eq!(result, case.get::<String>("result"));
-        if let Some(state) = state
+        if let Some(items) = items
             && !case.has("value_unrepresentable")
         {
-            assert_eq!(spelled(&state), spelled(&case.state("value")));
+            assert_eq!(to_json(&items), to_json(&case.items("value")));
         }
     });
 }
 
-/// Whether the engine signed_cookies finds the cookie of a case too old. The other engines ask their
-/// stores.
+/// Returns whether the engine `signed_cookies` finds the cookie of a case expired. The other
+/// engines ask their stores.
 fn is_expired(case: &Case) -> bool {
     if salt(case) != COOKIE_SALT {
         return false;

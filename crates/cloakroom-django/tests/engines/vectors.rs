@@ -1,4 +1,4 @@
-//! The file of vectors: every case of a section is run, and all that fail are told.
+//! Reads the file of vectors. Every case of a section runs, and all failures are reported.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// Cases that are not run, by their ids, and why.
+/// Cases that are not run, by their ids, with the reason.
 const EXEMPT: &[(&str, &str)] = &[];
 
 /// Runs every case of a section.
@@ -41,7 +41,7 @@ pub(crate) fn each(section: &str, check: impl Fn(&Case)) {
     assert!(failed.is_empty(), "{section}: {failed:#?}");
 }
 
-/// The sections that the file has, in the order of the alphabet.
+/// Returns the names of all sections in alphabetical order.
 pub(crate) fn sections() -> Vec<&'static str> {
     FILE.sections.keys().map(String::as_str).collect()
 }
@@ -56,55 +56,55 @@ struct Section {
     cases: Vec<Case>,
 }
 
-/// One case, its fields still text.
+/// One case. Its fields are not parsed yet.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Case(BTreeMap<String, Box<RawValue>>);
 
 impl Case {
-    /// A field that the case has.
+    /// Parses a field that must be present.
     pub(crate) fn get<T: DeserializeOwned>(&self, field: &str) -> T {
         self.find(field)
             .unwrap_or_else(|| panic!("the case has no {field}"))
     }
 
-    /// A field that it may have, and that is not null.
+    /// Parses a field, or returns `None` if it is missing or null.
     pub(crate) fn find<T: DeserializeOwned>(&self, field: &str) -> Option<T> {
         serde_json::from_str(self.0.get(field)?.get()).unwrap()
     }
 
-    /// Whether it has the field, if only as null.
+    /// Returns whether the field is present, even as null.
     pub(crate) fn has(&self, field: &str) -> bool {
         self.0.contains_key(field)
     }
 
-    /// A field that holds a time.
+    /// Parses a field that holds a time.
     pub(crate) fn time(&self, field: &str) -> SystemTime {
         let secs: f64 = self.get(field);
         UNIX_EPOCH + Duration::from_micros((secs * 1e6).round() as u64)
     }
 
-    /// A field that holds a session, with every item as a handler would set it.
-    pub(crate) fn state(&self, field: &str) -> Items {
-        state(&self.get(field))
+    /// Parses a field that holds a session, with every item as a handler would set it.
+    pub(crate) fn items(&self, field: &str) -> Items {
+        items_of(&self.get(field))
     }
 }
 
-/// The items of an object.
-pub(crate) fn state(object: &Ordered) -> Items {
-    let Ordered::Object(items) = object else {
+/// Returns the items of an object.
+pub(crate) fn items_of(object: &Ordered) -> Items {
+    let Ordered::Object(members) = object else {
         panic!("a session is an object")
     };
-    let mut state = Items::new();
-    for (name, value) in items {
-        state.set(name.clone().into(), Value::of(value).unwrap());
+    let mut items = Items::new();
+    for (name, value) in members {
+        items.set(name.clone().into(), Value::of(value).unwrap());
     }
-    state
+    items
 }
 
-/// A state as Django's JSON, which says everything about it.
-pub(crate) fn spelled(state: &Items) -> String {
-    json::write(state).unwrap()
+/// Returns items as Django's JSON, which determines them completely.
+pub(crate) fn to_json(items: &Items) -> String {
+    json::write(items).unwrap()
 }
 
 /// JSON whose objects keep their order.

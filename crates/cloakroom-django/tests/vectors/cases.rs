@@ -1,8 +1,9 @@
-//! The cases of a section, for tests of the crates beside this one: each includes this file by its path.
+//! Reads the cases of a section. Tests of other crates include this file by its path.
 
 use serde_json::Value;
 
-/// The cases of a section, of the file that `CLOAKROOM_DJANGO_VECTORS` names or else of the one that lies here.
+/// Returns the cases of a section, from the file that `CLOAKROOM_DJANGO_VECTORS` names, or else
+/// from `django.json` in this folder.
 pub(crate) fn cases(section: &str) -> Vec<Value> {
     let path = std::env::var("CLOAKROOM_DJANGO_VECTORS").unwrap_or_else(|_| OURS.to_owned());
     let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));

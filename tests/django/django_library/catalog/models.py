@@ -1,4 +1,4 @@
-"""The tables of the catalogue as they are in the file. Django makes none of them."""
+"""The tables of the catalogue in the file. Django does not create them."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-//! The cookie that holds the secret: how it is read, and how it is spelled.
+//! The cookie that holds the secret.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use super::Secret;
 use crate::wire::cookie::{Attributes, Lifetime, set_cookie};
 
-/// Name and attributes.
+/// Its name and attributes.
 #[derive(Clone, Debug)]
 pub(super) struct Cookie {
     pub(super) name: String,
@@ -17,8 +17,11 @@ pub(super) struct Cookie {
 }
 
 impl Cookie {
-    /// The secret in the request's cookies. Of several cookies of the name none counts, unless they are equal: the last
-    /// or the first would be the choice of whoever can plant one from a neighbouring domain.
+    /// Returns the secret in the request's cookies, or `None` if there is none or if several
+    /// differ.
+    ///
+    /// An attacker on a neighbouring domain can plant a cookie, so neither the first nor the last
+    /// one can be trusted.
     pub(super) fn read(&self, headers: &HeaderMap) -> Option<Secret> {
         let lines = headers.get_all(COOKIE).into_iter();
         let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
@@ -32,8 +35,8 @@ impl Cookie {
         Secret::parse(std::str::from_utf8(value).ok()?).ok()
     }
 
-    /// `Set-Cookie`, for a year less a day.
-    pub(super) fn spell(&self, secret: &Secret, now: SystemTime) -> HeaderValue {
+    /// Returns the `Set-Cookie` header. The lifetime is that of Django: 52 weeks.
+    pub(super) fn set_cookie(&self, secret: &Secret, now: SystemTime) -> HeaderValue {
         let attributes = Attributes {
             domain: self.domain.as_deref(),
             http_only: false,
@@ -51,5 +54,5 @@ impl Cookie {
     }
 }
 
-/// 52 weeks.
+/// 52 weeks, Django's `CSRF_COOKIE_AGE`.
 const MAX_AGE: Duration = Duration::from_secs(31_449_600);

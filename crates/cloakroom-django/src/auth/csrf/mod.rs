@@ -1,13 +1,15 @@
-//! Forms that only the site's own pages can send: Django's CSRF middleware, without a framework.
+//! Forms that only the site's own pages can send: Django's CSRF middleware without a framework.
 //!
-//! A browser holds a [`Secret`] in a cookie of its own, or in the session, and every form carries it masked, in a hidden
-//! field named [`FIELD`]. Whoever lures a visitor to a page elsewhere knows no token of that visitor's browser.
+//! A browser holds a [`Secret`] in a cookie, or in the session. Every form contains it, masked, in
+//! a hidden field named [`FIELD`]. A page of another site does not know the secret, so a form that
+//! it sends is refused.
 //!
-//! * **A page with a form**: take the [secret](Csrf::secret) of the request or make a [new](Secret::random) one, put its
-//!   [mask](Secret::mask) into the form, and send the [cookie](Csrf::set_cookie) and `Vary: Cookie` with the page.
-//! * **A form that comes back**: [`check`](Csrf::check) it before anything else.
-//! * **A login**: set the cookie to a [new](Secret::random) secret, so that a token from before it is worthless. A secret
-//!   in the session [`Auth::log_in`](crate::auth::Auth::log_in) replaces by itself.
+//! * **A page with a form**: read the [secret](Csrf::secret) of the request or make a
+//!   [new](Secret::random) one, put a [masked](Secret::mask) copy into the form, and send the
+//!   [cookie](Csrf::set_cookie) and `Vary: Cookie` with the page.
+//! * **A submitted form**: [`check`](Csrf::check) it before anything else.
+//! * **A login**: set the cookie to a [new](Secret::random) secret, so that earlier tokens become
+//!   invalid. A secret in the session is replaced by [`Auth::log_in`](crate::auth::Auth::log_in).
 //!
 //! # Examples
 //! ```
@@ -26,7 +28,7 @@
 //! let set_cookie = csrf.set_cookie(&secret, SystemTime::now());
 //! assert!(set_cookie.to_str()?.ends_with("; Max-Age=31449600; Path=/; SameSite=Lax"));
 //!
-//! // The form comes back, with the cookie.
+//! // The browser submits the form, with the cookie.
 //! headers.insert("cookie", format!("csrftoken={}", secret.reveal()).parse()?);
 //! headers.insert("origin", "https://library.example".parse()?);
 //! let request = Incoming {
@@ -38,7 +40,7 @@
 //! };
 //! assert_eq!(csrf.check(&request, csrf.secret(&headers).as_ref()), Ok(()));
 //!
-//! // Somebody else's page sends it, and the browser says where it comes from.
+//! // A page of another site submits a form. The browser names that site.
 //! let mut headers = headers.clone();
 //! headers.insert("origin", "https://evil.example".parse()?);
 //! let request = Incoming { headers: &headers, form_token: None, ..request };
@@ -64,7 +66,7 @@ mod secret;
 pub use secret::Secret;
 pub(crate) use secret::rotate_in_session;
 
-/// The rules of a site: its cookie, and the other sites whose forms it takes.
+/// The CSRF settings of a site: its cookie and its trusted origins.
 #[derive(Clone, Debug)]
 pub struct Csrf {
     cookie: Cookie,
@@ -72,7 +74,20 @@ pub struct Csrf {
 }
 
 impl Csrf {
-    /// Django's defaults: the cookie `csrftoken` for this host alone, sent without https, too; no trusted origins.
+    /// Creates Django's default settings: the cookie `csrftoken` for this host only, sent also
+    /// without https, and no trusted origins.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::{Csrf, Secret};
+    ///
+    /// # let secret = Secret::parse(&"b".repeat(32)).unwrap();
+    /// # let now = std::time::SystemTime::now();
+    /// let csrf = Csrf::new();
+    /// let header = csrf.set_cookie(&secret, now);
+    /// assert!(header.to_str().unwrap().starts_with("csrftoken=bbbb"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self {
             cookie: Cookie {
@@ -84,12 +99,25 @@ impl Csrf {
         }
     }
 
-    /// Calls the cookie so: `CSRF_COOKIE_NAME`.
+    /// Sets `CSRF_COOKIE_NAME`.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if it is no name for a cookie.
+    /// [`Config`](ErrorKind::Config) if it is not a valid name for a cookie.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::{Csrf, Secret};
+    ///
+    /// # let secret = Secret::parse(&"b".repeat(32)).unwrap();
+    /// # let now = std::time::SystemTime::now();
+    /// let csrf = Csrf::new().cookie_name("library_csrf")?;
+    /// let header = csrf.set_cookie(&secret, now);
+    /// assert!(header.to_str().unwrap().starts_with("library_csrf=bbbb"));
+    /// assert!(Csrf::new().cookie_name("a;b").is_err());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn cookie_name(mut self, name: &str) -> Result<Self> {
-        // What names a header may name a cookie, upper case apart.
+        // RFC 6265: a cookie's name is a token, like that of a header.
         if HeaderName::from_bytes(name.as_bytes()).is_err() {
             return Err(Error::new(
                 ErrorKind::Config,
@@ -103,18 +131,32 @@ impl Csrf {
         Ok(self)
     }
 
-    /// Shares the cookie with this domain and its subdomains: `CSRF_COOKIE_DOMAIN`. Their pages are then trusted as
-    /// the site's own where only `Referer` tells where a request comes from.
+    /// Sets `CSRF_COOKIE_DOMAIN`: shares the cookie with this domain and its subdomains.
+    ///
+    /// Requests from their pages are then accepted where only `Referer` names the site.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if it is no domain.
+    /// [`Config`](ErrorKind::Config) if it is not a domain.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::{Csrf, Secret};
+    ///
+    /// # let secret = Secret::parse(&"b".repeat(32)).unwrap();
+    /// # let now = std::time::SystemTime::now();
+    /// let csrf = Csrf::new().cookie_domain("library.example")?;
+    /// let header = csrf.set_cookie(&secret, now);
+    /// assert!(header.to_str().unwrap().contains("; Domain=library.example;"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn cookie_domain(mut self, domain: &str) -> Result<Self> {
         let is_domain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
         if domain.is_empty() || !domain.bytes().all(is_domain) {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "sharing the CSRF cookie with the domain `{}`: a domain is letters, digits, dots and hyphens",
+                    "sharing the CSRF cookie with the domain `{}`: a domain is letters, digits, \
+                     dots and hyphens",
                     domain.escape_debug()
                 ),
             ));
@@ -123,40 +165,127 @@ impl Csrf {
         Ok(self)
     }
 
-    /// Whether the browser sends the cookie by https only: `CSRF_COOKIE_SECURE`. Say so where there is https.
+    /// Sets `CSRF_COOKIE_SECURE`: whether browsers send the cookie over https only. The default is
+    /// `false`. A site with https should set it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::{Csrf, Secret};
+    ///
+    /// # let secret = Secret::parse(&"b".repeat(32)).unwrap();
+    /// # let now = std::time::SystemTime::now();
+    /// let csrf = Csrf::new().secure(true);
+    /// let header = csrf.set_cookie(&secret, now);
+    /// assert!(header.to_str().unwrap().ends_with("; Secure"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     #[must_use]
     pub fn secure(mut self, secure: bool) -> Self {
         self.cookie.secure = secure;
         self
     }
 
-    /// Also takes forms of this site, `https://example.com`, or of all within its domain, `https://*.example.com`: one
-    /// of `CSRF_TRUSTED_ORIGINS`.
+    /// Adds one of `CSRF_TRUSTED_ORIGINS`: accepts forms of `https://example.com`, or of all hosts
+    /// in the domain with `https://*.example.com`.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if it is neither.
+    /// [`Config`](ErrorKind::Config) if it has neither form.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::{Csrf, Incoming, Secret};
+    /// use http::{HeaderMap, HeaderValue, Method};
+    ///
+    /// let csrf = Csrf::new().trusted_origin("https://*.library.example")?;
+    ///
+    /// let secret = Secret::random()?;
+    /// let token = secret.mask()?;
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("origin", HeaderValue::from_static("https://desk.library.example"));
+    /// let request = Incoming {
+    ///     method: &Method::POST,
+    ///     headers: &headers,
+    ///     https: true,
+    ///     host: "library.example",
+    ///     form_token: Some(&token),
+    /// };
+    /// assert_eq!(csrf.check(&request, Some(&secret)), Ok(()));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn trusted_origin(mut self, origin: &str) -> Result<Self> {
         self.trusted.push(TrustedOrigin::parse(origin)?);
         Ok(self)
     }
 
-    /// The secret in the request's cookie, if there is a sound one.
+    /// Returns the secret in the request's cookie, or `None` if it has none, a malformed one, or
+    /// several that differ.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::Csrf;
+    /// use http::{HeaderMap, HeaderValue};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// assert!(Csrf::new().secret(&headers).is_none());
+    ///
+    /// let cookie = HeaderValue::from_static("csrftoken=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
+    /// headers.insert("cookie", cookie);
+    /// assert_eq!(Csrf::new().secret(&headers).unwrap().reveal(), "b".repeat(32));
+    /// ```
     pub fn secret(&self, headers: &HeaderMap) -> Option<Secret> {
         self.cookie.read(headers)
     }
 
-    /// The `Set-Cookie` that gives the browser its secret, or gives it the same one for another year. For every page
-    /// with a form, and for the answer to a login.
+    /// Returns the `Set-Cookie` header that stores the secret in the browser for another 52 weeks.
+    ///
+    /// Send it with every page that has a form, and with the answer to a login.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use cloakroom_django::auth::csrf::{Csrf, Secret};
+    ///
+    /// let secret = Secret::random()?;
+    /// let header = Csrf::new().set_cookie(&secret, SystemTime::now());
+    /// assert!(header.to_str().unwrap().ends_with("; Max-Age=31449600; Path=/; SameSite=Lax"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn set_cookie(&self, secret: &Secret, now: SystemTime) -> HeaderValue {
-        self.cookie.spell(secret, now)
+        self.cookie.set_cookie(secret, now)
     }
 
-    /// Whether a request may change anything. GET, HEAD, OPTIONS and TRACE always pass, since they change nothing.
+    /// Checks that a request was sent by the site's own pages or by a trusted origin.
     ///
-    /// `secret` is the one of the request's [cookie](Self::secret), or of its [session](Secret::in_session).
+    /// `secret` is that of the request's [cookie](Self::secret) or of its
+    /// [session](Secret::in_session). GET, HEAD, OPTIONS and TRACE always pass, because they must
+    /// not change anything.
     ///
     /// # Errors
-    /// The first rule that it breaks. Answer with 403.
+    /// The first rule that the request breaks. Answer with 403.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::{Csrf, Incoming, Refusal, Secret};
+    /// use http::{HeaderMap, Method};
+    ///
+    /// let secret = Secret::random()?;
+    /// let token = secret.mask()?;
+    /// let headers = HeaderMap::new();
+    /// let request = Incoming {
+    ///     method: &Method::POST,
+    ///     headers: &headers,
+    ///     https: false,
+    ///     host: "localhost:8000",
+    ///     form_token: Some(&token),
+    /// };
+    /// let csrf = Csrf::new();
+    /// assert_eq!(csrf.check(&request, Some(&secret)), Ok(()));
+    /// assert_eq!(csrf.check(&request, None), Err(Refusal::NoSecret));
+    /// let without_token = Incoming { form_token: None, ..request };
+    /// assert_eq!(csrf.check(&without_token, Some(&secret)), Err(Refusal::NoToken));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn check(&self, request: &Incoming<'_>, secret: Option<&Secret>) -> Result<(), Refusal> {
         if is_safe(request.method) {
             return Ok(());
@@ -174,24 +303,25 @@ impl Default for Csrf {
     }
 }
 
-/// What [`Csrf::check`] must know of a request.
+/// The parts of a request that [`Csrf::check`] reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Incoming<'a> {
     /// The method.
     pub method: &'a Method,
-    /// The headers, of which `Origin`, `Referer` and `X-CSRFToken` count.
+    /// The headers. `Origin`, `Referer` and `X-CSRFToken` are read.
     pub headers: &'a HeaderMap,
-    /// Whether it came by https, to this process or to a proxy that is believed.
+    /// Whether the browser sent it over https, to this process or to a trusted proxy.
     pub https: bool,
-    /// The site's own host as the browser names it, with the port unless it is the usual one: the `Host` header, once
-    /// it has been compared with the hosts that the site answers to.
+    /// The site's own host, with the port unless it is the default one. Pass the `Host` header once
+    /// you have checked that it is one of the site's hosts.
     pub host: &'a str,
-    /// The value of [`FIELD`] in the form. Of the body, never of the query: addresses end up in logs.
+    /// The value of [`FIELD`] in the body of the form. Do not take it from the query: URLs are
+    /// logged.
     pub form_token: Option<&'a str>,
 }
 
 impl<'a> Incoming<'a> {
-    /// The token in the form of a POST, or else in the header.
+    /// Returns the token in the form of a POST request, or else in the header.
     fn token(&self) -> Option<&'a str> {
         let of_form = self.form_token.filter(|_| self.method == Method::POST);
         of_form.filter(|token| !token.is_empty()).or_else(|| {
@@ -201,7 +331,7 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// Whether a request with this method changes nothing, by RFC 9110.
+/// Returns whether the method is safe by RFC 9110: it must not change anything.
 fn is_safe(method: &Method) -> bool {
     matches!(
         *method,
@@ -209,8 +339,8 @@ fn is_safe(method: &Method) -> bool {
     )
 }
 
-/// The name of the hidden field in every form that is sent by POST.
+/// The name of the hidden field in every form that is sent with POST.
 pub const FIELD: &str = "csrfmiddlewaretoken";
 
-/// The header that scripts send the token in.
+/// The header in which scripts send the token.
 pub const HEADER: &str = "x-csrftoken";

@@ -1,4 +1,4 @@
-//! Where a request comes from, by its `Origin` or its `Referer`.
+//! Checks which site a request comes from, by its `Origin` or `Referer` header.
 
 use cloakroom::{Error, ErrorKind, Result};
 use http::header::{ORIGIN, REFERER};
@@ -6,11 +6,12 @@ use http::{HeaderMap, Uri};
 
 use super::{Incoming, Refusal};
 
-/// One of Django's `CSRF_TRUSTED_ORIGINS`: a scheme and a host, of which `*.` at the front stands for all subdomains.
+/// One of Django's `CSRF_TRUSTED_ORIGINS`: a scheme and a host. `*.` in front of the host matches
+/// all its subdomains.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct TrustedOrigin {
     scheme: String,
-    /// With the port. A leading dot stands for the domain and all its subdomains.
+    /// Includes the port. A leading dot matches the domain and all its subdomains.
     host: String,
 }
 
@@ -29,7 +30,8 @@ impl TrustedOrigin {
             _ => Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "trusting the origin `{}`: it is not `https://` and a host, with `*.` in front of it for all subdomains",
+                    "trusting the origin `{}`: it is not `https://` and a host, with `*.` in \
+                     front of it for all subdomains",
                     text.escape_debug()
                 ),
             )),
@@ -37,9 +39,10 @@ impl TrustedOrigin {
     }
 }
 
-/// The rule for `Origin`, and by https for `Referer` where there is no `Origin`.
+/// Checks `Origin`, or `Referer` if there is no `Origin` and the request came by https.
 ///
-/// By http there is no rule for `Referer`: whoever can change the pages on the way can change that, too.
+/// `Referer` is not checked over plain http: an attacker who can change pages in transit can change
+/// it, too.
 pub(super) fn check(
     request: &Incoming<'_>,
     trusted: &[TrustedOrigin],
@@ -79,7 +82,7 @@ fn check_referer(
     }
 }
 
-/// Scheme and host of the page that the request comes from.
+/// Returns the scheme and the host of the page that sent the request.
 fn referer(headers: &HeaderMap) -> Result<(String, String), Refusal> {
     let referer = headers.get(REFERER).ok_or(Refusal::NoReferer)?;
     let address = Uri::try_from(referer.as_bytes()).map_err(|_| Refusal::MalformedReferer)?;
@@ -106,7 +109,7 @@ fn is_trusted(trusted: &[TrustedOrigin], origin: &str) -> bool {
         .any(|origin| origin.scheme == scheme && is_within(host, &origin.host))
 }
 
-/// Whether `host` is `pattern`, or within the domain that a pattern with a leading dot stands for.
+/// Returns whether `host` equals `pattern` or, if `pattern` starts with a dot, is in that domain.
 fn is_within(host: &str, pattern: &str) -> bool {
     let (host, pattern) = (host.to_ascii_lowercase(), pattern.to_ascii_lowercase());
     match pattern.strip_prefix('.') {
@@ -115,7 +118,7 @@ fn is_within(host: &str, pattern: &str) -> bool {
     }
 }
 
-/// The port of a host with its colon, or nothing if it names none.
+/// Returns the port of a host with its colon, or an empty text if there is none.
 fn port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => &host[name.len()..],

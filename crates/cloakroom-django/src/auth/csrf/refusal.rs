@@ -1,28 +1,29 @@
 use std::fmt;
 
-/// Why a request is refused, for logs and for the page that answers it with 403.
+/// Why [`Csrf::check`](super::Csrf::check) refuses a request. Its text is for logs and for the 403
+/// page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// `Origin` names a site that is neither this one nor trusted.
+    /// `Origin` names another site that is not trusted.
     BadOrigin,
-    /// The request came by https with neither `Origin` nor `Referer`.
+    /// The request came by https and has neither `Origin` nor `Referer`.
     NoReferer,
-    /// `Referer` is no address with a scheme and a host.
+    /// `Referer` is not a URL with a scheme and a host.
     MalformedReferer,
-    /// The request came by https from a page that did not.
+    /// The request came by https from a page that was loaded without it.
     InsecureReferer,
-    /// `Referer` names a site that is neither this one nor trusted.
+    /// `Referer` names another site that is not trusted.
     BadReferer,
-    /// Neither a cookie nor the session holds a secret: the browser takes no cookies, or lost it.
+    /// The request has no secret: the browser refuses cookies or has lost this one.
     NoSecret,
-    /// Neither the form nor the header holds a token.
+    /// Neither the form nor the header contains a token.
     NoToken,
     /// The token is neither 32 nor 64 characters long.
     TokenLength,
-    /// The token has characters other than `a-z A-Z 0-9`.
+    /// The token contains other characters than `a-z A-Z 0-9`.
     TokenCharacters,
-    /// The token is of another secret: of another browser, or from before the login.
+    /// The token was made from another secret: for another browser, or before the login.
     WrongToken,
 }
 

@@ -8,10 +8,10 @@ use crate::auth::alphabet::ALPHABET;
 use crate::auth::session::read;
 use crate::random;
 
-/// What ties a browser to the tokens in its pages: 32 characters that the browser's cookie or the session holds.
+/// A browser's CSRF secret: 32 characters in its cookie or in the session.
 ///
-/// A page carries it [masked](Self::mask), differently each time, so that compression of the page does not give it
-/// away; every masking of it stays valid for as long as the secret is the same.
+/// Pages contain it [masked](Self::mask), differently each time, so that an attack on the
+/// compression of the page cannot recover it. All masked copies are valid until the secret changes.
 ///
 /// # Examples
 /// ```
@@ -23,27 +23,44 @@ use crate::random;
 /// assert_ne!(token, secret.mask()?);
 /// assert_eq!(secret.matches(&token), Ok(()));
 ///
-/// let after_the_login = Secret::random()?;
-/// assert_eq!(after_the_login.matches(&token), Err(Refusal::WrongToken));
+/// let after_login = Secret::random()?;
+/// assert_eq!(after_login.matches(&token), Err(Refusal::WrongToken));
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Secret([u8; SECRET_LEN]);
 
 impl Secret {
-    /// A new one: for a browser that has none, and at each login.
+    /// Makes a new secret, for a browser that has none and for each login.
     ///
     /// # Errors
-    /// [`Random`](cloakroom::ErrorKind::Random) if the operating system gives no random numbers.
+    /// [`Random`](cloakroom::ErrorKind::Random) if the operating system returns no random numbers.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::Secret;
+    ///
+    /// assert_ne!(Secret::random()?.reveal(), Secret::random()?.reveal());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn random() -> Result<Self> {
         let text = random::text(ALPHABET, SECRET_LEN, "making a CSRF secret")?;
-        Ok(Self::parse(&text).expect("random text is of the alphabet"))
+        Ok(Self::parse(&text).expect("random text uses the alphabet"))
     }
 
-    /// Reads a secret, masked or not: 64 or 32 characters of `a-z A-Z 0-9`.
+    /// Parses a secret of 32 characters, or unmasks a token of 64, of `a-z A-Z 0-9`.
     ///
     /// # Errors
     /// [`TokenLength`](Refusal::TokenLength) or [`TokenCharacters`](Refusal::TokenCharacters).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::{Refusal, Secret};
+    ///
+    /// let token = "abcdefghijklmnopqrstuvwxyzABCDEFEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    /// assert_eq!(Secret::parse(token).unwrap().reveal(), "E".repeat(32));
+    /// assert_eq!(Secret::parse("short").unwrap_err(), Refusal::TokenLength);
+    /// ```
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         let is_masked = match text.chars().count() {
             SECRET_LEN => false,
@@ -62,15 +79,35 @@ impl Secret {
         })))
     }
 
-    /// The secret itself: what the cookie holds. Never put it in a page or a log.
+    /// Returns the secret itself, the value of the cookie. Never put it into a page or a log.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::Secret;
+    ///
+    /// let secret = Secret::random()?;
+    /// assert_eq!(secret.reveal().len(), 32);
+    /// assert_eq!(format!("{secret:?}"), "Secret(..)");
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn reveal(&self) -> &str {
         std::str::from_utf8(&self.0).expect("the alphabet is ASCII")
     }
 
-    /// A token for one page or form.
+    /// Makes a token for one page or form.
     ///
     /// # Errors
-    /// [`Random`](cloakroom::ErrorKind::Random) if the operating system gives no random numbers.
+    /// [`Random`](cloakroom::ErrorKind::Random) if the operating system returns no random numbers.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::Secret;
+    ///
+    /// let secret = Secret::random()?;
+    /// let token = secret.mask()?;
+    /// assert_eq!(Secret::parse(&token).unwrap().reveal(), secret.reveal());
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn mask(&self) -> Result<String> {
         let mut token = random::text(ALPHABET, SECRET_LEN, "masking a CSRF token")?;
         let cipher: Vec<u8> = token
@@ -82,11 +119,22 @@ impl Secret {
         Ok(token)
     }
 
-    /// Whether a token that came back with a form is of this secret. The time does not depend on how much of it is.
+    /// Checks that a submitted token was made from this secret, in constant time.
     ///
     /// # Errors
     /// [`TokenLength`](Refusal::TokenLength), [`TokenCharacters`](Refusal::TokenCharacters) or
     /// [`WrongToken`](Refusal::WrongToken).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::{Refusal, Secret};
+    ///
+    /// let secret = Secret::parse(&"b".repeat(32)).unwrap();
+    /// let token = "a".repeat(32) + &"b".repeat(32);
+    /// assert_eq!(secret.matches(&token), Ok(()));
+    /// let other = "a".repeat(32) + &"c".repeat(32);
+    /// assert_eq!(secret.matches(&other), Err(Refusal::WrongToken));
+    /// ```
     pub fn matches(&self, token: &str) -> Result<(), Refusal> {
         let token = Self::parse(token)?;
         match token.0.ct_eq(&self.0).into() {
@@ -95,15 +143,42 @@ impl Secret {
         }
     }
 
-    /// The secret that the session holds, where Django is told `CSRF_USE_SESSIONS`.
+    /// Returns the secret that the session holds, for a site with `CSRF_USE_SESSIONS`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::Secret;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    ///
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// assert!(Secret::in_session(&session).is_none());
+    /// session.set("_csrftoken", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb")?;
+    /// assert_eq!(Secret::in_session(&session).unwrap().reveal(), "b".repeat(32));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn in_session(session: &Session) -> Option<Self> {
         Self::parse(&read(session, ITEM)?).ok()
     }
 
-    /// Puts the secret into the session, instead of a cookie. [`Auth::log_in`](crate::auth::Auth::log_in) replaces it.
+    /// Stores the secret in the session instead of a cookie.
+    /// [`Auth::log_in`](crate::auth::Auth::log_in) replaces it.
     ///
     /// # Errors
-    /// As [`Session::set`].
+    /// Those of [`Session::set`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::csrf::Secret;
+    /// # use cloakroom::Sessions;
+    /// # use cloakroom::store::MemoryStore;
+    ///
+    /// # let session = Sessions::new(MemoryStore::new()).new_session();
+    /// let secret = Secret::random()?;
+    /// secret.keep_in_session(&session)?;
+    /// assert_eq!(session.get::<String>("_csrftoken")?.as_deref(), Some(secret.reveal()));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn keep_in_session(&self, session: &Session) -> Result<()> {
         session.set(ITEM, self.reveal().to_owned())
     }
@@ -123,7 +198,7 @@ pub(crate) fn rotate_in_session(session: &Session) -> Result<()> {
     }
 }
 
-/// The place of a character in the alphabet.
+/// Returns the index of a character in the alphabet.
 fn digit(character: u8) -> Option<u8> {
     match character {
         b'a'..=b'z' => Some(character - b'a'),
@@ -134,10 +209,10 @@ fn digit(character: u8) -> Option<u8> {
 }
 
 fn digit_of_alphabet(character: u8) -> u8 {
-    digit(character).expect("secrets and random texts are of the alphabet")
+    digit(character).expect("secrets and random texts use the alphabet")
 }
 
-/// The character at a place of the alphabet, which begins again at its end.
+/// Returns the character at an index of the alphabet, modulo its length.
 fn letter(digit: u8) -> u8 {
     ALPHABET[usize::from(digit % BASE)]
 }
@@ -148,7 +223,7 @@ const SECRET_LEN: usize = 32;
 
 const TOKEN_LEN: usize = 2 * SECRET_LEN;
 
-/// How many characters the alphabet has.
+/// The length of the alphabet.
 const BASE: u8 = 62;
 
 #[cfg(test)]
@@ -156,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_has_its_place() {
+    fn every_character_has_its_index() {
         for (place, character) in ALPHABET.iter().enumerate() {
             assert_eq!(digit(*character).map(usize::from), Some(place));
         }

@@ -6,18 +6,20 @@ use super::pbkdf2;
 #[cfg(feature = "scrypt")]
 use super::scrypt;
 
-/// How a password is hashed. Each but the first two is there with a feature of the crate.
+/// An algorithm for password hashes. PBKDF2 is always compiled in, the others with a feature of
+/// this crate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Algorithm {
     /// `pbkdf2_sha256`: PBKDF2 with HMAC-SHA-256, Django's default.
     Pbkdf2Sha256,
-    /// `pbkdf2_sha1`: PBKDF2 with HMAC-SHA-1, of old Django sites.
+    /// `pbkdf2_sha1`: PBKDF2 with HMAC-SHA-1, used by old Django sites.
     Pbkdf2Sha1,
     /// `argon2`: Argon2id with 100 MiB, 2 passes, 8 lanes. Feature `argon2`.
     #[cfg(feature = "argon2")]
     Argon2,
-    /// `bcrypt_sha256`: bcrypt with cost 12 over the SHA-256 of the password, which may be long then. Feature `bcrypt`.
+    /// `bcrypt_sha256`: bcrypt with cost 12 over the SHA-256 of the password, so passwords of any
+    /// length count in full. Feature `bcrypt`.
     #[cfg(feature = "bcrypt")]
     BcryptSha256,
     /// `scrypt`: scrypt with N = 2^14, r = 8, p = 5. Feature `scrypt`.
@@ -26,7 +28,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// All that are built in.
+    /// All algorithms that are compiled in.
     pub const ALL: &[Self] = &[
         Self::Pbkdf2Sha256,
         Self::Pbkdf2Sha1,
@@ -38,7 +40,14 @@ impl Algorithm {
         Self::Scrypt,
     ];
 
-    /// What its hashes begin with.
+    /// Returns the text that its hashes start with.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::passwords::Algorithm;
+    ///
+    /// assert_eq!(Algorithm::Pbkdf2Sha256.name(), "pbkdf2_sha256");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Pbkdf2Sha256 => "pbkdf2_sha256",
@@ -52,7 +61,7 @@ impl Algorithm {
         }
     }
 
-    /// The hash of `password`, as it goes into the user's field.
+    /// Returns the hash of `password` for the password field.
     pub(super) fn encode(self, password: &str, salt: &str, iterations: u32) -> String {
         let rest = match self {
             Self::Pbkdf2Sha256 => {
@@ -70,7 +79,7 @@ impl Algorithm {
     }
 }
 
-/// A hash, taken apart.
+/// A parsed password field.
 pub(super) enum PasswordHash<'a> {
     Pbkdf2(pbkdf2::Pbkdf2Hash<'a>),
     #[cfg(feature = "argon2")]
@@ -82,7 +91,8 @@ pub(super) enum PasswordHash<'a> {
 }
 
 impl<'a> PasswordHash<'a> {
-    /// The hash in a user's field, unless it is unusable, damaged, or by an algorithm that is not built in.
+    /// Parses a password field, or returns `None` if it is unusable, damaged, or by an algorithm
+    /// that is not compiled in.
     pub(super) fn parse(encoded: &'a str) -> Option<Self> {
         let (name, rest) = encoded.split_once('$')?;
         let mut all = Algorithm::ALL.iter();
@@ -129,7 +139,7 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// Whether its costs or its salt are other than those of a new hash by the same algorithm.
+    /// Returns whether its costs or its salt differ from those of a new hash by the same algorithm.
     pub(super) fn is_outdated(&self, iterations: u32) -> bool {
         match self {
             Self::Pbkdf2(stored) => stored.is_outdated(iterations),
@@ -142,7 +152,8 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// Spends the time by which a new hash is more expensive than this one, where Django does so.
+    /// Spends the time that a new hash takes longer than this one, for the algorithms where Django
+    /// does.
     pub(super) fn catch_up(&self, password: &str, iterations: u32) {
         match self {
             Self::Pbkdf2(stored) => stored.catch_up(password, iterations),

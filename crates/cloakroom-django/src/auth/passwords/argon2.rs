@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::fields::{is_long_enough, number};
 
-/// Everything after the name of the algorithm.
+/// Returns everything after the name of the algorithm.
 pub(super) fn encode(password: &str, salt: &str) -> String {
     let Costs {
         memory,
@@ -21,7 +21,7 @@ pub(super) fn encode(password: &str, salt: &str) -> String {
         salt.as_bytes(),
         HASH_LEN,
     )
-    .expect("the costs of new hashes are sound, and so is a salt of 22 characters");
+    .expect("the costs of new hashes are valid, and so is a salt of 22 characters");
     let salt = BASE64_NOPAD.encode(salt.as_bytes());
     let hash = BASE64_NOPAD.encode(&hash);
     format!("argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}")
@@ -43,7 +43,7 @@ fn hash(
     Some(hash)
 }
 
-/// A hash, taken apart.
+/// A parsed hash.
 pub(super) struct Argon2Hash {
     algorithm: Algorithm,
     version: Version,
@@ -64,14 +64,14 @@ impl Argon2Hash {
         let (version, costs) = match parts.next()? {
             "v=19" => (Version::V0x13, parts.next()?),
             "v=16" => (Version::V0x10, parts.next()?),
-            // The oldest strings do not name the version.
+            // The oldest hashes do not name the version.
             costs => (Version::V0x10, costs),
         };
         let costs = Costs::parse(costs)?;
         let salt = BASE64_NOPAD.decode(parts.next()?.as_bytes()).ok()?;
         let hash = BASE64_NOPAD.decode(parts.next()?.as_bytes()).ok()?;
-        let is_sound = parts.next().is_none() && hash.len() <= MOST_HASH_LEN;
-        is_sound.then_some(Self {
+        let is_valid = parts.next().is_none() && hash.len() <= MAX_HASH_LEN;
+        is_valid.then_some(Self {
             algorithm,
             version,
             costs,
@@ -102,7 +102,7 @@ impl Argon2Hash {
     }
 }
 
-/// What a hash costs: KiB of memory, passes over it, lanes.
+/// The cost parameters: KiB of memory, passes over it, lanes.
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct Costs {
     memory: u32,
@@ -111,7 +111,7 @@ struct Costs {
 }
 
 impl Costs {
-    /// Those of new hashes.
+    /// The costs of new hashes.
     const NEW: Self = Self {
         memory: 102_400,
         passes: 2,
@@ -127,17 +127,17 @@ impl Costs {
             lanes: cost("p=")?,
         };
         let work = u64::from(costs.memory) * u64::from(costs.passes);
-        let is_sound = parts.next().is_none() && costs.lanes <= MOST_LANES && work <= MOST_WORK;
-        is_sound.then_some(costs)
+        let is_valid = parts.next().is_none() && costs.lanes <= MAX_LANES && work <= MAX_WORK;
+        is_valid.then_some(costs)
     }
 }
 
 const HASH_LEN: usize = 32;
 
-/// The user's field has room for no more.
-const MOST_HASH_LEN: usize = 64;
+/// The password field has no room for more.
+const MAX_HASH_LEN: usize = 64;
 
-const MOST_LANES: u32 = 255;
+const MAX_LANES: u32 = 255;
 
-/// KiB times passes, twenty times what Django asks for. A damaged field must not take all memory.
-const MOST_WORK: u64 = 1 << 22;
+/// KiB times passes, twenty times what Django uses. A damaged field must not exhaust the memory.
+const MAX_WORK: u64 = 1 << 22;

@@ -1,6 +1,7 @@
-//! `bcrypt_sha256$$2b$12$` and 22 characters of salt, 31 of hash: bcrypt of the hexadecimal SHA-256 of the password.
+//! `bcrypt_sha256$$2b$12$`, 22 characters of salt and 31 of hash: bcrypt of the hexadecimal SHA-256
+//! of the password.
 //!
-//! Of bcrypt alone only the first 72 bytes of a password would count.
+//! The SHA-256 is needed because bcrypt ignores everything after the first 72 bytes.
 
 use bcrypt::{HashParts, Version, hash_with_salt};
 use data_encoding::HEXLOWER;
@@ -8,20 +9,23 @@ use sha2::{Digest, Sha256};
 
 use crate::auth::signing::equal;
 
-/// Everything after the name of the algorithm and a `$`; bcrypt's text brings another. bcrypt's salt is 16 bytes: those of a hash of `salt`, which is random.
+/// Returns everything after the name of the algorithm and a `$`. The text of bcrypt starts with
+/// another one.
+///
+/// bcrypt has a salt of 16 bytes. They are the start of a hash of `salt`, which is random.
 pub(super) fn encode(password: &str, salt: &str) -> String {
     let salt = Sha256::digest(salt);
-    let salt = *salt.first_chunk().expect("a SHA-256 has more bytes");
+    let salt = *salt.first_chunk().expect("a SHA-256 has 32 bytes");
     hash(password, COST, salt).format_for_version(Version::TwoB)
 }
 
 fn hash(password: &str, cost: u32, salt: [u8; 16]) -> HashParts {
     let password = HEXLOWER.encode(&Sha256::digest(password));
     hash_with_salt(password, cost, salt)
-        .expect("the cost was checked, and 64 digits are not too many")
+        .expect("the cost was checked, and 64 digits are within the limit")
 }
 
-/// A hash, taken apart.
+/// A parsed hash.
 pub(super) struct BcryptHash<'a> {
     text: &'a str,
     version: Version,
@@ -37,10 +41,10 @@ impl<'a> BcryptHash<'a> {
             "$2y$" => Version::TwoY,
             _ => return None,
         };
-        // The parser of bcrypt looks into the text by bytes.
+        // The parser of the crate `bcrypt` slices the text by bytes, so it must be ASCII.
         let parts: HashParts = text.is_ascii().then(|| text.parse().ok()).flatten()?;
         let cost = parts.get_cost();
-        (LEAST_COST..=MOST_COST).contains(&cost).then(|| Self {
+        (MIN_COST..=MAX_COST).contains(&cost).then(|| Self {
             text,
             version,
             cost,
@@ -57,7 +61,8 @@ impl<'a> BcryptHash<'a> {
         self.cost != COST
     }
 
-    /// A cost is an exponent: those from the old one up to, but not with, the new one add up to what is missing.
+    /// Spends the time that a new hash takes longer. The cost is an exponent, so the costs from the
+    /// old one up to the new one, exclusive, add up to the difference.
     pub(super) fn catch_up(&self, password: &str) {
         for cost in self.cost..COST {
             std::hint::black_box(hash(password, cost, self.salt));
@@ -65,11 +70,11 @@ impl<'a> BcryptHash<'a> {
     }
 }
 
-/// That of new hashes.
+/// The cost of new hashes.
 const COST: u32 = 12;
 
-/// The least that bcrypt knows.
-const LEAST_COST: u32 = 4;
+/// The lowest cost that bcrypt has.
+const MIN_COST: u32 = 4;
 
-/// 256 times what Django asks for. A damaged field must not keep a thread busy for a week.
-const MOST_COST: u32 = 20;
+/// 256 times what Django uses. A damaged field must not keep a thread busy for a week.
+const MAX_COST: u32 = 20;

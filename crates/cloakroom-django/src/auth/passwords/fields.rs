@@ -1,13 +1,13 @@
-//! The fields that hashes of several algorithms have.
+//! Fields that the hashes of several algorithms share.
 
-/// Reads a number as Django writes it: digits, without a sign or leading zeros.
+/// Parses a number as Django writes it: digits without a sign or leading zeros.
 pub(super) fn number(text: &str) -> Option<u32> {
     let number: u32 = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
 }
 
-/// Returns whether a salt of this many characters of an alphabet of 62 has the 128 bits that Django
-/// asks for.
+/// Returns whether a salt of this many characters has the 128 bits that Django requires, for an
+/// alphabet of 62.
 pub(super) fn is_long_enough(salt_len: usize) -> bool {
     salt_len >= SALT_LEN
 }

@@ -1,7 +1,83 @@
-//! Password hashes, as Django keeps them in `auth_user.password`.
+//! Password hashes as Django stores them in `auth_user.password`.
 //!
-//! A hash costs a good part of a second of computing, which is its purpose. Everything here is synchronous, so an async
-//! handler runs it in `tokio::task::spawn_blocking`, or all other requests of that thread wait.
+//! | hashes that start with | are verified and made |
+//! |---|---|
+//! | `pbkdf2_sha256$`, `pbkdf2_sha1$` | always |
+//! | `argon2$` | with the feature `argon2` |
+//! | `bcrypt_sha256$` | with the feature `bcrypt` |
+//! | `scrypt$` | with the feature `scrypt` |
+//! | `!` | never: no password matches |
+//!
+//! A hash by another algorithm matches no password, as in a Django without its hasher.
+//!
+//! A hash takes a good part of a second to compute, on purpose. Everything here is synchronous, so
+//! call it in `tokio::task::spawn_blocking` from async code. Otherwise all other requests on that
+//! thread wait.
+//!
+//! # Examples
+//! A login form. `user` is the row with the submitted name, or `None` if there is none:
+//! ```
+//! use cloakroom::{Result, Session};
+//! use cloakroom_django::auth::{Account, Auth, Passwords, Verdict};
+//! # use std::borrow::Cow;
+//! # use cloakroom::Sessions;
+//! # use cloakroom::store::MemoryStore;
+//!
+//! #[derive(Clone)]
+//! struct User {
+//!     id: i64,
+//!     password: String,
+//!     is_active: bool,
+//! }
+//! # impl Account for User {
+//! #     fn id(&self) -> Cow<'_, str> { self.id.to_string().into() }
+//! #     fn password(&self) -> &str { &self.password }
+//! #     fn is_active(&self) -> bool { self.is_active }
+//! # }
+//!
+//! /// Returns the user if the password is right. Blocks.
+//! fn verify(passwords: &Passwords, user: Option<User>, submitted: &str) -> Result<Option<User>> {
+//!     let Some(mut user) = user else {
+//!         passwords.spend_time(submitted);
+//!         return Ok(None);
+//!     };
+//!     match passwords.verify(submitted, &user.password) {
+//!         Verdict::Wrong => return Ok(None),
+//!         Verdict::Right => {}
+//!         // Also write it to the row. Do so before the login, which depends on the hash.
+//!         Verdict::Outdated => user.password = passwords.encode(submitted)?,
+//!     }
+//!     Ok(Some(user).filter(User::is_active))
+//! }
+//!
+//! async fn log_in(
+//!     auth: &Auth,
+//!     passwords: &Passwords,
+//!     session: &Session,
+//!     user: Option<User>,
+//!     submitted: String,
+//! ) -> Result<bool> {
+//!     let passwords = passwords.clone();
+//!     let verified = tokio::task::spawn_blocking(move || verify(&passwords, user, &submitted));
+//!     let Some(user) = verified.await.expect("hashing does not panic")? else {
+//!         return Ok(false);
+//!     };
+//!     auth.log_in(session, &user)?;
+//!     Ok(true)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! # let auth = Auth::new("the site's SECRET_KEY");
+//! # let session = Sessions::new(MemoryStore::new()).new_session();
+//! # let passwords = Passwords::new().iterations(1_000);
+//! let password = passwords.encode("Quay-lantern-7")?;
+//! let ada = Some(User { id: 7, password, is_active: true });
+//! assert!(!log_in(&auth, &passwords, &session, ada.clone(), "Heron-ladder-4".into()).await?);
+//! assert!(log_in(&auth, &passwords, &session, ada, "Quay-lantern-7".into()).await?);
+//! # Ok(())
+//! # }
+//! ```
 
 use cloakroom::Result;
 
@@ -22,18 +98,20 @@ mod pbkdf2;
 #[cfg(feature = "scrypt")]
 mod scrypt;
 
-/// Which password hashes a site makes and which it accepts: Django's `PASSWORD_HASHERS`.
+/// Which password hashes a site makes and accepts: Django's `PASSWORD_HASHERS`.
 ///
-/// Without further words it is Django 5.2: new hashes are `pbkdf2_sha256` with 1,000,000 iterations, and every
-/// algorithm that is built in is accepted. The count of iterations must be the same in all services that share the
-/// users: each of them hashes a password again, at the next login, whose count is not its own, and a hash that changes
-/// ends all other sessions of the user. Django 4.2 has 600,000, Django 6.0 has 1,200,000.
+/// The default is that of Django 5.2: new hashes are `pbkdf2_sha256` with 1,000,000 iterations, and
+/// all algorithms that are compiled in are accepted.
+///
+/// Set the same number of iterations in all services that share the users. Otherwise each service
+/// rehashes the passwords of the other at every login, and a new hash ends all other sessions of
+/// the user. Django 4.2 uses 600,000 and Django 6.0 uses 1,200,000.
 ///
 /// # Examples
 /// ```
 /// use cloakroom_django::auth::{Passwords, Verdict};
 ///
-/// // So few are for tests only.
+/// // So few iterations are for tests only.
 /// let passwords = Passwords::new().iterations(1_000);
 /// let encoded = passwords.encode("correct horse")?;
 ///
@@ -53,7 +131,18 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Django 5.2's: makes `pbkdf2_sha256` with 1,000,000 iterations, accepts all that are built in.
+    /// Creates the settings of Django 5.2: makes `pbkdf2_sha256` with 1,000,000 iterations, accepts
+    /// all algorithms that are compiled in.
+    ///
+    /// # Examples
+    /// A hash that Django made:
+    /// ```
+    /// use cloakroom_django::auth::{Passwords, Verdict};
+    ///
+    /// let encoded = "pbkdf2_sha256$1000000$abcdefghijklmnopqrstuv\
+    ///                $RQsDuUkUYsVKKMGEVf7KhP1xnDLlZ9RiOO63KN0aAbE=";
+    /// assert_eq!(Passwords::new().verify("correct horse", encoded), Verdict::Right);
+    /// ```
     pub fn new() -> Self {
         Self {
             preferred: Algorithm::Pbkdf2Sha256,
@@ -62,34 +151,77 @@ impl Passwords {
         }
     }
 
-    /// The algorithm of new hashes; hashes by others are [outdated](Verdict::Outdated).
+    /// Sets the algorithm of new hashes. Hashes by others are [outdated](Verdict::Outdated).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::Passwords;
+    /// use cloakroom_django::auth::passwords::Algorithm;
+    ///
+    /// let passwords = Passwords::new().preferred(Algorithm::Pbkdf2Sha1).iterations(1_000);
+    /// assert!(passwords.encode("correct horse")?.starts_with("pbkdf2_sha1$1000$"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     #[must_use]
     pub fn preferred(mut self, algorithm: Algorithm) -> Self {
         self.preferred = algorithm;
         self
     }
 
-    /// How many iterations new PBKDF2 hashes have; hashes with more or fewer are [outdated](Verdict::Outdated). None
-    /// counts as one.
+    /// Sets the number of iterations of new PBKDF2 hashes, from 1 to 100,000,000. Hashes with
+    /// another number are [outdated](Verdict::Outdated). A number outside this range becomes the
+    /// nearest one in it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::Passwords;
+    ///
+    /// let passwords = Passwords::new().iterations(1_000);
+    /// assert!(passwords.encode("correct horse")?.starts_with("pbkdf2_sha256$1000$"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     #[must_use]
     pub fn iterations(mut self, iterations: u32) -> Self {
-        self.iterations = iterations.clamp(1, pbkdf2::MOST_ITERATIONS);
+        self.iterations = iterations.clamp(1, pbkdf2::MAX_ITERATIONS);
         self
     }
 
-    /// Accepts these algorithms and the [preferred](Self::preferred) one, and no others: their hashes never match.
+    /// Accepts only these algorithms and the [preferred](Self::preferred) one. Hashes by others
+    /// match no password.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::{Passwords, Verdict};
+    ///
+    /// let sha1 = "pbkdf2_sha1$1000$abcdefghijklmnopqrstuv$Sk9TwyTsdnHyr4oSsU4Vdbw7soU=";
+    /// let passwords = Passwords::new().iterations(1_000);
+    /// assert_eq!(passwords.verify("pw", sha1), Verdict::Outdated);
+    /// assert_eq!(passwords.accepting([]).verify("pw", sha1), Verdict::Wrong);
+    /// ```
     #[must_use]
     pub fn accepting(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.accepted = algorithms.into_iter().collect();
         self
     }
 
-    /// Whether `encoded`, the password field of a user, is a hash of `password`.
+    /// Verifies a password against `encoded`, the password field of a user.
     ///
-    /// A field that no password matches (see [`is_usable`]; empty, damaged, by an algorithm that is not accepted) costs
-    /// as much time as one that has a hash, and a wrong password on an old PBKDF2 or bcrypt hash as much as on a new
-    /// one: so the time tells nobody which users are there and who has logged in lately. For a user who is not there
-    /// call [`spend_time`](Self::spend_time).
+    /// The time does not reveal which users exist or who logged in recently: a field that no
+    /// password matches (unusable, empty, damaged, by an algorithm that is not accepted) takes as
+    /// long as a new hash, and so does a wrong password on an old PBKDF2 or bcrypt hash. For a user
+    /// who does not exist call [`spend_time`](Self::spend_time).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::{Passwords, Verdict};
+    ///
+    /// let encoded = "pbkdf2_sha256$1000$abcdefghijklmnopqrstuv\
+    ///                $3sV/SVfT6ME4dIgYVdSlH0jEvyK0z+y3AJvov9Y+8MA=";
+    /// let passwords = Passwords::new().iterations(1_000);
+    /// assert_eq!(passwords.verify("correct horse", encoded), Verdict::Right);
+    /// assert_eq!(passwords.verify("battery staple", encoded), Verdict::Wrong);
+    /// assert_eq!(passwords.verify("correct horse", "!unusable"), Verdict::Wrong);
+    /// ```
     pub fn verify(&self, password: &str, encoded: &str) -> Verdict {
         let Some(stored) = self.read(encoded) else {
             self.spend_time(password);
@@ -107,26 +239,67 @@ impl Passwords {
         }
     }
 
-    /// A new hash of `password`, with a salt of its own: what to write to the user's password field.
+    /// Returns a new hash of `password` with a random salt, for the password field of the user.
     ///
     /// # Errors
-    /// [`Random`](cloakroom::ErrorKind::Random) if the operating system gives no random numbers.
+    /// [`Random`](cloakroom::ErrorKind::Random) if the operating system returns no random numbers.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::{Passwords, Verdict};
+    ///
+    /// let passwords = Passwords::new().iterations(1_000);
+    /// let encoded = passwords.encode("correct horse")?;
+    /// assert_ne!(encoded, passwords.encode("correct horse")?);
+    /// assert_eq!(passwords.verify("correct horse", &encoded), Verdict::Right);
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn encode(&self, password: &str) -> Result<String> {
         let salt = random::text(ALPHABET, SALT_LEN, "making the salt of a password hash")?;
         Ok(self.preferred.encode(password, &salt, self.iterations))
     }
 
-    /// Takes as long as [`verify`](Self::verify) does for a user who is there.
+    /// Takes as long as [`verify`](Self::verify) does for an existing user.
+    ///
+    /// Call it when a login names an unknown user. Otherwise the time of the answer reveals which
+    /// users exist.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::{Passwords, Verdict};
+    ///
+    /// fn verify(passwords: &Passwords, password: &str, stored: Option<&str>) -> Verdict {
+    ///     let Some(stored) = stored else {
+    ///         passwords.spend_time(password);
+    ///         return Verdict::Wrong;
+    ///     };
+    ///     passwords.verify(password, stored)
+    /// }
+    ///
+    /// let passwords = Passwords::new().iterations(1_000);
+    /// assert_eq!(verify(&passwords, "correct horse", None), Verdict::Wrong);
+    /// ```
     pub fn spend_time(&self, password: &str) {
         let encoded = self.preferred.encode(password, NO_SALT, self.iterations);
         std::hint::black_box(encoded);
     }
 
-    /// Whether a hash is to be replaced when its password is at hand: by another algorithm than the preferred one, with
-    /// more or fewer iterations or other costs, with a salt of less than 128 bits. A field that no password matches is
-    /// not.
+    /// Returns whether a hash should be replaced as soon as its password is known: it is by another
+    /// algorithm than the preferred one, has other iterations or costs, or a salt of less than 128
+    /// bits.
     ///
-    /// [`verify`](Self::verify) says the same of a right password with [`Verdict::Outdated`].
+    /// Returns `false` for a field that no password matches. [`verify`](Self::verify) reports the
+    /// same with [`Verdict::Outdated`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::Passwords;
+    ///
+    /// let encoded = Passwords::new().iterations(1_000).encode("correct horse")?;
+    /// assert!(!Passwords::new().iterations(1_000).must_update(&encoded));
+    /// assert!(Passwords::new().iterations(2_000).must_update(&encoded));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn must_update(&self, encoded: &str) -> bool {
         self.read(encoded)
             .is_some_and(|stored| self.is_outdated(&stored))
@@ -149,30 +322,39 @@ impl Default for Passwords {
     }
 }
 
-/// What [`Passwords::verify`] found.
+/// The result of [`Passwords::verify`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Verdict {
     /// The password is right.
     Right,
-    /// The password is right, and its hash is to be replaced by a [new one](Passwords::encode) now, while the password
-    /// is at hand.
+    /// The password is right, but its hash is outdated: replace it with a
+    /// [new one](Passwords::encode).
     ///
-    /// Do that before the login: the session is tied to the hash.
+    /// Do so before the login, because the session is tied to the hash.
     Outdated,
-    /// The password is wrong, or there is none.
+    /// The password is wrong, or the field matches no password.
     Wrong,
 }
 
 impl Verdict {
-    /// Whether the password is right, be its hash old or new.
+    /// Returns whether the password is right, with a current or an outdated hash.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_django::auth::Verdict;
+    ///
+    /// assert!(Verdict::Outdated.is_right());
+    /// assert!(!Verdict::Wrong.is_right());
+    /// ```
     pub fn is_right(self) -> bool {
         self != Self::Wrong
     }
 }
 
-/// A password field that no password matches, for a user who is not to log in with one. No two are equal, so that
-/// setting it ends the user's sessions.
+/// Returns a password field that no password matches, for a user who must not log in with one.
+///
+/// Each field is different, so writing it ends all sessions of the user.
 ///
 /// # Examples
 /// ```
@@ -185,19 +367,28 @@ impl Verdict {
 /// ```
 ///
 /// # Errors
-/// [`Random`](cloakroom::ErrorKind::Random) if the operating system gives no random numbers.
+/// [`Random`](cloakroom::ErrorKind::Random) if the operating system returns no random numbers.
 pub fn unusable() -> Result<String> {
     let tail = random::text(ALPHABET, UNUSABLE_LEN, "making an unusable password")?;
     Ok(format!("{UNUSABLE}{tail}"))
 }
 
-/// Whether the user may have a password: the field does not start with `!`. Django mails a password reset to nobody
-/// else.
+/// Returns whether a user may have a password: the field does not start with `!`.
+///
+/// Django mails links to reset a password only to such users.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::auth::passwords::is_usable;
+///
+/// assert!(is_usable("pbkdf2_sha256$1000000$salt$hash"));
+/// assert!(!is_usable("!aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+/// ```
 pub fn is_usable(encoded: &str) -> bool {
     !encoded.starts_with(UNUSABLE)
 }
 
-/// Django 5.2's count for PBKDF2.
+/// Django 5.2's default for PBKDF2.
 const ITERATIONS: u32 = 1_000_000;
 
 const NO_SALT: &str = "----------------------";
@@ -211,7 +402,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_costs_the_same_whatever_the_field_holds() {
+    fn a_wrong_password_takes_the_same_time_for_every_field() {
         let passwords = Passwords::new().iterations(1_000);
         let fewer = Passwords::new().iterations(10).encode("pw").unwrap();
         let equal = passwords.encode("pw").unwrap();
@@ -234,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_password_costs_what_its_hash_does() {
+    fn a_right_password_takes_the_time_of_its_own_hash() {
         let passwords = Passwords::new().iterations(1_000);
         for iterations in [10, 2_000] {
             let encoded = Passwords::new()
@@ -246,7 +437,7 @@ mod tests {
         }
     }
 
-    /// How many iterations of PBKDF2 something costs.
+    /// Returns how many iterations of PBKDF2 `act` computes.
     fn spent(act: impl FnOnce()) -> u32 {
         let before = pbkdf2::SPENT.get();
         act();

@@ -15,7 +15,7 @@ pub(super) enum Digest {
     Sha1,
 }
 
-/// Everything after the name of the algorithm.
+/// Returns everything after the name of the algorithm.
 pub(super) fn encode(digest: Digest, password: &str, salt: &str, iterations: u32) -> String {
     format!(
         "{iterations}${salt}${}",
@@ -35,7 +35,7 @@ fn hash(digest: Digest, password: &str, salt: &str, iterations: u32) -> String {
     }
 }
 
-/// A hash, taken apart.
+/// A parsed hash.
 pub(super) struct Pbkdf2Hash<'a> {
     pub(super) digest: Digest,
     iterations: u32,
@@ -48,8 +48,8 @@ impl<'a> Pbkdf2Hash<'a> {
         let (iterations, rest) = rest.split_once('$')?;
         let (salt, hash) = rest.split_once('$')?;
         let iterations = number(iterations)?;
-        let is_sound = (1..=MOST_ITERATIONS).contains(&iterations) && !salt.is_empty();
-        is_sound.then_some(Self {
+        let is_valid = (1..=MAX_ITERATIONS).contains(&iterations) && !salt.is_empty();
+        is_valid.then_some(Self {
             digest,
             iterations,
             salt,
@@ -73,11 +73,11 @@ impl<'a> Pbkdf2Hash<'a> {
     }
 }
 
-/// A hundred times what Django asks for. A damaged field must not keep a thread busy for an hour.
-pub(super) const MOST_ITERATIONS: u32 = 100_000_000;
+/// A hundred times what Django uses. A damaged field must not keep a thread busy for an hour.
+pub(super) const MAX_ITERATIONS: u32 = 100_000_000;
 
 #[cfg(test)]
 thread_local! {
-    /// How many iterations this thread has computed: what a hash costs, without a clock.
+    /// How many iterations this thread has computed: the cost of a hash, measured without a clock.
     pub(super) static SPENT: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }

@@ -1,4 +1,4 @@
-//! `scrypt$16384$SALT$8$5$BASE64`: N, the salt, r, p.
+//! `scrypt$16384$SALT$8$5$BASE64`: N, the salt, r, p and the hash.
 
 use data_encoding::BASE64;
 use scrypt::{Params, scrypt};
@@ -6,10 +6,10 @@ use scrypt::{Params, scrypt};
 use super::fields::number;
 use crate::auth::signing::equal;
 
-/// Everything after the name of the algorithm.
+/// Returns everything after the name of the algorithm.
 pub(super) fn encode(password: &str, salt: &str) -> String {
     let Costs { n, r, p } = Costs::NEW;
-    let hash = hash(password, salt, Costs::NEW).expect("the costs of new hashes are sound");
+    let hash = hash(password, salt, Costs::NEW).expect("the costs of new hashes are valid");
     format!("{n}${salt}${r}${p}${hash}")
 }
 
@@ -21,7 +21,7 @@ fn hash(password: &str, salt: &str, costs: Costs) -> Option<String> {
     Some(BASE64.encode(&hash))
 }
 
-/// A hash, taken apart.
+/// A parsed hash.
 pub(super) struct ScryptHash<'a> {
     salt: &'a str,
     costs: Costs,
@@ -37,8 +37,8 @@ impl<'a> ScryptHash<'a> {
         let p = number(parts.next()?)?;
         let hash = parts.next()?;
         let costs = Costs { n, r, p };
-        let is_sound = parts.next().is_none() && !salt.is_empty() && costs.are_sound();
-        is_sound.then_some(Self { salt, costs, hash })
+        let is_valid = parts.next().is_none() && !salt.is_empty() && costs.are_valid();
+        is_valid.then_some(Self { salt, costs, hash })
     }
 
     pub(super) fn matches(&self, password: &str) -> bool {
@@ -50,7 +50,7 @@ impl<'a> ScryptHash<'a> {
     }
 }
 
-/// What a hash costs; the names are scrypt's.
+/// The cost parameters, by scrypt's names.
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct Costs {
     n: u32,
@@ -59,23 +59,24 @@ struct Costs {
 }
 
 impl Costs {
-    /// Those of new hashes.
+    /// The costs of new hashes.
     const NEW: Self = Self {
         n: 1 << 14,
         r: 8,
         p: 5,
     };
 
-    fn are_sound(self) -> bool {
+    fn are_valid(self) -> bool {
         let product = u64::from(self.n).checked_mul(u64::from(self.r));
         let work = product.and_then(|product| product.checked_mul(u64::from(self.p)));
         self.n > 1
             && self.n.is_power_of_two()
-            && work.is_some_and(|work| (1..=MOST_WORK).contains(&work))
+            && work.is_some_and(|work| (1..=MAX_WORK).contains(&work))
     }
 }
 
 const HASH_LEN: usize = 64;
 
-/// N times r times p, six times what Django asks for, and 512 MiB. A damaged field must not take all memory.
-const MOST_WORK: u64 = 1 << 22;
+/// N times r times p, six times what Django uses; takes 512 MiB. A damaged field must not exhaust
+/// the memory.
+const MAX_WORK: u64 = 1 << 22;

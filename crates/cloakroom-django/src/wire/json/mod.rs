@@ -1,17 +1,23 @@
-//! The object inside Django's signed text, as Python 3.11's `json` reads and writes it.
+//! The JSON object inside Django's signed text, as Python 3.11's `json` reads and writes it.
 //!
-//! It is RFC 8259 with Python's ways. Written: no spaces, members in their order, nothing but ASCII from `0x20` to `0x7E`
-//! (everything else as `\u` and lower-case hex, above U+FFFF as a surrogate pair), floats in Python's layout (`1e+16`), integers
-//! of any size up to [`MAX_DIGITS`], and bare `NaN`, `Infinity` and `-Infinity`. Read: spaces may stand where RFC 8259 allows
-//! them, of duplicate members the last counts and the first keeps its place, and bytes above `0x7F` are Latin-1, so that
-//! another program's UTF-8 becomes `Ã©` here as it does in Django.
+//! RFC 8259 with Python's deviations:
 //!
-//! # What no Rust type takes
+//! * **Written**: no spaces, members in their order, only ASCII from `0x20` to `0x7E`. Other
+//!   characters become `\u` and lower-case hex, above U+FFFF a surrogate pair. Floats are laid out
+//!   as in Python (`1e+16`), integers have up to [`MAX_DIGITS`] digits, and `NaN`, `Infinity` and
+//!   `-Infinity` occur.
+//! * **Read**: spaces where RFC 8259 allows them. The last of duplicate members counts, at the
+//!   place of the first. Bytes above `0x7F` are Latin-1, so UTF-8 that another program wrote is
+//!   read as `Ã©`, as in Django.
 //!
-//! Python's strings can hold half of a surrogate pair, and its numbers are NaN or longer than 64 bits. A value with such a
-//! thing in it keeps its text, reading it as a Rust type is an error, and it is written again as it was. An item whose *name*
-//! is no Rust string gets one that stands for it: U+FDD0, which is no character, and the name's JSON text. Writing turns it
-//! back.
+//! # Values without a Rust type
+//!
+//! Python's strings can contain half of a surrogate pair, and its numbers can be NaN or longer than
+//! 64 bits. A value with such a part keeps its text. Reading it as a Rust type is an error, and it
+//! is written back unchanged.
+//!
+//! An item whose *name* is not a valid Rust string gets a substitute: the noncharacter U+FDD0 and
+//! the JSON text of the name. Writing restores the original name.
 
 use bytes::Bytes;
 use cloakroom::session::{Items, Value};
@@ -26,13 +32,14 @@ pub(super) use writer::JsonWriter;
 use name::{as_pickled, as_text, name};
 use scan::{Charset, Scanner};
 
-/// The most digits of an integer, which is Python's own limit.
+/// The largest number of digits in an integer. It is Python's limit, too.
 pub const MAX_DIGITS: usize = 4_300;
 
-/// The most lists and objects within each other. Python gives up a little earlier.
+/// The deepest nesting of lists and objects. Python stops slightly earlier.
 pub const MAX_DEPTH: usize = 1_000;
 
-/// A text that Python's `json` would not read, or only with higher limits than [`MAX_DIGITS`] and [`MAX_DEPTH`].
+/// The error for text that Python's `json` would not read, or that exceeds [`MAX_DIGITS`] or
+/// [`MAX_DEPTH`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NotJson;
 
@@ -44,33 +51,33 @@ impl std::fmt::Display for NotJson {
 
 impl std::error::Error for NotJson {}
 
-/// Takes an object apart, item by item. The values have the text that Python would write for them.
+/// Parses an object into items. The values contain the text that Python would write for them.
 ///
-/// A text whose top level is something else than an object counts as an empty one.
+/// A top level that is not an object is read as an empty one.
+///
+/// # Errors
+/// [`NotJson`].
 ///
 /// # Examples
 /// ```
 /// use cloakroom_django::wire::json;
 ///
-/// let state = json::read(b"{\"name\": \"Zo\\u00eb\", \"n\": 1E5, \"n\": NaN}")?;
-/// assert_eq!(state.get("name").unwrap().get::<String>().unwrap(), "Zoë");
-/// assert!(state.get("n").unwrap().get::<f64>().is_err());
-/// assert_eq!(json::write(&state).unwrap(), "{\"name\":\"Zo\\u00eb\",\"n\":NaN}");
+/// let items = json::read(b"{\"name\": \"Zo\\u00eb\", \"n\": 1E5, \"n\": NaN}")?;
+/// assert_eq!(items.get("name").unwrap().get::<String>().unwrap(), "Zoë");
+/// assert!(items.get("n").unwrap().get::<f64>().is_err());
+/// assert_eq!(json::write(&items).unwrap(), "{\"name\":\"Zo\\u00eb\",\"n\":NaN}");
 /// # Ok::<(), json::NotJson>(())
 /// ```
-///
-/// # Errors
-/// [`NotJson`].
 pub fn read(text: &[u8]) -> Result<Items, NotJson> {
     let mut scanner = Scanner::new(text, Charset::Latin1);
     let mut writer = JsonWriter::with_capacity(text.len());
-    let mut items = Vec::new();
+    let mut found = Vec::new();
     if scanner.opens_object() {
-        while let Some(key) = scanner.next_key(items.is_empty())? {
+        while let Some(key) = scanner.next_key(found.is_empty())? {
             let name = name(key);
             let start = writer.len();
             scanner.value(&mut writer)?;
-            items.push((name, start..writer.len()));
+            found.push((name, start..writer.len()));
         }
     } else {
         scanner.value(&mut writer)?;
@@ -78,25 +85,38 @@ pub fn read(text: &[u8]) -> Result<Items, NotJson> {
     scanner.end()?;
 
     let text = Bytes::from(writer.into_bytes());
-    let mut state = Items::new();
-    for (name, range) in items {
-        state.set(name, Value::from_json(text.slice(range)));
+    let mut items = Items::new();
+    for (name, range) in found {
+        items.set(name, Value::from_json(text.slice(range)));
     }
-    Ok(state)
+    Ok(items)
 }
 
-/// Puts the object together as Python would write it, whoever wrote the values.
+/// Writes items as an object in the text that Python would write.
 ///
 /// # Errors
-/// [`BadValue`](ErrorKind::BadValue) if a value is foreign or beyond Python's limits.
-pub fn write(state: &Items) -> Result<String> {
+/// [`BadValue`](ErrorKind::BadValue) if a value is foreign or exceeds Python's limits, or if a name
+/// is not text in Python.
+///
+/// # Examples
+/// ```
+/// use cloakroom::session::{Items, Value};
+/// use cloakroom_django::wire::json;
+///
+/// let mut items = Items::new();
+/// items.set("name".into(), Value::of("Zoë")?);
+/// assert_eq!(json::write(&items)?, r#"{"name":"Zo\u00eb"}"#);
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
+pub fn write(items: &Items) -> Result<String> {
     let mut writer = JsonWriter::with_capacity(64);
     writer.dict();
-    for (name, value) in state.iter() {
+    for (name, value) in items.iter() {
         if as_pickled(name).is_some() {
             return Err(Error::new(
                 ErrorKind::BadValue,
-                "writing a session for Django: the name of an item from its cache is no string, and JSON has no other names",
+                "writing a session for Django: the name of an item from its cache is not a string, \
+                 and JSON has no other names",
             ));
         }
         writer.key(&as_text(name));
@@ -106,7 +126,7 @@ pub fn write(state: &Items) -> Result<String> {
     Ok(String::from_utf8(writer.into_bytes()).expect("Python writes ASCII"))
 }
 
-/// Tells `sink` what a value holds.
+/// Passes the parts of a value to `sink`.
 pub(super) fn scan_value(value: &Value, sink: &mut impl Sink) -> Result<()> {
     let text = value.as_json()?;
     let mut scanner = Scanner::new(text, Charset::Utf8);
@@ -117,7 +137,8 @@ pub(super) fn scan_value(value: &Value, sink: &mut impl Sink) -> Result<()> {
     scanned.map_err(|source| {
         Error::new(
             ErrorKind::BadValue,
-            "writing a session for Django: a value is not JSON, nested too deeply, or a number of too many digits",
+            "writing a session for Django: a value is not JSON, nested too deeply, or a number of \
+             too many digits",
         )
         .with_source(source)
     })
@@ -125,12 +146,13 @@ pub(super) fn scan_value(value: &Value, sink: &mut impl Sink) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::btree_map;
     use proptest::prelude::*;
 
     use super::*;
 
     #[test]
-    fn what_a_handler_set_is_spelled_as_python_spells_it() {
+    fn a_handlers_value_is_written_as_python_writes_it() {
         for (text, python) in [
             ("1e16", "1e+16"),
             ("1E5", "100000.0"),
@@ -152,15 +174,15 @@ mod tests {
             (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
             (r#"{"a":1,"\u0061":3}"#, r#"{"a":3}"#),
         ] {
-            let mut state = Items::new();
+            let mut items = Items::new();
             let value = Value::from_json(Bytes::copy_from_slice(text.as_bytes()));
-            state.set("x".into(), value);
-            assert_eq!(write(&state).unwrap(), format!("{{\"x\":{python}}}"));
+            items.set("x".into(), value);
+            assert_eq!(write(&items).unwrap(), format!("{{\"x\":{python}}}"));
         }
     }
 
     #[test]
-    fn what_python_wrote_comes_back_byte_for_byte() {
+    fn text_from_python_is_written_back_byte_for_byte() {
         let huge = "9".repeat(MAX_DIGITS);
         let deep = "[".repeat(MAX_DEPTH - 1) + &"]".repeat(MAX_DEPTH - 1);
         for text in [
@@ -173,40 +195,40 @@ mod tests {
             &format!("{{\"i\":{huge},\"j\":-{huge}}}"),
             &format!("{{\"d\":{deep}}}"),
         ] {
-            let state = read(text.as_bytes()).unwrap();
-            assert_eq!(write(&state).unwrap(), text);
+            let items = read(text.as_bytes()).unwrap();
+            assert_eq!(write(&items).unwrap(), text);
         }
     }
 
     #[test]
-    fn bytes_are_latin_1_so_raw_utf_8_is_what_django_sees() {
-        let state = read("{\"é\":\"é\"}".as_bytes()).unwrap();
+    fn bytes_are_read_as_latin_1_like_in_django() {
+        let items = read("{\"é\":\"é\"}".as_bytes()).unwrap();
 
-        assert_eq!(state.get("Ã©").unwrap().get::<String>().unwrap(), "Ã©");
-        assert_eq!(write(&state).unwrap(), r#"{"\u00c3\u00a9":"\u00c3\u00a9"}"#);
+        assert_eq!(items.get("Ã©").unwrap().get::<String>().unwrap(), "Ã©");
+        assert_eq!(write(&items).unwrap(), r#"{"\u00c3\u00a9":"\u00c3\u00a9"}"#);
     }
 
     #[test]
-    fn a_name_that_is_no_rust_string_has_one_that_stands_for_it() {
-        let state = read(br#"{"a\ud800":1}"#).unwrap();
+    fn a_name_that_is_not_a_rust_string_has_a_substitute() {
+        let items = read(br#"{"a\ud800":1}"#).unwrap();
 
-        let (name, value) = state.iter().next().unwrap();
+        let (name, value) = items.iter().next().unwrap();
         assert_eq!(name, "\u{fdd0}a\\ud800");
         assert_eq!(value.get::<u8>().unwrap(), 1);
-        let mut state = Items::new();
-        state.set("\u{fdd0}a".into(), Value::of(&1).unwrap());
-        assert_eq!(write(&state).unwrap(), r#"{"\ufdd0a":1}"#);
+        let mut items = Items::new();
+        items.set("\u{fdd0}a".into(), Value::of(&1).unwrap());
+        assert_eq!(write(&items).unwrap(), r#"{"\ufdd0a":1}"#);
     }
 
     #[test]
-    fn whatever_is_no_object_is_empty() {
+    fn a_top_level_other_than_an_object_is_empty() {
         for text in ["[]", "null", " [1, {\"a\": 2}] ", "\"text\"", "NaN", "1.5"] {
             assert!(read(text.as_bytes()).unwrap().is_empty(), "{text}");
         }
     }
 
     #[test]
-    fn what_python_refuses_is_refused() {
+    fn text_that_python_refuses_is_refused() {
         let huge = format!("{{\"i\":{}}}", "9".repeat(MAX_DIGITS + 1));
         let deep = "[".repeat(MAX_DEPTH + 1) + &"]".repeat(MAX_DEPTH + 1);
         let bomb = "[".repeat(1_000_000);
@@ -251,41 +273,47 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_only_its_own_format_can_write_is_refused() {
-        let mut state = Items::new();
-        state.set("d".into(), Value::foreign(Bytes::from_static(b"N.")));
+    fn a_foreign_value_is_refused() {
+        let mut items = Items::new();
+        items.set("d".into(), Value::foreign(Bytes::from_static(b"N.")));
 
-        assert_eq!(write(&state).unwrap_err().kind(), ErrorKind::BadValue);
+        assert_eq!(write(&items).unwrap_err().kind(), ErrorKind::BadValue);
     }
 
     proptest! {
         #[test]
-        fn no_text_panics(text in any::<Vec<u8>>()) {
+        fn reading_never_panics(text in any::<Vec<u8>>()) {
             let _ = read(&text);
         }
 
         #[test]
-        fn nothing_that_looks_like_json_panics_and_what_is_read_is_written_the_same_for_ever(
-            text in r#"\{("(a|\\u[0-9a-f]{4}|\\n|é){0,3}":(-?[0-9]{1,3}(\.[0-9]{1,3})?(e[0-9]{1,3})?|"b\\"|\[\[\{\}, true\]\]|NaN), ?){0,3}"x":null\}"#,
+        fn text_that_was_read_is_written_the_same_every_time(
+            text in concat!(
+                r#"\{("(a|\\u[0-9a-f]{4}|\\n|é){0,3}":"#,
+                r#"(-?[0-9]{1,3}(\.[0-9]{1,3})?(e[0-9]{1,3})?|"b\\"|\[\[\{\}, true\]\]|NaN)"#,
+                r#", ?){0,3}"x":null\}"#,
+            ),
         ) {
-            if let Ok(state) = read(text.as_bytes()) {
-                let written = write(&state).unwrap();
+            if let Ok(items) = read(text.as_bytes()) {
+                let written = write(&items).unwrap();
                 prop_assert_eq!(write(&read(written.as_bytes()).unwrap()).unwrap(), written);
             }
         }
 
         #[test]
-        fn what_was_set_is_read(items in proptest::collection::btree_map(".{0,8}", (any::<f64>(), ".{0,8}", any::<i64>()), 0..5)) {
-            let mut state = Items::new();
-            for (name, value) in &items {
-                state.set(name.clone().into(), Value::of(value).unwrap());
+        fn a_value_is_read_as_it_was_set(
+            values in btree_map(".{0,8}", (any::<f64>(), ".{0,8}", any::<i64>()), 0..5),
+        ) {
+            let mut items = Items::new();
+            for (name, value) in &values {
+                items.set(name.clone().into(), Value::of(value).unwrap());
             }
-            let text = write(&state).unwrap();
+            let text = write(&items).unwrap();
             prop_assert!(text.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
-            let state = read(text.as_bytes()).unwrap();
-            prop_assert_eq!(state.len(), items.len());
-            for (name, value) in &items {
-                let read: (f64, String, i64) = state.get(name).unwrap().get().unwrap();
+            let items = read(text.as_bytes()).unwrap();
+            prop_assert_eq!(items.len(), values.len());
+            for (name, value) in &values {
+                let read: (f64, String, i64) = items.get(name).unwrap().get().unwrap();
                 prop_assert_eq!(&read, value);
             }
         }

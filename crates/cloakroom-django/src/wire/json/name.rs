@@ -1,4 +1,4 @@
-//! Names of items that are strings in Python and none in Rust.
+//! Substitutes for names of items that are not valid Rust strings.
 
 use std::borrow::Cow;
 
@@ -8,49 +8,50 @@ use data_encoding::BASE64URL_NOPAD;
 use super::scan::{Charset, Scanner};
 use super::writer::escape;
 
-/// The name of the item that Python calls `text`, which is UTF-8 but for halves of surrogate pairs.
+/// Returns the name of an item that Python calls `text`: UTF-8 that may contain halves of surrogate
+/// pairs.
 pub(in crate::wire) fn name(text: &[u8]) -> Name {
     match std::str::from_utf8(text) {
-        Ok(text) if !text.starts_with(STANDS_FOR) => Cow::Owned(text.to_owned()),
+        Ok(text) if !text.starts_with(SUBSTITUTE) => Cow::Owned(text.to_owned()),
         _ => {
-            let mut json = Vec::from(STANDS_FOR.to_string());
+            let mut json = Vec::from(SUBSTITUTE.to_string());
             escape(text, &mut json);
             Cow::Owned(String::from_utf8(json).expect("Python writes ASCII"))
         }
     }
 }
 
-/// What Python calls the item with this name.
+/// Returns what Python calls the item with this name.
 pub(in crate::wire) fn as_text(name: &str) -> Cow<'_, [u8]> {
-    let stood_for = name.strip_prefix(STANDS_FOR).and_then(|json| {
+    let original = name.strip_prefix(SUBSTITUTE).and_then(|json| {
         let text = Scanner::new(format!("\"{json}\"").as_bytes(), Charset::Utf8).only_string();
-        // A handler's own name that happens to begin so stands for itself.
+        // A name that a handler chose and that only looks like a substitute is kept.
         text.ok().filter(|text| {
-            text.starts_with(STANDS_FOR.to_string().as_bytes())
+            text.starts_with(SUBSTITUTE.to_string().as_bytes())
                 || std::str::from_utf8(text).is_err()
         })
     });
-    match stood_for {
+    match original {
         Some(text) => Cow::Owned(text),
         None => Cow::Borrowed(name.as_bytes()),
     }
 }
 
-/// The name of the item whose name in Python is no string but the object that this pickle builds.
+/// Returns the name of an item whose name in Python is not a string but the object in this pickle.
 pub(in crate::wire) fn pickled(key: &[u8]) -> Name {
     Cow::Owned(format!(
-        "{STANDS_FOR}{PICKLE}{}",
+        "{SUBSTITUTE}{PICKLE}{}",
         BASE64URL_NOPAD.encode(key)
     ))
 }
 
-/// The pickle that a name stands for.
+/// Returns the pickle in such a name, or `None` for any other name.
 pub(in crate::wire) fn as_pickled(name: &str) -> Option<Vec<u8>> {
-    let key = name.strip_prefix(STANDS_FOR)?.strip_prefix(PICKLE)?;
+    let key = name.strip_prefix(SUBSTITUTE)?.strip_prefix(PICKLE)?;
     BASE64URL_NOPAD.decode(key.as_bytes()).ok()
 }
 
 const PICKLE: &str = "pickle:";
 
-/// U+FDD0 is for a program's own use and no character, so that no name begins with it by chance.
-const STANDS_FOR: char = '\u{fdd0}';
+/// U+FDD0 is a noncharacter for internal use, so no name starts with it by chance.
+const SUBSTITUTE: char = '\u{fdd0}';

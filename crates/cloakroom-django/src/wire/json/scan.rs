@@ -1,12 +1,13 @@
 use super::{MAX_DEPTH, MAX_DIGITS, NotJson};
 
-/// What is told of a JSON value while it is scanned.
+/// Receives the parts of a JSON value while it is scanned.
 ///
-/// Texts are UTF-8 in which half of a surrogate pair may stand alone, in three bytes. A whole pair never does.
+/// Texts are UTF-8 that may contain an unpaired half of a surrogate pair, in three bytes. A whole
+/// pair never occurs.
 pub(in crate::wire) trait Sink {
     fn null(&mut self);
     fn bool(&mut self, yes: bool);
-    /// The digits as Python writes them.
+    /// Receives the digits as Python writes them.
     fn int(&mut self, digits: &str);
     fn float(&mut self, number: f64);
     fn text(&mut self, text: &[u8]);
@@ -17,12 +18,12 @@ pub(in crate::wire) trait Sink {
     fn dict_end(&mut self);
 }
 
-/// What a byte above `0x7F` is.
+/// How bytes above `0x7F` are read.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(in crate::wire) enum Charset {
-    /// A character by itself: what Django reads.
+    /// Each byte is a character, as Django reads them.
     Latin1,
-    /// Part of one: what handlers set. The caller has checked that it is.
+    /// The bytes are UTF-8, as in values from a handler. The caller has validated it.
     Utf8,
 }
 
@@ -44,12 +45,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether an object begins here, which is then entered.
+    /// Skips the start of an object, or returns `false` if there is none.
     pub(super) fn opens_object(&mut self) -> bool {
         self.skip_byte(b'{')
     }
 
-    /// The key of the next member, or `None` after the last.
+    /// Returns the key of the next member, or `None` after the last.
     pub(super) fn next_key(&mut self, first: bool) -> Result<Option<&[u8]>, NotJson> {
         if self.skip_byte(b'}') {
             return Ok(None);
@@ -61,7 +62,7 @@ impl<'a> Scanner<'a> {
         Ok(Some(&self.string))
     }
 
-    /// A text in quotes, and nothing else.
+    /// Returns the text of a string that makes up the whole input.
     pub(in crate::wire) fn only_string(mut self) -> Result<Vec<u8>, NotJson> {
         self.expect(b'"')?;
         self.string()?;
@@ -71,7 +72,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Nothing but spaces is left.
+    /// Checks that only spaces are left.
     pub(super) fn end(&mut self) -> Result<(), NotJson> {
         self.space();
         match self.at == self.text.len() {
@@ -80,7 +81,10 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Scans one value. What is open stands in a list and not on the stack, so that depth costs a byte a level.
+    /// Scans one value.
+    ///
+    /// Keeps open lists and objects in a vector, not on the stack, so that each level costs one
+    /// byte.
     pub(super) fn value(&mut self, sink: &mut impl Sink) -> Result<(), NotJson> {
         let mut open = Vec::new();
         loop {
@@ -110,7 +114,7 @@ impl<'a> Scanner<'a> {
                 }
                 first => self.scalar(first, sink)?,
             }
-            // A value is complete, and with it perhaps what it stands in.
+            // The value is complete. Close the lists and objects that end with it.
             loop {
                 match open.last() {
                     None => return Ok(()),
@@ -190,7 +194,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The characters of a string whose opening quote has been read, up to its closing one.
+    /// Reads a string up to its closing quote. The opening one has been read.
     fn string(&mut self) -> Result<(), NotJson> {
         self.string.clear();
         loop {
@@ -265,7 +269,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// The next byte that is no space.
+    /// Returns the next byte that is not a space.
     fn next(&mut self) -> Result<u8, NotJson> {
         self.space();
         self.byte()

@@ -4,19 +4,19 @@ use indexmap::IndexMap;
 
 use super::scan::Sink;
 
-/// Writes JSON as Python's `json` does with Django's separators.
+/// Writes JSON like Python's `json` with Django's separators.
 pub(in crate::wire) struct JsonWriter {
     out: Vec<u8>,
     open: Vec<Open>,
 }
 
-/// A list or an object that is not complete yet.
+/// A list or an object that is not complete.
 enum Open {
     List { begun: bool },
     Dict { start: usize, members: Vec<Member> },
 }
 
-/// Where a member of an object stands in what was written.
+/// The position of a member in the output.
 struct Member {
     key: Range<usize>,
     end: usize,
@@ -34,7 +34,7 @@ impl JsonWriter {
         self.out.len()
     }
 
-    /// Forgets what was written after `len` bytes, and everything that is open.
+    /// Drops everything after the first `len` bytes, and all open lists and objects.
     pub(in crate::wire) fn truncate(&mut self, len: usize) {
         self.out.truncate(len);
         self.open.clear();
@@ -134,7 +134,8 @@ impl Sink for JsonWriter {
     }
 }
 
-/// Of members with the same key the last counts, in the place of the first, as in Python's dictionaries.
+/// Keeps the last of members with the same key, at the place of the first, like Python's
+/// dictionaries.
 fn keep_last(out: &mut Vec<u8>, start: usize, members: &[Member]) {
     if members.len() < 2 {
         return;
@@ -154,7 +155,7 @@ fn keep_last(out: &mut Vec<u8>, start: usize, members: &[Member]) {
     }
 }
 
-/// Escapes everything outside of `0x20` to `0x7E`, quotes and backslashes.
+/// Escapes quotes, backslashes and everything outside of `0x20` to `0x7E`.
 pub(in crate::wire) fn escape(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(special) = rest
@@ -193,7 +194,7 @@ fn unicode(unit: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
 }
 
-/// The first code point of a text, and how many bytes it takes.
+/// Returns the first code point of a text and its length in bytes.
 fn first(text: &[u8]) -> (u32, usize) {
     let (bits, len) = match text[0] {
         lead @ 0..0x80 => (u32::from(lead), 1),
@@ -207,7 +208,8 @@ fn first(text: &[u8]) -> (u32, usize) {
     (code, len)
 }
 
-/// A float as Python's `repr` and `json` lay it out: the shortest decimal that reads back, with `.0` or an exponent.
+/// Formats a float like Python's `repr`: the shortest decimal that reads back, with `.0` or an
+/// exponent.
 fn float(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
@@ -219,8 +221,9 @@ fn float(number: f64) -> String {
     let shortest = format!("{number:e}");
     let (mantissa, _) = shortest.split_once('e').expect("`{:e}` writes an exponent");
     let decimals = mantissa.split_once('.').map_or(0, |(_, part)| part.len());
-    // Of two shortest decimals that are equally near, Python takes the even one and Rust the upper. Rounding to as many
-    // digits takes the even one, but need not read back next to a power of two.
+    // Of two shortest decimals that are equally near, Python takes the even one and Rust the upper
+    // one. Rounding to that many digits takes the even one, but next to a power of two the result
+    // may not read back.
     let rounded = format!("{number:.decimals$e}");
     let text = match rounded.parse::<f64>() {
         Ok(read) if number == read => rounded,

@@ -1,19 +1,27 @@
-//! The dictionary that the engines cache and cached_db keep: a Python pickle.
+//! The dictionary of the engines `cache` and `cached_db`: a Python pickle.
 //!
-//! Protocols 0 to 5 are read (PEP 307, PEP 3154, PEP 574) and protocol 4 is written, which every Python reads that runs
-//! Django 5.2.
+//! Protocols 0 to 5 are read (PEP 307, PEP 3154, PEP 574). Protocol 4 is written, which every
+//! Python that runs Django 5.2 reads.
 //!
-//! A pickle is a program that builds an object, and may call anything to do so. Nothing is called here: the program is read as
-//! data. An item that has a JSON form becomes an ordinary value. Every other one (a tuple, bytes, a date, a dictionary with
-//! numbers for keys, an instance of any class) is [foreign](Value::foreign): what it takes to build it is kept and written
-//! again, so that it survives what a handler does to its neighbours. Objects that two items share are two objects then.
+//! A pickle is a program that builds an object and may call any function. Nothing is called here:
+//! the program is read as data. An item with a JSON form becomes an ordinary value. Any other item
+//! (a tuple, bytes, a date, a dictionary with numbers as keys, an instance of a class) becomes a
+//! [foreign](Value::foreign) value: the instructions that build it are kept and written back, so it
+//! survives edits of other items. Objects that two items share become two objects.
 //!
-//! What cannot be kept in this way is an error of the kind [`Unsupported`](ErrorKind::Unsupported), never an empty session,
-//! and so never overwritten: a stream that is broken, an object within itself, persistent ids, extension codes, out-of-band
-//! buffers, anything but a dictionary, and what is beyond the bounds [`MAX_BYTES`], [`MAX_NODES`], [`MAX_DEPTH`] and
-//! [`MAX_EXPANDED`]. So is a pickle that names one of the modules and functions that attacks are made of, `os` or `eval` for
-//! instance. That list is not complete, and protects nobody but whoever reads after us: to let strangers write into a cache
-//! is to let them into every Django that reads it.
+//! # What is refused
+//!
+//! A pickle that cannot be kept in this way is an [`Unsupported`](ErrorKind::Unsupported) error,
+//! never an empty session, so it is never overwritten:
+//!
+//! * malformed streams, objects that contain themselves, persistent ids, extension codes and
+//!   out-of-band buffers;
+//! * anything but a dictionary at the top level;
+//! * pickles beyond [`MAX_BYTES`], [`MAX_NODES`], [`MAX_DEPTH`] or [`MAX_EXPANDED`];
+//! * pickles that name a module or function used in attacks, for instance `os` or `eval`.
+//!
+//! The last list is incomplete, and it only protects programs that read the cache later. Anyone who
+//! can write to a cache can run code in every Django that reads it.
 
 use bytes::Bytes;
 use cloakroom::session::{Items, Name, Value};
@@ -31,18 +39,23 @@ use write::{Writer, pickle};
 
 pub use super::json::MAX_DEPTH;
 
-/// The longest pickle that is read.
+/// The largest pickle that is read, in bytes.
 pub const MAX_BYTES: usize = 8 << 20;
 
-/// The most objects in a pickle.
+/// The largest number of objects in a pickle.
 pub const MAX_NODES: usize = 1 << 20;
 
-/// The most bytes that a pickle may come to when what it shares is written out wherever it is used.
+/// The largest size in bytes of a pickle once its shared objects are written out at every use.
 pub const MAX_EXPANDED: usize = 8 << 20;
 
-/// Takes a dictionary apart, item by item.
+/// Parses a dictionary into items.
 ///
-/// A key that is no string gets a name that stands for it: U+FDD0, `pickle:` and the key's pickle in base64url.
+/// A key that is not a string gets a substitute as its name: U+FDD0, `pickle:` and the key's pickle
+/// in base64url.
+///
+/// # Errors
+/// [`Unsupported`](ErrorKind::Unsupported) if the pickle cannot be kept losslessly, see the
+/// [module](self).
 ///
 /// # Examples
 /// ```
@@ -51,28 +64,36 @@ pub const MAX_EXPANDED: usize = 8 << 20;
 ///
 /// // {'a': 1, 't': (1, 2)}
 /// let data = Bytes::from_static(b"\x80\x04}(\x8c\x01aK\x01\x8c\x01tK\x01K\x02\x86u.");
-/// let state = pickle::read(&data)?;
+/// let items = pickle::read(&data)?;
 ///
-/// assert_eq!(state.get("a").unwrap().get::<u8>()?, 1);
-/// assert!(state.get("t").unwrap().as_foreign().is_some());
-/// assert_eq!(pickle::write(&state)?, data);
+/// assert_eq!(items.get("a").unwrap().get::<u8>()?, 1);
+/// assert!(items.get("t").unwrap().as_foreign().is_some());
+/// assert_eq!(pickle::write(&items)?, data);
 /// # Ok::<(), cloakroom::Error>(())
 /// ```
-///
-/// # Errors
-/// [`Unsupported`](ErrorKind::Unsupported) for what cannot be taken apart without losing something.
 pub fn read(data: &Bytes) -> Result<Items> {
-    take_apart(data).map_err(Refused::into_error)
+    parse_items(data).map_err(Refused::into_error)
 }
 
-/// Puts the dictionary together, foreign values included.
+/// Writes items as a dictionary, including foreign values.
 ///
 /// # Errors
-/// [`BadValue`](ErrorKind::BadValue) if a value is neither JSON nor one that [`read`] found.
-pub fn write(state: &Items) -> Result<Bytes> {
+/// [`BadValue`](ErrorKind::BadValue) if a value is neither JSON nor one that [`read`] returned.
+///
+/// # Examples
+/// ```
+/// use cloakroom::session::{Items, Value};
+/// use cloakroom_django::wire::pickle;
+///
+/// let mut items = Items::new();
+/// items.set("a".into(), Value::of(&1)?);
+/// assert_eq!(pickle::write(&items)?, &b"\x80\x04}(\x8c\x01aK\x01u."[..]);
+/// # Ok::<(), cloakroom::Error>(())
+/// ```
+pub fn write(items: &Items) -> Result<Bytes> {
     let mut writer = Writer::new();
-    writer.dict(state.len());
-    for (name, value) in state.iter() {
+    writer.dict(items.len());
+    for (name, value) in items.iter() {
         match as_pickled(name) {
             Some(key) => writer.foreign(&key.into())?,
             None => writer.string(&as_text(name)),
@@ -82,20 +103,20 @@ pub fn write(state: &Items) -> Result<Bytes> {
             None => json::scan_value(value, &mut writer)?,
         }
     }
-    writer.dict_end(state.len());
+    writer.dict_end(items.len());
     Ok(writer.finish())
 }
 
-fn take_apart(data: &Bytes) -> Result<Items, Refused> {
+fn parse_items(data: &Bytes) -> Result<Items, Refused> {
     let (tree, top) = parse(data)?;
     tree.check(top)?;
-    let Node::Dict(items) = &tree[top] else {
+    let Node::Dict(members) = &tree[top] else {
         return Err(Refused("it is not a dictionary"));
     };
     let mut budget = Budget(MAX_EXPANDED);
     let mut text = JsonWriter::with_capacity(data.len());
-    let mut found = Vec::with_capacity(items.len());
-    for &(key, value) in items {
+    let mut found = Vec::with_capacity(members.len());
+    for &(key, value) in members {
         let name = name_of(&tree, key, &mut budget)?;
         let start = text.len();
         let value = if tree.visit(value, &mut text, &mut budget)? {
@@ -108,15 +129,15 @@ fn take_apart(data: &Bytes) -> Result<Items, Refused> {
     }
 
     let text = Bytes::from(text.into_bytes());
-    let mut state = Items::new();
+    let mut items = Items::new();
     for (name, value) in found {
         let value = match value {
             FoundValue::Json(range) => Value::from_json(text.slice(range)),
             FoundValue::Foreign(data) => Value::foreign(data),
         };
-        state.set(name, value);
+        items.set(name, value);
     }
-    Ok(state)
+    Ok(items)
 }
 
 fn name_of(tree: &Tree, key: u32, budget: &mut Budget) -> Result<Name, Refused> {
@@ -125,22 +146,22 @@ fn name_of(tree: &Tree, key: u32, budget: &mut Budget) -> Result<Name, Refused> 
             budget.spend(text.len())?;
             Ok(name(text))
         }
-        Node::List(_) | Node::Dict(_) | Node::Set(_) | Node::ByteArray(_) => {
-            Err(Refused("a key of it is of a type that cannot be one"))
-        }
+        Node::List(_) | Node::Dict(_) | Node::Set(_) | Node::ByteArray(_) => Err(Refused(
+            "it has a list, dictionary, set or bytearray as a key",
+        )),
         _ => Ok(pickled(&pickle(tree, key, budget)?)),
     }
 }
 
-/// One value of the dictionary, as it was read.
+/// A value of the dictionary.
 enum FoundValue {
-    /// Where its JSON text stands.
+    /// The range of its JSON text.
     Json(std::ops::Range<usize>),
     /// A pickle of a value without a JSON form.
     Foreign(Bytes),
 }
 
-/// What may still be written out.
+/// The number of bytes that may still be written out.
 struct Budget(usize);
 
 impl Budget {
@@ -153,7 +174,7 @@ impl Budget {
     }
 }
 
-/// Why a pickle is left alone.
+/// Why a pickle is refused, for the text of the error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Refused(&'static str);
 

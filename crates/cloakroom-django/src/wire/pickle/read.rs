@@ -10,7 +10,8 @@ use super::write::{
 };
 use super::{MAX_BYTES, MAX_NODES, Refused};
 
-/// Reads a pickle as data, and says which node it builds. What stands after its end is not looked at, as in Python.
+/// Reads a pickle as data and returns the node that it builds. Bytes after its end are ignored, as
+/// in Python.
 pub(super) fn parse(data: &Bytes) -> Result<(Tree, u32), Refused> {
     if data.len() > MAX_BYTES {
         return Err(Refused("it is too large"));
@@ -23,7 +24,7 @@ pub(super) fn parse(data: &Bytes) -> Result<(Tree, u32), Refused> {
         memo: HashMap::new(),
         protocol: 0,
     };
-    // Every round takes at least one byte, of which there are no more than `MAX_BYTES`.
+    // Each iteration consumes at least one of at most `MAX_BYTES` bytes.
     loop {
         match machine.byte()? {
             b'.' => {
@@ -35,12 +36,12 @@ pub(super) fn parse(data: &Bytes) -> Result<(Tree, u32), Refused> {
     }
 }
 
-/// Python's machine that runs pickles, except that it calls nothing.
+/// Python's pickle machine, except that it calls nothing.
 struct Machine {
     rest: Bytes,
     tree: Tree,
     stack: Vec<u32>,
-    /// How high the stack was at each mark.
+    /// The height of the stack at each mark.
     marks: Vec<usize>,
     memo: HashMap<u64, u32>,
     protocol: u8,
@@ -79,29 +80,29 @@ impl Machine {
             }
 
             b'p' => {
-                let place = self.number_line()?;
-                self.put(place)?;
+                let index = self.number_line()?;
+                self.put(index)?;
             }
             b'q' => {
-                let place = self.byte()?;
-                self.put(place.into())?;
+                let index = self.byte()?;
+                self.put(index.into())?;
             }
             b'r' => {
-                let place = self.len32()?;
-                self.put(place as u64)?;
+                let index = self.len32()?;
+                self.put(index as u64)?;
             }
             MEMOIZE => self.put(self.memo.len() as u64)?,
             b'g' => {
-                let place = self.number_line()?;
-                self.get(place)?;
+                let index = self.number_line()?;
+                self.get(index)?;
             }
             b'h' => {
-                let place = self.byte()?;
-                self.get(place.into())?;
+                let index = self.byte()?;
+                self.get(index.into())?;
             }
             b'j' => {
-                let place = self.len32()?;
-                self.get(place as u64)?;
+                let index = self.len32()?;
+                self.get(index as u64)?;
             }
 
             b'N' => self.node(Node::None)?,
@@ -328,7 +329,7 @@ impl Machine {
 
             b'P' | b'Q' => return Err(Refused("it has persistent ids")),
             EXT1 | EXT2 | EXT4 => return Err(Refused("it has extension codes")),
-            NEXT_BUFFER | READONLY_BUFFER => return Err(Refused("a part of it is elsewhere")),
+            NEXT_BUFFER | READONLY_BUFFER => return Err(Refused("a part of it is out of band")),
             _ => return Err(BROKEN),
         }
         Ok(())
@@ -395,7 +396,7 @@ impl Machine {
         self.node(Node::Text(text))
     }
 
-    /// What Python 2 called a string. Python 3 reads it if it is ASCII.
+    /// Adds a string of Python 2. Python 3 reads it only if it is ASCII.
     fn python2_text(&mut self, text: Bytes) -> Result<(), Refused> {
         if !text.is_ascii() || text.contains(&b'\\') {
             return Err(Refused("it has strings of Python 2"));
@@ -403,17 +404,17 @@ impl Machine {
         self.node(Node::Text(text))
     }
 
-    fn put(&mut self, place: u64) -> Result<(), Refused> {
+    fn put(&mut self, index: u64) -> Result<(), Refused> {
         if self.memo.len() == MAX_NODES {
             return Err(TOO_MANY);
         }
         let top = self.top()?;
-        self.memo.insert(place, top);
+        self.memo.insert(index, top);
         Ok(())
     }
 
-    fn get(&mut self, place: u64) -> Result<(), Refused> {
-        let id = *self.memo.get(&place).ok_or(BROKEN)?;
+    fn get(&mut self, index: u64) -> Result<(), Refused> {
+        let id = *self.memo.get(&index).ok_or(BROKEN)?;
         self.push(id)
     }
 
@@ -425,7 +426,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Nothing below the last mark is taken from the stack.
+    /// Returns the height of the stack at the last mark. Nothing below it may be popped.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }
@@ -472,7 +473,7 @@ impl Machine {
         Ok(self.rest.split_to(len))
     }
 
-    /// Up to the end of the line, which is left out.
+    /// Returns the rest of the line without its end.
     fn line(&mut self) -> Result<Bytes, Refused> {
         let len = self.rest.iter().position(|&byte| byte == b'\n');
         let line = self.rest.split_to(len.ok_or(CUT_OFF)?);
@@ -487,11 +488,12 @@ impl Machine {
     }
 }
 
-/// Whether attacks are made of it. No session has a use for it, so what names it is not passed on, though nobody calls it here.
+/// Returns whether attacks use this function. No session needs it, and nothing is called here, but
+/// other programs would read the pickle after us.
 fn is_dangerous(module: &str, name: &str) -> bool {
     let package = module.split('.').next().unwrap_or_default();
     let builtin = matches!(package, "builtins" | "__builtin__");
-    WEAPONS.contains(&package) || builtin && WEAPONS_BUILT_IN.contains(&name)
+    DANGEROUS_MODULES.contains(&package) || builtin && DANGEROUS_BUILTINS.contains(&name)
 }
 
 fn pairs(items: &[u32]) -> Result<Vec<(u32, u32)>, Refused> {
@@ -501,7 +503,7 @@ fn pairs(items: &[u32]) -> Result<Vec<(u32, u32)>, Refused> {
     Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
 }
 
-/// An integer by its digits.
+/// Returns an integer from its decimal digits.
 fn integer(text: &[u8]) -> Result<Node, Refused> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let canonical = matches!(digits, [b'0'] | [b'1'..=b'9', ..]);
@@ -515,7 +517,8 @@ fn integer(text: &[u8]) -> Result<Node, Refused> {
     })
 }
 
-/// Whether it is UTF-8, with halves of surrogate pairs allowed: Python's `surrogatepass`.
+/// Returns whether the text is UTF-8 that may contain halves of surrogate pairs: Python's
+/// `surrogatepass`.
 fn is_text(text: &[u8]) -> bool {
     let mut rest = text;
     while let Err(error) = std::str::from_utf8(rest) {
@@ -527,8 +530,8 @@ fn is_text(text: &[u8]) -> bool {
     true
 }
 
-/// Latin-1 with `\uXXXX` and `\UXXXXXXXX`, as protocol 0 writes strings. A backslash before anything else stands for itself
-/// and takes the next character with it.
+/// Decodes a string of protocol 0: Latin-1 with `\uXXXX` and `\UXXXXXXXX`. A backslash before
+/// another character is kept together with that character.
 fn raw_unicode_escape(line: &[u8]) -> Result<Vec<u8>, Refused> {
     let mut text = Vec::with_capacity(line.len());
     let mut rest = line;
@@ -562,7 +565,7 @@ fn raw_unicode_escape(line: &[u8]) -> Result<Vec<u8>, Refused> {
     Ok(text)
 }
 
-const WEAPONS: &[&str] = &[
+const DANGEROUS_MODULES: &[&str] = &[
     "_pickle",
     "ctypes",
     "importlib",
@@ -578,7 +581,7 @@ const WEAPONS: &[&str] = &[
     "subprocess",
     "sys",
 ];
-const WEAPONS_BUILT_IN: &[&str] = &[
+const DANGEROUS_BUILTINS: &[&str] = &[
     "__import__",
     "breakpoint",
     "compile",

@@ -4,42 +4,48 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn an_item_without_a_json_form_survives_what_happens_to_its_neighbours() {
+fn an_item_without_a_json_form_survives_edits_of_others() {
     // {'a': 1, 'when': datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)}, protocol 4.
     let data = Bytes::from_static(
-        b"\x80\x04\x95h\0\0\0\0\0\0\0}\x94(\x8c\x01a\x94K\x01\x8c\x04when\x94\x8c\x08datetime\x94\x8c\x08datetime\
-          \x94\x93\x94C\n\x07\xea\x01\x02\x03\x04\x05\0\0\0\x94h\x03\x8c\x08timezone\x94\x93\x94h\x03\x8c\ttimedelta\
-          \x94\x93\x94K\0K\0K\0\x87\x94R\x94\x85\x94R\x94\x86\x94R\x94u.",
+        b"\x80\x04\x95h\0\0\0\0\0\0\0}\x94(\x8c\x01a\x94K\x01\x8c\x04when\x94\
+          \x8c\x08datetime\x94\x8c\x08datetime\x94\x93\x94\
+          C\n\x07\xea\x01\x02\x03\x04\x05\0\0\0\x94h\x03\x8c\x08timezone\x94\x93\x94\
+          h\x03\x8c\ttimedelta\x94\x93\x94K\0K\0K\0\x87\x94R\x94\x85\x94R\x94\x86\x94R\x94u.",
     );
-    let mut state = read(&data).unwrap();
-    assert_eq!(state.get("a").unwrap().get::<u8>().unwrap(), 1);
-    let when = state.get("when").unwrap().clone();
+    let mut items = read(&data).unwrap();
+    assert_eq!(items.get("a").unwrap().get::<u8>().unwrap(), 1);
+    let when = items.get("when").unwrap().clone();
     let error = when.get::<String>().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadValue);
     assert!(error.to_string().contains("by another program"), "{error}");
     assert!(format!("{when:?}").starts_with("Value(foreign, "));
 
-    state.set("a".into(), Value::of(&2).unwrap());
-    let state = read(&write(&state).unwrap()).unwrap();
+    items.set("a".into(), Value::of(&2).unwrap());
+    let items = read(&write(&items).unwrap()).unwrap();
 
-    assert_eq!(state.get("a").unwrap().get::<u8>().unwrap(), 2);
-    assert!(*state.get("when").unwrap() == when);
+    assert_eq!(items.get("a").unwrap().get::<u8>().unwrap(), 2);
+    assert!(*items.get("when").unwrap() == when);
     assert_eq!(
         &when.as_foreign().unwrap()[..],
-        b"\x80\x04\x8c\x08datetime\x8c\x08datetime\x93C\n\x07\xea\x01\x02\x03\x04\x05\0\0\0\x8c\x08datetime\x8c\
-          \x08timezone\x93\x8c\x08datetime\x8c\ttimedelta\x93K\0K\0K\0\x87R\x85R\x86R.",
-        "the same calls, and none of them made here",
+        b"\x80\x04\x8c\x08datetime\x8c\x08datetime\x93C\n\x07\xea\x01\x02\x03\x04\x05\0\0\0\
+          \x8c\x08datetime\x8c\x08timezone\x93\
+          \x8c\x08datetime\x8c\ttimedelta\x93K\0K\0K\0\x87R\x85R\x86R.",
+        "the same calls, not executed",
     );
 }
 
 #[test]
-fn everything_that_json_has_is_written_as_python_reads_it() {
-    let json = br#"{"i":[0,255,256,65535,65536,-1,-2147483649,9223372036854775807,18446744073709551616],"f":[1.5,-0.0,NaN],"s":"\ud800\ud83d\ude00\u0000","e":[[],{}],"n":[null,true,false],"d":{"k":{"":1}}}"#;
-    let state = json::read(json).unwrap();
+fn json_values_are_written_as_python_reads_them() {
+    let json = concat!(
+        r#"{"i":[0,255,256,65535,65536,-1,-2147483649,9223372036854775807,18446744073709551616],"#,
+        r#""f":[1.5,-0.0,NaN],"s":"\ud800\ud83d\ude00\u0000","e":[[],{}],"n":[null,true,false],"#,
+        r#""d":{"k":{"":1}}}"#,
+    );
+    let items = json::read(json.as_bytes()).unwrap();
 
-    let data = write(&state).unwrap();
+    let data = write(&items).unwrap();
 
-    assert_eq!(json::write(&read(&data).unwrap()).unwrap().as_bytes(), json);
+    assert_eq!(json::write(&read(&data).unwrap()).unwrap(), json);
     let shown = |json: &[u8]| write(&json::read(json).unwrap()).unwrap();
     assert_eq!(shown(b"{}"), &b"\x80\x04}."[..]);
     assert_eq!(
@@ -48,12 +54,13 @@ fn everything_that_json_has_is_written_as_python_reads_it() {
     );
     assert_eq!(
         shown(br#"{"a":[65536,-1,2147483648,1e400]}"#),
-        &b"\x80\x04}(\x8c\x01a](J\0\0\x01\0J\xff\xff\xff\xff\x8a\x08\0\0\0\x80\0\0\0\0G\x7f\xf0\0\0\0\0\0\0eu."[..],
+        &b"\x80\x04}(\x8c\x01a](J\0\0\x01\0J\xff\xff\xff\xff\
+           \x8a\x08\0\0\0\x80\0\0\0\0G\x7f\xf0\0\0\0\0\0\0eu."[..],
     );
 }
 
 #[test]
-fn what_cannot_be_kept_is_an_error_and_no_session() {
+fn a_pickle_that_cannot_be_kept_is_an_error() {
     let deep = [
         &b"}\x8c\x01a"[..],
         &b"("[..],
@@ -67,32 +74,32 @@ fn what_cannot_be_kept_is_an_error_and_no_session() {
     let nodes = [vec![b'N'; MAX_NODES + 1], vec![b'.']].concat();
     let large = vec![b'.'; MAX_BYTES + 1];
     let bad: [(&str, &[u8]); 39] = [
-        ("nothing", b""),
+        ("empty", b""),
         ("no end", b"}"),
-        ("an end and nothing before", b"."),
-        ("no dictionary", b"]."),
-        ("a call for the whole", b"cos\nsystem\n(S'echo pwned'\ntR."),
+        ("an end of nothing", b"."),
+        ("not a dictionary", b"]."),
+        ("a call as the whole", b"cos\nsystem\n(S'echo pwned'\ntR."),
         (
-            "a call for the whole, protocol 4",
+            "a call as the whole, protocol 4",
             b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04echo\x85R.",
         ),
         (
-            "a weapon in an item",
+            "a dangerous function in an item",
             b"}\x8c\x01acos\nsystem\n(S'echo pwned'\ntRs.",
         ),
         (
-            "a weapon in an item, protocol 4",
+            "a dangerous function in an item, protocol 4",
             b"\x80\x04}\x8c\x01a\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85Rs.",
         ),
         (
-            "a weapon in a package",
+            "a dangerous function in a package",
             b"}\x8c\x01a(iimportlib.util\nfind_spec\ns.",
         ),
         ("a cut off text", b"}\x8c\x05abN s."),
         ("a cut off line", b"(dVa"),
         ("a cut off frame", b"\x80\x04\x95\xff\0\0\0\0\0\0\0}."),
         (
-            "a length beyond everything",
+            "a length beyond the end",
             b"}\x8d\xff\xff\xff\xff\xff\xff\xff\xffa",
         ),
         ("a negative length", b"}(\x8c\x01a\x8b\xff\xff\xff\xffu."),
@@ -101,28 +108,25 @@ fn what_cannot_be_kept_is_an_error_and_no_session() {
         ("a persistent id", b"}\x8c\x01aPx\ns."),
         ("a persistent id from the stack", b"}\x8c\x01aNQs."),
         ("an extension code", b"}\x8c\x01a\x82\x01s."),
-        ("a buffer from elsewhere", b"}\x8c\x01a\x97s."),
-        ("a place nobody put something in", b"}\x8c\x01ah\x05s."),
+        ("an out-of-band buffer", b"}\x8c\x01a\x97s."),
+        ("an unset index of the memo", b"}\x8c\x01ah\x05s."),
         ("no mark", b"}u."),
         ("an odd number of items", b"}(\x8c\x01au."),
-        ("an item for no dictionary", b"]\x8c\x01aNs."),
-        ("an element for no list", b"}Na."),
+        ("an item for a list", b"]\x8c\x01aNs."),
+        ("an element for a dictionary", b"}Na."),
         ("a stack that is empty below its mark", b"}\x8c\x01a(Ns."),
-        ("a list for a key", b"}]Ns."),
+        ("a list as a key", b"}]Ns."),
         ("state for a list", b"}\x8c\x01a]Nbs."),
-        ("a list within itself", b"}\x8c\x01a]\x94h\0as."),
-        ("a dictionary within itself", b"}\x94\x8c\x01ah\0s."),
+        ("a list that contains itself", b"}\x8c\x01a]\x94h\0as."),
+        ("a dictionary that contains itself", b"}\x94\x8c\x01ah\0s."),
         (
-            "an object within itself",
+            "an object that contains itself",
             b"}\x8c\x01ac__main__\nX\n)\x81\x94h\0bs.",
         ),
-        ("text that is no UTF-8", b"}\x8c\x01\xffNs."),
-        (
-            "text that is too long for a character",
-            b"}(V\\U00110000\nNu.",
-        ),
+        ("text that is not UTF-8", b"}\x8c\x01\xffNs."),
+        ("a code point beyond Unicode", b"}(V\\U00110000\nNu."),
         ("text of Python 2", b"}(U\x01\xe9Nu."),
-        ("too deep", &deep),
+        ("too deeply nested", &deep),
         ("too high a stack", &long),
         ("too many marks", &marks),
         ("too many objects", &nodes),
@@ -135,7 +139,7 @@ fn what_cannot_be_kept_is_an_error_and_no_session() {
 }
 
 #[test]
-fn what_is_shared_is_written_out_within_a_bound() {
+fn shared_objects_are_written_out_within_a_limit() {
     // {'a': [[…[1, 1]…], …]}: as many lists as levels, each with the next one in it twice.
     let bomb = |levels: u8, innermost: &[u8]| {
         let mut data = Vec::from(&b"}\x8c\x01a"[..]);
@@ -156,7 +160,7 @@ fn what_is_shared_is_written_out_within_a_bound() {
     );
     let refused = read(&bomb(60, b"K\x01")).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unsupported);
-    // What is foreign is kept as it is, shared, and so does not grow.
+    // A foreign value keeps its shared objects, so it does not grow.
     let foreign = read(&bomb(60, b")")).unwrap();
     let data = write(&foreign).unwrap();
     assert!(data.len() < 1_500, "{} bytes", data.len());
@@ -164,74 +168,75 @@ fn what_is_shared_is_written_out_within_a_bound() {
 }
 
 #[test]
-fn a_name_that_is_no_string_comes_back_as_what_it_was() {
+fn a_key_that_is_not_a_string_is_written_back() {
     let data = Bytes::from_static(b"\x80\x04}(K\x01\x8c\x01aK\x02K\x03\x86Nu.");
-    let state = read(&data).unwrap();
+    let items = read(&data).unwrap();
 
-    let names: Vec<_> = state.iter().map(|(name, _)| &name[..]).collect();
+    let names: Vec<_> = items.iter().map(|(name, _)| &name[..]).collect();
     assert_eq!(
         names,
         ["\u{fdd0}pickle:gARLAS4", "\u{fdd0}pickle:gARLAksDhi4"]
     );
-    assert_eq!(write(&state).unwrap(), data);
-    assert_eq!(json::write(&state).unwrap_err().kind(), ErrorKind::BadValue);
+    assert_eq!(write(&items).unwrap(), data);
+    assert_eq!(json::write(&items).unwrap_err().kind(), ErrorKind::BadValue);
 }
 
 #[test]
-fn classes_are_looked_up_as_the_pickle_said() {
-    // Protocol 2 says `copy_reg`, which Python 3 takes for `copyreg`, but in a pickle of protocol 4 would not.
+fn classes_are_looked_up_by_the_protocol_of_the_pickle() {
+    // Python 3 maps `copy_reg` to `copyreg` in a pickle of protocol 2, but not in one of protocol
+    // 4.
     let data = Bytes::from_static(b"\x80\x02}U\x01accopy_reg\n_reconstructor\ns.");
-    let state = read(&data).unwrap();
+    let items = read(&data).unwrap();
 
     assert_eq!(
-        write(&state).unwrap(),
+        write(&items).unwrap(),
         &b"\x80\x04}(\x8c\x01a\x80\x02\x8c\x08copy_reg\x8c\x0e_reconstructor\x93\x80\x04u."[..]
     );
 }
 
 #[test]
-fn the_last_of_two_items_with_one_name_counts_in_the_place_of_the_first() {
-    let state = read(&Bytes::from_static(
+fn the_last_of_two_items_with_one_name_counts_at_the_place_of_the_first() {
+    let items = read(&Bytes::from_static(
         b"}(\x8c\x01aK\x01\x8c\x01bK\x02\x8c\x01aK\x03u.",
     ))
     .unwrap();
-    assert_eq!(json::write(&state).unwrap(), r#"{"a":3,"b":2}"#);
+    assert_eq!(json::write(&items).unwrap(), r#"{"a":3,"b":2}"#);
 }
 
 #[test]
-fn two_halves_of_a_character_stay_two() {
+fn unpaired_halves_of_a_surrogate_pair_are_not_joined() {
     let data = Bytes::from_static(b"\x80\x04}(\x8c\x01a\x8c\x06\xed\xa0\xbd\xed\xb8\x80u.");
-    let state = read(&data).unwrap();
+    let items = read(&data).unwrap();
 
-    assert!(state.get("a").unwrap().as_foreign().is_some());
-    assert_eq!(write(&state).unwrap(), data);
+    assert!(items.get("a").unwrap().as_foreign().is_some());
+    assert_eq!(write(&items).unwrap(), data);
 }
 
 #[test]
-fn a_foreign_value_that_is_no_pickle_is_not_written() {
-    let mut state = Items::new();
-    state.set("a".into(), Value::foreign(Bytes::from_static(b"junk")));
+fn a_foreign_value_that_is_not_a_pickle_is_refused() {
+    let mut items = Items::new();
+    items.set("a".into(), Value::foreign(Bytes::from_static(b"junk")));
 
-    assert_eq!(write(&state).unwrap_err().kind(), ErrorKind::BadValue);
+    assert_eq!(write(&items).unwrap_err().kind(), ErrorKind::BadValue);
 }
 
 proptest! {
     #[test]
-    fn no_bytes_panic(data in vec(any::<u8>(), 0..200)) {
+    fn reading_never_panics(data in vec(any::<u8>(), 0..200)) {
         let _ = read(&data.into());
     }
 
     #[test]
-    fn no_opcodes_panic_and_what_is_read_is_written_and_read_the_same(ops in vec(opcode(), 0..40)) {
+    fn a_pickle_that_was_read_is_written_the_same_every_time(ops in vec(opcode(), 0..40)) {
         let data = [&b"}(\x8c\x01a"[..], &ops.concat(), b"u."].concat();
-        if let Ok(state) = read(&data.into()) {
-            let written = write(&state).unwrap();
+        if let Ok(items) = read(&data.into()) {
+            let written = write(&items).unwrap();
             prop_assert_eq!(write(&read(&written).unwrap()).unwrap(), written);
         }
     }
 }
 
-/// One step of a pickle that other steps are likely to go on from.
+/// Returns a step of a pickle after which other steps are likely to be valid.
 fn opcode() -> impl Strategy<Value = Vec<u8>> {
     let fixed: Vec<&[u8]> = vec![
         b"N",

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use super::super::json::{MAX_DIGITS, Sink};
 use super::{Budget, MAX_DEPTH, MAX_NODES, Refused};
 
-/// What a pickle builds, as data. Nodes are named by their place, so a shared object is one node.
+/// The objects that a pickle builds, as data. A node is named by its index, so a shared object is
+/// one node.
 #[derive(Default)]
 pub(super) struct Tree(Vec<Node>);
 
@@ -14,12 +15,12 @@ pub(super) enum Node {
     None,
     Bool(bool),
     Int(i64),
-    /// An integer of more than 64 bits: its bytes in two's complement, the lowest first.
+    /// An integer of more than 64 bits in two's complement, lowest byte first.
     Long(Bytes),
-    /// An integer of more than 64 bits by its digits.
+    /// An integer of more than 64 bits in decimal digits.
     Digits(String),
     Float(f64),
-    /// UTF-8, in which halves of surrogate pairs may stand alone.
+    /// UTF-8 that may contain halves of surrogate pairs.
     Text(Bytes),
     Bytes(Bytes),
     ByteArray(Bytes),
@@ -28,20 +29,20 @@ pub(super) enum Node {
     Dict(Vec<(u32, u32)>),
     Set(Vec<u32>),
     FrozenSet(Vec<u32>),
-    /// A class or function by its name. The protocol decides how Python looks it up.
+    /// A class or function. The protocol decides how Python looks it up.
     Global {
         protocol: u8,
         module: Bytes,
         name: Bytes,
     },
-    /// What a class or function returned, and what was done to it then.
+    /// The result of a call, and the edits after it.
     Object {
         made: Construction,
         edits: Vec<ObjectEdit>,
     },
 }
 
-/// How an object is made: by a call that nobody makes here.
+/// A call that makes an object. It is recorded, never executed.
 pub(super) enum Construction {
     Reduce { callable: u32, args: u32 },
     New { class: u32, args: u32 },
@@ -49,7 +50,7 @@ pub(super) enum Construction {
     Instance { class: u32, args: Vec<u32> },
 }
 
-/// What is done to an object after it was made.
+/// An edit of an object after it was made.
 pub(super) enum ObjectEdit {
     Append(u32),
     Extend(Vec<u32>),
@@ -68,13 +69,13 @@ impl Tree {
         Ok(id)
     }
 
-    /// Refuses what is nested too deeply, or within itself.
+    /// Refuses an object that is nested too deeply or contains itself.
     pub(super) fn check(&self, top: u32) -> Result<(), Refused> {
         self.height(top, 0, &mut vec![0; self.0.len()]).map(drop)
     }
 
-    /// Passes what a node holds to `sink` and returns `true`. A node without a JSON form returns
-    /// `false`; `sink` may have got a part of it by then.
+    /// Passes the contents of a node to `sink` and returns `true`. Returns `false` for a node
+    /// without a JSON form; `sink` may have received part of it.
     pub(super) fn visit(
         &self,
         id: u32,
@@ -132,11 +133,11 @@ impl Tree {
         Ok(true)
     }
 
-    /// How often each node below this one is used, itself included.
+    /// Counts how often each node at or below `top` is used.
     pub(super) fn uses(&self, top: u32, budget: &mut Budget) -> Result<HashMap<u32, u32>, Refused> {
         let mut uses = HashMap::from([(top, 1)]);
         let mut waiting = vec![top];
-        // Every node is put there once, when it is first seen.
+        // Each node is added once, when it is first seen.
         while let Some(id) = waiting.pop() {
             budget.spend(1)?;
             self.children(id, |child| {
@@ -150,17 +151,18 @@ impl Tree {
         Ok(uses)
     }
 
-    /// How many levels stand on a node, itself included; `heights` has them where they are known.
+    /// Returns the number of levels from a node down, including its own. `heights` caches known
+    /// results.
     fn height(&self, id: u32, above: usize, heights: &mut [usize]) -> Result<usize, Refused> {
         match heights[id as usize] {
             0 => {}
-            UNDER_WAY => return Err(Refused("an object is within itself")),
+            IN_PROGRESS => return Err(Refused("an object contains itself")),
             known => return Ok(known),
         }
         if above == MAX_DEPTH {
             return Err(TOO_DEEP);
         }
-        heights[id as usize] = UNDER_WAY;
+        heights[id as usize] = IN_PROGRESS;
         let mut highest = Ok(0);
         self.children(id, |child| {
             if let Ok(so_far) = highest {
@@ -246,15 +248,17 @@ impl IndexMut<u32> for Tree {
     }
 }
 
-/// Whether both halves of a surrogate pair stand side by side, each by itself. JSON would make one character of them.
+/// Returns whether a text contains both halves of a surrogate pair next to each other as separate
+/// characters. JSON would merge them into one.
 pub(super) fn has_split_pair(text: &[u8]) -> bool {
     text.windows(6)
         .any(|six| matches!(six, [0xed, 0xa0..=0xaf, _, 0xed, 0xb0..=0xbf, _]))
 }
 
-/// The digits of an integer in two's complement, lowest byte first, if they are no more than Python writes.
+/// Returns the digits of an integer in two's complement, lowest byte first, or `None` if there are
+/// more than Python writes.
 fn decimal(bytes: &[u8]) -> Option<String> {
-    // Ten bits are a little more than three digits.
+    // A byte is more than two digits.
     if bytes.len() > MAX_DIGITS / 2 {
         return None;
     }
@@ -266,7 +270,7 @@ fn decimal(bytes: &[u8]) -> Option<String> {
         carry = carried;
         byte
     });
-    // In base 10^9, lowest first: every byte, from the highest, is one step of Horner's rule.
+    // Base 10^9, lowest part first. Each byte, from the highest, is one step of Horner's rule.
     let mut parts: Vec<u32> = vec![0];
     for byte in magnitude.collect::<Vec<_>>().into_iter().rev() {
         let mut carry = u64::from(byte);
@@ -292,5 +296,5 @@ fn decimal(bytes: &[u8]) -> Option<String> {
     }
 }
 
-const UNDER_WAY: usize = usize::MAX;
+const IN_PROGRESS: usize = usize::MAX;
 const TOO_DEEP: Refused = Refused("it is nested too deeply");

@@ -17,9 +17,9 @@ pub(super) fn pickle(tree: &Tree, id: u32, budget: &mut Budget) -> Result<Bytes,
 /// Writes a pickle of protocol 4.
 pub(super) struct Writer {
     out: Vec<u8>,
-    /// Where the lists and dictionaries begin that are not complete.
+    /// The start of each list and dictionary that is not complete.
     open: Vec<usize>,
-    /// How many objects have been put aside to be used again.
+    /// The number of memoized objects.
     memo: u32,
 }
 
@@ -37,7 +37,7 @@ impl Writer {
         self.out.into()
     }
 
-    /// Begins the dictionary of that many items.
+    /// Starts the dictionary with this number of items.
     pub(super) fn dict(&mut self, items: usize) {
         self.out.push(b'}');
         if items > 0 {
@@ -45,7 +45,7 @@ impl Writer {
         }
     }
 
-    /// Ends it.
+    /// Ends that dictionary.
     pub(super) fn dict_end(&mut self, items: usize) {
         if items > 0 {
             self.out.push(b'u');
@@ -56,7 +56,7 @@ impl Writer {
         self.counted(text, SHORT_BINUNICODE, b'X', BINUNICODE8);
     }
 
-    /// A value that [`read`](super::read) could not give a JSON form.
+    /// Writes a value that [`read`](super::read) could not turn into JSON.
     pub(super) fn foreign(&mut self, data: &Bytes) -> Result<()> {
         let written = parse(data).and_then(|(tree, top)| {
             tree.check(top)?;
@@ -72,7 +72,7 @@ impl Writer {
         })
     }
 
-    /// Whatever it takes to build a node. What is used more than once is built once.
+    /// Writes the instructions that build a node. A node that is used several times is built once.
     pub(super) fn node(
         &mut self,
         tree: &Tree,
@@ -81,12 +81,12 @@ impl Writer {
     ) -> Result<(), Refused> {
         let mut shared = tree.uses(id, budget)?;
         shared.retain(|_, uses| *uses > 1);
-        let places = shared.into_keys().map(|id| (id, None)).collect();
+        let indexes = shared.into_keys().map(|id| (id, None)).collect();
         Nodes {
             writer: self,
             tree,
             budget,
-            places,
+            indexes,
         }
         .node(id)
     }
@@ -125,7 +125,7 @@ impl Writer {
         self.out.extend_from_slice(b"L\n");
     }
 
-    /// Bytes with their length, by the opcode for one byte, four or eight of it.
+    /// Writes bytes after their length, with the opcode for a length of one, four or eight bytes.
     fn counted(&mut self, bytes: &[u8], short: u8, long: u8, longest: u8) {
         if let Ok(len) = u8::try_from(bytes.len()) {
             self.out.extend_from_slice(&[short, len]);
@@ -208,20 +208,20 @@ impl Sink for Writer {
     }
 }
 
-/// The nodes of one tree on their way into a pickle.
+/// Writes the nodes of one tree.
 struct Nodes<'a> {
     writer: &'a mut Writer,
     tree: &'a Tree,
     budget: &'a mut Budget,
-    /// The nodes that are used more than once, and where they have been put aside.
-    places: HashMap<u32, Option<u32>>,
+    /// The nodes that are used more than once, with their index in the memo once they are written.
+    indexes: HashMap<u32, Option<u32>>,
 }
 
 impl Nodes<'_> {
     fn node(&mut self, id: u32) -> Result<(), Refused> {
-        if let Some(Some(place)) = self.places.get(&id) {
+        if let Some(Some(index)) = self.indexes.get(&id) {
             self.writer.out.push(b'j');
-            self.writer.out.extend_from_slice(&place.to_le_bytes());
+            self.writer.out.extend_from_slice(&index.to_le_bytes());
             return Ok(());
         }
         self.budget.spend(size(&self.tree[id]))?;
@@ -276,7 +276,8 @@ impl Nodes<'_> {
                 module,
                 name,
             } => {
-                // Below protocol 3 Python takes the names for Python 2's, below 4 it takes dots for part of a name.
+                // Below protocol 3 Python maps the names from Python 2. Below 4 it does not split
+                // them at dots.
                 let other = *protocol < PROTOCOL;
                 if other {
                     self.writer.out.extend_from_slice(&[PROTO, *protocol]);
@@ -369,10 +370,10 @@ impl Nodes<'_> {
         })
     }
 
-    /// Keeps a node that will be used again.
+    /// Memoizes a node that is used again.
     fn memoize(&mut self, id: u32) {
-        if let Some(place) = self.places.get_mut(&id) {
-            *place = Some(self.writer.memo);
+        if let Some(index) = self.indexes.get_mut(&id) {
+            *index = Some(self.writer.memo);
             self.writer.out.push(b'r');
             self.writer
                 .out
@@ -382,7 +383,7 @@ impl Nodes<'_> {
     }
 }
 
-/// About how many bytes a node takes by itself.
+/// Returns the approximate size of a node in bytes, without its children.
 fn size(node: &Node) -> usize {
     match node {
         Node::Long(bytes) | Node::Text(bytes) | Node::Bytes(bytes) | Node::ByteArray(bytes) => {

@@ -1,4 +1,4 @@
-//! Django's settings as the other end sends them, and what they mean here.
+//! Django's settings as the other side sends them, and the sessions that they configure.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -74,7 +74,7 @@ impl Configuration {
     fn settings(&self) -> Result<Settings> {
         let mut settings = Settings::new(&self.secret_key)?
             .session_cookie_name(&self.session_cookie_name)
-            // One of Django's tests has sessions that end at once, which are refused here. A second is the least.
+            // One of Django's tests has sessions with an age of zero, which `build` refuses.
             .session_cookie_age(Duration::from_secs(self.session_cookie_age.max(1)))
             .session_expire_at_browser_close(self.session_expire_at_browser_close)
             .session_save_every_request(self.session_save_every_request);

@@ -1,4 +1,5 @@
-//! A request and a reply, each a JSON object on a line. The values of items go through untouched.
+//! Requests and replies, each a JSON object on one line. The values of items pass through
+//! unchanged.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -20,13 +21,13 @@ impl Request {
         Ok(self.value(name)?.get()?)
     }
 
-    /// The items of an object.
+    /// Returns the items of an object.
     pub(crate) fn items(&self, name: &str) -> Result<Items, PythonException> {
         let text = self.value(name)?.as_json()?;
         json::read(text).map_err(|error| PythonException::new("ValueError", error.to_string()))
     }
 
-    /// What time it is said to be.
+    /// Returns the time of the request, if it has one.
     pub(crate) fn now(&self) -> Result<Option<SystemTime>, PythonException> {
         match self.0.get("now") {
             Some(now) => Ok(date::parse_iso(&now.get::<String>()?)),
@@ -40,12 +41,12 @@ impl Request {
     }
 }
 
-/// An object to answer with, or `null` if nothing is put into it.
+/// The object to answer with, or `null` if it is empty.
 #[derive(Default)]
 pub(crate) struct Reply(Items);
 
 impl Reply {
-    /// The whole line that answers `request`.
+    /// Returns the line that answers `request`.
     pub(crate) fn line(
         request: &Request,
         answered: Result<Self, PythonException>,
@@ -84,7 +85,7 @@ impl Reply {
     }
 }
 
-/// An exception of Python.
+/// A Python exception.
 #[derive(Debug)]
 pub(crate) struct PythonException {
     kind: &'static str,

@@ -1,4 +1,4 @@
-//! What the library says to Django's loggers, which the tests listen to.
+//! Collects the library's log entries for Django's loggers, which the tests read.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use tracing_subscriber::layer::Context;
 pub(crate) struct Log(Arc<Mutex<Vec<Value>>>);
 
 impl Log {
-    /// What was said since the last time.
+    /// Returns the entries since the last call.
     pub(crate) fn take(&self) -> Vec<Value> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,5 +1,7 @@
-//! Django's own session tests drive this program: a JSON object a line comes in, one a line goes out. `tests/django/bridge`
-//! has the other end. Only the store is here; the session objects of the tests are Django's.
+//! A store for Django's own session tests: reads one JSON object per line and answers with one per
+//! line.
+//!
+//! `tests/django/bridge` is the other side. The session objects of the tests are Django's.
 
 mod configuration;
 mod line;
@@ -50,7 +52,7 @@ async fn answer(store: &mut Store, request: &Request) -> Result<Reply, PythonExc
         "key_to_file" => store.key_to_file(request),
         other => Err(PythonException::new(
             "NotImplementedError",
-            format!("`{other}` is not known here"),
+            format!("`{other}` is not supported here"),
         )),
     }
 }

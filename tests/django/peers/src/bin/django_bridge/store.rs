@@ -1,4 +1,4 @@
-//! The operations of Django's session store, each in terms of this crate's sessions.
+//! The operations of Django's session store, on this library's sessions.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -47,7 +47,8 @@ impl Store {
         Ok(Reply::default())
     }
 
-    /// The signed text; of signed_cookies it is not the cookie, but what the other engines would store.
+    /// Returns the signed text. For `signed_cookies` it is that of the other engines, not the
+    /// cookie.
     pub(crate) fn encode(&self, request: &Request) -> Answered {
         let json = json::write(&request.items("data")?)?;
         let now = self.clock.now().duration_since(UNIX_EPOCH);
@@ -74,7 +75,7 @@ impl Store {
         let key: Option<String> = request.get("session_key")?;
         let session = self.find(request).await?;
         let data = session.as_ref().map(items).unwrap_or_default();
-        // There is no store to say that a cookie is unknown: it stays, and is written anew.
+        // Without a store no cookie is unknown. Django keeps the key and writes a new cookie.
         let is_bad_cookie = session.is_none() && is_cookie(request)?;
         let key = key.filter(|_| session.is_some() || is_bad_cookie);
         Ok(Reply::default()
@@ -92,27 +93,31 @@ impl Store {
         let session = self.sessions(request).await?.new_session();
         let data = request.items("data")?;
         if data.is_empty() {
-            // Nothing is stored for nothing. An empty session is one that once had something in it.
+            // An empty session is not created, but a stored one may become empty.
             session.set_test_cookie()?;
             session.save().await?;
         }
         self.write(&session, &data).await
     }
 
-    /// Never creates: not even with `must_create`, since a key that somebody brings is not taken for a new session.
+    /// Never creates a session, not even with `must_create`: a key from outside never becomes that
+    /// of a new session.
     pub(crate) async fn save(&mut self, request: &Request) -> Answered {
         if is_cookie(request)? {
             return self.create(request).await;
         }
         let session = self.find(request).await?;
         match (session, request.get("must_create")?) {
-            (Some(_), true) => Err(PythonException::new("CreateError", "there is one")),
+            (Some(_), true) => Err(PythonException::new("CreateError", "the session exists")),
             (None, true) => Err(PythonException::new(
                 "NotImplementedError",
                 "a new session gets a new key",
             )),
             (Some(session), false) => self.write(&session, &request.items("data")?).await,
-            (None, false) => Err(PythonException::new("UpdateError", "there is none")),
+            (None, false) => Err(PythonException::new(
+                "UpdateError",
+                "the session does not exist",
+            )),
         }
     }
 
@@ -142,7 +147,7 @@ impl Store {
     pub(crate) fn key_to_file(&self, request: &Request) -> Answered {
         let key: String = request.get("session_key")?;
         if !key::is_file_safe(&key) {
-            let why = "the key has characters that no file has";
+            let why = "the key has characters that are not allowed in the name of a file";
             return Err(PythonException::new("InvalidSessionKey", why));
         }
         let configuration = self.configuration()?;
@@ -151,7 +156,7 @@ impl Store {
         Ok(Reply::default().with("path", path.display().to_string())?)
     }
 
-    /// Gives the session these items and no others.
+    /// Replaces the items of the session and saves it.
     async fn write(&self, session: &Session, data: &Items) -> Answered {
         session.clear()?;
         for (name, value) in data.iter() {
@@ -162,7 +167,7 @@ impl Store {
         Ok(Reply::default().with("session_key", key)?)
     }
 
-    /// The session with the key of the request, if it is alive.
+    /// Opens the live session with the key of the request.
     async fn find(&mut self, request: &Request) -> Result<Option<Session>, PythonException> {
         let sessions = self.sessions(request).await?;
         match request.get::<Option<String>>("session_key")? {
@@ -192,7 +197,8 @@ impl Store {
     }
 
     fn configuration(&self) -> Result<&Configuration, PythonException> {
-        let missing = || PythonException::new("ImproperlyConfigured", "`configure` comes first");
+        let missing =
+            || PythonException::new("ImproperlyConfigured", "`configure` must come first");
         self.configuration.as_ref().ok_or_else(missing)
     }
 }
@@ -202,12 +208,12 @@ fn is_cookie(request: &Request) -> Result<bool, PythonException> {
 }
 
 fn items(session: &Session) -> Items {
-    let mut state = Items::new();
+    let mut items = Items::new();
     for (name, value) in session.iter() {
-        state.set(name.into(), value);
+        items.set(name.into(), value);
     }
-    state
+    items
 }
 
-/// How many expired sessions are swept at once.
+/// The number of expired sessions that one sweep deletes.
 const BATCH: usize = 1_000;

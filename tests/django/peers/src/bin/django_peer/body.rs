@@ -1,5 +1,5 @@
-//! Bodies in JSON, in and out: as a session has it, so with numbers of any size, `NaN` and halves of surrogate pairs, which
-//! must come out as they went in.
+//! JSON bodies of requests and responses. Numbers of any size, `NaN` and unpaired surrogates pass
+//! through unchanged, as in sessions.
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -13,14 +13,14 @@ use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 
-/// The object that a request brings.
+/// The object in the body of a request.
 pub(crate) struct Body(Items);
 
 impl Body {
     pub(crate) fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, Failure> {
         self.value(name)?
             .get()
-            .map_err(|_| bad(&format!("`{name}` is not what it must be")))
+            .map_err(|_| bad(&format!("`{name}` has the wrong type")))
     }
 
     pub(crate) fn value(&self, name: &str) -> Result<Value, Failure> {
@@ -30,13 +30,13 @@ impl Body {
             .ok_or_else(|| bad(&format!("`{name}` is missing")))
     }
 
-    /// The name of an item, which Python lets be any string.
+    /// Returns the name of an item. In Python it may be any string.
     pub(crate) fn key(&self) -> Result<String, Failure> {
         let text = self.value("key")?;
         let object = [b"{", &**text.as_json()?, b":0}"].concat();
-        let state = json::read(&object).map_err(|_| bad("`key` is no text"))?;
-        let name = state.iter().next().map(|(name, _)| name.to_string());
-        name.ok_or_else(|| bad("`key` is no text"))
+        let items = json::read(&object).map_err(|_| bad("`key` is not text"))?;
+        let name = items.iter().next().map(|(name, _)| name.to_string());
+        name.ok_or_else(|| bad("`key` is not text"))
     }
 }
 
@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// The same JSON without UTF-8, which a session's text does not have.
+/// Escapes everything beyond ASCII. [`json::read`] reads other bytes as Latin-1.
 fn ascii(text: &str) -> String {
     let mut ascii = String::with_capacity(text.len());
     for character in text.chars() {
@@ -69,7 +69,7 @@ fn ascii(text: &str) -> String {
     ascii
 }
 
-/// The object that a response brings.
+/// The object in the body of a response.
 #[derive(Default)]
 pub(crate) struct Answer(Items);
 
@@ -97,7 +97,7 @@ impl IntoResponse for Answer {
     }
 }
 
-/// Pairs of a name and a value, as a list of lists.
+/// Returns a list of lists of a name and a value.
 pub(crate) fn pairs(items: impl Iterator<Item = (String, Value)>) -> Result<Value, Failure> {
     let mut text = Vec::from(b"[");
     for (name, value) in items {
@@ -115,7 +115,7 @@ pub(crate) fn pairs(items: impl Iterator<Item = (String, Value)>) -> Result<Valu
     Ok(Value::from_json(text.into()))
 }
 
-/// Name and value of an object with one member.
+/// Splits an object with one member into its name and its value.
 fn split(object: &str) -> (&str, &str) {
     let inside = &object[1..object.len() - 1];
     let mut escaped = false;

@@ -1,5 +1,5 @@
-//! The endpoints. What Django's views do with `request.session`, `request.user` and so on is here done with the session and
-//! with `cloakroom_django::auth`.
+//! The endpoints. They use the session and `cloakroom_django::auth` where Django's views use
+//! `request.session`, `request.user` and so on.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -90,7 +90,7 @@ async fn dump(State(site): State<Arc<Site>>, session: Session) -> Answered {
         Expiry::Policy | Expiry::BrowserClose => json!(site.cookie_age.as_secs()),
         Expiry::Idle(age) if age.subsec_nanos() == 0 => json!(age.as_secs()),
         Expiry::Idle(age) => json!(age.as_secs_f64()),
-        // Whole seconds, as Django has them.
+        // Whole seconds, as in Django.
         _ => json!(session.expiry_age().as_secs()),
     };
     Answer::default()
@@ -111,7 +111,8 @@ async fn set(session: Session, body: Body) -> Answered {
     Answer::ok()
 }
 
-/// `update` and not `get` and `set`: so no increment is lost, however slow the request and however many there are.
+/// Increments an item with `update`, not with `get` and `set`, so that no increment is lost to a
+/// parallel request.
 async fn incr(session: Session, body: Body) -> Answered {
     let key = body.key()?;
     if let Ok(ms) = body.get("ms") {
@@ -160,7 +161,7 @@ async fn expiry(session: Session, body: Body) -> Answered {
         }
         ExpiryRequest::Duration { timedelta } => Expiry::At(SystemTime::now() + secs(timedelta)?),
         ExpiryRequest::Moment { datetime } => {
-            Expiry::At(parse_iso(&datetime).ok_or_else(|| bad("no date with an offset"))?)
+            Expiry::At(parse_iso(&datetime).ok_or_else(|| bad("not a date with an offset"))?)
         }
     })?;
     Answer::ok()
@@ -168,13 +169,13 @@ async fn expiry(session: Session, body: Body) -> Answered {
 
 async fn fail(session: Session, body: Body) -> Answered<impl IntoResponse> {
     session.set_value(body.key()?, body.value("value")?)?;
-    let status = StatusCode::from_u16(body.get("status")?).map_err(|_| bad("no status"))?;
+    let status = StatusCode::from_u16(body.get("status")?).map_err(|_| bad("not a status"))?;
     Ok((status, Answer::default().with("ok", false)?))
 }
 
 // ---- Users
 
-/// Who is logged in.
+/// Returns the user who is logged in.
 async fn user(site: &Site, session: &Session) -> Answered<Option<User>> {
     let find = async |claim: Claim| match claim.id().parse() {
         Ok(id) => site.users.numbered(id).await,
@@ -203,11 +204,11 @@ async fn login(
     let found = site.users.named(&name).await?;
 
     let passwords = site.passwords.clone();
-    let judging = blocking(move || judge(&passwords, found, &typed));
-    let Some((user, verdict)) = judging.await? else {
+    let verifying = blocking(move || verify(&passwords, found, &typed));
+    let Some((user, verdict)) = verifying.await? else {
         return Err(unauthorized());
     };
-    // Before the login: the session is tied to the hash.
+    // Written before the login, because the session is tied to the hash.
     if verdict == Verdict::Outdated {
         site.users.set_password(user.id, &user.password).await?;
     }
@@ -216,13 +217,13 @@ async fn login(
     }
     site.auth.log_in(&session, &user)?;
     site.users.has_logged_in(user.id).await?;
-    // A token from before the login is worthless after it.
+    // A new secret makes tokens from before the login invalid.
     let cookie = site.csrf.set_cookie(&Secret::random()?, SystemTime::now());
     Ok((AppendHeaders([(SET_COOKIE, cookie)]), named(Some(&user))?))
 }
 
-/// Who it is, if the password is right; with a new hash if the old one is outdated.
-fn judge(
+/// Returns the user if the password is right, with a new hash if the old one is outdated.
+fn verify(
     passwords: &Passwords,
     found: Option<User>,
     typed: &str,
@@ -255,7 +256,7 @@ async fn change_password(State(site): State<Arc<Site>>, session: Session, body: 
     Answer::ok()
 }
 
-/// A hash costs a good part of a second, during which the thread of a handler would serve nobody else.
+/// Computes a hash off the async threads. It takes a good part of a second.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let hashing = tokio::task::spawn_blocking(work).await;
     hashing.expect("hashing does not panic")
@@ -264,7 +265,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 fn unauthorized() -> Failure {
     Failure::new(
         StatusCode::UNAUTHORIZED,
-        "wrong name or password, or nobody is logged in",
+        "wrong name or password, or not logged in",
     )
 }
 

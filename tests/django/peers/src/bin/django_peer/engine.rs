@@ -1,4 +1,4 @@
-//! From the options to the engine: Django's settings, and the URL of the place that both services share.
+//! Turns the options into Django's settings and the URL of the shared store.
 
 use cloakroom::{Error, ErrorKind, Result, SameSite};
 use cloakroom_any::StoreUrl;
@@ -6,38 +6,38 @@ use cloakroom_django::Settings;
 
 use crate::options::{Engine, Options, TextOrFalse};
 
-/// What the site's `settings.py` says.
+/// Returns the settings of the site's `settings.py`.
 pub(crate) fn settings(options: &Options) -> Result<Settings> {
     let mut settings = Settings::new(&options.secret_key)?;
     for secret_key in &options.secret_key_fallbacks.0 {
         settings = settings.secret_key_fallback(secret_key);
     }
-    let said = &options.settings.0;
-    if let Some(name) = &said.session_cookie_name {
+    let overrides = &options.settings.0;
+    if let Some(name) = &overrides.session_cookie_name {
         settings = settings.session_cookie_name(name);
     }
-    if let Some(domain) = &said.session_cookie_domain {
+    if let Some(domain) = &overrides.session_cookie_domain {
         settings = settings.session_cookie_domain(domain);
     }
-    if let Some(path) = &said.session_cookie_path {
+    if let Some(path) = &overrides.session_cookie_path {
         settings = settings.session_cookie_path(path);
     }
-    if let Some(secure) = said.session_cookie_secure {
+    if let Some(secure) = overrides.session_cookie_secure {
         settings = settings.session_cookie_secure(secure);
     }
-    if let Some(http_only) = said.session_cookie_httponly {
+    if let Some(http_only) = overrides.session_cookie_httponly {
         settings = settings.session_cookie_httponly(http_only);
     }
-    if let Some(same_site) = &said.session_cookie_samesite {
+    if let Some(same_site) = &overrides.session_cookie_samesite {
         settings = settings.session_cookie_samesite(self::same_site(same_site)?);
     }
     Ok(settings
-        .session_cookie_age(said.cookie_age())
-        .session_save_every_request(said.session_save_every_request)
-        .session_expire_at_browser_close(said.session_expire_at_browser_close))
+        .session_cookie_age(overrides.cookie_age())
+        .session_save_every_request(overrides.session_save_every_request)
+        .session_expire_at_browser_close(overrides.session_expire_at_browser_close))
 }
 
-/// What `SESSION_ENGINE`, `DATABASES` and `CACHES` say, as one URL.
+/// Returns `SESSION_ENGINE`, `DATABASES` and `CACHES` as one URL.
 pub(crate) fn url(options: &Options) -> Result<StoreUrl> {
     let table = || format!("django+{}", options.db_url);
     let cache = || match &options.cache_url {
@@ -61,8 +61,8 @@ pub(crate) fn url(options: &Options) -> Result<StoreUrl> {
     url.parse()
 }
 
-fn same_site(said: &TextOrFalse) -> Result<Option<SameSite>> {
-    match said {
+fn same_site(setting: &TextOrFalse) -> Result<Option<SameSite>> {
+    match setting {
         TextOrFalse::False(_) => Ok(None),
         TextOrFalse::Text(text) => match &*text.to_ascii_lowercase() {
             "strict" => Ok(Some(SameSite::Strict)),

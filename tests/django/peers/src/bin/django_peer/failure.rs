@@ -1,4 +1,4 @@
-//! What an endpoint answers when it cannot do what it was asked for.
+//! The response of an endpoint that fails.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -28,7 +28,7 @@ impl IntoResponse for Failure {
                 let body = serde_json::json!({ "error": why });
                 (status, body.to_string()).into_response()
             }
-            // The session layer answers, with a status that says whether trying again makes sense.
+            // The session layer answers, with a status that tells whether to retry.
             Self::Sessions(error) => error.into_response(),
         }
     }

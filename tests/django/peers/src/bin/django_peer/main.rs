@@ -1,12 +1,13 @@
-//! The same endpoints as a Django beside it, over one session store and one table of users: a browser may ask the one or
-//! the other and cannot tell them apart. The tests in `tests/django` drive both.
+//! A service with the endpoints of a Django beside it, on the same session store and table of
+//! users. The tests in `tests/django` drive both, and a browser may ask either.
 //!
 //! ```sh
 //! cargo run -p cloakroom-django-peers --bin django_peer -- --engine db \
 //!     --db-url sqlite:////srv/site/db.sqlite3 --secret-key …
 //! ```
 //!
-//! Every option can come from the environment as well, see `--help`. The tables are Django's, made by its `migrate`.
+//! Every option can also come from the environment, see `--help`. Django's `migrate` creates the
+//! tables.
 
 mod body;
 mod endpoints;
@@ -34,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .init();
     let options = Options::parse();
     for name in options.settings.0.others.keys() {
-        tracing::warn!("SETTINGS_JSON: `{name}` means nothing here");
+        tracing::warn!("SETTINGS_JSON: `{name}` has no effect here");
     }
     let settings = engine::settings(&options)?;
     let backend = engine::url(&options)?.engine(&settings).await?;

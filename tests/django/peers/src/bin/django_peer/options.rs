@@ -1,4 +1,4 @@
-//! The command line, and the environment behind it.
+//! The options of the command line and of the environment.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,13 +13,14 @@ use serde::de::IgnoredAny;
 /// A service that shares its sessions with a Django.
 #[derive(Parser)]
 pub(crate) struct Options {
-    /// Where to listen; port 0 takes a free one, which is printed.
+    /// The address to listen on. Port 0 takes a free port, which is printed.
     #[arg(long, default_value = "127.0.0.1:8001")]
     pub(crate) bind: SocketAddr,
-    /// Where the sessions are: the last part of Django's `SESSION_ENGINE`.
+    /// The engine: the last part of Django's `SESSION_ENGINE`.
     #[arg(long, env = "SESSION_ENGINE", default_value = "db")]
     pub(crate) engine: Engine,
-    /// Users, and the table of the engines db and cached_db: `sqlite:////PATH`, `postgres://…` or `mysql://…`.
+    /// The database of the users and of the engines db and cached_db: `sqlite:////PATH`,
+    /// `postgres://…` or `mysql://…`.
     #[arg(long, env = "DB_URL", hide_env_values = true)]
     pub(crate) db_url: String,
     /// The cache of the engines cache and cached_db: `redis://…` or `memcached://…`.
@@ -50,7 +51,7 @@ pub(crate) struct Options {
     pub(crate) settings: Json<Overrides>,
 }
 
-/// Django's five.
+/// Django's five session engines.
 #[derive(Clone, Copy, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(crate) enum Engine {
@@ -66,7 +67,7 @@ pub(crate) enum Engine {
     SignedCookies,
 }
 
-/// What differs from Django's defaults, under Django's names.
+/// The settings that differ from Django's defaults, under Django's names.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) struct Overrides {
@@ -79,7 +80,7 @@ pub(crate) struct Overrides {
     pub(crate) session_cookie_samesite: Option<TextOrFalse>,
     pub(crate) session_save_every_request: bool,
     pub(crate) session_expire_at_browser_close: bool,
-    /// What means nothing to a service that is no Django.
+    /// Settings that have no effect here.
     #[serde(flatten)]
     pub(crate) others: BTreeMap<String, IgnoredAny>,
 }
@@ -91,16 +92,16 @@ impl Overrides {
     }
 }
 
-/// `false` is how Django says "nothing".
+/// A text, or `false` for Django's "not set".
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum TextOrFalse {
     Text(String),
-    #[allow(dead_code, reason = "serde must find a place for it")]
+    #[allow(dead_code, reason = "serde needs a field to deserialize it")]
     False(bool),
 }
 
-/// A value that is written in JSON.
+/// A value in JSON.
 #[derive(Clone)]
 pub(crate) struct Json<T>(pub(crate) T);
 
@@ -112,5 +113,5 @@ impl<T: for<'de> Deserialize<'de>> FromStr for Json<T> {
     }
 }
 
-/// Django's default of `SESSION_COOKIE_AGE`.
+/// Django's default for `SESSION_COOKIE_AGE`.
 const TWO_WEEKS: Duration = Duration::from_secs(1_209_600);

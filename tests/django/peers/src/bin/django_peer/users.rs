@@ -1,4 +1,4 @@
-//! Django's table of users, in each of three databases.
+//! Django's table of users, in SQLite, PostgreSQL or MySQL.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -12,7 +12,7 @@ use rusqlite::OptionalExtension;
 
 use crate::failure::Failure;
 
-/// A row of `auth_user`, as far as a login must know it.
+/// The columns of `auth_user` that a login reads.
 #[derive(Clone)]
 pub(crate) struct User {
     pub(crate) id: i64,
@@ -35,7 +35,7 @@ impl Account for User {
     }
 }
 
-/// One connection each, but for MySQL: enough for an example.
+/// One connection per database, or a pool for MySQL.
 pub(crate) enum Users {
     Sqlite(Arc<Mutex<rusqlite::Connection>>),
     Postgres(tokio_postgres::Client),
@@ -60,7 +60,9 @@ impl Users {
                 Ok(Self::Postgres(client))
             }
             "mysql" => Ok(Self::Mysql(mysql_async::Pool::from_url(url)?)),
-            _ => Err("users are in sqlite://, postgres:// or mysql://".into()),
+            _ => Err(
+                "the URL of the users must start with sqlite://, postgres:// or mysql://".into(),
+            ),
         }
     }
 
@@ -74,7 +76,8 @@ impl Users {
                     .await
             }
             Self::Postgres(db) => {
-                let sql = "SELECT id::bigint, username, password, is_active FROM auth_user WHERE username = $1";
+                let sql = "SELECT id::bigint, username, password, is_active \
+                           FROM auth_user WHERE username = $1";
                 of_postgres(db.query_opt(sql, &[&name]).await)
             }
             Self::Mysql(pool) => {
@@ -94,7 +97,8 @@ impl Users {
                     .await
             }
             Self::Postgres(db) => {
-                let sql = "SELECT id::bigint, username, password, is_active FROM auth_user WHERE id::bigint = $1";
+                let sql = "SELECT id::bigint, username, password, is_active \
+                           FROM auth_user WHERE id::bigint = $1";
                 of_postgres(db.query_opt(sql, &[&id]).await)
             }
             Self::Mysql(pool) => {
@@ -126,11 +130,12 @@ impl Users {
         written.map_err(failed)
     }
 
-    /// Writes `last_login`, in each database as Django writes it: the time in UTC.
+    /// Sets `last_login` to the time in UTC, in the form that Django writes to each database.
     pub(crate) async fn has_logged_in(&self, id: i64) -> Result<(), Failure> {
         let written = match self {
             Self::Sqlite(_) => {
-                let sql = "UPDATE auth_user SET last_login = strftime('%Y-%m-%d %H:%M:%f000', 'now') WHERE id = ?1";
+                let sql = "UPDATE auth_user \
+                           SET last_login = strftime('%Y-%m-%d %H:%M:%f000', 'now') WHERE id = ?1";
                 self.sqlite(move |db| db.execute(sql, [id]).map(drop)).await
             }
             Self::Postgres(db) => {
@@ -145,7 +150,7 @@ impl Users {
         written.map_err(failed)
     }
 
-    /// Runs `work` where it may block.
+    /// Runs `work` on a thread that may block.
     async fn sqlite<T: Send + 'static>(
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -207,9 +212,9 @@ async fn run_mysql(
 fn failed(fault: Fault) -> Failure {
     tracing::error!(
         error = &*fault as &(dyn Error + 'static),
-        "asking for users"
+        "reading the users"
     );
-    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the users cannot be asked")
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the users cannot be read")
 }
 
 /// How long a write waits for another program that is writing.

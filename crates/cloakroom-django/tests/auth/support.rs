@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Shared helpers of the tests.
 
 use std::borrow::Cow;
 
@@ -36,12 +36,12 @@ impl Account for User {
     }
 }
 
-/// A site whose sessions are in memory.
+/// Returns a site with sessions in memory.
 pub(crate) fn sessions() -> Sessions {
     Sessions::new(MemoryStore::new())
 }
 
-/// Ends the request of `session` and begins the next one with the key that the browser holds then.
+/// Ends the request of `session` and starts the next one with the key that the browser has then.
 pub(crate) async fn next_request(sessions: &Sessions, session: &Session) -> Session {
     session.save().await.unwrap();
     open(sessions, &session.key().unwrap()).await.unwrap()
