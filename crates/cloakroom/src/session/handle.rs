@@ -270,14 +270,14 @@ impl SessionHandle {
         names_none && self.0.core.backend.rules().unknown_key == OnUnknownKey::RemoveCookie
     }
 
-    /// Finishes the request: commits what this session has recorded. From here on it takes no edits.
+    /// Finishes the request: commits the edits of its session, which takes no more from now on.
     pub(crate) async fn finish(&self, completion: Completion) -> Result<Effects> {
         if self.saves_unedited(completion)
             && let Err(error) = self.open().await
         {
-            // The page needs nothing of the session, so it still goes out.
+            // The handler did not need the session, so its response is still sent.
             let error = format!("{error:#}");
-            tracing::warn!(error, "loading a session to save it failed");
+            tracing::warn!(error, "loading a session to extend it failed");
         }
         if let Some(session) = self.close() {
             session.commit(CommitPoint::after(completion)).await?;
@@ -285,7 +285,7 @@ impl SessionHandle {
         Ok(self.acknowledged())
     }
 
-    /// Finishes a request that needs no store call for it. Returns `None` if it needs one.
+    /// Finishes the request if that needs no store call. Returns `None` if it needs one.
     #[cfg(feature = "tower")]
     pub(crate) fn finish_at_once(&self, completion: Completion) -> Option<Effects> {
         if self.saves_unedited(completion) {
@@ -317,7 +317,7 @@ impl SessionHandle {
         session
     }
 
-    /// Whether the session is loaded and touched although the handler did not ask for it.
+    /// Returns whether the session is loaded and touched even if the handler did not open it.
     fn saves_unedited(&self, completion: Completion) -> bool {
         self.0.core.policy.save_every_request
             && self.0.presented.key().is_some()

@@ -17,7 +17,7 @@ pub(crate) enum CommitPoint {
 }
 
 impl CommitPoint {
-    /// The point at which a request ended.
+    /// Returns the commit point of a request that ended with `completion`.
     pub(crate) fn after(completion: Completion) -> Self {
         match completion.is_failure() {
             true => Self::Failed,
@@ -26,7 +26,7 @@ impl CommitPoint {
     }
 }
 
-/// One commit, taken from a session in one go.
+/// One commit, taken from a session in one step.
 pub(crate) struct Commit {
     /// The entry that a `flush` ended. It is deleted first.
     pub(crate) ended: Option<SavedEntry>,

@@ -51,8 +51,8 @@ impl Session {
         saved
     }
 
-    /// Commits what this point of the request asks for, on a task of its own: a browser that hangs up drops the
-    /// future of its request, and a commit must not stop halfway.
+    /// Commits what this point of the request includes. Runs on its own task: when a browser hangs
+    /// up, the future of its request is dropped, and a commit must not stop halfway.
     pub(crate) async fn commit(&self, point: CommitPoint) -> Result<()> {
         {
             let mut shared = self.lock();
@@ -80,19 +80,19 @@ impl Session {
         }
     }
 
-    /// Whether a logout is recorded that a commit has to carry out.
+    /// Returns whether a logout is recorded that a commit has to carry out.
     #[cfg(feature = "tower")]
     pub(crate) fn has_logout(&self) -> bool {
         self.lock().has_logout()
     }
 
-    /// Whether a commit at this point of the request has anything to do or to wait for.
+    /// Returns whether a commit at this point of the request has anything to do or to wait for.
     #[cfg(feature = "tower")]
     pub(crate) fn has_work(&self, point: CommitPoint) -> bool {
         self.lock().has_work(point, &self.0.core)
     }
 
-    /// What [`commit`](Self::commit) does when it is its turn.
+    /// The part of [`commit`](Self::commit) that runs while the commit has its turn.
     async fn commit_in_turn(&self, point: CommitPoint) -> Result<()> {
         let core = &self.0.core;
         let commit = self.lock().take_commit(point, core);

@@ -1099,7 +1099,7 @@ impl Session {
         shared.base.is_none() && shared.flushes() == 0 && !shared.record.is_worth_keeping()
     }
 
-    /// Whether there is an entry, or will be if the request ends well.
+    /// Returns whether there is an entry, or will be if the request succeeds.
     pub(crate) fn exists(&self) -> bool {
         let shared = self.lock();
         shared.base.is_some() || shared.record.is_worth_keeping()

@@ -143,7 +143,8 @@ impl SharedState {
         self.flushes
     }
 
-    /// Whether an entry is to be deleted, or one that a commit is about to write.
+    /// Returns whether a flush has yet to delete an entry: a known one, or one that a running
+    /// commit may write.
     #[cfg(feature = "tower")]
     pub(super) fn has_logout(&self) -> bool {
         self.ended.is_some() || self.flushes > 0 && self.under_way > 0
@@ -156,7 +157,7 @@ impl SharedState {
 
 /// Committing.
 impl SharedState {
-    /// Whether a commit has anything to do or to wait for.
+    /// Returns whether a commit has anything to do or to wait for.
     pub(super) fn has_work(&self, point: CommitPoint, core: &Core) -> bool {
         self.is_modified()
             || self.under_way > 0

@@ -71,7 +71,7 @@ async fn an_owner_is_a_number_or_text() {
 
 #[tokio::test]
 async fn a_uuid_names_a_user_in_lower_case_with_hyphens() {
-    let session = House::new().sessions.new_session();
+    let session = Site::new().sessions.new_session();
 
     session
         .log_in(uuid::uuid!("67E55044-10B1-426F-9247-BB680E5FE0C8"))
@@ -314,12 +314,12 @@ async fn a_logout_is_carried_out_when_the_browser_hangs_up() {
 
 #[tokio::test]
 async fn a_logout_during_the_first_save_is_carried_out_when_the_browser_hangs_up() {
-    let house = House::new();
-    house.gate.close(When::After, Call::Create);
+    let site = Site::new();
+    site.gate.close(When::After, Call::Create);
     let (flushed, is_flushed) = tokio::sync::oneshot::channel();
     let flushed = std::sync::Mutex::new(Some(flushed));
-    let gate = house.gate.clone();
-    let service = house
+    let gate = site.gate.clone();
+    let service = site
         .sessions
         .layer()
         .layer(service_fn(move |request: Request<()>| {
@@ -342,14 +342,14 @@ async fn a_logout_during_the_first_save_is_carried_out_when_the_browser_hangs_up
     let request = Request::get("/").body(()).unwrap();
     let request = tokio::spawn(service.oneshot(request));
     is_flushed.await.unwrap();
-    assert_eq!(house.memory.len(), 1);
+    assert_eq!(site.memory.len(), 1);
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
-    house.gate.open(When::After, Call::Create);
+    site.gate.open(When::After, Call::Create);
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    assert!(house.memory.is_empty());
+    assert!(site.memory.is_empty());
 }
 
 #[tokio::test]
