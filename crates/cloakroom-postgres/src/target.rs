@@ -201,7 +201,8 @@ fn bad_url(why: &str) -> Error {
 // * `lock_timeout`: a statement that waits for a lock delays all later ones on its connection, so
 //   it must not wait forever.
 const SETTINGS: &str = "
-    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+    SELECT set_config('synchronous_commit', 'on', false)
+        WHERE current_setting('synchronous_commit') = 'off';
     SET default_transaction_isolation = 'read committed';
     SELECT set_config('lock_timeout', '3s', false) WHERE current_setting('lock_timeout') = '0'";
 
@@ -294,7 +295,8 @@ mod tests {
                 Target::parse(&format!("postgres://localhost/db?sslmode={mode}")).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "reading the URL of PostgreSQL: `sslmode=require` needs the feature `tls-rustls` of \
+                "reading the URL of PostgreSQL: `sslmode=require` needs the feature \
+                 `tls-rustls` of cloakroom-postgres"
                  cloakroom-postgres"
             );
         }

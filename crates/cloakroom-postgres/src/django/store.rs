@@ -68,7 +68,7 @@ use crate::value::Value;
 ///     ON "django_session" ("session_key" varchar_pattern_ops);
 /// CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date");
 /// ```
-/// The store writes only these columns. A site's own session model may have more.
+/// The store writes only these columns. A custom session model may have more.
 ///
 /// # Examples
 /// ```no_run
@@ -116,7 +116,7 @@ impl DjangoTable {
     /// Returns the options for Django's database at `url`, written as for
     /// [`PostgresStore::builder`](crate::PostgresStore::builder).
     ///
-    /// If the site has a session model of its own, set the name of its [`table`](Builder::table).
+    /// If the site has a custom session model, set the name of its [`table`](Builder::table).
     ///
     /// # Examples
     /// ```

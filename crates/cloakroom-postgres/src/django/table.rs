@@ -17,7 +17,7 @@ const CREATE: &str = r#"INSERT INTO "{table}" (session_key, session_data, expire
     ON CONFLICT (session_key) DO NOTHING"#;
 
 // The table has no version column, so the old data is compared, byte by byte thanks to
-// `COLLATE "C"`. Only Django's columns are set: a site's own model may have more.
+// `COLLATE "C"`. Only Django's columns are set: a custom session model may have more.
 const SAVE: &str = r#"UPDATE "{table}" SET session_data = $2, expire_date = $3
     WHERE session_key = $1 AND session_data COLLATE "C" = $4"#;
 
@@ -126,7 +126,8 @@ impl<'a> DraftColumns<'a> {
             }),
             _ => Err(unsupported(
                 doing,
-                "Django's table stores text, and the draft's data is not ASCII; use Django's format",
+                "Django's table stores text, but the draft's data is not ASCII; \
+                 use Django's format",
             )),
         }
     }
