@@ -297,7 +297,6 @@ mod tests {
                 error.to_string(),
                 "reading the URL of PostgreSQL: `sslmode=require` needs the feature \
                  `tls-rustls` of cloakroom-postgres"
-                 cloakroom-postgres"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Sweeps run concurrently and beside requests, and never wait for locks.
+//! Sweeps run concurrently with each other and with requests, and never wait for locks.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"

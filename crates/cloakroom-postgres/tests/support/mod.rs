@@ -1,5 +1,5 @@
 //! Helpers of the integration tests.
-#![allow(dead_code, reason = "no test file needs all of it")]
+#![allow(dead_code, reason = "each test file uses only some of them")]
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
