@@ -26,9 +26,9 @@ use crate::value::Value;
 ///
 /// # Guarantees
 /// * **Compares**: the table has no version column, so a save compares the old data, byte by byte,
-///   in the statement that writes the new data. No edit is lost among requests that save through this
-///   store. Django's own saves do not compare: a stale save of this store never overwrites what
-///   Django saved, but a Django request may overwrite what this store saved while it ran.
+///   in the statement that writes the new data. No edit is lost among requests that save through
+///   this store. Django's own saves do not compare: a stale save of this store never overwrites
+///   what Django saved, but a Django request may overwrite what this store saved while it ran.
 /// * **Revokes**, **durable**, **shared**: like [`PostgresStore`](crate::PostgresStore), and
 ///   shared with Django.
 /// * **No owners**: a draft with an owner is
