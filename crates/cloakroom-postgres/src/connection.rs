@@ -9,13 +9,15 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
-use crate::error::{Fate, Unreached};
+use crate::error::{ConnectError, Failure};
 use crate::statements::Statements;
 use crate::target::Target;
 use crate::value::Value;
 
-/// One connection, which many calls use at once: each sends its statement without waiting for the answers to the
-/// others, and the server answers in the order in which it was asked.
+/// One pipelined connection, shared by many concurrent calls.
+///
+/// Each call sends its statement without waiting for the answers to earlier ones. The server
+/// answers in order.
 pub(crate) struct Connection<S> {
     client: Client,
     task: AbortHandle,
@@ -24,12 +26,12 @@ pub(crate) struct Connection<S> {
     statements: PhantomData<fn(S)>,
     load: AtomicUsize,
     retired: AtomicBool,
-    /// Since when somebody has given up waiting and nobody has got an answer.
+    /// When a caller gave up on a call, unless an answer has arrived since.
     silent_since: Mutex<Option<Instant>>,
 }
 
 impl<S: Statements> Connection<S> {
-    pub(crate) async fn open(target: &Target, table: Arc<str>) -> Result<Self, Unreached> {
+    pub(crate) async fn open(target: &Target, table: Arc<str>) -> Result<Self, ConnectError> {
         let (client, task) = target.connect().await?;
         Ok(Self {
             client,
@@ -43,47 +45,47 @@ impl<S: Statements> Connection<S> {
         })
     }
 
-    /// How much it has to do.
+    /// The total weight of the calls in progress.
     pub(crate) fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Whether it is worth a try.
+    /// Returns whether new calls may use the connection. Closes it if it was silent for too long.
     pub(crate) fn is_alive(&self) -> bool {
         let silence = *self.silent_since();
         let is_silent = silence.is_some_and(|since| since.elapsed() > LONGEST_SILENCE);
         if is_silent {
-            // Nobody answers there, so nobody would end it either.
+            // The peer does not respond, so it would not close the connection either.
             self.task.abort();
         }
         !is_silent && !self.client.is_closed() && !self.retired.load(Ordering::Relaxed)
     }
 
-    /// Takes it out of use; what it has been asked already is answered.
+    /// Keeps new calls off the connection. Calls in progress still get their answers.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Relaxed);
     }
 
-    /// Takes a place on it, for a statement of this weight.
-    pub(crate) fn lease(self: &Arc<Self>, weight: usize) -> Lease<S> {
+    /// Counts a call of this weight as in progress until the returned value is dropped.
+    pub(crate) fn begin_call(self: &Arc<Self>, weight: usize) -> ActiveCall<S> {
         self.load.fetch_add(weight, Ordering::Relaxed);
-        Lease {
+        ActiveCall {
             connection: Arc::clone(self),
             weight,
             answered: false,
         }
     }
 
-    async fn ask(&self, statement: S, values: &[Value<'_>]) -> Result<Answer, Trouble> {
+    async fn run(&self, statement: S, values: &[Value<'_>]) -> Result<Answer, StatementError> {
         let prepare = || async { self.client.prepare(&statement.sql(&self.table)).await };
-        let prepared = self.prepared[statement.nth()]
+        let prepared = self.prepared[statement.index()]
             .get_or_try_init(prepare)
             .await
-            .map_err(|error| Trouble::of(error, false))?;
+            .map_err(|error| StatementError::new(error, false))?;
 
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        let answer = match statement.reads() {
-            true => self.client.query(prepared, &values).await.map(Answer::read),
+        let answer = match statement.returns_rows() {
+            true => self.client.query(prepared, &values).await.map(Answer::rows),
             false => self
                 .client
                 .execute(prepared, &values)
@@ -91,11 +93,11 @@ impl<S: Statements> Connection<S> {
                 .map(Answer::changed),
         };
         match answer {
-            // Somebody else took the place at the same moment, and nothing was changed.
+            // A concurrent statement inserted the same key first, so this one changed nothing.
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
                 Ok(Answer::changed(0))
             }
-            answer => answer.map_err(|error| Trouble::of(error, true)),
+            answer => answer.map_err(|error| StatementError::new(error, true)),
         }
     }
 
@@ -106,57 +108,59 @@ impl<S: Statements> Connection<S> {
     }
 }
 
-/// A call's place on a connection.
-pub(crate) struct Lease<S: Statements> {
+/// A call in progress on a connection.
+pub(crate) struct ActiveCall<S: Statements> {
     connection: Arc<Connection<S>>,
     weight: usize,
     answered: bool,
 }
 
-impl<S: Statements> Lease<S> {
+impl<S: Statements> ActiveCall<S> {
     /// Sends the statement and waits for its answer.
     ///
-    /// If the future is dropped, the statement runs or does not; the connection goes on with the next.
-    pub(crate) async fn ask(
+    /// If the future is dropped, the statement may or may not run. Other calls on the connection
+    /// are not affected.
+    pub(crate) async fn run(
         mut self,
         statement: S,
         values: &[Value<'_>],
-    ) -> Result<Answer, Trouble> {
-        let answer = self.connection.ask(statement, values).await;
+    ) -> Result<Answer, StatementError> {
+        let answer = self.connection.run(statement, values).await;
         self.answered = true;
-        let fate = answer.as_ref().err().map(|trouble| trouble.fate);
-        if matches!(fate, Some(Fate::NotHere | Fate::Unsent | Fate::Unknown)) {
+        if let Err(StatementError { failure, .. }) = &answer
+            && failure.retires_connection()
+        {
             self.connection.retire();
         }
         answer
     }
 }
 
-impl<S: Statements> Drop for Lease<S> {
+impl<S: Statements> Drop for ActiveCall<S> {
     fn drop(&mut self) {
         self.connection
             .load
             .fetch_sub(self.weight, Ordering::Relaxed);
         let mut silent_since = self.connection.silent_since();
         match self.answered {
-            // Answers come in order: what was asked before has been done by now.
+            // Answers arrive in order, so the server has finished every earlier statement, too.
             true => *silent_since = None,
             false => *silent_since = silent_since.or_else(|| Some(Instant::now())),
         }
     }
 }
 
-/// What a statement was answered.
+/// The answer to a statement.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// What it has read.
+    /// The rows that it returned.
     pub(crate) rows: Vec<Row>,
-    /// How many rows it has written.
+    /// How many rows it wrote.
     pub(crate) changed: u64,
 }
 
 impl Answer {
-    fn read(rows: Vec<Row>) -> Self {
+    fn rows(rows: Vec<Row>) -> Self {
         Self { rows, changed: 0 }
     }
 
@@ -168,22 +172,23 @@ impl Answer {
     }
 }
 
-/// Why there was no answer, and what became of the statement.
+/// The error of a statement, and what it means for a retry.
 #[derive(Debug)]
-pub(crate) struct Trouble {
+pub(crate) struct StatementError {
     pub(crate) error: tokio_postgres::Error,
-    pub(crate) fate: Fate,
+    pub(crate) failure: Failure,
 }
 
-impl Trouble {
-    fn of(error: tokio_postgres::Error, sent: bool) -> Self {
-        let fate = Fate::of(&error, sent);
-        Self { error, fate }
+impl StatementError {
+    fn new(error: tokio_postgres::Error, sent: bool) -> Self {
+        let failure = Failure::of(&error, sent);
+        Self { error, failure }
     }
 }
 
-/// How long a connection may be silent after a call on it was given up. The caller has waited before that already.
+/// How long a connection may be silent after a caller gave up on it. The caller's own wait comes
+/// on top.
 ///
-/// A quiet site may lose a good connection to it, when a browser hung up and nobody came after. The next call opens
-/// another one.
+/// A quiet site may lose a healthy connection this way: a browser hangs up, and no later call
+/// shows that the server still answers. The next call opens a new connection.
 const LONGEST_SILENCE: Duration = Duration::from_secs(2);

@@ -5,24 +5,24 @@ use cloakroom::Result;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::connection::{Answer, Connection, Lease, Trouble};
-use crate::error::{Fate, Unreached, refused};
+use crate::connection::{ActiveCall, Answer, Connection, StatementError};
+use crate::error::{ConnectError, Failure, refused};
 use crate::statements::Statements;
 use crate::target::Target;
 use crate::value::Value;
 
 /// The connections of one store.
 ///
-/// A call takes the one with the least to do. Another one is opened when all are busy, up to the number that the
-/// options allow, and when none is left; one at a time, so that a server which comes back is not stormed.
+/// A call uses the least busy connection. If all are busy, another one is opened, up to the limit
+/// of the options. Only one is opened at a time, so that a server which comes back is not flooded.
 pub(crate) struct Connections<S: Statements>(Arc<Shared<S>>);
 
 struct Shared<S> {
     target: Target,
     table: Arc<str>,
-    most: usize,
+    max_connections: usize,
     state: Mutex<State<S>>,
-    /// Called whenever an opening has ended, well or not.
+    /// Notified when an attempt to open a connection has succeeded or failed.
     changed: Notify,
 }
 
@@ -32,18 +32,22 @@ struct State<S> {
     outage: Option<Outage>,
 }
 
-/// Why there is no connection, or not another one.
+/// The last attempt to open a connection, if it failed, and when the next one is due.
 #[derive(Clone)]
 struct Outage {
     since: Instant,
-    tries: u32,
-    again_at: Instant,
-    why: Unreached,
+    retries: u32,
+    retry_at: Instant,
+    error: ConnectError,
 }
 
 impl<S: Statements> Connections<S> {
-    /// Opens the first one.
-    pub(crate) async fn open(target: Target, table: &str, most: usize) -> Result<Self, Unreached> {
+    /// Opens the first connection.
+    pub(crate) async fn open(
+        target: Target,
+        table: &str,
+        max_connections: usize,
+    ) -> Result<Self, ConnectError> {
         let table = Arc::from(table);
         let first = Connection::open(&target, Arc::clone(&table)).await?;
         let state = State {
@@ -54,7 +58,7 @@ impl<S: Statements> Connections<S> {
         Ok(Self(Arc::new(Shared {
             target,
             table,
-            most,
+            max_connections,
             state: Mutex::new(state),
             changed: Notify::new(),
         })))
@@ -68,82 +72,90 @@ impl<S: Statements> Connections<S> {
         &self.0.table
     }
 
-    /// Runs a statement: one round trip, once a connection has prepared it.
+    /// Runs a statement. It takes one round trip, and one more if the connection has not prepared
+    /// it yet.
     ///
-    /// It is tried again if the server has rolled it back, up to [`TRIES`] times in all; on another connection if this
-    /// one cannot run it, up to [`MOVES`] times; and if it was lost on the way and may be repeated, once for each
-    /// connection, since those that are lost were often lost together.
-    pub(crate) async fn ask(
+    /// It is tried again
+    /// * if the server rolled it back, up to [`MAX_TRIES`] times in all;
+    /// * if the connection cannot run it, on up to [`MAX_MOVES`] others;
+    /// * if it was not sent, or its answer was lost and it may be repeated, once per connection:
+    ///   connections are often lost together.
+    pub(crate) async fn run(
         &self,
         doing: &'static str,
         statement: S,
         values: &[Value<'_>],
     ) -> Result<Answer> {
+        let max_connections = self.0.max_connections;
         let mut tries = 1;
         loop {
-            let lease = self.lease(statement.weight()).await;
-            let lease = lease.map_err(|unreached| unreached.error(doing))?;
-            let Trouble { error, fate } = match lease.ask(statement, values).await {
+            let call = self.begin_call(statement.weight()).await;
+            let call = call.map_err(|error| error.error(doing))?;
+            let StatementError { error, failure } = match call.run(statement, values).await {
                 Ok(answer) => return Ok(answer),
-                Err(trouble) => trouble,
+                Err(error) => error,
             };
-            let again = match fate {
-                Fate::RolledBack => tries < TRIES,
-                Fate::NotHere => tries <= MOVES,
-                Fate::Unsent => tries <= self.0.most,
-                Fate::Unknown => tries <= self.0.most && statement.may_be_repeated(),
-                Fate::Refused => false,
+            let try_again = match failure {
+                Failure::RolledBack => tries < MAX_TRIES,
+                Failure::WrongConnection => tries <= MAX_MOVES,
+                Failure::Unsent => tries <= max_connections,
+                Failure::OutcomeUnknown => tries <= max_connections && statement.may_be_repeated(),
+                Failure::Refused => false,
             };
-            if !again {
+            if !try_again {
                 return Err(refused(doing, &error, S::NO_TABLE));
             }
             tries += 1;
         }
     }
 
-    /// A place on the connection with the least to do; waits for up to [`PATIENCE`] if there is none.
+    /// Begins a call on the least busy connection. Waits up to [`MAX_WAIT`] for one if none is
+    /// open.
     ///
-    /// Once the server has been away for longer than that, a call waits for a try that is being made and for no more.
-    async fn lease(&self, weight: usize) -> Result<Lease<S>, Unreached> {
+    /// Once an outage has lasted longer than that, calls only wait for an attempt to connect that
+    /// is already in progress.
+    async fn begin_call(&self, weight: usize) -> Result<ActiveCall<S>, ConnectError> {
         let shared = &self.0;
-        let give_up_at = Instant::now() + PATIENCE;
-        // Ends when a connection is there, or the time is over.
+        let give_up_at = Instant::now() + MAX_WAIT;
+        // Ends when a connection is open or at `give_up_at`.
         loop {
             let changed = shared.changed.notified();
-            let outage = match shared.pick(weight)? {
-                Pick::Lease(lease) => return Ok(lease),
-                Pick::Opening => None,
-                Pick::Outage(outage) => Some(outage),
+            let outage = match shared.try_begin_call(weight)? {
+                Availability::Begun(call) => return Ok(call),
+                Availability::Opening => None,
+                Availability::Outage(outage) => Some(outage),
             };
             let now = Instant::now();
             match outage {
-                Some(Outage { since, why, .. })
-                    if why.is_final() || now >= give_up_at || since + PATIENCE <= now =>
+                Some(Outage { since, error, .. })
+                    if error.is_final() || now >= give_up_at || since + MAX_WAIT <= now =>
                 {
-                    return Err(why);
+                    return Err(error);
                 }
-                Some(Outage { again_at, .. }) => {
-                    tokio::time::sleep_until(again_at.min(give_up_at)).await;
+                Some(Outage { retry_at, .. }) => {
+                    tokio::time::sleep_until(retry_at.min(give_up_at)).await;
                 }
                 None => {
                     let waited = tokio::time::timeout_at(give_up_at, changed).await;
-                    waited.map_err(|_| Unreached::late(&shared.target.place, PATIENCE))?;
+                    waited.map_err(|_| ConnectError::timed_out(&shared.target.place, MAX_WAIT))?;
                 }
             }
         }
     }
 }
 
-enum Pick<S: Statements> {
-    Lease(Lease<S>),
-    /// There is none, and one is being opened.
+/// Whether a connection was available to a call.
+enum Availability<S: Statements> {
+    Begun(ActiveCall<S>),
+    /// No connection is open, and one is being opened.
     Opening,
-    /// There is none, and it is too early to try again.
+    /// No connection is open, and it is too early to open one.
     Outage(Outage),
 }
 
 impl<S: Statements> Shared<S> {
-    fn pick(self: &Arc<Self>, weight: usize) -> Result<Pick<S>, Unreached> {
+    /// Begins a call on the least busy connection, and starts to open another one if all are busy.
+    fn try_begin_call(self: &Arc<Self>, weight: usize) -> Result<Availability<S>, ConnectError> {
         let mut state = self.state();
         let had_one = !state.open.is_empty();
         state.open.retain(|connection| connection.is_alive());
@@ -151,25 +163,25 @@ impl<S: Statements> Shared<S> {
             state.outage = None;
         }
 
-        let idlest = state.open.iter().min_by_key(|connection| connection.load());
-        let idlest = idlest.map(Arc::clone);
-        let all_busy = idlest.as_ref().is_none_or(|idlest| idlest.load() > 0);
+        let least_busy = state.open.iter().min_by_key(|connection| connection.load());
+        let least_busy = least_busy.map(Arc::clone);
+        let all_busy = least_busy.as_ref().is_none_or(|it| it.load() > 0);
         let too_early = state
             .outage
             .as_ref()
-            .is_some_and(|outage| Instant::now() < outage.again_at);
-        if all_busy && state.open.len() < self.most && !state.opening && !too_early {
+            .is_some_and(|outage| Instant::now() < outage.retry_at);
+        if all_busy && state.open.len() < self.max_connections && !state.opening && !too_early {
             state.opening = true;
             tokio::spawn(Opening(Arc::clone(self)).run());
         }
 
-        match (idlest, &state.outage) {
-            (Some(idlest), _) if idlest.load() >= MOST_WAITING => {
-                Err(Unreached::overrun(&self.target.place, MOST_WAITING))
+        match (least_busy, &state.outage) {
+            (Some(connection), _) if connection.load() >= MAX_LOAD => {
+                Err(ConnectError::overloaded(&self.target.place, MAX_LOAD))
             }
-            (Some(idlest), _) => Ok(Pick::Lease(idlest.lease(weight))),
-            (None, Some(outage)) if !state.opening => Ok(Pick::Outage(outage.clone())),
-            (None, _) => Ok(Pick::Opening),
+            (Some(connection), _) => Ok(Availability::Begun(connection.begin_call(weight))),
+            (None, Some(outage)) if !state.opening => Ok(Availability::Outage(outage.clone())),
+            (None, _) => Ok(Availability::Opening),
         }
     }
 
@@ -178,7 +190,9 @@ impl<S: Statements> Shared<S> {
     }
 }
 
-/// The one opening that is going on. However it ends, with its runtime for instance, there can be another one.
+/// The attempt to open a connection that is in progress; there is at most one.
+///
+/// Dropping it allows the next attempt, even if its runtime was shut down before it ended.
 struct Opening<S: Statements>(Arc<Shared<S>>);
 
 impl<S: Statements> Opening<S> {
@@ -191,17 +205,17 @@ impl<S: Statements> Opening<S> {
                 state.open.push(Arc::new(connection));
                 state.outage = None;
             }
-            Err(why) => {
+            Err(error) => {
                 let now = Instant::now();
-                let (since, tries) = state
+                let (since, retries) = state
                     .outage
                     .as_ref()
-                    .map_or((now, 0), |outage| (outage.since, outage.tries + 1));
+                    .map_or((now, 0), |outage| (outage.since, outage.retries + 1));
                 state.outage = Some(Outage {
                     since,
-                    tries,
-                    again_at: now + pause_after(tries),
-                    why,
+                    retries,
+                    retry_at: now + pause_after(retries),
+                    error,
                 });
             }
         }
@@ -215,29 +229,31 @@ impl<S: Statements> Drop for Opening<S> {
     }
 }
 
-/// Twice as long after each try, up to a bound, and up to a quarter shorter or longer.
-fn pause_after(tries: u32) -> Duration {
-    let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries));
+/// Returns the pause before the next attempt: exponential backoff up to [`LONGEST_PAUSE`], with a
+/// random deviation of up to a quarter.
+fn pause_after(retries: u32) -> Duration {
+    let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(retries));
     let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
     pause.min(LONGEST_PAUSE).mul_f64(0.75 + random / 2.0)
 }
 
-/// How often a statement is tried in all.
-const TRIES: usize = 5;
+/// How often a statement is tried if the server rolls it back.
+const MAX_TRIES: usize = 5;
 
-/// How often a statement moves to another connection. A server that takes no writes would not take them there either.
-const MOVES: usize = 2;
+/// How often a statement moves to another connection. If the first few go to a standby, the
+/// others probably do as well.
+const MAX_MOVES: usize = 2;
 
-/// How long a call waits for a connection: as long as a server takes to restart, and less than the sessions' time limit
-/// for a call.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a call waits for a connection. A quick restart of the server fits in, and it is less
+/// than the sessions' time limit for a call.
+const MAX_WAIT: Duration = Duration::from_secs(3);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How many calls may wait on one connection. More would only wait until they are given up.
-const MOST_WAITING: usize = 4_096;
+/// The load at which a connection accepts no more calls. They would only time out.
+const MAX_LOAD: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
@@ -245,8 +261,8 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_a_bound() {
-        for tries in 0..100 {
-            let pause = pause_after(tries);
+        for retries in 0..100 {
+            let pause = pause_after(retries);
             assert!(pause >= FIRST_PAUSE.mul_f64(0.75), "{pause:?}");
             assert!(pause <= LONGEST_PAUSE.mul_f64(1.25), "{pause:?}");
         }

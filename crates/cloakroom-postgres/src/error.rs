@@ -7,7 +7,8 @@ use std::time::Duration;
 use cloakroom::{Error, ErrorKind};
 use tokio_postgres::error::SqlState;
 
-/// What the driver or the server said, without what the server adds: its details show rows, lookups among them.
+/// The message of the driver or the server, without the server's `DETAIL`, which can quote rows
+/// and the store keys in them.
 #[derive(Debug)]
 pub(crate) struct Cause(String);
 
@@ -21,12 +22,12 @@ impl StdError for Cause {}
 
 impl From<&tokio_postgres::Error> for Cause {
     fn from(error: &tokio_postgres::Error) -> Self {
-        if let Some(said) = error.as_db_error() {
+        if let Some(error) = error.as_db_error() {
             return Self(format!(
                 "{}: {} (SQLSTATE {})",
-                said.severity(),
-                said.message(),
-                said.code().code()
+                error.severity(),
+                error.message(),
+                error.code().code()
             ));
         }
         let mut chain = error.to_string();
@@ -39,29 +40,37 @@ impl From<&tokio_postgres::Error> for Cause {
     }
 }
 
-/// What became of a statement that was not answered as it should be.
+/// How a statement failed, which decides whether and where it is tried again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Fate {
-    /// It was rolled back for the sake of others; the next time it may go through.
+pub(crate) enum Failure {
+    /// The server rolled it back because of a concurrent transaction. It may succeed next time.
     RolledBack,
-    /// It was not run, and will not be on this connection; on another one it may.
-    NotHere,
-    /// The connection was lost before it was sent.
+    /// It did not run and cannot run on this connection. It may succeed on another one.
+    WrongConnection,
+    /// The connection was lost before the statement was sent.
     Unsent,
-    /// The connection was lost: it has run, or has not, or is still running.
-    Unknown,
-    /// It was refused, and would be again.
+    /// The connection was lost after it was sent. It has run, or has not, or is still running.
+    OutcomeUnknown,
+    /// The server refused it and would refuse it again.
     Refused,
 }
 
-impl Fate {
+impl Failure {
     pub(crate) fn of(error: &tokio_postgres::Error, sent: bool) -> Self {
         match error.code() {
             Some(code) if ROLLED_BACK.contains(code) => Self::RolledBack,
-            Some(code) if NOT_HERE.contains(code) => Self::NotHere,
+            Some(code) if WRONG_CONNECTION.contains(code) => Self::WrongConnection,
             Some(code) if !LOST.contains(code) => Self::Refused,
-            Some(_) | None if sent => Self::Unknown,
+            Some(_) | None if sent => Self::OutcomeUnknown,
             Some(_) | None => Self::Unsent,
+        }
+    }
+
+    /// Returns whether no further call should use the connection.
+    pub(crate) fn retires_connection(self) -> bool {
+        match self {
+            Self::WrongConnection | Self::Unsent | Self::OutcomeUnknown => true,
+            Self::RolledBack | Self::Refused => false,
         }
     }
 }
@@ -71,35 +80,37 @@ const ROLLED_BACK: [SqlState; 2] = [
     SqlState::T_R_DEADLOCK_DETECTED,
 ];
 
-/// A server that has become a standby; a statement that a pooler has not prepared or a migration has made useless.
-const NOT_HERE: [SqlState; 3] = [
+/// The server has become a standby, a pooler has switched to a server that has not prepared the
+/// statement, or a migration has invalidated it.
+const WRONG_CONNECTION: [SqlState; 3] = [
     SqlState::READ_ONLY_SQL_TRANSACTION,
     SqlState::INVALID_SQL_STATEMENT_NAME,
     SqlState::FEATURE_NOT_SUPPORTED,
 ];
 
-/// With these the server ends the connection. A commit that waits for a standby has happened all the same.
+/// The server closes the connection with these. A commit that was waiting for a standby may still
+/// have been done.
 const LOST: [SqlState; 3] = [
     SqlState::ADMIN_SHUTDOWN,
     SqlState::CRASH_SHUTDOWN,
     SqlState::CANNOT_CONNECT_NOW,
 ];
 
-/// Why there is no connection.
+/// Why no connection is available.
 #[derive(Clone, Debug)]
-pub(crate) struct Unreached {
+pub(crate) struct ConnectError {
     kind: ErrorKind,
     why: String,
     cause: Option<Arc<Cause>>,
 }
 
-impl Unreached {
-    /// The server at `place`, or the way to it, refused the connection.
+impl ConnectError {
+    /// The error of a connection that the server at `place`, or the network, refused.
     pub(crate) fn refused(place: &str, error: &tokio_postgres::Error) -> Self {
         let (kind, why) = match error.code() {
             Some(code) if CREDENTIALS.contains(code) => (
                 ErrorKind::Config,
-                "it refuses the user or the password; correct the URL or pg_hba.conf",
+                "the server rejects the user or the password; correct the URL or pg_hba.conf",
             ),
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => (
                 ErrorKind::Config,
@@ -107,31 +118,34 @@ impl Unreached {
             ),
             Some(code) if *code == SqlState::TOO_MANY_CONNECTIONS => (
                 ErrorKind::Unavailable,
-                "it has no free connection; raise max_connections there or lower `connections` here",
+                "the server has no free connection; raise its max_connections or lower \
+                 `connections` here",
             ),
-            Some(code) if *code == SqlState::CANNOT_CONNECT_NOW => {
-                (ErrorKind::Unavailable, "it is starting or stopping")
-            }
+            Some(code) if *code == SqlState::CANNOT_CONNECT_NOW => (
+                ErrorKind::Unavailable,
+                "the server is starting up or shutting down",
+            ),
             Some(_) => (
                 ErrorKind::Unavailable,
-                "it refuses the connection; the cause says why",
+                "the server refuses the connection; see the cause",
             ),
             None => match io_error(error).map(io::Error::kind) {
                 Some(io::ErrorKind::PermissionDenied) => (
                     ErrorKind::Unavailable,
-                    "no server there that fits `target_session_attrs`",
+                    "no server matches `target_session_attrs`",
                 ),
                 Some(io::ErrorKind::InvalidData) => (
                     ErrorKind::Unavailable,
-                    "its certificate is not trusted; the cause says why, and SSL_CERT_FILE can name its authority",
+                    "the server's certificate is not trusted; see the cause, or name its authority \
+                     in SSL_CERT_FILE",
                 ),
                 Some(_) => (
                     ErrorKind::Unavailable,
-                    "it cannot be reached; is it running there?",
+                    "the server cannot be reached; is it running?",
                 ),
                 None => (
                     ErrorKind::Unavailable,
-                    "no connection could be made; the cause says why",
+                    "no connection could be made; see the cause",
                 ),
             },
         };
@@ -142,8 +156,8 @@ impl Unreached {
         }
     }
 
-    /// No connection was made in time.
-    pub(crate) fn late(place: &str, waited: Duration) -> Self {
+    /// The error of a connection that was not made in time.
+    pub(crate) fn timed_out(place: &str, waited: Duration) -> Self {
         Self {
             kind: ErrorKind::Unavailable,
             why: format!("{place}: no connection was made within {waited:?}"),
@@ -151,23 +165,24 @@ impl Unreached {
         }
     }
 
-    /// All connections have more to do than they will ever get done.
-    pub(crate) fn overrun(place: &str, waiting: usize) -> Self {
+    /// The error of a call when `waiting` calls are waiting on each connection.
+    pub(crate) fn overloaded(place: &str, waiting: usize) -> Self {
         Self {
             kind: ErrorKind::Unavailable,
             why: format!(
-                "{place}: {waiting} calls are waiting on each connection already; the server is too slow or stands still"
+                "{place}: {waiting} calls are already waiting on each connection; the server is \
+                 too slow or does not respond"
             ),
             cause: None,
         }
     }
 
-    /// Whether waiting is of no use.
+    /// Returns whether another attempt would fail in the same way.
     pub(crate) fn is_final(&self) -> bool {
         self.kind == ErrorKind::Config
     }
 
-    /// The error of a call that needed the connection.
+    /// The error for a call that needed the connection.
     pub(crate) fn error(&self, doing: &str) -> Error {
         let error = Error::new(self.kind, format!("{doing}: {}", self.why));
         match &self.cause {
@@ -186,7 +201,7 @@ fn io_error(error: &tokio_postgres::Error) -> Option<&io::Error> {
     error.source().and_then(|cause| cause.downcast_ref())
 }
 
-/// The error of a statement that was not answered as it should be.
+/// The error for a call whose statement failed.
 pub(crate) fn refused(doing: &str, error: &tokio_postgres::Error, no_table: &str) -> Error {
     if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
         let why = format!("{doing}: the table is not there; {no_table}");
@@ -196,18 +211,19 @@ pub(crate) fn refused(doing: &str, error: &tokio_postgres::Error, no_table: &str
     Error::new(kind, format!("{doing}: {why}")).with_source(Cause::from(error))
 }
 
-/// The error of a row that this store has not written.
+/// The error for a row that this store did not write.
 pub(crate) fn corrupt(doing: &str, error: &tokio_postgres::Error) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!(
-            "{doing}: the row holds what this store never writes; something else has changed it or the table"
+            "{doing}: the row has content that this store never writes; another program changed \
+             the row or the table"
         ),
     )
     .with_source(Cause::from(error))
 }
 
-/// What went wrong and what to do about it.
+/// Returns what went wrong and what to do about it.
 fn explain(error: &tokio_postgres::Error) -> (ErrorKind, &'static str) {
     let Some(code) = error.code() else {
         return (
@@ -218,19 +234,20 @@ fn explain(error: &tokio_postgres::Error) -> (ErrorKind, &'static str) {
     match code.code() {
         "40001" | "40P01" => (
             ErrorKind::Unavailable,
-            "others held what it needed, time after time; look for the long transactions",
+            "it conflicted with other transactions on every try; look for long transactions",
         ),
         "42703" | "42804" | "42P10" => (
             ErrorKind::Unavailable,
-            "the table has other columns than it should; choose another name with `table`, or see `schema`",
+            "the table does not have the expected columns; choose another name with `table`, or \
+             compare it with `schema`",
         ),
         "42501" => (
             ErrorKind::Unavailable,
-            "the user may not do that; grant it SELECT, INSERT, UPDATE and DELETE on the table",
+            "permission denied; grant the user SELECT, INSERT, UPDATE and DELETE on the table",
         ),
         "25006" => (
             ErrorKind::Unavailable,
-            "the server takes no writes, it is a standby; name the others in the URL, with \
+            "the server is a standby and accepts no writes; list all servers in the URL, with \
              target_session_attrs=read-write",
         ),
         "53100" => (
@@ -239,19 +256,20 @@ fn explain(error: &tokio_postgres::Error) -> (ErrorKind, &'static str) {
         ),
         "54000" => (
             ErrorKind::TooLarge,
-            "the owner is longer than an index can hold, or the entry is larger than a row can be",
+            "the owner is too long for an index, or the entry is too large for a row",
         ),
         "22P05" => (
             ErrorKind::Unsupported,
-            "the database's encoding has no such characters; create it with ENCODING 'UTF8'",
+            "the database's encoding lacks a character; create the database with ENCODING 'UTF8'",
         ),
         "55P03" => (
             ErrorKind::Unavailable,
-            "something held a lock on the table or the row for too long; look for the long transaction",
+            "another transaction held a lock on the table or the row for too long; look for long \
+             transactions",
         ),
         "57014" => (
             ErrorKind::Unavailable,
-            "it was cancelled, by an administrator or a statement_timeout",
+            "it was cancelled by an administrator or a statement_timeout",
         ),
         "57P01" | "57P02" | "57P03" => (
             ErrorKind::Unavailable,
@@ -259,7 +277,7 @@ fn explain(error: &tokio_postgres::Error) -> (ErrorKind, &'static str) {
         ),
         _ => (
             ErrorKind::Unavailable,
-            "PostgreSQL refused; the cause says why",
+            "PostgreSQL refused the statement; see the cause",
         ),
     }
 }

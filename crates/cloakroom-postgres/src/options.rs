@@ -7,17 +7,20 @@ use crate::schema::{SESSIONS, Schema};
 use crate::store::PostgresStore;
 use crate::target::Target;
 
-/// The options of a store; made by [`PostgresStore::builder`], and with the feature `django` by
-/// `DjangoTable::builder`.
+/// The options of a store. [`PostgresStore::builder`] creates it, and with the feature `django`
+/// also `DjangoTable::builder`.
 ///
 /// # Examples
 /// ```
 /// use cloakroom_postgres::PostgresStore;
 ///
-/// let options = PostgresStore::builder("postgres://ada:s3cret@localhost/library").table("staff_session");
-/// assert!(options.schema()?.starts_with(r#"CREATE TABLE IF NOT EXISTS "staff_session" ("#));
-/// assert!(!format!("{options:?}").contains("s3cret"));
-/// # Ok::<(), cloakroom::Error>(())
+/// let options = PostgresStore::builder("postgres://library:s3cret@localhost/library")
+///     .table("staff_session")
+///     .connections(8);
+/// assert_eq!(
+///     format!("{options:?}"),
+///     r#"Builder { table: "staff_session", connections: 8, .. }"#,
+/// );
 /// ```
 #[must_use]
 pub struct Builder<S = PostgresStore> {
@@ -27,7 +30,7 @@ pub struct Builder<S = PostgresStore> {
     store: PhantomData<fn() -> S>,
 }
 
-/// Options that can be used, whichever store they are for.
+/// Validated options of either store.
 pub(crate) struct Options {
     pub(crate) target: Target,
     pub(crate) table: String,
@@ -44,41 +47,66 @@ impl<S> Builder<S> {
         }
     }
 
-    /// How many connections it has at most; 4 by default, 1 to 64.
+    /// Sets the maximum number of connections, from 1 to 64. The default is 4.
     ///
-    /// Each is shared by all calls, so this is not the number of requests that can be served at once. Loads are fast
-    /// on one. Commits on one connection come one after the other, each with a flush to the disk, and those on several
-    /// share one; so more of them help a site that saves a lot, and each costs the server a process. One is opened
-    /// when all that are open are busy.
+    /// Connections are pipelined, so this is not the number of requests that can be served at
+    /// once. One connection is enough for many loads. Saves on one connection are committed one
+    /// after the other, each with its own flush to the disk; saves on several connections can
+    /// share a flush. More connections help a site that saves a lot, and each of them costs the
+    /// server a process. A new one is opened only when all open ones are busy.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let options = PostgresStore::builder("postgres://localhost/library").connections(65);
+    /// // The options are checked before anything is connected.
+    /// assert_eq!(options.connect().await.unwrap_err().kind(), ErrorKind::Config);
+    /// # }
+    /// ```
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
     }
 
-    /// The table that the sessions are in; `cloakroom_session` by default. For a `DjangoTable`,
-    /// with the feature `django`, it is `django_session`.
+    /// Sets the name of the table. The default is `cloakroom_session`, and for a `DjangoTable`,
+    /// which the feature `django` adds, `django_session`.
     ///
-    /// Session layers with different tables share a database and never see each other's sessions. A name is a letter
-    /// or `_`, then up to 56 letters, digits and `_`; its case matters. The table is looked for on the `search_path`,
-    /// which the URL can set: `?options=-c%20search_path%3Dweb`.
+    /// Stores with different tables can share a database; they never see each other's sessions.
+    /// A name is a letter or `_`, followed by up to 56 letters, digits and `_`. It is
+    /// case-sensitive. PostgreSQL looks for the table on the `search_path`, which the URL can set:
+    /// `?options=-c%20search_path%3Dweb`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// let options = PostgresStore::builder("postgres://localhost/library").table("staff_session");
+    /// assert!(options.schema()?.starts_with(r#"CREATE TABLE IF NOT EXISTS "staff_session" ("#));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn table(mut self, name: impl Into<String>) -> Self {
         self.table = name.into();
         self
     }
 
-    /// The SQL that makes a table as `schema` has it, if the table's name is one.
+    /// Returns the SQL that creates the table, if its name is valid.
     pub(crate) fn sql(&self, schema: &Schema) -> Result<String> {
         check_name(&self.table)?;
         Ok(schema.sql(&self.table))
     }
 
-    /// The options, if all of them can be used.
+    /// Validates the options.
     pub(crate) fn checked(self) -> Result<Options> {
-        if !(1..=MOST_CONNECTIONS).contains(&self.connections) {
+        if !(1..=MAX_CONNECTIONS).contains(&self.connections) {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "`connections({})` is out of range: a PostgreSQL store has 1 to {MOST_CONNECTIONS}",
+                    "`connections({})` is out of range: a PostgreSQL store has \
+                     1 to {MAX_CONNECTIONS}",
                     self.connections
                 ),
             ));
@@ -93,21 +121,47 @@ impl<S> Builder<S> {
 }
 
 impl Builder {
-    /// The SQL that makes the table and its indexes, for those who run their own migrations.
+    /// Returns the SQL that creates the table and its indexes, for sites that run their own
+    /// migrations. It does not connect.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if the table's name is not one.
+    /// [`Config`](ErrorKind::Config) if the table's name is not valid.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// let sql = PostgresStore::builder("postgres://localhost/library").schema()?;
+    /// assert!(sql.contains("lookup BYTEA NOT NULL PRIMARY KEY"));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn schema(&self) -> Result<String> {
         self.sql(&SESSIONS)
     }
 
-    /// Makes the first connection. The table need not be there yet: see [`PostgresStore::migrate`].
+    /// Opens the first connection. It tries once.
     ///
-    /// It tries once. If the future is dropped, nothing has happened.
+    /// The table need not exist yet: see [`PostgresStore::migrate`]. If the future is dropped,
+    /// nothing has changed.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if an option is out of its range, the URL cannot be read, or the server knows no
-    /// such user, password or database. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
+    /// [`Config`](ErrorKind::Config) if an option is out of range, the URL cannot be parsed, or
+    /// the server does not accept the user, the password or the database.
+    /// [`Unavailable`](ErrorKind::Unavailable) if the server cannot be reached.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let options = PostgresStore::builder("postgres://library:s3cret@localhost/library");
+    /// let store = options.table("staff_session").connections(8).connect().await?;
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(self) -> Result<PostgresStore> {
         PostgresStore::open(self.checked()?).await
     }
@@ -135,7 +189,7 @@ impl<S> fmt::Debug for Builder<S> {
 fn check_name(name: &str) -> Result<()> {
     let first = name.bytes().next();
     let good = first.is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
-        && name.len() <= LONGEST_NAME
+        && name.len() <= MAX_NAME_LEN
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -145,24 +199,25 @@ fn check_name(name: &str) -> Result<()> {
     Err(Error::new(
         ErrorKind::Config,
         format!(
-            "`table({name:?})` is no name for the sessions: it must be a letter or `_`, then up to {} of \
-             `A-Z a-z 0-9 _`",
-            LONGEST_NAME - 1
+            "`table({name:?})` is not a valid table name: it must be a letter or `_`, followed by \
+             up to {} of `A-Z a-z 0-9 _`",
+            MAX_NAME_LEN - 1
         ),
     ))
 }
 
-const MOST_CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 64;
 
-/// PostgreSQL cuts a name to 63 bytes without a word, and the indexes have the table's name with six more.
-const LONGEST_NAME: usize = 57;
+/// PostgreSQL silently truncates names to 63 bytes, and the names of our indexes have up to six
+/// more than the table's.
+const MAX_NAME_LEN: usize = 57;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_table_name_cannot_carry_sql_or_be_cut() {
+    fn names_that_contain_sql_or_would_be_truncated_are_refused() {
         for good in ["cloakroom_session", "_", "Order", "s2", &"x".repeat(57)] {
             assert!(check_name(good).is_ok(), "{good}");
         }

@@ -4,10 +4,12 @@ use tokio_postgres::Client;
 use crate::error::refused;
 use crate::target::Target;
 
-// Half of what makes an update HOT is the room for it: the new row must fit on the page of the old one. The other half
-// is that no indexed column changes, which is why `expires_at` has no index and its hour has one.
+// An update is heap-only (HOT) if the new row version fits on the page of the old one, hence the
+// fill factor, and if no indexed column changes. So the index for sweeps is on the hour of the
+// expiry and not on `expires_at`.
 //
-// `COLLATE "C"`: owners are compared byte by byte, and the index does not depend on the operating system's languages.
+// `COLLATE "C"`: owners are compared byte by byte, and the index does not depend on the locales of
+// the operating system.
 const CREATE_TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "{table}" (
     lookup BYTEA NOT NULL PRIMARY KEY,
     version BIGINT NOT NULL,
@@ -21,11 +23,13 @@ const CREATE_TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "{table}" (
 ) WITH (fillfactor = 70);
 "#;
 
-const CREATE_SWEEP_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_sweep" ON "{table}" (sweep_bucket);
+const CREATE_SWEEP_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_sweep"
+    ON "{table}" (sweep_bucket);
 "#;
 
-// Most sessions have no owner, and then no place in this index.
-const CREATE_OWNER_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_owner" ON "{table}" (owner) WHERE owner IS NOT NULL;
+// Partial, because most sessions have no owner.
+const CREATE_OWNER_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_owner"
+    ON "{table}" (owner) WHERE owner IS NOT NULL;
 "#;
 
 const COLUMNS: &str = "SELECT attname::TEXT, format_type(atttypid, atttypmod) FROM pg_attribute
@@ -34,26 +38,27 @@ const COLUMNS: &str = "SELECT attname::TEXT, format_type(atttypid, atttypmod) FR
 const HAS_INDEXES: &str =
     "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::TEXT[]) name";
 
-// `IF NOT EXISTS` looks first and makes afterwards, and between the two another server may be first.
+// `IF NOT EXISTS` checks before it creates. Without the lock, another server could create the
+// table in between.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7164775601987153517)";
 
-/// A table as it should be.
+/// The expected definition of a table.
 pub(crate) struct Schema {
-    /// What is being done when it is made.
+    /// What `migrate` does, for its errors.
     pub(crate) doing: &'static str,
-    /// Its statements, in which `{table}` stands for its name; what is there already is left alone.
+    /// The statements that create what is missing, with `{table}` for the table's name.
     pub(crate) statements: &'static [&'static str],
-    /// Its columns and their types, by name.
+    /// The columns and their types, sorted by name.
     pub(crate) columns: &'static [(&'static str, &'static str)],
-    /// Whether it may have other columns beside them.
+    /// Whether the table may have additional columns.
     pub(crate) may_have_more: bool,
-    /// What the names of its indexes have after the table's.
+    /// What the names of the indexes append to the table's name.
     pub(crate) indexes: &'static [&'static str],
 }
 
-/// The table of our own sessions.
+/// The table of Cloakroom's own format.
 pub(crate) const SESSIONS: Schema = Schema {
-    doing: "making the table of sessions in PostgreSQL",
+    doing: "creating the sessions table in PostgreSQL",
     statements: &[CREATE_TABLE, CREATE_SWEEP_INDEX, CREATE_OWNER_INDEX],
     columns: &[
         ("created_at", "bigint"),
@@ -71,25 +76,34 @@ pub(crate) const SESSIONS: Schema = Schema {
 };
 
 impl Schema {
-    /// The SQL that makes the table, for a name that has been checked.
+    /// Returns the SQL that creates the table. `table` is a name that has been checked.
     pub(crate) fn sql(&self, table: &str) -> String {
         self.statements.concat().replace("{table}", table)
     }
 
-    /// Makes sure that the table is there and that this version can use it, on a connection of its own: a transaction
-    /// on one that others use would be theirs, too.
+    /// Creates the table or its indexes if they are missing, and checks its columns.
+    ///
+    /// It uses a separate connection: on a shared one, the statements of other calls would end up
+    /// in its transaction.
     pub(crate) async fn migrate(&self, target: &Target, table: &str) -> Result<()> {
-        let refused = |error| refused(self.doing, &error, "it was dropped as soon as it was made");
+        let refused = |error| {
+            refused(
+                self.doing,
+                &error,
+                "it was dropped right after its creation",
+            )
+        };
         let connected = target.connect().await;
-        let (mut client, _) = connected.map_err(|unreached| unreached.error(self.doing))?;
-        // The usual case takes no lock and asks for no right but to look.
+        let (mut client, _) = connected.map_err(|error| error.error(self.doing))?;
+        // If nothing is missing, this takes no lock and needs no right to create tables.
         match self.state(&client, table).await.map_err(refused)? {
             State::Ready => Ok(()),
             State::Incomplete => self.create(&mut client, table).await.map_err(refused),
             State::Foreign => Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "{}: there is a table `{table}` with other columns; choose another name with `table`",
+                    "{}: there is a table `{table}` with other columns; choose another name with \
+                     `table`",
                     self.doing
                 ),
             )),
@@ -132,6 +146,6 @@ enum State {
     Ready,
     /// The table or one of its indexes is missing.
     Incomplete,
-    /// A table that is none of ours.
+    /// The table has other columns.
     Foreign,
 }

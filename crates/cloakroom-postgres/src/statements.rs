@@ -1,26 +1,30 @@
-/// The statements on one kind of table, as the connections need to know them. Each connection prepares each of them once.
+/// The statements that run on one kind of table. Each connection prepares each of them once.
 pub(crate) trait Statements: Copy + Send + Sync + 'static {
-    /// How many there are.
+    /// How many statements there are.
     const COUNT: usize;
 
-    /// What to do when the table is not there.
+    /// Advice for the error message when the table does not exist.
     const NO_TABLE: &'static str;
 
-    /// Which of them this is.
-    fn nth(self) -> usize;
+    /// The index of this statement, below [`COUNT`](Self::COUNT).
+    fn index(self) -> usize;
 
-    /// Its SQL; `table` has been checked, and is quoted only because it may be a word of SQL or have capitals.
+    /// Returns the SQL of this statement for `table`.
+    ///
+    /// The name has been checked. It is quoted only because it may be an SQL keyword or have
+    /// capital letters.
     fn sql(self, table: &str) -> String;
 
-    /// Whether it answers with rows.
-    fn reads(self) -> bool;
+    /// Returns whether the statement answers with rows.
+    fn returns_rows(self) -> bool;
 
-    /// Whether it may be sent again when nobody knows what became of it. A save may not: it would be stale against
-    /// itself.
+    /// Returns whether the statement may be sent again after its answer was lost.
+    ///
+    /// A save may not: if the first one was done, the second one would find its version stale.
     fn may_be_repeated(self) -> bool;
 
-    /// How many calls it counts for when the connection with the least to do is looked for. Nobody should stand behind
-    /// a sweep.
+    /// How much the statement adds to the load of its connection, by which the least busy
+    /// connection is chosen. A sweep weighs more, so that other calls avoid its connection.
     fn weight(self) -> usize;
 }
 

@@ -13,35 +13,57 @@ use crate::schema::SESSIONS;
 use crate::table::{self, Statement};
 use crate::value::Value;
 
-/// Sessions in a table of a PostgreSQL database. See the [crate](crate) for what it guarantees and for its worst day.
+/// A store that keeps sessions in a table of a PostgreSQL database.
 ///
-/// Clones share the connections, which are closed when the last clone is dropped.
+/// See the [crate](crate) for its guarantees, its cost and what it does when the server fails.
 ///
-/// A future that is dropped may have sent its statement already, which then runs or does not, as a whole. Later calls
-/// are not disturbed.
+/// Clones share their connections, which are closed when the last clone is dropped.
+///
+/// If the future of a call is dropped, its statement may already have been sent. Then it runs as a
+/// whole or not at all. Later calls are not affected.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Connections<Statement>>);
 
 impl PostgresStore {
-    /// Connects to the database that the URL names, with the default [options](Self::builder).
+    /// Connects to the database that `url` names, with the default [options](Self::builder).
     ///
     /// # Errors
     /// Those of [`Builder::connect`].
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let url = "postgres://library:s3cret@localhost/library";
+    /// let store = PostgresStore::connect(url).await?;
+    /// store.migrate().await?;
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(url: &str) -> Result<Self> {
         Self::builder(url).connect().await
     }
 
-    /// The options for the database at `postgres://user:password@host:port/database?option=value`.
+    /// Returns the options for the database at
+    /// `postgres://user:password@host:port/database?option=value`.
     ///
-    /// Write `@ : / ?` and `%` in user and password percent-encoded. The options are those of
-    /// [`tokio_postgres::Config`], with these differences:
-    /// * `sslmode=require` or `verify-full`, with the feature `tls-rustls`: the connection is encrypted, and the
-    ///   server's certificate and name are checked against the authorities that the machine trusts (or those in the
-    ///   file that `SSL_CERT_FILE` names). With any other `sslmode`, or none, it is not encrypted.
-    /// * `connect_timeout` is 2 s, `tcp_user_timeout` 5 s and `application_name` `cloakroom`, if not said otherwise.
+    /// Percent-encode `@`, `:`, `/`, `?` and `%` in user and password. The [crate](crate) lists the
+    /// parameters of the URL with their defaults. The URL is checked by [`Builder::connect`].
     ///
-    /// Several hosts with `target_session_attrs=read-write` name a primary and its standbys; whoever takes writes is
-    /// used.
+    /// # Examples
+    /// ```
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// let options = PostgresStore::builder("postgres://library:s3cret@localhost/library");
+    /// assert_eq!(
+    ///     format!("{options:?}"),
+    ///     r#"Builder { table: "cloakroom_session", connections: 4, .. }"#,
+    /// );
+    /// ```
     pub fn builder(url: &str) -> Builder {
         Builder::new(url, "cloakroom_session")
     }
@@ -54,24 +76,55 @@ impl PostgresStore {
         } = options;
         match Connections::open(target, &table, connections).await {
             Ok(connections) => Ok(Self(Arc::new(connections))),
-            Err(unreached) => Err(unreached.error("connecting to PostgreSQL")),
+            Err(error) => Err(error.error("connecting to PostgreSQL")),
         }
     }
 
-    /// Makes the table and its indexes if they are not there.
+    /// Creates the table and its indexes if they do not exist.
     ///
-    /// Any number of servers may do so at once, and again at each start; if everything is there, it only looks. It
-    /// uses a connection of its own for that moment. If the future is dropped, the table is made whole or not at all.
+    /// Any number of servers may call it concurrently and at each start. If everything exists, it
+    /// only reads the catalog. It opens an extra connection and closes it afterwards. If the
+    /// future is dropped, the table is created as a whole or not at all.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if there is another table of that name.
-    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached or the user may not make
-    /// tables.
+    /// [`Config`](cloakroom::ErrorKind::Config) if a table of that name has other columns.
+    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached or the
+    /// user may not create tables.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let url = "postgres://library:s3cret@localhost/library";
+    /// let store = PostgresStore::connect(url).await?;
+    /// store.migrate().await?;
+    /// // A ping reads the table, so it fails while the table is missing.
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn migrate(&self) -> Result<()> {
         SESSIONS.migrate(self.0.target(), self.0.table()).await
     }
 
-    /// The SQL that [`migrate`](Self::migrate) runs, for those who run their own migrations.
+    /// Returns the SQL that [`migrate`](Self::migrate) runs, for sites that run their own
+    /// migrations. [`Builder::schema`] returns it without a connection.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom_postgres::PostgresStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let options = PostgresStore::builder("postgres://library:s3cret@localhost/library");
+    /// let store = options.clone().connect().await?;
+    /// assert_eq!(store.schema(), options.schema()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn schema(&self) -> String {
         SESSIONS.sql(self.0.table())
     }
@@ -90,34 +143,34 @@ impl Store for PostgresStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let doing = "loading a session from PostgreSQL";
         let values = [key.as_bytes().into()];
-        let answer = self.0.ask(doing, Statement::Load, &values).await?;
+        let answer = self.0.run(doing, Statement::Load, &values).await?;
         let entry = answer.rows.first().map(table::entry).transpose();
         entry.map_err(|error| corrupt(doing, &error))
     }
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in PostgreSQL";
-        let values = table::columns(key, new);
-        let answer = self.0.ask(doing, Statement::Create, &values).await?;
+        let values = table::draft_values(key, new);
+        let answer = self.0.run(doing, Statement::Create, &values).await?;
         Ok(outcome(&answer, &new.version()))
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in PostgreSQL";
-        let Some(seen) = table::number(seen) else {
+        let Some(seen) = table::version_value(seen) else {
             return Ok(Outcome::Stale);
         };
-        let mut values = table::columns(key, new);
+        let mut values = table::draft_values(key, new);
         values.push(seen.into());
-        let answer = self.0.ask(doing, Statement::Save, &values).await?;
+        let answer = self.0.run(doing, Statement::Save, &values).await?;
         Ok(outcome(&answer, &new.version()))
     }
 
-    /// A delete whose answer was lost is sent again, since it does no harm twice.
+    /// Deletes the entry. A delete whose answer was lost is sent again: it is idempotent.
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         let doing = "deleting a session from PostgreSQL";
         let values = [key.as_bytes().into()];
-        self.0.ask(doing, Statement::Delete, &values).await?;
+        self.0.run(doing, Statement::Delete, &values).await?;
         Ok(())
     }
 
@@ -129,38 +182,38 @@ impl Store for PostgresStore {
         new: &Draft,
     ) -> Result<Outcome> {
         let doing = "moving a session in PostgreSQL";
-        let Some(seen) = table::number(seen) else {
+        let Some(seen) = table::version_value(seen) else {
             return Ok(Outcome::Stale);
         };
-        let mut values = table::columns(to, new);
+        let mut values = table::draft_values(to, new);
         values.extend([seen.into(), from.as_bytes().into()]);
-        let answer = self.0.ask(doing, Statement::Rename, &values).await?;
+        let answer = self.0.run(doing, Statement::Rename, &values).await?;
         Ok(outcome(&answer, &new.version()))
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let doing = "touching a session in PostgreSQL";
-        let Some(number) = table::number(seen) else {
+        let Some(number) = table::version_value(seen) else {
             return Ok(Outcome::Stale);
         };
-        let values = table::times(key, number, meta);
-        let answer = self.0.ask(doing, Statement::Touch, &values).await?;
+        let values = table::touch_values(key, number, meta);
+        let answer = self.0.run(doing, Statement::Touch, &values).await?;
         Ok(outcome(&answer, seen))
     }
 
-    /// In steps of up to a thousand, so that no statement is long. If the future is dropped, the steps that are done
-    /// stay done.
+    /// Deletes expired entries in steps of up to 1,000 rows, so that no statement runs for long.
+    /// If the future is dropped, the completed steps stay done.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let doing = "sweeping expired sessions from PostgreSQL";
         let mut swept = 0;
-        // Ends with the last row at the latest: each step makes the rest smaller.
+        // Ends: each step adds its size to `swept` or is the last.
         while swept < limit {
             let step = SWEEP_STEP.min(limit - swept);
-            let values = table::expired_by(now, step);
-            let answer = self.0.ask(doing, Statement::Sweep, &values).await?;
-            let gone = usize::try_from(answer.changed).unwrap_or(usize::MAX);
-            swept += gone;
-            if gone < step {
+            let values = table::sweep_values(now, step);
+            let answer = self.0.run(doing, Statement::Sweep, &values).await?;
+            let deleted = usize::try_from(answer.changed).unwrap_or(usize::MAX);
+            swept += deleted;
+            if deleted < step {
                 break;
             }
         }
@@ -170,7 +223,7 @@ impl Store for PostgresStore {
     async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let doing = "listing the sessions of an owner in PostgreSQL";
         let values = [Value::text(Some(owner.as_str()))];
-        let answer = self.0.ask(doing, Statement::OwnedBy, &values).await?;
+        let answer = self.0.run(doing, Statement::OwnedBy, &values).await?;
         let owned: std::result::Result<_, _> = answer.rows.iter().map(table::owned).collect();
         let owned = owned.map_err(|error| corrupt(doing, &error))?;
         Ok(Page::of(owned, after, limit))
@@ -178,11 +231,11 @@ impl Store for PostgresStore {
 
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
         let doing = "finding a session in PostgreSQL";
-        let Some(last) = table::last_that_begins(prefix) else {
+        let Some(last) = table::last_with_prefix(prefix) else {
             return Ok(None);
         };
         let values = [prefix.into(), last[..].into()];
-        let answer = self.0.ask(doing, Statement::Find, &values).await?;
+        let answer = self.0.run(doing, Statement::Find, &values).await?;
         match &answer.rows[..] {
             [only] => table::store_key(only, 0)
                 .map(Some)
@@ -192,8 +245,8 @@ impl Store for PostgresStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        let doing = "asking PostgreSQL whether it answers";
-        self.0.ask(doing, Statement::Ping, &[]).await?;
+        let doing = "pinging PostgreSQL";
+        self.0.run(doing, Statement::Ping, &[]).await?;
         Ok(())
     }
 }
@@ -214,5 +267,6 @@ fn outcome(answer: &Answer, version: &Version) -> Outcome {
     }
 }
 
-/// How many rows one statement of a sweep deletes: some ten milliseconds of the server's time.
+/// How many rows one statement of a sweep deletes at most. It takes the server about ten
+/// milliseconds.
 const SWEEP_STEP: usize = 1_000;

@@ -6,7 +6,7 @@ use cloakroom::{Owner, StoreKey};
 use tokio_postgres::Row;
 
 use crate::statements::{SWEEP_WEIGHT, Statements};
-use crate::value::{Value, with_nul};
+use crate::value::{Value, unescape_nul};
 
 const LOAD: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, version, data
     FROM "{table}" WHERE lookup = $1"#;
@@ -16,27 +16,28 @@ const CREATE: &str = r#"INSERT INTO "{table}"
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT (lookup) DO NOTHING"#;
 
-// Indexed columns that are set to what they were do not keep an update from being HOT: PostgreSQL compares them.
+// The update is HOT although it sets indexed columns: PostgreSQL compares their values.
 const SAVE: &str = r#"UPDATE "{table}"
-    SET version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6, sweep_bucket = $7, owner = $8,
-        label = $9
+    SET version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6,
+        sweep_bucket = $7, owner = $8, label = $9
     WHERE lookup = $1 AND version = $10"#;
 
-// The primary key would notice a taken lookup as well; but the server logs what violates a key, with the lookup in it.
-// So that is left to the race in which both are free to the eye. And it would not notice a session that moves to where
-// it is.
+// The primary key also refuses a target that exists, but then the server logs the violation with
+// the lookup in it. `NOT EXISTS` leaves that to the case of two concurrent moves. It also refuses
+// a move of a session to its own key, which the primary key would accept.
 const RENAME: &str = r#"UPDATE "{table}"
-    SET lookup = $1, version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6, sweep_bucket = $7,
-        owner = $8, label = $9
-    WHERE lookup = $11 AND version = $10 AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE lookup = $1)"#;
+    SET lookup = $1, version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6,
+        sweep_bucket = $7, owner = $8, label = $9
+    WHERE lookup = $11 AND version = $10
+        AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE lookup = $1)"#;
 
 const TOUCH: &str = r#"UPDATE "{table}" SET touched_at = $3, expires_at = $4, sweep_bucket = $5
     WHERE lookup = $1 AND version = $2"#;
 
 const DELETE: &str = r#"DELETE FROM "{table}" WHERE lookup = $1"#;
 
-// What another sweep has, or a save, is skipped and not waited for. As an array the rows are looked for once; a subquery
-// in an `IN` may be run several times, and each time it would lock others.
+// `SKIP LOCKED`: it does not wait for rows that another sweep or a save has locked. `ARRAY`: the
+// subquery runs once. In an `IN` it could run several times and lock other rows each time.
 const SWEEP: &str = r#"DELETE FROM "{table}" WHERE lookup = ANY (ARRAY(
     SELECT lookup FROM "{table}" WHERE sweep_bucket <= $1 AND expires_at <= $2
     ORDER BY sweep_bucket LIMIT $3 FOR UPDATE SKIP LOCKED))"#;
@@ -49,7 +50,7 @@ const FIND: &str = r#"SELECT lookup FROM "{table}"
 
 const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
 
-/// The statements on one table of sessions.
+/// The statements on a [`SESSIONS`](crate::schema::SESSIONS) table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Statement {
     Load,
@@ -68,7 +69,7 @@ impl Statements for Statement {
     const COUNT: usize = 10;
     const NO_TABLE: &'static str = "call `migrate`, or run the SQL that `schema` prints";
 
-    fn nth(self) -> usize {
+    fn index(self) -> usize {
         self as usize
     }
 
@@ -88,7 +89,7 @@ impl Statements for Statement {
         sql.replace("{table}", table)
     }
 
-    fn reads(self) -> bool {
+    fn returns_rows(self) -> bool {
         match self {
             Self::Load | Self::OwnedBy | Self::Find | Self::Ping => true,
             Self::Create | Self::Save | Self::Rename | Self::Touch | Self::Delete | Self::Sweep => {
@@ -98,7 +99,7 @@ impl Statements for Statement {
     }
 
     fn may_be_repeated(self) -> bool {
-        self.reads() || matches!(self, Self::Delete)
+        self.returns_rows() || matches!(self, Self::Delete)
     }
 
     fn weight(self) -> usize {
@@ -109,58 +110,58 @@ impl Statements for Statement {
     }
 }
 
-/// What is written for a draft, in the order in which the statements number it.
-pub(crate) fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> Vec<Value<'a>> {
+/// Returns the values of `$1` to `$9` for a draft that is written under `key`.
+pub(crate) fn draft_values<'a>(key: &'a StoreKey, new: &'a Draft) -> Vec<Value<'a>> {
     let Draft {
         data,
         meta,
         save_id,
     } = new;
     let expires = millis(meta.expires);
-    // Room for what a statement compares as well.
-    let mut columns = Vec::with_capacity(11);
-    columns.extend([
+    // The caller appends up to two values to compare with.
+    let mut values = Vec::with_capacity(11);
+    values.extend([
         key.as_bytes().into(),
         save_id.get().cast_signed().into(),
         data[..].into(),
         millis(meta.created).into(),
         millis(meta.touched).into(),
         expires.into(),
-        bucket(expires).into(),
+        sweep_bucket(expires).into(),
         Value::text(meta.owner.as_ref().map(Owner::as_str)),
         Value::text(meta.label.as_deref()),
     ]);
-    columns
+    values
 }
 
-/// What a touch writes, and where.
-pub(crate) fn times<'a>(key: &'a StoreKey, seen: i64, meta: &Meta) -> [Value<'a>; 5] {
+/// Returns the values for [`Statement::Touch`].
+pub(crate) fn touch_values<'a>(key: &'a StoreKey, seen: i64, meta: &Meta) -> [Value<'a>; 5] {
     let expires = millis(meta.expires);
     [
         key.as_bytes().into(),
         seen.into(),
         millis(meta.touched).into(),
         expires.into(),
-        bucket(expires).into(),
+        sweep_bucket(expires).into(),
     ]
 }
 
-/// What to sweep.
-pub(crate) fn expired_by(now: SystemTime, limit: usize) -> [Value<'static>; 3] {
+/// Returns the values for [`Statement::Sweep`].
+pub(crate) fn sweep_values(now: SystemTime, limit: usize) -> [Value<'static>; 3] {
     let now = millis(now);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    [bucket(now).into(), now.into(), limit.into()]
+    [sweep_bucket(now).into(), now.into(), limit.into()]
 }
 
-/// The last of the lookups of 32 bytes that begin with `prefix`, which itself comes before the first; `None` if it is
-/// longer than they are.
-pub(crate) fn last_that_begins(prefix: &[u8]) -> Option<[u8; LOOKUP_LEN]> {
+/// Returns the greatest lookup of 32 bytes that starts with `prefix`, or `None` if the prefix is
+/// longer than that. `prefix` itself sorts before all of them.
+pub(crate) fn last_with_prefix(prefix: &[u8]) -> Option<[u8; LOOKUP_LEN]> {
     let mut last = [0xff; LOOKUP_LEN];
     last.get_mut(..prefix.len())?.copy_from_slice(prefix);
     Some(last)
 }
 
-/// A row that was loaded.
+/// Reads the entry from a row of [`Statement::Load`].
 pub(crate) fn entry(row: &Row) -> Result<Entry, tokio_postgres::Error> {
     Ok(Entry::new(
         Bytes::copy_from_slice(row.try_get(6)?),
@@ -169,7 +170,7 @@ pub(crate) fn entry(row: &Row) -> Result<Entry, tokio_postgres::Error> {
     ))
 }
 
-/// A row of an owner's list.
+/// Reads the entry from a row of [`Statement::OwnedBy`].
 pub(crate) fn owned(row: &Row) -> Result<OwnedEntry, tokio_postgres::Error> {
     Ok(OwnedEntry::new(store_key(row, 5)?, meta(row)?))
 }
@@ -178,7 +179,7 @@ pub(crate) fn store_key(row: &Row, column: usize) -> Result<StoreKey, tokio_post
     Ok(StoreKey::new(row.try_get(column)?))
 }
 
-/// The first five columns of a row that is listed or loaded.
+/// Reads the first five columns of a row of [`Statement::Load`] or [`Statement::OwnedBy`].
 fn meta(row: &Row) -> Result<Meta, tokio_postgres::Error> {
     let time = |column| row.try_get(column).map(from_millis);
     let owner: Option<&str> = row.try_get(3)?;
@@ -187,20 +188,21 @@ fn meta(row: &Row) -> Result<Meta, tokio_postgres::Error> {
         created: time(0)?,
         touched: time(1)?,
         expires: time(2)?,
-        owner: owner.map(|owner| Owner::from(&*with_nul(owner))),
-        label: label.map(|label| with_nul(label).into()),
+        owner: owner.map(|owner| Owner::from(&*unescape_nul(owner))),
+        label: label.map(|label| unescape_nul(label).into()),
     })
 }
 
-/// A version as PostgreSQL keeps it: the same 64 bits, with a sign. One made of bytes has no place here.
-pub(crate) fn number(version: &Version) -> Option<i64> {
+/// Returns the value of the column `version`: the same 64 bits, signed. `None` if the version is
+/// made of bytes, which this store never does.
+pub(crate) fn version_value(version: &Version) -> Option<i64> {
     version.save_id().map(SaveId::get).map(u64::cast_signed)
 }
 
-/// The hour in which an instant lies.
+/// Returns the hour of an instant.
 ///
-/// The sweep finds its rows by this and not by the instant: with an index on that, no save could be HOT.
-fn bucket(millis: i64) -> i64 {
+/// Sweeps use an index on this. An index on the instant would prevent HOT updates.
+fn sweep_bucket(millis: i64) -> i64 {
     millis.div_euclid(60 * 60 * 1_000)
 }
 

@@ -6,16 +6,16 @@ use tokio::task::AbortHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls};
 
-use crate::error::{Cause, Unreached};
+use crate::error::{Cause, ConnectError};
 
-/// The server and the database that a URL names, and how to get there.
+/// The server and the database that a URL names, and how to connect to them.
 ///
-/// Only [`place`](Self::place) is ever shown. It holds neither user nor password.
+/// Logs and errors show only [`place`](Self::place), which contains neither user nor password.
 pub(crate) struct Target {
     config: Config,
     #[cfg(feature = "tls-rustls")]
     tls: Option<tokio_postgres_rustls::MakeRustlsConnect>,
-    /// Hosts, ports and database, for errors and logs.
+    /// Hosts, ports and database.
     pub(crate) place: String,
 }
 
@@ -25,18 +25,19 @@ impl Target {
             .iter()
             .any(|scheme| url.starts_with(scheme));
         if !known_scheme {
-            return Err(bad_url("it does not begin with `postgres://`"));
+            return Err(bad_url("it does not start with `postgres://`"));
         }
-        // The parser's own words may hold a piece of the password, so they are not repeated.
-        let mut config: Config = in_words_of_the_driver(url).parse().map_err(|_| {
+        // The parser's message is dropped: it can quote a part of the password.
+        let mut config: Config = with_driver_sslmode(url).parse().map_err(|_| {
             bad_url(
-                "it cannot be read; write postgres://user:password@host:port/database?option=value, with every \
-                 `@ : / ?` of user and password percent-encoded; the options are those of tokio-postgres",
+                "it cannot be parsed; write postgres://user:password@host:port/database?option=value \
+                 and percent-encode every `@ : / ?` in user and password; the options are those of \
+                 tokio-postgres",
             )
         })?;
         let names_a_password = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
         if config.get_hosts().iter().any(names_a_password) {
-            return Err(bad_url("a `@` in user or password must be written as %40"));
+            return Err(bad_url("write a `@` in user or password as %40"));
         }
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(bad_url("it names no host"));
@@ -48,13 +49,13 @@ impl Target {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
-        // A server that has vanished without a word is given up within seconds; the defaults would take hours.
+        // The defaults would take hours to notice that a server disappeared.
         if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(SILENCE);
+            config.tcp_user_timeout(TCP_TIMEOUT);
         }
         if config.get_keepalives_idle() == DEFAULT_KEEPALIVES_IDLE {
             config.keepalives_idle(KEEPALIVES_IDLE);
-            config.keepalives_interval(SILENCE);
+            config.keepalives_interval(TCP_TIMEOUT);
             config.keepalives_retries(KEEPALIVES_RETRIES);
         }
 
@@ -65,16 +66,16 @@ impl Target {
                 SslMode::Require => Some(crate::tls::verifying()?),
                 _ => None,
             },
-            config: without_half_measures(config)?,
+            config: with_tls_required_or_disabled(config)?,
         })
     }
 
-    /// Makes a connection; the task that keeps it going ends with it.
-    pub(crate) async fn connect(&self) -> Result<(Client, AbortHandle), Unreached> {
+    /// Opens a connection. Its task ends when the client is dropped or the connection is lost.
+    pub(crate) async fn connect(&self) -> Result<(Client, AbortHandle), ConnectError> {
         let limit = self.connect_limit();
         match tokio::time::timeout(limit, self.open()).await {
-            Ok(opened) => opened.map_err(|error| Unreached::refused(&self.place, &error)),
-            Err(_) => Err(Unreached::late(&self.place, limit)),
+            Ok(opened) => opened.map_err(|error| ConnectError::refused(&self.place, &error)),
+            Err(_) => Err(ConnectError::timed_out(&self.place, limit)),
         }
     }
 
@@ -82,31 +83,33 @@ impl Target {
         #[cfg(feature = "tls-rustls")]
         if let Some(tls) = &self.tls {
             let (client, connection) = self.config.connect(tls.clone()).await?;
-            let task = self.keep(connection);
+            let task = self.spawn(connection);
             client.batch_execute(SETTINGS).await?;
             return Ok((client, task));
         }
         let (client, connection) = self.config.connect(NoTls).await?;
-        let task = self.keep(connection);
+        let task = self.spawn(connection);
         client.batch_execute(SETTINGS).await?;
         Ok((client, task))
     }
 
-    fn keep(
+    /// Spawns the task that drives the connection.
+    fn spawn(
         &self,
         connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
     ) -> AbortHandle {
         let place = self.place.clone();
-        let keeping = async move {
+        let driving = async move {
             if let Err(error) = connection.await {
                 let error = Cause::from(&error);
                 tracing::warn!(%place, %error, "a connection to PostgreSQL was lost");
             }
         };
-        tokio::spawn(keeping).abort_handle()
+        tokio::spawn(driving).abort_handle()
     }
 
-    /// The time that the sockets to all hosts may take, and once more for what is said through one.
+    /// The time limit for connecting: `connect_timeout` for the socket to each host, and once more
+    /// for the handshake.
     fn connect_limit(&self) -> Duration {
         let per_host = self.config.get_connect_timeout();
         let hosts = self
@@ -125,8 +128,9 @@ impl fmt::Debug for Target {
     }
 }
 
-/// The driver has no word for checking a certificate: it does whatever its TLS library does, and ours always checks.
-fn in_words_of_the_driver(url: &str) -> String {
+/// Replaces `sslmode=verify-full`, which the driver does not parse, by `require`. The driver
+/// leaves verification to the TLS library, and ours always verifies.
+fn with_driver_sslmode(url: &str) -> String {
     match url.rsplit_once('?') {
         Some((before, options)) => {
             let options = options.replace("sslmode=verify-full", "sslmode=require");
@@ -136,8 +140,9 @@ fn in_words_of_the_driver(url: &str) -> String {
     }
 }
 
-/// `require` or nothing: a connection that is encrypted when nobody minds protects from nobody.
-fn without_half_measures(mut config: Config) -> Result<Config> {
+/// Turns `sslmode=prefer` into `disable`: an attacker on the network could make `prefer` fall back
+/// to plain text, so it would give no protection.
+fn with_tls_required_or_disabled(mut config: Config) -> Result<Config> {
     match config.get_ssl_mode() {
         SslMode::Require if cfg!(not(feature = "tls-rustls")) => Err(bad_url(
             "`sslmode=require` needs the feature `tls-rustls` of cloakroom-postgres",
@@ -189,19 +194,22 @@ fn bad_url(why: &str) -> Error {
     )
 }
 
-// An acknowledged save is on the disk, whatever the database's default is. `local`, `remote_write` and `remote_apply`
-// are left alone: they wait for the disk, too. A comparison must see what others have committed just now, which the
-// stricter levels turn into failures. And a statement that waits behind a lock holds up all that came after it on its
-// connection, so it waits for a while and not for ever.
+// * `synchronous_commit`: an acknowledged save must be on the disk, whatever the database's default
+//   is. `local`, `remote_write` and `remote_apply` also wait for the disk and are kept.
+// * `default_transaction_isolation`: a save must see what others have just committed. The stricter
+//   levels would fail instead.
+// * `lock_timeout`: a statement that waits for a lock delays all later ones on its connection, so
+//   it must not wait forever.
 const SETTINGS: &str = "
-    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+    SELECT set_config('synchronous_commit', 'on', false)
+        WHERE current_setting('synchronous_commit') = 'off';
     SET default_transaction_isolation = 'read committed';
     SELECT set_config('lock_timeout', '3s', false) WHERE current_setting('lock_timeout') = '0'";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a peer may leave unacknowledged what was sent to it.
-const SILENCE: Duration = Duration::from_secs(5);
+/// How long sent data may stay unacknowledged, and the interval between keepalive probes.
+const TCP_TIMEOUT: Duration = Duration::from_secs(5);
 
 const DEFAULT_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -243,26 +251,28 @@ mod tests {
     }
 
     #[test]
-    fn several_hosts_are_all_named() {
+    fn the_place_names_every_host() {
         let target = Target::parse("postgres://one:1,two,[::1]:3/db").unwrap();
         assert_eq!(target.place, "one:1,two:5432,::1:3/db");
         assert_eq!(target.connect_limit(), 4 * CONNECT_TIMEOUT);
     }
 
     #[test]
-    fn a_socket_is_a_host() {
+    fn a_host_may_be_the_folder_of_a_unix_socket() {
         let target = Target::parse("postgres://%2Frun%2Fpostgresql/db").unwrap();
         assert_eq!(target.place, "/run/postgresql:5432/db");
     }
 
     #[tokio::test]
-    async fn a_connection_is_durable_and_sees_what_was_committed_whatever_the_default_is() {
+    async fn connections_are_durable_and_read_committed_whatever_the_default_is() {
         let Some(server) = cloakroom_harness::servers::postgres() else {
             return;
         };
-        let lax = "options=-c%20synchronous_commit%3Doff%20-c%20default_transaction_isolation%3Dserializable";
+        let other_defaults = "options=-c%20synchronous_commit%3Doff\
+                              %20-c%20default_transaction_isolation%3Dserializable";
         let separator = if server.url().contains('?') { '&' } else { '?' };
-        let target = Target::parse(&format!("{}{separator}{lax}", server.url())).unwrap();
+        let url = format!("{}{separator}{other_defaults}", server.url());
+        let target = Target::parse(&url).unwrap();
         let (client, _) = target.connect().await.unwrap();
 
         let expected = [
@@ -279,13 +289,14 @@ mod tests {
 
     #[cfg(not(feature = "tls-rustls"))]
     #[test]
-    fn encryption_without_its_feature_is_refused_and_not_left_out() {
+    fn without_the_feature_tls_a_url_that_requires_it_is_refused() {
         for mode in ["require", "verify-full"] {
             let error =
                 Target::parse(&format!("postgres://localhost/db?sslmode={mode}")).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "reading the URL of PostgreSQL: `sslmode=require` needs the feature `tls-rustls` of cloakroom-postgres"
+                "reading the URL of PostgreSQL: `sslmode=require` needs the feature \
+                 `tls-rustls` of cloakroom-postgres"
             );
         }
     }

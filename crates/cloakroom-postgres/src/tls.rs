@@ -5,18 +5,20 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// TLS that checks the server's certificate, and its name, against the authorities that the machine trusts.
+/// Returns a TLS connector that verifies the server's certificate and name against the
+/// certificate authorities that this machine trusts.
 pub(crate) fn verifying() -> Result<MakeRustlsConnect> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         return Err(Error::new(
             ErrorKind::Config,
-            "encrypting connections to PostgreSQL: this machine trusts no certificate authority; install \
-             ca-certificates, or name a file in SSL_CERT_FILE",
+            "encrypting connections to PostgreSQL: this machine trusts no certificate authority; \
+             install ca-certificates, or name a file in SSL_CERT_FILE",
         ));
     }
-    // Named, and not the one of the process: an application may have chosen none, or built rustls with two.
+    // The provider is named because the process may have no default one: the application may have
+    // installed none, or built rustls with two.
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider was built with both versions of TLS")

@@ -6,20 +6,21 @@ use std::time::SystemTime;
 use bytes::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-/// What goes into a statement.
+/// A parameter of a statement.
 ///
-/// It does not show itself: at level DEBUG the driver logs each statement with its parameters.
+/// Its `Debug` output hides it, because the driver logs the parameters of each statement at level
+/// DEBUG.
 pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
     Number(i64),
-    Moment(SystemTime),
+    Timestamp(SystemTime),
     Text(Option<Cow<'a, str>>),
 }
 
 impl<'a> Value<'a> {
-    /// Text as PostgreSQL can keep it: in its text there is no NUL.
+    /// A text parameter, with NUL escaped: PostgreSQL's text cannot contain it.
     pub(crate) fn text(text: Option<&'a str>) -> Self {
-        Self::Text(text.map(without_nul))
+        Self::Text(text.map(escape_nul))
     }
 }
 
@@ -37,7 +38,7 @@ impl From<i64> for Value<'_> {
 
 impl From<SystemTime> for Value<'_> {
     fn from(at: SystemTime) -> Self {
-        Self::Moment(at)
+        Self::Timestamp(at)
     }
 }
 
@@ -56,7 +57,7 @@ impl ToSql for Value<'_> {
         match self {
             Self::Bytes(bytes) => bytes.to_sql(ty, out),
             Self::Number(number) => number.to_sql(ty, out),
-            Self::Moment(at) => at.to_sql(ty, out),
+            Self::Timestamp(at) => at.to_sql(ty, out),
             Self::Text(text) => text.as_deref().to_sql(ty, out),
         }
     }
@@ -68,34 +69,34 @@ impl ToSql for Value<'_> {
     to_sql_checked!();
 }
 
-/// Writes NUL as SUB and `0`, and SUB itself as two of them, so that [`with_nul`] can tell them apart.
-fn without_nul(text: &str) -> Cow<'_, str> {
+/// Replaces NUL by SUB and `0`, and SUB by two of them. [`unescape_nul`] undoes it.
+fn escape_nul(text: &str) -> Cow<'_, str> {
     if !text.contains([NUL, SUB]) {
         return Cow::Borrowed(text);
     }
-    let mut kept = String::with_capacity(text.len() + 8);
+    let mut escaped = String::with_capacity(text.len() + 8);
     for character in text.chars() {
         match character {
-            NUL => kept.extend([SUB, '0']),
-            SUB => kept.extend([SUB, SUB]),
-            _ => kept.push(character),
+            NUL => escaped.extend([SUB, '0']),
+            SUB => escaped.extend([SUB, SUB]),
+            _ => escaped.push(character),
         }
     }
-    Cow::Owned(kept)
+    Cow::Owned(escaped)
 }
 
-/// What [`without_nul`] was given.
-pub(crate) fn with_nul(kept: &str) -> Cow<'_, str> {
-    if !kept.contains(SUB) {
-        return Cow::Borrowed(kept);
+/// Returns the text that [`escape_nul`] was called with.
+pub(crate) fn unescape_nul(escaped: &str) -> Cow<'_, str> {
+    if !escaped.contains(SUB) {
+        return Cow::Borrowed(escaped);
     }
-    let mut text = String::with_capacity(kept.len());
-    let mut characters = kept.chars();
+    let mut text = String::with_capacity(escaped.len());
+    let mut characters = escaped.chars();
     while let Some(character) = characters.next() {
         match character {
             SUB => text.push(match characters.next() {
                 Some('0') => NUL,
-                // Anything else but SUB was not written here, and is taken as it is.
+                // SUB for SUB SUB. This store writes nothing else; another character is kept.
                 other => other.unwrap_or(SUB),
             }),
             _ => text.push(character),
@@ -106,7 +107,7 @@ pub(crate) fn with_nul(kept: &str) -> Cow<'_, str> {
 
 const NUL: char = '\0';
 
-/// "Substitute", which stands for what cannot be sent.
+/// The control character "substitute", used as the escape character.
 const SUB: char = '\u{1a}';
 
 #[cfg(test)]
@@ -114,28 +115,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_text_comes_back_and_no_two_are_kept_as_one() {
+    fn escaping_is_reversible_and_two_texts_never_escape_to_the_same() {
         let pieces = ["", "\0", "\u{1a}", "0", "a", "\u{1a}0", "é"];
-        let mut kept = Vec::new();
+        let mut escaped = Vec::new();
         for first in pieces {
             for second in pieces {
                 for third in pieces {
                     let text = [first, second, third].concat();
-                    assert_eq!(with_nul(&without_nul(&text)), text);
-                    assert!(!without_nul(&text).contains('\0'));
-                    kept.push((without_nul(&text).into_owned(), text));
+                    assert_eq!(unescape_nul(&escape_nul(&text)), text);
+                    assert!(!escape_nul(&text).contains('\0'));
+                    escaped.push((escape_nul(&text).into_owned(), text));
                 }
             }
         }
-        for (kept_as, text) in &kept {
-            for (other_kept_as, other) in &kept {
-                assert_eq!(kept_as == other_kept_as, text == other);
+        for (one_escaped, one) in &escaped {
+            for (other_escaped, other) in &escaped {
+                assert_eq!(one_escaped == other_escaped, one == other);
             }
         }
     }
 
     #[test]
-    fn a_value_does_not_show_itself() {
+    fn debug_output_hides_values() {
         let values = [
             Value::from(&b"secret"[..]),
             Value::text(Some("secret")),

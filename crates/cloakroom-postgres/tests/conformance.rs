@@ -1,4 +1,4 @@
-//! What every store promises, asked of both: alone, and connected twice to one table.
+//! The conformance suite of all stores on both stores: alone, and as two stores on one table.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"

@@ -1,4 +1,4 @@
-//! Django's own table: what is in its columns, what is left alone, what each call costs.
+//! Django's table: what the store writes to it, what it leaves unchanged, and what calls cost.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -31,7 +31,7 @@ cloakroom_harness::django_table!(djangos_table, {
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_table_is_to_the_letter_what_djangos_migrations_make() {
+async fn migrate_creates_exactly_the_table_that_djangos_migration_creates() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -63,7 +63,7 @@ async fn the_table_is_to_the_letter_what_djangos_migrations_make() {
 }
 
 #[tokio::test]
-async fn a_row_holds_what_django_would_have_written() {
+async fn a_row_contains_what_django_would_write() {
     let Some(Site {
         store,
         table,
@@ -72,7 +72,7 @@ async fn a_row_holds_what_django_would_have_written() {
     else {
         return;
     };
-    // A site elsewhere: the column keeps instants, so it sees the same one.
+    // The time zone of the connection does not matter, because the column stores instants.
     let elsewhere = "SET TIME ZONE 'Asia/Kolkata'";
     neighbour.batch_execute(elsewhere).await.unwrap();
     for (micros, text) in [
@@ -131,23 +131,24 @@ async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
 }
 
 #[tokio::test]
-async fn texts_that_a_collation_takes_for_one_are_two() {
+async fn data_is_compared_byte_by_byte_whatever_the_collation() {
     let Some(mut site) = Site::new().await else {
         return;
     };
     let table = &site.table;
     let collation = format!(
-        "CREATE COLLATION {table}_ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        "CREATE COLLATION {table}_ci (
+             provider = icu, locale = 'und-u-ks-level2', deterministic = false);
          ALTER TABLE {table} ALTER session_data TYPE text COLLATE {table}_ci"
     );
-    // A server may have been built without them.
+    // It fails on a server that was built without ICU.
     if site.neighbour.batch_execute(&collation).await.is_ok() {
         table::what_django_saved_meanwhile_is_not_overwritten(&mut site).await;
     }
 }
 
 #[tokio::test]
-async fn an_expiry_out_of_all_bounds_is_cut_and_another_type_is_corrupt() {
+async fn an_expiry_out_of_range_is_clamped_and_one_of_another_type_is_corrupt() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -179,7 +180,7 @@ async fn an_expiry_out_of_all_bounds_is_cut_and_another_type_is_corrupt() {
 }
 
 #[tokio::test]
-async fn a_sweep_passes_by_what_somebody_else_has_locked() {
+async fn a_sweep_skips_locked_rows() {
     let Some(Site {
         store,
         table,
@@ -189,7 +190,8 @@ async fn a_sweep_passes_by_what_somebody_else_has_locked() {
         return;
     };
     let fill = format!(
-        "INSERT INTO {table} SELECT 'key' || n, 'dead', '2020-01-01 00:00:00+00' FROM generate_series(1, 2500) n"
+        "INSERT INTO {table} SELECT 'key' || n, 'dead', '2020-01-01 00:00:00+00'
+            FROM generate_series(1, 2500) n"
     );
     neighbour.batch_execute(&fill).await.unwrap();
     let lock = format!("BEGIN; SELECT FROM {table} WHERE session_key = 'key7' FOR UPDATE");
@@ -213,7 +215,7 @@ async fn each_call_is_one_round_trip() {
     store.migrate().await.unwrap();
 
     let mut costs = Vec::new();
-    // The first time round, the statements are prepared.
+    // The first round prepares the statements.
     for _ in 0..2 {
         costs.clear();
         let mut before = proxy.round_trips();
@@ -285,7 +287,8 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
         return;
     };
     let fill = format!(
-        "INSERT INTO {table} SELECT 'key' || n, 'data', to_timestamp(n * 60) FROM generate_series(1, 20000) n;
+        "INSERT INTO {table} SELECT 'key' || n, 'data', to_timestamp(n * 60)
+            FROM generate_series(1, 20000) n;
          ANALYZE {table}"
     );
     neighbour.batch_execute(&fill).await.unwrap();
@@ -302,17 +305,17 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     assert_eq!(swept, 10);
     drop(store);
 
-    // Its own statements, as its own connections have run them.
+    // The statistics of the statements above, once the store's connections have reported them.
     let seen = format!("SELECT idx_scan >= 8 FROM pg_stat_user_tables WHERE relname = '{table}'");
     until(&neighbour, "the statistics arrive", &seen).await;
     let question = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = $1";
     let read = neighbour.query_one(question, &[&table]).await.unwrap();
     let read: i64 = read.get(0);
-    // A ping reads the first row that there is.
+    // A ping reads one row.
     assert!(read <= 1, "{read} rows were read without an index");
 }
 
-/// A store with a table of its own, the name of the table, and somebody else's connection.
+/// A store on a new table, the name of the table, and a connection that is not the store's.
 struct Site {
     store: DjangoTable,
     table: String,
@@ -355,9 +358,10 @@ impl table::Site for Site {
     }
 }
 
-/// The columns and the indexes of `django_session`, as PostgreSQL describes them.
+/// Returns the columns and the indexes of `django_session` as PostgreSQL describes them.
 async fn shape_of(neighbour: &Client) -> Vec<String> {
-    let shape = "SELECT attname || ' ' || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END
+    let shape = "SELECT attname || ' ' || format_type(atttypid, atttypmod)
+                || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END
             FROM pg_attribute WHERE attrelid = to_regclass('django_session') AND attnum > 0
         UNION ALL SELECT indexdef FROM pg_indexes WHERE tablename = 'django_session'";
     let rows = neighbour.query(shape, &[]).await.unwrap();
@@ -366,17 +370,19 @@ async fn shape_of(neighbour: &Client) -> Vec<String> {
     shape
 }
 
-/// What Django 5.2 makes.
+/// The table that Django 5.2 creates.
 const DJANGOS: [&str; 6] = [
-    "CREATE INDEX django_session_expire_date_a5c62663 ON public.django_session USING btree (expire_date)",
-    "CREATE INDEX django_session_session_key_c0390e0f_like ON public.django_session USING btree (session_key varchar_pattern_ops)",
+    "CREATE INDEX django_session_expire_date_a5c62663 ON public.django_session \
+     USING btree (expire_date)",
+    "CREATE INDEX django_session_session_key_c0390e0f_like ON public.django_session \
+     USING btree (session_key varchar_pattern_ops)",
     "CREATE UNIQUE INDEX django_session_pkey ON public.django_session USING btree (session_key)",
     "expire_date timestamp with time zone NOT NULL",
     "session_data text NOT NULL",
     "session_key character varying(40) NOT NULL",
 ];
 
-/// The one row of the table; the instant as a clock in Greenwich shows it.
+/// Returns the only row of the table, with the instant in UTC.
 async fn row(neighbour: &Client, table: &str) -> Vec<String> {
     let one = format!(
         "SELECT session_key, session_data, (expire_date AT TIME ZONE 'UTC')::TEXT FROM {table}"

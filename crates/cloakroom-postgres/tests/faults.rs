@@ -1,4 +1,4 @@
-//! What every store promises about the faults of its server, asked of this one.
+//! The suite of server faults on a PostgreSQL that the tests kill and restart.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"

@@ -1,4 +1,4 @@
-//! What calls see when the server, the connection to it or another transaction fails them.
+//! What calls return when the server, the connection or a concurrent transaction fails.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -22,10 +22,10 @@ use support::{migrated, neighbour, on, until, with_option, written};
 use tokio::task::JoinSet;
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable_and_the_error_says_where() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = nobody.local_addr().unwrap();
-    drop(nobody);
+async fn a_missing_server_is_unavailable_and_the_error_names_its_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
 
     let url = format!("postgres://ada:s3cret@{address}/library");
     let error = PostgresStore::connect(&url).await.unwrap_err();
@@ -34,7 +34,8 @@ async fn a_server_that_is_not_there_is_unavailable_and_the_error_says_where() {
     assert_eq!(
         error.to_string(),
         format!(
-            "connecting to PostgreSQL: {address}/library: it cannot be reached; is it running there?"
+            "connecting to PostgreSQL: {address}/library: the server cannot be reached; \
+             is it running?"
         )
     );
     assert!(format!("{error:#}").contains("refused"), "{error:#}");
@@ -42,7 +43,7 @@ async fn a_server_that_is_not_there_is_unavailable_and_the_error_says_where() {
 }
 
 #[tokio::test]
-async fn a_database_that_does_not_exist_is_an_error_of_the_configuration() {
+async fn a_database_that_does_not_exist_is_a_config_error() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -62,7 +63,7 @@ async fn a_database_that_does_not_exist_is_an_error_of_the_configuration() {
 }
 
 #[tokio::test]
-async fn without_its_table_a_store_says_what_to_do_and_works_once_it_is_done() {
+async fn a_missing_table_is_an_error_with_advice_and_calls_work_once_it_exists() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -72,9 +73,10 @@ async fn without_its_table_a_store_says_what_to_do_and_works_once_it_is_done() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(
         error.to_string(),
-        "loading a session from PostgreSQL: the table is not there; call `migrate`, or run the SQL that `schema` prints"
+        "loading a session from PostgreSQL: the table is not there; call `migrate`, or run the SQL \
+         that `schema` prints"
     );
-    assert!(store.ping().await.is_err(), "a ping asks for the table");
+    assert!(store.ping().await.is_err(), "a ping reads the table");
 
     store.migrate().await.unwrap();
     written(store.create(&store_key(1), &draft(1)).await);
@@ -82,7 +84,7 @@ async fn without_its_table_a_store_says_what_to_do_and_works_once_it_is_done() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_connections_are_killed_in_the_middle_of_traffic_nothing_acknowledged_is_lost() {
+async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -125,7 +127,7 @@ async fn when_connections_are_killed_in_the_middle_of_traffic_nothing_acknowledg
     }
 }
 
-/// Saves as the core does: when nobody knows what became of a save, one load tells.
+/// Saves like the core: if the outcome of a save is unknown, a load shows it.
 async fn save_for_certain(store: &PostgresStore, n: u64, seen: Version, count: u64) -> Version {
     let new = draft(count);
     for _ in 0..100 {
@@ -140,10 +142,10 @@ async fn save_for_certain(store: &PostgresStore, n: u64, seen: Version, count: u
         }
         assert!(
             entry.version == seen,
-            "an acknowledged save is lost, or one was done twice"
+            "an acknowledged save was lost, or a save was done twice"
         );
     }
-    panic!("the store never comes back");
+    panic!("the store does not recover");
 }
 
 #[tokio::test]
@@ -158,7 +160,8 @@ async fn idle_connections_that_are_killed_are_replaced_before_the_next_call() {
     let mut seen = written(store.create(&store_key(1), &draft(0)).await);
 
     for count in 1..=5 {
-        let kill = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1";
+        let kill = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+                    WHERE application_name = $1";
         let killed = match admin.query(kill, &[&name]).await {
             Ok(killed) => killed.len(),
             Err(_) => return eprintln!("not run: needs PostgreSQL 14"),
@@ -170,7 +173,7 @@ async fn idle_connections_that_are_killed_are_replaced_before_the_next_call() {
 }
 
 #[tokio::test]
-async fn a_save_whose_answer_is_lost_is_unavailable_and_a_load_tells_that_it_was_done() {
+async fn a_save_whose_answer_is_lost_is_unavailable_and_a_load_shows_that_it_was_done() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -202,7 +205,7 @@ async fn a_load_or_a_delete_whose_answer_is_lost_is_sent_again() {
     let store = migrated(proxy.url()).await;
     written(store.create(&store_key(1), &draft(1)).await);
 
-    // Each is prepared first, on the connection that is there: the answer that is lost must be its own.
+    // Prepare each statement first, so that the answer that is lost is not that to the `PREPARE`.
     store.load(&store_key(2)).await.unwrap();
     proxy.lose_answer_after(0);
     assert!(store.load(&store_key(1)).await.unwrap().is_some());
@@ -214,7 +217,7 @@ async fn a_load_or_a_delete_whose_answer_is_lost_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_falls_silent_is_given_up_for_a_new_one() {
+async fn a_connection_that_does_not_respond_is_replaced() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -225,13 +228,13 @@ async fn a_connection_that_falls_silent_is_given_up_for_a_new_one() {
     proxy.freeze();
     let patience = Duration::from_millis(100);
     let mut given_up = 0;
-    // Each call is given up, as the session layer does; there is a bound to how often that happens.
+    // Drops each call after a time limit, like the session layer.
     while tokio::time::timeout(patience, store.load(&store_key(1)))
         .await
         .is_err()
     {
         given_up += 1;
-        assert!(given_up < 200, "the silent connection is never given up");
+        assert!(given_up < 200, "the silent connection is never replaced");
     }
 
     assert!(given_up > 0, "the connection was frozen");
@@ -239,7 +242,7 @@ async fn a_connection_that_falls_silent_is_given_up_for_a_new_one() {
 }
 
 #[tokio::test]
-async fn while_the_server_is_away_calls_are_unavailable_and_afterwards_they_work() {
+async fn calls_are_unavailable_during_an_outage_and_work_after_it() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -257,18 +260,18 @@ async fn while_the_server_is_away_calls_are_unavailable_and_afterwards_they_work
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 
     proxy.heal();
-    let mut told = 0;
-    // Until the next try is due, calls are told of the last one.
+    let mut failed = 0;
+    // Until the next attempt to connect is due, calls return the error of the last one.
     while store.ping().await.is_err() {
-        told += 1;
-        assert!(told < 1_000_000, "the store never comes back");
+        failed += 1;
+        assert!(failed < 1_000_000, "the store does not recover");
         tokio::task::yield_now().await;
     }
     written(store.save(&store_key(1), &seen, &draft(2)).await);
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_writes_is_left_for_another_and_loads_go_on() {
+async fn a_standby_refuses_saves_with_advice_and_still_serves_loads() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -291,14 +294,14 @@ async fn a_server_that_takes_no_writes_is_left_for_another_and_loads_go_on() {
     assert!(
         error
             .to_string()
-            .contains("the server takes no writes, it is a standby"),
+            .contains("the server is a standby and accepts no writes"),
         "{error}"
     );
     assert!(standby.load(&store_key(1)).await.unwrap().unwrap().version == seen);
 }
 
 #[tokio::test]
-async fn a_lock_that_stays_is_reported_and_the_next_save_after_it_works() {
+async fn a_save_that_waits_too_long_for_a_lock_fails_and_the_next_one_works() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -321,7 +324,7 @@ async fn a_lock_that_stays_is_reported_and_the_next_save_after_it_works() {
     assert!(
         error
             .to_string()
-            .contains("something held a lock on the table or the row for too long"),
+            .contains("another transaction held a lock on the table or the row for too long"),
         "{error}"
     );
     written(store.save(&store_key(1), &seen, &draft(2)).await);
@@ -333,8 +336,9 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
         return;
     };
     let (table, name) = (unique_name(), unique_name());
-    // PostgreSQL looks for a deadlock once, so long after a statement began to wait: long enough for the neighbour to
-    // close the circle before the store's statement looks, and far longer until the neighbour's own would.
+    // PostgreSQL looks for a deadlock once per statement, `deadlock_timeout` after it started to
+    // wait. With 5 s the neighbour completes the cycle before the store's statement looks, and with
+    // its own 60 s the neighbour's statement never does.
     let options = "options=-c%20deadlock_timeout%3D5s%20-c%20lock_timeout%3D30s";
     let url = with_option(server.url(), &format!("application_name={name}&{options}"));
     let store = on(&url, &table).connect().await.unwrap();
@@ -342,14 +346,15 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
     let (neighbour, admin) = (neighbour(server.url()).await, neighbour(server.url()).await);
 
     let seen = written(store.create(&store_key(1), &draft(1)).await);
-    // The neighbour takes the place that the session moves to; the move locks the session and waits for the place.
+    // The neighbour inserts the key that the session moves to. The move locks the session and waits
+    // for that key.
     neighbour
         .batch_execute("SET deadlock_timeout = '60s'; BEGIN")
         .await
         .unwrap();
-    let take = format!("INSERT INTO {table} VALUES ($1, 1, 0, 0, 0, 0, NULL, NULL, '')");
+    let insert = format!("INSERT INTO {table} VALUES ($1, 1, 0, 0, 0, 0, NULL, NULL, '')");
     neighbour
-        .execute(&take, &[&store_key(2).as_bytes()])
+        .execute(&insert, &[&store_key(2).as_bytes()])
         .await
         .unwrap();
     let moving = tokio::spawn({
@@ -361,10 +366,11 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
         }
     });
     let waits = format!(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '{name}' AND wait_event_type = 'Lock')"
+        "SELECT EXISTS (SELECT FROM pg_stat_activity
+            WHERE application_name = '{name}' AND wait_event_type = 'Lock')"
     );
     until(&admin, "the move waits", &waits).await;
-    // Now it waits for the session: a deadlock, of which the store's statement is the victim.
+    // Now the neighbour waits for the session: a deadlock. The victim is the store's statement.
     let touch = format!("UPDATE {table} SET touched_at = 0 WHERE lookup = $1");
     let touched = neighbour.execute(&touch, &[&store_key(1).as_bytes()]).await;
     assert_eq!(touched.unwrap(), 1, "the store was not the victim");
@@ -379,7 +385,7 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_place_that_is_taken_at_the_same_moment_makes_a_move_stale() {
+async fn a_move_is_stale_if_its_target_is_created_concurrently() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -405,7 +411,8 @@ async fn a_place_that_is_taken_at_the_same_moment_makes_a_move_stale() {
         }
     });
     let waits = format!(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '{name}' AND wait_event_type = 'Lock')"
+        "SELECT EXISTS (SELECT FROM pg_stat_activity
+            WHERE application_name = '{name}' AND wait_event_type = 'Lock')"
     );
     until(&admin, "the move waits", &waits).await;
     neighbour.batch_execute("COMMIT").await.unwrap();
@@ -416,7 +423,7 @@ async fn a_place_that_is_taken_at_the_same_moment_makes_a_move_stale() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_server_does_not_show_the_row_that_it_is_about() {
+async fn errors_of_the_server_do_not_show_the_row_that_caused_them() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -440,5 +447,5 @@ async fn an_error_of_the_server_does_not_show_the_row_that_it_is_about() {
     assert!(!shown.contains("s3cret"), "{shown}");
 }
 
-/// More than are acknowledged before the writers are told to stop.
+/// Setting the counter to this stops the writers. They never reach it by counting.
 const ENOUGH: u64 = 1 << 40;

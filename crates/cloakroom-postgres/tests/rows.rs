@@ -1,4 +1,4 @@
-//! What the statements do to the rows and cost the server.
+//! What the statements write and what they cost the server.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -22,7 +22,8 @@ async fn saves_and_touches_are_heap_only_until_the_hour_or_the_owner_changes() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    // A database of its own: a transaction that another test keeps open would keep the server from cleaning up.
+    // In a separate database, because open transactions of other tests would prevent the server
+    // from reusing the space of old row versions.
     let url = database(server.url()).await;
     let neighbour = neighbour(&url).await;
     let at = |n| store_key(n);
@@ -38,7 +39,7 @@ async fn saves_and_touches_are_heap_only_until_the_hour_or_the_owner_changes() {
     }
     drop(store);
     let (updates, heap_only) = updates_of(&neighbour, "in_place", 800).await;
-    // While the server's background writer has a page in hand, nobody can make room in it.
+    // Not all of them: a page cannot be cleaned up while the background writer uses it.
     assert!(
         updates == 800 && heap_only > 700,
         "{heap_only} of {updates}"
@@ -67,7 +68,7 @@ async fn each_call_is_one_round_trip() {
     let owner = draft(1).meta.owner.unwrap();
 
     let mut costs = Vec::new();
-    // The first time round, the statements are prepared.
+    // The first round prepares the statements.
     for _ in 0..2 {
         costs.clear();
         let mut before = proxy.round_trips();
@@ -114,8 +115,10 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     store.migrate().await.unwrap();
     let neighbour = neighbour(server.url()).await;
     let fill = format!(
-        "INSERT INTO {table} SELECT sha256(n::TEXT::BYTEA), n, 0, 0, n * 60000::BIGINT, n / 60, 'owner ' || n, NULL, 'data'
-         FROM generate_series(1, 20000) n; ANALYZE {table}"
+        "INSERT INTO {table} SELECT sha256(n::TEXT::BYTEA), n, 0, 0,
+            n * 60000::BIGINT, n / 60, 'owner ' || n, NULL, 'data'
+            FROM generate_series(1, 20000) n;
+         ANALYZE {table}"
     );
     neighbour.batch_execute(&fill).await.unwrap();
 
@@ -138,7 +141,7 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
         .unwrap();
     drop(store);
 
-    // Its own statements, as its own connections have run them.
+    // The statistics of the statements above, once the store's connections have reported them.
     let seen = format!("SELECT idx_scan >= 10 FROM pg_stat_user_tables WHERE relname = '{table}'");
     until(&neighbour, "the statistics arrive", &seen).await;
     let question = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = $1";
@@ -147,7 +150,7 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
         .await
         .unwrap()
         .get(0);
-    // `ANALYZE` samples without scanning; a ping reads the first row that there is.
+    // `ANALYZE` samples without scanning. A ping reads one row.
     assert!(read <= 1, "{read} rows were read without an index");
 }
 
@@ -178,12 +181,12 @@ async fn a_nul_survives_in_owner_and_label() {
 }
 
 #[tokio::test]
-async fn an_owner_that_no_index_can_hold_is_too_large_and_changes_nothing() {
+async fn an_owner_too_long_for_an_index_is_too_large_and_nothing_is_written() {
     let Some(server) = servers::postgres() else {
         return;
     };
     let store = migrated(server.url()).await;
-    // Random, or it would be compressed.
+    // Random, because PostgreSQL compresses long texts.
     let long: String = (0..4_000).map(|_| unique_name()).collect();
     let mut new = draft(1);
     new.meta.owner = Some(Owner::from(long));
@@ -195,7 +198,7 @@ async fn an_owner_that_no_index_can_hold_is_too_large_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_row_that_something_else_has_changed_is_corrupt_and_not_a_panic() {
+async fn a_row_of_an_altered_table_is_corrupt() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -213,7 +216,7 @@ async fn a_row_that_something_else_has_changed_is_corrupt_and_not_a_panic() {
 }
 
 #[tokio::test]
-async fn prepared_statements_survive_a_table_that_is_made_anew() {
+async fn prepared_statements_still_work_after_the_table_is_recreated() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -233,7 +236,8 @@ async fn prepared_statements_survive_a_table_that_is_made_anew() {
     written(store.create(&store_key(1), &draft(1)).await);
 }
 
-/// A draft that expires in the given minute of the given hour; always of the same owner and about as large.
+/// Returns a draft that expires in the given minute of the given hour. All have the same owner and
+/// about the same size.
 fn in_hour(hour: u64, minute: u64) -> Draft {
     let mut new = draft(minute);
     let hours = Duration::from_secs(hour * 60 * 60);
@@ -247,7 +251,8 @@ fn in_hour(hour: u64, minute: u64) -> Draft {
     new
 }
 
-/// How many updates there were, and how many of them were HOT, once the server knows of so many.
+/// Waits until the server's statistics count `updates`, and returns the numbers of all updates and
+/// of HOT updates.
 async fn updates_of(neighbour: &Client, table: &str, updates: i64) -> (i64, i64) {
     let known =
         format!("SELECT n_tup_upd >= {updates} FROM pg_stat_user_tables WHERE relname = '{table}'");

@@ -1,4 +1,4 @@
-//! The table: who makes it, what is left alone, and what is refused with which words.
+//! Migrations: what they create, what they leave alone, and what they refuse.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_servers_may_migrate_at_once_and_again() {
+async fn many_servers_can_migrate_concurrently_and_again() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -48,7 +48,7 @@ async fn many_servers_may_migrate_at_once_and_again() {
 }
 
 #[tokio::test]
-async fn the_schema_that_is_printed_is_the_schema_that_is_made() {
+async fn migrate_creates_the_schema_that_schema_returns() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -70,7 +70,7 @@ async fn the_schema_that_is_printed_is_the_schema_that_is_made() {
 }
 
 #[tokio::test]
-async fn a_missing_index_is_made_again() {
+async fn migrate_creates_a_missing_index() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -89,7 +89,7 @@ async fn a_missing_index_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_ours_is_refused_and_left_as_it_is() {
+async fn a_table_with_other_columns_is_refused_and_left_unchanged() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -106,15 +106,15 @@ async fn a_table_that_is_not_ours_is_refused_and_left_as_it_is() {
     assert_eq!(
         error.to_string(),
         format!(
-            "making the table of sessions in PostgreSQL: there is a table `{table}` with other columns; \
-             choose another name with `table`"
+            "creating the sessions table in PostgreSQL: there is a table `{table}` with other \
+             columns; choose another name with `table`"
         )
     );
     assert_eq!(shape_of(&neighbour, &table).await, before);
 }
 
 #[tokio::test]
-async fn the_tables_of_the_application_are_left_alone() {
+async fn the_tables_of_the_application_are_left_unchanged() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -141,7 +141,7 @@ async fn the_tables_of_the_application_are_left_alone() {
 }
 
 #[tokio::test]
-async fn two_tables_in_one_database_never_show_each_others_sessions() {
+async fn stores_with_different_tables_never_see_each_others_sessions() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -199,7 +199,7 @@ async fn the_table_is_found_in_the_schema_that_the_url_names() {
 }
 
 #[tokio::test]
-async fn options_out_of_their_range_are_refused_before_anything_is_connected() {
+async fn options_out_of_range_are_refused_before_connecting() {
     let nowhere = "postgres://127.0.0.1:1/nowhere";
     for options in [
         on(nowhere, "a; DROP TABLE book"),
@@ -212,11 +212,12 @@ async fn options_out_of_their_range_are_refused_before_anything_is_connected() {
     }
 }
 
-/// Columns, options, constraints and indexes, with the table's name left out.
+/// Describes columns, options, constraints and indexes, with the table's name replaced.
 async fn shape_of(neighbour: &Client, table: &str) -> String {
     let question = "SELECT concat_ws(E'\n',
-        (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull || ' '
-            || attcollation::regcollation, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = oid AND attnum > 0),
+        (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull
+            || ' ' || attcollation::regcollation, ', ' ORDER BY attnum)
+            FROM pg_attribute WHERE attrelid = oid AND attnum > 0),
         reloptions::TEXT, relpersistence,
         (SELECT string_agg(conname || ' ' || pg_get_constraintdef(c.oid), E'\n' ORDER BY conname)
             FROM pg_constraint c WHERE conrelid = pg_class.oid),

@@ -1,4 +1,4 @@
-//! Sessions on PostgreSQL, as a site uses them.
+//! Sessions on PostgreSQL through the API that sites use.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -43,11 +43,11 @@ async fn a_thousand_parallel_increments_through_two_stores_all_land() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn neither_the_table_nor_the_logs_at_trace_hold_a_key_and_the_logs_hold_no_session() {
+async fn the_table_contains_no_key_and_the_log_at_trace_contains_no_key_or_session_data() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    // No other test of this file looks at the log.
+    // The only test of this binary that reads the log.
     log::set_logger(&LOG).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let table = unique_name();
@@ -106,7 +106,7 @@ async fn neither_the_table_nor_the_logs_at_trace_hold_a_key_and_the_logs_hold_no
     assert!(!format!("{store:?}").contains("the-passw0rd"));
 }
 
-/// A request of a stranger for whom something is stored; gives back the key that the browser got.
+/// Sends a request without a cookie that creates a session. Returns the key in the new cookie.
 async fn begin(sessions: &Sessions) -> SessionKey {
     let key = request(sessions, &HeaderMap::new(), |session| {
         session.set("n", 0).unwrap()
@@ -115,7 +115,7 @@ async fn begin(sessions: &Sessions) -> SessionKey {
     key.expect("a new session sets the cookie")
 }
 
-/// A request with this key; gives back the key that the browser got, if it got one.
+/// Sends a request with this key. Returns the key in the new cookie, if the response sets one.
 async fn visit(
     sessions: &Sessions,
     key: &SessionKey,

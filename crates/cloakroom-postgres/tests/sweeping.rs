@@ -1,4 +1,4 @@
-//! Sweeping: several at once, beside requests, never waiting.
+//! Sweeps run concurrently with each other and with requests, and never wait for locks.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -18,7 +18,7 @@ use support::{neighbour, on, written};
 use tokio_postgres::Client;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_stores_that_sweep_at_once_delete_each_of_ten_thousand_once() {
+async fn two_concurrent_sweeps_delete_each_of_ten_thousand_sessions_once() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -42,7 +42,7 @@ async fn two_stores_that_sweep_at_once_delete_each_of_ten_thousand_once() {
 
 #[test]
 fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
-    faults::run("a backlog of the dead is caught up", async || {
+    faults::run("a backlog of expired sessions is swept", async || {
         let Some(server) = servers::postgres() else {
             return;
         };
@@ -52,19 +52,20 @@ fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
         let neighbour = neighbour(server.url()).await;
         faults::a_backlog_of_expired_sessions_is_swept_while_requests_continue(
             open,
-            async |dead| bury(&neighbour, &table, dead).await,
-            async |now| left(&neighbour, &table, now).await,
+            async |count| insert_expired(&neighbour, &table, count).await,
+            async |now| count_expired(&neighbour, &table, now).await,
         )
         .await;
     });
 }
 
-/// Sessions that ended in the last days, one a second.
-async fn bury(neighbour: &Client, table: &str, dead: usize) {
+/// Inserts sessions that expired before now, one for each second.
+async fn insert_expired(neighbour: &Client, table: &str, count: usize) {
     let now = millis(SystemTime::now());
     let insert = format!(
-        "INSERT INTO {table} SELECT sha256(int8send(n)), n, 0, 0, {now} - 1000 * n, ({now} - 1000 * n) / 3600000, NULL,
-            NULL, decode(repeat(md5(n::text), 12), 'hex') FROM generate_series(1, {dead}) AS n"
+        "INSERT INTO {table} SELECT sha256(int8send(n)), n, 0, 0,
+            {now} - 1000 * n, ({now} - 1000 * n) / 3600000, NULL, NULL,
+            decode(repeat(md5(n::text), 12), 'hex') FROM generate_series(1, {count}) AS n"
     );
     neighbour.batch_execute(&insert).await.unwrap();
     neighbour
@@ -73,14 +74,14 @@ async fn bury(neighbour: &Client, table: &str, dead: usize) {
         .unwrap();
 }
 
-async fn left(neighbour: &Client, table: &str, now: SystemTime) -> usize {
+async fn count_expired(neighbour: &Client, table: &str, now: SystemTime) -> usize {
     let count = format!("SELECT COUNT(*) FROM {table} WHERE expires_at <= $1");
     let rows = neighbour.query(&count, &[&millis(now)]).await.unwrap();
     usize::try_from(rows[0].get::<_, i64>(0)).unwrap()
 }
 
 #[tokio::test]
-async fn a_sweep_of_more_than_a_step_stops_at_its_limit() {
+async fn a_sweep_of_several_steps_stops_at_its_limit() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -96,7 +97,7 @@ async fn a_sweep_of_more_than_a_step_stops_at_its_limit() {
 }
 
 #[tokio::test]
-async fn what_somebody_has_locked_is_left_for_later_and_not_waited_for() {
+async fn a_sweep_skips_locked_rows_and_deletes_them_later() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -114,7 +115,7 @@ async fn what_somebody_has_locked_is_left_for_later_and_not_waited_for() {
     assert_eq!(store.sweep(now(), 100).await.unwrap(), 3);
 }
 
-/// Sweeps in batches, as the core does, until a batch is not full.
+/// Sweeps in batches, like the core, until a batch is not full.
 async fn sweep_all(store: PostgresStore) -> usize {
     let mut swept = 0;
     loop {
@@ -126,11 +127,11 @@ async fn sweep_all(store: PostgresStore) -> usize {
     }
 }
 
-/// Rows that expired in the hours before now.
+/// Inserts rows that have expired by [`now`].
 async fn fill(neighbour: &Client, table: &str, rows: usize) {
     let fill = format!(
-        "INSERT INTO {table} SELECT sha256(n::TEXT::BYTEA), n, 0, 0, n * 1000, n * 1000 / 3600000, NULL, NULL, ''
-         FROM generate_series(1, {rows}) n"
+        "INSERT INTO {table} SELECT sha256(n::TEXT::BYTEA), n, 0, 0,
+            n * 1000, n * 1000 / 3600000, NULL, NULL, '' FROM generate_series(1, {rows}) n"
     );
     neighbour.batch_execute(&fill).await.unwrap();
 }

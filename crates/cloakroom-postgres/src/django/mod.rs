@@ -1,6 +1,4 @@
-//! The sessions of a Django, in the table in which its engines `db` and `cached_db` have them.
-
-mod moment;
+//! Django's sessions in the table of its engines `db` and `cached_db`.
 
 mod options;
 
@@ -10,3 +8,5 @@ mod store;
 pub use store::DjangoTable;
 
 mod table;
+
+mod timestamp;

@@ -5,23 +5,47 @@ use super::store::DjangoTable;
 use crate::options::Builder;
 
 impl Builder<DjangoTable> {
-    /// The SQL that makes the table and its indexes as Django's migrations do, for those who run
-    /// their own.
+    /// Returns the SQL that creates Django's table and its indexes, for sites that run their own
+    /// migrations. It is what Django's migration runs.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if the table's name is not one.
+    /// [`Config`](cloakroom::ErrorKind::Config) if the table's name is not valid.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_postgres::DjangoTable;
+    ///
+    /// let sql = DjangoTable::builder("postgres://localhost/library").schema()?;
+    /// assert!(sql.starts_with(r#"CREATE TABLE IF NOT EXISTS "django_session" ("#));
+    /// # Ok::<(), cloakroom::Error>(())
+    /// ```
     pub fn schema(&self) -> Result<String> {
         self.sql(&SCHEMA)
     }
 
-    /// Makes the first connection. The table need not be there yet: see [`DjangoTable::migrate`].
+    /// Opens the first connection. It tries once.
     ///
-    /// It tries once. If the future is dropped, nothing has happened.
+    /// The table need not exist yet: see [`DjangoTable::migrate`]. If the future is dropped,
+    /// nothing has changed.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if an option is out of its range, the URL cannot be
-    /// read, or the server knows no such user, password or database.
-    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if it cannot be reached.
+    /// [`Config`](cloakroom::ErrorKind::Config) if an option is out of range, the URL cannot be
+    /// parsed, or the server does not accept the user, the password or the database.
+    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_postgres::DjangoTable;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let options = DjangoTable::builder("postgres://library:s3cret@localhost/library");
+    /// let store = options.table("staff_session").connections(8).connect().await?;
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(self) -> Result<DjangoTable> {
         DjangoTable::open(self.checked()?).await
     }

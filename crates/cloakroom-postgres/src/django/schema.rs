@@ -1,17 +1,23 @@
 use crate::schema::Schema;
 
-// To the letter what Django's migrations make, names and all, so that Django takes it for its own.
-const CREATE_TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "{table}" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "session_data" text NOT NULL, "expire_date" timestamp with time zone NOT NULL);
+// Exactly what Django's migration creates, names included, so that Django accepts the table.
+const CREATE_TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "{table}" (
+    "session_key" varchar(40) NOT NULL PRIMARY KEY,
+    "session_data" text NOT NULL,
+    "expire_date" timestamp with time zone NOT NULL
+);
 "#;
 
-const CREATE_LIKE_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_session_key_c0390e0f_like" ON "{table}" ("session_key" varchar_pattern_ops);
+const CREATE_LIKE_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_session_key_c0390e0f_like"
+    ON "{table}" ("session_key" varchar_pattern_ops);
 "#;
 
-const CREATE_DATE_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_expire_date_a5c62663" ON "{table}" ("expire_date");
+const CREATE_DATE_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_expire_date_a5c62663"
+    ON "{table}" ("expire_date");
 "#;
 
 pub(crate) const SCHEMA: Schema = Schema {
-    doing: "making Django's table of sessions in PostgreSQL",
+    doing: "creating Django's sessions table in PostgreSQL",
     statements: &[CREATE_TABLE, CREATE_LIKE_INDEX, CREATE_DATE_INDEX],
     columns: &[
         ("expire_date", "timestamp with time zone"),

@@ -6,46 +6,56 @@ use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
 use cloakroom::{Result, StoreKey};
 
 use super::schema::SCHEMA;
-use super::table::{self, Statement, Text, key_text, moment, unfit};
+use super::table::{
+    self, DraftColumns, Statement, column_instant, key_text, unsupported_key, version_text,
+};
 use crate::connection::Answer;
 use crate::connections::Connections;
 use crate::error::corrupt;
 use crate::options::{Builder, Options};
 use crate::value::Value;
 
-/// The sessions of a Django in its own table `django_session`, as its engines `db` and `cached_db` have them.
+/// A store that reads and writes Django's own table `django_session`, which its engines `db` and
+/// `cached_db` use.
 ///
-/// A service and a Django site share the rows, and with the same secret key, through Django's format, the logins. It
-/// reads and writes what Django 4.2, 5.2 and 6.0 do, whatever their `TIME_ZONE`: the column keeps instants.
+/// A Rust service and a Django site share the rows. With Django's format and the same secret key
+/// they also share the logins. It is compatible with Django 4.2, 5.2 and 6.0 and any `TIME_ZONE`,
+/// since the column stores instants.
 ///
-/// Clones share the connections, which are closed when the last clone is dropped.
+/// Clones share their connections, which are closed when the last clone is dropped.
 ///
 /// # Guarantees
-/// * **Compares**: the table has no version, so a save compares the old text itself, byte by byte, in the statement that
-///   writes the new one; no edit is lost between those who save through this store. Django's own saves do not compare:
-///   what Django saves is never overwritten by a stale save from here, but Django may write over what was saved here in
-///   the middle of one of its requests.
-/// * **Revokes**, **durable**, **shared**: as a [`PostgresStore`](crate::PostgresStore), and with Django.
-/// * No owners: a draft that has one is [`Unsupported`](cloakroom::ErrorKind::Unsupported). Of a session's facts the table
-///   keeps only when it expires; the others are 1970 or nothing when it is loaded.
+/// * **Compares**: the table has no version column, so a save compares the old data, byte by byte,
+///   in the statement that writes the new data. No edit is lost among requests that save through
+///   this store. Django's own saves do not compare: a stale save of this store never overwrites
+///   what Django saved, but a Django request may overwrite what this store saved while it ran.
+/// * **Revokes**, **durable**, **shared**: like [`PostgresStore`](crate::PostgresStore), and
+///   shared with Django.
+/// * **No owners**: a draft with an owner is
+///   [`Unsupported`](cloakroom::ErrorKind::Unsupported). The table stores no other metadata than
+///   the expiry. Loaded entries were created and touched in 1970 and have no label.
 ///
-/// If the answer of a save is lost, a load tells whether the new text is there.
+/// If the answer to a save is lost, a load shows whether the new data was written.
 ///
-/// The lookup of an entry is the session key itself, text of up to 40 characters. There is nothing at any other, and
-/// creating an entry there is `Unsupported`. The data must be ASCII, as everything is that Django writes there.
+/// The store key of an entry is Django's session key itself, a text of up to 40 characters. Under
+/// any other store key no entry is found, and creating one is `Unsupported`. The data must be
+/// ASCII; all data that Django writes is.
 ///
-/// # Its worst day
-/// That of the [crate](crate), and beside it:
-/// * **Django's `migrate` has not been run**: every call is [`Unavailable`](cloakroom::ErrorKind::Unavailable) and says
-///   so.
-/// * **Something else has altered the table**: what cannot be read is [`Corrupt`](cloakroom::ErrorKind::Corrupt).
-/// * **The table is read**: its keys open the sessions, since Django keeps no hashes of them.
+/// # When something fails
+/// In addition to the cases of the [crate](crate):
+/// * **Django's `migrate` has not been run**: every call returns
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), with an error that says so.
+/// * **Another program has altered the table**: a row that cannot be read is
+///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
+/// * **An attacker reads the table**: its keys open the sessions, because Django does not hash
+///   them.
 ///
-/// # What it costs
-/// Each call is one statement and one round trip; a sweep is one for each thousand rows that it deletes. The first time
-/// that a connection runs a statement it prepares it, which is one round trip more. Since Django has an index on
-/// `expire_date`, a save that changes it writes to all three indexes. A save sends the old text beside the new one. A
-/// sweep leaves what expires at this very microsecond, as Django's `clearsessions` does.
+/// # Cost
+/// Each call is one statement and one round trip. The first use of a statement on a connection
+/// costs another round trip, which prepares it. A sweep runs one statement for each 1,000 rows.
+/// A save sends the old data along with the new. It writes to all three indexes if the expiry
+/// changes, because Django has an index on `expire_date`. Like Django's `clearsessions`, a sweep
+/// keeps a session that expires at exactly the given microsecond.
 ///
 /// # Schema
 /// ```sql
@@ -54,10 +64,11 @@ use crate::value::Value;
 ///     "session_data" text NOT NULL,
 ///     "expire_date" timestamp with time zone NOT NULL
 /// );
-/// CREATE INDEX "django_session_session_key_c0390e0f_like" ON "django_session" ("session_key" varchar_pattern_ops);
+/// CREATE INDEX "django_session_session_key_c0390e0f_like"
+///     ON "django_session" ("session_key" varchar_pattern_ops);
 /// CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date");
 /// ```
-/// Only these columns are written; a site's own model may have more.
+/// The store writes only these columns. A custom session model may have more.
 ///
 /// # Examples
 /// ```no_run
@@ -69,8 +80,8 @@ use crate::value::Value;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = DjangoTable::connect("postgres://library:s3cret@localhost/library").await?;
 ///
-/// let at = StoreKey::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
-/// if let Some(entry) = store.load(&at).await? {
+/// let key = StoreKey::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
+/// if let Some(entry) = store.load(&key).await? {
 ///     assert!(entry.version == Version::from_bytes(entry.data));
 /// }
 /// # Ok(())
@@ -80,17 +91,43 @@ use crate::value::Value;
 pub struct DjangoTable(Arc<Connections<Statement>>);
 
 impl DjangoTable {
-    /// Connects to Django's database, which the URL names, with the default [options](Self::builder).
+    /// Connects to Django's database at `url` with the default [options](Self::builder).
     ///
     /// # Errors
     /// Those of [`Builder::connect`].
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_postgres::DjangoTable;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let url = "postgres://library:s3cret@localhost/library";
+    /// let store = DjangoTable::connect(url).await?;
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(url: &str) -> Result<Self> {
         Self::builder(url).connect().await
     }
 
-    /// The options for the database at `url`, which is spelled as for
-    /// [`PostgresStore::builder`](crate::PostgresStore::builder). A site whose model of sessions is its own names its
-    /// [`table`](Builder::table).
+    /// Returns the options for Django's database at `url`, written as for
+    /// [`PostgresStore::builder`](crate::PostgresStore::builder).
+    ///
+    /// If the site has a custom session model, set the name of its [`table`](Builder::table).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_postgres::DjangoTable;
+    ///
+    /// let options = DjangoTable::builder("postgres://library:s3cret@localhost/library");
+    /// assert_eq!(
+    ///     format!("{options:?}"),
+    ///     r#"Builder { table: "django_session", connections: 4, .. }"#,
+    /// );
+    /// ```
     pub fn builder(url: &str) -> Builder<Self> {
         Builder::new(url, "django_session")
     }
@@ -103,25 +140,56 @@ impl DjangoTable {
         } = options;
         match Connections::open(target, &table, connections).await {
             Ok(connections) => Ok(Self(Arc::new(connections))),
-            Err(unreached) => Err(unreached.error("connecting to PostgreSQL")),
+            Err(error) => Err(error.error("connecting to PostgreSQL")),
         }
     }
 
-    /// Makes the table and its indexes as Django's migrations do, if they are not there: for a site that has no Django
-    /// yet. Tell Django of it with `manage.py migrate --fake-initial`.
+    /// Creates the table and its indexes like Django's migration, if they do not exist.
     ///
-    /// Any number of servers may do so at once. It uses a connection of its own for that moment. If the future is
-    /// dropped, the table is made whole or not at all.
+    /// It is for a database that Django has not migrated yet. Run `manage.py migrate
+    /// --fake-initial` afterwards, so that Django accepts the table as migrated.
+    ///
+    /// Any number of servers may call it concurrently. It opens an extra connection and closes it
+    /// afterwards. If the future is dropped, the table is created as a whole or not at all.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if there is a table of that name without Django's columns.
-    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached or the user may not make
-    /// tables.
+    /// [`Config`](cloakroom::ErrorKind::Config) if a table of that name lacks Django's columns.
+    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached or the
+    /// user may not create tables.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_postgres::DjangoTable;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let url = "postgres://library:s3cret@localhost/library";
+    /// let store = DjangoTable::connect(url).await?;
+    /// store.migrate().await?;
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn migrate(&self) -> Result<()> {
         SCHEMA.migrate(self.0.target(), self.0.table()).await
     }
 
-    /// The SQL that [`migrate`](Self::migrate) runs, for those who run their own migrations.
+    /// Returns the SQL that [`migrate`](Self::migrate) runs, for sites that run their own
+    /// migrations. [`Builder::schema`] returns it without a connection.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom_postgres::DjangoTable;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let options = DjangoTable::builder("postgres://library:s3cret@localhost/library");
+    /// let store = options.clone().connect().await?;
+    /// assert_eq!(store.schema(), options.schema()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn schema(&self) -> String {
         SCHEMA.sql(self.0.table())
     }
@@ -142,39 +210,39 @@ impl Store for DjangoTable {
             return Ok(None);
         };
         let values = [Value::plain(key)];
-        let answer = self.0.ask(doing, Statement::Load, &values).await?;
+        let answer = self.0.run(doing, Statement::Load, &values).await?;
         let entry = answer.rows.first().map(table::entry).transpose();
         entry.map_err(|error| corrupt(doing, &error))
     }
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in Django's table in PostgreSQL";
-        let key = key_text(key).ok_or_else(|| unfit(doing))?;
-        let values = Text::of(new, doing)?.at(key);
-        let answer = self.0.ask(doing, Statement::Create, &values).await?;
+        let key = key_text(key).ok_or_else(|| unsupported_key(doing))?;
+        let values = DraftColumns::of(new, doing)?.with_key(key);
+        let answer = self.0.run(doing, Statement::Create, &values).await?;
         Ok(outcome(&answer, new))
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's table in PostgreSQL";
-        let text = Text::of(new, doing)?;
-        let (Some(key), Some(seen)) = (key_text(key), table::seen(seen)) else {
+        let columns = DraftColumns::of(new, doing)?;
+        let (Some(key), Some(seen)) = (key_text(key), version_text(seen)) else {
             return Ok(Outcome::Stale);
         };
-        let [key, data, expires] = text.at(key);
+        let [key, data, expires] = columns.with_key(key);
         let values = [key, data, expires, Value::plain(seen)];
-        let answer = self.0.ask(doing, Statement::Save, &values).await?;
+        let answer = self.0.run(doing, Statement::Save, &values).await?;
         Ok(outcome(&answer, new))
     }
 
-    /// A delete whose answer was lost is sent again, since it does no harm twice.
+    /// Deletes the entry. A delete whose answer was lost is sent again: it is idempotent.
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         let doing = "deleting a session from Django's table in PostgreSQL";
         let Some(key) = key_text(key) else {
             return Ok(());
         };
         let values = [Value::plain(key)];
-        self.0.ask(doing, Statement::Delete, &values).await?;
+        self.0.run(doing, Statement::Delete, &values).await?;
         Ok(())
     }
 
@@ -186,45 +254,45 @@ impl Store for DjangoTable {
         new: &Draft,
     ) -> Result<Outcome> {
         let doing = "moving a session in Django's table in PostgreSQL";
-        let to = key_text(to).ok_or_else(|| unfit(doing))?;
-        let text = Text::of(new, doing)?;
-        let (Some(from), Some(seen)) = (key_text(from), table::seen(seen)) else {
+        let to = key_text(to).ok_or_else(|| unsupported_key(doing))?;
+        let columns = DraftColumns::of(new, doing)?;
+        let (Some(from), Some(seen)) = (key_text(from), version_text(seen)) else {
             return Ok(Outcome::Stale);
         };
-        let [to, data, expires] = text.at(to);
+        let [to, data, expires] = columns.with_key(to);
         let values = [to, data, expires, Value::plain(seen), Value::plain(from)];
-        let answer = self.0.ask(doing, Statement::Rename, &values).await?;
+        let answer = self.0.run(doing, Statement::Rename, &values).await?;
         Ok(outcome(&answer, new))
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let doing = "touching a session in Django's table in PostgreSQL";
-        let (Some(key), Some(text)) = (key_text(key), table::seen(seen)) else {
+        let (Some(key), Some(seen_text)) = (key_text(key), version_text(seen)) else {
             return Ok(Outcome::Stale);
         };
-        let expires = moment(meta.expires).into();
-        let values = [Value::plain(key), expires, Value::plain(text)];
-        let answer = self.0.ask(doing, Statement::Touch, &values).await?;
+        let expires = column_instant(meta.expires).into();
+        let values = [Value::plain(key), expires, Value::plain(seen_text)];
+        let answer = self.0.run(doing, Statement::Touch, &values).await?;
         Ok(match answer.changed {
             0 => Outcome::Stale,
             _ => Outcome::Written(seen.clone()),
         })
     }
 
-    /// In steps of up to a thousand, so that no statement is long. If the future is dropped, the steps that are done
-    /// stay done.
+    /// Deletes expired entries in steps of up to 1,000 rows, so that no statement runs for long.
+    /// If the future is dropped, the completed steps stay done.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let doing = "sweeping expired sessions from Django's table in PostgreSQL";
         let mut swept = 0;
-        // Ends with the last row at the latest: each step makes the rest smaller.
+        // Ends: each step adds its size to `swept` or is the last.
         while swept < limit {
             let step = SWEEP_STEP.min(limit - swept);
-            let most = i64::try_from(step).unwrap_or(i64::MAX);
-            let values = [moment(now).into(), most.into()];
-            let answer = self.0.ask(doing, Statement::Sweep, &values).await?;
-            let gone = usize::try_from(answer.changed).unwrap_or(usize::MAX);
-            swept += gone;
-            if gone < step {
+            let max_rows = i64::try_from(step).unwrap_or(i64::MAX);
+            let values = [column_instant(now).into(), max_rows.into()];
+            let answer = self.0.run(doing, Statement::Sweep, &values).await?;
+            let deleted = usize::try_from(answer.changed).unwrap_or(usize::MAX);
+            swept += deleted;
+            if deleted < step {
                 break;
             }
         }
@@ -232,8 +300,8 @@ impl Store for DjangoTable {
     }
 
     async fn ping(&self) -> Result<()> {
-        let doing = "asking PostgreSQL whether it has Django's table";
-        self.0.ask(doing, Statement::Ping, &[]).await?;
+        let doing = "pinging Django's table in PostgreSQL";
+        self.0.run(doing, Statement::Ping, &[]).await?;
         Ok(())
     }
 }
@@ -254,5 +322,6 @@ fn outcome(answer: &Answer, new: &Draft) -> Outcome {
     }
 }
 
-/// How many rows one statement of a sweep deletes: some ten milliseconds of the server's time.
+/// How many rows one statement of a sweep deletes at most. It takes the server about ten
+/// milliseconds.
 const SWEEP_STEP: usize = 1_000;

@@ -6,22 +6,23 @@ use cloakroom::store::{Draft, Entry, Meta, Version, from_micros, micros};
 use cloakroom::{Error, ErrorKind, Result, StoreKey};
 use tokio_postgres::Row;
 
-use super::moment::Moment;
+use super::timestamp::Timestamp;
 use crate::statements::{SWEEP_WEIGHT, Statements};
 use crate::value::Value;
 
 const LOAD: &str = r#"SELECT session_data, expire_date FROM "{table}" WHERE session_key = $1"#;
 
-const CREATE: &str = r#"INSERT INTO "{table}" (session_key, session_data, expire_date) VALUES ($1, $2, $3)
+const CREATE: &str = r#"INSERT INTO "{table}" (session_key, session_data, expire_date)
+    VALUES ($1, $2, $3)
     ON CONFLICT (session_key) DO NOTHING"#;
 
-// The old text is what is compared, byte by byte: the table has no other version. No column but Django's is named, since
-// a site's own model may have more of them.
+// The table has no version column, so the old data is compared, byte by byte thanks to
+// `COLLATE "C"`. Only Django's columns are set: a custom session model may have more.
 const SAVE: &str = r#"UPDATE "{table}" SET session_data = $2, expire_date = $3
     WHERE session_key = $1 AND session_data COLLATE "C" = $4"#;
 
-// The server logs what violates the primary key, with the key in it; so that is left to the race in which both are free
-// to the eye.
+// The primary key also refuses a target that exists, but then the server logs the violation with
+// the session key in it. `NOT EXISTS` leaves that to the case of two concurrent moves.
 const RENAME: &str = r#"UPDATE "{table}" SET session_key = $1, session_data = $2, expire_date = $3
     WHERE session_key = $5 AND session_data COLLATE "C" = $4
         AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE session_key = $1)"#;
@@ -31,14 +32,15 @@ const TOUCH: &str = r#"UPDATE "{table}" SET expire_date = $2
 
 const DELETE: &str = r#"DELETE FROM "{table}" WHERE session_key = $1"#;
 
-// What another sweep has, or a save, is skipped and not waited for. As an array the rows are looked for once; a subquery
-// in an `IN` may be run several times, and each time it would lock others.
+// `SKIP LOCKED`: it does not wait for rows that another sweep or a save has locked. `ARRAY`: the
+// subquery runs once. In an `IN` it could run several times and lock other rows each time.
 const SWEEP: &str = r#"DELETE FROM "{table}" WHERE session_key = ANY (ARRAY(
-    SELECT session_key FROM "{table}" WHERE expire_date < $1 ORDER BY expire_date LIMIT $2 FOR UPDATE SKIP LOCKED))"#;
+    SELECT session_key FROM "{table}" WHERE expire_date < $1
+    ORDER BY expire_date LIMIT $2 FOR UPDATE SKIP LOCKED))"#;
 
 const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
 
-/// The statements on a table of Django's.
+/// The statements on Django's table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Statement {
     Load,
@@ -55,7 +57,7 @@ impl Statements for Statement {
     const COUNT: usize = 8;
     const NO_TABLE: &'static str = "run `manage.py migrate` of the Django site, or call `migrate`";
 
-    fn nth(self) -> usize {
+    fn index(self) -> usize {
         self as usize
     }
 
@@ -73,7 +75,7 @@ impl Statements for Statement {
         sql.replace("{table}", table)
     }
 
-    fn reads(self) -> bool {
+    fn returns_rows(self) -> bool {
         match self {
             Self::Load | Self::Ping => true,
             Self::Create | Self::Save | Self::Rename | Self::Touch | Self::Delete | Self::Sweep => {
@@ -83,7 +85,7 @@ impl Statements for Statement {
     }
 
     fn may_be_repeated(self) -> bool {
-        self.reads() || matches!(self, Self::Delete)
+        self.returns_rows() || matches!(self, Self::Delete)
     }
 
     fn weight(self) -> usize {
@@ -95,20 +97,20 @@ impl Statements for Statement {
 }
 
 impl<'a> Value<'a> {
-    /// Text in which there is no NUL, as it is.
+    /// A text parameter that contains no NUL and so needs no escaping.
     pub(crate) fn plain(text: &'a str) -> Self {
         Self::Text(Some(Cow::Borrowed(text)))
     }
 }
 
-/// What a draft is in the table.
-pub(crate) struct Text<'a> {
-    pub(crate) data: &'a str,
-    pub(crate) expires: SystemTime,
+/// The columns of a draft except for its key.
+pub(crate) struct DraftColumns<'a> {
+    data: &'a str,
+    expires: SystemTime,
 }
 
-impl<'a> Text<'a> {
-    /// What the table can keep of `draft`, or why it cannot.
+impl<'a> DraftColumns<'a> {
+    /// Returns the columns of `draft`, or an error if the table cannot store it.
     pub(crate) fn of(draft: &'a Draft, doing: &str) -> Result<Self> {
         if draft.meta.owner.is_some() {
             return Err(unsupported(
@@ -120,17 +122,18 @@ impl<'a> Text<'a> {
         match str::from_utf8(&draft.data) {
             Ok(data) if draft.data.iter().all(plain) => Ok(Self {
                 data,
-                expires: moment(draft.meta.expires),
+                expires: column_instant(draft.meta.expires),
             }),
             _ => Err(unsupported(
                 doing,
-                "Django's table keeps text, and the draft's data is not ASCII; use Django's format",
+                "Django's table stores text, but the draft's data is not ASCII; \
+                 use Django's format",
             )),
         }
     }
 
-    /// What is written at `key`, in the order in which the statements number it.
-    pub(crate) fn at(&self, key: &'a str) -> [Value<'a>; 3] {
+    /// Returns the values of `$1` to `$3`.
+    pub(crate) fn with_key(&self, key: &'a str) -> [Value<'a>; 3] {
         [
             Value::plain(key),
             Value::plain(self.data),
@@ -139,32 +142,34 @@ impl<'a> Text<'a> {
     }
 }
 
-/// An instant as the column can keep it.
-pub(crate) fn moment(at: SystemTime) -> SystemTime {
+/// Rounds an instant down to the microseconds of the column and clamps it to the years 1970 to
+/// 9999.
+pub(crate) fn column_instant(at: SystemTime) -> SystemTime {
     from_micros(micros(at))
 }
 
-/// The key that a lookup is, if the column could hold it; no row has another one.
+/// Returns the session key in a store key, or `None` if the column cannot hold it.
 pub(crate) fn key_text(key: &StoreKey) -> Option<&str> {
     let key = plain(key.as_bytes())?;
-    (key.chars().count() <= LONGEST_KEY).then_some(key)
+    (key.chars().count() <= MAX_KEY_CHARS).then_some(key)
 }
 
-/// The text that a version is; no row has another one.
-pub(crate) fn seen(version: &Version) -> Option<&str> {
+/// Returns the data that a version consists of, or `None` if the column cannot hold it.
+pub(crate) fn version_text(version: &Version) -> Option<&str> {
     plain(version.as_bytes()?)
 }
 
+/// Returns `bytes` as a text, if it is one that PostgreSQL can store.
 fn plain(bytes: &[u8]) -> Option<&str> {
     let text = str::from_utf8(bytes).ok()?;
     (!text.contains('\0')).then_some(text)
 }
 
-/// The error of a key that the column cannot hold.
-pub(crate) fn unfit(doing: &str) -> Error {
+/// The error for a key that the column cannot hold.
+pub(crate) fn unsupported_key(doing: &str) -> Error {
     unsupported(
         doing,
-        "a key in Django's table is text of up to 40 characters without NUL; use Django's format",
+        "a key in Django's table is a text of up to 40 characters without NUL; use Django's format",
     )
 }
 
@@ -172,10 +177,10 @@ fn unsupported(doing: &str, why: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("{doing}: {why}"))
 }
 
-/// A row that was loaded.
+/// Reads the entry from a row of [`Statement::Load`].
 pub(crate) fn entry(row: &Row) -> Result<Entry, tokio_postgres::Error> {
     let data = Bytes::copy_from_slice(row.try_get::<_, &str>(0)?.as_bytes());
-    let Moment(expires) = row.try_get(1)?;
+    let Timestamp(expires) = row.try_get(1)?;
     let version = Version::from_bytes(data.clone());
     Ok(Entry::new(
         data,
@@ -191,4 +196,4 @@ pub(crate) fn entry(row: &Row) -> Result<Entry, tokio_postgres::Error> {
 }
 
 /// The length of the column `session_key`, in characters.
-const LONGEST_KEY: usize = 40;
+const MAX_KEY_CHARS: usize = 40;

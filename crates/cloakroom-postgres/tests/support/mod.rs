@@ -1,5 +1,5 @@
-//! What the tests of this folder share.
-#![allow(dead_code, reason = "no test file needs all of it")]
+//! Helpers of the integration tests.
+#![allow(dead_code, reason = "each test file uses only some of them")]
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -11,19 +11,19 @@ use cloakroom_postgres::{Builder, DjangoTable, PostgresStore};
 use cloakroom_testkit::unique_name;
 use tokio_postgres::{Client, NoTls, Row};
 
-/// A store on a table of this name.
+/// Returns the options of a store on a table of this name.
 pub(crate) fn on(url: &str, table: impl Into<String>) -> Builder {
     PostgresStore::builder(url).table(table)
 }
 
-/// A store on a table that no other test uses.
+/// Returns a store on a new table that no other test uses.
 pub(crate) async fn migrated(url: &str) -> PostgresStore {
     let store = on(url, unique_name()).connect().await.unwrap();
     store.migrate().await.unwrap();
     store
 }
 
-/// A store on a table as Django makes it, which it makes if it is not there.
+/// Returns a store on a table like Django's, which it creates if it does not exist.
 pub(crate) async fn django(url: &str, table: impl Into<String>) -> DjangoTable {
     let store = DjangoTable::builder(url).table(table).connect().await;
     let store = store.unwrap();
@@ -31,7 +31,7 @@ pub(crate) async fn django(url: &str, table: impl Into<String>) -> DjangoTable {
     store
 }
 
-/// The URL of a database that no other test uses, on the same server.
+/// Creates a database that no other test uses on the same server, and returns its URL.
 pub(crate) async fn database(url: &str) -> String {
     let name = unique_name();
     let create = format!("CREATE DATABASE {name}");
@@ -41,13 +41,14 @@ pub(crate) async fn database(url: &str) -> String {
     format!("{server}/{name}?{options}")
 }
 
-/// `url` with one more option, in which `=` and spaces are percent-encoded already.
+/// Appends a parameter to `url`. `=` and spaces in its value must be percent-encoded.
 pub(crate) fn with_option(url: &str, option: &str) -> String {
     let separator = if url.contains('?') { '&' } else { '?' };
     format!("{url}{separator}{option}")
 }
 
-/// A connection of somebody else: the application, or an administrator.
+/// Returns a connection that does not belong to the store, like one of the application or an
+/// administrator.
 pub(crate) async fn neighbour(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(async move {
@@ -56,7 +57,7 @@ pub(crate) async fn neighbour(url: &str) -> Client {
     client
 }
 
-/// Asks until the answer is yes; each time the server waits a moment.
+/// Polls until the answer to `question` is true. The server waits between the tries.
 pub(crate) async fn until(neighbour: &Client, what: &str, question: &str) {
     for _ in 0..1_000 {
         let rows: Vec<Row> = neighbour.query(question, &[]).await.unwrap();

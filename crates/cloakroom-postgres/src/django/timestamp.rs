@@ -4,11 +4,11 @@ use std::time::SystemTime;
 use cloakroom::store::from_micros;
 use tokio_postgres::types::{FromSql, Type};
 
-/// An instant as PostgreSQL sends it; what is before 1970 or after 9999, its infinities too, is the first or the last
-/// that stores keep.
-pub(crate) struct Moment(pub(crate) SystemTime);
+/// A `timestamp with time zone` as PostgreSQL sends it, clamped to the years 1970 to 9999.
+/// `-infinity` and `infinity` become the first and the last instant of that range.
+pub(crate) struct Timestamp(pub(crate) SystemTime);
 
-impl<'a> FromSql<'a> for Moment {
+impl<'a> FromSql<'a> for Timestamp {
     fn from_sql(_: &Type, sent: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
         let since_2000 = i64::from_be_bytes(sent.try_into()?);
         Ok(Self(from_micros(since_2000.saturating_add(YEAR_2000))))
@@ -19,5 +19,5 @@ impl<'a> FromSql<'a> for Moment {
     }
 }
 
-/// The first instant of 2000, from which PostgreSQL counts, in microseconds since 1970.
+/// PostgreSQL's epoch, the first instant of 2000, in microseconds since 1970.
 const YEAR_2000: i64 = 946_684_800_000_000;
