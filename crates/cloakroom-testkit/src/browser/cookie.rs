@@ -1,7 +1,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Origin;
+use super::origin::Origin;
 
 /// A cookie in the jar of a [`Browser`](super::Browser).
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
-use super::cookie::Refusal;
-use super::{Cookie, Origin};
+use super::cookie::{Cookie, Refusal};
+use super::origin::Origin;
 
 /// The cookies that a browser keeps, the oldest first, and why it did not keep others.
 #[derive(Debug, Default)]

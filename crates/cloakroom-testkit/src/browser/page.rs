@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::Origin;
+use super::origin::Origin;
 
 /// An answer, read to its end.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use cloakroom::store::Store;
 use cloakroom::{Sessions, Sweep};
 
-use super::traffic::Traffic;
-use super::{A_WHILE, answered, visitor, visits};
+use super::faults::{A_WHILE, PATIENCE, answered, visitor, visits};
+use super::traffic::{Ended, Traffic};
 use crate::soak;
 
 /// A site that has not been swept for long catches up while requests go on: two servers sweep in the background, no
@@ -43,7 +43,7 @@ pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: S
     let (one, other) = (sweeping(one, sweep), sweeping(other, sweep));
     let began = Instant::now();
     let mut traffic = Traffic::begin(vec![one, other]).await;
-    let patience = if is_soak { LONG } else { super::PATIENCE };
+    let patience = if is_soak { LONG } else { PATIENCE };
     loop {
         traffic.flows().await;
         if left(now).await == 0 {
@@ -76,7 +76,7 @@ pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: S
 }
 
 /// What requests are like without a sweep.
-async fn measured(one: &Sessions, other: &Sessions) -> super::traffic::Ended {
+async fn measured(one: &Sessions, other: &Sessions) -> Ended {
     let mut traffic = Traffic::begin(vec![one.clone(), other.clone()]).await;
     traffic.flows().await;
     traffic.ends().await

@@ -1,8 +1,8 @@
 use cloakroom::Result;
 use cloakroom::store::Store;
 
+use super::faults::{Visit, answered, sessions, unavailable, visit, visitor};
 use super::server::TestServer;
-use super::{Visit, answered, sessions, unavailable, visit, visitor};
 use crate::unique_name;
 
 /// While others hold every connection that the server takes, whoever wants one more is told that it is unavailable, and

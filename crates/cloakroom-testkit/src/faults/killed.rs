@@ -1,9 +1,9 @@
 use cloakroom::store::Store;
 use cloakroom::{Result, SessionKey, Sessions};
 
+use super::faults::{answered, sessions, visitor};
 use super::server::TestServer;
 use super::traffic::Traffic;
-use super::{answered, sessions, visitor};
 use crate::{soak, unique_name};
 
 /// The server is killed with SIGKILL under load and started again, several times, and nobody restarts the site:

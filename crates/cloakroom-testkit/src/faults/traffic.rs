@@ -7,7 +7,7 @@ use cloakroom::{SessionKey, Sessions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{PATIENCE, PAUSE, Visit, answered, visit, visitor, visits};
+use super::faults::{PATIENCE, PAUSE, Visit, answered, visit, visitor, visits};
 
 /// Visitors who count their visits in one session, through several servers of a site, without pause.
 pub(super) struct Traffic {

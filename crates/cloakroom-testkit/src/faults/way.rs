@@ -6,9 +6,11 @@ use std::time::Duration;
 use cloakroom::store::Store;
 use cloakroom::{ErrorKind, Result};
 
+use super::faults::{
+    A_WHILE, VISITS, Visit, answered, on, sessions, unavailable, visit, visitor, visits,
+};
 use super::server::TestServer;
 use super::traffic::Traffic;
-use super::{A_WHILE, Visit, answered, on, sessions, unavailable, visit, visitor, visits};
 use crate::{Proxy, soak, unique_name};
 
 /// The connection is cut after a request was sent and before its answer came. Whatever is answered is so: what was
@@ -33,7 +35,7 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
         let session = answered("a session", async || site.open(&key).await).await;
         let session = session.expect("nobody has ended it");
         session
-            .update(super::VISITS, |visits| *visits += 1)
+            .update(VISITS, |visits| *visits += 1)
             .expect("the item is a number");
 
         // The answer of the save, or one of those by which the site finds out what became of it.

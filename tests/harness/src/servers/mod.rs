@@ -47,21 +47,18 @@
 
 mod account;
 mod cluster;
+mod killable;
+mod kind;
 mod mariadb;
 mod memcached;
 mod postgres;
 mod private;
 mod program;
 mod redis;
-
-mod kind;
-pub use kind::Kind;
-
-mod killable;
-pub use killable::KillableServer;
-
 mod server;
-pub use server::Server;
-
 mod shared;
+
+pub use killable::KillableServer;
+pub use kind::Kind;
+pub use server::Server;
 pub use shared::{mariadb, memcached, postgres, redis, redis_cluster, valkey};

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Buf, BufMut};
 use cloakroom::store::{Draft, Entry, Meta, Version};
 
-use super::{Facts, Only, VersionId, version_id};
+use super::only::{Facts, Only, VersionId, version_id};
 use crate::conformance::sample::now;
 
 /// A store that keeps bytes under a text, for as long as they are to live, and nothing else of an entry, as the suite

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Version, micros};
 
-use super::{Facts, Only, VersionId, version_id};
+use super::only::{Facts, Only, VersionId, version_id};
 
 /// A store that keeps a text and its expiry, and nothing else of an entry, as the suite needs it.
 ///
