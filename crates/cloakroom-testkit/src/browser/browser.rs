@@ -15,31 +15,36 @@ use super::jar::Jar;
 use super::origin::Origin;
 use super::{Cookie, Page};
 
-/// A small browser for tests: it asks a service, keeps its cookies and sends them back.
+/// A browser for tests that calls a tower service, keeps its cookies and sends them back.
 ///
-/// It keeps cookies by the rules of RFC 6265bis and as strictly as the strictest browser. What a real browser would
-/// drop is dropped, with the reason in [`dropped`](Self::dropped): a `__Host-` cookie without `Secure`, a `Secure` one
-/// from plain HTTP (on `localhost` too), one of more than 4096 bytes. It sends requests as a page of its own origin
-/// does, so `SameSite` is read but never keeps a cookie back. Scripts and the list of public suffixes it does not
-/// know; a `Domain` without a dot is all it takes for one.
+/// It follows RFC 6265bis, as strictly as the strictest browser. A cookie that a real browser would
+/// refuse is refused, and [`dropped`](Self::dropped) tells why: a `__Host-` cookie without
+/// `Secure`, a `Secure` cookie over plain HTTP (on `localhost` too), one of more than 4096 bytes.
+/// Three things differ from a real browser:
 ///
-/// A clone is another tab: it shares the jar, and both can wait for an answer at once.
+/// * Every request is same-site, so `SameSite` is parsed but never withholds a cookie.
+/// * There is no list of public suffixes. A `Domain` without a dot counts as one.
+/// * There are no scripts, and redirects are followed only by [`follow`](Self::follow).
 ///
-/// The service is asked directly, without a network. It takes requests with a [`Full`] body, as an axum `Router` and
-/// everything that is generic over the body does; any other is wrapped with tower's `map_request`.
+/// A clone is another tab: it shares the cookies, and both can wait for a response at once.
+///
+/// The service is called directly, without a network. It must accept requests with a [`Full`]
+/// body, as an axum `Router` does; wrap any other with tower's `map_request`.
 ///
 /// # Examples
 /// ```
 /// use std::convert::Infallible;
-/// use http::{Request, Response};
-/// use http_body_util::Full;
+///
 /// use bytes::Bytes;
 /// use cloakroom_testkit::Browser;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
 ///
 /// async fn visit(request: Request<Full<Bytes>>) -> Result<Response<String>, Infallible> {
-///     let cookie = request.headers().get("cookie").map_or("none", |cookie| cookie.to_str().unwrap());
-///     let answer = Response::builder().header("set-cookie", "__Host-visits=1; Secure; Path=/");
-///     Ok(answer.body(format!("cookie: {cookie}")).unwrap())
+///     let cookie = request.headers().get("cookie");
+///     let cookie = cookie.map_or("none", |cookie| cookie.to_str().unwrap());
+///     let response = Response::builder().header("set-cookie", "__Host-visits=1; Secure; Path=/");
+///     Ok(response.body(format!("cookie: {cookie}")).unwrap())
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -62,12 +67,33 @@ pub struct Browser<S> {
 }
 
 impl<S> Browser<S> {
-    /// Asks `service` as `https://library.example`.
+    /// Creates a browser that calls `service` as `https://library.example`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Browser;
+    ///
+    /// // This example sends no request, so it needs no service.
+    /// let browser = Browser::https(());
+    /// browser.receive("__Host-visits=1; Secure; Path=/");
+    ///
+    /// assert!(browser.cookie("__Host-visits").is_some());
+    /// ```
     pub fn https(service: S) -> Self {
         Self::new(service, "https://library.example")
     }
 
-    /// Asks `service` as `http://library.example`.
+    /// Creates a browser that calls `service` as `http://library.example`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Browser;
+    ///
+    /// let browser = Browser::http(());
+    /// browser.receive("__Host-visits=1; Secure; Path=/");
+    ///
+    /// assert_eq!(browser.cookie("__Host-visits"), None);
+    /// ```
     pub fn http(service: S) -> Self {
         Self::new(service, "http://library.example")
     }
@@ -81,17 +107,45 @@ impl<S> Browser<S> {
         }
     }
 
-    /// Goes by `clock`, which the test shares with the sessions.
+    /// Makes cookies expire by `clock`, which the test shares with the sessions.
+    ///
+    /// The default is a [`HandClock`] that no test can move.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use cloakroom_testkit::{Browser, HandClock};
+    ///
+    /// let clock = HandClock::new();
+    /// let browser = Browser::https(()).clock(&clock);
+    /// browser.receive("visits=1; Max-Age=60");
+    /// clock.advance(Duration::from_secs(60));
+    ///
+    /// assert_eq!(browser.cookie("visits"), None);
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: &HandClock) -> Self {
         self.clock = clock.clone();
         self
     }
 
-    /// Another tab, which asks the same service under another origin.
+    /// Returns another tab, which calls the same service as another origin.
     ///
     /// # Panics
-    /// If `origin` is not a scheme, a host and perhaps a port, as in `http://localhost:8000`.
+    /// If `origin` is not a scheme and a host, with or without a port, as in
+    /// `http://localhost:8000`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Browser;
+    ///
+    /// let browser = Browser::https(());
+    /// let other = browser.at("http://library.example:8000");
+    /// other.receive("visits=1; Secure");
+    ///
+    /// assert_eq!(browser.dropped(), ["visits: it is Secure and came by plain HTTP"]);
+    /// ```
     #[must_use]
     pub fn at(&self, origin: &str) -> Self
     where
@@ -103,32 +157,91 @@ impl<S> Browser<S> {
         }
     }
 
-    /// Takes in a `Set-Cookie` line, as if the page `/` had sent it.
+    /// Handles a `Set-Cookie` line as if the page `/` had sent it.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Browser;
+    ///
+    /// let browser = Browser::https(());
+    /// browser.receive("visits=1; Path=/catalog; HttpOnly");
+    ///
+    /// let cookie = browser.cookie("visits").expect("the cookie is kept");
+    /// assert_eq!((cookie.value.as_str(), cookie.path.as_str()), ("1", "/catalog"));
+    /// assert!(cookie.http_only && cookie.expires.is_none());
+    /// ```
     pub fn receive(&self, set_cookie: &str) {
         let now = self.clock.now();
         self.jar().receive(set_cookie, &self.origin, "/", now);
     }
 
-    /// All cookies that are kept, the oldest first.
+    /// Returns all unexpired cookies, the oldest first.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Browser;
+    ///
+    /// let browser = Browser::https(());
+    /// browser.receive("visits=1");
+    /// browser.receive("theme=dark");
+    /// browser.receive("visits=2");
+    ///
+    /// let [visits, theme] = &browser.cookies()[..] else { panic!("there are two cookies") };
+    /// assert_eq!((visits.value.as_str(), theme.value.as_str()), ("2", "dark"));
+    /// ```
     pub fn cookies(&self) -> Vec<Cookie> {
         let mut jar = self.jar();
-        jar.throw_away_expired(self.clock.now());
+        jar.remove_expired(self.clock.now());
         jar.cookies.clone()
     }
 
-    /// The cookie of this name; the oldest, if there are several.
+    /// Returns the cookie with this name: the oldest one, if several differ in domain or path.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Browser;
+    ///
+    /// let browser = Browser::https(());
+    /// browser.receive("visits=1");
+    ///
+    /// assert_eq!(browser.cookie("visits").map(|cookie| cookie.value), Some("1".to_owned()));
+    /// assert_eq!(browser.cookie("theme"), None);
+    /// ```
     pub fn cookie(&self, name: &str) -> Option<Cookie> {
         self.cookies()
             .into_iter()
             .find(|cookie| cookie.name == name)
     }
 
-    /// The cookies that were sent and not kept, in order: each its name and the reason.
+    /// Returns the cookies that the browser refused, in order, each as its name and the reason.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Browser;
+    ///
+    /// let browser = Browser::https(());
+    /// browser.receive("visits=1; SameSite=None");
+    ///
+    /// assert_eq!(browser.dropped(), ["visits: SameSite=None needs Secure"]);
+    /// ```
     pub fn dropped(&self) -> Vec<String> {
         self.jar().dropped.clone()
     }
 
-    /// Closes the browser and starts it again: what lasts only until then is thrown away.
+    /// Closes the browser and starts it again, which deletes cookies without an expiry.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Browser;
+    ///
+    /// let browser = Browser::https(());
+    /// browser.receive("visits=1; Max-Age=60");
+    /// browser.receive("theme=dark");
+    /// browser.close();
+    ///
+    /// assert!(browser.cookie("visits").is_some());
+    /// assert!(browser.cookie("theme").is_none());
+    /// ```
     pub fn close(&self) {
         self.jar().cookies.retain(|cookie| cookie.expires.is_some());
     }
@@ -145,19 +258,53 @@ where
     R: BodyExt,
     R::Error: fmt::Debug,
 {
-    /// Asks for `path`, which may have a query.
+    /// Requests `path`, which may contain a query.
     ///
     /// # Panics
-    /// As [`send`](Self::send).
+    /// As for [`send`](Self::send).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use bytes::Bytes;
+    /// # use cloakroom_testkit::Browser;
+    /// # use http::{Request, Response};
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let browser = Browser::https(tower::service_fn(async |request: Request<Full<Bytes>>| {
+    ///     Ok::<_, Infallible>(Response::new(request.uri().to_string()))
+    /// }));
+    ///
+    /// assert_eq!(browser.get("/books?page=2").await.text(), "/books?page=2");
+    /// # }
+    /// ```
     pub async fn get(&self, path: &str) -> Page {
         let request = Request::get(path).body(Full::default());
         self.send(request.expect("the path is a path")).await
     }
 
-    /// Sends a form, whose body is in its URL-encoded form already.
+    /// Posts a form to `path`. The body is sent as it is, so it must be URL-encoded.
     ///
     /// # Panics
-    /// As [`send`](Self::send).
+    /// As for [`send`](Self::send).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use bytes::Bytes;
+    /// # use cloakroom_testkit::Browser;
+    /// # use http::{Request, Response};
+    /// # use http_body_util::{BodyExt, Full};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let browser = Browser::https(tower::service_fn(async |request: Request<Full<Bytes>>| {
+    ///     assert_eq!(request.headers()["origin"], "https://library.example");
+    ///     let form = request.into_body().collect().await?.to_bytes();
+    ///     Ok::<_, Infallible>(Response::new(String::from_utf8_lossy(&form).into_owned()))
+    /// }));
+    ///
+    /// assert_eq!(browser.post("/login", "user=ada").await.text(), "user=ada");
+    /// # }
+    /// ```
     pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Page {
         let request = Request::post(path)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -165,14 +312,35 @@ where
         self.send(request.expect("the path is a path")).await
     }
 
-    /// Sends `request` with the headers that a browser adds: `Host` and `Cookie`, and with anything but a GET or HEAD
-    /// `Origin` and `Sec-Fetch-Site`. What the request brings itself is left as it is, a stolen `Cookie` for instance.
+    /// Sends `request` with the headers that a browser adds, and reads the whole response.
     ///
-    /// Cookies are taken in as soon as the head of the answer is there. If the future is dropped before that, none
-    /// are.
+    /// It adds `Host` and `Cookie`, and for unsafe methods such as POST also `Origin` and
+    /// `Sec-Fetch-Site`. Headers that the request already has are left alone, so a test can send a
+    /// stolen cookie.
+    ///
+    /// Cookies are stored when the head of the response arrives. If the future is dropped before
+    /// that, none are.
     ///
     /// # Panics
-    /// If the service or the body of its answer fails: a browser would have nothing to show.
+    /// If the service or the body of its response fails.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use bytes::Bytes;
+    /// # use cloakroom_testkit::Browser;
+    /// # use http::{Request, Response};
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let browser = Browser::https(tower::service_fn(async |request: Request<Full<Bytes>>| {
+    ///     let cookie = request.headers()["cookie"].to_str().unwrap().to_owned();
+    ///     Ok::<_, Infallible>(Response::new(cookie))
+    /// }));
+    ///
+    /// let stolen = Request::get("/").header("cookie", "session=stolen").body(Full::default());
+    /// assert_eq!(browser.send(stolen.unwrap()).await.text(), "session=stolen");
+    /// # }
+    /// ```
     pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Page {
         let path = request
             .uri()
@@ -203,10 +371,33 @@ where
         }
     }
 
-    /// Goes where the redirect `page` leads, with a GET. Nothing else follows redirects.
+    /// Follows the redirect `page` with a GET. No other method follows redirects.
     ///
     /// # Panics
-    /// If `page` is no redirect, or one that wants something else repeated than a GET; and as [`send`](Self::send).
+    /// If `page` is not a redirect, or is one that requires repeating a POST (307 or 308); and as
+    /// for [`send`](Self::send).
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use bytes::Bytes;
+    /// # use cloakroom_testkit::Browser;
+    /// # use http::{Request, Response};
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let browser = Browser::https(tower::service_fn(async |request: Request<Full<Bytes>>| {
+    ///     Ok::<_, Infallible>(match request.uri().path() {
+    ///         "/login" => Response::builder().status(303).header("location", "/profile"),
+    ///         _ => Response::builder(),
+    ///     }
+    ///     .body(request.uri().to_string())
+    ///     .unwrap())
+    /// }));
+    ///
+    /// let page = browser.post("/login", "user=ada").await;
+    /// assert_eq!(browser.follow(&page).await.text(), "/profile");
+    /// # }
+    /// ```
     pub async fn follow(&self, page: &Page) -> Page {
         let (origin, path) = page.target();
         let there = Self {
@@ -222,7 +413,7 @@ where
         let is_safe = request.method().is_safe();
         let mut add = |name: HeaderName, value: &str| {
             let value = HeaderValue::from_str(value);
-            let value = value.expect("a header that the browser makes is one line of text");
+            let value = value.expect("a header of the browser is one line of text");
             request.headers_mut().entry(name).or_insert(value);
         };
         add(HOST, self.origin.authority());
@@ -265,7 +456,7 @@ mod tests {
     use tower::service_fn;
 
     #[tokio::test]
-    async fn a_cookie_comes_back_until_the_clock_passes_its_age() {
+    async fn a_cookie_is_sent_until_it_expires_by_the_clock() {
         let clock = HandClock::new();
         let browser = Browser::https(service_fn(echo)).clock(&clock);
         browser.post("/", "a=1; Max-Age=60").await;
@@ -277,7 +468,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn closing_throws_away_what_has_no_age() {
+    async fn closing_deletes_cookies_without_an_expiry() {
         let browser = Browser::https(service_fn(echo));
         browser.post("/", "kept=1; Max-Age=60").await;
         browser.post("/", "closed=1").await;
@@ -299,7 +490,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_requests_of_one_browser_can_wait_for_each_other() {
+    async fn two_tabs_can_wait_for_a_response_at_once() {
         let meeting = Arc::new(Barrier::new(2));
         let browser = Browser::https(service_fn(move |_: Request<Full<Bytes>>| {
             let meeting = meeting.clone();
@@ -317,7 +508,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_redirect_is_followed_only_when_asked_with_the_cookies_it_set() {
+    async fn follow_sends_the_cookies_that_the_redirect_has_set() {
         let browser = Browser::https(service_fn(async |request: Request<Full<Bytes>>| {
             if request.uri().path() == "/login" {
                 let redirect = Response::builder()
@@ -335,7 +526,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_keeps_the_headers_it_brings() {
+    async fn headers_of_the_request_are_not_replaced() {
         let browser = Browser::https(service_fn(echo));
         browser.receive("a=mine");
 
@@ -348,7 +539,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_says_where_it_comes_from() {
+    async fn a_form_is_sent_with_the_headers_of_a_browser() {
         let browser = Browser::http(service_fn(async |request: Request<Full<Bytes>>| {
             let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
             let all = ["host", "origin", "sec-fetch-site", "content-type"].map(header);
@@ -364,7 +555,7 @@ mod tests {
         );
     }
 
-    /// Answers with the request's cookies, and sets the cookie that is its body.
+    /// Responds with the request's cookies, and sets the cookie in the request's body.
     async fn echo(request: Request<Full<Bytes>>) -> Result<Response<String>, Infallible> {
         let cookies = request
             .headers()

@@ -4,13 +4,15 @@ use super::*;
 
 /// Writes a module with one test for each promise of a store.
 ///
-/// The first argument is the name of the module. The second is an expression for an empty store; it is evaluated
-/// for each test, in an asynchronous context, so it may `.await`, and sees what
-/// stands beside the macro. A store that needs something beside it to live is wrapped in [`Keep`].
-/// Each test has its own runtime and [`TIME_LIMIT`] to finish.
+/// * The first argument is the name of the module.
+/// * The second is an expression for an empty store. It is evaluated once for each test, may
+///   `.await`, and can use everything in scope at the macro call. Wrap the store in [`Keep`] if
+///   something else, such as a temporary folder, must live as long.
+/// * The optional third is `swept_by_backend`, for a store whose [`sweep`](Store::sweep) does
+///   nothing because its backend deletes expired entries. It replaces the tests of `sweep` by
+///   [`sweep_keeps_unexpired_entries`].
 ///
-/// A third argument, `swept_by_backend`, is for stores whose [`sweep`](Store::sweep) does nothing, since their
-/// backend drops what has expired. The promises about sweeping are then one: that it leaves the living alone.
+/// Each test has its own multi-threaded runtime, and fails after [`TIME_LIMIT`].
 ///
 /// # Examples
 /// ```
@@ -18,7 +20,7 @@ use super::*;
 ///
 /// cloakroom_testkit::conformance!(memory, MemoryStore::new());
 /// ```
-/// A store that is opened asynchronously, with something that must outlive it:
+/// A store that is opened asynchronously in a temporary folder:
 /// ```
 /// use cloakroom::store::MemoryStore;
 /// use cloakroom_testkit::conformance::Keep;
@@ -43,10 +45,13 @@ macro_rules! conformance {
     };
 }
 
-/// Writes a module with one test for each promise of a store that can be opened twice on one place.
+/// Writes a module with one test for each promise about two stores on the same entries.
 ///
-/// As [`conformance!`](crate::conformance!); but the expression gives a pair of stores, which may be of two types.
-/// What has to outlive both can be an [`Arc`](std::sync::Arc) that each [`Keep`]s.
+/// Use it for a store that several processes share: open it twice. The arguments are those of
+/// [`conformance!`](crate::conformance!), but the expression returns a pair of stores, whose types
+/// may differ. If something else must live as long as both, put it into an
+/// [`Arc`](std::sync::Arc) and wrap each store in a [`Keep`]. The promises are the functions of
+/// [`shared`].
 ///
 /// # Examples
 /// ```
@@ -74,12 +79,12 @@ macro_rules! conformance_shared {
     };
 }
 
-/// Keeps every promise to a store, one after the other, without a test runner and without a time limit.
+/// Tests every promise of a store, one after the other.
 ///
-/// `open` gives an empty store each time.
+/// `open` returns an empty store each time. There is no time limit.
 ///
 /// # Panics
-/// At the first promise that is broken.
+/// At the first broken promise.
 ///
 /// # Examples
 /// ```
@@ -89,13 +94,13 @@ macro_rules! conformance_shared {
 /// conformance::run("every promise", || conformance::all(async || MemoryStore::new()));
 /// ```
 pub async fn all<S: Store>(open: impl AsyncFn() -> S) {
-    macro_rules! keep_each {
+    macro_rules! test_each {
         ([] $($promise:ident)+) => { $( $promise(open().await).await; )+ };
     }
-    crate::__promises! { [keep_each] [] }
+    crate::__promises! { [test_each] [] }
 }
 
-/// The names of all promises, given to another macro: the one place where they are listed.
+/// Passes the names of all promises to another macro. They are listed here only.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __promises {

@@ -6,9 +6,9 @@ use cloakroom::{ErrorKind, Owner, StoreKey};
 
 use super::sample::{draft, draft_of, holds, is_free, meta, now, put, stale, store_key, written};
 
-/// Every byte survives, wherever it stands: the data is no text and ends at no NUL.
+/// Data may contain every byte at every position; it is not text and does not end at a NUL.
 pub async fn every_byte_survives<S: Store>(store: S) {
-    let promise = "every byte of the data survives";
+    let promise = "every byte of the data is kept";
     let all: Vec<u8> = (0..=u8::MAX).chain((0..=u8::MAX).rev()).collect();
     let samples: [&[u8]; 5] = [
         &all,
@@ -30,9 +30,9 @@ pub async fn every_byte_survives<S: Store>(store: S) {
     }
 }
 
-/// An entry without data is an entry.
+/// An entry with empty data is loaded like any other.
 pub async fn empty_data_survives<S: Store>(store: S) {
-    let promise = "an entry without data is an entry";
+    let promise = "an entry with empty data is kept";
     let empty = draft_of(Bytes::new(), meta(1));
     let seen = put(&store, &store_key(1), &empty).await;
     holds(&store, &store_key(1), &empty, &seen, promise).await;
@@ -45,10 +45,12 @@ pub async fn empty_data_survives<S: Store>(store: S) {
     holds(&store, &store_key(1), &empty, &seen, promise).await;
 }
 
-/// A megabyte survives, or as much as the guarantees allow; what is more than they allow is refused as
-/// [`TooLarge`](ErrorKind::TooLarge) and changes nothing.
+/// Data of one megabyte is kept, or of `max_size` if that is less.
+///
+/// One byte more than `max_size` is refused with [`TooLarge`](ErrorKind::TooLarge) and changes
+/// nothing.
 pub async fn large_data_survives<S: Store>(store: S) {
-    let promise = "data as large as the guarantees allow survives";
+    let promise = "data of the maximum size is kept";
     let max_size = store.guarantees().max_size;
     let size = max_size.unwrap_or(LARGE).min(LARGE);
     let large = draft_of(noise(size), meta(1));
@@ -65,7 +67,7 @@ pub async fn large_data_survives<S: Store>(store: S) {
     let Some(max_size) = max_size.filter(|max_size| *max_size <= LARGE) else {
         return;
     };
-    let promise = "what is larger than the guarantees allow is refused and changes nothing";
+    let promise = "data above the maximum size is refused and changes nothing";
     let too_large = draft_of(noise(max_size + 1), meta(3));
     for refused in [
         store.create(&store_key(2), &too_large).await,
@@ -85,9 +87,10 @@ pub async fn large_data_survives<S: Store>(store: S) {
     holds(&store, &store_key(1), &large, &seen, promise).await;
 }
 
-/// Owners and labels are text like any other: of any script, with quotes, empty or long.
+/// Owners and labels may be any text: of any script, with quotes or control characters, empty or
+/// long.
 pub async fn unusual_text_survives<S: Store>(store: S) {
-    let promise = "every text survives as owner and as label";
+    let promise = "every text is kept as owner and as label";
     for (n, text) in (0..).zip(ODD_TEXTS) {
         let mut new = draft(n);
         new.meta.owner = Some(Owner::from(text));
@@ -97,12 +100,12 @@ pub async fn unusual_text_survives<S: Store>(store: S) {
     }
 }
 
-/// Times survive to the millisecond, from 1970 to 9999.
+/// Times are kept to the millisecond, from 1970 to 9999.
 pub async fn times_survive<S: Store>(store: S) {
-    let promise = "times survive to the millisecond";
+    let promise = "times are kept to the millisecond";
     let (first, last) = (from_millis(0), from_millis(i64::MAX));
     let odd = now() + Duration::from_millis(987);
-    // What expires is never in the past here: a backend may drop such an entry at once.
+    // No entry expires in the past, because a backend may delete such an entry at once.
     let samples = [
         (first, first, last),
         (last, last, last),
@@ -126,9 +129,10 @@ pub async fn times_survive<S: Store>(store: S) {
     }
 }
 
-/// Lookups are bytes: two that differ in one bit, in the case of a letter or in a byte at the end are two entries.
+/// Store keys are compared as bytes: keys that differ in one bit, in the case of a letter or in a
+/// byte at the end lead to different entries.
 pub async fn store_keys_are_bytes<S: Store>(store: S) {
-    let promise = "lookups that differ in anything are different entries";
+    let promise = "store keys that differ in any byte lead to different entries";
     let store_keys = alike().map(|bytes| StoreKey::new(&bytes));
 
     let mut versions = Vec::new();
@@ -148,7 +152,7 @@ pub async fn store_keys_are_bytes<S: Store>(store: S) {
     }
 }
 
-/// Every method takes lookups that are longer or shorter than a hash, and lookups that are text, as Django's are.
+/// Store keys may be shorter or longer than a hash, and may be text, as Django's are.
 pub async fn store_keys_may_have_any_length<S: Store>(store: S) {
     let promise = "a store key may have any length";
     let store_keys: [&[u8]; 5] = [
@@ -177,12 +181,13 @@ pub async fn store_keys_may_have_any_length<S: Store>(store: S) {
     }
 }
 
-/// Lookups that a store takes for one another if it treats them as text, pads them or cuts them.
+/// Returns store keys that are equal for a store that compares them as text, pads or truncates
+/// them.
 fn alike() -> [Vec<u8>; 16] {
     let hash = store_key(1).as_bytes().to_vec();
-    let with = |place: usize, byte: u8| {
+    let with = |index: usize, byte: u8| {
         let mut bytes = hash.clone();
-        bytes[place] = byte;
+        bytes[index] = byte;
         bytes
     };
     [
@@ -205,7 +210,7 @@ fn alike() -> [Vec<u8>; 16] {
     ]
 }
 
-/// Bytes that no compression makes smaller.
+/// Returns bytes that cannot be compressed.
 fn noise(len: usize) -> Bytes {
     let store_keys = (0..).flat_map(|n| store_key(n).as_bytes().to_vec());
     store_keys.take(len).collect()
@@ -225,6 +230,6 @@ const ODD_TEXTS: [&str; 12] = [
     "\u{202e}right to left",
     "tab\tand\r\nlines",
     "%_*[a-z]{0}",
-    "one hundred and thirty characters, which is more than some columns have, so that a store which cuts \
-     labels without a word is found out.",
+    "one hundred and thirty characters, which is more than some columns have, so that a store \
+     which cuts labels without a word is found out.",
 ];

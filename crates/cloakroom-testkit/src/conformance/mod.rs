@@ -1,29 +1,38 @@
-//! The conformance suite: what a store promises, one test a promise.
+//! The conformance suite: one test for each promise of the
+//! [`Store`](cloakroom::store::Store) trait.
 //!
-//! [`conformance!`](crate::conformance!) writes the tests. Each promise is also a plain function here, for a test
-//! runner of your own; [`all`] runs them one after the other.
+//! [`conformance!`](crate::conformance!) writes the tests. Each promise is also a function here,
+//! for a test runner of your choice. [`all`] calls all of them.
 //!
-//! # What a store has to bring
-//! Each promise gets a store of its own, with nothing in it: a table, a database or a prefix that no other test uses.
-//! The suite's present is the first day of the year 2100, so no backend drops an entry while it is being tested.
+//! # What a store needs
+//!
+//! Each promise needs an empty store that no other test uses: its own table, database or prefix.
+//! The suite writes entries that expire in the year 2100 or later, so that a backend does not
+//! delete them during a test.
 //!
 //! # What the guarantees change
-//! What a store's [`guarantees`](cloakroom::store::Store::guarantees) exclude is not skipped; the honest
-//! alternative is tested:
 //!
-//! | a store that is not… | must still… |
+//! A promise that a store's [`guarantees`](cloakroom::store::Store::guarantees) exclude is not
+//! skipped. The store must keep a weaker one:
+//!
+//! | guarantee | without it, a store must still… |
 //! |---|---|
-//! | `compares` | write all of an entry or nothing, never create by `save`, `touch` or `rename`, and keep a delete after which nobody saves |
-//! | `revokes` | keep a delete for whoever deleted |
-//! | `owners` | keep owners, and answer `Unsupported` when asked to list |
-//! | without `max_size` | keep a megabyte; with it, refuse one byte more as `TooLarge` and change nothing |
+//! | `compares` | write an entry as a whole or not at all, never create one with `save`, `touch` or `rename`, and keep it deleted unless a save is still running |
+//! | `revokes` | stop loading an entry through the instance that deleted it |
+//! | `owners` | store owners, and return `Unsupported` when asked to list them |
 //!
-//! A store on somebody else's table may keep a text and its expiry and nothing else of an entry: neither owner nor
-//! label, and no bytes that are no text. [`OnlyText`] stands between it and the suite. Before a store on somebody else's
-//! cache, which keeps bytes for some time and nothing else, stands [`OnlyBytes`].
+//! A store without `max_size` must keep one megabyte. A store with it must keep that size, and
+//! refuse one byte more with `TooLarge` and without an effect.
 //!
-//! `durable`, `shared` and `evicts` are not tested here: [`conformance_shared!`](crate::conformance_shared!) tests
-//! what `shared` says, and a suite cannot pull the plug.
+//! `durable`, `shared` and `evicts` are not tested here.
+//! [`conformance_shared!`](crate::conformance_shared!) tests `shared`, and
+//! [`faults!`](crate::faults!) kills the server of a durable store.
+//!
+//! # Stores that keep only a part of an entry
+//!
+//! A store may use a table or a cache whose layout another program decides, and so keep neither
+//! owners nor labels. [`OnlyText`] adapts a store that keeps a text and its expiry, [`OnlyBytes`]
+//! one that keeps bytes and a lifetime.
 
 mod conformance;
 mod contents;

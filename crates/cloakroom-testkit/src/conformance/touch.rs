@@ -2,10 +2,10 @@ use cloakroom::store::{Draft, Meta, Outcome, Store};
 
 use super::sample::{draft, holds, is_free, meta, put, stale, store_key, written};
 
-/// `touch` writes when the entry was touched and when it expires. Data, version, the beginning, owner and label stay,
-/// whatever the facts say that it is given.
+/// `touch` writes `touched` and `expires` of the given meta. Data, version, `created`, owner and
+/// label stay as they are.
 pub async fn touch_changes_only_touched_and_expires<S: Store>(store: S) {
-    let promise = "touch changes two times and nothing else";
+    let promise = "touch changes only `touched` and `expires`";
     let seen = put(&store, &store_key(1), &draft(1)).await;
     let other = put(&store, &store_key(2), &draft(2)).await;
 
@@ -24,7 +24,7 @@ pub async fn touch_changes_only_touched_and_expires<S: Store>(store: S) {
     .await;
 }
 
-/// A save with the version that was seen before a touch still goes through.
+/// A save with the version from before a touch is written.
 pub async fn touch_makes_no_save_stale<S: Store>(store: S) {
     let promise = "touch makes no save stale";
     let seen = put(&store, &store_key(1), &draft(1)).await;
@@ -38,9 +38,9 @@ pub async fn touch_makes_no_save_stale<S: Store>(store: S) {
     holds(&store, &store_key(1), &draft(3), &version, promise).await;
 }
 
-/// `touch` with a version that is not the entry's is `Stale` and changes nothing.
+/// `touch` with an old version returns `Stale` and changes nothing.
 ///
-/// A store that does not compare may write the times instead, and never more than them.
+/// A store that does not compare may write the two times instead, and nothing else.
 pub async fn a_stale_touch_changes_nothing<S: Store>(store: S) {
     let promise = "a stale touch changes nothing";
     let old = put(&store, &store_key(1), &draft(1)).await;
@@ -57,7 +57,7 @@ pub async fn a_stale_touch_changes_nothing<S: Store>(store: S) {
                 &store_key(1),
                 &touched,
                 &current,
-                "touch changes nothing but times",
+                "touch changes only `touched` and `expires`",
             )
             .await;
         }
@@ -68,7 +68,7 @@ pub async fn a_stale_touch_changes_nothing<S: Store>(store: S) {
     }
 }
 
-/// `touch` where there is no entry is `Stale` and makes none.
+/// `touch` under a key without an entry returns `Stale` and creates none.
 pub async fn touch_never_creates<S: Store>(store: S) {
     let promise = "touch never creates";
     let elsewhere = put(&store, &store_key(1), &draft(1)).await;

@@ -5,8 +5,8 @@ use super::faults::{Visit, answered, sessions, unavailable, visit, visitor};
 use super::server::TestServer;
 use crate::unique_name;
 
-/// While others hold every connection that the server takes, whoever wants one more is told that it is unavailable, and
-/// whoever has one goes on. When the others have left, it is taken.
+/// While other clients hold all connections of the server, a new store fails as unavailable, and a
+/// store that has a connection keeps working. When the others have left, a new store can connect.
 pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
@@ -20,7 +20,7 @@ pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<
     let refused = loop {
         assert!(
             crowd.len() <= server.max_connections(),
-            "the server takes more connections than it was told to"
+            "the server accepts more connections than `max_connections`"
         );
         match open(&url, &name).await {
             Ok(store) => {
@@ -35,16 +35,16 @@ pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<
     };
     unavailable(refused);
 
-    answered("whoever has a connection goes on", async || {
+    answered("a request on an open connection", async || {
         match visit(&site, &key).await {
             Visit::Counted => Ok(()),
-            Visit::Gone => panic!("a session that nobody has ended is gone"),
+            Visit::Gone => panic!("a session is gone that was not ended"),
             Visit::NotCounted(error) | Visit::Unknown(error) => Err(error),
         }
     })
     .await;
     drop(crowd);
-    let late = answered("whoever comes late", async || {
+    let late = answered("a store that is opened later", async || {
         let late = sessions(Ok(open(&url, &name).await?)).await;
         late.ping().await.map(|()| late)
     })

@@ -10,11 +10,14 @@ use crate::soak;
 
 /// Writes a module with one test for each promise about the faults of a server.
 ///
-/// The first argument is the name of the module, the second an expression for
-/// a [`TestServer`](crate::faults::TestServer) that has not been started; it is evaluated for each
-/// test. The third is an asynchronous function that opens a store: from the URL of a server, and a
-/// name that no other test uses, for a table or a prefix, which it creates if it does not exist.
-/// Opened again with the same two, it is the same place.
+/// * The first argument is the name of the module.
+/// * The second is an expression for a [`TestServer`](crate::faults::TestServer) that is not
+///   started. It is evaluated once for each test.
+/// * The third is an asynchronous function that opens a store. Its arguments are the URL of the
+///   server and a name that no other test uses, for a table or a prefix. It creates the table if
+///   there is none. Stores with the same arguments have the same entries.
+///
+/// A promise passes without a test, if `start` or `share` of the server returns `None`.
 ///
 /// # Examples
 /// ```no_run
@@ -25,14 +28,16 @@ use crate::soak;
 /// struct LedgerServer;
 ///
 /// impl TestServer for LedgerServer {
-///     // As in the example of `TestServer`.
+///     // See the example of `TestServer`.
 /// #   fn start(&mut self) -> Option<String> { None }
 /// #   fn kill(&mut self) {}
 /// #   fn max_connections(&self) -> usize { 40 }
 /// }
 ///
 /// # struct LedgerStore;
-/// # impl LedgerStore { async fn open(_: &str, _: &str) -> Result<MemoryStore> { Ok(MemoryStore::new()) } }
+/// # impl LedgerStore {
+/// #     async fn open(_: &str, _: &str) -> Result<MemoryStore> { Ok(MemoryStore::new()) }
+/// # }
 /// cloakroom_testkit::faults!(ledger, LedgerServer, async |url: &str, name: &str| {
 ///     LedgerStore::open(url, name).await
 /// });
@@ -72,17 +77,30 @@ macro_rules! __faults {
     };
 }
 
-/// As [`conformance::run`](crate::conformance::run), with patience for servers that have to start.
+/// Runs an asynchronous test like [`conformance::run`](crate::conformance::run), with a longer time
+/// limit because servers have to start.
 ///
 /// # Panics
-/// As that.
+/// With the panic of `test`, or if it does not finish in time.
+///
+/// # Examples
+/// ```
+/// use cloakroom_testkit::Proxy;
+/// use cloakroom_testkit::faults;
+///
+/// faults::run("a proxy refuses connections", async || {
+///     let proxy = Proxy::to("ledger://127.0.0.1:7000");
+///     proxy.refuse().await;
+///     assert!(std::net::TcpStream::connect(proxy.address()).is_err());
+/// });
+/// ```
 pub fn run<F>(promise: &str, test: impl FnOnce() -> F + Send + 'static)
 where
     F: Future<Output = ()>,
 {
     let limit = match soak::time() {
         Duration::ZERO => 2 * TIME_LIMIT,
-        // A million sessions take their time.
+        // Creating and sweeping a million sessions takes minutes.
         time => 30 * TIME_LIMIT + time,
     };
     run_within(limit, promise, test);
@@ -90,18 +108,18 @@ where
 
 pub(super) async fn sessions<S: Store>(store: Result<S>) -> Sessions {
     on(
-        Arc::new(store.expect("a server that is there can be opened")),
+        Arc::new(store.expect("a store on a running server can be opened")),
         A_WHILE,
     )
 }
 
-/// Sessions whose calls of the store take no longer than `timeout`.
+/// Returns sessions whose store calls time out after `timeout`.
 pub(super) fn on<S: Store>(store: Arc<S>, timeout: Duration) -> Sessions {
     let sessions = Sessions::builder(store).timeout(timeout).sweep(None);
     sessions.build().expect("the options fit together")
 }
 
-/// The key of a new session in which visits are counted, and of which there have been none.
+/// Creates a session that counts its visits, from 0, and returns its key.
 pub(super) async fn visitor(sessions: &Sessions) -> Result<SessionKey> {
     let session = sessions.new_session();
     session.set(VISITS, 0)?;
@@ -109,19 +127,19 @@ pub(super) async fn visitor(sessions: &Sessions) -> Result<SessionKey> {
     Ok(session.key().expect("a saved session has a key"))
 }
 
-/// What became of one visit.
+/// The result of one visit.
 #[derive(Clone, Debug)]
 pub(super) enum Visit {
     Counted,
-    /// The session is not there, or ended under the request.
+    /// There is no session, or it ended during the request.
     Gone,
     /// The session could not be loaded.
     NotCounted(Error),
-    /// It may have been counted and may not.
+    /// The save failed, so the visit may have been counted or not.
     Unknown(Error),
 }
 
-/// A request that counts itself.
+/// Performs a request that counts the visit.
 pub(super) async fn visit(sessions: &Sessions, key: &SessionKey) -> Visit {
     let session = match sessions.open(key).await {
         Ok(Some(session)) => session,
@@ -145,7 +163,7 @@ pub(super) async fn visits(sessions: &Sessions, key: &SessionKey) -> Result<Opti
     }
 }
 
-/// Asks until there is an answer; in between, errors that pass.
+/// Repeats `ask` until it succeeds. Errors in between must be ones that a site answers with 503.
 pub(super) async fn answered<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T>) -> T {
     let answer = tokio::time::timeout(PATIENCE, async {
         loop {
@@ -158,26 +176,26 @@ pub(super) async fn answered<T>(what: &str, mut ask: impl AsyncFnMut() -> Result
     });
     answer
         .await
-        .unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
+        .unwrap_or_else(|_| panic!("{what}: no answer within {PATIENCE:?}"))
 }
 
-/// An error that passes, and with which a service answers 503.
+/// Asserts that a site answers this error with 503, and returns it.
 pub(super) fn unavailable(error: Error) -> Error {
     assert_eq!(
         error.kind().status(),
         StatusCode::SERVICE_UNAVAILABLE,
-        "a fault of the server is a 503; it was {error:?}"
+        "a fault of the server is answered with 503; the error is {error:?}"
     );
     error
 }
 
 pub(super) const VISITS: Item<u64> = Item::new("visits");
 
-/// How long one call of the store may take, as by default.
+/// The time limit of a store call, which is the default of [`Sessions`].
 pub(super) const A_WHILE: Duration = Duration::from_secs(5);
 
-/// How long anything may take that has to happen.
+/// The time within which something that is waited for must happen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Between two looks at something that is waited for.
+/// The pause between two checks of something that is waited for.
 pub(super) const PAUSE: Duration = Duration::from_millis(5);

@@ -1,25 +1,27 @@
-//! The suite of faults: what a store with a server does when that is killed, cut off, silent or full.
+//! Fault tests: what a store does when its server is killed, cut off, silent or full.
 //!
-//! [`faults!`](crate::faults!) writes the tests, one a promise; each is a plain function as well. A
-//! [`TestServer`] is what they need to know of the server: how it is started and killed. The suite
-//! puts a [`Proxy`](crate::Proxy) before it, which cuts, slows and refuses connections. They ask the store as
-//! a site does, through [`Sessions`], and mostly through two of them on one place, as two servers of a site have them.
-//! What a request may see is an error that becomes a 503, within the time limit, and afterwards what it would have seen
-//! without the fault.
+//! [`faults!`](crate::faults!) writes one test for each promise. Each promise is also a function
+//! here. You implement [`TestServer`], which starts and kills your server. The suite puts a
+//! [`Proxy`](crate::Proxy) in front of it, which cuts, delays and refuses connections.
 //!
-//! Each goes on for longer if [`soak`] says so.
+//! The tests use the store as a site does, through [`Sessions`](cloakroom::Sessions), and mostly
+//! through two stores on the same entries, as two processes of a site have them. During a fault, a
+//! request may fail, within its time limit and with an error that a site answers with 503. After
+//! the fault, requests succeed again without a restart of the site.
+//!
+//! [`soak`](crate::soak) makes the tests repeat their faults for longer.
 
 mod backlog;
+mod connection;
 mod crowd;
 mod faults;
 mod killed;
 mod server;
 mod traffic;
-mod way;
 
 pub use backlog::{FEW, MANY, a_backlog_of_expired_sessions_is_swept_while_requests_continue};
+pub use connection::*;
 pub use crowd::a_server_without_free_connections_is_unavailable_until_it_has_some;
 pub use faults::run;
 pub use killed::a_server_killed_under_load_loses_no_durable_data;
 pub use server::TestServer;
-pub use way::*;

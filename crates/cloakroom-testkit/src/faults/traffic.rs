@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 
 use super::faults::{PATIENCE, PAUSE, Visit, answered, visit, visitor, visits};
 
-/// Visitors who count their visits in one session, through several servers of a site, without pause.
+/// Visitors who count their visits in one shared session, through several processes of a site,
+/// without a pause.
 pub(super) struct Traffic {
     sites: Vec<Sessions>,
     counted: watch::Sender<Arc<Count>>,
@@ -27,24 +28,24 @@ struct Count {
 #[derive(Default)]
 struct Shared {
     is_over: AtomicBool,
-    /// Whether sessions may be gone because their server forgets them.
-    may_forget: AtomicBool,
+    /// Whether sessions may be gone because their server is not durable.
+    may_lose_sessions: AtomicBool,
     failed: AtomicU64,
-    /// The visits of each visitor that were counted.
+    /// The counted visits of each visitor.
     visits: [AtomicU64; VISITORS],
     took: Mutex<Vec<Duration>>,
 }
 
-/// What it was like.
+/// The results of a [`Traffic`].
 pub(super) struct Ended {
-    /// How many visits failed.
+    /// The number of visits that failed.
     pub(super) failed: u64,
-    /// How long each took, the shortest first.
+    /// The time that each visit took, the shortest first.
     took: Vec<Duration>,
 }
 
 impl Traffic {
-    /// Begins, with visitors at each of the `sites` in turn.
+    /// Starts the visitors, who use the `sites` in turn.
     pub(super) async fn begin(sites: Vec<Sessions>) -> Self {
         let key = answered("a first session", async || visitor(&sites[0]).await).await;
         let counted = watch::Sender::new(Arc::new(Count::of(key)));
@@ -63,18 +64,18 @@ impl Traffic {
         }
     }
 
-    /// From now on, sessions may be gone.
-    pub(super) fn may_forget(&self) {
-        self.shared.may_forget.store(true, SeqCst);
+    /// Accepts from now on that a session is gone.
+    pub(super) fn may_lose_sessions(&self) {
+        self.shared.may_lose_sessions.store(true, SeqCst);
     }
 
-    /// Sends the visitors to a session of which nobody has a right to forget anything.
-    pub(super) async fn start_anew(&self) {
+    /// Creates another session and makes the visitors use it.
+    pub(super) async fn begin_session(&self) {
         let key = answered("a new session", async || visitor(&self.sites[0]).await).await;
         self.counted.send_replace(Arc::new(Count::of(key)));
     }
 
-    /// Until every visitor has been counted some times more.
+    /// Waits until every visitor was counted a few more times.
     pub(super) async fn flows(&mut self) {
         let before: Vec<u64> = self.shared.visits.iter().map(|n| n.load(SeqCst)).collect();
         self.until("every visitor is served", |shared| {
@@ -84,7 +85,7 @@ impl Traffic {
         .await;
     }
 
-    /// Until a visit fails.
+    /// Waits until a visit fails.
     pub(super) async fn fails(&mut self) {
         let before = self.shared.failed.load(SeqCst);
         self.until("a visitor notices the fault", |shared| {
@@ -99,12 +100,15 @@ impl Traffic {
             if let Some(Err(error)) = self.visitors.try_join_next() {
                 std::panic::resume_unwind(error.into_panic());
             }
-            assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+            assert!(
+                Instant::now() < deadline,
+                "{what}: has not happened within {PATIENCE:?}"
+            );
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// Ends it, and counts. Every visit that was acknowledged is there, and no visit is there twice.
+    /// Stops the visitors and asserts that each acknowledged visit was counted, and none twice.
     pub(super) async fn ends(mut self) -> Ended {
         self.shared.is_over.store(true, SeqCst);
         while let Some(ended) = self.visitors.join_next().await {
@@ -117,11 +121,11 @@ impl Traffic {
         let most = acknowledged + count.unknown.load(SeqCst);
         for site in &self.sites {
             let there = answered("a count", async || visits(site, &count.key).await).await;
-            let there = there.expect("nobody has ended the session");
+            let there = there.expect("the session was not ended");
             assert!(
                 (acknowledged..=most).contains(&there),
-                "between {acknowledged} visits that were acknowledged and {most} with those of which nobody \
-                 knows, {there} are there"
+                "{there} visits are counted; {acknowledged} were acknowledged, and with those \
+                 whose save failed there are {most} at most"
             );
         }
         let mut took = std::mem::take(&mut *self.shared.took());
@@ -176,8 +180,8 @@ impl Shared {
                     continue;
                 }
                 Visit::Gone => assert!(
-                    self.may_forget.load(SeqCst),
-                    "a session that nobody has ended is gone"
+                    self.may_lose_sessions.load(SeqCst),
+                    "a session is gone that was not ended"
                 ),
                 Visit::NotCounted(_) => {
                     self.failed.fetch_add(1, SeqCst);
@@ -187,7 +191,7 @@ impl Shared {
                     self.failed.fetch_add(1, SeqCst);
                 }
             }
-            // Whoever is told to come back later does not come back at once.
+            // A visitor whose request has failed waits before the next one.
             tokio::time::sleep(PAUSE).await;
         }
     }

@@ -1,7 +1,7 @@
-//! Stores around a store: to watch it, to make it fail, to hold its calls.
+//! Wrappers around a store that record its calls, make them fail, or hold them.
 //!
-//! Each wrapper is a [`Store`] and a handle: a clone shares everything with the original, so a test keeps one and
-//! gives the other to the sessions. Wrappers nest.
+//! Each wrapper implements [`Store`](cloakroom::store::Store). Clones share their state, so a test
+//! keeps one clone and passes another to the sessions. Wrappers nest.
 //!
 //! # Examples
 //! ```
@@ -14,7 +14,7 @@
 //! let spy = Spy::new(flaky.clone());
 //!
 //! flaky.fail_next(Call::Delete, When::After, ErrorKind::Unavailable);
-//! let failed = spy.delete(&StoreKey::new(b"a store_key")).await.unwrap_err();
+//! let failed = spy.delete(&StoreKey::new(b"a store key")).await.unwrap_err();
 //!
 //! assert_eq!(failed.kind(), ErrorKind::Unavailable);
 //! assert_eq!(spy.take(), [Call::Delete]);

@@ -3,10 +3,11 @@ use std::future::Future;
 use cloakroom::Result;
 use cloakroom::store::Store;
 
-/// A kind of call to a store.
+/// A method of [`Store`] whose calls a wrapper can record, fail or hold.
 ///
-/// [`guarantees`](Store::guarantees) is none: it asks nothing of the backend. What a store's methods call on the
-/// store itself, as the provided [`rename`](Store::rename) does, is not seen by a wrapper around it.
+/// [`guarantees`](Store::guarantees) is not among them, because it asks the backend nothing. A
+/// wrapper sees the calls of its caller only: when the provided [`rename`](Store::rename) calls
+/// `create`, `save` and `delete`, a wrapper around the store sees one `Rename`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Call {
@@ -38,16 +39,16 @@ pub enum Call {
     Ping,
 }
 
-/// Which side of a call to the store that is wrapped.
+/// The point of a call at which a wrapper acts.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum When {
-    /// The store has not been asked.
+    /// Before the wrapped store is called.
     Before,
-    /// The store has answered, and its caller does not know it yet.
+    /// After the wrapped store has answered, and before the caller receives the answer.
     After,
 }
 
-/// What a wrapper does around each call; [`store_methods`] makes a [`Store`] of it.
+/// A wrapper's code around each call. [`store_methods`] implements [`Store`] with it.
 pub(crate) trait Around: Send + Sync + 'static {
     type Inner: Store;
 
@@ -62,16 +63,16 @@ pub(crate) trait Around: Send + Sync + 'static {
         inner
     }
 
-    /// Whether this call is answered with `Stale` and the store not asked.
+    /// Returns whether to answer this call with `Stale` without calling the store.
     fn is_stale(&self, call: Call) -> bool {
         let _ = call;
         false
     }
 }
 
-/// The methods of `impl Store` for a type that is [`Around`] another store.
+/// Writes the methods of `impl Store` for a type that implements [`Around`].
 ///
-/// A macro, since the orphan rule allows no `impl<W: Around> Store for W`.
+/// A macro, because the orphan rule forbids `impl<W: Around> Store for W`.
 macro_rules! store_methods {
     () => {
         fn guarantees(&self) -> cloakroom::store::Guarantees {
@@ -80,28 +81,28 @@ macro_rules! store_methods {
 
         async fn load(
             &self,
-            at: &cloakroom::StoreKey,
+            key: &cloakroom::StoreKey,
         ) -> cloakroom::Result<Option<cloakroom::store::Entry>> {
-            self.around(Call::Load, self.inner().load(at)).await
+            self.around(Call::Load, self.inner().load(key)).await
         }
 
         async fn create(
             &self,
-            at: &cloakroom::StoreKey,
+            key: &cloakroom::StoreKey,
             new: &cloakroom::store::Draft,
         ) -> cloakroom::Result<cloakroom::store::Outcome> {
             self.around(Call::Create, async {
                 if self.is_stale(Call::Create) {
                     return Ok(cloakroom::store::Outcome::Stale);
                 }
-                self.inner().create(at, new).await
+                self.inner().create(key, new).await
             })
             .await
         }
 
         async fn save(
             &self,
-            at: &cloakroom::StoreKey,
+            key: &cloakroom::StoreKey,
             seen: &cloakroom::store::Version,
             new: &cloakroom::store::Draft,
         ) -> cloakroom::Result<cloakroom::store::Outcome> {
@@ -109,13 +110,13 @@ macro_rules! store_methods {
                 if self.is_stale(Call::Save) {
                     return Ok(cloakroom::store::Outcome::Stale);
                 }
-                self.inner().save(at, seen, new).await
+                self.inner().save(key, seen, new).await
             })
             .await
         }
 
-        async fn delete(&self, at: &cloakroom::StoreKey) -> cloakroom::Result<()> {
-            self.around(Call::Delete, self.inner().delete(at)).await
+        async fn delete(&self, key: &cloakroom::StoreKey) -> cloakroom::Result<()> {
+            self.around(Call::Delete, self.inner().delete(key)).await
         }
 
         async fn rename(
@@ -136,7 +137,7 @@ macro_rules! store_methods {
 
         async fn touch(
             &self,
-            at: &cloakroom::StoreKey,
+            key: &cloakroom::StoreKey,
             seen: &cloakroom::store::Version,
             meta: &cloakroom::store::Meta,
         ) -> cloakroom::Result<cloakroom::store::Outcome> {
@@ -144,7 +145,7 @@ macro_rules! store_methods {
                 if self.is_stale(Call::Touch) {
                     return Ok(cloakroom::store::Outcome::Stale);
                 }
-                self.inner().touch(at, seen, meta).await
+                self.inner().touch(key, seen, meta).await
             })
             .await
         }

@@ -1,4 +1,4 @@
-//! Stores with less room for an entry than the suite's entries take.
+//! Adapters for stores that keep only a part of an entry.
 
 mod bytes;
 mod only;

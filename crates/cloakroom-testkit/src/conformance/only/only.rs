@@ -7,10 +7,11 @@ use cloakroom::store::{
 };
 use cloakroom::{Owner, Result, StoreKey};
 
-/// A wrapper that adapts a store which keeps less of an entry than the suite writes; see
-/// [`OnlyText`] and [`OnlyBytes`].
+/// A wrapper for a store that keeps only a part of what the suite writes; see
+/// [`OnlyText`](super::OnlyText) and [`OnlyBytes`](super::OnlyBytes).
 ///
-/// Store keys become 32 letters and digits. The wrapper remembers what the store has no room for.
+/// Store keys become 32 letters and digits. The wrapper itself remembers the other parts of an
+/// entry, and adds them when the entry is loaded.
 pub struct Only<S, R> {
     store: S,
     facts: Arc<Mutex<R>>,
@@ -18,6 +19,21 @@ pub struct Only<S, R> {
 
 impl<S: Store, R: Facts> Only<S, R> {
     /// Wraps `store`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::{MemoryStore, Store};
+    /// use cloakroom_testkit::conformance::{OnlyText, draft, store_key};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
+    /// let store = OnlyText::new(MemoryStore::new());
+    /// store.create(&store_key(1), &draft(1)).await?;
+    ///
+    /// let entry = store.load(&store_key(1)).await?.expect("the entry was created");
+    /// assert_eq!(entry.meta, draft(1).meta);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(store: S) -> Self {
         Self {
             store,
@@ -25,7 +41,26 @@ impl<S: Store, R: Facts> Only<S, R> {
         }
     }
 
-    /// Wraps two stores that share their entries; they also share what is remembered.
+    /// Wraps two stores on the same entries, for
+    /// [`conformance_shared!`](crate::conformance_shared!).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use cloakroom::store::{MemoryStore, Store};
+    /// use cloakroom_testkit::conformance::{OnlyText, draft, store_key};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
+    /// let entries = Arc::new(MemoryStore::new());
+    /// let (one, other) = OnlyText::pair(entries.clone(), entries);
+    /// one.create(&store_key(1), &draft(1)).await?;
+    ///
+    /// let entry = other.load(&store_key(1)).await?.expect("the entry was created");
+    /// assert_eq!(entry.meta, draft(1).meta);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pair<T: Store>(one: S, other: T) -> (Self, Only<T, R>) {
         let one = Self::new(one);
         let other = Only {
@@ -35,6 +70,8 @@ impl<S: Store, R: Facts> Only<S, R> {
         (one, other)
     }
 
+    /// Returns the draft to pass to the store.
+    ///
     /// Called before the write, because another call may load the entry before the write returns.
     fn reduce(&self, new: &Draft) -> Draft {
         self.facts().reduce(new)
@@ -45,15 +82,16 @@ impl<S: Store, R: Facts> Only<S, R> {
     }
 }
 
-/// What a store has no room for, and how an entry is restored from it and from what the store keeps.
+/// Remembers the parts of entries that a store does not keep, and restores them.
 pub trait Facts: Default + Send + 'static {
     /// Returns the maximum size of the data for a store with this maximum.
     fn max_size(of_store: usize) -> usize;
 
-    /// Returns the draft to pass to the store, and remembers the rest.
+    /// Returns the draft to pass to the store, and remembers the parts that are not in it.
     fn reduce(&mut self, new: &Draft) -> Draft;
 
-    /// Returns the entry as it was written, unless the store has changed it; the suite then fails.
+    /// Returns the entry as it was written. An entry that the store has changed is returned
+    /// changed, so that the suite fails.
     fn restore(&self, entry: Entry) -> Entry;
 
     /// Returns the times to pass to the store when the version `seen` is touched.
@@ -131,7 +169,7 @@ impl<S: Store, R: Facts> Store for Only<S, R> {
     }
 }
 
-/// Returns a key as Django has them, 32 letters and digits, that is unique for `key`.
+/// Returns a key of 32 letters and digits, as Django's are, that is unique for `key`.
 fn plain(key: &StoreKey) -> StoreKey {
     let half = |nth: u8| {
         let mut hasher = DefaultHasher::new();

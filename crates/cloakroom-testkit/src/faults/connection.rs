@@ -1,4 +1,4 @@
-//! What happens on the way to the server.
+//! Faults of the connection to the server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,32 +13,32 @@ use super::server::TestServer;
 use super::traffic::Traffic;
 use crate::{Proxy, soak, unique_name};
 
-/// The connection is cut after a request was sent and before its answer came. Whatever is answered is so: what was
-/// acknowledged is there once, and what was not is there once or not at all.
+/// Connections are closed after a request was sent and before its answer arrives. An acknowledged
+/// edit is applied exactly once, any other at most once.
 pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
 ) {
     let Some(url) = server.share() else { return };
     let (proxy, name) = (Proxy::to(&url), unique_name());
-    let looker = sessions(open(&url, &name).await).await;
+    let observer = sessions(open(&url, &name).await).await;
     let site = sessions(open(proxy.url(), &name).await).await;
     let key = answered("a session", async || visitor(&site).await).await;
 
-    let mut found_out = 0;
+    let mut resolved = 0;
     for round in soak::rounds(ROUNDS) {
         let there = async || {
-            let there = answered("a count", async || visits(&looker, &key).await).await;
-            there.expect("nobody has ended the session")
+            let there = answered("a count", async || visits(&observer, &key).await).await;
+            there.expect("the session was not ended")
         };
         let before = there().await;
         let session = answered("a session", async || site.open(&key).await).await;
-        let session = session.expect("nobody has ended it");
+        let session = session.expect("the session was not ended");
         session
             .update(VISITS, |visits| *visits += 1)
             .expect("the item is a number");
 
-        // The answer of the save, or one of those by which the site finds out what became of it.
+        // Loses the answer of the save, or a later one with which the site resolves the outcome.
         proxy.lose_answer_after(round % LOST);
         let saved = session.save().await;
         proxy.heal();
@@ -46,8 +46,8 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
         let after = there().await;
         match saved {
             Ok(()) => {
-                found_out += 1;
-                assert_eq!(after, before + 1, "what is acknowledged is there once");
+                resolved += 1;
+                assert_eq!(after, before + 1, "an acknowledged edit is applied once");
             }
             Err(error) => {
                 unavailable(error);
@@ -58,11 +58,14 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
             }
         }
     }
-    assert!(found_out > 0, "the version tells what became of a save");
+    assert!(
+        resolved > 0,
+        "some saves whose answer is lost are resolved by their version"
+    );
 }
 
-/// Every connection is cut under load, again and again. Requests may fail and go on by themselves; no edit that was
-/// acknowledged is lost, and none is done twice.
+/// All connections are cut under load, several times. Requests may fail, and succeed again without
+/// a restart of the site. No acknowledged edit is lost, and no edit is applied twice.
 pub async fn connections_cut_under_load_lose_and_repeat_nothing<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
@@ -81,8 +84,8 @@ pub async fn connections_cut_under_load_lose_and_repeat_nothing<S: Store>(
     traffic.ends().await;
 }
 
-/// The server is there and says nothing, or says it too late: a request fails with [`Timeout`](ErrorKind::Timeout) when
-/// its time is over, and the next one after the fault is served.
+/// The server does not answer, or answers too late: a request fails with
+/// [`Timeout`](ErrorKind::Timeout) at its time limit, and requests after the fault succeed.
 pub async fn a_silent_or_slow_server_causes_timeouts_until_it_recovers<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
@@ -93,10 +96,10 @@ pub async fn a_silent_or_slow_server_causes_timeouts_until_it_recovers<S: Store>
     let (patient, hasty) = (on(Arc::clone(&store), A_WHILE), on(store, SHORT));
     let key = answered("a session", async || visitor(&patient).await).await;
     let session = answered("a session", async || patient.open(&key).await).await;
-    assert!(session.is_some(), "nobody has ended it");
+    assert!(session.is_some(), "the session was not ended");
 
     proxy.stall();
-    let error = hasty.open(&key).await.expect_err("nothing is answered");
+    let error = hasty.open(&key).await.expect_err("there is no answer");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     proxy.heal();
     served(async || visit(&patient, &key).await).await;
@@ -108,13 +111,13 @@ pub async fn a_silent_or_slow_server_causes_timeouts_until_it_recovers<S: Store>
         .expect_err("the answer comes too late");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     let slow = answered("a slow answer", async || visits(&patient, &key).await).await;
-    assert!(slow.is_some(), "whoever waits gets it");
+    assert!(slow.is_some(), "a patient request gets the slow answer");
     proxy.heal();
     served(async || visit(&patient, &key).await).await;
 }
 
-/// Nobody can be reached: a request fails at once or when its time is over, and when the way is open again the next one
-/// is served by itself.
+/// The server cannot be reached: a request fails at once or at its time limit, and requests succeed
+/// once the server can be reached again, without a restart of the site.
 pub async fn an_unreachable_server_is_unavailable_until_it_returns<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
@@ -128,32 +131,32 @@ pub async fn an_unreachable_server_is_unavailable_until_it_returns<S: Store>(
     for _ in 0..3 {
         match visit(&site, &key).await {
             Visit::NotCounted(_) => {}
-            other => panic!("nobody was reached, and it became {other:?}"),
+            other => panic!("the server cannot be reached, but the visit is {other:?}"),
         }
     }
     let refused = open(proxy.url(), &name).await;
     let pinged = match refused {
-        // It asks nobody before it has to.
+        // The store connects on its first call.
         Ok(store) => sessions(Ok(store)).await.ping().await,
         Err(error) => Err(error),
     };
-    unavailable(pinged.expect_err("nobody was reached"));
+    unavailable(pinged.expect_err("the server cannot be reached"));
 
     proxy.heal();
     let unknown = served(async || visit(&site, &key).await).await;
     let counted = answered("a count", async || visits(&site, &key).await).await;
     assert!(
         counted.is_some_and(|counted| (1..=1 + unknown).contains(&counted)),
-        "what was refused was not done; the count is {counted:?}"
+        "a refused visit is not counted; the count is {counted:?}"
     );
 }
 
-/// Until a visit is counted; how many there were before of which nobody knows.
+/// Repeats a visit until it is counted, and returns how many earlier ones may have been counted.
 async fn served(visit: impl AsyncFn() -> Visit) -> u64 {
     let mut unknown = 0;
     answered("a visit", async || match visit().await {
         Visit::Counted => Ok(()),
-        Visit::Gone => panic!("a session that nobody has ended is gone"),
+        Visit::Gone => panic!("a session is gone that was not ended"),
         Visit::NotCounted(error) => Err(error),
         Visit::Unknown(error) => {
             unknown += 1;
@@ -166,10 +169,10 @@ async fn served(visit: impl AsyncFn() -> Visit) -> u64 {
 
 const ROUNDS: usize = 12;
 
-/// As many as a save has answers, and some of those that come after it.
+/// As many as a save has answers, with some of those that resolve its outcome.
 const LOST: usize = 3;
 
 const CUTS: usize = 5;
 
-/// Shorter than a slow server takes, and longer than it takes a store to notice that nothing is answered.
+/// The delay of the slow server, and the time limit of a hasty request.
 const SHORT: Duration = Duration::from_millis(100);
