@@ -3,8 +3,9 @@ use cloakroom::{Result, StoreKey};
 
 /// Writes a module with one test for each promise of a store that is Django's cache.
 ///
-/// The first argument is the name of the module, the second an expression for a [`cache::Site`](super::cache::Site) with nothing in it, which
-/// is evaluated as that of [`conformance!`](cloakroom_testkit::conformance!) is.
+/// The first argument is the name of the module. The second is an expression for a
+/// [`cache::Site`](super::cache::Site) without sessions. It is evaluated once for each test and may
+/// `.await`.
 ///
 /// # Examples
 /// ```
@@ -24,7 +25,7 @@ use cloakroom::{Result, StoreKey};
 /// #   async fn open(&self) -> Arc<Ledger> { self.0.clone() }
 ///
 ///     async fn get(&mut self, key: &StoreKey) -> Vec<u8> {
-///         todo!("ask the server for {key:?}, past the store")
+///         todo!("read {key:?} from the server, without the store")
 ///     }
 ///     // …
 /// #   async fn set(&mut self, key: &StoreKey, data: &[u8], secs: i64) {}
@@ -38,23 +39,24 @@ macro_rules! django_cache {
     ($name:ident, $site:expr $(,)?) => {
         $crate::__django! {
             [$name, $site, cache]
-            an_entry_is_djangos_bytes_and_nothing_else
+            only_the_data_of_an_entry_is_stored
             create_never_overwrites_and_save_never_creates
-            what_is_stale_changes_nothing_and_a_touch_makes_nothing_stale
-            what_was_deleted_stays_deleted_whatever_is_under_way
+            a_stale_write_changes_nothing_and_a_touch_makes_no_save_stale
+            a_deleted_session_is_not_restored_by_concurrent_requests
             a_thousand_increments_through_two_stores_add_up
-            a_session_moves_whole_or_not_at_all
-            what_has_no_second_left_is_gone_at_once
-            what_django_writes_in_between_is_another_version_and_is_not_lost_by_us
-            owners_are_refused_and_nothing_can_be_listed_found_or_swept
+            a_rename_moves_the_whole_session_or_nothing
+            a_session_with_less_than_a_second_left_is_gone_at_once
+            data_that_django_writes_concurrently_is_not_overwritten
+            owners_are_refused_and_lists_and_find_are_unsupported
         }
     };
 }
 
 /// Writes a module with one test for each promise of a store that is Django's table.
 ///
-/// The first argument is the name of the module, the second an expression for a [`table::Site`](super::table::Site) with no rows, which is
-/// evaluated as that of [`conformance!`](cloakroom_testkit::conformance!) is.
+/// The first argument is the name of the module. The second is an expression for a
+/// [`table::Site`](super::table::Site) without rows. It is evaluated once for each test and may
+/// `.await`.
 ///
 /// # Examples
 /// ```
@@ -73,7 +75,7 @@ macro_rules! django_cache {
 /// #   async fn migrate(&self) -> cloakroom::Result<()> { Ok(()) }
 ///
 ///     async fn run(&mut self, statement: &str) {
-///         todo!("run {statement} on a connection beside the store")
+///         todo!("run {statement} on another connection than the store's")
 ///     }
 ///     // …
 /// #   async fn ask(&mut self, question: &str) -> String { String::new() }
@@ -87,11 +89,11 @@ macro_rules! django_table {
         $crate::__django! {
             [$name, $site, table]
             what_django_saved_meanwhile_is_not_overwritten
-            a_save_of_what_is_there_already_is_a_save
-            the_columns_of_a_sites_own_model_are_left_alone
-            nothing_is_at_a_key_that_the_column_could_not_hold_and_none_is_made_there
-            what_the_table_cannot_keep_is_refused_and_changes_nothing
-            without_its_table_the_store_says_what_to_do_and_makes_none
+            a_save_of_equal_data_is_written
+            additional_columns_of_the_table_are_left_alone
+            a_key_that_does_not_fit_the_column_has_no_session_and_is_refused
+            an_entry_that_the_table_cannot_store_is_refused_and_changes_nothing
+            a_missing_table_is_reported_and_not_created
         }
     };
 }
@@ -117,15 +119,15 @@ macro_rules! __django {
     };
 }
 
-/// A key as Django makes them.
+/// Returns a session key with the length and alphabet of Django's.
 pub fn key(n: u64) -> StoreKey {
     StoreKey::new(format!("{n:z>32}").as_bytes())
 }
 
-/// The version that was written.
+/// Returns the version that was written.
 ///
 /// # Panics
-/// If nothing was.
+/// If the outcome is not `Written`.
 #[track_caller]
 pub fn written(outcome: Result<Outcome>) -> Version {
     match outcome {
@@ -134,10 +136,10 @@ pub fn written(outcome: Result<Outcome>) -> Version {
     }
 }
 
-/// Nothing was written.
+/// Asserts that the outcome is `Stale`.
 ///
 /// # Panics
-/// If something was, or nobody can say.
+/// If it is not.
 #[track_caller]
 pub fn stale(outcome: Result<Outcome>) {
     assert!(
@@ -146,16 +148,16 @@ pub fn stale(outcome: Result<Outcome>) {
     );
 }
 
-/// There is a session with this data.
+/// Asserts that there is a session with this data.
 ///
 /// # Panics
-/// If there is another, or none.
+/// If there is none, or its data differs.
 pub async fn holds(store: &impl Store, key: &StoreKey, data: &str) {
     let entry = store.load(key).await.expect("load answers");
     assert_eq!(entry.expect("there is a session").data, data);
 }
 
-/// There is no session.
+/// Asserts that there is no session.
 ///
 /// # Panics
 /// If there is one.

@@ -1,8 +1,9 @@
-//! What stores in which a Django has its sessions promise beside the [conformance suite](mod@cloakroom_testkit::conformance).
+//! Tests of stores that share their sessions with Django, in addition to the
+//! [conformance suite](mod@cloakroom_testkit::conformance).
 //!
-//! [`django_cache!`](crate::django_cache!) and [`django_table!`](crate::django_table!) write the tests, one a promise;
-//! each is a plain function as well. They want more than a store: somebody else on the same server, who reads and writes
-//! there as a Django does.
+//! [`django_cache!`](crate::django_cache!) and [`django_table!`](crate::django_table!) write one
+//! test for each promise. Each promise is also a function here. In addition to the store, they need
+//! a second client of the server, which reads and writes as Django does.
 
 pub mod cache;
 mod django;
