@@ -280,7 +280,7 @@ where
     /// ```
     pub async fn get(&self, path: &str) -> Page {
         let request = Request::get(path).body(Full::default());
-        self.send(request.expect("the path is a path")).await
+        self.send(request.expect("the path is valid")).await
     }
 
     /// Posts a form to `path`. The body is sent as it is, so it must be URL-encoded.
@@ -309,7 +309,7 @@ where
         let request = Request::post(path)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Full::new(body.into()));
-        self.send(request.expect("the path is a path")).await
+        self.send(request.expect("the path is valid")).await
     }
 
     /// Sends `request` with the headers that a browser adds, and reads the whole response.
@@ -360,7 +360,7 @@ where
         let body = body
             .collect()
             .await
-            .expect("the body of the answer is whole");
+            .expect("the body of the response can be read");
         Page {
             status: head.status,
             headers: head.headers,

@@ -45,10 +45,10 @@ pub async fn empty_data_survives<S: Store>(store: S) {
     holds(&store, &store_key(1), &empty, &seen, promise).await;
 }
 
-/// Data of one megabyte is kept, or of `max_size` if that is less.
+/// Data of 1 MiB is kept, or of `max_size` if that is smaller.
 ///
-/// One byte more than `max_size` is refused with [`TooLarge`](ErrorKind::TooLarge) and changes
-/// nothing.
+/// One byte more than such a `max_size` is refused with [`TooLarge`](ErrorKind::TooLarge) and
+/// changes nothing.
 pub async fn large_data_survives<S: Store>(store: S) {
     let promise = "data of the maximum size is kept";
     let max_size = store.guarantees().max_size;
@@ -136,19 +136,19 @@ pub async fn store_keys_are_bytes<S: Store>(store: S) {
     let store_keys = alike().map(|bytes| StoreKey::new(&bytes));
 
     let mut versions = Vec::new();
-    for (n, at) in (0..).zip(&store_keys) {
-        is_free(&store, at, promise).await;
-        let created = store.create(at, &draft(n)).await;
+    for (n, key) in (0..).zip(&store_keys) {
+        is_free(&store, key, promise).await;
+        let created = store.create(key, &draft(n)).await;
         versions.push(written(created, promise));
     }
-    for ((n, at), version) in (0..).zip(&store_keys).zip(&versions) {
-        holds(&store, at, &draft(n), version, promise).await;
+    for ((n, key), version) in (0..).zip(&store_keys).zip(&versions) {
+        holds(&store, key, &draft(n), version, promise).await;
     }
 
     store.delete(&store_keys[0]).await.expect("delete answers");
     is_free(&store, &store_keys[0], promise).await;
-    for ((n, at), version) in (0..).zip(&store_keys).zip(&versions).skip(1) {
-        holds(&store, at, &draft(n), version, promise).await;
+    for ((n, key), version) in (0..).zip(&store_keys).zip(&versions).skip(1) {
+        holds(&store, key, &draft(n), version, promise).await;
     }
 }
 
@@ -158,26 +158,32 @@ pub async fn store_keys_may_have_any_length<S: Store>(store: S) {
     let store_keys: [&[u8]; 5] = [
         b"8 bytes.",
         b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts",
-        b"a lookup that is forty bytes long, ASCII",
+        b"an ASCII key that is forty bytes long...",
         b"x",
         &[0xff; 64],
     ];
 
     for (n, bytes) in (0..).zip(store_keys) {
-        let (at, to) = (StoreKey::new(bytes), store_key(n));
-        let seen = put(&store, &at, &draft(n)).await;
-        stale(store.create(&at, &draft(n)).await, promise);
-        let seen = written(store.save(&at, &seen, &draft(n + 10)).await, promise);
-        let seen = written(store.touch(&at, &seen, &meta(n + 10)).await, promise);
-        holds(&store, &at, &draft(n + 10), &seen, promise).await;
+        let (key, to) = (StoreKey::new(bytes), store_key(n));
+        let seen = put(&store, &key, &draft(n)).await;
+        stale(store.create(&key, &draft(n)).await, promise);
+        let seen = written(store.save(&key, &seen, &draft(n + 10)).await, promise);
+        let seen = written(store.touch(&key, &seen, &meta(n + 10)).await, promise);
+        holds(&store, &key, &draft(n + 10), &seen, promise).await;
 
-        let seen = written(store.rename(&at, &seen, &to, &draft(n + 20)).await, promise);
-        is_free(&store, &at, promise).await;
-        let seen = written(store.rename(&to, &seen, &at, &draft(n + 30)).await, promise);
-        holds(&store, &at, &draft(n + 30), &seen, promise).await;
+        let seen = written(
+            store.rename(&key, &seen, &to, &draft(n + 20)).await,
+            promise,
+        );
+        is_free(&store, &key, promise).await;
+        let seen = written(
+            store.rename(&to, &seen, &key, &draft(n + 30)).await,
+            promise,
+        );
+        holds(&store, &key, &draft(n + 30), &seen, promise).await;
 
-        store.delete(&at).await.expect("delete answers");
-        is_free(&store, &at, promise).await;
+        store.delete(&key).await.expect("delete answers");
+        is_free(&store, &key, promise).await;
     }
 }
 
@@ -201,12 +207,12 @@ fn alike() -> [Vec<u8>; 16] {
         with(16, 0xff),
         [hash.as_slice(), b"\0"].concat(),
         hash[..31].to_vec(),
-        b"lookup".to_vec(),
-        b"Lookup".to_vec(),
-        b"lookup ".to_vec(),
-        b"lookup\0".to_vec(),
-        b" lookup".to_vec(),
-        b"lookup\0\0".to_vec(),
+        b"sample".to_vec(),
+        b"Sample".to_vec(),
+        b"sample ".to_vec(),
+        b"sample\0".to_vec(),
+        b" sample".to_vec(),
+        b"sample\0\0".to_vec(),
     ]
 }
 

@@ -9,10 +9,10 @@ use super::sample::{assert_is, draft, is, is_free, load, put, store_key, written
 /// A `create` whose future is dropped early has written the whole entry or nothing.
 pub async fn a_dropped_create_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = store_key(polls);
-        drop_after(polls, store.create(&at, &draft(1))).await;
+        let key = store_key(polls);
+        drop_after(polls, store.create(&key, &draft(1))).await;
 
-        if let Some(entry) = load(&store, &at).await {
+        if let Some(entry) = load(&store, &key).await {
             assert_is(&entry, &draft(1), "a dropped create is all or nothing");
         }
         assert_still_works(&store, polls).await;
@@ -22,11 +22,11 @@ pub async fn a_dropped_create_is_all_or_nothing<S: Store>(store: S) {
 /// A `save` whose future is dropped early has replaced the whole entry or nothing.
 pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = store_key(polls);
-        let seen = put(&store, &at, &draft(1)).await;
-        drop_after(polls, store.save(&at, &seen, &draft(2))).await;
+        let key = store_key(polls);
+        let seen = put(&store, &key, &draft(1)).await;
+        drop_after(polls, store.save(&key, &seen, &draft(2))).await;
 
-        let entry = load(&store, &at)
+        let entry = load(&store, &key)
             .await
             .expect("a dropped save leaves an entry");
         if !is(&entry, &draft(2)) {
@@ -39,14 +39,14 @@ pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
 /// A `touch` whose future is dropped early has written both times or neither.
 pub async fn a_dropped_touch_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = store_key(polls);
-        let seen = put(&store, &at, &draft(1)).await;
+        let key = store_key(polls);
+        let seen = put(&store, &key, &draft(1)).await;
         let mut touched = draft(1);
         touched.meta.touched = draft(2).meta.touched;
         touched.meta.expires = draft(2).meta.expires;
-        drop_after(polls, store.touch(&at, &seen, &touched.meta)).await;
+        drop_after(polls, store.touch(&key, &seen, &touched.meta)).await;
 
-        let entry = load(&store, &at)
+        let entry = load(&store, &key)
             .await
             .expect("a dropped touch leaves an entry");
         if !is(&entry, &touched) {
@@ -59,11 +59,11 @@ pub async fn a_dropped_touch_is_all_or_nothing<S: Store>(store: S) {
 /// A `delete` whose future is dropped early has deleted the whole entry or nothing.
 pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = store_key(polls);
-        let _ = put(&store, &at, &draft(1)).await;
-        drop_after(polls, store.delete(&at)).await;
+        let key = store_key(polls);
+        let _ = put(&store, &key, &draft(1)).await;
+        drop_after(polls, store.delete(&key)).await;
 
-        if let Some(entry) = load(&store, &at).await {
+        if let Some(entry) = load(&store, &key).await {
             assert_is(&entry, &draft(1), "a dropped delete is all or nothing");
         }
         assert_still_works(&store, polls).await;
@@ -124,11 +124,11 @@ async fn drop_after<F: Future>(polls: u64, future: F) {
 /// Asserts that the store still works after a future was dropped.
 async fn assert_still_works<S: Store>(store: &S, n: u64) {
     let promise = "a store keeps working after a future was dropped";
-    let at = store_key(10_000 + n);
-    let seen = put(store, &at, &draft(1)).await;
-    let _ = written(store.save(&at, &seen, &draft(2)).await, promise);
-    store.delete(&at).await.expect(promise);
-    is_free(store, &at, promise).await;
+    let key = store_key(10_000 + n);
+    let seen = put(store, &key, &draft(1)).await;
+    let _ = written(store.save(&key, &seen, &draft(2)).await, promise);
+    store.delete(&key).await.expect(promise);
+    is_free(store, &key, promise).await;
 }
 
 /// More than the await points of most stores' calls, so that a future is dropped at each of them.

@@ -48,15 +48,15 @@ pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, 
     let there = sessions(there, &clock);
     for held in HELD {
         let (request, when, call) = held;
-        // A logout finds a session that has moved only by its owner.
+        // After a move, a logout can find the session only through its owner.
         if matches!((request, when), (Request::Move, When::After)) && !guarantees.owners {
             continue;
         }
         let here = sessions(gate.clone(), &clock);
         logs_out_while(&gate, held, [&here, &there, &there], &clock).await;
 
-        // A cache reports a logout on its own server at once. It does not load cached sessions, so
-        // no request can be held in a load.
+        // A process with a cache reports its own logouts at once. It serves reads from the cache,
+        // so no request can be held in a load.
         if call != Call::Load {
             let cached = CachedBackend::new(MemoryStore::new(), gate.clone());
             let cached = cached.expect("a store can be the origin");
@@ -143,7 +143,7 @@ fn sessions(backend: impl Into<Backend>, clock: &HandClock) -> Sessions {
         .slide_on_access(Duration::ZERO)
         .timeout(super::TIME_LIMIT)
         .sweep(None);
-    sessions.build().expect("the options fit together")
+    sessions.build().expect("the options are valid")
 }
 
 const VISITS: Item<u64> = Item::new("visits");

@@ -7,8 +7,8 @@
 //! # What a store needs
 //!
 //! Each promise needs an empty store that no other test uses: its own table, database or prefix.
-//! The suite writes entries that expire in the year 2100 or later, so that a backend does not
-//! delete them during a test.
+//! Except in tests of `sweep`, all entries expire in the year 2100 or later, so that a backend does
+//! not delete them during a test.
 //!
 //! # What the guarantees change
 //!
@@ -21,8 +21,8 @@
 //! | `revokes` | stop loading an entry through the instance that deleted it |
 //! | `owners` | store owners, and return `Unsupported` when asked to list them |
 //!
-//! A store without `max_size` must keep one megabyte. A store with it must keep that size, and
-//! refuse one byte more with `TooLarge` and without an effect.
+//! Every store must keep data of 1 MiB, or of its `max_size` if that is smaller. It must refuse one
+//! byte more than such a `max_size` with `TooLarge`, and change nothing.
 //!
 //! `durable`, `shared` and `evicts` are not tested here.
 //! [`conformance_shared!`](crate::conformance_shared!) tests `shared`, and

@@ -142,8 +142,8 @@ pub async fn find_returns_the_only_key_with_the_prefix<S: Store>(store: S) {
     let store_keys = [
         &alone, &last, &first, &twins[0], &twins[1], &odd[0], &odd[1],
     ];
-    for (n, at) in (0..).zip(store_keys) {
-        let _ = put(&store, at, &draft(n)).await;
+    for (n, key) in (0..).zip(store_keys) {
+        let _ = put(&store, key, &draft(n)).await;
     }
 
     let questions: [(&[u8], Option<&StoreKey>); 8] = [

@@ -108,16 +108,16 @@ pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T
     let promise = "a logout is not undone by concurrent saves";
     let compares = saving.guarantees().compares;
     for round in soak::rounds(ROUNDS) {
-        let at = store_key(round as u64);
-        let _ = put(&*saving, &at, &draft(0)).await;
+        let key = store_key(round as u64);
+        let _ = put(&*saving, &key, &draft(0)).await;
 
         let (saved, mut saves) = mpsc::unbounded_channel();
         let is_deleted = Arc::new(AtomicBool::new(false));
         let mut savers = JoinSet::new();
         for saver in 1..=SAVERS {
-            let (store, at) = (saving.clone(), at.clone());
+            let (store, key) = (saving.clone(), key.clone());
             let (saved, is_deleted) = (saved.clone(), is_deleted.clone());
-            savers.spawn(save_until_gone(store, at, saver, saved, is_deleted));
+            savers.spawn(save_until_gone(store, key, saver, saved, is_deleted));
         }
         drop(saved);
         for _ in 0..SAVED_FIRST {
@@ -127,20 +127,20 @@ pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T
                 .expect("the savers keep saving until the entry is gone");
         }
         deleting
-            .delete(&at)
+            .delete(&key)
             .await
             .expect("delete answers while others save");
         is_deleted.store(true, Ordering::SeqCst);
         if compares {
-            is_free(&*deleting, &at, promise).await;
+            is_free(&*deleting, &key, promise).await;
         }
         let _ = all_of(savers).await;
 
         if !compares {
-            deleting.delete(&at).await.expect("delete answers");
+            deleting.delete(&key).await.expect("delete answers");
         }
-        is_free(&*saving, &at, promise).await;
-        is_free(&*deleting, &at, promise).await;
+        is_free(&*saving, &key, promise).await;
+        is_free(&*deleting, &key, promise).await;
     }
 }
 

@@ -60,7 +60,7 @@ pub async fn repeated_sweeps_delete_all_expired<S: Store>(store: S) {
     let unexpired = put(&store, &store_key(EXPIRED), &draft(EXPIRED)).await;
 
     let mut swept = 0;
-    // Enough if each sweep deletes at least one.
+    // Enough sweeps, even if each deletes only one.
     for _ in 0..EXPIRED + 2 {
         let deleted = store.sweep(now(), 3).await.expect("sweep answers");
         assert!(

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use cloakroom::store::Store;
 use cloakroom::{Sessions, Sweep};
 
-use super::faults::{A_WHILE, PATIENCE, answered, visitor, visits};
-use super::traffic::{Ended, Traffic};
+use super::faults::{CALL_TIMEOUT, WAIT_LIMIT, new_visitor, retry, visits};
+use super::traffic::{Stats, Traffic};
 use crate::soak;
 
 /// A backlog of expired sessions is swept while requests continue: two processes sweep in the
@@ -29,34 +29,39 @@ pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: S
     let is_soak = !soak::time().is_zero();
     let (expired, sweep) = match is_soak {
         // The default sweep, but without the long interval.
-        true => (MANY, Sweep::default().interval(SOON)),
-        false => (FEW, Sweep::default().interval(SOON).pause(SOON)),
+        true => (MANY, Sweep::default().interval(SHORT_INTERVAL)),
+        false => (
+            FEW,
+            Sweep::default()
+                .interval(SHORT_INTERVAL)
+                .pause(SHORT_INTERVAL),
+        ),
     };
-    let quiet = Arc::new(open().await);
-    let quiet = sweeping(quiet, None);
+    let unswept = Arc::new(open().await);
+    let unswept = sweeping(unswept, None);
     let mut unexpired = Vec::new();
     for _ in 0..UNEXPIRED {
-        unexpired.push(answered("a session", async || visitor(&quiet).await).await);
+        unexpired.push(retry("a session", async || new_visitor(&unswept).await).await);
     }
     bury(expired).await;
     let now = SystemTime::now();
     assert_eq!(left(now).await, expired, "`bury` has written the backlog");
 
-    let calm = measured(&quiet, &quiet).await;
+    let calm = measured(&unswept, &unswept).await;
     let (one, other) = (open().await, open().await);
     let (one, other) = (Arc::new(one), Arc::new(other));
     let (one, other) = (sweeping(one, sweep), sweeping(other, sweep));
     let began = Instant::now();
     let mut traffic = Traffic::begin(vec![one, other]).await;
-    let patience = if is_soak { LONG } else { PATIENCE };
+    let limit = if is_soak { SOAK_WAIT_LIMIT } else { WAIT_LIMIT };
     loop {
-        traffic.flows().await;
+        traffic.wait_until_served().await;
         if left(now).await == 0 {
             break;
         }
         assert!(
-            began.elapsed() < patience,
-            "{} of {expired} expired sessions are left after {patience:?}",
+            began.elapsed() < limit,
+            "{} of {expired} expired sessions are left after {limit:?}",
             left(now).await
         );
         if is_soak {
@@ -65,11 +70,11 @@ pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: S
         }
     }
     let took = began.elapsed();
-    let busy = traffic.ends().await;
+    let busy = traffic.finish().await;
 
     assert_eq!(busy.failed, 0, "no request fails during the sweep");
     for key in &unexpired {
-        let there = answered("an unexpired session", async || visits(&quiet, key).await).await;
+        let there = retry("an unexpired session", async || visits(&unswept, key).await).await;
         assert!(there.is_some(), "an unexpired session was swept");
     }
     if is_soak {
@@ -82,15 +87,15 @@ pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: S
 }
 
 /// Measures requests without a sweep.
-async fn measured(one: &Sessions, other: &Sessions) -> Ended {
+async fn measured(one: &Sessions, other: &Sessions) -> Stats {
     let mut traffic = Traffic::begin(vec![one.clone(), other.clone()]).await;
-    traffic.flows().await;
-    traffic.ends().await
+    traffic.wait_until_served().await;
+    traffic.finish().await
 }
 
 fn sweeping<S: Store>(store: Arc<S>, sweep: impl Into<Option<Sweep>>) -> Sessions {
-    let sessions = Sessions::builder(store).timeout(A_WHILE).sweep(sweep);
-    sessions.build().expect("the options fit together")
+    let sessions = Sessions::builder(store).timeout(CALL_TIMEOUT).sweep(sweep);
+    sessions.build().expect("the options are valid")
 }
 
 /// The number of expired sessions in the backlog, by default.
@@ -101,7 +106,7 @@ pub const MANY: usize = 1_000_000;
 
 const UNEXPIRED: usize = 50;
 
-const SOON: Duration = Duration::from_millis(1);
+const SHORT_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Sweeping a million sessions takes a few minutes.
-const LONG: Duration = Duration::from_secs(20 * 60);
+const SOAK_WAIT_LIMIT: Duration = Duration::from_secs(20 * 60);

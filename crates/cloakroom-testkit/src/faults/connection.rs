@@ -7,7 +7,8 @@ use cloakroom::store::Store;
 use cloakroom::{ErrorKind, Result};
 
 use super::faults::{
-    A_WHILE, VISITS, Visit, answered, on, sessions, unavailable, visit, visitor, visits,
+    CALL_TIMEOUT, VISITS, Visit, assert_unavailable, new_visitor, retry, sessions,
+    sessions_with_timeout, visit, visits,
 };
 use super::server::TestServer;
 use super::traffic::Traffic;
@@ -23,16 +24,16 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
     let (proxy, name) = (Proxy::to(&url), unique_name());
     let observer = sessions(open(&url, &name).await).await;
     let site = sessions(open(proxy.url(), &name).await).await;
-    let key = answered("a session", async || visitor(&site).await).await;
+    let key = retry("a session", async || new_visitor(&site).await).await;
 
     let mut resolved = 0;
     for round in soak::rounds(ROUNDS) {
         let there = async || {
-            let there = answered("a count", async || visits(&observer, &key).await).await;
+            let there = retry("a count", async || visits(&observer, &key).await).await;
             there.expect("the session was not ended")
         };
         let before = there().await;
-        let session = answered("a session", async || site.open(&key).await).await;
+        let session = retry("a session", async || site.open(&key).await).await;
         let session = session.expect("the session was not ended");
         session
             .update(VISITS, |visits| *visits += 1)
@@ -50,7 +51,7 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
                 assert_eq!(after, before + 1, "an acknowledged edit is applied once");
             }
             Err(error) => {
-                unavailable(error);
+                assert_unavailable(error);
                 assert!(
                     (before..=before + 1).contains(&after),
                     "{before} became {after}"
@@ -77,11 +78,11 @@ pub async fn connections_cut_under_load_lose_and_repeat_nothing<S: Store>(
     let mut traffic = Traffic::begin(vec![one, other]).await;
 
     for _ in soak::rounds(CUTS) {
-        traffic.flows().await;
+        traffic.wait_until_served().await;
         proxy.cut().await;
     }
-    traffic.flows().await;
-    traffic.ends().await;
+    traffic.wait_until_served().await;
+    traffic.finish().await;
 }
 
 /// The server does not answer, or answers too late: a request fails with
@@ -93,16 +94,19 @@ pub async fn a_silent_or_slow_server_causes_timeouts_until_it_recovers<S: Store>
     let Some(url) = server.share() else { return };
     let (proxy, name) = (Proxy::to(&url), unique_name());
     let store = Arc::new(open(proxy.url(), &name).await.expect("the server is there"));
-    let (patient, hasty) = (on(Arc::clone(&store), A_WHILE), on(store, SHORT));
-    let key = answered("a session", async || visitor(&patient).await).await;
-    let session = answered("a session", async || patient.open(&key).await).await;
+    let (patient, hasty) = (
+        sessions_with_timeout(Arc::clone(&store), CALL_TIMEOUT),
+        sessions_with_timeout(store, SHORT),
+    );
+    let key = retry("a session", async || new_visitor(&patient).await).await;
+    let session = retry("a session", async || patient.open(&key).await).await;
     assert!(session.is_some(), "the session was not ended");
 
     proxy.stall();
     let error = hasty.open(&key).await.expect_err("there is no answer");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     proxy.heal();
-    served(async || visit(&patient, &key).await).await;
+    visit_until_counted(async || visit(&patient, &key).await).await;
 
     proxy.slow(SHORT);
     let error = hasty
@@ -110,10 +114,10 @@ pub async fn a_silent_or_slow_server_causes_timeouts_until_it_recovers<S: Store>
         .await
         .expect_err("the answer comes too late");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
-    let slow = answered("a slow answer", async || visits(&patient, &key).await).await;
+    let slow = retry("a slow answer", async || visits(&patient, &key).await).await;
     assert!(slow.is_some(), "a patient request gets the slow answer");
     proxy.heal();
-    served(async || visit(&patient, &key).await).await;
+    visit_until_counted(async || visit(&patient, &key).await).await;
 }
 
 /// The server cannot be reached: a request fails at once or at its time limit, and requests succeed
@@ -125,7 +129,7 @@ pub async fn an_unreachable_server_is_unavailable_until_it_returns<S: Store>(
     let Some(url) = server.share() else { return };
     let (proxy, name) = (Proxy::to(&url), unique_name());
     let site = sessions(open(proxy.url(), &name).await).await;
-    let key = answered("a session", async || visitor(&site).await).await;
+    let key = retry("a session", async || new_visitor(&site).await).await;
 
     proxy.refuse().await;
     for _ in 0..3 {
@@ -140,11 +144,11 @@ pub async fn an_unreachable_server_is_unavailable_until_it_returns<S: Store>(
         Ok(store) => sessions(Ok(store)).await.ping().await,
         Err(error) => Err(error),
     };
-    unavailable(pinged.expect_err("the server cannot be reached"));
+    assert_unavailable(pinged.expect_err("the server cannot be reached"));
 
     proxy.heal();
-    let unknown = served(async || visit(&site, &key).await).await;
-    let counted = answered("a count", async || visits(&site, &key).await).await;
+    let unknown = visit_until_counted(async || visit(&site, &key).await).await;
+    let counted = retry("a count", async || visits(&site, &key).await).await;
     assert!(
         counted.is_some_and(|counted| (1..=1 + unknown).contains(&counted)),
         "a refused visit is not counted; the count is {counted:?}"
@@ -152,11 +156,11 @@ pub async fn an_unreachable_server_is_unavailable_until_it_returns<S: Store>(
 }
 
 /// Repeats a visit until it is counted, and returns how many earlier ones may have been counted.
-async fn served(visit: impl AsyncFn() -> Visit) -> u64 {
+async fn visit_until_counted(visit: impl AsyncFn() -> Visit) -> u64 {
     let mut unknown = 0;
-    answered("a visit", async || match visit().await {
+    retry("a visit", async || match visit().await {
         Visit::Counted => Ok(()),
-        Visit::Gone => panic!("a session is gone that was not ended"),
+        Visit::Gone => panic!("a session that was not ended is gone"),
         Visit::NotCounted(error) => Err(error),
         Visit::Unknown(error) => {
             unknown += 1;

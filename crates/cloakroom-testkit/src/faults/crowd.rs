@@ -1,7 +1,7 @@
 use cloakroom::Result;
 use cloakroom::store::Store;
 
-use super::faults::{Visit, answered, sessions, unavailable, visit, visitor};
+use super::faults::{Visit, assert_unavailable, new_visitor, retry, sessions, visit};
 use super::server::TestServer;
 use crate::unique_name;
 
@@ -14,7 +14,7 @@ pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<
     let Some(url) = server.start() else { return };
     let name = unique_name();
     let site = sessions(open(&url, &name).await).await;
-    let key = answered("a session", async || visitor(&site).await).await;
+    let key = retry("a session", async || new_visitor(&site).await).await;
 
     let mut crowd = Vec::new();
     let refused = loop {
@@ -33,18 +33,18 @@ pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<
             Err(error) => break error,
         }
     };
-    unavailable(refused);
+    assert_unavailable(refused);
 
-    answered("a request on an open connection", async || {
+    retry("a request on an open connection", async || {
         match visit(&site, &key).await {
             Visit::Counted => Ok(()),
-            Visit::Gone => panic!("a session is gone that was not ended"),
+            Visit::Gone => panic!("a session that was not ended is gone"),
             Visit::NotCounted(error) | Visit::Unknown(error) => Err(error),
         }
     })
     .await;
     drop(crowd);
-    let late = answered("a store that is opened later", async || {
+    let late = retry("a store that is opened later", async || {
         let late = sessions(Ok(open(&url, &name).await?)).await;
         late.ping().await.map(|()| late)
     })

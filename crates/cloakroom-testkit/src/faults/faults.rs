@@ -107,20 +107,20 @@ where
 }
 
 pub(super) async fn sessions<S: Store>(store: Result<S>) -> Sessions {
-    on(
+    sessions_with_timeout(
         Arc::new(store.expect("a store on a running server can be opened")),
-        A_WHILE,
+        CALL_TIMEOUT,
     )
 }
 
 /// Returns sessions whose store calls time out after `timeout`.
-pub(super) fn on<S: Store>(store: Arc<S>, timeout: Duration) -> Sessions {
+pub(super) fn sessions_with_timeout<S: Store>(store: Arc<S>, timeout: Duration) -> Sessions {
     let sessions = Sessions::builder(store).timeout(timeout).sweep(None);
-    sessions.build().expect("the options fit together")
+    sessions.build().expect("the options are valid")
 }
 
 /// Creates a session that counts its visits, from 0, and returns its key.
-pub(super) async fn visitor(sessions: &Sessions) -> Result<SessionKey> {
+pub(super) async fn new_visitor(sessions: &Sessions) -> Result<SessionKey> {
     let session = sessions.new_session();
     session.set(VISITS, 0)?;
     session.save().await?;
@@ -144,7 +144,7 @@ pub(super) async fn visit(sessions: &Sessions, key: &SessionKey) -> Visit {
     let session = match sessions.open(key).await {
         Ok(Some(session)) => session,
         Ok(None) => return Visit::Gone,
-        Err(error) => return Visit::NotCounted(unavailable(error)),
+        Err(error) => return Visit::NotCounted(assert_unavailable(error)),
     };
     session
         .update(VISITS, |visits| *visits += 1)
@@ -152,7 +152,7 @@ pub(super) async fn visit(sessions: &Sessions, key: &SessionKey) -> Visit {
     match session.save().await {
         Ok(()) => Visit::Counted,
         Err(error) if error.kind() == ErrorKind::Interrupted => Visit::Gone,
-        Err(error) => Visit::Unknown(unavailable(error)),
+        Err(error) => Visit::Unknown(assert_unavailable(error)),
     }
 }
 
@@ -164,23 +164,23 @@ pub(super) async fn visits(sessions: &Sessions, key: &SessionKey) -> Result<Opti
 }
 
 /// Repeats `ask` until it succeeds. Errors in between must be ones that a site answers with 503.
-pub(super) async fn answered<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T>) -> T {
-    let answer = tokio::time::timeout(PATIENCE, async {
+pub(super) async fn retry<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T>) -> T {
+    let answer = tokio::time::timeout(WAIT_LIMIT, async {
         loop {
             match ask().await {
                 Ok(answer) => return answer,
-                Err(error) => drop(unavailable(error)),
+                Err(error) => drop(assert_unavailable(error)),
             }
             tokio::time::sleep(PAUSE).await;
         }
     });
     answer
         .await
-        .unwrap_or_else(|_| panic!("{what}: no answer within {PATIENCE:?}"))
+        .unwrap_or_else(|_| panic!("{what}: no answer within {WAIT_LIMIT:?}"))
 }
 
 /// Asserts that a site answers this error with 503, and returns it.
-pub(super) fn unavailable(error: Error) -> Error {
+pub(super) fn assert_unavailable(error: Error) -> Error {
     assert_eq!(
         error.kind().status(),
         StatusCode::SERVICE_UNAVAILABLE,
@@ -192,10 +192,10 @@ pub(super) fn unavailable(error: Error) -> Error {
 pub(super) const VISITS: Item<u64> = Item::new("visits");
 
 /// The time limit of a store call, which is the default of [`Sessions`].
-pub(super) const A_WHILE: Duration = Duration::from_secs(5);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time within which something that is waited for must happen.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// The pause between two checks of something that is waited for.
 pub(super) const PAUSE: Duration = Duration::from_millis(5);

@@ -1,7 +1,7 @@
 use cloakroom::store::Store;
 use cloakroom::{Result, SessionKey, Sessions};
 
-use super::faults::{answered, sessions, visitor};
+use super::faults::{new_visitor, retry, sessions};
 use super::server::TestServer;
 use super::traffic::Traffic;
 use crate::{soak, unique_name};
@@ -27,11 +27,11 @@ pub async fn a_server_killed_under_load_loses_no_durable_data<S: Store>(
 
     for round in soak::rounds(2) {
         let ended = ended(&one).await;
-        traffic.flows().await;
+        traffic.wait_until_served().await;
 
         server.kill();
         if round == 0 {
-            traffic.fails().await;
+            traffic.wait_until_failed().await;
             // Without a server, an ended session must not be reported as live.
             assert!(matches!(other.open(&ended).await, Err(_) | Ok(None)));
         }
@@ -41,19 +41,19 @@ pub async fn a_server_killed_under_load_loses_no_durable_data<S: Store>(
         if !server.is_durable() {
             traffic.begin_session().await;
         }
-        traffic.flows().await;
+        traffic.wait_until_served().await;
         for site in [&one, &other] {
-            let found = answered("an ended session", async || site.open(&ended).await).await;
+            let found = retry("an ended session", async || site.open(&ended).await).await;
             assert!(found.is_none(), "an ended session is there again");
         }
     }
-    traffic.ends().await;
+    traffic.finish().await;
 }
 
 /// Creates a session, ends it and returns its key.
 async fn ended(site: &Sessions) -> SessionKey {
-    let key = answered("a session", async || visitor(site).await).await;
-    answered("the end of a session", async || {
+    let key = retry("a session", async || new_visitor(site).await).await;
+    retry("the end of a session", async || {
         if let Some(session) = site.open(&key).await? {
             session.flush()?;
             session.save().await?;

@@ -7,7 +7,7 @@ use cloakroom::{SessionKey, Sessions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::faults::{PATIENCE, PAUSE, Visit, answered, visit, visitor, visits};
+use super::faults::{PAUSE, Visit, WAIT_LIMIT, new_visitor, retry, visit, visits};
 
 /// Visitors who count their visits in one shared session, through several processes of a site,
 /// without a pause.
@@ -37,7 +37,7 @@ struct Shared {
 }
 
 /// The results of a [`Traffic`].
-pub(super) struct Ended {
+pub(super) struct Stats {
     /// The number of visits that failed.
     pub(super) failed: u64,
     /// The time that each visit took, the shortest first.
@@ -47,7 +47,7 @@ pub(super) struct Ended {
 impl Traffic {
     /// Starts the visitors, who use the `sites` in turn.
     pub(super) async fn begin(sites: Vec<Sessions>) -> Self {
-        let key = answered("a first session", async || visitor(&sites[0]).await).await;
+        let key = retry("a first session", async || new_visitor(&sites[0]).await).await;
         let counted = watch::Sender::new(Arc::new(Count::of(key)));
         let shared = Arc::new(Shared::default());
         let mut visitors = JoinSet::new();
@@ -71,22 +71,23 @@ impl Traffic {
 
     /// Creates another session and makes the visitors use it.
     pub(super) async fn begin_session(&self) {
-        let key = answered("a new session", async || visitor(&self.sites[0]).await).await;
+        let key = retry("a new session", async || new_visitor(&self.sites[0]).await).await;
         self.counted.send_replace(Arc::new(Count::of(key)));
     }
 
     /// Waits until every visitor was counted a few more times.
-    pub(super) async fn flows(&mut self) {
+    pub(super) async fn wait_until_served(&mut self) {
         let before: Vec<u64> = self.shared.visits.iter().map(|n| n.load(SeqCst)).collect();
         self.until("every visitor is served", |shared| {
             let now = shared.visits.iter().map(|n| n.load(SeqCst));
-            now.zip(&before).all(|(now, before)| now >= before + SOME)
+            now.zip(&before)
+                .all(|(now, before)| now >= before + MORE_VISITS)
         })
         .await;
     }
 
     /// Waits until a visit fails.
-    pub(super) async fn fails(&mut self) {
+    pub(super) async fn wait_until_failed(&mut self) {
         let before = self.shared.failed.load(SeqCst);
         self.until("a visitor notices the fault", |shared| {
             shared.failed.load(SeqCst) > before
@@ -95,21 +96,21 @@ impl Traffic {
     }
 
     async fn until(&mut self, what: &str, is_so: impl Fn(&Shared) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         while !is_so(&self.shared) {
             if let Some(Err(error)) = self.visitors.try_join_next() {
                 std::panic::resume_unwind(error.into_panic());
             }
             assert!(
                 Instant::now() < deadline,
-                "{what}: has not happened within {PATIENCE:?}"
+                "{what}: has not happened within {WAIT_LIMIT:?}"
             );
             tokio::time::sleep(PAUSE).await;
         }
     }
 
     /// Stops the visitors and asserts that each acknowledged visit was counted, and none twice.
-    pub(super) async fn ends(mut self) -> Ended {
+    pub(super) async fn finish(mut self) -> Stats {
         self.shared.is_over.store(true, SeqCst);
         while let Some(ended) = self.visitors.join_next().await {
             if let Err(error) = ended {
@@ -120,7 +121,7 @@ impl Traffic {
         let acknowledged = count.acknowledged.load(SeqCst);
         let most = acknowledged + count.unknown.load(SeqCst);
         for site in &self.sites {
-            let there = answered("a count", async || visits(site, &count.key).await).await;
+            let there = retry("a count", async || visits(site, &count.key).await).await;
             let there = there.expect("the session was not ended");
             assert!(
                 (acknowledged..=most).contains(&there),
@@ -130,7 +131,7 @@ impl Traffic {
         }
         let mut took = std::mem::take(&mut *self.shared.took());
         took.sort();
-        Ended {
+        Stats {
             failed: self.shared.failed.load(SeqCst),
             took,
         }
@@ -147,7 +148,7 @@ impl Count {
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = |part: f64| self.took[((self.took.len() - 1) as f64 * part) as usize];
         write!(
@@ -171,7 +172,7 @@ impl Shared {
         while !self.is_over.load(SeqCst) {
             let count = counted.borrow().clone();
             let began = Instant::now();
-            let visit = tokio::time::timeout(PATIENCE, visit(site, &count.key)).await;
+            let visit = tokio::time::timeout(WAIT_LIMIT, visit(site, &count.key)).await;
             self.took().push(began.elapsed());
             match visit.expect("a request never hangs") {
                 Visit::Counted => {
@@ -181,7 +182,7 @@ impl Shared {
                 }
                 Visit::Gone => assert!(
                     self.may_lose_sessions.load(SeqCst),
-                    "a session is gone that was not ended"
+                    "a session that was not ended is gone"
                 ),
                 Visit::NotCounted(_) => {
                     self.failed.fetch_add(1, SeqCst);
@@ -199,4 +200,4 @@ impl Shared {
 
 const VISITORS: usize = 6;
 
-const SOME: u64 = 5;
+const MORE_VISITS: u64 = 5;

@@ -195,15 +195,15 @@ pub async fn a_session_with_less_than_a_second_left_is_gone_at_once(site: &mut i
         written(cache.create(&at, &expired).await);
         is_free(&cache, &at).await;
 
-        let seen = written(cache.create(&at, &draft("living")).await);
+        let seen = written(cache.create(&at, &draft("unexpired")).await);
         written(cache.save(&at, &seen, &expired).await);
         is_free(&cache, &at).await;
 
-        let seen = written(cache.create(&at, &draft("living")).await);
+        let seen = written(cache.create(&at, &draft("unexpired")).await);
         written(cache.touch(&at, &seen, &expired.meta).await);
         is_free(&cache, &at).await;
 
-        let seen = written(cache.create(&at, &draft("living")).await);
+        let seen = written(cache.create(&at, &draft("unexpired")).await);
         written(cache.rename(&at, &seen, &key(9), &expired).await);
         is_free(&cache, &at).await;
         is_free(&cache, &key(9)).await;

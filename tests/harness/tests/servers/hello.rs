@@ -35,7 +35,7 @@ fn mariadb_accepts_root_without_a_password() {
     );
 
     // The client's capabilities, the largest packet, utf8mb4, the user, an empty response to the
-    // server's challenge, the database and the authentication plugin.
+    // server's challenge, the database and the authentication plugin. The capabilities are
     // CONNECT_WITH_DB, PROTOCOL_41, SECURE_CONNECTION and PLUGIN_AUTH.
     let capabilities = 0x0008_8208_u32;
     let mut login = capabilities.to_le_bytes().to_vec();

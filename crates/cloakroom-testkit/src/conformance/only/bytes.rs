@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Buf, BufMut};
 use cloakroom::store::{Draft, Entry, Meta, Version};
 
-use super::only::{Facts, Only, VersionId, version_id};
+use super::only::{Only, Remainder, VersionId, version_id};
 use crate::conformance::sample::now;
 
 /// Adapts a store that keeps bytes for a lifetime and nothing else of an entry.
@@ -28,18 +28,18 @@ use crate::conformance::sample::now;
 ///
 /// cloakroom_testkit::conformance!(cache, OnlyBytes::new(Cache::new()), swept_by_backend);
 /// ```
-pub type OnlyBytes<S> = Only<S, BytesFacts>;
+pub type OnlyBytes<S> = Only<S, BytesRemainder>;
 
 /// The metas that were written, by the number in front of the data.
 #[derive(Default)]
-pub struct BytesFacts {
+pub struct BytesRemainder {
     /// The meta of the draft with this number.
     written: HashMap<u64, Meta>,
     /// The times of the last touch of this version.
     touched: HashMap<VersionId, (SystemTime, SystemTime)>,
 }
 
-impl Facts for BytesFacts {
+impl Remainder for BytesRemainder {
     fn max_size(of_store: usize) -> usize {
         of_store - NUMBER_LEN
     }

@@ -14,10 +14,10 @@ use cloakroom::{Owner, Result, StoreKey};
 /// entry, and adds them when the entry is loaded.
 pub struct Only<S, R> {
     store: S,
-    facts: Arc<Mutex<R>>,
+    remainder: Arc<Mutex<R>>,
 }
 
-impl<S: Store, R: Facts> Only<S, R> {
+impl<S: Store, R: Remainder> Only<S, R> {
     /// Wraps `store`.
     ///
     /// # Examples
@@ -37,7 +37,7 @@ impl<S: Store, R: Facts> Only<S, R> {
     pub fn new(store: S) -> Self {
         Self {
             store,
-            facts: Arc::default(),
+            remainder: Arc::default(),
         }
     }
 
@@ -65,7 +65,7 @@ impl<S: Store, R: Facts> Only<S, R> {
         let one = Self::new(one);
         let other = Only {
             store: other,
-            facts: Arc::clone(&one.facts),
+            remainder: Arc::clone(&one.remainder),
         };
         (one, other)
     }
@@ -74,16 +74,18 @@ impl<S: Store, R: Facts> Only<S, R> {
     ///
     /// Called before the write, because another call may load the entry before the write returns.
     fn reduce(&self, new: &Draft) -> Draft {
-        self.facts().reduce(new)
+        self.remainder().reduce(new)
     }
 
-    fn facts(&self) -> MutexGuard<'_, R> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn remainder(&self) -> MutexGuard<'_, R> {
+        self.remainder
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Remembers the parts of entries that a store does not keep, and restores them.
-pub trait Facts: Default + Send + 'static {
+pub trait Remainder: Default + Send + 'static {
     /// Returns the maximum size of the data for a store with this maximum.
     fn max_size(of_store: usize) -> usize;
 
@@ -108,7 +110,7 @@ pub trait Facts: Default + Send + 'static {
     }
 }
 
-impl<S: Store, R: Facts> Store for Only<S, R> {
+impl<S: Store, R: Remainder> Store for Only<S, R> {
     fn guarantees(&self) -> Guarantees {
         let mut guarantees = self.store.guarantees();
         guarantees.max_size = guarantees.max_size.map(R::max_size);
@@ -117,7 +119,7 @@ impl<S: Store, R: Facts> Store for Only<S, R> {
 
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let entry = self.store.load(&plain(key)).await?;
-        Ok(entry.map(|entry| self.facts().restore(entry)))
+        Ok(entry.map(|entry| self.remainder().restore(entry)))
     }
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
@@ -144,10 +146,10 @@ impl<S: Store, R: Facts> Store for Only<S, R> {
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        let kept = self.facts().before_touch(seen, meta);
+        let kept = self.remainder().before_touch(seen, meta);
         let outcome = self.store.touch(&plain(key), seen, &kept).await?;
         if let Outcome::Written(version) = &outcome {
-            self.facts().after_touch(version, meta);
+            self.remainder().after_touch(version, meta);
         }
         Ok(outcome)
     }

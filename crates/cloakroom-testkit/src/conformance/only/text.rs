@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Version, micros};
 
-use super::only::{Facts, Only, VersionId, version_id};
+use super::only::{Only, Remainder, VersionId, version_id};
 
 /// Adapts a store that keeps a text and its expiry and nothing else of an entry.
 ///
@@ -29,18 +29,18 @@ use super::only::{Facts, Only, VersionId, version_id};
 ///
 /// cloakroom_testkit::conformance!(rows_of_text, OnlyText::new(Rows::new()));
 /// ```
-pub type OnlyText<S> = Only<S, TextFacts>;
+pub type OnlyText<S> = Only<S, TextRemainder>;
 
 /// The metas that were written, by the parts that the store keeps.
 #[derive(Default)]
-pub struct TextFacts {
+pub struct TextRemainder {
     by_data: HashMap<Bytes, Meta>,
     by_data_and_expiry: HashMap<(Bytes, i64), Meta>,
     /// The data of a version, for stores whose version is not the data.
     data: HashMap<VersionId, Bytes>,
 }
 
-impl Facts for TextFacts {
+impl Remainder for TextRemainder {
     fn max_size(of_store: usize) -> usize {
         of_store / 2
     }
