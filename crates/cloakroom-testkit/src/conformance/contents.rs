@@ -4,7 +4,10 @@ use bytes::Bytes;
 use cloakroom::store::{Store, from_millis};
 use cloakroom::{ErrorKind, Owner, StoreKey};
 
-use super::sample::{draft, draft_of, holds, is_free, meta, now, put, stale, store_key, written};
+use super::sample::{
+    assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, draft_of, meta,
+    now, store_key,
+};
 
 /// Data may contain every byte at every position; it is not text and does not end at a NUL.
 pub async fn every_byte_survives<S: Store>(store: S) {
@@ -20,13 +23,13 @@ pub async fn every_byte_survives<S: Store>(store: S) {
 
     for (n, data) in (0..).zip(samples) {
         let new = draft_of(data.to_vec(), meta(n));
-        let seen = put(&store, &store_key(n), &new).await;
-        holds(&store, &store_key(n), &new, &seen, promise).await;
+        let seen = create_entry(&store, &store_key(n), &new).await;
+        assert_holds(&store, &store_key(n), &new, &seen, promise).await;
 
         let turned: Vec<u8> = data.iter().rev().chain(b"\0").copied().collect();
         let new = draft_of(turned, meta(n));
-        let seen = written(store.save(&store_key(n), &seen, &new).await, promise);
-        holds(&store, &store_key(n), &new, &seen, promise).await;
+        let seen = assert_written(store.save(&store_key(n), &seen, &new).await, promise);
+        assert_holds(&store, &store_key(n), &new, &seen, promise).await;
     }
 }
 
@@ -34,15 +37,15 @@ pub async fn every_byte_survives<S: Store>(store: S) {
 pub async fn empty_data_survives<S: Store>(store: S) {
     let promise = "an entry with empty data is kept";
     let empty = draft_of(Bytes::new(), meta(1));
-    let seen = put(&store, &store_key(1), &empty).await;
-    holds(&store, &store_key(1), &empty, &seen, promise).await;
+    let seen = create_entry(&store, &store_key(1), &empty).await;
+    assert_holds(&store, &store_key(1), &empty, &seen, promise).await;
 
-    let seen = written(
+    let seen = assert_written(
         store.save(&store_key(1), &seen, &draft(2)).await,
         "save writes",
     );
-    let seen = written(store.save(&store_key(1), &seen, &empty).await, promise);
-    holds(&store, &store_key(1), &empty, &seen, promise).await;
+    let seen = assert_written(store.save(&store_key(1), &seen, &empty).await, promise);
+    assert_holds(&store, &store_key(1), &empty, &seen, promise).await;
 }
 
 /// Data of 1 MiB is kept, or of `max_size` if that is smaller.
@@ -54,15 +57,15 @@ pub async fn large_data_survives<S: Store>(store: S) {
     let max_size = store.guarantees().max_size;
     let size = max_size.unwrap_or(LARGE).min(LARGE);
     let large = draft_of(noise(size), meta(1));
-    let seen = put(&store, &store_key(1), &large).await;
-    holds(&store, &store_key(1), &large, &seen, promise).await;
+    let seen = create_entry(&store, &store_key(1), &large).await;
+    assert_holds(&store, &store_key(1), &large, &seen, promise).await;
 
-    let seen = written(
+    let seen = assert_written(
         store.save(&store_key(1), &seen, &draft(2)).await,
         "save writes",
     );
-    let seen = written(store.save(&store_key(1), &seen, &large).await, promise);
-    holds(&store, &store_key(1), &large, &seen, promise).await;
+    let seen = assert_written(store.save(&store_key(1), &seen, &large).await, promise);
+    assert_holds(&store, &store_key(1), &large, &seen, promise).await;
 
     let Some(max_size) = max_size.filter(|max_size| *max_size <= LARGE) else {
         return;
@@ -83,8 +86,8 @@ pub async fn large_data_survives<S: Store>(store: S) {
             "{promise}; the answer was {refused:?}"
         );
     }
-    is_free(&store, &store_key(2), promise).await;
-    holds(&store, &store_key(1), &large, &seen, promise).await;
+    assert_absent(&store, &store_key(2), promise).await;
+    assert_holds(&store, &store_key(1), &large, &seen, promise).await;
 }
 
 /// Owners and labels may be any text: of any script, with quotes or control characters, empty or
@@ -95,8 +98,8 @@ pub async fn unusual_text_survives<S: Store>(store: S) {
         let mut new = draft(n);
         new.meta.owner = Some(Owner::from(text));
         new.meta.label = Some(text.into());
-        let seen = put(&store, &store_key(n), &new).await;
-        holds(&store, &store_key(n), &new, &seen, promise).await;
+        let seen = create_entry(&store, &store_key(n), &new).await;
+        assert_holds(&store, &store_key(n), &new, &seen, promise).await;
     }
 }
 
@@ -116,16 +119,16 @@ pub async fn times_survive<S: Store>(store: S) {
     for (n, (created, touched, expires)) in (0..).zip(samples) {
         let mut new = draft(n);
         (new.meta.created, new.meta.touched, new.meta.expires) = (created, touched, expires);
-        let seen = put(&store, &store_key(n), &new).await;
-        holds(&store, &store_key(n), &new, &seen, promise).await;
+        let seen = create_entry(&store, &store_key(n), &new).await;
+        assert_holds(&store, &store_key(n), &new, &seen, promise).await;
 
         new.meta.expires = new.meta.expires.max(odd);
         new.meta.touched = odd;
-        let _ = written(
+        let _ = assert_written(
             store.touch(&store_key(n), &seen, &new.meta).await,
             "touch writes",
         );
-        holds(&store, &store_key(n), &new, &seen, promise).await;
+        assert_holds(&store, &store_key(n), &new, &seen, promise).await;
     }
 }
 
@@ -137,18 +140,18 @@ pub async fn store_keys_are_bytes<S: Store>(store: S) {
 
     let mut versions = Vec::new();
     for (n, key) in (0..).zip(&store_keys) {
-        is_free(&store, key, promise).await;
+        assert_absent(&store, key, promise).await;
         let created = store.create(key, &draft(n)).await;
-        versions.push(written(created, promise));
+        versions.push(assert_written(created, promise));
     }
     for ((n, key), version) in (0..).zip(&store_keys).zip(&versions) {
-        holds(&store, key, &draft(n), version, promise).await;
+        assert_holds(&store, key, &draft(n), version, promise).await;
     }
 
     store.delete(&store_keys[0]).await.expect("delete answers");
-    is_free(&store, &store_keys[0], promise).await;
+    assert_absent(&store, &store_keys[0], promise).await;
     for ((n, key), version) in (0..).zip(&store_keys).zip(&versions).skip(1) {
-        holds(&store, key, &draft(n), version, promise).await;
+        assert_holds(&store, key, &draft(n), version, promise).await;
     }
 }
 
@@ -165,25 +168,25 @@ pub async fn store_keys_may_have_any_length<S: Store>(store: S) {
 
     for (n, bytes) in (0..).zip(store_keys) {
         let (key, to) = (StoreKey::new(bytes), store_key(n));
-        let seen = put(&store, &key, &draft(n)).await;
-        stale(store.create(&key, &draft(n)).await, promise);
-        let seen = written(store.save(&key, &seen, &draft(n + 10)).await, promise);
-        let seen = written(store.touch(&key, &seen, &meta(n + 10)).await, promise);
-        holds(&store, &key, &draft(n + 10), &seen, promise).await;
+        let seen = create_entry(&store, &key, &draft(n)).await;
+        assert_stale(store.create(&key, &draft(n)).await, promise);
+        let seen = assert_written(store.save(&key, &seen, &draft(n + 10)).await, promise);
+        let seen = assert_written(store.touch(&key, &seen, &meta(n + 10)).await, promise);
+        assert_holds(&store, &key, &draft(n + 10), &seen, promise).await;
 
-        let seen = written(
+        let seen = assert_written(
             store.rename(&key, &seen, &to, &draft(n + 20)).await,
             promise,
         );
-        is_free(&store, &key, promise).await;
-        let seen = written(
+        assert_absent(&store, &key, promise).await;
+        let seen = assert_written(
             store.rename(&to, &seen, &key, &draft(n + 30)).await,
             promise,
         );
-        holds(&store, &key, &draft(n + 30), &seen, promise).await;
+        assert_holds(&store, &key, &draft(n + 30), &seen, promise).await;
 
         store.delete(&key).await.expect("delete answers");
-        is_free(&store, &key, promise).await;
+        assert_absent(&store, &key, promise).await;
     }
 }
 

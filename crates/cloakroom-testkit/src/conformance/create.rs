@@ -4,17 +4,19 @@ use cloakroom::store::{Outcome, Store};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use super::race::all_of;
-use super::sample::{draft, holds, is_free, put, stale, store_key, written};
+use super::race::join_all;
+use super::sample::{
+    assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, store_key,
+};
 
 /// `load` returns the entry that `create` has written: its data, its meta and the version that
 /// `create` returned. Under other keys there is nothing.
 pub async fn a_created_entry_is_loaded_unchanged<S: Store>(store: S) {
     let promise = "a created entry is loaded unchanged";
-    let version = put(&store, &store_key(1), &draft(1)).await;
+    let version = create_entry(&store, &store_key(1), &draft(1)).await;
 
-    holds(&store, &store_key(1), &draft(1), &version, promise).await;
-    is_free(
+    assert_holds(&store, &store_key(1), &draft(1), &version, promise).await;
+    assert_absent(
         &store,
         &store_key(2),
         "there is no entry under a key that was not created",
@@ -27,9 +29,9 @@ pub async fn an_entry_without_owner_keeps_none<S: Store>(store: S) {
     let mut new = draft(1);
     new.meta.owner = None;
     new.meta.label = None;
-    let version = put(&store, &store_key(1), &new).await;
+    let version = create_entry(&store, &store_key(1), &new).await;
 
-    holds(
+    assert_holds(
         &store,
         &store_key(1),
         &new,
@@ -42,11 +44,11 @@ pub async fn an_entry_without_owner_keeps_none<S: Store>(store: S) {
 /// `create` under a key that has an entry returns `Stale` and leaves the entry alone.
 pub async fn create_never_overwrites<S: Store>(store: S) {
     let promise = "create never overwrites";
-    let version = put(&store, &store_key(1), &draft(1)).await;
+    let version = create_entry(&store, &store_key(1), &draft(1)).await;
 
-    stale(store.create(&store_key(1), &draft(2)).await, promise);
+    assert_stale(store.create(&store_key(1), &draft(2)).await, promise);
 
-    holds(&store, &store_key(1), &draft(1), &version, promise).await;
+    assert_holds(&store, &store_key(1), &draft(1), &version, promise).await;
 }
 
 /// Of concurrent creates under one key, exactly one is written and the others return `Stale`.
@@ -64,7 +66,7 @@ pub async fn exactly_one_of_concurrent_creates_wins<S: Store>(store: S) {
     }
 
     let mut won = Vec::new();
-    for (n, outcome) in all_of(creates).await {
+    for (n, outcome) in join_all(creates).await {
         match outcome.expect("create answers while others create the same entry") {
             Outcome::Written(version) => won.push((n, version)),
             Outcome::Stale => {}
@@ -77,7 +79,7 @@ pub async fn exactly_one_of_concurrent_creates_wins<S: Store>(store: S) {
         won.len()
     );
     let (n, version) = &won[0];
-    holds(
+    assert_holds(
         &*store,
         &store_key(1),
         &draft(*n),
@@ -96,13 +98,13 @@ pub async fn a_thousand_concurrent_creates_all_succeed<S: Store>(store: S) {
         creates.spawn(async move { (n, store.create(&store_key(n), &draft(n)).await) });
     }
 
-    for (n, outcome) in all_of(creates).await {
-        let version = written(
+    for (n, outcome) in join_all(creates).await {
+        let version = assert_written(
             outcome,
             "concurrent creates under different keys all succeed",
         );
         let promise = "each of a thousand concurrent creates makes an entry";
-        holds(&*store, &store_key(n), &draft(n), &version, promise).await;
+        assert_holds(&*store, &store_key(n), &draft(n), &version, promise).await;
     }
 }
 

@@ -4,7 +4,9 @@ use std::task::{Context, Waker};
 
 use cloakroom::store::Store;
 
-use super::sample::{assert_is, draft, is, is_free, load, put, store_key, written};
+use super::sample::{
+    assert_absent, assert_is, assert_written, create_entry, draft, is, load, store_key,
+};
 
 /// A `create` whose future is dropped early has written the whole entry or nothing.
 pub async fn a_dropped_create_is_all_or_nothing<S: Store>(store: S) {
@@ -23,7 +25,7 @@ pub async fn a_dropped_create_is_all_or_nothing<S: Store>(store: S) {
 pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
         let key = store_key(polls);
-        let seen = put(&store, &key, &draft(1)).await;
+        let seen = create_entry(&store, &key, &draft(1)).await;
         drop_after(polls, store.save(&key, &seen, &draft(2))).await;
 
         let entry = load(&store, &key)
@@ -40,7 +42,7 @@ pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
 pub async fn a_dropped_touch_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
         let key = store_key(polls);
-        let seen = put(&store, &key, &draft(1)).await;
+        let seen = create_entry(&store, &key, &draft(1)).await;
         let mut touched = draft(1);
         touched.meta.touched = draft(2).meta.touched;
         touched.meta.expires = draft(2).meta.expires;
@@ -60,7 +62,7 @@ pub async fn a_dropped_touch_is_all_or_nothing<S: Store>(store: S) {
 pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
         let key = store_key(polls);
-        let _ = put(&store, &key, &draft(1)).await;
+        let _ = create_entry(&store, &key, &draft(1)).await;
         drop_after(polls, store.delete(&key)).await;
 
         if let Some(entry) = load(&store, &key).await {
@@ -78,7 +80,7 @@ pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
     let promise = "a dropped rename leaves the old entry or the new one";
     for polls in 1..=MOST_POLLS {
         let (from, to) = (store_key(polls), store_key(1_000 + polls));
-        let seen = put(&store, &from, &draft(1)).await;
+        let seen = create_entry(&store, &from, &draft(1)).await;
         drop_after(polls, store.rename(&from, &seen, &to, &draft(2))).await;
 
         // In this order, so that an entry that moves in between is seen at least once.
@@ -125,10 +127,10 @@ async fn drop_after<F: Future>(polls: u64, future: F) {
 async fn assert_still_works<S: Store>(store: &S, n: u64) {
     let promise = "a store keeps working after a future was dropped";
     let key = store_key(10_000 + n);
-    let seen = put(store, &key, &draft(1)).await;
-    let _ = written(store.save(&key, &seen, &draft(2)).await, promise);
+    let seen = create_entry(store, &key, &draft(1)).await;
+    let _ = assert_written(store.save(&key, &seen, &draft(2)).await, promise);
     store.delete(&key).await.expect(promise);
-    is_free(store, &key, promise).await;
+    assert_absent(store, &key, promise).await;
 }
 
 /// More than the await points of most stores' calls, so that a future is dropped at each of them.

@@ -1,7 +1,7 @@
 use cloakroom::store::{Draft, OwnedEntry, Store};
 use cloakroom::{ErrorKind, Owner, StoreKey};
 
-use super::sample::{MILLI, draft, meta, now, put, store_key, written};
+use super::sample::{MILLI, assert_written, create_entry, draft, meta, now, store_key};
 
 /// `owned_by` lists the entries of one owner, each with its store key and meta. The list follows
 /// saves, touches, renames, deletes and changes of the owner.
@@ -11,12 +11,12 @@ pub async fn owned_by_lists_exactly_the_owners_entries<S: Store>(store: S) {
     let ada = |n| of("ada", n);
     let mut seen = Vec::new();
     for n in 0..5 {
-        seen.push(put(&store, &store_key(n), &ada(n)).await);
+        seen.push(create_entry(&store, &store_key(n), &ada(n)).await);
     }
-    let _ = put(&store, &store_key(10), &of("grace", 10)).await;
+    let _ = create_entry(&store, &store_key(10), &of("grace", 10)).await;
     let mut without_owner = draft(11);
     without_owner.meta.owner = None;
-    let joining = put(&store, &store_key(11), &without_owner).await;
+    let joining = create_entry(&store, &store_key(11), &without_owner).await;
 
     if !store.guarantees().owners {
         let error = store.owned_by(&Owner::from("ada"), None, 1).await.err();
@@ -29,21 +29,21 @@ pub async fn owned_by_lists_exactly_the_owners_entries<S: Store>(store: S) {
         return;
     }
     let all = (0..5).map(|n| (store_key(n), ada(n))).collect();
-    lists(&store, "ada", all, "owned_by lists what was created").await;
+    assert_lists(&store, "ada", all, "owned_by lists what was created").await;
 
     let outcome = store.save(&store_key(0), &seen[0], &ada(20)).await;
-    let _ = written(outcome, "save writes");
+    let _ = assert_written(outcome, "save writes");
     let outcome = store.touch(&store_key(1), &seen[1], &meta(21)).await;
-    let _ = written(outcome, "touch writes");
+    let _ = assert_written(outcome, "touch writes");
     let outcome = store
         .rename(&store_key(2), &seen[2], &store_key(22), &ada(22))
         .await;
-    let _ = written(outcome, "rename writes");
+    let _ = assert_written(outcome, "rename writes");
     let outcome = store.save(&store_key(3), &seen[3], &of("grace", 23)).await;
-    let _ = written(outcome, "save writes");
+    let _ = assert_written(outcome, "save writes");
     store.delete(&store_key(4)).await.expect("delete answers");
     let outcome = store.save(&store_key(11), &joining, &ada(24)).await;
-    let _ = written(outcome, "save writes");
+    let _ = assert_written(outcome, "save writes");
 
     let mut touched = ada(1);
     touched.meta.touched = meta(21).touched;
@@ -54,19 +54,19 @@ pub async fn owned_by_lists_exactly_the_owners_entries<S: Store>(store: S) {
         (store_key(22), ada(22)),
         (store_key(11), ada(24)),
     ];
-    lists(&store, "ada", adas, "owned_by lists the current entries").await;
+    assert_lists(&store, "ada", adas, "owned_by lists the current entries").await;
     let graces = vec![
         (store_key(10), of("grace", 10)),
         (store_key(3), of("grace", 23)),
     ];
-    lists(
+    assert_lists(
         &store,
         "grace",
         graces,
         "owned_by lists the entries of a new owner",
     )
     .await;
-    lists(
+    assert_lists(
         &store,
         "unknown",
         vec![],
@@ -81,11 +81,11 @@ pub async fn owners_are_compared_exactly<S: Store>(store: S) {
         return owned_by_lists_exactly_the_owners_entries(store).await;
     }
     for (n, owner) in (0..).zip(ALIKE) {
-        let _ = put(&store, &store_key(n), &of(owner, n)).await;
+        let _ = create_entry(&store, &store_key(n), &of(owner, n)).await;
     }
     for (n, owner) in (0..).zip(ALIKE) {
         let only = vec![(store_key(n), of(owner, n))];
-        lists(&store, owner, only, "owned_by compares owners exactly").await;
+        assert_lists(&store, owner, only, "owned_by compares owners exactly").await;
     }
 }
 
@@ -96,8 +96,8 @@ pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
     }
     let mut expiring = of("ada", 1);
     expiring.meta.expires = now() + MILLI;
-    let _ = put(&store, &store_key(1), &expiring).await;
-    let _ = put(&store, &store_key(2), &of("ada", 2)).await;
+    let _ = create_entry(&store, &store_key(1), &expiring).await;
+    let _ = create_entry(&store, &store_key(2), &of("ada", 2)).await;
 
     let _ = store
         .sweep(now() + MILLI, 100)
@@ -114,7 +114,7 @@ pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
     {
         there.push((store_key(1), expiring));
     }
-    lists(
+    assert_lists(
         &store,
         "ada",
         there,
@@ -143,7 +143,7 @@ pub async fn find_returns_the_only_key_with_the_prefix<S: Store>(store: S) {
         &alone, &last, &first, &twins[0], &twins[1], &odd[0], &odd[1],
     ];
     for (n, key) in (0..).zip(store_keys) {
-        let _ = put(&store, key, &draft(n)).await;
+        let _ = create_entry(&store, key, &draft(n)).await;
     }
 
     let questions: [(&[u8], Option<&StoreKey>); 8] = [
@@ -195,7 +195,12 @@ fn of(owner: &str, n: u64) -> Draft {
     draft
 }
 
-async fn lists<S: Store>(store: &S, owner: &str, mut all: Vec<(StoreKey, Draft)>, promise: &str) {
+async fn assert_lists<S: Store>(
+    store: &S,
+    owner: &str,
+    mut all: Vec<(StoreKey, Draft)>,
+    promise: &str,
+) {
     let mut listed = owned_by(store, &Owner::from(owner)).await;
     // The store chooses the order.
     listed.sort_by(|a, b| a.key.cmp(&b.key));

@@ -12,7 +12,9 @@ use tokio::task::{JoinSet, yield_now};
 
 use crate::soak;
 
-use super::sample::{draft, draft_of, is_free, load, meta, put, stale, store_key};
+use super::sample::{
+    assert_absent, assert_stale, create_entry, draft, draft_of, load, meta, store_key,
+};
 
 /// Concurrent tasks increment one entry, each by loading and saving until the save is not stale.
 /// No increment is lost.
@@ -20,7 +22,7 @@ use super::sample::{draft, draft_of, is_free, load, meta, put, stale, store_key}
 /// In a store that does not compare, increments may be lost, but the entry stays valid.
 pub async fn concurrent_increments_add_up<S: Store>(store: S) {
     let store = Arc::new(store);
-    adds_up(store.clone(), store).await;
+    test_increments(store.clone(), store).await;
 }
 
 /// An entry that is deleted while other tasks keep saving it is gone, and stays gone after all of
@@ -29,25 +31,33 @@ pub async fn concurrent_increments_add_up<S: Store>(store: S) {
 /// In a store that does not compare, it must stay gone after a delete that no save follows.
 pub async fn a_logout_is_not_undone_by_concurrent_saves<S: Store>(store: S) {
     let store = Arc::new(store);
-    logs_out(store.clone(), store).await;
+    test_logout(store.clone(), store).await;
 }
 
 /// Tests [`concurrent_increments_add_up`] with half of the tasks on each store.
-pub(super) async fn adds_up<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
+pub(super) async fn test_increments<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
     for round in soak::rounds(1) {
-        add_up(&one, &other, store_key(round as u64)).await;
+        test_one_increment_race(&one, &other, store_key(round as u64)).await;
     }
 }
 
-async fn add_up<S: Store, T: Store>(one: &Arc<S>, other: &Arc<T>, key: StoreKey) {
-    let _ = put(&**one, &key, &draft_of("0", meta(1))).await;
+async fn test_one_increment_race<S: Store, T: Store>(one: &Arc<S>, other: &Arc<T>, key: StoreKey) {
+    let _ = create_entry(&**one, &key, &draft_of("0", meta(1))).await;
     let start = Arc::new(Barrier::new(TASKS as usize));
     let mut tasks = JoinSet::new();
     for _ in 0..TASKS / 2 {
-        tasks.spawn(count_up(one.clone(), key.clone(), start.clone()));
-        tasks.spawn(count_up(other.clone(), key.clone(), start.clone()));
+        tasks.spawn(increment_repeatedly(
+            one.clone(),
+            key.clone(),
+            start.clone(),
+        ));
+        tasks.spawn(increment_repeatedly(
+            other.clone(),
+            key.clone(),
+            start.clone(),
+        ));
     }
-    let _ = all_of(tasks).await;
+    let _ = join_all(tasks).await;
 
     let entry = load(&**one, &key)
         .await
@@ -64,7 +74,7 @@ async fn add_up<S: Store, T: Store>(one: &Arc<S>, other: &Arc<T>, key: StoreKey)
     }
 }
 
-async fn count_up<S: Store>(store: Arc<S>, key: StoreKey, start: Arc<Barrier>) {
+async fn increment_repeatedly<S: Store>(store: Arc<S>, key: StoreKey, start: Arc<Barrier>) {
     for n in 0..EACH {
         let mut tries = 0;
         loop {
@@ -104,12 +114,12 @@ fn number(data: &Bytes) -> u64 {
 
 /// Tests [`a_logout_is_not_undone_by_concurrent_saves`] with saves through one store and the delete
 /// through another.
-pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T>) {
+pub(super) async fn test_logout<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T>) {
     let promise = "a logout is not undone by concurrent saves";
     let compares = saving.guarantees().compares;
     for round in soak::rounds(ROUNDS) {
         let key = store_key(round as u64);
-        let _ = put(&*saving, &key, &draft(0)).await;
+        let _ = create_entry(&*saving, &key, &draft(0)).await;
 
         let (saved, mut saves) = mpsc::unbounded_channel();
         let is_deleted = Arc::new(AtomicBool::new(false));
@@ -132,15 +142,15 @@ pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T
             .expect("delete answers while others save");
         is_deleted.store(true, Ordering::SeqCst);
         if compares {
-            is_free(&*deleting, &key, promise).await;
+            assert_absent(&*deleting, &key, promise).await;
         }
-        let _ = all_of(savers).await;
+        let _ = join_all(savers).await;
 
         if !compares {
             deleting.delete(&key).await.expect("delete answers");
         }
-        is_free(&*saving, &key, promise).await;
-        is_free(&*deleting, &key, promise).await;
+        assert_absent(&*saving, &key, promise).await;
+        assert_absent(&*deleting, &key, promise).await;
     }
 }
 
@@ -184,15 +194,15 @@ async fn save_until_gone<S: Store>(
     if let Some(seen) = seen.filter(|_| compares) {
         let promise = "no late save, touch or rename restores a deleted entry";
         let (new, elsewhere) = (draft(saver), store_key(1_000 + saver));
-        stale(store.save(&key, &seen, &new).await, promise);
-        stale(store.touch(&key, &seen, &new.meta).await, promise);
-        stale(store.rename(&key, &seen, &elsewhere, &new).await, promise);
-        is_free(&*store, &elsewhere, promise).await;
+        assert_stale(store.save(&key, &seen, &new).await, promise);
+        assert_stale(store.touch(&key, &seen, &new.meta).await, promise);
+        assert_stale(store.rename(&key, &seen, &elsewhere, &new).await, promise);
+        assert_absent(&*store, &elsewhere, promise).await;
     }
 }
 
 /// Polls both futures in turn, `first` first, and returns both outputs.
-pub(super) async fn both<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {
+pub(super) async fn join_both<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {
     let (mut first, mut second) = (pin!(first), pin!(second));
     let (mut one, mut other) = (None, None);
     poll_fn(|cx| {
@@ -218,7 +228,7 @@ fn poll_into<F: Future>(done: &mut Option<F::Output>, future: Pin<&mut F>, cx: &
 }
 
 /// Returns the outputs of all tasks, and panics if one of them has panicked.
-pub(super) async fn all_of<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
+pub(super) async fn join_all<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
     let mut all = Vec::with_capacity(tasks.len());
     while let Some(done) = tasks.join_next().await {
         match done {

@@ -66,13 +66,13 @@ pub(super) fn now() -> SystemTime {
 pub(super) const MILLI: Duration = Duration::from_millis(1);
 
 /// Creates an entry under a free key and returns its version.
-pub(super) async fn put<S: Store>(store: &S, key: &StoreKey, new: &Draft) -> Version {
+pub(super) async fn create_entry<S: Store>(store: &S, key: &StoreKey, new: &Draft) -> Version {
     let outcome = store.create(key, new).await;
-    written(outcome, "create writes under a free key")
+    assert_written(outcome, "create writes under a free key")
 }
 
 /// Asserts that the outcome is `Written`, as `promise` requires, and returns the version.
-pub(super) fn written(outcome: Result<Outcome>, promise: &str) -> Version {
+pub(super) fn assert_written(outcome: Result<Outcome>, promise: &str) -> Version {
     match outcome {
         Ok(Outcome::Written(version)) => version,
         other => panic!("{promise}; the answer was {other:?}"),
@@ -80,7 +80,7 @@ pub(super) fn written(outcome: Result<Outcome>, promise: &str) -> Version {
 }
 
 /// Asserts that the outcome is `Stale`, as `promise` requires.
-pub(super) fn stale(outcome: Result<Outcome>, promise: &str) {
+pub(super) fn assert_stale(outcome: Result<Outcome>, promise: &str) {
     assert!(
         matches!(outcome, Ok(Outcome::Stale)),
         "{promise}, so the answer is `Stale`; it was {outcome:?}"
@@ -92,7 +92,7 @@ pub(super) async fn load<S: Store>(store: &S, key: &StoreKey) -> Option<Entry> {
 }
 
 /// Asserts that the entry under `key` is `draft` in this version.
-pub(super) async fn holds<S: Store>(
+pub(super) async fn assert_holds<S: Store>(
     store: &S,
     key: &StoreKey,
     draft: &Draft,
@@ -110,7 +110,7 @@ pub(super) async fn holds<S: Store>(
 }
 
 /// Asserts that there is no entry under `key`.
-pub(super) async fn is_free<S: Store>(store: &S, key: &StoreKey, promise: &str) {
+pub(super) async fn assert_absent<S: Store>(store: &S, key: &StoreKey, promise: &str) {
     let entry = load(store, key).await;
     assert!(entry.is_none(), "{promise}; there is {entry:?}");
 }

@@ -1,29 +1,31 @@
 use cloakroom::store::{Draft, Outcome, Store, Version};
 
-use super::sample::{draft, holds, is_free, put, stale, store_key, written};
+use super::sample::{
+    assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, store_key,
+};
 
 /// `save` replaces data and meta, and returns the version that `load` then returns.
 pub async fn save_replaces_the_whole_entry<S: Store>(store: S) {
     let promise = "save replaces the whole entry and returns its version";
-    let mut seen = put(&store, &store_key(1), &draft(1)).await;
+    let mut seen = create_entry(&store, &store_key(1), &draft(1)).await;
 
     for n in 2..5 {
-        seen = written(store.save(&store_key(1), &seen, &draft(n)).await, promise);
-        holds(&store, &store_key(1), &draft(n), &seen, promise).await;
+        seen = assert_written(store.save(&store_key(1), &seen, &draft(n)).await, promise);
+        assert_holds(&store, &store_key(1), &draft(n), &seen, promise).await;
     }
 }
 
 /// `save` changes one entry and leaves the others alone.
 pub async fn save_leaves_other_entries_alone<S: Store>(store: S) {
-    let seen = put(&store, &store_key(1), &draft(1)).await;
-    let other = put(&store, &store_key(2), &draft(2)).await;
+    let seen = create_entry(&store, &store_key(1), &draft(1)).await;
+    let other = create_entry(&store, &store_key(2), &draft(2)).await;
 
-    let _ = written(
+    let _ = assert_written(
         store.save(&store_key(1), &seen, &draft(3)).await,
         "save writes",
     );
 
-    holds(
+    assert_holds(
         &store,
         &store_key(2),
         &draft(2),
@@ -36,14 +38,14 @@ pub async fn save_leaves_other_entries_alone<S: Store>(store: S) {
 /// `save` under a key without an entry returns `Stale` and creates none.
 pub async fn save_never_creates<S: Store>(store: S) {
     let promise = "save never creates";
-    let elsewhere = put(&store, &store_key(1), &draft(1)).await;
+    let elsewhere = create_entry(&store, &store_key(1), &draft(1)).await;
 
-    stale(
+    assert_stale(
         store.save(&store_key(2), &elsewhere, &draft(2)).await,
         promise,
     );
 
-    is_free(&store, &store_key(2), promise).await;
+    assert_absent(&store, &store_key(2), promise).await;
 }
 
 /// `save` with an old version returns `Stale` and changes neither data nor meta nor version.
@@ -51,8 +53,8 @@ pub async fn save_never_creates<S: Store>(store: S) {
 /// A store that does not compare may write the entry instead, as a whole.
 pub async fn a_stale_save_changes_nothing<S: Store>(store: S) {
     let promise = "a stale save changes nothing";
-    let old = put(&store, &store_key(1), &draft(1)).await;
-    let current = written(
+    let old = create_entry(&store, &store_key(1), &draft(1)).await;
+    let current = assert_written(
         store.save(&store_key(1), &old, &draft(2)).await,
         "save writes",
     );
@@ -68,10 +70,10 @@ pub async fn a_stale_save_changes_nothing<S: Store>(store: S) {
 /// A store that does not compare may write the entry instead, as a whole.
 pub async fn each_save_makes_earlier_versions_stale<S: Store>(store: S) {
     let promise = "each save makes earlier versions stale";
-    let mut seen = vec![put(&store, &store_key(1), &draft(1)).await];
+    let mut seen = vec![create_entry(&store, &store_key(1), &draft(1)).await];
     for n in 2..6 {
         let last = seen.last().expect("`seen` has at least one version");
-        let next = written(
+        let next = assert_written(
             store.save(&store_key(1), last, &draft(n)).await,
             "save writes",
         );
@@ -96,8 +98,8 @@ pub async fn each_save_makes_earlier_versions_stale<S: Store>(store: S) {
 /// A store that does not compare may write the entry instead, as a whole.
 pub async fn a_version_is_valid_only_for_its_own_entry<S: Store>(store: S) {
     let promise = "a version is valid only for its own entry";
-    let there = put(&store, &store_key(1), &draft(1)).await;
-    let foreign = put(&store, &store_key(2), &draft(2)).await;
+    let there = create_entry(&store, &store_key(1), &draft(1)).await;
+    let foreign = create_entry(&store, &store_key(2), &draft(2)).await;
 
     let outcome = store.save(&store_key(1), &foreign, &draft(3)).await;
 
@@ -117,7 +119,7 @@ async fn refused_or_last_write_wins<S: Store>(
 ) -> Option<Version> {
     match outcome {
         Ok(Outcome::Written(version)) if !store.guarantees().compares => {
-            holds(
+            assert_holds(
                 store,
                 &store_key(1),
                 new,
@@ -128,8 +130,8 @@ async fn refused_or_last_write_wins<S: Store>(
             Some(version)
         }
         refused => {
-            stale(refused, promise);
-            holds(store, &store_key(1), there, version, promise).await;
+            assert_stale(refused, promise);
+            assert_holds(store, &store_key(1), there, version, promise).await;
             None
         }
     }

@@ -2,28 +2,30 @@ use std::time::SystemTime;
 
 use cloakroom::store::{Draft, Store, from_millis};
 
-use super::sample::{MILLI, draft, holds, is_free, now, put, store_key, written};
+use super::sample::{
+    MILLI, assert_absent, assert_holds, assert_written, create_entry, draft, now, store_key,
+};
 
 /// `sweep` deletes the entries that expire at or before the given time, keeps one that expires a
 /// millisecond later, and returns the number of deleted entries.
 pub async fn sweep_deletes_exactly_the_expired<S: Store>(store: S) {
     let promise = "sweep deletes exactly the expired entries";
     let (at_now, later) = (expiring(1, now()), expiring(2, now() + MILLI));
-    let _ = put(&store, &store_key(1), &at_now).await;
-    let kept = put(&store, &store_key(2), &later).await;
-    let _ = put(&store, &store_key(3), &expiring(3, from_millis(0))).await;
+    let _ = create_entry(&store, &store_key(1), &at_now).await;
+    let kept = create_entry(&store, &store_key(2), &later).await;
+    let _ = create_entry(&store, &store_key(3), &expiring(3, from_millis(0))).await;
 
     let swept = store.sweep(now(), usize::MAX).await.expect("sweep answers");
 
     assert_eq!(swept, 2, "{promise}; it reported {swept} of 2");
-    is_free(&store, &store_key(1), "an entry that expires now is swept").await;
-    is_free(
+    assert_absent(&store, &store_key(1), "an entry that expires now is swept").await;
+    assert_absent(
         &store,
         &store_key(3),
         "an entry that expired long ago is swept",
     )
     .await;
-    holds(
+    assert_holds(
         &store,
         &store_key(2),
         &later,
@@ -37,7 +39,7 @@ pub async fn sweep_deletes_exactly_the_expired<S: Store>(store: S) {
 pub async fn sweep_respects_its_limit<S: Store>(store: S) {
     let promise = "sweep respects its limit";
     for n in 0..EXPIRED {
-        let _ = put(&store, &store_key(n), &expiring(n, now())).await;
+        let _ = create_entry(&store, &store_key(n), &expiring(n, now())).await;
     }
 
     for (limit, left) in [(0, EXPIRED), (3, EXPIRED - 3)] {
@@ -55,9 +57,9 @@ pub async fn sweep_respects_its_limit<S: Store>(store: S) {
 pub async fn repeated_sweeps_delete_all_expired<S: Store>(store: S) {
     let promise = "repeated sweeps delete all expired entries";
     for n in 0..EXPIRED {
-        let _ = put(&store, &store_key(n), &expiring(n, now())).await;
+        let _ = create_entry(&store, &store_key(n), &expiring(n, now())).await;
     }
-    let unexpired = put(&store, &store_key(EXPIRED), &draft(EXPIRED)).await;
+    let unexpired = create_entry(&store, &store_key(EXPIRED), &draft(EXPIRED)).await;
 
     let mut swept = 0;
     // Enough sweeps, even if each deletes only one.
@@ -75,7 +77,7 @@ pub async fn repeated_sweeps_delete_all_expired<S: Store>(store: S) {
         "{promise}; they reported {swept} of {EXPIRED}"
     );
     assert_eq!(still_there(&store).await, 0, "{promise}; some are left");
-    holds(
+    assert_holds(
         &store,
         &store_key(EXPIRED),
         &draft(EXPIRED),
@@ -95,21 +97,21 @@ pub async fn sweep_uses_the_latest_expiry<S: Store>(store: S) {
     for (n, (first, last)) in changes.into_iter().enumerate() {
         let [saved, touched, renamed] = [0, 1, 2].map(|place| 10 * n as u64 + place);
         for place in [saved, touched, renamed] {
-            versions.push(put(&store, &store_key(place), &expiring(place, first)).await);
+            versions.push(create_entry(&store, &store_key(place), &expiring(place, first)).await);
         }
         let seen = &versions[3 * n..];
         let draft = |place| expiring(place + 100, last);
         let outcome = store.save(&store_key(saved), &seen[0], &draft(saved)).await;
-        let _ = written(outcome, "save writes");
+        let _ = assert_written(outcome, "save writes");
         let outcome = store
             .touch(&store_key(touched), &seen[1], &draft(touched).meta)
             .await;
-        let _ = written(outcome, "touch writes");
+        let _ = assert_written(outcome, "touch writes");
         let to = store_key(renamed + 100);
         let outcome = store
             .rename(&store_key(renamed), &seen[2], &to, &draft(renamed))
             .await;
-        let _ = written(outcome, "rename writes");
+        let _ = assert_written(outcome, "rename writes");
     }
 
     let swept = store.sweep(now(), 100).await.expect("sweep answers");
@@ -122,7 +124,7 @@ pub async fn sweep_uses_the_latest_expiry<S: Store>(store: S) {
         );
     }
     for n in [10, 11, 112] {
-        is_free(&store, &store_key(n), promise).await;
+        assert_absent(&store, &store_key(n), promise).await;
     }
     assert_eq!(swept, 3, "{promise}; it reported {swept} of 3");
 }
@@ -132,23 +134,23 @@ pub async fn sweep_uses_the_latest_expiry<S: Store>(store: S) {
 pub async fn expired_entries_stay_until_they_are_swept<S: Store>(store: S) {
     let promise = "an expired entry stays until it is swept";
     let past = |n| expiring(n, from_millis(1_000 + n as i64));
-    let seen = put(&store, &store_key(1), &past(1)).await;
-    holds(&store, &store_key(1), &past(1), &seen, promise).await;
+    let seen = create_entry(&store, &store_key(1), &past(1)).await;
+    assert_holds(&store, &store_key(1), &past(1), &seen, promise).await;
 
-    let seen = written(store.save(&store_key(1), &seen, &past(2)).await, promise);
-    holds(&store, &store_key(1), &past(2), &seen, promise).await;
+    let seen = assert_written(store.save(&store_key(1), &seen, &past(2)).await, promise);
+    assert_holds(&store, &store_key(1), &past(2), &seen, promise).await;
 
-    let seen = written(
+    let seen = assert_written(
         store.touch(&store_key(1), &seen, &past(2).meta).await,
         promise,
     );
-    let seen = written(
+    let seen = assert_written(
         store
             .rename(&store_key(1), &seen, &store_key(2), &past(3))
             .await,
         promise,
     );
-    holds(&store, &store_key(2), &past(3), &seen, promise).await;
+    assert_holds(&store, &store_key(2), &past(3), &seen, promise).await;
 }
 
 /// `sweep` keeps an unexpired entry and returns zero.
@@ -156,12 +158,12 @@ pub async fn expired_entries_stay_until_they_are_swept<S: Store>(store: S) {
 /// The only promise about `sweep` for a store whose backend deletes expired entries.
 pub async fn sweep_keeps_unexpired_entries<S: Store>(store: S) {
     let unexpired = expiring(1, now() + MILLI);
-    let version = put(&store, &store_key(1), &unexpired).await;
+    let version = create_entry(&store, &store_key(1), &unexpired).await;
 
     let swept = store.sweep(now(), 100).await.expect("sweep answers");
 
     assert_eq!(swept, 0, "no entry had expired; sweep reported {swept}");
-    holds(
+    assert_holds(
         &store,
         &store_key(1),
         &unexpired,
