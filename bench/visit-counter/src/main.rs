@@ -1,7 +1,7 @@
-//! Serves the visit counter on Cloakroom's memory store, at a free port of 127.0.0.1.
+//! Serves the visit counter on Cloakroom's memory store, on a free port of 127.0.0.1.
 //!
-//! Prints its address as the first line. Each page uses the session in one way, so that the cost of
-//! that use can be measured.
+//! The first line of output is its address. Each page uses the session in one way, so that the cost
+//! of this use can be measured.
 
 use std::error::Error;
 
@@ -14,12 +14,13 @@ use tokio::net::TcpListener;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// One worker: the order of the work, and with it the number of instructions, repeats.
+/// With one worker, the order of the work is the same in every run, and so is the number of
+/// instructions.
 #[tokio::main(flavor = "multi_thread", worker_threads = 1)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let sessions = Sessions::builder(MemoryStore::new())
         .cookie(Cookie::default().plain_http())
-        // The sweep waits for a random time, and the runtime's timers cost more or less with it.
+        // The sweep waits for a random time, which changes the cost of the runtime's timers.
         .sweep(None)
         .build()?;
     let app = Router::new()

@@ -4,39 +4,92 @@ use std::time::{Duration, SystemTime};
 use cloakroom::Clock;
 use cloakroom::store::from_millis;
 
-/// A clock that is turned by hand. Clones show the same time.
+/// A clock that moves only when the test moves it.
 ///
-/// It starts at the same instant in every test, a whole second in 2025.
+/// Clones show the same time: pass one to the sessions, one to a [`Browser`](crate::Browser), and
+/// keep one. Every clock starts at 2025-06-15T15:06:40Z, a whole second, because dates in cookies
+/// have no smaller unit.
 ///
 /// # Examples
 /// ```
 /// use std::time::Duration;
-/// use cloakroom::Clock;
+///
+/// use cloakroom::Sessions;
+/// use cloakroom::store::MemoryStore;
 /// use cloakroom_testkit::HandClock;
 ///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
 /// let clock = HandClock::new();
-/// let on_the_wall = clock.clone();
-/// let before = on_the_wall.now();
+/// let sessions = Sessions::builder(MemoryStore::new())
+///     .clock(clock.clone())
+///     .max_age(Duration::from_secs(60))
+///     .build()?;
+/// let session = sessions.new_session();
+/// session.set("theme", "dark")?;
+/// session.save().await?;
+/// let key = session.key().expect("a saved session has a key");
 ///
 /// clock.advance(Duration::from_secs(60));
-///
-/// assert_eq!(on_the_wall.now(), before + Duration::from_secs(60));
+/// assert!(sessions.open(&key).await?.is_none());
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct HandClock(Arc<Mutex<SystemTime>>);
 
 impl HandClock {
-    /// A clock that shows the instant at which all hand clocks start.
+    /// Creates a clock that shows the instant at which all hand clocks start.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// use cloakroom::Clock;
+    /// use cloakroom_testkit::HandClock;
+    ///
+    /// let start = UNIX_EPOCH + Duration::from_secs(1_750_000_000);
+    /// assert_eq!(HandClock::new().now(), start);
+    /// ```
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(from_millis(START_MILLIS))))
     }
 
-    /// Turns it forward.
+    /// Moves the clock forward.
+    ///
+    /// # Panics
+    /// If the system's time type cannot represent the result.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use cloakroom::Clock;
+    /// use cloakroom_testkit::HandClock;
+    ///
+    /// let clock = HandClock::new();
+    /// let before = clock.now();
+    /// clock.advance(Duration::from_secs(60));
+    ///
+    /// assert_eq!(clock.now(), before + Duration::from_secs(60));
+    /// ```
     pub fn advance(&self, by: Duration) {
         *self.shown() += by;
     }
 
-    /// Turns it to `to`, which may lie in the past.
+    /// Sets the clock to `to`, which may be before the time that it shows.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::UNIX_EPOCH;
+    ///
+    /// use cloakroom::Clock;
+    /// use cloakroom_testkit::HandClock;
+    ///
+    /// let clock = HandClock::new();
+    /// clock.set(UNIX_EPOCH);
+    ///
+    /// assert_eq!(clock.now(), UNIX_EPOCH);
+    /// ```
     pub fn set(&self, to: SystemTime) {
         *self.shown() = to;
     }
@@ -58,7 +111,7 @@ impl Clock for HandClock {
     }
 }
 
-/// 2025-06-15T15:06:40Z. A whole second, because cookie dates have no smaller part.
+/// 2025-06-15T15:06:40Z. A whole second, because dates in cookies have no smaller unit.
 const START_MILLIS: i64 = 1_750_000_000_000;
 
 #[cfg(test)]
@@ -67,7 +120,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     #[test]
-    fn every_clock_starts_at_the_same_time_and_stands_still() {
+    fn all_clocks_start_at_the_same_time_and_stand_still() {
         let clock = HandClock::new();
 
         assert_eq!(clock.now(), HandClock::default().now());
@@ -75,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn it_can_be_turned_back() {
+    fn it_can_be_set_back() {
         let clock = HandClock::new();
 
         clock.set(UNIX_EPOCH);

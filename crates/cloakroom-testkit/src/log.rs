@@ -1,14 +1,15 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A place for what is logged, so that a test can read it: that no key is in it, for instance. Clones write to the same
-/// place.
+/// A writer that keeps what is logged, so that a test can read it.
 ///
-/// It is what `with_writer` of tracing-subscriber takes, from a closure that clones it.
+/// Clones write to the same text. With tracing-subscriber, pass a closure that clones it to
+/// `with_writer`.
 ///
 /// # Examples
 /// ```
 /// use std::io::Write;
+///
 /// use cloakroom_testkit::Log;
 ///
 /// let log = Log::default();
@@ -22,12 +23,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Everything that was logged so far.
+    /// Returns everything that was logged so far.
     ///
     /// # Panics
-    /// If it is no text.
+    /// If it is not UTF-8.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::io::Write;
+    ///
+    /// use cloakroom_testkit::Log;
+    ///
+    /// let mut log = Log::default();
+    /// write!(log, "the key is not logged")?;
+    ///
+    /// assert!(!log.text().contains("s3cret"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn text(&self) -> String {
-        String::from_utf8(self.bytes().clone()).expect("whoever logs writes text")
+        String::from_utf8(self.bytes().clone()).expect("the log is UTF-8")
     }
 
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {

@@ -12,10 +12,11 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::ports::reusable_port;
 
-/// A way to a server that breaks on demand: connections are cut, answers get lost, nothing gets through, or slowly.
+/// A TCP proxy that breaks its connections to a server on demand.
 ///
-/// It belongs to the tokio runtime in which it was made, and with it the connections end. It speaks no protocol, so any
-/// server that is reached over TCP can stand behind it.
+/// It cuts, refuses, delays or freezes connections and loses answers. It interprets no protocol, so
+/// it works with every server that is reached over TCP. It runs on the tokio runtime in which it
+/// was created; its connections end when the proxy or the runtime is dropped.
 ///
 /// # Examples
 /// ```
@@ -26,7 +27,8 @@ use crate::ports::reusable_port;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
 /// let server = TcpListener::bind("127.0.0.1:0").await?;
 /// let proxy = Proxy::to(&format!("redis://ada:s3cret@{}/3", server.local_addr()?));
-/// assert!(proxy.url().starts_with("redis://ada:s3cret@127.0.0.1:") && proxy.url().ends_with("/3"));
+/// assert!(proxy.url().starts_with("redis://ada:s3cret@127.0.0.1:"));
+/// assert!(proxy.url().ends_with("/3"));
 ///
 /// let mut client = TcpStream::connect(proxy.address()).await?;
 /// client.write_all(b"save").await?;
@@ -34,7 +36,7 @@ use crate::ports::reusable_port;
 /// let mut request = [0; 4];
 /// served.read_exact(&mut request).await?;
 ///
-/// // The request was carried out; whoever has sent it will never know.
+/// // The server has carried out the request, but the client receives no answer.
 /// proxy.lose_answer_after(0);
 /// served.write_all(b"done").await?;
 /// assert_eq!(client.read(&mut [0; 4]).await?, 0);
@@ -45,33 +47,45 @@ pub struct Proxy {
     url: String,
     address: SocketAddr,
     shared: Arc<Shared>,
-    /// The task that takes connections, if any are taken.
+    /// The task that accepts connections; `None` while the proxy refuses them.
     accepting: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Proxy {
-    /// A proxy on a port of its own to the server of `url`, which names one host and its port.
+    /// Creates a proxy to the server at `url`, on a free port of 127.0.0.1.
     ///
     /// # Panics
-    /// If the URL does not, or if there is no free port.
+    /// If the URL does not contain exactly one host with a port, if no port is free, or outside of
+    /// a tokio runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Proxy;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let proxy = Proxy::to("postgres://ada@127.0.0.1:5432/library");
+    ///
+    /// assert_eq!(proxy.url(), format!("postgres://ada@{}/library", proxy.address()));
+    /// # }
+    /// ```
     pub fn to(url: &str) -> Self {
         let server = authority(url);
         let listener = reusable_port().expect("the operating system has a free port");
-        let address = listener.local_addr().expect("it was bound to one");
-        let way = Way {
+        let address = listener.local_addr().expect("the listener is bound");
+        let route = Route {
             server: server.to_owned(),
-            came: 0,
+            accepted: 0,
             stalled: false,
             frozen: 0,
             delay: Duration::ZERO,
         };
         let shared = Arc::new(Shared {
-            way: watch::Sender::new(way),
+            route: watch::Sender::new(route),
             answers_left: Mutex::new(None),
             round_trips: AtomicUsize::new(0),
             connections: Mutex::default(),
         });
-        let accepting = accepting(listener, &shared);
+        let accepting = spawn_accept(listener, &shared);
         Self {
             url: url.replacen(server, &address.to_string(), 1),
             address,
@@ -80,82 +94,293 @@ impl Proxy {
         }
     }
 
-    /// The server's URL with the address of the proxy in it.
+    /// Returns the server's URL, with the address of the proxy in place of the server's.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Proxy;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let proxy = Proxy::to("redis://127.0.0.1:6379/3");
+    ///
+    /// assert_eq!(proxy.url(), format!("redis://{}/3", proxy.address()));
+    /// # }
+    /// ```
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The address of the proxy.
+    /// Returns the address at which the proxy accepts connections.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Proxy;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let proxy = Proxy::to("redis://127.0.0.1:6379");
+    ///
+    /// assert!(proxy.address().ip().is_loopback());
+    /// # }
+    /// ```
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How often something was sent and then answered.
+    /// Returns how often a client sent something and the server then answered, on all connections
+    /// together.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::io;
+    /// # use cloakroom_testkit::Proxy;
+    /// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// # use tokio::net::{TcpListener, TcpStream};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> io::Result<()> {
+    /// let server = TcpListener::bind("127.0.0.1:0").await?;
+    /// let proxy = Proxy::to(&format!("test://{}", server.local_addr()?));
+    /// let mut client = TcpStream::connect(proxy.address()).await?;
+    ///
+    /// client.write_all(b"ping").await?;
+    /// let (mut served, _) = server.accept().await?;
+    /// served.read_exact(&mut [0; 4]).await?;
+    /// served.write_all(b"pong").await?;
+    /// client.read_exact(&mut [0; 4]).await?;
+    ///
+    /// assert_eq!(proxy.round_trips(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn round_trips(&self) -> usize {
         self.shared.round_trips.load(Ordering::SeqCst)
     }
 
-    /// Closes the connections that are there. New ones are as good as before.
+    /// Closes all open connections. New ones work.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::io;
+    /// # use cloakroom_testkit::Proxy;
+    /// # use tokio::io::AsyncReadExt;
+    /// # use tokio::net::{TcpListener, TcpStream};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> io::Result<()> {
+    /// # let server = TcpListener::bind("127.0.0.1:0").await?;
+    /// let proxy = Proxy::to(&format!("test://{}", server.local_addr()?));
+    /// let mut client = TcpStream::connect(proxy.address()).await?;
+    /// let _ = server.accept().await?;
+    ///
+    /// proxy.cut().await;
+    ///
+    /// let closed = client.read(&mut [0]).await;
+    /// assert!(matches!(closed, Ok(0) | Err(_)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn cut(&self) {
         let mut connections = std::mem::take(&mut *self.shared.connections());
         connections.shutdown().await;
     }
 
-    /// Lets so many answers through, on all connections together; swallows the next one, and closes the connection on
-    /// which it came.
+    /// Forwards this many answers, counted on all connections together; then drops one and closes
+    /// its connection.
+    ///
+    /// An answer is what one read from the server returns: up to 64 KiB that arrive together.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::io;
+    /// # use cloakroom_testkit::Proxy;
+    /// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// # use tokio::net::{TcpListener, TcpStream};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> io::Result<()> {
+    /// # let server = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let proxy = Proxy::to(&format!("test://{}", server.local_addr()?));
+    /// # let mut client = TcpStream::connect(proxy.address()).await?;
+    /// # let (mut served, _) = server.accept().await?;
+    /// proxy.lose_answer_after(1);
+    ///
+    /// served.write_all(b"first").await?;
+    /// client.read_exact(&mut [0; 5]).await?;
+    /// served.write_all(b"second").await?;
+    /// assert_eq!(client.read(&mut [0; 6]).await?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn lose_answer_after(&self, answers: usize) {
         *self.shared.answers_left() = Some(answers);
     }
 
-    /// Closes the connections that are there and takes no new ones, as if there were no server.
+    /// Closes all open connections and refuses new ones, as if the server did not run.
+    ///
+    /// [`heal`](Self::heal) accepts connections again.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Proxy;
+    /// use tokio::net::TcpStream;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let proxy = Proxy::to("redis://127.0.0.1:6379");
+    /// assert!(TcpStream::connect(proxy.address()).await.is_ok());
+    ///
+    /// proxy.refuse().await;
+    /// assert!(TcpStream::connect(proxy.address()).await.is_err());
+    /// # }
+    /// ```
     pub async fn refuse(&self) {
         let accepting = self.accepting().take();
         if let Some(accepting) = accepting {
             accepting.abort();
-            // The listener is gone when its task is.
+            // The listener is closed once its task has ended.
             let _ = accepting.await;
         }
         self.cut().await;
     }
 
-    /// Holds whatever is sent, in both directions, and keeps the connections open. [`heal`](Self::heal) lets it on.
+    /// Forwards nothing in either direction until [`heal`](Self::heal). Connections stay open.
+    ///
+    /// What was sent in the meantime is then forwarded.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::io;
+    /// # use std::time::Duration;
+    /// # use cloakroom_testkit::Proxy;
+    /// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// # use tokio::net::{TcpListener, TcpStream};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> io::Result<()> {
+    /// # let server = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let proxy = Proxy::to(&format!("test://{}", server.local_addr()?));
+    /// # let mut client = TcpStream::connect(proxy.address()).await?;
+    /// # let (mut served, _) = server.accept().await?;
+    /// proxy.stall();
+    /// client.write_all(b"ping").await?;
+    /// let mut request = [0; 4];
+    /// let silence = served.read_exact(&mut request);
+    /// assert!(tokio::time::timeout(Duration::from_millis(10), silence).await.is_err());
+    ///
+    /// proxy.heal();
+    /// served.read_exact(&mut request).await?;
+    /// assert_eq!(&request, b"ping");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stall(&self) {
-        self.change(|way| way.stalled = true);
+        self.change(|route| route.stalled = true);
     }
 
-    /// The connections that are there stay open and never carry anything again. New ones are as good as before.
+    /// Stops forwarding on all open connections for good, without closing them. New ones work.
+    ///
+    /// This is how connections look to a client whose server has vanished from the network.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::io;
+    /// # use std::time::Duration;
+    /// # use cloakroom_testkit::Proxy;
+    /// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// # use tokio::net::{TcpListener, TcpStream};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> io::Result<()> {
+    /// # let server = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let proxy = Proxy::to(&format!("test://{}", server.local_addr()?));
+    /// # let mut client = TcpStream::connect(proxy.address()).await?;
+    /// # let (mut served, _) = server.accept().await?;
+    /// proxy.freeze();
+    /// proxy.heal();
+    ///
+    /// client.write_all(b"ping").await?;
+    /// let mut request = [0; 4];
+    /// let silence = served.read(&mut request);
+    /// assert!(tokio::time::timeout(Duration::from_millis(10), silence).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn freeze(&self) {
-        self.change(|way| way.frozen = way.came);
+        self.change(|route| route.frozen = route.accepted);
     }
 
-    /// Holds each piece that is sent, in both directions, for so long.
+    /// Delays everything that is sent, in both directions, by `delay`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::io;
+    /// # use std::time::{Duration, Instant};
+    /// # use cloakroom_testkit::Proxy;
+    /// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// # use tokio::net::{TcpListener, TcpStream};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> io::Result<()> {
+    /// # let server = TcpListener::bind("127.0.0.1:0").await?;
+    /// # let proxy = Proxy::to(&format!("test://{}", server.local_addr()?));
+    /// # let mut client = TcpStream::connect(proxy.address()).await?;
+    /// # let (mut served, _) = server.accept().await?;
+    /// proxy.slow(Duration::from_millis(10));
+    ///
+    /// let begun = Instant::now();
+    /// client.write_all(b"ping").await?;
+    /// served.read_exact(&mut [0; 4]).await?;
+    /// assert!(begun.elapsed() >= Duration::from_millis(10));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn slow(&self, delay: Duration) {
-        self.change(|way| way.delay = delay);
+        self.change(|route| route.delay = delay);
     }
 
-    /// Leads new connections to the server of another URL.
+    /// Forwards new connections to the server at another URL. [`url`](Self::url) stays the same.
     ///
     /// # Panics
-    /// As [`to`](Self::to).
+    /// If the URL does not contain exactly one host with a port.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::io;
+    /// # use cloakroom_testkit::Proxy;
+    /// # use tokio::net::{TcpListener, TcpStream};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> io::Result<()> {
+    /// let proxy = Proxy::to("test://127.0.0.1:6379");
+    /// let server = TcpListener::bind("127.0.0.1:0").await?;
+    ///
+    /// proxy.lead_to(&format!("test://{}", server.local_addr()?));
+    ///
+    /// let _client = TcpStream::connect(proxy.address()).await?;
+    /// assert!(server.accept().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn lead_to(&self, url: &str) {
         let server = authority(url).to_owned();
-        self.change(|way| way.server = server);
+        self.change(|route| route.server = server);
     }
 
-    /// Takes connections again, and loses, holds and slows nothing. What was cut or frozen stays so.
+    /// Ends all faults: accepts connections, and forwards everything without delay or loss.
+    ///
+    /// Connections that were cut or frozen do not recover.
     ///
     /// # Panics
-    /// If somebody has taken the port of a proxy that refused.
+    /// If another process has taken the port after [`refuse`](Self::refuse).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_testkit::Proxy;
+    /// use tokio::net::TcpStream;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let proxy = Proxy::to("redis://127.0.0.1:6379");
+    /// proxy.refuse().await;
+    ///
+    /// proxy.heal();
+    /// assert!(TcpStream::connect(proxy.address()).await.is_ok());
+    /// # }
+    /// ```
     pub fn heal(&self) {
         self.accepting().get_or_insert_with(|| {
             let listener = std::net::TcpListener::bind(self.address);
-            let listener = listener.expect("nobody else takes the port of a proxy");
-            accepting(listener, &self.shared)
+            let listener = listener.expect("no other process takes the port of a proxy");
+            spawn_accept(listener, &self.shared)
         });
         *self.shared.answers_left() = None;
-        self.change(|way| {
-            way.stalled = false;
-            way.delay = Duration::ZERO;
+        self.change(|route| {
+            route.stalled = false;
+            route.delay = Duration::ZERO;
         });
     }
 
@@ -165,8 +390,8 @@ impl Proxy {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Way)) {
-        self.shared.way.send_modify(change);
+    fn change(&self, change: impl FnOnce(&mut Route)) {
+        self.shared.route.send_modify(change);
     }
 }
 
@@ -189,7 +414,7 @@ impl fmt::Debug for Proxy {
 }
 
 struct Shared {
-    way: watch::Sender<Way>,
+    route: watch::Sender<Route>,
     answers_left: Mutex<Option<usize>>,
     round_trips: AtomicUsize,
     connections: Mutex<JoinSet<()>>,
@@ -208,8 +433,8 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this is the answer that gets lost.
-    fn loses_this(&self) -> bool {
+    /// Counts an answer and returns whether to drop it.
+    fn loses_answer(&self) -> bool {
         let mut left = self.answers_left();
         let is_lost = *left == Some(0);
         *left = left.and_then(|left| left.checked_sub(1));
@@ -217,114 +442,114 @@ impl Shared {
     }
 }
 
-/// What the way to the server is like.
-struct Way {
+/// Where connections lead, and their faults.
+struct Route {
     server: String,
-    /// How many connections have come; the next one has this number.
-    came: usize,
+    /// How many connections were accepted; the next one gets this number.
+    accepted: usize,
     stalled: bool,
-    /// The connections with a smaller number are frozen.
+    /// Connections with a smaller number are frozen.
     frozen: usize,
     delay: Duration,
 }
 
-fn accepting(listener: std::net::TcpListener, shared: &Arc<Shared>) -> JoinHandle<()> {
+fn spawn_accept(listener: std::net::TcpListener, shared: &Arc<Shared>) -> JoinHandle<()> {
     let listener = listener
         .set_nonblocking(true)
         .and_then(|()| TcpListener::from_std(listener));
-    let listener = listener.expect("a proxy is made inside of a tokio runtime");
+    let listener = listener.expect("a proxy is created inside a tokio runtime");
     tokio::spawn(accept(listener, Arc::clone(shared)))
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
-        // An error is of the one who came, and is gone: a reset, or no file left for it.
+        // The error concerns one connection only: it was reset, or no file descriptor was left.
         let Ok((client, _)) = listener.accept().await else {
             tokio::task::yield_now().await;
             continue;
         };
         let mut number = 0;
-        shared.way.send_if_modified(|way| {
-            number = way.came;
-            way.came += 1;
+        shared.route.send_if_modified(|route| {
+            number = route.accepted;
+            route.accepted += 1;
             false
         });
         let connection = Connection {
             number,
             shared: Arc::clone(&shared),
-            is_asked: AtomicBool::new(false),
+            awaits_answer: AtomicBool::new(false),
         };
         let mut connections = shared.connections();
         while connections.try_join_next().is_some() {}
-        connections.spawn(async move { connection.carry(client).await });
+        connections.spawn(async move { connection.forward(client).await });
     }
 }
 
 struct Connection {
     number: usize,
     shared: Arc<Shared>,
-    /// Whether something was sent since the last answer.
-    is_asked: AtomicBool,
+    /// Whether the client has sent something since the last answer.
+    awaits_answer: AtomicBool,
 }
 
 impl Connection {
-    /// Until one of the two closes it, or an answer is lost.
-    async fn carry(&self, client: TcpStream) {
-        let server = self.shared.way.borrow().server.clone();
+    /// Forwards both directions until either side closes, or an answer is lost.
+    async fn forward(&self, client: TcpStream) {
+        let server = self.shared.route.borrow().server.clone();
         let Ok(server) = TcpStream::connect(server).await else {
             return;
         };
-        // Without it small messages wait for each other.
+        // Otherwise small messages are delayed until earlier ones are acknowledged.
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
         tokio::select! {
-            () = self.ask(from_client, to_server) => {}
-            () = self.answer(from_server, to_client) => {}
+            () = self.forward_requests(from_client, to_server) => {}
+            () = self.forward_answers(from_server, to_client) => {}
         }
     }
 
-    async fn ask(&self, mut client: OwnedReadHalf, mut server: OwnedWriteHalf) {
+    async fn forward_requests(&self, mut client: OwnedReadHalf, mut server: OwnedWriteHalf) {
         let mut piece = vec![0; PIECE];
         while let Ok(len @ 1..) = client.read(&mut piece).await {
-            self.is_asked.store(true, Ordering::SeqCst);
-            self.go_the_way().await;
+            self.awaits_answer.store(true, Ordering::SeqCst);
+            self.pass_faults().await;
             if server.write_all(&piece[..len]).await.is_err() {
                 return;
             }
         }
     }
 
-    async fn answer(&self, mut server: OwnedReadHalf, mut client: OwnedWriteHalf) {
+    async fn forward_answers(&self, mut server: OwnedReadHalf, mut client: OwnedWriteHalf) {
         let mut piece = vec![0; PIECE];
         while let Ok(len @ 1..) = server.read(&mut piece).await {
-            if self.is_asked.swap(false, Ordering::SeqCst) {
+            if self.awaits_answer.swap(false, Ordering::SeqCst) {
                 self.shared.round_trips.fetch_add(1, Ordering::SeqCst);
             }
-            if self.shared.loses_this() {
+            if self.shared.loses_answer() {
                 return;
             }
-            self.go_the_way().await;
+            self.pass_faults().await;
             if client.write_all(&piece[..len]).await.is_err() {
                 return;
             }
         }
     }
 
-    /// Takes as long as the way does now; for ever, on a frozen connection.
-    async fn go_the_way(&self) {
-        let mut way = self.shared.way.subscribe();
-        let delay = way.borrow().delay;
+    /// Waits as long as the faults hold a message; forever, on a frozen connection.
+    async fn pass_faults(&self) {
+        let mut route = self.shared.route.subscribe();
+        let delay = route.borrow().delay;
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        let open = way.wait_for(|way| !way.stalled && way.frozen <= self.number);
-        // The sender lives in `shared`, so this is no error.
+        let open = route.wait_for(|route| !route.stalled && route.frozen <= self.number);
+        // Cannot fail, because `shared` owns the sender.
         let _ = open.await;
     }
 }
 
-/// The host and the port of a URL.
+/// Returns the host and port of a URL.
 fn authority(url: &str) -> &str {
     let (_, rest) = url.split_once("://").unwrap_or(("", url));
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
@@ -333,12 +558,12 @@ fn authority(url: &str) -> &str {
         .map_or(authority, |(_, host)| host);
     assert!(
         host.contains(':') && !host.contains(','),
-        "a proxy leads to one host and its port"
+        "a proxy needs a URL with one host and its port"
     );
     host
 }
 
-/// At most so much is carried at once.
+/// The largest number of bytes that is forwarded at once.
 const PIECE: usize = 1 << 16;
 
 #[cfg(test)]
@@ -348,7 +573,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_cut_closes_what_is_there_and_new_connections_work() {
+    async fn a_cut_closes_open_connections_and_new_ones_work() {
         let (proxy, _server) = echo().await;
         let mut old = connect(&proxy).await;
         asks(&mut old).await.unwrap();
@@ -361,7 +586,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_the_answers_the_one_that_is_named_gets_lost() {
+    async fn only_the_chosen_answer_is_lost() {
         let (proxy, _server) = echo().await;
         let mut client = connect(&proxy).await;
 
@@ -373,7 +598,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_is_refused_comes_through_when_it_is_healed() {
+    async fn a_refusing_proxy_accepts_connections_when_it_is_healed() {
         let (proxy, _server) = echo().await;
         let mut old = connect(&proxy).await;
         asks(&mut old).await.unwrap();
@@ -387,7 +612,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_stalled_goes_on_when_it_is_healed() {
+    async fn a_stalled_answer_arrives_when_the_proxy_is_healed() {
         let (proxy, _server) = echo().await;
         let mut client = connect(&proxy).await;
 
@@ -416,7 +641,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_way_is_slow_in_both_directions() {
+    async fn both_directions_are_delayed() {
         let (proxy, _server) = echo().await;
         let mut client = connect(&proxy).await;
 
@@ -428,7 +653,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_leads_to_another_server() {
+    async fn new_connections_lead_to_another_server() {
         let (proxy, server) = echo().await;
         let (_, another) = echo().await;
         drop(server);
@@ -440,7 +665,7 @@ mod tests {
     }
 
     #[test]
-    fn the_authority_is_what_stands_between_the_user_and_the_path() {
+    fn the_authority_excludes_the_user_the_path_and_the_query() {
         for url in [
             "redis://host:1",
             "postgres://ada:s3:cr@t@host:1/library?host=2",
@@ -450,7 +675,7 @@ mod tests {
         }
     }
 
-    /// A server that sends back what it gets, and a proxy to it.
+    /// A server that sends back what it receives, and a proxy to it.
     async fn echo() -> (Proxy, Echo) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("echo://{}", listener.local_addr().unwrap());

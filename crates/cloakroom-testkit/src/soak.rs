@@ -1,15 +1,18 @@
-//! How long the tests go on that may go on: races, faults, and processes that are killed.
+//! Soak tests: how long races and faults are repeated.
 //!
-//! The environment says it, in the variable `CLOAKROOM_TEST_SOAK`: so many seconds each, instead of the few rounds that
-//! are enough for a change. `cargo nextest run --profile soak` has the patience for it.
+//! By default a test repeats them for a few rounds. If the environment variable
+//! `CLOAKROOM_TEST_SOAK` is set, each such test goes on for that many seconds. A test runner with a
+//! time limit per test needs a longer one then.
 
 use std::env;
 use std::time::{Duration, Instant};
 
-/// The rounds of a test: `at_least` so many, and more for as long as the environment says.
+/// Returns the rounds of a test, numbered from 0.
+///
+/// There are `at_least` as many, and more until the time in `CLOAKROOM_TEST_SOAK` has passed.
 ///
 /// # Panics
-/// If the variable is no whole number.
+/// If the variable is not a whole number.
 ///
 /// # Examples
 /// ```
@@ -26,14 +29,25 @@ pub fn rounds(at_least: usize) -> impl Iterator<Item = usize> {
     (0..).take_while(move |round| *round < at_least || Instant::now() < until)
 }
 
-/// How long the environment lets each test go on; nothing, if it does not say.
+/// Returns the time in `CLOAKROOM_TEST_SOAK`, or zero if the variable is empty or not set.
 ///
 /// # Panics
-/// As [`rounds`].
+/// If the variable is not a whole number.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+///
+/// use cloakroom_testkit::soak;
+///
+/// let sessions = if soak::time() == Duration::ZERO { 20_000 } else { 1_000_000 };
+/// assert!(sessions >= 20_000);
+/// ```
 pub fn time() -> Duration {
     let secs = env::var(VARIABLE).ok().filter(|secs| !secs.is_empty());
     let secs = secs.map(|secs| secs.parse().ok());
-    let secs = secs.map(|secs| secs.unwrap_or_else(|| panic!("{VARIABLE} is a number of seconds")));
+    let secs = secs
+        .map(|secs| secs.unwrap_or_else(|| panic!("{VARIABLE} is not a whole number of seconds")));
     Duration::from_secs(secs.unwrap_or_default())
 }
 

@@ -16,7 +16,7 @@ pub fn unique_name() -> String {
     format!("test_{:016x}", random())
 }
 
-/// A number from the standard library's one source of randomness.
+/// Returns a random number, from the random seed of the standard library's hash maps.
 pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,5 +1,5 @@
-//! Stores that promise less pass by what they do promise: the suite runs on the trait's provided methods, on a store
-//! that does not compare, and on one with a limit.
+//! Stores that promise less pass the suite: one with the provided methods of the trait, one that
+//! does not compare, and one with a maximum size.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,10 +15,10 @@ conformance!(
     Modest::last_write_wins(),
     swept_by_backend
 );
-conformance!(with_a_limit, Modest::up_to(2_000), swept_by_backend);
+conformance!(with_a_maximum_size, Modest::up_to(2_000), swept_by_backend);
 
 conformance!(
-    with_text_alone,
+    with_text_only,
     OnlyText::new(Modest::new()),
     swept_by_backend
 );
@@ -30,27 +30,27 @@ conformance_shared!(
 );
 
 conformance!(
-    with_bytes_alone,
+    with_bytes_only,
     OnlyBytes::new(Modest::new()),
     swept_by_backend
 );
 conformance!(
-    with_bytes_up_to_a_limit,
+    with_bytes_up_to_a_maximum_size,
     OnlyBytes::new(Modest::up_to(2_000)),
     swept_by_backend
 );
 
-conformance_shared!(two_with_bytes_alone, {
+conformance_shared!(two_with_bytes_only, {
     let (one, other) = Modest::twice(Modest::new());
     OnlyBytes::pair(one, other)
 });
 
-conformance_shared!(two_with_text_alone, {
+conformance_shared!(two_with_text_only, {
     let (one, other) = Modest::twice(Modest::new());
     OnlyText::pair(one, other)
 });
 
-/// Overrides no method that it need not.
+/// A store that implements only the required methods.
 struct Modest {
     entries: Mutex<HashMap<StoreKey, Entry>>,
     guarantees: Guarantees,
@@ -87,7 +87,7 @@ impl Modest {
             .max_size
             .is_some_and(|max_size| new.data.len() > max_size)
         {
-            return Err(Error::new(ErrorKind::TooLarge, "keeping an entry"));
+            return Err(Error::new(ErrorKind::TooLarge, "storing an entry"));
         }
         Ok(Entry::new(
             new.data.clone(),

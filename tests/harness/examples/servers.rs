@@ -1,12 +1,12 @@
-//! Runs a command with a server of every kind that is installed, and stops them afterwards.
+//! Starts a server of every kind that is installed, runs a command, and stops the servers.
 //!
 //! ```sh
 //! cargo run -q -p cloakroom-harness --example servers -- cargo nextest run -p cloakroom-postgres
 //! ```
 //!
-//! The command finds the servers in the environment, where [`cloakroom_harness::servers`] looks for them: one set of
-//! servers for all tests, where otherwise each process would start its own. A server that the environment names
-//! already, or does without, is left as it is.
+//! The command finds the servers in environment variables, which [`cloakroom_harness::servers`]
+//! reads. So all test processes share one set of servers, and do not start one each. A kind whose
+//! variable is already set, also to an empty text, is not started.
 
 use std::env;
 use std::os::unix::process::ExitStatusExt;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Starts them side by side, because most of the time a server that starts is waiting.
+/// Starts the servers in parallel, because a server that starts mostly waits.
 fn start_all() -> Vec<(Kind, Server)> {
     thread::scope(|scope| {
         let starting: Vec<_> = Kind::ALL
@@ -52,7 +52,7 @@ fn start_all() -> Vec<(Kind, Server)> {
             .filter_map(|server| {
                 server
                     .join()
-                    .expect("starting a server has said why it failed")
+                    .expect("the panic of the thread has printed why a server did not start")
             })
             .collect()
     })
@@ -61,7 +61,7 @@ fn start_all() -> Vec<(Kind, Server)> {
 fn start(kind: Kind) -> Option<(Kind, Server)> {
     let (name, variable) = (kind.name(), kind.variable());
     if env::var_os(variable).is_some() {
-        println!("{name}: as {variable} says");
+        println!("{name}: taken from {variable}");
         return None;
     }
     let Some(server) = kind.start() else {
@@ -72,7 +72,7 @@ fn start(kind: Kind) -> Option<(Kind, Server)> {
     Some((kind, server))
 }
 
-/// What a shell would answer for the command.
+/// Returns the exit code that a shell reports for the command.
 fn code(status: ExitStatus) -> ExitCode {
     let code = status
         .code()

@@ -1,48 +1,51 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::Origin;
+use super::origin::Origin;
 
 /// A cookie in the jar of a [`Browser`](super::Browser).
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Cookie {
-    /// Its name.
+    /// The name; empty for a line without `=`.
     pub name: String,
-    /// Its value.
+    /// The value.
     pub value: String,
-    /// The host it is sent to.
+    /// The host that it is sent to.
     pub domain: String,
-    /// Whether it is not sent to the subdomains of `domain`: no `Domain` was given.
+    /// Whether it is sent to `domain` only and not to its subdomains, as without a `Domain`
+    /// attribute.
     pub host_only: bool,
-    /// The path below which it is sent.
+    /// The path to which it is sent, with everything below.
     pub path: String,
-    /// When it is thrown away; `None` is when the browser is closed.
+    /// When it expires; `None` if it lasts until the browser is closed.
     pub expires: Option<SystemTime>,
-    /// Whether it is sent by HTTPS only.
+    /// Whether it is sent over HTTPS only.
     pub secure: bool,
-    /// Whether scripts cannot read it.
+    /// Whether it is hidden from scripts.
     pub http_only: bool,
-    /// Whether it belongs to the site under which it was embedded.
+    /// Whether it is stored separately for each embedding site.
     pub partitioned: bool,
-    /// Which requests from other sites carry it; `None` is the browser's default, which is like `Lax`.
+    /// The `SameSite` attribute; `None` without one, which browsers treat like `Lax`.
     pub same_site: Option<SameSite>,
 }
 
 /// The `SameSite` attribute of a cookie.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SameSite {
-    /// Requests from other sites never carry it.
+    /// It is not sent with requests from other sites.
     Strict,
-    /// Of the requests from other sites only navigations carry it.
+    /// It is sent with requests from other sites only if they are navigations.
     Lax,
-    /// Every request carries it.
+    /// It is sent with every request.
     None,
 }
 
 impl Cookie {
-    /// Reads one `Set-Cookie` line as a browser does that has just asked for `path` of `origin`; an error is the
-    /// reason why it takes no notice of the cookie.
+    /// Parses a `Set-Cookie` line in the response for `path` of `origin`.
+    ///
+    /// # Errors
+    /// The reason why a browser refuses the cookie.
     pub(super) fn read(
         line: &str,
         origin: &Origin,
@@ -108,11 +111,11 @@ impl Cookie {
         }
     }
 
-    /// Why what this cookie says of itself does not fit together.
+    /// Returns why the attributes contradict each other, the name or the origin.
     fn fault(&self, path: Option<&str>, origin: &Origin) -> Option<&'static str> {
         let is_host = begins_with(&self.name, "__Host-");
         let is_secure = begins_with(&self.name, "__Secure-");
-        // A server may take the value of a nameless cookie for a name.
+        // A server may parse the value of a nameless cookie as a name.
         let is_disguised = self.name.is_empty()
             && (begins_with(&self.value, "__Host-") || begins_with(&self.value, "__Secure-"));
         let faults = [
@@ -154,7 +157,7 @@ impl Cookie {
         }
     }
 
-    /// Whether the one takes the place of the other in a jar.
+    /// Returns whether a jar stores this cookie in place of `other`.
     pub(super) fn replaces(&self, other: &Self) -> bool {
         self.name == other.name
             && self.domain == other.domain
@@ -163,7 +166,8 @@ impl Cookie {
             && self.partitioned == other.partitioned
     }
 
-    /// Whether, from plain HTTP, this would stand in front of `secure`, a cookie that came by HTTPS.
+    /// Returns whether this cookie, set over plain HTTP, would be sent before or instead of
+    /// `secure`.
     pub(super) fn shadows(&self, secure: &Self) -> bool {
         self.name == secure.name
             && (domain_matches(&self.domain, &secure.domain)
@@ -185,7 +189,7 @@ impl Cookie {
     }
 }
 
-/// Why a browser takes no notice of a cookie.
+/// The reason why a browser refuses a cookie.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) name: String,
@@ -205,7 +209,7 @@ struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// Of attributes that are given more than once the last counts; what is not understood counts as not given.
+    /// Parses the attributes. The last of equal attributes wins, and unknown ones are ignored.
     fn read(text: &'a str) -> Self {
         let mut all = Self::default();
         for attribute in text.split(';') {
@@ -229,7 +233,8 @@ impl<'a> Attributes<'a> {
         all
     }
 
-    /// `Max-Age` counts more than `Expires`, and no cookie is kept longer than 400 days.
+    /// Returns the time of expiry. `Max-Age` takes precedence over `Expires`, and both are limited
+    /// to 400 days.
     fn expires(&self, now: SystemTime) -> Option<SystemTime> {
         let at = match self.max_age_secs {
             Some(..=0) => UNIX_EPOCH,
@@ -273,7 +278,7 @@ fn default_path(path: &str) -> &str {
 fn domain_matches(host: &str, domain: &str) -> bool {
     let before = host.strip_suffix(domain);
     before.is_some_and(|before| {
-        // An address has no subdomains.
+        // An IP address has no subdomains.
         before.is_empty() || (before.ends_with('.') && host.parse::<Ipv4Addr>().is_err())
     })
 }
@@ -285,7 +290,7 @@ fn path_matches(path: &str, of_cookie: &str) -> bool {
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// Of name and value together, as browsers count it.
+/// The maximum length of name and value together, in bytes.
 const MAX_LEN: usize = 4_096;
 
 const MAX_ATTRIBUTE_LEN: usize = 1_024;
@@ -297,7 +302,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attributes_are_read_in_any_case_and_the_last_counts() {
+    fn attributes_are_case_insensitive_and_the_last_one_wins() {
         let cookie =
             read("a=b; SECURE; httponly; sameSITE=Strict; Path=/x; path=/y; Junk=1").unwrap();
 
@@ -309,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_without_path_belongs_to_the_folder_of_the_page() {
+    fn a_cookie_without_path_gets_the_folder_of_the_page() {
         assert_eq!(read("a=b").unwrap().path, "/catalog");
         assert_eq!(read("a=b; Path=relative").unwrap().path, "/catalog");
         assert_eq!(default_path("/"), "/");
@@ -318,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn max_age_counts_more_than_expires_and_nothing_lasts_400_days() {
+    fn max_age_takes_precedence_over_expires_and_both_are_limited_to_400_days() {
         let date = "Expires=Thu, 01 Jan 1970 00:00:20 GMT";
 
         assert_eq!(secs(&format!("a=b; {date}")), Some(20));
@@ -338,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_a_promise_that_the_browser_keeps() {
+    fn prefixes_require_their_attributes() {
         for kept in [
             "__Host-a=b; Secure; Path=/",
             "__Host-a=b; Secure; Path=/; Domain=",
@@ -367,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_drops_is_dropped_with_the_reason() {
+    fn a_cookie_that_browsers_refuse_is_refused_with_the_reason() {
         for (refused, reason) in [
             ("a=b; SameSite=None", "SameSite=None needs Secure"),
             ("a=b; Partitioned", "Partitioned needs Secure"),
@@ -393,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn domains_and_paths_match_at_their_borders() {
+    fn domains_and_paths_match_at_dots_and_slashes_only() {
         assert!(domain_matches("www.library.example", "library.example"));
         assert!(!domain_matches("mylibrary.example", "library.example"));
         assert!(!domain_matches("library.example", "www.library.example"));

@@ -1,9 +1,9 @@
 use std::time::SystemTime;
 
-use super::cookie::Refusal;
-use super::{Cookie, Origin};
+use super::cookie::{Cookie, Refusal};
+use super::origin::Origin;
 
-/// The cookies that a browser keeps, the oldest first, and why it did not keep others.
+/// The cookies of a browser, the oldest first, and the reasons why it refused others.
 #[derive(Debug, Default)]
 pub(super) struct Jar {
     pub(super) cookies: Vec<Cookie>,
@@ -11,30 +11,31 @@ pub(super) struct Jar {
 }
 
 impl Jar {
-    /// Takes in one `Set-Cookie` line of an answer.
+    /// Stores or refuses the cookie of a `Set-Cookie` line.
     pub(super) fn receive(&mut self, line: &str, origin: &Origin, path: &str, now: SystemTime) {
-        self.throw_away_expired(now);
+        self.remove_expired(now);
         let kept = Cookie::read(line, origin, path, now).and_then(|new| self.allow(new, origin));
         let new = match kept {
             Ok(new) => new,
             Err(Refusal { name, reason }) => return self.dropped.push(format!("{name}: {reason}")),
         };
         match self.cookies.iter_mut().find(|old| new.replaces(old)) {
-            // It keeps its place: the order in which cookies are sent goes by when they first came.
+            // In the same position, because cookies are sent in the order in which they were first
+            // set.
             Some(old) => *old = new,
             None => self.cookies.push(new),
         }
-        self.throw_away_expired(now);
+        self.remove_expired(now);
     }
 
-    /// The `Cookie` header of a request: longer paths first, then older cookies first.
+    /// Returns the `Cookie` header for a request: longer paths first, then older cookies first.
     pub(super) fn header(
         &mut self,
         origin: &Origin,
         path: &str,
         now: SystemTime,
     ) -> Option<String> {
-        self.throw_away_expired(now);
+        self.remove_expired(now);
         let mut sent: Vec<&Cookie> = self
             .cookies
             .iter()
@@ -46,11 +47,12 @@ impl Jar {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    pub(super) fn throw_away_expired(&mut self, now: SystemTime) {
+    pub(super) fn remove_expired(&mut self, now: SystemTime) {
         self.cookies.retain(|cookie| !cookie.has_expired(now));
     }
 
-    /// Plain HTTP, which anyone on the way can write, never replaces or hides what came by HTTPS.
+    /// Refuses a cookie over plain HTTP that would replace or shadow a `Secure` one, because
+    /// anyone on the network can forge plain HTTP.
     fn allow(&self, new: Cookie, origin: &Origin) -> Result<Cookie, Refusal> {
         let is_hidden = |old: &Cookie| old.secure && new.shadows(old);
         if !origin.secure && self.cookies.iter().any(is_hidden) {
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn max_age_zero_removes_the_cookie_that_has_all_its_attributes_and_no_other() {
+    fn max_age_zero_removes_only_the_cookie_with_the_same_attributes() {
         let mut jar = Jar::default();
         receive(
             &mut jar,
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_only_cookie_stays_with_its_host() {
+    fn a_host_only_cookie_is_not_sent_to_subdomains() {
         let mut jar = Jar::default();
         receive(&mut jar, HTTPS, "mine=1; Path=/");
         receive(&mut jar, HTTPS, "ours=1; Path=/; Domain=library.example");
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_ends_at_the_second_of_its_expiry() {
+    fn a_cookie_expires_at_the_second_of_its_expiry() {
         let mut jar = Jar::default();
         let origin = Origin::parse(HTTPS);
         let at = |secs| UNIX_EPOCH + Duration::from_secs(secs);

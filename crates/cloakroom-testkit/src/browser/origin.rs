@@ -1,30 +1,34 @@
-/// Where a browser's requests go: what cookies see of a URL, without its path.
+/// The part of a URL before its path: scheme, host and port.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Origin {
     pub(super) secure: bool,
-    /// The host without its port, which means nothing to cookies.
+    /// The host without its port, which cookies ignore.
     pub(super) host: String,
     text: String,
 }
 
 impl Origin {
+    /// Parses an origin.
+    ///
     /// # Panics
-    /// If `text` is not `http://` or `https://` and a host.
+    /// If `text` is not `http://` or `https://` and a host, with or without a port.
     pub(super) fn parse(text: &str) -> Self {
         let (secure, authority) = match text.split_once("://") {
             Some(("https", authority)) => (true, authority),
             Some(("http", authority)) => (false, authority),
-            _ => panic!("{text:?} is no origin: it begins with neither `https://` nor `http://`"),
+            _ => {
+                panic!("{text:?} is not an origin: it starts with neither `https://` nor `http://`")
+            }
         };
         let host = match authority.rsplit_once(':') {
-            // The colons of an address of IPv6 are in brackets.
+            // The colons of an IPv6 address are in brackets.
             Some((host, port)) if !port.ends_with(']') => host,
             _ => authority,
         };
         let is_host = !host.is_empty() && !authority.contains(['/', '?', '#', '@']);
         assert!(
             is_host,
-            "{text:?} is no origin: it is a host, perhaps a port, and no more"
+            "{text:?} is not an origin: it is not a scheme, a host and an optional port"
         );
         Self {
             secure,
@@ -33,14 +37,14 @@ impl Origin {
         }
     }
 
-    /// As the `Origin` header has it.
+    /// Returns the value of the `Origin` header.
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// As the `Host` header has it.
+    /// Returns the value of the `Host` header.
     pub(super) fn authority(&self) -> &str {
-        let (_, authority) = self.text.split_once("://").expect("parsed as one");
+        let (_, authority) = self.text.split_once("://").expect("`parse` has checked it");
         authority
     }
 }
@@ -50,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_belongs_to_the_origin_and_not_to_the_host() {
+    fn a_port_is_part_of_the_origin_and_not_of_the_host() {
         let local = Origin::parse("http://LocalHost:8000");
 
         assert_eq!((local.secure, local.host.as_str()), (false, "localhost"));
@@ -59,8 +63,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "is no origin")]
-    fn a_path_is_no_part_of_an_origin() {
+    #[should_panic(expected = "is not an origin")]
+    fn an_origin_with_a_path_is_refused() {
         Origin::parse("https://library.example/catalog");
     }
 }

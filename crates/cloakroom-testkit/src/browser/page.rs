@@ -1,17 +1,17 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use super::Origin;
+use super::origin::Origin;
 
-/// An answer, read to its end.
+/// A response that was read to its end.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Page {
-    /// Its status.
+    /// The status.
     pub status: StatusCode,
-    /// Its headers, `Set-Cookie` included.
+    /// The headers, including `Set-Cookie`.
     pub headers: HeaderMap,
-    /// Its body.
+    /// The body.
     pub body: Bytes,
     pub(super) origin: Origin,
     pub(super) path: String,
@@ -19,34 +19,71 @@ pub struct Page {
 }
 
 impl Page {
-    /// The body as text.
+    /// Returns the body as text.
     ///
     /// # Panics
     /// If it is not UTF-8.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use bytes::Bytes;
+    /// # use cloakroom_testkit::Browser;
+    /// # use http::{Request, Response};
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let browser = Browser::https(tower::service_fn(async |_: Request<Full<Bytes>>| {
+    ///     Ok::<_, Infallible>(Response::new("3 visits".to_owned()))
+    /// }));
+    ///
+    /// assert_eq!(browser.get("/").await.text(), "3 visits");
+    /// # }
+    /// ```
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("the body of a page is text")
     }
 
-    /// The first header of this name, if there is one and it is text.
+    /// Returns the first header with this name, or `None` if there is none or it is not ASCII.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use bytes::Bytes;
+    /// # use cloakroom_testkit::Browser;
+    /// # use http::{Request, Response};
+    /// # use http_body_util::Full;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let browser = Browser::https(tower::service_fn(async |_: Request<Full<Bytes>>| {
+    ///     let response = Response::builder().header("vary", "cookie");
+    ///     Ok::<_, Infallible>(response.body(String::new()).unwrap())
+    /// }));
+    ///
+    /// let page = browser.get("/").await;
+    /// assert_eq!(page.header("vary"), Some("cookie"));
+    /// assert_eq!(page.header("set-cookie"), None);
+    /// # }
+    /// ```
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Where a redirect leads: an origin and a path of it.
+    /// Returns the target of a redirect, resolved against this page.
     pub(super) fn target(&self) -> (Origin, String) {
         let status = self.status;
         assert!(
             status.is_redirection(),
             "a redirect can be followed; this page is {status}"
         );
-        let location = self.header("location").expect("a redirect says where to");
+        let location = self
+            .header("location")
+            .expect("a redirect has a Location header");
         let keeps_method = matches!(
             status,
             StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
         );
         assert!(
             self.is_repeatable || !keeps_method,
-            "{status} wants the same body again; send it to {location}"
+            "{status} requires sending the same body again, to {location}"
         );
 
         let location = location.split('#').next().unwrap_or_default();
@@ -106,8 +143,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "wants the same body again")]
-    fn a_redirect_that_repeats_a_post_is_not_followed_with_a_get() {
+    #[should_panic(expected = "requires sending the same body again")]
+    fn a_redirect_that_repeats_a_post_cannot_be_followed_with_a_get() {
         page(StatusCode::TEMPORARY_REDIRECT, "/").target();
     }
 

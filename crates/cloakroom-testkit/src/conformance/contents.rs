@@ -4,11 +4,14 @@ use bytes::Bytes;
 use cloakroom::store::{Store, from_millis};
 use cloakroom::{ErrorKind, Owner, StoreKey};
 
-use super::sample::{draft, draft_of, holds, is_free, meta, now, put, stale, store_key, written};
+use super::sample::{
+    assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, draft_of, meta,
+    now, store_key,
+};
 
-/// Every byte survives, wherever it stands: the data is no text and ends at no NUL.
+/// Data may contain every byte at every position; it is not text and does not end at a NUL.
 pub async fn every_byte_survives<S: Store>(store: S) {
-    let promise = "every byte of the data survives";
+    let promise = "every byte of the data is kept";
     let all: Vec<u8> = (0..=u8::MAX).chain((0..=u8::MAX).rev()).collect();
     let samples: [&[u8]; 5] = [
         &all,
@@ -20,52 +23,54 @@ pub async fn every_byte_survives<S: Store>(store: S) {
 
     for (n, data) in (0..).zip(samples) {
         let new = draft_of(data.to_vec(), meta(n));
-        let seen = put(&store, &store_key(n), &new).await;
-        holds(&store, &store_key(n), &new, &seen, promise).await;
+        let seen = create_entry(&store, &store_key(n), &new).await;
+        assert_holds(&store, &store_key(n), &new, &seen, promise).await;
 
         let turned: Vec<u8> = data.iter().rev().chain(b"\0").copied().collect();
         let new = draft_of(turned, meta(n));
-        let seen = written(store.save(&store_key(n), &seen, &new).await, promise);
-        holds(&store, &store_key(n), &new, &seen, promise).await;
+        let seen = assert_written(store.save(&store_key(n), &seen, &new).await, promise);
+        assert_holds(&store, &store_key(n), &new, &seen, promise).await;
     }
 }
 
-/// An entry without data is an entry.
+/// An entry with empty data is loaded like any other.
 pub async fn empty_data_survives<S: Store>(store: S) {
-    let promise = "an entry without data is an entry";
+    let promise = "an entry with empty data is kept";
     let empty = draft_of(Bytes::new(), meta(1));
-    let seen = put(&store, &store_key(1), &empty).await;
-    holds(&store, &store_key(1), &empty, &seen, promise).await;
+    let seen = create_entry(&store, &store_key(1), &empty).await;
+    assert_holds(&store, &store_key(1), &empty, &seen, promise).await;
 
-    let seen = written(
+    let seen = assert_written(
         store.save(&store_key(1), &seen, &draft(2)).await,
         "save writes",
     );
-    let seen = written(store.save(&store_key(1), &seen, &empty).await, promise);
-    holds(&store, &store_key(1), &empty, &seen, promise).await;
+    let seen = assert_written(store.save(&store_key(1), &seen, &empty).await, promise);
+    assert_holds(&store, &store_key(1), &empty, &seen, promise).await;
 }
 
-/// A megabyte survives, or as much as the guarantees allow; what is more than they allow is refused as
-/// [`TooLarge`](ErrorKind::TooLarge) and changes nothing.
+/// Data of 1 MiB is kept, or of `max_size` if that is smaller.
+///
+/// One byte more than such a `max_size` is refused with [`TooLarge`](ErrorKind::TooLarge) and
+/// changes nothing.
 pub async fn large_data_survives<S: Store>(store: S) {
-    let promise = "data as large as the guarantees allow survives";
+    let promise = "data of the maximum size is kept";
     let max_size = store.guarantees().max_size;
     let size = max_size.unwrap_or(LARGE).min(LARGE);
     let large = draft_of(noise(size), meta(1));
-    let seen = put(&store, &store_key(1), &large).await;
-    holds(&store, &store_key(1), &large, &seen, promise).await;
+    let seen = create_entry(&store, &store_key(1), &large).await;
+    assert_holds(&store, &store_key(1), &large, &seen, promise).await;
 
-    let seen = written(
+    let seen = assert_written(
         store.save(&store_key(1), &seen, &draft(2)).await,
         "save writes",
     );
-    let seen = written(store.save(&store_key(1), &seen, &large).await, promise);
-    holds(&store, &store_key(1), &large, &seen, promise).await;
+    let seen = assert_written(store.save(&store_key(1), &seen, &large).await, promise);
+    assert_holds(&store, &store_key(1), &large, &seen, promise).await;
 
     let Some(max_size) = max_size.filter(|max_size| *max_size <= LARGE) else {
         return;
     };
-    let promise = "what is larger than the guarantees allow is refused and changes nothing";
+    let promise = "data above the maximum size is refused and changes nothing";
     let too_large = draft_of(noise(max_size + 1), meta(3));
     for refused in [
         store.create(&store_key(2), &too_large).await,
@@ -81,28 +86,29 @@ pub async fn large_data_survives<S: Store>(store: S) {
             "{promise}; the answer was {refused:?}"
         );
     }
-    is_free(&store, &store_key(2), promise).await;
-    holds(&store, &store_key(1), &large, &seen, promise).await;
+    assert_absent(&store, &store_key(2), promise).await;
+    assert_holds(&store, &store_key(1), &large, &seen, promise).await;
 }
 
-/// Owners and labels are text like any other: of any script, with quotes, empty or long.
+/// Owners and labels may be any text: of any script, with quotes or control characters, empty or
+/// long.
 pub async fn unusual_text_survives<S: Store>(store: S) {
-    let promise = "every text survives as owner and as label";
+    let promise = "every text is kept as owner and as label";
     for (n, text) in (0..).zip(ODD_TEXTS) {
         let mut new = draft(n);
         new.meta.owner = Some(Owner::from(text));
         new.meta.label = Some(text.into());
-        let seen = put(&store, &store_key(n), &new).await;
-        holds(&store, &store_key(n), &new, &seen, promise).await;
+        let seen = create_entry(&store, &store_key(n), &new).await;
+        assert_holds(&store, &store_key(n), &new, &seen, promise).await;
     }
 }
 
-/// Times survive to the millisecond, from 1970 to 9999.
+/// Times are kept to the millisecond, from 1970 to 9999.
 pub async fn times_survive<S: Store>(store: S) {
-    let promise = "times survive to the millisecond";
+    let promise = "times are kept to the millisecond";
     let (first, last) = (from_millis(0), from_millis(i64::MAX));
     let odd = now() + Duration::from_millis(987);
-    // What expires is never in the past here: a backend may drop such an entry at once.
+    // No entry expires in the past, because a backend may delete such an entry at once.
     let samples = [
         (first, first, last),
         (last, last, last),
@@ -113,76 +119,84 @@ pub async fn times_survive<S: Store>(store: S) {
     for (n, (created, touched, expires)) in (0..).zip(samples) {
         let mut new = draft(n);
         (new.meta.created, new.meta.touched, new.meta.expires) = (created, touched, expires);
-        let seen = put(&store, &store_key(n), &new).await;
-        holds(&store, &store_key(n), &new, &seen, promise).await;
+        let seen = create_entry(&store, &store_key(n), &new).await;
+        assert_holds(&store, &store_key(n), &new, &seen, promise).await;
 
         new.meta.expires = new.meta.expires.max(odd);
         new.meta.touched = odd;
-        let _ = written(
+        let _ = assert_written(
             store.touch(&store_key(n), &seen, &new.meta).await,
             "touch writes",
         );
-        holds(&store, &store_key(n), &new, &seen, promise).await;
+        assert_holds(&store, &store_key(n), &new, &seen, promise).await;
     }
 }
 
-/// Lookups are bytes: two that differ in one bit, in the case of a letter or in a byte at the end are two entries.
+/// Store keys are compared as bytes: keys that differ in one bit, in the case of a letter or in a
+/// byte at the end lead to different entries.
 pub async fn store_keys_are_bytes<S: Store>(store: S) {
-    let promise = "lookups that differ in anything are different entries";
+    let promise = "store keys that differ in any byte lead to different entries";
     let store_keys = alike().map(|bytes| StoreKey::new(&bytes));
 
     let mut versions = Vec::new();
-    for (n, at) in (0..).zip(&store_keys) {
-        is_free(&store, at, promise).await;
-        let created = store.create(at, &draft(n)).await;
-        versions.push(written(created, promise));
+    for (n, key) in (0..).zip(&store_keys) {
+        assert_absent(&store, key, promise).await;
+        let created = store.create(key, &draft(n)).await;
+        versions.push(assert_written(created, promise));
     }
-    for ((n, at), version) in (0..).zip(&store_keys).zip(&versions) {
-        holds(&store, at, &draft(n), version, promise).await;
+    for ((n, key), version) in (0..).zip(&store_keys).zip(&versions) {
+        assert_holds(&store, key, &draft(n), version, promise).await;
     }
 
     store.delete(&store_keys[0]).await.expect("delete answers");
-    is_free(&store, &store_keys[0], promise).await;
-    for ((n, at), version) in (0..).zip(&store_keys).zip(&versions).skip(1) {
-        holds(&store, at, &draft(n), version, promise).await;
+    assert_absent(&store, &store_keys[0], promise).await;
+    for ((n, key), version) in (0..).zip(&store_keys).zip(&versions).skip(1) {
+        assert_holds(&store, key, &draft(n), version, promise).await;
     }
 }
 
-/// Every method takes lookups that are longer or shorter than a hash, and lookups that are text, as Django's are.
+/// Store keys may be shorter or longer than a hash, and may be text, as Django's are.
 pub async fn store_keys_may_have_any_length<S: Store>(store: S) {
     let promise = "a store key may have any length";
     let store_keys: [&[u8]; 5] = [
         b"8 bytes.",
         b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts",
-        b"a lookup that is forty bytes long, ASCII",
+        b"an ASCII key that is forty bytes long...",
         b"x",
         &[0xff; 64],
     ];
 
     for (n, bytes) in (0..).zip(store_keys) {
-        let (at, to) = (StoreKey::new(bytes), store_key(n));
-        let seen = put(&store, &at, &draft(n)).await;
-        stale(store.create(&at, &draft(n)).await, promise);
-        let seen = written(store.save(&at, &seen, &draft(n + 10)).await, promise);
-        let seen = written(store.touch(&at, &seen, &meta(n + 10)).await, promise);
-        holds(&store, &at, &draft(n + 10), &seen, promise).await;
+        let (key, to) = (StoreKey::new(bytes), store_key(n));
+        let seen = create_entry(&store, &key, &draft(n)).await;
+        assert_stale(store.create(&key, &draft(n)).await, promise);
+        let seen = assert_written(store.save(&key, &seen, &draft(n + 10)).await, promise);
+        let seen = assert_written(store.touch(&key, &seen, &meta(n + 10)).await, promise);
+        assert_holds(&store, &key, &draft(n + 10), &seen, promise).await;
 
-        let seen = written(store.rename(&at, &seen, &to, &draft(n + 20)).await, promise);
-        is_free(&store, &at, promise).await;
-        let seen = written(store.rename(&to, &seen, &at, &draft(n + 30)).await, promise);
-        holds(&store, &at, &draft(n + 30), &seen, promise).await;
+        let seen = assert_written(
+            store.rename(&key, &seen, &to, &draft(n + 20)).await,
+            promise,
+        );
+        assert_absent(&store, &key, promise).await;
+        let seen = assert_written(
+            store.rename(&to, &seen, &key, &draft(n + 30)).await,
+            promise,
+        );
+        assert_holds(&store, &key, &draft(n + 30), &seen, promise).await;
 
-        store.delete(&at).await.expect("delete answers");
-        is_free(&store, &at, promise).await;
+        store.delete(&key).await.expect("delete answers");
+        assert_absent(&store, &key, promise).await;
     }
 }
 
-/// Lookups that a store takes for one another if it treats them as text, pads them or cuts them.
+/// Returns store keys that are equal for a store that compares them as text, pads or truncates
+/// them.
 fn alike() -> [Vec<u8>; 16] {
     let hash = store_key(1).as_bytes().to_vec();
-    let with = |place: usize, byte: u8| {
+    let with = |index: usize, byte: u8| {
         let mut bytes = hash.clone();
-        bytes[place] = byte;
+        bytes[index] = byte;
         bytes
     };
     [
@@ -196,16 +210,16 @@ fn alike() -> [Vec<u8>; 16] {
         with(16, 0xff),
         [hash.as_slice(), b"\0"].concat(),
         hash[..31].to_vec(),
-        b"lookup".to_vec(),
-        b"Lookup".to_vec(),
-        b"lookup ".to_vec(),
-        b"lookup\0".to_vec(),
-        b" lookup".to_vec(),
-        b"lookup\0\0".to_vec(),
+        b"sample".to_vec(),
+        b"Sample".to_vec(),
+        b"sample ".to_vec(),
+        b"sample\0".to_vec(),
+        b" sample".to_vec(),
+        b"sample\0\0".to_vec(),
     ]
 }
 
-/// Bytes that no compression makes smaller.
+/// Returns bytes that cannot be compressed.
 fn noise(len: usize) -> Bytes {
     let store_keys = (0..).flat_map(|n| store_key(n).as_bytes().to_vec());
     store_keys.take(len).collect()
@@ -225,6 +239,6 @@ const ODD_TEXTS: [&str; 12] = [
     "\u{202e}right to left",
     "tab\tand\r\nlines",
     "%_*[a-z]{0}",
-    "one hundred and thirty characters, which is more than some columns have, so that a store which cuts \
-     labels without a word is found out.",
+    "one hundred and thirty characters, which is more than some columns have, so that a store \
+     which cuts labels without a word is found out.",
 ];

@@ -4,55 +4,57 @@ use cloakroom::store::{Outcome, Store};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use super::race::all_of;
-use super::sample::{draft, holds, is_free, put, stale, store_key, written};
+use super::race::join_all;
+use super::sample::{
+    assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, store_key,
+};
 
-/// What `create` wrote is what `load` finds: data, facts and the version that was returned. Nothing is found
-/// elsewhere.
+/// `load` returns the entry that `create` has written: its data, its meta and the version that
+/// `create` returned. Under other keys there is nothing.
 pub async fn a_created_entry_is_loaded_unchanged<S: Store>(store: S) {
-    let promise = "what was created is loaded whole";
-    let version = put(&store, &store_key(1), &draft(1)).await;
+    let promise = "a created entry is loaded unchanged";
+    let version = create_entry(&store, &store_key(1), &draft(1)).await;
 
-    holds(&store, &store_key(1), &draft(1), &version, promise).await;
-    is_free(
+    assert_holds(&store, &store_key(1), &draft(1), &version, promise).await;
+    assert_absent(
         &store,
         &store_key(2),
-        "there is nothing where nothing was created",
+        "there is no entry under a key that was not created",
     )
     .await;
 }
 
-/// An entry without owner and label comes back without them.
+/// An entry without owner and label is loaded without them.
 pub async fn an_entry_without_owner_keeps_none<S: Store>(store: S) {
     let mut new = draft(1);
     new.meta.owner = None;
     new.meta.label = None;
-    let version = put(&store, &store_key(1), &new).await;
+    let version = create_entry(&store, &store_key(1), &new).await;
 
-    holds(
+    assert_holds(
         &store,
         &store_key(1),
         &new,
         &version,
-        "no owner is no owner and no label is no label",
+        "an entry without owner and label keeps none",
     )
     .await;
 }
 
-/// `create` where there is an entry is `Stale` and leaves it as it is.
+/// `create` under a key that has an entry returns `Stale` and leaves the entry alone.
 pub async fn create_never_overwrites<S: Store>(store: S) {
     let promise = "create never overwrites";
-    let version = put(&store, &store_key(1), &draft(1)).await;
+    let version = create_entry(&store, &store_key(1), &draft(1)).await;
 
-    stale(store.create(&store_key(1), &draft(2)).await, promise);
+    assert_stale(store.create(&store_key(1), &draft(2)).await, promise);
 
-    holds(&store, &store_key(1), &draft(1), &version, promise).await;
+    assert_holds(&store, &store_key(1), &draft(1), &version, promise).await;
 }
 
-/// Of many creates of one lookup at once, one is written and the others are `Stale`.
+/// Of concurrent creates under one key, exactly one is written and the others return `Stale`.
 pub async fn exactly_one_of_concurrent_creates_wins<S: Store>(store: S) {
     let store = Arc::new(store);
-    // Without a common start, the first may be done on a busy machine before the last has begun.
+    // On a busy machine, the first might otherwise finish before the last has begun.
     let start = Arc::new(Barrier::new(RIVALS as usize));
     let mut creates = JoinSet::new();
     for n in 0..RIVALS {
@@ -64,7 +66,7 @@ pub async fn exactly_one_of_concurrent_creates_wins<S: Store>(store: S) {
     }
 
     let mut won = Vec::new();
-    for (n, outcome) in all_of(creates).await {
+    for (n, outcome) in join_all(creates).await {
         match outcome.expect("create answers while others create the same entry") {
             Outcome::Written(version) => won.push((n, version)),
             Outcome::Stale => {}
@@ -73,21 +75,21 @@ pub async fn exactly_one_of_concurrent_creates_wins<S: Store>(store: S) {
     assert_eq!(
         won.len(),
         1,
-        "of creates at once exactly one wins; {} did",
+        "exactly one of concurrent creates wins; {} did",
         won.len()
     );
     let (n, version) = &won[0];
-    holds(
+    assert_holds(
         &*store,
         &store_key(1),
         &draft(*n),
         version,
-        "the create that won is what is there",
+        "the entry is the one of the create that won",
     )
     .await;
 }
 
-/// A thousand creates at once are a thousand entries.
+/// A thousand concurrent creates under different keys make a thousand entries.
 pub async fn a_thousand_concurrent_creates_all_succeed<S: Store>(store: S) {
     let store = Arc::new(store);
     let mut creates = JoinSet::new();
@@ -96,22 +98,19 @@ pub async fn a_thousand_concurrent_creates_all_succeed<S: Store>(store: S) {
         creates.spawn(async move { (n, store.create(&store_key(n), &draft(n)).await) });
     }
 
-    for (n, outcome) in all_of(creates).await {
-        let version = written(
+    for (n, outcome) in join_all(creates).await {
+        let version = assert_written(
             outcome,
-            "creates of different entries do not disturb each other",
+            "concurrent creates under different keys all succeed",
         );
-        let promise = "every one of a thousand creates at once has landed";
-        holds(&*store, &store_key(n), &draft(n), &version, promise).await;
+        let promise = "each of a thousand concurrent creates makes an entry";
+        assert_holds(&*store, &store_key(n), &draft(n), &version, promise).await;
     }
 }
 
-/// The store answers when asked whether it does.
+/// `ping` succeeds.
 pub async fn a_ping_is_answered<S: Store>(store: S) {
-    store
-        .ping()
-        .await
-        .expect("a store that works answers a ping");
+    store.ping().await.expect("ping answers");
 }
 
 const RIVALS: u64 = 16;

@@ -1,40 +1,42 @@
 use cloakroom::store::Store;
 
-use super::sample::{draft, holds, is_free, meta, put, stale, store_key};
+use super::sample::{
+    assert_absent, assert_holds, assert_stale, create_entry, draft, meta, store_key,
+};
 
-/// After `delete`, nothing brings the entry back but a `create`: no save, touch or rename with a version that was
-/// good before.
+/// After `delete`, only a `create` makes an entry: a save, touch or rename with the last version
+/// returns `Stale`.
 pub async fn a_deleted_entry_stays_deleted<S: Store>(store: S) {
-    let promise = "gone is gone";
-    let seen = put(&store, &store_key(1), &draft(1)).await;
+    let promise = "a deleted entry stays deleted";
+    let seen = create_entry(&store, &store_key(1), &draft(1)).await;
 
     store.delete(&store_key(1)).await.expect("delete answers");
-    is_free(&store, &store_key(1), promise).await;
+    assert_absent(&store, &store_key(1), promise).await;
 
-    stale(store.save(&store_key(1), &seen, &draft(2)).await, promise);
-    is_free(&store, &store_key(1), promise).await;
+    assert_stale(store.save(&store_key(1), &seen, &draft(2)).await, promise);
+    assert_absent(&store, &store_key(1), promise).await;
 
-    stale(store.touch(&store_key(1), &seen, &meta(3)).await, promise);
-    is_free(&store, &store_key(1), promise).await;
+    assert_stale(store.touch(&store_key(1), &seen, &meta(3)).await, promise);
+    assert_absent(&store, &store_key(1), promise).await;
 
-    stale(
+    assert_stale(
         store
             .rename(&store_key(1), &seen, &store_key(2), &draft(4))
             .await,
         promise,
     );
-    is_free(&store, &store_key(1), promise).await;
-    is_free(&store, &store_key(2), promise).await;
+    assert_absent(&store, &store_key(1), promise).await;
+    assert_absent(&store, &store_key(2), promise).await;
 }
 
-/// `delete` takes one entry and leaves the others.
+/// `delete` deletes one entry and leaves the others alone.
 pub async fn delete_leaves_other_entries_alone<S: Store>(store: S) {
-    let _ = put(&store, &store_key(1), &draft(1)).await;
-    let other = put(&store, &store_key(2), &draft(2)).await;
+    let _ = create_entry(&store, &store_key(1), &draft(1)).await;
+    let other = create_entry(&store, &store_key(2), &draft(2)).await;
 
     store.delete(&store_key(1)).await.expect("delete answers");
 
-    holds(
+    assert_holds(
         &store,
         &store_key(2),
         &draft(2),
@@ -44,28 +46,28 @@ pub async fn delete_leaves_other_entries_alone<S: Store>(store: S) {
     .await;
 }
 
-/// `delete` where there is no entry is no error, the first time and the second.
+/// `delete` succeeds if there is no entry, also right after another delete.
 pub async fn deleting_a_missing_entry_succeeds<S: Store>(store: S) {
-    let promise = "delete of nothing is fine";
+    let promise = "deleting a missing entry succeeds";
     store.delete(&store_key(1)).await.expect(promise);
 
-    let _ = put(&store, &store_key(1), &draft(1)).await;
+    let _ = create_entry(&store, &store_key(1), &draft(1)).await;
     store.delete(&store_key(1)).await.expect("delete answers");
     store.delete(&store_key(1)).await.expect(promise);
 
-    is_free(&store, &store_key(1), promise).await;
+    assert_absent(&store, &store_key(1), promise).await;
 }
 
-/// What is created where an entry was deleted is another entry: the old version is not good for it.
+/// An entry that is created under the key of a deleted one rejects versions of the deleted one.
 pub async fn a_recreated_entry_rejects_old_versions<S: Store>(store: S) {
-    let promise = "a new entry at an old key is not the old one";
-    let old = put(&store, &store_key(1), &draft(1)).await;
+    let promise = "a recreated entry rejects old versions";
+    let old = create_entry(&store, &store_key(1), &draft(1)).await;
     store.delete(&store_key(1)).await.expect("delete answers");
-    let version = put(&store, &store_key(1), &draft(2)).await;
+    let version = create_entry(&store, &store_key(1), &draft(2)).await;
 
     if store.guarantees().compares {
-        stale(store.save(&store_key(1), &old, &draft(3)).await, promise);
+        assert_stale(store.save(&store_key(1), &old, &draft(3)).await, promise);
     }
 
-    holds(&store, &store_key(1), &draft(2), &version, promise).await;
+    assert_holds(&store, &store_key(1), &draft(2), &version, promise).await;
 }

@@ -4,84 +4,86 @@ use std::task::{Context, Waker};
 
 use cloakroom::store::Store;
 
-use super::sample::{assert_is, draft, is, is_free, load, put, store_key, written};
+use super::sample::{
+    assert_absent, assert_is, assert_written, create_entry, draft, is, load, store_key,
+};
 
-/// A `create` that is dropped halfway has made the whole entry or none.
+/// A `create` whose future is dropped early has written the whole entry or nothing.
 pub async fn a_dropped_create_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = store_key(polls);
-        drop_after(polls, store.create(&at, &draft(1))).await;
+        let key = store_key(polls);
+        drop_after(polls, store.create(&key, &draft(1))).await;
 
-        if let Some(entry) = load(&store, &at).await {
+        if let Some(entry) = load(&store, &key).await {
             assert_is(&entry, &draft(1), "a dropped create is all or nothing");
         }
-        works_on(&store, polls).await;
+        assert_still_works(&store, polls).await;
     }
 }
 
-/// A `save` that is dropped halfway has replaced the whole entry or nothing of it.
+/// A `save` whose future is dropped early has replaced the whole entry or nothing.
 pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = store_key(polls);
-        let seen = put(&store, &at, &draft(1)).await;
-        drop_after(polls, store.save(&at, &seen, &draft(2))).await;
+        let key = store_key(polls);
+        let seen = create_entry(&store, &key, &draft(1)).await;
+        drop_after(polls, store.save(&key, &seen, &draft(2))).await;
 
-        let entry = load(&store, &at)
+        let entry = load(&store, &key)
             .await
             .expect("a dropped save leaves an entry");
         if !is(&entry, &draft(2)) {
             assert_is(&entry, &draft(1), "a dropped save is all or nothing");
         }
-        works_on(&store, polls).await;
+        assert_still_works(&store, polls).await;
     }
 }
 
-/// A `touch` that is dropped halfway leaves data, owner and label alone.
+/// A `touch` whose future is dropped early has written both times or neither.
 pub async fn a_dropped_touch_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = store_key(polls);
-        let seen = put(&store, &at, &draft(1)).await;
+        let key = store_key(polls);
+        let seen = create_entry(&store, &key, &draft(1)).await;
         let mut touched = draft(1);
         touched.meta.touched = draft(2).meta.touched;
         touched.meta.expires = draft(2).meta.expires;
-        drop_after(polls, store.touch(&at, &seen, &touched.meta)).await;
+        drop_after(polls, store.touch(&key, &seen, &touched.meta)).await;
 
-        let entry = load(&store, &at)
+        let entry = load(&store, &key)
             .await
             .expect("a dropped touch leaves an entry");
         if !is(&entry, &touched) {
             assert_is(&entry, &draft(1), "a dropped touch is all or nothing");
         }
-        works_on(&store, polls).await;
+        assert_still_works(&store, polls).await;
     }
 }
 
-/// A `delete` that is dropped halfway leaves the whole entry or none.
+/// A `delete` whose future is dropped early has deleted the whole entry or nothing.
 pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
-        let at = store_key(polls);
-        let _ = put(&store, &at, &draft(1)).await;
-        drop_after(polls, store.delete(&at)).await;
+        let key = store_key(polls);
+        let _ = create_entry(&store, &key, &draft(1)).await;
+        drop_after(polls, store.delete(&key)).await;
 
-        if let Some(entry) = load(&store, &at).await {
+        if let Some(entry) = load(&store, &key).await {
             assert_is(&entry, &draft(1), "a dropped delete is all or nothing");
         }
-        works_on(&store, polls).await;
+        assert_still_works(&store, polls).await;
     }
 }
 
-/// A `rename` that is dropped halfway leaves the old entry or the new one, and never neither.
+/// A `rename` whose future is dropped early leaves the old entry or the new one, never neither.
 ///
-/// The provided `rename` may leave an orphan where nobody looks yet, beside the old entry, or the old entry expired,
-/// beside the new one.
+/// Both may be there if only one of them is a live session: the provided `rename` may leave an
+/// orphan under the new key, which no browser knows yet, or the old entry as expired.
 pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
     let promise = "a dropped rename leaves the old entry or the new one";
     for polls in 1..=MOST_POLLS {
         let (from, to) = (store_key(polls), store_key(1_000 + polls));
-        let seen = put(&store, &from, &draft(1)).await;
+        let seen = create_entry(&store, &from, &draft(1)).await;
         drop_after(polls, store.rename(&from, &seen, &to, &draft(2))).await;
 
-        // In this order: what has left the one place by now has reached the other.
+        // In this order, so that an entry that moves in between is seen at least once.
         let old = load(&store, &from).await;
         let new = load(&store, &to).await;
         if let Some(new) = &new {
@@ -94,18 +96,18 @@ pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
         if let Some(old) = old.filter(|old| !is(old, &draft(1))) {
             assert!(
                 new.is_some(),
-                "{promise}; the old one is another and there is no new one"
+                "{promise}; the old one was changed and there is no new one"
             );
             assert!(
                 old.meta.expires < draft(2).meta.expires,
-                "{promise}; there are two that live"
+                "{promise}; both are live sessions"
             );
         }
-        works_on(&store, polls).await;
+        assert_still_works(&store, polls).await;
     }
 }
 
-/// Polls `future` this often, with nobody to wake, and drops it.
+/// Polls `future` this often, with a waker that does nothing, and drops it.
 async fn drop_after<F: Future>(polls: u64, future: F) {
     let mut future = pin!(future);
     for _ in 0..polls {
@@ -116,20 +118,20 @@ async fn drop_after<F: Future>(polls: u64, future: F) {
         {
             return;
         }
-        // Lets the store's own tasks go on, so that the next poll gets further.
+        // Lets the store's tasks run, so that the next poll gets further.
         tokio::task::yield_now().await;
     }
 }
 
-/// Nothing that was dropped keeps the store from working.
-async fn works_on<S: Store>(store: &S, n: u64) {
-    let promise = "a store works on after a future was dropped";
-    let at = store_key(10_000 + n);
-    let seen = put(store, &at, &draft(1)).await;
-    let _ = written(store.save(&at, &seen, &draft(2)).await, promise);
-    store.delete(&at).await.expect(promise);
-    is_free(store, &at, promise).await;
+/// Asserts that the store still works after a future was dropped.
+async fn assert_still_works<S: Store>(store: &S, n: u64) {
+    let promise = "a store keeps working after a future was dropped";
+    let key = store_key(10_000 + n);
+    let seen = create_entry(store, &key, &draft(1)).await;
+    let _ = assert_written(store.save(&key, &seen, &draft(2)).await, promise);
+    store.delete(&key).await.expect(promise);
+    assert_absent(store, &key, promise).await;
 }
 
-/// More awaits than the calls of most stores have, so that each of them is one at which a future is dropped.
+/// More than the await points of most stores' calls, so that a future is dropped at each of them.
 const MOST_POLLS: u64 = 12;

@@ -2,22 +2,25 @@ use cloakroom::store::Store;
 
 use crate::wrap::{Around, Call, store_methods};
 
-/// A store, and what has to live as long as it does: a temporary folder, a server that is a child process.
+/// A store with a guard that lives as long as the store: a temporary folder, or a server process.
 ///
-/// The store is dropped first and the guard after it.
+/// The store is dropped first, then the guard.
 ///
 /// # Examples
 /// ```
+/// use std::sync::Arc;
+///
 /// use cloakroom::store::{MemoryStore, Store};
 /// use cloakroom_testkit::conformance::Keep;
 ///
-/// let folder = std::sync::Arc::new("stands for a folder that is removed when it is dropped");
+/// # struct TempDir;
+/// # impl TempDir { fn new() -> Self { Self } }
+/// let folder = Arc::new(TempDir::new());
 /// let store = Keep::new(MemoryStore::new(), folder.clone());
 ///
 /// assert!(store.guarantees().compares);
-/// assert_eq!(std::sync::Arc::strong_count(&folder), 2);
 /// drop(store);
-/// assert_eq!(std::sync::Arc::strong_count(&folder), 1);
+/// assert_eq!(Arc::strong_count(&folder), 1);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Keep<S, G> {
@@ -27,7 +30,21 @@ pub struct Keep<S, G> {
 }
 
 impl<S, G> Keep<S, G> {
-    /// Keeps `guard` until `store` has been dropped.
+    /// Wraps `store` and keeps `guard` until `store` has been dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use cloakroom::store::MemoryStore;
+    /// use cloakroom_testkit::conformance::Keep;
+    ///
+    /// let guard = Arc::new(());
+    /// let store = Keep::new(MemoryStore::new(), guard.clone());
+    ///
+    /// assert_eq!(Arc::strong_count(&guard), 2);
+    /// # drop(store);
+    /// ```
     pub fn new(store: S, guard: G) -> Self {
         Self {
             store,

@@ -1,4 +1,4 @@
-//! A logout while the requests of the same visitor are held up at every door.
+//! A logout while other requests of the visitor wait in a call of the store.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,18 +10,18 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use crate::HandClock;
 use crate::wrap::{Call, Gate, When};
 
-/// What a visitor's request does.
+/// What a request does with the session.
 #[derive(Clone, Copy, Debug)]
 enum Request {
     Read,
     Write,
-    /// Reads, and the session lasts longer for it.
+    /// Reads, which extends the session.
     Slide,
     /// Gives the session a new key.
     Move,
 }
 
-/// A request and the door at which it is held.
+/// The requests, each with the gate at which it is held.
 const HELD: [(Request, When, Call); 8] = [
     (Request::Read, When::Before, Call::Load),
     (Request::Read, When::After, Call::Load),
@@ -33,38 +33,41 @@ const HELD: [(Request, When, Call); 8] = [
     (Request::Move, When::After, Call::Rename),
 ];
 
-/// Holds requests through `here` and logs out through `there`; whatever they do then, the session is gone.
-pub(super) async fn ends_what_is_under_way<S: Store, T: Store>(here: Arc<S>, there: Arc<T>) {
+/// Holds requests through `here`, logs out through `there`, and asserts that the session is gone
+/// whatever the requests do afterwards.
+pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, there: Arc<T>) {
     let guarantees = here.guarantees();
-    // Of others a logout is a promise only if nobody does anything else, which is another test's.
+    // Other stores promise a logout only without concurrent requests, which another test covers.
     if !(guarantees.compares && guarantees.revokes) {
         return;
     }
     let gate = Gate::new(here);
-    // Real time, since the backend may drop what has expired; and at each look later than before.
+    // Starts at the real time, because a backend may delete entries that have really expired.
     let clock = HandClock::new();
     clock.set(SystemTime::now());
     let there = sessions(there, &clock);
     for held in HELD {
         let (request, when, call) = held;
-        // A session that has moved can be followed by its owner only.
+        // After a move, a logout can find the session only through its owner.
         if matches!((request, when), (Request::Move, When::After)) && !guarantees.owners {
             continue;
         }
         let here = sessions(gate.clone(), &clock);
         logs_out_while(&gate, held, [&here, &there, &there], &clock).await;
 
-        // A front sees at once what its own server ends. What it remembers it does not load.
+        // A process with a cache reports its own logouts at once. It serves reads from the cache,
+        // so no request can be held in a load.
         if call != Call::Load {
-            let front = CachedBackend::new(MemoryStore::new(), gate.clone());
-            let front = front.expect("a store can be the origin");
-            let front = sessions(front, &clock);
-            logs_out_while(&gate, held, [&front, &front, &there], &clock).await;
+            let cached = CachedBackend::new(MemoryStore::new(), gate.clone());
+            let cached = cached.expect("a store can be the origin");
+            let cached = sessions(cached, &clock);
+            logs_out_while(&gate, held, [&cached, &cached, &there], &clock).await;
         }
     }
 }
 
-/// The request is held `here`, the logout comes by `leaving`, and both and the `witness` know that the session is gone.
+/// Holds the request `here`, logs out through `leaving`, and asserts that both and the `witness`
+/// no longer find the session.
 async fn logs_out_while<S: Store>(
     gate: &Gate<Arc<S>>,
     held: (Request, When, Call),
@@ -77,17 +80,17 @@ async fn logs_out_while<S: Store>(
     session.log_in("ada").expect("a new session can log in");
     session.save().await.expect("a session is created");
     let key = session.key().expect("it was saved");
-    let leaves = leaving.open(&key).await.expect("load answers");
-    let leaves = leaves.expect("nobody has ended it yet");
+    let logout = leaving.open(&key).await.expect("load answers");
+    let logout = logout.expect("no request has ended it yet");
     clock.advance(Duration::from_secs(1));
 
     gate.close(when, call);
-    let under_way = tokio::spawn(ask(request, here.clone(), key.clone()));
+    let held_request = tokio::spawn(perform(request, here.clone(), key.clone()));
     gate.reached(when, call, 1).await;
-    leaves.flush().expect("a session can be flushed");
-    leaves.save().await.expect("a logout is answered");
+    logout.flush().expect("a session can be flushed");
+    logout.save().await.expect("the store answers a logout");
     gate.open(when, call);
-    let moved_to = match under_way.await.expect("nothing panics") {
+    let moved_to = match held_request.await.expect("the request does not panic") {
         Ok(key) => key,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Interrupted, "{held:?}: {error:?}");
@@ -100,14 +103,18 @@ async fn logs_out_while<S: Store>(
             let found = site.open(&key).await.expect("load answers");
             assert!(
                 found.is_none(),
-                "a logout ends whatever is under way; the session is alive after {held:?}"
+                "a logout is final; the session is still there after {held:?}"
             );
         }
     }
 }
 
-/// The key that the session has afterwards, if it has got a new one.
-async fn ask(request: Request, sessions: Sessions, key: SessionKey) -> Result<Option<SessionKey>> {
+/// Performs the request. Returns the key that the session then has, if there is a session.
+async fn perform(
+    request: Request,
+    sessions: Sessions,
+    key: SessionKey,
+) -> Result<Option<SessionKey>> {
     if let Request::Slide = request {
         let mut headers = HeaderMap::new();
         let cookie = format!("__Host-session={}", key.reveal());
@@ -136,7 +143,7 @@ fn sessions(backend: impl Into<Backend>, clock: &HandClock) -> Sessions {
         .slide_on_access(Duration::ZERO)
         .timeout(super::TIME_LIMIT)
         .sweep(None);
-    sessions.build().expect("the options fit together")
+    sessions.build().expect("the options are valid")
 }
 
 const VISITS: Item<u64> = Item::new("visits");

@@ -1,304 +1,70 @@
-//! The conformance suite: what a store promises, one test a promise.
+//! The conformance suite: one test for each promise of the
+//! [`Store`](cloakroom::store::Store) trait.
 //!
-//! [`conformance!`](crate::conformance!) writes the tests. Each promise is also a plain function here, for a test
-//! runner of your own; [`all`] runs them one after the other.
+//! [`conformance!`](crate::conformance!) writes the tests. Each promise is also a function here,
+//! for a test runner of your choice. [`all`] calls all of them.
 //!
-//! # What a store has to bring
-//! Each promise gets a store of its own, with nothing in it: a table, a database or a prefix that no other test uses.
-//! The suite's present is the first day of the year 2100, so no backend drops an entry while it is being tested.
+//! # What a store needs
+//!
+//! Each promise needs an empty store that no other test uses: its own table, database or prefix.
+//! Except in tests of `sweep`, all entries expire in the year 2100 or later, so that a backend does
+//! not delete them during a test.
 //!
 //! # What the guarantees change
-//! What a store's [`guarantees`](cloakroom::store::Store::guarantees) exclude is not skipped; the honest
-//! alternative is tested:
 //!
-//! | a store that is not… | must still… |
+//! A promise that a store's [`guarantees`](cloakroom::store::Store::guarantees) exclude is not
+//! skipped. The store must keep a weaker one:
+//!
+//! | guarantee | without it, a store must still… |
 //! |---|---|
-//! | `compares` | write all of an entry or nothing, never create by `save`, `touch` or `rename`, and keep a delete after which nobody saves |
-//! | `revokes` | keep a delete for whoever deleted |
-//! | `owners` | keep owners, and answer `Unsupported` when asked to list |
-//! | without `max_size` | keep a megabyte; with it, refuse one byte more as `TooLarge` and change nothing |
+//! | `compares` | write an entry as a whole or not at all, never create one with `save`, `touch` or `rename`, and keep it deleted unless a save is still running |
+//! | `revokes` | stop loading an entry through the instance that deleted it |
+//! | `owners` | store owners, and return `Unsupported` when asked to list them |
 //!
-//! A store on somebody else's table may keep a text and its expiry and nothing else of an entry: neither owner nor
-//! label, and no bytes that are no text. [`OnlyText`] stands between it and the suite. Before a store on somebody else's
-//! cache, which keeps bytes for some time and nothing else, stands [`OnlyBytes`].
+//! Every store must keep data of 1 MiB, or of its `max_size` if that is smaller. It must refuse one
+//! byte more than such a `max_size` with `TooLarge`, and change nothing.
 //!
-//! `durable`, `shared` and `evicts` are not tested here: [`conformance_shared!`](crate::conformance_shared!) tests
-//! what `shared` says, and a suite cannot pull the plug.
+//! `durable`, `shared` and `evicts` are not tested here.
+//! [`conformance_shared!`](crate::conformance_shared!) tests `shared`, and
+//! [`faults!`](crate::faults!) kills the server of a durable store.
+//!
+//! # Stores that keep only a part of an entry
+//!
+//! A store may use a table or a cache whose layout another program decides, and so keep neither
+//! owners nor labels. [`OnlyText`] adapts a store that keeps a text and its expiry, [`OnlyBytes`]
+//! one that keeps bytes and a lifetime.
 
-use cloakroom::store::Store;
-
+mod conformance;
 mod contents;
-pub use contents::*;
-
 mod create;
-pub use create::*;
-
 mod delete;
-pub use delete::*;
-
 mod dropped;
-pub use dropped::*;
-
 mod keep;
-pub use keep::Keep;
-
 mod logout;
-
 mod only;
-pub use only::{Only, OnlyBytes, OnlyText};
-
 mod owners;
-pub use owners::*;
-
 mod race;
-pub use race::{a_logout_is_not_undone_by_concurrent_saves, concurrent_increments_add_up};
-
 mod rename;
-pub use rename::*;
-
 mod run;
+mod sample;
+mod save;
+pub mod shared;
+mod sweep;
+mod touch;
+
+pub use conformance::all;
+pub use contents::*;
+pub use create::*;
+pub use delete::*;
+pub use dropped::*;
+pub use keep::Keep;
+pub use only::{Only, OnlyBytes, OnlyText};
+pub use owners::*;
+pub use race::{a_logout_is_not_undone_by_concurrent_saves, concurrent_increments_add_up};
+pub use rename::*;
 pub(crate) use run::run_within;
 pub use run::{TIME_LIMIT, run};
-
-mod sample;
 pub use sample::{draft, store_key};
-
-mod save;
 pub use save::*;
-
-pub mod shared;
-
-mod sweep;
 pub use sweep::*;
-
-mod touch;
 pub use touch::*;
-
-/// Writes a module with one test for each promise of a store.
-///
-/// The first argument is the name of the module. The second is an expression for an empty store; it is evaluated
-/// for each test, in an asynchronous context, so it may `.await`, and sees what
-/// stands beside the macro. A store that needs something beside it to live is wrapped in [`Keep`].
-/// Each test has its own runtime and [`TIME_LIMIT`] to finish.
-///
-/// A third argument, `swept_by_backend`, is for stores whose [`sweep`](Store::sweep) does nothing, since their
-/// backend drops what has expired. The promises about sweeping are then one: that it leaves the living alone.
-///
-/// # Examples
-/// ```
-/// use cloakroom::store::MemoryStore;
-///
-/// cloakroom_testkit::conformance!(memory, MemoryStore::new());
-/// ```
-/// A store that is opened asynchronously, with something that must outlive it:
-/// ```
-/// use cloakroom::store::MemoryStore;
-/// use cloakroom_testkit::conformance::Keep;
-///
-/// # struct TempDir;
-/// # impl TempDir { fn new() -> Self { Self } }
-/// # async fn open(_: &TempDir) -> cloakroom::Result<MemoryStore> { Ok(MemoryStore::new()) }
-/// cloakroom_testkit::conformance!(on_disk, {
-///     let folder = TempDir::new();
-///     Keep::new(open(&folder).await.expect("an empty folder can be opened"), folder)
-/// });
-/// ```
-#[macro_export]
-macro_rules! conformance {
-    ($name:ident, $store:expr $(,)?) => {
-        $crate::__promises! { [$crate::__tests_of_one] [$name, $store] }
-    };
-    ($name:ident, $store:expr, swept_by_backend $(,)?) => {
-        $crate::__promises_but_of_sweeping! {
-            [$crate::__tests_of_one] [$name, $store] sweep_keeps_unexpired_entries
-        }
-    };
-}
-
-/// Writes a module with one test for each promise of a store that can be opened twice on one place.
-///
-/// As [`conformance!`](crate::conformance!); but the expression gives a pair of stores, which may be of two types.
-/// What has to outlive both can be an [`Arc`](std::sync::Arc) that each [`Keep`]s.
-///
-/// # Examples
-/// ```
-/// use std::sync::Arc;
-/// use cloakroom::store::MemoryStore;
-///
-/// cloakroom_testkit::conformance_shared!(memory, {
-///     let store = Arc::new(MemoryStore::new());
-///     (store.clone(), store)
-/// });
-/// ```
-#[macro_export]
-macro_rules! conformance_shared {
-    ($name:ident, $stores:expr $(,)?) => {
-        $crate::__tests_of_two! {
-            [$name, $stores]
-            a_create_through_one_is_loaded_through_the_other
-            a_save_through_one_is_stale_for_the_other
-            a_delete_through_one_is_seen_by_the_other
-            a_rename_through_one_is_stale_for_the_other
-            concurrent_increments_through_both_add_up
-            a_logout_through_one_is_not_undone_by_saves_through_the_other
-            a_logout_through_one_ends_requests_in_progress_through_the_other
-        }
-    };
-}
-
-/// Keeps every promise to a store, one after the other, without a test runner and without a time limit.
-///
-/// `open` gives an empty store each time.
-///
-/// # Panics
-/// At the first promise that is broken.
-///
-/// # Examples
-/// ```
-/// use cloakroom::store::MemoryStore;
-/// use cloakroom_testkit::conformance;
-///
-/// conformance::run("every promise", || conformance::all(async || MemoryStore::new()));
-/// ```
-pub async fn all<S: Store>(open: impl AsyncFn() -> S) {
-    macro_rules! keep_each {
-        ([] $($promise:ident)+) => { $( $promise(open().await).await; )+ };
-    }
-    crate::__promises! { [keep_each] [] }
-}
-
-/// The names of all promises, given to another macro: the one place where they are listed.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __promises {
-    ([$($then:tt)+] [$($given:tt)*]) => {
-        $crate::__promises_but_of_sweeping! {
-            [$($then)+]
-            [$($given)*]
-            sweep_deletes_exactly_the_expired
-            sweep_respects_its_limit
-            repeated_sweeps_delete_all_expired
-            sweep_uses_the_latest_expiry
-            expired_entries_stay_until_they_are_swept
-        }
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __promises_but_of_sweeping {
-    ([$($then:tt)+] [$($given:tt)*] $($of_sweeping:ident)*) => {
-        $($then)+! {
-            [$($given)*]
-            a_created_entry_is_loaded_unchanged
-            an_entry_without_owner_keeps_none
-            create_never_overwrites
-            exactly_one_of_concurrent_creates_wins
-            a_thousand_concurrent_creates_all_succeed
-            a_ping_is_answered
-            save_replaces_the_whole_entry
-            save_leaves_other_entries_alone
-            save_never_creates
-            a_stale_save_changes_nothing
-            each_save_makes_earlier_versions_stale
-            a_version_is_valid_only_for_its_own_entry
-            a_deleted_entry_stays_deleted
-            delete_leaves_other_entries_alone
-            deleting_a_missing_entry_succeeds
-            a_recreated_entry_rejects_old_versions
-            rename_moves_the_entry_once
-            a_renamed_entry_can_be_saved_and_deleted
-            rename_makes_the_old_version_stale
-            rename_never_overwrites
-            a_stale_rename_changes_nothing
-            rename_never_creates
-            exactly_one_of_concurrent_renames_wins
-            exactly_one_of_a_concurrent_rename_and_save_wins
-            touch_changes_only_touched_and_expires
-            touch_makes_no_save_stale
-            a_stale_touch_changes_nothing
-            touch_never_creates
-            every_byte_survives
-            empty_data_survives
-            large_data_survives
-            unusual_text_survives
-            times_survive
-            store_keys_are_bytes
-            store_keys_may_have_any_length
-            owned_by_lists_exactly_the_owners_entries
-            owners_are_compared_exactly
-            owned_by_agrees_with_load_and_sweep
-            find_returns_the_only_key_with_the_prefix
-            concurrent_increments_add_up
-            a_logout_is_not_undone_by_concurrent_saves
-            a_dropped_create_is_all_or_nothing
-            a_dropped_save_is_all_or_nothing
-            a_dropped_touch_is_all_or_nothing
-            a_dropped_delete_is_all_or_nothing
-            a_dropped_rename_leaves_the_old_or_the_new
-            $($of_sweeping)*
-        }
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __tests_of_one {
-    ([$name:ident, $store:expr] $($promise:ident)+) => {
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-
-            $(
-                #[test]
-                fn $promise() {
-                    $crate::conformance::run(stringify!($promise), async || {
-                        let store = $store;
-                        $crate::conformance::$promise(store).await;
-                    });
-                }
-            )+
-        }
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __tests_of_two {
-    ([$name:ident, $stores:expr] $($promise:ident)+) => {
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-
-            $(
-                #[test]
-                fn $promise() {
-                    $crate::conformance::run(stringify!($promise), async || {
-                        let (one, other) = $stores;
-                        $crate::conformance::shared::$promise(one, other).await;
-                    });
-                }
-            )+
-        }
-    };
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use cloakroom::store::{AnyStore, MemoryStore};
-
-    crate::conformance!(memory, MemoryStore::new());
-    crate::conformance!(chosen_at_run_time, AnyStore::new(MemoryStore::new()));
-    crate::conformance!(
-        kept,
-        crate::conformance::Keep::new(MemoryStore::new(), "a guard")
-    );
-    crate::conformance!(swept_by_its_backend, MemoryStore::new(), swept_by_backend);
-
-    crate::conformance_shared!(memory_through_two, {
-        let store = Arc::new(MemoryStore::new());
-        (store.clone(), store)
-    });
-}

@@ -1,22 +1,22 @@
 use cloakroom::store::{Draft, OwnedEntry, Store};
 use cloakroom::{ErrorKind, Owner, StoreKey};
 
-use super::sample::{MILLI, draft, meta, now, put, store_key, written};
+use super::sample::{MILLI, assert_written, create_entry, draft, meta, now, store_key};
 
-/// `owned_by` lists the entries of one owner, each with its lookup and its facts, as they are after saves, touches,
-/// renames, deletes and a change of owner.
+/// `owned_by` lists the entries of one owner, each with its store key and meta. The list follows
+/// saves, touches, renames, deletes and changes of the owner.
 ///
-/// A store whose guarantees exclude it answers [`Unsupported`](ErrorKind::Unsupported).
+/// A store whose guarantees exclude owners returns [`Unsupported`](ErrorKind::Unsupported).
 pub async fn owned_by_lists_exactly_the_owners_entries<S: Store>(store: S) {
     let ada = |n| of("ada", n);
     let mut seen = Vec::new();
     for n in 0..5 {
-        seen.push(put(&store, &store_key(n), &ada(n)).await);
+        seen.push(create_entry(&store, &store_key(n), &ada(n)).await);
     }
-    let _ = put(&store, &store_key(10), &of("grace", 10)).await;
-    let mut nobodys = draft(11);
-    nobodys.meta.owner = None;
-    let joining = put(&store, &store_key(11), &nobodys).await;
+    let _ = create_entry(&store, &store_key(10), &of("grace", 10)).await;
+    let mut without_owner = draft(11);
+    without_owner.meta.owner = None;
+    let joining = create_entry(&store, &store_key(11), &without_owner).await;
 
     if !store.guarantees().owners {
         let error = store.owned_by(&Owner::from("ada"), None, 1).await.err();
@@ -24,26 +24,26 @@ pub async fn owned_by_lists_exactly_the_owners_entries<S: Store>(store: S) {
         assert_eq!(
             kind,
             Some(ErrorKind::Unsupported),
-            "a store that does not promise to list owners says so when it is asked"
+            "owned_by returns `Unsupported` if the guarantees exclude owners"
         );
         return;
     }
     let all = (0..5).map(|n| (store_key(n), ada(n))).collect();
-    lists(&store, "ada", all, "owned_by lists what was created").await;
+    assert_lists(&store, "ada", all, "owned_by lists what was created").await;
 
     let outcome = store.save(&store_key(0), &seen[0], &ada(20)).await;
-    let _ = written(outcome, "save writes");
+    let _ = assert_written(outcome, "save writes");
     let outcome = store.touch(&store_key(1), &seen[1], &meta(21)).await;
-    let _ = written(outcome, "touch writes");
+    let _ = assert_written(outcome, "touch writes");
     let outcome = store
         .rename(&store_key(2), &seen[2], &store_key(22), &ada(22))
         .await;
-    let _ = written(outcome, "rename writes");
+    let _ = assert_written(outcome, "rename writes");
     let outcome = store.save(&store_key(3), &seen[3], &of("grace", 23)).await;
-    let _ = written(outcome, "save writes");
+    let _ = assert_written(outcome, "save writes");
     store.delete(&store_key(4)).await.expect("delete answers");
     let outcome = store.save(&store_key(11), &joining, &ada(24)).await;
-    let _ = written(outcome, "save writes");
+    let _ = assert_written(outcome, "save writes");
 
     let mut touched = ada(1);
     touched.meta.touched = meta(21).touched;
@@ -54,50 +54,50 @@ pub async fn owned_by_lists_exactly_the_owners_entries<S: Store>(store: S) {
         (store_key(22), ada(22)),
         (store_key(11), ada(24)),
     ];
-    lists(&store, "ada", adas, "owned_by lists what is there now").await;
+    assert_lists(&store, "ada", adas, "owned_by lists the current entries").await;
     let graces = vec![
         (store_key(10), of("grace", 10)),
         (store_key(3), of("grace", 23)),
     ];
-    lists(
+    assert_lists(
         &store,
         "grace",
         graces,
-        "owned_by lists what has a new owner",
+        "owned_by lists the entries of a new owner",
     )
     .await;
-    lists(
+    assert_lists(
         &store,
-        "nobody",
+        "unknown",
         vec![],
-        "owned_by lists nothing for who owns nothing",
+        "owned_by lists nothing for an owner without entries",
     )
     .await;
 }
 
-/// `owned_by` compares owners byte for byte: another case, another accent or a space is another owner.
+/// `owned_by` compares owners as bytes: a different case, accent or space is a different owner.
 pub async fn owners_are_compared_exactly<S: Store>(store: S) {
     if !store.guarantees().owners {
         return owned_by_lists_exactly_the_owners_entries(store).await;
     }
     for (n, owner) in (0..).zip(ALIKE) {
-        let _ = put(&store, &store_key(n), &of(owner, n)).await;
+        let _ = create_entry(&store, &store_key(n), &of(owner, n)).await;
     }
     for (n, owner) in (0..).zip(ALIKE) {
         let only = vec![(store_key(n), of(owner, n))];
-        lists(&store, owner, only, "owned_by compares owners exactly").await;
+        assert_lists(&store, owner, only, "owned_by compares owners exactly").await;
     }
 }
 
-/// What has expired is listed as long as it is loaded, and what was swept is not.
+/// `owned_by` lists exactly the entries that `load` returns: expired ones until they are swept.
 pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
     if !store.guarantees().owners {
         return owned_by_lists_exactly_the_owners_entries(store).await;
     }
     let mut expiring = of("ada", 1);
     expiring.meta.expires = now() + MILLI;
-    let _ = put(&store, &store_key(1), &expiring).await;
-    let _ = put(&store, &store_key(2), &of("ada", 2)).await;
+    let _ = create_entry(&store, &store_key(1), &expiring).await;
+    let _ = create_entry(&store, &store_key(2), &of("ada", 2)).await;
 
     let _ = store
         .sweep(now() + MILLI, 100)
@@ -105,7 +105,7 @@ pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
         .expect("sweep answers");
 
     let mut there = vec![(store_key(2), of("ada", 2))];
-    // A store that leaves sweeping to its backend still has it.
+    // A store whose backend deletes expired entries may still have it.
     if store
         .load(&store_key(1))
         .await
@@ -114,18 +114,19 @@ pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
     {
         there.push((store_key(1), expiring));
     }
-    lists(
+    assert_lists(
         &store,
         "ada",
         there,
-        "owned_by lists what is loaded and nothing else",
+        "owned_by lists the entries that load returns and no others",
     )
     .await;
 }
 
-/// `find` gives the lookup that begins with 12 bytes, if there is one and only one.
+/// `find` returns the store key that starts with a prefix of 12 bytes, or `None` if there is no
+/// such key or more than one.
 ///
-/// A store that cannot do it answers [`Unsupported`](ErrorKind::Unsupported), each time.
+/// A store without `find` returns [`Unsupported`](ErrorKind::Unsupported) every time.
 pub async fn find_returns_the_only_key_with_the_prefix<S: Store>(store: S) {
     let promise = "find returns the only key with the prefix";
     let hash = |start: &[u8], rest: u8| {
@@ -141,8 +142,8 @@ pub async fn find_returns_the_only_key_with_the_prefix<S: Store>(store: S) {
     let store_keys = [
         &alone, &last, &first, &twins[0], &twins[1], &odd[0], &odd[1],
     ];
-    for (n, at) in (0..).zip(store_keys) {
-        let _ = put(&store, at, &draft(n)).await;
+    for (n, key) in (0..).zip(store_keys) {
+        let _ = create_entry(&store, key, &draft(n)).await;
     }
 
     let questions: [(&[u8], Option<&StoreKey>); 8] = [
@@ -161,14 +162,14 @@ pub async fn find_returns_the_only_key_with_the_prefix<S: Store>(store: S) {
         if unsupported {
             assert!(
                 is_unsupported(found),
-                "a store that cannot find says so each time"
+                "a store without find returns `Unsupported` every time"
             );
         } else {
             let found = found.expect("find answers");
             let prefix = prefix.escape_ascii();
             assert!(
                 found.as_ref() == expected,
-                "{promise}; it was asked for {prefix}"
+                "{promise}; the prefix was {prefix}"
             );
         }
     }
@@ -180,7 +181,7 @@ pub async fn find_returns_the_only_key_with_the_prefix<S: Store>(store: S) {
     let found = store.find(b"a pair of tw").await.expect("find answers");
     assert!(
         found.as_ref() == Some(&twins[1]),
-        "{promise}; its twin was deleted"
+        "{promise}; the other key with the prefix was deleted"
     );
 }
 
@@ -194,7 +195,12 @@ fn of(owner: &str, n: u64) -> Draft {
     draft
 }
 
-async fn lists<S: Store>(store: &S, owner: &str, mut all: Vec<(StoreKey, Draft)>, promise: &str) {
+async fn assert_lists<S: Store>(
+    store: &S,
+    owner: &str,
+    mut all: Vec<(StoreKey, Draft)>,
+    promise: &str,
+) {
     let mut listed = owned_by(store, &Owner::from(owner)).await;
     // The store chooses the order.
     listed.sort_by(|a, b| a.key.cmp(&b.key));
@@ -211,11 +217,11 @@ async fn lists<S: Store>(store: &S, owner: &str, mut all: Vec<(StoreKey, Draft)>
             key == expected,
             "{promise}; it lists the wrong key of {owner:?}"
         );
-        assert_eq!(*meta, draft.meta, "{promise}; it lists other facts");
+        assert_eq!(*meta, draft.meta, "{promise}; it lists a different meta");
     }
 }
 
-/// The whole list, page by page.
+/// Reads the whole list, page by page.
 async fn owned_by<S: Store>(store: &S, owner: &Owner) -> Vec<OwnedEntry> {
     let mut listed: Vec<OwnedEntry> = Vec::new();
     let mut after = None;
@@ -224,11 +230,11 @@ async fn owned_by<S: Store>(store: &S, owner: &Owner) -> Vec<OwnedEntry> {
         let page = page.expect("owned_by answers");
         assert!(
             page.entries.len() <= PAGE,
-            "a page of owned_by holds {} entries of {PAGE}",
+            "owned_by returned {} entries, more than the limit of {PAGE}",
             page.entries.len()
         );
         for entry in page.entries {
-            // An entry is listed at least once.
+            // An entry may be listed more than once.
             if listed.iter().all(|known| known.key != entry.key) {
                 listed.push(entry);
             }
@@ -241,12 +247,12 @@ async fn owned_by<S: Store>(store: &S, owner: &Owner) -> Vec<OwnedEntry> {
     panic!("owned_by has no last page");
 }
 
-/// Small, so that the few entries of a test are several pages.
+/// Small, so that the few entries of a test fill several pages.
 const PAGE: usize = 2;
 
 const MOST_PAGES: usize = 1_000;
 
-/// Owners that databases take for one another.
+/// Owners that are equal in some collations.
 const ALIKE: [&str; 8] = [
     "ada",
     "Ada",

@@ -12,75 +12,88 @@ use tokio::task::{JoinSet, yield_now};
 
 use crate::soak;
 
-use super::sample::{draft, draft_of, is_free, load, meta, put, stale, store_key};
+use super::sample::{
+    assert_absent, assert_stale, create_entry, draft, draft_of, load, meta, store_key,
+};
 
-/// Many tasks that count up one entry, each by loading and saving until it was not stale, count to their sum.
+/// Concurrent tasks increment one entry, each by loading and saving until the save is not stale.
+/// No increment is lost.
 ///
-/// In a store that does not compare, counts get lost; but the entry stays whole.
+/// In a store that does not compare, increments may be lost, but the entry stays valid.
 pub async fn concurrent_increments_add_up<S: Store>(store: S) {
     let store = Arc::new(store);
-    adds_up(store.clone(), store).await;
+    test_increments(store.clone(), store).await;
 }
 
-/// While some save without pause, another deletes: the entry is gone, and stays gone when all have finished.
+/// An entry that is deleted while other tasks keep saving it is gone, and stays gone after all of
+/// them have finished.
 ///
-/// A store that does not compare promises it only for a delete after which nobody saves.
+/// In a store that does not compare, it must stay gone after a delete that no save follows.
 pub async fn a_logout_is_not_undone_by_concurrent_saves<S: Store>(store: S) {
     let store = Arc::new(store);
-    logs_out(store.clone(), store).await;
+    test_logout(store.clone(), store).await;
 }
 
-/// As [`concurrent_increments_add_up`], half of the tasks through each store.
-pub(super) async fn adds_up<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
+/// Tests [`concurrent_increments_add_up`] with half of the tasks on each store.
+pub(super) async fn test_increments<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
     for round in soak::rounds(1) {
-        add_up(&one, &other, store_key(round as u64)).await;
+        test_one_increment_race(&one, &other, store_key(round as u64)).await;
     }
 }
 
-async fn add_up<S: Store, T: Store>(one: &Arc<S>, other: &Arc<T>, key: StoreKey) {
-    let _ = put(&**one, &key, &draft_of("0", meta(1))).await;
+async fn test_one_increment_race<S: Store, T: Store>(one: &Arc<S>, other: &Arc<T>, key: StoreKey) {
+    let _ = create_entry(&**one, &key, &draft_of("0", meta(1))).await;
     let start = Arc::new(Barrier::new(TASKS as usize));
     let mut tasks = JoinSet::new();
     for _ in 0..TASKS / 2 {
-        tasks.spawn(count_up(one.clone(), key.clone(), start.clone()));
-        tasks.spawn(count_up(other.clone(), key.clone(), start.clone()));
+        tasks.spawn(increment_repeatedly(
+            one.clone(),
+            key.clone(),
+            start.clone(),
+        ));
+        tasks.spawn(increment_repeatedly(
+            other.clone(),
+            key.clone(),
+            start.clone(),
+        ));
     }
-    let _ = all_of(tasks).await;
+    let _ = join_all(tasks).await;
 
     let entry = load(&**one, &key)
         .await
-        .expect("what is counted up is there");
+        .expect("the counted entry is there");
     let counted = number(&entry.data);
     let sum = TASKS * EACH;
     if one.guarantees().compares {
-        assert_eq!(counted, sum, "the race adds up; edits got lost");
+        assert_eq!(counted, sum, "concurrent increments add up; some were lost");
     } else {
         assert!(
             (1..=sum).contains(&counted),
-            "the entry is whole; it counts {counted}"
+            "the entry stays valid; its count is {counted}"
         );
     }
 }
 
-async fn count_up<S: Store>(store: Arc<S>, key: StoreKey, start: Arc<Barrier>) {
+async fn increment_repeatedly<S: Store>(store: Arc<S>, key: StoreKey, start: Arc<Barrier>) {
     for n in 0..EACH {
         let mut tries = 0;
         loop {
-            // Whenever one is stale, another has been written, so a store that compares needs far fewer.
+            // Each stale save means that another was written, so the tries of a store that compares
+            // stay far below this.
             tries += 1;
             assert!(
                 tries <= 2 * TASKS * EACH,
-                "a save is stale only if another was written"
+                "a save is stale only if another task has saved"
             );
             let entry = load(&*store, &key)
                 .await
-                .expect("nobody deletes what is counted up");
+                .expect("the counted entry is not deleted");
             if n == 0 && tries == 1 {
-                // All tasks load the same entry before one saves. On a busy machine the first task
-                // may otherwise be done before the last one begins, and the race is none.
+                // All tasks load the same entry before one saves. On a busy machine, the first task
+                // might otherwise finish before the last has begun, without a race.
                 start.wait().await;
             } else {
-                // The others get in between, however fast the store is.
+                // Lets the other tasks run in between, even on a store that never waits.
                 yield_now().await;
             }
             let next = draft_of((number(&entry.data) + 1).to_string(), entry.meta);
@@ -96,48 +109,48 @@ async fn count_up<S: Store>(store: Arc<S>, key: StoreKey, start: Arc<Barrier>) {
 fn number(data: &Bytes) -> u64 {
     let text = std::str::from_utf8(data).ok();
     text.and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| panic!("what was saved is loaded whole; a count became {data:?}"))
+        .unwrap_or_else(|| panic!("saved data is loaded unchanged; a count became {data:?}"))
 }
 
-/// As [`a_logout_is_not_undone_by_concurrent_saves`], the saves through one store and the delete
+/// Tests [`a_logout_is_not_undone_by_concurrent_saves`] with saves through one store and the delete
 /// through another.
-pub(super) async fn logs_out<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T>) {
-    let promise = "a logout beats every save in flight";
+pub(super) async fn test_logout<S: Store, T: Store>(saving: Arc<S>, deleting: Arc<T>) {
+    let promise = "a logout is not undone by concurrent saves";
     let compares = saving.guarantees().compares;
     for round in soak::rounds(ROUNDS) {
-        let at = store_key(round as u64);
-        let _ = put(&*saving, &at, &draft(0)).await;
+        let key = store_key(round as u64);
+        let _ = create_entry(&*saving, &key, &draft(0)).await;
 
         let (saved, mut saves) = mpsc::unbounded_channel();
         let is_deleted = Arc::new(AtomicBool::new(false));
         let mut savers = JoinSet::new();
         for saver in 1..=SAVERS {
-            let (store, at) = (saving.clone(), at.clone());
+            let (store, key) = (saving.clone(), key.clone());
             let (saved, is_deleted) = (saved.clone(), is_deleted.clone());
-            savers.spawn(save_until_gone(store, at, saver, saved, is_deleted));
+            savers.spawn(save_until_gone(store, key, saver, saved, is_deleted));
         }
         drop(saved);
         for _ in 0..SAVED_FIRST {
             saves
                 .recv()
                 .await
-                .expect("the savers go on until the entry is gone");
+                .expect("the savers keep saving until the entry is gone");
         }
         deleting
-            .delete(&at)
+            .delete(&key)
             .await
             .expect("delete answers while others save");
         is_deleted.store(true, Ordering::SeqCst);
         if compares {
-            is_free(&*deleting, &at, promise).await;
+            assert_absent(&*deleting, &key, promise).await;
         }
-        let _ = all_of(savers).await;
+        let _ = join_all(savers).await;
 
         if !compares {
-            deleting.delete(&at).await.expect("delete answers");
+            deleting.delete(&key).await.expect("delete answers");
         }
-        is_free(&*saving, &at, promise).await;
-        is_free(&*deleting, &at, promise).await;
+        assert_absent(&*saving, &key, promise).await;
+        assert_absent(&*deleting, &key, promise).await;
     }
 }
 
@@ -150,20 +163,20 @@ async fn save_until_gone<S: Store>(
 ) {
     let compares = store.guarantees().compares;
     let mut seen = None;
-    // However many there are before the delete comes to its turn; the run has a time limit.
+    // Only saves after the delete are limited. The time limit of the test covers those before it.
     let mut late = 0;
     for n in 0.. {
         let knows = is_deleted.load(Ordering::SeqCst);
         let Some(entry) = load(&*store, &key).await else {
             break;
         };
-        // Each save has data of its own, for stores whose version is the data.
+        // Each save writes different data, for stores whose version is the data.
         let new = draft(n * SAVERS + saver);
         let outcome = store.save(&key, &entry.version, &new).await;
         match outcome.expect("save answers while another deletes") {
             Outcome::Written(version) => {
                 seen = Some(version);
-                // Nobody counts any more once the entry is deleted.
+                // Fails once the entry is deleted, because the receiver is gone.
                 let _ = saved.send(());
             }
             Outcome::Stale => seen = Some(entry.version),
@@ -174,22 +187,22 @@ async fn save_until_gone<S: Store>(
         late += u64::from(knows);
         assert!(
             late < LATE_SAVES,
-            "a delete that has answered ends the entry; it is saved on and on"
+            "a deleted entry cannot be saved; saves after the delete still succeed"
         );
         yield_now().await;
     }
     if let Some(seen) = seen.filter(|_| compares) {
-        let promise = "no late save, touch or rename brings back what was deleted";
+        let promise = "no late save, touch or rename restores a deleted entry";
         let (new, elsewhere) = (draft(saver), store_key(1_000 + saver));
-        stale(store.save(&key, &seen, &new).await, promise);
-        stale(store.touch(&key, &seen, &new.meta).await, promise);
-        stale(store.rename(&key, &seen, &elsewhere, &new).await, promise);
-        is_free(&*store, &elsewhere, promise).await;
+        assert_stale(store.save(&key, &seen, &new).await, promise);
+        assert_stale(store.touch(&key, &seen, &new.meta).await, promise);
+        assert_stale(store.rename(&key, &seen, &elsewhere, &new).await, promise);
+        assert_absent(&*store, &elsewhere, promise).await;
     }
 }
 
-/// What both give, polled in turns, `first` first.
-pub(super) async fn both<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {
+/// Polls both futures in turn, `first` first, and returns both outputs.
+pub(super) async fn join_both<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {
     let (mut first, mut second) = (pin!(first), pin!(second));
     let (mut one, mut other) = (None, None);
     poll_fn(|cx| {
@@ -214,8 +227,8 @@ fn poll_into<F: Future>(done: &mut Option<F::Output>, future: Pin<&mut F>, cx: &
     }
 }
 
-/// What all the tasks gave; a panic of one is a panic here.
-pub(super) async fn all_of<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
+/// Returns the outputs of all tasks, and panics if one of them has panicked.
+pub(super) async fn join_all<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
     let mut all = Vec::with_capacity(tasks.len());
     while let Some(done) = tasks.join_next().await {
         match done {
@@ -228,15 +241,16 @@ pub(super) async fn all_of<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
 
 const TASKS: u64 = 8;
 
-/// How often each task counts up.
+/// The number of increments of each task.
 const EACH: u64 = 25;
 
 const ROUNDS: usize = 5;
 
 const SAVERS: u64 = 4;
 
-/// How many saves there are before the delete.
+/// The number of saves before the delete.
 const SAVED_FIRST: u64 = 20;
 
-/// How often one who saves may find the entry after its delete has answered: a copy in front of it may be old.
+/// How often a saver may load the entry after its delete has returned, because a cache may serve an
+/// old copy for a moment.
 const LATE_SAVES: u64 = 10_000;

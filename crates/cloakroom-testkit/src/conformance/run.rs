@@ -7,13 +7,14 @@ use tokio::runtime::Builder;
 
 use crate::soak;
 
-/// Runs `test` to its end on a multi-threaded runtime of its own.
+/// Runs an asynchronous test on a new multi-threaded runtime, with a time limit.
 ///
-/// The suite's macros run every promise with it; it serves any other asynchronous test as well.
+/// The macros run every promise with it; other tests may use it too. `promise` is the name of the
+/// test in the message about the time limit.
 ///
 /// # Panics
-/// If `test` panics, with the same panic; or if it is not done after [`TIME_LIMIT`] and the time that [`soak`] gives to
-/// each test, even when the store blocks the threads of the runtime.
+/// With the panic of `test`, if it panics. If it does not finish within [`TIME_LIMIT`] and the time
+/// of [`soak`], even if it blocks all threads of the runtime.
 ///
 /// # Examples
 /// ```
@@ -39,7 +40,7 @@ pub(crate) fn run_within<F>(
     F: Future<Output = ()>,
 {
     let (done, is_done) = mpsc::channel();
-    // On a thread of its own, because a store that blocks would block a timeout of the runtime too.
+    // On a new thread, because a store that blocks the runtime would also block its timers.
     let thread = thread::Builder::new()
         .name(promise.to_owned())
         .spawn(move || {
@@ -47,19 +48,18 @@ pub(crate) fn run_within<F>(
                 .worker_threads(WORKERS)
                 .enable_all()
                 .build()
-                .expect("the operating system gives the test a runtime");
+                .expect("the operating system has resources for a runtime");
             runtime.block_on(test());
-            // A store whose tasks cannot be ended is a store that hangs, so this belongs to the time that is measured.
+            // Waits for blocking tasks of the store. A task that never ends counts as a store that
+            // hangs, so this is part of the limited time.
             drop(runtime);
-            // Nobody listens any more if the time is over, and then the test has failed already.
+            // Fails after a timeout, because the receiver is gone. The test has failed already.
             let _ = done.send(());
         });
-    let thread = thread.expect("the operating system gives the test a thread");
+    let thread = thread.expect("the operating system has resources for a thread");
     match is_done.recv_timeout(limit) {
         Err(RecvTimeoutError::Timeout) => {
-            panic!(
-                "{promise}: not done after {limit:?}: the store does not answer, or waits for itself"
-            )
+            panic!("{promise}: not done after {limit:?}: the store does not answer, or deadlocks")
         }
         Ok(()) | Err(RecvTimeoutError::Disconnected) => {
             if let Err(panic) = thread.join() {
@@ -69,7 +69,7 @@ pub(crate) fn run_within<F>(
     }
 }
 
-/// How long one promise may take before it counts as broken.
+/// The time within which the test of one promise must finish. A [`soak`] extends it.
 pub const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 const WORKERS: usize = 4;
@@ -79,15 +79,15 @@ mod tests {
     use super::*;
 
     #[test]
-    #[should_panic(expected = "patience: not done after")]
+    #[should_panic(expected = "answers: not done after")]
     fn a_store_that_never_answers_fails_the_test() {
-        run_within(Duration::from_millis(1), "patience", std::future::pending);
+        run_within(Duration::from_millis(1), "answers", std::future::pending);
     }
 
     #[test]
-    #[should_panic(expected = "patience: not done after")]
+    #[should_panic(expected = "answers: not done after")]
     fn a_store_that_blocks_every_thread_fails_the_test() {
-        run_within(Duration::from_millis(1), "patience", async || {
+        run_within(Duration::from_millis(1), "answers", async || {
             loop {
                 thread::park();
             }
@@ -95,8 +95,8 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the promise that was broken")]
-    fn a_panic_of_the_test_is_the_panic_of_the_run() {
-        run("any", async || panic!("the promise that was broken"));
+    #[should_panic(expected = "a broken promise")]
+    fn a_panic_of_the_test_is_passed_on() {
+        run("any", async || panic!("a broken promise"));
     }
 }

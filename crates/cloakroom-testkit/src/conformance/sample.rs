@@ -4,7 +4,17 @@ use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Outcome, SaveId, Store, Version, from_millis};
 use cloakroom::{Owner, Result, StoreKey};
 
-/// A lookup as Cloakroom's own format has them: 32 bytes that look random. The same for the same `n`.
+/// Returns a store key as the default format makes them: 32 bytes that look random.
+///
+/// The same `n` gives the same key.
+///
+/// # Examples
+/// ```
+/// use cloakroom_testkit::conformance::store_key;
+///
+/// assert_eq!(store_key(1), store_key(1));
+/// assert_ne!(store_key(1), store_key(2));
+/// ```
 pub fn store_key(n: u64) -> StoreKey {
     let mut bytes = [0; 32];
     for (place, word) in (0..).zip(bytes.chunks_exact_mut(8)) {
@@ -13,10 +23,19 @@ pub fn store_key(n: u64) -> StoreKey {
     StoreKey::new(&bytes)
 }
 
-/// A draft with a fresh version and with everything else made from `n`: no two numbers share data or any of the
-/// facts.
+/// Returns a draft whose data and meta are made from `n`, with a random save id.
 ///
-/// The entries expire in the year 2100, so that a backend which drops expired entries by itself keeps them.
+/// Drafts of different numbers differ in their data and in every field of their meta. They expire
+/// in the year 2100, so that no backend deletes their entries as expired.
+///
+/// # Examples
+/// ```
+/// use cloakroom_testkit::conformance::draft;
+///
+/// assert_eq!(draft(1).data, draft(1).data);
+/// assert_ne!(draft(1).data, draft(2).data);
+/// assert_ne!(draft(1).version(), draft(1).version());
+/// ```
 pub fn draft(n: u64) -> Draft {
     draft_of(Bytes::from(format!("state {n}")), meta(n))
 }
@@ -39,29 +58,29 @@ pub(super) fn meta(n: u64) -> Meta {
     }
 }
 
-/// The first instant of the year 2100: the present of the suite.
+/// The first instant of the year 2100, which is the current time of the suite.
 pub(super) fn now() -> SystemTime {
     from_millis(4_102_444_800_000)
 }
 
 pub(super) const MILLI: Duration = Duration::from_millis(1);
 
-/// Creates an entry where there is none.
-pub(super) async fn put<S: Store>(store: &S, key: &StoreKey, new: &Draft) -> Version {
+/// Creates an entry under a free key and returns its version.
+pub(super) async fn create_entry<S: Store>(store: &S, key: &StoreKey, new: &Draft) -> Version {
     let outcome = store.create(key, new).await;
-    written(outcome, "create writes where there is no entry")
+    assert_written(outcome, "create writes under a free key")
 }
 
-/// The version that was written, as `promise` says it must have been.
-pub(super) fn written(outcome: Result<Outcome>, promise: &str) -> Version {
+/// Asserts that the outcome is `Written`, as `promise` requires, and returns the version.
+pub(super) fn assert_written(outcome: Result<Outcome>, promise: &str) -> Version {
     match outcome {
         Ok(Outcome::Written(version)) => version,
         other => panic!("{promise}; the answer was {other:?}"),
     }
 }
 
-/// Nothing was written, as `promise` says.
-pub(super) fn stale(outcome: Result<Outcome>, promise: &str) {
+/// Asserts that the outcome is `Stale`, as `promise` requires.
+pub(super) fn assert_stale(outcome: Result<Outcome>, promise: &str) {
     assert!(
         matches!(outcome, Ok(Outcome::Stale)),
         "{promise}, so the answer is `Stale`; it was {outcome:?}"
@@ -72,8 +91,8 @@ pub(super) async fn load<S: Store>(store: &S, key: &StoreKey) -> Option<Entry> {
     store.load(key).await.expect("load answers")
 }
 
-/// The entry at `at` is all of `draft`, in this version.
-pub(super) async fn holds<S: Store>(
+/// Asserts that the entry under `key` is `draft` in this version.
+pub(super) async fn assert_holds<S: Store>(
     store: &S,
     key: &StoreKey,
     draft: &Draft,
@@ -90,13 +109,13 @@ pub(super) async fn holds<S: Store>(
     );
 }
 
-/// There is no entry at `at`.
-pub(super) async fn is_free<S: Store>(store: &S, key: &StoreKey, promise: &str) {
+/// Asserts that there is no entry under `key`.
+pub(super) async fn assert_absent<S: Store>(store: &S, key: &StoreKey, promise: &str) {
     let entry = load(store, key).await;
     assert!(entry.is_none(), "{promise}; there is {entry:?}");
 }
 
-/// `entry` is `draft`, whichever version it has.
+/// Asserts that `entry` is `draft`, in any version.
 pub(super) fn assert_is(entry: &Entry, draft: &Draft, promise: &str) {
     if entry.data != draft.data {
         panic!(
@@ -105,7 +124,7 @@ pub(super) fn assert_is(entry: &Entry, draft: &Draft, promise: &str) {
             shown(&draft.data)
         );
     }
-    assert_eq!(entry.meta, draft.meta, "{promise}; the facts are others");
+    assert_eq!(entry.meta, draft.meta, "{promise}; the meta differs");
 }
 
 pub(super) fn is(entry: &Entry, draft: &Draft) -> bool {
@@ -115,13 +134,13 @@ pub(super) fn is(entry: &Entry, draft: &Draft) -> bool {
 fn shown(data: &Bytes) -> String {
     match data.len() {
         ..=SHOWN_LEN => format!("{data:?}"),
-        len => format!("{len} bytes that begin with {:?}", data.slice(..SHOWN_LEN)),
+        len => format!("{len} bytes that start with {:?}", data.slice(..SHOWN_LEN)),
     }
 }
 
 const SHOWN_LEN: usize = 300;
 
-/// SplitMix64: neighbours come out far apart, and a test sees the same numbers each time.
+/// SplitMix64. Neighbouring numbers give unrelated results, which are the same in every run.
 fn scattered(n: u64) -> u64 {
     let mut z = n.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,29 +1,31 @@
 use cloakroom::store::{Draft, Outcome, Store, Version};
 
-use super::sample::{draft, holds, is_free, put, stale, store_key, written};
+use super::sample::{
+    assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, store_key,
+};
 
-/// `save` replaces data and facts, and returns the version that is loaded from then on.
+/// `save` replaces data and meta, and returns the version that `load` then returns.
 pub async fn save_replaces_the_whole_entry<S: Store>(store: S) {
     let promise = "save replaces the whole entry and returns its version";
-    let mut seen = put(&store, &store_key(1), &draft(1)).await;
+    let mut seen = create_entry(&store, &store_key(1), &draft(1)).await;
 
     for n in 2..5 {
-        seen = written(store.save(&store_key(1), &seen, &draft(n)).await, promise);
-        holds(&store, &store_key(1), &draft(n), &seen, promise).await;
+        seen = assert_written(store.save(&store_key(1), &seen, &draft(n)).await, promise);
+        assert_holds(&store, &store_key(1), &draft(n), &seen, promise).await;
     }
 }
 
-/// `save` of one entry leaves the others alone.
+/// `save` changes one entry and leaves the others alone.
 pub async fn save_leaves_other_entries_alone<S: Store>(store: S) {
-    let seen = put(&store, &store_key(1), &draft(1)).await;
-    let other = put(&store, &store_key(2), &draft(2)).await;
+    let seen = create_entry(&store, &store_key(1), &draft(1)).await;
+    let other = create_entry(&store, &store_key(2), &draft(2)).await;
 
-    let _ = written(
+    let _ = assert_written(
         store.save(&store_key(1), &seen, &draft(3)).await,
         "save writes",
     );
 
-    holds(
+    assert_holds(
         &store,
         &store_key(2),
         &draft(2),
@@ -33,26 +35,26 @@ pub async fn save_leaves_other_entries_alone<S: Store>(store: S) {
     .await;
 }
 
-/// `save` where there is no entry is `Stale` and makes none.
+/// `save` under a key without an entry returns `Stale` and creates none.
 pub async fn save_never_creates<S: Store>(store: S) {
     let promise = "save never creates";
-    let elsewhere = put(&store, &store_key(1), &draft(1)).await;
+    let elsewhere = create_entry(&store, &store_key(1), &draft(1)).await;
 
-    stale(
+    assert_stale(
         store.save(&store_key(2), &elsewhere, &draft(2)).await,
         promise,
     );
 
-    is_free(&store, &store_key(2), promise).await;
+    assert_absent(&store, &store_key(2), promise).await;
 }
 
-/// `save` with a version that is not the entry's is `Stale`; data, facts and version stay.
+/// `save` with an old version returns `Stale` and changes neither data nor meta nor version.
 ///
-/// A store that does not compare may write instead; then all of it is written.
+/// A store that does not compare may write the entry instead, as a whole.
 pub async fn a_stale_save_changes_nothing<S: Store>(store: S) {
     let promise = "a stale save changes nothing";
-    let old = put(&store, &store_key(1), &draft(1)).await;
-    let current = written(
+    let old = create_entry(&store, &store_key(1), &draft(1)).await;
+    let current = assert_written(
         store.save(&store_key(1), &old, &draft(2)).await,
         "save writes",
     );
@@ -63,22 +65,22 @@ pub async fn a_stale_save_changes_nothing<S: Store>(store: S) {
     refused_or_last_write_wins(&store, outcome, was, &draft(3), promise).await;
 }
 
-/// No version but the last is good for a save, however many there were.
+/// `save` accepts only the latest version of an entry; every earlier one is stale.
 ///
-/// A store that does not compare may write instead; then all of it is written.
+/// A store that does not compare may write the entry instead, as a whole.
 pub async fn each_save_makes_earlier_versions_stale<S: Store>(store: S) {
-    let promise = "every save makes the versions before it stale";
-    let mut seen = vec![put(&store, &store_key(1), &draft(1)).await];
+    let promise = "each save makes earlier versions stale";
+    let mut seen = vec![create_entry(&store, &store_key(1), &draft(1)).await];
     for n in 2..6 {
-        let last = seen.last().expect("one was put in above");
-        let next = written(
+        let last = seen.last().expect("`seen` has at least one version");
+        let next = assert_written(
             store.save(&store_key(1), last, &draft(n)).await,
             "save writes",
         );
         seen.push(next);
     }
 
-    let mut current = seen.pop().expect("five were put in above");
+    let mut current = seen.pop().expect("`seen` has five versions");
     let mut there = draft(5);
     for (old, n) in seen.iter().zip(10..) {
         let outcome = store.save(&store_key(1), old, &draft(n)).await;
@@ -91,13 +93,13 @@ pub async fn each_save_makes_earlier_versions_stale<S: Store>(store: S) {
     }
 }
 
-/// The version of one entry is good for no other.
+/// `save` with the version of another entry returns `Stale`.
 ///
-/// A store that does not compare may write instead; then all of it is written.
+/// A store that does not compare may write the entry instead, as a whole.
 pub async fn a_version_is_valid_only_for_its_own_entry<S: Store>(store: S) {
-    let promise = "the version of another entry is stale";
-    let there = put(&store, &store_key(1), &draft(1)).await;
-    let foreign = put(&store, &store_key(2), &draft(2)).await;
+    let promise = "a version is valid only for its own entry";
+    let there = create_entry(&store, &store_key(1), &draft(1)).await;
+    let foreign = create_entry(&store, &store_key(2), &draft(2)).await;
 
     let outcome = store.save(&store_key(1), &foreign, &draft(3)).await;
 
@@ -105,8 +107,9 @@ pub async fn a_version_is_valid_only_for_its_own_entry<S: Store>(store: S) {
     refused_or_last_write_wins(&store, outcome, was, &draft(3), promise).await;
 }
 
-/// A save with an old version, at `store_key(1)`, was refused, and then nothing has changed; or it was written, which
-/// only a store may do that says it does not compare, and then all of it was.
+/// Asserts that a save of `new` under `store_key(1)` with an old version was refused and changed
+/// nothing. In a store that does not compare, it may have written all of `new` instead; returns the
+/// version that it wrote.
 async fn refused_or_last_write_wins<S: Store>(
     store: &S,
     outcome: cloakroom::Result<Outcome>,
@@ -116,19 +119,19 @@ async fn refused_or_last_write_wins<S: Store>(
 ) -> Option<Version> {
     match outcome {
         Ok(Outcome::Written(version)) if !store.guarantees().compares => {
-            holds(
+            assert_holds(
                 store,
                 &store_key(1),
                 new,
                 &version,
-                "what a save says it wrote is there",
+                "a save that was written has replaced the whole entry",
             )
             .await;
             Some(version)
         }
         refused => {
-            stale(refused, promise);
-            holds(store, &store_key(1), there, version, promise).await;
+            assert_stale(refused, promise);
+            assert_holds(store, &store_key(1), there, version, promise).await;
             None
         }
     }

@@ -1,39 +1,37 @@
-//! The promises of two stores that were opened on one place.
+//! The promises of two stores on the same entries, as two processes open them.
 
 use std::sync::Arc;
 
 use cloakroom::store::Store;
 
-use super::logout::ends_what_is_under_way;
-use super::race::{adds_up, logs_out};
-use super::sample::{draft, holds, is_free, put, stale, store_key, written};
+use super::logout::logout_ends_held_requests;
+use super::race::{test_increments, test_logout};
+use super::sample::{
+    assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, store_key,
+};
 
-/// What is created through one store is loaded through the other, and cannot be created there again.
+/// An entry that one store has created is loaded through the other, and cannot be created there
+/// again.
 pub async fn a_create_through_one_is_loaded_through_the_other<S: Store, T: Store>(
     one: S,
     other: T,
 ) {
-    let promise = "a create through one store is an entry of the other";
-    is_free(
-        &other,
-        &store_key(1),
-        "a store that is opened anew for a test is empty",
-    )
-    .await;
-    let version = put(&one, &store_key(1), &draft(1)).await;
+    let promise = "a create through one store is loaded through the other";
+    assert_absent(&other, &store_key(1), "a store for a test is empty").await;
+    let version = create_entry(&one, &store_key(1), &draft(1)).await;
 
-    holds(&other, &store_key(1), &draft(1), &version, promise).await;
-    stale(other.create(&store_key(1), &draft(2)).await, promise);
-    holds(&one, &store_key(1), &draft(1), &version, promise).await;
+    assert_holds(&other, &store_key(1), &draft(1), &version, promise).await;
+    assert_stale(other.create(&store_key(1), &draft(2)).await, promise);
+    assert_holds(&one, &store_key(1), &draft(1), &version, promise).await;
 }
 
-/// A save through one store is loaded through the other, whose version is stale then.
+/// A save through one store is loaded through the other, and makes its version stale.
 ///
-/// Of stores that do not compare, only the first half is asked.
+/// Stores that do not compare are tested for the first half only.
 pub async fn a_save_through_one_is_stale_for_the_other<S: Store, T: Store>(one: S, other: T) {
-    let promise = "a save through one store makes what the other has seen stale";
-    let seen = put(&one, &store_key(1), &draft(1)).await;
-    holds(
+    let promise = "a save through one store makes the version of the other stale";
+    let seen = create_entry(&one, &store_key(1), &draft(1)).await;
+    assert_holds(
         &other,
         &store_key(1),
         &draft(1),
@@ -42,29 +40,29 @@ pub async fn a_save_through_one_is_stale_for_the_other<S: Store, T: Store>(one: 
     )
     .await;
     let outcome = one.save(&store_key(1), &seen, &draft(2)).await;
-    let version = written(outcome, "save writes");
+    let version = assert_written(outcome, "save writes");
 
-    holds(&other, &store_key(1), &draft(2), &version, promise).await;
+    assert_holds(&other, &store_key(1), &draft(2), &version, promise).await;
     if one.guarantees().compares {
-        stale(other.save(&store_key(1), &seen, &draft(3)).await, promise);
-        holds(&one, &store_key(1), &draft(2), &version, promise).await;
+        assert_stale(other.save(&store_key(1), &seen, &draft(3)).await, promise);
+        assert_holds(&one, &store_key(1), &draft(2), &version, promise).await;
     }
     let outcome = other.save(&store_key(1), &version, &draft(4)).await;
-    let version = written(
+    let version = assert_written(
         outcome,
-        "a version is good for every store on the same place",
+        "a version is valid for every store on the same entries",
     );
-    holds(&one, &store_key(1), &draft(4), &version, promise).await;
+    assert_holds(&one, &store_key(1), &draft(4), &version, promise).await;
 }
 
-/// A delete through one store is seen by the other, even if that has loaded the entry before, and its saves are
-/// stale.
+/// After a delete through one store, the other no longer loads the entry, even if it has loaded it
+/// before, and its saves are stale.
 ///
-/// Stores that do not revoke may load it for a while; they still never create it again.
+/// Stores that do not revoke may load it for a while, but never create it again.
 pub async fn a_delete_through_one_is_seen_by_the_other<S: Store, T: Store>(one: S, other: T) {
     let promise = "a delete through one store is seen by the other";
-    let seen = put(&one, &store_key(1), &draft(1)).await;
-    holds(
+    let seen = create_entry(&one, &store_key(1), &draft(1)).await;
+    assert_holds(
         &other,
         &store_key(1),
         &draft(1),
@@ -76,23 +74,29 @@ pub async fn a_delete_through_one_is_seen_by_the_other<S: Store, T: Store>(one: 
     one.delete(&store_key(1)).await.expect("delete answers");
 
     if one.guarantees().revokes {
-        is_free(&other, &store_key(1), promise).await;
+        assert_absent(&other, &store_key(1), promise).await;
     }
     if one.guarantees().compares {
-        stale(other.save(&store_key(1), &seen, &draft(2)).await, promise);
-        stale(
+        assert_stale(other.save(&store_key(1), &seen, &draft(2)).await, promise);
+        assert_stale(
             other.touch(&store_key(1), &seen, &draft(2).meta).await,
             promise,
         );
     }
-    is_free(&one, &store_key(1), "gone is gone for the one who deleted").await;
+    assert_absent(
+        &one,
+        &store_key(1),
+        "a deleted entry is gone for the store that deleted it",
+    )
+    .await;
 }
 
-/// A rename through one store leaves nothing at the old lookup of the other, and its rename is stale.
+/// After a rename through one store, the other loads nothing under the old key, and its rename of
+/// the same entry is stale.
 pub async fn a_rename_through_one_is_stale_for_the_other<S: Store, T: Store>(one: S, other: T) {
     let promise = "a rename through one store is stale for the other";
-    let seen = put(&one, &store_key(1), &draft(1)).await;
-    holds(
+    let seen = create_entry(&one, &store_key(1), &draft(1)).await;
+    assert_holds(
         &other,
         &store_key(1),
         &draft(1),
@@ -103,39 +107,41 @@ pub async fn a_rename_through_one_is_stale_for_the_other<S: Store, T: Store>(one
     let outcome = one
         .rename(&store_key(1), &seen, &store_key(2), &draft(2))
         .await;
-    let version = written(outcome, "rename writes");
+    let version = assert_written(outcome, "rename writes");
 
     if one.guarantees().revokes {
-        is_free(&other, &store_key(1), promise).await;
+        assert_absent(&other, &store_key(1), promise).await;
     }
-    stale(
+    assert_stale(
         other
             .rename(&store_key(1), &seen, &store_key(3), &draft(3))
             .await,
         promise,
     );
-    is_free(&other, &store_key(3), promise).await;
-    holds(&other, &store_key(2), &draft(2), &version, promise).await;
+    assert_absent(&other, &store_key(3), promise).await;
+    assert_holds(&other, &store_key(2), &draft(2), &version, promise).await;
 }
 
-/// As [`concurrent_increments_add_up`](super::concurrent_increments_add_up), half of the tasks
-/// through each store.
+/// [`concurrent_increments_add_up`](super::concurrent_increments_add_up), with half of the tasks on
+/// each store.
 pub async fn concurrent_increments_through_both_add_up<S: Store, T: Store>(one: S, other: T) {
-    adds_up(Arc::new(one), Arc::new(other)).await;
+    test_increments(Arc::new(one), Arc::new(other)).await;
 }
 
-/// As [`super::a_logout_is_not_undone_by_concurrent_saves`], the saves through one store
-/// and the delete through the other.
+/// [`super::a_logout_is_not_undone_by_concurrent_saves`], with the saves through one store and the
+/// delete through the other.
 pub async fn a_logout_through_one_is_not_undone_by_saves_through_the_other<S: Store, T: Store>(
     one: S,
     other: T,
 ) {
-    logs_out(Arc::new(one), Arc::new(other)).await;
+    test_logout(Arc::new(one), Arc::new(other)).await;
 }
 
-/// Requests through one store are held before and after each of its calls, while the visitor logs out through the other:
-/// readers, writers, those that make the session last longer, and those that give it another key. Then they go on, and
-/// the session is gone, for a server with a front in memory as well.
+/// A visitor logs out through one store while a request through the other waits before or after a
+/// call of its store. When the request continues, the session stays gone.
+///
+/// The request reads the session, writes to it, extends it or gives it a new key. The promise is
+/// also tested with a [`CachedBackend`](cloakroom::CachedBackend) on one of the stores.
 pub async fn a_logout_through_one_ends_requests_in_progress_through_the_other<
     S: Store,
     T: Store,
@@ -143,5 +149,5 @@ pub async fn a_logout_through_one_ends_requests_in_progress_through_the_other<
     one: S,
     other: T,
 ) {
-    ends_what_is_under_way(Arc::new(one), Arc::new(other)).await;
+    logout_ends_held_requests(Arc::new(one), Arc::new(other)).await;
 }

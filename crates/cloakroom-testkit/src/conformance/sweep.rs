@@ -2,110 +2,116 @@ use std::time::SystemTime;
 
 use cloakroom::store::{Draft, Store, from_millis};
 
-use super::sample::{MILLI, draft, holds, is_free, now, put, store_key, written};
+use super::sample::{
+    MILLI, assert_absent, assert_holds, assert_written, create_entry, draft, now, store_key,
+};
 
-/// `sweep` takes what expired before or at the time it is told, and nothing that expires a millisecond later.
+/// `sweep` deletes the entries that expire at or before the given time, keeps one that expires a
+/// millisecond later, and returns the number of deleted entries.
 pub async fn sweep_deletes_exactly_the_expired<S: Store>(store: S) {
-    let promise = "sweep takes exactly the dead";
+    let promise = "sweep deletes exactly the expired entries";
     let (at_now, later) = (expiring(1, now()), expiring(2, now() + MILLI));
-    let _ = put(&store, &store_key(1), &at_now).await;
-    let alive = put(&store, &store_key(2), &later).await;
-    let _ = put(&store, &store_key(3), &expiring(3, from_millis(0))).await;
+    let _ = create_entry(&store, &store_key(1), &at_now).await;
+    let kept = create_entry(&store, &store_key(2), &later).await;
+    let _ = create_entry(&store, &store_key(3), &expiring(3, from_millis(0))).await;
 
-    let swept = store
-        .sweep(now(), usize::MAX)
-        .await
-        .expect("sweep answers without a limit to speak of");
+    let swept = store.sweep(now(), usize::MAX).await.expect("sweep answers");
 
-    assert_eq!(swept, 2, "{promise}; it says that it took another number");
-    is_free(&store, &store_key(1), "what expires now is dead").await;
-    is_free(&store, &store_key(3), "what expired long ago is dead").await;
-    holds(
+    assert_eq!(swept, 2, "{promise}; it reported {swept} of 2");
+    assert_absent(&store, &store_key(1), "an entry that expires now is swept").await;
+    assert_absent(
+        &store,
+        &store_key(3),
+        "an entry that expired long ago is swept",
+    )
+    .await;
+    assert_holds(
         &store,
         &store_key(2),
         &later,
-        &alive,
-        "what expires a millisecond later is alive",
+        &kept,
+        "an entry that expires a millisecond later is kept",
     )
     .await;
 }
 
-/// `sweep` takes no more than it is told, and no entry is taken by a sweep of none.
+/// `sweep` deletes no more entries than its limit, and none with a limit of zero.
 pub async fn sweep_respects_its_limit<S: Store>(store: S) {
     let promise = "sweep respects its limit";
-    for n in 0..DEAD {
-        let _ = put(&store, &store_key(n), &expiring(n, now())).await;
+    for n in 0..EXPIRED {
+        let _ = create_entry(&store, &store_key(n), &expiring(n, now())).await;
     }
 
-    for (limit, left) in [(0, DEAD), (3, DEAD - 3)] {
+    for (limit, left) in [(0, EXPIRED), (3, EXPIRED - 3)] {
         let swept = store.sweep(now(), limit).await.expect("sweep answers");
-        assert_eq!(swept, limit, "{promise}; there were enough dead entries");
+        assert_eq!(swept, limit, "{promise}; more entries had expired");
         assert_eq!(
             still_there(&store).await,
             left,
-            "{promise}; another number is left"
+            "{promise}; the wrong number of entries is left"
         );
     }
 }
 
-/// Sweeps that are repeated take all the dead, and say how many they took.
+/// Repeated sweeps delete all expired entries, and the numbers that they return add up.
 pub async fn repeated_sweeps_delete_all_expired<S: Store>(store: S) {
-    let promise = "repeated sweeps take all the dead";
-    for n in 0..DEAD {
-        let _ = put(&store, &store_key(n), &expiring(n, now())).await;
+    let promise = "repeated sweeps delete all expired entries";
+    for n in 0..EXPIRED {
+        let _ = create_entry(&store, &store_key(n), &expiring(n, now())).await;
     }
-    let alive = put(&store, &store_key(DEAD), &draft(DEAD)).await;
+    let unexpired = create_entry(&store, &store_key(EXPIRED), &draft(EXPIRED)).await;
 
     let mut swept = 0;
-    // Each sweep but the last two takes one at least.
-    for _ in 0..DEAD + 2 {
-        let took = store.sweep(now(), 3).await.expect("sweep answers");
+    // Enough sweeps, even if each deletes only one.
+    for _ in 0..EXPIRED + 2 {
+        let deleted = store.sweep(now(), 3).await.expect("sweep answers");
         assert!(
-            took <= 3,
-            "sweep takes no more than it is told; it took {took}"
+            deleted <= 3,
+            "sweep respects its limit of 3; it deleted {deleted}"
         );
-        swept += took;
+        swept += deleted;
     }
 
     assert_eq!(
-        swept as u64, DEAD,
-        "{promise}; they say that they took another number"
+        swept as u64, EXPIRED,
+        "{promise}; they reported {swept} of {EXPIRED}"
     );
     assert_eq!(still_there(&store).await, 0, "{promise}; some are left");
-    holds(
+    assert_holds(
         &store,
-        &store_key(DEAD),
-        &draft(DEAD),
-        &alive,
-        "no sweep takes the living",
+        &store_key(EXPIRED),
+        &draft(EXPIRED),
+        &unexpired,
+        "sweep keeps unexpired entries",
     )
     .await;
 }
 
-/// The expiry that counts is the one that was written last, by a save, a touch or a rename.
+/// `sweep` uses the expiry that was written last, by a save, a touch or a rename.
 pub async fn sweep_uses_the_latest_expiry<S: Store>(store: S) {
-    let promise = "sweep goes by the expiry that was written last";
-    let (dead, alive) = (now(), now() + MILLI);
+    let promise = "sweep uses the latest expiry";
+    let (expired, unexpired) = (now(), now() + MILLI);
 
     let mut versions = Vec::new();
-    for (n, (first, last)) in [(dead, alive), (alive, dead)].into_iter().enumerate() {
+    let changes = [(expired, unexpired), (unexpired, expired)];
+    for (n, (first, last)) in changes.into_iter().enumerate() {
         let [saved, touched, renamed] = [0, 1, 2].map(|place| 10 * n as u64 + place);
         for place in [saved, touched, renamed] {
-            versions.push(put(&store, &store_key(place), &expiring(place, first)).await);
+            versions.push(create_entry(&store, &store_key(place), &expiring(place, first)).await);
         }
         let seen = &versions[3 * n..];
         let draft = |place| expiring(place + 100, last);
         let outcome = store.save(&store_key(saved), &seen[0], &draft(saved)).await;
-        let _ = written(outcome, "save writes");
+        let _ = assert_written(outcome, "save writes");
         let outcome = store
             .touch(&store_key(touched), &seen[1], &draft(touched).meta)
             .await;
-        let _ = written(outcome, "touch writes");
+        let _ = assert_written(outcome, "touch writes");
         let to = store_key(renamed + 100);
         let outcome = store
             .rename(&store_key(renamed), &seen[2], &to, &draft(renamed))
             .await;
-        let _ = written(outcome, "rename writes");
+        let _ = assert_written(outcome, "rename writes");
     }
 
     let swept = store.sweep(now(), 100).await.expect("sweep answers");
@@ -114,53 +120,55 @@ pub async fn sweep_uses_the_latest_expiry<S: Store>(store: S) {
         let entry = store.load(&store_key(n)).await.expect("load answers");
         assert!(
             entry.is_some(),
-            "{promise}; it took one that lives longer now"
+            "{promise}; it deleted an entry that was extended"
         );
     }
     for n in [10, 11, 112] {
-        is_free(&store, &store_key(n), promise).await;
+        assert_absent(&store, &store_key(n), promise).await;
     }
-    assert_eq!(swept, 3, "{promise}; it says that it took another number");
+    assert_eq!(swept, 3, "{promise}; it reported {swept} of 3");
 }
 
-/// An entry that has expired is loaded, saved, touched and moved like any other until it is swept: the core decides,
-/// by its own clock.
+/// An expired entry is loaded, saved, touched and renamed like any other until it is swept. Only
+/// the core decides, by its clock, whether a session has expired.
 pub async fn expired_entries_stay_until_they_are_swept<S: Store>(store: S) {
-    let promise = "an entry that has expired is there until it is swept";
+    let promise = "an expired entry stays until it is swept";
     let past = |n| expiring(n, from_millis(1_000 + n as i64));
-    let seen = put(&store, &store_key(1), &past(1)).await;
-    holds(&store, &store_key(1), &past(1), &seen, promise).await;
+    let seen = create_entry(&store, &store_key(1), &past(1)).await;
+    assert_holds(&store, &store_key(1), &past(1), &seen, promise).await;
 
-    let seen = written(store.save(&store_key(1), &seen, &past(2)).await, promise);
-    holds(&store, &store_key(1), &past(2), &seen, promise).await;
+    let seen = assert_written(store.save(&store_key(1), &seen, &past(2)).await, promise);
+    assert_holds(&store, &store_key(1), &past(2), &seen, promise).await;
 
-    let seen = written(
+    let seen = assert_written(
         store.touch(&store_key(1), &seen, &past(2).meta).await,
         promise,
     );
-    let seen = written(
+    let seen = assert_written(
         store
             .rename(&store_key(1), &seen, &store_key(2), &past(3))
             .await,
         promise,
     );
-    holds(&store, &store_key(2), &past(3), &seen, promise).await;
+    assert_holds(&store, &store_key(2), &past(3), &seen, promise).await;
 }
 
-/// For a store that leaves sweeping to its backend: `sweep` answers, and takes nothing that is alive.
+/// `sweep` keeps an unexpired entry and returns zero.
+///
+/// The only promise about `sweep` for a store whose backend deletes expired entries.
 pub async fn sweep_keeps_unexpired_entries<S: Store>(store: S) {
-    let alive = expiring(1, now() + MILLI);
-    let version = put(&store, &store_key(1), &alive).await;
+    let unexpired = expiring(1, now() + MILLI);
+    let version = create_entry(&store, &store_key(1), &unexpired).await;
 
     let swept = store.sweep(now(), 100).await.expect("sweep answers");
 
-    assert_eq!(swept, 0, "there was nothing dead to sweep");
-    holds(
+    assert_eq!(swept, 0, "no entry had expired; sweep reported {swept}");
+    assert_holds(
         &store,
         &store_key(1),
-        &alive,
+        &unexpired,
         &version,
-        "sweep leaves the living alone",
+        "sweep keeps unexpired entries",
     )
     .await;
 }
@@ -171,14 +179,14 @@ fn expiring(n: u64, expires: SystemTime) -> Draft {
     draft
 }
 
-/// How many of the first entries there are.
+/// Counts the expired entries that are still there.
 async fn still_there<S: Store>(store: &S) -> u64 {
     let mut there = 0;
-    for n in 0..DEAD {
+    for n in 0..EXPIRED {
         let entry = store.load(&store_key(n)).await.expect("load answers");
         there += u64::from(entry.is_some());
     }
     there
 }
 
-const DEAD: u64 = 10;
+const EXPIRED: u64 = 10;

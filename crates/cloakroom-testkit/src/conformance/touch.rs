@@ -1,20 +1,22 @@
 use cloakroom::store::{Draft, Meta, Outcome, Store};
 
-use super::sample::{draft, holds, is_free, meta, put, stale, store_key, written};
+use super::sample::{
+    assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, meta, store_key,
+};
 
-/// `touch` writes when the entry was touched and when it expires. Data, version, the beginning, owner and label stay,
-/// whatever the facts say that it is given.
+/// `touch` writes `touched` and `expires` of the given meta. Data, version, `created`, owner and
+/// label stay as they are.
 pub async fn touch_changes_only_touched_and_expires<S: Store>(store: S) {
-    let promise = "touch changes two times and nothing else";
-    let seen = put(&store, &store_key(1), &draft(1)).await;
-    let other = put(&store, &store_key(2), &draft(2)).await;
+    let promise = "touch changes only `touched` and `expires`";
+    let seen = create_entry(&store, &store_key(1), &draft(1)).await;
+    let other = create_entry(&store, &store_key(2), &draft(2)).await;
 
-    let version = written(store.touch(&store_key(1), &seen, &meta(3)).await, promise);
+    let version = assert_written(store.touch(&store_key(1), &seen, &meta(3)).await, promise);
 
     assert!(version == seen, "{promise}; it returned another version");
     let touched = touched(draft(1), &meta(3));
-    holds(&store, &store_key(1), &touched, &seen, promise).await;
-    holds(
+    assert_holds(&store, &store_key(1), &touched, &seen, promise).await;
+    assert_holds(
         &store,
         &store_key(2),
         &draft(2),
@@ -24,27 +26,27 @@ pub async fn touch_changes_only_touched_and_expires<S: Store>(store: S) {
     .await;
 }
 
-/// A save with the version that was seen before a touch still goes through.
+/// A save with the version from before a touch is written.
 pub async fn touch_makes_no_save_stale<S: Store>(store: S) {
     let promise = "touch makes no save stale";
-    let seen = put(&store, &store_key(1), &draft(1)).await;
-    let _ = written(
+    let seen = create_entry(&store, &store_key(1), &draft(1)).await;
+    let _ = assert_written(
         store.touch(&store_key(1), &seen, &meta(2)).await,
         "touch writes",
     );
 
-    let version = written(store.save(&store_key(1), &seen, &draft(3)).await, promise);
+    let version = assert_written(store.save(&store_key(1), &seen, &draft(3)).await, promise);
 
-    holds(&store, &store_key(1), &draft(3), &version, promise).await;
+    assert_holds(&store, &store_key(1), &draft(3), &version, promise).await;
 }
 
-/// `touch` with a version that is not the entry's is `Stale` and changes nothing.
+/// `touch` with an old version returns `Stale` and changes nothing.
 ///
-/// A store that does not compare may write the times instead, and never more than them.
+/// A store that does not compare may write the two times instead, and nothing else.
 pub async fn a_stale_touch_changes_nothing<S: Store>(store: S) {
     let promise = "a stale touch changes nothing";
-    let old = put(&store, &store_key(1), &draft(1)).await;
-    let current = written(
+    let old = create_entry(&store, &store_key(1), &draft(1)).await;
+    let current = assert_written(
         store.save(&store_key(1), &old, &draft(2)).await,
         "save writes",
     );
@@ -52,33 +54,33 @@ pub async fn a_stale_touch_changes_nothing<S: Store>(store: S) {
     match store.touch(&store_key(1), &old, &meta(3)).await {
         Ok(Outcome::Written(_)) if !store.guarantees().compares => {
             let touched = touched(draft(2), &meta(3));
-            holds(
+            assert_holds(
                 &store,
                 &store_key(1),
                 &touched,
                 &current,
-                "touch changes nothing but times",
+                "touch changes only `touched` and `expires`",
             )
             .await;
         }
         refused => {
-            stale(refused, promise);
-            holds(&store, &store_key(1), &draft(2), &current, promise).await;
+            assert_stale(refused, promise);
+            assert_holds(&store, &store_key(1), &draft(2), &current, promise).await;
         }
     }
 }
 
-/// `touch` where there is no entry is `Stale` and makes none.
+/// `touch` under a key without an entry returns `Stale` and creates none.
 pub async fn touch_never_creates<S: Store>(store: S) {
     let promise = "touch never creates";
-    let elsewhere = put(&store, &store_key(1), &draft(1)).await;
+    let elsewhere = create_entry(&store, &store_key(1), &draft(1)).await;
 
-    stale(
+    assert_stale(
         store.touch(&store_key(2), &elsewhere, &meta(2)).await,
         promise,
     );
 
-    is_free(&store, &store_key(2), promise).await;
+    assert_absent(&store, &store_key(2), promise).await;
 }
 
 fn touched(mut entry: Draft, by: &Meta) -> Draft {

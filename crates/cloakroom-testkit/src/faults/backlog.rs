@@ -5,97 +5,108 @@ use std::time::{Duration, Instant, SystemTime};
 use cloakroom::store::Store;
 use cloakroom::{Sessions, Sweep};
 
-use super::traffic::Traffic;
-use super::{A_WHILE, answered, visitor, visits};
+use super::faults::{CALL_TIMEOUT, WAIT_LIMIT, new_visitor, retry, visits};
+use super::traffic::{Stats, Traffic};
 use crate::soak;
 
-/// A site that has not been swept for long catches up while requests go on: two servers sweep in the background, no
-/// request fails, the dead go and the living stay.
+/// A backlog of expired sessions is swept while requests continue: two processes sweep in the
+/// background, no request fails, all expired sessions are deleted and no other.
 ///
-/// `open` opens the place again each time, `bury` puts so many expired sessions there, by whatever is quickest, and
-/// `left` counts those that are there still, all of which expired at or before its argument.
+/// * `open` opens a store on the same entries each time.
+/// * `bury` writes this many expired sessions, in the fastest way, for example with one SQL
+///   statement.
+/// * `left` counts the sessions that have expired at the given time.
 ///
-/// They are [`FEW`] or, when [`soak`] has time, [`MANY`]; then it says how long it took.
+/// The backlog has [`FEW`] sessions. With a [`soak`] time it has [`MANY`], and the test prints how
+/// long the sweep took and how long requests took in the meantime. [`faults!`](crate::faults!) does
+/// not include this promise, because it needs `bury` and `left`; call it in a test of yours with
+/// [`run`](super::run).
 pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: Store>(
     open: impl AsyncFn() -> S,
     bury: impl AsyncFn(usize),
     left: impl AsyncFn(SystemTime) -> usize,
 ) {
     let is_soak = !soak::time().is_zero();
-    let (dead, sweep) = match is_soak {
-        // As a site has it, but for the rest between two sweeps.
-        true => (MANY, Sweep::default().interval(SOON)),
-        false => (FEW, Sweep::default().interval(SOON).pause(SOON)),
+    let (expired, sweep) = match is_soak {
+        // The default sweep, but without the long interval.
+        true => (MANY, Sweep::default().interval(SHORT_INTERVAL)),
+        false => (
+            FEW,
+            Sweep::default()
+                .interval(SHORT_INTERVAL)
+                .pause(SHORT_INTERVAL),
+        ),
     };
-    let quiet = Arc::new(open().await);
-    let quiet = sweeping(quiet, None);
-    let mut living = Vec::new();
-    for _ in 0..LIVING {
-        living.push(answered("a session", async || visitor(&quiet).await).await);
+    let unswept = Arc::new(open().await);
+    let unswept = sweeping(unswept, None);
+    let mut unexpired = Vec::new();
+    for _ in 0..UNEXPIRED {
+        unexpired.push(retry("a session", async || new_visitor(&unswept).await).await);
     }
-    bury(dead).await;
+    bury(expired).await;
     let now = SystemTime::now();
-    assert_eq!(left(now).await, dead, "they are there, and have expired");
+    assert_eq!(left(now).await, expired, "`bury` has written the backlog");
 
-    let calm = measured(&quiet, &quiet).await;
+    let calm = measured(&unswept, &unswept).await;
     let (one, other) = (open().await, open().await);
     let (one, other) = (Arc::new(one), Arc::new(other));
     let (one, other) = (sweeping(one, sweep), sweeping(other, sweep));
     let began = Instant::now();
     let mut traffic = Traffic::begin(vec![one, other]).await;
-    let patience = if is_soak { LONG } else { super::PATIENCE };
+    let limit = if is_soak { SOAK_WAIT_LIMIT } else { WAIT_LIMIT };
     loop {
-        traffic.flows().await;
+        traffic.wait_until_served().await;
         if left(now).await == 0 {
             break;
         }
         assert!(
-            began.elapsed() < patience,
-            "{} of {dead} are left after {patience:?}",
+            began.elapsed() < limit,
+            "{} of {expired} expired sessions are left after {limit:?}",
             left(now).await
         );
         if is_soak {
-            // Counting is work, too.
+            // Counting slows the server down, too.
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
     }
     let took = began.elapsed();
-    let busy = traffic.ends().await;
+    let busy = traffic.finish().await;
 
-    assert_eq!(busy.failed, 0, "no request fails while the dead are swept");
-    for key in &living {
-        let there = answered("the living", async || visits(&quiet, key).await).await;
-        assert!(there.is_some(), "a session that lives was swept");
+    assert_eq!(busy.failed, 0, "no request fails during the sweep");
+    for key in &unexpired {
+        let there = retry("an unexpired session", async || visits(&unswept, key).await).await;
+        assert!(there.is_some(), "an unexpired session was swept");
     }
     if is_soak {
         let _ = writeln!(
             io::stderr(),
-            "{dead} expired sessions swept in {took:.1?}; requests: {busy}; before: {calm}"
+            "{expired} expired sessions swept in {took:.1?}; requests during the sweep: {busy}; \
+             before it: {calm}"
         );
     }
 }
 
-/// What requests are like without a sweep.
-async fn measured(one: &Sessions, other: &Sessions) -> super::traffic::Ended {
+/// Measures requests without a sweep.
+async fn measured(one: &Sessions, other: &Sessions) -> Stats {
     let mut traffic = Traffic::begin(vec![one.clone(), other.clone()]).await;
-    traffic.flows().await;
-    traffic.ends().await
+    traffic.wait_until_served().await;
+    traffic.finish().await
 }
 
 fn sweeping<S: Store>(store: Arc<S>, sweep: impl Into<Option<Sweep>>) -> Sessions {
-    let sessions = Sessions::builder(store).timeout(A_WHILE).sweep(sweep);
-    sessions.build().expect("the options fit together")
+    let sessions = Sessions::builder(store).timeout(CALL_TIMEOUT).sweep(sweep);
+    sessions.build().expect("the options are valid")
 }
 
-/// How many have expired in a short test.
+/// The number of expired sessions in the backlog, by default.
 pub const FEW: usize = 20_000;
 
-/// How many have expired when there is time.
+/// The number of expired sessions in the backlog of a [`soak`].
 pub const MANY: usize = 1_000_000;
 
-const LIVING: usize = 50;
+const UNEXPIRED: usize = 50;
 
-const SOON: Duration = Duration::from_millis(1);
+const SHORT_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A site's sweep takes some minutes for a million.
-const LONG: Duration = Duration::from_secs(20 * 60);
+/// Sweeping a million sessions takes a few minutes.
+const SOAK_WAIT_LIMIT: Duration = Duration::from_secs(20 * 60);

@@ -1,12 +1,12 @@
 use cloakroom::Result;
 use cloakroom::store::Store;
 
+use super::faults::{Visit, assert_unavailable, new_visitor, retry, sessions, visit};
 use super::server::TestServer;
-use super::{Visit, answered, sessions, unavailable, visit, visitor};
 use crate::unique_name;
 
-/// While others hold every connection that the server takes, whoever wants one more is told that it is unavailable, and
-/// whoever has one goes on. When the others have left, it is taken.
+/// While other clients hold all connections of the server, a new store fails as unavailable, and a
+/// store that has a connection keeps working. When the others have left, a new store can connect.
 pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
@@ -14,13 +14,13 @@ pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<
     let Some(url) = server.start() else { return };
     let name = unique_name();
     let site = sessions(open(&url, &name).await).await;
-    let key = answered("a session", async || visitor(&site).await).await;
+    let key = retry("a session", async || new_visitor(&site).await).await;
 
     let mut crowd = Vec::new();
     let refused = loop {
         assert!(
             crowd.len() <= server.max_connections(),
-            "the server takes more connections than it was told to"
+            "the server accepts more connections than `max_connections`"
         );
         match open(&url, &name).await {
             Ok(store) => {
@@ -33,18 +33,18 @@ pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<
             Err(error) => break error,
         }
     };
-    unavailable(refused);
+    assert_unavailable(refused);
 
-    answered("whoever has a connection goes on", async || {
+    retry("a request on an open connection", async || {
         match visit(&site, &key).await {
             Visit::Counted => Ok(()),
-            Visit::Gone => panic!("a session that nobody has ended is gone"),
+            Visit::Gone => panic!("a session that was not ended is gone"),
             Visit::NotCounted(error) | Visit::Unknown(error) => Err(error),
         }
     })
     .await;
     drop(crowd);
-    let late = answered("whoever comes late", async || {
+    let late = retry("a store that is opened later", async || {
         let late = sessions(Ok(open(&url, &name).await?)).await;
         late.ping().await.map(|()| late)
     })

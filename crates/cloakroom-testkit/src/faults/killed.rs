@@ -1,16 +1,17 @@
 use cloakroom::store::Store;
 use cloakroom::{Result, SessionKey, Sessions};
 
+use super::faults::{new_visitor, retry, sessions};
 use super::server::TestServer;
 use super::traffic::Traffic;
-use super::{answered, sessions, visitor};
 use crate::{soak, unique_name};
 
-/// The server is killed with SIGKILL under load and started again, several times, and nobody restarts the site:
-/// requests fail in between and go on by themselves. No edit that was acknowledged is lost if the server keeps what it
-/// has, none is done twice, and no session that was ended is alive.
+/// The server is killed with SIGKILL under load and started again, several times. Requests fail
+/// while it is down and succeed afterwards, without a restart of the site. No acknowledged edit is
+/// lost, no edit is applied twice, and no ended session is restored.
 ///
-/// A server that keeps nothing may lose sessions; the other promises are the same.
+/// If [`is_durable`](TestServer::is_durable) is false, sessions may be lost; the other promises
+/// hold.
 pub async fn a_server_killed_under_load_loses_no_durable_data<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
@@ -21,38 +22,38 @@ pub async fn a_server_killed_under_load_loses_no_durable_data<S: Store>(
     let other = sessions(open(&url, &name).await).await;
     let mut traffic = Traffic::begin(vec![one.clone(), other.clone()]).await;
     if !server.is_durable() {
-        traffic.may_forget();
+        traffic.may_lose_sessions();
     }
 
     for round in soak::rounds(2) {
         let ended = ended(&one).await;
-        traffic.flows().await;
+        traffic.wait_until_served().await;
 
         server.kill();
         if round == 0 {
-            traffic.fails().await;
-            // While nobody can know, nobody says that it is alive.
+            traffic.wait_until_failed().await;
+            // Without a server, an ended session must not be reported as live.
             assert!(matches!(other.open(&ended).await, Err(_) | Ok(None)));
         }
         let same = server.start();
         assert_eq!(same.as_ref(), Some(&url), "a server keeps its URL");
 
         if !server.is_durable() {
-            traffic.start_anew().await;
+            traffic.begin_session().await;
         }
-        traffic.flows().await;
+        traffic.wait_until_served().await;
         for site in [&one, &other] {
-            let found = answered("an ended session", async || site.open(&ended).await).await;
-            assert!(found.is_none(), "a session that was ended is alive");
+            let found = retry("an ended session", async || site.open(&ended).await).await;
+            assert!(found.is_none(), "an ended session is there again");
         }
     }
-    traffic.ends().await;
+    traffic.finish().await;
 }
 
-/// The key of a session that was there, and was ended.
+/// Creates a session, ends it and returns its key.
 async fn ended(site: &Sessions) -> SessionKey {
-    let key = answered("a session", async || visitor(site).await).await;
-    answered("the end of a session", async || {
+    let key = retry("a session", async || new_visitor(site).await).await;
+    retry("the end of a session", async || {
         if let Some(session) = site.open(&key).await? {
             session.flush()?;
             session.save().await?;

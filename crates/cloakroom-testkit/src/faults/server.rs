@@ -1,8 +1,8 @@
 /// A server that the suite starts, kills and starts again.
 ///
 /// Implement it for the server of your store and pass it to [`faults!`](crate::faults!). The suite
-/// creates one value for each promise and drops it afterwards; a server that still runs must end
-/// then.
+/// creates one value for each promise and drops it afterwards. Dropping it must end a server that
+/// still runs.
 ///
 /// # Examples
 /// ```no_run
@@ -62,8 +62,8 @@ pub trait TestServer {
     /// The URL names one host and its port, because the suite puts a [`Proxy`](crate::Proxy)
     /// between the store and the server. It is the same after each start.
     ///
-    /// Returns `None` if this machine has no such server. The promise then passes without having
-    /// run, so an implementation prints why.
+    /// Returns `None` if this machine has no such server. The promise then passes without a test,
+    /// so an implementation should print why.
     ///
     /// # Panics
     /// If the server does not start.
@@ -72,7 +72,7 @@ pub trait TestServer {
     /// Kills the running server without a clean shutdown, and waits until it is dead.
     ///
     /// # Panics
-    /// If the server does not run.
+    /// If the server is not running.
     fn kill(&mut self);
 
     /// Returns the number of clients that the server accepts at once.
@@ -81,17 +81,18 @@ pub trait TestServer {
     fn max_connections(&self) -> usize;
 
     /// Returns whether the server keeps everything that it has acknowledged when it is killed.
+    /// `true` by default.
     ///
-    /// Sessions may be gone after a kill if it does not; no other promise is relaxed. `true` by
-    /// default.
+    /// If it does not, sessions may be gone after a kill. No other promise changes.
     fn is_durable(&self) -> bool {
         true
     }
 
-    /// Returns the URL of a running server for a promise that only breaks the way to it.
+    /// Returns the URL of a running server for a promise that breaks connections but does not kill
+    /// the server.
     ///
     /// Starts this server by default. Override it if starting a server is slow and the tests of
-    /// a process can share one. `None` means the same as for [`start`](Self::start).
+    /// a process can share one. `None` has the same meaning as for [`start`](Self::start).
     fn share(&mut self) -> Option<String> {
         self.start()
     }

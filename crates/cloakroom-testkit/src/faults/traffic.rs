@@ -7,9 +7,10 @@ use cloakroom::{SessionKey, Sessions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{PATIENCE, PAUSE, Visit, answered, visit, visitor, visits};
+use super::faults::{PAUSE, Visit, WAIT_LIMIT, new_visitor, retry, visit, visits};
 
-/// Visitors who count their visits in one session, through several servers of a site, without pause.
+/// Visitors who count their visits in one shared session, through several processes of a site,
+/// without a pause.
 pub(super) struct Traffic {
     sites: Vec<Sessions>,
     counted: watch::Sender<Arc<Count>>,
@@ -27,26 +28,26 @@ struct Count {
 #[derive(Default)]
 struct Shared {
     is_over: AtomicBool,
-    /// Whether sessions may be gone because their server forgets them.
-    may_forget: AtomicBool,
+    /// Whether sessions may be gone because their server is not durable.
+    may_lose_sessions: AtomicBool,
     failed: AtomicU64,
-    /// The visits of each visitor that were counted.
+    /// The counted visits of each visitor.
     visits: [AtomicU64; VISITORS],
     took: Mutex<Vec<Duration>>,
 }
 
-/// What it was like.
-pub(super) struct Ended {
-    /// How many visits failed.
+/// The results of a [`Traffic`].
+pub(super) struct Stats {
+    /// The number of visits that failed.
     pub(super) failed: u64,
-    /// How long each took, the shortest first.
+    /// The time that each visit took, the shortest first.
     took: Vec<Duration>,
 }
 
 impl Traffic {
-    /// Begins, with visitors at each of the `sites` in turn.
+    /// Starts the visitors, who use the `sites` in turn.
     pub(super) async fn begin(sites: Vec<Sessions>) -> Self {
-        let key = answered("a first session", async || visitor(&sites[0]).await).await;
+        let key = retry("a first session", async || new_visitor(&sites[0]).await).await;
         let counted = watch::Sender::new(Arc::new(Count::of(key)));
         let shared = Arc::new(Shared::default());
         let mut visitors = JoinSet::new();
@@ -63,29 +64,30 @@ impl Traffic {
         }
     }
 
-    /// From now on, sessions may be gone.
-    pub(super) fn may_forget(&self) {
-        self.shared.may_forget.store(true, SeqCst);
+    /// Accepts from now on that a session is gone.
+    pub(super) fn may_lose_sessions(&self) {
+        self.shared.may_lose_sessions.store(true, SeqCst);
     }
 
-    /// Sends the visitors to a session of which nobody has a right to forget anything.
-    pub(super) async fn start_anew(&self) {
-        let key = answered("a new session", async || visitor(&self.sites[0]).await).await;
+    /// Creates another session and makes the visitors use it.
+    pub(super) async fn begin_session(&self) {
+        let key = retry("a new session", async || new_visitor(&self.sites[0]).await).await;
         self.counted.send_replace(Arc::new(Count::of(key)));
     }
 
-    /// Until every visitor has been counted some times more.
-    pub(super) async fn flows(&mut self) {
+    /// Waits until every visitor was counted a few more times.
+    pub(super) async fn wait_until_served(&mut self) {
         let before: Vec<u64> = self.shared.visits.iter().map(|n| n.load(SeqCst)).collect();
         self.until("every visitor is served", |shared| {
             let now = shared.visits.iter().map(|n| n.load(SeqCst));
-            now.zip(&before).all(|(now, before)| now >= before + SOME)
+            now.zip(&before)
+                .all(|(now, before)| now >= before + MORE_VISITS)
         })
         .await;
     }
 
-    /// Until a visit fails.
-    pub(super) async fn fails(&mut self) {
+    /// Waits until a visit fails.
+    pub(super) async fn wait_until_failed(&mut self) {
         let before = self.shared.failed.load(SeqCst);
         self.until("a visitor notices the fault", |shared| {
             shared.failed.load(SeqCst) > before
@@ -94,18 +96,21 @@ impl Traffic {
     }
 
     async fn until(&mut self, what: &str, is_so: impl Fn(&Shared) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_LIMIT;
         while !is_so(&self.shared) {
             if let Some(Err(error)) = self.visitors.try_join_next() {
                 std::panic::resume_unwind(error.into_panic());
             }
-            assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+            assert!(
+                Instant::now() < deadline,
+                "{what}: has not happened within {WAIT_LIMIT:?}"
+            );
             tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// Ends it, and counts. Every visit that was acknowledged is there, and no visit is there twice.
-    pub(super) async fn ends(mut self) -> Ended {
+    /// Stops the visitors and asserts that each acknowledged visit was counted, and none twice.
+    pub(super) async fn finish(mut self) -> Stats {
         self.shared.is_over.store(true, SeqCst);
         while let Some(ended) = self.visitors.join_next().await {
             if let Err(error) = ended {
@@ -116,17 +121,17 @@ impl Traffic {
         let acknowledged = count.acknowledged.load(SeqCst);
         let most = acknowledged + count.unknown.load(SeqCst);
         for site in &self.sites {
-            let there = answered("a count", async || visits(site, &count.key).await).await;
-            let there = there.expect("nobody has ended the session");
+            let there = retry("a count", async || visits(site, &count.key).await).await;
+            let there = there.expect("the session was not ended");
             assert!(
                 (acknowledged..=most).contains(&there),
-                "between {acknowledged} visits that were acknowledged and {most} with those of which nobody \
-                 knows, {there} are there"
+                "{there} visits are counted; {acknowledged} were acknowledged, and with those \
+                 whose save failed there are {most} at most"
             );
         }
         let mut took = std::mem::take(&mut *self.shared.took());
         took.sort();
-        Ended {
+        Stats {
             failed: self.shared.failed.load(SeqCst),
             took,
         }
@@ -143,7 +148,7 @@ impl Count {
     }
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = |part: f64| self.took[((self.took.len() - 1) as f64 * part) as usize];
         write!(
@@ -167,7 +172,7 @@ impl Shared {
         while !self.is_over.load(SeqCst) {
             let count = counted.borrow().clone();
             let began = Instant::now();
-            let visit = tokio::time::timeout(PATIENCE, visit(site, &count.key)).await;
+            let visit = tokio::time::timeout(WAIT_LIMIT, visit(site, &count.key)).await;
             self.took().push(began.elapsed());
             match visit.expect("a request never hangs") {
                 Visit::Counted => {
@@ -176,8 +181,8 @@ impl Shared {
                     continue;
                 }
                 Visit::Gone => assert!(
-                    self.may_forget.load(SeqCst),
-                    "a session that nobody has ended is gone"
+                    self.may_lose_sessions.load(SeqCst),
+                    "a session that was not ended is gone"
                 ),
                 Visit::NotCounted(_) => {
                     self.failed.fetch_add(1, SeqCst);
@@ -187,7 +192,7 @@ impl Shared {
                     self.failed.fetch_add(1, SeqCst);
                 }
             }
-            // Whoever is told to come back later does not come back at once.
+            // A visitor whose request has failed waits before the next one.
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -195,4 +200,4 @@ impl Shared {
 
 const VISITORS: usize = 6;
 
-const SOME: u64 = 5;
+const MORE_VISITS: u64 = 5;

@@ -9,27 +9,28 @@ use cloakroom::{Error, ErrorKind, Result};
 
 use super::{Around, Call, When, store_methods};
 
-/// A store that fails when the test says so.
+/// A store whose calls fail on demand.
 ///
-/// A failure [`Before`](When::Before) the store is asked changes nothing. A failure [`After`](When::After) is an
-/// outcome that nobody knows: the store has done what it was asked, and the caller sees an error.
+/// A failure [`Before`](When::Before) the call changes nothing. With a failure
+/// [`After`](When::After) the call, the store has done its work but the caller receives an error,
+/// as when a server's answer is lost.
 ///
 /// # Examples
-/// A visitor's new key is taken already, twice:
+/// The key of a new session is already taken, twice:
 /// ```
 /// use cloakroom::StoreKey;
 /// use cloakroom::store::{Draft, MemoryStore, Outcome, Store};
 /// use cloakroom_testkit::wrap::{Call, Flaky};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
-/// # let at = StoreKey::new(b"a store_key");
+/// # let key = StoreKey::new(b"a store key");
 /// # let draft = cloakroom_testkit::conformance::draft(1);
 /// let flaky = Flaky::new(MemoryStore::new());
 /// flaky.stale_next(Call::Create, 2);
 ///
-/// assert_eq!(flaky.create(&at, &draft).await?, Outcome::Stale);
-/// assert_eq!(flaky.create(&at, &draft).await?, Outcome::Stale);
-/// assert!(matches!(flaky.create(&at, &draft).await?, Outcome::Written(_)));
+/// assert_eq!(flaky.create(&key, &draft).await?, Outcome::Stale);
+/// assert_eq!(flaky.create(&key, &draft).await?, Outcome::Stale);
+/// assert!(matches!(flaky.create(&key, &draft).await?, Outcome::Written(_)));
 /// # Ok(())
 /// # }
 /// ```
@@ -39,7 +40,18 @@ pub struct Flaky<S> {
 }
 
 impl<S: Store> Flaky<S> {
-    /// A store that does not fail yet.
+    /// Wraps `store`. No call fails yet.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::Flaky;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let flaky = Flaky::new(MemoryStore::new());
+    ///
+    /// assert!(flaky.ping().await.is_ok());
+    /// # }
+    /// ```
     pub fn new(store: S) -> Self {
         Self {
             inner: Arc::new(store),
@@ -47,18 +59,53 @@ impl<S: Store> Flaky<S> {
         }
     }
 
-    /// Fails the next call of this kind. Told twice, it fails the next two, in the order in which it was told.
+    /// Makes the next call of this kind fail with an error of `kind`.
+    ///
+    /// Failures queue up: two calls of this method make the next two store calls fail, in the same
+    /// order.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::ErrorKind;
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::{Call, Flaky, When};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let flaky = Flaky::new(MemoryStore::new());
+    /// flaky.fail_next(Call::Ping, When::Before, ErrorKind::Timeout);
+    ///
+    /// assert_eq!(flaky.ping().await.unwrap_err().kind(), ErrorKind::Timeout);
+    /// assert!(flaky.ping().await.is_ok());
+    /// # }
+    /// ```
     pub fn fail_next(&self, call: Call, when: When, kind: ErrorKind) {
         let mut faults = self.faults();
         faults.of(call).next.push_back(Fault { when, kind });
     }
 
-    /// Fails every `nth` call of this kind, counted from now: the `nth`, the one `nth` later, and so on.
+    /// Makes every `nth` call of this kind fail, counted from now.
+    ///
+    /// With `nth` 1, every call fails. Replaces an earlier `fail_every` for the same kind of call.
     ///
     /// # Panics
     /// If `nth` is zero.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::ErrorKind;
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::{Call, Flaky, When};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let flaky = Flaky::new(MemoryStore::new());
+    /// flaky.fail_every(2, Call::Ping, When::Before, ErrorKind::Unavailable);
+    ///
+    /// assert!(flaky.ping().await.is_ok());
+    /// assert!(flaky.ping().await.is_err());
+    /// assert!(flaky.ping().await.is_ok());
+    /// assert!(flaky.ping().await.is_err());
+    /// # }
+    /// ```
     pub fn fail_every(&self, nth: usize, call: Call, when: When, kind: ErrorKind) {
-        let nth = NonZeroUsize::new(nth).expect("every zeroth call is none");
+        let nth = NonZeroUsize::new(nth).expect("`nth` is at least 1");
         let mut faults = self.faults();
         faults.of(call).every = Some(Every {
             nth,
@@ -67,19 +114,51 @@ impl<S: Store> Flaky<S> {
         });
     }
 
-    /// Answers the next `times` calls of this kind with `Stale`, without asking the store.
+    /// Answers the next `times` calls of this kind with `Stale`, without calling the store.
+    ///
+    /// Replaces what an earlier call for the same kind has left.
     ///
     /// # Panics
-    /// If calls of this kind have no [`Outcome`](cloakroom::store::Outcome).
+    /// If calls of this kind return no [`Outcome`](cloakroom::store::Outcome).
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::{MemoryStore, Outcome, Store};
+    /// # use cloakroom_testkit::conformance::{draft, store_key};
+    /// # use cloakroom_testkit::wrap::{Call, Flaky};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
+    /// let flaky = Flaky::new(MemoryStore::new());
+    /// flaky.stale_next(Call::Create, 1);
+    ///
+    /// assert_eq!(flaky.create(&store_key(1), &draft(1)).await?, Outcome::Stale);
+    /// assert!(flaky.load(&store_key(1)).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stale_next(&self, call: Call, times: usize) {
         assert!(
             matches!(call, Call::Create | Call::Save | Call::Rename | Call::Touch),
-            "{call:?} has no outcome that could be stale"
+            "{call:?} returns no outcome, so it cannot be stale"
         );
         self.faults().of(call).stale = times;
     }
 
-    /// Never fails again, unless it is told to.
+    /// Cancels all failures and stale answers that are left.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::ErrorKind;
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::{Call, Flaky, When};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let flaky = Flaky::new(MemoryStore::new());
+    /// flaky.fail_every(1, Call::Ping, When::Before, ErrorKind::Unavailable);
+    /// assert!(flaky.ping().await.is_err());
+    ///
+    /// flaky.heal();
+    /// assert!(flaky.ping().await.is_ok());
+    /// # }
+    /// ```
     pub fn heal(&self) {
         *self.faults() = Faults::default();
     }
@@ -110,9 +189,7 @@ impl<S: Store> Around for Flaky<S> {
                 }
                 Err(Error::new(
                     kind,
-                    format!(
-                        "asking a flaky store: the test wants {call:?} to fail {when:?} it is done"
-                    ),
+                    format!("calling a flaky store: the test makes {call:?} fail, {when:?} it"),
                 ))
             }
         }
@@ -163,9 +240,9 @@ struct CallFaults {
 }
 
 impl CallFaults {
-    /// What happens to the call that is made now.
+    /// Counts a call and returns its fault, if it has one.
     fn draw(&mut self) -> Option<Fault> {
-        // Counted even if another fault comes first, so that the nth call is the nth whatever else was planned.
+        // Also counts a call that fails for another reason, so that every nth call is the nth.
         let every = self.every.as_mut().and_then(Every::draw);
         self.next.pop_front().or(every)
     }
@@ -201,7 +278,7 @@ mod tests {
     crate::conformance!(conforms, Flaky::new(MemoryStore::new()));
 
     #[tokio::test]
-    async fn a_failure_before_changes_nothing_and_one_after_has_happened() {
+    async fn a_call_that_fails_before_has_no_effect_and_one_that_fails_after_has() {
         let flaky = Flaky::new(MemoryStore::new());
 
         flaky.fail_next(Call::Create, When::Before, ErrorKind::Full);
@@ -239,7 +316,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fault_of_one_kind_leaves_the_others_alone() {
+    async fn a_fault_affects_calls_of_its_kind_only() {
         let flaky = Flaky::new(MemoryStore::new());
         flaky.fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
 

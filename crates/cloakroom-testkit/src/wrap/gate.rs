@@ -9,12 +9,14 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{Around, Call, When, store_methods};
 
-/// A store that holds calls until the test lets them go on, so that an interleaving is exact and nobody sleeps.
+/// A store that holds calls until the test lets them continue.
 ///
-/// A gate that is never opened is a store that never answers.
+/// It makes an interleaving of requests exact, without sleeping. There is one gate for each
+/// [`When`] and [`Call`]; all are open at first. A gate that stays closed makes the store one that
+/// never answers.
 ///
 /// # Examples
-/// A save that has reached the store, and whose caller does not know it yet:
+/// An entry is written, but its writer has not received the answer:
 /// ```
 /// use cloakroom::StoreKey;
 /// use cloakroom::store::{MemoryStore, Store};
@@ -27,15 +29,15 @@ use super::{Around, Call, When, store_methods};
 ///
 /// let store = gate.clone();
 /// let visitor = tokio::spawn(async move {
-///     store.create(&StoreKey::new(b"a store_key"), &draft(1)).await
+///     store.create(&StoreKey::new(b"a store key"), &draft(1)).await
 /// });
 /// gate.reached(When::After, Call::Create, 1).await;
 ///
-/// assert!(gate.load(&StoreKey::new(b"a store_key")).await?.is_some());
+/// assert!(gate.load(&StoreKey::new(b"a store key")).await?.is_some());
 /// assert!(!visitor.is_finished());
 ///
 /// gate.open(When::After, Call::Create);
-/// assert!(visitor.await.is_ok());
+/// assert!(visitor.await.unwrap().is_ok());
 /// # Ok(())
 /// # }
 /// ```
@@ -45,7 +47,18 @@ pub struct Gate<S> {
 }
 
 impl<S: Store> Gate<S> {
-    /// A store with all gates open.
+    /// Wraps `store`, with all gates open.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::Gate;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let gate = Gate::new(MemoryStore::new());
+    ///
+    /// assert!(gate.ping().await.is_ok());
+    /// # }
+    /// ```
     pub fn new(store: S) -> Self {
         Self {
             inner: Arc::new(store),
@@ -53,37 +66,103 @@ impl<S: Store> Gate<S> {
         }
     }
 
-    /// From now on, calls of this kind wait before or after the store is asked.
+    /// Closes a gate: from now on, calls of this kind wait there.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::{Call, Gate, When};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let gate = Gate::new(MemoryStore::new());
+    /// gate.close(When::Before, Call::Ping);
+    ///
+    /// let store = gate.clone();
+    /// let ping = tokio::spawn(async move { store.ping().await });
+    /// gate.reached(When::Before, Call::Ping, 1).await;
+    /// assert!(!ping.is_finished());
+    /// # }
+    /// ```
     pub fn close(&self, when: When, call: Call) {
         self.closed().entry((when, call)).or_default();
     }
 
-    /// Lets all calls go on that wait here, and holds no more.
+    /// Opens a gate: all calls that wait there continue, and later ones pass.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::{Call, Gate, When};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
+    /// let gate = Gate::new(MemoryStore::new());
+    /// gate.close(When::Before, Call::Ping);
+    /// let store = gate.clone();
+    /// let ping = tokio::spawn(async move { store.ping().await });
+    /// gate.reached(When::Before, Call::Ping, 1).await;
+    ///
+    /// gate.open(When::Before, Call::Ping);
+    /// assert!(ping.await.unwrap().is_ok());
+    /// assert!(gate.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn open(&self, when: When, call: Call) {
         if let Some(gate) = self.closed().remove(&(when, call)) {
             gate.permits.close();
         }
     }
 
-    /// Lets one call go on: the one that has waited longest, or the next to come. The gate stays closed.
+    /// Lets one call pass a closed gate: the one that has waited longest, or else the next one.
+    ///
+    /// The gate stays closed.
     ///
     /// # Panics
     /// If the gate is open.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::{Call, Gate, When};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let gate = Gate::new(MemoryStore::new());
+    /// gate.close(When::Before, Call::Ping);
+    /// gate.let_one_pass(When::Before, Call::Ping);
+    ///
+    /// assert!(gate.ping().await.is_ok());
+    /// # }
+    /// ```
     pub fn let_one_pass(&self, when: When, call: Call) {
         self.gate(when, call).permits.add_permits(1);
     }
 
-    /// Waits until at least `count` calls are held here at once; for ever, if they never come.
+    /// Waits until at least `count` calls wait at a closed gate at once.
+    ///
+    /// Waits forever if fewer calls arrive.
     ///
     /// # Panics
-    /// If the gate is open.
+    /// If the gate is open, or is opened before the calls have arrived.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::{Call, Gate, Spy, When};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let spy = Spy::new(MemoryStore::new());
+    /// let gate = Gate::new(spy.clone());
+    /// gate.close(When::Before, Call::Ping);
+    ///
+    /// let store = gate.clone();
+    /// tokio::spawn(async move { store.ping().await });
+    /// gate.reached(When::Before, Call::Ping, 1).await;
+    /// assert_eq!(spy.count(Call::Ping), 0);
+    /// # }
+    /// ```
     pub async fn reached(&self, when: When, call: Call, count: usize) {
         let mut waiting = self.gate(when, call).waiting.subscribe();
-        // An error would mean that the gate was opened meanwhile, and then nobody will ever wait here.
+        // Fails if the gate is opened while this waits, because no call will wait there again.
         let reached = waiting.wait_for(|waiting| *waiting >= count).await;
         assert!(
             reached.is_ok(),
-            "the gate {when:?} {call:?} was opened before {count} calls came"
+            "the gate {when:?} {call:?} was opened before {count} calls arrived"
         );
     }
 
@@ -92,7 +171,7 @@ impl<S: Store> Gate<S> {
             return;
         };
         let _waiting = Waiting::at(&gate);
-        // An error means that the gate is open now.
+        // Fails if the gate was opened while the call waited.
         if let Ok(permit) = gate.permits.acquire().await {
             permit.forget();
         }
@@ -162,7 +241,7 @@ impl Default for ClosedGate {
     }
 }
 
-/// Counts one waiting call, until it is dropped.
+/// Counts one waiting call until it is dropped.
 struct Waiting<'a>(&'a ClosedGate);
 
 impl<'a> Waiting<'a> {
@@ -187,7 +266,7 @@ mod tests {
     crate::conformance!(conforms, Gate::new(MemoryStore::new()));
 
     #[tokio::test]
-    async fn a_call_held_before_has_not_reached_the_store() {
+    async fn a_call_that_waits_before_the_store_has_not_reached_it() {
         let gate = Gate::new(MemoryStore::new());
         gate.close(When::Before, Call::Create);
         let creating = tokio::spawn(create(gate.clone(), 1));
@@ -201,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_passes_at_a_time_and_the_others_stay() {
+    async fn let_one_pass_lets_one_call_pass() {
         let gate = Gate::new(MemoryStore::new());
         gate.close(When::Before, Call::Create);
         let first = tokio::spawn(create(gate.clone(), 1));
@@ -219,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_is_dropped_waits_no_more() {
+    async fn a_dropped_call_no_longer_counts_as_waiting() {
         let gate = Gate::new(MemoryStore::new());
         gate.close(When::Before, Call::Create);
         let dropped = tokio::spawn(create(gate.clone(), 1));

@@ -7,9 +7,10 @@ use cloakroom::store::Store;
 
 use super::{Around, Call, store_methods};
 
-/// A store that writes down which calls were made, in the order in which they began.
+/// A store that records its calls in the order in which they began.
 ///
-/// A call counts from the moment its future is polled, so one that is dropped unpolled was never made.
+/// A call is recorded when its future is first polled. A future that is dropped before that leaves
+/// no record.
 ///
 /// # Examples
 /// ```
@@ -21,7 +22,7 @@ use super::{Around, Call, store_methods};
 /// let spy = Spy::new(MemoryStore::new());
 /// let store = spy.clone();
 ///
-/// store.load(&StoreKey::new(b"a store_key")).await?;
+/// store.load(&StoreKey::new(b"a store key")).await?;
 /// store.ping().await?;
 ///
 /// assert_eq!(spy.count(Call::Load), 1);
@@ -36,7 +37,15 @@ pub struct Spy<S> {
 }
 
 impl<S: Store> Spy<S> {
-    /// Watches `store`.
+    /// Wraps `store`, with no calls recorded.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::MemoryStore;
+    /// use cloakroom_testkit::wrap::Spy;
+    ///
+    /// assert_eq!(Spy::new(MemoryStore::new()).calls(), []);
+    /// ```
     pub fn new(store: S) -> Self {
         Self {
             inner: Arc::new(store),
@@ -44,22 +53,64 @@ impl<S: Store> Spy<S> {
         }
     }
 
-    /// The calls so far.
+    /// Returns the calls that were recorded.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::{Call, Spy};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
+    /// let spy = Spy::new(MemoryStore::new());
+    /// spy.ping().await?;
+    ///
+    /// assert_eq!(spy.calls(), [Call::Ping]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn calls(&self) -> Vec<Call> {
-        self.written().clone()
+        self.recorded().clone()
     }
 
-    /// How many calls of this kind there were so far.
+    /// Returns how many calls of this kind were recorded.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::{Call, Spy};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
+    /// let spy = Spy::new(MemoryStore::new());
+    /// spy.ping().await?;
+    /// spy.ping().await?;
+    ///
+    /// assert_eq!(spy.count(Call::Ping), 2);
+    /// assert_eq!(spy.count(Call::Load), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn count(&self, call: Call) -> usize {
-        self.written().iter().filter(|made| **made == call).count()
+        self.recorded().iter().filter(|made| **made == call).count()
     }
 
-    /// The calls so far, and forgets them.
+    /// Returns the calls that were recorded and clears the record.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::store::{MemoryStore, Store};
+    /// # use cloakroom_testkit::wrap::{Call, Spy};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
+    /// let spy = Spy::new(MemoryStore::new());
+    /// spy.ping().await?;
+    ///
+    /// assert_eq!(spy.take(), [Call::Ping]);
+    /// assert_eq!(spy.take(), []);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn take(&self) -> Vec<Call> {
-        std::mem::take(&mut *self.written())
+        std::mem::take(&mut *self.recorded())
     }
 
-    fn written(&self) -> MutexGuard<'_, Vec<Call>> {
+    fn recorded(&self) -> MutexGuard<'_, Vec<Call>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -76,7 +127,7 @@ impl<S: Store> Around for Spy<S> {
         call: Call,
         inner: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        self.written().push(call);
+        self.recorded().push(call);
         inner.await
     }
 }
@@ -111,7 +162,7 @@ mod tests {
     crate::conformance!(conforms, Spy::new(MemoryStore::new()));
 
     #[tokio::test]
-    async fn a_future_that_is_never_polled_is_no_call() {
+    async fn a_future_that_is_never_polled_is_not_recorded() {
         let spy = Spy::new(MemoryStore::new());
 
         drop(spy.load(&store_key(1)));

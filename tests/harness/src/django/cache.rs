@@ -1,4 +1,4 @@
-//! The promises of Django's cache, whichever server it is in.
+//! The promises of a store on Django's cache, on every server.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -9,31 +9,31 @@ use tokio::task::JoinSet;
 
 use super::{holds, is_free, key, stale, written};
 
-/// A cache, and somebody else who looks at its entries: what a Django would be.
+/// A store on Django's cache, and a second client of its server that acts as Django.
 pub trait Site {
-    /// The store.
+    /// The type of the store.
     type Cache: Store + Clone;
 
-    /// The store that is tested.
+    /// Returns the store that is tested.
     fn cache(&self) -> Self::Cache;
 
-    /// Another store on the same sessions, as another process has it.
+    /// Opens another store on the same sessions, as another process does.
     fn open(&self) -> impl Future<Output = Self::Cache>;
 
-    /// What Django reads of a session that is there.
+    /// Reads the data of an existing session, as Django does.
     fn get(&mut self, key: &StoreKey) -> impl Future<Output = Vec<u8>>;
 
-    /// Writes a session as Django does, to be kept for so many seconds.
+    /// Writes a session that expires after `secs` seconds, as Django does.
     fn set(&mut self, key: &StoreKey, data: &[u8], secs: i64) -> impl Future<Output = ()>;
 
-    /// For how many seconds the server keeps a session.
+    /// Returns the seconds after which the server deletes a session.
     fn left(&mut self, key: &StoreKey) -> impl Future<Output = i64>;
 }
 
-/// What the server keeps of a draft is the data, and for how long; everything else is gone when it is loaded.
-pub async fn an_entry_is_djangos_bytes_and_nothing_else(site: &mut impl Site) {
+/// The server keeps the data of a draft for its lifetime, and no other part of it.
+pub async fn only_the_data_of_an_entry_is_stored(site: &mut impl Site) {
     let (cache, at) = (site.cache(), key(1));
-    // Everything that a byte can be, and everything that the servers' own protocols are made of.
+    // All bytes, and parts of the servers' protocols.
     let bytes: Vec<u8> = (0..=255).chain(*b"\r\n$3\r\n*1\r\nEND\r\nHD\r\n").collect();
     for data in [&b""[..], &bytes, &vec![0x80; 1 << 19]] {
         let mut new = lasting(data, 60);
@@ -51,19 +51,20 @@ pub async fn an_entry_is_djangos_bytes_and_nothing_else(site: &mut impl Site) {
             owner: None,
             label: None,
         };
-        assert_eq!(entry.meta, forever, "the server decides when it is over");
+        assert_eq!(entry.meta, forever, "only the server expires the entry");
         assert_eq!(site.get(&at).await, data);
         cache.delete(&at).await.expect("delete answers");
     }
 }
 
-/// Not even by a draft that is over already.
+/// `create` never overwrites, even with a draft that has expired. `save`, `touch` and `rename`
+/// never create.
 pub async fn create_never_overwrites_and_save_never_creates(site: &mut impl Site) {
     let cache = site.cache();
     let seen = written(cache.create(&key(1), &draft("first")).await);
 
     stale(cache.create(&key(1), &draft("second")).await);
-    stale(cache.create(&key(1), &lasting(b"dead", 0)).await);
+    stale(cache.create(&key(1), &lasting(b"expired", 0)).await);
     holds(&cache, &key(1), "first").await;
 
     stale(cache.save(&key(2), &seen, &draft("none")).await);
@@ -73,8 +74,9 @@ pub async fn create_never_overwrites_and_save_never_creates(site: &mut impl Site
     is_free(&cache, &key(3)).await;
 }
 
-/// For the store that has written and for one that has to look; and times are those of the last write.
-pub async fn what_is_stale_changes_nothing_and_a_touch_makes_nothing_stale(site: &mut impl Site) {
+/// A stale write changes neither data nor lifetime, and a touch makes no save stale. This holds for
+/// the store that wrote the session and for another one.
+pub async fn a_stale_write_changes_nothing_and_a_touch_makes_no_save_stale(site: &mut impl Site) {
     let (cache, other) = (site.cache(), site.open().await);
     let first = written(cache.create(&key(1), &lasting(b"first", 1_000)).await);
     let second = lasting(b"second", 1_000);
@@ -105,8 +107,8 @@ pub async fn what_is_stale_changes_nothing_and_a_touch_makes_nothing_stale(site:
     holds(&cache, &key(1), "fourth").await;
 }
 
-/// No touch, save or second delete that comes late brings a session back.
-pub async fn what_was_deleted_stays_deleted_whatever_is_under_way(site: &mut impl Site) {
+/// No concurrent touch, save or second delete restores a deleted session.
+pub async fn a_deleted_session_is_not_restored_by_concurrent_requests(site: &mut impl Site) {
     let cache = site.cache();
     for round in 0..20 {
         let at = key(round);
@@ -130,7 +132,8 @@ pub async fn what_was_deleted_stays_deleted_whatever_is_under_way(site: &mut imp
     }
 }
 
-/// Django's cache has no version of its own, and equal data are told apart nevertheless.
+/// Concurrent increments through two stores add up. Django's cache has no versions, so the store
+/// has to detect that equal data was written again.
 pub async fn a_thousand_increments_through_two_stores_add_up(site: &mut impl Site) {
     let stores = [site.cache(), site.open().await];
     written(stores[0].create(&key(1), &draft("0")).await);
@@ -149,8 +152,9 @@ pub async fn a_thousand_increments_through_two_stores_add_up(site: &mut impl Sit
     holds(&stores[1], &key(1), "1000").await;
 }
 
-/// A move leaves nothing at the old key, and what is stale or in the way moves nothing.
-pub async fn a_session_moves_whole_or_not_at_all(site: &mut impl Site) {
+/// A rename leaves nothing under the old key. A rename that is stale, or whose new key has a
+/// session, changes nothing.
+pub async fn a_rename_moves_the_whole_session_or_nothing(site: &mut impl Site) {
     let cache = site.cache();
     for store in [&cache, &site.open().await] {
         let seen = written(cache.create(&key(1), &draft("old")).await);
@@ -171,7 +175,7 @@ pub async fn a_session_moves_whole_or_not_at_all(site: &mut impl Site) {
     stale(cache.rename(&key(1), &seen, &key(2), &draft("")).await);
     stale(cache.rename(&key(1), &seen, &key(1), &draft("")).await);
     stale(cache.rename(&key(1), &other, &key(3), &draft("")).await);
-    // A draft that equals what was seen must not make a move to the same place a deletion.
+    // A rename to the same key must not delete the session, even if the draft equals its data.
     stale(cache.rename(&key(9), &seen, &key(9), &draft("one")).await);
     holds(&cache, &key(1), "one").await;
     holds(&cache, &key(2), "two").await;
@@ -179,36 +183,36 @@ pub async fn a_session_moves_whole_or_not_at_all(site: &mut impl Site) {
     is_free(&cache, &key(9)).await;
 }
 
-/// Whichever call says that a session is over, it is not there afterwards.
-pub async fn what_has_no_second_left_is_gone_at_once(site: &mut impl Site) {
+/// A session that is written with a lifetime below a second is gone at once, whichever call writes
+/// it.
+pub async fn a_session_with_less_than_a_second_left_is_gone_at_once(site: &mut impl Site) {
     let cache = site.cache();
     let mut nearly = draft("nearly a second");
     nearly.meta.expires = nearly.meta.touched + Duration::from_millis(999);
-    let of_age = |secs| lasting(b"dead", secs);
-    for (n, dead) in (1..).zip([of_age(0), of_age(-1), of_age(-5_000_000_000), nearly]) {
+    let ended = |secs| lasting(b"expired", secs);
+    for (n, expired) in (1..).zip([ended(0), ended(-1), ended(-5_000_000_000), nearly]) {
         let at = key(n);
-        written(cache.create(&at, &dead).await);
+        written(cache.create(&at, &expired).await);
         is_free(&cache, &at).await;
 
-        let seen = written(cache.create(&at, &draft("living")).await);
-        written(cache.save(&at, &seen, &dead).await);
+        let seen = written(cache.create(&at, &draft("unexpired")).await);
+        written(cache.save(&at, &seen, &expired).await);
         is_free(&cache, &at).await;
 
-        let seen = written(cache.create(&at, &draft("living")).await);
-        written(cache.touch(&at, &seen, &dead.meta).await);
+        let seen = written(cache.create(&at, &draft("unexpired")).await);
+        written(cache.touch(&at, &seen, &expired.meta).await);
         is_free(&cache, &at).await;
 
-        let seen = written(cache.create(&at, &draft("living")).await);
-        written(cache.rename(&at, &seen, &key(9), &dead).await);
+        let seen = written(cache.create(&at, &draft("unexpired")).await);
+        written(cache.rename(&at, &seen, &key(9), &expired).await);
         is_free(&cache, &at).await;
         is_free(&cache, &key(9)).await;
     }
 }
 
-/// For the store that has written and for one that has to look.
-pub async fn what_django_writes_in_between_is_another_version_and_is_not_lost_by_us(
-    site: &mut impl Site,
-) {
+/// Data that Django writes concurrently makes the store's version stale, in the store that wrote
+/// the session and in another one.
+pub async fn data_that_django_writes_concurrently_is_not_overwritten(site: &mut impl Site) {
     let cache = site.cache();
     for store in [&cache, &site.open().await] {
         let seen = written(cache.create(&key(1), &draft("ours")).await);
@@ -223,7 +227,8 @@ pub async fn what_django_writes_in_between_is_another_version_and_is_not_lost_by
         assert_eq!(entry.data, "django's");
         lasts(site.left(&key(1)).await, 100);
 
-        // The same bytes once more are nothing that anybody could lose, whatever number the server gives them.
+        // Writing equal bytes again loses nothing, so a save may go through although the server's
+        // version number has changed.
         site.set(&key(1), b"django's", 100).await;
         let new = draft("ours again");
         written(store.save(&key(1), &entry.version, &new).await);
@@ -232,12 +237,13 @@ pub async fn what_django_writes_in_between_is_another_version_and_is_not_lost_by
     }
 }
 
-/// What the guarantees say it cannot do is `Unsupported`, and changes nothing.
-pub async fn owners_are_refused_and_nothing_can_be_listed_found_or_swept(site: &mut impl Site) {
+/// Owners, lists and `find` are `Unsupported`, as the guarantees declare, and change nothing.
+/// `sweep` deletes nothing.
+pub async fn owners_are_refused_and_lists_and_find_are_unsupported(site: &mut impl Site) {
     let cache = site.cache();
     let mut owned = draft("");
     owned.meta.owner = Some("ada".into());
-    let seen = written(cache.create(&key(1), &draft("nobody's")).await);
+    let seen = written(cache.create(&key(1), &draft("without owner")).await);
 
     let guarantees = cache.guarantees();
     assert!(guarantees.compares && guarantees.revokes && guarantees.shared);
@@ -250,17 +256,17 @@ pub async fn owners_are_refused_and_nothing_can_be_listed_found_or_swept(site: &
         cache.owned_by(&"ada".into(), None, 1).await.map(drop),
         cache.find(b"0").await.map(drop),
     ] {
-        let error = refused.expect_err("there are no owners and no list");
+        let error = refused.expect_err("owners are unsupported");
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
     let swept = cache.sweep(from_millis(i64::MAX), 100).await;
     assert_eq!(swept.expect("sweep answers"), 0);
     cache.ping().await.expect("ping answers");
-    holds(&cache, &key(1), "nobody's").await;
+    holds(&cache, &key(1), "without owner").await;
     is_free(&cache, &key(2)).await;
 }
 
-/// Caches that differ in their prefix, their version or their engine never see each other's sessions.
+/// Caches that differ in prefix, version or engine do not share sessions.
 pub async fn none_sees_another(caches: &[impl Store]) {
     for (n, cache) in caches.iter().enumerate() {
         let here = format!("cache {n}");
@@ -276,7 +282,7 @@ pub async fn none_sees_another(caches: &[impl Store]) {
     }
 }
 
-/// Each of these texts is the key of a session as any other is.
+/// Asserts that each of these texts works as a key.
 pub async fn may_be_keys(cache: &impl Store, texts: &[&str]) {
     for text in texts {
         let at = StoreKey::new(text.as_bytes());
@@ -289,22 +295,23 @@ pub async fn may_be_keys(cache: &impl Store, texts: &[&str]) {
     }
 }
 
-/// These seconds are so many. The server's clock is the one clock here that nobody can turn by hand, so they may be a few
-/// less, and a few more where it has not ticked yet.
+/// Asserts that a session with `left` seconds left was written with a lifetime of `secs`.
+///
+/// The server uses the real clock, so the numbers may differ by 30 seconds.
 ///
 /// # Panics
-/// If they are others.
+/// If they differ by more.
 #[track_caller]
 pub fn lasts(left: i64, secs: i64) {
     assert!((secs - 30..=secs + 30).contains(&left), "{left} of {secs}");
 }
 
-/// A draft that lasts for as long as Django's cookie.
+/// Returns a draft with the lifetime of Django's cookie.
 pub fn draft(data: &str) -> Draft {
     lasting(data.as_bytes(), COOKIE_AGE)
 }
 
-/// A draft that lasts for so many seconds.
+/// Returns a draft with a lifetime of `secs` seconds.
 pub fn lasting(data: &[u8], secs: i64) -> Draft {
     Draft {
         data: Bytes::copy_from_slice(data),
@@ -319,7 +326,7 @@ pub fn lasting(data: &[u8], secs: i64) -> Draft {
     }
 }
 
-/// One request that counts, without the session layer: the comparison is what makes it add up.
+/// Increments a session by loading and saving until the save is written.
 async fn increment(cache: &impl Store, key: &StoreKey) {
     for _ in 0..10_000 {
         let entry = cache.load(key).await.expect("load answers");
@@ -334,11 +341,11 @@ async fn increment(cache: &impl Store, key: &StoreKey) {
             return;
         }
     }
-    panic!("it never got its turn");
+    panic!("every save was stale");
 }
 
-/// `SESSION_COOKIE_AGE`, as it is if nobody says otherwise.
+/// Django's default for `SESSION_COOKIE_AGE`, in seconds.
 pub const COOKIE_AGE: i64 = 1_209_600;
 
-/// When the drafts were touched, in milliseconds since 1970.
+/// The time at which the drafts were touched, in milliseconds since 1970.
 pub const TOUCHED: i64 = 1_767_323_045_250;

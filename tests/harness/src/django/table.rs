@@ -1,4 +1,4 @@
-//! The promises of Django's table, whichever database it is in.
+//! The promises of a store on Django's table, in every database.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,31 +7,32 @@ use cloakroom::{ErrorKind, Result, StoreKey};
 
 use super::{holds, is_free, stale, written};
 
-/// A table, and somebody else with a connection to its database: what a Django would be.
+/// A store on Django's table, and a second connection to its database that acts as Django.
 pub trait Site {
-    /// Whether the column of keys holds ASCII alone.
+    /// Whether the column of keys accepts ASCII only.
     const ASCII_KEYS: bool = false;
 
-    /// The store.
+    /// The type of the store.
     type Table: Store;
 
-    /// The store that is tested.
+    /// Returns the store that is tested.
     fn store(&self) -> &Self::Table;
 
-    /// The name of its table.
+    /// Returns the name of its table.
     fn table(&self) -> &str;
 
-    /// Makes the table, by the store.
+    /// Creates the table with the store's `migrate`.
     fn migrate(&self) -> impl Future<Output = Result<()>>;
 
-    /// Runs a statement on somebody else's connection.
+    /// Runs a statement on the second connection.
     fn run(&mut self, statement: &str) -> impl Future<Output = ()>;
 
-    /// The one text that a question gives, asked on somebody else's connection.
+    /// Runs a query for one text on the second connection, and returns the text.
     fn ask(&mut self, question: &str) -> impl Future<Output = String>;
 }
 
-/// Another letter case, a blank at the end: other texts, whatever a collation may say.
+/// Data that Django saves concurrently makes the store's version stale, also if it differs only in
+/// case or trailing blanks, which some collations ignore.
 pub async fn what_django_saved_meanwhile_is_not_overwritten(site: &mut impl Site) {
     let seen = written(site.store().create(&at(KEY), &draft(DATA)).await);
     for theirs in [
@@ -56,8 +57,9 @@ pub async fn what_django_saved_meanwhile_is_not_overwritten(site: &mut impl Site
     is_free(site.store(), &at(&KEY.to_uppercase())).await;
 }
 
-/// Though it changes nothing that anybody could see. A move to the same key is none: the session is in its own way.
-pub async fn a_save_of_what_is_there_already_is_a_save(site: &mut impl Site) {
+/// A save or touch that changes nothing is written. A rename to the same key is stale, because the
+/// key has a session.
+pub async fn a_save_of_equal_data_is_written(site: &mut impl Site) {
     let (store, new) = (site.store(), draft(DATA));
     let seen = written(store.create(&at(KEY), &new).await);
 
@@ -66,8 +68,8 @@ pub async fn a_save_of_what_is_there_already_is_a_save(site: &mut impl Site) {
     stale(store.rename(&at(KEY), &seen, &at(KEY), &new).await);
 }
 
-/// A site's own model of sessions may have more columns than Django's.
-pub async fn the_columns_of_a_sites_own_model_are_left_alone(site: &mut impl Site) {
+/// Columns that a site has added to Django's table keep their values.
+pub async fn additional_columns_of_the_table_are_left_alone(site: &mut impl Site) {
     let table = site.table().to_owned();
     site.run(&format!("ALTER TABLE {table} ADD account_id integer NULL"))
         .await;
@@ -86,8 +88,9 @@ pub async fn the_columns_of_a_sites_own_model_are_left_alone(site: &mut impl Sit
     assert_eq!(site.ask(&theirs).await, "three");
 }
 
-/// The column has room for 40 characters without NUL, and another key is no session's.
-pub async fn nothing_is_at_a_key_that_the_column_could_not_hold_and_none_is_made_there<S: Site>(
+/// A key that the column cannot hold, which is 40 characters wide and without NUL, has no session:
+/// `load` finds none, `create` refuses it.
+pub async fn a_key_that_does_not_fit_the_column_has_no_session_and_is_refused<S: Site>(
     site: &mut S,
 ) {
     let store = site.store();
@@ -109,7 +112,7 @@ pub async fn nothing_is_at_a_key_that_the_column_could_not_hold_and_none_is_made
             store.create(&nowhere, &new).await,
             store.rename(&at(KEY), &version, &nowhere, &new).await,
         ] {
-            let error = refused.expect_err("there is no room for it");
+            let error = refused.expect_err("the key does not fit the column");
             assert_eq!(error.kind(), ErrorKind::Unsupported);
             assert!(error.to_string().contains("up to 40 characters"), "{error}");
         }
@@ -117,8 +120,11 @@ pub async fn nothing_is_at_a_key_that_the_column_could_not_hold_and_none_is_made
     holds(store, &at(KEY), "kept").await;
 }
 
-/// An owner, and data that is not Django's text; no version that is no text is one of the table's.
-pub async fn what_the_table_cannot_keep_is_refused_and_changes_nothing(site: &mut impl Site) {
+/// A draft with an owner, or with data that is not ASCII text, is refused and changes nothing. A
+/// version that is not such text is stale.
+pub async fn an_entry_that_the_table_cannot_store_is_refused_and_changes_nothing(
+    site: &mut impl Site,
+) {
     let store = site.store();
     let seen = written(store.create(&at(KEY), &draft("kept")).await);
     let mut owned = draft("new");
@@ -137,7 +143,7 @@ pub async fn what_the_table_cannot_keep_is_refused_and_changes_nothing(site: &mu
             store.save(&at(KEY), &seen, new).await,
             store.rename(&at(KEY), &seen, &at(OTHER), new).await,
         ] {
-            let error = refused.expect_err("the table cannot keep it");
+            let error = refused.expect_err("the table cannot store it");
             assert_eq!(error.kind(), ErrorKind::Unsupported);
             assert!(error.to_string().contains(words), "{error}");
         }
@@ -153,8 +159,9 @@ pub async fn what_the_table_cannot_keep_is_refused_and_changes_nothing(site: &mu
     holds(store, &at(KEY), "kept").await;
 }
 
-/// Whoever calls it before Django's `migrate` has run learns that.
-pub async fn without_its_table_the_store_says_what_to_do_and_makes_none(site: &mut impl Site) {
+/// Without its table, the store returns an error that tells how to create it, and does not create
+/// the table.
+pub async fn a_missing_table_is_reported_and_not_created(site: &mut impl Site) {
     let table = site.table().to_owned();
     site.run(&format!("DROP TABLE {table}")).await;
 
@@ -171,24 +178,24 @@ pub async fn without_its_table_the_store_says_what_to_do_and_makes_none(site: &m
             "the table is not there; run `manage.py migrate` of the Django site, or call `migrate`";
         assert!(error.to_string().ends_with(words), "{error}");
     }
-    // Which would fail if there were one.
+    // Fails if the store has created the table.
     site.run(&format!("CREATE TABLE {table} (n integer)")).await;
     site.run(&format!("DROP TABLE {table}")).await;
-    site.migrate().await.expect("migrate makes it");
+    site.migrate().await.expect("migrate creates the table");
     site.store().ping().await.expect("the table is there");
 }
 
-/// A key as it stands in the table.
+/// Returns the store key for a key in the table.
 pub fn at(key: &str) -> StoreKey {
     StoreKey::new(key.as_bytes())
 }
 
-/// A draft that expires in the year 2100.
+/// Returns a draft that expires in the year 2100.
 pub fn draft(data: &str) -> Draft {
     expiring(data, from_millis(4_102_444_800_000))
 }
 
-/// A draft that expires then.
+/// Returns a draft that expires at `expires`.
 pub fn expiring(data: &str, expires: SystemTime) -> Draft {
     Draft {
         data: data.to_owned().into(),
@@ -203,11 +210,11 @@ pub fn expiring(data: &str, expires: SystemTime) -> Draft {
     }
 }
 
-/// A key as Django makes them.
+/// A session key with the length and alphabet of Django's.
 pub const KEY: &str = "k3y0fdj4ngow1th32l3tt3rs0rd1g1ts";
 
-/// Another one.
+/// Another session key.
 pub const OTHER: &str = "0therk3y0fdj4ngow1th32l3tt3rs000";
 
-/// What a Django wrote.
+/// The data of a session that Django has written.
 pub const DATA: &str = "eyJhIjoxfQ:1vbVSP:SDbL3ZiGhQguLgGuvG1cY_JS4Y_bYrKk_VyN72OArII";

@@ -1,21 +1,22 @@
 use std::io;
 use std::process::Command;
 
-/// A user with few rights.
+/// The unprivileged user of a server.
 pub(super) struct Account {
     uid: u32,
     gid: u32,
 }
 
 impl Account {
-    /// Whom to run a server as when root runs the tests, because servers refuse to run as root, or should: the user that
-    /// the server's package has made, or else `nobody`. Nobody else can choose.
+    /// Returns the user for a server if root runs the tests, because servers should not run as
+    /// root. It is the user of the server's package, or else the system's unprivileged user.
+    /// Returns `None` if another user runs the tests.
     pub(super) fn for_server(name: &str) -> io::Result<Option<Self>> {
         if id(&["-u"])? != ROOT {
             return Ok(None);
         }
         Self::named(name)
-            .or_else(|_| Self::named("nobody"))
+            .or_else(|_| Self::named(UNPRIVILEGED))
             .map(Some)
     }
 
@@ -26,12 +27,12 @@ impl Account {
         })
     }
 
-    /// In the words of `chown`.
+    /// Returns the argument for `chown`.
     pub(super) fn owner(&self) -> String {
         format!("{}:{}", self.uid, self.gid)
     }
 
-    /// In the words of `setpriv`.
+    /// Returns the arguments for `setpriv`.
     pub(super) fn setpriv(&self) -> [String; 3] {
         let (uid, gid) = (self.uid, self.gid);
         [
@@ -49,3 +50,5 @@ fn id(arguments: &[&str]) -> io::Result<u32> {
 }
 
 const ROOT: u32 = 0;
+
+const UNPRIVILEGED: &str = "nobody";

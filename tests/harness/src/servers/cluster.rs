@@ -8,12 +8,12 @@ use super::private::{Private, Recipe, free_port};
 use super::program::{SBIN, find};
 use super::server::Server;
 
-/// Starts a Redis Cluster, if Redis is installed.
+/// Starts a Redis Cluster; `None` if Redis is not installed.
 pub(super) fn start() -> Option<Server> {
     let program = find("redis-server", SBIN)?;
     let nodes: Vec<Private> = (0..NODES).map(|_| recipe(&program).start()).collect();
     if let Err(error) = join(&nodes) {
-        panic!("making a cluster of {NODES} Redis nodes: {error}");
+        panic!("creating a cluster of {NODES} Redis nodes: {error}");
     }
     let addresses: Vec<String> = nodes
         .iter()
@@ -39,7 +39,7 @@ fn recipe(program: &Path) -> Recipe {
     }
 }
 
-/// Gives each node its share of the slots, makes them meet, and waits until each knows who has which.
+/// Assigns the slots to the nodes, connects them, and waits until each knows the whole cluster.
 fn join(nodes: &[Private]) -> io::Result<()> {
     for (number, node) in nodes.iter().enumerate() {
         let slots: Vec<String> = (0..SLOTS)
@@ -69,7 +69,7 @@ fn is_joined(info: &str) -> bool {
     info.contains("cluster_state:ok") && info.contains(&format!("cluster_known_nodes:{NODES}\r\n"))
 }
 
-/// Sends a command to a node; gives its answer, a line or a text.
+/// Sends a command to a node and returns its answer, a line or a text.
 fn ask(node: &Private, command: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, node.port))?;
     stream.set_read_timeout(Some(JOIN_LIMIT))?;
@@ -89,7 +89,7 @@ fn ask(node: &Private, command: &str) -> io::Result<String> {
     }
 }
 
-/// A free port whose cluster bus, 10,000 above, is free as well.
+/// Returns a free port whose cluster bus port, 10,000 higher, is free as well.
 fn free_port_with_bus() -> io::Result<u16> {
     for _ in 0..PORT_TRIES {
         let port = free_port()?;
@@ -110,7 +110,7 @@ exec "$PROGRAM" --port "$PORT" --bind 127.0.0.1 --save '' --appendonly no \
     --cluster-announce-ip 127.0.0.1
 "#;
 
-/// The fewest of which Redis makes a cluster.
+/// The minimum for a Redis Cluster.
 const NODES: usize = 3;
 
 const SLOTS: usize = 16_384;

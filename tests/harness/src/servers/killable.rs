@@ -10,11 +10,11 @@ use super::kind::Kind;
 use super::private::{CONNECTIONS, POLL, Private, START_LIMIT};
 use super::server::Server;
 
-/// A private server that a test may kill, and start again on the same port and with the data that it has kept.
+/// A private server that a test kills and starts again, on the same port and with the same data.
 ///
-/// Other than a [`Server`] it acknowledges nothing that is not on the disk, if it is of a kind that can: PostgreSQL
-/// syncs, MariaDB flushes its log at each commit, and Redis appends to its file and syncs that. And it takes no more than
-/// [`CONNECTIONS`](Self::CONNECTIONS) clients. It stops when this is dropped, or when the process ends in any other way.
+/// Unlike a [`Server`], it acknowledges a write only when it is on the disk, except memcached,
+/// which keeps nothing there. It accepts [`CONNECTIONS`](Self::CONNECTIONS) clients. It stops when
+/// this value is dropped or the process ends.
 ///
 /// # Examples
 /// ```no_run
@@ -23,10 +23,10 @@ use super::server::Server;
 ///
 /// let mut server = KillableServer::new(Kind::Postgres);
 /// let Some(url) = server.start() else { return };
-/// println!("a PostgreSQL: {url}");
+/// assert!(url.starts_with("postgres://"));
 ///
-/// server.kill(); // With SIGKILL: no clean shutdown.
-/// server.start();
+/// server.kill(); // Sends SIGKILL, so there is no clean shutdown.
+/// assert_eq!(server.start(), Some(url));
 /// ```
 pub struct KillableServer {
     kind: Kind,
@@ -35,11 +35,10 @@ pub struct KillableServer {
 }
 
 impl KillableServer {
-    /// How many clients it takes at once. Few enough for a test to be all of them.
+    /// The number of clients that the server accepts at once. A test can open all of them.
     pub const CONNECTIONS: usize = CONNECTIONS;
 
-    /// A server of this kind that no other test uses. It is started by
-    /// [`start`](TestServer::start).
+    /// Creates a server of this kind for one test. [`start`](TestServer::start) starts it.
     pub fn new(kind: Kind) -> Self {
         Self { kind, server: None }
     }
@@ -55,7 +54,7 @@ impl KillableServer {
         let ready = self.kind.ready();
         let name = self.kind.name();
         let private = self.private();
-        // What it wrote in its last life says nothing about this one.
+        // Empties the file first, because it shows that the killed server was ready.
         let started = fs::write(private.folder.join(ready.0), "")
             .and_then(|()| fs::write(private.folder.join("alive"), ""))
             .and_then(|()| private.wait_until_ready(ready));
@@ -64,16 +63,17 @@ impl KillableServer {
 }
 
 impl TestServer for KillableServer {
-    /// Returns `None` if the server is not installed, or if the environment says to do without.
+    /// Returns `None` if the server is not installed, or if its variable in the environment is
+    /// empty.
     ///
     /// # Panics
-    /// If the server does not start, with what it wrote; if it has several processes, as a cluster
-    /// has; if there is none and `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
+    /// If the server does not start, with the end of its log. If it is a cluster, which has several
+    /// processes. If it is not installed and `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
     fn start(&mut self) -> Option<String> {
         let kind = self.kind;
         match self.server {
             Some(_) => self.start_again(),
-            None => self.server = kind.or_say_why(|| kind.start_killable()),
+            None => self.server = kind.start_unless_excluded(|| kind.start_killable()),
         }
         self.server.as_ref().map(|server| server.url().to_owned())
     }
@@ -121,7 +121,7 @@ impl fmt::Debug for KillableServer {
     }
 }
 
-/// Its parent has taken note of its end.
+/// Returns whether the process has ended and its parent has reaped it.
 fn is_dead(pid: &str) -> bool {
     let asked = Command::new("kill").args(["-s", "0", pid]).output();
     asked.is_ok_and(|answer| !answer.status.success())
@@ -132,7 +132,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     while !is_so() {
         assert!(
             Instant::now() < deadline,
-            "not after {START_LIMIT:?}: {what}"
+            "{what}: has not happened within {START_LIMIT:?}"
         );
         thread::sleep(POLL);
     }

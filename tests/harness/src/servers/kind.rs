@@ -35,7 +35,14 @@ impl Kind {
         Self::Memcached,
     ];
 
-    /// What people call it.
+    /// Returns the name of the product.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_harness::servers::Kind;
+    ///
+    /// assert_eq!(Kind::Postgres.name(), "PostgreSQL");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Postgres => "PostgreSQL",
@@ -47,7 +54,15 @@ impl Kind {
         }
     }
 
-    /// The environment variable that names an existing server of this kind by its URL, or, empty, says to do without.
+    /// Returns the environment variable with the URL of an existing server of this kind. If the
+    /// variable is empty, tests run without one.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_harness::servers::Kind;
+    ///
+    /// assert_eq!(Kind::Redis.variable(), "CLOAKROOM_TEST_REDIS_URL");
+    /// ```
     pub fn variable(self) -> &'static str {
         match self {
             Self::Postgres => "CLOAKROOM_TEST_POSTGRES_URL",
@@ -59,18 +74,19 @@ impl Kind {
         }
     }
 
-    /// Starts a private server that nobody else uses, whatever the environment says; `None` if it is not installed.
+    /// Starts a private server for one test, or returns `None` if it is not installed. Ignores the
+    /// environment.
     ///
     /// # Panics
-    /// If it does not start, with what it wrote.
+    /// If it does not start, with the end of its log.
     ///
     /// # Examples
     /// ```no_run
     /// use cloakroom_harness::servers::Kind;
     ///
     /// let Some(server) = Kind::Redis.start() else { return };
-    /// println!("a Redis to fill to the brim: {}", server.url());
-    /// drop(server); // It has stopped.
+    /// assert!(server.url().starts_with("redis://"));
+    /// drop(server); // Stops it.
     /// ```
     pub fn start(self) -> Option<Server> {
         match self {
@@ -86,7 +102,7 @@ impl Kind {
     pub(super) fn start_killable(self) -> Option<Server> {
         match self {
             Self::RedisCluster => {
-                panic!("a cluster is more than one process; kill one of its nodes")
+                panic!("a cluster has several processes; kill one of its nodes")
             }
             Self::Postgres => self.start_one(postgres::killable()?),
             Self::Mariadb => self.start_one(mariadb::killable()?),
@@ -102,7 +118,7 @@ impl Kind {
         Some(Server::private(url, vec![private]))
     }
 
-    /// Where a private server of one process is.
+    /// Returns the URL of a private server with one process.
     fn url(self, port: u16) -> String {
         match self {
             Self::Postgres => postgres::url(port),
@@ -112,7 +128,8 @@ impl Kind {
         }
     }
 
-    /// A file of a private server, and what stands in it as soon as it listens.
+    /// Returns a file of a private server, and a text that the file contains once the server
+    /// listens.
     pub(super) fn ready(self) -> (&'static str, &'static str) {
         match self {
             Self::Postgres => postgres::READY,
@@ -131,28 +148,31 @@ impl Kind {
     fn find(self) -> Option<Server> {
         match env::var(self.variable()) {
             Ok(url) if url.is_empty() => {
-                say(&format!("not run: {} is empty", self.variable()));
+                warn(&format!("not run: {} is empty", self.variable()));
                 None
             }
             Ok(url) => Some(Server::existing(url)),
-            Err(_) => self.or_say_missing(self.start()),
+            Err(_) => self.or_warn_missing(self.start()),
         }
     }
 
-    /// What `start` starts, unless the environment says to do without.
-    pub(super) fn or_say_why(self, start: impl FnOnce() -> Option<Server>) -> Option<Server> {
+    /// Calls `start`, unless the environment excludes this kind by an empty variable.
+    pub(super) fn start_unless_excluded(
+        self,
+        start: impl FnOnce() -> Option<Server>,
+    ) -> Option<Server> {
         if env::var(self.variable()).is_ok_and(|url| url.is_empty()) {
-            say(&format!("not run: {} is empty", self.variable()));
+            warn(&format!("not run: {} is empty", self.variable()));
             return None;
         }
-        self.or_say_missing(start())
+        self.or_warn_missing(start())
     }
 
-    fn or_say_missing(self, server: Option<Server>) -> Option<Server> {
+    fn or_warn_missing(self, server: Option<Server>) -> Option<Server> {
         if server.is_none() {
             let missing = self.missing();
             assert!(env::var(REQUIRE).as_deref() != Ok("1"), "{missing}");
-            say(&missing);
+            warn(&missing);
         }
         server
     }
@@ -175,9 +195,9 @@ impl Kind {
     }
 }
 
-/// Past the test harness, which keeps what `eprintln!` writes to itself when a test passes.
-fn say(line: &str) {
-    // Nobody to tell is no reason to fail.
+/// Writes a line to standard error. Unlike `eprintln!`, this is shown when the test passes.
+fn warn(line: &str) {
+    // A closed standard error is no reason to fail.
     let _ = writeln!(io::stderr(), "{line}");
 }
 

@@ -1,14 +1,14 @@
 use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::{SBIN, find};
 
-/// How to run a MariaDB, if it is installed.
+/// Returns how to run MariaDB, or `None` if it is not installed.
 pub(super) fn recipe() -> Option<Recipe> {
     find("mariadb-install-db", &[])?;
     let program = find("mariadbd", SBIN).or_else(|| find("mysqld", SBIN))?;
     Some(Recipe {
         prepare: PREPARE,
         run: RUN,
-        // A commit reaches the kernel but not the disk, because these tests pull no plug.
+        // A commit reaches the kernel but not the disk, which is enough without power cuts.
         settings: "--max-connections=200 --innodb-flush-log-at-trx-commit=2".to_owned(),
         is_killable: false,
         program,
@@ -19,7 +19,7 @@ pub(super) fn recipe() -> Option<Recipe> {
     })
 }
 
-/// The same, with nothing acknowledged that is not on the disk.
+/// Returns the same for a server that acknowledges only what is on the disk.
 pub(super) fn killable() -> Option<Recipe> {
     let settings = format!(
         "--max-connections={} --innodb-flush-log-at-trx-commit=1",
@@ -33,12 +33,13 @@ pub(super) fn url(port: u16) -> String {
 }
 
 const PREPARE: &str = r#"
-mariadb-install-db --no-defaults --datadir="$PWD/data" --auth-root-authentication-method=normal --skip-test-db \
+mariadb-install-db --no-defaults --datadir="$PWD/data" \
+    --auth-root-authentication-method=normal --skip-test-db \
     --innodb-log-file-size=8M --innodb-flush-log-at-trx-commit=0 &&
 echo 'CREATE DATABASE IF NOT EXISTS cloakroom;' >init.sql
 "#;
 
-/// The character set is the one that Debian's configuration gives.
+/// The character set is that of Debian's configuration.
 const RUN: &str = r#"
 exec "$PROGRAM" --no-defaults --datadir="$PWD/data" --port="$PORT" \
     --bind-address=127.0.0.1 \

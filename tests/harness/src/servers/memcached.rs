@@ -1,7 +1,7 @@
 use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::{SBIN, find};
 
-/// How to run a memcached, if it is installed.
+/// Returns how to run memcached, or `None` if it is not installed.
 pub(super) fn recipe() -> Option<Recipe> {
     Some(Recipe {
         prepare: ":",
@@ -16,7 +16,7 @@ pub(super) fn recipe() -> Option<Recipe> {
     })
 }
 
-/// The same, for as many clients as a test can be.
+/// Returns the same for a server with few connections.
 pub(super) fn killable() -> Option<Recipe> {
     let settings = format!("--conn-limit={}", CONNECTIONS);
     Some(recipe()?.killable(settings))
@@ -27,8 +27,8 @@ pub(super) fn url(port: u16) -> String {
 }
 
 const RUN: &str = r#"
-MEMCACHED_PORT_FILENAME="$PWD/port" exec "$PROGRAM" --listen=127.0.0.1 --port="$PORT" --udp-port=0 --memory-limit=64 \
-    $SETTINGS
+MEMCACHED_PORT_FILENAME="$PWD/port" exec "$PROGRAM" --listen=127.0.0.1 --port="$PORT" \
+    --udp-port=0 --memory-limit=64 $SETTINGS
 "#;
 
 pub(super) const READY: (&str, &str) = ("port", "TCP INET: ");

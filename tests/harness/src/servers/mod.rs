@@ -1,17 +1,19 @@
-//! Real servers for tests of stores: private ones, as child processes, that stop whatever happens to the test.
+//! Real servers for tests of stores, started as child processes that end with the test process.
 //!
-//! [`postgres`], [`mariadb`], [`redis`], [`redis_cluster`], [`valkey`] and [`memcached`] give the server of their kind
-//! that all tests of the process share:
-//! 1. the one that the environment names, in the variable of [`Kind::variable`]. An empty variable says to do without;
-//! 2. or else, if the program is installed, a private one on a free port of 127.0.0.1, with its files in a temporary
-//!    folder;
-//! 3. or else `None`, and a line on standard error that says what did not run. With `CLOAKROOM_TEST_REQUIRE_SERVERS=1`
-//!    that is a panic instead, unless the variable is empty.
+//! [`postgres`], [`mariadb`], [`redis`], [`redis_cluster`], [`valkey`] and [`memcached`] return a
+//! server that all tests of the process share. It is:
 //!
-//! [`KillableServer`] is a server of one test, to be killed and started again.
+//! 1. the existing server in the environment variable [`Kind::variable`]; none, if the variable is
+//!    empty;
+//! 2. otherwise, if the program is installed, a private server on a free port of 127.0.0.1 with its
+//!    files in a temporary folder;
+//! 3. otherwise none. A line on standard error names what did not run. With
+//!    `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, that is a panic.
 //!
-//! A test that leaves things behind names them with [`unique_name`](cloakroom_testkit::unique_name),
-//! because others use the same server.
+//! [`KillableServer`] is a server for one test, which kills it and starts it again.
+//!
+//! Tests share servers, so name tables and prefixes with
+//! [`unique_name`](cloakroom_testkit::unique_name).
 //!
 //! # Examples
 //! ```no_run
@@ -22,46 +24,43 @@
 //! let Some(server) = servers::postgres() else { return };
 //! let table = unique_name();
 //!
-//! println!("the test may do what it likes with {table} in {}", server.url());
+//! println!("the test uses {table} in {}", server.url());
 //! ```
 //!
 //! # One set of servers for many processes
-//! `cargo nextest` runs each test in a process of its own. The example of this crate starts every kind once, puts them
-//! into the environment and runs a command, as `scripts/test` does:
+//! `cargo nextest` runs each test in a separate process. The example `servers` of this crate starts
+//! each kind once, sets the environment variables and runs a command:
 //! ```sh
 //! cargo run -q -p cloakroom-harness --example servers -- cargo nextest run -p cloakroom-postgres
 //! ```
 //!
 //! # How they stop
-//! Each server runs below a watchdog, a few lines of shell at the other end of a pipe from this process. However this
-//! process ends, by returning, panicking, aborting or `kill -9`, the pipe closes, and the watchdog stops the server and
-//! deletes its folder. Should the watchdog be killed, the folder stays, but on Linux the kernel kills the server at once;
-//! elsewhere, where there is no `setpriv`, nobody does.
+//! Each server runs under a watchdog, a short shell script that reads a pipe from this process.
+//! When this process ends, also by a panic, an abort or `kill -9`, the pipe closes. The watchdog
+//! then stops the server and deletes its folder. If the watchdog itself is killed, the folder
+//! stays. On Linux the kernel then kills the server; on systems without `setpriv` it keeps running.
 //!
-//! # What a private server is not
-//! Unless it is a [`KillableServer`], it is not safe from a power cut: it writes without waiting
-//! for the disk, which makes the suites faster and changes nothing for a process that is killed.
-//! It asks for no password and trusts whoever may connect to 127.0.0.1 on this
-//! machine while the tests run. When root runs the tests, it has the rights of the user that its package made, or of
-//! `nobody`.
+//! # Limits of a private server
+//! * It does not wait for the disk, unless it is a [`KillableServer`]. That makes the tests faster.
+//!   Data survives a killed process but not a power cut.
+//! * It needs no password, so every user of this machine can connect to it while the tests run.
+//! * If root runs the tests, the server runs as the user that its package has created, or else as
+//!   the system's unprivileged user.
 
 mod account;
 mod cluster;
+mod killable;
+mod kind;
 mod mariadb;
 mod memcached;
 mod postgres;
 mod private;
 mod program;
 mod redis;
-
-mod kind;
-pub use kind::Kind;
-
-mod killable;
-pub use killable::KillableServer;
-
 mod server;
-pub use server::Server;
-
 mod shared;
+
+pub use killable::KillableServer;
+pub use kind::Kind;
+pub use server::Server;
 pub use shared::{mariadb, memcached, postgres, redis, redis_cluster, valkey};

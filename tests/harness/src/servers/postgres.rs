@@ -4,28 +4,28 @@ use std::path::{Path, PathBuf};
 use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::folders;
 
-/// How to run a PostgreSQL, if it is installed.
+/// Returns how to run PostgreSQL, or `None` if it is not installed.
 pub(super) fn recipe() -> Option<Recipe> {
     Some(Recipe {
         prepare: PREPARE,
         run: RUN,
-        // Without `fsync`, because these tests pull no plug: a server that is killed keeps what the kernel has.
+        // Without `fsync`, because a write that has reached the kernel survives a killed server.
         settings: "-c max_connections=200 -c fsync=off".to_owned(),
         is_killable: false,
         program: program()?,
         account: "postgres",
-        // TERM ends the preparations, QUIT is PostgreSQL's immediate shutdown. KILL would leave a segment of shared
-        // memory behind at each run.
+        // TERM ends the preparations, QUIT is PostgreSQL's immediate shutdown. KILL would leave a
+        // segment of shared memory behind.
         stopped_by: "TERM QUIT",
         ready: READY,
         free_port,
     })
 }
 
-/// The same, with nothing acknowledged that is not on the disk.
+/// Returns the same for a server that acknowledges only what is on the disk.
 pub(super) fn killable() -> Option<Recipe> {
     let mut settings = format!("-c max_connections={} -c fsync=on", CONNECTIONS);
-    // When it starts after a crash it syncs each of its thousand files, or all of them at once.
+    // After a crash it syncs its files one by one by default, about a thousand. `syncfs` is faster.
     if cfg!(target_os = "linux") {
         settings += " -c recovery_init_sync_method=syncfs";
     }
@@ -36,7 +36,8 @@ pub(super) fn url(port: u16) -> String {
     format!("postgres://cloakroom@127.0.0.1:{port}/cloakroom")
 }
 
-/// A `postgres` with its `initdb` beside it: from `PATH`, or else the newest of Debian's.
+/// Returns a `postgres` that has `initdb` in the same folder: from `PATH`, or else the newest one
+/// of Debian.
 fn program() -> Option<PathBuf> {
     let mut of_debian: Vec<(u32, PathBuf)> = fs::read_dir(DEBIAN)
         .into_iter()
@@ -61,7 +62,8 @@ fn is_complete(folder: &Path) -> bool {
 }
 
 const PREPARE: &str = r#"
-"${PROGRAM%/*}/initdb" --pgdata=data --username=cloakroom --auth=trust --encoding=UTF8 --locale=C --no-sync &&
+"${PROGRAM%/*}/initdb" --pgdata=data --username=cloakroom --auth=trust \
+    --encoding=UTF8 --locale=C --no-sync &&
 echo 'CREATE DATABASE cloakroom' | "$PROGRAM" --single -D data -c fsync=off postgres
 "#;
 

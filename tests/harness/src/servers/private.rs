@@ -13,31 +13,33 @@ use cloakroom_testkit::{reusable_port, unique_name};
 use super::account::Account;
 use super::program::find;
 
-/// How to run a server.
+/// How to run a private server.
 pub(super) struct Recipe {
-    /// Shell text that makes what the server needs. It runs in the server's folder and finds `$PROGRAM` and `$PORT`.
+    /// Shell commands that prepare the server's folder, in which they run. They can use `$PROGRAM`
+    /// and `$PORT`.
     pub(super) prepare: &'static str,
-    /// Shell text that becomes the server with `exec`. It finds `$SETTINGS` as well.
+    /// Shell commands that become the server with `exec`. They can use `$SETTINGS` as well.
     pub(super) run: &'static str,
-    /// What the server is to do otherwise than usual, in its own words.
+    /// Options of the server, which differ between a usual and a killable one.
     pub(super) settings: String,
-    /// Whether it is started again after it was killed; see
+    /// Whether it can be started again after a kill; see
     /// [`KillableServer`](super::killable::KillableServer).
     pub(super) is_killable: bool,
     pub(super) program: PathBuf,
-    /// Whose rights the server gets when the test has root's.
+    /// The user of the server if root runs the tests.
     pub(super) account: &'static str,
-    /// The signals that end the server at once, all of its processes.
+    /// The signals that end all processes of the server at once.
     pub(super) stopped_by: &'static str,
-    /// A file in the folder, and what stands in it as soon as the server listens. Asking the port alone could find
-    /// the server of somebody else, who was faster to take it.
+    /// A file in the folder, and a text that it contains once the server listens. The port alone is
+    /// no proof, because another process may have taken it first.
     pub(super) ready: (&'static str, &'static str),
-    /// Finds a port that this server could take.
+    /// Finds a port for the server.
     pub(super) free_port: fn() -> io::Result<u16>,
 }
 
 impl Recipe {
-    /// The same server with other settings, to be killed and started again.
+    /// Returns the recipe of the same server with other settings, which can be killed and started
+    /// again.
     pub(super) fn killable(self, settings: String) -> Self {
         Self {
             settings,
@@ -50,7 +52,7 @@ impl Recipe {
     /// Runs the server and waits until it listens.
     ///
     /// # Panics
-    /// If it does not, with what it wrote.
+    /// If it does not, with the end of its log.
     pub(super) fn start(&self) -> Private {
         let mut trouble = None;
         for _ in 0..START_TRIES {
@@ -87,7 +89,7 @@ impl Recipe {
             .args(["-c", WATCHDOG, "watchdog"])
             .arg(folder)
             .args([&owner, self.stopped_by]);
-        // A session of its own, so that the watchdog can signal whatever the script has started.
+        // In a new session, so that the watchdog can signal everything that the script has started.
         if let Some(setsid) = find("setsid", &[]) {
             command.arg(setsid);
         }
@@ -104,21 +106,22 @@ impl Recipe {
             .env("PROGRAM", &self.program)
             .env("PORT", port.to_string())
             .env("LC_ALL", "C")
-            // The usual one may be closed to the server's user.
+            // The server's user may have no access to the usual one.
             .env("TMPDIR", folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            // Ctrl-C and a test runner's time limit signal the whole group of the test; the watchdog has to outlive it.
+            // In a new process group, because Ctrl-C and test runners signal the whole group of the
+            // test, and the watchdog has to outlive it.
             .process_group(0)
             .spawn()
     }
 }
 
-/// A server with its watchdog. It runs for as long as this value, or this process, exists.
+/// A running server with its watchdog. It stops when this value is dropped or the process ends.
 pub(super) struct Private {
     pub(super) port: u16,
     pub(super) folder: PathBuf,
-    /// Holds our end of its standard input.
+    /// Owns our end of its standard input.
     watchdog: Child,
 }
 
@@ -132,21 +135,21 @@ impl Private {
                 return Ok(());
             }
             if self.folder.join("exited").exists() || self.watchdog.try_wait()?.is_some() {
-                return Err(io::Error::other(format!("it ended: {}", self.last_words())));
+                return Err(io::Error::other(format!("it ended: {}", self.log_tail())));
             }
             thread::sleep(POLL);
         }
-        let words = format!("not ready after {START_LIMIT:?}: {}", self.last_words());
-        Err(io::Error::new(ErrorKind::TimedOut, words))
+        let message = format!("not ready after {START_LIMIT:?}: {}", self.log_tail());
+        Err(io::Error::new(ErrorKind::TimedOut, message))
     }
 
-    fn last_words(&self) -> String {
+    fn log_tail(&self) -> String {
         let log = self.read("log");
         let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n")
+        lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
     }
 
-    /// What is in a file of the server's folder; nothing, if it has not been written yet.
+    /// Reads a file in the server's folder. A missing file reads as empty.
     pub(super) fn read(&self, file: &str) -> String {
         fs::read(self.folder.join(file))
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -155,19 +158,19 @@ impl Private {
 }
 
 impl Drop for Private {
-    /// Stops the server, and waits until it has stopped and its folder is gone.
+    /// Stops the server, and waits until it has stopped and its folder is deleted.
     fn drop(&mut self) {
-        // Closes our end of the pipe first.
+        // `wait` closes our end of the pipe first.
         let _ = self.watchdog.wait();
     }
 }
 
-/// A port that stays the server's while it is dead.
+/// Returns a port that no other process gets while the server is dead.
 fn lasting_port() -> io::Result<u16> {
     Ok(reusable_port()?.local_addr()?.port())
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
@@ -180,18 +183,17 @@ const ONCE: &str = r#"eval "$PREPARE" && eval "$RUN""#;
 
 const KEEPER: &str = include_str!("keeper.sh");
 
-/// How often a server is started before it counts as broken: between finding a free port and taking it, somebody else
-/// may have taken it.
+/// The number of tries to start a server. Another process may take the free port first.
 const START_TRIES: usize = 3;
 
-/// How many clients a server that can be killed accepts.
+/// The number of clients that a killable server accepts.
 pub(super) const CONNECTIONS: usize = 40;
 
-/// How long a server may take until it listens. On an idle machine it is a second or two.
+/// The time within which a server must listen. On an idle machine it takes a second or two.
 pub(super) const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// How many lines of a broken server's log are shown.
-const LAST_WORDS: usize = 20;
+/// The number of log lines in the message about a server that does not start.
+const LOG_TAIL_LINES: usize = 20;
 
 pub(super) const POLL: Duration = Duration::from_millis(20);
 
@@ -203,14 +205,14 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "starting true, 3 tries: it ended: no room for a server")]
-    fn a_server_that_ends_at_once_is_reported_with_its_words() {
+    fn a_server_that_ends_at_once_is_reported_with_its_log() {
         let recipe = Recipe {
             prepare: "echo no room for a server",
             run: "exit",
             settings: String::new(),
             is_killable: false,
             program: PathBuf::from("true"),
-            account: "nobody",
+            account: "none",
             stopped_by: "KILL",
             ready: ("log", "welcome"),
             free_port,
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_somebody_took_first_is_given_up_for_another() {
+    fn a_server_whose_port_was_taken_is_started_on_another() {
         static TAKEN: OnceLock<TcpListener> = OnceLock::new();
         let Some(program) = find("memcached", &[]) else {
             return;
@@ -245,7 +247,7 @@ mod tests {
 
         let private = recipe.start();
 
-        let taken = TAKEN.get().expect("the first try has asked for it");
+        let taken = TAKEN.get().expect("the first try has taken it");
         assert_ne!(private.port, taken.local_addr().unwrap().port());
     }
 }

@@ -1,7 +1,7 @@
 use super::private::{CONNECTIONS, Recipe, free_port};
 use super::program::{SBIN, find};
 
-/// How to run a Redis or a Valkey, if it is installed.
+/// Returns how to run Redis or Valkey, or `None` if it is not installed.
 pub(super) fn recipe(program: &str, account: &'static str) -> Option<Recipe> {
     Some(Recipe {
         prepare: ":",
@@ -16,7 +16,7 @@ pub(super) fn recipe(program: &str, account: &'static str) -> Option<Recipe> {
     })
 }
 
-/// The same, with nothing acknowledged that is not on the disk.
+/// Returns the same for a server that acknowledges only what is on the disk.
 pub(super) fn killable(program: &str, account: &'static str) -> Option<Recipe> {
     let settings = format!(
         "--appendonly yes --appendfsync always --maxclients {}",

@@ -2,15 +2,22 @@ use std::fmt;
 
 use super::private::Private;
 
-/// A running server. A private one stops when this is dropped, or when the process ends in any other way.
+/// A running server. A private one stops when this value is dropped or the process ends.
 pub struct Server {
     url: String,
-    /// Its processes; none of an existing server.
+    /// The processes of a private server; empty for an existing one.
     pub(super) processes: Vec<Private>,
 }
 
 impl Server {
-    /// Where it is, in the words that stores take.
+    /// Returns the URL of the server, as the stores of this workspace take it.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// let Some(server) = cloakroom_harness::servers::memcached() else { return };
+    ///
+    /// assert!(server.url().starts_with("memcached://"));
+    /// ```
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -28,7 +35,7 @@ impl Server {
 }
 
 impl fmt::Debug for Server {
-    // Without the URL, which may hold the password of an existing server.
+    // Without the URL, which may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").finish_non_exhaustive()
     }

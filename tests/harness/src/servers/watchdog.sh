@@ -1,6 +1,7 @@
-# Makes a folder and runs a server in it for as long as the other end of standard input is open; then stops the server
-# and deletes the folder.
-# Arguments: the folder, its owner or nothing, the signals that stop the server, the server's command.
+# Creates a folder and runs a server in it. When standard input is closed, stops the server and
+# deletes the folder.
+# Arguments: the folder, its owner or an empty string, the signals that stop the server, and the
+# server's command.
 folder=$1
 owner=$2
 signals=$3
@@ -10,7 +11,7 @@ mkdir -m 700 "$folder" && cd "$folder" || exit
 exec 3<&0 </dev/null >>log 2>&1
 
 stop() {
-    # CONT, because a server that a test has paused cannot obey.
+    # CONT, because a server that a test has paused does not handle signals.
     for signal in $signals CONT; do
         kill -s "$signal" -- "-$server" || kill -s "$signal" "$server"
     done
@@ -20,7 +21,7 @@ trap stop TERM
 "$@" 3<&- &
 server=$!
 
-# Nothing is ever written to this pipe: it ends when the test process does, however that comes about.
+# The test process writes nothing to this pipe. It is closed when the process ends, however it ends.
 { read -r _ <&3; kill -s TERM $$; } &
 
 # A signal ends `wait` early.

@@ -4,23 +4,23 @@ use std::process::{Child, Command, Stdio};
 
 use cloakroom_harness::servers::Kind;
 
-/// The part that this process plays, if a test has started it with [`command`].
-pub(crate) fn part() -> Option<String> {
-    env::var(PART).ok()
+/// Returns the role of this process, if a test has started it with [`command`].
+pub(crate) fn role() -> Option<String> {
+    env::var(ROLE).ok()
 }
 
-/// The same part, where it is the name of a kind of server.
+/// Returns the kind of server whose name is the role.
 pub(crate) fn kind() -> Option<Kind> {
-    let name = part()?;
+    let name = role()?;
     Kind::ALL.iter().copied().find(|kind| kind.name() == name)
 }
 
-/// A process that runs one test of this binary, the one with this path, with a part to play.
-pub(crate) fn command(test: &str, part: &str) -> Command {
+/// Returns a command that runs the test with this path in a new process, with a role.
+pub(crate) fn command(test: &str, role: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command
         .args(["--exact", test, "--nocapture"])
-        .env(PART, part)
+        .env(ROLE, role)
         .stdout(Stdio::piped());
     for kind in Kind::ALL {
         command.env_remove(kind.variable());
@@ -28,18 +28,19 @@ pub(crate) fn command(test: &str, part: &str) -> Command {
     command
 }
 
-/// What a part says to the test, among the lines of the test harness.
-pub(crate) fn say(words: &str) {
-    println!("\n{SAYS}{words}");
+/// Sends a message to the test, in a line of its output.
+pub(crate) fn send(message: &str) {
+    println!("\n{PREFIX}{message}");
 }
 
-/// The next thing that the child says; `None` if it has ended.
-pub(crate) fn listen(child: &mut Child) -> Option<String> {
-    let said = BufReader::new(child.stdout.as_mut()?).lines();
-    said.map_while(Result::ok)
-        .find_map(|line| line.strip_prefix(SAYS).map(str::to_owned))
+/// Returns the next message of the child, or `None` if it has ended.
+pub(crate) fn receive(child: &mut Child) -> Option<String> {
+    let lines = BufReader::new(child.stdout.as_mut()?).lines();
+    lines
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix(PREFIX).map(str::to_owned))
 }
 
-const PART: &str = "CLOAKROOM_TEST_PART";
+const ROLE: &str = "CLOAKROOM_TEST_ROLE";
 
-const SAYS: &str = "the child says: ";
+const PREFIX: &str = "message to the test: ";

@@ -7,66 +7,75 @@ use cloakroom_testkit::unique_name;
 use super::child;
 
 #[test]
-fn an_existing_server_is_named_by_the_environment() {
-    if child::part().is_some() {
-        return tell_url();
+fn an_existing_server_is_taken_from_the_environment() {
+    if child::role().is_some() {
+        return send_url();
     }
-    let url = "mysql://somebody:secret@db.example/sessions";
+    let url = "mysql://ada:secret@db.example/sessions";
 
-    let told = run(
-        "an_existing_server_is_named_by_the_environment",
+    let output = run(
+        "an_existing_server_is_taken_from_the_environment",
         &[(VARIABLE, url)],
     );
 
-    assert_eq!(told.answer, url);
+    assert_eq!(output.message, url);
 }
 
 #[test]
-fn an_empty_name_says_to_do_without() {
-    if child::part().is_some() {
-        return tell_url();
+fn an_empty_variable_excludes_a_server_even_if_servers_are_required() {
+    if child::role().is_some() {
+        return send_url();
     }
     let environment = [(VARIABLE, ""), ("CLOAKROOM_TEST_REQUIRE_SERVERS", "1")];
 
-    let told = run("an_empty_name_says_to_do_without", &environment);
+    let output = run(
+        "an_empty_variable_excludes_a_server_even_if_servers_are_required",
+        &environment,
+    );
 
-    assert_eq!(told.answer, "none");
+    assert_eq!(output.message, "none");
     assert!(
-        told.errors
+        output
+            .errors
             .contains("not run: CLOAKROOM_TEST_MARIADB_URL is empty\n")
     );
 }
 
 #[test]
-fn a_server_that_is_not_installed_is_missed_in_one_line() {
-    if child::part().is_some() {
-        return tell_url();
+fn a_server_that_is_not_installed_is_reported_in_one_line() {
+    if child::role().is_some() {
+        return send_url();
     }
 
-    let told = run(
-        "a_server_that_is_not_installed_is_missed_in_one_line",
+    let output = run(
+        "a_server_that_is_not_installed_is_reported_in_one_line",
         NOTHING_INSTALLED,
     );
 
-    assert_eq!(told.answer, "none");
-    assert_eq!(told.errors.matches(MISSED).count(), 1, "{}", told.errors);
+    assert_eq!(output.message, "none");
+    assert_eq!(
+        output.errors.matches(NOT_INSTALLED).count(),
+        1,
+        "{}",
+        output.errors
+    );
 }
 
 #[test]
 fn a_server_that_is_required_and_not_installed_is_a_failure() {
-    if child::part().is_some() {
-        return tell_url();
+    if child::role().is_some() {
+        return send_url();
     }
     let mut environment = NOTHING_INSTALLED.to_vec();
     environment.push(("CLOAKROOM_TEST_REQUIRE_SERVERS", "1"));
 
-    let told = run(
+    let output = run(
         "a_server_that_is_required_and_not_installed_is_a_failure",
         &environment,
     );
 
-    assert_eq!(told.answer, "nothing at all");
-    assert!(told.errors.contains(MISSED), "{}", told.errors);
+    assert_eq!(output.message, "nothing at all");
+    assert!(output.errors.contains(NOT_INSTALLED), "{}", output.errors);
 }
 
 #[test]
@@ -79,7 +88,7 @@ fn a_process_has_one_server_of_a_kind() {
 }
 
 #[test]
-fn a_unique_name_is_a_name_anywhere() {
+fn a_unique_name_is_a_valid_identifier() {
     for _ in 0..100 {
         let name = unique_name();
 
@@ -96,26 +105,27 @@ fn a_unique_name_is_a_name_anywhere() {
 #[test]
 fn a_unique_name_is_unique_among_processes() {
     let names = || (0..100).map(|_| unique_name());
-    if child::part().is_some() {
-        return child::say(&names().collect::<Vec<_>>().join(" "));
+    if child::role().is_some() {
+        return child::send(&names().collect::<Vec<_>>().join(" "));
     }
     let mut all: HashSet<String> = names().collect();
 
     for _ in 0..4 {
-        let told = run("a_unique_name_is_unique_among_processes", &[]);
-        all.extend(told.answer.split(' ').map(str::to_owned));
+        let output = run("a_unique_name_is_unique_among_processes", &[]);
+        all.extend(output.message.split(' ').map(str::to_owned));
     }
 
     assert_eq!(all.len(), 500);
 }
 
-struct Told {
-    answer: String,
+struct Output {
+    message: String,
     errors: String,
 }
 
-/// Plays the test in another process, with this environment.
-fn run(test: &str, environment: &[(&str, &str)]) -> Told {
+/// Runs the test in another process with this environment, and returns its message and its standard
+/// error.
+fn run(test: &str, environment: &[(&str, &str)]) -> Output {
     let mut command = child::command(&format!("choice::{test}"), "choice");
     command
         .env_remove("CLOAKROOM_TEST_REQUIRE_SERVERS")
@@ -124,25 +134,25 @@ fn run(test: &str, environment: &[(&str, &str)]) -> Told {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let answer = child::listen(&mut child).unwrap_or_else(|| "nothing at all".to_owned());
+    let message = child::receive(&mut child).unwrap_or_else(|| "nothing at all".to_owned());
     let errors = child.wait_with_output().unwrap().stderr;
-    Told {
-        answer,
+    Output {
+        message,
         errors: String::from_utf8(errors).unwrap(),
     }
 }
 
-fn tell_url() {
+fn send_url() {
     let first = servers::mariadb();
     let again = servers::mariadb();
     assert_eq!(first.is_some(), again.is_some());
-    child::say(first.map_or("none", |server| server.url()));
+    child::send(first.map_or("none", |server| server.url()));
 }
 
 const VARIABLE: &str = "CLOAKROOM_TEST_MARIADB_URL";
 
-/// MariaDB is looked for on the `PATH`.
+/// MariaDB is found by `PATH`, so none is installed without one.
 const NOTHING_INSTALLED: &[(&str, &str)] = &[("PATH", "")];
 
-const MISSED: &str =
+const NOT_INSTALLED: &str =
     "not run: needs MariaDB (Debian: apt-get install mariadb-server); scripts/test installs it\n";

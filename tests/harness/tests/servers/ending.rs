@@ -32,7 +32,7 @@ fn servers_end_when_their_process_is_killed() {
 }
 
 #[test]
-fn servers_end_when_the_whole_group_of_their_process_is_killed() {
+fn servers_end_when_the_process_group_is_killed() {
     let scratch = Scratch::new();
     let Some((mut child, url)) = scratch.start(Kind::Memcached) else {
         return;
@@ -47,7 +47,7 @@ fn servers_end_when_the_whole_group_of_their_process_is_killed() {
 
 #[test]
 fn servers_that_are_still_starting_end_too() {
-    // As far as each has come when its process is killed.
+    // The file that a starting server has written when its process is killed.
     let stages = [
         (Kind::Postgres, "log"),
         (Kind::Postgres, "data/PG_VERSION"),
@@ -63,23 +63,23 @@ fn servers_that_are_still_starting_end_too() {
         let scratch = Scratch::new();
         let mut child = scratch.spawn(kind);
 
-        let come_so_far = || {
+        let has_reached_stage = || {
             scratch
                 .folders()
                 .iter()
                 .any(|folder| folder.join(stage).exists())
         };
         let mut ended = false;
-        wait_until(&format!("{kind:?} has made {stage}"), || {
+        wait_until(&format!("{kind:?} has written {stage}"), || {
             ended = child.try_wait().unwrap().is_some();
-            ended || come_so_far()
+            ended || has_reached_stage()
         });
         child.kill().unwrap();
         child.wait().unwrap();
 
         assert!(
             !ended || kind.start().is_none(),
-            "{kind:?} has not come as far as {stage}"
+            "{kind:?} has not written {stage}"
         );
         scratch.assert_ends_up_empty(kind);
     }
@@ -88,19 +88,19 @@ fn servers_that_are_still_starting_end_too() {
 #[test]
 fn servers_end_however_their_process_ends() {
     let me = "ending::servers_end_however_their_process_ends";
-    if let Some(part) = child::part() {
-        child::say(servers::memcached().map_or("none", |server| server.url()));
-        match part.as_str() {
+    if let Some(role) = child::role() {
+        child::send(servers::memcached().map_or("none", |server| server.url()));
+        match role.as_str() {
             "returns" => return,
-            "panics" => panic!("as the test wants it"),
+            "panics" => panic!("on purpose"),
             "exits" => std::process::exit(0),
             _ => std::process::abort(),
         }
     }
-    for part in ["returns", "panics", "exits", "aborts"] {
+    for role in ["returns", "panics", "exits", "aborts"] {
         let scratch = Scratch::new();
-        let mut child = scratch.command(me, part).spawn().unwrap();
-        let url = child::listen(&mut child).unwrap();
+        let mut child = scratch.command(me, role).spawn().unwrap();
+        let url = child::receive(&mut child).unwrap();
         child.wait().unwrap();
 
         scratch.assert_ends_up_empty(Kind::Memcached);
@@ -111,7 +111,7 @@ fn servers_end_however_their_process_ends() {
 }
 
 #[test]
-fn a_server_that_is_dropped_has_ended() {
+fn a_server_has_ended_when_it_was_dropped() {
     for &kind in Kind::ALL {
         let Some(server) = kind.start() else { continue };
         let url = server.url().to_owned();
@@ -128,10 +128,10 @@ fn a_server_that_is_dropped_has_ended() {
 }
 
 #[test]
-fn killable_servers_end_with_their_process_whether_they_are_alive_or_not() {
-    let me = "ending::killable_servers_end_with_their_process_whether_they_are_alive_or_not";
-    if let Some(part) = child::part() {
-        let (state, kind) = part.split_once(' ').unwrap();
+fn killable_servers_end_with_their_process_even_if_they_were_killed() {
+    let me = "ending::killable_servers_end_with_their_process_even_if_they_were_killed";
+    if let Some(role) = child::role() {
+        let (state, kind) = role.split_once(' ').unwrap();
         let kind = Kind::ALL.iter().find(|known| known.name() == kind).unwrap();
         let mut server = KillableServer::new(*kind);
         let url = server.start();
@@ -141,7 +141,7 @@ fn killable_servers_end_with_their_process_whether_they_are_alive_or_not() {
         if url.is_some() && state == "again" {
             server.start();
         }
-        child::say(url.as_deref().unwrap_or("none"));
+        child::send(url.as_deref().unwrap_or("none"));
         loop {
             thread::park();
         }
@@ -153,9 +153,9 @@ fn killable_servers_end_with_their_process_whether_they_are_alive_or_not() {
         ("again", Kind::Memcached),
     ] {
         let scratch = Scratch::new();
-        let part = format!("{state} {}", kind.name());
-        let mut child = scratch.command(me, &part).spawn().unwrap();
-        let url = child::listen(&mut child).unwrap();
+        let role = format!("{state} {}", kind.name());
+        let mut child = scratch.command(me, &role).spawn().unwrap();
+        let url = child::receive(&mut child).unwrap();
 
         child.kill().unwrap();
         child.wait().unwrap();
@@ -168,7 +168,7 @@ fn killable_servers_end_with_their_process_whether_they_are_alive_or_not() {
 }
 
 #[test]
-fn a_killable_server_that_was_killed_is_gone_until_it_is_started_again() {
+fn a_killable_server_refuses_connections_until_it_is_started_again() {
     for kind in [Kind::Postgres, Kind::Mariadb, Kind::Redis, Kind::Memcached] {
         let mut server = KillableServer::new(kind);
         let Some(url) = server.start() else { continue };
@@ -230,7 +230,7 @@ fn no_server_outlives_its_watchdog() {
     }
 }
 
-/// The folder in which the child's servers make theirs.
+/// The temporary folder of a child process, in which its servers create their folders.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -240,13 +240,13 @@ impl Scratch {
         Self(folder)
     }
 
-    fn command(&self, test: &str, part: &str) -> Command {
-        let mut command = child::command(test, part);
+    fn command(&self, test: &str, role: &str) -> Command {
+        let mut command = child::command(test, role);
         command.env("TMPDIR", &self.0);
         command
     }
 
-    /// A process that starts a server and waits.
+    /// Spawns a process that starts a server and waits.
     fn spawn(&self, kind: Kind) -> Child {
         let test = "ending::servers_end_when_their_process_is_killed";
         self.command(test, kind.name())
@@ -255,10 +255,10 @@ impl Scratch {
             .unwrap()
     }
 
-    /// The same, when its server is there; `None` if it is not installed.
+    /// Spawns a process and waits for the URL of its server; `None` if it is not installed.
     fn start(&self, kind: Kind) -> Option<(Child, String)> {
         let mut child = self.spawn(kind);
-        let url = child::listen(&mut child).expect("the child has started a server");
+        let url = child::receive(&mut child).expect("the child has started a server");
         if url == "none" {
             child.wait().unwrap();
             return None;
@@ -279,7 +279,7 @@ impl Scratch {
         });
     }
 
-    /// The processes that work in this folder; none, where there is no `/proc`.
+    /// Returns the processes whose working directory is in this folder; empty without `/proc`.
     fn processes(&self) -> Vec<u32> {
         let processes = fs::read_dir("/proc")
             .into_iter()
@@ -312,9 +312,9 @@ impl Drop for Scratch {
 fn start_and_wait(kind: Kind) {
     let server = kind.start();
     let Some(server) = &server else {
-        return child::say("none");
+        return child::send("none");
     };
-    child::say(server.url());
+    child::send(server.url());
     loop {
         thread::park();
     }
@@ -348,7 +348,10 @@ fn assert_refused(url: &str) {
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
-        assert!(Instant::now() < deadline, "not after {PATIENCE:?}: {what}");
+        assert!(
+            Instant::now() < deadline,
+            "{what}: has not happened within {PATIENCE:?}"
+        );
         thread::sleep(POLL);
     }
 }

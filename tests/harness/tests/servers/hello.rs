@@ -7,7 +7,7 @@ use cloakroom_harness::servers::{Kind, Server};
 use super::addresses;
 
 #[test]
-fn postgresql_lets_cloakroom_in_without_a_password() {
+fn postgresql_accepts_cloakroom_without_a_password() {
     let Some(server) = start(Kind::Postgres) else {
         return;
     };
@@ -23,7 +23,7 @@ fn postgresql_lets_cloakroom_in_without_a_password() {
 }
 
 #[test]
-fn mariadb_lets_root_in_without_a_password() {
+fn mariadb_accepts_root_without_a_password() {
     let Some(server) = start(Kind::Mariadb) else {
         return;
     };
@@ -34,10 +34,11 @@ fn mariadb_lets_root_in_without_a_password() {
         "{greeting:?}"
     );
 
-    // The four bytes of a header, the client's abilities, the largest packet, utf8mb4, and an empty answer to the
-    // server's riddle.
-    let abilities = 0x0008_8208_u32; // A database, protocol 4.1, its riddle, the name of the riddle.
-    let mut login = abilities.to_le_bytes().to_vec();
+    // The client's capabilities, the largest packet, utf8mb4, the user, an empty response to the
+    // server's challenge, the database and the authentication plugin. The capabilities are
+    // CONNECT_WITH_DB, PROTOCOL_41, SECURE_CONNECTION and PLUGIN_AUTH.
+    let capabilities = 0x0008_8208_u32;
+    let mut login = capabilities.to_le_bytes().to_vec();
     login.extend(0x0100_0000_u32.to_le_bytes());
     login.push(45);
     login.extend([0; 23]);
@@ -68,7 +69,7 @@ fn redis_and_valkey_answer_ping() {
 }
 
 #[test]
-fn every_node_of_the_cluster_knows_who_has_which_slots() {
+fn every_node_of_the_cluster_knows_all_slots_and_nodes() {
     let Some(server) = start(Kind::RedisCluster) else {
         return;
     };
@@ -86,7 +87,7 @@ fn every_node_of_the_cluster_knows_who_has_which_slots() {
 }
 
 #[test]
-fn memcached_tells_its_version() {
+fn memcached_answers_version() {
     let Some(server) = start(Kind::Memcached) else {
         return;
     };
@@ -97,7 +98,7 @@ fn memcached_tells_its_version() {
 }
 
 #[test]
-fn the_words_for_debugging_do_not_tell_the_url() {
+fn debug_does_not_show_the_url() {
     let Some(server) = start(Kind::Memcached) else {
         return;
     };
@@ -119,7 +120,7 @@ fn connect(address: &str) -> TcpStream {
     stream
 }
 
-/// The first `N` bytes of the answer.
+/// Sends `question` and returns the first `N` bytes of the answer.
 fn ask<const N: usize>(address: &str, question: &[u8]) -> [u8; N] {
     let mut stream = connect(address);
     stream.write_all(question).unwrap();
@@ -128,7 +129,7 @@ fn ask<const N: usize>(address: &str, question: &[u8]) -> [u8; N] {
     answer
 }
 
-/// A packet of MySQL's protocol: three bytes of length, a number, then the text.
+/// Reads a packet of MySQL's protocol: three bytes of length, a sequence number, and the text.
 fn packet(stream: &mut TcpStream) -> Vec<u8> {
     let mut header = [0; 4];
     stream.read_exact(&mut header).unwrap();

@@ -1,4 +1,4 @@
-//! Private servers answer, end with their process, and are chosen as the environment says.
+//! Private servers answer, end with their process, and are chosen by the environment.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,7 +7,7 @@ mod choice;
 mod ending;
 mod hello;
 
-/// The hosts and ports of a URL.
+/// Returns the hosts and ports of a URL.
 fn addresses(url: &str) -> Vec<String> {
     let (_, place) = url.split_once("://").unwrap();
     let hosts = place

@@ -4,22 +4,22 @@ use std::time::{Duration, SystemTime};
 use bytes::{Buf, BufMut};
 use cloakroom::store::{Draft, Entry, Meta, Version};
 
-use super::{Facts, Only, VersionId, version_id};
+use super::only::{Only, Remainder, VersionId, version_id};
 use crate::conformance::sample::now;
 
-/// A store that keeps bytes under a text, for as long as they are to live, and nothing else of an entry, as the suite
-/// needs it.
+/// Adapts a store that keeps bytes for a lifetime and nothing else of an entry.
 ///
-/// Such a store has somebody else's cache, Django's for instance. It is held to every promise about what it does keep:
-/// what is there, its data to the last byte, and which writes are stale. Between the two stands this:
+/// An example is a store on the cache of a Django site. The suite then tests which entries are
+/// there, their data to the last byte, and which writes are stale. This wrapper translates:
 ///
-/// * Lookups become keys of 32 letters and digits.
-/// * Data gets a number in front, eight bytes, by which the facts of the draft are remembered here.
-/// * Every draft and every touch has two weeks to live, and the times of a touch are remembered once it is done. What
-///   the store says has expired, has.
+/// * Store keys become 32 letters and digits.
+/// * Data is preceded by a number of eight bytes, under which the wrapper remembers the meta of the
+///   draft. `max_size` is eight bytes less.
+/// * Every draft and touch gets a lifetime of two weeks. The wrapper remembers the times of a touch
+///   after the store has acknowledged it.
 ///
-/// The promises that are about times, owners and labels hold for anything behind this. Let the store have tests of its own
-/// for how long it keeps what it is given, and for what it answers to odd lookups and to a draft that has an owner.
+/// The promises about times, owners, labels and unusual store keys pass for every store behind this
+/// wrapper. Write separate tests for lifetimes, unusual keys, and drafts with an owner.
 ///
 /// # Examples
 /// ```
@@ -28,18 +28,18 @@ use crate::conformance::sample::now;
 ///
 /// cloakroom_testkit::conformance!(cache, OnlyBytes::new(Cache::new()), swept_by_backend);
 /// ```
-pub type OnlyBytes<S> = Only<S, BytesFacts>;
+pub type OnlyBytes<S> = Only<S, BytesRemainder>;
 
-/// The facts of what was written, by the number in front of the data.
+/// The metas that were written, by the number in front of the data.
 #[derive(Default)]
-pub struct BytesFacts {
-    /// What a draft with this number said.
+pub struct BytesRemainder {
+    /// The meta of the draft with this number.
     written: HashMap<u64, Meta>,
-    /// What the last touch of this version said.
+    /// The times of the last touch of this version.
     touched: HashMap<VersionId, (SystemTime, SystemTime)>,
 }
 
-impl Facts for BytesFacts {
+impl Remainder for BytesRemainder {
     fn max_size(of_store: usize) -> usize {
         of_store - NUMBER_LEN
     }
@@ -76,7 +76,8 @@ impl Facts for BytesFacts {
         two_weeks()
     }
 
-    /// Remembered once it is done, since nothing that is loaded would tell.
+    /// Remembers the times afterwards, because a loaded entry does not show whether a touch was
+    /// written.
     fn after_touch(&mut self, version: &Version, touch: &Meta) {
         let times = (touch.touched, touch.expires);
         self.touched.insert(version_id(version), times);

@@ -4,21 +4,23 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Version, micros};
 
-use super::{Facts, Only, VersionId, version_id};
+use super::only::{Only, Remainder, VersionId, version_id};
 
-/// A store that keeps a text and its expiry, and nothing else of an entry, as the suite needs it.
+/// Adapts a store that keeps a text and its expiry and nothing else of an entry.
 ///
-/// Such a store has somebody else's table, Django's for instance. It is held to every promise about what it does keep:
-/// what is there, its data to the last byte, its expiry, and which writes are stale. Between the two stands this:
+/// An example is a store on the table of a Django site. The suite then tests which entries are
+/// there, their data to the last byte, their expiry, and which writes are stale. This wrapper
+/// translates:
 ///
-/// * Lookups become keys of 32 letters and digits, and data becomes text in hexadecimal digits, so `max_size` is half.
-/// * Drafts lose owner and label. What the store does not keep of the facts is remembered here, for the one draft or
-///   touch that had just these data and this expiry; so an entry with any other expiry than the one that was written last
-///   is found out.
-/// * Somebody else's sweep may leave what expires at the very instant, so it is asked a microsecond later.
+/// * Store keys become 32 letters and digits. Data becomes hexadecimal digits, so `max_size` is
+///   half.
+/// * Drafts lose owner and label. The wrapper remembers the meta of each draft and touch under its
+///   data and expiry, so an entry whose expiry is not the latest one fails the suite.
+/// * A sweep is called with a time one microsecond later, because such a store may keep an entry
+///   that expires exactly then.
 ///
-/// The promises that are about lookups which are no text, and about labels, hold for anything behind this. Let the store
-/// have tests of its own for what it answers to those, and to a draft that has an owner.
+/// The promises about labels and unusual store keys pass for every store behind this wrapper. Write
+/// separate tests for those, and for drafts with an owner.
 ///
 /// # Examples
 /// ```
@@ -27,18 +29,18 @@ use super::{Facts, Only, VersionId, version_id};
 ///
 /// cloakroom_testkit::conformance!(rows_of_text, OnlyText::new(Rows::new()));
 /// ```
-pub type OnlyText<S> = Only<S, TextFacts>;
+pub type OnlyText<S> = Only<S, TextRemainder>;
 
-/// The facts of what was written, by what the store keeps of it.
+/// The metas that were written, by the parts that the store keeps.
 #[derive(Default)]
-pub struct TextFacts {
+pub struct TextRemainder {
     by_data: HashMap<Bytes, Meta>,
     by_data_and_expiry: HashMap<(Bytes, i64), Meta>,
-    /// Which data has a version, if that is not the data itself.
+    /// The data of a version, for stores whose version is not the data.
     data: HashMap<VersionId, Bytes>,
 }
 
-impl Facts for TextFacts {
+impl Remainder for TextRemainder {
     fn max_size(of_store: usize) -> usize {
         of_store / 2
     }
@@ -65,7 +67,8 @@ impl Facts for TextFacts {
         entry
     }
 
-    /// Remembered before it is done, since the expiry that is loaded tells whether it was.
+    /// Remembers the times beforehand, because the expiry of a loaded entry shows whether a touch
+    /// was written.
     fn before_touch(&mut self, seen: &Version, touch: &Meta) -> Meta {
         let data = seen.as_bytes().or_else(|| self.data.get(&version_id(seen)));
         if let Some(data) = data
@@ -92,7 +95,7 @@ fn in_hex(data: &Bytes) -> Bytes {
     digits.collect()
 }
 
-/// What [`in_hex`] was given, as long as the store has changed nothing; what it has changed fails the test as it is.
+/// Reverses [`in_hex`]. Returns text that is not in hex unchanged, so that the suite fails.
 fn from_hex(text: &Bytes) -> Bytes {
     let digit = |digit: &u8| HEX.iter().position(|known| known == digit);
     let byte = |pair: &[u8]| match pair {

@@ -1,85 +1,84 @@
-use cloakroom::store::SaveId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use cloakroom::store::{
-    Cursor, Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Page, Store, Version, from_millis,
-    millis,
+    Cursor, Draft, Entry, Guarantees, Meta, Outcome, OwnedEntry, Page, SaveId, Store, Version,
+    from_millis, millis,
 };
 use cloakroom::{Error, ErrorKind, Owner, Result, StoreKey};
 
-/// A store as it should be, but for one defect.
+/// A store with one defect.
 pub(crate) struct Broken {
     defect: Defect,
     table: Arc<Mutex<Table>>,
-    /// What this handle has loaded.
+    /// The entries that this store has loaded, for `CachesForever`.
     copies: Mutex<HashMap<StoreKey, Option<Entry>>>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Defect {
     Flawless,
-    CachesForEver,
-    ComparesWithVersionsOfOthers,
+    AcceptsVersionsOfOtherEntries,
+    CachesForever,
     CountsVersionsFromOne,
     CreateChecksThenWrites,
     CreateOverwrites,
     CreateWritesInTwoSteps,
-    CutsDataAt64K,
-    CutsDataAtNul,
-    CutsLabels,
-    CutsLookups,
-    DeleteForgetsNoOwner,
-    DeleteLeavesATombstoneThatSaveRevives,
-    DeleteOfNothingFails,
-    DeleteTakesAll,
+    DeclaresASmallerMaxSize,
+    DeleteDeletesAll,
+    DeleteOfAMissingEntryFails,
     DeleteWritesInTwoSteps,
+    DeletedEntriesAreListed,
     DropsLabels,
     FindIgnoresCase,
-    FindTakesTheFirst,
-    HoldsFewEntries,
+    FindReturnsTheFirst,
+    KeepsFewEntries,
+    KeepsNoOwnerAsEmpty,
     KeepsWholeSeconds,
-    ListsOwnersButSaysItCannot,
+    ListsOwnersWithoutDeclaringIt,
     LoadHidesTheEmpty,
     LoadHidesTheExpired,
-    LowercasesLookups,
-    MakesNobodyEmpty,
+    LowercasesStoreKeys,
     NeverChangesVersions,
-    OwnersInAnyCase,
+    OwnersIgnoreCase,
     PingFails,
-    RefusesOtherLookupsThanHashes,
+    RefusesLargeData,
+    RefusesStoreKeysOtherThanHashes,
     RenameChecksThenWrites,
     RenameCreates,
-    RenameForgetsTheOwner,
+    RenameDeletesThenCreates,
+    RenameDropsTheOwner,
     RenameIgnoresTheVersion,
-    RenameLeavesTheOld,
+    RenameKeepsTheOld,
     RenameOverwrites,
     RenameReturnsAnotherVersion,
-    RenameTakesThenPuts,
     SaveChecksThenWrites,
     SaveIgnoresTheVersion,
-    SaveKeepsTheFacts,
+    SaveKeepsTheMeta,
     SaveReturnsAnotherVersion,
+    SaveRevivesDeletedEntries,
     SaveUpserts,
     SaveWritesEverywhere,
-    SaveWritesFactsWhenStale,
     SaveWritesInTwoSteps,
-    SaysItTakesLess,
-    SweepGoesByTheFirstExpiry,
+    SaveWritesMetaWhenStale,
+    SweepDeletesUnexpired,
     SweepIgnoresItsLimit,
-    SweepLeavesWhatExpiresNow,
+    SweepKeepsWhatExpiresNow,
     SweepMiscounts,
-    SweepTakesTheLiving,
+    SweepUsesTheFirstExpiry,
     SweepWorksOnce,
-    TakesLess,
     TouchBumpsTheVersion,
     TouchCreates,
     TouchIgnoresTheVersion,
-    TouchWritesAllFacts,
     TouchWritesInTwoSteps,
-    TrimsLookups,
+    TouchWritesTheWholeMeta,
+    TrimsStoreKeys,
+    TruncatesDataAt64K,
+    TruncatesDataAtNul,
+    TruncatesLabels,
+    TruncatesStoreKeys,
 }
 
 use Defect::*;
@@ -88,13 +87,13 @@ use Defect::*;
 struct Table {
     entries: BTreeMap<Vec<u8>, Entry>,
     first_expiries: HashMap<Vec<u8>, SystemTime>,
-    graves: BTreeMap<Vec<u8>, Entry>,
+    deleted: BTreeMap<Vec<u8>, Entry>,
     sweeps: usize,
-    /// The calls that have ever come between their check and their write.
+    /// The number of calls that have checked so far.
     checked: usize,
-    /// Those that are there now.
+    /// The number of calls that have checked and not yet written.
     undecided: usize,
-    /// Whether two of them were there at once.
+    /// Whether two calls were undecided at once.
     is_overtaken: bool,
 }
 
@@ -128,10 +127,10 @@ impl Broken {
     fn place(&self, key: &StoreKey) -> Result<Vec<u8>> {
         let mut place = key.as_bytes().to_vec();
         match self.defect {
-            LowercasesLookups => place.make_ascii_lowercase(),
-            CutsLookups => place.truncate(32),
-            TrimsLookups => place = place.trim_ascii().to_vec(),
-            RefusesOtherLookupsThanHashes if place.len() != 32 => return Err(broken()),
+            LowercasesStoreKeys => place.make_ascii_lowercase(),
+            TruncatesStoreKeys => place.truncate(32),
+            TrimsStoreKeys => place = place.trim_ascii().to_vec(),
+            RefusesStoreKeysOtherThanHashes if place.len() != 32 => return Err(broken()),
             _ => {}
         }
         Ok(place)
@@ -140,17 +139,17 @@ impl Broken {
     fn kept(&self, new: &Draft) -> Result<Entry> {
         let mut entry = Entry::new(new.data.clone(), new.meta.clone(), new.version());
         match self.defect {
-            CutsDataAt64K => entry.data.truncate(65_535),
-            CutsDataAtNul => {
+            TruncatesDataAt64K => entry.data.truncate(65_535),
+            TruncatesDataAtNul => {
                 let end = entry.data.iter().position(|byte| *byte == 0);
                 entry.data.truncate(end.unwrap_or(usize::MAX));
             }
-            CutsLabels => {
+            TruncatesLabels => {
                 let cut = |label: Box<str>| label.chars().take(100).collect::<String>().into();
                 entry.meta.label = entry.meta.label.map(cut);
             }
             DropsLabels => entry.meta.label = None,
-            MakesNobodyEmpty => {
+            KeepsNoOwnerAsEmpty => {
                 entry.meta.owner.get_or_insert_with(|| Owner::from(""));
             }
             KeepsWholeSeconds => {
@@ -161,16 +160,17 @@ impl Broken {
             CountsVersionsFromOne | NeverChangesVersions => {
                 entry.version = Version::from(SaveId::new(1))
             }
-            TakesLess if new.data.len() > 1_000 => return Err(broken()),
+            RefusesLargeData if new.data.len() > 1_000 => return Err(broken()),
             _ => {}
         }
         Ok(entry)
     }
 
-    /// Waits between the check and the write of the call with this number. In the first race it
-    /// waits until another call has checked as well, so that the race is lost with certainty. A
-    /// call without a rival goes on after a while.
-    async fn rival(&self, number: usize) {
+    /// Waits between the check and the write of the call with this number.
+    ///
+    /// In the first race it waits until another call has checked as well, so that the race is
+    /// certain to be lost. A call without a rival continues after a while.
+    async fn wait_for_rival(&self, number: usize) {
         pause().await;
         for _ in 0..PATIENCE {
             if self.table().is_lost(number) {
@@ -181,8 +181,9 @@ impl Broken {
         self.table().undecided -= 1;
     }
 
-    /// Deletes while a save has checked, and returns once that has written. Without such a save it
-    /// deletes after a while.
+    /// Deletes the entry between the check and the write of a save, and returns after the write.
+    ///
+    /// Without such a save it deletes the entry after a while.
     async fn delete_in_a_race(&self, place: &[u8]) {
         let mut is_deleted = false;
         for _ in 0..PATIENCE {
@@ -201,7 +202,7 @@ impl Broken {
         self.table().entries.remove(place);
     }
 
-    /// The version with which a save replaces `old`.
+    /// Returns `new` with the version that follows `old`.
     fn next(&self, old: &Version, mut new: Entry) -> Entry {
         if self.has(CountsVersionsFromOne) {
             new.version = Version::from(SaveId::new(
@@ -213,14 +214,14 @@ impl Broken {
 }
 
 impl Table {
-    /// Counts a call that has checked and has not written yet; its number.
+    /// Counts a call that has checked and not yet written, and returns its number.
     fn check(&mut self) -> usize {
         self.checked += 1;
         self.undecided += 1;
         self.checked
     }
 
-    /// Returns whether a call was overtaken: the one with this number, or one before it.
+    /// Returns whether the call with this number, or an earlier one, was overtaken.
     fn is_lost(&mut self, number: usize) -> bool {
         self.is_overtaken |= self.undecided > 1 || self.checked > number;
         self.is_overtaken
@@ -244,8 +245,8 @@ impl Table {
 impl Store for Broken {
     fn guarantees(&self) -> Guarantees {
         let mut guarantees = Guarantees::default().compares().revokes();
-        guarantees.owners = !self.has(ListsOwnersButSaysItCannot);
-        guarantees.max_size = self.has(SaysItTakesLess).then_some(1_000);
+        guarantees.owners = !self.has(ListsOwnersWithoutDeclaringIt);
+        guarantees.max_size = self.has(DeclaresASmallerMaxSize).then_some(1_000);
         guarantees
     }
 
@@ -253,7 +254,7 @@ impl Store for Broken {
         let place = self.place(key)?;
         let mut entry = self.table().entries.get(&place).cloned();
         match self.defect {
-            CachesForEver => {
+            CachesForever => {
                 let mut copies = self.copies.lock().expect("no panic under the lock");
                 entry = copies.entry(key.clone()).or_insert(entry).clone();
             }
@@ -276,7 +277,7 @@ impl Store for Broken {
             self.has(CreateChecksThenWrites).then(|| table.check())
         };
         if let Some(number) = number {
-            self.rival(number).await;
+            self.wait_for_rival(number).await;
         }
         match self.defect {
             CreateWritesInTwoSteps => {
@@ -286,7 +287,7 @@ impl Store for Broken {
                 pause().await;
                 return Ok(self.table().put(place, entry));
             }
-            HoldsFewEntries if self.table().entries.len() >= 500 => {
+            KeepsFewEntries if self.table().entries.len() >= 500 => {
                 self.table().entries.pop_first();
             }
             _ => {}
@@ -312,7 +313,7 @@ impl Store for Broken {
                 }
                 table.check()
             };
-            self.rival(number).await;
+            self.wait_for_rival(number).await;
             return Ok(self.table().put(place, entry));
         }
         if self.has(SaveWritesInTwoSteps) {
@@ -334,18 +335,18 @@ impl Store for Broken {
         let is_good = match self.defect {
             SaveUpserts => !is_there || table.has(&place, seen),
             SaveIgnoresTheVersion => is_there,
-            ComparesWithVersionsOfOthers => {
+            AcceptsVersionsOfOtherEntries => {
                 is_there && table.entries.values().any(|entry| entry.version == *seen)
             }
-            DeleteLeavesATombstoneThatSaveRevives => {
-                let grave = table.graves.get(&place);
-                table.has(&place, seen) || grave.is_some_and(|grave| grave.version == *seen)
+            SaveRevivesDeletedEntries => {
+                let deleted = table.deleted.get(&place);
+                table.has(&place, seen) || deleted.is_some_and(|entry| entry.version == *seen)
             }
             _ => table.has(&place, seen),
         };
         if !is_good {
             if let (true, Some(old)) = (
-                self.has(SaveWritesFactsWhenStale),
+                self.has(SaveWritesMetaWhenStale),
                 table.entries.get_mut(&place),
             ) {
                 old.meta = entry.meta;
@@ -353,7 +354,7 @@ impl Store for Broken {
             return Ok(Outcome::Stale);
         }
         match self.defect {
-            SaveKeepsTheFacts => {
+            SaveKeepsTheMeta => {
                 let meta = table.entries[&place].meta.clone();
                 return Ok(table.put(place, Entry::new(entry.data, meta, entry.version)));
             }
@@ -384,14 +385,14 @@ impl Store for Broken {
             return Ok(());
         }
         let mut table = self.table();
-        if self.has(DeleteTakesAll) {
+        if self.has(DeleteDeletesAll) {
             table.entries.clear();
         }
         match table.entries.remove(&place) {
             Some(entry) => {
-                table.graves.insert(place, entry);
+                table.deleted.insert(place, entry);
             }
-            None if self.has(DeleteOfNothingFails) => return Err(broken()),
+            None if self.has(DeleteOfAMissingEntryFails) => return Err(broken()),
             None => {}
         }
         Ok(())
@@ -405,7 +406,7 @@ impl Store for Broken {
         new: &Draft,
     ) -> Result<Outcome> {
         let (from, to, mut entry) = (self.place(from)?, self.place(to)?, self.kept(new)?);
-        if self.has(RenameForgetsTheOwner) {
+        if self.has(RenameDropsTheOwner) {
             entry.meta.owner = None;
         }
         let number = {
@@ -419,8 +420,8 @@ impl Store for Broken {
             if !is_good || !is_free {
                 return Ok(Outcome::Stale);
             }
-            if !self.has(RenameChecksThenWrites) && !self.has(RenameTakesThenPuts) {
-                if !self.has(RenameLeavesTheOld) {
+            if !self.has(RenameChecksThenWrites) && !self.has(RenameDeletesThenCreates) {
+                if !self.has(RenameKeepsTheOld) {
                     table.entries.remove(&from);
                 }
                 let outcome = table.put(to, entry);
@@ -429,13 +430,13 @@ impl Store for Broken {
                     _ => Ok(outcome),
                 };
             }
-            if self.has(RenameTakesThenPuts) {
+            if self.has(RenameDeletesThenCreates) {
                 table.entries.remove(&from);
             }
             self.has(RenameChecksThenWrites).then(|| table.check())
         };
         match number {
-            Some(number) => self.rival(number).await,
+            Some(number) => self.wait_for_rival(number).await,
             None => pause().await,
         }
         let mut table = self.table();
@@ -467,7 +468,7 @@ impl Store for Broken {
             return Ok(Outcome::Stale);
         };
         match self.defect {
-            TouchWritesAllFacts => old.meta = meta.clone(),
+            TouchWritesTheWholeMeta => old.meta = meta.clone(),
             TouchBumpsTheVersion => old.version = SaveId::random()?.into(),
             _ => {}
         }
@@ -486,9 +487,9 @@ impl Store for Broken {
             return Ok(0);
         }
         let is_dead = |place: &Vec<u8>, entry: &Entry| match self.defect {
-            SweepTakesTheLiving => true,
-            SweepLeavesWhatExpiresNow => entry.meta.expires < now,
-            SweepGoesByTheFirstExpiry => table.first_expiries[place] <= now,
+            SweepDeletesUnexpired => true,
+            SweepKeepsWhatExpiresNow => entry.meta.expires < now,
+            SweepUsesTheFirstExpiry => table.first_expiries[place] <= now,
             _ => entry.meta.expires <= now,
         };
         let limit = if self.has(SweepIgnoresItsLimit) {
@@ -503,7 +504,7 @@ impl Store for Broken {
         let dead: Vec<Vec<u8>> = dead.map(|(place, _)| place.clone()).take(limit).collect();
         for place in &dead {
             if let Some(entry) = table.entries.remove(place) {
-                table.graves.insert(place.clone(), entry);
+                table.deleted.insert(place.clone(), entry);
             }
         }
         Ok(dead.len() + usize::from(self.has(SweepMiscounts)))
@@ -511,18 +512,18 @@ impl Store for Broken {
 
     async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let table = self.table();
-        let graves = table
-            .graves
+        let deleted = table
+            .deleted
             .iter()
-            .filter(|_| self.has(DeleteForgetsNoOwner));
+            .filter(|_| self.has(DeletedEntriesAreListed));
         let is_theirs = |meta: &Meta| {
             meta.owner.as_ref().is_some_and(|of| match self.defect {
-                OwnersInAnyCase => of.as_str().eq_ignore_ascii_case(owner.as_str()),
+                OwnersIgnoreCase => of.as_str().eq_ignore_ascii_case(owner.as_str()),
                 _ => of == owner,
             })
         };
         let mut owned = Vec::new();
-        for (place, entry) in table.entries.iter().chain(graves) {
+        for (place, entry) in table.entries.iter().chain(deleted) {
             if is_theirs(&entry.meta) {
                 owned.push(OwnedEntry::new(StoreKey::new(place), entry.meta.clone()));
             }
@@ -537,7 +538,7 @@ impl Store for Broken {
             _ => place.starts_with(prefix),
         };
         let matches: BTreeSet<&Vec<u8>> = table.entries.keys().filter(is_match).collect();
-        if matches.len() > 1 && !self.has(FindTakesTheFirst) {
+        if matches.len() > 1 && !self.has(FindReturnsTheFirst) {
             return Ok(None);
         }
         Ok(matches.first().map(|place| StoreKey::new(place)))
@@ -553,17 +554,17 @@ impl Store for Broken {
 }
 
 fn broken() -> Error {
-    Error::new(ErrorKind::Unavailable, "asking a broken store")
+    Error::new(ErrorKind::Unavailable, "calling a broken store")
 }
 
-/// Long enough for every other task to get in between.
+/// Yields often enough for every other task to run in between.
 async fn pause() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
-    // And every other thread, on a machine with few processors.
+    // And for every other thread, on a machine with few processors.
     std::thread::yield_now();
 }
 
-/// How often a call that wants a rival pauses before it goes on alone.
+/// How often a call pauses for a rival before it continues alone.
 const PATIENCE: usize = 1_000;
