@@ -368,14 +368,9 @@ impl Files {
             .map_err(|source| self.refused(source))?;
         let data = Bytes::from(data);
         let changed = metadata.modified().unwrap_or(UNIX_EPOCH);
-        let meta = Meta {
-            created: UNIX_EPOCH,
-            touched: from_millis(millis(changed)),
-            // The format says when.
-            expires: from_millis(i64::MAX),
-            owner: None,
-            label: None,
-        };
+        // The format determines the end from the data.
+        let expires = from_millis(i64::MAX);
+        let meta = Meta::new(UNIX_EPOCH, from_millis(millis(changed)), expires);
         let version = Version::from_bytes(data.clone());
         Ok(Some(Entry::new(data, meta, version)))
     }
@@ -558,16 +553,10 @@ mod tests {
     }
 
     fn draft() -> Draft {
-        Draft {
-            data: Bytes::from_static(b"new"),
-            meta: Meta {
-                created: UNIX_EPOCH,
-                touched: UNIX_EPOCH,
-                expires: UNIX_EPOCH,
-                owner: None,
-                label: None,
-            },
-            save_id: SaveId::new(7),
-        }
+        Draft::new(
+            Bytes::from_static(b"new"),
+            Meta::new(UNIX_EPOCH, UNIX_EPOCH, UNIX_EPOCH),
+            SaveId::new(7),
+        )
     }
 }

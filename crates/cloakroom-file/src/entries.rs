@@ -310,16 +310,11 @@ mod tests {
     }
 
     fn draft(owner: Option<&str>) -> Draft {
-        Draft {
-            data: Bytes::new(),
-            meta: Meta {
-                created: from_millis(0),
-                touched: from_millis(0),
-                expires: from_millis(1_000),
-                owner: owner.map(Owner::from),
-                label: None,
-            },
-            save_id: SaveId::new(7),
-        }
+        Draft::new(
+            Bytes::new(),
+            Meta::new(from_millis(0), from_millis(0), from_millis(1_000))
+                .with_owner(owner.map(Owner::from)),
+            SaveId::new(7),
+        )
     }
 }

@@ -185,17 +185,12 @@ mod tests {
         Record {
             store_key: StoreKey::new(b"here"),
             came_from: Some(StoreKey::new(b"there")),
-            draft: Draft {
-                data: Bytes::from_static(b"{}"),
-                meta: Meta {
-                    created: from_millis(1),
-                    touched: from_millis(2),
-                    expires: from_millis(3),
-                    owner: Some(Owner::from("ada")),
-                    label: None,
-                },
-                save_id: SaveId::new(u64::MAX),
-            },
+            draft: Draft::new(
+                Bytes::from_static(b"{}"),
+                Meta::new(from_millis(1), from_millis(2), from_millis(3))
+                    .with_owner(Some(Owner::from("ada"))),
+                SaveId::new(u64::MAX),
+            ),
         }
     }
 }

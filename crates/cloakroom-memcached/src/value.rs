@@ -150,16 +150,12 @@ mod tests {
     }
 
     fn draft(owner: Option<&str>, label: Option<&str>) -> Draft {
-        Draft {
-            data: "data".into(),
-            meta: Meta {
-                created: from_millis(1_000),
-                touched: from_millis(2_000),
-                expires: from_millis(3_000),
-                owner: owner.map(Owner::from),
-                label: label.map(Into::into),
-            },
-            save_id: SaveId::new(7),
-        }
+        Draft::new(
+            "data".into(),
+            Meta::new(from_millis(1_000), from_millis(2_000), from_millis(3_000))
+                .with_owner(owner.map(Owner::from))
+                .with_label(label.map(Into::into)),
+            SaveId::new(7),
+        )
     }
 }

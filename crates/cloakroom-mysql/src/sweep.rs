@@ -209,17 +209,11 @@ mod tests {
             .await
             .unwrap();
         store.migrate().await.unwrap();
-        let mut draft = Draft {
-            data: Vec::new().into(),
-            meta: Meta {
-                created: from_millis(0),
-                touched: from_millis(0),
-                expires: from_millis(1_000),
-                owner: None,
-                label: None,
-            },
-            save_id: SaveId::new(u64::MAX),
-        };
+        let mut draft = Draft::new(
+            Vec::new().into(),
+            Meta::new(from_millis(0), from_millis(0), from_millis(1_000)),
+            SaveId::new(u64::MAX),
+        );
         for n in 0..2 {
             let _ = store.create(&store_key(n), &draft).await.unwrap();
         }

@@ -142,6 +142,7 @@ pub(crate) fn draft(key: &StoreKey, new: &Draft) -> Vec<Value> {
         data,
         meta,
         save_id,
+        ..
     } = new;
     let expires = millis(meta.expires);
     vec![
@@ -202,15 +203,17 @@ pub(crate) fn store_key(row: Row, doing: &'static str) -> Result<StoreKey> {
 
 /// The first five columns of what is listed or loaded.
 fn meta(columns: &mut Columns) -> Result<Meta> {
-    Ok(Meta {
-        created: from_millis(columns.next()?),
-        touched: from_millis(columns.next()?),
-        expires: from_millis(columns.next()?),
-        owner: columns.next::<Option<String>>()?.map(Owner::from),
-        label: columns
+    Ok(Meta::new(
+        from_millis(columns.next()?),
+        from_millis(columns.next()?),
+        from_millis(columns.next()?),
+    )
+    .with_owner(columns.next::<Option<String>>()?.map(Owner::from))
+    .with_label(
+        columns
             .next::<Option<String>>()?
             .map(String::into_boxed_str),
-    })
+    ))
 }
 
 /// The hour in which an instant lies.
@@ -353,16 +356,12 @@ mod tests {
     }
 
     fn sample() -> Draft {
-        Draft {
-            data: Bytes::from_static(&[0; 10]),
-            meta: Meta {
-                created: from_millis(0),
-                touched: from_millis(0),
-                expires: from_millis(0),
-                owner: Some("o".repeat(255).into()),
-                label: Some("é".repeat(1_000).into()),
-            },
-            save_id: SaveId::new(u64::MAX),
-        }
+        Draft::new(
+            Bytes::from_static(&[0; 10]),
+            Meta::new(from_millis(0), from_millis(0), from_millis(0))
+                .with_owner(Some("o".repeat(255).into()))
+                .with_label(Some("é".repeat(1_000).into())),
+            SaveId::new(u64::MAX),
+        )
     }
 }

@@ -116,6 +116,7 @@ pub(crate) fn draft_values<'a>(key: &'a StoreKey, new: &'a Draft) -> Vec<Value<'
         data,
         meta,
         save_id,
+        ..
     } = new;
     let expires = millis(meta.expires);
     // The caller appends up to two values to compare with.
@@ -184,13 +185,9 @@ fn meta(row: &Row) -> Result<Meta, tokio_postgres::Error> {
     let time = |column| row.try_get(column).map(from_millis);
     let owner: Option<&str> = row.try_get(3)?;
     let label: Option<&str> = row.try_get(4)?;
-    Ok(Meta {
-        created: time(0)?,
-        touched: time(1)?,
-        expires: time(2)?,
-        owner: owner.map(|owner| Owner::from(&*unescape_nul(owner))),
-        label: label.map(|label| unescape_nul(label).into()),
-    })
+    Ok(Meta::new(time(0)?, time(1)?, time(2)?)
+        .with_owner(owner.map(|owner| Owner::from(&*unescape_nul(owner))))
+        .with_label(label.map(|label| unescape_nul(label).into())))
 }
 
 /// Returns the value of the column `version`: the same 64 bits, signed. `None` if the version is

@@ -117,13 +117,7 @@ async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
     let entry = store.load(&at(KEY)).await.unwrap().unwrap();
     assert_eq!(entry.data, DATA);
     assert!(entry.version == Version::from_bytes(DATA.into()));
-    let facts = Meta {
-        created: UNIX_EPOCH,
-        touched: UNIX_EPOCH,
-        expires,
-        owner: None,
-        label: None,
-    };
+    let facts = Meta::new(UNIX_EPOCH, UNIX_EPOCH, expires);
     assert_eq!(entry.meta, facts);
     assert_eq!(store.sweep(expires, 10).await.unwrap(), 0);
     let later = expires + Duration::from_micros(1);

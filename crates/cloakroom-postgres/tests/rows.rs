@@ -8,7 +8,7 @@ mod support;
 
 use std::time::Duration;
 
-use cloakroom::store::{Draft, Meta, Store};
+use cloakroom::store::{Draft, Store};
 use cloakroom::{ErrorKind, Owner};
 use cloakroom_harness::servers;
 use cloakroom_testkit::Proxy;
@@ -241,13 +241,9 @@ async fn prepared_statements_still_work_after_the_table_is_recreated() {
 fn in_hour(hour: u64, minute: u64) -> Draft {
     let mut new = draft(minute);
     let hours = Duration::from_secs(hour * 60 * 60);
-    new.meta = Meta {
-        expires: cloakroom::store::from_millis(4_102_444_800_000)
-            + hours
-            + Duration::from_secs(minute * 60),
-        owner: Some(Owner::from("ada")),
-        ..new.meta
-    };
+    let start = cloakroom::store::from_millis(4_102_444_800_000);
+    new.meta.expires = start + hours + Duration::from_secs(minute * 60);
+    new.meta.owner = Some(Owner::from("ada"));
     new
 }
 

@@ -155,16 +155,12 @@ mod tests {
     }
 
     fn draft(owner: Option<&str>, label: Option<&str>) -> Draft {
-        Draft {
-            data: Bytes::from_static(b"data"),
-            meta: Meta {
-                created: from_millis(1),
-                touched: from_millis(2),
-                expires: from_millis(i64::MAX),
-                owner: owner.map(Owner::from),
-                label: label.map(Into::into),
-            },
-            save_id: SaveId::new(u64::MAX - 1),
-        }
+        Draft::new(
+            Bytes::from_static(b"data"),
+            Meta::new(from_millis(1), from_millis(2), from_millis(i64::MAX))
+                .with_owner(owner.map(Owner::from))
+                .with_label(label.map(Into::into)),
+            SaveId::new(u64::MAX - 1),
+        )
     }
 }

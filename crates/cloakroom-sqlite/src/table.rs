@@ -263,13 +263,13 @@ pub(crate) struct Due {
 
 /// The first five columns of a row that is listed or loaded.
 fn meta(row: &Row<'_>) -> rusqlite::Result<Meta> {
-    Ok(Meta {
-        created: from_millis(row.get(0)?),
-        touched: from_millis(row.get(1)?),
-        expires: from_millis(row.get(2)?),
-        owner: row.get::<_, Option<String>>(3)?.map(Owner::from),
-        label: row.get(4)?,
-    })
+    Ok(Meta::new(
+        from_millis(row.get(0)?),
+        from_millis(row.get(1)?),
+        from_millis(row.get(2)?),
+    )
+    .with_owner(row.get::<_, Option<String>>(3)?.map(Owner::from))
+    .with_label(row.get::<_, Option<Box<str>>>(4)?))
 }
 
 fn store_key(row: &Row<'_>, column: usize) -> rusqlite::Result<StoreKey> {
@@ -282,6 +282,7 @@ fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> [ToSqlOutput<'a>; 9] {
         data,
         meta,
         save_id,
+        ..
     } = new;
     let text = |text: Option<&'a str>| ToSqlOutput::Borrowed(text.into());
     let expires = millis(meta.expires);
@@ -327,17 +328,11 @@ mod tests {
     #[test]
     fn what_was_saved_since_it_was_found_is_not_swept() {
         let (db, table) = opened();
-        let mut draft = Draft {
-            data: Bytes::new(),
-            meta: Meta {
-                created: from_millis(0),
-                touched: from_millis(0),
-                expires: from_millis(1_000),
-                owner: None,
-                label: None,
-            },
-            save_id: SaveId::new(u64::MAX),
-        };
+        let mut draft = Draft::new(
+            Bytes::new(),
+            Meta::new(from_millis(0), from_millis(0), from_millis(1_000)),
+            SaveId::new(u64::MAX),
+        );
         for at in [b"used", b"dead"] {
             table.create(&db, &StoreKey::new(at), &draft).unwrap();
         }

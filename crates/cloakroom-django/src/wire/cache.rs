@@ -150,12 +150,6 @@ mod tests {
     }
 
     fn meta(touched: i64, expires: i64) -> Meta {
-        Meta {
-            created: from_millis(0),
-            touched: from_millis(touched),
-            expires: from_millis(expires),
-            owner: None,
-            label: None,
-        }
+        Meta::new(from_millis(0), from_millis(touched), from_millis(expires))
     }
 }

@@ -143,16 +143,10 @@ fn sessions(settings: &Settings, backend: Backend) -> Sessions {
 }
 
 fn put(store: &AnyStore, data: &[u8]) {
-    let new = Draft {
-        data: Bytes::copy_from_slice(data),
-        meta: Meta {
-            created: from_millis(0),
-            touched: from_millis(0),
-            expires: from_millis(i64::MAX),
-            owner: None,
-            label: None,
-        },
-        save_id: SaveId::random().unwrap(),
-    };
+    let new = Draft::new(
+        Bytes::copy_from_slice(data),
+        Meta::new(from_millis(0), from_millis(0), from_millis(i64::MAX)),
+        SaveId::random().unwrap(),
+    );
     let _ = run(store.create(&StoreKey::new(KEY.as_bytes()), &new)).unwrap();
 }

@@ -77,16 +77,14 @@ impl Store for Rows {
             let version = Version::from_bytes(row.data.clone());
             Entry::new(
                 row.data,
-                Meta {
-                    created: UNIX_EPOCH,
-                    touched: UNIX_EPOCH,
-                    expires: match self.1 {
+                Meta::new(
+                    UNIX_EPOCH,
+                    UNIX_EPOCH,
+                    match self.1 {
                         Kind::Table => row.expires,
                         Kind::Cache => from_millis(i64::MAX),
                     },
-                    owner: None,
-                    label: None,
-                },
+                ),
                 version,
             )
         }))

@@ -393,13 +393,7 @@ impl fmt::Debug for DjangoCache {
 fn entry(hash: Hash, value: Bytes) -> Entry {
     Entry::new(
         value,
-        Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH,
-            expires: from_millis(i64::MAX),
-            owner: None,
-            label: None,
-        },
+        Meta::new(UNIX_EPOCH, UNIX_EPOCH, from_millis(i64::MAX)),
         version_of_hash(hash),
     )
 }

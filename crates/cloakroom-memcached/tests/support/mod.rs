@@ -26,17 +26,15 @@ pub(crate) fn at(n: u64) -> StoreKey {
 }
 
 pub(crate) fn draft(data: impl Into<String>) -> Draft {
-    Draft {
-        data: data.into().into(),
-        meta: Meta {
-            created: from_millis(1_764_000_000_001),
-            touched: from_millis(1_764_000_000_002),
-            expires: from_millis(2_000_000_000_003),
-            owner: None,
-            label: None,
-        },
-        save_id: SaveId::random().unwrap(),
-    }
+    Draft::new(
+        data.into().into(),
+        Meta::new(
+            from_millis(1_764_000_000_001),
+            from_millis(1_764_000_000_002),
+            from_millis(2_000_000_000_003),
+        ),
+        SaveId::random().unwrap(),
+    )
 }
 
 pub(crate) fn written(outcome: Result<Outcome>) -> Version {

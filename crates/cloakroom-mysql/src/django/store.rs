@@ -345,17 +345,11 @@ mod tests {
     const CALLS: u64 = 8;
 
     fn draft(data: &'static str) -> Draft {
-        Draft {
-            data: data.into(),
-            meta: Meta {
-                created: UNIX_EPOCH,
-                touched: UNIX_EPOCH,
-                expires: UNIX_EPOCH + Duration::from_secs(1),
-                owner: None,
-                label: None,
-            },
-            save_id: SaveId::new(0),
-        }
+        Draft::new(
+            data.into(),
+            Meta::new(UNIX_EPOCH, UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(1)),
+            SaveId::new(0),
+        )
     }
 
     async fn questions(store: &DjangoTable) -> u64 {

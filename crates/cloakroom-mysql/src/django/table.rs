@@ -181,13 +181,7 @@ pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
     let version = Version::from_bytes(data.clone());
     Ok(Entry::new(
         data,
-        Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH,
-            expires: from_micros(columns.next()?),
-            owner: None,
-            label: None,
-        },
+        Meta::new(UNIX_EPOCH, UNIX_EPOCH, from_micros(columns.next()?)),
         version,
     ))
 }

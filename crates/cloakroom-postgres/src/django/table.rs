@@ -184,13 +184,7 @@ pub(crate) fn entry(row: &Row) -> Result<Entry, tokio_postgres::Error> {
     let version = Version::from_bytes(data.clone());
     Ok(Entry::new(
         data,
-        Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH,
-            expires,
-            owner: None,
-            label: None,
-        },
+        Meta::new(UNIX_EPOCH, UNIX_EPOCH, expires),
         version,
     ))
 }

@@ -346,13 +346,7 @@ fn entry(value: Bytes) -> Entry {
     let version = Version::from_bytes(value.clone());
     Entry::new(
         value,
-        Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH,
-            expires: from_millis(i64::MAX),
-            owner: None,
-            label: None,
-        },
+        Meta::new(UNIX_EPOCH, UNIX_EPOCH, from_millis(i64::MAX)),
         version,
     )
 }

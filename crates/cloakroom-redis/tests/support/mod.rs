@@ -115,17 +115,15 @@ pub(crate) fn at(n: u64) -> StoreKey {
 
 /// Returns a draft that expires in the year 2100.
 pub(crate) fn draft(data: &str) -> Draft {
-    Draft {
-        data: data.to_owned().into(),
-        meta: Meta {
-            created: from_millis(1_764_000_000_001),
-            touched: from_millis(1_764_000_000_002),
-            expires: from_millis(EXPIRES),
-            owner: None,
-            label: None,
-        },
-        save_id: SaveId::random().unwrap(),
-    }
+    Draft::new(
+        data.to_owned().into(),
+        Meta::new(
+            from_millis(1_764_000_000_001),
+            from_millis(1_764_000_000_002),
+            from_millis(EXPIRES),
+        ),
+        SaveId::random().unwrap(),
+    )
 }
 
 pub(crate) fn owned(owner: &str) -> Draft {

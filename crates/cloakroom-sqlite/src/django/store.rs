@@ -77,17 +77,7 @@ use crate::options::Options;
 /// store.migrate().await?; // where no Django has made the table
 ///
 /// let at = StoreKey::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
-/// let new = Draft {
-///     data: "eyJhIjoxfQ:1vbVSP:SDbL3ZiGhQguLgGuvG1cY_JS4Y_bYrKk_VyN72OArII".into(),
-///     meta: Meta {
-///         created: UNIX_EPOCH,
-///         touched: UNIX_EPOCH,
-///         expires: SystemTime::now() + Duration::from_secs(1_209_600),
-///         owner: None,
-///         label: None,
-///     },
-///     save_id: SaveId::random()?,
-/// };
+/// let new = Draft::new("eyJhIjoxfQ:1vbVSP:SDbL3ZiGhQguLgGuvG1cY_JS4Y_bYrKk_VyN72OArII".into(), Meta::new(UNIX_EPOCH, UNIX_EPOCH, SystemTime::now() + Duration::from_secs(1_209_600)), SaveId::random()?);
 /// let _ = store.create(&at, &new).await?;
 ///
 /// let entry = store.load(&at).await?.expect("it was created");

@@ -193,13 +193,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let version = Version::from_bytes(data.clone());
     Ok(Entry::new(
         data,
-        Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH,
-            expires,
-            owner: None,
-            label: None,
-        },
+        Meta::new(UNIX_EPOCH, UNIX_EPOCH, expires),
         version,
     ))
 }

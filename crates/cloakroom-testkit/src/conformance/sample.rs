@@ -41,21 +41,21 @@ pub fn draft(n: u64) -> Draft {
 }
 
 pub(super) fn draft_of(data: impl Into<Bytes>, meta: Meta) -> Draft {
-    Draft {
-        data: data.into(),
+    Draft::new(
+        data.into(),
         meta,
-        save_id: SaveId::random().expect("the operating system has random numbers"),
-    }
+        SaveId::random().expect("the operating system has random numbers"),
+    )
 }
 
 pub(super) fn meta(n: u64) -> Meta {
-    Meta {
-        created: now() - Duration::from_secs(60 + n),
-        touched: now() - Duration::from_millis(1 + n),
-        expires: now() + Duration::from_secs(14 * 24 * 60 * 60 + n),
-        owner: Some(Owner::from(format!("owner {n}"))),
-        label: Some(format!("label {n}").into()),
-    }
+    Meta::new(
+        now() - Duration::from_secs(60 + n),
+        now() - Duration::from_millis(1 + n),
+        now() + Duration::from_secs(14 * 24 * 60 * 60 + n),
+    )
+    .with_owner(Some(Owner::from(format!("owner {n}"))))
+    .with_label(Some(format!("label {n}").into()))
 }
 
 /// The first instant of the year 2100, which is the current time of the suite.

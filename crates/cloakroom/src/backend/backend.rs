@@ -167,15 +167,15 @@ impl Backend {
                 ),
             ));
         }
-        Ok(Draft {
+        Ok(Draft::new(
             data,
-            meta: Meta {
+            Meta {
                 touched: now,
                 expires,
                 ..record.meta.clone()
             },
-            save_id: SaveId::random()?,
-        })
+            SaveId::random()?,
+        ))
     }
 
     /// Loads the entry at `key`. It may come from a cache.

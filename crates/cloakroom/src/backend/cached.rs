@@ -215,17 +215,11 @@ impl CachedBackend {
     }
 
     fn cache_draft(&self, cached: &Cached, now: SystemTime, lasts: Duration) -> Result<Draft> {
-        Ok(Draft {
-            data: cached.encode(),
-            meta: Meta {
-                created: now,
-                touched: now,
-                expires: after(now, lasts),
-                owner: None,
-                label: None,
-            },
-            save_id: SaveId::random()?,
-        })
+        Ok(Draft::new(
+            cached.encode(),
+            Meta::new(now, now, after(now, lasts)),
+            SaveId::random()?,
+        ))
     }
 }
 
@@ -294,11 +288,11 @@ fn encode_entry(entry: &Entry) -> Option<Vec<u8>> {
         }
         None => data.put_u32(u32::MAX),
     }
-    let draft = Draft {
-        data: entry.data.clone(),
-        meta: entry.meta.clone(),
-        save_id: entry.version.save_id().unwrap_or(SaveId::new(0)),
-    };
+    let draft = Draft::new(
+        entry.data.clone(),
+        entry.meta.clone(),
+        entry.version.save_id().unwrap_or(SaveId::new(0)),
+    );
     packed::put(&mut data, &draft).ok()?;
     Some(data)
 }
@@ -351,12 +345,8 @@ mod tests {
     }
 
     fn meta() -> Meta {
-        Meta {
-            created: from_millis(1),
-            touched: from_millis(2),
-            expires: from_millis(3),
-            owner: Some("ada".into()),
-            label: Some("phone".into()),
-        }
+        Meta::new(from_millis(1), from_millis(2), from_millis(3))
+            .with_owner(Some("ada".into()))
+            .with_label(Some("phone".into()))
     }
 }

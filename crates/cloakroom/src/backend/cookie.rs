@@ -206,11 +206,11 @@ impl CookieBackend {
         };
         let format = self.format();
         let session_data = format.decode(&entry.data)?;
-        let draft = Draft {
-            data: format.encode(&session_data, meta.touched)?,
-            meta: meta.clone(),
-            save_id: SaveId::new(0),
-        };
+        let draft = Draft::new(
+            format.encode(&session_data, meta.touched)?,
+            meta.clone(),
+            SaveId::new(0),
+        );
         self.seal(&draft).map(Some)
     }
 
@@ -320,13 +320,7 @@ impl Format for Sealed {
 
 /// The facts of an unsealed cookie before its format fills them in. They count as expired.
 fn unknown() -> Meta {
-    Meta {
-        created: UNIX_EPOCH,
-        touched: UNIX_EPOCH,
-        expires: UNIX_EPOCH,
-        owner: None,
-        label: None,
-    }
+    Meta::new(UNIX_EPOCH, UNIX_EPOCH, UNIX_EPOCH)
 }
 
 #[derive(Clone)]
@@ -411,16 +405,10 @@ mod tests {
     }
 
     fn draft() -> Draft {
-        Draft {
-            data: Bytes::from_static(b"{}"),
-            meta: Meta {
-                created: from_millis(1),
-                touched: from_millis(2),
-                expires: from_millis(3),
-                owner: None,
-                label: None,
-            },
-            save_id: SaveId::new(7),
-        }
+        Draft::new(
+            Bytes::from_static(b"{}"),
+            Meta::new(from_millis(1), from_millis(2), from_millis(3)),
+            SaveId::new(7),
+        )
     }
 }

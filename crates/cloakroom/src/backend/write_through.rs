@@ -299,11 +299,11 @@ impl WriteThroughBackend {
     /// Encodes a copy. Returns `None` if the format of the cache cannot encode the data; then the
     /// origin is always asked.
     fn copy_of(&self, session_data: &SessionData, meta: &Meta) -> Option<Draft> {
-        Some(Draft {
-            data: self.cache.format.encode(session_data, meta.touched).ok()?,
-            meta: meta.clone(),
-            save_id: SaveId::random().ok()?,
-        })
+        Some(Draft::new(
+            self.cache.format.encode(session_data, meta.touched).ok()?,
+            meta.clone(),
+            SaveId::random().ok()?,
+        ))
     }
 }
 

@@ -9,6 +9,7 @@ use super::version::{SaveId, Version};
 
 /// The new contents of an entry, for a store to write.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Draft {
     /// The session's data, as the format encoded it.
     pub data: Bytes,
@@ -25,14 +26,34 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// Creates a draft.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// use cloakroom::store::{Draft, Meta, SaveId};
+    ///
+    /// let meta = Meta::new(UNIX_EPOCH, UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(60));
+    /// let draft = Draft::new("{}".into(), meta, SaveId::random()?);
+    /// assert_eq!(draft.data, "{}");
+    /// # Ok::<_, cloakroom::Error>(())
+    /// ```
+    pub fn new(data: Bytes, meta: Meta, save_id: SaveId) -> Self {
+        Self {
+            data,
+            meta,
+            save_id,
+        }
+    }
+
     /// Returns the version of the entry once this draft is written.
     ///
     /// This is for stores that use [`save_id`](Self::save_id) as the version.
     ///
     /// # Examples
     /// ```
-    /// # use cloakroom::store::packed;
-    /// # let draft = packed::read(vec![0; 40].into()).unwrap();
+    /// # let draft = cloakroom_testkit::conformance::draft(7);
     /// assert_eq!(draft.version().save_id(), Some(draft.save_id));
     /// ```
     pub fn version(&self) -> Version {
@@ -60,7 +81,7 @@ impl Entry {
     /// ```
     /// use cloakroom::store::Entry;
     ///
-    /// # let draft = cloakroom::store::packed::read(vec![0; 40].into()).unwrap();
+    /// # let draft = cloakroom_testkit::conformance::draft(7);
     /// let entry = Entry::new("{}".into(), draft.meta.clone(), draft.version());
     /// assert_eq!(entry.data, "{}");
     /// assert_eq!(entry.version, draft.version());
@@ -85,7 +106,7 @@ impl Entry {
     /// use cloakroom::StoreKey;
     /// use cloakroom::store::Entry;
     ///
-    /// # let draft = cloakroom::store::packed::read(vec![0; 40].into()).unwrap();
+    /// # let draft = cloakroom_testkit::conformance::draft(7);
     /// let to = StoreKey::new(&[7; 32]);
     /// let mark = Entry::moved(to.clone(), draft.meta.clone(), draft.version());
     /// assert_eq!(mark.moved_to(), Some(&to));
@@ -106,7 +127,7 @@ impl Entry {
     /// ```
     /// use cloakroom::store::Entry;
     ///
-    /// # let draft = cloakroom::store::packed::read(vec![0; 40].into()).unwrap();
+    /// # let draft = cloakroom_testkit::conformance::draft(7);
     /// let session = Entry::from(draft);
     /// assert_eq!(session.moved_to(), None);
     /// ```
@@ -150,6 +171,7 @@ fn debug_without_values(
 
 /// The facts of a session that are not among its items. Times are whole milliseconds.
 #[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub struct Meta {
     /// When the session began. A login resets it. The absolute lifetime counts from here.
     pub created: SystemTime,
@@ -161,6 +183,63 @@ pub struct Meta {
     pub owner: Option<Owner>,
     /// The name that the site shows for the session in lists, for example the device.
     pub label: Option<Box<str>>,
+}
+
+impl Meta {
+    /// Creates the facts of a session without owner and label.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    ///
+    /// use cloakroom::store::Meta;
+    ///
+    /// let meta = Meta::new(UNIX_EPOCH, UNIX_EPOCH, UNIX_EPOCH + Duration::from_secs(60));
+    /// assert_eq!(meta.owner, None);
+    /// ```
+    pub fn new(created: SystemTime, touched: SystemTime, expires: SystemTime) -> Self {
+        Self {
+            created,
+            touched,
+            expires,
+            owner: None,
+            label: None,
+        }
+    }
+
+    /// Sets the owner, or removes it with `None`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::UNIX_EPOCH;
+    /// use cloakroom::{Owner, store::Meta};
+    ///
+    /// let meta = Meta::new(UNIX_EPOCH, UNIX_EPOCH, UNIX_EPOCH).with_owner(Owner::from("ada"));
+    /// assert_eq!(meta.owner, Some(Owner::from("ada")));
+    /// ```
+    pub fn with_owner(self, owner: impl Into<Option<Owner>>) -> Self {
+        Self {
+            owner: owner.into(),
+            ..self
+        }
+    }
+
+    /// Sets the label, or removes it with `None`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use std::time::UNIX_EPOCH;
+    /// use cloakroom::store::Meta;
+    ///
+    /// let meta = Meta::new(UNIX_EPOCH, UNIX_EPOCH, UNIX_EPOCH).with_label(Box::from("phone"));
+    /// assert_eq!(meta.label.as_deref(), Some("phone"));
+    /// ```
+    pub fn with_label(self, label: impl Into<Option<Box<str>>>) -> Self {
+        Self {
+            label: label.into(),
+            ..self
+        }
+    }
 }
 
 /// The outcome of a conditional write.
@@ -211,7 +290,7 @@ impl OwnedEntry {
     /// use cloakroom::StoreKey;
     /// use cloakroom::store::OwnedEntry;
     ///
-    /// # let draft = cloakroom::store::packed::read(vec![0; 40].into()).unwrap();
+    /// # let draft = cloakroom_testkit::conformance::draft(7);
     /// let listed = OwnedEntry::new(StoreKey::new(&[7; 32]), draft.meta);
     /// assert_eq!(listed.key, StoreKey::new(&[7; 32]));
     /// ```

@@ -43,7 +43,7 @@ impl Page {
     /// use cloakroom::StoreKey;
     /// use cloakroom::store::{Cursor, OwnedEntry, Page};
     ///
-    /// # let meta = cloakroom::store::packed::read(vec![0; 40].into()).unwrap().meta;
+    /// # let meta = cloakroom_testkit::conformance::draft(7).meta;
     /// let entry = |n| OwnedEntry::new(StoreKey::new(&[n; 32]), meta.clone());
     ///
     /// let page = Page::up_to(2, vec![entry(1), entry(2), entry(3)]);
@@ -70,7 +70,7 @@ impl Page {
     /// use cloakroom::StoreKey;
     /// use cloakroom::store::{OwnedEntry, Page};
     ///
-    /// # let meta = cloakroom::store::packed::read(vec![0; 40].into()).unwrap().meta;
+    /// # let meta = cloakroom_testkit::conformance::draft(7).meta;
     /// let all: Vec<_> = [3, 1, 2]
     ///     .map(|n| OwnedEntry::new(StoreKey::new(&[n; 32]), meta.clone()))
     ///     .into();
@@ -169,13 +169,7 @@ mod tests {
     }
 
     fn entry(n: u8) -> OwnedEntry {
-        let meta = Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH,
-            expires: UNIX_EPOCH,
-            owner: None,
-            label: None,
-        };
+        let meta = Meta::new(UNIX_EPOCH, UNIX_EPOCH, UNIX_EPOCH);
         OwnedEntry::new(StoreKey::new(&[n]), meta)
     }
 }

@@ -54,13 +54,7 @@ impl Record {
     pub(crate) fn blank(now: SystemTime) -> Self {
         Self {
             data: SessionData::default(),
-            meta: Meta {
-                created: now,
-                touched: now,
-                expires: now,
-                owner: None,
-                label: None,
-            },
+            meta: Meta::new(now, now, now),
         }
     }
 

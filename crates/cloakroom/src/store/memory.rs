@@ -553,20 +553,14 @@ mod tests {
     }
 
     fn draft(touched: u64, expires: u64) -> Draft {
-        Draft {
-            data: Bytes::new(),
-            meta: meta(touched, expires),
-            save_id: SaveId::new(7),
-        }
+        Draft::new(Bytes::new(), meta(touched, expires), SaveId::new(7))
     }
 
     fn meta(touched: u64, expires: u64) -> Meta {
-        Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH + Duration::from_secs(touched),
-            expires: UNIX_EPOCH + Duration::from_secs(expires),
-            owner: None,
-            label: None,
-        }
+        Meta::new(
+            UNIX_EPOCH,
+            UNIX_EPOCH + Duration::from_secs(touched),
+            UNIX_EPOCH + Duration::from_secs(expires),
+        )
     }
 }

@@ -17,19 +17,12 @@
 //!
 //! # Examples
 //! ```
+//! use cloakroom::Owner;
 //! use cloakroom::store::{Draft, Meta, SaveId, from_millis, packed};
 //!
-//! let mut draft = Draft {
-//!     data: "{}".into(),
-//!     meta: Meta {
-//!         created: from_millis(1_000),
-//!         touched: from_millis(2_000),
-//!         expires: from_millis(3_000),
-//!         owner: Some("ada".into()),
-//!         label: None,
-//!     },
-//!     save_id: SaveId::new(7),
-//! };
+//! let meta = Meta::new(from_millis(1_000), from_millis(2_000), from_millis(3_000))
+//!     .with_owner(Owner::from("ada"));
+//! let mut draft = Draft::new("{}".into(), meta, SaveId::new(7));
 //! let mut bytes = Vec::new();
 //! packed::put(&mut bytes, &draft)?;
 //! assert_eq!(bytes[..packed::TOUCHED], 7_u64.to_be_bytes());
@@ -130,17 +123,13 @@ pub fn read(mut bytes: Bytes) -> Option<Draft> {
     let (touched, expires, created) = (time()?, time()?, time()?);
     let owner = take_text(&mut bytes)?.map(Owner::from);
     let label = take_text(&mut bytes)?.map(String::into_boxed_str);
-    Some(Draft {
-        data: bytes,
-        meta: Meta {
-            created,
-            touched,
-            expires,
-            owner,
-            label,
-        },
+    Some(Draft::new(
+        bytes,
+        Meta::new(created, touched, expires)
+            .with_owner(owner)
+            .with_label(label),
         save_id,
-    })
+    ))
 }
 
 fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) -> Result<()> {
@@ -255,16 +244,12 @@ mod tests {
     }
 
     fn draft(owner: Option<&str>, label: Option<&str>) -> Draft {
-        Draft {
-            data: "data".into(),
-            meta: Meta {
-                created: from_millis(1_000),
-                touched: from_millis(2_000),
-                expires: from_millis(3_000),
-                owner: owner.map(Owner::from),
-                label: label.map(Into::into),
-            },
-            save_id: SaveId::new(0x0102),
-        }
+        Draft::new(
+            "data".into(),
+            Meta::new(from_millis(1_000), from_millis(2_000), from_millis(3_000))
+                .with_owner(owner.map(Owner::from))
+                .with_label(label.map(Into::into)),
+            SaveId::new(0x0102),
+        )
     }
 }

@@ -459,17 +459,11 @@ async fn load_and_touch_does_not_touch_expired_entries() {
     let memory = MemoryStore::new();
     let key = cloakroom::StoreKey::new(b"one");
     let times = [1_000, 1_000, 2_000].map(cloakroom::store::from_millis);
-    let draft = cloakroom::store::Draft {
-        data: bytes::Bytes::from_static(b"x"),
-        meta: cloakroom::store::Meta {
-            created: times[0],
-            touched: times[1],
-            expires: times[2],
-            owner: None,
-            label: None,
-        },
-        save_id: cloakroom::store::SaveId::new(1),
-    };
+    let draft = cloakroom::store::Draft::new(
+        bytes::Bytes::from_static(b"x"),
+        cloakroom::store::Meta::new(times[0], times[1], times[2]),
+        cloakroom::store::SaveId::new(1),
+    );
     let _ = memory.create(&key, &draft).await.unwrap();
 
     let late = cloakroom::store::from_millis(9_000);

@@ -112,11 +112,11 @@ async fn the_core_follows_the_formats_rule_for_corrupt_entries() {
     let (store, mut visitor) = store_and_visitor();
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let entry = store.load(&store_key()).await.unwrap().unwrap();
-    let damaged = cloakroom::store::Draft {
-        data: Bytes::from_static(b"\xff"),
-        meta: entry.meta,
-        save_id: cloakroom::store::SaveId::new(1),
-    };
+    let damaged = cloakroom::store::Draft::new(
+        Bytes::from_static(b"\xff"),
+        entry.meta,
+        cloakroom::store::SaveId::new(1),
+    );
     let _ = store
         .save(&store_key(), &entry.version, &damaged)
         .await
@@ -194,10 +194,8 @@ async fn the_core_follows_the_formats_rule_for_expired_entries() {
     let (store, mut visitor) = store_and_visitor();
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let entry = store.load(&store_key()).await.unwrap().unwrap();
-    let expired = cloakroom::store::Meta {
-        expires: SystemTime::UNIX_EPOCH,
-        ..entry.meta
-    };
+    let mut expired = entry.meta;
+    expired.expires = SystemTime::UNIX_EPOCH;
     let _ = store
         .touch(&store_key(), &entry.version, &expired)
         .await

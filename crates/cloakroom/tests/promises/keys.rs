@@ -195,13 +195,7 @@ async fn cookies_with_other_names_are_ignored() {
 fn debug_of_an_entry_shows_no_values() {
     let entry = Entry::new(
         bytes::Bytes::from_static(b"s3cret"),
-        Meta {
-            created: from_millis(0),
-            touched: from_millis(0),
-            expires: from_millis(0),
-            owner: None,
-            label: None,
-        },
+        Meta::new(from_millis(0), from_millis(0), from_millis(0)),
         SaveId::new(1).into(),
     );
     assert!(!format!("{entry:?}").contains("s3cret"));

@@ -216,11 +216,8 @@ async fn a_create_on_a_taken_key_is_stale_and_another_key_is_drawn() {
     assert_eq!(guest.reads("n").await, Some(1));
     let store_key = site.memory.find(&[]).await.unwrap().unwrap();
     let entry = site.memory.load(&store_key).await.unwrap().unwrap();
-    let again = cloakroom::store::Draft {
-        data: entry.data,
-        meta: entry.meta,
-        save_id: entry.version.save_id().unwrap(),
-    };
+    let again =
+        cloakroom::store::Draft::new(entry.data, entry.meta, entry.version.save_id().unwrap());
     assert_eq!(
         site.memory.create(&store_key, &again).await.unwrap(),
         Outcome::Stale

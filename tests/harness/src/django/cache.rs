@@ -44,13 +44,7 @@ pub async fn only_the_data_of_an_entry_is_stored(site: &mut impl Site) {
         let entry = entry.expect("it was created");
         assert_eq!(entry.data, new.data);
         assert!(entry.version == version);
-        let forever = Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH,
-            expires: from_millis(i64::MAX),
-            owner: None,
-            label: None,
-        };
+        let forever = Meta::new(UNIX_EPOCH, UNIX_EPOCH, from_millis(i64::MAX));
         assert_eq!(entry.meta, forever, "only the server expires the entry");
         assert_eq!(site.get(&at).await, data);
         cache.delete(&at).await.expect("delete answers");
@@ -313,17 +307,15 @@ pub fn draft(data: &str) -> Draft {
 
 /// Returns a draft with a lifetime of `secs` seconds.
 pub fn lasting(data: &[u8], secs: i64) -> Draft {
-    Draft {
-        data: Bytes::copy_from_slice(data),
-        meta: Meta {
-            created: from_millis(1_764_000_000_001),
-            touched: from_millis(TOUCHED),
-            expires: from_millis(TOUCHED + 1_000 * secs),
-            owner: None,
-            label: None,
-        },
-        save_id: SaveId::random().expect("the operating system has random numbers"),
-    }
+    Draft::new(
+        Bytes::copy_from_slice(data),
+        Meta::new(
+            from_millis(1_764_000_000_001),
+            from_millis(TOUCHED),
+            from_millis(TOUCHED + 1_000 * secs),
+        ),
+        SaveId::random().expect("the operating system has random numbers"),
+    )
 }
 
 /// Increments a session by loading and saving until the save is written.

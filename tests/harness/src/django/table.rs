@@ -197,17 +197,11 @@ pub fn draft(data: &str) -> Draft {
 
 /// Returns a draft that expires at `expires`.
 pub fn expiring(data: &str, expires: SystemTime) -> Draft {
-    Draft {
-        data: data.to_owned().into(),
-        meta: Meta {
-            created: UNIX_EPOCH,
-            touched: UNIX_EPOCH,
-            expires,
-            owner: None,
-            label: None,
-        },
-        save_id: SaveId::random().expect("the operating system has random numbers"),
-    }
+    Draft::new(
+        data.to_owned().into(),
+        Meta::new(UNIX_EPOCH, UNIX_EPOCH, expires),
+        SaveId::random().expect("the operating system has random numbers"),
+    )
 }
 
 /// A session key with the length and alphabet of Django's.

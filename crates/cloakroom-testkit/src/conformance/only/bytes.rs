@@ -50,11 +50,7 @@ impl Remainder for BytesRemainder {
         let mut data = Vec::with_capacity(NUMBER_LEN + new.data.len());
         data.put_u64(number);
         data.put_slice(&new.data);
-        Draft {
-            data: data.into(),
-            meta: two_weeks(),
-            save_id: new.save_id,
-        }
+        Draft::new(data.into(), two_weeks(), new.save_id)
     }
 
     fn restore(&self, mut entry: Entry) -> Entry {
@@ -85,13 +81,7 @@ impl Remainder for BytesRemainder {
 }
 
 fn two_weeks() -> Meta {
-    Meta {
-        created: now(),
-        touched: now(),
-        expires: now() + Duration::from_secs(14 * 24 * 60 * 60),
-        owner: None,
-        label: None,
-    }
+    Meta::new(now(), now(), now() + Duration::from_secs(14 * 24 * 60 * 60))
 }
 
 const NUMBER_LEN: usize = size_of::<u64>();

@@ -130,11 +130,11 @@ async fn damage_entry(site: &Site) {
         .unwrap()
         .expect("there is one entry");
     let entry = site.spy.load(&store_key).await.unwrap().unwrap();
-    let damaged = Draft {
-        data: bytes::Bytes::from_static(b"\xff nonsense"),
-        meta: entry.meta,
-        save_id: SaveId::random().unwrap(),
-    };
+    let damaged = Draft::new(
+        bytes::Bytes::from_static(b"\xff nonsense"),
+        entry.meta,
+        SaveId::random().unwrap(),
+    );
     let outcome = site
         .spy
         .save(&store_key, &entry.version, &damaged)
