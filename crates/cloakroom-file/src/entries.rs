@@ -135,7 +135,7 @@ impl Entries {
 
     /// Moves the session in two steps, with one file at any time.
     ///
-    /// The first step replaces the file at the old path with the new contents, which include the new
+    /// The first step replaces the file at the old path with the new contents, including the new
     /// store key. From then on the old key opens no session. The second step moves the file to the
     /// new path. If a crash comes in between, the next load of the old key or the next listing of
     /// the owner's sessions does the second step.
