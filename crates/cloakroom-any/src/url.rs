@@ -10,8 +10,8 @@ use crate::scheme::PREFIX;
 
 /// A URL that names a store; the [crate](crate) documentation lists them.
 ///
-/// Parsing finds all errors that do not need a server. `Display` and `Debug` leave out the user, the
-/// password and the parameters. Errors contain no password.
+/// Parsing finds all errors that do not need a server. `Display` and `Debug` leave out the user,
+/// the password and the parameters. Errors contain no password.
 ///
 /// # Examples
 /// ```
