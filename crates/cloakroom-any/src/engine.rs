@@ -11,8 +11,7 @@ impl StoreUrl {
     /// Opens the store of a Django site as one of Django's engines, with the settings of the site.
     /// Pass the result to [`Settings::sessions`](cloakroom_django::Settings::sessions).
     ///
-    /// It creates no table; Django's `migrate` does that. If the future is dropped, nothing has
-    /// changed in the store.
+    /// It creates no table; Django's `migrate` does that.
     ///
     /// # Errors
     /// * [`Config`](cloakroom::ErrorKind::Config) if the URL is not one of a Django site, or the

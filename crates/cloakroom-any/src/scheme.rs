@@ -3,7 +3,7 @@ use cloakroom::Result;
 use crate::error::refused;
 use crate::kind::{DjangoKind, StoreKind};
 
-/// The schemes of the kinds of stores.
+/// Conversions between kinds of stores and the schemes of their URLs.
 impl StoreKind {
     pub(crate) fn from_scheme(scheme: &str) -> Result<Self> {
         let known = schemes().find(|known| known.name == scheme);

@@ -32,9 +32,9 @@ use crate::threads::Threads;
 ///
 /// Saves compare under the lock of a file in that folder, so no edit is lost between processes that
 /// use this crate. Django does not use the lock: a Django request may overwrite what was saved
-/// while it ran. On Linux a save exchanges the old file and the new one atomically, so it never
-/// restores a session that Django deletes at that moment. On other systems it may. Only keys of `a`
-/// to `z` and `0` to `9` are used as file names.
+/// during that request. On Linux a save exchanges the old file and the new one atomically, so it
+/// never restores a session that Django deletes at that moment. On other systems it may. Only keys
+/// of `a` to `z` and `0` to `9` are used as file names.
 ///
 /// It blocks for a few file system calls.
 ///

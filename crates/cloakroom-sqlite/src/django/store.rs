@@ -27,15 +27,15 @@ use crate::options::Options;
 /// * **Compares**: no edit is lost between requests that save through this store. The table has no
 ///   version column, so a save compares the old text, in the statement that writes the new one. A
 ///   stale save through this store never overwrites what Django saved. Django's saves do not
-///   compare: a Django request may overwrite what this store saved while that request ran.
+///   compare: a Django request may overwrite what this store saved during that request.
 /// * **Revokes**, **durable**, **shared**: as [`SqliteStore`](crate::SqliteStore), and also with
 ///   Django.
 /// * **No owners**: a draft with an owner is [`Unsupported`](ErrorKind::Unsupported). The table
 ///   records only when a session expires: a loaded entry has the Unix epoch as its other times, and
 ///   no label.
 ///
-/// If the connection fails during a save, a load shows whether the new text was saved. If the
-/// future of a call that writes is dropped, the write happens completely or not at all.
+/// If the future of a call that writes is dropped, the write happens completely or not at all. A
+/// load then shows which text the row has.
 ///
 /// The store key is Django's session key, a text of up to 40 characters. With any other store key,
 /// `load` finds nothing and `create` is `Unsupported`. The data must be ASCII, as is everything
