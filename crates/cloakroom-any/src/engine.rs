@@ -8,22 +8,28 @@ use crate::kind::{DjangoKind, StoreKind};
 use crate::scheme::PREFIX;
 
 impl StoreUrl {
-    /// Opens the place of a Django site as the engine that it is, with the site's settings: for
-    /// [`Settings::sessions`](cloakroom_django::Settings::sessions). No table is made here; Django's `migrate` does that.
+    /// Opens the store of a Django site as one of Django's engines, with the settings of the site.
+    /// Pass the result to [`Settings::sessions`](cloakroom_django::Settings::sessions).
+    ///
+    /// It creates no table; Django's `migrate` does that.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) for what the place refuses, and if it is none of a Django site;
-    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if its server does not answer.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if the URL is not one of a Django site, or the
+    ///   store refuses its parameters.
+    /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server does not answer.
     ///
     /// # Examples
     /// ```
-    /// use cloakroom_django::Settings;
     /// use cloakroom_any::StoreUrl;
+    /// use cloakroom_django::Settings;
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
     /// let settings = Settings::new("the site's SECRET_KEY")?.session_cookie_secure(true);
     /// let url: StoreUrl = "django+cookie:".parse()?;
     /// let sessions = settings.sessions(url.engine(&settings).await?).build()?;
+    ///
+    /// let url: StoreUrl = "memory:".parse()?;
+    /// assert!(url.engine(&settings).await.is_err(), "not a store of a Django site");
     /// # Ok(())
     /// # }
     /// ```
@@ -31,8 +37,8 @@ impl StoreUrl {
         match self.kind {
             StoreKind::Django(kind) => open(kind, self, settings).await,
             kind => Err(refused(&format!(
-                "`{}:` is no place of a Django site; such a URL begins with `{}`, and all others are for \
-                 `StoreUrl::open`",
+                "`{}:` is not a store of a Django site, whose URLs begin with `{}`; \
+                 open it with `StoreUrl::open`",
                 kind.scheme(),
                 PREFIX
             ))),
@@ -55,7 +61,7 @@ async fn open(kind: DjangoKind, url: &StoreUrl, settings: &Settings) -> Result<B
         #[cfg(feature = "file")]
         (DjangoKind::File, _) => cloakroom_file::django::open(settings, url.path())?,
         #[cfg(not(feature = "file"))]
-        (DjangoKind::File, _) => unreachable!("parsing refuses what was not built in"),
+        (DjangoKind::File, _) => unreachable!("parsing refuses a scheme whose feature is off"),
         (DjangoKind::Cookie, _) => return Ok(settings.signed_cookies()),
     };
     match url.options.cache_ttl {
@@ -66,7 +72,7 @@ async fn open(kind: DjangoKind, url: &StoreUrl, settings: &Settings) -> Result<B
     }
 }
 
-/// The two that keep entries in a cache.
+/// The engines that use a cache.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Engine {
     Cache,
@@ -76,7 +82,7 @@ enum Engine {
 #[allow(
     unused_variables,
     clippy::unused_async,
-    reason = "without any feature there is nothing to open, and nothing to wait for"
+    reason = "without any feature there is nothing to open or to await"
 )]
 async fn table(kind: DjangoKind, url: &StoreUrl) -> Result<AnyStore> {
     match kind {
@@ -110,14 +116,16 @@ async fn table(kind: DjangoKind, url: &StoreUrl) -> Result<AnyStore> {
             }
             Ok(AnyStore::new(store.connect().await?))
         }
-        _ => unreachable!("parsing refuses what was not built in, and the others have no table"),
+        _ => {
+            unreachable!("parsing refuses a scheme whose feature is off; the others have no table")
+        }
     }
 }
 
 #[allow(
     unused_variables,
     clippy::unused_async,
-    reason = "without any feature there is nothing to open, and nothing to wait for"
+    reason = "without any feature there is nothing to open or to await"
 )]
 async fn cache(url: &StoreUrl, engine: Engine) -> Result<AnyStore> {
     match url.kind.django() {
@@ -152,6 +160,8 @@ async fn cache(url: &StoreUrl, engine: Engine) -> Result<AnyStore> {
             }
             Ok(AnyStore::new(store.open()?))
         }
-        _ => unreachable!("parsing refuses what was not built in, and the others are no cache"),
+        _ => {
+            unreachable!("parsing refuses a scheme whose feature is off; the others are not caches")
+        }
     }
 }

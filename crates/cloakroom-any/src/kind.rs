@@ -1,4 +1,4 @@
-/// The kinds of places where sessions can be kept.
+/// The kinds of stores that a URL can name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum StoreKind {
     Sqlite,
@@ -20,7 +20,7 @@ impl StoreKind {
         )
     }
 
-    /// The options in the query that are read here and not by the driver.
+    /// Returns the parameters that this crate reads.
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &["table", "cache_secs", "cache"],
@@ -33,7 +33,7 @@ impl StoreKind {
         }
     }
 
-    /// Returns what kind of place it is to a Django site, or `None` if it is none of one.
+    /// Returns which store of a Django site it is, or `None` for any other store.
     pub(crate) fn django(self) -> Option<DjangoKind> {
         match self {
             Self::Django(kind) => Some(kind),
@@ -41,8 +41,8 @@ impl StoreKind {
         }
     }
 
-    /// Returns whether the driver reads options from the query, too. Those that are not ours stay
-    /// there.
+    /// Returns whether the driver reads parameters, too. All that this crate does not read are left
+    /// to it.
     pub(crate) fn driver_has_options(self) -> bool {
         match self {
             Self::Postgres | Self::Mysql | Self::Redis => true,
@@ -52,7 +52,7 @@ impl StoreKind {
     }
 }
 
-/// The kinds of places that a Django has.
+/// The kinds of stores of a Django site.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum DjangoKind {
     Sqlite,
@@ -65,7 +65,7 @@ pub(crate) enum DjangoKind {
 }
 
 impl DjangoKind {
-    /// The options in the query that are read here and not by the driver.
+    /// Returns the parameters that this crate reads.
     pub(crate) fn options(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &["table", "cache_secs", "cache"],

@@ -6,11 +6,32 @@ use crate::error::refused;
 use crate::kind::StoreKind;
 
 impl StoreUrl {
-    /// Opens the place, and makes its table if it has one. `secret` is for sessions that are sealed in the cookie.
+    /// Opens the store, and creates its table if it is missing.
+    ///
+    /// `secret`, at least 32 random bytes, seals the sessions of `cookie:`. The other stores ignore
+    /// it. If the future is dropped, the table may have been created.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) for what the place refuses, [`Unavailable`](cloakroom::ErrorKind::Unavailable) if its server
-    /// does not answer; `Config` also for the place of a Django site, which is for [`engine`](Self::engine).
+    /// * [`Config`](cloakroom::ErrorKind::Config) if the store refuses its parameters, if `cookie:`
+    ///   has no secret or a short one, and for a store of a Django site, which `StoreUrl::engine`
+    ///   opens.
+    /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server does not answer.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::Sessions;
+    /// use cloakroom_any::StoreUrl;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> cloakroom::Result<()> {
+    /// let url: StoreUrl = "memory:".parse()?;
+    /// let sessions = Sessions::new(url.open(None).await?);
+    ///
+    /// let url: StoreUrl = "cookie:".parse()?;
+    /// assert!(url.open(None).await.is_err(), "a cookie needs a secret");
+    /// assert!(url.open(Some(&[7; 32])).await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(&self, secret: Option<&[u8]>) -> Result<Backend> {
         match self.kind {
             StoreKind::Memory => Ok(MemoryStore::new().into()),
@@ -21,7 +42,8 @@ impl StoreUrl {
                 )),
             },
             StoreKind::Django(_) => Err(refused(&format!(
-                "`{}:` is a place of a Django site, whose settings say how to read it; open it with `StoreUrl::engine`",
+                "`{}:` is a store of a Django site and needs its settings; \
+                 open it with `StoreUrl::engine`",
                 self.kind.scheme()
             ))),
             #[cfg(feature = "sqlite")]
@@ -38,18 +60,15 @@ impl StoreUrl {
             StoreKind::File => backend(file(self)?, self).await,
             #[allow(
                 unreachable_patterns,
-                reason = "there is nothing left if all features are on"
+                reason = "no kind is left if all features are on"
             )]
-            _ => unreachable!("parsing refuses what was not built in"),
+            _ => unreachable!("parsing refuses a scheme whose feature is off"),
         }
     }
 }
 
-/// The store, behind the cache that the URL asks for.
-#[allow(
-    dead_code,
-    reason = "without any feature there is no store to put on it"
-)]
+/// Returns the store, behind the cache of the URL if it has one.
+#[allow(dead_code, reason = "without any feature there is no store")]
 async fn backend(store: impl Store, url: &StoreUrl) -> Result<Backend> {
     let cached = match (&url.options.cache, url.options.cache_ttl) {
         (None, None) => return Ok(store.into()),
@@ -64,7 +83,7 @@ async fn backend(store: impl Store, url: &StoreUrl) -> Result<Backend> {
 
 #[allow(
     clippy::unused_async,
-    reason = "without any feature there is nothing to wait for"
+    reason = "without any feature there is nothing to await"
 )]
 async fn open_cache(url: &StoreUrl) -> Result<AnyStore> {
     match url.kind {
@@ -81,7 +100,7 @@ async fn open_cache(url: &StoreUrl) -> Result<AnyStore> {
         StoreKind::Memcached => Ok(AnyStore::new(memcached(url)?)),
         #[cfg(feature = "file")]
         StoreKind::File => Ok(AnyStore::new(file(url)?)),
-        _ => unreachable!("parsing refuses what was not built in, and what is no store"),
+        _ => unreachable!("parsing refuses a scheme whose feature is off, and other caches"),
     }
 }
 

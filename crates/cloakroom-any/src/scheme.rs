@@ -3,19 +3,20 @@ use cloakroom::Result;
 use crate::error::refused;
 use crate::kind::{DjangoKind, StoreKind};
 
-/// The schemes, as methods of the kinds of places that they name.
+/// Conversions between kinds of stores and the schemes of their URLs.
 impl StoreKind {
     pub(crate) fn from_scheme(scheme: &str) -> Result<Self> {
         let known = schemes().find(|known| known.name == scheme);
         match known.map(|known| (known.kind, known.feature)) {
             Some((kind, (_, true))) => Ok(kind),
             Some((_, (feature, false))) => Err(refused(&format!(
-                "`{scheme}:` needs the feature `{feature}` of cloakroom-any, which this program was built without"
+                "`{scheme}:` needs the feature `{feature}` of cloakroom-any, \
+                 which this program was built without"
             ))),
             None => {
                 let usages: Vec<&str> = schemes().map(|known| known.usage).collect();
                 Err(refused(&format!(
-                    "`{}:` is no place for sessions; there are {}",
+                    "`{}:` is not a supported scheme; use one of {}",
                     scheme.escape_debug(),
                     usages.join(", ")
                 )))
@@ -41,12 +42,12 @@ fn schemes() -> impl Iterator<Item = &'static Scheme> {
     SCHEMES.iter().chain(&DJANGO_SCHEMES)
 }
 
-/// One way to begin a URL.
+/// A scheme, the first part of a URL.
 struct Scheme {
     name: &'static str,
     usage: &'static str,
     kind: StoreKind,
-    /// The feature that it needs, and whether it is on.
+    /// The feature that it needs, and whether that is on.
     feature: (&'static str, bool),
 }
 
@@ -182,7 +183,7 @@ const DJANGO_SCHEMES: [Scheme; 9] = [
     ),
 ];
 
-/// What the names of these schemes begin with; the rest is what the driver knows.
+/// The prefix of the schemes of a Django site. The driver gets the rest of the URL.
 pub(crate) const PREFIX: &str = "django+";
 
 const fn scheme(

@@ -8,34 +8,67 @@ use crate::error::{CHOOSING, refused};
 use crate::kind::StoreKind;
 use crate::scheme::PREFIX;
 
-/// Where sessions are to be kept; see the [crate](crate) for what there is.
+/// A URL that names a store; the [crate](crate) documentation lists them.
 ///
-/// Parsing finds everything that can be found without asking a server. `Display` and `Debug` leave out passwords, and
-/// so do errors.
+/// Parsing finds all errors that do not need a server. `Display` and `Debug` leave out the user,
+/// the password and the parameters. Errors contain no password.
+///
+/// # Examples
+/// ```
+/// use cloakroom_any::StoreUrl;
+///
+/// # fn main() -> cloakroom::Result<()> {
+/// # #[cfg(feature = "postgres")] {
+/// let url: StoreUrl = "postgres://ada:s3cret@db.example/shop?table=web_session".parse()?;
+/// assert_eq!(url.to_string(), "postgres://db.example/shop");
+/// # }
+///
+/// let error = "mongodb://localhost".parse::<StoreUrl>().unwrap_err();
+/// let message = "`mongodb:` is not a supported scheme; use one of sqlite://PATH, ";
+/// assert!(error.to_string().contains(message));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct StoreUrl {
     pub(crate) kind: StoreKind,
-    /// The URL without the options that are ours.
+    /// The URL without the parameters in `options`.
     pub(crate) url: String,
     pub(crate) options: Options,
 }
 
 impl StoreUrl {
-    /// Whether this is the place of a Django site, `django+…`: for [`engine`](Self::engine), and not for
-    /// [`open`](Self::open).
+    /// Returns whether this is a store of a Django site, `django+…`. `StoreUrl::engine` opens such
+    /// a store, and [`open`](Self::open) opens all others.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_any::StoreUrl;
+    ///
+    /// # fn main() -> cloakroom::Result<()> {
+    /// let url: StoreUrl = "cookie:".parse()?;
+    /// assert!(!url.is_django());
+    ///
+    /// # #[cfg(feature = "django")] {
+    /// let url: StoreUrl = "django+cookie:".parse()?;
+    /// assert!(url.is_django());
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_django(&self) -> bool {
         self.kind.django().is_some()
     }
 
-    /// Checks that it can be the cache of `origin`.
+    /// Returns an error if this store cannot be the cache of `origin`.
     fn check_cache_of(&self, origin: &Self) -> Result<()> {
         match (self.kind.django(), origin.kind.django()) {
             (None, None) => {}
             (Some(cache), Some(_)) if cache.is_cache() && origin.options.cache_ttl.is_none() => {}
             (Some(cache), Some(_)) if cache.is_cache() => {
                 return Err(refused(
-                    "the copies in the cache of a Django site are read until the session ends; leave \
-                     out `cache_secs`",
+                    "the copies in the cache of a Django site are read until the session ends; \
+                     leave out `cache_secs`",
                 ));
             }
             (_, Some(_)) => {
@@ -45,19 +78,19 @@ impl StoreUrl {
             }
             (Some(_), None) => {
                 return Err(refused(
-                    "`cache` is a place of a Django site, and the origin is not; both or neither must \
-                     be",
+                    "`cache` is a store of a Django site and the origin is not; \
+                     use two stores of a Django site, or none",
                 ));
             }
         }
         if self.kind == StoreKind::Cookie {
             return Err(refused(
-                "`cache` must be a place on the server; `cookie:` is with the visitor",
+                "`cache` must be a store on the server; `cookie:` keeps sessions in the browser",
             ));
         }
         if self.options.cache_ttl.is_some() || self.options.cache.is_some() {
             return Err(refused(
-                "`cache` has a cache itself; give `cache_secs` and one `cache` to the origin",
+                "`cache` has a cache itself; set `cache_secs` and one `cache` in the origin's URL",
             ));
         }
         let is_same = self.url == origin.url
@@ -65,20 +98,20 @@ impl StoreUrl {
             && self.options.prefix == origin.options.prefix;
         if is_same {
             return Err(refused(
-                "`cache` is the same place as its origin; name another one, or another `table` or \
-                 `prefix` there",
+                "`cache` is the same store as its origin; \
+                 name another one, or another `table` or `prefix` there",
             ));
         }
         Ok(())
     }
 
-    /// The URL as the driver knows it.
+    /// Returns the URL for the driver, without the prefix `django+`.
     #[allow(dead_code, reason = "without any feature there is no driver")]
     pub(crate) fn driver_url(&self) -> &str {
         self.url.strip_prefix(PREFIX).unwrap_or(&self.url)
     }
 
-    /// What comes after the scheme.
+    /// Returns the part after the scheme.
     pub(crate) fn path(&self) -> &str {
         let rest = self.url.split_once(':').map_or("", |(_, rest)| rest);
         rest.strip_prefix("//").unwrap_or(rest)
@@ -111,7 +144,7 @@ impl fmt::Display for StoreUrl {
         let (base, _) = self.url.split_once('?').unwrap_or((&self.url, ""));
         match base.split_once("://") {
             Some((scheme, rest)) => {
-                // User and password end at the last `@` of the authority.
+                // The user and the password end at the last `@` of the authority.
                 let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
                 let host = authority
                     .rsplit_once('@')
@@ -134,7 +167,7 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
-/// The options that are ours and not the driver's.
+/// The parameters that this crate reads.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) table: Option<String>,
@@ -146,7 +179,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Takes the options that the place knows out of the query; what the driver may know stays.
+    /// Splits the parameters of this crate off, and returns the rest of the URL, which may have
+    /// parameters of the driver.
     fn split_off(text: &str, kind: StoreKind) -> Result<(String, Self)> {
         let mut options = Self::default();
         let Some((base, query)) = text.split_once('?') else {
@@ -164,9 +198,9 @@ impl Options {
                     continue;
                 }
                 return Err(refused(&format!(
-                    "`{name}` is no option of `{}`; there {}",
+                    "`{}` has no parameter `{name}`; {}",
                     kind.scheme(),
-                    listed(kind.options()),
+                    list_options(kind.options()),
                 )));
             }
             match name {
@@ -177,8 +211,8 @@ impl Options {
                 "cache_secs" => {
                     options.cache_ttl = Some(Duration::from_secs(number(name, value)?));
                 }
-                "cache" => options.cache = Some(Box::new(cache(value)?)),
-                _ => unreachable!("the places know no other options"),
+                "cache" => options.cache = Some(Box::new(parse_cache(value)?)),
+                _ => unreachable!("`StoreKind::options` lists no other parameter"),
             }
         }
         let url = match others.is_empty() {
@@ -195,14 +229,14 @@ fn number<N: FromStr>(name: &str, value: &str) -> Result<N> {
         .map_err(|_| refused(&format!("`{name}` must be a whole number")))
 }
 
-/// Parses a value of `cache`: a URL with `&` as `%26`, or a URL that is percent-encoded as a whole.
-/// The second has no colon.
-fn cache(value: &str) -> Result<StoreUrl> {
+/// Parses the value of `cache`: a URL with `&` as `%26`, or a completely percent-encoded URL, which
+/// has no colon.
+fn parse_cache(value: &str) -> Result<StoreUrl> {
     let url = match value.contains(':') {
         true => value.replace("%26", "&"),
-        false => decoded(value)
+        false => percent_decode(value)
             .filter(|url| url.contains(':'))
-            .ok_or_else(|| refused("`cache` must be the URL of a place, as in cache=redis://…"))?,
+            .ok_or_else(|| refused("`cache` must be the URL of a store, as in cache=redis://…"))?,
     };
     url.parse().map_err(|error: Error| {
         let why = error.to_string();
@@ -210,7 +244,7 @@ fn cache(value: &str) -> Result<StoreUrl> {
     })
 }
 
-fn decoded(text: &str) -> Option<String> {
+fn percent_decode(text: &str) -> Option<String> {
     let (first, rest) = text.split_once('%').unwrap_or((text, ""));
     let mut bytes = first.as_bytes().to_vec();
     for part in rest.split('%').filter(|_| !rest.is_empty()) {
@@ -220,12 +254,12 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn listed(options: &[&str]) -> String {
+fn list_options(options: &[&str]) -> String {
     match options {
-        [] => "are none".to_owned(),
-        _ => format!("are `{}`", options.join("`, `")),
+        [] => "it has none".to_owned(),
+        _ => format!("its parameters are `{}`", options.join("`, `")),
     }
 }
 
-/// Options that had other names, old and new. A driver must not get them.
+/// The old and the new names of renamed parameters. The driver must not get the old ones.
 const RENAMED: [(&str, &str); 2] = [("cached", "cache_secs"), ("front", "cache")];

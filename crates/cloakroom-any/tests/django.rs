@@ -1,4 +1,4 @@
-//! From a URL to the sessions of a Django site.
+//! Opens the store of a Django site from a URL.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use cloakroom_harness::servers;
 use cloakroom_testkit::unique_name;
 
 #[tokio::test]
-async fn sessions_are_kept_in_every_place_of_a_django_site() {
+async fn every_url_of_a_django_site_opens_a_store_that_keeps_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let name = unique_name();
     let sqlite = folder.path().join("db.sqlite3");
@@ -57,57 +57,58 @@ async fn sessions_are_kept_in_every_place_of_a_django_site() {
         Some("django+cookie:".to_owned()),
     ];
     for url in urls.into_iter().flatten() {
-        let place: StoreUrl = url.parse().unwrap();
-        assert!(place.is_django());
-        let [one, other] = [sessions(&place).await, sessions(&place).await];
+        let store_url: StoreUrl = url.parse().unwrap();
+        assert!(store_url.is_django());
+        let [one, other] = [sessions(&store_url).await, sessions(&store_url).await];
         let session = one.new_session();
         session.set("n", 1).unwrap();
         session.save().await.unwrap();
 
         let key = session.key().unwrap();
         if url != "django+cookie:" {
-            assert_eq!(key.reveal().len(), 32, "{place}");
+            assert_eq!(key.reveal().len(), 32, "{store_url}");
         }
         let found = other.open(&key).await.unwrap().unwrap();
-        assert_eq!(found.get("n").unwrap(), Some(1), "{place}");
+        assert_eq!(found.get("n").unwrap(), Some(1), "{store_url}");
     }
 }
 
-/// As another process has them.
-async fn sessions(place: &StoreUrl) -> Sessions {
+/// Opens the store as another process does.
+async fn sessions(store_url: &StoreUrl) -> Sessions {
     let settings = Settings::new("the secret of both").unwrap();
-    let engine = place.engine(&settings).await.unwrap();
+    let engine = store_url.engine(&settings).await.unwrap();
     settings.sessions(engine).build().unwrap()
 }
 
 #[tokio::test]
-async fn a_place_of_a_django_site_needs_its_settings_and_no_other_does() {
-    let place: StoreUrl = "django+cookie:".parse().unwrap();
-    let error = place.open(Some(&[7; 32])).await.unwrap_err();
+async fn only_a_store_of_a_django_site_is_opened_with_its_settings() {
+    let store_url: StoreUrl = "django+cookie:".parse().unwrap();
+    let error = store_url.open(Some(&[7; 32])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    let why = "`django+cookie:` is a place of a Django site, whose settings say how to read it; open it with `StoreUrl::engine`";
+    let why = "`django+cookie:` is a store of a Django site and needs its settings; \
+               open it with `StoreUrl::engine`";
     assert!(error.to_string().contains(why), "{error}");
 
-    let place: StoreUrl = "memory:".parse().unwrap();
-    assert!(!place.is_django());
+    let store_url: StoreUrl = "memory:".parse().unwrap();
+    assert!(!store_url.is_django());
     let settings = Settings::new("the secret of both").unwrap();
-    let error = place.engine(&settings).await.unwrap_err();
+    let error = store_url.engine(&settings).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    let why = "`memory:` is no place of a Django site; such a URL begins with `django+`";
+    let why = "`memory:` is not a store of a Django site, whose URLs begin with `django+`";
     assert!(error.to_string().contains(why), "{error}");
 }
 
 #[tokio::test]
-async fn no_table_is_made_in_the_database_of_a_django_site() {
+async fn no_table_is_created_in_the_database_of_a_django_site() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db.sqlite3");
     let own: StoreUrl = format!("sqlite://{}", path.display()).parse().unwrap();
     own.open(None).await.unwrap();
 
-    let place: StoreUrl = format!("django+sqlite://{}", path.display())
+    let store_url: StoreUrl = format!("django+sqlite://{}", path.display())
         .parse()
         .unwrap();
-    let session = sessions(&place).await.new_session();
+    let session = sessions(&store_url).await.new_session();
     session.set("n", 1).unwrap();
 
     let error = session.save().await.unwrap_err();
@@ -116,11 +117,11 @@ async fn no_table_is_made_in_the_database_of_a_django_site() {
 }
 
 #[test]
-fn what_cannot_be_shared_with_a_django_is_refused_with_what_can() {
+fn a_bad_url_of_a_django_site_is_refused_with_the_valid_choices() {
     for (url, why) in [
         (
             "django+mongodb://localhost",
-            "`django+mongodb:` is no place for sessions; there are sqlite://PATH, ",
+            "`django+mongodb:` is not a supported scheme; use one of sqlite://PATH, ",
         ),
         (
             "django+sqlite:",
@@ -128,7 +129,7 @@ fn what_cannot_be_shared_with_a_django_is_refused_with_what_can() {
         ),
         (
             "django+file:/tmp/x?prefix=a",
-            "`prefix` is no option of `django+file`; there are `cache_secs`",
+            "`django+file` has no parameter `prefix`; its parameters are `cache_secs`",
         ),
         (
             "django+memcached://localhost?version=two",
@@ -148,7 +149,7 @@ fn what_cannot_be_shared_with_a_django_is_refused_with_what_can() {
         ),
         (
             "postgres://localhost?cache=django+redis://localhost",
-            "`cache` is a place of a Django site, and the origin is not",
+            "`cache` is a store of a Django site and the origin is not",
         ),
     ] {
         let error = url.parse::<StoreUrl>().unwrap_err();
@@ -162,11 +163,11 @@ fn what_cannot_be_shared_with_a_django_is_refused_with_what_can() {
 fn passwords_are_never_shown() {
     let url = "django+mysql://ada:s3cret@db.example/site\
                ?cache=django+redis://:s3cret@cache.example/1?prefix=shop";
-    let place: StoreUrl = url.parse().unwrap();
+    let store_url: StoreUrl = url.parse().unwrap();
 
     assert_eq!(
-        place.to_string(),
+        store_url.to_string(),
         "django+mysql://db.example/site behind django+redis://cache.example/1"
     );
-    assert!(!format!("{place:?}").contains("s3cret"));
+    assert!(!format!("{store_url:?}").contains("s3cret"));
 }

@@ -1,4 +1,4 @@
-//! The README's table of stores says what each store says of itself.
+//! The table of stores in the README matches the guarantees that the stores report.
 
 use cloakroom_any::StoreUrl;
 use cloakroom_harness::servers;
@@ -6,10 +6,10 @@ use cloakroom_harness::servers;
 const README: &str = include_str!("../../../README.md");
 
 #[tokio::test]
-async fn the_table_in_the_readme_is_what_the_stores_guarantee() {
+async fn the_table_in_the_readme_matches_the_guarantees_of_the_stores() {
     let folder = tempfile::tempdir().unwrap();
     let of = |server: Option<&servers::Server>| server.map(|server| server.url().to_owned());
-    let places = [
+    let stores = [
         ("MemoryStore", Some("memory:".to_owned())),
         (
             "FileStore",
@@ -41,25 +41,25 @@ async fn the_table_in_the_readme_is_what_the_stores_guarantee() {
         .collect();
     assert_eq!(
         named,
-        places.each_ref().map(|(name, _)| *name),
+        stores.each_ref().map(|(name, _)| *name),
         "the table names every store"
     );
 
-    for (row, (name, url)) in rows.iter().zip(places) {
+    for (row, (name, url)) in rows.iter().zip(stores) {
         let Some(url) = url else { continue };
-        let place: StoreUrl = url.parse().unwrap();
-        let backend = place.open(Some(&[7; 32])).await.unwrap();
-        let says = backend.guarantees();
-        let says = [
-            says.compares,
-            says.revokes,
-            says.durable,
-            says.shared,
-            says.owners,
-            says.evicts,
+        let store_url: StoreUrl = url.parse().unwrap();
+        let backend = store_url.open(Some(&[7; 32])).await.unwrap();
+        let reported = backend.guarantees();
+        let reported = [
+            reported.compares,
+            reported.revokes,
+            reported.durable,
+            reported.shared,
+            reported.owners,
+            reported.evicts,
         ];
-        // "one machine" is a yes with a reservation.
+        // Cells such as "one machine" are a restricted yes.
         let table: Vec<bool> = row[1..].iter().map(|cell| *cell != "no").collect();
-        assert_eq!(table, says, "{name}: {row:?}");
+        assert_eq!(table, reported, "{name}: {row:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! From a URL to sessions that are kept there, and from a bad one to an error that says what to do.
+//! Opens the store that a URL names, and reports what is wrong with a bad URL.
 
 use cloakroom::{ErrorKind, Sessions};
 use cloakroom_any::StoreUrl;
@@ -6,7 +6,7 @@ use cloakroom_harness::servers;
 use cloakroom_testkit::unique_name;
 
 #[tokio::test]
-async fn sessions_are_kept_in_every_place_that_a_url_names() {
+async fn every_url_opens_a_store_that_keeps_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let name = unique_name();
     let of = |server: Option<&servers::Server>, options: &str| {
@@ -43,8 +43,8 @@ async fn sessions_are_kept_in_every_place_that_a_url_names() {
         of(servers::memcached(), &format!("prefix={name}:")),
     ];
     for url in urls.into_iter().flatten() {
-        let place: StoreUrl = url.parse().unwrap();
-        let sessions = Sessions::new(place.open(Some(&[7; 32])).await.unwrap());
+        let store_url: StoreUrl = url.parse().unwrap();
+        let sessions = Sessions::new(store_url.open(Some(&[7; 32])).await.unwrap());
         let session = sessions.new_session();
         session.set("n", 1).unwrap();
         session.save().await.unwrap();
@@ -54,27 +54,30 @@ async fn sessions_are_kept_in_every_place_that_a_url_names() {
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(found.get("n").unwrap(), Some(1), "{place}");
+        assert_eq!(found.get("n").unwrap(), Some(1), "{store_url}");
     }
 }
 
 #[test]
-fn a_url_that_is_no_place_is_refused_with_what_there_is() {
+fn a_bad_url_is_refused_with_the_valid_choices() {
     for (url, why) in [
         (
             "",
-            "`:` is no place for sessions; there are sqlite://PATH, ",
+            "`:` is not a supported scheme; use one of sqlite://PATH, ",
         ),
-        ("mongodb://localhost", "`mongodb:` is no place for sessions"),
+        (
+            "mongodb://localhost",
+            "`mongodb:` is not a supported scheme",
+        ),
         ("sqlite", "`sqlite:` needs a path, as in sqlite://PATH"),
         ("file:", "`file:` needs a path, as in file:PATH"),
         (
             "sqlite:///tmp/x?colour=red",
-            "`colour` is no option of `sqlite`; there are `table`, `cache_secs`, `cache`",
+            "`sqlite` has no parameter `colour`; its parameters are `table`, `cache_secs`, `cache`",
         ),
         (
             "memory:?cache_secs=1",
-            "`cache_secs` is no option of `memory`; there are none",
+            "`memory` has no parameter `cache_secs`; it has none",
         ),
         (
             "redis://localhost?cache_secs=soon",
@@ -82,35 +85,35 @@ fn a_url_that_is_no_place_is_refused_with_what_there_is() {
         ),
         (
             "redis://localhost?cache=mongodb://localhost",
-            "`cache`: `mongodb:` is no place for sessions; there are sqlite://PATH, ",
+            "`cache`: `mongodb:` is not a supported scheme; use one of sqlite://PATH, ",
         ),
         (
             "redis://localhost?cache=sqlite:///tmp/x?colour=red",
-            "`cache`: `colour` is no option of `sqlite`; there are `table`, ",
+            "`cache`: `sqlite` has no parameter `colour`; its parameters are `table`, ",
         ),
         (
             "redis://localhost?cache=s3cret",
-            "`cache` must be the URL of a place, as in cache=redis://…",
+            "`cache` must be the URL of a store, as in cache=redis://…",
         ),
         (
             "redis://localhost?cache=%zz",
-            "`cache` must be the URL of a place, as in cache=redis://…",
+            "`cache` must be the URL of a store, as in cache=redis://…",
         ),
         (
             "redis://localhost?cache=cookie:",
-            "`cache` must be a place on the server",
+            "`cache` must be a store on the server",
         ),
         (
             "redis://localhost?cache=file:/tmp/x?cache_secs=1",
-            "`cache` has a cache itself; give `cache_secs` and one `cache` to the origin",
+            "`cache` has a cache itself; set `cache_secs` and one `cache` in the origin's URL",
         ),
         (
             "redis://localhost?cache_secs=5&cache=redis://localhost",
-            "`cache` is the same place as its origin; name another one",
+            "`cache` is the same store as its origin; name another one",
         ),
         (
             "cookie:?cache=memory:",
-            "`cache` is no option of `cookie`; there are none",
+            "`cookie` has no parameter `cache`; it has none",
         ),
     ] {
         let error = url.parse::<StoreUrl>().unwrap_err();
@@ -121,8 +124,8 @@ fn a_url_that_is_no_place_is_refused_with_what_there_is() {
 }
 
 #[test]
-fn an_option_by_its_old_name_is_refused_with_the_new_one() {
-    for place in [
+fn the_old_name_of_a_parameter_is_refused_with_the_new_one() {
+    for store_url in [
         "sqlite:///tmp/x",
         "postgres://localhost/x",
         "django+redis://localhost",
@@ -131,7 +134,7 @@ fn an_option_by_its_old_name_is_refused_with_the_new_one() {
             ("cached=5", "`cached` is called `cache_secs` now"),
             ("front=memory:", "`front` is called `cache` now"),
         ] {
-            let url = format!("{place}?{option}");
+            let url = format!("{store_url}?{option}");
 
             let error = url.parse::<StoreUrl>().unwrap_err();
 
@@ -142,7 +145,7 @@ fn an_option_by_its_old_name_is_refused_with_the_new_one() {
 }
 
 #[tokio::test]
-async fn servers_that_share_a_cache_see_at_once_what_another_has_ended() {
+async fn servers_that_share_a_cache_see_at_once_that_another_ended_a_session() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let tiers = format!(
@@ -151,8 +154,8 @@ async fn servers_that_share_a_cache_see_at_once_what_another_has_ended() {
         path("cache")
     );
     let open = async |url: &str| {
-        let place: StoreUrl = url.parse().unwrap();
-        Sessions::new(place.open(None).await.unwrap())
+        let store_url: StoreUrl = url.parse().unwrap();
+        Sessions::new(store_url.open(None).await.unwrap())
     };
     let [one, other] = [open(&tiers).await, open(&tiers).await];
     let session = one.new_session();
@@ -160,27 +163,27 @@ async fn servers_that_share_a_cache_see_at_once_what_another_has_ended() {
     session.save().await.unwrap();
     let key = session.key().unwrap();
 
-    // The cache still has what its origin has lost, and answers.
+    // The session was ended in the origin only, so the cache still returns it.
     let origin = open(&format!("file:{}", path("origin"))).await;
     let elsewhere = origin.open(&key).await.unwrap().unwrap();
     elsewhere.flush().unwrap();
     elsewhere.save().await.unwrap();
-    let remembered = other.open(&key).await.unwrap().unwrap();
-    assert_eq!(remembered.get("n").unwrap(), Some(1));
+    let cached = other.open(&key).await.unwrap().unwrap();
+    assert_eq!(cached.get("n").unwrap(), Some(1));
 
-    remembered.flush().unwrap();
-    remembered.save().await.unwrap();
+    cached.flush().unwrap();
+    cached.save().await.unwrap();
     assert!(one.open(&key).await.unwrap().is_none());
 }
 
 #[test]
-fn two_tiers_are_shown_as_two() {
+fn the_text_of_a_url_names_both_tiers() {
     let url =
         "memcached://b.example:1?cache=postgres://ada:s3cret@a.example/x?table=a%26sslmode=disable";
-    let place: StoreUrl = url.parse().unwrap();
+    let store_url: StoreUrl = url.parse().unwrap();
 
     assert_eq!(
-        place.to_string(),
+        store_url.to_string(),
         "memcached://b.example:1 behind postgres://a.example/x"
     );
 }
@@ -196,23 +199,23 @@ fn passwords_are_never_shown() {
         "file:/var/lib/library.example?cache_secs=1&cache=redis://:s3cret@cache.example/0",
         "file:/var/lib/library.example?cache=redis%3A%2F%2F%3As3cret%40cache.example",
     ] {
-        let place: StoreUrl = url.parse().unwrap();
-        let shown = format!("{place} {place:?}");
+        let store_url: StoreUrl = url.parse().unwrap();
+        let shown = format!("{store_url} {store_url:?}");
         assert!(!shown.contains("s3c"), "{shown}");
         assert!(shown.contains(".example"), "{shown}");
     }
 }
 
 #[tokio::test]
-async fn an_error_on_the_way_to_a_server_shows_no_password_either() {
+async fn a_connection_error_shows_no_password() {
     for url in [
         "postgres://ada:s3cret@127.0.0.1:1/library",
         "mysql://ada:s3cret@127.0.0.1:1/library",
         "redis://:s3cret@127.0.0.1:1",
         "redis+cluster://ada:s3cret@127.0.0.1:1",
     ] {
-        let place: StoreUrl = url.parse().unwrap();
-        let error = match place.open(None).await {
+        let store_url: StoreUrl = url.parse().unwrap();
+        let error = match store_url.open(None).await {
             Ok(backend) => Sessions::new(backend).ping().await.unwrap_err(),
             Err(error) => error,
         };
@@ -223,18 +226,18 @@ async fn an_error_on_the_way_to_a_server_shows_no_password_either() {
 
 #[tokio::test]
 async fn the_cookie_needs_a_secret() {
-    let place: StoreUrl = "cookie:".parse().unwrap();
+    let store_url: StoreUrl = "cookie:".parse().unwrap();
     assert_eq!(
-        place.open(None).await.unwrap_err().kind(),
+        store_url.open(None).await.unwrap_err().kind(),
         ErrorKind::Config
     );
     assert_eq!(
-        place.open(Some(b"short")).await.unwrap_err().kind(),
+        store_url.open(Some(b"short")).await.unwrap_err().kind(),
         ErrorKind::Config
     );
 }
 
-/// Percent-encoded as a whole.
+/// Percent-encodes everything but letters and digits.
 fn encoded(url: &str) -> String {
     url.bytes()
         .map(|byte| match byte.is_ascii_alphanumeric() {

@@ -1,4 +1,5 @@
-//! Django's engine `file`.
+//! Django's session engine `file`: [`open`] returns a backend for a folder that a Django site
+//! shares.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -22,31 +23,58 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::fault::Fault;
-use crate::folder::wait_for;
+use crate::folder::acquire_lock;
 use crate::threads::Threads;
 
-/// Opens the sessions of Django's engine `file` in the folder at `path`, which `SESSION_FILE_PATH` names.
+/// Opens the folder of Django's engine `file`. `path` is the site's `SESSION_FILE_PATH`.
 ///
-/// The folder must exist, as for Django, and it should be this user's alone. Saves compare under the lock of a file
-/// of their own in that folder, which Django does not know: so no edit is lost among the processes that use this
-/// crate. On Linux a save also changes places with what it replaces, so it brings nothing back that Django deletes
-/// in that instant. Keys with anything but `a` to `z` and `0` to `9` never reach the file system.
+/// The folder must exist, as for Django, and only this user should be able to enter it.
 ///
-/// It blocks for a moment.
+/// Saves compare under the lock of a file in that folder, so no edit is lost between processes that
+/// use this crate. Django does not use the lock: a Django request may overwrite what was saved
+/// during that request. On Linux a save exchanges the old file and the new one atomically, so it
+/// never restores a session that Django deletes at that moment. On other systems it may. Only keys
+/// of `a` to `z` and `0` to `9` are used as file names.
+///
+/// It blocks for a few file system calls.
 ///
 /// # Errors
-/// [`Config`](ErrorKind::Config) or [`Unavailable`](ErrorKind::Unavailable) if the folder cannot be read.
+/// [`Config`](ErrorKind::Config) if there is no folder at `path`, or no file can have the cookie's
+/// name. [`Unavailable`](ErrorKind::Unavailable) if the folder cannot be read.
+///
+/// # Examples
+/// ```
+/// use cloakroom_django::Settings;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path();
+/// let settings = Settings::new("the site's SECRET_KEY")?;
+/// let engine = cloakroom_file::django::open(&settings, path)?;
+/// let sessions = settings.sessions(engine).build()?;
+///
+/// let session = sessions.new_session();
+/// session.set("theme", "dark")?;
+/// session.save().await?;
+/// let key = session.key().expect("a saved session has a key");
+/// assert!(path.join(format!("sessionid{}", key.reveal())).exists());
+/// # Ok(())
+/// # }
+/// ```
 pub fn open(settings: &Settings, path: impl AsRef<Path>) -> Result<Backend> {
     let format = settings.file_format();
     let files = SessionFiles::open(path.as_ref(), settings.cookie_name(), format.clone())?;
     Ok(Backend::new(files, format))
 }
 
-/// The sessions of Django's engine file: a file each, all in one folder, named by the cookie and the key.
+/// The store of Django's engine `file`: one file per session, all in one folder. The name of a file
+/// is the name of the cookie and the key.
 ///
-/// A new one begins as an empty file that must not have been there. Every write is a file beside it that is flushed to
-/// the disk and renamed over it, so whoever reads waits for nobody and reads all of it. Whoever writes here compares
-/// under the lock of one file for the whole folder; what Django writes meanwhile is not held up by that.
+/// A create first makes an empty file, and fails if the file exists. Every write goes to a
+/// temporary file, which is flushed to the disk and renamed. So a read waits for no lock and never
+/// sees an unfinished file. Writes compare under the lock of one file for the whole folder, which
+/// does not block Django.
 #[derive(Clone)]
 struct SessionFiles {
     files: Arc<Files>,
@@ -69,13 +97,13 @@ impl SessionFiles {
         })
     }
 
-    async fn work<T: Send + 'static>(
+    async fn run<T: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnOnce(&Files) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T> {
         let files = Arc::clone(&self.files);
-        self.threads.work(doing, move || work(&files)).await
+        self.threads.run(doing, move || work(&files)).await
     }
 }
 
@@ -91,25 +119,25 @@ impl Store for SessionFiles {
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let key = key.clone();
         let work = move |files: &Files| files.load(&key);
-        self.work("loading a session", work).await
+        self.run("loading a session", work).await
     }
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let (key, new) = (key.clone(), new.clone());
         let work = move |files: &Files| files.create(&key, &new);
-        self.work("creating a session", work).await
+        self.run("creating a session", work).await
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let (key, seen, new) = (key.clone(), seen.clone(), new.clone());
         let work = move |files: &Files| files.save(&key, &seen, &new);
-        self.work("saving a session", work).await
+        self.run("saving a session", work).await
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         let key = key.clone();
         let work = move |files: &Files| files.delete(&key);
-        self.work("deleting a session", work).await
+        self.run("deleting a session", work).await
     }
 
     async fn rename(
@@ -121,24 +149,23 @@ impl Store for SessionFiles {
     ) -> Result<Outcome> {
         let (from, seen, to, new) = (from.clone(), seen.clone(), to.clone(), new.clone());
         let work = move |files: &Files| files.rename(&from, &seen, &to, &new);
-        self.work("moving a session", work).await
+        self.run("moving a session", work).await
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let (key, seen, touched) = (key.clone(), seen.clone(), meta.touched);
         let work = move |files: &Files| files.touch(&key, &seen, touched);
-        self.work("touching a session", work).await
+        self.run("touching a session", work).await
     }
 
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let work = move |files: &Files| files.sweep(now, limit);
-        self.work("sweeping expired sessions", work).await
+        self.run("sweeping expired sessions", work).await
     }
 
     async fn ping(&self) -> Result<()> {
         let work = |files: &Files| files.check();
-        self.work("asking for the folder of the sessions", work)
-            .await
+        self.run("checking the folder of the sessions", work).await
     }
 }
 
@@ -150,11 +177,11 @@ impl fmt::Debug for SessionFiles {
     }
 }
 
-/// What a store does, one call at a time and blocking.
+/// The calls of the store, as blocking functions.
 struct Files {
     folder: PathBuf,
     prefix: String,
-    /// Says when a file expires, for the sweep.
+    /// Computes when a session expires, for the sweep.
     format: SignedFormat,
 }
 
@@ -163,14 +190,15 @@ impl Files {
         if self.prefix.is_empty() || self.prefix.contains(['/', '\0']) {
             return Err(Fault::new(
                 ErrorKind::Config,
-                "files are named by the cookie, and a file cannot have its name; choose another",
+                "the name of a file begins with the name of the cookie, which is empty or contains \
+                 `/` or NUL; choose another cookie name",
             ));
         }
         let metadata = fs::metadata(&self.folder).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => Fault::new(
                 ErrorKind::Config,
                 format!(
-                    "in {}: there is no such folder; make it, for this user alone, or name another",
+                    "in {}: there is no such folder; create it with mode 0700, or name another",
                     self.folder.display()
                 ),
             ),
@@ -181,17 +209,18 @@ impl Files {
             false => Err(Fault::new(
                 ErrorKind::Config,
                 format!(
-                    "in {}: it is not a folder; name another",
+                    "in {}: it is not a folder; name another path",
                     self.folder.display()
                 ),
             )),
         }
     }
 
-    /// Where the session of this key is, if there can be one: no other character reaches the file system.
+    /// Returns the path of the session file, or `None` if a key has other characters than Django's
+    /// or is too long.
     fn path(&self, key: &StoreKey) -> Option<PathBuf> {
         let key = std::str::from_utf8(key.as_bytes()).ok()?;
-        let fits = self.prefix.len() + key.len() <= LONGEST_NAME;
+        let fits = self.prefix.len() + key.len() <= MAX_NAME_LEN;
         (fits && !key.is_empty() && is_file_safe(key))
             .then(|| self.folder.join(format!("{}{key}", self.prefix)))
     }
@@ -214,27 +243,27 @@ impl Files {
             }
             Err(source) => return Err(self.refused(source)),
         }
-        let written = self
-            .write_beside(&path, new)
-            .and_then(|written| written.put(&path, self));
-        if written.is_err() {
-            // Nobody knows the key yet.
+        let result = self
+            .write_temp_file(&path, new)
+            .and_then(|file| file.rename(&path, self));
+        if result.is_err() {
+            // No other request has the key yet, so the empty file can be removed.
             let _ = fs::remove_file(&path);
         }
-        written.map(|()| version_of(new))
+        result.map(|()| outcome(new))
     }
 
     fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome, Fault> {
         let Some(path) = self.path(key) else {
             return Ok(Outcome::Stale);
         };
-        let written = self.write_beside(&path, new)?;
+        let file = self.write_temp_file(&path, new)?;
         let _lock = self.lock()?;
         if !self.has(&path, seen)? {
             return Ok(Outcome::Stale);
         }
-        match written.replace(&path, seen, self)? {
-            true => Ok(version_of(new)),
+        match file.replace(&path, seen, self)? {
+            true => Ok(outcome(new)),
             false => Ok(Outcome::Stale),
         }
     }
@@ -249,8 +278,8 @@ impl Files {
         }
     }
 
-    /// First the new file, then the old one goes: a crash in between leaves the old session, and one under a key that
-    /// nobody has.
+    /// Writes the new file, then removes the old one. A crash in between leaves the old session,
+    /// and one with a key that no browser has.
     fn rename(
         &self,
         from: &StoreKey,
@@ -261,7 +290,7 @@ impl Files {
         let (Some(from), Some(to)) = (self.path(from), self.path(to)) else {
             return Ok(Outcome::Stale);
         };
-        let written = self.write_beside(&to, new)?;
+        let file = self.write_temp_file(&to, new)?;
         let _lock = self.lock()?;
         if !self.has(&from, seen)? {
             return Ok(Outcome::Stale);
@@ -273,11 +302,11 @@ impl Files {
             }
             Err(source) => return Err(self.refused(source)),
         }
-        written.put(&to, self).inspect_err(|_| {
+        file.rename(&to, self).inspect_err(|_| {
             let _ = fs::remove_file(&to);
         })?;
         self.remove(&from)?;
-        Ok(version_of(new))
+        Ok(outcome(new))
     }
 
     fn touch(&self, key: &StoreKey, seen: &Version, touched: SystemTime) -> Result<Outcome, Fault> {
@@ -294,8 +323,8 @@ impl Files {
         Ok(Outcome::Written(seen.clone()))
     }
 
-    /// As Django's `clear_expired` it opens every file, since only the data and the time of the last change together
-    /// say when a session ends.
+    /// Opens every file, as Django's `clear_expired` does, because the expiry depends on both the
+    /// data and the time of the last change.
     fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize, Fault> {
         let mut swept = 0;
         for file in fs::read_dir(&self.folder).map_err(|source| self.refused(source))? {
@@ -312,7 +341,7 @@ impl Files {
             }
             if self.has_expired(&path, now)? {
                 let _lock = self.lock()?;
-                // Somebody may have saved it meanwhile.
+                // Another request may have saved it before this one had the lock.
                 if self.has_expired(&path, now)? {
                     self.remove(&path)?;
                     swept += 1;
@@ -332,7 +361,7 @@ impl Files {
         let session_data = match self.format.decode(&entry.data) {
             Ok(session_data) => session_data,
             Err(error) if error.kind() == ErrorKind::Corrupt => SessionData::default(),
-            // What cannot be read now may be readable to another program.
+            // Another program may be able to read it.
             Err(_) => return Ok(false),
         };
         let mut meta = entry.meta;
@@ -349,7 +378,7 @@ impl Files {
         let mut file = match open_file(path) {
             Ok(file) => file,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
-            // A link, or a socket.
+            // The errors for a symbolic link, and the one for a socket.
             Err(source)
                 if Errno::from_io_error(&source).is_some_and(|errno| {
                     [Errno::LOOP, Errno::MLINK, Errno::NXIO].contains(&errno)
@@ -360,7 +389,7 @@ impl Files {
             Err(source) => return Err(self.refused(source)),
         };
         let metadata = file.metadata().map_err(|source| self.refused(source))?;
-        if !metadata.is_file() || metadata.size() > LARGEST_FILE {
+        if !metadata.is_file() || metadata.size() > MAX_FILE_LEN {
             return Err(self.not_a_session());
         }
         let mut data = Vec::new();
@@ -368,15 +397,16 @@ impl Files {
             .map_err(|source| self.refused(source))?;
         let data = Bytes::from(data);
         let changed = metadata.modified().unwrap_or(UNIX_EPOCH);
-        // The format determines the end from the data.
+        // `Format::complete` computes the expiry.
         let expires = from_millis(i64::MAX);
         let meta = Meta::new(UNIX_EPOCH, from_millis(millis(changed)), expires);
         let version = Version::from_bytes(data.clone());
         Ok(Some(Entry::new(data, meta, version)))
     }
 
-    /// Writes a file beside the one at `path`, under a name that Django's readers and cleaners pass over.
-    fn write_beside(&self, path: &Path, new: &Draft) -> Result<Written, Fault> {
+    /// Writes a temporary file for `path`. Its name contains `_`, so Django neither reads nor
+    /// clears it.
+    fn write_temp_file(&self, path: &Path, new: &Draft) -> Result<TempFile, Fault> {
         let random =
             key::new_key().map_err(|error| Fault::new(ErrorKind::Random, error.to_string()))?;
         let mut name = path.to_path_buf().into_os_string();
@@ -384,12 +414,12 @@ impl Files {
         name.push(&random.reveal()[..8]);
         let path = PathBuf::from(name);
         let mut file = new_file(&path).map_err(|source| self.refused(source))?;
-        let written = Written { path };
+        let temp_file = TempFile { path };
         file.write_all(&new.data)
             .and_then(|()| file.set_modified(new.meta.touched))
             .and_then(|()| file.sync_all())
             .map_err(|source| self.refused(source))?;
-        Ok(written)
+        Ok(temp_file)
     }
 
     fn remove(&self, path: &Path) -> Result<(), Fault> {
@@ -400,31 +430,31 @@ impl Files {
         }
     }
 
-    /// Waits until a power cut can take back nothing of what was done to the names here.
+    /// Flushes the folder, so that a power cut does not undo changes of its names.
     fn sync(&self) -> Result<(), Fault> {
         File::open(&self.folder)
             .and_then(|folder| folder.sync_all())
             .map_err(|source| self.refused(source))
     }
 
-    /// The right to change files, until it is dropped. The name does not begin as those of sessions do, so Django passes
-    /// it over.
+    /// Takes the lock for writing, and returns the file that holds it until it is dropped. Its name
+    /// does not begin with the name of the cookie, so Django ignores it.
     fn lock(&self) -> Result<File, Fault> {
         let path = self.folder.join(format!(".cloakroom-{}.lock", self.prefix));
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(false)
-            .mode(OURS_ALONE)
-            .custom_flags(no_link())
+            .mode(OWNER_ONLY)
+            .custom_flags(safe_open_flags())
             .open(path)
             .map_err(|source| self.refused(source))?;
-        wait_for(&lock, &self.folder)?;
+        acquire_lock(&lock, &self.folder)?;
         Ok(lock)
     }
 
     fn not_a_session(&self) -> Fault {
-        let what = "a link or something else that is no file of a session";
+        let what = "a link or something else that is not a session file";
         Fault::foreign(&self.folder, what)
     }
 
@@ -433,23 +463,24 @@ impl Files {
     }
 }
 
-/// A file that is written and has no session's name yet; it goes if it never gets one.
-struct Written {
+/// A written file that has not been renamed to a session file yet. It is removed on drop.
+struct TempFile {
     path: PathBuf,
 }
 
-impl Written {
-    /// The one moment at which the session changes.
-    fn put(self, path: &Path, files: &Files) -> Result<(), Fault> {
+impl TempFile {
+    /// Renames the file to `path`, which replaces a file there, and flushes the folder.
+    fn rename(self, path: &Path, files: &Files) -> Result<(), Fault> {
         fs::rename(&self.path, path).map_err(|source| files.refused(source))?;
         files.sync()
     }
 
-    /// As [`put`](Self::put), but never where there is no file any more: Django deletes without our lock, and a logout
-    /// is not to be undone. Says whether it was done.
+    /// Replaces the file at `path` if it has the version `seen`. Returns whether it did.
     ///
-    /// The two files change places, so what was there is in our hands afterwards. If Django has written meanwhile, they
-    /// change back.
+    /// Unlike [`rename`](Self::rename) it never creates the file: Django deletes without taking the
+    /// lock, and a logout must not be undone. It exchanges the two files atomically and then
+    /// compares the old one. If Django has written it since the comparison before, it exchanges
+    /// them again.
     #[cfg(target_os = "linux")]
     fn replace(self, path: &Path, seen: &Version, files: &Files) -> Result<bool, Fault> {
         match self.exchange(path) {
@@ -462,9 +493,9 @@ impl Written {
                 Err(errno) => Err(files.refused(errno.into())),
             },
             Err(Errno::NOENT) => Ok(false),
-            // A file system that cannot.
+            // The file system does not support the exchange.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                self.put(path, files).map(|()| true)
+                self.rename(path, files).map(|()| true)
             }
             Err(errno) => Err(files.refused(errno.into())),
         }
@@ -477,57 +508,62 @@ impl Written {
         renameat_with(CWD, &self.path, CWD, path, RenameFlags::EXCHANGE)
     }
 
-    /// As [`put`](Self::put): where nothing changes places in one step, what Django does in the same instant is lost.
+    /// Renames the file. Without an atomic exchange, a change that Django makes at the same moment
+    /// is lost.
     #[cfg(not(target_os = "linux"))]
     fn replace(self, path: &Path, _seen: &Version, files: &Files) -> Result<bool, Fault> {
-        self.put(path, files).map(|()| true)
+        self.rename(path, files).map(|()| true)
     }
 }
 
-impl Drop for Written {
+impl Drop for TempFile {
     fn drop(&mut self) {
-        // After a rename there is nothing of this name any more.
+        // Fails after a rename, because the file has another name then.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-fn version_of(new: &Draft) -> Outcome {
+fn outcome(new: &Draft) -> Outcome {
     Outcome::Written(Version::from_bytes(new.data.clone()))
 }
 
-/// Opens a file, and not what a link points to.
+/// Opens a file for reading, without following a link.
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.read(true).custom_flags(no_link()).open(path)
+    options
+        .read(true)
+        .custom_flags(safe_open_flags())
+        .open(path)
 }
 
-/// Makes an empty file where there is nothing.
+/// Creates an empty file, and fails if there is anything at `path`.
 fn new_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(OURS_ALONE);
+    options.write(true).create_new(true).mode(OWNER_ONLY);
     options.open(path)
 }
 
-/// No link is followed, and opening a pipe does not wait for its other end.
-fn no_link() -> i32 {
+/// The flags to follow no link, and not to block on opening a pipe.
+fn safe_open_flags() -> i32 {
     (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
 }
 
-const OURS_ALONE: u32 = 0o600;
+const OWNER_ONLY: u32 = 0o600;
 
-/// What file systems allow, less what is added to the name of a file that is being written.
-const LONGEST_NAME: usize = 255 - "_out_12345678".len();
+/// The limit of file systems, minus the suffix of a temporary file.
+const MAX_NAME_LEN: usize = 255 - "_out_12345678".len();
 
-/// Far more than a session may have.
-const LARGEST_FILE: u64 = 64 << 20;
+/// Far more than the largest session.
+const MAX_FILE_LEN: u64 = 64 << 20;
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::*;
     use cloakroom::store::SaveId;
 
+    use super::*;
+
     #[test]
-    fn what_django_does_between_our_comparison_and_our_write_is_not_undone() {
+    fn a_change_by_django_between_the_comparison_and_the_write_is_not_undone() {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings::new("a-secret").unwrap();
         let files = Files {
@@ -537,9 +573,9 @@ mod tests {
         };
         let path = folder.path().join("sessionidabcdefgh");
         let replace = |seen: &'static [u8]| {
-            let written = files.write_beside(&path, &draft()).unwrap();
+            let file = files.write_temp_file(&path, &draft()).unwrap();
             let seen = Version::from_bytes(Bytes::from_static(seen));
-            written.replace(&path, &seen, &files).unwrap()
+            file.replace(&path, &seen, &files).unwrap()
         };
 
         assert!(!replace(b"old"), "Django has deleted it");

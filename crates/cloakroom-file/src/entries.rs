@@ -4,19 +4,20 @@ use bytes::Bytes;
 use cloakroom::StoreKey;
 use cloakroom::store::{Draft, Entry, Meta, Outcome, Version};
 
+use super::entry_path::{EntryPath, name_prefix, parse_hash, shards_of_prefix};
 use super::fault::Fault;
 use super::folder::{Folder, Locked};
-use super::place::{Place, hash_named, name_prefix, shards_of_prefix};
 use super::record::Record;
 use super::root::Root;
 
-/// The entries in the files: what a store does, one call at a time and blocking.
+/// The calls of the store, as blocking functions.
 ///
-/// Whoever reads takes no lock: a file never changes, it is only replaced by another, moved or removed. Whoever writes
-/// compares and writes under the lock of the subfolder.
+/// Reads take no lock: a file is never changed, only replaced, moved or removed. Writes compare and
+/// write under the lock of the subfolder.
 pub(super) struct Entries {
     pub(super) root: Root,
-    /// The shard at which the next step of a sweep begins.
+    /// The number of the subfolder at which the next step of a sweep starts, modulo
+    /// [`Shard::COUNT`](super::entry_path::Shard::COUNT).
     pub(super) sweep_next: AtomicUsize,
 }
 
@@ -29,30 +30,31 @@ impl Entries {
     }
 
     pub(super) fn load(&self, key: &StoreKey) -> Result<Option<Entry>, Fault> {
-        let place = Place::of(key);
-        let Some(folder) = self.root.sessions(place.shard)? else {
+        let path = EntryPath::of(key);
+        let Some(folder) = self.root.sessions(path.shard)? else {
             return Ok(None);
         };
-        match read(&folder, &place)? {
+        match read(&folder, &path)? {
             Some(record) if record.store_key == *key => Ok(Some(record.draft.into())),
             Some(record) => {
-                self.bring_home(&place, &record.store_key)?;
+                self.resume_move(&path, &record.store_key)?;
                 Ok(None)
             }
             None => Ok(None),
         }
     }
 
-    /// `Stale` also where a crash has cut off a move away from `at`: whoever loads `at` ends that first.
+    /// Also returns `Stale` if a crash interrupted a move away from `key`. The next load of `key`
+    /// completes the move.
     pub(super) fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome, Fault> {
-        let place = Place::of(key);
-        let record = Record::drafted(key, None, new);
-        let folder = self.root.make_and_lock(place.shard)?;
-        if folder.holds(&place.name)? {
+        let path = EntryPath::of(key);
+        let record = Record::new(key, None, new);
+        let folder = self.root.create_and_lock(path.shard)?;
+        if folder.contains(&path.name)? {
             return Ok(Outcome::Stale);
         }
-        self.mark(new.meta.owner.as_ref(), &place)?;
-        write(&folder, &place, &record)?;
+        self.mark(new.meta.owner.as_ref(), &path)?;
+        write(&folder, &path, &record)?;
         Ok(Outcome::Written(new.version()))
     }
 
@@ -62,21 +64,21 @@ impl Entries {
         seen: &Version,
         new: &Draft,
     ) -> Result<Outcome, Fault> {
-        let place = Place::of(key);
-        let record = Record::drafted(key, None, new);
-        let Some(folder) = self.root.lock(place.shard)? else {
+        let path = EntryPath::of(key);
+        let record = Record::new(key, None, new);
+        let Some(folder) = self.root.lock(path.shard)? else {
             return Ok(Outcome::Stale);
         };
-        let Some(old) = current(&folder, &place, key, seen)? else {
+        let Some(old) = current(&folder, &path, key, seen)? else {
             return Ok(Outcome::Stale);
         };
         let (before, after) = (old.meta.owner.as_ref(), new.meta.owner.as_ref());
         if before == after {
-            write(&folder, &place, &record)?;
+            write(&folder, &path, &record)?;
         } else {
-            self.mark(after, &place)?;
-            write(&folder, &place, &record)?;
-            self.unmark(before, &place);
+            self.mark(after, &path)?;
+            write(&folder, &path, &record)?;
+            self.unmark(before, &path);
         }
         Ok(Outcome::Written(new.version()))
     }
@@ -87,11 +89,11 @@ impl Entries {
         seen: &Version,
         meta: &Meta,
     ) -> Result<Outcome, Fault> {
-        let place = Place::of(key);
-        let Some(folder) = self.root.lock(place.shard)? else {
+        let path = EntryPath::of(key);
+        let Some(folder) = self.root.lock(path.shard)? else {
             return Ok(Outcome::Stale);
         };
-        let Some(mut draft) = current(&folder, &place, key, seen)? else {
+        let Some(mut draft) = current(&folder, &path, key, seen)? else {
             return Ok(Outcome::Stale);
         };
         draft.meta.touched = meta.touched;
@@ -101,39 +103,42 @@ impl Entries {
             came_from: None,
             draft,
         };
-        write(&folder, &place, &record)?;
+        write(&folder, &path, &record)?;
         Ok(Outcome::Written(seen.clone()))
     }
 
-    /// A file that cannot be read is removed like any other, since the visitor wants to be logged out.
+    /// Also removes a file that cannot be read, because a logout must succeed.
     pub(super) fn delete(&self, key: &StoreKey) -> Result<(), Fault> {
-        let place = Place::of(key);
-        let Some(folder) = self.root.lock(place.shard)? else {
+        let path = EntryPath::of(key);
+        let Some(folder) = self.root.lock(path.shard)? else {
             return Ok(());
         };
-        let record = match folder.holds(&place.name)? {
-            true => read(&folder, &place).ok().flatten(),
+        let record = match folder.contains(&path.name)? {
+            true => read(&folder, &path).ok().flatten(),
             false => None,
         };
-        // What has left for another lookup, and was cut off by a crash, is not at this one any more.
+        // The file of an interrupted move belongs to its new store key.
         if record
             .as_ref()
             .is_some_and(|record| record.store_key != *key)
         {
             return Ok(());
         }
-        folder.remove(&place.name)?;
-        // Also if there was nothing: whoever removed it may have died before this.
+        folder.remove(&path.name)?;
+        // Also if the file was missing: the process that removed it may have been killed before
+        // this.
         folder.sync()?;
         let meta = record.as_ref().map(|record| &record.draft.meta);
-        self.unmark(meta.and_then(|meta| meta.owner.as_ref()), &place);
+        self.unmark(meta.and_then(|meta| meta.owner.as_ref()), &path);
         Ok(())
     }
 
-    /// There is one file at any time. First it gets the new contents where it is, and with them the note that it
-    /// belongs elsewhere: that replacement is the one moment at which the session moves, since nobody takes the file
-    /// for the session of the old lookup any more. Then it goes where it belongs. If a crash comes in between, the
-    /// next load of the old lookup, or the next look at the owner's sessions, does the rest.
+    /// Moves the session in two steps, with one file at any time.
+    ///
+    /// The first step replaces the file at the old path with the new contents, including the new
+    /// store key. From then on the old key opens no session. The second step moves the file to the
+    /// new path. If a crash comes in between, the next load of the old key or the next listing of
+    /// the owner's sessions does the second step.
     pub(super) fn rename(
         &self,
         from: &StoreKey,
@@ -144,49 +149,50 @@ impl Entries {
         if from == to {
             return Ok(Outcome::Stale);
         }
-        let (old_place, new_place) = (Place::of(from), Place::of(to));
-        let record = Record::drafted(to, Some(from), new);
-        let (here, there) = self
+        let (old_path, new_path) = (EntryPath::of(from), EntryPath::of(to));
+        let record = Record::new(to, Some(from), new);
+        let (old_folder, new_folder) = self
             .root
-            .make_and_lock_two(old_place.shard, new_place.shard)?;
-        let there = there.as_ref().unwrap_or(&here);
-        let Some(old) = current(&here, &old_place, from, seen)? else {
+            .create_and_lock_two(old_path.shard, new_path.shard)?;
+        let new_folder = new_folder.as_ref().unwrap_or(&old_folder);
+        let Some(old) = current(&old_folder, &old_path, from, seen)? else {
             return Ok(Outcome::Stale);
         };
-        if there.holds(&new_place.name)? {
+        if new_folder.contains(&new_path.name)? {
             return Ok(Outcome::Stale);
         }
-        self.depart(&here, &old_place, &new_place, &record)?;
-        self.arrive(&here, &old_place, there, &new_place, &record)?;
-        self.unmark(old.meta.owner.as_ref(), &old_place);
+        self.begin_move(&old_folder, &old_path, &new_path, &record)?;
+        self.complete_move(&old_folder, &old_path, new_folder, &new_path, &record)?;
+        self.unmark(old.meta.owner.as_ref(), &old_path);
         Ok(Outcome::Written(new.version()))
     }
 
-    /// The one moment at which the session moves.
-    fn depart(
+    /// The first step of a move: writes `record` to the old path.
+    fn begin_move(
         &self,
-        here: &Locked,
-        from: &Place,
-        to: &Place,
+        old_folder: &Locked,
+        from: &EntryPath,
+        to: &EntryPath,
         record: &Record,
     ) -> Result<(), Fault> {
         let owner = record.draft.meta.owner.as_ref();
-        // Both: until it has arrived it is found by its old place.
+        // Both, because until the second step the session is found by its old path.
         self.mark(owner, from)?;
         self.mark(owner, to)?;
-        write(here, from, record)
+        write(old_folder, from, record)
     }
 
-    fn arrive(
+    /// The second step of a move: moves the file to the new path.
+    fn complete_move(
         &self,
-        here: &Locked,
-        from: &Place,
-        there: &Locked,
-        to: &Place,
+        old_folder: &Locked,
+        from: &EntryPath,
+        new_folder: &Locked,
+        to: &EntryPath,
         record: &Record,
     ) -> Result<(), Fault> {
         let meta = &record.draft.meta;
-        here.move_to(&from.name, there, &to.name, meta.expires)?;
+        old_folder.move_to(&from.name, new_folder, &to.name, meta.expires)?;
         self.unmark(meta.owner.as_ref(), from);
         Ok(())
     }
@@ -200,7 +206,7 @@ impl Entries {
             };
             let names = folder.names()?;
             let matches = names.iter().filter(|name| name.starts_with(&start));
-            found.extend(matches.filter_map(|name| hash_named(name)));
+            found.extend(matches.filter_map(|name| parse_hash(name)));
         }
         Ok(match found.len() {
             1 => found.pop(),
@@ -208,40 +214,40 @@ impl Entries {
         })
     }
 
-    /// Ends a move that was cut off: the file at `from` belongs to the lookup `to`.
+    /// Completes an interrupted move: the file at `from` belongs to the store key `to`.
     ///
-    /// A move that is not cut off but under way has ended when this has the locks.
-    pub(super) fn bring_home(&self, from: &Place, to: &StoreKey) -> Result<(), Fault> {
-        let home = Place::of(to);
-        let (here, there) = self.root.make_and_lock_two(from.shard, home.shard)?;
-        let there = there.as_ref().unwrap_or(&here);
-        let Some(record) = read(&here, from)?.filter(|record| record.store_key == *to) else {
+    /// A move by another call is complete once this call holds the locks.
+    pub(super) fn resume_move(&self, from: &EntryPath, to: &StoreKey) -> Result<(), Fault> {
+        let target = EntryPath::of(to);
+        let (old_folder, new_folder) = self.root.create_and_lock_two(from.shard, target.shard)?;
+        let new_folder = new_folder.as_ref().unwrap_or(&old_folder);
+        let Some(record) = read(&old_folder, from)?.filter(|record| record.store_key == *to) else {
             return Ok(());
         };
-        // Again, since whoever met that mark while nothing was here has removed it.
-        self.mark(record.draft.meta.owner.as_ref(), &home)?;
-        if there.holds(&home.name)? {
-            // The power failed in the middle of the move, and the disk has both names of the one file.
-            return here.remove(&from.name);
+        // Again, because a listing may have removed the mark while the target did not exist.
+        self.mark(record.draft.meta.owner.as_ref(), &target)?;
+        if new_folder.contains(&target.name)? {
+            // A power cut during the rename left the file with both names.
+            return old_folder.remove(&from.name);
         }
-        self.arrive(&here, from, there, &home, &record)
+        self.complete_move(&old_folder, from, new_folder, &target, &record)
     }
 }
 
-/// What is at this place: a session of its lookup, or one that is moving away from it.
-pub(super) fn read(folder: &Folder, place: &Place) -> Result<Option<Record>, Fault> {
-    let Some(bytes) = folder.read(&place.name)? else {
+/// Reads the session at `path`, which may be one that is moving away from it.
+pub(super) fn read(folder: &Folder, path: &EntryPath) -> Result<Option<Record>, Fault> {
+    let Some(bytes) = folder.read(&path.name)? else {
         return Ok(None);
     };
-    decode(folder, place, bytes).map(Some)
+    decode(folder, path, bytes).map(Some)
 }
 
-fn decode(folder: &Folder, place: &Place, bytes: Bytes) -> Result<Record, Fault> {
+fn decode(folder: &Folder, path: &EntryPath, bytes: Bytes) -> Result<Record, Fault> {
     let Some(record) = Record::decode(bytes) else {
-        let what = "a file that is torn or was changed";
+        let what = "a file that is incomplete or was changed";
         return Err(Fault::foreign(folder.path(), what));
     };
-    let is_at = |store_key: &StoreKey| Place::of(store_key) == *place;
+    let is_at = |store_key: &StoreKey| EntryPath::of(store_key) == *path;
     if is_at(&record.store_key) || record.came_from.as_ref().is_some_and(is_at) {
         return Ok(record);
     }
@@ -249,38 +255,38 @@ fn decode(folder: &Folder, place: &Place, bytes: Bytes) -> Result<Record, Fault>
     Err(Fault::foreign(folder.path(), what))
 }
 
-/// The entry at `at`, if it has the version `seen`.
+/// Returns the entry of `key` if it has the version `seen`.
 fn current(
     folder: &Locked,
-    place: &Place,
+    path: &EntryPath,
     key: &StoreKey,
     seen: &Version,
 ) -> Result<Option<Draft>, Fault> {
-    let record = read(folder, place)?;
+    let record = read(folder, path)?;
     let record =
         record.filter(|record| record.store_key == *key && record.draft.version() == *seen);
     Ok(record.map(|record| record.draft))
 }
 
-fn write(folder: &Locked, place: &Place, record: &Record) -> Result<(), Fault> {
+fn write(folder: &Locked, path: &EntryPath, record: &Record) -> Result<(), Fault> {
     let file = record.encode().map_err(|error| {
-        // The only reason there is: a text of 4 GiB.
+        // Encoding fails only for a text of 4 GiB.
         Fault::new(error.kind(), "the session's owner or its label is too long")
     })?;
-    folder.write(&place.name, &file, record.draft.meta.expires)
+    folder.write(&path.name, &file, record.draft.meta.expires)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use cloakroom::Owner;
-    use cloakroom::store::SaveId;
-    use cloakroom::store::from_millis;
+    use cloakroom::store::{SaveId, from_millis};
+
+    use super::*;
 
     #[test]
-    fn a_login_that_is_cut_off_between_its_steps_is_and_stays_in_the_owners_list() {
-        // Whichever of the two marks is met first.
-        for home_first in [false, true] {
+    fn a_login_interrupted_between_its_steps_stays_in_the_owners_list() {
+        // A listing may find either of the two marks first.
+        for new_path_first in [false, true] {
             let folder = tempfile::tempdir().unwrap();
             let root = Root::open(&folder.path().join("sessions")).unwrap();
             let entries = Entries::new(root);
@@ -288,15 +294,15 @@ mod tests {
             let created = entries.create(&from, &draft(None)).unwrap();
             assert_ne!(created, Outcome::Stale);
 
-            let (old_place, new_place) = (Place::of(&from), Place::of(&to));
-            let record = Record::drafted(&to, Some(&from), &draft(Some("ada")));
-            let here = entries.root.make_and_lock(old_place.shard).unwrap();
+            let (old_path, new_path) = (EntryPath::of(&from), EntryPath::of(&to));
+            let record = Record::new(&to, Some(&from), &draft(Some("ada")));
+            let old_folder = entries.root.create_and_lock(old_path.shard).unwrap();
             entries
-                .depart(&here, &old_place, &new_place, &record)
+                .begin_move(&old_folder, &old_path, &new_path, &record)
                 .unwrap();
-            drop(here);
-            if home_first {
-                entries.prune(&Owner::from("ada"), &new_place).unwrap();
+            drop(old_folder);
+            if new_path_first {
+                entries.prune_mark(&Owner::from("ada"), &new_path).unwrap();
             }
 
             for _ in 0..2 {

@@ -4,13 +4,13 @@ use std::{fmt, io};
 use cloakroom::{Error, ErrorKind};
 use rustix::io::Errno;
 
-/// Why something could not be done to the files; what was being done is added by whoever was asked for it.
+/// Why an operation on the files failed. [`while_doing`](Self::while_doing) adds which call it was.
 ///
-/// It names folders and never a file, since the names of files are lookups.
+/// The message names folders but no files, because the name of a file contains the store key.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) kind: ErrorKind,
-    /// The file is a session of an older version.
+    /// The file was written by an older version of this store.
     pub(crate) is_older: bool,
     why: String,
     source: Option<io::Error>,
@@ -26,7 +26,7 @@ impl Fault {
         }
     }
 
-    /// What the operating system refused in `folder`.
+    /// An error of the operating system in `folder`.
     pub(crate) fn refused(folder: &Path, source: impl Into<io::Error>) -> Self {
         use io::ErrorKind as Io;
 
@@ -39,25 +39,26 @@ impl Fault {
             Io::QuotaExceeded => (ErrorKind::Full, "the disk quota is used up; raise it"),
             Io::FileTooLarge => (
                 ErrorKind::TooLarge,
-                "the entry is larger than files may be here",
+                "the entry is larger than the file system allows a file to be",
             ),
             Io::PermissionDenied => (
                 ErrorKind::Unavailable,
-                "this process may not read or write there; make it the owner of the folder and all that is in it",
+                "this process may not read or write there; \
+                 give its user the folder and everything in it",
             ),
             Io::ReadOnlyFilesystem => (
                 ErrorKind::Unavailable,
                 "the file system is read-only; check the disk",
             ),
-            // The standard library has no stable name for a link that was not followed.
+            // The standard library has no stable `ErrorKind` for a link that was not followed.
             _ if is_link(&source) => (
                 ErrorKind::Unavailable,
-                "a symbolic link or something else lies where a folder or a lock file of the sessions belongs; \
-                 remove it",
+                "there is a symbolic link or something else instead of a folder or a lock file \
+                 of the sessions; remove it",
             ),
             _ => (
                 ErrorKind::Unavailable,
-                "the operating system refused; the cause says why",
+                "the operating system returned an error; see its cause",
             ),
         };
         Self {
@@ -68,22 +69,22 @@ impl Fault {
         }
     }
 
-    /// A file that is there and is not what it should be.
+    /// A file exists, but is not the session that was expected.
     pub(crate) fn foreign(folder: &Path, what: impl fmt::Display) -> Self {
         let folder = folder.display();
         Self::new(
             ErrorKind::Corrupt,
-            format!("in {folder}: where the session belongs there is {what}; it was left alone"),
+            format!("in {folder}: instead of the session there is {what}; it was not changed"),
         )
     }
 
-    /// A session that an older version of this store wrote.
+    /// The file was written by an older version of this store.
     pub(crate) fn older(folder: &Path) -> Self {
         let folder = folder.display();
         let why = format!(
-            "in {folder}: the session is of an older version of Cloakroom, which this one \
-             does not read; its visitor starts a new session, and a sweep removes the file once it \
-             has expired"
+            "in {folder}: the session was written by an older version of Cloakroom and cannot be \
+             read; its visitor starts a new session, and a sweep removes the file once it has \
+             expired"
         );
         Self {
             is_older: true,
@@ -91,7 +92,7 @@ impl Fault {
         }
     }
 
-    /// The error of a call that was `doing` something.
+    /// Converts to the error of a call; `doing` says what the call does.
     pub(crate) fn while_doing(self, doing: &str) -> Error {
         let error = Error::new(self.kind, format!("{doing} in files: {}", self.why));
         match self.source {
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_says_what_was_being_done_what_went_wrong_and_what_to_do() {
+    fn an_error_names_the_call_the_failure_and_the_remedy() {
         let error = |source: Errno| {
             Fault::refused(Path::new("/sessions"), source).while_doing("saving a session")
         };
@@ -129,8 +130,8 @@ mod tests {
         let full = error(Errno::NOSPC);
         assert_eq!(
             full.to_string(),
-            "saving a session in files: in /sessions: the disk is full, or has no room for another file; \
-             free some space"
+            "saving a session in files: in /sessions: the disk is full, \
+             or has no room for another file; free some space"
         );
         assert!(full.source().is_some());
         assert_eq!(full.kind(), ErrorKind::Full);

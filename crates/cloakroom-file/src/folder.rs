@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use super::fault::Fault;
 use super::record::{MAGIC, is_older};
 
-/// One subfolder, held open. Whatever becomes of its path, everything is done to this one.
+/// An open subfolder. All operations work on the open folder, even if its path changes.
 pub(super) struct Folder {
     dir: File,
     path: PathBuf,
@@ -33,13 +33,13 @@ impl Folder {
         }
     }
 
-    /// Opens the subfolder, and makes it if it is not there.
-    pub(super) fn make(root: &File, path: &Path, name: &str) -> Result<Self, Fault> {
+    /// Opens the subfolder, and creates it if it is missing.
+    pub(super) fn open_or_create(root: &File, path: &Path, name: &str) -> Result<Self, Fault> {
         if let Some(folder) = Self::open(root, path, name)? {
             return Ok(folder);
         }
         match rustix::fs::mkdirat(root, name, Mode::RWXU) {
-            // The umask may have taken away more than others' rights.
+            // The umask may have removed the owner's own rights.
             Ok(()) => rustix::fs::chmodat(root, name, Mode::RWXU, AtFlags::empty()),
             Err(Errno::EXIST) => Ok(()),
             Err(errno) => Err(errno),
@@ -52,47 +52,49 @@ impl Folder {
         &self.path
     }
 
-    /// The lock file. When it is there, a power cut will not take the subfolder away.
+    /// Opens the lock file, and creates it if it is missing. Its existence implies that the
+    /// subfolder survives a power cut.
     pub(super) fn lock_file(&self, root: &File) -> Result<File, Fault> {
         let flags = OFlags::RDWR | ALWAYS;
         let opened = match rustix::fs::openat(&self.dir, LOCK, flags, Mode::empty()) {
             Err(Errno::NOENT) => {
                 root.sync_all().map_err(|source| self.refused(source))?;
                 let flags = flags | OFlags::CREATE;
-                // The mode again, since the umask may have taken away more than others' rights.
-                let made = rustix::fs::openat(&self.dir, LOCK, flags, FILE_MODE);
-                made.and_then(|file| rustix::fs::fchmod(&file, FILE_MODE).map(|()| file))
+                // Sets the mode again, because the umask may have removed the owner's own rights.
+                let created = rustix::fs::openat(&self.dir, LOCK, flags, FILE_MODE);
+                created.and_then(|file| rustix::fs::fchmod(&file, FILE_MODE).map(|()| file))
             }
             opened => opened,
         };
         opened.map(File::from).map_err(|errno| self.refused(errno))
     }
 
-    /// Waits until no other call, of this process or of another, has the lock.
+    /// Waits for the lock, which excludes the calls of this process and of other processes.
     ///
-    /// The lock belongs to the open file, which each call opens for itself, so it keeps the threads of this process
-    /// apart as well.
+    /// `flock` locks the open file, and each call opens the lock file again. So the lock also
+    /// excludes the other threads of this process.
     pub(super) fn lock(self, root: &File) -> Result<Locked, Fault> {
         let lock = self.lock_file(root)?;
-        wait_for(&lock, &self.path)?;
+        acquire_lock(&lock, &self.path)?;
         let metadata = lock.metadata().map_err(|source| self.refused(source))?;
         if metadata.nlink() == 0 {
             let path = self.path.display();
             return Err(Fault::new(
                 ErrorKind::Unavailable,
-                format!("in {path}: the lock file was removed meanwhile; try again"),
+                format!("in {path}: the lock file was removed during the call; try again"),
             ));
         }
         Ok(Locked { folder: self, lock })
     }
 
-    /// What is in the file, if there is one. Nothing else than a file is opened, and a link is not followed.
+    /// Reads a file, or returns `None` if it does not exist. A link or anything else that is not a
+    /// regular file is an error.
     pub(super) fn read(&self, name: &str) -> Result<Option<Bytes>, Fault> {
         let flags = OFlags::RDONLY | ALWAYS;
         let mut file = match rustix::fs::openat(&self.dir, name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Ok(None),
-            // Links are refused with one of these, a socket with the last.
+            // The first two are the errors for a symbolic link, the last is the one for a socket.
             Err(Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Err(self.not_a_file()),
             Err(errno) => return Err(self.refused(errno)),
         };
@@ -103,20 +105,20 @@ impl Folder {
         let mut bytes = Vec::with_capacity(
             usize::try_from(metadata.len())
                 .unwrap_or(0)
-                .min(MOST_AT_ONCE),
+                .min(MAX_RESERVED),
         );
-        let mut begin = (&mut file).take(MAGIC.len() as u64);
-        begin
+        let mut start = (&mut file).take(MAGIC.len() as u64);
+        start
             .read_to_end(&mut bytes)
             .map_err(|source| self.refused(source))?;
-        // Whatever it is, it may be large.
+        // Checked before the rest is read: a foreign file may be large.
         if is_older(&bytes) {
             return Err(Fault::older(&self.path));
         }
         if bytes != MAGIC {
             return Err(Fault::foreign(
                 &self.path,
-                "a file that this store has not written",
+                "a file that this store did not write",
             ));
         }
         file.read_to_end(&mut bytes)
@@ -124,12 +126,13 @@ impl Folder {
         Ok(Some(bytes.into()))
     }
 
-    /// Whether a file of this name is there. Anything else of this name is an error.
-    pub(super) fn holds(&self, name: &str) -> Result<bool, Fault> {
+    /// Returns whether there is a file of this name. Anything else of this name is an error.
+    pub(super) fn contains(&self, name: &str) -> Result<bool, Fault> {
         self.expiry(name).map(|expiry| expiry.is_some())
     }
 
-    /// When the session in this file expires, as its inode says: it is not opened for that.
+    /// Returns when the session in this file expires, without opening it: the expiry is stored as
+    /// the time of modification.
     pub(super) fn expiry(&self, name: &str) -> Result<Option<SystemTime>, Fault> {
         let stat = match rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
@@ -144,13 +147,13 @@ impl Folder {
         Ok(Some(UNIX_EPOCH + Duration::new(secs, nanos)))
     }
 
-    /// The names of all that is in it.
+    /// Lists the names in the subfolder.
     pub(super) fn names(&self) -> Result<Vec<String>, Fault> {
         let dir = Dir::read_from(&self.dir).map_err(|errno| self.refused(errno))?;
         let mut names = Vec::new();
         for item in dir {
             let item = item.map_err(|errno| self.refused(errno))?;
-            // Our names are ASCII; any other is not ours.
+            // The names of this store are ASCII, so it skips all others.
             if let Ok(name) = item.file_name().to_str() {
                 names.push(name.to_owned());
             }
@@ -158,7 +161,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// Makes an empty file, which will be there after a power cut, if there is none.
+    /// Creates an empty file if it is missing, and flushes the subfolder.
     pub(super) fn mark(&self, name: &str) -> Result<(), Fault> {
         let flags = OFlags::WRONLY | OFlags::CREATE | ALWAYS;
         rustix::fs::openat(&self.dir, name, flags, FILE_MODE)
@@ -167,7 +170,7 @@ impl Folder {
         self.sync()
     }
 
-    /// Removes a file, if it is there; a power cut may bring it back until the next [`sync`](Self::sync).
+    /// Removes a file if it exists. A power cut may undo that until the next [`sync`](Self::sync).
     pub(super) fn remove(&self, name: &str) -> Result<(), Fault> {
         match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -175,7 +178,7 @@ impl Folder {
         }
     }
 
-    /// Waits until a power cut can take back nothing of what was done to the names here.
+    /// Flushes the subfolder, so that a power cut does not undo changes of its names.
     pub(super) fn sync(&self) -> Result<(), Fault> {
         self.dir.sync_all().map_err(|source| self.refused(source))
     }
@@ -187,31 +190,32 @@ impl Folder {
     fn not_a_file(&self) -> Fault {
         Fault::foreign(
             &self.path,
-            "a symbolic link or something else that is no file",
+            "a symbolic link or something else that is not a file",
         )
     }
 }
 
-/// Waits until nobody else has this file of `folder` locked.
+/// Locks `lock`, a file of `folder`, and waits up to [`LOCK_WAIT`] for it.
 ///
-/// It does not wait inside the operating system, where nothing would end it: a stopped process keeps its locks.
-pub(crate) fn wait_for(lock: &File, folder: &Path) -> Result<(), Fault> {
-    let give_up = Instant::now() + LOCK_WAIT;
+/// It polls. A blocking `flock` has no timeout, and a stopped process keeps its locks.
+pub(crate) fn acquire_lock(lock: &File, folder: &Path) -> Result<(), Fault> {
+    let deadline = Instant::now() + LOCK_WAIT;
     let mut pause = FIRST_PAUSE;
-    // Ends when the time is over.
+    // The loop ends at the deadline.
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(()),
-            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < give_up => {
+            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
                 thread::sleep(pause);
-                pause = (2 * pause).min(LONGEST_PAUSE);
+                pause = (2 * pause).min(MAX_PAUSE);
             }
             Err(std::fs::TryLockError::WouldBlock) => {
                 let path = folder.display();
                 return Err(Fault::new(
                     ErrorKind::Unavailable,
                     format!(
-                        "in {path}: another process has kept the lock for {LOCK_WAIT:?}; find the one that hangs"
+                        "in {path}: another process has kept the lock for {LOCK_WAIT:?}; \
+                         find the process that hangs"
                     ),
                 ));
             }
@@ -222,10 +226,11 @@ pub(crate) fn wait_for(lock: &File, folder: &Path) -> Result<(), Fault> {
     }
 }
 
-/// A subfolder in which nobody else writes as long as this lives.
+/// A locked subfolder. No other call writes to it until this is dropped.
 pub(super) struct Locked {
     folder: Folder,
-    /// Its lock goes when it is closed. Its time of modification is when the next session in here may expire.
+    /// Closing it releases the lock. Its time of modification is the earliest time at which a
+    /// session of this subfolder may expire.
     lock: File,
 }
 
@@ -238,21 +243,24 @@ impl std::ops::Deref for Locked {
 }
 
 impl Locked {
-    /// Puts a file with these bytes in the place of that which has this name, or where there is none.
+    /// Creates or replaces the file `name`.
     ///
-    /// Whenever the process ends or the power fails, there is the old file or the new one, whole.
+    /// If the process is killed or the power fails, either the old file or the complete new one is
+    /// there afterwards.
     pub(super) fn write(&self, name: &str, bytes: &[u8], expires: SystemTime) -> Result<(), Fault> {
-        self.expect(expires)?;
-        let written = self.write_new(bytes, expires).and_then(|()| self.put(name));
+        self.lower_due(expires)?;
+        let written = self
+            .write_new(bytes, expires)
+            .and_then(|()| self.rename_new(name));
         if written.is_err() {
-            // Else a full disk would stay as full. If it does not work, the next write does it.
+            // Frees the space if the disk is full. If this fails, the next write removes the file.
             let _ = self.remove(NEW);
             return written;
         }
         self.sync()
     }
 
-    /// Moves the file of the name `from` to `there`, where there is none of the name `to`.
+    /// Moves the file `from` to the subfolder `there`, which must have no file `to`.
     pub(super) fn move_to(
         &self,
         from: &str,
@@ -260,34 +268,34 @@ impl Locked {
         to: &str,
         expires: SystemTime,
     ) -> Result<(), Fault> {
-        there.expect(expires)?;
+        there.lower_due(expires)?;
         rustix::fs::renameat(&self.dir, from, &there.dir, to)
             .map_err(|errno| self.refused(errno))?;
         there.sync()?;
-        // Some file systems do not move in one step. A name that comes back here would bring the session back after
-        // its logout.
+        // Some file systems do not rename atomically. Without this flush a power cut could restore
+        // the old name, and with it the session after its logout.
         self.sync()
     }
 
-    /// Removes what a write left behind that the end of its process has cut off.
+    /// Removes the unfinished file of a killed process.
     ///
-    /// Only who has the lock writes, so whatever is there while we have it is a leftover.
-    pub(super) fn clear(&self) -> Result<(), Fault> {
-        match self.holds(NEW)? {
+    /// Files are written under the lock only, so a file found while holding it is a leftover.
+    pub(super) fn remove_leftover(&self) -> Result<(), Fault> {
+        match self.contains(NEW)? {
             true => self.remove(NEW),
             false => Ok(()),
         }
     }
 
-    /// Notes when the next session in here may expire.
+    /// Records when the next session of this subfolder may expire.
     pub(super) fn set_due(&self, due: SystemTime) -> Result<(), Fault> {
         self.lock
             .set_modified(due)
             .map_err(|source| self.refused(source))
     }
 
-    /// Sees to it that a sweep looks in here when this time has come.
-    fn expect(&self, expires: SystemTime) -> Result<(), Fault> {
+    /// Makes sure that a sweep lists this subfolder at `expires` or earlier.
+    fn lower_due(&self, expires: SystemTime) -> Result<(), Fault> {
         let metadata = self.lock.metadata().and_then(|lock| lock.modified());
         match metadata.map_err(|source| self.refused(source))? {
             due if due <= expires => Ok(()),
@@ -296,8 +304,8 @@ impl Locked {
     }
 
     fn write_new(&self, bytes: &[u8], expires: SystemTime) -> Result<(), Fault> {
-        self.clear()?;
-        // Never a file that somebody has prepared, and never through a link.
+        self.remove_leftover()?;
+        // `EXCL`: never opens an existing file, nor follows a link.
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | ALWAYS;
         let file = rustix::fs::openat(&self.dir, NEW, flags, FILE_MODE);
         let mut file = File::from(file.map_err(|errno| self.refused(errno))?);
@@ -308,31 +316,32 @@ impl Locked {
             .map_err(|source| self.refused(source))
     }
 
-    fn put(&self, name: &str) -> Result<(), Fault> {
+    fn rename_new(&self, name: &str) -> Result<(), Fault> {
         rustix::fs::renameat(&self.dir, NEW, &self.dir, name).map_err(|errno| self.refused(errno))
     }
 }
 
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// No link is followed, no other program inherits it, and opening a pipe does not wait for its other end.
+/// Follows no link, is not inherited by child processes, and does not block when it opens a pipe.
 const ALWAYS: OFlags = OFlags::NOFOLLOW
     .union(OFlags::CLOEXEC)
     .union(OFlags::NONBLOCK);
 
-/// The file that is locked.
+/// The name of the lock file.
 pub(super) const LOCK: &str = "lock";
 
-/// The file that is being written. One name is enough, since only one call writes at a time; so a process that is
-/// killed again and again leaves one file and not a thousand.
+/// The name of the file that is being written. One name is enough, since only one call writes at a
+/// time. So a process that is killed repeatedly leaves at most one file behind.
 pub(super) const NEW: &str = "new";
 
-/// How long a call waits for the lock, which others keep for a few milliseconds.
+/// How long a call waits for the lock. Usually a call holds it for a few milliseconds.
 const LOCK_WAIT: Duration = Duration::from_secs(4);
 
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 
-const LONGEST_PAUSE: Duration = Duration::from_millis(2);
+const MAX_PAUSE: Duration = Duration::from_millis(2);
 
-/// What is read of a file may be more, but is not reserved beforehand: its length may be a lie.
-const MOST_AT_ONCE: usize = 1 << 20;
+/// The limit of the memory reserved before reading, because the length of a file may be wrong. A
+/// longer file is still read completely.
+const MAX_RESERVED: usize = 1 << 20;

@@ -1,18 +1,14 @@
-//! Files as the store of [Cloakroom](cloakroom)'s sessions: [`FileStore`]. On Unix.
-//!
-//! # Features
-//!
-//! * `django`: Django's engine `file`, in the module `django`.
-
+#![doc = include_str!("../README.md")]
 #![cfg(unix)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "django")]
 pub mod django;
 mod entries;
+mod entry_path;
 mod fault;
 mod folder;
 mod owners;
-mod place;
 mod record;
 mod root;
 mod store;

@@ -4,33 +4,34 @@ use cloakroom::store::OwnedEntry;
 use cloakroom::{ErrorKind, Owner};
 
 use super::entries::{Entries, read};
+use super::entry_path::{EntryPath, mark_path};
 use super::fault::Fault;
-use super::place::{Place, of_owner};
 use super::record::Record;
 
-/// Which sessions an owner has. For each there is an empty file, a mark, whose name is a hash of the owner and the
-/// name of the session's file.
+/// Lists the sessions of an owner. Each has a mark: an empty file whose name is a hash of the owner
+/// and the name of the session's file.
 ///
-/// A mark is made before the session and removed after it, both under the lock of the session. So it may lead nowhere,
-/// but no session of an owner is without one. Which sessions are listed is decided by what they say themselves.
+/// A mark is created before its session and removed after it, both under the lock of the session's
+/// subfolder. So every session with an owner has a mark, but a mark may have no session. `owned_by`
+/// therefore reads the sessions and compares their owners.
 impl Entries {
     pub(super) fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>, Fault> {
-        let (shard, prefix) = of_owner(owner);
+        let (shard, prefix) = mark_path(owner);
         let Some(folder) = self.root.owners(shard)? else {
             return Ok(Vec::new());
         };
         let mut owned = BTreeMap::new();
         for name in folder.names()? {
-            let Some(place) = name.strip_prefix(&prefix).and_then(Place::named) else {
+            let Some(path) = name.strip_prefix(&prefix).and_then(EntryPath::parse) else {
                 continue;
             };
-            match self.at_or_from(&place) {
+            match self.read_or_resume_move(&path) {
                 Ok(Some(record)) if record.draft.meta.owner.as_ref() == Some(owner) => {
                     owned.insert(record.store_key, record.draft.meta);
                 }
-                Ok(_) => self.prune(owner, &place)?,
-                // One torn file must not keep a user from ending all the other sessions.
-                Err(fault) if fault.kind == ErrorKind::Corrupt => warn_of(&fault),
+                Ok(_) => self.prune_mark(owner, &path)?,
+                // One damaged file must not prevent the user from ending the other sessions.
+                Err(fault) if fault.kind == ErrorKind::Corrupt => log_corrupt_file(&fault),
                 Err(fault) => return Err(fault),
             }
         }
@@ -40,38 +41,39 @@ impl Entries {
             .collect())
     }
 
-    /// Notes that the session at `place` is, or is about to be, the owner's.
-    pub(super) fn mark(&self, owner: Option<&Owner>, place: &Place) -> Result<(), Fault> {
+    /// Creates the mark for the session at `path`, which belongs or is about to belong to `owner`.
+    pub(super) fn mark(&self, owner: Option<&Owner>, path: &EntryPath) -> Result<(), Fault> {
         let Some(owner) = owner else {
             return Ok(());
         };
-        let (shard, prefix) = of_owner(owner);
-        let folder = self.root.make_owners(shard)?;
-        folder.mark(&format!("{prefix}{}", place.name))
+        let (shard, prefix) = mark_path(owner);
+        let folder = self.root.create_owners(shard)?;
+        folder.mark(&format!("{prefix}{}", path.name))
     }
 
-    /// Takes back the note, if it can: one that leads nowhere is removed when it is met.
-    pub(super) fn unmark(&self, owner: Option<&Owner>, place: &Place) {
+    /// Removes the mark, and ignores errors: `owned_by` removes a mark without a session.
+    pub(super) fn unmark(&self, owner: Option<&Owner>, path: &EntryPath) {
         let Some(owner) = owner else {
             return;
         };
-        let (shard, prefix) = of_owner(owner);
+        let (shard, prefix) = mark_path(owner);
         if let Ok(Some(folder)) = self.root.owners(shard) {
-            let _ = folder.remove(&format!("{prefix}{}", place.name));
+            let _ = folder.remove(&format!("{prefix}{}", path.name));
         }
     }
 
-    /// The session at `place`, or the one that was moving away from it and is now where it belongs.
-    fn at_or_from(&self, place: &Place) -> Result<Option<Record>, Fault> {
-        let Some(folder) = self.root.sessions(place.shard)? else {
+    /// Reads the session at `path`. If a move of it to another path was interrupted, completes the
+    /// move and reads the session there.
+    fn read_or_resume_move(&self, path: &EntryPath) -> Result<Option<Record>, Fault> {
+        let Some(folder) = self.root.sessions(path.shard)? else {
             return Ok(None);
         };
-        match read(&folder, place)? {
-            Some(record) if Place::of(&record.store_key) != *place => {
-                self.bring_home(place, &record.store_key)?;
-                let home = Place::of(&record.store_key);
-                match self.root.sessions(home.shard)? {
-                    Some(folder) => read(&folder, &home),
+        match read(&folder, path)? {
+            Some(record) if EntryPath::of(&record.store_key) != *path => {
+                self.resume_move(path, &record.store_key)?;
+                let target = EntryPath::of(&record.store_key);
+                match self.root.sessions(target.shard)? {
+                    Some(folder) => read(&folder, &target),
                     None => Ok(None),
                 }
             }
@@ -79,19 +81,19 @@ impl Entries {
         }
     }
 
-    /// Removes a mark that leads nowhere.
-    pub(super) fn prune(&self, owner: &Owner, place: &Place) -> Result<(), Fault> {
-        // With the lock: without it the session could be one that is about to be created, and lose its mark. It is
-        // made if it is not there, since a create could make it.
-        let folder = self.root.make_and_lock(place.shard)?;
-        let record = read(&folder, place)?;
+    /// Removes the mark at `path` if there is no such session of `owner`.
+    pub(super) fn prune_mark(&self, owner: &Owner, path: &EntryPath) -> Result<(), Fault> {
+        // The lock keeps the mark of a session that is just being created. The subfolder is created
+        // if it is missing, so that there is a lock to take.
+        let folder = self.root.create_and_lock(path.shard)?;
+        let record = read(&folder, path)?;
         if record.is_none_or(|record| record.draft.meta.owner.as_ref() != Some(owner)) {
-            self.unmark(Some(owner), place);
+            self.unmark(Some(owner), path);
         }
         Ok(())
     }
 }
 
-pub(super) fn warn_of(fault: &Fault) {
-    tracing::warn!(error = %fault, "a file that is no session is left alone");
+pub(super) fn log_corrupt_file(fault: &Fault) {
+    tracing::warn!(error = %fault, "skipped a file that is not a readable session");
 }

@@ -3,26 +3,27 @@ use cloakroom::store::{Draft, packed};
 use cloakroom::{Result, StoreKey};
 use sha2::{Digest, Sha256};
 
-/// What one file holds: an entry, and where it belongs.
+/// The contents of a file: an entry and its store key.
 ///
 /// ```text
 /// 10 bytes   "cloakroom" and the version of this layout, 2
-/// 32 bytes   SHA-256 of all that follows
-///  …         the store_key
-///  …         the store_key from which the entry is moving, or nothing
-///            the entry as `cloakroom::store::packed` has it, to the end of the file
+/// 32 bytes   SHA-256 of the rest of the file
+///  …         the store key
+///  …         the store key from which the entry is moving, or none
+///            the entry in the layout of `cloakroom::store::packed`
 /// ```
-/// `…` is a big-endian length of eight bytes and as many bytes; a length of all ones is nothing.
+/// `…` is a big-endian length of eight bytes, followed by that many bytes. A length with all bits
+/// set means none.
 pub(super) struct Record {
     pub(super) store_key: StoreKey,
-    /// Set while the entry is moving: the file lies at this lookup's place already with the contents for `store_key`.
+    /// Set while the entry moves: the file is still at the path of this store key, and already has
+    /// the contents for `store_key`.
     pub(super) came_from: Option<StoreKey>,
     pub(super) draft: Draft,
 }
 
 impl Record {
-    /// A draft for `key`.
-    pub(super) fn drafted(key: &StoreKey, came_from: Option<&StoreKey>, new: &Draft) -> Self {
+    pub(super) fn new(key: &StoreKey, came_from: Option<&StoreKey>, new: &Draft) -> Self {
         Self {
             store_key: key.clone(),
             came_from: came_from.cloned(),
@@ -31,24 +32,25 @@ impl Record {
     }
 
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
-        let mut file = Vec::with_capacity(packed::len(&self.draft) + USUAL_OVERHEAD);
+        let mut file = Vec::with_capacity(packed::len(&self.draft) + TYPICAL_OVERHEAD);
         file.extend_from_slice(MAGIC);
         file.extend_from_slice(&[0; CHECKSUM_LEN]);
         put(&mut file, Some(self.store_key.as_bytes()));
         put(&mut file, self.came_from.as_ref().map(StoreKey::as_bytes));
         packed::put(&mut file, &self.draft)?;
-        let checksum = Sha256::digest(&file[BODY..]);
-        file[MAGIC.len()..BODY].copy_from_slice(&checksum);
+        let checksum = Sha256::digest(&file[BODY_START..]);
+        file[MAGIC.len()..BODY_START].copy_from_slice(&checksum);
         Ok(file)
     }
 
-    /// What these bytes are; `None` if they are not all of a file that [`encode`](Self::encode) made.
+    /// Decodes a file, or returns `None` if it is not a complete result of
+    /// [`encode`](Self::encode).
     pub(super) fn decode(mut file: Bytes) -> Option<Self> {
         let checksum = file.strip_prefix(MAGIC)?.get(..CHECKSUM_LEN)?;
-        if checksum != Sha256::digest(&file[BODY..]).as_slice() {
+        if checksum != Sha256::digest(&file[BODY_START..]).as_slice() {
             return None;
         }
-        file.advance(BODY);
+        file.advance(BODY_START);
         Some(Self {
             store_key: take(&mut file)?.map(|bytes| StoreKey::new(&bytes))?,
             came_from: take(&mut file)?.map(|bytes| StoreKey::new(&bytes)),
@@ -57,29 +59,31 @@ impl Record {
     }
 }
 
-/// Whether a file that begins so is a session of an older version, which nothing reads any more.
-pub(super) fn is_older(begin: &[u8]) -> bool {
-    let version = begin.strip_prefix(NAME);
+/// Returns whether `start`, the first bytes of a file, is of an older layout, which is not
+/// supported.
+pub(super) fn is_older(start: &[u8]) -> bool {
+    let version = start.strip_prefix(NAME);
     matches!(version, Some([version]) if *version < VERSION)
 }
 
 fn put(file: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    let len = bytes.map_or(NOTHING, |bytes| bytes.len() as u64);
+    let len = bytes.map_or(NONE_LEN, |bytes| bytes.len() as u64);
     file.extend_from_slice(&len.to_be_bytes());
     file.extend_from_slice(bytes.unwrap_or_default());
 }
 
-/// `None` if there is too little; `Some(None)` if nothing stands there.
+/// Splits the next value off. Returns `None` if `rest` is too short, and `Some(None)` if the value
+/// is none.
 fn take(rest: &mut Bytes) -> Option<Option<Bytes>> {
     let len = rest.try_get_u64().ok()?;
-    if len == NOTHING {
+    if len == NONE_LEN {
         return Some(None);
     }
     let len = usize::try_from(len).ok()?;
     (len <= rest.len()).then(|| Some(rest.split_to(len)))
 }
 
-/// The name of the layout, then its version.
+/// The name of the layout and its version.
 pub(super) const MAGIC: &[u8; 10] = b"cloakroom\x02";
 
 const NAME: &[u8] = MAGIC.split_at(9).0;
@@ -88,13 +92,13 @@ const VERSION: u8 = MAGIC[9];
 
 const CHECKSUM_LEN: usize = 32;
 
-/// Where that begins which the checksum is of.
-const BODY: usize = MAGIC.len() + CHECKSUM_LEN;
+/// The offset of the part that the checksum covers.
+const BODY_START: usize = MAGIC.len() + CHECKSUM_LEN;
 
-const NOTHING: u64 = u64::MAX;
+const NONE_LEN: u64 = u64::MAX;
 
-/// Everything but the entry, as a rule.
-const USUAL_OVERHEAD: usize = 160;
+/// The usual size of everything but the entry.
+const TYPICAL_OVERHEAD: usize = 160;
 
 #[cfg(test)]
 mod tests {
@@ -104,28 +108,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_byte_is_changed_cut_or_added_the_file_is_no_record() {
+    fn a_file_with_any_byte_changed_removed_or_added_is_not_decoded() {
         let file = sample().encode().unwrap();
         assert!(Record::decode(file.clone().into()).is_some());
 
-        for place in 0..file.len() {
+        for index in 0..file.len() {
             let mut changed = file.clone();
-            changed[place] ^= 1;
-            assert!(Record::decode(changed.into()).is_none(), "byte {place}");
-            let cut = Bytes::copy_from_slice(&file[..place]);
-            assert!(Record::decode(cut).is_none(), "{place} bytes");
+            changed[index] ^= 1;
+            assert!(Record::decode(changed.into()).is_none(), "byte {index}");
+            let cut = Bytes::copy_from_slice(&file[..index]);
+            assert!(Record::decode(cut).is_none(), "{index} bytes");
         }
         let longer = [&file[..], b"\0"].concat();
         assert!(Record::decode(longer.into()).is_none());
     }
 
     #[test]
-    fn lengths_that_lie_are_no_record_even_with_the_right_checksum() {
+    fn wrong_lengths_are_not_decoded_even_with_the_right_checksum() {
         let mut file = sample().encode().unwrap();
         for len in [5, 100_000, u64::MAX - 1, u64::MAX] {
-            file[BODY..BODY + 8].copy_from_slice(&len.to_be_bytes());
-            let checksum = Sha256::digest(&file[BODY..]);
-            file[MAGIC.len()..BODY].copy_from_slice(&checksum);
+            file[BODY_START..BODY_START + 8].copy_from_slice(&len.to_be_bytes());
+            let checksum = Sha256::digest(&file[BODY_START..]);
+            file[MAGIC.len()..BODY_START].copy_from_slice(&checksum);
             let record = Record::decode(file.clone().into());
             assert!(
                 record.is_none_or(|record| record.store_key != sample().store_key),
@@ -135,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_layout_stays_as_it_is() {
+    fn the_layout_has_not_changed() {
         let sample = sample();
         let file = sample.encode().unwrap();
 
@@ -147,22 +151,22 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_first_layout_is_older_and_no_record() {
+    fn a_file_of_the_first_layout_is_older_and_not_decoded() {
         let file = first_layout();
 
         assert!(is_older(&file[..MAGIC.len()]));
         assert!(Record::decode(file.clone().into()).is_none());
-        // The same bytes under the mark of today.
-        let today = [MAGIC, &file[MAGIC.len()..]].concat();
-        assert!(!is_older(&today[..MAGIC.len()]));
-        assert!(Record::decode(today.into()).is_none());
+        // The same bytes with the current version.
+        let current = [MAGIC, &file[MAGIC.len()..]].concat();
+        assert!(!is_older(&current[..MAGIC.len()]));
+        assert!(Record::decode(current.into()).is_none());
         for other in [&b"cloakroom\x03"[..], b"cloakroom", b"a poem, a ", b""] {
             assert!(!is_older(other));
         }
     }
 
-    /// The sample, as the first layout had it: the version of the entry, three times, two
-    /// lookups, owner, label, and the data.
+    /// The sample in the first layout: the version of the entry, three times, two store keys,
+    /// owner, label, and the data.
     fn first_layout() -> Vec<u8> {
         let Record {
             store_key,

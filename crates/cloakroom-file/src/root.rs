@@ -6,38 +6,38 @@ use std::path::{Path, PathBuf};
 use cloakroom::ErrorKind;
 use rustix::fs::OFlags;
 
+use super::entry_path::Shard;
 use super::fault::Fault;
 use super::folder::{Folder, Locked};
-use super::place::Shard;
 
-/// The folder that all subfolders are in, held open.
+/// The open folder that contains all the subfolders.
 pub(super) struct Root {
     dir: File,
     path: PathBuf,
 }
 
 impl Root {
-    /// Opens the folder at `path`, and makes it if it is not there.
+    /// Opens the folder at `path`, and creates it if it is missing.
     pub(super) fn open(path: &Path) -> Result<Self, Fault> {
-        make(path).map_err(|source| missing(path, source))?;
+        create_folder(path).map_err(|source| open_error(path, source))?;
         let mut options = OpenOptions::new();
         let flags = OFlags::DIRECTORY.bits().cast_signed();
         let dir = options.read(true).custom_flags(flags).open(path);
         let root = Self {
-            dir: dir.map_err(|source| missing(path, source))?,
+            dir: dir.map_err(|source| open_error(path, source))?,
             path: path.to_owned(),
         };
         root.check()?;
         Ok(root)
     }
 
-    /// Whether the folder is still there, and nobody else may enter it.
+    /// Checks that the folder still exists, belongs to this user, and cannot be entered by others.
     ///
-    /// It is not made tighter: somebody may have named a folder that others need.
+    /// The mode is not changed, because other programs may need the folder.
     pub(super) fn check(&self) -> Result<(), Fault> {
         let metadata = self.dir.metadata();
         let metadata = metadata.map_err(|source| Fault::refused(&self.path, source))?;
-        match wrong_with(&metadata) {
+        match access_error(&metadata) {
             Some((kind, why)) => {
                 let path = self.path.display();
                 Err(Fault::new(kind, format!("in {path}: {why}")))
@@ -50,113 +50,118 @@ impl Root {
         &self.path
     }
 
-    /// The subfolder for sessions, if there is one.
+    /// Opens a subfolder for sessions, or returns `None` if it does not exist.
     pub(super) fn sessions(&self, shard: Shard) -> Result<Option<Folder>, Fault> {
-        Folder::open(&self.dir, &self.path, &shard.of_sessions())
+        Folder::open(&self.dir, &self.path, &shard.sessions_folder())
     }
 
-    /// The subfolder for sessions, locked, if there is one.
+    /// Opens and locks a subfolder for sessions, or returns `None` if it does not exist.
     pub(super) fn lock(&self, shard: Shard) -> Result<Option<Locked>, Fault> {
         let Some(folder) = self.sessions(shard)? else {
             return Ok(None);
         };
-        self.locked(folder).map(Some)
+        self.lock_folder(folder).map(Some)
     }
 
-    /// This subfolder for sessions, locked.
-    pub(super) fn locked(&self, folder: Folder) -> Result<Locked, Fault> {
+    /// Locks a subfolder for sessions.
+    pub(super) fn lock_folder(&self, folder: Folder) -> Result<Locked, Fault> {
         folder.lock(&self.dir)
     }
 
-    /// The subfolder for sessions, made if need be, and locked.
-    pub(super) fn make_and_lock(&self, shard: Shard) -> Result<Locked, Fault> {
-        self.locked(Folder::make(&self.dir, &self.path, &shard.of_sessions())?)
+    /// Opens and locks a subfolder for sessions, and creates it if it is missing.
+    pub(super) fn create_and_lock(&self, shard: Shard) -> Result<Locked, Fault> {
+        let folder = Folder::open_or_create(&self.dir, &self.path, &shard.sessions_folder())?;
+        self.lock_folder(folder)
     }
 
-    /// Two subfolders, locked; the second is `None` if it is the first.
+    /// Opens and locks two subfolders, and creates those that are missing. The second is `None` if
+    /// it is the same as the first.
     ///
-    /// The lower number is locked first, so that no two calls wait for each other.
-    pub(super) fn make_and_lock_two(
+    /// It locks the lower number first, so that two calls cannot deadlock.
+    pub(super) fn create_and_lock_two(
         &self,
         one: Shard,
         other: Shard,
     ) -> Result<(Locked, Option<Locked>), Fault> {
         if one == other {
-            return Ok((self.make_and_lock(one)?, None));
+            return Ok((self.create_and_lock(one)?, None));
         }
-        let lower = self.make_and_lock(one.min(other))?;
-        let upper = self.make_and_lock(one.max(other))?;
+        let lower = self.create_and_lock(one.min(other))?;
+        let upper = self.create_and_lock(one.max(other))?;
         match one < other {
             true => Ok((lower, Some(upper))),
             false => Ok((upper, Some(lower))),
         }
     }
 
-    /// The subfolder for owners, if there is one.
+    /// Opens a subfolder for owners, or returns `None` if it does not exist.
     pub(super) fn owners(&self, shard: Shard) -> Result<Option<Folder>, Fault> {
-        Folder::open(&self.dir, &self.path, &shard.of_owners())
+        Folder::open(&self.dir, &self.path, &shard.owners_folder())
     }
 
-    /// The subfolder for owners, made if need be.
-    pub(super) fn make_owners(&self, shard: Shard) -> Result<Folder, Fault> {
-        let folder = Folder::make(&self.dir, &self.path, &shard.of_owners())?;
-        // Nobody locks it; but with a lock file it will be there after a power cut.
+    /// Opens a subfolder for owners, and creates it if it is missing.
+    pub(super) fn create_owners(&self, shard: Shard) -> Result<Folder, Fault> {
+        let folder = Folder::open_or_create(&self.dir, &self.path, &shard.owners_folder())?;
+        // It is never locked. Creating the lock file makes the subfolder survive a power cut.
         folder.lock_file(&self.dir)?;
         Ok(folder)
     }
 }
 
-/// Makes the folder, so that it will be there after a power cut, if there is none.
-fn make(path: &Path) -> io::Result<()> {
+/// Creates the folder if it is missing, and makes sure that it survives a power cut.
+fn create_folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        made => made?,
+        created => created?,
     }
-    // The umask may have taken away more than others' rights.
+    // The umask may have removed the owner's own rights.
     fs::set_permissions(path, Permissions::from_mode(0o700))?;
     let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
     File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
-fn wrong_with(metadata: &Metadata) -> Option<(ErrorKind, String)> {
+/// Returns why the sessions cannot be kept in a folder, if there is a reason.
+fn access_error(metadata: &Metadata) -> Option<(ErrorKind, String)> {
     let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
     let mode = metadata.mode() & 0o7777;
     if metadata.nlink() == 0 {
-        let why = "the folder has been removed; make it again and restart";
+        let why = "the folder was removed; create it again and restart";
         return Some((ErrorKind::Unavailable, why.into()));
     }
     if owner != me {
         let why = format!(
-            "the folder belongs to user {owner}, and this process runs as user {me}; make it that user's"
+            "the folder belongs to user {owner}, and this process runs as user {me}; \
+             run `chown {me}` on it"
         );
         return Some((ErrorKind::Config, why));
     }
-    if mode & OTHERS != 0 {
+    if mode & GROUP_AND_OTHERS != 0 {
         let why = format!(
-            "others may enter the folder (its mode is {mode:03o}); run `chmod 700` on it, or name a folder that \
-             is for the sessions alone"
+            "other users may enter the folder (its mode is {mode:03o}); \
+             run `chmod 700` on it, or name a folder that is used for sessions only"
         );
         return Some((ErrorKind::Config, why));
     }
     None
 }
 
-fn missing(path: &Path, source: io::Error) -> Fault {
+fn open_error(path: &Path, source: io::Error) -> Fault {
     let shown = path.display();
     match source.kind() {
         io::ErrorKind::NotFound => Fault::new(
             ErrorKind::Unavailable,
             format!(
-                "in {shown}: it cannot be made, since the folder around it does not exist; create that"
+                "in {shown}: it cannot be created, because its parent folder does not exist; \
+                 create that"
             ),
         ),
         io::ErrorKind::NotADirectory => Fault::new(
             ErrorKind::Config,
-            format!("in {shown}: it is not a folder; name another"),
+            format!("in {shown}: it is not a folder; name another path"),
         ),
         _ => Fault::refused(path, source),
     }
 }
 
-/// What the group and everybody else may do.
-const OTHERS: u32 = 0o077;
+/// The permission bits of the group and of all other users.
+const GROUP_AND_OTHERS: u32 = 0o077;

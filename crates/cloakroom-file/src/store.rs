@@ -7,51 +7,19 @@ use cloakroom::store::{Cursor, Draft, Entry, Guarantees, Meta, Outcome, Page, St
 use cloakroom::{Owner, Result, StoreKey};
 
 use super::entries::Entries;
+use super::entry_path::Shard;
 use super::fault::Fault;
-use super::place::Shard;
 use super::root::Root;
 use super::sweep::STEP;
 use super::threads::Threads;
 
-/// Sessions in files, one file each: no server, no database, nothing to run. On Unix, with the feature `file`.
+/// Keeps sessions in files, one file per session. The [crate](crate) documentation describes its
+/// guarantees, costs and failures.
 ///
-/// The folder belongs to the sessions alone and only this user may enter it; the files are spread over 4096 subfolders,
-/// so that a million sessions are some 250 in each. A file is never changed, only replaced: the new one is written
-/// beside it, flushed to the disk and renamed. So whoever loads a session waits for nobody and reads all of it.
+/// Clones share the open folder and the limit of 64 concurrent calls.
 ///
-/// # Guarantees
-/// * **Compares**: a save compares and writes under the lock of its subfolder, so no edit is lost.
-/// * **Revokes**: a deleted session is gone for every process.
-/// * **Durable**: what was acknowledged survives the end of the process and a power cut. The price is two flushes to
-///   the disk for each save, touch and new session, of the file and then of its subfolder, and six for a login: each
-///   less than a millisecond on a good disk, ten on one that turns. Sessions do not share them, as they do in
-///   `cloakroom-sqlite`.
-/// * **Shared**: by all processes of one machine that run as the same user. Not over a network file system: what one
-///   machine removes another may go on seeing for a while, and old NFS has no `flock`, on which all of this rests.
-/// * **Owners**: it lists the sessions of a user.
-///
-/// # Its worst day
-/// * **The disk is full**: saves answer [`Full`](cloakroom::ErrorKind::Full), what was acknowledged stays, loads and logouts go
-///   on. A disk also runs out of inodes; each session takes one, and one more if it has an owner.
-/// * **A process hangs while it has a lock**: saves in that one subfolder answer
-///   [`Unavailable`](cloakroom::ErrorKind::Unavailable) after 4 seconds, all loads go on. A process that is killed keeps no lock.
-/// * **A process is killed, or the power fails, in the middle of a write**: there is the old entry or the new one, and
-///   an unfinished file that the next write or sweep in its subfolder removes. In the middle of a login: the old
-///   session, or the new one under a key that no browser got; never both.
-/// * **A file was changed, cut or put there by something else**: loading it is [`Corrupt`](cloakroom::ErrorKind::Corrupt), and so
-///   is a save over it. It is left for you to look at, until its visitor logs out. A symbolic link is never followed.
-/// * **A file is of an older version of this store**: loading it is `Corrupt` as well, and its
-///   visitor starts a new session. A sweep removes it once it has expired.
-/// * **A backup is restored**: sessions that ended since then are live again, as with every store. If it does not keep
-///   the files' times, the next sweep opens every file once; nothing else is lost by that.
-///
-/// # In production
-/// Give it a folder of its own with mode 0700, outside of `/tmp`, where other programs clean up (with systemd:
-/// `StateDirectory=` and `StateDirectoryMode=0700`). To log everybody out stop the site and empty the folder.
-///
-/// A load takes one blocking thread of the runtime for some ten microseconds, anything else for as long as the disk
-/// takes; at most 64 calls are under way at a time, and the others wait. A future that is dropped while it waits has
-/// done nothing; after that the call goes on to its end.
+/// If the future of a call is dropped while the call waits for a thread, nothing has happened.
+/// Otherwise the call runs to its end. A write happens completely or not at all.
 ///
 /// # Examples
 /// ```
@@ -66,12 +34,9 @@ use super::threads::Threads;
 /// let session = sessions.new_session();
 /// session.set("theme", "dark")?;
 /// session.save().await?;
-/// let key = session.key().expect("a saved session has a key");
-/// drop((session, sessions)); // the process ends, and another one begins
 ///
-/// let sessions = Sessions::new(FileStore::open(&folder)?);
-/// let session = sessions.open(&key).await?.expect("what was saved is there");
-/// assert_eq!(session.get::<String>("theme")?.as_deref(), Some("dark"));
+/// let key = session.key().expect("a saved session has a key");
+/// assert!(sessions.open(&key).await?.is_some());
 /// # Ok(())
 /// # }
 /// ```
@@ -82,14 +47,32 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Opens the sessions in the folder at `path`; makes the folder, but not those around it, if it is not there.
+    /// Opens the folder at `path`. Creates it with mode 0700 if it is missing; its parent must
+    /// exist.
     ///
-    /// It blocks for a moment.
+    /// It blocks for a few file system calls.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if there is something else than a folder, or the folder belongs to another user,
-    /// or others may enter it. It is not made tighter in that case: it may be a folder that others need.
-    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if it cannot be made or read.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if `path` is not a folder, or the folder belongs
+    ///   to another user, or its mode lets other users in. The mode is not changed, because other
+    ///   programs may need the folder.
+    /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the folder cannot be created or
+    ///   read.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_file::FileStore;
+    ///
+    /// # let temporary = tempfile::tempdir()?;
+    /// # let parent = temporary.path();
+    /// let store = FileStore::open(parent.join("sessions"))?;
+    /// assert!(parent.join("sessions").is_dir());
+    ///
+    /// let error = FileStore::open(parent.join("missing/sessions")).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Unavailable);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let root = Root::open(path.as_ref());
         let root = root.map_err(|fault| fault.while_doing("opening the sessions"))?;
@@ -99,13 +82,13 @@ impl FileStore {
         })
     }
 
-    async fn work<T: Send + 'static>(
+    async fn run<T: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnOnce(&Entries) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T> {
         let entries = Arc::clone(&self.entries);
-        self.threads.work(doing, move || work(&entries)).await
+        self.threads.run(doing, move || work(&entries)).await
     }
 }
 
@@ -122,25 +105,25 @@ impl Store for FileStore {
     async fn load(&self, key: &StoreKey) -> Result<Option<Entry>> {
         let key = key.clone();
         let work = move |entries: &Entries| entries.load(&key);
-        self.work("loading a session", work).await
+        self.run("loading a session", work).await
     }
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let (key, new) = (key.clone(), new.clone());
         let work = move |entries: &Entries| entries.create(&key, &new);
-        self.work("creating a session", work).await
+        self.run("creating a session", work).await
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let (key, seen, new) = (key.clone(), seen.clone(), new.clone());
         let work = move |entries: &Entries| entries.save(&key, &seen, &new);
-        self.work("saving a session", work).await
+        self.run("saving a session", work).await
     }
 
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         let key = key.clone();
         let work = move |entries: &Entries| entries.delete(&key);
-        self.work("deleting a session", work).await
+        self.run("deleting a session", work).await
     }
 
     async fn rename(
@@ -152,23 +135,23 @@ impl Store for FileStore {
     ) -> Result<Outcome> {
         let (from, seen, to, new) = (from.clone(), seen.clone(), to.clone(), new.clone());
         let work = move |entries: &Entries| entries.rename(&from, &seen, &to, &new);
-        self.work("moving a session", work).await
+        self.run("moving a session", work).await
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let (key, seen, meta) = (key.clone(), seen.clone(), meta.clone());
         let work = move |entries: &Entries| entries.touch(&key, &seen, &meta);
-        self.work("touching a session", work).await
+        self.run("touching a session", work).await
     }
 
-    /// In small steps, each some of the subfolders. If the future is dropped, the steps that are done stay done, and
-    /// the next sweep goes on behind them.
+    /// Works in small steps of a few subfolders. If the future is dropped, the finished steps are
+    /// not undone, and the next sweep continues after them.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let mut swept = 0;
         for _ in 0..Shard::COUNT / STEP {
             let left = limit - swept;
             let work = move |entries: &Entries| entries.sweep_step(now, left);
-            swept += self.work("sweeping expired sessions", work).await?;
+            swept += self.run("sweeping expired sessions", work).await?;
             if swept >= limit {
                 break;
             }
@@ -179,22 +162,21 @@ impl Store for FileStore {
     async fn owned_by(&self, owner: &Owner, after: Option<&Cursor>, limit: usize) -> Result<Page> {
         let owner = owner.clone();
         let work = move |entries: &Entries| entries.owned_by(&owner);
-        let owned = self.work("listing the sessions of an owner", work).await?;
+        let owned = self.run("listing the sessions of an owner", work).await?;
         Ok(Page::of(owned, after, limit))
     }
 
-    /// One subfolder is listed; for a prefix that is shorter than 8 bytes, all of them.
+    /// Lists one subfolder, or all of them if the prefix is shorter than 8 bytes.
     async fn find(&self, prefix: &[u8]) -> Result<Option<StoreKey>> {
         let prefix = prefix.to_vec();
         let work = move |entries: &Entries| entries.find(&prefix);
-        self.work("finding a session", work).await
+        self.run("finding a session", work).await
     }
 
-    /// Looks whether the folder is there and still nobody else's.
+    /// Checks that the folder exists and that other users cannot enter it.
     async fn ping(&self) -> Result<()> {
         let work = |entries: &Entries| entries.root.check();
-        self.work("asking for the folder of the sessions", work)
-            .await
+        self.run("checking the folder of the sessions", work).await
     }
 }
 

@@ -4,28 +4,31 @@ use std::time::{Duration, SystemTime};
 use cloakroom::{ErrorKind, Owner, StoreKey};
 
 use super::entries::{Entries, read};
+use super::entry_path::{EntryPath, Shard};
 use super::fault::Fault;
 use super::folder::{Folder, LOCK};
-use super::owners::warn_of;
-use super::place::{Place, Shard};
+use super::owners::log_corrupt_file;
 
-/// Sweeping opens no session that is alive. The lock file of a subfolder tells when something in it may expire, so
-/// most subfolders are not even listed; and the inode of each file tells when that one does. What they say is a hint,
-/// which a file system may round and a backup may lose: before a session goes, it is read.
-/// One of an older version cannot be read, so it goes by the hint.
+/// Sweeps without opening the files of unexpired sessions.
+///
+/// The time of modification of a subfolder's lock file is the earliest expiry in that subfolder, so
+/// a sweep does not list most subfolders. The time of modification of a session's file is its
+/// expiry. Both are hints, since a file system may round them and a backup may lose them. So a
+/// sweep reads a session before it deletes it. It cannot read the file of an older version, and
+/// relies on the hint there.
 impl Entries {
-    /// Looks at the next [`STEP`] subfolders; says how many sessions it deleted.
+    /// Sweeps the next [`STEP`] subfolders and returns how many sessions it deleted.
     pub(super) fn sweep_step(&self, now: SystemTime, limit: usize) -> Result<usize, Fault> {
         let mut swept = 0;
         for _ in 0..STEP {
             let number = self.sweep_next.load(Ordering::Relaxed);
-            let taken = self.sweep_shard(Shard::numbered(number), now, limit - swept);
-            // After an error as well, or one bad subfolder would keep all others from being swept.
-            if !matches!(taken, Ok(Swept { done: false, .. })) {
+            let result = self.sweep_shard(Shard::wrapping(number), now, limit - swept);
+            // Also continues after an error, so that one bad subfolder does not block the others.
+            if !matches!(result, Ok(Swept { done: false, .. })) {
                 self.sweep_next
                     .store(number.wrapping_add(1), Ordering::Relaxed);
             }
-            swept += taken?.sessions;
+            swept += result?.sessions;
             if swept >= limit {
                 break;
             }
@@ -40,33 +43,32 @@ impl Entries {
         if folder.expiry(LOCK)?.is_none_or(|due| due > now) {
             return Ok(Swept::all(0));
         }
-        let folder = self.root.locked(folder)?;
-        folder.clear()?;
+        let folder = self.root.lock_folder(folder)?;
+        folder.remove_leftover()?;
         let mut sessions = 0;
-        let mut due = now.checked_add(LOOK_AGAIN).unwrap_or(now);
+        let mut due = now.checked_add(MAX_INTERVAL).unwrap_or(now);
         let names = folder.names()?;
-        for place in names.iter().filter_map(|name| Place::named(name)) {
-            match look(&folder, &place, now) {
-                Ok(Found::Gone) => {}
+        for path in names.iter().filter_map(|name| EntryPath::parse(name)) {
+            match inspect(&folder, &path, now) {
+                Ok(Found::Removed) => {}
                 Ok(Found::Alive(until)) => due = due.min(until),
                 Ok(Found::Expired { .. }) if sessions == limit => return Ok(Swept::some(sessions)),
                 Ok(Found::Expired { store_key, owner }) => {
-                    folder.remove(&place.name)?;
-                    self.unmark(owner.as_ref(), &place);
-                    // Elsewhere if it was moving.
-                    self.unmark(owner.as_ref(), &Place::of(&store_key));
+                    folder.remove(&path.name)?;
+                    self.unmark(owner.as_ref(), &path);
+                    // A second mark, if the session was moving.
+                    self.unmark(owner.as_ref(), &EntryPath::of(&store_key));
                     sessions += 1;
                 }
                 Err(fault) if fault.is_older && sessions == limit => {
                     return Ok(Swept::some(sessions));
                 }
-                // Its inode says that it has expired, and that is all there is to go by. Marks of
-                // its owner lead nowhere now, and are removed when they are met.
+                // Its owner is unknown; `owned_by` removes the mark later.
                 Err(fault) if fault.is_older => {
-                    folder.remove(&place.name)?;
+                    folder.remove(&path.name)?;
                     sessions += 1;
                 }
-                Err(fault) if fault.kind == ErrorKind::Corrupt => warn_of(&fault),
+                Err(fault) if fault.kind == ErrorKind::Corrupt => log_corrupt_file(&fault),
                 Err(fault) => return Err(fault),
             }
         }
@@ -75,13 +77,14 @@ impl Entries {
     }
 }
 
-/// Looks at the session at `place`, and opens it only if its inode says that it has expired.
-fn look(folder: &Folder, place: &Place, now: SystemTime) -> Result<Found, Fault> {
-    let hint = folder.expiry(&place.name)?;
+/// Returns whether the session at `path` has expired. Opens the file only if its time of
+/// modification is past.
+fn inspect(folder: &Folder, path: &EntryPath, now: SystemTime) -> Result<Found, Fault> {
+    let hint = folder.expiry(&path.name)?;
     if let Some(expiry) = hint.filter(|expiry| *expiry > now) {
         return Ok(Found::Alive(expiry));
     }
-    match read(folder, place)? {
+    match read(folder, path)? {
         Some(record) if record.draft.meta.expires > now => {
             Ok(Found::Alive(record.draft.meta.expires))
         }
@@ -89,13 +92,13 @@ fn look(folder: &Folder, place: &Place, now: SystemTime) -> Result<Found, Fault>
             store_key: record.store_key,
             owner: record.draft.meta.owner,
         }),
-        None => Ok(Found::Gone),
+        None => Ok(Found::Removed),
     }
 }
 
 enum Found {
-    /// An administrator has removed it: everybody else waits for the lock.
-    Gone,
+    /// An administrator removed the file. Other calls would wait for the lock.
+    Removed,
     Alive(SystemTime),
     Expired {
         store_key: StoreKey,
@@ -105,7 +108,7 @@ enum Found {
 
 struct Swept {
     sessions: usize,
-    /// Whether nothing is left in the subfolder that has expired.
+    /// No expired session is left in the subfolder.
     done: bool,
 }
 
@@ -125,9 +128,10 @@ impl Swept {
     }
 }
 
-/// How many subfolders a step looks at before it lets go of its thread: some hundred microseconds when there is nothing
-/// to do.
+/// How many subfolders a step sweeps before it frees its thread. Without expired sessions a step
+/// takes some hundred microseconds.
 pub(super) const STEP: u16 = 64;
 
-/// A subfolder is listed this often at least, whatever its lock file says: a power cut may have lost that.
-const LOOK_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest time after which a subfolder is listed again. A power cut may have lost the time of
+/// its lock file.
+const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);

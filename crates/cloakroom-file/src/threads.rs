@@ -5,39 +5,40 @@ use tokio::sync::Semaphore;
 
 use super::fault::Fault;
 
-/// Where what blocks is done: threads of the runtime, and only so many of them at a time.
+/// Runs blocking calls on threads of the runtime, a limited number at a time.
 #[derive(Clone)]
 pub(crate) struct Threads(Arc<Semaphore>);
 
 impl Threads {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(MOST_THREADS)))
+        Self(Arc::new(Semaphore::new(MAX_CALLS)))
     }
 
-    /// Does the work on a thread that may block. From there on nothing stops it.
-    pub(crate) async fn work<T: Send + 'static>(
+    /// Runs `work` on a thread that may block. If the future is dropped after `work` has started,
+    /// `work` runs to its end.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
     ) -> Result<T> {
-        let thread = Arc::clone(&self.0).acquire_owned().await;
-        let thread = thread.expect("nobody closes the semaphore");
+        let permit = Arc::clone(&self.0).acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
         let done = tokio::task::spawn_blocking(move || {
-            // Given back when the work is done, not when nobody waits for it any more.
-            let _thread = thread;
+            // Released when the work is done, even if the caller dropped its future.
+            let _permit = permit;
             work()
         });
         match done.await {
             Ok(outcome) => outcome.map_err(|fault| fault.while_doing(doing)),
-            Err(lost) => Err(Error::new(
+            Err(cause) => Err(Error::new(
                 ErrorKind::Unavailable,
-                format!("{doing} in files: the task that should have done it panicked, or the runtime is ending"),
+                format!("{doing} in files: its task panicked, or the runtime is shutting down"),
             )
-            .with_source(lost)),
+            .with_source(cause)),
         }
     }
 }
 
-/// How many threads of the runtime may be in the files at a time. The runtime has 512, and the application wants some
-/// when the disk hangs.
-const MOST_THREADS: usize = 64;
+/// The largest number of concurrent calls. The runtime has 512 blocking threads; if the disk hangs,
+/// the application still has the rest.
+const MAX_CALLS: usize = 64;

@@ -7,17 +7,21 @@ use cloakroom::Result;
 use crate::options::{Options, Synchronous};
 use crate::store::SqliteStore;
 
-/// The options of a store; made by [`SqliteStore::builder`], and with the feature `django` by
+/// The options of a store, returned by [`SqliteStore::builder`] and, with the feature `django`, by
 /// `DjangoTable::builder`.
 ///
 /// # Examples
 /// ```
+/// use cloakroom::store::Store;
 /// use cloakroom_sqlite::{SqliteStore, Synchronous};
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("site.sqlite");
 /// let staff = SqliteStore::builder(&path).table("staff_session").open()?;
 /// let visitors = SqliteStore::builder(&path).synchronous(Synchronous::Normal).open()?;
+///
+/// assert!(staff.guarantees().durable);
+/// assert!(!visitors.guarantees().durable);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -35,38 +39,90 @@ impl<S> Builder<S> {
         }
     }
 
-    /// How many threads load sessions; 2 by default, 1 to 64.
+    /// Sets how many threads load sessions: 1 to 64, 2 by default.
     ///
-    /// Each is one thread with one connection and its page cache of up to 2 MB. A load takes some
-    /// ten microseconds, so two threads serve more requests than most machines can; more help when
-    /// the file is larger than memory.
+    /// Each thread has a connection with a page cache of up to 2 MB. A load takes about ten
+    /// microseconds, so two threads are enough for most machines. More threads help if the file is
+    /// larger than memory.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_sqlite::SqliteStore;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions.sqlite");
+    /// assert!(SqliteStore::builder(&path).readers(8).open().is_ok());
+    ///
+    /// let error = SqliteStore::builder(&path).readers(0).open().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn readers(mut self, readers: usize) -> Self {
         self.options.readers = readers;
         self
     }
 
-    /// How long a call waits while another process, or another part of this one, keeps the database
-    /// locked; 5 s by default.
+    /// Sets how long a call waits for a lock that another connection holds; 5 s by default. The
+    /// other connection may be another process's or the application's own.
     ///
-    /// A save that comes while another one is already waiting may wait twice as long. Let the
-    /// timeout of the session layer be the longer one: its error knows less.
+    /// A save may wait up to twice as long if another save is already waiting. Give the session
+    /// layer a longer timeout than this one, because the error of this one names the cause.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom::store::Store;
+    /// use cloakroom_sqlite::SqliteStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions.sqlite");
+    /// let store = SqliteStore::builder(&path).busy_timeout(Duration::from_millis(50)).open()?;
+    ///
+    /// let application = rusqlite::Connection::open(&path)?;
+    /// application.execute_batch("BEGIN IMMEDIATE")?; // locks the database
+    ///
+    /// # let key = cloakroom::StoreKey::new(&[1; 32]);
+    /// let error = store.delete(&key).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Unavailable);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn busy_timeout(mut self, busy_timeout: Duration) -> Self {
         self.options.busy_timeout = busy_timeout;
         self
     }
 
-    /// The table that the sessions are in; `cloakroom_session` by default. For a `DjangoTable`,
-    /// with the feature `django`, it is `django_session`.
+    /// Sets the table that holds the sessions: `cloakroom_session` by default, `django_session` for
+    /// a `DjangoTable`.
     ///
-    /// Session layers with different tables share a file and never see each other's sessions. A
-    /// name is a letter or `_`, then up to 62 letters, digits and `_`, and SQLite takes no notice
-    /// of its case.
+    /// Session layers with different tables can share a file; neither sees the other's sessions. A
+    /// name is a letter or `_`, followed by up to 62 letters, digits and `_`. SQLite ignores its
+    /// case.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_sqlite::SqliteStore;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("site.sqlite");
+    /// assert!(SqliteStore::builder(&path).table("staff_session").open().is_ok());
+    ///
+    /// let error = SqliteStore::builder(&path).table("staff sessions").open().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Config);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn table(mut self, name: impl Into<String>) -> Self {
         self.options.table = name.into();
         self
     }
 
-    /// The options, if all of them can be used.
+    /// Returns the options, or an error if one of them is invalid.
     pub(crate) fn checked(self) -> Result<Options> {
         self.options.check()?;
         Ok(self.options)
@@ -74,22 +130,46 @@ impl<S> Builder<S> {
 }
 
 impl Builder {
-    /// What a commit waits for; [`Synchronous::Full`] by default.
+    /// Sets what a commit waits for; [`Synchronous::Full`] by default.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Store;
+    /// use cloakroom_sqlite::{SqliteStore, Synchronous};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions.sqlite");
+    /// let store = SqliteStore::builder(&path).synchronous(Synchronous::Normal).open()?;
+    /// assert!(!store.guarantees().durable);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn synchronous(mut self, synchronous: Synchronous) -> Self {
         self.options.synchronous = synchronous;
         self
     }
 
-    /// Opens the file, makes the table if it is not there, and starts the threads.
+    /// Opens the file, creates the file and the table if they are missing, and starts the threads.
     ///
-    /// It blocks for a few milliseconds, and for up to the [`busy_timeout`](Self::busy_timeout) if
-    /// there is a table to be made while another process holds the file.
+    /// It blocks for a few milliseconds. If the table is missing while another process holds a
+    /// lock, it blocks for up to the [`busy_timeout`](Self::busy_timeout).
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if an option is out of its range, or the file is
-    /// not one that this version can use: no SQLite database, a table that is not ours, a table
-    /// that a newer version has made. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the
-    /// file cannot be opened or written, or is locked.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if an option is out of range, the file is not an
+    ///   SQLite database, or the table was created by another program or a newer version of this
+    ///   crate.
+    /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the file cannot be opened or
+    ///   written, or is locked.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_sqlite::SqliteStore;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions.sqlite");
+    /// let store = SqliteStore::builder(&path).readers(4).open()?;
+    /// assert!(path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(self) -> Result<SqliteStore> {
         SqliteStore::start(self.checked()?)
     }

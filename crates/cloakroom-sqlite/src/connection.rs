@@ -6,16 +6,16 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::{is_busy, opening};
 use crate::options::{Options, Synchronous};
 
-/// Opens the connection that writes to a file of ours: makes the file if it is not there, and the write-ahead log.
-pub(crate) fn writer(options: &Options) -> Result<Connection> {
-    let db = guest(options)?;
-    let mode = enter_wal(&db, options.busy_timeout).map_err(|e| opening(options, e))?;
+/// Opens a connection that writes, and turns the write-ahead log on. Creates a missing file.
+pub(crate) fn wal_writer(options: &Options) -> Result<Connection> {
+    let db = writer(options)?;
+    let mode = enable_wal(&db, options.busy_timeout).map_err(|e| opening(options, e))?;
     if mode != "wal" {
         return Err(Error::new(
             ErrorKind::Config,
             format!(
-                "opening the SQLite database {}: it cannot have a write-ahead log there (its journal is `{mode}`); \
-                 name a file on a local disk",
+                "opening the SQLite database {}: it cannot have a write-ahead log there \
+                 (its journal is `{mode}`); name a file on a local disk",
                 options.path.display()
             ),
         ));
@@ -23,15 +23,16 @@ pub(crate) fn writer(options: &Options) -> Result<Connection> {
     Ok(db)
 }
 
-/// Opens the connection that writes to a file of somebody else: as [`writer`], but the journal stays what it is.
-pub(crate) fn guest(options: &Options) -> Result<Connection> {
+/// Opens a connection that writes, and keeps the file's journal mode. Creates a missing file.
+pub(crate) fn writer(options: &Options) -> Result<Connection> {
     let db = connect(options, OpenFlags::SQLITE_OPEN_CREATE).map_err(|e| opening(options, e))?;
-    // Asked to write a file that it may only read, SQLite opens it for reading and says nothing.
+    // SQLite opens a file without write permission as read-only and reports no error.
     if db.is_readonly("main").map_err(|e| opening(options, e))? {
         return Err(Error::new(
             ErrorKind::Unavailable,
             format!(
-                "opening the SQLite database {}: it is read-only; make the file and its folder writable",
+                "opening the SQLite database {}: it is read-only; \
+                 make the file and its folder writable",
                 options.path.display()
             ),
         ));
@@ -41,7 +42,7 @@ pub(crate) fn guest(options: &Options) -> Result<Connection> {
 
 /// Opens a connection that only reads.
 ///
-/// It may write as far as SQLite is concerned: whoever closes a file last tidies up its log.
+/// It is opened for writing all the same: the connection that closes last removes the log.
 pub(crate) fn reader(options: &Options) -> Result<Connection> {
     let open = || {
         let db = connect(options, OpenFlags::empty())?;
@@ -52,7 +53,7 @@ pub(crate) fn reader(options: &Options) -> Result<Connection> {
 }
 
 fn connect(options: &Options, create: OpenFlags) -> rusqlite::Result<Connection> {
-    // Each connection belongs to one thread, so SQLite need not guard it with a mutex.
+    // Each connection belongs to one thread, so it does not need SQLite's mutex.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
     let db = Connection::open_with_flags(&options.path, flags)?;
     db.busy_timeout(options.busy_timeout.min(LONGEST_TIMEOUT))?;
@@ -60,7 +61,7 @@ fn connect(options: &Options, create: OpenFlags) -> rusqlite::Result<Connection>
     match options.synchronous {
         Synchronous::Full => {
             db.pragma_update(None, "synchronous", "FULL")?;
-            // On macOS a plain flush stops at the disk's own cache; elsewhere this changes nothing.
+            // On macOS a plain flush only reaches the cache of the disk. Other systems ignore this.
             db.pragma_update(None, "fullfsync", true)?;
             db.pragma_update(None, "checkpoint_fullfsync", true)?;
         }
@@ -69,16 +70,16 @@ fn connect(options: &Options, create: OpenFlags) -> rusqlite::Result<Connection>
     Ok(db)
 }
 
-/// Turns the write-ahead log on; says which journal the file has now.
+/// Turns the write-ahead log on and returns the journal mode that the file has now.
 ///
-/// Where two processes could wait for each other, SQLite does not wait but answers "busy" at once. That is the case
-/// when several open a new file together, so the waiting is done here.
-fn enter_wal(db: &Connection, patience: Duration) -> rusqlite::Result<String> {
+/// SQLite returns "busy" at once, without waiting, where two processes could deadlock. That happens
+/// when several processes open a new file at the same time, so this function retries.
+fn enable_wal(db: &Connection, timeout: Duration) -> rusqlite::Result<String> {
     let start = Instant::now();
     loop {
         let mode = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0));
         match mode {
-            Err(error) if is_busy(&error) && start.elapsed() < patience => {
+            Err(error) if is_busy(&error) && start.elapsed() < timeout => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             answer => return answer,
@@ -86,8 +87,8 @@ fn enter_wal(db: &Connection, patience: Duration) -> rusqlite::Result<String> {
     }
 }
 
-/// SQLite counts the milliseconds in 32 bits.
+/// SQLite's limit: the milliseconds are a signed 32-bit number.
 const LONGEST_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// Room for every statement that a connection prepares.
+/// At least the number of statements that a connection prepares.
 const STATEMENTS: usize = 16;

@@ -11,19 +11,19 @@ use crate::options::Options;
 use crate::readers::Readers;
 use crate::writer::Writer;
 
-/// The connections to one file, with their threads, which have the statements on one table.
+/// The threads that read and write one table of a file, each with its own connection.
 ///
-/// When it is dropped, it waits until the threads have finished what they are doing.
+/// `drop` waits until the threads have finished their current jobs.
 pub(crate) struct Database<T> {
-    // The readers come first: the last connection to a file moves its log into it when it is closed, and that is the
-    // writer's work.
+    // The readers are dropped first. The last connection that closes copies the log into the file,
+    // and that should be the writer.
     readers: Readers<T>,
     writer: Writer<T>,
     path: PathBuf,
 }
 
 impl<T: Send + Sync + 'static> Database<T> {
-    /// Starts the threads: one with the connection that writes, and those that read.
+    /// Starts the writer thread on the connection `writer`, and the reader threads.
     pub(crate) fn start(
         options: &Options,
         writer: Connection,
@@ -45,22 +45,22 @@ impl<T: Send + Sync + 'static> Database<T> {
         })
     }
 
-    /// See [`Readers::ask`].
+    /// See [`Readers::run`].
     pub(crate) async fn read<A: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnOnce(&Connection, &T) -> rusqlite::Result<A> + Send + 'static,
     ) -> Result<A> {
-        self.readers.ask(doing, work).await
+        self.readers.run(doing, work).await
     }
 
-    /// See [`Writer::ask`].
+    /// See [`Writer::run`].
     pub(crate) async fn write(
         &self,
         doing: &'static str,
         work: impl FnOnce(&Connection, &T) -> rusqlite::Result<usize> + Send + 'static,
     ) -> Result<usize> {
-        self.writer.ask(doing, work).await
+        self.writer.run(doing, work).await
     }
 }
 

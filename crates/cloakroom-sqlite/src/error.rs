@@ -6,20 +6,20 @@ use rusqlite::ErrorCode;
 
 use crate::options::Options;
 
-/// Why a call was not done; one cause may have failed a whole group of them.
+/// Why a call failed. The calls of a group share the cause if the whole group failed.
 pub(crate) type Cause = Arc<rusqlite::Error>;
 
-/// What an error says that depends on the store and its options.
+/// The parts of an error message that depend on the store and its options.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Advice {
     pub(crate) busy_timeout: Duration,
-    /// What to do when there is no table.
+    /// What to do if the table is missing.
     pub(crate) no_table: &'static str,
 }
 
-/// The error of a call that SQLite refused.
-pub(crate) fn refused(doing: &'static str, advice: Advice, cause: Cause) -> Error {
-    let (kind, why) = match is_without_table(&cause) {
+/// The error of a call that failed in SQLite.
+pub(crate) fn failed(doing: &'static str, advice: Advice, cause: Cause) -> Error {
+    let (kind, why) = match is_missing_table(&cause) {
         true => (
             ErrorKind::Unavailable,
             format!("the table is not there; {}", advice.no_table),
@@ -29,22 +29,21 @@ pub(crate) fn refused(doing: &'static str, advice: Advice, cause: Cause) -> Erro
     Error::new(kind, format!("{doing}: {why}")).with_source(cause)
 }
 
-/// The error of a call that got no answer: the thread that had it panicked or is gone.
-pub(crate) fn lost(doing: &'static str) -> Error {
+/// The error of a call without a result: its job panicked, or the thread has ended.
+pub(crate) fn no_result(doing: &'static str) -> Error {
     Error::new(
         ErrorKind::Unavailable,
-        format!(
-            "{doing}: the thread that should have done it panicked; its message is on the standard error"
-        ),
+        format!("{doing}: the thread panicked; see its message on standard error"),
     )
 }
 
-/// The error of a call that was not even queued.
-pub(crate) fn overrun(doing: &'static str, waiting: usize) -> Error {
+/// The error of a call that found the queue full.
+pub(crate) fn queue_full(doing: &'static str, waiting: usize) -> Error {
     Error::new(
         ErrorKind::Unavailable,
         format!(
-            "{doing}: {waiting} calls are waiting already; the disk is too slow or the database is locked"
+            "{doing}: {waiting} calls are waiting already; \
+             the disk is too slow or the database is locked"
         ),
     )
 }
@@ -62,7 +61,9 @@ pub(crate) fn opening(options: &Options, cause: rusqlite::Error) -> Error {
         ),
         Some(ErrorCode::CannotOpen) => (
             ErrorKind::Unavailable,
-            "it cannot be opened or created; this process needs to read and write the file and its folder".into(),
+            "it cannot be opened or created; \
+             this process needs to read and write the file and its folder"
+                .into(),
         ),
         Some(ErrorCode::NotADatabase) => (
             ErrorKind::Config,
@@ -74,7 +75,7 @@ pub(crate) fn opening(options: &Options, cause: rusqlite::Error) -> Error {
     Error::new(kind, format!("opening the SQLite database {path}: {why}")).with_source(cause)
 }
 
-/// Whether a lock was in the way.
+/// Returns whether the call failed because another connection holds a lock.
 pub(crate) fn is_busy(cause: &rusqlite::Error) -> bool {
     matches!(
         cause.sqlite_error_code(),
@@ -82,21 +83,25 @@ pub(crate) fn is_busy(cause: &rusqlite::Error) -> bool {
     )
 }
 
-/// SQLite has no code of its own for it.
-fn is_without_table(cause: &rusqlite::Error) -> bool {
+/// Returns whether the table is missing. SQLite reports that with a generic code, so this reads the
+/// message.
+fn is_missing_table(cause: &rusqlite::Error) -> bool {
     match cause {
-        rusqlite::Error::SqliteFailure(_, Some(said))
-        | rusqlite::Error::SqlInputError { msg: said, .. } => said.starts_with("no such table"),
+        rusqlite::Error::SqliteFailure(_, Some(message))
+        | rusqlite::Error::SqlInputError { msg: message, .. } => {
+            message.starts_with("no such table")
+        }
         _ => false,
     }
 }
 
-/// What went wrong and what to do about it.
+/// Returns the kind of the error, and a text that says what went wrong and what to do.
 fn explain(cause: &rusqlite::Error, waited: Duration) -> (ErrorKind, String) {
     if is_busy(cause) {
         let why = format!(
-            "another process kept the database locked for {}; raise busy_timeout or find the long transaction",
-            in_words(waited)
+            "another process kept the database locked for {}; \
+             raise busy_timeout or find the long transaction",
+            format_duration(waited)
         );
         return (ErrorKind::Unavailable, why);
     }
@@ -105,7 +110,7 @@ fn explain(cause: &rusqlite::Error, waited: Duration) -> (ErrorKind, String) {
         | rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::Utf8Error(..) => (
             ErrorKind::Corrupt,
-            "the row holds what this store never writes; something else has changed it",
+            "the row has a value that this store never writes; another program changed it",
         ),
         _ => match cause.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => (ErrorKind::Full, "the disk is full; free some space"),
@@ -125,13 +130,16 @@ fn explain(cause: &rusqlite::Error, waited: Duration) -> (ErrorKind, String) {
                 ErrorKind::Unavailable,
                 "the database file is damaged; restore it from a backup",
             ),
-            _ => (ErrorKind::Unavailable, "SQLite refused; the cause says why"),
+            _ => (
+                ErrorKind::Unavailable,
+                "SQLite returned an error; see its cause",
+            ),
         },
     };
     (kind, why.into())
 }
 
-fn in_words(duration: Duration) -> String {
+fn format_duration(duration: Duration) -> String {
     match duration.subsec_millis() {
         0 => format!("{} s", duration.as_secs()),
         _ => format!("{} ms", duration.as_millis()),
@@ -147,14 +155,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_says_what_was_being_done_what_went_wrong_and_what_to_do() {
+    fn an_error_names_the_call_the_failure_and_the_remedy() {
         let error = |code| {
             let cause = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
             let advice = Advice {
                 busy_timeout: Duration::from_millis(5_000),
                 no_table: "",
             };
-            refused("saving a session in SQLite", advice, Arc::new(cause))
+            failed("saving a session in SQLite", advice, Arc::new(cause))
         };
 
         let busy = error(ffi::SQLITE_BUSY);

@@ -5,7 +5,7 @@ use cloakroom::{Error, ErrorKind, Result};
 
 use crate::table_name;
 
-/// The options of a store, whichever store it is.
+/// The options that both stores have.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) path: PathBuf,
@@ -40,17 +40,17 @@ impl Options {
     }
 }
 
-/// What a commit waits for: the price of a save against what a power cut may take back.
+/// What a commit waits for, and so what a power cut can undo.
 ///
-/// The end of the process takes nothing back with either.
+/// With both variants an acknowledged save survives a crash of the process.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Synchronous {
-    /// An acknowledged save survives a power cut. The price is one flush to the disk per group of commits: a
-    /// millisecond or so on a good disk, which saves that come at the same time share.
+    /// An acknowledged save survives a power cut. Each group of commits costs one flush to the
+    /// disk, about a millisecond on a good disk; concurrent saves share it.
     #[default]
     Full,
-    /// A save waits for no disk. A power cut may take back the saves of the last moments, and with them a logout or
-    /// a revocation; the file stays sound. The store no longer says that it is
+    /// A save does not wait for the disk. A power cut may undo the last saves, including a logout
+    /// or a revocation; the file stays intact. The store does not guarantee to be
     /// [durable](cloakroom::store::Guarantees::durable).
     Normal,
 }

@@ -6,14 +6,14 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use crate::error::{Advice, Cause, lost, overrun, refused};
+use crate::error::{Advice, Cause, failed, no_result, queue_full};
 use crate::threads::{QUEUE_LEN, Threads};
 
-/// The threads that read; they take calls from one queue, so a slow one holds up nobody while another is idle.
+/// The threads that read. They share one queue, so no call waits while a thread is idle.
 pub(crate) struct Readers<T> {
     jobs: Sender<Job<T>>,
     advice: Advice,
-    // Below the sender: see `Threads`.
+    // Must stay below the sender; see `Threads`.
     _threads: Threads,
 }
 
@@ -44,27 +44,28 @@ impl<T: Send + Sync + 'static> Readers<T> {
         })
     }
 
-    /// Runs `work` on one of the threads. If the future is dropped, it may run all the same.
-    pub(crate) async fn ask<A: Send + 'static>(
+    /// Runs `work` on one of the threads and returns its result. If the future is dropped, `work`
+    /// may still run.
+    pub(crate) async fn run<A: Send + 'static>(
         &self,
         doing: &'static str,
         work: impl FnOnce(&Connection, &T) -> rusqlite::Result<A> + Send + 'static,
     ) -> Result<A> {
         let (answer, answered) = oneshot::channel::<Result<A, Cause>>();
         let job: Job<T> = Box::new(move |db, table| {
-            // Nobody waits for it any more, and others do.
+            // Skip the job if the caller dropped its future.
             if !answer.is_closed() {
                 let _ = answer.send(work(db, table).map_err(Cause::new));
             }
         });
         match self.jobs.try_send(job) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(overrun(doing, QUEUE_LEN)),
-            Err(TrySendError::Disconnected(_)) => return Err(lost(doing)),
+            Err(TrySendError::Full(_)) => return Err(queue_full(doing, QUEUE_LEN)),
+            Err(TrySendError::Disconnected(_)) => return Err(no_result(doing)),
         }
         match answered.await {
-            Ok(answer) => answer.map_err(|cause| refused(doing, self.advice, cause)),
-            Err(_) => Err(lost(doing)),
+            Ok(answer) => answer.map_err(|cause| failed(doing, self.advice, cause)),
+            Err(_) => Err(no_result(doing)),
         }
     }
 }
@@ -73,8 +74,8 @@ type Job<T> = Box<dyn FnOnce(&Connection, &T) + Send>;
 
 fn read<T>(db: &Connection, table: &T, queue: &Receiver<Job<T>>) {
     while let Ok(job) = queue.recv() {
-        // A panic drops the job, and with it the caller's answer; a statement that is dropped is reset, so the
-        // connection is good for the next call.
+        // A panic drops the job and its channel, so the caller gets an error. Dropping a statement
+        // resets it, so the connection stays usable.
         let _ = catch_unwind(AssertUnwindSafe(|| job(db, table)));
     }
 }
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_is_answered_and_the_reader_goes_on() {
+    async fn a_panic_is_reported_and_the_reader_continues() {
         let db = Connection::open_in_memory().unwrap();
         let advice = Advice {
             busy_timeout: Duration::ZERO,
@@ -94,11 +95,12 @@ mod tests {
         };
         let readers = Readers::start(vec![db], &Arc::new(()), advice).unwrap();
 
-        let panics =
-            |_: &Connection, (): &()| -> rusqlite::Result<()> { panic!("as the test wants it") };
-        let error = readers.ask("testing", panics).await.unwrap_err();
+        let panics = |_: &Connection, (): &()| -> rusqlite::Result<()> {
+            panic!("this test panics on purpose")
+        };
+        let error = readers.run("testing", panics).await.unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert_eq!(readers.ask("testing", |_, _| Ok(1)).await.unwrap(), 1);
+        assert_eq!(readers.run("testing", |_, _| Ok(1)).await.unwrap(), 1);
     }
 }

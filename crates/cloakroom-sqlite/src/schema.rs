@@ -13,11 +13,13 @@ const CREATE_SCHEMA_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS cloakroom_schem
     version INTEGER NOT NULL
 )";
 
-// A table with a rowid. In one WITHOUT ROWID the data would lie in the index of the lookups, which are random: every
-// new session would split a page full of other sessions' data, and a large one would leave little of the index on a
-// page. Here that index holds lookups only, data is appended, and a row of 1 MB is a chain of pages beside it.
+// The table has rowids. A table WITHOUT ROWID would keep the data in the index of the store keys.
+// These are random, so every new session would split a page full of other sessions' data, and large
+// sessions would leave few index entries on a page. With rowids the index holds store keys only,
+// new data is appended, and a row of 1 MB is a separate chain of pages.
 //
-// Not STRICT: an SQLite older than 3.37 refuses the whole file over it, and the file may be the application's.
+// Not STRICT: SQLite before 3.37 cannot open a file that has a STRICT table, and the application
+// may use an older SQLite for the same file.
 const CREATE_TABLE: &str = r#"CREATE TABLE "{table}" (
     lookup BLOB NOT NULL UNIQUE,
     version INTEGER NOT NULL,
@@ -32,38 +34,39 @@ const CREATE_TABLE: &str = r#"CREATE TABLE "{table}" (
 
 const CREATE_SWEEP_INDEX: &str = r#"CREATE INDEX "{table}_sweep" ON "{table}" (sweep_bucket)"#;
 
-// Most sessions have no owner, and then no place in this index.
+// Partial, because most sessions have no owner.
 const CREATE_OWNER_INDEX: &str =
     r#"CREATE INDEX "{table}_owner" ON "{table}" (owner) WHERE owner IS NOT NULL"#;
 
 const TABLE_EXISTS: &str =
     "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1 COLLATE NOCASE)";
 
-const RECORDED: &str = "SELECT version FROM cloakroom_schema WHERE name = ?1";
+const SELECT_VERSION: &str = "SELECT version FROM cloakroom_schema WHERE name = ?1";
 
-const RECORD: &str = "INSERT INTO cloakroom_schema (name, version) VALUES (?1, ?2)
+const SET_VERSION: &str = "INSERT INTO cloakroom_schema (name, version) VALUES (?1, ?2)
     ON CONFLICT (name) DO UPDATE SET version = excluded.version";
 
-/// Makes sure that the table is there and that this version can use it.
+/// Creates the table if it is missing, and checks that this version of the crate can use it.
 pub(crate) fn prepare(db: &Connection, options: &Options) -> Result<()> {
-    // The usual case takes no write lock, so a process can start while another one has it.
+    // The common case needs no write lock, so a process can start while another one holds it.
     if state(db, &options.table).map_err(|e| opening(options, e))? == State::Current {
         return Ok(());
     }
     let locked = Transaction::new_unchecked(db, TransactionBehavior::Immediate)
         .map_err(|e| opening(options, e))?;
     match state(&locked, &options.table).map_err(|e| opening(options, e))? {
-        // Another process was first.
+        // Another process created it in the meantime.
         State::Current => Ok(()),
         State::Missing => create(locked, &options.table).map_err(|e| opening(options, e)),
         State::Foreign => Err(unusable(
             options,
-            "has another origin; choose another name with `table`",
+            "was not created by cloakroom-sqlite; choose another name with `table`",
         )),
         State::Other(found) => Err(unusable(
             options,
             &format!(
-                "has schema version {found} and this cloakroom-sqlite knows {VERSION}; use the newer one"
+                "has schema version {found}, but this cloakroom-sqlite supports version {VERSION}; \
+                 use a newer cloakroom-sqlite"
             ),
         )),
     }
@@ -74,7 +77,7 @@ enum State {
     Missing,
     Current,
     Other(i64),
-    /// A table that we did not make.
+    /// A table that this crate did not create.
     Foreign,
 }
 
@@ -82,14 +85,14 @@ fn state(db: &Connection, table: &str) -> rusqlite::Result<State> {
     let exists = |name: &str| db.query_row(TABLE_EXISTS, [name], |row| row.get::<_, bool>(0));
     let recorded = match exists(SCHEMA_VERSIONS)? {
         true => db
-            .query_row(RECORDED, [table], |row| row.get(0))
+            .query_row(SELECT_VERSION, [table], |row| row.get(0))
             .optional()?,
         false => None,
     };
     Ok(match (recorded, exists(table)?) {
         (Some(found), _) if found != VERSION => State::Other(found),
         (Some(_), true) => State::Current,
-        // Dropping the table is a way to log everybody out.
+        // An administrator may drop the table to log out all users.
         (Some(_) | None, false) => State::Missing,
         (None, true) => State::Foreign,
     })
@@ -100,7 +103,7 @@ fn create(locked: Transaction<'_>, table: &str) -> rusqlite::Result<()> {
     for statement in [CREATE_TABLE, CREATE_SWEEP_INDEX, CREATE_OWNER_INDEX] {
         locked.execute_batch(&statement.replace("{table}", table))?;
     }
-    locked.execute(RECORD, (table, VERSION))?;
+    locked.execute(SET_VERSION, (table, VERSION))?;
     locked.commit()
 }
 

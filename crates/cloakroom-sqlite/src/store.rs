@@ -15,11 +15,15 @@ use crate::options::{Options, Synchronous};
 use crate::schema;
 use crate::table::{SweepPosition, Table};
 
-/// Sessions in a table of an SQLite file. See the [crate](crate) for what it guarantees and for its worst day.
+/// Keeps sessions in a table of an SQLite file. The [crate](crate) documentation describes its
+/// guarantees and failures.
 ///
-/// Clones share the connections and their threads. When the last clone is dropped, `drop` waits until the threads have
-/// finished what they are doing and closes the file: as a rule within milliseconds, at the worst after the
-/// [`busy_timeout`](Builder::busy_timeout). Nobody's call is cut off by that, since whoever waits for one has a clone.
+/// Clones share the connections and their threads. Dropping the last clone waits until the threads
+/// have finished their current jobs, and closes the file. That usually takes milliseconds, and at
+/// most the [`busy_timeout`](Builder::busy_timeout). It interrupts no call that is still awaited,
+/// because the caller borrows a clone.
+///
+/// If the future of a call that writes is dropped, the write happens completely or not at all.
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Inner>);
 
@@ -29,22 +33,50 @@ struct Inner {
 }
 
 impl SqliteStore {
-    /// Opens the sessions in the file at `path` with the default [options](Self::builder); makes file and table if
-    /// they are not there.
+    /// Opens the file at `path` with the default options of [`builder`](Self::builder). Creates the
+    /// file and the table if they are missing.
     ///
     /// # Errors
     /// Those of [`Builder::open`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Store;
+    /// use cloakroom_sqlite::SqliteStore;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions.sqlite");
+    /// let store = SqliteStore::open(&path)?;
+    /// assert!(path.exists());
+    /// assert!(store.guarantees().durable);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::builder(path).open()
     }
 
-    /// The options for the file at `path`.
+    /// Returns the options for the file at `path`, all with their defaults. Nothing is opened
+    /// before [`Builder::open`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_sqlite::SqliteStore;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("sessions.sqlite");
+    /// let options = SqliteStore::builder(&path).readers(4);
+    /// assert!(!path.exists());
+    ///
+    /// let store = options.open()?;
+    /// assert!(path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder(path: impl AsRef<Path>) -> Builder {
         Builder::new(path.as_ref(), "cloakroom_session")
     }
 
     pub(crate) fn start(options: Options) -> Result<Self> {
-        let db = connection::writer(&options)?;
+        let db = connection::wal_writer(&options)?;
         schema::prepare(&db, &options)?;
         let table = Table::new(&options.table);
         Ok(Self(Arc::new(Inner {
@@ -132,19 +164,19 @@ impl Store for SqliteStore {
         Ok(outcome(changed, seen))
     }
 
-    /// In small steps: a reader looks, the writer deletes what it has found, and other calls come in between. If the
-    /// future is dropped, the steps that are done stay done.
+    /// Works in small steps, between which other calls run: a reader finds expired rows, and the
+    /// writer deletes them. If the future is dropped, the finished steps are not undone.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let now = millis(now);
         let mut swept = 0;
         let mut position = SweepPosition::default();
-        // Ends with the last row at the latest: each step goes on behind the one before.
+        // The loop ends at the last row: each step starts behind the step before.
         while swept < limit {
-            let look = move |db: &_, table: &Table| table.due(db, now, position, SWEEP_STEP);
+            let find = move |db: &_, table: &Table| table.due(db, now, position, SWEEP_STEP);
             let due = self
                 .0
                 .database
-                .read("looking for expired sessions in SQLite", look)
+                .read("looking for expired sessions in SQLite", find)
                 .await?;
             let Some(last) = due.last else { break };
             position = last;
@@ -184,7 +216,7 @@ impl Store for SqliteStore {
         let work = |db: &_, table: &Table| table.ping(db);
         self.0
             .database
-            .read("asking SQLite whether it answers", work)
+            .read("checking whether SQLite answers", work)
             .await
     }
 }
@@ -205,7 +237,8 @@ fn outcome(changed: usize, version: &Version) -> Outcome {
     }
 }
 
-const NO_TABLE: &str = "open the store again, which makes it";
+const NO_TABLE: &str = "open the store again to create it";
 
-/// How many rows a sweep looks at before it lets others in: well under a millisecond of the writer's time.
+/// How many rows a step of a sweep reads. Deleting as many takes the writer well under a
+/// millisecond.
 const SWEEP_STEP: usize = 256;

@@ -12,47 +12,51 @@ const CREATE: &str = r#"INSERT INTO "{table}"
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT (lookup) DO NOTHING"#;
 
-// Nearly every save: the session stays with its owner and in its hour. An indexed column that is set to what it was is
-// written to its index all the same, so this, which sets none, writes one page where `SAVE` writes three.
+// Nearly every save keeps the owner and the sweep bucket. SQLite rewrites the index entry of a
+// column that is set, even to the same value. This statement sets no indexed column, so it writes
+// one page where `SAVE` writes three.
 const SAVE_IN_PLACE: &str = r#"UPDATE "{table}"
     SET version = ?2, data = ?3, created_at = ?4, touched_at = ?5, expires_at = ?6, label = ?9
     WHERE lookup = ?1 AND version = ?10 AND sweep_bucket = ?7 AND owner IS ?8"#;
 
 const SAVE: &str = r#"UPDATE "{table}"
-    SET version = ?2, data = ?3, created_at = ?4, touched_at = ?5, expires_at = ?6, sweep_bucket = ?7,
-        owner = ?8, label = ?9
+    SET version = ?2, data = ?3, created_at = ?4, touched_at = ?5, expires_at = ?6,
+        sweep_bucket = ?7, owner = ?8, label = ?9
     WHERE lookup = ?1 AND version = ?10"#;
 
 const RENAME: &str = r#"UPDATE "{table}"
-    SET lookup = ?1, version = ?2, data = ?3, created_at = ?4, touched_at = ?5, expires_at = ?6, sweep_bucket = ?7,
-        owner = ?8, label = ?9
-    WHERE lookup = ?11 AND version = ?10 AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE lookup = ?1)"#;
+    SET lookup = ?1, version = ?2, data = ?3, created_at = ?4, touched_at = ?5, expires_at = ?6,
+        sweep_bucket = ?7, owner = ?8, label = ?9
+    WHERE lookup = ?11 AND version = ?10
+        AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE lookup = ?1)"#;
 
 const TOUCH: &str = r#"UPDATE "{table}" SET touched_at = ?3, expires_at = ?4, sweep_bucket = ?5
     WHERE lookup = ?1 AND version = ?2"#;
 
 const DELETE: &str = r#"DELETE FROM "{table}" WHERE lookup = ?1"#;
 
-// The rows of the hour that is not over yet are read in vain, most of them, so this is a reader's work.
+// Run by a reader: most rows of the current hour have not expired yet, and are read for nothing.
 const DUE: &str = r#"SELECT sweep_bucket, rowid, expires_at FROM "{table}"
     WHERE sweep_bucket <= ?1 AND (sweep_bucket, rowid) > (?2, ?3)
     ORDER BY sweep_bucket, rowid LIMIT ?4"#;
 
-// Compares again: since it was found, a row may have been saved, or its rowid may have been given to a new one.
+// Compares `expires_at` again: since `DUE` ran, a row may have been saved, or deleted and its rowid
+// reused.
 const SWEEP: &str = r#"DELETE FROM "{table}"
     WHERE rowid IN (SELECT value FROM json_each(?1)) AND expires_at <= ?2"#;
 
 const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM "{table}" WHERE owner = ?1"#;
 
-// What begins with the prefix comes first, so two rows tell none, one and several apart.
+// The rows that begin with the prefix come first, so two rows are enough to find out whether there
+// is exactly one.
 const FIND: &str = r#"SELECT lookup FROM "{table}" WHERE lookup >= ?1 ORDER BY lookup LIMIT 2"#;
 
 const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
 
-/// The statements on one table of sessions, and what goes into them and comes out of them.
+/// The statements on one table of sessions, and the conversions of their parameters and rows.
 ///
-/// The methods that write say how many rows they changed.
+/// The methods that write return the number of rows that they changed.
 pub(crate) struct Table {
     load: String,
     create: String,
@@ -69,7 +73,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `name` has been checked; it is quoted in the statements only because it may be a word of SQL.
+    /// `name` must have passed `table_name::check`. The statements quote it because it may be an
+    /// SQL keyword.
     pub(crate) fn new(name: &str) -> Self {
         let on = |statement: &str| statement.replace("{table}", name);
         Self {
@@ -118,7 +123,7 @@ impl Table {
         seen: &Version,
         new: &Draft,
     ) -> rusqlite::Result<usize> {
-        let Some(seen) = number(seen) else {
+        let Some(seen) = version_number(seen) else {
             return Ok(0);
         };
         let columns = columns(key, new);
@@ -138,7 +143,7 @@ impl Table {
         to: &StoreKey,
         new: &Draft,
     ) -> rusqlite::Result<usize> {
-        let Some(seen) = number(seen) else {
+        let Some(seen) = version_number(seen) else {
             return Ok(0);
         };
         let compared = [seen.into(), from.as_bytes().into()];
@@ -153,7 +158,7 @@ impl Table {
         seen: &Version,
         meta: &Meta,
     ) -> rusqlite::Result<usize> {
-        let Some(seen) = number(seen) else {
+        let Some(seen) = version_number(seen) else {
             return Ok(0);
         };
         let expires = millis(meta.expires);
@@ -166,7 +171,7 @@ impl Table {
         db.prepare_cached(&self.delete)?.execute([key.as_bytes()])
     }
 
-    /// Looks at up to `step` rows behind `after`, in the order of their hours.
+    /// Reads up to `step` rows after the position `after`, ordered by the hour of their expiry.
     pub(crate) fn due(
         &self,
         db: &Connection,
@@ -197,7 +202,7 @@ impl Table {
         now: i64,
         rowids: &[i64],
     ) -> rusqlite::Result<usize> {
-        // Numbers between commas are JSON.
+        // The `Debug` text of a list of numbers is JSON.
         db.prepare_cached(&self.sweep)?
             .execute(params![format!("{rowids:?}"), now])
     }
@@ -236,7 +241,7 @@ impl Table {
     }
 }
 
-/// Where a row lies in the order in which a sweep takes them. The default is before all of them.
+/// The position of a row in the order of a sweep. The default is before all rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SweepPosition {
     bucket: i64,
@@ -252,16 +257,16 @@ impl Default for SweepPosition {
     }
 }
 
-/// What one step of a sweep has found.
+/// The result of one step of a sweep.
 #[derive(Debug, Default)]
 pub(crate) struct Due {
-    /// The rowids of what has expired.
+    /// The rowids of the expired rows.
     pub(crate) expired: Vec<i64>,
-    /// Where the next step goes on; `None` when there was nothing to look at.
+    /// The position after which the next step continues, or `None` if the step read no row.
     pub(crate) last: Option<SweepPosition>,
 }
 
-/// The first five columns of a row that is listed or loaded.
+/// Reads the first five columns of a row of `LOAD` or `OWNED_BY`.
 fn meta(row: &Row<'_>) -> rusqlite::Result<Meta> {
     Ok(Meta::new(
         from_millis(row.get(0)?),
@@ -276,7 +281,7 @@ fn store_key(row: &Row<'_>, column: usize) -> rusqlite::Result<StoreKey> {
     Ok(StoreKey::new(row.get_ref(column)?.as_blob()?))
 }
 
-/// What is written for a draft, in the order in which the statements number it.
+/// Returns the parameters `?1` to `?9` of the statements that write a draft.
 fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> [ToSqlOutput<'a>; 9] {
     let Draft {
         data,
@@ -299,16 +304,16 @@ fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> [ToSqlOutput<'a>; 9] {
     ]
 }
 
-/// A version as SQLite keeps it: the same 64 bits, with a sign. A version made of bytes
-/// cannot be kept here.
-fn number(version: &Version) -> Option<i64> {
+/// Returns the version as SQLite stores it, the same 64 bits as a signed integer, or `None` if this
+/// store did not issue it.
+fn version_number(version: &Version) -> Option<i64> {
     version.save_id().map(SaveId::get).map(u64::cast_signed)
 }
 
-/// The hour in which an instant lies.
+/// Returns the hour of an instant, counted from the Unix epoch.
 ///
-/// The sweep finds its rows by this, not by the instant: an index on that would have to be changed whenever a session
-/// is used.
+/// The sweep's index is on the hour and not on the instant: an index on the instant would change
+/// with every use of a session.
 fn bucket(millis: i64) -> i64 {
     millis.div_euclid(60 * 60 * 1_000)
 }
@@ -321,12 +326,12 @@ mod tests {
     use cloakroom::ErrorKind;
 
     use super::*;
-    use crate::error::{Advice, refused};
+    use crate::error::{Advice, failed};
     use crate::options::Options;
     use crate::schema;
 
     #[test]
-    fn what_was_saved_since_it_was_found_is_not_swept() {
+    fn a_row_saved_after_it_was_found_is_not_swept() {
         let (db, table) = opened();
         let mut draft = Draft::new(
             Bytes::new(),
@@ -349,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_something_else_has_changed_is_corrupt_and_not_a_panic() {
+    fn a_row_changed_by_another_program_is_corrupt_and_does_not_panic() {
         let (db, table) = opened();
         let row =
             "INSERT INTO cloakroom_session VALUES (x'00', 'one', 0, 0, 0, 0, NULL, NULL, 'text')";
@@ -361,12 +366,12 @@ mod tests {
             busy_timeout: Duration::ZERO,
             no_table: "",
         };
-        let error = refused("testing", advice, error.into());
+        let error = failed("testing", advice, error.into());
         assert_eq!(error.kind(), ErrorKind::Corrupt);
     }
 
     #[test]
-    fn no_statement_reads_more_of_the_table_than_it_needs() {
+    fn every_statement_uses_an_index() {
         let (db, table) = opened();
         let plan = |statement: &str| {
             let mut explained = db

@@ -1,12 +1,12 @@
-//! Which names the table of the sessions may have.
+//! Checks the name of the table of sessions.
 
 use cloakroom::{Error, ErrorKind, Result};
 
-/// The table in which each table of sessions has its schema version. The file may be the
-/// application's, so `PRAGMA user_version` is not ours to use.
+/// The table that records the schema version of each table of sessions. `PRAGMA user_version` is
+/// left to the application, which may use the same file.
 pub(crate) const SCHEMA_VERSIONS: &str = "cloakroom_schema";
 
-/// Refuses a name that is not a plain word, or that SQLite or this crate has for itself.
+/// Returns an error unless `name` is a plain word that neither SQLite nor this crate reserves.
 pub(crate) fn check(name: &str) -> Result<()> {
     if is_table_name(name) {
         return Ok(());
@@ -14,8 +14,8 @@ pub(crate) fn check(name: &str) -> Result<()> {
     Err(Error::new(
         ErrorKind::Config,
         format!(
-            "`table({name:?})` is no name for the sessions: it must be a letter or `_`, then up to 62 of `A-Z a-z \
-             0-9 _`, and may neither begin with `sqlite_` nor be `{SCHEMA_VERSIONS}`"
+            "`table({name:?})` cannot be used: a name is a letter or `_`, then up to 62 of \
+             `A-Z a-z 0-9 _`; it must not begin with `sqlite_` or be `{SCHEMA_VERSIONS}`"
         ),
     ))
 }
@@ -31,7 +31,7 @@ fn is_table_name(name: &str) -> bool {
         && !name.eq_ignore_ascii_case(SCHEMA_VERSIONS)
 }
 
-/// As long as PostgreSQL's, so that a name that works here works there.
+/// PostgreSQL's limit, so that the same names work in both stores.
 const MAX_NAME_LEN: usize = 63;
 
 #[cfg(test)]
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_name_cannot_carry_sql_or_take_a_name_of_sqlite() {
+    fn a_table_name_cannot_contain_sql_or_be_reserved() {
         for good in ["cloakroom_session", "_", "Order", "s2", &"x".repeat(63)] {
             assert!(is_table_name(good), "{good}");
         }

@@ -1,10 +1,10 @@
 use std::io;
 use std::thread::{self, JoinHandle};
 
-/// Threads that are waited for when this is dropped.
+/// Threads that are joined on drop.
 ///
-/// They end when their queue is closed, so let the queue's sender be a field above this one: fields are dropped from
-/// the top.
+/// They end when their queue is closed. So the owner declares the queue's sender above this field:
+/// fields are dropped in the order of their declaration.
 #[derive(Debug, Default)]
 pub(crate) struct Threads(Vec<JoinHandle<()>>);
 
@@ -23,16 +23,18 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         for thread in self.0.drain(..) {
-            // An answer may wake, and so drop, the last task that had the store, on the very thread that answered.
+            // Sending a result may drop the last clone of the store on this very thread, which
+            // cannot join itself.
             if thread.thread().id() != thread::current().id() {
-                // It has reported its panic, and there is nobody left to tell.
+                // The panic was already reported on standard error.
                 let _ = thread.join();
             }
         }
     }
 }
 
-/// How many calls may wait for the writer, and how many for the readers.
+/// The capacity of the writer's queue, and of the readers' queue.
 ///
-/// That is some sixteen groups of commits. A call that would wait longer is better answered at once.
+/// The writer's queue holds sixteen full groups. A call that finds the queue full fails at once
+/// instead of waiting even longer.
 pub(crate) const QUEUE_LEN: usize = 4_096;

@@ -7,15 +7,17 @@ use crossbeam_channel::{Receiver, Sender, TrySendError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use crate::error::{Advice, Cause, lost, overrun, refused};
+use crate::error::{Advice, Cause, failed, no_result, queue_full};
 use crate::threads::{QUEUE_LEN, Threads};
 
-/// The thread that writes. What is waiting when it is free becomes one transaction, so the flush to the disk, which
-/// is nearly all that a save costs, is paid once for all of it.
+/// The thread that writes.
+///
+/// It commits all the calls that are waiting in one transaction. They share the flush to the disk,
+/// which is almost the whole cost of a save.
 pub(crate) struct Writer<T> {
     jobs: Sender<Job<T>>,
     advice: Advice,
-    // Below the sender: see `Threads`.
+    // Must stay below the sender; see `Threads`.
     _threads: Threads,
 }
 
@@ -40,12 +42,12 @@ impl<T: Send + Sync + 'static> Writer<T> {
         })
     }
 
-    /// Runs `work`, which says how many rows it changed, and answers once that is committed.
+    /// Runs `work` and returns, after the commit, the number of rows that it changed.
     ///
-    /// `work` changes something in one statement at most: what has failed must have changed nothing.
+    /// At most one statement of `work` may change rows, so that failed work has changed nothing.
     ///
-    /// If the future is dropped, it has happened or it has not, but never half.
-    pub(crate) async fn ask(
+    /// If the future is dropped, the work is done completely or not at all.
+    pub(crate) async fn run(
         &self,
         doing: &'static str,
         work: impl FnOnce(&Connection, &T) -> rusqlite::Result<usize> + Send + 'static,
@@ -54,12 +56,12 @@ impl<T: Send + Sync + 'static> Writer<T> {
         let work = Box::new(work);
         match self.jobs.try_send(Job { work, answer }) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(overrun(doing, QUEUE_LEN)),
-            Err(TrySendError::Disconnected(_)) => return Err(lost(doing)),
+            Err(TrySendError::Full(_)) => return Err(queue_full(doing, QUEUE_LEN)),
+            Err(TrySendError::Disconnected(_)) => return Err(no_result(doing)),
         }
         match answered.await {
-            Ok(answer) => answer.map_err(|cause| refused(doing, self.advice, cause)),
-            Err(_) => Err(lost(doing)),
+            Ok(answer) => answer.map_err(|cause| failed(doing, self.advice, cause)),
+            Err(_) => Err(no_result(doing)),
         }
     }
 }
@@ -75,20 +77,20 @@ type Answer = oneshot::Sender<Result<usize, Cause>>;
 fn write<T>(db: &Connection, table: &T, queue: &Receiver<Job<T>>) {
     while let Ok(first) = queue.recv() {
         let waiting = iter::once(first).chain(queue.try_iter().take(MAX_GROUP - 1));
-        // Who gave up on a call must find out what became of it anyway, and others wait.
+        // A caller that dropped its future checks the outcome itself; skip its job.
         let wanted = waiting.filter(|job| !job.answer.is_closed());
         let (group, answers) = wanted.map(|job| (job.work, job.answer)).unzip();
         commit(db, table, group, answers);
     }
 }
 
-/// Does the work of a group and tells each caller how its part of it went, after the commit.
+/// Does the work of a group in one transaction, and sends each caller its result after the commit.
 fn commit<T>(db: &Connection, table: &T, group: Vec<Work<T>>, answers: Vec<Answer>) {
-    // A caller that is gone does not want to be told, so a failed `send` is none.
+    // `send` fails if the caller dropped its future, and needs no result then.
     match in_one_transaction(db, table, group) {
         Ok(results) => {
             for (answer, result) in answers.into_iter().zip(results) {
-                // Without a result there was a panic. Dropping `answer` tells the caller.
+                // `None` is a panic: the caller gets an error because `answer` is dropped.
                 if let Some(result) = result {
                     let _ = answer.send(result);
                 }
@@ -103,7 +105,8 @@ fn commit<T>(db: &Connection, table: &T, group: Vec<Work<T>>, answers: Vec<Answe
     }
 }
 
-/// One result for each of the group, `None` for a panic; or the error that rolled all of it back.
+/// Returns one result per job, `None` for one that panicked, or the error that rolled back all of
+/// them.
 fn in_one_transaction<T>(
     db: &Connection,
     table: &T,
@@ -112,15 +115,15 @@ fn in_one_transaction<T>(
     if group.is_empty() {
         return Ok(Vec::new());
     }
-    // Immediate: the lock is waited for here, where nothing has been done yet, and never in the middle.
+    // Immediate: waits for the lock here, before any work is done.
     let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     let mut results = Vec::with_capacity(group.len());
     for work in group {
         match catch_unwind(AssertUnwindSafe(|| work(&transaction, table))) {
-            // A full disk or the like takes the whole transaction with it. What the rest of the group wrote now
-            // would be committed statement by statement, and the first part is lost already.
+            // A serious error, such as a full disk, rolls back the whole transaction. Each of the
+            // remaining jobs would then be committed separately, so stop here.
             Ok(Err(cause)) if transaction.is_autocommit() => return Err(cause),
-            // SQLite has undone the statement that failed, and no other.
+            // SQLite has rolled back the failed statement only.
             Ok(result) => results.push(Some(result.map_err(Cause::new))),
             Err(_) => results.push(None),
         }
@@ -129,7 +132,8 @@ fn in_one_transaction<T>(
     Ok(results)
 }
 
-/// How many calls one transaction takes at most. More would hardly save anything, and each waits for the last.
+/// The largest number of calls in one transaction. A larger group would save little, and each call
+/// waits for the whole group.
 const MAX_GROUP: usize = 256;
 
 #[cfg(test)]
@@ -139,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_in_a_group_is_that_calls_own() {
+    fn a_panic_in_a_group_fails_only_that_call() {
         let db = database();
 
         let results = in_one_transaction(&db, &(), vec![insert(1), panics(), insert(2)]).unwrap();
@@ -149,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_the_transaction_with_it_fails_the_whole_group_and_leaves_nothing() {
+    fn an_error_that_rolls_back_the_transaction_fails_the_whole_group() {
         let db = database();
         let lost: Work<()> = Box::new(|db, ()| {
             db.execute_batch("ROLLBACK")?;
@@ -163,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_that_fails_fails_the_whole_group_and_leaves_nothing() {
+    fn a_failed_commit_fails_the_whole_group_and_writes_nothing() {
         let db = database();
         let orphan: Work<()> = Box::new(|db, ()| db.execute("INSERT INTO child VALUES (7)", []));
         let (asked, mut answered): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel()).unzip();
@@ -181,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_answered_and_the_writer_goes_on() {
+    async fn a_panic_is_reported_and_the_writer_continues() {
         let advice = Advice {
             busy_timeout: Duration::ZERO,
             no_table: "",
@@ -189,12 +193,12 @@ mod tests {
         let writer = Writer::start(database(), &Arc::new(()), advice).unwrap();
 
         let error = writer
-            .ask("testing", |_, ()| panic!("as the test wants it"))
+            .run("testing", |_, ()| panic!("this test panics on purpose"))
             .await
             .unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert_eq!(writer.ask("testing", |_, ()| Ok(1)).await.unwrap(), 1);
+        assert_eq!(writer.run("testing", |_, ()| Ok(1)).await.unwrap(), 1);
     }
 
     fn database() -> Connection {
@@ -211,7 +215,7 @@ mod tests {
     }
 
     fn panics() -> Work<()> {
-        Box::new(|_, ()| panic!("as the test wants it"))
+        Box::new(|_, ()| panic!("this test panics on purpose"))
     }
 
     fn rows(db: &Connection) -> i64 {

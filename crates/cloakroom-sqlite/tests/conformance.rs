@@ -1,4 +1,4 @@
-//! What every store promises, asked of both: alone, and opened twice on one file.
+//! The conformance suite on both stores: opened once, and opened twice on one file.
 
 mod support;
 

@@ -1,7 +1,7 @@
-//! Django's own table: what is in its columns, what is left alone, and Django's own rows.
+//! Django's table: the values in its columns, what the store does not touch, and Django's own rows.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 cloakroom_harness::django_table!(djangos_table, Site::new().await);
 
 #[tokio::test]
-async fn the_table_is_to_the_letter_what_djangos_migrations_make() {
+async fn the_table_is_exactly_what_djangos_migrations_create() {
     let (_folder, path) = folder();
     let store = django(&path).await;
 
@@ -33,7 +33,7 @@ async fn the_table_is_to_the_letter_what_djangos_migrations_make() {
 }
 
 #[tokio::test]
-async fn a_row_holds_what_django_would_have_written() {
+async fn a_row_has_the_values_that_django_would_write() {
     let (_folder, path) = folder();
     let store = django(&path).await;
     for (micros, text) in [
@@ -64,8 +64,9 @@ async fn a_row_holds_what_django_would_have_written() {
 
 #[tokio::test]
 async fn a_row_of_django_is_loaded_saved_and_swept_by_djangos_rules() {
-    // Whether Django leaves it when it clears at the given time, and when it expires in microseconds of that second.
-    for (text, expires, left_at) in [
+    // The text of `expire_date`, the instant that it is, and a time at which Django's
+    // `clearsessions` keeps the row; both in microseconds of the same minute.
+    for (text, expires, kept_at) in [
         ("2026-01-02 03:04:06", 6_000_000, 5_000_000),
         ("2026-01-02 03:04:05", 5_000_000, 5_000_000),
         ("2026-01-02 03:04:05.300000", 5_300_000, 5_250_000),
@@ -84,7 +85,7 @@ async fn a_row_of_django_is_loaded_saved_and_swept_by_djangos_rules() {
             (entry.meta.created, entry.meta.touched, entry.meta.owner),
             (UNIX_EPOCH, UNIX_EPOCH, None)
         );
-        assert_eq!(store.sweep(now(left_at), 10).await.unwrap(), 0, "{text}");
+        assert_eq!(store.sweep(now(kept_at), 10).await.unwrap(), 0, "{text}");
         written(store.save(&at(KEY), &entry.version, &draft("new")).await);
     }
     for (text, now) in [
@@ -102,20 +103,20 @@ async fn a_row_of_django_is_loaded_saved_and_swept_by_djangos_rules() {
 }
 
 #[test]
-fn every_day_until_the_year_2400_is_the_one_that_sqlite_says() {
+fn every_date_until_the_year_2400_is_formatted_as_sqlite_formats_it() {
     let db = Connection::open_in_memory().unwrap();
-    let mut said = db.prepare("SELECT datetime(?1, 'unixepoch')").unwrap();
+    let mut datetime = db.prepare("SELECT datetime(?1, 'unixepoch')").unwrap();
     for day in 0..157_054_i64 {
         let secs = day * 24 * 60 * 60;
         let at = from_micros(secs * 1_000_000);
-        let theirs: String = said.query_row([secs], |row| row.get(0)).unwrap();
+        let theirs: String = datetime.query_row([secs], |row| row.get(0)).unwrap();
         assert_eq!(expire_date(at), theirs);
         assert_eq!(parse_expire_date(&theirs), Some(at));
     }
 }
 
 #[tokio::test]
-async fn a_row_that_no_django_wrote_is_corrupt_and_not_a_panic() {
+async fn a_row_that_django_would_not_write_is_corrupt_and_does_not_panic() {
     for (column, value) in [
         ("expire_date", "'tomorrow'"),
         ("expire_date", "'now'"),
@@ -139,7 +140,7 @@ async fn a_row_that_no_django_wrote_is_corrupt_and_not_a_panic() {
 }
 
 #[tokio::test]
-async fn a_table_with_other_columns_is_refused_and_left_as_it_is() {
+async fn a_table_with_other_columns_is_refused_and_not_changed() {
     let (_folder, path) = folder();
     let theirs = "CREATE TABLE django_session (session_key TEXT, session_data TEXT)";
     neighbour(&path).execute_batch(theirs).unwrap();
@@ -156,7 +157,7 @@ async fn a_table_with_other_columns_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn the_database_is_left_as_it_is_but_for_the_rows() {
+async fn only_the_rows_of_the_database_are_changed() {
     for journal in ["delete", "wal"] {
         let (_folder, path) = folder();
         let neighbour = neighbour(&path);
@@ -183,7 +184,7 @@ async fn the_database_is_left_as_it_is_but_for_the_rows() {
 }
 
 #[tokio::test]
-async fn with_the_rollback_journal_locks_are_waited_out_and_those_that_stay_are_reported() {
+async fn with_the_rollback_journal_calls_wait_for_locks_and_report_those_that_last() {
     let (_folder, path) = folder();
     let store = django(&path).await;
     let hasty = DjangoTable::builder(&path)
@@ -193,7 +194,7 @@ async fn with_the_rollback_journal_locks_are_waited_out_and_those_that_stay_are_
     let seen = written(store.create(&at(KEY), &draft("old")).await);
     let neighbour = neighbour(&path);
 
-    // Django in the middle of a transaction that writes, and about to commit: nobody may even read.
+    // As a Django that is about to commit a write transaction: other connections cannot even read.
     neighbour.execute_batch("BEGIN EXCLUSIVE").unwrap();
     for error in [
         hasty.load(&at(KEY)).await.map(drop),
@@ -213,13 +214,13 @@ async fn with_the_rollback_journal_locks_are_waited_out_and_those_that_stay_are_
 }
 
 #[tokio::test]
-async fn a_sweep_takes_its_steps_until_the_limit() {
+async fn a_sweep_runs_several_steps_up_to_its_limit() {
     let (_folder, path) = folder();
     let store = django(&path).await;
-    let dead = expiring("dead", from_micros(1_000));
+    let expired = expiring("expired", from_micros(1_000));
     for n in 0..600 {
-        let dying = at(&format!("key{n:029}"));
-        written(store.create(&dying, &dead).await);
+        let key = at(&format!("key{n:029}"));
+        written(store.create(&key, &expired).await);
     }
     written(store.create(&at(KEY), &draft("alive")).await);
 
@@ -229,14 +230,14 @@ async fn a_sweep_takes_its_steps_until_the_limit() {
 }
 
 #[test]
-fn memory_is_refused_because_its_connections_would_not_share_it() {
+fn an_in_memory_database_is_refused() {
     let error = DjangoTable::open(":memory:").unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("name a file"), "{error}");
 }
 
-/// A store on a table of a site's own, and somebody else's connection.
+/// A store on a table with a custom name, and another connection to the file.
 struct Site {
     store: DjangoTable,
     neighbour: Connection,
@@ -287,7 +288,7 @@ fn insert(db: &Connection, data: &str, expires: &str) {
     db.execute(insert, (KEY, data, expires)).unwrap();
 }
 
-/// The one row of the table, with the type of each value.
+/// The only row of the table, with the type of each value.
 fn row(db: &Connection) -> Vec<(String, String)> {
     let one =
         "SELECT session_key, typeof(session_key), session_data, typeof(session_data), expire_date,
@@ -307,14 +308,14 @@ fn row_of(data: &str, expires: &str) -> Vec<(String, String)> {
         .into()
 }
 
-/// All statements that made the schema, as SQLite keeps them.
+/// The statements that created the schema, as SQLite records them.
 fn schema_of(db: &Connection) -> String {
     let made = "SELECT coalesce(group_concat(sql || ';', ''), '') FROM
         (SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC)";
     db.query_row(made, [], |row| row.get(0)).unwrap()
 }
 
-/// What Django 5.2 makes, with a `;` after each statement.
+/// The schema that Django 5.2 creates, with a `;` after each statement.
 const DJANGOS: &str = concat!(
     r#"CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "#,
     r#""session_data" text NOT NULL, "expire_date" datetime NOT NULL);"#,

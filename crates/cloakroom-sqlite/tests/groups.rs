@@ -1,7 +1,7 @@
-//! How the writer groups what is waiting, and what a failure in a group does and does not do.
+//! How the writer groups the waiting calls, and what a failure in a group affects.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -19,7 +19,7 @@ use cloakroom_sqlite::SqliteStore;
 use support::{answer, at, begin, draft, folder, labelled, neighbour, written};
 
 #[tokio::test]
-async fn saves_that_wait_together_are_committed_together_and_acknowledged_after_that() {
+async fn waiting_saves_share_a_commit_and_are_acknowledged_after_it() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let neighbour = neighbour(&path);
@@ -50,8 +50,8 @@ async fn saves_that_wait_together_are_committed_together_and_acknowledged_after_
             .unwrap();
         assert_eq!(committed, b"new", "acknowledged before the commit");
     }
-    // One for what the writer had already taken when the others came, one for all the others.
-    let commits = commits_in_the_log_of(&path);
+    // One commit for the saves that the writer had taken already, and one for all the others.
+    let commits = commits_in_log(&path);
     assert!(
         (1..=2).contains(&commits),
         "{commits} commits for 200 saves"
@@ -59,7 +59,7 @@ async fn saves_that_wait_together_are_committed_together_and_acknowledged_after_
 }
 
 #[tokio::test]
-async fn a_call_that_fails_fails_alone() {
+async fn a_failing_call_does_not_fail_the_rest_of_its_group() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let neighbour = neighbour(&path);
@@ -91,7 +91,7 @@ async fn a_call_that_fails_fails_alone() {
 }
 
 #[tokio::test]
-async fn a_lock_of_another_process_is_waited_out() {
+async fn a_save_waits_for_the_lock_of_another_connection() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let neighbour = neighbour(&path);
@@ -101,7 +101,7 @@ async fn a_lock_of_another_process_is_waited_out() {
     let mut create = begin(store.create(&at, &draft));
     assert!(
         store.load(&at).await.unwrap().is_none(),
-        "loads go on meanwhile"
+        "loads are not blocked"
     );
     assert!(answer(&mut create).is_none());
     neighbour.execute_batch("COMMIT").unwrap();
@@ -110,7 +110,7 @@ async fn a_lock_of_another_process_is_waited_out() {
 }
 
 #[tokio::test]
-async fn a_lock_that_stays_is_reported_and_the_next_save_after_it_works() {
+async fn a_lock_that_lasts_is_reported_and_later_saves_work() {
     let (_folder, path) = folder();
     let store = SqliteStore::builder(&path)
         .busy_timeout(Duration::from_millis(100))
@@ -123,7 +123,7 @@ async fn a_lock_that_stays_is_reported_and_the_next_save_after_it_works() {
     let error = store.create(&at(1), &draft("")).await.unwrap_err();
     assert!(
         start.elapsed() >= Duration::from_millis(100),
-        "gave up too early"
+        "the call returned before its timeout"
     );
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(
@@ -137,7 +137,7 @@ async fn a_lock_that_stays_is_reported_and_the_next_save_after_it_works() {
 }
 
 #[tokio::test]
-async fn when_too_many_wait_the_next_is_refused_at_once() {
+async fn a_call_that_finds_the_queue_full_is_refused_at_once() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let neighbour = neighbour(&path);
@@ -151,7 +151,7 @@ async fn when_too_many_wait_the_next_is_refused_at_once() {
             None => waiting.push(call),
             Some(answer) => break answer.unwrap_err(),
         }
-        assert!(waiting.len() < 10_000, "the queue has no bound");
+        assert!(waiting.len() < 10_000, "the queue is unbounded");
     };
     neighbour.execute_batch("ROLLBACK").unwrap();
 
@@ -168,12 +168,12 @@ async fn when_too_many_wait_the_next_is_refused_at_once() {
     }
     assert_eq!(
         created, 1,
-        "those that waited were all answered, and one of them was first"
+        "every waiting call returned, and exactly one created the entry"
     );
 }
 
 #[tokio::test]
-async fn a_caller_that_gives_up_disturbs_nobody() {
+async fn dropping_a_waiting_call_does_not_disturb_the_others() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let neighbour = neighbour(&path);
@@ -206,13 +206,13 @@ async fn dropping_the_last_clone_closes_the_file() {
     drop(clone);
 
     assert!(
-        !log_of(&path).exists(),
-        "the last connection to close leaves no log"
+        !log_path(&path).exists(),
+        "the last connection removes the log when it closes"
     );
 }
 
 #[test]
-fn the_last_clone_may_be_dropped_by_the_answer_itself() {
+fn the_last_clone_can_be_dropped_on_the_thread_that_sends_the_result() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let (dropped, is_dropped) = mpsc::channel();
@@ -232,12 +232,12 @@ fn the_last_clone_may_be_dropped_by_the_answer_itself() {
     assert!(poll.is_pending());
     drop(future);
 
-    // A deadlock would be a panic of the thread, and the channel would be closed.
+    // If the thread joined itself, it would panic and close the channel.
     drop((task, waker));
     is_dropped.recv().unwrap();
 }
 
-/// A task that nobody polls again: waking it drops its future, on the thread that wakes it.
+/// A task that drops its future when it is woken, on the thread that wakes it.
 struct Task<F> {
     future: Mutex<Option<Pin<Box<F>>>>,
     dropped: mpsc::Sender<()>,
@@ -250,9 +250,9 @@ impl<F: Future + Send> Wake for Task<F> {
     }
 }
 
-/// How many transactions the write-ahead log holds: the frames that end one say so.
-fn commits_in_the_log_of(path: &Path) -> usize {
-    let log = fs::read(log_of(path)).unwrap();
+/// Counts the transactions in the write-ahead log, by the frames that mark the end of one.
+fn commits_in_log(path: &Path) -> usize {
+    let log = fs::read(log_path(path)).unwrap();
     let (header, frames) = log.split_at(32);
     let page_size = u32::from_be_bytes(header[8..12].try_into().unwrap()) as usize;
     frames
@@ -262,6 +262,6 @@ fn commits_in_the_log_of(path: &Path) -> usize {
         .count()
 }
 
-fn log_of(path: &Path) -> PathBuf {
+fn log_path(path: &Path) -> PathBuf {
     path.with_extension("sqlite-wal")
 }

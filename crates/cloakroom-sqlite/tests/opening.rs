@@ -1,4 +1,4 @@
-//! Opening a file: what is made, what is left alone, and what is refused with which words.
+//! Opening a file: what is created, what is not touched, and which errors are returned.
 
 mod support;
 
@@ -12,7 +12,7 @@ use cloakroom_sqlite::{SqliteStore, Synchronous};
 use support::{at, draft, folder, neighbour, written};
 
 #[tokio::test]
-async fn reopening_keeps_everything() {
+async fn reopening_keeps_all_data() {
     let (_folder, path) = folder();
     let mut kept = draft("{\"num_visits\":3}");
     kept.meta.owner = Some("ada".into());
@@ -34,7 +34,7 @@ async fn reopening_keeps_everything() {
 }
 
 #[tokio::test]
-async fn a_session_of_a_megabyte_comes_back_whole() {
+async fn a_session_of_a_megabyte_is_loaded_completely() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let large = draft(&"0123456789abcdef".repeat(1 << 16));
@@ -45,7 +45,7 @@ async fn a_session_of_a_megabyte_comes_back_whole() {
 }
 
 #[tokio::test]
-async fn the_tables_of_the_application_are_left_alone() {
+async fn the_tables_of_the_application_are_not_touched() {
     let (_folder, path) = folder();
     let neighbour = neighbour(&path);
     let theirs = "PRAGMA user_version = 42;
@@ -100,12 +100,12 @@ async fn two_tables_in_one_file_never_show_each_others_sessions() {
     let same = SqliteStore::builder(&path).table("oRDER").open().unwrap();
     assert!(
         same.load(&at(1)).await.unwrap().is_some(),
-        "SQLite takes no notice of the case"
+        "SQLite ignores the case of a name"
     );
 }
 
 #[tokio::test]
-async fn many_may_open_a_new_file_at_once() {
+async fn several_threads_can_open_a_new_file_at_the_same_time() {
     for _ in 0..10 {
         let (_folder, path) = folder();
         let start = Barrier::new(8);
@@ -132,7 +132,7 @@ async fn many_may_open_a_new_file_at_once() {
 }
 
 #[tokio::test]
-async fn an_up_to_date_file_opens_while_somebody_else_writes_to_it() {
+async fn an_up_to_date_file_opens_while_another_connection_writes_to_it() {
     let (_folder, path) = folder();
     drop(SqliteStore::open(&path).unwrap());
     let neighbour = neighbour(&path);
@@ -144,7 +144,7 @@ async fn an_up_to_date_file_opens_while_somebody_else_writes_to_it() {
 }
 
 #[tokio::test]
-async fn a_dropped_table_is_made_again() {
+async fn a_dropped_table_is_created_when_the_store_is_opened_again() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     written(store.create(&at(1), &draft("")).await);
@@ -161,12 +161,12 @@ async fn a_dropped_table_is_made_again() {
     assert!(reopened.load(&at(1)).await.unwrap().is_none());
     assert!(
         store.load(&at(1)).await.unwrap().is_none(),
-        "the one that was open finds it too"
+        "the store that was already open finds the table too"
     );
 }
 
 #[test]
-fn a_newer_schema_is_refused_and_left_as_it_is() {
+fn a_newer_schema_is_refused() {
     let (_folder, path) = folder();
     drop(SqliteStore::open(&path).unwrap());
     let newer = "UPDATE cloakroom_schema SET version = 7";
@@ -175,13 +175,13 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
     let error = SqliteStore::open(&path).unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Config);
-    let expected = "the table `cloakroom_session` has schema version 7 and this cloakroom-sqlite knows 1; \
-                    use the newer one";
+    let expected = "the table `cloakroom_session` has schema version 7, but this \
+                    cloakroom-sqlite supports version 1; use a newer cloakroom-sqlite";
     assert!(error.to_string().ends_with(expected), "{error}");
 }
 
 #[test]
-fn a_table_that_is_not_ours_is_refused_and_left_as_it_is() {
+fn a_table_of_another_program_is_refused_and_not_changed() {
     let (_folder, path) = folder();
     neighbour(&path)
         .execute_batch("CREATE TABLE cloakroom_session (id)")
@@ -193,7 +193,7 @@ fn a_table_that_is_not_ours_is_refused_and_left_as_it_is() {
     assert!(
         error
             .to_string()
-            .contains("has another origin; choose another name"),
+            .contains("was not created by cloakroom-sqlite; choose another name"),
         "{error}"
     );
     let columns: i64 = neighbour(&path)
@@ -207,7 +207,7 @@ fn a_table_that_is_not_ours_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn what_is_no_database_is_refused_and_left_as_it_is() {
+fn a_file_that_is_not_a_database_is_refused_and_not_changed() {
     let (_folder, path) = folder();
     let poem = "Shall I compare thee to a summer's day? ".repeat(100);
     fs::write(&path, &poem).unwrap();
@@ -227,7 +227,7 @@ fn what_is_no_database_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_missing_folder_is_named_as_such() {
+fn a_missing_folder_is_reported() {
     let (folder, _) = folder();
 
     let error = SqliteStore::open(folder.path().join("nowhere/sessions.sqlite")).unwrap_err();
@@ -240,10 +240,10 @@ fn a_missing_folder_is_named_as_such() {
 }
 
 #[test]
-fn a_folder_in_which_no_file_can_be_made_is_named_as_such() {
+fn a_file_that_cannot_be_created_is_reported() {
     let (folder, _) = folder();
 
-    // A folder has no room for a file of its own name, whoever asks; so this fails for root too.
+    // The path is a folder, so opening it as a file fails for root too.
     let error = SqliteStore::open(folder.path()).unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -254,7 +254,7 @@ fn a_folder_in_which_no_file_can_be_made_is_named_as_such() {
 }
 
 #[test]
-fn memory_is_refused_because_its_connections_would_not_share_it() {
+fn an_in_memory_database_is_refused() {
     let error = SqliteStore::open(":memory:").unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Config);
@@ -267,7 +267,7 @@ fn memory_is_refused_because_its_connections_would_not_share_it() {
 }
 
 #[test]
-fn options_out_of_range_are_refused_before_a_file_is_made() {
+fn options_out_of_range_are_refused_before_a_file_is_created() {
     let (_folder, path) = folder();
     let builder = || SqliteStore::builder(&path);
 
@@ -286,7 +286,7 @@ fn options_out_of_range_are_refused_before_a_file_is_made() {
 }
 
 #[test]
-fn only_full_claims_to_be_durable() {
+fn only_synchronous_full_guarantees_durability() {
     let (_folder, path) = folder();
     let durable = |synchronous| {
         let store = SqliteStore::builder(&path)

@@ -1,7 +1,8 @@
-//! Several processes on one file. The other ones are this test program again, in the role that the environment names.
+//! Several processes on one file. Each child process is this test program; an environment variable
+//! sets its role.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -18,9 +19,9 @@ use cloakroom_testkit::soak;
 use support::{at, draft, folder, neighbour, written};
 
 #[tokio::test]
-async fn processes_that_count_in_one_session_lose_no_count() {
+async fn two_processes_that_increment_one_counter_lose_no_increment() {
     let (_folder, path) = folder();
-    // Neither finds a file: making it is a part of the race.
+    // The file does not exist yet, so creating it is part of the race.
     let counters = [child("count", &path), child("count", &path)];
     for counter in counters {
         let output = counter.wait_with_output().unwrap();
@@ -39,20 +40,21 @@ async fn processes_that_count_in_one_session_lose_no_count() {
 }
 
 #[tokio::test]
-async fn a_killed_process_loses_nothing_that_was_acknowledged() {
+async fn acknowledged_writes_survive_the_kill_of_the_process() {
     for round in soak::rounds(1) {
         kill_after(500 - round % 400).await;
     }
 }
 
-/// Kills a process that writes, when it has had so many writes acknowledged, and looks for each of them.
+/// Kills a writing process after `enough` acknowledged writes, and checks that all of them are
+/// there.
 async fn kill_after(enough: usize) {
     let (_folder, path) = folder();
     let mut writer = child("fill", &path);
     let mut lines = BufReader::new(writer.stdout.take().unwrap())
         .lines()
         .map_while(Result::ok);
-    // The dot at the end tells a whole line from one that the kill has cut.
+    // A complete line ends with a dot; the kill may truncate the last line.
     let number = |line: String| {
         line.strip_prefix("acknowledged ")?
             .strip_suffix('.')?
@@ -72,7 +74,10 @@ async fn kill_after(enough: usize) {
     let store = SqliteStore::open(&path).unwrap();
     for n in acknowledged {
         let entry = store.load(&at(n)).await.unwrap();
-        assert_eq!(entry.expect("it was acknowledged").data, n.to_string());
+        assert_eq!(
+            entry.expect("the write was acknowledged").data,
+            n.to_string()
+        );
     }
     let verdict: String = neighbour(&path)
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
@@ -82,7 +87,7 @@ async fn kill_after(enough: usize) {
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_may_only_be_read_is_refused() {
+fn a_read_only_file_is_refused() {
     use std::fs::{self, OpenOptions, Permissions};
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
@@ -93,14 +98,14 @@ fn a_file_that_may_only_be_read_is_refused() {
     fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
 
     let mut opener = command("open", &path);
-    // Root may write everything, so the child must be somebody else.
+    // Root may write to any file, so run the child as another user.
     if OpenOptions::new().write(true).open(&path).is_ok() {
-        opener.uid(NOBODY).gid(NOBODY);
+        opener.uid(UNPRIVILEGED_ID).gid(UNPRIVILEGED_ID);
     }
     let output = match opener.output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
         Err(error) => {
-            eprintln!("not tested: this program cannot be run as nobody here: {error}");
+            eprintln!("skipped: the test program cannot run as another user here: {error}");
             return;
         }
     };
@@ -125,7 +130,7 @@ async fn child_process() {
     }
 }
 
-/// Adds one, `COUNTS` times, to the number that two processes keep in one session.
+/// Increments the number in a session that two processes share, `COUNTS` times.
 async fn count(store: SqliteStore) {
     let mut counted = 0;
     for _ in 0..MANY_TRIES {
@@ -146,10 +151,10 @@ async fn count(store: SqliteStore) {
         };
         counted += u64::from(outcome.unwrap() != Outcome::Stale);
     }
-    panic!("counted {counted} only");
+    panic!("only {counted} increments in {MANY_TRIES} tries");
 }
 
-/// Creates sessions, several at a time, and says for each that it was acknowledged.
+/// Creates sessions, eight at a time, and prints a line for each acknowledged one.
 async fn fill(store: SqliteStore) {
     let store = Arc::new(store);
     let tasks: Vec<_> = (0..8)
@@ -183,6 +188,6 @@ const ROLE: &str = "CLOAKROOM_SQLITE_TEST_ROLE";
 const FILE: &str = "CLOAKROOM_SQLITE_TEST_FILE";
 const COUNTS: u64 = 300;
 const MANY_TRIES: u64 = 100_000;
-/// The user and the group that may do nothing, on Linux and macOS near enough.
+/// The user and group without privileges on Linux. On macOS no user has this id, which is enough.
 #[cfg(unix)]
-const NOBODY: u32 = 65_534;
+const UNPRIVILEGED_ID: u32 = 65_534;

@@ -1,4 +1,4 @@
-//! Sessions on SQLite, as a site uses them.
+//! Sessions in SQLite, used as a site uses them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode, header};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_parallel_increments_of_one_session_all_land_and_survive_a_restart() {
+async fn a_thousand_parallel_increments_are_all_saved_and_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.sqlite");
     let sessions = Sessions::new(SqliteStore::open(&path).unwrap());
@@ -36,14 +36,14 @@ async fn a_thousand_parallel_increments_of_one_session_all_land_and_survive_a_re
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn neither_the_files_nor_the_logs_at_trace_hold_a_key_after_a_workload() {
+async fn neither_the_files_nor_the_trace_log_contain_a_key() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    // For all threads, the store's among them. No other test of this file looks at the log.
+    // For all threads, including those of the store. No other test of this file reads the log.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let sessions = Sessions::new(SqliteStore::open(folder.path().join("s.sqlite")).unwrap());
@@ -54,7 +54,7 @@ async fn neither_the_files_nor_the_logs_at_trace_hold_a_key_after_a_workload() {
         keys.push(key.clone());
         visit(&sessions, &key, |session| session.set("nth", nth).unwrap()).await;
         let moved = visit(&sessions, &key, |session| session.log_in(nth % 3).unwrap()).await;
-        keys.push(moved.clone().expect("a login gives a new key"));
+        keys.push(moved.clone().expect("a login sets a new key"));
         if nth % 2 == 0 {
             visit(&sessions, &moved.unwrap(), |session| {
                 session.flush().unwrap()
@@ -64,9 +64,9 @@ async fn neither_the_files_nor_the_logs_at_trace_hold_a_key_after_a_workload() {
     }
 
     let mut bytes = log.text().into_bytes();
-    assert!(!bytes.is_empty(), "the log is on");
+    assert!(!bytes.is_empty(), "the log is empty");
     let in_files = read_all(folder.path());
-    assert!(in_files.len() > 10_000, "the write-ahead log is there");
+    assert!(in_files.len() > 10_000, "the write-ahead log was not read");
     bytes.extend(in_files);
     for key in keys {
         let text = key.reveal().as_bytes();
@@ -74,7 +74,7 @@ async fn neither_the_files_nor_the_logs_at_trace_hold_a_key_after_a_workload() {
     }
 }
 
-/// A request of a stranger for whom something is stored; gives back the key that the browser got.
+/// Sends a request without a cookie, and returns the key of the session that it begins.
 async fn begin(sessions: &Sessions) -> SessionKey {
     let key = request(sessions, &HeaderMap::new(), |session| {
         session.set("n", 0).unwrap()
@@ -83,7 +83,7 @@ async fn begin(sessions: &Sessions) -> SessionKey {
     key.expect("a new session sets the cookie")
 }
 
-/// A request with this key; gives back the key that the browser got, if it got one.
+/// Sends a request with `key`, and returns the key that the response sets, if it sets one.
 async fn visit(
     sessions: &Sessions,
     key: &SessionKey,

@@ -1,7 +1,7 @@
-//! Sweeping: what goes, what stays, and that nobody waits for it.
+//! Sweeping: which sessions are deleted, and that other calls do not wait for it.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -15,7 +15,7 @@ use cloakroom_testkit::faults;
 use support::{answer, at, begin, draft, folder, neighbour, written};
 
 #[tokio::test]
-async fn loads_are_answered_while_ten_thousand_dead_sessions_are_swept() {
+async fn loads_are_answered_while_ten_thousand_expired_sessions_are_swept() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let (dead, live) = (draft("dead"), later(&draft("live"), 1));
@@ -32,13 +32,13 @@ async fn loads_are_answered_while_ten_thousand_dead_sessions_are_swept() {
     }
 
     let mut swept = 0;
-    // Each round is one batch of the core, with loads in the middle of it.
+    // Each round is one batch of the core, interleaved with loads.
     for round in 0..100 {
         let mut sweep = begin(store.sweep(dead.meta.expires, 1_000));
         for n in 0..20 {
             let live = at(10_000 + (round * 20 + n) % 200);
             assert_eq!(store.load(&live).await.unwrap().unwrap().data, "live");
-            // Takes the sweep a step further, if the step before is done.
+            // Polls the sweep, which starts its next step if the step before is done.
             if let Some(done) = answer(&mut sweep) {
                 sweep = Box::pin(async move { done });
                 break;
@@ -59,11 +59,11 @@ async fn loads_are_answered_while_ten_thousand_dead_sessions_are_swept() {
 }
 
 #[tokio::test]
-async fn within_the_hour_only_what_has_expired_goes() {
+async fn only_the_expired_sessions_of_an_hour_are_swept() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let first = draft("");
-    // More than one step of live ones lies before the dead ones.
+    // The unexpired rows before the expired ones are more than one step of the sweep.
     for n in 0..600 {
         written(store.create(&at(n), &later(&first, 1_000)).await);
     }
@@ -84,7 +84,7 @@ async fn within_the_hour_only_what_has_expired_goes() {
 }
 
 #[tokio::test]
-async fn a_session_that_was_used_again_is_not_swept_by_its_old_hour() {
+async fn a_session_whose_expiry_was_extended_is_not_swept_early() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let old = draft("");
@@ -101,7 +101,7 @@ async fn a_session_that_was_used_again_is_not_swept_by_its_old_hour() {
 }
 
 #[tokio::test]
-async fn a_session_whose_life_was_cut_short_is_swept_when_that_is_over() {
+async fn a_session_whose_expiry_was_shortened_is_swept_at_the_new_time() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let short = draft("");
@@ -118,32 +118,33 @@ async fn a_session_whose_life_was_cut_short_is_swept_when_that_is_over() {
 
 #[test]
 fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
-    faults::run("a backlog of the dead is caught up", async || {
+    faults::run("a backlog of expired sessions is swept", async || {
         let (_folder, path) = folder();
         faults::a_backlog_of_expired_sessions_is_swept_while_requests_continue(
             async || SqliteStore::open(&path).unwrap(),
-            async |dead| bury(&path, dead),
-            async |now| left(&path, now),
+            async |count| insert_expired(&path, count),
+            async |now| count_expired(&path, now),
         )
         .await;
     });
 }
 
-/// Sessions that ended in the last days, one a second.
-fn bury(path: &Path, dead: usize) {
+/// Inserts `count` sessions that expired in the last days, one per second.
+fn insert_expired(path: &Path, count: usize) {
     let now = millis(SystemTime::now());
-    let insert = "WITH RECURSIVE dead (n, expires) AS (
-            SELECT 1, ?2 - 1000 UNION ALL SELECT n + 1, expires - 1000 FROM dead WHERE n < ?1
+    let insert = "WITH RECURSIVE expired (n, expires) AS (
+            SELECT 1, ?2 - 1000 UNION ALL SELECT n + 1, expires - 1000 FROM expired WHERE n < ?1
         )
         INSERT INTO cloakroom_session
             (lookup, version, created_at, touched_at, expires_at, sweep_bucket, data)
-        SELECT randomblob(32), n, expires - 1, expires - 1, expires, expires / 3600000, randomblob(200) FROM dead";
-    let numbers = (i64::try_from(dead).unwrap(), now);
-    let buried = neighbour(path).execute(insert, numbers).unwrap();
-    assert_eq!(buried, dead);
+        SELECT randomblob(32), n, expires - 1, expires - 1, expires, expires / 3600000,
+            randomblob(200) FROM expired";
+    let numbers = (i64::try_from(count).unwrap(), now);
+    let inserted = neighbour(path).execute(insert, numbers).unwrap();
+    assert_eq!(inserted, count);
 }
 
-fn left(path: &Path, now: SystemTime) -> usize {
+fn count_expired(path: &Path, now: SystemTime) -> usize {
     let count = "SELECT COUNT(*) FROM cloakroom_session WHERE expires_at <= ?1";
     let count = neighbour(path).query_row(count, [millis(now)], |row| row.get::<_, i64>(0));
     usize::try_from(count.unwrap()).unwrap()

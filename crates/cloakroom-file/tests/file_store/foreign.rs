@@ -1,4 +1,4 @@
-//! Links, and other people's files.
+//! Links, and files of other programs.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use crate::support::{at, draft, far_past, file_of, names, opened, written};
 
 #[tokio::test]
-async fn a_link_in_the_place_of_a_session_is_refused_and_its_target_untouched() {
+async fn a_link_instead_of_a_session_is_refused_and_its_target_not_changed() {
     let (folder, store) = opened();
     let seen = written(store.create(&at(1), &draft("mine")).await);
     let file = file_of(&folder, &at(1));
@@ -43,7 +43,7 @@ async fn a_link_in_the_place_of_a_session_is_refused_and_its_target_untouched() 
 }
 
 #[tokio::test]
-async fn a_link_to_nowhere_is_not_filled_by_a_create() {
+async fn a_create_does_not_follow_a_dangling_link() {
     let (folder, store) = opened();
     written(store.create(&at(1), &draft("")).await);
     let file = file_of(&folder, &at(1));
@@ -56,7 +56,7 @@ async fn a_link_to_nowhere_is_not_filled_by_a_create() {
 }
 
 #[tokio::test]
-async fn a_link_in_the_place_of_a_subfolder_is_refused_and_its_target_untouched() {
+async fn a_link_instead_of_a_subfolder_is_refused_and_its_target_not_changed() {
     let (folder, store) = opened();
     let seen = written(store.create(&at(1), &draft("")).await);
     let subfolder = file_of(&folder, &at(1)).parent().unwrap().to_owned();
@@ -82,8 +82,7 @@ async fn a_link_in_the_place_of_a_subfolder_is_refused_and_its_target_untouched(
 }
 
 #[tokio::test]
-async fn links_under_the_names_of_the_lock_and_of_the_new_file_are_refused_and_their_target_untouched()
- {
+async fn links_instead_of_the_lock_and_the_new_file_are_refused() {
     for name in ["lock", "new"] {
         let (folder, store) = opened();
         let seen = written(store.create(&at(1), &draft("")).await);
@@ -103,7 +102,7 @@ async fn links_under_the_names_of_the_lock_and_of_the_new_file_are_refused_and_t
 }
 
 #[tokio::test]
-async fn torn_changed_and_foreign_files_are_errors_and_are_kept() {
+async fn incomplete_changed_and_foreign_files_are_errors_and_are_kept() {
     let (folder, store) = opened();
     let seen = written(store.create(&at(1), &draft("some data")).await);
     written(store.create(&at(2), &draft("another's")).await);
@@ -145,7 +144,7 @@ async fn torn_changed_and_foreign_files_are_errors_and_are_kept() {
     assert_eq!(store.load(&at(1)).await.unwrap().unwrap().data, "some data");
     fs::write(&file, b"torn").unwrap();
     store.delete(&at(1)).await.unwrap();
-    assert!(!file.exists(), "whoever logs out wants it gone");
+    assert!(!file.exists(), "a logout removes the file");
 }
 
 #[tokio::test]
@@ -174,7 +173,7 @@ async fn a_file_of_an_older_version_is_refused_and_swept_when_it_expires() {
 }
 
 #[tokio::test]
-async fn a_pipe_in_the_place_of_a_session_does_not_hang_the_store() {
+async fn a_pipe_instead_of_a_session_does_not_block_the_store() {
     let (folder, store) = opened();
     written(store.create(&at(1), &draft("")).await);
     let file = file_of(&folder, &at(1));
@@ -194,7 +193,7 @@ async fn a_pipe_in_the_place_of_a_session_does_not_hang_the_store() {
 }
 
 #[tokio::test]
-async fn no_error_says_where_a_session_is() {
+async fn no_error_contains_the_file_name_of_a_session() {
     let (folder, store) = opened();
     let seen = written(store.create(&at(1), &draft("")).await);
     let file = file_of(&folder, &at(1));
@@ -211,7 +210,7 @@ async fn no_error_says_where_a_session_is() {
     errors.push(store.create(&at(1), &draft("")).await.map(drop));
     errors.push(store.delete(&at(1)).await);
     fs::remove_dir_all(&subfolder).unwrap();
-    fs::write(&subfolder, "no folder").unwrap();
+    fs::write(&subfolder, "not a folder").unwrap();
     errors.push(store.load(&at(1)).await.map(drop));
     errors.push(store.create(&at(1), &draft("")).await.map(drop));
 

@@ -1,4 +1,4 @@
-//! Who waits for a lock.
+//! Which calls wait for a lock.
 
 use std::fs::File;
 
@@ -7,7 +7,7 @@ use cloakroom::store::Store;
 use crate::support::{at, draft, file_of, opened, written};
 
 #[tokio::test]
-async fn loads_wait_for_no_lock() {
+async fn a_load_does_not_wait_for_the_lock() {
     let (folder, store) = opened();
     written(store.create(&at(1), &draft("read")).await);
     let lock = File::open(file_of(&folder, &at(1)).with_file_name("lock")).unwrap();
@@ -17,7 +17,7 @@ async fn loads_wait_for_no_lock() {
 }
 
 #[tokio::test]
-async fn a_save_waits_until_the_lock_is_given_back() {
+async fn a_save_waits_until_the_lock_is_released() {
     let (folder, store) = opened();
     let seen = written(store.create(&at(1), &draft("")).await);
     let lock = File::open(file_of(&folder, &at(1)).with_file_name("lock")).unwrap();

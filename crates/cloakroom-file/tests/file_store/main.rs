@@ -1,8 +1,8 @@
-//! Sessions in files: what every store promises, and what this one promises about its folder, its files and crashes.
+//! The conformance suite on `FileStore`, and tests of its folder, its files and crashes.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
 mod support;
@@ -11,7 +11,7 @@ mod foreign;
 mod locks;
 mod moving;
 mod opening;
-mod places;
+mod paths;
 mod processes;
 mod sweeping;
 

@@ -1,21 +1,23 @@
-//! Moves that were cut off, and the marks that say which sessions an owner has.
+//! Interrupted moves, and the marks that lead from an owner to its sessions.
 
-use cloakroom::store::SaveId;
 use std::fs::{self, File};
 use std::path::PathBuf;
 
 use cloakroom::Owner;
-use cloakroom::store::{Outcome, Store, Version, from_millis};
+use cloakroom::store::{Outcome, SaveId, Store, Version, from_millis};
 use cloakroom_file::FileStore;
 use tempfile::TempDir;
 
 use crate::support::{at, draft, expiring, file_of, files, is_there, opened, written};
 
 #[tokio::test]
-async fn a_move_that_was_cut_off_is_ended_by_the_next_load_of_the_old_store_key() {
+async fn an_interrupted_move_is_completed_by_the_next_load_of_the_old_store_key() {
     let (folder, store) = opened();
-    let seen = cut_off_move(&folder, &store).await;
-    assert!(store.load(&at(2)).await.unwrap().is_none(), "not yet");
+    let seen = interrupted_move(&folder, &store).await;
+    assert!(
+        store.load(&at(2)).await.unwrap().is_none(),
+        "the move is not complete yet"
+    );
 
     assert!(store.load(&at(1)).await.unwrap().is_none());
 
@@ -27,9 +29,9 @@ async fn a_move_that_was_cut_off_is_ended_by_the_next_load_of_the_old_store_key(
 }
 
 #[tokio::test]
-async fn after_a_move_that_was_cut_off_nobody_writes_through_the_old_store_key() {
+async fn after_an_interrupted_move_the_old_store_key_accepts_no_writes() {
     let (folder, store) = opened();
-    let seen = cut_off_move(&folder, &store).await;
+    let seen = interrupted_move(&folder, &store).await;
 
     let attempts = [
         store.save(&at(1), &seen, &draft("late")).await,
@@ -47,9 +49,9 @@ async fn after_a_move_that_was_cut_off_nobody_writes_through_the_old_store_key()
 }
 
 #[tokio::test]
-async fn a_move_that_was_cut_off_is_ended_by_a_look_at_the_owners_sessions() {
+async fn an_interrupted_move_is_completed_by_listing_the_owners_sessions() {
     let (folder, store) = opened();
-    cut_off_move(&folder, &store).await;
+    interrupted_move(&folder, &store).await;
 
     let owned = store
         .owned_by(&Owner::from("ada"), None, usize::MAX)
@@ -63,7 +65,7 @@ async fn a_move_that_was_cut_off_is_ended_by_a_look_at_the_owners_sessions() {
 }
 
 #[tokio::test]
-async fn of_a_move_of_which_the_disk_kept_both_names_only_the_new_one_is_left() {
+async fn if_a_power_cut_left_both_names_of_a_moved_file_the_old_one_is_removed() {
     let (folder, store) = opened();
     written(store.create(&at(1), &draft("old")).await);
     let old = file_of(&folder, &at(1));
@@ -81,7 +83,7 @@ async fn of_a_move_of_which_the_disk_kept_both_names_only_the_new_one_is_left() 
 }
 
 #[tokio::test]
-async fn a_mark_that_leads_nowhere_is_removed_when_it_is_met() {
+async fn listing_removes_a_mark_without_a_session() {
     let (folder, store) = opened();
     let mut adas = draft("");
     adas.meta.owner = Some("ada".into());
@@ -116,26 +118,26 @@ async fn swept_and_moved_sessions_leave_no_marks() {
     assert_eq!(marks(&folder).len(), 0);
 }
 
-/// Brings about what is there when a login from 1 to 2 is cut off after its one moment: the new contents in the old
-/// place, and the marks of the owner for both.
-async fn cut_off_move(folder: &TempDir, store: &FileStore) -> Version {
+/// Recreates the files of a login from key 1 to key 2 that was interrupted after its first step:
+/// the new contents at the old path, and a mark of the owner for each path.
+async fn interrupted_move(folder: &TempDir, store: &FileStore) -> Version {
     let before = written(store.create(&at(1), &draft("old")).await);
-    let old_place = file_of(folder, &at(1));
+    let old_path = file_of(folder, &at(1));
     let mut new = draft("new");
     new.meta.owner = Some("ada".into());
     let seen = written(store.rename(&at(1), &before, &at(2), &new).await);
-    fs::rename(file_of(folder, &at(2)), &old_place).unwrap();
+    fs::rename(file_of(folder, &at(2)), &old_path).unwrap();
     let [mark] = &*marks(folder) else {
         panic!("one session has one mark");
     };
     let name = mark.file_name().unwrap().to_str().unwrap();
     let (owner, _) = name.split_once('-').unwrap();
-    let old_name = old_place.file_name().unwrap().to_str().unwrap();
+    let old_name = old_path.file_name().unwrap().to_str().unwrap();
     File::create(mark.with_file_name(format!("{owner}-{old_name}"))).unwrap();
     seen
 }
 
-/// The empty files that say which sessions an owner has.
+/// The marks: empty files that lead from an owner to its sessions.
 fn marks(folder: &TempDir) -> Vec<PathBuf> {
     let files = files(folder.path()).into_iter();
     let in_owners = |file: &PathBuf| file.to_str().unwrap().contains("/owners-");

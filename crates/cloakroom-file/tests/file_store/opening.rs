@@ -1,4 +1,4 @@
-//! Opening a folder: whose it is, who may enter, and what is there afterwards.
+//! Opening a folder: its owner, its mode, and what is created.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -15,7 +15,7 @@ use crate::processes::{AS_CHILD, FOLDER, ROLE};
 use crate::support::{at, draft, files, names, opened, written};
 
 #[tokio::test]
-async fn reopening_keeps_everything() {
+async fn reopening_keeps_all_data() {
     let (folder, store) = opened();
     let mut kept = draft("{\"num_visits\":3}");
     kept.meta.owner = Some("ada".into());
@@ -33,7 +33,7 @@ async fn reopening_keeps_everything() {
 }
 
 #[test]
-fn only_this_user_may_enter_or_read_whatever_the_umask_is() {
+fn only_this_user_may_access_the_files_under_any_umask() {
     for umask in ["000", "022", "777"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions");
@@ -50,12 +50,12 @@ fn only_this_user_may_enter_or_read_whatever_the_umask_is() {
             assert_eq!(mode, allowed, "{umask}: {}", path.display());
             seen.insert(allowed);
         }
-        assert_eq!(seen.len(), 2, "there were folders and files");
+        assert_eq!(seen.len(), 2, "folders and files were created");
     }
 }
 
 #[test]
-fn a_folder_that_others_may_enter_is_refused_and_left_as_it_is() {
+fn a_folder_that_others_may_enter_is_refused_and_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     for mode in [0o755, 0o710, 0o701] {
         fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
@@ -76,8 +76,8 @@ fn a_folder_that_others_may_enter_is_refused_and_left_as_it_is() {
 #[test]
 fn a_folder_of_another_user_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    if chown(folder.path(), Some(NOBODY), None).is_err() {
-        eprintln!("not tested: only root can give a folder away");
+    if chown(folder.path(), Some(UNPRIVILEGED_ID), None).is_err() {
+        eprintln!("skipped: only root can change the owner of a folder");
         return;
     }
 
@@ -91,23 +91,23 @@ fn a_folder_of_another_user_is_refused() {
 }
 
 #[test]
-fn what_is_no_folder_and_what_has_none_around_it_is_named_as_such() {
+fn a_path_to_a_file_or_without_a_parent_folder_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("poem");
     fs::write(&file, "Shall I compare thee").unwrap();
 
-    let no_folder = FileStore::open(&file).unwrap_err();
-    let nowhere = FileStore::open(folder.path().join("no/where")).unwrap_err();
+    let not_a_folder = FileStore::open(&file).unwrap_err();
+    let no_parent = FileStore::open(folder.path().join("no/where")).unwrap_err();
 
-    assert_eq!(no_folder.kind(), ErrorKind::Config);
-    assert!(no_folder.to_string().contains("it is not a folder"));
-    assert_eq!(nowhere.kind(), ErrorKind::Unavailable);
-    assert!(nowhere.to_string().contains("create that"), "{nowhere}");
+    assert_eq!(not_a_folder.kind(), ErrorKind::Config);
+    assert!(not_a_folder.to_string().contains("it is not a folder"));
+    assert_eq!(no_parent.kind(), ErrorKind::Unavailable);
+    assert!(no_parent.to_string().contains("create that"), "{no_parent}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "Shall I compare thee");
 }
 
 #[tokio::test]
-async fn a_ping_tells_that_the_folder_was_removed_or_opened_to_others() {
+async fn a_ping_fails_if_the_folder_was_removed_or_opened_to_others() {
     let (folder, store) = opened();
     let path = folder.path().join("sessions");
     store.ping().await.unwrap();
@@ -122,7 +122,7 @@ async fn a_ping_tells_that_the_folder_was_removed_or_opened_to_others() {
 }
 
 #[tokio::test]
-async fn in_an_emptied_folder_everybody_is_logged_out_and_may_log_in() {
+async fn emptying_the_folder_logs_out_all_users_who_can_log_in_again() {
     let (folder, store) = opened();
     written(store.create(&at(1), &draft("")).await);
     for name in names(&folder.path().join("sessions")) {
@@ -133,7 +133,7 @@ async fn in_an_emptied_folder_everybody_is_logged_out_and_may_log_in() {
     written(store.create(&at(1), &draft("again")).await);
 }
 
-/// The folder, and all that is in it at any depth, with their modes.
+/// The modes of the folder and of everything in it, at any depth.
 fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
     let mut all = vec![folder.to_owned()];
     all.extend(names(folder));
@@ -146,5 +146,5 @@ fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
         .collect()
 }
 
-/// The user that may do nothing, on Linux and macOS near enough.
-const NOBODY: u32 = 65_534;
+/// The user without privileges on Linux. On macOS no user has this id, which is enough.
+const UNPRIVILEGED_ID: u32 = 65_534;

@@ -1,14 +1,13 @@
 //! Several processes, some of which are killed.
 //!
-//! They are this test program again, in the role that the environment names.
+//! Each child process is this test program; an environment variable sets its role.
 
-use cloakroom::store::SaveId;
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use cloakroom::store::{Outcome, Store};
+use cloakroom::store::{Outcome, SaveId, Store};
 use cloakroom::{ErrorKind, Owner};
 use cloakroom_file::FileStore;
 use cloakroom_testkit::soak;
@@ -16,14 +15,14 @@ use cloakroom_testkit::soak;
 use crate::support::{at, draft, files, within_days, written};
 
 #[tokio::test]
-async fn processes_that_count_in_one_session_lose_no_count() {
+async fn two_processes_that_increment_one_counter_lose_no_increment() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions");
-    // Neither finds a folder: making it is a part of the race.
+    // The folder does not exist yet, so creating it is part of the race.
     for counter in [child("count", &path), child("count", &path)] {
         let output = counter.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{said}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{stdout}");
     }
 
     let store = FileStore::open(&path).unwrap();
@@ -32,7 +31,7 @@ async fn processes_that_count_in_one_session_lose_no_count() {
 }
 
 #[tokio::test]
-async fn a_killed_process_loses_nothing_that_was_acknowledged_and_leaves_nothing_half() {
+async fn acknowledged_writes_survive_the_kill_of_the_process_and_no_file_is_incomplete() {
     for round in soak::rounds(1) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions");
@@ -41,13 +40,13 @@ async fn a_killed_process_loses_nothing_that_was_acknowledged_and_leaves_nothing
         let store = FileStore::open(&path).unwrap();
         for n in &acknowledged {
             let entry = store.load(&at(*n)).await.unwrap();
-            assert_eq!(entry.expect("it was acknowledged").data, n.to_string());
+            assert_eq!(
+                entry.expect("the write was acknowledged").data,
+                n.to_string()
+            );
         }
         for n in 0..2 * acknowledged.len() as u64 {
-            let entry = store
-                .load(&at(n))
-                .await
-                .expect("whatever is there is whole");
+            let entry = store.load(&at(n)).await.expect("no file is incomplete");
             assert!(entry.is_none_or(|entry| entry.data == n.to_string()));
         }
         assert_eq!(store.sweep(within_days(), 10).await.unwrap(), 0);
@@ -57,7 +56,7 @@ async fn a_killed_process_loses_nothing_that_was_acknowledged_and_leaves_nothing
 }
 
 #[tokio::test]
-async fn a_process_killed_in_the_middle_of_moves_leaves_the_old_or_the_new() {
+async fn a_process_killed_during_a_move_leaves_the_old_session_or_the_new_one() {
     for round in soak::rounds(3) {
         let moves = 10 + 30 * round % 97;
         let folder = tempfile::tempdir().unwrap();
@@ -67,7 +66,7 @@ async fn a_process_killed_in_the_middle_of_moves_leaves_the_old_or_the_new() {
         let last = *acknowledged.last().unwrap();
         let store = FileStore::open(&path).unwrap();
         let mut usable = Vec::new();
-        // It is at the last place that was acknowledged or at the one behind.
+        // The session has the last acknowledged key or the next one.
         for n in 0..=last + 1 {
             usable.extend(store.load(&at(n)).await.unwrap().map(|_| n));
         }
@@ -84,7 +83,7 @@ async fn a_process_killed_in_the_middle_of_moves_leaves_the_old_or_the_new() {
 }
 
 #[test]
-fn on_a_full_disk_nothing_is_lost_and_visitors_can_be_read_and_logged_out() {
+fn on_a_full_disk_nothing_is_lost_and_loads_and_logouts_work() {
     let folder = tempfile::tempdir().unwrap();
     let mount = "mount -t tmpfs -o size=512k,mode=700 tmpfs \"$CLOAKROOM_FILE_TEST_FOLDER\"";
     let in_small_disk = |then: &str| {
@@ -97,7 +96,7 @@ fn on_a_full_disk_nothing_is_lost_and_visitors_can_be_read_and_logged_out() {
         .status()
         .is_ok_and(|status| status.success())
     {
-        eprintln!("not tested: no small disk can be mounted here");
+        eprintln!("skipped: a small disk cannot be mounted here");
         return;
     }
 
@@ -105,9 +104,9 @@ fn on_a_full_disk_nothing_is_lost_and_visitors_can_be_read_and_logged_out() {
     child.arg(env::current_exe().unwrap()).args(AS_CHILD);
     let output = child.output().unwrap();
 
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("the disk was full"), "{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}");
+    assert!(stdout.contains("the disk was full"), "{stdout}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,14 +119,14 @@ async fn child_process() {
     match &*role {
         "count" => count(store).await,
         "fill" => fill(store).await,
-        "full" => full(store).await,
-        "life" => life(store).await,
-        "move" => move_on(store).await,
+        "full" => fill_small_disk(store).await,
+        "life" => write_in_every_way(store).await,
+        "move" => move_repeatedly(store).await,
         role => panic!("no such role: {role}"),
     }
 }
 
-/// Adds one, `COUNTS` times, to the number that two processes keep in one session.
+/// Increments the number in a session that two processes share, `COUNTS` times.
 async fn count(store: FileStore) {
     let mut counted = 0;
     for _ in 0..MANY_TRIES {
@@ -144,10 +143,10 @@ async fn count(store: FileStore) {
         };
         counted += u64::from(outcome.unwrap() != Outcome::Stale);
     }
-    panic!("counted {counted} only");
+    panic!("only {counted} increments in {MANY_TRIES} tries");
 }
 
-/// Creates sessions, several at a time, and says for each that it was acknowledged.
+/// Creates sessions, eight at a time, and prints a line for each acknowledged one.
 async fn fill(store: FileStore) {
     let tasks = (0..8).map(|task| {
         let store = store.clone();
@@ -163,8 +162,8 @@ async fn fill(store: FileStore) {
     }
 }
 
-/// Fills a small disk, and goes on when it is full.
-async fn full(store: FileStore) {
+/// Fills a small disk, and then loads, deletes and creates sessions.
+async fn fill_small_disk(store: FileStore) {
     let page = "x".repeat(4_000);
     let mut created = Vec::new();
     let error = loop {
@@ -190,8 +189,8 @@ async fn full(store: FileStore) {
     println!("the disk was full");
 }
 
-/// Moves one session on and on, and says where it has arrived.
-async fn move_on(store: FileStore) {
+/// Moves one session from key to key, and prints a line for each acknowledged move.
+async fn move_repeatedly(store: FileStore) {
     let mut adas = draft("");
     adas.meta.owner = Some("ada".into());
     let mut seen = written(store.create(&at(0), &adas).await);
@@ -202,8 +201,8 @@ async fn move_on(store: FileStore) {
     }
 }
 
-/// Writes in every way there is.
-async fn life(store: FileStore) {
+/// Makes each kind of write once.
+async fn write_in_every_way(store: FileStore) {
     let mut adas = draft("");
     adas.meta.owner = Some("ada".into());
     let seen = written(store.create(&at(1), &draft("")).await);
@@ -213,12 +212,12 @@ async fn life(store: FileStore) {
     written(store.rename(&at(1), &seen, &at(2), &adas).await);
 }
 
-/// What a child acknowledged until it was killed, after this many at least.
+/// Kills a child after `enough` acknowledged writes. Returns all that it acknowledged.
 fn killed_after(role: &str, path: &Path, enough: usize) -> Vec<u64> {
     let mut child = child(role, path);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut lines = lines.map_while(Result::ok);
-    // The dot at the end tells a whole line from one that the kill has cut.
+    // A complete line ends with a dot; the kill may truncate the last line.
     let number = |line: String| {
         line.strip_prefix("acknowledged ")?
             .strip_suffix('.')?

@@ -1,11 +1,10 @@
-//! What these tests share.
+//! Helpers of these tests.
 
-use cloakroom::store::SaveId;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
+use cloakroom::store::{Draft, Meta, Outcome, SaveId, Version, from_millis};
 use cloakroom::{Result, StoreKey};
 use cloakroom_file::FileStore;
 use data_encoding::HEXLOWER;
@@ -30,7 +29,7 @@ pub(crate) fn is_there(folder: &TempDir, key: &StoreKey) -> bool {
     found.any(|file| file.file_name().unwrap() == &*name)
 }
 
-/// All that is no folder, at any depth.
+/// Everything in the folder that is not a folder, at any depth.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let (folders, mut found): (Vec<_>, Vec<_>) = names(folder)
         .into_iter()
@@ -52,7 +51,7 @@ pub(crate) fn at(n: u64) -> StoreKey {
     StoreKey::new(&bytes)
 }
 
-/// A session that lives until the year 2100.
+/// A session that expires in the year 2100.
 pub(crate) fn draft(data: &str) -> Draft {
     Draft::new(
         data.to_owned().into(),
@@ -71,7 +70,7 @@ pub(crate) fn expiring(millis: i64) -> Draft {
     draft
 }
 
-/// A time at which the drafts live, by which every subfolder is looked at again.
+/// A time at which no draft has expired, and after which a sweep lists every subfolder again.
 pub(crate) fn within_days() -> SystemTime {
     SystemTime::now() + Duration::from_secs(3 * 24 * 60 * 60)
 }

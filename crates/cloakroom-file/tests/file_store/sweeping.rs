@@ -1,4 +1,4 @@
-//! Sweeping: what is looked at, and what stays.
+//! Sweeping: which files are opened, and which sessions are kept.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -11,13 +11,13 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_sweep_opens_no_session_that_is_alive() {
+async fn a_sweep_does_not_open_an_unexpired_session() {
     let (folder, store) = opened();
     for n in 0..20 {
         written(store.create(&at(n), &expiring(1_000)).await);
     }
-    // Their inodes say that they are alive. What is in them says that they are not, and a sweep that looked would
-    // take them.
+    // The times of these files are later than the expiry in their contents. A sweep that opened
+    // them would delete them.
     for n in 0..10 {
         set_modified(&file_of(&folder, &at(n)), from_millis(3_000));
     }
@@ -30,7 +30,7 @@ async fn a_sweep_opens_no_session_that_is_alive() {
 }
 
 #[tokio::test]
-async fn a_sweep_lists_no_subfolder_in_which_nothing_can_have_expired() {
+async fn a_sweep_does_not_list_a_subfolder_without_expired_sessions() {
     let (folder, store) = opened();
     written(store.create(&at(1), &expiring(1_000)).await);
     let lock = file_of(&folder, &at(1)).with_file_name("lock");
@@ -55,7 +55,7 @@ async fn a_subfolder_is_swept_when_its_next_session_expires() {
 }
 
 #[tokio::test]
-async fn a_backup_that_lost_the_times_of_the_files_takes_no_live_session_with_it() {
+async fn no_unexpired_session_is_swept_after_a_backup_lost_the_times_of_the_files() {
     let (folder, store) = opened();
     for n in 0..10 {
         written(store.create(&at(n), &draft("restored")).await);
@@ -69,7 +69,7 @@ async fn a_backup_that_lost_the_times_of_the_files_takes_no_live_session_with_it
 }
 
 #[tokio::test]
-async fn what_a_killed_write_left_behind_goes_with_the_next_write_or_sweep() {
+async fn the_next_write_or_sweep_removes_the_unfinished_file_of_a_killed_write() {
     let (folder, store) = opened();
     let seen = written(store.create(&at(1), &draft("")).await);
     let leftover = file_of(&folder, &at(1)).with_file_name("new");
@@ -85,16 +85,16 @@ async fn what_a_killed_write_left_behind_goes_with_the_next_write_or_sweep() {
 }
 
 #[tokio::test]
-async fn one_bad_subfolder_does_not_keep_the_others_from_being_swept() {
+async fn a_bad_subfolder_does_not_block_the_sweep_of_the_others() {
     let (folder, store) = opened();
     for n in 0..10 {
         written(store.create(&at(n), &expiring(1_000)).await);
     }
     let bad = file_of(&folder, &at(0)).parent().unwrap().to_owned();
     fs::remove_dir_all(&bad).unwrap();
-    fs::write(&bad, "no folder").unwrap();
+    fs::write(&bad, "not a folder").unwrap();
 
-    // The first ends with the error, and the next goes on behind it.
+    // The first sweep returns the error, and the second continues after the bad subfolder.
     let mut swept = 0;
     for _ in 0..2 {
         let _ = store.sweep(from_millis(2_000), 100).await;

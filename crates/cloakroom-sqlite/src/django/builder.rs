@@ -4,15 +4,27 @@ use super::store::DjangoTable;
 use crate::builder::Builder;
 
 impl Builder<DjangoTable> {
-    /// Opens the file and starts the threads. It makes no table, and need not find one: see
-    /// [`DjangoTable::migrate`].
+    /// Opens the file and starts the threads. Creates a missing file, but neither creates the table
+    /// nor requires it: see [`DjangoTable::migrate`].
     ///
     /// It blocks for a few milliseconds.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if an option is out of its range, or the file is no
-    /// SQLite database. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the file cannot be
-    /// opened or written.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if an option is out of range, or the file is not
+    ///   an SQLite database.
+    /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the file cannot be opened or
+    ///   written.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_sqlite::DjangoTable;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("db.sqlite3");
+    /// let store = DjangoTable::builder(&path).readers(4).open()?;
+    /// assert!(path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(self) -> Result<DjangoTable> {
         DjangoTable::start(self.checked()?)
     }

@@ -1,4 +1,4 @@
-//! The sessions of a Django, in the table in which its engines `db` and `cached_db` have them.
+//! The table in which Django's session engines `db` and `cached_db` keep sessions.
 
 mod builder;
 

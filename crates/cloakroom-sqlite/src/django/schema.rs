@@ -1,35 +1,44 @@
 use rusqlite::Connection;
 
-// To the letter what Django's migrations make, names and all, so that Django takes it for its own.
-const CREATE_TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "{table}" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "session_data" text NOT NULL, "expire_date" datetime NOT NULL);
-"#;
+// Exactly the SQL of Django's migrations, names included, so that Django accepts the table as its
+// own.
+const CREATE_TABLE: &str = concat!(
+    r#"CREATE TABLE IF NOT EXISTS "{table}" ("#,
+    r#""session_key" varchar(40) NOT NULL PRIMARY KEY, "#,
+    r#""session_data" text NOT NULL, "#,
+    r#""expire_date" datetime NOT NULL);"#,
+    "\n",
+);
 
-const CREATE_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_expire_date_a5c62663" ON "{table}" ("expire_date");
-"#;
+const CREATE_INDEX: &str = concat!(
+    r#"CREATE INDEX IF NOT EXISTS "{table}_expire_date_a5c62663" ON "{table}" ("expire_date");"#,
+    "\n",
+);
 
 const COLUMNS: &str = "SELECT COUNT(*) FROM pragma_table_info(?1)
     WHERE name IN ('session_key', 'session_data', 'expire_date')";
 
-/// The SQL that makes the table, for a name that has been checked.
+/// Returns the SQL that creates `table`, whose name must have passed `table_name::check`.
 pub(crate) fn sql(table: &str) -> String {
     [CREATE_TABLE, CREATE_INDEX]
         .concat()
         .replace("{table}", table)
 }
 
-/// Makes what is missing; says how many of the columns the table has that it should have.
+/// Creates the table and the index if they are missing. Returns how many of Django's columns the
+/// table has.
 pub(crate) fn migrate(db: &Connection, table: &str) -> rusqlite::Result<usize> {
     db.execute_batch("SAVEPOINT migrate")?;
-    let made = make(db, table);
-    // What has failed must have changed nothing, and others share the transaction.
-    if made.is_err() {
+    let columns = create(db, table);
+    // The transaction may contain the work of other callers, so undo this part only.
+    if columns.is_err() {
         db.execute_batch("ROLLBACK TO migrate")?;
     }
     db.execute_batch("RELEASE migrate")?;
-    made
+    columns
 }
 
-fn make(db: &Connection, table: &str) -> rusqlite::Result<usize> {
+fn create(db: &Connection, table: &str) -> rusqlite::Result<usize> {
     db.execute_batch(&CREATE_TABLE.replace("{table}", table))?;
     let columns = db.query_row(COLUMNS, [table], |row| row.get::<_, u32>(0))?;
     if columns as usize == COLUMNS_OF_DJANGO {
@@ -38,5 +47,5 @@ fn make(db: &Connection, table: &str) -> rusqlite::Result<usize> {
     Ok(columns as usize)
 }
 
-/// How many columns of a table are Django's; a site's own model may have more.
+/// The number of columns of Django's own model. A site's custom model may have more.
 pub(crate) const COLUMNS_OF_DJANGO: usize = 3;

@@ -7,48 +7,56 @@ use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version};
 use cloakroom::{Error, ErrorKind, Result, StoreKey};
 
 use super::schema;
-use super::table::{Table, Text, key_text, seen, unfit};
+use super::table::{Columns, Table, invalid_key, key_text, version_text};
 use crate::builder::Builder;
 use crate::connection;
 use crate::database::Database;
 use crate::options::Options;
 
-/// The sessions of a Django in its own table `django_session`, as its engines `db` and `cached_db` have them.
+/// Keeps sessions in Django's table `django_session`, as Django's engines `db` and `cached_db` do.
 ///
-/// A service and a Django site share the rows, and with the same secret key, through Django's format, the logins. It
-/// reads and writes what Django 4.2, 5.2 and 6.0 do, with `USE_TZ = True`; a site with `USE_TZ = False` writes local
-/// times, which would be taken for UTC.
+/// A Rust service and a Django site can share the rows. With the same secret key and Django's
+/// format they also share the logins. The store reads and writes what Django 4.2, 5.2 and 6.0 write
+/// with `USE_TZ = True`. A site with `USE_TZ = False` writes local times, which this store would
+/// read as UTC.
 ///
-/// Clones share the connections and their threads, which end with the last clone as those of a
-/// [`SqliteStore`](crate::SqliteStore) do.
+/// Clones share the connections and their threads. Dropping the last clone ends them, as with a
+/// [`SqliteStore`](crate::SqliteStore).
 ///
 /// # Guarantees
-/// * **Compares**: the table has no version, so a save compares the old text itself, in the statement that writes the
-///   new one; no edit is lost between those who save through this store. Django's own saves do not compare: what Django
-///   saves is never overwritten by a stale save from here, but Django may write over what was saved here in the middle
-///   of one of its requests.
-/// * **Revokes**, **durable**, **shared**: as a [`SqliteStore`](crate::SqliteStore), and with Django.
-/// * No owners: a draft that has one is [`Unsupported`](ErrorKind::Unsupported). Of a session's facts the table keeps
-///   only when it expires; the others are 1970 or nothing when it is loaded.
+/// * **Compares**: no edit is lost between requests that save through this store. The table has no
+///   version column, so a save compares the old text, in the statement that writes the new one. A
+///   stale save through this store never overwrites what Django saved. Django's saves do not
+///   compare: a Django request may overwrite what this store saved during that request.
+/// * **Revokes**, **durable**, **shared**: as [`SqliteStore`](crate::SqliteStore), and also with
+///   Django.
+/// * **No owners**: a draft with an owner is [`Unsupported`](ErrorKind::Unsupported). The table
+///   records only when a session expires: a loaded entry has the Unix epoch as its other times, and
+///   no label.
 ///
-/// If the answer of a save is lost, a load tells whether the new text is there.
+/// If the future of a call that writes is dropped, the write happens completely or not at all. A
+/// load then shows which text the row has.
 ///
-/// The lookup of an entry is the session key itself, text of up to 40 characters. There is nothing at any other, and
-/// creating an entry there is `Unsupported`. The data must be ASCII, as everything is that Django writes there.
+/// The store key is Django's session key, a text of up to 40 characters. With any other store key,
+/// `load` finds nothing and `create` is `Unsupported`. The data must be ASCII, as is everything
+/// that Django writes to the table.
 ///
-/// # Its worst day
-/// That of the [crate](crate), and beside it:
-/// * **The database is Django's**, so its journal stays as it is. All that is set is set on the connections of this
-///   store: how long they wait for a lock ([`busy_timeout`](Builder::busy_timeout), 5 s), and that a commit waits for the
-///   disk. With the rollback journal, Django's default, readers and the writer wait for each other, for milliseconds;
-///   who waits longer than the timeout is answered [`Unavailable`](ErrorKind::Unavailable).
-/// * **Django's `migrate` has not been run**: every call is `Unavailable` and says so.
-/// * **Something else has written to the table**: an `expire_date` that is no date is [`Corrupt`](ErrorKind::Corrupt).
-/// * **The table is read**: its keys open the sessions, since Django keeps no hashes of them.
+/// # When something fails
+/// The failures of the [crate](crate) documentation apply, and these:
+/// * **A lock**: the store does not change the journal mode of Django's database. With the rollback
+///   journal, Django's default, readers and the writer wait for each other, usually for
+///   milliseconds. A call that waits longer than [`busy_timeout`](Builder::busy_timeout), 5 s by
+///   default, returns [`Unavailable`](ErrorKind::Unavailable).
+/// * **Missing table**: every call returns `Unavailable`, and the message says to run Django's
+///   `migrate`.
+/// * **Invalid rows**: a load of a row whose `expire_date` is not a date returns
+///   [`Corrupt`](ErrorKind::Corrupt).
+/// * **A stolen table**: its keys open the sessions, because Django stores them without hashing.
 ///
-/// # What it costs
-/// Each call is one statement, on a thread of its own; what is written together is committed together. A sweep is one
-/// statement for each 256 rows. It leaves what expires at this very microsecond, as Django's `clearsessions` does.
+/// # Costs
+/// Each call is one statement. The writer thread commits concurrent writes together. A sweep runs
+/// one statement per 256 rows. It keeps the rows that expire exactly at `now`, as Django's
+/// `clearsessions` does.
 ///
 /// # Schema
 /// ```sql
@@ -59,7 +67,7 @@ use crate::options::Options;
 /// );
 /// CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date");
 /// ```
-/// Only these columns are written; a site's own model may have more.
+/// The store writes only these columns. A site's custom session model may have more.
 ///
 /// # Examples
 /// ```
@@ -74,13 +82,18 @@ use crate::options::Options;
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("db.sqlite3");
 /// let store = DjangoTable::open(&path)?;
-/// store.migrate().await?; // where no Django has made the table
+/// store.migrate().await?; // if Django has not created the table
 ///
-/// let at = StoreKey::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
-/// let new = Draft::new("eyJhIjoxfQ:1vbVSP:SDbL3ZiGhQguLgGuvG1cY_JS4Y_bYrKk_VyN72OArII".into(), Meta::new(UNIX_EPOCH, UNIX_EPOCH, SystemTime::now() + Duration::from_secs(1_209_600)), SaveId::random()?);
-/// let _ = store.create(&at, &new).await?;
+/// let key = StoreKey::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
+/// let expires = SystemTime::now() + Duration::from_secs(1_209_600);
+/// let new = Draft::new(
+///     "eyJhIjoxfQ:1vbVSP:SDbL3ZiGhQguLgGuvG1cY_JS4Y_bYrKk_VyN72OArII".into(),
+///     Meta::new(UNIX_EPOCH, UNIX_EPOCH, expires),
+///     SaveId::random()?,
+/// );
+/// let _ = store.create(&key, &new).await?;
 ///
-/// let entry = store.load(&at).await?.expect("it was created");
+/// let entry = store.load(&key).await?.expect("the entry was created");
 /// assert_eq!(entry.data, new.data);
 /// assert_eq!(entry.version, Version::from_bytes(new.data));
 /// # Ok(())
@@ -95,27 +108,52 @@ struct Inner {
 }
 
 impl DjangoTable {
-    /// Opens the sessions in Django's database file at `path` with the default [options](Self::builder).
+    /// Opens Django's database file at `path` with the default options of
+    /// [`builder`](Self::builder).
     ///
     /// # Errors
     /// Those of [`Builder::open`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Store;
+    /// use cloakroom_sqlite::DjangoTable;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("db.sqlite3");
+    /// let store = DjangoTable::open(&path)?;
+    /// assert!(store.guarantees().durable);
+    /// assert!(!store.guarantees().owners);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::builder(path).open()
     }
 
-    /// The options for the file at `path`. A site whose model of sessions is its own names its
-    /// [`table`](Builder::table).
+    /// Returns the options for the file at `path`, all with their defaults. A site with a custom
+    /// session model sets its [`table`](Builder::table).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_sqlite::DjangoTable;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("db.sqlite3");
+    /// let store = DjangoTable::builder(&path).table("web_session").open()?;
+    /// assert!(store.schema().contains(r#"CREATE TABLE IF NOT EXISTS "web_session""#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder(path: impl AsRef<Path>) -> Builder<Self> {
         Builder::new(path.as_ref(), "django_session")
     }
 
     pub(crate) fn start(options: Options) -> Result<Self> {
-        let db = connection::guest(&options)?;
+        let db = connection::writer(&options)?;
         if db.path().is_none_or(str::is_empty) {
             return Err(Error::new(
                 ErrorKind::Config,
-                "opening the SQLite database of a Django: it is in memory, which its connections would not share; name \
-                 a file",
+                "opening Django's SQLite database: it is in memory, where the store's connections \
+                 cannot share it; name a file",
             ));
         }
         let table = Table::new(&options.table);
@@ -125,14 +163,35 @@ impl DjangoTable {
         })))
     }
 
-    /// Makes the table and its index as Django's migrations do, if they are not there: for a site that has no Django
-    /// yet. Tell Django of it with `manage.py migrate --fake-initial`.
+    /// Creates the table and its index, exactly as Django's migrations do, if they are missing.
     ///
-    /// Any number of processes may do so at once. If the future is dropped, both are made or neither.
+    /// Use it where Django's migrations have not run. If a Django site is added later, run its
+    /// `manage.py migrate --fake-initial` once.
+    ///
+    /// Several processes may call it at the same time. If the future is dropped, the table and the
+    /// index are both created, or neither is.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if there is a table of that name without Django's columns.
-    /// [`Unavailable`](ErrorKind::Unavailable) if the file cannot be written or is locked.
+    /// * [`Config`](ErrorKind::Config) if a table of that name exists without Django's columns.
+    /// * [`Unavailable`](ErrorKind::Unavailable) if the file cannot be written or is locked.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::store::Store;
+    /// use cloakroom_sqlite::DjangoTable;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("db.sqlite3");
+    /// let store = DjangoTable::open(&path)?;
+    /// assert!(store.ping().await.is_err(), "the table is missing");
+    ///
+    /// store.migrate().await?;
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn migrate(&self) -> Result<()> {
         let doing = "making Django's table of sessions in SQLite";
         let table = self.0.table.clone();
@@ -142,13 +201,25 @@ impl DjangoTable {
             _ => Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "{doing}: there is a table of that name with other columns; choose another name with `table`"
+                    "{doing}: there is a table of that name with other columns; \
+                     choose another name with `table`"
                 ),
             )),
         }
     }
 
-    /// The SQL that [`migrate`](Self::migrate) runs, for those who run their own migrations.
+    /// Returns the SQL that [`migrate`](Self::migrate) runs, for a service with its own migrations.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_sqlite::DjangoTable;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("db.sqlite3");
+    /// let sql = DjangoTable::open(&path)?.schema();
+    /// assert!(sql.starts_with(r#"CREATE TABLE IF NOT EXISTS "django_session""#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn schema(&self) -> String {
         schema::sql(&self.0.table)
     }
@@ -174,20 +245,20 @@ impl Store for DjangoTable {
 
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in Django's table in SQLite";
-        let key = key_text(key).ok_or_else(|| unfit(doing))?;
-        let text = Text::of(new, doing)?;
-        let work = move |db: &_, table: &Table| table.create(db, &key, &text);
+        let key = key_text(key).ok_or_else(|| invalid_key(doing))?;
+        let columns = Columns::of(new, doing)?;
+        let work = move |db: &_, table: &Table| table.create(db, &key, &columns);
         let changed = self.0.database.write(doing, work).await?;
         Ok(outcome(changed, new))
     }
 
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's table in SQLite";
-        let text = Text::of(new, doing)?;
-        let (Some(key), Some(seen)) = (key_text(key), self::seen(seen)) else {
+        let columns = Columns::of(new, doing)?;
+        let (Some(key), Some(seen)) = (key_text(key), version_text(seen)) else {
             return Ok(Outcome::Stale);
         };
-        let work = move |db: &_, table: &Table| table.save(db, &key, &seen, &text);
+        let work = move |db: &_, table: &Table| table.save(db, &key, &seen, &columns);
         let changed = self.0.database.write(doing, work).await?;
         Ok(outcome(changed, new))
     }
@@ -210,19 +281,19 @@ impl Store for DjangoTable {
         new: &Draft,
     ) -> Result<Outcome> {
         let doing = "moving a session in Django's table in SQLite";
-        let to = key_text(to).ok_or_else(|| unfit(doing))?;
-        let text = Text::of(new, doing)?;
-        let (Some(from), Some(seen)) = (key_text(from), self::seen(seen)) else {
+        let to = key_text(to).ok_or_else(|| invalid_key(doing))?;
+        let columns = Columns::of(new, doing)?;
+        let (Some(from), Some(seen)) = (key_text(from), version_text(seen)) else {
             return Ok(Outcome::Stale);
         };
-        let work = move |db: &_, table: &Table| table.rename(db, &from, &seen, &to, &text);
+        let work = move |db: &_, table: &Table| table.rename(db, &from, &seen, &to, &columns);
         let changed = self.0.database.write(doing, work).await?;
         Ok(outcome(changed, new))
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let doing = "touching a session in Django's table in SQLite";
-        let (Some(key), Some(text)) = (key_text(key), self::seen(seen)) else {
+        let (Some(key), Some(text)) = (key_text(key), version_text(seen)) else {
             return Ok(Outcome::Stale);
         };
         let expires = meta.expires;
@@ -233,11 +304,12 @@ impl Store for DjangoTable {
         })
     }
 
-    /// In small steps, and other calls come in between. If the future is dropped, the steps that are done stay done.
+    /// Works in small steps, between which other calls run. If the future is dropped, the finished
+    /// steps are not undone.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let doing = "sweeping expired sessions from Django's table in SQLite";
         let mut swept = 0;
-        // Ends with the last row at the latest: each step makes the rest smaller.
+        // The loop ends: each full step leaves fewer expired rows.
         while swept < limit {
             let step = SWEEP_STEP.min(limit - swept);
             let work = move |db: &_, table: &Table| table.sweep(db, now, step);
@@ -254,7 +326,7 @@ impl Store for DjangoTable {
         let work = |db: &_, table: &Table| table.ping(db);
         self.0
             .database
-            .read("asking SQLite whether it has Django's table", work)
+            .read("checking whether SQLite has Django's table", work)
             .await
     }
 }
@@ -277,5 +349,5 @@ fn outcome(changed: usize, new: &Draft) -> Outcome {
 
 const NO_TABLE: &str = "run `manage.py migrate` of the Django site, or call `migrate`";
 
-/// How many rows a step of a sweep deletes: well under a millisecond of the writer's time.
+/// How many rows a step of a sweep deletes. It takes the writer well under a millisecond.
 const SWEEP_STEP: usize = 256;

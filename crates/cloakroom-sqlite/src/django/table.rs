@@ -9,11 +9,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 const LOAD: &str = r#"SELECT session_data, expire_date FROM "{table}" WHERE session_key = ?1"#;
 
-const CREATE: &str = r#"INSERT INTO "{table}" (session_key, session_data, expire_date) VALUES (?1, ?2, ?3)
+const CREATE: &str = r#"INSERT INTO "{table}" (session_key, session_data, expire_date)
+    VALUES (?1, ?2, ?3)
     ON CONFLICT (session_key) DO NOTHING"#;
 
-// The old text is what is compared: the table has no other version. No column but Django's is named, since a site's own
-// model may have more of them.
+// Compares the old text, because the table has no version column. Names Django's columns only,
+// since a site's custom session model may have more.
 const SAVE: &str = r#"UPDATE "{table}" SET session_data = ?2, expire_date = ?3
     WHERE session_key = ?1 AND session_data COLLATE BINARY = ?4"#;
 
@@ -31,9 +32,9 @@ const SWEEP: &str = r#"DELETE FROM "{table}" WHERE rowid IN
 
 const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
 
-/// The statements on a table of Django's, and what goes into them and comes out of them.
+/// The statements on Django's table, and the conversions of their parameters and rows.
 ///
-/// The methods that write say how many rows they changed.
+/// The methods that write return the number of rows that they changed.
 pub(crate) struct Table {
     load: String,
     create: String,
@@ -46,7 +47,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `name` has been checked; it is quoted in the statements only because it may be a word of SQL.
+    /// `name` must have passed `table_name::check`. The statements quote it because it may be an
+    /// SQL keyword.
     pub(crate) fn new(name: &str) -> Self {
         let on = |statement: &str| statement.replace("{table}", name);
         Self {
@@ -66,7 +68,12 @@ impl Table {
         statement.query_row([key], entry).optional()
     }
 
-    pub(crate) fn create(&self, db: &Connection, key: &str, new: &Text) -> rusqlite::Result<usize> {
+    pub(crate) fn create(
+        &self,
+        db: &Connection,
+        key: &str,
+        new: &Columns,
+    ) -> rusqlite::Result<usize> {
         db.prepare_cached(&self.create)?
             .execute(params![key, new.data, new.expires])
     }
@@ -76,7 +83,7 @@ impl Table {
         db: &Connection,
         key: &str,
         seen: &str,
-        new: &Text,
+        new: &Columns,
     ) -> rusqlite::Result<usize> {
         db.prepare_cached(&self.save)?
             .execute(params![key, new.data, new.expires, seen])
@@ -88,7 +95,7 @@ impl Table {
         from: &str,
         seen: &str,
         to: &str,
-        new: &Text,
+        new: &Columns,
     ) -> rusqlite::Result<usize> {
         db.prepare_cached(&self.rename)?
             .execute(params![to, new.data, new.expires, seen, from])
@@ -126,14 +133,17 @@ impl Table {
     }
 }
 
-/// What a draft is in the table.
-pub(crate) struct Text {
+/// The values that a draft has in the columns `session_data` and `expire_date`.
+pub(crate) struct Columns {
     data: String,
     expires: String,
 }
 
-impl Text {
-    /// What the table can keep of `draft`, or why it cannot.
+impl Columns {
+    /// Converts `draft`.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) if it has an owner, or data other than ASCII text.
     pub(crate) fn of(draft: &Draft, doing: &'static str) -> Result<Self> {
         if draft.meta.owner.is_some() {
             return Err(unsupported(
@@ -141,9 +151,9 @@ impl Text {
                 "Django's table has no column for owners; the draft must have none",
             ));
         }
-        let plain = |byte: &u8| byte.is_ascii() && *byte != 0;
+        let is_text = |byte: &u8| byte.is_ascii() && *byte != 0;
         match str::from_utf8(&draft.data) {
-            Ok(data) if draft.data.iter().all(plain) => Ok(Self {
+            Ok(data) if draft.data.iter().all(is_text) => Ok(Self {
                 data: data.to_owned(),
                 expires: expire_date(draft.meta.expires),
             }),
@@ -155,21 +165,21 @@ impl Text {
     }
 }
 
-/// The key that a lookup is, if the column could hold it; no row has another one.
+/// Returns `key` as text, or `None` if the column cannot hold it and so no row has it.
 pub(crate) fn key_text(key: &StoreKey) -> Option<String> {
     let key = str::from_utf8(key.as_bytes()).ok()?;
     let fits = key.chars().count() <= LONGEST_KEY && !key.contains('\0');
     fits.then(|| key.to_owned())
 }
 
-/// The text that a version is; no row has another one.
-pub(crate) fn seen(version: &Version) -> Option<String> {
-    let seen = str::from_utf8(version.as_bytes()?).ok()?;
-    Some(seen.to_owned())
+/// Returns the session data that `version` is, or `None` if this store did not issue it.
+pub(crate) fn version_text(version: &Version) -> Option<String> {
+    let text = str::from_utf8(version.as_bytes()?).ok()?;
+    Some(text.to_owned())
 }
 
 /// The error of a key that the column cannot hold.
-pub(crate) fn unfit(doing: &'static str) -> Error {
+pub(crate) fn invalid_key(doing: &'static str) -> Error {
     unsupported(
         doing,
         "a key in Django's table is text of up to 40 characters without NUL; use Django's format",
@@ -183,7 +193,7 @@ fn unsupported(doing: &'static str, why: &str) -> Error {
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let data = Bytes::copy_from_slice(row.get_ref(0)?.as_str()?.as_bytes());
     let Some(expires) = parse_expire_date(row.get_ref(1)?.as_str()?) else {
-        let cause = "the text in `expire_date` is no date";
+        let cause = "the text in `expire_date` is not a date";
         return Err(rusqlite::Error::FromSqlConversionFailure(
             1,
             Type::Text,
@@ -198,7 +208,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     ))
 }
 
-/// The length of the column `session_key`, in characters; SQLite itself would not mind.
+/// The length of the column `session_key`, in characters. SQLite itself does not enforce it.
 const LONGEST_KEY: usize = 40;
 
 #[cfg(test)]
@@ -209,7 +219,7 @@ mod tests {
     use crate::django::schema;
 
     #[test]
-    fn no_statement_reads_more_of_the_table_than_it_needs() {
+    fn every_statement_uses_an_index() {
         let db = Connection::open_in_memory().unwrap();
         schema::migrate(&db, "django_session").unwrap();
         let table = Table::new("django_session");

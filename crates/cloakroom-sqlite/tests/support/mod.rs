@@ -1,36 +1,35 @@
-//! What the tests of this folder share.
-#![allow(dead_code, reason = "no test file needs all of it")]
+//! Helpers of the tests of this folder.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "test code; clippy does not recognise the helpers as such"
 )]
 
-use cloakroom::store::SaveId;
 use std::future::{self, Future};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
+use cloakroom::store::{Draft, Meta, Outcome, SaveId, Version, from_millis};
 use cloakroom::{Result, StoreKey};
 use cloakroom_sqlite::DjangoTable;
 use rusqlite::Connection;
 
-/// A folder that goes away with the test, and the path of a file in it.
+/// A folder that is deleted on drop, and the path of a file in it.
 pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.sqlite");
     (folder, path)
 }
 
-/// A store on a table as Django makes it, which it makes if it is not there.
+/// A store on Django's table, created if it is missing.
 pub(crate) async fn django(path: &Path) -> DjangoTable {
     let store = DjangoTable::open(path).unwrap();
     store.migrate().await.unwrap();
     store
 }
 
-/// A connection of somebody else: the application, or an administrator.
+/// Another connection to the file, as the application or an administrator has one.
 pub(crate) fn neighbour(path: &Path) -> Connection {
     Connection::open(path).unwrap()
 }
@@ -66,12 +65,12 @@ pub(crate) fn written(outcome: Result<Outcome>) -> Version {
     }
 }
 
-/// A call that has been made, and whose answer can be looked at or waited for.
+/// A call that was started. Its result can be polled or awaited.
 pub(crate) type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
 
-/// Makes a call, as far as it goes without waiting: to its place in the queue.
+/// Starts a call and polls it once, which puts it into the queue of the store.
 ///
-/// The store's thread may have answered by then, if nobody keeps the database locked.
+/// Unless the database is locked, the store may already have answered.
 pub(crate) fn begin<'a, T: 'a>(call: impl Future<Output = Result<T>> + 'a) -> Call<'a, T> {
     let mut call: Call<'a, T> = Box::pin(call);
     match answer(&mut call) {
@@ -80,7 +79,7 @@ pub(crate) fn begin<'a, T: 'a>(call: impl Future<Output = Result<T>> + 'a) -> Ca
     }
 }
 
-/// The answer of a call, if it is there.
+/// Polls a call once and returns its result if it is ready.
 pub(crate) fn answer<T>(call: &mut Call<'_, T>) -> Option<Result<T>> {
     match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => Some(answer),

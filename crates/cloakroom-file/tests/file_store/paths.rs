@@ -1,10 +1,9 @@
-//! Where the files are.
+//! The paths of the files.
 
-use cloakroom::store::SaveId;
 use std::fs;
 
 use cloakroom::StoreKey;
-use cloakroom::store::{Outcome, Store, Version};
+use cloakroom::store::{Outcome, SaveId, Store, Version};
 
 use crate::support::{at, draft, files, names, opened, written};
 
@@ -21,7 +20,7 @@ async fn many_sessions_are_spread_over_the_subfolders() {
 }
 
 #[tokio::test]
-async fn hostile_store_keys_stay_inside_of_the_folder() {
+async fn hostile_store_keys_create_no_file_outside_the_folder() {
     let (folder, store) = opened();
     let outside = folder.path().join("outside");
     fs::write(&outside, "outside").unwrap();
@@ -47,16 +46,16 @@ async fn hostile_store_keys_stay_inside_of_the_folder() {
     assert_eq!(fs::read_to_string(outside).unwrap(), "outside");
     for file in files(folder.path()) {
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-        let allowed = ["lock", "outside"].contains(&&*name);
-        let spelled = name
+        let is_fixed = ["lock", "outside"].contains(&&*name);
+        let is_encoded = name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        assert!(allowed || spelled, "{name}");
+        assert!(is_fixed || is_encoded, "{name}");
     }
 }
 
 #[tokio::test]
-async fn an_unknown_store_key_makes_no_file_and_no_folder() {
+async fn an_unknown_store_key_creates_no_file_and_no_folder() {
     let (folder, store) = opened();
     let version = Version::from(SaveId::new(1));
 
