@@ -5,9 +5,9 @@ use crate::columns::Columns;
 use crate::error::corrupt;
 use crate::pool::{Pool, Statement};
 
-// The table that Django's migration creates, so that Django accepts it. It is one statement, because
-// MySQL cannot roll back the creation of a table. The name of the index does not depend on that of
-// the table: in MySQL it need only be unique within the table.
+// The table that Django's migration creates, so that Django accepts it. It is one statement,
+// because MySQL cannot roll back the creation of a table. The name of the index does not depend on
+// that of the table: in MySQL it need only be unique within the table.
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS `{table}` (
     `session_key` varchar(40) NOT NULL PRIMARY KEY,
     `session_data` longtext NOT NULL,

@@ -21,9 +21,9 @@ use crate::sweep;
 ///
 /// A Rust service and a Django site share the rows. With Django's format and the same secret key
 /// they also share the logins. It is compatible with Django 4.2, 5.2 and 6.0 if the site has
-/// `USE_TZ = True` and its `DATABASES` set no `TIME_ZONE`. With `USE_TZ = False` Django writes local
-/// times, which this store would read as UTC. The time zones of the server and of its connections
-/// do not matter.
+/// `USE_TZ = True` and its `DATABASES` set no `TIME_ZONE`. With `USE_TZ = False` Django writes
+/// local times, which this store would read as UTC. The time zones of the server and of its
+/// connections do not matter.
 ///
 /// Clones share their connections, which are closed when the last clone is dropped.
 ///

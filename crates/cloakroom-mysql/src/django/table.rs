@@ -11,8 +11,8 @@ use crate::sweep::{Sweep, SweepPosition};
 
 // In most collations `abc`, `ABC` and `abc ` are equal. So the statements find the row through the
 // index, by the column's collation, and then compare the bytes of the key. They also compare the
-// bytes of the old data, because the table has no version column. The bytes are UTF-8, the character
-// set of the store's connections.
+// bytes of the old data, because the table has no version column. The bytes are UTF-8, the
+// character set of the store's connections.
 //
 // The column stores UTC without a time zone. The statements convert it from and to microseconds
 // since 1970, so they do not depend on the time zone of the connection.
