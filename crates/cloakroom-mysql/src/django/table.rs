@@ -162,7 +162,8 @@ pub(crate) fn instant_param(at: SystemTime) -> Value {
 pub(crate) fn unsupported_key(doing: &str) -> Error {
     unsupported(
         doing,
-        "a key in Django's table is up to 40 ASCII characters without NUL; use Django's format",
+        "a key in Django's table is ASCII text of up to 40 characters without NUL; \
+         use Django's format",
     )
 }
 
