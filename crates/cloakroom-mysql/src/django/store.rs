@@ -32,7 +32,7 @@ use crate::sweep;
 ///   whatever the collation of the column, in the statement that writes the new data. No edit is
 ///   lost among requests that save through this store. Django's own saves do not compare: a stale
 ///   save of this store never overwrites what Django saved, but a Django request may overwrite what
-///   this store saved while it ran. A save of unchanged data is a save, too.
+///   this store saved while it ran. A save that changes nothing counts as written.
 /// * **Revokes**, **durable**, **shared**: like [`MysqlStore`](crate::MysqlStore), and shared with
 ///   Django.
 /// * **No owners**: a draft with an owner is
