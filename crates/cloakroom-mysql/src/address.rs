@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use cloakroom::{Error, ErrorKind, Result};
 use mysql_async::{Opts, OptsBuilder};
 
-/// Where the server is and how to log in there, read from a URL.
+/// The server, the database and the credentials of a URL.
 ///
-/// Nothing of a URL that cannot be read is ever shown: any part of it may be a piece of the password.
+/// Errors never quote a URL that cannot be parsed, because any part of it may belong to the
+/// password.
 pub(crate) struct Address {
     login: Opts,
+    /// Host and port, or the path of the socket.
     place: String,
     database: String,
 }
@@ -34,7 +36,7 @@ impl Address {
         Ok(address)
     }
 
-    /// What the driver needs to log in.
+    /// Returns the driver's options for the server, the database and the credentials.
     pub(crate) fn login(&self) -> OptsBuilder {
         OptsBuilder::from_opts(self.login.clone())
     }
@@ -76,7 +78,7 @@ impl Address {
     #[expect(
         clippy::needless_pass_by_ref_mut,
         clippy::unused_self,
-        reason = "as with the feature"
+        reason = "the signature is the same with the feature"
     )]
     fn encrypt(
         &mut self,
@@ -84,13 +86,13 @@ impl Address {
     ) -> Result<()> {
         Err(Error::new(
             ErrorKind::Config,
-            "connecting to MySQL: the URL asks for TLS, and this build has none; turn on the feature `tls` of \
-             cloakroom-mysql",
+            "connecting to MySQL: the URL asks for TLS, but this build does not support it; \
+             turn on the feature `tls` of cloakroom-mysql",
         ))
     }
 }
 
-/// Host and port, or the socket.
+/// Shows host and port, or the path of the socket.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)
@@ -103,7 +105,8 @@ impl fmt::Debug for Address {
     }
 }
 
-/// The one name in the URL's path. A `/`, `@` or `#` that is not encoded is a password cut in two.
+/// Returns the database in the URL's path. Returns `None` if there is another `/`, `@` or `#`: it
+/// probably belongs to a password that is not percent-encoded.
 fn database(base: &str) -> Option<&str> {
     let (authority, database) = base.strip_prefix("mysql://")?.split_once('/')?;
     let host = authority
@@ -119,16 +122,16 @@ fn database(base: &str) -> Option<&str> {
 fn unreadable() -> Error {
     Error::new(
         ErrorKind::Config,
-        "connecting to MySQL: the URL is not `mysql://USER:PASSWORD@HOST:PORT/DATABASE`; write `@ : / ? # %` in user and \
-         password as %40 %3A %2F %3F %23 %25",
+        "connecting to MySQL: the URL is not `mysql://USER:PASSWORD@HOST:PORT/DATABASE`; write \
+         `@ : / ? # %` in user and password as %40 %3A %2F %3F %23 %25",
     )
 }
 
 fn unknown_option() -> Error {
     Error::new(
         ErrorKind::Config,
-        "connecting to MySQL: the URL has an option that is none of `socket=PATH`, `ssl-ca=PATH` and \
-         `ssl-mode=DISABLED` or `VERIFY_IDENTITY`",
+        "connecting to MySQL: the URL has an unknown parameter; use `socket=PATH`, `ssl-ca=PATH` \
+         and `ssl-mode=DISABLED` or `VERIFY_IDENTITY`",
     )
 }
 
@@ -137,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_says_where_to_go_and_how_to_log_in() {
+    fn a_url_names_the_server_the_database_and_the_credentials() {
         let address = Address::parse("mysql://ada:p%40ss%2F@[::1]:3307/library").unwrap();
 
         let login: Opts = address.login().into();
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_url_that_cannot_be_read_is_shown() {
+    fn errors_do_not_quote_a_url_that_cannot_be_parsed() {
         let bad = [
             "",
             "s3cret",
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_password_is_not_in_debug() {
+    fn debug_output_hides_the_password() {
         let address = Address::parse("mysql://ada:s3cret@host/db").unwrap();
 
         assert_eq!(format!("{address:?} {address}"), "host:3306/db host:3306");
@@ -204,7 +207,7 @@ mod tests {
 
     #[cfg(feature = "tls")]
     #[test]
-    fn encrypted_connections_are_verified_ones() {
+    fn every_encrypted_connection_verifies_the_server() {
         let tls = |options| {
             let address = Address::parse(&format!("mysql://ada@host/db{options}")).unwrap();
             Opts::from(address.login()).ssl_opts().cloned()
@@ -223,7 +226,7 @@ mod tests {
 
     #[cfg(not(feature = "tls"))]
     #[test]
-    fn a_build_without_tls_refuses_to_connect_without_it() {
+    fn without_the_feature_tls_a_url_that_asks_for_it_is_refused() {
         for option in ["ssl-mode=VERIFY_IDENTITY", "ssl-ca=/etc/ca.pem"] {
             let error = Address::parse(&format!("mysql://ada@host/db?{option}")).unwrap_err();
 

@@ -6,7 +6,7 @@ use mysql_async::{Row, Value};
 
 use crate::error::corrupt;
 
-/// The columns of a row, from the left.
+/// Reads the columns of a row from left to right.
 pub(crate) struct Columns {
     values: VecDeque<Value>,
     doing: &'static str,

@@ -7,11 +7,11 @@ use tokio::time::{sleep, timeout};
 use crate::address::Address;
 use crate::error::{connecting, too_slow};
 
-// What an administrator may have set otherwise, and what the statements rely on. No statement takes the time from the
-// server, so its time zone does not matter.
+// Settings that the statements rely on and that an administrator may have changed. No statement
+// reads the server's time, so its time zone does not matter.
 //
-// `wait_timeout` is above `IDLE_LIMIT`, so the server closes no connection that would still be used; and it is the
-// time after which a machine that vanished in the middle of a sweep holds no rows any more.
+// `wait_timeout` is above the pool's `MAX_IDLE`, so that the server closes no connection that would
+// be used again. If a machine disappears during a sweep, the server releases its locks after it.
 const SETTINGS: &str = "SET SESSION
     autocommit = 1,
     sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
@@ -21,39 +21,42 @@ const SETTINGS: &str = "SET SESSION
 
 const CHARACTERS: &str = "SET NAMES utf8mb4";
 
-// Without gap locks: two sessions that have nothing to do with each other never wait for each other.
+// READ COMMITTED has no gap locks, so unrelated sessions never wait for each other.
 const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
-/// How to connect.
-pub(crate) fn recipe(address: &Address) -> Opts {
+/// Returns the driver's options for connections to `address`.
+pub(crate) fn driver_options(address: &Address) -> Opts {
     #[cfg(feature = "tls")]
-    choose_cryptography();
+    install_crypto_provider();
     let settings = [SETTINGS, CHARACTERS, ISOLATION].map(String::from);
     address
         .login()
-        // An UPDATE that finds its row counts, even if it writes what is there already.
+        // Count rows that an UPDATE found, even if it did not change their values.
         .client_found_rows(true)
         .init(settings.into())
-        // The address is the one that was asked for, and errors name it.
+        // Connect to the address in the URL, which errors name. By default the driver would switch
+        // to the socket of a local server.
         .prefer_socket(false)
         .tcp_keepalive(Some(KEEPALIVE))
         .into()
 }
 
-/// Makes the choice of cryptography that the TLS library refuses to make by itself when the build has several.
+/// Installs ring as the default crypto provider of rustls, unless the application has installed
+/// one. rustls panics if the build contains several and none is installed.
 #[cfg(feature = "tls")]
-fn choose_cryptography() {
+fn install_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may be first.
+        // It fails if another thread has just installed one, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
 
-/// Connects; tries again, with pauses that grow, while the server cannot be reached.
-pub(crate) async fn connect(address: &Address, recipe: &Opts) -> Result<Conn> {
+/// Connects. If the server cannot be reached, it tries again with growing pauses, up to
+/// [`CONNECT_TRIES`] times in all.
+pub(crate) async fn connect(address: &Address, driver_options: &Opts) -> Result<Conn> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..CONNECT_TRIES {
-        match connect_once(address, recipe).await {
+        match connect_once(address, driver_options).await {
             Err(error) if error.kind() == ErrorKind::Unavailable => {
                 sleep(pause).await;
                 pause *= 4;
@@ -61,16 +64,17 @@ pub(crate) async fn connect(address: &Address, recipe: &Opts) -> Result<Conn> {
             answer => return answer,
         }
     }
-    connect_once(address, recipe).await
+    connect_once(address, driver_options).await
 }
 
-async fn connect_once(address: &Address, recipe: &Opts) -> Result<Conn> {
-    match timeout(CONNECT_LIMIT, Conn::new(recipe.clone())).await {
+async fn connect_once(address: &Address, driver_options: &Opts) -> Result<Conn> {
+    match timeout(CONNECT_TIMEOUT, Conn::new(driver_options.clone())).await {
         Ok(answer) => answer.map_err(|cause| connecting(address, cause)),
         Err(_) => Err(too_slow(
             &format!("connecting to MySQL at {address}"),
             &format!(
-                "no answer within {CONNECT_LIMIT:?}; check that it runs and that no firewall is between"
+                "no answer within {CONNECT_TIMEOUT:?}; check that the server runs and that no \
+                 firewall blocks the connection"
             ),
         )),
     }
@@ -78,8 +82,8 @@ async fn connect_once(address: &Address, recipe: &Opts) -> Result<Conn> {
 
 const CONNECT_TRIES: usize = 3;
 
-/// How long one try may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// The time limit of one try.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 

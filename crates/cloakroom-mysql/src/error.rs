@@ -6,29 +6,32 @@ use mysql_async::{DriverError, IoError};
 
 use crate::address::Address;
 
-/// What is to be done about a call that failed.
+/// How a statement failed, which decides whether it is tried again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Remedy {
-    /// Another transaction was in the way and nothing has happened: ask again.
-    Again,
-    /// The connection is not to be used any more, and nobody knows what has happened.
-    Reconnect,
-    /// The server has said no, and will say it again.
-    GiveUp,
+pub(crate) enum Failure {
+    /// A concurrent transaction blocked the statement, and it changed nothing. It may succeed next
+    /// time.
+    RolledBack,
+    /// The connection must not be used again. The statement may or may not have been executed.
+    ConnectionUnusable,
+    /// The server refused the statement and would refuse it again.
+    Refused,
 }
 
-impl Remedy {
+impl Failure {
     pub(crate) fn of(cause: &Cause) -> Self {
         match code(cause) {
-            Some(DEADLOCK | LOCK_WAIT_TIMEOUT) => Self::Again,
-            Some(code) if CLOSING.contains(&code) || READ_ONLY.contains(&code) => Self::Reconnect,
-            Some(_) => Self::GiveUp,
-            None => Self::Reconnect,
+            Some(DEADLOCK | LOCK_WAIT_TIMEOUT) => Self::RolledBack,
+            Some(code) if CLOSING.contains(&code) || READ_ONLY.contains(&code) => {
+                Self::ConnectionUnusable
+            }
+            Some(_) => Self::Refused,
+            None => Self::ConnectionUnusable,
         }
     }
 }
 
-/// The error of a call that MySQL refused or did not answer.
+/// The error for a call that MySQL refused or did not answer.
 pub(crate) fn refused(doing: &'static str, cause: Cause, no_table: &str) -> Error {
     if code(&cause) == Some(NO_SUCH_TABLE) {
         let why = format!("{doing}: the table is not there; {no_table}");
@@ -38,18 +41,19 @@ pub(crate) fn refused(doing: &'static str, cause: Cause, no_table: &str) -> Erro
     with_cause(Error::new(kind, format!("{doing}: {why}")), cause)
 }
 
-/// The error of a connection that cannot be made.
+/// The error for a connection that cannot be made.
 pub(crate) fn connecting(address: &Address, cause: Cause) -> Error {
     let (kind, why) = match &cause {
-        // What rustls says of a certificate comes as this.
+        // rustls reports an invalid certificate as this.
         Cause::Io(IoError::Io(io)) if io.kind() == io::ErrorKind::InvalidData => (
             ErrorKind::Config,
-            "its certificate or its answer is not to be trusted; check the host's name, and name with `ssl-ca` who \
-             vouches for the server",
+            "its certificate or its answer is not valid; check the host name, or name the \
+             certificate authority of the server with `ssl-ca`",
         ),
         Cause::Io(IoError::Io(io)) if io.kind() == io::ErrorKind::NotFound => (
             ErrorKind::Unavailable,
-            "there is no such socket, or no such file of `ssl-ca`; correct the URL, or wait until the server runs",
+            "the socket or the file of `ssl-ca` does not exist; correct the URL, or start the \
+             server",
         ),
         Cause::Io(_) => (
             ErrorKind::Unavailable,
@@ -57,7 +61,7 @@ pub(crate) fn connecting(address: &Address, cause: Cause) -> Error {
         ),
         Cause::Driver(DriverError::NoClientSslFlagFromServer) => (
             ErrorKind::Config,
-            "the URL asks for TLS, and the server has none; set it up there",
+            "the URL asks for TLS, but the server does not support it; set it up on the server",
         ),
         _ => explain(&cause),
     };
@@ -67,22 +71,22 @@ pub(crate) fn connecting(address: &Address, cause: Cause) -> Error {
     )
 }
 
-/// The error of a call that has waited as long as it may.
+/// The error for a call that reached a time limit.
 pub(crate) fn too_slow(doing: &str, why: &str) -> Error {
     Error::new(ErrorKind::Unavailable, format!("{doing}: {why}"))
 }
 
-/// The error of a row that cannot be read.
+/// The error for a row that cannot be read.
 pub(crate) fn corrupt(doing: &'static str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!(
-            "{doing}: the row holds what this store never writes; something else has changed it"
+            "{doing}: the row has content that this store never writes; another program changed it"
         ),
     )
 }
 
-/// The error of what does not fit into its column or into a packet.
+/// The error for a part of a draft that does not fit into its column or into a packet.
 pub(crate) fn too_large(what: &str, len: usize, limit: &str) -> Error {
     Error::new(
         ErrorKind::TooLarge,
@@ -90,7 +94,7 @@ pub(crate) fn too_large(what: &str, len: usize, limit: &str) -> Error {
     )
 }
 
-/// What went wrong and what to do about it.
+/// Returns what went wrong and what to do about it.
 fn explain(cause: &Cause) -> (ErrorKind, &'static str) {
     if let Cause::Driver(DriverError::PacketTooLarge) = cause {
         return (ErrorKind::TooLarge, PACKET);
@@ -98,13 +102,14 @@ fn explain(cause: &Cause) -> (ErrorKind, &'static str) {
     let Some(code) = code(cause) else {
         return (
             ErrorKind::Unavailable,
-            "the connection broke; whether it was done can be told by loading the session",
+            "the connection was lost before the answer came",
         );
     };
     match code {
         DEADLOCK | LOCK_WAIT_TIMEOUT => (
             ErrorKind::Unavailable,
-            "other transactions kept the row or the table locked; find the long one, in a backup or in the application",
+            "other transactions kept the row or the table locked; look for a long transaction, in \
+             a backup or in the application",
         ),
         1153 => (ErrorKind::TooLarge, PACKET),
         1021 | 1114 => (
@@ -113,19 +118,21 @@ fn explain(cause: &Cause) -> (ErrorKind, &'static str) {
         ),
         1044 | 1045 | 1698 => (
             ErrorKind::Config,
-            "the server refuses the user, the password or the database; check the URL and the user's rights",
+            "the server refuses the user, the password or the database; check the URL and the \
+             user's rights",
         ),
         1142 | 1143 => (
             ErrorKind::Config,
-            "the user lacks a right; grant SELECT, INSERT, UPDATE and DELETE on the table, and CREATE to migrate",
+            "the user lacks a right; grant SELECT, INSERT, UPDATE and DELETE on the table, and \
+             CREATE to migrate",
         ),
         1049 => (
             ErrorKind::Config,
-            "there is no such database; create it, or correct the URL",
+            "there is no such database; create it or correct the URL",
         ),
         1054 | 1136 => (
             ErrorKind::Unavailable,
-            "the table is not one that this version has made; compare `schema`",
+            "the table does not have the expected columns; compare it with `schema`",
         ),
         1665 => (
             ErrorKind::Config,
@@ -133,21 +140,26 @@ fn explain(cause: &Cause) -> (ErrorKind, &'static str) {
         ),
         1040 | 1203 | 1226 => (
             ErrorKind::Unavailable,
-            "the server has no connection left for this user; raise its max_connections, or lower `connections`",
+            "the server has no connection left for this user; raise its max_connections or lower \
+             `connections`",
         ),
         code if READ_ONLY.contains(&code) => (
             ErrorKind::Unavailable,
-            "the server is read-only, as a replica is; name the primary in the URL",
+            "the server is read-only, like a replica; name the primary in the URL",
         ),
         code if CLOSING.contains(&code) => (
             ErrorKind::Unavailable,
-            "the server closed the connection; it is being stopped, or somebody killed it",
+            "the server closed the connection; it is shutting down, or an administrator killed \
+             the connection",
         ),
-        _ => (ErrorKind::Unavailable, "MySQL refused; the cause says why"),
+        _ => (
+            ErrorKind::Unavailable,
+            "MySQL refused the statement; see the cause",
+        ),
     }
 }
 
-/// Puts the cause behind the error as the text that it is shown as: the driver's own types hold packets and rows.
+/// Adds the cause as text. The driver's error types would expose packets and rows.
 fn with_cause(error: Error, cause: Cause) -> Error {
     match cause {
         Cause::Server(server) if QUOTING.contains(&server.code) => {
@@ -166,7 +178,7 @@ fn code(cause: &Cause) -> Option<u16> {
     }
 }
 
-/// What the server says of an INSERT, or of an UPDATE of a key, whose key is taken.
+/// Returns whether an INSERT or an UPDATE failed because the key exists.
 pub(crate) fn is_duplicate(cause: &Cause) -> bool {
     code(cause) == Some(1062)
 }
@@ -175,17 +187,18 @@ const NO_SUCH_TABLE: u16 = 1146;
 const DEADLOCK: u16 = 1213;
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
 
-/// Shutdown, kill, lost synchrony, idleness and a packet that was too large: the server closes after these.
+/// The server closes the connection after these: shutdown, kill, protocol errors, inactivity, and
+/// a packet that is too large.
 const CLOSING: [u16; 10] = [1047, 1053, 1152, 1153, 1158, 1159, 1160, 1161, 1927, 4031];
 
-/// After a failover the name may lead to the new primary, so it pays to connect anew.
+/// The server is read-only. After a failover, a new connection may reach the new primary.
 const READ_ONLY: [u16; 3] = [1290, 1792, 1836];
 
-/// The messages of these quote keys or data.
+/// The server's messages for these quote keys or data.
 const QUOTING: [u16; 9] = [1062, 1064, 1264, 1265, 1292, 1300, 1366, 1406, 1411];
 
-const PACKET: &str = "the entry is larger than the server's max_allowed_packet; raise it there, or keep large things in \
-                      the site's own tables and their ids in the session";
+const PACKET: &str = "the entry is larger than the server's max_allowed_packet; raise it there, or \
+                      store large data in the site's tables and only its ids in the session";
 
 #[cfg(test)]
 mod tests {
@@ -196,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_says_what_was_being_done_what_went_wrong_and_what_to_do() {
+    fn errors_say_what_was_done_what_went_wrong_and_what_to_do() {
         let error = |code| {
             refused(
                 "saving a session in MySQL",
@@ -208,8 +221,8 @@ mod tests {
         let locked = error(1205);
         assert_eq!(
             locked.to_string(),
-            "saving a session in MySQL: other transactions kept the row or the table locked; find the long one, in a \
-             backup or in the application"
+            "saving a session in MySQL: other transactions kept the row or the table locked; look \
+             for a long transaction, in a backup or in the application"
         );
         let cause = locked.source().unwrap().to_string();
         assert_eq!(cause, "ERROR 1205 (HY000): words of the server");
@@ -227,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn no_error_quotes_what_the_server_quotes_of_keys_and_data() {
+    fn errors_do_not_show_the_keys_and_data_that_the_server_quotes() {
         let row = mysql_async::Value::Bytes(b"s3cret".to_vec());
         let causes = [
             server(1062, "Duplicate entry 's3cret' for key 'PRIMARY'"),
@@ -246,15 +259,15 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_surely_not_happened_is_asked_again() {
-        assert_eq!(Remedy::of(&server(1213, "")), Remedy::Again);
-        assert_eq!(Remedy::of(&server(1205, "")), Remedy::Again);
-        assert_eq!(Remedy::of(&server(1927, "")), Remedy::Reconnect);
-        assert_eq!(Remedy::of(&server(1290, "")), Remedy::Reconnect);
-        assert_eq!(Remedy::of(&server(1146, "")), Remedy::GiveUp);
+    fn only_statements_that_were_certainly_rolled_back_are_always_tried_again() {
+        assert_eq!(Failure::of(&server(1213, "")), Failure::RolledBack);
+        assert_eq!(Failure::of(&server(1205, "")), Failure::RolledBack);
+        assert_eq!(Failure::of(&server(1927, "")), Failure::ConnectionUnusable);
+        assert_eq!(Failure::of(&server(1290, "")), Failure::ConnectionUnusable);
+        assert_eq!(Failure::of(&server(1146, "")), Failure::Refused);
         assert_eq!(
-            Remedy::of(&DriverError::ConnectionClosed.into()),
-            Remedy::Reconnect
+            Failure::of(&DriverError::ConnectionClosed.into()),
+            Failure::ConnectionUnusable
         );
     }
 

@@ -1,83 +1,48 @@
-//! MySQL and MariaDB as the store of [Cloakroom](cloakroom)'s sessions: MySQL 8.0 and later, MariaDB 10.6 and later.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![doc = include_str!("../README.md")]
 //!
-//! A few connections of its own, so that sessions neither take the application's nor wait for them. Loading is one
-//! statement and one round trip, and so is each of saving, touching, moving and deleting; a connection that has been
-//! idle for a second is asked first whether it is still one, and the first use of a statement on a connection prepares
-//! it.
+//! # Cost
+//! A load is one statement and one round trip. So is a save, a touch, a move and a delete. The
+//! first use of a statement on a connection also prepares it. A connection that has been idle for a
+//! second is pinged before it is used, which is another round trip.
 //!
-//! # Guarantees
-//! * **Compares**: a save compares and writes in one statement, so no edit is lost. It counts rows that were found and
-//!   not rows that were changed, so a save of what is there already is a save.
-//! * **Revokes**: a deleted session is gone for every server.
-//! * **Durable**: what was acknowledged survives the end of the processes and a power cut, as long as the database
-//!   server has `innodb_flush_log_at_trx_commit = 1`, its default, and with a binary log `sync_binlog = 1`, which is
-//!   MySQL's default and not MariaDB's. With less, the last second may be missing after a power cut.
-//! * **Shared**: by all servers that connect to the same primary.
-//! * **Owners**: it lists the sessions of a user.
+//! Expired sessions are deleted in steps of 100, by primary key, and skipping locked rows. So
+//! sweeps of several servers share the work, and no request waits for more than one step.
 //!
-//! Lookups and owners are compared byte for byte, whatever collation the database has. The data of a session is as
-//! large as the server's `max_allowed_packet` allows, which is read when the store connects: 16 MB in MariaDB and 64 MB
-//! in MySQL if nobody has set it. An owner has up to 255 bytes, a label up to 1,000 characters, a lookup up to 255 bytes;
-//! what is longer is [`TooLarge`](cloakroom::ErrorKind::TooLarge) and never cut.
-//!
-//! # Its worst day
-//! * **The server is down or cannot be reached**: each call tries to connect three times, a quarter of a second in all if
-//!   the server refuses, then answers [`Unavailable`](cloakroom::ErrorKind::Unavailable), and visitors see 503. When
-//!   the server is back, the next call connects.
-//! * **A connection breaks** while a load or a delete waits for its answer: it is done again on another connection.
-//!   A save is not, since nobody can tell whether it has happened; it is `Unavailable`, and the session layer finds
-//!   out with one load.
-//! * **Deadlocks, and rows that somebody else keeps locked**: the statement is tried again, four times at most, and
-//!   waits one second each time. Loads never wait. A backup that locks tables stops saves as long as it does.
-//! * **Failover to a replica** that had not received everything: the last saves are missing, and with them perhaps a
-//!   logout. That is so with every asynchronous replication; semi-synchronous replication, Group Replication and Galera
-//!   have the last commit on another machine. While the old primary is read-only, saves are `Unavailable`, and each
-//!   one connects anew, so it follows the name to the new primary.
-//! * **Reads from a replica**, or from another node of a cluster: a load may not see the save that came before it, and a
-//!   logout may be seen late. Let the URL lead to the primary, or let the cluster wait (`wsrep_sync_wait = 1`,
-//!   `group_replication_consistency = BEFORE`).
-//! * **The disk is full**: saves are [`Full`](cloakroom::ErrorKind::Full), what was acknowledged stays, loads go on.
+//! # When something fails
+//! * **The server is down or cannot be reached**: each call tries to connect three times, which
+//!   takes a quarter of a second if the server refuses. Then it returns
+//!   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and visitors get a 503. When the server is
+//!   back, the next call connects.
+//! * **A connection is lost** during a load or a delete: the statement is executed again on another
+//!   connection. During a save, the outcome is unknown: the save returns `Unavailable`, and the
+//!   session layer finds out with one load.
+//! * **Deadlocks and locked rows**: a statement is executed up to four times in all, and waits for
+//!   a lock for one second each time. Loads never wait for locks. A backup that locks tables blocks
+//!   saves for as long as it runs.
+//! * **Failover to a replica** that has not received everything: the last saves are missing,
+//!   logouts possibly included, as with any asynchronous replication. With semi-synchronous
+//!   replication, Group Replication or Galera, another machine has the last commit. While the old
+//!   primary is read-only, saves return `Unavailable`. Each of them closes its connection, so the
+//!   store follows the host name to the new primary.
+//! * **Reads from a replica**, or from another node of a cluster: a load may miss the save before
+//!   it, and a logout may take effect late. Use the URL of the primary, or let the cluster wait
+//!   (`wsrep_sync_wait = 1`, `group_replication_consistency = BEFORE`).
+//! * **The disk is full**: saves return [`Full`](cloakroom::ErrorKind::Full). What was acknowledged
+//!   is kept, and loads still work.
 //!
 //! # In production
-//! The user needs SELECT, INSERT, UPDATE and DELETE on the table, and CREATE for [`migrate`](MysqlStore::migrate). The
-//! server's `binlog_format` must not be STATEMENT. Each connection sets what its statements rely on: READ COMMITTED,
-//! which has no gap locks, a strict `sql_mode`, `autocommit` and short lock waits. Times are integers, so time zones do
-//! not matter.
+//! * The user needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table, and `CREATE` for
+//!   [`migrate`](MysqlStore::migrate).
+//! * The server's `binlog_format` must not be `STATEMENT`.
+//! * Each connection sets what its statements rely on: the isolation level READ COMMITTED, which
+//!   has no gap locks, a strict `sql_mode`, `autocommit`, and short lock timeouts.
+//! * Store keys and owners are compared byte by byte, whatever the collation of the database is.
+//!   Times are stored as integers, so time zones do not matter.
 //!
-//! Whoever can read the table, its backups or its binary log can read what is in the sessions. On the way to the server
-//! everything is in clear, unless the feature `tls` is on and the URL asks for it.
-//!
-//! Expired sessions are deleted in steps of 100, by their primary keys and past the rows that somebody has locked, so
-//! sweeps of several servers share the work and no request waits for more than one step.
-//!
-//! # Beside a Django
-//! With the feature `django`, `DjangoTable` reads and writes the sessions of a Django in its own
-//! table, through the same kind of connections.
-//!
-//! # Examples
-//! ```
-//! use cloakroom::Sessions;
-//! use cloakroom_mysql::MysqlStore;
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let Some(server) = cloakroom_harness::servers::mariadb() else { return Ok(()) };
-//! # let url = server.url();
-//! let store = MysqlStore::connect(url).await?; // mysql://site:s3cret@db.example/library
-//! store.migrate().await?;
-//! let sessions = Sessions::new(store);
-//! let session = sessions.new_session();
-//! session.set("theme", "dark")?;
-//! session.save().await?;
-//! let key = session.key().expect("a saved session has a key");
-//!
-//! // Another server of the site.
-//! let sessions = Sessions::new(MysqlStore::connect(url).await?);
-//! let session = sessions.open(&key).await?.expect("what was saved is there");
-//! assert_eq!(session.get::<String>("theme")?.as_deref(), Some("dark"));
-//! # Ok(())
-//! # }
-//! ```
+//! # A Django site's sessions
+//! With the feature `django`, `DjangoTable` reads and writes the sessions of a Django site in its
+//! own table, with the same kind of connections.
 
 mod address;
 mod columns;

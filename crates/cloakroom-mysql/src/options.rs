@@ -5,18 +5,20 @@ use cloakroom::{Error, ErrorKind, Result};
 
 use crate::store::MysqlStore;
 
-/// The options of a store; made by [`MysqlStore::builder`], and with the feature `django` by
+/// The options of a store. [`MysqlStore::builder`] creates it, and with the feature `django` also
 /// `DjangoTable::builder`.
 ///
 /// # Examples
-/// ```no_run
+/// ```
 /// use cloakroom_mysql::MysqlStore;
 ///
-/// # async fn example() -> cloakroom::Result<()> {
-/// let url = "mysql://site:s3cret@db.example/library";
-/// let staff = MysqlStore::builder(url).table("staff_session").connections(2).connect().await?;
-/// # Ok(())
-/// # }
+/// let options = MysqlStore::builder("mysql://site:s3cret@db.example/library")
+///     .table("staff_session")
+///     .connections(2);
+/// assert_eq!(
+///     format!("{options:?}"),
+///     r#"Builder { table: "staff_session", connections: 2, .. }"#,
+/// );
 /// ```
 #[must_use]
 pub struct Builder<S = MysqlStore> {
@@ -24,7 +26,7 @@ pub struct Builder<S = MysqlStore> {
     store: PhantomData<fn() -> S>,
 }
 
-/// The options themselves, whichever store they are for.
+/// The options of either store.
 #[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) url: String,
@@ -44,27 +46,50 @@ impl<S> Builder<S> {
         }
     }
 
-    /// How many connections there are at most; 8 by default, 1 to 256.
+    /// Sets the maximum number of connections, from 1 to 256. The default is 8.
     ///
-    /// They are made when they are needed, and closed when nobody has needed them for 50 seconds. A save holds one
-    /// for as long as the server takes to flush it, and the server flushes those of several connections together; so
-    /// more of them help a slow disk. Each process has its own, and the server's `max_connections` counts them all.
+    /// Connections are opened when they are needed and closed after about 50 seconds without use. A
+    /// save occupies one until the server has flushed it to the disk, and the server flushes saves
+    /// of several connections together. So more connections help if the disk is slow. Each process
+    /// has its own connections, and all of them count towards the server's `max_connections`.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom::ErrorKind;
+    /// use cloakroom_mysql::MysqlStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let options = MysqlStore::builder("mysql://site@db.example/library").connections(257);
+    /// // The options are checked before anything is connected.
+    /// assert_eq!(options.connect().await.unwrap_err().kind(), ErrorKind::Config);
+    /// # }
+    /// ```
     pub fn connections(mut self, connections: usize) -> Self {
         self.options.connections = connections;
         self
     }
 
-    /// The table that the sessions are in; `cloakroom_session` by default. For a `DjangoTable`,
-    /// with the feature `django`, it is `django_session`.
+    /// Sets the name of the table. The default is `cloakroom_session`, and for a `DjangoTable`,
+    /// which the feature `django` adds, `django_session`.
     ///
-    /// Session layers with different tables share a database and never see each other's sessions. A name is a letter
-    /// or `_`, then up to 62 letters, digits and `_`; whether its case counts is a matter of the server's file system.
+    /// Stores with different tables can share a database; they never see each other's sessions.
+    /// A name is a letter or `_`, followed by up to 62 letters, digits and `_`. Whether it is
+    /// case-sensitive depends on the server's file system.
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_mysql::MysqlStore;
+    ///
+    /// let options = MysqlStore::builder("mysql://site@db.example/library").table("staff_session");
+    /// assert!(format!("{options:?}").contains(r#"table: "staff_session""#));
+    /// ```
     pub fn table(mut self, name: impl Into<String>) -> Self {
         self.options.table = name.into();
         self
     }
 
-    /// The options, if all of them can be used.
+    /// Validates the options, except for the URL.
     pub(crate) fn checked(self) -> Result<Options> {
         self.options.check()?;
         Ok(self.options)
@@ -72,13 +97,29 @@ impl<S> Builder<S> {
 }
 
 impl Builder {
-    /// Connects, and finds out what the server is; makes no table.
+    /// Connects, and reads the server's version and its maximum packet size.
     ///
-    /// If the future is dropped, nothing has happened.
+    /// The table need not exist yet: see [`MysqlStore::migrate`]. If the future is dropped, nothing
+    /// has changed.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if the URL or an option is not right, the server refuses the login, or it is
-    /// older than MySQL 8.0 and MariaDB 10.6. [`Unavailable`](ErrorKind::Unavailable) if it cannot be reached.
+    /// [`Config`](ErrorKind::Config) if the URL is not valid, an option is out of range, the server
+    /// refuses the login, or it is older than MySQL 8.0 or MariaDB 10.6.
+    /// [`Unavailable`](ErrorKind::Unavailable) if the server cannot be reached.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_mysql::MysqlStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let options = MysqlStore::builder("mysql://site:s3cret@db.example/library");
+    /// let store = options.table("staff_session").connections(16).connect().await?;
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(self) -> Result<MysqlStore> {
         MysqlStore::open(self.checked()?).await
     }
@@ -99,8 +140,8 @@ impl Options {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "`table({:?})` is no name for the sessions: it must be a letter or `_`, then up to 62 of `A-Z a-z \
-                     0-9 _`",
+                    "`table({:?})` is not a valid table name: it must be a letter or `_`, followed \
+                     by up to 62 of `A-Z a-z 0-9 _`",
                     self.table
                 ),
             ));
@@ -118,7 +159,7 @@ impl<S> Clone for Builder<S> {
     }
 }
 
-/// Without the URL, which may hold a password.
+/// Hides the URL, which may contain a password.
 impl<S> fmt::Debug for Builder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
@@ -139,7 +180,7 @@ fn is_table_name(name: &str) -> bool {
 
 const MAX_CONNECTIONS: usize = 256;
 
-/// As long as PostgreSQL's, so that a name that works here works there.
+/// PostgreSQL's limit for names. MySQL's is 64.
 const MAX_NAME_LEN: usize = 63;
 
 #[cfg(test)]
@@ -147,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_name_cannot_carry_sql() {
+    fn table_names_that_contain_sql_are_refused() {
         for good in ["cloakroom_session", "_", "Order", "s2", &"x".repeat(63)] {
             assert!(is_table_name(good), "{good}");
         }
@@ -160,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_does_not_show_the_password() {
+    fn debug_output_hides_the_password() {
         let builder = MysqlStore::builder("mysql://ada:s3cret@host/db");
 
         assert!(!format!("{builder:?}").contains("s3cret"));

@@ -9,21 +9,21 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::address::Address;
-use crate::connection::{connect, recipe};
-use crate::error::{Remedy, is_duplicate, refused, too_slow};
+use crate::connection::{connect, driver_options};
+use crate::error::{Failure, is_duplicate, refused, too_slow};
 
-/// A few connections, made when they are needed.
+/// The connections of a store, opened when they are needed.
 ///
-/// One that did not finish what it was asked, because it broke or because the caller's future was dropped, is closed
-/// and not used again.
+/// A connection is closed if its last statement did not finish, because the connection was lost or
+/// because the caller dropped the future.
 pub(crate) struct Pool {
     address: Address,
-    recipe: Opts,
+    driver_options: Opts,
     size: usize,
-    /// What to do when the table is not there.
+    /// Advice for the error message when the table does not exist.
     no_table: &'static str,
     free: Semaphore,
-    // The one that was used last is used next, so those that are not needed grow old and are closed.
+    // A stack: the most recently used connection is reused first, so that surplus ones expire.
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -32,19 +32,20 @@ struct Idle {
     since: Instant,
 }
 
-/// One statement that commits by itself.
+/// A statement that is its own transaction.
 #[derive(Clone, Copy)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct Statement<'a> {
+    /// What the statement does, for error messages.
     pub(crate) doing: &'static str,
-    pub(crate) statement: &'a str,
-    /// Whether it does no harm if it is executed again after its answer was lost.
+    pub(crate) sql: &'a str,
+    /// Whether it may be executed again after its answer was lost.
     pub(crate) repeatable: bool,
 }
 
 impl Pool {
     pub(crate) fn new(address: Address, size: usize, no_table: &'static str) -> Self {
         Self {
-            recipe: recipe(&address),
+            driver_options: driver_options(&address),
             address,
             size,
             no_table,
@@ -57,90 +58,92 @@ impl Pool {
         &self.address
     }
 
-    /// Executes a statement, and again after what leaves nothing behind: a deadlock, and a lock that was waited for in
-    /// vain.
+    /// Executes a statement. It is tried again after a deadlock or a lock wait timeout, and if it
+    /// is repeatable also after its connection was lost, up to [`MAX_TRIES`] times in all.
     ///
-    /// If the future is dropped, the statement may have happened or not.
-    pub(crate) async fn ask(
+    /// If the future is dropped, the statement may or may not have been executed.
+    pub(crate) async fn run(
         &self,
-        ask: Ask<'_>,
+        statement: Statement<'_>,
         params: impl Fn() -> Vec<Value>,
     ) -> Result<Answer> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let mut db = self.take(ask.doing).await?;
-            let cause = match db.execute(ask.statement, params()).await {
+            let mut db = self.acquire(statement.doing).await?;
+            let cause = match db.execute(statement.sql, params()).await {
                 Ok(answer) => {
-                    db.put_back();
+                    db.release();
                     return Ok(answer);
                 }
                 Err(cause) => cause,
             };
-            let again = match Remedy::of(&cause) {
-                Remedy::Again => {
-                    db.put_back();
+            let try_again = match Failure::of(&cause) {
+                Failure::RolledBack => {
+                    db.release();
                     true
                 }
-                Remedy::GiveUp => {
-                    db.put_back();
+                Failure::Refused => {
+                    db.release();
                     false
                 }
-                Remedy::Reconnect => {
-                    self.distrust();
-                    ask.repeatable
+                Failure::ConnectionUnusable => {
+                    self.close_idle();
+                    statement.repeatable
                 }
             };
-            if !again || tries == MOST_TRIES {
-                return Err(self.refused(ask.doing, cause));
+            if !try_again || tries == MAX_TRIES {
+                return Err(self.refused(statement.doing, cause));
             }
         }
     }
 
-    /// The error of a call that MySQL refused or did not answer.
+    /// The error for a call that MySQL refused or did not answer.
     pub(crate) fn refused(&self, doing: &'static str, cause: mysql_async::Error) -> Error {
         refused(doing, cause, self.no_table)
     }
 
-    /// A connection, when one is free.
-    pub(crate) async fn take(&self, doing: &str) -> Result<Held<'_>> {
-        let Ok(permit) = timeout(LINE_LIMIT, self.free.acquire()).await else {
+    /// Waits for a free connection. Opens one if none is idle.
+    pub(crate) async fn acquire(&self, doing: &str) -> Result<PooledConnection<'_>> {
+        let Ok(permit) = timeout(ACQUIRE_TIMEOUT, self.free.acquire()).await else {
             let why = format!(
-                "no connection came free within {LINE_LIMIT:?} ({} in use; raise `connections`)",
+                "no connection came free within {ACQUIRE_TIMEOUT:?} ({} in use; raise \
+                 `connections`)",
                 self.size
             );
             return Err(too_slow(doing, &why));
         };
-        let permit = permit.expect("nobody closes the semaphore");
-        let db = match self.rested().await {
+        let permit = permit.expect("the semaphore is never closed");
+        let db = match self.pop_idle().await {
             Some(db) => db,
-            None => connect(&self.address, &self.recipe).await?,
+            None => connect(&self.address, &self.driver_options).await?,
         };
-        Ok(Held {
+        Ok(PooledConnection {
             pool: self,
             db,
             _permit: permit,
         })
     }
 
-    /// The connection that was used last, if it is still one.
-    async fn rested(&self) -> Option<Conn> {
+    /// Removes and returns the most recently used idle connection, if it still works.
+    async fn pop_idle(&self) -> Option<Conn> {
         let mut idle = self.idle().pop().filter(Idle::is_fresh)?;
-        // Between two requests of a quiet site the server may have been restarted. Finding out by a write would cost a
-        // visitor a page, since nobody could tell whether it has happened.
-        if idle.since.elapsed() > QUIET
-            && !matches!(timeout(PING_LIMIT, idle.db.ping()).await, Ok(Ok(())))
+        // The server may have been restarted while the site was idle. Without the ping, a save
+        // could be the first to notice. Its outcome would be unknown, so it would fail.
+        if idle.since.elapsed() > PING_AFTER
+            && !matches!(timeout(PING_TIMEOUT, idle.db.ping()).await, Ok(Ok(())))
         {
-            self.distrust();
+            self.close_idle();
             return None;
         }
         Some(idle.db)
     }
 
-    /// Closes the connections that nobody uses. When one breaks, the server was stopped, and they are broken too.
-    pub(crate) fn distrust(&self) {
-        let broken = std::mem::take(&mut *self.idle());
-        drop(broken);
+    /// Closes all idle connections. Called when a connection was lost, because the server has then
+    /// usually been stopped.
+    pub(crate) fn close_idle(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        drop(idle);
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
@@ -150,21 +153,21 @@ impl Pool {
 
 impl Idle {
     fn is_fresh(&self) -> bool {
-        self.since.elapsed() < IDLE_LIMIT
+        self.since.elapsed() < MAX_IDLE
     }
 }
 
-/// A connection in use. It is closed if it is dropped, and with that ends a transaction that it was in.
-pub(crate) struct Held<'a> {
+/// A connection in use. Dropping it closes the connection, which rolls back an open transaction.
+pub(crate) struct PooledConnection<'a> {
     pool: &'a Pool,
     db: Conn,
     _permit: SemaphorePermit<'a>,
 }
 
-impl Held<'_> {
-    /// Executes a statement, which is prepared when this connection has it for the first time.
+impl PooledConnection<'_> {
+    /// Executes a statement. Its first execution on this connection also prepares it.
     ///
-    /// A key that is taken is no error: nothing was changed.
+    /// A duplicate key is not an error: the answer then reports that no row was changed.
     pub(crate) async fn execute(
         &mut self,
         statement: &str,
@@ -185,8 +188,8 @@ impl Held<'_> {
         in_time(self.db.query_drop(statement)).await
     }
 
-    /// Lets others have it.
-    pub(crate) fn put_back(self) {
+    /// Returns the connection to the pool.
+    pub(crate) fn release(self) {
         let mut idle = self.pool.idle();
         idle.retain(Idle::is_fresh);
         idle.push(Idle {
@@ -196,39 +199,42 @@ impl Held<'_> {
     }
 }
 
-/// What a statement came to.
+/// The answer to a statement.
 #[derive(Default)]
 pub(crate) struct Answer {
     pub(crate) rows: Vec<Row>,
-    /// How many rows were found and written.
+    /// How many rows it inserted, deleted, or found and updated.
     pub(crate) changed: u64,
 }
 
 async fn in_time<T>(
     answer: impl Future<Output = mysql_async::Result<T>>,
 ) -> mysql_async::Result<T> {
-    let silent = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
-    timeout(ANSWER_LIMIT, answer).await.unwrap_or_else(silent)
+    let timed_out = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+    timeout(ANSWER_TIMEOUT, answer)
+        .await
+        .unwrap_or_else(timed_out)
 }
 
-/// How often a statement is executed at most. With a second for each lock that is waited for in vain, this stays below
-/// the five seconds of the session layer, whose error knows less.
-pub(crate) const MOST_TRIES: usize = 4;
+/// How often a statement is executed at most. A lock wait times out after one second, so all tries
+/// end before the session layer's limit of five seconds, whose error is less specific.
+pub(crate) const MAX_TRIES: usize = 4;
 
-/// How long a call stands in line for a connection.
-const LINE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a call waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a statement may take, for who uses the store without the session layer and its shorter limit.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// How long a statement may take if the store is used without the session layer, whose limit is
+/// shorter.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a connection may have been idle before it is asked whether it is still one, which is a round trip.
-const QUIET: Duration = Duration::from_secs(1);
+/// How long a connection may have been idle before it is pinged, which costs a round trip.
+const PING_AFTER: Duration = Duration::from_secs(1);
 
-/// How long the answer to that may take.
-const PING_LIMIT: Duration = Duration::from_secs(1);
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a connection that nobody uses is kept. What stands between, a balancer or a firewall, forgets it later.
-const IDLE_LIMIT: Duration = Duration::from_secs(50);
+/// How long an idle connection is kept. Load balancers and firewalls drop connections only after a
+/// longer time.
+const MAX_IDLE: Duration = Duration::from_secs(50);
 
 #[cfg(test)]
 mod tests {
@@ -237,29 +243,29 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_that_died_while_the_site_was_quiet_is_not_written_to() {
+    async fn a_connection_lost_while_idle_is_not_used_for_a_write() {
         let Some(pool) = pool(2) else { return };
         let id: u64 = one(&pool, "SELECT CONNECTION_ID()").await;
         let killer = Pool::new(Address::parse(mariadb().unwrap().url()).unwrap(), 1, "");
-        let mut db = killer.take("killing").await.unwrap();
+        let mut db = killer.acquire("killing").await.unwrap();
         db.command(&format!("KILL CONNECTION {id}")).await.unwrap();
-        db.put_back();
-        pool.idle()[0].since = Instant::now().checked_sub(2 * QUIET).unwrap();
+        db.release();
+        pool.idle()[0].since = Instant::now().checked_sub(2 * PING_AFTER).unwrap();
 
-        let write = Ask {
+        let write = Statement {
             doing: "writing",
-            statement: "DO 1",
+            sql: "DO 1",
             repeatable: false,
         };
-        pool.ask(write, Vec::new).await.unwrap();
+        pool.run(write, Vec::new).await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_connection_that_is_dropped_in_mid_call_is_not_used_again() {
+    async fn a_connection_dropped_during_a_transaction_is_not_reused() {
         let Some(pool) = pool(1) else { return };
         let id: u64 = one(&pool, "SELECT CONNECTION_ID()").await;
 
-        let mut db = pool.take("testing").await.unwrap();
+        let mut db = pool.acquire("testing").await.unwrap();
         db.command("START TRANSACTION").await.unwrap();
         drop(db);
 
@@ -284,12 +290,12 @@ mod tests {
             ),
         ] {
             let show = format!("SHOW SESSION VARIABLES WHERE Variable_name = '{setting}'");
-            let ask = Ask {
-                doing: "asking",
-                statement: &show,
+            let statement = Statement {
+                doing: "reading a setting",
+                sql: &show,
                 repeatable: true,
             };
-            let row = pool.ask(ask, Vec::new).await.unwrap().rows.remove(0);
+            let row = pool.run(statement, Vec::new).await.unwrap().rows.remove(0);
             assert_eq!(
                 mysql_async::from_row::<(String, String)>(row).1,
                 expected,
@@ -299,22 +305,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_stands_in_line_for_too_long_is_told_what_to_raise() {
+    async fn a_call_that_waits_too_long_for_a_connection_is_an_error_with_advice() {
         let Some(pool) = pool(1) else { return };
-        let held = pool.take("testing").await.unwrap();
+        let in_use = pool.acquire("testing").await.unwrap();
 
         tokio::time::pause();
         let error = pool
-            .take("loading")
+            .acquire("loading")
             .await
             .err()
-            .expect("there is one connection");
+            .expect("the only connection is in use");
 
         assert_eq!(
             error.to_string(),
             "loading: no connection came free within 5s (1 in use; raise `connections`)"
         );
-        drop(held);
+        drop(in_use);
     }
 
     fn pool(size: usize) -> Option<Pool> {
@@ -322,13 +328,13 @@ mod tests {
         Some(Pool::new(address, size, ""))
     }
 
-    async fn one<T: mysql_async::prelude::FromValue>(pool: &Pool, statement: &str) -> T {
-        let ask = Ask {
-            doing: "asking",
-            statement,
+    async fn one<T: mysql_async::prelude::FromValue>(pool: &Pool, sql: &str) -> T {
+        let statement = Statement {
+            doing: "reading a value",
+            sql,
             repeatable: true,
         };
-        let row = pool.ask(ask, Vec::new).await.unwrap().rows.remove(0);
+        let row = pool.run(statement, Vec::new).await.unwrap().rows.remove(0);
         mysql_async::from_value(row.unwrap().remove(0))
     }
 }

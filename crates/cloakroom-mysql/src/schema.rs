@@ -2,16 +2,16 @@ use cloakroom::{Error, ErrorKind, Result};
 use mysql_async::Value;
 
 use crate::error::corrupt;
-use crate::pool::{Ask, Pool};
+use crate::pool::{Pool, Statement};
 
-// Bytes are compared as bytes: lookups and owners are VARBINARY, because every collation that both servers have takes
-// `ada` and `ada ` for one. An owner is UTF-8 all the same.
+// Lookups and owners are VARBINARY, so they are compared byte by byte. In every collation that both
+// servers support, `ada` and `ada ` are equal. Owners are still UTF-8.
 //
-// The rows lie in the order of their lookups, which are random; so they are small, and a large session's data lies on
-// pages of its own (DYNAMIC). The sweep's index is on the hour of expiry and not on the instant, which changes with
-// every save.
+// InnoDB stores the rows in the order of their lookups, which are random. So rows should be small:
+// with ROW_FORMAT=DYNAMIC, large data is stored on separate pages. The index for sweeps is on the
+// hour of the expiry, because the instant changes with every save.
 //
-// The comment is how a later version knows what it has before it.
+// The comment tells a later version which schema the table has.
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS `{table}` (
     lookup VARBINARY(255) NOT NULL PRIMARY KEY,
     version BIGINT UNSIGNED NOT NULL,
@@ -30,41 +30,44 @@ const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS `{table}` (
 const COMMENT: &str = "SELECT TABLE_COMMENT FROM information_schema.TABLES
     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
 
-/// The statement that makes the table.
+/// Returns the statement that creates the table.
 pub(crate) fn create(table: &str) -> String {
     CREATE_TABLE.replace("{table}", table)
 }
 
-/// Makes sure that the table is there and is one that this version can use.
+/// Creates the table if it does not exist, and checks that this version can use it.
 pub(crate) async fn migrate(pool: &Pool, table: &str) -> Result<()> {
-    // The usual case needs no right to create.
+    // If the table exists, the user needs no right to create tables.
     if let Some(comment) = comment(pool, table).await? {
         return check(table, &comment);
     }
     let create = create(table);
-    let ask = Ask {
+    let statement = Statement {
         doing: MIGRATING,
-        statement: &create,
+        sql: &create,
         repeatable: true,
     };
-    pool.ask(ask, Vec::new).await?;
-    // Somebody else may have been first, and with another table.
+    pool.run(statement, Vec::new).await?;
+    // Another program may have created a different table in between.
     match comment(pool, table).await? {
         Some(comment) => check(table, &comment),
         None => Err(Error::new(
             ErrorKind::Unavailable,
-            format!("{MIGRATING}: `{table}` was dropped as soon as it was made; find out by whom"),
+            format!(
+                "{MIGRATING}: `{table}` was dropped right after its creation; find out which \
+                 program drops it"
+            ),
         )),
     }
 }
 
 async fn comment(pool: &Pool, table: &str) -> Result<Option<String>> {
-    let ask = Ask {
+    let statement = Statement {
         doing: MIGRATING,
-        statement: COMMENT,
+        sql: COMMENT,
         repeatable: true,
     };
-    let answer = pool.ask(ask, || vec![Value::from(table)]).await?;
+    let answer = pool.run(statement, || vec![Value::from(table)]).await?;
     let Some(row) = answer.rows.into_iter().next() else {
         return Ok(None);
     };
@@ -75,12 +78,13 @@ async fn comment(pool: &Pool, table: &str) -> Result<Option<String>> {
 }
 
 fn check(table: &str, comment: &str) -> Result<()> {
-    let why = match comment.strip_prefix(OURS) {
+    let why = match comment.strip_prefix(COMMENT_PREFIX) {
         Some(VERSION) => return Ok(()),
         Some(found) => format!(
-            "has schema version {found} and this cloakroom-mysql knows {VERSION}; use the newer one"
+            "has schema version {found}, but this cloakroom-mysql supports {VERSION}; use a newer \
+             cloakroom-mysql"
         ),
-        None => "has another origin; choose another name with `table`".to_owned(),
+        None => "was not created by cloakroom-mysql; choose another name with `table`".to_owned(),
     };
     Err(Error::new(
         ErrorKind::Config,
@@ -88,10 +92,10 @@ fn check(table: &str, comment: &str) -> Result<()> {
     ))
 }
 
-const MIGRATING: &str = "making the table of sessions in MySQL";
+const MIGRATING: &str = "creating the sessions table in MySQL";
 
-/// What the comment of every table of ours begins with.
-const OURS: &str = "cloakroom-mysql, schema ";
+/// The start of the comment on each table that this crate creates.
+const COMMENT_PREFIX: &str = "cloakroom-mysql, schema ";
 
 /// The version of the schema that this crate reads and writes.
 const VERSION: &str = "1";
@@ -101,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_statement_says_the_version_that_is_looked_for() {
-        assert!(create("t").ends_with(&format!("COMMENT = '{OURS}{VERSION}'")));
+    fn the_table_is_created_with_the_comment_that_migrate_expects() {
+        assert!(create("t").ends_with(&format!("COMMENT = '{COMMENT_PREFIX}{VERSION}'")));
     }
 }

@@ -1,35 +1,37 @@
 use cloakroom::{Error, ErrorKind, Result};
 
 use crate::error::corrupt;
-use crate::pool::{Ask, Pool};
+use crate::pool::{Pool, Statement};
 
-const ABOUT: &str = "SELECT VERSION(), @@max_allowed_packet";
+const VERSION_AND_PACKET: &str = "SELECT VERSION(), @@max_allowed_packet";
 
-/// The largest data of one entry that the server takes, if it is a server that has what the statements need.
+/// Returns the maximum size of an entry's data, in bytes, after checking that the server supports
+/// the statements.
 pub(crate) async fn max_size(pool: &Pool) -> Result<usize> {
-    let ask = Ask {
-        doing: ASKING,
-        statement: ABOUT,
+    let statement = Statement {
+        doing: READING,
+        sql: VERSION_AND_PACKET,
         repeatable: true,
     };
-    let row = pool.ask(ask, Vec::new).await?.rows.pop();
-    let about = row.and_then(|row| mysql_async::from_row_opt::<(String, u64)>(row).ok());
-    let (version, packet) = about.ok_or_else(|| corrupt(ASKING))?;
+    let row = pool.run(statement, Vec::new).await?.rows.pop();
+    let read = row.and_then(|row| mysql_async::from_row_opt::<(String, u64)>(row).ok());
+    let (version, packet) = read.ok_or_else(|| corrupt(READING))?;
     if !is_recent(&version) {
         return Err(Error::new(
             ErrorKind::Config,
             format!(
-                "connecting to MySQL at {}: it is version {version}, and the sessions need MySQL 8.0 or MariaDB 10.6",
+                "connecting to MySQL at {}: its version is {version}, but the store needs \
+                 MySQL 8.0 or MariaDB 10.6",
                 pool.address()
             ),
         ));
     }
     Ok(usize::try_from(packet)
         .unwrap_or(usize::MAX)
-        .saturating_sub(ROOM))
+        .saturating_sub(OVERHEAD))
 }
 
-/// Whether a server of this version knows `SKIP LOCKED`.
+/// Returns whether a server of this version supports `SKIP LOCKED`.
 fn is_recent(version: &str) -> bool {
     let mut numbers = version
         .split(|c: char| !c.is_ascii_digit())
@@ -41,17 +43,17 @@ fn is_recent(version: &str) -> bool {
     }
 }
 
-const ASKING: &str = "asking MySQL what it is";
+const READING: &str = "reading the version of MySQL";
 
-/// What goes with the data in one packet, rounded up: two lookups, an owner and a label.
-const ROOM: usize = 8 * 1_024;
+/// An upper bound for the rest of a packet: two lookups, an owner and a label.
+const OVERHEAD: usize = 8 * 1_024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn servers_without_skip_locked_are_told_by_their_version() {
+    fn versions_without_skip_locked_are_not_recent() {
         for recent in [
             "8.0.36",
             "8.4.2-commercial",

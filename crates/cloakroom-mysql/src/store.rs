@@ -10,15 +10,20 @@ use mysql_async::Value;
 
 use crate::address::Address;
 use crate::options::{Builder, Options};
-use crate::pool::{Ask, Pool};
+use crate::pool::{Pool, Statement};
 use crate::schema;
 use crate::server;
 use crate::sweep;
 use crate::table::{self, Table};
 
-/// Sessions in a table of MySQL or MariaDB. See the [crate](crate) for what it guarantees and for its worst day.
+/// A store that keeps sessions in a table of a MySQL or MariaDB database.
 ///
-/// Clones share the connections, which are closed when the last clone is dropped.
+/// See the [crate](crate) for its guarantees, its cost and what it does when the server fails.
+///
+/// Clones share their connections, which are closed when the last clone is dropped.
+///
+/// If the future of a call is dropped, its statement may already have been sent. Then it runs as a
+/// whole or not at all, and its connection is closed.
 #[derive(Clone)]
 pub struct MysqlStore(Arc<Inner>);
 
@@ -29,26 +34,46 @@ struct Inner {
 }
 
 impl MysqlStore {
-    /// Connects to the database of the URL `mysql://USER:PASSWORD@HOST:PORT/DATABASE` with the default
-    /// [options](Self::builder). It makes no table: [`migrate`](Self::migrate) does.
-    ///
-    /// The port is 3306 if there is none. `@ : / ? # %` in user and password are written `%40 %3A %2F %3F %23 %25`.
-    /// Options follow as `?NAME=VALUE&…`:
-    ///
-    /// | option | |
-    /// |---|---|
-    /// | `socket=PATH` | a Unix socket, instead of host and port |
-    /// | `ssl-mode=VERIFY_IDENTITY` | TLS with a server that has a certificate for this host (feature `tls`) |
-    /// | `ssl-mode=DISABLED` | no TLS: the default |
-    /// | `ssl-ca=PATH` | TLS; the certificates, PEM, that vouch for the server instead of the public authorities |
+    /// Connects to the database that `url` names, with the default [options](Self::builder).
     ///
     /// # Errors
     /// Those of [`Builder::connect`].
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_mysql::MysqlStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let url = "mysql://site:s3cret@db.example/library";
+    /// let store = MysqlStore::connect(url).await?;
+    /// store.migrate().await?;
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(url: &str) -> Result<Self> {
         Self::builder(url).connect().await
     }
 
-    /// The options for the database at `url`, which is spelled as for [`connect`](Self::connect).
+    /// Returns the options for the database at
+    /// `mysql://user:password@host:port/database?parameter=value`.
+    ///
+    /// Percent-encode `@`, `:`, `/`, `?`, `#` and `%` in user and password. The [crate](crate)
+    /// lists the parameters of the URL with their defaults. The URL is checked by
+    /// [`Builder::connect`].
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_mysql::MysqlStore;
+    ///
+    /// let options = MysqlStore::builder("mysql://site:s3cret@db.example/library");
+    /// assert_eq!(
+    ///     format!("{options:?}"),
+    ///     r#"Builder { table: "cloakroom_session", connections: 8, .. }"#,
+    /// );
+    /// ```
     pub fn builder(url: &str) -> Builder {
         Builder::new(url, "cloakroom_session")
     }
@@ -57,7 +82,7 @@ impl MysqlStore {
         let pool = Pool::new(
             Address::parse(&options.url)?,
             options.connections,
-            "call `migrate` or run the statement of `schema`",
+            "call `migrate`, or run the statement that `schema` returns",
         );
         let max_size = server::max_size(&pool).await?;
         Ok(Self(Arc::new(Inner {
@@ -67,52 +92,83 @@ impl MysqlStore {
         })))
     }
 
-    /// Makes the table if it is not there; several servers may do so at once.
+    /// Creates the table if it does not exist.
     ///
-    /// If the future is dropped, the table may have been made or not, but never half.
+    /// Any number of servers may call it concurrently and at each start. If the future is dropped,
+    /// the table is created as a whole or not at all.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if the user may not create tables, or there is a table of the name that
-    /// is not ours or that a newer version has made. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the
-    /// server cannot be reached.
+    /// [`Config`](cloakroom::ErrorKind::Config) if the user may not create tables, or if a table of
+    /// that name was created by another program or by a newer version of this crate.
+    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_mysql::MysqlStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let url = "mysql://site:s3cret@db.example/library";
+    /// let store = MysqlStore::connect(url).await?;
+    /// store.migrate().await?;
+    /// // A ping reads the table, so it fails while the table is missing.
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn migrate(&self) -> Result<()> {
         schema::migrate(&self.0.pool, &self.0.name).await
     }
 
-    /// The statement that [`migrate`](Self::migrate) executes, for those who run migrations of their own.
+    /// Returns the statement that [`migrate`](Self::migrate) executes, for sites that run their own
+    /// migrations.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom_mysql::MysqlStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let url = "mysql://site:s3cret@db.example/library";
+    /// let store = MysqlStore::connect(url).await?;
+    /// assert!(store.schema().starts_with("CREATE TABLE IF NOT EXISTS `cloakroom_session` ("));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn schema(&self) -> String {
         schema::create(&self.0.name)
     }
 
-    /// Asks for a statement that may be executed twice.
+    /// Executes a statement that may be executed twice.
     async fn repeatable(
         &self,
         doing: &'static str,
-        statement: &str,
+        sql: &str,
         params: impl Fn() -> Vec<Value>,
     ) -> Result<Vec<mysql_async::Row>> {
-        let ask = Ask {
+        let statement = Statement {
             doing,
-            statement,
+            sql,
             repeatable: true,
         };
-        Ok(self.0.pool.ask(ask, params).await?.rows)
+        Ok(self.0.pool.run(statement, params).await?.rows)
     }
 
-    /// Asks for a statement that writes one row or none.
+    /// Executes a statement that writes one row, which then has `version`, or none.
     async fn write(
         &self,
         doing: &'static str,
-        statement: &str,
+        sql: &str,
         version: &Version,
         params: impl Fn() -> Vec<Value>,
     ) -> Result<Outcome> {
-        let ask = Ask {
+        let statement = Statement {
             doing,
-            statement,
+            sql,
             repeatable: false,
         };
-        Ok(match self.0.pool.ask(ask, params).await?.changed {
+        Ok(match self.0.pool.run(statement, params).await?.changed {
             0 => Outcome::Stale,
             _ => Outcome::Written(version.clone()),
         })
@@ -144,7 +200,7 @@ impl Store for MysqlStore {
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let table = &self.0.table;
         table.check(key, new)?;
-        let params = || table::draft(key, new);
+        let params = || table::draft_params(key, new);
         self.write(
             "creating a session in MySQL",
             &table.create,
@@ -157,11 +213,11 @@ impl Store for MysqlStore {
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let table = &self.0.table;
         table.check(key, new)?;
-        let Some(seen) = table::number(seen) else {
+        let Some(seen) = table::version_value(seen) else {
             return Ok(Outcome::Stale);
         };
         let params = || {
-            let mut params = table::draft(key, new);
+            let mut params = table::draft_params(key, new);
             params.push(Value::from(seen));
             params
         };
@@ -190,12 +246,12 @@ impl Store for MysqlStore {
     ) -> Result<Outcome> {
         let table = &self.0.table;
         table.check(to, new)?;
-        // An entry is in its own way, and MySQL would not say so.
-        let Some(seen) = table::number(seen).filter(|_| from != to) else {
+        // An entry cannot move to its own key. MySQL would not report a duplicate.
+        let Some(seen) = table::version_value(seen).filter(|_| from != to) else {
             return Ok(Outcome::Stale);
         };
         let params = || {
-            let mut params = table::draft(to, new);
+            let mut params = table::draft_params(to, new);
             params.extend([table::key_value(from), Value::from(seen)]);
             params
         };
@@ -209,11 +265,11 @@ impl Store for MysqlStore {
     }
 
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
-        let Some(number) = table::number(seen) else {
+        let Some(number) = table::version_value(seen) else {
             return Ok(Outcome::Stale);
         };
         let params = || {
-            let mut params = table::times(meta);
+            let mut params = table::touch_params(meta);
             params.extend([table::key_value(key), Value::from(number)]);
             params
         };
@@ -226,7 +282,8 @@ impl Store for MysqlStore {
         .await
     }
 
-    /// In small steps, and other calls come in between. If the future is dropped, the steps that are done stay done.
+    /// Deletes expired entries in small steps, so that no request waits for long. If the future is
+    /// dropped, the completed steps stay done.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         sweep::sweep(&self.0.pool, &self.0.table.sweep, millis(now), limit).await
     }
@@ -258,12 +315,8 @@ impl Store for MysqlStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.repeatable(
-            "asking MySQL whether it answers",
-            &self.0.table.ping,
-            Vec::new,
-        )
-        .await?;
+        self.repeatable("pinging MySQL", &self.0.table.ping, Vec::new)
+            .await?;
         Ok(())
     }
 }
@@ -299,7 +352,7 @@ mod tests {
 
         a_visit(&store, 2).await;
 
-        // Of the questions two are the test's own.
+        // Two more statements read the counters in between.
         let after = [questions(&store).await, prepared(&store).await];
         assert_eq!(after, [before[0] + CALLS + 2, before[1]]);
     }
@@ -313,7 +366,7 @@ mod tests {
         let _ = store.touch(&at, &new.version(), &new.meta).await.unwrap();
         let _ = store.rename(&at, &new.version(), &to, &new).await.unwrap();
         let _ = store
-            .owned_by(&"nobody".into(), None, usize::MAX)
+            .owned_by(&"unknown".into(), None, usize::MAX)
             .await
             .unwrap()
             .entries;
@@ -335,7 +388,7 @@ mod tests {
 
     async fn status(store: &MysqlStore, statement: &str) -> u64 {
         let mut rows = store
-            .repeatable("asking", statement, Vec::new)
+            .repeatable("reading the status", statement, Vec::new)
             .await
             .unwrap();
         mysql_async::from_row::<(String, u64)>(rows.remove(0)).1

@@ -2,46 +2,46 @@ use cloakroom::Result;
 use mysql_async::{Row, Value};
 
 use crate::columns::Columns;
-use crate::error::Remedy;
-use crate::pool::{Answer, Ask, Held, MOST_TRIES, Pool};
+use crate::error::Failure;
+use crate::pool::{Answer, MAX_TRIES, Pool, PooledConnection, Statement};
 
-/// The statements with which a table is swept, and what goes into the first of them.
+/// The statements that sweep a table.
 pub(crate) struct Sweep {
-    /// Reads which rows are dead, in an order; locks nothing.
+    /// Reads the positions of the next expired rows, in order. Locks nothing.
     pub(crate) due: String,
-    /// Locks those of them that are still dead.
+    /// Locks those of the rows that are still expired.
     pub(crate) claim: String,
-    /// Deletes what was claimed.
+    /// Deletes the rows that were locked.
     pub(crate) delete: String,
-    /// What goes into `due`: the time now, and the position behind which to look.
-    look: fn(i64, &SweepPosition) -> Vec<Value>,
+    /// Returns the parameters of `due` for the current time and the position after which to start.
+    due_params: fn(i64, &SweepPosition) -> Vec<Value>,
 }
 
 impl Sweep {
-    /// In the statements `{table}` stands for the name of the table, `{step}` for the number of rows of a step, and
-    /// `{keys}` for as many keys.
+    /// Fills the templates of the statements. `{table}` becomes the name of the table, `{step}` the
+    /// number of rows of a step, and `{keys}` as many placeholders.
     pub(crate) fn new(
         table: &str,
         [due, claim, delete]: [&str; 3],
-        look: fn(i64, &SweepPosition) -> Vec<Value>,
+        due_params: fn(i64, &SweepPosition) -> Vec<Value>,
     ) -> Self {
         let keys = ["?"; SWEEP_STEP].join(", ");
-        let on = |statement: &str| {
-            statement
+        let fill = |template: &str| {
+            template
                 .replace("{table}", table)
                 .replace("{keys}", &keys)
                 .replace("{step}", &SWEEP_STEP.to_string())
         };
         Self {
-            due: on(due),
-            claim: on(claim),
-            delete: on(delete),
-            look,
+            due: fill(due),
+            claim: fill(claim),
+            delete: fill(delete),
+            due_params,
         }
     }
 }
 
-/// Where a row lies in the order in which a sweep takes them. The default is before all of them.
+/// The position of a row in the order of a sweep. The default is before all rows.
 #[derive(Clone, Debug)]
 pub(crate) struct SweepPosition {
     pub(crate) order: i64,
@@ -57,15 +57,15 @@ impl Default for SweepPosition {
     }
 }
 
-/// Deletes up to `limit` rows that expired before or at `now`, in small steps; says how many.
+/// Deletes up to `limit` expired rows in small steps, and returns how many it deleted.
 ///
-/// If the future is dropped, the steps that are done stay done, and the one that was begun is undone.
+/// If the future is dropped, the completed steps stay done, and the current one is rolled back.
 pub(crate) async fn sweep(pool: &Pool, sweep: &Sweep, now: i64, limit: usize) -> Result<usize> {
     let mut swept = 0;
     let mut after = SweepPosition::default();
-    // Ends with the last row at the latest: each step goes on behind the one before.
+    // Ends: each step starts after the last row of the one before.
     while swept < limit {
-        let mut found = look(pool, sweep, now, &after).await?;
+        let mut found = find_due(pool, sweep, now, &after).await?;
         let is_last = found.len() < SWEEP_STEP;
         let Some(last) = found.last().cloned() else {
             break;
@@ -74,7 +74,7 @@ pub(crate) async fn sweep(pool: &Pool, sweep: &Sweep, now: i64, limit: usize) ->
 
         found.truncate(limit - swept);
         let found: Vec<_> = found.into_iter().map(|position| position.key).collect();
-        swept += delete(pool, sweep, now, &found).await?;
+        swept += delete_expired(pool, sweep, now, &found).await?;
         if is_last {
             break;
         }
@@ -82,96 +82,103 @@ pub(crate) async fn sweep(pool: &Pool, sweep: &Sweep, now: i64, limit: usize) ->
     Ok(swept)
 }
 
-async fn look(
+/// Returns the positions of the next expired rows after `after`, at most a step.
+async fn find_due(
     pool: &Pool,
     sweep: &Sweep,
     now: i64,
     after: &SweepPosition,
 ) -> Result<Vec<SweepPosition>> {
-    let ask = Ask {
-        doing: LOOKING,
-        statement: &sweep.due,
+    let statement = Statement {
+        doing: FINDING,
+        sql: &sweep.due,
         repeatable: true,
     };
-    let answer = pool.ask(ask, || (sweep.look)(now, after)).await?;
+    let params = || (sweep.due_params)(now, after);
+    let answer = pool.run(statement, params).await?;
     answer.rows.into_iter().map(position).collect()
 }
 
-/// Deletes those of `found` that are still dead and that nobody else has locked.
-async fn delete(pool: &Pool, sweep: &Sweep, now: i64, found: &[Vec<u8>]) -> Result<usize> {
+/// Deletes those of the rows `found` that are still expired and not locked by another transaction.
+async fn delete_expired(pool: &Pool, sweep: &Sweep, now: i64, found: &[Vec<u8>]) -> Result<usize> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let mut db = pool.take(SWEEPING).await?;
-        let cause = match transaction(&mut db, sweep, now, found, tries).await {
+        let mut db = pool.acquire(SWEEPING).await?;
+        let cause = match try_delete(&mut db, sweep, now, found, tries).await {
             Ok(deleted) => {
-                db.put_back();
+                db.release();
                 return Ok(usize::try_from(deleted).unwrap_or(usize::MAX));
             }
             Err(cause) => cause,
         };
-        let remedy = Remedy::of(&cause);
-        // Undone before the next try, which would else pass over the very rows that this one has locked. If that fails,
-        // the connection is closed, and the server undoes the transaction when it notices.
-        if remedy == Remedy::Again && db.command("ROLLBACK").await.is_ok() {
-            db.put_back();
+        let failure = Failure::of(&cause);
+        // Roll back before the next try: it would skip the rows that this one has locked. If the
+        // rollback fails, the connection is closed, and the server rolls back when it notices.
+        if failure == Failure::RolledBack && db.command("ROLLBACK").await.is_ok() {
+            db.release();
         } else {
             drop(db);
         }
-        if remedy == Remedy::Reconnect {
-            pool.distrust();
+        if failure == Failure::ConnectionUnusable {
+            pool.close_idle();
         }
-        if remedy != Remedy::Again || tries == MOST_TRIES {
+        if failure != Failure::RolledBack || tries == MAX_TRIES {
             return Err(pool.refused(SWEEPING, cause));
         }
     }
 }
 
-async fn transaction(
-    db: &mut Held<'_>,
+/// Locks and deletes the rows in one transaction. Returns how many it deleted.
+async fn try_delete(
+    db: &mut PooledConnection<'_>,
     sweep: &Sweep,
     now: i64,
     found: &[Vec<u8>],
     tries: usize,
 ) -> mysql_async::Result<u64> {
     db.command("START TRANSACTION").await?;
-    let mut params = keys(found);
+    let mut params = padded_keys(found);
     params.push(Value::from(now));
     let Answer { rows, .. } = db.execute(&sweep.claim, params).await?;
     let claimed: Vec<_> = rows
         .into_iter()
         .filter_map(|row| Columns::of(row, SWEEPING).next().ok())
         .collect();
-    // A table that is small beside them may be read from end to end for many keys, and that waits for what others have
-    // locked; no statement can forbid it. For one key it is not.
-    let at_once = if tries == 1 { SWEEP_STEP } else { 1 };
+    // For many keys in a small table, the server may scan the whole table, which waits for rows
+    // that other transactions have locked. No hint prevents that. So after a failed try, delete the
+    // rows one by one: a statement with one key never scans.
+    let rows_per_statement = if tries == 1 { SWEEP_STEP } else { 1 };
     let mut deleted = 0;
-    for claimed in claimed.chunks(at_once) {
-        deleted += db.execute(&sweep.delete, keys(claimed)).await?.changed;
+    for claimed in claimed.chunks(rows_per_statement) {
+        let answer = db.execute(&sweep.delete, padded_keys(claimed)).await?;
+        deleted += answer.changed;
     }
     db.command("COMMIT").await?;
     Ok(deleted)
 }
 
-/// As many keys as a step of the sweep has room for; the last one stands in the places that are left over.
-pub(crate) fn keys(found: &[Vec<u8>]) -> Vec<Value> {
+/// Returns the parameters for `{keys}`: the keys `found`, with the last one repeated to fill the
+/// step. So steps of all sizes share one prepared statement.
+pub(crate) fn padded_keys(found: &[Vec<u8>]) -> Vec<Value> {
     let last = found.last().into_iter().cycle();
     let padded = found.iter().chain(last).take(SWEEP_STEP);
     padded.map(|key| Value::from(&key[..])).collect()
 }
 
 fn position(row: Row) -> Result<SweepPosition> {
-    let mut columns = Columns::of(row, LOOKING);
+    let mut columns = Columns::of(row, FINDING);
     Ok(SweepPosition {
         order: columns.next()?,
         key: columns.next()?,
     })
 }
 
-/// How many rows a sweep deletes in one transaction: a visitor whose dead session is among them waits for no more.
+/// How many rows a sweep deletes in one transaction. A request whose expired session is among them
+/// waits for one such transaction at most.
 const SWEEP_STEP: usize = 100;
 
-const LOOKING: &str = "looking for expired sessions in MySQL";
+const FINDING: &str = "finding expired sessions in MySQL";
 
 const SWEEPING: &str = "sweeping expired sessions from MySQL";
 
@@ -189,10 +196,10 @@ mod tests {
     use cloakroom::store::SaveId;
 
     #[test]
-    fn a_short_step_of_the_sweep_names_its_last_key_again() {
-        let some = [b"a".to_vec(), b"b".to_vec()];
+    fn a_short_step_repeats_its_last_key() {
+        let found = [b"a".to_vec(), b"b".to_vec()];
 
-        let keys = keys(&some);
+        let keys = padded_keys(&found);
 
         assert_eq!(keys.len(), SWEEP_STEP);
         assert_eq!(keys[..2], [Value::from("a"), Value::from("b")]);
@@ -200,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_used_since_it_was_found_is_not_swept() {
+    async fn a_session_touched_after_it_was_found_is_not_swept() {
         let Some(server) = mariadb() else { return };
         let name = unique_name();
         let store = MysqlStore::builder(server.url())
@@ -220,7 +227,7 @@ mod tests {
         let pool = Pool::new(Address::parse(server.url()).unwrap(), 1, "");
         let sweep = Table::new(&name, 0).sweep;
 
-        let found = look(&pool, &sweep, 1_000, &SweepPosition::default())
+        let found = find_due(&pool, &sweep, 1_000, &SweepPosition::default())
             .await
             .unwrap();
         draft.meta.expires = from_millis(1_001);
@@ -231,7 +238,8 @@ mod tests {
         let found: Vec<_> = found.into_iter().map(|position| position.key).collect();
 
         assert_eq!(found.len(), 2);
-        assert_eq!(delete(&pool, &sweep, 1_000, &found).await.unwrap(), 1);
+        let deleted = delete_expired(&pool, &sweep, 1_000, &found).await;
+        assert_eq!(deleted.unwrap(), 1);
         assert!(store.load(&store_key(0)).await.unwrap().is_some());
     }
 }

@@ -10,20 +10,21 @@ use crate::sweep::{Sweep, SweepPosition};
 const LOAD: &str = "SELECT created_at, touched_at, expires_at, owner, label, version, data
     FROM `{table}` WHERE lookup = ?";
 
-// Not INSERT IGNORE, which would swallow what else may be wrong.
+// Not INSERT IGNORE, which would also ignore other errors.
 const CREATE: &str = "INSERT INTO `{table}`
     (version, data, created_at, touched_at, expires_at, sweep_bucket, owner, label, lookup)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-// InnoDB compares what is indexed and leaves the index alone where nothing changes, so one statement serves a save that
-// changes owner or hour and one that does not.
+// One statement suffices whether or not owner or hour change: InnoDB does not write to an index
+// whose columns keep their values.
 const SAVE: &str = "UPDATE `{table}`
-    SET version = ?, data = ?, created_at = ?, touched_at = ?, expires_at = ?, sweep_bucket = ?, owner = ?, label = ?
+    SET version = ?, data = ?, created_at = ?, touched_at = ?, expires_at = ?, sweep_bucket = ?,
+        owner = ?, label = ?
     WHERE lookup = ? AND version = ?";
 
 const RENAME: &str = "UPDATE `{table}`
-    SET version = ?, data = ?, created_at = ?, touched_at = ?, expires_at = ?, sweep_bucket = ?, owner = ?, label = ?,
-        lookup = ?
+    SET version = ?, data = ?, created_at = ?, touched_at = ?, expires_at = ?, sweep_bucket = ?,
+        owner = ?, label = ?, lookup = ?
     WHERE lookup = ? AND version = ?";
 
 const TOUCH: &str = "UPDATE `{table}` SET touched_at = ?, expires_at = ?, sweep_bucket = ?
@@ -31,28 +32,29 @@ const TOUCH: &str = "UPDATE `{table}` SET touched_at = ?, expires_at = ?, sweep_
 
 const DELETE: &str = "DELETE FROM `{table}` WHERE lookup = ?";
 
-// Locks nothing. The rows of the hour that is not over yet are read in vain, most of them.
+// Locks nothing. Most rows of the current hour are read although they have not expired.
 const DUE: &str = "SELECT sweep_bucket, lookup FROM `{table}`
-    WHERE sweep_bucket <= ? AND (sweep_bucket > ? OR (sweep_bucket = ? AND lookup > ?)) AND expires_at <= ?
+    WHERE sweep_bucket <= ? AND (sweep_bucket > ? OR (sweep_bucket = ? AND lookup > ?))
+        AND expires_at <= ?
     ORDER BY sweep_bucket, lookup LIMIT {step}";
 
-// Compares again: since it was found, a row may have been saved. By the primary key, never by a range, and past what
-// others have locked: so neither another sweep nor a visitor's save is waited for.
+// Compares the expiry again, because the row may have been saved since it was found. Access by
+// primary key and SKIP LOCKED ensure that it waits neither for another sweep nor for a save.
 const CLAIM: &str = "SELECT lookup FROM `{table}` FORCE INDEX (PRIMARY)
     WHERE lookup IN ({keys}) AND expires_at <= ? FOR UPDATE SKIP LOCKED";
 
-// Only what was claimed, and so nobody can have saved it since.
+// Deletes only rows that this transaction has locked, so no save can have changed them.
 const SWEEP: &str = "DELETE FROM `{table}` WHERE lookup IN ({keys})";
 
 const OWNED_BY: &str = "SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM `{table}` WHERE owner = ?";
 
-// What begins with the prefix comes first, so two rows tell none, one and several apart.
+// The lookups with the prefix come first, so two rows show whether none, one or several match.
 const FIND: &str = "SELECT lookup FROM `{table}` WHERE lookup >= ? ORDER BY lookup LIMIT 2";
 
 const PING: &str = "SELECT 1 FROM `{table}` LIMIT 1";
 
-/// The statements on one table of sessions, and what goes into them and comes out of them.
+/// The statements on the table of Cloakroom's own format.
 pub(crate) struct Table {
     pub(crate) load: String,
     pub(crate) create: String,
@@ -68,30 +70,31 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `name` has been checked; it is quoted in the statements only because it may be a word of SQL.
+    /// Fills the statements with the table's name, which has been checked. They quote it only
+    /// because it may be an SQL keyword.
     pub(crate) fn new(name: &str, max_size: usize) -> Self {
-        let on = |statement: &str| statement.replace("{table}", name);
+        let fill = |template: &str| template.replace("{table}", name);
         Self {
-            load: on(LOAD),
-            create: on(CREATE),
-            save: on(SAVE),
-            rename: on(RENAME),
-            touch: on(TOUCH),
-            delete: on(DELETE),
-            sweep: Sweep::new(name, [DUE, CLAIM, SWEEP], due),
-            owned_by: on(OWNED_BY),
-            find: on(FIND),
-            ping: on(PING),
+            load: fill(LOAD),
+            create: fill(CREATE),
+            save: fill(SAVE),
+            rename: fill(RENAME),
+            touch: fill(TOUCH),
+            delete: fill(DELETE),
+            sweep: Sweep::new(name, [DUE, CLAIM, SWEEP], due_params),
+            owned_by: fill(OWNED_BY),
+            find: fill(FIND),
+            ping: fill(PING),
             max_size,
         }
     }
 
-    /// The largest data of one entry.
+    /// The maximum size of an entry's data, in bytes.
     pub(crate) fn max_size(&self) -> usize {
         self.max_size
     }
 
-    /// Whether a draft has room here, and a version that this table can keep.
+    /// Returns an error if a part of the draft does not fit into its column or into a packet.
     pub(crate) fn check(&self, key: &StoreKey, new: &Draft) -> Result<()> {
         let (store_key, data) = (key.as_bytes().len(), new.data.len());
         let owner = new
@@ -104,25 +107,25 @@ impl Table {
             .label
             .as_ref()
             .map_or(0, |label| label.chars().count());
-        if store_key > MOST_BYTES {
+        if store_key > MAX_BYTES {
             return Err(too_large(
                 "store key",
                 store_key,
-                &format!("bytes of {MOST_BYTES}"),
+                &format!("bytes of {MAX_BYTES}"),
             ));
         }
-        if owner > MOST_BYTES {
-            let limit = format!("bytes of {MOST_BYTES}; name users by something shorter");
+        if owner > MAX_BYTES {
+            let limit = format!("bytes of {MAX_BYTES}; identify users by something shorter");
             return Err(too_large("owner", owner, &limit));
         }
-        if label > MOST_CHARACTERS {
-            let limit = format!("characters of {MOST_CHARACTERS}; shorten it");
+        if label > MAX_CHARS {
+            let limit = format!("characters of {MAX_CHARS}; shorten it");
             return Err(too_large("label", label, &limit));
         }
         if data > self.max_size {
             let limit = format!(
-                "bytes and the server's max_allowed_packet leaves {}; raise it there, or keep large things in the \
-                 site's own tables and their ids in the session",
+                "bytes, but the server's max_allowed_packet leaves {}; raise it there, or store \
+                 large data in the site's tables and only its ids in the session",
                 self.max_size
             );
             return Err(too_large("data", data, &limit));
@@ -131,13 +134,14 @@ impl Table {
     }
 }
 
-/// A version as the table keeps it. One made of bytes has no place here.
-pub(crate) fn number(version: &Version) -> Option<u64> {
+/// Returns the value of the column `version`, or `None` if the version is made of bytes, which this
+/// store never does.
+pub(crate) fn version_value(version: &Version) -> Option<u64> {
     version.save_id().map(SaveId::get)
 }
 
-/// What is written for a draft at `at`, in the order of the statements.
-pub(crate) fn draft(key: &StoreKey, new: &Draft) -> Vec<Value> {
+/// Returns the parameters for a draft that is written under `key`.
+pub(crate) fn draft_params(key: &StoreKey, new: &Draft) -> Vec<Value> {
     let Draft {
         data,
         meta,
@@ -151,17 +155,17 @@ pub(crate) fn draft(key: &StoreKey, new: &Draft) -> Vec<Value> {
         Value::from(millis(meta.created)),
         Value::from(millis(meta.touched)),
         Value::from(expires),
-        Value::from(bucket(expires)),
+        Value::from(sweep_bucket(expires)),
         Value::from(meta.owner.as_ref().map(Owner::as_str)),
         Value::from(meta.label.as_deref()),
         key_value(key),
     ]
 }
 
-/// What a touch writes.
-pub(crate) fn times(meta: &Meta) -> Vec<Value> {
+/// Returns the parameters for the columns that a touch writes.
+pub(crate) fn touch_params(meta: &Meta) -> Vec<Value> {
     let expires = millis(meta.expires);
-    [millis(meta.touched), expires, bucket(expires)]
+    [millis(meta.touched), expires, sweep_bucket(expires)]
         .map(Value::from)
         .into()
 }
@@ -170,10 +174,10 @@ pub(crate) fn key_value(key: &StoreKey) -> Value {
     Value::from(key.as_bytes())
 }
 
-/// What a sweep asks when it looks for rows behind `after`.
-fn due(now: i64, after: &SweepPosition) -> Vec<Value> {
+/// Returns the parameters for the next step of a sweep.
+fn due_params(now: i64, after: &SweepPosition) -> Vec<Value> {
     vec![
-        Value::from(bucket(now)),
+        Value::from(sweep_bucket(now)),
         Value::from(after.order),
         Value::from(after.order),
         Value::from(&after.key[..]),
@@ -183,7 +187,6 @@ fn due(now: i64, after: &SweepPosition) -> Vec<Value> {
 
 pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
     let mut columns = Columns::of(row, doing);
-    // In the order of the columns.
     let meta = meta(&mut columns)?;
     let version = Version::from(SaveId::new(columns.next()?));
     let data = Bytes::from(columns.next::<Vec<u8>>()?);
@@ -201,7 +204,7 @@ pub(crate) fn store_key(row: Row, doing: &'static str) -> Result<StoreKey> {
     Ok(StoreKey::new(&Columns::of(row, doing).next::<Vec<u8>>()?))
 }
 
-/// The first five columns of what is listed or loaded.
+/// Reads the first five columns of a row that was loaded or listed.
 fn meta(columns: &mut Columns) -> Result<Meta> {
     Ok(Meta::new(
         from_millis(columns.next()?),
@@ -216,16 +219,16 @@ fn meta(columns: &mut Columns) -> Result<Meta> {
     ))
 }
 
-/// The hour in which an instant lies.
-fn bucket(millis: i64) -> i64 {
+/// Returns the hour of an instant.
+fn sweep_bucket(millis: i64) -> i64 {
     millis.div_euclid(60 * 60 * 1_000)
 }
 
-/// The length of the columns `store_key` and `owner`.
-const MOST_BYTES: usize = 255;
+/// The length of the columns `lookup` and `owner`.
+const MAX_BYTES: usize = 255;
 
 /// The length of the column `label`.
-const MOST_CHARACTERS: usize = 1_000;
+const MAX_CHARS: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
@@ -238,10 +241,10 @@ mod tests {
 
     use super::*;
     use crate::schema;
-    use crate::sweep::keys;
+    use crate::sweep::padded_keys;
 
     #[test]
-    fn what_does_not_fit_is_refused_with_its_name_and_its_limit() {
+    fn a_draft_that_does_not_fit_is_refused_and_the_error_names_the_limit() {
         let table = Table::new("t", 10);
         let fits = sample();
         let at = StoreKey::new(&[b'x'; 255]);
@@ -263,7 +266,7 @@ mod tests {
                 &at,
                 &data,
                 ErrorKind::TooLarge,
-                "its data takes 11 bytes and the server's max_allowed_packet leaves 10",
+                "its data takes 11 bytes, but the server's max_allowed_packet leaves 10",
             ),
             (
                 &at,
@@ -312,13 +315,13 @@ mod tests {
             .unwrap();
         let one = one.unwrap();
 
-        let (at, keys) = (Value::from(&one[..]), keys(&[one]));
+        let (at, keys) = (Value::from(&one[..]), padded_keys(&[one]));
         let claim: Vec<_> = keys.iter().cloned().chain([Value::from(0)]).collect();
         for (statement, params, index) in [
             (&table.load, vec![at.clone()], "PRIMARY"),
             (
                 &table.touch,
-                times(&sample().meta)
+                touch_params(&sample().meta)
                     .into_iter()
                     .chain([at.clone(), 1.into()])
                     .collect(),
@@ -330,7 +333,7 @@ mod tests {
             (&table.owned_by, vec!["42".into()], "owner"),
             (
                 &table.sweep.due,
-                due(
+                due_params(
                     3_600_000 * 50,
                     &SweepPosition {
                         order: 3,

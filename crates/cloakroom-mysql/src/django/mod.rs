@@ -1,4 +1,4 @@
-//! The sessions of a Django, in the table in which its engines `db` and `cached_db` have them.
+//! Django's sessions in the table of its engines `db` and `cached_db`.
 
 mod options;
 

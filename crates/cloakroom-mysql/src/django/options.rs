@@ -4,15 +4,29 @@ use super::store::DjangoTable;
 use crate::options::Builder;
 
 impl Builder<DjangoTable> {
-    /// Connects, and finds out what the server is. The table need not be there yet: see
-    /// [`DjangoTable::migrate`].
+    /// Connects, and reads the server's version and its maximum packet size.
     ///
-    /// If the future is dropped, nothing has happened.
+    /// The table need not exist yet: see [`DjangoTable::migrate`]. If the future is dropped,
+    /// nothing has changed.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if the URL or an option is not right, the server
-    /// refuses the login, or it is older than MySQL 8.0 and MariaDB 10.6.
-    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if it cannot be reached.
+    /// [`Config`](cloakroom::ErrorKind::Config) if the URL is not valid, an option is out of range,
+    /// the server refuses the login, or it is older than MySQL 8.0 or MariaDB 10.6.
+    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_mysql::DjangoTable;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let options = DjangoTable::builder("mysql://site:s3cret@db.example/library");
+    /// let store = options.table("staff_session").connections(16).connect().await?;
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(self) -> Result<DjangoTable> {
         DjangoTable::open(self.checked()?).await
     }

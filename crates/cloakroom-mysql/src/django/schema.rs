@@ -3,10 +3,11 @@ use mysql_async::Value;
 
 use crate::columns::Columns;
 use crate::error::corrupt;
-use crate::pool::{Ask, Pool};
+use crate::pool::{Pool, Statement};
 
-// What Django's migrations make, so that Django takes it for its own; in one statement, since MySQL undoes none of those
-// that make tables. Names of indexes are each table's own, so this one is the same whatever the table is called.
+// The table that Django's migration creates, so that Django accepts it. It is one statement,
+// because MySQL cannot roll back the creation of a table. The name of the index does not depend on
+// that of the table: in MySQL it need only be unique within the table.
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS `{table}` (
     `session_key` varchar(40) NOT NULL PRIMARY KEY,
     `session_data` longtext NOT NULL,
@@ -18,48 +19,50 @@ const COLUMNS: &str = "SELECT COUNT(*) FROM information_schema.COLUMNS
     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?
         AND COLUMN_NAME IN ('session_key', 'session_data', 'expire_date')";
 
-/// The statement that makes the table.
+/// Returns the statement that creates the table.
 pub(crate) fn create(table: &str) -> String {
     CREATE_TABLE.replace("{table}", table)
 }
 
-/// Makes sure that the table is there and has Django's columns.
+/// Creates the table if it does not exist, and checks that it has Django's columns.
 pub(crate) async fn migrate(pool: &Pool, table: &str) -> Result<()> {
-    // The usual case needs no right to create.
-    if columns(pool, table).await? == COLUMNS_OF_DJANGO {
+    // If the table exists, the user needs no right to create tables.
+    if count_columns(pool, table).await? == DJANGOS_COLUMNS {
         return Ok(());
     }
     let create = create(table);
-    let ask = Ask {
+    let statement = Statement {
         doing: MIGRATING,
-        statement: &create,
+        sql: &create,
         repeatable: true,
     };
-    pool.ask(ask, Vec::new).await?;
-    match columns(pool, table).await? {
-        COLUMNS_OF_DJANGO => Ok(()),
+    pool.run(statement, Vec::new).await?;
+    match count_columns(pool, table).await? {
+        DJANGOS_COLUMNS => Ok(()),
         _ => Err(Error::new(
             ErrorKind::Config,
             format!(
-                "{MIGRATING}: there is a table `{table}` with other columns; choose another name with `table`"
+                "{MIGRATING}: there is a table `{table}` with other columns; choose another name \
+                 with `table`"
             ),
         )),
     }
 }
 
-async fn columns(pool: &Pool, table: &str) -> Result<u64> {
-    let ask = Ask {
+/// Returns how many of Django's columns the table has. It is 0 if there is no table.
+async fn count_columns(pool: &Pool, table: &str) -> Result<u64> {
+    let statement = Statement {
         doing: MIGRATING,
-        statement: COLUMNS,
+        sql: COLUMNS,
         repeatable: true,
     };
-    let answer = pool.ask(ask, || vec![Value::from(table)]).await?;
+    let answer = pool.run(statement, || vec![Value::from(table)]).await?;
     let row = answer.rows.into_iter().next();
     let row = row.ok_or_else(|| corrupt(MIGRATING))?;
     Columns::of(row, MIGRATING).next()
 }
 
-const MIGRATING: &str = "making Django's table of sessions in MySQL";
+const MIGRATING: &str = "creating Django's sessions table in MySQL";
 
-/// How many columns of a table are Django's; a site's own model may have more.
-const COLUMNS_OF_DJANGO: u64 = 3;
+/// How many columns Django's table has. A custom session model may have more.
+const DJANGOS_COLUMNS: u64 = 3;

@@ -7,50 +7,61 @@ use cloakroom::{Result, StoreKey};
 use mysql_async::{Row, Value};
 
 use super::schema;
-use super::table::{self, Table, instant, key_text, unfit};
+use super::table::{
+    self, Table, instant_param, key_params, key_text, unsupported_key, version_text,
+};
 use crate::address::Address;
 use crate::options::{Builder, Options};
-use crate::pool::{Ask, Pool};
+use crate::pool::{Pool, Statement};
 use crate::server;
 use crate::sweep;
 
-/// The sessions of a Django in its own table `django_session`, as its engines `db` and `cached_db` have them.
+/// A store that reads and writes Django's own table `django_session`, which its engines `db` and
+/// `cached_db` use.
 ///
-/// A service and a Django site share the rows, and with the same secret key, through Django's format, the logins. It
-/// reads and writes what Django 4.2, 5.2 and 6.0 do, with `USE_TZ = True` and no `TIME_ZONE` of the database's own; a
-/// site with `USE_TZ = False` writes local times, which would be taken for UTC. The time zones of the server and of its
+/// A Rust service and a Django site share the rows. With Django's format and the same secret key
+/// they also share the logins. It is compatible with Django 4.2, 5.2 and 6.0 if the site has
+/// `USE_TZ = True` and its `DATABASES` set no `TIME_ZONE`. With `USE_TZ = False` Django writes
+/// local times, which this store would read as UTC. The time zones of the server and of its
 /// connections do not matter.
 ///
-/// Clones share the connections, which are closed when the last clone is dropped.
+/// Clones share their connections, which are closed when the last clone is dropped.
 ///
 /// # Guarantees
-/// * **Compares**: the table has no version, so a save compares the old text itself, byte by byte whatever the column's
-///   collation, in the statement that writes the new one; no edit is lost between those who save through this store.
-///   Django's own saves do not compare: what Django saves is never overwritten by a stale save from here, but Django may
-///   write over what was saved here in the middle of one of its requests. A save of what is there already is a save.
-/// * **Revokes**, **durable**, **shared**: as a [`MysqlStore`](crate::MysqlStore), and with Django.
-/// * No owners: a draft that has one is [`Unsupported`](cloakroom::ErrorKind::Unsupported). Of a session's facts the table
-///   keeps only when it expires; the others are 1970 or nothing when it is loaded.
+/// * **Compares**: the table has no version column, so a save compares the old data, byte by byte
+///   whatever the collation of the column, in the statement that writes the new data. No edit is
+///   lost among requests that save through this store. Django's own saves do not compare: a stale
+///   save of this store never overwrites what Django saved, but a Django request may overwrite what
+///   this store saved while it ran. A save that changes nothing counts as written.
+/// * **Revokes**, **durable**, **shared**: like [`MysqlStore`](crate::MysqlStore), and shared with
+///   Django.
+/// * **No owners**: a draft with an owner is
+///   [`Unsupported`](cloakroom::ErrorKind::Unsupported). The table stores no other metadata than
+///   the expiry. Loaded entries were created and touched in 1970 and have no label.
 ///
-/// If the answer of a save is lost, a load tells whether the new text is there.
+/// If the answer to a save is lost, a load shows whether the new data was written.
 ///
-/// The lookup of an entry is the session key itself, ASCII of up to 40 characters. There is nothing at any other, and
-/// creating an entry there is `Unsupported`. Keys are compared byte by byte as well. That differs from Django: with the
-/// usual collations, a cookie in which small letters are capitals, or blanks follow, opens the session there, and here it
-/// does not. The data must be ASCII, as everything is that Django writes there, and up to half of what fits into
-/// `max_allowed_packet`.
+/// The store key of an entry is Django's session key itself, up to 40 ASCII characters. Under any
+/// other store key no entry is found, and creating one is `Unsupported`. Keys are compared byte by
+/// byte. Django leaves that to the collation: with the usual ones, a cookie with letters in another
+/// case or with trailing spaces opens the session in Django, but not here.
 ///
-/// # Its worst day
-/// That of the [crate](crate), and beside it:
-/// * **Django's `migrate` has not been run**: every call is [`Unavailable`](cloakroom::ErrorKind::Unavailable) and says
-///   so.
-/// * **Something else has written to the table**: a date that is none is [`Corrupt`](cloakroom::ErrorKind::Corrupt).
-/// * **The table is read**: its keys open the sessions, since Django keeps no hashes of them.
+/// The data must be ASCII; all data that Django writes is. Its maximum size is half of what fits
+/// into `max_allowed_packet`.
 ///
-/// # What it costs
-/// Each call is one statement and one round trip, as in the [crate](crate); a sweep is five for each 100 rows. A save
-/// sends the old text beside the new one. A sweep leaves what expires at this very microsecond, as Django's
-/// `clearsessions` does.
+/// # When something fails
+/// In addition to the cases of the [crate](crate):
+/// * **Django's `migrate` has not been run**: every call returns
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), with an error that says so.
+/// * **Another program has written to the table**: an entry with an invalid date is
+///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
+/// * **An attacker reads the table**: its keys open the sessions, because Django does not hash
+///   them.
+///
+/// # Cost
+/// Each call is one statement and one round trip, as described for the [crate](crate). A sweep runs
+/// five statements for each 100 rows. A save sends the old data along with the new. Like Django's
+/// `clearsessions`, a sweep keeps a session that expires at exactly the given microsecond.
 ///
 /// # Schema
 /// ```sql
@@ -61,7 +72,7 @@ use crate::sweep;
 /// );
 /// CREATE INDEX `django_session_expire_date_a5c62663` ON `django_session` (`expire_date`);
 /// ```
-/// Only these columns are written; a site's own model may have more.
+/// The store writes only these columns. A custom session model may have more.
 ///
 /// # Examples
 /// ```no_run
@@ -73,8 +84,8 @@ use crate::sweep;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = DjangoTable::connect("mysql://site:s3cret@db.example/library").await?;
 ///
-/// let at = StoreKey::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
-/// if let Some(entry) = store.load(&at).await? {
+/// let key = StoreKey::new(b"k3y0fdj4ngow1th32l3tt3rs0rd1g1ts");
+/// if let Some(entry) = store.load(&key).await? {
 ///     assert!(entry.version == Version::from_bytes(entry.data));
 /// }
 /// # Ok(())
@@ -90,17 +101,43 @@ struct Inner {
 }
 
 impl DjangoTable {
-    /// Connects to Django's database, which the URL names as for [`MysqlStore::connect`](crate::MysqlStore::connect),
-    /// with the default [options](Self::builder).
+    /// Connects to Django's database at `url` with the default [options](Self::builder).
     ///
     /// # Errors
     /// Those of [`Builder::connect`].
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_mysql::DjangoTable;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let url = "mysql://site:s3cret@db.example/library";
+    /// let store = DjangoTable::connect(url).await?;
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn connect(url: &str) -> Result<Self> {
         Self::builder(url).connect().await
     }
 
-    /// The options for the database at `url`. A site whose model of sessions is its own names its
-    /// [`table`](Builder::table).
+    /// Returns the options for Django's database at `url`, written as for
+    /// [`MysqlStore::builder`](crate::MysqlStore::builder).
+    ///
+    /// If the site has a custom session model, set the name of its [`table`](Builder::table).
+    ///
+    /// # Examples
+    /// ```
+    /// use cloakroom_mysql::DjangoTable;
+    ///
+    /// let options = DjangoTable::builder("mysql://site:s3cret@db.example/library");
+    /// assert_eq!(
+    ///     format!("{options:?}"),
+    ///     r#"Builder { table: "django_session", connections: 8, .. }"#,
+    /// );
+    /// ```
     pub fn builder(url: &str) -> Builder<Self> {
         Builder::new(url, "django_session")
     }
@@ -116,54 +153,87 @@ impl DjangoTable {
         })))
     }
 
-    /// Makes the table and its index as Django's migrations do, if the table is not there: for a site that has no Django
-    /// yet. Tell Django of it with `manage.py migrate --fake-initial`.
+    /// Creates the table and its index like Django's migration, if the table does not exist.
     ///
-    /// Several servers may do so at once. If the future is dropped, the table may have been made or not, but never half.
+    /// It is for a database that Django has not migrated yet. Run `manage.py migrate
+    /// --fake-initial` afterwards, so that Django accepts the table as migrated.
+    ///
+    /// Any number of servers may call it concurrently. If the future is dropped, the table is
+    /// created as a whole or not at all.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if the user may not create tables, or there is a table of the name
-    /// without Django's columns. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached.
+    /// [`Config`](cloakroom::ErrorKind::Config) if the user may not create tables, or if a table of
+    /// that name lacks Django's columns. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the
+    /// server cannot be reached.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom::store::Store;
+    /// use cloakroom_mysql::DjangoTable;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let url = "mysql://site:s3cret@db.example/library";
+    /// let store = DjangoTable::connect(url).await?;
+    /// store.migrate().await?;
+    /// assert!(store.ping().await.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn migrate(&self) -> Result<()> {
         schema::migrate(&self.0.pool, &self.0.name).await
     }
 
-    /// The statement that [`migrate`](Self::migrate) executes, for those who run migrations of their own.
+    /// Returns the statement that [`migrate`](Self::migrate) executes, for sites that run their own
+    /// migrations.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom_mysql::DjangoTable;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let url = "mysql://site:s3cret@db.example/library";
+    /// let store = DjangoTable::connect(url).await?;
+    /// assert!(store.schema().starts_with("CREATE TABLE IF NOT EXISTS `django_session` ("));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn schema(&self) -> String {
         schema::create(&self.0.name)
     }
 
-    /// Asks for a statement that may be executed twice.
+    /// Executes a statement that may be executed twice.
     async fn repeatable(
         &self,
         doing: &'static str,
-        statement: &str,
+        sql: &str,
         params: impl Fn() -> Vec<Value>,
     ) -> Result<Vec<Row>> {
-        let ask = Ask {
+        let statement = Statement {
             doing,
-            statement,
+            sql,
             repeatable: true,
         };
-        Ok(self.0.pool.ask(ask, params).await?.rows)
+        Ok(self.0.pool.run(statement, params).await?.rows)
     }
 
-    /// Asks for a statement that writes one row or none, which has this text then.
+    /// Executes a statement that writes one row, which then has `data`, or none.
     async fn write(
         &self,
         doing: &'static str,
-        statement: &str,
-        text: &bytes::Bytes,
+        sql: &str,
+        data: &bytes::Bytes,
         params: impl Fn() -> Vec<Value>,
     ) -> Result<Outcome> {
-        let ask = Ask {
+        let statement = Statement {
             doing,
-            statement,
+            sql,
             repeatable: false,
         };
-        Ok(match self.0.pool.ask(ask, params).await?.changed {
+        Ok(match self.0.pool.run(statement, params).await?.changed {
             0 => Outcome::Stale,
-            _ => Outcome::Written(Version::from_bytes(text.clone())),
+            _ => Outcome::Written(Version::from_bytes(data.clone())),
         })
     }
 }
@@ -183,7 +253,7 @@ impl Store for DjangoTable {
         let Some(key) = key_text(key) else {
             return Ok(None);
         };
-        let params = || table::at(key).into();
+        let params = || key_params(key).into();
         let rows = self.repeatable(doing, &self.0.table.load, params).await?;
         let entry = rows.into_iter().next().map(|row| table::entry(row, doing));
         entry.transpose()
@@ -192,10 +262,10 @@ impl Store for DjangoTable {
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         let doing = "creating a session in Django's table in MySQL";
         let table = &self.0.table;
-        let key = key_text(key).ok_or_else(|| unfit(doing))?;
+        let key = key_text(key).ok_or_else(|| unsupported_key(doing))?;
         table.check(new, doing)?;
         let params = || {
-            let expires = instant(new.meta.expires);
+            let expires = instant_param(new.meta.expires);
             vec![Value::from(&new.data[..]), expires, Value::from(key)]
         };
         self.write(doing, &table.create, &new.data, params).await
@@ -205,12 +275,12 @@ impl Store for DjangoTable {
         let doing = "saving a session in Django's table in MySQL";
         let table = &self.0.table;
         table.check(new, doing)?;
-        let (Some(key), Some(seen)) = (key_text(key), table::seen(seen)) else {
+        let (Some(key), Some(seen)) = (key_text(key), version_text(seen)) else {
             return Ok(Outcome::Stale);
         };
         let params = || {
-            let [key, bytes] = table::at(key);
-            let expires = instant(new.meta.expires);
+            let [key, bytes] = key_params(key);
+            let expires = instant_param(new.meta.expires);
             vec![
                 Value::from(&new.data[..]),
                 expires,
@@ -227,7 +297,7 @@ impl Store for DjangoTable {
         let Some(key) = key_text(key) else {
             return Ok(());
         };
-        let params = || table::at(key).into();
+        let params = || key_params(key).into();
         self.repeatable(doing, &self.0.table.delete, params).await?;
         Ok(())
     }
@@ -241,20 +311,20 @@ impl Store for DjangoTable {
     ) -> Result<Outcome> {
         let doing = "moving a session in Django's table in MySQL";
         let table = &self.0.table;
-        let to = key_text(to).ok_or_else(|| unfit(doing))?;
+        let to = key_text(to).ok_or_else(|| unsupported_key(doing))?;
         table.check(new, doing)?;
-        // An entry is in its own way, and MySQL would not say so.
+        // An entry cannot move to its own key. MySQL would not report a duplicate.
         let from = key_text(from).filter(|from| *from != to);
-        let (Some(from), Some(seen)) = (from, table::seen(seen)) else {
+        let (Some(from), Some(seen)) = (from, version_text(seen)) else {
             return Ok(Outcome::Stale);
         };
         let params = || {
             let mut params = vec![
                 Value::from(&new.data[..]),
-                instant(new.meta.expires),
+                instant_param(new.meta.expires),
                 Value::from(to),
             ];
-            params.extend(table::at(from));
+            params.extend(key_params(from));
             params.push(Value::from(seen));
             params
         };
@@ -264,24 +334,25 @@ impl Store for DjangoTable {
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let doing = "touching a session in Django's table in MySQL";
         let (Some(key), Some(text), Some(data)) =
-            (key_text(key), table::seen(seen), seen.as_bytes())
+            (key_text(key), version_text(seen), seen.as_bytes())
         else {
             return Ok(Outcome::Stale);
         };
         let params = || {
-            let [key, bytes] = table::at(key);
-            vec![instant(meta.expires), key, bytes, Value::from(text)]
+            let [key, bytes] = key_params(key);
+            vec![instant_param(meta.expires), key, bytes, Value::from(text)]
         };
         self.write(doing, &self.0.table.touch, data, params).await
     }
 
-    /// In small steps, and other calls come in between. If the future is dropped, the steps that are done stay done.
+    /// Deletes expired entries in small steps, so that no request waits for long. If the future is
+    /// dropped, the completed steps stay done.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         sweep::sweep(&self.0.pool, &self.0.table.sweep, micros(now), limit).await
     }
 
     async fn ping(&self) -> Result<()> {
-        let doing = "asking MySQL whether it has Django's table";
+        let doing = "pinging Django's table in MySQL";
         self.repeatable(doing, &self.0.table.ping, Vec::new).await?;
         Ok(())
     }
@@ -319,7 +390,7 @@ mod tests {
 
         a_visit(&store).await;
 
-        // Of the questions two are the test's own.
+        // Two more statements read the counters in between.
         let after = [questions(&store).await, prepared(&store).await];
         assert_eq!(after, [before[0] + CALLS + 2, before[1]]);
     }
@@ -362,7 +433,7 @@ mod tests {
 
     async fn status(store: &DjangoTable, statement: &str) -> u64 {
         let mut rows = store
-            .repeatable("asking", statement, Vec::new)
+            .repeatable("reading the status", statement, Vec::new)
             .await
             .unwrap();
         mysql_async::from_row::<(String, u64)>(rows.remove(0)).1

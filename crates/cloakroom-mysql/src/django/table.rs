@@ -9,19 +9,20 @@ use crate::columns::Columns;
 use crate::error::too_large;
 use crate::sweep::{Sweep, SweepPosition};
 
-// Most collations take `abc`, `ABC` and `abc ` for one text. So the index finds the row by the column's collation, and
-// the bytes decide: of the key, and of the old text, which is what is compared, since the table has no other version.
-// The bytes are those of UTF-8, which is what a connection of this store sends and reads.
+// In most collations `abc`, `ABC` and `abc ` are equal. So the statements find the row through the
+// index, by the column's collation, and then compare the bytes of the key. They also compare the
+// bytes of the old data, because the table has no version column. The bytes are UTF-8, the
+// character set of the store's connections.
 //
-// The instants of the column are UTC without saying so. They are reckoned here from integers, so nobody's time zone is
-// asked: microseconds since 1970.
+// The column stores UTC without a time zone. The statements convert it from and to microseconds
+// since 1970, so they do not depend on the time zone of the connection.
 const LOAD: &str = "SELECT session_data, {micros} FROM `{table}` WHERE {key}";
 
-// Not INSERT IGNORE, which would swallow what else may be wrong.
+// Not INSERT IGNORE, which would also ignore other errors.
 const CREATE: &str =
     "INSERT INTO `{table}` (session_data, expire_date, session_key) VALUES (?, {instant}, ?)";
 
-// No column but Django's is named, since a site's own model may have more of them.
+// Only Django's columns are set: a custom session model may have more.
 const SAVE: &str =
     "UPDATE `{table}` SET session_data = ?, expire_date = {instant} WHERE {key} AND {data}";
 
@@ -35,15 +36,16 @@ const DELETE: &str = "DELETE FROM `{table}` WHERE {key}";
 
 // Locks nothing.
 const DUE: &str = "SELECT {micros}, session_key FROM `{table}`
-    WHERE expire_date < {instant} AND (expire_date > {instant} OR (expire_date = {instant} AND session_key > ?))
+    WHERE expire_date < {instant}
+        AND (expire_date > {instant} OR (expire_date = {instant} AND session_key > ?))
     ORDER BY expire_date, session_key LIMIT {step}";
 
-// Compares again: since it was found, a row may have been saved. By the primary key, never by a range, and past what
-// others have locked: so neither another sweep nor a visitor's save is waited for.
+// Compares the expiry again, because the row may have been saved since it was found. Access by
+// primary key and SKIP LOCKED ensure that it waits neither for another sweep nor for a save.
 const CLAIM: &str = "SELECT session_key FROM `{table}` FORCE INDEX (PRIMARY)
     WHERE session_key IN ({keys}) AND expire_date < {instant} FOR UPDATE SKIP LOCKED";
 
-// Only what was claimed, and so nobody can have saved it since.
+// Deletes only rows that this transaction has locked, so no save can have changed them.
 const SWEEP: &str = "DELETE FROM `{table}` WHERE session_key IN ({keys})";
 
 const PING: &str = "SELECT 1 FROM `{table}` LIMIT 1";
@@ -57,7 +59,7 @@ const KEY: &str =
 
 const DATA: &str = "CAST(CONVERT(session_data USING utf8mb4) AS BINARY) = CAST(? AS BINARY)";
 
-/// The statements on a table of Django's, and what goes into them and comes out of them.
+/// The statements on Django's table.
 pub(crate) struct Table {
     pub(crate) load: String,
     pub(crate) create: String,
@@ -71,37 +73,38 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// `name` has been checked; it is quoted in the statements only because it may be a word of SQL.
+    /// Fills the statements with the table's name, which has been checked. They quote it only
+    /// because it may be an SQL keyword.
     pub(crate) fn new(name: &str, packet: usize) -> Self {
-        let spelled = |statement: &str| {
-            statement
+        let expand = |template: &str| {
+            template
                 .replace("{micros}", MICROS)
                 .replace("{instant}", INSTANT)
                 .replace("{key}", KEY)
                 .replace("{data}", DATA)
         };
-        let on = |statement: &str| spelled(statement).replace("{table}", name);
-        let sweep = [DUE, CLAIM, SWEEP].map(spelled);
+        let fill = |template: &str| expand(template).replace("{table}", name);
+        let sweep = [DUE, CLAIM, SWEEP].map(expand);
         Self {
-            load: on(LOAD),
-            create: on(CREATE),
-            save: on(SAVE),
-            rename: on(RENAME),
-            touch: on(TOUCH),
-            delete: on(DELETE),
-            sweep: Sweep::new(name, sweep.each_ref().map(String::as_str), due),
-            ping: on(PING),
-            // A save sends the old text beside the new one.
+            load: fill(LOAD),
+            create: fill(CREATE),
+            save: fill(SAVE),
+            rename: fill(RENAME),
+            touch: fill(TOUCH),
+            delete: fill(DELETE),
+            sweep: Sweep::new(name, sweep.each_ref().map(String::as_str), due_params),
+            ping: fill(PING),
+            // A save sends both the old data and the new.
             max_size: packet / 2,
         }
     }
 
-    /// The largest data of one entry.
+    /// The maximum size of an entry's data, in bytes.
     pub(crate) fn max_size(&self) -> usize {
         self.max_size
     }
 
-    /// Whether the table can keep a draft, and if not, why.
+    /// Returns an error if the table cannot store the draft.
     pub(crate) fn check(&self, draft: &Draft, doing: &str) -> Result<()> {
         if draft.meta.owner.is_some() {
             return Err(unsupported(
@@ -112,13 +115,15 @@ impl Table {
         if !draft.data.iter().all(|byte| byte.is_ascii() && *byte != 0) {
             return Err(unsupported(
                 doing,
-                "Django's table keeps text, and the draft's data is not ASCII; use Django's format",
+                "Django's table stores text, but the draft's data is not ASCII; \
+                 use Django's format",
             ));
         }
         if draft.data.len() > self.max_size {
             let limit = format!(
-                "bytes and the server's max_allowed_packet leaves {}, half of it for the old text; raise it there, or \
-                 keep large things in the site's own tables and their ids in the session",
+                "bytes, but the server's max_allowed_packet leaves {}, since a save also sends the \
+                 old data; raise it there, or store large data in the site's tables and only its \
+                 ids in the session",
                 self.max_size
             );
             return Err(too_large("data", draft.data.len(), &limit));
@@ -127,36 +132,38 @@ impl Table {
     }
 }
 
-/// The key that a lookup is, if the column could hold it; no row has another one.
+/// Returns the session key in a store key, or `None` if it is too long or contains NUL or
+/// characters outside ASCII.
 ///
-/// Of other characters than those of ASCII, it depends on the column's character set which it can hold, and MySQL refuses
-/// to compare with the others. Django makes no keys of them.
+/// Django's keys are ASCII. Which other characters the column can hold depends on its character
+/// set, and MySQL returns an error if it is compared with the rest.
 pub(crate) fn key_text(key: &StoreKey) -> Option<&str> {
     let key = str::from_utf8(key.as_bytes()).ok()?;
-    let fits = key.len() <= LONGEST_KEY && key.bytes().all(|byte| byte.is_ascii() && byte != 0);
+    let fits = key.len() <= MAX_KEY_LEN && key.bytes().all(|byte| byte.is_ascii() && byte != 0);
     fits.then_some(key)
 }
 
-/// The text that a version is; no row has another one.
-pub(crate) fn seen(version: &Version) -> Option<&str> {
+/// Returns the data that a version consists of, or `None` if it is not text.
+pub(crate) fn version_text(version: &Version) -> Option<&str> {
     str::from_utf8(version.as_bytes()?).ok()
 }
 
-/// What `{key}` asks for.
-pub(crate) fn at(key: &str) -> [Value; 2] {
+/// Returns the parameters for `{key}`.
+pub(crate) fn key_params(key: &str) -> [Value; 2] {
     [Value::from(key), Value::from(key)]
 }
 
-/// What `{instant}` asks for.
-pub(crate) fn instant(at: SystemTime) -> Value {
+/// Returns the parameter for `{instant}`.
+pub(crate) fn instant_param(at: SystemTime) -> Value {
     Value::from(micros(at))
 }
 
-/// The error of a key that the column cannot hold.
-pub(crate) fn unfit(doing: &str) -> Error {
+/// The error for a key that the column cannot hold.
+pub(crate) fn unsupported_key(doing: &str) -> Error {
     unsupported(
         doing,
-        "a key in Django's table is ASCII of up to 40 characters without NUL; use Django's format",
+        "a key in Django's table is ASCII text of up to 40 characters without NUL; \
+         use Django's format",
     )
 }
 
@@ -164,8 +171,8 @@ fn unsupported(doing: &str, why: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("{doing}: {why}"))
 }
 
-/// What a sweep asks when it looks for rows behind `after`.
-fn due(now: i64, after: &SweepPosition) -> Vec<Value> {
+/// Returns the parameters for the next step of a sweep.
+fn due_params(now: i64, after: &SweepPosition) -> Vec<Value> {
     let order = after.order.max(FIRST_MICRO);
     vec![
         Value::from(now),
@@ -187,9 +194,9 @@ pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
 }
 
 /// The length of the column `session_key`, in characters.
-const LONGEST_KEY: usize = 40;
+const MAX_KEY_LEN: usize = 40;
 
-/// The first instant of the year 1000, before which MySQL has none.
+/// The start of MySQL's range of dates, the first instant of the year 1000.
 const FIRST_MICRO: i64 = -30_610_224_000_000_000;
 
 #[cfg(test)]
@@ -201,7 +208,7 @@ mod tests {
 
     use super::*;
     use crate::django::schema;
-    use crate::sweep::keys;
+    use crate::sweep::padded_keys;
 
     #[tokio::test]
     async fn no_statement_reads_more_of_the_table_than_it_needs() {
@@ -220,12 +227,12 @@ mod tests {
             .unwrap();
         let table = Table::new(&name, 0);
 
-        let key = || at("key42").to_vec();
+        let key = || key_params("key42").to_vec();
         let new = |rest: Vec<Value>| [vec!["new".into(), 0.into()], rest].concat();
         let seen = |rest: Vec<Value>| [rest, vec!["data".into()]].concat();
-        let keys = keys(&[b"key42".to_vec()]);
+        let keys = padded_keys(&[b"key42".to_vec()]);
         let claim = [keys.clone(), vec![3_600_000_000_i64.into()]].concat();
-        let hour = due(3_600_000_000, &SweepPosition::default());
+        let hour = due_params(3_600_000_000, &SweepPosition::default());
         for (statement, params, index) in [
             (&table.load, key(), "PRIMARY"),
             (&table.save, seen(new(key())), "PRIMARY"),

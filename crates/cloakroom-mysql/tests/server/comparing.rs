@@ -1,4 +1,4 @@
-//! What is the same and what is not, where MySQL has an opinion of its own.
+//! Comparisons and limits where MySQL's defaults differ from what stores guarantee.
 
 use cloakroom::store::{Outcome, Store};
 use cloakroom::{ErrorKind, StoreKey};
@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 use crate::support::{at, draft, neighbour, store, written};
 
 #[tokio::test]
-async fn the_case_of_letters_and_blanks_at_the_end_tell_store_keys_and_owners_apart() {
+async fn store_keys_and_owners_are_compared_byte_by_byte() {
     let Some(store) = store().await else { return };
     let alike = ["ada", "Ada", "ada ", "ada\0", "ädä", "adä"];
     for name in alike {
@@ -36,7 +36,7 @@ async fn the_case_of_letters_and_blanks_at_the_end_tell_store_keys_and_owners_ap
 }
 
 #[tokio::test]
-async fn writing_what_is_there_already_is_not_stale() {
+async fn a_save_of_unchanged_data_is_not_stale() {
     let Some(store) = store().await else { return };
     let same = draft("same");
     let seen = written(store.create(&at(1), &same).await);
@@ -44,11 +44,11 @@ async fn writing_what_is_there_already_is_not_stale() {
     assert_eq!(written(store.save(&at(1), &seen, &same).await), seen);
     assert_eq!(written(store.touch(&at(1), &seen, &same.meta).await), seen);
     let moved = store.rename(&at(1), &seen, &at(1), &same).await.unwrap();
-    assert_eq!(moved, Outcome::Stale, "an entry is in its own way");
+    assert_eq!(moved, Outcome::Stale, "an entry cannot move to its own key");
 }
 
 #[tokio::test]
-async fn a_move_to_a_place_that_is_taken_changes_nothing() {
+async fn a_move_to_a_key_that_exists_is_stale_and_changes_nothing() {
     let Some(store) = store().await else { return };
     let (ours, theirs) = (draft("ours"), draft("theirs"));
     let seen = written(store.create(&at(1), &ours).await);
@@ -65,10 +65,10 @@ async fn a_move_to_a_place_that_is_taken_changes_nothing() {
 }
 
 #[tokio::test]
-async fn data_may_be_as_large_as_the_guarantees_say_and_no_larger() {
+async fn data_can_be_as_large_as_the_guarantees_promise_and_no_larger() {
     let Some(store) = store().await else { return };
     let max_size = store.guarantees().max_size.unwrap();
-    assert!(max_size > 1 << 20, "a server with its defaults takes more");
+    assert!(max_size > 1 << 20, "the default of the server is larger");
     let mut whole = draft("");
     whole.data = vec![0xff; max_size].into();
     whole.meta.owner = Some("o".repeat(255).into());
@@ -97,7 +97,7 @@ async fn data_may_be_as_large_as_the_guarantees_say_and_no_larger() {
 }
 
 #[tokio::test]
-async fn a_store_key_that_is_too_long_finds_nothing_and_is_not_cut() {
+async fn a_store_key_that_is_too_long_is_not_truncated_and_finds_nothing() {
     let Some(store) = store().await else { return };
     let (long, cut) = (StoreKey::new(&[b'x'; 256]), StoreKey::new(&[b'x'; 255]));
 
@@ -111,7 +111,7 @@ async fn a_store_key_that_is_too_long_finds_nothing_and_is_not_cut() {
 }
 
 #[tokio::test]
-async fn a_row_that_something_else_has_changed_is_corrupt_and_not_a_panic() {
+async fn a_row_that_another_program_has_changed_is_corrupt() {
     let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! What every store promises, asked of both: alone, and as two processes on one table.
+//! The conformance suite of all stores on both stores: alone, and as two processes on one table.
 
 use cloakroom_testkit::conformance::OnlyText;
 

@@ -1,4 +1,4 @@
-//! Connecting: what is refused, with which words, and what is never shown.
+//! Errors of connecting: their kinds, their messages, and that they never show the password.
 
 use std::net::TcpListener;
 
@@ -9,7 +9,7 @@ use cloakroom_mysql::MysqlStore;
 use crate::support::{at, store, url};
 
 #[tokio::test]
-async fn a_url_that_cannot_be_read_is_refused_without_showing_it() {
+async fn the_error_of_a_url_that_cannot_be_parsed_does_not_quote_it() {
     for url in [
         "",
         "s3cret",
@@ -31,8 +31,8 @@ async fn a_url_that_cannot_be_read_is_refused_without_showing_it() {
 }
 
 #[tokio::test]
-async fn options_out_of_range_are_refused_before_anything_is_connected() {
-    let builder = || MysqlStore::builder("mysql://nobody@127.0.0.1:1/nothing");
+async fn options_out_of_range_are_refused_before_connecting() {
+    let builder = || MysqlStore::builder("mysql://ada@127.0.0.1:1/nothing");
 
     let name = builder()
         .table("session`; DROP TABLE book")
@@ -49,8 +49,8 @@ async fn options_out_of_range_are_refused_before_anything_is_connected() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_reached_is_named_without_the_password() {
-    // A port that was free a moment ago.
+async fn the_error_of_an_unreachable_server_names_its_address_without_the_password() {
+    // A port that was just free.
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -68,7 +68,7 @@ async fn a_server_that_cannot_be_reached_is_named_without_the_password() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_refused_is_said_without_the_password() {
+async fn the_error_of_a_refused_login_does_not_show_the_password() {
     let Some(url) = url() else { return };
     let server = url.rsplit_once('@').unwrap().1;
 
@@ -85,7 +85,7 @@ async fn a_login_that_is_refused_is_said_without_the_password() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_is_named_as_such() {
+async fn a_database_that_does_not_exist_is_a_config_error() {
     let Some(url) = url() else { return };
     let (server, _) = url.rsplit_once('/').unwrap();
 
@@ -101,7 +101,7 @@ async fn a_database_that_is_not_there_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn the_store_shows_where_it_is_and_no_password() {
+async fn debug_output_of_a_store_names_the_address_without_the_password() {
     let Some(store) = store().await else { return };
 
     let shown = format!("{store:?}");
@@ -111,7 +111,7 @@ async fn the_store_shows_where_it_is_and_no_password() {
 }
 
 #[tokio::test]
-async fn a_store_without_its_table_says_what_to_call() {
+async fn a_missing_table_is_an_error_with_advice() {
     let Some(url) = url() else { return };
     let table = cloakroom_testkit::unique_name();
     let store = MysqlStore::builder(url)
@@ -133,7 +133,7 @@ async fn a_store_without_its_table_says_what_to_call() {
 }
 
 #[tokio::test]
-async fn one_connection_is_enough_for_many_callers() {
+async fn many_concurrent_calls_can_share_one_connection() {
     let Some(url) = url() else { return };
     let table = cloakroom_testkit::unique_name();
     let store = MysqlStore::builder(url)

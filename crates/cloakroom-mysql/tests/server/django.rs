@@ -1,4 +1,4 @@
-//! Django's own table: what is in its columns, what is left alone, and what a collation thinks of it.
+//! Django's table: what the store writes to it, what it leaves unchanged, and how it compares.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,7 @@ cloakroom_harness::django_table!(djangos_table, {
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_table_is_what_djangos_migrations_make() {
+async fn migrate_creates_exactly_the_table_that_djangos_migration_creates() {
     let (Some((made, _)), Some((printed, _)), Some((djangos, _))) = (
         new_database().await,
         new_database().await,
@@ -58,7 +58,7 @@ async fn the_table_is_what_djangos_migrations_make() {
 }
 
 #[tokio::test]
-async fn a_row_holds_what_django_would_have_written_whatever_the_servers_time_zone() {
+async fn a_row_contains_what_django_would_write_whatever_the_servers_time_zone() {
     let (Some(site), Some(url)) = (Site::new().await, url()) else {
         return;
     };
@@ -67,7 +67,7 @@ async fn a_row_holds_what_django_would_have_written_whatever_the_servers_time_zo
         table,
         mut neighbour,
     } = site;
-    // A server elsewhere: new connections have its time zone if they ask for none.
+    // New connections use the time zone of the server.
     let elsewhere = "SET GLOBAL time_zone = '+05:30'";
     neighbour.query_drop(elsewhere).await.unwrap();
     let foreign = django_on(url, &table).await;
@@ -126,7 +126,7 @@ async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
 }
 
 #[tokio::test]
-async fn texts_that_a_collation_takes_for_one_are_two() {
+async fn keys_and_data_are_compared_byte_by_byte_whatever_the_collation() {
     for charset in [
         "utf8mb4 COLLATE utf8mb4_general_ci",
         "utf8mb4 COLLATE utf8mb4_unicode_ci",
@@ -165,7 +165,7 @@ async fn texts_that_a_collation_takes_for_one_are_two() {
 }
 
 #[tokio::test]
-async fn data_may_be_as_large_as_the_guarantees_say_also_when_both_texts_are() {
+async fn old_and_new_data_can_both_be_as_large_as_the_guarantees_promise() {
     let Some(Site { store, .. }) = Site::new().await else {
         return;
     };
@@ -184,7 +184,7 @@ async fn data_may_be_as_large_as_the_guarantees_say_also_when_both_texts_are() {
 }
 
 #[tokio::test]
-async fn a_date_that_is_none_is_corrupt_and_not_a_panic() {
+async fn an_entry_with_an_invalid_date_is_corrupt() {
     let Some(Site {
         store,
         table,
@@ -207,7 +207,7 @@ async fn a_date_that_is_none_is_corrupt_and_not_a_panic() {
 }
 
 #[tokio::test]
-async fn a_table_with_other_columns_is_refused_and_left_as_it_is() {
+async fn a_table_with_other_columns_is_refused_and_left_unchanged() {
     let Some((url, _)) = new_database().await else {
         return;
     };
@@ -225,7 +225,7 @@ async fn a_table_with_other_columns_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_sweep_passes_by_what_somebody_else_has_locked_and_stops_at_its_limit() {
+async fn a_sweep_skips_locked_rows_and_stops_at_its_limit() {
     let Some(Site {
         store,
         table,
@@ -253,8 +253,7 @@ async fn a_sweep_passes_by_what_somebody_else_has_locked_and_stops_at_its_limit(
 }
 
 #[tokio::test]
-async fn a_save_on_a_connection_that_was_killed_is_unavailable_and_a_load_tells_what_became_of_it()
-{
+async fn a_save_on_a_killed_connection_is_unavailable_and_a_load_shows_its_outcome() {
     let Some((url, database)) = new_database().await else {
         return;
     };
@@ -282,7 +281,7 @@ async fn a_save_on_a_connection_that_was_killed_is_unavailable_and_a_load_tells_
     written(store.save(&at(KEY), &seen, &draft("new")).await);
 }
 
-/// A store with a table of its own, the name of the table, and somebody else's connection.
+/// A store on a new table, the name of the table, and a connection that is not the store's.
 struct Site {
     store: DjangoTable,
     table: String,
@@ -329,9 +328,10 @@ impl table::Site for Site {
     }
 }
 
-/// What Django 5.2 runs.
+/// The statements of Django 5.2's migration.
 const DJANGOS: [&str; 2] = [
-    "CREATE TABLE `django_session` (`session_key` varchar(40) NOT NULL PRIMARY KEY, `session_data` longtext NOT NULL, `expire_date` datetime(6) NOT NULL)",
+    "CREATE TABLE `django_session` (`session_key` varchar(40) NOT NULL PRIMARY KEY, \
+     `session_data` longtext NOT NULL, `expire_date` datetime(6) NOT NULL)",
     "CREATE INDEX `django_session_expire_date_a5c62663` ON `django_session` (`expire_date`)",
 ];
 
@@ -341,7 +341,7 @@ async fn shape_of(neighbour: &mut Conn) -> String {
     shape.unwrap().1
 }
 
-/// The one row of the table, as text.
+/// Returns the only row of the table as text.
 async fn row(neighbour: &mut Conn, table: &str) -> [String; 3] {
     let one = format!("SELECT session_key, session_data, CAST(expire_date AS CHAR) FROM {table}");
     let row: Option<(String, String, String)> = neighbour.query_first(one).await.unwrap();

@@ -1,4 +1,4 @@
-//! Deadlocks, locks that stay, and connections that are killed.
+//! Deadlocks, long locks, and killed connections.
 
 use std::time::Duration;
 
@@ -11,27 +11,27 @@ use mysql_async::prelude::Queryable;
 use crate::support::{at, draft, neighbour, new_database, on, store, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deadlock_that_the_store_loses_is_tried_again() {
+async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
     let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
         return;
     };
     let table = table_of(&store);
     let seen = written(store.create(&at(1), &draft("old")).await);
-    // The neighbour has written more, so MySQL sacrifices the store's transaction.
+    // MySQL rolls back the transaction that has written less, which is the store's.
     neighbour.query_drop("START TRANSACTION").await.unwrap();
     for n in 100..150 {
         insert(&mut neighbour, &table, n).await;
     }
     insert(&mut neighbour, &table, 2).await;
 
-    // Has locked 1 and waits for 2.
+    // The store locks 1 and waits for 2.
     let moving = {
         let store = store.clone();
         let seen = seen.clone();
         tokio::spawn(async move { store.rename(&at(1), &seen, &at(2), &draft("moved")).await })
     };
     wait_for_a_lock(&table).await;
-    // Has locked 2 and asks for 1.
+    // The neighbour has locked 2 and waits for 1.
     let lock = format!("SELECT 1 FROM {table} WHERE lookup = ? FOR UPDATE");
     neighbour
         .exec_drop(lock, (at(1).as_bytes(),))
@@ -45,7 +45,7 @@ async fn a_deadlock_that_the_store_loses_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_row_that_stays_locked_makes_a_save_unavailable_and_loads_go_on() {
+async fn a_save_of_a_locked_row_is_unavailable_and_loads_still_work() {
     let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
         return;
     };
@@ -73,7 +73,7 @@ async fn a_row_that_stays_locked_makes_a_save_unavailable_and_loads_go_on() {
 }
 
 #[tokio::test]
-async fn what_may_happen_twice_does_not_notice_that_its_connection_was_killed() {
+async fn loads_deletes_and_sweeps_succeed_although_their_connection_was_killed() {
     let Some((store, database)) = alone().await else {
         return;
     };
@@ -88,7 +88,7 @@ async fn what_may_happen_twice_does_not_notice_that_its_connection_was_killed() 
 }
 
 #[tokio::test]
-async fn a_save_on_a_connection_that_was_killed_is_unavailable_and_the_next_one_lands() {
+async fn a_save_on_a_killed_connection_is_unavailable_and_the_next_one_succeeds() {
     let Some((store, database)) = alone().await else {
         return;
     };
@@ -103,7 +103,7 @@ async fn a_save_on_a_connection_that_was_killed_is_unavailable_and_the_next_one_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_killed_in_mid_traffic_lose_no_acknowledged_save_and_the_store_recovers() {
+async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
     let Some((store, database)) = alone().await else {
         return;
     };
@@ -115,19 +115,20 @@ async fn connections_killed_in_mid_traffic_lose_no_acknowledged_save_and_the_sto
 
     while !visitors.is_empty() {
         kill_all(&database).await;
-        // Some work gets done in between.
+        // The visitors make progress between the kills.
         if let Some(done) = visitors.try_join_next() {
             done.unwrap();
         }
     }
 
-    // The last of the killed is noticed by something that may happen twice.
+    // The load replaces the connections that were killed last, because it is tried again.
     assert!(store.load(&at(100)).await.unwrap().is_none());
     written(store.create(&at(100), &draft("")).await);
 }
 
-/// As the core does: what was lost is found out by its version, and the same draft is sent again, since a statement may
-/// still be under way when its connection is gone. Each count is written once, whatever is killed.
+/// Counts in a session like the core does: if the outcome of a save is unknown, it sends the same
+/// draft again and compares versions, since the first statement may still be running. Each count is
+/// written once, whichever connections are killed.
 async fn count_to_a_hundred(store: &MysqlStore, n: u64) {
     let new = draft("0");
     let mut seen = loop {
@@ -144,10 +145,7 @@ async fn count_to_a_hundred(store: &MysqlStore, n: u64) {
                 Ok(Outcome::Written(version)) => break version,
                 Ok(Outcome::Stale) => {
                     let (data, version) = entry(store, n).await;
-                    assert!(
-                        version == new.version(),
-                        "a save that was not sent here has won"
-                    );
+                    assert!(version == new.version(), "another draft was saved");
                     assert_eq!(data, count.to_string());
                     break version;
                 }
@@ -158,7 +156,7 @@ async fn count_to_a_hundred(store: &MysqlStore, n: u64) {
         assert_eq!(
             data,
             count.to_string(),
-            "nothing acknowledged is lost, nothing happens twice"
+            "an acknowledged save was lost, or a save was done twice"
         );
         assert!(version == seen);
     }
@@ -179,7 +177,7 @@ async fn entry(store: &MysqlStore, n: u64) -> (String, cloakroom::store::Version
     }
 }
 
-/// A store in a database of its own, and the name of the database.
+/// Returns a store in a new database, and the name of the database.
 async fn alone() -> Option<(MysqlStore, String)> {
     let (url, database) = new_database().await?;
     let store = on(&url, "s").await;
@@ -193,7 +191,7 @@ async fn kill_all(database: &str) {
     let theirs = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ?";
     let connections: Vec<u64> = neighbour.exec(theirs, (database,)).await.unwrap();
     for id in connections {
-        // It may be gone by now.
+        // It may be closed by now.
         let _ = neighbour.query_drop(format!("KILL CONNECTION {id}")).await;
     }
 }
@@ -206,7 +204,7 @@ async fn insert(neighbour: &mut Conn, table: &str, n: u64) {
         .unwrap();
 }
 
-/// Returns when somebody waits for a row of the table.
+/// Returns when a transaction waits for a lock on a row of the table.
 async fn wait_for_a_lock(table: &str) {
     let mut neighbour = neighbour().await.unwrap();
     let waiting = format!(
@@ -218,10 +216,10 @@ async fn wait_for_a_lock(table: &str) {
         if found > Some(0) {
             return;
         }
-        // The server looks anew only for who has not asked for a tenth of a second.
+        // The server refreshes this view only if it was not read for 0.1 s.
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
-    panic!("nobody waits for {table}");
+    panic!("no transaction waits for {table}");
 }
 
 fn table_of(store: &MysqlStore) -> String {

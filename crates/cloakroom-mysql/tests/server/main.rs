@@ -1,7 +1,7 @@
-//! The store on a real server, in one program so that one server serves all of it.
+//! Tests of the stores on a real server. They are one binary, so that they share one server.
 //!
-//! The server is the testkit's MariaDB. `CLOAKROOM_TEST_MARIADB_URL` may name another one, a MySQL 8 too; its user needs
-//! the rights to create databases, to see its connections and to kill them.
+//! The server is the harness's MariaDB. `CLOAKROOM_TEST_MARIADB_URL` can name another server, also
+//! a MySQL 8. Its user needs the rights to create databases, and to list and kill connections.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

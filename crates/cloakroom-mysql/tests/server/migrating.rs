@@ -1,4 +1,4 @@
-//! The table: made once, the same as printed, and never somebody else's.
+//! Migrations: what they create, what they leave alone, and what they refuse.
 
 use cloakroom::ErrorKind;
 use cloakroom::store::Store;
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::support::{at, draft, neighbour, on, url, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn several_servers_may_migrate_at_once_and_again() {
+async fn several_servers_can_migrate_concurrently_and_again() {
     let Some(url) = url() else { return };
     for _ in 0..5 {
         let table = unique_name();
@@ -30,7 +30,7 @@ async fn several_servers_may_migrate_at_once_and_again() {
 }
 
 #[tokio::test]
-async fn the_schema_that_is_printed_makes_the_table_that_migrate_makes() {
+async fn migrate_creates_the_table_that_schema_returns() {
     let (Some(url), Some(mut neighbour)) = (url(), neighbour().await) else {
         return;
     };
@@ -53,7 +53,7 @@ async fn the_schema_that_is_printed_makes_the_table_that_migrate_makes() {
 }
 
 #[tokio::test]
-async fn connecting_makes_no_table() {
+async fn connecting_creates_no_table() {
     let (Some(url), Some(mut neighbour)) = (url(), neighbour().await) else {
         return;
     };
@@ -67,7 +67,7 @@ async fn connecting_makes_no_table() {
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_ours_is_refused_and_left_as_it_is() {
+async fn a_table_of_another_program_is_refused_and_left_unchanged() {
     let (Some(url), Some(mut neighbour)) = (url(), neighbour().await) else {
         return;
     };
@@ -83,7 +83,7 @@ async fn a_table_that_is_not_ours_is_refused_and_left_as_it_is() {
     assert!(
         error
             .to_string()
-            .contains("has another origin; choose another name"),
+            .contains("was not created by cloakroom-mysql; choose another name"),
         "{error}"
     );
     let columns: Vec<mysql_async::Row> = neighbour
@@ -94,7 +94,7 @@ async fn a_table_that_is_not_ours_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused_and_left_as_it_is() {
+async fn a_table_with_a_newer_schema_is_refused() {
     let (Some(url), Some(mut neighbour)) = (url(), neighbour().await) else {
         return;
     };
@@ -107,12 +107,13 @@ async fn a_newer_schema_is_refused_and_left_as_it_is() {
     let error = store.migrate().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Config);
-    let expected = "has schema version 7 and this cloakroom-mysql knows 1; use the newer one";
+    let expected = "has schema version 7, but this cloakroom-mysql supports 1; use a newer \
+                    cloakroom-mysql";
     assert!(error.to_string().ends_with(expected), "{error}");
 }
 
 #[tokio::test]
-async fn the_tables_of_the_application_are_left_alone() {
+async fn the_tables_of_the_application_are_left_unchanged() {
     let (Some(url), Some(mut neighbour)) = (url(), neighbour().await) else {
         return;
     };
@@ -139,7 +140,7 @@ async fn the_tables_of_the_application_are_left_alone() {
 }
 
 #[tokio::test]
-async fn two_tables_in_one_database_never_show_each_others_sessions() {
+async fn stores_with_different_tables_never_see_each_others_sessions() {
     let Some(url) = url() else { return };
     let (visitors, staff) = (on(url, &unique_name()).await, on(url, &unique_name()).await);
     visitors.migrate().await.unwrap();

@@ -1,4 +1,4 @@
-//! Sessions on MySQL, as two processes of a site use them.
+//! Sessions on MySQL, used by two processes of a site.
 
 use cloakroom::{Session, SessionKey, Sessions};
 use http::{HeaderMap, StatusCode, header};
@@ -37,7 +37,7 @@ async fn a_thousand_increments_of_one_session_through_two_stores_all_land() {
     assert_eq!(session.get("n").unwrap(), Some(1_000));
 }
 
-/// A request; gives back the key that the browser got, if it got one.
+/// Sends a request. Returns the key in the new cookie, if the response sets one.
 async fn request(
     sessions: &Sessions,
     headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! What these tests share.
+//! Helpers of the tests.
 
 use cloakroom::store::SaveId;
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
@@ -9,18 +9,18 @@ use cloakroom_testkit::unique_name;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-/// Where the server is, if there is one.
+/// Returns the URL of the server, if there is one.
 pub(crate) fn url() -> Option<&'static str> {
     Some(mariadb()?.url())
 }
 
-/// A store with a table of its own.
+/// Returns a store on a new table.
 pub(crate) async fn store() -> Option<MysqlStore> {
     let (store, _) = two_stores().await?;
     Some(store)
 }
 
-/// Two stores with one table, as two processes have them.
+/// Returns two stores on one new table, like those of two processes.
 pub(crate) async fn two_stores() -> Option<(MysqlStore, MysqlStore)> {
     let table = unique_name();
     let one = on(url()?, &table).await;
@@ -28,7 +28,7 @@ pub(crate) async fn two_stores() -> Option<(MysqlStore, MysqlStore)> {
     Some((one, on(url()?, &table).await))
 }
 
-/// Two stores on one table as Django makes it.
+/// Returns two stores on one new table like Django's.
 pub(crate) async fn django() -> Option<(DjangoTable, DjangoTable)> {
     let table = unique_name();
     let one = django_on(url()?, &table).await;
@@ -36,7 +36,7 @@ pub(crate) async fn django() -> Option<(DjangoTable, DjangoTable)> {
     Some((one, django_on(url()?, &table).await))
 }
 
-/// A store on this table of Django's.
+/// Returns a store on this table, which is like Django's.
 pub(crate) async fn django_on(url: &str, table: &str) -> DjangoTable {
     DjangoTable::builder(url)
         .table(table)
@@ -45,7 +45,7 @@ pub(crate) async fn django_on(url: &str, table: &str) -> DjangoTable {
         .unwrap()
 }
 
-/// A store on this table.
+/// Returns a store on this table.
 pub(crate) async fn on(url: &str, table: &str) -> MysqlStore {
     MysqlStore::builder(url)
         .table(table)
@@ -54,12 +54,13 @@ pub(crate) async fn on(url: &str, table: &str) -> MysqlStore {
         .unwrap()
 }
 
-/// A connection of somebody else: the application, or an administrator.
+/// Returns a connection that does not belong to the store, like one of the application or an
+/// administrator.
 pub(crate) async fn neighbour() -> Option<Conn> {
     Some(Conn::from_url(url()?).await.unwrap())
 }
 
-/// The URL of a new database, and its name: whoever is connected to it is the store.
+/// Creates a database, to which only the store connects, and returns its URL and its name.
 pub(crate) async fn new_database() -> Option<(String, String)> {
     let name = unique_name();
     neighbour()

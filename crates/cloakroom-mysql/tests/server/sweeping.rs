@@ -1,4 +1,4 @@
-//! Sweeping: what goes, what stays, and that two at once are as good as one.
+//! Sweeps: what they delete, what they keep, and that they can run concurrently.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use cloakroom_testkit::unique_name;
 use crate::support::{at, draft, neighbour, on, store, two_stores, url, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_stores_that_sweep_at_once_delete_each_of_ten_thousand_sessions_once() {
+async fn two_concurrent_sweeps_delete_each_of_ten_thousand_sessions_once() {
     let (Some((one, other)), Some(mut neighbour)) = (two_stores().await, neighbour().await) else {
         return;
     };
@@ -61,29 +61,31 @@ async fn sweep_all(store: &MysqlStore, now: SystemTime) -> usize {
 
 #[test]
 fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
-    faults::run("a backlog of the dead is caught up", async || {
+    faults::run("a backlog of expired sessions is swept", async || {
         let Some(url) = url() else { return };
         let table = unique_name();
         on(url, &table).await.migrate().await.unwrap();
         faults::a_backlog_of_expired_sessions_is_swept_while_requests_continue(
             async || on(url, &table).await,
-            async |dead| bury(&table, dead).await,
-            async |now| left(&table, now).await,
+            async |count| insert_expired(&table, count).await,
+            async |now| count_expired(&table, now).await,
         )
         .await;
     });
 }
 
-/// Sessions that ended in the last days, one a second.
-async fn bury(table: &str, dead: usize) {
+/// Inserts sessions that expired before now, one for each second.
+async fn insert_expired(table: &str, count: usize) {
     let now = millis(SystemTime::now());
-    // A statement of a million rows would be one long transaction; a site's rows came one by one.
-    for first in (0..dead).step_by(STEP) {
-        let rows = STEP.min(dead - first);
+    // In steps, because a million rows in one statement would be one long transaction.
+    for first in (0..count).step_by(STEP) {
+        let rows = STEP.min(count - first);
         let insert = format!(
             "INSERT INTO {table}
-            WITH RECURSIVE dead (n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM dead WHERE n < {first} + {rows} - 1)
-            SELECT UNHEX(SHA2(n, 256)), n, 0, 0, {now} - 1000 * n, ({now} - 1000 * n) DIV 3600000, NULL, NULL,
+            WITH RECURSIVE dead (n) AS (
+                SELECT {first} UNION ALL SELECT n + 1 FROM dead WHERE n < {first} + {rows} - 1)
+            SELECT UNHEX(SHA2(n, 256)), n, 0, 0,
+                {now} - 1000 * n, ({now} - 1000 * n) DIV 3600000, NULL, NULL,
                 REPEAT('d', 200) FROM dead"
         );
         let mut neighbour = neighbour().await.unwrap();
@@ -95,7 +97,7 @@ async fn bury(table: &str, dead: usize) {
     }
 }
 
-async fn left(table: &str, now: SystemTime) -> usize {
+async fn count_expired(table: &str, now: SystemTime) -> usize {
     let now = millis(now);
     let count = format!("SELECT COUNT(*) FROM {table} WHERE expires_at <= {now}");
     let count: Option<usize> = neighbour().await.unwrap().query_first(count).await.unwrap();
@@ -105,12 +107,12 @@ async fn left(table: &str, now: SystemTime) -> usize {
 const STEP: usize = 20_000;
 
 #[tokio::test]
-async fn within_the_hour_only_what_has_expired_goes() {
+async fn of_the_sessions_of_one_hour_only_expired_ones_are_swept() {
     let Some(store) = store().await else { return };
     let dead = draft("");
     let mut alive = draft("");
     alive.meta.expires += Duration::from_millis(1);
-    // More than one step of each.
+    // More than one step of expired ones, and of others.
     for n in 0..120 {
         written(store.create(&at(n), &alive).await);
         written(store.create(&at(1_000 + n), &dead).await);
@@ -124,7 +126,7 @@ async fn within_the_hour_only_what_has_expired_goes() {
 }
 
 #[tokio::test]
-async fn a_dead_session_that_somebody_has_locked_is_left_for_the_next_sweep() {
+async fn a_sweep_skips_a_locked_session_and_a_later_one_deletes_it() {
     let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
         return;
     };
@@ -145,7 +147,7 @@ async fn a_dead_session_that_somebody_has_locked_is_left_for_the_next_sweep() {
 }
 
 #[tokio::test]
-async fn a_small_table_that_is_nearly_all_dead_is_swept_past_a_session_that_somebody_has_locked() {
+async fn a_sweep_of_a_small_table_of_mostly_expired_sessions_skips_a_locked_one() {
     let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
         return;
     };
