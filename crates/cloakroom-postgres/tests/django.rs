@@ -137,7 +137,7 @@ async fn data_is_compared_byte_by_byte_whatever_the_collation() {
     );
     // It fails on a server that was built without ICU.
     if site.neighbour.batch_execute(&collation).await.is_ok() {
-        table::what_django_saved_meanwhile_is_not_overwritten(&mut site).await;
+        table::a_concurrent_save_of_django_is_not_overwritten(&mut site).await;
     }
 }
 

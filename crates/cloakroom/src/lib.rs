@@ -49,7 +49,8 @@ pub use model::{
 pub use session::{Session, SessionHandle};
 pub use sessions::{SessionSummary, Sessions, SessionsBuilder, Sweep};
 
-/// The programs in the README of the repository compile.
+/// The programs in the README and the guide of the repository compile.
 #[cfg(all(doctest, feature = "axum-08"))]
 #[doc = include_str!("../../../README.md")]
-struct Readme;
+#[doc = include_str!("../../../docs/guide.md")]
+struct Pages;

@@ -142,7 +142,7 @@ async fn keys_and_data_are_compared_byte_by_byte_whatever_the_collation() {
             site.table
         );
         site.neighbour.query_drop(convert).await.unwrap();
-        table::what_django_saved_meanwhile_is_not_overwritten(&mut site).await;
+        table::a_concurrent_save_of_django_is_not_overwritten(&mut site).await;
 
         let store = &site.store;
         let seen = store.load(&at(KEY)).await.unwrap().unwrap().version;

@@ -88,7 +88,7 @@ macro_rules! django_table {
     ($name:ident, $site:expr $(,)?) => {
         $crate::__django! {
             [$name, $site, table]
-            what_django_saved_meanwhile_is_not_overwritten
+            a_concurrent_save_of_django_is_not_overwritten
             a_save_of_equal_data_is_written
             additional_columns_of_the_table_are_left_alone
             a_key_that_does_not_fit_the_column_has_no_session_and_is_refused

@@ -33,7 +33,7 @@ pub trait Site {
 
 /// Data that Django saves concurrently makes the store's version stale, also if it differs only in
 /// case or trailing blanks, which some collations ignore.
-pub async fn what_django_saved_meanwhile_is_not_overwritten(site: &mut impl Site) {
+pub async fn a_concurrent_save_of_django_is_not_overwritten(site: &mut impl Site) {
     let seen = written(site.store().create(&at(KEY), &draft(DATA)).await);
     for theirs in [
         DATA.to_lowercase(),
