@@ -194,11 +194,11 @@ fn librarian_pages() -> Router<AppState> {
 /// Logging in and out, passwords, and a user's own sessions.
 fn account_pages() -> Router<AppState> {
     let pages = [
-        ("/accounts/login/", form(login::show, login::take)),
+        ("/accounts/login/", form(login::show, login::submit)),
         ("/accounts/logout/", post(logout::logout)),
         (
             "/accounts/password_change/",
-            require_login(form(password_change::show, password_change::take)),
+            require_login(form(password_change::show, password_change::change)),
         ),
         (
             "/accounts/password_change/done/",
@@ -232,7 +232,7 @@ fn remembered_pages() -> Router<AppState> {
     let pages = [
         (
             "/catalog/preferences/",
-            form(preferences::show, preferences::take),
+            form(preferences::show, preferences::save),
         ),
         (
             "/catalog/notices/{slug}/dismiss/",
@@ -251,7 +251,7 @@ fn staff_pages() -> Router<AppState> {
         ("/admin/", require_staff(read(admin::index))),
         (
             "/admin/login/",
-            form(admin::login::show, admin::login::take),
+            form(admin::login::show, admin::login::submit),
         ),
         (
             "/admin/sessions/session/",
@@ -284,7 +284,7 @@ fn staff_pages() -> Router<AppState> {
         ),
         (
             "/admin/auth/user/{id}/password/",
-            require_staff(form(admin::password::show, admin::password::take)),
+            require_staff(form(admin::password::show, admin::password::set)),
         ),
     ];
     all(pages)

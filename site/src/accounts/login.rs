@@ -60,7 +60,7 @@ pub(crate) async fn show(layout: Layout, RawQuery(query): RawQuery) -> Result<Re
 }
 
 /// Logs in whoever knows a username and its password.
-pub(crate) async fn take(
+pub(crate) async fn submit(
     visit: Visit,
     RawQuery(query): RawQuery,
     form: Form,
@@ -97,7 +97,7 @@ pub(crate) fn page(
     next: String,
     problem: Option<&'static str>,
 ) -> Result<Response, PageError> {
-    let mut fields = Fields::fresh(form);
+    let mut fields = Fields::initial(form);
     let kind = FieldKind::Line {
         input: "text",
         autocomplete: Some("username"),

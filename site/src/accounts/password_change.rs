@@ -23,17 +23,17 @@ struct Changed {
 /// The form for a new password.
 pub(crate) async fn show(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     fields.password("old_password", "Old password", "current-password");
     new_password::read(&mut fields, visit.logged_in().await?);
     page(layout, fields)
 }
 
 /// Changes the password. This session goes on under a new key; all others of the user end.
-pub(crate) async fn take(visit: Visit, form: Form) -> Result<Response, PageError> {
+pub(crate) async fn change(visit: Visit, form: Form) -> Result<Response, PageError> {
     let app = visit.app();
     let user = visit.logged_in().await?;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let old = fields.password("old_password", "Old password", "current-password");
     if let Some(old) = &old {
         let encoded = Some(user.password.clone());

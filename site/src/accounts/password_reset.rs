@@ -71,7 +71,7 @@ struct ResetMail<'a> {
 /// The form that asks for the address.
 pub(crate) async fn ask(layout: Layout) -> Result<Response, PageError> {
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read_email(&mut fields);
     ask_page(layout, fields)
 }
@@ -80,7 +80,7 @@ pub(crate) async fn ask(layout: Layout) -> Result<Response, PageError> {
 /// time that it takes: the accounts are looked up when the visitor has the answer already. Nor does the answer tell
 /// whether a mail was asked for too often, which is counted for addresses without an account as well.
 pub(crate) async fn send(visit: Visit, form: Form) -> Result<Response, PageError> {
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let email = read_email(&mut fields);
     let Some(email) = email.filter(|_| fields.are_valid()) else {
         return ask_page(Layout::of(&visit).await?, fields);
@@ -149,7 +149,7 @@ pub(crate) async fn confirm(visit: Visit, params: RawPathParams) -> Result<Respo
         return Ok(redirect(&format!("/accounts/reset/{uid}/{SET_PASSWORD}/")));
     }
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     new_password::read(&mut fields, &user);
     confirm_page(Layout::of(&visit).await?, fields)
 }
@@ -170,7 +170,7 @@ pub(crate) async fn set(
     let Some(user) = found else {
         return invalid(&visit).await;
     };
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(new) = new_password::read(&mut fields, &user) else {
         return confirm_page(Layout::of(&visit).await?, fields);
     };

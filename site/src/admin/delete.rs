@@ -41,17 +41,17 @@ struct Delete {
 /// Asks before a record is deleted, or lists the records that block it.
 pub(crate) async fn confirm(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     who_may(&visit, at.model, &[Action::Delete]).await?;
-    ask(&visit, at.model, &[at.key]).await
+    ask_first(&visit, at.model, &[at.key]).await
 }
 
 /// Deletes a record, if nothing blocks it.
 pub(crate) async fn delete_one(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     who_may(&visit, at.model, &[Action::Delete]).await?;
-    take(&visit, at.model, &[at.key]).await
+    delete(&visit, at.model, &[at.key]).await
 }
 
 /// Asks before records are deleted. The caller has seen to it that the user may.
-pub(super) async fn ask(
+pub(super) async fn ask_first(
     visit: &Visit,
     model: &'static Model,
     keys: &[RecordKey],
@@ -76,7 +76,7 @@ pub(super) async fn ask(
 }
 
 /// Deletes records, all or none. The caller has seen to it that the user may.
-pub(super) async fn take(
+pub(super) async fn delete(
     visit: &Visit,
     model: &'static Model,
     keys: &[RecordKey],
@@ -91,7 +91,7 @@ pub(super) async fn take(
         .is_empty();
     if records.is_empty() || is_blocked || is_own(user, model, keys) {
         drop(db);
-        return ask(visit, model, keys).await;
+        return ask_first(visit, model, keys).await;
     }
     deletion::delete(&mut db, model, keys).await?;
     log::write(

@@ -137,13 +137,13 @@ fn read_name(kind: &'static NamedRecord, fields: &mut Fields<'_>) -> Option<Reco
 }
 
 /// The fields as they are shown with what is known of a record.
-pub(super) fn fresh(
+pub(super) fn initial_fields(
     kind: ModelKind,
     is_new: bool,
     values: &Form,
     offers: FieldChoices,
 ) -> Vec<Field> {
-    let mut fields = Fields::fresh(values);
+    let mut fields = Fields::initial(values);
     read(kind, is_new, &mut fields, offers);
     fields.into_inner()
 }

@@ -58,7 +58,7 @@ pub(crate) async fn add(
     let user = who_may(&visit, model, &[Action::Add]).await?;
     let db = &visit.app().db;
     let offers = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
-    let fields = draft::fresh(model.kind, true, &draft::first_values(model.kind), offers);
+    let fields = draft::initial_fields(model.kind, true, &draft::first_values(model.kind), offers);
     let table = Table::load(db, model, None, None, user).await?;
     page(&visit, model, None, fields, table).await
 }
@@ -70,7 +70,7 @@ pub(crate) async fn create(
     form: Form,
 ) -> Result<Response, PageError> {
     who_may(&visit, model, &[Action::Add]).await?;
-    take(&visit, model, None, &form).await
+    save(&visit, model, None, &form).await
 }
 
 /// The form with what is known of a record; for those who may only look, without the form.
@@ -80,7 +80,7 @@ pub(crate) async fn change(visit: Visit, at: RecordInPath) -> Result<Response, P
     let db = &visit.app().db;
     let stored = find(&visit, user, model, &key).await?;
     let offers = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
-    let fields = draft::fresh(model.kind, false, &stored.values, offers);
+    let fields = draft::initial_fields(model.kind, false, &stored.values, offers);
     let table = Table::load(db, model, Some(&key), None, user).await?;
     page(&visit, model, Some(stored), fields, table).await
 }
@@ -93,7 +93,7 @@ pub(crate) async fn update(
 ) -> Result<Response, PageError> {
     let user = who_may(&visit, at.model, &[Action::Change]).await?;
     let stored = find(&visit, user, at.model, &at.key).await?;
-    take(&visit, at.model, Some(stored), &form).await
+    save(&visit, at.model, Some(stored), &form).await
 }
 
 /// The record, which this user may see.
@@ -114,7 +114,7 @@ async fn find(
     Ok(found)
 }
 
-async fn take(
+async fn save(
     visit: &Visit,
     model: &'static Model,
     before: Option<RecordValues>,
@@ -124,12 +124,12 @@ async fn take(
     let user = visit.logged_in().await?;
     let own = before.as_ref().map(|stored| stored.key.clone());
     let offers = FieldChoices::load(&app.db, model.kind, false, user.is_superuser()).await?;
-    let mut fields = Fields::sent(form);
+    let mut fields = Fields::submitted(form);
     let draft = draft::read(model.kind, own.is_none(), &mut fields, offers.clone());
     let mut fields = fields.into_inner();
     let mut changes = ChangeLog::added();
     if let Some(before) = &before {
-        let before = draft::fresh(model.kind, false, &before.values, offers);
+        let before = draft::initial_fields(model.kind, false, &before.values, offers);
         draft::restore_fixed(&mut fields, &before);
         changes = ChangeLog::changed(&draft::changes(&before, &fields));
     }
@@ -219,13 +219,13 @@ async fn page(
 
 /// Puts the fields where the model wants them.
 fn lay_out(model: &Model, mut fields: Vec<Field>) -> Vec<FilledSection> {
-    let mut take = |name: &str| {
+    let mut remove = |name: &str| {
         let at = fields.iter().position(|field| field.name == name)?;
         Some(fields.remove(at))
     };
     let mut sections = Vec::new();
     for section in model.sections {
-        let row = |names: &&[&str]| names.iter().filter_map(|name| take(name)).collect();
+        let row = |names: &&[&str]| names.iter().filter_map(|name| remove(name)).collect();
         let rows: Vec<Vec<Field>> = section.rows.iter().map(row).collect();
         sections.push(FilledSection {
             heading: section.heading,

@@ -119,7 +119,7 @@ impl Table {
 
     fn show(&mut self, children: Vec<RecordValues>, may_add: bool) {
         for child in children {
-            let fields = self.fresh(false, &child.values);
+            let fields = self.initial_fields(false, &child.values);
             self.rows.push(Row::unchanged(Some(child), fields));
         }
         if may_add {
@@ -131,7 +131,7 @@ impl Table {
         self.name_fields();
     }
 
-    /// Reads the rows that were sent. Whatever is as it was is left alone, also if it would not be taken today.
+    /// Reads the rows that were submitted. Whatever is as it was is left alone, also if it would not be taken today.
     fn read(
         &mut self,
         mut children: Vec<RecordValues>,
@@ -143,14 +143,14 @@ impl Table {
         let total = total.and_then(|total| total.parse().ok()).unwrap_or(0);
         for number in 0..total.min(MAX_ROWS) {
             let start = format!("{prefix}-{number}-");
-            let sent = form.below(&start);
+            let submitted = form.below(&start);
             // More rows were announced than came.
-            if sent == Form::default() {
+            if submitted == Form::default() {
                 continue;
             }
-            let id = sent.get("id").unwrap_or_default();
+            let id = submitted.get("id").unwrap_or_default();
             let row = match id {
-                "" if may_add => self.read_new(&sent),
+                "" if may_add => self.read_new(&submitted),
                 "" => continue,
                 id => {
                     let key = RecordKey::parse(self.inline.kind, id);
@@ -163,7 +163,7 @@ impl Table {
                         text: "Somebody else has deleted or moved one of them. Please go back, load the page again and \
                                repeat your changes.",
                     })?;
-                    self.read_changed(children.swap_remove(place), &sent)
+                    self.read_changed(children.swap_remove(place), &submitted)
                 }
             };
             self.rows.push(row);
@@ -172,10 +172,10 @@ impl Table {
         Ok(())
     }
 
-    fn read_new(&self, sent: &Form) -> Row {
-        let (fields, draft) = self.sent(true, sent);
+    fn read_new(&self, submitted: &Form) -> Row {
+        let (fields, draft) = self.read_fields(true, submitted);
         let is_typed = |(name, _): &(&str, _)| {
-            let mut values = sent.all(name);
+            let mut values = submitted.all(name);
             !self.inline.given.contains(name) && values.any(|value| !value.trim().is_empty())
         };
         if !self.inline.columns.iter().any(is_typed) {
@@ -187,15 +187,15 @@ impl Table {
         }
     }
 
-    fn read_changed(&self, child: RecordValues, sent: &Form) -> Row {
-        let before = self.fresh(false, &child.values);
-        if self.may_delete && sent.get("DELETE").is_some() {
+    fn read_changed(&self, child: RecordValues, submitted: &Form) -> Row {
+        let before = self.initial_fields(false, &child.values);
+        if self.may_delete && submitted.get("DELETE").is_some() {
             return Row {
                 is_to_go: true,
                 ..Row::unchanged(Some(child), before)
             };
         }
-        let (mut fields, draft) = self.sent(false, sent);
+        let (mut fields, draft) = self.read_fields(false, submitted);
         draft::restore_fixed(&mut fields, &before);
         let changed = draft::changes(&before, &fields);
         if changed.is_empty() {
@@ -210,15 +210,15 @@ impl Table {
 
     fn empty_row(&self) -> Row {
         let values = draft::first_values(self.inline.kind);
-        Row::unchanged(None, self.fresh(true, &values))
+        Row::unchanged(None, self.initial_fields(true, &values))
     }
 
-    fn fresh(&self, is_new: bool, values: &Form) -> Vec<Field> {
-        draft::fresh(self.inline.kind, is_new, values, self.offers.clone())
+    fn initial_fields(&self, is_new: bool, values: &Form) -> Vec<Field> {
+        draft::initial_fields(self.inline.kind, is_new, values, self.offers.clone())
     }
 
-    fn sent(&self, is_new: bool, sent: &Form) -> (Vec<Field>, Option<RecordDraft>) {
-        let mut fields = Fields::sent(sent);
+    fn read_fields(&self, is_new: bool, submitted: &Form) -> (Vec<Field>, Option<RecordDraft>) {
+        let mut fields = Fields::submitted(submitted);
         let draft = draft::read(self.inline.kind, is_new, &mut fields, self.offers.clone());
         (fields.into_inner(), draft)
     }

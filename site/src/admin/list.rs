@@ -94,8 +94,8 @@ pub(crate) async fn act(
         return Ok(redirect(&model.url()));
     }
     match form.get("post") {
-        Some("yes") => delete::take(&visit, model, &keys).await,
-        _ => delete::ask(&visit, model, &keys).await,
+        Some("yes") => delete::delete(&visit, model, &keys).await,
+        _ => delete::ask_first(&visit, model, &keys).await,
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn show(
 }
 
 /// Logs in whoever knows a username of the staff and its password.
-pub(crate) async fn take(
+pub(crate) async fn submit(
     visit: Visit,
     RawQuery(query): RawQuery,
     form: Form,

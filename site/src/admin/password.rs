@@ -32,20 +32,20 @@ pub(crate) async fn show(
 ) -> Result<Response, PageError> {
     let of = find(&visit, id).await?;
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields, &of);
     page(layout, &of, fields)
 }
 
 /// Sets another password, and ends all sessions of the user; but if it is the user's own, not the one at hand.
-pub(crate) async fn take(
+pub(crate) async fn set(
     visit: Visit,
     RecordId(id): RecordId,
     form: Form,
 ) -> Result<Response, PageError> {
     let of = find(&visit, id).await?;
     let app = visit.app();
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(new) = read(&mut fields, &of) else {
         return page(Layout::of(&visit).await?, &of, fields);
     };
@@ -57,8 +57,8 @@ pub(crate) async fn take(
         name: of.username.clone(),
     };
     let mut db = app.db.begin_with("BEGIN IMMEDIATE").await?;
-    let set = sqlx::query(SET).bind(&encoded).bind(id);
-    if set.execute(&mut *db).await?.rows_affected() == 0 {
+    let update = sqlx::query(SET).bind(&encoded).bind(id);
+    if update.execute(&mut *db).await?.rows_affected() == 0 {
         return Err(PageError::NotFound);
     }
     let changes = ChangeLog::changed(&["Password"]);

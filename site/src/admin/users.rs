@@ -167,11 +167,11 @@ fn read_username(fields: &mut Fields<'_>) -> Option<String> {
 }
 
 fn read_grants(fields: &mut Fields<'_>, choices: PermissionChoices) -> Option<Grants> {
-    let is_active = fields.tick("is_active", "Active");
+    let is_active = fields.checkbox("is_active", "Active");
     fields.help("May log in. Take this away instead of deleting the account.");
-    let is_staff = fields.tick("is_staff", "Staff status");
+    let is_staff = fields.checkbox("is_staff", "Staff status");
     fields.help("May enter this staff area.");
-    let is_superuser = fields.tick("is_superuser", "Superuser status");
+    let is_superuser = fields.checkbox("is_superuser", "Superuser status");
     fields.help("May do everything.");
     let groups = fields.optional_choices("groups", "Groups", choices.groups);
     fields.help(

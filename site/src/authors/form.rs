@@ -42,14 +42,14 @@ pub(crate) struct Author {
 /// The form for a new author.
 pub(crate) async fn new(layout: Layout) -> Result<Response, PageError> {
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields);
     create_page(layout, fields)
 }
 
 /// Adds an author.
 pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(author) = read(&mut fields) else {
         return create_page(Layout::of(&visit).await?, fields);
     };
@@ -64,7 +64,7 @@ pub(crate) async fn edit(
     layout: Layout,
 ) -> Result<Response, PageError> {
     let form = stored(&visit.app().db, id).await?;
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields);
     update_page(layout, id, &name_in(&form), fields)
 }
@@ -76,7 +76,7 @@ pub(crate) async fn update(
     form: Form,
 ) -> Result<Response, PageError> {
     let before = stored(&visit.app().db, id).await?;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(author) = read(&mut fields) else {
         return update_page(Layout::of(&visit).await?, id, &name_in(&before), fields);
     };

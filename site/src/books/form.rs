@@ -72,7 +72,7 @@ pub(crate) struct BookChoices {
 /// The form for a new book.
 pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields, BookChoices::load(&visit.app().db).await?);
     create_page(layout, fields)
 }
@@ -80,7 +80,7 @@ pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageEr
 /// Adds a book.
 pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
     let db = &visit.app().db;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(book) = read(&mut fields, BookChoices::load(db).await?) else {
         return create_page(Layout::of(&visit).await?, fields);
     };
@@ -103,7 +103,7 @@ pub(crate) async fn edit(
 ) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let form = stored(db, id).await?;
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields, BookChoices::load(db).await?);
     update_page(layout, id, title_in(&form), fields)
 }
@@ -116,7 +116,7 @@ pub(crate) async fn update(
 ) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let before = stored(db, id).await?;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(book) = read(&mut fields, BookChoices::load(db).await?) else {
         return update_page(Layout::of(&visit).await?, id, title_in(&before), fields);
     };
@@ -140,7 +140,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book
         Some(authors) => fields.choice("author", "Author", authors, None, invalid),
         None => Some(None),
     };
-    let summary = fields.area("summary", "Summary", MAX_SUMMARY);
+    let summary = fields.text_area("summary", "Summary", MAX_SUMMARY);
     let isbn = fields.line("isbn", "ISBN", usize::MAX);
     fields.help("13 digits; hyphens and blanks may stay.");
     let isbn = isbn.and_then(|typed| read_isbn(fields, &typed));

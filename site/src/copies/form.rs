@@ -51,7 +51,7 @@ pub(crate) struct Copy {
 pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let form = first_values();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read_book(&mut fields, books(db).await?);
     read(&mut fields, users(db).await?);
     create_page(layout, fields)
@@ -60,7 +60,7 @@ pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageEr
 /// Adds a copy, with a random id.
 pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
     let db = &visit.app().db;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let book = read_book(&mut fields, books(db).await?);
     let copy = read(&mut fields, users(db).await?);
     let (Some(book), Some(copy)) = (book, copy) else {
@@ -75,7 +75,7 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
 pub(crate) async fn edit(visit: Visit, id: CopyId, layout: Layout) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let form = stored(db, &id).await?;
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields, users(db).await?);
     update_page(layout, &id, id.short(), fields)
 }
@@ -84,7 +84,7 @@ pub(crate) async fn edit(visit: Visit, id: CopyId, layout: Layout) -> Result<Res
 pub(crate) async fn update(visit: Visit, id: CopyId, form: Form) -> Result<Response, PageError> {
     let db = &visit.app().db;
     stored(db, &id).await?;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(copy) = read(&mut fields, users(db).await?) else {
         return update_page(Layout::of(&visit).await?, &id, id.short(), fields);
     };

@@ -57,7 +57,7 @@ pub(crate) async fn show(
     let form = [("renewal_date", default.to_string())]
         .into_iter()
         .collect();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields, today);
     page(layout, copy, loan, fields)
 }
@@ -65,7 +65,7 @@ pub(crate) async fn show(
 /// Sets a new due date, and nothing else.
 pub(crate) async fn renew(visit: Visit, copy: CopyId, form: Form) -> Result<Response, PageError> {
     let loan = load(&visit, &copy).await?;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(due_back) = read(&mut fields, date::today()) else {
         return page(Layout::of(&visit).await?, copy, loan, fields);
     };

@@ -27,7 +27,7 @@ impl NamedRecord {
     pub(crate) fn creating(&'static self) -> MethodRouter<AppState> {
         form(
             |layout: Layout| self.blank(layout),
-            |visit: Visit, sent: Form| self.create(visit, sent),
+            |visit: Visit, submitted: Form| self.create(visit, submitted),
         )
     }
 
@@ -35,21 +35,21 @@ impl NamedRecord {
     pub(crate) fn updating(&'static self) -> MethodRouter<AppState> {
         form(
             |visit: Visit, record: RecordId, layout: Layout| self.edit(visit, record, layout),
-            |visit: Visit, record: RecordId, sent: Form| self.update(visit, record, sent),
+            |visit: Visit, record: RecordId, submitted: Form| self.update(visit, record, submitted),
         )
     }
 
     /// The form for a new one.
     async fn blank(&self, layout: Layout) -> Result<Response, PageError> {
         let form = Form::default();
-        let mut fields = Fields::fresh(&form);
+        let mut fields = Fields::initial(&form);
         self.read(&mut fields);
         self.create_page(layout, fields)
     }
 
     /// Adds one.
     async fn create(&self, visit: Visit, form: Form) -> Result<Response, PageError> {
-        let mut fields = Fields::sent(&form);
+        let mut fields = Fields::submitted(&form);
         let Some(name) = self.read(&mut fields) else {
             return self.create_page(Layout::of(&visit).await?, fields);
         };
@@ -74,7 +74,7 @@ impl NamedRecord {
     ) -> Result<Response, PageError> {
         let name = self.name(&visit.app().db, id).await?;
         let form = [("name", name.as_str())].into_iter().collect();
-        let mut fields = Fields::fresh(&form);
+        let mut fields = Fields::initial(&form);
         self.read(&mut fields);
         self.update_page(layout, id, &name, fields)
     }
@@ -87,7 +87,7 @@ impl NamedRecord {
         form: Form,
     ) -> Result<Response, PageError> {
         let before = self.name(&visit.app().db, id).await?;
-        let mut fields = Fields::sent(&form);
+        let mut fields = Fields::submitted(&form);
         let Some(name) = self.read(&mut fields) else {
             return self.update_page(Layout::of(&visit).await?, id, &before, fields);
         };

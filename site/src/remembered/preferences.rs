@@ -33,7 +33,7 @@ pub(crate) async fn show(layout: Layout, RawQuery(query): RawQuery) -> Result<Re
         ),
     ];
     let form = form.into_iter().collect();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields);
     let query = query.unwrap_or_default();
     let next = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "next");
@@ -41,8 +41,8 @@ pub(crate) async fn show(layout: Layout, RawQuery(query): RawQuery) -> Result<Re
 }
 
 /// Remembers how the visitor wants the pages.
-pub(crate) async fn take(visit: Visit, form: Form) -> Result<Response, PageError> {
-    let mut fields = Fields::sent(&form);
+pub(crate) async fn save(visit: Visit, form: Form) -> Result<Response, PageError> {
+    let mut fields = Fields::submitted(&form);
     let Some(preferences) = read(&mut fields) else {
         let next = form.get("next").map(str::to_owned);
         return page(Layout::of(&visit).await?, fields, next);

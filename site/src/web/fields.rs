@@ -24,7 +24,7 @@ const UNAVAILABLE: &str = "Select a valid choice. That choice is not one of the 
 pub(crate) struct Fields<'a> {
     form: &'a Form,
     /// Whether a visitor sent it; if not, what is in it is shown and not judged.
-    is_sent: bool,
+    is_submitted: bool,
     fields: Vec<Field>,
 }
 
@@ -46,7 +46,7 @@ pub(crate) enum FieldKind {
         input: &'static str,
         autocomplete: Option<&'static str>,
     },
-    Area,
+    TextArea,
     Date {
         min: Option<Date>,
         max: Option<Date>,
@@ -55,8 +55,8 @@ pub(crate) enum FieldKind {
         is_multiple: bool,
         choices: Vec<Choice>,
     },
-    Tick {
-        is_ticked: bool,
+    Checkbox {
+        is_checked: bool,
     },
     /// Shown, and never read.
     Fixed,
@@ -87,26 +87,26 @@ pub(crate) type Choices = Vec<(String, String)>;
 
 impl<'a> Fields<'a> {
     /// A form that a visitor sent.
-    pub(crate) fn sent(form: &'a Form) -> Self {
+    pub(crate) fn submitted(form: &'a Form) -> Self {
         Self::new(form, true)
     }
 
     /// A form that is shown for the first time, with these values in it.
-    pub(crate) fn fresh(initial: &'a Form) -> Self {
-        Self::new(initial, false)
+    pub(crate) fn initial(values: &'a Form) -> Self {
+        Self::new(values, false)
     }
 
-    fn new(form: &'a Form, is_sent: bool) -> Self {
+    fn new(form: &'a Form, is_submitted: bool) -> Self {
         Self {
             form,
-            is_sent,
+            is_submitted,
             fields: Vec::new(),
         }
     }
 
     /// Whether nothing is wrong with what was sent.
     pub(crate) fn are_valid(&self) -> bool {
-        self.is_sent && self.fields.iter().all(|field| field.errors.is_empty())
+        self.is_submitted && self.fields.iter().all(|field| field.errors.is_empty())
     }
 
     /// What the page shows.
@@ -129,13 +129,13 @@ impl<'a> Fields<'a> {
     }
 
     /// A required text of several lines.
-    pub(crate) fn area(
+    pub(crate) fn text_area(
         &mut self,
         name: &'static str,
         label: &'static str,
         max: usize,
     ) -> Option<String> {
-        self.text(name, label, FieldKind::Area, max)
+        self.text(name, label, FieldKind::TextArea, max)
     }
 
     /// A required text of any `kind`, trimmed.
@@ -187,11 +187,11 @@ impl<'a> Fields<'a> {
     }
 
     /// A box to tick.
-    pub(crate) fn tick(&mut self, name: &'static str, label: &'static str) -> bool {
-        let is_ticked = !self.value(name).is_empty();
-        let kind = FieldKind::Tick { is_ticked };
+    pub(crate) fn checkbox(&mut self, name: &'static str, label: &'static str) -> bool {
+        let is_checked = !self.value(name).is_empty();
+        let kind = FieldKind::Checkbox { is_checked };
         self.push(name, label, kind, String::new(), true, Vec::new());
-        is_ticked
+        is_checked
     }
 
     /// Shows `value`, which the form cannot change.
@@ -339,10 +339,10 @@ impl<'a> Fields<'a> {
 
     /// Marks the field that was added last as one that must be filled.
     pub(crate) fn require(&mut self) {
-        let is_sent = self.is_sent;
+        let is_submitted = self.is_submitted;
         if let Some(field) = self.fields.last_mut() {
             field.is_required = true;
-            if is_sent && field.value.is_empty() && field.errors.is_empty() {
+            if is_submitted && field.value.is_empty() && field.errors.is_empty() {
                 field.errors.push(REQUIRED.to_owned());
             }
         }
@@ -370,8 +370,8 @@ impl<'a> Fields<'a> {
         is_required: bool,
         errors: Vec<String>,
     ) -> bool {
-        let errors = if self.is_sent { errors } else { Vec::new() };
-        let is_good = self.is_sent && errors.is_empty();
+        let errors = if self.is_submitted { errors } else { Vec::new() };
+        let is_good = self.is_submitted && errors.is_empty();
         self.fields.push(Field {
             name: name.to_owned(),
             label,
@@ -389,15 +389,15 @@ impl Field {
     /// The value as people read it.
     pub(crate) fn in_words(&self) -> String {
         match &self.kind {
-            FieldKind::Tick { is_ticked: true } => "Yes".to_owned(),
-            FieldKind::Tick { is_ticked: false } => "No".to_owned(),
+            FieldKind::Checkbox { is_checked: true } => "Yes".to_owned(),
+            FieldKind::Checkbox { is_checked: false } => "No".to_owned(),
             FieldKind::Date { .. } => date::display(&self.value),
             FieldKind::Select { choices, .. } => {
                 let chosen = choices.iter().filter(|choice| choice.is_chosen);
                 let labels: Vec<_> = chosen.map(|choice| choice.label.as_str()).collect();
                 labels.join(", ")
             }
-            FieldKind::Line { .. } | FieldKind::Area | FieldKind::Fixed => self.value.clone(),
+            FieldKind::Line { .. } | FieldKind::TextArea | FieldKind::Fixed => self.value.clone(),
         }
     }
 
@@ -435,7 +435,7 @@ mod tests {
 
     fn errors_of_name(value: &str) -> Vec<String> {
         let form: Form = [("name", value)].into_iter().collect();
-        let mut fields = Fields::sent(&form);
+        let mut fields = Fields::submitted(&form);
         fields.line("name", "Name", 5);
         fields.into_inner().remove(0).errors
     }
@@ -454,7 +454,7 @@ mod tests {
     #[test]
     fn a_fresh_form_is_not_judged() {
         let form = Form::default();
-        let mut fields = Fields::fresh(&form);
+        let mut fields = Fields::initial(&form);
         assert_eq!(fields.line("name", "Name", 5), None);
         assert!(!fields.are_valid());
         assert_eq!(fields.into_inner()[0].errors, [""; 0]);

@@ -133,8 +133,8 @@ mod tests {
             .with_writer(move || writer.clone())
             .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
-        let take = async |form: Form| form.get("name").unwrap_or("nothing").to_owned();
-        let router: Router = Router::new().route("/", post(take));
+        let show_name = async |form: Form| form.get("name").unwrap_or("nothing").to_owned();
+        let router: Router = Router::new().route("/", post(show_name));
         let request = Request::post("/").header(CONTENT_TYPE, URLENCODED);
 
         let response = router

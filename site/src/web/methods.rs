@@ -24,7 +24,7 @@ where
 }
 
 /// A page with a form: one handler shows it, the other takes what was sent.
-pub(crate) fn form<G, P, T, U, S>(show: G, take: P) -> MethodRouter<S>
+pub(crate) fn form<G, P, T, U, S>(show: G, submit: P) -> MethodRouter<S>
 where
     G: Handler<T, S>,
     P: Handler<U, S>,
@@ -32,7 +32,7 @@ where
     U: 'static,
     S: Clone + Send + Sync + 'static,
 {
-    only(FORM, get(show).post(take))
+    only(FORM, get(show).post(submit))
 }
 
 /// An action without a page of its own.
