@@ -130,7 +130,7 @@ impl Application {
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
         // Ends with this function: what it leaves is done by the next start.
         let mut beside = JoinSet::new();
-        beside.spawn(index::keep_fresh(self.db.clone()));
+        beside.spawn(index::fold_stale_periodically(self.db.clone()));
         serving::serve(self.listener, self.router, self.limits, stop).await;
         drop(beside);
         self.db.close().await;

@@ -79,10 +79,10 @@ fn public_pages() -> Router<AppState> {
         ("/catalog/book/{id}", read(books::detail)),
         ("/catalog/authors/", read(authors::list)),
         ("/catalog/author/{id}", read(authors::detail)),
-        ("/catalog/genres/", GENRES.listing()),
-        ("/catalog/genre/{id}", GENRES.reading()),
-        ("/catalog/languages/", LANGUAGES.listing()),
-        ("/catalog/language/{id}", LANGUAGES.reading()),
+        ("/catalog/genres/", GENRES.list_route()),
+        ("/catalog/genre/{id}", GENRES.detail_route()),
+        ("/catalog/languages/", LANGUAGES.list_route()),
+        ("/catalog/language/{id}", LANGUAGES.detail_route()),
         ("/catalog/bookinstances/", read(copies::list)),
         ("/catalog/bookinstance/{id}", read(copies::detail)),
         ("/catalog/search/", read(search::page)),
@@ -147,27 +147,27 @@ fn librarian_pages() -> Router<AppState> {
         ),
         (
             "/catalog/genre/create/",
-            require_permission(AddGenre, GENRES.creating()),
+            require_permission(AddGenre, GENRES.create_route()),
         ),
         (
             "/catalog/genre/{id}/update/",
-            of_record::<RecordNumber>(require_permission(ChangeGenre, GENRES.updating())),
+            of_record::<RecordNumber>(require_permission(ChangeGenre, GENRES.update_route())),
         ),
         (
             "/catalog/genre/{id}/delete/",
-            of_record::<RecordNumber>(require_permission(DeleteGenre, GENRES.deleting())),
+            of_record::<RecordNumber>(require_permission(DeleteGenre, GENRES.delete_route())),
         ),
         (
             "/catalog/language/create/",
-            require_permission(AddLanguage, LANGUAGES.creating()),
+            require_permission(AddLanguage, LANGUAGES.create_route()),
         ),
         (
             "/catalog/language/{id}/update/",
-            of_record::<RecordNumber>(require_permission(ChangeLanguage, LANGUAGES.updating())),
+            of_record::<RecordNumber>(require_permission(ChangeLanguage, LANGUAGES.update_route())),
         ),
         (
             "/catalog/language/{id}/delete/",
-            of_record::<RecordNumber>(require_permission(DeleteLanguage, LANGUAGES.deleting())),
+            of_record::<RecordNumber>(require_permission(DeleteLanguage, LANGUAGES.delete_route())),
         ),
         (
             "/catalog/bookinstance/create/",

@@ -6,7 +6,7 @@ use cloakroom_sqlite::{DjangoTable, SqliteStore};
 
 use crate::{
     Config, StartError,
-    config::{BaseUrl, SecretKey, SessionsIn},
+    config::{BaseUrl, SecretKey, SessionStorage},
     secret,
 };
 
@@ -38,15 +38,17 @@ async fn build(
         .removal_as_set(true);
     let django = secret::with_fallbacks(config, django, Settings::secret_key_fallback);
     match &config.sessions {
-        SessionsIn::Db => own(SqliteStore::open(database)?.into()),
-        SessionsIn::DjangoDb => {
+        SessionStorage::Db => own(SqliteStore::open(database)?.into()),
+        SessionStorage::DjangoDb => {
             let table = DjangoTable::open(database)?;
             django.sessions(django.db(table)).build()
         }
-        SessionsIn::Elsewhere(url) if url.is_django() => {
+        SessionStorage::Elsewhere(url) if url.is_django() => {
             django.sessions(url.engine(&django).await?).build()
         }
-        SessionsIn::Elsewhere(url) => own(url.open(Some(secret_key.expose().as_bytes())).await?),
+        SessionStorage::Elsewhere(url) => {
+            own(url.open(Some(secret_key.expose().as_bytes())).await?)
+        }
     }
 }
 

@@ -53,7 +53,7 @@ impl ListQuery {
     }
 
     /// The address, without the number of the page.
-    pub(super) fn kept(&self) -> String {
+    pub(super) fn query_string(&self) -> String {
         self.with(&[], &[])
     }
 

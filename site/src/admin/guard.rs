@@ -24,7 +24,7 @@ pub(crate) fn require_staff(methods: MethodRouter<AppState>) -> MethodRouter<App
             let is_staff = visit.user().await?.is_some_and(User::is_staff);
             Ok::<_, PageError>(match is_staff {
                 true => next.run(request).await,
-                false => redirect(&next::with_next(LOGIN, &next::here(visit.uri()))),
+                false => redirect(&next::with_next(LOGIN, &next::path_and_query(visit.uri()))),
             })
         },
     ))

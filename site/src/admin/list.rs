@@ -64,7 +64,7 @@ pub(crate) async fn list(
     let total = bind(&sql(model, "COUNT(*)", ""), &query)
         .fetch_one(db)
         .await?;
-    let paging = Paging::new(asked, total.try_get(0)?, PER_PAGE)?.keeping(query.kept());
+    let paging = Paging::new(asked, total.try_get(0)?, PER_PAGE)?.with_query(query.query_string());
     let page = List {
         layout: Layout::of(&visit).await?,
         rows: rows(db, model, &query, &paging).await?,

@@ -83,7 +83,7 @@ pub(crate) async fn list(
     let q = searched(query.as_deref().unwrap_or_default());
     let db = &visit.app().db;
     let total = sqlx::query_scalar(COUNT).bind(&q).fetch_one(db).await?;
-    let paging = Paging::new(asked, total, PER_PAGE)?.keeping(kept(&q));
+    let paging = Paging::new(asked, total, PER_PAGE)?.with_query(query_string(&q));
     let users: Vec<(i64, String)> = sqlx::query_as(USERS)
         .bind(&q)
         .bind(paging.limit())
@@ -108,16 +108,16 @@ fn searched(query: &str) -> String {
 
 /// The page with the sessions of a user.
 pub(super) fn url_of(username: &str) -> String {
-    format!("{PAGE}?{}", kept(username))
+    format!("{PAGE}?{}", query_string(username))
 }
 
 /// The search, as the links to other pages keep it.
-fn kept(q: &str) -> String {
-    let mut kept = form_urlencoded::Serializer::new(String::new());
+fn query_string(q: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
     if !q.is_empty() {
-        kept.append_pair("q", q);
+        query.append_pair("q", q);
     }
-    kept.finish()
+    query.finish()
 }
 
 /// The sessions of those of the users who have any; `None` if they cannot be had.

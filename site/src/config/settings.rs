@@ -6,7 +6,7 @@ use lettre::message::Mailbox;
 use super::{
     base_url::BaseUrl, command::Command, database_url::DatabaseUrl, limits::Limits,
     log_format::LogFormat, mail_to::MailTo, redacting_parser::RedactingParser,
-    secret_key::SecretKey, sessions_in::SessionsIn,
+    secret_key::SecretKey, session_storage::SessionStorage,
 };
 
 const AFTER_HELP: &str = "\
@@ -51,12 +51,12 @@ pub struct Config {
     #[arg(
         long,
         env = "LOCALLIBRARY_SESSIONS",
-        value_parser = RedactingParser::<SessionsIn>::new(),
+        value_parser = RedactingParser::<SessionStorage>::new(),
         value_name = "WHERE",
         default_value = "db",
         hide_env_values = true
     )]
-    pub sessions: SessionsIn,
+    pub sessions: SessionStorage,
 
     /// The key that signs cookies and links; a flag can be seen by other users of the machine, so prefer
     /// --secret-key-file or the environment

@@ -17,7 +17,7 @@ use super::{
 use crate::{StartError, progress, search::index};
 
 /// What a long wait at the first start is about.
-const SEARCHES: &str = "Reading the books for searches";
+const FOLDING: &str = "Reading the books for searches";
 
 /// How long a statement waits for another program that writes, a Django on the same file for example.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -150,7 +150,7 @@ async fn prepare(path: &Path, initial: InitialData) -> Result<Vec<DemoUser>, Pro
         tracing::info!("made the database {path:?}");
     }
     write_ahead(&mut connection).await.map_err(explain)?;
-    index::freshen(&mut connection, &progress::bar(SEARCHES, 0))
+    index::fold_stale(&mut connection, &progress::bar(FOLDING, 0))
         .await
         .map_err(explain)?;
     connection.close().await.map_err(explain)?;
@@ -187,7 +187,7 @@ pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartErr
     own::prepare(&mut transaction).await.map_err(fail)?;
     transaction.commit().await.map_err(fail)?;
     let mut connection = db.acquire().await.map_err(fail)?;
-    index::freshen(&mut connection, &progress::bar(SEARCHES, 0))
+    index::fold_stale(&mut connection, &progress::bar(FOLDING, 0))
         .await
         .map_err(fail)?;
     Ok(users)

@@ -21,7 +21,7 @@ use crate::{
 
 impl NamedRecord {
     /// The page that deletes one.
-    pub(crate) fn deleting(&'static self) -> MethodRouter<AppState> {
+    pub(crate) fn delete_route(&'static self) -> MethodRouter<AppState> {
         form(
             |visit: Visit, record: RecordId| self.confirm(visit, record),
             |visit: Visit, record: RecordId| self.delete(visit, record),

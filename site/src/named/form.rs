@@ -24,23 +24,23 @@ const MAX_NAME: usize = 200;
 
 impl NamedRecord {
     /// The page that adds one.
-    pub(crate) fn creating(&'static self) -> MethodRouter<AppState> {
+    pub(crate) fn create_route(&'static self) -> MethodRouter<AppState> {
         form(
-            |layout: Layout| self.blank(layout),
+            |layout: Layout| self.new_form(layout),
             |visit: Visit, submitted: Form| self.create(visit, submitted),
         )
     }
 
     /// The page that changes one.
-    pub(crate) fn updating(&'static self) -> MethodRouter<AppState> {
+    pub(crate) fn update_route(&'static self) -> MethodRouter<AppState> {
         form(
-            |visit: Visit, record: RecordId, layout: Layout| self.edit(visit, record, layout),
+            |visit: Visit, record: RecordId, layout: Layout| self.edit_form(visit, record, layout),
             |visit: Visit, record: RecordId, submitted: Form| self.update(visit, record, submitted),
         )
     }
 
     /// The form for a new one.
-    async fn blank(&self, layout: Layout) -> Result<Response, PageError> {
+    async fn new_form(&self, layout: Layout) -> Result<Response, PageError> {
         let form = Form::default();
         let mut fields = Fields::initial(&form);
         self.read(&mut fields);
@@ -66,7 +66,7 @@ impl NamedRecord {
     }
 
     /// The form with the name of one.
-    async fn edit(
+    async fn edit_form(
         &self,
         visit: Visit,
         RecordId(id): RecordId,

@@ -24,16 +24,16 @@ struct List {
 
 impl NamedRecord {
     /// The page with all of them.
-    pub(crate) fn listing(&'static self) -> MethodRouter<AppState> {
+    pub(crate) fn list_route(&'static self) -> MethodRouter<AppState> {
         read(
             |app: State<AppState>, layout: Layout, asked: RequestedPage| {
-                self.all(app, layout, asked)
+                self.show_list(app, layout, asked)
             },
         )
     }
 
     /// All of them by name.
-    async fn all(
+    async fn show_list(
         &self,
         State(app): State<AppState>,
         layout: Layout,

@@ -60,13 +60,13 @@ const FOLDED: &str = "\
 type StaleRow = (i64, String, Option<String>, Option<String>, String);
 
 /// Books of one transaction. After an import there may be many, and others who write do not wait for all of them.
-const STEP: u64 = 1000;
+const BATCH: u64 = 1000;
 
 /// Between two looks for books that somebody else has changed.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// A transaction in which no book is marked: whatever is written meanwhile, a search in it finds every book.
-pub(super) async fn freshened(
+pub(super) async fn begin_search(
     db: &SqlitePool,
 ) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
     let mut reading = db.begin().await?;
@@ -76,20 +76,20 @@ pub(super) async fn freshened(
     // A transaction that has read what others have changed since cannot write, so this one ends before others begin: for
     // the many books of an import, and at last for the few that were marked meanwhile.
     reading.rollback().await?;
-    freshen(&mut *db.acquire().await?, &ProgressBar::hidden()).await?;
+    fold_stale(&mut *db.acquire().await?, &ProgressBar::hidden()).await?;
     let mut writing = db.begin_with(WRITE).await?;
-    let steps = count_stale(&mut writing).await?.div_ceil(STEP);
-    for _ in 0..steps {
-        fold_step(&mut writing).await?;
+    let batches = count_stale(&mut writing).await?.div_ceil(BATCH);
+    for _ in 0..batches {
+        fold_batch(&mut writing).await?;
     }
     Ok(writing)
 }
 
 /// Folds the texts of books that were added or changed since the last time, those that nobody else folds meanwhile.
 ///
-/// `bar` shows how many there are and how many are done. If this future is dropped, the steps done so far stay; the next
+/// `bar` shows how many there are and how many are done. If this future is dropped, the batches done so far stay; the next
 /// one goes on from there.
-pub(crate) async fn freshen(
+pub(crate) async fn fold_stale(
     db: &mut SqliteConnection,
     bar: &ProgressBar,
 ) -> Result<(), sqlx::Error> {
@@ -98,12 +98,12 @@ pub(crate) async fn freshen(
         return Ok(());
     }
     bar.set_length(stale);
-    for left in (0..stale.div_ceil(STEP)).rev() {
+    for left in (0..stale.div_ceil(BATCH)).rev() {
         let began = Instant::now();
         let mut transaction = db.begin_with(WRITE).await?;
-        fold_step(&mut transaction).await?;
+        fold_batch(&mut transaction).await?;
         transaction.commit().await?;
-        bar.inc(STEP.min(stale));
+        bar.inc(BATCH.min(stale));
         if left > 0 {
             // Whoever waits to write looks only now and then, and without a pause would find the file locked each time.
             tokio::time::sleep(began.elapsed()).await;
@@ -114,10 +114,10 @@ pub(crate) async fn freshen(
 }
 
 /// Looks every now and then whether there is something to fold, so that searches seldom have to. Never ends.
-pub(crate) async fn keep_fresh(db: SqlitePool) {
+pub(crate) async fn fold_stale_periodically(db: SqlitePool) {
     loop {
-        let freshened = async { freshen(&mut *db.acquire().await?, &ProgressBar::hidden()).await };
-        if let Err(error) = freshened.await {
+        let folding = async { fold_stale(&mut *db.acquire().await?, &ProgressBar::hidden()).await };
+        if let Err(error) = folding.await {
             tracing::warn!(
                 "folding the texts of books for searches: {error} (the next search tries again)"
             );
@@ -131,8 +131,8 @@ async fn count_stale(db: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     Ok(stale.unsigned_abs())
 }
 
-async fn fold_step(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let stale = sqlx::query_as(STALE).bind(STEP.cast_signed());
+async fn fold_batch(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let stale = sqlx::query_as(STALE).bind(BATCH.cast_signed());
     let stale: Vec<StaleRow> = stale.fetch_all(&mut *db).await?;
     let folded: Vec<_> = stale
         .into_iter()

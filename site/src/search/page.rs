@@ -94,12 +94,12 @@ async fn find(
     asked: RequestedPage,
     per_page: u64,
 ) -> Result<Found, PageError> {
-    let mut db = index::freshened(db).await?;
+    let mut db = index::begin_search(db).await?;
     let words = question.words();
     let mut count = QueryBuilder::new(COUNT);
     question.narrow(&mut count, &words);
     let total = count.build_query_scalar().fetch_one(&mut *db).await?;
-    let paging = Paging::new(asked, total, per_page)?.keeping(question.as_query());
+    let paging = Paging::new(asked, total, per_page)?.with_query(question.query_string());
     let mut page = QueryBuilder::new(PAGE);
     question.narrow(&mut page, &words);
     page.push(ORDER).push_bind(paging.limit());
@@ -142,7 +142,7 @@ impl SearchQuery {
     }
 
     /// What the links to other pages of the results carry on.
-    fn as_query(&self) -> String {
+    fn query_string(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("q", &self.text);
         if let Some(genre) = self.genre {
@@ -158,12 +158,12 @@ impl SearchQuery {
     }
 
     /// The same question by its words alone, as a query.
-    fn without_filters(&self) -> String {
+    fn query_string_without_filters(&self) -> String {
         let words_alone = Self {
             text: self.text.clone(),
             ..Self::default()
         };
-        words_alone.as_query()
+        words_alone.query_string()
     }
 
     /// Whether anything but words narrows the search.
@@ -211,7 +211,7 @@ mod tests {
         let query = "q=a+b%26c&genre=3&available=1";
         let question = SearchQuery::of(query);
         assert!(question.is_filtered());
-        assert_eq!(question.as_query(), query);
-        assert_eq!(SearchQuery::of(&question.as_query()), question);
+        assert_eq!(question.query_string(), query);
+        assert_eq!(SearchQuery::of(&question.query_string()), question);
     }
 }

@@ -85,7 +85,7 @@ impl IntoResponse for PageError {
             }
             Self::ForeignHost | Self::BadForm => StatusCode::BAD_REQUEST.into_response(),
             Self::Forged => (StatusCode::FORBIDDEN, Extension(FORGED)).into_response(),
-            Self::LogInFirst { next } => redirect(&next::login(&next)),
+            Self::LogInFirst { next } => redirect(&next::login_path(&next)),
             Self::Forbidden => StatusCode::FORBIDDEN.into_response(),
             Self::Conflict { heading, text } => {
                 (StatusCode::CONFLICT, Extension(Words(heading, text))).into_response()

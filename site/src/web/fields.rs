@@ -370,7 +370,11 @@ impl<'a> Fields<'a> {
         is_required: bool,
         errors: Vec<String>,
     ) -> bool {
-        let errors = if self.is_submitted { errors } else { Vec::new() };
+        let errors = if self.is_submitted {
+            errors
+        } else {
+            Vec::new()
+        };
         let is_good = self.is_submitted && errors.is_empty();
         self.fields.push(Field {
             name: name.to_owned(),

@@ -32,7 +32,7 @@ const NAVIGATION: [(&str, &str, Option<&str>); 6] = [
 ];
 
 /// Label, address and permission of the pages for those who work here.
-const DESK: [(&str, &str, Permission); 6] = [
+const LIBRARIAN_PAGES: [(&str, &str, Permission); 6] = [
     (
         "All borrowed",
         "/catalog/borrowed/",
@@ -181,7 +181,7 @@ impl Layout {
     }
 
     /// The links for those who work here.
-    pub(crate) fn desk(&self) -> Vec<NavigationLink> {
+    pub(crate) fn librarian_links(&self) -> Vec<NavigationLink> {
         let path = self.uri.path();
         let is_staff = self.user.as_ref().is_some_and(User::is_staff);
         let staff_area = NavigationLink {
@@ -192,7 +192,8 @@ impl Layout {
                 _ => self.is_in_staff_area().then_some("true"),
             },
         };
-        DESK.into_iter()
+        LIBRARIAN_PAGES
+            .into_iter()
             .filter(|(_, _, permission)| self.may(*permission))
             .map(|(label, href, _)| NavigationLink {
                 label,
@@ -204,13 +205,13 @@ impl Layout {
     }
 
     /// This page, as the place to come back to.
-    pub(crate) fn here(&self) -> String {
-        next::here(&self.uri)
+    pub(crate) fn current_path(&self) -> String {
+        next::path_and_query(&self.uri)
     }
 
     /// The login page, with the way back to this one.
-    pub(crate) fn login(&self) -> String {
-        next::login(self.uri.path())
+    pub(crate) fn login_path(&self) -> String {
+        next::login_path(self.uri.path())
     }
 
     /// The CSRF token of a form on this page.

@@ -13,7 +13,7 @@ pub(crate) fn safe<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
     }
     let path = match target.strip_prefix('/') {
         Some(_) => target,
-        None => behind(target, origin)?,
+        None => after_origin(target, origin)?,
     };
     let leads_off = path.starts_with("//");
     // `http://site.example@evil.example` and `http://site.example.evil` go on after the origin.
@@ -33,13 +33,13 @@ fn behind<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
 }
 
 /// The path and query of a request, as a value for `next`.
-pub(crate) fn here(uri: &Uri) -> String {
+pub(crate) fn path_and_query(uri: &Uri) -> String {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     path.to_owned()
 }
 
 /// `/accounts/login/`, with the way back in its query.
-pub(crate) fn login(next: &str) -> String {
+pub(crate) fn login_path(next: &str) -> String {
     with_next("/accounts/login/", next)
 }
 
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn the_way_back_is_encoded() {
         assert_eq!(
-            login("/catalog/search/?q=a b&page=2"),
+            login_path("/catalog/search/?q=a b&page=2"),
             "/accounts/login/?next=/catalog/search/%3Fq%3Da+b%26page%3D2"
         );
     }

@@ -11,11 +11,11 @@ use super::error::PageError;
 pub(crate) enum RequestedPage {
     Number(u64),
     Last,
-    Nonsense,
+    Invalid,
 }
 
 impl RequestedPage {
-    fn by(query: &str) -> Self {
+    fn from_query(query: &str) -> Self {
         // Of several the last counts, as in Django.
         let page = form_urlencoded::parse(query.as_bytes())
             .filter(|(name, _)| name == "page")
@@ -24,9 +24,9 @@ impl RequestedPage {
             "" => Self::Number(1),
             "last" => Self::Last,
             digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().map_or(Self::Nonsense, Self::Number)
+                digits.parse().map_or(Self::Invalid, Self::Number)
             }
-            _ => Self::Nonsense,
+            _ => Self::Invalid,
         }
     }
 }
@@ -35,7 +35,7 @@ impl<S: Sync> FromRequestParts<S> for RequestedPage {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::by(parts.uri.query().unwrap_or_default()))
+        Ok(Self::from_query(parts.uri.query().unwrap_or_default()))
     }
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct Paging {
     pub(crate) total: u64,
     per_page: u64,
     /// The rest of the query, which links to other pages keep.
-    kept: String,
+    query: String,
 }
 
 impl Paging {
@@ -61,7 +61,7 @@ impl Paging {
         let number = match asked {
             RequestedPage::Number(number) => number,
             RequestedPage::Last => pages,
-            RequestedPage::Nonsense => return Err(PageError::NotFound),
+            RequestedPage::Invalid => return Err(PageError::NotFound),
         };
         if !(1..=pages).contains(&number) {
             return Err(PageError::NotFound);
@@ -71,21 +71,21 @@ impl Paging {
             pages,
             total,
             per_page,
-            kept: String::new(),
+            query: String::new(),
         })
     }
 
     /// Keeps `query` in the links to other pages.
-    pub(crate) fn keeping(mut self, query: String) -> Self {
-        self.kept = query;
+    pub(crate) fn with_query(mut self, query: String) -> Self {
+        self.query = query;
         self
     }
 
     /// The link to another page of the same list.
     pub(crate) fn link(&self, number: &u64) -> String {
-        match self.kept.as_str() {
+        match self.query.as_str() {
             "" => format!("?page={number}"),
-            kept => format!("?{kept}&page={number}"),
+            query => format!("?{query}&page={number}"),
         }
     }
 
@@ -121,14 +121,14 @@ mod tests {
             ("page=last", RequestedPage::Last),
             ("other=2", RequestedPage::Number(1)),
             ("page=1&page=2", RequestedPage::Number(2)),
-            ("page=-1", RequestedPage::Nonsense),
-            ("page=%2B1", RequestedPage::Nonsense),
-            ("page=1.5", RequestedPage::Nonsense),
-            ("page=%00", RequestedPage::Nonsense),
-            ("page=%ff", RequestedPage::Nonsense),
-            ("page=99999999999999999999999", RequestedPage::Nonsense),
+            ("page=-1", RequestedPage::Invalid),
+            ("page=%2B1", RequestedPage::Invalid),
+            ("page=1.5", RequestedPage::Invalid),
+            ("page=%00", RequestedPage::Invalid),
+            ("page=%ff", RequestedPage::Invalid),
+            ("page=99999999999999999999999", RequestedPage::Invalid),
         ] {
-            assert_eq!(RequestedPage::by(query), asked, "{query}");
+            assert_eq!(RequestedPage::from_query(query), asked, "{query}");
         }
     }
 

@@ -142,7 +142,7 @@ impl Visit {
     pub(crate) async fn logged_in(&self) -> Result<&User, PageError> {
         let user = self.user().await?;
         user.ok_or_else(|| PageError::LogInFirst {
-            next: next::here(self.uri()),
+            next: next::path_and_query(self.uri()),
         })
     }
 }

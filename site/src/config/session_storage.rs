@@ -4,7 +4,7 @@ use cloakroom_any::StoreUrl;
 
 /// Where sessions are kept.
 #[derive(Clone, Debug)]
-pub enum SessionsIn {
+pub enum SessionStorage {
     /// In the site's own database file.
     Db,
     /// There, too, in the table in which a Django on the same file has its own.
@@ -13,7 +13,7 @@ pub enum SessionsIn {
     Elsewhere(StoreUrl),
 }
 
-impl FromStr for SessionsIn {
+impl FromStr for SessionStorage {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
