@@ -50,11 +50,11 @@ impl Application {
             .base_url
             .clone()
             .unwrap_or_else(|| BaseUrl::listening_on(address));
-        warn_about(&base_url, address);
+        warn_about_base_url(&base_url, address);
         // A key that is refused is refused before anything is made.
-        secret::given(&config)?;
+        secret::from_settings(&config)?;
         let (db, new_users) = database::open(config.database_url.path(), InitialData::Demo).await?;
-        let secret_key = secret::of(&config)?;
+        let secret_key = secret::load_or_create(&config)?;
         let state = AppState {
             db: db.clone(),
             sessions: sessions::open(&config, &base_url, &secret_key).await?,
@@ -117,7 +117,7 @@ impl Application {
 
     /// One line for whoever started the site; more if users were made whose passwords nobody has seen yet.
     pub fn greeting(&self) -> String {
-        let passwords = cli::passwords_made(&self.new_users);
+        let passwords = cli::list_generated_passwords(&self.new_users);
         format!(
             "LocalLibrary is open at {}/ (listening on {}, database {}; stop it with Ctrl+C){passwords}",
             self.base_url,
@@ -129,16 +129,16 @@ impl Application {
     /// Answers until `stop` is ready, then finishes what has begun, for at most [`GRACE`](crate::shutdown::GRACE).
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
         // Ends with this function: what it leaves is done by the next start.
-        let mut beside = JoinSet::new();
-        beside.spawn(index::fold_stale_periodically(self.db.clone()));
+        let mut background = JoinSet::new();
+        background.spawn(index::fold_stale_periodically(self.db.clone()));
         serving::serve(self.listener, self.router, self.limits, stop).await;
-        drop(beside);
+        drop(background);
         self.db.close().await;
     }
 }
 
 /// Tells whoever starts the site what visitors would meet later.
-fn warn_about(base_url: &BaseUrl, address: SocketAddr) {
+fn warn_about_base_url(base_url: &BaseUrl, address: SocketAddr) {
     if !base_url.is_https() && !address.ip().is_loopback() {
         tracing::warn!(
             "visitors come to {base_url} by plain http: whoever is on the way can read their cookies \

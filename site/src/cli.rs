@@ -41,7 +41,7 @@ pub async fn run(config: &Config, command: &Command) -> Result<String, StartErro
             db.close().await;
             Ok(format!(
                 "The demo catalogue is loaded.{}",
-                passwords_made(&users)
+                list_generated_passwords(&users)
             ))
         }
         Command::CreateUser(user) => create_user(config, user).await,
@@ -57,10 +57,10 @@ async fn open(
 }
 
 /// The passwords that were made and that nobody has seen yet, one user a line, for the one time that they are shown.
-pub(crate) fn passwords_made(users: &[DemoUser]) -> String {
+pub(crate) fn list_generated_passwords(users: &[DemoUser]) -> String {
     let made = users
         .iter()
-        .filter_map(|user| Some((&user.username, user.made_password.as_ref()?)));
+        .filter_map(|user| Some((&user.username, user.generated_password.as_ref()?)));
     let mut text = String::new();
     for (username, password) in made {
         if text.is_empty() {
@@ -145,7 +145,7 @@ async fn check(config: &Config) -> Result<String, StartError> {
             "a start makes it, and so does `locallibrary migrate`",
         ));
     }
-    let secret_key = secret::of(config)?;
+    let secret_key = secret::load_or_create(config)?;
     let (db, _) = open(config, InitialData::Nothing).await?;
     let found: Result<String, _> = sqlx::query_scalar(CHECK_FILE).fetch_one(&db).await;
     let found = found.unwrap_or_else(|error| error.to_string());

@@ -43,7 +43,7 @@ pub(crate) fn display_time(time: SystemTime) -> String {
 }
 
 /// A moment of the database as visitors see it: `2026-11-26 14:05:10.123456` becomes `Nov. 26, 2026, 14:05 UTC`.
-pub(crate) fn display_stamp(stored: &str) -> String {
+pub(crate) fn display_timestamp(stored: &str) -> String {
     match stored.split_once(' ') {
         Some((day, time)) => format!("{}, {} UTC", display(day), time.get(..5).unwrap_or(time)),
         None => stored.to_owned(),
@@ -69,13 +69,13 @@ pub(crate) fn parse(typed: &str) -> Option<civil::Date> {
         let year = full_year(year).or_else(|| short_year(year))?;
         (year, number(month)?, number(day)?)
     } else {
-        in_words(typed)?
+        parse_with_month_name(typed)?
     };
     civil::Date::new(year, month, day).ok()
 }
 
 /// `Nov 23 2026`, `Nov 23, 2026`, `23 Nov 2026`, `23 Nov, 2026`; the month may be written in full.
-fn in_words(typed: &str) -> Option<(i16, i8, i8)> {
+fn parse_with_month_name(typed: &str) -> Option<(i16, i8, i8)> {
     let mut words = typed.split_whitespace();
     let (first, second, year) = (words.next()?, words.next()?, words.next()?);
     let second = second.strip_suffix(',').unwrap_or(second);

@@ -13,7 +13,7 @@ use crate::config::LogFormat;
 ///
 /// # Panics
 /// If the program has a log already.
-pub fn begin(format: LogFormat) {
+pub fn init(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_writer(io::stderr)

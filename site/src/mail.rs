@@ -56,9 +56,9 @@ impl Mailer {
     pub(crate) async fn send(&self, mail: Mail) {
         let Self { to, from } = self.clone();
         let sent = tokio::task::spawn_blocking(move || match to {
-            MailTo::Stdout => Ok(writeln!(io::stdout(), "{}", text(&from, &mail))?),
-            MailTo::Folder(folder) => Ok(write(&folder, &text(&from, &mail))?),
-            MailTo::Smtp(server) => hand_over(&server, from, mail, TIMEOUT)
+            MailTo::Stdout => Ok(writeln!(io::stdout(), "{}", as_text(&from, &mail))?),
+            MailTo::Folder(folder) => Ok(write_to_folder(&folder, &as_text(&from, &mail))?),
+            MailTo::Smtp(server) => send_by_smtp(&server, from, mail, TIMEOUT)
                 .map_err(|problem| format!("through {server}: {problem}; see --mail").into()),
         });
         let sent: Result<Result<(), Problem>, _> = sent.await;
@@ -72,12 +72,12 @@ impl Mailer {
 
 type Problem = Box<dyn Error + Send + Sync>;
 
-fn text(from: &Mailbox, Mail { to, subject, body }: &Mail) -> String {
+fn as_text(from: &Mailbox, Mail { to, subject, body }: &Mail) -> String {
     format!("To: {to}\nSubject: {subject}\nFrom: {from}\n\n{body}\n")
 }
 
 /// Puts a file with this text into the folder. It appears whole, or not at all.
-fn write(folder: &Path, text: &str) -> io::Result<()> {
+fn write_to_folder(folder: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let name = format!("{}-{}", date::timestamp(), random_alphanumeric(8)?);
     let name = name.replace([' ', ':'], "-");
@@ -86,7 +86,7 @@ fn write(folder: &Path, text: &str) -> io::Result<()> {
     fs::rename(&draft, folder.join(format!("{name}.txt")))
 }
 
-fn hand_over(
+fn send_by_smtp(
     server: &SmtpUrl,
     from: Mailbox,
     mail: Mail,
@@ -100,13 +100,13 @@ fn hand_over(
     let server = SmtpTransport::from_url(server.expose())?.timeout(Some(timeout));
     match server.build().send(&message) {
         Ok(_) => Ok(()),
-        Err(error) if is_silence(&error) => Err(format!("no answer within {timeout:?}").into()),
+        Err(error) if is_timeout(&error) => Err(format!("no answer within {timeout:?}").into()),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Whether this is a read that took too long, which the operating system calls by other names.
-fn is_silence(error: &(dyn Error + 'static)) -> bool {
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     let causes = iter::successors(Some(error), |&error| error.source());
     causes
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
@@ -155,19 +155,19 @@ mod tests {
     fn a_server_that_says_nothing_is_told_from_one_that_refuses() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let lost = || {
+        let send = || {
             let MailTo::Smtp(server) = format!("smtp://{address}").parse().unwrap() else {
                 panic!("it is a server");
             };
             let from = "library@library.example".parse().unwrap();
             let mail = Mail::new("ada@example.org", "Hello", "A link".to_owned());
-            let patience = Duration::from_millis(100);
-            hand_over(&server, from, mail, patience).unwrap_err()
+            let timeout = Duration::from_millis(100);
+            send_by_smtp(&server, from, mail, timeout).unwrap_err()
         };
 
-        assert_eq!(lost().to_string(), "no answer within 100ms");
+        assert_eq!(send().to_string(), "no answer within 100ms");
         drop(listener);
-        let refused = lost().to_string();
+        let refused = send().to_string();
         assert!(refused.contains("refused"), "{refused}");
     }
 

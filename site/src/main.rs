@@ -10,7 +10,7 @@ use locallibrary::{Application, Config, cli, logs, shutdown};
 
 fn main() -> ExitCode {
     let config = Config::parse();
-    logs::begin(config.log_format);
+    logs::init(config.log_format);
 
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -36,7 +36,7 @@ async fn run(config: Config) -> ExitCode {
         };
     }
     // Listened for from here on, so that a signal during the start is not lost either.
-    let stop = shutdown::signalled();
+    let stop = shutdown::signal_received();
     match Application::build(config).await {
         Ok(application) => {
             // Whoever started the site need not listen any more.

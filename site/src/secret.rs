@@ -13,10 +13,10 @@ use crate::{
 };
 
 /// Letters and digits of a key made here: 64 of 62 kinds are 381 bits.
-const MADE_KEY_CHARS: usize = 64;
+const GENERATED_KEY_CHARS: usize = 64;
 
 /// Shorter keys are used, with a warning. Django's checks ask for as many.
-const GOOD_KEY_CHARS: usize = 50;
+const RECOMMENDED_KEY_CHARS: usize = 50;
 
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -40,15 +40,15 @@ const PUBLISHED: [&str; 14] = [
 ];
 
 /// What Django writes in front of the keys of new projects, to be replaced in production.
-const DJANGOS_WARNING: &str = "django-insecure-";
+const INSECURE_PREFIX: &str = "django-insecure-";
 
 /// The key that the settings ask for: given, in a file, or made once beside the database.
-pub(crate) fn of(config: &Config) -> Result<SecretKey, StartError> {
-    if let Some(key) = given(config)? {
+pub(crate) fn load_or_create(config: &Config) -> Result<SecretKey, StartError> {
+    if let Some(key) = from_settings(config)? {
         return Ok(key);
     }
-    let file = beside(config.database_url.path());
-    let key = read_or_make(&file).map_err(|error| {
+    let file = default_key_file(config.database_url.path());
+    let key = read_or_create(&file).map_err(|error| {
         StartError::new(
             format!("keeping the secret key in {file:?}"),
             error,
@@ -59,7 +59,7 @@ pub(crate) fn of(config: &Config) -> Result<SecretKey, StartError> {
 }
 
 /// The key that the settings give, if they do. Nothing is made.
-pub(crate) fn given(config: &Config) -> Result<Option<SecretKey>, StartError> {
+pub(crate) fn from_settings(config: &Config) -> Result<Option<SecretKey>, StartError> {
     let key = match (&config.secret_key, &config.secret_key_file) {
         (Some(key), _) => key.clone(),
         (None, Some(file)) => read(file).map_err(|error| {
@@ -95,12 +95,12 @@ fn check(key: SecretKey, config: &Config) -> Result<SecretKey, StartError> {
         ));
     }
     if is_published(key.expose()) {
-        let is_ours_alone = config.bind.ip().is_loopback()
+        let is_local_only = config.bind.ip().is_loopback()
             && config
                 .base_url
                 .as_ref()
-                .is_none_or(|url| is_this_machine(url.host()));
-        if !is_ours_alone {
+                .is_none_or(|url| is_loopback(url.host()));
+        if !is_local_only {
             return Err(StartError::new(
                 "reading the secret key",
                 "it is a published one, so anybody can make cookies and links with it",
@@ -112,23 +112,23 @@ fn check(key: SecretKey, config: &Config) -> Result<SecretKey, StartError> {
         );
         return Ok(key);
     }
-    if key.expose().chars().count() < GOOD_KEY_CHARS {
+    if key.expose().chars().count() < RECOMMENDED_KEY_CHARS {
         tracing::warn!(
-            "the secret key is shorter than {GOOD_KEY_CHARS} characters: easier to guess than it should be"
+            "the secret key is shorter than {RECOMMENDED_KEY_CHARS} characters: easier to guess than it should be"
         );
     }
     Ok(key)
 }
 
 fn is_published(key: &str) -> bool {
-    key.starts_with(DJANGOS_WARNING)
+    key.starts_with(INSECURE_PREFIX)
         || PUBLISHED
             .iter()
             .any(|known| known.eq_ignore_ascii_case(key))
 }
 
 /// Whether a host name is one by which only this machine reaches itself.
-fn is_this_machine(host: &str) -> bool {
+fn is_loopback(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
@@ -136,19 +136,19 @@ fn is_this_machine(host: &str) -> bool {
 /// `size` random letters and digits from the operating system.
 pub(crate) fn random_alphanumeric(size: usize) -> io::Result<String> {
     // Bytes from 248 on are thrown away, or the first 8 characters would come up more often than the others.
-    const FAIR: u8 = 248;
+    const LIMIT: u8 = 248;
     let mut text = String::with_capacity(size);
     while text.len() < size {
         let mut bytes = [0; 64];
         getrandom::fill(&mut bytes)?;
-        let fair = bytes.iter().filter(|&&byte| byte < FAIR);
-        let chars = fair.map(|&byte| char::from(ALPHANUMERIC[usize::from(byte % 62)]));
+        let unbiased = bytes.iter().filter(|&&byte| byte < LIMIT);
+        let chars = unbiased.map(|&byte| char::from(ALPHANUMERIC[usize::from(byte % 62)]));
         text.extend(chars.take(size - text.len()));
     }
     Ok(text)
 }
 
-fn beside(database: &Path) -> PathBuf {
+fn default_key_file(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".secret");
     name.into()
@@ -158,7 +158,7 @@ fn read(file: &Path) -> io::Result<SecretKey> {
     Ok(SecretKey::from(fs::read_to_string(file)?.trim()))
 }
 
-fn read_or_make(file: &Path) -> io::Result<SecretKey> {
+fn read_or_create(file: &Path) -> io::Result<SecretKey> {
     match read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         read => return read,
@@ -169,9 +169,9 @@ fn read_or_make(file: &Path) -> io::Result<SecretKey> {
     draft.push(format!(".{}", std::process::id()));
     let draft = PathBuf::from(draft);
     let _ = fs::remove_file(&draft);
-    let made = create_private(&draft)
+    let created = create_private(&draft)
         .and_then(|mut open| {
-            open.write_all(random_alphanumeric(MADE_KEY_CHARS)?.as_bytes())?;
+            open.write_all(random_alphanumeric(GENERATED_KEY_CHARS)?.as_bytes())?;
             open.write_all(b"\n")?;
             open.sync_all()
         })
@@ -180,7 +180,7 @@ fn read_or_make(file: &Path) -> io::Result<SecretKey> {
             linked => linked,
         });
     let _ = fs::remove_file(&draft);
-    made?;
+    created?;
     read(file)
 }
 
@@ -199,10 +199,10 @@ mod tests {
     #[test]
     fn a_made_key_is_private_and_the_same_the_next_time() {
         let folder = tempfile::tempdir().unwrap();
-        let file = beside(&folder.path().join("x.sqlite3"));
-        let first = read_or_make(&file).unwrap();
-        assert_eq!(first, read_or_make(&file).unwrap());
-        assert_eq!(first.expose().len(), MADE_KEY_CHARS);
+        let file = default_key_file(&folder.path().join("x.sqlite3"));
+        let first = read_or_create(&file).unwrap();
+        assert_eq!(first, read_or_create(&file).unwrap());
+        assert_eq!(first.expose().len(), GENERATED_KEY_CHARS);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         #[cfg(unix)]
         {

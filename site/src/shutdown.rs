@@ -11,7 +11,7 @@ pub const GRACE: Duration = Duration::from_secs(30);
 ///
 /// # Panics
 /// Outside a Tokio runtime.
-pub fn signalled() -> impl Future<Output = ()> + Send + 'static {
+pub fn signal_received() -> impl Future<Output = ()> + Send + 'static {
     let mut terminate = listen(SignalKind::terminate());
     let mut interrupt = listen(SignalKind::interrupt());
     async move {

@@ -197,7 +197,7 @@ pub(crate) fn add_message(session: &Session, text: impl Into<String>) -> cloakro
 }
 
 /// Whether nothing is left in the session but words for the next page, which are no reason to keep one.
-pub(crate) fn holds_nothing(session: &Session) -> bool {
+pub(crate) fn is_empty(session: &Session) -> bool {
     session.names().iter().all(|name| name == MESSAGES)
 }
 

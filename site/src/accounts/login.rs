@@ -146,8 +146,8 @@ async fn authenticate(
         return Ok(None);
     }
     let AppState { db, hashing, .. } = visit.app();
-    let subjects = throttle::login(username, visit.address());
-    if !throttle::take_turn(db, &subjects).await? {
+    let subjects = throttle::login_subjects(username, visit.address());
+    if !throttle::wait_for_turn(db, &subjects).await? {
         return Ok(None);
     }
     let user = User::by_name(db, username).await?;
@@ -155,10 +155,10 @@ async fn authenticate(
     let verdict = hashing.verify(password.to_owned(), encoded.clone()).await?;
     let user = user.filter(|user| verdict.is_right() && user.is_active());
     let Some(mut user) = user else {
-        throttle::failed(db, &subjects).await?;
+        throttle::count_failure(db, &subjects).await?;
         return Ok(None);
     };
-    throttle::succeeded(db, &subjects).await?;
+    throttle::reset_account(db, &subjects).await?;
     if verdict == Verdict::Outdated {
         let encoded = hashing.encode(password.to_owned()).await?;
         if user.replace_password(db, &encoded).await? {

@@ -85,8 +85,8 @@ pub(crate) async fn send(visit: Visit, form: Form) -> Result<Response, PageError
     let Some(email) = email.filter(|_| fields.are_valid()) else {
         return ask_page(Layout::of(&visit).await?, fields);
     };
-    let subjects = throttle::mail(&email, visit.address());
-    if !throttle::count_if_free(&visit.app().db, &subjects).await? {
+    let subjects = throttle::mail_subjects(&email, visit.address());
+    if !throttle::count_within_limit(&visit.app().db, &subjects).await? {
         tracing::info!("no link to reset a password is mailed: too many were asked for");
         return Ok(redirect(SENT));
     }

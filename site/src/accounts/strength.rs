@@ -2,10 +2,14 @@ use std::{collections::HashSet, sync::LazyLock};
 
 use crate::users::User;
 
-const LIST: &str = include_str!("../../data/common_passwords.txt");
+const COMMON_PASSWORDS: &str = include_str!("../../data/common_passwords.txt");
 
-static COMMON: LazyLock<HashSet<&str>> =
-    LazyLock::new(|| LIST.lines().filter(|line| !line.starts_with('#')).collect());
+static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    COMMON_PASSWORDS
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect()
+});
 
 const MIN_CHARS: usize = 8;
 

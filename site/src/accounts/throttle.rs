@@ -14,10 +14,10 @@ use sqlx::SqlitePool;
 
 /// How many tries are free, and how long after the last one they are forgotten.
 const FREE_TRIES: i64 = 10;
-const MEMORY: Duration = Duration::from_secs(15 * 60);
+const RESET_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// Between two tries once the free ones are used up.
-const PACE: Duration = Duration::from_secs(2);
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long a visitor can be made to wait for an answer.
 const MAX_WAIT: Duration = Duration::from_secs(6);
@@ -45,19 +45,20 @@ const FAILED: &str = "\
 
 // Counted and decided in one statement, so that of many at the same time no more are free. What is refused does not
 // count, or whoever goes on asking would put off the end for ever.
-const COUNT_IF_FREE: &str = "\
+const COUNT_WITHIN_LIMIT: &str = "\
     INSERT INTO locallibrary_failed_login (subject, free, failures, last_at, next_at) VALUES (?1, ?2, 1, ?3, 0) \
     ON CONFLICT (subject) DO UPDATE SET \
     failures = CASE WHEN last_at > ?3 - ?4 THEN failures + 1 ELSE 1 END, last_at = ?3 \
     WHERE failures < free OR last_at <= ?3 - ?4";
 
-const FORGET: &str = "DELETE FROM locallibrary_failed_login WHERE subject = ? OR last_at < ?";
+const DELETE_COUNTS: &str =
+    "DELETE FROM locallibrary_failed_login WHERE subject = ? OR last_at < ?";
 
 /// Whose failures or mails are counted: what they are called in the table, and how many are free.
 pub(super) struct Subjects(Vec<(String, i64)>);
 
 /// Of a try to log in.
-pub(super) fn login(username: &str, address: Option<IpAddr>) -> Subjects {
+pub(super) fn login_subjects(username: &str, address: Option<IpAddr>) -> Subjects {
     let account = (format!("account {username}"), FREE_TRIES);
     let address =
         network(address).map(|network| (format!("address {network}"), FREE_TRIES_OF_ADDRESS));
@@ -65,7 +66,7 @@ pub(super) fn login(username: &str, address: Option<IpAddr>) -> Subjects {
 }
 
 /// Of a mail to `mailbox`, for which anybody may ask.
-pub(super) fn mail(mailbox: &str, address: Option<IpAddr>) -> Subjects {
+pub(super) fn mail_subjects(mailbox: &str, address: Option<IpAddr>) -> Subjects {
     // As accounts are looked up, or capitals would make another mailbox.
     let mailbox = (
         format!("mail to {}", mailbox.to_ascii_lowercase()),
@@ -101,15 +102,18 @@ fn is_private(address: IpAddr) -> bool {
 }
 
 /// Waits for the turn of these subjects; false if it is too far off. If the future is dropped, the turn is used up.
-pub(super) async fn take_turn(db: &SqlitePool, subjects: &Subjects) -> Result<bool, sqlx::Error> {
+pub(super) async fn wait_for_turn(
+    db: &SqlitePool,
+    subjects: &Subjects,
+) -> Result<bool, sqlx::Error> {
     let now = now_ms();
     let mut wait = 0;
     for (subject, _) in &subjects.0 {
         let turn: Option<i64> = sqlx::query_scalar(TAKE_TURN)
             .bind(subject)
             .bind(now)
-            .bind(ms(PACE))
-            .bind(ms(MEMORY))
+            .bind(ms(INTERVAL))
+            .bind(ms(RESET_AFTER))
             .bind(ms(MAX_WAIT))
             .fetch_optional(db)
             .await?;
@@ -120,7 +124,7 @@ pub(super) async fn take_turn(db: &SqlitePool, subjects: &Subjects) -> Result<bo
                     .bind(subject)
                     .bind(now)
                     .bind(0)
-                    .bind(ms(MEMORY))
+                    .bind(ms(RESET_AFTER))
                     .bind(ms(MAX_WAIT))
                     .fetch_one(db)
                     .await?;
@@ -137,52 +141,52 @@ pub(super) async fn take_turn(db: &SqlitePool, subjects: &Subjects) -> Result<bo
 }
 
 /// Counts a failure.
-pub(super) async fn failed(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
+pub(super) async fn count_failure(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
     for (subject, free) in &subjects.0 {
         let insert = sqlx::query(FAILED)
             .bind(subject)
             .bind(free)
             .bind(now_ms())
-            .bind(ms(MEMORY));
+            .bind(ms(RESET_AFTER));
         insert.execute(db).await?;
     }
     // Whoever tries many names must not fill the table with them.
-    forget(db, None).await
+    delete_counts(db, None).await
 }
 
 /// Counts something of which only so many are free; false if they are used up.
-pub(super) async fn count_if_free(
+pub(super) async fn count_within_limit(
     db: &SqlitePool,
     subjects: &Subjects,
 ) -> Result<bool, sqlx::Error> {
     for (subject, free) in &subjects.0 {
-        let count = sqlx::query(COUNT_IF_FREE)
+        let count = sqlx::query(COUNT_WITHIN_LIMIT)
             .bind(subject)
             .bind(free)
             .bind(now_ms())
-            .bind(ms(MEMORY));
+            .bind(ms(RESET_AFTER));
         if count.execute(db).await?.rows_affected() == 0 {
             return Ok(false);
         }
     }
     // As with failures: many names do not fill the table.
-    forget(db, None).await?;
+    delete_counts(db, None).await?;
     Ok(true)
 }
 
 /// Forgets the failures of the account; those of the address stay, or one account of one's own would wash away the
 /// tries on all others.
-pub(super) async fn succeeded(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
+pub(super) async fn reset_account(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
     let account = subjects.0.first().map(|(subject, _)| subject.as_str());
-    forget(db, account).await
+    delete_counts(db, account).await
 }
 
 /// Forgets the failures of `subject`, and all that are old.
-async fn forget(db: &SqlitePool, subject: Option<&str>) -> Result<(), sqlx::Error> {
-    let forget = sqlx::query(FORGET)
+async fn delete_counts(db: &SqlitePool, subject: Option<&str>) -> Result<(), sqlx::Error> {
+    let delete = sqlx::query(DELETE_COUNTS)
         .bind(subject)
-        .bind(now_ms() - ms(MEMORY));
-    forget.execute(db).await.map(drop)
+        .bind(now_ms() - ms(RESET_AFTER));
+    delete.execute(db).await.map(drop)
 }
 
 fn now_ms() -> i64 {
@@ -240,8 +244,8 @@ mod tests {
             ),
         ] {
             let address = address.map(|address| address.parse().unwrap());
-            assert_eq!(names(login("Ada", address)), tries);
-            assert_eq!(names(mail("Ada@Example.org", address)), mails);
+            assert_eq!(names(login_subjects("Ada", address)), tries);
+            assert_eq!(names(mail_subjects("Ada@Example.org", address)), mails);
         }
     }
 }

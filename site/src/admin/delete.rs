@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::{
     deletion,
-    guard::who_may,
+    guard::require_action,
     log::{self, ChangeLog, LogAction},
     model::{Action, Model, ModelKind, RecordKey},
     record::{self, RecordInPath, RecordTitle},
@@ -33,20 +33,20 @@ struct Delete {
     /// What the records that must be deleted first are called, with address and name of each.
     others: &'static str,
     blockers: Vec<(String, String)>,
-    goes_with: Vec<String>,
+    cascades: Vec<String>,
     /// Whether the user would delete their own account.
-    is_own: bool,
+    is_own_account: bool,
 }
 
 /// Asks before a record is deleted, or lists the records that block it.
 pub(crate) async fn confirm(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
-    who_may(&visit, at.model, &[Action::Delete]).await?;
+    require_action(&visit, at.model, &[Action::Delete]).await?;
     ask_first(&visit, at.model, &[at.key]).await
 }
 
 /// Deletes a record, if nothing blocks it.
 pub(crate) async fn delete_one(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
-    who_may(&visit, at.model, &[Action::Delete]).await?;
+    require_action(&visit, at.model, &[Action::Delete]).await?;
     delete(&visit, at.model, &[at.key]).await
 }
 
@@ -65,8 +65,8 @@ pub(super) async fn ask_first(
     }
     let page = Delete {
         blockers: deletion::load_blockers(&mut db, model, keys).await?,
-        goes_with: deletion::load_goes_with(&mut db, model, keys).await?,
-        is_own: is_own(user, model, keys),
+        cascades: deletion::load_cascades(&mut db, model, keys).await?,
+        is_own_account: is_own_account(user, model, keys),
         others: model.blocked_by.unwrap_or_default(),
         layout: Layout::of(visit).await?,
         model,
@@ -89,7 +89,7 @@ pub(super) async fn delete(
     let is_blocked = !deletion::load_blockers(&mut db, model, keys)
         .await?
         .is_empty();
-    if records.is_empty() || is_blocked || is_own(user, model, keys) {
+    if records.is_empty() || is_blocked || is_own_account(user, model, keys) {
         drop(db);
         return ask_first(visit, model, keys).await;
     }
@@ -137,7 +137,7 @@ async fn refuse_superusers(
 }
 
 /// An account that is in use here would take the history of its own end with it.
-fn is_own(user: &User, model: &Model, keys: &[RecordKey]) -> bool {
+fn is_own_account(user: &User, model: &Model, keys: &[RecordKey]) -> bool {
     model.kind == ModelKind::User && keys.contains(&RecordKey::Number(user.id))
 }
 

@@ -50,12 +50,12 @@ fn order(copy: &books::BlockingCopy) -> (&str, &str, &str) {
 }
 
 /// Loads a line for each thing that is deleted with the records.
-pub(super) async fn load_goes_with(
+pub(super) async fn load_cascades(
     db: &mut SqliteConnection,
     model: &Model,
     keys: &[RecordKey],
 ) -> Result<Vec<String>, sqlx::Error> {
-    let Some(sql) = model.goes_with else {
+    let Some(sql) = model.cascades else {
         return Ok(Vec::new());
     };
     let ids: IdList = keys.iter().collect();

@@ -95,9 +95,9 @@ pub(super) fn read(
     kind: ModelKind,
     is_new: bool,
     fields: &mut Fields<'_>,
-    offers: FieldChoices,
+    choices: FieldChoices,
 ) -> Option<RecordDraft> {
-    match (kind, offers) {
+    match (kind, choices) {
         (ModelKind::Author, _) => authors::read(fields).map(RecordDraft::Author),
         (ModelKind::Book, FieldChoices::Book(choices)) => {
             books::read(fields, choices).map(RecordDraft::Book)
@@ -141,10 +141,10 @@ pub(super) fn initial_fields(
     kind: ModelKind,
     is_new: bool,
     values: &Form,
-    offers: FieldChoices,
+    choices: FieldChoices,
 ) -> Vec<Field> {
     let mut fields = Fields::initial(values);
-    read(kind, is_new, &mut fields, offers);
+    read(kind, is_new, &mut fields, choices);
     fields.into_inner()
 }
 

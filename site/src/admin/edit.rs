@@ -3,7 +3,7 @@ use axum::response::{Html, IntoResponse, Response};
 
 use super::{
     draft::{self, FieldChoices, SaveOutcome},
-    guard::who_may,
+    guard::require_action,
     index,
     inline::Table,
     log::{self, ChangeLog, LogAction},
@@ -55,10 +55,10 @@ pub(crate) async fn add(
     visit: Visit,
     ModelInPath(model): ModelInPath,
 ) -> Result<Response, PageError> {
-    let user = who_may(&visit, model, &[Action::Add]).await?;
+    let user = require_action(&visit, model, &[Action::Add]).await?;
     let db = &visit.app().db;
-    let offers = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
-    let fields = draft::initial_fields(model.kind, true, &draft::first_values(model.kind), offers);
+    let choices = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
+    let fields = draft::initial_fields(model.kind, true, &draft::first_values(model.kind), choices);
     let table = Table::load(db, model, None, None, user).await?;
     page(&visit, model, None, fields, table).await
 }
@@ -69,18 +69,18 @@ pub(crate) async fn create(
     ModelInPath(model): ModelInPath,
     form: Form,
 ) -> Result<Response, PageError> {
-    who_may(&visit, model, &[Action::Add]).await?;
+    require_action(&visit, model, &[Action::Add]).await?;
     save(&visit, model, None, &form).await
 }
 
 /// The form with what is known of a record; for those who may only look, without the form.
 pub(crate) async fn change(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     let RecordInPath { model, key } = at;
-    let user = who_may(&visit, model, &[Action::View, Action::Change]).await?;
+    let user = require_action(&visit, model, &[Action::View, Action::Change]).await?;
     let db = &visit.app().db;
     let stored = find(&visit, user, model, &key).await?;
-    let offers = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
-    let fields = draft::initial_fields(model.kind, false, &stored.values, offers);
+    let choices = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
+    let fields = draft::initial_fields(model.kind, false, &stored.values, choices);
     let table = Table::load(db, model, Some(&key), None, user).await?;
     page(&visit, model, Some(stored), fields, table).await
 }
@@ -91,7 +91,7 @@ pub(crate) async fn update(
     at: RecordInPath,
     form: Form,
 ) -> Result<Response, PageError> {
-    let user = who_may(&visit, at.model, &[Action::Change]).await?;
+    let user = require_action(&visit, at.model, &[Action::Change]).await?;
     let stored = find(&visit, user, at.model, &at.key).await?;
     save(&visit, at.model, Some(stored), &form).await
 }
@@ -123,13 +123,13 @@ async fn save(
     let app = visit.app();
     let user = visit.logged_in().await?;
     let own = before.as_ref().map(|stored| stored.key.clone());
-    let offers = FieldChoices::load(&app.db, model.kind, false, user.is_superuser()).await?;
+    let choices = FieldChoices::load(&app.db, model.kind, false, user.is_superuser()).await?;
     let mut fields = Fields::submitted(form);
-    let draft = draft::read(model.kind, own.is_none(), &mut fields, offers.clone());
+    let draft = draft::read(model.kind, own.is_none(), &mut fields, choices.clone());
     let mut fields = fields.into_inner();
     let mut changes = ChangeLog::added();
     if let Some(before) = &before {
-        let before = draft::initial_fields(model.kind, false, &before.values, offers);
+        let before = draft::initial_fields(model.kind, false, &before.values, choices);
         draft::restore_fixed(&mut fields, &before);
         changes = ChangeLog::changed(&draft::changes(&before, &fields));
     }
@@ -178,13 +178,13 @@ async fn save(
         format!("The {singular} “{}” was {done}.", record.name),
     )?;
     // Of a new user the form has asked for a name and a password only.
-    let is_to_go_on =
+    let continues_editing =
         form.get("_continue").is_some() || model.kind == ModelKind::User && own.is_none();
     let may = |action| user.holds(&model.permission(action));
     Ok(redirect(&match form.get("_addanother") {
         Some(_) if may(Action::Add) => format!("{}add/", model.url()),
         _ if !may(Action::View) && !may(Action::Change) => index::PAGE.to_owned(),
-        _ if is_to_go_on => model.url_of(&key, "change"),
+        _ if continues_editing => model.url_of(&key, "change"),
         _ => model.url(),
     }))
 }
@@ -211,14 +211,14 @@ async fn page(
         },
         model,
         record: stored.map(|RecordValues { key, name, .. }| RecordTitle { key, name }),
-        sections: lay_out(model, fields),
+        sections: arrange(model, fields),
         table,
     };
     Ok(Html(page.render()?).into_response())
 }
 
 /// Puts the fields where the model wants them.
-fn lay_out(model: &Model, mut fields: Vec<Field>) -> Vec<FilledSection> {
+fn arrange(model: &Model, mut fields: Vec<Field>) -> Vec<FilledSection> {
     let mut remove = |name: &str| {
         let at = fields.iter().position(|field| field.name == name)?;
         Some(fields.remove(at))

@@ -100,7 +100,7 @@ impl Group {
                 id
             }
         };
-        put(
+        set_links(
             db,
             [DROP_PERMISSIONS, ADD_PERMISSIONS],
             id,
@@ -120,7 +120,7 @@ pub(super) async fn delete_records(
 }
 
 /// Leaves links that stay as they are, so that their ids stay, too.
-pub(super) async fn put(
+pub(super) async fn set_links(
     db: &mut SqliteConnection,
     statements: [&'static str; 2],
     of: i64,
@@ -129,8 +129,8 @@ pub(super) async fn put(
     let others: Vec<i64> = others.iter().filter_map(|id| id.parse().ok()).collect();
     let others = format!("{others:?}");
     for statement in statements {
-        let put = sqlx::query(statement).bind(of).bind(&others);
-        put.execute(&mut *db).await?;
+        let link = sqlx::query(statement).bind(of).bind(&others);
+        link.execute(&mut *db).await?;
     }
     Ok(())
 }

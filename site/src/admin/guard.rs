@@ -31,7 +31,7 @@ pub(crate) fn require_staff(methods: MethodRouter<AppState>) -> MethodRouter<App
 }
 
 /// The user, who may do at least one of these with the records of `model`.
-pub(super) async fn who_may<'a>(
+pub(super) async fn require_action<'a>(
     visit: &'a Visit,
     model: &Model,
     actions: &[Action],

@@ -2,7 +2,7 @@ use askama::Template;
 use axum::response::Html;
 
 use super::{
-    guard::who_may,
+    guard::require_action,
     log::{self, LogAction},
     model::{Action, Model},
     record::{self, RecordInPath, RecordTitle},
@@ -43,7 +43,7 @@ struct Entry {
 /// What the staff did with a record, newest first.
 pub(crate) async fn history(visit: Visit, at: RecordInPath) -> Result<Html<String>, PageError> {
     let RecordInPath { model, key } = at;
-    who_may(&visit, model, &[Action::View, Action::Change]).await?;
+    require_action(&visit, model, &[Action::View, Action::Change]).await?;
     let mut db = visit.app().db.acquire().await?;
     let record = record::load_title(&mut db, model, &key).await?;
     let rows: Vec<EntryRow> = sqlx::query_as(ENTRIES)
@@ -54,7 +54,7 @@ pub(crate) async fn history(visit: Visit, at: RecordInPath) -> Result<Html<Strin
         .fetch_all(&mut *db)
         .await?;
     let to_entry = |(time, who, flag, message, name): EntryRow| Entry {
-        time: date::display_stamp(&time),
+        time: date::display_timestamp(&time),
         who: who.unwrap_or_else(|| "Somebody".to_owned()),
         what: log::in_words(LogAction::from_flag(flag), &message),
         name,

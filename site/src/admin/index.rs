@@ -118,7 +118,7 @@ async fn page(
             name,
             href: model.and_then(|model| log::url(model, action, &id?)),
             kind: model.map_or("", |model| model.singular),
-            time: date::display_stamp(&time),
+            time: date::display_timestamp(&time),
         }
     };
     apps.retain(|app| !app.entries.is_empty());

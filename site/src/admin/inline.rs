@@ -31,7 +31,7 @@ pub(super) struct Table {
     pub(super) model: &'static Model,
     pub(super) rows: Vec<Row>,
     pub(super) may_delete: bool,
-    offers: FieldChoices,
+    choices: FieldChoices,
 }
 
 /// A record of the table, or a row for one that is not there yet.
@@ -40,7 +40,7 @@ pub(super) struct Row {
     /// What the names of its fields begin with.
     pub(super) start: String,
     pub(super) fields: Vec<Field>,
-    pub(super) is_to_go: bool,
+    pub(super) is_to_delete: bool,
     pub(super) problem: Option<String>,
     /// The labels of the fields that were changed.
     changed: Vec<&'static str>,
@@ -76,7 +76,7 @@ impl Table {
             model,
             rows: Vec::new(),
             may_delete: may(Action::Delete),
-            offers: FieldChoices::load(db, inline.kind, true, false).await?,
+            choices: FieldChoices::load(db, inline.kind, true, false).await?,
         };
         match form {
             None => table.show(children, may(Action::Add)),
@@ -143,7 +143,7 @@ impl Table {
         let total = total.and_then(|total| total.parse().ok()).unwrap_or(0);
         for number in 0..total.min(MAX_ROWS) {
             let start = format!("{prefix}-{number}-");
-            let submitted = form.below(&start);
+            let submitted = form.with_prefix(&start);
             // More rows were announced than came.
             if submitted == Form::default() {
                 continue;
@@ -176,7 +176,7 @@ impl Table {
         let (fields, draft) = self.read_fields(true, submitted);
         let is_typed = |(name, _): &(&str, _)| {
             let mut values = submitted.all(name);
-            !self.inline.given.contains(name) && values.any(|value| !value.trim().is_empty())
+            !self.inline.prefilled.contains(name) && values.any(|value| !value.trim().is_empty())
         };
         if !self.inline.columns.iter().any(is_typed) {
             return self.empty_row();
@@ -191,7 +191,7 @@ impl Table {
         let before = self.initial_fields(false, &child.values);
         if self.may_delete && submitted.get("DELETE").is_some() {
             return Row {
-                is_to_go: true,
+                is_to_delete: true,
                 ..Row::unchanged(Some(child), before)
             };
         }
@@ -214,12 +214,12 @@ impl Table {
     }
 
     fn initial_fields(&self, is_new: bool, values: &Form) -> Vec<Field> {
-        draft::initial_fields(self.inline.kind, is_new, values, self.offers.clone())
+        draft::initial_fields(self.inline.kind, is_new, values, self.choices.clone())
     }
 
     fn read_fields(&self, is_new: bool, submitted: &Form) -> (Vec<Field>, Option<RecordDraft>) {
         let mut fields = Fields::submitted(submitted);
-        let draft = draft::read(self.inline.kind, is_new, &mut fields, self.offers.clone());
+        let draft = draft::read(self.inline.kind, is_new, &mut fields, self.choices.clone());
         (fields.into_inner(), draft)
     }
 
@@ -244,7 +244,7 @@ impl Table {
     ) -> Result<bool, PageError> {
         let model = self.model;
         for row in &mut self.rows {
-            if row.is_to_go {
+            if row.is_to_delete {
                 row.delete(db, model, changes).await?;
                 continue;
             }
@@ -281,7 +281,7 @@ impl Row {
             own: own.map(|stored| (stored.key, stored.name)),
             start: String::new(),
             fields,
-            is_to_go: false,
+            is_to_delete: false,
             problem: None,
             changed: Vec::new(),
             draft: None,

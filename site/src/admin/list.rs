@@ -10,7 +10,7 @@ use sqlx::{
 use super::{
     delete,
     filter::{FilterLinks, ListQuery},
-    guard::who_may,
+    guard::require_action,
     model::{Action, Model, RecordKey},
     record::ModelInPath,
 };
@@ -27,7 +27,7 @@ use crate::{
 
 const PER_PAGE: u64 = 100;
 
-const NOTHING_CHOSEN: &str =
+const NOTHING_SELECTED: &str =
     "Items must be selected in order to perform actions on them. No items have been changed.";
 
 #[derive(Template)]
@@ -58,7 +58,7 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
     asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
-    let user = who_may(&visit, model, &[Action::View, Action::Change]).await?;
+    let user = require_action(&visit, model, &[Action::View, Action::Change]).await?;
     let db = &visit.app().db;
     let query = ListQuery::read(model, query.as_deref().unwrap_or_default());
     let total = bind(&sql(model, "COUNT(*)", ""), &query)
@@ -84,13 +84,13 @@ pub(crate) async fn act(
     ModelInPath(model): ModelInPath,
     form: Form,
 ) -> Result<Response, PageError> {
-    who_may(&visit, model, &[Action::Delete]).await?;
+    require_action(&visit, model, &[Action::Delete]).await?;
     let keys = form.all("_selected_action");
     let keys: Vec<_> = keys
         .filter_map(|key| RecordKey::parse(model.kind, key))
         .collect();
     if keys.is_empty() || form.get("action") != Some("delete_selected") {
-        visitor::add_message(&visit.session().await?, NOTHING_CHOSEN)?;
+        visitor::add_message(&visit.session().await?, NOTHING_SELECTED)?;
         return Ok(redirect(&model.url()));
     }
     match form.get("post") {

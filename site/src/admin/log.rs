@@ -60,11 +60,11 @@ impl ChangeLog {
 
     /// Something was done with a record in the table below the form.
     pub(super) fn push(&mut self, action: LogAction, kind: &str, name: &str, fields: &[&str]) {
-        let mut told = json!({ "name": kind, "object": name });
+        let mut change = json!({ "name": kind, "object": name });
         if action == LogAction::Changed {
-            told["fields"] = json!(fields);
+            change["fields"] = json!(fields);
         }
-        self.0.push(json!({ action.word(): told }));
+        self.0.push(json!({ action.word(): change }));
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) async fn write(
     action: LogAction,
     changes: &ChangeLog,
 ) -> Result<(), sqlx::Error> {
-    let told = match action {
+    let message = match action {
         LogAction::Deleted => String::new(),
         _ => Value::from(changes.0.clone()).to_string(),
     };
@@ -88,7 +88,7 @@ pub(super) async fn write(
     let insert = sqlx::query(INSERT)
         .bind(Value::from(records).to_string())
         .bind(action as i64)
-        .bind(told)
+        .bind(message)
         .bind(model.app)
         .bind(model.name)
         .bind(user.id)
@@ -101,7 +101,7 @@ pub(super) fn in_words(action: LogAction, message: &str) -> String {
     let Ok(Value::Array(changes)) = serde_json::from_str(message) else {
         // Django's old entries, and deletions, are plain text or nothing.
         return match message {
-            "" => format!("{}.", capital(action.word())),
+            "" => format!("{}.", capitalize(action.word())),
             text => text.to_owned(),
         };
     };
@@ -112,16 +112,16 @@ pub(super) fn in_words(action: LogAction, message: &str) -> String {
     sentences.join(" ")
 }
 
-fn sentence(told: &Value) -> Option<String> {
-    let (verb, told) = told.as_object()?.iter().next()?;
-    let object = match (told["name"].as_str(), told["object"].as_str()) {
+fn sentence(change: &Value) -> Option<String> {
+    let (verb, change) = change.as_object()?.iter().next()?;
+    let object = match (change["name"].as_str(), change["object"].as_str()) {
         (Some(kind), Some(name)) => format!(" {kind} “{name}”"),
         _ => String::new(),
     };
-    let fields = told["fields"].as_array().map(Vec::as_slice);
+    let fields = change["fields"].as_array().map(Vec::as_slice);
     let fields = fields.unwrap_or_default().iter().filter_map(Value::as_str);
-    let fields = list(&fields.collect::<Vec<_>>());
-    let verb = capital(verb);
+    let fields = join_words(&fields.collect::<Vec<_>>());
+    let verb = capitalize(verb);
     Some(match (fields.as_str(), object.as_str()) {
         ("", object) => format!("{verb}{object}."),
         (fields, "") => format!("{verb} {fields}."),
@@ -129,7 +129,7 @@ fn sentence(told: &Value) -> Option<String> {
     })
 }
 
-fn list(words: &[&str]) -> String {
+fn join_words(words: &[&str]) -> String {
     match words {
         [] => String::new(),
         [one] => (*one).to_owned(),
@@ -137,7 +137,7 @@ fn list(words: &[&str]) -> String {
     }
 }
 
-fn capital(word: &str) -> String {
+fn capitalize(word: &str) -> String {
     let mut chars = word.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string());
     first.unwrap_or_default() + chars.as_str()

@@ -31,7 +31,7 @@ pub(super) struct Model {
     pub(super) blocked_by: Option<&'static str>,
     /// Selects a line for each thing that is deleted with the records whose ids are in the JSON of
     /// `?1`.
-    pub(super) goes_with: Option<&'static str>,
+    pub(super) cascades: Option<&'static str>,
 }
 
 /// Which of the models it is, where that makes a difference.
@@ -104,7 +104,7 @@ pub(super) struct Inline {
     /// The fields of a row and the headings above them.
     pub(super) columns: &'static [(&'static str, &'static str)],
     /// The fields of an empty row that have a value all the same.
-    pub(super) given: &'static [&'static str],
+    pub(super) prefilled: &'static [&'static str],
 }
 
 /// What a user may be allowed to do with the records of a model.

@@ -83,10 +83,10 @@ static AUTHOR: Model = Model {
             ("genre", "Genre"),
             ("language", "Language"),
         ],
-        given: &[],
+        prefilled: &[],
     }),
     blocked_by: Some("books"),
-    goes_with: None,
+    cascades: None,
 };
 
 static BOOK: Model = Model {
@@ -127,10 +127,10 @@ static BOOK: Model = Model {
             ("borrower", "Borrower"),
             ("status", "Status"),
         ],
-        given: &["status"],
+        prefilled: &["status"],
     }),
     blocked_by: Some("copies"),
-    goes_with: Some(
+    cascades: Some(
         "SELECT b.title || ' in the genre ' || g.name FROM catalog_book_genre bg \
          JOIN catalog_genre g ON g.id = bg.genre_id JOIN catalog_book b ON b.id = bg.book_id \
          WHERE bg.book_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, g.name",
@@ -201,7 +201,7 @@ static COPY: Model = Model {
     ],
     inline: None,
     blocked_by: None,
-    goes_with: None,
+    cascades: None,
 };
 
 static GENRE: Model = Model {
@@ -221,7 +221,7 @@ static GENRE: Model = Model {
     sections: &[],
     inline: None,
     blocked_by: Some("books"),
-    goes_with: None,
+    cascades: None,
 };
 
 static LANGUAGE: Model = Model {
@@ -241,7 +241,7 @@ static LANGUAGE: Model = Model {
     sections: &[],
     inline: None,
     blocked_by: Some("books"),
-    goes_with: None,
+    cascades: None,
 };
 
 static GROUP: Model = Model {
@@ -268,7 +268,7 @@ static GROUP: Model = Model {
     sections: &[],
     inline: None,
     blocked_by: None,
-    goes_with: Some(
+    cascades: Some(
         "SELECT u.username || ' in the group ' || g.name FROM auth_user_groups ug \
          JOIN auth_user u ON u.id = ug.user_id JOIN auth_group g ON g.id = ug.group_id \
          WHERE ug.group_id IN (SELECT value FROM json_each(?1)) ORDER BY g.name, u.username",
@@ -343,7 +343,7 @@ static USER: Model = Model {
     ],
     inline: None,
     blocked_by: None,
-    goes_with: Some(
+    cascades: Some(
         "SELECT u.username || ' in the group ' || g.name FROM auth_user_groups ug \
          JOIN auth_user u ON u.id = ug.user_id JOIN auth_group g ON g.id = ug.group_id \
          WHERE ug.user_id IN (SELECT value FROM json_each(?1)) \

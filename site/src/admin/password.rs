@@ -1,7 +1,7 @@
 use axum::response::{IntoResponse, Response};
 
 use super::{
-    guard::who_may,
+    guard::require_action,
     log::{self, ChangeLog, LogAction},
     model::{Action, ModelKind, RecordKey},
     models,
@@ -82,7 +82,7 @@ pub(crate) async fn set(
 
 /// The user whose password it is, which the visitor may set.
 async fn find(visit: &Visit, id: i64) -> Result<User, PageError> {
-    let user = who_may(visit, models::of_kind(ModelKind::User), &[Action::Change]).await?;
+    let user = require_action(visit, models::of_kind(ModelKind::User), &[Action::Change]).await?;
     let of = User::by_id(&visit.app().db, id).await?;
     let of = of.ok_or(PageError::NotFound)?;
     // Or whoever may change accounts could take over one that may do more.

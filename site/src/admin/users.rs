@@ -116,7 +116,7 @@ pub(super) fn read(
 ) -> Option<UserForm> {
     let username = read_username(fields);
     let password = fields.value("password").to_owned();
-    fields.fixed("password", "Password", masked(&password));
+    fields.fixed("password", "Password", mask_hash(&password));
     let line = |input| FieldKind::Line {
         input,
         autocomplete: Some("off"),
@@ -138,7 +138,7 @@ pub(super) fn read(
         let moment = fields.value(name).to_owned();
         let moment = match moment.as_str() {
             "" => "Never".to_owned(),
-            moment => date::display_stamp(moment),
+            moment => date::display_timestamp(moment),
         };
         fields.fixed(name, label, moment);
     }
@@ -190,7 +190,7 @@ fn read_grants(fields: &mut Fields<'_>, choices: PermissionChoices) -> Option<Gr
 }
 
 /// A hash as it may be shown: the algorithm, and enough to tell whether it has changed.
-fn masked(encoded: &str) -> String {
+fn mask_hash(encoded: &str) -> String {
     const SHOWN: usize = 6;
     match (encoded.split_once('$'), encoded.rsplit_once('$')) {
         (Some((algorithm, _)), Some((_, hash))) if !encoded.starts_with('!') => {
@@ -252,9 +252,9 @@ impl UserForm {
             .bind(grants.is_superuser)
             .bind(id);
         update.execute(&mut *db).await?;
-        groups::put(db, [DROP_GROUPS, ADD_GROUPS], id, &grants.groups).await?;
+        groups::set_links(db, [DROP_GROUPS, ADD_GROUPS], id, &grants.groups).await?;
         let permissions = [DROP_PERMISSIONS, ADD_PERMISSIONS];
-        Ok(groups::put(db, permissions, id, &grants.permissions).await?)
+        Ok(groups::set_links(db, permissions, id, &grants.permissions).await?)
     }
 }
 
@@ -281,7 +281,7 @@ mod tests {
             ("", "No password set."),
             ("nonsense", "No password set."),
         ] {
-            assert_eq!(masked(encoded), shown);
+            assert_eq!(mask_hash(encoded), shown);
         }
     }
 }

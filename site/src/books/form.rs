@@ -162,10 +162,10 @@ fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
     let error = match isbn::parse(typed) {
         Ok(isbn) => return Some(isbn),
         // Nothing but hyphens is nothing.
-        Err(IsbnError::Wrong) if typed.chars().all(|c| c == '-' || c.is_whitespace()) => {
+        Err(IsbnError::Invalid) if typed.chars().all(|c| c == '-' || c.is_whitespace()) => {
             REQUIRED.to_owned()
         }
-        Err(IsbnError::Wrong) => ISBN_INVALID.to_owned(),
+        Err(IsbnError::Invalid) => ISBN_INVALID.to_owned(),
         Err(IsbnError::TooLong(chars)) => format!(
             "Ensure this value has at most {} characters (it has {chars}).",
             isbn::DIGITS
@@ -185,7 +185,7 @@ impl Book {
             .bind(self.author)
             .bind(number(&self.language));
         let id = insert.fetch_one(&mut *db).await?;
-        put_genres(db, id, &self.genres).await?;
+        set_genres(db, id, &self.genres).await?;
         Ok(id)
     }
 
@@ -201,7 +201,7 @@ impl Book {
         if update.execute(&mut *db).await?.rows_affected() == 0 {
             return Err(PageError::NotFound);
         }
-        Ok(put_genres(db, id, &self.genres).await?)
+        Ok(set_genres(db, id, &self.genres).await?)
     }
 }
 
@@ -238,7 +238,7 @@ pub(crate) async fn is_taken(
 }
 
 /// Leaves links that stay as they are, so that their ids stay, too.
-async fn put_genres(
+async fn set_genres(
     db: &mut SqliteConnection,
     book: i64,
     genres: &[String],
@@ -246,8 +246,8 @@ async fn put_genres(
     let ids: Vec<i64> = genres.iter().filter_map(|id| number(id)).collect();
     let ids = format!("{ids:?}");
     for statement in [DROP_GENRES, ADD_GENRES] {
-        let put = sqlx::query(statement).bind(book).bind(&ids);
-        put.execute(&mut *db).await?;
+        let link = sqlx::query(statement).bind(book).bind(&ids);
+        link.execute(&mut *db).await?;
     }
     Ok(())
 }

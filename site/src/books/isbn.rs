@@ -3,7 +3,7 @@
 pub(super) enum IsbnError {
     /// More characters than an ISBN has, without hyphens and blanks.
     TooLong(usize),
-    Wrong,
+    Invalid,
 }
 
 pub(super) const DIGITS: usize = 13;
@@ -18,13 +18,13 @@ pub(super) fn parse(typed: &str) -> Result<String, IsbnError> {
         return Err(IsbnError::TooLong(chars));
     }
     let is_digits = chars == DIGITS && isbn.bytes().all(|byte| byte.is_ascii_digit());
-    (is_digits && adds_up(&isbn))
+    (is_digits && has_valid_check_digit(&isbn))
         .then_some(isbn)
-        .ok_or(IsbnError::Wrong)
+        .ok_or(IsbnError::Invalid)
 }
 
 /// Digits count once and three times by turns, and the sum ends in zero.
-fn adds_up(digits: &str) -> bool {
+fn has_valid_check_digit(digits: &str) -> bool {
     let weighted = digits
         .bytes()
         .zip([1, 3].into_iter().cycle())
@@ -48,7 +48,7 @@ mod tests {
             "978660001000X",
             "९७८6600010007",
         ] {
-            assert_eq!(parse(typed), Err(IsbnError::Wrong), "{typed}");
+            assert_eq!(parse(typed), Err(IsbnError::Invalid), "{typed}");
         }
         assert_eq!(parse("97866-000100-077"), Err(IsbnError::TooLong(14)));
     }

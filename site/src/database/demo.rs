@@ -47,16 +47,16 @@ const INSERT_COPY: &str = "\
 const PASSWORD_VARIABLE: &str = "LOCALLIBRARY_DEMO_PASSWORD_";
 
 /// Letters and digits of a password made here: 119 bits.
-const MADE_PASSWORD_CHARS: usize = 20;
+const GENERATED_PASSWORD_CHARS: usize = 20;
 
 /// Hashes of passwords made here cost little to make and nothing to guess. At the first login of their users they are
 /// replaced by others, as Django does with old ones.
-const MADE_PASSWORD_ITERATIONS: u32 = 1000;
+const GENERATED_PASSWORD_ITERATIONS: u32 = 1000;
 
 /// A user who was just made, and the password if it was made, too: nobody has seen it yet.
 pub(crate) struct DemoUser {
     pub(crate) username: String,
-    pub(crate) made_password: Option<String>,
+    pub(crate) generated_password: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +134,9 @@ struct Copy {
 type Ids = HashMap<String, i64>;
 
 /// Inserts the catalogue into empty tables, in its order, so that ids are 1, 2, 3 ….
-pub(super) async fn fill(connection: &mut SqliteConnection) -> Result<Vec<DemoUser>, sqlx::Error> {
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<DemoUser>, sqlx::Error> {
     let catalog: Catalog = serde_json::from_str(CATALOG).expect("a test reads the same text");
     let bar = progress::bar("Loading the demo catalogue", catalog.records());
     let groups = insert_groups(connection, &catalog.groups).await?;
@@ -185,10 +187,10 @@ async fn insert_users(
     let joined = date::timestamp();
     let mut ids = Ids::new();
     for user in users {
-        let (made_password, encoded) = password(&user.username)?;
+        let (generated_password, encoded) = password(&user.username)?;
         made.push(DemoUser {
             username: user.username.clone(),
-            made_password,
+            generated_password,
         });
         let insert = sqlx::query_scalar(INSERT_USER)
             .bind(encoded)
@@ -218,8 +220,8 @@ fn password(username: &str) -> Result<(Option<String>, String), sqlx::Error> {
     let (made, passwords, password) = match std::env::var(variable) {
         Ok(set) if !set.is_empty() => (None, Passwords::new(), set),
         _ => {
-            let made = random_alphanumeric(MADE_PASSWORD_CHARS).map_err(sqlx::Error::Io)?;
-            let passwords = Passwords::new().iterations(MADE_PASSWORD_ITERATIONS);
+            let made = random_alphanumeric(GENERATED_PASSWORD_CHARS).map_err(sqlx::Error::Io)?;
+            let passwords = Passwords::new().iterations(GENERATED_PASSWORD_ITERATIONS);
             (Some(made.clone()), passwords, made)
         }
     };

@@ -2,7 +2,7 @@
 
 mod demo;
 mod open;
-mod own;
+mod site_tables;
 mod system;
 
 pub(crate) use demo::DemoUser;

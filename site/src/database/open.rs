@@ -12,7 +12,7 @@ use sqlx::{
 
 use super::{
     demo::{self, DemoUser},
-    own, system,
+    site_tables, system,
 };
 use crate::{StartError, progress, search::index};
 
@@ -39,7 +39,7 @@ const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL";
 const TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table'";
 
 /// Without these the file is not LocalLibrary's.
-const NEEDED: [&str; 7] = [
+const REQUIRED_TABLES: [&str; 7] = [
     "auth_user",
     "catalog_author",
     "catalog_book",
@@ -49,7 +49,7 @@ const NEEDED: [&str; 7] = [
     "catalog_language",
 ];
 
-const HOLDS_SOMETHING: &str = "\
+const HAS_RECORDS: &str = "\
     SELECT EXISTS (SELECT 1 FROM catalog_book) OR EXISTS (SELECT 1 FROM catalog_author) \
     OR EXISTS (SELECT 1 FROM auth_user) OR EXISTS (SELECT 1 FROM auth_group)";
 
@@ -139,12 +139,14 @@ async fn prepare(path: &Path, initial: InitialData) -> Result<Vec<DemoUser>, Pro
     if tables.is_empty() {
         create(&mut transaction).await.map_err(explain)?;
         if initial == InitialData::Demo {
-            new_users = demo::fill(&mut transaction).await.map_err(explain)?;
+            new_users = demo::insert(&mut transaction).await.map_err(explain)?;
         }
     } else {
-        refuse_strangers(&tables)?;
+        require_tables(&tables)?;
     }
-    own::prepare(&mut transaction).await.map_err(explain)?;
+    site_tables::create_missing(&mut transaction)
+        .await
+        .map_err(explain)?;
     transaction.commit().await.map_err(explain)?;
     if tables.is_empty() {
         tracing::info!("made the database {path:?}");
@@ -160,7 +162,7 @@ async fn prepare(path: &Path, initial: InitialData) -> Result<Vec<DemoUser>, Pro
 /// Django's tables, and the rows that Django keeps for itself.
 async fn create(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(SCHEMA).execute(&mut *connection).await?;
-    system::fill(connection).await
+    system::insert_rows(connection).await
 }
 
 /// Loads the demo catalogue into a database that has no records yet.
@@ -171,8 +173,8 @@ pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartErr
         StartError::new(DOING, problem, advice)
     };
     let mut transaction = db.begin_with("BEGIN IMMEDIATE").await.map_err(fail)?;
-    let holds_something = sqlx::query_scalar(HOLDS_SOMETHING);
-    if holds_something
+    let has_records = sqlx::query_scalar(HAS_RECORDS);
+    if has_records
         .fetch_one(&mut *transaction)
         .await
         .map_err(fail)?
@@ -183,8 +185,10 @@ pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartErr
             "name another file with --database-url; one that does not exist yet is made",
         ));
     }
-    let users = demo::fill(&mut transaction).await.map_err(fail)?;
-    own::prepare(&mut transaction).await.map_err(fail)?;
+    let users = demo::insert(&mut transaction).await.map_err(fail)?;
+    site_tables::create_missing(&mut transaction)
+        .await
+        .map_err(fail)?;
     transaction.commit().await.map_err(fail)?;
     let mut connection = db.acquire().await.map_err(fail)?;
     index::fold_stale(&mut connection, &progress::bar(FOLDING, 0))
@@ -193,8 +197,8 @@ pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartErr
     Ok(users)
 }
 
-fn refuse_strangers(tables: &[String]) -> Result<(), Problem> {
-    let missing: Vec<_> = NEEDED
+fn require_tables(tables: &[String]) -> Result<(), Problem> {
+    let missing: Vec<_> = REQUIRED_TABLES
         .into_iter()
         .filter(|needed| tables.iter().all(|table| table != needed))
         .collect();

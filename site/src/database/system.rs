@@ -82,7 +82,7 @@ const MIGRATIONS: [(&str, &str); 45] = [
     ("sessions", "0001_initial"),
 ];
 
-pub(super) async fn fill(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn insert_rows(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let now = date::timestamp();
     for (app, name) in MIGRATIONS {
         let insert = sqlx::query(INSERT_MIGRATION)

@@ -25,7 +25,7 @@ pub(crate) async fn forget(visit: Visit, form: Form) -> Result<Response, PageErr
         for item in items {
             session.discard(item)?;
         }
-        if visitor::holds_nothing(&session) {
+        if visitor::is_empty(&session) {
             session.flush()?;
         } else if item == "all" {
             session.cycle_key()?;

@@ -44,12 +44,12 @@ pub(crate) async fn list(visit: Visit, layout: Layout) -> Result<Response, PageE
 }
 
 impl Remembered {
-    fn holds_nothing(&self) -> bool {
-        let holds_something = self.visits.is_some()
+    fn is_empty(&self) -> bool {
+        let has_items = self.visits.is_some()
             || self.per_page.is_some()
             || self.scheme.is_some()
             || !self.notices.is_empty()
             || !self.recent.is_empty();
-        !holds_something
+        !has_items
     }
 }

@@ -88,7 +88,7 @@ impl IntoResponse for PageError {
             Self::LogInFirst { next } => redirect(&next::login_path(&next)),
             Self::Forbidden => StatusCode::FORBIDDEN.into_response(),
             Self::Conflict { heading, text } => {
-                (StatusCode::CONFLICT, Extension(Words(heading, text))).into_response()
+                (StatusCode::CONFLICT, Extension(ErrorText(heading, text))).into_response()
             }
             // The session layer answers it, with the status alone: see `session_failed`.
             Self::Session(error) => error.into_response(),
@@ -112,9 +112,9 @@ pub(crate) async fn not_found() -> PageError {
 
 /// A heading and a sentence for the visitor, where the status alone does not say enough.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Words(pub(super) &'static str, pub(super) &'static str);
+pub(super) struct ErrorText(pub(super) &'static str, pub(super) &'static str);
 
-const FORGED: Words = Words(
+const FORGED: ErrorText = ErrorText(
     "That form could not be accepted",
     "It did not come from a page of this site, or the page was open for too long. Go back, reload the page and send \
      the form again. This site needs a cookie to tell its own forms from forged ones: please allow it.",

@@ -10,7 +10,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
-use super::{error::Words, layout::Layout, request_id::RequestId};
+use super::{error::ErrorText, layout::Layout, request_id::RequestId};
 
 #[derive(Template)]
 #[template(path = "errors/error.html")]
@@ -28,14 +28,14 @@ pub(crate) async fn in_the_layout(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let id = request.extensions().get().cloned();
     let response = next.run(request).await;
-    match needs_a_page(&response) {
+    match needs_page(&response) {
         true => page(response, layout, &method, id),
         false => response,
     }
 }
 
 /// Whether this is an error without a page.
-pub(super) fn needs_a_page(response: &Response) -> bool {
+pub(super) fn needs_page(response: &Response) -> bool {
     let status = response.status();
     (status.is_client_error() || status.is_server_error()) && !is_html(response)
 }
@@ -47,9 +47,9 @@ pub(super) fn page(
     method: &Method,
     id: Option<RequestId>,
 ) -> Response {
-    let Words(heading, text) = match response.extensions().get::<Words>() {
-        Some(&words) => words,
-        None => words(response.status()),
+    let ErrorText(heading, text) = match response.extensions().get::<ErrorText>() {
+        Some(&text) => text,
+        None => text_of(response.status()),
     };
     let page = match (ErrorPage {
         layout,
@@ -85,7 +85,7 @@ fn is_html(response: &Response) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
 }
 
-fn words(status: StatusCode) -> Words {
+fn text_of(status: StatusCode) -> ErrorText {
     let (heading, text) = match status {
         StatusCode::FORBIDDEN => (
             "You cannot open this page",
@@ -112,5 +112,5 @@ fn words(status: StatusCode) -> Words {
             "The fault is on our side and has been written down. Please try again in a moment.",
         ),
     };
-    Words(heading, text)
+    ErrorText(heading, text)
 }

@@ -15,7 +15,7 @@ const MAX_BYTES: usize = 2_621_440;
 const MAX_FIELDS: usize = 1000;
 
 /// A mistake of this program: a page without the layer.
-const UNCHECKED: &str = "taking a form: the request has not passed the layer \
+const OUTSIDE_LAYER: &str = "taking a form: the request has not passed the layer \
                          `csrf::against_forgery`; add the page to the router of `routes.rs`, which \
                          wraps every page in it";
 
@@ -45,12 +45,12 @@ impl Form {
     }
 
     /// The fields whose names begin with `start`, under the rest of their names.
-    pub(crate) fn below(&self, start: &str) -> Self {
-        let below = |(name, value): &(String, String)| {
+    pub(crate) fn with_prefix(&self, start: &str) -> Self {
+        let strip = |(name, value): &(String, String)| {
             let name = name.strip_prefix(start)?;
             Some((name.to_owned(), value.clone()))
         };
-        Self(self.0.iter().filter_map(below).collect())
+        Self(self.0.iter().filter_map(strip).collect())
     }
 
     /// All values of the field `name`.
@@ -81,7 +81,7 @@ impl<S: Sync> FromRequestParts<S> for Form {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
         let form = parts.extensions.remove();
-        form.ok_or_else(|| PageError::Internal(UNCHECKED.into()))
+        form.ok_or_else(|| PageError::Internal(OUTSIDE_LAYER.into()))
     }
 }
 

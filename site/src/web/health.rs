@@ -18,10 +18,10 @@ use crate::state::AppState;
 const LIVE: &str = "/health/live";
 const READY: &str = "/health/ready";
 
-const ANSWERS: &str = "SELECT 1";
+const PING: &str = "SELECT 1";
 
 /// Whoever asks again every few seconds would rather hear "no" than wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Both answers: outside of the sessions, so that no cookie is read or set.
 pub(crate) fn routes() -> Router<AppState> {
@@ -41,7 +41,7 @@ async fn live() -> impl IntoResponse {
 
 /// Whether what every page needs is there: the catalogue and the sessions.
 async fn ready(State(app): State<AppState>) -> impl IntoResponse {
-    let asked = tokio::time::timeout(PATIENCE, missing(&app)).await;
+    let asked = tokio::time::timeout(PROBE_TIMEOUT, unavailable(&app)).await;
     match asked {
         Ok(None) => answer(StatusCode::OK, "ready\n"),
         Ok(Some(words)) => answer(StatusCode::SERVICE_UNAVAILABLE, words),
@@ -53,8 +53,8 @@ async fn ready(State(app): State<AppState>) -> impl IntoResponse {
 }
 
 /// What is not there. Why is for the log, at the level of the probe's own line.
-async fn missing(app: &AppState) -> Option<&'static str> {
-    if let Err(error) = sqlx::query(ANSWERS).execute(&app.db).await {
+async fn unavailable(app: &AppState) -> Option<&'static str> {
+    if let Err(error) = sqlx::query(PING).execute(&app.db).await {
         tracing::debug!("asking the database whether it is there: {error}");
         return Some("not ready: the database does not answer\n");
     }

@@ -15,14 +15,14 @@ pub(crate) fn safe<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
         Some(_) => target,
         None => after_origin(target, origin)?,
     };
-    let leads_off = path.starts_with("//");
+    let leaves_site = path.starts_with("//");
     // `http://site.example@evil.example` and `http://site.example.evil` go on after the origin.
-    let goes_on = !path.is_empty() && !path.starts_with(['/', '?', '#']);
-    (!leads_off && !goes_on).then_some(target)
+    let continues_host = !path.is_empty() && !path.starts_with(['/', '?', '#']);
+    (!leaves_site && !continues_host).then_some(target)
 }
 
 /// What follows the origin in a whole address of this site.
-fn behind<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
+fn after_origin<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
     let (own_scheme, own_host) = origin.split_once("://")?;
     let (scheme, rest) = target.split_once("://")?;
     let is_scheme = [own_scheme, "https"]

@@ -13,10 +13,10 @@ pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_CHARS: usize = 64;
 
 /// Characters of a name made here: enough that no two requests in a log have the same.
-const MADE_CHARS: usize = 16;
+const GENERATED_CHARS: usize = 16;
 
 /// Where the system has no randomness: requests go on without names.
-const NAMELESS: &str = "none";
+const FALLBACK: &str = "none";
 
 /// The name of a request: letters, digits and hyphens.
 #[derive(Debug, Clone)]
@@ -25,8 +25,8 @@ pub(super) struct RequestId(HeaderValue);
 impl RequestId {
     /// The name that the request brings, from a proxy for example, or a new one.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let brought = headers.get(HEADER).filter(|name| is_sound(name.as_bytes()));
-        Self(brought.cloned().unwrap_or_else(made))
+        let given = headers.get(HEADER).filter(|name| is_valid(name.as_bytes()));
+        Self(given.cloned().unwrap_or_else(generate))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -44,13 +44,13 @@ impl fmt::Display for RequestId {
     }
 }
 
-fn is_sound(name: &[u8]) -> bool {
+fn is_valid(name: &[u8]) -> bool {
     let is_name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
     (1..=MAX_CHARS).contains(&name.len()) && name.iter().all(is_name_byte)
 }
 
-fn made() -> HeaderValue {
-    let made = random_alphanumeric(MADE_CHARS).ok();
-    let made = made.and_then(|name| HeaderValue::try_from(name).ok());
-    made.unwrap_or(HeaderValue::from_static(NAMELESS))
+fn generate() -> HeaderValue {
+    let id = random_alphanumeric(GENERATED_CHARS).ok();
+    let id = id.and_then(|id| HeaderValue::try_from(id).ok());
+    id.unwrap_or(HeaderValue::from_static(FALLBACK))
 }

@@ -27,14 +27,14 @@ pub(crate) async fn write(mut request: Request, next: Next) -> Response {
     // Of the highest level, so that the name is there however little is logged.
     let span = tracing::error_span!("request", id = id.as_str());
     request.extensions_mut().insert(id.clone());
-    let method = cut(request.method().as_str()).to_owned();
-    let path = shown(request.uri().path());
+    let method = truncate(request.method().as_str()).to_owned();
+    let path = loggable_path(request.uri().path());
     let is_probe = health::is_probe(request.uri().path());
-    let begun = Instant::now();
+    let started = Instant::now();
     let answering = async {
         let mut response = next.run(request).await;
         let status = response.status().as_u16();
-        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         // A probe asks every few seconds, and says nothing about visitors.
         if is_probe {
             tracing::debug!(method, path, status, milliseconds, "answered");
@@ -47,14 +47,14 @@ pub(crate) async fn write(mut request: Request, next: Next) -> Response {
     answering.instrument(span).await
 }
 
-fn shown(path: &str) -> String {
+fn loggable_path(path: &str) -> String {
     match path.find(RESET_LINK) {
-        Some(at) => format!("{}…", cut(&path[..at + RESET_LINK.len()])),
-        None => cut(path).to_owned(),
+        Some(at) => format!("{}…", truncate(&path[..at + RESET_LINK.len()])),
+        None => truncate(path).to_owned(),
     }
 }
 
-fn cut(text: &str) -> &str {
+fn truncate(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_SHOWN_BYTES)]
 }
 
@@ -69,11 +69,11 @@ mod tests {
             ("/accounts/reset/MQ/c1-2f/", "/accounts/reset/…"),
             ("//accounts/reset/MQ/c1-2f/", "//accounts/reset/…"),
         ] {
-            assert_eq!(shown(path), in_the_log);
+            assert_eq!(loggable_path(path), in_the_log);
         }
-        assert_eq!(shown(&"é".repeat(5000)).len(), MAX_SHOWN_BYTES);
+        assert_eq!(loggable_path(&"é".repeat(5000)).len(), MAX_SHOWN_BYTES);
         assert_eq!(
-            shown(&format!("/{}", "é".repeat(5000))).len(),
+            loggable_path(&format!("/{}", "é".repeat(5000))).len(),
             MAX_SHOWN_BYTES - 1
         );
     }

@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 use super::{browser_secret::BrowserSecret, error::PageError, next};
 use crate::{state::AppState, users::User};
 
-const OUTSIDE: &str = "reading the visit: the request has not passed `visit_layer::begin`; \
+const OUTSIDE_LAYER: &str = "reading the visit: the request has not passed `visit_layer::begin`; \
                        add the page to the router of `routes.rs`";
 
 /// One request, and the visitor who makes it. Clones are the same one.
@@ -152,6 +152,6 @@ impl<S: Sync> FromRequestParts<S> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
         let visit = parts.extensions.get::<Self>().cloned();
-        visit.ok_or_else(|| PageError::Internal(OUTSIDE.into()))
+        visit.ok_or_else(|| PageError::Internal(OUTSIDE_LAYER.into()))
     }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn begin(
     let id = request.extensions().get().cloned();
     request.extensions_mut().insert(visit.clone());
     let mut response = next.run(request).await;
-    if error_page::needs_a_page(&response) {
+    if error_page::needs_page(&response) {
         let layout = Layout::of(&visit).await;
         // If that fails as well, the page is made further out, without it.
         if let Ok(layout) = layout {

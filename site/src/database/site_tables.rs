@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS locallibrary_failed_login (
 ";
 
 /// Makes the tables that are missing, and marks the books whose text for searches is.
-pub(super) async fn prepare(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn create_missing(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     for statements in [FAILED_LOGINS, index::SCHEMA, index::CATCH_UP, index::REFOLD] {
         sqlx::raw_sql(statements).execute(&mut *db).await?;
     }
