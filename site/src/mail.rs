@@ -1,4 +1,4 @@
-//! Mails: written to the console, to a folder, or handed to a mail server.
+//! Sends mails: to standard output, to a folder, or through a mail server.
 
 use std::{
     error::Error,
@@ -17,10 +17,10 @@ use crate::{
     secret::random_alphanumeric,
 };
 
-/// How long a mail server may take for each step.
+/// The time limit for each step of a conversation with a mail server.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One mail of plain text.
+/// A mail in plain text.
 #[derive(Debug, Clone)]
 pub(crate) struct Mail {
     to: String,
@@ -30,7 +30,7 @@ pub(crate) struct Mail {
 
 impl Mail {
     pub(crate) fn new(to: &str, subject: &str, body: String) -> Self {
-        // A line break would begin another header.
+        // A line break would start another header.
         let line = |text: &str| text.replace(char::is_control, " ");
         Self {
             to: line(to),
@@ -40,7 +40,7 @@ impl Mail {
     }
 }
 
-/// Sends mails.
+/// Sends mails to the place that the settings name.
 #[derive(Clone, Debug)]
 pub(crate) struct Mailer {
     to: MailTo,
@@ -52,7 +52,8 @@ impl Mailer {
         Self { to, from }
     }
 
-    /// Sends `mail`. Nobody waits for it, so what goes wrong is told to the log, without the text of the mail.
+    /// Sends `mail`. Errors are logged without the text of the mail, and not returned: the caller
+    /// has no one to report them to.
     pub(crate) async fn send(&self, mail: Mail) {
         let Self { to, from } = self.clone();
         let sent = tokio::task::spawn_blocking(move || match to {
@@ -76,7 +77,8 @@ fn as_text(from: &Mailbox, Mail { to, subject, body }: &Mail) -> String {
     format!("To: {to}\nSubject: {subject}\nFrom: {from}\n\n{body}\n")
 }
 
-/// Puts a file with this text into the folder. It appears whole, or not at all.
+/// Writes `text` to a new file in `folder`. The file is renamed into place, so readers never see a
+/// part of it.
 fn write_to_folder(folder: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let name = format!("{}-{}", date::timestamp(), random_alphanumeric(8)?);
@@ -105,7 +107,8 @@ fn send_by_smtp(
     }
 }
 
-/// Whether this is a read that took too long, which the operating system calls by other names.
+/// Returns whether `error` was caused by a read that timed out. Operating systems report it under
+/// two different kinds.
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     let causes = iter::successors(Some(error), |&error| error.source());
     causes
@@ -123,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// A mail server for one mail: gives what came after DATA.
+    /// Accepts one mail as a mail server does. Returns what followed the DATA command.
     fn receive(listener: &TcpListener) -> io::Result<String> {
         let (mut client, _) = listener.accept()?;
         let lines = BufReader::new(TcpStream::try_clone(&client)?).lines();
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_nothing_is_told_from_one_that_refuses() {
+    fn a_timeout_and_a_refused_connection_have_different_messages() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let send = || {
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_is_handed_to_a_server() {
+    async fn a_mail_is_sent_through_a_server() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = format!("smtp://{}", listener.local_addr().unwrap());
         let received = thread::spawn(move || receive(&listener));
@@ -184,7 +187,7 @@ mod tests {
             "A link".to_owned(),
         );
         mailer.send(mail).await;
-        // The client keeps its connection until it is dropped, and then says goodbye.
+        // The client sends QUIT when it is dropped, which ends the server's loop.
         let mail = received.join().unwrap().unwrap();
         for line in [
             "From: library@library.example",

@@ -93,7 +93,7 @@ fn a_user_is_created_with_a_password_that_is_good_enough() {
     );
     let (is_good, words) = create("zed", "Quay-lantern-7");
     assert!(
-        !is_good && words.contains("there is a user called"),
+        !is_good && words.contains("a user called \"zed\" already exists"),
         "{words}"
     );
 }

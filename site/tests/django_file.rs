@@ -60,7 +60,7 @@ async fn the_users_of_a_new_file_have_passwords_that_nobody_else_knows() {
     let hashed =
         "SELECT COUNT(DISTINCT password) FROM auth_user WHERE password LIKE 'pbkdf2_sha256$%'";
     assert_eq!(site.number(hashed).await, 11);
-    let greeting = site.application.greeting();
+    let greeting = site.application.startup_message();
     assert_eq!(greeting.lines().count(), 13, "{greeting}");
     assert!(greeting.contains("\n  librarian   "), "{greeting}");
 }

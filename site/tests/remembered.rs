@@ -117,7 +117,7 @@ async fn colours_follow_the_system_until_somebody_chooses() {
     let page = stranger.get("/catalog/books/").await;
     assert!(
         page.text().contains("data-scheme=\"dark\"")
-            && page.text().contains("Your preferences are saved.")
+            && page.text().contains("Your preferences were saved.")
     );
     stranger
         .send("/catalog/preferences/", &[("per_page", "20")])
@@ -321,7 +321,7 @@ async fn visitors_see_what_is_remembered_and_have_it_forgotten() {
     let page = stranger.get("/catalog/remembered/").await;
     let words = main(&page);
     for part in [
-        "Visits of the home page 1",
+        "Visits to the home page 1",
         "Results per page 20",
         "welcome",
         "Sense and Sensibility",

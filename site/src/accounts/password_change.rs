@@ -20,7 +20,7 @@ struct Changed {
     layout: Layout,
 }
 
-/// The form for a new password.
+/// The page that changes the password of the user.
 pub(crate) async fn show(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let form = Form::default();
     let mut fields = Fields::initial(&form);
@@ -29,7 +29,7 @@ pub(crate) async fn show(visit: Visit, layout: Layout) -> Result<Response, PageE
     page(layout, fields)
 }
 
-/// Changes the password. This session goes on under a new key; all others of the user end.
+/// Changes the password. This session gets a new key, and all other sessions of the user end.
 pub(crate) async fn change(visit: Visit, form: Form) -> Result<Response, PageError> {
     let app = visit.app();
     let user = visit.logged_in().await?;
@@ -56,13 +56,13 @@ pub(crate) async fn change(visit: Visit, form: Form) -> Result<Response, PageErr
     Ok(redirect("/accounts/password_change/done/"))
 }
 
-/// Says that the password was changed.
+/// The page that confirms the change.
 pub(crate) async fn done(layout: Layout) -> Result<Html<String>, PageError> {
     Ok(Html(Changed { layout }.render()?))
 }
 
 fn page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError> {
     let page = FormPage::new(layout, "Change your password", fields, "Change password");
-    let page = page.lead("All other browsers in which you are logged in will be logged out.");
+    let page = page.lead("You will be logged out in all other browsers.");
     Ok(page.html()?.into_response())
 }

@@ -22,7 +22,8 @@ use crate::{
 };
 
 const SUPERUSERS: &str = "\
-    SELECT EXISTS (SELECT 1 FROM auth_user WHERE is_superuser AND id IN (SELECT value FROM json_each(?)))";
+    SELECT EXISTS (SELECT 1 FROM auth_user \
+    WHERE is_superuser AND id IN (SELECT value FROM json_each(?)))";
 
 #[derive(Template)]
 #[template(path = "admin/delete.html", whitespace = "minimize")]
@@ -30,27 +31,29 @@ struct Delete {
     layout: Layout,
     model: &'static Model,
     records: Vec<RecordTitle>,
-    /// What the records that must be deleted first are called, with address and name of each.
+    /// The plural of the records that must be deleted first.
     others: &'static str,
+    /// URL and name of each of them.
     blockers: Vec<(String, String)>,
+    /// A line for each thing that is deleted with the records.
     cascades: Vec<String>,
     /// Whether the user would delete their own account.
     is_own_account: bool,
 }
 
-/// Asks before a record is deleted, or lists the records that block it.
+/// The page that asks before a record is deleted, or lists the records that block the deletion.
 pub(crate) async fn confirm(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     require_action(&visit, at.model, &[Action::Delete]).await?;
     ask_first(&visit, at.model, &[at.key]).await
 }
 
-/// Deletes a record, if nothing blocks it.
+/// Deletes a record, unless other records block the deletion.
 pub(crate) async fn delete_one(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     require_action(&visit, at.model, &[Action::Delete]).await?;
     delete(&visit, at.model, &[at.key]).await
 }
 
-/// Asks before records are deleted. The caller has seen to it that the user may.
+/// Returns the page that asks before records are deleted. The caller has checked the permission.
 pub(super) async fn ask_first(
     visit: &Visit,
     model: &'static Model,
@@ -75,14 +78,14 @@ pub(super) async fn ask_first(
     Ok(Html(page.render()?).into_response())
 }
 
-/// Deletes records, all or none. The caller has seen to it that the user may.
+/// Deletes records, all or none. The caller has checked the permission.
 pub(super) async fn delete(
     visit: &Visit,
     model: &'static Model,
     keys: &[RecordKey],
 ) -> Result<Response, PageError> {
     let user = visit.logged_in().await?;
-    // No other request writes from here on, so no blocking record is added.
+    // This locks the database for other writers, so no blocking record is added in the meantime.
     let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
     refuse_superusers(&mut db, user, model, keys).await?;
     let records = record::load_titles(&mut db, model, keys).await?;
@@ -110,15 +113,16 @@ pub(super) async fn delete(
             accounts::sessions::end_all(visit, id).await?;
         }
     }
-    let said = match records.as_slice() {
+    let message = match records.as_slice() {
         [one] => format!("The {} “{}” was deleted.", model.singular, one.name),
         many => format!("{} were deleted.", model.count(many.len() as u64)),
     };
-    visitor::add_message(&visit.session().await?, said)?;
+    visitor::add_message(&visit.session().await?, message)?;
     Ok(redirect(&model.url()))
 }
 
-/// Whoever may delete accounts may not delete those that may do more.
+/// Fails if one of the records is a superuser and the user is not. Permission to delete accounts
+/// does not extend to accounts with more rights.
 async fn refuse_superusers(
     db: &mut SqliteConnection,
     user: &User,
@@ -136,7 +140,8 @@ async fn refuse_superusers(
     }
 }
 
-/// An account that is in use here would take the history of its own end with it.
+/// Returns whether the user would delete their own account. That is refused: the history of the
+/// account, which records the deletion, would be deleted with it.
 fn is_own_account(user: &User, model: &Model, keys: &[RecordKey]) -> bool {
     model.kind == ModelKind::User && keys.contains(&RecordKey::Number(user.id))
 }

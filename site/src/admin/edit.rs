@@ -28,7 +28,7 @@ use crate::{
 struct Edit {
     layout: Layout,
     model: &'static Model,
-    /// Missing for a record to be added.
+    /// `None` for a new record.
     record: Option<RecordTitle>,
     sections: Vec<FilledSection>,
     table: Option<Table>,
@@ -36,13 +36,13 @@ struct Edit {
     may: Allowed,
 }
 
-/// A section with its fields.
+/// A section of the form, with its fields.
 struct FilledSection {
     heading: Option<&'static str>,
     rows: Vec<Vec<Field>>,
 }
 
-/// What the user may do here.
+/// The actions that the user may do on this page.
 struct Allowed {
     add: bool,
     change: bool,
@@ -50,7 +50,7 @@ struct Allowed {
     end_sessions: bool,
 }
 
-/// The form for a new record.
+/// The page with the form for a new record.
 pub(crate) async fn add(
     visit: Visit,
     ModelInPath(model): ModelInPath,
@@ -63,7 +63,7 @@ pub(crate) async fn add(
     page(&visit, model, None, fields, table).await
 }
 
-/// Adds a record, and those in the table below its form.
+/// Adds a record, and the records in the table below its form.
 pub(crate) async fn create(
     visit: Visit,
     ModelInPath(model): ModelInPath,
@@ -73,7 +73,7 @@ pub(crate) async fn create(
     save(&visit, model, None, &form).await
 }
 
-/// The form with what is known of a record; for those who may only look, without the form.
+/// The page with the form of a record. Users who may only view it see the values without a form.
 pub(crate) async fn change(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     let RecordInPath { model, key } = at;
     let user = require_action(&visit, model, &[Action::View, Action::Change]).await?;
@@ -85,7 +85,7 @@ pub(crate) async fn change(visit: Visit, at: RecordInPath) -> Result<Response, P
     page(&visit, model, Some(stored), fields, table).await
 }
 
-/// Changes a record, and those in the table below its form.
+/// Changes a record, and the records in the table below its form.
 pub(crate) async fn update(
     visit: Visit,
     at: RecordInPath,
@@ -96,7 +96,7 @@ pub(crate) async fn update(
     save(&visit, at.model, Some(stored), &form).await
 }
 
-/// The record, which this user may see.
+/// Loads a record that this user may see.
 async fn find(
     visit: &Visit,
     user: &User,
@@ -107,7 +107,7 @@ async fn find(
     let found = record::load_values(&mut db, model, model.key, key).await?;
     let found = found.into_iter().next().ok_or(PageError::NotFound)?;
     let is_superuser = model.kind == ModelKind::User && found.values.get("is_superuser").is_some();
-    // Or whoever may change accounts could take over one that may do more.
+    // A user who may change accounts must not be able to take over one with more rights.
     if is_superuser && !user.is_superuser() {
         return Err(PageError::Forbidden);
     }
@@ -140,7 +140,7 @@ async fn save(
     };
     draft.prepare(app).await?;
 
-    // From here on nobody else writes, so what is found free stays so.
+    // This locks the database for other writers, so a value that is found unique stays unique.
     let mut db = app.db.begin_with("BEGIN IMMEDIATE").await?;
     let key = match draft.save(&mut db, own.as_ref()).await? {
         SaveOutcome::Saved(key) => key,
@@ -177,7 +177,7 @@ async fn save(
         &session,
         format!("The {singular} “{}” was {done}.", record.name),
     )?;
-    // Of a new user the form has asked for a name and a password only.
+    // The form of a new user asks for name and password only. The next page has the rest.
     let continues_editing =
         form.get("_continue").is_some() || model.kind == ModelKind::User && own.is_none();
     let may = |action| user.holds(&model.permission(action));
@@ -217,7 +217,7 @@ async fn page(
     Ok(Html(page.render()?).into_response())
 }
 
-/// Puts the fields where the model wants them.
+/// Arranges the fields in the sections of the model.
 fn arrange(model: &Model, mut fields: Vec<Field>) -> Vec<FilledSection> {
     let mut remove = |name: &str| {
         let at = fields.iter().position(|field| field.name == name)?;
@@ -250,7 +250,7 @@ impl Edit {
         }
     }
 
-    /// The page that everybody has of this record.
+    /// Returns the URL of the record in the catalogue.
     fn public(&self) -> Option<String> {
         let key = &self.record.as_ref()?.key;
         let noun = match self.model.kind {

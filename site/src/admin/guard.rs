@@ -17,7 +17,8 @@ use crate::{
 
 pub(super) const LOGIN: &str = "/admin/login/";
 
-/// A page of the staff area: whoever is not of the staff is sent to its login page, whatever the method.
+/// Requires a staff login for all methods of a page. Redirects other visitors to the login page of
+/// the staff area.
 pub(crate) fn require_staff(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
     methods.layer(middleware::from_fn(
         async |visit: Visit, request: Request, next: Next| {
@@ -30,7 +31,7 @@ pub(crate) fn require_staff(methods: MethodRouter<AppState>) -> MethodRouter<App
     ))
 }
 
-/// The user, who may do at least one of these with the records of `model`.
+/// Returns the user if they may do at least one of `actions` with the records of `model`.
 pub(super) async fn require_action<'a>(
     visit: &'a Visit,
     model: &Model,

@@ -12,14 +12,16 @@ use crate::{
     web::{error::PageError, layout::Layout, visit::Visit},
 };
 
-/// Entries that are shown; the table keeps all.
+/// The number of entries on the page. The table keeps all.
 const SHOWN: i64 = 200;
 
 const ENTRIES: &str = "\
-    SELECT l.action_time, u.username, l.action_flag, l.change_message, l.object_repr FROM django_admin_log l \
+    SELECT l.action_time, u.username, l.action_flag, l.change_message, l.object_repr \
+    FROM django_admin_log l \
     JOIN django_content_type t ON t.id = l.content_type_id \
     LEFT JOIN auth_user u ON u.id = l.user_id \
-    WHERE t.app_label = ? AND t.model = ? AND l.object_id = ? ORDER BY l.action_time DESC, l.id DESC LIMIT ?";
+    WHERE t.app_label = ? AND t.model = ? AND l.object_id = ? \
+    ORDER BY l.action_time DESC, l.id DESC LIMIT ?";
 
 type EntryRow = (String, Option<String>, i64, String, String);
 
@@ -36,11 +38,11 @@ struct Entry {
     time: String,
     who: String,
     what: String,
-    /// What the record was called then.
+    /// The name of the record at that time.
     name: String,
 }
 
-/// What the staff did with a record, newest first.
+/// The page with the history of a record, newest entries first.
 pub(crate) async fn history(visit: Visit, at: RecordInPath) -> Result<Html<String>, PageError> {
     let RecordInPath { model, key } = at;
     require_action(&visit, model, &[Action::View, Action::Change]).await?;
@@ -55,7 +57,7 @@ pub(crate) async fn history(visit: Visit, at: RecordInPath) -> Result<Html<Strin
         .await?;
     let to_entry = |(time, who, flag, message, name): EntryRow| Entry {
         time: date::display_timestamp(&time),
-        who: who.unwrap_or_else(|| "Somebody".to_owned()),
+        who: who.unwrap_or_else(|| "Unknown user".to_owned()),
         what: log::in_words(LogAction::from_flag(flag), &message),
         name,
     };

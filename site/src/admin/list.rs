@@ -45,13 +45,13 @@ struct List {
 
 struct Row {
     key: RecordKey,
-    /// The link of the first column, which is what readers look for.
+    /// The link of the first column.
     href: String,
     first: String,
     others: Vec<String>,
 }
 
-/// The records of a model: filtered, searched, a hundred to a page.
+/// The page that lists the records of a model, with search and filters, a hundred to a page.
 pub(crate) async fn list(
     visit: Visit,
     ModelInPath(model): ModelInPath,
@@ -78,7 +78,7 @@ pub(crate) async fn list(
     Ok(Html(page.render()?))
 }
 
-/// Does something with the records that were ticked: asks before they are deleted, and deletes them.
+/// Applies an action to the selected records. The only action is to delete them, after asking.
 pub(crate) async fn act(
     visit: Visit,
     ModelInPath(model): ModelInPath,
@@ -109,7 +109,7 @@ async fn rows(
     for column in model.columns {
         columns += &format!(", CAST({} AS TEXT)", column.sql);
     }
-    // After the words and the values of the filters.
+    // The numbers of the parameters after the words and the values of the filters.
     let (limit, offset) = (query.values.len() + 2, query.values.len() + 3);
     let page = format!(" ORDER BY {} LIMIT ?{limit} OFFSET ?{offset}", model.order);
     let sql = sql(model, &columns, &page);
@@ -120,8 +120,8 @@ async fn rows(
             continue;
         };
         let mut cells = Vec::new();
-        for (at, column) in model.columns.iter().enumerate() {
-            cells.push(column.shows.in_words(found.try_get(at + 1)?));
+        for (index, column) in model.columns.iter().enumerate() {
+            cells.push(column.shows.in_words(found.try_get(index + 1)?));
         }
         rows.push(Row {
             href: model.url_of(&key, "change"),
@@ -133,7 +133,8 @@ async fn rows(
     Ok(rows)
 }
 
-/// Selects `columns` of the records that were asked for: `?1` are the words, then come the values of the filters.
+/// Returns the statement that selects `columns` of the matching records. Parameter `?1` has the
+/// words, the next ones the values of the filters.
 fn sql(model: &Model, columns: &str, rest: &str) -> String {
     let Model { from, search, .. } = model;
     let mut sql = format!(
@@ -141,8 +142,8 @@ fn sql(model: &Model, columns: &str, rest: &str) -> String {
          (SELECT 1 FROM json_each(?1) w WHERE INSTR(LOWER({search}), w.value) = 0)"
     );
     let params = model.filters.iter().flat_map(|filter| filter.params);
-    for (at, param) in params.enumerate() {
-        let value = format!("?{}", at + 2);
+    for (index, param) in params.enumerate() {
+        let value = format!("?{}", index + 2);
         sql += &format!(
             " AND ({value} IS NULL OR {})",
             param.sql.replace('?', &value)
@@ -152,7 +153,7 @@ fn sql(model: &Model, columns: &str, rest: &str) -> String {
 }
 
 fn bind<'q>(sql: &str, query: &'q ListQuery) -> Statement<'q, Sqlite, SqliteArguments> {
-    // Made of what `models` says, never of what anybody has sent.
+    // The statement consists of texts from `models` and contains no input.
     let statement = sqlx::query(AssertSqlSafe(sql)).bind(query.words());
     query.values.iter().fold(statement, |statement, value| {
         statement.bind(value.as_deref())

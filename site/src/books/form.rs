@@ -41,7 +41,8 @@ const INSERT: &str = "\
     VALUES (?, ?, ?, ?, ?) RETURNING id";
 
 const UPDATE: &str = "\
-    UPDATE catalog_book SET title = ?, summary = ?, isbn = ?, author_id = ?, language_id = ? WHERE id = ?";
+    UPDATE catalog_book \
+    SET title = ?, summary = ?, isbn = ?, author_id = ?, language_id = ? WHERE id = ?";
 
 const DROP_GENRES: &str = "\
     DELETE FROM catalog_book_genre WHERE book_id = ? \
@@ -50,7 +51,7 @@ const DROP_GENRES: &str = "\
 const ADD_GENRES: &str = "\
     INSERT OR IGNORE INTO catalog_book_genre (book_id, genre_id) SELECT ?, value FROM json_each(?)";
 
-/// What the form says about a book. Numbers are ids, known when the form was read.
+/// The values of the form of a book. The ids existed when the form was read.
 pub(crate) struct Book {
     pub(crate) title: String,
     summary: String,
@@ -60,16 +61,16 @@ pub(crate) struct Book {
     genres: Vec<String>,
 }
 
-/// What can be chosen in the form.
+/// The choices in the form.
 #[derive(Clone)]
 pub(crate) struct BookChoices {
-    /// Missing where the author is known, and so is not asked for.
+    /// `None` in a row of an author, where the author is known.
     pub(crate) authors: Option<Choices>,
     genres: Choices,
     languages: Choices,
 }
 
-/// The form for a new book.
+/// The page with the form for a new book.
 pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let form = Form::default();
     let mut fields = Fields::initial(&form);
@@ -95,7 +96,7 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
     saved(&visit, &book, id, "added").await
 }
 
-/// The form with what is known of a book.
+/// The page with the form of a book.
 pub(crate) async fn edit(
     visit: Visit,
     RecordId(id): RecordId,
@@ -132,7 +133,7 @@ pub(crate) async fn update(
     saved(&visit, &book, id, "changed").await
 }
 
-/// Reads what the form says, if it makes sense.
+/// Reads and validates the form.
 pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book> {
     let invalid = InvalidChoice::Unquoted;
     let title = fields.line("title", "Title", MAX_TITLE);
@@ -142,7 +143,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book
     };
     let summary = fields.text_area("summary", "Summary", MAX_SUMMARY);
     let isbn = fields.line("isbn", "ISBN", usize::MAX);
-    fields.help("13 digits; hyphens and blanks may stay.");
+    fields.help("13 digits, with or without hyphens and spaces.");
     let isbn = isbn.and_then(|typed| read_isbn(fields, &typed));
     let genres = fields.choices("genre", "Genre", choices.genres);
     fields.help("One or more: hold Ctrl (or Command) to choose several.");
@@ -161,7 +162,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book
 fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
     let error = match isbn::parse(typed) {
         Ok(isbn) => return Some(isbn),
-        // Nothing but hyphens is nothing.
+        // Only hyphens and white space count as empty.
         Err(IsbnError::Invalid) if typed.chars().all(|c| c == '-' || c.is_whitespace()) => {
             REQUIRED.to_owned()
         }
@@ -176,7 +177,7 @@ fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
 }
 
 impl Book {
-    /// Adds the book, and gives its id.
+    /// Adds the book. Returns the id.
     pub(crate) async fn insert(&self, db: &mut SqliteConnection) -> Result<i64, PageError> {
         let insert = sqlx::query_scalar(INSERT)
             .bind(&self.title)
@@ -189,7 +190,10 @@ impl Book {
         Ok(id)
     }
 
-    /// Changes the book with this id, if there still is one.
+    /// Changes the book with this id.
+    ///
+    /// # Errors
+    /// [`PageError::NotFound`] if there is no such book.
     pub(crate) async fn update(&self, db: &mut SqliteConnection, id: i64) -> Result<(), PageError> {
         let update = sqlx::query(UPDATE)
             .bind(&self.title)
@@ -222,12 +226,12 @@ impl BookChoices {
     }
 }
 
-/// An id that was chosen from a list, and so is a number.
+/// Parses an id. It was chosen from a list, so it is a number.
 fn number(id: &str) -> Option<i64> {
     id.parse().ok()
 }
 
-/// Whether another book has this ISBN.
+/// Returns whether another book than `own` has this ISBN.
 pub(crate) async fn is_taken(
     db: &mut SqliteConnection,
     isbn: &str,
@@ -237,7 +241,8 @@ pub(crate) async fn is_taken(
     taken.fetch_one(db).await
 }
 
-/// Leaves links that stay as they are, so that their ids stay, too.
+/// Sets the genres of a book: deletes the other links, then adds the missing ones. Links that exist
+/// already keep their ids.
 async fn set_genres(
     db: &mut SqliteConnection,
     book: i64,
@@ -252,7 +257,7 @@ async fn set_genres(
     Ok(())
 }
 
-/// What is known of a book, as the form has it.
+/// Loads a book as the values of the form.
 async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     type Row = (String, Option<i64>, String, String, Option<i64>);
     let row: Option<Row> = sqlx::query_as(BOOK).bind(id).fetch_optional(db).await?;

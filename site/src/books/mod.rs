@@ -1,4 +1,4 @@
-//! Books: the list, one book, the forms, and how a book looks in any list.
+//! Books: the list, the page of a book, the forms, and the card of a book in lists.
 
 mod card;
 mod cover;

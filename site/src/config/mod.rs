@@ -1,4 +1,4 @@
-//! The settings: flags, each with an environment variable and a default.
+//! The settings. Each is a flag with an environment variable and a default.
 
 mod allowed_hosts;
 mod base_url;

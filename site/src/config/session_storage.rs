@@ -2,14 +2,21 @@ use std::str::FromStr;
 
 use cloakroom_any::StoreUrl;
 
-/// Where sessions are kept.
+/// The storage of sessions.
+///
+/// ```
+/// use locallibrary::config::SessionStorage;
+///
+/// assert!(matches!("db".parse(), Ok(SessionStorage::Db)));
+/// assert!(matches!("memory:".parse(), Ok(SessionStorage::Elsewhere(_))));
+/// ```
 #[derive(Clone, Debug)]
 pub enum SessionStorage {
-    /// In the site's own database file.
+    /// The database file of the site.
     Db,
-    /// There, too, in the table in which a Django on the same file has its own.
+    /// The database file of the site, in the table of a Django that uses the same file.
     DjangoDb,
-    /// Somewhere else.
+    /// Another store.
     Elsewhere(StoreUrl),
 }
 
@@ -23,7 +30,7 @@ impl FromStr for SessionStorage {
             url => match url.parse() {
                 Ok(url) => Ok(Self::Elsewhere(url)),
                 Err(error) => Err(format!(
-                    "{error}; or db, the site's own database file, or django+db, Django's table there"
+                    "{error}; or db (the site's database file) or django+db (Django's table in it)"
                 )),
             },
         }

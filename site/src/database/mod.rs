@@ -1,4 +1,4 @@
-//! The database file: opened, or created with the demo catalogue.
+//! Opens the database file, or creates it with the demo catalogue.
 
 mod demo;
 mod open;

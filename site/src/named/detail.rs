@@ -29,7 +29,7 @@ struct Detail {
 }
 
 impl NamedRecord {
-    /// The page of one.
+    /// Routes the page of a record.
     pub(crate) fn detail_route(&'static self) -> MethodRouter<AppState> {
         read(
             |app: State<AppState>, record: RecordId, layout: Layout, asked: RequestedPage| {
@@ -38,7 +38,7 @@ impl NamedRecord {
         )
     }
 
-    /// One of them, with its books by title.
+    /// The page of a record, with its books by title.
     async fn show_detail(
         &self,
         State(app): State<AppState>,

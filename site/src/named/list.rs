@@ -23,7 +23,7 @@ struct List {
 }
 
 impl NamedRecord {
-    /// The page with all of them.
+    /// Routes the list of all records.
     pub(crate) fn list_route(&'static self) -> MethodRouter<AppState> {
         read(
             |app: State<AppState>, layout: Layout, asked: RequestedPage| {
@@ -32,7 +32,7 @@ impl NamedRecord {
         )
     }
 
-    /// All of them by name.
+    /// The page with all records by name.
     async fn show_list(
         &self,
         State(app): State<AppState>,

@@ -20,11 +20,11 @@ struct Remembered {
     scheme: Option<&'static str>,
     notices: Vec<String>,
     recent: Vec<RecentBook>,
-    /// How many of the books seen last are gone.
+    /// The date on which the session expires.
     until: Option<String>,
 }
 
-/// What the session holds, in words.
+/// The page with the items in the visitor's session.
 pub(crate) async fn list(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let session = visit.session_if_any().await?;
     let session = session.as_ref();

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// As much of a question is read.
+/// The number of characters of the search text that are used.
 const MAX_CHARS: usize = 200;
 
 const GENRES: &str = "SELECT id, name FROM catalog_genre ORDER BY name, id";
@@ -34,7 +34,7 @@ const PAGE: &str = "\
 
 const ORDER: &str = " ORDER BY b.title, a.last_name, a.first_name, b.id LIMIT ";
 
-/// What is searched for.
+/// The search text and filters.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct SearchQuery {
     text: String,
@@ -48,7 +48,7 @@ struct SearchQuery {
 struct Results {
     layout: Layout,
     question: SearchQuery,
-    /// Missing while nothing is asked for.
+    /// `None` if the search text is empty.
     found: Option<Found>,
     genres: Vec<(i64, String)>,
     languages: Vec<(i64, String)>,
@@ -65,7 +65,7 @@ struct FoundBook {
     author: Vec<Piece>,
 }
 
-/// The books with all the words.
+/// The page with the books that contain all words of the search.
 pub(crate) async fn page(
     visit: Visit,
     layout: Layout,
@@ -132,7 +132,7 @@ impl SearchQuery {
                 _ => {}
             }
         }
-        // What was cut off may have left a blank at the end.
+        // Truncation may leave white space at the end.
         question.text.truncate(question.text.trim_end().len());
         question
     }
@@ -141,7 +141,7 @@ impl SearchQuery {
         self.text.split_whitespace().map(fold).collect()
     }
 
-    /// What the links to other pages of the results carry on.
+    /// Returns the query string for links to other pages of the results.
     fn query_string(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("q", &self.text);
@@ -157,7 +157,7 @@ impl SearchQuery {
         query.finish()
     }
 
-    /// The same question by its words alone, as a query.
+    /// Returns the query string of a search for the same words without filters.
     fn query_string_without_filters(&self) -> String {
         let words_alone = Self {
             text: self.text.clone(),
@@ -166,7 +166,7 @@ impl SearchQuery {
         words_alone.query_string()
     }
 
-    /// Whether anything but words narrows the search.
+    /// Returns whether a filter is set.
     fn is_filtered(&self) -> bool {
         self.genre.is_some() || self.language.is_some() || self.is_available
     }
@@ -186,7 +186,8 @@ impl SearchQuery {
         }
         if self.is_available {
             statement.push(
-                " AND EXISTS (SELECT 1 FROM catalog_bookinstance c WHERE c.book_id = b.id AND c.status = 'a')",
+                " AND EXISTS (SELECT 1 FROM catalog_bookinstance c \
+                 WHERE c.book_id = b.id AND c.status = 'a')",
             );
         }
     }
@@ -197,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_is_trimmed_and_cut() {
+    fn a_search_text_is_trimmed_and_truncated() {
         let text = |query: &str| SearchQuery::of(query).text;
         assert_eq!(text("q=+anna++"), "anna");
         assert_eq!(text(&format!("q={}", "é".repeat(300))).chars().count(), 200);
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_links_to_other_pages_ask_the_same_question() {
+    fn the_links_to_other_pages_keep_the_search() {
         let query = "q=a+b%26c&genre=3&available=1";
         let question = SearchQuery::of(query);
         assert!(question.is_filtered());

@@ -1,4 +1,17 @@
-//! A list in pages: which one was asked for, which rows it holds, and the links to its neighbours.
+//! Splits a list into pages.
+//!
+//! ```text
+//! async fn list(…, asked: RequestedPage) -> Result<Html<String>, PageError> {
+//!     let total = sqlx::query_scalar("SELECT COUNT(*) FROM book").fetch_one(db).await?;
+//!     let paging = Paging::new(asked, total, layout.per_page())?;
+//!     let rows = sqlx::query_as("SELECT … FROM book ORDER BY title LIMIT ? OFFSET ?")
+//!         .bind(paging.limit())
+//!         .bind(paging.offset());
+//!     …
+//! }
+//! ```
+//!
+//! The template includes `paging.html`, which shows the links to the neighbouring pages.
 
 use std::convert::Infallible;
 
@@ -6,7 +19,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::error::PageError;
 
-/// The page that was asked for by `?page=`, before anyone knows how many there are.
+/// The page that `?page=` asks for. Whether it exists is checked by [`Paging::new`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestedPage {
     Number(u64),
@@ -16,7 +29,7 @@ pub(crate) enum RequestedPage {
 
 impl RequestedPage {
     fn from_query(query: &str) -> Self {
-        // Of several the last counts, as in Django.
+        // If there are several, the last counts, as in Django.
         let page = form_urlencoded::parse(query.as_bytes())
             .filter(|(name, _)| name == "page")
             .last();
@@ -39,22 +52,22 @@ impl<S: Sync> FromRequestParts<S> for RequestedPage {
     }
 }
 
-/// One page of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Paging {
     pub(crate) number: u64,
     pub(crate) pages: u64,
     pub(crate) total: u64,
     per_page: u64,
-    /// The rest of the query, which links to other pages keep.
+    /// The rest of the query string, for links to other pages.
     query: String,
 }
 
 impl Paging {
-    /// The page that was asked for, of a list with `total` rows. A list without rows has one page.
+    /// Returns the requested page of a list with `total` rows. A list without rows has one page.
     ///
     /// # Errors
-    /// [`PageError::NotFound`] if there is no such page.
+    /// [`PageError::NotFound`] if the page does not exist.
     pub(crate) fn new(asked: RequestedPage, total: i64, per_page: u64) -> Result<Self, PageError> {
         let total = total.unsigned_abs();
         let pages = total.div_ceil(per_page).max(1);
@@ -75,13 +88,13 @@ impl Paging {
         })
     }
 
-    /// Keeps `query` in the links to other pages.
+    /// Adds `query`, such as a search, to the links to other pages.
     pub(crate) fn with_query(mut self, query: String) -> Self {
         self.query = query;
         self
     }
 
-    /// The link to another page of the same list.
+    /// Returns the URL of another page of the same list.
     pub(crate) fn link(&self, number: &u64) -> String {
         match self.query.as_str() {
             "" => format!("?page={number}"),
@@ -89,12 +102,13 @@ impl Paging {
         }
     }
 
-    /// Rows to show, as SQL wants it.
+    /// Returns the value for `LIMIT`.
     pub(crate) fn limit(&self) -> i64 {
         self.per_page.cast_signed()
     }
 
-    /// Rows before the first to show. Less than the total, which came from the database as the same type.
+    /// Returns the value for `OFFSET`. It fits an `i64` because it is less than the total, which
+    /// the database returned as an `i64`.
     pub(crate) fn offset(&self) -> i64 {
         ((self.number - 1) * self.per_page).cast_signed()
     }
@@ -113,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_asked_for_by_number_or_as_the_last() {
+    fn a_page_is_requested_by_number_or_as_the_last() {
         for (query, asked) in [
             ("", RequestedPage::Number(1)),
             ("page=", RequestedPage::Number(1)),
@@ -149,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn links_lead_to_neighbours_only() {
+    fn the_first_and_the_last_page_have_one_neighbour() {
         let paging = |number| Paging::new(RequestedPage::Number(number), 30, 10).unwrap();
         assert_eq!((paging(1).previous(), paging(1).next()), (None, Some(2)));
         assert_eq!((paging(3).previous(), paging(3).next()), (Some(2), None));

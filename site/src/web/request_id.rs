@@ -1,4 +1,4 @@
-//! The name of a request, by which its lines in the log and its answer are found together.
+//! The id of a request, which connects its log lines with its response.
 
 use std::fmt;
 
@@ -6,31 +6,33 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::secret::random_alphanumeric;
 
-/// The header in which a request may bring a name, and in which every answer has it.
+/// The header of the id, in requests and responses.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest name that is taken from a request: a UUID fits, and a log cannot be filled with one.
+/// The longest id that is accepted from a request: a UUID fits, and a client can't flood the log.
 const MAX_CHARS: usize = 64;
 
-/// Characters of a name made here: enough that no two requests in a log have the same.
+/// The length of a generated id, long enough to be unique in a log.
 const GENERATED_CHARS: usize = 16;
 
-/// Where the system has no randomness: requests go on without names.
+/// The id of requests if the system has no randomness.
 const FALLBACK: &str = "none";
 
-/// The name of a request: letters, digits and hyphens.
+/// The id of a request: letters, digits and hyphens.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The name that the request brings, from a proxy for example, or a new one.
+    /// Returns the id in the headers, for example from a proxy, or else generates one.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let given = headers.get(HEADER).filter(|name| is_valid(name.as_bytes()));
         Self(given.cloned().unwrap_or_else(generate))
     }
 
     pub(super) fn as_str(&self) -> &str {
-        self.0.to_str().expect("checked or made of letters")
+        self.0
+            .to_str()
+            .expect("ids are ASCII letters, digits and hyphens")
     }
 
     pub(super) fn header(&self) -> HeaderValue {

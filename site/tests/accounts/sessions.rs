@@ -39,7 +39,7 @@ async fn users_see_where_they_are_logged_in_and_end_it() {
     assert!(
         one.words("/accounts/sessions/")
             .await
-            .contains("All other browsers are logged out.")
+            .contains("All other browsers were logged out.")
     );
     let tag = one.get("/accounts/sessions/").await;
     let tag = tag

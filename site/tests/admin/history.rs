@@ -25,7 +25,7 @@ async fn the_history_of_a_record_says_who_did_what() {
     }
     assert_eq!(rows.len(), 3);
     let page = librarian.get("/admin/catalog/genre/1/history/").await;
-    assert!(main(&page).contains("Nothing is known"));
+    assert!(main(&page).contains("This record has no history"));
 }
 
 #[tokio::test]

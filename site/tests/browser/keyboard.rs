@@ -38,7 +38,7 @@ fn the_keyboard_is_enough_and_one_always_sees_where_one_is() {
     assert_eq!(visitor.value_of("per_page"), "20");
     go_to(&visitor, "Save preferences");
     visitor.hit(Key::Enter);
-    visitor.sees("Your preferences are saved.");
+    visitor.sees("Your preferences were saved.");
 
     go_to(&visitor, "Log out");
     visitor.hit(Key::Enter);

@@ -10,7 +10,7 @@ fn a_lost_password_is_set_anew_with_the_link_of_a_mail() {
     member.follow("Lost your password?");
     member.fill("email", "member@example.org");
     member.press("Send the link");
-    member.reads("Look into your mailbox");
+    member.reads("Check your mailbox");
 
     member.open(&site.mailed_link());
     // The proof has left the address bar.

@@ -21,7 +21,7 @@ pub(crate) fn dismiss_prefer_search_look_and_forget(stranger: &Browser<'_>) {
     stranger.choose("per_page", "5");
     stranger.choose("colour_scheme", "Dark");
     stranger.press("Save preferences");
-    stranger.sees("Your preferences are saved.");
+    stranger.sees("Your preferences were saved.");
     let dark = "rgb(20, 24, 26)";
     let paper = stranger.evaluate("getComputedStyle(document.body).backgroundColor");
     assert_eq!(paper, dark);

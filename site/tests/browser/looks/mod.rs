@@ -27,7 +27,7 @@ fn every_page_is_for_everybody_to_a_stranger() {
     look.at("reset-wrong");
     stranger.fill("email", "member@example.org");
     stranger.press("Send the link");
-    stranger.reads("Look into your mailbox");
+    stranger.reads("Check your mailbox");
     stranger.open(&site.mailed_link());
     stranger.reads("Set a new password");
     look.at("reset-set");
@@ -35,7 +35,7 @@ fn every_page_is_for_everybody_to_a_stranger() {
     stranger.sees_not("Welcome!");
     stranger.open("/catalog/preferences/");
     stranger.press("Save preferences");
-    stranger.sees("Your preferences are saved.");
+    stranger.sees("Your preferences were saved.");
     look.at("preferences-saved");
     stranger.open("/catalog/remembered/");
     look.at("remembered-all");
