@@ -20,7 +20,7 @@ use common::{
 const SESSIONS: &str = "SELECT COUNT(*) FROM django_session";
 
 #[tokio::test]
-async fn a_login_is_kept_in_djangos_table_and_ends_with_the_logout() {
+async fn a_login_is_stored_in_djangos_table_until_the_logout() {
     let site = Site::with(&["--sessions", "django+db"]).await;
     site.set_password("member", PASSWORD).await;
     let member = site.stranger();
@@ -44,7 +44,7 @@ async fn a_login_is_kept_in_djangos_table_and_ends_with_the_logout() {
 }
 
 #[tokio::test]
-async fn the_cookie_that_ends_a_session_is_as_the_one_that_began_it() {
+async fn the_removal_cookie_has_the_attributes_of_the_session_cookie() {
     for (base_url, attributes) in [
         ("http://localhost:8000", "SameSite=Lax"),
         ("https://localhost:8000", "SameSite=Lax; Secure"),
@@ -66,7 +66,7 @@ async fn the_cookie_that_ends_a_session_is_as_the_one_that_began_it() {
 }
 
 #[tokio::test]
-async fn pages_that_need_a_list_of_sessions_go_without_one() {
+async fn pages_work_without_a_list_of_sessions() {
     let site = Site::with(&["--sessions", "django+db"]).await;
     site.set_password("member", PASSWORD).await;
     let member = site.stranger();
@@ -83,7 +83,7 @@ async fn pages_that_need_a_list_of_sessions_go_without_one() {
 }
 
 #[tokio::test]
-async fn a_login_lives_through_a_new_secret_key() {
+async fn a_login_survives_a_new_secret_key() {
     let (old, new) = (
         "the-key-from-before".repeat(4),
         "the-key-of-today".repeat(4),

@@ -20,7 +20,7 @@ fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (bool
 }
 
 #[test]
-fn a_database_is_made_filled_and_checked() {
+fn a_database_is_created_loaded_and_checked() {
     let folder = tempdir().unwrap();
     let folder = folder.path();
     assert!(!run(folder, &["check"], &[]).0, "there is nothing yet");
@@ -55,7 +55,7 @@ fn a_database_is_made_filled_and_checked() {
 }
 
 #[test]
-fn a_user_is_created_with_a_password_that_is_good_enough() {
+fn a_user_is_created_unless_the_password_is_weak() {
     let folder = tempdir().unwrap();
     let folder = folder.path();
     let create = |name: &str, password: &str| {

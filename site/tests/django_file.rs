@@ -29,7 +29,7 @@ async fn a_file_of_django_opens_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_file_of_ours_is_what_django_would_have_made() {
+async fn a_new_file_has_the_tables_and_rows_of_django() {
     let (ours, django) = (Site::new().await, Site::of_django().await);
     let same = async |query: &'static str| {
         let ours = rows(ours.application.db(), query).await;
@@ -55,7 +55,7 @@ async fn a_file_of_ours_is_what_django_would_have_made() {
 }
 
 #[tokio::test]
-async fn the_users_of_a_new_file_have_passwords_that_nobody_else_knows() {
+async fn the_users_of_a_new_file_have_random_passwords() {
     let site = Site::new().await;
     let hashed =
         "SELECT COUNT(DISTINCT password) FROM auth_user WHERE password LIKE 'pbkdf2_sha256$%'";

@@ -110,7 +110,7 @@ async fn an_author_is_created_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn an_author_has_names_and_dates_that_make_sense() {
+async fn invalid_authors_are_refused() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let (a101, path) = ("é".repeat(101), "/catalog/author/create/");
@@ -185,7 +185,7 @@ async fn an_author_has_names_and_dates_that_make_sense() {
 }
 
 #[tokio::test]
-async fn the_pages_of_a_form_are_titled_by_their_record() {
+async fn the_title_of_a_form_contains_its_record() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (path, title) in [
@@ -216,7 +216,7 @@ async fn the_pages_of_a_form_are_titled_by_their_record() {
 }
 
 #[tokio::test]
-async fn a_record_that_others_need_is_not_deleted() {
+async fn a_record_with_dependent_records_is_not_deleted() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (path, named, count) in [
@@ -260,7 +260,7 @@ async fn a_record_that_others_need_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn genres_and_languages_are_told_apart_whatever_their_case() {
+async fn names_of_genres_and_languages_are_unique_ignoring_case() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (noun, count) in [("genre", 24), ("language", 12)] {
@@ -383,7 +383,7 @@ async fn a_book_is_created_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_book_must_be_sound() {
+async fn invalid_books_are_refused() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let path = "/catalog/book/create/";
@@ -489,7 +489,7 @@ async fn a_copy_is_created_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_copy_must_be_sound() {
+async fn invalid_copies_are_refused() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let unavailable = "Select a valid choice. That choice is not one of the available choices.";
@@ -537,7 +537,7 @@ async fn a_copy_must_be_sound() {
 }
 
 #[tokio::test]
-async fn books_are_chosen_by_title_and_those_of_one_title_are_told_apart_by_their_authors() {
+async fn books_with_the_same_title_are_listed_with_their_authors() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let page = librarian.get("/catalog/bookinstance/create/").await;

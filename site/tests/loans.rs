@@ -21,7 +21,7 @@ fn in_days(days: i32) -> Date {
 }
 
 #[tokio::test]
-async fn readers_see_what_they_have_and_what_is_overdue() {
+async fn readers_see_their_loans_and_which_are_overdue() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     let page = member.get("/catalog/mybooks/").await;
@@ -45,7 +45,7 @@ async fn readers_see_what_they_have_and_what_is_overdue() {
 }
 
 #[tokio::test]
-async fn the_desk_sees_all_loans_and_who_has_them() {
+async fn clerks_see_all_loans_with_their_borrowers() {
     let site = Site::new().await;
     let clerk = site.visitor("clerk").await;
     let words = main(&clerk.get("/catalog/borrowed/").await);
@@ -123,7 +123,7 @@ async fn a_loan_is_renewed_for_up_to_four_weeks() {
 }
 
 #[tokio::test]
-async fn only_what_is_on_loan_is_renewed() {
+async fn only_copies_on_loan_are_renewed() {
     let site = Site::new().await;
     let clerk = site.visitor("clerk").await;
     for status in ["a", "d", "r"] {

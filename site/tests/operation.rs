@@ -47,7 +47,7 @@ const FORM: &str = "POST /accounts/login/ HTTP/1.1\r\nhost: localhost\r\nx-reque
                     expect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 3\r\n\r\n";
 
 /// A site that answers on a port.
-struct Open {
+struct ServedSite {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
@@ -55,7 +55,7 @@ struct Open {
     _folder: TempDir,
 }
 
-impl Open {
+impl ServedSite {
     async fn with(limits: Limits) -> Self {
         let folder = tempdir().unwrap();
         let database = folder.path().join("library.sqlite3");
@@ -78,7 +78,7 @@ impl Open {
     }
 
     /// A connection on which `text` has been sent.
-    fn tell(&self, text: &str) -> TcpStream {
+    fn send(&self, text: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(text.as_bytes()).unwrap();
@@ -105,7 +105,7 @@ fn until(mut stream: &TcpStream, end: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_keeps_a_sound_name_and_gets_one_otherwise() {
+async fn a_valid_request_id_is_kept_and_others_are_replaced() {
     let site = Site::new().await;
     let named = async |name: &str| {
         let request = Request::get("/catalog/").header("x-request-id", name);
@@ -132,7 +132,7 @@ async fn a_request_keeps_a_sound_name_and_gets_one_otherwise() {
 }
 
 #[tokio::test]
-async fn a_fault_has_a_reference_and_a_mistake_has_none() {
+async fn a_server_error_has_a_reference_and_a_client_error_has_none() {
     let site = Site::new().await;
     let mistake = site.get("/catalog/nothing/").await;
     assert!(!mistake.body.contains("Reference"), "{}", mistake.body);
@@ -174,7 +174,7 @@ fn log(folder: &Path, flags: &[&str]) -> String {
 }
 
 #[test]
-fn every_request_is_a_line_of_json_that_tells_no_secret() {
+fn every_request_is_logged_as_json_without_secrets() {
     let folder = tempdir().unwrap();
     let log = log(folder.path(), &["--log-format", "json"]);
     let lines: Vec<Value> = log
@@ -200,7 +200,7 @@ fn every_request_is_a_line_of_json_that_tells_no_secret() {
 }
 
 #[test]
-fn every_request_is_a_line_for_readers() {
+fn every_request_is_logged_as_text() {
     let folder = tempdir().unwrap();
     let log = log(folder.path(), &[]);
     let line = log
@@ -214,7 +214,7 @@ fn every_request_is_a_line_for_readers() {
 }
 
 #[test]
-fn the_name_of_a_request_is_there_however_little_is_logged() {
+fn the_request_id_is_logged_at_every_level() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("log");
     let stderr = File::create(&file).unwrap();
@@ -261,7 +261,7 @@ async fn probes_are_answered_in_plain_text_without_a_cookie() {
 }
 
 #[tokio::test]
-async fn a_site_without_its_database_lives_but_is_not_ready() {
+async fn a_site_without_its_database_is_live_but_not_ready() {
     let site = Site::new().await;
     site.application.db().close().await;
     assert_eq!(site.get("/health/live").await.status, StatusCode::OK);
@@ -271,7 +271,7 @@ async fn a_site_without_its_database_lives_but_is_not_ready() {
 }
 
 #[tokio::test]
-async fn all_answers_of_a_site_with_https_are_protected() {
+async fn every_response_of_a_site_with_https_forbids_plain_http() {
     for (flags, https_only) in [
         (
             &["--base-url", "https://library.example"][..],
@@ -321,8 +321,8 @@ async fn all_answers_of_a_site_with_https_are_protected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_names_its_host_once() {
-    let site = Open::with(NONE).await;
+async fn a_request_must_name_exactly_one_host() {
+    let site = ServedSite::with(NONE).await;
     for (request, status) in [
         ("GET /catalog/ HTTP/1.1", 400),
         ("GET http://localhost/catalog/ HTTP/1.1", 400),
@@ -342,7 +342,7 @@ async fn a_request_names_its_host_once() {
         ),
         ("GET /catalog/ HTTP/1.0", 200),
     ] {
-        let answer = site.tell(&format!("{request}\r\nconnection: close\r\n\r\n"));
+        let answer = site.send(&format!("{request}\r\nconnection: close\r\n\r\n"));
         let answer = rest(&answer);
         let (_, line) = answer.split_once(' ').unwrap();
         assert!(line.starts_with(&format!("{status} ")), "{request}: {line}");
@@ -356,10 +356,10 @@ async fn half_a_request_and_an_idle_connection_are_closed() {
         headers: SOON,
         ..NONE
     };
-    let site = Open::with(limits).await;
-    let half = site.tell("GET /catalog/ HTTP/1.1\r\nhost: loc");
-    let silent = site.tell("");
-    let idle = site.tell("GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let site = ServedSite::with(limits).await;
+    let half = site.send("GET /catalog/ HTTP/1.1\r\nhost: loc");
+    let silent = site.send("");
+    let idle = site.send("GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert!(!rest(&half).contains("200"));
     assert_eq!(rest(&silent), "");
     let answer = rest(&idle);
@@ -372,8 +372,8 @@ async fn a_request_that_takes_too_long_gets_a_page() {
         request: SOON,
         ..NONE
     };
-    let site = Open::with(limits).await;
-    let stream = site.tell(FORM);
+    let site = ServedSite::with(limits).await;
+    let stream = site.send(FORM);
     let page = until(&stream, "</html>");
     assert!(page.contains("HTTP/1.1 503 "), "{page}");
     assert!(page.contains("One moment, please"), "{page}");
@@ -381,20 +381,20 @@ async fn a_request_that_takes_too_long_gets_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_visitor_who_takes_nothing_of_the_answers_is_cut_off() {
+async fn a_client_that_reads_nothing_is_disconnected() {
     let limits = Limits {
         write: SOON,
         ..NONE
     };
-    let site = Open::with(limits).await;
-    let page = site.tell("GET /catalog/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let site = ServedSite::with(limits).await;
+    let page = site.send("GET /catalog/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     let page = rest(&page);
     let style = page.split("rel=\"stylesheet\" href=\"").nth(1).unwrap();
     let style = style.split('"').next().unwrap();
 
     // Answers fill what lies between the two, and then requests do: after that nothing goes on by itself.
     let requests = format!("GET {style} HTTP/1.1\r\nhost: localhost\r\n\r\n").repeat(1000);
-    let mut deaf = site.tell(&requests);
+    let mut deaf = site.send(&requests);
     deaf.set_write_timeout(Some(PATIENCE)).unwrap();
     let end = loop {
         if let Err(end) = deaf.write_all(requests.as_bytes()) {
@@ -409,12 +409,12 @@ async fn a_visitor_who_takes_nothing_of_the_answers_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_site_that_stops_answers_what_has_begun_and_waits_for_nothing_else() {
-    let site = Open::with(NONE).await;
-    let silent = site.tell("");
-    let idle = site.tell("GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
+async fn a_stopping_site_finishes_requests_and_closes_idle_connections() {
+    let site = ServedSite::with(NONE).await;
+    let silent = site.send("");
+    let idle = site.send("GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
     until(&idle, "live\n");
-    let mut begun = site.tell(FORM);
+    let mut begun = site.send(FORM);
     until(&begun, "100 Continue\r\n\r\n");
 
     site.stop.send(()).unwrap();

@@ -13,7 +13,7 @@ use common::{
 const SESSIONS: &str = "SELECT COUNT(*) FROM cloakroom_session";
 
 #[tokio::test]
-async fn lists_have_as_many_results_as_the_visitor_wants() {
+async fn visitors_choose_the_number_of_results() {
     let site = Site::new().await;
     let stranger = site.stranger();
     let page = stranger
@@ -98,7 +98,7 @@ async fn lists_have_as_many_results_as_the_visitor_wants() {
 }
 
 #[tokio::test]
-async fn colours_follow_the_system_until_somebody_chooses() {
+async fn colours_follow_the_system_until_the_visitor_chooses() {
     let site = Site::new().await;
     let stranger = site.stranger();
     assert!(
@@ -146,7 +146,7 @@ async fn colours_follow_the_system_until_somebody_chooses() {
 }
 
 #[tokio::test]
-async fn the_welcome_goes_when_it_is_dismissed() {
+async fn the_welcome_can_be_dismissed() {
     let site = Site::new().await;
     let stranger = site.stranger();
     for path in [
@@ -209,7 +209,7 @@ async fn the_welcome_goes_when_it_is_dismissed() {
 }
 
 #[tokio::test]
-async fn overdue_books_are_told_until_dismissed_and_again_when_there_are_more() {
+async fn the_overdue_notice_can_be_dismissed_until_there_are_more() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     let words = member.words("/catalog/").await;
@@ -302,7 +302,7 @@ async fn the_books_seen_last_are_shown_newest_first() {
 }
 
 #[tokio::test]
-async fn visitors_see_what_is_remembered_and_have_it_forgotten() {
+async fn visitors_list_and_delete_what_is_remembered() {
     let site = Site::new().await;
     let stranger = site.stranger();
     assert!(
@@ -369,7 +369,7 @@ async fn visitors_see_what_is_remembered_and_have_it_forgotten() {
 }
 
 #[tokio::test]
-async fn words_for_the_next_page_do_not_keep_a_session_that_was_forgotten() {
+async fn an_unread_message_does_not_keep_an_empty_session() {
     let site = Site::new().await;
     for item in ["per_page", "all"] {
         let stranger = site.stranger();
@@ -408,7 +408,7 @@ async fn forgetting_everything_keeps_the_login_under_a_new_key() {
 }
 
 #[tokio::test]
-async fn what_is_remembered_can_be_taken_home() {
+async fn what_is_remembered_can_be_downloaded() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     member.get("/catalog/").await;
@@ -423,7 +423,7 @@ async fn what_is_remembered_can_be_taken_home() {
 }
 
 #[tokio::test]
-async fn senseless_values_of_a_neighbour_are_no_error() {
+async fn recently_viewed_books_work_with_sessions_in_memory() {
     let site = Site::with(&["--sessions", "memory:"]).await;
     let stranger = site.stranger();
     stranger.get("/catalog/book/1").await;

@@ -71,7 +71,7 @@ async fn every_word_must_be_there_and_case_and_accents_do_not_matter() {
 }
 
 #[tokio::test]
-async fn what_was_found_is_marked_and_the_box_shows_what_was_asked() {
+async fn matches_are_marked_and_the_box_shows_the_search_text() {
     let site = Site::new().await;
     let page = site.stranger().get("/catalog/search/?q=%22MISER").await;
     assert!(page.text().contains("name=\"q\" value=\"&#34;MISER\""));
@@ -84,7 +84,7 @@ async fn what_was_found_is_marked_and_the_box_shows_what_was_asked() {
 }
 
 #[tokio::test]
-async fn letters_are_found_by_those_that_people_type_for_them() {
+async fn special_letters_are_found_by_the_letters_that_people_type() {
     let site = Site::new().await;
     let stranger = site.stranger();
     for (title, asked, marked) in [
@@ -104,7 +104,7 @@ async fn letters_are_found_by_those_that_people_type_for_them() {
 }
 
 #[tokio::test]
-async fn an_index_that_was_folded_otherwise_is_folded_anew() {
+async fn an_index_of_another_folding_version_is_rebuilt() {
     let site = Site::new().await;
     let database = format!("sqlite://{}", site.application.database().display());
     let flags = ["--bind", "127.0.0.1:0", "--database-url", &database];
@@ -149,7 +149,7 @@ async fn an_index_that_was_folded_otherwise_is_folded_anew() {
 }
 
 #[tokio::test]
-async fn results_come_in_pages_that_keep_the_question() {
+async fn links_to_other_pages_of_results_keep_the_search() {
     let site = Site::new().await;
     let stranger = site.stranger();
     let page = stranger.get("/catalog/search/?q=a&available=1").await;
@@ -192,7 +192,7 @@ async fn filters_narrow_the_search() {
 }
 
 #[tokio::test]
-async fn a_change_is_found_at_once_whoever_made_it() {
+async fn a_change_by_another_program_is_found_at_once() {
     let site = Site::new().await;
     let stranger = site.stranger();
     assert!(found(&stranger, "q=zebra").await.contains("0 results"));
@@ -234,7 +234,7 @@ async fn a_book_is_found_while_it_is_being_changed() {
 }
 
 #[tokio::test]
-async fn an_import_is_made_searchable_in_steps() {
+async fn an_import_is_indexed_in_batches() {
     let site = Site::new().await;
     let stranger = site.stranger();
     site.sql(
@@ -261,7 +261,7 @@ async fn an_import_is_made_searchable_in_steps() {
 }
 
 #[tokio::test]
-async fn what_others_have_changed_is_made_searchable_before_anybody_searches() {
+async fn changes_by_other_programs_are_indexed_without_a_search() {
     let site = Site::new().await;
     site.sql("UPDATE catalog_book SET title = title || '!'")
         .await;

@@ -16,7 +16,7 @@ async fn addresses(site: &Site) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn files_are_kept_for_ever_under_a_name_that_changes_with_them() {
+async fn files_are_cached_forever_under_a_url_with_a_hash() {
     let site = Site::new().await;
     let addresses = addresses(&site).await;
     assert_eq!(addresses.len(), 3);
@@ -41,7 +41,7 @@ async fn files_are_kept_for_ever_under_a_name_that_changes_with_them() {
 }
 
 #[tokio::test]
-async fn files_are_only_read() {
+async fn files_answer_get_and_head_only() {
     let site = Site::new().await;
     for address in addresses(&site).await {
         assert_eq!(site.ask(Method::HEAD, &address).await.body, "");

@@ -101,7 +101,7 @@ async fn other_pages_start_no_session() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_site_did_not_make_is_never_adopted() {
+async fn a_session_key_from_the_client_is_never_adopted() {
     let site = Site::new().await;
     for junk in [
         "x",
@@ -141,7 +141,7 @@ async fn a_thousand_parallel_visits_of_one_browser_raise_its_counter_by_exactly_
 }
 
 #[tokio::test]
-async fn a_failing_store_is_a_page_of_the_site_and_counts_nothing() {
+async fn a_failing_store_gives_an_error_page_and_counts_nothing() {
     let site = Site::new().await;
     let browser = browser(&site);
     visits(&browser).await;
@@ -177,7 +177,7 @@ async fn a_failing_store_is_a_page_of_the_site_and_counts_nothing() {
 }
 
 #[tokio::test]
-async fn the_counter_counts_wherever_the_sessions_are_kept() {
+async fn visits_are_counted_in_every_session_storage() {
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = format!(
         "sqlite://{}",

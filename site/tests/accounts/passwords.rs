@@ -14,7 +14,7 @@ use crate::common::{
 };
 
 #[tokio::test]
-async fn a_password_is_changed_and_all_other_browsers_are_out() {
+async fn a_password_change_logs_out_all_other_browsers() {
     let site = Site::new().await;
     let (member, other) = (site.visitor("member").await, site.visitor("member").await);
     let before = member.browser.cookie("sessionid").unwrap().value;
@@ -104,7 +104,7 @@ async fn a_password_is_changed_and_all_other_browsers_are_out() {
 }
 
 #[tokio::test]
-async fn a_forgotten_password_is_set_anew_with_the_link_of_a_mail() {
+async fn a_forgotten_password_is_reset_with_the_link_in_a_mail() {
     let folder = tempfile::tempdir().unwrap();
     let mail = format!("file:{}", folder.path().display());
     let site = Site::with(&["--mail", &mail]).await;
@@ -210,7 +210,7 @@ async fn ask_for_mail(visitor: &Visitor, email: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_mailbox_gets_ten_links_until_a_quarter_of_an_hour_has_gone_by() {
+async fn a_mailbox_gets_at_most_ten_links_in_a_quarter_of_an_hour() {
     const DONE: &str = "/accounts/password_reset/done/";
     let folder = tempfile::tempdir().unwrap();
     let mail = format!("file:{}", folder.path().display());
@@ -265,7 +265,7 @@ async fn a_mailbox_gets_ten_links_until_a_quarter_of_an_hour_has_gone_by() {
 }
 
 #[tokio::test]
-async fn whoever_asks_for_mails_to_many_is_not_heard_and_keeps_nobody_from_theirs() {
+async fn an_address_that_requests_too_many_mails_does_not_block_other_addresses() {
     let folder = tempfile::tempdir().unwrap();
     let mail = format!("file:{}", folder.path().display());
     let site = Site::with(&["--mail", &mail]).await;

@@ -3,7 +3,7 @@
 use crate::common::{Site, visitor::target};
 
 #[tokio::test]
-async fn users_see_where_they_are_logged_in_and_end_it() {
+async fn users_list_and_end_their_own_sessions() {
     let site = Site::new().await;
     let (one, other) = (site.visitor("member").await, site.visitor("member").await);
     let stranger = site.visitor("reader2").await;
@@ -58,7 +58,7 @@ async fn users_see_where_they_are_logged_in_and_end_it() {
 }
 
 #[tokio::test]
-async fn where_sessions_have_no_owners_the_page_says_so() {
+async fn without_owners_the_page_explains_how_to_log_out_everywhere() {
     let site = Site::with(&["--sessions", "cookie:"]).await;
     let member = site.visitor("member").await;
     assert!(

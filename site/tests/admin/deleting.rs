@@ -5,7 +5,7 @@ use crate::common::{
 };
 
 #[tokio::test]
-async fn records_that_others_need_are_protected() {
+async fn records_with_dependent_records_are_not_deleted() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (path, in_the_way) in [
@@ -33,7 +33,7 @@ async fn records_that_others_need_are_protected() {
 }
 
 #[tokio::test]
-async fn a_record_goes_after_it_was_asked() {
+async fn a_record_is_deleted_after_a_confirmation() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let copy = format!("/admin/catalog/bookinstance/{COPY}/");
@@ -53,7 +53,7 @@ async fn a_record_goes_after_it_was_asked() {
 }
 
 #[tokio::test]
-async fn a_book_takes_its_places_in_genres_with_it() {
+async fn deleting_a_book_deletes_its_links_to_genres() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let id = site
@@ -111,7 +111,7 @@ async fn several_records_are_deleted_together_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_user_goes_with_history_and_sessions_but_the_copies_stay() {
+async fn deleting_a_user_deletes_history_and_sessions_but_keeps_copies() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let librarian = site.visitor("librarian").await;
@@ -147,7 +147,7 @@ async fn a_user_goes_with_history_and_sessions_but_the_copies_stay() {
 }
 
 #[tokio::test]
-async fn a_group_goes_with_its_members_places() {
+async fn deleting_a_group_deletes_its_memberships() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let page = admin.get("/admin/auth/group/3/delete/").await;
@@ -164,7 +164,7 @@ async fn a_group_goes_with_its_members_places() {
 }
 
 #[tokio::test]
-async fn nobody_deletes_the_account_they_use() {
+async fn users_cannot_delete_their_own_account() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let page = admin.get("/admin/auth/user/10/delete/").await;

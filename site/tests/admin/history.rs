@@ -29,7 +29,7 @@ async fn the_history_of_a_record_says_who_did_what() {
 }
 
 #[tokio::test]
-async fn entries_are_as_django_writes_them() {
+async fn entries_have_the_format_of_django() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     librarian

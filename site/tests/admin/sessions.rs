@@ -36,7 +36,7 @@ async fn live_sessions_are_listed_by_user_without_their_keys() {
 }
 
 #[tokio::test]
-async fn one_session_is_ended_and_the_others_go_on() {
+async fn one_session_is_ended_and_the_others_stay() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let (first, second) = (site.visitor("member").await, site.stranger());
@@ -76,7 +76,7 @@ async fn all_sessions_of_a_user_are_ended() {
 }
 
 #[tokio::test]
-async fn ending_the_session_at_hand_is_a_logout() {
+async fn ending_the_current_session_is_a_logout() {
     let site = Site::new().await;
     let (admin, other) = (site.visitor("admin").await, site.stranger());
     other.log_in("admin", PASSWORD).await;
@@ -91,7 +91,7 @@ async fn ending_the_session_at_hand_is_a_logout() {
 }
 
 #[tokio::test]
-async fn ending_needs_the_permission_and_a_form_that_makes_sense() {
+async fn ending_requires_the_permission_and_a_valid_form() {
     let site = Site::new().await;
     site.sql(
         "INSERT INTO auth_user_user_permissions (user_id, permission_id) \
@@ -113,7 +113,7 @@ async fn ending_needs_the_permission_and_a_form_that_makes_sense() {
 }
 
 #[tokio::test]
-async fn where_owners_are_not_known_the_page_says_so() {
+async fn without_owners_the_page_says_that_sessions_cannot_be_listed() {
     let site = Site::with(&["--sessions", "cookie:"]).await;
     let admin = site.visitor("admin").await;
     let page = admin.get(PAGE).await;

@@ -34,7 +34,7 @@ async fn added_book(site: &Site, librarian: &Visitor) -> i64 {
 }
 
 #[tokio::test]
-async fn an_author_has_a_table_of_books_with_three_rows_to_fill() {
+async fn an_author_has_a_table_of_books_with_three_empty_rows() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let page = librarian.get("/admin/catalog/author/1/change/").await;
@@ -60,7 +60,7 @@ async fn an_author_has_a_table_of_books_with_three_rows_to_fill() {
 }
 
 #[tokio::test]
-async fn a_row_becomes_a_record_of_the_one_above_and_is_changed_and_deleted_there() {
+async fn a_row_adds_changes_and_deletes_a_child_record() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let id = added_book(&site, &librarian).await.to_string();
@@ -91,7 +91,7 @@ async fn a_row_becomes_a_record_of_the_one_above_and_is_changed_and_deleted_ther
 }
 
 #[tokio::test]
-async fn a_row_that_is_wrong_keeps_everything_from_being_saved() {
+async fn an_invalid_row_keeps_everything_from_being_saved() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (title, isbn, error) in [
@@ -124,7 +124,7 @@ async fn a_row_that_is_wrong_keeps_everything_from_being_saved() {
 }
 
 #[tokio::test]
-async fn a_new_author_and_a_new_book_come_together() {
+async fn a_new_author_and_a_book_are_added_together() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let page = librarian
@@ -139,7 +139,7 @@ async fn a_new_author_and_a_new_book_come_together() {
 }
 
 #[tokio::test]
-async fn what_is_not_changed_is_not_judged() {
+async fn unchanged_rows_are_not_validated() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     // As no form would take it today, but a file of many years may have it.
@@ -155,7 +155,7 @@ async fn what_is_not_changed_is_not_judged() {
 }
 
 #[tokio::test]
-async fn a_book_with_copies_stays_and_a_book_of_another_cannot_be_taken() {
+async fn a_book_with_copies_or_of_another_author_is_not_deleted() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let mut fields = with_book("Sense and Sensibility", "9786600010007");

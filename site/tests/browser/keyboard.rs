@@ -6,7 +6,7 @@ use super::tools::{Browser, Key, Site};
 const MAX_STOPS: usize = 100;
 
 #[test]
-fn the_keyboard_is_enough_and_one_always_sees_where_one_is() {
+fn the_site_works_with_the_keyboard_and_the_focus_is_visible() {
     let Some(site) = Site::open() else { return };
     let visitor = site.browser();
     visitor.open("/catalog/");

@@ -3,7 +3,7 @@
 use super::tools::Site;
 
 #[test]
-fn a_lost_password_is_set_anew_with_the_link_of_a_mail() {
+fn a_lost_password_is_reset_with_the_link_in_a_mail() {
     let Some(site) = Site::open() else { return };
     let member = site.browser();
     member.open("/accounts/login/");

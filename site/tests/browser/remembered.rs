@@ -3,13 +3,13 @@
 use super::tools::{Browser, Site};
 
 #[test]
-fn a_stranger_dismisses_prefers_searches_looks_and_forgets() {
+fn an_anonymous_visitor_uses_and_deletes_the_session_items() {
     let Some(site) = Site::open() else { return };
-    dismiss_prefer_search_look_and_forget(&site.browser());
+    use_and_delete_session_items(&site.browser());
 }
 
 /// The same without JavaScript: see there.
-pub(crate) fn dismiss_prefer_search_look_and_forget(stranger: &Browser<'_>) {
+pub(crate) fn use_and_delete_session_items(stranger: &Browser<'_>) {
     stranger.open("/catalog/remembered/");
     stranger.sees("This site remembers nothing about you.");
     stranger.sees("Welcome! This site keeps a cookie");

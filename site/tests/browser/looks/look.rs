@@ -97,12 +97,12 @@ impl<'a> Look<'a> {
     }
 }
 
-const DESK: u32 = 1280;
+const DESKTOP: u32 = 1280;
 
 const PHONE: u32 = 390;
 
 /// A scheme and the widths to look at; the window changes as rarely as can be.
-const VIEWS: [(&str, [u32; 2]); 2] = [("light", [PHONE, DESK]), ("dark", [DESK, PHONE])];
+const VIEWS: [(&str, [u32; 2]); 2] = [("light", [PHONE, DESKTOP]), ("dark", [DESKTOP, PHONE])];
 
 /// The width to which every page must be able to shrink: 1280 px, enlarged four times.
 const NARROW: u32 = 320;

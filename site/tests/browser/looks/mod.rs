@@ -4,12 +4,12 @@ mod look;
 mod pages;
 
 use look::Look;
-use pages::{DESK, MEMBERS, PUBLIC, STAFF};
+use pages::{LIBRARIANS, MEMBERS, PUBLIC, STAFF};
 
 use super::tools::{Site, axe};
 
 #[test]
-fn every_page_is_for_everybody_to_a_stranger() {
+fn every_page_is_accessible_to_an_anonymous_visitor() {
     let (Some(site), Some(axe)) = (Site::open(), axe()) else {
         return;
     };
@@ -43,7 +43,7 @@ fn every_page_is_for_everybody_to_a_stranger() {
 }
 
 #[test]
-fn every_page_is_for_everybody_to_a_member() {
+fn every_page_is_accessible_to_a_member() {
     let (Some(site), Some(axe)) = (Site::open(), axe()) else {
         return;
     };
@@ -64,7 +64,7 @@ fn every_page_is_for_everybody_to_a_member() {
 }
 
 #[test]
-fn every_page_is_for_everybody_to_a_librarian() {
+fn every_page_is_accessible_to_a_librarian() {
     let (Some(site), Some(axe)) = (Site::open(), axe()) else {
         return;
     };
@@ -76,13 +76,13 @@ fn every_page_is_for_everybody_to_a_librarian() {
 }
 
 #[test]
-fn every_form_of_the_desk_is_for_everybody() {
+fn every_form_for_librarians_is_accessible() {
     let (Some(site), Some(axe)) = (Site::open(), axe()) else {
         return;
     };
     let librarian = site.browser_of("librarian");
     let mut look = Look::new(&librarian, "librarian", &axe);
-    look.at_pages(DESK);
+    look.at_pages(LIBRARIANS);
 
     for (noun, button) in [
         ("author", "Create author"),
@@ -105,7 +105,7 @@ fn every_form_of_the_desk_is_for_everybody() {
 }
 
 #[test]
-fn every_page_of_the_staff_area_is_for_everybody() {
+fn every_page_of_the_staff_area_is_accessible() {
     let (Some(site), Some(axe)) = (Site::open(), axe()) else {
         return;
     };

@@ -9,20 +9,20 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PATIENCE, kept::Kept};
+use super::{PATIENCE, supervised_program::SupervisedProgram};
 
 /// A chromedriver with one browser. Both end when this is dropped.
 pub(super) struct Driver {
     client: Client,
     runtime: Runtime,
     // Its folder has the profile of the browser.
-    _program: Kept,
+    _program: SupervisedProgram,
 }
 
 impl Driver {
     /// Starts a browser with an empty profile and these capabilities.
     pub(super) fn start(chromedriver: &Path, capabilities: Capabilities) -> Self {
-        let program = Kept::start(chromedriver, &["--port=0"]);
+        let program = SupervisedProgram::start(chromedriver, &["--port=0"]);
         let rest = program.rest_of_line("ChromeDriver was started successfully on port ");
         let address = format!("http://127.0.0.1:{}", rest.trim_end_matches('.'));
         let runtime = runtime::Builder::new_current_thread().enable_all().build();

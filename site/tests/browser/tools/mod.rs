@@ -3,9 +3,9 @@
 mod browser;
 mod devtools;
 mod driver;
-mod kept;
 mod need;
 mod site;
+mod supervised_program;
 
 use std::time::Duration;
 

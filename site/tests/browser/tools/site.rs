@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Browser, Setup, kept::Kept, need};
+use super::{Browser, Setup, need, supervised_program::SupervisedProgram};
 
 /// A running LocalLibrary with the demo catalogue.
 pub(crate) struct Site {
-    program: RefCell<Kept>,
+    program: RefCell<SupervisedProgram>,
     /// `http://127.0.0.1:…`.
     address: RefCell<String>,
     passwords: HashMap<String, String>,
@@ -21,11 +21,11 @@ impl Site {
     /// Starts the site; nothing, if there is no browser to look at it.
     pub(crate) fn open() -> Option<Self> {
         let chromedriver = need::chromedriver()?;
-        let program = Kept::start(
+        let program = SupervisedProgram::start(
             Path::new(env!("CARGO_BIN_EXE_locallibrary")),
             &["--bind", "127.0.0.1:0", "--password-iterations", "1000"],
         );
-        let address = greeting(&program);
+        let address = read_address(&program);
         let passwords = DEMO_USERS.map(|username| {
             let password = program.rest_of_line(&format!("  {username} "));
             (username.to_owned(), password.trim().to_owned())
@@ -42,7 +42,7 @@ impl Site {
     pub(crate) fn restart(&self) {
         let mut program = self.program.borrow_mut();
         program.restart();
-        self.address.replace(greeting(&program));
+        self.address.replace(read_address(&program));
     }
 
     pub(crate) fn address(&self) -> Ref<'_, String> {
@@ -82,7 +82,7 @@ impl Site {
 /// Those who appear in the stories, in the order in which the program tells their passwords.
 const DEMO_USERS: [&str; 4] = ["member", "newcomer", "librarian", "admin"];
 
-fn greeting(program: &Kept) -> String {
+fn read_address(program: &SupervisedProgram) -> String {
     let rest = program.rest_of_line("LocalLibrary is open at ");
     let (address, _) = rest.split_once("/ ").unwrap();
     address.to_owned()

@@ -24,7 +24,7 @@ fn bells(numbers: impl Iterator<Item = u8>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_list_of_authors_is_at_its_old_address() {
+async fn the_list_of_authors_has_the_url_of_the_tutorial() {
     let site = thirteen_authors().await;
     assert_eq!(site.stranger().get(AUTHORS).await.status, 200);
 }
@@ -40,7 +40,7 @@ async fn the_navigation_leads_to_the_list_of_authors() {
 }
 
 #[tokio::test]
-async fn the_list_of_authors_says_what_it_is() {
+async fn the_list_of_authors_has_its_title() {
     let site = thirteen_authors().await;
     let page = site.stranger().get(AUTHORS).await;
     // Every page of the original has the same title; here titles tell tabs and bookmarks apart.
@@ -58,7 +58,7 @@ async fn ten_authors_are_on_a_page() {
 }
 
 #[tokio::test]
-async fn the_authors_who_are_left_are_on_the_second_page() {
+async fn the_remaining_authors_are_on_the_second_page() {
     let site = thirteen_authors().await;
     let page = site.stranger().get("/catalog/authors/?page=2").await;
     assert_eq!(entries(&page), bells(11..=13));

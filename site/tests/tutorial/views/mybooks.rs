@@ -45,14 +45,14 @@ fn villettes(days: impl IntoIterator<Item = u8>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn whoever_asks_for_their_loans_logs_in_first_and_comes_back() {
+async fn the_list_of_loans_requires_a_login() {
     let site = thirty_copies().await;
     let page = site.stranger().get(MY_BOOKS).await;
     assert_eq!(target(&page), "/accounts/login/?next=/catalog/mybooks/");
 }
 
 #[tokio::test]
-async fn the_list_of_ones_loans_says_what_and_whose_it_is() {
+async fn the_list_of_loans_shows_its_title_and_the_user() {
     let site = thirty_copies().await;
     let page = site.visitor("member").await.get(MY_BOOKS).await;
     assert_eq!(page.status, 200);
@@ -66,7 +66,7 @@ async fn the_list_of_ones_loans_says_what_and_whose_it_is() {
 }
 
 #[tokio::test]
-async fn readers_see_what_is_on_loan_to_them_and_nothing_else() {
+async fn readers_see_their_own_loans_only() {
     let site = thirty_copies().await;
     let member = site.visitor("member").await;
     let page = member.get(MY_BOOKS).await;
@@ -91,7 +91,7 @@ async fn ten_loans_are_on_a_page() {
 }
 
 #[tokio::test]
-async fn what_is_due_first_stands_first() {
+async fn loans_are_listed_by_due_date() {
     let site = thirty_copies().await;
     site.sql(LEND_ALL).await;
     let page = site.visitor("member").await.get(MY_BOOKS).await;

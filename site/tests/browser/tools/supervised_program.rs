@@ -11,22 +11,22 @@ use std::{
 
 use super::PATIENCE;
 
-/// A program below a keeper, a few lines of shell at the other end of a pipe from this process. However the test ends,
-/// the pipe closes, and the keeper kills the program and deletes its folder.
-pub(crate) struct Kept {
-    keeper: Child,
-    /// In an option to be closed before the keeper is waited for.
-    orders: Option<ChildStdin>,
+/// A program below a supervisor, a few lines of shell at the other end of a pipe from this process. However the test ends,
+/// the pipe closes, and the supervisor kills the program and deletes its folder.
+pub(crate) struct SupervisedProgram {
+    supervisor: Child,
+    /// In an option to be closed before the supervisor is waited for.
+    stdin: Option<ChildStdin>,
     /// What the program writes to its standard output.
     lines: Receiver<String>,
 }
 
-impl Kept {
+impl SupervisedProgram {
     /// Starts a program, with nothing from the environment of the tests.
     pub(crate) fn start(program: &Path, arguments: &[&str]) -> Self {
-        let mut keeper = Command::new("sh");
-        keeper
-            .args(["-c", include_str!("keeper.sh"), "keeper"])
+        let mut supervisor = Command::new("sh");
+        supervisor
+            .args(["-c", include_str!("supervisor.sh"), "supervisor"])
             .arg(program)
             .args(arguments)
             .env_clear()
@@ -36,11 +36,11 @@ impl Kept {
             .env("RUST_LOG", "error")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C and a test runner's time limit signal the whole group of the test; the keeper has to outlive it.
+            // Ctrl-C and a test runner's time limit signal the whole group of the test; the supervisor has to outlive it.
             .process_group(0);
-        let mut keeper = keeper.spawn().unwrap();
-        let orders = keeper.stdin.take();
-        let stdout = BufReader::new(keeper.stdout.take().unwrap());
+        let mut supervisor = supervisor.spawn().unwrap();
+        let stdin = supervisor.stdin.take();
+        let stdout = BufReader::new(supervisor.stdout.take().unwrap());
         let (write, lines) = mpsc::channel();
         // On and on, so that the program never waits for a reader.
         thread::spawn(move || {
@@ -51,16 +51,16 @@ impl Kept {
             }
         });
         Self {
-            keeper,
-            orders,
+            supervisor,
+            stdin,
             lines,
         }
     }
 
     /// Lets the program end well, and starts it again in the same folder.
     pub(crate) fn restart(&mut self) {
-        let orders = self.orders.as_mut().expect("taken by the drop alone");
-        orders.write_all(b"\n").unwrap();
+        let stdin = self.stdin.as_mut().expect("taken by the drop alone");
+        stdin.write_all(b"\n").unwrap();
     }
 
     /// What follows `start` in the next line that has it.
@@ -75,9 +75,9 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for SupervisedProgram {
     fn drop(&mut self) {
-        self.orders = None;
-        let _ = self.keeper.wait();
+        self.stdin = None;
+        let _ = self.supervisor.wait();
     }
 }
