@@ -1,4 +1,4 @@
-//! The list of authors, and one author.
+//! The list of authors, and the page of an author.
 
 mod common;
 

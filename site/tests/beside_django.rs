@@ -1,6 +1,6 @@
-//! Logins in the table in which a Django on the same file has its own.
+//! Logins in the session table of Django.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -112,7 +112,7 @@ async fn a_login_survives_a_new_secret_key() {
     let request = request.body(Body::empty()).unwrap();
     let response = application.router().oneshot(request).await.unwrap();
 
-    // The hash in the session is made anew, under a new key.
+    // The hash in the session is computed with the new secret key, under a new session key.
     let cookie = response.headers()["set-cookie"].to_str().unwrap();
     assert!(!cookie.contains(&key));
     let page = response.into_body().collect().await.unwrap().to_bytes();

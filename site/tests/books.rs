@@ -1,4 +1,4 @@
-//! The list of books, and one book.
+//! The list of books, and the page of a book.
 
 mod common;
 
@@ -114,7 +114,11 @@ async fn a_book_shows_its_details() {
 #[tokio::test]
 async fn a_book_lists_its_copies_by_due_date_those_without_first() {
     let site = Site::new().await;
-    site.sql("UPDATE catalog_bookinstance SET due_back = '2020-02-03' WHERE id = 'def78437b9e94e469c209a9efa18f12c'").await;
+    site.sql(
+        "UPDATE catalog_bookinstance SET due_back = '2020-02-03' \
+         WHERE id = 'def78437b9e94e469c209a9efa18f12c'",
+    )
+    .await;
     let items = site.get("/catalog/book/1").await.items();
     assert_eq!(items.len(), 4);
     assert_eq!(

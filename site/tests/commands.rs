@@ -1,6 +1,6 @@
-//! What the program does besides serving pages.
+//! The subcommands of the program.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -10,7 +10,7 @@ use std::{path::Path, process::Output};
 use common::program::program;
 use tempfile::tempdir;
 
-/// Runs a command of the program; its words and whether it went well.
+/// Runs a subcommand. Returns whether it succeeded, and its output.
 fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let mut command = program(folder);
     command.env("RUST_LOG", "error").args(arguments);
@@ -39,7 +39,7 @@ fn a_database_is_created_loaded_and_checked() {
     assert_eq!(
         words.lines().count(),
         12,
-        "ten passwords were made: {words}"
+        "ten passwords were generated: {words}"
     );
     assert!(
         !words.contains("librarian") && !words.contains("Slate"),

@@ -1,4 +1,4 @@
-//! What is not a page: redirects, refusals, odd input, and how it is told.
+//! Responses that are not pages: redirects, refusals and errors.
 
 mod common;
 

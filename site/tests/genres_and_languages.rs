@@ -1,4 +1,4 @@
-//! Genres and languages: two nouns with pages of one kind.
+//! The pages of genres and languages.
 
 mod common;
 

@@ -1,6 +1,6 @@
-//! Creating, changing and deleting records, with every rule and every message.
+//! Creating, changing and deleting records, with all validation errors.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -13,7 +13,7 @@ use common::{
 const REQUIRED: &str = "This field is required.";
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
 
-/// Sends the form and asserts that it comes back with the message, beside the field, and what was typed.
+/// Submits the form and asserts that the page shows it again, with the error at the field.
 async fn refused(
     visitor: &Visitor,
     path: &str,
@@ -71,7 +71,7 @@ async fn an_author_is_created_changed_and_deleted() {
             .words("/catalog/author/41")
             .await
             .contains("was added"),
-        "said once"
+        "shown once"
     );
 
     let edit = librarian.get("/catalog/author/41/update/").await;
@@ -462,7 +462,8 @@ async fn a_copy_is_created_changed_and_deleted() {
         .await;
     let copy = target(&page).to_owned();
     assert_eq!(copy.len(), "/catalog/bookinstance/".len() + 36);
-    let stored = "SELECT id || ' ' || due_back || borrower_id FROM catalog_bookinstance WHERE imprint = 'Lantern, 2020'";
+    let stored = "SELECT id || ' ' || due_back || borrower_id FROM catalog_bookinstance \
+                  WHERE imprint = 'Lantern, 2020'";
     let id = copy.rsplit('/').next().unwrap().replace('-', "");
     assert_eq!(
         site.text(stored).await.unwrap(),
@@ -474,11 +475,13 @@ async fn a_copy_is_created_changed_and_deleted() {
         target(&librarian.send(&format!("{copy}/update/"), &update).await),
         copy
     );
-    let kept = "SELECT COUNT(*) FROM catalog_bookinstance WHERE imprint = 'Lantern, 2020' AND book_id = 1 AND status = 'a' AND due_back IS NULL AND borrower_id IS NULL";
+    let unchanged_book = "SELECT COUNT(*) FROM catalog_bookinstance \
+                          WHERE imprint = 'Lantern, 2020' AND book_id = 1 AND status = 'a' \
+                          AND due_back IS NULL AND borrower_id IS NULL";
     assert_eq!(
-        site.number(kept).await,
+        site.number(unchanged_book).await,
         1,
-        "of the same book, on the shelf, nobody's"
+        "of the same book, available, without a borrower"
     );
 
     assert_eq!(

@@ -1,6 +1,6 @@
-//! What whoever runs the site needs: a log, probes, time limits, and an end in good order.
+//! Operation: the log, health probes, time limits, and graceful shutdown.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -27,13 +27,13 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-/// Longer than any test: what waits this long waits for ever.
+/// Longer than any test.
 const EVER: Duration = Duration::from_secs(3600);
 
-/// After this a test that waits for the site fails.
+/// The time after which a test stops waiting and fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Long enough for a busy machine to read what has been sent at once, short enough to wait for.
+/// A limit that a busy machine keeps for a complete request, and that a test can wait for.
 const SOON: Duration = Duration::from_secs(2);
 
 const NONE: Limits = Limits {
@@ -42,11 +42,12 @@ const NONE: Limits = Limits {
     write: EVER,
 };
 
-/// A form of which nothing has come but the announcement.
+/// The headers of a form, whose body has not arrived yet.
 const FORM: &str = "POST /accounts/login/ HTTP/1.1\r\nhost: localhost\r\nx-request-id: visit-7\r\n\
-                    expect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 3\r\n\r\n";
+                    expect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+                    content-length: 3\r\n\r\n";
 
-/// A site that answers on a port.
+/// A site that listens on a port.
 struct ServedSite {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -77,7 +78,7 @@ impl ServedSite {
         }
     }
 
-    /// A connection on which `text` has been sent.
+    /// Opens a connection and sends `text`.
     fn send(&self, text: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -86,14 +87,14 @@ impl ServedSite {
     }
 }
 
-/// Everything that comes until the site closes the connection.
+/// Reads until the site closes the connection.
 fn rest(mut stream: &TcpStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text
 }
 
-/// What comes until `end`.
+/// Reads until `end`.
 fn until(mut stream: &TcpStream, end: &str) -> String {
     let mut text = Vec::new();
     while !text.ends_with(end.as_bytes()) {
@@ -117,18 +118,18 @@ async fn a_valid_request_id_is_kept_and_others_are_replaced() {
         assert_eq!(named(name).await, name);
     }
     let too_long = "a".repeat(65);
-    let mut made = Vec::new();
+    let mut generated = Vec::new();
     for name in ["", "a b", "a=b", "<b>", "a.b", too_long.as_str()] {
         let name = named(name).await;
         assert!(
             name.len() == 16 && name.chars().all(|c| c.is_ascii_alphanumeric()),
             "{name}"
         );
-        made.push(name);
+        generated.push(name);
     }
-    made.sort();
-    made.dedup();
-    assert_eq!(made.len(), 6);
+    generated.sort();
+    generated.dedup();
+    assert_eq!(generated.len(), 6);
 }
 
 #[tokio::test]
@@ -143,17 +144,19 @@ async fn a_server_error_has_a_reference_and_a_client_error_has_none() {
     assert!(fault.main().contains(&reference), "{}", fault.main());
 }
 
-/// What the program logs with these flags about a login form that is refused, two probes and a link to set a password.
+/// Returns the log of the program with these flags, after a refused login form, two probes, and a
+/// request for a link that sets a password.
 fn log(folder: &Path, flags: &[&str]) -> String {
     let file = folder.join("log");
     let stderr = File::create(&file).unwrap();
     let running = Running::logging_to(stderr, program(folder).args(flags));
-    let form = "username=reader&password=tell-nobody-1";
+    let form = "username=reader&password=top-secret-1";
     let mut stream = TcpStream::connect(&running.address).unwrap();
     write!(
         stream,
-        "POST /accounts/login/?next=tell-nobody-2 HTTP/1.1\r\nhost: localhost\r\ncookie: sessionid=tell-nobody-3\r\n\
-         x-csrftoken: tell-nobody-4\r\nx-request-id: visit-7\r\nconnection: close\r\n\
+        "POST /accounts/login/?next=top-secret-2 HTTP/1.1\r\nhost: localhost\r\n\
+         cookie: sessionid=top-secret-3\r\n\
+         x-csrftoken: top-secret-4\r\nx-request-id: visit-7\r\nconnection: close\r\n\
          content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
         form.len()
     )
@@ -163,13 +166,13 @@ fn log(folder: &Path, flags: &[&str]) -> String {
     for path in [
         "/health/live",
         "/health/ready",
-        "/accounts/reset/MQ/tell-nobody-5/",
+        "/accounts/reset/MQ/top-secret-5/",
     ] {
         running.get(path);
     }
     assert_eq!(running.stop("-TERM"), Some(0));
     let log = fs::read_to_string(file).unwrap();
-    assert!(!log.contains("tell-nobody"), "{log}");
+    assert!(!log.contains("top-secret"), "{log}");
     log
 }
 
@@ -220,7 +223,7 @@ fn the_request_id_is_logged_at_every_level() {
     let stderr = File::create(&file).unwrap();
     let mut command = program(folder.path());
     let running = Running::logging_to(stderr, command.env("RUST_LOG", "error"));
-    // The pages ask for a table that is not there any more.
+    // Rename a table, so that a page fails.
     let database = folder.path().join("locallibrary.sqlite3");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -392,12 +395,13 @@ async fn a_client_that_reads_nothing_is_disconnected() {
     let style = page.split("rel=\"stylesheet\" href=\"").nth(1).unwrap();
     let style = style.split('"').next().unwrap();
 
-    // Answers fill what lies between the two, and then requests do: after that nothing goes on by itself.
+    // The responses fill the buffers between the two, and then the requests do. After that, neither
+    // side makes progress.
     let requests = format!("GET {style} HTTP/1.1\r\nhost: localhost\r\n\r\n").repeat(1000);
-    let mut deaf = site.send(&requests);
-    deaf.set_write_timeout(Some(PATIENCE)).unwrap();
+    let mut client = site.send(&requests);
+    client.set_write_timeout(Some(PATIENCE)).unwrap();
     let end = loop {
-        if let Err(end) = deaf.write_all(requests.as_bytes()) {
+        if let Err(end) = client.write_all(requests.as_bytes()) {
             break end;
         }
     };

@@ -1,6 +1,7 @@
-//! A session server that dies: an honest page within the time limit, and a catalogue that goes on.
+//! Outages of the session server: pages that need a session respond 503 within the time limit, and
+//! the catalogue still works.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;

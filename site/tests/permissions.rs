@@ -1,6 +1,6 @@
-//! Who may open which page, and what tells forms of this site from forged ones.
+//! Permissions of pages, and the CSRF check of forms.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -14,7 +14,7 @@ use http_body_util::Full;
 
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
 
-/// Pages of a member, of a clerk, and of a librarian.
+/// Returns the pages for members, for clerks, and for librarians.
 fn pages() -> [Vec<String>; 3] {
     let member = [
         "/catalog/mybooks/",
@@ -130,7 +130,7 @@ async fn a_malformed_id_is_not_found_for_all_visitors() {
             assert_eq!(visitor.send(path, &[]).await.status, 404, "{path}");
         }
     }
-    // Too large for the database, but a number.
+    // A number, but too large for the database.
     let path = "/catalog/author/99999999999999999999/update/";
     let statuses = [302, 403, 404];
     for (visitor, status) in visitors.iter().zip(statuses) {
@@ -314,7 +314,7 @@ async fn forms_are_accepted_in_both_encodings_within_limits() {
     assert_eq!(
         multipart(token_part.clone()).await.status,
         400,
-        "it breaks off"
+        "the body is incomplete"
     );
 
     let start = format!("csrfmiddlewaretoken={token}");
@@ -373,7 +373,7 @@ async fn published_keys_are_accepted_on_loopback_only() {
     assert_eq!(
         std::fs::read_dir(folder.path()).unwrap().count(),
         0,
-        "nothing was made"
+        "no file was created"
     );
     assert_eq!(
         start(&["--secret-key", tutorial, "--bind", "127.0.0.1:0"]).await,

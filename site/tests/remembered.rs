@@ -1,6 +1,6 @@
-//! What the site remembers about a visitor: preferences, notices, books seen last; shown, forgotten, taken home.
+//! The items in a visitor's session: preferences, notices and recently viewed books.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -226,7 +226,12 @@ async fn the_overdue_notice_can_be_dismissed_until_there_are_more() {
         "/catalog/books/"
     );
     assert!(!member.words("/catalog/").await.contains("overdue book"));
-    site.sql("UPDATE catalog_bookinstance SET due_back = '2020-01-01' WHERE id = (SELECT id FROM catalog_bookinstance WHERE borrower_id = 1 AND status = 'o' AND due_back > date('now') LIMIT 1)").await;
+    site.sql(
+        "UPDATE catalog_bookinstance SET due_back = '2020-01-01' \
+         WHERE id = (SELECT id FROM catalog_bookinstance \
+         WHERE borrower_id = 1 AND status = 'o' AND due_back > date('now') LIMIT 1)",
+    )
+    .await;
     assert!(
         member
             .words("/catalog/")
@@ -251,7 +256,7 @@ async fn the_overdue_notice_can_be_dismissed_until_there_are_more() {
     );
 }
 
-/// The titles under the heading, without the heading; empty if there is none.
+/// Returns the text of the recently viewed books, or an empty text if the page has none.
 async fn recent(visitor: &Visitor, path: &str) -> String {
     let page = visitor.get(path).await;
     match page.text().split("<aside class=\"recent\"").nth(1) {
@@ -352,7 +357,7 @@ async fn visitors_list_and_delete_what_is_remembered() {
     assert_eq!(
         site.number(SESSIONS).await,
         0,
-        "the last item took the session with it"
+        "deleting the last item ends the session"
     );
     assert!(stranger.browser.cookie("sessionid").is_none());
 
@@ -380,7 +385,7 @@ async fn an_unread_message_does_not_keep_an_empty_session() {
             body.extend_pairs([token, field]);
             stranger.browser.post(path, body.finish()).await
         };
-        // No page is seen in between, so what was saved has not been said yet.
+        // No page is loaded in between, so the message about the preferences was not shown yet.
         post("/catalog/preferences/", ("per_page", "20")).await;
         assert!(stranger.browser.cookie("sessionid").is_some());
         post("/catalog/remembered/forget/", ("item", item)).await;

@@ -1,6 +1,6 @@
-//! Search: every word, in every script, in 100,000 books.
+//! Search, and the search index.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -118,8 +118,8 @@ async fn an_index_of_another_folding_version_is_rebuilt() {
     );
 
     let texts = "SELECT COUNT(*) FROM locallibrary_search WHERE folded LIKE 'aero%'";
-    for forget in [
-        // As the program left it when it had one folding and no number for it.
+    for make_outdated in [
+        // As in files of versions that did not store a folding version.
         "DROP TABLE locallibrary_search_folding",
         "UPDATE locallibrary_search_folding SET version = version + 1",
         "UPDATE locallibrary_search_folding SET version = version - 1",
@@ -127,7 +127,7 @@ async fn an_index_of_another_folding_version_is_rebuilt() {
         for is_start in [true, false] {
             site.sql("UPDATE locallibrary_search SET folded = 'ærø' WHERE book_id = 1")
                 .await;
-            site.sql(forget).await;
+            site.sql(make_outdated).await;
             assert!(
                 found(&site.stranger(), "q=aero")
                     .await
@@ -141,7 +141,7 @@ async fn an_index_of_another_folding_version_is_rebuilt() {
             assert_eq!(site.number(texts).await, 1);
         }
     }
-    // What is folded as it should be stays.
+    // With the current version, texts are not folded again.
     site.sql("UPDATE locallibrary_search SET folded = 'anything' WHERE book_id = 1")
         .await;
     cli::run(&config, &Command::Migrate).await.unwrap();
@@ -187,7 +187,7 @@ async fn filters_narrow_the_search() {
     assert_eq!(
         count("q=a&genre=x&language=").await,
         all,
-        "senseless filters are none"
+        "invalid filters are ignored"
     );
 }
 
@@ -239,13 +239,15 @@ async fn an_import_is_indexed_in_batches() {
     let stranger = site.stranger();
     site.sql(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) \
-         INSERT INTO catalog_book (title, summary, isbn) SELECT 'Übernahme ' || i, '', 'n' || i FROM n",
+         INSERT INTO catalog_book (title, summary, isbn) \
+         SELECT 'Übernahme ' || i, '', 'n' || i FROM n",
     )
     .await;
-    // The step with the last book fails; those before stay done, each in a transaction of its own.
+    // The batch with the last book fails. The batches before are committed.
     site.sql(
         "CREATE TRIGGER stop BEFORE UPDATE ON locallibrary_search \
-         WHEN NEW.book_id = (SELECT MAX(id) FROM catalog_book) BEGIN SELECT RAISE(ABORT, 'stopped'); END",
+         WHEN NEW.book_id = (SELECT MAX(id) FROM catalog_book) \
+         BEGIN SELECT RAISE(ABORT, 'stopped'); END",
     )
     .await;
     assert_eq!(

@@ -1,6 +1,6 @@
-//! The program itself: how it starts, what it says when it cannot, and how it stops.
+//! The program as a process: startup, startup errors, and exit.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -18,7 +18,7 @@ fn run(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 
-/// Asserts that the program said one line on stderr and ended with 1; gives the line.
+/// Asserts that the program printed one line to stderr and exited with 1. Returns the line.
 fn refusal(command: &mut Command) -> String {
     command.env("RUST_LOG", "error");
     let mut child = command
@@ -26,14 +26,14 @@ fn refusal(command: &mut Command) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let greeting = first_line(&mut child);
-    if !greeting.is_empty() {
-        // Or the test would wait for its end.
+    let message = first_line(&mut child);
+    if !message.is_empty() {
+        // It started, and would not exit.
         child.kill().unwrap();
     }
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(greeting, "", "it started");
+    assert_eq!(message, "", "it started");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.starts_with("starting LocalLibrary: "), "{stderr}");
     assert_eq!(output.status.code(), Some(1), "{stderr}");
@@ -217,12 +217,12 @@ fn a_secret_key_that_cannot_be_used_is_not_printed() {
         "{line}"
     );
     let output = run(program(folder.path())
-        .env("SECRET_KEY", "tell-nobody")
+        .env("SECRET_KEY", "top-secret")
         .arg("--help"));
     assert!(
         !String::from_utf8(output.stdout)
             .unwrap()
-            .contains("tell-nobody")
+            .contains("top-secret")
     );
 }
 

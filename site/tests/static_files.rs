@@ -1,6 +1,6 @@
-//! Style and pictures.
+//! The style sheet and pictures.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -8,7 +8,7 @@ mod common;
 use axum::http::{Method, StatusCode};
 use common::Site;
 
-/// The addresses under `/static/` that the home page uses.
+/// Returns the URLs under `/static/` that the home page uses.
 async fn addresses(site: &Site) -> Vec<String> {
     let body = site.get("/catalog/").await.body;
     let parts = body.split('"').filter(|part| part.starts_with("/static/"));

@@ -1,6 +1,6 @@
-//! The visit counter: per browser, exact, and still right after a restart.
+//! The visit counter: it counts per browser, and exactly.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -211,7 +211,7 @@ fn browser(site: &Site) -> Browser<Router> {
     Browser::http(site.application.router()).at("http://localhost:8000")
 }
 
-/// Views the home page; gives its sentence about visits.
+/// Loads the home page and returns its sentence about visits.
 async fn visits(browser: &Browser<Router>) -> String {
     let page = browser.get("/catalog/").await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text());

@@ -1,4 +1,4 @@
-//! Who gets in, where that leads, and who is out again.
+//! Login and logout.
 
 use cloakroom_django::auth::Passwords;
 
@@ -50,7 +50,7 @@ async fn every_failed_login_looks_the_same() {
     let long = "x".repeat(200_000);
     for (username, password) in [
         ("member", "wrong"),
-        ("nobody", PASSWORD),
+        ("unknown", PASSWORD),
         ("gone", PASSWORD),
         ("MEMBER", PASSWORD),
         ("", ""),
@@ -271,7 +271,7 @@ async fn logins_to_an_account_are_slowed_down_after_many_failures() {
     let failures =
         "SELECT failures FROM locallibrary_failed_login WHERE subject = 'account member'";
     assert_eq!(site.number(failures).await, 10);
-    // The next turn is an hour off: not even the right password is looked at.
+    // The next turn is in an hour. Until then even the right password is refused.
     site.sql("UPDATE locallibrary_failed_login SET next_at = last_at + 3600000")
         .await;
     let page = site.stranger().log_in("member", PASSWORD).await;
@@ -280,9 +280,9 @@ async fn logins_to_an_account_are_slowed_down_after_many_failures() {
     assert_eq!(
         site.stranger().log_in("reader2", PASSWORD).await.status,
         302,
-        "others are not held up"
+        "other accounts are not affected"
     );
-    // Its turn has come, and a success makes it all forgotten.
+    // The turn has come, and a successful login deletes the count.
     site.sql("UPDATE locallibrary_failed_login SET next_at = 0")
         .await;
     assert_eq!(site.stranger().log_in("member", PASSWORD).await.status, 302);

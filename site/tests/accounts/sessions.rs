@@ -1,4 +1,4 @@
-//! Where users are logged in, as they see it themselves.
+//! The page on which users list and end their own sessions.
 
 use crate::common::{Site, visitor::target};
 
@@ -23,7 +23,7 @@ async fn users_list_and_end_their_own_sessions() {
     assert_eq!(
         other.get("/catalog/mybooks/").await.status,
         200,
-        "only one's own"
+        "other users cannot end them"
     );
     assert_eq!(
         one.send("/accounts/sessions/end/", &[("tag", "nonsense")])

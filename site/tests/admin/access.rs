@@ -6,10 +6,10 @@ use crate::common::{
     visitor::{PASSWORD, main, target},
 };
 
-const REFUSED: &str = "Please enter the correct username and password for a staff account. Note that both fields may be \
-                       case-sensitive.";
+const REFUSED: &str = "Please enter the correct username and password for a staff account. \
+                       Note that both fields may be case-sensitive.";
 
-/// Pages of the catalogue, and pages of accounts.
+/// Returns the pages of the catalogue and the pages of accounts.
 fn pages() -> [Vec<String>; 2] {
     let mut catalogue = vec!["/admin/".to_owned(), "/admin/catalog/".to_owned()];
     for model in ["author", "book", "genre", "language"] {
@@ -133,7 +133,7 @@ async fn only_staff_can_use_the_staff_login() {
     for (username, password) in [
         ("librarian", "wrong"),
         ("member", PASSWORD),
-        ("nobody", PASSWORD),
+        ("unknown", PASSWORD),
     ] {
         let page = log_in(&site, username, password).await;
         assert_eq!(page.status, 200);
@@ -192,7 +192,7 @@ async fn the_start_page_shows_permitted_lists_and_own_actions() {
     let admin = site.visitor("admin").await;
     let words = main(&admin.get("/admin/").await);
     assert!(words.contains("Users") && words.contains("Live sessions"));
-    assert!(!words.contains("Fable"), "what others did is not listed");
+    assert!(!words.contains("Fable"), "actions of others are not listed");
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn a_user_with_few_permissions_sees_few_pages_and_buttons() {
     .await;
     let fields = [("name", "Fable"), ("_continue", "1")];
     let page = clerk.send("/admin/catalog/genre/add/", &fields).await;
-    assert_eq!(target(&page), "/admin/", "to a page that may be seen");
+    assert_eq!(target(&page), "/admin/", "the user may not view genres");
 }
 
 #[tokio::test]

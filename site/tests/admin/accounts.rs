@@ -65,13 +65,16 @@ async fn a_new_user_is_added_with_name_and_password_first() {
 #[tokio::test]
 async fn the_password_hash_is_masked() {
     let site = Site::new().await;
-    site.sql("UPDATE auth_user SET password = 'pbkdf2_sha256$1$c2FsdHNhbHQ$AbCdEfGhIjKlMnOpQr=' WHERE id = 1")
-        .await;
+    site.sql(
+        "UPDATE auth_user SET password = 'pbkdf2_sha256$1$c2FsdHNhbHQ$AbCdEfGhIjKlMnOpQr=' \
+         WHERE id = 1",
+    )
+    .await;
     let admin = site.visitor("admin").await;
     let page = admin.get(CHANGE).await;
     assert!(main(&page).contains("algorithm: pbkdf2_sha256, hash: AbCdEf**********"));
     assert!(!page.text().contains("GhIjKl") && !page.text().contains("c2FsdHNhbHQ"));
-    // Also in the page that says what is wrong, whatever was sent.
+    // Also on the page with errors, whatever was submitted.
     let fields = [("username", ""), ("password", "sent$along")];
     let page = admin.send(CHANGE, &fields).await;
     assert!(main(&page).contains("algorithm: pbkdf2_sha256, hash: AbCdEf**********"));
@@ -114,7 +117,7 @@ async fn changing_a_user_changes_their_permissions_at_once() {
     assert_eq!(
         member.get("/catalog/mybooks/").await.status,
         302,
-        "no longer active, so out"
+        "an inactive user is logged out"
     );
 }
 
@@ -172,7 +175,7 @@ async fn setting_a_password_ends_all_sessions_of_the_user() {
     assert_eq!(
         admin.get("/admin/").await.status,
         200,
-        "the session at hand goes on"
+        "the current session stays"
     );
     assert_eq!(other.get("/admin/").await.status, 302);
 }
@@ -205,7 +208,8 @@ async fn users_who_may_change_accounts_cannot_gain_more_rights() {
     let site = Site::new().await;
     site.sql(
         "INSERT INTO auth_user_user_permissions (user_id, permission_id) \
-         SELECT 9, id FROM auth_permission WHERE codename IN ('view_user', 'change_user', 'delete_user')",
+         SELECT 9, id FROM auth_permission \
+         WHERE codename IN ('view_user', 'change_user', 'delete_user')",
     )
     .await;
     let librarian = site.visitor("librarian").await;

@@ -8,7 +8,7 @@ use crate::common::{
 async fn records_with_dependent_records_are_not_deleted() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
-    for (path, in_the_way) in [
+    for (path, blocker) in [
         ("author/1", "Emma"),
         ("book/1", "a2f73175"),
         ("genre/1", "books that belong to it"),
@@ -18,13 +18,15 @@ async fn records_with_dependent_records_are_not_deleted() {
         let page = librarian.get(&path).await;
         assert_eq!(page.status, 200);
         assert!(main(&page).contains("This cannot be deleted while there are"));
-        assert!(main(&page).contains(in_the_way), "{}", main(&page));
+        assert!(main(&page).contains(blocker), "{}", main(&page));
         assert!(!page.text().contains("value=\"yes\""));
         let page = librarian.send(&path, &[("post", "yes")]).await;
         assert_eq!(page.status, 200);
     }
-    let all = "SELECT (SELECT COUNT(*) FROM catalog_author) * 1000000 + (SELECT COUNT(*) FROM catalog_book) * 10000 + \
-               (SELECT COUNT(*) FROM catalog_genre) * 100 + (SELECT COUNT(*) FROM catalog_language)";
+    let all = "SELECT (SELECT COUNT(*) FROM catalog_author) * 1000000 + \
+               (SELECT COUNT(*) FROM catalog_book) * 10000 + \
+               (SELECT COUNT(*) FROM catalog_genre) * 100 + \
+               (SELECT COUNT(*) FROM catalog_language)";
     assert_eq!(site.number(all).await, 40_922_412);
     assert_eq!(
         site.number("SELECT COUNT(*) FROM django_admin_log").await,
@@ -63,7 +65,8 @@ async fn deleting_a_book_deletes_its_links_to_genres() {
     assert!(main(&librarian.get(&path).await).contains("Nostromo in the genre "));
     let page = librarian.send(&path, &[("post", "yes")]).await;
     assert_eq!(target(&page), "/admin/catalog/book/");
-    let orphans = "SELECT COUNT(*) FROM catalog_book_genre WHERE book_id NOT IN (SELECT id FROM catalog_book)";
+    let orphans = "SELECT COUNT(*) FROM catalog_book_genre \
+                   WHERE book_id NOT IN (SELECT id FROM catalog_book)";
     assert_eq!(site.number(orphans).await, 0);
 }
 
@@ -141,7 +144,7 @@ async fn deleting_a_user_deletes_history_and_sessions_but_keeps_copies() {
             .await,
         0
     );
-    // Rows that point nowhere; each is one of the answer.
+    // Returns a row for each broken foreign key.
     let broken = "SELECT COUNT(*) FROM pragma_foreign_key_check";
     assert_eq!(site.number(broken).await, 0);
 }

@@ -63,7 +63,7 @@ async fn an_author_is_added_and_changed_by_the_rules_of_authors() {
     assert!(html.contains("aria-invalid=\"true\" aria-describedby=\"error_first_name\""));
     assert!(
         html.contains("value=\"1500-01-01\""),
-        "what was typed stays"
+        "the typed value is shown again"
     );
     assert!(html.contains("<title>Error: "));
     let name = site
@@ -164,8 +164,9 @@ async fn a_copy_shows_its_id_and_its_availability() {
     assert!(main(&page).contains(&format!("{COPY} (Sense and Sensibility)")));
     let page = librarian.send(&change, &fields("2", "a")).await;
     assert_eq!(target(&page), "/admin/catalog/bookinstance/");
-    let moved = "SELECT COUNT(*) FROM catalog_bookinstance WHERE book_id = 2 AND imprint = 'Kite, 2001' \
-                 AND status = 'a' AND borrower_id IS NULL AND id = 'a2f73175924d4524ac9ae0b94e759058'";
+    let moved = "SELECT COUNT(*) FROM catalog_bookinstance \
+                 WHERE book_id = 2 AND imprint = 'Kite, 2001' AND status = 'a' \
+                 AND borrower_id IS NULL AND id = 'a2f73175924d4524ac9ae0b94e759058'";
     assert_eq!(site.number(moved).await, 1);
 
     let page = librarian

@@ -41,10 +41,12 @@ async fn entries_have_the_format_of_django() {
     librarian
         .send("/admin/catalog/genre/25/delete/", &[("post", "yes")])
         .await;
-    let entries = "SELECT GROUP_CONCAT(l.action_flag || ' ' || l.object_id || ' ' || l.object_repr || ' ' || \
-                   l.change_message || ' ' || t.model || ' ' || u.username, CHAR(10)) FROM \
+    let entries = "SELECT GROUP_CONCAT(l.action_flag || ' ' || l.object_id || ' ' || \
+                   l.object_repr || ' ' || l.change_message || ' ' || t.model || ' ' || \
+                   u.username, CHAR(10)) FROM \
                    (SELECT * FROM django_admin_log ORDER BY id) l \
-                   JOIN django_content_type t ON t.id = l.content_type_id JOIN auth_user u ON u.id = l.user_id";
+                   JOIN django_content_type t ON t.id = l.content_type_id \
+                   JOIN auth_user u ON u.id = l.user_id";
     assert_eq!(
         site.text(entries)
             .await

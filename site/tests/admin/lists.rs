@@ -94,7 +94,7 @@ async fn long_lists_and_large_forms_stay_small() {
         "/admin/catalog/bookinstance/?status__exact=a",
         "/admin/auth/user/",
         "/admin/auth/group/1/change/",
-        // Those with the most in their tables.
+        // The records with the largest tables.
         "/admin/catalog/author/1/change/",
         "/admin/catalog/book/92/change/",
     ] {
@@ -253,7 +253,8 @@ async fn an_action_requires_selected_records() {
         let page = librarian.send("/admin/catalog/author/", fields).await;
         assert_eq!(target(&page), "/admin/catalog/author/");
         assert!(librarian.words("/admin/catalog/author/").await.contains(
-            "Items must be selected in order to perform actions on them. No items have been changed."
+            "Items must be selected in order to perform actions on them. \
+             No items have been changed."
         ));
     }
 }

@@ -8,7 +8,7 @@ use crate::common::{
 const PAGE: &str = "/admin/sessions/session/";
 const END: &str = "/admin/sessions/session/end/";
 
-/// The tags of the sessions on the page.
+/// Returns the tags of the sessions on the page.
 fn tags(page: &Page) -> Vec<String> {
     let tags = page.text().split("name=\"tag\" value=\"").skip(1);
     tags.map(|rest| rest.split('"').next().unwrap().to_owned())
@@ -31,7 +31,7 @@ async fn live_sessions_are_listed_by_user_without_their_keys() {
     }
     let page = admin.get(&format!("{PAGE}?q=MEMB")).await;
     assert_eq!(tags(&page).len(), 1);
-    let page = admin.get(&format!("{PAGE}?q=nobody")).await;
+    let page = admin.get(&format!("{PAGE}?q=unknown")).await;
     assert!(main(&page).contains("None of the users on this page is logged in anywhere."));
 }
 
@@ -40,7 +40,7 @@ async fn one_session_is_ended_and_the_others_stay() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let (first, second) = (site.visitor("member").await, site.stranger());
-    // Newest activity first.
+    // The list has the newest activity first.
     assert_eq!(second.log_in("member", PASSWORD).await.status, 302);
     let page = admin.get(&format!("{PAGE}?q=member")).await;
     let tags = tags(&page);

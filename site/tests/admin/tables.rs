@@ -4,7 +4,7 @@ use crate::common::{
     visitor::{Visitor, main, target},
 };
 
-/// The form of author 40, who has no books, with one row of the table filled.
+/// Returns the form of author 40, who has no books, with one row of the table filled.
 fn with_book<'a>(title: &'a str, isbn: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("first_name", "Ada"),
@@ -142,7 +142,7 @@ async fn a_new_author_and_a_book_are_added_together() {
 async fn unchanged_rows_are_not_validated() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
-    // As no form would take it today, but a file of many years may have it.
+    // Values that the form would refuse, as in an old file.
     let id = added_book(&site, &librarian).await.to_string();
     site.sql("UPDATE catalog_book SET isbn = '123', language_id = NULL WHERE author_id = 40")
         .await;
@@ -202,7 +202,8 @@ async fn copies_in_the_table_of_a_book_follow_the_rules_of_loans() {
     assert!(main(&page).contains("A copy on loan needs a borrower."));
     let page = librarian.send(change, &fields("o", "2")).await;
     assert_eq!(target(&page), "/admin/catalog/book/", "{}", main(&page));
-    let lent = "SELECT COUNT(*) FROM catalog_bookinstance WHERE id = 'a2f73175924d4524ac9ae0b94e759058' \
+    let lent = "SELECT COUNT(*) FROM catalog_bookinstance \
+                WHERE id = 'a2f73175924d4524ac9ae0b94e759058' \
                 AND borrower_id = 2 AND due_back = '2030-01-01' AND book_id = 1";
     assert_eq!(site.number(lent).await, 1);
     assert_eq!(

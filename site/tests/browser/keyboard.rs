@@ -1,8 +1,8 @@
-//! A visitor without a mouse.
+//! A visitor who uses the keyboard only.
 
 use super::tools::{Browser, Key, Site};
 
-/// No page here has more stops than that.
+/// More than the number of focusable elements on any page.
 const MAX_STOPS: usize = 100;
 
 #[test]
@@ -45,7 +45,7 @@ fn the_site_works_with_the_keyboard_and_the_focus_is_visible() {
     visitor.reads("Logged out!");
 }
 
-/// Goes on from stop to stop, and each can be told from where the focus is not.
+/// Presses Tab until `stop` has the focus. Asserts that each focused element has an outline.
 fn go_to(visitor: &Browser<'_>, stop: &str) {
     for _ in 0..MAX_STOPS {
         visitor.hit(Key::Tab);

@@ -1,4 +1,4 @@
-//! A member who has forgotten the password.
+//! A member who has lost the password.
 
 use super::tools::Site;
 
@@ -13,7 +13,7 @@ fn a_lost_password_is_reset_with_the_link_in_a_mail() {
     member.reads("Check your mailbox");
 
     member.open(&site.mailed_link());
-    // The proof has left the address bar.
+    // The token is no longer in the address bar.
     assert!(member.path().ends_with("/set-password/"));
     member.fill("new_password1", "Heron-ladder-4");
     member.fill("new_password2", "Heron-ladder-4");

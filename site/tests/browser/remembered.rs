@@ -1,4 +1,4 @@
-//! What the site keeps for a visitor who never logs in.
+//! The session of a visitor who never logs in.
 
 use super::tools::{Browser, Site};
 
@@ -8,7 +8,7 @@ fn an_anonymous_visitor_uses_and_deletes_the_session_items() {
     use_and_delete_session_items(&site.browser());
 }
 
-/// The same without JavaScript: see there.
+/// The story, which runs without JavaScript as well.
 pub(crate) fn use_and_delete_session_items(stranger: &Browser<'_>) {
     stranger.open("/catalog/remembered/");
     stranger.sees("This site remembers nothing about you.");

@@ -52,6 +52,6 @@ async fn the_form_explains_which_dates_are_allowed() {
         between(&page, "id=\"help_renewal_date\">", "</p>"),
         "Enter a date between now and 4 weeks (default 3)."
     );
-    // Whoever hears the page is told as well.
+    // Screen readers read the help text.
     assert!(input(&page, "renewal_date").contains("aria-describedby=\"help_renewal_date\""));
 }

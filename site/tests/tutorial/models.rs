@@ -1,4 +1,4 @@
-//! Authors: what they are asked for, how they are called, and where they are found.
+//! Authors: labels and limits of the form, names, and URLs.
 
 use super::{NEW_AUTHOR, entries, error, label, link, name_of};
 use crate::common::{
@@ -24,7 +24,7 @@ async fn an_authors_last_name_has_its_label() {
 async fn an_authors_date_of_birth_has_its_label() {
     let site = Site::new().await;
     let page = site.visitor("librarian").await.get(NEW_AUTHOR).await;
-    // Labels here also say what may be left empty, or one would have to send the form to find out.
+    // Labels of this site also show which fields are optional.
     assert_eq!(label(&page, "date_of_birth"), "Date of birth (optional)");
 }
 
@@ -35,7 +35,7 @@ async fn an_authors_date_of_death_has_the_label_died() {
     assert_eq!(label(&page, "date_of_death"), "Died (optional)");
 }
 
-/// Names an author by a hundred characters in `field`, and asserts that one more is refused.
+/// Asserts that `field` accepts a hundred characters and refuses one more.
 async fn holds_a_hundred_characters(field: &str, other: &str) {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;

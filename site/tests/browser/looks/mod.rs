@@ -1,4 +1,4 @@
-//! How the pages look, and to whom: every page, on a desk and on a phone, light and dark.
+//! Accessibility and layout of every page, on desktop and phone, light and dark.
 
 mod look;
 mod pages;
@@ -110,7 +110,7 @@ fn every_page_of_the_staff_area_is_accessible() {
         return;
     };
     let admin = site.browser_of("admin");
-    // Lists have a hundred rows there, and each row of copies its id three times.
+    // Its lists have a hundred rows, and each row of copies contains the id three times.
     let mut look = Look::new(&admin, "admin", &axe).up_to_bytes(64_000);
     look.at_pages(STAFF);
 

@@ -1,9 +1,9 @@
-//! Every page of the site, for those who may open it.
+//! The pages of the site, by the users who may open them.
 
-/// A name for the pictures, and the address.
+/// A name for the screenshots, and the URL.
 pub(super) type Page = (&'static str, &'static str);
 
-/// Pages that everybody may read.
+/// Pages that are open to all visitors.
 pub(super) const PUBLIC: &[Page] = &[
     ("home", "/catalog/"),
     ("books", "/catalog/books/"),
@@ -46,7 +46,7 @@ pub(super) const PUBLIC: &[Page] = &[
     ("not-for-reading", "/accounts/logout/"),
 ];
 
-/// Pages for those who are logged in.
+/// Pages for users who are logged in.
 pub(super) const MEMBERS: &[Page] = &[
     ("loans", "/catalog/mybooks/"),
     ("password", "/accounts/password_change/"),
@@ -55,7 +55,7 @@ pub(super) const MEMBERS: &[Page] = &[
     ("forbidden", "/catalog/borrowed/"),
 ];
 
-/// Pages for those who work here.
+/// Pages for librarians.
 pub(super) const LIBRARIANS: &[Page] = &[
     ("borrowed", "/catalog/borrowed/"),
     (
@@ -127,7 +127,7 @@ pub(super) const STAFF: &[Page] = &[
     ("user-delete", "/admin/auth/user/3/delete/"),
 ];
 
-/// Addresses of the map that show nothing: they take a form or give a file.
+/// Routes without a page: they accept a form or return a file.
 const NOT_PAGES: &[&str] = &[
     "/catalog/bookinstance/{id}/return/",
     "/accounts/sessions/end/",
@@ -154,7 +154,7 @@ fn every_page_of_the_router_is_checked() {
     assert_eq!(missed, [""; 0]);
 }
 
-/// Whether `path` is one of `route`, in which `{…}` stands for any word.
+/// Returns whether `path` matches `route`, in which `{…}` matches any word.
 fn is_of(path: &str, route: &str) -> bool {
     let path = path.split('?').next().unwrap();
     let is_same = |(word, part): (&str, &str)| word == part || part.starts_with('{');

@@ -1,4 +1,4 @@
-//! A program that runs for as long as a test, in a temporary folder of its own.
+//! A program that runs in a temporary folder and ends with the test, however the test ends.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,18 +11,19 @@ use std::{
 
 use super::PATIENCE;
 
-/// A program below a supervisor, a few lines of shell at the other end of a pipe from this process. However the test ends,
-/// the pipe closes, and the supervisor kills the program and deletes its folder.
+/// A program that is started by `supervisor.sh`. The standard input of the supervisor is a pipe
+/// from this process. When the test ends, even by a signal, the pipe closes, and the supervisor
+/// kills the program and deletes its folder.
 pub(crate) struct SupervisedProgram {
     supervisor: Child,
-    /// In an option to be closed before the supervisor is waited for.
+    /// An option, so that it can be closed before waiting for the supervisor.
     stdin: Option<ChildStdin>,
-    /// What the program writes to its standard output.
+    /// The lines that the program writes to standard output.
     lines: Receiver<String>,
 }
 
 impl SupervisedProgram {
-    /// Starts a program, with nothing from the environment of the tests.
+    /// Starts a program that does not inherit the environment of the tests.
     pub(crate) fn start(program: &Path, arguments: &[&str]) -> Self {
         let mut supervisor = Command::new("sh");
         supervisor
@@ -36,13 +37,14 @@ impl SupervisedProgram {
             .env("RUST_LOG", "error")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Ctrl-C and a test runner's time limit signal the whole group of the test; the supervisor has to outlive it.
+            // Ctrl-C and the time limit of a test runner signal the process group of the test. The
+            // supervisor must survive that.
             .process_group(0);
         let mut supervisor = supervisor.spawn().unwrap();
         let stdin = supervisor.stdin.take();
         let stdout = BufReader::new(supervisor.stdout.take().unwrap());
         let (write, lines) = mpsc::channel();
-        // On and on, so that the program never waits for a reader.
+        // Reads all output, so that the program never blocks on a full pipe.
         thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 if write.send(line).is_err() {
@@ -57,13 +59,13 @@ impl SupervisedProgram {
         }
     }
 
-    /// Lets the program end well, and starts it again in the same folder.
+    /// Stops the program with SIGTERM and starts it again in the same folder.
     pub(crate) fn restart(&mut self) {
-        let stdin = self.stdin.as_mut().expect("taken by the drop alone");
+        let stdin = self.stdin.as_mut().expect("only `drop` takes it");
         stdin.write_all(b"\n").unwrap();
     }
 
-    /// What follows `start` in the next line that has it.
+    /// Waits for a line that contains `start` and returns the rest of it.
     pub(crate) fn rest_of_line(&self, start: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);

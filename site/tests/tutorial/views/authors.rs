@@ -18,7 +18,7 @@ async fn thirteen_authors() -> Site {
     site
 }
 
-/// The authors with these numbers, as the list has them.
+/// Returns the entries of the authors with these numbers.
 fn bells(numbers: impl Iterator<Item = u8>) -> Vec<String> {
     numbers.map(|n| format!("Bell {n:02}, Acton")).collect()
 }
@@ -43,7 +43,7 @@ async fn the_navigation_leads_to_the_list_of_authors() {
 async fn the_list_of_authors_has_its_title() {
     let site = thirteen_authors().await;
     let page = site.stranger().get(AUTHORS).await;
-    // Every page of the original has the same title; here titles tell tabs and bookmarks apart.
+    // All pages of the original have the same title. Different ones distinguish tabs and bookmarks.
     let (title, heading) = name_of(&page);
     assert_eq!(title, "Authors – Local Library");
     assert_eq!(heading, "Authors");

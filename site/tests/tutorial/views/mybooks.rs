@@ -1,4 +1,4 @@
-//! What a reader has on loan.
+//! The list of a reader's loans.
 
 use crate::{
     common::{
@@ -14,8 +14,8 @@ const BOOKS: &str = "\
     INSERT INTO catalog_book (id, title, summary, isbn) \
     VALUES (1, 'Villette', '', '1'), (2, 'Shirley', '', '2')";
 
-/// Thirty copies, in turn of the one book with the member and of the other with another reader. Each is due on a day of
-/// its own, not in the order of their ids, and so late that none is overdue whenever this runs.
+/// Thirty copies, alternately of the first book with the member and of the second with another
+/// reader. Each is due on a different day, not in the order of the ids, and far in the future.
 const COPIES: &str = "\
     WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 30) \
     INSERT INTO catalog_bookinstance (id, imprint, status, due_back, book_id, borrower_id) \
@@ -29,7 +29,7 @@ const LEND_TEN: &str = "\
 
 const LEND_ALL: &str = "UPDATE catalog_bookinstance SET status = 'o'";
 
-/// A library with all of these, and none of them on loan yet.
+/// Creates a library with these copies, none of which is on loan yet.
 async fn thirty_copies() -> Site {
     let site = Site::empty().await;
     site.sql(BOOKS).await;
@@ -37,7 +37,7 @@ async fn thirty_copies() -> Site {
     site
 }
 
-/// Entries of the member's, due on these days.
+/// Returns the entries of the member's loans that are due on these days.
 fn villettes(days: impl IntoIterator<Item = u8>) -> Vec<String> {
     let days = days.into_iter();
     days.map(|day| format!("Villette (Jan. {day}, 9000)"))

@@ -14,7 +14,7 @@ const GRANT: &str = "\
     SELECT auth_user.id, auth_permission.id FROM auth_user, auth_permission \
     WHERE username = 'newcomer' AND codename = 'add_author'";
 
-/// Somebody who may add authors, and nothing else.
+/// Returns a user who may only add authors.
 async fn archivist(site: &Site) -> Visitor {
     site.sql(GRANT).await;
     site.visitor("newcomer").await
@@ -57,7 +57,7 @@ async fn the_form_of_a_new_author_has_a_title_and_four_fields() {
 async fn the_date_of_death_is_empty_by_default() {
     let site = Site::new().await;
     let page = archivist(&site).await.get(NEW_AUTHOR).await;
-    // The original proposes a day in 2023, and whoever overlooks it buries a living author; here the field is empty.
+    // The original proposes a day in 2023, which is wrong for living authors.
     let input = input(&page, "date_of_death");
     assert!(input.contains("value=\"\""), "{input}");
 }

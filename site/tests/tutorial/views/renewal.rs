@@ -12,7 +12,8 @@ use crate::{
 };
 
 const TO_THE_CLERK: &str = "\
-    UPDATE catalog_bookinstance SET borrower_id = (SELECT id FROM auth_user WHERE username = 'clerk') \
+    UPDATE catalog_bookinstance \
+    SET borrower_id = (SELECT id FROM auth_user WHERE username = 'clerk') \
     WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
 
 #[tokio::test]
@@ -25,7 +26,7 @@ async fn a_renewal_requires_a_login() {
 #[tokio::test]
 async fn readers_do_not_renew_loans() {
     let site = Site::new().await;
-    // Not even their own: the desk does.
+    // Not even their own loans. Clerks renew loans.
     assert_eq!(site.visitor("bela").await.get(RENEW).await.status, 403);
 }
 
