@@ -1,7 +1,10 @@
 use axum::response::{IntoResponse, Response};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::isbn::{self, IsbnError};
+use super::{
+    choices::{load_genres, load_languages},
+    isbn::{self, IsbnError},
+};
 use crate::{
     authors, visitor,
     web::{
@@ -23,10 +26,6 @@ const ISBN_INVALID: &str = "Enter a valid 13-digit ISBN.";
 
 const AUTHORS: &str =
     "SELECT id, last_name, first_name FROM catalog_author ORDER BY last_name, first_name, id";
-
-const GENRES: &str = "SELECT id, name FROM catalog_genre ORDER BY name, id";
-
-const LANGUAGES: &str = "SELECT id, name FROM catalog_language ORDER BY name, id";
 
 const BOOK: &str = "\
     SELECT title, author_id, summary, isbn, language_id FROM catalog_book WHERE id = ?";
@@ -212,8 +211,8 @@ impl Book {
 impl BookChoices {
     pub(crate) async fn load(db: &SqlitePool) -> Result<Self, sqlx::Error> {
         let authors: Vec<(i64, String, String)> = sqlx::query_as(AUTHORS).fetch_all(db).await?;
-        let genres: Vec<(i64, String)> = sqlx::query_as(GENRES).fetch_all(db).await?;
-        let languages: Vec<(i64, String)> = sqlx::query_as(LANGUAGES).fetch_all(db).await?;
+        let genres = load_genres(db).await?;
+        let languages = load_languages(db).await?;
         let named = |(id, name): (i64, String)| (id.to_string(), name);
         let authors = authors
             .into_iter()

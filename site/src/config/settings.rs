@@ -14,18 +14,11 @@ Without flags the site opens locallibrary.sqlite3 in the current folder. If the 
 exist, it is created with a demo catalogue. Flags take precedence over environment variables. \
 RUST_LOG filters the log (default: info).";
 
+// This doc comment is part of the text of `--help`.
 /// LocalLibrary: the web site of a library, with its catalogue in an SQLite file.
 ///
 /// The tables are those of Django's LocalLibrary. This site can open a file of that site, and
 /// Django can open a file of this one.
-///
-/// ```
-/// use clap::Parser;
-/// use locallibrary::Config;
-///
-/// let config = Config::parse_from(["locallibrary", "--bind", "0.0.0.0:80"]);
-/// assert_eq!(config.bind.port(), 80);
-/// ```
 #[derive(Debug, Clone, Parser)]
 #[command(name = "locallibrary", version, after_help = AFTER_HELP)]
 pub struct Config {

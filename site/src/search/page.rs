@@ -7,7 +7,7 @@ use super::{
     index,
 };
 use crate::{
-    books::{BookCard, CardRow},
+    books::{BookCard, CardRow, load_genres, load_languages},
     web::{
         error::PageError,
         layout::Layout,
@@ -18,10 +18,6 @@ use crate::{
 
 /// The number of characters of the search text that are used.
 const MAX_CHARS: usize = 200;
-
-const GENRES: &str = "SELECT id, name FROM catalog_genre ORDER BY name, id";
-
-const LANGUAGES: &str = "SELECT id, name FROM catalog_language ORDER BY name, id";
 
 const COUNT: &str =
     "SELECT COUNT(*) FROM locallibrary_search s JOIN catalog_book b ON b.id = s.book_id WHERE TRUE";
@@ -82,8 +78,8 @@ pub(crate) async fn page(
         layout: layout.searching(&question.text),
         found,
         question,
-        genres: sqlx::query_as(GENRES).fetch_all(db).await?,
-        languages: sqlx::query_as(LANGUAGES).fetch_all(db).await?,
+        genres: load_genres(db).await?,
+        languages: load_languages(db).await?,
     };
     Ok(Html(page.render()?))
 }
