@@ -86,7 +86,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Preferences> {
 
 fn page(layout: Layout, fields: Fields<'_>, next: Option<String>) -> Result<Response, PageError> {
     let mut page = FormPage::new(layout, "Preferences", fields, "Save preferences");
-    page.lead = "They are kept for this browser.".to_owned();
+    page.lead = "These settings are stored for this browser.".to_owned();
     page.next = next;
     Ok(page.html()?.into_response())
 }
