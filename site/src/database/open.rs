@@ -33,6 +33,8 @@ const MAX_CONNECTIONS: u32 = 8;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// The tables as they are after all migrations of Django's LocalLibrary.
+/// SQLite stores the text of statements, and a test compares it with Django's, so its lines must not
+/// be wrapped.
 const SCHEMA: &str = include_str!("schema.sql");
 
 const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL";
