@@ -157,8 +157,8 @@ pub(crate) async fn confirm(visit: Visit, params: RawPathParams) -> Result<Respo
     confirm_page(Layout::of(&visit).await?, fields)
 }
 
-/// Sets the new password and ends all sessions of the user. Does not log the visitor in, who may
-/// have read the mail without being its recipient.
+/// Sets the new password and ends all sessions of the user. Does not log the visitor in, because
+/// the mail may have been read by another person.
 pub(crate) async fn set(
     visit: Visit,
     params: RawPathParams,

@@ -34,7 +34,7 @@ use std::{
 
 use sqlx::SqlitePool;
 
-/// The failed logins to an account after which further attempts wait.
+/// The number of failed logins to an account after which further attempts wait.
 const FREE_TRIES: i64 = 10;
 
 /// The time after the last failure or request after which a count is reset.
@@ -46,14 +46,14 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// The longest wait. An attempt that would wait longer is refused.
 const MAX_WAIT: Duration = Duration::from_secs(6);
 
-/// The failed logins from an address after which further attempts wait. Many users may share an
-/// address, such as those of a school.
+/// The number of failed logins from an address after which further attempts wait. It is higher,
+/// because many users may share an address, such as those of a school.
 const FREE_TRIES_OF_ADDRESS: i64 = 100;
 
-/// The mails to a mailbox until the count is reset.
+/// The number of mails to a mailbox until the count is reset.
 const FREE_MAILS: i64 = 10;
 
-/// The mails that are requested from an address until the count is reset.
+/// The number of mails that an address may request until the count is reset.
 const FREE_MAILS_OF_ADDRESS: i64 = 50;
 
 // One statement, so two attempts at the same time get different turns.

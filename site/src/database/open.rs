@@ -22,7 +22,7 @@ const FOLDING: &str = "Indexing the books for searches";
 /// The time that a statement waits for another program that writes to the file, such as a Django.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The pause between two attempts of a statement for which SQLite does not wait.
+/// The pause between two attempts of a statement that does not observe the busy timeout.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// The size of the connection pool. SQLite reads in parallel, and most requests only read. More
@@ -33,8 +33,9 @@ const MAX_CONNECTIONS: u32 = 8;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// The tables as they are after all migrations of Django's LocalLibrary.
-/// SQLite stores the text of statements, and a test compares it with Django's, so its lines must not
-/// be wrapped.
+///
+/// SQLite stores the text of the statements, and a test compares it with Django's. So the lines of
+/// the file must not be wrapped.
 const SCHEMA: &str = include_str!("schema.sql");
 
 const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL";

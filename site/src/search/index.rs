@@ -81,9 +81,9 @@ pub(super) async fn begin_search(
     if count_stale(&mut reading).await? == 0 {
         return Ok(reading);
     }
-    // A transaction that has read data which others have changed since can't write, so this one
-    // ends here. The next step folds most books in small transactions. The last one folds the few
-    // books that were marked in the meantime, while it keeps other writers out.
+    // A transaction can't write once others have changed what it has read, so this one ends here.
+    // `fold_stale` folds most books in small transactions. The transaction after it keeps other
+    // writers out and folds the few books that were marked in the meantime.
     reading.rollback().await?;
     fold_stale(&mut *db.acquire().await?, &ProgressBar::hidden()).await?;
     let mut writing = db.begin_with(WRITE).await?;
