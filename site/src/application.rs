@@ -1,4 +1,4 @@
-//! The site from its settings to the last answer.
+//! Builds the site from its settings and serves it until it is stopped.
 
 use std::{
     io,
@@ -25,7 +25,7 @@ use crate::{
     users::Hashing,
 };
 
-/// A site that listens, has its database open, and waits to be served.
+/// A site whose database is open and whose socket listens, ready to be served.
 pub struct Application {
     listener: TcpListener,
     address: SocketAddr,
@@ -39,22 +39,24 @@ pub struct Application {
 }
 
 impl Application {
-    /// Listens, opens the database (and makes it if it is not there), and puts the pages together.
+    /// Binds the socket, opens the database (creating it if it does not exist), and builds the
+    /// router.
     ///
     /// # Errors
     /// [`StartError`] if the address is taken, or the database or the secret key cannot be used.
     pub async fn build(config: Config) -> Result<Self, StartError> {
-        // First, because then a second start by mistake has not touched anything.
+        // The socket comes first: if the site already runs, a second start fails here and leaves
+        // the files alone.
         let (listener, address) = listen(config.bind).await?;
         let base_url = config
             .base_url
             .clone()
             .unwrap_or_else(|| BaseUrl::listening_on(address));
-        warn_about(&base_url, address);
-        // A key that is refused is refused before anything is made.
-        secret::given(&config)?;
+        warn_about_base_url(&base_url, address);
+        // A key from the settings is checked before any file is created.
+        secret::from_settings(&config)?;
         let (db, new_users) = database::open(config.database_url.path(), InitialData::Demo).await?;
-        let secret_key = secret::of(&config)?;
+        let secret_key = secret::load_or_create(&config)?;
         let state = AppState {
             db: db.clone(),
             sessions: sessions::open(&config, &base_url, &secret_key).await?,
@@ -85,69 +87,73 @@ impl Application {
         })
     }
 
-    /// The pages, for a test that asks without a connection.
+    /// Returns the router, for tests that send requests without a connection.
     pub fn router(&self) -> Router {
         self.router.clone()
     }
 
-    /// The address listened on, with the port that was found if the settings left it open.
+    /// Returns the address that the site listens on. Port 0 of the settings is replaced by the
+    /// port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address that visitors type.
+    /// Returns the address that visitors type.
     pub fn base_url(&self) -> &BaseUrl {
         &self.base_url
     }
 
-    /// The database file.
+    /// Returns the path of the database file.
     pub fn database(&self) -> &Path {
         &self.database
     }
 
-    /// The key that signs cookies and links.
+    /// Returns the key that signs cookies and links.
     pub fn secret_key(&self) -> &SecretKey {
         &self.secret_key
     }
 
-    /// The connections to the catalogue.
+    /// Returns the connection pool of the database.
     pub fn db(&self) -> &SqlitePool {
         &self.db
     }
 
-    /// One line for whoever started the site; more if users were made whose passwords nobody has seen yet.
-    pub fn greeting(&self) -> String {
-        let passwords = cli::passwords_made(&self.new_users);
+    /// Returns the text to print once the site is up: one line with its address, followed by the
+    /// passwords that were generated for new users.
+    pub fn startup_message(&self) -> String {
+        let passwords = cli::list_generated_passwords(&self.new_users);
         format!(
-            "LocalLibrary is open at {}/ (listening on {}, database {}; stop it with Ctrl+C){passwords}",
+            "LocalLibrary is open at {}/ \
+             (listening on {}, database {}; stop it with Ctrl+C){passwords}",
             self.base_url,
             self.address,
             self.database.display()
         )
     }
 
-    /// Answers until `stop` is ready, then finishes what has begun, for at most [`GRACE`](crate::shutdown::GRACE).
+    /// Serves requests until `stop` completes, then finishes those in progress, for at most
+    /// [`GRACE`](crate::shutdown::GRACE).
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
-        // Ends with this function: what it leaves is done by the next start.
-        let mut beside = JoinSet::new();
-        beside.spawn(index::keep_fresh(self.db.clone()));
+        // Aborted when this function ends. The next start does what is left.
+        let mut background = JoinSet::new();
+        background.spawn(index::fold_stale_periodically(self.db.clone()));
         serving::serve(self.listener, self.router, self.limits, stop).await;
-        drop(beside);
+        drop(background);
         self.db.close().await;
     }
 }
 
-/// Tells whoever starts the site what visitors would meet later.
-fn warn_about(base_url: &BaseUrl, address: SocketAddr) {
+/// Warns at startup about addresses under which visitors would not be safe, or not be served.
+fn warn_about_base_url(base_url: &BaseUrl, address: SocketAddr) {
     if !base_url.is_https() && !address.ip().is_loopback() {
         tracing::warn!(
-            "visitors come to {base_url} by plain http: whoever is on the way can read their cookies \
-             (put a proxy with TLS in front and set --base-url https://…)"
+            "visitors reach {base_url} over plain http: anyone on the network path can read their \
+             cookies (put a TLS proxy in front and set --base-url https://…)"
         );
     }
     if base_url.host() == host_of(&address.to_string()) && address.ip().is_unspecified() {
         tracing::warn!(
-            "requests for any other host than this machine itself are refused \
+            "requests for other hosts than this machine are refused \
              (set --base-url to the address that visitors type)"
         );
     }
@@ -164,7 +170,7 @@ async fn listen(bind: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErro
                 "stop the program that uses it, or choose another with --bind"
             }
             io::ErrorKind::PermissionDenied => {
-                "ports below 1024 are kept for the system: choose another with --bind"
+                "ports below 1024 are reserved for the system: choose another with --bind"
             }
             _ => "choose another address with --bind",
         };

@@ -1,4 +1,4 @@
-//! What the program does besides serving pages.
+//! The subcommands of the program.
 
 use std::{
     fmt::Write,
@@ -16,18 +16,19 @@ use crate::{
 use cloakroom_django::auth::Passwords;
 
 const INSERT_USER: &str = "\
-    INSERT INTO auth_user (password, last_login, is_superuser, username, last_name, email, is_staff, is_active, \
-    date_joined, first_name) VALUES (?, NULL, ?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT (username) DO NOTHING";
+    INSERT INTO auth_user (password, last_login, is_superuser, username, last_name, email, \
+    is_staff, is_active, date_joined, first_name) \
+    VALUES (?, NULL, ?, ?, ?, ?, ?, 1, ?, ?) ON CONFLICT (username) DO NOTHING";
 
 const CHECK_FILE: &str = "PRAGMA quick_check";
 
-/// Where the password of a new user may be set, for scripts.
+/// The environment variable from which scripts set the password of a new user.
 const PASSWORD_VARIABLE: &str = "LOCALLIBRARY_NEW_PASSWORD";
 
-/// Does what `command` says, and gives the words for whoever asked.
+/// Runs `command` and returns the text to print.
 ///
 /// # Errors
-/// [`StartError`] with what went wrong and what to do about it.
+/// [`StartError`] says what went wrong and what to do about it.
 pub async fn run(config: &Config, command: &Command) -> Result<String, StartError> {
     match command {
         Command::Migrate => {
@@ -41,7 +42,7 @@ pub async fn run(config: &Config, command: &Command) -> Result<String, StartErro
             db.close().await;
             Ok(format!(
                 "The demo catalogue is loaded.{}",
-                passwords_made(&users)
+                list_generated_passwords(&users)
             ))
         }
         Command::CreateUser(user) => create_user(config, user).await,
@@ -56,17 +57,18 @@ async fn open(
     database::open(config.database_url.path(), initial).await
 }
 
-/// The passwords that were made and that nobody has seen yet, one user a line, for the one time that they are shown.
-pub(crate) fn passwords_made(users: &[DemoUser]) -> String {
+/// Lists the generated passwords of new users, one user a line. Returns an empty text if there are
+/// none. The passwords are not stored in plain text, so this list is the only place to read them.
+pub(crate) fn list_generated_passwords(users: &[DemoUser]) -> String {
     let made = users
         .iter()
-        .filter_map(|user| Some((&user.username, user.made_password.as_ref()?)));
+        .filter_map(|user| Some((&user.username, user.generated_password.as_ref()?)));
     let mut text = String::new();
     for (username, password) in made {
         if text.is_empty() {
-            text.push_str("\nNew users, with passwords that are shown only now:");
+            text.push_str("\nNew users; their passwords are shown only once:");
         }
-        // Writing to a text does not fail.
+        // Writing to a `String` does not fail.
         let _ = write!(text, "\n  {username:<12}{password}");
     }
     text
@@ -83,7 +85,7 @@ async fn create_user(config: &Config, user: &NewUser) -> Result<String, StartErr
         return Err(fail(problem.to_owned(), ADVICE));
     }
     if !user.email.is_empty() && !is_address(&user.email) {
-        return Err(fail("the email address is not one".to_owned(), ADVICE));
+        return Err(fail("the email address is not valid".to_owned(), ADVICE));
     }
     let password = ask_password().map_err(|error| fail(error.to_string(), ADVICE))?;
     let known = UserAttributes {
@@ -111,24 +113,24 @@ async fn create_user(config: &Config, user: &NewUser) -> Result<String, StartErr
         .bind("")
         .execute(&db)
         .await
-        .map_err(|error| fail(error.to_string(), "see whether the file can be written"))?;
+        .map_err(|error| fail(error.to_string(), "check that the file is writable"))?;
     db.close().await;
     match inserted.rows_affected() {
         0 => Err(fail(
-            format!("there is a user called {:?} already", user.username),
+            format!("a user called {:?} already exists", user.username),
             "choose another name",
         )),
         _ => Ok(format!("The user {} can log in now.", user.username)),
     }
 }
 
-/// From the environment, or one line of the input.
+/// Reads the password from the environment, or else one line of standard input.
 fn ask_password() -> io::Result<String> {
     if let Ok(password) = std::env::var(PASSWORD_VARIABLE) {
         return Ok(password);
     }
     if io::stdin().is_terminal() {
-        print!("Password (it will be seen as you type it): ");
+        print!("Password (visible as you type): ");
         io::stdout().flush()?;
     }
     let mut line = String::new();
@@ -136,16 +138,16 @@ fn ask_password() -> io::Result<String> {
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Looks at everything that a start needs, without serving anything.
+/// Checks everything that a start needs: the database, the secret key and the session storage.
 async fn check(config: &Config) -> Result<String, StartError> {
     if !config.database_url.path().is_file() {
         return Err(StartError::new(
             "checking the database",
             "there is no such file",
-            "a start makes it, and so does `locallibrary migrate`",
+            "create it with `locallibrary migrate`, or start the site",
         ));
     }
-    let secret_key = secret::of(config)?;
+    let secret_key = secret::load_or_create(config)?;
     let (db, _) = open(config, InitialData::Nothing).await?;
     let found: Result<String, _> = sqlx::query_scalar(CHECK_FILE).fetch_one(&db).await;
     let found = found.unwrap_or_else(|error| error.to_string());
@@ -154,7 +156,7 @@ async fn check(config: &Config) -> Result<String, StartError> {
         return Err(StartError::new(
             "checking the database",
             found,
-            "the file is damaged: put back a copy",
+            "the file is damaged: restore a backup",
         ));
     }
     let base_url = config.base_url();
@@ -163,7 +165,7 @@ async fn check(config: &Config) -> Result<String, StartError> {
         StartError::new(
             "checking the sessions",
             format_args!("{error:#}"),
-            "see --sessions",
+            "check --sessions",
         )
     })?;
     Ok("The database, the sessions and the secret key are in order.".to_owned())

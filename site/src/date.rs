@@ -1,4 +1,4 @@
-//! Dates: today, and how the site writes one.
+//! Dates: today's date, and how the site reads and displays dates and times.
 
 use std::{ops::RangeInclusive, time::SystemTime};
 
@@ -9,14 +9,15 @@ const MONTHS: [&str; 12] = [
     "Dec.",
 ];
 
-/// Today in UTC: due dates of the library count by it.
+/// Returns today's date in UTC. Due dates are compared with it.
 pub(crate) fn today() -> civil::Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
-/// A date of the database as readers see it: `2026-11-26` becomes `Nov. 26, 2026`.
+/// Formats a date from the database: `2026-11-26` becomes `Nov. 26, 2026`.
 ///
-/// SQLite takes any text for a date. What is not one is shown as it stands, which is better than no page.
+/// SQLite stores any text in a date column. Text that is not a date is returned unchanged, so the
+/// page can still be shown.
 pub(crate) fn display(stored: &str) -> String {
     match stored.parse::<civil::Date>() {
         Ok(date) => {
@@ -27,7 +28,7 @@ pub(crate) fn display(stored: &str) -> String {
     }
 }
 
-/// A moment as visitors see it: `Nov. 26, 2026, 14:05 UTC`.
+/// Formats a time: `Nov. 26, 2026, 14:05 UTC`.
 pub(crate) fn display_time(time: SystemTime) -> String {
     match Timestamp::try_from(time) {
         Ok(time) => {
@@ -42,15 +43,16 @@ pub(crate) fn display_time(time: SystemTime) -> String {
     }
 }
 
-/// A moment of the database as visitors see it: `2026-11-26 14:05:10.123456` becomes `Nov. 26, 2026, 14:05 UTC`.
-pub(crate) fn display_stamp(stored: &str) -> String {
+/// Formats a timestamp from the database: `2026-11-26 14:05:10.123456` becomes
+/// `Nov. 26, 2026, 14:05 UTC`.
+pub(crate) fn display_timestamp(stored: &str) -> String {
     match stored.split_once(' ') {
         Some((day, time)) => format!("{}, {} UTC", display(day), time.get(..5).unwrap_or(time)),
         None => stored.to_owned(),
     }
 }
 
-/// The day of a moment as visitors see it.
+/// Formats the date of a time: `Nov. 26, 2026`.
 pub(crate) fn display_day(time: SystemTime) -> String {
     match Timestamp::try_from(time) {
         Ok(time) => display(&time.to_zoned(TimeZone::UTC).date().to_string()),
@@ -58,7 +60,7 @@ pub(crate) fn display_day(time: SystemTime) -> String {
     }
 }
 
-/// A date as somebody typed it, in any of the ways that Django's forms understand; `None` for anything else.
+/// Parses a date in any of the formats that Django's forms accept. Returns `None` for other text.
 pub(crate) fn parse(typed: &str) -> Option<civil::Date> {
     let typed = typed.trim();
     let (year, month, day) = if let Some((year, rest)) = typed.split_once('-') {
@@ -69,13 +71,14 @@ pub(crate) fn parse(typed: &str) -> Option<civil::Date> {
         let year = full_year(year).or_else(|| short_year(year))?;
         (year, number(month)?, number(day)?)
     } else {
-        in_words(typed)?
+        parse_with_month_name(typed)?
     };
     civil::Date::new(year, month, day).ok()
 }
 
-/// `Nov 23 2026`, `Nov 23, 2026`, `23 Nov 2026`, `23 Nov, 2026`; the month may be written in full.
-fn in_words(typed: &str) -> Option<(i16, i8, i8)> {
+/// Parses `Nov 23 2026`, `Nov 23, 2026`, `23 Nov 2026` and `23 Nov, 2026`, also with the full name
+/// of the month.
+fn parse_with_month_name(typed: &str) -> Option<(i16, i8, i8)> {
     let mut words = typed.split_whitespace();
     let (first, second, year) = (words.next()?, words.next()?, words.next()?);
     let second = second.strip_suffix(',').unwrap_or(second);
@@ -105,9 +108,9 @@ fn month_named(name: &str) -> Option<i8> {
         "december",
     ];
     let name = name.to_ascii_lowercase();
-    let is_it = |full: &&str| **full == name || full[..3] == name;
-    let at = NAMES.iter().position(is_it)?;
-    i8::try_from(at + 1).ok()
+    let matches = |full: &&str| **full == name || full[..3] == name;
+    let index = NAMES.iter().position(matches)?;
+    i8::try_from(index + 1).ok()
 }
 
 fn number(text: &str) -> Option<i8> {
@@ -119,7 +122,7 @@ fn full_year(text: &str) -> Option<i16> {
     (year > 0).then_some(year)
 }
 
-/// Two digits are a year between 1969 and 2068, as everywhere.
+/// Parses a year of two digits as one between 1969 and 2068, as Django and POSIX do.
 fn short_year(text: &str) -> Option<i16> {
     let year: i16 = digits(text, 2..=2)?.parse().ok()?;
     Some(if year < 69 { 2000 + year } else { 1900 + year })
@@ -130,7 +133,7 @@ fn digits(text: &str, lengths: RangeInclusive<usize>) -> Option<&str> {
         .then_some(text)
 }
 
-/// Now, as Django writes it: UTC, to the microsecond, without offset.
+/// Returns the current time as Django stores it: UTC, in microseconds, without an offset.
 pub(crate) fn timestamp() -> String {
     Timestamp::now()
         .strftime("%Y-%m-%d %H:%M:%S.%6f")
@@ -142,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_written_as_django_writes_them() {
+    fn dates_are_displayed_as_django_displays_them() {
         for (stored, shown) in [
             ("2026-11-26", "Nov. 26, 2026"),
             ("1616-04-02", "April 2, 1616"),
@@ -153,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_understood_in_the_ways_of_djangos_forms() {
+    fn a_date_is_parsed_in_the_formats_of_djangos_forms() {
         for typed in [
             "2026-11-23",
             " 2026-11-23 ",
@@ -174,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_a_date() {
+    fn other_text_is_not_a_date() {
         for typed in [
             "",
             " ",
@@ -199,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_date_is_shown_as_it_stands() {
+    fn text_that_is_not_a_date_is_displayed_unchanged() {
         assert_eq!(display("soon"), "soon");
     }
 }

@@ -1,11 +1,11 @@
-//! Genres: their words and their statements.
+//! Genres: their labels and SQL statements.
 
 use crate::{
     named::NamedRecord,
     users::Permission::{ChangeGenre, DeleteGenre},
 };
 
-/// Genres as records that are a name.
+/// The genres.
 pub(crate) static GENRES: NamedRecord = NamedRecord {
     kind: "genre",
     plural: "genres",

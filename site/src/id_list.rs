@@ -1,10 +1,15 @@
-//! The ids of several records in one parameter of a statement.
+//! Passes the ids of several records as one parameter of a statement.
 
 use serde_json::Value;
 use sqlx::SqliteConnection;
 
 /// The ids of some records of one table, as a JSON array. Statements read it with
 /// `IN (SELECT value FROM json_each(?1))`.
+///
+/// ```text
+/// let ids = IdList::from_iter([3_i64, 7]);
+/// assert_eq!(ids.as_json(), "[3,7]");
+/// ```
 #[derive(Debug)]
 pub(crate) struct IdList(String);
 
@@ -21,8 +26,8 @@ impl<Id: Into<Value>> FromIterator<Id> for IdList {
     }
 }
 
-/// Runs `statements` in their order, each with `ids` as its only parameter. Returns how many rows
-/// the last one changed.
+/// Runs `statements` in order, each with `ids` as its only parameter. Returns the number of rows
+/// that the last one changed.
 pub(crate) async fn execute_all(
     db: &mut SqliteConnection,
     statements: &[&'static str],

@@ -1,9 +1,11 @@
-//! The tags by which browsers know languages.
+//! BCP 47 tags for the `lang` attribute of titles.
 
-/// Returns the BCP 47 tag of a language that the catalogue calls by its English name, if it is a well-known one.
+/// Returns the BCP 47 tag of the language with this English name, or `None` if the name is not in
+/// the list.
 ///
-/// Titles stand in the language of the book: with its tag, a browser picks fonts that fit, and a voice that can read it.
-/// English has none here: it is the language of the pages.
+/// Titles are in the language of the book. The tag lets a browser choose a matching font, and a
+/// screen reader a matching voice. English is not in the list because the pages themselves are in
+/// English.
 pub(crate) fn of_language(name: Option<&str>) -> Option<&'static str> {
     Some(match name? {
         "Arabic" => "ar",

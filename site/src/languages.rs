@@ -1,11 +1,11 @@
-//! Languages: their words and their statements.
+//! Languages: their labels and SQL statements.
 
 use crate::{
     named::NamedRecord,
     users::Permission::{ChangeLanguage, DeleteLanguage},
 };
 
-/// Languages as records that are a name.
+/// The languages of books.
 pub(crate) static LANGUAGES: NamedRecord = NamedRecord {
     kind: "language",
     plural: "languages",

@@ -1,25 +1,43 @@
 //! LocalLibrary: the catalogue of a library, served from the tables of Django's LocalLibrary.
 //!
-//! [`Application::build`] is what `main` and every test call. A noun of the catalogue has a folder with one file per
-//! page, and the SQL of a page stands in its file.
+//! `main` and the tests start with [`Application::build`]:
+//!
+//! ```
+//! use clap::Parser;
+//! use locallibrary::{Application, Config};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let database = format!("sqlite://{}/library.sqlite3", folder.path().display());
+//! let flags = ["locallibrary", "--bind", "127.0.0.1:0", "--database-url", &database];
+//! let application = Application::build(Config::parse_from(flags)).await?;
+//! assert_ne!(application.address().port(), 0);
+//! assert!(application.startup_message().starts_with("LocalLibrary is open at http://127.0.0.1:"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Each noun of the catalogue has a folder with one file per page. The SQL of a page is in the
+//! file of the page.
 //!
 //! | where | what |
 //! |---|---|
-//! | [`config`], `secret.rs` | the settings, and the key that signs |
-//! | [`cli`] | what the program does besides serving pages |
-//! | [`application`], `serving.rs`, [`shutdown`] | from settings to a running site, and back |
-//! | [`logs`], `progress.rs` | what the program says while it works |
+//! | [`config`], `secret.rs` | the settings; the key that signs cookies and links |
+//! | [`cli`] | the subcommands |
+//! | [`application`], `serving.rs`, [`shutdown`] | starting, serving and stopping the site |
+//! | [`logs`], `progress.rs` | log lines and progress bars |
 //! | `database/` | opening the file; creating it with the demo catalogue |
-//! | `state.rs`, `routes.rs` | what every page can reach; which address is which page |
-//! | `web/` | what all pages share: layout, paging, errors, headers, static files |
-//! | `home/`, `books/`, `authors/`, `genres.rs`, `languages.rs`, `copies/`, `loans/`, `search/` | the pages |
-//! | `date.rs`, `language_tag.rs` | dates as pages write them; languages as browsers name them |
-//! | `id_list.rs` | the ids of several records in one parameter of a statement |
-//! | `named/` | what genres and languages share, which are a name and nothing else |
+//! | `state.rs`, `routes.rs` | the state that all pages share; the URL of each page |
+//! | `web/` | what all pages share: forms, layout, paging, errors, headers, static files |
+//! | `home/`, `books/`, `authors/`, `copies/`, `loans/`, `search/` | the pages |
+//! | `named/`, `genres.rs`, `languages.rs` | the pages of genres and languages, which have a name only |
+//! | `date.rs`, `language_tag.rs` | formats of dates; BCP 47 tags of languages |
+//! | `id_list.rs` | the ids of several records as one parameter of a statement |
 //! | `users/`, `accounts/`, `mail.rs` | users; logins and passwords; mails |
 //! | `admin/` | the staff area: every record, every account, every session |
-//! | `remembered/` | what the site remembers about a visitor: shown, changed, forgotten |
-//! | `sessions.rs`, `visitor.rs` | where sessions are kept; everything the site keeps in one |
+//! | `remembered/` | the items of a visitor's session: list, change, delete, download |
+//! | `sessions.rs`, `visitor.rs` | the storage of sessions; the items that the site keeps in them |
 
 mod accounts;
 mod admin;

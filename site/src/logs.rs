@@ -1,4 +1,4 @@
-//! What the program says on stderr while it serves.
+//! The log, written to stderr.
 
 use std::{
     io::{self, IsTerminal},
@@ -9,11 +9,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 
-/// Begins to write the log to stderr, as `format` says; `RUST_LOG` chooses what is in it. Panics are lines of it, too.
+/// Starts writing the log to stderr in `format`. The environment variable `RUST_LOG` filters it;
+/// the default is `info`. Panics are logged as well.
 ///
 /// # Panics
-/// If the program has a log already.
-pub fn begin(format: LogFormat) {
+/// If the program has a global log subscriber already.
+pub fn init(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_writer(io::stderr)
@@ -30,7 +31,8 @@ pub fn begin(format: LogFormat) {
     panic::set_hook(Box::new(log_panic));
 }
 
-/// Where it was, and its words if they stand in the program: others may quote what a visitor has typed.
+/// Logs where the program panicked, and the message if it is a string literal. A formatted message
+/// is left out because it may contain input of a visitor.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let words = panic.payload().downcast_ref::<&'static str>();

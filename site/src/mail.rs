@@ -1,4 +1,4 @@
-//! Mails: written to the console, to a folder, or handed to a mail server.
+//! Sends mails: to standard output, to a folder, or through a mail server.
 
 use std::{
     error::Error,
@@ -17,10 +17,10 @@ use crate::{
     secret::random_alphanumeric,
 };
 
-/// How long a mail server may take for each step.
+/// The time limit for each step of a conversation with a mail server.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One mail of plain text.
+/// A mail in plain text.
 #[derive(Debug, Clone)]
 pub(crate) struct Mail {
     to: String,
@@ -30,7 +30,7 @@ pub(crate) struct Mail {
 
 impl Mail {
     pub(crate) fn new(to: &str, subject: &str, body: String) -> Self {
-        // A line break would begin another header.
+        // A line break would start another header.
         let line = |text: &str| text.replace(char::is_control, " ");
         Self {
             to: line(to),
@@ -40,7 +40,7 @@ impl Mail {
     }
 }
 
-/// Sends mails.
+/// Sends mails to the place that the settings name.
 #[derive(Clone, Debug)]
 pub(crate) struct Mailer {
     to: MailTo,
@@ -52,13 +52,14 @@ impl Mailer {
         Self { to, from }
     }
 
-    /// Sends `mail`. Nobody waits for it, so what goes wrong is told to the log, without the text of the mail.
+    /// Sends `mail`. Errors are logged without the text of the mail, and not returned: the caller
+    /// has no one to report them to.
     pub(crate) async fn send(&self, mail: Mail) {
         let Self { to, from } = self.clone();
         let sent = tokio::task::spawn_blocking(move || match to {
-            MailTo::Stdout => Ok(writeln!(io::stdout(), "{}", text(&from, &mail))?),
-            MailTo::Folder(folder) => Ok(write(&folder, &text(&from, &mail))?),
-            MailTo::Smtp(server) => hand_over(&server, from, mail, TIMEOUT)
+            MailTo::Stdout => Ok(writeln!(io::stdout(), "{}", as_text(&from, &mail))?),
+            MailTo::Folder(folder) => Ok(write_to_folder(&folder, &as_text(&from, &mail))?),
+            MailTo::Smtp(server) => send_by_smtp(&server, from, mail, TIMEOUT)
                 .map_err(|problem| format!("through {server}: {problem}; see --mail").into()),
         });
         let sent: Result<Result<(), Problem>, _> = sent.await;
@@ -72,12 +73,13 @@ impl Mailer {
 
 type Problem = Box<dyn Error + Send + Sync>;
 
-fn text(from: &Mailbox, Mail { to, subject, body }: &Mail) -> String {
+fn as_text(from: &Mailbox, Mail { to, subject, body }: &Mail) -> String {
     format!("To: {to}\nSubject: {subject}\nFrom: {from}\n\n{body}\n")
 }
 
-/// Puts a file with this text into the folder. It appears whole, or not at all.
-fn write(folder: &Path, text: &str) -> io::Result<()> {
+/// Writes `text` to a new file in `folder`. The file is renamed into place, so readers never see a
+/// part of it.
+fn write_to_folder(folder: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let name = format!("{}-{}", date::timestamp(), random_alphanumeric(8)?);
     let name = name.replace([' ', ':'], "-");
@@ -86,7 +88,7 @@ fn write(folder: &Path, text: &str) -> io::Result<()> {
     fs::rename(&draft, folder.join(format!("{name}.txt")))
 }
 
-fn hand_over(
+fn send_by_smtp(
     server: &SmtpUrl,
     from: Mailbox,
     mail: Mail,
@@ -100,13 +102,14 @@ fn hand_over(
     let server = SmtpTransport::from_url(server.expose())?.timeout(Some(timeout));
     match server.build().send(&message) {
         Ok(_) => Ok(()),
-        Err(error) if is_silence(&error) => Err(format!("no answer within {timeout:?}").into()),
+        Err(error) if is_timeout(&error) => Err(format!("no answer within {timeout:?}").into()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Whether this is a read that took too long, which the operating system calls by other names.
-fn is_silence(error: &(dyn Error + 'static)) -> bool {
+/// Returns whether `error` was caused by a read that timed out. Operating systems report it under
+/// two different kinds.
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     let causes = iter::successors(Some(error), |&error| error.source());
     causes
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
@@ -123,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// A mail server for one mail: gives what came after DATA.
+    /// Accepts one mail as a mail server does. Returns what followed the DATA command.
     fn receive(listener: &TcpListener) -> io::Result<String> {
         let (mut client, _) = listener.accept()?;
         let lines = BufReader::new(TcpStream::try_clone(&client)?).lines();
@@ -152,27 +155,27 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_nothing_is_told_from_one_that_refuses() {
+    fn a_timeout_and_a_refused_connection_have_different_messages() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let lost = || {
+        let send = || {
             let MailTo::Smtp(server) = format!("smtp://{address}").parse().unwrap() else {
                 panic!("it is a server");
             };
             let from = "library@library.example".parse().unwrap();
             let mail = Mail::new("ada@example.org", "Hello", "A link".to_owned());
-            let patience = Duration::from_millis(100);
-            hand_over(&server, from, mail, patience).unwrap_err()
+            let timeout = Duration::from_millis(100);
+            send_by_smtp(&server, from, mail, timeout).unwrap_err()
         };
 
-        assert_eq!(lost().to_string(), "no answer within 100ms");
+        assert_eq!(send().to_string(), "no answer within 100ms");
         drop(listener);
-        let refused = lost().to_string();
+        let refused = send().to_string();
         assert!(refused.contains("refused"), "{refused}");
     }
 
     #[tokio::test]
-    async fn a_mail_is_handed_to_a_server() {
+    async fn a_mail_is_sent_through_a_server() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = format!("smtp://{}", listener.local_addr().unwrap());
         let received = thread::spawn(move || receive(&listener));
@@ -184,7 +187,7 @@ mod tests {
             "A link".to_owned(),
         );
         mailer.send(mail).await;
-        // The client keeps its connection until it is dropped, and then says goodbye.
+        // The client sends QUIT when it is dropped, which ends the server's loop.
         let mail = received.join().unwrap().unwrap();
         for line in [
             "From: library@library.example",

@@ -1,4 +1,5 @@
-//! The `locallibrary` program: reads the settings, builds the site, serves it until it is told to stop.
+//! The `locallibrary` program: reads the settings, builds the site and serves it until a signal
+//! stops it.
 
 use std::{
     io::{self, Write},
@@ -10,7 +11,7 @@ use locallibrary::{Application, Config, cli, logs, shutdown};
 
 fn main() -> ExitCode {
     let config = Config::parse();
-    logs::begin(config.log_format);
+    logs::init(config.log_format);
 
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -35,12 +36,12 @@ async fn run(config: Config) -> ExitCode {
             }
         };
     }
-    // Listened for from here on, so that a signal during the start is not lost either.
-    let stop = shutdown::signalled();
+    // Registered before the start, so a signal during the start is not lost.
+    let stop = shutdown::signal_received();
     match Application::build(config).await {
         Ok(application) => {
-            // Whoever started the site need not listen any more.
-            let _ = writeln!(io::stdout(), "{}", application.greeting());
+            // Standard output may be closed already, which is no reason to stop.
+            let _ = writeln!(io::stdout(), "{}", application.startup_message());
             application.serve(stop).await;
             ExitCode::SUCCESS
         }

@@ -1,12 +1,12 @@
-//! How far a long task has come, for whoever waits for it at a terminal.
+//! Progress bars for long tasks.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-const LOOKS: &str = "{msg} {wide_bar} {pos}/{len}";
+const TEMPLATE: &str = "{msg} {wide_bar} {pos}/{len}";
 
-/// A bar on stderr; nothing at all if that is not a terminal.
+/// Creates a progress bar on stderr. It is hidden if stderr is not a terminal.
 pub(crate) fn bar(words: &'static str, steps: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template(LOOKS).expect("the template above is sound");
+    let style = ProgressStyle::with_template(TEMPLATE).expect("the template above is valid");
     ProgressBar::new(steps as u64)
         .with_style(style)
         .with_message(words)

@@ -1,4 +1,4 @@
-//! The map of the site: which address is which page.
+//! The routes of the site, and who may open them.
 
 use axum::{
     Router,
@@ -38,7 +38,7 @@ use crate::{
     },
 };
 
-/// All pages, inside what happens to every request.
+/// Builds the router: all pages, wrapped in the layers that every request passes.
 pub(crate) fn router(state: AppState) -> Router {
     let refuse_foreign = middleware::from_fn_with_state(state.clone(), hosts::refuse_foreign);
     Router::new()
@@ -54,7 +54,8 @@ pub(crate) fn router(state: AppState) -> Router {
             state.clone(),
             visit_layer::begin,
         ))
-        // From here on the last is the outermost: a refused host gets the site's error page, and its headers.
+        // The last layer is the outermost. A refused host therefore still gets the error page of
+        // the site, and its headers.
         .layer(state.sessions.layer().on_error(error::session_failed))
         .layer(refuse_foreign.clone())
         .layer(middleware::from_fn_with_state(
@@ -71,7 +72,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// What everybody may read.
+/// The pages that are open to all visitors.
 fn public_pages() -> Router<AppState> {
     let pages = [
         ("/catalog/", read(home::index)),
@@ -79,10 +80,10 @@ fn public_pages() -> Router<AppState> {
         ("/catalog/book/{id}", read(books::detail)),
         ("/catalog/authors/", read(authors::list)),
         ("/catalog/author/{id}", read(authors::detail)),
-        ("/catalog/genres/", GENRES.listing()),
-        ("/catalog/genre/{id}", GENRES.reading()),
-        ("/catalog/languages/", LANGUAGES.listing()),
-        ("/catalog/language/{id}", LANGUAGES.reading()),
+        ("/catalog/genres/", GENRES.list_route()),
+        ("/catalog/genre/{id}", GENRES.detail_route()),
+        ("/catalog/languages/", LANGUAGES.list_route()),
+        ("/catalog/language/{id}", LANGUAGES.detail_route()),
         ("/catalog/bookinstances/", read(copies::list)),
         ("/catalog/bookinstance/{id}", read(copies::detail)),
         ("/catalog/search/", read(search::page)),
@@ -90,7 +91,7 @@ fn public_pages() -> Router<AppState> {
     all(pages)
 }
 
-/// Loans, and what librarians do.
+/// Loans, and the pages that change the catalogue.
 fn librarian_pages() -> Router<AppState> {
     let pages = [
         ("/catalog/mybooks/", require_login(read(loans::mine))),
@@ -147,27 +148,27 @@ fn librarian_pages() -> Router<AppState> {
         ),
         (
             "/catalog/genre/create/",
-            require_permission(AddGenre, GENRES.creating()),
+            require_permission(AddGenre, GENRES.create_route()),
         ),
         (
             "/catalog/genre/{id}/update/",
-            of_record::<RecordNumber>(require_permission(ChangeGenre, GENRES.updating())),
+            of_record::<RecordNumber>(require_permission(ChangeGenre, GENRES.update_route())),
         ),
         (
             "/catalog/genre/{id}/delete/",
-            of_record::<RecordNumber>(require_permission(DeleteGenre, GENRES.deleting())),
+            of_record::<RecordNumber>(require_permission(DeleteGenre, GENRES.delete_route())),
         ),
         (
             "/catalog/language/create/",
-            require_permission(AddLanguage, LANGUAGES.creating()),
+            require_permission(AddLanguage, LANGUAGES.create_route()),
         ),
         (
             "/catalog/language/{id}/update/",
-            of_record::<RecordNumber>(require_permission(ChangeLanguage, LANGUAGES.updating())),
+            of_record::<RecordNumber>(require_permission(ChangeLanguage, LANGUAGES.update_route())),
         ),
         (
             "/catalog/language/{id}/delete/",
-            of_record::<RecordNumber>(require_permission(DeleteLanguage, LANGUAGES.deleting())),
+            of_record::<RecordNumber>(require_permission(DeleteLanguage, LANGUAGES.delete_route())),
         ),
         (
             "/catalog/bookinstance/create/",
@@ -191,14 +192,14 @@ fn librarian_pages() -> Router<AppState> {
     all(pages)
 }
 
-/// Logging in and out, passwords, and a user's own sessions.
+/// Login and logout, passwords, and the list of a user's sessions.
 fn account_pages() -> Router<AppState> {
     let pages = [
-        ("/accounts/login/", form(login::show, login::take)),
+        ("/accounts/login/", form(login::show, login::submit)),
         ("/accounts/logout/", post(logout::logout)),
         (
             "/accounts/password_change/",
-            require_login(form(password_change::show, password_change::take)),
+            require_login(form(password_change::show, password_change::change)),
         ),
         (
             "/accounts/password_change/done/",
@@ -227,12 +228,12 @@ fn account_pages() -> Router<AppState> {
     all(pages)
 }
 
-/// What the site remembers about a visitor.
+/// The pages about the items in a visitor's session.
 fn remembered_pages() -> Router<AppState> {
     let pages = [
         (
             "/catalog/preferences/",
-            form(preferences::show, preferences::take),
+            form(preferences::show, preferences::save),
         ),
         (
             "/catalog/notices/{slug}/dismiss/",
@@ -245,13 +246,13 @@ fn remembered_pages() -> Router<AppState> {
     all(pages)
 }
 
-/// Every record, for the staff. What each may do is asked by the pages, which know the record.
+/// The staff area. Permissions depend on the model, so the pages check them.
 fn staff_pages() -> Router<AppState> {
     let pages = [
         ("/admin/", require_staff(read(admin::index))),
         (
             "/admin/login/",
-            form(admin::login::show, admin::login::take),
+            form(admin::login::show, admin::login::submit),
         ),
         (
             "/admin/sessions/session/",
@@ -284,7 +285,7 @@ fn staff_pages() -> Router<AppState> {
         ),
         (
             "/admin/auth/user/{id}/password/",
-            require_staff(form(admin::password::show, admin::password::take)),
+            require_staff(form(admin::password::show, admin::password::set)),
         ),
     ];
     all(pages)
@@ -298,11 +299,12 @@ fn all<const N: usize>(pages: [(&'static str, MethodRouter<AppState>); N]) -> Ro
         })
 }
 
-/// A page; if its path ends in a slash, the path without it leads there.
+/// Routes `path`. If it ends in a slash, the path without the slash redirects to it.
 fn page(path: &'static str, methods: MethodRouter<AppState>) -> Router<AppState> {
     let router = Router::new().route(path, against_forgery(methods));
     match path.strip_suffix('/') {
-        // What was asked for begins as the path above does, with one slash and a word, so this cannot leave the site.
+        // The request path matched `bare`, which starts with a single slash and a word. The
+        // redirect therefore stays on this site.
         Some(bare) => router.route(
             bare,
             any(async |uri: Uri, RawQuery(query)| {

@@ -1,4 +1,4 @@
-//! The secret key, and the file in which it is kept when nobody sets one.
+//! The secret key, and the file that holds it if the settings do not.
 
 use std::{
     fs,
@@ -12,17 +12,18 @@ use crate::{
     config::{Config, SecretKey},
 };
 
-/// Letters and digits of a key made here: 64 of 62 kinds are 381 bits.
-const MADE_KEY_CHARS: usize = 64;
+/// The length of a generated key. 64 characters out of 62 are 381 bits.
+const GENERATED_KEY_CHARS: usize = 64;
 
-/// Shorter keys are used, with a warning. Django's checks ask for as many.
-const GOOD_KEY_CHARS: usize = 50;
+/// The length below which a key is used with a warning. Django's deployment checks ask for the
+/// same length.
+const RECOMMENDED_KEY_CHARS: usize = 50;
 
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Keys that stand in tutorials, in documentation and in examples of all kinds: everybody can sign with them.
+/// Keys from tutorials, documentation and examples. They are public, so anyone can sign with them.
 const PUBLISHED: [&str; 14] = [
-    // The tutorial's public repository, and the pages of its text.
+    // From the public repository of the tutorial, and from its text.
     "django-insecure-&psk#na5l=p3q8_a+-$4w1f^lt3lx1c@d*p4x$ymm_rn7pwb87",
     "cg#p$g+j9tax!#a3cup@1$8obt2_+&k3q+pmu)5%asj6yjpkag",
     "changeme",
@@ -39,18 +40,20 @@ const PUBLISHED: [&str; 14] = [
     "your-secret-key",
 ];
 
-/// What Django writes in front of the keys of new projects, to be replaced in production.
-const DJANGOS_WARNING: &str = "django-insecure-";
+/// The prefix of the keys that Django generates for new projects. They are not meant for
+/// production.
+const INSECURE_PREFIX: &str = "django-insecure-";
 
-/// The key that the settings ask for: given, in a file, or made once beside the database.
-pub(crate) fn of(config: &Config) -> Result<SecretKey, StartError> {
-    if let Some(key) = given(config)? {
+/// Returns the key from the settings. If they have none, reads the key file beside the database,
+/// and creates it first if it does not exist.
+pub(crate) fn load_or_create(config: &Config) -> Result<SecretKey, StartError> {
+    if let Some(key) = from_settings(config)? {
         return Ok(key);
     }
-    let file = beside(config.database_url.path());
-    let key = read_or_make(&file).map_err(|error| {
+    let file = default_key_file(config.database_url.path());
+    let key = read_or_create(&file).map_err(|error| {
         StartError::new(
-            format!("keeping the secret key in {file:?}"),
+            format!("storing the secret key in {file:?}"),
             error,
             "make the folder writable, or set SECRET_KEY",
         )
@@ -58,8 +61,8 @@ pub(crate) fn of(config: &Config) -> Result<SecretKey, StartError> {
     check(key, config)
 }
 
-/// The key that the settings give, if they do. Nothing is made.
-pub(crate) fn given(config: &Config) -> Result<Option<SecretKey>, StartError> {
+/// Returns the key that the settings contain or whose file they name. Creates nothing.
+pub(crate) fn from_settings(config: &Config) -> Result<Option<SecretKey>, StartError> {
     let key = match (&config.secret_key, &config.secret_key_file) {
         (Some(key), _) => key.clone(),
         (None, Some(file)) => read(file).map_err(|error| {
@@ -74,81 +77,82 @@ pub(crate) fn given(config: &Config) -> Result<Option<SecretKey>, StartError> {
     check(key, config).map(Some)
 }
 
-/// What also takes the signatures of the keys from before.
+/// Adds the fallback keys of the settings to `current` with `fallback`, so that signatures of
+/// former keys are accepted.
 pub(crate) fn with_fallbacks<'a, T>(
     config: &'a Config,
     current: T,
     fallback: impl Fn(T, &'a str) -> T,
 ) -> T {
     let before = config.secret_key_fallback.iter().map(SecretKey::expose);
-    // An empty one would take what anybody signs.
+    // With an empty key, signatures of anyone would be valid.
     before.filter(|key| !key.is_empty()).fold(current, fallback)
 }
 
-/// Refuses a key that keeps nothing secret; one that is published only where nobody else can reach the site.
+/// Refuses an empty key. Refuses a published key unless only this machine can reach the site.
 fn check(key: SecretKey, config: &Config) -> Result<SecretKey, StartError> {
     if key.expose().is_empty() {
         return Err(StartError::new(
             "reading the secret key",
             "it is empty",
-            "give a long random text, or leave the setting out and one is made",
+            "set a long random text, or leave the setting out to have one generated",
         ));
     }
     if is_published(key.expose()) {
-        let is_ours_alone = config.bind.ip().is_loopback()
+        let is_local_only = config.bind.ip().is_loopback()
             && config
                 .base_url
                 .as_ref()
-                .is_none_or(|url| is_this_machine(url.host()));
-        if !is_ours_alone {
+                .is_none_or(|url| is_loopback(url.host()));
+        if !is_local_only {
             return Err(StartError::new(
                 "reading the secret key",
-                "it is a published one, so anybody can make cookies and links with it",
-                "give a long random text, or leave the setting out and one is made",
+                "it is published, so anyone can forge cookies and links with it",
+                "set a long random text, or leave the setting out to have one generated",
             ));
         }
-        tracing::warn!(
-            "the secret key is a published one: good for trying things out, and nothing else"
-        );
+        tracing::warn!("the secret key is published: use it for trying things out only");
         return Ok(key);
     }
-    if key.expose().chars().count() < GOOD_KEY_CHARS {
+    if key.expose().chars().count() < RECOMMENDED_KEY_CHARS {
         tracing::warn!(
-            "the secret key is shorter than {GOOD_KEY_CHARS} characters: easier to guess than it should be"
+            "the secret key is shorter than {RECOMMENDED_KEY_CHARS} characters, which makes it \
+             easier to guess"
         );
     }
     Ok(key)
 }
 
 fn is_published(key: &str) -> bool {
-    key.starts_with(DJANGOS_WARNING)
+    key.starts_with(INSECURE_PREFIX)
         || PUBLISHED
             .iter()
             .any(|known| known.eq_ignore_ascii_case(key))
 }
 
-/// Whether a host name is one by which only this machine reaches itself.
-fn is_this_machine(host: &str) -> bool {
+/// Returns whether only this machine can reach itself under this host name.
+fn is_loopback(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// `size` random letters and digits from the operating system.
+/// Returns `size` random letters and digits. The randomness comes from the operating system.
 pub(crate) fn random_alphanumeric(size: usize) -> io::Result<String> {
-    // Bytes from 248 on are thrown away, or the first 8 characters would come up more often than the others.
-    const FAIR: u8 = 248;
+    // 248 is a multiple of 62. Larger bytes are discarded, or the first 8 characters would be more
+    // likely than the others.
+    const LIMIT: u8 = 248;
     let mut text = String::with_capacity(size);
     while text.len() < size {
         let mut bytes = [0; 64];
         getrandom::fill(&mut bytes)?;
-        let fair = bytes.iter().filter(|&&byte| byte < FAIR);
-        let chars = fair.map(|&byte| char::from(ALPHANUMERIC[usize::from(byte % 62)]));
+        let unbiased = bytes.iter().filter(|&&byte| byte < LIMIT);
+        let chars = unbiased.map(|&byte| char::from(ALPHANUMERIC[usize::from(byte % 62)]));
         text.extend(chars.take(size - text.len()));
     }
     Ok(text)
 }
 
-fn beside(database: &Path) -> PathBuf {
+fn default_key_file(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".secret");
     name.into()
@@ -158,20 +162,20 @@ fn read(file: &Path) -> io::Result<SecretKey> {
     Ok(SecretKey::from(fs::read_to_string(file)?.trim()))
 }
 
-fn read_or_make(file: &Path) -> io::Result<SecretKey> {
+fn read_or_create(file: &Path) -> io::Result<SecretKey> {
     match read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         read => return read,
     }
-    // Written under another name and then linked: the file appears whole or not at all, and of two programs that
-    // start at once the second finds the first one's key.
+    // Written under another name and then linked, so readers never see a part of the file. If two
+    // programs start at once, the second link fails and that program reads the key of the first.
     let mut draft = file.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
     let draft = PathBuf::from(draft);
     let _ = fs::remove_file(&draft);
-    let made = create_private(&draft)
+    let created = create_private(&draft)
         .and_then(|mut open| {
-            open.write_all(random_alphanumeric(MADE_KEY_CHARS)?.as_bytes())?;
+            open.write_all(random_alphanumeric(GENERATED_KEY_CHARS)?.as_bytes())?;
             open.write_all(b"\n")?;
             open.sync_all()
         })
@@ -180,7 +184,7 @@ fn read_or_make(file: &Path) -> io::Result<SecretKey> {
             linked => linked,
         });
     let _ = fs::remove_file(&draft);
-    made?;
+    created?;
     read(file)
 }
 
@@ -197,12 +201,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_made_key_is_private_and_the_same_the_next_time() {
+    fn a_generated_key_is_private_and_is_read_again_at_the_next_start() {
         let folder = tempfile::tempdir().unwrap();
-        let file = beside(&folder.path().join("x.sqlite3"));
-        let first = read_or_make(&file).unwrap();
-        assert_eq!(first, read_or_make(&file).unwrap());
-        assert_eq!(first.expose().len(), MADE_KEY_CHARS);
+        let file = default_key_file(&folder.path().join("x.sqlite3"));
+        let first = read_or_create(&file).unwrap();
+        assert_eq!(first, read_or_create(&file).unwrap());
+        assert_eq!(first.expose().len(), GENERATED_KEY_CHARS);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         #[cfg(unix)]
         {
@@ -215,8 +219,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_not_shown_by_debug() {
-        let key: SecretKey = "tell-nobody".parse().unwrap();
-        assert!(!format!("{key:?}").contains("tell"));
+    fn debug_does_not_show_the_key() {
+        let key: SecretKey = "top-secret".parse().unwrap();
+        assert!(!format!("{key:?}").contains("top"));
     }
 }

@@ -1,4 +1,4 @@
-//! Connections, from the first to the last: accepted, served with time limits, and closed in good order.
+//! Accepts connections, serves them with time limits, and closes them gracefully.
 
 use std::{
     convert::Infallible,
@@ -28,14 +28,14 @@ use tower::Service;
 
 use crate::{config::Limits, shutdown};
 
-/// Before the next try to accept when the system has no room for a connection.
+/// The pause before the next attempt to accept if the system is out of resources.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves `router` until `stop` is ready; then takes no new connections, closes the idle ones, and finishes the requests
-/// that have begun, for at most [`shutdown::GRACE`].
+/// Serves `router` until `stop` completes. Then accepts no new connections, closes the idle ones,
+/// and finishes the requests in progress, for at most [`shutdown::GRACE`].
 ///
-/// A connection is closed if the headers of a request do not come in time, or nothing of an answer is taken for too long.
-/// If this future is dropped, all connections are cut off.
+/// Closes a connection if the headers of a request do not arrive in time, or if the client reads
+/// nothing of a response for too long. Dropping this future closes all connections at once.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -51,7 +51,7 @@ pub(crate) async fn serve(
     loop {
         let (stream, address) = tokio::select! {
             () = &mut stop => break,
-            // Only forgets what is over: the set would grow otherwise.
+            // Removes finished connections, or the set would grow without bound.
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener) => accepted,
         };
@@ -61,7 +61,7 @@ pub(crate) async fn serve(
         let connection = graceful.watch(http.serve_connection(stream, service));
         connections.spawn(async move {
             if let Err(error) = connection.await {
-                // The visitor hung up, or does not speak HTTP: nothing that anyone here could do something about.
+                // The client hung up or does not speak HTTP. The site can't do anything about it.
                 tracing::debug!("serving a connection: {error}");
             }
         });
@@ -73,14 +73,14 @@ pub(crate) async fn serve(
     }
 }
 
-/// `stream`, on which a write that gets nowhere within `limit` is an error.
+/// Wraps `stream` so that a write fails if it makes no progress within `limit`.
 fn limited(stream: TcpStream, limit: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limit));
     Box::pin(stream)
 }
 
-/// Gives a request to the pages, with the address that it comes from.
+/// Passes a request to `router`, with the address of the client in its extensions.
 fn answer(
     router: &Router,
     address: SocketAddr,
@@ -104,7 +104,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// Whether only the connection that would have been accepted is gone.
+/// Returns whether `error` concerns only the connection that was about to be accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(

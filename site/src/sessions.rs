@@ -1,4 +1,4 @@
-//! Where the sessions are kept, and the cookie that leads to them.
+//! The session storage and the session cookie.
 
 use cloakroom::{Backend, Cookie, Sessions};
 use cloakroom_django::Settings;
@@ -6,11 +6,11 @@ use cloakroom_sqlite::{DjangoTable, SqliteStore};
 
 use crate::{
     Config, StartError,
-    config::{BaseUrl, SecretKey, SessionsIn},
+    config::{BaseUrl, SecretKey, SessionStorage},
     secret,
 };
 
-/// The sessions that the settings ask for.
+/// Opens the session storage that the settings name.
 pub(crate) async fn open(
     config: &Config,
     base_url: &BaseUrl,
@@ -21,7 +21,7 @@ pub(crate) async fn open(
         StartError::new(
             "opening the sessions",
             format_args!("{error:#}"),
-            "--sessions says where they are kept; without it, in the database file",
+            "--sessions names their storage; the default is the database file",
         )
     })
 }
@@ -38,19 +38,22 @@ async fn build(
         .removal_as_set(true);
     let django = secret::with_fallbacks(config, django, Settings::secret_key_fallback);
     match &config.sessions {
-        SessionsIn::Db => own(SqliteStore::open(database)?.into()),
-        SessionsIn::DjangoDb => {
+        SessionStorage::Db => own(SqliteStore::open(database)?.into()),
+        SessionStorage::DjangoDb => {
             let table = DjangoTable::open(database)?;
             django.sessions(django.db(table)).build()
         }
-        SessionsIn::Elsewhere(url) if url.is_django() => {
+        SessionStorage::Elsewhere(url) if url.is_django() => {
             django.sessions(url.engine(&django).await?).build()
         }
-        SessionsIn::Elsewhere(url) => own(url.open(Some(secret_key.expose().as_bytes())).await?),
+        SessionStorage::Elsewhere(url) => {
+            own(url.open(Some(secret_key.expose().as_bytes())).await?)
+        }
     }
 }
 
-/// Over https nobody else can set the cookie; over plain http it is as Django's, and works in every browser and tool.
+/// The session cookie. Over https its name has the prefix `__Host-`, so no other host can set it.
+/// Over plain http it is the cookie of Django, which every browser and tool accepts.
 fn cookie(base_url: &BaseUrl) -> Cookie {
     let cookie = Cookie::new("__Host-sessionid");
     match base_url.is_https() {

@@ -1,17 +1,18 @@
-//! When to stop: at SIGTERM and SIGINT.
+//! Waits for the signals that stop the site: SIGTERM and SIGINT.
 
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How long requests that have begun may take to finish once the site has been told to stop.
+/// The time that requests in progress have to finish once the site stops.
 pub const GRACE: Duration = Duration::from_secs(30);
 
-/// Listens for SIGTERM and SIGINT from now on; the future is ready when the first of them comes.
+/// Starts listening for SIGTERM and SIGINT. The returned future completes when the first of them
+/// arrives.
 ///
 /// # Panics
-/// Outside a Tokio runtime.
-pub fn signalled() -> impl Future<Output = ()> + Send + 'static {
+/// If called outside a Tokio runtime.
+pub fn signal_received() -> impl Future<Output = ()> + Send + 'static {
     let mut terminate = listen(SignalKind::terminate());
     let mut interrupt = listen(SignalKind::interrupt());
     async move {
@@ -19,7 +20,7 @@ pub fn signalled() -> impl Future<Output = ()> + Send + 'static {
             () = next(&mut terminate) => "SIGTERM",
             () = next(&mut interrupt) => "SIGINT",
         };
-        tracing::info!("{name}: no new connections; finishing the requests that have begun");
+        tracing::info!("{name}: no new connections; finishing the requests in progress");
     }
 }
 

@@ -1,8 +1,9 @@
 use std::fmt;
 
-/// Why the site did not start, in one line: what it was doing, what went wrong, what to do about it.
+/// The reason why the site did not start, in one line: what it was doing, what went wrong, and what
+/// to do about it.
 ///
-/// It is made to be read by whoever started the program, so the text of the cause is part of the line.
+/// The line is printed to the person who started the program, so it includes the text of the cause.
 #[derive(Debug)]
 pub struct StartError {
     doing: String,

@@ -1,4 +1,4 @@
-//! What every page can reach.
+//! The state that all pages share.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use crate::{
     users::Hashing,
 };
 
-/// Loads the ids of the copies that the user with this id has on loan past their due date.
+/// A function that loads the ids of the copies that a user has on loan past their due date.
 ///
-/// The notice about them is part of the layout, which does not know loans.
+/// The layout shows a notice about them but must not import `loans/`, so it calls this function.
 pub(crate) type OverdueCopies =
     for<'db> fn(&'db SqlitePool, i64) -> BoxFuture<'db, Result<Vec<String>, sqlx::Error>>;
 
-/// What every page can reach. [`Application::build`](crate::Application::build) makes it.
+/// The state that all pages share. Created by [`Application::build`](crate::Application::build).
 ///
 /// This file imports no page and nothing of `web/`, so that both can import it.
 #[derive(Clone)]

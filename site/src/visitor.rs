@@ -1,6 +1,6 @@
-//! What the site keeps in a visitor's session: every item is named here, once.
+//! The items that the site keeps in a visitor's session. Each is named here, once.
 //!
-//! The login itself, and the messages after an action, are kept by `cloakroom-django` under Django's names.
+//! `cloakroom-django` stores the login and the messages, under the names that Django uses.
 
 use axum::http::Method;
 use cloakroom::{Item, Session};
@@ -8,28 +8,29 @@ use cloakroom_django::auth::messages::{self, Level, Message};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-/// How often this browser has seen the home page. Django's LocalLibrary knows it by the same name.
+/// The number of visits of the home page. Django's LocalLibrary uses the same name.
 const NUM_VISITS: Item<u64> = Item::new("num_visits");
 
-/// How many results the visitor wants on a page.
+/// The number of results on a page.
 const PER_PAGE: Item<u64> = Item::new("per_page");
 
-/// The colours that the visitor wants: `light` or `dark`.
+/// The colour scheme of the pages: `light` or `dark`.
 const COLOUR_SCHEME: Item<String> = Item::new("colour_scheme");
 
-/// The notices that the visitor has read: slug to `true`, or for `overdue` to the ids of the copies.
+/// The notices that the visitor has dismissed. Maps the slug to `true`, or for `overdue` to the ids
+/// of the copies.
 const DISMISSED_NOTICES: Item<Map<String, Value>> = Item::new("dismissed_notices");
 
-/// The ids of the books seen last, newest first.
+/// The ids of the books viewed last, newest first.
 const RECENT_BOOKS: Item<Vec<i64>> = Item::new("recent_books");
 
-/// The proof of a password reset, between the mail's link and the form.
+/// The token of a password reset, kept between the link in the mail and the form.
 const PASSWORD_RESET_TOKEN: Item<String> = Item::new("_password_reset_token");
 
-/// What is to be said on the next page, under Django's name for it.
+/// Django's name for the messages to show on the next page.
 const MESSAGES: &str = "_messages";
 
-/// The items that a visitor sees and can have forgotten.
+/// The items that a visitor can see and delete.
 pub(crate) const FORGETTABLE: [&str; 5] = [
     "num_visits",
     "per_page",
@@ -38,22 +39,22 @@ pub(crate) const FORGETTABLE: [&str; 5] = [
     "recent_books",
 ];
 
-/// How many results a page can have.
+/// The values of `per_page` that a visitor can choose.
 pub(crate) const PER_PAGE_CHOICES: [u64; 5] = [5, 10, 20, 50, 100];
 
-/// Results on a page for a visitor who has not chosen.
+/// The number of results on a page by default.
 const DEFAULT_PER_PAGE: u64 = 10;
 
-/// How many books are remembered as seen last.
+/// The number of books in `recent_books`.
 const MAX_RECENT: usize = 5;
 
 /// The slugs of the notices that the site shows.
 pub(crate) const WELCOME: &str = "welcome";
 pub(crate) const OVERDUE: &str = "overdue";
 
-/// How often the home page has been seen in this browser, this view included.
+/// Counts a visit of the home page and returns the number of visits, this one included.
 ///
-/// Only GET is a view: HEAD asks about the page without looking at it, and changes nothing.
+/// Only GET counts as a visit. For HEAD the session stays unchanged.
 pub(crate) fn count_visit(session: &Session, method: &Method) -> cloakroom::Result<u64> {
     match *method {
         Method::GET => {
@@ -63,18 +64,18 @@ pub(crate) fn count_visit(session: &Session, method: &Method) -> cloakroom::Resu
     }
 }
 
-/// How often the home page has been seen in this browser.
+/// Returns the number of visits of the home page.
 pub(crate) fn visits(session: &Session) -> Option<u64> {
     read(session, NUM_VISITS)
 }
 
-/// Results on a page.
+/// Returns the number of results on a page: the visitor's choice, or the default.
 pub(crate) fn per_page(session: Option<&Session>) -> u64 {
     let chosen = session.and_then(chosen_per_page);
     chosen.unwrap_or(DEFAULT_PER_PAGE)
 }
 
-/// Results on a page, if the visitor has chosen.
+/// Returns the number of results on a page if the visitor has chosen one.
 pub(crate) fn chosen_per_page(session: &Session) -> Option<u64> {
     read(session, PER_PAGE).filter(|chosen| PER_PAGE_CHOICES.contains(chosen))
 }
@@ -83,7 +84,7 @@ pub(crate) fn set_per_page(session: &Session, results: u64) -> cloakroom::Result
     session.set(PER_PAGE, results)
 }
 
-/// The colours of the pages, where they do not follow the system.
+/// A colour scheme of the pages that overrides the one of the visitor's system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Light,
@@ -105,12 +106,12 @@ impl Scheme {
     }
 }
 
-/// The colours that the visitor chose.
+/// Returns the colour scheme that the visitor chose.
 pub(crate) fn scheme(session: &Session) -> Option<Scheme> {
     Scheme::named(&read(session, COLOUR_SCHEME)?)
 }
 
-/// Keeps the choice of colours; without one they follow the system again.
+/// Stores the choice of a colour scheme. `None` removes it, so the pages follow the system again.
 pub(crate) fn set_scheme(session: &Session, scheme: Option<Scheme>) -> cloakroom::Result<()> {
     match scheme {
         Some(scheme) => session.set(COLOUR_SCHEME, scheme.name().to_owned()),
@@ -118,13 +119,13 @@ pub(crate) fn set_scheme(session: &Session, scheme: Option<Scheme>) -> cloakroom
     }
 }
 
-/// The notices that a visitor has read.
+/// The notices that a visitor has dismissed.
 #[derive(Debug, Default)]
 pub(crate) struct Dismissed {
     pub(crate) welcome: bool,
-    /// The copies of which the visitor knows that they are overdue.
+    /// The ids of the copies that were overdue when the notice was dismissed.
     pub(crate) overdue: Vec<String>,
-    /// Everything by slug.
+    /// The slugs of all dismissed notices.
     pub(crate) slugs: Vec<String>,
 }
 
@@ -139,12 +140,12 @@ pub(crate) fn dismissed(session: &Session) -> Dismissed {
     }
 }
 
-/// Remembers that the visitor has read the welcome.
+/// Records that the visitor dismissed the welcome.
 pub(crate) fn dismiss_welcome(session: &Session) -> cloakroom::Result<()> {
     dismiss(session, WELCOME, Value::Bool(true))
 }
 
-/// Remembers that the visitor knows that these copies are overdue.
+/// Records that the visitor dismissed the notice about these overdue copies.
 pub(crate) fn dismiss_overdue(session: &Session, copies: Vec<String>) -> cloakroom::Result<()> {
     dismiss(session, OVERDUE, copies.into())
 }
@@ -156,12 +157,12 @@ fn dismiss(session: &Session, slug: &'static str, value: Value) -> cloakroom::Re
     session.update_or_reset(DISMISSED_NOTICES, insert).map(drop)
 }
 
-/// The books seen last, newest first.
+/// Returns the ids of the books viewed last, newest first.
 pub(crate) fn recent_books(session: &Session) -> Vec<i64> {
     read(session, RECENT_BOOKS).unwrap_or_default()
 }
 
-/// Puts `book` in front of the books seen last.
+/// Moves `book` to the front of the books viewed last.
 pub(crate) fn remember_book(session: &Session, book: i64) -> cloakroom::Result<()> {
     if recent_books(session).first() == Some(&book) {
         return Ok(());
@@ -176,37 +177,39 @@ pub(crate) fn remember_book(session: &Session, book: i64) -> cloakroom::Result<(
         .map(drop)
 }
 
-/// Keeps the proof of a password reset.
+/// Stores the token of a password reset.
 pub(crate) fn set_reset_token(session: &Session, token: &str) -> cloakroom::Result<()> {
     session.set(PASSWORD_RESET_TOKEN, token.to_owned())
 }
 
-/// The proof of a password reset.
+/// Returns the token of a password reset.
 pub(crate) fn reset_token(session: &Session) -> Option<String> {
     read(session, PASSWORD_RESET_TOKEN)
 }
 
-/// Forgets the proof of a password reset.
+/// Removes the token of a password reset.
 pub(crate) fn discard_reset_token(session: &Session) -> cloakroom::Result<()> {
     session.discard(PASSWORD_RESET_TOKEN).map(drop)
 }
 
-/// Stores a message, which the next page shows.
+/// Stores a message for the next page to show.
 pub(crate) fn add_message(session: &Session, text: impl Into<String>) -> cloakroom::Result<()> {
     messages::add(session, Message::new(Level::SUCCESS, text))
 }
 
-/// Whether nothing is left in the session but words for the next page, which are no reason to keep one.
-pub(crate) fn holds_nothing(session: &Session) -> bool {
+/// Returns whether the session holds no items but messages. Messages alone are no reason to keep a
+/// session.
+pub(crate) fn is_empty(session: &Session) -> bool {
     session.names().iter().all(|name| name == MESSAGES)
 }
 
-/// What is to be said, once.
+/// Removes the stored messages and returns them.
 pub(crate) fn take_messages(session: &Session) -> Vec<Message> {
     messages::take(session).unwrap_or_default()
 }
 
-/// The value of `item`; nothing if it is senseless, which a neighbour on the same store may have made it.
+/// Returns the value of `item`, or `None` if it is not set or has another type. Another program
+/// that shares the store may have written it.
 fn read<T: DeserializeOwned>(session: &Session, item: Item<T>) -> Option<T> {
     session.get(item).ok().flatten()
 }

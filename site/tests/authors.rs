@@ -1,4 +1,4 @@
-//! The list of authors, and one author.
+//! The list of authors, and the page of an author.
 
 mod common;
 
@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use common::Site;
 
 #[tokio::test]
-async fn authors_are_listed_by_name_with_their_lives() {
+async fn authors_are_listed_by_name_with_their_dates() {
     let site = Site::new().await;
     let answer = site.get("/catalog/authors/").await;
     assert_eq!(answer.element("title"), "Authors – Local Library");
@@ -40,7 +40,7 @@ async fn a_library_without_authors_says_so() {
 }
 
 #[tokio::test]
-async fn an_author_has_a_life_and_books_with_the_number_of_copies() {
+async fn an_author_has_dates_and_books_with_the_number_of_copies() {
     let answer = Site::new().await.get("/catalog/author/1").await;
     assert_eq!(answer.element("title"), "Austen, Jane – Local Library");
     assert_eq!(answer.element("h1"), "Austen, Jane");

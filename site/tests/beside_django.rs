@@ -1,6 +1,6 @@
-//! Logins in the table in which a Django on the same file has its own.
+//! Logins in the session table of Django.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -20,7 +20,7 @@ use common::{
 const SESSIONS: &str = "SELECT COUNT(*) FROM django_session";
 
 #[tokio::test]
-async fn a_login_is_kept_in_djangos_table_and_ends_with_the_logout() {
+async fn a_login_is_stored_in_djangos_table_until_the_logout() {
     let site = Site::with(&["--sessions", "django+db"]).await;
     site.set_password("member", PASSWORD).await;
     let member = site.stranger();
@@ -44,7 +44,7 @@ async fn a_login_is_kept_in_djangos_table_and_ends_with_the_logout() {
 }
 
 #[tokio::test]
-async fn the_cookie_that_ends_a_session_is_as_the_one_that_began_it() {
+async fn the_removal_cookie_has_the_attributes_of_the_session_cookie() {
     for (base_url, attributes) in [
         ("http://localhost:8000", "SameSite=Lax"),
         ("https://localhost:8000", "SameSite=Lax; Secure"),
@@ -66,7 +66,7 @@ async fn the_cookie_that_ends_a_session_is_as_the_one_that_began_it() {
 }
 
 #[tokio::test]
-async fn pages_that_need_a_list_of_sessions_go_without_one() {
+async fn pages_work_without_a_list_of_sessions() {
     let site = Site::with(&["--sessions", "django+db"]).await;
     site.set_password("member", PASSWORD).await;
     let member = site.stranger();
@@ -83,7 +83,7 @@ async fn pages_that_need_a_list_of_sessions_go_without_one() {
 }
 
 #[tokio::test]
-async fn a_login_lives_through_a_new_secret_key() {
+async fn a_login_survives_a_new_secret_key() {
     let (old, new) = (
         "the-key-from-before".repeat(4),
         "the-key-of-today".repeat(4),
@@ -112,7 +112,7 @@ async fn a_login_lives_through_a_new_secret_key() {
     let request = request.body(Body::empty()).unwrap();
     let response = application.router().oneshot(request).await.unwrap();
 
-    // The hash in the session is made anew, under a new key.
+    // The hash in the session is computed with the new secret key, under a new session key.
     let cookie = response.headers()["set-cookie"].to_str().unwrap();
     assert!(!cookie.contains(&key));
     let page = response.into_body().collect().await.unwrap().to_bytes();

@@ -1,4 +1,4 @@
-//! The list of books, and one book.
+//! The list of books, and the page of a book.
 
 mod common;
 
@@ -23,7 +23,7 @@ async fn ten_books_make_a_page_by_title() {
 }
 
 #[tokio::test]
-async fn all_pages_together_hold_every_book_once() {
+async fn the_pages_list_every_book_once() {
     let site = Site::new().await;
     let mut titles = Vec::new();
     for page in 1..=10 {
@@ -39,7 +39,7 @@ async fn all_pages_together_hold_every_book_once() {
 }
 
 #[tokio::test]
-async fn the_last_page_can_be_asked_for_by_name() {
+async fn the_last_page_can_be_requested_by_name() {
     let site = Site::new().await;
     let answer = site.get("/catalog/books/?page=last").await;
     assert_eq!(answer.element("title"), "Books, page 10 – Local Library");
@@ -81,13 +81,13 @@ async fn an_empty_library_says_so() {
 }
 
 #[tokio::test]
-async fn titles_in_other_languages_say_which() {
+async fn titles_have_the_tag_of_their_language() {
     let body = Site::new().await.get("/catalog/language/10").await.body;
     assert!(body.contains(r#" lang="ja">こころ</a>"#), "{body}");
 }
 
 #[tokio::test]
-async fn a_book_shows_what_is_known_of_it() {
+async fn a_book_shows_its_details() {
     let answer = Site::new().await.get("/catalog/book/1").await;
     assert_eq!(
         answer.element("title"),
@@ -114,7 +114,11 @@ async fn a_book_shows_what_is_known_of_it() {
 #[tokio::test]
 async fn a_book_lists_its_copies_by_due_date_those_without_first() {
     let site = Site::new().await;
-    site.sql("UPDATE catalog_bookinstance SET due_back = '2020-02-03' WHERE id = 'def78437b9e94e469c209a9efa18f12c'").await;
+    site.sql(
+        "UPDATE catalog_bookinstance SET due_back = '2020-02-03' \
+         WHERE id = 'def78437b9e94e469c209a9efa18f12c'",
+    )
+    .await;
     let items = site.get("/catalog/book/1").await.items();
     assert_eq!(items.len(), 4);
     assert_eq!(
@@ -145,7 +149,7 @@ async fn a_book_without_copies_author_or_language_says_so() {
 }
 
 #[tokio::test]
-async fn what_readers_typed_is_shown_as_typed() {
+async fn html_in_values_is_escaped() {
     let site = Site::new().await;
     site.sql("UPDATE catalog_book SET title = '\"A\" & <b>', summary = '<b>bold</b>' WHERE id = 1")
         .await;
@@ -156,7 +160,7 @@ async fn what_readers_typed_is_shown_as_typed() {
 }
 
 #[tokio::test]
-async fn a_book_is_found_by_its_number_and_nothing_else() {
+async fn a_book_is_found_by_its_number_only() {
     let site = Site::new().await;
     assert_eq!(site.get("/catalog/book/0001").await.status, StatusCode::OK);
     let long = "9".repeat(400);

@@ -1,6 +1,6 @@
-//! What the program does besides serving pages.
+//! The subcommands of the program.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -10,7 +10,7 @@ use std::{path::Path, process::Output};
 use common::program::program;
 use tempfile::tempdir;
 
-/// Runs a command of the program; its words and whether it went well.
+/// Runs a subcommand. Returns whether it succeeded, and its output.
 fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let mut command = program(folder);
     command.env("RUST_LOG", "error").args(arguments);
@@ -20,7 +20,7 @@ fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (bool
 }
 
 #[test]
-fn a_database_is_made_filled_and_checked() {
+fn a_database_is_created_loaded_and_checked() {
     let folder = tempdir().unwrap();
     let folder = folder.path();
     assert!(!run(folder, &["check"], &[]).0, "there is nothing yet");
@@ -39,7 +39,7 @@ fn a_database_is_made_filled_and_checked() {
     assert_eq!(
         words.lines().count(),
         12,
-        "ten passwords were made: {words}"
+        "ten passwords were generated: {words}"
     );
     assert!(
         !words.contains("librarian") && !words.contains("Slate"),
@@ -55,7 +55,7 @@ fn a_database_is_made_filled_and_checked() {
 }
 
 #[test]
-fn a_user_is_created_with_a_password_that_is_good_enough() {
+fn a_user_is_created_unless_the_password_is_weak() {
     let folder = tempdir().unwrap();
     let folder = folder.path();
     let create = |name: &str, password: &str| {
@@ -93,7 +93,7 @@ fn a_user_is_created_with_a_password_that_is_good_enough() {
     );
     let (is_good, words) = create("zed", "Quay-lantern-7");
     assert!(
-        !is_good && words.contains("there is a user called"),
+        !is_good && words.contains("a user called \"zed\" already exists"),
         "{words}"
     );
 }

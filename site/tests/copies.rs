@@ -1,4 +1,4 @@
-//! The list of copies, and one copy.
+//! The list of copies, and the page of a copy.
 
 mod common;
 
@@ -27,10 +27,13 @@ async fn every_copy_is_listed_once_with_one_status() {
 }
 
 #[tokio::test]
-async fn overdue_is_told_in_words_and_only_of_loans() {
+async fn only_loans_are_shown_as_overdue() {
     let site = Site::new().await;
     let overdue = site
-        .number("SELECT COUNT(*) FROM catalog_bookinstance WHERE status = 'o' AND due_back < date('now')")
+        .number(
+            "SELECT COUNT(*) FROM catalog_bookinstance \
+             WHERE status = 'o' AND due_back < date('now')",
+        )
         .await;
     let mut seen = Vec::new();
     for page in 1..=25 {
@@ -48,7 +51,7 @@ async fn overdue_is_told_in_words_and_only_of_loans() {
 }
 
 #[tokio::test]
-async fn borrowers_are_not_told_to_everybody() {
+async fn borrowers_are_not_shown_to_anonymous_visitors() {
     let site = Site::new().await;
     assert!(!site.get(LOAN).await.body.contains("bela"));
     for page in 1..=25 {
@@ -61,9 +64,13 @@ async fn borrowers_are_not_told_to_everybody() {
 }
 
 #[tokio::test]
-async fn a_copy_shows_its_book_and_how_it_stands_with_it() {
+async fn a_copy_shows_its_book_and_its_status() {
     let site = Site::new().await;
-    site.sql("UPDATE catalog_bookinstance SET due_back = '2020-09-03' WHERE id = 'a2f73175924d4524ac9ae0b94e759058'").await;
+    site.sql(
+        "UPDATE catalog_bookinstance SET due_back = '2020-09-03' \
+         WHERE id = 'a2f73175924d4524ac9ae0b94e759058'",
+    )
+    .await;
     let answer = site.get(LOAN).await;
     assert_eq!(
         answer.element("title"),
@@ -90,7 +97,11 @@ async fn a_copy_shows_its_book_and_how_it_stands_with_it() {
 #[tokio::test]
 async fn a_copy_on_the_shelf_has_no_due_date() {
     let site = Site::new().await;
-    site.sql("UPDATE catalog_bookinstance SET status = 'a', due_back = '2020-09-03' WHERE id = 'a2f73175924d4524ac9ae0b94e759058'").await;
+    site.sql(
+        "UPDATE catalog_bookinstance SET status = 'a', due_back = '2020-09-03' \
+         WHERE id = 'a2f73175924d4524ac9ae0b94e759058'",
+    )
+    .await;
     let main = site.get(LOAN).await.main();
     assert!(
         main.contains("Status: Available") && !main.contains("2020") && !main.contains("overdue"),
@@ -99,9 +110,13 @@ async fn a_copy_on_the_shelf_has_no_due_date() {
 }
 
 #[tokio::test]
-async fn a_copy_of_no_book_still_has_a_page() {
+async fn a_copy_without_a_book_has_a_page() {
     let site = Site::new().await;
-    site.sql("UPDATE catalog_bookinstance SET book_id = NULL, status = '' WHERE id = 'a2f73175924d4524ac9ae0b94e759058'").await;
+    site.sql(
+        "UPDATE catalog_bookinstance SET book_id = NULL, status = '' \
+         WHERE id = 'a2f73175924d4524ac9ae0b94e759058'",
+    )
+    .await;
     let answer = site.get(LOAN).await;
     assert_eq!(answer.element("h1"), "Unknown book");
     assert!(answer.main().contains("Status: Status unknown"));

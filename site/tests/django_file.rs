@@ -1,6 +1,6 @@
-//! A database file goes back and forth between this site and Django's.
+//! Database files are exchanged between this site and Django's.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -29,22 +29,34 @@ async fn a_file_of_django_opens_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_file_of_ours_is_what_django_would_have_made() {
+async fn a_new_file_has_the_tables_and_rows_of_django() {
     let (ours, django) = (Site::new().await, Site::of_django().await);
     let same = async |query: &'static str| {
         let ours = rows(ours.application.db(), query).await;
         assert_eq!(ours, rows(django.application.db(), query).await, "{query}");
         assert!(!ours.is_empty(), "{query}");
     };
-    same("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY name").await;
+    same(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master \
+         WHERE name NOT LIKE 'sqlite_%' ORDER BY name",
+    )
+    .await;
     same("SELECT id, app, name FROM django_migrations ORDER BY id").await;
     same("SELECT id, app_label, model FROM django_content_type ORDER BY id").await;
     same("SELECT id, content_type_id, codename, name FROM auth_permission ORDER BY id").await;
     same("SELECT id, name FROM auth_group ORDER BY id").await;
     same("SELECT group_id, permission_id FROM auth_group_permissions ORDER BY 1, 2").await;
-    same("SELECT id, username, first_name, last_name, email, is_staff, is_superuser, is_active FROM auth_user ORDER BY id").await;
+    same(
+        "SELECT id, username, first_name, last_name, email, is_staff, is_superuser, is_active \
+         FROM auth_user ORDER BY id",
+    )
+    .await;
     same("SELECT user_id, group_id FROM auth_user_groups ORDER BY id").await;
-    same("SELECT id, first_name, last_name, date_of_birth, date_of_death FROM catalog_author ORDER BY id").await;
+    same(
+        "SELECT id, first_name, last_name, date_of_birth, date_of_death \
+         FROM catalog_author ORDER BY id",
+    )
+    .await;
     same("SELECT id, name FROM catalog_genre ORDER BY id").await;
     same("SELECT id, name FROM catalog_language ORDER BY id").await;
     same("SELECT id, title, summary, isbn, author_id, language_id FROM catalog_book ORDER BY id")
@@ -55,21 +67,22 @@ async fn a_file_of_ours_is_what_django_would_have_made() {
 }
 
 #[tokio::test]
-async fn the_users_of_a_new_file_have_passwords_that_nobody_else_knows() {
+async fn the_users_of_a_new_file_have_random_passwords() {
     let site = Site::new().await;
     let hashed =
         "SELECT COUNT(DISTINCT password) FROM auth_user WHERE password LIKE 'pbkdf2_sha256$%'";
     assert_eq!(site.number(hashed).await, 11);
-    let greeting = site.application.greeting();
-    assert_eq!(greeting.lines().count(), 13, "{greeting}");
-    assert!(greeting.contains("\n  librarian   "), "{greeting}");
+    let message = site.application.startup_message();
+    assert_eq!(message.lines().count(), 13, "{message}");
+    assert!(message.contains("\n  librarian   "), "{message}");
 }
 
 #[tokio::test]
 async fn due_dates_of_a_new_file_count_from_today() {
     let site = Site::new().await;
     // The first copy of the catalogue is due in three days.
-    let due = "SELECT due_back = date('now', '+3 days') FROM catalog_bookinstance WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
+    let due = "SELECT due_back = date('now', '+3 days') FROM catalog_bookinstance \
+               WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
     assert_eq!(site.number(due).await, 1);
 }
 

@@ -1,4 +1,4 @@
-//! What is not a page: redirects, refusals, odd input, and how it is told.
+//! Responses that are not pages: redirects, refusals and errors.
 
 mod common;
 
@@ -75,7 +75,7 @@ async fn read_pages_refuse_other_methods_and_name_theirs() {
 }
 
 #[tokio::test]
-async fn options_tells_what_a_page_answers() {
+async fn options_lists_the_methods_of_a_page() {
     let site = Site::new().await;
     for path in READ_PAGES {
         let answer = site.ask(Method::OPTIONS, path).await;
@@ -105,7 +105,7 @@ async fn head_is_get_without_a_body() {
 }
 
 #[tokio::test]
-async fn every_answer_carries_the_headers_that_protect_it() {
+async fn every_response_has_the_security_headers() {
     let site = Site::new().await;
     for path in [
         "/",
@@ -133,7 +133,7 @@ async fn every_answer_carries_the_headers_that_protect_it() {
 }
 
 #[tokio::test]
-async fn odd_input_is_never_our_fault() {
+async fn odd_input_is_never_a_server_error() {
     let site = Site::new().await;
     let long = format!("/catalog/books/?page={}", "9".repeat(4000));
     let deep = "/catalog/".repeat(400);
@@ -211,7 +211,7 @@ async fn a_request_for_another_host_is_refused() {
 }
 
 #[tokio::test]
-async fn a_fault_of_the_site_is_told_without_its_insides() {
+async fn a_server_error_shows_no_internals() {
     let site = Site::new().await;
     site.application.db().close().await;
     let answer = site.get("/catalog/books/").await;

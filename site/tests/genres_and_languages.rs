@@ -1,4 +1,4 @@
-//! Genres and languages: two nouns with pages of one kind.
+//! The pages of genres and languages.
 
 mod common;
 
@@ -54,7 +54,7 @@ async fn a_language_lists_its_books_in_pages() {
 }
 
 #[tokio::test]
-async fn what_no_book_has_says_so() {
+async fn an_unused_genre_or_language_says_so() {
     let site = Site::new().await;
     let western = site.get("/catalog/genre/24").await;
     assert_eq!(western.element("h1"), "Western");

@@ -143,7 +143,7 @@ async fn every_page_has_landmarks_a_skip_link_and_one_heading() {
 }
 
 #[tokio::test]
-async fn every_link_leads_somewhere() {
+async fn every_link_leads_to_a_page() {
     let site = Site::new().await;
     let mut seen = vec!["/catalog/".to_owned()];
     let mut next = 0;

@@ -1,6 +1,6 @@
-//! Creating, changing and deleting records, with every rule and every message.
+//! Creating, changing and deleting records, with all validation errors.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -13,7 +13,7 @@ use common::{
 const REQUIRED: &str = "This field is required.";
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
 
-/// Sends the form and asserts that it comes back with the message, beside the field, and what was typed.
+/// Submits the form and asserts that the page shows it again, with the error at the field.
 async fn refused(
     visitor: &Visitor,
     path: &str,
@@ -71,7 +71,7 @@ async fn an_author_is_created_changed_and_deleted() {
             .words("/catalog/author/41")
             .await
             .contains("was added"),
-        "said once"
+        "shown once"
     );
 
     let edit = librarian.get("/catalog/author/41/update/").await;
@@ -110,7 +110,7 @@ async fn an_author_is_created_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn an_author_has_names_and_dates_that_make_sense() {
+async fn invalid_authors_are_refused() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let (a101, path) = ("é".repeat(101), "/catalog/author/create/");
@@ -185,7 +185,7 @@ async fn an_author_has_names_and_dates_that_make_sense() {
 }
 
 #[tokio::test]
-async fn the_pages_of_a_form_are_titled_by_their_record() {
+async fn the_title_of_a_form_contains_its_record() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (path, title) in [
@@ -216,7 +216,7 @@ async fn the_pages_of_a_form_are_titled_by_their_record() {
 }
 
 #[tokio::test]
-async fn a_record_that_others_need_is_not_deleted() {
+async fn a_record_with_dependent_records_is_not_deleted() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (path, named, count) in [
@@ -260,7 +260,7 @@ async fn a_record_that_others_need_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn genres_and_languages_are_told_apart_whatever_their_case() {
+async fn names_of_genres_and_languages_are_unique_ignoring_case() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (noun, count) in [("genre", 24), ("language", 12)] {
@@ -383,7 +383,7 @@ async fn a_book_is_created_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_book_must_be_sound() {
+async fn invalid_books_are_refused() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let path = "/catalog/book/create/";
@@ -462,7 +462,8 @@ async fn a_copy_is_created_changed_and_deleted() {
         .await;
     let copy = target(&page).to_owned();
     assert_eq!(copy.len(), "/catalog/bookinstance/".len() + 36);
-    let stored = "SELECT id || ' ' || due_back || borrower_id FROM catalog_bookinstance WHERE imprint = 'Lantern, 2020'";
+    let stored = "SELECT id || ' ' || due_back || borrower_id FROM catalog_bookinstance \
+                  WHERE imprint = 'Lantern, 2020'";
     let id = copy.rsplit('/').next().unwrap().replace('-', "");
     assert_eq!(
         site.text(stored).await.unwrap(),
@@ -474,11 +475,13 @@ async fn a_copy_is_created_changed_and_deleted() {
         target(&librarian.send(&format!("{copy}/update/"), &update).await),
         copy
     );
-    let kept = "SELECT COUNT(*) FROM catalog_bookinstance WHERE imprint = 'Lantern, 2020' AND book_id = 1 AND status = 'a' AND due_back IS NULL AND borrower_id IS NULL";
+    let unchanged_book = "SELECT COUNT(*) FROM catalog_bookinstance \
+                          WHERE imprint = 'Lantern, 2020' AND book_id = 1 AND status = 'a' \
+                          AND due_back IS NULL AND borrower_id IS NULL";
     assert_eq!(
-        site.number(kept).await,
+        site.number(unchanged_book).await,
         1,
-        "of the same book, on the shelf, nobody's"
+        "of the same book, available, without a borrower"
     );
 
     assert_eq!(
@@ -489,7 +492,7 @@ async fn a_copy_is_created_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_copy_must_be_sound() {
+async fn invalid_copies_are_refused() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let unavailable = "Select a valid choice. That choice is not one of the available choices.";
@@ -537,7 +540,7 @@ async fn a_copy_must_be_sound() {
 }
 
 #[tokio::test]
-async fn books_are_chosen_by_title_and_those_of_one_title_are_told_apart_by_their_authors() {
+async fn books_with_the_same_title_are_listed_with_their_authors() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let page = librarian.get("/catalog/bookinstance/create/").await;

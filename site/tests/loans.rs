@@ -1,6 +1,6 @@
-//! Loans: seen, renewed, returned.
+//! Loans: lists, renewal and return.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -11,17 +11,21 @@ use common::{
 };
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
-/// On loan.
+/// A copy on loan.
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
 const RENEW: &str = "/catalog/book/a2f73175-924d-4524-ac9a-e0b94e759058/renew/";
-const STORED: &str = "SELECT status || ' ' || COALESCE(due_back, '-') || ' ' || COALESCE(borrower_id, '-') FROM catalog_bookinstance WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
+const STORED: &str = "\
+    SELECT status || ' ' || COALESCE(due_back, '-') || ' ' || COALESCE(borrower_id, '-') \
+    FROM catalog_bookinstance WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
+const SET_STATUS: &str = "\
+    UPDATE catalog_bookinstance SET status = ? WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
 
 fn in_days(days: i32) -> Date {
     Timestamp::now().to_zoned(TimeZone::UTC).date() + days.days()
 }
 
 #[tokio::test]
-async fn readers_see_what_they_have_and_what_is_overdue() {
+async fn readers_see_their_loans_and_which_are_overdue() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     let page = member.get("/catalog/mybooks/").await;
@@ -45,7 +49,7 @@ async fn readers_see_what_they_have_and_what_is_overdue() {
 }
 
 #[tokio::test]
-async fn the_desk_sees_all_loans_and_who_has_them() {
+async fn clerks_see_all_loans_with_their_borrowers() {
     let site = Site::new().await;
     let clerk = site.visitor("clerk").await;
     let words = main(&clerk.get("/catalog/borrowed/").await);
@@ -69,7 +73,8 @@ async fn a_loan_is_renewed_for_up_to_four_weeks() {
     let page = clerk.get(RENEW).await;
     let (today, last) = (in_days(0), in_days(28));
     let input = format!(
-        "type=\"date\" name=\"renewal_date\" id=\"id_renewal_date\" value=\"{}\" min=\"{today}\" max=\"{last}\" required",
+        "type=\"date\" name=\"renewal_date\" id=\"id_renewal_date\" value=\"{}\" \
+         min=\"{today}\" max=\"{last}\" required",
         in_days(21)
     );
     assert!(page.text().contains(&input), "{}", page.text());
@@ -123,11 +128,11 @@ async fn a_loan_is_renewed_for_up_to_four_weeks() {
 }
 
 #[tokio::test]
-async fn only_what_is_on_loan_is_renewed() {
+async fn only_copies_on_loan_are_renewed() {
     let site = Site::new().await;
     let clerk = site.visitor("clerk").await;
     for status in ["a", "d", "r"] {
-        let update = sqlx::query("UPDATE catalog_bookinstance SET status = ? WHERE id = 'a2f73175924d4524ac9ae0b94e759058'").bind(status);
+        let update = sqlx::query(SET_STATUS).bind(status);
         update.execute(site.application.db()).await.unwrap();
         let before = site.text(STORED).await;
         assert_eq!(clerk.get(RENEW).await.status, 409);

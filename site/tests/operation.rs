@@ -1,6 +1,6 @@
-//! What whoever runs the site needs: a log, probes, time limits, and an end in good order.
+//! Operation: the log, health probes, time limits, and graceful shutdown.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -27,13 +27,13 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-/// Longer than any test: what waits this long waits for ever.
+/// Longer than any test.
 const EVER: Duration = Duration::from_secs(3600);
 
-/// After this a test that waits for the site fails.
+/// The time after which a test stops waiting and fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Long enough for a busy machine to read what has been sent at once, short enough to wait for.
+/// A limit that a busy machine keeps for a complete request, and that a test can wait for.
 const SOON: Duration = Duration::from_secs(2);
 
 const NONE: Limits = Limits {
@@ -42,12 +42,13 @@ const NONE: Limits = Limits {
     write: EVER,
 };
 
-/// A form of which nothing has come but the announcement.
+/// The headers of a form, whose body has not arrived yet.
 const FORM: &str = "POST /accounts/login/ HTTP/1.1\r\nhost: localhost\r\nx-request-id: visit-7\r\n\
-                    expect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 3\r\n\r\n";
+                    expect: 100-continue\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+                    content-length: 3\r\n\r\n";
 
-/// A site that answers on a port.
-struct Open {
+/// A site that listens on a port.
+struct ServedSite {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
@@ -55,7 +56,7 @@ struct Open {
     _folder: TempDir,
 }
 
-impl Open {
+impl ServedSite {
     async fn with(limits: Limits) -> Self {
         let folder = tempdir().unwrap();
         let database = folder.path().join("library.sqlite3");
@@ -77,8 +78,8 @@ impl Open {
         }
     }
 
-    /// A connection on which `text` has been sent.
-    fn tell(&self, text: &str) -> TcpStream {
+    /// Opens a connection and sends `text`.
+    fn send(&self, text: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(text.as_bytes()).unwrap();
@@ -86,14 +87,14 @@ impl Open {
     }
 }
 
-/// Everything that comes until the site closes the connection.
+/// Reads until the site closes the connection.
 fn rest(mut stream: &TcpStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     text
 }
 
-/// What comes until `end`.
+/// Reads until `end`.
 fn until(mut stream: &TcpStream, end: &str) -> String {
     let mut text = Vec::new();
     while !text.ends_with(end.as_bytes()) {
@@ -105,7 +106,7 @@ fn until(mut stream: &TcpStream, end: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_request_keeps_a_sound_name_and_gets_one_otherwise() {
+async fn a_valid_request_id_is_kept_and_others_are_replaced() {
     let site = Site::new().await;
     let named = async |name: &str| {
         let request = Request::get("/catalog/").header("x-request-id", name);
@@ -117,22 +118,22 @@ async fn a_request_keeps_a_sound_name_and_gets_one_otherwise() {
         assert_eq!(named(name).await, name);
     }
     let too_long = "a".repeat(65);
-    let mut made = Vec::new();
+    let mut generated = Vec::new();
     for name in ["", "a b", "a=b", "<b>", "a.b", too_long.as_str()] {
         let name = named(name).await;
         assert!(
             name.len() == 16 && name.chars().all(|c| c.is_ascii_alphanumeric()),
             "{name}"
         );
-        made.push(name);
+        generated.push(name);
     }
-    made.sort();
-    made.dedup();
-    assert_eq!(made.len(), 6);
+    generated.sort();
+    generated.dedup();
+    assert_eq!(generated.len(), 6);
 }
 
 #[tokio::test]
-async fn a_fault_has_a_reference_and_a_mistake_has_none() {
+async fn a_server_error_has_a_reference_and_a_client_error_has_none() {
     let site = Site::new().await;
     let mistake = site.get("/catalog/nothing/").await;
     assert!(!mistake.body.contains("Reference"), "{}", mistake.body);
@@ -143,17 +144,19 @@ async fn a_fault_has_a_reference_and_a_mistake_has_none() {
     assert!(fault.main().contains(&reference), "{}", fault.main());
 }
 
-/// What the program logs with these flags about a login form that is refused, two probes and a link to set a password.
+/// Returns the log of the program with these flags, after a refused login form, two probes, and a
+/// request for a link that sets a password.
 fn log(folder: &Path, flags: &[&str]) -> String {
     let file = folder.join("log");
     let stderr = File::create(&file).unwrap();
     let running = Running::logging_to(stderr, program(folder).args(flags));
-    let form = "username=reader&password=tell-nobody-1";
+    let form = "username=reader&password=top-secret-1";
     let mut stream = TcpStream::connect(&running.address).unwrap();
     write!(
         stream,
-        "POST /accounts/login/?next=tell-nobody-2 HTTP/1.1\r\nhost: localhost\r\ncookie: sessionid=tell-nobody-3\r\n\
-         x-csrftoken: tell-nobody-4\r\nx-request-id: visit-7\r\nconnection: close\r\n\
+        "POST /accounts/login/?next=top-secret-2 HTTP/1.1\r\nhost: localhost\r\n\
+         cookie: sessionid=top-secret-3\r\n\
+         x-csrftoken: top-secret-4\r\nx-request-id: visit-7\r\nconnection: close\r\n\
          content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
         form.len()
     )
@@ -163,18 +166,18 @@ fn log(folder: &Path, flags: &[&str]) -> String {
     for path in [
         "/health/live",
         "/health/ready",
-        "/accounts/reset/MQ/tell-nobody-5/",
+        "/accounts/reset/MQ/top-secret-5/",
     ] {
         running.get(path);
     }
     assert_eq!(running.stop("-TERM"), Some(0));
     let log = fs::read_to_string(file).unwrap();
-    assert!(!log.contains("tell-nobody"), "{log}");
+    assert!(!log.contains("top-secret"), "{log}");
     log
 }
 
 #[test]
-fn every_request_is_a_line_of_json_that_tells_no_secret() {
+fn every_request_is_logged_as_json_without_secrets() {
     let folder = tempdir().unwrap();
     let log = log(folder.path(), &["--log-format", "json"]);
     let lines: Vec<Value> = log
@@ -200,7 +203,7 @@ fn every_request_is_a_line_of_json_that_tells_no_secret() {
 }
 
 #[test]
-fn every_request_is_a_line_for_readers() {
+fn every_request_is_logged_as_text() {
     let folder = tempdir().unwrap();
     let log = log(folder.path(), &[]);
     let line = log
@@ -214,13 +217,13 @@ fn every_request_is_a_line_for_readers() {
 }
 
 #[test]
-fn the_name_of_a_request_is_there_however_little_is_logged() {
+fn the_request_id_is_logged_at_every_level() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("log");
     let stderr = File::create(&file).unwrap();
     let mut command = program(folder.path());
     let running = Running::logging_to(stderr, command.env("RUST_LOG", "error"));
-    // The pages ask for a table that is not there any more.
+    // Rename a table, so that a page fails.
     let database = folder.path().join("locallibrary.sqlite3");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -261,7 +264,7 @@ async fn probes_are_answered_in_plain_text_without_a_cookie() {
 }
 
 #[tokio::test]
-async fn a_site_without_its_database_lives_but_is_not_ready() {
+async fn a_site_without_its_database_is_live_but_not_ready() {
     let site = Site::new().await;
     site.application.db().close().await;
     assert_eq!(site.get("/health/live").await.status, StatusCode::OK);
@@ -271,7 +274,7 @@ async fn a_site_without_its_database_lives_but_is_not_ready() {
 }
 
 #[tokio::test]
-async fn all_answers_of_a_site_with_https_are_protected() {
+async fn every_response_of_a_site_with_https_forbids_plain_http() {
     for (flags, https_only) in [
         (
             &["--base-url", "https://library.example"][..],
@@ -321,8 +324,8 @@ async fn all_answers_of_a_site_with_https_are_protected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_names_its_host_once() {
-    let site = Open::with(NONE).await;
+async fn a_request_must_name_exactly_one_host() {
+    let site = ServedSite::with(NONE).await;
     for (request, status) in [
         ("GET /catalog/ HTTP/1.1", 400),
         ("GET http://localhost/catalog/ HTTP/1.1", 400),
@@ -342,7 +345,7 @@ async fn a_request_names_its_host_once() {
         ),
         ("GET /catalog/ HTTP/1.0", 200),
     ] {
-        let answer = site.tell(&format!("{request}\r\nconnection: close\r\n\r\n"));
+        let answer = site.send(&format!("{request}\r\nconnection: close\r\n\r\n"));
         let answer = rest(&answer);
         let (_, line) = answer.split_once(' ').unwrap();
         assert!(line.starts_with(&format!("{status} ")), "{request}: {line}");
@@ -356,10 +359,10 @@ async fn half_a_request_and_an_idle_connection_are_closed() {
         headers: SOON,
         ..NONE
     };
-    let site = Open::with(limits).await;
-    let half = site.tell("GET /catalog/ HTTP/1.1\r\nhost: loc");
-    let silent = site.tell("");
-    let idle = site.tell("GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    let site = ServedSite::with(limits).await;
+    let half = site.send("GET /catalog/ HTTP/1.1\r\nhost: loc");
+    let silent = site.send("");
+    let idle = site.send("GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
     assert!(!rest(&half).contains("200"));
     assert_eq!(rest(&silent), "");
     let answer = rest(&idle);
@@ -372,8 +375,8 @@ async fn a_request_that_takes_too_long_gets_a_page() {
         request: SOON,
         ..NONE
     };
-    let site = Open::with(limits).await;
-    let stream = site.tell(FORM);
+    let site = ServedSite::with(limits).await;
+    let stream = site.send(FORM);
     let page = until(&stream, "</html>");
     assert!(page.contains("HTTP/1.1 503 "), "{page}");
     assert!(page.contains("One moment, please"), "{page}");
@@ -381,23 +384,24 @@ async fn a_request_that_takes_too_long_gets_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_visitor_who_takes_nothing_of_the_answers_is_cut_off() {
+async fn a_client_that_reads_nothing_is_disconnected() {
     let limits = Limits {
         write: SOON,
         ..NONE
     };
-    let site = Open::with(limits).await;
-    let page = site.tell("GET /catalog/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let site = ServedSite::with(limits).await;
+    let page = site.send("GET /catalog/ HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     let page = rest(&page);
     let style = page.split("rel=\"stylesheet\" href=\"").nth(1).unwrap();
     let style = style.split('"').next().unwrap();
 
-    // Answers fill what lies between the two, and then requests do: after that nothing goes on by itself.
+    // The responses fill the buffers between the two, and then the requests do. After that, neither
+    // side makes progress.
     let requests = format!("GET {style} HTTP/1.1\r\nhost: localhost\r\n\r\n").repeat(1000);
-    let mut deaf = site.tell(&requests);
-    deaf.set_write_timeout(Some(PATIENCE)).unwrap();
+    let mut client = site.send(&requests);
+    client.set_write_timeout(Some(PATIENCE)).unwrap();
     let end = loop {
-        if let Err(end) = deaf.write_all(requests.as_bytes()) {
+        if let Err(end) = client.write_all(requests.as_bytes()) {
             break end;
         }
     };
@@ -409,12 +413,12 @@ async fn a_visitor_who_takes_nothing_of_the_answers_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_site_that_stops_answers_what_has_begun_and_waits_for_nothing_else() {
-    let site = Open::with(NONE).await;
-    let silent = site.tell("");
-    let idle = site.tell("GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
+async fn a_stopping_site_finishes_requests_and_closes_idle_connections() {
+    let site = ServedSite::with(NONE).await;
+    let silent = site.send("");
+    let idle = site.send("GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n");
     until(&idle, "live\n");
-    let mut begun = site.tell(FORM);
+    let mut begun = site.send(FORM);
     until(&begun, "100 Continue\r\n\r\n");
 
     site.stop.send(()).unwrap();

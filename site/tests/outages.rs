@@ -1,6 +1,7 @@
-//! A session server that dies: an honest page within the time limit, and a catalogue that goes on.
+//! Outages of the session server: pages that need a session respond 503 within the time limit, and
+//! the catalogue still works.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -11,30 +12,30 @@ use tempfile::tempdir;
 
 #[test]
 fn of_postgresql() {
-    the_page_says_so_and_the_catalogue_goes_on(Kind::Postgres);
+    an_outage_gives_a_503_and_the_catalogue_still_works(Kind::Postgres);
 }
 
 #[test]
 fn of_mariadb() {
-    the_page_says_so_and_the_catalogue_goes_on(Kind::Mariadb);
+    an_outage_gives_a_503_and_the_catalogue_still_works(Kind::Mariadb);
 }
 
 #[test]
 fn of_redis() {
-    the_page_says_so_and_the_catalogue_goes_on(Kind::Redis);
+    an_outage_gives_a_503_and_the_catalogue_still_works(Kind::Redis);
 }
 
 #[test]
 fn of_a_redis_cluster() {
-    the_page_says_so_and_the_catalogue_goes_on(Kind::RedisCluster);
+    an_outage_gives_a_503_and_the_catalogue_still_works(Kind::RedisCluster);
 }
 
 #[test]
 fn of_memcached() {
-    the_page_says_so_and_the_catalogue_goes_on(Kind::Memcached);
+    an_outage_gives_a_503_and_the_catalogue_still_works(Kind::Memcached);
 }
 
-fn the_page_says_so_and_the_catalogue_goes_on(kind: Kind) {
+fn an_outage_gives_a_503_and_the_catalogue_still_works(kind: Kind) {
     let Some(server) = kind.start() else {
         return;
     };

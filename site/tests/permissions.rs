@@ -1,6 +1,6 @@
-//! Who may open which page, and what tells forms of this site from forged ones.
+//! Permissions of pages, and the CSRF check of forms.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -14,7 +14,7 @@ use http_body_util::Full;
 
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
 
-/// Pages of a member, of a clerk, and of a librarian.
+/// Returns the pages for members, for clerks, and for librarians.
 fn pages() -> [Vec<String>; 3] {
     let member = [
         "/catalog/mybooks/",
@@ -42,7 +42,7 @@ fn pages() -> [Vec<String>; 3] {
 }
 
 #[tokio::test]
-async fn everybody_opens_what_they_may() {
+async fn pages_open_for_roles_with_the_permission() {
     let site = Site::new().await;
     let pages = pages();
     for (username, may) in [
@@ -66,7 +66,7 @@ async fn everybody_opens_what_they_may() {
 }
 
 #[tokio::test]
-async fn the_login_is_asked_for_before_the_permission_and_both_before_the_record() {
+async fn the_login_is_checked_before_the_permission_and_both_before_the_record() {
     let site = Site::new().await;
     let (stranger, member) = (site.stranger(), site.visitor("newcomer").await);
     let librarian = site.visitor("librarian").await;
@@ -109,7 +109,7 @@ async fn the_login_is_asked_for_before_the_permission_and_both_before_the_record
 }
 
 #[tokio::test]
-async fn where_no_record_could_be_there_is_no_page_for_anybody() {
+async fn a_malformed_id_is_not_found_for_all_visitors() {
     let site = Site::new().await;
     let visitors = [
         site.stranger(),
@@ -130,7 +130,7 @@ async fn where_no_record_could_be_there_is_no_page_for_anybody() {
             assert_eq!(visitor.send(path, &[]).await.status, 404, "{path}");
         }
     }
-    // Too large for the database, but a number.
+    // A number, but too large for the database.
     let path = "/catalog/author/99999999999999999999/update/";
     let statuses = [302, 403, 404];
     for (visitor, status) in visitors.iter().zip(statuses) {
@@ -139,7 +139,7 @@ async fn where_no_record_could_be_there_is_no_page_for_anybody() {
 }
 
 #[tokio::test]
-async fn permissions_are_read_fresh() {
+async fn a_revoked_permission_takes_effect_at_once() {
     let site = Site::new().await;
     let clerk = site.visitor("clerk").await;
     assert_eq!(clerk.get("/catalog/borrowed/").await.status, 200);
@@ -148,7 +148,7 @@ async fn permissions_are_read_fresh() {
 }
 
 #[tokio::test]
-async fn links_are_for_those_who_may_follow_them() {
+async fn links_are_shown_to_users_with_the_permission_only() {
     let site = Site::new().await;
     for (username, borrowed, create) in [
         ("newcomer", false, false),
@@ -270,7 +270,7 @@ async fn a_form_without_the_browsers_own_token_is_refused() {
 }
 
 #[tokio::test]
-async fn the_cookie_of_the_token_comes_with_forms() {
+async fn the_csrf_cookie_is_set_by_pages_with_forms() {
     let site = Site::new().await;
     let stranger = site.stranger();
     let page = stranger.get("/accounts/login/").await;
@@ -287,7 +287,7 @@ async fn the_cookie_of_the_token_comes_with_forms() {
 }
 
 #[tokio::test]
-async fn a_form_comes_in_either_way_and_within_limits() {
+async fn forms_are_accepted_in_both_encodings_within_limits() {
     let site = Site::new().await;
     let stranger = site.stranger();
     let token = stranger.token().await;
@@ -314,7 +314,7 @@ async fn a_form_comes_in_either_way_and_within_limits() {
     assert_eq!(
         multipart(token_part.clone()).await.status,
         400,
-        "it breaks off"
+        "the body is incomplete"
     );
 
     let start = format!("csrfmiddlewaretoken={token}");
@@ -342,7 +342,7 @@ async fn a_form_comes_in_either_way_and_within_limits() {
 }
 
 #[tokio::test]
-async fn published_keys_are_for_this_machine_alone() {
+async fn published_keys_are_accepted_on_loopback_only() {
     use clap::Parser;
     use locallibrary::{Application, Config};
 
@@ -373,7 +373,7 @@ async fn published_keys_are_for_this_machine_alone() {
     assert_eq!(
         std::fs::read_dir(folder.path()).unwrap().count(),
         0,
-        "nothing was made"
+        "no file was created"
     );
     assert_eq!(
         start(&["--secret-key", tutorial, "--bind", "127.0.0.1:0"]).await,

@@ -1,6 +1,6 @@
-//! Two processes of the site that keep their sessions in one place count every visit, whichever place it is.
+//! Two processes of the site share their sessions and count every visit, in every session storage.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -81,19 +81,19 @@ fn in_postgresql_behind_a_redis_that_both_share() {
     });
 }
 
-/// The server's URL with a table or prefix that nobody else uses.
+/// Returns the server's URL with a unique table or prefix.
 fn on(server: Option<&Server>, option: &str) -> Option<String> {
     let server = server?;
     Some(format!("{}?{option}={}", server.url(), unique_name()))
 }
 
-fn two_processes_count_every_visit(place: impl Fn(&Path) -> Option<String>) {
+fn two_processes_count_every_visit(storage: impl Fn(&Path) -> Option<String>) {
     let folder = tempdir().unwrap();
-    // The testkit has said what is missing.
-    let Some(place) = place(folder.path()) else {
+    // The testkit has printed which server is missing.
+    let Some(storage) = storage(folder.path()) else {
         return;
     };
-    let start = || Running::start(program(folder.path()).args(["--sessions", &place]));
+    let start = || Running::start(program(folder.path()).args(["--sessions", &storage]));
     let processes = Arc::new([start(), start()]);
     let first = processes[0].get("/catalog/");
     let cookie = first
@@ -118,7 +118,7 @@ fn two_processes_count_every_visit(place: impl Fn(&Path) -> Option<String>) {
     }
 
     for process in processes.iter() {
-        // A front may remember what the other process has changed since; a visit is counted on the truth.
+        // A process may have an outdated copy in its cache, but it updates the count of the origin.
         let page = process.get_with("/catalog/", &cookie);
         assert!(page.contains("You have visited this page 20"), "{page}");
     }

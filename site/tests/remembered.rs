@@ -1,6 +1,6 @@
-//! What the site remembers about a visitor: preferences, notices, books seen last; shown, forgotten, taken home.
+//! The items in a visitor's session: preferences, notices and recently viewed books.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -13,7 +13,7 @@ use common::{
 const SESSIONS: &str = "SELECT COUNT(*) FROM cloakroom_session";
 
 #[tokio::test]
-async fn lists_have_as_many_results_as_the_visitor_wants() {
+async fn visitors_choose_the_number_of_results() {
     let site = Site::new().await;
     let stranger = site.stranger();
     let page = stranger
@@ -98,7 +98,7 @@ async fn lists_have_as_many_results_as_the_visitor_wants() {
 }
 
 #[tokio::test]
-async fn colours_follow_the_system_until_somebody_chooses() {
+async fn colours_follow_the_system_until_the_visitor_chooses() {
     let site = Site::new().await;
     let stranger = site.stranger();
     assert!(
@@ -117,7 +117,7 @@ async fn colours_follow_the_system_until_somebody_chooses() {
     let page = stranger.get("/catalog/books/").await;
     assert!(
         page.text().contains("data-scheme=\"dark\"")
-            && page.text().contains("Your preferences are saved.")
+            && page.text().contains("Your preferences were saved.")
     );
     stranger
         .send("/catalog/preferences/", &[("per_page", "20")])
@@ -146,7 +146,7 @@ async fn colours_follow_the_system_until_somebody_chooses() {
 }
 
 #[tokio::test]
-async fn the_welcome_goes_when_it_is_dismissed() {
+async fn the_welcome_can_be_dismissed() {
     let site = Site::new().await;
     let stranger = site.stranger();
     for path in [
@@ -209,7 +209,7 @@ async fn the_welcome_goes_when_it_is_dismissed() {
 }
 
 #[tokio::test]
-async fn overdue_books_are_told_until_dismissed_and_again_when_there_are_more() {
+async fn the_overdue_notice_can_be_dismissed_until_there_are_more() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     let words = member.words("/catalog/").await;
@@ -226,7 +226,12 @@ async fn overdue_books_are_told_until_dismissed_and_again_when_there_are_more() 
         "/catalog/books/"
     );
     assert!(!member.words("/catalog/").await.contains("overdue book"));
-    site.sql("UPDATE catalog_bookinstance SET due_back = '2020-01-01' WHERE id = (SELECT id FROM catalog_bookinstance WHERE borrower_id = 1 AND status = 'o' AND due_back > date('now') LIMIT 1)").await;
+    site.sql(
+        "UPDATE catalog_bookinstance SET due_back = '2020-01-01' \
+         WHERE id = (SELECT id FROM catalog_bookinstance \
+         WHERE borrower_id = 1 AND status = 'o' AND due_back > date('now') LIMIT 1)",
+    )
+    .await;
     assert!(
         member
             .words("/catalog/")
@@ -251,7 +256,7 @@ async fn overdue_books_are_told_until_dismissed_and_again_when_there_are_more() 
     );
 }
 
-/// The titles under the heading, without the heading; empty if there is none.
+/// Returns the text of the recently viewed books, or an empty text if the page has none.
 async fn recent(visitor: &Visitor, path: &str) -> String {
     let page = visitor.get(path).await;
     match page.text().split("<aside class=\"recent\"").nth(1) {
@@ -302,7 +307,7 @@ async fn the_books_seen_last_are_shown_newest_first() {
 }
 
 #[tokio::test]
-async fn visitors_see_what_is_remembered_and_have_it_forgotten() {
+async fn visitors_list_and_delete_what_is_remembered() {
     let site = Site::new().await;
     let stranger = site.stranger();
     assert!(
@@ -321,7 +326,7 @@ async fn visitors_see_what_is_remembered_and_have_it_forgotten() {
     let page = stranger.get("/catalog/remembered/").await;
     let words = main(&page);
     for part in [
-        "Visits of the home page 1",
+        "Visits to the home page 1",
         "Results per page 20",
         "welcome",
         "Sense and Sensibility",
@@ -352,7 +357,7 @@ async fn visitors_see_what_is_remembered_and_have_it_forgotten() {
     assert_eq!(
         site.number(SESSIONS).await,
         0,
-        "the last item took the session with it"
+        "deleting the last item ends the session"
     );
     assert!(stranger.browser.cookie("sessionid").is_none());
 
@@ -369,7 +374,7 @@ async fn visitors_see_what_is_remembered_and_have_it_forgotten() {
 }
 
 #[tokio::test]
-async fn words_for_the_next_page_do_not_keep_a_session_that_was_forgotten() {
+async fn an_unread_message_does_not_keep_an_empty_session() {
     let site = Site::new().await;
     for item in ["per_page", "all"] {
         let stranger = site.stranger();
@@ -380,7 +385,7 @@ async fn words_for_the_next_page_do_not_keep_a_session_that_was_forgotten() {
             body.extend_pairs([token, field]);
             stranger.browser.post(path, body.finish()).await
         };
-        // No page is seen in between, so what was saved has not been said yet.
+        // No page is loaded in between, so the message about the preferences was not shown yet.
         post("/catalog/preferences/", ("per_page", "20")).await;
         assert!(stranger.browser.cookie("sessionid").is_some());
         post("/catalog/remembered/forget/", ("item", item)).await;
@@ -408,7 +413,7 @@ async fn forgetting_everything_keeps_the_login_under_a_new_key() {
 }
 
 #[tokio::test]
-async fn what_is_remembered_can_be_taken_home() {
+async fn what_is_remembered_can_be_downloaded() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     member.get("/catalog/").await;
@@ -423,7 +428,7 @@ async fn what_is_remembered_can_be_taken_home() {
 }
 
 #[tokio::test]
-async fn senseless_values_of_a_neighbour_are_no_error() {
+async fn recently_viewed_books_work_with_sessions_in_memory() {
     let site = Site::with(&["--sessions", "memory:"]).await;
     let stranger = site.stranger();
     stranger.get("/catalog/book/1").await;

@@ -1,6 +1,6 @@
-//! Search: every word, in every script, in 100,000 books.
+//! Search, and the search index.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -71,7 +71,7 @@ async fn every_word_must_be_there_and_case_and_accents_do_not_matter() {
 }
 
 #[tokio::test]
-async fn what_was_found_is_marked_and_the_box_shows_what_was_asked() {
+async fn matches_are_marked_and_the_box_shows_the_search_text() {
     let site = Site::new().await;
     let page = site.stranger().get("/catalog/search/?q=%22MISER").await;
     assert!(page.text().contains("name=\"q\" value=\"&#34;MISER\""));
@@ -84,7 +84,7 @@ async fn what_was_found_is_marked_and_the_box_shows_what_was_asked() {
 }
 
 #[tokio::test]
-async fn letters_are_found_by_those_that_people_type_for_them() {
+async fn special_letters_are_found_by_the_letters_that_people_type() {
     let site = Site::new().await;
     let stranger = site.stranger();
     for (title, asked, marked) in [
@@ -104,7 +104,7 @@ async fn letters_are_found_by_those_that_people_type_for_them() {
 }
 
 #[tokio::test]
-async fn an_index_that_was_folded_otherwise_is_folded_anew() {
+async fn an_index_of_another_folding_version_is_rebuilt() {
     let site = Site::new().await;
     let database = format!("sqlite://{}", site.application.database().display());
     let flags = ["--bind", "127.0.0.1:0", "--database-url", &database];
@@ -118,8 +118,8 @@ async fn an_index_that_was_folded_otherwise_is_folded_anew() {
     );
 
     let texts = "SELECT COUNT(*) FROM locallibrary_search WHERE folded LIKE 'aero%'";
-    for forget in [
-        // As the program left it when it had one folding and no number for it.
+    for make_outdated in [
+        // As in files of versions that did not store a folding version.
         "DROP TABLE locallibrary_search_folding",
         "UPDATE locallibrary_search_folding SET version = version + 1",
         "UPDATE locallibrary_search_folding SET version = version - 1",
@@ -127,7 +127,7 @@ async fn an_index_that_was_folded_otherwise_is_folded_anew() {
         for is_start in [true, false] {
             site.sql("UPDATE locallibrary_search SET folded = 'ærø' WHERE book_id = 1")
                 .await;
-            site.sql(forget).await;
+            site.sql(make_outdated).await;
             assert!(
                 found(&site.stranger(), "q=aero")
                     .await
@@ -141,7 +141,7 @@ async fn an_index_that_was_folded_otherwise_is_folded_anew() {
             assert_eq!(site.number(texts).await, 1);
         }
     }
-    // What is folded as it should be stays.
+    // With the current version, texts are not folded again.
     site.sql("UPDATE locallibrary_search SET folded = 'anything' WHERE book_id = 1")
         .await;
     cli::run(&config, &Command::Migrate).await.unwrap();
@@ -149,7 +149,7 @@ async fn an_index_that_was_folded_otherwise_is_folded_anew() {
 }
 
 #[tokio::test]
-async fn results_come_in_pages_that_keep_the_question() {
+async fn links_to_other_pages_of_results_keep_the_search() {
     let site = Site::new().await;
     let stranger = site.stranger();
     let page = stranger.get("/catalog/search/?q=a&available=1").await;
@@ -187,12 +187,12 @@ async fn filters_narrow_the_search() {
     assert_eq!(
         count("q=a&genre=x&language=").await,
         all,
-        "senseless filters are none"
+        "invalid filters are ignored"
     );
 }
 
 #[tokio::test]
-async fn a_change_is_found_at_once_whoever_made_it() {
+async fn a_change_by_another_program_is_found_at_once() {
     let site = Site::new().await;
     let stranger = site.stranger();
     assert!(found(&stranger, "q=zebra").await.contains("0 results"));
@@ -234,18 +234,20 @@ async fn a_book_is_found_while_it_is_being_changed() {
 }
 
 #[tokio::test]
-async fn an_import_is_made_searchable_in_steps() {
+async fn an_import_is_indexed_in_batches() {
     let site = Site::new().await;
     let stranger = site.stranger();
     site.sql(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500) \
-         INSERT INTO catalog_book (title, summary, isbn) SELECT 'Übernahme ' || i, '', 'n' || i FROM n",
+         INSERT INTO catalog_book (title, summary, isbn) \
+         SELECT 'Übernahme ' || i, '', 'n' || i FROM n",
     )
     .await;
-    // The step with the last book fails; those before stay done, each in a transaction of its own.
+    // The batch with the last book fails. The batches before are committed.
     site.sql(
         "CREATE TRIGGER stop BEFORE UPDATE ON locallibrary_search \
-         WHEN NEW.book_id = (SELECT MAX(id) FROM catalog_book) BEGIN SELECT RAISE(ABORT, 'stopped'); END",
+         WHEN NEW.book_id = (SELECT MAX(id) FROM catalog_book) \
+         BEGIN SELECT RAISE(ABORT, 'stopped'); END",
     )
     .await;
     assert_eq!(
@@ -261,7 +263,7 @@ async fn an_import_is_made_searchable_in_steps() {
 }
 
 #[tokio::test]
-async fn what_others_have_changed_is_made_searchable_before_anybody_searches() {
+async fn changes_by_other_programs_are_indexed_without_a_search() {
     let site = Site::new().await;
     site.sql("UPDATE catalog_book SET title = title || '!'")
         .await;

@@ -1,6 +1,6 @@
-//! The program itself: how it starts, what it says when it cannot, and how it stops.
+//! The program as a process: startup, startup errors, and exit.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -18,7 +18,7 @@ fn run(command: &mut Command) -> Output {
     command.output().unwrap()
 }
 
-/// Asserts that the program said one line on stderr and ended with 1; gives the line.
+/// Asserts that the program printed one line to stderr and exited with 1. Returns the line.
 fn refusal(command: &mut Command) -> String {
     command.env("RUST_LOG", "error");
     let mut child = command
@@ -26,14 +26,14 @@ fn refusal(command: &mut Command) -> String {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let greeting = first_line(&mut child);
-    if !greeting.is_empty() {
-        // Or the test would wait for its end.
+    let message = first_line(&mut child);
+    if !message.is_empty() {
+        // It started, and would not exit.
         child.kill().unwrap();
     }
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(greeting, "", "it started");
+    assert_eq!(message, "", "it started");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
     assert!(stderr.starts_with("starting LocalLibrary: "), "{stderr}");
     assert_eq!(output.status.code(), Some(1), "{stderr}");
@@ -45,7 +45,7 @@ fn library() -> TempDir {
 }
 
 #[test]
-fn it_makes_its_files_and_finds_them_again() {
+fn it_creates_its_files_once() {
     let folder = library();
     for _ in 0..2 {
         let running = Running::start(&mut program(folder.path()));
@@ -64,7 +64,7 @@ fn it_makes_its_files_and_finds_them_again() {
 }
 
 #[test]
-fn visits_are_counted_on_after_a_sudden_death() {
+fn the_visit_counter_survives_a_killed_process() {
     let folder = library();
     let running = Running::start(&mut program(folder.path()));
     let first = running.get("/catalog/");
@@ -85,7 +85,7 @@ fn visits_are_counted_on_after_a_sudden_death() {
 }
 
 #[test]
-fn it_ends_well_when_interrupted() {
+fn it_exits_with_zero_when_interrupted() {
     let folder = library();
     assert_eq!(
         Running::start(&mut program(folder.path())).stop("-INT"),
@@ -94,14 +94,14 @@ fn it_ends_well_when_interrupted() {
 }
 
 #[test]
-fn it_is_open_when_it_says_so() {
+fn it_serves_pages_once_it_prints_its_address() {
     let folder = library();
     let running = Running::start(&mut program(folder.path()));
     assert!(running.get("/catalog/").starts_with("HTTP/1.1 200 OK"));
 }
 
 #[test]
-fn many_that_start_at_once_make_one_library() {
+fn simultaneous_starts_create_one_database() {
     let folder = library();
     let starts = [(); 4].map(|()| {
         let mut command = program(folder.path());
@@ -113,7 +113,7 @@ fn many_that_start_at_once_make_one_library() {
 }
 
 #[test]
-fn a_port_in_use_is_named_and_nothing_is_made() {
+fn a_port_in_use_is_named_and_no_file_is_created() {
     let folder = library();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let bind = taken.local_addr().unwrap().to_string();
@@ -132,7 +132,7 @@ fn a_port_in_use_is_named_and_nothing_is_made() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_left_alone() {
+fn a_file_that_is_not_a_database_is_left_unchanged() {
     let folder = library();
     let file = folder.path().join("locallibrary.sqlite3");
     fs::write(&file, "Dear diary, today I went to the library.").unwrap();
@@ -160,7 +160,7 @@ fn a_damaged_database_is_named() {
 }
 
 #[tokio::test]
-async fn a_database_of_something_else_is_left_alone() {
+async fn a_database_of_another_program_is_left_unchanged() {
     use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
     let folder = library();
@@ -217,17 +217,17 @@ fn a_secret_key_that_cannot_be_used_is_not_printed() {
         "{line}"
     );
     let output = run(program(folder.path())
-        .env("SECRET_KEY", "tell-nobody")
+        .env("SECRET_KEY", "top-secret")
         .arg("--help"));
     assert!(
         !String::from_utf8(output.stdout)
             .unwrap()
-            .contains("tell-nobody")
+            .contains("top-secret")
     );
 }
 
 #[test]
-fn bad_flags_end_with_two() {
+fn invalid_flags_exit_with_two() {
     let folder = library();
     for flags in [
         ["--bind", "nowhere"],

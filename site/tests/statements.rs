@@ -1,6 +1,6 @@
-//! A page asks the database a fixed number of times, however many rows it shows.
+//! The number of SQL statements of a page does not depend on the number of rows.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -25,7 +25,7 @@ static STATEMENTS: AtomicUsize = AtomicUsize::new(0);
 
 const MARK: &str = "SELECT 'settled'";
 
-/// Counts what the database driver logs: one event for each statement.
+/// Counts the log events of the database driver, one for each statement.
 struct Counter;
 
 impl<S: Subscriber> Layer<S> for Counter {
@@ -48,7 +48,8 @@ impl Visit for IsMark {
 
 /// Waits until every statement before this has been logged.
 ///
-/// A connection logs a statement after it has given its rows, but before it begins the next; so each gets one more.
+/// A connection logs a statement after it has returned the rows, but before it starts the next one.
+/// So this runs one more statement on each connection.
 async fn settle(site: &Site) {
     let db = site.application.db();
     let mut connections = Vec::new();
@@ -59,7 +60,7 @@ async fn settle(site: &Site) {
     }
 }
 
-// One test in this file: statements run on the driver's own threads, so the counter is one for the whole process.
+// The only test in this file: statements run on threads of the driver, so the counter is global.
 #[tokio::test]
 async fn the_number_of_statements_of_a_page_is_fixed() {
     tracing_subscriber::registry().with(Counter).init();
@@ -90,7 +91,7 @@ async fn the_number_of_statements_of_a_page_is_fixed() {
         let stranger = site.stranger();
         assert_eq!(statements(&site, &stranger, path).await, expected, "{path}");
     }
-    // The user with all permissions is one statement, what is overdue is another.
+    // One more statement for the user with their permissions, and one for overdue copies.
     let librarian = site.visitor("librarian").await;
     librarian.get("/catalog/book/2").await;
     for (path, expected) in [
@@ -120,7 +121,7 @@ async fn the_number_of_statements_of_a_page_is_fixed() {
             "{path}"
         );
     }
-    // The staff area tells nobody what is overdue.
+    // The staff area does not load overdue copies.
     let admin = site.visitor("admin").await;
     for (path, expected) in [
         ("/admin/", 2),
@@ -143,7 +144,7 @@ async fn the_number_of_statements_of_a_page_is_fixed() {
     }
 }
 
-/// How many statements a page takes.
+/// Returns the number of statements of a page.
 async fn statements(site: &Site, visitor: &Visitor, path: &str) -> usize {
     settle(site).await;
     STATEMENTS.store(0, Ordering::SeqCst);

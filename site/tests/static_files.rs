@@ -1,6 +1,6 @@
-//! Style and pictures.
+//! The style sheet and pictures.
 
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -8,7 +8,7 @@ mod common;
 use axum::http::{Method, StatusCode};
 use common::Site;
 
-/// The addresses under `/static/` that the home page uses.
+/// Returns the URLs under `/static/` that the home page uses.
 async fn addresses(site: &Site) -> Vec<String> {
     let body = site.get("/catalog/").await.body;
     let parts = body.split('"').filter(|part| part.starts_with("/static/"));
@@ -16,7 +16,7 @@ async fn addresses(site: &Site) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn files_are_kept_for_ever_under_a_name_that_changes_with_them() {
+async fn files_are_cached_forever_under_a_url_with_a_hash() {
     let site = Site::new().await;
     let addresses = addresses(&site).await;
     assert_eq!(addresses.len(), 3);
@@ -41,7 +41,7 @@ async fn files_are_kept_for_ever_under_a_name_that_changes_with_them() {
 }
 
 #[tokio::test]
-async fn files_are_only_read() {
+async fn files_answer_get_and_head_only() {
     let site = Site::new().await;
     for address in addresses(&site).await {
         assert_eq!(site.ask(Method::HEAD, &address).await.body, "");

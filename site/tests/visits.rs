@@ -1,6 +1,6 @@
-//! The visit counter: per browser, exact, and still right after a restart.
+//! The visit counter: it counts per browser, and exactly.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -101,7 +101,7 @@ async fn other_pages_start_no_session() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_site_did_not_make_is_never_adopted() {
+async fn a_session_key_from_the_client_is_never_adopted() {
     let site = Site::new().await;
     for junk in [
         "x",
@@ -141,7 +141,7 @@ async fn a_thousand_parallel_visits_of_one_browser_raise_its_counter_by_exactly_
 }
 
 #[tokio::test]
-async fn a_failing_store_is_a_page_of_the_site_and_counts_nothing() {
+async fn a_failing_store_gives_an_error_page_and_counts_nothing() {
     let site = Site::new().await;
     let browser = browser(&site);
     visits(&browser).await;
@@ -177,7 +177,7 @@ async fn a_failing_store_is_a_page_of_the_site_and_counts_nothing() {
 }
 
 #[tokio::test]
-async fn the_counter_counts_wherever_the_sessions_are_kept() {
+async fn visits_are_counted_in_every_session_storage() {
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = format!(
         "sqlite://{}",
@@ -211,7 +211,7 @@ fn browser(site: &Site) -> Browser<Router> {
     Browser::http(site.application.router()).at("http://localhost:8000")
 }
 
-/// Views the home page; gives its sentence about visits.
+/// Loads the home page and returns its sentence about visits.
 async fn visits(browser: &Browser<Router>) -> String {
     let page = browser.get("/catalog/").await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text());

@@ -1,6 +1,7 @@
-/// What people call the device behind a `User-Agent`, to tell their own sessions apart: `Firefox on Linux`.
+/// Returns a name for the device behind a `User-Agent`, such as `Firefox on Linux`, by which users
+/// tell their sessions apart.
 pub(crate) fn name(user_agent: &str) -> String {
-    // The order counts: each of these claims to be the ones after it.
+    // The order matters: the header of a browser also contains the marks of later ones.
     const BROWSERS: [(&str, &str); 6] = [
         ("Edg", "Edge"),
         ("OPR/", "Opera"),
@@ -32,14 +33,15 @@ pub(crate) fn name(user_agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_device_has_the_name_that_people_give_it() {
+    fn a_device_is_named_by_its_browser_and_system() {
         for (user_agent, name) in [
             (
                 "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
                 "Firefox on Linux",
             ),
             (
-                "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36 Edg/140.0",
+                "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) \
+                 Chrome/140.0 Safari/537.36 Edg/140.0",
                 "Edge on Windows",
             ),
             (

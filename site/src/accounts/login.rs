@@ -20,19 +20,19 @@ use crate::{
     },
 };
 
-/// The same whatever is wrong: nobody learns which accounts there are.
+/// The same message for all causes, so it does not show which accounts exist.
 const MISMATCH: &str = "Your username and password didn't match. Please try again.";
 
-/// The pages that a login never leads to: the one would ask again, the other takes no link. Each
-/// page names itself in its link to the login, and these pages do so as well.
+/// The pages to which a login never leads: the login page would ask again, and the logout page only
+/// accepts POST. Every page, including these, links to the login page with its own path as `next`.
 const LOGIN_AND_LOGOUT: [&str; 2] = ["/accounts/login/", "/accounts/logout/"];
 
 const LOGGED_IN: &str = "UPDATE auth_user SET last_login = ? WHERE id = ?";
 
-/// What differs between the login pages of the site.
+/// The differences between the login pages of the site.
 pub(crate) struct LoginPage {
     pub(crate) heading: &'static str,
-    /// Where its form goes.
+    /// The URL to which the form is submitted.
     pub(crate) action: &'static str,
 }
 
@@ -49,7 +49,7 @@ struct Login<'a> {
     fields: Vec<Field>,
     problem: Option<&'static str>,
     next: String,
-    /// Whether the visitor was sent here by a page, which another account may open.
+    /// Whether a page redirected the visitor here.
     is_sent_here: bool,
 }
 
@@ -59,8 +59,8 @@ pub(crate) async fn show(layout: Layout, RawQuery(query): RawQuery) -> Result<Re
     page(layout, &LOGIN_PAGE, &Form::default(), next, None)
 }
 
-/// Logs in whoever knows a username and its password.
-pub(crate) async fn take(
+/// Logs a user in.
+pub(crate) async fn submit(
     visit: Visit,
     RawQuery(query): RawQuery,
     form: Form,
@@ -79,7 +79,8 @@ pub(crate) async fn take(
     Ok(redirect(&visit.safe_next(Some(&next), "/")))
 }
 
-/// Returns the user whose name and password are in the form of a login page. Counts the try.
+/// Returns the user whose name and password are in the form of a login page, or `None` if they are
+/// wrong. Counts the attempt.
 pub(crate) async fn authenticate_form(
     visit: &Visit,
     form: &Form,
@@ -89,7 +90,7 @@ pub(crate) async fn authenticate_form(
     authenticate(visit, username, password).await
 }
 
-/// A login page.
+/// Renders a login page.
 pub(crate) fn page(
     layout: Layout,
     page: &LoginPage,
@@ -97,7 +98,7 @@ pub(crate) fn page(
     next: String,
     problem: Option<&'static str>,
 ) -> Result<Response, PageError> {
-    let mut fields = Fields::fresh(form);
+    let mut fields = Fields::initial(form);
     let kind = FieldKind::Line {
         input: "text",
         autocomplete: Some("username"),
@@ -115,7 +116,7 @@ pub(crate) fn page(
     Ok(([(CACHE_CONTROL, "no-store")], Html(login.render()?)).into_response())
 }
 
-/// Where to go after the login: the form says it, or else the address.
+/// Returns the page to go to after the login: `next` of the form, or else of the query.
 pub(crate) fn next_of(form: &Form, query: Option<&str>) -> String {
     match form.get("next") {
         Some(next) => unless_login_or_logout(next.to_owned()),
@@ -135,7 +136,7 @@ fn unless_login_or_logout(next: String) -> Option<String> {
     (!is_login_or_logout).then_some(next)
 }
 
-/// The user with this name and password, if there is one who may log in.
+/// Returns the user with this name and password who may log in. Waits if there were many failures.
 async fn authenticate(
     visit: &Visit,
     username: &str,
@@ -146,8 +147,8 @@ async fn authenticate(
         return Ok(None);
     }
     let AppState { db, hashing, .. } = visit.app();
-    let subjects = throttle::login(username, visit.address());
-    if !throttle::take_turn(db, &subjects).await? {
+    let subjects = throttle::login_subjects(username, visit.address());
+    if !throttle::wait_for_turn(db, &subjects).await? {
         return Ok(None);
     }
     let user = User::by_name(db, username).await?;
@@ -155,10 +156,10 @@ async fn authenticate(
     let verdict = hashing.verify(password.to_owned(), encoded.clone()).await?;
     let user = user.filter(|user| verdict.is_right() && user.is_active());
     let Some(mut user) = user else {
-        throttle::failed(db, &subjects).await?;
+        throttle::count_failure(db, &subjects).await?;
         return Ok(None);
     };
-    throttle::succeeded(db, &subjects).await?;
+    throttle::reset_account(db, &subjects).await?;
     if verdict == Verdict::Outdated {
         let encoded = hashing.encode(password.to_owned()).await?;
         if user.replace_password(db, &encoded).await? {
@@ -168,13 +169,13 @@ async fn authenticate(
     Ok(Some(user))
 }
 
-/// Gives the session to `user`, who has proved who they are.
+/// Logs `user` in. The caller has checked the password.
 pub(crate) async fn log_in(visit: &Visit, user: &User) -> Result<(), PageError> {
     let app = visit.app();
     let session = visit.session().await?;
     app.auth.log_in(&session, user)?;
     ignore_unsupported(session.set_label(device::name(visit.user_agent())))?;
-    // A token that somebody saw or planted before the login is worthless after it.
+    // A CSRF token that was seen or planted before the login is not valid after it.
     visit.secret().rotate()?;
     let update = sqlx::query(LOGGED_IN).bind(date::timestamp()).bind(user.id);
     update.execute(&app.db).await?;

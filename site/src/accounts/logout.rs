@@ -12,7 +12,7 @@ struct LoggedOut {
     layout: Layout,
 }
 
-/// Ends the session of this browser, and says so. There is nowhere to go on to: `next` is not read.
+/// Ends the session of this browser and shows a page that says so. Ignores `next`.
 pub(crate) async fn logout(visit: Visit) -> Result<Response, PageError> {
     if let Some(session) = visit.session_if_any().await? {
         visit.app().auth.log_out(&session)?;

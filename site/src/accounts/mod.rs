@@ -1,4 +1,4 @@
-//! Accounts: logging in and out, passwords, and the browsers in which a user is logged in.
+//! Accounts: login and logout, passwords, and the list of a user's sessions.
 
 mod device;
 pub(crate) mod login;

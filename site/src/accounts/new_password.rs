@@ -3,7 +3,7 @@ use crate::{users::User, web::fields::Fields};
 
 const DIFFERENT: &str = "The two password fields didn’t match.";
 
-/// A new password of a user, typed twice.
+/// Reads a new password of `user`, typed twice.
 pub(super) fn read(fields: &mut Fields<'_>, user: &User) -> Option<String> {
     read_new_password(
         fields,
@@ -12,7 +12,8 @@ pub(super) fn read(fields: &mut Fields<'_>, user: &User) -> Option<String> {
     )
 }
 
-/// A new password, typed twice into the fields of these names, of somebody of whom this is known.
+/// Reads a new password, typed twice into the fields `names`. Refuses one that resembles an
+/// attribute of the user.
 pub(crate) fn read_new_password(
     fields: &mut Fields<'_>,
     names: [&'static str; 2],
@@ -20,11 +21,12 @@ pub(crate) fn read_new_password(
 ) -> Option<String> {
     let first = fields.password(names[0], "New password", "new-password");
     fields.help(
-        "At least 8 characters, not only digits, not a common password, and nothing that is known about you.",
+        "At least 8 characters, not only digits, not a common password, and not similar to your \
+         name or email address.",
     );
     let second = fields.password(names[1], "New password again", "new-password");
     let (first, second) = (first?, second?);
-    // Both are judged, as readers would not know otherwise what to change first.
+    // Show all errors at once, so that the visitor can fix them together.
     if first != second {
         fields.error(names[1], DIFFERENT);
     }

@@ -20,20 +20,20 @@ struct Changed {
     layout: Layout,
 }
 
-/// The form for a new password.
+/// The page that changes the password of the user.
 pub(crate) async fn show(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     fields.password("old_password", "Old password", "current-password");
     new_password::read(&mut fields, visit.logged_in().await?);
     page(layout, fields)
 }
 
-/// Changes the password. This session goes on under a new key; all others of the user end.
-pub(crate) async fn take(visit: Visit, form: Form) -> Result<Response, PageError> {
+/// Changes the password. This session gets a new key, and all other sessions of the user end.
+pub(crate) async fn change(visit: Visit, form: Form) -> Result<Response, PageError> {
     let app = visit.app();
     let user = visit.logged_in().await?;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let old = fields.password("old_password", "Old password", "current-password");
     if let Some(old) = &old {
         let encoded = Some(user.password.clone());
@@ -56,13 +56,13 @@ pub(crate) async fn take(visit: Visit, form: Form) -> Result<Response, PageError
     Ok(redirect("/accounts/password_change/done/"))
 }
 
-/// Says that the password was changed.
+/// The page that confirms the change.
 pub(crate) async fn done(layout: Layout) -> Result<Html<String>, PageError> {
     Ok(Html(Changed { layout }.render()?))
 }
 
 fn page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError> {
     let page = FormPage::new(layout, "Change your password", fields, "Change password");
-    let page = page.lead("All other browsers in which you are logged in will be logged out.");
+    let page = page.lead("You will be logged out in all other browsers.");
     Ok(page.html()?.into_response())
 }

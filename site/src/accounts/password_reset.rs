@@ -33,10 +33,10 @@ const INVALID_EMAIL: &str = "Enter a valid email address.";
 
 const SENT: &str = "/accounts/password_reset/done/";
 
-/// What stands for the token in the address, while the token itself is in the session.
+/// The placeholder for the token in the URL, while the token itself is in the session.
 const SET_PASSWORD: &str = "set-password";
 
-/// An address may belong to several accounts; a page full of mails would be an attack.
+/// The number of mails that one request sends at most. Several accounts may have the same address.
 const MAX_MAILS: i64 = 10;
 
 const ACCOUNTS: &str =
@@ -68,26 +68,28 @@ struct ResetMail<'a> {
     link: String,
 }
 
-/// The form that asks for the address.
+/// The page that asks for the email address.
 pub(crate) async fn ask(layout: Layout) -> Result<Response, PageError> {
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read_email(&mut fields);
     ask_page(layout, fields)
 }
 
-/// Mails a link to every account with this address. The answer is the same whether or not there is one, and so is the
-/// time that it takes: the accounts are looked up when the visitor has the answer already. Nor does the answer tell
-/// whether a mail was asked for too often, which is counted for addresses without an account as well.
+/// Mails a link to every account with this address.
+///
+/// The response does not show whether there is an account, or whether too many mails were
+/// requested. Nor does the time that it takes: the accounts are looked up after the response.
+/// Requests are counted for addresses without an account as well.
 pub(crate) async fn send(visit: Visit, form: Form) -> Result<Response, PageError> {
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let email = read_email(&mut fields);
     let Some(email) = email.filter(|_| fields.are_valid()) else {
         return ask_page(Layout::of(&visit).await?, fields);
     };
-    let subjects = throttle::mail(&email, visit.address());
-    if !throttle::count_if_free(&visit.app().db, &subjects).await? {
-        tracing::info!("no link to reset a password is mailed: too many were asked for");
+    let subjects = throttle::mail_subjects(&email, visit.address());
+    if !throttle::count_within_limit(&visit.app().db, &subjects).await? {
+        tracing::info!("not mailing a link to reset a password: too many requests");
         return Ok(redirect(SENT));
     }
     let (app, origin, host) = (visit.app().clone(), visit.origin(), visit.host());
@@ -122,7 +124,7 @@ async fn mail_links(
             username: &user.username,
             link: format!("{origin}/accounts/reset/{}/{token}/", tokens::uid(&id)),
         };
-        // To the address of the account, not to the one that was typed: they may differ where letters look alike.
+        // The address of the account, not the typed one: the comparison ignores case.
         let subject = format!("Password reset on {host}");
         app.mailer
             .send(Mail::new(&email, &subject, mail.render()?))
@@ -131,12 +133,13 @@ async fn mail_links(
     Ok(())
 }
 
-/// Says that the mail is on its way, if there is an account.
+/// The page that says that the mail was sent, if there is an account.
 pub(crate) async fn sent(layout: Layout) -> Result<Html<String>, PageError> {
     Ok(Html(Sent { layout }.render()?))
 }
 
-/// The link of the mail: its token moves into the session, so that it leaves the address bar. Then the form.
+/// Handles the link in the mail: moves the token into the session and redirects, so the token is no
+/// longer in the address bar. Then shows the form.
 pub(crate) async fn confirm(visit: Visit, params: RawPathParams) -> Result<Response, PageError> {
     let (uid, token) = uid_and_token(&params);
     let found = find(&visit, uid, token).await?;
@@ -149,13 +152,13 @@ pub(crate) async fn confirm(visit: Visit, params: RawPathParams) -> Result<Respo
         return Ok(redirect(&format!("/accounts/reset/{uid}/{SET_PASSWORD}/")));
     }
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     new_password::read(&mut fields, &user);
     confirm_page(Layout::of(&visit).await?, fields)
 }
 
-/// Sets the new password, and ends all sessions of the user. The visitor is not logged in: the mail may have been read
-/// by somebody else.
+/// Sets the new password and ends all sessions of the user. Does not log the visitor in, because
+/// the mail may have been read by another person.
 pub(crate) async fn set(
     visit: Visit,
     params: RawPathParams,
@@ -164,13 +167,13 @@ pub(crate) async fn set(
     let (uid, token) = uid_and_token(&params);
     let found = match token {
         SET_PASSWORD => find(&visit, uid, token).await?,
-        // Only the page with the form sends forms.
+        // The form is on the page with the placeholder only.
         _ => None,
     };
     let Some(user) = found else {
         return invalid(&visit).await;
     };
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(new) = new_password::read(&mut fields, &user) else {
         return confirm_page(Layout::of(&visit).await?, fields);
     };
@@ -184,7 +187,7 @@ pub(crate) async fn set(
     Ok(redirect("/accounts/reset/done/"))
 }
 
-/// Says that the new password works.
+/// The page that confirms the new password.
 pub(crate) async fn complete(layout: Layout) -> Result<Html<String>, PageError> {
     Ok(Html(Complete { layout }.render()?))
 }
@@ -201,7 +204,8 @@ fn read_email(fields: &mut Fields<'_>) -> Option<String> {
     Some(email)
 }
 
-/// Whether this looks like `name@domain.example`: only the owner of a mailbox can say whether it is one.
+/// Returns whether `email` has the form `name@domain.example`. Whether the mailbox exists is not
+/// checked.
 pub(crate) fn is_address(email: &str) -> bool {
     let Some((name, domain)) = email.rsplit_once('@') else {
         return false;
@@ -231,7 +235,8 @@ fn uid_and_token(params: &RawPathParams) -> (&str, &str) {
     (param("uid"), param("token"))
 }
 
-/// The user whose link this is, if the token is good: the one in the address, or the one that moved to the session.
+/// Returns the user of a link if its token is valid. The token is `token`, or the one in the
+/// session if `token` is the placeholder.
 async fn find(visit: &Visit, uid: &str, token: &str) -> Result<Option<User>, PageError> {
     let app = visit.app();
     let token = match token {
@@ -266,7 +271,7 @@ fn subject<'a>(user: &'a User, id: &'a str) -> Subject<'a> {
 fn ask_page(layout: Layout, fields: Fields<'_>) -> Result<Response, PageError> {
     let page = FormPage::new(layout, "Reset your password", fields, "Send the link");
     let page = page.lead(
-        "Enter the email address of your account, and a link to set a new password is sent there.",
+        "Enter the email address of your account. We will send you a link to set a new password.",
     );
     Ok(page.back("/accounts/login/").html()?.into_response())
 }

@@ -1,4 +1,4 @@
-//! The browsers in which a user is logged in, as the user sees them: listed, and ended.
+//! The page on which users list and end their own sessions.
 
 use askama::Template;
 use axum::response::{Html, Response};
@@ -20,7 +20,7 @@ const PAGE: &str = "/accounts/sessions/";
 #[template(path = "accounts/sessions.html")]
 struct OwnSessions {
     layout: Layout,
-    /// Missing if the place where sessions are kept knows no owners.
+    /// `None` if the session storage can't list the sessions of a user.
     sessions: Option<Vec<OwnSession>>,
     can_others_end: bool,
 }
@@ -33,7 +33,7 @@ struct OwnSession {
     is_this_one: bool,
 }
 
-/// The user's sessions, newest activity first.
+/// The page with the user's sessions, newest activity first.
 pub(crate) async fn list(visit: Visit, layout: Layout) -> Result<Html<String>, PageError> {
     let this = visit.session().await?.tag();
     let found = visit.app().sessions.owned_by(&owner(&visit).await?).await;
@@ -70,21 +70,21 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
         return Ok(redirect("/accounts/login/"));
     }
     match visit.app().sessions.revoke(&owner, &tag).await? {
-        true => visitor::add_message(&session, "That browser is logged out.")?,
-        false => visitor::add_message(&session, "That browser was logged out already.")?,
+        true => visitor::add_message(&session, "That browser was logged out.")?,
+        false => visitor::add_message(&session, "That browser was already logged out.")?,
     }
     Ok(redirect(PAGE))
 }
 
-/// Ends all sessions of the user but this one.
+/// Handles the button that ends all other sessions.
 pub(crate) async fn end_all_others(visit: Visit) -> Result<Response, PageError> {
     end_others(&visit).await?;
     let session = visit.session().await?;
-    visitor::add_message(&session, "All other browsers are logged out.")?;
+    visitor::add_message(&session, "All other browsers were logged out.")?;
     Ok(redirect(PAGE))
 }
 
-/// Ends all sessions of the user but this one, if the place where they are kept can find them.
+/// Ends all sessions of the user but this one, if the session storage can find them.
 pub(crate) async fn end_others(visit: &Visit) -> Result<(), PageError> {
     let Some(this) = visit.session().await?.tag() else {
         return Ok(());
@@ -93,13 +93,14 @@ pub(crate) async fn end_others(visit: &Visit) -> Result<(), PageError> {
     ignore_unsupported(visit.app().sessions.revoke_others(&owner, &this).await)
 }
 
-/// Ends all sessions of a user, if the place where they are kept can find them.
+/// Ends all sessions of a user, if the session storage can find them.
 pub(crate) async fn end_all(visit: &Visit, user: i64) -> Result<(), PageError> {
     let owner = owner_of(user);
     ignore_unsupported(visit.app().sessions.revoke_all(&owner).await)
 }
 
-/// Not every place knows whose its sessions are. A changed password ends the others anyway, when they are next used.
+/// Ignores the error of a session storage that can't find the sessions of a user. If the password
+/// was changed, the other sessions end anyway when they are next used.
 pub(super) fn ignore_unsupported<T>(done: cloakroom::Result<T>) -> Result<(), PageError> {
     match done {
         Err(error) if error.kind() != ErrorKind::Unsupported => Err(error.into()),
@@ -107,12 +108,12 @@ pub(super) fn ignore_unsupported<T>(done: cloakroom::Result<T>) -> Result<(), Pa
     }
 }
 
-/// The owner of the sessions in which this user is logged in.
+/// Returns the owner of a user's sessions.
 pub(crate) fn owner_of(user: i64) -> Owner {
     Owner::from(user.to_string())
 }
 
-/// The name of the device that a session belongs to.
+/// Returns the name of the device of a session.
 pub(crate) fn device_of(session: &SessionSummary) -> String {
     let label = session.label.clone();
     label.unwrap_or_else(|| "An unknown device".to_owned())

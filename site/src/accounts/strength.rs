@@ -2,17 +2,21 @@ use std::{collections::HashSet, sync::LazyLock};
 
 use crate::users::User;
 
-const LIST: &str = include_str!("../../data/common_passwords.txt");
+const COMMON_PASSWORDS: &str = include_str!("../../data/common_passwords.txt");
 
-static COMMON: LazyLock<HashSet<&str>> =
-    LazyLock::new(|| LIST.lines().filter(|line| !line.starts_with('#')).collect());
+static COMMON: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    COMMON_PASSWORDS
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect()
+});
 
 const MIN_CHARS: usize = 8;
 
-/// How similar a password may be to something known about the user, of 1.
+/// The similarity to an attribute of the user, from 0 to 1, at which a password is refused.
 const MAX_SIMILARITY: f64 = 0.7;
 
-/// What a password may not resemble, under the names that the messages use.
+/// The attributes of a user that a password must not resemble.
 #[derive(Debug, Default)]
 pub(crate) struct UserAttributes<'a> {
     pub(crate) username: &'a str,
@@ -32,7 +36,8 @@ impl<'a> From<&'a User> for UserAttributes<'a> {
     }
 }
 
-/// Everything that makes `password` a weak one for this user.
+/// Returns an error message for each weakness of `password`. The rules and messages are those of
+/// Django's password validators.
 pub(crate) fn weaknesses(password: &str, known: &UserAttributes<'_>) -> Vec<String> {
     let mut weaknesses = Vec::new();
     if let Some(attribute) = similar_to(password, known) {
@@ -52,7 +57,8 @@ pub(crate) fn weaknesses(password: &str, known: &UserAttributes<'_>) -> Vec<Stri
     weaknesses
 }
 
-/// What the password is too similar to: the whole of it, or a part between signs as in an address.
+/// Returns the name of the attribute that the password is too similar to. Also compares the words
+/// of an attribute, such as the parts of an email address.
 fn similar_to(password: &str, known: &UserAttributes<'_>) -> Option<&'static str> {
     let password = password.to_lowercase();
     let attributes = [
@@ -74,12 +80,14 @@ fn similar_to(password: &str, known: &UserAttributes<'_>) -> Option<&'static str
     Some(name)
 }
 
-/// Whether the two share so many characters, wherever they stand, that one is the other with little added.
+/// Returns whether the two texts have so many characters in common, in the same order, that one is
+/// close to the other.
 ///
-/// This is an upper bound of what a comparison in order would find, and stricter for that.
+/// Counts the longest common subsequence, which is at least as long as what Django's comparison
+/// finds. The rule is therefore at least as strict.
 fn are_similar(password: &str, part: &str) -> bool {
     let (a, b) = (password.chars().count(), part.chars().count());
-    // Beyond this length no share of a part of it can be large enough; and a long password must stay cheap.
+    // A password of this length can't reach the ratio, and comparing it would be expensive.
     if b == 0 || a >= 10 * b {
         return false;
     }
@@ -89,7 +97,7 @@ fn are_similar(password: &str, part: &str) -> bool {
     ratio >= MAX_SIMILARITY
 }
 
-/// The length of the longest sequence of characters that both have in this order.
+/// Returns the length of the longest common subsequence.
 fn longest_common(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row = vec![0; b.len() + 1];
@@ -119,7 +127,7 @@ mod tests {
     };
 
     #[test]
-    fn everything_that_is_wrong_is_said() {
+    fn all_weaknesses_are_reported() {
         assert_eq!(
             weaknesses("12345", &MINA),
             [
@@ -132,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_may_not_be_what_is_known_of_the_user() {
+    fn a_password_similar_to_an_attribute_of_the_user_is_refused() {
         for (password, attribute) in [
             ("member123", "username"),
             ("MEMBER12", "username"),
@@ -150,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_thousand_passwords_are_common() {
+    fn the_list_of_common_passwords_has_thousands() {
         assert!(COMMON.len() > 5_000);
         for password in [
             "password",

@@ -1,9 +1,31 @@
-//! Logins slow down after repeated failures, per account and per address: each further try gets a time before which it
-//! is not made, and one that would have to wait too long is refused without a look at the password.
+//! Rate limits for logins and for mails that anyone can request.
 //!
-//! Mails that anybody may ask for come to an end, per mailbox and per address, until none has been asked for for a while.
+//! After repeated failures, logins are slowed down per account and per address: each further
+//! attempt gets a turn and waits for it. An attempt that would wait too long is refused without
+//! checking the password.
 //!
-//! The times stand in the database, so they hold for all processes of the site and outlive a restart.
+//! ```text
+//! let subjects = throttle::login_subjects(username, visit.address());
+//! if !throttle::wait_for_turn(db, &subjects).await? {
+//!     return Ok(None); // refused
+//! }
+//! // Check the password, then call one of:
+//! throttle::count_failure(db, &subjects).await?;
+//! throttle::reset_account(db, &subjects).await?;
+//! ```
+//!
+//! Mails are limited per mailbox and per address. Beyond the limit none is sent until there was no
+//! request for [`RESET_AFTER`]:
+//!
+//! ```text
+//! let subjects = throttle::mail_subjects(&email, visit.address());
+//! if throttle::count_within_limit(db, &subjects).await? {
+//!     // Send the mail.
+//! }
+//! ```
+//!
+//! The counts are in the database, so they apply to all processes of the site and survive a
+//! restart.
 
 use std::{
     net::IpAddr,
@@ -12,87 +34,98 @@ use std::{
 
 use sqlx::SqlitePool;
 
-/// How many tries are free, and how long after the last one they are forgotten.
+/// The number of failed logins to an account after which further attempts wait.
 const FREE_TRIES: i64 = 10;
-const MEMORY: Duration = Duration::from_secs(15 * 60);
 
-/// Between two tries once the free ones are used up.
-const PACE: Duration = Duration::from_secs(2);
+/// The time after the last failure or request after which a count is reset.
+const RESET_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// How long a visitor can be made to wait for an answer.
+/// The time between two attempts that have to wait.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// The longest wait. An attempt that would wait longer is refused.
 const MAX_WAIT: Duration = Duration::from_secs(6);
 
-/// An address may stand for a whole school, so it gets more.
+/// The number of failed logins from an address after which further attempts wait. It is higher,
+/// because many users may share an address, such as those of a school.
 const FREE_TRIES_OF_ADDRESS: i64 = 100;
 
-/// How often a mail may be asked for, to one mailbox and from one address, until it is forgotten as a try is.
+/// The number of mails to a mailbox until the count is reset.
 const FREE_MAILS: i64 = 10;
+
+/// The number of mails that an address may request until the count is reset.
 const FREE_MAILS_OF_ADDRESS: i64 = 50;
 
-// A turn is taken in one statement, so two tries at the same time get different ones.
+// One statement, so two attempts at the same time get different turns.
 const TAKE_TURN: &str = "\
     UPDATE locallibrary_failed_login SET next_at = MAX(next_at, ?2) + ?3 \
-    WHERE subject = ?1 AND failures >= free AND last_at > ?2 - ?4 AND next_at <= ?2 + ?5 RETURNING next_at - ?3";
+    WHERE subject = ?1 AND failures >= free AND last_at > ?2 - ?4 AND next_at <= ?2 + ?5 \
+    RETURNING next_at - ?3";
 
 const IS_BUSY: &str = "\
     SELECT EXISTS (SELECT 1 FROM locallibrary_failed_login \
     WHERE subject = ?1 AND failures >= free AND last_at > ?2 - ?4 AND next_at > ?2 + ?5)";
 
 const FAILED: &str = "\
-    INSERT INTO locallibrary_failed_login (subject, free, failures, last_at, next_at) VALUES (?1, ?2, 1, ?3, 0) \
+    INSERT INTO locallibrary_failed_login (subject, free, failures, last_at, next_at) \
+    VALUES (?1, ?2, 1, ?3, 0) \
     ON CONFLICT (subject) DO UPDATE SET \
     failures = CASE WHEN last_at > ?3 - ?4 THEN failures + 1 ELSE 1 END, last_at = ?3";
 
-// Counted and decided in one statement, so that of many at the same time no more are free. What is refused does not
-// count, or whoever goes on asking would put off the end for ever.
-const COUNT_IF_FREE: &str = "\
-    INSERT INTO locallibrary_failed_login (subject, free, failures, last_at, next_at) VALUES (?1, ?2, 1, ?3, 0) \
+// One statement, so many requests at the same time can't exceed the limit. A refused request is not
+// counted, or repeated requests would postpone the reset forever.
+const COUNT_WITHIN_LIMIT: &str = "\
+    INSERT INTO locallibrary_failed_login (subject, free, failures, last_at, next_at) \
+    VALUES (?1, ?2, 1, ?3, 0) \
     ON CONFLICT (subject) DO UPDATE SET \
     failures = CASE WHEN last_at > ?3 - ?4 THEN failures + 1 ELSE 1 END, last_at = ?3 \
     WHERE failures < free OR last_at <= ?3 - ?4";
 
-const FORGET: &str = "DELETE FROM locallibrary_failed_login WHERE subject = ? OR last_at < ?";
+const DELETE_COUNTS: &str =
+    "DELETE FROM locallibrary_failed_login WHERE subject = ? OR last_at < ?";
 
-/// Whose failures or mails are counted: what they are called in the table, and how many are free.
+/// The names in the table under which an attempt is counted, each with its limit.
 pub(super) struct Subjects(Vec<(String, i64)>);
 
-/// Of a try to log in.
-pub(super) fn login(username: &str, address: Option<IpAddr>) -> Subjects {
+/// Returns the subjects of a login: the account, and the address of the client.
+pub(super) fn login_subjects(username: &str, address: Option<IpAddr>) -> Subjects {
     let account = (format!("account {username}"), FREE_TRIES);
     let address =
         network(address).map(|network| (format!("address {network}"), FREE_TRIES_OF_ADDRESS));
     Subjects([account].into_iter().chain(address).collect())
 }
 
-/// Of a mail to `mailbox`, for which anybody may ask.
-pub(super) fn mail(mailbox: &str, address: Option<IpAddr>) -> Subjects {
-    // As accounts are looked up, or capitals would make another mailbox.
+/// Returns the subjects of a mail to `mailbox`: the address of the client, and the mailbox.
+pub(super) fn mail_subjects(mailbox: &str, address: Option<IpAddr>) -> Subjects {
+    // Accounts are looked up without regard to case, so mailboxes are counted the same way.
     let mailbox = (
         format!("mail to {}", mailbox.to_ascii_lowercase()),
         FREE_MAILS,
     );
-    // Nobody waits for a turn here, so one visitor of many behind a proxy could use up the mails of all.
+    // The limit refuses instead of slowing down, so behind a proxy in a private network one visitor
+    // could use up the mails of all.
     let network = network(address.filter(|address| !is_private(*address)));
     let address = network.map(|network| (format!("mail from {network}"), FREE_MAILS_OF_ADDRESS));
-    // The address first: whoever asks too often uses up nobody's mailbox.
+    // The address comes first: if its limit is reached, the mailbox is not counted.
     Subjects(address.into_iter().chain([mailbox]).collect())
 }
 
-/// What counts as one address, if it says anything about a visitor.
+/// Returns the network that is counted as one address. Returns `None` if it does not identify a
+/// visitor.
 fn network(address: Option<IpAddr>) -> Option<String> {
     match address?.to_canonical() {
-        // Behind a proxy on the same machine all visitors have its address.
+        // Behind a proxy on the same machine, all visitors have this address.
         address if address.is_loopback() => None,
         IpAddr::V4(address) => Some(address.to_string()),
         IpAddr::V6(address) => {
-            // One customer has as many as they like, all with the same first half.
+            // A customer of a provider usually has all addresses with the same first half.
             let [a, b, c, d, ..] = address.segments();
             Some(format!("{a:x}:{b:x}:{c:x}:{d:x}::"))
         }
     }
 }
 
-/// Whether this is an address of a house, and perhaps its proxy's.
+/// Returns whether this is an address of a private network, possibly that of a proxy.
 fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_private(),
@@ -100,16 +133,20 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// Waits for the turn of these subjects; false if it is too far off. If the future is dropped, the turn is used up.
-pub(super) async fn take_turn(db: &SqlitePool, subjects: &Subjects) -> Result<bool, sqlx::Error> {
+/// Waits for the turn of an attempt. Returns `false` without waiting if the wait would be too long.
+/// If the future is dropped, the turn is used up.
+pub(super) async fn wait_for_turn(
+    db: &SqlitePool,
+    subjects: &Subjects,
+) -> Result<bool, sqlx::Error> {
     let now = now_ms();
     let mut wait = 0;
     for (subject, _) in &subjects.0 {
         let turn: Option<i64> = sqlx::query_scalar(TAKE_TURN)
             .bind(subject)
             .bind(now)
-            .bind(ms(PACE))
-            .bind(ms(MEMORY))
+            .bind(ms(INTERVAL))
+            .bind(ms(RESET_AFTER))
             .bind(ms(MAX_WAIT))
             .fetch_optional(db)
             .await?;
@@ -120,7 +157,7 @@ pub(super) async fn take_turn(db: &SqlitePool, subjects: &Subjects) -> Result<bo
                     .bind(subject)
                     .bind(now)
                     .bind(0)
-                    .bind(ms(MEMORY))
+                    .bind(ms(RESET_AFTER))
                     .bind(ms(MAX_WAIT))
                     .fetch_one(db)
                     .await?;
@@ -136,53 +173,53 @@ pub(super) async fn take_turn(db: &SqlitePool, subjects: &Subjects) -> Result<bo
     Ok(true)
 }
 
-/// Counts a failure.
-pub(super) async fn failed(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
+/// Counts a failed login.
+pub(super) async fn count_failure(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
     for (subject, free) in &subjects.0 {
         let insert = sqlx::query(FAILED)
             .bind(subject)
             .bind(free)
             .bind(now_ms())
-            .bind(ms(MEMORY));
+            .bind(ms(RESET_AFTER));
         insert.execute(db).await?;
     }
-    // Whoever tries many names must not fill the table with them.
-    forget(db, None).await
+    // Attempts with many names must not fill the table.
+    delete_counts(db, None).await
 }
 
-/// Counts something of which only so many are free; false if they are used up.
-pub(super) async fn count_if_free(
+/// Counts a request. Returns `false` if the limit of a subject is reached.
+pub(super) async fn count_within_limit(
     db: &SqlitePool,
     subjects: &Subjects,
 ) -> Result<bool, sqlx::Error> {
     for (subject, free) in &subjects.0 {
-        let count = sqlx::query(COUNT_IF_FREE)
+        let count = sqlx::query(COUNT_WITHIN_LIMIT)
             .bind(subject)
             .bind(free)
             .bind(now_ms())
-            .bind(ms(MEMORY));
+            .bind(ms(RESET_AFTER));
         if count.execute(db).await?.rows_affected() == 0 {
             return Ok(false);
         }
     }
-    // As with failures: many names do not fill the table.
-    forget(db, None).await?;
+    // Requests with many addresses must not fill the table.
+    delete_counts(db, None).await?;
     Ok(true)
 }
 
-/// Forgets the failures of the account; those of the address stay, or one account of one's own would wash away the
-/// tries on all others.
-pub(super) async fn succeeded(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
+/// Deletes the count of the account after a successful login. The count of the address stays.
+/// Otherwise an attacker who has an account could reset it by logging in.
+pub(super) async fn reset_account(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
     let account = subjects.0.first().map(|(subject, _)| subject.as_str());
-    forget(db, account).await
+    delete_counts(db, account).await
 }
 
-/// Forgets the failures of `subject`, and all that are old.
-async fn forget(db: &SqlitePool, subject: Option<&str>) -> Result<(), sqlx::Error> {
-    let forget = sqlx::query(FORGET)
+/// Deletes the count of `subject` and all outdated counts.
+async fn delete_counts(db: &SqlitePool, subject: Option<&str>) -> Result<(), sqlx::Error> {
+    let delete = sqlx::query(DELETE_COUNTS)
         .bind(subject)
-        .bind(now_ms() - ms(MEMORY));
-    forget.execute(db).await.map(drop)
+        .bind(now_ms() - ms(RESET_AFTER));
+    delete.execute(db).await.map(drop)
 }
 
 fn now_ms() -> i64 {
@@ -199,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_or_mailbox_counts_and_the_network_of_an_address_unless_it_is_this_machine() {
+    fn subjects_are_the_account_or_mailbox_and_the_network_of_the_client() {
         let names = |Subjects(subjects)| {
             let names = subjects.into_iter().map(|(name, _)| name);
             names.collect::<Vec<_>>().join(", ")
@@ -240,8 +277,8 @@ mod tests {
             ),
         ] {
             let address = address.map(|address| address.parse().unwrap());
-            assert_eq!(names(login("Ada", address)), tries);
-            assert_eq!(names(mail("Ada@Example.org", address)), mails);
+            assert_eq!(names(login_subjects("Ada", address)), tries);
+            assert_eq!(names(mail_subjects("Ada@Example.org", address)), mails);
         }
     }
 }

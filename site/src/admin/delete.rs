@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::{
     deletion,
-    guard::who_may,
+    guard::require_action,
     log::{self, ChangeLog, LogAction},
     model::{Action, Model, ModelKind, RecordKey},
     record::{self, RecordInPath, RecordTitle},
@@ -22,7 +22,8 @@ use crate::{
 };
 
 const SUPERUSERS: &str = "\
-    SELECT EXISTS (SELECT 1 FROM auth_user WHERE is_superuser AND id IN (SELECT value FROM json_each(?)))";
+    SELECT EXISTS (SELECT 1 FROM auth_user \
+    WHERE is_superuser AND id IN (SELECT value FROM json_each(?)))";
 
 #[derive(Template)]
 #[template(path = "admin/delete.html", whitespace = "minimize")]
@@ -30,28 +31,30 @@ struct Delete {
     layout: Layout,
     model: &'static Model,
     records: Vec<RecordTitle>,
-    /// What the records that must be deleted first are called, with address and name of each.
+    /// The plural of the records that must be deleted first.
     others: &'static str,
+    /// URL and name of each of them.
     blockers: Vec<(String, String)>,
-    goes_with: Vec<String>,
+    /// A line for each thing that is deleted with the records.
+    cascades: Vec<String>,
     /// Whether the user would delete their own account.
-    is_own: bool,
+    is_own_account: bool,
 }
 
-/// Asks before a record is deleted, or lists the records that block it.
+/// The page that asks before a record is deleted, or lists the records that block the deletion.
 pub(crate) async fn confirm(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
-    who_may(&visit, at.model, &[Action::Delete]).await?;
-    ask(&visit, at.model, &[at.key]).await
+    require_action(&visit, at.model, &[Action::Delete]).await?;
+    ask_first(&visit, at.model, &[at.key]).await
 }
 
-/// Deletes a record, if nothing blocks it.
+/// Deletes a record, unless other records block the deletion.
 pub(crate) async fn delete_one(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
-    who_may(&visit, at.model, &[Action::Delete]).await?;
-    take(&visit, at.model, &[at.key]).await
+    require_action(&visit, at.model, &[Action::Delete]).await?;
+    delete(&visit, at.model, &[at.key]).await
 }
 
-/// Asks before records are deleted. The caller has seen to it that the user may.
-pub(super) async fn ask(
+/// Returns the page that asks before records are deleted. The caller has checked the permission.
+pub(super) async fn ask_first(
     visit: &Visit,
     model: &'static Model,
     keys: &[RecordKey],
@@ -65,8 +68,8 @@ pub(super) async fn ask(
     }
     let page = Delete {
         blockers: deletion::load_blockers(&mut db, model, keys).await?,
-        goes_with: deletion::load_goes_with(&mut db, model, keys).await?,
-        is_own: is_own(user, model, keys),
+        cascades: deletion::load_cascades(&mut db, model, keys).await?,
+        is_own_account: is_own_account(user, model, keys),
         others: model.blocked_by.unwrap_or_default(),
         layout: Layout::of(visit).await?,
         model,
@@ -75,23 +78,23 @@ pub(super) async fn ask(
     Ok(Html(page.render()?).into_response())
 }
 
-/// Deletes records, all or none. The caller has seen to it that the user may.
-pub(super) async fn take(
+/// Deletes records, all or none. The caller has checked the permission.
+pub(super) async fn delete(
     visit: &Visit,
     model: &'static Model,
     keys: &[RecordKey],
 ) -> Result<Response, PageError> {
     let user = visit.logged_in().await?;
-    // No other request writes from here on, so no blocking record is added.
+    // This locks the database for other writers, so no blocking record is added in the meantime.
     let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
     refuse_superusers(&mut db, user, model, keys).await?;
     let records = record::load_titles(&mut db, model, keys).await?;
     let is_blocked = !deletion::load_blockers(&mut db, model, keys)
         .await?
         .is_empty();
-    if records.is_empty() || is_blocked || is_own(user, model, keys) {
+    if records.is_empty() || is_blocked || is_own_account(user, model, keys) {
         drop(db);
-        return ask(visit, model, keys).await;
+        return ask_first(visit, model, keys).await;
     }
     deletion::delete(&mut db, model, keys).await?;
     log::write(
@@ -110,15 +113,16 @@ pub(super) async fn take(
             accounts::sessions::end_all(visit, id).await?;
         }
     }
-    let said = match records.as_slice() {
+    let message = match records.as_slice() {
         [one] => format!("The {} “{}” was deleted.", model.singular, one.name),
         many => format!("{} were deleted.", model.count(many.len() as u64)),
     };
-    visitor::add_message(&visit.session().await?, said)?;
+    visitor::add_message(&visit.session().await?, message)?;
     Ok(redirect(&model.url()))
 }
 
-/// Whoever may delete accounts may not delete those that may do more.
+/// Fails if one of the records is a superuser and the user is not. Permission to delete accounts
+/// does not extend to accounts with more rights.
 async fn refuse_superusers(
     db: &mut SqliteConnection,
     user: &User,
@@ -136,8 +140,9 @@ async fn refuse_superusers(
     }
 }
 
-/// An account that is in use here would take the history of its own end with it.
-fn is_own(user: &User, model: &Model, keys: &[RecordKey]) -> bool {
+/// Returns whether the user would delete their own account. That is refused: the history of the
+/// account, which records the deletion, would be deleted with it.
+fn is_own_account(user: &User, model: &Model, keys: &[RecordKey]) -> bool {
     model.kind == ModelKind::User && keys.contains(&RecordKey::Number(user.id))
 }
 

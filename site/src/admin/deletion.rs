@@ -1,4 +1,5 @@
-//! What blocks the deletion of records, and how they are deleted: by the statements of their nouns.
+//! Loads what blocks the deletion of records, and deletes them. The statements are those of the
+//! folders of the nouns.
 
 use sqlx::SqliteConnection;
 
@@ -12,7 +13,7 @@ use crate::{
     id_list::IdList, languages::LANGUAGES,
 };
 
-/// Loads address and name of each record that must be deleted before these can be.
+/// Loads URL and name of each record that must be deleted first.
 pub(super) async fn load_blockers(
     db: &mut SqliteConnection,
     model: &Model,
@@ -36,7 +37,7 @@ fn book_links(books: Vec<(i64, String)>) -> Vec<(String, String)> {
 
 fn copy_links(mut copies: Vec<books::BlockingCopy>) -> Vec<(String, String)> {
     let model = models::of_kind(ModelKind::Copy);
-    // Several books may be deleted at once, so the copies of one stand together.
+    // Several books may be deleted at once. Keep the copies of a book together.
     copies.sort_by(|a, b| order(a).cmp(&order(b)));
     let link = |books::BlockingCopy { id, title, imprint }| {
         let name = format!("{title} ({imprint}, {})", id.short());
@@ -50,12 +51,12 @@ fn order(copy: &books::BlockingCopy) -> (&str, &str, &str) {
 }
 
 /// Loads a line for each thing that is deleted with the records.
-pub(super) async fn load_goes_with(
+pub(super) async fn load_cascades(
     db: &mut SqliteConnection,
     model: &Model,
     keys: &[RecordKey],
 ) -> Result<Vec<String>, sqlx::Error> {
-    let Some(sql) = model.goes_with else {
+    let Some(sql) = model.cascades else {
         return Ok(Vec::new());
     };
     let ids: IdList = keys.iter().collect();

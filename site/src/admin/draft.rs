@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// What a form says about a record, good enough to be stored if nobody else has taken its name.
+/// The valid values of a form, ready to be stored unless another record has the same unique value.
 pub(super) enum RecordDraft {
     Author(Author),
     Book(Book),
@@ -34,25 +34,25 @@ pub(super) enum RecordDraft {
     User(UserForm),
 }
 
-/// What can be chosen in the form of a record.
+/// The choices in the form of a record.
 #[derive(Clone)]
 pub(super) enum FieldChoices {
     None,
     Book(BookChoices),
-    /// Books are missing where the book is known, and so is not asked for.
+    /// `books` is `None` in a row of a book, where the book is known.
     Copy {
         books: Option<Choices>,
         users: Choices,
     },
     Group(Choices),
-    /// The choices are missing for those who may not say who may do what.
+    /// `None` for users who may not grant permissions.
     User(Option<PermissionChoices>),
 }
 
-/// What became of a draft.
+/// The result of saving a draft.
 pub(super) enum SaveOutcome {
     Saved(RecordKey),
-    /// Another record has what must be its own.
+    /// Another record has the same value in a field that must be unique.
     Refused {
         field: &'static str,
         error: &'static str,
@@ -60,7 +60,8 @@ pub(super) enum SaveOutcome {
 }
 
 impl FieldChoices {
-    /// What can be chosen in the form of a record of this kind, or in its row below the form of its `parent`.
+    /// Loads the choices in the form of a record of this kind, or, if `is_row`, in its row below
+    /// the form of its parent.
     pub(super) async fn load(
         db: &SqlitePool,
         kind: ModelKind,
@@ -90,14 +91,14 @@ impl FieldChoices {
     }
 }
 
-/// Reads what the form says about a record, by the rules of its noun.
+/// Reads the form of a record, with the validation of the noun's own form.
 pub(super) fn read(
     kind: ModelKind,
     is_new: bool,
     fields: &mut Fields<'_>,
-    offers: FieldChoices,
+    choices: FieldChoices,
 ) -> Option<RecordDraft> {
-    match (kind, offers) {
+    match (kind, choices) {
         (ModelKind::Author, _) => authors::read(fields).map(RecordDraft::Author),
         (ModelKind::Book, FieldChoices::Book(choices)) => {
             books::read(fields, choices).map(RecordDraft::Book)
@@ -126,7 +127,7 @@ pub(super) fn read(
         (ModelKind::User, FieldChoices::User(choices)) => {
             users::read(fields, choices).map(RecordDraft::User)
         }
-        // The choices are loaded by the same kind.
+        // Unreachable: the choices are loaded for the same kind.
         _ => None,
     }
 }
@@ -136,19 +137,19 @@ fn read_name(kind: &'static NamedRecord, fields: &mut Fields<'_>) -> Option<Reco
     Some(RecordDraft::Name(kind, name))
 }
 
-/// The fields as they are shown with what is known of a record.
-pub(super) fn fresh(
+/// Returns the fields of a form with these values. Nothing is validated.
+pub(super) fn initial_fields(
     kind: ModelKind,
     is_new: bool,
     values: &Form,
-    offers: FieldChoices,
+    choices: FieldChoices,
 ) -> Vec<Field> {
-    let mut fields = Fields::fresh(values);
-    read(kind, is_new, &mut fields, offers);
+    let mut fields = Fields::initial(values);
+    read(kind, is_new, &mut fields, choices);
     fields.into_inner()
 }
 
-/// What stands in the form of a new record.
+/// Returns the values in the form of a new record.
 pub(super) fn first_values(kind: ModelKind) -> Form {
     match kind {
         ModelKind::Copy => copies::first_values(),
@@ -156,7 +157,7 @@ pub(super) fn first_values(kind: ModelKind) -> Form {
     }
 }
 
-/// Puts the known values into the fields that a form cannot change, whatever was sent.
+/// Resets the fields that can't be edited to their stored values.
 pub(super) fn restore_fixed(fields: &mut [Field], before: &[Field]) {
     for field in fields {
         if let FieldKind::Fixed = field.kind
@@ -167,7 +168,7 @@ pub(super) fn restore_fixed(fields: &mut [Field], before: &[Field]) {
     }
 }
 
-/// The labels of the fields in which something else stands than before.
+/// Returns the labels of the fields whose values differ.
 pub(super) fn changes(before: &[Field], after: &[Field]) -> Vec<&'static str> {
     let is_changed = |field: &&Field| {
         let before = before.iter().find(|before| before.name == field.name);
@@ -178,7 +179,8 @@ pub(super) fn changes(before: &[Field], after: &[Field]) -> Vec<&'static str> {
 }
 
 impl RecordDraft {
-    /// Does what takes its time, before the database is locked.
+    /// Does the slow part of saving, which must not happen while the database is locked: hashes the
+    /// password of a new user.
     pub(super) async fn prepare(&mut self, app: &AppState) -> Result<(), PageError> {
         match self {
             Self::NewUser(user) => user.hash(app).await,
@@ -186,7 +188,7 @@ impl RecordDraft {
         }
     }
 
-    /// Says to which record one belongs that was a row below its form.
+    /// Sets the parent of a record that was a row below the parent's form.
     pub(super) fn set_parent(&mut self, parent: &RecordKey) {
         match self {
             Self::Book(book) => book.author = parent.number(),
@@ -195,7 +197,7 @@ impl RecordDraft {
         }
     }
 
-    /// Adds the record, or changes the one that is `own`.
+    /// Adds the record, or changes the one with the key `own`.
     pub(super) async fn save(
         &self,
         db: &mut SqliteConnection,
@@ -207,7 +209,8 @@ impl RecordDraft {
         self.store(db, own).await.map(SaveOutcome::Saved)
     }
 
-    /// What another record has taken already. The caller holds the lock, so it stays as it is found.
+    /// Returns field and error if another record has the same unique value. The caller has locked
+    /// the database, so the result stays true until the record is stored.
     async fn refusal(
         &self,
         db: &mut SqliteConnection,

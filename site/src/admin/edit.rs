@@ -3,7 +3,7 @@ use axum::response::{Html, IntoResponse, Response};
 
 use super::{
     draft::{self, FieldChoices, SaveOutcome},
-    guard::who_may,
+    guard::require_action,
     index,
     inline::Table,
     log::{self, ChangeLog, LogAction},
@@ -28,7 +28,7 @@ use crate::{
 struct Edit {
     layout: Layout,
     model: &'static Model,
-    /// Missing for a record to be added.
+    /// `None` for a new record.
     record: Option<RecordTitle>,
     sections: Vec<FilledSection>,
     table: Option<Table>,
@@ -36,13 +36,13 @@ struct Edit {
     may: Allowed,
 }
 
-/// A section with its fields.
+/// A section of the form, with its fields.
 struct FilledSection {
     heading: Option<&'static str>,
     rows: Vec<Vec<Field>>,
 }
 
-/// What the user may do here.
+/// The actions that the user may do on this page.
 struct Allowed {
     add: bool,
     change: bool,
@@ -50,53 +50,53 @@ struct Allowed {
     end_sessions: bool,
 }
 
-/// The form for a new record.
+/// The page with the form for a new record.
 pub(crate) async fn add(
     visit: Visit,
     ModelInPath(model): ModelInPath,
 ) -> Result<Response, PageError> {
-    let user = who_may(&visit, model, &[Action::Add]).await?;
+    let user = require_action(&visit, model, &[Action::Add]).await?;
     let db = &visit.app().db;
-    let offers = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
-    let fields = draft::fresh(model.kind, true, &draft::first_values(model.kind), offers);
+    let choices = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
+    let fields = draft::initial_fields(model.kind, true, &draft::first_values(model.kind), choices);
     let table = Table::load(db, model, None, None, user).await?;
     page(&visit, model, None, fields, table).await
 }
 
-/// Adds a record, and those in the table below its form.
+/// Adds a record, and the records in the table below its form.
 pub(crate) async fn create(
     visit: Visit,
     ModelInPath(model): ModelInPath,
     form: Form,
 ) -> Result<Response, PageError> {
-    who_may(&visit, model, &[Action::Add]).await?;
-    take(&visit, model, None, &form).await
+    require_action(&visit, model, &[Action::Add]).await?;
+    save(&visit, model, None, &form).await
 }
 
-/// The form with what is known of a record; for those who may only look, without the form.
+/// The page with the form of a record. Users who may only view it see the values without a form.
 pub(crate) async fn change(visit: Visit, at: RecordInPath) -> Result<Response, PageError> {
     let RecordInPath { model, key } = at;
-    let user = who_may(&visit, model, &[Action::View, Action::Change]).await?;
+    let user = require_action(&visit, model, &[Action::View, Action::Change]).await?;
     let db = &visit.app().db;
     let stored = find(&visit, user, model, &key).await?;
-    let offers = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
-    let fields = draft::fresh(model.kind, false, &stored.values, offers);
+    let choices = FieldChoices::load(db, model.kind, false, user.is_superuser()).await?;
+    let fields = draft::initial_fields(model.kind, false, &stored.values, choices);
     let table = Table::load(db, model, Some(&key), None, user).await?;
     page(&visit, model, Some(stored), fields, table).await
 }
 
-/// Changes a record, and those in the table below its form.
+/// Changes a record, and the records in the table below its form.
 pub(crate) async fn update(
     visit: Visit,
     at: RecordInPath,
     form: Form,
 ) -> Result<Response, PageError> {
-    let user = who_may(&visit, at.model, &[Action::Change]).await?;
+    let user = require_action(&visit, at.model, &[Action::Change]).await?;
     let stored = find(&visit, user, at.model, &at.key).await?;
-    take(&visit, at.model, Some(stored), &form).await
+    save(&visit, at.model, Some(stored), &form).await
 }
 
-/// The record, which this user may see.
+/// Loads a record that this user may see.
 async fn find(
     visit: &Visit,
     user: &User,
@@ -107,14 +107,14 @@ async fn find(
     let found = record::load_values(&mut db, model, model.key, key).await?;
     let found = found.into_iter().next().ok_or(PageError::NotFound)?;
     let is_superuser = model.kind == ModelKind::User && found.values.get("is_superuser").is_some();
-    // Or whoever may change accounts could take over one that may do more.
+    // A user who may change accounts must not be able to take over one with more rights.
     if is_superuser && !user.is_superuser() {
         return Err(PageError::Forbidden);
     }
     Ok(found)
 }
 
-async fn take(
+async fn save(
     visit: &Visit,
     model: &'static Model,
     before: Option<RecordValues>,
@@ -123,13 +123,13 @@ async fn take(
     let app = visit.app();
     let user = visit.logged_in().await?;
     let own = before.as_ref().map(|stored| stored.key.clone());
-    let offers = FieldChoices::load(&app.db, model.kind, false, user.is_superuser()).await?;
-    let mut fields = Fields::sent(form);
-    let draft = draft::read(model.kind, own.is_none(), &mut fields, offers.clone());
+    let choices = FieldChoices::load(&app.db, model.kind, false, user.is_superuser()).await?;
+    let mut fields = Fields::submitted(form);
+    let draft = draft::read(model.kind, own.is_none(), &mut fields, choices.clone());
     let mut fields = fields.into_inner();
     let mut changes = ChangeLog::added();
     if let Some(before) = &before {
-        let before = draft::fresh(model.kind, false, &before.values, offers);
+        let before = draft::initial_fields(model.kind, false, &before.values, choices);
         draft::restore_fixed(&mut fields, &before);
         changes = ChangeLog::changed(&draft::changes(&before, &fields));
     }
@@ -140,7 +140,7 @@ async fn take(
     };
     draft.prepare(app).await?;
 
-    // From here on nobody else writes, so what is found free stays so.
+    // This locks the database for other writers, so a value that is found unique stays unique.
     let mut db = app.db.begin_with("BEGIN IMMEDIATE").await?;
     let key = match draft.save(&mut db, own.as_ref()).await? {
         SaveOutcome::Saved(key) => key,
@@ -177,14 +177,14 @@ async fn take(
         &session,
         format!("The {singular} “{}” was {done}.", record.name),
     )?;
-    // Of a new user the form has asked for a name and a password only.
-    let is_to_go_on =
+    // The form of a new user asks for name and password only. The next page has the rest.
+    let continues_editing =
         form.get("_continue").is_some() || model.kind == ModelKind::User && own.is_none();
     let may = |action| user.holds(&model.permission(action));
     Ok(redirect(&match form.get("_addanother") {
         Some(_) if may(Action::Add) => format!("{}add/", model.url()),
         _ if !may(Action::View) && !may(Action::Change) => index::PAGE.to_owned(),
-        _ if is_to_go_on => model.url_of(&key, "change"),
+        _ if continues_editing => model.url_of(&key, "change"),
         _ => model.url(),
     }))
 }
@@ -211,21 +211,21 @@ async fn page(
         },
         model,
         record: stored.map(|RecordValues { key, name, .. }| RecordTitle { key, name }),
-        sections: lay_out(model, fields),
+        sections: arrange(model, fields),
         table,
     };
     Ok(Html(page.render()?).into_response())
 }
 
-/// Puts the fields where the model wants them.
-fn lay_out(model: &Model, mut fields: Vec<Field>) -> Vec<FilledSection> {
-    let mut take = |name: &str| {
+/// Arranges the fields in the sections of the model.
+fn arrange(model: &Model, mut fields: Vec<Field>) -> Vec<FilledSection> {
+    let mut remove = |name: &str| {
         let at = fields.iter().position(|field| field.name == name)?;
         Some(fields.remove(at))
     };
     let mut sections = Vec::new();
     for section in model.sections {
-        let row = |names: &&[&str]| names.iter().filter_map(|name| take(name)).collect();
+        let row = |names: &&[&str]| names.iter().filter_map(|name| remove(name)).collect();
         let rows: Vec<Vec<Field>> = section.rows.iter().map(row).collect();
         sections.push(FilledSection {
             heading: section.heading,
@@ -250,7 +250,7 @@ impl Edit {
         }
     }
 
-    /// The page that everybody has of this record.
+    /// Returns the URL of the record in the catalogue.
     fn public(&self) -> Option<String> {
         let key = &self.record.as_ref()?.key;
         let noun = match self.model.kind {

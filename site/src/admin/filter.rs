@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{copies::Status, date, web::error::PageError};
 
-/// A filter on the page.
+/// A filter as links.
 pub(super) struct FilterLinks {
     pub(super) title: &'static str,
     pub(super) choices: Vec<FilterLink>,
@@ -19,11 +19,11 @@ pub(super) struct FilterLink {
     pub(super) is_chosen: bool,
 }
 
-/// What was asked of a list, as its address says it: words to search for, and the parameters of filters.
+/// The query string of a list: words to search for, and the parameters of filters.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ListQuery {
     pub(super) q: String,
-    /// One for each parameter of each filter of the model, in their order.
+    /// The value of each parameter of each filter of the model, in their order.
     pub(super) values: Vec<Option<String>>,
     names: Vec<&'static str>,
 }
@@ -31,7 +31,7 @@ pub(super) struct ListQuery {
 impl ListQuery {
     pub(super) fn read(model: &Model, query: &str) -> Self {
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        // Of several the last counts, as in Django.
+        // If there are several, the last counts, as in Django.
         let value = |wanted: &str| {
             let mut named = pairs.iter().rev().filter(|(name, _)| name == wanted);
             named.next().map(|(_, value)| value.to_string())
@@ -45,15 +45,15 @@ impl ListQuery {
         }
     }
 
-    /// The words to search for, as the JSON that the statement takes. As in Django's own search on SQLite, capitals do
-    /// not matter in ASCII.
+    /// Returns the words to search for as a JSON array, for the statement. As in Django's search on
+    /// SQLite, the case of ASCII letters is ignored.
     pub(super) fn words(&self) -> String {
         let words = self.q.split_whitespace().map(str::to_ascii_lowercase);
         serde_json::Value::from_iter(words).to_string()
     }
 
-    /// The address, without the number of the page.
-    pub(super) fn kept(&self) -> String {
+    /// Returns the query string without the number of the page.
+    pub(super) fn query_string(&self) -> String {
         self.with(&[], &[])
     }
 
@@ -61,13 +61,13 @@ impl ListQuery {
         !self.q.is_empty() || self.values.iter().any(Option::is_some)
     }
 
-    /// The parameters that are not a search's, for the form of the search.
+    /// Returns the parameters of the filters, for hidden fields in the form of the search.
     pub(super) fn hidden(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let pairs = self.names.iter().zip(&self.values);
         pairs.filter_map(|(name, value)| Some((*name, value.as_deref()?)))
     }
 
-    /// The address with the parameters `without` replaced by `with`.
+    /// Returns the query string with the parameters `without` replaced by `with`.
     fn with(&self, without: &[Param], with: &[(&str, String)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if !self.q.is_empty() {
@@ -79,7 +79,7 @@ impl ListQuery {
         query.finish()
     }
 
-    /// The filters of the model as links.
+    /// Returns the filters of the model as links.
     pub(super) async fn filters(
         &self,
         model: &Model,
@@ -126,7 +126,8 @@ async fn offered(filter: &Filter, db: &SqlitePool) -> Result<Vec<Offered>, PageE
     })
 }
 
-/// Spans of days around `today`; with a date at all, and without. The parameters are: from, before, missing.
+/// Returns choices for spans of days around `today`, and for records with or without a date. The
+/// parameters are the first day, the day after the last, and whether the date is missing.
 fn dates(params: &'static [Param], today: Date) -> Vec<Offered> {
     let [from, before, missing] = params else {
         return Vec::new();
@@ -143,7 +144,7 @@ fn dates(params: &'static [Param], today: Date) -> Vec<Offered> {
         let pair = (missing.name, value.to_owned());
         (label.to_owned(), vec![pair])
     };
-    // There is no day after the last one of the calendar.
+    // `None` on the last day of the calendar.
     let tomorrow = today.tomorrow().ok();
     let month = today.first_of_month();
     let year = today.first_of_year();

@@ -17,7 +17,8 @@ const GROUPS: &str = "SELECT id, name FROM auth_group ORDER BY name, id";
 
 const PERMISSIONS: &str = "\
     SELECT p.id, t.app_label || ' | ' || t.model || ' | ' || p.name FROM auth_permission p \
-    JOIN django_content_type t ON t.id = p.content_type_id ORDER BY t.app_label, t.model, p.codename";
+    JOIN django_content_type t ON t.id = p.content_type_id \
+    ORDER BY t.app_label, t.model, p.codename";
 
 const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM auth_group WHERE name = ? AND id IS NOT ?)";
 
@@ -30,7 +31,8 @@ const DROP_PERMISSIONS: &str = "\
     AND permission_id NOT IN (SELECT value FROM json_each(?))";
 
 const ADD_PERMISSIONS: &str = "\
-    INSERT OR IGNORE INTO auth_group_permissions (group_id, permission_id) SELECT ?, value FROM json_each(?)";
+    INSERT OR IGNORE INTO auth_group_permissions (group_id, permission_id) \
+    SELECT ?, value FROM json_each(?)";
 
 const DELETE: [&str; 3] = [
     "DELETE FROM auth_user_groups WHERE group_id IN (SELECT value FROM json_each(?1))",
@@ -38,18 +40,18 @@ const DELETE: [&str; 3] = [
     "DELETE FROM auth_group WHERE id IN (SELECT value FROM json_each(?1))",
 ];
 
-/// What the form says about a group.
+/// The values of the form of a group.
 pub(super) struct Group {
     pub(super) name: String,
     permissions: Vec<String>,
 }
 
-/// Loads all groups by name, as forms and filters offer them.
+/// Loads all groups by name, as choices for forms and filters.
 pub(super) async fn load_all(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     load_choices(db, GROUPS).await
 }
 
-/// Loads all permissions, as forms offer them.
+/// Loads all permissions, as choices for forms.
 pub(super) async fn load_permissions(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     load_choices(db, PERMISSIONS).await
 }
@@ -100,7 +102,7 @@ impl Group {
                 id
             }
         };
-        put(
+        set_links(
             db,
             [DROP_PERMISSIONS, ADD_PERMISSIONS],
             id,
@@ -119,8 +121,9 @@ pub(super) async fn delete_records(
     execute_all(db, &DELETE, groups).await
 }
 
-/// Leaves links that stay as they are, so that their ids stay, too.
-pub(super) async fn put(
+/// Links the record `of` to `others`: deletes the other links, then adds the missing ones. Links
+/// that exist already keep their ids.
+pub(super) async fn set_links(
     db: &mut SqliteConnection,
     statements: [&'static str; 2],
     of: i64,
@@ -129,8 +132,8 @@ pub(super) async fn put(
     let others: Vec<i64> = others.iter().filter_map(|id| id.parse().ok()).collect();
     let others = format!("{others:?}");
     for statement in statements {
-        let put = sqlx::query(statement).bind(of).bind(&others);
-        put.execute(&mut *db).await?;
+        let link = sqlx::query(statement).bind(of).bind(&others);
+        link.execute(&mut *db).await?;
     }
     Ok(())
 }

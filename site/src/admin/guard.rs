@@ -17,21 +17,22 @@ use crate::{
 
 pub(super) const LOGIN: &str = "/admin/login/";
 
-/// A page of the staff area: whoever is not of the staff is sent to its login page, whatever the method.
+/// Requires a staff login for all methods of a page. Redirects other visitors to the login page of
+/// the staff area.
 pub(crate) fn require_staff(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
     methods.layer(middleware::from_fn(
         async |visit: Visit, request: Request, next: Next| {
             let is_staff = visit.user().await?.is_some_and(User::is_staff);
             Ok::<_, PageError>(match is_staff {
                 true => next.run(request).await,
-                false => redirect(&next::with_next(LOGIN, &next::here(visit.uri()))),
+                false => redirect(&next::with_next(LOGIN, &next::path_and_query(visit.uri()))),
             })
         },
     ))
 }
 
-/// The user, who may do at least one of these with the records of `model`.
-pub(super) async fn who_may<'a>(
+/// Returns the user if they may do at least one of `actions` with the records of `model`.
+pub(super) async fn require_action<'a>(
     visit: &'a Visit,
     model: &Model,
     actions: &[Action],

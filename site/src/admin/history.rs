@@ -2,7 +2,7 @@ use askama::Template;
 use axum::response::Html;
 
 use super::{
-    guard::who_may,
+    guard::require_action,
     log::{self, LogAction},
     model::{Action, Model},
     record::{self, RecordInPath, RecordTitle},
@@ -12,14 +12,16 @@ use crate::{
     web::{error::PageError, layout::Layout, visit::Visit},
 };
 
-/// Entries that are shown; the table keeps all.
+/// The number of entries on the page. The table keeps all.
 const SHOWN: i64 = 200;
 
 const ENTRIES: &str = "\
-    SELECT l.action_time, u.username, l.action_flag, l.change_message, l.object_repr FROM django_admin_log l \
+    SELECT l.action_time, u.username, l.action_flag, l.change_message, l.object_repr \
+    FROM django_admin_log l \
     JOIN django_content_type t ON t.id = l.content_type_id \
     LEFT JOIN auth_user u ON u.id = l.user_id \
-    WHERE t.app_label = ? AND t.model = ? AND l.object_id = ? ORDER BY l.action_time DESC, l.id DESC LIMIT ?";
+    WHERE t.app_label = ? AND t.model = ? AND l.object_id = ? \
+    ORDER BY l.action_time DESC, l.id DESC LIMIT ?";
 
 type EntryRow = (String, Option<String>, i64, String, String);
 
@@ -36,14 +38,14 @@ struct Entry {
     time: String,
     who: String,
     what: String,
-    /// What the record was called then.
+    /// The name of the record at that time.
     name: String,
 }
 
-/// What the staff did with a record, newest first.
+/// The page with the history of a record, newest entries first.
 pub(crate) async fn history(visit: Visit, at: RecordInPath) -> Result<Html<String>, PageError> {
     let RecordInPath { model, key } = at;
-    who_may(&visit, model, &[Action::View, Action::Change]).await?;
+    require_action(&visit, model, &[Action::View, Action::Change]).await?;
     let mut db = visit.app().db.acquire().await?;
     let record = record::load_title(&mut db, model, &key).await?;
     let rows: Vec<EntryRow> = sqlx::query_as(ENTRIES)
@@ -54,8 +56,8 @@ pub(crate) async fn history(visit: Visit, at: RecordInPath) -> Result<Html<Strin
         .fetch_all(&mut *db)
         .await?;
     let to_entry = |(time, who, flag, message, name): EntryRow| Entry {
-        time: date::display_stamp(&time),
-        who: who.unwrap_or_else(|| "Somebody".to_owned()),
+        time: date::display_timestamp(&time),
+        who: who.unwrap_or_else(|| "Unknown user".to_owned()),
         what: log::in_words(LogAction::from_flag(flag), &message),
         name,
     };

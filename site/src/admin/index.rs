@@ -15,7 +15,8 @@ use crate::{
 pub(super) const PAGE: &str = "/admin/";
 
 const RECENT: &str = "\
-    SELECT l.action_flag, l.object_id, l.object_repr, t.app_label, t.model, l.action_time FROM django_admin_log l \
+    SELECT l.action_flag, l.object_id, l.object_repr, t.app_label, t.model, l.action_time \
+    FROM django_admin_log l \
     LEFT JOIN django_content_type t ON t.id = l.content_type_id \
     WHERE l.user_id = ? ORDER BY l.action_time DESC, l.id DESC LIMIT 10";
 
@@ -52,12 +53,12 @@ struct Recent {
     action: &'static str,
     name: String,
     href: Option<String>,
-    /// What kind of record it was, if this site knows it.
+    /// The kind of record, or an empty text if this site does not know it.
     kind: &'static str,
     time: String,
 }
 
-/// Everything that the user may see in the staff area, and what they did last.
+/// The start page of the staff area: the lists that the user may open, and their recent actions.
 pub(crate) async fn index(visit: Visit) -> Result<Html<String>, PageError> {
     let user = visit.logged_in().await?;
     let apps = models::APPS.into_iter();
@@ -65,7 +66,7 @@ pub(crate) async fn index(visit: Visit) -> Result<Html<String>, PageError> {
     page(&visit, "Staff area", apps).await
 }
 
-/// The part of the index that is about one app.
+/// The start page with the lists of one app only.
 pub(crate) async fn app(visit: Visit, params: RawPathParams) -> Result<Html<String>, PageError> {
     let name = params.iter().next().map_or("", |(_, name)| name);
     let known = models::APPS.into_iter().find(|(app, _)| *app == name);
@@ -118,7 +119,7 @@ async fn page(
             name,
             href: model.and_then(|model| log::url(model, action, &id?)),
             kind: model.map_or("", |model| model.singular),
-            time: date::display_stamp(&time),
+            time: date::display_timestamp(&time),
         }
     };
     apps.retain(|app| !app.entries.is_empty());

@@ -1,4 +1,4 @@
-//! The records that belong to one, as a table below its form: an author's books, a book's copies.
+//! The table of child records below the form of their parent: an author's books, a book's copies.
 
 use sqlx::{SqliteConnection, SqlitePool};
 
@@ -19,11 +19,18 @@ use crate::{
     },
 };
 
-/// Rows for records that are not there yet.
+/// The number of empty rows for new records.
 const EMPTY_ROWS: usize = 3;
 
-/// More rows than one form can have fields for.
+/// The number of rows that are read at most. A form can't have enough fields for more.
 const MAX_ROWS: usize = 1000;
+
+/// The error if a record of the table was deleted or moved since the page was loaded.
+const CHANGED_BY_OTHERS: PageError = PageError::Conflict {
+    heading: "The records below have changed",
+    text: "Another user deleted or moved one of them. Go back, reload the page and repeat your \
+           changes.",
+};
 
 /// The table as the page shows it.
 pub(super) struct Table {
@@ -31,24 +38,26 @@ pub(super) struct Table {
     pub(super) model: &'static Model,
     pub(super) rows: Vec<Row>,
     pub(super) may_delete: bool,
-    offers: FieldChoices,
+    choices: FieldChoices,
 }
 
-/// A record of the table, or a row for one that is not there yet.
+/// A row of the table: a record, or an empty row for a new one.
 pub(super) struct Row {
+    /// Key and name of the record. `None` for a new one.
     pub(super) own: Option<(RecordKey, String)>,
-    /// What the names of its fields begin with.
+    /// The prefix of the names of its fields.
     pub(super) start: String,
     pub(super) fields: Vec<Field>,
-    pub(super) is_to_go: bool,
+    pub(super) is_to_delete: bool,
     pub(super) problem: Option<String>,
-    /// The labels of the fields that were changed.
+    /// The labels of the changed fields.
     changed: Vec<&'static str>,
     draft: Option<RecordDraft>,
 }
 
 impl Table {
-    /// The table below the form of a record, or of one to be added; none if the user may not change what is in it.
+    /// Loads the table below the form of a record or of a new one. Returns `None` if the user may
+    /// not change its records.
     pub(super) async fn load(
         db: &SqlitePool,
         of: &'static Model,
@@ -76,7 +85,7 @@ impl Table {
             model,
             rows: Vec::new(),
             may_delete: may(Action::Delete),
-            offers: FieldChoices::load(db, inline.kind, true, false).await?,
+            choices: FieldChoices::load(db, inline.kind, true, false).await?,
         };
         match form {
             None => table.show(children, may(Action::Add)),
@@ -93,7 +102,7 @@ impl Table {
         self.inline.prefix
     }
 
-    /// How many of the rows are records.
+    /// Returns the number of rows that are existing records.
     pub(super) fn initial(&self) -> usize {
         self.rows.iter().filter(|row| row.own.is_some()).count()
     }
@@ -102,13 +111,14 @@ impl Table {
         self.inline.columns.iter().map(|(_, label)| *label)
     }
 
-    /// The cells of a row, one for each column; a record that is not there yet has no id.
+    /// Returns the cells of a row, one for each column. The cell is `None` if the row does not have
+    /// the field, such as the id of a new record.
     pub(super) fn cells<'a>(&self, row: &'a Row) -> impl Iterator<Item = Option<&'a Field>> {
         let columns = self.inline.columns.iter();
         columns.map(|(_, label)| row.fields.iter().find(|field| field.label == *label))
     }
 
-    /// How many fields are not as they must be.
+    /// Returns the number of errors.
     pub(super) fn problems(&self) -> usize {
         let of_row = |row: &Row| {
             let fields = row.fields.iter().filter(|field| !field.errors.is_empty());
@@ -119,7 +129,7 @@ impl Table {
 
     fn show(&mut self, children: Vec<RecordValues>, may_add: bool) {
         for child in children {
-            let fields = self.fresh(false, &child.values);
+            let fields = self.initial_fields(false, &child.values);
             self.rows.push(Row::unchanged(Some(child), fields));
         }
         if may_add {
@@ -131,7 +141,8 @@ impl Table {
         self.name_fields();
     }
 
-    /// Reads the rows that were sent. Whatever is as it was is left alone, also if it would not be taken today.
+    /// Reads the submitted rows. An unchanged row is not validated, so stored values that would be
+    /// refused today don't keep the form from being saved.
     fn read(
         &mut self,
         mut children: Vec<RecordValues>,
@@ -143,27 +154,22 @@ impl Table {
         let total = total.and_then(|total| total.parse().ok()).unwrap_or(0);
         for number in 0..total.min(MAX_ROWS) {
             let start = format!("{prefix}-{number}-");
-            let sent = form.below(&start);
-            // More rows were announced than came.
-            if sent == Form::default() {
+            let submitted = form.with_prefix(&start);
+            // The form has fewer rows than it announced.
+            if submitted == Form::default() {
                 continue;
             }
-            let id = sent.get("id").unwrap_or_default();
+            let id = submitted.get("id").unwrap_or_default();
             let row = match id {
-                "" if may_add => self.read_new(&sent),
+                "" if may_add => self.read_new(&submitted),
                 "" => continue,
                 id => {
                     let key = RecordKey::parse(self.inline.kind, id);
-                    let place = children
+                    let index = children
                         .iter()
                         .position(|child| Some(&child.key) == key.as_ref());
-                    // Somebody else has deleted it, or moved it away.
-                    let place = place.ok_or(PageError::Conflict {
-                        heading: "The records below have changed meanwhile",
-                        text: "Somebody else has deleted or moved one of them. Please go back, load the page again and \
-                               repeat your changes.",
-                    })?;
-                    self.read_changed(children.swap_remove(place), &sent)
+                    let index = index.ok_or(CHANGED_BY_OTHERS)?;
+                    self.read_changed(children.swap_remove(index), &submitted)
                 }
             };
             self.rows.push(row);
@@ -172,11 +178,11 @@ impl Table {
         Ok(())
     }
 
-    fn read_new(&self, sent: &Form) -> Row {
-        let (fields, draft) = self.sent(true, sent);
+    fn read_new(&self, submitted: &Form) -> Row {
+        let (fields, draft) = self.read_fields(true, submitted);
         let is_typed = |(name, _): &(&str, _)| {
-            let mut values = sent.all(name);
-            !self.inline.given.contains(name) && values.any(|value| !value.trim().is_empty())
+            let mut values = submitted.all(name);
+            !self.inline.prefilled.contains(name) && values.any(|value| !value.trim().is_empty())
         };
         if !self.inline.columns.iter().any(is_typed) {
             return self.empty_row();
@@ -187,15 +193,15 @@ impl Table {
         }
     }
 
-    fn read_changed(&self, child: RecordValues, sent: &Form) -> Row {
-        let before = self.fresh(false, &child.values);
-        if self.may_delete && sent.get("DELETE").is_some() {
+    fn read_changed(&self, child: RecordValues, submitted: &Form) -> Row {
+        let before = self.initial_fields(false, &child.values);
+        if self.may_delete && submitted.get("DELETE").is_some() {
             return Row {
-                is_to_go: true,
+                is_to_delete: true,
                 ..Row::unchanged(Some(child), before)
             };
         }
-        let (mut fields, draft) = self.sent(false, sent);
+        let (mut fields, draft) = self.read_fields(false, submitted);
         draft::restore_fixed(&mut fields, &before);
         let changed = draft::changes(&before, &fields);
         if changed.is_empty() {
@@ -210,20 +216,20 @@ impl Table {
 
     fn empty_row(&self) -> Row {
         let values = draft::first_values(self.inline.kind);
-        Row::unchanged(None, self.fresh(true, &values))
+        Row::unchanged(None, self.initial_fields(true, &values))
     }
 
-    fn fresh(&self, is_new: bool, values: &Form) -> Vec<Field> {
-        draft::fresh(self.inline.kind, is_new, values, self.offers.clone())
+    fn initial_fields(&self, is_new: bool, values: &Form) -> Vec<Field> {
+        draft::initial_fields(self.inline.kind, is_new, values, self.choices.clone())
     }
 
-    fn sent(&self, is_new: bool, sent: &Form) -> (Vec<Field>, Option<RecordDraft>) {
-        let mut fields = Fields::sent(sent);
-        let draft = draft::read(self.inline.kind, is_new, &mut fields, self.offers.clone());
+    fn read_fields(&self, is_new: bool, submitted: &Form) -> (Vec<Field>, Option<RecordDraft>) {
+        let mut fields = Fields::submitted(submitted);
+        let draft = draft::read(self.inline.kind, is_new, &mut fields, self.choices.clone());
         (fields.into_inner(), draft)
     }
 
-    /// Tells the fields of one row from those of the others.
+    /// Adds the prefix of its row to the name of each field.
     fn name_fields(&mut self) {
         let prefix = self.inline.prefix;
         for (number, row) in self.rows.iter_mut().enumerate() {
@@ -235,7 +241,7 @@ impl Table {
         }
     }
 
-    /// Stores the rows. Says whether all could be; what could not has its error beside it.
+    /// Stores the rows. Returns whether all were stored. A row that was not has an error.
     pub(super) async fn save(
         &mut self,
         db: &mut SqliteConnection,
@@ -244,7 +250,7 @@ impl Table {
     ) -> Result<bool, PageError> {
         let model = self.model;
         for row in &mut self.rows {
-            if row.is_to_go {
+            if row.is_to_delete {
                 row.delete(db, model, changes).await?;
                 continue;
             }
@@ -281,7 +287,7 @@ impl Row {
             own: own.map(|stored| (stored.key, stored.name)),
             start: String::new(),
             fields,
-            is_to_go: false,
+            is_to_delete: false,
             problem: None,
             changed: Vec::new(),
             draft: None,

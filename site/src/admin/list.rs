@@ -10,7 +10,7 @@ use sqlx::{
 use super::{
     delete,
     filter::{FilterLinks, ListQuery},
-    guard::who_may,
+    guard::require_action,
     model::{Action, Model, RecordKey},
     record::ModelInPath,
 };
@@ -27,7 +27,7 @@ use crate::{
 
 const PER_PAGE: u64 = 100;
 
-const NOTHING_CHOSEN: &str =
+const NOTHING_SELECTED: &str =
     "Items must be selected in order to perform actions on them. No items have been changed.";
 
 #[derive(Template)]
@@ -45,26 +45,26 @@ struct List {
 
 struct Row {
     key: RecordKey,
-    /// The link of the first column, which is what readers look for.
+    /// The link of the first column.
     href: String,
     first: String,
     others: Vec<String>,
 }
 
-/// The records of a model: filtered, searched, a hundred to a page.
+/// The page that lists the records of a model, with search and filters, a hundred to a page.
 pub(crate) async fn list(
     visit: Visit,
     ModelInPath(model): ModelInPath,
     RawQuery(query): RawQuery,
     asked: RequestedPage,
 ) -> Result<Html<String>, PageError> {
-    let user = who_may(&visit, model, &[Action::View, Action::Change]).await?;
+    let user = require_action(&visit, model, &[Action::View, Action::Change]).await?;
     let db = &visit.app().db;
     let query = ListQuery::read(model, query.as_deref().unwrap_or_default());
     let total = bind(&sql(model, "COUNT(*)", ""), &query)
         .fetch_one(db)
         .await?;
-    let paging = Paging::new(asked, total.try_get(0)?, PER_PAGE)?.keeping(query.kept());
+    let paging = Paging::new(asked, total.try_get(0)?, PER_PAGE)?.with_query(query.query_string());
     let page = List {
         layout: Layout::of(&visit).await?,
         rows: rows(db, model, &query, &paging).await?,
@@ -78,24 +78,24 @@ pub(crate) async fn list(
     Ok(Html(page.render()?))
 }
 
-/// Does something with the records that were ticked: asks before they are deleted, and deletes them.
+/// Applies an action to the selected records. The only action is to delete them, after asking.
 pub(crate) async fn act(
     visit: Visit,
     ModelInPath(model): ModelInPath,
     form: Form,
 ) -> Result<Response, PageError> {
-    who_may(&visit, model, &[Action::Delete]).await?;
+    require_action(&visit, model, &[Action::Delete]).await?;
     let keys = form.all("_selected_action");
     let keys: Vec<_> = keys
         .filter_map(|key| RecordKey::parse(model.kind, key))
         .collect();
     if keys.is_empty() || form.get("action") != Some("delete_selected") {
-        visitor::add_message(&visit.session().await?, NOTHING_CHOSEN)?;
+        visitor::add_message(&visit.session().await?, NOTHING_SELECTED)?;
         return Ok(redirect(&model.url()));
     }
     match form.get("post") {
-        Some("yes") => delete::take(&visit, model, &keys).await,
-        _ => delete::ask(&visit, model, &keys).await,
+        Some("yes") => delete::delete(&visit, model, &keys).await,
+        _ => delete::ask_first(&visit, model, &keys).await,
     }
 }
 
@@ -109,7 +109,7 @@ async fn rows(
     for column in model.columns {
         columns += &format!(", CAST({} AS TEXT)", column.sql);
     }
-    // After the words and the values of the filters.
+    // The numbers of the parameters after the words and the values of the filters.
     let (limit, offset) = (query.values.len() + 2, query.values.len() + 3);
     let page = format!(" ORDER BY {} LIMIT ?{limit} OFFSET ?{offset}", model.order);
     let sql = sql(model, &columns, &page);
@@ -120,8 +120,8 @@ async fn rows(
             continue;
         };
         let mut cells = Vec::new();
-        for (at, column) in model.columns.iter().enumerate() {
-            cells.push(column.shows.in_words(found.try_get(at + 1)?));
+        for (index, column) in model.columns.iter().enumerate() {
+            cells.push(column.shows.in_words(found.try_get(index + 1)?));
         }
         rows.push(Row {
             href: model.url_of(&key, "change"),
@@ -133,7 +133,8 @@ async fn rows(
     Ok(rows)
 }
 
-/// Selects `columns` of the records that were asked for: `?1` are the words, then come the values of the filters.
+/// Returns the statement that selects `columns` of the matching records. Parameter `?1` has the
+/// words, the next ones the values of the filters.
 fn sql(model: &Model, columns: &str, rest: &str) -> String {
     let Model { from, search, .. } = model;
     let mut sql = format!(
@@ -141,8 +142,8 @@ fn sql(model: &Model, columns: &str, rest: &str) -> String {
          (SELECT 1 FROM json_each(?1) w WHERE INSTR(LOWER({search}), w.value) = 0)"
     );
     let params = model.filters.iter().flat_map(|filter| filter.params);
-    for (at, param) in params.enumerate() {
-        let value = format!("?{}", at + 2);
+    for (index, param) in params.enumerate() {
+        let value = format!("?{}", index + 2);
         sql += &format!(
             " AND ({value} IS NULL OR {})",
             param.sql.replace('?', &value)
@@ -152,7 +153,7 @@ fn sql(model: &Model, columns: &str, rest: &str) -> String {
 }
 
 fn bind<'q>(sql: &str, query: &'q ListQuery) -> Statement<'q, Sqlite, SqliteArguments> {
-    // Made of what `models` says, never of what anybody has sent.
+    // The statement consists of texts from `models` and contains no input.
     let statement = sqlx::query(AssertSqlSafe(sql)).bind(query.words());
     query.values.iter().fold(statement, |statement, value| {
         statement.bind(value.as_deref())

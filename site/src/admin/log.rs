@@ -1,4 +1,4 @@
-//! The history of the staff area, in the table in which Django keeps it.
+//! The history of the staff area, in Django's table `django_admin_log`.
 
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -10,11 +10,13 @@ use super::{
 use crate::{date, users::User};
 
 const INSERT: &str = "\
-    INSERT INTO django_admin_log (object_id, object_repr, action_flag, change_message, content_type_id, user_id, \
-    action_time) SELECT r.value ->> 0, SUBSTR(r.value ->> 1, 1, 200), ?2, ?3, \
-    (SELECT id FROM django_content_type WHERE app_label = ?4 AND model = ?5), ?6, ?7 FROM json_each(?1) r";
+    INSERT INTO django_admin_log (object_id, object_repr, action_flag, change_message, \
+    content_type_id, user_id, action_time) \
+    SELECT r.value ->> 0, SUBSTR(r.value ->> 1, 1, 200), ?2, ?3, \
+    (SELECT id FROM django_content_type WHERE app_label = ?4 AND model = ?5), ?6, ?7 \
+    FROM json_each(?1) r";
 
-/// What was done with a record, by Django's numbers.
+/// An action on a record, with Django's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LogAction {
     Added = 1,
@@ -40,17 +42,17 @@ impl LogAction {
     }
 }
 
-/// What was done with a record and those in its table, in Django's words for it.
+/// The changes of a record and of those in its table, in Django's JSON format.
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog(Vec<Value>);
 
 impl ChangeLog {
-    /// The record is new.
+    /// Returns the log of a new record.
     pub(super) fn added() -> Self {
         Self(vec![json!({ "added": {} })])
     }
 
-    /// These fields of the record have changed, if any.
+    /// Returns the log of a record in which these fields have changed.
     pub(super) fn changed(fields: &[&str]) -> Self {
         match fields {
             [] => Self::default(),
@@ -58,17 +60,17 @@ impl ChangeLog {
         }
     }
 
-    /// Something was done with a record in the table below the form.
+    /// Adds an action on a record in the table below the form.
     pub(super) fn push(&mut self, action: LogAction, kind: &str, name: &str, fields: &[&str]) {
-        let mut told = json!({ "name": kind, "object": name });
+        let mut change = json!({ "name": kind, "object": name });
         if action == LogAction::Changed {
-            told["fields"] = json!(fields);
+            change["fields"] = json!(fields);
         }
-        self.0.push(json!({ action.word(): told }));
+        self.0.push(json!({ action.word(): change }));
     }
 }
 
-/// Writes down what `user` did with these records.
+/// Adds an entry to the history for each of these records.
 pub(super) async fn write(
     db: &mut SqliteConnection,
     user: &User,
@@ -77,7 +79,7 @@ pub(super) async fn write(
     action: LogAction,
     changes: &ChangeLog,
 ) -> Result<(), sqlx::Error> {
-    let told = match action {
+    let message = match action {
         LogAction::Deleted => String::new(),
         _ => Value::from(changes.0.clone()).to_string(),
     };
@@ -88,7 +90,7 @@ pub(super) async fn write(
     let insert = sqlx::query(INSERT)
         .bind(Value::from(records).to_string())
         .bind(action as i64)
-        .bind(told)
+        .bind(message)
         .bind(model.app)
         .bind(model.name)
         .bind(user.id)
@@ -96,12 +98,12 @@ pub(super) async fn write(
     insert.execute(db).await.map(drop)
 }
 
-/// What was done, in words, from what the table has of it.
+/// Returns an entry of the history as text, in the wording of Django.
 pub(super) fn in_words(action: LogAction, message: &str) -> String {
     let Ok(Value::Array(changes)) = serde_json::from_str(message) else {
-        // Django's old entries, and deletions, are plain text or nothing.
+        // Old entries of Django are plain text. Deletions have no text.
         return match message {
-            "" => format!("{}.", capital(action.word())),
+            "" => format!("{}.", capitalize(action.word())),
             text => text.to_owned(),
         };
     };
@@ -112,16 +114,16 @@ pub(super) fn in_words(action: LogAction, message: &str) -> String {
     sentences.join(" ")
 }
 
-fn sentence(told: &Value) -> Option<String> {
-    let (verb, told) = told.as_object()?.iter().next()?;
-    let object = match (told["name"].as_str(), told["object"].as_str()) {
+fn sentence(change: &Value) -> Option<String> {
+    let (verb, change) = change.as_object()?.iter().next()?;
+    let object = match (change["name"].as_str(), change["object"].as_str()) {
         (Some(kind), Some(name)) => format!(" {kind} “{name}”"),
         _ => String::new(),
     };
-    let fields = told["fields"].as_array().map(Vec::as_slice);
+    let fields = change["fields"].as_array().map(Vec::as_slice);
     let fields = fields.unwrap_or_default().iter().filter_map(Value::as_str);
-    let fields = list(&fields.collect::<Vec<_>>());
-    let verb = capital(verb);
+    let fields = join_words(&fields.collect::<Vec<_>>());
+    let verb = capitalize(verb);
     Some(match (fields.as_str(), object.as_str()) {
         ("", object) => format!("{verb}{object}."),
         (fields, "") => format!("{verb} {fields}."),
@@ -129,7 +131,7 @@ fn sentence(told: &Value) -> Option<String> {
     })
 }
 
-fn list(words: &[&str]) -> String {
+fn join_words(words: &[&str]) -> String {
     match words {
         [] => String::new(),
         [one] => (*one).to_owned(),
@@ -137,13 +139,13 @@ fn list(words: &[&str]) -> String {
     }
 }
 
-fn capital(word: &str) -> String {
+fn capitalize(word: &str) -> String {
     let mut chars = word.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string());
     first.unwrap_or_default() + chars.as_str()
 }
 
-/// The pages of the record that an entry is about; a deleted one has none.
+/// Returns the URL of the record of an entry, or `None` if it was deleted.
 pub(super) fn url(model: &Model, action: LogAction, id: &str) -> Option<String> {
     let key = RecordKey::parse(model.kind, id).filter(|_| action != LogAction::Deleted)?;
     Some(model.url_of(&key, "change"))
@@ -154,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_is_told_as_django_tells_it() {
+    fn an_entry_has_the_wording_of_django() {
         for (message, words) in [
             (r#"[{"added": {}}]"#, "Added."),
             ("[]", "No fields changed."),
@@ -163,7 +165,10 @@ mod tests {
                 "Changed Title, Summary and Genre.",
             ),
             (
-                r#"[{"changed": {"fields": ["Died"]}}, {"added": {"name": "book", "object": "Emma"}}]"#,
+                concat!(
+                    r#"[{"changed": {"fields": ["Died"]}}, "#,
+                    r#"{"added": {"name": "book", "object": "Emma"}}]"#
+                ),
                 "Changed Died. Added book “Emma”.",
             ),
             (
@@ -179,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_log_is_what_django_writes() {
+    fn a_change_log_has_the_format_of_django() {
         let mut changes = ChangeLog::changed(&["Died"]);
         changes.push(LogAction::Added, "book", "Emma", &[]);
         changes.push(LogAction::Changed, "book", "Persuasion", &["ISBN"]);

@@ -12,15 +12,15 @@ use crate::{
     },
 };
 
-const MISMATCH: &str = "Please enter the correct username and password for a staff account. Note that both fields may be \
-                        case-sensitive.";
+const MISMATCH: &str = "Please enter the correct username and password for a staff account. \
+                        Note that both fields may be case-sensitive.";
 
 const LOGIN_PAGE: LoginPage = LoginPage {
     heading: "Staff login",
     action: LOGIN,
 };
 
-/// The login page of the staff area. Whoever may enter goes on at once.
+/// The login page of the staff area. Redirects users who may enter already.
 pub(crate) async fn show(
     visit: Visit,
     layout: Layout,
@@ -33,8 +33,8 @@ pub(crate) async fn show(
     login::page(layout, &LOGIN_PAGE, &Form::default(), next, None)
 }
 
-/// Logs in whoever knows a username of the staff and its password.
-pub(crate) async fn take(
+/// Logs in a member of the staff.
+pub(crate) async fn submit(
     visit: Visit,
     RawQuery(query): RawQuery,
     form: Form,
@@ -48,7 +48,7 @@ pub(crate) async fn take(
             login::log_in(&visit, &user).await?;
             Ok(redirect(&visit.safe_next(Some(&next), index::PAGE)))
         }
-        // The same whatever is wrong: nobody learns which accounts there are.
+        // The message is the same for all causes, so it does not show which accounts exist.
         None => login::page(
             Layout::of(&visit).await?,
             &LOGIN_PAGE,

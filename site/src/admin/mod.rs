@@ -1,8 +1,8 @@
-//! The staff area: every record of the catalogue and every account, listed, changed and deleted by those who may.
+//! The staff area, where staff list, change and delete records and accounts.
 //!
-//! A [`model::Model`] describes a table: its columns, its filters, what goes with a record when it is deleted. The pages
-//! are the same for all of them. What a form says about a record is judged and stored by the folder of its noun; accounts
-//! and groups, which have no other pages, are at home here.
+//! A [`model::Model`] describes a table: its columns, its filters, and what is deleted with a
+//! record. All models share the same pages. Records are validated and stored by the folders of
+//! their nouns. Users and groups have no pages elsewhere, so their code is here.
 
 mod deletion;
 mod draft;

@@ -3,38 +3,39 @@ use crate::{
     date,
 };
 
-/// A table as the staff area has it. All texts in it that are SQL are written here and in `models`, by nobody else.
+/// A table in the staff area. Its SQL texts are written in `models` and contain no input.
 pub(super) struct Model {
     pub(super) kind: ModelKind,
-    /// App and name, as Django's tables and the addresses have them.
+    /// App and name, as in Django's tables and in URLs.
     pub(super) app: &'static str,
     pub(super) name: &'static str,
     pub(super) singular: &'static str,
     pub(super) plural: &'static str,
-    /// The table and those that are joined to it.
+    /// The table, and the tables that are joined to it.
     pub(super) from: &'static str,
     /// The column of the id.
     pub(super) key: &'static str,
-    /// What a record is called.
+    /// The name of a record.
     pub(super) title: &'static str,
     pub(super) order: &'static str,
     pub(super) columns: &'static [Column],
-    /// The text that a search looks in.
+    /// The text that is searched.
     pub(super) search: &'static str,
     pub(super) filters: &'static [Filter],
-    /// The columns under the names of the form's fields; those with `[]` hold several values, between commas.
+    /// The columns, named like the fields of the form. A column with `[]` contains several values,
+    /// separated by commas.
     pub(super) values: &'static str,
-    /// How the form is laid out; without sections, one field under the other.
+    /// The layout of the form. Without sections, each field is on its own line.
     pub(super) sections: &'static [Section],
     pub(super) inline: Option<Inline>,
-    /// What the records are called that must be deleted before these can be: `books`.
+    /// The plural of the records that must be deleted first, such as `books`.
     pub(super) blocked_by: Option<&'static str>,
     /// Selects a line for each thing that is deleted with the records whose ids are in the JSON of
     /// `?1`.
-    pub(super) goes_with: Option<&'static str>,
+    pub(super) cascades: Option<&'static str>,
 }
 
-/// Which of the models it is, where that makes a difference.
+/// Identifies a model, for code that depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ModelKind {
     Author,
@@ -53,7 +54,7 @@ pub(super) struct Column {
     pub(super) shows: ColumnFormat,
 }
 
-/// How the text of a column is shown.
+/// How a column is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ColumnFormat {
     Text,
@@ -63,28 +64,28 @@ pub(super) enum ColumnFormat {
     CopyId,
 }
 
-/// Some fields under a heading, in rows of one or more side by side.
+/// Fields under a heading, in rows of one or more fields side by side.
 pub(super) struct Section {
     pub(super) heading: Option<&'static str>,
     pub(super) rows: &'static [&'static [&'static str]],
 }
 
-/// A way to see fewer records of a list: links that put parameters into the address.
+/// A filter of a list. Its links add parameters to the URL.
 pub(super) struct Filter {
     pub(super) title: &'static str,
-    /// What it is called not to filter.
+    /// The label of the link that removes the filter.
     pub(super) any: &'static str,
     pub(super) params: &'static [Param],
     pub(super) choices: FilterChoices,
 }
 
-/// A parameter of the address, and what it asks of a record; its value is `?`.
+/// A parameter of the URL, and the condition that it sets. The value is `?` in the condition.
 pub(super) struct Param {
     pub(super) name: &'static str,
     pub(super) sql: &'static str,
 }
 
-/// What a filter offers.
+/// The choices of a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FilterChoices {
     Flag,
@@ -93,21 +94,21 @@ pub(super) enum FilterChoices {
     Groups,
 }
 
-/// A table of records below the form of the one that they belong to.
+/// A table of child records below the form of their parent.
 pub(super) struct Inline {
     pub(super) kind: ModelKind,
-    /// What the names of its fields begin with.
+    /// The prefix of the names of its fields.
     pub(super) prefix: &'static str,
     pub(super) heading: &'static str,
-    /// The column that says which record they belong to.
+    /// The column with the id of the parent.
     pub(super) parent: &'static str,
-    /// The fields of a row and the headings above them.
+    /// The fields of a row, and the headings of their columns.
     pub(super) columns: &'static [(&'static str, &'static str)],
-    /// The fields of an empty row that have a value all the same.
-    pub(super) given: &'static [&'static str],
+    /// The fields that have a value in an empty row.
+    pub(super) prefilled: &'static [&'static str],
 }
 
-/// What a user may be allowed to do with the records of a model.
+/// An action on the records of a model, for which there is a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     View,
@@ -117,7 +118,7 @@ pub(super) enum Action {
 }
 
 impl Model {
-    /// The permission that `action` needs, by its code in Django's tables.
+    /// Returns the permission that `action` requires, with its code in Django's tables.
     pub(super) fn permission(&self, action: Action) -> String {
         let verb = match action {
             Action::View => "view",
@@ -128,17 +129,17 @@ impl Model {
         format!("{}.{verb}_{}", self.app, self.name)
     }
 
-    /// The address of the list.
+    /// Returns the URL of the list.
     pub(super) fn url(&self) -> String {
         format!("/admin/{}/{}/", self.app, self.name)
     }
 
-    /// The address of a record, or of one of its pages.
+    /// Returns the URL of a page of a record.
     pub(super) fn url_of(&self, key: &RecordKey, page: &str) -> String {
         format!("{}{key}/{page}/", self.url())
     }
 
-    /// `1 author`, `40 authors`.
+    /// Returns the number with its noun: `1 author`, `40 authors`.
     pub(super) fn count(&self, count: u64) -> String {
         match count {
             1 => format!("1 {}", self.singular),
@@ -146,7 +147,7 @@ impl Model {
         }
     }
 
-    /// The plural with a capital, as a heading.
+    /// Returns the capitalised plural, for headings.
     pub(super) fn heading(&self) -> String {
         let (first, rest) = self.plural.split_at(1);
         first.to_uppercase() + rest
@@ -154,7 +155,7 @@ impl Model {
 }
 
 impl ColumnFormat {
-    /// What readers see; nothing is a dash.
+    /// Returns a stored value as text. An empty value is a dash.
     pub(super) fn in_words(self, stored: Option<String>) -> String {
         let stored = stored.filter(|text| !text.is_empty());
         match (self, stored) {
@@ -171,7 +172,7 @@ impl ColumnFormat {
     }
 }
 
-/// The id of a record: a number, or that of a copy.
+/// The id of a record: a number, or the UUID of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RecordKey {
     Number(i64),
@@ -179,7 +180,7 @@ pub(super) enum RecordKey {
 }
 
 impl RecordKey {
-    /// As it stands in addresses and forms.
+    /// Parses an id from a URL or a form.
     pub(super) fn parse(kind: ModelKind, text: &str) -> Option<Self> {
         match kind {
             ModelKind::Copy => CopyId::parse(text).map(Self::Copy),
@@ -190,7 +191,7 @@ impl RecordKey {
         }
     }
 
-    /// As it stands in the database.
+    /// Parses an id from the database.
     pub(super) fn from_stored(kind: ModelKind, text: String) -> Option<Self> {
         match kind {
             ModelKind::Copy => Some(Self::Copy(CopyId::stored(text))),

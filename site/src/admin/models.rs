@@ -1,10 +1,10 @@
-//! Every table of the staff area, described.
+//! The models of the staff area.
 
 use super::model::{
     Column, ColumnFormat, Filter, FilterChoices, Inline, Model, ModelKind, Param, Section,
 };
 
-/// All of them, in the order of the index.
+/// Returns all models, in the order of the start page.
 pub(super) fn all() -> impl Iterator<Item = &'static Model> {
     MODELS.into_iter()
 }
@@ -18,7 +18,7 @@ pub(super) fn of_kind(kind: ModelKind) -> &'static Model {
     model.expect("every kind has a model below")
 }
 
-/// What an app is called on the index.
+/// The apps and their labels on the start page.
 pub(super) const APPS: [(&str, &str); 2] = [("catalog", "Catalogue"), ("auth", "Accounts")];
 
 static MODELS: [&Model; 7] = [&AUTHOR, &COPY, &BOOK, &GENRE, &LANGUAGE, &GROUP, &USER];
@@ -29,7 +29,7 @@ macro_rules! author_name {
     };
 }
 
-/// A filter by a column that says yes or no.
+/// A filter by a boolean column.
 macro_rules! flag {
     ($title:literal, $name:literal, $column:literal) => {
         Filter {
@@ -83,10 +83,10 @@ static AUTHOR: Model = Model {
             ("genre", "Genre"),
             ("language", "Language"),
         ],
-        given: &[],
+        prefilled: &[],
     }),
     blocked_by: Some("books"),
-    goes_with: None,
+    cascades: None,
 };
 
 static BOOK: Model = Model {
@@ -108,13 +108,15 @@ static BOOK: Model = Model {
         text(
             "Genre",
             "(SELECT GROUP_CONCAT(name, ', ') FROM (SELECT g.name FROM catalog_book_genre bg \
-             JOIN catalog_genre g ON g.id = bg.genre_id WHERE bg.book_id = b.id ORDER BY g.name LIMIT 3))",
+             JOIN catalog_genre g ON g.id = bg.genre_id WHERE bg.book_id = b.id \
+             ORDER BY g.name LIMIT 3))",
         ),
     ],
     search: "b.title || ' ' || b.isbn || ' ' || COALESCE(a.first_name || ' ' || a.last_name, '')",
     filters: &[],
     values: "b.title, b.author_id AS author, b.summary, b.isbn, b.language_id AS language, \
-             (SELECT GROUP_CONCAT(bg.genre_id) FROM catalog_book_genre bg WHERE bg.book_id = b.id) AS 'genre[]'",
+             (SELECT GROUP_CONCAT(bg.genre_id) FROM catalog_book_genre bg WHERE bg.book_id = b.id) \
+             AS 'genre[]'",
     sections: &[],
     inline: Some(Inline {
         kind: ModelKind::Copy,
@@ -127,10 +129,10 @@ static BOOK: Model = Model {
             ("borrower", "Borrower"),
             ("status", "Status"),
         ],
-        given: &["status"],
+        prefilled: &["status"],
     }),
     blocked_by: Some("copies"),
-    goes_with: Some(
+    cascades: Some(
         "SELECT b.title || ' in the genre ' || g.name FROM catalog_book_genre bg \
          JOIN catalog_genre g ON g.id = bg.genre_id JOIN catalog_book b ON b.id = bg.book_id \
          WHERE bg.book_id IN (SELECT value FROM json_each(?1)) ORDER BY b.title, g.name",
@@ -146,9 +148,10 @@ static COPY: Model = Model {
     from: "catalog_bookinstance c LEFT JOIN catalog_book b ON b.id = c.book_id \
            LEFT JOIN auth_user u ON u.id = c.borrower_id",
     key: "c.id",
-    // As Django calls it in the history, which both write.
-    title: "SUBSTR(c.id, 1, 8) || '-' || SUBSTR(c.id, 9, 4) || '-' || SUBSTR(c.id, 13, 4) || '-' || \
-            SUBSTR(c.id, 17, 4) || '-' || SUBSTR(c.id, 21) || ' (' || COALESCE(b.title, 'Unknown book') || ')'",
+    // The same name as in Django, since both write the history.
+    title: "SUBSTR(c.id, 1, 8) || '-' || SUBSTR(c.id, 9, 4) || '-' || SUBSTR(c.id, 13, 4) || \
+            '-' || SUBSTR(c.id, 17, 4) || '-' || SUBSTR(c.id, 21) || \
+            ' (' || COALESCE(b.title, 'Unknown book') || ')'",
     order: "c.due_back IS NOT NULL, c.due_back, c.id",
     columns: &[
         text("Book", "COALESCE(b.title, 'Unknown book')"),
@@ -201,7 +204,7 @@ static COPY: Model = Model {
     ],
     inline: None,
     blocked_by: None,
-    goes_with: None,
+    cascades: None,
 };
 
 static GENRE: Model = Model {
@@ -221,7 +224,7 @@ static GENRE: Model = Model {
     sections: &[],
     inline: None,
     blocked_by: Some("books"),
-    goes_with: None,
+    cascades: None,
 };
 
 static LANGUAGE: Model = Model {
@@ -241,7 +244,7 @@ static LANGUAGE: Model = Model {
     sections: &[],
     inline: None,
     blocked_by: Some("books"),
-    goes_with: None,
+    cascades: None,
 };
 
 static GROUP: Model = Model {
@@ -268,7 +271,7 @@ static GROUP: Model = Model {
     sections: &[],
     inline: None,
     blocked_by: None,
-    goes_with: Some(
+    cascades: Some(
         "SELECT u.username || ' in the group ' || g.name FROM auth_user_groups ug \
          JOIN auth_user u ON u.id = ug.user_id JOIN auth_group g ON g.id = ug.group_id \
          WHERE ug.group_id IN (SELECT value FROM json_each(?1)) ORDER BY g.name, u.username",
@@ -306,7 +309,8 @@ static USER: Model = Model {
             any: "All",
             params: &[Param {
                 name: "groups__id__exact",
-                sql: "u.id IN (SELECT ug.user_id FROM auth_user_groups ug WHERE ug.group_id = CAST(? AS INTEGER))",
+                sql: "u.id IN (SELECT ug.user_id FROM auth_user_groups ug \
+                      WHERE ug.group_id = CAST(? AS INTEGER))",
             }],
             choices: FilterChoices::Groups,
         },
@@ -314,9 +318,10 @@ static USER: Model = Model {
     values: "u.username, u.password, u.first_name, u.last_name, u.email, \
              NULLIF(u.is_active, 0) AS is_active, NULLIF(u.is_staff, 0) AS is_staff, \
              NULLIF(u.is_superuser, 0) AS is_superuser, u.last_login, u.date_joined, \
-             (SELECT GROUP_CONCAT(ug.group_id) FROM auth_user_groups ug WHERE ug.user_id = u.id) AS 'groups[]', \
-             (SELECT GROUP_CONCAT(up.permission_id) FROM auth_user_user_permissions up WHERE up.user_id = u.id) \
-             AS 'user_permissions[]'",
+             (SELECT GROUP_CONCAT(ug.group_id) FROM auth_user_groups ug WHERE ug.user_id = u.id) \
+             AS 'groups[]', \
+             (SELECT GROUP_CONCAT(up.permission_id) FROM auth_user_user_permissions up \
+             WHERE up.user_id = u.id) AS 'user_permissions[]'",
     sections: &[
         Section {
             heading: None,
@@ -343,16 +348,17 @@ static USER: Model = Model {
     ],
     inline: None,
     blocked_by: None,
-    goes_with: Some(
+    cascades: Some(
         "SELECT u.username || ' in the group ' || g.name FROM auth_user_groups ug \
          JOIN auth_user u ON u.id = ug.user_id JOIN auth_group g ON g.id = ug.group_id \
          WHERE ug.user_id IN (SELECT value FROM json_each(?1)) \
-         UNION ALL SELECT 'What ' || u.username || ' did in the staff area: ' || COUNT(*) || ' entries of the history' \
+         UNION ALL SELECT 'Entries of ' || u.username || ' in the history: ' || COUNT(*) \
          FROM django_admin_log l JOIN auth_user u ON u.id = l.user_id \
          WHERE l.user_id IN (SELECT value FROM json_each(?1)) GROUP BY u.id \
-         UNION ALL SELECT 'The name of ' || u.username || ' as the borrower of ' || b.title \
+         UNION ALL SELECT u.username || ' as the borrower of ' || b.title \
          FROM catalog_bookinstance c JOIN auth_user u ON u.id = c.borrower_id \
-         LEFT JOIN catalog_book b ON b.id = c.book_id WHERE c.borrower_id IN (SELECT value FROM json_each(?1))",
+         LEFT JOIN catalog_book b ON b.id = c.book_id \
+         WHERE c.borrower_id IN (SELECT value FROM json_each(?1))",
     ),
 };
 

@@ -1,7 +1,7 @@
 use axum::response::{IntoResponse, Response};
 
 use super::{
-    guard::who_may,
+    guard::require_action,
     log::{self, ChangeLog, LogAction},
     model::{Action, ModelKind, RecordKey},
     models,
@@ -24,7 +24,7 @@ use crate::{
 
 const SET: &str = "UPDATE auth_user SET password = ? WHERE id = ?";
 
-/// The form for another password of a user.
+/// The page that sets the password of a user.
 pub(crate) async fn show(
     visit: Visit,
     RecordId(id): RecordId,
@@ -32,20 +32,21 @@ pub(crate) async fn show(
 ) -> Result<Response, PageError> {
     let of = find(&visit, id).await?;
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields, &of);
     page(layout, &of, fields)
 }
 
-/// Sets another password, and ends all sessions of the user; but if it is the user's own, not the one at hand.
-pub(crate) async fn take(
+/// Sets the password of a user and ends all their sessions. Users who set their own password stay
+/// logged in in this browser.
+pub(crate) async fn set(
     visit: Visit,
     RecordId(id): RecordId,
     form: Form,
 ) -> Result<Response, PageError> {
     let of = find(&visit, id).await?;
     let app = visit.app();
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(new) = read(&mut fields, &of) else {
         return page(Layout::of(&visit).await?, &of, fields);
     };
@@ -57,8 +58,8 @@ pub(crate) async fn take(
         name: of.username.clone(),
     };
     let mut db = app.db.begin_with("BEGIN IMMEDIATE").await?;
-    let set = sqlx::query(SET).bind(&encoded).bind(id);
-    if set.execute(&mut *db).await?.rows_affected() == 0 {
+    let update = sqlx::query(SET).bind(&encoded).bind(id);
+    if update.execute(&mut *db).await?.rows_affected() == 0 {
         return Err(PageError::NotFound);
     }
     let changes = ChangeLog::changed(&["Password"]);
@@ -80,12 +81,12 @@ pub(crate) async fn take(
     Ok(redirect(&model.url_of(&record.key, "change")))
 }
 
-/// The user whose password it is, which the visitor may set.
+/// Loads the user, whose password the visitor may set.
 async fn find(visit: &Visit, id: i64) -> Result<User, PageError> {
-    let user = who_may(visit, models::of_kind(ModelKind::User), &[Action::Change]).await?;
+    let user = require_action(visit, models::of_kind(ModelKind::User), &[Action::Change]).await?;
     let of = User::by_id(&visit.app().db, id).await?;
     let of = of.ok_or(PageError::NotFound)?;
-    // Or whoever may change accounts could take over one that may do more.
+    // A user who may change accounts must not be able to take over one with more rights.
     match of.is_superuser() && !user.is_superuser() {
         true => Err(PageError::Forbidden),
         false => Ok(of),
@@ -104,7 +105,7 @@ fn page(layout: Layout, of: &User, fields: Fields<'_>) -> Result<Response, PageE
     let heading = format!("Set the password of {}", of.username);
     let page = FormPage::new(layout, heading, fields, "Set password");
     let page = page
-        .lead("All browsers in which this user is logged in will be logged out.")
+        .lead("This user will be logged out in all browsers.")
         .back(format!("/admin/auth/user/{}/change/", of.id));
     Ok(page.html()?.into_response())
 }

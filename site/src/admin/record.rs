@@ -13,11 +13,11 @@ use crate::{
     web::{error::PageError, form::Form},
 };
 
-/// The model in the path; not found if the staff area has none of this name.
+/// The model in the path. Rejects with 404 what is not a model of the staff area.
 #[derive(Clone, Copy)]
 pub(crate) struct ModelInPath(pub(super) &'static Model);
 
-/// The model and the id in the path; whether there is such a record is not known yet.
+/// The model and the id in the path. The record itself may not exist.
 pub(crate) struct RecordInPath {
     pub(super) model: &'static Model,
     pub(super) key: RecordKey,
@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RecordInPath {
 
 async fn params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<RawPathParams, PageError> {
     let params = RawPathParams::from_request_parts(parts, state).await;
-    // What is not UTF-8 names nothing.
+    // No model or record has a name that is not UTF-8.
     params.map_err(|_| PageError::NotFound)
 }
 
@@ -55,14 +55,14 @@ fn param<'a>(params: &'a RawPathParams, wanted: &str) -> &'a str {
     found.map_or("", |(_, value)| value)
 }
 
-/// A record as it is called.
+/// The key and the name of a record.
 #[derive(Debug, Clone)]
 pub(super) struct RecordTitle {
     pub(super) key: RecordKey,
     pub(super) name: String,
 }
 
-/// Those of the records that there are.
+/// Loads key and name of those records that exist, in the order of the list.
 pub(super) async fn load_titles(
     db: &mut SqliteConnection,
     model: &Model,
@@ -92,10 +92,10 @@ pub(super) async fn load_titles(
     Ok(rows.into_iter().filter_map(name).collect())
 }
 
-/// The record of this id.
+/// Loads key and name of a record.
 ///
 /// # Errors
-/// [`PageError::NotFound`] if there is none.
+/// [`PageError::NotFound`] if it does not exist.
 pub(super) async fn load_title(
     db: &mut SqliteConnection,
     model: &Model,
@@ -105,14 +105,14 @@ pub(super) async fn load_title(
     found.into_iter().next().ok_or(PageError::NotFound)
 }
 
-/// What is known of a record, as its form has it.
+/// A record with the values of its form.
 pub(super) struct RecordValues {
     pub(super) key: RecordKey,
     pub(super) name: String,
     pub(super) values: Form,
 }
 
-/// All records of which `column` is `value`, in the order of the list.
+/// Loads all records whose `column` is `value`, in the order of the list.
 pub(super) async fn load_values(
     db: &mut SqliteConnection,
     model: &Model,
@@ -138,7 +138,7 @@ pub(super) async fn load_values(
     for row in rows {
         let key = RecordKey::from_stored(model.kind, row.try_get_unchecked(0)?);
         records.push(RecordValues {
-            key: key.ok_or_else(|| PageError::Internal("an id that is none".into()))?,
+            key: key.ok_or_else(|| PageError::Internal("loading a record: invalid id".into()))?,
             name: row.try_get_unchecked(1)?,
             values: values_of(&row)?,
         });
@@ -146,7 +146,7 @@ pub(super) async fn load_values(
     Ok(records)
 }
 
-/// The columns after the first two, by their names.
+/// Returns the columns after the first two as a form.
 fn values_of(row: &SqliteRow) -> Result<Form, sqlx::Error> {
     let mut values = Vec::new();
     for column in row.columns().iter().skip(2) {

@@ -1,4 +1,4 @@
-//! The sessions of everybody who is logged in: who, where, since when; and their end.
+//! The live sessions of all users: listed, and ended.
 
 use askama::Template;
 use axum::{
@@ -24,23 +24,29 @@ use crate::{
     },
 };
 
-/// Where Django would have them.
+/// The URL that Django would use.
 pub(super) const PAGE: &str = "/admin/sessions/session/";
 
-/// The permissions that Django's tables have for them.
+/// The permissions, which exist in Django's tables.
 pub(super) const VIEW: &str = "sessions.view_session";
 const DELETE: &str = "sessions.delete_session";
 
-/// Users to a page. A store is asked for the sessions of one user at a time, so this bounds what a page costs it.
+/// The number of users on a page. The store is asked for the sessions of one user at a time, so
+/// this bounds the cost of a page.
 const PER_PAGE: u64 = 20;
 
 const COUNT: &str = "\
-    SELECT COUNT(*) FROM auth_user WHERE last_login IS NOT NULL AND INSTR(LOWER(username), LOWER(?)) > 0";
+    SELECT COUNT(*) FROM auth_user \
+    WHERE last_login IS NOT NULL AND INSTR(LOWER(username), LOWER(?)) > 0";
 
-// Nobody has a session who has never logged in.
+// Users who have never logged in have no sessions.
 const USERS: &str = "\
-    SELECT id, username FROM auth_user WHERE last_login IS NOT NULL AND INSTR(LOWER(username), LOWER(?)) > 0 \
+    SELECT id, username FROM auth_user \
+    WHERE last_login IS NOT NULL AND INSTR(LOWER(username), LOWER(?)) > 0 \
     ORDER BY last_login DESC, id LIMIT ? OFFSET ?";
+
+const NOT_ENDED: &str = "No session was ended, because this session storage cannot find the \
+                         sessions of a user. Set another password for the account instead.";
 
 #[derive(Template)]
 #[template(path = "admin/sessions.html", whitespace = "minimize")]
@@ -48,12 +54,12 @@ struct LiveSessions {
     layout: Layout,
     q: String,
     paging: Paging,
-    /// Missing if the place where sessions are kept knows no owners.
+    /// `None` if the session storage can't list the sessions of a user.
     owners: Option<Vec<UserSessions>>,
     may_end: bool,
 }
 
-/// A user with the sessions of theirs.
+/// A user with their sessions.
 struct UserSessions {
     id: i64,
     username: String,
@@ -70,7 +76,7 @@ struct LiveSession {
     is_this_one: bool,
 }
 
-/// The live sessions, by user: whoever logged in last comes first.
+/// The page with the live sessions by user. The user with the latest login comes first.
 pub(crate) async fn list(
     visit: Visit,
     RawQuery(query): RawQuery,
@@ -83,7 +89,7 @@ pub(crate) async fn list(
     let q = searched(query.as_deref().unwrap_or_default());
     let db = &visit.app().db;
     let total = sqlx::query_scalar(COUNT).bind(&q).fetch_one(db).await?;
-    let paging = Paging::new(asked, total, PER_PAGE)?.keeping(kept(&q));
+    let paging = Paging::new(asked, total, PER_PAGE)?.with_query(query_string(&q));
     let users: Vec<(i64, String)> = sqlx::query_as(USERS)
         .bind(&q)
         .bind(paging.limit())
@@ -106,21 +112,22 @@ fn searched(query: &str) -> String {
     q.map_or_else(String::new, |(_, value)| value.trim().to_owned())
 }
 
-/// The page with the sessions of a user.
+/// Returns the URL of the page with the sessions of a user.
 pub(super) fn url_of(username: &str) -> String {
-    format!("{PAGE}?{}", kept(username))
+    format!("{PAGE}?{}", query_string(username))
 }
 
-/// The search, as the links to other pages keep it.
-fn kept(q: &str) -> String {
-    let mut kept = form_urlencoded::Serializer::new(String::new());
+/// Returns the query string for a search.
+fn query_string(q: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
     if !q.is_empty() {
-        kept.append_pair("q", q);
+        query.append_pair("q", q);
     }
-    kept.finish()
+    query.finish()
 }
 
-/// The sessions of those of the users who have any; `None` if they cannot be had.
+/// Loads the sessions of these users, without users who have none. Returns `None` if the session
+/// storage can't list them.
 async fn owned(
     visit: &Visit,
     users: Vec<(i64, String)>,
@@ -156,7 +163,7 @@ async fn owned(
     Ok(Some(owners))
 }
 
-/// Ends one session of a user, or all of them if the form names none.
+/// Ends one session of a user, or all of them if the form has no tag.
 pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError> {
     let user = visit.logged_in().await?;
     if !user.holds(DELETE) {
@@ -187,12 +194,12 @@ pub(crate) async fn end(visit: Visit, form: Form) -> Result<Response, PageError>
         Some(tag) => live.revoke(&owner_of(id), tag).await.map(usize::from),
         None => live.revoke_all(&owner_of(id)).await,
     };
-    let said = match ended {
-        Ok(0) => "There was no such session any more.".to_owned(),
+    let message = match ended {
+        Ok(0) => "The session had already ended.".to_owned(),
         Ok(ended) => format!("Sessions ended: {ended}."),
-        Err(error) if error.kind() == ErrorKind::Unsupported => "Nothing was ended.".to_owned(),
+        Err(error) if error.kind() == ErrorKind::Unsupported => NOT_ENDED.to_owned(),
         Err(error) => return Err(error.into()),
     };
-    visitor::add_message(&session, said)?;
+    visitor::add_message(&session, message)?;
     Ok(redirect(PAGE))
 }

@@ -17,14 +17,16 @@ const MAX_NAME: usize = 150;
 const MAX_EMAIL: usize = 254;
 
 pub(super) const EXISTS: &str = "A user with that username already exists.";
-const NO_NAME: &str = "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
+const NO_NAME: &str = "Enter a valid username. This value may contain only letters, numbers, \
+                       and @/./+/-/_ characters.";
 const NO_EMAIL: &str = "Enter a valid email address.";
 
 const IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM auth_user WHERE username = ? AND id IS NOT ?)";
 
 const INSERT: &str = "\
-    INSERT INTO auth_user (password, last_login, is_superuser, username, last_name, email, is_staff, is_active, \
-    date_joined, first_name) VALUES (?, NULL, 0, ?, '', '', 0, 1, ?, '') RETURNING id";
+    INSERT INTO auth_user (password, last_login, is_superuser, username, last_name, email, \
+    is_staff, is_active, date_joined, first_name) \
+    VALUES (?, NULL, 0, ?, '', '', 0, 1, ?, '') RETURNING id";
 
 const UPDATE: &str = "\
     UPDATE auth_user SET username = ?, first_name = ?, last_name = ?, email = ? WHERE id = ?";
@@ -33,7 +35,8 @@ const UPDATE_GRANTS: &str = "\
     UPDATE auth_user SET is_active = ?, is_staff = ?, is_superuser = ? WHERE id = ?";
 
 const DROP_GROUPS: &str = "\
-    DELETE FROM auth_user_groups WHERE user_id = ? AND group_id NOT IN (SELECT value FROM json_each(?))";
+    DELETE FROM auth_user_groups WHERE user_id = ? \
+    AND group_id NOT IN (SELECT value FROM json_each(?))";
 
 const ADD_GROUPS: &str = "\
     INSERT OR IGNORE INTO auth_user_groups (user_id, group_id) SELECT ?, value FROM json_each(?)";
@@ -43,7 +46,8 @@ const DROP_PERMISSIONS: &str = "\
     AND permission_id NOT IN (SELECT value FROM json_each(?))";
 
 const ADD_PERMISSIONS: &str = "\
-    INSERT OR IGNORE INTO auth_user_user_permissions (user_id, permission_id) SELECT ?, value FROM json_each(?)";
+    INSERT OR IGNORE INTO auth_user_user_permissions (user_id, permission_id) \
+    SELECT ?, value FROM json_each(?)";
 
 const DELETE: [&str; 5] = [
     "DELETE FROM auth_user_groups WHERE user_id IN (SELECT value FROM json_each(?1))",
@@ -54,20 +58,20 @@ const DELETE: [&str; 5] = [
     "DELETE FROM auth_user WHERE id IN (SELECT value FROM json_each(?1))",
 ];
 
-/// What the first form says about a user; the rest is asked for when the account is there.
+/// The values of the form of a new user. The form of the existing user asks for the rest.
 pub(super) struct NewUserForm {
     pub(super) username: String,
-    /// As typed, and then its hash.
+    /// The password as typed. `hash` replaces it by its hash.
     password: String,
 }
 
-/// What the form says about a user.
+/// The values of the form of a user.
 pub(super) struct UserForm {
     pub(super) username: String,
     first_name: String,
     last_name: String,
     email: String,
-    /// Missing where who sent the form may not say who may do what.
+    /// `None` if the editing user may not grant permissions.
     grants: Option<Grants>,
 }
 
@@ -79,7 +83,7 @@ struct Grants {
     permissions: Vec<String>,
 }
 
-/// What can be chosen in the form.
+/// The choices of groups and permissions.
 #[derive(Clone)]
 pub(super) struct PermissionChoices {
     groups: Choices,
@@ -109,14 +113,14 @@ pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<NewUserForm> {
     fields.are_valid().then_some(user)
 }
 
-/// Reads what the form says; `choices` are given to those who may say who may do what.
+/// Reads the form of a user. `choices` is `None` if the editing user may not grant permissions.
 pub(super) fn read(
     fields: &mut Fields<'_>,
     choices: Option<PermissionChoices>,
 ) -> Option<UserForm> {
     let username = read_username(fields);
     let password = fields.value("password").to_owned();
-    fields.fixed("password", "Password", masked(&password));
+    fields.fixed("password", "Password", mask_hash(&password));
     let line = |input| FieldKind::Line {
         input,
         autocomplete: Some("off"),
@@ -138,7 +142,7 @@ pub(super) fn read(
         let moment = fields.value(name).to_owned();
         let moment = match moment.as_str() {
             "" => "Never".to_owned(),
-            moment => date::display_stamp(moment),
+            moment => date::display_timestamp(moment),
         };
         fields.fixed(name, label, moment);
     }
@@ -167,11 +171,11 @@ fn read_username(fields: &mut Fields<'_>) -> Option<String> {
 }
 
 fn read_grants(fields: &mut Fields<'_>, choices: PermissionChoices) -> Option<Grants> {
-    let is_active = fields.tick("is_active", "Active");
-    fields.help("May log in. Take this away instead of deleting the account.");
-    let is_staff = fields.tick("is_staff", "Staff status");
+    let is_active = fields.checkbox("is_active", "Active");
+    fields.help("May log in. Untick this instead of deleting the account.");
+    let is_staff = fields.checkbox("is_staff", "Staff status");
     fields.help("May enter this staff area.");
-    let is_superuser = fields.tick("is_superuser", "Superuser status");
+    let is_superuser = fields.checkbox("is_superuser", "Superuser status");
     fields.help("May do everything.");
     let groups = fields.optional_choices("groups", "Groups", choices.groups);
     fields.help(
@@ -179,7 +183,7 @@ fn read_grants(fields: &mut Fields<'_>, choices: PermissionChoices) -> Option<Gr
     );
     let permissions =
         fields.optional_choices("user_permissions", "User permissions", choices.permissions);
-    fields.help("What this user may do besides.");
+    fields.help("Permissions of this user in addition to those of the groups.");
     Some(Grants {
         is_active,
         is_staff,
@@ -189,8 +193,8 @@ fn read_grants(fields: &mut Fields<'_>, choices: PermissionChoices) -> Option<Gr
     })
 }
 
-/// A hash as it may be shown: the algorithm, and enough to tell whether it has changed.
-fn masked(encoded: &str) -> String {
+/// Returns the algorithm and the first characters of a hash, enough to see whether it has changed.
+fn mask_hash(encoded: &str) -> String {
     const SHOWN: usize = 6;
     match (encoded.split_once('$'), encoded.rsplit_once('$')) {
         (Some((algorithm, _)), Some((_, hash))) if !encoded.starts_with('!') => {
@@ -206,7 +210,7 @@ fn masked(encoded: &str) -> String {
 }
 
 impl NewUserForm {
-    /// Hashes the password, which takes its time.
+    /// Replaces the password by its hash. This is slow by design.
     pub(super) async fn hash(&mut self, app: &AppState) -> Result<(), PageError> {
         let password = std::mem::take(&mut self.password);
         self.password = app.hashing.encode(password).await?;
@@ -222,7 +226,7 @@ impl NewUserForm {
     }
 }
 
-/// Whether another user has this name.
+/// Returns whether another user than `own` has this name.
 pub(super) async fn is_taken(
     db: &mut SqliteConnection,
     username: &str,
@@ -252,9 +256,9 @@ impl UserForm {
             .bind(grants.is_superuser)
             .bind(id);
         update.execute(&mut *db).await?;
-        groups::put(db, [DROP_GROUPS, ADD_GROUPS], id, &grants.groups).await?;
+        groups::set_links(db, [DROP_GROUPS, ADD_GROUPS], id, &grants.groups).await?;
         let permissions = [DROP_PERMISSIONS, ADD_PERMISSIONS];
-        Ok(groups::put(db, permissions, id, &grants.permissions).await?)
+        Ok(groups::set_links(db, permissions, id, &grants.permissions).await?)
     }
 }
 
@@ -271,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_shown_by_its_algorithm_and_little_else() {
+    fn a_masked_hash_shows_the_algorithm_and_six_characters() {
         for (encoded, shown) in [
             (
                 "pbkdf2_sha256$1000000$9hqMQ5salt$1y6jJWvTkBxYz0123456789",
@@ -281,7 +285,7 @@ mod tests {
             ("", "No password set."),
             ("nonsense", "No password set."),
         ] {
-            assert_eq!(masked(encoded), shown);
+            assert_eq!(mask_hash(encoded), shown);
         }
     }
 }

@@ -23,7 +23,7 @@ const BOOKS: &str = "\
 
 const DELETE: &str = "DELETE FROM catalog_author WHERE id IN (SELECT value FROM json_each(?1))";
 
-/// Asks before an author is deleted; one with books stays.
+/// The page that asks before an author is deleted. An author with books cannot be deleted.
 pub(crate) async fn confirm(
     visit: Visit,
     RecordId(id): RecordId,
@@ -50,7 +50,7 @@ pub(crate) async fn confirm(
 pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, PageError> {
     let name = name_of(&visit, record.0).await?;
     let ids = IdList::from_iter([record.0]);
-    // No other request writes from here on, so no book is added between the look and the deletion.
+    // This locks the database for other writers, so no book is added before the deletion.
     let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
     let is_blocked = !blocking_books(&mut db, &ids).await?.is_empty();
     if is_blocked || delete_records(&mut db, &ids).await? == 0 {
@@ -63,7 +63,7 @@ pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, P
     Ok(redirect("/catalog/authors/"))
 }
 
-/// Loads id and title of the books of these authors: an author with books cannot be deleted.
+/// Loads id and title of the books of these authors, which block the deletion of an author.
 pub(crate) async fn blocking_books(
     db: &mut SqliteConnection,
     authors: &IdList,
@@ -73,7 +73,7 @@ pub(crate) async fn blocking_books(
 }
 
 /// Deletes these authors, in the transaction in which the caller found no blocking book. Returns
-/// how many there were.
+/// the number of deleted authors.
 pub(crate) async fn delete_records(
     db: &mut SqliteConnection,
     authors: &IdList,

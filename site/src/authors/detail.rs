@@ -42,7 +42,7 @@ struct Book {
     cover: Cover,
 }
 
-/// One author, with the books that the library has of them.
+/// The page of an author, with their books.
 pub(crate) async fn detail(
     State(app): State<AppState>,
     RecordId(id): RecordId,

@@ -29,9 +29,10 @@ const AUTHOR: &str = "\
     SELECT first_name, last_name, date_of_birth, date_of_death FROM catalog_author WHERE id = ?";
 
 const UPDATE: &str = "\
-    UPDATE catalog_author SET first_name = ?, last_name = ?, date_of_birth = ?, date_of_death = ? WHERE id = ?";
+    UPDATE catalog_author \
+    SET first_name = ?, last_name = ?, date_of_birth = ?, date_of_death = ? WHERE id = ?";
 
-/// What the form says about an author.
+/// The values of the form of an author.
 pub(crate) struct Author {
     first_name: String,
     last_name: String,
@@ -39,17 +40,17 @@ pub(crate) struct Author {
     date_of_death: Option<Date>,
 }
 
-/// The form for a new author.
+/// The page with the form for a new author.
 pub(crate) async fn new(layout: Layout) -> Result<Response, PageError> {
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields);
     create_page(layout, fields)
 }
 
 /// Adds an author.
 pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(author) = read(&mut fields) else {
         return create_page(Layout::of(&visit).await?, fields);
     };
@@ -57,14 +58,14 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
     saved(&visit, &author, id, "added").await
 }
 
-/// The form with what is known of an author.
+/// The page with the form of an author.
 pub(crate) async fn edit(
     visit: Visit,
     RecordId(id): RecordId,
     layout: Layout,
 ) -> Result<Response, PageError> {
     let form = stored(&visit.app().db, id).await?;
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields);
     update_page(layout, id, &name_in(&form), fields)
 }
@@ -76,7 +77,7 @@ pub(crate) async fn update(
     form: Form,
 ) -> Result<Response, PageError> {
     let before = stored(&visit.app().db, id).await?;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(author) = read(&mut fields) else {
         return update_page(Layout::of(&visit).await?, id, &name_in(&before), fields);
     };
@@ -84,7 +85,7 @@ pub(crate) async fn update(
     saved(&visit, &author, id, "changed").await
 }
 
-/// Reads what the form says, if it makes sense.
+/// Reads and validates the form.
 pub(crate) fn read(fields: &mut Fields<'_>) -> Option<Author> {
     let first_name = fields.line("first_name", "First name", MAX_NAME);
     let last_name = fields.line("last_name", "Last name", MAX_NAME);
@@ -106,7 +107,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Option<Author> {
 }
 
 impl Author {
-    /// Adds the author, and gives the id.
+    /// Adds the author. Returns the id.
     pub(crate) async fn insert(&self, db: impl SqliteExecutor<'_>) -> Result<i64, PageError> {
         let insert = sqlx::query_scalar(INSERT)
             .bind(&self.first_name)
@@ -116,7 +117,10 @@ impl Author {
         Ok(insert.fetch_one(db).await?)
     }
 
-    /// Changes the author with this id, if there still is one.
+    /// Changes the author with this id.
+    ///
+    /// # Errors
+    /// [`PageError::NotFound`] if there is no such author.
     pub(crate) async fn update(
         &self,
         db: impl SqliteExecutor<'_>,
@@ -135,7 +139,7 @@ impl Author {
     }
 }
 
-/// What is known of an author, as the form has it.
+/// Loads an author as the values of the form.
 async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     type Row = (String, String, Option<String>, Option<String>);
     let row: Option<Row> = sqlx::query_as(AUTHOR).bind(id).fetch_optional(db).await?;

@@ -1,13 +1,13 @@
 use crate::date;
 
-/// When an author lived, as far as is known.
+/// The dates of birth and death of an author, as far as they are known.
 pub(crate) struct Lifespan {
     born: Option<String>,
     died: Option<String>,
 }
 
 impl Lifespan {
-    /// From the dates as the database keeps them.
+    /// Formats the dates from the database.
     pub(crate) fn new(born: Option<&str>, died: Option<&str>) -> Self {
         Self {
             born: born.map(date::display),
@@ -15,7 +15,8 @@ impl Lifespan {
         }
     }
 
-    /// In words, with `dash` between two dates; `None` if nothing is known.
+    /// Returns the lifespan as text, with `dash` between two dates. Returns `None` if no date is
+    /// known.
     pub(crate) fn in_words(&self, dash: &str) -> Option<String> {
         match (&self.born, &self.died) {
             (Some(born), Some(died)) => Some(format!("{born} {dash} {died}")),
@@ -31,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_life_says_what_is_known_of_it() {
+    fn a_lifespan_has_the_dates_that_are_known() {
         let words = |born, died| Lifespan::new(born, died).in_words("–");
         assert_eq!(
             words(Some("1775-12-16"), Some("1817-07-18")).as_deref(),

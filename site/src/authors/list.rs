@@ -33,7 +33,7 @@ struct Author {
     lifespan: Lifespan,
 }
 
-/// All authors by name.
+/// The page with all authors by name.
 pub(crate) async fn list(
     State(app): State<AppState>,
     layout: Layout,

@@ -1,4 +1,4 @@
-//! Authors: the list, one author, the forms, and how an author is called.
+//! Authors: the list, the page of an author, the forms, and the display of names.
 
 pub(crate) mod delete;
 mod detail;

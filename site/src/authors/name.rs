@@ -1,4 +1,4 @@
-/// `Last, First`; one alone if the other is empty.
+/// Returns `Last, First`, or one of them if the other is empty.
 pub(crate) fn name(last: &str, first: &str) -> String {
     match (last, first) {
         (last, "") => last.to_owned(),
@@ -7,7 +7,7 @@ pub(crate) fn name(last: &str, first: &str) -> String {
     }
 }
 
-/// The name of a book's author, who may not be known.
+/// Returns the name of a book's author, or `Unknown author`.
 pub(crate) fn name_or_unknown(last: Option<String>, first: Option<String>) -> String {
     let name = name(&last.unwrap_or_default(), &first.unwrap_or_default());
     if name.is_empty() {

@@ -1,17 +1,17 @@
 use super::cover::Cover;
 use crate::{authors, language_tag};
 
-/// A book as lists show it: a cover, the title as a link, and the author.
+/// A book in a list: a cover, the title as a link, and the author.
 pub(crate) struct BookCard {
     pub(crate) id: i64,
     pub(crate) title: String,
     pub(crate) author: String,
-    /// The tag of the title's language, for fonts and voices that depend on it.
+    /// The BCP 47 tag of the title's language.
     pub(crate) lang: Option<&'static str>,
     pub(crate) cover: Cover,
 }
 
-/// Id, title, the author's last and first name, the name of the language.
+/// Id, title, the author's last and first name, and the name of the language.
 pub(crate) type CardRow = (i64, String, Option<String>, Option<String>, Option<String>);
 
 impl From<CardRow> for BookCard {

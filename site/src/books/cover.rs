@@ -2,11 +2,14 @@ use std::fmt;
 
 use crate::web::static_files::fnv1a;
 
-/// Colours of cloth, and ways to set a title, that the style sheet knows.
+/// The number of colours in the style sheet.
 const CLOTHS: u64 = 8;
+
+/// The number of layouts in the style sheet.
 const BINDINGS: u64 = 3;
 
-/// A typographic cover, drawn by the style sheet. The same book always looks the same; displays as CSS classes.
+/// A typographic cover that the style sheet draws. A book always has the same cover. `Display`
+/// writes the CSS classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cover {
     cloth: u64,
@@ -15,7 +18,8 @@ pub(crate) struct Cover {
 }
 
 impl Cover {
-    /// The cover of `title`. The author takes part, so that two books of one title differ.
+    /// Returns the cover of a book. Depends on the author as well, so that two books with the same
+    /// title differ.
     pub(crate) fn of(title: &str, author: &str) -> Self {
         let hash = fnv1a(format!("{title}\n{author}").as_bytes());
         // The low bits of this hash are its weakest.
@@ -38,7 +42,8 @@ impl fmt::Display for Cover {
     }
 }
 
-/// How large the title can be set: its longest word must fit a line, and all of it the cover.
+/// Returns the size of the title. The longest word must fit into a line, and the whole title on the
+/// cover.
 fn size(title: &str) -> &'static str {
     let longest_word = title
         .split_whitespace()
@@ -54,7 +59,8 @@ fn size(title: &str) -> &'static str {
     }
 }
 
-/// How wide a word is that cannot be broken. Chinese and Japanese can, after every character.
+/// Returns the width of the part of a word that can't be broken. Chinese and Japanese words can be
+/// broken after every character.
 fn unbroken_width(word: &str) -> usize {
     if word.chars().any(is_wide) {
         WIDE
@@ -63,7 +69,7 @@ fn unbroken_width(word: &str) -> usize {
     }
 }
 
-/// Tenths of the width of a usual Latin letter.
+/// Returns the width of a character, in tenths of an average Latin letter.
 fn width(c: char) -> usize {
     match c {
         'i' | 'j' | 'l' | 't' | 'f' | 'r' | '\'' | ',' | '.' | ';' | ' ' => 7,
@@ -85,14 +91,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_book_always_has_the_same_cover_and_its_namesake_another() {
+    fn a_book_always_has_the_same_cover_and_one_with_the_same_title_has_another() {
         let emma = Cover::of("Emma", "Austen, Jane");
         assert_eq!(emma, Cover::of("Emma", "Austen, Jane"));
         assert_ne!(emma, Cover::of("Emma", "Tennant, Emma"));
     }
 
     #[test]
-    fn the_longer_the_title_or_a_word_of_it_the_smaller_it_is_set() {
+    fn a_long_title_or_word_is_set_smaller() {
         assert_eq!(size("Emma"), "large");
         assert_eq!(size("Adventures of Huckleberry Finn"), "medium");
         assert_eq!(size("Преступление и наказание"), "small");

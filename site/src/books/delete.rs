@@ -27,7 +27,7 @@ const DELETE: [&str; 2] = [
     "DELETE FROM catalog_book WHERE id IN (SELECT value FROM json_each(?1))",
 ];
 
-/// A copy because of which its book cannot be deleted.
+/// A copy that blocks the deletion of its book.
 pub(crate) struct BlockingCopy {
     pub(crate) id: CopyId,
     /// The title of the book.
@@ -35,7 +35,7 @@ pub(crate) struct BlockingCopy {
     pub(crate) imprint: String,
 }
 
-/// Asks before a book is deleted; one with copies stays.
+/// The page that asks before a book is deleted. A book with copies cannot be deleted.
 pub(crate) async fn confirm(
     visit: Visit,
     RecordId(id): RecordId,
@@ -61,11 +61,11 @@ pub(crate) async fn confirm(
     page.html()
 }
 
-/// Deletes a book that has no copies, and its links to genres with it.
+/// Deletes a book that has no copies, and its links to genres.
 pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, PageError> {
     let title = title_of(&visit, record.0).await?;
     let ids = IdList::from_iter([record.0]);
-    // No other request writes from here on, so no copy is added between the look and the deletion.
+    // This locks the database for other writers, so no copy is added before the deletion.
     let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
     let is_blocked = !blocking_copies(&mut db, &ids).await?.is_empty();
     if is_blocked || delete_records(&mut db, &ids).await? == 0 {
@@ -78,7 +78,7 @@ pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, P
     Ok(redirect("/catalog/books/"))
 }
 
-/// Loads the copies of these books: a book with copies cannot be deleted.
+/// Loads the copies of these books, which block the deletion of a book.
 pub(crate) async fn blocking_copies(
     db: &mut SqliteConnection,
     books: &IdList,
@@ -94,7 +94,7 @@ pub(crate) async fn blocking_copies(
 }
 
 /// Deletes these books and their links to genres, in the transaction in which the caller found no
-/// blocking copy. Returns how many books there were.
+/// blocking copy. Returns the number of deleted books.
 pub(crate) async fn delete_records(
     db: &mut SqliteConnection,
     books: &IdList,

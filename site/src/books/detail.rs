@@ -13,7 +13,8 @@ use crate::{
 };
 
 const BOOK: &str = "\
-    SELECT b.title, b.summary, b.isbn, a.id, a.last_name, a.first_name, l.id, l.name FROM catalog_book b \
+    SELECT b.title, b.summary, b.isbn, a.id, a.last_name, a.first_name, l.id, l.name \
+    FROM catalog_book b \
     LEFT JOIN catalog_author a ON a.id = b.author_id \
     LEFT JOIN catalog_language l ON l.id = b.language_id \
     WHERE b.id = ?";
@@ -23,7 +24,7 @@ const GENRES: &str = "\
     JOIN catalog_book_genre bg ON bg.genre_id = g.id \
     WHERE bg.book_id = ? ORDER BY g.name, g.id";
 
-// Copies without a due date come first, on every database.
+// Copies without a due date come first. Databases differ in the order of NULLs, so it is explicit.
 const COPIES: &str = "\
     SELECT id, imprint, status, due_back FROM catalog_bookinstance \
     WHERE book_id = ? ORDER BY due_back IS NOT NULL, due_back, id";
@@ -70,7 +71,7 @@ struct Copy {
     availability: Availability,
 }
 
-/// One book, with its copies.
+/// The page of a book, with its copies.
 pub(crate) async fn detail(
     visit: Visit,
     RecordId(id): RecordId,
@@ -121,8 +122,8 @@ pub(crate) async fn detail(
     Ok(Html(page))
 }
 
-/// Remembers that the visitor saw the book. The page is worth more than that: where sessions cannot be kept it goes out
-/// all the same.
+/// Adds the book to those that the visitor viewed last. If the session can't be loaded or saved,
+/// the page is sent anyway.
 async fn remember(visit: &Visit, id: i64) -> Result<(), PageError> {
     let session = match visit.session().await {
         Ok(session) => session,
@@ -133,7 +134,7 @@ async fn remember(visit: &Visit, id: i64) -> Result<(), PageError> {
     if session.is_modified()
         && let Err(error) = session.save().await
     {
-        tracing::warn!("remembering a book that was seen: {error:#}");
+        tracing::warn!("saving the recently viewed books: {error:#}");
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 use axum::response::{IntoResponse, Response};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::isbn::{self, IsbnError};
+use super::{
+    choices::{load_genres, load_languages},
+    isbn::{self, IsbnError},
+};
 use crate::{
     authors, visitor,
     web::{
@@ -24,10 +27,6 @@ const ISBN_INVALID: &str = "Enter a valid 13-digit ISBN.";
 const AUTHORS: &str =
     "SELECT id, last_name, first_name FROM catalog_author ORDER BY last_name, first_name, id";
 
-const GENRES: &str = "SELECT id, name FROM catalog_genre ORDER BY name, id";
-
-const LANGUAGES: &str = "SELECT id, name FROM catalog_language ORDER BY name, id";
-
 const BOOK: &str = "\
     SELECT title, author_id, summary, isbn, language_id FROM catalog_book WHERE id = ?";
 
@@ -41,7 +40,8 @@ const INSERT: &str = "\
     VALUES (?, ?, ?, ?, ?) RETURNING id";
 
 const UPDATE: &str = "\
-    UPDATE catalog_book SET title = ?, summary = ?, isbn = ?, author_id = ?, language_id = ? WHERE id = ?";
+    UPDATE catalog_book \
+    SET title = ?, summary = ?, isbn = ?, author_id = ?, language_id = ? WHERE id = ?";
 
 const DROP_GENRES: &str = "\
     DELETE FROM catalog_book_genre WHERE book_id = ? \
@@ -50,7 +50,7 @@ const DROP_GENRES: &str = "\
 const ADD_GENRES: &str = "\
     INSERT OR IGNORE INTO catalog_book_genre (book_id, genre_id) SELECT ?, value FROM json_each(?)";
 
-/// What the form says about a book. Numbers are ids, known when the form was read.
+/// The values of the form of a book. The ids existed when the form was read.
 pub(crate) struct Book {
     pub(crate) title: String,
     summary: String,
@@ -60,19 +60,19 @@ pub(crate) struct Book {
     genres: Vec<String>,
 }
 
-/// What can be chosen in the form.
+/// The choices in the form.
 #[derive(Clone)]
 pub(crate) struct BookChoices {
-    /// Missing where the author is known, and so is not asked for.
+    /// `None` in a row of an author, where the author is known.
     pub(crate) authors: Option<Choices>,
     genres: Choices,
     languages: Choices,
 }
 
-/// The form for a new book.
+/// The page with the form for a new book.
 pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let form = Form::default();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields, BookChoices::load(&visit.app().db).await?);
     create_page(layout, fields)
 }
@@ -80,7 +80,7 @@ pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageEr
 /// Adds a book.
 pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
     let db = &visit.app().db;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(book) = read(&mut fields, BookChoices::load(db).await?) else {
         return create_page(Layout::of(&visit).await?, fields);
     };
@@ -95,7 +95,7 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
     saved(&visit, &book, id, "added").await
 }
 
-/// The form with what is known of a book.
+/// The page with the form of a book.
 pub(crate) async fn edit(
     visit: Visit,
     RecordId(id): RecordId,
@@ -103,7 +103,7 @@ pub(crate) async fn edit(
 ) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let form = stored(db, id).await?;
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields, BookChoices::load(db).await?);
     update_page(layout, id, title_in(&form), fields)
 }
@@ -116,7 +116,7 @@ pub(crate) async fn update(
 ) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let before = stored(db, id).await?;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(book) = read(&mut fields, BookChoices::load(db).await?) else {
         return update_page(Layout::of(&visit).await?, id, title_in(&before), fields);
     };
@@ -132,7 +132,7 @@ pub(crate) async fn update(
     saved(&visit, &book, id, "changed").await
 }
 
-/// Reads what the form says, if it makes sense.
+/// Reads and validates the form.
 pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book> {
     let invalid = InvalidChoice::Unquoted;
     let title = fields.line("title", "Title", MAX_TITLE);
@@ -140,9 +140,9 @@ pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book
         Some(authors) => fields.choice("author", "Author", authors, None, invalid),
         None => Some(None),
     };
-    let summary = fields.area("summary", "Summary", MAX_SUMMARY);
+    let summary = fields.text_area("summary", "Summary", MAX_SUMMARY);
     let isbn = fields.line("isbn", "ISBN", usize::MAX);
-    fields.help("13 digits; hyphens and blanks may stay.");
+    fields.help("13 digits, with or without hyphens and spaces.");
     let isbn = isbn.and_then(|typed| read_isbn(fields, &typed));
     let genres = fields.choices("genre", "Genre", choices.genres);
     fields.help("One or more: hold Ctrl (or Command) to choose several.");
@@ -161,11 +161,11 @@ pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book
 fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
     let error = match isbn::parse(typed) {
         Ok(isbn) => return Some(isbn),
-        // Nothing but hyphens is nothing.
-        Err(IsbnError::Wrong) if typed.chars().all(|c| c == '-' || c.is_whitespace()) => {
+        // Only hyphens and white space count as empty.
+        Err(IsbnError::Invalid) if typed.chars().all(|c| c == '-' || c.is_whitespace()) => {
             REQUIRED.to_owned()
         }
-        Err(IsbnError::Wrong) => ISBN_INVALID.to_owned(),
+        Err(IsbnError::Invalid) => ISBN_INVALID.to_owned(),
         Err(IsbnError::TooLong(chars)) => format!(
             "Ensure this value has at most {} characters (it has {chars}).",
             isbn::DIGITS
@@ -176,7 +176,7 @@ fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
 }
 
 impl Book {
-    /// Adds the book, and gives its id.
+    /// Adds the book. Returns the id.
     pub(crate) async fn insert(&self, db: &mut SqliteConnection) -> Result<i64, PageError> {
         let insert = sqlx::query_scalar(INSERT)
             .bind(&self.title)
@@ -185,11 +185,14 @@ impl Book {
             .bind(self.author)
             .bind(number(&self.language));
         let id = insert.fetch_one(&mut *db).await?;
-        put_genres(db, id, &self.genres).await?;
+        set_genres(db, id, &self.genres).await?;
         Ok(id)
     }
 
-    /// Changes the book with this id, if there still is one.
+    /// Changes the book with this id.
+    ///
+    /// # Errors
+    /// [`PageError::NotFound`] if there is no such book.
     pub(crate) async fn update(&self, db: &mut SqliteConnection, id: i64) -> Result<(), PageError> {
         let update = sqlx::query(UPDATE)
             .bind(&self.title)
@@ -201,15 +204,15 @@ impl Book {
         if update.execute(&mut *db).await?.rows_affected() == 0 {
             return Err(PageError::NotFound);
         }
-        Ok(put_genres(db, id, &self.genres).await?)
+        Ok(set_genres(db, id, &self.genres).await?)
     }
 }
 
 impl BookChoices {
     pub(crate) async fn load(db: &SqlitePool) -> Result<Self, sqlx::Error> {
         let authors: Vec<(i64, String, String)> = sqlx::query_as(AUTHORS).fetch_all(db).await?;
-        let genres: Vec<(i64, String)> = sqlx::query_as(GENRES).fetch_all(db).await?;
-        let languages: Vec<(i64, String)> = sqlx::query_as(LANGUAGES).fetch_all(db).await?;
+        let genres = load_genres(db).await?;
+        let languages = load_languages(db).await?;
         let named = |(id, name): (i64, String)| (id.to_string(), name);
         let authors = authors
             .into_iter()
@@ -222,12 +225,12 @@ impl BookChoices {
     }
 }
 
-/// An id that was chosen from a list, and so is a number.
+/// Parses an id. It was chosen from a list, so it is a number.
 fn number(id: &str) -> Option<i64> {
     id.parse().ok()
 }
 
-/// Whether another book has this ISBN.
+/// Returns whether another book than `own` has this ISBN.
 pub(crate) async fn is_taken(
     db: &mut SqliteConnection,
     isbn: &str,
@@ -237,8 +240,9 @@ pub(crate) async fn is_taken(
     taken.fetch_one(db).await
 }
 
-/// Leaves links that stay as they are, so that their ids stay, too.
-async fn put_genres(
+/// Sets the genres of a book: deletes the other links, then adds the missing ones. Links that exist
+/// already keep their ids.
+async fn set_genres(
     db: &mut SqliteConnection,
     book: i64,
     genres: &[String],
@@ -246,13 +250,13 @@ async fn put_genres(
     let ids: Vec<i64> = genres.iter().filter_map(|id| number(id)).collect();
     let ids = format!("{ids:?}");
     for statement in [DROP_GENRES, ADD_GENRES] {
-        let put = sqlx::query(statement).bind(book).bind(&ids);
-        put.execute(&mut *db).await?;
+        let link = sqlx::query(statement).bind(book).bind(&ids);
+        link.execute(&mut *db).await?;
     }
     Ok(())
 }
 
-/// What is known of a book, as the form has it.
+/// Loads a book as the values of the form.
 async fn stored(db: &SqlitePool, id: i64) -> Result<Form, PageError> {
     type Row = (String, Option<i64>, String, String, Option<i64>);
     let row: Option<Row> = sqlx::query_as(BOOK).bind(id).fetch_optional(db).await?;

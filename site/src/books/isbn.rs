@@ -1,14 +1,14 @@
-/// Why a text is no ISBN.
+/// The reason why a text is not an ISBN.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum IsbnError {
-    /// More characters than an ISBN has, without hyphens and blanks.
+    /// Too many characters. Hyphens and white space are not counted.
     TooLong(usize),
-    Wrong,
+    Invalid,
 }
 
 pub(super) const DIGITS: usize = 13;
 
-/// The thirteen digits of an ISBN, however it was typed.
+/// Returns the thirteen digits of an ISBN. Hyphens and white space in `typed` are ignored.
 pub(super) fn parse(typed: &str) -> Result<String, IsbnError> {
     let is_kept =
         |c: &char| !c.is_whitespace() && !matches!(c, '-' | '\u{2010}' | '\u{2011}' | '–');
@@ -18,13 +18,13 @@ pub(super) fn parse(typed: &str) -> Result<String, IsbnError> {
         return Err(IsbnError::TooLong(chars));
     }
     let is_digits = chars == DIGITS && isbn.bytes().all(|byte| byte.is_ascii_digit());
-    (is_digits && adds_up(&isbn))
+    (is_digits && has_valid_check_digit(&isbn))
         .then_some(isbn)
-        .ok_or(IsbnError::Wrong)
+        .ok_or(IsbnError::Invalid)
 }
 
-/// Digits count once and three times by turns, and the sum ends in zero.
-fn adds_up(digits: &str) -> bool {
+/// Returns whether the sum of the digits, weighted alternately by 1 and 3, is a multiple of 10.
+fn has_valid_check_digit(digits: &str) -> bool {
     let weighted = digits
         .bytes()
         .zip([1, 3].into_iter().cycle())
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_isbn_is_thirteen_digits_that_add_up() {
+    fn an_isbn_has_thirteen_digits_and_a_valid_check_digit() {
         for typed in ["9786600010007", "978-6-600-01000-7", " 978 6600010007 "] {
             assert_eq!(parse(typed).as_deref(), Ok("9786600010007"), "{typed}");
         }
@@ -48,7 +48,7 @@ mod tests {
             "978660001000X",
             "९७८6600010007",
         ] {
-            assert_eq!(parse(typed), Err(IsbnError::Wrong), "{typed}");
+            assert_eq!(parse(typed), Err(IsbnError::Invalid), "{typed}");
         }
         assert_eq!(parse("97866-000100-077"), Err(IsbnError::TooLong(14)));
     }

@@ -1,9 +1,10 @@
 use super::base_url::{BaseUrl, host_of};
 
-/// What this machine calls itself: no page elsewhere can make a browser send these to another machine.
+/// The names of this machine. A browser that sends them is on this machine, so they are always
+/// allowed.
 const OWN: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// The host names that the site answers to.
+/// The host names under which the site answers.
 #[derive(Debug)]
 pub(crate) struct AllowedHosts(Vec<String>);
 

@@ -3,6 +3,15 @@ use std::{fmt, net::SocketAddr, str::FromStr};
 use http::{Uri, uri::PathAndQuery};
 
 /// The address that visitors type: a scheme and a host, without a path.
+///
+/// ```
+/// use locallibrary::config::BaseUrl;
+///
+/// let url: BaseUrl = "https://library.example:8443/".parse().unwrap();
+/// assert!(url.is_https());
+/// assert_eq!(url.host(), "library.example");
+/// assert!("library.example/catalog".parse::<BaseUrl>().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
     https: bool,
@@ -10,7 +19,7 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// The address of a site that is reached as it listens, by plain http.
+    /// Returns the address of a site that visitors reach directly, over plain http.
     pub(crate) fn listening_on(address: SocketAddr) -> Self {
         Self {
             https: false,
@@ -18,28 +27,28 @@ impl BaseUrl {
         }
     }
 
-    /// Whether visitors come by https, so that cookies may be marked `Secure`.
+    /// Returns whether visitors use https, so cookies can have the attribute `Secure`.
     pub fn is_https(&self) -> bool {
         self.https
     }
 
-    /// `http` or `https`.
+    /// Returns `http` or `https`.
     pub(crate) fn scheme(&self) -> &'static str {
         if self.https { "https" } else { "http" }
     }
 
-    /// The host, and the port if it is not the usual one.
+    /// Returns the host, and the port if the URL has one.
     pub(crate) fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// The host, without the port.
+    /// Returns the host without the port.
     pub fn host(&self) -> &str {
         host_of(&self.authority)
     }
 }
 
-/// The host in `host:port`, where the port may be missing and an IPv6 address is in brackets.
+/// Returns the host in `host:port`. The port may be missing, and an IPv6 address is in brackets.
 pub(crate) fn host_of(authority: &str) -> &str {
     match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
@@ -70,7 +79,7 @@ impl FromStr for BaseUrl {
             .map_or("/", PathAndQuery::as_str);
         if rest != "/" || url.contains('#') {
             return Err(
-                "the site lives at the root of its host; leave out everything after the host",
+                "the site is served from the root of its host; leave out everything after the host",
             );
         }
         Ok(Self {
@@ -111,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_of_an_authority_is_what_stands_before_the_port() {
+    fn the_host_of_an_authority_is_the_part_before_the_port() {
         for (authority, host) in [
             ("x:80", "x"),
             ("x", "x"),

@@ -1,30 +1,30 @@
 use clap::{Args, Subcommand};
 
-/// What the program does besides serving pages.
+/// A subcommand: what to do instead of serving pages.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Make the database with its tables and no records, or add the tables that are missing
+    /// Create the database with its tables and no records, or add missing tables
     Migrate,
-    /// Load the demo catalogue into a database without records; passwords come from
-    /// LOCALLIBRARY_DEMO_PASSWORD_ and the name in capitals, or are made and shown once
+    /// Load the demo catalogue into a database without records; the password of each user comes
+    /// from LOCALLIBRARY_DEMO_PASSWORD_ and the name in capitals, or is generated and shown once
     LoadDemo,
-    /// Add a user; the password comes from LOCALLIBRARY_NEW_PASSWORD, or is read from the input
+    /// Add a user; the password comes from LOCALLIBRARY_NEW_PASSWORD or standard input
     CreateUser(NewUser),
-    /// Look whether the database, the sessions and the secret key are in order
+    /// Check the database, the session storage and the secret key
     Check,
 }
 
-/// A user to be added.
+/// The arguments of `create-user`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct NewUser {
     /// The name to log in with
     pub username: String,
 
-    /// Where mails for the user go
+    /// The email address of the user
     #[arg(long, default_value = "")]
     pub email: String,
 
-    /// The user works here and may see the staff pages
+    /// The user may open the staff area
     #[arg(long)]
     pub staff: bool,
 

@@ -10,7 +10,7 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_url_is_a_path_behind_sqlite() {
+    fn a_database_url_is_sqlite_and_a_path() {
         for (url, path) in [
             ("sqlite://library.sqlite3", "library.sqlite3"),
             (

@@ -1,14 +1,24 @@
 use std::time::Duration;
 
-/// How long the site waits for others. The program has no flags for them: they suit every visitor, and tests shorten them.
+/// The time limits of the site. There are no flags for them, since the defaults suit all visitors.
+/// Tests set shorter ones.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use locallibrary::config::Limits;
+///
+/// let limits = Limits { request: Duration::from_secs(5), ..Limits::default() };
+/// assert_eq!(limits.headers, Duration::from_secs(30));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// For the headers of a request, from the first moment in which one may be sent: an idle connection is closed after as
-    /// long.
+    /// For the headers of a request, counted from the moment when the connection is ready for one.
+    /// An idle connection is closed after the same time.
     pub headers: Duration,
-    /// For a request, from its headers to its answer, with all that is read and looked up in between.
+    /// For a request, from its headers to the response. Includes reading the body.
     pub request: Duration,
-    /// For a visitor to take the next byte of an answer.
+    /// For the client to read the next byte of a response.
     pub write: Duration,
 }
 

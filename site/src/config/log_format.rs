@@ -1,10 +1,10 @@
 use clap::ValueEnum;
 
-/// How a line of the log looks.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For somebody who reads it.
+    /// Text for people.
     Human,
-    /// One JSON object a line, for a program that collects them.
+    /// One JSON object a line, for programs.
     Json,
 }

@@ -2,23 +2,32 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use lettre::SmtpTransport;
 
-/// Where mails go.
+/// The destination of mails, written `stdout`, `file:FOLDER`, `smtp://HOST` or
+/// `smtps://USER:PASSWORD@HOST`.
+///
+/// ```
+/// use locallibrary::config::MailTo;
+///
+/// assert_eq!("file:mails".parse(), Ok(MailTo::Folder("mails".into())));
+/// assert!("mails".parse::<MailTo>().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MailTo {
-    /// To whoever reads the output of the program.
+    /// Standard output.
     Stdout,
-    /// To a folder, one text file for each.
+    /// A folder, with one text file per mail.
     Folder(PathBuf),
-    /// To a mail server.
+    /// A mail server.
     Smtp(SmtpUrl),
 }
 
-/// `smtp://` or `smtps://`, perhaps a name and a password, and a host. `Debug` is redacted; `Display` says the server alone.
+/// The URL of a mail server, which may contain a user name and a password. `Debug` is redacted.
+/// `Display` shows the scheme and the server only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SmtpUrl(String);
 
 impl SmtpUrl {
-    /// The URL itself, with the password that may be in it.
+    /// Returns the whole URL, including a password.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -61,11 +70,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mails_go_to_the_output_a_folder_or_a_server() {
+    fn mails_go_to_stdout_a_folder_or_a_server() {
         assert_eq!("stdout".parse(), Ok(MailTo::Stdout));
         assert_eq!("file:mails".parse(), Ok(MailTo::Folder("mails".into())));
-        let server: MailTo = "smtps://ada:tell-nobody@mail.example".parse().unwrap();
-        assert!(!format!("{server:?}").contains("tell"));
+        let server: MailTo = "smtps://ada:top-secret@mail.example".parse().unwrap();
+        assert!(!format!("{server:?}").contains("top"));
         let MailTo::Smtp(server) = server else {
             panic!("{server:?} is a server");
         };

@@ -1,4 +1,4 @@
-//! The settings: flags, each with an environment variable and a default.
+//! The settings. Each is a flag with an environment variable and a default.
 
 mod allowed_hosts;
 mod base_url;
@@ -9,7 +9,7 @@ mod log_format;
 mod mail_to;
 mod redacting_parser;
 mod secret_key;
-mod sessions_in;
+mod session_storage;
 mod settings;
 
 pub(crate) use allowed_hosts::AllowedHosts;
@@ -21,5 +21,5 @@ pub use limits::Limits;
 pub use log_format::LogFormat;
 pub use mail_to::{MailTo, SmtpUrl};
 pub use secret_key::SecretKey;
-pub use sessions_in::SessionsIn;
+pub use session_storage::SessionStorage;
 pub use settings::Config;

@@ -2,7 +2,8 @@ use std::{ffi::OsStr, fmt::Display, marker::PhantomData, str::FromStr};
 
 use clap::{Arg, Command, builder::TypedValueParser, error::ErrorKind};
 
-/// Reads a setting that may have a password in it: unlike clap's own parsers, it does not repeat what it refuses.
+/// Parses a setting that may contain a password. Its error messages do not repeat the value, unlike
+/// those of clap's parsers.
 pub(super) struct RedactingParser<T>(PhantomData<fn() -> T>);
 
 impl<T> RedactingParser<T> {

@@ -1,11 +1,19 @@
 use std::{convert::Infallible, fmt, str::FromStr};
 
-/// The key that signs cookies and links. It is never printed: `Debug` is redacted and there is no `Display`.
+/// The key that signs cookies and links. It is never printed: `Debug` is redacted and there is no
+/// `Display`.
+///
+/// ```
+/// use locallibrary::config::SecretKey;
+///
+/// let key = SecretKey::from("correct horse battery staple");
+/// assert_eq!(format!("{key:?}"), "SecretKey(…)");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretKey(String);
 
 impl SecretKey {
-    /// The key itself, to sign with.
+    /// Returns the key itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -20,8 +28,8 @@ impl fmt::Debug for SecretKey {
 impl FromStr for SecretKey {
     type Err = Infallible;
 
-    // An empty key is refused at the start: an error here would be printed with the value beside
-    // it.
+    // An empty key is refused later, at startup: clap would print an error from here together
+    // with the value.
     fn from_str(key: &str) -> Result<Self, Infallible> {
         Ok(Self::from(key))
     }

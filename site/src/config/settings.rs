@@ -6,17 +6,19 @@ use lettre::message::Mailbox;
 use super::{
     base_url::BaseUrl, command::Command, database_url::DatabaseUrl, limits::Limits,
     log_format::LogFormat, mail_to::MailTo, redacting_parser::RedactingParser,
-    secret_key::SecretKey, sessions_in::SessionsIn,
+    secret_key::SecretKey, session_storage::SessionStorage,
 };
 
 const AFTER_HELP: &str = "\
-Without any flag the site opens locallibrary.sqlite3 in the current folder, and makes it, with a demo catalogue, if it \
-is not there. Flags win over environment variables. RUST_LOG sets what is logged (default: info).";
+Without flags the site opens locallibrary.sqlite3 in the current folder. If the file does not \
+exist, it is created with a demo catalogue. Flags take precedence over environment variables. \
+RUST_LOG filters the log (default: info).";
 
+// This doc comment is part of the text of `--help`.
 /// LocalLibrary: the web site of a library, with its catalogue in an SQLite file.
 ///
-/// The tables are those of Django's LocalLibrary, so an existing file of that site can be opened, and Django can go on
-/// with ours.
+/// The tables are those of Django's LocalLibrary. This site can open a file of that site, and
+/// Django can open a file of this one.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "locallibrary", version, after_help = AFTER_HELP)]
 pub struct Config {
@@ -24,7 +26,7 @@ pub struct Config {
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// Address and port to listen on; port 0 takes a free one
+    /// Address and port to listen on; with port 0 the system chooses a free one
     #[arg(
         long,
         env = "LOCALLIBRARY_BIND",
@@ -33,7 +35,7 @@ pub struct Config {
     )]
     pub bind: SocketAddr,
 
-    /// The SQLite file with the catalogue, as sqlite://PATH; made on the first start
+    /// The SQLite file with the catalogue, as sqlite://PATH; created on the first start
     #[arg(
         long,
         env = "DATABASE_URL",
@@ -43,25 +45,25 @@ pub struct Config {
     )]
     pub database_url: DatabaseUrl,
 
-    /// Where sessions are kept: db is the site's own database file; or sqlite://PATH, postgres://…, mysql://…,
-    /// redis://…, redis+cluster://…, memcached://…, file:PATH, memory:, cookie:
+    /// Where sessions are stored: db for the site's database file; or sqlite://PATH, postgres://…,
+    /// mysql://…, redis://…, redis+cluster://…, memcached://…, file:PATH, memory:, cookie:
     ///
-    /// With django+ before a URL, or as django+db, they are those of a Django beside this site, which has the same secret
-    /// key: whoever is logged in here is logged in there.
+    /// With django+db, or django+ before a URL, the site shares its sessions with a Django that has
+    /// the same secret key: a login to one of them is a login to both.
     #[arg(
         long,
         env = "LOCALLIBRARY_SESSIONS",
-        value_parser = RedactingParser::<SessionsIn>::new(),
+        value_parser = RedactingParser::<SessionStorage>::new(),
         value_name = "WHERE",
         default_value = "db",
         hide_env_values = true
     )]
-    pub sessions: SessionsIn,
+    pub sessions: SessionStorage,
 
-    /// The key that signs cookies and links; a flag can be seen by other users of the machine, so prefer
-    /// --secret-key-file or the environment
+    /// The key that signs cookies and links; other users of the machine can see flags, so prefer
+    /// --secret-key-file or the environment variable
     ///
-    /// Without any of them a random key is made once and kept beside the database file.
+    /// Without any of them a random key is generated once and stored beside the database file.
     #[arg(
         long,
         env = "SECRET_KEY",
@@ -71,7 +73,7 @@ pub struct Config {
     )]
     pub secret_key: Option<SecretKey>,
 
-    /// A key from before, whose signatures still count; several are separated by blanks
+    /// A former key whose signatures are still accepted; separate several by spaces
     #[arg(
         long,
         env = "SECRET_KEY_FALLBACKS",
@@ -81,12 +83,12 @@ pub struct Config {
     )]
     pub secret_key_fallback: Vec<SecretKey>,
 
-    /// A file that holds the secret key and nothing else
+    /// A file that contains the secret key and nothing else
     #[arg(long, env = "SECRET_KEY_FILE", value_name = "PATH")]
     pub secret_key_file: Option<PathBuf>,
 
-    /// Where mails go: stdout; file:FOLDER for one text file each; or a mail server, smtps://USER:PASSWORD@HOST, or
-    /// smtp://HOST?tls=required
+    /// Where mails go: stdout; file:FOLDER for one text file per mail; or a mail server,
+    /// smtps://USER:PASSWORD@HOST or smtp://HOST?tls=required
     #[arg(
         long,
         env = "LOCALLIBRARY_MAIL",
@@ -97,7 +99,7 @@ pub struct Config {
     )]
     pub mail: MailTo,
 
-    /// The address that mails come from
+    /// The sender of mails
     #[arg(
         long,
         env = "LOCALLIBRARY_MAIL_FROM",
@@ -106,7 +108,8 @@ pub struct Config {
     )]
     pub mail_from: Mailbox,
 
-    /// How often a new password hash is iterated. The same as in a Django on the same file: 1000000 is Django 5.2's
+    /// The iterations of new password hashes; use the number of a Django on the same file (1000000
+    /// in Django 5.2)
     #[arg(
         long,
         env = "LOCALLIBRARY_PASSWORD_ITERATIONS",
@@ -115,13 +118,13 @@ pub struct Config {
     )]
     pub password_iterations: u32,
 
-    /// The address that visitors type: http or https, host, and port if it is not the usual one; without it,
-    /// http:// and the address listened on
+    /// The address that visitors type: http or https, host, and port unless it is the default one;
+    /// by default http:// and the address of --bind
     #[arg(long, env = "LOCALLIBRARY_BASE_URL", value_name = "URL")]
     pub base_url: Option<BaseUrl>,
 
-    /// Host names to answer to besides the one of the base URL and this machine's own (localhost and loopback addresses);
-    /// separated by commas
+    /// Further host names under which the site answers, separated by commas; the host of the base
+    /// URL, localhost and loopback addresses are always allowed
     #[arg(
         long,
         env = "LOCALLIBRARY_ALLOWED_HOSTS",
@@ -130,9 +133,10 @@ pub struct Config {
     )]
     pub allowed_hosts: Vec<String>,
 
-    /// What a line of the log, on stderr, looks like: human, or json, one object for each
+    /// The format of the log on stderr: human for text, json for one object per line
     ///
-    /// Every request is a line, with an id that is also in the header x-request-id of its answer.
+    /// Every request has a line with an id. The response has the same id in its header
+    /// x-request-id.
     #[arg(
         long,
         env = "LOCALLIBRARY_LOG_FORMAT",
@@ -142,13 +146,14 @@ pub struct Config {
     )]
     pub log_format: LogFormat,
 
-    /// How long the site waits for others
+    /// The time limits
     #[arg(skip)]
     pub limits: Limits,
 }
 
 impl Config {
-    /// The address that visitors type, as far as it is known before anyone listens.
+    /// Returns the address that visitors type. Before the site listens, a port of 0 is not replaced
+    /// yet.
     pub(crate) fn base_url(&self) -> BaseUrl {
         let listening = || BaseUrl::listening_on(self.bind);
         self.base_url.clone().unwrap_or_else(listening)

@@ -3,7 +3,7 @@ use serde::Deserialize;
 
 use crate::date;
 
-/// What a copy is there for at the moment.
+/// The status of a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
@@ -14,7 +14,7 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    /// In the order of the form.
+    /// All statuses, in the order of the form.
     pub(crate) const ALL: [Self; 4] = [
         Self::Maintenance,
         Self::OnLoan,
@@ -22,7 +22,7 @@ impl Status {
         Self::Reserved,
     ];
 
-    /// The letter that the database keeps.
+    /// Returns the letter in the database.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Maintenance => "d",
@@ -50,18 +50,18 @@ impl Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Availability {
     pub(crate) words: &'static str,
-    /// The class that the style sheet colours it by.
+    /// The CSS class.
     pub(crate) class: &'static str,
-    /// As readers see it; a copy on the shelf has none, whatever the database remembers.
+    /// The due date as text. `None` for an available copy, even if the database has a date.
     pub(crate) due: Option<String>,
     pub(crate) overdue: bool,
     pub(crate) is_on_loan: bool,
 }
 
 impl Availability {
-    /// From the letter and the date of the database.
+    /// Computes the availability from the status and the due date in the database.
     pub(crate) fn new(code: &str, due: Option<String>, today: Date) -> Self {
-        // The database of a Django site may hold a copy without status.
+        // In a database of Django the status may be empty.
         let status = Status::of_code(code);
         let due = due.filter(|_| status != Some(Status::Available));
         let passed = due

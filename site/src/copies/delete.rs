@@ -20,7 +20,7 @@ const COPY: &str = "\
 const DELETE: &str = "\
     DELETE FROM catalog_bookinstance WHERE id IN (SELECT value FROM json_each(?1))";
 
-/// Asks before a copy is deleted.
+/// The page that asks before a copy is deleted.
 pub(crate) async fn confirm(visit: Visit, id: CopyId) -> Result<Html<String>, PageError> {
     let copy = sqlx::query_as(COPY).bind(id.as_stored());
     let copy: Option<(Option<String>, String)> = copy.fetch_optional(&visit.app().db).await?;
@@ -50,7 +50,7 @@ pub(crate) async fn delete(visit: Visit, id: CopyId) -> Result<Response, PageErr
     Ok(redirect("/catalog/bookinstances/"))
 }
 
-/// Deletes these copies. Returns how many there were.
+/// Deletes these copies. Returns the number of deleted copies.
 pub(crate) async fn delete_records(
     db: &mut SqliteConnection,
     copies: &IdList,

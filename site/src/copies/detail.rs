@@ -46,7 +46,7 @@ struct Copy {
     cover: Cover,
 }
 
-/// One copy of a book.
+/// The page of a copy.
 pub(crate) async fn detail(
     State(app): State<AppState>,
     id: CopyId,

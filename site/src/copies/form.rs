@@ -21,8 +21,10 @@ const NEEDS_BORROWER: &str = "A copy on loan needs a borrower.";
 const NEEDS_DUE_DATE: &str = "A copy on loan needs a due date.";
 
 const BOOKS: &str = "\
-    SELECT b.id, b.title, CASE WHEN COUNT(*) OVER (PARTITION BY b.title) > 1 THEN a.last_name END FROM catalog_book b \
-    LEFT JOIN catalog_author a ON a.id = b.author_id ORDER BY b.title, a.last_name, a.first_name, b.id";
+    SELECT b.id, b.title, \
+    CASE WHEN COUNT(*) OVER (PARTITION BY b.title) > 1 THEN a.last_name END \
+    FROM catalog_book b LEFT JOIN catalog_author a ON a.id = b.author_id \
+    ORDER BY b.title, a.last_name, a.first_name, b.id";
 
 const USERS: &str = "SELECT id, username FROM auth_user ORDER BY username";
 
@@ -34,24 +36,25 @@ const INSERT: &str = "\
     VALUES (?, ?, ?, ?, ?, ?)";
 
 const UPDATE: &str = "\
-    UPDATE catalog_bookinstance SET imprint = ?, due_back = ?, borrower_id = ?, status = ? WHERE id = ?";
+    UPDATE catalog_bookinstance \
+    SET imprint = ?, due_back = ?, borrower_id = ?, status = ? WHERE id = ?";
 
 const MOVE_TO_BOOK: &str = "UPDATE catalog_bookinstance SET book_id = ? WHERE id = ?";
 
-/// What the form says about a copy.
+/// The values of the form of a copy.
 pub(crate) struct Copy {
     imprint: String,
     due_back: Option<Date>,
-    /// An id, known when the form was read.
+    /// The id of a user who existed when the form was read.
     borrower: Option<String>,
     status: Status,
 }
 
-/// The form for a new copy.
+/// The page with the form for a new copy.
 pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let form = first_values();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read_book(&mut fields, books(db).await?);
     read(&mut fields, users(db).await?);
     create_page(layout, fields)
@@ -60,7 +63,7 @@ pub(crate) async fn new(visit: Visit, layout: Layout) -> Result<Response, PageEr
 /// Adds a copy, with a random id.
 pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
     let db = &visit.app().db;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let book = read_book(&mut fields, books(db).await?);
     let copy = read(&mut fields, users(db).await?);
     let (Some(book), Some(copy)) = (book, copy) else {
@@ -71,20 +74,20 @@ pub(crate) async fn create(visit: Visit, form: Form) -> Result<Response, PageErr
     saved(&visit, &id, "added").await
 }
 
-/// The form with what is known of a copy.
+/// The page with the form of a copy.
 pub(crate) async fn edit(visit: Visit, id: CopyId, layout: Layout) -> Result<Response, PageError> {
     let db = &visit.app().db;
     let form = stored(db, &id).await?;
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields, users(db).await?);
     update_page(layout, &id, id.short(), fields)
 }
 
-/// Changes a copy; it stays one of the same book.
+/// Changes a copy. The book stays the same.
 pub(crate) async fn update(visit: Visit, id: CopyId, form: Form) -> Result<Response, PageError> {
     let db = &visit.app().db;
     stored(db, &id).await?;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(copy) = read(&mut fields, users(db).await?) else {
         return update_page(Layout::of(&visit).await?, &id, id.short(), fields);
     };
@@ -92,18 +95,18 @@ pub(crate) async fn update(visit: Visit, id: CopyId, form: Form) -> Result<Respo
     saved(&visit, &id, "changed").await
 }
 
-/// What stands in the form of a new copy.
+/// Returns the values in the form of a new copy.
 pub(crate) fn first_values() -> Form {
     let values = [("status", Status::Maintenance.code())];
     values.into_iter().collect()
 }
 
-/// Reads which book it is a copy of.
+/// Reads the book of the copy.
 pub(crate) fn read_book(fields: &mut Fields<'_>, books: Choices) -> Option<String> {
     fields.choice("book", "Book", books, None, InvalidChoice::Unquoted)?
 }
 
-/// Reads what the form says, if it makes sense.
+/// Reads and validates the form.
 pub(crate) fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
     let imprint = fields.line("imprint", "Imprint", MAX_IMPRINT);
     let due_back = fields.date("due_back", "Due back", (None, None));
@@ -111,7 +114,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
         "borrower",
         "Borrower",
         users,
-        Some("Nobody"),
+        Some("No borrower"),
         InvalidChoice::Unquoted,
     );
     let status = fields.choice("status", "Status", statuses(), None, InvalidChoice::Quoted);
@@ -131,7 +134,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, users: Choices) -> Option<Copy> {
         status: status?,
     };
     if copy.status == Status::Available {
-        // It stands on the shelf: nobody has it, and nobody has to bring it back.
+        // A copy on the shelf has neither a borrower nor a due date.
         copy.due_back = None;
         copy.borrower = None;
     }
@@ -157,7 +160,10 @@ impl Copy {
         Ok(())
     }
 
-    /// Changes the copy with this id, if there still is one.
+    /// Changes the copy with this id.
+    ///
+    /// # Errors
+    /// [`PageError::NotFound`] if there is no such copy.
     pub(crate) async fn update(
         &self,
         db: impl SqliteExecutor<'_>,
@@ -176,7 +182,7 @@ impl Copy {
     }
 }
 
-/// Makes the copy with this id one of another book.
+/// Assigns the copy with this id to another book.
 pub(crate) async fn move_to_book(
     db: impl SqliteExecutor<'_>,
     id: &CopyId,
@@ -191,7 +197,7 @@ fn statuses() -> Choices {
     Status::ALL.map(choice).to_vec()
 }
 
-/// All books by title, those of one title told apart by their authors.
+/// Loads all books by title, as choices. Books with the same title have the author in the label.
 pub(crate) async fn books(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     let books: Vec<(i64, String, Option<String>)> = sqlx::query_as(BOOKS).fetch_all(db).await?;
     let choice = |(id, title, author): (i64, String, Option<String>)| {
@@ -204,19 +210,19 @@ pub(crate) async fn books(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     Ok(books.into_iter().map(choice).collect())
 }
 
-/// All users by name.
+/// Loads all users by name, as choices.
 pub(crate) async fn users(db: &SqlitePool) -> Result<Choices, sqlx::Error> {
     let users: Vec<(i64, String)> = sqlx::query_as(USERS).fetch_all(db).await?;
     let choice = |(id, name): (i64, String)| (id.to_string(), name);
     Ok(users.into_iter().map(choice).collect())
 }
 
-/// An id that was chosen from a list, and so is a number.
+/// Parses an id. It was chosen from a list, so it is a number.
 fn number(id: Option<&str>) -> Option<i64> {
     id?.parse().ok()
 }
 
-/// What is known of a copy, as the form has it.
+/// Loads a copy as the values of the form.
 async fn stored(db: &SqlitePool, id: &CopyId) -> Result<Form, PageError> {
     type Row = (String, Option<String>, Option<i64>, String);
     let row: Option<Row> = sqlx::query_as(COPY)

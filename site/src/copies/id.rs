@@ -4,18 +4,18 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use crate::web::{error::PageError, record_id::path_param};
 
-/// Hexadecimal digits of an id, as the database keeps it.
+/// The number of hexadecimal digits of an id.
 const DIGITS: usize = 32;
 
-/// Before which of them a hyphen stands where people see the id.
+/// The digits that a hyphen precedes when the id is displayed.
 const HYPHENS: [usize; 4] = [8, 12, 16, 20];
 
-/// The id of a copy: a UUID, kept without hyphens and shown with them.
+/// The id of a copy: a UUID. It is stored without hyphens and displayed with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CopyId(String);
 
 impl CopyId {
-    /// A new one: a UUID of version 4.
+    /// Generates a UUID of version 4.
     pub(crate) fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
@@ -25,22 +25,23 @@ impl CopyId {
         Ok(Self(format!("{number:032x}")))
     }
 
-    /// An id as it stands in the database.
+    /// Wraps an id from the database.
     pub(crate) fn stored(digits: String) -> Self {
         Self(digits)
     }
 
-    /// As the database keeps it.
+    /// Returns the id as it is stored.
     pub(crate) fn as_stored(&self) -> &str {
         &self.0
     }
 
-    /// The first digits, enough for people to tell copies of a book apart.
+    /// Returns the first digits, enough to tell the copies of a book apart.
     pub(crate) fn short(&self) -> &str {
         self.0.get(..HYPHENS[0]).unwrap_or(&self.0)
     }
 
-    /// Reads the one way of writing an id that addresses have: lower case, with hyphens.
+    /// Parses an id from a URL. Only lower case with hyphens is accepted, so that a copy has one
+    /// URL.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let digits: String = text.split('-').collect();
         let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_read_in_one_way_only() {
+    fn an_id_is_parsed_in_one_format_only() {
         let text = "a2f73175-924d-4524-ac9a-e0b94e759058";
         let id = CopyId::parse(text).unwrap();
         assert_eq!(id.as_stored(), "a2f73175924d4524ac9ae0b94e759058");

@@ -44,11 +44,11 @@ struct Copy {
     title: String,
     lang: Option<&'static str>,
     availability: Availability,
-    /// Only for those who may know.
+    /// `None` for visitors who may not see borrowers.
     borrower: Option<String>,
 }
 
-/// All copies by due date, those without one first.
+/// The page with all copies by due date. Copies without one come first.
 pub(crate) async fn list(
     State(app): State<AppState>,
     layout: Layout,

@@ -1,4 +1,4 @@
-//! Copies of books: the list, one copy, its id, and its availability.
+//! Copies of books: the list, the page of a copy, the forms, ids and availability.
 
 mod availability;
 pub(crate) mod delete;

@@ -1,4 +1,4 @@
-//! The demo catalogue: what a library that has just been opened holds.
+//! The demo catalogue, the records of a new database.
 
 use std::collections::HashMap;
 
@@ -20,8 +20,9 @@ const INSERT_GROUP_PERMISSION: &str = "\
     WHERE t.app_label = ? AND p.codename = ?";
 
 const INSERT_USER: &str = "\
-    INSERT INTO auth_user (password, last_login, is_superuser, username, last_name, email, is_staff, is_active, \
-    date_joined, first_name) VALUES (?, NULL, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id";
+    INSERT INTO auth_user (password, last_login, is_superuser, username, last_name, email, \
+    is_staff, is_active, date_joined, first_name) \
+    VALUES (?, NULL, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id";
 
 const INSERT_USER_GROUP: &str = "INSERT INTO auth_user_groups (user_id, group_id) VALUES (?, ?)";
 
@@ -43,20 +44,22 @@ const INSERT_COPY: &str = "\
     INSERT INTO catalog_bookinstance (id, imprint, due_back, status, book_id, borrower_id) \
     VALUES (?, ?, ?, ?, ?, ?)";
 
-/// Where the password of a demo user may be set: the username in capitals follows.
+/// The prefix of the environment variables that set the passwords of demo users. The username in
+/// capitals follows.
 const PASSWORD_VARIABLE: &str = "LOCALLIBRARY_DEMO_PASSWORD_";
 
-/// Letters and digits of a password made here: 119 bits.
-const MADE_PASSWORD_CHARS: usize = 20;
+/// The length of a generated password: 119 bits.
+const GENERATED_PASSWORD_CHARS: usize = 20;
 
-/// Hashes of passwords made here cost little to make and nothing to guess. At the first login of their users they are
-/// replaced by others, as Django does with old ones.
-const MADE_PASSWORD_ITERATIONS: u32 = 1000;
+/// The iterations of the hash of a generated password. Few suffice, since a random password of this
+/// length can't be guessed. At the first login the hash is replaced by one with the usual number,
+/// as Django does with outdated hashes.
+const GENERATED_PASSWORD_ITERATIONS: u32 = 1000;
 
-/// A user who was just made, and the password if it was made, too: nobody has seen it yet.
+/// A user who was just created, and the password if it was generated.
 pub(crate) struct DemoUser {
     pub(crate) username: String,
-    pub(crate) made_password: Option<String>,
+    pub(crate) generated_password: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -130,11 +133,14 @@ struct Copy {
     borrower: Option<String>,
 }
 
-/// From what the catalogue calls a record to its id in the database.
+/// Maps the key of a record in the catalogue to its id in the database.
 type Ids = HashMap<String, i64>;
 
-/// Inserts the catalogue into empty tables, in its order, so that ids are 1, 2, 3 ….
-pub(super) async fn fill(connection: &mut SqliteConnection) -> Result<Vec<DemoUser>, sqlx::Error> {
+/// Inserts the catalogue into empty tables, in its order, so that the ids are 1, 2, 3 …. Returns
+/// the users.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<DemoUser>, sqlx::Error> {
     let catalog: Catalog = serde_json::from_str(CATALOG).expect("a test reads the same text");
     let bar = progress::bar("Loading the demo catalogue", catalog.records());
     let groups = insert_groups(connection, &catalog.groups).await?;
@@ -185,10 +191,10 @@ async fn insert_users(
     let joined = date::timestamp();
     let mut ids = Ids::new();
     for user in users {
-        let (made_password, encoded) = password(&user.username)?;
+        let (generated_password, encoded) = password(&user.username)?;
         made.push(DemoUser {
             username: user.username.clone(),
-            made_password,
+            generated_password,
         });
         let insert = sqlx::query_scalar(INSERT_USER)
             .bind(encoded)
@@ -206,20 +212,21 @@ async fn insert_users(
             insert.execute(&mut *db).await?;
         }
         ids.insert(user.username.clone(), id);
-        // The one kind of record that takes a while: a password that was set is hashed as Django does it.
+        // Only users take noticeable time: a password that was set is hashed with all iterations.
         bar.inc(1);
     }
     Ok((ids, made))
 }
 
-/// The password of a demo user: set in the environment, or made here, and then given back. With its hash.
+/// Takes the password of a demo user from the environment, or generates one. Returns the generated
+/// password, if any, and the hash.
 fn password(username: &str) -> Result<(Option<String>, String), sqlx::Error> {
     let variable = format!("{PASSWORD_VARIABLE}{}", username.to_uppercase());
     let (made, passwords, password) = match std::env::var(variable) {
         Ok(set) if !set.is_empty() => (None, Passwords::new(), set),
         _ => {
-            let made = random_alphanumeric(MADE_PASSWORD_CHARS).map_err(sqlx::Error::Io)?;
-            let passwords = Passwords::new().iterations(MADE_PASSWORD_ITERATIONS);
+            let made = random_alphanumeric(GENERATED_PASSWORD_CHARS).map_err(sqlx::Error::Io)?;
+            let passwords = Passwords::new().iterations(GENERATED_PASSWORD_ITERATIONS);
             (Some(made.clone()), passwords, made)
         }
     };

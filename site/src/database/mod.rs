@@ -1,8 +1,8 @@
-//! The database file: opened, or created with the demo catalogue.
+//! Opens the database file, or creates it with the demo catalogue.
 
 mod demo;
 mod open;
-mod own;
+mod site_tables;
 mod system;
 
 pub(crate) use demo::DemoUser;

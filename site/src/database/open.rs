@@ -12,34 +12,38 @@ use sqlx::{
 
 use super::{
     demo::{self, DemoUser},
-    own, system,
+    site_tables, system,
 };
 use crate::{StartError, progress, search::index};
 
-/// What a long wait at the first start is about.
-const SEARCHES: &str = "Reading the books for searches";
+/// The label of the progress bar at the first start.
+const FOLDING: &str = "Indexing the books for searches";
 
-/// How long a statement waits for another program that writes, a Django on the same file for example.
+/// The time that a statement waits for another program that writes to the file, such as a Django.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Between two tries of a statement for which SQLite does not wait.
+/// The pause between two attempts of a statement that does not observe the busy timeout.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// SQLite reads in parallel, and reading is most of what a library does; more connections than this only wait.
+/// The size of the connection pool. SQLite reads in parallel, and most requests only read. More
+/// connections would only wait for each other.
 const MAX_CONNECTIONS: u32 = 8;
 
-/// What an SQLite file that is not empty begins with.
+/// The first bytes of an SQLite file that is not empty.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// The tables as Django leaves them after all its migrations.
+/// The tables as they are after all migrations of Django's LocalLibrary.
+///
+/// SQLite stores the text of the statements, and a test compares it with Django's. So the lines of
+/// the file must not be wrapped.
 const SCHEMA: &str = include_str!("schema.sql");
 
 const WRITE_AHEAD: &str = "PRAGMA journal_mode = WAL";
 
 const TABLES: &str = "SELECT name FROM sqlite_master WHERE type = 'table'";
 
-/// Without these the file is not LocalLibrary's.
-const NEEDED: [&str; 7] = [
+/// The tables without which a file is not a LocalLibrary database.
+const REQUIRED_TABLES: [&str; 7] = [
     "auth_user",
     "catalog_author",
     "catalog_book",
@@ -49,11 +53,11 @@ const NEEDED: [&str; 7] = [
     "catalog_language",
 ];
 
-const HOLDS_SOMETHING: &str = "\
+const HAS_RECORDS: &str = "\
     SELECT EXISTS (SELECT 1 FROM catalog_book) OR EXISTS (SELECT 1 FROM catalog_author) \
     OR EXISTS (SELECT 1 FROM auth_user) OR EXISTS (SELECT 1 FROM auth_group)";
 
-/// What a database that has just been made holds.
+/// The records of a new database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InitialData {
     /// The demo catalogue.
@@ -62,10 +66,11 @@ pub(crate) enum InitialData {
     Nothing,
 }
 
-/// Opens the database file at `path`; a file that is missing or has no tables is made first. Gives the users that were
-/// made with it.
+/// Opens the database file at `path`. If the file is missing or has no tables, creates it first.
+/// Returns the users that were created with it.
 ///
-/// Making it is one transaction: if this future is dropped or the program dies, the next start begins anew.
+/// The tables are created in one transaction. If this future is dropped or the program dies, the
+/// next start finds no tables and creates them from scratch.
 pub(crate) async fn open(
     path: &Path,
     initial: InitialData,
@@ -79,10 +84,10 @@ pub(crate) async fn open(
     Ok((db, users))
 }
 
-/// What is wrong, and what to do about it.
+/// The text of an error, and what to do about it.
 type Problem = (String, &'static str);
 
-/// Looks at the file before SQLite does, whose messages leave out what to do.
+/// Checks the file before SQLite opens it, to report errors with advice.
 fn inspect_file(path: &Path) -> Result<(), Problem> {
     const READ_ONLY: &str = "the site writes to its database: make it writable for this user";
     const ANOTHER: &str = "name another file with --database-url, or move this one away";
@@ -119,14 +124,14 @@ fn inspect_file(path: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Makes sure that the file holds a LocalLibrary, without touching a file that holds something else.
+/// Creates missing tables. Leaves the file unchanged if it is the database of another program.
 async fn prepare(path: &Path, initial: InitialData) -> Result<Vec<DemoUser>, Problem> {
     let mut connection = options(path)
         .create_if_missing(true)
         .connect()
         .await
         .map_err(explain)?;
-    // `IMMEDIATE`, so that of two programs that start at once the second waits and then finds the tables.
+    // `IMMEDIATE`: if two programs start at once, the second waits and then finds the tables.
     let mut transaction = connection
         .begin_with("BEGIN IMMEDIATE")
         .await
@@ -139,31 +144,33 @@ async fn prepare(path: &Path, initial: InitialData) -> Result<Vec<DemoUser>, Pro
     if tables.is_empty() {
         create(&mut transaction).await.map_err(explain)?;
         if initial == InitialData::Demo {
-            new_users = demo::fill(&mut transaction).await.map_err(explain)?;
+            new_users = demo::insert(&mut transaction).await.map_err(explain)?;
         }
     } else {
-        refuse_strangers(&tables)?;
+        require_tables(&tables)?;
     }
-    own::prepare(&mut transaction).await.map_err(explain)?;
+    site_tables::create_missing(&mut transaction)
+        .await
+        .map_err(explain)?;
     transaction.commit().await.map_err(explain)?;
     if tables.is_empty() {
-        tracing::info!("made the database {path:?}");
+        tracing::info!("created the database {path:?}");
     }
     write_ahead(&mut connection).await.map_err(explain)?;
-    index::freshen(&mut connection, &progress::bar(SEARCHES, 0))
+    index::fold_stale(&mut connection, &progress::bar(FOLDING, 0))
         .await
         .map_err(explain)?;
     connection.close().await.map_err(explain)?;
     Ok(new_users)
 }
 
-/// Django's tables, and the rows that Django keeps for itself.
+/// Creates Django's tables and the rows that Django itself needs.
 async fn create(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(SCHEMA).execute(&mut *connection).await?;
-    system::fill(connection).await
+    system::insert_rows(connection).await
 }
 
-/// Loads the demo catalogue into a database that has no records yet.
+/// Loads the demo catalogue into a database that has no records. Returns the users.
 pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartError> {
     const DOING: &str = "loading the demo catalogue";
     let fail = |error| {
@@ -171,8 +178,8 @@ pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartErr
         StartError::new(DOING, problem, advice)
     };
     let mut transaction = db.begin_with("BEGIN IMMEDIATE").await.map_err(fail)?;
-    let holds_something = sqlx::query_scalar(HOLDS_SOMETHING);
-    if holds_something
+    let has_records = sqlx::query_scalar(HAS_RECORDS);
+    if has_records
         .fetch_one(&mut *transaction)
         .await
         .map_err(fail)?
@@ -180,21 +187,23 @@ pub(crate) async fn load_demo(db: &SqlitePool) -> Result<Vec<DemoUser>, StartErr
         return Err(StartError::new(
             DOING,
             "the database has books or users already",
-            "name another file with --database-url; one that does not exist yet is made",
+            "name a file that does not exist with --database-url, and it is created",
         ));
     }
-    let users = demo::fill(&mut transaction).await.map_err(fail)?;
-    own::prepare(&mut transaction).await.map_err(fail)?;
+    let users = demo::insert(&mut transaction).await.map_err(fail)?;
+    site_tables::create_missing(&mut transaction)
+        .await
+        .map_err(fail)?;
     transaction.commit().await.map_err(fail)?;
     let mut connection = db.acquire().await.map_err(fail)?;
-    index::freshen(&mut connection, &progress::bar(SEARCHES, 0))
+    index::fold_stale(&mut connection, &progress::bar(FOLDING, 0))
         .await
         .map_err(fail)?;
     Ok(users)
 }
 
-fn refuse_strangers(tables: &[String]) -> Result<(), Problem> {
-    let missing: Vec<_> = NEEDED
+fn require_tables(tables: &[String]) -> Result<(), Problem> {
+    let missing: Vec<_> = REQUIRED_TABLES
         .into_iter()
         .filter(|needed| tables.iter().all(|table| table != needed))
         .collect();
@@ -206,16 +215,17 @@ fn refuse_strangers(tables: &[String]) -> Result<(), Problem> {
             "it is not a LocalLibrary database: no table {}",
             missing.join(", ")
         ),
-        "name another file with --database-url; a file that does not exist yet is made",
+        "name another file with --database-url; if it does not exist, it is created",
     ))
 }
 
-/// Switches the file to a write-ahead log, so that readers and a writer do not wait for each other. It stays so.
+/// Switches the file to a write-ahead log, so that readers and a writer do not block each other.
+/// The setting is stored in the file.
 async fn write_ahead(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let deadline = Instant::now() + BUSY_TIMEOUT;
     loop {
         match sqlx::query(WRITE_AHEAD).execute(&mut *connection).await {
-            // For this one statement SQLite does not wait by itself.
+            // SQLite ignores its busy timeout for this statement.
             Err(error) if is_busy(&error) && Instant::now() < deadline => {
                 tokio::time::sleep(BUSY_PAUSE).await;
             }
@@ -225,7 +235,7 @@ async fn write_ahead(connection: &mut SqliteConnection) -> Result<(), sqlx::Erro
 }
 
 async fn connect(path: &Path) -> Result<SqlitePool, sqlx::Error> {
-    // With a write-ahead log a power cut can undo the last commits of the catalogue, but never corrupt it.
+    // A power failure can then undo the last commits, but never corrupts the file.
     let options = options(path).synchronous(SqliteSynchronous::Normal);
     SqlitePoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
@@ -240,7 +250,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
 }
 
-/// Result codes of SQLite. The low byte is the kind of error, the rest says more.
+/// Primary result codes of SQLite: the low byte of an extended one.
 const BUSY: i32 = 5;
 const READONLY: i32 = 8;
 const FULL: i32 = 13;
@@ -255,15 +265,16 @@ fn is_busy(error: &sqlx::Error) -> bool {
     kind(error) == Some(BUSY)
 }
 
-/// The problem in SQLite's words, and the advice that SQLite does not give.
+/// Adds advice to an error of SQLite.
 fn explain(error: sqlx::Error) -> Problem {
     let advice = match kind(&error) {
         Some(READONLY | CANTOPEN) => {
-            "the file and its folder must be writable for this user: SQLite keeps its journal beside the file"
+            "make the file and its folder writable for this user: SQLite writes a journal beside \
+             the file"
         }
-        Some(FULL) => "make room on the disk",
+        Some(FULL) => "free some space on the disk",
         Some(BUSY) => "another program keeps the file locked: stop it, or wait for it",
-        _ => "the file may be damaged: name another one with --database-url, or put back a copy",
+        _ => "the file may be damaged: restore a backup, or name another file with --database-url",
     };
     let problem = match error.as_database_error() {
         Some(error) => error.message().to_owned(),

@@ -1,4 +1,5 @@
-//! The rows that Django keeps for itself. With them it takes the file for one of its own, and goes on with it.
+//! The rows of Django's system tables: migrations, content types and permissions. With them Django
+//! accepts the file as its own.
 
 use sqlx::SqliteConnection;
 
@@ -13,10 +14,10 @@ const INSERT_CONTENT_TYPE: &str =
 const INSERT_PERMISSION: &str =
     "INSERT INTO auth_permission (content_type_id, codename, name) VALUES (?, ?, ?)";
 
-/// The actions of which every model has a permission.
+/// The actions for which every model has a permission.
 const ACTIONS: [&str; 4] = ["add", "change", "delete", "view"];
 
-/// App, model, and what the model is called in the name of a permission.
+/// App and name of each model, and the label that names of permissions contain.
 #[rustfmt::skip]
 const MODELS: [(&str, &str, &str); 11] = [
     ("admin", "logentry", "log entry"),
@@ -32,7 +33,7 @@ const MODELS: [(&str, &str, &str); 11] = [
     ("catalog", "language", "language"),
 ];
 
-/// The migrations that the schema is the sum of, in the order in which Django applies them.
+/// The migrations that produce the schema, in the order in which Django applies them.
 #[rustfmt::skip]
 const MIGRATIONS: [(&str, &str); 45] = [
     ("contenttypes", "0001_initial"),
@@ -82,7 +83,7 @@ const MIGRATIONS: [(&str, &str); 45] = [
     ("sessions", "0001_initial"),
 ];
 
-pub(super) async fn fill(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn insert_rows(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let now = date::timestamp();
     for (app, name) in MIGRATIONS {
         let insert = sqlx::query(INSERT_MIGRATION)
@@ -107,7 +108,7 @@ pub(super) async fn fill(connection: &mut SqliteConnection) -> Result<(), sqlx::
     Ok(())
 }
 
-/// Code and name of each permission on `model`.
+/// Returns codename and name of each permission on `model`.
 fn permissions(model: &str, called: &str) -> Vec<(String, String)> {
     let of_action = |action| {
         (

@@ -30,7 +30,7 @@ struct Home {
     recent: Vec<RecentBook>,
 }
 
-/// The home page, and how often this browser has seen it.
+/// The home page with the number of visits by this browser.
 pub(crate) async fn index(
     State(app): State<AppState>,
     method: Method,

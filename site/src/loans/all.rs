@@ -15,7 +15,8 @@ use crate::{
 const COUNT: &str = "SELECT COUNT(*) FROM catalog_bookinstance WHERE status = 'o'";
 
 const PAGE: &str = "\
-    SELECT c.id, b.id, b.title, l.name, c.status, c.due_back, u.username FROM catalog_bookinstance c \
+    SELECT c.id, b.id, b.title, l.name, c.status, c.due_back, u.username \
+    FROM catalog_bookinstance c \
     LEFT JOIN catalog_book b ON b.id = c.book_id \
     LEFT JOIN catalog_language l ON l.id = b.language_id \
     LEFT JOIN auth_user u ON u.id = c.borrower_id \
@@ -49,7 +50,7 @@ struct Loan {
     borrower: String,
 }
 
-/// What everybody has on loan, by due date.
+/// The page with all loans by due date.
 pub(crate) async fn all(
     State(app): State<AppState>,
     layout: Layout,

@@ -1,4 +1,4 @@
-//! Loans: a reader's own, everybody's, renewed and returned.
+//! Loans: the lists of a user's loans and of all loans, renewal and return.
 
 mod all;
 mod mine;

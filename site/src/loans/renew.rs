@@ -27,7 +27,7 @@ const LOAN: &str = "\
     LEFT JOIN auth_user u ON u.id = c.borrower_id \
     WHERE c.id = ?";
 
-// Only what is on loan still: it may have been returned since the page was shown.
+// Changes nothing if the copy was returned since the page was loaded.
 const RENEW: &str = "UPDATE catalog_bookinstance SET due_back = ? WHERE id = ? AND status = 'o'";
 
 #[derive(Template)]
@@ -45,7 +45,7 @@ struct Loan {
     availability: Availability,
 }
 
-/// The form for a new due date.
+/// The page with the form for a new due date.
 pub(crate) async fn show(
     visit: Visit,
     copy: CopyId,
@@ -57,15 +57,15 @@ pub(crate) async fn show(
     let form = [("renewal_date", default.to_string())]
         .into_iter()
         .collect();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields, today);
     page(layout, copy, loan, fields)
 }
 
-/// Sets a new due date, and nothing else.
+/// Sets a new due date. Nothing else changes.
 pub(crate) async fn renew(visit: Visit, copy: CopyId, form: Form) -> Result<Response, PageError> {
     let loan = load(&visit, &copy).await?;
-    let mut fields = Fields::sent(&form);
+    let mut fields = Fields::submitted(&form);
     let Some(due_back) = read(&mut fields, date::today()) else {
         return page(Layout::of(&visit).await?, copy, loan, fields);
     };

@@ -20,15 +20,15 @@ use crate::{
 };
 
 impl NamedRecord {
-    /// The page that deletes one.
-    pub(crate) fn deleting(&'static self) -> MethodRouter<AppState> {
+    /// Routes the page that deletes a record.
+    pub(crate) fn delete_route(&'static self) -> MethodRouter<AppState> {
         form(
             |visit: Visit, record: RecordId| self.confirm(visit, record),
             |visit: Visit, record: RecordId| self.delete(visit, record),
         )
     }
 
-    /// Asks before one is deleted; one with books stays.
+    /// The page that asks before a record is deleted. A record with books cannot be deleted.
     async fn confirm(
         &self,
         visit: Visit,
@@ -54,12 +54,11 @@ impl NamedRecord {
         page.html()
     }
 
-    /// Deletes one that has no books.
+    /// Deletes a record that has no books.
     async fn delete(&self, visit: Visit, record: RecordId) -> Result<Response, PageError> {
         let name = self.name(&visit.app().db, record.0).await?;
         let ids = IdList::from_iter([record.0]);
-        // No other request writes from here on, so no book is added between the look and the
-        // deletion.
+        // This locks the database for other writers, so no book is added before the deletion.
         let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
         let is_blocked = !self.blocking_books(&mut db, &ids).await?.is_empty();
         if is_blocked || self.delete_records(&mut db, &ids).await? == 0 {
@@ -72,7 +71,7 @@ impl NamedRecord {
         Ok(redirect(&self.list_page()))
     }
 
-    /// Loads id and title of the books of these records: one with books cannot be deleted.
+    /// Loads id and title of the books of these records, which block the deletion of a record.
     pub(crate) async fn blocking_books(
         &self,
         db: &mut SqliteConnection,
@@ -83,7 +82,7 @@ impl NamedRecord {
     }
 
     /// Deletes these records, in the transaction in which the caller found no blocking book.
-    /// Returns how many there were.
+    /// Returns the number of deleted records.
     pub(crate) async fn delete_records(
         &self,
         db: &mut SqliteConnection,

@@ -29,17 +29,17 @@ struct Detail {
 }
 
 impl NamedRecord {
-    /// The page of one.
-    pub(crate) fn reading(&'static self) -> MethodRouter<AppState> {
+    /// Routes the page of a record.
+    pub(crate) fn detail_route(&'static self) -> MethodRouter<AppState> {
         read(
             |app: State<AppState>, record: RecordId, layout: Layout, asked: RequestedPage| {
-                self.one(app, record, layout, asked)
+                self.show_detail(app, record, layout, asked)
             },
         )
     }
 
-    /// One of them, with its books by title.
-    async fn one(
+    /// The page of a record, with its books by title.
+    async fn show_detail(
         &self,
         State(app): State<AppState>,
         RecordId(id): RecordId,

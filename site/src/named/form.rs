@@ -23,37 +23,37 @@ use crate::{
 const MAX_NAME: usize = 200;
 
 impl NamedRecord {
-    /// The page that adds one.
-    pub(crate) fn creating(&'static self) -> MethodRouter<AppState> {
+    /// Routes the page that adds a record.
+    pub(crate) fn create_route(&'static self) -> MethodRouter<AppState> {
         form(
-            |layout: Layout| self.blank(layout),
-            |visit: Visit, sent: Form| self.create(visit, sent),
+            |layout: Layout| self.new_form(layout),
+            |visit: Visit, submitted: Form| self.create(visit, submitted),
         )
     }
 
-    /// The page that changes one.
-    pub(crate) fn updating(&'static self) -> MethodRouter<AppState> {
+    /// Routes the page that changes a record.
+    pub(crate) fn update_route(&'static self) -> MethodRouter<AppState> {
         form(
-            |visit: Visit, record: RecordId, layout: Layout| self.edit(visit, record, layout),
-            |visit: Visit, record: RecordId, sent: Form| self.update(visit, record, sent),
+            |visit: Visit, record: RecordId, layout: Layout| self.edit_form(visit, record, layout),
+            |visit: Visit, record: RecordId, submitted: Form| self.update(visit, record, submitted),
         )
     }
 
-    /// The form for a new one.
-    async fn blank(&self, layout: Layout) -> Result<Response, PageError> {
+    /// The page with the form for a new record.
+    async fn new_form(&self, layout: Layout) -> Result<Response, PageError> {
         let form = Form::default();
-        let mut fields = Fields::fresh(&form);
+        let mut fields = Fields::initial(&form);
         self.read(&mut fields);
         self.create_page(layout, fields)
     }
 
-    /// Adds one.
+    /// Adds a record.
     async fn create(&self, visit: Visit, form: Form) -> Result<Response, PageError> {
-        let mut fields = Fields::sent(&form);
+        let mut fields = Fields::submitted(&form);
         let Some(name) = self.read(&mut fields) else {
             return self.create_page(Layout::of(&visit).await?, fields);
         };
-        // From here on nobody else writes, so no other name comes between the look and the insert.
+        // This locks the database for other writers, so a unique name stays unique.
         let mut db = visit.app().db.begin_with("BEGIN IMMEDIATE").await?;
         if self.is_taken(&mut db, &name, None).await? {
             drop(db);
@@ -65,8 +65,8 @@ impl NamedRecord {
         self.saved(&visit, &name, id, "added").await
     }
 
-    /// The form with the name of one.
-    async fn edit(
+    /// The page with the form of a record.
+    async fn edit_form(
         &self,
         visit: Visit,
         RecordId(id): RecordId,
@@ -74,12 +74,12 @@ impl NamedRecord {
     ) -> Result<Response, PageError> {
         let name = self.name(&visit.app().db, id).await?;
         let form = [("name", name.as_str())].into_iter().collect();
-        let mut fields = Fields::fresh(&form);
+        let mut fields = Fields::initial(&form);
         self.read(&mut fields);
         self.update_page(layout, id, &name, fields)
     }
 
-    /// Changes one.
+    /// Changes a record.
     async fn update(
         &self,
         visit: Visit,
@@ -87,7 +87,7 @@ impl NamedRecord {
         form: Form,
     ) -> Result<Response, PageError> {
         let before = self.name(&visit.app().db, id).await?;
-        let mut fields = Fields::sent(&form);
+        let mut fields = Fields::submitted(&form);
         let Some(name) = self.read(&mut fields) else {
             return self.update_page(Layout::of(&visit).await?, id, &before, fields);
         };
@@ -102,14 +102,15 @@ impl NamedRecord {
         self.saved(&visit, &name, id, "changed").await
     }
 
-    /// Reads the name, if it makes sense.
+    /// Reads and validates the name.
     pub(crate) fn read(&self, fields: &mut Fields<'_>) -> Option<String> {
         let name = fields.line("name", "Name", MAX_NAME);
         fields.help(self.help);
         name
     }
 
-    /// Whether another one has this name in any case. SQLite's own comparison knows only ASCII.
+    /// Returns whether another record than `own` has this name, ignoring case. Compares in Rust,
+    /// since SQLite ignores the case of ASCII letters only.
     pub(crate) async fn is_taken(
         &self,
         db: &mut SqliteConnection,
@@ -122,7 +123,7 @@ impl NamedRecord {
         Ok(others.iter().any(|other| other.to_lowercase() == name))
     }
 
-    /// Adds one with this name, and gives its id.
+    /// Adds a record with this name. Returns the id.
     pub(crate) async fn insert(
         &self,
         db: impl SqliteExecutor<'_>,
@@ -132,7 +133,10 @@ impl NamedRecord {
         Ok(insert.fetch_one(db).await?)
     }
 
-    /// Changes the name of the one with this id, if there still is one.
+    /// Changes the name of the record with this id.
+    ///
+    /// # Errors
+    /// [`PageError::NotFound`] if there is no such record.
     pub(crate) async fn change(
         &self,
         db: impl SqliteExecutor<'_>,

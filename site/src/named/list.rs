@@ -23,17 +23,17 @@ struct List {
 }
 
 impl NamedRecord {
-    /// The page with all of them.
-    pub(crate) fn listing(&'static self) -> MethodRouter<AppState> {
+    /// Routes the list of all records.
+    pub(crate) fn list_route(&'static self) -> MethodRouter<AppState> {
         read(
             |app: State<AppState>, layout: Layout, asked: RequestedPage| {
-                self.all(app, layout, asked)
+                self.show_list(app, layout, asked)
             },
         )
     }
 
-    /// All of them by name.
-    async fn all(
+    /// The page with all records by name.
+    async fn show_list(
         &self,
         State(app): State<AppState>,
         layout: Layout,

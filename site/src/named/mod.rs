@@ -1,4 +1,4 @@
-//! Records that are a name and nothing else: what genres and languages share.
+//! Records that have a name and no other columns: genres and languages.
 
 mod delete;
 mod detail;

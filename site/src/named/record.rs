@@ -2,35 +2,36 @@ use sqlx::SqlitePool;
 
 use crate::{users::Permission, web::error::PageError};
 
-/// A kind of such records: its words and its statements. The pages are the same for all.
+/// A kind of records that have only a name, with its labels and SQL statements. All kinds share the
+/// same pages.
 pub(crate) struct NamedRecord {
-    /// One of them, as in the address of its page: `genre`.
+    /// The singular, as in the URL of a record: `genre`.
     pub(crate) kind: &'static str,
-    /// All of them, as in the address of their list: `genres`.
+    /// The plural, as in the URL of the list: `genres`.
     pub(crate) plural: &'static str,
-    /// The heading and the button of the form for a new one.
+    /// The heading and the button of the form for a new record.
     pub(crate) create: &'static str,
-    /// What helps whoever types a name.
+    /// The help text of the form.
     pub(crate) help: &'static str,
-    /// The error for a name that another one has.
+    /// The error for a name that another record has.
     pub(crate) exists: &'static str,
-    /// What whoever changes one, and whoever deletes one, needs.
+    /// The permissions to change and to delete a record.
     pub(crate) permissions: (Permission, Permission),
-    /// How many there are.
+    /// Counts the records.
     pub(crate) count: &'static str,
-    /// A page of their ids and names, by name.
+    /// Selects id and name of the records on a page, by name.
     pub(crate) list: &'static str,
-    /// The name of the one with this id.
+    /// Selects the name of a record by id.
     pub(crate) name: &'static str,
-    /// The names of all but the one with this id.
+    /// Selects the names of all records except the one with an id.
     pub(crate) others: &'static str,
-    /// Adds one with this name, and gives its id.
+    /// Inserts a record and returns its id.
     pub(crate) insert: &'static str,
-    /// Gives this name to the one with this id.
+    /// Changes the name of a record.
     pub(crate) update: &'static str,
-    /// How many books the one with this id has.
+    /// Counts the books of a record.
     pub(crate) book_count: &'static str,
-    /// A page of the books of the one with this id, by title.
+    /// Selects the books of a record on a page, by title.
     pub(crate) book_list: &'static str,
     /// Selects id and title of all books of the records whose ids are in the JSON of `?1`.
     pub(crate) blocking_books: &'static str,
@@ -39,19 +40,19 @@ pub(crate) struct NamedRecord {
 }
 
 impl NamedRecord {
-    /// The name of the one with this id.
+    /// Loads the name of a record.
     pub(crate) async fn name(&self, db: &SqlitePool, id: i64) -> Result<String, PageError> {
         let name = sqlx::query_scalar(self.name).bind(id);
         let name = name.fetch_optional(db).await?;
         name.ok_or(PageError::NotFound)
     }
 
-    /// The address of the one with this id.
+    /// Returns the URL of a record.
     pub(super) fn page(&self, id: i64) -> String {
         format!("/catalog/{}/{id}", self.kind)
     }
 
-    /// The address of the list.
+    /// Returns the URL of the list.
     pub(super) fn list_page(&self) -> String {
         format!("/catalog/{}/", self.plural)
     }

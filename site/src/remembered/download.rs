@@ -9,7 +9,7 @@ use crate::{
     web::{error::PageError, visit::Visit},
 };
 
-/// What the session holds, as a file to keep: the same that the page shows, and nothing that opens a session.
+/// Downloads the items that the page shows as a JSON file. It contains no session key.
 pub(crate) async fn download(visit: Visit) -> Result<Response, PageError> {
     let mut items = Map::new();
     if let Some(user) = visit.user().await? {

@@ -9,8 +9,9 @@ use crate::{
     },
 };
 
-/// Forgets one thing, or everything but the login. A session in which nothing is left ends; nothing is said on the next
-/// page, since that would have to be remembered, not even what was to be said before.
+/// Deletes one item, or all items but the login. Ends a session that holds no items afterwards,
+/// together with messages that were not shown yet. Adds no message, since a message would need a
+/// session.
 pub(crate) async fn forget(visit: Visit, form: Form) -> Result<Response, PageError> {
     let item = form.get("item").unwrap_or("all");
     let items = match item {
@@ -25,7 +26,7 @@ pub(crate) async fn forget(visit: Visit, form: Form) -> Result<Response, PageErr
         for item in items {
             session.discard(item)?;
         }
-        if visitor::holds_nothing(&session) {
+        if visitor::is_empty(&session) {
             session.flush()?;
         } else if item == "all" {
             session.cycle_key()?;

@@ -20,11 +20,11 @@ struct Remembered {
     scheme: Option<&'static str>,
     notices: Vec<String>,
     recent: Vec<RecentBook>,
-    /// How many of the books seen last are gone.
+    /// The date on which the session expires.
     until: Option<String>,
 }
 
-/// What the session holds, in words.
+/// The page with the items in the visitor's session.
 pub(crate) async fn list(visit: Visit, layout: Layout) -> Result<Response, PageError> {
     let session = visit.session_if_any().await?;
     let session = session.as_ref();
@@ -44,12 +44,12 @@ pub(crate) async fn list(visit: Visit, layout: Layout) -> Result<Response, PageE
 }
 
 impl Remembered {
-    fn holds_nothing(&self) -> bool {
-        let holds_something = self.visits.is_some()
+    fn is_empty(&self) -> bool {
+        let has_items = self.visits.is_some()
             || self.per_page.is_some()
             || self.scheme.is_some()
             || !self.notices.is_empty()
             || !self.recent.is_empty();
-        !holds_something
+        !has_items
     }
 }

@@ -1,4 +1,4 @@
-//! What the site remembers about a visitor, without and with a login: shown, changed, forgotten, taken home.
+//! The items in a visitor's session, with or without a login: list, change, delete, download.
 
 mod download;
 mod forget;

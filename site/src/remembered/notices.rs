@@ -10,7 +10,8 @@ use crate::{
     },
 };
 
-/// Remembers that the visitor has read a notice. The overdue one comes back when another copy becomes overdue.
+/// Dismisses a notice. The one about overdue copies is shown again when another copy becomes
+/// overdue.
 pub(crate) async fn dismiss(
     visit: Visit,
     params: RawPathParams,

@@ -17,13 +17,13 @@ use crate::{
 
 const PAGE: &str = "/catalog/preferences/";
 
-/// How the visitor wants the pages.
+/// The choices of the form.
 struct Preferences {
     per_page: u64,
     scheme: Option<Scheme>,
 }
 
-/// The form with what the visitor has chosen.
+/// The page with the preferences.
 pub(crate) async fn show(layout: Layout, RawQuery(query): RawQuery) -> Result<Response, PageError> {
     let form = [
         ("per_page", layout.per_page().to_string()),
@@ -33,27 +33,27 @@ pub(crate) async fn show(layout: Layout, RawQuery(query): RawQuery) -> Result<Re
         ),
     ];
     let form = form.into_iter().collect();
-    let mut fields = Fields::fresh(&form);
+    let mut fields = Fields::initial(&form);
     read(&mut fields);
     let query = query.unwrap_or_default();
     let next = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "next");
     page(layout, fields, next.map(|(_, next)| next.into_owned()))
 }
 
-/// Remembers how the visitor wants the pages.
-pub(crate) async fn take(visit: Visit, form: Form) -> Result<Response, PageError> {
-    let mut fields = Fields::sent(&form);
+/// Stores the preferences in the session.
+pub(crate) async fn save(visit: Visit, form: Form) -> Result<Response, PageError> {
+    let mut fields = Fields::submitted(&form);
     let Some(preferences) = read(&mut fields) else {
         let next = form.get("next").map(str::to_owned);
         return page(Layout::of(&visit).await?, fields, next);
     };
     let session = visit.session().await?;
     visitor::set_per_page(&session, preferences.per_page)?;
-    // A form that does not know of colours leaves them as they are.
+    // A form without this field leaves the colour scheme unchanged.
     if form.get("colour_scheme").is_some() {
         visitor::set_scheme(&session, preferences.scheme)?;
     }
-    visitor::add_message(&session, "Your preferences are saved.")?;
+    visitor::add_message(&session, "Your preferences were saved.")?;
     Ok(redirect(&visit.safe_next(form.get("next"), PAGE)))
 }
 
@@ -69,7 +69,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Preferences> {
     let schemes: Choices = [(Scheme::Light, "Light"), (Scheme::Dark, "Dark")]
         .map(|(scheme, label)| (scheme.name().to_owned(), label.to_owned()))
         .to_vec();
-    let as_system = Some("As the device");
+    let as_system = Some("Same as the device");
     let scheme = fields.choice(
         "colour_scheme",
         "Colours",
@@ -86,7 +86,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Preferences> {
 
 fn page(layout: Layout, fields: Fields<'_>, next: Option<String>) -> Result<Response, PageError> {
     let mut page = FormPage::new(layout, "Preferences", fields, "Save preferences");
-    page.lead = "They are kept for this browser.".to_owned();
+    page.lead = "These settings are stored for this browser.".to_owned();
     page.next = next;
     Ok(page.html()?.into_response())
 }

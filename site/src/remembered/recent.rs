@@ -3,13 +3,13 @@ use sqlx::SqlitePool;
 
 use crate::{language_tag, visitor};
 
-// The order is the one of the list, newest first. Books that are gone are left out.
+// In the order of the list, newest first. Deleted books are left out.
 const BOOKS: &str = "\
     SELECT b.id, b.title, l.name FROM json_each(?) r \
     JOIN catalog_book b ON b.id = r.value \
     LEFT JOIN catalog_language l ON l.id = b.language_id ORDER BY r.key";
 
-/// A book that the visitor has seen.
+/// A book that the visitor has viewed.
 pub(crate) struct RecentBook {
     pub(crate) id: i64,
     pub(crate) title: String,
@@ -17,7 +17,7 @@ pub(crate) struct RecentBook {
 }
 
 impl RecentBook {
-    /// The books seen last, newest first, without `this`, on whose page they are shown.
+    /// Loads the books viewed last, newest first, without `this`, on whose page they are shown.
     pub(crate) async fn load(
         db: &SqlitePool,
         session: Option<&Session>,

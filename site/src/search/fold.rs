@@ -1,11 +1,11 @@
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-/// `text` as it is compared: without case and accents, in every script, and with the letters that people type who have no
-/// others.
+/// Returns `text` as it is compared: without case and accents, in every script. Letters such as `æ`
+/// are replaced by the ones that people type for them.
 ///
-/// Folded texts are kept: whoever changes how counts up the version in `index::REFOLD`.
+/// Folded texts are stored. If you change this function, increase the version in `index::REFOLD`.
 pub(crate) fn fold(text: &str) -> String {
-    // Most texts are, and a whole catalogue of them is folded after an import.
+    // The fast path: most texts are ASCII, and an import folds a whole catalogue.
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
@@ -20,7 +20,7 @@ fn push_folded(c: char, folded: &mut String) {
     let plain = std::iter::once(c)
         .nfkd()
         .filter(|c| !is_accent(*c))
-        // By way of capitals, ı and i become the same, and the two small sigmas.
+        // Via upper case, so that ı and i become equal, and the two lower-case sigmas.
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .nfd()
@@ -39,22 +39,24 @@ fn push_folded(c: char, folded: &mut String) {
     }
 }
 
-/// Voicing marks of Japanese are no accents: they make other syllables.
+/// Returns whether `c` is an accent. The voicing marks of Japanese are not: they form different
+/// syllables.
 fn is_accent(c: char) -> bool {
     is_combining_mark(c) && !matches!(c, '\u{3099}' | '\u{309a}')
 }
 
-/// A piece of a text, and whether it is one of the words searched for.
+/// A piece of a text, and whether it matches a word of the search.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) text: String,
     pub(crate) is_match: bool,
 }
 
-/// Splits `text` where one of the folded `words` is.
+/// Splits `text` at the matches of the folded `words`.
 pub(crate) fn mark(text: &str, words: &[String]) -> Vec<Piece> {
     let mut folded = String::new();
-    // From each byte of the folded text to the character of the text that it came from: one may have become two.
+    // Maps each byte of the folded text to the index of its character in `text`. A character may
+    // have become several.
     let mut origin = Vec::new();
     for (at, c) in text.chars().enumerate() {
         push_folded(c, &mut folded);
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_and_accents_do_not_count() {
+    fn case_and_accents_are_ignored() {
         for (one, other) in [
             ("АННА", "Анна"),
             ("miserables", "Misérables"),
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_is_marked_in_the_text_as_it_was_written() {
+    fn matches_are_marked_in_the_original_text() {
         let words = [fold("miser"), fold("ES")];
         let pieces: String = mark("Les Misérables", &words)
             .into_iter()
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_that_is_compared_as_two_is_marked_whole_and_moves_nothing() {
+    fn a_letter_that_is_folded_to_two_is_marked_as_a_whole() {
         for (text, word, marked) in [
             ("Ærø er ø", "aero", "[Ærø] er ø"),
             ("Ærø er ø", "o", "Ær[ø] er [ø]"),

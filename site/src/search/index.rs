@@ -1,8 +1,8 @@
-//! A table of the site's own with the text of every book as searches compare it.
+//! The search index: a table with the folded text of every book.
 //!
-//! Triggers say which books have changed, whoever changed them: a Django on the same file fires them as well. They only
-//! leave a mark. What is marked is folded step by step: soon, or by the next search if that comes first. A program that
-//! folds in another way than the one before marks everything when it starts.
+//! Triggers mark the books that have changed, also if a Django on the same file changed them. A
+//! marked book is folded within seconds, or by the next search if that comes first. A version of
+//! the program with another folding marks all books when it starts.
 
 use std::time::{Duration, Instant};
 
@@ -11,31 +11,36 @@ use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::fold::fold;
 
-/// Everything that the site keeps for its searches; made at every start, where it is missing.
+/// The table, index and triggers. Created at every start if they are missing.
 pub(crate) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS locallibrary_search (book_id integer NOT NULL PRIMARY KEY, folded text NULL);
-CREATE INDEX IF NOT EXISTS locallibrary_search_stale ON locallibrary_search (book_id) WHERE folded IS NULL;
+CREATE TABLE IF NOT EXISTS locallibrary_search (
+  book_id integer NOT NULL PRIMARY KEY, folded text NULL);
+CREATE INDEX IF NOT EXISTS locallibrary_search_stale
+  ON locallibrary_search (book_id) WHERE folded IS NULL;
 CREATE TRIGGER IF NOT EXISTS locallibrary_search_book_added AFTER INSERT ON catalog_book BEGIN
   INSERT OR REPLACE INTO locallibrary_search (book_id, folded) VALUES (NEW.id, NULL);
 END;
-CREATE TRIGGER IF NOT EXISTS locallibrary_search_book_changed AFTER UPDATE OF title, isbn, author_id ON catalog_book BEGIN
+CREATE TRIGGER IF NOT EXISTS locallibrary_search_book_changed
+AFTER UPDATE OF title, isbn, author_id ON catalog_book BEGIN
   INSERT OR REPLACE INTO locallibrary_search (book_id, folded) VALUES (NEW.id, NULL);
 END;
 CREATE TRIGGER IF NOT EXISTS locallibrary_search_book_deleted AFTER DELETE ON catalog_book BEGIN
   DELETE FROM locallibrary_search WHERE book_id = OLD.id;
 END;
-CREATE TRIGGER IF NOT EXISTS locallibrary_search_author_changed AFTER UPDATE OF first_name, last_name ON catalog_author BEGIN
-  UPDATE locallibrary_search SET folded = NULL WHERE book_id IN (SELECT id FROM catalog_book WHERE author_id = NEW.id);
+CREATE TRIGGER IF NOT EXISTS locallibrary_search_author_changed
+AFTER UPDATE OF first_name, last_name ON catalog_author BEGIN
+  UPDATE locallibrary_search SET folded = NULL
+  WHERE book_id IN (SELECT id FROM catalog_book WHERE author_id = NEW.id);
 END;
 ";
 
-/// For books that were there before the triggers, or came while they were not.
+/// Adds books that were inserted while the triggers did not exist, and removes deleted ones.
 pub(crate) const CATCH_UP: &str = "
 INSERT OR IGNORE INTO locallibrary_search (book_id, folded) SELECT id, NULL FROM catalog_book;
 DELETE FROM locallibrary_search WHERE book_id NOT IN (SELECT id FROM catalog_book);
 ";
 
-/// Marks every text that was folded in another way than texts are now, by the number of that way.
+/// Marks all books if they were folded by another version of [`fold`].
 pub(crate) const REFOLD: &str = "
 CREATE TABLE IF NOT EXISTS locallibrary_search_folding (version integer NOT NULL PRIMARY KEY);
 UPDATE locallibrary_search SET folded = NULL
@@ -46,7 +51,7 @@ INSERT OR IGNORE INTO locallibrary_search_folding (version) VALUES (2);
 
 const COUNT_STALE: &str = "SELECT COUNT(*) FROM locallibrary_search WHERE folded IS NULL";
 
-/// Whoever writes first holds the others up, so that nothing is folded that has changed again.
+/// Locks the database for other writers, so no book changes between reading and folding it.
 const WRITE: &str = "BEGIN IMMEDIATE";
 
 const STALE: &str = "\
@@ -55,41 +60,45 @@ const STALE: &str = "\
     LEFT JOIN catalog_author a ON a.id = b.author_id WHERE s.folded IS NULL LIMIT ?";
 
 const FOLDED: &str = "\
-    UPDATE locallibrary_search SET folded = f.value ->> 1 FROM json_each(?) f WHERE book_id = f.value ->> 0";
+    UPDATE locallibrary_search SET folded = f.value ->> 1 FROM json_each(?) f \
+    WHERE book_id = f.value ->> 0";
 
 type StaleRow = (i64, String, Option<String>, Option<String>, String);
 
-/// Books of one transaction. After an import there may be many, and others who write do not wait for all of them.
-const STEP: u64 = 1000;
+/// The number of books that are folded in one transaction. After an import there may be many, and
+/// other writers should not wait for all of them.
+const BATCH: u64 = 1000;
 
-/// Between two looks for books that somebody else has changed.
+/// The pause between two checks for marked books.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// A transaction in which no book is marked: whatever is written meanwhile, a search in it finds every book.
-pub(super) async fn freshened(
+/// Begins a transaction in which no book is marked. A search in it finds all books, whatever other
+/// connections write at the same time.
+pub(super) async fn begin_search(
     db: &SqlitePool,
 ) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
     let mut reading = db.begin().await?;
     if count_stale(&mut reading).await? == 0 {
         return Ok(reading);
     }
-    // A transaction that has read what others have changed since cannot write, so this one ends before others begin: for
-    // the many books of an import, and at last for the few that were marked meanwhile.
+    // A transaction can't write once others have changed what it has read, so this one ends here.
+    // `fold_stale` folds most books in small transactions. The transaction after it keeps other
+    // writers out and folds the few books that were marked in the meantime.
     reading.rollback().await?;
-    freshen(&mut *db.acquire().await?, &ProgressBar::hidden()).await?;
+    fold_stale(&mut *db.acquire().await?, &ProgressBar::hidden()).await?;
     let mut writing = db.begin_with(WRITE).await?;
-    let steps = count_stale(&mut writing).await?.div_ceil(STEP);
-    for _ in 0..steps {
-        fold_step(&mut writing).await?;
+    let batches = count_stale(&mut writing).await?.div_ceil(BATCH);
+    for _ in 0..batches {
+        fold_batch(&mut writing).await?;
     }
     Ok(writing)
 }
 
-/// Folds the texts of books that were added or changed since the last time, those that nobody else folds meanwhile.
+/// Folds the texts of all marked books.
 ///
-/// `bar` shows how many there are and how many are done. If this future is dropped, the steps done so far stay; the next
-/// one goes on from there.
-pub(crate) async fn freshen(
+/// `bar` shows the progress. If this future is dropped, the finished batches stay folded, and the
+/// next call continues from there.
+pub(crate) async fn fold_stale(
     db: &mut SqliteConnection,
     bar: &ProgressBar,
 ) -> Result<(), sqlx::Error> {
@@ -98,14 +107,15 @@ pub(crate) async fn freshen(
         return Ok(());
     }
     bar.set_length(stale);
-    for left in (0..stale.div_ceil(STEP)).rev() {
+    for left in (0..stale.div_ceil(BATCH)).rev() {
         let began = Instant::now();
         let mut transaction = db.begin_with(WRITE).await?;
-        fold_step(&mut transaction).await?;
+        fold_batch(&mut transaction).await?;
         transaction.commit().await?;
-        bar.inc(STEP.min(stale));
+        bar.inc(BATCH.min(stale));
         if left > 0 {
-            // Whoever waits to write looks only now and then, and without a pause would find the file locked each time.
+            // SQLite polls while it waits for a lock. Without a pause, other writers would find the
+            // file locked each time they look.
             tokio::time::sleep(began.elapsed()).await;
         }
     }
@@ -113,14 +123,12 @@ pub(crate) async fn freshen(
     Ok(())
 }
 
-/// Looks every now and then whether there is something to fold, so that searches seldom have to. Never ends.
-pub(crate) async fn keep_fresh(db: SqlitePool) {
+/// Folds marked books every few seconds, so that searches rarely have to. Never returns.
+pub(crate) async fn fold_stale_periodically(db: SqlitePool) {
     loop {
-        let freshened = async { freshen(&mut *db.acquire().await?, &ProgressBar::hidden()).await };
-        if let Err(error) = freshened.await {
-            tracing::warn!(
-                "folding the texts of books for searches: {error} (the next search tries again)"
-            );
+        let folding = async { fold_stale(&mut *db.acquire().await?, &ProgressBar::hidden()).await };
+        if let Err(error) = folding.await {
+            tracing::warn!("indexing books for searches: {error} (the next search tries again)");
         }
         tokio::time::sleep(INTERVAL).await;
     }
@@ -131,13 +139,13 @@ async fn count_stale(db: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
     Ok(stale.unsigned_abs())
 }
 
-async fn fold_step(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let stale = sqlx::query_as(STALE).bind(STEP.cast_signed());
+async fn fold_batch(db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let stale = sqlx::query_as(STALE).bind(BATCH.cast_signed());
     let stale: Vec<StaleRow> = stale.fetch_all(&mut *db).await?;
     let folded: Vec<_> = stale
         .into_iter()
         .map(|(id, title, first, last, isbn)| {
-            // Words do not reach over a line break, as no word has one in it.
+            // Separated by line breaks, so no word of a search matches across two parts.
             let parts = [
                 &title,
                 &first.unwrap_or_default(),
@@ -157,13 +165,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_way_to_fold_has_another_number() {
+    fn a_change_of_the_folding_needs_a_new_version() {
         let latin: String = ('\0'..='\u{24f}').collect();
         let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         let hash = fold(&latin).bytes().fold(0xcbf2_9ce4_8422_2325, mix);
         assert!(
             REFOLD.contains("version = 2)") && hash == 0xc7d8_819b_9713_bc12,
-            "texts that are kept must be folded anew: count up the version in REFOLD, and put {hash:#x} here"
+            "the folding has changed: increase the version in REFOLD, and put {hash:#x} here"
         );
     }
 }

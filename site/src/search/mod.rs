@@ -1,4 +1,4 @@
-//! Search: the page, how texts are compared, and the table that makes it quick.
+//! Search: the page, the comparison of texts, and the search index.
 
 mod fold;
 pub(crate) mod index;

@@ -7,7 +7,7 @@ use super::{
     index,
 };
 use crate::{
-    books::{BookCard, CardRow},
+    books::{BookCard, CardRow, load_genres, load_languages},
     web::{
         error::PageError,
         layout::Layout,
@@ -16,12 +16,8 @@ use crate::{
     },
 };
 
-/// As much of a question is read.
+/// The number of characters of the search text that are used.
 const MAX_CHARS: usize = 200;
-
-const GENRES: &str = "SELECT id, name FROM catalog_genre ORDER BY name, id";
-
-const LANGUAGES: &str = "SELECT id, name FROM catalog_language ORDER BY name, id";
 
 const COUNT: &str =
     "SELECT COUNT(*) FROM locallibrary_search s JOIN catalog_book b ON b.id = s.book_id WHERE TRUE";
@@ -34,7 +30,7 @@ const PAGE: &str = "\
 
 const ORDER: &str = " ORDER BY b.title, a.last_name, a.first_name, b.id LIMIT ";
 
-/// What is searched for.
+/// The search text and filters.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct SearchQuery {
     text: String,
@@ -48,7 +44,7 @@ struct SearchQuery {
 struct Results {
     layout: Layout,
     question: SearchQuery,
-    /// Missing while nothing is asked for.
+    /// `None` if the search text is empty.
     found: Option<Found>,
     genres: Vec<(i64, String)>,
     languages: Vec<(i64, String)>,
@@ -65,7 +61,7 @@ struct FoundBook {
     author: Vec<Piece>,
 }
 
-/// The books with all the words.
+/// The page with the books that contain all words of the search.
 pub(crate) async fn page(
     visit: Visit,
     layout: Layout,
@@ -82,8 +78,8 @@ pub(crate) async fn page(
         layout: layout.searching(&question.text),
         found,
         question,
-        genres: sqlx::query_as(GENRES).fetch_all(db).await?,
-        languages: sqlx::query_as(LANGUAGES).fetch_all(db).await?,
+        genres: load_genres(db).await?,
+        languages: load_languages(db).await?,
     };
     Ok(Html(page.render()?))
 }
@@ -94,12 +90,12 @@ async fn find(
     asked: RequestedPage,
     per_page: u64,
 ) -> Result<Found, PageError> {
-    let mut db = index::freshened(db).await?;
+    let mut db = index::begin_search(db).await?;
     let words = question.words();
     let mut count = QueryBuilder::new(COUNT);
     question.narrow(&mut count, &words);
     let total = count.build_query_scalar().fetch_one(&mut *db).await?;
-    let paging = Paging::new(asked, total, per_page)?.keeping(question.as_query());
+    let paging = Paging::new(asked, total, per_page)?.with_query(question.query_string());
     let mut page = QueryBuilder::new(PAGE);
     question.narrow(&mut page, &words);
     page.push(ORDER).push_bind(paging.limit());
@@ -132,7 +128,7 @@ impl SearchQuery {
                 _ => {}
             }
         }
-        // What was cut off may have left a blank at the end.
+        // Truncation may leave white space at the end.
         question.text.truncate(question.text.trim_end().len());
         question
     }
@@ -141,8 +137,8 @@ impl SearchQuery {
         self.text.split_whitespace().map(fold).collect()
     }
 
-    /// What the links to other pages of the results carry on.
-    fn as_query(&self) -> String {
+    /// Returns the query string for links to other pages of the results.
+    fn query_string(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("q", &self.text);
         if let Some(genre) = self.genre {
@@ -157,16 +153,16 @@ impl SearchQuery {
         query.finish()
     }
 
-    /// The same question by its words alone, as a query.
-    fn without_filters(&self) -> String {
+    /// Returns the query string of a search for the same words without filters.
+    fn query_string_without_filters(&self) -> String {
         let words_alone = Self {
             text: self.text.clone(),
             ..Self::default()
         };
-        words_alone.as_query()
+        words_alone.query_string()
     }
 
-    /// Whether anything but words narrows the search.
+    /// Returns whether a filter is set.
     fn is_filtered(&self) -> bool {
         self.genre.is_some() || self.language.is_some() || self.is_available
     }
@@ -186,7 +182,8 @@ impl SearchQuery {
         }
         if self.is_available {
             statement.push(
-                " AND EXISTS (SELECT 1 FROM catalog_bookinstance c WHERE c.book_id = b.id AND c.status = 'a')",
+                " AND EXISTS (SELECT 1 FROM catalog_bookinstance c \
+                 WHERE c.book_id = b.id AND c.status = 'a')",
             );
         }
     }
@@ -197,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_is_trimmed_and_cut() {
+    fn a_search_text_is_trimmed_and_truncated() {
         let text = |query: &str| SearchQuery::of(query).text;
         assert_eq!(text("q=+anna++"), "anna");
         assert_eq!(text(&format!("q={}", "é".repeat(300))).chars().count(), 200);
@@ -207,11 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn the_links_to_other_pages_ask_the_same_question() {
+    fn the_links_to_other_pages_keep_the_search() {
         let query = "q=a+b%26c&genre=3&available=1";
         let question = SearchQuery::of(query);
         assert!(question.is_filtered());
-        assert_eq!(question.as_query(), query);
-        assert_eq!(SearchQuery::of(&question.as_query()), question);
+        assert_eq!(question.query_string(), query);
+        assert_eq!(SearchQuery::of(&question.query_string()), question);
     }
 }

@@ -3,7 +3,7 @@ use std::{error::Error, num::NonZero, sync::Arc, thread};
 use cloakroom_django::auth::{Passwords, Verdict};
 use tokio::{sync::Semaphore, task};
 
-/// Why a password could not be hashed.
+/// The reason why a password could not be hashed.
 #[derive(Debug)]
 pub(crate) enum HashingError {
     /// The operating system gave no random numbers for the salt.
@@ -12,8 +12,10 @@ pub(crate) enum HashingError {
     Stopped(Box<dyn Error + Send + Sync>),
 }
 
-/// Password hashes, computed beside the requests. Each costs a good part of a second, so only as many run at once as
-/// there are processors; the others wait their turn without holding up any page.
+/// Computes password hashes on threads of the blocking pool.
+///
+/// A hash takes a considerable part of a second. At most as many run at once as there are
+/// processors, and the others wait without blocking other pages.
 #[derive(Clone)]
 pub(crate) struct Hashing {
     passwords: Passwords,
@@ -29,7 +31,8 @@ impl Hashing {
         }
     }
 
-    /// Whether `password` is the one whose hash is `encoded`. A user who is not there takes as long.
+    /// Checks `password` against the hash `encoded`. Takes as long if there is no hash, so the time
+    /// does not show whether a user exists.
     pub(crate) async fn verify(
         &self,
         password: String,
@@ -45,7 +48,7 @@ impl Hashing {
         .await
     }
 
-    /// A new hash.
+    /// Returns a new hash of `password`.
     pub(crate) async fn encode(&self, password: String) -> Result<String, HashingError> {
         let encoded = self
             .run(move |passwords| passwords.encode(&password))
@@ -61,7 +64,7 @@ impl Hashing {
         let turn = turn.map_err(|error| HashingError::Stopped(error.into()))?;
         let passwords = self.passwords.clone();
         let work = task::spawn_blocking(move || {
-            // Kept until the work is done, also if the visitor has hung up.
+            // Held until the work is done, also if the client has hung up.
             let _turn = turn;
             work(&passwords)
         });

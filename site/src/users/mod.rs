@@ -1,5 +1,4 @@
-//! Users, what they may do, and the hashes of their passwords. The pages of accounts are in
-//! `accounts/`.
+//! Users, their permissions and their password hashes. The pages of accounts are in `accounts/`.
 
 mod hashing;
 mod permission;

@@ -1,4 +1,4 @@
-/// What a user may be allowed to do, by Django's names.
+/// A permission of Django's LocalLibrary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Permission {
     MarkReturned,
@@ -20,7 +20,7 @@ pub(crate) enum Permission {
 }
 
 impl Permission {
-    /// App and code, as Django's tables have them.
+    /// Returns app and codename, as in Django's tables.
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::MarkReturned => "catalog.can_mark_returned",

@@ -5,24 +5,27 @@ use sqlx::{FromRow, Row, SqlitePool, sqlite::SqliteRow};
 
 use super::permission::Permission;
 
-/// The columns of a user, and what the user may do in one statement: own permissions and those of the groups.
+/// Selects the columns of a user and, in the same statement, the permissions of the user and of
+/// their groups.
 macro_rules! select_user {
     ($where:literal) => {
         concat!(
-            "SELECT u.id, u.username, u.first_name, u.last_name, u.email, u.password, u.last_login, \
-             u.is_superuser, u.is_staff, u.is_active, \
+            "SELECT u.id, u.username, u.first_name, u.last_name, u.email, u.password, \
+             u.last_login, u.is_superuser, u.is_staff, u.is_active, \
              (SELECT GROUP_CONCAT(t.app_label || '.' || p.codename, ' ') FROM auth_permission p \
              JOIN django_content_type t ON t.id = p.content_type_id \
-             WHERE p.id IN (SELECT permission_id FROM auth_user_user_permissions WHERE user_id = u.id) \
+             WHERE p.id IN \
+             (SELECT permission_id FROM auth_user_user_permissions WHERE user_id = u.id) \
              OR p.id IN (SELECT gp.permission_id FROM auth_group_permissions gp \
-             JOIN auth_user_groups ug ON ug.group_id = gp.group_id WHERE ug.user_id = u.id)) AS permissions \
+             JOIN auth_user_groups ug ON ug.group_id = gp.group_id WHERE ug.user_id = u.id)) \
+             AS permissions \
              FROM auth_user u WHERE ",
             $where
         )
     };
 }
 
-// Only if the password is still the one that was read.
+// Changes nothing if another request has changed the password in the meantime.
 const REPLACE_PASSWORD: &str = "\
     UPDATE auth_user SET password = ? WHERE id = ? AND password = ?";
 
@@ -30,7 +33,7 @@ const BY_ID: &str = select_user!("u.id = ?");
 
 const BY_NAME: &str = select_user!("u.username = ?");
 
-/// A row of Django's table of users, with the user's permissions.
+/// A row of Django's table `auth_user`, with the user's permissions.
 #[derive(Clone)]
 pub(crate) struct User {
     pub(crate) id: i64,
@@ -43,7 +46,7 @@ pub(crate) struct User {
     is_superuser: bool,
     is_staff: bool,
     is_active: bool,
-    /// Codes between blanks.
+    /// Codes separated by spaces.
     permissions: Option<String>,
 }
 
@@ -68,23 +71,23 @@ impl User {
         Ok(replaced.rows_affected() == 1)
     }
 
-    /// Whether the user may do this: superusers may do everything, users who are not active nothing.
+    /// Returns whether the user holds `permission`. Superusers hold all, inactive users none.
     pub(crate) fn may(&self, permission: Permission) -> bool {
         self.holds(permission.code())
     }
 
-    /// Whether the user holds the permission that Django's tables have under this code.
+    /// Returns whether the user holds the permission with this code in Django's tables.
     pub(crate) fn holds(&self, permission: &str) -> bool {
         let mut granted = self.permissions.iter().flat_map(|codes| codes.split(' '));
         self.is_active && (self.is_superuser || granted.any(|code| code == permission))
     }
 
-    /// Whether the user may enter the staff area.
+    /// Returns whether the user may enter the staff area.
     pub(crate) fn is_staff(&self) -> bool {
         self.is_active && self.is_staff
     }
 
-    /// Whether the user may do everything.
+    /// Returns whether the user is an active superuser, who holds all permissions.
     pub(crate) fn is_superuser(&self) -> bool {
         self.is_active && self.is_superuser
     }
@@ -99,7 +102,7 @@ impl FromRow<'_, SqliteRow> for User {
             last_name: row.try_get("last_name")?,
             email: row.try_get("email")?,
             password: row.try_get("password")?,
-            // Text, which the type of the column hides.
+            // The column contains text, but its declared type is `datetime`.
             last_login: row.try_get_unchecked("last_login")?,
             is_superuser: row.try_get("is_superuser")?,
             is_staff: row.try_get("is_staff")?,

@@ -1,4 +1,4 @@
-//! What holds for every page: it is answered in time, and if it panics, it is answered all the same.
+//! The layer that bounds every request: it limits the time of a request and answers a panic.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -10,22 +10,22 @@ use axum::{
 };
 use futures_util::FutureExt;
 
-/// Answers 503 to a request that takes longer than `limit`, and 500 to one that panics.
+/// Responds 503 to a request that takes longer than `limit`, and 500 to one that panics.
 ///
-/// A request that takes too long is dropped where it is, as one whose visitor hangs up.
+/// The future of a request that takes too long is dropped, as if the client had hung up.
 pub(crate) async fn keep(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    // It is not polled again after a panic, and what it shares with other requests is behind locks and channels that bear
-    // one.
+    // Unwind-safe: the future is not polled again after a panic, and the state that it shares with
+    // other requests is behind locks and channels that tolerate a panic.
     let answering = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(limit, answering).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
-            // Where it was is in the line that the panic itself has logged.
-            tracing::error!("making a page: the handler panicked");
+            // The panic hook has logged the location.
+            tracing::error!("handling a request: the handler panicked");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
         Err(_) => {
-            tracing::warn!("making a page: no answer within {limit:?}");
+            tracing::warn!("handling a request: no response within {limit:?}");
             StatusCode::SERVICE_UNAVAILABLE.into_response()
         }
     }
@@ -41,7 +41,7 @@ mod tests {
     use crate::web::{error_page, request_log};
 
     #[tokio::test]
-    async fn a_panic_is_a_page_without_its_words_and_a_line_with_the_name_of_the_request() {
+    async fn a_panic_gives_a_page_without_its_message_and_log_lines_with_the_request_id() {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()

@@ -1,4 +1,4 @@
-//! The secret that ties the forms of a page to the browser that asked for it.
+//! The CSRF secret of the browser that makes a request.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -8,7 +8,8 @@ use std::{
 use axum::http::{HeaderMap, header};
 use cloakroom_django::auth::csrf::{Csrf, Secret};
 
-/// The secret of the browser that makes a request, and whether the page has a token of it.
+/// The CSRF secret of the browser that makes a request. Remembers whether the page contains a token
+/// of it, and so must set the cookie.
 #[derive(Debug)]
 pub(crate) struct BrowserSecret(Mutex<Inner>);
 
@@ -26,7 +27,7 @@ impl BrowserSecret {
         }))
     }
 
-    /// A token for a form of this page. The browser gets its cookie with the page.
+    /// Returns a token for a form of this page. The response sets the cookie.
     pub(crate) fn token(&self) -> cloakroom::Result<String> {
         let mut state = self.lock();
         state.is_used = true;
@@ -39,7 +40,7 @@ impl BrowserSecret {
         }
     }
 
-    /// Replaces the secret. Tokens of the old one are refused from then on.
+    /// Replaces the secret. Tokens of the former one are refused from now on.
     pub(crate) fn rotate(&self) -> cloakroom::Result<()> {
         *self.lock() = Inner {
             secret: Some(Secret::random()?),
@@ -48,12 +49,12 @@ impl BrowserSecret {
         Ok(())
     }
 
-    /// The secret, if the browser has one.
+    /// Returns the secret, if the browser has one.
     pub(super) fn current(&self) -> Option<Secret> {
         self.lock().secret.clone()
     }
 
-    /// Adds the cookie to the answer if the browser needs it. Returns whether it did.
+    /// Adds the cookie to a response whose page contains a token. Returns whether it did.
     pub(super) fn add_cookie(&self, csrf: &Csrf, headers: &mut HeaderMap) -> bool {
         match &*self.lock() {
             Inner {

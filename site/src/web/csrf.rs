@@ -1,4 +1,4 @@
-//! The layer that refuses forged forms, and reads the others.
+//! The layer that reads submitted forms and refuses forged ones.
 
 use axum::{
     body::Body,
@@ -12,7 +12,8 @@ use cloakroom_django::auth::csrf::{FIELD, Incoming};
 use super::{error::PageError, form::Form, visit::Visit};
 use crate::state::AppState;
 
-/// Refuses what another site made the browser send. Goes around every page, before all other checks.
+/// Wraps a page in the CSRF check, which refuses requests that another site made the browser send.
+/// Runs before all other checks of a page.
 pub(crate) fn against_forgery(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
     methods.layer(middleware::from_fn(
         async |visit: Visit, request: Request, next: Next| -> Result<Response, PageError> {
@@ -22,8 +23,8 @@ pub(crate) fn against_forgery(methods: MethodRouter<AppState>) -> MethodRouter<A
     ))
 }
 
-/// Reads the form of a request that may change something, and refuses it if no page of this site
-/// sent it.
+/// Reads the form of a request with an unsafe method, and refuses it if it does not come from a
+/// page of this site.
 ///
 /// # Errors
 /// [`PageError::BadForm`] if the form cannot be read, [`PageError::Forged`] if it is refused.

@@ -1,4 +1,4 @@
-//! Why a request gets no page, and the status of the answer.
+//! The error type of handlers, and the status of the response.
 
 use std::error::Error;
 
@@ -12,39 +12,39 @@ use cloakroom::tower::RequestInfo;
 use super::next;
 use crate::users::HashingError;
 
-/// Why there is no page.
+/// The reason why a handler returns no page.
 #[derive(Debug)]
 pub(crate) enum PageError {
-    /// There is nothing at this address.
+    /// There is no page or record at this address.
     NotFound,
-    /// The page exists, but not for this method.
+    /// The page does not support the method of the request.
     MethodNotAllowed {
-        /// The methods that it does answer.
+        /// The methods that the page supports, for the header `Allow`.
         allow: &'static str,
     },
-    /// The request was meant for another host.
+    /// The request names a host that is not allowed.
     ForeignHost,
-    /// A form that breaks off, or is larger than forms may be.
+    /// The form is malformed or too large.
     BadForm,
-    /// A form without a valid token, or from another site.
+    /// The form has no valid CSRF token, or comes from another site.
     Forged,
-    /// The page is for users; this visitor may log in and come back to `next`.
+    /// The page requires a login. The login page leads back to `next`.
     LogInFirst {
         /// The path and query of the page.
         next: String,
     },
-    /// The user is not allowed to do this.
+    /// The user lacks the permission.
     Forbidden,
-    /// The record is not as it would have to be.
+    /// The state of the record does not allow the action.
     Conflict {
-        /// What is in the way.
+        /// What happened.
         heading: &'static str,
-        /// What to do about it.
+        /// What to do next.
         text: &'static str,
     },
     /// The session could not be read or written.
     Session(cloakroom::Error),
-    /// Our fault; told to the log, not to the visitor.
+    /// A fault of the site. The log has the details; the visitor gets a general message.
     Internal(Box<dyn Error + Send + Sync>),
 }
 
@@ -75,7 +75,7 @@ impl From<askama::Error> for PageError {
     }
 }
 
-// Only the status is decided here. The page needs the layout, and so the request: see `error_page`.
+// Decides the status only. The page needs the layout, and so the request: see `error_page`.
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         match self {
@@ -85,45 +85,47 @@ impl IntoResponse for PageError {
             }
             Self::ForeignHost | Self::BadForm => StatusCode::BAD_REQUEST.into_response(),
             Self::Forged => (StatusCode::FORBIDDEN, Extension(FORGED)).into_response(),
-            Self::LogInFirst { next } => redirect(&next::login(&next)),
+            Self::LogInFirst { next } => redirect(&next::login_path(&next)),
             Self::Forbidden => StatusCode::FORBIDDEN.into_response(),
             Self::Conflict { heading, text } => {
-                (StatusCode::CONFLICT, Extension(Words(heading, text))).into_response()
+                (StatusCode::CONFLICT, Extension(ErrorText(heading, text))).into_response()
             }
-            // The session layer answers it, with the status alone: see `session_failed`.
+            // Answered by the session layer, with a status only: see `session_failed`.
             Self::Session(error) => error.into_response(),
             Self::Internal(error) => {
-                tracing::error!(error, "making a page");
+                tracing::error!(error, "handling a request");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }
     }
 }
 
-/// The session layer's answer when a session cannot be read or saved.
+/// The response of the session layer when a session cannot be read or saved.
 pub(crate) fn session_failed(error: &cloakroom::Error, _: &RequestInfo) -> Response {
     error.kind().status().into_response()
 }
 
-/// The answer to an address that the map of the site does not have.
+/// The fallback handler of the router.
 pub(crate) async fn not_found() -> PageError {
     PageError::NotFound
 }
 
-/// A heading and a sentence for the visitor, where the status alone does not say enough.
+/// Heading and text of an error page, where the status alone does not say enough.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Words(pub(super) &'static str, pub(super) &'static str);
+pub(super) struct ErrorText(pub(super) &'static str, pub(super) &'static str);
 
-const FORGED: Words = Words(
+const FORGED: ErrorText = ErrorText(
     "That form could not be accepted",
-    "It did not come from a page of this site, or the page was open for too long. Go back, reload the page and send \
-     the form again. This site needs a cookie to tell its own forms from forged ones: please allow it.",
+    "It did not come from a page of this site, or the page was open for too long. Go back, reload \
+     the page and send the form again. Allow cookies for this site: it needs one to recognise its \
+     own forms.",
 );
 
-/// The answer that sends the browser to a page after a form.
+/// Redirects the browser to a page, for example after a form.
 pub(crate) fn redirect(target: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(target) else {
-        return PageError::Internal("a redirect that is not one line".into()).into_response();
+        return PageError::Internal("redirecting: the target contains a line break".into())
+            .into_response();
     };
     (StatusCode::FOUND, [(header::LOCATION, location)]).into_response()
 }

@@ -1,4 +1,4 @@
-//! The page of an answer that is an error and has none yet.
+//! Error pages: adds a page to error responses that have none.
 
 use std::error::Error;
 
@@ -10,7 +10,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
-use super::{error::Words, layout::Layout, request_id::RequestId};
+use super::{error::ErrorText, layout::Layout, request_id::RequestId};
 
 #[derive(Template)]
 #[template(path = "errors/error.html")]
@@ -18,38 +18,38 @@ struct ErrorPage {
     layout: Layout,
     heading: &'static str,
     text: &'static str,
-    /// What to quote when asking about a fault of the site.
+    /// The id to quote in questions about a fault of the site.
     reference: Option<RequestId>,
 }
 
-/// Gives every error that has no page yet the page of a visitor who is not known.
+/// Adds a page to every error that has none, with the layout of an unknown visitor.
 pub(crate) async fn in_the_layout(request: Request, next: Next) -> Response {
     let layout = Layout::bare(request.uri());
     let method = request.method().clone();
     let id = request.extensions().get().cloned();
     let response = next.run(request).await;
-    match needs_a_page(&response) {
+    match needs_page(&response) {
         true => page(response, layout, &method, id),
         false => response,
     }
 }
 
-/// Whether this is an error without a page.
-pub(super) fn needs_a_page(response: &Response) -> bool {
+/// Returns whether `response` is an error without a page.
+pub(super) fn needs_page(response: &Response) -> bool {
     let status = response.status();
     (status.is_client_error() || status.is_server_error()) && !is_html(response)
 }
 
-/// Gives an error its page.
+/// Adds the page to an error.
 pub(super) fn page(
     mut response: Response,
     layout: Layout,
     method: &Method,
     id: Option<RequestId>,
 ) -> Response {
-    let Words(heading, text) = match response.extensions().get::<Words>() {
-        Some(&words) => words,
-        None => words(response.status()),
+    let ErrorText(heading, text) = match response.extensions().get::<ErrorText>() {
+        Some(&text) => text,
+        None => text_of(response.status()),
     };
     let page = match (ErrorPage {
         layout,
@@ -61,7 +61,7 @@ pub(super) fn page(
     {
         Ok(page) => page,
         Err(error) => {
-            tracing::error!(error = &error as &dyn Error, "making an error page");
+            tracing::error!(error = &error as &dyn Error, "rendering an error page");
             heading.to_owned()
         }
     };
@@ -73,7 +73,7 @@ pub(super) fn page(
     let (parts, body) = Html(body).into_response().into_parts();
     let headers = response.headers_mut();
     headers.extend(parts.headers);
-    // Of the page, also where HEAD leaves the page out.
+    // The length of the page, also for HEAD, whose response has no body.
     headers.insert(header::CONTENT_LENGTH, length);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     *response.body_mut() = body;
@@ -85,32 +85,34 @@ fn is_html(response: &Response) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/html"))
 }
 
-fn words(status: StatusCode) -> Words {
+fn text_of(status: StatusCode) -> ErrorText {
     let (heading, text) = match status {
         StatusCode::FORBIDDEN => (
             "You cannot open this page",
-            "Your account does not have the permission for it. A librarian may be able to help.",
+            "Your account does not have permission for it. Ask a librarian for help.",
         ),
         StatusCode::NOT_FOUND => (
             "Page not found",
-            "There is nothing at this address. It may have been mistyped, or the record may have left the catalogue.",
+            "There is nothing at this address. It may be mistyped, or the record may have been \
+             deleted. Check the address, or search the catalogue.",
         ),
         StatusCode::METHOD_NOT_ALLOWED => (
             "This page is only for reading",
-            "The address is right, but it does not take what was sent to it.",
+            "The address is right, but nothing can be sent to it. Go back and use the links and \
+             forms of the site.",
         ),
         StatusCode::SERVICE_UNAVAILABLE => (
             "One moment, please",
-            "The library cannot look up its records just now. Please try again in a few seconds.",
+            "The library cannot look up its records right now. Please try again in a few seconds.",
         ),
         status if status.is_client_error() => (
             "That request could not be understood",
-            "Something in it does not make sense to this site. Going back and trying again may help.",
+            "This site does not understand a part of it. Go back and try again.",
         ),
         _ => (
             "Something went wrong here",
-            "The fault is on our side and has been written down. Please try again in a moment.",
+            "The fault is on our side and has been logged. Please try again in a moment.",
         ),
     };
-    Words(heading, text)
+    ErrorText(heading, text)
 }

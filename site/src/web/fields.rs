@@ -1,13 +1,30 @@
-//! The fields of a form page: what was typed, whether it makes sense, and how it is shown again.
+//! The fields of a form page: their values, validation, and how they are shown.
 //!
-//! One function describes a form, for its first showing and for what comes back:
+//! One function describes a form. It runs for the first display and again for the submission:
 //!
-//! ```ignore
-//! fn read(fields: &mut Fields) -> Option<Genre> {
+//! ```text
+//! fn read(fields: &mut Fields) -> Option<Person> {
 //!     let name = fields.line("name", "Name", 200);
-//!     Some(Genre { name: name? })
+//!     let born = fields.date("born", "Date of birth", (None, Some(date::today())));
+//!     fields.help("For example 1775-12-16.");
+//!     Some(Person { name: name?, born: born? })
 //! }
+//!
+//! // GET: shows the values of a record. Nothing is validated.
+//! let mut fields = Fields::initial(&stored);
+//! read(&mut fields);
+//! FormPage::new(layout, "Edit person", fields, "Save").html()
+//!
+//! // POST: `None` means that a field has an error. The page shows the values and the errors.
+//! let mut fields = Fields::submitted(&form);
+//! let Some(person) = read(&mut fields) else {
+//!     return FormPage::new(layout, "Edit person", fields, "Save").html();
+//! };
 //! ```
+//!
+//! Every method that adds a field returns its value, or `None` if the value is not valid or the
+//! form was not submitted. Use `?` on the values only after all fields were added, or the page
+//! lacks the fields after the first error.
 
 use jiff::civil::Date;
 
@@ -19,12 +36,12 @@ const NULL_CHARACTERS: &str = "Null characters are not allowed.";
 const INVALID_DATE: &str = "Enter a valid date.";
 const UNAVAILABLE: &str = "Select a valid choice. That choice is not one of the available choices.";
 
-/// A form while it is read, field by field.
+/// A form that is read field by field. See the [module documentation](self) for an example.
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     form: &'a Form,
-    /// Whether a visitor sent it; if not, what is in it is shown and not judged.
-    is_sent: bool,
+    /// Whether a visitor submitted the form. If not, its values are shown and not validated.
+    is_submitted: bool,
     fields: Vec<Field>,
 }
 
@@ -46,7 +63,7 @@ pub(crate) enum FieldKind {
         input: &'static str,
         autocomplete: Option<&'static str>,
     },
-    Area,
+    TextArea,
     Date {
         min: Option<Date>,
         max: Option<Date>,
@@ -55,14 +72,14 @@ pub(crate) enum FieldKind {
         is_multiple: bool,
         choices: Vec<Choice>,
     },
-    Tick {
-        is_ticked: bool,
+    Checkbox {
+        is_checked: bool,
     },
-    /// Shown, and never read.
+    /// A value that is shown but cannot be edited.
     Fixed,
 }
 
-/// One of the values of a select field.
+/// A value of a select field.
 #[derive(Debug)]
 pub(crate) struct Choice {
     pub(crate) value: String,
@@ -70,51 +87,51 @@ pub(crate) struct Choice {
     pub(crate) is_chosen: bool,
 }
 
-/// How the error of a value that a select field does not offer is written. Django has the first two
-/// ways.
+/// The wording of the error for a value that a select field does not offer. Django has the first
+/// two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InvalidChoice {
-    /// Without repeating the value.
+    /// Does not repeat the value.
     Unquoted,
-    /// With the value.
+    /// Repeats the value.
     Quoted,
-    /// With the value, also if it is empty.
+    /// Repeats the value, also if it is empty.
     AlwaysQuoted,
 }
 
-/// The values of a select field, and what each is called.
+/// The values of a select field, each with its label.
 pub(crate) type Choices = Vec<(String, String)>;
 
 impl<'a> Fields<'a> {
-    /// A form that a visitor sent.
-    pub(crate) fn sent(form: &'a Form) -> Self {
+    /// Reads a form that a visitor submitted. Its values are validated.
+    pub(crate) fn submitted(form: &'a Form) -> Self {
         Self::new(form, true)
     }
 
-    /// A form that is shown for the first time, with these values in it.
-    pub(crate) fn fresh(initial: &'a Form) -> Self {
-        Self::new(initial, false)
+    /// Shows a form for the first time, with these values. They are not validated.
+    pub(crate) fn initial(values: &'a Form) -> Self {
+        Self::new(values, false)
     }
 
-    fn new(form: &'a Form, is_sent: bool) -> Self {
+    fn new(form: &'a Form, is_submitted: bool) -> Self {
         Self {
             form,
-            is_sent,
+            is_submitted,
             fields: Vec::new(),
         }
     }
 
-    /// Whether nothing is wrong with what was sent.
+    /// Returns whether the form was submitted and no field has an error.
     pub(crate) fn are_valid(&self) -> bool {
-        self.is_sent && self.fields.iter().all(|field| field.errors.is_empty())
+        self.is_submitted && self.fields.iter().all(|field| field.errors.is_empty())
     }
 
-    /// What the page shows.
+    /// Returns the fields for the page to show.
     pub(crate) fn into_inner(self) -> Vec<Field> {
         self.fields
     }
 
-    /// A required line of text of at most `max` characters.
+    /// Adds a required line of text of at most `max` characters.
     pub(crate) fn line(
         &mut self,
         name: &'static str,
@@ -128,17 +145,17 @@ impl<'a> Fields<'a> {
         self.text(name, label, kind, max)
     }
 
-    /// A required text of several lines.
-    pub(crate) fn area(
+    /// Adds a required text of several lines, of at most `max` characters.
+    pub(crate) fn text_area(
         &mut self,
         name: &'static str,
         label: &'static str,
         max: usize,
     ) -> Option<String> {
-        self.text(name, label, FieldKind::Area, max)
+        self.text(name, label, FieldKind::TextArea, max)
     }
 
-    /// A required text of any `kind`, trimmed.
+    /// Adds a required text field of `kind`. The value is trimmed.
     pub(crate) fn text(
         &mut self,
         name: &'static str,
@@ -149,7 +166,7 @@ impl<'a> Fields<'a> {
         self.any_text(name, label, kind, max, true)
     }
 
-    /// A text of any `kind` that may be left empty, trimmed.
+    /// Adds a text field of `kind` that may be left empty. The value is trimmed.
     pub(crate) fn optional_text(
         &mut self,
         name: &'static str,
@@ -186,20 +203,20 @@ impl<'a> Fields<'a> {
             .then_some(value)
     }
 
-    /// A box to tick.
-    pub(crate) fn tick(&mut self, name: &'static str, label: &'static str) -> bool {
-        let is_ticked = !self.value(name).is_empty();
-        let kind = FieldKind::Tick { is_ticked };
+    /// Adds a checkbox. Returns whether it is checked.
+    pub(crate) fn checkbox(&mut self, name: &'static str, label: &'static str) -> bool {
+        let is_checked = !self.value(name).is_empty();
+        let kind = FieldKind::Checkbox { is_checked };
         self.push(name, label, kind, String::new(), true, Vec::new());
-        is_ticked
+        is_checked
     }
 
-    /// Shows `value`, which the form cannot change.
+    /// Adds a field that shows `value` and cannot be edited.
     pub(crate) fn fixed(&mut self, name: &'static str, label: &'static str, value: String) {
         self.push(name, label, FieldKind::Fixed, value, true, Vec::new());
     }
 
-    /// A required password. It is taken as typed, and never shown again.
+    /// Adds a required password field. The value is not trimmed, and the page never shows it.
     pub(crate) fn password(
         &mut self,
         name: &'static str,
@@ -222,8 +239,9 @@ impl<'a> Fields<'a> {
             .then_some(value)
     }
 
-    /// A date between these two, which the browser's calendar knows; the caller judges it. `Some(None)` if it is left
-    /// empty.
+    /// Adds a date field. Returns `Some(None)` if it is left empty.
+    ///
+    /// `min` and `max` are passed to the browser's calendar only. The caller checks the bounds.
     pub(crate) fn date(
         &mut self,
         name: &'static str,
@@ -233,7 +251,7 @@ impl<'a> Fields<'a> {
         let typed = self.value(name);
         let date = date::parse(typed);
         let is_empty = typed.is_empty();
-        // A calendar understands only this one way of writing a date.
+        // A date input accepts only this format.
         let shown = date.map_or_else(|| typed.to_owned(), |date| date.to_string());
         let errors = match date {
             None if !is_empty => vec![INVALID_DATE.to_owned()],
@@ -250,8 +268,9 @@ impl<'a> Fields<'a> {
         .then_some(date)
     }
 
-    /// One of several values. `none` is what having chosen nothing is called; where it is missing, a choice is
-    /// required. `Some(None)` if nothing is chosen.
+    /// Adds a select field for one of `choices`. Returns `Some(None)` if none is chosen.
+    ///
+    /// `none` is the label of the empty choice. Without it, a choice is required.
     pub(crate) fn choice(
         &mut self,
         name: &'static str,
@@ -270,7 +289,7 @@ impl<'a> Fields<'a> {
             () => vec![refused(&value, refusal)],
         };
         let mut shown = Vec::new();
-        // A select without a choice would show its first value as if it were chosen.
+        // Without an empty option, browsers would preselect the first choice.
         if let Some(empty) = none.or_else(|| (!is_known).then_some("Choose one")) {
             shown.push((String::new(), empty.to_owned()));
         }
@@ -282,7 +301,7 @@ impl<'a> Fields<'a> {
             .then(|| Some(value).filter(|value| !value.is_empty()))
     }
 
-    /// Some of several values, at least one.
+    /// Adds a select field for one or more of `choices`.
     pub(crate) fn choices(
         &mut self,
         name: &'static str,
@@ -292,7 +311,7 @@ impl<'a> Fields<'a> {
         self.any_choices(name, label, choices, true)
     }
 
-    /// Some of several values, or none.
+    /// Adds a select field for any number of `choices`.
     pub(crate) fn optional_choices(
         &mut self,
         name: &'static str,
@@ -330,37 +349,37 @@ impl<'a> Fields<'a> {
             .then_some(values)
     }
 
-    /// Says something under the field that was added last.
+    /// Adds a help text to the last field.
     pub(crate) fn help(&mut self, text: &'static str) {
         if let Some(field) = self.fields.last_mut() {
             field.help = Some(text);
         }
     }
 
-    /// Marks the field that was added last as one that must be filled.
+    /// Makes the last field required.
     pub(crate) fn require(&mut self) {
-        let is_sent = self.is_sent;
+        let is_submitted = self.is_submitted;
         if let Some(field) = self.fields.last_mut() {
             field.is_required = true;
-            if is_sent && field.value.is_empty() && field.errors.is_empty() {
+            if is_submitted && field.value.is_empty() && field.errors.is_empty() {
                 field.errors.push(REQUIRED.to_owned());
             }
         }
     }
 
-    /// Adds what is wrong with the field `name`.
+    /// Adds an error to the field `name`.
     pub(crate) fn error(&mut self, name: &str, message: impl Into<String>) {
         if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
             field.errors.push(message.into());
         }
     }
 
-    /// What the form has under this name, before anybody judges it.
+    /// Returns the raw value of the field `name`, or an empty text if the form does not have it.
     pub(crate) fn value(&self, name: &str) -> &'a str {
         self.form.get(name).unwrap_or_default()
     }
 
-    /// Whether the value can be used.
+    /// Adds a field. Returns whether the form was submitted and the value is valid.
     fn push(
         &mut self,
         name: &'static str,
@@ -370,8 +389,12 @@ impl<'a> Fields<'a> {
         is_required: bool,
         errors: Vec<String>,
     ) -> bool {
-        let errors = if self.is_sent { errors } else { Vec::new() };
-        let is_good = self.is_sent && errors.is_empty();
+        let errors = if self.is_submitted {
+            errors
+        } else {
+            Vec::new()
+        };
+        let is_good = self.is_submitted && errors.is_empty();
         self.fields.push(Field {
             name: name.to_owned(),
             label,
@@ -386,22 +409,23 @@ impl<'a> Fields<'a> {
 }
 
 impl Field {
-    /// The value as people read it.
+    /// Returns the value as text, for example the labels of the choices.
     pub(crate) fn in_words(&self) -> String {
         match &self.kind {
-            FieldKind::Tick { is_ticked: true } => "Yes".to_owned(),
-            FieldKind::Tick { is_ticked: false } => "No".to_owned(),
+            FieldKind::Checkbox { is_checked: true } => "Yes".to_owned(),
+            FieldKind::Checkbox { is_checked: false } => "No".to_owned(),
             FieldKind::Date { .. } => date::display(&self.value),
             FieldKind::Select { choices, .. } => {
                 let chosen = choices.iter().filter(|choice| choice.is_chosen);
                 let labels: Vec<_> = chosen.map(|choice| choice.label.as_str()).collect();
                 labels.join(", ")
             }
-            FieldKind::Line { .. } | FieldKind::Area | FieldKind::Fixed => self.value.clone(),
+            FieldKind::Line { .. } | FieldKind::TextArea | FieldKind::Fixed => self.value.clone(),
         }
     }
 
-    /// Whether the same stands in both fields. Browsers end lines in their own way.
+    /// Returns whether both fields have the same value. Ignores differences in line endings, since
+    /// browsers submit CRLF.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let plain = |field: &Self| field.value.replace("\r\n", "\n").trim().to_owned();
         plain(self) == plain(other) && self.in_words() == other.in_words()
@@ -435,7 +459,7 @@ mod tests {
 
     fn errors_of_name(value: &str) -> Vec<String> {
         let form: Form = [("name", value)].into_iter().collect();
-        let mut fields = Fields::sent(&form);
+        let mut fields = Fields::submitted(&form);
         fields.line("name", "Name", 5);
         fields.into_inner().remove(0).errors
     }
@@ -452,9 +476,9 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_form_is_not_judged() {
+    fn an_initial_form_is_not_validated() {
         let form = Form::default();
-        let mut fields = Fields::fresh(&form);
+        let mut fields = Fields::initial(&form);
         assert_eq!(fields.line("name", "Name", 5), None);
         assert!(!fields.are_valid());
         assert_eq!(fields.into_inner()[0].errors, [""; 0]);

@@ -1,4 +1,4 @@
-//! What a visitor has sent with a form, whichever of the two ways the browser wrote it.
+//! Submitted forms, URL-encoded or multipart.
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -8,18 +8,28 @@ use axum::{
 
 use super::{error::PageError, multipart};
 
-/// The most that one form may weigh, as in Django.
+/// The largest body of a form in bytes, as in Django.
 const MAX_BYTES: usize = 2_621_440;
 
-/// The most fields that one form may have, as in Django.
+/// The largest number of fields in a form, as in Django.
 const MAX_FIELDS: usize = 1000;
 
-/// A mistake of this program: a page without the layer.
-const UNCHECKED: &str = "taking a form: the request has not passed the layer \
-                         `csrf::against_forgery`; add the page to the router of `routes.rs`, which \
-                         wraps every page in it";
+/// The error for a handler outside of the CSRF layer.
+const OUTSIDE_LAYER: &str = "extracting a form: the request did not pass the layer \
+                             `csrf::against_forgery`; add the page to the router of \
+                             `routes.rs`, which wraps every page in it";
 
-/// The fields of a form in the order in which they were sent; empty for a request without one.
+/// The fields of a submitted form, in the order of submission. Empty for a request without a form.
+///
+/// Handlers take it as an extractor. It has passed the CSRF check.
+///
+/// ```text
+/// async fn create(visit: Visit, form: Form) -> Result<Response, PageError> {
+///     let title = form.get("title").unwrap_or_default();
+///     let genres: Vec<&str> = form.all("genre").collect();
+///     …
+/// }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Form(Vec<(String, String)>);
 
@@ -27,7 +37,8 @@ impl Form {
     /// Reads the body of a request.
     ///
     /// # Errors
-    /// [`PageError::BadForm`] if it is larger than a form may be, or breaks off.
+    /// [`PageError::BadForm`] if the body is too large, incomplete or malformed, or has too many
+    /// fields.
     pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Self, PageError> {
         let body = to_bytes(body, MAX_BYTES)
             .await
@@ -39,21 +50,22 @@ impl Form {
         Ok(Self(fields))
     }
 
-    /// The value of the field `name`. Of several the last counts, as in Django.
+    /// Returns the value of the field `name`. If there are several, returns the last, as Django
+    /// does.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.all(name).last()
     }
 
-    /// The fields whose names begin with `start`, under the rest of their names.
-    pub(crate) fn below(&self, start: &str) -> Self {
-        let below = |(name, value): &(String, String)| {
+    /// Returns the fields whose names start with `start`, with that prefix removed.
+    pub(crate) fn with_prefix(&self, start: &str) -> Self {
+        let strip = |(name, value): &(String, String)| {
             let name = name.strip_prefix(start)?;
             Some((name.to_owned(), value.clone()))
         };
-        Self(self.0.iter().filter_map(below).collect())
+        Self(self.0.iter().filter_map(strip).collect())
     }
 
-    /// All values of the field `name`.
+    /// Returns all values of the field `name`.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0
             .iter()
@@ -73,19 +85,19 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Form {
     }
 }
 
-/// The form that `csrf::against_forgery` read and found to be ours.
+/// Extracts the form that `csrf::against_forgery` has read and checked.
 ///
-/// A handler outside of that layer would take forged forms, so it gets an error and no form.
+/// A handler outside of that layer gets an error instead, since it would accept forged forms.
 impl<S: Sync> FromRequestParts<S> for Form {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
         let form = parts.extensions.remove();
-        form.ok_or_else(|| PageError::Internal(UNCHECKED.into()))
+        form.ok_or_else(|| PageError::Internal(OUTSIDE_LAYER.into()))
     }
 }
 
-/// `None` if the body is not what its type says.
+/// Parses the body by its content type. Returns `None` if it is malformed.
 fn fields(headers: &HeaderMap, body: &Bytes) -> Option<Vec<(String, String)>> {
     let content_type = headers.get(CONTENT_TYPE);
     let content_type = content_type
@@ -102,7 +114,7 @@ fn fields(headers: &HeaderMap, body: &Bytes) -> Option<Vec<(String, String)>> {
             )
         }
         "multipart/form-data" => multipart::fields(parameters, body, MAX_FIELDS),
-        // What is no form has no fields.
+        // Other content types are not forms and have no fields.
         _ => Some(Vec::new()),
     }
 }
@@ -133,8 +145,8 @@ mod tests {
             .with_writer(move || writer.clone())
             .finish();
         let _guard = tracing::subscriber::set_default(subscriber);
-        let take = async |form: Form| form.get("name").unwrap_or("nothing").to_owned();
-        let router: Router = Router::new().route("/", post(take));
+        let show_name = async |form: Form| form.get("name").unwrap_or("nothing").to_owned();
+        let router: Router = Router::new().route("/", post(show_name));
         let request = Request::post("/").header(CONTENT_TYPE, URLENCODED);
 
         let response = router
@@ -168,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn odd_bodies_are_read_or_refused_and_never_fail() {
+    async fn odd_bodies_are_accepted_without_an_error() {
         for body in [&b"%ff=%"[..], b"\xff\x00=\x01", b"&&==&=", b""] {
             assert!(read(URLENCODED, body).await.is_ok());
         }

@@ -1,4 +1,4 @@
-//! A page with one form, and a page that asks before it deletes.
+//! The page with one form, and the confirmation page of a deletion.
 
 use askama::Template;
 use axum::response::Html;
@@ -9,17 +9,17 @@ use super::{
     layout::Layout,
 };
 
-/// A page with one form.
+/// A page with one form. See [`fields`](super::fields) for an example.
 #[derive(Template)]
 #[template(path = "forms/page.html")]
 pub(crate) struct FormPage {
     layout: Layout,
     heading: String,
-    /// A sentence above the form.
+    /// The text above the form.
     pub(crate) lead: String,
     fields: Vec<Field>,
     button: &'static str,
-    /// Where a visitor goes who thinks better of it.
+    /// The target of the link "Cancel".
     pub(crate) back: Option<String>,
     pub(crate) next: Option<String>,
 }
@@ -64,19 +64,19 @@ impl FormPage {
     }
 }
 
-/// A page that asks before it deletes a record, or lists the records that block it.
+/// The confirmation page of a deletion. If other records block the deletion, it lists them instead.
 #[derive(Template)]
 #[template(path = "forms/delete.html")]
 pub(crate) struct DeletePage {
     pub(crate) layout: Layout,
-    /// What kind of record: `author`.
+    /// The kind of record, such as `author`.
     pub(crate) kind: &'static str,
     pub(crate) name: String,
-    /// The page of the record.
+    /// The URL of the record.
     pub(crate) back: String,
-    /// What the records that must be deleted first are called: `books`.
+    /// The plural of the blocking records, such as `books`.
     pub(crate) others: &'static str,
-    /// Address and name of each of them.
+    /// URL and name of each blocking record.
     pub(crate) blockers: Vec<(String, String)>,
 }
 

@@ -1,4 +1,5 @@
-//! Who may see a page. The checks come in this order: CSRF, then the login, then the permission, then the record.
+//! Layers that restrict pages to some visitors. The order of the checks is: CSRF, login,
+//! permission, existence of the record.
 
 use axum::{
     extract::{FromRequestParts, Request},
@@ -9,7 +10,7 @@ use axum::{
 use super::{error::PageError, visit::Visit};
 use crate::{state::AppState, users::Permission};
 
-/// A page for everybody who is logged in, whatever the method: others are sent to the login page.
+/// Requires a login for all methods of a page. Redirects other visitors to the login page.
 pub(crate) fn require_login(methods: MethodRouter<AppState>) -> MethodRouter<AppState> {
     methods.layer(middleware::from_fn(
         async |visit: Visit, request: Request, next: Next| {
@@ -19,7 +20,8 @@ pub(crate) fn require_login(methods: MethodRouter<AppState>) -> MethodRouter<App
     ))
 }
 
-/// A page for those who hold `permission`: other users are refused, whether or not there is a record.
+/// Requires `permission` for all methods of a page. Refuses other users before the record is looked
+/// up, so the response does not show whether it exists.
 pub(crate) fn require_permission(
     permission: Permission,
     methods: MethodRouter<AppState>,
@@ -34,9 +36,8 @@ pub(crate) fn require_permission(
     ))
 }
 
-/// A page of one record, whose id `Id` reads from the path. Where no record could have such an id,
-/// there is no page: that is found out before the login. Whether there is a record is found out
-/// after it.
+/// Responds 404 if the id in the path is malformed, by the rules of the extractor `Id`. This comes
+/// before the login; the record itself is looked up after it.
 pub(crate) fn of_record<Id>(methods: MethodRouter<AppState>) -> MethodRouter<AppState>
 where
     Id: FromRequestParts<(), Rejection = PageError> + Send + 'static,

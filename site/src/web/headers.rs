@@ -1,4 +1,4 @@
-//! Headers that every answer carries.
+//! The security headers of every response.
 
 use axum::{extract::State, response::Response};
 use http::{
@@ -14,15 +14,15 @@ use crate::state::AppState;
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");
 
-// The site has no script at all, so none may run, wherever it comes from.
+// The site has no scripts, so all scripts are forbidden.
 const POLICY: &str = "default-src 'self'; script-src 'none'; object-src 'none'; base-uri 'none'; \
                       form-action 'self'; frame-ancestors 'none'";
 
-// A year, and only this host: what runs on the hosts below it is not for this site to say.
+// A year. Without `includeSubDomains`: subdomains may belong to other sites.
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds the headers that keep a page from being framed, sniffed, scripted, told about elsewhere, or, once the site is
-/// reached by https, asked for by plain http.
+/// Adds the headers that forbid framing, content sniffing, scripts and referrers to other sites. If
+/// visitors use https, also adds `Strict-Transport-Security`.
 pub(crate) async fn add(State(app): State<AppState>, mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [

@@ -1,4 +1,5 @@
-//! What a supervisor or a load balancer asks: whether the site runs, and whether it can give pages.
+//! Health probes for supervisors and load balancers: whether the process runs, and whether it can
+//! serve pages.
 
 use std::time::Duration;
 
@@ -18,12 +19,13 @@ use crate::state::AppState;
 const LIVE: &str = "/health/live";
 const READY: &str = "/health/ready";
 
-const ANSWERS: &str = "SELECT 1";
+const PING: &str = "SELECT 1";
 
-/// Whoever asks again every few seconds would rather hear "no" than wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit of the readiness probe. A load balancer asks every few seconds, so a late answer
+/// is of no use.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Both answers: outside of the sessions, so that no cookie is read or set.
+/// The routes of the probes. They are outside of the session layer, so no cookie is read or set.
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route(LIVE, read(live))
@@ -34,14 +36,14 @@ pub(super) fn is_probe(path: &str) -> bool {
     [LIVE, READY].contains(&path)
 }
 
-/// Whether the program serves at all; if not, nobody is there to say so.
+/// Responds 200 while the process serves requests.
 async fn live() -> impl IntoResponse {
     answer(StatusCode::OK, "live\n")
 }
 
-/// Whether what every page needs is there: the catalogue and the sessions.
+/// Responds 200 if the database and the session storage can be reached, and 503 otherwise.
 async fn ready(State(app): State<AppState>) -> impl IntoResponse {
-    let asked = tokio::time::timeout(PATIENCE, missing(&app)).await;
+    let asked = tokio::time::timeout(PROBE_TIMEOUT, unavailable(&app)).await;
     match asked {
         Ok(None) => answer(StatusCode::OK, "ready\n"),
         Ok(Some(words)) => answer(StatusCode::SERVICE_UNAVAILABLE, words),
@@ -52,14 +54,14 @@ async fn ready(State(app): State<AppState>) -> impl IntoResponse {
     }
 }
 
-/// What is not there. Why is for the log, at the level of the probe's own line.
-async fn missing(app: &AppState) -> Option<&'static str> {
-    if let Err(error) = sqlx::query(ANSWERS).execute(&app.db).await {
-        tracing::debug!("asking the database whether it is there: {error}");
+/// Returns what cannot be reached. Logs the cause, at the level at which probes are logged.
+async fn unavailable(app: &AppState) -> Option<&'static str> {
+    if let Err(error) = sqlx::query(PING).execute(&app.db).await {
+        tracing::debug!("checking the database: {error}");
         return Some("not ready: the database does not answer\n");
     }
     if let Err(error) = app.sessions.ping().await {
-        tracing::debug!("asking for the sessions: {error:#}");
+        tracing::debug!("checking the session storage: {error:#}");
         return Some("not ready: the sessions cannot be reached\n");
     }
     None

@@ -1,4 +1,4 @@
-//! Refuses requests for other hosts.
+//! The layer that refuses requests for other hosts.
 
 use axum::{
     extract::{Request, State},
@@ -10,9 +10,10 @@ use axum::{
 use super::error::PageError;
 use crate::state::AppState;
 
-/// Answers 400 to a request that was meant for another host, or that does not name one host as HTTP/1.1 has it.
+/// Responds 400 to a request for a host that is not allowed, or that does not name exactly one host
+/// as HTTP/1.1 requires.
 ///
-/// Links in mails and redirects would otherwise carry whatever name a client put into the header.
+/// Links in mails and redirects contain the host. Without this check a client could choose it.
 pub(crate) async fn refuse_foreign(
     State(app): State<AppState>,
     request: Request,
@@ -20,10 +21,11 @@ pub(crate) async fn refuse_foreign(
 ) -> Result<Response, PageError> {
     let addressed = request.uri().authority().map(|host| host.as_str());
     let headers = request.headers().get_all(HOST);
-    // Of several names a proxy may have looked at another than this site. Before HTTP/1.1 there was none.
+    // If there were several hosts, a proxy could check another one than this site uses. HTTP/1.0
+    // does not require the header.
     let least = usize::from(request.version() >= Version::HTTP_11);
     let is_named = (least..=1).contains(&headers.iter().count());
-    // A name that is not text is none of ours.
+    // A host that is not valid text becomes an empty one, which is never allowed.
     let headers = headers.iter();
     let mut named = addressed
         .into_iter()

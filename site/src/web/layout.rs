@@ -1,4 +1,4 @@
-//! What stands around every page.
+//! The layout around every page.
 
 use axum::{
     extract::FromRequestParts,
@@ -13,7 +13,7 @@ use crate::{
     visitor::{self, Scheme},
 };
 
-/// Label, address of the list, and what the addresses of its records begin with.
+/// The label and URL of each list, and the prefix of the URLs of its records.
 const NAVIGATION: [(&str, &str, Option<&str>); 6] = [
     ("Home", "/catalog/", None),
     ("All books", "/catalog/books/", Some("/catalog/book/")),
@@ -31,8 +31,8 @@ const NAVIGATION: [(&str, &str, Option<&str>); 6] = [
     ),
 ];
 
-/// Label, address and permission of the pages for those who work here.
-const DESK: [(&str, &str, Permission); 6] = [
+/// The label, URL and permission of each page for librarians.
+const LIBRARIAN_PAGES: [(&str, &str, Permission); 6] = [
     (
         "All borrowed",
         "/catalog/borrowed/",
@@ -63,28 +63,37 @@ const DESK: [(&str, &str, Permission); 6] = [
 
 const STAFF_AREA: &str = "/admin/";
 
-/// What stands around every page: the navigation, the visitor's own corner, and the files that the page needs.
+/// The layout around every page: navigation, the visitor's links, notices, and messages.
+///
+/// Handlers take it as an extractor and pass it to their template:
+///
+/// ```text
+/// #[derive(Template)]
+/// #[template(path = "books/list.html")]
+/// struct Books { layout: Layout, … }
+/// ```
 pub(crate) struct Layout {
     uri: Uri,
-    /// Missing where nothing could be found out about the visitor.
+    /// `None` for error pages outside of the session layer.
     visit: Option<Visit>,
     session: Option<Session>,
     user: Option<User>,
-    /// The copies that the user should have brought back.
+    /// The ids of the copies that the user has on loan past their due date.
     overdue: Vec<String>,
     search: String,
 }
 
-/// A link of the navigation.
+/// A link in the navigation.
 pub(crate) struct NavigationLink {
     pub(crate) label: &'static str,
     pub(crate) href: &'static str,
-    /// The value of `aria-current`: `page` for this very page, `true` for the list that its record is in.
+    /// The value of `aria-current`: `page` for the current page, `true` for the list that contains
+    /// the current record.
     pub(crate) current: Option<&'static str>,
 }
 
 impl Layout {
-    /// The layout of a page of which the visitor is not known.
+    /// Returns the layout for an unknown visitor.
     pub(super) fn bare(uri: &Uri) -> Self {
         Self {
             uri: uri.clone(),
@@ -96,12 +105,13 @@ impl Layout {
         }
     }
 
-    /// The layout for this visit, as it is now.
+    /// Loads the layout for the current state of this visit.
     pub(crate) async fn of(visit: &Visit) -> Result<Self, PageError> {
         let bare = Self::bare(visit.uri());
         let (session, user) = match (visit.session_if_any().await, visit.user().await) {
             (Ok(session), Ok(user)) => (session, user),
-            // The catalogue goes on without a visitor when their sessions cannot be had.
+            // If sessions are unavailable, the catalogue is still served, as for an unknown
+            // visitor.
             (Err(PageError::Session(_)), _) | (_, Err(PageError::Session(_))) => {
                 return Ok(Self {
                     visit: Some(visit.clone()),
@@ -126,7 +136,7 @@ impl Layout {
         })
     }
 
-    /// Shows `query` in the search box.
+    /// Sets the text in the search box.
     pub(crate) fn searching(mut self, query: &str) -> Self {
         query.clone_into(&mut self.search);
         self
@@ -136,12 +146,12 @@ impl Layout {
         &self.search
     }
 
-    /// The copies that the user should have brought back.
+    /// Returns the ids of the copies that the user has on loan past their due date.
     pub(crate) fn into_overdue(self) -> Vec<String> {
         self.overdue
     }
 
-    /// The session, if the browser has one.
+    /// Returns the session, if the browser has one.
     pub(crate) fn session(&self) -> Option<&Session> {
         self.session.as_ref()
     }
@@ -150,17 +160,17 @@ impl Layout {
         self.user.as_ref()
     }
 
-    /// Whether the visitor holds `permission`.
+    /// Returns whether the visitor holds `permission`.
     pub(crate) fn may(&self, permission: Permission) -> bool {
         self.user.as_ref().is_some_and(|user| user.may(permission))
     }
 
-    /// How many results the visitor wants on a page.
+    /// Returns the number of results on a page.
     pub(crate) fn per_page(&self) -> u64 {
         visitor::per_page(self.session.as_ref())
     }
 
-    /// The colours that the visitor chose, if they are not to follow the system.
+    /// Returns the colour scheme, if the visitor chose one.
     pub(crate) fn scheme(&self) -> Option<Scheme> {
         self.session.as_ref().and_then(visitor::scheme)
     }
@@ -180,8 +190,8 @@ impl Layout {
             })
     }
 
-    /// The links for those who work here.
-    pub(crate) fn desk(&self) -> Vec<NavigationLink> {
+    /// Returns the links to the pages for librarians that the user may open.
+    pub(crate) fn librarian_links(&self) -> Vec<NavigationLink> {
         let path = self.uri.path();
         let is_staff = self.user.as_ref().is_some_and(User::is_staff);
         let staff_area = NavigationLink {
@@ -192,7 +202,8 @@ impl Layout {
                 _ => self.is_in_staff_area().then_some("true"),
             },
         };
-        DESK.into_iter()
+        LIBRARIAN_PAGES
+            .into_iter()
             .filter(|(_, _, permission)| self.may(*permission))
             .map(|(label, href, _)| NavigationLink {
                 label,
@@ -203,17 +214,17 @@ impl Layout {
             .collect()
     }
 
-    /// This page, as the place to come back to.
-    pub(crate) fn here(&self) -> String {
-        next::here(&self.uri)
+    /// Returns path and query of this page, as the value of `next`.
+    pub(crate) fn current_path(&self) -> String {
+        next::path_and_query(&self.uri)
     }
 
-    /// The login page, with the way back to this one.
-    pub(crate) fn login(&self) -> String {
-        next::login(self.uri.path())
+    /// Returns the URL of the login page, which leads back to this page.
+    pub(crate) fn login_path(&self) -> String {
+        next::login_path(self.uri.path())
     }
 
-    /// The CSRF token of a form on this page.
+    /// Returns a CSRF token for a form on this page.
     pub(crate) fn token(&self) -> Result<String, askama::Error> {
         match &self.visit {
             Some(visit) => visit
@@ -224,12 +235,12 @@ impl Layout {
         }
     }
 
-    /// Whether this is a page of the staff area, which has no notices for readers.
+    /// Returns whether this is a page of the staff area, which shows no notices for readers.
     fn is_in_staff_area(&self) -> bool {
         self.uri.path().starts_with(STAFF_AREA)
     }
 
-    /// Whether to say that the site remembers things.
+    /// Returns whether to show the welcome, which explains the session cookie.
     pub(crate) fn shows_welcome(&self) -> bool {
         let is_dismissed = |session| visitor::dismissed(session).welcome;
         self.visit.is_some()
@@ -237,7 +248,8 @@ impl Layout {
             && !self.session.as_ref().is_some_and(is_dismissed)
     }
 
-    /// How many books are overdue, if the user has not been told of all of them.
+    /// Returns the number of overdue copies, unless the user dismissed the notice about all of
+    /// them.
     pub(crate) fn overdue(&self) -> Option<usize> {
         let session = self.session.as_ref()?;
         let dismissed = visitor::dismissed(session).overdue;
@@ -248,7 +260,8 @@ impl Layout {
             .then_some(self.overdue.len())
     }
 
-    /// What there is to say about what the visitor has just done. Said once.
+    /// Removes the messages about the visitor's last action from the session and returns them. Only
+    /// GET shows them, so a HEAD request leaves them in the session.
     pub(crate) fn messages(&self) -> Vec<Message> {
         match (&self.session, &self.visit) {
             (Some(session), Some(visit)) if *visit.method() == Method::GET => {

@@ -1,4 +1,4 @@
-//! Which methods a page answers, and how it says so.
+//! Method routers that answer OPTIONS, and 405 with `Allow`.
 
 use axum::{
     handler::Handler,
@@ -13,7 +13,7 @@ const READ: &str = "GET, HEAD, OPTIONS";
 const FORM: &str = "GET, HEAD, POST, OPTIONS";
 const POST: &str = "POST, OPTIONS";
 
-/// A page that is only read. HEAD is answered by the same handler, and its body dropped.
+/// Routes a page that is only read. HEAD runs the same handler and drops the body.
 pub(crate) fn read<H, T, S>(handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,
@@ -23,8 +23,8 @@ where
     only(READ, get(handler))
 }
 
-/// A page with a form: one handler shows it, the other takes what was sent.
-pub(crate) fn form<G, P, T, U, S>(show: G, take: P) -> MethodRouter<S>
+/// Routes a page with a form: `show` handles GET, `submit` handles POST.
+pub(crate) fn form<G, P, T, U, S>(show: G, submit: P) -> MethodRouter<S>
 where
     G: Handler<T, S>,
     P: Handler<U, S>,
@@ -32,10 +32,10 @@ where
     U: 'static,
     S: Clone + Send + Sync + 'static,
 {
-    only(FORM, get(show).post(take))
+    only(FORM, get(show).post(submit))
 }
 
-/// An action without a page of its own.
+/// Routes an action that has no page.
 pub(crate) fn post<H, T, S>(handler: H) -> MethodRouter<S>
 where
     H: Handler<T, S>,

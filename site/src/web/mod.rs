@@ -1,4 +1,12 @@
-//! What all pages share. Nothing here imports a page: `routes.rs` puts both together.
+//! What all pages share. Nothing here imports a page; `routes.rs` combines both.
+//!
+//! | to write | use |
+//! |---|---|
+//! | a form | [`fields::Fields`], [`form::Form`], [`form_page::FormPage`] |
+//! | a list in pages | [`paging::Paging`] |
+//! | a message on the next page | [`visitor::add_message`](crate::visitor::add_message) |
+//! | a page for some visitors only | [`guard`] |
+//! | an error | [`error::PageError`] |
 
 pub(crate) mod bounds;
 mod browser_secret;

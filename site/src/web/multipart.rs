@@ -1,13 +1,15 @@
-//! Forms that come as `multipart/form-data`, which browsers choose when asked to. Files are not taken.
+//! Parses `multipart/form-data`. Skips files.
 
 use axum::body::Bytes;
 
-/// The most headers that a part may have; browsers send two.
+/// The number of headers that are read of a part. Browsers send two.
 const MAX_HEADERS: usize = 16;
 
-/// The text fields of a body, at most one more than `max`, so that the caller sees that there were too many.
+/// Returns the text fields of a body. Stops after `max` + 1 fields, so the caller can tell that
+/// there are too many.
 ///
-/// `None` if the body is not what its type says: no boundary, a part that does not end, a part without a name.
+/// Returns `None` if the body is malformed: no boundary, a part without an end, or a part without a
+/// name.
 pub(super) fn fields(parameters: &str, body: &Bytes, max: usize) -> Option<Vec<(String, String)>> {
     let boundary = parameter(parameters, "boundary").filter(|boundary| !boundary.is_empty())?;
     let opening = format!("--{boundary}");
@@ -28,9 +30,9 @@ pub(super) fn fields(parameters: &str, body: &Bytes, max: usize) -> Option<Vec<(
     Some(fields)
 }
 
-/// Name and text of a part; `Some(None)` for a file.
+/// Returns name and text of a part, `Some(None)` for a file, or `None` if the part is malformed.
 fn field(part: &[u8]) -> Option<Option<(String, String)>> {
-    // A part may have no headers at all, and then begins with the empty line.
+    // A part without headers starts with the empty line.
     let (head, value) = match part.strip_prefix(b"\r\n") {
         Some(value) => (&[][..], value),
         None => split(part, b"\r\n\r\n")?,
@@ -50,7 +52,7 @@ fn field(part: &[u8]) -> Option<Option<(String, String)>> {
     Some(Some((name, String::from_utf8_lossy(value).into_owned())))
 }
 
-/// The value of `wanted` in `a=1; b="2"`.
+/// Returns the value of the parameter `wanted` in a list such as `a=1; b="2"`.
 fn parameter(parameters: &str, wanted: &str) -> Option<String> {
     let mut rest = parameters;
     while !rest.is_empty() {
@@ -59,7 +61,7 @@ fn parameter(parameters: &str, wanted: &str) -> Option<String> {
         let (value, following) = match value.strip_prefix('"') {
             Some(quoted) => {
                 let (value, following) = quoted.split_once('"')?;
-                // Browsers write a quote, and the ends of lines, in a name like this.
+                // Browsers encode quotes and line breaks in names this way.
                 let value = value.replace("%22", "\"").replace("%0D%0A", "\r\n");
                 (value, following.trim_start_matches([' ', ';']))
             }
@@ -98,8 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn text_fields_are_read_and_files_left_out() {
-        let file = "--xyz\r\ncontent-disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\nx\r\n";
+    fn text_fields_are_read_and_files_are_skipped() {
+        let file = "--xyz\r\ncontent-disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\n\
+                    Content-Type: text/plain\r\n\r\nx\r\n";
         let body = format!(
             "{}{file}{}--xyz--\r\n",
             part("a", "1\r\n--xy"),

@@ -1,11 +1,12 @@
-//! Where to go after a form: only to a page of this site.
+//! The parameter `next`: the page to go to after a form. Only pages of this site are accepted.
 
 use http::Uri;
 
-/// `target`, if it leads to a page of this site as visitors reach it by `origin` (a scheme and a host).
+/// Returns `target` if it leads to a page of this site, whose scheme and host are `origin`.
 ///
-/// It must be a path, or a whole address with this host, and not leave https for http. Browsers are lenient with slashes,
-/// backslashes, blanks and control characters; so whatever is not plainly written is refused.
+/// The target must be a path, or a URL with the host of `origin` that does not change from https to
+/// http. Browsers interpret backslashes, white space and control characters leniently, so a target
+/// that contains any of them is refused.
 pub(crate) fn safe<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
     let is_plain = |c: char| !c.is_control() && !c.is_whitespace() && c != '\\';
     if target.is_empty() || !target.chars().all(is_plain) {
@@ -13,16 +14,16 @@ pub(crate) fn safe<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
     }
     let path = match target.strip_prefix('/') {
         Some(_) => target,
-        None => behind(target, origin)?,
+        None => after_origin(target, origin)?,
     };
-    let leads_off = path.starts_with("//");
-    // `http://site.example@evil.example` and `http://site.example.evil` go on after the origin.
-    let goes_on = !path.is_empty() && !path.starts_with(['/', '?', '#']);
-    (!leads_off && !goes_on).then_some(target)
+    let leaves_site = path.starts_with("//");
+    // As in `http://site.example@evil.example` and `http://site.example.evil`.
+    let continues_host = !path.is_empty() && !path.starts_with(['/', '?', '#']);
+    (!leaves_site && !continues_host).then_some(target)
 }
 
-/// What follows the origin in a whole address of this site.
-fn behind<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
+/// Returns the rest of a URL after its origin, if that is `origin` or the same host with https.
+fn after_origin<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
     let (own_scheme, own_host) = origin.split_once("://")?;
     let (scheme, rest) = target.split_once("://")?;
     let is_scheme = [own_scheme, "https"]
@@ -32,21 +33,21 @@ fn behind<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
     (is_scheme && host.eq_ignore_ascii_case(own_host)).then_some(rest)
 }
 
-/// The path and query of a request, as a value for `next`.
-pub(crate) fn here(uri: &Uri) -> String {
+/// Returns path and query of a request, as a value for `next`.
+pub(crate) fn path_and_query(uri: &Uri) -> String {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     path.to_owned()
 }
 
-/// `/accounts/login/`, with the way back in its query.
-pub(crate) fn login(next: &str) -> String {
+/// Returns the path of the login page with `next` in its query.
+pub(crate) fn login_path(next: &str) -> String {
     with_next("/accounts/login/", next)
 }
 
-/// `path`, with `next` in its query.
+/// Returns `path` with `next` in its query.
 pub(crate) fn with_next(path: &str, next: &str) -> String {
     let mut url = format!("{path}?next=");
-    // Slashes may stay, and are easier to read so.
+    // Slashes are allowed in a query and easier to read than `%2F`.
     let mut pieces = next.split('/').peekable();
     while let Some(piece) = pieces.next() {
         url.extend(form_urlencoded::byte_serialize(piece.as_bytes()));
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_led_from_https_to_http() {
+    fn a_target_does_not_lead_from_https_to_http() {
         let origin = "https://library.example";
         let safe = |target| safe(target, origin).is_some();
         assert!(safe("https://library.example/catalog/"));
@@ -119,9 +120,9 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_is_encoded() {
+    fn next_is_encoded_in_the_query() {
         assert_eq!(
-            login("/catalog/search/?q=a b&page=2"),
+            login_path("/catalog/search/?q=a b&page=2"),
             "/accounts/login/?next=/catalog/search/%3Fq%3Da+b%26page%3D2"
         );
     }

@@ -1,4 +1,17 @@
-//! A list in pages: which one was asked for, which rows it holds, and the links to its neighbours.
+//! Splits a list into pages.
+//!
+//! ```text
+//! async fn list(…, asked: RequestedPage) -> Result<Html<String>, PageError> {
+//!     let total = sqlx::query_scalar("SELECT COUNT(*) FROM book").fetch_one(db).await?;
+//!     let paging = Paging::new(asked, total, layout.per_page())?;
+//!     let rows = sqlx::query_as("SELECT … FROM book ORDER BY title LIMIT ? OFFSET ?")
+//!         .bind(paging.limit())
+//!         .bind(paging.offset());
+//!     …
+//! }
+//! ```
+//!
+//! The template includes `paging.html`, which shows the links to the neighbouring pages.
 
 use std::convert::Infallible;
 
@@ -6,17 +19,17 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::error::PageError;
 
-/// The page that was asked for by `?page=`, before anyone knows how many there are.
+/// The page that `?page=` asks for. Whether it exists is checked by [`Paging::new`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestedPage {
     Number(u64),
     Last,
-    Nonsense,
+    Invalid,
 }
 
 impl RequestedPage {
-    fn by(query: &str) -> Self {
-        // Of several the last counts, as in Django.
+    fn from_query(query: &str) -> Self {
+        // If there are several, the last counts, as in Django.
         let page = form_urlencoded::parse(query.as_bytes())
             .filter(|(name, _)| name == "page")
             .last();
@@ -24,9 +37,9 @@ impl RequestedPage {
             "" => Self::Number(1),
             "last" => Self::Last,
             digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().map_or(Self::Nonsense, Self::Number)
+                digits.parse().map_or(Self::Invalid, Self::Number)
             }
-            _ => Self::Nonsense,
+            _ => Self::Invalid,
         }
     }
 }
@@ -35,33 +48,33 @@ impl<S: Sync> FromRequestParts<S> for RequestedPage {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::by(parts.uri.query().unwrap_or_default()))
+        Ok(Self::from_query(parts.uri.query().unwrap_or_default()))
     }
 }
 
-/// One page of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Paging {
     pub(crate) number: u64,
     pub(crate) pages: u64,
     pub(crate) total: u64,
     per_page: u64,
-    /// The rest of the query, which links to other pages keep.
-    kept: String,
+    /// The rest of the query string, for links to other pages.
+    query: String,
 }
 
 impl Paging {
-    /// The page that was asked for, of a list with `total` rows. A list without rows has one page.
+    /// Returns the requested page of a list with `total` rows. A list without rows has one page.
     ///
     /// # Errors
-    /// [`PageError::NotFound`] if there is no such page.
+    /// [`PageError::NotFound`] if the page does not exist.
     pub(crate) fn new(asked: RequestedPage, total: i64, per_page: u64) -> Result<Self, PageError> {
         let total = total.unsigned_abs();
         let pages = total.div_ceil(per_page).max(1);
         let number = match asked {
             RequestedPage::Number(number) => number,
             RequestedPage::Last => pages,
-            RequestedPage::Nonsense => return Err(PageError::NotFound),
+            RequestedPage::Invalid => return Err(PageError::NotFound),
         };
         if !(1..=pages).contains(&number) {
             return Err(PageError::NotFound);
@@ -71,30 +84,31 @@ impl Paging {
             pages,
             total,
             per_page,
-            kept: String::new(),
+            query: String::new(),
         })
     }
 
-    /// Keeps `query` in the links to other pages.
-    pub(crate) fn keeping(mut self, query: String) -> Self {
-        self.kept = query;
+    /// Adds `query`, such as a search, to the links to other pages.
+    pub(crate) fn with_query(mut self, query: String) -> Self {
+        self.query = query;
         self
     }
 
-    /// The link to another page of the same list.
+    /// Returns the URL of another page of the same list.
     pub(crate) fn link(&self, number: &u64) -> String {
-        match self.kept.as_str() {
+        match self.query.as_str() {
             "" => format!("?page={number}"),
-            kept => format!("?{kept}&page={number}"),
+            query => format!("?{query}&page={number}"),
         }
     }
 
-    /// Rows to show, as SQL wants it.
+    /// Returns the value for `LIMIT`.
     pub(crate) fn limit(&self) -> i64 {
         self.per_page.cast_signed()
     }
 
-    /// Rows before the first to show. Less than the total, which came from the database as the same type.
+    /// Returns the value for `OFFSET`. It fits an `i64` because it is less than the total, which
+    /// the database returned as an `i64`.
     pub(crate) fn offset(&self) -> i64 {
         ((self.number - 1) * self.per_page).cast_signed()
     }
@@ -113,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_asked_for_by_number_or_as_the_last() {
+    fn a_page_is_requested_by_number_or_as_the_last() {
         for (query, asked) in [
             ("", RequestedPage::Number(1)),
             ("page=", RequestedPage::Number(1)),
@@ -121,14 +135,14 @@ mod tests {
             ("page=last", RequestedPage::Last),
             ("other=2", RequestedPage::Number(1)),
             ("page=1&page=2", RequestedPage::Number(2)),
-            ("page=-1", RequestedPage::Nonsense),
-            ("page=%2B1", RequestedPage::Nonsense),
-            ("page=1.5", RequestedPage::Nonsense),
-            ("page=%00", RequestedPage::Nonsense),
-            ("page=%ff", RequestedPage::Nonsense),
-            ("page=99999999999999999999999", RequestedPage::Nonsense),
+            ("page=-1", RequestedPage::Invalid),
+            ("page=%2B1", RequestedPage::Invalid),
+            ("page=1.5", RequestedPage::Invalid),
+            ("page=%00", RequestedPage::Invalid),
+            ("page=%ff", RequestedPage::Invalid),
+            ("page=99999999999999999999999", RequestedPage::Invalid),
         ] {
-            assert_eq!(RequestedPage::by(query), asked, "{query}");
+            assert_eq!(RequestedPage::from_query(query), asked, "{query}");
         }
     }
 
@@ -149,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn links_lead_to_neighbours_only() {
+    fn the_first_and_the_last_page_have_one_neighbour() {
         let paging = |number| Paging::new(RequestedPage::Number(number), 30, 10).unwrap();
         assert_eq!((paging(1).previous(), paging(1).next()), (None, Some(2)));
         assert_eq!((paging(3).previous(), paging(3).next()), (Some(2), None));

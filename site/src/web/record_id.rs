@@ -5,7 +5,8 @@ use axum::{
 
 use super::error::PageError;
 
-/// The number of a record in the path. What is no number, or no number that the database can hold, is not found.
+/// The id of a record in the path. Rejects with 404 what is not a number, or does not fit into the
+/// database.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordId(pub(crate) i64);
 
@@ -18,7 +19,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RecordId {
     }
 }
 
-/// A number in the path, however large. What is no number is not found.
+/// A number of any size in the path. Rejects with 404 what is not a number.
 pub(crate) struct RecordNumber(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for RecordNumber {
@@ -26,7 +27,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RecordNumber {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
         let text = path_param(parts, state).await?;
-        // `parse` would also take a sign.
+        // `parse` would also accept a sign.
         match text.bytes().all(|byte| byte.is_ascii_digit()) {
             true => Ok(Self(text)),
             false => Err(PageError::NotFound),
@@ -34,7 +35,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RecordNumber {
     }
 }
 
-/// The one parameter of the path, decoded; not found if it is not UTF-8.
+/// Returns the only parameter of the path, decoded. Fails with 404 if it is not UTF-8.
 pub(crate) async fn path_param<S: Send + Sync>(
     parts: &mut Parts,
     state: &S,

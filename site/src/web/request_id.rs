@@ -1,4 +1,4 @@
-//! The name of a request, by which its lines in the log and its answer are found together.
+//! The id of a request, which connects its log lines with its response.
 
 use std::fmt;
 
@@ -6,31 +6,33 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::secret::random_alphanumeric;
 
-/// The header in which a request may bring a name, and in which every answer has it.
+/// The header of the id, in requests and responses.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest name that is taken from a request: a UUID fits, and a log cannot be filled with one.
+/// The longest id that is accepted from a request: a UUID fits, and a client can't flood the log.
 const MAX_CHARS: usize = 64;
 
-/// Characters of a name made here: enough that no two requests in a log have the same.
-const MADE_CHARS: usize = 16;
+/// The length of a generated id, long enough to be unique in a log.
+const GENERATED_CHARS: usize = 16;
 
-/// Where the system has no randomness: requests go on without names.
-const NAMELESS: &str = "none";
+/// The id of requests if the system has no randomness.
+const FALLBACK: &str = "none";
 
-/// The name of a request: letters, digits and hyphens.
+/// The id of a request: letters, digits and hyphens.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The name that the request brings, from a proxy for example, or a new one.
+    /// Returns the id in the headers, for example from a proxy, or else generates one.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let brought = headers.get(HEADER).filter(|name| is_sound(name.as_bytes()));
-        Self(brought.cloned().unwrap_or_else(made))
+        let given = headers.get(HEADER).filter(|name| is_valid(name.as_bytes()));
+        Self(given.cloned().unwrap_or_else(generate))
     }
 
     pub(super) fn as_str(&self) -> &str {
-        self.0.to_str().expect("checked or made of letters")
+        self.0
+            .to_str()
+            .expect("ids are ASCII letters, digits and hyphens")
     }
 
     pub(super) fn header(&self) -> HeaderValue {
@@ -44,13 +46,13 @@ impl fmt::Display for RequestId {
     }
 }
 
-fn is_sound(name: &[u8]) -> bool {
+fn is_valid(name: &[u8]) -> bool {
     let is_name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
     (1..=MAX_CHARS).contains(&name.len()) && name.iter().all(is_name_byte)
 }
 
-fn made() -> HeaderValue {
-    let made = random_alphanumeric(MADE_CHARS).ok();
-    let made = made.and_then(|name| HeaderValue::try_from(name).ok());
-    made.unwrap_or(HeaderValue::from_static(NAMELESS))
+fn generate() -> HeaderValue {
+    let id = random_alphanumeric(GENERATED_CHARS).ok();
+    let id = id.and_then(|id| HeaderValue::try_from(id).ok());
+    id.unwrap_or(HeaderValue::from_static(FALLBACK))
 }

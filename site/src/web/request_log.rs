@@ -1,7 +1,7 @@
-//! One line in the log for every request.
+//! Logs one line for every request.
 //!
-//! A line says what was asked for and what came of it, and nothing that is a secret of the visitor: no query, no form, no
-//! header but the name of the request.
+//! A line contains the request's method, path and id, the status, and the time that it took. It
+//! contains nothing that may be a secret of the visitor: no query, no form and no other headers.
 
 use std::time::Instant;
 
@@ -13,29 +13,31 @@ use super::{
     request_id::{HEADER, RequestId},
 };
 
-/// How much of a path, or of a method that nobody knows, a line shows.
+/// The number of bytes that a line shows of a path or a method.
 const MAX_SHOWN_BYTES: usize = 200;
 
-/// What follows in such a path lets whoever has it set a password.
+/// The start of links that set a password. The rest of such a path is a secret.
 const RESET_LINK: &str = "/accounts/reset/";
 
-/// Names the request, and writes its line when there is an answer; the answer has the name as well.
+/// Assigns an id to the request, adds it to the response, and logs a line when the response is
+/// ready.
 ///
-/// Whatever is logged meanwhile is inside a span with the name. A request whose visitor hangs up is dropped, without a line.
+/// Everything that is logged in the meantime is inside a span with the id. If the client hangs up,
+/// the request is dropped without a line.
 pub(crate) async fn write(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
-    // Of the highest level, so that the name is there however little is logged.
+    // At the highest level, so the span is active under every log filter.
     let span = tracing::error_span!("request", id = id.as_str());
     request.extensions_mut().insert(id.clone());
-    let method = cut(request.method().as_str()).to_owned();
-    let path = shown(request.uri().path());
+    let method = truncate(request.method().as_str()).to_owned();
+    let path = loggable_path(request.uri().path());
     let is_probe = health::is_probe(request.uri().path());
-    let begun = Instant::now();
+    let started = Instant::now();
     let answering = async {
         let mut response = next.run(request).await;
         let status = response.status().as_u16();
-        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // A probe asks every few seconds, and says nothing about visitors.
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Probes arrive every few seconds and would crowd out other lines.
         if is_probe {
             tracing::debug!(method, path, status, milliseconds, "answered");
         } else {
@@ -47,14 +49,14 @@ pub(crate) async fn write(mut request: Request, next: Next) -> Response {
     answering.instrument(span).await
 }
 
-fn shown(path: &str) -> String {
+fn loggable_path(path: &str) -> String {
     match path.find(RESET_LINK) {
-        Some(at) => format!("{}…", cut(&path[..at + RESET_LINK.len()])),
-        None => cut(path).to_owned(),
+        Some(at) => format!("{}…", truncate(&path[..at + RESET_LINK.len()])),
+        None => truncate(path).to_owned(),
     }
 }
 
-fn cut(text: &str) -> &str {
+fn truncate(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_SHOWN_BYTES)]
 }
 
@@ -63,17 +65,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_shown_without_what_would_open_an_account_and_not_endlessly() {
+    fn a_logged_path_is_truncated_and_has_no_reset_token() {
         for (path, in_the_log) in [
             ("/catalog/book/1", "/catalog/book/1"),
             ("/accounts/reset/MQ/c1-2f/", "/accounts/reset/…"),
             ("//accounts/reset/MQ/c1-2f/", "//accounts/reset/…"),
         ] {
-            assert_eq!(shown(path), in_the_log);
+            assert_eq!(loggable_path(path), in_the_log);
         }
-        assert_eq!(shown(&"é".repeat(5000)).len(), MAX_SHOWN_BYTES);
+        assert_eq!(loggable_path(&"é".repeat(5000)).len(), MAX_SHOWN_BYTES);
         assert_eq!(
-            shown(&format!("/{}", "é".repeat(5000))).len(),
+            loggable_path(&format!("/{}", "é".repeat(5000))).len(),
             MAX_SHOWN_BYTES - 1
         );
     }

@@ -1,4 +1,5 @@
-//! Style and pictures, carried in the program and named by what is in them.
+//! The style sheet and pictures. They are part of the binary, and their URLs contain a hash of the
+//! content.
 
 use std::sync::LazyLock;
 
@@ -13,14 +14,14 @@ use super::error::PageError;
 
 const READ: &str = "GET, HEAD";
 
-/// The name changes whenever the content does, so what is under a name never changes.
+/// A URL changes with the content, so the content of a URL never changes.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
 struct StaticFile {
     name: &'static str,
     content_type: &'static str,
     content: &'static [u8],
-    /// `/static/` and the name, with the hash of the content before its ending.
+    /// `/static/`, the stem of the name, the hash of the content, and the extension.
     url: String,
 }
 
@@ -54,16 +55,17 @@ fn file(name: &'static str, content_type: &'static str, content: &'static [u8]) 
     }
 }
 
-/// The address of the file called `name` in `site/static`.
+/// Returns the URL of the file `name` in `site/static`.
 ///
 /// # Panics
-/// If there is none; the tests ask for every page.
+/// If there is no such file. The tests request every page.
 pub(crate) fn url(name: &str) -> &'static str {
     let file = FILES.iter().find(|file| file.name == name);
     &file.expect("templates name files that exist").url
 }
 
-/// Answers `/static/{name}`. Names are compared with the few that exist, so no path leads anywhere else.
+/// Routes `/static/{name}`. The name is compared with those of the files in the binary, so no path
+/// can lead to another file.
 pub(crate) fn route<S: Clone + Send + Sync + 'static>() -> MethodRouter<S> {
     get(serve).fallback(async || PageError::MethodNotAllowed { allow: READ })
 }
@@ -78,7 +80,7 @@ async fn serve(params: RawPathParams) -> Result<impl IntoResponse, PageError> {
     ))
 }
 
-/// A hash that is good enough to tell two versions of a file apart; nobody gains by forging it.
+/// Computes the FNV-1a hash of `bytes`. It tells versions of a file apart and is not cryptographic.
 pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, mix)

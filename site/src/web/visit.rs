@@ -1,4 +1,4 @@
-//! One request, and the visitor who makes it: looked up when first asked for, and once.
+//! A request and its visitor.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -20,10 +20,11 @@ use tokio::sync::OnceCell;
 use super::{browser_secret::BrowserSecret, error::PageError, next};
 use crate::{state::AppState, users::User};
 
-const OUTSIDE: &str = "reading the visit: the request has not passed `visit_layer::begin`; \
-                       add the page to the router of `routes.rs`";
+const OUTSIDE_LAYER: &str = "extracting the visit: the request did not pass \
+                             `visit_layer::begin`; add the page to the router of `routes.rs`";
 
-/// One request, and the visitor who makes it. Clones are the same one.
+/// A request and its visitor. Session and user are loaded on first use, and once. Clones share
+/// their state.
 #[derive(Clone)]
 pub(crate) struct Visit(Arc<Inner>);
 
@@ -57,7 +58,7 @@ impl Visit {
         &self.0.app
     }
 
-    /// The secret that ties forms to this browser.
+    /// Returns the CSRF secret of the browser.
     pub(crate) fn secret(&self) -> &BrowserSecret {
         &self.0.secret
     }
@@ -70,18 +71,19 @@ impl Visit {
         &self.0.uri
     }
 
-    /// Where the request came from, if it came by a connection.
+    /// Returns the address of the client. `None` in tests that send requests without a connection.
     pub(crate) fn address(&self) -> Option<IpAddr> {
         self.0.address
     }
 
-    /// What the browser calls itself.
+    /// Returns the header `User-Agent`, or an empty text.
     pub(crate) fn user_agent(&self) -> &str {
         let name = self.0.headers.get(USER_AGENT);
         name.and_then(|name| name.to_str().ok()).unwrap_or_default()
     }
 
-    /// The host by which this visitor reaches the site: one of the allowed ones, since others were refused before.
+    /// Returns the host of the request. It is an allowed one, since `hosts::refuse_foreign` has
+    /// refused the others.
     pub(crate) fn host(&self) -> String {
         let host = self.0.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = self.0.uri.authority().map(|host| host.as_str()).or(host);
@@ -90,29 +92,29 @@ impl Visit {
             .to_ascii_lowercase()
     }
 
-    /// Scheme and host by which this visitor reaches the site.
+    /// Returns scheme and host of the site as this visitor reaches it.
     pub(crate) fn origin(&self) -> String {
         format!("{}://{}", self.0.app.base_url.scheme(), self.host())
     }
 
-    /// `target` if it is a page of this site, or else `otherwise`.
+    /// Returns `target` if it is a page of this site, or else `otherwise`.
     pub(crate) fn safe_next(&self, target: Option<&str>, otherwise: &str) -> String {
         let origin = self.origin();
         let safe = target.and_then(|target| next::safe(target, &origin));
         safe.unwrap_or(otherwise).to_owned()
     }
 
-    /// The session, a new one if there is none.
+    /// Returns the session of the browser, or a new one.
     pub(crate) async fn session(&self) -> Result<Session, PageError> {
         Ok(self.0.handle.open().await?)
     }
 
-    /// The session, if the browser has one.
+    /// Returns the session, if the browser has one.
     pub(crate) async fn session_if_any(&self) -> Result<Option<Session>, PageError> {
         Ok(self.0.handle.open_existing().await?)
     }
 
-    /// The user who is logged in.
+    /// Returns the user who is logged in.
     pub(crate) async fn user(&self) -> Result<Option<&User>, PageError> {
         let user = self
             .0
@@ -124,7 +126,7 @@ impl Visit {
         Ok(user.await?.as_ref())
     }
 
-    /// The user, if one has been looked up during this visit and found.
+    /// Returns the user, if an earlier call has loaded one.
     pub(super) fn known_user(&self) -> Option<&User> {
         self.0.user.get()?.as_ref()
     }
@@ -138,11 +140,14 @@ impl Visit {
         auth.user(session, find).await
     }
 
-    /// The user on a page that asks for a login first.
+    /// Returns the user who is logged in.
+    ///
+    /// # Errors
+    /// [`PageError::LogInFirst`] if the visitor is not logged in.
     pub(crate) async fn logged_in(&self) -> Result<&User, PageError> {
         let user = self.user().await?;
         user.ok_or_else(|| PageError::LogInFirst {
-            next: next::here(self.uri()),
+            next: next::path_and_query(self.uri()),
         })
     }
 }
@@ -152,6 +157,6 @@ impl<S: Sync> FromRequestParts<S> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
         let visit = parts.extensions.get::<Self>().cloned();
-        visit.ok_or_else(|| PageError::Internal(OUTSIDE.into()))
+        visit.ok_or_else(|| PageError::Internal(OUTSIDE_LAYER.into()))
     }
 }

@@ -1,4 +1,4 @@
-//! The layer around every page that needs to know its visitor.
+//! The layer that creates the [`Visit`] of a request.
 
 use axum::{
     extract::{Request, State},
@@ -11,8 +11,8 @@ use cloakroom::SessionHandle;
 use super::{error_page, layout::Layout, visit::Visit};
 use crate::state::AppState;
 
-/// Gives every request its [`Visit`]. Adds the page of an error, the CSRF cookie and `Cache-Control`
-/// to the answer.
+/// Creates the [`Visit`] of a request. Adds an error page, the CSRF cookie and `Cache-Control` to
+/// the response.
 pub(crate) async fn begin(
     State(app): State<AppState>,
     handle: SessionHandle,
@@ -23,9 +23,9 @@ pub(crate) async fn begin(
     let id = request.extensions().get().cloned();
     request.extensions_mut().insert(visit.clone());
     let mut response = next.run(request).await;
-    if error_page::needs_a_page(&response) {
+    if error_page::needs_page(&response) {
         let layout = Layout::of(&visit).await;
-        // If that fails as well, the page is made further out, without it.
+        // If loading the layout fails as well, an outer layer adds the page without a visitor.
         if let Ok(layout) = layout {
             response = error_page::page(response, layout, visit.method(), id);
         }

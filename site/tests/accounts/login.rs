@@ -1,4 +1,4 @@
-//! Who gets in, where that leads, and who is out again.
+//! Login and logout.
 
 use cloakroom_django::auth::Passwords;
 
@@ -10,7 +10,7 @@ use crate::common::{
 const MISMATCH: &str = "Your username and password didn't match. Please try again.";
 
 #[tokio::test]
-async fn a_login_keeps_what_the_browser_had_under_a_new_key_and_writes_when_it_was() {
+async fn a_login_keeps_the_session_items_under_a_new_key_and_records_its_time() {
     let site = Site::new().await;
     site.set_password("member", PASSWORD).await;
     let member = site.stranger();
@@ -43,14 +43,14 @@ async fn a_login_keeps_what_the_browser_had_under_a_new_key_and_writes_when_it_w
 }
 
 #[tokio::test]
-async fn every_failure_looks_the_same() {
+async fn every_failed_login_looks_the_same() {
     let site = Site::new().await;
     site.set_password("member", PASSWORD).await;
     site.set_password("gone", PASSWORD).await;
     let long = "x".repeat(200_000);
     for (username, password) in [
         ("member", "wrong"),
-        ("nobody", PASSWORD),
+        ("unknown", PASSWORD),
         ("gone", PASSWORD),
         ("MEMBER", PASSWORD),
         ("", ""),
@@ -93,7 +93,7 @@ async fn an_outdated_hash_is_replaced_at_login() {
 }
 
 #[tokio::test]
-async fn a_login_leads_on_to_pages_of_this_site_only() {
+async fn a_login_redirects_to_pages_of_this_site_only() {
     let site = Site::new().await;
     site.set_password("member", PASSWORD).await;
     for (next, expected) in [
@@ -138,7 +138,7 @@ async fn a_login_leads_on_to_pages_of_this_site_only() {
 }
 
 #[tokio::test]
-async fn every_page_is_the_way_back_from_the_login_but_those_that_lead_in_and_out() {
+async fn a_login_leads_back_to_every_page_except_login_and_logout() {
     let site = Site::new().await;
     site.set_password("member", PASSWORD).await;
     for (path, expected) in [
@@ -169,7 +169,7 @@ async fn every_page_is_the_way_back_from_the_login_but_those_that_lead_in_and_ou
 }
 
 #[tokio::test]
-async fn another_user_in_the_same_browser_finds_nothing_of_the_first() {
+async fn a_login_as_another_user_drops_the_session_of_the_first() {
     let site = Site::new().await;
     let browser = site.visitor("member").await;
     browser.get("/catalog/").await;
@@ -197,7 +197,7 @@ async fn a_login_of_the_same_user_gives_a_new_key() {
 }
 
 #[tokio::test]
-async fn a_logout_ends_this_browser_and_no_other() {
+async fn a_logout_ends_the_session_of_this_browser_only() {
     let site = Site::new().await;
     let (one, other) = (site.visitor("member").await, site.visitor("member").await);
     one.get("/catalog/").await;
@@ -224,7 +224,7 @@ async fn a_logout_ends_this_browser_and_no_other() {
 }
 
 #[tokio::test]
-async fn whoever_is_deactivated_or_senseless_is_out_at_the_next_request() {
+async fn a_deactivated_user_or_a_changed_password_ends_the_login_at_the_next_request() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     site.sql("UPDATE auth_user SET is_active = 0 WHERE username = 'member'")
@@ -262,7 +262,7 @@ async fn pages_for_a_user_are_kept_out_of_caches() {
 }
 
 #[tokio::test]
-async fn after_many_failures_an_account_is_tried_only_now_and_then() {
+async fn logins_to_an_account_are_slowed_down_after_many_failures() {
     let site = Site::new().await;
     site.set_password("member", PASSWORD).await;
     for _ in 0..10 {
@@ -271,7 +271,7 @@ async fn after_many_failures_an_account_is_tried_only_now_and_then() {
     let failures =
         "SELECT failures FROM locallibrary_failed_login WHERE subject = 'account member'";
     assert_eq!(site.number(failures).await, 10);
-    // The next turn is an hour off: not even the right password is looked at.
+    // The next turn is in an hour. Until then even the right password is refused.
     site.sql("UPDATE locallibrary_failed_login SET next_at = last_at + 3600000")
         .await;
     let page = site.stranger().log_in("member", PASSWORD).await;
@@ -280,9 +280,9 @@ async fn after_many_failures_an_account_is_tried_only_now_and_then() {
     assert_eq!(
         site.stranger().log_in("reader2", PASSWORD).await.status,
         302,
-        "others are not held up"
+        "other accounts are not affected"
     );
-    // Its turn has come, and a success makes it all forgotten.
+    // The turn has come, and a successful login deletes the count.
     site.sql("UPDATE locallibrary_failed_login SET next_at = 0")
         .await;
     assert_eq!(site.stranger().log_in("member", PASSWORD).await.status, 302);

@@ -1,6 +1,6 @@
-//! Logging in and out, passwords, and the browsers in which one is logged in.
+//! Login and logout, passwords, and the list of a user's sessions.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]

@@ -1,4 +1,4 @@
-//! Passwords: changed by who knows the old one, or set anew with the link of a mail.
+//! Passwords: changed with the old password, or reset with the link in a mail.
 
 use std::{
     net::SocketAddr,
@@ -14,7 +14,7 @@ use crate::common::{
 };
 
 #[tokio::test]
-async fn a_password_is_changed_and_all_other_browsers_are_out() {
+async fn a_password_change_logs_out_all_other_browsers() {
     let site = Site::new().await;
     let (member, other) = (site.visitor("member").await, site.visitor("member").await);
     let before = member.browser.cookie("sessionid").unwrap().value;
@@ -104,7 +104,7 @@ async fn a_password_is_changed_and_all_other_browsers_are_out() {
 }
 
 #[tokio::test]
-async fn a_forgotten_password_is_set_anew_with_the_link_of_a_mail() {
+async fn a_forgotten_password_is_reset_with_the_link_in_a_mail() {
     let folder = tempfile::tempdir().unwrap();
     let mail = format!("file:{}", folder.path().display());
     let site = Site::with(&["--mail", &mail]).await;
@@ -120,7 +120,7 @@ async fn a_forgotten_password_is_set_anew_with_the_link_of_a_mail() {
         assert!(main(&page).contains(message), "{email}");
     }
     for email in [
-        "nobody@example.org",
+        "unknown@example.org",
         "gone@example.org",
         "MEMBER@example.org",
     ] {
@@ -180,7 +180,7 @@ async fn a_forgotten_password_is_set_anew_with_the_link_of_a_mail() {
     );
 }
 
-/// The mails in the folder, once there are as many: nobody waits for mails but tests.
+/// Waits until there are `count` mails in the folder, and returns them.
 async fn mails(folder: &std::path::Path, count: usize) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -201,7 +201,7 @@ async fn mails(folder: &std::path::Path, count: usize) -> Vec<String> {
     }
 }
 
-/// What the site answers to whoever asks for a link to this address.
+/// Requests a link to this address. Returns the target of the redirect.
 async fn ask_for_mail(visitor: &Visitor, email: &str) -> String {
     let page = visitor
         .send("/accounts/password_reset/", &[("email", email)])
@@ -210,13 +210,13 @@ async fn ask_for_mail(visitor: &Visitor, email: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_mailbox_gets_ten_links_until_a_quarter_of_an_hour_has_gone_by() {
+async fn a_mailbox_gets_at_most_ten_links_in_a_quarter_of_an_hour() {
     const DONE: &str = "/accounts/password_reset/done/";
     let folder = tempfile::tempdir().unwrap();
     let mail = format!("file:{}", folder.path().display());
     let site = Site::with(&["--mail", &mail]).await;
-    // A known address and an unknown one look the same, also in the database.
-    for email in ["member@example.org", "nobody@example.org"] {
+    // Known and unknown addresses are treated the same, also in the database.
+    for email in ["member@example.org", "unknown@example.org"] {
         for _ in 0..9 {
             assert_eq!(ask_for_mail(&site.stranger(), email).await, DONE);
         }
@@ -228,7 +228,7 @@ async fn a_mailbox_gets_ten_links_until_a_quarter_of_an_hour_has_gone_by() {
     assert_eq!(
         site.number(
             "SELECT COUNT(*) FROM locallibrary_failed_login WHERE failures = 10 \
-             AND subject IN ('mail to member@example.org', 'mail to nobody@example.org')"
+             AND subject IN ('mail to member@example.org', 'mail to unknown@example.org')"
         )
         .await,
         2
@@ -237,7 +237,7 @@ async fn a_mailbox_gets_ten_links_until_a_quarter_of_an_hour_has_gone_by() {
     assert_eq!(
         ask_for_mail(&site.stranger(), "reader2@example.org").await,
         DONE,
-        "others get theirs"
+        "other mailboxes are not affected"
     );
     mails(folder.path(), 11).await;
     assert_eq!(
@@ -247,10 +247,10 @@ async fn a_mailbox_gets_ten_links_until_a_quarter_of_an_hour_has_gone_by() {
             .await
             .status,
         200,
-        "a login is no matter of mails"
+        "logins are not affected"
     );
 
-    // What was refused did not put off the end of the quarter of an hour.
+    // The refused requests did not postpone the reset of the count.
     site.sql("UPDATE locallibrary_failed_login SET last_at = last_at - 900000")
         .await;
     assert_eq!(
@@ -265,7 +265,7 @@ async fn a_mailbox_gets_ten_links_until_a_quarter_of_an_hour_has_gone_by() {
 }
 
 #[tokio::test]
-async fn whoever_asks_for_mails_to_many_is_not_heard_and_keeps_nobody_from_theirs() {
+async fn an_address_that_requests_too_many_mails_does_not_block_other_addresses() {
     let folder = tempfile::tempdir().unwrap();
     let mail = format!("file:{}", folder.path().display());
     let site = Site::with(&["--mail", &mail]).await;
@@ -278,7 +278,7 @@ async fn whoever_asks_for_mails_to_many_is_not_heard_and_keeps_nobody_from_their
     };
     let stranger = from([192, 0, 2, 7]);
     for n in 0..50 {
-        ask_for_mail(&stranger, &format!("nobody{n}@example.org")).await;
+        ask_for_mail(&stranger, &format!("unknown{n}@example.org")).await;
     }
     let counted = "SELECT COUNT(*) FROM locallibrary_failed_login WHERE subject LIKE 'mail to %'";
     assert_eq!(site.number(counted).await, 50);

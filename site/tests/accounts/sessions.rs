@@ -1,9 +1,9 @@
-//! Where users are logged in, as they see it themselves.
+//! The page on which users list and end their own sessions.
 
 use crate::common::{Site, visitor::target};
 
 #[tokio::test]
-async fn users_see_where_they_are_logged_in_and_end_it() {
+async fn users_list_and_end_their_own_sessions() {
     let site = Site::new().await;
     let (one, other) = (site.visitor("member").await, site.visitor("member").await);
     let stranger = site.visitor("reader2").await;
@@ -23,7 +23,7 @@ async fn users_see_where_they_are_logged_in_and_end_it() {
     assert_eq!(
         other.get("/catalog/mybooks/").await.status,
         200,
-        "only one's own"
+        "other users cannot end them"
     );
     assert_eq!(
         one.send("/accounts/sessions/end/", &[("tag", "nonsense")])
@@ -39,7 +39,7 @@ async fn users_see_where_they_are_logged_in_and_end_it() {
     assert!(
         one.words("/accounts/sessions/")
             .await
-            .contains("All other browsers are logged out.")
+            .contains("All other browsers were logged out.")
     );
     let tag = one.get("/accounts/sessions/").await;
     let tag = tag
@@ -58,7 +58,7 @@ async fn users_see_where_they_are_logged_in_and_end_it() {
 }
 
 #[tokio::test]
-async fn where_sessions_have_no_owners_the_page_says_so() {
+async fn without_owners_the_page_explains_how_to_log_out_everywhere() {
     let site = Site::with(&["--sessions", "cookie:"]).await;
     let member = site.visitor("member").await;
     assert!(

@@ -6,10 +6,10 @@ use crate::common::{
     visitor::{PASSWORD, main, target},
 };
 
-const REFUSED: &str = "Please enter the correct username and password for a staff account. Note that both fields may be \
-                       case-sensitive.";
+const REFUSED: &str = "Please enter the correct username and password for a staff account. \
+                       Note that both fields may be case-sensitive.";
 
-/// Pages of the catalogue, and pages of accounts.
+/// Returns the pages of the catalogue and the pages of accounts.
 fn pages() -> [Vec<String>; 2] {
     let mut catalogue = vec!["/admin/".to_owned(), "/admin/catalog/".to_owned()];
     for model in ["author", "book", "genre", "language"] {
@@ -38,7 +38,7 @@ fn pages() -> [Vec<String>; 2] {
 }
 
 #[tokio::test]
-async fn each_sees_what_they_may() {
+async fn pages_open_for_users_with_the_permission_only() {
     let site = Site::new().await;
     let [catalogue, accounts] = pages();
     for (username, in_catalogue, in_accounts) in [
@@ -61,7 +61,7 @@ async fn each_sees_what_they_may() {
 }
 
 #[tokio::test]
-async fn strangers_are_sent_to_the_login_page_also_with_forms_and_unknown_records() {
+async fn anonymous_visitors_are_redirected_to_the_login_page_for_all_requests() {
     let site = Site::new().await;
     let stranger = site.stranger();
     for path in [
@@ -82,7 +82,7 @@ async fn strangers_are_sent_to_the_login_page_also_with_forms_and_unknown_record
 }
 
 #[tokio::test]
-async fn a_form_without_token_is_refused_first() {
+async fn a_form_without_token_is_refused_before_other_checks() {
     let site = Site::new().await;
     for visitor in [site.stranger(), site.visitor("librarian").await] {
         let page = visitor
@@ -95,7 +95,7 @@ async fn a_form_without_token_is_refused_first() {
 }
 
 #[tokio::test]
-async fn what_there_is_not_is_not_found() {
+async fn unknown_pages_and_records_are_not_found() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     for path in [
@@ -126,14 +126,14 @@ async fn log_in(site: &Site, username: &str, password: &str) -> Page {
 }
 
 #[tokio::test]
-async fn only_staff_comes_in_by_the_staff_login() {
+async fn only_staff_can_use_the_staff_login() {
     let site = Site::new().await;
     let page = log_in(&site, "librarian", PASSWORD).await;
     assert_eq!(target(&page), "/admin/catalog/book/");
     for (username, password) in [
         ("librarian", "wrong"),
         ("member", PASSWORD),
-        ("nobody", PASSWORD),
+        ("unknown", PASSWORD),
     ] {
         let page = log_in(&site, username, password).await;
         assert_eq!(page.status, 200);
@@ -147,7 +147,7 @@ async fn only_staff_comes_in_by_the_staff_login() {
 }
 
 #[tokio::test]
-async fn a_login_there_is_a_login_everywhere_and_leads_nowhere_else() {
+async fn a_staff_login_is_valid_everywhere_and_redirects_to_this_site_only() {
     let site = Site::new().await;
     site.set_password("librarian", PASSWORD).await;
     let visitor = site.stranger();
@@ -168,7 +168,7 @@ async fn a_login_there_is_a_login_everywhere_and_leads_nowhere_else() {
 }
 
 #[tokio::test]
-async fn the_index_shows_what_one_may_and_what_one_did() {
+async fn the_start_page_shows_permitted_lists_and_own_actions() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     assert!(librarian.words("/catalog/").await.contains("Staff area"));
@@ -192,16 +192,18 @@ async fn the_index_shows_what_one_may_and_what_one_did() {
     let admin = site.visitor("admin").await;
     let words = main(&admin.get("/admin/").await);
     assert!(words.contains("Users") && words.contains("Live sessions"));
-    assert!(!words.contains("Fable"), "what others did is not listed");
+    assert!(!words.contains("Fable"), "actions of others are not listed");
 }
 
 #[tokio::test]
-async fn who_may_do_little_sees_little() {
+async fn a_user_with_few_permissions_sees_few_pages_and_buttons() {
     let site = Site::new().await;
     site.sql("UPDATE auth_user SET is_staff = 1 WHERE username = 'clerk'")
         .await;
     let clerk = site.visitor("clerk").await;
-    assert!(main(&clerk.get("/admin/").await).contains("may not see or change anything"));
+    assert!(
+        main(&clerk.get("/admin/").await).contains("has no permission to view or edit anything")
+    );
     assert_eq!(clerk.get("/admin/catalog/author/").await.status, 403);
 
     site.sql(
@@ -227,11 +229,11 @@ async fn who_may_do_little_sees_little() {
     .await;
     let fields = [("name", "Fable"), ("_continue", "1")];
     let page = clerk.send("/admin/catalog/genre/add/", &fields).await;
-    assert_eq!(target(&page), "/admin/", "to a page that may be seen");
+    assert_eq!(target(&page), "/admin/", "the user may not view genres");
 }
 
 #[tokio::test]
-async fn the_staff_area_has_no_notices_for_readers_and_is_never_stored() {
+async fn the_staff_area_has_no_notices_for_readers_and_is_never_cached() {
     let site = Site::new().await;
     site.sql("UPDATE auth_user SET is_staff = 1 WHERE username = 'member'")
         .await;

@@ -15,7 +15,7 @@ const USER: [(&str, &str); 6] = [
 const CHANGE: &str = "/admin/auth/user/1/change/";
 
 #[tokio::test]
-async fn a_new_user_gets_a_name_and_a_password_and_then_the_rest() {
+async fn a_new_user_is_added_with_name_and_password_first() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let new = |username, first, second| {
@@ -63,15 +63,18 @@ async fn a_new_user_gets_a_name_and_a_password_and_then_the_rest() {
 }
 
 #[tokio::test]
-async fn the_password_is_shown_by_its_algorithm_and_a_mask() {
+async fn the_password_hash_is_masked() {
     let site = Site::new().await;
-    site.sql("UPDATE auth_user SET password = 'pbkdf2_sha256$1$c2FsdHNhbHQ$AbCdEfGhIjKlMnOpQr=' WHERE id = 1")
-        .await;
+    site.sql(
+        "UPDATE auth_user SET password = 'pbkdf2_sha256$1$c2FsdHNhbHQ$AbCdEfGhIjKlMnOpQr=' \
+         WHERE id = 1",
+    )
+    .await;
     let admin = site.visitor("admin").await;
     let page = admin.get(CHANGE).await;
     assert!(main(&page).contains("algorithm: pbkdf2_sha256, hash: AbCdEf**********"));
     assert!(!page.text().contains("GhIjKl") && !page.text().contains("c2FsdHNhbHQ"));
-    // Also in the page that says what is wrong, whatever was sent.
+    // Also on the page with errors, whatever was submitted.
     let fields = [("username", ""), ("password", "sent$along")];
     let page = admin.send(CHANGE, &fields).await;
     assert!(main(&page).contains("algorithm: pbkdf2_sha256, hash: AbCdEf**********"));
@@ -79,7 +82,7 @@ async fn the_password_is_shown_by_its_algorithm_and_a_mask() {
 }
 
 #[tokio::test]
-async fn a_user_is_changed_and_what_they_may_do_with_it() {
+async fn changing_a_user_changes_their_permissions_at_once() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let member = site.visitor("member").await;
@@ -114,12 +117,12 @@ async fn a_user_is_changed_and_what_they_may_do_with_it() {
     assert_eq!(
         member.get("/catalog/mybooks/").await.status,
         302,
-        "no longer active, so out"
+        "an inactive user is logged out"
     );
 }
 
 #[tokio::test]
-async fn what_a_user_may_not_be_is_said() {
+async fn invalid_values_of_a_user_are_refused_with_the_reason() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     for (at, value, error) in [
@@ -140,7 +143,7 @@ async fn what_a_user_may_not_be_is_said() {
 }
 
 #[tokio::test]
-async fn a_password_is_set_and_all_sessions_of_the_user_end() {
+async fn setting_a_password_ends_all_sessions_of_the_user() {
     let site = Site::new().await;
     let (admin, member) = (site.visitor("admin").await, site.visitor("member").await);
     let set = "/admin/auth/user/1/password/";
@@ -172,13 +175,13 @@ async fn a_password_is_set_and_all_sessions_of_the_user_end() {
     assert_eq!(
         admin.get("/admin/").await.status,
         200,
-        "the session at hand goes on"
+        "the current session stays"
     );
     assert_eq!(other.get("/admin/").await.status, 302);
 }
 
 #[tokio::test]
-async fn a_group_has_a_name_of_its_own_and_permissions() {
+async fn a_group_has_a_unique_name_and_permissions() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let page = admin
@@ -201,11 +204,12 @@ async fn a_group_has_a_name_of_its_own_and_permissions() {
 }
 
 #[tokio::test]
-async fn whoever_may_change_accounts_cannot_become_more_than_they_are() {
+async fn users_who_may_change_accounts_cannot_gain_more_rights() {
     let site = Site::new().await;
     site.sql(
         "INSERT INTO auth_user_user_permissions (user_id, permission_id) \
-         SELECT 9, id FROM auth_permission WHERE codename IN ('view_user', 'change_user', 'delete_user')",
+         SELECT 9, id FROM auth_permission \
+         WHERE codename IN ('view_user', 'change_user', 'delete_user')",
     )
     .await;
     let librarian = site.visitor("librarian").await;

@@ -12,7 +12,7 @@ const AUTHOR: [(&str, &str); 4] = [
 ];
 
 #[tokio::test]
-async fn each_button_leads_on_as_it_says() {
+async fn each_save_button_redirects_to_its_page() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (button, name, leads_to) in [
@@ -63,7 +63,7 @@ async fn an_author_is_added_and_changed_by_the_rules_of_authors() {
     assert!(html.contains("aria-invalid=\"true\" aria-describedby=\"error_first_name\""));
     assert!(
         html.contains("value=\"1500-01-01\""),
-        "what was typed stays"
+        "the typed value is shown again"
     );
     assert!(html.contains("<title>Error: "));
     let name = site
@@ -73,7 +73,7 @@ async fn an_author_is_added_and_changed_by_the_rules_of_authors() {
 }
 
 #[tokio::test]
-async fn a_book_has_its_genres_and_an_isbn_of_its_own() {
+async fn a_book_has_genres_and_a_unique_isbn() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let fields = |isbn| {
@@ -110,7 +110,7 @@ async fn a_book_has_its_genres_and_an_isbn_of_its_own() {
 }
 
 #[tokio::test]
-async fn names_are_taken_in_any_case_but_for_the_own() {
+async fn names_are_unique_ignoring_case() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (path, name, error) in [
@@ -164,8 +164,9 @@ async fn a_copy_shows_its_id_and_its_availability() {
     assert!(main(&page).contains(&format!("{COPY} (Sense and Sensibility)")));
     let page = librarian.send(&change, &fields("2", "a")).await;
     assert_eq!(target(&page), "/admin/catalog/bookinstance/");
-    let moved = "SELECT COUNT(*) FROM catalog_bookinstance WHERE book_id = 2 AND imprint = 'Kite, 2001' \
-                 AND status = 'a' AND borrower_id IS NULL AND id = 'a2f73175924d4524ac9ae0b94e759058'";
+    let moved = "SELECT COUNT(*) FROM catalog_bookinstance \
+                 WHERE book_id = 2 AND imprint = 'Kite, 2001' AND status = 'a' \
+                 AND borrower_id IS NULL AND id = 'a2f73175924d4524ac9ae0b94e759058'";
     assert_eq!(site.number(moved).await, 1);
 
     let page = librarian
@@ -182,7 +183,7 @@ async fn a_copy_shows_its_id_and_its_availability() {
 }
 
 #[tokio::test]
-async fn every_field_has_a_label_and_every_id_is_its_own() {
+async fn every_field_has_a_label_and_every_id_is_unique() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let copy = format!("/admin/catalog/bookinstance/{COPY}/change/");

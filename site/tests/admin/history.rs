@@ -25,11 +25,11 @@ async fn the_history_of_a_record_says_who_did_what() {
     }
     assert_eq!(rows.len(), 3);
     let page = librarian.get("/admin/catalog/genre/1/history/").await;
-    assert!(main(&page).contains("Nothing is known"));
+    assert!(main(&page).contains("This record has no history"));
 }
 
 #[tokio::test]
-async fn entries_are_as_django_writes_them() {
+async fn entries_have_the_format_of_django() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     librarian
@@ -41,10 +41,12 @@ async fn entries_are_as_django_writes_them() {
     librarian
         .send("/admin/catalog/genre/25/delete/", &[("post", "yes")])
         .await;
-    let entries = "SELECT GROUP_CONCAT(l.action_flag || ' ' || l.object_id || ' ' || l.object_repr || ' ' || \
-                   l.change_message || ' ' || t.model || ' ' || u.username, CHAR(10)) FROM \
+    let entries = "SELECT GROUP_CONCAT(l.action_flag || ' ' || l.object_id || ' ' || \
+                   l.object_repr || ' ' || l.change_message || ' ' || t.model || ' ' || \
+                   u.username, CHAR(10)) FROM \
                    (SELECT * FROM django_admin_log ORDER BY id) l \
-                   JOIN django_content_type t ON t.id = l.content_type_id JOIN auth_user u ON u.id = l.user_id";
+                   JOIN django_content_type t ON t.id = l.content_type_id \
+                   JOIN auth_user u ON u.id = l.user_id";
     assert_eq!(
         site.text(entries)
             .await

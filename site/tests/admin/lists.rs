@@ -56,7 +56,7 @@ async fn lists_have_columns_a_total_and_a_hundred_rows() {
 }
 
 #[tokio::test]
-async fn copies_come_by_due_date_a_hundred_to_a_page() {
+async fn copies_are_listed_by_due_date_a_hundred_to_a_page() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let page = librarian.get("/admin/catalog/bookinstance/").await;
@@ -72,7 +72,7 @@ async fn copies_come_by_due_date_a_hundred_to_a_page() {
 }
 
 #[tokio::test]
-async fn a_hundred_rows_and_large_forms_are_small_pages() {
+async fn long_lists_and_large_forms_stay_small() {
     const MAX_BYTES: usize = 50_000;
     const MAX_BYTES_WITH_STYLE: usize = 64_000;
     let site = Site::new().await;
@@ -94,7 +94,7 @@ async fn a_hundred_rows_and_large_forms_are_small_pages() {
         "/admin/catalog/bookinstance/?status__exact=a",
         "/admin/auth/user/",
         "/admin/auth/group/1/change/",
-        // Those with the most in their tables.
+        // The records with the largest tables.
         "/admin/catalog/author/1/change/",
         "/admin/catalog/book/92/change/",
     ] {
@@ -109,7 +109,7 @@ async fn a_hundred_rows_and_large_forms_are_small_pages() {
 }
 
 #[tokio::test]
-async fn filters_combine_and_stay_while_one_pages() {
+async fn filters_combine_and_are_kept_by_page_links() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let total = async |query: &str| {
@@ -242,7 +242,7 @@ async fn odd_queries_are_answered() {
 }
 
 #[tokio::test]
-async fn an_action_needs_something_to_act_on() {
+async fn an_action_requires_selected_records() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for fields in [
@@ -253,7 +253,8 @@ async fn an_action_needs_something_to_act_on() {
         let page = librarian.send("/admin/catalog/author/", fields).await;
         assert_eq!(target(&page), "/admin/catalog/author/");
         assert!(librarian.words("/admin/catalog/author/").await.contains(
-            "Items must be selected in order to perform actions on them. No items have been changed."
+            "Items must be selected in order to perform actions on them. \
+             No items have been changed."
         ));
     }
 }

@@ -1,6 +1,6 @@
 //! The staff area.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
@@ -19,7 +19,7 @@ use cloakroom_testkit::Page;
 
 const COPY: &str = "a2f73175-924d-4524-ac9a-e0b94e759058";
 
-/// The rows of the table of a list, as a reader sees them.
+/// Returns the texts of the rows of a list.
 fn rows(page: &Page) -> Vec<String> {
     let body = page.text().split("<tbody>").nth(1).unwrap_or_default();
     let body = body.split("</tbody>").next().unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::common::{
 const PAGE: &str = "/admin/sessions/session/";
 const END: &str = "/admin/sessions/session/end/";
 
-/// The tags of the sessions on the page.
+/// Returns the tags of the sessions on the page.
 fn tags(page: &Page) -> Vec<String> {
     let tags = page.text().split("name=\"tag\" value=\"").skip(1);
     tags.map(|rest| rest.split('"').next().unwrap().to_owned())
@@ -31,16 +31,16 @@ async fn live_sessions_are_listed_by_user_without_their_keys() {
     }
     let page = admin.get(&format!("{PAGE}?q=MEMB")).await;
     assert_eq!(tags(&page).len(), 1);
-    let page = admin.get(&format!("{PAGE}?q=nobody")).await;
+    let page = admin.get(&format!("{PAGE}?q=unknown")).await;
     assert!(main(&page).contains("None of the users on this page is logged in anywhere."));
 }
 
 #[tokio::test]
-async fn one_session_is_ended_and_the_others_go_on() {
+async fn one_session_is_ended_and_the_others_stay() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     let (first, second) = (site.visitor("member").await, site.stranger());
-    // Newest activity first.
+    // The list has the newest activity first.
     assert_eq!(second.log_in("member", PASSWORD).await.status, 302);
     let page = admin.get(&format!("{PAGE}?q=member")).await;
     let tags = tags(&page);
@@ -58,7 +58,7 @@ async fn one_session_is_ended_and_the_others_go_on() {
         admin
             .words(PAGE)
             .await
-            .contains("There was no such session any more.")
+            .contains("The session had already ended.")
     );
 }
 
@@ -76,7 +76,7 @@ async fn all_sessions_of_a_user_are_ended() {
 }
 
 #[tokio::test]
-async fn ending_the_session_at_hand_is_a_logout() {
+async fn ending_the_current_session_is_a_logout() {
     let site = Site::new().await;
     let (admin, other) = (site.visitor("admin").await, site.stranger());
     other.log_in("admin", PASSWORD).await;
@@ -91,7 +91,7 @@ async fn ending_the_session_at_hand_is_a_logout() {
 }
 
 #[tokio::test]
-async fn ending_needs_the_permission_and_a_form_that_makes_sense() {
+async fn ending_requires_the_permission_and_a_valid_form() {
     let site = Site::new().await;
     site.sql(
         "INSERT INTO auth_user_user_permissions (user_id, permission_id) \
@@ -113,12 +113,12 @@ async fn ending_needs_the_permission_and_a_form_that_makes_sense() {
 }
 
 #[tokio::test]
-async fn where_owners_are_not_known_the_page_says_so() {
+async fn without_owners_the_page_says_that_sessions_cannot_be_listed() {
     let site = Site::with(&["--sessions", "cookie:"]).await;
     let admin = site.visitor("admin").await;
     let page = admin.get(PAGE).await;
     assert_eq!(page.status, 200);
-    assert!(main(&page).contains("they cannot be told apart by their users"));
+    assert!(main(&page).contains("sessions cannot be listed or ended here"));
     assert_eq!(target(&admin.send(END, &[("owner", "1")]).await), PAGE);
-    assert!(admin.words(PAGE).await.contains("Nothing was ended."));
+    assert!(admin.words(PAGE).await.contains("No session was ended"));
 }

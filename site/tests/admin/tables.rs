@@ -4,7 +4,7 @@ use crate::common::{
     visitor::{Visitor, main, target},
 };
 
-/// The form of author 40, who has no books, with one row of the table filled.
+/// Returns the form of author 40, who has no books, with one row of the table filled.
 fn with_book<'a>(title: &'a str, isbn: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("first_name", "Ada"),
@@ -34,7 +34,7 @@ async fn added_book(site: &Site, librarian: &Visitor) -> i64 {
 }
 
 #[tokio::test]
-async fn an_author_has_a_table_of_books_with_three_rows_to_fill() {
+async fn an_author_has_a_table_of_books_with_three_empty_rows() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let page = librarian.get("/admin/catalog/author/1/change/").await;
@@ -60,7 +60,7 @@ async fn an_author_has_a_table_of_books_with_three_rows_to_fill() {
 }
 
 #[tokio::test]
-async fn a_row_becomes_a_record_of_the_one_above_and_is_changed_and_deleted_there() {
+async fn a_row_adds_changes_and_deletes_a_child_record() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let id = added_book(&site, &librarian).await.to_string();
@@ -91,7 +91,7 @@ async fn a_row_becomes_a_record_of_the_one_above_and_is_changed_and_deleted_ther
 }
 
 #[tokio::test]
-async fn a_row_that_is_wrong_keeps_everything_from_being_saved() {
+async fn an_invalid_row_keeps_everything_from_being_saved() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     for (title, isbn, error) in [
@@ -124,7 +124,7 @@ async fn a_row_that_is_wrong_keeps_everything_from_being_saved() {
 }
 
 #[tokio::test]
-async fn a_new_author_and_a_new_book_come_together() {
+async fn a_new_author_and_a_book_are_added_together() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let page = librarian
@@ -139,10 +139,10 @@ async fn a_new_author_and_a_new_book_come_together() {
 }
 
 #[tokio::test]
-async fn what_is_not_changed_is_not_judged() {
+async fn unchanged_rows_are_not_validated() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
-    // As no form would take it today, but a file of many years may have it.
+    // Values that the form would refuse, as in an old file.
     let id = added_book(&site, &librarian).await.to_string();
     site.sql("UPDATE catalog_book SET isbn = '123', language_id = NULL WHERE author_id = 40")
         .await;
@@ -155,7 +155,7 @@ async fn what_is_not_changed_is_not_judged() {
 }
 
 #[tokio::test]
-async fn a_book_with_copies_stays_and_a_book_of_another_cannot_be_taken() {
+async fn a_book_with_copies_or_of_another_author_is_not_deleted() {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
     let mut fields = with_book("Sense and Sensibility", "9786600010007");
@@ -202,7 +202,8 @@ async fn copies_in_the_table_of_a_book_follow_the_rules_of_loans() {
     assert!(main(&page).contains("A copy on loan needs a borrower."));
     let page = librarian.send(change, &fields("o", "2")).await;
     assert_eq!(target(&page), "/admin/catalog/book/", "{}", main(&page));
-    let lent = "SELECT COUNT(*) FROM catalog_bookinstance WHERE id = 'a2f73175924d4524ac9ae0b94e759058' \
+    let lent = "SELECT COUNT(*) FROM catalog_bookinstance \
+                WHERE id = 'a2f73175924d4524ac9ae0b94e759058' \
                 AND borrower_id = 2 AND due_back = '2030-01-01' AND book_id = 1";
     assert_eq!(site.number(lent).await, 1);
     assert_eq!(

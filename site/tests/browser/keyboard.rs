@@ -1,12 +1,12 @@
-//! A visitor without a mouse.
+//! A visitor who uses the keyboard only.
 
 use super::tools::{Browser, Key, Site};
 
-/// No page here has more stops than that.
+/// More than the number of focusable elements on any page.
 const MAX_STOPS: usize = 100;
 
 #[test]
-fn the_keyboard_is_enough_and_one_always_sees_where_one_is() {
+fn the_site_works_with_the_keyboard_and_the_focus_is_visible() {
     let Some(site) = Site::open() else { return };
     let visitor = site.browser();
     visitor.open("/catalog/");
@@ -38,14 +38,14 @@ fn the_keyboard_is_enough_and_one_always_sees_where_one_is() {
     assert_eq!(visitor.value_of("per_page"), "20");
     go_to(&visitor, "Save preferences");
     visitor.hit(Key::Enter);
-    visitor.sees("Your preferences are saved.");
+    visitor.sees("Your preferences were saved.");
 
     go_to(&visitor, "Log out");
     visitor.hit(Key::Enter);
     visitor.reads("Logged out!");
 }
 
-/// Goes on from stop to stop, and each can be told from where the focus is not.
+/// Presses Tab until `stop` has the focus. Asserts that each focused element has an outline.
 fn go_to(visitor: &Browser<'_>, stop: &str) {
     for _ in 0..MAX_STOPS {
         visitor.hit(Key::Tab);

@@ -1,10 +1,10 @@
-//! A book goes out and comes back.
+//! A book is lent, renewed and returned.
 
 use jiff::{ToSpan, Zoned, civil::Date, tz::TimeZone};
 
 use super::tools::{Browser, Site};
 
-/// A copy of “Pride and Prejudice” that stands on the shelf.
+/// An available copy of “Pride and Prejudice”.
 const COPY: &str = "/catalog/bookinstance/b78276e7-4dda-4d13-9e76-bf6cf68846ff";
 
 #[test]
@@ -56,13 +56,13 @@ fn days_from_today(days: i64) -> Date {
     Zoned::now().with_time_zone(TimeZone::UTC).date() + days.days()
 }
 
-/// Types a date as Americans do.
+/// Types a date in the American order.
 fn set_date(librarian: &Browser<'_>, field: &str, date: Date) {
     librarian.fill(field, &date.strftime("%m%d%Y").to_string());
     assert_eq!(librarian.value_of(field), date.to_string());
 }
 
-/// As pages show it, without the name of the month.
+/// Formats a date as pages show it, without the name of the month.
 fn day(date: Date) -> String {
     date.strftime(" %-d, %Y").to_string()
 }

@@ -1,4 +1,4 @@
-//! One browser, two tabs.
+//! A logout, with two tabs in one browser.
 
 use super::tools::Site;
 
@@ -17,7 +17,7 @@ fn a_logout_in_one_tab_holds_in_the_other() {
     member.press("Log out");
     member.reads("Logged out!");
 
-    // What the first tab still shows does nothing any more.
+    // The buttons of the first tab no longer have an effect.
     member.turn_to(&first);
     member.press("Log out Chrome on Linux");
     member.sees("Please log in to see that page.");

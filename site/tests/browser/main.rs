@@ -1,6 +1,6 @@
-//! What people do, with a real browser against the real program: one file per story.
+//! Stories of visitors, with a real browser and the real program. One file per story.
 #![cfg(unix)]
-// The helpers below may panic as the tests do.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 mod keyboard;

@@ -1,19 +1,19 @@
-//! A member who has forgotten the password.
+//! A member who has lost the password.
 
 use super::tools::Site;
 
 #[test]
-fn a_lost_password_is_set_anew_with_the_link_of_a_mail() {
+fn a_lost_password_is_reset_with_the_link_in_a_mail() {
     let Some(site) = Site::open() else { return };
     let member = site.browser();
     member.open("/accounts/login/");
     member.follow("Lost your password?");
     member.fill("email", "member@example.org");
     member.press("Send the link");
-    member.reads("Look into your mailbox");
+    member.reads("Check your mailbox");
 
     member.open(&site.mailed_link());
-    // The proof has left the address bar.
+    // The token is no longer in the address bar.
     assert!(member.path().ends_with("/set-password/"));
     member.fill("new_password1", "Heron-ladder-4");
     member.fill("new_password2", "Heron-ladder-4");

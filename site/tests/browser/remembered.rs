@@ -1,15 +1,15 @@
-//! What the site keeps for a visitor who never logs in.
+//! The session of a visitor who never logs in.
 
 use super::tools::{Browser, Site};
 
 #[test]
-fn a_stranger_dismisses_prefers_searches_looks_and_forgets() {
+fn an_anonymous_visitor_uses_and_deletes_the_session_items() {
     let Some(site) = Site::open() else { return };
-    dismiss_prefer_search_look_and_forget(&site.browser());
+    use_and_delete_session_items(&site.browser());
 }
 
-/// The same without JavaScript: see there.
-pub(crate) fn dismiss_prefer_search_look_and_forget(stranger: &Browser<'_>) {
+/// The story, which runs without JavaScript as well.
+pub(crate) fn use_and_delete_session_items(stranger: &Browser<'_>) {
     stranger.open("/catalog/remembered/");
     stranger.sees("This site remembers nothing about you.");
     stranger.sees("Welcome! This site keeps a cookie");
@@ -21,7 +21,7 @@ pub(crate) fn dismiss_prefer_search_look_and_forget(stranger: &Browser<'_>) {
     stranger.choose("per_page", "5");
     stranger.choose("colour_scheme", "Dark");
     stranger.press("Save preferences");
-    stranger.sees("Your preferences are saved.");
+    stranger.sees("Your preferences were saved.");
     let dark = "rgb(20, 24, 26)";
     let paper = stranger.evaluate("getComputedStyle(document.body).backgroundColor");
     assert_eq!(paper, dark);

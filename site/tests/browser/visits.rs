@@ -3,7 +3,7 @@
 use super::tools::Site;
 
 #[test]
-fn visits_are_counted_over_reloads_and_a_restart_by_each_browser_for_itself() {
+fn visits_are_counted_per_browser_across_reloads_and_a_restart() {
     let Some(site) = Site::open() else { return };
     let anna = site.browser();
     anna.open("/catalog/");

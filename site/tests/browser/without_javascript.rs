@@ -1,12 +1,12 @@
 //! A browser that runs no scripts.
 
 use super::{
-    remembered::dismiss_prefer_search_look_and_forget,
+    remembered::use_and_delete_session_items,
     tools::{Setup, Site},
 };
 
 #[test]
-fn nothing_here_needs_javascript() {
+fn the_site_works_without_javascript() {
     const SCRIPT: &str = "data:text/html,<title>off</title><script>document.title = 'on'</script>";
     let Some(site) = Site::open() else { return };
     let usual = site.browser();
@@ -18,7 +18,7 @@ fn nothing_here_needs_javascript() {
     visitor.open_anywhere(SCRIPT);
     assert_eq!(visitor.title(), "off");
 
-    dismiss_prefer_search_look_and_forget(&visitor);
+    use_and_delete_session_items(&visitor);
 
     visitor.follow("Login");
     visitor.log_in("member");

@@ -1,6 +1,7 @@
-//! A site of its own for every test: a temporary folder, a new database, and answers without a connection.
+//! A separate site for every test, in a temporary folder with a new database. Requests are sent to
+//! the router without a connection.
 
-// Each test file uses its own part of this, and a helper of tests may panic as a test does.
+// Each test file uses a part of this. Helpers of tests may panic.
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod program;
@@ -31,17 +32,17 @@ pub(crate) struct Answer {
 }
 
 impl Site {
-    /// A site with the demo catalogue.
+    /// Creates a site with the demo catalogue.
     pub(crate) async fn new() -> Self {
         Self::with(&[]).await
     }
 
-    /// A site with the demo catalogue and these flags.
+    /// Creates a site with the demo catalogue and these flags.
     pub(crate) async fn with(flags: &[&str]) -> Self {
         Self::in_folder(tempfile::tempdir().unwrap(), flags).await
     }
 
-    /// A site with a copy of the file that Django wrote.
+    /// Creates a site with a copy of a file that Django wrote.
     pub(crate) async fn of_django() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let sample =
@@ -50,7 +51,7 @@ impl Site {
         Self::in_folder(folder, &[]).await
     }
 
-    /// A site whose catalogue has no records at all.
+    /// Creates a site with an empty catalogue.
     pub(crate) async fn empty() -> Self {
         let site = Self::new().await;
         for delete in [
@@ -77,7 +78,7 @@ impl Site {
             "127.0.0.1:0",
             "--database-url",
             &database,
-            // So few are for tests only.
+            // Insecure, but fast.
             "--password-iterations",
             "1",
         ];
@@ -137,7 +138,7 @@ impl Answer {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// What stands between the first `<tag …>` and its end, as a reader sees it.
+    /// Returns the text of the first element `tag`.
     pub(crate) fn element(&self, tag: &str) -> String {
         let start = self
             .body
@@ -147,12 +148,12 @@ impl Answer {
         text(&rest[..rest.find(&format!("</{tag}>")).unwrap()])
     }
 
-    /// The text of `<main>`.
+    /// Returns the text of `<main>`.
     pub(crate) fn main(&self) -> String {
         self.element("main")
     }
 
-    /// The texts of the list items in `<main>`, in order.
+    /// Returns the texts of the list items in `<main>`, in order.
     pub(crate) fn items(&self) -> Vec<String> {
         let main = self
             .body
@@ -169,12 +170,12 @@ impl Answer {
     }
 }
 
-/// The text of a piece of HTML: without tags, entities resolved, white space as a browser shows it.
+/// Returns the text of a piece of HTML, without tags and entities, and with white space collapsed.
 pub(crate) fn text(html: &str) -> String {
     let mut text = String::new();
     for piece in html.split('<') {
         let (tag, words) = piece.split_once('>').unwrap_or(("", piece));
-        // Only these stand in a line; all other elements begin a new one.
+        // These are inline elements. The others start a new line.
         if !matches!(
             tag.trim_start_matches('/').split(' ').next(),
             Some("a" | "mark" | "span" | "strong")

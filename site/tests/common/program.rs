@@ -1,4 +1,4 @@
-//! The program as a process of its own.
+//! The program as a separate process.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -7,7 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// The program with a database in `folder`, a free port, and nothing from the environment of the tests.
+/// Returns a command that starts the program with a database in `folder` and a free port. It does
+/// not inherit the environment of the tests.
 pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_locallibrary"));
     command
@@ -17,7 +18,7 @@ pub(crate) fn program(folder: &Path) -> Command {
     command
 }
 
-/// The greeting of a program that has started; empty if it ended without one.
+/// Reads the first line of output. Returns an empty text if the program exits without one.
 pub(crate) fn first_line(child: &mut Child) -> String {
     let mut line = String::new();
     let stdout = child.stdout.take().unwrap();
@@ -25,7 +26,7 @@ pub(crate) fn first_line(child: &mut Child) -> String {
     line
 }
 
-/// A running program, ended with the test.
+/// A running program. It is killed when this is dropped.
 pub(crate) struct Running {
     child: Child,
     pub(crate) address: String,
@@ -46,7 +47,7 @@ impl Running {
         let rest = line.strip_prefix("LocalLibrary is open at http://");
         let (address, _) = rest
             .and_then(|rest| rest.split_once('/'))
-            .expect("a greeting");
+            .expect("the startup message");
         Self {
             address: address.to_owned(),
             child,
@@ -57,7 +58,7 @@ impl Running {
         self.get_with(path, "")
     }
 
-    /// A page for a browser with these cookies.
+    /// Requests a page with these cookies. Returns the response with its headers.
     pub(crate) fn get_with(&self, path: &str, cookies: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
@@ -83,7 +84,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Already gone after `stop`.
+        // Fails if `stop` has ended the program.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

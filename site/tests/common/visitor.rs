@@ -1,4 +1,4 @@
-//! Somebody with a browser, who may log in and send forms.
+//! A visitor with a browser, who can log in and submit forms.
 
 use axum::Router;
 use cloakroom_django::auth::Passwords;
@@ -7,7 +7,7 @@ use form_urlencoded::Serializer;
 
 use super::Site;
 
-/// The password that [`Site::visitor`] gives everybody.
+/// The password that [`Site::visitor`] sets for all users.
 pub(crate) const PASSWORD: &str = "Quay-lantern-7";
 
 #[derive(Clone)]
@@ -16,21 +16,21 @@ pub(crate) struct Visitor {
 }
 
 impl Site {
-    /// Somebody of whom nothing is known.
+    /// Returns a visitor who is not logged in and has no cookies.
     pub(crate) fn stranger(&self) -> Visitor {
         let browser = Browser::http(self.application.router()).at("http://localhost:8000");
         Visitor { browser }
     }
 
-    /// The user of this name, logged in.
+    /// Returns a visitor who is logged in as this user.
     pub(crate) async fn visitor(&self, username: &str) -> Visitor {
-        let has_it = "SELECT password FROM auth_user WHERE username = ?";
-        let stored: String = sqlx::query_scalar(has_it)
+        let password = "SELECT password FROM auth_user WHERE username = ?";
+        let stored: String = sqlx::query_scalar(password)
             .bind(username)
             .fetch_one(self.application.db())
             .await
             .unwrap();
-        // Another hash would end the sessions that the user has.
+        // A new hash would end the sessions of the user.
         if !Passwords::new()
             .iterations(1)
             .verify(PASSWORD, &stored)
@@ -70,7 +70,7 @@ impl Visitor {
         self.browser.get(path).await
     }
 
-    /// Sends a form, with the token that pages of the site have in it.
+    /// Submits a form with a valid CSRF token.
     pub(crate) async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Page {
         let token = self.token().await;
         let mut body = Serializer::new(String::new());
@@ -79,7 +79,7 @@ impl Visitor {
         self.browser.post(path, body.finish()).await
     }
 
-    /// A token as a page has it.
+    /// Returns a CSRF token from a page.
     pub(crate) async fn token(&self) -> String {
         let page = self.get("/accounts/login/").await;
         let start = "name=\"csrfmiddlewaretoken\" value=\"";
@@ -87,21 +87,21 @@ impl Visitor {
         rest.split('"').next().unwrap().to_owned()
     }
 
-    /// The words of the page: without tags.
+    /// Returns the text of a page.
     pub(crate) async fn words(&self, path: &str) -> String {
         let page = self.get(path).await;
         super::text(page.text())
     }
 }
 
-/// What stands in `<main>`, as a reader sees it.
+/// Returns the text of `<main>`.
 pub(crate) fn main(page: &Page) -> String {
     let text = page.text();
     let start = text.find("<main").unwrap();
     super::text(&text[start..text.find("</main>").unwrap()])
 }
 
-/// Where a redirect leads.
+/// Returns the target of a redirect.
 pub(crate) fn target(page: &Page) -> &str {
     assert_eq!(page.status, 302, "{}", main(page));
     page.header("location").unwrap()

@@ -38,20 +38,20 @@ async fn a_loan_may_be_renewed_for_four_whole_weeks() {
 }
 
 #[tokio::test]
-async fn the_date_of_a_renewal_is_called_so() {
+async fn the_renewal_date_has_its_label() {
     let site = Site::new().await;
     let page = site.visitor("clerk").await.get(RENEW).await;
     assert_eq!(label(&page, "renewal_date"), "Renewal date");
 }
 
 #[tokio::test]
-async fn the_form_says_beforehand_which_dates_it_takes() {
+async fn the_form_explains_which_dates_are_allowed() {
     let site = Site::new().await;
     let page = site.visitor("clerk").await.get(RENEW).await;
     assert_eq!(
         between(&page, "id=\"help_renewal_date\">", "</p>"),
         "Enter a date between now and 4 weeks (default 3)."
     );
-    // Whoever hears the page is told as well.
+    // Screen readers read the help text.
     assert!(input(&page, "renewal_date").contains("aria-describedby=\"help_renewal_date\""));
 }

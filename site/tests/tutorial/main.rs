@@ -1,12 +1,12 @@
-//! LocalLibrary's own 40 tests, asked of this site: 6 of forms, 8 of models, 26 of views, for whoever moves here from
-//! Django and wants to tick them off.
+//! The 40 tests of Django's LocalLibrary, for this site: 6 of forms, 8 of models, 26 of views.
 //!
-//! They follow MDN's Django tutorial "LocalLibrary", the public repository `mdn/django-locallibrary-tutorial` (CC0) as
-//! of its commit `3dbedbe` of August 2026: one test for each one there, in the same order, written anew. What is asked
-//! there of forms, models and templates is asked here of the pages that people see; where this site means to do
-//! otherwise, the test says why.
+//! They follow MDN's Django tutorial "LocalLibrary", the public repository
+//! `mdn/django-locallibrary-tutorial` (CC0) at commit `3dbedbe` of August 2026. Each test of the
+//! original has a rewritten one here, in the same order. What the original tests on forms, models
+//! and templates is tested on the pages of this site. Where this site differs on purpose, a
+//! comment gives the reason.
 
-// A helper of tests may panic as a test does.
+// Helpers of tests may panic.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../common/mod.rs"]
@@ -26,15 +26,16 @@ const RENEW: &str = "/catalog/book/a2f73175-924d-4524-ac9a-e0b94e759058/renew/";
 const NEW_AUTHOR: &str = "/catalog/author/create/";
 
 impl Site {
-    /// When the copy of [`RENEW`] is due.
+    /// Returns the due date of the copy of [`RENEW`].
     async fn due_back(&self) -> String {
-        let due_back = "SELECT due_back FROM catalog_bookinstance WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
+        let due_back = "SELECT due_back FROM catalog_bookinstance \
+                        WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
         self.text(due_back).await.unwrap()
     }
 }
 
 impl Visitor {
-    /// Renews the loan of [`RENEW`] until so long from today; gives the date as well.
+    /// Renews the loan of [`RENEW`] until `by` from today. Returns the date as well.
     async fn renew(&self, by: Span) -> (Page, String) {
         today(async |today| {
             let date = (today + by).to_string();
@@ -44,7 +45,7 @@ impl Visitor {
     }
 }
 
-/// What `act` makes of today in UTC, by which the library counts; once more if midnight came meanwhile.
+/// Runs `act` with today's date in UTC, and again if the date has changed in the meantime.
 async fn today<T>(act: impl AsyncFn(Date) -> T) -> T {
     let day = || Timestamp::now().to_zoned(TimeZone::UTC).date();
     let before = day();
@@ -56,7 +57,7 @@ async fn today<T>(act: impl AsyncFn(Date) -> T) -> T {
     }
 }
 
-/// What stands between these two, the first time that they are on the page.
+/// Returns the part of the page between the first `start` and the next `end`.
 fn between<'a>(page: &'a Page, start: &str, end: &str) -> &'a str {
     let body = page.text();
     let (_, rest) = body
@@ -65,14 +66,14 @@ fn between<'a>(page: &'a Page, start: &str, end: &str) -> &'a str {
     rest.split_once(end).unwrap().0
 }
 
-/// The title of the page and its heading: what tells it from all others.
+/// Returns the title of the page and its heading.
 fn name_of(page: &Page) -> (String, String) {
     let title = between(page, "<title>", "</title>");
     let heading = between(page, "<h1>", "</h1>");
     (common::text(title), common::text(heading))
 }
 
-/// The texts of the list items in `<main>`, in order.
+/// Returns the texts of the list items in `<main>`, in order.
 fn entries(page: &Page) -> Vec<String> {
     let main = between(page, "<main", "</main>");
     let items = main.split("<li>").skip(1);
@@ -81,7 +82,7 @@ fn entries(page: &Page) -> Vec<String> {
         .collect()
 }
 
-/// Where the link with these words leads.
+/// Returns the target of the link with this text.
 fn link<'a>(page: &'a Page, words: &str) -> &'a str {
     let (before, _) = page
         .text()
@@ -91,18 +92,18 @@ fn link<'a>(page: &'a Page, words: &str) -> &'a str {
     link.split_once('"').unwrap().0
 }
 
-/// What a field is called.
+/// Returns the label of a field.
 fn label(page: &Page, field: &str) -> String {
     let label = format!("<label for=\"id_{field}\">");
     common::text(between(page, &label, "</label>"))
 }
 
-/// The attributes of a field, from its name on.
+/// Returns the attributes of a field after its name.
 fn input<'a>(page: &'a Page, field: &str) -> &'a str {
     between(page, &format!(" name=\"{field}\""), ">")
 }
 
-/// What is said to be wrong with a field.
+/// Returns the error of a field.
 fn error(page: &Page, field: &str) -> String {
     let errors = format!("id=\"error_{field}\">");
     common::text(between(page, &errors, "</ul>"))

@@ -1,4 +1,4 @@
-//! Authors: what they are asked for, how they are called, and where they are found.
+//! Authors: labels and limits of the form, names, and URLs.
 
 use super::{NEW_AUTHOR, entries, error, label, link, name_of};
 use crate::common::{
@@ -7,35 +7,35 @@ use crate::common::{
 };
 
 #[tokio::test]
-async fn an_authors_first_name_is_called_so() {
+async fn an_authors_first_name_has_its_label() {
     let site = Site::new().await;
     let page = site.visitor("librarian").await.get(NEW_AUTHOR).await;
     assert_eq!(label(&page, "first_name"), "First name");
 }
 
 #[tokio::test]
-async fn an_authors_last_name_is_called_so() {
+async fn an_authors_last_name_has_its_label() {
     let site = Site::new().await;
     let page = site.visitor("librarian").await.get(NEW_AUTHOR).await;
     assert_eq!(label(&page, "last_name"), "Last name");
 }
 
 #[tokio::test]
-async fn an_authors_date_of_birth_is_called_so() {
+async fn an_authors_date_of_birth_has_its_label() {
     let site = Site::new().await;
     let page = site.visitor("librarian").await.get(NEW_AUTHOR).await;
-    // Labels here also say what may be left empty, or one would have to send the form to find out.
+    // Labels of this site also show which fields are optional.
     assert_eq!(label(&page, "date_of_birth"), "Date of birth (optional)");
 }
 
 #[tokio::test]
-async fn an_authors_date_of_death_asks_when_they_died() {
+async fn an_authors_date_of_death_has_the_label_died() {
     let site = Site::new().await;
     let page = site.visitor("librarian").await.get(NEW_AUTHOR).await;
     assert_eq!(label(&page, "date_of_death"), "Died (optional)");
 }
 
-/// Names an author by a hundred characters in `field`, and asserts that one more is refused.
+/// Asserts that `field` accepts a hundred characters and refuses one more.
 async fn holds_a_hundred_characters(field: &str, other: &str) {
     let site = Site::new().await;
     let librarian = site.visitor("librarian").await;
@@ -67,7 +67,7 @@ async fn an_authors_last_name_has_up_to_a_hundred_characters() {
 }
 
 #[tokio::test]
-async fn an_author_is_called_by_the_last_name_a_comma_and_the_first_name() {
+async fn an_author_is_displayed_with_the_last_name_first() {
     let site = Site::new().await;
     let visitor = site.stranger();
     let authors = entries(&visitor.get("/catalog/authors/").await);
@@ -79,7 +79,7 @@ async fn an_author_is_called_by_the_last_name_a_comma_and_the_first_name() {
 }
 
 #[tokio::test]
-async fn an_author_is_found_at_an_address_with_their_number() {
+async fn the_url_of_an_author_contains_their_id() {
     let site = Site::new().await;
     let visitor = site.stranger();
     let list = visitor.get("/catalog/authors/").await;

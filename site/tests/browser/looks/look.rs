@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{super::tools::Browser, pages::Page};
 
-/// Whoever looks at pages, and writes down what is wrong with them.
+/// Checks pages and collects problems.
 pub(super) struct Look<'a> {
     browser: &'a Browser<'a>,
     who: &'static str,
@@ -16,7 +16,7 @@ pub(super) struct Look<'a> {
 
 impl<'a> Look<'a> {
     pub(super) fn new(browser: &'a Browser<'a>, who: &'static str, axe: &str) -> Self {
-        // A policy that forbids scripts does not hold for the developer's.
+        // Scripts that are added through DevTools run despite the content security policy.
         let everywhere = json!({ "source": axe });
         browser.devtools("Page.addScriptToEvaluateOnNewDocument", everywhere);
         let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
@@ -31,7 +31,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Allows pages of this size.
+    /// Sets the size limit of a page with its resources.
     pub(super) fn up_to_bytes(self, max_bytes: u32) -> Self {
         Self { max_bytes, ..self }
     }
@@ -43,7 +43,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Looks at the page that is shown.
+    /// Checks the current page.
     pub(super) fn at(&mut self, name: &str) {
         self.find(name, &format!("({FETCHED})({})", self.max_bytes));
         self.set_width(NARROW);
@@ -60,7 +60,7 @@ impl<'a> Look<'a> {
     }
 
     /// # Panics
-    /// If there was something wrong.
+    /// If a problem was found.
     pub(super) fn finds_nothing(self) {
         assert!(self.problems.is_empty(), "{}", self.problems.join("\n"));
     }
@@ -80,7 +80,7 @@ impl<'a> Look<'a> {
         );
     }
 
-    /// Writes down what an expression finds: a list of words.
+    /// Evaluates an expression that returns a list of problems, and collects them.
     fn find(&mut self, name: &str, expression: &str) {
         let found = self.browser.evaluate(expression);
         for problem in found.as_array().unwrap() {
@@ -97,20 +97,20 @@ impl<'a> Look<'a> {
     }
 }
 
-const DESK: u32 = 1280;
+const DESKTOP: u32 = 1280;
 
 const PHONE: u32 = 390;
 
-/// A scheme and the widths to look at; the window changes as rarely as can be.
-const VIEWS: [(&str, [u32; 2]); 2] = [("light", [PHONE, DESK]), ("dark", [DESK, PHONE])];
+/// The schemes and widths to check, in an order with few changes of the window.
+const VIEWS: [(&str, [u32; 2]); 2] = [("light", [PHONE, DESKTOP]), ("dark", [DESKTOP, PHONE])];
 
-/// The width to which every page must be able to shrink: 1280 px, enlarged four times.
+/// The width that every page must fit into: 1280 px at a zoom of 400 %, by WCAG 2.1.
 const NARROW: u32 = 320;
 
 const WIDER: &str = "(page => page.scrollWidth <= page.clientWidth ? [] :
     [`${page.scrollWidth} px wide, one has to scroll sideways`])(document.documentElement)";
 
-/// What keeps people from using the page by WCAG 2.1, A and AA, after what is known already.
+/// Adds the violations of WCAG 2.1, A and AA, to the known problems.
 const BARRIERS: &str = "known =>
     axe.run(document, {
         runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'],
@@ -119,9 +119,10 @@ const BARRIERS: &str = "known =>
         known.concat(found.violations.flatMap(({ id, nodes }) =>
             nodes.map(node => `${id}: ${node.html}: ${node.any.map(check => check.message)}`))))";
 
-/// What comes from elsewhere, and a page that is too large with all that it needs.
+/// Returns requests to other hosts, and the size of the page with its resources if it is too large.
 const FETCHED: &str = "max => {
-        const fetched = ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind));
+        const fetched = ['navigation', 'resource']
+            .flatMap(kind => performance.getEntriesByType(kind));
         const foreign = fetched.filter(({ name }) => !name.startsWith(location.origin + '/'));
         const bytes = fetched.reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0);
         return foreign.map(({ name }) => `asks ${name}`)

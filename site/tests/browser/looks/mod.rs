@@ -1,15 +1,15 @@
-//! How the pages look, and to whom: every page, on a desk and on a phone, light and dark.
+//! Accessibility and layout of every page, on desktop and phone, light and dark.
 
 mod look;
 mod pages;
 
 use look::Look;
-use pages::{DESK, MEMBERS, PUBLIC, STAFF};
+use pages::{LIBRARIANS, MEMBERS, PUBLIC, STAFF};
 
 use super::tools::{Site, axe};
 
 #[test]
-fn every_page_is_for_everybody_to_a_stranger() {
+fn every_page_is_accessible_to_an_anonymous_visitor() {
     let (Some(site), Some(axe)) = (Site::open(), axe()) else {
         return;
     };
@@ -27,7 +27,7 @@ fn every_page_is_for_everybody_to_a_stranger() {
     look.at("reset-wrong");
     stranger.fill("email", "member@example.org");
     stranger.press("Send the link");
-    stranger.reads("Look into your mailbox");
+    stranger.reads("Check your mailbox");
     stranger.open(&site.mailed_link());
     stranger.reads("Set a new password");
     look.at("reset-set");
@@ -35,7 +35,7 @@ fn every_page_is_for_everybody_to_a_stranger() {
     stranger.sees_not("Welcome!");
     stranger.open("/catalog/preferences/");
     stranger.press("Save preferences");
-    stranger.sees("Your preferences are saved.");
+    stranger.sees("Your preferences were saved.");
     look.at("preferences-saved");
     stranger.open("/catalog/remembered/");
     look.at("remembered-all");
@@ -43,7 +43,7 @@ fn every_page_is_for_everybody_to_a_stranger() {
 }
 
 #[test]
-fn every_page_is_for_everybody_to_a_member() {
+fn every_page_is_accessible_to_a_member() {
     let (Some(site), Some(axe)) = (Site::open(), axe()) else {
         return;
     };
@@ -64,7 +64,7 @@ fn every_page_is_for_everybody_to_a_member() {
 }
 
 #[test]
-fn every_page_is_for_everybody_to_a_librarian() {
+fn every_page_is_accessible_to_a_librarian() {
     let (Some(site), Some(axe)) = (Site::open(), axe()) else {
         return;
     };
@@ -76,13 +76,13 @@ fn every_page_is_for_everybody_to_a_librarian() {
 }
 
 #[test]
-fn every_form_of_the_desk_is_for_everybody() {
+fn every_form_for_librarians_is_accessible() {
     let (Some(site), Some(axe)) = (Site::open(), axe()) else {
         return;
     };
     let librarian = site.browser_of("librarian");
     let mut look = Look::new(&librarian, "librarian", &axe);
-    look.at_pages(DESK);
+    look.at_pages(LIBRARIANS);
 
     for (noun, button) in [
         ("author", "Create author"),
@@ -105,12 +105,12 @@ fn every_form_of_the_desk_is_for_everybody() {
 }
 
 #[test]
-fn every_page_of_the_staff_area_is_for_everybody() {
+fn every_page_of_the_staff_area_is_accessible() {
     let (Some(site), Some(axe)) = (Site::open(), axe()) else {
         return;
     };
     let admin = site.browser_of("admin");
-    // Lists have a hundred rows there, and each row of copies its id three times.
+    // Its lists have a hundred rows, and each row of copies contains the id three times.
     let mut look = Look::new(&admin, "admin", &axe).up_to_bytes(64_000);
     look.at_pages(STAFF);
 

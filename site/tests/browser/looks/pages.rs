@@ -1,9 +1,9 @@
-//! Every page of the site, for those who may open it.
+//! The pages of the site, by the users who may open them.
 
-/// A name for the pictures, and the address.
+/// A name for the screenshots, and the URL.
 pub(super) type Page = (&'static str, &'static str);
 
-/// Pages that everybody may read.
+/// Pages that are open to all visitors.
 pub(super) const PUBLIC: &[Page] = &[
     ("home", "/catalog/"),
     ("books", "/catalog/books/"),
@@ -46,7 +46,7 @@ pub(super) const PUBLIC: &[Page] = &[
     ("not-for-reading", "/accounts/logout/"),
 ];
 
-/// Pages for those who are logged in.
+/// Pages for users who are logged in.
 pub(super) const MEMBERS: &[Page] = &[
     ("loans", "/catalog/mybooks/"),
     ("password", "/accounts/password_change/"),
@@ -55,8 +55,8 @@ pub(super) const MEMBERS: &[Page] = &[
     ("forbidden", "/catalog/borrowed/"),
 ];
 
-/// Pages for those who work here.
-pub(super) const DESK: &[Page] = &[
+/// Pages for librarians.
+pub(super) const LIBRARIANS: &[Page] = &[
     ("borrowed", "/catalog/borrowed/"),
     (
         "renew",
@@ -127,7 +127,7 @@ pub(super) const STAFF: &[Page] = &[
     ("user-delete", "/admin/auth/user/3/delete/"),
 ];
 
-/// Addresses of the map that show nothing: they take a form or give a file.
+/// Routes without a page: they accept a form or return a file.
 const NOT_PAGES: &[&str] = &[
     "/catalog/bookinstance/{id}/return/",
     "/accounts/sessions/end/",
@@ -140,11 +140,11 @@ const NOT_PAGES: &[&str] = &[
 ];
 
 #[test]
-fn every_page_of_the_map_is_looked_at() {
+fn every_page_of_the_router_is_checked() {
     let map = include_str!("../../../src/routes.rs");
     let routes = map.split('"').skip(1).step_by(2);
     let routes = routes.filter(|text| text.len() > 1 && text.starts_with('/'));
-    let mut pages = [PUBLIC, MEMBERS, DESK, STAFF].concat();
+    let mut pages = [PUBLIC, MEMBERS, LIBRARIANS, STAFF].concat();
     pages.retain(|page| !page.1.ends_with("9999"));
     let looked_at: Vec<&str> = pages.iter().map(|page| page.1).collect();
     let missed: Vec<&str> = routes
@@ -154,7 +154,7 @@ fn every_page_of_the_map_is_looked_at() {
     assert_eq!(missed, [""; 0]);
 }
 
-/// Whether `path` is one of `route`, in which `{…}` stands for any word.
+/// Returns whether `path` matches `route`, in which `{…}` matches any word.
 fn is_of(path: &str, route: &str) -> bool {
     let path = path.split('?').next().unwrap();
     let is_same = |(word, part): (&str, &str)| word == part || part.starts_with('{');

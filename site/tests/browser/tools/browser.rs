@@ -1,4 +1,4 @@
-//! A browser, in the words of the person before it.
+//! A browser with the actions of its user.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{PATIENCE, Site, devtools::DevTools, driver::Driver};
 
-/// Chromium with an empty profile, at the site.
+/// Chromium with an empty profile, for one site.
 pub(crate) struct Browser<'site> {
     driver: Driver,
     site: &'site Site,
@@ -33,7 +33,7 @@ impl<'site> Browser<'site> {
             options["prefs"] = json!({ "profile.managed_default_content_settings.javascript": 2 });
         }
         let patience = PATIENCE.as_millis() as u64;
-        // Whoever looks for an element waits for it.
+        // Searches for an element wait until it exists.
         let timeouts = json!({ "implicit": patience, "pageLoad": patience, "script": patience });
         let capabilities = Capabilities::from_iter([
             ("goog:chromeOptions".to_owned(), options),
@@ -45,7 +45,7 @@ impl<'site> Browser<'site> {
         }
     }
 
-    /// Types an address of the site.
+    /// Opens a page of the site.
     pub(crate) fn open(&self, path: &str) {
         self.open_anywhere(&format!("{}{path}", self.site.address()));
     }
@@ -58,19 +58,19 @@ impl<'site> Browser<'site> {
         self.driver.run(Client::refresh);
     }
 
-    /// Waits for a whole page with this text.
+    /// Waits for a complete page with this text.
     pub(crate) fn sees(&self, text: &str) {
         self.wait_for(&format!("{PAGE}[contains(normalize-space(), {text:?})]"));
     }
 
-    /// Waits for a whole page without this text.
+    /// Waits for a complete page without this text.
     pub(crate) fn sees_not(&self, text: &str) {
         self.wait_for(&format!(
             "{PAGE}[not(contains(normalize-space(), {text:?}))]"
         ));
     }
 
-    /// Waits for a page with this main heading.
+    /// Waits for a complete page with this main heading.
     pub(crate) fn reads(&self, heading: &str) {
         self.wait_for(&format!("{PAGE}[.//h1[normalize-space() = {heading:?}]]"));
     }
@@ -83,7 +83,7 @@ impl<'site> Browser<'site> {
         self.click(&format!("//button[normalize-space() = {button:?}]"));
     }
 
-    /// Types into the field of this name in the page's own form.
+    /// Types into the field of this name in the main part of the page.
     pub(crate) fn fill(&self, field: &str, text: &str) {
         self.at(&named(field), async |field| {
             field.clear().await?;
@@ -91,7 +91,7 @@ impl<'site> Browser<'site> {
         });
     }
 
-    /// Types into the box in the header.
+    /// Searches with the box in the header.
     pub(crate) fn search(&self, words: &str) {
         let words = format!("{words}{}", Key::Enter);
         self.at("//header//input[@name = 'q']", async |field| {
@@ -99,7 +99,7 @@ impl<'site> Browser<'site> {
         });
     }
 
-    /// Chooses from the list of this name.
+    /// Selects an option of the field of this name.
     pub(crate) fn choose(&self, field: &str, choice: &str) {
         self.at(&named(field), async |list| {
             list.select_by_label(choice).await
@@ -111,7 +111,7 @@ impl<'site> Browser<'site> {
         value.unwrap()
     }
 
-    /// Fills in the login form, and waits until it worked.
+    /// Fills in the login form, and waits until the user is logged in.
     pub(crate) fn log_in(&self, username: &str) {
         self.fill("username", username);
         self.fill("password", self.site.password(username));
@@ -119,7 +119,7 @@ impl<'site> Browser<'site> {
         self.sees("Log out");
     }
 
-    /// Types on the keyboard, wherever the focus is.
+    /// Types on the keyboard. The focused element receives the keys.
     pub(crate) fn type_text(&self, text: &str) {
         let mut keyboard = KeyActions::new("keyboard".to_owned());
         for value in text.chars() {
@@ -134,7 +134,7 @@ impl<'site> Browser<'site> {
         self.type_text(&key);
     }
 
-    /// What the focus is on: the name of a field, or the text of a link or button.
+    /// Returns the focused element: the name of a field, or the text of a link or button.
     pub(crate) fn focus(&self) -> String {
         let named = "(e => e.matches('input[name], select, textarea') ? e.name : e.textContent)";
         let focus = self.evaluate(&format!("{named}(document.activeElement)"));
@@ -146,26 +146,26 @@ impl<'site> Browser<'site> {
         self.driver.run(Client::title)
     }
 
-    /// The path and query of the page that is shown.
+    /// Returns path and query of the current page.
     pub(crate) fn path(&self) -> String {
         let url = self.driver.run(Client::current_url);
         let path = url.as_str().strip_prefix(&**self.site.address());
         path.unwrap().to_owned()
     }
 
-    /// The names of the cookies that the browser has of the site.
+    /// Returns the names of the cookies of the site.
     pub(crate) fn cookies(&self) -> Vec<String> {
         let cookies = self.driver.run(Client::get_all_cookies);
         let names = cookies.iter().map(|cookie| cookie.name().to_owned());
         names.collect()
     }
 
-    /// The tab that is looked at.
+    /// Returns the current tab.
     pub(crate) fn tab(&self) -> WindowHandle {
         self.driver.run(Client::window)
     }
 
-    /// Opens another tab and looks at it.
+    /// Opens another tab and switches to it.
     pub(crate) fn new_tab(&self) -> WindowHandle {
         let tab = self.driver.run(async |page| page.new_window(true).await);
         self.turn_to(&tab.handle);
@@ -177,14 +177,14 @@ impl<'site> Browser<'site> {
             .run(async |page| page.switch_to_window(tab.clone()).await);
     }
 
-    /// The value of an expression in the page, or of what it promises.
+    /// Evaluates an expression in the page. Waits for a promise.
     pub(crate) fn evaluate(&self, expression: &str) -> Value {
         let script = format!("return {expression}");
         self.driver
             .run(async |page| page.execute(&script, Vec::new()).await)
     }
 
-    /// Something of Chromium's own protocol.
+    /// Runs a command of Chromium's DevTools protocol.
     pub(crate) fn devtools(&self, command: &'static str, parameters: Value) -> Value {
         let command = DevTools {
             command,
@@ -201,24 +201,24 @@ impl<'site> Browser<'site> {
         self.at(xpath, async |element| element.click().await);
     }
 
-    /// Waits for an element and does something with it.
+    /// Waits for an element and runs `step` with it.
     fn at<T>(&self, xpath: &str, step: impl AsyncFnOnce(Element) -> Result<T, CmdError>) -> T {
         self.driver
             .run(async |page| step(page.find(Locator::XPath(xpath)).await?).await)
     }
 }
 
-/// The field of this name in the page's own form.
+/// Returns the XPath of the field of this name in the main part of the page.
 fn named(field: &str) -> String {
     format!("//main//*[@name = {field:?}]")
 }
 
-/// A page of which nothing more will come: the footer is its end.
+/// A complete page. The footer is its last element.
 const PAGE: &str = "//body[footer]";
 
 const ARGUMENTS: [&str; 13] = [
     "--headless",
-    // Or pictures are cut off where one was.
+    // Scroll bars would cut off parts of screenshots.
     "--hide-scrollbars",
     "--no-sandbox",
     "--disable-gpu",
@@ -227,9 +227,9 @@ const ARGUMENTS: [&str; 13] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    // Memory that containers are short of.
+    // Containers have little shared memory.
     "--disable-dev-shm-usage",
-    // Nobody but the site is asked.
+    // No requests to other hosts than the site.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-proxy-server",
     // Dates are typed as month, day, year.

@@ -1,11 +1,11 @@
-//! Chromium's own protocol, for what WebDriver has no words for.
+//! Chromium's DevTools protocol, for commands that WebDriver lacks.
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use http::Method;
 use serde_json::{Value, json};
 use url::{ParseError, Url};
 
-/// A command that chromedriver hands on to the browser.
+/// A command that chromedriver passes to the browser.
 #[derive(Debug)]
 pub(super) struct DevTools {
     pub(super) command: &'static str,

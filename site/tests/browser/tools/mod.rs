@@ -1,11 +1,11 @@
-//! The site, and browsers that look at it.
+//! The site as a process, and browsers.
 
 mod browser;
 mod devtools;
 mod driver;
-mod kept;
 mod need;
 mod site;
+mod supervised_program;
 
 use std::time::Duration;
 
@@ -15,5 +15,5 @@ pub(crate) use browser::{Browser, Setup};
 pub(crate) use need::axe;
 pub(crate) use site::Site;
 
-/// How long something may take that takes a moment on an idle machine.
+/// The time limit for things that take a moment on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,5 +1,5 @@
-//! What must be installed for these tests. What is not there is named, and the tests pass without having run; with
-//! `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, as in `scripts/test`, it is a failure.
+//! The programs that these tests need. If one is missing, its name is printed and the tests are
+//! skipped. With `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, as in `scripts/test`, they fail.
 
 use std::{
     env, fs,
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where Debian's chromedriver is; it knows where Chromium is.
+/// Returns the path of chromedriver, which finds Chromium.
 pub(super) fn chromedriver() -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&path)
@@ -19,7 +19,7 @@ pub(super) fn chromedriver() -> Option<PathBuf> {
     )
 }
 
-/// The text of axe-core, which finds what keeps people from using a page.
+/// Returns the source of axe-core, which checks the accessibility of a page.
 pub(crate) fn axe() -> Option<String> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
     let script = target.unwrap().join("axe/node_modules/axe-core/axe.min.js");
@@ -31,7 +31,7 @@ fn required<T>(found: Option<T>, name: &str) -> Option<T> {
         let missing = format!("not run: needs {name}; scripts/test installs it");
         let is_required = env::var("CLOAKROOM_TEST_REQUIRE_SERVERS").as_deref() == Ok("1");
         assert!(!is_required, "{missing}");
-        // Past the test harness, which keeps what `eprintln!` writes to itself when a test passes.
+        // Bypasses the test harness, which discards the output of `eprintln!` if the test passes.
         let _ = writeln!(io::stderr(), "{missing}");
     }
     found

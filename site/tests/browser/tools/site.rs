@@ -1,4 +1,4 @@
-//! The real program, with a database of its own.
+//! The real program, with a separate database.
 
 use std::{
     cell::{Ref, RefCell},
@@ -6,11 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Browser, Setup, kept::Kept, need};
+use super::{Browser, Setup, need, supervised_program::SupervisedProgram};
 
 /// A running LocalLibrary with the demo catalogue.
 pub(crate) struct Site {
-    program: RefCell<Kept>,
+    program: RefCell<SupervisedProgram>,
     /// `http://127.0.0.1:…`.
     address: RefCell<String>,
     passwords: HashMap<String, String>,
@@ -18,14 +18,14 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Starts the site; nothing, if there is no browser to look at it.
+    /// Starts the site. Returns `None` if no browser is installed.
     pub(crate) fn open() -> Option<Self> {
         let chromedriver = need::chromedriver()?;
-        let program = Kept::start(
+        let program = SupervisedProgram::start(
             Path::new(env!("CARGO_BIN_EXE_locallibrary")),
             &["--bind", "127.0.0.1:0", "--password-iterations", "1000"],
         );
-        let address = greeting(&program);
+        let address = read_address(&program);
         let passwords = DEMO_USERS.map(|username| {
             let password = program.rest_of_line(&format!("  {username} "));
             (username.to_owned(), password.trim().to_owned())
@@ -38,30 +38,31 @@ impl Site {
         })
     }
 
-    /// Stops the program and starts it again, on another port: the browser does not mind, because cookies are for a host.
+    /// Stops the program and starts it again on another port. The cookies stay valid, because they
+    /// do not depend on the port.
     pub(crate) fn restart(&self) {
         let mut program = self.program.borrow_mut();
         program.restart();
-        self.address.replace(greeting(&program));
+        self.address.replace(read_address(&program));
     }
 
     pub(crate) fn address(&self) -> Ref<'_, String> {
         self.address.borrow()
     }
 
-    /// The password of a demo user.
+    /// Returns the password of a demo user.
     pub(crate) fn password(&self, username: &str) -> &str {
         &self.passwords[username]
     }
 
-    /// The path of the link in the mail that is sent next.
+    /// Waits for the next mail and returns the path of the link in it.
     pub(crate) fn mailed_link(&self) -> String {
         let address = self.address().clone();
         let rest = self.program.borrow().rest_of_line(&address);
         rest.trim().to_owned()
     }
 
-    /// Somebody with a browser, whose profile is empty.
+    /// Starts a browser with an empty profile.
     pub(crate) fn browser(&self) -> Browser<'_> {
         self.browser_with(Setup::default())
     }
@@ -70,7 +71,7 @@ impl Site {
         Browser::start(self, &self.chromedriver, setup)
     }
 
-    /// The same, logged in.
+    /// Starts a browser that is logged in as this user.
     pub(crate) fn browser_of(&self, username: &str) -> Browser<'_> {
         let browser = self.browser();
         browser.open("/accounts/login/");
@@ -79,10 +80,10 @@ impl Site {
     }
 }
 
-/// Those who appear in the stories, in the order in which the program tells their passwords.
+/// The users of the stories, in the order in which the program prints their passwords.
 const DEMO_USERS: [&str; 4] = ["member", "newcomer", "librarian", "admin"];
 
-fn greeting(program: &Kept) -> String {
+fn read_address(program: &SupervisedProgram) -> String {
     let rest = program.rest_of_line("LocalLibrary is open at ");
     let (address, _) = rest.split_once("/ ").unwrap();
     address.to_owned()

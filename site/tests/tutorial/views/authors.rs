@@ -18,13 +18,13 @@ async fn thirteen_authors() -> Site {
     site
 }
 
-/// The authors with these numbers, as the list has them.
+/// Returns the entries of the authors with these numbers.
 fn bells(numbers: impl Iterator<Item = u8>) -> Vec<String> {
     numbers.map(|n| format!("Bell {n:02}, Acton")).collect()
 }
 
 #[tokio::test]
-async fn the_list_of_authors_is_at_its_old_address() {
+async fn the_list_of_authors_has_the_url_of_the_tutorial() {
     let site = thirteen_authors().await;
     assert_eq!(site.stranger().get(AUTHORS).await.status, 200);
 }
@@ -40,10 +40,10 @@ async fn the_navigation_leads_to_the_list_of_authors() {
 }
 
 #[tokio::test]
-async fn the_list_of_authors_says_what_it_is() {
+async fn the_list_of_authors_has_its_title() {
     let site = thirteen_authors().await;
     let page = site.stranger().get(AUTHORS).await;
-    // Every page of the original has the same title; here titles tell tabs and bookmarks apart.
+    // All pages of the original have the same title. Different ones distinguish tabs and bookmarks.
     let (title, heading) = name_of(&page);
     assert_eq!(title, "Authors – Local Library");
     assert_eq!(heading, "Authors");
@@ -58,7 +58,7 @@ async fn ten_authors_are_on_a_page() {
 }
 
 #[tokio::test]
-async fn the_authors_who_are_left_are_on_the_second_page() {
+async fn the_remaining_authors_are_on_the_second_page() {
     let site = thirteen_authors().await;
     let page = site.stranger().get("/catalog/authors/?page=2").await;
     assert_eq!(entries(&page), bells(11..=13));

@@ -1,4 +1,4 @@
-//! Pages: for whom they open, what they show, and where they lead.
+//! Pages: permissions, content, and redirects.
 
 mod authors;
 mod mybooks;

@@ -1,4 +1,4 @@
-//! What a reader has on loan.
+//! The list of a reader's loans.
 
 use crate::{
     common::{
@@ -14,8 +14,8 @@ const BOOKS: &str = "\
     INSERT INTO catalog_book (id, title, summary, isbn) \
     VALUES (1, 'Villette', '', '1'), (2, 'Shirley', '', '2')";
 
-/// Thirty copies, in turn of the one book with the member and of the other with another reader. Each is due on a day of
-/// its own, not in the order of their ids, and so late that none is overdue whenever this runs.
+/// Thirty copies, alternately of the first book with the member and of the second with another
+/// reader. Each is due on a different day, not in the order of the ids, and far in the future.
 const COPIES: &str = "\
     WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 30) \
     INSERT INTO catalog_bookinstance (id, imprint, status, due_back, book_id, borrower_id) \
@@ -29,7 +29,7 @@ const LEND_TEN: &str = "\
 
 const LEND_ALL: &str = "UPDATE catalog_bookinstance SET status = 'o'";
 
-/// A library with all of these, and none of them on loan yet.
+/// Creates a library with these copies, none of which is on loan yet.
 async fn thirty_copies() -> Site {
     let site = Site::empty().await;
     site.sql(BOOKS).await;
@@ -37,7 +37,7 @@ async fn thirty_copies() -> Site {
     site
 }
 
-/// Entries of the member's, due on these days.
+/// Returns the entries of the member's loans that are due on these days.
 fn villettes(days: impl IntoIterator<Item = u8>) -> Vec<String> {
     let days = days.into_iter();
     days.map(|day| format!("Villette (Jan. {day}, 9000)"))
@@ -45,14 +45,14 @@ fn villettes(days: impl IntoIterator<Item = u8>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn whoever_asks_for_their_loans_logs_in_first_and_comes_back() {
+async fn the_list_of_loans_requires_a_login() {
     let site = thirty_copies().await;
     let page = site.stranger().get(MY_BOOKS).await;
     assert_eq!(target(&page), "/accounts/login/?next=/catalog/mybooks/");
 }
 
 #[tokio::test]
-async fn the_list_of_ones_loans_says_what_and_whose_it_is() {
+async fn the_list_of_loans_shows_its_title_and_the_user() {
     let site = thirty_copies().await;
     let page = site.visitor("member").await.get(MY_BOOKS).await;
     assert_eq!(page.status, 200);
@@ -66,7 +66,7 @@ async fn the_list_of_ones_loans_says_what_and_whose_it_is() {
 }
 
 #[tokio::test]
-async fn readers_see_what_is_on_loan_to_them_and_nothing_else() {
+async fn readers_see_their_own_loans_only() {
     let site = thirty_copies().await;
     let member = site.visitor("member").await;
     let page = member.get(MY_BOOKS).await;
@@ -91,7 +91,7 @@ async fn ten_loans_are_on_a_page() {
 }
 
 #[tokio::test]
-async fn what_is_due_first_stands_first() {
+async fn loans_are_listed_by_due_date() {
     let site = thirty_copies().await;
     site.sql(LEND_ALL).await;
     let page = site.visitor("member").await.get(MY_BOOKS).await;

@@ -14,14 +14,14 @@ const GRANT: &str = "\
     SELECT auth_user.id, auth_permission.id FROM auth_user, auth_permission \
     WHERE username = 'newcomer' AND codename = 'add_author'";
 
-/// Somebody who may add authors, and nothing else.
+/// Returns a user who may only add authors.
 async fn archivist(site: &Site) -> Visitor {
     site.sql(GRANT).await;
     site.visitor("newcomer").await
 }
 
 #[tokio::test]
-async fn whoever_wants_to_add_an_author_logs_in_first_and_comes_back() {
+async fn the_form_of_a_new_author_requires_a_login() {
     let site = Site::new().await;
     let page = site.stranger().get(NEW_AUTHOR).await;
     assert_eq!(target(&page), format!("/accounts/login/?next={NEW_AUTHOR}"));
@@ -42,7 +42,7 @@ async fn the_permission_to_add_authors_is_enough() {
 }
 
 #[tokio::test]
-async fn the_page_of_a_new_author_says_so_and_asks_for_four_things() {
+async fn the_form_of_a_new_author_has_a_title_and_four_fields() {
     let site = Site::new().await;
     let page = archivist(&site).await.get(NEW_AUTHOR).await;
     let (title, heading) = name_of(&page);
@@ -54,16 +54,16 @@ async fn the_page_of_a_new_author_says_so_and_asks_for_four_things() {
 }
 
 #[tokio::test]
-async fn no_author_dies_on_a_day_that_was_made_up() {
+async fn the_date_of_death_is_empty_by_default() {
     let site = Site::new().await;
     let page = archivist(&site).await.get(NEW_AUTHOR).await;
-    // The original proposes a day in 2023, and whoever overlooks it buries a living author; here the field is empty.
+    // The original proposes a day in 2023, which is wrong for living authors.
     let input = input(&page, "date_of_death");
     assert!(input.contains("value=\"\""), "{input}");
 }
 
 #[tokio::test]
-async fn whoever_adds_an_author_is_led_to_the_authors_page() {
+async fn adding_an_author_redirects_to_their_page() {
     let site = Site::new().await;
     let archivist = archivist(&site).await;
     let fields = [("first_name", "Elizabeth"), ("last_name", "Inchbald")];

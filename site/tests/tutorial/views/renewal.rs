@@ -12,11 +12,12 @@ use crate::{
 };
 
 const TO_THE_CLERK: &str = "\
-    UPDATE catalog_bookinstance SET borrower_id = (SELECT id FROM auth_user WHERE username = 'clerk') \
+    UPDATE catalog_bookinstance \
+    SET borrower_id = (SELECT id FROM auth_user WHERE username = 'clerk') \
     WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
 
 #[tokio::test]
-async fn whoever_asks_for_a_renewal_logs_in_first_and_comes_back() {
+async fn a_renewal_requires_a_login() {
     let site = Site::new().await;
     let page = site.stranger().get(RENEW).await;
     assert_eq!(target(&page), format!("/accounts/login/?next={RENEW}"));
@@ -25,7 +26,7 @@ async fn whoever_asks_for_a_renewal_logs_in_first_and_comes_back() {
 #[tokio::test]
 async fn readers_do_not_renew_loans() {
     let site = Site::new().await;
-    // Not even their own: the desk does.
+    // Not even their own loans. Clerks renew loans.
     assert_eq!(site.visitor("bela").await.get(RENEW).await.status, 403);
 }
 
@@ -39,7 +40,7 @@ async fn a_clerk_may_renew_a_loan_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_clerk_may_renew_a_loan_of_somebody_else() {
+async fn a_clerk_may_renew_the_loan_of_another_user() {
     let site = Site::new().await;
     let page = site.visitor("clerk").await.get(RENEW).await;
     assert_eq!(page.status, 200);
@@ -47,7 +48,7 @@ async fn a_clerk_may_renew_a_loan_of_somebody_else() {
 }
 
 #[tokio::test]
-async fn the_page_of_a_renewal_says_which_book_it_is_about() {
+async fn the_page_of_a_renewal_shows_the_title_of_the_book() {
     let site = Site::new().await;
     let page = site.visitor("clerk").await.get(RENEW).await;
     let (title, heading) = name_of(&page);
@@ -56,7 +57,7 @@ async fn the_page_of_a_renewal_says_which_book_it_is_about() {
 }
 
 #[tokio::test]
-async fn three_weeks_are_proposed() {
+async fn a_renewal_proposes_three_weeks() {
     let site = Site::new().await;
     let clerk = site.visitor("clerk").await;
     let (page, date) = today(async |today| (clerk.get(RENEW).await, today + 3.weeks())).await;

@@ -1,0 +1,38 @@
+use std::str::FromStr;
+
+use cloakroom_any::StoreUrl;
+
+/// The storage of sessions.
+///
+/// ```
+/// use locallibrary::config::SessionStorage;
+///
+/// assert!(matches!("db".parse(), Ok(SessionStorage::Db)));
+/// assert!(matches!("memory:".parse(), Ok(SessionStorage::Elsewhere(_))));
+/// ```
+#[derive(Clone, Debug)]
+pub enum SessionStorage {
+    /// The database file of the site.
+    Db,
+    /// The database file of the site, in the table of a Django that uses the same file.
+    DjangoDb,
+    /// Another store.
+    Elsewhere(StoreUrl),
+}
+
+impl FromStr for SessionStorage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "db" => Ok(Self::Db),
+            "django+db" => Ok(Self::DjangoDb),
+            url => match url.parse() {
+                Ok(url) => Ok(Self::Elsewhere(url)),
+                Err(error) => Err(format!(
+                    "{error}; or db (the site's database file) or django+db (Django's table in it)"
+                )),
+            },
+        }
+    }
+}
