@@ -201,7 +201,7 @@ fn the_folder_must_exist_and_the_cookie_name_be_a_file_name() {
     assert!(
         error
             .to_string()
-            .contains("there is no such folder; make it"),
+            .contains("there is no such folder; create it"),
         "{error}"
     );
     fs::write(folder.path().join("file"), "").unwrap();

@@ -17,7 +17,10 @@ fn an_item_without_a_json_form_survives_edits_of_others() {
     let when = items.get("when").unwrap().clone();
     let error = when.get::<String>().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadValue);
-    assert!(error.to_string().contains("by another program"), "{error}");
+    assert!(
+        error.to_string().contains("another program stored it"),
+        "{error}"
+    );
     assert!(format!("{when:?}").starts_with("Value(foreign, "));
 
     items.set("a".into(), Value::of(&2).unwrap());
