@@ -1,5 +1,5 @@
-//! Django's session engine `file`: [`open`] returns a backend for a folder that a Django site
-//! shares.
+//! Django's session engine `file`: [`open`] returns a backend that shares the folder of a Django
+//! site's sessions.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -28,19 +28,25 @@ use crate::threads::Threads;
 
 /// Opens the folder of Django's engine `file`. `path` is the site's `SESSION_FILE_PATH`.
 ///
-/// The folder must exist, as for Django, and only this user should be able to enter it.
+/// The folder must already exist, as Django also requires. Only this user should be able to enter
+/// it.
 ///
-/// Saves compare under the lock of a file in that folder, so no edit is lost between processes that
-/// use this crate. Django does not use the lock: a Django request may overwrite what was saved
-/// during that request. On Linux a save exchanges the old file and the new one atomically, so it
-/// never restores a session that Django deletes at that moment. On other systems it may. Only keys
-/// of `a` to `z` and `0` to `9` are used as file names.
+/// A save compares and writes while it holds a file lock, so processes that use this crate never
+/// overwrite each other's edits. Django does not take the lock: a Django request may overwrite any
+/// change that was saved while it was running.
 ///
-/// It blocks for a few file system calls.
+/// On Linux, a save exchanges the old file and the new one atomically, so it never restores a
+/// session that Django deletes during the save. On other systems it may restore one.
+///
+/// Only a key that consists of `a` to `z` and `0` to `9` becomes part of a file name. Any other key
+/// has no session.
+///
+/// This function blocks the thread for a few file system calls.
 ///
 /// # Errors
-/// [`Config`](ErrorKind::Config) if there is no folder at `path`, or no file can have the cookie's
-/// name. [`Unavailable`](ErrorKind::Unavailable) if the folder cannot be read.
+/// * [`Config`](ErrorKind::Config) if `path` is not a folder, or if the name of the cookie cannot
+///   be the start of a file name.
+/// * [`Unavailable`](ErrorKind::Unavailable) if the folder cannot be read.
 ///
 /// # Examples
 /// ```
@@ -69,12 +75,12 @@ pub fn open(settings: &Settings, path: impl AsRef<Path>) -> Result<Backend> {
 }
 
 /// The store of Django's engine `file`: one file per session, all in one folder. The name of a file
-/// is the name of the cookie and the key.
+/// is the name of the cookie followed by the key.
 ///
-/// A create first makes an empty file, and fails if the file exists. Every write goes to a
-/// temporary file, which is flushed to the disk and renamed. So a read waits for no lock and never
-/// sees an unfinished file. Writes compare under the lock of one file for the whole folder, which
-/// does not block Django.
+/// A create first claims the name with an empty file, and returns `Stale` if the file exists. Every
+/// write goes to a temporary file, which is flushed to the disk and then renamed. So a read needs
+/// no lock and never sees a partly written file. There is one lock for the whole folder. A write
+/// that compares holds this lock until it has finished. Django ignores the lock.
 #[derive(Clone)]
 struct SessionFiles {
     files: Arc<Files>,
@@ -190,8 +196,8 @@ impl Files {
         if self.prefix.is_empty() || self.prefix.contains(['/', '\0']) {
             return Err(Fault::new(
                 ErrorKind::Config,
-                "the name of a file begins with the name of the cookie, which is empty or contains \
-                 `/` or NUL; choose another cookie name",
+                "the name of the cookie cannot be the start of a file name, because it is empty or \
+                 contains `/` or NUL; choose another cookie name",
             ));
         }
         let metadata = fs::metadata(&self.folder).map_err(|source| match source.kind() {
@@ -209,15 +215,15 @@ impl Files {
             false => Err(Fault::new(
                 ErrorKind::Config,
                 format!(
-                    "in {}: it is not a folder; name another path",
+                    "in {}: the path is not a folder; choose another path",
                     self.folder.display()
                 ),
             )),
         }
     }
 
-    /// Returns the path of the session file, or `None` if a key has other characters than Django's
-    /// or is too long.
+    /// Returns the path of the session's file, or `None` if the key is empty, too long, or contains
+    /// a character that Django's keys do not contain.
     fn path(&self, key: &StoreKey) -> Option<PathBuf> {
         let key = std::str::from_utf8(key.as_bytes()).ok()?;
         let fits = self.prefix.len() + key.len() <= MAX_NAME_LEN;
@@ -278,8 +284,8 @@ impl Files {
         }
     }
 
-    /// Writes the new file, then removes the old one. A crash in between leaves the old session,
-    /// and one with a key that no browser has.
+    /// Writes the new file, then removes the old one. A crash between the two leaves the old
+    /// session, and a second one whose key no browser has.
     fn rename(
         &self,
         from: &StoreKey,
@@ -341,7 +347,7 @@ impl Files {
             }
             if self.has_expired(&path, now)? {
                 let _lock = self.lock()?;
-                // Another request may have saved it before this one had the lock.
+                // Another request may have saved the session before this call got the lock.
                 if self.has_expired(&path, now)? {
                     self.remove(&path)?;
                     swept += 1;
@@ -361,7 +367,7 @@ impl Files {
         let session_data = match self.format.decode(&entry.data) {
             Ok(session_data) => session_data,
             Err(error) if error.kind() == ErrorKind::Corrupt => SessionData::default(),
-            // Another program may be able to read it.
+            // Another program may be able to read the data.
             Err(_) => return Ok(false),
         };
         let mut meta = entry.meta;
@@ -378,7 +384,7 @@ impl Files {
         let mut file = match open_file(path) {
             Ok(file) => file,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
-            // The errors for a symbolic link, and the one for a socket.
+            // A symbolic link causes `LOOP` or `MLINK`; a socket causes `NXIO`.
             Err(source)
                 if Errno::from_io_error(&source).is_some_and(|errno| {
                     [Errno::LOOP, Errno::MLINK, Errno::NXIO].contains(&errno)
@@ -397,15 +403,15 @@ impl Files {
             .map_err(|source| self.refused(source))?;
         let data = Bytes::from(data);
         let changed = metadata.modified().unwrap_or(UNIX_EPOCH);
-        // `Format::complete` computes the expiry.
+        // A placeholder: `Format::complete` computes the expiry.
         let expires = from_millis(i64::MAX);
         let meta = Meta::new(UNIX_EPOCH, from_millis(millis(changed)), expires);
         let version = Version::from_bytes(data.clone());
         Ok(Some(Entry::new(data, meta, version)))
     }
 
-    /// Writes a temporary file for `path`. Its name contains `_`, so Django neither reads nor
-    /// clears it.
+    /// Writes a session's data to a temporary file, which is to become the file at `path`. The end
+    /// of its name contains `_`, so Django neither reads it nor clears it.
     fn write_temp_file(&self, path: &Path, new: &Draft) -> Result<TempFile, Fault> {
         let random =
             key::new_key().map_err(|error| Fault::new(ErrorKind::Random, error.to_string()))?;
@@ -430,15 +436,16 @@ impl Files {
         }
     }
 
-    /// Flushes the folder, so that a power cut does not undo changes of its names.
+    /// Flushes the folder, so that a power cut does not undo the creation, renaming or removal of
+    /// its files.
     fn sync(&self) -> Result<(), Fault> {
         File::open(&self.folder)
             .and_then(|folder| folder.sync_all())
             .map_err(|source| self.refused(source))
     }
 
-    /// Takes the lock for writing, and returns the file that holds it until it is dropped. Its name
-    /// does not begin with the name of the cookie, so Django ignores it.
+    /// Takes the lock for writing. The returned file holds the lock until it is dropped. The name
+    /// of that file does not begin with the name of the cookie, so Django ignores it.
     fn lock(&self) -> Result<File, Fault> {
         let path = self.folder.join(format!(".cloakroom-{}.lock", self.prefix));
         let lock = OpenOptions::new()
@@ -463,24 +470,24 @@ impl Files {
     }
 }
 
-/// A written file that has not been renamed to a session file yet. It is removed on drop.
+/// A file with a temporary name. Dropping this value removes the file, unless it was renamed.
 struct TempFile {
     path: PathBuf,
 }
 
 impl TempFile {
-    /// Renames the file to `path`, which replaces a file there, and flushes the folder.
+    /// Renames the file to `path`, replacing any file there, and flushes the folder.
     fn rename(self, path: &Path, files: &Files) -> Result<(), Fault> {
         fs::rename(&self.path, path).map_err(|source| files.refused(source))?;
         files.sync()
     }
 
-    /// Replaces the file at `path` if it has the version `seen`. Returns whether it did.
+    /// Replaces the file at `path` if it has the version `seen`. Returns whether it was replaced.
     ///
-    /// Unlike [`rename`](Self::rename) it never creates the file: Django deletes without taking the
-    /// lock, and a logout must not be undone. It exchanges the two files atomically and then
-    /// compares the old one. If Django has written it since the comparison before, it exchanges
-    /// them again.
+    /// Unlike [`rename`](Self::rename), this method never creates a file at `path`: Django deletes
+    /// without taking the lock, and a logout must not be undone. The method exchanges the two files
+    /// atomically and then compares the old one. If Django has changed that file since the caller
+    /// compared it, the method exchanges the two files back.
     #[cfg(target_os = "linux")]
     fn replace(self, path: &Path, seen: &Version, files: &Files) -> Result<bool, Fault> {
         match self.exchange(path) {
@@ -508,8 +515,8 @@ impl TempFile {
         renameat_with(CWD, &self.path, CWD, path, RenameFlags::EXCHANGE)
     }
 
-    /// Renames the file. Without an atomic exchange, a change that Django makes at the same moment
-    /// is lost.
+    /// Replaces the file at `path` unconditionally and returns `true`. Without an atomic exchange,
+    /// a change that Django has made since the caller's comparison is lost.
     #[cfg(not(target_os = "linux"))]
     fn replace(self, path: &Path, _seen: &Version, files: &Files) -> Result<bool, Fault> {
         self.rename(path, files).map(|()| true)
@@ -518,7 +525,7 @@ impl TempFile {
 
 impl Drop for TempFile {
     fn drop(&mut self) {
-        // Fails after a rename, because the file has another name then.
+        // Fails after a rename, because no file has the temporary name then.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -536,24 +543,24 @@ fn open_file(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Creates an empty file, and fails if there is anything at `path`.
+/// Creates an empty file. Fails if there is anything at `path` already.
 fn new_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(OWNER_ONLY);
     options.open(path)
 }
 
-/// The flags to follow no link, and not to block on opening a pipe.
+/// Returns the flags for opening a file without following a link and without blocking on a pipe.
 fn safe_open_flags() -> i32 {
     (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed()
 }
 
 const OWNER_ONLY: u32 = 0o600;
 
-/// The limit of file systems, minus the suffix of a temporary file.
+/// The longest name that file systems allow, minus the suffix of a temporary file.
 const MAX_NAME_LEN: usize = 255 - "_out_12345678".len();
 
-/// Far more than the largest session.
+/// The largest file that is read as a session. No session is nearly as large.
 const MAX_FILE_LEN: u64 = 64 << 20;
 
 #[cfg(all(test, target_os = "linux"))]
@@ -578,10 +585,10 @@ mod tests {
             file.replace(&path, &seen, &files).unwrap()
         };
 
-        assert!(!replace(b"old"), "Django has deleted it");
+        assert!(!replace(b"old"), "Django has deleted the file");
         assert!(!path.exists());
         fs::write(&path, "Django's").unwrap();
-        assert!(!replace(b"old"), "Django has written it");
+        assert!(!replace(b"old"), "Django has written the file");
         assert_eq!(fs::read(&path).unwrap(), b"Django's");
         assert!(replace(b"Django's"));
         assert_eq!(fs::read(&path).unwrap(), b"new");

@@ -12,11 +12,11 @@ use super::root::Root;
 
 /// The calls of the store, as blocking functions.
 ///
-/// Reads take no lock: a file is never changed, only replaced, moved or removed. Writes compare and
-/// write under the lock of the subfolder.
+/// Reads take no lock: a file is never changed in place, only replaced, moved or removed. Writes
+/// hold the lock of the subfolder from the comparison to the end of the write.
 pub(super) struct Entries {
     pub(super) root: Root,
-    /// The number of the subfolder at which the next step of a sweep starts, modulo
+    /// The subfolder at which the next step of a sweep starts: its number is this value modulo
     /// [`Shard::COUNT`](super::entry_path::Shard::COUNT).
     pub(super) sweep_next: AtomicUsize,
 }
@@ -107,7 +107,7 @@ impl Entries {
         Ok(Outcome::Written(seen.clone()))
     }
 
-    /// Also removes a file that cannot be read, because a logout must succeed.
+    /// Removes even a file that cannot be read, because a logout must succeed.
     pub(super) fn delete(&self, key: &StoreKey) -> Result<(), Fault> {
         let path = EntryPath::of(key);
         let Some(folder) = self.root.lock(path.shard)? else {
@@ -117,7 +117,7 @@ impl Entries {
             true => read(&folder, &path).ok().flatten(),
             false => None,
         };
-        // The file of an interrupted move belongs to its new store key.
+        // After an interrupted move, the file at this path belongs to the new store key.
         if record
             .as_ref()
             .is_some_and(|record| record.store_key != *key)
@@ -125,20 +125,20 @@ impl Entries {
             return Ok(());
         }
         folder.remove(&path.name)?;
-        // Also if the file was missing: the process that removed it may have been killed before
-        // this.
+        // Flush even if the file was missing: a process that removed it may have been killed before
+        // its own flush.
         folder.sync()?;
         let meta = record.as_ref().map(|record| &record.draft.meta);
         self.unmark(meta.and_then(|meta| meta.owner.as_ref()), &path);
         Ok(())
     }
 
-    /// Moves the session in two steps, with one file at any time.
+    /// Moves the session in two steps. It has exactly one file at any time.
     ///
     /// The first step replaces the file at the old path with the new contents, including the new
     /// store key. From then on the old key opens no session. The second step moves the file to the
-    /// new path. If a crash comes in between, the next load of the old key or the next listing of
-    /// the owner's sessions does the second step.
+    /// new path. If a crash occurs between the steps, the next load of the old key or the next
+    /// listing of the owner's sessions completes the move.
     pub(super) fn rename(
         &self,
         from: &StoreKey,
@@ -176,7 +176,7 @@ impl Entries {
         record: &Record,
     ) -> Result<(), Fault> {
         let owner = record.draft.meta.owner.as_ref();
-        // Both, because until the second step the session is found by its old path.
+        // Mark both paths, because the file stays at the old path until the second step.
         self.mark(owner, from)?;
         self.mark(owner, to)?;
         write(old_folder, from, record)
@@ -214,9 +214,10 @@ impl Entries {
         })
     }
 
-    /// Completes an interrupted move: the file at `from` belongs to the store key `to`.
+    /// Completes an interrupted move to the store key `to`. The session's file is still at `from`.
     ///
-    /// A move by another call is complete once this call holds the locks.
+    /// If another call is still moving the session, that move is complete by the time this call
+    /// holds the locks.
     pub(super) fn resume_move(&self, from: &EntryPath, to: &StoreKey) -> Result<(), Fault> {
         let target = EntryPath::of(to);
         let (old_folder, new_folder) = self.root.create_and_lock_two(from.shard, target.shard)?;
@@ -224,17 +225,19 @@ impl Entries {
         let Some(record) = read(&old_folder, from)?.filter(|record| record.store_key == *to) else {
             return Ok(());
         };
-        // Again, because a listing may have removed the mark while the target did not exist.
+        // Create the mark again: a listing may have removed it while there was no file at the
+        // target.
         self.mark(record.draft.meta.owner.as_ref(), &target)?;
         if new_folder.contains(&target.name)? {
-            // A power cut during the rename left the file with both names.
+            // A power cut during the rename left the file under both names.
             return old_folder.remove(&from.name);
         }
         self.complete_move(&old_folder, from, new_folder, &target, &record)
     }
 }
 
-/// Reads the session at `path`, which may be one that is moving away from it.
+/// Reads the session in the file at `path`. It may be a session whose move to another path was
+/// interrupted.
 pub(super) fn read(folder: &Folder, path: &EntryPath) -> Result<Option<Record>, Fault> {
     let Some(bytes) = folder.read(&path.name)? else {
         return Ok(None);
@@ -244,7 +247,7 @@ pub(super) fn read(folder: &Folder, path: &EntryPath) -> Result<Option<Record>, 
 
 fn decode(folder: &Folder, path: &EntryPath, bytes: Bytes) -> Result<Record, Fault> {
     let Some(record) = Record::decode(bytes) else {
-        let what = "a file that is incomplete or was changed";
+        let what = "an incomplete or modified file";
         return Err(Fault::foreign(folder.path(), what));
     };
     let is_at = |store_key: &StoreKey| EntryPath::of(store_key) == *path;
@@ -255,7 +258,7 @@ fn decode(folder: &Folder, path: &EntryPath, bytes: Bytes) -> Result<Record, Fau
     Err(Fault::foreign(folder.path(), what))
 }
 
-/// Returns the entry of `key` if it has the version `seen`.
+/// Returns the entry of `key`, or `None` if it does not exist or its version is not `seen`.
 fn current(
     folder: &Locked,
     path: &EntryPath,
@@ -270,8 +273,11 @@ fn current(
 
 fn write(folder: &Locked, path: &EntryPath, record: &Record) -> Result<(), Fault> {
     let file = record.encode().map_err(|error| {
-        // Encoding fails only for a text of 4 GiB.
-        Fault::new(error.kind(), "the session's owner or its label is too long")
+        // Encoding fails only if one of the two has 4 GiB or more.
+        Fault::new(
+            error.kind(),
+            "the owner or the label is too long; shorten it",
+        )
     })?;
     folder.write(&path.name, &file, record.draft.meta.expires)
 }
@@ -284,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_interrupted_between_its_steps_stays_in_the_owners_list() {
+    fn a_session_whose_login_was_interrupted_stays_in_the_owners_list() {
         // A listing may find either of the two marks first.
         for new_path_first in [false, true] {
             let folder = tempfile::tempdir().unwrap();

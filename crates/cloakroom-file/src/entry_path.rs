@@ -4,10 +4,10 @@ use cloakroom::{Owner, StoreKey};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-/// The subfolder and the name of the file in which the entry of a store key is kept.
+/// Where the file of an entry is: its subfolder and its name.
 ///
-/// The name is a letter and hexadecimal digits: `x` and the store key, or `h` and the hash of a
-/// store key that is longer than a hash.
+/// The name is `x` followed by the store key in hexadecimal digits. If the store key is longer than
+/// 32 bytes, the name is `h` followed by the SHA-256 of the store key in hexadecimal digits.
 #[derive(Clone, Eq, PartialEq)]
 pub(super) struct EntryPath {
     pub(super) shard: Shard,
@@ -23,7 +23,7 @@ impl EntryPath {
         }
     }
 
-    /// Returns the path of the session file with this name, or `None` for any other name.
+    /// Parses the name of a session's file. Returns `None` if the name does not have that form.
     pub(super) fn parse(name: &str) -> Option<Self> {
         let letter = name.chars().next().filter(|first| "xh".contains(*first))?;
         let bytes = HEXLOWER.decode(&name.as_bytes()[1..]).ok()?;
@@ -38,7 +38,7 @@ impl EntryPath {
     }
 }
 
-/// Returns the subfolders that may contain store keys with this prefix.
+/// Returns every subfolder that may contain the file of a store key with this prefix.
 pub(super) fn shards_of_prefix(prefix: &[u8]) -> Vec<Shard> {
     match prefix.get(..SHARDED_BY) {
         Some(start) => vec![Shard::of(start)],
@@ -46,31 +46,37 @@ pub(super) fn shards_of_prefix(prefix: &[u8]) -> Vec<Shard> {
     }
 }
 
-/// Returns the beginning of the names of the 32-byte store keys with this prefix.
+/// Converts a prefix of store keys to the matching prefix of file names. Applies only to store keys
+/// of up to 32 bytes.
 pub(super) fn name_prefix(prefix: &[u8]) -> String {
     format!("x{}", HEXLOWER.encode(prefix))
 }
 
-/// Returns the store key of the file with this name, or `None` if it is not one of 32 bytes.
+/// Parses a store key of 32 bytes from the name of a file. Returns `None` if the name does not
+/// contain a store key of that length.
 pub(super) fn parse_hash(name: &str) -> Option<StoreKey> {
     let bytes = HEXLOWER.decode(name.strip_prefix('x')?.as_bytes()).ok()?;
     (bytes.len() == HASH_LEN).then(|| StoreKey::new(&bytes))
 }
 
-/// Returns the subfolder of the owner's marks, and the prefix of their names.
+/// Returns the subfolder that contains the owner's marks, and the prefix of their names.
+///
+/// A mark is an empty file that leads from an owner to one of the owner's sessions; see the module
+/// `owners`.
 pub(super) fn mark_path(owner: &Owner) -> (Shard, String) {
     let hash = Sha256::digest(owner.as_str().as_bytes());
-    // Two owners may share this part of the hash. `owned_by` compares the owners of the entries.
+    // Two owners may have the same truncated hash, so `owned_by` also compares the owner that is
+    // stored in each entry.
     let hash = &hash[..OWNER_LEN];
     (Shard::of(hash), format!("{}-", HEXLOWER.encode(hash)))
 }
 
-/// The number of a subfolder. The files are spread over all of them.
+/// The number of a subfolder. Files are spread evenly over all subfolders.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Shard(u16);
 
 impl Shard {
-    /// 4096 subfolders: of a million sessions, each has about 250.
+    /// The number of subfolders. Of a million sessions, each subfolder contains about 250.
     pub(super) const COUNT: u16 = 1 << 12;
 
     pub(super) fn all() -> impl Iterator<Item = Self> {
@@ -80,10 +86,11 @@ impl Shard {
     /// Returns the shard with this number, modulo [`COUNT`](Self::COUNT).
     pub(super) fn wrapping(number: usize) -> Self {
         let number = number % usize::from(Self::COUNT);
-        Self(u16::try_from(number).expect("a number modulo a u16 is a u16"))
+        Self(u16::try_from(number).expect("a remainder below `COUNT` fits into a u16"))
     }
 
-    // By a hash, because store keys that are text have few different first bytes.
+    // Hashes `start`, because store keys that are text start with few different bytes and would use
+    // only a few subfolders.
     fn of(start: &[u8]) -> Self {
         let hash = Sha256::digest(start);
         Self(u16::from_be_bytes([hash[0], hash[1]]) % Self::COUNT)
@@ -106,8 +113,8 @@ impl fmt::Debug for Shard {
 
 const HASH_LEN: usize = 32;
 
-/// How many bytes of a store key determine its subfolder. A tag has more, so it leads to one
-/// subfolder.
+/// How many leading bytes of a store key determine its subfolder. A session tag contains more
+/// bytes, so a search for a tag lists only one subfolder.
 const SHARDED_BY: usize = 8;
 
 const OWNER_LEN: usize = 16;
@@ -117,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_any_store_key_is_a_letter_and_hexadecimal_digits() {
+    fn any_store_key_becomes_a_file_name_of_one_letter_and_hexadecimal_digits() {
         let long = [b'/'; 5_000];
         for hostile in [&b""[..], b"../../etc/passwd", b"\0", b".", b"lock", &long] {
             let EntryPath { shard, name } = EntryPath::of(&StoreKey::new(hostile));
@@ -133,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_not_parsed_as_a_session() {
+    fn a_name_that_no_session_file_can_have_is_not_parsed() {
         for name in ["", "é", "lock", "new", "x0", "xAB", "x..", "../x00"] {
             assert!(EntryPath::parse(name).is_none(), "{name}");
         }
     }
 
     #[test]
-    fn store_keys_that_are_text_are_spread_evenly() {
+    fn store_keys_that_are_text_are_spread_over_most_subfolders() {
         let mut used: Vec<Shard> = (0..10_000)
             .map(|n| EntryPath::of(&StoreKey::new(format!("{n:032}").as_bytes())).shard)
             .chain((0..10_000).map(|n| {

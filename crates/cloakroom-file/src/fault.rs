@@ -4,7 +4,8 @@ use std::{fmt, io};
 use cloakroom::{Error, ErrorKind};
 use rustix::io::Errno;
 
-/// Why an operation on the files failed. [`while_doing`](Self::while_doing) adds which call it was.
+/// Why an operation on the files failed. [`while_doing`](Self::while_doing) adds the name of the
+/// call that needed the operation.
 ///
 /// The message names folders but no files, because the name of a file contains the store key.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ impl Fault {
         }
     }
 
-    /// An error of the operating system in `folder`.
+    /// Returns the fault for an error of the operating system in `folder`.
     pub(crate) fn refused(folder: &Path, source: impl Into<io::Error>) -> Self {
         use io::ErrorKind as Io;
 
@@ -34,7 +35,7 @@ impl Fault {
         let (kind, why) = match source.kind() {
             Io::StorageFull => (
                 ErrorKind::Full,
-                "the disk is full, or has no room for another file; free some space",
+                "the disk is full or has no free inode; delete some files",
             ),
             Io::QuotaExceeded => (ErrorKind::Full, "the disk quota is used up; raise it"),
             Io::FileTooLarge => (
@@ -43,8 +44,8 @@ impl Fault {
             ),
             Io::PermissionDenied => (
                 ErrorKind::Unavailable,
-                "this process may not read or write there; \
-                 give its user the folder and everything in it",
+                "this process is not allowed to read or write; \
+                 make its user the owner of the folder and of everything in it",
             ),
             Io::ReadOnlyFilesystem => (
                 ErrorKind::Unavailable,
@@ -53,12 +54,12 @@ impl Fault {
             // The standard library has no stable `ErrorKind` for a link that was not followed.
             _ if is_link(&source) => (
                 ErrorKind::Unavailable,
-                "there is a symbolic link or something else instead of a folder or a lock file \
-                 of the sessions; remove it",
+                "a symbolic link or something else was found where a folder or a lock file of the \
+                 sessions should be; remove it",
             ),
             _ => (
                 ErrorKind::Unavailable,
-                "the operating system returned an error; see its cause",
+                "the operating system returned an error; see the cause",
             ),
         };
         Self {
@@ -69,22 +70,23 @@ impl Fault {
         }
     }
 
-    /// A file exists, but is not the session that was expected.
+    /// Returns the fault for a file that is not the session that should be there. `what` describes
+    /// the file.
     pub(crate) fn foreign(folder: &Path, what: impl fmt::Display) -> Self {
         let folder = folder.display();
         Self::new(
             ErrorKind::Corrupt,
-            format!("in {folder}: instead of the session there is {what}; it was not changed"),
+            format!("in {folder}: found {what} instead of the session; nothing was changed"),
         )
     }
 
-    /// The file was written by an older version of this store.
+    /// Returns the fault for a file that an older version of this store wrote.
     pub(crate) fn older(folder: &Path) -> Self {
         let folder = folder.display();
         let why = format!(
             "in {folder}: the session was written by an older version of Cloakroom and cannot be \
-             read; its visitor starts a new session, and a sweep removes the file once it has \
-             expired"
+             read; its visitor starts a new session, and a sweep removes the file after the \
+             session's expiry"
         );
         Self {
             is_older: true,
@@ -92,7 +94,8 @@ impl Fault {
         }
     }
 
-    /// Converts to the error of a call; `doing` says what the call does.
+    /// Converts the fault to the error of a call. `doing` names the call, for example "saving a
+    /// session".
     pub(crate) fn while_doing(self, doing: &str) -> Error {
         let error = Error::new(self.kind, format!("{doing} in files: {}", self.why));
         match self.source {
@@ -130,8 +133,8 @@ mod tests {
         let full = error(Errno::NOSPC);
         assert_eq!(
             full.to_string(),
-            "saving a session in files: in /sessions: the disk is full, \
-             or has no room for another file; free some space"
+            "saving a session in files: in /sessions: the disk is full or has no free inode; \
+             delete some files"
         );
         assert!(full.source().is_some());
         assert_eq!(full.kind(), ErrorKind::Full);

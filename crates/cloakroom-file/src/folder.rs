@@ -13,7 +13,8 @@ use rustix::io::Errno;
 use super::fault::Fault;
 use super::record::{MAGIC, is_older};
 
-/// An open subfolder. All operations work on the open folder, even if its path changes.
+/// An open subfolder. Every operation acts on the folder that was opened, even if the path now
+/// leads to another folder.
 pub(super) struct Folder {
     dir: File,
     path: PathBuf,
@@ -33,13 +34,13 @@ impl Folder {
         }
     }
 
-    /// Opens the subfolder, and creates it if it is missing.
+    /// Opens the subfolder, or creates it if it is missing.
     pub(super) fn open_or_create(root: &File, path: &Path, name: &str) -> Result<Self, Fault> {
         if let Some(folder) = Self::open(root, path, name)? {
             return Ok(folder);
         }
         match rustix::fs::mkdirat(root, name, Mode::RWXU) {
-            // The umask may have removed the owner's own rights.
+            // `mkdirat` applies the umask, which may deny access even to this user.
             Ok(()) => rustix::fs::chmodat(root, name, Mode::RWXU, AtFlags::empty()),
             Err(Errno::EXIST) => Ok(()),
             Err(errno) => Err(errno),
@@ -52,7 +53,9 @@ impl Folder {
         &self.path
     }
 
-    /// Opens the lock file, and creates it if it is missing. Its existence implies that the
+    /// Opens the lock file, or creates it if it is missing.
+    ///
+    /// Flushes the parent folder before creating the lock file. So if the lock file exists, the
     /// subfolder survives a power cut.
     pub(super) fn lock_file(&self, root: &File) -> Result<File, Fault> {
         let flags = OFlags::RDWR | ALWAYS;
@@ -60,7 +63,7 @@ impl Folder {
             Err(Errno::NOENT) => {
                 root.sync_all().map_err(|source| self.refused(source))?;
                 let flags = flags | OFlags::CREATE;
-                // Sets the mode again, because the umask may have removed the owner's own rights.
+                // `openat` applies the umask, which may deny access even to this user.
                 let created = rustix::fs::openat(&self.dir, LOCK, flags, FILE_MODE);
                 created.and_then(|file| rustix::fs::fchmod(&file, FILE_MODE).map(|()| file))
             }
@@ -69,10 +72,10 @@ impl Folder {
         opened.map(File::from).map_err(|errno| self.refused(errno))
     }
 
-    /// Waits for the lock, which excludes the calls of this process and of other processes.
+    /// Waits for the lock. Only one call at a time can hold it, in this process or any other.
     ///
-    /// `flock` locks the open file, and each call opens the lock file again. So the lock also
-    /// excludes the other threads of this process.
+    /// A `flock` belongs to an open file, and each call opens the lock file again. So the lock also
+    /// excludes other calls of the same process.
     pub(super) fn lock(self, root: &File) -> Result<Locked, Fault> {
         let lock = self.lock_file(root)?;
         acquire_lock(&lock, &self.path)?;
@@ -87,14 +90,14 @@ impl Folder {
         Ok(Locked { folder: self, lock })
     }
 
-    /// Reads a file, or returns `None` if it does not exist. A link or anything else that is not a
-    /// regular file is an error.
+    /// Reads a file, or returns `None` if it does not exist. Fails if `name` is not a regular file,
+    /// for example if it is a symbolic link.
     pub(super) fn read(&self, name: &str) -> Result<Option<Bytes>, Fault> {
         let flags = OFlags::RDONLY | ALWAYS;
         let mut file = match rustix::fs::openat(&self.dir, name, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Ok(None),
-            // The first two are the errors for a symbolic link, the last is the one for a socket.
+            // A symbolic link causes `LOOP` or `MLINK`; a socket causes `NXIO`.
             Err(Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Err(self.not_a_file()),
             Err(errno) => return Err(self.refused(errno)),
         };
@@ -111,7 +114,7 @@ impl Folder {
         start
             .read_to_end(&mut bytes)
             .map_err(|source| self.refused(source))?;
-        // Checked before the rest is read: a foreign file may be large.
+        // Check the start before reading the rest, because a foreign file may be large.
         if is_older(&bytes) {
             return Err(Fault::older(&self.path));
         }
@@ -126,13 +129,13 @@ impl Folder {
         Ok(Some(bytes.into()))
     }
 
-    /// Returns whether there is a file of this name. Anything else of this name is an error.
+    /// Returns whether the file exists. Fails if `name` is not a regular file.
     pub(super) fn contains(&self, name: &str) -> Result<bool, Fault> {
         self.expiry(name).map(|expiry| expiry.is_some())
     }
 
-    /// Returns when the session in this file expires, without opening it: the expiry is stored as
-    /// the time of modification.
+    /// Returns the file's time of modification, which stores the expiry, or `None` if the file does
+    /// not exist. Does not open the file.
     pub(super) fn expiry(&self, name: &str) -> Result<Option<SystemTime>, Fault> {
         let stat = match rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
@@ -153,7 +156,7 @@ impl Folder {
         let mut names = Vec::new();
         for item in dir {
             let item = item.map_err(|errno| self.refused(errno))?;
-            // The names of this store are ASCII, so it skips all others.
+            // Skips a name that is not UTF-8, because this store uses only ASCII names.
             if let Ok(name) = item.file_name().to_str() {
                 names.push(name.to_owned());
             }
@@ -161,7 +164,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// Creates an empty file if it is missing, and flushes the subfolder.
+    /// Creates the empty file `name` if it is missing, and flushes the subfolder.
     pub(super) fn mark(&self, name: &str) -> Result<(), Fault> {
         let flags = OFlags::WRONLY | OFlags::CREATE | ALWAYS;
         rustix::fs::openat(&self.dir, name, flags, FILE_MODE)
@@ -170,7 +173,8 @@ impl Folder {
         self.sync()
     }
 
-    /// Removes a file if it exists. A power cut may undo that until the next [`sync`](Self::sync).
+    /// Removes a file if it exists. Until the next [`sync`](Self::sync), a power cut may restore
+    /// the file.
     pub(super) fn remove(&self, name: &str) -> Result<(), Fault> {
         match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -178,7 +182,8 @@ impl Folder {
         }
     }
 
-    /// Flushes the subfolder, so that a power cut does not undo changes of its names.
+    /// Flushes the subfolder, so that a power cut does not undo the creation, renaming or removal
+    /// of its files.
     pub(super) fn sync(&self) -> Result<(), Fault> {
         self.dir.sync_all().map_err(|source| self.refused(source))
     }
@@ -190,14 +195,14 @@ impl Folder {
     fn not_a_file(&self) -> Fault {
         Fault::foreign(
             &self.path,
-            "a symbolic link or something else that is not a file",
+            "a symbolic link or something else that is not a regular file",
         )
     }
 }
 
-/// Locks `lock`, a file of `folder`, and waits up to [`LOCK_WAIT`] for it.
+/// Locks the open file `lock` in `folder`. Fails if the lock is not free within [`LOCK_WAIT`].
 ///
-/// It polls. A blocking `flock` has no timeout, and a stopped process keeps its locks.
+/// Polls, because a blocking `flock` has no timeout, and a suspended process keeps its locks.
 pub(crate) fn acquire_lock(lock: &File, folder: &Path) -> Result<(), Fault> {
     let deadline = Instant::now() + LOCK_WAIT;
     let mut pause = FIRST_PAUSE;
@@ -214,8 +219,8 @@ pub(crate) fn acquire_lock(lock: &File, folder: &Path) -> Result<(), Fault> {
                 return Err(Fault::new(
                     ErrorKind::Unavailable,
                     format!(
-                        "in {path}: another process has kept the lock for {LOCK_WAIT:?}; \
-                         find the process that hangs"
+                        "in {path}: the lock was not released within {LOCK_WAIT:?}; \
+                         find the process that holds it"
                     ),
                 ));
             }
@@ -226,11 +231,11 @@ pub(crate) fn acquire_lock(lock: &File, folder: &Path) -> Result<(), Fault> {
     }
 }
 
-/// A locked subfolder. No other call writes to it until this is dropped.
+/// A locked subfolder. No other call writes to it until this value is dropped.
 pub(super) struct Locked {
     folder: Folder,
-    /// Closing it releases the lock. Its time of modification is the earliest time at which a
-    /// session of this subfolder may expire.
+    /// Closing this file releases the lock. Its time of modification is the earliest time at which
+    /// a session in this subfolder may expire.
     lock: File,
 }
 
@@ -245,22 +250,23 @@ impl std::ops::Deref for Locked {
 impl Locked {
     /// Creates or replaces the file `name`.
     ///
-    /// If the process is killed or the power fails, either the old file or the complete new one is
-    /// there afterwards.
+    /// If the process is killed or the power fails, what remains is either the old file or the
+    /// complete new one.
     pub(super) fn write(&self, name: &str, bytes: &[u8], expires: SystemTime) -> Result<(), Fault> {
         self.lower_due(expires)?;
         let written = self
             .write_new(bytes, expires)
             .and_then(|()| self.rename_new(name));
         if written.is_err() {
-            // Frees the space if the disk is full. If this fails, the next write removes the file.
+            // Frees space if the disk is full. If the removal fails, the next write removes the
+            // file.
             let _ = self.remove(NEW);
             return written;
         }
         self.sync()
     }
 
-    /// Moves the file `from` to the subfolder `there`, which must have no file `to`.
+    /// Moves the file `from` to the subfolder `there`, under the name `to`, which must be free.
     pub(super) fn move_to(
         &self,
         from: &str,
@@ -272,14 +278,15 @@ impl Locked {
         rustix::fs::renameat(&self.dir, from, &there.dir, to)
             .map_err(|errno| self.refused(errno))?;
         there.sync()?;
-        // Some file systems do not rename atomically. Without this flush a power cut could restore
-        // the old name, and with it the session after its logout.
+        // Some file systems do not rename atomically. Without this flush, a power cut after a
+        // logout could restore the old name and with it the session.
         self.sync()
     }
 
-    /// Removes the unfinished file of a killed process.
+    /// Removes the unfinished file that a killed process may have left.
     ///
-    /// Files are written under the lock only, so a file found while holding it is a leftover.
+    /// Files are written only under the lock. So if there is an unfinished file while this call
+    /// holds the lock, no process is still writing it.
     pub(super) fn remove_leftover(&self) -> Result<(), Fault> {
         match self.contains(NEW)? {
             true => self.remove(NEW),
@@ -287,7 +294,7 @@ impl Locked {
         }
     }
 
-    /// Records when the next session of this subfolder may expire.
+    /// Stores the earliest time at which a session in this subfolder may expire.
     pub(super) fn set_due(&self, due: SystemTime) -> Result<(), Fault> {
         self.lock
             .set_modified(due)
@@ -305,7 +312,7 @@ impl Locked {
 
     fn write_new(&self, bytes: &[u8], expires: SystemTime) -> Result<(), Fault> {
         self.remove_leftover()?;
-        // `EXCL`: never opens an existing file, nor follows a link.
+        // `EXCL` makes the call fail if there already is a file or a link.
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | ALWAYS;
         let file = rustix::fs::openat(&self.dir, NEW, flags, FILE_MODE);
         let mut file = File::from(file.map_err(|errno| self.refused(errno))?);
@@ -323,7 +330,8 @@ impl Locked {
 
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// Follows no link, is not inherited by child processes, and does not block when it opens a pipe.
+/// The flags of every call that opens a file: do not follow a link, do not let child processes
+/// inherit the file, and do not block on a pipe.
 const ALWAYS: OFlags = OFlags::NOFOLLOW
     .union(OFlags::CLOEXEC)
     .union(OFlags::NONBLOCK);
@@ -331,17 +339,17 @@ const ALWAYS: OFlags = OFlags::NOFOLLOW
 /// The name of the lock file.
 pub(super) const LOCK: &str = "lock";
 
-/// The name of the file that is being written. One name is enough, since only one call writes at a
-/// time. So a process that is killed repeatedly leaves at most one file behind.
+/// The name of a file while it is being written. One name is enough, because only one call at a
+/// time writes in a subfolder. So killed processes leave at most one unfinished file there.
 pub(super) const NEW: &str = "new";
 
-/// How long a call waits for the lock. Usually a call holds it for a few milliseconds.
+/// How long a call waits for a lock, which another call usually holds for a few milliseconds.
 const LOCK_WAIT: Duration = Duration::from_secs(4);
 
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 
 const MAX_PAUSE: Duration = Duration::from_millis(2);
 
-/// The limit of the memory reserved before reading, because the length of a file may be wrong. A
+/// The most memory to reserve before reading a file, because its reported length may be wrong. A
 /// longer file is still read completely.
 const MAX_RESERVED: usize = 1 << 20;

@@ -8,12 +8,12 @@ use super::entry_path::{EntryPath, mark_path};
 use super::fault::Fault;
 use super::record::Record;
 
-/// Lists the sessions of an owner. Each has a mark: an empty file whose name is a hash of the owner
-/// and the name of the session's file.
+/// Lists the sessions of an owner. Each of them has a mark: an empty file whose name consists of a
+/// hash of the owner and the name of the session's file.
 ///
 /// A mark is created before its session and removed after it, both under the lock of the session's
-/// subfolder. So every session with an owner has a mark, but a mark may have no session. `owned_by`
-/// therefore reads the sessions and compares their owners.
+/// subfolder. So every session with an owner has a mark, but a mark may exist without a session.
+/// `owned_by` therefore reads the sessions and compares their owners.
 impl Entries {
     pub(super) fn owned_by(&self, owner: &Owner) -> Result<Vec<OwnedEntry>, Fault> {
         let (shard, prefix) = mark_path(owner);
@@ -41,7 +41,7 @@ impl Entries {
             .collect())
     }
 
-    /// Creates the mark for the session at `path`, which belongs or is about to belong to `owner`.
+    /// Creates the owner's mark for the session at `path`, which may still have to be written.
     pub(super) fn mark(&self, owner: Option<&Owner>, path: &EntryPath) -> Result<(), Fault> {
         let Some(owner) = owner else {
             return Ok(());
@@ -51,7 +51,8 @@ impl Entries {
         folder.mark(&format!("{prefix}{}", path.name))
     }
 
-    /// Removes the mark, and ignores errors: `owned_by` removes a mark without a session.
+    /// Removes the owner's mark for `path`. Ignores errors, because `owned_by` removes every mark
+    /// without a session.
     pub(super) fn unmark(&self, owner: Option<&Owner>, path: &EntryPath) {
         let Some(owner) = owner else {
             return;
@@ -62,8 +63,8 @@ impl Entries {
         }
     }
 
-    /// Reads the session at `path`. If a move of it to another path was interrupted, completes the
-    /// move and reads the session there.
+    /// Reads the session at `path`. If a move of the session was interrupted, completes the move
+    /// and reads the session at its new path.
     fn read_or_resume_move(&self, path: &EntryPath) -> Result<Option<Record>, Fault> {
         let Some(folder) = self.root.sessions(path.shard)? else {
             return Ok(None);
@@ -81,10 +82,10 @@ impl Entries {
         }
     }
 
-    /// Removes the mark at `path` if there is no such session of `owner`.
+    /// Removes the owner's mark for `path`, unless there is a session of `owner` at that path.
     pub(super) fn prune_mark(&self, owner: &Owner, path: &EntryPath) -> Result<(), Fault> {
-        // The lock keeps the mark of a session that is just being created. The subfolder is created
-        // if it is missing, so that there is a lock to take.
+        // Take the lock, because a session that is being created has its mark before it has its
+        // file. Create the subfolder if it is missing, because the lock file is in it.
         let folder = self.root.create_and_lock(path.shard)?;
         let record = read(&folder, path)?;
         if record.is_none_or(|record| record.draft.meta.owner.as_ref() != Some(owner)) {
@@ -95,5 +96,5 @@ impl Entries {
 }
 
 pub(super) fn log_corrupt_file(fault: &Fault) {
-    tracing::warn!(error = %fault, "skipped a file that is not a readable session");
+    tracing::warn!(error = %fault, "skipped a file that cannot be read as a session");
 }

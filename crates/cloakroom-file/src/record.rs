@@ -9,15 +9,15 @@ use sha2::{Digest, Sha256};
 /// 10 bytes   "cloakroom" and the version of this layout, 2
 /// 32 bytes   SHA-256 of the rest of the file
 ///  …         the store key
-///  …         the store key from which the entry is moving, or none
+///  …         the store key from which a move took the entry, or none
 ///            the entry in the layout of `cloakroom::store::packed`
 /// ```
-/// `…` is a big-endian length of eight bytes, followed by that many bytes. A length with all bits
-/// set means none.
+/// Each `…` is a length in eight bytes, big-endian, followed by that many bytes. A length with all
+/// bits set means that there is no value.
 pub(super) struct Record {
     pub(super) store_key: StoreKey,
-    /// Set while the entry moves: the file is still at the path of this store key, and already has
-    /// the contents for `store_key`.
+    /// The store key that the entry had before its move to `store_key`, if a move wrote this file.
+    /// Until the move is complete, the file is still at the path of this key.
     pub(super) came_from: Option<StoreKey>,
     pub(super) draft: Draft,
 }
@@ -43,7 +43,7 @@ impl Record {
         Ok(file)
     }
 
-    /// Decodes a file, or returns `None` if it is not a complete result of
+    /// Decodes a file. Returns `None` if it is incomplete, or if it is not a result of
     /// [`encode`](Self::encode).
     pub(super) fn decode(mut file: Bytes) -> Option<Self> {
         let checksum = file.strip_prefix(MAGIC)?.get(..CHECKSUM_LEN)?;
@@ -59,8 +59,7 @@ impl Record {
     }
 }
 
-/// Returns whether `start`, the first bytes of a file, is of an older layout, which is not
-/// supported.
+/// Returns whether a file that begins with `start` has an older layout, which cannot be decoded.
 pub(super) fn is_older(start: &[u8]) -> bool {
     let version = start.strip_prefix(NAME);
     matches!(version, Some([version]) if *version < VERSION)
@@ -72,8 +71,8 @@ fn put(file: &mut Vec<u8>, bytes: Option<&[u8]>) {
     file.extend_from_slice(bytes.unwrap_or_default());
 }
 
-/// Splits the next value off. Returns `None` if `rest` is too short, and `Some(None)` if the value
-/// is none.
+/// Removes the next value from `rest`. Returns `None` if `rest` is too short, and `Some(None)` if
+/// the length means that there is no value.
 fn take(rest: &mut Bytes) -> Option<Option<Bytes>> {
     let len = rest.try_get_u64().ok()?;
     if len == NONE_LEN {
@@ -97,7 +96,7 @@ const BODY_START: usize = MAGIC.len() + CHECKSUM_LEN;
 
 const NONE_LEN: u64 = u64::MAX;
 
-/// The usual size of everything but the entry.
+/// The usual size of everything in a file except the entry.
 const TYPICAL_OVERHEAD: usize = 160;
 
 #[cfg(test)]
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_lengths_are_not_decoded_even_with_the_right_checksum() {
+    fn a_wrong_length_never_yields_the_store_key_even_with_the_right_checksum() {
         let mut file = sample().encode().unwrap();
         for len in [5, 100_000, u64::MAX - 1, u64::MAX] {
             file[BODY_START..BODY_START + 8].copy_from_slice(&len.to_be_bytes());
@@ -151,12 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_first_layout_is_older_and_not_decoded() {
+    fn a_file_of_the_first_layout_is_reported_as_older_and_is_not_decoded() {
         let file = first_layout();
 
         assert!(is_older(&file[..MAGIC.len()]));
         assert!(Record::decode(file.clone().into()).is_none());
-        // The same bytes with the current version.
+        // The same bytes are not decoded with the current version number either.
         let current = [MAGIC, &file[MAGIC.len()..]].concat();
         assert!(!is_older(&current[..MAGIC.len()]));
         assert!(Record::decode(current.into()).is_none());
@@ -165,8 +164,8 @@ mod tests {
         }
     }
 
-    /// The sample in the first layout: the version of the entry, three times, two store keys,
-    /// owner, label, and the data.
+    /// Encodes the sample in the first layout: the version of the entry, the three points in time,
+    /// the two store keys, the owner, the label and the data.
     fn first_layout() -> Vec<u8> {
         let Record {
             store_key,

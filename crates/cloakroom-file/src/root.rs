@@ -17,7 +17,7 @@ pub(super) struct Root {
 }
 
 impl Root {
-    /// Opens the folder at `path`, and creates it if it is missing.
+    /// Opens the folder at `path`, or creates it if it is missing.
     pub(super) fn open(path: &Path) -> Result<Self, Fault> {
         create_folder(path).map_err(|source| open_error(path, source))?;
         let mut options = OpenOptions::new();
@@ -31,9 +31,10 @@ impl Root {
         Ok(root)
     }
 
-    /// Checks that the folder still exists, belongs to this user, and cannot be entered by others.
+    /// Checks that the folder still exists, that it belongs to this user, and that no other user
+    /// can enter it.
     ///
-    /// The mode is not changed, because other programs may need the folder.
+    /// Does not change the mode, because other programs may need the folder as it is.
     pub(super) fn check(&self) -> Result<(), Fault> {
         let metadata = self.dir.metadata();
         let metadata = metadata.map_err(|source| Fault::refused(&self.path, source))?;
@@ -68,16 +69,16 @@ impl Root {
         folder.lock(&self.dir)
     }
 
-    /// Opens and locks a subfolder for sessions, and creates it if it is missing.
+    /// Opens or creates a subfolder for sessions, and locks it.
     pub(super) fn create_and_lock(&self, shard: Shard) -> Result<Locked, Fault> {
         let folder = Folder::open_or_create(&self.dir, &self.path, &shard.sessions_folder())?;
         self.lock_folder(folder)
     }
 
-    /// Opens and locks two subfolders, and creates those that are missing. The second is `None` if
-    /// it is the same as the first.
+    /// Opens or creates two subfolders for sessions, and locks them. The second is `None` if it is
+    /// the same as the first.
     ///
-    /// It locks the lower number first, so that two calls cannot deadlock.
+    /// Locks the subfolder with the lower number first, so that two calls cannot deadlock.
     pub(super) fn create_and_lock_two(
         &self,
         one: Shard,
@@ -99,28 +100,28 @@ impl Root {
         Folder::open(&self.dir, &self.path, &shard.owners_folder())
     }
 
-    /// Opens a subfolder for owners, and creates it if it is missing.
+    /// Opens or creates a subfolder for owners.
     pub(super) fn create_owners(&self, shard: Shard) -> Result<Folder, Fault> {
         let folder = Folder::open_or_create(&self.dir, &self.path, &shard.owners_folder())?;
-        // It is never locked. Creating the lock file makes the subfolder survive a power cut.
+        // This subfolder is never locked. Its lock file only ensures that it survives a power cut.
         folder.lock_file(&self.dir)?;
         Ok(folder)
     }
 }
 
-/// Creates the folder if it is missing, and makes sure that it survives a power cut.
+/// Creates the folder if it is missing, and ensures that it survives a power cut.
 fn create_folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         created => created?,
     }
-    // The umask may have removed the owner's own rights.
+    // `create` applies the umask, which may deny access even to this user.
     fs::set_permissions(path, Permissions::from_mode(0o700))?;
     let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
     File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
-/// Returns why the sessions cannot be kept in a folder, if there is a reason.
+/// Returns why sessions cannot be kept in the folder, or `None` if they can.
 fn access_error(metadata: &Metadata) -> Option<(ErrorKind, String)> {
     let (owner, me) = (metadata.uid(), rustix::process::geteuid().as_raw());
     let mode = metadata.mode() & 0o7777;
@@ -130,7 +131,7 @@ fn access_error(metadata: &Metadata) -> Option<(ErrorKind, String)> {
     }
     if owner != me {
         let why = format!(
-            "the folder belongs to user {owner}, and this process runs as user {me}; \
+            "the folder belongs to user {owner}, but this process runs as user {me}; \
              run `chown {me}` on it"
         );
         return Some((ErrorKind::Config, why));
@@ -138,7 +139,7 @@ fn access_error(metadata: &Metadata) -> Option<(ErrorKind, String)> {
     if mode & GROUP_AND_OTHERS != 0 {
         let why = format!(
             "other users may enter the folder (its mode is {mode:03o}); \
-             run `chmod 700` on it, or name a folder that is used for sessions only"
+             run `chmod 700` on it, or choose a folder that is used for sessions only"
         );
         return Some((ErrorKind::Config, why));
     }
@@ -151,13 +152,13 @@ fn open_error(path: &Path, source: io::Error) -> Fault {
         io::ErrorKind::NotFound => Fault::new(
             ErrorKind::Unavailable,
             format!(
-                "in {shown}: it cannot be created, because its parent folder does not exist; \
-                 create that"
+                "in {shown}: the folder cannot be created, because its parent does not exist; \
+                 create the parent"
             ),
         ),
         io::ErrorKind::NotADirectory => Fault::new(
             ErrorKind::Config,
-            format!("in {shown}: it is not a folder; name another path"),
+            format!("in {shown}: the path is not a folder; choose another path"),
         ),
         _ => Fault::refused(path, source),
     }

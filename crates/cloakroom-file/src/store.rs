@@ -18,8 +18,8 @@ use super::threads::Threads;
 ///
 /// Clones share the open folder and the limit of 64 concurrent calls.
 ///
-/// If the future of a call is dropped while the call waits for a thread, nothing has happened.
-/// Otherwise the call runs to its end. A write happens completely or not at all.
+/// If the future of a call is dropped while the call waits for a thread, the call is not started. A
+/// call that has started runs to its end. A write is carried out completely or not at all.
 ///
 /// # Examples
 /// ```
@@ -50,12 +50,12 @@ impl FileStore {
     /// Opens the folder at `path`. Creates it with mode 0700 if it is missing; its parent must
     /// exist.
     ///
-    /// It blocks for a few file system calls.
+    /// This function blocks the thread for a few file system calls.
     ///
     /// # Errors
-    /// * [`Config`](cloakroom::ErrorKind::Config) if `path` is not a folder, or the folder belongs
-    ///   to another user, or its mode lets other users in. The mode is not changed, because other
-    ///   programs may need the folder.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if `path` is not a folder, if the folder belongs
+    ///   to another user, or if its mode allows other users to enter it. The mode is not changed,
+    ///   because other programs may need the folder as it is.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the folder cannot be created or
     ///   read.
     ///
@@ -144,8 +144,8 @@ impl Store for FileStore {
         self.run("touching a session", work).await
     }
 
-    /// Works in small steps of a few subfolders. If the future is dropped, the finished steps are
-    /// not undone, and the next sweep continues after them.
+    /// Works in small steps of a few subfolders each. If the future is dropped, the finished steps
+    /// are not undone, and the next sweep continues after them.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let mut swept = 0;
         for _ in 0..Shard::COUNT / STEP {

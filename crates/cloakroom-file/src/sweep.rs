@@ -11,11 +11,13 @@ use super::owners::log_corrupt_file;
 
 /// Sweeps without opening the files of unexpired sessions.
 ///
-/// The time of modification of a subfolder's lock file is the earliest expiry in that subfolder, so
-/// a sweep does not list most subfolders. The time of modification of a session's file is its
-/// expiry. Both are hints, since a file system may round them and a backup may lose them. So a
-/// sweep reads a session before it deletes it. It cannot read the file of an older version, and
-/// relies on the hint there.
+/// The time of modification of a session's file is the session's expiry. The time of modification
+/// of a subfolder's lock file is the earliest expiry in that subfolder, so a sweep does not have to
+/// list most subfolders.
+///
+/// Both times are only hints: a file system may round them, and a backup may lose them. So a sweep
+/// reads a session before deleting it. If an older version of this store wrote the file, the sweep
+/// cannot read it and relies on the hint.
 impl Entries {
     /// Sweeps the next [`STEP`] subfolders and returns how many sessions it deleted.
     pub(super) fn sweep_step(&self, now: SystemTime, limit: usize) -> Result<usize, Fault> {
@@ -23,7 +25,7 @@ impl Entries {
         for _ in 0..STEP {
             let number = self.sweep_next.load(Ordering::Relaxed);
             let result = self.sweep_shard(Shard::wrapping(number), now, limit - swept);
-            // Also continues after an error, so that one bad subfolder does not block the others.
+            // Advances even after an error, so that one bad subfolder does not block the others.
             if !matches!(result, Ok(Swept { done: false, .. })) {
                 self.sweep_next
                     .store(number.wrapping_add(1), Ordering::Relaxed);
@@ -56,14 +58,14 @@ impl Entries {
                 Ok(Found::Expired { store_key, owner }) => {
                     folder.remove(&path.name)?;
                     self.unmark(owner.as_ref(), &path);
-                    // A second mark, if the session was moving.
+                    // An interrupted move may have left a second mark.
                     self.unmark(owner.as_ref(), &EntryPath::of(&store_key));
                     sessions += 1;
                 }
                 Err(fault) if fault.is_older && sessions == limit => {
                     return Ok(Swept::some(sessions));
                 }
-                // Its owner is unknown; `owned_by` removes the mark later.
+                // The owner cannot be read. A later call of `owned_by` removes the mark.
                 Err(fault) if fault.is_older => {
                     folder.remove(&path.name)?;
                     sessions += 1;
@@ -77,8 +79,8 @@ impl Entries {
     }
 }
 
-/// Returns whether the session at `path` has expired. Opens the file only if its time of
-/// modification is past.
+/// Determines whether the session at `path` exists and has expired. Opens the file only if its time
+/// of modification has passed.
 fn inspect(folder: &Folder, path: &EntryPath, now: SystemTime) -> Result<Found, Fault> {
     let hint = folder.expiry(&path.name)?;
     if let Some(expiry) = hint.filter(|expiry| *expiry > now) {
@@ -97,7 +99,8 @@ fn inspect(folder: &Folder, path: &EntryPath, now: SystemTime) -> Result<Found, 
 }
 
 enum Found {
-    /// An administrator removed the file. Other calls would wait for the lock.
+    /// The file no longer exists. An administrator removed it: other calls of this store would have
+    /// waited for the lock.
     Removed,
     Alive(SystemTime),
     Expired {
@@ -108,7 +111,7 @@ enum Found {
 
 struct Swept {
     sessions: usize,
-    /// No expired session is left in the subfolder.
+    /// Set if no expired session is left in the subfolder.
     done: bool,
 }
 
@@ -128,10 +131,10 @@ impl Swept {
     }
 }
 
-/// How many subfolders a step sweeps before it frees its thread. Without expired sessions a step
-/// takes some hundred microseconds.
+/// How many subfolders a step sweeps before it frees its thread. A step that finds no expired
+/// session takes a few hundred microseconds.
 pub(super) const STEP: u16 = 64;
 
-/// The longest time after which a subfolder is listed again. A power cut may have lost the time of
-/// its lock file.
+/// The longest interval between two listings of a subfolder. It is limited, because a power cut may
+/// lose the time of the lock file.
 const MAX_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);

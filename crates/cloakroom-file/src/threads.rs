@@ -5,7 +5,7 @@ use tokio::sync::Semaphore;
 
 use super::fault::Fault;
 
-/// Runs blocking calls on threads of the runtime, a limited number at a time.
+/// Runs blocking calls on the blocking threads of the runtime, at most [`MAX_CALLS`] at a time.
 #[derive(Clone)]
 pub(crate) struct Threads(Arc<Semaphore>);
 
@@ -14,8 +14,8 @@ impl Threads {
         Self(Arc::new(Semaphore::new(MAX_CALLS)))
     }
 
-    /// Runs `work` on a thread that may block. If the future is dropped after `work` has started,
-    /// `work` runs to its end.
+    /// Runs `work` on a blocking thread. If the future is dropped after `work` has started, `work`
+    /// still runs to its end.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -32,13 +32,13 @@ impl Threads {
             Ok(outcome) => outcome.map_err(|fault| fault.while_doing(doing)),
             Err(cause) => Err(Error::new(
                 ErrorKind::Unavailable,
-                format!("{doing} in files: its task panicked, or the runtime is shutting down"),
+                format!("{doing} in files: the call panicked, or the runtime is shutting down"),
             )
             .with_source(cause)),
         }
     }
 }
 
-/// The largest number of concurrent calls. The runtime has 512 blocking threads; if the disk hangs,
-/// the application still has the rest.
+/// The largest number of concurrent calls. If the disk hangs, these calls block their threads. The
+/// application can still use the other blocking threads of the runtime, which has 512 by default.
 const MAX_CALLS: usize = 64;

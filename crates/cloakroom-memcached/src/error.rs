@@ -4,7 +4,7 @@ use cloakroom::{Error, ErrorKind};
 
 use crate::client::Fault;
 
-/// Returns the error for a call that failed with this fault.
+/// Returns the error for a call that failed with `fault`.
 pub(crate) fn failed(doing: &str, server: &str, fault: Fault) -> Error {
     let (kind, why, cause) = explain(fault);
     let error = Error::new(kind, format!("{doing} at {server}: {why}"));
@@ -31,8 +31,8 @@ pub(crate) fn too_large(doing: &str, size: usize, limit: usize) -> Error {
     Error::new(
         ErrorKind::TooLarge,
         format!(
-            "{doing}: the entry takes {size} bytes of {limit}; store large values in the site's \
-             database, or raise max_size and memcached's `-I`"
+            "{doing}: the entry has {size} bytes, more than the limit of {limit}; store large \
+             values in the site's database, or raise max_size and memcached's `-I`"
         ),
     )
 }
@@ -51,17 +51,18 @@ fn explain(fault: Fault) -> Explained {
             return (ErrorKind::Unavailable, why, Some(cause.into()));
         }
         Fault::Broken(cause) => {
-            let why = "the connection broke; the next call opens another";
+            let why = "the connection broke; the next call opens a new one";
             return (ErrorKind::Unavailable, why, Some(cause.into()));
         }
         Fault::Refused(text) => return refused(text),
         Fault::Garbled(what) => {
-            let why = "unexpected answer; check that the server is memcached 1.6.10 or newer";
+            let why = "the server sent an unexpected answer; \
+                       check that the server is memcached 1.6.10 or newer";
             return (ErrorKind::Unavailable, why, Some(what.into()));
         }
         Fault::Closed => (
             ErrorKind::Unavailable,
-            "the server closed the connection without an answer; the next call opens another",
+            "the server closed the connection without an answer; the next call opens a new one",
         ),
         Fault::NoCas => (
             ErrorKind::Unavailable,
@@ -75,12 +76,13 @@ fn explain(fault: Fault) -> Explained {
         Fault::Corrupt => (
             ErrorKind::Corrupt,
             "the value is not in the format of this store; \
-             another program or a newer version uses the same prefix",
+             check whether another program or a newer version of Cloakroom uses the same prefix",
         ),
         Fault::Older => (
             ErrorKind::Corrupt,
             "the session was written by an older version of Cloakroom, which this version does not \
-             read; its visitor starts a new session, and memcached drops the item when it expires",
+             read; its visitor starts a new session, and memcached removes the item after its \
+             expiry",
         ),
         Fault::Contended => (
             ErrorKind::Conflict,
@@ -98,8 +100,8 @@ fn refused(text: String) -> Explained {
         ),
         text if text.starts_with("SERVER_ERROR object too large") => (
             ErrorKind::TooLarge,
-            "the entry exceeds the server's item limit, and the server dropped the previous one; \
-             raise its `-I` or lower max_size",
+            "the entry exceeds the server's item limit, and the server removed the previous entry; \
+             raise the server's `-I` or lower max_size",
         ),
         _ => (
             ErrorKind::Unavailable,

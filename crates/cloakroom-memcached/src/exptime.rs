@@ -4,21 +4,21 @@ use cloakroom::store::millis;
 
 /// Returns memcached's `exptime` for an entry that expires at `expires`.
 ///
-/// It is later by a grace period, in case the clock of the server is ahead: the session layer
-/// decides by its own clock when a session has expired. It is always a point in time, never a
-/// duration, so that a command that arrives late does not extend the session.
+/// It is later than `expires` by a grace period, because the session layer decides by its own clock
+/// when a session has expired, and the server's clock may be ahead. It is always a point in time,
+/// never a duration, so that a command that arrives late does not extend the session.
 pub(crate) fn of(expires: SystemTime) -> i64 {
     let secs = (millis(expires) + 999) / 1_000 + GRACE_SECS;
     match secs {
         // memcached reads smaller numbers as durations.
         ..FIRST_SECOND => DROP_AT_ONCE,
         FIRST_SECOND..=LAST_SECOND => secs,
-        // memcached truncates larger numbers to 32 bits and would drop the entry too early.
+        // memcached truncates larger numbers to 32 bits and would remove the entry too early.
         _ => NEVER,
     }
 }
 
-/// One minute from now, for the marker of a session that has moved.
+/// The `exptime` for one minute from now. A rename uses it for the marker at the old key.
 pub(crate) const A_MINUTE: i64 = 60;
 
 const GRACE_SECS: i64 = 5 * 60;
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_memcached_would_read_as_a_duration_drops_the_item_at_once() {
+    fn an_item_with_a_time_that_memcached_would_read_as_a_duration_is_removed_at_once() {
         assert_eq!(of(from_millis(0)), DROP_AT_ONCE);
         let first = (FIRST_SECOND - GRACE_SECS) * 1_000;
         assert_eq!(of(from_millis(first)), 2_592_001);

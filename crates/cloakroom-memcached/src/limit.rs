@@ -8,8 +8,8 @@ use crate::error;
 
 /// Runs `work` and fails if it takes longer than `limit`.
 ///
-/// If the time is up, or the future is dropped, the connection is closed. The command may or may
-/// not have been carried out.
+/// If `work` exceeds the limit, or if the future is dropped, the connection is closed. The server
+/// may or may not have carried out the command.
 pub(crate) async fn within<T>(
     limit: Duration,
     doing: &str,

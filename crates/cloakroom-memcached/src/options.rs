@@ -40,10 +40,12 @@ impl Builder {
         }
     }
 
-    /// Sets the text that every key starts with, followed by a colon. `cloakroom` by default, so
-    /// that other programs can use the same servers. Up to 100 visible ASCII characters.
+    /// Sets the text before the colon in every key. Defaults to `cloakroom`; may have up to 100
+    /// visible ASCII characters.
     ///
-    /// Stores with different prefixes share servers without seeing each other's sessions.
+    /// Stores with different prefixes can use the same servers without seeing each other's
+    /// sessions. Other programs can also use these servers, if their keys start with a different
+    /// text.
     ///
     /// # Examples
     /// ```
@@ -60,13 +62,13 @@ impl Builder {
         self
     }
 
-    /// Sets the largest data of one session, in bytes. 1 MiB less 4 KiB by default, 1 KiB to
-    /// 128 MiB.
+    /// Sets the maximum size of a session's data, in bytes. Defaults to 1 MiB less 4 KiB; must be
+    /// between 1 KiB and 128 MiB.
     ///
-    /// memcached accepts items of up to 1 MiB, unless it was started with another `-I`. The 4 KiB
-    /// are for the key, the owner, the label and memcached's header. Do not set this higher than
-    /// every server allows: a server that receives a larger item refuses it **and drops the
-    /// previous one**, which ends the session.
+    /// memcached accepts items of up to 1 MiB, unless it was started with another limit (`-I`). The
+    /// 4 KiB are for the key, the owner, the label and memcached's header. If you raise this size,
+    /// raise the limit of every server first: a server that receives too large an item refuses it
+    /// **and removes the previous item**, which ends the session.
     ///
     /// # Examples
     /// ```
@@ -83,11 +85,13 @@ impl Builder {
         self
     }
 
-    /// Sets the largest number of connections to each server. 16 by default, 1 to 1,024.
+    /// Sets the maximum number of connections to each server. Defaults to 16; must be between 1 and
+    /// 1,024.
     ///
-    /// A call uses one connection exclusively, for some hundred microseconds, and waits for one if
-    /// all are in use. Connections are opened when needed and then kept. memcached accepts 1,024
-    /// connections in total, unless it was started with another `-c`.
+    /// A call uses one connection exclusively for a few hundred microseconds. If all connections
+    /// are in use, the call waits for one. Connections are opened when needed and then kept open.
+    /// memcached accepts 1,024 connections in total, unless it was started with another limit
+    /// (`-c`).
     ///
     /// # Examples
     /// ```
@@ -103,11 +107,12 @@ impl Builder {
         self
     }
 
-    /// Sets how long a call may take, including the wait for a connection. 2 s by default, so that
-    /// a visitor gets an error instead of waiting for a server that is down.
+    /// Sets how long a call may take, including the wait for a connection. Defaults to 2 s; must be
+    /// more than 0. With a short timeout, a visitor gets an error instead of waiting for a server
+    /// that is down.
     ///
-    /// A rename is four calls. Keep the timeout of the session layer longer than this one, because
-    /// its error does not name the server.
+    /// A rename consists of four calls, each with this timeout. Give the session layer a longer
+    /// timeout, because the layer's error does not name the server.
     ///
     /// # Examples
     /// ```
@@ -125,8 +130,8 @@ impl Builder {
         self
     }
 
-    /// Opens the store. Does not connect, so a site can start before its servers; [`ping`] checks
-    /// that they answer.
+    /// Opens the store. Does not connect, so a site can start before its servers do. [`ping`]
+    /// checks that the servers answer.
     ///
     /// [`ping`]: cloakroom::store::Store::ping
     ///
@@ -160,21 +165,21 @@ impl Builder {
         {
             format!(
                 "`prefix({:?})` cannot be part of a key: \
-                 it may be up to {MAX_PREFIX_LEN} visible ASCII characters",
+                 choose up to {MAX_PREFIX_LEN} visible ASCII characters",
                 self.prefix
             )
         } else if !(MIN_SIZE..=MAX_SIZE).contains(&self.max_size) {
             format!(
-                "`max_size({})` is out of range: it is {MIN_SIZE} to {MAX_SIZE} bytes",
+                "`max_size({})` is out of range: choose {MIN_SIZE} to {MAX_SIZE} bytes",
                 self.max_size
             )
         } else if !(1..=MAX_CONNECTIONS).contains(&self.connections) {
             format!(
-                "`connections({})` is out of range: each server has 1 to {MAX_CONNECTIONS}",
+                "`connections({})` is out of range: choose 1 to {MAX_CONNECTIONS} per server",
                 self.connections
             )
         } else if self.timeout.is_zero() {
-            String::from("`timeout(0)` leaves no time for an answer")
+            String::from("`timeout(0)` leaves no time for an answer: choose a longer timeout")
         } else {
             return Ok(());
         };
@@ -185,8 +190,7 @@ impl Builder {
     }
 }
 
-/// A URL that `Debug` does not show. It should not contain a password, but a user may have put one
-/// into it.
+/// A URL that `Debug` does not show. A user may have put a password into it by mistake.
 #[derive(Clone)]
 struct RedactedUrl(String);
 
@@ -199,11 +203,11 @@ impl std::fmt::Debug for RedactedUrl {
 /// memcached's default limit for an item, including its header.
 const DEFAULT_ITEM: usize = 1 << 20;
 
-/// The size of an item beyond its data: memcached's header of up to 56 bytes, the key with 251,
-/// [`MAX_EXTRA`], and the padding where memcached splits a large item into chunks.
+/// The room in an item for everything except the data: memcached's header of up to 56 bytes, up to
+/// 251 bytes for the key, [`MAX_EXTRA`], and padding if memcached splits a large item into chunks.
 pub(crate) const RESERVE: usize = 4 << 10;
 
-/// The largest size of an entry beyond its data: times, owner and label.
+/// The maximum size of everything in an entry except the data: the times, the owner and the label.
 pub(crate) const MAX_EXTRA: usize = 3 << 10;
 
 const MIN_SIZE: usize = 1 << 10;
@@ -212,7 +216,7 @@ const MAX_SIZE: usize = 128 << 20;
 
 const MAX_CONNECTIONS: usize = 1_024;
 
-/// Leaves room for the store keys of every format in a key of 250 bytes.
+/// In a key of 250 bytes, this leaves room for the store keys of every format.
 const MAX_PREFIX_LEN: usize = 100;
 
 #[cfg(test)]
@@ -220,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_option_out_of_range_is_refused_by_name() {
+    fn an_option_out_of_range_is_refused_and_named() {
         let builder = || MemcachedStore::builder("memcached://localhost");
         let refused = [
             (builder().prefix("two words"), "`prefix("),

@@ -13,7 +13,7 @@ pub(crate) fn addresses(url: &str) -> Result<Vec<String>> {
     let hosts = hosts.strip_suffix('/').unwrap_or(hosts);
     if hosts.contains('@') {
         return Err(invalid_url(
-            "it has a user, but memcached's text protocol has no login",
+            "it contains a user, but memcached's text protocol has no login",
         ));
     }
     let mut addresses = Vec::new();
@@ -47,8 +47,8 @@ fn address(text: &str) -> Option<String> {
 
 /// Returns the server of a key: the one with the highest score (rendezvous hashing).
 ///
-/// The order of the servers makes no difference. When one is added or removed, only the keys on
-/// that server move.
+/// The order of the servers makes no difference. When a server is added or removed, only the keys
+/// of that server move.
 pub(crate) fn of<'a>(servers: &'a [Server], key: &Key) -> &'a Server {
     match servers {
         [only] => only,
@@ -69,7 +69,7 @@ fn invalid_url(why: &str) -> Error {
     Error::new(
         ErrorKind::Config,
         format!(
-            "opening memcached: the URL cannot be used, since {why}; write \
+            "opening memcached: the URL cannot be used, because {why}; write \
              `memcached://host:port`, or `memcached://host:port,host:port` for several servers"
         ),
     )

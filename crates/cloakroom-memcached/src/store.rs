@@ -16,10 +16,10 @@ use crate::{Builder, error, exptime, servers, value};
 
 /// A store of sessions in memcached.
 ///
-/// The [crate documentation](crate) lists its guarantees and how it fails.
+/// The [crate documentation](crate) describes its guarantees and its failures.
 ///
-/// If the future of a call is dropped, or its time is up, its connection is closed. A single
-/// command is then carried out completely or not at all.
+/// If the future of a call is dropped, or if the call times out, its connection is closed. The
+/// server carries out the last command of the call completely or not at all.
 ///
 /// Clones share the connections. A connection belongs to the tokio runtime in which it was opened,
 /// so use a store and its clones in one runtime only.
@@ -114,8 +114,8 @@ impl MemcachedStore {
         within(self.0.timeout, doing, server, work).await
     }
 
-    /// Writes an item with the version `new` and returns `true`, unless the entry at `key` has
-    /// another version than `seen`.
+    /// Replaces the entry at `key` if it has the version `seen`. The version of `new_item` is
+    /// `new`. Returns whether the entry was replaced.
     async fn replace(
         &self,
         doing: &str,
@@ -145,10 +145,10 @@ impl MemcachedStore {
         }
     }
 
-    /// Encodes a draft, after checking its size. Returns its version and its value.
+    /// Checks the size of a draft and encodes it. Returns its version and the encoded value.
     ///
-    /// The size is checked here because a server that receives too large an item drops the previous
-    /// one.
+    /// The size is checked here, because a server that receives too large an item removes the
+    /// previous one.
     fn encode(&self, doing: &str, new: &Draft) -> Result<(u64, Vec<u8>)> {
         let (data, size) = (new.data.len(), value::size(new));
         let max_size = self.0.max_size;
@@ -213,7 +213,7 @@ impl Store for MemcachedStore {
         Ok(outcome(written, &new.version()))
     }
 
-    /// One round trip if this process loaded or wrote the version `seen`, otherwise two.
+    /// Takes one round trip if this process loaded or wrote the version `seen`, otherwise two.
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in memcached";
         let (version, value) = self.encode(doing, new)?;
@@ -268,8 +268,8 @@ impl Store for MemcachedStore {
         let Some(seen) = seen.save_id().map(SaveId::get) else {
             return Ok(Outcome::Stale);
         };
-        // Not the version of `new`: that version proves that the session has moved, and a copy left
-        // at `to` before step 2 must not have it.
+        // The version of `new` at `to` proves that the session has moved. The copy must have
+        // another version, because it may remain at `to` even if step 2 is never reached.
         let mut copy = new.clone();
         copy.save_id = SaveId::random()?;
         let copied = copy.save_id.get();
@@ -290,20 +290,22 @@ impl Store for MemcachedStore {
             return Ok(Outcome::Stale);
         }
 
-        // The version of `new` is written to `to` before it is deleted from `from`. So if an answer
-        // is lost from here on, one of the two still proves that the session has moved.
+        // The version of `new` is written to `to` before the marker, which also has that version,
+        // is deleted from `from`. So if an answer is lost from here on, at least one of the two
+        // items proves that the session has moved.
         let new_item = NewItem {
             value: &value,
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
-        // Stale only if the server evicted the copy, as it may evict any session.
+        // Finds no copy only if the server has evicted it, as it may evict any session.
         let _ = self.replace(doing, to, copied, version, new_item).await?;
         self.delete(from).await?;
         Ok(Outcome::Written(new.version()))
     }
 
-    /// Two round trips, because the expiry is also inside the value, which memcached cannot edit.
+    /// Takes two round trips, because the value also contains the expiry, and memcached cannot
+    /// change a part of a value.
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let Some(number) = seen.save_id().map(SaveId::get) else {
             return Ok(Outcome::Stale);
@@ -324,7 +326,7 @@ impl Store for MemcachedStore {
         Ok(outcome(written, seen))
     }
 
-    /// Succeeds only if every server answers, because each has a part of the sessions.
+    /// Succeeds only if every server answers, because each server has some of the sessions.
     async fn ping(&self) -> Result<()> {
         for server in &self.0.servers {
             let work = async {
@@ -333,8 +335,7 @@ impl Store for MemcachedStore {
                 lease.release();
                 Ok(())
             };
-            self.timed("asking memcached whether it answers", server, work)
-                .await?;
+            self.timed("pinging memcached", server, work).await?;
         }
         Ok(())
     }
@@ -357,5 +358,6 @@ fn outcome(written: bool, version: &Version) -> Outcome {
     }
 }
 
-/// The flags of memcached clients mark types of values. No other client reads these values.
+/// Other memcached clients mark the type of a value with these flags. No other client reads the
+/// values of this store.
 const FLAGS: u32 = 0;

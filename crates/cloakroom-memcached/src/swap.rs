@@ -5,8 +5,8 @@ use crate::token_cache::TokenCache;
 
 /// A compare-and-swap by a version that is inside the value.
 ///
-/// The server compares only CAS numbers. So this compares the version with that of a value that it
-/// loaded, now or earlier, and the server compares the CAS number of that value.
+/// The server compares only CAS numbers. So this process compares the version of a value that it
+/// loaded or wrote, and the server compares the CAS number that belongs to this value.
 pub(crate) struct Swap<'a, V> {
     pub(crate) tokens: &'a TokenCache<V, Token>,
     pub(crate) key: &'a Key,
@@ -16,10 +16,10 @@ pub(crate) struct Swap<'a, V> {
 }
 
 impl<V: Copy + Eq> Swap<'_, V> {
-    /// Writes an item with the version `new` and returns `true`, unless the stored version is not
-    /// the one that was read.
+    /// Replaces the item if it has the version `seen`. The version of `new_item` is `new`. Returns
+    /// whether the item was replaced.
     ///
-    /// One round trip if this process loaded or wrote the item last, otherwise two.
+    /// Takes one round trip if this process loaded or wrote the version `seen`, otherwise two.
     pub(crate) async fn write(
         &self,
         lease: &mut Lease<'_>,
@@ -41,8 +41,8 @@ impl<V: Copy + Eq> Swap<'_, V> {
                     self.tokens.insert(self.key, new, token);
                     return Ok(true);
                 }
-                // After a save, the next round finds another version. After a touch, it finds the
-                // same one and tries again.
+                // Another request changed the item. After a save, the next round finds another
+                // version. After a touch, the next round finds the same version and tries again.
                 Swapped::Changed => {}
                 Swapped::Gone => return Ok(false),
             }
@@ -50,8 +50,8 @@ impl<V: Copy + Eq> Swap<'_, V> {
         Err(Fault::Contended)
     }
 
-    /// Replaces the value with `change(value)` and returns `true`, unless the stored version is not
-    /// the one that was read. The item keeps its version and its flags.
+    /// Replaces the value with `change(value)` if the item has the version `seen`. Returns whether
+    /// the value was replaced. The item keeps its version and its flags.
     pub(crate) async fn rewrite(
         &self,
         lease: &mut Lease<'_>,
@@ -79,7 +79,7 @@ impl<V: Copy + Eq> Swap<'_, V> {
         Err(Fault::Contended)
     }
 
-    /// Loads the item. Returns `None` if it has another version or does not exist.
+    /// Loads the item. Returns `None` if it does not exist or its version is not `seen`.
     async fn item(&self, lease: &mut Lease<'_>) -> Result<Option<Item>, Fault> {
         match lease.get(self.key).await? {
             Some(item) if (self.version_of)(&item)? == self.seen => Ok(Some(item)),
@@ -88,6 +88,6 @@ impl<V: Copy + Eq> Swap<'_, V> {
     }
 }
 
-/// A swap that loses to a touch is tried again, because the version is unchanged. No visitor causes
-/// this many touches in a row.
+/// How many times a swap is tried. A swap that loses to a touch is tried again, because the version
+/// is unchanged. No visitor causes this many touches in a row.
 const SWAP_TRIES: usize = 16;

@@ -4,17 +4,18 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::client::Key;
 
-/// A cache of the CAS numbers that this process received last, which saves a round trip before a
-/// save.
+/// A cache of the CAS numbers that this process received most recently. A save of an entry whose
+/// number is cached takes one round trip less.
 ///
-/// A missing or outdated number costs a round trip and is otherwise harmless, because the server
-/// compares it.
+/// A missing or outdated number costs a round trip. It is otherwise harmless, because the server
+/// compares the number.
 pub(crate) struct TokenCache<V, T> {
     generations: Mutex<Generations<V, T>>,
     capacity: usize,
 }
 
-/// New entries go into `young`. When it holds half the capacity, it replaces `old`.
+/// New tokens go into `young`. When `young` has reached half the capacity, it replaces `old`, and a
+/// new `young` starts empty.
 struct Generations<V, T> {
     young: HashMap<Key, (V, T)>,
     old: HashMap<Key, (V, T)>,
@@ -31,7 +32,8 @@ impl<V: Copy + Eq, T: Copy> TokenCache<V, T> {
         }
     }
 
-    /// Stores the token of the entry at `key` in this version. Without a token, removes the entry.
+    /// Stores the token of the entry at `key`, which has this version. Without a token, removes the
+    /// cached one.
     pub(crate) fn insert(&self, key: &Key, version: V, token: Option<T>) {
         let Some(token) = token else {
             return self.remove(key);
@@ -65,8 +67,8 @@ impl<V: Copy + Eq, T: Copy> TokenCache<V, T> {
     }
 }
 
-/// How many tokens are cached, at some 200 bytes each. A token is needed from the load to the save
-/// of a request, so this is enough for thousands of concurrent requests.
+/// How many tokens are cached, at about 200 bytes each. A request needs its token from the load to
+/// the save, so this is enough for thousands of concurrent requests.
 pub(crate) const CACHED_TOKENS: usize = 8_192;
 
 #[cfg(test)]
@@ -76,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_latest_tokens_are_kept_and_older_ones_are_dropped() {
+    fn the_latest_tokens_are_kept_and_older_ones_are_removed() {
         let tokens = TokenCache::new(10);
         for n in 0..1_000 {
             tokens.insert(&key(n), n, Some(n));

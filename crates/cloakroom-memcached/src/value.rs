@@ -32,7 +32,8 @@ pub(crate) fn version(bytes: &[u8]) -> Result<u64, Fault> {
     Ok(save_id.get())
 }
 
-/// Returns the bytes with the two times that a touch changes taken from `meta`.
+/// Returns a copy of the encoded entry, in which the two times that a touch changes are those of
+/// `meta`.
 pub(crate) fn touch(bytes: &[u8], meta: &Meta) -> Result<Vec<u8>, Fault> {
     check(bytes)?;
     let mut bytes = bytes.to_vec();
@@ -43,7 +44,7 @@ pub(crate) fn touch(bytes: &[u8], meta: &Meta) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// Returns the bytes after the number of the layout, if it is the current one.
+/// Checks the number of the layout, and returns the bytes after it.
 fn check(bytes: &[u8]) -> Result<&[u8], Fault> {
     match bytes {
         [LAYOUT, packed @ ..] => Ok(packed),
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_the_first_layout_is_older_and_not_read() {
+    fn an_entry_of_the_first_layout_is_reported_as_older_and_is_not_read() {
         let mut old = vec![1];
         old.extend(7_u64.to_be_bytes());
         for time in [1_000_i64, 2_000, 3_000] {
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_touch_changes_two_times_and_no_other_byte() {
+    fn a_touch_changes_the_two_times_and_no_other_byte() {
         let mut new = draft(Some("ada"), Some("phone"));
         let bytes = encode(&new).unwrap();
         new.meta.touched = from_millis(5_000);
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_truncated_entry_or_one_of_a_newer_layout_is_corrupt() {
+    fn an_entry_that_is_truncated_or_has_a_newer_layout_is_an_error() {
         let bytes = Bytes::from(encode(&draft(Some("ada"), Some("phone"))).unwrap());
         let head = bytes.len() - b"data".len();
         for len in 0..head {

@@ -1,5 +1,5 @@
-//! Tests `DjangoCache`: its promises, its keys and values in the server, and its use together with
-//! a Django site.
+//! Tests `DjangoCache`: its guarantees, its keys and values in the server, and its use together
+//! with a Django site.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -73,7 +73,7 @@ async fn keys_values_flags_and_times_are_sent_as_django_sends_them() {
 
 #[tokio::test]
 async fn keys_and_values_are_those_that_django_writes() {
-    // A separate server: some cases use Django's default prefix.
+    // The server is not shared with other tests, because some cases use Django's default prefix.
     let Some(server) = servers::memcached().and_then(|_| Kind::Memcached.start()) else {
         return;
     };
@@ -104,7 +104,7 @@ async fn keys_and_values_are_those_that_django_writes() {
 }
 
 #[tokio::test]
-async fn the_key_of_a_session_is_that_of_django() {
+async fn a_session_has_the_key_that_django_gives_it() {
     let Some(server) = servers::memcached().and_then(|_| Kind::Memcached.start()) else {
         return;
     };
@@ -122,7 +122,7 @@ async fn the_key_of_a_session_is_that_of_django() {
 }
 
 #[tokio::test]
-async fn times_beyond_thirty_days_and_beyond_2038_are_kept() {
+async fn an_expiry_beyond_thirty_days_is_kept_and_one_beyond_2038_becomes_2038() {
     let Some(mut site) = Site::new().await else {
         return;
     };
@@ -153,7 +153,7 @@ async fn times_beyond_thirty_days_and_beyond_2038_are_kept() {
 }
 
 #[tokio::test]
-async fn caches_with_another_prefix_version_or_engine_never_see_each_other() {
+async fn caches_with_different_prefixes_versions_or_engines_never_see_each_others_sessions() {
     let Some(server) = servers::memcached() else {
         return;
     };
@@ -170,7 +170,7 @@ async fn caches_with_another_prefix_version_or_engine_never_see_each_other() {
 
 #[tokio::test]
 async fn a_key_that_django_would_not_send_has_no_session_and_is_not_sent() {
-    // Nothing listens there.
+    // No server listens at this address.
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -328,8 +328,8 @@ async fn a_save_to_a_restarted_server_does_not_use_an_old_cas_number() {
     let cache = DjangoCache::open(proxy.url()).unwrap();
     let seen = written(cache.create(&key(1), &draft("before")).await);
 
-    // Both are the first item of their server, so both have the same CAS number. Django's
-    // `cached_db` refills its cache under the old key like this.
+    // Each of the two items is the first on its server, so both have the same CAS number. Django's
+    // engine `cached_db` also writes a session to the cache under its old key after a restart.
     let mut plain = Plain::of(&after).await;
     let name = ":1:django.contrib.sessions.cache".to_owned() + text(&key(1));
     plain.set(&name, 1, 100, b"after").await;
@@ -370,7 +370,7 @@ async fn the_largest_session_is_stored_and_a_larger_one_changes_nothing() {
     let entry = cache.load(&at).await.unwrap().unwrap();
     assert!(entry.version == seen && entry.data == vec![1; max_size]);
 
-    // Django has no limit, and a larger session that memcached accepted from it can be read.
+    // Django does not limit the size. A larger session that memcached accepted can still be read.
     let djangos = vec![3; (1 << 20) - 400];
     site.plain.set(&site.name(&key(2)), 1, 60, &djangos).await;
     let entry = cache.load(&key(2)).await.unwrap().unwrap();
@@ -385,7 +385,7 @@ async fn the_largest_session_is_stored_and_a_larger_one_changes_nothing() {
 }
 
 #[tokio::test]
-async fn create_load_save_and_delete_are_one_round_trip_and_rename_is_two() {
+async fn create_load_save_and_delete_take_one_round_trip_each_and_rename_takes_two() {
     let fake = Fake::start().await;
     let cache = DjangoCache::open(&fake.url()).unwrap();
     let (one, two) = (draft("one"), draft("two"));
@@ -399,7 +399,7 @@ async fn create_load_save_and_delete_are_one_round_trip_and_rename_is_two() {
     .await;
     let (loaded, _) = both(cache.load(&from), peer.answer_flagged(b"one", 2, 1)).await;
     assert!(loaded.unwrap().unwrap().version == seen);
-    // Uses the CAS number that the load returned.
+    // The save uses the CAS number that the load returned.
     let (saved, request) = both(cache.save(&from, &seen, &two), peer.answer("HD c3")).await;
     let seen = written(saved);
     assert!(request.command().ends_with(" C2"), "{}", request.line);
@@ -480,14 +480,15 @@ impl cache::Site for Site {
     }
 }
 
-/// Lets the server carry out the only command of the next connection, and drops its answer, which
-/// must start with `code`.
+/// Lets the server carry out the only command of the next connection, and discards the server's
+/// answer, which must start with `code`.
 async fn apply_without_answer(fake: &Fake, site: &mut Site, code: &str) {
     let mut peer = fake.accept().await;
     apply_and_close(&mut peer, site, code).await;
 }
 
-/// Lets the server carry out the next command, and closes the connection instead of answering.
+/// Lets the server carry out the next command, whose answer must start with `code`, and closes the
+/// connection instead of answering.
 async fn apply_and_close(peer: &mut Peer, site: &mut Site, code: &str) {
     let request = peer.request().await;
     let end: &[u8] = match request.line.starts_with("ms ") {

@@ -45,7 +45,7 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
         format!("ms test:{KEY_1} {size} T2000000301 F0 c C7")
     );
 
-    // The answer to a save contains the new CAS number, as that to a load does.
+    // The next save uses the CAS number in the answer to the last save.
     let (outcome, request) = both(
         store.save(&at(1), &second.version(), &first),
         peer.answer("HD c9"),
@@ -56,7 +56,7 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
 }
 
 #[tokio::test]
-async fn a_save_of_a_session_that_another_process_loaded_loads_it_before_comparing() {
+async fn a_save_of_a_session_that_this_process_has_not_loaded_loads_it_before_comparing() {
     let fake = Fake::start().await;
     let store = fake.store();
     let (old, new) = (draft("old"), draft("new"));
@@ -76,7 +76,7 @@ async fn a_save_of_a_session_that_another_process_loaded_loads_it_before_compari
 }
 
 #[tokio::test]
-async fn a_save_of_another_version_is_stale_and_sends_no_write() {
+async fn a_save_that_has_seen_another_version_is_stale_and_sends_no_write() {
     let fake = Fake::start().await;
     let store = fake.store();
     let value = value_of(&draft("newer")).await;
@@ -109,7 +109,7 @@ async fn a_cas_number_from_before_a_restart_is_not_used_after_it() {
     .await;
     let seen = seen.unwrap().unwrap().version;
 
-    // The server restarts during a call and counts from the start again.
+    // The server restarts during a call, and its CAS numbers start from the beginning.
     let (broken, ()) = both(store.ping(), async {
         peer.request().await;
         drop(peer);
@@ -131,7 +131,7 @@ async fn a_cas_number_from_before_a_restart_is_not_used_after_it() {
 }
 
 #[tokio::test]
-async fn a_move_writes_its_proof_to_the_new_key_before_the_old_one_is_deleted() {
+async fn a_move_writes_the_new_version_to_the_new_key_before_it_deletes_the_old_key() {
     let fake = Fake::start().await;
     let store = fake.store();
     let (old, new) = (draft("old"), draft("new"));
@@ -160,7 +160,11 @@ async fn a_move_writes_its_proof_to_the_new_key_before_the_old_one_is_deleted() 
     assert_ne!(copy.value, value, "the copy must have another version");
     assert!(retired.line.starts_with(&format!("ms test:{KEY_1} ")));
     assert!(retired.command().contains(" T60 "), "{}", retired.line);
-    assert_eq!(retired.value[1..9], value[1..9], "its version is the proof");
+    assert_eq!(
+        retired.value[1..9],
+        value[1..9],
+        "the marker must have the version of the moved session"
+    );
     assert!(proof.line.starts_with(&format!("ms test:{KEY_2} ")));
     assert!(proof.command().ends_with(" C2"));
     assert_eq!(proof.value, value);
@@ -282,7 +286,7 @@ async fn an_answer_that_does_not_match_is_an_error_and_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn a_miss_without_a_number_is_accepted_from_servers_before_1_6_18() {
+async fn an_answer_without_a_number_is_accepted_if_the_item_is_missing() {
     let fake = Fake::start().await;
     let store = fake.store();
 
@@ -319,14 +323,14 @@ async fn an_idle_connection_that_the_server_closed_causes_no_error() {
     let store = fake.store();
     drop(answered(&store, &fake).await);
 
-    // The runtime has not reported the end of the connection; the store checks for it.
+    // The runtime has not reported the end of the connection yet, so the store has to check for it.
     let (pong, _peer) = both(store.ping(), pong(&fake)).await;
 
     pong.unwrap();
 }
 
 #[tokio::test]
-async fn a_slow_answer_is_a_timeout_and_is_not_returned_to_the_next_call() {
+async fn a_call_without_an_answer_times_out_and_a_late_answer_reaches_no_other_call() {
     let fake = Fake::start().await;
     let store = fake.builder().timeout(Duration::from_secs(1));
     let store = store.open().unwrap();
@@ -370,8 +374,8 @@ async fn a_dropped_call_closes_its_connection_and_its_answer_reaches_no_other_ca
     let late = format!("VA {} c1 ktest:{KEY_1} O1\r\n", first.len());
     peer.send([late.as_bytes(), &first, b"\r\n"].concat()).await;
 
-    // At most one connection is allowed, so this call also shows that the dropped call freed its
-    // own.
+    // The store may use only one connection, so this call also shows that the dropped call has
+    // freed its connection.
     let (entry, ()) = both(store.load(&at(1)), async {
         fake.accept().await.answer_value(&second, 2).await;
     })
@@ -381,7 +385,7 @@ async fn a_dropped_call_closes_its_connection_and_its_answer_reaches_no_other_ca
 }
 
 #[tokio::test]
-async fn calls_wait_for_a_connection_when_all_are_in_use_and_reuse_it() {
+async fn a_call_waits_while_all_connections_are_in_use_and_then_reuses_one() {
     let fake = Fake::start().await;
     let store = fake.builder().connections(1).open().unwrap();
 
@@ -399,7 +403,7 @@ async fn calls_wait_for_a_connection_when_all_are_in_use_and_reuse_it() {
 }
 
 #[tokio::test]
-async fn a_refusal_has_its_own_kind_of_error_and_closes_the_connection() {
+async fn each_refusal_becomes_the_matching_kind_of_error_and_closes_the_connection() {
     let fake = Fake::start().await;
     let store = fake.store();
     for (answer, kind) in [
@@ -502,7 +506,7 @@ async fn a_value_larger_than_max_size_allows_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_missing_server_is_unavailable_and_named() {
+async fn a_server_that_refuses_connections_is_unavailable_and_is_named_in_the_error() {
     let fake = Fake::start().await;
     let url = fake.url();
     drop(fake);

@@ -68,7 +68,7 @@ async fn a_save_to_a_restarted_server_does_not_use_an_old_cas_number() {
     let store = MemcachedStore::open(proxy.url()).unwrap();
     let seen = written(store.create(&at(1), &draft("before")).await);
 
-    // Both are the first item of their server, so both have the same CAS number.
+    // Each of the two items is the first on its server, so both have the same CAS number.
     let elsewhere = MemcachedStore::open(after.url()).unwrap();
     written(elsewhere.create(&at(1), &draft("after")).await);
     proxy.lead_to(after.url());
@@ -146,7 +146,7 @@ async fn a_save_beyond_the_item_limit_of_the_server_is_an_error_and_ends_the_ses
 
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert!(
-        error.to_string().contains("dropped the previous one"),
+        error.to_string().contains("removed the previous entry"),
         "{error}"
     );
     assert!(store.load(&at(1)).await.unwrap().is_none());
@@ -159,7 +159,7 @@ async fn expiries_beyond_thirty_days_and_beyond_2038_are_kept() {
     };
     let store = on(server, &unique_name());
     let last_of_32_bits = i64::from(i32::MAX) * 1_000;
-    // All are in the distant future: the first is in the year 2033.
+    // All of these are in the distant future: the first is in the year 2033.
     let expiries = [
         2_000_000_000_000,
         last_of_32_bits,
@@ -179,7 +179,7 @@ async fn expiries_beyond_thirty_days_and_beyond_2038_are_kept() {
 }
 
 #[tokio::test]
-async fn an_entry_that_expired_long_ago_may_be_dropped_at_once() {
+async fn an_entry_that_expired_long_ago_is_written_but_not_found() {
     let Some(server) = servers::memcached() else {
         return;
     };
@@ -208,8 +208,8 @@ async fn dropped_calls_never_return_the_session_of_another_visitor() {
         let store = store.clone();
         visitors.spawn(async move {
             for round in 0..200 {
-                // Some calls are dropped before they are sent, some while they wait; some are
-                // answered.
+                // Some calls are dropped before they send a command, and some while they wait for
+                // the answer. The others are answered.
                 let patience = Duration::from_micros(round * 7 % 600);
                 let answer = tokio::time::timeout(patience, store.load(&at(n))).await;
                 if let Ok(entry) = answer {

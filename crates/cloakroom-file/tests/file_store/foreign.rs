@@ -1,4 +1,4 @@
-//! Links, and files of other programs.
+//! Tests with links and with files of other programs.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use crate::support::{at, draft, far_past, file_of, names, opened, written};
 
 #[tokio::test]
-async fn a_link_instead_of_a_session_is_refused_and_its_target_not_changed() {
+async fn a_link_instead_of_a_session_file_is_refused_and_its_target_is_not_changed() {
     let (folder, store) = opened();
     let seen = written(store.create(&at(1), &draft("mine")).await);
     let file = file_of(&folder, &at(1));
@@ -56,7 +56,7 @@ async fn a_create_does_not_follow_a_dangling_link() {
 }
 
 #[tokio::test]
-async fn a_link_instead_of_a_subfolder_is_refused_and_its_target_not_changed() {
+async fn a_link_instead_of_a_subfolder_is_refused_and_its_target_is_not_changed() {
     let (folder, store) = opened();
     let seen = written(store.create(&at(1), &draft("")).await);
     let subfolder = file_of(&folder, &at(1)).parent().unwrap().to_owned();
@@ -82,7 +82,7 @@ async fn a_link_instead_of_a_subfolder_is_refused_and_its_target_not_changed() {
 }
 
 #[tokio::test]
-async fn links_instead_of_the_lock_and_the_new_file_are_refused() {
+async fn a_link_instead_of_the_lock_file_or_the_new_file_is_refused() {
     for name in ["lock", "new"] {
         let (folder, store) = opened();
         let seen = written(store.create(&at(1), &draft("")).await);
@@ -102,7 +102,7 @@ async fn links_instead_of_the_lock_and_the_new_file_are_refused() {
 }
 
 #[tokio::test]
-async fn incomplete_changed_and_foreign_files_are_errors_and_are_kept() {
+async fn an_incomplete_changed_or_foreign_file_is_an_error_and_is_kept() {
     let (folder, store) = opened();
     let seen = written(store.create(&at(1), &draft("some data")).await);
     written(store.create(&at(2), &draft("another's")).await);
@@ -173,7 +173,7 @@ async fn a_file_of_an_older_version_is_refused_and_swept_when_it_expires() {
 }
 
 #[tokio::test]
-async fn a_pipe_instead_of_a_session_does_not_block_the_store() {
+async fn a_pipe_instead_of_a_session_file_does_not_block_the_store() {
     let (folder, store) = opened();
     written(store.create(&at(1), &draft("")).await);
     let file = file_of(&folder, &at(1));
@@ -220,7 +220,7 @@ async fn no_error_contains_the_file_name_of_a_session() {
             assert!(!text.contains(&secret[..16]), "{text}");
             assert!(
                 text.contains("sessions/sessions-"),
-                "the folder is named: {text}"
+                "the error does not name the folder: {text}"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Which calls wait for a lock.
+//! Tests which calls wait for a lock.
 
 use std::fs::File;
 

@@ -1,8 +1,9 @@
-//! The conformance suite on `FileStore`, and tests of its folder, its files and crashes.
+//! Runs the conformance suite on `FileStore`, and tests its folder, its files and its behaviour
+//! after crashes.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
-    reason = "test code; clippy does not recognise the helpers as such"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

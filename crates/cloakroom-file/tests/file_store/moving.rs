@@ -1,4 +1,4 @@
-//! Interrupted moves, and the marks that lead from an owner to its sessions.
+//! Tests interrupted moves, and the marks that lead from an owner to the owner's sessions.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ async fn an_interrupted_move_is_completed_by_listing_the_owners_sessions() {
 }
 
 #[tokio::test]
-async fn if_a_power_cut_left_both_names_of_a_moved_file_the_old_one_is_removed() {
+async fn the_old_name_of_a_moved_file_is_removed_if_a_power_cut_left_both_names() {
     let (folder, store) = opened();
     written(store.create(&at(1), &draft("old")).await);
     let old = file_of(&folder, &at(1));
@@ -105,7 +105,7 @@ async fn listing_removes_a_mark_without_a_session() {
 }
 
 #[tokio::test]
-async fn swept_and_moved_sessions_leave_no_marks() {
+async fn neither_a_move_nor_a_sweep_leaves_a_mark_without_a_session() {
     let (folder, store) = opened();
     let mut adas = expiring(1_000);
     adas.meta.owner = Some("ada".into());
@@ -118,8 +118,8 @@ async fn swept_and_moved_sessions_leave_no_marks() {
     assert_eq!(marks(&folder).len(), 0);
 }
 
-/// Recreates the files of a login from key 1 to key 2 that was interrupted after its first step:
-/// the new contents at the old path, and a mark of the owner for each path.
+/// Creates the files that remain if a login is interrupted after the first step of its move from
+/// key 1 to key 2: the new contents at the old path, and a mark of the owner for each path.
 async fn interrupted_move(folder: &TempDir, store: &FileStore) -> Version {
     let before = written(store.create(&at(1), &draft("old")).await);
     let old_path = file_of(folder, &at(1));
@@ -137,7 +137,7 @@ async fn interrupted_move(folder: &TempDir, store: &FileStore) -> Version {
     seen
 }
 
-/// The marks: empty files that lead from an owner to its sessions.
+/// Returns the marks: the empty files that lead from an owner to the owner's sessions.
 fn marks(folder: &TempDir) -> Vec<PathBuf> {
     let files = files(folder.path()).into_iter();
     let in_owners = |file: &PathBuf| file.to_str().unwrap().contains("/owners-");

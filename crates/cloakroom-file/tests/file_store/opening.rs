@@ -1,4 +1,4 @@
-//! Opening a folder: its owner, its mode, and what is created.
+//! Tests opening a folder: its owner, its mode, and what is created.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -15,7 +15,7 @@ use crate::processes::{AS_CHILD, FOLDER, ROLE};
 use crate::support::{at, draft, files, names, opened, written};
 
 #[tokio::test]
-async fn reopening_keeps_all_data() {
+async fn a_reopened_store_returns_the_same_entry() {
     let (folder, store) = opened();
     let mut kept = draft("{\"num_visits\":3}");
     kept.meta.owner = Some("ada".into());
@@ -55,7 +55,7 @@ fn only_this_user_may_access_the_files_under_any_umask() {
 }
 
 #[test]
-fn a_folder_that_others_may_enter_is_refused_and_not_changed() {
+fn a_folder_that_others_may_enter_is_refused_and_its_mode_is_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     for mode in [0o755, 0o710, 0o701] {
         fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
@@ -91,7 +91,7 @@ fn a_folder_of_another_user_is_refused() {
 }
 
 #[test]
-fn a_path_to_a_file_or_without_a_parent_folder_is_reported() {
+fn opening_a_file_or_a_path_without_a_parent_folder_is_an_error_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("poem");
     fs::write(&file, "Shall I compare thee").unwrap();
@@ -100,9 +100,11 @@ fn a_path_to_a_file_or_without_a_parent_folder_is_reported() {
     let no_parent = FileStore::open(folder.path().join("no/where")).unwrap_err();
 
     assert_eq!(not_a_folder.kind(), ErrorKind::Config);
-    assert!(not_a_folder.to_string().contains("it is not a folder"));
+    let message = not_a_folder.to_string();
+    assert!(message.contains("the path is not a folder"), "{message}");
     assert_eq!(no_parent.kind(), ErrorKind::Unavailable);
-    assert!(no_parent.to_string().contains("create that"), "{no_parent}");
+    let message = no_parent.to_string();
+    assert!(message.contains("create the parent"), "{message}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "Shall I compare thee");
 }
 
@@ -122,7 +124,7 @@ async fn a_ping_fails_if_the_folder_was_removed_or_opened_to_others() {
 }
 
 #[tokio::test]
-async fn emptying_the_folder_logs_out_all_users_who_can_log_in_again() {
+async fn emptying_the_folder_ends_all_sessions_and_new_ones_can_be_created() {
     let (folder, store) = opened();
     written(store.create(&at(1), &draft("")).await);
     for name in names(&folder.path().join("sessions")) {
@@ -133,7 +135,7 @@ async fn emptying_the_folder_logs_out_all_users_who_can_log_in_again() {
     written(store.create(&at(1), &draft("again")).await);
 }
 
-/// The modes of the folder and of everything in it, at any depth.
+/// Returns the modes of the folder and of everything in it, at any depth.
 fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
     let mut all = vec![folder.to_owned()];
     all.extend(names(folder));
@@ -146,5 +148,6 @@ fn modes(folder: &Path) -> Vec<(PathBuf, u32)> {
         .collect()
 }
 
-/// The user without privileges on Linux. On macOS no user has this id, which is enough.
+/// The id of the user without privileges on Linux. The test also works if no user has this id, as
+/// on macOS.
 const UNPRIVILEGED_ID: u32 = 65_534;

@@ -1,4 +1,4 @@
-//! The paths of the files.
+//! Tests the paths of the files.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Several processes, some of which are killed.
+//! Tests several processes that use one folder, some of which are killed.
 //!
 //! Each child process is this test program; an environment variable sets its role.
 
@@ -31,7 +31,7 @@ async fn two_processes_that_increment_one_counter_lose_no_increment() {
 }
 
 #[tokio::test]
-async fn acknowledged_writes_survive_the_kill_of_the_process_and_no_file_is_incomplete() {
+async fn acknowledged_writes_survive_when_the_process_is_killed_and_no_file_is_incomplete() {
     for round in soak::rounds(1) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions");
@@ -83,7 +83,7 @@ async fn a_process_killed_during_a_move_leaves_the_old_session_or_the_new_one() 
 }
 
 #[test]
-fn on_a_full_disk_nothing_is_lost_and_loads_and_logouts_work() {
+fn on_a_full_disk_no_session_is_lost_and_loads_and_logouts_still_work() {
     let folder = tempfile::tempdir().unwrap();
     let mount = "mount -t tmpfs -o size=512k,mode=700 tmpfs \"$CLOAKROOM_FILE_TEST_FOLDER\"";
     let in_small_disk = |then: &str| {
@@ -126,7 +126,7 @@ async fn child_process() {
     }
 }
 
-/// Increments the number in a session that two processes share, `COUNTS` times.
+/// Increments the number in a session `COUNTS` times. Two processes share the session.
 async fn count(store: FileStore) {
     let mut counted = 0;
     for _ in 0..MANY_TRIES {
@@ -201,7 +201,7 @@ async fn move_repeatedly(store: FileStore) {
     }
 }
 
-/// Makes each kind of write once.
+/// Performs each kind of write once.
 async fn write_in_every_way(store: FileStore) {
     let mut adas = draft("");
     adas.meta.owner = Some("ada".into());
@@ -212,7 +212,8 @@ async fn write_in_every_way(store: FileStore) {
     written(store.rename(&at(1), &seen, &at(2), &adas).await);
 }
 
-/// Kills a child after `enough` acknowledged writes. Returns all that it acknowledged.
+/// Kills a child after it has acknowledged `enough` writes. Returns the numbers of all the writes
+/// that it acknowledged.
 fn killed_after(role: &str, path: &Path, enough: usize) -> Vec<u64> {
     let mut child = child(role, path);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();

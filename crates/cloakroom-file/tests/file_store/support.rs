@@ -1,4 +1,4 @@
-//! Helpers of these tests.
+//! Helpers that these tests share.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ pub(crate) fn is_there(folder: &TempDir, key: &StoreKey) -> bool {
     found.any(|file| file.file_name().unwrap() == &*name)
 }
 
-/// Everything in the folder that is not a folder, at any depth.
+/// Returns everything in the folder, at any depth, that is not itself a folder.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let (folders, mut found): (Vec<_>, Vec<_>) = names(folder)
         .into_iter()
@@ -51,7 +51,7 @@ pub(crate) fn at(n: u64) -> StoreKey {
     StoreKey::new(&bytes)
 }
 
-/// A session that expires in the year 2100.
+/// Returns a session that expires in the year 2100.
 pub(crate) fn draft(data: &str) -> Draft {
     Draft::new(
         data.to_owned().into(),
@@ -70,7 +70,8 @@ pub(crate) fn expiring(millis: i64) -> Draft {
     draft
 }
 
-/// A time at which no draft has expired, and after which a sweep lists every subfolder again.
+/// Returns a time at which every subfolder is due to be listed, but no session made by [`draft`]
+/// has expired.
 pub(crate) fn within_days() -> SystemTime {
     SystemTime::now() + Duration::from_secs(3 * 24 * 60 * 60)
 }

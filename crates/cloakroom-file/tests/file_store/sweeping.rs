@@ -1,4 +1,4 @@
-//! Sweeping: which files are opened, and which sessions are kept.
+//! Tests which files a sweep opens, and which sessions it keeps.
 
 use std::fs::{self, File};
 use std::path::Path;

@@ -8,7 +8,7 @@ use super::Fault;
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) code: Code,
-    /// The number that was sent with the command, which shows that this is the answer to it.
+    /// The number that was sent with the command. It shows which command the server answers.
     pub(crate) opaque: Option<u64>,
     pub(crate) key: Option<Bytes>,
     pub(crate) cas: Option<u64>,
@@ -23,9 +23,9 @@ pub(crate) enum Code {
     Done,
     /// `EN` and `NF`: there is no such item.
     Missing,
-    /// `EX`: the item has another CAS number.
+    /// `EX`: the item was not replaced, because its CAS number is not the one in the command.
     Exists,
-    /// `NS`: the item was not stored, because there is one already.
+    /// `NS`: the item was not stored, because there already is an item with this key.
     NotStored,
     /// `MN`: the answer to `mn`.
     Pong,
@@ -33,8 +33,8 @@ pub(crate) enum Code {
 
 /// Parses answers from the bytes of a server, which may arrive in pieces of any size.
 ///
-/// Checks every number. Buffers at most one line, one value and one piece, and allocates memory for
-/// a value only as its bytes arrive.
+/// Validates every number. Buffers at most one line, one value and one piece. The buffer grows only
+/// when bytes arrive, not when the server announces the size of a value.
 pub(crate) struct Reader {
     buffer: BytesMut,
     max_value: usize,
@@ -48,7 +48,7 @@ impl Reader {
         }
     }
 
-    /// Returns the buffer for the next piece, with room for it.
+    /// Returns the buffer, with room for the next piece.
     pub(crate) fn room(&mut self) -> &mut BytesMut {
         self.buffer.reserve(PIECE);
         &mut self.buffer
@@ -96,7 +96,8 @@ impl Reader {
         Ok(Some(answer))
     }
 
-    /// Parses an answer with a value of `size` bytes, after a first line of `line_len` bytes.
+    /// Parses an answer whose first line has `line_len` bytes and announces a value of `size`
+    /// bytes.
     fn value(&mut self, line_len: usize, size: u64) -> Result<Option<Answer>, Fault> {
         let size = usize::try_from(size)
             .ok()
@@ -108,7 +109,7 @@ impl Reader {
         let line = self.buffer.split_to(line_len).freeze();
         let value = self.buffer.split_to(size).freeze();
         if !self.buffer.starts_with(END) {
-            return Err(Fault::Garbled("a value that is longer than its size"));
+            return Err(Fault::Garbled("a value that is longer than announced"));
         }
         self.buffer.advance(END.len());
         let words = line[..line_len - END.len()].split(|byte| *byte == b' ');
@@ -141,7 +142,7 @@ fn checked<N: FromStr>(digits: &[u8]) -> Result<N, Fault> {
     number(digits).ok_or(Fault::Garbled("a malformed number"))
 }
 
-/// Parses a number without a sign, which `parse` alone would accept.
+/// Parses a number that consists only of digits. `parse` alone would also accept a sign.
 fn number<N: FromStr>(digits: &[u8]) -> Option<N> {
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -149,7 +150,7 @@ fn number<N: FromStr>(digits: &[u8]) -> Option<N> {
     str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// Returns the start of a line, with unprintable bytes replaced, for logs.
+/// Returns the start of a line for an error message. Replaces every unprintable byte with `?`.
 fn printable_start(line: &[u8]) -> String {
     let line = &line[..line.len().min(MAX_MESSAGE)];
     line.iter()
@@ -162,12 +163,13 @@ fn printable_start(line: &[u8]) -> String {
 
 const END: &[u8] = b"\r\n";
 
-/// Longer than any line of an answer, which has a key of up to 250 bytes and four numbers.
+/// Longer than the first line of any answer, which contains a key of up to 250 bytes and four
+/// numbers.
 const MAX_LINE: usize = 512;
 
 const MAX_MESSAGE: usize = 120;
 
-/// The largest number of bytes read at once.
+/// How much room the buffer has for a piece, in bytes.
 const PIECE: usize = 16 << 10;
 
 #[cfg(test)]
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_bytes_are_a_fault() {
+    fn a_malformed_answer_is_a_fault() {
         let endless = [b'V'; MAX_LINE];
         let faults: [&[u8]; 15] = [
             b"VA\r\n",
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_with_too_large_a_size_is_refused_before_it_is_read() {
+    fn a_value_whose_announced_size_is_too_large_is_refused_before_it_is_read() {
         for size in [MAX_VALUE + 1, usize::MAX] {
             let mut reader = reader(format!("VA {size} O1\r\n").as_bytes());
             assert!(matches!(reader.next(), Err(Fault::Oversized)));
@@ -233,11 +235,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_truncated_and_printable() {
+    fn the_text_of_an_error_is_truncated_and_made_printable() {
         let bytes = [b"SERVER_ERROR \x1b[31m", &[b'x'; 300][..], b"\r\n"].concat();
 
         let Err(Fault::Refused(text)) = reader(&bytes).next() else {
-            panic!("an error line was not a refusal");
+            panic!("the error line was not parsed as a refusal");
         };
         assert!(text.starts_with("SERVER_ERROR ?[31mxxx"), "{text}");
         assert_eq!(text.len(), MAX_MESSAGE);
@@ -245,7 +247,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parsing_never_panics_and_buffers_no_more_than_a_value(
+        fn parsing_never_panics_and_buffers_no_more_than_one_answer_and_one_piece(
             bytes in prop_oneof![vec(any::<u8>(), 0..3_000), likely()],
             pieces in vec(1..700_usize, 1..20),
         ) {
@@ -302,7 +304,7 @@ mod tests {
         pieces
     }
 
-    /// Returns all answers up to the first fault, and whether there was one.
+    /// Returns all answers up to the first fault, and whether there was a fault.
     fn answers<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Answer>, bool) {
         let mut reader = Reader::new(MAX_VALUE);
         let mut answers = Vec::new();

@@ -12,7 +12,7 @@ pub(crate) enum Command<'a> {
     Swap(&'a Key, NewItem<'a>, u64),
     /// `md`: deletes the item.
     Delete(&'a Key),
-    /// `mn`: does nothing and is answered.
+    /// `mn`: does nothing, but the server answers it.
     Ping,
 }
 
@@ -20,7 +20,7 @@ pub(crate) enum Command<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct NewItem<'a> {
     pub(crate) value: &'a [u8],
-    /// When the server drops the item, as memcached encodes it; see the module `exptime`.
+    /// When the server removes the item, in memcached's encoding; see the module `exptime`.
     pub(crate) exptime: i64,
     /// A number by which clients distinguish kinds of values.
     pub(crate) flags: u32,
@@ -69,5 +69,6 @@ impl NewItem<'_> {
     }
 }
 
-/// Longer than the line of any command, which has a key of up to 250 bytes and five numbers.
+/// Longer than the first line of any command, which contains a key of up to 250 bytes and five
+/// numbers.
 const MAX_COMMAND: usize = 384;

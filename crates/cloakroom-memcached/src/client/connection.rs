@@ -9,7 +9,8 @@ use super::Fault;
 use super::answer::{Answer, Code, Reader};
 use super::command::Command;
 
-/// A connection. Must not be used again after a fault, or after one of its futures was dropped.
+/// A connection. Must not be used again after a fault, or after a future of [`ask`](Self::ask) was
+/// dropped.
 pub(crate) struct Connection {
     stream: TcpStream,
     reader: Reader,
@@ -62,7 +63,7 @@ impl Connection {
     fn is_for(&self, answer: &Answer, command: &Command<'_>) -> bool {
         match (&answer.code, command) {
             (Code::Pong, Command::Ping) => true,
-            // Servers before 1.6.18 do not repeat the number in a miss.
+            // Servers before 1.6.18 do not repeat the number if there is no such item.
             (Code::Missing, Command::Get(_)) if answer.opaque.is_none() => true,
             (Code::Value(_), Command::Get(key)) => {
                 answer.opaque == Some(self.asked)
@@ -83,12 +84,12 @@ impl Connection {
     }
 }
 
-/// Replaces the text of an error in which the server repeats the key.
+/// Replaces the text of an error that the server returned, if the text contains the key.
 fn redact_key(fault: Fault, command: &Command<'_>) -> Fault {
     match (fault, command.key()) {
-        (Fault::Refused(text), Some(key)) if key.is_in(&text) => {
-            Fault::Refused(String::from("an error that repeats the key"))
-        }
+        (Fault::Refused(text), Some(key)) if key.is_in(&text) => Fault::Refused(String::from(
+            "an error that is not shown, since it contains the key",
+        )),
         (fault, _) => fault,
     }
 }

@@ -1,6 +1,6 @@
 use std::io;
 
-/// Why an exchange with a server failed. Its connection is not used again.
+/// Why an exchange with a server failed. The connection is not used again.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// No connection could be opened.
@@ -21,6 +21,6 @@ pub(crate) enum Fault {
     Older,
     /// The server has no CAS numbers, so it cannot compare.
     NoCas,
-    /// Other requests changed the item first, more often than the bound allows.
+    /// In every allowed try, another request changed the item first.
     Contended,
 }

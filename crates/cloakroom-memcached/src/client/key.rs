@@ -11,7 +11,8 @@ impl Key {
     /// memcached's limit in bytes.
     pub(crate) const MAX_LEN: usize = 250;
 
-    /// Returns the prefix, a colon and the store key in hexadecimal digits.
+    /// Returns the prefix, a colon and the store key in hexadecimal digits. If the store key is too
+    /// long for that, `h` and its SHA-256 follow the colon instead.
     ///
     /// The digits contain no colon, so the last colon ends the prefix, and two prefixes never share
     /// a key.
@@ -29,7 +30,7 @@ impl Key {
         &self.0
     }
 
-    /// Returns whether `text` contains the key, or the start of the key.
+    /// Returns whether `text` contains the key, or enough of its start to recognize the session.
     pub(crate) fn is_in(&self, text: &str) -> bool {
         let (_, store_key) = self.0.rsplit_once(':').unwrap_or(("", &self.0));
         let recognizable: usize = store_key
@@ -42,7 +43,7 @@ impl Key {
     }
 }
 
-/// For commands only. `Debug` is not implemented, so that no key gets into a log.
+/// Used only to write commands. `Debug` is not implemented, so that no key gets into a log.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -57,7 +58,7 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
-/// How many characters of a store key make it unlikely that a text contains them by chance.
+/// How many leading characters of a store key a text is unlikely to contain by chance.
 const RECOGNIZABLE: usize = 4;
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! a visitor from getting the answer to another visitor's request:
 //!
 //! * A call uses a connection exclusively and returns it only after reading the whole answer.
-//! * Every answer must repeat a number that was sent with the command, and a value also its key.
-//! * A connection that received anything while idle, including its end, is closed.
+//! * Every answer must repeat a number that was sent with the command. An answer with a value must
+//!   also repeat the key.
+//! * A connection is closed if anything arrives on it while it is idle, even the end of the stream.
 
 mod answer;
 

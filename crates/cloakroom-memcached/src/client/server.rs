@@ -19,7 +19,8 @@ pub(crate) struct Server {
     opened: AtomicU64,
 }
 
-/// The CAS number of an item, and the last connection that was opened before it was requested.
+/// The CAS number of an item, and the number of the last connection that was opened before the
+/// command that returned the CAS number was sent.
 #[derive(Clone, Copy)]
 pub(crate) struct Token {
     cas: u64,
@@ -38,7 +39,7 @@ pub(crate) struct Item {
 
 /// The result of a compare-and-swap.
 pub(crate) enum Swapped {
-    /// The item was replaced. Its new token, if the server returned one.
+    /// The item was replaced. Contains its new token if the server returned one.
     Done(Option<Token>),
     /// Nothing was changed: the item has another CAS number.
     Changed,
@@ -61,12 +62,12 @@ impl Server {
         &self.address
     }
 
-    /// Returns a connection for one call. Waits while all are in use.
+    /// Returns a connection for one call. Waits while all connections are in use.
     pub(crate) async fn lease(&self) -> Result<Lease<'_>, Fault> {
         let permit = self.permits.acquire().await;
         let permit = permit.expect("the semaphore is never closed");
-        // Ends, because every round removes an idle connection, and there are at most as many as
-        // permits.
+        // The loop ends, because every round removes an idle connection, and there are no more idle
+        // connections than permits.
         while let Some((connection, opened)) = self.take_idle() {
             if connection.is_idle() {
                 return Ok(self.lend(connection, opened, permit));
@@ -110,7 +111,8 @@ pub(crate) struct Lease<'a> {
 }
 
 impl Lease<'_> {
-    /// Returns the connection for the next call. Only after a complete answer.
+    /// Makes the connection available to the next call. Must be called only after a complete
+    /// answer.
     pub(crate) fn release(self) {
         let mut idle = self
             .server
@@ -144,7 +146,8 @@ impl Lease<'_> {
         }
     }
 
-    /// Stores the item and returns `true`, unless there is one already.
+    /// Stores the item if there is none at `key`. Returns whether it was stored, and its token if
+    /// the server returned one.
     pub(crate) async fn add(
         &mut self,
         key: &Key,

@@ -1,6 +1,6 @@
 use cloakroom::{Error, ErrorKind};
 
-/// Returns the error for a draft with an owner, which this store cannot keep.
+/// Returns the error for a draft that has an owner. This store cannot keep owners.
 pub(crate) fn owner_unsupported(doing: &str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
@@ -13,8 +13,8 @@ pub(crate) fn invalid_key(doing: &str) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         format!(
-            "{doing}: memcached does not allow this key; with its prefix it may have up to 250 \
-             bytes, and no spaces or control characters"
+            "{doing}: memcached does not allow this key; together with its prefix, a key may have \
+             up to 250 bytes, and must not contain spaces or control characters"
         ),
     )
 }

@@ -11,7 +11,7 @@ use crate::options::Builder;
 /// The options of a [`DjangoCache`]. Created by [`DjangoCache::builder`].
 ///
 /// The defaults of [`key_prefix`](Self::key_prefix) and [`version`](Self::version) are those of
-/// Django. Options that the site sets in `CACHES` must be set here as well.
+/// Django. If the site sets `KEY_PREFIX` or `VERSION` in `CACHES`, set the same value here.
 ///
 /// # Examples
 /// ```
@@ -44,7 +44,9 @@ impl DjangoCacheBuilder {
         }
     }
 
-    /// Sets `KEY_PREFIX` of the cache. Empty by default, as in Django.
+    /// Sets the cache's `KEY_PREFIX`, with which every key starts. Defaults to an empty text, as in
+    /// Django. Must not contain spaces or control characters, and must be short enough that no key
+    /// exceeds memcached's limit of 250 bytes.
     ///
     /// # Examples
     /// ```
@@ -59,7 +61,7 @@ impl DjangoCacheBuilder {
         self
     }
 
-    /// Sets `VERSION` of the cache. 1 by default, as in Django.
+    /// Sets the cache's `VERSION`, which is a part of every key. Defaults to 1, as in Django.
     ///
     /// # Examples
     /// ```
@@ -75,8 +77,9 @@ impl DjangoCacheBuilder {
 
     /// Selects the entries of the engine `cached_db` instead of those of the engine `cache`.
     ///
-    /// They are copies of rows in the site's database. A program that writes the row must also
-    /// write or delete the entry; `Settings::cached_db` in `cloakroom-django` does.
+    /// The entries of `cached_db` are copies of rows in the site's database. A program that writes
+    /// a row must also write or delete its copy, as the engine of `Settings::cached_db` in
+    /// `cloakroom-django` does.
     ///
     /// # Examples
     /// ```
@@ -90,8 +93,8 @@ impl DjangoCacheBuilder {
         self
     }
 
-    /// Sets the largest data of one session, in bytes. 1 MiB less 4 KiB by default; see
-    /// [`Builder::max_size`].
+    /// Sets the maximum size of a session's data, in bytes. Defaults to 1 MiB less 4 KiB; must be
+    /// between 1 KiB and 128 MiB. See [`Builder::max_size`].
     ///
     /// # Examples
     /// ```
@@ -107,7 +110,7 @@ impl DjangoCacheBuilder {
         self
     }
 
-    /// Sets the largest number of connections. 16 by default, 1 to 1,024; see
+    /// Sets the maximum number of connections. Defaults to 16; must be between 1 and 1,024. See
     /// [`Builder::connections`].
     ///
     /// # Examples
@@ -124,7 +127,8 @@ impl DjangoCacheBuilder {
         self
     }
 
-    /// Sets how long a call may take. 2 s by default; see [`Builder::timeout`].
+    /// Sets how long a call may take. Defaults to 2 s; must be more than 0. See
+    /// [`Builder::timeout`].
     ///
     /// # Examples
     /// ```
@@ -142,13 +146,13 @@ impl DjangoCacheBuilder {
         self
     }
 
-    /// Opens the store. Does not connect, so a site can start before its server; [`ping`] checks
-    /// that the server answers.
+    /// Opens the store. Does not connect, so a site can start before its server does. [`ping`]
+    /// checks that the server answers.
     ///
     /// [`ping`]: cloakroom::store::Store::ping
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if the URL is malformed or names several servers, or if an
+    /// [`Config`](ErrorKind::Config) if the URL is malformed, if it names several servers, or if an
     /// option is out of bounds.
     ///
     /// # Examples
@@ -163,21 +167,21 @@ impl DjangoCacheBuilder {
     pub fn open(self) -> Result<DjangoCache> {
         let [address] = &self.options.addresses()?[..] else {
             return Err(config_error(
-                "the URL names several servers, but this store does not support the way in which \
-                 Django distributes sessions; give the cache of the sessions one server",
+                "the URL names several servers, but this store cannot distribute sessions over \
+                 servers as Django does; keep the sessions in a cache with only one server",
             ));
         };
         let longest = StoreKey::new(&[b'x'; KEY_LEN]);
         if Key::verbatim(&self.prefix(), &longest).is_none() {
             return Err(config_error(
-                "memcached does not allow keys with this `key_prefix`; use a short one without \
-                 spaces and control characters",
+                "memcached does not allow keys that start with this `key_prefix`; choose a shorter \
+                 one without spaces or control characters",
             ));
         }
         Ok(DjangoCache::start(&self, address))
     }
 
-    /// Returns the text that the key of every session starts with.
+    /// Returns the text with which the key of every session starts.
     pub(crate) fn prefix(&self) -> String {
         key_prefix(&self.key_prefix, self.version, self.engine)
     }

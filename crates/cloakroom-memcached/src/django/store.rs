@@ -23,66 +23,71 @@ use crate::token_cache::{CACHED_TOKENS, TokenCache};
 /// For sites with the session engine `cache` or `cached_db` and the cache backend
 /// `django.core.cache.backends.memcached.PyMemcacheCache`. It stores exactly what Django stores:
 /// the bytes of a session under Django's key, with Django's time to live. It needs a format that
-/// reads and writes Django's bytes; `cloakroom_django::engine` combines the two. Written for Django
-/// 5.2; 4.2 and 6.0 use the same layout. Requires memcached 1.6.10 or newer, started without `-C`.
+/// reads and writes Django's bytes; `cloakroom_django::engine` combines the store with such a
+/// format. Written for Django 5.2; 4.2 and 6.0 use the same layout. Requires memcached 1.6.10 or
+/// newer, started without `-C`.
 ///
-/// If the future of a call is dropped, or its time is up, its connection is closed. A single
-/// command is then carried out completely or not at all. Clones share the connections. A connection
-/// belongs to the tokio runtime in which it was opened, so use a store and its clones in one
-/// runtime only.
+/// If the future of a call is dropped, or if the call times out, its connection is closed. The
+/// server carries out the last command of the call completely or not at all.
+///
+/// Clones share the connections. A connection belongs to the tokio runtime in which it was opened,
+/// so use a store and its clones in one runtime only.
 ///
 /// # Guarantees
-/// * **Compares**: the server compares the CAS number of the bytes that the request read. No edit
-///   made through Cloakroom is lost to another edit made through Cloakroom. **Django does not
-///   compare**: it overwrites changes made since it read the session, and a Django request that was
-///   running during a logout may write the session back.
-/// * **Revokes**: a deleted session is gone for every process, unless Django writes it back like
-///   that.
+/// * **Compares**: the server compares the CAS number (memcached's number for compare-and-swap) of
+///   the bytes that the request read. No edit made through Cloakroom overwrites another edit made
+///   through Cloakroom. **Django does not compare**: a Django request overwrites changes made since
+///   it read the session, and may restore a session that was deleted since then.
+/// * **Revokes**: a deleted session is gone for every process, unless such a Django request
+///   restores it.
 /// * **Not durable**, **shared**, **evicts**: like [`MemcachedStore`](crate::MemcachedStore).
 /// * **No owners**: memcached cannot list keys. Writing a draft with an owner returns
 ///   [`Unsupported`](cloakroom::ErrorKind::Unsupported). Labels and the times at which a session
 ///   was created and touched are not stored.
-/// * **At most 1 MiB less 4 KiB** per session; see [`max_size`](DjangoCacheBuilder::max_size).
-///   Django may write up to 4 KiB more, which this store can read.
+/// * **At most 1 MiB less 4 KiB** per session by default; see
+///   [`max_size`](DjangoCacheBuilder::max_size). Django may write sessions that are up to 4 KiB
+///   larger, and this store can read them.
 ///
-/// The server drops a session by its own clock, to the second and without a grace period, as with
-/// Django. A session that is found has not expired. memcached cannot represent times after January
-/// 2038: **a session that expires later ends then**. (Django passes the later time to memcached,
-/// which drops the session at once.)
+/// As with Django, the server removes a session as soon as it expires by the server's clock, to the
+/// second and without a grace period. So a session that is found has not expired. memcached cannot
+/// represent times after January 2038: **a session that expires later ends in January 2038**.
+/// (Django passes the later time to memcached, which removes the session at once.)
 ///
 /// # When things go wrong
-/// Everything said of [`MemcachedStore`](crate#when-things-go-wrong) applies, and also:
+/// The failures of [`MemcachedStore`](crate#when-things-go-wrong) can occur here too. In addition:
 /// * **An answer is lost**: Django's bytes do not identify the save that wrote them. If the bytes
 ///   from before the save are still stored, the save is sent again. Otherwise the visitor gets an
-///   error and has to try again. An edit is applied twice if it was saved and another request then
-///   restored exactly the earlier bytes.
+///   error and has to try again. An edit may be applied twice, but only if it was saved and another
+///   request then restored exactly the earlier bytes.
 /// * **A login is interrupted between its two steps**: the old session stays valid. A copy of the
-///   new one may stay until its time is up, under a key that was not given to any browser.
+///   new session may remain until it expires, under a key that no browser has.
 /// * **The cache is cleared**: Django's `cache.clear()` empties the whole server and ends every
 ///   session.
 ///
 /// # Keys
 /// A key is `KEY_PREFIX:VERSION:django.contrib.sessions.cache` followed directly by the session
-/// key: `:1:django.contrib.sessions.cache0f3…` by default. With
-/// [`cached_db`](DjangoCacheBuilder::cached_db) the engine is `django.contrib.sessions.cached_db`.
-/// Sites with a custom `KEY_FUNCTION` use other keys and are not supported. The flags of an item
-/// are 1, which means a pickle. Loading or changing an item with other flags returns
-/// [`Corrupt`](cloakroom::ErrorKind::Corrupt) and leaves the item unchanged.
+/// key. With the default options, a key looks like `:1:django.contrib.sessions.cache0f3…`. With
+/// [`cached_db`](DjangoCacheBuilder::cached_db), the engine is `django.contrib.sessions.cached_db`.
+/// A site with a custom `KEY_FUNCTION` uses different keys and is not supported.
+///
+/// The flags of an item are 1, which Django's client uses for a pickle. Loading or changing an item
+/// with any other flags returns [`Corrupt`](cloakroom::ErrorKind::Corrupt) and leaves the item
+/// unchanged.
 ///
 /// Like Django, this store does not send keys that memcached does not allow: those with spaces or
 /// control characters, or with more than 250 bytes including the prefix. No session is found under
 /// such a key, and creating one returns [`Unsupported`](cloakroom::ErrorKind::Unsupported).
 ///
-/// **One server**: with several, Django distributes its sessions in a way that this store does not
-/// support, so it refuses a URL with several servers.
+/// **One server**: a URL with several servers is refused, because this store does not support the
+/// way in which Django distributes sessions over servers.
 ///
 /// # Cost
 /// | call | round trips |
 /// |---|---|
 /// | load, create, delete | 1 |
-/// | save | 1, or 2 if another process loaded or saved the session last |
+/// | save | 1, or 2 if this process neither loaded nor wrote the version that it replaces |
 /// | touch | 2 |
-/// | rename, at login | 2, or 3 if another process loaded or saved the session last |
+/// | rename, at login | 2, or 3 if this process neither loaded nor wrote the old version |
 ///
 /// # Examples
 /// ```no_run
@@ -112,8 +117,8 @@ struct Inner {
 
 /// The version of an entry: the SHA-256 of its bytes.
 ///
-/// Not its CAS number: a touch changes that, and a server that restarts assigns it to another
-/// entry.
+/// The CAS number cannot be the version: a touch changes it, and a server that restarts may assign
+/// the same number to another entry.
 type Hash = [u8; 32];
 
 impl DjangoCache {
@@ -147,7 +152,7 @@ impl DjangoCache {
     /// use cloakroom_memcached::DjangoCache;
     ///
     /// let builder = DjangoCache::builder("memcached://127.0.0.1:11211");
-    /// // `Debug` shows what every key starts with, and not the URL.
+    /// // `Debug` shows the text with which every key starts, but not the URL.
     /// assert!(format!("{builder:?}").contains(r#"":1:django.contrib.sessions.cache""#));
     /// ```
     pub fn builder(url: &str) -> DjangoCacheBuilder {
@@ -156,7 +161,7 @@ impl DjangoCache {
 
     pub(crate) fn start(django: &DjangoCacheBuilder, address: &str) -> Self {
         let options = &django.options;
-        // Django has no limit, so it may write a little more than ours allows.
+        // Django does not limit the size, so it may write a little more than `max_size`.
         let max_value = options.max_size + RESERVE;
         Self(Arc::new(Inner {
             server: Server::new(address, options.connections, max_value),
@@ -208,7 +213,7 @@ impl Store for DjangoCache {
             .await
     }
 
-    /// One round trip if this process loaded or wrote the version `seen`, otherwise two.
+    /// Takes one round trip if this process loaded or wrote the version `seen`, otherwise two.
     async fn save(&self, key: &StoreKey, seen: &Version, new: &Draft) -> Result<Outcome> {
         let doing = "saving a session in Django's cache in memcached";
         let hash = self.0.check(doing, new)?;
@@ -228,11 +233,11 @@ impl Store for DjangoCache {
     /// Takes two steps, because memcached cannot rename an item:
     ///
     /// 1. Write the new entry to `to`. No browser has this key yet.
-    /// 2. Compare the old entry and replace it with an item that expires at once. This step moves
-    ///    the session.
+    /// 2. If the old entry has the version `seen`, replace it with an item that expires at once.
+    ///    This step moves the session.
     ///
-    /// If the future is dropped between the two, the old entry stays valid, and the server drops
-    /// the copy at `to` when its time is up.
+    /// If the future is dropped between the two steps, the old entry stays valid, and the copy at
+    /// `to` remains until it expires.
     async fn rename(
         &self,
         from: &StoreKey,
@@ -255,7 +260,8 @@ impl Store for DjangoCache {
         Ok(outcome(left, || moved))
     }
 
-    /// Two round trips, because memcached can only compare when it also receives the value.
+    /// Takes two round trips, because memcached compares CAS numbers only if the command also
+    /// contains the value.
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let (Some(key), Some(hash)) = (self.0.key(key), hash_in(seen)) else {
             return Ok(Outcome::Stale);
@@ -282,7 +288,7 @@ impl Store for DjangoCache {
             Ok(())
         };
         self.0
-            .within("asking memcached whether it answers", work)
+            .within("pinging Django's cache in memcached", work)
             .await
     }
 }
@@ -303,8 +309,8 @@ impl Inner {
 
     /// Checks that a draft can be written. Returns the version that its entry will have.
     ///
-    /// The size is checked here because a server that receives too large an item drops the previous
-    /// one.
+    /// The size is checked here, because a server that receives too large an item removes the
+    /// previous one.
     fn check(&self, doing: &str, new: &Draft) -> Result<Hash> {
         if new.meta.owner.is_some() {
             return Err(owner_unsupported(doing));
@@ -332,8 +338,8 @@ impl Inner {
         Ok(outcome(written, || version_of_hash(hash)))
     }
 
-    /// Writes an item with the version `new` and returns `true`, unless the entry at `key` has
-    /// another version than `seen`.
+    /// Replaces the entry at `key` if it has the version `seen`. The version of `new_item` is
+    /// `new`. Returns whether the entry was replaced.
     async fn replace(
         &self,
         doing: &str,
@@ -388,8 +394,8 @@ impl fmt::Debug for DjangoCache {
     }
 }
 
-/// Returns the item as an entry that never expires: the server has already dropped every item whose
-/// time is over.
+/// Returns the item as an entry that never expires, because the server itself removes every expired
+/// item.
 fn entry(hash: Hash, value: Bytes) -> Entry {
     Entry::new(
         value,

@@ -64,7 +64,8 @@ impl Peer {
         Some(Request { line, value })
     }
 
-    /// Waits for the next command or the end of the connection. Returns whether it was the end.
+    /// Waits for the next command or the end of the connection. Returns whether the connection
+    /// ended.
     pub(crate) async fn is_closed(&mut self) -> bool {
         self.try_request().await.is_none()
     }
@@ -111,7 +112,7 @@ impl Request {
         words.find(|word| word.starts_with('O')).unwrap()
     }
 
-    /// Returns the line without that flag.
+    /// Returns the line without the flag that the answer must repeat.
     pub(crate) fn command(&self) -> String {
         self.line.replace(&format!(" {}", self.opaque()), "")
     }

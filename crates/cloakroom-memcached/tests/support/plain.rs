@@ -1,5 +1,5 @@
-//! Another program's client. Uses the classic text protocol, as Django's client does, and `mg` to
-//! get a time to live.
+//! A client that acts as another program. Uses the classic text protocol, as Django's client does,
+//! and `mg` to get a time to live.
 
 use cloakroom_harness::servers::Server;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -35,7 +35,7 @@ impl Plain {
         assert_eq!(answer, "STORED");
     }
 
-    /// Returns the time to live of an item in seconds; -1 if it never expires.
+    /// Returns the time to live of an item in seconds, or -1 if the item never expires.
     pub(crate) async fn left(&mut self, key: &str) -> i64 {
         let line = self.ask(format!("mg {key} t\r\n")).await;
         line.strip_prefix("HD t").unwrap().parse().unwrap()
