@@ -153,10 +153,13 @@ impl Builder {
     /// It blocks for a few milliseconds. If the table is missing while another process holds a
     /// lock, it blocks for up to the [`busy_timeout`](Self::busy_timeout).
     ///
+    /// The first call of a process logs a warning if the program is linked with an SQLite that has
+    /// the [WAL-reset bug](crate#beside-other-sqlite-crates).
+    ///
     /// # Errors
     /// * [`Config`](cloakroom::ErrorKind::Config) if an option is out of range, the file is not an
-    ///   SQLite database, or the table was created by another program or a newer version of this
-    ///   crate.
+    ///   SQLite database, the table was created by another program or a newer version of this
+    ///   crate, or the linked SQLite is older than 3.38.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the file cannot be opened or
     ///   written, or is locked.
     ///

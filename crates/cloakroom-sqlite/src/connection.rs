@@ -1,9 +1,10 @@
 use std::time::{Duration, Instant};
 
 use cloakroom::{Error, ErrorKind, Result};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use crate::error::{is_busy, opening};
+use crate::linked_sqlite;
 use crate::options::{Options, Synchronous};
 
 /// Opens a connection that writes, and turns the write-ahead log on. Creates a missing file.
@@ -25,9 +26,10 @@ pub(crate) fn wal_writer(options: &Options) -> Result<Connection> {
 
 /// Opens a connection that writes, and keeps the file's journal mode. Creates a missing file.
 pub(crate) fn writer(options: &Options) -> Result<Connection> {
+    linked_sqlite::check()?;
     let db = connect(options, OpenFlags::SQLITE_OPEN_CREATE).map_err(|e| opening(options, e))?;
     // SQLite opens a file without write permission as read-only and reports no error.
-    if db.is_readonly("main").map_err(|e| opening(options, e))? {
+    if db.is_readonly(MAIN_DB).map_err(|e| opening(options, e))? {
         return Err(Error::new(
             ErrorKind::Unavailable,
             format!(

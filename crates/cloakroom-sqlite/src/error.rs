@@ -84,15 +84,9 @@ pub(crate) fn is_busy(cause: &rusqlite::Error) -> bool {
 }
 
 /// Returns whether the table is missing. SQLite reports that with a generic code, so this reads the
-/// message.
+/// message. The message is in one of two variants, depending on how rusqlite was built.
 fn is_missing_table(cause: &rusqlite::Error) -> bool {
-    match cause {
-        rusqlite::Error::SqliteFailure(_, Some(message))
-        | rusqlite::Error::SqlInputError { msg: message, .. } => {
-            message.starts_with("no such table")
-        }
-        _ => false,
-    }
+    cause.to_string().starts_with("no such table")
 }
 
 /// Returns the kind of the error, and a text that says what went wrong and what to do.

@@ -7,6 +7,7 @@ mod database;
 #[cfg(feature = "django")]
 mod django;
 mod error;
+mod linked_sqlite;
 mod options;
 mod readers;
 mod schema;

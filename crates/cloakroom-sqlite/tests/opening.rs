@@ -151,10 +151,10 @@ async fn a_dropped_table_is_created_when_the_store_is_opened_again() {
     neighbour(&path)
         .execute_batch("DROP TABLE cloakroom_session")
         .unwrap();
-    assert_eq!(
-        store.load(&at(1)).await.unwrap_err().kind(),
-        ErrorKind::Unavailable
-    );
+    let error = store.load(&at(1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let expected = "the table is not there; open the store again to create it";
+    assert!(error.to_string().ends_with(expected), "{error}");
 
     let reopened = SqliteStore::open(&path).unwrap();
 

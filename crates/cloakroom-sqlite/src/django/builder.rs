@@ -7,11 +7,12 @@ impl Builder<DjangoTable> {
     /// Opens the file and starts the threads. Creates a missing file, but neither creates the table
     /// nor requires it: see [`DjangoTable::migrate`].
     ///
-    /// It blocks for a few milliseconds.
+    /// It blocks for a few milliseconds. The first call of a process logs a warning if the program
+    /// is linked with an SQLite that has the [WAL-reset bug](crate#beside-other-sqlite-crates).
     ///
     /// # Errors
-    /// * [`Config`](cloakroom::ErrorKind::Config) if an option is out of range, or the file is not
-    ///   an SQLite database.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if an option is out of range, the file is not an
+    ///   SQLite database, or the linked SQLite is older than 3.38.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the file cannot be opened or
     ///   written.
     ///

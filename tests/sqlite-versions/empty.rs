@@ -1,0 +1,1 @@
+//! Empty: these packages have only tests.
