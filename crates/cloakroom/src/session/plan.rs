@@ -28,8 +28,8 @@ impl CommitPoint {
 
 /// One commit, taken from a session in one step.
 pub(crate) struct Commit {
-    /// The entry that a `flush` ended. It is deleted first.
-    pub(crate) ended: Option<SavedEntry>,
+    /// The entries that a `flush` ended, or that a new session replaces. They are deleted first.
+    pub(crate) ended: Vec<SavedEntry>,
     /// How often the session had been flushed when the commit was taken.
     pub(crate) flushes: u32,
     pub(crate) edits: Edits,
