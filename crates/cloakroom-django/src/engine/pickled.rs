@@ -38,7 +38,7 @@ impl Format for PickledFormat {
         cookie::parse_key(text)
     }
 
-    fn store_key(&self, key: &SessionKey) -> StoreKey {
+    fn store_key(&self, _namespace: &str, key: &SessionKey) -> StoreKey {
         cookie::store_key(key)
     }
 

@@ -1,4 +1,4 @@
-use cloakroom::{Clock, Sessions};
+use cloakroom::{Clock, Cookie, Sessions};
 use cloakroom_django::Settings;
 use cloakroom_django::wire::key::{is_accepted, is_file_safe};
 use cloakroom_django::wire::signing::{SERVER_SALT, Signer};
@@ -79,6 +79,72 @@ fn check(header: &[u8], name: &str, value: Option<&str>) {
     let session = run(sessions.begin(&headers).open()).unwrap();
     assert_eq!(session.get("n").unwrap(), Some(7));
     assert_eq!(session.key().unwrap().reveal(), key);
+}
+
+/// The store keys of Django are the keys themselves, so a session stays in its row when the cookie
+/// changes. The last cookie counts, as in Django, and a former name only if the new one is absent.
+#[test]
+fn a_former_cookie_opens_its_row_and_the_next_save_removes_it() {
+    let (one, other) = ("a".repeat(32), "b".repeat(32));
+    let old = || {
+        Cookie::new("sessionid")
+            .plain_http()
+            .domain("library.example")
+    };
+    let changes = [
+        Cookie::new("sessionid").plain_http(),
+        Cookie::new("library_sid").plain_http(),
+        Cookie::new("library_sid").plain_http().namespace("library"),
+    ];
+    for new in changes {
+        let (_, signed) = site("sessionid", &[]);
+        let table = Rows::table();
+        let clock = HandClock::new();
+        for key in [&one, &other] {
+            let expires = clock.now() + std::time::Duration::from_secs(60);
+            table.put(key, signed.clone(), expires);
+        }
+        let settings = Settings::new("a secret").unwrap();
+        let sessions = settings.sessions(settings.db(table)).clock(clock);
+        let sessions = sessions
+            .cookie(new.clone().formerly(old()))
+            .build()
+            .unwrap();
+        let name = new.name();
+
+        for (sent, key) in [
+            (format!("sessionid={one}"), &one),
+            (format!("sessionid={other}; sessionid={one}"), &one),
+            (format!("{name}={other}; {name}={one}"), &one),
+            (format!("{name}={one}; sessionid=short"), &one),
+        ] {
+            if name == "sessionid" && sent.ends_with("short") {
+                continue; // The last one counts.
+            }
+            let headers = HeaderMap::from_iter([(COOKIE, sent.parse().unwrap())]);
+            let handle = sessions.begin(&headers);
+            let effects = run(async {
+                let session = handle.open().await.unwrap();
+                assert_eq!(session.key().unwrap().reveal(), key, "{sent}");
+                session.set("n", 8).unwrap();
+                sessions.finish(&handle, StatusCode::OK).await.unwrap()
+            });
+            let lines: Vec<_> = effects
+                .set_cookies()
+                .map(|line| line.to_str().unwrap())
+                .collect();
+            let removes = |line: &&str| line.contains("Max-Age=0") && line.contains("Domain=");
+            let set = lines.last().unwrap();
+            assert!(set.starts_with(&format!("{name}={key}")), "{lines:?}");
+            let removed = lines.iter().copied().filter(removes).count();
+            assert_eq!(
+                removed,
+                usize::from(sent.contains("sessionid")),
+                "{lines:?}"
+            );
+            assert_eq!(lines.len(), 1 + removed);
+        }
+    }
 }
 
 /// Returns a site with these rows, and the text of a valid row.

@@ -9,6 +9,7 @@ use super::decode::{decode, tag};
 use super::tier::Tier;
 use super::write_through::WriteThroughBackend;
 use crate::format::{DefaultFormat, Format, FormatRules, Tags};
+use crate::http::Cookie;
 use crate::model::{
     Cursor, Draft, EntryRef, Error, ErrorKind, Meta, OwnedEntry, Owner, Page, Record, Result,
     SaveId, SessionKey, SessionTag, StoreKey, Version,
@@ -60,6 +61,8 @@ impl Backend {
             store: AnyStore::new(store),
             format: Arc::new(format),
             timeout: DEFAULT_TIMEOUT,
+            // The builder sets it.
+            namespace: "".into(),
         }))
     }
 
@@ -112,10 +115,15 @@ impl Backend {
         self.max_size = max_size;
     }
 
-    /// Sets the name of the cookie if the cookie contains the sessions.
-    pub(crate) fn set_cookie_name(&mut self, name: &str) {
-        if let Kind::Cookie(cookie) = &mut self.kind {
-            cookie.set_cookie_name(name);
+    /// Sets the cookie, which decides in which namespace new keys are made.
+    pub(crate) fn set_cookie(&mut self, cookie: &Cookie) {
+        match &mut self.kind {
+            Kind::Store(origin)
+            | Kind::Cached(CachedBackend { origin, .. })
+            | Kind::WriteThrough(WriteThroughBackend { origin, .. }) => {
+                origin.namespace = cookie.own_namespace().into();
+            }
+            Kind::Cookie(sealed) => sealed.set_cookie(cookie),
         }
     }
 
@@ -176,6 +184,18 @@ impl Backend {
             },
             SaveId::random()?,
         ))
+    }
+
+    /// Limits the time of several calls to that of one call of the store.
+    pub(crate) async fn within<T>(
+        &self,
+        doing: &'static str,
+        calls: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        match self.origin() {
+            Some(origin) => origin.within(doing, calls).await,
+            None => calls.await,
+        }
     }
 
     /// Loads the entry at `key`. It may come from a cache.

@@ -10,6 +10,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 use crate::format::{DefaultFormat, Format, FormatRules, Tags};
+use crate::http::Cookie;
 use crate::model::{
     Draft, Entry, EntryRef, Error, ErrorKind, Meta, Result, SaveId, SessionData, SessionKey,
     StoreKey,
@@ -52,7 +53,12 @@ use crate::store::{Guarantees, packed};
 /// * 4 bytes that identify the secret,
 /// * 24 random bytes, the nonce,
 /// * the ciphertext of XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). The first 5 bytes and the
-///   name of the cookie are the additional data, so a cookie is valid under its own name only.
+///   [namespace](crate::Cookie::namespace) are the additional data, so a cookie is valid in its own
+///   namespace only. By default that is the name of the cookie.
+///
+/// An older cookie stays valid when a newer one is written. A site that changes its cookie must
+/// therefore declare the earlier one with [`Cookie::formerly`](crate::Cookie::formerly): of two
+/// valid cookies none is used, and only a declared one is removed.
 ///
 /// The encryption key and the id of a secret are its HKDF-SHA256 (RFC 5869), without salt, with the
 /// info `cloakroom carried key` and `cloakroom carried name`. The plaintext is the session as
@@ -64,6 +70,7 @@ use crate::store::{Guarantees, packed};
 pub struct CookieBackend {
     envelope: Envelope,
     cookie_name: Arc<str>,
+    namespace: Arc<str>,
 }
 
 impl CookieBackend {
@@ -83,6 +90,7 @@ impl CookieBackend {
         Ok(Self {
             envelope: Envelope::Sealed(Arc::new(vec![SealingSecret::new(secret)?])),
             cookie_name: "".into(),
+            namespace: "".into(),
         })
     }
 
@@ -104,6 +112,7 @@ impl CookieBackend {
         Self {
             envelope: Envelope::None(Arc::new(format)),
             cookie_name: "".into(),
+            namespace: "".into(),
         }
     }
 
@@ -152,8 +161,9 @@ impl CookieBackend {
         }
     }
 
-    pub(super) fn set_cookie_name(&mut self, name: &str) {
-        self.cookie_name = name.into();
+    pub(super) fn set_cookie(&mut self, cookie: &Cookie) {
+        self.cookie_name = cookie.name().into();
+        self.namespace = cookie.own_namespace().into();
     }
 
     pub(super) fn guarantees(&self) -> Guarantees {
@@ -168,7 +178,10 @@ impl CookieBackend {
     /// Opens the cookie. Returns `None` if it was not sealed with one of the secrets.
     pub(super) fn open(&self, key: &StoreKey) -> Option<Entry> {
         let (meta, data) = match &self.envelope {
-            Envelope::Sealed(secrets) => self.unseal(secrets, key.as_bytes())?,
+            Envelope::Sealed(secrets) => {
+                let mut parts = key.as_bytes().splitn(2, |&byte| byte == b'=');
+                unseal(secrets, parts.next()?, parts.next()?)?
+            }
             Envelope::None(_) => (unknown(), Bytes::copy_from_slice(key.as_bytes())),
         };
         // The version is never compared.
@@ -195,7 +208,7 @@ impl CookieBackend {
             ));
         }
         let key = SessionKey::new(&value);
-        let store_key = StoreKey::new(value.as_bytes());
+        let store_key = self.format().store_key(&self.namespace, &key);
         Ok(EntryRef::new(key, store_key, draft.version()))
     }
 
@@ -214,26 +227,6 @@ impl CookieBackend {
         self.seal(&draft).map(Some)
     }
 
-    fn unseal(&self, secrets: &[SealingSecret], value: &[u8]) -> Option<(Meta, Bytes)> {
-        let sealed = BASE64URL_NOPAD.decode(value).ok()?;
-        let (head, rest) = sealed.split_at_checked(HEAD_BYTES)?;
-        let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
-        let (&version, name) = head.split_first()?;
-        let secret = secrets.iter().find(|secret| secret.name == *name)?;
-        let additional = self.additional(head);
-        let payload = Payload {
-            msg: sealed,
-            aad: &additional,
-        };
-        let nonce = XNonce::try_from(nonce).ok()?;
-        let text = secret.cipher.decrypt(&nonce, payload).ok()?;
-        if version != VERSION {
-            return None;
-        }
-        let draft = packed::read(text.into())?;
-        Some((draft.meta, draft.data))
-    }
-
     fn sealed(&self, secrets: &[SealingSecret], draft: &Draft) -> Result<String> {
         let secret = secrets.first().expect("`new` adds one");
         let mut nonce = [0; NONCE_BYTES];
@@ -243,7 +236,7 @@ impl CookieBackend {
         })?;
         let mut sealed = vec![VERSION];
         sealed.extend(secret.name);
-        let additional = self.additional(&sealed);
+        let additional = [&sealed[..], self.namespace.as_bytes()].concat();
         let mut text = Vec::new();
         packed::put(&mut text, draft)?;
         let payload = Payload {
@@ -255,10 +248,26 @@ impl CookieBackend {
         sealed.extend(text.expect("a session is shorter than 256 GiB"));
         Ok(BASE64URL_NOPAD.encode(&sealed))
     }
+}
 
-    fn additional(&self, head: &[u8]) -> Vec<u8> {
-        [head, self.cookie_name.as_bytes()].concat()
+fn unseal(secrets: &[SealingSecret], namespace: &[u8], value: &[u8]) -> Option<(Meta, Bytes)> {
+    let sealed = BASE64URL_NOPAD.decode(value).ok()?;
+    let (head, rest) = sealed.split_at_checked(HEAD_BYTES)?;
+    let (nonce, sealed) = rest.split_at_checked(NONCE_BYTES)?;
+    let (&version, name) = head.split_first()?;
+    let secret = secrets.iter().find(|secret| secret.name == *name)?;
+    let additional = [head, namespace].concat();
+    let payload = Payload {
+        msg: sealed,
+        aad: &additional,
+    };
+    let nonce = XNonce::try_from(nonce).ok()?;
+    let text = secret.cipher.decrypt(&nonce, payload).ok()?;
+    if version != VERSION {
+        return None;
     }
+    let draft = packed::read(text.into())?;
+    Some((draft.meta, draft.data))
 }
 
 impl fmt::Debug for CookieBackend {
@@ -305,8 +314,9 @@ impl Format for Sealed {
             .then(|| SessionKey::new(text))
     }
 
-    fn store_key(&self, key: &SessionKey) -> StoreKey {
-        StoreKey::new(key.reveal().as_bytes())
+    /// The namespace is part of it, because a value can only be opened together with its own.
+    fn store_key(&self, namespace: &str, key: &SessionKey) -> StoreKey {
+        StoreKey::pair(namespace, key.reveal())
     }
 
     fn encode(&self, session_data: &SessionData, now: SystemTime) -> Result<Bytes> {
@@ -391,11 +401,11 @@ mod tests {
             let nonce = [0; NONCE_BYTES];
             let payload = Payload {
                 msg: text,
-                aad: &backend.additional(&head),
+                aad: &head,
             };
             let text = secrets[0].cipher.encrypt(&XNonce::from(nonce), payload);
             let cookie = [&head[..], &nonce, &text.unwrap()].concat();
-            StoreKey::new(BASE64URL_NOPAD.encode(&cookie).as_bytes())
+            StoreKey::pair("", &BASE64URL_NOPAD.encode(&cookie))
         };
 
         assert!(backend.open(&sealed(1, &old)).is_none());

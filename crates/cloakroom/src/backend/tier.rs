@@ -13,6 +13,8 @@ pub(super) struct Tier {
     pub(super) store: AnyStore,
     pub(super) format: Arc<dyn Format>,
     pub(super) timeout: Duration,
+    /// The namespace of new keys.
+    pub(super) namespace: Arc<str>,
 }
 
 impl Tier {
@@ -24,7 +26,7 @@ impl Tier {
     pub(super) async fn create(&self, draft: &Draft) -> Result<EntryRef> {
         for _ in 0..KEY_TRIES {
             let key = self.format.new_key()?;
-            let store_key = self.format.store_key(&key);
+            let store_key = self.format.store_key(&self.namespace, &key);
             let created = self
                 .within("creating a session", self.store.create(&store_key, draft))
                 .await;
@@ -80,7 +82,7 @@ impl Tier {
         lost: &mut Vec<(SessionKey, StoreKey)>,
     ) -> Result<Option<EntryRef>> {
         let key = self.format.new_key()?;
-        let to = self.format.store_key(&key);
+        let to = self.format.store_key(&self.namespace, &key);
         let renamed = self.store.rename(&from.store_key, &from.version, &to, new);
         let renamed = self.within("moving a session to a new key", renamed).await;
         if let Err(error) = &renamed

@@ -18,7 +18,9 @@ use crate::model::{
 ///
 /// * **Session key**: 256 bits of the operating system's random numbers, as 43 characters of
 ///   base64url without padding (RFC 4648 §5).
-/// * **Store key**: the SHA-256 of those 43 characters. The contents of a store open no session.
+/// * **Store key**: the SHA-256 of `NAMESPACE=KEY`, which is what the browser sends if the
+///   [namespace](crate::Cookie::namespace) is the name of the cookie. The contents of a store open
+///   no session, and a key opens none in another namespace. No namespace contains `=`.
 /// * **Data**: the byte `1`, which is the format version, and a JSON object. Its last member,
 ///   `items`, is an object of the items in their order. Each value has the JSON text with which it
 ///   was set. The members before it depend on the [`Expiry`] of the session:
@@ -105,8 +107,12 @@ impl Format for DefaultFormat {
         .then(|| SessionKey::new(text))
     }
 
-    fn store_key(&self, key: &SessionKey) -> StoreKey {
-        StoreKey::new(&Sha256::digest(key.reveal()))
+    fn store_key(&self, namespace: &str, key: &SessionKey) -> StoreKey {
+        let hash = Sha256::new()
+            .chain_update(namespace)
+            .chain_update("=")
+            .chain_update(key.reveal());
+        StoreKey::new(&hash.finalize())
     }
 
     fn encode(&self, data: &SessionData, _now: SystemTime) -> Result<Bytes> {
@@ -298,14 +304,18 @@ mod tests {
     }
 
     #[test]
-    fn the_store_key_is_the_sha_256_of_the_text() {
-        let store_key = DefaultFormat::new().store_key(&SessionKey::new("abc"));
+    fn the_store_key_is_the_sha_256_of_namespace_and_key() {
+        let store_key = |namespace: &str, key: &str| {
+            let key = DefaultFormat::new().store_key(namespace, &SessionKey::new(key));
+            data_encoding::HEXLOWER.encode(key.as_bytes())
+        };
 
         assert_eq!(
-            store_key.as_bytes()[..4],
-            [0xba, 0x78, 0x16, 0xbf],
-            "FIPS 180-2, appendix B.1"
+            store_key("__Host-session", &"A".repeat(43)),
+            "36cf4512737d4b0be7ed5ad9593e9e0f76fa25f1c770eab2e72d96fc4593159d",
+            "printf '__Host-session=AAA…' | sha256sum"
         );
+        assert_ne!(store_key("a", "bc"), store_key("ab", "c"));
     }
 
     #[test]

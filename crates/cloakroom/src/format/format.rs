@@ -30,7 +30,11 @@ pub trait Format: Send + Sync + 'static {
     fn parse_key(&self, text: &str) -> Option<SessionKey>;
 
     /// Returns the key under which the store keeps the session.
-    fn store_key(&self, key: &SessionKey) -> StoreKey;
+    ///
+    /// `namespace` is that of the cookie, see [`Cookie::namespace`](crate::Cookie::namespace). A
+    /// format that ignores it must do so for every key, and the keys of all cookies then open the
+    /// same sessions.
+    fn store_key(&self, namespace: &str, key: &SessionKey) -> StoreKey;
 
     /// Encodes the data of a session that is saved at `now`.
     ///

@@ -66,11 +66,17 @@ pub enum OnExpired {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OnDuplicates {
-    /// None, unless all have the same value. If they differ, an attacker may have set one of them,
-    /// and it is impossible to say which.
+    /// The only one that opens a live session. Browsers send several if the site has changed its
+    /// cookie, and the others are usually dead.
+    ///
+    /// Up to four different keys are loaded, within the time limit of one call of the store. If
+    /// several are live, or if there are more than four, none is used: an attacker may have set any
+    /// of them. The live ones end when the visitor gets a new session or logs out, so that the next
+    /// request finds one live session at most.
     #[default]
     Refuse,
-    /// The last one.
+    /// The last one with the name of the cookie. Without one, the last one with the name of the
+    /// latest [former](crate::Cookie::formerly) cookie.
     Last,
 }
 

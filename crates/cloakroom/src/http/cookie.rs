@@ -10,6 +10,9 @@ use crate::model::{Error, ErrorKind, Result};
 /// development, except on `localhost` in most browsers. Use [`plain_http`](Self::plain_http) to
 /// develop without TLS.
 ///
+/// A site that changes the name, domain, path or partitioning of its cookie declares the earlier
+/// one with [`formerly`](Self::formerly), so that its visitors keep their sessions.
+///
 /// [`SessionsBuilder::build`](crate::SessionsBuilder::build) refuses a cookie that browsers would
 /// drop (RFC 6265bis, draft 21).
 ///
@@ -39,6 +42,10 @@ pub struct Cookie {
     /// `None` omits the attribute.
     same_site: Option<SameSite>,
     partitioned: bool,
+    /// `None` if it is the name.
+    namespace: Option<String>,
+    /// Earlier cookies of the site, at most `MAX_FORMER`. They have no former ones themselves.
+    former: Vec<Self>,
 }
 
 impl Cookie {
@@ -60,6 +67,8 @@ impl Cookie {
             http_only: true,
             same_site: Some(SameSite::Lax),
             partitioned: false,
+            namespace: None,
+            former: Vec::new(),
         }
     }
 
@@ -80,16 +89,25 @@ impl Cookie {
 
     /// Removes `Secure`, and the prefix of the name that requires it. For development without TLS.
     ///
+    /// The name `__Host-session`, which is the default, becomes `cloakroom`. Cookies do not depend
+    /// on the port, so all programs on `localhost` share their cookies, and several frameworks call
+    /// theirs `session`. Two sites that use this crate need different names.
+    ///
     /// # Examples
     /// ```
     /// use cloakroom::Cookie;
     ///
     /// let cookie = Cookie::default().plain_http();
-    /// assert_eq!(cookie.name(), "session");
+    /// assert_eq!(cookie.name(), "cloakroom");
     /// assert!(!cookie.attributes().secure);
+    ///
+    /// assert_eq!(Cookie::new("__Host-shop").plain_http().name(), "shop");
     /// ```
     #[must_use]
     pub fn plain_http(mut self) -> Self {
+        if self.name == DEFAULT_NAME {
+            self.name = PLAIN_HTTP_NAME.to_owned();
+        }
         for prefix in [HOST_PREFIX, SECURE_PREFIX] {
             if let Some(name) = self.name.strip_prefix(prefix) {
                 self.name = name.to_owned();
@@ -204,6 +222,112 @@ impl Cookie {
         self
     }
 
+    /// Sets the namespace of the sessions that this cookie opens.
+    ///
+    /// A key opens a session only in the namespace in which it was made. In the default format the
+    /// namespace is hashed into the [`StoreKey`](crate::StoreKey), and a
+    /// [`CookieBackend`](crate::CookieBackend) seals it into the cookie. Django's formats have no
+    /// namespaces.
+    ///
+    /// Defaults to the name, so that two `Sessions` with different cookies can share a store and
+    /// neither accepts the other's keys. The price: a new name is a new namespace, and sessions of
+    /// the earlier one are only found if it is declared with [`formerly`](Self::formerly).
+    ///
+    /// A namespace separates keys only. Owners and tags belong to the store, so
+    /// [`Sessions::owned_by`](crate::Sessions::owned_by) and
+    /// [`Sessions::open_tagged`](crate::Sessions::open_tagged) find the sessions of all namespaces.
+    /// Use a table for each of the `Sessions` to separate these, too.
+    ///
+    /// # Examples
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::sync::Arc;
+    /// use cloakroom::Cookie;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// let store = Arc::new(MemoryStore::new());
+    /// let site = Cookie::new("__Host-site").namespace("shop");
+    /// let site = Sessions::builder(Arc::clone(&store)).cookie(site).build()?;
+    /// # let session = site.new_session();
+    /// # session.set("theme", "dark")?;
+    /// # session.save().await?;
+    /// let key = session.key().expect("a saved session has a key");
+    ///
+    /// let staff = Cookie::new("__Host-staff");
+    /// let staff = Sessions::builder(Arc::clone(&store)).cookie(staff).build()?;
+    /// assert!(staff.open(&key).await?.is_none());
+    ///
+    /// let service = Cookie::new("__Host-service").namespace("shop");
+    /// let service = Sessions::builder(store).cookie(service).build()?;
+    /// assert!(service.open(&key).await?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Declares an earlier cookie of the site, with its name, domain, path, partitioning and
+    /// namespace, so that visitors keep their sessions when one of them changes.
+    ///
+    /// The earlier cookie is accepted until its session ends. The next `Set-Cookie` of its visitor
+    /// also removes it. If its [namespace](Self::namespace) was another, the session moves to this
+    /// cookie's namespace and gets a new key when it is next saved. A visitor who only reads never
+    /// moves, so keep the declaration for as long as an untouched session lasts.
+    ///
+    /// Nothing is declared by default. The price of declaring a cookie: it opens sessions, so a
+    /// site is only as safe as the weaker of the two. A name without `__Host-` can be planted by a
+    /// subdomain. A key that is not found costs one more load per earlier namespace.
+    ///
+    /// Can be called several times, for up to 4 cookies. The former cookies of `old` are declared,
+    /// too.
+    ///
+    /// # Examples
+    /// The site named its cookie `sid` and sent it to its subdomains. Now it uses the default:
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use std::sync::Arc;
+    /// use cloakroom::Cookie;
+    /// use http::{HeaderMap, StatusCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let store = Arc::new(MemoryStore::new());
+    /// let old = Cookie::new("sid").domain("example.com");
+    /// # let before = Sessions::builder(Arc::clone(&store)).cookie(old.clone()).build()?;
+    /// # let session = before.new_session();
+    /// # session.set("theme", "dark")?;
+    /// # session.save().await?;
+    /// # let key = session.key().expect("a saved session has a key");
+    /// # let mut request = HeaderMap::new();
+    /// # let sent = format!("sid={}", key.reveal());
+    /// # request.insert("cookie", sent.parse().expect("a key fits into a header"));
+    /// let cookie = Cookie::default().formerly(old);
+    /// let sessions = Sessions::builder(store).cookie(cookie).build()?;
+    ///
+    /// let handle = sessions.begin(&request); // of a browser that has the earlier cookie
+    /// let session = handle.open().await?;
+    /// assert_eq!(session.get::<String>("theme")?.as_deref(), Some("dark"));
+    ///
+    /// session.set("theme", "light")?;
+    /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
+    /// let lines: Vec<_> = effects.set_cookies().filter_map(|line| line.to_str().ok()).collect();
+    /// assert!(lines[0].starts_with("sid=; Path=/; Max-Age=0;"));
+    /// assert!(lines[1].starts_with("__Host-session="));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn formerly(mut self, mut old: Self) -> Self {
+        let older = std::mem::take(&mut old.former);
+        self.former.push(old);
+        self.former.extend(older);
+        self
+    }
+
     /// Returns the name.
     ///
     /// # Examples
@@ -237,9 +361,60 @@ impl Cookie {
         }
     }
 
+    /// Returns this cookie and the former ones. The number of a cookie is its position here.
+    pub(crate) fn accepted(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.former)
+    }
+
+    pub(crate) fn has_former(&self) -> bool {
+        !self.former.is_empty()
+    }
+
+    /// Returns the namespace of the sessions that this cookie opens.
+    pub(crate) fn own_namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Returns whether browsers keep one of the two cookies only.
+    pub(crate) fn replaces(&self, other: &Self) -> bool {
+        let host = |cookie: &Self| {
+            let domain = cookie.domain.as_deref()?;
+            Some(
+                domain
+                    .strip_prefix('.')
+                    .unwrap_or(domain)
+                    .to_ascii_lowercase(),
+            )
+        };
+        self.name == other.name
+            && self.path == other.path
+            && self.partitioned == other.partitioned
+            && host(self) == host(other)
+    }
+
+    /// Returns whether the two cookies accept a common name.
+    pub(crate) fn shares_name_with(&self, other: &Self) -> bool {
+        self.accepted()
+            .any(|one| other.accepted().any(|another| one.name == another.name))
+    }
+
     /// Refuses a cookie that browsers would drop (RFC 6265bis, draft 21, sections 4.1 and 5.7) or
     /// that would break the header.
     pub(crate) fn check(&self) -> Result<()> {
+        if self.former.len() > MAX_FORMER {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "configuring the cookie `{}`: it has more than {MAX_FORMER} former cookies; \
+                     leave out the oldest",
+                    self.name.escape_debug()
+                ),
+            ));
+        }
+        self.accepted().try_for_each(Self::check_alone)
+    }
+
+    fn check_alone(&self) -> Result<()> {
         let name = &self.name;
         let lower = name.to_ascii_lowercase();
         let host = lower.starts_with(&HOST_PREFIX.to_ascii_lowercase());
@@ -270,6 +445,8 @@ impl Cookie {
              with no `;` and no control characters"
         } else if !self.domain.as_deref().is_none_or(is_domain) {
             "the domain must be a host name in ASCII, without a port and without blanks"
+        } else if !self.namespace.as_deref().is_none_or(is_name) {
+            "the namespace must be at most 256 letters, digits and ``!#$%&'*+-.^_`|~``"
         } else {
             return Ok(());
         };
@@ -285,7 +462,7 @@ impl Cookie {
 
 impl Default for Cookie {
     fn default() -> Self {
-        Self::new("__Host-session")
+        Self::new(DEFAULT_NAME)
     }
 }
 
@@ -348,6 +525,10 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_NAME_BYTES && text.bytes().all(is_token)
+}
+
 fn is_attribute(text: &str) -> bool {
     text.len() <= MAX_ATTRIBUTE_BYTES
         && text
@@ -364,8 +545,16 @@ fn is_domain(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
+const DEFAULT_NAME: &str = "__Host-session";
+
+/// The default name over plain HTTP, where `session` would be another framework's on the same host.
+const PLAIN_HTTP_NAME: &str = "cloakroom";
+
 const HOST_PREFIX: &str = "__Host-";
 const SECURE_PREFIX: &str = "__Secure-";
+
+/// Enough for several changes in a row. Each costs a load for a key that is not found.
+pub(crate) const MAX_FORMER: usize = 4;
 
 /// Leaves most of a cookie's 4096 bytes to its value.
 const MAX_NAME_BYTES: usize = 256;
@@ -415,6 +604,18 @@ mod tests {
             (Cookie::new("a").domain("exa mple.com"), "host name"),
             (Cookie::new("a").domain("example.com:80"), "host name"),
             (Cookie::new("a").domain(""), "host name"),
+            (Cookie::new("a").namespace(""), "the namespace must be"),
+            (Cookie::new("a").namespace("b=c"), "the namespace must be"),
+            (
+                Cookie::new("a").formerly(Cookie::new("b;c")),
+                "the name must be",
+            ),
+            (
+                (0..5).fold(Cookie::new("a"), |cookie, n| {
+                    cookie.formerly(Cookie::new(format!("b{n}")))
+                }),
+                "more than 4 former cookies",
+            ),
         ];
         for (cookie, why) in refused {
             let error = cookie.check().unwrap_err();
@@ -429,5 +630,32 @@ mod tests {
                 .check()
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn the_former_cookies_of_a_former_cookie_are_declared_too() {
+        let oldest = Cookie::new("oldest").namespace("n");
+        let old = Cookie::new("old").formerly(oldest);
+        let cookie = Cookie::new("new").formerly(old);
+
+        let accepted: Vec<_> = cookie
+            .accepted()
+            .map(|cookie| (cookie.name(), cookie.own_namespace()))
+            .collect();
+        assert_eq!(accepted, [("new", "new"), ("old", "old"), ("oldest", "n")]);
+    }
+
+    #[test]
+    fn a_cookie_replaces_one_with_its_name_domain_path_and_partitioning() {
+        let cookie = Cookie::new("a").domain("example.com");
+        assert!(cookie.replaces(&Cookie::new("a").domain(".Example.com").http_only(false)));
+        for other in [
+            Cookie::new("b").domain("example.com"),
+            Cookie::new("a"),
+            Cookie::new("a").domain("example.com").path("/app"),
+            Cookie::new("a").domain("example.com").partitioned(true),
+        ] {
+            assert!(!cookie.replaces(&other), "{other:?}");
+        }
     }
 }

@@ -7,6 +7,7 @@ mod effects;
 mod handler_error;
 mod set_cookie;
 
+pub(crate) use candidates::CookieSet;
 pub use completion::Completion;
 pub use cookie::{Cookie, CookieAttributes, SameSite};
 pub use effects::Effects;

@@ -87,7 +87,7 @@ const INLINE_LEN: usize = 47;
 
 /// The key under which a store keeps an entry.
 ///
-/// In the default format it is the SHA-256 of the [`SessionKey`], so the contents of a store open
+/// In the default format it is a SHA-256 of the [`SessionKey`], so the contents of a store open
 /// no session. In Django's formats it is the session key itself. Treat it as a secret: its `Debug`
 /// is redacted, and logs use the [`SessionTag`] instead.
 ///
@@ -115,6 +115,15 @@ impl StoreKey {
     /// ```
     pub fn new(bytes: &[u8]) -> Self {
         match bytes.try_into() {
+            Ok(hash) => Self(KeyBytes::Hash(hash)),
+            Err(_) => Self(KeyBytes::Other(bytes.into())),
+        }
+    }
+
+    /// Creates a store key from a namespace, `=` and a value.
+    pub(crate) fn pair(namespace: &str, value: &str) -> Self {
+        let bytes = [namespace, "=", value].concat().into_bytes();
+        match bytes[..].try_into() {
             Ok(hash) => Self(KeyBytes::Hash(hash)),
             Err(_) => Self(KeyBytes::Other(bytes.into())),
         }

@@ -13,6 +13,8 @@ pub(crate) struct EntryRef {
     pub(crate) key: Option<SessionKey>,
     pub(crate) store_key: StoreKey,
     pub(crate) version: Version,
+    /// Whether it is in an earlier namespace of the site, from which the next save moves it.
+    pub(crate) is_former: bool,
 }
 
 impl EntryRef {
@@ -21,6 +23,7 @@ impl EntryRef {
             key: Some(key),
             store_key,
             version,
+            is_former: false,
         }
     }
 

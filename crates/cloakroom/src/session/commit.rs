@@ -5,18 +5,17 @@ use super::edits::Edits;
 use super::plan::{Commit, Committed, Plan, Write};
 use super::queue::CommitTurn;
 use crate::model::{
-    Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey, Version,
+    EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey, Version,
 };
 
 impl Commit {
-    /// Deletes the entry that was flushed. Returns whether there was one.
+    /// Deletes the entries that were flushed or refused. Returns whether there were any.
     pub(crate) async fn end(&self, core: &Core) -> Result<bool> {
-        let Some(ended) = &self.ended else {
-            return Ok(false);
-        };
-        Box::pin(core.end(&ended.entry.store_key, &ended.meta)).await?;
-        tracing::debug!(session = %core.backend.tag(&ended.entry.store_key), "session ended");
-        Ok(true)
+        for ended in &self.ended {
+            Box::pin(core.end(&ended.entry.store_key, &ended.meta)).await?;
+            tracing::debug!(session = %core.backend.tag(&ended.entry.store_key), "session ended");
+        }
+        Ok(!self.ended.is_empty())
     }
 
     /// Carries out the plan. Returns the result, or `None` if nothing has changed.
@@ -240,9 +239,7 @@ impl Race<'_> {
             let old = self.core.backend.reload(old, self.core.now()).await?;
             let is_retired = old.is_some_and(|(_, version)| self.is_ours(&version));
             if self.is_ours(&version) || is_retired {
-                let mut entry = self.base.entry.at_version(version);
-                entry.key = Some(key.clone());
-                entry.store_key = to.clone();
+                let entry = EntryRef::new(key.clone(), to.clone(), version);
                 return Ok(Some(self.write.saved(entry)));
             }
         }

@@ -5,7 +5,7 @@ use super::policy::Policy;
 use super::queue::CommitQueue;
 use crate::backend::Backend;
 use crate::format::OnExpired;
-use crate::http::Cookie;
+use crate::http::{Cookie, CookieSet};
 use crate::model::{
     Clock, EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey,
     Version, storable,
@@ -87,6 +87,38 @@ impl Core {
         None
     }
 
+    /// Loads the session that `key` opens if a browser sends it under the names of these cookies.
+    ///
+    /// A key under the current name may also be of a former namespace, because touching such a
+    /// session sets the current cookie and leaves the entry where it is.
+    pub(crate) async fn open_key(
+        self: &Arc<Self>,
+        key: &SessionKey,
+        names: CookieSet,
+    ) -> Result<Option<(SavedEntry, Record)>> {
+        let format = self.backend.format();
+        let current = format.store_key(self.cookie.own_namespace(), key);
+        let mut tried = Vec::new();
+        for (number, cookie) in self.cookie.accepted().enumerate() {
+            if !names.has_current() && !names.contains(number) {
+                continue;
+            }
+            let store_key = match number {
+                0 => current.clone(),
+                _ => format.store_key(cookie.own_namespace(), key),
+            };
+            if tried.contains(&store_key) {
+                continue;
+            }
+            if let Some((mut base, record)) = self.open(Some(key), &store_key).await? {
+                base.entry.is_former = store_key != current;
+                return Ok(Some((base, record)));
+            }
+            tried.push(store_key);
+        }
+        Ok(None)
+    }
+
     /// Loads the session at `store_key` if it is alive, and starts the sweep. `key` is `None` if
     /// the session is opened by its tag.
     pub(crate) async fn open(
@@ -101,6 +133,7 @@ impl Core {
                 key: key.cloned(),
                 store_key: store_key.clone(),
                 version,
+                is_former: false,
             };
             let base = SavedEntry {
                 entry,

@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::core::Core;
 use super::plan::{CommitPoint, CookieUpdate};
-use super::presented::Presented;
+use super::presented::{Opened, Presented};
 use super::session::Session;
 use crate::format::OnUnknownKey;
 use crate::http::{Completion, Effects, SetCookie};
@@ -46,12 +46,17 @@ pub struct SessionHandle(Arc<Inner>);
 
 impl SessionHandle {
     pub(crate) fn new(core: Arc<Core>, presented: Presented, outer: Option<Self>) -> Self {
+        let role = outer
+            .as_ref()
+            .map_or(Role::Only, |outer| Role::inside(outer, &core));
         Self(Arc::new(Inner {
             core,
             presented,
             session: OnceCell::new(),
             looked_at: AtomicBool::new(false),
             finished: AtomicBool::new(false),
+            failed_inside: AtomicBool::new(false),
+            role,
             outer,
         }))
     }
@@ -124,11 +129,12 @@ impl SessionHandle {
     /// # }
     /// ```
     pub async fn open(&self) -> Result<Session> {
-        self.0.looked_at.store(true, Ordering::Relaxed);
-        let session = self.0.session.get_or_try_init(|| self.load()).await?;
+        let inner = self.resolved();
+        inner.looked_at.store(true, Ordering::Relaxed);
+        let session = inner.session.get_or_try_init(|| inner.load()).await?;
         // Both are `SeqCst`: either this reads that the request is over, or `finish` finds the
         // session.
-        if self.0.finished.load(Ordering::SeqCst) {
+        if inner.finished.load(Ordering::SeqCst) {
             session.finish();
         }
         Ok(session.clone())
@@ -155,8 +161,10 @@ impl SessionHandle {
     /// # }
     /// ```
     pub async fn open_existing(&self) -> Result<Option<Session>> {
-        self.0.looked_at.store(true, Ordering::Relaxed);
-        if self.0.presented.key().is_none() && self.opened().is_none() {
+        let inner = self.resolved();
+        inner.looked_at.store(true, Ordering::Relaxed);
+        let is_ours = matches!(inner.role, Role::Only);
+        if is_ours && !inner.presented.has_keys() && inner.session.get().is_none() {
             return Ok(None);
         }
         let session = self.open().await?;
@@ -180,7 +188,7 @@ impl SessionHandle {
     /// # }
     /// ```
     pub fn opened(&self) -> Option<Session> {
-        self.0.session.get().cloned()
+        self.resolved().session.get().cloned()
     }
 
     /// Returns the handle of the session layer with this cookie name: this one, or one of the
@@ -235,6 +243,9 @@ impl SessionHandle {
     /// # }
     /// ```
     pub fn acknowledged(&self) -> Effects {
+        if !matches!(self.0.role, Role::Only) {
+            return Effects::default();
+        }
         let core = &self.0.core;
         let session = self.0.session.get();
         let is_unwanted = self.is_unwanted();
@@ -256,7 +267,17 @@ impl SessionHandle {
             // Counted from the save, so that `Max-Age` is exactly the configured age.
             now: saved.map_or_else(|| core.now(), |saved| saved.meta.touched),
         };
-        effects.set_cookie(core.backend.format().spell(&cookie));
+        let format = core.backend.format();
+        // Before the current cookie, because some clients ignore the domain and keep the last one.
+        for former in self.0.presented.former(&core.cookie) {
+            effects.set_cookie(format.spell(&SetCookie {
+                cookie: former,
+                key: None,
+                expires: None,
+                now: cookie.now,
+            }));
+        }
+        effects.set_cookie(format.spell(&cookie));
         effects.no_store = core.no_store;
         effects
     }
@@ -272,6 +293,9 @@ impl SessionHandle {
 
     /// Finishes the request: commits the edits of its session, which takes no more from now on.
     pub(crate) async fn finish(&self, completion: Completion) -> Result<Effects> {
+        let Some(completion) = self.completion(completion) else {
+            return Ok(Effects::default());
+        };
         if self.saves_unedited(completion)
             && let Err(error) = self.open().await
         {
@@ -288,6 +312,9 @@ impl SessionHandle {
     /// Finishes the request if that needs no store call. Returns `None` if it needs one.
     #[cfg(feature = "tower")]
     pub(crate) fn finish_at_once(&self, completion: Completion) -> Option<Effects> {
+        let Some(completion) = self.completion(completion) else {
+            return Some(Effects::default());
+        };
         if self.saves_unedited(completion) {
             return None;
         }
@@ -304,7 +331,33 @@ impl SessionHandle {
     /// [`finish`](Self::finish) carries out.
     #[cfg(feature = "tower")]
     pub(crate) fn abandon(&self) -> bool {
-        self.close().is_some_and(Session::has_logout)
+        self.completion(Completion::Dropped).is_some()
+            && self.close().is_some_and(Session::has_logout)
+    }
+
+    /// Returns how the request ended, or `None` if another layer finishes it.
+    ///
+    /// A layer inside may have turned the failure into a response, so what it saw counts.
+    fn completion(&self, completion: Completion) -> Option<Completion> {
+        match &self.0.role {
+            Role::Only if self.0.failed_inside.load(Ordering::Relaxed) => Some(Completion::Error),
+            Role::Only => Some(completion),
+            Role::Repeated(outer) => {
+                if completion.is_failure() {
+                    outer.0.failed_inside.store(true, Ordering::Relaxed);
+                }
+                None
+            }
+            Role::Conflicting => None,
+        }
+    }
+
+    /// Returns the handle that opens and commits the session.
+    fn resolved(&self) -> &Inner {
+        match &self.0.role {
+            Role::Repeated(outer) => &outer.0,
+            Role::Only | Role::Conflicting => &self.0,
+        }
     }
 
     /// Refuses further edits, also those of a session that is opened later.
@@ -320,32 +373,13 @@ impl SessionHandle {
     /// Returns whether the session is loaded and touched even if the handler did not open it.
     fn saves_unedited(&self, completion: Completion) -> bool {
         self.0.core.policy.save_every_request
-            && self.0.presented.key().is_some()
+            && self.0.presented.has_keys()
             && !completion.is_failure()
     }
 
     /// Returns whether the handle was made by the `Sessions` with this core.
     pub(crate) fn is_of(&self, core: &Arc<Core>) -> bool {
         Arc::ptr_eq(&self.0.core, core)
-    }
-
-    async fn load(&self) -> Result<Session> {
-        let core = &self.0.core;
-        let found = match self.0.presented.key() {
-            Some(key) => {
-                core.open(Some(key), &core.backend.format().store_key(key))
-                    .await?
-            }
-            None => {
-                core.sweeper.start(core);
-                None
-            }
-        };
-        let (base, record) = match found {
-            Some((base, record)) => (Some(base), record),
-            None => (None, Record::blank(core.now())),
-        };
-        Ok(Session::new(Arc::clone(core), base, record))
     }
 }
 
@@ -365,6 +399,66 @@ struct Inner {
     session: OnceCell<Session>,
     looked_at: AtomicBool,
     finished: AtomicBool,
+    /// Whether a layer of the same sessions inside this one saw the request fail.
+    failed_inside: AtomicBool,
+    role: Role,
     /// The handle of the session layer around this one.
     outer: Option<SessionHandle>,
+}
+
+impl Inner {
+    async fn load(&self) -> Result<Session> {
+        let core = &self.core;
+        if matches!(self.role, Role::Conflicting) {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!(
+                    "opening a session: two session layers with different sessions use the cookie \
+                     `{}` or a former one in common; build the sessions once and clone them, or \
+                     give one of them another cookie",
+                    core.cookie.name()
+                ),
+            ));
+        }
+        let Opened { session, refused } = self.presented.open(core).await?;
+        let (base, record) = match session {
+            Some((base, record)) => (Some(base), record),
+            None => (None, Record::blank(core.now())),
+        };
+        let session = Session::new(Arc::clone(core), base, record);
+        if !refused.is_empty() {
+            session.refuse(refused);
+        }
+        Ok(session)
+    }
+}
+
+/// What a handle does among those of the layers around it.
+enum Role {
+    /// Opens and commits the session.
+    Only,
+    /// Leaves both to the handle of a layer around it, which serves the same sessions.
+    Repeated(SessionHandle),
+    /// Refuses to open it, because a layer around it serves other sessions under its cookie name.
+    Conflicting,
+}
+
+impl Role {
+    fn inside(outer: &SessionHandle, core: &Arc<Core>) -> Self {
+        let mut next = Some(outer);
+        // One step for each layer.
+        while let Some(handle) = next {
+            if handle.is_of(core) {
+                return match &handle.0.role {
+                    Self::Repeated(outermost) => Self::Repeated(outermost.clone()),
+                    Self::Only | Self::Conflicting => Self::Repeated(handle.clone()),
+                };
+            }
+            if handle.0.core.cookie.shares_name_with(&core.cookie) {
+                return Self::Conflicting;
+            }
+            next = handle.0.outer.as_ref();
+        }
+        Self::Only
+    }
 }

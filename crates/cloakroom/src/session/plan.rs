@@ -28,8 +28,8 @@ impl CommitPoint {
 
 /// The pending changes of a session, captured for one commit while the session is locked.
 pub(crate) struct Commit {
-    /// The entry that a `flush` discarded, if any. It is deleted first.
-    pub(crate) ended: Option<SavedEntry>,
+    /// The entries that a `flush` discarded or that a new session replaces. They are deleted first.
+    pub(crate) ended: Vec<SavedEntry>,
     /// How many times the session had been flushed when the changes were captured.
     pub(crate) flushes: u32,
     pub(crate) edits: Edits,

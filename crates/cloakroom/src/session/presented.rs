@@ -1,63 +1,224 @@
-use crate::format::{Format, OnDuplicates};
-use crate::http::Cookie;
-use crate::model::SessionKey;
+use std::mem;
+use std::slice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::SystemTime;
 
-/// The session cookie that a request presents.
+use super::core::Core;
+use crate::format::{Format, OnDuplicates};
+use crate::http::{Cookie, CookieSet};
+use crate::model::{Record, Result, SavedEntry, SessionKey, millis};
+
+/// The session cookies that a request presents.
+#[derive(Debug, Default)]
+pub(crate) struct Presented {
+    /// The accepted cookies whose names were sent, with whatever values.
+    names: CookieSet,
+    keys: Keys,
+}
+
+/// The different keys in the cookies.
+#[derive(Debug, Default)]
+enum Keys {
+    #[default]
+    None,
+    One(PresentedKey),
+    /// Up to `MOST_KEYS`.
+    Several(Vec<PresentedKey>),
+    TooMany,
+}
+
 #[derive(Debug)]
-pub(crate) enum Presented {
-    /// No cookie of this name.
-    Nothing,
-    /// A cookie that is not a key, or several cookies with different values.
-    Junk,
-    Key(SessionKey),
+struct PresentedKey {
+    key: SessionKey,
+    /// The cookies under whose names it was sent.
+    names: CookieSet,
+}
+
+/// What the keys of a request open.
+pub(crate) struct Opened {
+    /// The session of the request, if exactly one is alive.
+    pub(crate) session: Option<(SavedEntry, Record)>,
+    /// The live sessions, if there are several. None of them is used.
+    pub(crate) refused: Vec<SavedEntry>,
 }
 
 impl Presented {
-    /// Reads the session cookie from the request's `Cookie` lines.
+    /// Reads the session cookies from the request's `Cookie` lines.
     pub(crate) fn read<'a>(
         cookie: &Cookie,
         lines: impl IntoIterator<Item = &'a [u8]>,
         format: &dyn Format,
     ) -> Self {
-        let mut candidates = cookie.candidates(lines);
-        let Some(first) = candidates.next() else {
-            return Self::Nothing;
-        };
-        let value = match format.rules().duplicates {
-            OnDuplicates::Last => candidates.last().unwrap_or(first),
-            OnDuplicates::Refuse
-                if candidates.all(|other| format.unquote(other) == format.unquote(first)) =>
-            {
-                first
-            }
+        let mut presented = Self::default();
+        let candidates = cookie.candidates(lines);
+        match format.rules().duplicates {
             OnDuplicates::Refuse => {
-                tracing::warn!(
-                    cookie = cookie.name(),
-                    "the browser sent several session cookies with different values: none is used"
-                );
-                return Self::Junk;
+                for (names, value) in candidates {
+                    presented.names.add(names);
+                    presented.keys.add(names, value, format);
+                }
             }
-        };
-        let text = format.unquote(value);
-        text.and_then(|text| format.parse_key(&text))
-            .map_or(Self::Junk, Self::Key)
-    }
-
-    pub(crate) fn key(&self) -> Option<&SessionKey> {
-        match self {
-            Self::Key(key) => Some(key),
-            Self::Nothing | Self::Junk => None,
+            OnDuplicates::Last => {
+                let mut last: Option<(CookieSet, &[u8])> = None;
+                for (names, value) in candidates {
+                    presented.names.add(names);
+                    // A former cookie counts only if there is none of a later name.
+                    if last.is_none_or(|(last, _)| names.first() <= last.first()) {
+                        last = Some((names, value));
+                    }
+                }
+                if let Some((names, value)) = last {
+                    presented.keys.add(names, value, format);
+                }
+            }
         }
+        presented
     }
 
+    pub(crate) fn has_keys(&self) -> bool {
+        !matches!(self.keys, Keys::None)
+    }
+
+    /// Returns whether there are cookies and none of them is a key.
     pub(crate) fn is_junk(&self) -> bool {
-        matches!(self, Self::Junk)
+        self.is_something() && !self.has_keys()
     }
 
     pub(crate) fn is_something(&self) -> bool {
-        !matches!(self, Self::Nothing)
+        !self.names.is_empty()
+    }
+
+    /// Returns the former cookies of `cookie` that the browser may have besides the current one.
+    pub(crate) fn former<'a>(&self, cookie: &'a Cookie) -> impl Iterator<Item = &'a Cookie> {
+        let names = self.names;
+        let sent = cookie.accepted().enumerate().skip(1);
+        sent.filter(move |&(number, former)| {
+            let mut later = cookie.accepted().take(number);
+            names.contains(number) && !later.any(|later| later.replaces(former))
+        })
+        .map(|(_, former)| former)
+    }
+
+    /// Loads the sessions of the keys, all within the time limit of one call of the store.
+    pub(crate) async fn open(&self, core: &Arc<Core>) -> Result<Opened> {
+        let session = match &self.keys {
+            Keys::None => {
+                core.sweeper.start(core);
+                None
+            }
+            Keys::One(one) if !core.cookie.has_former() => {
+                let namespace = core.cookie.own_namespace();
+                let store_key = core.backend.format().store_key(namespace, &one.key);
+                core.open(Some(&one.key), &store_key).await?
+            }
+            Keys::One(one) => {
+                let opening = core.open_key(&one.key, one.names);
+                Box::pin(core.backend.within(LOADING, opening)).await?
+            }
+            Keys::Several(keys) => {
+                let opening = open_all(core, keys);
+                return Box::pin(core.backend.within(LOADING, opening)).await;
+            }
+            Keys::TooMany => {
+                warn(core, "they are too many to load, so none is used");
+                None
+            }
+        };
+        Ok(Opened {
+            session,
+            refused: Vec::new(),
+        })
     }
 }
+
+impl Keys {
+    fn add(&mut self, names: CookieSet, value: &[u8], format: &dyn Format) {
+        let known = match self {
+            Self::None => &mut [],
+            Self::One(one) => slice::from_mut(one),
+            Self::Several(keys) => keys,
+            Self::TooMany => return,
+        };
+        let text = format.unquote(value);
+        let Some(key) = text.and_then(|text| format.parse_key(&text)) else {
+            return;
+        };
+        let mut known = known.iter_mut();
+        if let Some(same) = known.find(|known| known.key.reveal() == key.reveal()) {
+            same.names.add(names);
+            return;
+        }
+        let new = PresentedKey { key, names };
+        *self = match mem::take(self) {
+            Self::None => Self::One(new),
+            Self::One(one) => Self::Several(vec![one, new]),
+            Self::Several(mut keys) if keys.len() < MOST_KEYS => {
+                keys.push(new);
+                Self::Several(keys)
+            }
+            Self::Several(_) | Self::TooMany => Self::TooMany,
+        };
+    }
+}
+
+/// Loads the sessions of several keys. Uses the live one if there is only one: of two, an attacker
+/// may have planted either.
+async fn open_all(core: &Arc<Core>, keys: &[PresentedKey]) -> Result<Opened> {
+    let mut alive = Vec::new();
+    for one in keys {
+        alive.extend(core.open_key(&one.key, one.names).await?);
+    }
+    let (session, used) = match alive.len() {
+        0 => (None, "none is of a live session"),
+        1 => (alive.pop(), "the only one of a live session is used"),
+        _ => (None, "several are of live sessions, so none is used"),
+    };
+    warn(core, used);
+    let refused = alive.into_iter().map(|(base, _)| base).collect();
+    Ok(Opened { session, refused })
+}
+
+fn warn(core: &Core, used: &str) {
+    if SEVERAL_KEYS.is_due(core.now()) {
+        tracing::warn!(
+            cookie = core.cookie.name(),
+            "the browser sent several session cookies: {used}; if the cookie of the site has \
+             changed, declare the earlier one with `Cookie::formerly`"
+        );
+    }
+}
+
+/// Limits a warning to one a minute.
+struct OncePerMinute(AtomicI64);
+
+impl OncePerMinute {
+    const fn new() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+
+    /// Returns whether the warning is due at `now`, and counts it if it is.
+    fn is_due(&self, now: SystemTime) -> bool {
+        let (now, last) = (millis(now), self.0.load(Ordering::Relaxed));
+        // The distance is large, too, if the clock was set back.
+        now.abs_diff(last) >= A_MINUTE_MILLIS
+            && self
+                .0
+                .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+}
+
+/// One for the process: all of its sessions have the same cause for the warning.
+static SEVERAL_KEYS: OncePerMinute = OncePerMinute::new();
+
+const A_MINUTE_MILLIS: u64 = 60_000;
+
+/// How many different keys of one request are looked up. A browser has more only if they were
+/// planted.
+const MOST_KEYS: usize = 4;
+
+const LOADING: &str = "loading the sessions of several cookies";
 
 #[cfg(test)]
 mod tests {
@@ -65,6 +226,7 @@ mod tests {
 
     use super::*;
     use crate::format::DefaultFormat;
+    use crate::model::from_millis;
 
     #[test]
     fn one_well_formed_cookie_of_exactly_this_name_is_read() {
@@ -89,29 +251,60 @@ mod tests {
     }
 
     #[test]
-    fn several_session_cookies_count_only_if_their_values_are_equal() {
+    fn several_session_cookies_are_one_if_their_keys_are_equal() {
         let (one, other) = ("A".repeat(43), "E".repeat(43));
 
         assert_eq!(read(&[&format!("sid={one}; sid={one}")]), Some(one.clone()));
+        assert_eq!(read(&[&format!("sid={one}; sid=junk")]), Some(one.clone()));
         assert_eq!(read(&[&format!("sid={one}; sid={other}")]), None);
-        assert_eq!(read(&[&format!("sid={other}; sid={one}")]), None);
         assert_eq!(
             read(&[&format!("sid={one}"), &format!("sid={other}")]),
             None
         );
-        assert_eq!(read(&[&format!("sid={one}; sid=junk")]), None);
+    }
+
+    #[test]
+    fn up_to_four_keys_are_kept() {
+        let key = |letter: &str| letter.repeat(42) + "A";
+        let mut sent: Vec<String> = ["A", "B", "C", "D", "A"]
+            .map(|letter| format!("sid={}", key(letter)))
+            .into();
+        assert!(matches!(
+            presented(&[&sent.join(";")]).keys,
+            Keys::Several(keys) if keys.len() == MOST_KEYS
+        ));
+
+        sent.push(format!("sid={}", key("E")));
+        let presented = presented(&[&sent.join(";")]);
+        assert!(matches!(presented.keys, Keys::TooMany));
+        assert!(presented.has_keys() && !presented.is_junk());
+    }
+
+    #[test]
+    fn a_warning_is_due_once_a_minute_also_after_the_clock_was_set_back() {
+        let warning = OncePerMinute::new();
+        let due: Vec<i64> = [0, 1, 59_999, 60_000, 60_001, 120_000, 500, 501]
+            .into_iter()
+            .filter(|&at| warning.is_due(from_millis(at)))
+            .collect();
+
+        assert_eq!(due, [0, 60_000, 120_000, 500]);
     }
 
     fn read(lines: &[&str]) -> Option<String> {
+        match presented(lines).keys {
+            Keys::One(one) => Some(one.key.reveal().to_owned()),
+            Keys::None | Keys::Several(_) | Keys::TooMany => None,
+        }
+    }
+
+    fn presented(lines: &[&str]) -> Presented {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(header::COOKIE, HeaderValue::from_str(line).unwrap());
         }
         let lines = headers.get_all(header::COOKIE).iter();
         let lines = lines.map(HeaderValue::as_bytes);
-        match Presented::read(&Cookie::new("sid"), lines, &DefaultFormat::new()) {
-            Presented::Key(key) => Some(key.reveal().to_owned()),
-            Presented::Nothing | Presented::Junk => None,
-        }
+        Presented::read(&Cookie::new("sid"), lines, &DefaultFormat::new())
     }
 }

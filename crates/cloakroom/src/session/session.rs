@@ -1077,6 +1077,11 @@ impl Session {
         }))
     }
 
+    /// Records the live sessions that are not used because the browser sent keys of several.
+    pub(super) fn refuse(&self, refused: Vec<SavedEntry>) {
+        self.lock().refuse(refused);
+    }
+
     /// Refuses all edits from now on.
     pub(crate) fn finish(&self) {
         self.lock().finish();
@@ -1096,7 +1101,10 @@ impl Session {
     /// keeping.
     pub(crate) fn is_unknown(&self) -> bool {
         let shared = self.lock();
-        shared.base.is_none() && shared.flushes() == 0 && !shared.record.is_worth_keeping()
+        shared.base.is_none()
+            && shared.flushes() == 0
+            && !shared.has_refused()
+            && !shared.record.is_worth_keeping()
     }
 
     /// Returns whether there is an entry, or will be if the request succeeds.

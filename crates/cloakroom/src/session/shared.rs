@@ -14,8 +14,12 @@ pub(super) struct SharedState {
     pub(super) record: Record,
     /// The edits since the last commit. They are already applied to `record`.
     pub(super) edits: Edits,
-    /// The entry that a flush has yet to delete.
-    ended: Option<SavedEntry>,
+    /// The entries that a flush or a new session has yet to delete.
+    ended: Vec<SavedEntry>,
+    /// The live sessions of a browser that sent keys of several. None of them is used. They end
+    /// when the browser gets a new session and when it logs out, or the next request would find
+    /// several again.
+    refused: Vec<SavedEntry>,
     /// The number of flushes. A commit uses it to notice a flush that happened while it ran.
     flushes: u32,
     /// The number of edits and flushes. A replay uses it to notice edits that were made while it
@@ -51,7 +55,8 @@ impl SharedState {
             base,
             record,
             edits: Edits::default(),
-            ended: None,
+            ended: Vec::new(),
+            refused: Vec::new(),
             flushes: 0,
             revision: 0,
             under_way: 0,
@@ -128,15 +133,25 @@ impl SharedState {
     /// Flushes the session. Returns the discarded edits, which own closures of the caller and must
     /// be dropped without the lock.
     pub(super) fn flush(&mut self, now: SystemTime) -> Edits {
+        self.ended.append(&mut self.refused);
         match self.base.take() {
-            Some(base) => self.ended = Some(base),
-            None if self.ended.is_none() => self.cookie = CookieUpdate::Remove,
+            Some(base) => self.ended.push(base),
+            None if self.ended.is_empty() => self.cookie = CookieUpdate::Remove,
             None => {}
         }
         self.record = Record::blank(now);
         self.flushes += 1;
         self.revision += 1;
         mem::take(&mut self.edits)
+    }
+
+    /// Records the live sessions that are not used because there are several.
+    pub(super) fn refuse(&mut self, refused: Vec<SavedEntry>) {
+        self.refused = refused;
+    }
+
+    pub(super) fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
     }
 
     pub(super) fn flushes(&self) -> u32 {
@@ -147,11 +162,11 @@ impl SharedState {
     /// commit may write.
     #[cfg(feature = "tower")]
     pub(super) fn has_logout(&self) -> bool {
-        self.ended.is_some() || self.flushes > 0 && self.under_way > 0
+        !self.ended.is_empty() || self.flushes > 0 && self.under_way > 0
     }
 
     pub(super) fn is_modified(&self) -> bool {
-        !self.edits.is_empty() || self.ended.is_some()
+        !self.edits.is_empty() || !self.ended.is_empty()
     }
 }
 
@@ -181,6 +196,9 @@ impl SharedState {
         };
         if !matches!(plan, Ok(Plan::Nothing)) {
             self.record.meta.touched = now;
+        }
+        if matches!(plan, Ok(Plan::Create(_))) {
+            self.ended.append(&mut self.refused);
         }
         Commit {
             ended: self.ended.clone(),
@@ -214,7 +232,9 @@ impl SharedState {
             (None, None) => Plan::Nothing,
             (None, Some(write)) => Plan::Create(write),
             (Some(base), None) => Plan::End(base),
-            (Some(base), Some(write)) if edits.renames() => Plan::Rename(base, write),
+            (Some(base), Some(write)) if edits.renames() || base.entry.is_former => {
+                Plan::Rename(base, write)
+            }
             (Some(base), Some(write)) => Plan::Save(base, write),
         })
     }
@@ -244,7 +264,7 @@ impl SharedState {
     /// Records that the store has deleted the flushed entry.
     pub(super) fn acknowledge_end(&mut self, flushes: u32) {
         if self.flushes == flushes {
-            self.ended = None;
+            self.ended.clear();
         }
         self.cookie = CookieUpdate::Remove;
     }
@@ -257,7 +277,9 @@ impl SharedState {
         } else if let Some(base) = committed.base {
             // The handler flushed the session while the commit ran, so the entry that was just
             // saved is to be deleted.
-            self.ended = Some(base);
+            self.ended
+                .retain(|ended| ended.entry.store_key != base.entry.store_key);
+            self.ended.push(base);
         }
     }
 

@@ -59,6 +59,9 @@ impl SessionsBuilder {
     /// Defaults to [`Cookie::default`], the strictest cookie that browsers offer. The price: it
     /// needs https, except on `localhost` in most browsers.
     ///
+    /// The cookie also sets the [namespace](Cookie::namespace) of the keys. Declare an earlier
+    /// cookie of the site with [`Cookie::formerly`].
+    ///
     /// # Examples
     /// ```
     /// # use cloakroom::{Sessions, store::MemoryStore};
@@ -359,7 +362,7 @@ impl SessionsBuilder {
     pub fn build(mut self) -> Result<Sessions> {
         self.cookie.check()?;
         self.check_facts()?;
-        self.backend.set_cookie_name(self.cookie.name());
+        self.backend.set_cookie(&self.cookie);
         for (option, duration) in [
             ("max_age", Some(self.policy.max_age)),
             ("max_lifetime", self.policy.max_lifetime),

@@ -5,8 +5,8 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::builder::SessionsBuilder;
 use crate::backend::Backend;
-use crate::http::{Completion, Effects};
-use crate::model::{Error, ErrorKind, Record, Result, SessionKey, SessionTag, StoreKey};
+use crate::http::{Completion, CookieSet, Effects};
+use crate::model::{Error, ErrorKind, Record, Result, SavedEntry, SessionKey, SessionTag};
 use crate::session::{Core, Presented, Session, SessionHandle};
 use crate::store::Guarantees;
 
@@ -106,6 +106,11 @@ impl Sessions {
     ///
     /// `cookie_lines` are the values of the request's `Cookie` headers. `outer` is the handle of
     /// the session layer around this one, if there is one; [`SessionHandle::named`] finds it.
+    ///
+    /// If a layer around this one serves the same sessions, both handles are of one session, and
+    /// it is committed when the outermost is finished. If a layer around this one serves other
+    /// sessions whose cookie has the same name, opening the handle is a
+    /// [`Config`](ErrorKind::Config) error.
     ///
     /// # Examples
     /// ```
@@ -228,8 +233,8 @@ impl Sessions {
         let backend = &self.0.backend;
         match backend.format().parse_key(key.reveal()) {
             Some(key) => {
-                let store_key = backend.format().store_key(&key);
-                self.open_at(Some(&key), &store_key).await
+                let found = self.0.open_key(&key, CookieSet::CURRENT).await?;
+                Ok(found.map(|found| self.session(found)))
             }
             None => Ok(None),
         }
@@ -263,18 +268,16 @@ impl Sessions {
     /// ```
     pub async fn open_tagged(&self, tag: &SessionTag) -> Result<Option<Session>> {
         match self.0.backend.find(tag).await? {
-            Some(store_key) => self.open_at(None, &store_key).await,
+            Some(store_key) => {
+                let found = self.0.open(None, &store_key).await?;
+                Ok(found.map(|found| self.session(found)))
+            }
             None => Ok(None),
         }
     }
 
-    async fn open_at(
-        &self,
-        key: Option<&SessionKey>,
-        store_key: &StoreKey,
-    ) -> Result<Option<Session>> {
-        let found = self.0.open(key, store_key).await?;
-        Ok(found.map(|(base, record)| Session::new(Arc::clone(&self.0), Some(base), record)))
+    fn session(&self, (base, record): (SavedEntry, Record)) -> Session {
+        Session::new(Arc::clone(&self.0), Some(base), record)
     }
 
     /// Deletes up to `limit` expired entries and returns how many it deleted. Fewer than `limit`

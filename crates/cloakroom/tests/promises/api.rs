@@ -8,8 +8,8 @@ use std::time::Duration;
 use cloakroom::store::{MemoryStore, Store};
 use cloakroom::tower::RequestInfo;
 use cloakroom::{
-    Clock, Completion, Error, ErrorKind, Expiry, HandlerError, Item, Owner, Session, SessionHandle,
-    Sessions,
+    Clock, Completion, Cookie, Error, ErrorKind, Expiry, HandlerError, Item, Owner, Session,
+    SessionHandle, Sessions,
 };
 use cloakroom_testkit::wrap::{Call, Spy, When};
 use http::{HeaderMap, Request, Response, StatusCode, header};
@@ -203,7 +203,8 @@ async fn an_adapter_can_pass_cookie_lines_and_read_effects_without_header_maps()
     let lines = [String::from("a=b"), guest.cookie.clone().unwrap()];
     let lines = lines.iter().map(|line| line.as_bytes());
 
-    let outer = site.sessions.begin(&HeaderMap::new());
+    let others = Site::with(|builder| builder.cookie(Cookie::new("__Host-others")));
+    let outer = others.sessions.begin(&HeaderMap::new());
     let handle = site.sessions.begin_from(lines, Some(outer));
     handle
         .open()

@@ -122,6 +122,7 @@ async fn a_cookie_is_valid_for_its_own_name_only() {
 
     let staff = Sessions::builder(CookieBackend::new(&SECRET).unwrap())
         .cookie(Cookie::new("__Host-staff"))
+        .clock(HandClock::new())
         .build()
         .unwrap();
     let cookie = visitor

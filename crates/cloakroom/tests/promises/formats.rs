@@ -40,7 +40,7 @@ impl Format for Lines {
         (text.len() > 3).then(|| SessionKey::new(text))
     }
 
-    fn store_key(&self, key: &SessionKey) -> StoreKey {
+    fn store_key(&self, _namespace: &str, key: &SessionKey) -> StoreKey {
         StoreKey::new(key.reveal().as_bytes())
     }
 
@@ -238,8 +238,8 @@ impl Format for Removing {
     fn parse_key(&self, text: &str) -> Option<SessionKey> {
         self.0.parse_key(text)
     }
-    fn store_key(&self, key: &SessionKey) -> StoreKey {
-        self.0.store_key(key)
+    fn store_key(&self, namespace: &str, key: &SessionKey) -> StoreKey {
+        self.0.store_key(namespace, key)
     }
     fn encode(&self, data: &SessionData, now: SystemTime) -> Result<Bytes> {
         self.0.encode(data, now)

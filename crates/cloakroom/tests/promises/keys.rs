@@ -73,7 +73,7 @@ async fn the_contents_of_the_store_open_no_session() {
     let key = guest.cookie.as_deref().unwrap().split_once('=').unwrap().1;
     assert_eq!(
         store_key,
-        DefaultFormat::new().store_key(&SessionKey::new(key)),
+        DefaultFormat::new().store_key("__Host-session", &SessionKey::new(key)),
         "the store key is the hash of the key"
     );
     assert_ne!(store_key.as_bytes(), key.as_bytes());
@@ -163,7 +163,7 @@ async fn debug_output_errors_and_trace_logs_contain_no_key_and_no_store_key() {
         "the log is recorded"
     );
     for key in keys {
-        let store_key = DefaultFormat::new().store_key(&SessionKey::new(&key));
+        let store_key = DefaultFormat::new().store_key("__Host-session", &SessionKey::new(&key));
         let hash = data_encoding::HEXLOWER.encode(store_key.as_bytes());
         assert!(
             !shown.contains(&key) && !shown.to_lowercase().contains(&hash),

@@ -349,7 +349,7 @@ impl Tiers {
     async fn evict(&self, visitor: &Visitor) {
         let cookie = visitor.cookie.as_deref().unwrap();
         let (_, key) = cookie.split_once('=').unwrap();
-        let store_key = StoreKey::new(&Sha256::digest(key.as_bytes()));
+        let store_key = StoreKey::new(&Sha256::digest(format!("__Host-session={key}")));
         self.copies.delete(&store_key).await.unwrap();
     }
 
