@@ -49,6 +49,41 @@ async fn parallel_increments_through_two_servers_all_land_even_with_equal_texts(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_parallel_requests_through_two_servers_takes_an_item() {
+    let clock = HandClock::new();
+    for backend in [
+        settings().db(Rows::table()),
+        settings().cache(Rows::cache()),
+        settings().cached_db(Rows::cache(), Rows::table()),
+    ] {
+        let (one, other) = (site(backend.clone(), &clock), site(backend, &clock));
+        let mut guest = Visitor::of(&one);
+        guest.visit(|session| session.set("n", 7)).await.unwrap();
+        let mut requests = JoinSet::new();
+        for sessions in [&one, &other] {
+            for _ in 0..20 {
+                // All load before the first one saves.
+                let (handle, session) = guest.at(sessions).open().await;
+                requests.spawn(async move {
+                    let taken = session.take::<u64>("n").await.unwrap();
+                    drop(handle);
+                    taken
+                });
+            }
+        }
+        let mut taken = requests.join_all().await;
+        taken.retain(Option::is_some);
+        assert_eq!(taken, [Some(7)]);
+        assert_eq!(guest.reads("n").await, None);
+    }
+    let sessions = site(settings().signed_cookies(), &clock);
+    let session = sessions.new_session();
+    session.set("n", 7).unwrap();
+    let error = session.take::<u64>("n").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_logout_is_final_while_other_requests_write() {
     let clock = HandClock::new();
     let (table, cache) = (Rows::table(), Rows::cache());
