@@ -152,8 +152,8 @@ impl Schema {
 /// Returns what the names of the table's indexes begin with: the name of the table, or if that is
 /// too long, its beginning and a hash of it.
 ///
-/// PostgreSQL cuts names to 63 bytes. An index whose suffix were cut away would have the name of the
-/// table. Six bytes are enough to tell the suffixes apart.
+/// PostgreSQL cuts names to 63 bytes. An index whose suffix were cut away would have the name of
+/// the table. Six bytes are enough to tell the suffixes apart.
 fn index_stem(table: &str) -> Cow<'_, str> {
     if table.len() <= MAX_STEM_LEN {
         return table.into();

@@ -260,6 +260,32 @@ async fn a_value_without_a_json_form_survives_edits_of_others() {
 }
 
 #[tokio::test]
+async fn a_nan_of_django_is_kept_and_ours_is_refused() {
+    let clock = HandClock::new();
+    let table = Rows::table();
+    let theirs = br#"{"n":1,"mean":NaN,"list":[1.5,-Infinity,1e+16]}"#;
+    table.put(KEY, signed(theirs, &clock), clock.now() + TWO_WEEKS);
+    let mut guest = Visitor::with(&site(settings().db(table.clone()), &clock), KEY);
+
+    guest.visit(increment).await.unwrap();
+    let (_, session) = guest.open().await;
+    assert!(session.contains("mean"));
+    for read in [
+        session.get::<f64>("mean"),
+        session.set("ours", f64::NAN).map(|()| None),
+    ] {
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::BadValue);
+    }
+
+    let signed = table.get(KEY).unwrap().data;
+    let signed = Signer::new(SECRET, SERVER_SALT).loads(&signed).unwrap();
+    assert_eq!(
+        signed.json,
+        r#"{"n":2,"mean":NaN,"list":[1.5,-Infinity,1e+16]}"#
+    );
+}
+
+#[tokio::test]
 async fn an_unreadable_pickle_is_an_error_and_stays_unchanged() {
     let clock = HandClock::new();
     let cache = Rows::cache();

@@ -105,11 +105,8 @@ pub async fn an_entry_at_all_limits_survives<S: Store>(store: S) {
     large.meta.owner = Some(Owner::from(&owner));
     large.meta.label = Some(label.into());
 
-    let seen = create_entry(&store, &store_key(1), &large).await;
-    assert_holds(&store, &store_key(1), &large, &seen, promise).await;
-    let saved = store.save(&store_key(1), &seen, &large).await;
-    let seen = assert_written(saved, promise);
     let (from, to) = (store_key(1), store_key(2));
+    let seen = create_entry(&store, &from, &large).await;
     let renamed = store.rename(&from, &seen, &to, &large).await;
     let seen = assert_written(renamed, promise);
     let touched = store.touch(&to, &seen, &large.meta).await;

@@ -47,9 +47,9 @@ pub const TABLE_NAME_BYTES: usize = 63;
 
 /// The tolerated difference between the clocks of a site's servers.
 ///
-/// Within it, a session ends at most this much earlier or later than it should. A server whose clock
-/// is behind those of the others by more ignores the sessions that seem to come from its future,
-/// instead of extending their lifetime. A synchronised clock differs by less than a second.
+/// Within it, a session ends at most this much earlier or later than it should. A server whose
+/// clock is behind those of the others by more ignores the sessions that seem to come from its
+/// future, instead of extending their lifetime. A synchronised clock differs by less than a second.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// Checks the name of a store's table: a letter or `_`, followed by letters, digits and `_`, at

@@ -35,7 +35,7 @@ impl Policy {
     /// do not extend it.
     ///
     /// It is at most half of the idle time, so a visitor whose requests are no further apart than
-    /// that stays logged in, even if the session has a short idle time of its own.
+    /// that stays logged in, even if `set_expiry` gave the session a short idle time.
     pub(crate) fn slides_after(&self, expiry: Expiry) -> Option<Duration> {
         let slide = self.slide?;
         Some(slide.min(self.idle_time(expiry) / 2))

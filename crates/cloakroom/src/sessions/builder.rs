@@ -150,9 +150,10 @@ impl SessionsBuilder {
     ///
     /// The threshold must be shorter than [`max_age`](Self::max_age) and
     /// [`max_lifetime`](Self::max_lifetime), or a session would end before a read could extend it.
-    /// If it is longer than half of the idle time, half of the idle time is used; so a session
-    /// with a short [expiry](crate::Session::set_expiry) of its own is extended more often. A
-    /// visitor whose requests are no further apart than half of the idle time stays logged in.
+    /// If it is longer than half of the idle time, half of the idle time is used; so a session to
+    /// which [`set_expiry`](crate::Session::set_expiry) gave a short idle time is extended more
+    /// often. A visitor whose requests are no further apart than half of the idle time stays logged
+    /// in.
     ///
     /// # Examples
     /// ```
@@ -252,7 +253,7 @@ impl SessionsBuilder {
     /// Defaults to 1 MiB, since a session is loaded as a whole for every request that opens it. The
     /// price: larger things have to be kept elsewhere. If the limit of the store is lower, it
     /// applies. The highest limit is [16 MiB](crate::limits::SESSION_BYTES), which every store
-    /// without a limit of its own keeps.
+    /// keeps, unless it declares a lower [limit](crate::store::Guarantees::max_size).
     ///
     /// # Examples
     /// ```
