@@ -1,4 +1,6 @@
-use cloakroom::{Error, ErrorKind, Result};
+use std::borrow::Cow;
+
+use cloakroom::{Error, ErrorKind, Result, limits};
 use tokio_postgres::Client;
 
 use crate::error::refused;
@@ -23,12 +25,12 @@ const CREATE_TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "{table}" (
 ) WITH (fillfactor = 70);
 "#;
 
-const CREATE_SWEEP_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_sweep"
+const CREATE_SWEEP_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{index}_sweep"
     ON "{table}" (sweep_bucket);
 "#;
 
 // Partial, because most sessions have no owner.
-const CREATE_OWNER_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_owner"
+const CREATE_OWNER_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{index}_owner"
     ON "{table}" (owner) WHERE owner IS NOT NULL;
 "#;
 
@@ -46,13 +48,16 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(7164775601987153517)";
 pub(crate) struct Schema {
     /// What `migrate` does, for its errors.
     pub(crate) doing: &'static str,
-    /// The statements that create what is missing, with `{table}` for the table's name.
+    /// The statements that create what is missing, with `{table}` for the table's name and
+    /// `{index}` for the [stem] of the indexes' names.
+    ///
+    /// [stem]: index_stem
     pub(crate) statements: &'static [&'static str],
     /// The columns and their types, sorted by name.
     pub(crate) columns: &'static [(&'static str, &'static str)],
     /// Whether the table may have additional columns.
     pub(crate) may_have_more: bool,
-    /// What the names of the indexes append to the table's name.
+    /// What the names of the indexes append to their [stem](index_stem).
     pub(crate) indexes: &'static [&'static str],
 }
 
@@ -78,7 +83,8 @@ pub(crate) const SESSIONS: Schema = Schema {
 impl Schema {
     /// Returns the SQL that creates the table. `table` is a name that has been checked.
     pub(crate) fn sql(&self, table: &str) -> String {
-        self.statements.concat().replace("{table}", table)
+        let statements = self.statements.concat().replace("{table}", table);
+        statements.replace("{index}", &index_stem(table))
     }
 
     /// Creates the table or its indexes if they are missing, and checks its columns.
@@ -111,8 +117,7 @@ impl Schema {
     }
 
     async fn state(&self, client: &Client, table: &str) -> Result<State, tokio_postgres::Error> {
-        let named = |suffix: &str| format!(r#""{table}{suffix}""#);
-        let columns = client.query(COLUMNS, &[&named("")]).await?;
+        let columns = client.query(COLUMNS, &[&format!(r#""{table}""#)]).await?;
         let mut found = Vec::new();
         for column in &columns {
             found.push((column.try_get(0)?, column.try_get(1)?));
@@ -126,7 +131,9 @@ impl Schema {
         if found != self.columns {
             return Ok(State::Foreign);
         }
-        let indexes: Vec<_> = self.indexes.iter().map(|suffix| named(suffix)).collect();
+        let stem = index_stem(table);
+        let named = |suffix: &&str| format!(r#""{stem}{suffix}""#);
+        let indexes: Vec<_> = self.indexes.iter().map(named).collect();
         let has_indexes = client.query_one(HAS_INDEXES, &[&indexes]).await?;
         Ok(match has_indexes.try_get(0)? {
             true => State::Ready,
@@ -141,6 +148,25 @@ impl Schema {
         transaction.commit().await
     }
 }
+
+/// Returns what the names of the table's indexes begin with: the name of the table, or if that is
+/// too long, its beginning and a hash of it.
+///
+/// PostgreSQL cuts names to 63 bytes. An index whose suffix were cut away would have the name of
+/// the table. Six bytes are enough to tell the suffixes apart.
+fn index_stem(table: &str) -> Cow<'_, str> {
+    if table.len() <= MAX_STEM_LEN {
+        return table.into();
+    }
+    // FNV-1a, which is the same in every version of this crate.
+    let hash = table.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    let kept = &table[..MAX_STEM_LEN - "_00000000".len()];
+    format!("{kept}_{hash:08x}").into()
+}
+
+const MAX_STEM_LEN: usize = limits::TABLE_NAME_BYTES - "_sweep".len();
 
 enum State {
     Ready,

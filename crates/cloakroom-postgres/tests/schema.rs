@@ -70,6 +70,30 @@ async fn migrate_creates_the_schema_that_schema_returns() {
 }
 
 #[tokio::test]
+async fn tables_with_the_longest_names_have_their_own_indexes() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let neighbour = neighbour(server.url()).await;
+    let same = format!("{:x<62}", unique_name());
+    let tables = ["a", "b"].map(|last| format!("{same}{last}"));
+    for table in &tables {
+        let store = on(server.url(), table).connect().await.unwrap();
+        store.migrate().await.unwrap();
+        store.migrate().await.unwrap();
+        written(store.create(&store_key(1), &draft(1)).await);
+
+        let indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = $1";
+        let row = neighbour.query_one(indexes, &[table]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 3, "the key, the sweep and the owner");
+    }
+    let django = format!("{same}c");
+    for _ in 0..2 {
+        support::django(server.url(), &django).await;
+    }
+}
+
+#[tokio::test]
 async fn migrate_creates_a_missing_index() {
     let Some(server) = servers::postgres() else {
         return;

@@ -105,6 +105,18 @@ async fn two_tables_in_one_file_never_show_each_others_sessions() {
 }
 
 #[tokio::test]
+async fn a_table_may_have_the_longest_name() {
+    let (_folder, path) = folder();
+    let open = |name: String| SqliteStore::builder(&path).table(name).open().unwrap();
+    let (one, other) = (open(format!("{:x<63}", "")), open(format!("{:x<62}y", "")));
+
+    written(one.create(&at(1), &draft("kept")).await);
+    written(other.create(&at(1), &draft("other")).await);
+
+    assert_eq!(one.load(&at(1)).await.unwrap().unwrap().data, "kept");
+}
+
+#[tokio::test]
 async fn several_threads_can_open_a_new_file_at_the_same_time() {
     for _ in 0..10 {
         let (_folder, path) = folder();

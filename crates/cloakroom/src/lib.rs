@@ -15,6 +15,7 @@
 //! | [`CachedBackend`], [`WriteThroughBackend`] | a store with a cache in front of it |
 //! | [`CookieBackend`] | sessions encrypted in the cookie |
 //! | [`format`](mod@format) | how keys and entries are encoded; by default as [`DefaultFormat`](format::DefaultFormat) |
+//! | [`limits`] | the bounds of owners, labels, names and sizes, and of clock skew |
 //! | [`Error`], [`ErrorKind`] | what can go wrong, and the status of the response |
 //!
 //! # Features
@@ -44,6 +45,7 @@ pub mod store;
 pub use adapters::tower;
 pub use backend::{Backend, CachedBackend, CookieBackend, WriteThroughBackend};
 pub use http::{Completion, Cookie, CookieAttributes, Effects, HandlerError, SameSite, SetCookie};
+pub use model::limits;
 pub use model::{
     Clock, Error, ErrorKind, Expiry, Item, Owner, Result, SessionKey, SessionTag, StoreKey,
     SystemClock,

@@ -16,6 +16,10 @@ impl Auth {
     /// another user are dropped, and so are those from before a change of the password. Django
     /// keeps the key if the same user logs in again.
     ///
+    /// Dropping them is a flush, as in Django: it also drops what this request has set before the
+    /// login, the expiry included. Set those after it. [`Session::log_in`] alone, in a format with
+    /// owners, keeps them.
+    ///
     /// A CSRF secret in the session is replaced. Replace one in a cookie yourself, see
     /// [`csrf`](crate::auth::csrf), and write `last_login` to the row. The user's id becomes the
     /// owner of the session, so that stores with owners can list and end the user's sessions.

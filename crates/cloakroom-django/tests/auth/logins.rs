@@ -1,4 +1,4 @@
-use cloakroom::{ErrorKind, Owner, Result, Session};
+use cloakroom::{ErrorKind, Expiry, Owner, Result, Session};
 use cloakroom_django::auth::{Account, Auth, LoginStatus};
 
 use crate::support::{User, next_request, open, sessions};
@@ -50,6 +50,25 @@ async fn a_login_of_another_user_drops_the_data() {
     assert!(!session.contains("cart"));
     assert!(open(&sessions, &before).await.is_none());
     assert_eq!(visitor(&auth, &session).await, Some(7));
+}
+
+#[tokio::test]
+async fn a_login_of_another_user_flushes_what_the_request_set_before_it() {
+    let sessions = sessions();
+    let auth = Auth::new("secret");
+    let session = sessions.new_session();
+    auth.log_in(&session, &User { id: 8, ..User::ADA }).unwrap();
+    let session = next_request(&sessions, &session).await;
+
+    session.set("before", 1).unwrap();
+    session.set_expiry(Expiry::BrowserClose).unwrap();
+    auth.log_in(&session, &User::ADA).unwrap();
+    session.set("after", 2).unwrap();
+    let session = next_request(&sessions, &session).await;
+
+    assert!(!session.contains("before"));
+    assert_eq!(session.get("after").unwrap(), Some(2));
+    assert_eq!(session.expiry(), Expiry::Policy);
 }
 
 #[tokio::test]

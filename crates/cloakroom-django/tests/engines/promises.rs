@@ -49,6 +49,41 @@ async fn parallel_increments_through_two_servers_all_land_even_with_equal_texts(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_parallel_requests_through_two_servers_takes_an_item() {
+    let clock = HandClock::new();
+    for backend in [
+        settings().db(Rows::table()),
+        settings().cache(Rows::cache()),
+        settings().cached_db(Rows::cache(), Rows::table()),
+    ] {
+        let (one, other) = (site(backend.clone(), &clock), site(backend, &clock));
+        let mut guest = Visitor::of(&one);
+        guest.visit(|session| session.set("n", 7)).await.unwrap();
+        let mut requests = JoinSet::new();
+        for sessions in [&one, &other] {
+            for _ in 0..20 {
+                // All load before the first one saves.
+                let (handle, session) = guest.at(sessions).open().await;
+                requests.spawn(async move {
+                    let taken = session.take::<u64>("n").await.unwrap();
+                    drop(handle);
+                    taken
+                });
+            }
+        }
+        let mut taken = requests.join_all().await;
+        taken.retain(Option::is_some);
+        assert_eq!(taken, [Some(7)]);
+        assert_eq!(guest.reads("n").await, None);
+    }
+    let sessions = site(settings().signed_cookies(), &clock);
+    let session = sessions.new_session();
+    session.set("n", 7).unwrap();
+    let error = session.take::<u64>("n").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_logout_is_final_while_other_requests_write() {
     let clock = HandClock::new();
     let (table, cache) = (Rows::table(), Rows::cache());
@@ -222,6 +257,32 @@ async fn a_value_without_a_json_form_survives_edits_of_others() {
     let items = pickle::read(&cache.get(KEY).unwrap().data).unwrap();
     assert_eq!(items.get("n").unwrap().get::<u64>().unwrap(), 2);
     assert!(items.get("t").unwrap().as_foreign().is_some());
+}
+
+#[tokio::test]
+async fn a_nan_of_django_is_kept_and_ours_is_refused() {
+    let clock = HandClock::new();
+    let table = Rows::table();
+    let theirs = br#"{"n":1,"mean":NaN,"list":[1.5,-Infinity,1e+16]}"#;
+    table.put(KEY, signed(theirs, &clock), clock.now() + TWO_WEEKS);
+    let mut guest = Visitor::with(&site(settings().db(table.clone()), &clock), KEY);
+
+    guest.visit(increment).await.unwrap();
+    let (_, session) = guest.open().await;
+    assert!(session.contains("mean"));
+    for read in [
+        session.get::<f64>("mean"),
+        session.set("ours", f64::NAN).map(|()| None),
+    ] {
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::BadValue);
+    }
+
+    let signed = table.get(KEY).unwrap().data;
+    let signed = Signer::new(SECRET, SERVER_SALT).loads(&signed).unwrap();
+    assert_eq!(
+        signed.json,
+        r#"{"n":2,"mean":NaN,"list":[1.5,-Infinity,1e+16]}"#
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use cloakroom_testkit::unique_name;
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
-use crate::support::{at, draft, neighbour, on, url, written};
+use crate::support::{at, django_on, draft, neighbour, on, url, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn several_servers_can_migrate_concurrently_and_again() {
@@ -50,6 +50,20 @@ async fn migrate_creates_the_table_that_schema_returns() {
     }
     assert_eq!(made[0], made[1]);
     printed.migrate().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_table_may_have_the_longest_name() {
+    let Some(url) = url() else { return };
+    let name = format!("{:x<63}", unique_name());
+    let store = on(url, &name).await;
+    for _ in 0..2 {
+        store.migrate().await.unwrap();
+    }
+    written(store.create(&at(1), &draft("kept")).await);
+    assert_eq!(store.load(&at(1)).await.unwrap().unwrap().data, "kept");
+    let django = format!("{:y<63}", unique_name());
+    django_on(url, &django).await.migrate().await.unwrap();
 }
 
 #[tokio::test]

@@ -8,11 +8,11 @@ const CREATE_TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "{table}" (
 );
 "#;
 
-const CREATE_LIKE_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_session_key_c0390e0f_like"
+const CREATE_LIKE_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{index}_session_key_c0390e0f_like"
     ON "{table}" ("session_key" varchar_pattern_ops);
 "#;
 
-const CREATE_DATE_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{table}_expire_date_a5c62663"
+const CREATE_DATE_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{index}_expire_date_a5c62663"
     ON "{table}" ("expire_date");
 "#;
 

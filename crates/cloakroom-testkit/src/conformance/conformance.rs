@@ -73,6 +73,7 @@ macro_rules! conformance_shared {
             a_delete_through_one_is_seen_by_the_other
             a_rename_through_one_is_stale_for_the_other
             concurrent_increments_through_both_add_up
+            one_of_parallel_requests_through_both_takes_an_item
             a_logout_through_one_is_not_undone_by_saves_through_the_other
             a_logout_through_one_ends_requests_in_progress_through_the_other
         }
@@ -154,6 +155,7 @@ macro_rules! __promises_but_of_sweeping {
             every_byte_survives
             empty_data_survives
             large_data_survives
+            an_entry_at_all_limits_survives
             unusual_text_survives
             times_survive
             store_keys_are_bytes
@@ -163,6 +165,7 @@ macro_rules! __promises_but_of_sweeping {
             owned_by_agrees_with_load_and_sweep
             find_returns_the_only_key_with_the_prefix
             concurrent_increments_add_up
+            one_of_parallel_requests_takes_an_item
             a_logout_is_not_undone_by_concurrent_saves
             a_dropped_create_is_all_or_nothing
             a_dropped_save_is_all_or_nothing

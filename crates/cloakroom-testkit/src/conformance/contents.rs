@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cloakroom::store::{Store, from_millis};
-use cloakroom::{ErrorKind, Owner, StoreKey};
+use cloakroom::{ErrorKind, Owner, StoreKey, limits};
 
 use super::sample::{
     assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, draft_of, meta,
@@ -88,6 +88,40 @@ pub async fn large_data_survives<S: Store>(store: S) {
     }
     assert_absent(&store, &store_key(2), promise).await;
     assert_holds(&store, &store_key(1), &large, &seen, promise).await;
+}
+
+/// An entry at all [limits](limits) is kept: with the longest owner, the longest label, and as much
+/// data as a session may have, or as the `max_size` of the store leaves.
+pub async fn an_entry_at_all_limits_survives<S: Store>(store: S) {
+    let promise = "an entry at all limits is kept";
+    let max_size = store.guarantees().max_size.unwrap_or(usize::MAX);
+    let size = max_size.min(limits::SESSION_BYTES);
+    let owner = format!("{}ada", WIDE.repeat(limits::OWNER_BYTES / WIDE.len()));
+    assert_eq!(owner.len(), limits::OWNER_BYTES);
+    let rest = size.saturating_sub(owner.len());
+    let label = WIDE.repeat(limits::LABEL_CHARS.min(rest / WIDE.len()));
+    let data = noise(LARGE).repeat(size / LARGE + 1);
+    let mut large = draft_of(Bytes::from(data).slice(..rest - label.len()), meta(1));
+    large.meta.owner = Some(Owner::from(&owner));
+    large.meta.label = Some(label.into());
+
+    let (from, to) = (store_key(1), store_key(2));
+    let seen = create_entry(&store, &from, &large).await;
+    let renamed = store.rename(&from, &seen, &to, &large).await;
+    let seen = assert_written(renamed, promise);
+    let touched = store.touch(&to, &seen, &large.meta).await;
+    let seen = assert_written(touched, promise);
+    assert_holds(&store, &to, &large, &seen, promise).await;
+    if store.guarantees().owners {
+        let listed = store.owned_by(&Owner::from(owner), None, 2).await;
+        let listed = listed.expect("owned_by answers").entries;
+        let listed: Vec<_> = listed.into_iter().map(|owned| owned.meta).collect();
+        assert_eq!(
+            listed,
+            [large.meta],
+            "an owner of the maximum length is listed"
+        );
+    }
 }
 
 /// Owners and labels may be any text: of any script, with quotes or control characters, empty or
@@ -226,6 +260,9 @@ fn noise(len: usize) -> Bytes {
 }
 
 const LARGE: usize = 1 << 20;
+
+/// A character of four bytes.
+const WIDE: &str = "🗝";
 
 const ODD_TEXTS: [&str; 12] = [
     "",

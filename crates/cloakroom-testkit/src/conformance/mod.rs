@@ -17,12 +17,13 @@
 //!
 //! | guarantee | without it, a store must still… |
 //! |---|---|
-//! | `compares` | write an entry as a whole or not at all, never create one with `save`, `touch` or `rename`, and keep it deleted unless a save is still running |
+//! | `compares` | write an entry as a whole or not at all, never create one with `save`, `touch` or `rename`, and keep it deleted unless a save is still running; `Session::take` is then `Unsupported` |
 //! | `revokes` | stop loading an entry through the instance that deleted it |
 //! | `owners` | store owners, and return `Unsupported` when asked to list them |
 //!
-//! Every store must keep data of 1 MiB, or of its `max_size` if that is smaller. It must refuse one
-//! byte more than such a `max_size` with `TooLarge`, and change nothing.
+//! Every store must keep what is within the [`limits`](cloakroom::limits): the longest owner and
+//! label, and an entry of 16 MiB, or of its `max_size` if that is smaller. It must refuse one byte
+//! more than a `max_size` of up to 1 MiB with `TooLarge`, and change nothing.
 //!
 //! `durable`, `shared` and `evicts` are not tested here.
 //! [`conformance_shared!`](crate::conformance_shared!) tests `shared`, and
@@ -50,6 +51,7 @@ mod sample;
 mod save;
 pub mod shared;
 mod sweep;
+mod take;
 mod touch;
 
 pub use conformance::all;
@@ -67,4 +69,5 @@ pub use run::{TIME_LIMIT, run};
 pub use sample::{draft, store_key};
 pub use save::*;
 pub use sweep::*;
+pub use take::one_of_parallel_requests_takes_an_item;
 pub use touch::*;

@@ -9,6 +9,7 @@ use super::race::{test_increments, test_logout};
 use super::sample::{
     assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, store_key,
 };
+use super::take::test_taking;
 
 /// An entry that one store has created is loaded through the other, and cannot be created there
 /// again.
@@ -126,6 +127,15 @@ pub async fn a_rename_through_one_is_stale_for_the_other<S: Store, T: Store>(one
 /// each store.
 pub async fn concurrent_increments_through_both_add_up<S: Store, T: Store>(one: S, other: T) {
     test_increments(Arc::new(one), Arc::new(other)).await;
+}
+
+/// [`one_of_parallel_requests_takes_an_item`](super::one_of_parallel_requests_takes_an_item), with
+/// half of the requests on each store.
+pub async fn one_of_parallel_requests_through_both_takes_an_item<S: Store, T: Store>(
+    one: S,
+    other: T,
+) {
+    test_taking(Arc::new(one), Arc::new(other)).await;
 }
 
 /// [`super::a_logout_is_not_undone_by_concurrent_saves`], with the saves through one store and the

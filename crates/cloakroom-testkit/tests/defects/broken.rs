@@ -45,6 +45,8 @@ pub(crate) enum Defect {
     OwnersIgnoreCase,
     PingFails,
     RefusesLargeData,
+    RefusesLongOwners,
+    RefusesMoreThan8M,
     RefusesStoreKeysOtherThanHashes,
     RenameChecksThenWrites,
     RenameCreates,
@@ -161,6 +163,16 @@ impl Broken {
                 entry.version = Version::from(SaveId::new(1))
             }
             RefusesLargeData if new.data.len() > 1_000 => return Err(broken()),
+            RefusesLongOwners
+                if new
+                    .meta
+                    .owner
+                    .as_ref()
+                    .is_some_and(|owner| owner.as_str().len() > 254) =>
+            {
+                return Err(broken());
+            }
+            RefusesMoreThan8M if new.data.len() > 8 << 20 => return Err(broken()),
             _ => {}
         }
         Ok(entry)

@@ -134,7 +134,7 @@ fn cases() -> Vec<Case> {
         CreateWritesInTwoSteps => a_dropped_create_is_all_or_nothing;
         TruncatesDataAt64K => large_data_survives;
         TruncatesDataAtNul => every_byte_survives;
-        TruncatesLabels => unusual_text_survives;
+        TruncatesLabels => unusual_text_survives, an_entry_at_all_limits_survives;
         TruncatesStoreKeys => store_keys_are_bytes;
         DeletedEntriesAreListed =>
             owned_by_lists_exactly_the_owners_entries, owned_by_agrees_with_load_and_sweep;
@@ -174,6 +174,7 @@ fn cases() -> Vec<Case> {
         RenameDeletesThenCreates => a_dropped_rename_leaves_the_old_or_the_new;
         SaveChecksThenWrites =>
             concurrent_increments_add_up, a_logout_is_not_undone_by_concurrent_saves,
+            one_of_parallel_requests_takes_an_item,
             exactly_one_of_a_concurrent_rename_and_save_wins;
         SaveIgnoresTheVersion => a_stale_save_changes_nothing;
         SaveKeepsTheMeta => save_replaces_the_whole_entry;
@@ -190,6 +191,8 @@ fn cases() -> Vec<Case> {
         SweepDeletesUnexpired => sweep_deletes_exactly_the_expired, sweep_keeps_unexpired_entries;
         SweepWorksOnce => repeated_sweeps_delete_all_expired;
         RefusesLargeData => large_data_survives;
+        RefusesLongOwners => an_entry_at_all_limits_survives;
+        RefusesMoreThan8M => an_entry_at_all_limits_survives;
         TouchBumpsTheVersion => touch_changes_only_touched_and_expires, touch_makes_no_save_stale;
         TouchCreates => touch_never_creates, a_deleted_entry_stays_deleted;
         TouchIgnoresTheVersion => a_stale_touch_changes_nothing;
@@ -207,6 +210,7 @@ fn cases() -> Vec<Case> {
             concurrent_increments_through_both_add_up;
         SaveChecksThenWrites =>
             concurrent_increments_through_both_add_up,
+            one_of_parallel_requests_through_both_takes_an_item,
             a_logout_through_one_is_not_undone_by_saves_through_the_other;
     });
     cases

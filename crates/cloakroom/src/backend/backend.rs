@@ -110,6 +110,19 @@ impl Backend {
         }
     }
 
+    /// Returns how long a cache serves an entry without asking the origin, or `None` if there is no
+    /// such cache. The copies of a write-through backend last as long as their session.
+    pub(crate) fn cache_ttl(&self) -> Option<Duration> {
+        match &self.kind {
+            Kind::Cached(cached) => Some(cached.ttl),
+            Kind::Store(_) | Kind::WriteThrough(_) | Kind::Cookie(_) => None,
+        }
+    }
+
+    pub(crate) fn max_size(&self) -> usize {
+        self.max_size
+    }
+
     /// Limits the size of one session.
     pub(crate) fn set_max_size(&mut self, max_size: usize) {
         self.max_size = max_size;

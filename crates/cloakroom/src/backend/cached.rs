@@ -38,7 +38,7 @@ use crate::store::{AnyStore, Store, packed};
 pub struct CachedBackend {
     pub(super) cache: AnyStore,
     pub(super) origin: Tier,
-    ttl: Duration,
+    pub(super) ttl: Duration,
 }
 
 impl CachedBackend {
@@ -56,6 +56,11 @@ impl CachedBackend {
     /// Defaults to 10 seconds: long enough to serve all requests of one page, short enough that few
     /// visitors see old data. The price of a longer time: a logout on another server takes as long
     /// to be seen.
+    ///
+    /// It must not be zero, and must be shorter than the session's
+    /// [`max_age`](crate::SessionsBuilder::max_age) and
+    /// [`max_lifetime`](crate::SessionsBuilder::max_lifetime), or building the sessions fails. The
+    /// origin is asked earlier for a session that ends earlier.
     ///
     /// # Examples
     /// ```
@@ -77,22 +82,25 @@ impl CachedBackend {
         let found = self.read_cache(key).await;
         if let Some((cache, Cached::Entry(entry))) = &found
             && cache.meta.expires > now
+            // A server whose clock is ahead of this one writes a later expiry. Its entry would be
+            // used for longer than the `ttl`.
+            && cache.meta.expires <= after(now, self.ttl)
         {
             return Ok(Some(entry.clone()));
         }
         let entry = self.origin.load(key).await?;
-        let Some(loaded) = &entry else {
-            return Ok(None);
+        let Some(loaded) = entry.as_ref().filter(|entry| entry.meta.expires > now) else {
+            return Ok(entry);
         };
-        // A late fill must not overwrite newer content. It only creates, or replaces the expired
+        // A late fill must not overwrite newer content. It only creates, or replaces the unusable
         // content that this load has read.
         let fill = self.cache_draft(&Cached::Entry(loaded.clone()), now, self.ttl)?;
         match found {
             None => ask_cache("filling", self.cache.create(key, &fill)).await,
-            Some((cache, _)) if cache.meta.expires <= now => {
+            Some((cache, Cached::AskOrigin)) if cache.meta.expires > now => None,
+            Some((cache, _)) => {
                 ask_cache("filling", self.cache.save(key, &cache.version, &fill)).await
             }
-            Some(_) => None,
         };
         Ok(entry)
     }
@@ -215,9 +223,15 @@ impl CachedBackend {
     }
 
     fn cache_draft(&self, cached: &Cached, now: SystemTime, lasts: Duration) -> Result<Draft> {
+        // After the end that the cache knows, the origin is asked: another server may have extended
+        // the session in the meantime.
+        let ends = match cached {
+            Cached::Entry(entry) => entry.meta.expires.min(after(now, lasts)),
+            Cached::AskOrigin => after(now, lasts),
+        };
         Ok(Draft::new(
             cached.encode(),
-            Meta::new(now, now, after(now, lasts)),
+            Meta::new(now, now, ends),
             SaveId::random()?,
         ))
     }

@@ -3,11 +3,12 @@ use std::fmt;
 use bytes::Bytes;
 use indexmap::IndexMap;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::error::{Error, ErrorKind, Result};
 use super::expiry::Expiry;
 use super::item::Name;
+use super::json::{self, Refused};
 
 /// The data of a session, which a [`Format`](crate::format::Format) encodes. Everything else is in
 /// [`Meta`](crate::store::Meta).
@@ -203,30 +204,63 @@ enum Repr {
 }
 
 impl Value {
-    /// Serializes `value` as JSON.
+    /// Serializes `value` as JSON that [`get`](Self::get) reads back as the same value.
+    ///
+    /// That holds for every type whose `Serialize` and `Deserialize` fit each other, as derived
+    /// ones do. An implementation that drops a part of the value, for example with
+    /// `#[serde(skip)]`, is the caller's choice and is not noticed.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form, for example a map with tuples
-    /// as keys.
+    /// as keys, or if its JSON would be read back as another value or not at all. At any depth,
+    /// these are:
+    ///
+    /// * a float that is infinite or not a number,
+    /// * a `Some` whose content is written as `null`, such as `Some(None)` or `Some(())`,
+    /// * an integer outside of `i64` and `u64`, which only few types can read,
+    /// * more than [`NESTING`](crate::limits::NESTING) arrays and objects inside each other.
     ///
     /// # Examples
     /// ```
     /// use cloakroom::session::Value;
     ///
     /// assert_eq!(Value::of(&[1, 2])?.as_json()?, "[1,2]");
+    /// assert!(Value::of(&[1.0, f64::NAN]).is_err());
     /// # Ok::<(), cloakroom::Error>(())
     /// ```
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self> {
-        match serde_json::to_vec(value) {
+        match json::write(value) {
             Ok(text) => Ok(Self::from_json(text.into())),
-            Err(source) => Err(Error::new(
+            Err(Refused { why, source }) => Err(Error::new(
                 ErrorKind::BadValue,
-                format!(
-                    "writing a `{}` as JSON: it has no JSON form",
-                    std::any::type_name::<T>()
-                ),
+                format!("writing a `{}` as JSON: {why}", std::any::type_name::<T>()),
             )
             .with_source(source)),
+        }
+    }
+
+    /// Returns whether the value is `null`, which counts as no value when it is read.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(&self.0, Repr::Json(text) if text.trim_ascii() == b"null")
+    }
+
+    /// Checks that the value can be written into a session. A text that is not JSON would make the
+    /// whole stored session unreadable.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Repr::Json(text) = &self.0 else {
+            return Ok(());
+        };
+        match serde_json::from_slice::<IgnoredAny>(text) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::new(
+                ErrorKind::BadValue,
+                format!(
+                    "setting a value that is given as JSON: it is not JSON ({:?} error at column \
+                     {})",
+                    error.classify(),
+                    error.column(),
+                ),
+            )),
         }
     }
 

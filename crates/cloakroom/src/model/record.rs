@@ -64,12 +64,17 @@ impl Record {
     /// Makes `owner` the owner of the session. Clears the session first if it belonged to another
     /// user, since its data is not for `owner` to see.
     pub(crate) fn log_in(&mut self, owner: Option<&Owner>, at: SystemTime) {
-        let before = self.meta.owner.as_ref();
-        if before.is_some() && before != owner {
+        if self.is_of_another(owner) {
             *self = Self::blank(at);
         }
         self.meta.owner = owner.cloned();
         self.meta.created = at;
+    }
+
+    /// Returns whether the session belongs to a user other than `owner`.
+    pub(crate) fn is_of_another(&self, owner: Option<&Owner>) -> bool {
+        let before = self.meta.owner.as_ref();
+        before.is_some() && before != owner
     }
 
     /// Returns whether a visitor without a session gets one to store this record.

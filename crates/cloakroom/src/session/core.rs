@@ -8,7 +8,7 @@ use crate::format::OnExpired;
 use crate::http::{Cookie, CookieSet};
 use crate::model::{
     Clock, EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey,
-    Version, storable,
+    Version, limits, storable,
 };
 
 /// The state shared by all handles and sessions of one [`Sessions`](crate::Sessions).
@@ -48,12 +48,22 @@ impl Core {
         self.policy.at_browser_close(expiry)
     }
 
-    /// Returns whether an entry with these facts is alive. This is the only place that decides
-    /// whether a session has expired, and it uses this clock only.
-    pub(crate) fn is_alive(&self, meta: &Meta) -> bool {
-        let now = self.now();
+    /// Returns whether an entry with these facts has expired. This is the only place that decides
+    /// it, and it uses this clock only.
+    pub(crate) fn has_expired(&self, meta: &Meta, now: SystemTime) -> bool {
         let lifetime_ends = self.policy.lifetime_ends(meta.created);
-        meta.expires > now && lifetime_ends.is_none_or(|end| end > now)
+        meta.expires <= now || lifetime_ends.is_some_and(|end| end <= now)
+    }
+
+    /// Returns whether a server whose clock is too far ahead of this one wrote the entry. Counted
+    /// by this clock, the session would last longer than the options allow.
+    ///
+    /// A format that does not keep these facts derives them from the end of the session and from
+    /// the options, which may have changed. There they prove nothing.
+    fn is_from_the_future(&self, meta: &Meta, now: SystemTime) -> bool {
+        let tolerated = now + limits::CLOCK_SKEW;
+        (meta.created > tolerated || meta.touched > tolerated)
+            && self.backend.rules().facts.are_all()
     }
 
     /// Loads the session at `store_key` if it is alive. It may come from a cache.
@@ -74,12 +84,21 @@ impl Core {
         found: Option<(Record, Version)>,
     ) -> Option<(Record, Version)> {
         let (record, version) = found?;
-        if self.is_alive(&record.meta) {
-            return Some((record, version));
+        let now = self.now();
+        if !self.has_expired(&record.meta, now) {
+            if !self.is_from_the_future(&record.meta, now) {
+                return Some((record, version));
+            }
+            tracing::warn!(
+                session = %self.backend.tag(store_key),
+                "ignoring a session whose times are in the future; synchronise the clocks of the \
+                 servers"
+            );
+            return None;
         }
         // An expired entry is never saved again, so it can be deleted without a comparison.
         if self.backend.rules().expired == OnExpired::DeleteEntry
-            && let Err(error) = self.backend.delete(store_key, self.now()).await
+            && let Err(error) = self.backend.delete(store_key, now).await
         {
             let error = format!("{error:#}");
             tracing::warn!(error, "an expired session stays until it is swept");

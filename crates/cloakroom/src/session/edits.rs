@@ -4,24 +4,51 @@ use std::time::SystemTime;
 use crate::format::Format;
 use crate::model::{Expiry, Name, Owner, Record, Result, Value};
 
-/// The edits of this request in order. They are replayed on fresh data when another request saved
-/// first.
+/// The edits of this request. They are replayed on fresh data when another request saved first.
 #[derive(Clone, Default)]
 pub(crate) struct Edits {
+    /// First the logins, then the other edits, each in the order in which they were made. A login
+    /// drops what another user left in the session, and not what this request has put there.
     log: Vec<Edit>,
+    logins: usize,
     /// Whether the session gets a new key.
     renames: bool,
+    /// Whether an edit has changed the record of this request.
+    changes: bool,
 }
 
 impl Edits {
     pub(crate) fn push(&mut self, edit: Edit) {
+        self.changes = true;
         self.renames |= matches!(edit, Edit::LogIn { .. } | Edit::CycleKey);
+        match edit {
+            Edit::LogIn { .. } => {
+                self.log.insert(self.logins, edit);
+                self.logins += 1;
+            }
+            _ => self.log.push(edit),
+        }
+    }
+
+    /// Adds an edit that has changed nothing, but may do so when it is replayed. Alone it is not
+    /// worth a commit.
+    pub(crate) fn push_unchanged(&mut self, edit: Edit) {
         self.log.push(edit);
     }
 
     pub(crate) fn replay(&self, record: &mut Record, format: &dyn Format) -> Result<()> {
         let mut log = self.log.iter();
         log.try_for_each(|edit| edit.apply(record, format))
+    }
+
+    /// Returns whether an edit has changed the record of this request.
+    pub(crate) fn have_changes(&self) -> bool {
+        self.changes
+    }
+
+    /// Returns the number of edits, those that have changed nothing included.
+    pub(crate) fn len(&self) -> usize {
+        self.log.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -35,9 +62,7 @@ impl Edits {
 
     /// Returns whether there is a login among the edits. A login needs no session from before.
     pub(crate) fn log_in(&self) -> bool {
-        self.log
-            .iter()
-            .any(|edit| matches!(edit, Edit::LogIn { .. }))
+        self.logins > 0
     }
 }
 
@@ -71,7 +96,7 @@ impl Edit {
         match self {
             Self::Set(name, value) => items.set(name.clone(), value.clone()),
             Self::SetDefault(name, value) => {
-                if !items.contains(name) {
+                if items.get(name).is_none_or(Value::is_null) {
                     items.set(name.clone(), value.clone());
                 }
             }

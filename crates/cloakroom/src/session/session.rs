@@ -11,7 +11,7 @@ use super::plan::CookieUpdate;
 use super::shared::SharedState;
 use crate::model::{
     Accepts, Error, ErrorKind, Expiry, Item, ItemName, Name, NameOf, Owner, Record, Result,
-    SavedEntry, SessionKey, SessionTag, Value,
+    SavedEntry, SessionKey, SessionTag, Value, limits,
 };
 
 /// The data of one visitor, as one request sees it.
@@ -61,7 +61,10 @@ pub struct Session(pub(super) Arc<Inner>);
 
 /// Reading.
 impl Session {
-    /// Returns the value of `item`, or `None` if it is not set.
+    /// Returns the value of `item`, or `None` if it is not set or is `null`.
+    ///
+    /// A value that was [set](Self::set) to `None` is stored as `null`. It reads as `None` whatever
+    /// `T` is, `Option` included, and [`contains`](Self::contains) is true for it.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`.
@@ -82,7 +85,7 @@ impl Session {
     /// # Ok::<(), cloakroom::Error>(())
     /// ```
     pub fn get<T: DeserializeOwned>(&self, item: impl NameOf<T>) -> Result<Option<T>> {
-        let value = self.value(item.as_name());
+        let value = self.value(item.as_name()).filter(|value| !value.is_null());
         value
             .map(|value| value.get().map_err(|error| naming(item.as_name(), &error)))
             .transpose()
@@ -141,7 +144,7 @@ impl Session {
         self.lock().record.data.items.get(name.as_name()).cloned()
     }
 
-    /// Returns whether an item with this name is set, whatever its type.
+    /// Returns whether an item with this name is set, whatever its type, to `null` included.
     ///
     /// # Examples
     /// ```
@@ -389,8 +392,15 @@ impl Session {
     /// An [`Item<T>`](Item) takes a `T`, a `&T`, and a borrowed form such as `&str` for a `String`.
     /// A plain name takes any value that `serde` can write as JSON.
     ///
+    /// What was set reads back as the same value, except that `None` and `()` are stored as `null`
+    /// and [read as unset](Self::get). An implementation of `Serialize` that drops a part of the
+    /// value is not noticed.
+    ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form;
+    /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form that reads back as the same
+    /// value, such as one with a NaN or a `Some(None)`; see [`Value::of`] for all of them.
+    /// [`TooLarge`](ErrorKind::TooLarge) if the name has more than
+    /// [1,024 bytes](crate::limits::ITEM_NAME_BYTES).
     /// [`Finished`](ErrorKind::Finished), as for every edit.
     ///
     /// # Examples
@@ -411,13 +421,17 @@ impl Session {
     /// # Ok::<(), cloakroom::Error>(())
     /// ```
     pub fn set<V: Serialize>(&self, item: impl Accepts<V>, value: V) -> Result<()> {
-        let value = Value::of(&value).map_err(|error| naming(item.as_name(), &error))?;
-        self.edit(Edit::Set(item.into_name(), value))
+        let name = checked(item)?;
+        let value = Value::of(&value).map_err(|error| naming(&name, &error))?;
+        self.edit(Edit::Set(name, value))
     }
 
     /// Sets the item with this name to a value that [`value`](Self::value) returned, byte for byte.
     ///
     /// # Errors
+    /// [`BadValue`](ErrorKind::BadValue) if the value was made [from a text](Value::from_json) that
+    /// is not JSON. [`TooLarge`](ErrorKind::TooLarge) if the name has more than
+    /// [1,024 bytes](crate::limits::ITEM_NAME_BYTES).
     /// [`Finished`](ErrorKind::Finished), as for every edit.
     ///
     /// # Examples
@@ -433,16 +447,23 @@ impl Session {
     /// # Ok::<(), cloakroom::Error>(())
     /// ```
     pub fn set_value(&self, name: impl ItemName, value: Value) -> Result<()> {
-        self.edit(Edit::Set(name.into_name(), value))
+        let name = checked(name)?;
+        value.check().map_err(|error| naming(&name, &error))?;
+        self.edit(Edit::Set(name, value))
     }
 
-    /// Sets `item` to `value` if it is not set, and returns the value that it has afterwards.
+    /// Sets `item` to `value` if it is not set or is `null`, and returns the value that it has
+    /// afterwards.
     ///
-    /// If another request sets the item first, its value wins.
+    /// The answer is provisional until the session is saved: if another request sets the item
+    /// first, its value wins, and the one that was returned here is in no session. Two tabs that
+    /// call `set_default` with a fresh token at once both get their own. Before you hand the value
+    /// out, [save](Self::save) and read it again.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form or the stored value is not a
-    /// `T`; [`Finished`](ErrorKind::Finished), as for every edit.
+    /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form that reads back as the same
+    /// value, or the stored value is not a `T`. [`TooLarge`](ErrorKind::TooLarge) as for
+    /// [`set`](Self::set). [`Finished`](ErrorKind::Finished), as for every edit.
     ///
     /// # Examples
     /// ```
@@ -452,19 +473,45 @@ impl Session {
     /// assert_eq!(session.set_default("per_page", 50)?, 20);
     /// # Ok::<(), cloakroom::Error>(())
     /// ```
+    ///
+    /// Two tabs get the same token if they read it after the save:
+    /// ```
+    /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> cloakroom::Result<()> {
+    /// # let sessions = Sessions::new(MemoryStore::new());
+    /// # let session = sessions.new_session();
+    /// # session.set("theme", "dark")?;
+    /// # session.save().await?;
+    /// # let key = session.key().expect("a saved session has a key");
+    /// # let one = sessions.open(&key).await?.expect("the session was saved");
+    /// # let other = sessions.open(&key).await?.expect("the session was saved");
+    /// for (tab, token) in [(&one, "3f2a"), (&other, "91c0")] {
+    ///     tab.set_default("token", token.to_owned())?;
+    /// }
+    /// for tab in [&one, &other] {
+    ///     tab.save().await?;
+    ///     assert_eq!(tab.get::<String>("token")?.as_deref(), Some("3f2a"));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_default<T>(&self, item: impl NameOf<T>, value: T) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
     {
-        let name = item.into_name();
+        let name = checked(item)?;
         let default = Value::of(&value).map_err(|error| naming(&name, &error))?;
         let there = {
             let mut shared = self.lock();
             shared.check_open()?;
-            let there = shared.record.data.items.get(&name).cloned();
+            let items = &mut shared.record.data.items;
+            let there = items.get(&name).filter(|value| !value.is_null()).cloned();
             if there.is_none() {
-                shared.record.data.items.set(name.clone(), default.clone());
+                items.set(name.clone(), default.clone());
                 shared.push(Edit::SetDefault(name.clone(), default));
+            } else {
+                shared.push_unchanged(Edit::SetDefault(name.clone(), default));
             }
             there
         };
@@ -476,7 +523,7 @@ impl Session {
 
     /// Applies `edit` to the value of `item` and returns the new value.
     ///
-    /// An item that is not set starts from the default of its type.
+    /// An item that is not set or is `null` starts from the default of its type.
     ///
     /// `edit` runs at once. If another request saves the session first, `edit` runs again on the
     /// value that the other request saved, so no update is lost. It should therefore change its
@@ -486,8 +533,9 @@ impl Session {
     /// loaded. The value that is stored in the end does.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`, or if the new value has
-    /// no JSON form; the session is unchanged. [`Conflict`](ErrorKind::Conflict) if other threads
+    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`, or if the new value
+    /// cannot be [set](Self::set); the session is unchanged. [`TooLarge`](ErrorKind::TooLarge) as
+    /// for [`set`](Self::set). [`Conflict`](ErrorKind::Conflict) if other threads
     /// of the same request kept editing the item first, 1,000 times in a row.
     /// [`Finished`](ErrorKind::Finished), as for every edit.
     ///
@@ -549,7 +597,7 @@ impl Session {
     where
         T: Serialize + DeserializeOwned + Default,
     {
-        self.update_from(item.into_name(), edit, |value| value.get())
+        self.update_from(checked(item)?, edit, |value| value.get())
     }
 
     /// Does what [`update`](Self::update) does, but starts from the default if the stored value is
@@ -578,7 +626,7 @@ impl Session {
         T: Serialize + DeserializeOwned + Default,
     {
         let read = |value: &Value| Ok(value.get().unwrap_or_default());
-        self.update_from(item.into_name(), edit, read)
+        self.update_from(checked(item)?, edit, read)
     }
 
     fn update_from<T: Serialize + Default>(
@@ -590,7 +638,7 @@ impl Session {
         let run = {
             let name = name.clone();
             move |value: Option<&Value>| -> Result<(T, Value)> {
-                let mut new: T = match value {
+                let mut new: T = match value.filter(|value| !value.is_null()) {
                     Some(value) => read(value).map_err(|error| naming(&name, &error))?,
                     None => T::default(),
                 };
@@ -627,7 +675,9 @@ impl Session {
 
     /// Removes `item` and returns its value, or `None` if it was not set.
     ///
-    /// Two parallel requests can both get the value. If only one may, use [`take`](Self::take).
+    /// The answer is provisional until the session is saved: two parallel requests can both get the
+    /// value, and both save. If only one may, as with a token for one use, call
+    /// [`take`](Self::take).
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not removed.
@@ -709,14 +759,16 @@ impl Session {
                 "taking an item: this store does not compare, so two requests could both get it",
             ));
         }
-        if self.get::<T>(item.as_name())?.is_none() {
+        self.get::<T>(item.as_name())?;
+        if !self.contains(item.as_name()) {
             return self.lock().check_open().map(|()| None);
         }
         let name = item.into_name();
         let taken = Taken::default();
         self.edit(Edit::Take(name.clone(), taken.clone()))?;
         self.save().await?;
-        let value = taken.get().map(|value| value.get());
+        let value = taken.get().filter(|value| !value.is_null());
+        let value = value.map(|value| value.get());
         value.transpose().map_err(|error| naming(&name, &error))
     }
 
@@ -751,8 +803,12 @@ impl Session {
     /// is saved.
     ///
     /// The old key opens nothing after that, so a key that an attacker planted or overheard before
-    /// the login is worthless (session fixation). The items are kept, unless the session belonged
-    /// to another user; then they are dropped. The maximum lifetime starts again.
+    /// the login is worthless (session fixation). The maximum lifetime starts again.
+    ///
+    /// The items are kept, unless the session belonged to another user. Then everything that user
+    /// left is dropped: items, expiry and label. What this request has edited and not yet saved is
+    /// kept, whether it was edited before or after the login; an [`update`](Self::update) from
+    /// before runs again, on an item that is not set. So the order of the calls does not matter.
     ///
     /// If the session is ended by another request before this one is saved, the login gets a new,
     /// empty session.
@@ -762,8 +818,11 @@ impl Session {
     /// another user.
     ///
     /// # Errors
-    /// [`Unsupported`](ErrorKind::Unsupported) if the session was opened by its tag;
-    /// [`Finished`](ErrorKind::Finished), as for every edit.
+    /// [`Unsupported`](ErrorKind::Unsupported) if the session was opened by its tag.
+    /// [`TooLarge`](ErrorKind::TooLarge) if the format keeps owners and this one has more than
+    /// [255 bytes](crate::limits::OWNER_BYTES). [`BadValue`](ErrorKind::BadValue) or
+    /// [`Conflict`](ErrorKind::Conflict) if an `update` cannot run again, as for
+    /// [`update`](Self::update). [`Finished`](ErrorKind::Finished), as for every edit.
     ///
     /// # Examples
     /// ```
@@ -788,8 +847,47 @@ impl Session {
         self.check_movable()?;
         let at = self.0.core.now();
         let facts = self.0.core.backend.rules().facts;
-        let owner = facts.are_all().then(|| owner.into());
-        self.edit(Edit::LogIn { owner, at })
+        let owner: Option<Owner> = facts.are_all().then(|| owner.into());
+        if let Some(owner) = &owner {
+            let len = owner.as_str().len();
+            limits::check_len("logging in", "the owner", len, limits::OWNER_BYTES, "bytes")?;
+        }
+        for _ in 0..UPDATE_TRIES {
+            let login = Edit::LogIn {
+                owner: owner.clone(),
+                at,
+            };
+            let (mut edits, recorded, revision) = {
+                let mut shared = self.lock();
+                shared.check_open()?;
+                if shared.edits.is_empty() || !shared.record.is_of_another(owner.as_ref()) {
+                    login.apply(&mut shared.record, self.0.core.backend.format())?;
+                    shared.push(login);
+                    return Ok(());
+                }
+                (shared.edits.clone(), shared.edits.len(), shared.revision)
+            };
+            // The edits of this request survive; what the other user left does not. This runs the
+            // caller's code, so no lock is held.
+            edits.push(login.clone());
+            let mut record = Record::blank(at);
+            edits.replay(&mut record, self.0.core.backend.format())?;
+            let mut shared = self.lock();
+            shared.check_open()?;
+            // A commit that has begun in the meantime has taken the edits, and they are saved.
+            if (shared.edits.len(), shared.revision) == (recorded, revision) {
+                shared.record = record;
+                shared.push(login);
+                return Ok(());
+            }
+        }
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "logging in: other edits of the same request came first, {UPDATE_TRIES} times in a \
+                 row"
+            ),
+        ))
     }
 
     /// Gives the session a new key when it is saved. The old key opens nothing after that.
@@ -797,7 +895,8 @@ impl Session {
     /// Call it when the privileges of the visitor change. [`log_in`](Self::log_in) includes it.
     ///
     /// # Errors
-    /// As [`log_in`](Self::log_in).
+    /// [`Unsupported`](ErrorKind::Unsupported) if the session was opened by its tag;
+    /// [`Finished`](ErrorKind::Finished), as for every edit.
     ///
     /// # Examples
     /// ```
@@ -866,7 +965,9 @@ impl Session {
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) in a format that keeps no
-    /// [labels](crate::format::Facts); [`Finished`](ErrorKind::Finished), as for every edit.
+    /// [labels](crate::format::Facts). [`TooLarge`](ErrorKind::TooLarge) if the label has more than
+    /// [1,000 characters](crate::limits::LABEL_CHARS). [`Finished`](ErrorKind::Finished), as for
+    /// every edit.
     ///
     /// # Examples
     /// ```
@@ -891,7 +992,10 @@ impl Session {
                 "giving a session a label: its format keeps no labels; keep it in an item",
             ));
         }
-        self.edit(Edit::Label(label.into().into()))
+        let label = label.into();
+        let (doing, chars) = ("giving a session a label", label.chars().count());
+        limits::check_len(doing, "the label", chars, limits::LABEL_CHARS, "characters")?;
+        self.edit(Edit::Label(label.into()))
     }
 
     fn check_movable(&self) -> Result<()> {
@@ -1135,6 +1239,13 @@ pub(super) struct Inner {
     /// Held by the commit that is running. See [`CommitQueue`](super::queue::CommitQueue) for why
     /// this lock may be held across an await.
     pub(super) turn: tokio::sync::Mutex<()>,
+}
+
+/// Returns the name of an item that is to be set, if it is not too long.
+fn checked(item: impl ItemName) -> Result<Name> {
+    let (doing, len) = ("setting an item", item.as_name().len());
+    limits::check_len(doing, "its name", len, limits::ITEM_NAME_BYTES, "bytes")?;
+    Ok(item.into_name())
 }
 
 /// Returns `error` with the name of the item in front.

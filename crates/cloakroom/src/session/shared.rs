@@ -130,6 +130,13 @@ impl SharedState {
         self.revision += 1;
     }
 
+    /// Records an edit that has left `record` as it was, but may change another record when it is
+    /// replayed.
+    pub(super) fn push_unchanged(&mut self, edit: Edit) {
+        self.edits.push_unchanged(edit);
+        self.revision += 1;
+    }
+
     /// Flushes the session. Returns the discarded edits, which own closures of the caller and must
     /// be dropped without the lock.
     pub(super) fn flush(&mut self, now: SystemTime) -> Edits {
@@ -166,7 +173,7 @@ impl SharedState {
     }
 
     pub(super) fn is_modified(&self) -> bool {
-        !self.edits.is_empty() || !self.ended.is_empty()
+        self.edits.have_changes() || !self.ended.is_empty()
     }
 }
 
@@ -188,7 +195,7 @@ impl SharedState {
         let plan = match self.failure() {
             // The edits were made while the commit that failed was running, so the handler has not
             // seen the error yet.
-            Some(failure) if point != CommitPoint::Failed && !edits.is_empty() => {
+            Some(failure) if point != CommitPoint::Failed && edits.have_changes() => {
                 Err(failure.error.clone())
             }
             Some(_) => Ok(Plan::Nothing),
@@ -218,7 +225,7 @@ impl SharedState {
         if point == CommitPoint::Failed {
             return Ok(Plan::Nothing);
         }
-        if edits.is_empty() {
+        if !edits.have_changes() {
             return Ok(match point {
                 CommitPoint::Finish => self.plan_touch(core, now),
                 CommitPoint::Save | CommitPoint::Failed => Plan::Nothing,
@@ -244,9 +251,10 @@ impl SharedState {
         let Some(base) = &self.base else {
             return Plan::Nothing;
         };
-        let expires = core.expires(&self.record, now);
+        let expiry = core.backend.format().expiry(&self.record.data);
+        let expires = core.policy.expires(expiry, self.record.meta.created, now);
         let since = now.duration_since(self.record.meta.touched);
-        let is_due = core.policy.slide.is_some_and(|threshold| {
+        let is_due = core.policy.slides_after(expiry).is_some_and(|threshold| {
             since.is_ok_and(|since| since >= threshold) && expires > base.meta.expires
         });
         let is_alive = base.meta.expires > now && expires > now;

@@ -6,7 +6,7 @@ use super::sweep::{Background, Sweep};
 use crate::backend::Backend;
 use crate::format::Facts;
 use crate::http::Cookie;
-use crate::model::{Clock, Error, ErrorKind, Result, SystemClock};
+use crate::model::{Clock, Error, ErrorKind, Result, SystemClock, limits};
 use crate::session::{CommitQueue, Core, Policy};
 
 /// Configures the sessions of a site. Made by [`Sessions::builder`].
@@ -104,6 +104,11 @@ impl SessionsBuilder {
     /// It counts from the beginning of the session, and again from each login. Existing sessions
     /// are held to a shorter limit, too.
     ///
+    /// The clocks of the servers may differ by [5 minutes](crate::limits::CLOCK_SKEW), by which a
+    /// session may end earlier or later. A session whose times are further in the future is ignored
+    /// by a server, with a warning: counted by its clock, the session would outlast this limit. In
+    /// formats that do not keep these [times](crate::format::Facts), nothing is ignored.
+    ///
     /// Off by default, as in Django, so that an active visitor is never logged out. The price: a
     /// stolen cookie that is kept in use never expires.
     ///
@@ -145,6 +150,13 @@ impl SessionsBuilder {
     /// Off by default: only changes extend a session, so reading never writes. The price of turning
     /// it on: one small write and one `Set-Cookie` per visitor and threshold. If the write fails,
     /// the response is still sent.
+    ///
+    /// The threshold must be shorter than [`max_age`](Self::max_age) and
+    /// [`max_lifetime`](Self::max_lifetime), or a session would end before a read could extend it.
+    /// If it is longer than half of the idle time, half of the idle time is used; so a session to
+    /// which [`set_expiry`](crate::Session::set_expiry) gave a short idle time is extended more
+    /// often. A visitor whose requests are no further apart than half of the idle time stays logged
+    /// in.
     ///
     /// # Examples
     /// ```
@@ -243,7 +255,8 @@ impl SessionsBuilder {
     ///
     /// Defaults to 1 MiB, since a session is loaded as a whole for every request that opens it. The
     /// price: larger things have to be kept elsewhere. If the limit of the store is lower, it
-    /// applies.
+    /// applies. The highest limit is [16 MiB](crate::limits::SESSION_BYTES), which every store
+    /// keeps, unless it declares a lower [limit](crate::store::Guarantees::max_size).
     ///
     /// # Examples
     /// ```
@@ -346,9 +359,17 @@ impl SessionsBuilder {
     /// Checks the options and returns the sessions.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if browsers would drop the cookie, if
-    /// [`max_age`](Self::max_age) or [`max_lifetime`](Self::max_lifetime) is shorter than a second,
-    /// or if the format does not keep the [facts](crate::format::Facts) that an option needs.
+    /// [`Config`](ErrorKind::Config)
+    ///
+    /// * if browsers would drop the cookie,
+    /// * if [`max_age`](Self::max_age) or [`max_lifetime`](Self::max_lifetime) is shorter than a
+    ///   second,
+    /// * if the threshold of [`slide_on_access`](Self::slide_on_access) or the
+    ///   [`ttl`](crate::CachedBackend::ttl) of the cache is not shorter than both of them, or the
+    ///   `ttl` is zero,
+    /// * if [`max_size`](Self::max_size) is higher than
+    ///   [`SESSION_BYTES`](crate::limits::SESSION_BYTES),
+    /// * if the format does not keep the [facts](crate::format::Facts) that an option needs.
     ///
     /// # Examples
     /// ```
@@ -363,19 +384,12 @@ impl SessionsBuilder {
         self.cookie.check()?;
         self.check_facts()?;
         self.backend.set_cookie(&self.cookie);
-        for (option, duration) in [
-            ("max_age", Some(self.policy.max_age)),
-            ("max_lifetime", self.policy.max_lifetime),
-        ] {
-            if duration.is_some_and(|duration| duration < Duration::from_secs(1)) {
-                return Err(Error::new(
-                    ErrorKind::Config,
-                    format!(
-                        "configuring sessions: `{option}` must be at least a second; \
-                         sessions would expire at once"
-                    ),
-                ));
-            }
+        self.check_durations()?;
+        if self.backend.max_size() > limits::SESSION_BYTES {
+            return Err(misconfigured(format!(
+                "`max_size` must be at most {} bytes; keep larger things elsewhere",
+                limits::SESSION_BYTES
+            )));
         }
         Ok(Sessions::from_core(Core {
             backend: self.backend,
@@ -401,11 +415,53 @@ impl SessionsBuilder {
         } else {
             return Ok(());
         };
-        Err(Error::new(
-            ErrorKind::Config,
-            format!("configuring sessions: {refused}"),
-        ))
+        Err(misconfigured(refused))
     }
+
+    /// Checks the durations, each of them and against each other.
+    fn check_durations(&self) -> Result<()> {
+        let ends = [
+            ("max_age", Some(self.policy.max_age)),
+            ("max_lifetime", self.policy.max_lifetime),
+        ];
+        let ends = ends.map(|(name, limit)| limit.map(|limit| (name, limit)));
+        let parts = [
+            (
+                "slide_on_access",
+                self.policy.slide,
+                "sessions would end before a read could extend them; use at most half of it",
+            ),
+            (
+                "ttl",
+                self.backend.cache_ttl(),
+                "the cache would never notice that another server ended a session",
+            ),
+        ];
+        if self.backend.cache_ttl() == Some(Duration::ZERO) {
+            return Err(misconfigured(
+                "the `ttl` of the cache must not be zero; leave the cache out",
+            ));
+        }
+        for (name, limit) in ends.into_iter().flatten() {
+            if limit < Duration::from_secs(1) {
+                return Err(misconfigured(format!(
+                    "`{name}` must be at least a second; sessions would expire at once"
+                )));
+            }
+            for (part, duration, otherwise) in parts {
+                if duration.is_some_and(|duration| duration >= limit) {
+                    return Err(misconfigured(format!(
+                        "`{part}` must be shorter than `{name}`, which is {limit:?}; {otherwise}"
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn misconfigured(what: impl fmt::Display) -> Error {
+    Error::new(ErrorKind::Config, format!("configuring sessions: {what}"))
 }
 
 impl fmt::Debug for SessionsBuilder {

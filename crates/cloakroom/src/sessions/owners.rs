@@ -32,10 +32,13 @@ impl Sessions {
     /// # }
     /// ```
     pub async fn owned_by(&self, owner: &Owner) -> Result<Vec<SessionSummary>> {
-        let mut owned = self.owned(owner).await?;
+        let core = self.core();
+        let now = core.now();
+        let mut owned = core.backend.owned_by(owner).await?;
+        owned.retain(|owned| !core.has_expired(&owned.meta, now));
         owned.sort_by_key(|owned| Reverse(owned.meta.touched));
         let summary = |OwnedEntry { key, meta, .. }| SessionSummary {
-            tag: self.core().backend.tag(&key),
+            tag: core.backend.tag(&key),
             label: meta.label.map(String::from),
             created: meta.created,
             touched: meta.touched,
@@ -73,10 +76,11 @@ impl Sessions {
     /// # }
     /// ```
     pub async fn revoke(&self, owner: &Owner, tag: &SessionTag) -> Result<bool> {
+        let core = self.core();
         let mut ended = false;
         for owned in self.owned_where(owner, |other| other == *tag).await? {
-            self.core().end(&owned.key, &owned.meta).await?;
-            ended = true;
+            core.end(&owned.key, &owned.meta).await?;
+            ended |= !core.has_expired(&owned.meta, core.now());
         }
         Ok(ended)
     }
@@ -161,7 +165,7 @@ impl Sessions {
             for owned in owned {
                 let core = self.core();
                 core.backend.delete(&owned.key, core.now()).await?;
-                ended += 1;
+                ended += usize::from(!core.has_expired(&owned.meta, core.now()));
             }
         }
         Err(Error::new(
@@ -173,21 +177,16 @@ impl Sessions {
         ))
     }
 
+    /// Loads the entries of this user whose tags match, expired ones included: to a server whose
+    /// clock is behind this one, they may still be alive.
     async fn owned_where(
         &self,
         owner: &Owner,
         matches: impl Fn(SessionTag) -> bool,
     ) -> Result<Vec<OwnedEntry>> {
-        let mut owned = self.owned(owner).await?;
-        owned.retain(|owned| matches(self.core().backend.tag(&owned.key)));
-        Ok(owned)
-    }
-
-    /// Loads the unexpired entries of this user.
-    async fn owned(&self, owner: &Owner) -> Result<Vec<OwnedEntry>> {
-        let core = self.core();
-        let mut owned = core.backend.owned_by(owner).await?;
-        owned.retain(|owned| core.is_alive(&owned.meta));
+        let backend = &self.core().backend;
+        let mut owned = backend.owned_by(owner).await?;
+        owned.retain(|owned| matches(backend.tag(&owned.key)));
         Ok(owned)
     }
 }

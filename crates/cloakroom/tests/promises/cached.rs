@@ -259,6 +259,22 @@ async fn parallel_increments_through_two_servers_with_a_cache_each_all_count() {
     assert_eq!(guest.reads("n").await, Some(401));
 }
 
+#[tokio::test]
+async fn one_of_two_servers_with_a_cache_each_takes_an_item() {
+    let tiers = Tiers::new();
+    let guest = tiers.guest().await;
+    let another = Tiers::with_origin(&tiers.memory, &tiers.clock);
+    let there = another.visitor(&guest);
+    let (_here, here) = guest.open().await;
+    let (_there, there) = there.open().await;
+
+    assert_eq!(here.take::<u64>("n").await.unwrap(), Some(1));
+    let (_again, again) = another.visitor(&guest).open().await;
+    assert_eq!(again.get("n").unwrap(), Some(1), "from a cache");
+    assert_eq!(there.take::<u64>("n").await.unwrap(), None);
+    assert_eq!(again.take::<u64>("n").await.unwrap(), None);
+}
+
 #[test]
 fn the_origin_must_be_a_store() {
     let cookies = CookieBackend::new(&[7; 32]).unwrap();

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use cloakroom::store::from_millis;
-use cloakroom::{Clock, ErrorKind, Expiry, Session};
+use cloakroom::store::{MemoryStore, from_millis};
+use cloakroom::{CachedBackend, Clock, ErrorKind, Expiry, Session, Sessions, SessionsBuilder};
 use cloakroom_testkit::wrap::{Call, When};
 use http::StatusCode;
 
@@ -59,6 +59,101 @@ async fn sliding_on_access_touches_once_per_threshold_and_sends_the_cookie_again
     );
     site.clock.advance(10 * MINUTE - Duration::from_millis(1));
     assert_eq!(guest.reads("n").await, Some(1));
+}
+
+#[test]
+fn a_threshold_that_ends_sessions_before_they_slide_is_refused() {
+    let threshold = |threshold: Duration| {
+        let builder = Sessions::builder(MemoryStore::new()).slide_on_access(threshold);
+        builder.max_age(10 * MINUTE)
+    };
+    let second = Duration::from_secs(1);
+    for refused in [
+        threshold(10 * MINUTE),
+        threshold(DAY),
+        threshold(5 * MINUTE).max_lifetime(5 * MINUTE),
+    ] {
+        let error = refused.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        let shown = error.to_string();
+        assert!(
+            shown.contains("`slide_on_access` must be shorter"),
+            "{shown}"
+        );
+    }
+    assert!(threshold(10 * MINUTE - second).build().is_ok());
+    assert!(threshold(Duration::ZERO).build().is_ok());
+}
+
+#[test]
+fn a_cache_that_keeps_entries_for_as_long_as_sessions_is_refused() {
+    let built = |ttl: Duration, configure: fn(SessionsBuilder) -> SessionsBuilder| {
+        let cached = CachedBackend::new(MemoryStore::new(), MemoryStore::new()).unwrap();
+        configure(Sessions::builder(cached.ttl(ttl))).build()
+    };
+    let second = Duration::from_secs(1);
+    for refused in [
+        built(MINUTE, |builder| builder.max_age(MINUTE)),
+        built(MINUTE, |builder| builder.max_lifetime(MINUTE)),
+        built(15 * DAY, |builder| builder),
+        built(Duration::ZERO, |builder| builder),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains("`ttl`"), "{error}");
+    }
+    assert!(built(MINUTE - second, |builder| builder.max_age(MINUTE)).is_ok());
+}
+
+#[tokio::test]
+async fn a_visitor_who_reads_every_minute_is_never_logged_out() {
+    // The threshold fits the site's idle time, but not those of all sessions.
+    let threshold = 9 * MINUTE + Duration::from_secs(59);
+    for expiry in [
+        Expiry::Policy,
+        Expiry::BrowserClose,
+        Expiry::Idle(10 * MINUTE),
+        Expiry::Idle(2 * MINUTE),
+        Expiry::BrowserCloseOrIdle(2 * MINUTE),
+    ] {
+        let site = Site::with(|builder| builder.max_age(10 * MINUTE).slide_on_access(threshold));
+        let mut guest = site.guest().await;
+        guest.visit(|s| s.set_expiry(expiry)).await.unwrap();
+        for _ in 0..100 {
+            site.clock.advance(MINUTE);
+            guest.visit(|s| s.get::<u64>("n").map(drop)).await.unwrap();
+        }
+        assert_eq!(guest.reads("n").await, Some(1), "{expiry:?}");
+    }
+}
+
+#[tokio::test]
+async fn half_of_the_idle_time_is_the_longest_threshold() {
+    let site = Site::with(|builder| builder.max_age(DAY).slide_on_access(9 * MINUTE));
+    let mut guest = site.guest().await;
+    let idle = Expiry::Idle(10 * MINUTE);
+    guest.visit(|s| s.set_expiry(idle)).await.unwrap();
+    let read = |session: &Session| session.get::<u64>("n").map(drop);
+
+    site.clock.advance(5 * MINUTE - Duration::from_millis(1));
+    let headers = guest.visit(read).await.unwrap();
+    assert_eq!(set_cookie(&headers), None);
+    site.clock.advance(Duration::from_millis(1));
+    let headers = guest.visit(read).await.unwrap();
+    assert!(set_cookie(&headers).unwrap().contains("Max-Age=600;"));
+}
+
+#[tokio::test]
+async fn a_fixed_end_does_not_slide() {
+    let site = Site::with(|builder| builder.slide_on_access(MINUTE));
+    let mut guest = site.guest().await;
+    let end = Expiry::At(site.clock.now() + 10 * MINUTE);
+    guest.visit(|s| s.set_expiry(end)).await.unwrap();
+    site.spy.take();
+
+    site.clock.advance(9 * MINUTE);
+    guest.visit(|s| s.get::<u64>("n").map(drop)).await.unwrap();
+    assert_eq!(site.spy.take(), [Call::Load]);
 }
 
 #[tokio::test]
@@ -120,7 +215,7 @@ async fn a_shorter_lifetime_ends_older_sessions_too() {
     let guest = site.guest().await;
     site.clock.advance(2 * DAY);
 
-    let strict = cloakroom::Sessions::builder(std::sync::Arc::clone(&site.memory))
+    let strict = Sessions::builder(std::sync::Arc::clone(&site.memory))
         .clock(site.clock.clone())
         .max_lifetime(DAY);
     let mut guest = guest;
@@ -240,7 +335,7 @@ async fn no_duration_overflows() {
         builder
             .max_age(Duration::MAX)
             .max_lifetime(Duration::MAX)
-            .slide_on_access(Duration::MAX)
+            .slide_on_access(Duration::MAX - Duration::from_nanos(1))
     });
     let mut guest = site.guest().await;
     for expiry in [

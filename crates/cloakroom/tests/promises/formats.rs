@@ -20,6 +20,11 @@ use crate::site::{Visitor, acknowledged_headers, kind, removes_the_cookie, set_c
 /// A format that stores keys unhashed, and one item per line.
 struct Lines;
 
+/// Returns a backend that keeps sessions in this format.
+pub(crate) fn lines(store: impl Store) -> Backend {
+    Backend::new(store, Lines)
+}
+
 impl Format for Lines {
     fn rules(&self) -> FormatRules {
         let mut rules = FormatRules::default();
@@ -220,7 +225,7 @@ async fn facts_that_the_format_does_not_store_are_not_kept() {
     assert_eq!(kind(session.set_label("a phone")), ErrorKind::Unsupported);
     assert!(!visitor.sessions.guarantees().owners);
     let hour = Duration::from_secs(3_600);
-    let lifetime = Sessions::builder(Backend::new(MemoryStore::new(), Lines)).max_lifetime(hour);
+    let lifetime = Sessions::builder(lines(MemoryStore::new())).max_lifetime(hour);
     assert_eq!(kind(lifetime.build()), ErrorKind::Config);
 }
 
@@ -274,7 +279,7 @@ async fn a_logout_that_failed_does_not_remove_the_cookie() {
 
 fn store_and_visitor() -> (Arc<MemoryStore>, Visitor) {
     let store = Arc::new(MemoryStore::new());
-    let backend = Backend::new(Arc::clone(&store), Lines);
+    let backend = lines(Arc::clone(&store));
     let visitor = Visitor {
         sessions: Sessions::new(backend),
         cookie: None,

@@ -8,7 +8,9 @@ mod site;
 
 mod adapters;
 mod api;
+mod bounds;
 mod cached;
+mod clocks;
 mod cookie_backend;
 mod cookies;
 mod expiry;
@@ -22,5 +24,6 @@ mod peers;
 mod races;
 mod saving;
 mod sweeping;
+mod values;
 mod vocabulary;
 mod write_through;

@@ -1,9 +1,11 @@
 //! Logins and new keys.
 
-use cloakroom::Owner;
-use cloakroom_testkit::wrap::Call;
+use std::time::Duration;
 
-use crate::site::Site;
+use cloakroom::{ErrorKind, Expiry, Owner, Session};
+use cloakroom_testkit::wrap::{Call, When};
+
+use crate::site::{Site, Visitor, kind, set_cookie};
 
 #[tokio::test]
 async fn log_in_moves_the_session_to_a_new_key_and_the_old_key_opens_nothing() {
@@ -59,6 +61,196 @@ async fn log_in_of_another_user_drops_the_data_of_the_first() {
     assert_eq!(browser.reads("n").await, None);
     assert_eq!(browser.reads("mine").await, Some(7));
     assert_eq!(site.sessions.owned_by(&"ada".into()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_a_request_edits_survives_its_login_in_either_order() {
+    for login_first in [true, false] {
+        let site = Site::new();
+        let mut browser = ada(&site).await;
+        let log_in = |session: &Session, now: bool| match now {
+            true => session.log_in("bob"),
+            false => Ok(()),
+        };
+        let handler = |session: &Session| {
+            log_in(session, login_first)?;
+            session.set("mine", 7)?;
+            session.set_expiry(Expiry::BrowserClose)?;
+            session.set_label("bob's phone")?;
+            session.set_default("count", 10)?;
+            session.update("count", |n: &mut u64| *n += 1)?;
+            session.discard("mine")?;
+            session.set("mine", 8)?;
+            log_in(session, !login_first)
+        };
+        let handle = browser.request();
+        let session = handle.open().await.unwrap();
+        handler(&session).unwrap();
+        let headers = browser.finish(&handle).await.unwrap();
+
+        assert!(!set_cookie(&headers).unwrap().contains("Max-Age"));
+        let (_, stored) = browser.open().await;
+        for session in [session, stored] {
+            assert_eq!(session.owner(), Some("bob".into()));
+            assert_eq!(session.expiry(), Expiry::BrowserClose);
+            assert_eq!(session.label().as_deref(), Some("bob's phone"));
+            assert_eq!(session.get("mine").unwrap(), Some(8));
+            assert_eq!(session.get("count").unwrap(), Some(11));
+            assert_eq!(session.len(), 2, "nothing of ada's: {:?}", session.names());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_update_from_before_a_login_runs_again_on_an_item_that_is_not_set() {
+    let site = Site::new();
+    let mut browser = ada(&site).await;
+
+    let (handle, session) = browser.open().await;
+    assert_eq!(session.update("n", |n: &mut u64| *n += 1).unwrap(), 2);
+    session.log_in("bob").unwrap();
+    assert_eq!(session.get("n").unwrap(), Some(1));
+    browser.finish(&handle).await.unwrap();
+
+    assert_eq!(browser.reads("n").await, Some(1));
+}
+
+#[tokio::test]
+async fn a_default_that_another_user_had_set_is_set_again_by_the_login() {
+    let site = Site::new();
+    let mut browser = ada(&site).await;
+
+    let (handle, session) = browser.open().await;
+    assert_eq!(session.set_default("n", 7).unwrap(), 1);
+    assert!(!session.is_modified());
+    session.log_in("bob").unwrap();
+    assert_eq!(session.get("n").unwrap(), Some(7));
+    browser.finish(&handle).await.unwrap();
+
+    assert_eq!(browser.reads("n").await, Some(7));
+}
+
+#[tokio::test]
+async fn a_default_that_is_there_costs_no_store_call() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
+
+    let headers = guest
+        .visit(|session| session.set_default("n", 7).map(drop))
+        .await
+        .unwrap();
+
+    assert_eq!(set_cookie(&headers), None);
+    assert_eq!(site.spy.take(), [Call::Load]);
+}
+
+#[tokio::test]
+async fn edits_from_before_a_login_survive_it_also_when_it_is_replayed() {
+    let site = Site::new();
+    let mut browser = ada(&site).await;
+    let (slow, session) = browser.open().await;
+    session.set("mine", 7).unwrap();
+    session.set_expiry(Expiry::BrowserClose).unwrap();
+    session.log_in("bob").unwrap();
+    let mut tab = browser.clone();
+    tab.visit(|session| session.set("hers", 3)).await.unwrap();
+    browser.finish(&slow).await.unwrap();
+
+    let (_, session) = browser.open().await;
+    assert_eq!(session.owner(), Some("bob".into()));
+    assert_eq!(session.names(), ["mine"]);
+    assert_eq!(session.expiry(), Expiry::BrowserClose);
+}
+
+#[tokio::test]
+async fn of_two_logins_in_one_request_the_second_drops_what_was_there() {
+    let site = Site::new();
+    let mut guest = site.guest().await;
+
+    guest
+        .visit(|session| {
+            session.set("early", 1)?;
+            session.log_in("ada")?;
+            session.set("mine", 7)?;
+            session.log_in("bob")
+        })
+        .await
+        .unwrap();
+
+    let (_, session) = guest.open().await;
+    assert_eq!(session.owner(), Some("bob".into()));
+    assert_eq!(session.names(), ["early", "mine"]);
+}
+
+#[tokio::test]
+async fn an_edit_that_was_saved_before_the_login_belongs_to_the_first_user() {
+    let site = Site::new();
+    let mut browser = ada(&site).await;
+
+    let (handle, session) = browser.open().await;
+    session.set("hers", 3).unwrap();
+    session.save().await.unwrap();
+    session.set("mine", 7).unwrap();
+    session.log_in("bob").unwrap();
+    browser.finish(&handle).await.unwrap();
+
+    assert_eq!(browser.open().await.1.names(), ["mine"]);
+}
+
+#[tokio::test]
+async fn a_login_whose_earlier_update_cannot_run_again_changes_nothing() {
+    let site = Site::new();
+    let browser = ada(&site).await;
+    let (_handle, session) = browser.open().await;
+    let mean = |numbers: &mut Vec<f64>| {
+        let sum: f64 = numbers.iter().sum();
+        numbers.push(sum / numbers.len() as f64);
+    };
+    session.set("numbers", [1.0]).unwrap();
+    session.save().await.unwrap();
+    session.update("numbers", mean).unwrap();
+
+    assert_eq!(kind(session.log_in("bob")), ErrorKind::BadValue);
+
+    assert_eq!(session.owner(), Some("ada".into()));
+    assert_eq!(session.get("numbers").unwrap(), Some(vec![1.0, 1.0]));
+}
+
+#[tokio::test]
+async fn a_login_while_the_edits_before_it_are_being_saved_keeps_to_that_order() {
+    let site = Site::new();
+    let mut browser = ada(&site).await;
+    let (handle, session) = browser.open().await;
+    session.set("hers", 3).unwrap();
+    site.gate.close(When::Before, Call::Save);
+    let saving = {
+        let session = session.clone();
+        tokio::spawn(async move { session.save().await })
+    };
+    site.gate.reached(When::Before, Call::Save, 1).await;
+    session.log_in("bob").unwrap();
+    session.set("mine", 7).unwrap();
+    site.gate.open(When::Before, Call::Save);
+    saving.await.unwrap().unwrap();
+    browser.finish(&handle).await.unwrap();
+
+    let (_, session) = browser.open().await;
+    assert_eq!(session.owner(), Some("bob".into()));
+    assert_eq!(session.names(), ["mine"]);
+}
+
+/// Returns the browser of ada, who has `n = 1` and an expiry of her own.
+async fn ada(site: &Site) -> Visitor {
+    let mut browser = site.guest().await;
+    let hour = Duration::from_secs(60 * 60);
+    browser
+        .visit(|session| {
+            session.log_in("ada")?;
+            session.set_expiry(Expiry::Idle(hour))
+        })
+        .await
+        .unwrap();
+    browser
 }
 
 #[tokio::test]

@@ -1,0 +1,214 @@
+//! Servers whose clocks differ.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloakroom::store::{Draft, MemoryStore, Meta, Outcome, SaveId, Store};
+use cloakroom::{CachedBackend, Clock, Session, Sessions, SessionsBuilder};
+use cloakroom_testkit::HandClock;
+use cloakroom_testkit::wrap::{Call, Spy};
+
+use crate::site::Visitor;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[tokio::test]
+async fn a_lifetime_does_not_grow_on_a_server_that_is_behind_by_more_than_is_tolerated() {
+    let two = Servers::with(DAY, |builder| builder.max_lifetime(2 * HOUR));
+    let ahead = two.visitor_of(&two.ahead).await;
+    let here = two.at(&two.here, &ahead);
+
+    // It would last for 93,540 s more here.
+    two.advance(MINUTE);
+    assert_eq!(ahead.reads("n").await, Some(1));
+    assert_eq!(here.reads("n").await, None);
+    assert_eq!(two.memory.len(), 1, "it is ignored and not deleted");
+}
+
+#[tokio::test]
+async fn within_the_tolerated_skew_a_session_is_extended_by_no_more_than_that() {
+    let skew = 5 * MINUTE;
+    let two = Servers::with(skew, |builder| builder.max_lifetime(2 * HOUR));
+    let here = two.at(&two.here, &two.visitor_of(&two.ahead).await);
+
+    assert_eq!(here.reads("n").await, Some(1));
+    two.advance(2 * HOUR + skew - Duration::from_millis(1));
+    assert_eq!(here.reads("n").await, Some(1));
+    two.advance(Duration::from_millis(1));
+    assert_eq!(here.reads("n").await, None);
+}
+
+#[tokio::test]
+async fn an_idle_time_does_not_grow_when_a_server_far_ahead_saves_or_touches() {
+    let two = Servers::with(DAY, |builder| builder.max_age(HOUR).slide_on_access(MINUTE));
+    let mut here = two.visitor_of(&two.here).await;
+    two.clock_ahead.set(two.clock_here.now() + 6 * MINUTE);
+    let mut ahead = two.at(&two.ahead, &here);
+    ahead.visit(|s| s.get::<u64>("n").map(drop)).await.unwrap();
+
+    assert_eq!(here.reads("n").await, None, "touched 6 minutes ahead");
+    two.advance(MINUTE);
+    assert_eq!(here.reads("n").await, Some(1), "now it is 5 minutes");
+    here.visit(|s| s.set("n", 2)).await.unwrap();
+    assert_eq!(ahead.reads("n").await, Some(2));
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_a_session_can_still_end_it() {
+    let two = Servers::with(DAY, |builder| builder);
+    let mut ahead = two.visitor_of(&two.ahead).await;
+    ahead.visit(|s| s.log_in("ada")).await.unwrap();
+
+    assert_eq!(two.here.owned_by(&"ada".into()).await.unwrap().len(), 1);
+    assert_eq!(two.here.revoke_all(&"ada".into()).await.unwrap(), 1);
+    assert_eq!(ahead.open().await.1.owner(), None);
+}
+
+#[tokio::test]
+async fn a_server_that_is_ahead_ends_sessions_that_have_expired_only_for_it() {
+    let two = Servers::with(DAY, |builder| builder.max_age(HOUR));
+    for all in [true, false] {
+        let mut here = two.visitor_of(&two.here).await;
+        here.visit(|s| s.log_in("ada")).await.unwrap();
+        let tag = here.open().await.1.tag().unwrap();
+
+        let owner = "ada".into();
+        match all {
+            true => assert_eq!(two.ahead.revoke_all(&owner).await.unwrap(), 0),
+            false => assert!(!two.ahead.revoke(&owner, &tag).await.unwrap()),
+        }
+        assert_eq!(here.open().await.1.owner(), None, "all: {all}");
+    }
+}
+
+#[tokio::test]
+async fn a_cache_is_not_trusted_for_longer_because_a_server_is_ahead() {
+    let ttl = Duration::from_secs(10);
+    let (memory, cache) = (Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()));
+    let origin = Spy::new(Arc::clone(&memory));
+    let (clock_here, clock_ahead) = (HandClock::new(), HandClock::new());
+    let server = |clock: &HandClock| {
+        let backend = CachedBackend::new(Arc::clone(&cache), origin.clone());
+        let builder = Sessions::builder(backend.unwrap().ttl(ttl));
+        builder.clock(clock.clone()).sweep(None).build().unwrap()
+    };
+    clock_ahead.set(clock_here.now() + 4 * MINUTE);
+    let mut ahead = Visitor {
+        sessions: server(&clock_ahead),
+        cookie: None,
+    };
+    ahead.visit(|s| s.set("n", 1)).await.unwrap();
+    let here = Visitor {
+        sessions: server(&clock_here),
+        cookie: ahead.cookie.clone(),
+    };
+    origin.take();
+
+    assert_eq!(here.reads("n").await, Some(1));
+    assert_eq!(origin.take(), [Call::Load], "cached for 4 minutes too long");
+    assert_eq!(here.reads("n").await, Some(1));
+    assert_eq!(origin.take(), [], "cached again, by this clock");
+}
+
+#[tokio::test]
+async fn a_session_that_another_server_extended_outlives_its_cached_end() {
+    let (memory, clock) = (Arc::new(MemoryStore::new()), HandClock::new());
+    let server = || {
+        let backend = CachedBackend::new(MemoryStore::new(), Arc::clone(&memory)).unwrap();
+        let builder = Sessions::builder(backend).max_age(MINUTE);
+        builder.clock(clock.clone()).sweep(None).build().unwrap()
+    };
+    let mut one = Visitor {
+        sessions: server(),
+        cookie: None,
+    };
+    one.visit(|s| s.set("n", 1)).await.unwrap();
+    let mut other = Visitor {
+        sessions: server(),
+        cookie: one.cookie.clone(),
+    };
+
+    clock.advance(Duration::from_secs(55));
+    assert_eq!(
+        one.reads("n").await,
+        Some(1),
+        "now it is in the cache of `one`"
+    );
+    other.visit(|s| s.set("n", 2)).await.unwrap();
+    clock.advance(Duration::from_secs(6));
+    assert_eq!(one.reads("n").await, Some(2));
+}
+
+#[tokio::test]
+async fn an_entry_without_facts_of_its_own_is_not_judged_by_them() {
+    // As after a site lowered its idle time: the end is further away than any save could put it.
+    let memory = Arc::new(MemoryStore::new());
+    let clock = HandClock::new();
+    let backend = crate::formats::lines(Arc::clone(&memory));
+    let sessions = Sessions::builder(backend).clock(clock.clone()).sweep(None);
+    let sessions = sessions.max_age(HOUR).build().unwrap();
+    let now = clock.now();
+    let meta = Meta::new(now + 2 * DAY, now + 2 * DAY, now + 3 * DAY);
+    let draft = Draft::new("n=1\n".into(), meta, SaveId::new(7));
+    let key = cloakroom::SessionKey::new("a key of no entropy");
+    let store_key = cloakroom::StoreKey::new(key.reveal().as_bytes());
+    let created = memory.create(&store_key, &draft).await.unwrap();
+    assert!(matches!(created, Outcome::Written(_)));
+
+    assert!(sessions.open(&key).await.unwrap().is_some());
+}
+
+/// Two servers on one store, one of them ahead of the other.
+struct Servers {
+    here: Sessions,
+    ahead: Sessions,
+    memory: Arc<MemoryStore>,
+    clock_here: HandClock,
+    clock_ahead: HandClock,
+}
+
+impl Servers {
+    fn with(skew: Duration, configure: impl Fn(SessionsBuilder) -> SessionsBuilder) -> Self {
+        let memory = Arc::new(MemoryStore::new());
+        let (clock_here, clock_ahead) = (HandClock::new(), HandClock::new());
+        clock_ahead.set(clock_here.now() + skew);
+        let server = |clock: &HandClock| {
+            let builder = Sessions::builder(Arc::clone(&memory)).sweep(None);
+            configure(builder.clock(clock.clone())).build().unwrap()
+        };
+        Self {
+            here: server(&clock_here),
+            ahead: server(&clock_ahead),
+            memory,
+            clock_here,
+            clock_ahead,
+        }
+    }
+
+    /// Lets the time pass for both.
+    fn advance(&self, by: Duration) {
+        self.clock_here.advance(by);
+        self.clock_ahead.advance(by);
+    }
+
+    /// Returns a visitor of this server with `n = 1` stored.
+    async fn visitor_of(&self, server: &Sessions) -> Visitor {
+        let mut visitor = Visitor {
+            sessions: server.clone(),
+            cookie: None,
+        };
+        let set = |session: &Session| session.set("n", 1);
+        visitor.visit(set).await.unwrap();
+        visitor
+    }
+
+    /// Returns the same visitor at this server.
+    fn at(&self, server: &Sessions, visitor: &Visitor) -> Visitor {
+        Visitor {
+            sessions: server.clone(),
+            cookie: visitor.cookie.clone(),
+        }
+    }
+}
