@@ -366,10 +366,13 @@ where
                         && let Some(effects) = this.handle.finish_at_once(completion)
                     {
                         this.state.set(State::Done);
-                        return Poll::Ready(output.map(|mut response| {
-                            apply(effects, &mut response, this.handle);
-                            response.map(|body| this.on_error.inner(body))
-                        }));
+                        return Poll::Ready(match output {
+                            Ok(mut response) => {
+                                apply(effects, &mut response, this.handle);
+                                Ok(response.map(|body| this.on_error.inner(body)))
+                            }
+                            Err(error) => Err(error),
+                        });
                     }
                     let output = output.map(|response| {
                         let mut response = response.map(|body| this.on_error.inner(body));
@@ -457,6 +460,7 @@ fn apply<B>(effects: Effects, response: &mut Response<B>, handle: &SessionHandle
     }
 }
 
+#[inline(never)]
 fn write<B>(effects: Effects, response: &mut Response<B>, handle: &SessionHandle) {
     if handle.is_nested() && effects.set_cookies().next().is_some() {
         let sent = response
