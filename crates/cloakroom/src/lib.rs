@@ -44,7 +44,9 @@ pub mod store;
 #[cfg(feature = "tower")]
 pub use adapters::tower;
 pub use backend::{Backend, CachedBackend, CookieBackend, WriteThroughBackend};
-pub use http::{Completion, Cookie, CookieAttributes, Effects, HandlerError, SameSite, SetCookie};
+pub use http::{
+    CacheControl, Completion, Cookie, CookieAttributes, Effects, HandlerError, SameSite, SetCookie,
+};
 pub use model::limits;
 pub use model::{
     Clock, Error, ErrorKind, Expiry, Item, Owner, Result, SessionKey, SessionTag, StoreKey,

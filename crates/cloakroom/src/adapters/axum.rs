@@ -2,11 +2,12 @@
 
 use std::convert::Infallible;
 
+use axum_core::body::Body;
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
-use super::tower::{OnError, PlainText, log};
+use super::tower::{PlainText, log};
 use crate::http::HandlerError;
 use crate::model::{Error, Result};
 use crate::session::{Session, SessionHandle};
@@ -57,7 +58,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for SessionHandle {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         log(&self);
-        let mut response: Response = PlainText.response(&self, &());
+        let mut response = PlainText.answer(&self).map(Body::from);
         response.extensions_mut().insert(HandlerError::new(self));
         response
     }

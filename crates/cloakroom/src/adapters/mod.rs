@@ -4,4 +4,6 @@
 #[cfg(feature = "axum-08")]
 mod axum;
 #[cfg(feature = "tower")]
+mod body;
+#[cfg(feature = "tower")]
 pub mod tower;

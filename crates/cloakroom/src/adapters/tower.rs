@@ -7,17 +7,21 @@
 //! `tests/allocations.rs` counts them.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, RETRY_AFTER};
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::http::{Completion, Effects, HandlerError};
-use crate::model::{Error, ErrorKind, Result};
+pub use super::body::{AnswerBody, ResponseBody};
+use crate::http::{Completion, Effects, HandlerError, keep_headers};
+use crate::model::{Error, ErrorKind};
 use crate::session::SessionHandle;
 use crate::sessions::Sessions;
 
@@ -51,6 +55,82 @@ use crate::sessions::Sessions;
 /// let app: Router = Router::new().route("/", get(index)).layer(sessions.layer());
 /// # }
 /// ```
+///
+/// # Order among other layers
+///
+/// The layer compiles in any order with those of `tower` and `tower-http`, and whatever the order,
+/// a request that fails commits only its logout. This order is recommended:
+///
+/// ```
+/// # #[cfg(feature = "axum-08")] {
+/// # use std::time::Duration;
+/// # use axum::error_handling::HandleErrorLayer;
+/// # use axum::{BoxError, Router, body::Body, routing::get};
+/// # use cloakroom::{Session, Sessions, store::MemoryStore};
+/// # use http::{Request, StatusCode};
+/// # use tower::{ServiceBuilder, ServiceExt, timeout::TimeoutLayer};
+/// # use tower_http::catch_panic::CatchPanicLayer;
+/// # use tower_http::compression::CompressionLayer;
+/// # use tower_http::limit::RequestBodyLimitLayer;
+/// # use tower_http::trace::TraceLayer;
+/// # async fn index(session: Session) -> cloakroom::Result<String> {
+/// #     session.flush()?;
+/// #     std::future::pending().await
+/// # }
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn run() {
+/// # let sessions = Sessions::new(MemoryStore::new());
+/// # let session = sessions.new_session();
+/// # session.set("theme", "dark").unwrap();
+/// # session.save().await.unwrap();
+/// # let key = session.key().expect("a saved session has a key");
+/// # let cookie = format!("__Host-session={}", key.reveal());
+/// # let request = Request::get("/").header("cookie", cookie).body(Body::empty()).unwrap();
+/// let app: Router = Router::new().route("/", get(index)).layer(
+///     ServiceBuilder::new() // the first is the outermost
+///         .layer(TraceLayer::new_for_http())
+///         .layer(CompressionLayer::new())
+///         .layer(RequestBodyLimitLayer::new(64 << 10))
+///         .layer(sessions.layer())
+///         .layer(HandleErrorLayer::new(async |_: BoxError| StatusCode::SERVICE_UNAVAILABLE))
+///         .layer(TimeoutLayer::new(Duration::from_secs(10)))
+///         .layer(CatchPanicLayer::new()),
+/// );
+///
+/// // `index` logs out and then hangs.
+/// let response = app.oneshot(request).await.unwrap();
+/// assert_eq!(response.status(), 503);
+/// assert!(response.headers()["set-cookie"].to_str().unwrap().contains("; Max-Age=0;"));
+/// # }
+/// # run();
+/// # }
+/// ```
+///
+/// * Outside: what describes or transports a response, such as tracing, compression, CORS and
+///   security headers. It then covers the answers of `on_error` as well. So do limits that refuse
+///   a request, such as those on the size of its body and on load: a refused request needs no
+///   session.
+/// * Inside: what ends the handler, such as timeouts and the panic catcher, with a
+///   `HandleErrorLayer` around those that fail with an error. The layer then sees a response, waits
+///   for the logout and adds the headers that remove the cookie. Further out, a timeout or a panic
+///   ends this layer with the handler: the logout is carried out in the background, and the browser
+///   keeps a cookie that opens nothing.
+///
+/// An error of the inner service, a panic and a 5xx are failures. A 4xx is none, as in Django:
+/// edits made before it are saved. Let a timeout answer with 503 or 504, not with 408, unless this
+/// is wanted.
+///
+/// A middleware inside this layer may add headers to a page that is dropped later. The answer of
+/// `on_error` keeps those for CORS and security, and `Vary`, unless it sets them itself. It also
+/// keeps the cookies of session layers inside this one. `Content-Type`, `ETag`, `Location`, other
+/// cookies and everything else are dropped with the page.
+///
+/// # Bodies
+///
+/// Request bodies may be of any type. A response body implements `http_body::Body` with `Bytes` as
+/// its data. Responses with axum's `Body` pass through as they are. Around other bodies the layer's
+/// responses have a [`ResponseBody`], or axum's `Body` if `on_error` answers with that: see
+/// [`AnswerBody`].
 #[derive(Clone, Debug)]
 pub struct SessionLayer<E = PlainText> {
     sessions: Sessions,
@@ -66,10 +146,10 @@ impl Sessions {
     /// use http::{Request, Response};
     /// use tower::{Layer, ServiceExt, service_fn};
     ///
-    /// async fn index(request: Request<()>) -> cloakroom::Result<Response<&'static str>> {
+    /// async fn index(request: Request<()>) -> cloakroom::Result<Response<String>> {
     ///     let session = SessionHandle::of(request.extensions())?.open().await?;
     ///     session.set("theme", "dark")?;
-    ///     Ok(Response::new("saved"))
+    ///     Ok(Response::new("saved".to_owned()))
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")]
@@ -93,7 +173,10 @@ impl Sessions {
 impl<E> SessionLayer<E> {
     /// Sets the function that makes the response when a session cannot be loaded or saved, or when
     /// a handler returns a session's [`Error`]. The handler's response is dropped, since it may
-    /// claim a save that did not happen.
+    /// claim a save that did not happen; what the answer keeps of its headers is described in
+    /// [`SessionLayer`](Self#order-among-other-layers).
+    ///
+    /// The answer may have another body than the inner service's responses: see [`AnswerBody`].
     ///
     /// [`ErrorKind::status`] gives the status. The layer adds `Retry-After: 2` to a 503.
     ///
@@ -107,6 +190,7 @@ impl<E> SessionLayer<E> {
     /// use http::Response;
     /// # use cloakroom::SessionHandle;
     /// # use http::Request;
+    /// # use http_body_util::BodyExt;
     /// # use tower::{Layer, ServiceExt, service_fn};
     ///
     /// # async fn index(request: Request<()>) -> cloakroom::Result<Response<String>> {
@@ -126,13 +210,14 @@ impl<E> SessionLayer<E> {
     ///
     /// let response = layer.layer(service_fn(index)).oneshot(Request::new(())).await?;
     /// assert_eq!(response.status(), 503);
-    /// assert_eq!(response.body(), "/ cannot be shown at the moment.");
+    /// # let body = response.into_body().collect().await.expect("text cannot fail").to_bytes();
+    /// assert_eq!(body, "/ cannot be shown at the moment.");
     /// # Ok(())
     /// # }
     /// ```
-    pub fn on_error<F, B>(self, on_error: F) -> SessionLayer<F>
+    pub fn on_error<F, A>(self, on_error: F) -> SessionLayer<F>
     where
-        F: Fn(&Error, &RequestInfo) -> Response<B> + Clone,
+        F: Fn(&Error, &RequestInfo) -> Response<A> + Clone,
     {
         SessionLayer {
             sessions: self.sessions,
@@ -166,9 +251,9 @@ where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     E: OnError<ResBody>,
 {
-    type Response = S::Response;
+    type Response = Response<E::Body>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, E, ResBody>;
+    type Future = ResponseFuture<S::Future, E, ResBody, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -183,13 +268,30 @@ where
         request.extensions_mut().insert(handle.clone());
         ResponseFuture {
             state: State::Handling {
-                future: self.inner.call(request),
+                future: closing_on_panic(&handle, || self.inner.call(request)),
             },
             handle,
             on_error: self.on_error.clone(),
             request: kept,
         }
     }
+}
+
+/// Calls the inner service. If that panics, there is no future: the session takes no more edits.
+#[inline]
+fn closing_on_panic<F>(handle: &SessionHandle, call: impl FnOnce() -> F) -> F {
+    struct Unwinding<'a>(&'a SessionHandle);
+
+    impl Drop for Unwinding<'_> {
+        fn drop(&mut self) {
+            finish_in_background(self.0, Completion::Panicked);
+        }
+    }
+
+    let unwinding = Unwinding(handle);
+    let future = call();
+    mem::forget(unwinding);
+    future
 }
 
 pin_project! {
@@ -199,21 +301,19 @@ pin_project! {
     /// out, in the background. If it is dropped during the commit, the commit goes on in the
     /// background.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, E, B>
+    pub struct ResponseFuture<F, E, B, Err>
     where
-        F: Future,
         E: OnError<B>,
     {
         #[pin]
-        state: State<F>,
+        state: State<F, Result<Response<E::Body>, Err>>,
         handle: SessionHandle,
         on_error: E,
         request: E::Context,
     }
 
-    impl<F, E, B> PinnedDrop for ResponseFuture<F, E, B>
+    impl<F, E, B, Err> PinnedDrop for ResponseFuture<F, E, B, Err>
     where
-        F: Future,
         E: OnError<B>,
     {
         fn drop(this: Pin<&mut Self>) {
@@ -230,28 +330,25 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    enum State<F>
-    where
-        F: Future,
-    {
+    enum State<F, O> {
         Handling {
             #[pin]
             future: F,
         },
         Committing {
-            commit: Pin<Box<dyn Future<Output = Result<Effects>> + Send>>,
-            output: Option<F::Output>,
+            commit: Pin<Box<dyn Future<Output = crate::Result<Effects>> + Send>>,
+            output: Option<O>,
         },
         Done,
     }
 }
 
-impl<F, E, B, Err> Future for ResponseFuture<F, E, B>
+impl<F, E, B, Err> Future for ResponseFuture<F, E, B, Err>
 where
     F: Future<Output = Result<Response<B>, Err>>,
     E: OnError<B>,
 {
-    type Output = Result<Response<B>, Err>;
+    type Output = Result<Response<E::Body>, Err>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -260,26 +357,42 @@ where
             match this.state.as_mut().project() {
                 StateProj::Handling { future } => {
                     let mut output = ready!(future.poll(cx));
-                    let completion = match &mut output {
+                    let (failure, completion) = match &mut output {
                         Ok(response) => match response.extensions_mut().remove::<HandlerError>() {
+                            None => (None, response.status().into()),
+                            failure => (failure, StatusCode::INTERNAL_SERVER_ERROR.into()),
+                        },
+                        Err(_) => (None, Completion::Error),
+                    };
+                    if failure.is_none()
+                        && let Some(effects) = this.handle.finish_at_once(completion)
+                    {
+                        this.state.set(State::Done);
+                        return Poll::Ready(match output {
+                            Ok(mut response) => {
+                                apply(effects, &mut response, this.handle);
+                                Ok(response.map(|body| this.on_error.inner(body)))
+                            }
+                            Err(error) => Err(error),
+                        });
+                    }
+                    let output = output.map(|response| {
+                        let mut response = response.map(|body| this.on_error.inner(body));
+                        match failure {
+                            None => {}
+                            Some(answered) if answered.is_answered() => {
+                                response.extensions_mut().insert(answered);
+                            }
                             // `on_error` also answers the errors of extractors and handlers, so
                             // that all error pages look alike.
-                            Some(error) => {
-                                let error = error.into_error();
-                                *response = answer(this.on_error, &error, this.request);
-                                StatusCode::INTERNAL_SERVER_ERROR.into()
+                            Some(failure) => {
+                                let error = failure.into_error();
+                                let (on_error, request) = (&*this.on_error, &*this.request);
+                                replace(&mut response, error, on_error, request, this.handle);
                             }
-                            None => response.status().into(),
-                        },
-                        Err(_) => Completion::Error,
-                    };
-                    if let Some(effects) = this.handle.finish_at_once(completion) {
-                        this.state.set(State::Done);
-                        if let Ok(response) = &mut output {
-                            effects.apply(response.headers_mut());
                         }
-                        return Poll::Ready(output);
-                    }
+                        response
+                    });
                     let handle = this.handle.clone();
                     this.state.set(State::Committing {
                         commit: Box::pin(async move { handle.finish(completion).await }),
@@ -288,24 +401,19 @@ where
                 }
                 StateProj::Committing { commit, output } => {
                     let committed = ready!(commit.as_mut().poll(cx));
-                    let output = output.take().expect("polled after it was ready");
+                    let mut output = output.take().expect("polled after it was ready");
                     this.state.set(State::Done);
-                    let mut response = match output {
-                        Ok(response) => response,
-                        Err(error) => {
-                            if let Err(failed) = &committed {
-                                log(failed);
-                            }
-                            return Poll::Ready(Err(error));
+                    match (&mut output, committed) {
+                        (Ok(response), Ok(effects)) => apply(effects, response, this.handle),
+                        (Ok(response), Err(error)) => {
+                            log(&error);
+                            replace(response, error, this.on_error, this.request, this.handle);
+                            apply(this.handle.acknowledged(), response, this.handle);
                         }
-                    };
-                    let effects = committed.unwrap_or_else(|error| {
-                        log(&error);
-                        response = answer(this.on_error, &error, this.request);
-                        this.handle.acknowledged()
-                    });
-                    effects.apply(response.headers_mut());
-                    return Poll::Ready(Ok(response));
+                        (Err(_), Ok(_)) => {}
+                        (Err(_), Err(error)) => log(&error),
+                    }
+                    return Poll::Ready(output);
                 }
                 StateProj::Done => panic!("polled after it was ready"),
             }
@@ -315,16 +423,22 @@ where
 
 /// Carries out a logout of a request that never got a response.
 fn finish_in_background(handle: &SessionHandle, completion: Completion) {
-    if handle.abandon()
-        && let Ok(runtime) = tokio::runtime::Handle::try_current()
-    {
-        let handle = handle.clone();
-        runtime.spawn(async move {
-            if let Err(error) = handle.finish(completion).await {
-                log(&error);
-            }
-        });
+    if !handle.abandon() {
+        return;
     }
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        tracing::error!(
+            "a logout was not carried out: its request was dropped outside of the tokio runtime; \
+             drop futures of requests inside the runtime"
+        );
+        return;
+    };
+    let handle = handle.clone();
+    runtime.spawn(async move {
+        if let Err(error) = handle.finish(completion).await {
+            log(&error);
+        }
+    });
 }
 
 /// Logs a session's error: as information if the session ended under its request, which happens
@@ -339,40 +453,97 @@ pub(crate) fn log(error: &Error) {
     }
 }
 
-fn answer<B, E: OnError<B>>(on_error: &E, error: &Error, request: &E::Context) -> Response<B> {
-    let mut response = on_error.response(error, request);
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        let headers = response.headers_mut();
+/// Adds the headers of the session to a response.
+#[inline]
+fn apply<B>(effects: Effects, response: &mut Response<B>, handle: &SessionHandle) {
+    // Most responses of a site have none, and are spared the call.
+    if !effects.is_empty() {
+        write(effects, response, handle);
+    }
+}
+
+#[inline(never)]
+fn write<B>(effects: Effects, response: &mut Response<B>, handle: &SessionHandle) {
+    if handle.is_nested() && effects.set_cookies().next().is_some() {
+        let sent = response
+            .extensions_mut()
+            .get_or_insert_default::<SentCookies>();
+        sent.0.extend(effects.set_cookies().cloned());
+    }
+    effects.apply(response.headers_mut());
+}
+
+/// A response extension with the cookies that session layers have added. The layers around them
+/// keep these when they replace the response, since the browser must learn the keys of the sessions
+/// that are saved already.
+#[derive(Clone, Default)]
+struct SentCookies(Vec<HeaderValue>);
+
+/// Replaces `response` by the answer to `error`. Keeps its headers for CORS and security, `Vary`,
+/// and the cookies of other sessions.
+fn replace<B, E: OnError<B>>(
+    response: &mut Response<E::Body>,
+    error: Error,
+    on_error: &E,
+    request: &E::Context,
+    handle: &SessionHandle,
+) {
+    let mut answer = on_error.response(&error, request);
+    keep_headers(response.headers(), answer.headers_mut());
+    if let Some(sent) = response.extensions_mut().remove::<SentCookies>() {
+        for cookie in &sent.0 {
+            answer.headers_mut().append(SET_COOKIE, cookie.clone());
+        }
+        answer.extensions_mut().insert(sent);
+    }
+    if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+        let headers = answer.headers_mut();
         headers
             .entry(RETRY_AFTER)
             .or_insert(HeaderValue::from_static(RETRY_AFTER_SECS));
     }
-    response
+    if handle.is_nested() {
+        answer
+            .extensions_mut()
+            .insert(HandlerError::answered(error));
+    }
+    *response = answer;
 }
 
 /// Makes the response for a session's error. Implemented by [`PlainText`] and by every
-/// `Fn(&Error, &RequestInfo) -> Response<B>`.
+/// `Fn(&Error, &RequestInfo) -> Response<A>`.
+///
+/// `B` is the body of the inner service's responses. The answer may have another one: see
+/// [`AnswerBody`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot answer a session's error with a body of type `{B}`",
-    note = "give `on_error` a `Fn(&Error, &RequestInfo) -> Response<_>` \
-            whose body is that of the inner service"
+    message = "`{Self}` cannot answer a session's error where the response body is `{B}`",
+    note = "the bodies of the inner service and of `on_error`'s answer must implement \
+            `http_body::Body<Data = Bytes>`"
 )]
 pub trait OnError<B>: Clone {
     /// What is kept of every request for the case that it fails.
     type Context;
 
+    /// The body of the layer's responses.
+    type Body;
+
     /// Copies what [`response`](Self::response) needs from a request.
     fn keep<T>(&self, request: &Request<T>) -> Self::Context;
 
     /// Returns the response that is sent instead of the handler's.
-    fn response(&self, error: &Error, request: &Self::Context) -> Response<B>;
+    fn response(&self, error: &Error, request: &Self::Context) -> Response<Self::Body>;
+
+    /// Converts the body of a response that is not replaced.
+    fn inner(&self, body: B) -> Self::Body;
 }
 
-impl<F, B> OnError<B> for F
+impl<F, A, B> OnError<B> for F
 where
-    F: Fn(&Error, &RequestInfo) -> Response<B> + Clone,
+    F: Fn(&Error, &RequestInfo) -> Response<A> + Clone,
+    A: Body<Data = Bytes, Error: AnswerBody<B, A>>,
 {
     type Context = RequestInfo;
+    type Body = <A::Error as AnswerBody<B, A>>::Body;
 
     fn keep<T>(&self, request: &Request<T>) -> RequestInfo {
         RequestInfo {
@@ -382,8 +553,13 @@ where
         }
     }
 
-    fn response(&self, error: &Error, request: &RequestInfo) -> Response<B> {
-        self(error, request)
+    fn response(&self, error: &Error, request: &RequestInfo) -> Response<Self::Body> {
+        self(error, request).map(A::Error::answer)
+    }
+
+    #[inline]
+    fn inner(&self, body: B) -> Self::Body {
+        A::Error::inner(body)
     }
 }
 
@@ -403,12 +579,8 @@ pub struct RequestInfo {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlainText;
 
-impl<B: From<&'static str>> OnError<B> for PlainText {
-    type Context = ();
-
-    fn keep<T>(&self, _: &Request<T>) {}
-
-    fn response(&self, error: &Error, (): &()) -> Response<B> {
+impl PlainText {
+    pub(crate) fn answer(self, error: &Error) -> Response<String> {
         let status = error.kind().status();
         let text = match status.as_u16() {
             400 => {
@@ -417,13 +589,32 @@ impl<B: From<&'static str>> OnError<B> for PlainText {
             503 => "This page cannot be shown at the moment. Please try again in a few seconds.\n",
             _ => "Something went wrong on our side.\n",
         };
-        let mut response = Response::new(text.into());
+        let mut response = Response::new(text.to_owned());
         *response.status_mut() = status;
         response.headers_mut().insert(
             CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
         response
+    }
+}
+
+impl<B> OnError<B> for PlainText
+where
+    B: Body<Data = Bytes, Error: AnswerBody<B, String>>,
+{
+    type Context = ();
+    type Body = <B::Error as AnswerBody<B, String>>::Body;
+
+    fn keep<T>(&self, _: &Request<T>) {}
+
+    fn response(&self, error: &Error, (): &()) -> Response<Self::Body> {
+        self.answer(error).map(B::Error::answer)
+    }
+
+    #[inline]
+    fn inner(&self, body: B) -> Self::Body {
+        B::Error::inner(body)
     }
 }
 

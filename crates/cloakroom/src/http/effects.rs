@@ -1,14 +1,16 @@
-use http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
+use http::header::{SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderValue};
+
+use super::cache_control::CacheControl;
 
 /// The headers that a request's session adds to its response.
 ///
 /// [`Sessions::finish`](crate::Sessions::finish) returns them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Effects {
     cookies: Vec<HeaderValue>,
     pub(crate) vary: bool,
-    pub(crate) no_store: bool,
+    pub(crate) cache_control: CacheControl,
 }
 
 impl Effects {
@@ -59,15 +61,15 @@ impl Effects {
         self.vary
     }
 
-    /// Returns whether the response must not be cached.
-    ///
-    /// This is the case if it sets a cookie, unless
-    /// [`SessionsBuilder::no_store`](crate::SessionsBuilder::no_store) is off.
+    /// Returns what the response tells caches: nothing, unless it sets or removes the cookie. See
+    /// [`SessionsBuilder::cache_control`](crate::SessionsBuilder::cache_control).
     ///
     /// # Examples
     /// ```
     /// # use cloakroom::{Sessions, store::MemoryStore};
     /// # use http::{HeaderMap, StatusCode};
+    /// use cloakroom::CacheControl;
+    ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> cloakroom::Result<()> {
     /// # let sessions = Sessions::new(MemoryStore::new());
@@ -75,19 +77,20 @@ impl Effects {
     /// handle.open().await?.set("theme", "dark")?;
     /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
     ///
-    /// assert!(effects.forbids_caching());
+    /// assert_eq!(effects.cache_control(), CacheControl::Private);
     /// # Ok(())
     /// # }
     /// ```
-    pub fn forbids_caching(&self) -> bool {
-        self.no_store && !self.cookies.is_empty()
+    pub fn cache_control(&self) -> CacheControl {
+        self.cache_control
     }
 
     /// Writes the headers to a response.
     ///
-    /// Adds `Cookie` to `Vary` and appends the `Set-Cookie` lines. Sets `Cache-Control: no-store`
-    /// if the response [must not be cached](Self::forbids_caching), unless its `Cache-Control` is
-    /// already `no-store` or `private`.
+    /// Adds `Cookie` to `Vary`, appends the `Set-Cookie` lines and guards them from caches as
+    /// [`cache_control`](Self::cache_control) says. For `Private` and `NoStore` this also removes
+    /// the fields that only certain shared caches read, such as `CDN-Cache-Control` (RFC 9213),
+    /// `Surrogate-Control` and `X-Accel-Expires`: these caches then follow `Cache-Control`.
     ///
     /// # Examples
     /// ```
@@ -103,27 +106,41 @@ impl Effects {
     /// let mut headers = HeaderMap::new();
     /// effects.apply(&mut headers);
     /// assert_eq!(headers["vary"], "Cookie");
-    /// assert_eq!(headers["cache-control"], "no-store");
+    /// assert_eq!(headers["cache-control"], "private");
     /// # Ok(())
     /// # }
     /// ```
     #[inline]
     pub fn apply(self, headers: &mut HeaderMap) {
         // Most responses of a site have none, and are spared the call.
-        if self.vary || !self.cookies.is_empty() {
+        if !self.is_empty() {
             self.write(headers);
         }
+    }
+
+    /// Returns whether the response stays as it is.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.vary && self.cookies.is_empty()
     }
 
     fn write(self, headers: &mut HeaderMap) {
         if self.vary {
             vary_on_cookie(headers);
         }
-        if self.forbids_caching() && !is_kept_out_of_caches(headers) {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
+        self.cache_control.apply(headers);
         for cookie in self.cookies {
             headers.append(SET_COOKIE, cookie);
+        }
+    }
+}
+
+impl Default for Effects {
+    fn default() -> Self {
+        Self {
+            cookies: Vec::new(),
+            vary: false,
+            cache_control: CacheControl::Unchanged,
         }
     }
 }
@@ -143,12 +160,6 @@ fn vary_on_cookie(headers: &mut HeaderMap) {
             headers.insert(VARY, HeaderValue::from_static("Cookie"));
         }
     }
-}
-
-fn is_kept_out_of_caches(headers: &HeaderMap) -> bool {
-    members(headers, CACHE_CONTROL).any(|member| {
-        member.eq_ignore_ascii_case(b"no-store") || member.eq_ignore_ascii_case(b"private")
-    })
 }
 
 /// Returns the members of a comma-separated header, across all of its lines.
@@ -181,27 +192,6 @@ mod tests {
             effects.apply(&mut headers);
             let lines: Vec<_> = headers.get_all(VARY).iter().collect();
             assert_eq!(lines, after);
-        }
-    }
-
-    #[test]
-    fn a_response_that_sets_the_cookie_is_kept_out_of_caches() {
-        for (before, after) in [
-            (&[][..], &["no-store"][..]),
-            (&["public, max-age=60"], &["no-store"]),
-            (&["private, max-age=60"], &["private, max-age=60"]),
-            (&["No-Store"], &["No-Store"]),
-        ] {
-            let mut headers = with(CACHE_CONTROL, before);
-            let effects = Effects {
-                cookies: vec![HeaderValue::from_static("a=b")],
-                no_store: true,
-                ..Effects::default()
-            };
-            effects.apply(&mut headers);
-            let lines: Vec<_> = headers.get_all(CACHE_CONTROL).iter().collect();
-            assert_eq!(lines, after);
-            assert_eq!(headers[SET_COOKIE], "a=b");
         }
     }
 

@@ -20,7 +20,10 @@ use crate::model::Error;
 /// assert_eq!(found.into_error().kind(), ErrorKind::Unavailable);
 /// ```
 #[derive(Clone, Debug)]
-pub struct HandlerError(Error);
+pub struct HandlerError {
+    error: Error,
+    is_answered: bool,
+}
 
 impl HandlerError {
     /// Creates the extension that marks a response as the answer to `error`.
@@ -33,7 +36,10 @@ impl HandlerError {
     /// assert_eq!(marker.into_error().kind(), ErrorKind::Full);
     /// ```
     pub fn new(error: Error) -> Self {
-        Self(error)
+        Self {
+            error,
+            is_answered: false,
+        }
     }
 
     /// Returns the error.
@@ -46,6 +52,22 @@ impl HandlerError {
     /// assert_eq!(marker.into_error().to_string(), "saving a session");
     /// ```
     pub fn into_error(self) -> Error {
-        self.0
+        self.error
+    }
+
+    /// Marks a response as an answer to `error` that the session layers around this one leave as it
+    /// is. The request has failed for their sessions, too, whatever the status of the answer.
+    #[cfg(feature = "tower")]
+    pub(crate) fn answered(error: Error) -> Self {
+        Self {
+            error,
+            is_answered: true,
+        }
+    }
+
+    /// Returns whether a session layer has answered the error.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_answered(&self) -> bool {
+        self.is_answered
     }
 }

@@ -5,7 +5,7 @@ use super::policy::Policy;
 use super::queue::CommitQueue;
 use crate::backend::Backend;
 use crate::format::OnExpired;
-use crate::http::{Cookie, CookieSet};
+use crate::http::{CacheControl, Cookie, CookieSet};
 use crate::model::{
     Clock, EntryRef, Error, ErrorKind, Meta, Record, Result, SavedEntry, SessionKey, StoreKey,
     Version, limits, storable,
@@ -16,8 +16,8 @@ pub(crate) struct Core {
     pub(crate) backend: Backend,
     pub(crate) cookie: Cookie,
     pub(crate) policy: Policy,
-    /// Whether a response that sets the cookie gets `Cache-Control: no-store`.
-    pub(crate) no_store: bool,
+    /// What a response that sets or removes the cookie tells caches.
+    pub(crate) cache_control: CacheControl,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) queue: CommitQueue,
     pub(crate) sweeper: Box<dyn Sweeper>,

@@ -10,7 +10,7 @@ use super::plan::{CommitPoint, CookieUpdate};
 use super::presented::{Opened, Presented};
 use super::session::Session;
 use crate::format::OnUnknownKey;
-use crate::http::{Completion, Effects, SetCookie};
+use crate::http::{CacheControl, Completion, Effects, SetCookie};
 use crate::model::{Error, ErrorKind, Record, Result};
 
 /// The session of one request, before it is opened.
@@ -278,7 +278,11 @@ impl SessionHandle {
             }));
         }
         effects.set_cookie(format.spell(&cookie));
-        effects.no_store = core.no_store;
+        let logs_out = update == CookieUpdate::Remove || session.is_some_and(Session::was_flushed);
+        effects.cache_control = match core.cache_control {
+            CacheControl::Private if logs_out => CacheControl::NoStore,
+            configured => configured,
+        };
         effects
     }
 
@@ -375,6 +379,12 @@ impl SessionHandle {
         self.0.core.policy.save_every_request
             && self.0.presented.has_keys()
             && !completion.is_failure()
+    }
+
+    /// Returns whether another session layer wraps the one of this handle.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_nested(&self) -> bool {
+        self.0.outer.is_some()
     }
 
     /// Returns whether the handle was made by the `Sessions` with this core.

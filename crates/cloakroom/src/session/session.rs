@@ -1201,6 +1201,11 @@ impl Session {
         (shared.cookie, base)
     }
 
+    /// Returns whether the handler flushed the session.
+    pub(crate) fn was_flushed(&self) -> bool {
+        self.lock().flushes() > 0
+    }
+
     /// Returns whether the browser's key named no live session and the new session is not worth
     /// keeping.
     pub(crate) fn is_unknown(&self) -> bool {

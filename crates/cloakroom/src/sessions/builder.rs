@@ -5,7 +5,7 @@ use super::sessions::Sessions;
 use super::sweep::{Background, Sweep};
 use crate::backend::Backend;
 use crate::format::Facts;
-use crate::http::Cookie;
+use crate::http::{CacheControl, Cookie};
 use crate::model::{Clock, Error, ErrorKind, Result, SystemClock, limits};
 use crate::session::{CommitQueue, Core, Policy};
 
@@ -31,7 +31,7 @@ pub struct SessionsBuilder {
     backend: Backend,
     cookie: Cookie,
     policy: Policy,
-    no_store: bool,
+    cache_control: CacheControl,
     clock: Box<dyn Clock>,
     sweep: Option<Sweep>,
 }
@@ -48,7 +48,7 @@ impl SessionsBuilder {
                 slide: None,
                 save_every_request: false,
             },
-            no_store: true,
+            cache_control: CacheControl::Private,
             clock: Box::new(SystemClock),
             sweep: Some(Sweep::default()),
         }
@@ -279,30 +279,53 @@ impl SessionsBuilder {
         self
     }
 
-    /// Sets whether a response that sets the cookie gets `Cache-Control: no-store`, unless it
-    /// already has `no-store` or `private`.
+    /// Sets what a response that sets or removes the cookie tells caches.
     ///
-    /// Defaults to `true`: a shared cache that kept such a response would send one visitor's key to
-    /// the next. The price: browsers do not cache these responses either.
+    /// Defaults to [`Private`](CacheControl::Private), the weakest that keeps shared caches off:
+    /// RFC 9111 lets a shared cache store a response with `Set-Cookie`, and one that did would send
+    /// one visitor's key to the next. `private` is added to the response's `Cache-Control`;
+    /// `public` and `s-maxage` are removed from it, and so are fields that only shared caches read,
+    /// such as `CDN-Cache-Control` (RFC 9213), which would override it. `no-cache` alone would not
+    /// do, since a shared cache may store such a response. The price: a page that sets the cookie
+    /// is not served by a CDN, and the browser of a shared computer may keep it, as it may keep
+    /// every page that does not set the cookie.
+    ///
+    /// A response to a request that flushed the session, or that removes the cookie because the
+    /// session ended, gets `no-store` also with `Private`.
+    ///
+    /// [`NoStore`](CacheControl::NoStore) keeps each of these responses out of the browser as well.
+    /// The price: Firefox and Safari do not put such a page into their back/forward cache, and
+    /// Chrome only in some cases, so going back to it loads it again. It covers only responses that
+    /// set the cookie. Pages that must not come back after a logout, such as those of members, need
+    /// `no-store` on every response, which the site sets.
+    ///
+    /// With [`Unchanged`](CacheControl::Unchanged) the site takes care of all this.
+    ///
+    /// In comparison: Rails sends `max-age=0, private, must-revalidate` with every dynamic page;
+    /// Django and Express's session middleware send no `Cache-Control`.
     ///
     /// # Examples
     /// ```
     /// # use cloakroom::{Sessions, store::MemoryStore};
+    /// use cloakroom::CacheControl;
     /// use http::{HeaderMap, StatusCode};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> cloakroom::Result<()> {
-    /// let sessions = Sessions::builder(MemoryStore::new()).no_store(false).build()?;
+    /// let sessions = Sessions::builder(MemoryStore::new())
+    ///     .cache_control(CacheControl::NoStore)
+    ///     .build()?;
     /// let handle = sessions.begin(&HeaderMap::new());
     /// handle.open().await?.set("theme", "dark")?;
     ///
-    /// let effects = sessions.finish(&handle, StatusCode::OK).await?;
-    /// assert!(!effects.forbids_caching());
+    /// let mut response = HeaderMap::new();
+    /// sessions.finish(&handle, StatusCode::OK).await?.apply(&mut response);
+    /// assert_eq!(response["cache-control"], "no-store");
     /// # Ok(())
     /// # }
     /// ```
-    pub fn no_store(mut self, no_store: bool) -> Self {
-        self.no_store = no_store;
+    pub fn cache_control(mut self, cache_control: CacheControl) -> Self {
+        self.cache_control = cache_control;
         self
     }
 
@@ -395,7 +418,7 @@ impl SessionsBuilder {
             backend: self.backend,
             cookie: self.cookie,
             policy: self.policy,
-            no_store: self.no_store,
+            cache_control: self.cache_control,
             clock: self.clock,
             queue: CommitQueue::default(),
             sweeper: Box::new(Background::new(self.sweep)),
@@ -470,7 +493,7 @@ impl fmt::Debug for SessionsBuilder {
             .field("backend", &self.backend)
             .field("cookie", &self.cookie)
             .field("policy", &self.policy)
-            .field("no_store", &self.no_store)
+            .field("cache_control", &self.cache_control)
             .field("sweep", &self.sweep)
             .finish_non_exhaustive()
     }

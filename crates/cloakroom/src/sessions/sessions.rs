@@ -37,7 +37,7 @@ use crate::store::Guarantees;
 ///
 /// assert!(response["set-cookie"].to_str().unwrap().starts_with("__Host-session="));
 /// assert_eq!(response["vary"], "Cookie");
-/// assert_eq!(response["cache-control"], "no-store");
+/// assert_eq!(response["cache-control"], "private");
 /// # Ok(())
 /// # }
 /// ```

@@ -254,6 +254,18 @@ async fn the_layer_accepts_any_request_and_response_body() {
     // Neither body is `Default`, `Send` or `Sync`.
     struct Upload(std::rc::Rc<u8>);
     struct Download(#[expect(dead_code)] std::rc::Rc<u8>);
+    impl http_body::Body for Download {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<std::result::Result<http_body::Frame<Bytes>, Infallible>>>
+        {
+            std::task::Poll::Ready(None)
+        }
+    }
     let service = site
         .sessions
         .layer()
@@ -298,7 +310,7 @@ async fn a_service_that_fails_commits_nothing() {
                 .expect("the store is up")
                 .set("n", 1)
                 .expect("in time");
-            Err::<http::Response<&'static str>, _>("the service is broken")
+            Err::<http::Response<String>, _>("the service is broken")
         }));
 
     let error = service.oneshot(http::Request::new(())).await.unwrap_err();

@@ -1,20 +1,20 @@
 //! Requests that write to their session, alone or concurrently with another request.
 
-use cloakroom::ErrorKind;
+use cloakroom::{CacheControl, ErrorKind};
 use cloakroom_testkit::wrap::Call;
 use http::StatusCode;
 
 use crate::site::{Site, acknowledged_headers, kind, set_cookie};
 
 #[tokio::test]
-async fn create_sets_the_cookie_and_forbids_caching() {
+async fn create_sets_the_cookie_and_keeps_shared_caches_off() {
     let site = Site::new();
     let mut stranger = site.visitor();
 
     let headers = stranger.visit(|session| session.set("n", 1)).await.unwrap();
 
     assert_eq!(headers["vary"], "Cookie");
-    assert_eq!(headers["cache-control"], "no-store");
+    assert_eq!(headers["cache-control"], "private");
     assert!(set_cookie(&headers).unwrap().starts_with("__Host-session="));
     assert_eq!(site.spy.take(), [Call::Create]);
     assert_eq!(stranger.reads("n").await, Some(1));
@@ -159,7 +159,7 @@ async fn a_write_after_the_expiry_is_an_error_and_restores_nothing() {
 
 #[tokio::test]
 async fn a_site_may_keep_its_own_cache_control() {
-    let site = Site::with(|builder| builder.no_store(false));
+    let site = Site::with(|builder| builder.cache_control(CacheControl::Unchanged));
 
     let headers = site
         .visitor()
