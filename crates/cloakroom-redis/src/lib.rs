@@ -91,7 +91,9 @@ mod expiry;
 mod index;
 mod layout;
 mod options;
+mod primary;
 mod script;
+mod sentinel;
 mod store;
 
 #[cfg(feature = "django")]

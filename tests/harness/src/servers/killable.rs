@@ -8,6 +8,7 @@ use cloakroom_testkit::faults::TestServer;
 
 use super::kind::Kind;
 use super::private::{CONNECTIONS, POLL, Private, START_LIMIT};
+use super::replicas::Replicas;
 use super::server::Server;
 
 /// A private server that a test kills and starts again, on the same port and with the same data.
@@ -32,6 +33,8 @@ pub struct KillableServer {
     kind: Kind,
     /// `None` until it is started for the first time.
     server: Option<Server>,
+    /// `None` unless it is started with a replica.
+    replicas: Option<Replicas>,
 }
 
 impl KillableServer {
@@ -40,7 +43,11 @@ impl KillableServer {
 
     /// Creates a server of this kind for one test. [`start`](TestServer::start) starts it.
     pub fn new(kind: Kind) -> Self {
-        Self { kind, server: None }
+        Self {
+            kind,
+            server: None,
+            replicas: None,
+        }
     }
 
     fn private(&mut self) -> &mut Private {
@@ -105,6 +112,23 @@ impl TestServer for KillableServer {
 
     fn is_durable(&self) -> bool {
         self.kind != Kind::Memcached
+    }
+
+    /// Returns `None` as well if this kind has no replicas here.
+    fn start_with_replica(&mut self) -> Option<(String, String)> {
+        let (Kind::Redis | Kind::Valkey) = self.kind else {
+            return None;
+        };
+        self.replicas = Replicas::start(self.kind);
+        let servers = self.replicas.as_ref()?;
+        Some((servers.primary(), servers.replica()))
+    }
+
+    fn swap_roles(&mut self) {
+        let servers = self.replicas.as_mut();
+        servers
+            .expect("the server was started with a replica")
+            .swap_roles();
     }
 
     /// Returns the server that all tests of the process share.
