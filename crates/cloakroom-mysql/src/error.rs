@@ -11,6 +11,8 @@ use crate::address::Address;
 pub(crate) enum Remedy {
     /// Another transaction was in the way and nothing has happened: ask again.
     Again,
+    /// The server is read-only and nothing has happened: ask on a new connection, which may lead to the new primary.
+    Elsewhere,
     /// The connection is not to be used any more, and nobody knows what has happened.
     Reconnect,
     /// The server has said no, and will say it again.
@@ -21,7 +23,8 @@ impl Remedy {
     pub(crate) fn of(cause: &Cause) -> Self {
         match code(cause) {
             Some(DEADLOCK | LOCK_WAIT_TIMEOUT) => Self::Again,
-            Some(code) if CLOSING.contains(&code) || READ_ONLY.contains(&code) => Self::Reconnect,
+            Some(code) if READ_ONLY.contains(&code) => Self::Elsewhere,
+            Some(code) if CLOSING.contains(&code) => Self::Reconnect,
             Some(_) => Self::GiveUp,
             None => Self::Reconnect,
         }
@@ -178,7 +181,8 @@ const LOCK_WAIT_TIMEOUT: u16 = 1205;
 /// Shutdown, kill, lost synchrony, idleness and a packet that was too large: the server closes after these.
 const CLOSING: [u16; 10] = [1047, 1053, 1152, 1153, 1158, 1159, 1160, 1161, 1927, 4031];
 
-/// After a failover the name may lead to the new primary, so it pays to connect anew.
+/// A read-only server refuses a statement before it begins, or rolls it back instead of committing. After a failover
+/// the name may lead to the new primary.
 const READ_ONLY: [u16; 3] = [1290, 1792, 1836];
 
 /// The messages of these quote keys or data.
@@ -250,7 +254,7 @@ mod tests {
         assert_eq!(Remedy::of(&server(1213, "")), Remedy::Again);
         assert_eq!(Remedy::of(&server(1205, "")), Remedy::Again);
         assert_eq!(Remedy::of(&server(1927, "")), Remedy::Reconnect);
-        assert_eq!(Remedy::of(&server(1290, "")), Remedy::Reconnect);
+        assert_eq!(Remedy::of(&server(1290, "")), Remedy::Elsewhere);
         assert_eq!(Remedy::of(&server(1146, "")), Remedy::GiveUp);
         assert_eq!(
             Remedy::of(&DriverError::ConnectionClosed.into()),

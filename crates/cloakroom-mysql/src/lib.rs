@@ -31,8 +31,9 @@
 //!   waits one second each time. Loads never wait. A backup that locks tables stops saves as long as it does.
 //! * **Failover to a replica** that had not received everything: the last saves are missing, and with them perhaps a
 //!   logout. That is so with every asynchronous replication; semi-synchronous replication, Group Replication and Galera
-//!   have the last commit on another machine. While the old primary is read-only, saves are `Unavailable`, and each
-//!   one connects anew, so it follows the name to the new primary.
+//!   have the last commit on another machine. A save that a read-only server refuses has not happened. It is sent
+//!   again on a new connection, which follows the name to the new primary; while the name leads to the old one, saves
+//!   are `Unavailable` and loads go on.
 //! * **Reads from a replica**, or from another node of a cluster: a load may not see the save that came before it, and a
 //!   logout may be seen late. Let the URL lead to the primary, or let the cluster wait (`wsrep_sync_wait = 1`,
 //!   `group_replication_consistency = BEFORE`).

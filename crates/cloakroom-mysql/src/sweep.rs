@@ -118,7 +118,7 @@ async fn delete(pool: &Pool, sweep: &Sweep, now: i64, found: &[Vec<u8>]) -> Resu
         } else {
             drop(db);
         }
-        if remedy == Remedy::Reconnect {
+        if matches!(remedy, Remedy::Reconnect | Remedy::Elsewhere) {
             pool.distrust();
         }
         if remedy != Remedy::Again || tries == MOST_TRIES {

@@ -104,11 +104,10 @@ fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
             ErrorKind::Config,
             "the server requires a valid user or password; check the URL",
         ),
-        Cause::Server(ServerErrorKind::NoPerm) => (
-            ErrorKind::Config,
-            "the server's access list does not allow it; \
-             the documentation of cloakroom-redis lists what is needed",
-        ),
+        Cause::Server(ServerErrorKind::NoPerm) => (ErrorKind::Config, NO_PERMISSION),
+        _ if has_code("NOPERM") || has_code(NO_PERMISSION_IN_SCRIPT) => {
+            (ErrorKind::Config, NO_PERMISSION)
+        }
         Cause::MasterNameNotFoundBySentinel => (
             ErrorKind::Config,
             "the Sentinels know no primary of the name at the end of the URL; correct the name",
@@ -172,6 +171,12 @@ fn shows_arguments(cause: &RedisError) -> bool {
 /// The code of [`not_primary`]. No server uses it.
 const NOT_PRIMARY: &str = "NOTPRIMARY";
 
+const NO_PERMISSION: &str = "the server's access list does not allow it; \
+    the documentation of cloakroom-redis lists what is needed";
+
+/// How version 7.0 begins its refusal of a command in a script, which has the code `ERR`.
+const NO_PERMISSION_IN_SCRIPT: &str = "The user executing the script can't";
+
 const REPLICA: &str = "the server is a replica, and the URL still leads to it; \
     connect to the primary, or use `redis+sentinel://`";
 
@@ -225,6 +230,11 @@ mod tests {
             ("NOAUTH Authentication required.", ErrorKind::Config),
             (
                 "NOPERM this user has no permissions to run the 'get' command",
+                ErrorKind::Config,
+            ),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: \
+                 dd8a, on @user_script:21.",
                 ErrorKind::Config,
             ),
             ("ERR anything else", ErrorKind::Unavailable),

@@ -7,11 +7,12 @@ use futures_util::future::{BoxFuture, Shared};
 use redis::aio::{MultiplexedConnection, SendError};
 use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, ProtocolVersion, PushInfo, PushKind};
 use redis::{RedisResult, Value};
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use crate::connection::{ANSWER_TIMEOUT, CONNECT_TIMEOUT, client};
 use crate::error::is_not_primary;
-use crate::sentinel::Sentinels;
+use crate::sentinel::{Sentinels, WATCH_PAUSE};
 
 /// How to find the primary.
 pub(crate) enum Target {
@@ -28,8 +29,13 @@ pub(crate) enum Target {
 ///   out; calls that begin later use the next connection;
 /// * the server refuses a command because it is not the primary. It has carried out nothing, so the
 ///   command is sent again;
-/// * the server does not answer for [`LONGEST_SILENCE`] after a caller gave up.
-pub(crate) struct Primary(Arc<Inner>);
+/// * the server does not answer for [`LONGEST_SILENCE`] after a caller gave up;
+/// * the Sentinels name another server.
+pub(crate) struct Primary {
+    inner: Arc<Inner>,
+    /// The task that watches the Sentinels.
+    watch: Option<AbortHandle>,
+}
 
 struct Inner {
     target: Arc<Target>,
@@ -46,8 +52,12 @@ impl Primary {
             attempt: Mutex::new(attempt(&target, inner.clone())),
             target,
         });
-        let primary = Self(inner);
+        let mut primary = Self { inner, watch: None };
         primary.link().await?;
+        if let Target::Sentinels(_) = *primary.inner.target {
+            let watch = tokio::spawn(watch(Arc::downgrade(&primary.inner)));
+            primary.watch = Some(watch.abort_handle());
+        }
         Ok(primary)
     }
 
@@ -77,15 +87,39 @@ impl Primary {
     /// Returns the connection, after a new attempt to connect if there is none.
     async fn link(&self) -> RedisResult<Arc<Link>> {
         let attempt = {
-            let mut attempt = self.0.attempt();
+            let mut attempt = self.inner.attempt();
             match attempt.peek() {
                 Some(Ok(link)) if link.is_usable() => return Ok(Arc::clone(link)),
-                Some(_) => self.0.begin(&mut attempt),
+                Some(_) => self.inner.begin(&mut attempt),
                 None => {}
             }
             attempt.clone()
         };
         attempt.await
+    }
+}
+
+impl Drop for Primary {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.abort();
+        }
+    }
+}
+
+/// Leaves the primary each time when the Sentinels name another one.
+async fn watch(inner: Weak<Inner>) {
+    while let Some(target) = inner.upgrade().map(|inner| Arc::clone(&inner.target)) {
+        if let Target::Sentinels(sentinels) = &*target {
+            sentinels.moved().await;
+        }
+        if let Some(inner) = inner.upgrade() {
+            if let Some(Ok(link)) = inner.attempt().peek() {
+                link.retire();
+            }
+            inner.renew();
+        }
+        sleep(WATCH_PAUSE).await;
     }
 }
 

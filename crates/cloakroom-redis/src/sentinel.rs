@@ -1,9 +1,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, ProtocolVersion};
 use redis::{RedisError, RedisResult, Value};
+use tokio::time::{sleep, timeout};
 
 use crate::connection::client;
 use crate::error::not_primary;
@@ -17,7 +20,11 @@ pub(crate) struct Sentinels {
     primary: ConnectionInfo,
     /// The Sentinel that is asked first: the last one that led to the primary.
     first: AtomicUsize,
+    /// The address of the primary, once one was connected to.
+    found: Mutex<Option<Address>>,
 }
+
+type Address = (String, u16);
 
 impl Sentinels {
     pub(crate) fn new(
@@ -30,6 +37,7 @@ impl Sentinels {
             name,
             primary,
             first: AtomicUsize::new(0),
+            found: Mutex::new(None),
         }
     }
 
@@ -59,6 +67,7 @@ impl Sentinels {
                 Ok(address) => match self.connect_to(&address, config).await {
                     Ok(connection) => {
                         self.first.store(number, Ordering::Relaxed);
+                        *self.found() = Some(address);
                         return Ok(connection);
                     }
                     Err(error) => {
@@ -76,8 +85,52 @@ impl Sentinels {
         Err(failure.expect("a URL names at least one Sentinel"))
     }
 
+    /// Waits until a Sentinel names another primary than the one that was connected to.
+    ///
+    /// In a failover that an administrator has begun, the old primary acknowledges writes for some
+    /// seconds after the Sentinels have named the new one, and these writes are lost.
+    pub(crate) async fn moved(&self) {
+        // Ends with the task that calls it.
+        for number in self.first.load(Ordering::Relaxed).. {
+            let sentinel = &self.sentinels[number % self.sentinels.len()];
+            match self.watch(sentinel).await {
+                Ok(true) => return,
+                // Watches the next Sentinel.
+                Ok(false) | Err(_) => sleep(WATCH_PAUSE).await,
+            }
+        }
+    }
+
+    /// Returns `true` when this Sentinel names another primary, or `false` when it is stopped.
+    async fn watch(&self, sentinel: &ConnectionInfo) -> RedisResult<bool> {
+        let client = client(sentinel.clone())?;
+        let subscribed = timeout(2 * SENTINEL_TIMEOUT, async {
+            let mut switches = client.get_async_pubsub().await?;
+            switches.subscribe("+switch-master").await?;
+            RedisResult::Ok(switches)
+        });
+        let silent = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        let switches = subscribed.await.map_err(silent)??;
+        // The primary may have changed before the subscription.
+        if Some(self.ask(sentinel).await?) != *self.found() {
+            return Ok(true);
+        }
+        let mut messages = switches.into_on_message();
+        while let Some(message) = messages.next().await {
+            let payload: String = message.get_payload()?;
+            if payload.split(' ').next() == Some(&self.name) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn found(&self) -> MutexGuard<'_, Option<Address>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks a Sentinel for the address of the primary.
-    async fn ask(&self, sentinel: &ConnectionInfo) -> RedisResult<(String, u16)> {
+    async fn ask(&self, sentinel: &ConnectionInfo) -> RedisResult<Address> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(SENTINEL_TIMEOUT))
             .set_response_timeout(Some(SENTINEL_TIMEOUT));
@@ -87,7 +140,7 @@ impl Sentinels {
             .await?;
         let mut command = redis::cmd("SENTINEL");
         command.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-        let address: Option<(String, u16)> = command.query_async(&mut connection).await?;
+        let address: Option<Address> = command.query_async(&mut connection).await?;
         address.ok_or_else(|| {
             let why = "the Sentinels know no primary of this name";
             RedisError::from((ErrorKind::MasterNameNotFoundBySentinel, why))
@@ -97,7 +150,7 @@ impl Sentinels {
     /// Connects to the server at this address, if it is the primary.
     async fn connect_to(
         &self,
-        (host, port): &(String, u16),
+        (host, port): &Address,
         config: &AsyncConnectionConfig,
     ) -> RedisResult<MultiplexedConnection> {
         let address = at(self.primary.addr(), host.clone(), *port);
@@ -138,3 +191,7 @@ fn is_unknown_name(error: &RedisError) -> bool {
 /// The longest time to connect to a Sentinel, and again for its answer. Short, because the next one
 /// may be reachable.
 const SENTINEL_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The pause before another Sentinel is watched. It bounds how often the store connects while the
+/// Sentinels cannot be reached or disagree.
+pub(crate) const WATCH_PAUSE: Duration = Duration::from_secs(1);

@@ -135,12 +135,21 @@ impl Replicas {
     /// # Panics
     /// If the servers do not change their roles in time, or without Sentinels.
     pub fn fail_over(&mut self) {
-        let sentinel = self.sentinels.first().expect("the Sentinels were started");
-        self.ask(sentinel.port, &format!("SENTINEL FAILOVER {}", Self::NAME));
+        self.begin_fail_over();
         self.wait_until(self.replica.port, "INFO replication", "role:master");
         self.wait_until(self.primary_port(), "INFO replication", "role:slave");
         let primary = self.primary.as_mut().expect("the primary was not killed");
         std::mem::swap(primary, &mut self.replica);
+    }
+
+    /// Asks a Sentinel to make the replica the primary, and does not wait. The Sentinels make the old
+    /// primary a replica some seconds after the new one accepts writes.
+    ///
+    /// # Panics
+    /// Without Sentinels.
+    pub fn begin_fail_over(&self) {
+        let sentinel = self.sentinels.first().expect("the Sentinels were started");
+        self.ask(sentinel.port, &format!("SENTINEL FAILOVER {}", Self::NAME));
     }
 
     /// Kills the primary for good. With Sentinels, waits until they have made the replica the
