@@ -11,7 +11,8 @@ use crate::address::Address;
 pub(crate) enum Remedy {
     /// Another transaction was in the way and nothing has happened: ask again.
     Again,
-    /// The server is read-only and nothing has happened: ask on a new connection, which may lead to the new primary.
+    /// The server is read-only and nothing has happened: ask on a new connection, which may lead
+    /// to the new primary.
     Elsewhere,
     /// The connection is not to be used any more, and nobody knows what has happened.
     Reconnect,
@@ -181,8 +182,8 @@ const LOCK_WAIT_TIMEOUT: u16 = 1205;
 /// Shutdown, kill, lost synchrony, idleness and a packet that was too large: the server closes after these.
 const CLOSING: [u16; 10] = [1047, 1053, 1152, 1153, 1158, 1159, 1160, 1161, 1927, 4031];
 
-/// A read-only server refuses a statement before it begins, or rolls it back instead of committing. After a failover
-/// the name may lead to the new primary.
+/// A read-only server refuses a statement before it begins, or rolls it back instead of committing.
+/// After a failover the name may lead to the new primary.
 const READ_ONLY: [u16; 3] = [1290, 1792, 1836];
 
 /// The messages of these quote keys or data.

@@ -57,8 +57,8 @@ impl Pool {
         &self.address
     }
 
-    /// Executes a statement, and again after what leaves nothing behind: a deadlock, a lock that was waited for in vain,
-    /// and the refusal of a server that has become a replica.
+    /// Executes a statement, and again after what leaves nothing behind: a deadlock, a lock that
+    /// was waited for in vain, and the refusal of a server that has become a replica.
     ///
     /// If the future is dropped, the statement may have happened or not.
     pub(crate) async fn ask(

@@ -6,9 +6,9 @@
 
 mod support;
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-use cloakroom::store::{Store, from_millis};
+use cloakroom::store::{Draft, Meta, SaveId, Store, from_millis};
 use cloakroom_harness::servers;
 use cloakroom_postgres::{DjangoTable, PostgresStore};
 use cloakroom_testkit::conformance::{draft, store_key};
@@ -138,15 +138,26 @@ async fn use_store(store: &PostgresStore) {
 
 async fn use_django(store: &DjangoTable) {
     let key = |n: u8| cloakroom::StoreKey::new(&[b'a' + n; 32]);
-    let mut ended = draft(3);
-    ended.meta.expires = UNIX_EPOCH + Duration::from_secs(1);
-    let seen = written(store.create(&key(1), &draft(1)).await);
-    let seen = written(store.save(&key(1), &seen, &draft(2)).await);
-    written(store.touch(&key(1), &seen, &draft(2).meta).await);
-    written(store.rename(&key(1), &seen, &key(2), &draft(2)).await);
+    let draft = |data: &'static str, expires| {
+        let meta = Meta::new(UNIX_EPOCH, UNIX_EPOCH, from_millis(expires));
+        Draft::new(data.into(), meta, SaveId::random().unwrap())
+    };
+    let (one, two, ended) = (
+        draft("one", LATER),
+        draft("two", LATER),
+        draft("ended", 1_000),
+    );
+    let seen = written(store.create(&key(1), &one).await);
+    let seen = written(store.save(&key(1), &seen, &two).await);
+    written(store.touch(&key(1), &seen, &two.meta).await);
+    let seen = store.load(&key(1)).await.unwrap().unwrap().version;
+    written(store.rename(&key(1), &seen, &key(2), &one).await);
     assert!(store.load(&key(2)).await.unwrap().is_some());
     store.delete(&key(2)).await.unwrap();
     written(store.create(&key(3), &ended).await);
     assert_eq!(store.sweep(from_millis(2_000), 10).await.unwrap(), 1);
     store.ping().await.unwrap();
 }
+
+/// The year 2100.
+const LATER: i64 = 4_102_444_800_000;

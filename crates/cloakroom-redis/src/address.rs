@@ -75,44 +75,43 @@ fn sentinels(scheme: &str, rest: &str) -> Result<Address> {
         path,
         query,
     } = Hosts::of(rest);
-    let (name, database) = path
-        .strip_prefix('/')
-        .unwrap_or_default()
-        .split_once('/')
-        .unwrap_or((path.strip_prefix('/').unwrap_or_default(), ""));
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let (name, database) = path.split_once('/').unwrap_or((path, ""));
     if name.is_empty() || !name.bytes().all(is_in_names) {
         return Err(sentinel_url(
             "it does not end with the name of the primary, which has letters, digits, `.`, `-` and \
              `_` only",
         ));
     }
-    let mut sentinel_login = ["", ""];
-    let mut others = Vec::new();
-    for pair in query
-        .trim_start_matches('?')
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-    {
-        match pair.split_once('=') {
-            Some(("sentinel_user", user)) => sentinel_login[0] = user,
-            Some(("sentinel_password", password)) => sentinel_login[1] = password,
-            _ => others.push(pair),
+    let (mut user, mut password) = ("", "");
+    // Version 2 of the protocol needs no right at the Sentinels.
+    let mut of_sentinels = vec!["protocol=resp2"];
+    let mut of_primary = Vec::new();
+    for parameter in query.trim_start_matches('?').split('&') {
+        match parameter.split_once('=') {
+            Some(("sentinel_user", value)) => user = value,
+            Some(("sentinel_password", value)) => password = value,
+            Some(("protocol", _)) => of_primary.push(parameter),
+            _ => {
+                of_sentinels.push(parameter);
+                of_primary.push(parameter);
+            }
         }
     }
-    let sentinel_login = match sentinel_login {
-        ["", ""] => String::new(),
-        [user, password] => format!("{user}:{password}@"),
+    let sentinel_login = match (user, password) {
+        ("", "") => String::new(),
+        _ => format!("{user}:{password}@"),
     };
+    let parameters = of_sentinels.join("&");
     let sentinels = hosts.map(|host| {
         let port = if has_port(host) { "" } else { SENTINEL_PORT };
-        // Version 2 of the protocol needs no further right.
         node(&format!(
-            "{scheme}://{sentinel_login}{host}{port}/?protocol=resp2"
+            "{scheme}://{sentinel_login}{host}{port}/?{parameters}"
         ))
     });
     let sentinels = sentinels.collect::<Result<Vec<_>>>()?;
     // The driver wants a host; the Sentinels name it later.
-    let parameters = others.join("&");
+    let parameters = of_primary.join("&");
     let primary = node(&format!(
         "{scheme}://{login}sentinel/{database}?{parameters}"
     ))?;

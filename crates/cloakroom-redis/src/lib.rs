@@ -35,9 +35,9 @@
 //!   `?protocol=resp2` the first call notices it.
 //! * **The server does not answer**: calls fail with
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) at once if the connection is refused, and
-//!   otherwise after the timeout of the session layer. Two seconds after a call was given up, and if
-//!   no other call was answered in the meantime, the next call finds the primary again and connects.
-//!   A connection to a machine that disappeared is given up after about ten seconds.
+//!   otherwise after the timeout of the session layer. A connection that stays silent for two
+//!   seconds after a call was given up is left: the next call finds the primary again and connects.
+//!   A connection to a machine that disappeared is closed after about ten seconds.
 //! * **The memory is full**: with `noeviction`, saves fail with
 //!   [`Full`](cloakroom::ErrorKind::Full) while loads and logouts continue to work. With any other
 //!   policy the server drops sessions. It may also drop the list of a user's sessions; ending all

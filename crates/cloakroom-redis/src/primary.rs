@@ -282,8 +282,8 @@ const PAUSES: [Duration; 3] = [
     Duration::from_millis(200),
 ];
 
-/// The age at which a connection to a replica is replaced. It bounds how often a site connects while
-/// its URL leads to a replica. Shorter than the second pause.
+/// The age at which a connection to a replica is replaced. It bounds how often a site connects
+/// while its URL leads to a replica. Shorter than the second pause.
 const YOUNG: Duration = Duration::from_millis(40);
 
 /// The second attempt helps a request that arrives while the server restarts. With more attempts,

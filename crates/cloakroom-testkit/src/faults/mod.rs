@@ -1,4 +1,5 @@
-//! Fault tests: what a store does when its server is killed, cut off, silent or full.
+//! Fault tests: what a store does when its server is killed, cut off, silent or full, or becomes a
+//! replica.
 //!
 //! [`faults!`](crate::faults!) writes one test for each promise. Each promise is also a function
 //! here. You implement [`TestServer`], which starts and kills your server. The suite puts a

@@ -88,8 +88,8 @@ pub trait TestServer {
         true
     }
 
-    /// Starts a primary and a replica of it, and returns their URLs once the replica has the data of
-    /// the primary.
+    /// Starts a primary and a replica of it, and returns their URLs once the replica has the data
+    /// of the primary.
     ///
     /// Returns `None` by default: the server has no replicas, and the promise about them passes
     /// without a test. Each URL names one host and its port, and both have the same user and
@@ -101,8 +101,8 @@ pub trait TestServer {
         None
     }
 
-    /// Makes the replica the primary, and the primary its replica, which refuses writes. Waits until
-    /// that is done. Nothing that was acknowledged is lost, and the server keeps the connections of
+    /// Makes the replica the primary, and the primary its replica, which refuses writes. Waits
+    /// until that is done. Nothing that was acknowledged is lost, and the server keeps the connections of
     /// its clients if it can.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ use std::time::Instant;
 use cloakroom_testkit::faults::TestServer;
 
 use super::kind::Kind;
+use super::mariadb_replicas::MariadbReplicas;
 use super::private::{CONNECTIONS, POLL, Private, START_LIMIT};
 use super::replicas::Replicas;
 use super::server::Server;
@@ -34,7 +35,13 @@ pub struct KillableServer {
     /// `None` until it is started for the first time.
     server: Option<Server>,
     /// `None` unless it is started with a replica.
-    replicas: Option<Replicas>,
+    replicas: Option<Replicated>,
+}
+
+/// A primary with a replica.
+enum Replicated {
+    Redis(Replicas),
+    Mariadb(MariadbReplicas),
 }
 
 impl KillableServer {
@@ -114,21 +121,31 @@ impl TestServer for KillableServer {
         self.kind != Kind::Memcached
     }
 
-    /// Returns `None` as well if this kind has no replicas here.
+    /// Returns `None` as well for a kind that has no replicas here.
     fn start_with_replica(&mut self) -> Option<(String, String)> {
-        let (Kind::Redis | Kind::Valkey) = self.kind else {
-            return None;
-        };
-        self.replicas = Replicas::start(self.kind);
-        let servers = self.replicas.as_ref()?;
-        Some((servers.primary(), servers.replica()))
+        match self.kind {
+            Kind::Redis | Kind::Valkey => {
+                let servers = Replicas::start(self.kind)?;
+                let urls = (servers.primary(), servers.replica());
+                self.replicas = Some(Replicated::Redis(servers));
+                Some(urls)
+            }
+            Kind::Mariadb => {
+                let servers = self.kind.start_unless_excluded(MariadbReplicas::start)?;
+                let urls = (servers.primary(), servers.replica());
+                self.replicas = Some(Replicated::Mariadb(servers));
+                Some(urls)
+            }
+            _ => None,
+        }
     }
 
     fn swap_roles(&mut self) {
-        let servers = self.replicas.as_mut();
-        servers
-            .expect("the server was started with a replica")
-            .swap_roles();
+        match &mut self.replicas {
+            Some(Replicated::Redis(servers)) => servers.swap_roles(),
+            Some(Replicated::Mariadb(servers)) => servers.swap_roles(),
+            None => panic!("{} was started without a replica", self.kind.name()),
+        }
     }
 
     /// Returns the server that all tests of the process share.

@@ -54,6 +54,7 @@ mod cluster;
 mod killable;
 mod kind;
 mod mariadb;
+mod mariadb_replicas;
 mod memcached;
 mod postgres;
 mod private;

@@ -142,8 +142,8 @@ impl Replicas {
         std::mem::swap(primary, &mut self.replica);
     }
 
-    /// Asks a Sentinel to make the replica the primary, and does not wait. The Sentinels make the old
-    /// primary a replica some seconds after the new one accepts writes.
+    /// Asks a Sentinel to make the replica the primary, and does not wait. The Sentinels make the
+    /// old primary a replica some seconds after the new one accepts writes.
     ///
     /// # Panics
     /// Without Sentinels.
