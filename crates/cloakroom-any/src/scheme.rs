@@ -51,7 +51,7 @@ struct Scheme {
     feature: (&'static str, bool),
 }
 
-const SCHEMES: [Scheme; 12] = [
+const SCHEMES: [Scheme; 14] = [
     Scheme {
         name: "sqlite",
         usage: "sqlite://PATH",
@@ -85,6 +85,18 @@ const SCHEMES: [Scheme; 12] = [
     Scheme {
         name: "rediss",
         usage: "rediss://…",
+        kind: StoreKind::Redis,
+        feature: ("redis", cfg!(feature = "redis")),
+    },
+    Scheme {
+        name: "redis+sentinel",
+        usage: "redis+sentinel://…",
+        kind: StoreKind::Redis,
+        feature: ("redis", cfg!(feature = "redis")),
+    },
+    Scheme {
+        name: "rediss+sentinel",
+        usage: "rediss+sentinel://…",
         kind: StoreKind::Redis,
         feature: ("redis", cfg!(feature = "redis")),
     },
@@ -126,7 +138,7 @@ const SCHEMES: [Scheme; 12] = [
     },
 ];
 
-const DJANGO_SCHEMES: [Scheme; 9] = [
+const DJANGO_SCHEMES: [Scheme; 11] = [
     scheme(
         "django+sqlite",
         "django+sqlite://PATH",
@@ -160,6 +172,18 @@ const DJANGO_SCHEMES: [Scheme; 9] = [
     scheme(
         "django+rediss",
         "django+rediss://…",
+        DjangoKind::Redis,
+        ("redis", cfg!(feature = "redis")),
+    ),
+    scheme(
+        "django+redis+sentinel",
+        "django+redis+sentinel://…",
+        DjangoKind::Redis,
+        ("redis", cfg!(feature = "redis")),
+    ),
+    scheme(
+        "django+rediss+sentinel",
+        "django+rediss+sentinel://…",
         DjangoKind::Redis,
         ("redis", cfg!(feature = "redis")),
     ),

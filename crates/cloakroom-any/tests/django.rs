@@ -44,6 +44,10 @@ async fn every_url_of_a_django_site_opens_a_store_that_keeps_sessions() {
         of(servers::mariadb(), &format!("table={name}&connections=2")),
         of(servers::redis(), &format!("prefix={name}&version=3")),
         of(
+            servers::redis_sentinel(),
+            &format!("prefix={name}&version=3"),
+        ),
+        of(
             servers::memcached(),
             &format!("prefix={name}&version=3&connections=2"),
         ),

@@ -40,6 +40,7 @@ async fn every_url_opens_a_store_that_keeps_sessions() {
             &format!("table={name}_b&cache={redis}"),
         ),
         of(servers::redis_cluster(), &format!("prefix={name}:")),
+        of(servers::redis_sentinel(), &format!("prefix={name}:")),
         of(servers::memcached(), &format!("prefix={name}:")),
     ];
     for url in urls.into_iter().flatten() {
@@ -195,6 +196,7 @@ fn passwords_are_never_shown() {
         "mysql://ada:s3cret@db.example/library",
         "redis://:s3cret@cache.example/0",
         "redis+cluster://ada:s3cret@a.example:1,b.example:2",
+        "redis+sentinel://ada:s3cret@a.example:1,b.example/main/3?sentinel_password=s3cret",
         "postgres://ada:s3c@s3cret@db.example/library",
         "file:/var/lib/library.example?cache_secs=1&cache=redis://:s3cret@cache.example/0",
         "file:/var/lib/library.example?cache=redis%3A%2F%2F%3As3cret%40cache.example",
@@ -213,6 +215,7 @@ async fn a_connection_error_shows_no_password() {
         "mysql://ada:s3cret@127.0.0.1:1/library",
         "redis://:s3cret@127.0.0.1:1",
         "redis+cluster://ada:s3cret@127.0.0.1:1",
+        "redis+sentinel://ada:s3cret@127.0.0.1:1/main?sentinel_password=s3cret",
     ] {
         let store_url: StoreUrl = url.parse().unwrap();
         let error = match store_url.open(None).await {

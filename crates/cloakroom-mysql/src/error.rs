@@ -12,6 +12,9 @@ pub(crate) enum Failure {
     /// A concurrent transaction blocked the statement, and it changed nothing. It may succeed next
     /// time.
     RolledBack,
+    /// The server is read-only, and the statement changed nothing. A new connection may reach the
+    /// new primary.
+    ReadOnly,
     /// The connection must not be used again. The statement may or may not have been executed.
     ConnectionUnusable,
     /// The server refused the statement and would refuse it again.
@@ -22,9 +25,8 @@ impl Failure {
     pub(crate) fn of(cause: &Cause) -> Self {
         match code(cause) {
             Some(DEADLOCK | LOCK_WAIT_TIMEOUT) => Self::RolledBack,
-            Some(code) if CLOSING.contains(&code) || READ_ONLY.contains(&code) => {
-                Self::ConnectionUnusable
-            }
+            Some(code) if READ_ONLY.contains(&code) => Self::ReadOnly,
+            Some(code) if CLOSING.contains(&code) => Self::ConnectionUnusable,
             Some(_) => Self::Refused,
             None => Self::ConnectionUnusable,
         }
@@ -191,7 +193,8 @@ const LOCK_WAIT_TIMEOUT: u16 = 1205;
 /// a packet that is too large.
 const CLOSING: [u16; 10] = [1047, 1053, 1152, 1153, 1158, 1159, 1160, 1161, 1927, 4031];
 
-/// The server is read-only. After a failover, a new connection may reach the new primary.
+/// A read-only server refuses a statement before it executes it, or rolls it back instead of
+/// committing it. After a failover, a new connection may reach the new primary.
 const READ_ONLY: [u16; 3] = [1290, 1792, 1836];
 
 /// The server's messages for these quote keys or data.
@@ -263,7 +266,7 @@ mod tests {
         assert_eq!(Failure::of(&server(1213, "")), Failure::RolledBack);
         assert_eq!(Failure::of(&server(1205, "")), Failure::RolledBack);
         assert_eq!(Failure::of(&server(1927, "")), Failure::ConnectionUnusable);
-        assert_eq!(Failure::of(&server(1290, "")), Failure::ConnectionUnusable);
+        assert_eq!(Failure::of(&server(1290, "")), Failure::ReadOnly);
         assert_eq!(Failure::of(&server(1146, "")), Failure::Refused);
         assert_eq!(
             Failure::of(&DriverError::ConnectionClosed.into()),

@@ -22,9 +22,10 @@
 //!   saves for as long as it runs.
 //! * **Failover to a replica** that has not received everything: the last saves are missing,
 //!   logouts possibly included, as with any asynchronous replication. With semi-synchronous
-//!   replication, Group Replication or Galera, another machine has the last commit. While the old
-//!   primary is read-only, saves return `Unavailable`. Each of them closes its connection, so the
-//!   store follows the host name to the new primary.
+//!   replication, Group Replication or Galera, another machine has the last commit. A save
+//!   that a read-only server refuses has changed nothing. It is sent once more on a new connection,
+//!   which follows the host name to the new primary. While the name leads to the old one, saves
+//!   return `Unavailable`, and loads still work.
 //! * **Reads from a replica**, or from another node of a cluster: a load may miss the save before
 //!   it, and a logout may take effect late. Use the URL of the primary, or let the cluster wait
 //!   (`wsrep_sync_wait = 1`, `group_replication_consistency = BEFORE`).

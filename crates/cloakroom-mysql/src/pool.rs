@@ -58,8 +58,9 @@ impl Pool {
         &self.address
     }
 
-    /// Executes a statement. It is tried again after a deadlock or a lock wait timeout, and if it
-    /// is repeatable also after its connection was lost, up to [`MAX_TRIES`] times in all.
+    /// Executes a statement. It is tried again after a deadlock, a lock wait timeout or the refusal
+    /// of a read-only server, and if it is repeatable also after its connection was lost, up to
+    /// [`MAX_TRIES`] times in all.
     ///
     /// If the future is dropped, the statement may or may not have been executed.
     pub(crate) async fn run(
@@ -86,6 +87,11 @@ impl Pool {
                 Failure::Refused => {
                     db.release();
                     false
+                }
+                // Once: a second new connection would reach the same server.
+                Failure::ReadOnly => {
+                    self.close_idle();
+                    tries == 1
                 }
                 Failure::ConnectionUnusable => {
                     self.close_idle();

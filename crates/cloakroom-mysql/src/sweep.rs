@@ -120,7 +120,7 @@ async fn delete_expired(pool: &Pool, sweep: &Sweep, now: i64, found: &[Vec<u8>])
         } else {
             drop(db);
         }
-        if failure == Failure::ConnectionUnusable {
+        if matches!(failure, Failure::ConnectionUnusable | Failure::ReadOnly) {
             pool.close_idle();
         }
         if failure != Failure::RolledBack || tries == MAX_TRIES {

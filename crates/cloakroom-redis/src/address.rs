@@ -2,10 +2,12 @@ use cloakroom::{Error, ErrorKind, Result};
 use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 use crate::error::invalid_url;
+use crate::primary::Target;
+use crate::sentinel::Sentinels;
 
-/// The servers that a URL names: one server, or some nodes of a Cluster.
+/// The servers that a URL names: a primary, or some nodes of a Cluster.
 pub(crate) enum Address {
-    Node(Box<ConnectionInfo>),
+    Primary(Target),
     Cluster(Vec<ConnectionInfo>),
 }
 
@@ -16,8 +18,11 @@ impl Address {
             return Err(unknown_scheme());
         };
         match scheme {
-            "redis" | "valkey" | "rediss" | "valkeys" => Ok(Self::Node(node(url)?.into())),
-            "redis+unix" | "valkey+unix" => Ok(Self::Node(node(url)?.into())),
+            "redis" | "valkey" | "rediss" | "valkeys" | "redis+unix" | "valkey+unix" => {
+                Ok(Self::Primary(Target::Server(node(url)?.into())))
+            }
+            "redis+sentinel" | "valkey+sentinel" => sentinels("redis", rest),
+            "rediss+sentinel" | "valkeys+sentinel" => sentinels("rediss", rest),
             "redis+cluster" | "valkey+cluster" => cluster("redis", rest),
             "rediss+cluster" | "valkeys+cluster" => cluster("rediss", rest),
             _ => Err(unknown_scheme()),
@@ -27,11 +32,104 @@ impl Address {
     /// Returns the hosts and ports, for `Debug` output.
     pub(crate) fn servers(&self) -> Vec<String> {
         let nodes = match self {
-            Self::Node(node) => std::slice::from_ref(&**node),
+            Self::Primary(Target::Server(node)) => std::slice::from_ref(&**node),
+            Self::Primary(Target::Sentinels(sentinels)) => sentinels.sentinels(),
             Self::Cluster(nodes) => nodes,
         };
         nodes.iter().map(|node| node.addr().to_string()).collect()
     }
+}
+
+/// The part of a URL after the scheme, if it names several hosts.
+struct Hosts<'a> {
+    /// The user and the password, with the `@`, or an empty string.
+    login: &'a str,
+    hosts: std::str::Split<'a, char>,
+    /// The path, with its `/`, or an empty string.
+    path: &'a str,
+    /// The parameters, with their `?`, or an empty string.
+    query: &'a str,
+}
+
+impl<'a> Hosts<'a> {
+    fn of(rest: &'a str) -> Self {
+        // The last `@`, because a password may contain one that is not percent-encoded.
+        let (login, rest) = rest.split_at(rest.rfind('@').map_or(0, |at| at + 1));
+        let (hosts, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (path, query) = tail.split_at(tail.find(['?', '#']).unwrap_or(tail.len()));
+        Self {
+            login,
+            hosts: hosts.split(','),
+            path,
+            query,
+        }
+    }
+}
+
+/// Parses `user:password@host:port,host:port/name/database?protocol=resp2`. The login, the database
+/// and the parameters are those of the primary, except the login of the Sentinels.
+fn sentinels(scheme: &str, rest: &str) -> Result<Address> {
+    let Hosts {
+        login,
+        hosts,
+        path,
+        query,
+    } = Hosts::of(rest);
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let (name, database) = path.split_once('/').unwrap_or((path, ""));
+    if name.is_empty() || !name.bytes().all(is_in_names) {
+        return Err(sentinel_url(
+            "it does not end with the name of the primary, which has letters, digits, `.`, `-` and \
+             `_` only",
+        ));
+    }
+    let (mut user, mut password) = ("", "");
+    // Version 2 of the protocol needs no right at the Sentinels.
+    let mut of_sentinels = vec!["protocol=resp2"];
+    let mut of_primary = Vec::new();
+    for parameter in query.trim_start_matches('?').split('&') {
+        match parameter.split_once('=') {
+            Some(("sentinel_user", value)) => user = value,
+            Some(("sentinel_password", value)) => password = value,
+            Some(("protocol", _)) => of_primary.push(parameter),
+            _ => {
+                of_sentinels.push(parameter);
+                of_primary.push(parameter);
+            }
+        }
+    }
+    let sentinel_login = match (user, password) {
+        ("", "") => String::new(),
+        _ => format!("{user}:{password}@"),
+    };
+    let parameters = of_sentinels.join("&");
+    let sentinels = hosts.map(|host| {
+        let port = if has_port(host) { "" } else { SENTINEL_PORT };
+        node(&format!(
+            "{scheme}://{sentinel_login}{host}{port}/?{parameters}"
+        ))
+    });
+    let sentinels = sentinels.collect::<Result<Vec<_>>>()?;
+    // The driver wants a host; the Sentinels name it later.
+    let parameters = of_primary.join("&");
+    let primary = node(&format!(
+        "{scheme}://{login}sentinel/{database}?{parameters}"
+    ))?;
+    Ok(Address::Primary(Target::Sentinels(Sentinels::new(
+        sentinels,
+        name.to_owned(),
+        primary,
+    ))))
+}
+
+fn has_port(host: &str) -> bool {
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    port.is_some_and(|port| !port.ends_with(']'))
+}
+
+/// Returns whether a Sentinel accepts the character in the name of a primary.
+fn is_in_names(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b".-_".contains(&byte)
 }
 
 /// Parses `user:password@host:port,host:port/database?protocol=resp2`. Every host gets the same
@@ -40,12 +138,13 @@ fn cluster(scheme: &str, rest: &str) -> Result<Address> {
     if cfg!(not(feature = "cluster")) {
         return Err(missing_feature("cluster"));
     }
-    // The last `@`, because a password may contain one that is not percent-encoded.
-    let (login, rest) = rest.split_at(rest.rfind('@').map_or(0, |at| at + 1));
-    let (hosts, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let nodes = hosts
-        .split(',')
-        .map(|host| node(&format!("{scheme}://{login}{host}{tail}")));
+    let Hosts {
+        login,
+        hosts,
+        path,
+        query,
+    } = Hosts::of(rest);
+    let nodes = hosts.map(|host| node(&format!("{scheme}://{login}{host}{path}{query}")));
     Ok(Address::Cluster(nodes.collect::<Result<_>>()?))
 }
 
@@ -55,7 +154,8 @@ fn node(url: &str) -> Result<ConnectionInfo> {
         return Err(missing_feature("tls"));
     }
     let info = url.into_connection_info().map_err(invalid_url)?;
-    let mut redis = info.redis_settings().clone();
+    // The name of the driver is of no use to the site, and an access list would have to allow it.
+    let mut redis = info.redis_settings().clone().set_skip_set_lib_name();
     // With version 3 of the protocol, the driver notices a broken connection at once and opens a
     // new one before the next request needs it.
     if !url.contains("protocol=") {
@@ -68,7 +168,18 @@ fn unknown_scheme() -> Error {
     Error::new(
         ErrorKind::Config,
         "reading the URL of a Redis: it must begin with `redis://`, `rediss://`, `redis+unix://`, \
-         `redis+cluster://` or `rediss+cluster://`, or the same with `valkey`",
+         `redis+sentinel://`, `rediss+sentinel://`, `redis+cluster://` or `rediss+cluster://`, or \
+         the same with `valkey`",
+    )
+}
+
+fn sentinel_url(why: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!(
+            "reading the URL of a Redis: {why}; write \
+             `redis+sentinel://user:password@host:port,host:port/name`"
+        ),
     )
 }
 
@@ -82,6 +193,9 @@ fn missing_feature(feature: &str) -> Error {
     )
 }
 
+/// The port of a Sentinel, unless the URL names another one.
+const SENTINEL_PORT: &str = ":26379";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,7 +205,7 @@ mod tests {
         let address = Address::parse("redis://ada:s3cret@localhost:7000/2").unwrap();
 
         assert_eq!(address.servers(), ["localhost:7000"]);
-        let Address::Node(node) = address else {
+        let Address::Primary(Target::Server(node)) = address else {
             panic!("the URL was parsed as a Cluster");
         };
         let redis = node.redis_settings();
@@ -129,6 +243,27 @@ mod tests {
     }
 
     #[test]
+    fn sentinels_have_their_own_port_and_login() {
+        let url = "redis+sentinel://ada:s3cret@one:7000,two,[::1]/cloak-room.1/3\
+                   ?sentinel_password=0ther&protocol=resp2";
+
+        let address = Address::parse(url).unwrap();
+
+        assert_eq!(address.servers(), ["one:7000", "two:26379", "::1:26379"]);
+        let Address::Primary(Target::Sentinels(sentinels)) = address else {
+            panic!("the URL was parsed as another kind");
+        };
+        assert_eq!(sentinels.protocol(), ProtocolVersion::RESP2);
+        for sentinel in sentinels.sentinels() {
+            let redis = sentinel.redis_settings();
+            assert_eq!(
+                (redis.username(), redis.password(), redis.db()),
+                (None, Some("0ther"), 0)
+            );
+        }
+    }
+
+    #[test]
     fn a_malformed_url_is_refused_and_not_quoted() {
         for bad in [
             "",
@@ -139,6 +274,14 @@ mod tests {
             "redis://:s3cret@localhost/s3cret",
             "redis+cluster://:s3cret@one,:s3cret",
             "redis+cluster://",
+            "redis+sentinel://",
+            "redis+sentinel://:s3cret@one,two",
+            "redis+sentinel://:s3cret@one,two/",
+            "redis+sentinel://:s3cret@/name",
+            "redis+sentinel://:s3cret@one,/name",
+            "redis+sentinel://one/s3 cret",
+            "redis+sentinel://one/name/s3cret",
+            "redis+sentinel://one:s3cret/name",
         ] {
             let Err(error) = Address::parse(bad) else {
                 panic!("{bad} was accepted");

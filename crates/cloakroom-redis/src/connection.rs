@@ -1,24 +1,25 @@
 use std::time::Duration;
 
 use cloakroom::Result;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 #[cfg(feature = "cluster")]
 use redis::cluster::ClusterClient;
 #[cfg(feature = "cluster")]
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::{TcpSettings, socket2};
-use redis::{Client, Cmd, RedisResult, Value};
+use redis::{Client, Cmd, ConnectionInfo, RedisResult, Value};
 
 use crate::address::Address;
 use crate::error::refused;
+use crate::primary::Primary;
 
-/// One connection to each node. All calls share it, and it reconnects automatically.
+/// One connection to the primary, or to each node of a Cluster. All calls share it, and it
+/// reconnects automatically.
 ///
 /// A write that may have been carried out is never sent again: the second answer would describe the
 /// state that the first left, and the core would take it for a change by another request. The core
 /// resolves an unknown outcome by loading the session.
 pub(crate) enum Connection {
-    Node(ConnectionManager),
+    Primary(Primary),
     #[cfg(feature = "cluster")]
     Cluster(ClusterConnection),
 }
@@ -28,7 +29,7 @@ impl Connection {
         #[cfg(feature = "tls")]
         choose_cryptography();
         let opened = match address {
-            Address::Node(node) => open_node(*node).await,
+            Address::Primary(target) => Primary::open(target).await.map(Self::Primary),
             Address::Cluster(nodes) => open_cluster(nodes).await,
         };
         opened.map_err(|cause| refused("connecting to Redis", cause))
@@ -38,11 +39,17 @@ impl Connection {
     ///
     /// If the future is dropped, the command is carried out completely or not at all.
     pub(crate) async fn ask(&self, command: &Cmd) -> RedisResult<Value> {
-        match self.ask_once(command).await {
-            // The driver returned the result of its last attempt to connect, which may be old, and
-            // did not send the command. The second call waits for a new attempt.
-            Err(error) if error.is_connection_refusal() => self.ask_once(command).await,
-            answer => answer,
+        match self {
+            Self::Primary(primary) => primary.ask(command).await,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => match redirect::ask(cluster, command).await {
+                // The driver returned the result of its last attempt to connect, which may be old,
+                // and did not send the command. The second call waits for a new attempt.
+                Err(error) if error.is_connection_refusal() => {
+                    redirect::ask(cluster, command).await
+                }
+                answer => answer,
+            },
         }
     }
 
@@ -55,30 +62,15 @@ impl Connection {
             answer => answer,
         }
     }
-
-    async fn ask_once(&self, command: &Cmd) -> RedisResult<Value> {
-        match self {
-            Self::Node(node) => command.query_async(&mut node.clone()).await,
-            #[cfg(feature = "cluster")]
-            Self::Cluster(cluster) => redirect::ask(cluster, command).await,
-        }
-    }
 }
 
-async fn open_node(node: redis::ConnectionInfo) -> RedisResult<Connection> {
-    let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(ANSWER_TIMEOUT))
-        // A request is waiting for the connection. If it fails, the next request tries again.
-        .set_number_of_retries(CONNECT_TRIES - 1)
-        .set_max_delay(CONNECT_PAUSE);
-    let client = Client::open(node.set_tcp_settings(tcp()))?;
-    let manager = ConnectionManager::new_with_config(client, config).await?;
-    Ok(Connection::Node(manager))
+/// Returns a client for one server. It resolves the name of the server for each connection.
+pub(crate) fn client(server: ConnectionInfo) -> RedisResult<Client> {
+    Client::open(server.set_tcp_settings(tcp()))
 }
 
 #[cfg(feature = "cluster")]
-async fn open_cluster(nodes: Vec<redis::ConnectionInfo>) -> RedisResult<Connection> {
+async fn open_cluster(nodes: Vec<ConnectionInfo>) -> RedisResult<Connection> {
     let client = ClusterClient::builder(nodes)
         .connection_timeout(CONNECT_TIMEOUT)
         .response_timeout(ANSWER_TIMEOUT)
@@ -92,7 +84,7 @@ async fn open_cluster(nodes: Vec<redis::ConnectionInfo>) -> RedisResult<Connecti
 }
 
 #[cfg(not(feature = "cluster"))]
-async fn open_cluster(_: Vec<redis::ConnectionInfo>) -> RedisResult<Connection> {
+async fn open_cluster(_: Vec<ConnectionInfo>) -> RedisResult<Connection> {
     unreachable!("`Address::parse` returns no Cluster without the feature")
 }
 
@@ -131,6 +123,8 @@ mod redirect {
     use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
     use tokio::time::{Duration, sleep};
 
+    use crate::error::is_not_primary;
+
     pub(super) async fn ask(cluster: &ClusterConnection, command: &Cmd) -> RedisResult<Value> {
         let mut answer = command.query_async(&mut cluster.clone()).await;
         for pause in PAUSES {
@@ -153,18 +147,16 @@ mod redirect {
     }
 
     fn is_safe_to_repeat(error: &RedisError) -> bool {
-        matches!(
+        let is_elsewhere = matches!(
             error.kind(),
             ErrorKind::ClusterConnectionNotFound
                 | ErrorKind::Server(
                     ServerErrorKind::Moved
                         | ServerErrorKind::TryAgain
                         | ServerErrorKind::ClusterDown
-                        | ServerErrorKind::MasterDown
-                        | ServerErrorKind::BusyLoading
-                        | ServerErrorKind::ReadOnly
                 )
-        )
+        );
+        is_elsewhere || is_not_primary(error)
     }
 
     /// Sends the command to the node that the slot is moving to. The key has already been moved
@@ -205,18 +197,11 @@ mod redirect {
 }
 
 /// The longest time for one attempt to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long data may stay unacknowledged before the connection counts as broken.
 const DEAF_AFTER: Duration = Duration::from_secs(10);
 
 /// The longest time to wait for an answer. It matters only to programs that call the store
 /// directly: the timeout of the session layer is shorter.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The second attempt helps a request that arrives while the server restarts. With more attempts,
-/// requests would pile up while the server is down, because each makes its own.
-const CONNECT_TRIES: usize = 2;
-
-/// The longest pause between two attempts.
-const CONNECT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -11,6 +11,33 @@ pub(crate) fn refused(doing: &'static str, cause: RedisError) -> Error {
     }
 }
 
+/// Returns whether the server refused the command because it is not the primary, or has not loaded
+/// its data yet. It has carried out nothing: a script is refused before it begins or at its first
+/// write, and the role of a server does not change while a script runs.
+pub(crate) fn is_not_primary(error: &RedisError) -> bool {
+    match error.kind() {
+        Cause::Server(
+            ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading,
+        ) => true,
+        Cause::Server(ServerErrorKind::ResponseError) => is_read_only_script(error),
+        _ => error.code() == Some(NOT_PRIMARY),
+    }
+}
+
+/// Returns whether a replica before version 7.0 refused the write of a script. Its answer has the
+/// code `ERR`, and the code of the refusal follows in the text.
+fn is_read_only_script(error: &RedisError) -> bool {
+    let detail = error.detail();
+    detail.is_some_and(|detail| {
+        detail.starts_with("Error running script") && detail.contains(": -READONLY ")
+    })
+}
+
+/// Returns the error for a server that a Sentinel named and that is not the primary.
+pub(crate) fn not_primary() -> RedisError {
+    redis::make_extension_error(NOT_PRIMARY.to_owned(), None)
+}
+
 /// Returns the error for a value that this store did not write.
 pub(crate) fn foreign(doing: &'static str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("{doing}: {FOREIGN}"))
@@ -77,21 +104,27 @@ fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
             ErrorKind::Config,
             "the server requires a valid user or password; check the URL",
         ),
-        Cause::Server(ServerErrorKind::NoPerm) => (
+        Cause::Server(ServerErrorKind::NoPerm) => (ErrorKind::Config, NO_PERMISSION),
+        _ if has_code("NOPERM") || has_code(NO_PERMISSION_IN_SCRIPT) => {
+            (ErrorKind::Config, NO_PERMISSION)
+        }
+        Cause::MasterNameNotFoundBySentinel => (
             ErrorKind::Config,
-            "the server's access list does not allow it; \
-             the documentation of cloakroom-redis lists what is needed",
+            "the Sentinels know no primary of the name at the end of the URL; correct the name",
         ),
-        Cause::Server(ServerErrorKind::ReadOnly) => (
+        _ if is_read_only_script(cause) => (ErrorKind::Unavailable, REPLICA),
+        Cause::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
+            (ErrorKind::Unavailable, REPLICA)
+        }
+        _ if has_code(NOT_PRIMARY) => (
             ErrorKind::Unavailable,
-            "the server is a replica; connect to the primary",
+            "the server that the Sentinels name is not the primary; a failover is in progress",
         ),
         Cause::Server(ServerErrorKind::Moved | ServerErrorKind::CrossSlot) => (
             ErrorKind::Unavailable,
             "the server is a node of a Cluster; use `redis+cluster://`",
         ),
-        Cause::Server(ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown)
-        | Cause::ClusterConnectionNotFound => (
+        Cause::Server(ServerErrorKind::ClusterDown) | Cause::ClusterConnectionNotFound => (
             ErrorKind::Unavailable,
             "no node of the Cluster serves the key at the moment",
         ),
@@ -134,6 +167,18 @@ fn shows_arguments(cause: &RedisError) -> bool {
         .detail()
         .is_some_and(|detail| detail.contains("with args"))
 }
+
+/// The code of [`not_primary`]. No server uses it.
+const NOT_PRIMARY: &str = "NOTPRIMARY";
+
+const NO_PERMISSION: &str = "the server's access list does not allow it; \
+    the documentation of cloakroom-redis lists what is needed";
+
+/// How version 7.0 begins its refusal of a command in a script, which has the code `ERR`.
+const NO_PERMISSION_IN_SCRIPT: &str = "The user executing the script can't";
+
+const REPLICA: &str = "the server is a replica, and the URL still leads to it; \
+    connect to the primary, or use `redis+sentinel://`";
 
 const FOREIGN: &str = "the value was not written by this store and is left unchanged; \
     choose a prefix that no other program uses";
@@ -187,6 +232,11 @@ mod tests {
                 "NOPERM this user has no permissions to run the 'get' command",
                 ErrorKind::Config,
             ),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: \
+                 dd8a, on @user_script:21.",
+                ErrorKind::Config,
+            ),
             ("ERR anything else", ErrorKind::Unavailable),
         ];
         for (answer, kind) in kinds {
@@ -214,9 +264,44 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_refusal_of_a_replica_is_recognised_in_both_forms() {
+        let (plain, in_a_script, before_7_0) = (
+            "READONLY You can't write against a read only replica.",
+            "READONLY You can't write against a read only replica. script: 7a2f, on \
+             @user_script:17.",
+            "ERR Error running script (call to f_7a2f): @user_script:17: @user_script: 17: \
+             -READONLY You can't write against a read only replica.",
+        );
+        for answer in [plain, in_a_script, before_7_0] {
+            assert!(is_not_primary(&cause(answer)), "{answer}");
+            let error = error(answer);
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{answer}");
+            assert!(error.to_string().contains("is a replica"), "{error}");
+        }
+        for answer in [
+            "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+            "LOADING Redis is loading the dataset in memory",
+        ] {
+            assert!(is_not_primary(&cause(answer)), "{answer}");
+        }
+        for answer in [
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "ERR value is not an integer: -READONLY is no number",
+            "NOSCRIPT No matching script. Please use EVAL.",
+            "NOREPLICAS Not enough good replicas to write.",
+        ] {
+            assert!(!is_not_primary(&cause(answer)), "{answer}");
+        }
+        assert!(is_not_primary(&not_primary()));
+    }
+
     fn error(answer: &str) -> Error {
+        refused("saving a session in Redis", cause(answer))
+    }
+
+    fn cause(answer: &str) -> RedisError {
         let parsed: RedisResult<_> = redis::parse_redis_value(format!("-{answer}\r\n").as_bytes());
-        let cause = parsed.and_then(redis::Value::extract_error).unwrap_err();
-        refused("saving a session in Redis", cause)
+        parsed.and_then(redis::Value::extract_error).unwrap_err()
     }
 }

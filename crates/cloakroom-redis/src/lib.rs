@@ -22,12 +22,22 @@
 //!   the last few milliseconds. After a network partition it can be more: the old primary keeps
 //!   acknowledging writes that will be lost, until `min-replicas-to-write` or the Cluster stops it.
 //!   Use PostgreSQL if an undone logout is not acceptable.
+//! * **The server becomes a replica**: it refuses writes, and the store connects again. With
+//!   Sentinels it asks them for the primary, and does so as well when they announce another one;
+//!   otherwise it resolves the name in the URL again. A
+//!   refused write was not carried out, so it is sent to the new server, up to three times within a
+//!   quarter of a second. Calls return [`Unavailable`](cloakroom::ErrorKind::Unavailable) until the
+//!   Sentinels or the name lead to the primary, and succeed within ten seconds of that. While the
+//!   name leads to a replica, loads succeed and may be a little out of date.
 //! * **The connection breaks**: a load is sent again. A save may or may not have happened. The
-//!   session layer checks, and answers 503 if it cannot find out. No edit is applied twice.
+//!   session layer checks, and answers 503 if it cannot find out. No edit is applied twice. A call
+//!   that begins after the store has noticed the break uses a new connection; with
+//!   `?protocol=resp2` the first call notices it.
 //! * **The server does not answer**: calls fail with
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) at once if the connection is refused, and
-//!   otherwise after the timeout of the session layer. A connection to a machine that disappeared
-//!   is given up after about ten seconds; the next one resolves the address again.
+//!   otherwise after the timeout of the session layer. A connection that stays silent for two
+//!   seconds after a call was given up is left: the next call finds the primary again and connects.
+//!   A connection to a machine that disappeared is closed after about ten seconds.
 //! * **The memory is full**: with `noeviction`, saves fail with
 //!   [`Full`](cloakroom::ErrorKind::Full) while loads and logouts continue to work. With any other
 //!   policy the server drops sessions. It may also drop the list of a user's sessions; ending all
@@ -45,14 +55,24 @@
 //! only the site reach the server, because anyone who can read the server can read the data in the
 //! sessions.
 //!
+//! ## Access list
 //! An access list (ACL) must allow `~cloakroom:*` and these commands:
 //!
 //! ```text
 //! +get +set +del +eval +evalsha +getrange +setrange +pexpireat +zadd +zrem +zrange
-//! +zremrangebyscore +time +hello +auth +select +client|setinfo
+//! +zremrangebyscore +time +hello +auth +select
 //! ```
 //!
-//! A Cluster also needs `+cluster|slots +asking`.
+//! | with | the user also needs |
+//! |---|---|
+//! | a Cluster | `+cluster|slots +asking` |
+//! | Sentinels | `+role` |
+//!
+//! A user of the Sentinels, `sentinel_user`, needs these rights:
+//!
+//! ```text
+//! +auth +subscribe +sentinel|get-master-addr-by-name &+switch-master
+//! ```
 //!
 //! ## Keys
 //! | key | value |
@@ -91,7 +111,9 @@ mod expiry;
 mod index;
 mod layout;
 mod options;
+mod primary;
 mod script;
+mod sentinel;
 mod store;
 
 #[cfg(feature = "django")]

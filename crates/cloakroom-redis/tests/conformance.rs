@@ -33,6 +33,17 @@ cloakroom_testkit::conformance!(
 );
 
 cloakroom_testkit::conformance!(
+    redis_sentinel,
+    {
+        let Some(server) = servers::redis_sentinel() else {
+            return;
+        };
+        open(server).await
+    },
+    swept_by_backend
+);
+
+cloakroom_testkit::conformance!(
     valkey,
     {
         let Some(server) = servers::valkey() else {
@@ -52,6 +63,13 @@ cloakroom_testkit::conformance_shared!(two_on_one_redis, {
 
 cloakroom_testkit::conformance_shared!(two_on_one_redis_cluster, {
     let Some(server) = servers::redis_cluster() else {
+        return;
+    };
+    two(server).await
+});
+
+cloakroom_testkit::conformance_shared!(two_on_one_redis_sentinel, {
+    let Some(server) = servers::redis_sentinel() else {
         return;
     };
     two(server).await
@@ -79,6 +97,17 @@ cloakroom_testkit::conformance!(
     djangos_cache_in_redis_cluster,
     {
         let Some(server) = servers::redis_cluster() else {
+            return;
+        };
+        OnlyBytes::new(djangos_cache(server, &unique_prefix()).await)
+    },
+    swept_by_backend
+);
+
+cloakroom_testkit::conformance!(
+    djangos_cache_in_redis_sentinel,
+    {
+        let Some(server) = servers::redis_sentinel() else {
             return;
         };
         OnlyBytes::new(djangos_cache(server, &unique_prefix()).await)

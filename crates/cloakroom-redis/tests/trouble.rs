@@ -210,38 +210,6 @@ async fn debug_output_shows_no_password() {
 }
 
 #[tokio::test]
-async fn the_documented_rights_are_enough() {
-    for server in [servers::redis(), servers::redis_cluster()] {
-        let Some(server) = server else { continue };
-        let prefix = unique_prefix();
-        let keys = format!("~{prefix}*");
-        // Servers before 7.2 do not have `client|setinfo`, and the driver ignores its refusal.
-        let rights = "+get +set +del +eval +evalsha +getrange +setrange +pexpireat +zadd +zrem \
-            +zrange +zremrangebyscore +time +hello +auth +select +cluster|slots +asking";
-        let rights: Vec<&str> = rights.split(' ').chain([&*keys]).collect();
-        let (_, url) = user(server.url(), &rights).await;
-
-        let store = with_prefix(&url, &prefix).await;
-
-        let seen = written(store.create(&at(1), &owned("ada")).await);
-        let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
-        written(store.touch(&at(1), &seen, &owned("grace").meta).await);
-        written(store.rename(&at(1), &seen, &at(2), &owned("ada")).await);
-        assert_eq!(
-            store
-                .owned_by(&"ada".into(), None, usize::MAX)
-                .await
-                .unwrap()
-                .entries
-                .len(),
-            1
-        );
-        store.delete(&at(2)).await.unwrap();
-        assert!(store.load(&at(2)).await.unwrap().is_none());
-    }
-}
-
-#[tokio::test]
 async fn a_wrong_password_is_reported_and_not_shown() {
     let Some(server) = servers::redis() else {
         return;

@@ -72,6 +72,18 @@ pub(crate) async fn new_database() -> Option<(String, String)> {
     Some((format!("{server}/{name}"), name))
 }
 
+/// Makes a user with these rights, each a `GRANT` up to the name. Returns the URL with its login.
+pub(crate) async fn user_of(url: &str, name: &str, rights: &[&str]) -> String {
+    let mut admin = Conn::from_url(url).await.unwrap();
+    let create = format!("CREATE USER {name} IDENTIFIED BY 's3cret'");
+    admin.query_drop(create).await.unwrap();
+    for right in rights {
+        admin.query_drop(format!("{right} {name}")).await.unwrap();
+    }
+    let (_, server) = url.rsplit_once('@').unwrap();
+    format!("mysql://{name}:s3cret@{server}")
+}
+
 pub(crate) fn at(n: u64) -> StoreKey {
     cloakroom_testkit::conformance::store_key(n)
 }

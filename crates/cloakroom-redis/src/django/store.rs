@@ -90,10 +90,19 @@ return 1";
 /// An access list (ACL) must allow `~` with that prefix and `*`, and these commands:
 ///
 /// ```text
-/// +get +set +del +exists +expire +eval +evalsha +hello +auth +select +client|setinfo
+/// +get +set +del +exists +expire +eval +evalsha +hello +auth +select
 /// ```
 ///
-/// A Cluster also needs `+cluster|slots +asking`.
+/// | with | the user also needs |
+/// |---|---|
+/// | a Cluster | `+cluster|slots +asking` |
+/// | Sentinels | `+role` |
+///
+/// A user of the Sentinels, `sentinel_user`, needs these rights:
+///
+/// ```text
+/// +auth +subscribe +sentinel|get-master-addr-by-name &+switch-master
+/// ```
 ///
 /// # Cost
 /// One round trip per call, and two for a rename. A save and a touch also send the old bytes.

@@ -151,3 +151,40 @@ pub(crate) async fn user(url: &str, rights: &[&str]) -> (String, String) {
     let with_user = url.replacen("://", &format!("://{name}:s3cret@"), 1);
     (name, with_user)
 }
+
+/// Returns the rights that the documentation in `source` lists for every server, and those in the
+/// row for servers `with` something.
+pub(crate) fn documented_rights<'a>(source: &'a str, with: Option<&str>) -> Vec<&'a str> {
+    let (_, list) = source
+        .split_once("An access list (ACL) must allow")
+        .unwrap();
+    let (everywhere, list) = code(list);
+    let row = with.map(|with| {
+        let row = format!("| {with} |");
+        list.lines().find(|line| line.contains(&row)).unwrap()
+    });
+    [
+        rights_in(everywhere),
+        row.map(rights_in).unwrap_or_default(),
+    ]
+    .concat()
+}
+
+/// Returns the rights that the documentation lists for a user of the Sentinels.
+pub(crate) fn documented_rights_of_sentinels(source: &str) -> Vec<&str> {
+    let (_, list) = source.split_once("A user of the Sentinels").unwrap();
+    rights_in(code(list).0)
+}
+
+/// Returns the first block of code in a text, and what follows it.
+fn code(text: &str) -> (&str, &str) {
+    let (_, code) = text.split_once("```text").unwrap();
+    code.split_once("```").unwrap()
+}
+
+fn rights_in(text: &str) -> Vec<&str> {
+    let words = text.split([' ', '`', '\n']);
+    let rights: Vec<&str> = words.filter(|word| word.starts_with(['+', '&'])).collect();
+    assert!(!rights.is_empty(), "{text}");
+    rights
+}

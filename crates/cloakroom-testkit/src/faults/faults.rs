@@ -53,6 +53,7 @@ macro_rules! faults {
             connections_cut_under_load_lose_and_repeat_nothing
             a_silent_or_slow_server_causes_timeouts_until_it_recovers
             an_unreachable_server_is_unavailable_until_it_returns
+            a_server_that_became_a_replica_is_left_for_the_new_primary
         }
     };
 }
@@ -125,6 +126,20 @@ pub(super) async fn new_visitor(sessions: &Sessions) -> Result<SessionKey> {
     session.set(VISITS, 0)?;
     session.save().await?;
     Ok(session.key().expect("a saved session has a key"))
+}
+
+/// Creates a session, ends it and returns its key.
+pub(super) async fn ended(site: &Sessions) -> SessionKey {
+    let key = retry("a session", async || new_visitor(site).await).await;
+    retry("the end of a session", async || {
+        if let Some(session) = site.open(&key).await? {
+            session.flush()?;
+            session.save().await?;
+        }
+        Ok(())
+    })
+    .await;
+    key
 }
 
 /// The result of one visit.

@@ -1,7 +1,7 @@
+use cloakroom::Result;
 use cloakroom::store::Store;
-use cloakroom::{Result, SessionKey, Sessions};
 
-use super::faults::{new_visitor, retry, sessions};
+use super::faults::{ended, retry, sessions};
 use super::server::TestServer;
 use super::traffic::Traffic;
 use crate::{soak, unique_name};
@@ -48,18 +48,4 @@ pub async fn a_server_killed_under_load_loses_no_durable_data<S: Store>(
         }
     }
     traffic.finish().await;
-}
-
-/// Creates a session, ends it and returns its key.
-async fn ended(site: &Sessions) -> SessionKey {
-    let key = retry("a session", async || new_visitor(site).await).await;
-    retry("the end of a session", async || {
-        if let Some(session) = site.open(&key).await? {
-            session.flush()?;
-            session.save().await?;
-        }
-        Ok(())
-    })
-    .await;
-    key
 }

@@ -1,4 +1,5 @@
-//! Fault tests: what a store does when its server is killed, cut off, silent or full.
+//! Fault tests: what a store does when its server is killed, cut off, silent or full, or becomes a
+//! replica.
 //!
 //! [`faults!`](crate::faults!) writes one test for each promise. Each promise is also a function
 //! here. You implement [`TestServer`], which starts and kills your server. The suite puts a
@@ -14,6 +15,7 @@
 mod backlog;
 mod connection;
 mod crowd;
+mod demoted;
 mod faults;
 mod killed;
 mod server;
@@ -22,6 +24,7 @@ mod traffic;
 pub use backlog::{FEW, MANY, a_backlog_of_expired_sessions_is_swept_while_requests_continue};
 pub use connection::*;
 pub use crowd::a_server_without_free_connections_is_unavailable_until_it_has_some;
+pub use demoted::{FAILOVER_LIMIT, a_server_that_became_a_replica_is_left_for_the_new_primary};
 pub use faults::run;
 pub use killed::a_server_killed_under_load_loses_no_durable_data;
 pub use server::TestServer;

@@ -88,6 +88,30 @@ pub trait TestServer {
         true
     }
 
+    /// Starts a primary and a replica of it, and returns their URLs once the replica has the data
+    /// of the primary.
+    ///
+    /// Returns `None` by default: the server has no replicas, and the promise about them passes
+    /// without a test. Each URL names one host and its port, and both have the same user and
+    /// database. The user must not be exempt from the refusal of writes on a replica.
+    ///
+    /// # Panics
+    /// If the servers do not start.
+    fn start_with_replica(&mut self) -> Option<(String, String)> {
+        None
+    }
+
+    /// Makes the replica the primary, and the primary its replica, which refuses writes. Waits
+    /// until that is done. Nothing that was acknowledged is lost, and the server keeps the connections of
+    /// its clients if it can.
+    ///
+    /// # Panics
+    /// If the servers do not change their roles, or were not started by
+    /// [`start_with_replica`](Self::start_with_replica).
+    fn swap_roles(&mut self) {
+        panic!("`start_with_replica` returns `None`, so there are no roles to swap");
+    }
+
     /// Returns the URL of a running server for a promise that breaks connections but does not kill
     /// the server.
     ///

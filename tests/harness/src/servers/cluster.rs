@@ -1,11 +1,12 @@
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::private::{Private, Recipe, free_port};
 use super::program::{SBIN, find};
+use super::redis::ask;
 use super::server::Server;
 
 /// Starts a Redis Cluster; `None` if Redis is not installed.
@@ -46,17 +47,23 @@ fn join(nodes: &[Private]) -> io::Result<()> {
             .filter(|slot| slot * NODES / SLOTS == number)
             .map(|slot| slot.to_string())
             .collect();
-        ask(node, &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1))?;
-        ask(node, &format!("CLUSTER ADDSLOTS {}", slots.join(" ")))?;
-        ask(node, &format!("CLUSTER MEET 127.0.0.1 {}", nodes[0].port))?;
+        ask(
+            node.port,
+            &format!("CLUSTER SET-CONFIG-EPOCH {}", number + 1),
+        )?;
+        ask(node.port, &format!("CLUSTER ADDSLOTS {}", slots.join(" ")))?;
+        ask(
+            node.port,
+            &format!("CLUSTER MEET 127.0.0.1 {}", nodes[0].port),
+        )?;
     }
     let deadline = Instant::now() + JOIN_LIMIT;
     for node in nodes {
-        while !is_joined(&ask(node, "CLUSTER INFO")?) {
+        while !is_joined(&ask(node.port, "CLUSTER INFO")?) {
             if Instant::now() > deadline {
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
-                    ask(node, "CLUSTER INFO")?,
+                    ask(node.port, "CLUSTER INFO")?,
                 ));
             }
             thread::sleep(POLL);
@@ -67,26 +74,6 @@ fn join(nodes: &[Private]) -> io::Result<()> {
 
 fn is_joined(info: &str) -> bool {
     info.contains("cluster_state:ok") && info.contains(&format!("cluster_known_nodes:{NODES}\r\n"))
-}
-
-/// Sends a command to a node and returns its answer, a line or a text.
-fn ask(node: &Private, command: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, node.port))?;
-    stream.set_read_timeout(Some(JOIN_LIMIT))?;
-    stream.write_all(format!("{command}\r\n").as_bytes())?;
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    stream.read_line(&mut line)?;
-    match line.as_bytes().first() {
-        Some(b'+') => Ok(line),
-        Some(b'$') => {
-            let size = line[1..].trim().parse().map_err(io::Error::other)?;
-            let mut text = vec![0; size];
-            stream.read_exact(&mut text)?;
-            String::from_utf8(text).map_err(io::Error::other)
-        }
-        _ => Err(io::Error::other(line)),
-    }
 }
 
 /// Returns a free port whose cluster bus port, 10,000 higher, is free as well.

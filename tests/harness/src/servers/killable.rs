@@ -7,7 +7,9 @@ use std::time::Instant;
 use cloakroom_testkit::faults::TestServer;
 
 use super::kind::Kind;
+use super::mariadb_replicas::MariadbReplicas;
 use super::private::{CONNECTIONS, POLL, Private, START_LIMIT};
+use super::replicas::Replicas;
 use super::server::Server;
 
 /// A private server that a test kills and starts again, on the same port and with the same data.
@@ -32,6 +34,14 @@ pub struct KillableServer {
     kind: Kind,
     /// `None` until it is started for the first time.
     server: Option<Server>,
+    /// `None` unless it is started with a replica.
+    replicas: Option<Replicated>,
+}
+
+/// A primary with a replica.
+enum Replicated {
+    Redis(Replicas),
+    Mariadb(MariadbReplicas),
 }
 
 impl KillableServer {
@@ -40,7 +50,11 @@ impl KillableServer {
 
     /// Creates a server of this kind for one test. [`start`](TestServer::start) starts it.
     pub fn new(kind: Kind) -> Self {
-        Self { kind, server: None }
+        Self {
+            kind,
+            server: None,
+            replicas: None,
+        }
     }
 
     fn private(&mut self) -> &mut Private {
@@ -105,6 +119,33 @@ impl TestServer for KillableServer {
 
     fn is_durable(&self) -> bool {
         self.kind != Kind::Memcached
+    }
+
+    /// Returns `None` as well for a kind that has no replicas here.
+    fn start_with_replica(&mut self) -> Option<(String, String)> {
+        match self.kind {
+            Kind::Redis | Kind::Valkey => {
+                let servers = Replicas::start(self.kind)?;
+                let urls = (servers.primary(), servers.replica());
+                self.replicas = Some(Replicated::Redis(servers));
+                Some(urls)
+            }
+            Kind::Mariadb => {
+                let servers = self.kind.start_unless_excluded(MariadbReplicas::start)?;
+                let urls = (servers.primary(), servers.replica());
+                self.replicas = Some(Replicated::Mariadb(servers));
+                Some(urls)
+            }
+            _ => None,
+        }
+    }
+
+    fn swap_roles(&mut self) {
+        match &mut self.replicas {
+            Some(Replicated::Redis(servers)) => servers.swap_roles(),
+            Some(Replicated::Mariadb(servers)) => servers.swap_roles(),
+            None => panic!("{} was started without a replica", self.kind.name()),
+        }
     }
 
     /// Returns the server that all tests of the process share.

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::private::Recipe;
 use super::server::Server;
-use super::{cluster, mariadb, memcached, pgbouncer, postgres, redis};
+use super::{cluster, mariadb, memcached, pgbouncer, postgres, redis, replicas};
 
 /// A kind of server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Kind {
     Redis,
     /// Redis Cluster, three nodes.
     RedisCluster,
+    /// Redis with a replica and three Sentinels.
+    RedisSentinel,
     /// Valkey, one node.
     Valkey,
     /// memcached.
@@ -33,6 +35,7 @@ impl Kind {
         Self::Mariadb,
         Self::Redis,
         Self::RedisCluster,
+        Self::RedisSentinel,
         Self::Valkey,
         Self::Memcached,
         Self::Pgbouncer,
@@ -52,6 +55,7 @@ impl Kind {
             Self::Mariadb => "MariaDB",
             Self::Redis => "Redis",
             Self::RedisCluster => "Redis Cluster",
+            Self::RedisSentinel => "Redis Sentinel",
             Self::Valkey => "Valkey",
             Self::Memcached => "memcached",
             Self::Pgbouncer => "PgBouncer",
@@ -73,6 +77,7 @@ impl Kind {
             Self::Mariadb => "CLOAKROOM_TEST_MARIADB_URL",
             Self::Redis => "CLOAKROOM_TEST_REDIS_URL",
             Self::RedisCluster => "CLOAKROOM_TEST_REDIS_CLUSTER_URL",
+            Self::RedisSentinel => "CLOAKROOM_TEST_REDIS_SENTINEL_URL",
             Self::Valkey => "CLOAKROOM_TEST_VALKEY_URL",
             Self::Memcached => "CLOAKROOM_TEST_MEMCACHED_URL",
             Self::Pgbouncer => "CLOAKROOM_TEST_PGBOUNCER_URL",
@@ -96,6 +101,7 @@ impl Kind {
     pub fn start(self) -> Option<Server> {
         match self {
             Self::RedisCluster => cluster::start(),
+            Self::RedisSentinel => replicas::start_with_sentinels(),
             Self::Postgres => self.start_one(postgres::recipe()?),
             Self::Mariadb => self.start_one(mariadb::recipe()?),
             Self::Redis => self.start_one(redis::recipe("redis-server", "redis")?),
@@ -107,8 +113,11 @@ impl Kind {
 
     pub(super) fn start_killable(self) -> Option<Server> {
         match self {
-            Self::RedisCluster => {
-                panic!("a cluster has several processes; kill one of its nodes")
+            Self::RedisCluster | Self::RedisSentinel => {
+                panic!(
+                    "{} has several processes; kill one of its nodes",
+                    self.name()
+                )
             }
             Self::Postgres => self.start_one(postgres::killable()?),
             Self::Mariadb => self.start_one(mariadb::killable()?),
@@ -130,7 +139,9 @@ impl Kind {
         match self {
             Self::Postgres | Self::Pgbouncer => postgres::url(port),
             Self::Mariadb => mariadb::url(port),
-            Self::Redis | Self::RedisCluster | Self::Valkey => redis::url(port),
+            Self::Redis | Self::RedisCluster | Self::RedisSentinel | Self::Valkey => {
+                redis::url(port)
+            }
             Self::Memcached => memcached::url(port),
         }
     }
@@ -141,7 +152,7 @@ impl Kind {
         match self {
             Self::Postgres | Self::Pgbouncer => postgres::READY,
             Self::Mariadb => mariadb::READY,
-            Self::Redis | Self::RedisCluster | Self::Valkey => redis::READY,
+            Self::Redis | Self::RedisCluster | Self::RedisSentinel | Self::Valkey => redis::READY,
             Self::Memcached => memcached::READY,
         }
     }
@@ -164,10 +175,7 @@ impl Kind {
     }
 
     /// Calls `start`, unless the environment excludes this kind by an empty variable.
-    pub(super) fn start_unless_excluded(
-        self,
-        start: impl FnOnce() -> Option<Server>,
-    ) -> Option<Server> {
+    pub(super) fn start_unless_excluded<S>(self, start: impl FnOnce() -> Option<S>) -> Option<S> {
         if env::var(self.variable()).is_ok_and(|url| url.is_empty()) {
             warn(&format!("not run: {} is empty", self.variable()));
             return None;
@@ -175,7 +183,7 @@ impl Kind {
         self.or_warn_missing(start())
     }
 
-    fn or_warn_missing(self, server: Option<Server>) -> Option<Server> {
+    fn or_warn_missing<S>(self, server: Option<S>) -> Option<S> {
         if server.is_none() {
             let missing = self.missing();
             assert!(env::var(REQUIRE).as_deref() != Ok("1"), "{missing}");
@@ -196,6 +204,7 @@ impl Kind {
             Self::Postgres => "postgresql",
             Self::Mariadb => "mariadb-server",
             Self::Redis | Self::RedisCluster => "redis-server",
+            Self::RedisSentinel => "redis-sentinel",
             Self::Valkey => "valkey-server",
             Self::Memcached => "memcached",
             Self::Pgbouncer => "pgbouncer postgresql",

@@ -1,7 +1,7 @@
 //! Real servers for tests of stores, started as child processes that end with the test process.
 //!
-//! [`postgres`], [`mariadb`], [`redis`], [`redis_cluster`], [`valkey`], [`memcached`] and
-//! [`pgbouncer`] return a server that all tests of the process share. It is:
+//! [`postgres`], [`mariadb`], [`redis`], [`redis_cluster`], [`redis_sentinel`], [`valkey`],
+//! [`memcached`] and [`pgbouncer`] return a server that all tests of the process share. It is:
 //!
 //! 1. the existing server in the environment variable [`Kind::variable`]; none, if the variable is
 //!    empty;
@@ -11,6 +11,8 @@
 //!    `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, that is a panic.
 //!
 //! [`KillableServer`] is a server for one test, which kills it and starts it again.
+//!
+//! [`Replicas`] is a primary with a replica, and with Sentinels if the test wants them.
 //!
 //! Tests share servers, so name tables and prefixes with
 //! [`unique_name`](cloakroom_testkit::unique_name).
@@ -52,16 +54,21 @@ mod cluster;
 mod killable;
 mod kind;
 mod mariadb;
+mod mariadb_replicas;
 mod memcached;
 mod pgbouncer;
 mod postgres;
 mod private;
 mod program;
 mod redis;
+mod replicas;
 mod server;
 mod shared;
 
 pub use killable::KillableServer;
 pub use kind::Kind;
+pub use replicas::Replicas;
 pub use server::Server;
-pub use shared::{mariadb, memcached, pgbouncer, postgres, redis, redis_cluster, valkey};
+pub use shared::{
+    mariadb, memcached, pgbouncer, postgres, redis, redis_cluster, redis_sentinel, valkey,
+};

@@ -1,4 +1,7 @@
-use super::private::{CONNECTIONS, Recipe, free_port};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+
+use super::private::{CONNECTIONS, Recipe, START_LIMIT, free_port};
 use super::program::{SBIN, find};
 
 /// Returns how to run Redis or Valkey, or `None` if it is not installed.
@@ -28,6 +31,26 @@ pub(super) fn killable(program: &str, account: &'static str) -> Option<Recipe> {
 
 pub(super) fn url(port: u16) -> String {
     format!("redis://127.0.0.1:{port}")
+}
+
+/// Sends a command to the server at this port and returns its answer, a line or a text.
+pub(super) fn ask(port: u16, command: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(START_LIMIT))?;
+    stream.write_all(format!("{command}\r\n").as_bytes())?;
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    match line.as_bytes().first() {
+        Some(b'+') => Ok(line),
+        Some(b'$') => {
+            let size = line[1..].trim().parse().map_err(io::Error::other)?;
+            let mut text = vec![0; size];
+            stream.read_exact(&mut text)?;
+            String::from_utf8(text).map_err(io::Error::other)
+        }
+        _ => Err(io::Error::other(line)),
+    }
 }
 
 const RUN: &str = r#"

@@ -39,6 +39,14 @@ pub fn redis_cluster() -> Option<&'static Server> {
     Kind::RedisCluster.shared()
 }
 
+/// Returns the Redis of this process that Sentinels watch, `redis+sentinel://…` with the addresses of
+/// the Sentinels. It stops when the process ends.
+///
+/// A private one has a primary, a replica and three Sentinels.
+pub fn redis_sentinel() -> Option<&'static Server> {
+    Kind::RedisSentinel.shared()
+}
+
 /// Returns the Valkey server of this process, one node, `redis://…`. It stops when the process ends.
 pub fn valkey() -> Option<&'static Server> {
     Kind::Valkey.shared()

@@ -96,6 +96,22 @@ fn every_node_of_the_cluster_knows_all_slots_and_nodes() {
 }
 
 #[test]
+fn every_sentinel_knows_the_replica_and_the_others() {
+    let Some(server) = start(Kind::RedisSentinel) else {
+        return;
+    };
+    let addresses = addresses(server.url());
+    assert_eq!(addresses.len(), 3);
+
+    for address in &addresses {
+        let answer = ask::<200>(address, b"INFO sentinel\r\n");
+
+        let info = String::from_utf8_lossy(&answer);
+        assert!(info.contains("sentinel_masters:1"), "{info}");
+    }
+}
+
+#[test]
 fn memcached_answers_version() {
     let Some(server) = start(Kind::Memcached) else {
         return;

@@ -1,0 +1,67 @@
+//! The server becomes read-only, and its name leads to another one.
+
+use cloakroom::ErrorKind;
+use cloakroom::store::Store;
+use cloakroom_harness::servers::{self, Kind};
+use cloakroom_testkit::{Proxy, unique_name};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use crate::support::{at, django_on, draft, on, user_of, written};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_save_that_a_read_only_server_refuses_is_sent_to_the_new_primary() {
+    if servers::mariadb().is_none() {
+        return;
+    }
+    let (old, new) = (
+        Kind::Mariadb.start().unwrap(),
+        Kind::Mariadb.start().unwrap(),
+    );
+    let (table, django, name) = (unique_name(), unique_name(), unique_name());
+    let (entry, row) = (draft("old"), draft("old"));
+    let mut seen = None;
+    // Both servers have the same entries, as a primary and its replica have.
+    for server in [&old, &new] {
+        let store = on(server.url(), &table).await;
+        store.migrate().await.unwrap();
+        let of_django = django_on(server.url(), &django).await;
+        of_django.migrate().await.unwrap();
+        seen = Some((
+            written(store.create(&at(1), &entry).await),
+            written(of_django.create(&key(), &row).await),
+        ));
+    }
+    let (seen, seen_in_django) = seen.unwrap();
+    // Administrators may write to a read-only server.
+    let rights = ["GRANT SELECT, INSERT, UPDATE, DELETE ON cloakroom.* TO"];
+    user_of(new.url(), &name, &rights).await;
+    let proxy = Proxy::to(&user_of(old.url(), &name, &rights).await);
+    let store = on(proxy.url(), &table).await;
+    let of_django = django_on(proxy.url(), &django).await;
+    // Both have a connection to the old server.
+    assert!(store.load(&at(1)).await.unwrap().is_some());
+    assert!(of_django.load(&key()).await.unwrap().is_some());
+
+    let mut admin = Conn::from_url(old.url()).await.unwrap();
+    admin.query_drop("SET GLOBAL read_only = 1").await.unwrap();
+    let error = store.save(&at(1), &seen, &draft("new")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(
+        error.to_string().contains("the server is read-only"),
+        "{error}"
+    );
+    assert!(store.load(&at(1)).await.unwrap().unwrap().version == seen);
+
+    proxy.lead_to(new.url());
+    written(store.save(&at(1), &seen, &draft("new")).await);
+    written(of_django.save(&key(), &seen_in_django, &draft("new")).await);
+
+    let observer = on(new.url(), &table).await;
+    assert_eq!(observer.load(&at(1)).await.unwrap().unwrap().data, "new");
+}
+
+/// A key of Django's.
+fn key() -> cloakroom::StoreKey {
+    cloakroom::StoreKey::new(b"0f3k8w1v5n2q7x4c9z6b0m3j8h5g2d1s")
+}

@@ -1,0 +1,124 @@
+//! The rights in the documentation: enough, and no more than is needed.
+
+use std::time::SystemTime;
+
+use cloakroom::ErrorKind;
+use cloakroom::store::{Store, from_millis};
+use cloakroom_mysql::{DjangoTable, MysqlStore};
+use cloakroom_testkit::unique_name;
+use mysql_async::prelude::Queryable;
+
+use crate::support::{at, django_on, draft, neighbour, on, url, user_of, written};
+
+#[tokio::test]
+async fn the_documented_rights_are_enough() {
+    let Some(url) = url() else { return };
+    let (table, name) = (unique_name(), unique_name());
+    on(url, &table).await.migrate().await.unwrap();
+    let user = user_of(url, &name, &[&grant(&documented(), &table)]).await;
+
+    use_store(&on(&user, &table).await).await;
+    // A site may migrate at every start.
+    on(&user, &table).await.migrate().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_documented_rights_are_enough_for_djangos_table() {
+    let Some(url) = url() else { return };
+    let (table, name) = (unique_name(), unique_name());
+    django_on(url, &table).await.migrate().await.unwrap();
+    let user = user_of(url, &name, &[&grant(&documented(), &table)]).await;
+
+    use_django(&django_on(&user, &table).await).await;
+    django_on(&user, &table).await.migrate().await.unwrap();
+}
+
+#[tokio::test]
+async fn with_create_as_documented_the_user_can_migrate() {
+    let Some(url) = url() else { return };
+    let (table, django, name) = (unique_name(), unique_name(), unique_name());
+    let mut rights = documented();
+    // A right on a table that does not exist can only be granted together with CREATE.
+    let without = user_of(url, &unique_name(), &[&grant(&rights, "*")]).await;
+    let error = on(&without, &table).await.migrate().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("CREATE to migrate"), "{error}");
+
+    rights.push("CREATE");
+    let grants = [grant(&rights, &table), grant(&rights, &django)];
+    let user = user_of(url, &name, &[&grants[0], &grants[1]]).await;
+
+    let store = on(&user, &table).await;
+    store.migrate().await.unwrap();
+    use_store(&store).await;
+    let store = django_on(&user, &django).await;
+    store.migrate().await.unwrap();
+    use_django(&store).await;
+}
+
+#[tokio::test]
+async fn every_documented_right_is_needed() {
+    let Some(url) = url() else { return };
+    let table = unique_name();
+    on(url, &table).await.migrate().await.unwrap();
+    for left_out in documented() {
+        let mut rights = documented();
+        rights.retain(|right| *right != left_out);
+        let user = user_of(url, &unique_name(), &[&grant(&rights, &table)]).await;
+        let store = on(&user, &table).await;
+
+        let used = tokio::spawn(async move { use_store(&store).await });
+
+        assert!(used.await.is_err(), "{left_out} is not needed");
+        let clear = format!("DELETE FROM {table}");
+        neighbour().await.unwrap().query_drop(clear).await.unwrap();
+    }
+}
+
+/// The rights on the table that the documentation lists.
+fn documented() -> Vec<&'static str> {
+    let page = include_str!("../../src/lib.rs");
+    let (_, list) = page.split_once("The user needs ").unwrap();
+    let (list, migrating) = list.split_once(" on the table, and ").unwrap();
+    assert!(migrating.starts_with("CREATE for [`migrate`]"));
+    list.split(", ")
+        .flat_map(|some| some.split(" and "))
+        .collect()
+}
+
+fn grant(rights: &[&str], table: &str) -> String {
+    format!("GRANT {} ON cloakroom.{table} TO", rights.join(", "))
+}
+
+/// Makes every call that a site makes.
+async fn use_store(store: &MysqlStore) {
+    let mut owned = draft("one");
+    owned.meta.owner = Some("ada".into());
+    let seen = written(store.create(&at(1), &owned).await);
+    let seen = written(store.save(&at(1), &seen, &owned).await);
+    written(store.touch(&at(1), &seen, &owned.meta).await);
+    written(store.rename(&at(1), &seen, &at(2), &owned).await);
+    assert!(store.load(&at(2)).await.unwrap().is_some());
+    let found = store.owned_by(&"ada".into(), None, 10).await.unwrap();
+    assert_eq!(found.entries.len(), 1);
+    store.delete(&at(2)).await.unwrap();
+    written(store.create(&at(3), &draft("three")).await);
+    store.delete(&at(3)).await.unwrap();
+    written(store.create(&at(4), &draft("four")).await);
+    let later = from_millis(i64::MAX);
+    assert_eq!(store.sweep(later, 10).await.unwrap(), 1);
+    store.ping().await.unwrap();
+}
+
+async fn use_django(store: &DjangoTable) {
+    let key = |n: u8| cloakroom::StoreKey::new(&[b'a' + n; 32]);
+    let seen = written(store.create(&key(1), &draft("one")).await);
+    let seen = written(store.save(&key(1), &seen, &draft("two")).await);
+    written(store.touch(&key(1), &seen, &draft("").meta).await);
+    written(store.rename(&key(1), &seen, &key(2), &draft("three")).await);
+    assert!(store.load(&key(2)).await.unwrap().is_some());
+    store.delete(&key(2)).await.unwrap();
+    written(store.create(&key(3), &draft("four")).await);
+    assert_eq!(store.sweep(SystemTime::now(), 10).await.unwrap(), 1);
+    store.ping().await.unwrap();
+}

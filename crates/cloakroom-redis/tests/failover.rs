@@ -1,0 +1,284 @@
+//! Tests failovers: the server becomes a replica, its name leads to another server, it stops
+//! answering, and Sentinels promote the replica.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use cloakroom::store::Store;
+use cloakroom::{ErrorKind, Item, Result, SessionKey, Sessions};
+use cloakroom_harness::servers::{Kind, Replicas};
+use cloakroom_redis::{DjangoCache, RedisStore};
+use cloakroom_testkit::Proxy;
+use cloakroom_testkit::conformance::OnlyBytes;
+use cloakroom_testkit::faults::FAILOVER_LIMIT;
+use support::{
+    Neighbour, ask_every_node, at, command, draft, owned, unique_prefix, user, with_prefix, written,
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_a_demoted_server_refuses_is_sent_to_the_new_primary() {
+    for kind in KINDS {
+        let Some(servers) = Replicas::start(kind) else {
+            continue;
+        };
+        let proxy = Proxy::to(&servers.primary());
+        let (prefix, django) = (unique_prefix(), unique_prefix());
+        let store = with_prefix(proxy.url(), &prefix).await;
+        let cache = djangos_cache(proxy.url(), &django).await;
+        let seen = written(store.create(&at(1), &owned("ada")).await);
+        let seen_in_cache = written(cache.create(&at(1), &draft("old")).await);
+        servers.wait_until_replicated();
+
+        demote(&servers.primary(), &servers.replica()).await;
+        proxy.lead_to(&servers.replica());
+
+        // Scripts, plain commands and both stores; each was refused by the old server once.
+        let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
+        written(cache.create(&at(2), &draft("new")).await);
+        written(cache.save(&at(1), &seen_in_cache, &draft("new")).await);
+        written(store.rename(&at(1), &seen, &at(2), &owned("ada")).await);
+        store.delete(&at(2)).await.unwrap();
+
+        let observer = with_prefix(&servers.replica(), &prefix).await;
+        assert!(observer.load(&at(2)).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_is_unavailable_while_the_name_leads_to_a_replica() {
+    let Some(servers) = Replicas::start(Kind::Redis) else {
+        return;
+    };
+    let proxy = Proxy::to(&servers.primary());
+    let store = with_prefix(proxy.url(), &unique_prefix()).await;
+    let seen = written(store.create(&at(1), &draft("")).await);
+    servers.wait_until_replicated();
+
+    demote(&servers.primary(), &servers.replica()).await;
+
+    for _ in 0..3 {
+        let error = store.save(&at(1), &seen, &draft("")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert_eq!(
+            error.to_string(),
+            "saving a session in Redis: the server is a replica, and the URL still leads to it; \
+             connect to the primary, or use `redis+sentinel://`"
+        );
+        assert!(store.load(&at(1)).await.unwrap().unwrap().version == seen);
+    }
+    proxy.lead_to(&servers.replica());
+    written(store.save(&at(1), &seen, &draft("")).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_does_not_answer_is_left_for_the_one_that_its_name_leads_to() {
+    let Some(servers) = Replicas::start(Kind::Redis) else {
+        return;
+    };
+    let proxy = Proxy::to(&servers.primary());
+    let store = with_prefix(proxy.url(), &unique_prefix()).await;
+    let seen = written(store.create(&at(1), &draft("")).await);
+    servers.wait_until_replicated();
+
+    proxy.freeze();
+    demote(&servers.primary(), &servers.replica()).await;
+    proxy.lead_to(&servers.replica());
+
+    let patience = Duration::from_millis(100);
+    let mut given_up = 0;
+    // Drops each call after a time limit, like the session layer.
+    while tokio::time::timeout(patience, store.load(&at(1)))
+        .await
+        .is_err()
+    {
+        given_up += 1;
+        assert!(given_up < 200, "the silent connection is never replaced");
+    }
+    assert!(given_up > 0, "the connection was frozen");
+    written(store.save(&at(1), &seen, &draft("")).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_does_not_use_a_connection_that_is_known_to_be_broken() {
+    let Some(servers) = Replicas::start(Kind::Redis) else {
+        return;
+    };
+    let (name, url) = user(&servers.primary(), &["+@all", "~*", "&*"]).await;
+    let kill = command(&[b"CLIENT", b"KILL", b"USER", name.as_bytes()]);
+    let list = command(&[b"CLIENT", b"LIST"]);
+    let admin = Neighbour::of(&servers.primary()).await;
+    let cache = djangos_cache(&url, &unique_prefix()).await;
+    let mut seen = written(cache.create(&at(1), &draft("0")).await);
+
+    for count in 1..=20 {
+        admin.ask::<()>(&kill).await;
+        // The store has noticed it once it has connected again.
+        while !admin
+            .ask::<String>(&list)
+            .await
+            .contains(&format!("user={name} "))
+        {}
+        seen = written(cache.save(&at(1), &seen, &draft(&count.to_string())).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_survive_failovers_that_sentinels_make() {
+    let Some(mut servers) = Replicas::start(Kind::Redis) else {
+        return;
+    };
+    let Some(url) = servers.start_sentinels() else {
+        panic!("redis-server is installed without redis-sentinel");
+    };
+    let sites = [
+        Sessions::new(with_prefix(&url, &unique_prefix()).await),
+        Sessions::new(OnlyBytes::new(djangos_cache(&url, &unique_prefix()).await)),
+    ];
+    let mut visitors = Vec::new();
+    for site in &sites {
+        let (key, ended) = (visitor(site).await, visitor(site).await);
+        let session = site.open(&ended).await.unwrap().unwrap();
+        session.flush().unwrap();
+        session.save().await.unwrap();
+        visitors.push((site, key, ended, 0));
+    }
+
+    for is_killed in [false, true] {
+        servers.wait_until_replicated();
+        match is_killed {
+            false => servers.fail_over(),
+            true => servers.kill_primary(),
+        }
+        for (site, key, ended, visits) in &mut visitors {
+            let (counted, unknown) = visit_until_counted(site, key).await;
+            assert!(
+                (*visits + 1..=*visits + 1 + unknown).contains(&counted),
+                "{visits} became {counted}, with {unknown} unknown"
+            );
+            *visits = counted;
+            assert!(
+                site.open(ended).await.unwrap().is_none(),
+                "an ended session is back"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_the_sentinels_have_replaced_is_left_although_it_accepts_writes() {
+    let Some(mut servers) = Replicas::start(Kind::Redis) else {
+        return;
+    };
+    let url = servers.start_sentinels().unwrap();
+    let prefix = unique_prefix();
+    let store = with_prefix(&url, &prefix).await;
+    let (old, new) = (servers.primary(), servers.replica());
+    let observer = with_prefix(&new, &prefix).await;
+    let admin = Neighbour::of(&old).await;
+
+    servers.begin_fail_over();
+
+    // The Sentinels make the old primary a replica after eight seconds at the earliest. They close
+    // the connections of a server whose role they change, so a call may fail.
+    for n in 0.. {
+        let _ = store.create(&at(n), &draft("")).await;
+        let info: String = admin.ask(&command(&[b"INFO", b"replication"])).await;
+        assert!(
+            info.contains("role:master"),
+            "it is a replica, and the store has not left it"
+        );
+        let is_copy = info.contains("connected_slaves:1");
+        if !is_copy && matches!(observer.load(&at(n)).await, Ok(Some(_))) {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sentinel_that_is_gone_or_knows_no_such_name_is_passed_over() {
+    let Some(mut servers) = Replicas::start(Kind::Redis) else {
+        return;
+    };
+    let url = servers.start_sentinels().unwrap();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = gone.local_addr().unwrap();
+    drop(gone);
+    let prefix = unique_prefix();
+
+    let some_gone = url.replacen("127.0.0.1", &format!("{address},127.0.0.1"), 1);
+    let store = with_prefix(&some_gone, &prefix).await;
+    written(store.create(&at(1), &draft("")).await);
+
+    let all_gone = format!("redis+sentinel://{address}/{}", Replicas::NAME);
+    let error = RedisStore::connect(&all_gone).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    let error = RedisStore::connect(&format!("{url}s")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
+    assert_eq!(
+        error.to_string(),
+        "connecting to Redis: the Sentinels know no primary of the name at the end of the URL; \
+         correct the name"
+    );
+}
+
+/// Makes the replica the primary and the primary its replica, as an administrator does.
+async fn demote(primary: &str, replica: &str) {
+    let promote = command(&[b"REPLICAOF", b"NO", b"ONE"]);
+    ask_every_node(replica, &promote).await;
+    let port = replica.rsplit_once(':').unwrap().1;
+    let demote = command(&[b"REPLICAOF", b"127.0.0.1", port.as_bytes()]);
+    ask_every_node(primary, &demote).await;
+}
+
+async fn djangos_cache(url: &str, prefix: &str) -> DjangoCache {
+    DjangoCache::builder(url)
+        .key_prefix(prefix)
+        .connect()
+        .await
+        .unwrap()
+}
+
+/// Creates a session that counts visits, and returns its key.
+async fn visitor(sessions: &Sessions) -> SessionKey {
+    let session = sessions.new_session();
+    session.set(VISITS, 0).unwrap();
+    session.save().await.unwrap();
+    session.key().unwrap()
+}
+
+/// Visits until a visit is counted, within the time in which a failover must end. Returns the count
+/// and how many earlier visits may have been counted.
+async fn visit_until_counted(sessions: &Sessions, key: &SessionKey) -> (u64, u64) {
+    let mut unknown = 0;
+    let mut visit = async || -> Result<u64> {
+        let session = sessions
+            .open(key)
+            .await?
+            .expect("the session was not ended");
+        let count = session.update(VISITS, |visits| *visits += 1)?;
+        unknown += 1;
+        session.save().await?;
+        Ok(count)
+    };
+    let counted = tokio::time::timeout(FAILOVER_LIMIT, async {
+        loop {
+            match visit().await {
+                Ok(count) => return count,
+                Err(error) => assert_eq!(error.kind().status(), 503, "{error:?}"),
+            }
+        }
+    });
+    let counted = counted
+        .await
+        .expect("requests succeed soon after a failover");
+    (counted, unknown - 1)
+}
+
+const VISITS: Item<u64> = Item::new("num_visits");
+
+const KINDS: [Kind; 2] = [Kind::Redis, Kind::Valkey];

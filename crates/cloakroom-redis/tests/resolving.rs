@@ -1,0 +1,124 @@
+//! Tests that the name in a URL is resolved again for each connection.
+//!
+//! The name is in a file that `libnss_wrapper` reads in place of `/etc/hosts`. It is loaded into a
+//! child process, which runs the test again.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+use std::{env, io};
+
+use cloakroom::store::Store;
+use cloakroom_harness::servers::{Kind, Replicas};
+use cloakroom_testkit::unique_name;
+use support::{ask_every_node, at, command, draft, unique_prefix, with_prefix, written};
+use tokio::net::{TcpListener, TcpStream};
+
+#[test]
+fn a_name_that_leads_to_another_server_is_followed() {
+    if let Some(hosts) = env::var_os("NSS_WRAPPER_HOSTS") {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        return runtime.block_on(follow_the_name(&PathBuf::from(hosts)));
+    }
+    let preloaded = Command::new("true")
+        .env("LD_PRELOAD", LIBRARY)
+        .output()
+        .unwrap();
+    if !preloaded.stderr.is_empty() {
+        let missing = "not run: needs libnss-wrapper (Debian); scripts/test installs it";
+        assert!(
+            env::var("CLOAKROOM_TEST_REQUIRE_SERVERS").as_deref() != Ok("1"),
+            "{missing}"
+        );
+        return eprintln!("{missing}");
+    }
+    let hosts = env::temp_dir().join(format!("cloakroom-{}", unique_name()));
+
+    let ran = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "a_name_that_leads_to_another_server_is_followed"])
+        .env("LD_PRELOAD", LIBRARY)
+        .env("NSS_WRAPPER_HOSTS", &hosts)
+        .output()
+        .unwrap();
+    let _ = fs::remove_file(hosts);
+
+    let (out, err) = (
+        String::from_utf8_lossy(&ran.stdout),
+        String::from_utf8_lossy(&ran.stderr),
+    );
+    assert!(
+        ran.status.success() && out.contains("1 passed"),
+        "{out}{err}"
+    );
+}
+
+async fn follow_the_name(hosts: &Path) {
+    let Some(servers) = Replicas::start(Kind::Redis) else {
+        return;
+    };
+    // Two machines with the same port.
+    let old = forward(SocketAddr::from(([127, 0, 0, 2], 0)), &servers.primary())
+        .await
+        .unwrap();
+    let new = SocketAddr::from(([127, 0, 0, 3], old.port()));
+    let new = forward(new, &servers.replica()).await.unwrap();
+    name(hosts, old);
+    let url = format!("redis://{NAME}:{}", old.port());
+    let store = with_prefix(&url, &unique_prefix()).await;
+    let seen = written(store.create(&at(1), &draft("")).await);
+    servers.wait_until_replicated();
+
+    let promote = command(&[b"REPLICAOF", b"NO", b"ONE"]);
+    ask_every_node(&servers.replica(), &promote).await;
+    let replica = servers.replica();
+    let port = replica.rsplit_once(':').unwrap().1;
+    let demote = command(&[b"REPLICAOF", b"127.0.0.1", port.as_bytes()]);
+    ask_every_node(&servers.primary(), &demote).await;
+    name(hosts, new);
+
+    written(store.save(&at(1), &seen, &draft("")).await);
+}
+
+/// Lets the name lead to this address.
+fn name(hosts: &Path, address: SocketAddr) {
+    fs::write(hosts, format!("{} {NAME}\n", address.ip())).unwrap();
+    // The library reads the file again if its time has changed, in whole seconds.
+    let seconds = address.ip().to_string().bytes().map(u64::from).sum();
+    let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    File::options()
+        .write(true)
+        .open(hosts)
+        .unwrap()
+        .set_modified(changed)
+        .unwrap();
+}
+
+/// Forwards connections from this address to the server at `url`. Returns the address.
+async fn forward(from: SocketAddr, url: &str) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind(from).await?;
+    let from = listener.local_addr()?;
+    let server = url.trim_start_matches("redis://").to_owned();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let server = server.clone();
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(server).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    Ok(from)
+}
+
+const LIBRARY: &str = "libnss_wrapper.so";
+
+const NAME: &str = "sessions.test";

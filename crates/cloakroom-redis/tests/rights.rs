@@ -1,0 +1,199 @@
+//! Tests that servers accept the access lists in the documentation, and that those are enough.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use cloakroom::ErrorKind;
+use cloakroom::store::Store;
+use cloakroom_harness::servers::{self, Kind, Replicas, Server};
+use cloakroom_redis::{DjangoCache, RedisStore};
+use support::{
+    Neighbour, ask_every_node, at, command, documented_rights, documented_rights_of_sentinels,
+    draft, nodes, owned, unique_prefix, user, with_prefix, written,
+};
+
+#[tokio::test]
+async fn the_documented_rights_are_enough_for_a_store() {
+    for (server, with) in servers_and_their_names() {
+        let Some(server) = server else { continue };
+        let prefix = unique_prefix();
+        let keys = format!("~{prefix}*");
+        let mut rights = documented_rights(STORE, with);
+        rights.push(&keys);
+
+        let (_, url) = user(server.url(), &rights).await;
+
+        use_store(&with_prefix(&url, &prefix).await).await;
+    }
+}
+
+#[tokio::test]
+async fn the_documented_rights_are_enough_for_djangos_cache() {
+    for (server, with) in servers_and_their_names() {
+        let Some(server) = server else { continue };
+        let prefix = unique_prefix();
+        let keys = format!("~{prefix}:1:django.contrib.sessions.cache*");
+        let mut rights = documented_rights(DJANGO, with);
+        rights.push(&keys);
+
+        let (_, url) = user(server.url(), &rights).await;
+
+        use_djangos_cache(&djangos_cache(&url, &prefix).await).await;
+    }
+}
+
+#[tokio::test]
+async fn every_documented_right_is_needed() {
+    // A separate server: the scripts of other tests would be in its cache.
+    let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
+        return;
+    };
+    // Every connection may use the first two, whatever its rights are. The third cleans up after a
+    // deletion, which succeeds without it.
+    let always = ["+auth", "+hello", "+zrem"];
+    for source in [STORE, DJANGO] {
+        for left_out in documented_rights(source, None) {
+            if always.contains(&left_out) {
+                continue;
+            }
+            let prefix = unique_prefix();
+            let mut rights = documented_rights(source, None);
+            rights.retain(|right| *right != left_out);
+            rights.push("~*");
+            let (_, url) = user(server.url(), &rights).await;
+            // Another database than the first, which needs `select`.
+            let url = format!("{url}/1");
+            ask_every_node(server.url(), &command(&[b"SCRIPT", b"FLUSH"])).await;
+
+            let used = tokio::spawn(async move {
+                match source == STORE {
+                    true => use_store(&with_prefix(&url, &prefix).await).await,
+                    false => use_djangos_cache(&djangos_cache(&url, &prefix).await).await,
+                }
+            });
+            assert!(used.await.is_err(), "{left_out} is not needed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_documented_rights_are_enough_with_sentinels() {
+    let Some(mut servers) = Replicas::start(Kind::Redis) else {
+        return;
+    };
+    let url = servers.start_sentinels().unwrap();
+    let (prefix, name) = (unique_prefix(), cloakroom_testkit::unique_name());
+    let all_keys = ["~*"];
+    let of_store = documented_rights(STORE, Some("Sentinels"));
+    let of_django = documented_rights(DJANGO, Some("Sentinels"));
+    let rights = [of_store, of_django].concat();
+    let of_sentinels = documented_rights_of_sentinels(STORE);
+    assert_eq!(of_sentinels, documented_rights_of_sentinels(DJANGO));
+    for server in [servers.primary(), servers.replica()] {
+        set_user(&server, &name, &[&rights, &all_keys[..]].concat()).await;
+    }
+    let sentinels = url.strip_prefix("redis+sentinel://").unwrap();
+    let (sentinels, _) = sentinels.split_once('/').unwrap();
+    for sentinel in nodes(&format!("redis+cluster://{sentinels}")) {
+        set_user(&sentinel, &name, &of_sentinels).await;
+        set_user(&sentinel, "admin", &["+@all"]).await;
+        let default_off = command(&[b"ACL", b"SETUSER", b"default", b"off"]);
+        ask_every_node(&sentinel, &default_off).await;
+    }
+    let with_user = url.replacen("://", &format!("://{name}:s3cret@"), 1);
+
+    let with_both = format!("{with_user}?sentinel_user={name}&sentinel_password=s3cret");
+    let store = with_prefix(&with_both, &prefix).await;
+    use_store(&store).await;
+    use_djangos_cache(&djangos_cache(&with_both, &prefix).await).await;
+    // The store watches the Sentinels with this right.
+    let list = command(&[b"CLIENT", b"LIST"]);
+    let is_watched = async || {
+        for sentinel in sentinels.split(',') {
+            let admin = format!("redis://admin:s3cret@{sentinel}");
+            let list: String = Neighbour::of(&admin).await.ask(&list).await;
+            let mut clients = list.lines().filter(|client| client.contains(" sub=1 "));
+            if clients.any(|client| client.contains(&format!("user={name} "))) {
+                return true;
+            }
+        }
+        false
+    };
+    for tries in 0.. {
+        if is_watched().await {
+            break;
+        }
+        assert!(tries < 1_000, "the store does not watch the Sentinels");
+    }
+
+    let error = RedisStore::connect(&with_user).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
+    assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+}
+
+fn servers_and_their_names() -> [(Option<&'static Server>, Option<&'static str>); 3] {
+    [
+        (servers::redis(), None),
+        (servers::valkey(), None),
+        (servers::redis_cluster(), Some("a Cluster")),
+    ]
+}
+
+async fn set_user(url: &str, name: &str, rights: &[&str]) {
+    let mut set = redis::cmd("ACL");
+    set.arg("SETUSER")
+        .arg(name)
+        .arg("on")
+        .arg(">s3cret")
+        .arg(rights);
+    ask_every_node(url, &set).await;
+}
+
+/// Makes every call that a site makes.
+async fn use_store(store: &RedisStore) {
+    let seen = written(store.create(&at(1), &owned("ada")).await);
+    let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
+    let mut meta = owned("grace").meta;
+    meta.expires += std::time::Duration::from_secs(2 * 60 * 60);
+    written(store.touch(&at(1), &seen, &meta).await);
+    written(store.rename(&at(1), &seen, &at(2), &owned("ada")).await);
+    let owned_by_ada = store
+        .owned_by(&"ada".into(), None, usize::MAX)
+        .await
+        .unwrap();
+    assert_eq!(owned_by_ada.entries.len(), 1);
+    store.delete(&at(2)).await.unwrap();
+    written(store.create(&at(3), &draft("")).await);
+    store.delete(&at(3)).await.unwrap();
+    assert!(store.load(&at(3)).await.unwrap().is_none());
+    store.ping().await.unwrap();
+}
+
+async fn use_djangos_cache(cache: &DjangoCache) {
+    let mut ended = draft("");
+    ended.meta.expires = std::time::UNIX_EPOCH;
+    written(cache.create(&at(1), &ended).await);
+    let seen = written(cache.create(&at(1), &draft("one")).await);
+    let seen = written(cache.save(&at(1), &seen, &draft("two")).await);
+    written(cache.touch(&at(1), &seen, &draft("").meta).await);
+    let seen = written(cache.rename(&at(1), &seen, &at(2), &draft("three")).await);
+    written(cache.touch(&at(2), &seen, &ended.meta).await);
+    cache.delete(&at(2)).await.unwrap();
+    assert!(cache.load(&at(2)).await.unwrap().is_none());
+    cache.ping().await.unwrap();
+}
+
+async fn djangos_cache(url: &str, prefix: &str) -> DjangoCache {
+    DjangoCache::builder(url)
+        .key_prefix(prefix)
+        .connect()
+        .await
+        .unwrap()
+}
+
+const STORE: &str = include_str!("../src/lib.rs");
+
+const DJANGO: &str = include_str!("../src/django/store.rs");

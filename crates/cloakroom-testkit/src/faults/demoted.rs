@@ -1,0 +1,58 @@
+use std::time::Duration;
+
+use cloakroom::Result;
+use cloakroom::store::Store;
+
+use super::faults::{ended, retry, sessions};
+use super::server::TestServer;
+use super::traffic::Traffic;
+use crate::{Proxy, soak, unique_name};
+
+/// The server becomes a replica under load, and its name leads to the new primary, several times.
+/// The connections to the old primary stay open. Requests may fail in between and succeed within
+/// [`FAILOVER_LIMIT`], without a restart of the site. No acknowledged edit is lost, no edit is
+/// applied twice, and no ended session is restored.
+///
+/// The failover itself loses nothing here. One that loses what the replica lacked undoes it; no
+/// store can prevent that.
+pub async fn a_server_that_became_a_replica_is_left_for_the_new_primary<S: Store>(
+    mut server: impl TestServer,
+    open: impl AsyncFn(&str, &str) -> Result<S>,
+) {
+    let Some((mut primary, mut replica)) = server.start_with_replica() else {
+        return;
+    };
+    let (proxy, name) = (Proxy::to(&primary), unique_name());
+    let one = sessions(open(proxy.url(), &name).await).await;
+    let other = sessions(open(proxy.url(), &name).await).await;
+    let mut traffic = Traffic::begin(vec![one.clone(), other.clone()]).await;
+
+    for round in soak::rounds(FAILOVERS) {
+        let ended = ended(&one).await;
+        traffic.wait_until_served().await;
+
+        // The name changes before the roles do, or after them.
+        if round % 2 == 0 {
+            server.swap_roles();
+            traffic.wait_until_failed().await;
+            proxy.lead_to(&replica);
+        } else {
+            proxy.lead_to(&replica);
+            server.swap_roles();
+        }
+        std::mem::swap(&mut primary, &mut replica);
+
+        let served = tokio::time::timeout(FAILOVER_LIMIT, traffic.wait_until_served()).await;
+        served.expect("requests succeed soon after a failover");
+        for site in [&one, &other] {
+            let found = retry("an ended session", async || site.open(&ended).await).await;
+            assert!(found.is_none(), "an ended session is there again");
+        }
+    }
+    traffic.finish().await;
+}
+
+const FAILOVERS: usize = 3;
+
+/// How soon after a failover every visitor must be served again.
+pub const FAILOVER_LIMIT: Duration = Duration::from_secs(10);

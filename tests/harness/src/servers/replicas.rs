@@ -1,0 +1,260 @@
+use std::fmt;
+use std::thread;
+use std::time::Instant;
+
+use super::kind::Kind;
+use super::private::{POLL, Private, Recipe, START_LIMIT, free_port};
+use super::program::{SBIN, find};
+use super::redis::{ask, recipe, url};
+use super::server::Server;
+
+/// A Redis or Valkey with a replica, and optionally with Sentinels, for one test.
+///
+/// All processes stop when this value is dropped or the process ends.
+///
+/// # Examples
+/// ```no_run
+/// use cloakroom_harness::servers::{Kind, Replicas};
+///
+/// let Some(mut servers) = Replicas::start(Kind::Redis) else { return };
+/// let (primary, replica) = (servers.primary(), servers.replica());
+///
+/// servers.swap_roles();
+/// assert_eq!((servers.primary(), servers.replica()), (replica, primary));
+/// ```
+pub struct Replicas {
+    kind: Kind,
+    /// `None` once it was killed.
+    primary: Option<Private>,
+    replica: Private,
+    sentinels: Vec<Private>,
+}
+
+impl Replicas {
+    /// The name of the primary in the configuration of the Sentinels.
+    pub const NAME: &str = "cloakroom";
+
+    /// Starts a primary and a replica, and waits until the replica has the data of the primary.
+    ///
+    /// Returns `None` if the server is not installed, or if its variable in the environment is
+    /// empty.
+    ///
+    /// # Panics
+    /// If the servers do not start, or if the kind is neither Redis nor Valkey.
+    pub fn start(kind: Kind) -> Option<Self> {
+        kind.start_unless_excluded(|| Self::start_now(kind))
+    }
+
+    fn start_now(kind: Kind) -> Option<Self> {
+        let (program, account) = match kind {
+            Kind::Redis => ("redis-server", "redis"),
+            Kind::Valkey => ("valkey-server", "valkey"),
+            _ => panic!("{} is started without a replica", kind.name()),
+        };
+        let with = |settings: String| {
+            let usual = recipe(program, account)?;
+            Some(Recipe { settings, ..usual }.start())
+        };
+        let primary = with(USUAL.to_owned())?;
+        let replica = with(format!("{USUAL} --replicaof 127.0.0.1 {}", primary.port))?;
+        let servers = Self {
+            kind,
+            primary: Some(primary),
+            replica,
+            sentinels: Vec::new(),
+        };
+        servers.wait_until_replicated();
+        Some(servers)
+    }
+
+    /// Returns the URL of the primary.
+    pub fn primary(&self) -> String {
+        url(self.primary_port())
+    }
+
+    /// Returns the URL of the replica.
+    pub fn replica(&self) -> String {
+        url(self.replica.port)
+    }
+
+    /// Makes the replica the primary, and the primary a replica of it. Nothing that was
+    /// acknowledged is lost, and the connections of clients stay open.
+    ///
+    /// # Panics
+    /// If the servers do not change their roles in time.
+    pub fn swap_roles(&mut self) {
+        let (old, new) = (self.primary_port(), self.replica.port);
+        self.wait_until(old, "INFO replication", "state=online");
+        self.ask(old, &format!("FAILOVER TO 127.0.0.1 {new}"));
+        self.wait_until(old, "INFO replication", "role:slave");
+        self.wait_until(new, "INFO replication", "role:master");
+        let primary = self.primary.as_mut().expect("the primary was not killed");
+        std::mem::swap(primary, &mut self.replica);
+    }
+
+    /// Starts three Sentinels that watch the primary. Returns the URL with their addresses, once
+    /// they know the replica and each other.
+    ///
+    /// Returns `None` if `redis-sentinel` is not installed.
+    pub fn start_sentinels(&mut self) -> Option<String> {
+        let program = match self.kind {
+            Kind::Valkey => "valkey-sentinel",
+            _ => "redis-sentinel",
+        };
+        let primary = self.primary_port();
+        for _ in 0..SENTINELS {
+            let sentinel = Recipe {
+                prepare: ":",
+                run: RUN_SENTINEL,
+                settings: primary.to_string(),
+                is_killable: false,
+                program: find(program, SBIN)?,
+                account: "redis",
+                stopped_by: "KILL",
+                ready: ("log", "+monitor master"),
+                free_port,
+            };
+            self.sentinels.push(sentinel.start());
+        }
+        let known = format!("slaves=1,sentinels={SENTINELS}");
+        for sentinel in &self.sentinels {
+            self.wait_until(sentinel.port, "INFO sentinel", &known);
+        }
+        let addresses = self
+            .sentinels
+            .iter()
+            .map(|it| format!("127.0.0.1:{}", it.port));
+        let addresses: Vec<String> = addresses.collect();
+        let name = Self::NAME;
+        Some(format!("redis+sentinel://{}/{name}", addresses.join(",")))
+    }
+
+    /// Asks a Sentinel to make the replica the primary, and waits until it has done that. Writes
+    /// that the replica has not received are lost.
+    ///
+    /// # Panics
+    /// If the servers do not change their roles in time, or without Sentinels.
+    pub fn fail_over(&mut self) {
+        self.begin_fail_over();
+        self.wait_until(self.replica.port, "INFO replication", "role:master");
+        self.wait_until(self.primary_port(), "INFO replication", "role:slave");
+        let primary = self.primary.as_mut().expect("the primary was not killed");
+        std::mem::swap(primary, &mut self.replica);
+    }
+
+    /// Asks a Sentinel to make the replica the primary, and does not wait. The Sentinels make the
+    /// old primary a replica some seconds after the new one accepts writes.
+    ///
+    /// # Panics
+    /// Without Sentinels.
+    pub fn begin_fail_over(&self) {
+        let sentinel = self.sentinels.first().expect("the Sentinels were started");
+        self.ask(sentinel.port, &format!("SENTINEL FAILOVER {}", Self::NAME));
+    }
+
+    /// Kills the primary for good. With Sentinels, waits until they have made the replica the
+    /// primary.
+    ///
+    /// # Panics
+    /// If the replica does not become the primary in time.
+    pub fn kill_primary(&mut self) {
+        self.wait_until_replicated();
+        self.primary = None;
+        if !self.sentinels.is_empty() {
+            self.wait_until(self.replica.port, "INFO replication", "role:master");
+        }
+    }
+
+    /// Waits until the replica is connected and has received everything from the primary.
+    pub fn wait_until_replicated(&self) {
+        let port = self.primary_port();
+        self.wait(
+            port,
+            "INFO replication",
+            "the replica has everything",
+            |info| {
+                let value = |name: &str| {
+                    let mut lines = info.lines();
+                    lines
+                        .find_map(|line| line.strip_prefix(name))
+                        .map(str::to_owned)
+                };
+                let offset = value("master_repl_offset:").unwrap_or_default();
+                value("slave0:").is_some_and(|replica| {
+                    replica.contains("state=online")
+                        && replica.contains(&format!("offset={offset},"))
+                })
+            },
+        );
+    }
+
+    fn primary_port(&self) -> u16 {
+        self.primary
+            .as_ref()
+            .expect("the primary was not killed")
+            .port
+    }
+
+    fn wait_until(&self, port: u16, command: &str, text: &str) {
+        self.wait(port, command, text, |answer| answer.contains(text));
+    }
+
+    fn wait(&self, port: u16, command: &str, what: &str, is_so: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let answer = self.ask(port, command);
+            if is_so(&answer) {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{command} on {}, port {port}: no `{what}` within {START_LIMIT:?}: {answer}",
+                self.kind.name()
+            );
+            thread::sleep(POLL);
+        }
+    }
+
+    fn ask(&self, port: u16, command: &str) -> String {
+        let name = self.kind.name();
+        ask(port, command).unwrap_or_else(|error| panic!("{command} on {name}: {error}"))
+    }
+}
+
+/// Starts a Redis with a replica and Sentinels; `None` if one of the programs is not installed.
+pub(super) fn start_with_sentinels() -> Option<Server> {
+    let mut servers = Replicas::start_now(Kind::Redis)?;
+    let url = servers.start_sentinels()?;
+    // The Sentinels stop first, so that they see no failure.
+    let mut processes = servers.sentinels;
+    processes.extend(servers.primary);
+    processes.push(servers.replica);
+    Some(Server::private(url, processes))
+}
+
+impl fmt::Debug for Replicas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replicas")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The replica reports what it has received once a second, and at once when it is asked.
+const USUAL: &str = "--appendonly no --repl-diskless-sync-delay 0 --repl-ping-replica-period 1";
+
+/// A Sentinel writes what it learns into its configuration file. `$SETTINGS` is the port of the
+/// primary.
+const RUN_SENTINEL: &str = r#"
+cat >sentinel.conf <<CONF
+port $PORT
+bind 127.0.0.1
+sentinel monitor cloakroom 127.0.0.1 $SETTINGS 2
+sentinel down-after-milliseconds cloakroom 2000
+sentinel failover-timeout cloakroom 3000
+CONF
+exec "$PROGRAM" sentinel.conf
+"#;
+
+/// The minimum for a failover after one of them has failed, too.
+const SENTINELS: usize = 3;
