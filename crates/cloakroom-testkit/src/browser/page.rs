@@ -43,7 +43,8 @@ impl Page {
         std::str::from_utf8(&self.body).expect("the body of a page is text")
     }
 
-    /// Returns the first header with this name, or `None` if there is none or it is not ASCII.
+    /// Returns the value of the first header with this name, or `None` if the header is absent or
+    /// its value is not visible ASCII.
     ///
     /// # Examples
     /// ```
@@ -72,7 +73,7 @@ impl Page {
         let status = self.status;
         assert!(
             status.is_redirection(),
-            "a redirect can be followed; this page is {status}"
+            "cannot follow a page that is not a redirect: its status is {status}"
         );
         let location = self
             .header("location")
@@ -83,7 +84,7 @@ impl Page {
         );
         assert!(
             self.is_repeatable || !keeps_method,
-            "{status} requires sending the same body again, to {location}"
+            "cannot follow {status} to {location}: the request body would have to be sent again"
         );
 
         let location = location.split('#').next().unwrap_or_default();

@@ -5,7 +5,7 @@ use super::edits::Edits;
 use crate::http::Completion;
 use crate::model::{Draft, EntryRef, Meta, Record, Result, SavedEntry};
 
-/// The point of a request at which a commit happens. It decides what the commit includes.
+/// The point in a request at which a commit happens. It decides what the commit includes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum CommitPoint {
     /// The handler called `save`.
@@ -26,11 +26,11 @@ impl CommitPoint {
     }
 }
 
-/// One commit, taken from a session in one step.
+/// The pending changes of a session, captured for one commit while the session is locked.
 pub(crate) struct Commit {
-    /// The entry that a `flush` ended. It is deleted first.
+    /// The entry that a `flush` discarded, if any. It is deleted first.
     pub(crate) ended: Option<SavedEntry>,
-    /// How often the session had been flushed when the commit was taken.
+    /// How many times the session had been flushed when the changes were captured.
     pub(crate) flushes: u32,
     pub(crate) edits: Edits,
     /// What to do after `ended` is deleted, or why it cannot be done.
@@ -48,7 +48,7 @@ pub(crate) enum Plan {
     Save(SavedEntry, Write),
     /// Replace the entry and give it a new key.
     Rename(SavedEntry, Write),
-    /// Delete the entry: the edits let the session expire.
+    /// Delete the entry, because the edits set an expiry that has passed.
     End(SavedEntry),
 }
 
@@ -71,7 +71,7 @@ impl Write {
         }))
     }
 
-    /// Returns the saved entry after the draft was written at `entry`.
+    /// Returns the [`SavedEntry`] of this draft, which the store has written as `entry`.
     pub(crate) fn saved(&self, entry: EntryRef) -> SavedEntry {
         SavedEntry {
             entry,

@@ -10,8 +10,8 @@ use crate::random;
 
 /// A browser's CSRF secret: 32 characters in its cookie or in the session.
 ///
-/// Pages contain it [masked](Self::mask), differently each time, so that an attack on the
-/// compression of the page cannot recover it. All masked copies are valid until the secret changes.
+/// Pages contain it [masked](Self::mask), differently each time, so that a
+/// compression attack such as BREACH cannot recover it. All masked copies are valid until the secret changes.
 ///
 /// # Examples
 /// ```
@@ -48,7 +48,8 @@ impl Secret {
         Ok(Self::parse(&text).expect("random text uses the alphabet"))
     }
 
-    /// Parses a secret of 32 characters, or unmasks a token of 64, of `a-z A-Z 0-9`.
+    /// Parses a 32-character secret, or unmasks a 64-character token. Both consist of `a-z`, `A-Z`
+    /// and `0-9`.
     ///
     /// # Errors
     /// [`TokenLength`](Refusal::TokenLength) or [`TokenCharacters`](Refusal::TokenCharacters).
@@ -109,7 +110,7 @@ impl Secret {
     /// # Ok::<(), cloakroom::Error>(())
     /// ```
     pub fn mask(&self) -> Result<String> {
-        let mut token = random::text(ALPHABET, SECRET_LEN, "masking a CSRF token")?;
+        let mut token = random::text(ALPHABET, SECRET_LEN, "masking a CSRF secret")?;
         let cipher: Vec<u8> = token
             .bytes()
             .zip(self.0)
@@ -119,7 +120,7 @@ impl Secret {
         Ok(token)
     }
 
-    /// Checks that a submitted token was made from this secret, in constant time.
+    /// Checks, in constant time, that a submitted token was made from this secret.
     ///
     /// # Errors
     /// [`TokenLength`](Refusal::TokenLength), [`TokenCharacters`](Refusal::TokenCharacters) or
@@ -161,7 +162,7 @@ impl Secret {
         Self::parse(&read(session, ITEM)?).ok()
     }
 
-    /// Stores the secret in the session instead of a cookie.
+    /// Stores the secret in the session instead of in a cookie.
     /// [`Auth::log_in`](crate::auth::Auth::log_in) replaces it.
     ///
     /// # Errors
@@ -231,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_character_has_its_index() {
+    fn digit_returns_the_index_of_each_character() {
         for (place, character) in ALPHABET.iter().enumerate() {
             assert_eq!(digit(*character).map(usize::from), Some(place));
         }

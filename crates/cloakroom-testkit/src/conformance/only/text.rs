@@ -6,21 +6,22 @@ use cloakroom::store::{Draft, Entry, Meta, Version, micros};
 
 use super::only::{Only, Remainder, VersionId, version_id};
 
-/// Adapts a store that keeps a text and its expiry and nothing else of an entry.
+/// Adapts a store that keeps only an entry's data, as text, and its expiry.
 ///
-/// An example is a store on the table of a Django site. The suite then tests which entries are
-/// there, their data to the last byte, their expiry, and which writes are stale. This wrapper
-/// translates:
+/// For example, this is a store on the session table of a Django site. The suite then tests which
+/// entries exist, their data to the last byte, their expiry, and which writes are stale. This
+/// wrapper translates:
 ///
 /// * Store keys become 32 letters and digits. Data becomes hexadecimal digits, so `max_size` is
-///   half.
-/// * Drafts lose owner and label. The wrapper remembers the meta of each draft and touch under its
-///   data and expiry, so an entry whose expiry is not the latest one fails the suite.
-/// * A sweep is called with a time one microsecond later, because such a store may keep an entry
-///   that expires exactly then.
+///   half that of the store.
+/// * Drafts lose their owner and label. The wrapper remembers the meta of each draft and touch by
+///   the data and the expiry of the entry. A store that returns an outdated expiry gets outdated
+///   meta and fails the suite.
+/// * A sweep for one time deletes entries up to one microsecond later, because such a store may
+///   keep an entry that expires exactly at the time of the sweep.
 ///
-/// The promises about labels and unusual store keys pass for every store behind this wrapper. Write
-/// separate tests for those, and for drafts with an owner.
+/// The tests about labels and unusual store keys always pass behind this wrapper. Write separate
+/// tests for them, and for drafts with an owner.
 ///
 /// # Examples
 /// ```
@@ -31,12 +32,12 @@ use super::only::{Only, Remainder, VersionId, version_id};
 /// ```
 pub type OnlyText<S> = Only<S, TextRemainder>;
 
-/// The metas that were written, by the parts that the store keeps.
+/// The meta of each write, keyed by what the store keeps of it.
 #[derive(Default)]
 pub struct TextRemainder {
     by_data: HashMap<Bytes, Meta>,
     by_data_and_expiry: HashMap<(Bytes, i64), Meta>,
-    /// The data of a version, for stores whose version is not the data.
+    /// The data behind each version, for stores that do not use the data itself as the version.
     data: HashMap<VersionId, Bytes>,
 }
 
@@ -67,8 +68,8 @@ impl Remainder for TextRemainder {
         entry
     }
 
-    /// Remembers the times beforehand, because the expiry of a loaded entry shows whether a touch
-    /// was written.
+    /// Records the new times before the touch is known to succeed. If it is stale, no entry ever
+    /// has that expiry, so the record has no effect.
     fn before_touch(&mut self, seen: &Version, touch: &Meta) -> Meta {
         let data = seen.as_bytes().or_else(|| self.data.get(&version_id(seen)));
         if let Some(data) = data
@@ -95,7 +96,7 @@ fn in_hex(data: &Bytes) -> Bytes {
     digits.collect()
 }
 
-/// Reverses [`in_hex`]. Returns text that is not in hex unchanged, so that the suite fails.
+/// Reverses [`in_hex`]. Returns text as it is if it is not hexadecimal, which fails the suite.
 fn from_hex(text: &Bytes) -> Bytes {
     let digit = |digit: &u8| HEX.iter().position(|known| known == digit);
     let byte = |pair: &[u8]| match pair {
