@@ -2,8 +2,8 @@
 
 use cloakroom::{Error, ErrorKind, Result};
 
-/// Returns `len` characters of `alphabet`, drawn uniformly by the operating system. `doing` starts
-/// the text of an error.
+/// Returns `len` characters of `alphabet`, drawn uniformly by the operating system. `doing` is the
+/// start of an error's text.
 ///
 /// # Errors
 /// [`Random`](ErrorKind::Random) if the operating system returns no random numbers. There is no
@@ -46,7 +46,7 @@ fn draw(
     ))
 }
 
-/// A text of 64 characters almost never takes more than two.
+/// The largest number of fillings. A text of 64 characters almost never needs more than two.
 const MAX_FILLINGS: usize = 8;
 
 #[cfg(test)]

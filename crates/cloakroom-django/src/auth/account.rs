@@ -1,7 +1,8 @@
 use std::borrow::Cow;
 
-/// What a login reads from a row of `auth_user`. Implement it for the struct that your query
-/// returns.
+/// The fields of a row of `auth_user` that a login reads.
+///
+/// Implement this trait for the struct that your query returns.
 ///
 /// # Examples
 /// ```
@@ -33,11 +34,12 @@ use std::borrow::Cow;
 /// assert_eq!(ada.id(), "7");
 /// ```
 pub trait Account {
-    /// Returns the primary key as Python writes it: an integer in decimal digits, a UUID in lower
-    /// case with hyphens.
+    /// Returns the primary key as Python writes it: an integer in decimal digits, or a UUID in
+    /// lower case with hyphens.
     fn id(&self) -> Cow<'_, str>;
 
-    /// Returns the password field: the stored hash, see [`passwords`](crate::auth::passwords).
+    /// Returns the password field, which contains the stored hash; see
+    /// [`passwords`](crate::auth::passwords).
     fn password(&self) -> &str;
 
     /// Returns whether the user may log in.

@@ -6,11 +6,11 @@ use crate::auth::account::Account;
 use crate::auth::session::{self, Claim};
 use crate::auth::signing::{Secrets, equal};
 
-/// Who is logged in, by the rules of `django.contrib.auth`.
+/// Finds the user of a session, and logs users in and out, by the rules of `django.contrib.auth`.
 ///
-/// A session names its user and holds a hash of the user's password field. A change of the password
-/// therefore ends all sessions that were started with the old one, in every service with the same
-/// `SECRET_KEY`.
+/// A session names its user and contains a hash of the user's password field. A change of password
+/// therefore ends all sessions that were started with the old password, in every service with the
+/// same `SECRET_KEY`.
 ///
 /// # Examples
 /// ```
@@ -64,12 +64,12 @@ use crate::auth::signing::{Secrets, equal};
 #[derive(Clone, Debug)]
 pub struct Auth {
     secrets: Secrets,
-    /// A login writes the first one.
+    /// The accepted backends. A login writes the first of them.
     backends: Vec<String>,
 }
 
 impl Auth {
-    /// Creates the rules of a site with this `SECRET_KEY` and Django's default backend,
+    /// Creates an `Auth` for a site with this `SECRET_KEY` and Django's default backend,
     /// `django.contrib.auth.backends.ModelBackend`.
     ///
     /// # Examples
@@ -94,7 +94,7 @@ impl Auth {
 
     /// Also accepts sessions that were started under this older key: one of `SECRET_KEY_FALLBACKS`.
     ///
-    /// No new hash is made with it.
+    /// New hashes are never made with this key.
     ///
     /// # Examples
     /// ```
@@ -125,8 +125,8 @@ impl Auth {
 
     /// Sets the accepted backends: Django's `AUTHENTICATION_BACKENDS`.
     ///
-    /// [`log_in`](Self::log_in) writes the first one. With an empty list no visitor is ever logged
-    /// in.
+    /// [`log_in`](Self::log_in) writes the first one. With an empty list, every visitor is
+    /// anonymous.
     ///
     /// # Examples
     /// ```
@@ -150,11 +150,11 @@ impl Auth {
         self
     }
 
-    /// Returns the user that the session names, or `None` if it names no user or a backend that is
-    /// not accepted.
+    /// Returns the user that the session names, or `None` if the session names no user, or a
+    /// backend that is not accepted.
     ///
     /// Load the row of that user, then pass its password field to
-    /// [`verify_or_flush`](Self::verify_or_flush). [`user`](Self::user) does both.
+    /// [`verify_or_flush`](Self::verify_or_flush). [`user`](Self::user) performs both steps.
     ///
     /// # Examples
     /// ```
@@ -175,11 +175,13 @@ impl Auth {
         Claim::of(session).filter(|claim| self.accepts(claim.backend()))
     }
 
-    /// Verifies that the session was started with the password that the user has now, and flushes
-    /// it otherwise. `password_field` is the stored hash.
+    /// Verifies that the session was started with the user's current password, and flushes the
+    /// session if it was not.
+    ///
+    /// `password_field` is the stored hash.
     ///
     /// A session that was started under a [fallback](Self::fallback) key gets a new session key,
-    /// and a hash by the current `SECRET_KEY`.
+    /// and a hash made with the current `SECRET_KEY`.
     ///
     /// Check first that the user is active. Django leaves the session of an inactive user
     /// unchanged.
@@ -230,11 +232,12 @@ impl Auth {
 
     /// Returns the user who is logged in, or `None` for an anonymous visitor.
     ///
-    /// `find` loads the row of the user. It runs only if the session names one. If it returns
-    /// `None` or an inactive user, the visitor is anonymous and the session stays unchanged.
-    /// Otherwise the password is verified as by [`verify_or_flush`](Self::verify_or_flush).
+    /// `find` loads the row of the user. It is called only if the session names a user. If it
+    /// returns `None` or an inactive user, the visitor is anonymous and the session stays
+    /// unchanged. Otherwise the session is verified with
+    /// [`verify_or_flush`](Self::verify_or_flush).
     ///
-    /// If the future is dropped, the session is unchanged.
+    /// If the future is dropped before it completes, the session stays unchanged.
     ///
     /// # Errors
     /// Those of `find` and of [`verify_or_flush`](Self::verify_or_flush).
@@ -320,8 +323,8 @@ impl Auth {
 pub enum LoginStatus {
     /// The visitor is logged in.
     Valid,
-    /// The password has changed since, or the session holds no hash of it. The session has been
-    /// flushed, and the visitor is anonymous.
+    /// The password has changed since the login, or the session contains no hash of the password
+    /// field. The session has been flushed, and the visitor is anonymous.
     Ended,
 }
 

@@ -1,4 +1,4 @@
-//! What a login, a logout and a change of the password do to a session.
+//! The changes that a login, a logout and a change of password make to a session.
 
 use cloakroom::{Owner, Result, Session};
 
@@ -9,20 +9,23 @@ use crate::auth::session::{BACKEND, HASH, USER_ID, UserId, read};
 use crate::auth::signing::equal;
 
 impl Auth {
-    /// Logs `user` in: makes the session theirs and gives it a new key.
+    /// Logs `user` in: assigns the session to the user and gives it a new key.
     ///
-    /// Call it once the user has proved who they are, and only for an active user. The items of an
-    /// anonymous visitor stay in the session, and so do those of the same user. The items of
-    /// another user are dropped, and so are those from before a change of the password. Django
-    /// keeps the key if the same user logs in again.
+    /// Call this only after you have verified the user's identity, and only for an active user.
     ///
-    /// Dropping them is a flush, as in Django: it also drops what this request has set before the
-    /// login, the expiry included. Set those after it. [`Session::log_in`] alone, in a format with
-    /// owners, keeps them.
+    /// If the visitor was anonymous, or if the same user was logged in, the items of the session
+    /// are kept. If another user was logged in, or if the password has changed since the last
+    /// login, the items are removed. The key is new in all cases; Django keeps it if the same user
+    /// logs in again.
     ///
-    /// A CSRF secret in the session is replaced. Replace one in a cookie yourself, see
-    /// [`csrf`](crate::auth::csrf), and write `last_login` to the row. The user's id becomes the
-    /// owner of the session, so that stores with owners can list and end the user's sessions.
+    /// Removing the items is a flush, as in Django: it also removes what this request has set
+    /// before the login, including the expiry. Set those after the login. [`Session::log_in`]
+    /// alone, in a format with owners, keeps them.
+    ///
+    /// A CSRF secret in the session is replaced. A CSRF secret in a cookie is not: replace it
+    /// yourself, see [`csrf`](crate::auth::csrf). Also write `last_login` to the user's row. The
+    /// user's id becomes the owner of the session, so that stores that support owners can list and
+    /// end the user's sessions.
     ///
     /// # Errors
     /// Those of [`Session::log_in`].
@@ -99,10 +102,11 @@ impl Auth {
         session.flush()
     }
 
-    /// Keeps this session logged in after its user has changed the password. Gives it a new key.
+    /// Keeps this session logged in after its user has changed the password, and gives it a new
+    /// key.
     ///
     /// `password_field` is the new hash. All other sessions of the user end when they are next
-    /// used, because they hold a hash of the old field.
+    /// used, because they contain a hash of the old field.
     ///
     /// # Errors
     /// Those of [`Session::cycle_key`].

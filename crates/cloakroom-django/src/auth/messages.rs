@@ -1,9 +1,10 @@
 //! One-time messages such as "The book was saved.", stored in the session like those of
 //! `django.contrib.messages`.
 //!
-//! Django's default storage writes messages into its own cookie first, which this module does not
-//! read. Set `MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"`, and both
-//! programs see all messages. Without it Django still shows what is added here.
+//! By default, Django writes messages into a separate cookie first, which this module does not
+//! read. Set `MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"`, so that
+//! both programs see all messages. Without this setting, Django still shows the messages that are
+//! added here.
 //!
 //! # Examples
 //! ```
@@ -32,8 +33,8 @@ use crate::auth::session::read;
 
 /// Adds a message for the next page that [takes](take) the messages.
 ///
-/// A message without text is dropped, and so is one below [`Level::INFO`], Django's default
-/// `MESSAGE_LEVEL`. Messages that parallel requests add are all kept.
+/// Ignores a message without text, and a message below [`Level::INFO`], which is Django's default
+/// `MESSAGE_LEVEL`. If parallel requests add messages, all of them are kept.
 ///
 /// # Errors
 /// Those of [`Session::update`].
@@ -64,8 +65,8 @@ pub fn add(session: &Session, message: Message) -> Result<()> {
 
 /// Removes all messages from the session and returns them, oldest first.
 ///
-/// The whole item is removed, as in Django. A message that another request adds at the same time is
-/// removed with it.
+/// The whole item is removed, as in Django. A message that a parallel request adds in the meantime
+/// may be lost.
 ///
 /// # Errors
 /// Those of [`Session::discard`].
@@ -91,13 +92,13 @@ pub fn take(session: &Session) -> Result<Vec<Message>> {
 /// One message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Message {
-    /// Its importance.
+    /// The importance of the message.
     pub level: Level,
-    /// Its text.
+    /// The text of the message.
     pub text: String,
     /// Whether the text is trusted HTML. Escape any other text when you show it.
     pub safe: bool,
-    /// More CSS classes in addition to the [`Level::tag`]. Django writes an empty text by default.
+    /// CSS classes in addition to [`Level::tag`]. By default, Django writes an empty text.
     pub extra_tags: Option<String>,
 }
 
@@ -121,23 +122,24 @@ impl Message {
     }
 }
 
-/// The importance of a message. A site may define levels in between.
+/// The importance of a message. A site may define more levels between these.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Level(pub i64);
 
 impl Level {
-    /// For developers. [`add`] drops it.
+    /// For developers. [`add`] ignores messages of this level.
     pub const DEBUG: Self = Self(10);
     /// Information for the visitor.
     pub const INFO: Self = Self(20);
     /// The action succeeded.
     pub const SUCCESS: Self = Self(25);
-    /// The action succeeded, with something to note.
+    /// The action succeeded, but something needs attention.
     pub const WARNING: Self = Self(30);
     /// The action failed.
     pub const ERROR: Self = Self(40);
 
-    /// Returns its CSS class, or an empty text for a level that Django does not define.
+    /// Returns the CSS class of the level, or an empty text for a level that Django does not
+    /// define.
     ///
     /// # Examples
     /// ```
@@ -180,8 +182,8 @@ fn encode(messages: &[Message]) -> String {
     String::from_utf8(text).expect("the text is ASCII")
 }
 
-/// Returns the messages in a stored item. Drops what it cannot read: a message is not worth an
-/// error page.
+/// Returns the messages in a stored item. Skips messages that cannot be read, because a damaged
+/// message is not worth an error page.
 fn decode(stored: &Value) -> Vec<Message> {
     let list = stored
         .as_str()
@@ -205,7 +207,7 @@ fn message(value: &Value) -> Option<Message> {
     })
 }
 
-/// JSON as Python's `json.dumps` writes lists: a space after each comma, and only ASCII.
+/// Writes JSON as Python's `json.dumps` writes lists: a space after each comma, and only ASCII.
 struct PythonFormatter;
 
 impl Formatter for PythonFormatter {

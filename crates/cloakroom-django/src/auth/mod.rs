@@ -1,8 +1,8 @@
-//! Logins as Django 5.2 keeps them in a session.
+//! Logins, as Django 5.2 stores them in a session.
 //!
-//! For services that share their sessions and users with a Django site, or may do so later. It
-//! needs no web framework: requests are [`http::HeaderMap`]s, and users are whatever your query
-//! returns.
+//! This module is for services that share their sessions and users with a Django site, or may share
+//! them later. It needs no web framework: it reads headers from an [`http::HeaderMap`], and a user
+//! is any type that implements [`Account`].
 //!
 //! ```
 //! # use std::borrow::Cow;
@@ -34,12 +34,12 @@
 //!
 //! # What you may rely on
 //!
-//! * **Both programs read what either wrote**: the items of the session, the hashes, the tokens and
-//!   the cookies. The tests compare with the answers of a real Django 5.2.
+//! * **Each program reads what the other wrote**: the items of the session, the hashes, the tokens
+//!   and the cookies. The tests compare all of these with the output of a real Django 5.2.
 //! * **Forged input names no user.** No text in a session, a cookie, a form or a password field
 //!   causes a panic or an error page.
 //! * **Secrets are compared in constant time.** A login takes as long for an unknown user as for a
-//!   known one if you call [`Passwords::spend_time`] for the unknown one.
+//!   known user, if you call [`Passwords::spend_time`] for the unknown user.
 //!
 //! # Where things are
 //!
@@ -48,21 +48,22 @@
 //! | [`Auth`], [`Claim`], [`LoginStatus`] | who is logged in; login, logout, change of the password |
 //! | [`Account`] | what a login reads from a user; you implement it |
 //! | [`Passwords`], [`Verdict`], [`passwords`] | password hashes |
-//! | [`csrf`] | forms that only the site's own pages can send |
+//! | [`csrf`] | CSRF protection for forms |
 //! | [`messages`] | messages for the next page |
 //! | [`tokens`] | links that reset a password |
 //!
 //! # Differences from Django
 //!
 //! * Every login gives the session a new key, even if the same user was already logged in.
-//! * A session whose user id or backend cannot be read has no user. Django answers 500.
-//! * A damaged password hash matches no password. Django answers 500. A hash whose cost would keep
-//!   a thread busy for minutes or take gigabytes counts as damaged.
-//! * If a request has several different cookies `csrftoken`, none of them counts. In Django the
-//!   last one does.
-//! * Messages that cannot be read are dropped. Django answers 500.
-//! * Writing `last_login` and renewing the CSRF cookie at a login are up to you. A CSRF secret in
-//!   the session is renewed automatically.
+//! * If the user id or the backend in a session cannot be read, the visitor is anonymous. Django
+//!   responds with a 500.
+//! * A damaged password hash matches no password. Django responds with a 500. A hash counts as
+//!   damaged if its cost would keep a thread busy for minutes or take gigabytes of memory.
+//! * If a request has several `csrftoken` cookies with different values, all of them are ignored.
+//!   Django uses the last one.
+//! * Messages that cannot be read are skipped. Django responds with a 500.
+//! * At a login, you must write `last_login` and renew the CSRF cookie yourself. Only a CSRF secret
+//!   in the session is renewed automatically.
 
 mod account;
 mod alphabet;

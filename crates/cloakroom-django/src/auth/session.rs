@@ -1,4 +1,4 @@
-//! The items of a logged-in session, by their names in Django.
+//! The items of a logged-in session, under their names in Django.
 
 use cloakroom::{Item, Session};
 use serde::{Deserialize, Serialize};
@@ -14,13 +14,14 @@ pub(crate) const HASH: Item<String> = Item::new("_auth_user_hash");
 
 /// Returns the value of `item`, or `None` if it is not set or has another type.
 ///
-/// Another service that shares the store may write anything there, so a wrong type must not become
-/// an error page.
+/// Another service that shares the store may write any value under this name, so a wrong type must
+/// not cause an error page.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(session: &Session, item: Item<T>) -> Option<T> {
     session.get(item).ok().flatten()
 }
 
-/// Django writes text and also reads integers, which its old versions wrote.
+/// A user's primary key. Django writes it as text, and also reads the integers that old versions of
+/// Django wrote.
 #[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 pub(crate) enum UserId {
@@ -37,7 +38,9 @@ impl From<UserId> for String {
     }
 }
 
-/// The user that a session names. Compare it with the row of the user before you trust it:
+/// The user that a session names.
+///
+/// Do not trust the claim until you have compared the session with the row of the user, as
 /// [`Auth::user`](crate::auth::Auth::user) does.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Claim {
@@ -56,7 +59,7 @@ impl Claim {
 
     /// Returns the user's primary key.
     ///
-    /// The text may be forged: parse it, and treat a failure as "no user".
+    /// The text may be forged. Parse it, and if that fails, treat the visitor as anonymous.
     ///
     /// # Examples
     /// ```

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq;
 
 use crate::wire::signing::salted_hmac;
 
-/// Django's `SECRET_KEY`, and the `SECRET_KEY_FALLBACKS` after it.
+/// The `SECRET_KEY` of a site, and its `SECRET_KEY_FALLBACKS`.
 #[derive(Clone)]
 pub(crate) struct Secrets {
     current: Box<[u8]>,
@@ -31,7 +31,7 @@ impl Secrets {
         hex(salt, &self.current, message)
     }
 
-    /// Returns the HMACs of `message` with the fallbacks.
+    /// Returns the HMAC of `message` with each fallback key, in their order.
     pub(crate) fn fallbacks(&self, salt: &str, message: &str) -> impl Iterator<Item = String> {
         let fallbacks = self.fallbacks.iter();
         fallbacks.map(move |secret| hex(salt, secret, message))
@@ -48,7 +48,7 @@ fn hex(salt: &str, secret: &[u8], message: &str) -> String {
     HEXLOWER.encode(&salted_hmac(salt, secret, message.as_bytes()))
 }
 
-/// Returns whether two texts are equal. The time does not depend on where they differ.
+/// Returns whether two texts are equal. The time taken does not depend on where they differ.
 pub(crate) fn equal(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }

@@ -8,12 +8,12 @@ use crate::auth::signing::{Secrets, equal};
 
 /// Makes and checks the tokens in links that reset a password.
 ///
-/// Tokens need no table. A token is signed and contains the time at which it was made. It becomes
-/// invalid when the password, the address or the last login of the user changes, so it works once.
+/// Tokens are not stored. A token is signed and contains the time at which it was made. It becomes
+/// invalid when the user's password, mail address or last login changes, so it works only once.
 ///
-/// Times are in UTC, as on a Django site with `TIME_ZONE = "UTC"`. A site in another time zone
-/// writes its local time into tokens, so a token made by one program expires earlier or later in
-/// the other by the difference.
+/// Times are in UTC, as on a Django site with `TIME_ZONE = "UTC"`. A Django site in another time
+/// zone writes its local time into tokens. A token that one program made then expires too early or
+/// too late in the other, by the difference between the time zones.
 ///
 /// # Examples
 /// ```
@@ -47,7 +47,8 @@ pub struct ResetTokens {
 }
 
 impl ResetTokens {
-    /// Creates the generator of a site with this `SECRET_KEY`. Tokens are valid for three days.
+    /// Creates the generator of a site with this `SECRET_KEY`. By default, tokens are valid for
+    /// three days.
     ///
     /// # Examples
     /// ```
@@ -88,8 +89,8 @@ impl ResetTokens {
         self
     }
 
-    /// Sets how long tokens are valid, in whole seconds: Django's `PASSWORD_RESET_TIMEOUT`. The
-    /// default is three days.
+    /// Sets how long tokens are valid: Django's `PASSWORD_RESET_TIMEOUT`. Defaults to three days.
+    /// Fractions of a second are ignored.
     ///
     /// # Examples
     /// ```
@@ -131,10 +132,11 @@ impl ResetTokens {
         token(time, &self.secrets.sign(SALT, &user.message(time)))
     }
 
-    /// Returns whether a token was made for this user with the current row, and has not expired.
+    /// Returns whether a token is valid: it was made for this user, none of the fields of `user`
+    /// has changed since, and it has not expired.
     ///
-    /// The time does not depend on anything secret. A token from the future is accepted, as in
-    /// Django: its signature is valid, so a clock was set back.
+    /// The time taken does not depend on any secret. A token dated in the future is accepted, as in
+    /// Django: its signature is valid, so a clock must have been set back.
     ///
     /// # Examples
     /// ```
@@ -175,10 +177,10 @@ pub struct Subject<'a> {
     pub id: &'a str,
     /// The password field.
     pub password: &'a str,
-    /// The last login in UTC as in Django's column, `YYYY-MM-DD HH:MM:SS`, or `None` if there was
-    /// none. Anything after the seconds is ignored.
+    /// The last login in UTC as in Django's column, `YYYY-MM-DD HH:MM:SS`, or `None` if the user
+    /// has never logged in. Anything after the seconds is ignored.
     pub last_login: Option<&'a str>,
-    /// The mail address, or an empty text.
+    /// The mail address, or an empty text if the user has none.
     pub email: &'a str,
 }
 
@@ -209,9 +211,9 @@ pub fn uid(id: &str) -> String {
     BASE64URL_NOPAD.encode(id.as_bytes())
 }
 
-/// Returns the user's id in a link, or `None` if the text is not base64url of UTF-8.
+/// Returns the user's id from a link, or `None` if `uid` is not UTF-8 text in base64url.
 ///
-/// The id may be forged: parse it, and treat a failure as "no user".
+/// The id may be forged. Parse it, and if that fails, treat the user as unknown.
 ///
 /// # Examples
 /// ```
@@ -225,7 +227,7 @@ pub fn id_of(uid: &str) -> Option<String> {
     String::from_utf8(id).ok()
 }
 
-/// Formats a token: the time, and every second digit of the signature to keep links short.
+/// Formats a token: the time, and every second digit of the signature, to keep links short.
 fn token(time: u64, signature: &str) -> String {
     let half: String = signature.chars().step_by(2).collect();
     format!("{}-{half}", base36(time))
@@ -270,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn base_36_is_read_as_it_was_written() {
+    fn a_base_36_number_is_read_as_it_was_written() {
         for number in [0, 1, 35, 36, 809_049_600, u64::MAX] {
             assert_eq!(of_base36(&base36(number)), Some(number));
         }

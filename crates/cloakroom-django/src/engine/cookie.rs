@@ -1,4 +1,4 @@
-//! Keys and cookies. They are the same in all of Django's engines.
+//! Session keys and cookies, which are the same in all of Django's engines.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -43,7 +43,8 @@ pub(super) fn spell(set: &SetCookie<'_>, removal_as_set: bool) -> HeaderValue {
         None if removal_as_set => set_cookie(name, "", Some(GONE), &attributes),
         None => delete_cookie(name, &attributes),
     };
-    // A browser's key may hold any character, but `set_cookie` escapes what a header cannot hold.
+    // A key from a browser may contain any character, but `set_cookie` escapes those that a header
+    // cannot contain.
     let mut header = HeaderValue::try_from(text).expect("names and attributes were checked");
     header.set_sensitive(true);
     header

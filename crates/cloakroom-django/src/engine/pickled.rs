@@ -11,9 +11,11 @@ use super::cookie;
 use super::signed::{expiry, log_corrupt, set_expiry};
 use crate::wire::{key, pickle};
 
-/// The format of the engine `cache`, and of the cache of `cached_db`: a pickled dictionary.
+/// The format of the engine `cache`, and of the cache in the engine `cached_db`: a pickled
+/// dictionary.
 ///
-/// An entry that cannot be read losslessly is an error and is never overwritten.
+/// Reading an entry that cannot be kept losslessly is an error, so such an entry is never
+/// overwritten.
 #[derive(Clone, Copy)]
 pub(super) struct PickledFormat {
     /// See [`Settings::removal_as_set`](super::Settings::removal_as_set).

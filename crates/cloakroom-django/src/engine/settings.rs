@@ -16,7 +16,7 @@ use crate::wire::signing::{COOKIE_SALT, SERVER_SALT, Signer};
 /// Set here what the site's `settings.py` sets, choose the engine that it names in
 /// `SESSION_ENGINE`, and pass the engine to [`sessions`](Self::sessions).
 ///
-/// Django's defaults are laxer than Cloakroom's own, because they must match a site that sets
+/// The defaults are laxer than Cloakroom's own, because they must match a Django site that sets
 /// nothing: [`session_cookie_secure`](Self::session_cookie_secure) is off, and the cookie has no
 /// `__Host-` prefix.
 ///
@@ -94,7 +94,7 @@ impl Settings {
         })
     }
 
-    /// Also accepts what an older key signed: one of `SECRET_KEY_FALLBACKS`.
+    /// Also accepts text that was signed with this older key: one of `SECRET_KEY_FALLBACKS`.
     ///
     /// Call it once for each key, in their order. Nothing is signed with a fallback.
     ///
@@ -123,7 +123,7 @@ impl Settings {
     /// Sets the salt of the signatures, for a site with its own `SessionStore` class.
     ///
     /// Django uses the dotted name of the class. The default is
-    /// `django.contrib.sessions.SessionStore`. The engine `signed_cookies` does not use it.
+    /// `django.contrib.sessions.SessionStore`. The engine `signed_cookies` does not use this salt.
     ///
     /// # Examples
     /// ```
@@ -164,7 +164,8 @@ impl Settings {
     /// Sets `SESSION_COOKIE_AGE`. The default is two weeks.
     ///
     /// Set it here rather than with [`SessionsBuilder::max_age`]: the engines `file` and
-    /// `signed_cookies` store no date of expiry and compute it from this age when they read.
+    /// `signed_cookies` store no date of expiry and compute it from this age when they read a
+    /// session.
     ///
     /// # Examples
     /// ```
@@ -185,8 +186,8 @@ impl Settings {
         self
     }
 
-    /// Sets `SESSION_COOKIE_DOMAIN`. By default the cookie is for this host only. An empty text is
-    /// the default, as in Django.
+    /// Sets `SESSION_COOKIE_DOMAIN`. By default the cookie is for this host only. As in Django, an
+    /// empty text means the default.
     ///
     /// # Examples
     /// ```
@@ -239,7 +240,7 @@ impl Settings {
     }
 
     /// Sets `SESSION_COOKIE_SECURE`: whether browsers send the cookie over https only. The default
-    /// is `false`. A site with https should set it.
+    /// is `false`. A site with https should turn it on.
     ///
     /// # Examples
     /// ```
@@ -295,8 +296,9 @@ impl Settings {
     /// Sets `SESSION_COOKIE_SAMESITE`. The default is `Lax`.
     ///
     /// Pass `None` for Django's `False`, which leaves the attribute out. [`SameSite::None`] needs
-    /// [`session_cookie_secure`](Self::session_cookie_secure), otherwise
-    /// [`build`](SessionsBuilder::build) refuses the cookie: browsers would drop it.
+    /// [`session_cookie_secure`](Self::session_cookie_secure); otherwise
+    /// [`build`](SessionsBuilder::build) returns an error, because browsers would reject the
+    /// cookie.
     ///
     /// # Examples
     /// ```
@@ -328,9 +330,9 @@ impl Settings {
     /// set.
     ///
     /// The default is `false`, as in Django: the header leaves out `HttpOnly`, and also `Secure`
-    /// where browsers accept the removal without it. Browsers remove the cookie either way. Turn it
-    /// on for a site whose audit requires both attributes on every `Set-Cookie`. Django has no such
-    /// setting.
+    /// where browsers accept the removal without it. Browsers remove the cookie either way. Turn
+    /// this on for a site whose audit requires both attributes on every `Set-Cookie`. Django has no
+    /// such setting.
     ///
     /// # Examples
     /// ```
@@ -367,7 +369,7 @@ impl Settings {
     /// Sets `SESSION_SAVE_EVERY_REQUEST`: whether every request extends the session. The default is
     /// `false`.
     ///
-    /// It costs a load and a write for every request of a visitor with a session, see
+    /// This costs a load and a write for every request of a visitor with a session; see
     /// [`SessionsBuilder::save_every_request`].
     ///
     /// # Examples
@@ -399,7 +401,7 @@ impl Settings {
         self
     }
 
-    /// Sets `SESSION_EXPIRE_AT_BROWSER_CLOSE`: whether browsers drop the cookie when they close.
+    /// Sets `SESSION_EXPIRE_AT_BROWSER_CLOSE`: whether browsers delete the cookie when they close.
     /// The default is `false`.
     ///
     /// # Examples
@@ -467,8 +469,9 @@ impl Settings {
         Backend::new(cache, PickledFormat { removal_as_set })
     }
 
-    /// Returns the engine `cached_db`, which stores sessions in the table and copies of them in
-    /// Django's cache. See [`WriteThroughBackend`] for how the two stay consistent.
+    /// Returns the engine `cached_db`, which stores sessions in the table `django_session`, and
+    /// copies of them in Django's cache. See [`WriteThroughBackend`] for how the two stay
+    /// consistent.
     ///
     /// Pass a `DjangoCache` built with its option `cached_db`, and a `DjangoTable`.
     ///
@@ -498,7 +501,7 @@ impl Settings {
 
     /// Returns the format of the engine `file`, for a store that keeps sessions in Django's files.
     ///
-    /// `cloakroom_file::django::open` uses it and returns the whole engine.
+    /// `cloakroom_file::django::open` uses this format and returns the whole engine.
     ///
     /// # Examples
     /// ```
@@ -533,8 +536,9 @@ impl Settings {
     /// Returns the engine `signed_cookies`: the cookie carries the whole session, signed but
     /// readable by the visitor.
     ///
-    /// It neither compares nor revokes, see [`CookieBackend`]. A session that does not fit into a
-    /// cookie is an error here; Django sends it and the browser drops it.
+    /// This engine can neither compare nor revoke sessions; see [`CookieBackend`]. A session that
+    /// does not fit into a cookie is an error here. Django sends such a cookie, and the browser
+    /// rejects it.
     ///
     /// # Examples
     /// ```
@@ -550,9 +554,10 @@ impl Settings {
 
     /// Returns a builder of the site's sessions, stored in one of the engines above.
     ///
-    /// The builder has these settings and no background sweep, because Django's `clearsessions` may
-    /// be running. Django's sessions have no owners and no
-    /// [`max_lifetime`](SessionsBuilder::max_lifetime); `build` refuses the latter.
+    /// The builder has these settings. The background sweep is off, because Django's
+    /// `clearsessions` may be running. Django's sessions have no owners and no
+    /// [`max_lifetime`](SessionsBuilder::max_lifetime); `build` returns an error if `max_lifetime`
+    /// is set.
     ///
     /// # Examples
     /// A service that caches the rows in its own memory:

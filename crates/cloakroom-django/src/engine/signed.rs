@@ -30,10 +30,10 @@ pub struct SignedFormat {
     pub(super) removal_as_set: bool,
 }
 
-/// Where the text is stored. It decides how the end of the session is known.
+/// The place where the text is stored. It determines how the end of a session is computed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Medium {
-    /// In a row, next to the date of expiry.
+    /// In a row, which also contains the date of expiry.
     Row,
     /// In a file, which has only the time of its last change.
     File,
@@ -45,7 +45,7 @@ impl SignedFormat {
     /// Returns when a session stored in a file ends.
     ///
     /// Django does not count an expiry in seconds from any point in time: a negative number means
-    /// that the session has ended, and a positive one that it never ends.
+    /// that the session has ended, and a positive number means that it never ends.
     fn file_expires(&self, bytes: &Bytes, items: &Items, changed: SystemTime) -> SystemTime {
         if bytes.is_empty() {
             // Another process has just created the file and is about to write it.
@@ -76,7 +76,7 @@ impl SignedFormat {
 impl Format for SignedFormat {
     fn rules(&self) -> FormatRules {
         let mut rules = FormatRules::default();
-        // The cookie is the session, so a forged one leaves no key to keep.
+        // The cookie contains the whole session, so a forged cookie has no key to keep.
         rules.corrupt = match self.medium {
             Medium::Row | Medium::File => OnCorrupt::KeepKey,
             Medium::Cookie => OnCorrupt::StartAfresh,
@@ -170,8 +170,8 @@ impl Format for SignedFormat {
     }
 }
 
-/// Returns the expiry in the item `_session_expiry`. An item that Django could not read counts as
-/// [`Expiry::Policy`]; Django itself answers 500.
+/// Returns the expiry in the item `_session_expiry`. An item that Django cannot read counts as
+/// [`Expiry::Policy`]; Django itself responds with a 500.
 pub(super) fn expiry(data: &SessionData) -> Expiry {
     ExpiryItem::of(&data.items).map_or(Expiry::Policy, ExpiryItem::expiry)
 }
@@ -183,7 +183,7 @@ pub(super) fn set_expiry(data: &mut SessionData, expiry: Expiry) -> Result<()> {
     expiry::put(&mut data.items, expiry)
 }
 
-/// Logs under Django's logger name and message, so that one alert covers both programs.
+/// Logs Django's message under the name of Django's logger, so that one alert covers both programs.
 pub(super) fn log_corrupt(session: &SessionTag, error: &Error) {
     let error = format!("{error:#}");
     tracing::warn!(

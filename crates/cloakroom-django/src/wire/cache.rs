@@ -2,16 +2,16 @@
 
 use cloakroom::store::{Meta, millis};
 
-/// The prefix of the session's key in the engine cache.
+/// The prefix of the session key in the engine `cache`.
 pub const CACHE: &str = "django.contrib.sessions.cache";
 
-/// The prefix of the session's key in the engine cached_db.
+/// The prefix of the session key in the engine `cached_db`.
 pub const CACHED_DB: &str = "django.contrib.sessions.cached_db";
 
-/// The flags of a session in memcached: those that pymemcache gives to a pickle.
+/// The flags of a session in memcached: those that pymemcache sets for a pickle.
 pub const MEMCACHED_FLAGS: u32 = 1;
 
-/// An `exptime` with which memcached drops an item at once.
+/// An `exptime` that makes memcached remove an item at once.
 pub const MEMCACHED_GONE: i64 = -1;
 
 /// Returns the start of the cache keys of all sessions: `KEY_PREFIX`, `VERSION` and the prefix of
@@ -28,9 +28,10 @@ pub fn key_prefix(prefix: &str, version: u32, engine: &str) -> String {
     format!("{prefix}:{version}:{engine}")
 }
 
-/// Returns for how many seconds Redis keeps a session.
+/// Returns the number of seconds for which Redis keeps a session.
 ///
-/// Django counts whole seconds. 0 means that the session has ended; Redis accepts no such lifetime.
+/// As in Django, fractions of a second are dropped. Returns 0 if the session has ended; Redis does
+/// not accept 0 as a lifetime.
 ///
 /// # Examples
 /// ```
@@ -50,12 +51,11 @@ pub fn redis_ttl(meta: &Meta) -> i64 {
     secs_left(meta).max(0)
 }
 
-/// Returns the `exptime` of a session in memcached: seconds up to 30 days, and beyond that a time
-/// since
-/// 1970. It is negative for a session that has ended.
+/// Returns the `exptime` of a session in memcached: a number of seconds up to 30 days, and beyond
+/// that a time in seconds since 1970. It is negative for a session that has ended.
 ///
-/// memcached has no times after January 2038 (2^31 − 1 seconds since 1970). A session that lasts
-/// longer ends then.
+/// memcached cannot represent a time after January 2038 (2^31 − 1 seconds since 1970). A session
+/// that would last longer ends at that time.
 ///
 /// # Examples
 /// ```
@@ -79,7 +79,7 @@ pub fn memcached_exptime(meta: &Meta) -> i64 {
     match left {
         // To memcached, 0 means "forever".
         0 => MEMCACHED_GONE,
-        // memcached reads no lower number.
+        // memcached cannot read a lower number.
         ..0 => left.max(i64::from(i32::MIN)),
         1..=MAX_RELATIVE_SECS => left,
         _ => (millis(meta.touched).div_euclid(1_000) + left).min(LAST_SECOND),
@@ -94,7 +94,8 @@ fn secs_left(meta: &Meta) -> i64 {
 /// Thirty days. memcached interprets a larger number as a time since 1970.
 const MAX_RELATIVE_SECS: i64 = 30 * 24 * 60 * 60;
 
-/// In January 2038. memcached truncates a later time to 32 bits, and the item vanishes at once.
+/// The last time that memcached can represent, in January 2038. It truncates a later time to 32
+/// bits, so the item would vanish at once.
 const LAST_SECOND: i64 = i32::MAX as i64;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::date;
 
 /// The attributes of the session cookie: Django's settings `SESSION_COOKIE_*`.
 ///
-/// An empty text leaves the attribute out, as in Django. `same_site` is written as it is given.
+/// An empty text leaves the attribute out, as in Django. `same_site` is written unchanged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Attributes<'a> {
     /// `SESSION_COOKIE_DOMAIN`.
@@ -39,18 +39,18 @@ impl Default for Attributes<'_> {
 pub struct Lifetime {
     /// The remaining lifetime of the session in whole seconds, rounded down.
     pub max_age_secs: i64,
-    /// The time at which it ends.
+    /// The time at which the session ends.
     pub expires: SystemTime,
 }
 
-/// The lifetime of a cookie that the browser drops at once.
+/// The lifetime of a cookie that the browser removes at once.
 pub(crate) const GONE: Lifetime = Lifetime {
     max_age_secs: 0,
     expires: SystemTime::UNIX_EPOCH,
 };
 
-/// Returns the header that stores a session key in the browser. Without a lifetime the browser
-/// drops the cookie when it closes.
+/// Returns the header that stores a session key in the browser. Without a lifetime, the browser
+/// removes the cookie when it closes.
 ///
 /// # Examples
 /// ```
@@ -129,7 +129,7 @@ pub fn quote(value: &str) -> String {
     text
 }
 
-/// Returns the value that [`quote`] wrote. Text without quotes is returned unchanged.
+/// Returns the value that [`quote`] turned into `text`. Text without quotes is returned unchanged.
 ///
 /// # Examples
 /// ```
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attributes_are_in_the_order_of_django() {
+    fn attributes_are_written_in_djangos_order() {
         let all = Attributes {
             domain: Some("example.com"),
             path: "/app/",
@@ -302,7 +302,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_quoted_value_is_unquoted_to_itself(value in ".*") {
+        fn unquoting_a_quoted_value_returns_the_value(value in ".*") {
             prop_assert_eq!(unquote(&quote(&value)), value);
         }
 

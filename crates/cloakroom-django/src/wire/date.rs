@@ -1,8 +1,9 @@
 //! Dates as Django writes them: in `_session_expiry`, in the column `expire_date` and in
 //! `Set-Cookie`.
 //!
-//! Python's dates have the years 1 to 9999 and microseconds. A time outside that range becomes the
-//! nearest one in it, and fractions of a microsecond are rounded down.
+//! Python's dates have years from 1 to 9999 and a precision of one microsecond. A time outside
+//! these years becomes the nearest time within them, and fractions of a microsecond are rounded
+//! down.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -27,12 +28,13 @@ pub fn iso(at: SystemTime) -> String {
 
 /// Parses a date with an offset, in any ISO 8601 form that Python 3.11's `fromisoformat` accepts.
 ///
-/// That is more than Django writes: `Z`, the forms without `-` and `:`, week dates, any character
-/// between date and time, and any number of digits in the fraction.
+/// This includes forms that Django does not write: `Z`, the forms without `-` and `:`, week dates,
+/// any character between date and time, and any number of digits in the fraction.
 ///
-/// Returns `None` for text without an offset, on which Django itself fails. Also refuses the few
-/// forms that Python accepts and ISO 8601 does not have: offsets of 60 minutes or with a fraction,
-/// a fraction of a minute, and week dates followed by a digit or a hyphen where the time starts.
+/// Returns `None` for text without an offset, which Django itself cannot use. Also returns `None`
+/// for the few forms that Python accepts but ISO 8601 does not define: offsets with more than 59
+/// minutes or seconds or with a fraction, a fraction of a minute, and week dates followed by a
+/// digit or a hyphen where the time starts.
 ///
 /// # Examples
 /// ```
@@ -50,8 +52,8 @@ pub fn parse_iso(text: &str) -> Option<SystemTime> {
 /// Formats a time as in the column `expire_date` of SQLite and MySQL: `YYYY-MM-DD
 /// HH:MM:SS[.ffffff]` in UTC.
 ///
-/// SQLite compares the column as text. Another character between date and time would keep expired
-/// sessions alive.
+/// SQLite compares the column as text. With a `T` between date and time, Django would still load
+/// sessions that have expired.
 ///
 /// # Examples
 /// ```
@@ -83,7 +85,8 @@ pub fn parse_expire_date(text: &str) -> Option<SystemTime> {
     instant(date_time, offset.unwrap_or(0))
 }
 
-/// Formats a time as in HTTP headers: `Fri, 16 Jan 2026 03:04:05 GMT`. The fraction is dropped.
+/// Formats a time as in HTTP headers: `Fri, 16 Jan 2026 03:04:05 GMT`. Fractions of a second are
+/// dropped.
 ///
 /// # Examples
 /// ```
@@ -124,14 +127,14 @@ fn from_micros(micros: i64) -> SystemTime {
     let micros = micros.clamp(FIRST_MICRO, LAST_MICRO);
     let since = Duration::from_micros(micros.unsigned_abs());
     if micros < 0 {
-        // Some systems cannot represent so early a time. Any time in the past does.
+        // Some systems cannot represent such an early time. Any time in the past serves as well.
         UNIX_EPOCH.checked_sub(since).unwrap_or(UNIX_EPOCH)
     } else {
         UNIX_EPOCH + since
     }
 }
 
-/// Returns the date and time in UTC. Counts from the epoch because jiff's own instants end a day
+/// Returns the date and time in UTC. Counts from the epoch, because jiff's own instants end a day
 /// before the year 9999 does.
 fn utc(at: SystemTime) -> DateTime {
     let since = SignedDuration::from_micros(micros(at));
@@ -166,8 +169,8 @@ fn instant(date_time: DateTime, offset_secs: i32) -> Option<SystemTime> {
         .then(|| from_micros(at))
 }
 
-/// Parses text like `datetime.fromisoformat`: a date and a time, and the offset in seconds if
-/// present.
+/// Parses text as `datetime.fromisoformat` does. Returns the date and time, and the offset in
+/// seconds if the text has one.
 fn parse(text: &str) -> Option<(DateTime, Option<i32>)> {
     let mut rest = Parser(text);
     let date = rest.date()?;
@@ -220,7 +223,7 @@ fn clock_of(text: &str) -> Option<[i32; 4]> {
     if rest.0.is_empty() {
         return Some(parts);
     }
-    // Only seconds have a fraction. Its digits after the sixth are dropped.
+    // Only seconds may have a fraction. Its digits after the sixth are dropped.
     let shortest = if colons {
         "HH:MM:SS".len()
     } else {
@@ -242,7 +245,7 @@ fn clock_of(text: &str) -> Option<[i32; 4]> {
 struct Parser<'a>(&'a str);
 
 impl Parser<'_> {
-    /// `YYYY-MM-DD`, `YYYYMMDD`, `YYYY-Www[-D]` or `YYYYWww[D]`.
+    /// Parses `YYYY-MM-DD`, `YYYYMMDD`, `YYYY-Www[-D]` or `YYYYWww[D]`.
     fn date(&mut self) -> Option<Date> {
         let year = i16::try_from(self.number(4)?)
             .ok()
@@ -415,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_outside_of_pythons_range_becomes_the_nearest_in_it() {
+    fn a_time_outside_of_pythons_range_becomes_the_nearest_time_in_it() {
         let long = Duration::from_secs(1 << 40);
         assert_eq!(iso(UNIX_EPOCH + long), "9999-12-31T23:59:59.999999+00:00");
         assert_eq!(expire_date(UNIX_EPOCH - long), "0001-01-01 00:00:00");
@@ -437,7 +440,7 @@ mod tests {
         }
 
         #[test]
-        fn dates_in_a_row_are_ordered_as_their_texts_are(
+        fn the_texts_of_dates_in_a_row_sort_like_the_dates(
             one in FIRST_MICRO..=LAST_MICRO,
             by in 0..3_000_000_i64,
         ) {

@@ -1,7 +1,8 @@
 //! The item `_session_expiry`, in which Django's `set_expiry` stores the expiry of one session.
 //!
-//! A number is seconds of inactivity, and `0` means until the browser closes. A text is the instant
-//! at which the session ends. Without the item the site's settings apply.
+//! A number is the seconds of inactivity after which the session ends; `0` means that it ends when
+//! the browser closes. A text is the instant at which the session ends. If the item is absent, the
+//! site's settings apply.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,7 @@ use super::date::{iso, parse_iso};
 /// The name of the item.
 pub const NAME: &str = "_session_expiry";
 
-/// The value of the item.
+/// The value of the item `_session_expiry`.
 ///
 /// # Examples
 /// ```
@@ -49,8 +50,8 @@ impl ExpiryItem {
     /// Reads the item.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if Django cannot use it either. Django answers such a
-    /// session with a server error.
+    /// [`BadValue`](ErrorKind::BadValue) if the item matches none of the variants. Django cannot
+    /// use such an item either, and responds with a server error.
     ///
     /// # Examples
     /// ```
@@ -108,13 +109,14 @@ impl ExpiryItem {
     }
 }
 
-/// Sets the item to `expiry`. An item that already means the same is left as Django wrote it.
+/// Sets the item to `expiry`. An item that already means `expiry` is left as Django wrote it.
 ///
 /// Whole seconds are written as an integer, others as a float, and [`Expiry::Idle`] of zero as
-/// `-1`, because `0` means until the browser closes. [`Expiry::Policy`] removes the item.
+/// `-1`, because `0` means that the session ends when the browser closes. [`Expiry::Policy`]
+/// removes the item.
 ///
 /// # Errors
-/// [`BadValue`](ErrorKind::BadValue) if the present item cannot be [read](ExpiryItem::of).
+/// [`BadValue`](ErrorKind::BadValue) if the stored item cannot be [read](ExpiryItem::of).
 /// [`Unsupported`](ErrorKind::Unsupported) if Django has no form for this kind of expiry.
 ///
 /// # Examples
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn each_expiry_is_read_as_what_was_put() {
+    fn each_expiry_is_read_as_it_was_put() {
         for (expiry, item) in [
             (Expiry::Policy, None),
             (Expiry::BrowserClose, Some("0")),
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_django_cannot_read_is_an_error_and_stays() {
+    fn an_item_that_django_cannot_read_is_an_error_and_is_kept() {
         for text in [
             "\"tomorrow\"",
             "\"2026-01-02T03:04:05\"",

@@ -36,8 +36,8 @@ pub fn is_accepted(text: &str) -> bool {
     text.chars().nth(MIN_CHARS - 1).is_some()
 }
 
-/// Returns whether the engine `file` accepts a key, too: it has only the characters `a` to `z` and
-/// `0` to `9`.
+/// Returns whether the engine `file` also accepts a key: it contains only the characters `a` to `z`
+/// and `0` to `9`.
 ///
 /// # Examples
 /// ```
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_32_characters_of_djangos_alphabet() {
+    fn a_new_key_has_32_characters_of_djangos_alphabet() {
         let key = new_key().unwrap();
         assert_eq!(key.reveal().len(), KEY_CHARS);
         assert!(is_file_safe(key.reveal()));

@@ -6,7 +6,8 @@
 //! signature  base64url(HMAC-SHA256(SHA-256(salt "signer" secret), payload ":" timestamp))
 //! ```
 //!
-//! As Django 5.2.19 writes it. Base64url is that of RFC 4648 §5 without padding, zlib is RFC 1950.
+//! This is the format of Django 5.2.19. Base64url is that of RFC 4648 §5 without padding; zlib is
+//! that of RFC 1950.
 
 use std::fmt;
 
@@ -28,11 +29,11 @@ pub const SERVER_SALT: &str = "django.contrib.sessions.SessionStore";
 /// The salt of the engine `signed_cookies`. It does not depend on the class.
 pub const COOKIE_SALT: &str = "django.contrib.sessions.backends.signed_cookies";
 
-/// The largest size in bytes of a decompressed payload. A larger one is
+/// The largest size in bytes of a decompressed payload. A larger payload is
 /// [undecodable](UnsignError::Undecodable).
 pub const MAX_INFLATED: usize = 8 << 20;
 
-/// Signs text and verifies signatures with Django's `SECRET_KEY` and its fallbacks.
+/// Signs text and verifies signatures with a site's `SECRET_KEY` and its fallbacks.
 ///
 /// # Examples
 /// ```
@@ -80,7 +81,7 @@ impl Signer {
         }
     }
 
-    /// Also accepts text signed with this secret. Nothing is signed with it.
+    /// Also accepts text signed with this secret. New text is never signed with this secret.
     ///
     /// # Examples
     /// ```
@@ -97,7 +98,7 @@ impl Signer {
         self
     }
 
-    /// Returns `payload:timestamp:signature`.
+    /// Signs a payload and returns `payload:timestamp:signature`.
     ///
     /// # Examples
     /// ```
@@ -132,7 +133,7 @@ impl Signer {
     /// ```
     pub fn unsign<'a>(&self, text: &'a [u8]) -> Result<(&'a [u8], i64), UnsignError> {
         let (signed, given) = split_last(text).ok_or(UnsignError::BadSignature)?;
-        // Compares the encoded text: the last character has unused bits, so several texts decode to
+        // Compare the encoded text: its last character has unused bits, so several texts decode to
         // the same signature.
         let is_signed = std::iter::once(&self.key)
             .chain(&self.fallbacks)
@@ -145,10 +146,11 @@ impl Signer {
         Ok((payload, at))
     }
 
-    /// Signs a JSON text, compressed where Django compresses it: if that saves more than one byte.
+    /// Signs a JSON text. As in Django, the text is compressed if that saves more than one byte.
     ///
-    /// Django uses another zlib. Near that threshold one may compress what the other does not, and
-    /// the compressed bytes differ. Each reads what the other wrote.
+    /// Django uses another implementation of zlib, so the compressed bytes differ. Near the
+    /// threshold, one program may compress a text that the other does not compress. Each program
+    /// reads what the other wrote.
     ///
     /// # Examples
     /// ```
@@ -231,7 +233,7 @@ impl fmt::Debug for Signed {
 /// Why a signed text is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum UnsignError {
-    /// None of the secrets signed it. Django logs "Session data corrupted".
+    /// None of the secrets signed the text. Django logs "Session data corrupted".
     BadSignature,
     /// The signature is valid, but the contents are malformed. Django logs nothing.
     Undecodable,
@@ -248,7 +250,7 @@ impl fmt::Display for UnsignError {
 
 impl std::error::Error for UnsignError {}
 
-/// Computes Django's `salted_hmac` with SHA-256: the HMAC under [`derive_key`].
+/// Computes Django's `salted_hmac` with SHA-256: the HMAC with the key that [`derive_key`] returns.
 ///
 /// # Examples
 /// ```
@@ -278,8 +280,8 @@ pub fn derive_key(key_salt: &str, secret: &[u8]) -> [u8; 32] {
         .into()
 }
 
-/// Writes a number in base 62, as Django writes timestamps: digits, then upper case, then lower
-/// case.
+/// Writes a number in base 62, as Django writes timestamps: with the digits `0-9`, then `A-Z`, then
+/// `a-z`.
 ///
 /// # Examples
 /// ```
@@ -326,10 +328,10 @@ pub fn parse_base62(text: &[u8]) -> Option<i64> {
     })
 }
 
-/// Returns the text as zlib, or `None` if that saves less than two bytes.
+/// Compresses the text with zlib, or returns `None` if that saves fewer than two bytes.
 fn pack(json: &[u8]) -> Option<Vec<u8>> {
     // zlib chooses the shorter of two codes for each block. miniz_oxide always uses the one that is
-    // shorter for long blocks, so short texts are compressed with both.
+    // shorter for long blocks, so short texts are compressed with both codes.
     let short = (json.len() < MAX_SHORT).then(|| pack_as(json, CompressionStrategy::Fixed));
     let long = pack_as(json, CompressionStrategy::Default);
     [short.flatten(), long]
@@ -341,7 +343,7 @@ fn pack(json: &[u8]) -> Option<Vec<u8>> {
 fn pack_as(json: &[u8], strategy: CompressionStrategy) -> Option<Vec<u8>> {
     let flags =
         create_comp_flags_from_zip_params(COMPRESSION_LEVEL, WITH_ZLIB_HEADER, strategy as i32);
-    // A result that does not fit would save too little.
+    // A result that does not fit into this buffer would save too little.
     let mut packed = vec![0; json.len().checked_sub(2)?];
     let (status, _, len) = compress(
         &mut CompressorOxide::new(flags),
@@ -372,10 +374,10 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// zlib's default, which Django uses.
 const COMPRESSION_LEVEL: i32 = 6;
 
-/// Any positive number of window bits adds the header.
+/// Any positive number of window bits adds the zlib header.
 const WITH_ZLIB_HEADER: i32 = 1;
 
-/// For longer texts the codes for short blocks are never shorter.
+/// The codes for short blocks never give a shorter result for texts of this length or more.
 const MAX_SHORT: usize = 1_024;
 
 #[cfg(test)]
@@ -461,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn base_62_has_numbers_of_64_bits_only() {
+    fn only_numbers_of_64_bits_are_read_from_base_62() {
         for number in [0, -1, 61, i64::MAX, i64::MIN] {
             assert_eq!(parse_base62(base62(number).as_bytes()), Some(number));
         }

@@ -78,7 +78,7 @@ fn all_of_several_origins_must_be_accepted() {
 }
 
 #[test]
-fn by_https_without_an_origin_the_referer_decides() {
+fn over_https_without_an_origin_the_referer_decides() {
     let csrf = Csrf::new()
         .trusted_origin("https://*.shop.example")
         .unwrap();
@@ -127,7 +127,7 @@ fn by_https_without_an_origin_the_referer_decides() {
 }
 
 #[test]
-fn a_cookie_domain_makes_its_hosts_the_sites_own() {
+fn pages_of_the_cookie_domain_count_as_the_sites_own() {
     let csrf = Csrf::new().cookie_domain(".example.com").unwrap();
     for (host, referer, refusal) in [
         ("a.example.com", "https://b.example.com/", Refusal::NoSecret),

@@ -4,7 +4,7 @@ use cloakroom_django::auth::{Account, Auth, LoginStatus};
 use crate::support::{User, next_request, open, sessions};
 
 #[tokio::test]
-async fn a_second_login_of_the_same_user_keeps_the_data_under_a_new_key() {
+async fn a_second_login_of_the_same_user_keeps_the_items_under_a_new_key() {
     let sessions = sessions();
     let auth = Auth::new("secret");
     let session = sessions.new_session();
@@ -35,7 +35,7 @@ async fn a_login_makes_the_user_the_owner() {
 }
 
 #[tokio::test]
-async fn a_login_of_another_user_drops_the_data() {
+async fn a_login_of_another_user_removes_the_items() {
     let sessions = sessions();
     let auth = Auth::new("secret");
     let session = sessions.new_session();
@@ -72,7 +72,7 @@ async fn a_login_of_another_user_flushes_what_the_request_set_before_it() {
 }
 
 #[tokio::test]
-async fn a_login_drops_the_data_of_an_unreadable_user() {
+async fn a_login_removes_the_items_of_an_unreadable_user() {
     let session = sessions().new_session();
     session.set("_auth_user_id", [7]).unwrap();
     session.set("cart", 1).unwrap();
@@ -111,7 +111,7 @@ async fn a_new_password_ends_all_sessions_but_the_one_that_changed_it() {
 }
 
 #[tokio::test]
-async fn a_session_of_a_fallback_secret_stays_and_gets_a_new_hash() {
+async fn a_session_under_a_fallback_secret_is_kept_and_gets_a_new_hash() {
     let sessions = sessions();
     let session = sessions.new_session();
     Auth::new("old").log_in(&session, &User::ADA).unwrap();
@@ -127,7 +127,7 @@ async fn a_session_of_a_fallback_secret_stays_and_gets_a_new_hash() {
 }
 
 #[tokio::test]
-async fn an_integer_as_the_id_is_read_as_text() {
+async fn an_integer_id_is_read_as_text() {
     let session = sessions().new_session();
     let auth = Auth::new("secret");
     auth.log_in(&session, &User::ADA).unwrap();
@@ -138,7 +138,7 @@ async fn an_integer_as_the_id_is_read_as_text() {
 }
 
 #[tokio::test]
-async fn an_unreadable_id_is_anonymous_and_the_session_stays() {
+async fn a_visitor_with_an_unreadable_id_is_anonymous_and_keeps_the_session() {
     let sessions = sessions();
     let auth = Auth::new("secret");
     for id in [
@@ -196,7 +196,7 @@ async fn a_user_is_looked_up_only_if_the_session_names_one() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_lookup_leaves_the_session_unchanged() {
+async fn a_failed_lookup_leaves_the_session_unchanged() {
     let sessions = sessions();
     let auth = Auth::new("secret");
     let session = sessions.new_session();

@@ -3,7 +3,7 @@ use cloakroom_django::auth::messages::{self, Level, Message};
 use crate::support::{open, sessions};
 
 #[tokio::test]
-async fn messages_of_parallel_requests_are_all_kept() {
+async fn all_messages_of_parallel_requests_are_kept() {
     let sessions = sessions();
     let session = sessions.new_session();
     session.set("theme", "dark").unwrap();
@@ -27,7 +27,7 @@ async fn messages_of_parallel_requests_are_all_kept() {
 }
 
 #[test]
-fn taking_none_changes_nothing() {
+fn taking_messages_when_there_are_none_changes_nothing() {
     let session = sessions().new_session();
     assert_eq!(messages::take(&session).unwrap(), []);
     assert!(!session.is_modified());

@@ -21,7 +21,7 @@ proptest! {
     }
 
     #[test]
-    fn a_masked_secret_is_unmasked_to_itself(secret in "[a-zA-Z0-9]{32}") {
+    fn unmasking_a_masked_secret_returns_the_secret(secret in "[a-zA-Z0-9]{32}") {
         let secret = Secret::parse(&secret).unwrap();
         let token = secret.mask().unwrap();
         let unmasked = Secret::parse(&token).unwrap();
@@ -83,7 +83,7 @@ proptest! {
     }
 }
 
-/// Anything, or text that looks like a hash.
+/// Generates any text, or text that looks like a hash.
 fn field() -> impl Strategy<Value = String> {
     let name = "pbkdf2_sha256|pbkdf2_sha1|argon2|bcrypt_sha256|scrypt|!";
     let costs =

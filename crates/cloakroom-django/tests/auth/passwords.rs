@@ -2,7 +2,7 @@ use cloakroom_django::auth::passwords::{Algorithm, unusable};
 use cloakroom_django::auth::{Passwords, Verdict};
 
 #[test]
-fn every_algorithm_verifies_what_it_makes() {
+fn every_algorithm_verifies_its_own_hashes() {
     for &algorithm in Algorithm::ALL {
         let passwords = Passwords::new().preferred(algorithm).iterations(1_000);
         let encoded = passwords.encode("pässwörd☃").unwrap();
@@ -46,7 +46,7 @@ fn only_accepted_algorithms_and_the_preferred_one_match() {
 }
 
 #[test]
-fn fewer_or_more_iterations_are_outdated() {
+fn a_hash_with_fewer_or_more_iterations_is_outdated() {
     let encoded = quick().encode("pw").unwrap();
     for (iterations, verdict) in [
         (999, Verdict::Outdated),

@@ -41,7 +41,8 @@ pub(crate) fn sessions() -> Sessions {
     Sessions::new(MemoryStore::new())
 }
 
-/// Ends the request of `session` and starts the next one with the key that the browser has then.
+/// Ends the request of `session` and starts the next request with the key that the browser then
+/// has.
 pub(crate) async fn next_request(sessions: &Sessions, session: &Session) -> Session {
     session.save().await.unwrap();
     open(sessions, &session.key().unwrap()).await.unwrap()

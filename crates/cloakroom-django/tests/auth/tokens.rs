@@ -47,7 +47,7 @@ const ADA: Subject<'_> = Subject {
 const SECRET: &str = "cloakroom-public-secret-key-0123456789";
 
 #[test]
-fn tokens_are_those_of_django() {
+fn tokens_are_made_as_in_django() {
     for (time, user, token, of_old_secret) in MADE {
         assert_eq!(ResetTokens::new(SECRET).make(user, at(*time)), *token);
         assert_eq!(
@@ -101,7 +101,7 @@ fn a_token_is_invalid_once_its_user_has_changed() {
 }
 
 #[test]
-fn a_token_of_an_old_secret_is_valid_with_that_fallback() {
+fn a_token_made_with_an_old_secret_is_valid_with_that_fallback() {
     let (time, user, _, of_old_secret) = MADE[0];
     let tokens = ResetTokens::new(SECRET);
     assert!(!tokens.check(of_old_secret, &user, at(time)));

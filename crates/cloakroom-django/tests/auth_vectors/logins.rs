@@ -54,7 +54,8 @@ fn logins_logouts_and_new_passwords_change_a_session_as_in_django() {
     });
 }
 
-/// The vectors have the CSRF secret in a cookie. One in the session is renewed in the same cases.
+/// The vectors have the CSRF secret in a cookie. A secret in the session must be renewed in the
+/// same cases.
 #[test]
 fn the_csrf_secret_in_a_session_is_renewed_as_in_django() {
     each("auth_login", |case| {
@@ -94,7 +95,7 @@ struct Before {
 
 impl Before {
     /// Stores a session with these items and opens it as its next request does. Stores nothing if
-    /// they are null.
+    /// the items are null.
     async fn stored(items: &Value) -> (Self, Session) {
         let sessions = Sessions::new(MemoryStore::new());
         let session = sessions.new_session();

@@ -14,17 +14,17 @@ use crate::run;
 use crate::vectors::{Case, each, to_json};
 
 #[test]
-fn cache_keys_are_those_of_django() {
+fn cache_keys_are_built_as_in_django() {
     each("cache_keys", |case| {
         assert_eq!(key(case), case.get::<String>("cache_key"));
     });
 }
 
 #[test]
-fn redis_gets_the_entries_of_django() {
+fn redis_gets_the_same_entries_as_from_django() {
     each("redis", |case| {
         let row = row_of(case, None);
-        // A session that has ended is not stored. Django stores it and Redis drops it.
+        // A session that has ended is not stored. Django stores it, and Redis removes it at once.
         let ttl = row.as_ref().map(|row| row.redis_ttl).filter(|&ttl| ttl > 0);
         assert_eq!(ttl, case.find::<i64>("ttl"));
         let Some(django) = case.find::<String>("redis_key") else {
@@ -40,7 +40,7 @@ fn redis_gets_the_entries_of_django() {
 }
 
 #[test]
-fn memcached_gets_the_entries_of_django() {
+fn memcached_gets_the_same_entries_as_from_django() {
     each("memcached", |case| {
         assert_eq!(key(case), case.get::<String>("key"));
         assert_eq!(MEMCACHED_FLAGS, case.get::<u32>("flags"));
@@ -54,7 +54,8 @@ fn memcached_gets_the_entries_of_django() {
                 let ours = pickle::read(&row.data).unwrap();
                 assert_eq!(to_json(&ours), value);
             }
-            // A session that has ended is not stored. Django stores it and memcached drops it.
+            // A session that has ended is not stored. Django stores it, and memcached removes it at
+            // once.
             None => assert!(exptime < 0),
         }
     });
@@ -74,7 +75,7 @@ fn pickles_are_read_kept_or_refused_but_never_changed() {
                 let again = pickle::read(&pickle::write(&items).unwrap()).unwrap();
                 assert_eq!(to_json(&again), json::write(&items).unwrap());
             }
-            // It may be refused or kept, but it has no JSON form.
+            // The pickle may be refused or kept, but it has no JSON form.
             "non_json" => match read {
                 Ok(items) => {
                     let error = json::write(&items).unwrap_err();

@@ -57,8 +57,8 @@ proptest! {
 }
 
 /// Checks that the engine reads `value` from the cookie `name` of `header`: it finds the session
-/// with that key. A cookie whose value is too short or in no row is removed. Without a cookie there
-/// is nothing to remove.
+/// with that key. A cookie is removed if its value is too short or no row has it. Without a cookie,
+/// there is nothing to remove.
 fn check(header: &[u8], name: &str, value: Option<&str>) {
     let (sessions, signed) = site(name, &[]);
     let header = HeaderValue::from_bytes(header).unwrap();

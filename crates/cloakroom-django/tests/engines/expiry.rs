@@ -131,7 +131,7 @@ fn a_date_in_sqlite_has_exactly_the_form_of_django() {
 }
 
 #[test]
-fn a_row_in_sqlite_ends_when_it_ends_in_django() {
+fn a_row_in_sqlite_expires_when_it_expires_in_django() {
     each("sqlite_row", |case| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db.sqlite3");
@@ -168,8 +168,8 @@ fn a_row_in_sqlite_ends_when_it_ends_in_django() {
     });
 }
 
-/// Does what Django's `set_expiry` does. A negative time and an offset, which Cloakroom's cannot
-/// express, are stored as Django would store them.
+/// Sets the expiry as Django's `set_expiry` does. A negative time and an offset, which Cloakroom's
+/// `set_expiry` cannot express, are stored as Django would store them.
 fn set_expiry(session: &Session, value: Option<Ordered>, now: SystemTime) {
     let expiry = match value {
         None => Expiry::Policy,

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::promises::Visitor;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parallel_increments_through_two_servers_all_land() {
+async fn no_parallel_increment_through_two_servers_is_lost() {
     let folder = Folder::new();
     let (one, other) = (folder.sessions(), folder.sessions());
     let mut guest = Visitor::of(&one);
@@ -178,7 +178,7 @@ async fn a_sweep_deletes_only_expired_files() {
 }
 
 #[tokio::test]
-async fn an_empty_or_garbled_file_is_an_empty_session() {
+async fn an_empty_or_garbled_file_is_read_as_an_empty_session() {
     let folder = Folder::new();
     fs::write(folder.path().join("sessionidplaceholder"), "").unwrap();
     fs::write(folder.path().join("sessionidgarbledfile"), b"\xff\xfe:a:b").unwrap();
@@ -193,7 +193,7 @@ async fn an_empty_or_garbled_file_is_an_empty_session() {
 }
 
 #[test]
-fn the_folder_must_exist_and_the_cookie_name_be_a_file_name() {
+fn the_folder_must_exist_and_the_cookie_name_must_be_a_file_name() {
     let folder = Folder::new();
     let settings = folder.settings();
     let error = django::open(&settings, folder.path().join("gone")).unwrap_err();
@@ -244,7 +244,7 @@ impl Folder {
         sessions.clock(self.clock.clone()).build().unwrap()
     }
 
-    /// Lists the files that Django's cleaner would look at.
+    /// Lists the files that Django's `clearsessions` would check.
     fn names(&self) -> Vec<String> {
         let files = fs::read_dir(self.path()).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());

@@ -1,4 +1,4 @@
-//! The promises hold in Django's formats, too. There the data are the version, the store contains
+//! The promises also hold in Django's formats, in which the data is the version, the store contains
 //! the key, and Django writes to the same store.
 
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use crate::rows::Rows;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn parallel_increments_through_two_servers_all_land_even_with_equal_texts() {
+async fn no_parallel_increment_through_two_servers_is_lost_even_with_equal_texts() {
     let clock = HandClock::new();
     let (table, cache) = (Rows::table(), Rows::cache());
     let engines = || {
@@ -112,7 +112,7 @@ async fn a_logout_is_final_while_other_requests_write() {
 }
 
 #[tokio::test]
-async fn a_save_with_a_lost_answer_is_an_error_and_not_repeated() {
+async fn a_save_whose_answer_is_lost_is_an_error_and_is_not_repeated() {
     let clock = HandClock::new();
     let table = Rows::table();
     let flaky = Flaky::new(table.clone());
@@ -155,7 +155,7 @@ async fn an_unchanged_text_does_not_prove_that_a_save_failed() {
 }
 
 #[tokio::test]
-async fn a_rename_with_a_lost_answer_is_an_error_and_leaves_no_session() {
+async fn a_rename_whose_answer_is_lost_is_an_error_and_leaves_no_session() {
     let clock = HandClock::new();
     let table = Rows::table();
     let flaky = Flaky::new(table.clone());
@@ -227,7 +227,7 @@ async fn a_copy_serves_reads_but_not_writes() {
     assert_eq!(guest.reads("n").await, Some(1));
     assert_eq!(spy.take(), []);
 
-    // Django's admin changes the row without the copy.
+    // Django's admin changes the row, but not the copy.
     table.put(
         guest.key(),
         signed(b"{\"n\":5,\"m\":1}", &clock),
@@ -240,7 +240,7 @@ async fn a_copy_serves_reads_but_not_writes() {
 }
 
 #[tokio::test]
-async fn a_value_without_a_json_form_survives_edits_of_others() {
+async fn a_value_without_a_json_form_survives_edits_of_other_items() {
     let clock = HandClock::new();
     let cache = Rows::cache();
     // {'n': 1, 't': (1, 2)}
@@ -346,7 +346,7 @@ async fn a_signed_but_unreadable_row_is_empty_and_not_logged() {
 }
 
 #[tokio::test]
-async fn an_expiry_is_an_item_and_keeps_its_place() {
+async fn an_expiry_is_an_item_and_keeps_its_position() {
     let clock = HandClock::new();
     let table = Rows::table();
     table.put(
@@ -395,7 +395,7 @@ async fn an_expiry_is_an_item_and_keeps_its_place() {
 }
 
 #[tokio::test]
-async fn an_unreadable_expiry_means_that_of_the_site_until_another_is_set() {
+async fn an_unreadable_expiry_counts_as_the_sites_until_another_is_set() {
     let clock = HandClock::new();
     let table = Rows::table();
     table.put(
@@ -462,7 +462,7 @@ async fn a_login_gets_a_new_key_and_there_is_no_owner() {
 }
 
 #[tokio::test]
-async fn a_login_survives_the_end_of_its_session_without_its_items() {
+async fn a_login_survives_the_end_of_its_session_but_loses_the_items() {
     let clock = HandClock::new();
     let table = Rows::table();
     let mut guest = Visitor::of(&site(settings().db(table.clone()), &clock));
@@ -675,7 +675,7 @@ async fn every_request_signs_the_cookie_again_if_configured() {
 }
 
 #[tokio::test]
-async fn a_key_in_quotes_is_read_and_the_last_of_several_counts() {
+async fn a_key_in_quotes_is_read_and_the_last_of_several_keys_counts() {
     let clock = HandClock::new();
     let table = Rows::table();
     table.put(

@@ -9,7 +9,7 @@ use cloakroom::store::{Draft, Entry, Guarantees, Meta, Outcome, Store, Version, 
 use cloakroom::{Result, StoreKey};
 use cloakroom_django::wire::cache::{memcached_exptime, redis_ttl};
 
-/// As in Django's tables, the data are the version and the start of a session is not stored.
+/// As in Django's tables, the data is the version, and the start of a session is not stored.
 #[derive(Clone)]
 pub(crate) struct Rows(Arc<Mutex<BTreeMap<String, Row>>>, Kind);
 
@@ -27,7 +27,7 @@ pub(crate) struct Row {
 enum Kind {
     /// Stores and returns when a session ends.
     Table,
-    /// Drops a session when it ends, but does not return when that is.
+    /// Removes a session when it ends, but does not return when it ends.
     Cache,
 }
 

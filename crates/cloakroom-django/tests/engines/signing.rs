@@ -94,8 +94,8 @@ fn sessions_are_read_as_in_django() {
     });
 }
 
-/// Returns whether the engine `signed_cookies` finds the cookie of a case expired. The other
-/// engines ask their stores.
+/// Returns whether a cookie of the engine `signed_cookies` has expired. With the other engines, the
+/// store decides.
 fn is_expired(case: &Case) -> bool {
     if salt(case) != COOKIE_SALT {
         return false;

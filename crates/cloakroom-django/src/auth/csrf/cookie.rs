@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use super::Secret;
 use crate::wire::cookie::{Attributes, Lifetime, set_cookie};
 
-/// Its name and attributes.
+/// The name and the attributes of the cookie.
 #[derive(Clone, Debug)]
 pub(super) struct Cookie {
     pub(super) name: String,
@@ -17,11 +17,11 @@ pub(super) struct Cookie {
 }
 
 impl Cookie {
-    /// Returns the secret in the request's cookies, or `None` if there is none or if several
-    /// differ.
+    /// Returns the secret in the request's cookies, or `None` if the cookie is absent or malformed,
+    /// or if several have different values.
     ///
     /// An attacker on a neighbouring domain can plant a cookie, so neither the first nor the last
-    /// one can be trusted.
+    /// of several cookies can be trusted.
     pub(super) fn read(&self, headers: &HeaderMap) -> Option<Secret> {
         let lines = headers.get_all(COOKIE).into_iter();
         let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
@@ -35,7 +35,7 @@ impl Cookie {
         Secret::parse(std::str::from_utf8(value).ok()?).ok()
     }
 
-    /// Returns the `Set-Cookie` header. The lifetime is that of Django: 52 weeks.
+    /// Returns the `Set-Cookie` header. The cookie lasts for 52 weeks, as in Django.
     pub(super) fn set_cookie(&self, secret: &Secret, now: SystemTime) -> HeaderValue {
         let attributes = Attributes {
             domain: self.domain.as_deref(),

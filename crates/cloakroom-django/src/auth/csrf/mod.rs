@@ -1,12 +1,12 @@
-//! Forms that only the site's own pages can send: Django's CSRF middleware without a framework.
+//! CSRF protection for forms: Django's CSRF middleware without a web framework.
 //!
-//! A browser holds a [`Secret`] in a cookie, or in the session. Every form contains it, masked, in
-//! a hidden field named [`FIELD`]. A page of another site does not know the secret, so a form that
-//! it sends is refused.
+//! Each browser has a [`Secret`], stored in a cookie or in the session. Every form contains a
+//! masked copy of it in a hidden field named [`FIELD`]. A page of another site does not know the
+//! secret, so a form from such a page is refused.
 //!
-//! * **A page with a form**: read the [secret](Csrf::secret) of the request or make a
-//!   [new](Secret::random) one, put a [masked](Secret::mask) copy into the form, and send the
-//!   [cookie](Csrf::set_cookie) and `Vary: Cookie` with the page.
+//! * **A page with a form**: read the [secret](Csrf::secret) of the request, or make a
+//!   [new](Secret::random) one if it is absent, put a [masked](Secret::mask) copy into the form,
+//!   and send the [cookie](Csrf::set_cookie) and `Vary: Cookie` with the page.
 //! * **A submitted form**: [`check`](Csrf::check) it before anything else.
 //! * **A login**: set the cookie to a [new](Secret::random) secret, so that earlier tokens become
 //!   invalid. A secret in the session is replaced by [`Auth::log_in`](crate::auth::Auth::log_in).
@@ -40,7 +40,7 @@
 //! };
 //! assert_eq!(csrf.check(&request, csrf.secret(&headers).as_ref()), Ok(()));
 //!
-//! // A page of another site submits a form. The browser names that site.
+//! // A page of another site submits a form. The browser names that site in `Origin`.
 //! let mut headers = headers.clone();
 //! headers.insert("origin", "https://evil.example".parse()?);
 //! let request = Incoming { headers: &headers, form_token: None, ..request };
@@ -74,8 +74,8 @@ pub struct Csrf {
 }
 
 impl Csrf {
-    /// Creates Django's default settings: the cookie `csrftoken` for this host only, sent also
-    /// without https, and no trusted origins.
+    /// Creates Django's default settings: the cookie `csrftoken` for this host only, also sent over
+    /// plain http, and no trusted origins.
     ///
     /// # Examples
     /// ```
@@ -102,7 +102,7 @@ impl Csrf {
     /// Sets `CSRF_COOKIE_NAME`.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if it is not a valid name for a cookie.
+    /// [`Config`](ErrorKind::Config) if `name` is not a valid name for a cookie.
     ///
     /// # Examples
     /// ```
@@ -117,7 +117,7 @@ impl Csrf {
     /// # Ok::<(), cloakroom::Error>(())
     /// ```
     pub fn cookie_name(mut self, name: &str) -> Result<Self> {
-        // RFC 6265: a cookie's name is a token, like that of a header.
+        // RFC 6265: the name of a cookie is a token, like the name of a header.
         if HeaderName::from_bytes(name.as_bytes()).is_err() {
             return Err(Error::new(
                 ErrorKind::Config,
@@ -133,10 +133,12 @@ impl Csrf {
 
     /// Sets `CSRF_COOKIE_DOMAIN`: shares the cookie with this domain and its subdomains.
     ///
-    /// Requests from their pages are then accepted where only `Referer` names the site.
+    /// If a request over https has no `Origin`, its `Referer` is then compared with this domain
+    /// instead of the request's host. With a leading dot, the domain includes its subdomains.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if it is not a domain.
+    /// [`Config`](ErrorKind::Config) if `domain` contains anything but letters, digits, dots and
+    /// hyphens, or is empty.
     ///
     /// # Examples
     /// ```
@@ -166,7 +168,7 @@ impl Csrf {
     }
 
     /// Sets `CSRF_COOKIE_SECURE`: whether browsers send the cookie over https only. The default is
-    /// `false`. A site with https should set it.
+    /// `false`. A site with https should turn it on.
     ///
     /// # Examples
     /// ```
@@ -185,11 +187,13 @@ impl Csrf {
         self
     }
 
-    /// Adds one of `CSRF_TRUSTED_ORIGINS`: accepts forms of `https://example.com`, or of all hosts
-    /// in the domain with `https://*.example.com`.
+    /// Adds one of `CSRF_TRUSTED_ORIGINS`: a site whose forms are accepted.
+    ///
+    /// `https://example.com` names one host; `https://*.example.com` names `example.com` and all
+    /// its subdomains.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if it has neither form.
+    /// [`Config`](ErrorKind::Config) if `origin` has neither form.
     ///
     /// # Examples
     /// ```
@@ -217,8 +221,8 @@ impl Csrf {
         Ok(self)
     }
 
-    /// Returns the secret in the request's cookie, or `None` if it has none, a malformed one, or
-    /// several that differ.
+    /// Returns the secret in the request's cookie, or `None` if the cookie is absent or malformed,
+    /// or if several have different values.
     ///
     /// # Examples
     /// ```
@@ -238,7 +242,7 @@ impl Csrf {
 
     /// Returns the `Set-Cookie` header that stores the secret in the browser for another 52 weeks.
     ///
-    /// Send it with every page that has a form, and with the answer to a login.
+    /// Send it with every page that has a form, and with the response to a login.
     ///
     /// # Examples
     /// ```
@@ -258,11 +262,11 @@ impl Csrf {
     /// Checks that a request was sent by the site's own pages or by a trusted origin.
     ///
     /// `secret` is that of the request's [cookie](Self::secret) or of its
-    /// [session](Secret::in_session). GET, HEAD, OPTIONS and TRACE always pass, because they must
-    /// not change anything.
+    /// [session](Secret::in_session). GET, HEAD, OPTIONS and TRACE requests always pass, because
+    /// they must not change anything.
     ///
     /// # Errors
-    /// The first rule that the request breaks. Answer with 403.
+    /// The first rule that the request breaks. Respond with a 403.
     ///
     /// # Examples
     /// ```
@@ -310,18 +314,18 @@ pub struct Incoming<'a> {
     pub method: &'a Method,
     /// The headers. `Origin`, `Referer` and `X-CSRFToken` are read.
     pub headers: &'a HeaderMap,
-    /// Whether the browser sent it over https, to this process or to a trusted proxy.
+    /// Whether the browser sent the request over https, to this process or to a trusted proxy.
     pub https: bool,
     /// The site's own host, with the port unless it is the default one. Pass the `Host` header once
     /// you have checked that it is one of the site's hosts.
     pub host: &'a str,
-    /// The value of [`FIELD`] in the body of the form. Do not take it from the query: URLs are
-    /// logged.
+    /// The value of [`FIELD`] in the body of the form. Do not read it from the query string: URLs
+    /// are logged.
     pub form_token: Option<&'a str>,
 }
 
 impl<'a> Incoming<'a> {
-    /// Returns the token in the form of a POST request, or else in the header.
+    /// Returns the token in the form of a POST request, or else the token in the header.
     fn token(&self) -> Option<&'a str> {
         let of_form = self.form_token.filter(|_| self.method == Method::POST);
         of_form.filter(|token| !token.is_empty()).or_else(|| {
@@ -331,7 +335,7 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// Returns whether the method is safe by RFC 9110: it must not change anything.
+/// Returns whether the method is safe by RFC 9110: such a request must not change anything.
 fn is_safe(method: &Method) -> bool {
     matches!(
         *method,

@@ -7,7 +7,7 @@ use http::{HeaderMap, Uri};
 use super::{Incoming, Refusal};
 
 /// One of Django's `CSRF_TRUSTED_ORIGINS`: a scheme and a host. `*.` in front of the host matches
-/// all its subdomains.
+/// the host and all its subdomains.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct TrustedOrigin {
     scheme: String,
@@ -41,8 +41,8 @@ impl TrustedOrigin {
 
 /// Checks `Origin`, or `Referer` if there is no `Origin` and the request came by https.
 ///
-/// `Referer` is not checked over plain http: an attacker who can change pages in transit can change
-/// it, too.
+/// `Referer` is not checked over plain http: an attacker who can change pages in transit can also
+/// change this header.
 pub(super) fn check(
     request: &Incoming<'_>,
     trusted: &[TrustedOrigin],
@@ -109,7 +109,8 @@ fn is_trusted(trusted: &[TrustedOrigin], origin: &str) -> bool {
         .any(|origin| origin.scheme == scheme && is_within(host, &origin.host))
 }
 
-/// Returns whether `host` equals `pattern` or, if `pattern` starts with a dot, is in that domain.
+/// Returns whether `host` equals `pattern`. A pattern that starts with a dot also matches the
+/// domain after the dot and all its subdomains.
 fn is_within(host: &str, pattern: &str) -> bool {
     let (host, pattern) = (host.to_ascii_lowercase(), pattern.to_ascii_lowercase());
     match pattern.strip_prefix('.') {
@@ -118,7 +119,7 @@ fn is_within(host: &str, pattern: &str) -> bool {
     }
 }
 
-/// Returns the port of a host with its colon, or an empty text if there is none.
+/// Returns the port of a host with its colon, or an empty text if the host has no port.
 fn port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => &host[name.len()..],

@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// Why [`Csrf::check`](super::Csrf::check) refuses a request. Its text is for logs and for the 403
-/// page.
+/// The reason why [`Csrf::check`](super::Csrf::check) refuses a request. Its `Display` text is for
+/// logs and for the 403 page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -11,17 +11,17 @@ pub enum Refusal {
     NoReferer,
     /// `Referer` is not a URL with a scheme and a host.
     MalformedReferer,
-    /// The request came by https from a page that was loaded without it.
+    /// The request came by https from a page that was loaded without https.
     InsecureReferer,
     /// `Referer` names another site that is not trusted.
     BadReferer,
-    /// The request has no secret: the browser refuses cookies or has lost this one.
+    /// The request has no secret: the browser refused the cookie or has lost it.
     NoSecret,
     /// Neither the form nor the header contains a token.
     NoToken,
     /// The token is neither 32 nor 64 characters long.
     TokenLength,
-    /// The token contains other characters than `a-z A-Z 0-9`.
+    /// The token contains characters other than `a-z`, `A-Z` and `0-9`.
     TokenCharacters,
     /// The token was made from another secret: for another browser, or before the login.
     WrongToken,

@@ -10,8 +10,9 @@ use crate::random;
 
 /// A browser's CSRF secret: 32 characters in its cookie or in the session.
 ///
-/// Pages contain it [masked](Self::mask), differently each time, so that a compression attack such
-/// as BREACH cannot recover it. All masked copies are valid until the secret changes.
+/// Each page contains a [masked](Self::mask) copy of the secret. The mask is different each time,
+/// so that a compression attack such as BREACH cannot recover the secret. All masked copies are
+/// valid until the secret changes.
 ///
 /// # Examples
 /// ```
@@ -31,7 +32,7 @@ use crate::random;
 pub struct Secret([u8; SECRET_LEN]);
 
 impl Secret {
-    /// Makes a new secret, for a browser that has none and for each login.
+    /// Makes a new secret, for a browser without a secret and for each login.
     ///
     /// # Errors
     /// [`Random`](cloakroom::ErrorKind::Random) if the operating system returns no random numbers.
@@ -52,7 +53,9 @@ impl Secret {
     /// and `0-9`.
     ///
     /// # Errors
-    /// [`TokenLength`](Refusal::TokenLength) or [`TokenCharacters`](Refusal::TokenCharacters).
+    /// [`TokenLength`](Refusal::TokenLength) if the text has neither 32 nor 64 characters,
+    /// [`TokenCharacters`](Refusal::TokenCharacters) if it contains a character other than `a-z`,
+    /// `A-Z` and `0-9`.
     ///
     /// # Examples
     /// ```
@@ -80,7 +83,8 @@ impl Secret {
         })))
     }
 
-    /// Returns the secret itself, the value of the cookie. Never put it into a page or a log.
+    /// Returns the secret itself, which is the value of the cookie. Never put it into a page or a
+    /// log.
     ///
     /// # Examples
     /// ```
@@ -95,7 +99,7 @@ impl Secret {
         std::str::from_utf8(&self.0).expect("the alphabet is ASCII")
     }
 
-    /// Makes a token for one page or form.
+    /// Makes a token for one page or form: a masked copy of the secret.
     ///
     /// # Errors
     /// [`Random`](cloakroom::ErrorKind::Random) if the operating system returns no random numbers.
@@ -144,7 +148,9 @@ impl Secret {
         }
     }
 
-    /// Returns the secret that the session holds, for a site with `CSRF_USE_SESSIONS`.
+    /// Returns the secret in the session, or `None` if it is absent or malformed.
+    ///
+    /// Use this for a site with `CSRF_USE_SESSIONS`.
     ///
     /// # Examples
     /// ```
@@ -163,7 +169,7 @@ impl Secret {
     }
 
     /// Stores the secret in the session instead of in a cookie.
-    /// [`Auth::log_in`](crate::auth::Auth::log_in) replaces it.
+    /// [`Auth::log_in`](crate::auth::Auth::log_in) replaces it with a new secret.
     ///
     /// # Errors
     /// Those of [`Session::set`].
@@ -213,7 +219,7 @@ fn digit_of_alphabet(character: u8) -> u8 {
     digit(character).expect("secrets and random texts use the alphabet")
 }
 
-/// Returns the character at an index of the alphabet, modulo its length.
+/// Returns the character of the alphabet at the index `digit`, modulo the length of the alphabet.
 fn letter(digit: u8) -> u8 {
     ALPHABET[usize::from(digit % BASE)]
 }

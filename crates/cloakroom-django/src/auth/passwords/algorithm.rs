@@ -6,8 +6,8 @@ use super::pbkdf2;
 #[cfg(feature = "scrypt")]
 use super::scrypt;
 
-/// An algorithm for password hashes. PBKDF2 is always compiled in, the others with a feature of
-/// this crate.
+/// An algorithm for password hashes. PBKDF2 is always compiled in. Each of the others needs a
+/// feature of this crate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -15,14 +15,14 @@ pub enum Algorithm {
     Pbkdf2Sha256,
     /// `pbkdf2_sha1`: PBKDF2 with HMAC-SHA-1, used by old Django sites.
     Pbkdf2Sha1,
-    /// `argon2`: Argon2id with 100 MiB, 2 passes, 8 lanes. Feature `argon2`.
+    /// `argon2`: Argon2id with 100 MiB of memory, 2 passes and 8 lanes. Needs the feature `argon2`.
     #[cfg(feature = "argon2")]
     Argon2,
-    /// `bcrypt_sha256`: bcrypt with cost 12 over the SHA-256 of the password, so passwords of any
-    /// length count in full. Feature `bcrypt`.
+    /// `bcrypt_sha256`: bcrypt with cost 12, computed over the SHA-256 of the password, so that
+    /// every byte of a long password counts. Needs the feature `bcrypt`.
     #[cfg(feature = "bcrypt")]
     BcryptSha256,
-    /// `scrypt`: scrypt with N = 2^14, r = 8, p = 5. Feature `scrypt`.
+    /// `scrypt`: scrypt with N = 2^14, r = 8, p = 5. Needs the feature `scrypt`.
     #[cfg(feature = "scrypt")]
     Scrypt,
 }
@@ -40,7 +40,7 @@ impl Algorithm {
         Self::Scrypt,
     ];
 
-    /// Returns the text that its hashes start with.
+    /// Returns the name of the algorithm, with which its hashes start.
     ///
     /// # Examples
     /// ```
@@ -91,8 +91,8 @@ pub(super) enum PasswordHash<'a> {
 }
 
 impl<'a> PasswordHash<'a> {
-    /// Parses a password field, or returns `None` if it is unusable, damaged, or by an algorithm
-    /// that is not compiled in.
+    /// Parses a password field, or returns `None` if it is unusable, damaged, or made by an
+    /// algorithm that is not compiled in.
     pub(super) fn parse(encoded: &'a str) -> Option<Self> {
         let (name, rest) = encoded.split_once('$')?;
         let mut all = Algorithm::ALL.iter();
@@ -139,7 +139,7 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// Returns whether its costs or its salt differ from those of a new hash by the same algorithm.
+    /// Returns whether a new hash by the same algorithm would have other costs or a longer salt.
     pub(super) fn is_outdated(&self, iterations: u32) -> bool {
         match self {
             Self::Pbkdf2(stored) => stored.is_outdated(iterations),
@@ -152,8 +152,8 @@ impl<'a> PasswordHash<'a> {
         }
     }
 
-    /// Spends the time that a new hash takes longer than this one, for the algorithms where Django
-    /// does.
+    /// Spends the additional time that a new hash would take. Does nothing for Argon2 and scrypt,
+    /// as in Django.
     pub(super) fn catch_up(&self, password: &str, iterations: u32) {
         match self {
             Self::Pbkdf2(stored) => stored.catch_up(password, iterations),

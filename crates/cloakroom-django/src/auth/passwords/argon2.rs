@@ -1,4 +1,4 @@
-//! `argon2$argon2id$v=19$m=102400,t=2,p=8$BASE64$BASE64`: the name, and a PHC string.
+//! `argon2$argon2id$v=19$m=102400,t=2,p=8$BASE64$BASE64`: the name and a PHC string.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use data_encoding::BASE64_NOPAD;
@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq;
 
 use super::fields::{is_long_enough, number};
 
-/// Returns everything after the name of the algorithm.
+/// Returns the part of a new hash that follows `argon2$`.
 pub(super) fn encode(password: &str, salt: &str) -> String {
     let Costs {
         memory,
@@ -134,10 +134,11 @@ impl Costs {
 
 const HASH_LEN: usize = 32;
 
-/// The password field has no room for more.
+/// The password field has no room for a longer hash.
 const MAX_HASH_LEN: usize = 64;
 
 const MAX_LANES: u32 = 255;
 
-/// KiB times passes, twenty times what Django uses. A damaged field must not exhaust the memory.
+/// The largest product of KiB and passes: twenty times Django's. A damaged field must not exhaust
+/// the memory.
 const MAX_WORK: u64 = 1 << 22;

@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::auth::signing::equal;
 
-/// Returns everything after the name of the algorithm and a `$`. The text of bcrypt starts with
-/// another one.
+/// Returns the part of a new hash that follows `bcrypt_sha256$`: bcrypt's own text, which also
+/// starts with a `$`.
 ///
-/// bcrypt has a salt of 16 bytes. They are the start of a hash of `salt`, which is random.
+/// bcrypt's salt has 16 bytes. They are the start of the SHA-256 of `salt`, which is random.
 pub(super) fn encode(password: &str, salt: &str) -> String {
     let salt = Sha256::digest(salt);
     let salt = *salt.first_chunk().expect("a SHA-256 has 32 bytes");
@@ -61,8 +61,9 @@ impl<'a> BcryptHash<'a> {
         self.cost != COST
     }
 
-    /// Spends the time that a new hash takes longer. The cost is an exponent, so the costs from the
-    /// old one up to the new one, exclusive, add up to the difference.
+    /// Spends the additional time that a new hash would take. The cost is an exponent of two, so
+    /// hashing once with each cost from the old one up to, but not including, the new one takes
+    /// that time.
     pub(super) fn catch_up(&self, password: &str) {
         for cost in self.cost..COST {
             std::hint::black_box(hash(password, cost, self.salt));
@@ -73,8 +74,8 @@ impl<'a> BcryptHash<'a> {
 /// The cost of new hashes.
 const COST: u32 = 12;
 
-/// The lowest cost that bcrypt has.
+/// The lowest cost that bcrypt allows.
 const MIN_COST: u32 = 4;
 
-/// 256 times what Django uses. A damaged field must not keep a thread busy for a week.
+/// 256 times the work of Django's cost. A damaged field must not keep a thread busy for a week.
 const MAX_COST: u32 = 20;

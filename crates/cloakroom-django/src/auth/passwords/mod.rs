@@ -8,14 +8,15 @@
 //! | `scrypt$` | with the feature `scrypt` |
 //! | `!` | never: no password matches |
 //!
-//! A hash by another algorithm matches no password, as in a Django without its hasher.
+//! A hash by any other algorithm matches no password, as on a Django site that does not list the
+//! hasher.
 //!
-//! A hash takes a good part of a second to compute, on purpose. Everything here is synchronous, so
-//! call it in `tokio::task::spawn_blocking` from async code. Otherwise all other requests on that
-//! thread wait.
+//! Computing a hash takes a good part of a second, on purpose. All functions here are synchronous.
+//! In async code, call them in `tokio::task::spawn_blocking`; otherwise all other requests on the
+//! same thread wait.
 //!
 //! # Examples
-//! A login form. `user` is the row with the submitted name, or `None` if there is none:
+//! A login form. `user` is the row with the submitted name, or `None` if no row has it:
 //! ```
 //! use cloakroom::{Result, Session};
 //! use cloakroom_django::auth::{Account, Auth, Passwords, Verdict};
@@ -35,7 +36,7 @@
 //! #     fn is_active(&self) -> bool { self.is_active }
 //! # }
 //!
-//! /// Returns the user if the password is right. Blocks.
+//! /// Returns the user if the password is right and the user is active. Blocks the thread.
 //! fn verify(passwords: &Passwords, user: Option<User>, submitted: &str) -> Result<Option<User>> {
 //!     let Some(mut user) = user else {
 //!         passwords.spend_time(submitted);
@@ -44,7 +45,7 @@
 //!     match passwords.verify(submitted, &user.password) {
 //!         Verdict::Wrong => return Ok(None),
 //!         Verdict::Right => {}
-//!         // Also write it to the row. Do so before the login, which depends on the hash.
+//!         // Also write the new hash to the row. Do this before the login, which depends on it.
 //!         Verdict::Outdated => user.password = passwords.encode(submitted)?,
 //!     }
 //!     Ok(Some(user).filter(User::is_active))
@@ -98,20 +99,20 @@ mod pbkdf2;
 #[cfg(feature = "scrypt")]
 mod scrypt;
 
-/// Which password hashes a site makes and accepts: Django's `PASSWORD_HASHERS`.
+/// The password hashes that a site makes and accepts: Django's `PASSWORD_HASHERS`.
 ///
-/// The default is that of Django 5.2: new hashes are `pbkdf2_sha256` with 1,000,000 iterations, and
-/// all algorithms that are compiled in are accepted.
+/// The defaults are those of Django 5.2: new hashes are `pbkdf2_sha256` with 1,000,000 iterations,
+/// and all algorithms that are compiled in are accepted.
 ///
-/// Set the same number of iterations in all services that share the users. Otherwise each service
-/// rehashes the passwords of the other at every login, and a new hash ends all other sessions of
-/// the user. Django 4.2 uses 600,000 and Django 6.0 uses 1,200,000.
+/// Set the same number of iterations in all services that share the users. Otherwise, when a user
+/// logs in, each service replaces a hash that the other service made, and the new hash ends all
+/// other sessions of the user. Django 4.2 uses 600,000 and Django 6.0 uses 1,200,000.
 ///
 /// # Examples
 /// ```
 /// use cloakroom_django::auth::{Passwords, Verdict};
 ///
-/// // So few iterations are for tests only.
+/// // Use so few iterations only in tests.
 /// let passwords = Passwords::new().iterations(1_000);
 /// let encoded = passwords.encode("correct horse")?;
 ///
@@ -131,8 +132,8 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Creates the settings of Django 5.2: makes `pbkdf2_sha256` with 1,000,000 iterations, accepts
-    /// all algorithms that are compiled in.
+    /// Creates the settings of Django 5.2: new hashes are `pbkdf2_sha256` with 1,000,000
+    /// iterations, and all algorithms that are compiled in are accepted.
     ///
     /// # Examples
     /// A hash that Django made:
@@ -151,7 +152,8 @@ impl Passwords {
         }
     }
 
-    /// Sets the algorithm of new hashes. Hashes by others are [outdated](Verdict::Outdated).
+    /// Sets the algorithm of new hashes. Hashes by other algorithms are
+    /// [outdated](Verdict::Outdated).
     ///
     /// # Examples
     /// ```
@@ -168,9 +170,10 @@ impl Passwords {
         self
     }
 
-    /// Sets the number of iterations of new PBKDF2 hashes, from 1 to 100,000,000. Hashes with
-    /// another number are [outdated](Verdict::Outdated). A number outside this range becomes the
-    /// nearest one in it.
+    /// Sets the number of iterations of new PBKDF2 hashes. Defaults to 1,000,000, and is clamped to
+    /// between 1 and 100,000,000.
+    ///
+    /// PBKDF2 hashes with another number of iterations are [outdated](Verdict::Outdated).
     ///
     /// # Examples
     /// ```
@@ -186,8 +189,8 @@ impl Passwords {
         self
     }
 
-    /// Accepts only these algorithms and the [preferred](Self::preferred) one. Hashes by others
-    /// match no password.
+    /// Accepts only these algorithms and the [preferred](Self::preferred) one. Hashes by other
+    /// algorithms match no password.
     ///
     /// # Examples
     /// ```
@@ -206,10 +209,11 @@ impl Passwords {
 
     /// Verifies a password against `encoded`, the password field of a user.
     ///
-    /// The time does not reveal which users exist or who logged in recently: a field that no
-    /// password matches (unusable, empty, damaged, by an algorithm that is not accepted) takes as
-    /// long as a new hash, and so does a wrong password on an old PBKDF2 or bcrypt hash. For a user
-    /// who does not exist call [`spend_time`](Self::spend_time).
+    /// The time taken does not reveal which users exist or who logged in recently. If no password
+    /// matches the field (because it is unusable, empty, damaged, or by an algorithm that is not
+    /// accepted), the call takes as long as computing a new hash. The same is true for a wrong
+    /// password and a PBKDF2 or bcrypt hash with a lower cost. For a user who does not exist, call
+    /// [`spend_time`](Self::spend_time).
     ///
     /// # Examples
     /// ```
@@ -261,8 +265,8 @@ impl Passwords {
 
     /// Takes as long as [`verify`](Self::verify) does for an existing user.
     ///
-    /// Call it when a login names an unknown user. Otherwise the time of the answer reveals which
-    /// users exist.
+    /// Call it when a login names an unknown user. Otherwise the response time reveals which users
+    /// exist.
     ///
     /// # Examples
     /// ```
@@ -284,12 +288,14 @@ impl Passwords {
         std::hint::black_box(encoded);
     }
 
-    /// Returns whether a hash should be replaced as soon as its password is known: it is by another
-    /// algorithm than the preferred one, has other iterations or costs, or a salt of less than 128
-    /// bits.
+    /// Returns whether a hash is outdated, and should be replaced as soon as its password is known.
     ///
-    /// Returns `false` for a field that no password matches. [`verify`](Self::verify) reports the
-    /// same with [`Verdict::Outdated`].
+    /// A hash is outdated if the preferred algorithm did not make it, if its iterations or costs
+    /// differ from those of new hashes, or if the salt of a PBKDF2 or Argon2 hash has fewer than
+    /// 128 bits.
+    ///
+    /// Returns `false` for a field that no password matches. If the password is right,
+    /// [`verify`](Self::verify) reports an outdated hash with [`Verdict::Outdated`].
     ///
     /// # Examples
     /// ```
@@ -331,14 +337,14 @@ pub enum Verdict {
     /// The password is right, but its hash is outdated: replace it with a
     /// [new one](Passwords::encode).
     ///
-    /// Do so before the login, because the session is tied to the hash.
+    /// Replace it before the login, because the session is tied to the hash.
     Outdated,
     /// The password is wrong, or the field matches no password.
     Wrong,
 }
 
 impl Verdict {
-    /// Returns whether the password is right, with a current or an outdated hash.
+    /// Returns whether the password is right: `true` for `Right` and `Outdated`.
     ///
     /// # Examples
     /// ```
@@ -352,9 +358,10 @@ impl Verdict {
     }
 }
 
-/// Returns a password field that no password matches, for a user who must not log in with one.
+/// Returns a password field that no password matches, for a user who must not log in with a
+/// password.
 ///
-/// Each field is different, so writing it ends all sessions of the user.
+/// Each call returns a different field, so storing one ends all sessions of the user.
 ///
 /// # Examples
 /// ```
@@ -373,9 +380,9 @@ pub fn unusable() -> Result<String> {
     Ok(format!("{UNUSABLE}{tail}"))
 }
 
-/// Returns whether a user may have a password: the field does not start with `!`.
+/// Returns whether a password can match the field: it does not start with `!`.
 ///
-/// Django mails links to reset a password only to such users.
+/// Django mails password-reset links only to users with a usable field.
 ///
 /// # Examples
 /// ```

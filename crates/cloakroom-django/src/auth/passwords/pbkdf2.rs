@@ -8,14 +8,14 @@ use sha2::Sha256;
 use super::fields::{is_long_enough, number};
 use crate::auth::signing::equal;
 
-/// The hash function under the HMAC.
+/// The hash function that the HMAC uses.
 #[derive(Clone, Copy)]
 pub(super) enum Digest {
     Sha256,
     Sha1,
 }
 
-/// Returns everything after the name of the algorithm.
+/// Returns the part of a new hash that follows the name of the algorithm and a `$`.
 pub(super) fn encode(digest: Digest, password: &str, salt: &str, iterations: u32) -> String {
     format!(
         "{iterations}${salt}${}",
@@ -73,11 +73,12 @@ impl<'a> Pbkdf2Hash<'a> {
     }
 }
 
-/// A hundred times what Django uses. A damaged field must not keep a thread busy for an hour.
+/// A hundred times Django's number. A damaged field must not keep a thread busy for an hour.
 pub(super) const MAX_ITERATIONS: u32 = 100_000_000;
 
 #[cfg(test)]
 thread_local! {
-    /// How many iterations this thread has computed: the cost of a hash, measured without a clock.
+    /// The number of iterations that this thread has computed. Tests measure the cost of a hash
+    /// with it, without a clock.
     pub(super) static SPENT: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }

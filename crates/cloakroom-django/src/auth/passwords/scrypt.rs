@@ -6,7 +6,7 @@ use scrypt::{Params, scrypt};
 use super::fields::number;
 use crate::auth::signing::equal;
 
-/// Returns everything after the name of the algorithm.
+/// Returns the part of a new hash that follows `scrypt$`.
 pub(super) fn encode(password: &str, salt: &str) -> String {
     let Costs { n, r, p } = Costs::NEW;
     let hash = hash(password, salt, Costs::NEW).expect("the costs of new hashes are valid");
@@ -50,7 +50,7 @@ impl<'a> ScryptHash<'a> {
     }
 }
 
-/// The cost parameters, by scrypt's names.
+/// The cost parameters, under scrypt's names.
 #[derive(Clone, Copy, Eq, PartialEq)]
 struct Costs {
     n: u32,
@@ -77,6 +77,6 @@ impl Costs {
 
 const HASH_LEN: usize = 64;
 
-/// N times r times p, six times what Django uses; takes 512 MiB. A damaged field must not exhaust
-/// the memory.
+/// The largest product of N, r and p: six times Django's. It limits the memory to 512 MiB, because
+/// a damaged field must not exhaust the memory.
 const MAX_WORK: u64 = 1 << 22;

@@ -2,22 +2,22 @@
 //!
 //! RFC 8259 with Python's deviations:
 //!
-//! * **Written**: no spaces, members in their order, only ASCII from `0x20` to `0x7E`. Other
-//!   characters become `\u` and lower-case hex, above U+FFFF a surrogate pair. Floats are laid out
-//!   as in Python (`1e+16`), integers have up to [`MAX_DIGITS`] digits, and `NaN`, `Infinity` and
-//!   `-Infinity` occur.
-//! * **Read**: spaces where RFC 8259 allows them. The last of duplicate members counts, at the
-//!   place of the first. Bytes above `0x7F` are Latin-1, so UTF-8 that another program wrote is
-//!   read as `Ã©`, as in Django.
+//! * **Written**: the text has no spaces, keeps the order of the members, and contains only ASCII
+//!   from `0x20` to `0x7E`. Any other character becomes `\u` and lower-case hex; a character above
+//!   U+FFFF becomes a surrogate pair. Floats are formatted as in Python (`1e+16`), integers have up
+//!   to [`MAX_DIGITS`] digits, and `NaN`, `Infinity` and `-Infinity` may occur.
+//! * **Read**: spaces are accepted where RFC 8259 allows them. Of duplicate members, the last value
+//!   counts, at the position of the first. Bytes above `0x7F` are read as Latin-1, as in Django, so
+//!   an `é` that another program wrote in UTF-8 is read as `Ã©`.
 //!
 //! # Values without a Rust type
 //!
 //! Python's strings can contain half of a surrogate pair, and its numbers can be NaN or longer than
-//! 64 bits. A value with such a part keeps its text. Reading it as a Rust type is an error, and it
-//! is written back unchanged.
+//! 64 bits. The text of such a value is kept and written back unchanged, but reading the value as a
+//! Rust type is an error.
 //!
-//! An item whose *name* is not a valid Rust string gets a substitute: the noncharacter U+FDD0 and
-//! the JSON text of the name. Writing restores the original name.
+//! An item whose *name* is not a valid Rust string gets a substitute name: the noncharacter U+FDD0,
+//! followed by the JSON text of the original name. Writing restores the original name.
 
 use bytes::Bytes;
 use cloakroom::session::{Items, Value};
@@ -32,7 +32,7 @@ pub(super) use writer::JsonWriter;
 use name::{as_pickled, as_text, name};
 use scan::{Charset, Scanner};
 
-/// The largest number of digits in an integer. It is Python's limit, too.
+/// The largest number of digits in an integer. Python has the same limit.
 pub const MAX_DIGITS: usize = 4_300;
 
 /// The deepest nesting of lists and objects. Python stops slightly earlier.
@@ -53,7 +53,7 @@ impl std::error::Error for NotJson {}
 
 /// Parses an object into items. The values contain the text that Python would write for them.
 ///
-/// A top level that is not an object is read as an empty one.
+/// A top level that is not an object is read as an empty object.
 ///
 /// # Errors
 /// [`NotJson`].
@@ -92,7 +92,7 @@ pub fn read(text: &[u8]) -> Result<Items, NotJson> {
     Ok(items)
 }
 
-/// Writes items as an object in the text that Python would write.
+/// Writes items as a JSON object, in the text that Python would write.
 ///
 /// # Errors
 /// [`BadValue`](ErrorKind::BadValue) if a value is foreign or exceeds Python's limits, or if a name
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_read_as_latin_1_like_in_django() {
+    fn bytes_are_read_as_latin_1_as_in_django() {
         let items = read("{\"é\":\"é\"}".as_bytes()).unwrap();
 
         assert_eq!(items.get("Ã©").unwrap().get::<String>().unwrap(), "Ã©");
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_top_level_other_than_an_object_is_empty() {
+    fn a_top_level_that_is_not_an_object_is_read_as_empty() {
         for text in ["[]", "null", " [1, {\"a\": 2}] ", "\"text\"", "NaN", "1.5"] {
             assert!(read(text.as_bytes()).unwrap().is_empty(), "{text}");
         }

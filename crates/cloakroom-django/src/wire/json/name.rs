@@ -8,8 +8,8 @@ use data_encoding::BASE64URL_NOPAD;
 use super::scan::{Charset, Scanner};
 use super::writer::escape;
 
-/// Returns the name of an item that Python calls `text`: UTF-8 that may contain halves of surrogate
-/// pairs.
+/// Returns the name of the item that Python calls `text`. `text` is UTF-8 that may contain halves
+/// of surrogate pairs.
 pub(in crate::wire) fn name(text: &[u8]) -> Name {
     match std::str::from_utf8(text) {
         Ok(text) if !text.starts_with(SUBSTITUTE) => Cow::Owned(text.to_owned()),
@@ -21,11 +21,11 @@ pub(in crate::wire) fn name(text: &[u8]) -> Name {
     }
 }
 
-/// Returns what Python calls the item with this name.
+/// Returns the name that Python has for the item `name`.
 pub(in crate::wire) fn as_text(name: &str) -> Cow<'_, [u8]> {
     let original = name.strip_prefix(SUBSTITUTE).and_then(|json| {
         let text = Scanner::new(format!("\"{json}\"").as_bytes(), Charset::Utf8).only_string();
-        // A name that a handler chose and that only looks like a substitute is kept.
+        // Keep a name that a handler chose and that only looks like a substitute.
         text.ok().filter(|text| {
             text.starts_with(SUBSTITUTE.to_string().as_bytes())
                 || std::str::from_utf8(text).is_err()
@@ -37,7 +37,8 @@ pub(in crate::wire) fn as_text(name: &str) -> Cow<'_, [u8]> {
     }
 }
 
-/// Returns the name of an item whose name in Python is not a string but the object in this pickle.
+/// Returns the name of an item whose name in Python is not a string, but the object that this
+/// pickle builds.
 pub(in crate::wire) fn pickled(key: &[u8]) -> Name {
     Cow::Owned(format!(
         "{SUBSTITUTE}{PICKLE}{}",
@@ -45,7 +46,7 @@ pub(in crate::wire) fn pickled(key: &[u8]) -> Name {
     ))
 }
 
-/// Returns the pickle in such a name, or `None` for any other name.
+/// Returns the pickle in a name that `pickled` made, or `None` if `pickled` did not make the name.
 pub(in crate::wire) fn as_pickled(name: &str) -> Option<Vec<u8>> {
     let key = name.strip_prefix(SUBSTITUTE)?.strip_prefix(PICKLE)?;
     BASE64URL_NOPAD.decode(key.as_bytes()).ok()

@@ -2,8 +2,8 @@ use super::{MAX_DEPTH, MAX_DIGITS, NotJson};
 
 /// Receives the parts of a JSON value while it is scanned.
 ///
-/// Texts are UTF-8 that may contain an unpaired half of a surrogate pair, in three bytes. A whole
-/// pair never occurs.
+/// Texts are UTF-8, except that they may contain unpaired halves of surrogate pairs, each in three
+/// bytes. The two halves of one pair never occur next to each other.
 pub(in crate::wire) trait Sink {
     fn null(&mut self);
     fn bool(&mut self, yes: bool);
@@ -23,7 +23,7 @@ pub(in crate::wire) trait Sink {
 pub(in crate::wire) enum Charset {
     /// Each byte is a character, as Django reads them.
     Latin1,
-    /// The bytes are UTF-8, as in values from a handler. The caller has validated it.
+    /// The bytes are UTF-8, as in values from a handler. The caller has validated them.
     Utf8,
 }
 
@@ -45,7 +45,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Skips the start of an object, or returns `false` if there is none.
+    /// Skips the opening brace of an object, or returns `false` if the text does not start with
+    /// one.
     pub(super) fn opens_object(&mut self) -> bool {
         self.skip_byte(b'{')
     }
@@ -83,8 +84,8 @@ impl<'a> Scanner<'a> {
 
     /// Scans one value.
     ///
-    /// Keeps open lists and objects in a vector, not on the stack, so that each level costs one
-    /// byte.
+    /// Tracks open lists and objects in a vector instead of by recursion, so that each level costs
+    /// only one byte.
     pub(super) fn value(&mut self, sink: &mut impl Sink) -> Result<(), NotJson> {
         let mut open = Vec::new();
         loop {
@@ -194,7 +195,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads a string up to its closing quote. The opening one has been read.
+    /// Reads a string up to its closing quote. The opening quote has already been read.
     fn string(&mut self) -> Result<(), NotJson> {
         self.string.clear();
         loop {

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::scan::Sink;
 
-/// Writes JSON like Python's `json` with Django's separators.
+/// Writes JSON as Python's `json` does with Django's separators.
 pub(in crate::wire) struct JsonWriter {
     out: Vec<u8>,
     open: Vec<Open>,
@@ -134,7 +134,7 @@ impl Sink for JsonWriter {
     }
 }
 
-/// Keeps the last of members with the same key, at the place of the first, like Python's
+/// Of members with the same key, keeps the last, at the position of the first, like Python's
 /// dictionaries.
 fn keep_last(out: &mut Vec<u8>, start: usize, members: &[Member]) {
     if members.len() < 2 {
@@ -208,8 +208,8 @@ fn first(text: &[u8]) -> (u32, usize) {
     (code, len)
 }
 
-/// Formats a float like Python's `repr`: the shortest decimal that reads back, with `.0` or an
-/// exponent.
+/// Formats a float like Python's `repr`: the shortest decimal that parses back to the same number,
+/// with at least `.0` or an exponent.
 fn float(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
@@ -221,9 +221,9 @@ fn float(number: f64) -> String {
     let shortest = format!("{number:e}");
     let (mantissa, _) = shortest.split_once('e').expect("`{:e}` writes an exponent");
     let decimals = mantissa.split_once('.').map_or(0, |(_, part)| part.len());
-    // Of two shortest decimals that are equally near, Python takes the even one and Rust the upper
-    // one. Rounding to that many digits takes the even one, but next to a power of two the result
-    // may not read back.
+    // If two shortest decimals are equally near to the number, Python takes the one with an even
+    // last digit, and Rust the upper one. Rounding to that many digits takes the even one, but next
+    // to a power of two the result may parse to another number.
     let rounded = format!("{number:.decimals$e}");
     let text = match rounded.parse::<f64>() {
         Ok(read) if number == read => rounded,

@@ -4,24 +4,24 @@
 //! Python that runs Django 5.2 reads.
 //!
 //! A pickle is a program that builds an object and may call any function. Nothing is called here:
-//! the program is read as data. An item with a JSON form becomes an ordinary value. Any other item
-//! (a tuple, bytes, a date, a dictionary with numbers as keys, an instance of a class) becomes a
-//! [foreign](Value::foreign) value: the instructions that build it are kept and written back, so it
-//! survives edits of other items. Objects that two items share become two objects.
+//! the program is read as data. An item that has a JSON form becomes an ordinary value. Any other
+//! item (a tuple, bytes, a date, a dictionary with numbers as keys, an instance of a class) becomes
+//! a [foreign](Value::foreign) value: the instructions that build it are kept and written back, so
+//! the item survives edits of other items. An object that two items share becomes two objects.
 //!
 //! # What is refused
 //!
-//! A pickle that cannot be kept in this way is an [`Unsupported`](ErrorKind::Unsupported) error,
-//! never an empty session, so it is never overwritten:
+//! Reading a pickle that cannot be kept in this way is an [`Unsupported`](ErrorKind::Unsupported)
+//! error. The session does not count as empty, so the pickle is never overwritten. This applies to:
 //!
 //! * malformed streams, objects that contain themselves, persistent ids, extension codes and
 //!   out-of-band buffers;
 //! * anything but a dictionary at the top level;
-//! * pickles beyond [`MAX_BYTES`], [`MAX_NODES`], [`MAX_DEPTH`] or [`MAX_EXPANDED`];
+//! * pickles that exceed [`MAX_BYTES`], [`MAX_NODES`], [`MAX_DEPTH`] or [`MAX_EXPANDED`];
 //! * pickles that name a module or function used in attacks, for instance `os` or `eval`.
 //!
-//! The last list is incomplete, and it only protects programs that read the cache later. Anyone who
-//! can write to a cache can run code in every Django that reads it.
+//! The list of such names is incomplete, and it only protects programs that read the cache later.
+//! Anyone who can write to a cache can run code in every Django that reads it.
 
 use bytes::Bytes;
 use cloakroom::session::{Items, Name, Value};
@@ -48,9 +48,9 @@ pub const MAX_NODES: usize = 1 << 20;
 /// The largest size in bytes of a pickle once its shared objects are written out at every use.
 pub const MAX_EXPANDED: usize = 8 << 20;
 
-/// Parses a dictionary into items.
+/// Parses a pickled dictionary into items.
 ///
-/// A key that is not a string gets a substitute as its name: U+FDD0, `pickle:` and the key's pickle
+/// An item whose key is not a string gets a substitute name: U+FDD0, `pickle:` and the key's pickle
 /// in base64url.
 ///
 /// # Errors
@@ -75,7 +75,7 @@ pub fn read(data: &Bytes) -> Result<Items> {
     parse_items(data).map_err(Refused::into_error)
 }
 
-/// Writes items as a dictionary, including foreign values.
+/// Writes items, including foreign values, as a pickled dictionary.
 ///
 /// # Errors
 /// [`BadValue`](ErrorKind::BadValue) if a value is neither JSON nor one that [`read`] returned.
@@ -174,7 +174,7 @@ impl Budget {
     }
 }
 
-/// Why a pickle is refused, for the text of the error.
+/// The reason why a pickle is refused, for the text of the error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Refused(&'static str);
 

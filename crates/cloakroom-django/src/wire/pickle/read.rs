@@ -10,8 +10,8 @@ use super::write::{
 };
 use super::{MAX_BYTES, MAX_NODES, Refused};
 
-/// Reads a pickle as data and returns the node that it builds. Bytes after its end are ignored, as
-/// in Python.
+/// Reads a pickle as data and returns the node that it builds. Bytes after the end of the pickle
+/// are ignored, as in Python.
 pub(super) fn parse(data: &Bytes) -> Result<(Tree, u32), Refused> {
     if data.len() > MAX_BYTES {
         return Err(Refused("it is too large"));
@@ -473,7 +473,7 @@ impl Machine {
         Ok(self.rest.split_to(len))
     }
 
-    /// Returns the rest of the line without its end.
+    /// Returns the rest of the line, without the line break.
     fn line(&mut self) -> Result<Bytes, Refused> {
         let len = self.rest.iter().position(|&byte| byte == b'\n');
         let line = self.rest.split_to(len.ok_or(CUT_OFF)?);
@@ -488,8 +488,8 @@ impl Machine {
     }
 }
 
-/// Returns whether attacks use this function. No session needs it, and nothing is called here, but
-/// other programs would read the pickle after us.
+/// Returns whether this function is used in attacks. No session needs such a function. It is not
+/// called here, but other programs read the pickle later.
 fn is_dangerous(module: &str, name: &str) -> bool {
     let package = module.split('.').next().unwrap_or_default();
     let builtin = matches!(package, "builtins" | "__builtin__");
@@ -503,7 +503,7 @@ fn pairs(items: &[u32]) -> Result<Vec<(u32, u32)>, Refused> {
     Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
 }
 
-/// Returns an integer from its decimal digits.
+/// Parses an integer from its decimal digits.
 fn integer(text: &[u8]) -> Result<Node, Refused> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let canonical = matches!(digits, [b'0'] | [b'1'..=b'9', ..]);
@@ -530,8 +530,8 @@ fn is_text(text: &[u8]) -> bool {
     true
 }
 
-/// Decodes a string of protocol 0: Latin-1 with `\uXXXX` and `\UXXXXXXXX`. A backslash before
-/// another character is kept together with that character.
+/// Decodes a string of protocol 0: Latin-1 with `\uXXXX` and `\UXXXXXXXX`. A backslash before any
+/// other character is kept, and so is that character.
 fn raw_unicode_escape(line: &[u8]) -> Result<Vec<u8>, Refused> {
     let mut text = Vec::with_capacity(line.len());
     let mut rest = line;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
-fn an_item_without_a_json_form_survives_edits_of_others() {
+fn an_item_without_a_json_form_survives_edits_of_other_items() {
     // {'a': 1, 'when': datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)}, protocol 4.
     let data = Bytes::from_static(
         b"\x80\x04\x95h\0\0\0\0\0\0\0}\x94(\x8c\x01a\x94K\x01\x8c\x04when\x94\
@@ -143,7 +143,8 @@ fn a_pickle_that_cannot_be_kept_is_an_error() {
 
 #[test]
 fn shared_objects_are_written_out_within_a_limit() {
-    // {'a': [[…[1, 1]…], …]}: as many lists as levels, each with the next one in it twice.
+    // {'a': [[…[1, 1]…], …]}: one list for each level, which contains the list of the next level
+    // twice.
     let bomb = |levels: u8, innermost: &[u8]| {
         let mut data = Vec::from(&b"}\x8c\x01a"[..]);
         data.extend_from_slice(innermost);
@@ -239,7 +240,7 @@ proptest! {
     }
 }
 
-/// Returns a step of a pickle after which other steps are likely to be valid.
+/// Returns an instruction after which further instructions are likely to be valid.
 fn opcode() -> impl Strategy<Value = Vec<u8>> {
     let fixed: Vec<&[u8]> = vec![
         b"N",

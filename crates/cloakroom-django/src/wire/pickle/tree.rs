@@ -6,8 +6,8 @@ use bytes::Bytes;
 use super::super::json::{MAX_DIGITS, Sink};
 use super::{Budget, MAX_DEPTH, MAX_NODES, Refused};
 
-/// The objects that a pickle builds, as data. A node is named by its index, so a shared object is
-/// one node.
+/// The objects that a pickle builds, as data. Nodes refer to each other by index, so a shared
+/// object is one node.
 #[derive(Default)]
 pub(super) struct Tree(Vec<Node>);
 
@@ -133,7 +133,7 @@ impl Tree {
         Ok(true)
     }
 
-    /// Counts how often each node at or below `top` is used.
+    /// Counts how many times each node at or below `top` is used.
     pub(super) fn uses(&self, top: u32, budget: &mut Budget) -> Result<HashMap<u32, u32>, Refused> {
         let mut uses = HashMap::from([(top, 1)]);
         let mut waiting = vec![top];
@@ -256,9 +256,9 @@ pub(super) fn has_split_pair(text: &[u8]) -> bool {
 }
 
 /// Returns the digits of an integer in two's complement, lowest byte first, or `None` if there are
-/// more than Python writes.
+/// more digits than Python writes.
 fn decimal(bytes: &[u8]) -> Option<String> {
-    // A byte is more than two digits.
+    // A byte holds more than two decimal digits.
     if bytes.len() > MAX_DIGITS / 2 {
         return None;
     }

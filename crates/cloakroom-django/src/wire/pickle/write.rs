@@ -37,7 +37,7 @@ impl Writer {
         self.out.into()
     }
 
-    /// Starts the dictionary with this number of items.
+    /// Starts the dictionary of the session, which has this number of items.
     pub(super) fn dict(&mut self, items: usize) {
         self.out.push(b'}');
         if items > 0 {
@@ -45,7 +45,7 @@ impl Writer {
         }
     }
 
-    /// Ends that dictionary.
+    /// Ends the dictionary that `dict` started.
     pub(super) fn dict_end(&mut self, items: usize) {
         if items > 0 {
             self.out.push(b'u');
@@ -276,8 +276,8 @@ impl Nodes<'_> {
                 module,
                 name,
             } => {
-                // Below protocol 3 Python maps the names from Python 2. Below 4 it does not split
-                // them at dots.
+                // Below protocol 3, Python maps names of Python 2 to their new names. Below
+                // protocol 4, it does not split names at dots.
                 let other = *protocol < PROTOCOL;
                 if other {
                     self.writer.out.extend_from_slice(&[PROTO, *protocol]);
@@ -370,7 +370,7 @@ impl Nodes<'_> {
         })
     }
 
-    /// Memoizes a node that is used again.
+    /// Memoizes the node, if it is used more than once.
     fn memoize(&mut self, id: u32) {
         if let Some(index) = self.indexes.get_mut(&id) {
             *index = Some(self.writer.memo);
