@@ -11,11 +11,11 @@ impl StoreUrl {
     /// Opens the store of a Django site as one of Django's engines, with the settings of the site.
     /// Pass the result to [`Settings::sessions`](cloakroom_django::Settings::sessions).
     ///
-    /// It creates no table; Django's `migrate` does that.
+    /// This creates no table; run Django's `migrate` for that.
     ///
     /// # Errors
-    /// * [`Config`](cloakroom::ErrorKind::Config) if the URL is not one of a Django site, or the
-    ///   store refuses its parameters.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if the URL does not begin with `django+`, or the
+    ///   store rejects its parameters.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server does not answer.
     ///
     /// # Examples

@@ -33,7 +33,7 @@ impl StoreKind {
         }
     }
 
-    /// Returns which store of a Django site it is, or `None` for any other store.
+    /// Returns the kind within the stores of a Django site, or `None` for a store of Cloakroom.
     pub(crate) fn django(self) -> Option<DjangoKind> {
         match self {
             Self::Django(kind) => Some(kind),
@@ -41,8 +41,8 @@ impl StoreKind {
         }
     }
 
-    /// Returns whether the driver reads parameters, too. All that this crate does not read are left
-    /// to it.
+    /// Returns whether the driver reads parameters of the URL, too. It gets all parameters that
+    /// this crate does not read.
     pub(crate) fn driver_has_options(self) -> bool {
         match self {
             Self::Postgres | Self::Mysql | Self::Redis => true,

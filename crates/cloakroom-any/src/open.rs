@@ -8,13 +8,13 @@ use crate::kind::StoreKind;
 impl StoreUrl {
     /// Opens the store, and creates its table if it is missing.
     ///
-    /// `secret`, at least 32 random bytes, seals the sessions of `cookie:`. The other stores ignore
-    /// it. If the future is dropped, the table may have been created.
+    /// `secret` is at least 32 random bytes, with which `cookie:` seals the sessions. The other
+    /// stores ignore it. If the future is dropped, the table may or may not have been created.
     ///
     /// # Errors
-    /// * [`Config`](cloakroom::ErrorKind::Config) if the store refuses its parameters, if `cookie:`
-    ///   has no secret or a short one, and for a store of a Django site, which `StoreUrl::engine`
-    ///   opens.
+    /// * [`Config`](cloakroom::ErrorKind::Config) if the store rejects its parameters, if `cookie:`
+    ///   is opened without a secret or with a secret that is too short, or if the URL is that of a
+    ///   Django site's store, which `StoreUrl::engine` opens.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server does not answer.
     ///
     /// # Examples
@@ -67,7 +67,7 @@ impl StoreUrl {
     }
 }
 
-/// Returns the store, behind the cache of the URL if it has one.
+/// Returns the backend for `store`, behind a cache if the URL has one.
 #[allow(dead_code, reason = "without any feature there is no store")]
 async fn backend(store: impl Store, url: &StoreUrl) -> Result<Backend> {
     let cached = match (&url.options.cache, url.options.cache_ttl) {

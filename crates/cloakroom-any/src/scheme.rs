@@ -42,12 +42,12 @@ fn schemes() -> impl Iterator<Item = &'static Scheme> {
     SCHEMES.iter().chain(&DJANGO_SCHEMES)
 }
 
-/// A scheme, the first part of a URL.
+/// A scheme, the part of a URL before the first colon.
 struct Scheme {
     name: &'static str,
     usage: &'static str,
     kind: StoreKind,
-    /// The feature that it needs, and whether that is on.
+    /// The feature that the scheme needs, and whether that feature is on.
     feature: (&'static str, bool),
 }
 
@@ -207,7 +207,7 @@ const DJANGO_SCHEMES: [Scheme; 11] = [
     ),
 ];
 
-/// The prefix of the schemes of a Django site. The driver gets the rest of the URL.
+/// The prefix of the schemes of a Django site. The driver gets the URL without it.
 pub(crate) const PREFIX: &str = "django+";
 
 const fn scheme(

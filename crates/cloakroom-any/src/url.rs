@@ -10,8 +10,9 @@ use crate::scheme::PREFIX;
 
 /// A URL that names a store; the [crate](crate) documentation lists them.
 ///
-/// Parsing finds all errors that do not need a server. `Display` and `Debug` leave out the user,
-/// the password and the parameters. Errors contain no password.
+/// Parsing contacts no server. It reports unknown schemes, missing paths and wrong parameters,
+/// except that values such as the name of a table are checked when the store is opened. `Display`
+/// and `Debug` leave out the user, the password and the parameters. Errors contain no password.
 ///
 /// # Examples
 /// ```
@@ -38,8 +39,8 @@ pub struct StoreUrl {
 }
 
 impl StoreUrl {
-    /// Returns whether this is a store of a Django site, `django+…`. `StoreUrl::engine` opens such
-    /// a store, and [`open`](Self::open) opens all others.
+    /// Returns whether the URL names a store of a Django site, `django+…`. `StoreUrl::engine` opens
+    /// such a store, and [`open`](Self::open) opens all others.
     ///
     /// # Examples
     /// ```
@@ -179,8 +180,8 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Splits the parameters of this crate off, and returns the rest of the URL, which may have
-    /// parameters of the driver.
+    /// Splits `text` into the URL for the driver, which keeps the driver's parameters, and the
+    /// parameters of this crate.
     fn split_off(text: &str, kind: StoreKind) -> Result<(String, Self)> {
         let mut options = Self::default();
         let Some((base, query)) = text.split_once('?') else {
@@ -229,8 +230,8 @@ fn number<N: FromStr>(name: &str, value: &str) -> Result<N> {
         .map_err(|_| refused(&format!("`{name}` must be a whole number")))
 }
 
-/// Parses the value of `cache`: a URL with `&` as `%26`, or a completely percent-encoded URL, which
-/// has no colon.
+/// Parses the value of `cache`, which is a URL with `&` written as `%26`, or a completely
+/// percent-encoded URL. The latter contains no colon.
 fn parse_cache(value: &str) -> Result<StoreUrl> {
     let url = match value.contains(':') {
         true => value.replace("%26", "&"),
@@ -261,5 +262,5 @@ fn list_options(options: &[&str]) -> String {
     }
 }
 
-/// The old and the new names of renamed parameters. The driver must not get the old ones.
+/// The old and the new name of each renamed parameter. The driver must not get the old names.
 const RENAMED: [(&str, &str); 2] = [("cached", "cache_secs"), ("front", "cache")];

@@ -85,7 +85,7 @@ async fn sessions(store_url: &StoreUrl) -> Sessions {
 }
 
 #[tokio::test]
-async fn only_a_store_of_a_django_site_is_opened_with_its_settings() {
+async fn open_refuses_a_store_of_a_django_site_and_engine_refuses_any_other() {
     let store_url: StoreUrl = "django+cookie:".parse().unwrap();
     let error = store_url.open(Some(&[7; 32])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);

@@ -58,7 +58,7 @@ async fn the_table_in_the_readme_matches_the_guarantees_of_the_stores() {
             reported.owners,
             reported.evicts,
         ];
-        // Cells such as "one machine" are a restricted yes.
+        // A cell such as "one machine" means "yes, with a restriction".
         let table: Vec<bool> = row[2..].iter().map(|cell| *cell != "no").collect();
         assert_eq!(table, reported, "{name}: {row:?}");
     }

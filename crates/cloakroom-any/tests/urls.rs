@@ -146,7 +146,7 @@ fn the_old_name_of_a_parameter_is_refused_with_the_new_one() {
 }
 
 #[tokio::test]
-async fn servers_that_share_a_cache_see_at_once_that_another_ended_a_session() {
+async fn a_session_that_was_ended_is_gone_for_another_server_with_the_same_cache() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let tiers = format!(
@@ -164,7 +164,7 @@ async fn servers_that_share_a_cache_see_at_once_that_another_ended_a_session() {
     session.save().await.unwrap();
     let key = session.key().unwrap();
 
-    // The session was ended in the origin only, so the cache still returns it.
+    // The session is ended in the origin, but the cache still returns it.
     let origin = open(&format!("file:{}", path("origin"))).await;
     let elsewhere = origin.open(&key).await.unwrap().unwrap();
     elsewhere.flush().unwrap();
@@ -240,7 +240,7 @@ async fn the_cookie_needs_a_secret() {
     );
 }
 
-/// Percent-encodes everything but letters and digits.
+/// Percent-encodes everything except letters and digits.
 fn encoded(url: &str) -> String {
     url.bytes()
         .map(|byte| match byte.is_ascii_alphanumeric() {

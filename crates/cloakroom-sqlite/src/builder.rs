@@ -39,7 +39,7 @@ impl<S> Builder<S> {
         }
     }
 
-    /// Sets how many threads load sessions: 1 to 64, 2 by default.
+    /// Sets how many threads load sessions. Defaults to 2; must be between 1 and 64.
     ///
     /// Each thread has a connection with a page cache of up to 2 MB. A load takes about ten
     /// microseconds, so two threads are enough for most machines. More threads help if the file is
@@ -63,11 +63,12 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets how long a call waits for a lock that another connection holds; 5 s by default. The
-    /// other connection may be another process's or the application's own.
+    /// Sets how long a call waits for a lock that another connection holds. Defaults to 5 s.
     ///
-    /// A save may wait up to twice as long if another save is already waiting. Give the session
-    /// layer a longer timeout than this one, because the error of this one names the cause.
+    /// The other connection may belong to another process, or to the application in this process.
+    ///
+    /// If another save is already waiting for the lock, a save may wait up to twice this long. Give
+    /// the session layer a longer timeout: the error that this timeout causes names the lock.
     ///
     /// # Examples
     /// ```
@@ -97,12 +98,13 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets the table that holds the sessions: `cloakroom_session` by default, `django_session` for
-    /// a `DjangoTable`.
+    /// Sets the table that stores the sessions. Defaults to `cloakroom_session`, or to
+    /// `django_session` for a `DjangoTable`.
     ///
     /// Session layers with different tables can share a file; neither sees the other's sessions. A
-    /// name is a letter or `_`, followed by up to 62 letters, digits and `_`. SQLite ignores its
-    /// case.
+    /// valid name is an ASCII letter or `_`, followed by up to 62 ASCII letters, digits and `_`.
+    /// Names that begin with `sqlite_` and the name `cloakroom_schema` are reserved. SQLite ignores
+    /// the case of a name.
     ///
     /// # Examples
     /// ```
@@ -130,7 +132,7 @@ impl<S> Builder<S> {
 }
 
 impl Builder {
-    /// Sets what a commit waits for; [`Synchronous::Full`] by default.
+    /// Sets what a commit waits for. Defaults to [`Synchronous::Full`].
     ///
     /// # Examples
     /// ```
@@ -150,18 +152,18 @@ impl Builder {
 
     /// Opens the file, creates the file and the table if they are missing, and starts the threads.
     ///
-    /// It blocks for a few milliseconds. If the table is missing while another process holds a
-    /// lock, it blocks for up to the [`busy_timeout`](Self::busy_timeout).
+    /// The call blocks the thread for a few milliseconds. If the table is missing while another
+    /// process holds a lock, it blocks for up to the [`busy_timeout`](Self::busy_timeout).
     ///
     /// The first call of a process logs a warning if the program is linked with an SQLite that has
     /// the [WAL-reset bug](crate#beside-other-sqlite-crates).
     ///
     /// # Errors
     /// * [`Config`](cloakroom::ErrorKind::Config) if an option is out of range, the file is not an
-    ///   SQLite database, the table was created by another program or a newer version of this
+    ///   SQLite database, the table was created by another program or by a newer version of this
     ///   crate, or the linked SQLite is older than 3.38.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the file cannot be opened or
-    ///   written, or is locked.
+    ///   written, or if another connection keeps it locked.
     ///
     /// # Examples
     /// ```

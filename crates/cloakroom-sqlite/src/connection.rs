@@ -24,7 +24,8 @@ pub(crate) fn wal_writer(options: &Options) -> Result<Connection> {
     Ok(db)
 }
 
-/// Opens a connection that writes, and keeps the file's journal mode. Creates a missing file.
+/// Opens a connection that writes, without changing the file's journal mode. Creates a missing
+/// file.
 pub(crate) fn writer(options: &Options) -> Result<Connection> {
     linked_sqlite::check()?;
     let db = connect(options, OpenFlags::SQLITE_OPEN_CREATE).map_err(|e| opening(options, e))?;
@@ -44,7 +45,8 @@ pub(crate) fn writer(options: &Options) -> Result<Connection> {
 
 /// Opens a connection that only reads.
 ///
-/// It is opened for writing all the same: the connection that closes last removes the log.
+/// The file is still opened with write access, because the connection that closes last must remove
+/// the log.
 pub(crate) fn reader(options: &Options) -> Result<Connection> {
     let open = || {
         let db = connect(options, OpenFlags::empty())?;
@@ -63,7 +65,8 @@ fn connect(options: &Options, create: OpenFlags) -> rusqlite::Result<Connection>
     match options.synchronous {
         Synchronous::Full => {
             db.pragma_update(None, "synchronous", "FULL")?;
-            // On macOS a plain flush only reaches the cache of the disk. Other systems ignore this.
+            // On macOS, a plain flush reaches only the disk's cache. On other systems these two
+            // pragmas have no effect.
             db.pragma_update(None, "fullfsync", true)?;
             db.pragma_update(None, "checkpoint_fullfsync", true)?;
         }
@@ -72,10 +75,10 @@ fn connect(options: &Options, create: OpenFlags) -> rusqlite::Result<Connection>
     Ok(db)
 }
 
-/// Turns the write-ahead log on and returns the journal mode that the file has now.
+/// Turns the write-ahead log on and returns the journal mode that the file has afterwards.
 ///
-/// SQLite returns "busy" at once, without waiting, where two processes could deadlock. That happens
-/// when several processes open a new file at the same time, so this function retries.
+/// SQLite returns "busy" at once if waiting could deadlock two processes. That happens when several
+/// processes open a new file at the same time, so this function retries.
 fn enable_wal(db: &Connection, timeout: Duration) -> rusqlite::Result<String> {
     let start = Instant::now();
     loop {
@@ -92,5 +95,5 @@ fn enable_wal(db: &Connection, timeout: Duration) -> rusqlite::Result<String> {
 /// SQLite's limit: the milliseconds are a signed 32-bit number.
 const LONGEST_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// At least the number of statements that a connection prepares.
+/// The capacity of the statement cache, at least the number of statements that a connection uses.
 const STATEMENTS: usize = 16;

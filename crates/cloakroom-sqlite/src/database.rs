@@ -15,8 +15,8 @@ use crate::writer::Writer;
 ///
 /// `drop` waits until the threads have finished their current jobs.
 pub(crate) struct Database<T> {
-    // The readers are dropped first. The last connection that closes copies the log into the file,
-    // and that should be the writer.
+    // Must stay above `writer`, so that the readers are dropped first. The last connection to close
+    // copies the log into the file, and that should be the writer's.
     readers: Readers<T>,
     writer: Writer<T>,
     path: PathBuf,

@@ -83,8 +83,11 @@ pub(crate) fn is_busy(cause: &rusqlite::Error) -> bool {
     )
 }
 
-/// Returns whether the table is missing. SQLite reports that with a generic code, so this reads the
-/// message. The message is in one of two variants, depending on how rusqlite was built.
+/// Returns whether the table is missing.
+///
+/// SQLite reports a missing table with a generic code, so this function compares the message. It
+/// uses the text of the error, because the variant that contains the message depends on how
+/// rusqlite was built.
 fn is_missing_table(cause: &rusqlite::Error) -> bool {
     cause.to_string().starts_with("no such table")
 }

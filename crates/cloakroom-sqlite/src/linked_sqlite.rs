@@ -1,7 +1,7 @@
 //! Checks the SQLite that the program is linked with.
 //!
-//! The application chooses it: cargo links one SQLite for all crates of a program, and without the
-//! feature `bundled` it may be the system's.
+//! The application chooses this SQLite: cargo links one SQLite for all crates of a program, and
+//! without the feature `bundled` it may be the system's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +10,7 @@ use cloakroom::{Error, ErrorKind, Result};
 /// Warns once per process if the linked SQLite has the WAL-reset bug.
 ///
 /// # Errors
-/// [`Config`](ErrorKind::Config) if it is too old for the statements of this crate.
+/// [`Config`](ErrorKind::Config) if the linked SQLite is too old for this crate's statements.
 pub(crate) fn check() -> Result<()> {
     static WARNED: AtomicBool = AtomicBool::new(false);
     check_version(rusqlite::version_number(), &WARNED)
@@ -50,11 +50,11 @@ fn dotted(version: i32) -> String {
     format!("{major}.{minor}.{patch}")
 }
 
-/// The first SQLite that has `json_each` in every build. The sweep uses it.
+/// The first SQLite that has `json_each`, which the sweep uses, in every build.
 const OLDEST: i32 = 3_038_000;
 
-/// The first SQLite without the WAL-reset bug. The fix was also ported to older branches, but their
-/// version numbers do not show whether a system's package has it.
+/// The first SQLite without the WAL-reset bug. The fix was also ported to older branches, but the
+/// version number of a system's package does not show whether the package contains it.
 const FIXED: i32 = 3_051_003;
 
 #[cfg(test)]
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_sqlite_that_lacks_a_function_is_refused() {
+    fn an_sqlite_that_is_too_old_is_refused() {
         let error = check_version(3_037_002, &AtomicBool::new(false)).unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::Config);

@@ -5,7 +5,7 @@ use cloakroom::{Error, ErrorKind, Result};
 
 use crate::table_name;
 
-/// The options that both stores have.
+/// The options of a `SqliteStore` or a `DjangoTable`.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) path: PathBuf,
@@ -40,18 +40,18 @@ impl Options {
     }
 }
 
-/// What a commit waits for, and so what a power cut can undo.
+/// What a commit waits for, which decides what a power cut can undo.
 ///
-/// With both variants an acknowledged save survives a crash of the process.
+/// With either variant, an acknowledged save survives a crash of the process.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Synchronous {
-    /// An acknowledged save survives a power cut. Each group of commits costs one flush to the
-    /// disk, about a millisecond on a good disk; concurrent saves share it.
+    /// An acknowledged save survives a power cut. A commit costs one flush to the disk, about a
+    /// millisecond on a good disk. Concurrent saves share a commit.
     #[default]
     Full,
-    /// A save does not wait for the disk. A power cut may undo the last saves, including a logout
-    /// or a revocation; the file stays intact. The store does not guarantee to be
-    /// [durable](cloakroom::store::Guarantees::durable).
+    /// A save does not wait for the disk. A power cut may undo the most recent writes, including a
+    /// logout or a revocation; the file stays intact. The store's guarantees do not include
+    /// [`durable`](cloakroom::store::Guarantees::durable).
     Normal,
 }
 

@@ -14,9 +14,9 @@ const CREATE_SCHEMA_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS cloakroom_schem
 )";
 
 // The table has rowids. A table WITHOUT ROWID would keep the data in the index of the store keys.
-// These are random, so every new session would split a page full of other sessions' data, and large
-// sessions would leave few index entries on a page. With rowids the index holds store keys only,
-// new data is appended, and a row of 1 MB is a separate chain of pages.
+// Store keys are random, so new sessions would split pages full of other sessions' data, and large
+// sessions would leave few index entries on a page. With rowids, the index contains only store
+// keys, new data is appended, and a row of 1 MB is a separate chain of pages.
 //
 // Not STRICT: SQLite before 3.37 cannot open a file that has a STRICT table, and the application
 // may use an older SQLite for the same file.
@@ -48,14 +48,14 @@ const SET_VERSION: &str = "INSERT INTO cloakroom_schema (name, version) VALUES (
 
 /// Creates the table if it is missing, and checks that this version of the crate can use it.
 pub(crate) fn prepare(db: &Connection, options: &Options) -> Result<()> {
-    // The common case needs no write lock, so a process can start while another one holds it.
+    // A current table needs no write lock, so a process can start while another one holds the lock.
     if state(db, &options.table).map_err(|e| opening(options, e))? == State::Current {
         return Ok(());
     }
     let locked = Transaction::new_unchecked(db, TransactionBehavior::Immediate)
         .map_err(|e| opening(options, e))?;
     match state(&locked, &options.table).map_err(|e| opening(options, e))? {
-        // Another process created it in the meantime.
+        // Another process created the table in the meantime.
         State::Current => Ok(()),
         State::Missing => create(locked, &options.table).map_err(|e| opening(options, e)),
         State::Foreign => Err(unusable(

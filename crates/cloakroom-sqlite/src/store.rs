@@ -15,13 +15,13 @@ use crate::options::{Options, Synchronous};
 use crate::schema;
 use crate::table::{SweepPosition, Table};
 
-/// Keeps sessions in a table of an SQLite file. The [crate](crate) documentation describes its
-/// guarantees and failures.
+/// Keeps sessions in a table of an SQLite file. The [crate](crate) documentation describes the
+/// store's guarantees and failures.
 ///
 /// Clones share the connections and their threads. Dropping the last clone waits until the threads
-/// have finished their current jobs, and closes the file. That usually takes milliseconds, and at
-/// most the [`busy_timeout`](Builder::busy_timeout). It interrupts no call that is still awaited,
-/// because the caller borrows a clone.
+/// have finished their current jobs, then closes the file. The drop usually takes milliseconds, and
+/// at most the [`busy_timeout`](Builder::busy_timeout). It cannot interrupt a call that is still
+/// awaited, because the future of that call borrows a clone.
 ///
 /// If the future of a call that writes is dropped, the write happens completely or not at all.
 #[derive(Clone)]
@@ -55,8 +55,8 @@ impl SqliteStore {
         Self::builder(path).open()
     }
 
-    /// Returns the options for the file at `path`, all with their defaults. Nothing is opened
-    /// before [`Builder::open`].
+    /// Returns a builder with the default options for the file at `path`. Nothing is opened until
+    /// [`Builder::open`].
     ///
     /// # Examples
     /// ```
@@ -170,7 +170,7 @@ impl Store for SqliteStore {
         let now = millis(now);
         let mut swept = 0;
         let mut position = SweepPosition::default();
-        // The loop ends at the last row: each step starts behind the step before.
+        // Each step starts after the last row of the previous step, so the loop ends.
         while swept < limit {
             let find = move |db: &_, table: &Table| table.due(db, now, position, SWEEP_STEP);
             let due = self
@@ -239,6 +239,6 @@ fn outcome(changed: usize, version: &Version) -> Outcome {
 
 const NO_TABLE: &str = "open the store again to create it";
 
-/// How many rows a step of a sweep reads. Deleting as many takes the writer well under a
+/// How many rows a step of a sweep reads. Deleting that many takes the writer well under a
 /// millisecond.
 const SWEEP_STEP: usize = 256;

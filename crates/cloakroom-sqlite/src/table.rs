@@ -12,9 +12,9 @@ const CREATE: &str = r#"INSERT INTO "{table}"
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT (lookup) DO NOTHING"#;
 
-// Nearly every save keeps the owner and the sweep bucket. SQLite rewrites the index entry of a
-// column that is set, even to the same value. This statement sets no indexed column, so it writes
-// one page where `SAVE` writes three.
+// Nearly every save leaves the owner and the sweep bucket as they were. SQLite rewrites the index
+// entry of a column that is set, even to the same value. This statement sets no indexed column, so
+// it writes one page where `SAVE` writes three.
 const SAVE_IN_PLACE: &str = r#"UPDATE "{table}"
     SET version = ?2, data = ?3, created_at = ?4, touched_at = ?5, expires_at = ?6, label = ?9
     WHERE lookup = ?1 AND version = ?10 AND sweep_bucket = ?7 AND owner IS ?8"#;
@@ -35,7 +35,8 @@ const TOUCH: &str = r#"UPDATE "{table}" SET touched_at = ?3, expires_at = ?4, sw
 
 const DELETE: &str = r#"DELETE FROM "{table}" WHERE lookup = ?1"#;
 
-// Run by a reader: most rows of the current hour have not expired yet, and are read for nothing.
+// A reader runs this statement, so that the writer does not read the rows of the current hour that
+// have not expired yet.
 const DUE: &str = r#"SELECT sweep_bucket, rowid, expires_at FROM "{table}"
     WHERE sweep_bucket <= ?1 AND (sweep_bucket, rowid) > (?2, ?3)
     ORDER BY sweep_bucket, rowid LIMIT ?4"#;
@@ -48,13 +49,12 @@ const SWEEP: &str = r#"DELETE FROM "{table}"
 const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM "{table}" WHERE owner = ?1"#;
 
-// The rows that begin with the prefix come first, so two rows are enough to find out whether there
-// is exactly one.
+// Rows whose key begins with the prefix come first, so two rows show whether exactly one matches.
 const FIND: &str = r#"SELECT lookup FROM "{table}" WHERE lookup >= ?1 ORDER BY lookup LIMIT 2"#;
 
 const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
 
-/// The statements on one table of sessions, and the conversions of their parameters and rows.
+/// The statements on one session table, and the conversions of their parameters and rows.
 ///
 /// The methods that write return the number of rows that they changed.
 pub(crate) struct Table {
@@ -171,7 +171,8 @@ impl Table {
         db.prepare_cached(&self.delete)?.execute([key.as_bytes()])
     }
 
-    /// Reads up to `step` rows after the position `after`, ordered by the hour of their expiry.
+    /// Reads up to `step` rows after the position `after`, in the order of the hours in which they
+    /// expire, and returns those that have expired.
     pub(crate) fn due(
         &self,
         db: &Connection,
@@ -241,7 +242,7 @@ impl Table {
     }
 }
 
-/// The position of a row in the order of a sweep. The default is before all rows.
+/// The position of a row in the order in which a sweep reads them. The default is before all rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SweepPosition {
     bucket: i64,
@@ -304,16 +305,16 @@ fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> [ToSqlOutput<'a>; 9] {
     ]
 }
 
-/// Returns the version as SQLite stores it, the same 64 bits as a signed integer, or `None` if this
-/// store did not issue it.
+/// Returns `version` as its column stores it, the same 64 bits as a signed integer, or `None` if
+/// this store did not issue `version`.
 fn version_number(version: &Version) -> Option<i64> {
     version.save_id().map(SaveId::get).map(u64::cast_signed)
 }
 
 /// Returns the hour of an instant, counted from the Unix epoch.
 ///
-/// The sweep's index is on the hour and not on the instant: an index on the instant would change
-/// with every use of a session.
+/// The sweep's index is on the hour, because an index on the instant would have to be updated with
+/// every use of a session.
 fn bucket(millis: i64) -> i64 {
     millis.div_euclid(60 * 60 * 1_000)
 }

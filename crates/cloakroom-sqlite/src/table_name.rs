@@ -1,9 +1,9 @@
-//! Checks the name of the table of sessions.
+//! Checks the name of a session table.
 
 use cloakroom::{Error, ErrorKind, Result, limits};
 
-/// The table that records the schema version of each table of sessions. `PRAGMA user_version` is
-/// left to the application, which may use the same file.
+/// The table that records the schema version of each session table. `PRAGMA user_version` is left
+/// to the application, which may use the same file.
 pub(crate) const SCHEMA_VERSIONS: &str = "cloakroom_schema";
 
 /// Returns an error unless `name` is a plain word that neither SQLite nor this crate reserves.

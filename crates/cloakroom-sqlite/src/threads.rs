@@ -3,8 +3,8 @@ use std::thread::{self, JoinHandle};
 
 /// Threads that are joined on drop.
 ///
-/// They end when their queue is closed. So the owner declares the queue's sender above this field:
-/// fields are dropped in the order of their declaration.
+/// The threads end when their queue is closed. A struct must therefore declare the queue's sender
+/// above its `Threads` field: fields are dropped in the order of their declaration.
 #[derive(Debug, Default)]
 pub(crate) struct Threads(Vec<JoinHandle<()>>);
 
@@ -23,8 +23,8 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         for thread in self.0.drain(..) {
-            // Sending a result may drop the last clone of the store on this very thread, which
-            // cannot join itself.
+            // Sending a result may drop the last clone of the store on one of these threads, and a
+            // thread cannot join itself.
             if thread.thread().id() != thread::current().id() {
                 // The panic was already reported on standard error.
                 let _ = thread.join();
@@ -35,6 +35,6 @@ impl Drop for Threads {
 
 /// The capacity of the writer's queue, and of the readers' queue.
 ///
-/// The writer's queue holds sixteen full groups. A call that finds the queue full fails at once
-/// instead of waiting even longer.
+/// The writer's queue has room for sixteen full groups. A call that finds the queue full fails at
+/// once instead of waiting.
 pub(crate) const QUEUE_LEN: usize = 4_096;

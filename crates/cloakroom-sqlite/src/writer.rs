@@ -12,7 +12,7 @@ use crate::threads::{QUEUE_LEN, Threads};
 
 /// The thread that writes.
 ///
-/// It commits all the calls that are waiting in one transaction. They share the flush to the disk,
+/// It commits the waiting calls together, in one transaction. They share the flush to the disk,
 /// which is almost the whole cost of a save.
 pub(crate) struct Writer<T> {
     jobs: Sender<Job<T>>,
@@ -44,9 +44,10 @@ impl<T: Send + Sync + 'static> Writer<T> {
 
     /// Runs `work` and returns, after the commit, the number of rows that it changed.
     ///
-    /// At most one statement of `work` may change rows, so that failed work has changed nothing.
+    /// At most one statement of `work` may change rows, so that `work` has changed nothing if it
+    /// fails.
     ///
-    /// If the future is dropped, the work is done completely or not at all.
+    /// If the future is dropped, `work` is committed completely or not at all.
     pub(crate) async fn run(
         &self,
         doing: &'static str,
@@ -84,9 +85,9 @@ fn write<T>(db: &Connection, table: &T, queue: &Receiver<Job<T>>) {
     }
 }
 
-/// Does the work of a group in one transaction, and sends each caller its result after the commit.
+/// Runs the work of a group in one transaction, and sends each caller its result after the commit.
 fn commit<T>(db: &Connection, table: &T, group: Vec<Work<T>>, answers: Vec<Answer>) {
-    // `send` fails if the caller dropped its future, and needs no result then.
+    // `send` fails only if the caller dropped its future and no longer needs the result.
     match in_one_transaction(db, table, group) {
         Ok(results) => {
             for (answer, result) in answers.into_iter().zip(results) {
@@ -105,8 +106,8 @@ fn commit<T>(db: &Connection, table: &T, group: Vec<Work<T>>, answers: Vec<Answe
     }
 }
 
-/// Returns one result per job, `None` for one that panicked, or the error that rolled back all of
-/// them.
+/// Returns one result per job, `None` for a job that panicked. Returns an error if the whole
+/// transaction was rolled back.
 fn in_one_transaction<T>(
     db: &Connection,
     table: &T,
@@ -115,7 +116,7 @@ fn in_one_transaction<T>(
     if group.is_empty() {
         return Ok(Vec::new());
     }
-    // Immediate: waits for the lock here, before any work is done.
+    // `Immediate` waits for the lock here, before any work is done.
     let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     let mut results = Vec::with_capacity(group.len());
     for work in group {

@@ -1,4 +1,5 @@
-//! Django's table: the values in its columns, what the store does not touch, and Django's own rows.
+//! The store on Django's table: the values that it writes, what it does not change, and how it
+//! reads rows that Django wrote.
 #![allow(
     clippy::unwrap_used,
     reason = "test code; clippy does not recognise the helpers as such"
@@ -64,8 +65,8 @@ async fn a_row_has_the_values_that_django_would_write() {
 
 #[tokio::test]
 async fn a_row_of_django_is_loaded_saved_and_swept_by_djangos_rules() {
-    // The text of `expire_date`, the instant that it is, and a time at which Django's
-    // `clearsessions` keeps the row; both in microseconds of the same minute.
+    // The text of `expire_date`, the instant that the text denotes, and an instant at which
+    // Django's `clearsessions` keeps the row. Both instants are microseconds in the same minute.
     for (text, expires, kept_at) in [
         ("2026-01-02 03:04:06", 6_000_000, 5_000_000),
         ("2026-01-02 03:04:05", 5_000_000, 5_000_000),
@@ -157,7 +158,7 @@ async fn a_table_with_other_columns_is_refused_and_not_changed() {
 }
 
 #[tokio::test]
-async fn only_the_rows_of_the_database_are_changed() {
+async fn the_journal_mode_user_version_and_schema_are_not_changed() {
     for journal in ["delete", "wal"] {
         let (_folder, path) = folder();
         let neighbour = neighbour(&path);
@@ -194,7 +195,7 @@ async fn with_the_rollback_journal_calls_wait_for_locks_and_report_those_that_la
     let seen = written(store.create(&at(KEY), &draft("old")).await);
     let neighbour = neighbour(&path);
 
-    // As a Django that is about to commit a write transaction: other connections cannot even read.
+    // Like Django while it commits: other connections cannot even read.
     neighbour.execute_batch("BEGIN EXCLUSIVE").unwrap();
     for error in [
         hasty.load(&at(KEY)).await.map(drop),
@@ -288,7 +289,7 @@ fn insert(db: &Connection, data: &str, expires: &str) {
     db.execute(insert, (KEY, data, expires)).unwrap();
 }
 
-/// The only row of the table, with the type of each value.
+/// Returns the only row of the table, with the type of each value.
 fn row(db: &Connection) -> Vec<(String, String)> {
     let one =
         "SELECT session_key, typeof(session_key), session_data, typeof(session_data), expire_date,
@@ -308,7 +309,7 @@ fn row_of(data: &str, expires: &str) -> Vec<(String, String)> {
         .into()
 }
 
-/// The statements that created the schema, as SQLite records them.
+/// Returns the statements that created the schema, as SQLite records them.
 fn schema_of(db: &Connection) -> String {
     let made = "SELECT coalesce(group_concat(sql || ';', ''), '') FROM
         (SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type DESC)";

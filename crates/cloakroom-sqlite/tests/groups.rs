@@ -250,7 +250,7 @@ impl<F: Future + Send> Wake for Task<F> {
     }
 }
 
-/// Counts the transactions in the write-ahead log, by the frames that mark the end of one.
+/// Counts the transactions in the write-ahead log by the frames that end one.
 fn commits_in_log(path: &Path) -> usize {
     let log = fs::read(log_path(path)).unwrap();
     let (header, frames) = log.split_at(32);

@@ -1,5 +1,5 @@
-//! The SQLite that the program is linked with. The warning is given once per process, so it has a
-//! test program for itself. `scripts/check-sqlite-versions` runs it with an old SQLite, too.
+//! The SQLite that the program is linked with. The warning is logged once per process, so this test
+//! is the only one of its program. `scripts/check-sqlite-versions` also runs it with an old SQLite.
 
 mod support;
 

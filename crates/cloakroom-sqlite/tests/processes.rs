@@ -40,14 +40,13 @@ async fn two_processes_that_increment_one_counter_lose_no_increment() {
 }
 
 #[tokio::test]
-async fn acknowledged_writes_survive_the_kill_of_the_process() {
+async fn acknowledged_writes_survive_a_killed_process() {
     for round in soak::rounds(1) {
         kill_after(500 - round % 400).await;
     }
 }
 
-/// Kills a writing process after `enough` acknowledged writes, and checks that all of them are
-/// there.
+/// Kills a process after it has acknowledged `enough` writes, and checks that none of them is lost.
 async fn kill_after(enough: usize) {
     let (_folder, path) = folder();
     let mut writer = child("fill", &path);
@@ -188,6 +187,7 @@ const ROLE: &str = "CLOAKROOM_SQLITE_TEST_ROLE";
 const FILE: &str = "CLOAKROOM_SQLITE_TEST_FILE";
 const COUNTS: u64 = 300;
 const MANY_TRIES: u64 = 100_000;
-/// The user and group without privileges on Linux. On macOS no user has this id, which is enough.
+/// The id of the user and the group without privileges on Linux. On macOS no user has this id, so
+/// it has no privileges there either.
 #[cfg(unix)]
 const UNPRIVILEGED_ID: u32 = 65_534;

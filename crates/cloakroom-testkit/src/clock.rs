@@ -6,9 +6,9 @@ use cloakroom::store::from_millis;
 
 /// A clock that moves only when the test moves it.
 ///
-/// Clones show the same time: pass one to the sessions, one to a [`Browser`](crate::Browser), and
-/// keep one. Every clock starts at 2025-06-15T15:06:40Z, a whole second, because dates in cookies
-/// have no smaller unit.
+/// Clones show the same time: pass one clone to the sessions and one to a
+/// [`Browser`](crate::Browser), and keep a third in the test. Every clock starts at
+/// 2025-06-15T15:06:40Z. That is a whole second, because dates in cookies have no smaller unit.
 ///
 /// # Examples
 /// ```
@@ -38,7 +38,7 @@ use cloakroom::store::from_millis;
 pub struct HandClock(Arc<Mutex<SystemTime>>);
 
 impl HandClock {
-    /// Creates a clock that shows the instant at which all hand clocks start.
+    /// Creates a clock that shows 2025-06-15T15:06:40Z.
     ///
     /// # Examples
     /// ```
@@ -76,7 +76,7 @@ impl HandClock {
         *self.shown() += by;
     }
 
-    /// Sets the clock to `to`, which may be before the time that it shows.
+    /// Sets the clock to `to`, which may be earlier than the time that the clock shows.
     ///
     /// # Examples
     /// ```
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn it_can_be_set_back() {
+    fn a_clock_can_be_set_back() {
         let clock = HandClock::new();
 
         clock.set(UNIX_EPOCH);

@@ -1,9 +1,9 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A writer that keeps what is logged, so that a test can read it.
+/// A writer that stores log output, so that a test can read it.
 ///
-/// Clones write to the same text. With tracing-subscriber, pass a closure that clones it to
+/// Clones write to the same text. With tracing-subscriber, pass a closure that clones the `Log` to
 /// `with_writer`.
 ///
 /// # Examples
@@ -23,10 +23,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Returns everything that was logged so far.
+    /// Returns everything that has been written so far.
     ///
     /// # Panics
-    /// If it is not UTF-8.
+    /// If the text is not UTF-8.
     ///
     /// # Examples
     /// ```

@@ -3,13 +3,13 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use crate::unique_name::random;
 
-/// Returns a listener on a port of 127.0.0.1 that can be closed and bound again later.
+/// Returns a listener on a port of 127.0.0.1 that can be bound again after the listener is closed.
 ///
-/// The port lies below those that the operating system assigns automatically, so no other process
-/// gets it in the meantime. A server that is killed and started again needs such a port.
+/// The port is below the range from which operating systems assign ports, so no other process gets
+/// it in the meantime. A server that is killed and started again needs such a port.
 ///
 /// # Errors
-/// If no port is free.
+/// If no free port is found.
 ///
 /// # Examples
 /// ```

@@ -14,9 +14,9 @@ use crate::ports::reusable_port;
 
 /// A TCP proxy that breaks its connections to a server on demand.
 ///
-/// It cuts, refuses, delays or freezes connections and loses answers. It interprets no protocol, so
-/// it works with every server that is reached over TCP. It runs on the tokio runtime in which it
-/// was created; its connections end when the proxy or the runtime is dropped.
+/// The proxy cuts, refuses, delays or freezes connections and loses answers. It interprets no
+/// protocol, so it works with every TCP server. It runs on the tokio runtime in which it was
+/// created. Its connections end when the proxy or the runtime is dropped.
 ///
 /// # Examples
 /// ```
@@ -55,8 +55,8 @@ impl Proxy {
     /// Creates a proxy to the server at `url`, on a free port of 127.0.0.1.
     ///
     /// # Panics
-    /// If the URL does not contain exactly one host with a port, if no port is free, or outside of
-    /// a tokio runtime.
+    /// If the URL does not contain exactly one host with a port, if no port of this machine is
+    /// free, or if the caller is not in a tokio runtime.
     ///
     /// # Examples
     /// ```
@@ -126,8 +126,8 @@ impl Proxy {
         self.address
     }
 
-    /// Returns how often a client sent something and the server then answered, on all connections
-    /// together.
+    /// Returns the number of round trips on all connections together. A round trip is something
+    /// that a client sent, followed by an answer of the server.
     ///
     /// # Examples
     /// ```
@@ -154,7 +154,7 @@ impl Proxy {
         self.shared.round_trips.load(Ordering::SeqCst)
     }
 
-    /// Closes all open connections. New ones work.
+    /// Closes all open connections. New connections work.
     ///
     /// # Examples
     /// ```
@@ -180,8 +180,8 @@ impl Proxy {
         connections.shutdown().await;
     }
 
-    /// Forwards this many answers, counted on all connections together; then drops one and closes
-    /// its connection.
+    /// Forwards the next `answers` answers, counted on all connections together. Then discards one
+    /// answer and closes its connection.
     ///
     /// An answer is what one read from the server returns: up to 64 KiB that arrive together.
     ///
@@ -209,7 +209,7 @@ impl Proxy {
         *self.shared.answers_left() = Some(answers);
     }
 
-    /// Closes all open connections and refuses new ones, as if the server did not run.
+    /// Closes all open connections and refuses new ones, as if the server were not running.
     ///
     /// [`heal`](Self::heal) accepts connections again.
     ///
@@ -238,7 +238,7 @@ impl Proxy {
 
     /// Forwards nothing in either direction until [`heal`](Self::heal). Connections stay open.
     ///
-    /// What was sent in the meantime is then forwarded.
+    /// `heal` forwards what was sent in the meantime.
     ///
     /// # Examples
     /// ```
@@ -268,9 +268,10 @@ impl Proxy {
         self.change(|route| route.stalled = true);
     }
 
-    /// Stops forwarding on all open connections for good, without closing them. New ones work.
+    /// Permanently stops forwarding on all open connections, without closing them. New connections
+    /// work.
     ///
-    /// This is how connections look to a client whose server has vanished from the network.
+    /// To a client, this looks as if the server had vanished from the network.
     ///
     /// # Examples
     /// ```
@@ -405,7 +406,7 @@ impl Drop for Proxy {
 }
 
 impl fmt::Debug for Proxy {
-    // Without the URL, which may hold a password.
+    // Without the URL, which may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxy")
             .field("address", &self.address)
@@ -433,7 +434,7 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts an answer and returns whether to drop it.
+    /// Counts an answer and returns whether to discard it.
     fn loses_answer(&self) -> bool {
         let mut left = self.answers_left();
         let is_lost = *left == Some(0);
@@ -442,7 +443,7 @@ impl Shared {
     }
 }
 
-/// Where connections lead, and their faults.
+/// Where new connections lead, and the faults of all connections.
 struct Route {
     server: String,
     /// How many connections were accepted; the next one gets this number.
@@ -463,7 +464,8 @@ fn spawn_accept(listener: std::net::TcpListener, shared: &Arc<Shared>) -> JoinHa
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
-        // The error concerns one connection only: it was reset, or no file descriptor was left.
+        // The error affects only one connection: the connection was reset, or no file descriptor
+        // was left for it.
         let Ok((client, _)) = listener.accept().await else {
             tokio::task::yield_now().await;
             continue;
@@ -499,7 +501,7 @@ impl Connection {
         let Ok(server) = TcpStream::connect(server).await else {
             return;
         };
-        // Otherwise small messages are delayed until earlier ones are acknowledged.
+        // Without `nodelay`, a small message waits until earlier messages are acknowledged.
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
@@ -536,7 +538,7 @@ impl Connection {
         }
     }
 
-    /// Waits as long as the faults hold a message; forever, on a frozen connection.
+    /// Waits until the faults let a message pass. Waits forever on a frozen connection.
     async fn pass_faults(&self) {
         let mut route = self.shared.route.subscribe();
         let delay = route.borrow().delay;
@@ -598,7 +600,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusing_proxy_accepts_connections_when_it_is_healed() {
+    async fn a_refusing_proxy_accepts_connections_after_it_is_healed() {
         let (proxy, _server) = echo().await;
         let mut old = connect(&proxy).await;
         asks(&mut old).await.unwrap();
@@ -612,7 +614,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stalled_answer_arrives_when_the_proxy_is_healed() {
+    async fn a_stalled_answer_arrives_after_the_proxy_is_healed() {
         let (proxy, _server) = echo().await;
         let mut client = connect(&proxy).await;
 
@@ -627,7 +629,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_frozen_connection_stays_silent_and_a_new_one_does_not() {
+    async fn a_frozen_connection_stays_silent_but_a_new_connection_works() {
         let (proxy, _server) = echo().await;
         let mut frozen = connect(&proxy).await;
         asks(&mut frozen).await.unwrap();

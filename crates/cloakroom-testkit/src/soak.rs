@@ -1,15 +1,16 @@
-//! Soak tests: how long races and faults are repeated.
+//! Soak tests: how long tests repeat a race or a fault.
 //!
-//! By default a test repeats them for a few rounds. If the environment variable
-//! `CLOAKROOM_TEST_SOAK` is set, each such test goes on for that many seconds. A test runner with a
-//! time limit per test needs a longer one then.
+//! By default, a test repeats its race or fault for a few rounds. If the environment variable
+//! `CLOAKROOM_TEST_SOAK` is set, each such test continues for at least that many seconds. If your
+//! test runner limits the time of a test, raise that limit for a soak.
 
 use std::env;
 use std::time::{Duration, Instant};
 
 /// Returns the rounds of a test, numbered from 0.
 ///
-/// There are `at_least` as many, and more until the time in `CLOAKROOM_TEST_SOAK` has passed.
+/// There are at least `at_least` rounds. More follow until the time in `CLOAKROOM_TEST_SOAK` has
+/// passed.
 ///
 /// # Panics
 /// If the variable is not a whole number.

@@ -3,8 +3,8 @@ use std::hash::{BuildHasher, Hasher};
 
 /// Returns a name that no other test uses, for a table, a prefix or a schema.
 ///
-/// It is at most 30 characters long, starts with a lower-case letter, and consists of lower-case
-/// letters, digits and `_`, so that SQL needs no quotes around it.
+/// The name is at most 30 characters long, starts with a lower-case letter, and consists of
+/// lower-case letters, digits and `_`, so it needs no quotes in SQL.
 ///
 /// # Examples
 /// ```
@@ -16,7 +16,7 @@ pub fn unique_name() -> String {
     format!("test_{:016x}", random())
 }
 
-/// Returns a random number, from the random seed of the standard library's hash maps.
+/// Returns a random number, derived from the random seed of the standard library's hash maps.
 pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -7,8 +7,9 @@ impl Builder<DjangoTable> {
     /// Opens the file and starts the threads. Creates a missing file, but neither creates the table
     /// nor requires it: see [`DjangoTable::migrate`].
     ///
-    /// It blocks for a few milliseconds. The first call of a process logs a warning if the program
-    /// is linked with an SQLite that has the [WAL-reset bug](crate#beside-other-sqlite-crates).
+    /// The call blocks the thread for a few milliseconds. The first call of a process logs a
+    /// warning if the program is linked with an SQLite that has the
+    /// [WAL-reset bug](crate#beside-other-sqlite-crates).
     ///
     /// # Errors
     /// * [`Config`](cloakroom::ErrorKind::Config) if an option is out of range, the file is not an

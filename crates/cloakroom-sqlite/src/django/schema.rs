@@ -18,7 +18,8 @@ const CREATE_INDEX: &str = concat!(
 const COLUMNS: &str = "SELECT COUNT(*) FROM pragma_table_info(?1)
     WHERE name IN ('session_key', 'session_data', 'expire_date')";
 
-/// Returns the SQL that creates `table`, whose name must have passed `table_name::check`.
+/// Returns the SQL that creates the table and its index. `table` must have passed
+/// `table_name::check`.
 pub(crate) fn sql(table: &str) -> String {
     [CREATE_TABLE, CREATE_INDEX]
         .concat()
@@ -30,7 +31,7 @@ pub(crate) fn sql(table: &str) -> String {
 pub(crate) fn migrate(db: &Connection, table: &str) -> rusqlite::Result<usize> {
     db.execute_batch("SAVEPOINT migrate")?;
     let columns = create(db, table);
-    // The transaction may contain the work of other callers, so undo this part only.
+    // The transaction may contain the work of other callers, so undo only this part.
     if columns.is_err() {
         db.execute_batch("ROLLBACK TO migrate")?;
     }
@@ -47,5 +48,5 @@ fn create(db: &Connection, table: &str) -> rusqlite::Result<usize> {
     Ok(columns as usize)
 }
 
-/// The number of columns of Django's own model. A site's custom model may have more.
+/// The number of columns in Django's own session model. A site's custom model may have more.
 pub(crate) const COLUMNS_OF_DJANGO: usize = 3;

@@ -15,35 +15,35 @@ use crate::options::Options;
 
 /// Keeps sessions in Django's table `django_session`, as Django's engines `db` and `cached_db` do.
 ///
-/// A Rust service and a Django site can share the rows. With the same secret key and Django's
-/// format they also share the logins. The store reads and writes what Django 4.2, 5.2 and 6.0 write
-/// with `USE_TZ = True`. A site with `USE_TZ = False` writes local times, which this store would
-/// read as UTC.
+/// A Rust service and a Django site can share the rows. If both use the same secret key and
+/// Django's format, they also share logins. The store reads and writes rows as Django 4.2, 5.2 and
+/// 6.0 do with `USE_TZ = True`. A site with `USE_TZ = False` writes local times, which this store
+/// would read as UTC.
 ///
-/// Clones share the connections and their threads. Dropping the last clone ends them, as with a
-/// [`SqliteStore`](crate::SqliteStore).
+/// Clones share the connections and their threads. Dropping the last clone closes the file, as with
+/// a [`SqliteStore`](crate::SqliteStore).
 ///
 /// # Guarantees
 /// * **Compares**: no edit is lost between requests that save through this store. The table has no
-///   version column, so a save compares the old text, in the statement that writes the new one. A
-///   stale save through this store never overwrites what Django saved. Django's saves do not
-///   compare: a Django request may overwrite what this store saved during that request.
-/// * **Revokes**, **durable**, **shared**: as [`SqliteStore`](crate::SqliteStore), and also with
-///   Django.
-/// * **No owners**: a draft with an owner is [`Unsupported`](ErrorKind::Unsupported). The table
-///   records only when a session expires: a loaded entry has the Unix epoch as its other times, and
-///   no label.
+///   version column, so a save compares the old session data in the statement that writes the new
+///   data. A stale save through this store never overwrites what Django saved. Django's saves do
+///   not compare: a Django request may overwrite what this store saved during that request.
+/// * **Revokes**, **durable**, **shared**: as a [`SqliteStore`](crate::SqliteStore), and Django's
+///   processes are included.
+/// * **No owners**: writing a draft with an owner returns [`Unsupported`](ErrorKind::Unsupported).
+///   The only time that the table records is the expiry. A loaded entry has the Unix epoch as its
+///   other times, and no label.
 ///
-/// If the future of a call that writes is dropped, the write happens completely or not at all. A
-/// load then shows which text the row has.
+/// If the future of a call that writes is dropped, the write happens completely or not at all. To
+/// find out which, load the session.
 ///
 /// The store key is Django's session key, a text of up to 40 characters. With any other store key,
-/// `load` finds nothing and `create` is `Unsupported`. The data must be ASCII, as is everything
-/// that Django writes to the table.
+/// `load` finds nothing and `create` returns `Unsupported`. The data must be ASCII, as is
+/// everything that Django writes to the table.
 ///
 /// # When something fails
-/// The failures of the [crate](crate) documentation apply, and these:
-/// * **A lock**: the store does not change the journal mode of Django's database. With the rollback
+/// The failures in the [crate](crate) documentation apply, and so do these:
+/// * **Locks**: the store does not change the journal mode of Django's database. With the rollback
 ///   journal, Django's default, readers and the writer wait for each other, usually for
 ///   milliseconds. A call that waits longer than [`busy_timeout`](Builder::busy_timeout), 5 s by
 ///   default, returns [`Unavailable`](ErrorKind::Unavailable).
@@ -51,7 +51,7 @@ use crate::options::Options;
 ///   `migrate`.
 /// * **Invalid rows**: a load of a row whose `expire_date` is not a date returns
 ///   [`Corrupt`](ErrorKind::Corrupt).
-/// * **A stolen table**: its keys open the sessions, because Django stores them without hashing.
+/// * **A stolen table**: its keys open the sessions, because Django does not hash them.
 ///
 /// # Costs
 /// Each call is one statement. The writer thread commits concurrent writes together. A sweep runs
@@ -130,8 +130,8 @@ impl DjangoTable {
         Self::builder(path).open()
     }
 
-    /// Returns the options for the file at `path`, all with their defaults. A site with a custom
-    /// session model sets its [`table`](Builder::table).
+    /// Returns a builder with the default options for the file at `path`. For a site with a custom
+    /// session model, set the model's [`table`](Builder::table).
     ///
     /// # Examples
     /// ```
@@ -165,11 +165,11 @@ impl DjangoTable {
 
     /// Creates the table and its index, exactly as Django's migrations do, if they are missing.
     ///
-    /// Use it where Django's migrations have not run. If a Django site is added later, run its
+    /// Call this if Django's migrations have not run. If a Django site is added later, run its
     /// `manage.py migrate --fake-initial` once.
     ///
-    /// Several processes may call it at the same time. If the future is dropped, the table and the
-    /// index are both created, or neither is.
+    /// Several processes may call this at the same time. If the future is dropped, the table and
+    /// the index are either both created or both not created.
     ///
     /// # Errors
     /// * [`Config`](ErrorKind::Config) if a table of that name exists without Django's columns.
@@ -309,7 +309,7 @@ impl Store for DjangoTable {
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let doing = "sweeping expired sessions from Django's table in SQLite";
         let mut swept = 0;
-        // The loop ends: each full step leaves fewer expired rows.
+        // Each full step leaves fewer expired rows, so the loop ends.
         while swept < limit {
             let step = SWEEP_STEP.min(limit - swept);
             let work = move |db: &_, table: &Table| table.sweep(db, now, step);
@@ -349,5 +349,5 @@ fn outcome(changed: usize, new: &Draft) -> Outcome {
 
 const NO_TABLE: &str = "run `manage.py migrate` of the Django site, or call `migrate`";
 
-/// How many rows a step of a sweep deletes. It takes the writer well under a millisecond.
+/// How many rows a step of a sweep deletes. A step takes the writer well under a millisecond.
 const SWEEP_STEP: usize = 256;

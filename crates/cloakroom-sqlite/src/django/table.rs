@@ -13,8 +13,8 @@ const CREATE: &str = r#"INSERT INTO "{table}" (session_key, session_data, expire
     VALUES (?1, ?2, ?3)
     ON CONFLICT (session_key) DO NOTHING"#;
 
-// Compares the old text, because the table has no version column. Names Django's columns only,
-// since a site's custom session model may have more.
+// Compares the old session data, because the table has no version column. Sets only Django's
+// columns, because a site's custom session model may have more.
 const SAVE: &str = r#"UPDATE "{table}" SET session_data = ?2, expire_date = ?3
     WHERE session_key = ?1 AND session_data COLLATE BINARY = ?4"#;
 
@@ -133,7 +133,7 @@ impl Table {
     }
 }
 
-/// The values that a draft has in the columns `session_data` and `expire_date`.
+/// A draft as the values of the columns `session_data` and `expire_date`.
 pub(crate) struct Columns {
     data: String,
     expires: String,
@@ -143,7 +143,8 @@ impl Columns {
     /// Converts `draft`.
     ///
     /// # Errors
-    /// [`Unsupported`](ErrorKind::Unsupported) if it has an owner, or data other than ASCII text.
+    /// [`Unsupported`](ErrorKind::Unsupported) if the draft has an owner, or if its data is not
+    /// ASCII text without NUL.
     pub(crate) fn of(draft: &Draft, doing: &'static str) -> Result<Self> {
         if draft.meta.owner.is_some() {
             return Err(unsupported(
@@ -165,20 +166,21 @@ impl Columns {
     }
 }
 
-/// Returns `key` as text, or `None` if the column cannot hold it and so no row has it.
+/// Returns `key` as text, or `None` if the column cannot store it, so that no row can have it.
 pub(crate) fn key_text(key: &StoreKey) -> Option<String> {
     let key = str::from_utf8(key.as_bytes()).ok()?;
     let fits = key.chars().count() <= LONGEST_KEY && !key.contains('\0');
     fits.then(|| key.to_owned())
 }
 
-/// Returns the session data that `version` is, or `None` if this store did not issue it.
+/// Returns the session data that `version` contains, or `None` if this store did not issue
+/// `version`.
 pub(crate) fn version_text(version: &Version) -> Option<String> {
     let text = str::from_utf8(version.as_bytes()?).ok()?;
     Some(text.to_owned())
 }
 
-/// The error of a key that the column cannot hold.
+/// The error of a key that the column cannot store.
 pub(crate) fn invalid_key(doing: &'static str) -> Error {
     unsupported(
         doing,
@@ -208,7 +210,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     ))
 }
 
-/// The length of the column `session_key`, in characters. SQLite itself does not enforce it.
+/// The length of the column `session_key`, in characters. SQLite does not enforce this length.
 const LONGEST_KEY: usize = 40;
 
 #[cfg(test)]

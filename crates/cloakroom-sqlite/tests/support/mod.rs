@@ -1,4 +1,4 @@
-//! Helpers of the tests of this folder.
+//! Helpers for the tests in this folder.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(
     clippy::unwrap_used,
@@ -15,21 +15,21 @@ use cloakroom::{Result, StoreKey};
 use cloakroom_sqlite::DjangoTable;
 use rusqlite::Connection;
 
-/// A folder that is deleted on drop, and the path of a file in it.
+/// Returns a folder that is deleted on drop, and the path of a file in it.
 pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.sqlite");
     (folder, path)
 }
 
-/// A store on Django's table, created if it is missing.
+/// Opens a store on Django's table, and creates the table if it is missing.
 pub(crate) async fn django(path: &Path) -> DjangoTable {
     let store = DjangoTable::open(path).unwrap();
     store.migrate().await.unwrap();
     store
 }
 
-/// Another connection to the file, as the application or an administrator has one.
+/// Opens another connection to the file, as the application or an administrator may do.
 pub(crate) fn neighbour(path: &Path) -> Connection {
     Connection::open(path).unwrap()
 }
@@ -65,7 +65,7 @@ pub(crate) fn written(outcome: Result<Outcome>) -> Version {
     }
 }
 
-/// A call that was started. Its result can be polled or awaited.
+/// A started call, whose result can be polled or awaited.
 pub(crate) type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
 
 /// Starts a call and polls it once, which puts it into the queue of the store.

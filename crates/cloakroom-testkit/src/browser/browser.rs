@@ -15,21 +15,22 @@ use super::jar::Jar;
 use super::origin::Origin;
 use super::{Cookie, Page};
 
-/// A browser for tests that calls a tower service, keeps its cookies and sends them back.
+/// A browser for tests: it calls a tower service, stores the service's cookies and sends them back.
 ///
-/// It follows RFC 6265bis, as strictly as the strictest browser. A cookie that a real browser would
-/// refuse is refused, and [`dropped`](Self::dropped) tells why: a `__Host-` cookie without
-/// `Secure`, a `Secure` cookie over plain HTTP (on `localhost` too), one of more than 4096 bytes.
-/// Three things differ from a real browser:
+/// The browser follows RFC 6265bis, as strictly as the strictest real browser. It refuses every
+/// cookie that a real browser would refuse, and [`dropped`](Self::dropped) returns the reason.
+/// Examples are a `__Host-` cookie without `Secure`, a `Secure` cookie over plain HTTP (even on
+/// `localhost`), and a cookie of more than 4096 bytes. Three things differ from a real browser:
 ///
 /// * Every request is same-site, so `SameSite` is parsed but never withholds a cookie.
-/// * There is no list of public suffixes. A `Domain` without a dot counts as one.
+/// * There is no list of public suffixes. A `Domain` without a dot counts as a public suffix.
 /// * There are no scripts, and redirects are followed only by [`follow`](Self::follow).
 ///
-/// A clone is another tab: it shares the cookies, and both can wait for a response at once.
+/// A clone is another tab: it shares the cookies, and both tabs can wait for a response at the same
+/// time.
 ///
 /// The service is called directly, without a network. It must accept requests with a [`Full`]
-/// body, as an axum `Router` does; wrap any other with tower's `map_request`.
+/// body, as an axum `Router` does. Wrap a service with another body type in tower's `map_request`.
 ///
 /// # Examples
 /// ```
@@ -109,7 +110,7 @@ impl<S> Browser<S> {
 
     /// Makes cookies expire by `clock`, which the test shares with the sessions.
     ///
-    /// The default is a [`HandClock`] that no test can move.
+    /// By default, the browser has its own [`HandClock`], which stands still.
     ///
     /// # Examples
     /// ```
@@ -130,10 +131,10 @@ impl<S> Browser<S> {
         self
     }
 
-    /// Returns another tab, which calls the same service as another origin.
+    /// Returns another tab, which calls the same service under `origin`.
     ///
     /// # Panics
-    /// If `origin` is not a scheme and a host, with or without a port, as in
+    /// If `origin` is not a scheme and a host with an optional port, as in
     /// `http://localhost:8000`.
     ///
     /// # Examples
@@ -157,7 +158,7 @@ impl<S> Browser<S> {
         }
     }
 
-    /// Handles a `Set-Cookie` line as if the page `/` had sent it.
+    /// Handles `set_cookie` as if it were a `Set-Cookie` header in the response for `/`.
     ///
     /// # Examples
     /// ```
@@ -195,7 +196,8 @@ impl<S> Browser<S> {
         jar.cookies.clone()
     }
 
-    /// Returns the cookie with this name: the oldest one, if several differ in domain or path.
+    /// Returns the cookie with this name, or `None` if it is absent. If several cookies with this
+    /// name differ in domain or path, returns the oldest.
     ///
     /// # Examples
     /// ```
@@ -213,7 +215,8 @@ impl<S> Browser<S> {
             .find(|cookie| cookie.name == name)
     }
 
-    /// Returns the cookies that the browser refused, in order, each as its name and the reason.
+    /// Returns the cookies that the browser refused, the oldest first, each as its name and the
+    /// reason.
     ///
     /// # Examples
     /// ```
@@ -228,7 +231,7 @@ impl<S> Browser<S> {
         self.jar().dropped.clone()
     }
 
-    /// Closes the browser and starts it again, which deletes cookies without an expiry.
+    /// Closes and restarts the browser, which deletes cookies without an expiry.
     ///
     /// # Examples
     /// ```
@@ -283,7 +286,7 @@ where
         self.send(request.expect("the path is valid")).await
     }
 
-    /// Posts a form to `path`. The body is sent as it is, so it must be URL-encoded.
+    /// Posts a form to `path`. The body is sent unchanged, so it must be URL-encoded already.
     ///
     /// # Panics
     /// As for [`send`](Self::send).
@@ -314,12 +317,12 @@ where
 
     /// Sends `request` with the headers that a browser adds, and reads the whole response.
     ///
-    /// It adds `Host` and `Cookie`, and for unsafe methods such as POST also `Origin` and
-    /// `Sec-Fetch-Site`. Headers that the request already has are left alone, so a test can send a
-    /// stolen cookie.
+    /// The browser adds `Host` and `Cookie`, and for unsafe methods such as POST also `Origin` and
+    /// `Sec-Fetch-Site`. It does not change headers that the request already has, so a test can
+    /// send a stolen cookie.
     ///
     /// Cookies are stored when the head of the response arrives. If the future is dropped before
-    /// that, none are.
+    /// that, no cookie is stored.
     ///
     /// # Panics
     /// If the service or the body of its response fails.
@@ -371,11 +374,11 @@ where
         }
     }
 
-    /// Follows the redirect `page` with a GET. No other method follows redirects.
+    /// Follows the redirect `page` with a GET. No other method of the browser follows redirects.
     ///
     /// # Panics
-    /// If `page` is not a redirect, or is one that requires repeating a POST (307 or 308); and as
-    /// for [`send`](Self::send).
+    /// If `page` is not a redirect, or if it is a redirect that requires repeating a POST (307 or
+    /// 308). Also panics as [`send`](Self::send) does.
     ///
     /// # Examples
     /// ```
@@ -490,7 +493,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_tabs_can_wait_for_a_response_at_once() {
+    async fn two_tabs_can_wait_for_a_response_at_the_same_time() {
         let meeting = Arc::new(Barrier::new(2));
         let browser = Browser::https(service_fn(move |_: Request<Full<Bytes>>| {
             let meeting = meeting.clone();

@@ -11,41 +11,41 @@ pub struct Cookie {
     pub name: String,
     /// The value.
     pub value: String,
-    /// The host that it is sent to.
+    /// The host to which the cookie is sent.
     pub domain: String,
-    /// Whether it is sent to `domain` only and not to its subdomains, as without a `Domain`
+    /// Whether the cookie is sent to `domain` but not to its subdomains, because it has no `Domain`
     /// attribute.
     pub host_only: bool,
-    /// The path to which it is sent, with everything below.
+    /// The path to which the cookie is sent. It is also sent to every path below.
     pub path: String,
-    /// When it expires; `None` if it lasts until the browser is closed.
+    /// When the cookie expires, or `None` if it lasts until the browser is closed.
     pub expires: Option<SystemTime>,
-    /// Whether it is sent over HTTPS only.
+    /// Whether the cookie is sent only over HTTPS.
     pub secure: bool,
-    /// Whether it is hidden from scripts.
+    /// Whether the cookie is hidden from scripts.
     pub http_only: bool,
-    /// Whether it is stored separately for each embedding site.
+    /// Whether the cookie is stored separately for each embedding site.
     pub partitioned: bool,
-    /// The `SameSite` attribute; `None` without one, which browsers treat like `Lax`.
+    /// The `SameSite` attribute, or `None` if it is absent, which browsers treat like `Lax`.
     pub same_site: Option<SameSite>,
 }
 
 /// The `SameSite` attribute of a cookie.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SameSite {
-    /// It is not sent with requests from other sites.
+    /// The cookie is not sent with requests from other sites.
     Strict,
-    /// It is sent with requests from other sites only if they are navigations.
+    /// The cookie is sent with a request from another site only if the request is a navigation.
     Lax,
-    /// It is sent with every request.
+    /// The cookie is sent with every request.
     None,
 }
 
 impl Cookie {
-    /// Parses a `Set-Cookie` line in the response for `path` of `origin`.
+    /// Parses a `Set-Cookie` line of the response for `path` at `origin`.
     ///
     /// # Errors
-    /// The reason why a browser refuses the cookie.
+    /// The reason why a browser refuses the cookie, if it does.
     pub(super) fn read(
         line: &str,
         origin: &Origin,
@@ -111,7 +111,8 @@ impl Cookie {
         }
     }
 
-    /// Returns why the attributes contradict each other, the name or the origin.
+    /// Returns why the attributes contradict each other, the name or the origin, or `None` if they
+    /// do not.
     fn fault(&self, path: Option<&str>, origin: &Origin) -> Option<&'static str> {
         let is_host = begins_with(&self.name, "__Host-");
         let is_secure = begins_with(&self.name, "__Secure-");
@@ -209,7 +210,8 @@ struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// Parses the attributes. The last of equal attributes wins, and unknown ones are ignored.
+    /// Parses the attributes. If an attribute is repeated, the last one wins. Unknown attributes
+    /// are ignored.
     fn read(text: &'a str) -> Self {
         let mut all = Self::default();
         for attribute in text.split(';') {
@@ -233,8 +235,8 @@ impl<'a> Attributes<'a> {
         all
     }
 
-    /// Returns the time of expiry. `Max-Age` takes precedence over `Expires`, and both are limited
-    /// to 400 days.
+    /// Returns the time of expiry, or `None` if neither attribute is present. `Max-Age` takes
+    /// precedence over `Expires`, and both are limited to 400 days.
     fn expires(&self, now: SystemTime) -> Option<SystemTime> {
         let at = match self.max_age_secs {
             Some(..=0) => UNIX_EPOCH,
@@ -290,7 +292,7 @@ fn path_matches(path: &str, of_cookie: &str) -> bool {
 
 const BLANKS: [char; 2] = [' ', '\t'];
 
-/// The maximum length of name and value together, in bytes.
+/// The maximum length of the name and the value together, in bytes.
 const MAX_LEN: usize = 4_096;
 
 const MAX_ATTRIBUTE_LEN: usize = 1_024;
@@ -398,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn domains_and_paths_match_at_dots_and_slashes_only() {
+    fn domains_match_only_at_dots_and_paths_only_at_slashes() {
         assert!(domain_matches("www.library.example", "library.example"));
         assert!(!domain_matches("mylibrary.example", "library.example"));
         assert!(!domain_matches("library.example", "www.library.example"));

@@ -3,7 +3,7 @@ use std::time::SystemTime;
 use super::cookie::{Cookie, Refusal};
 use super::origin::Origin;
 
-/// The cookies of a browser, the oldest first, and the reasons why it refused others.
+/// The cookies that a browser stores, the oldest first, and the cookies that it refused.
 #[derive(Debug, Default)]
 pub(super) struct Jar {
     pub(super) cookies: Vec<Cookie>,
@@ -11,7 +11,7 @@ pub(super) struct Jar {
 }
 
 impl Jar {
-    /// Stores or refuses the cookie of a `Set-Cookie` line.
+    /// Stores or refuses the cookie in a `Set-Cookie` line.
     pub(super) fn receive(&mut self, line: &str, origin: &Origin, path: &str, now: SystemTime) {
         self.remove_expired(now);
         let kept = Cookie::read(line, origin, path, now).and_then(|new| self.allow(new, origin));
@@ -20,8 +20,8 @@ impl Jar {
             Err(Refusal { name, reason }) => return self.dropped.push(format!("{name}: {reason}")),
         };
         match self.cookies.iter_mut().find(|old| new.replaces(old)) {
-            // In the same position, because cookies are sent in the order in which they were first
-            // set.
+            // The new cookie gets the position of the old one, because cookies are sent in the
+            // order in which they were first set.
             Some(old) => *old = new,
             None => self.cookies.push(new),
         }
@@ -51,8 +51,8 @@ impl Jar {
         self.cookies.retain(|cookie| !cookie.has_expired(now));
     }
 
-    /// Refuses a cookie over plain HTTP that would replace or shadow a `Secure` one, because
-    /// anyone on the network can forge plain HTTP.
+    /// Refuses a cookie that came over plain HTTP and would replace or shadow a `Secure` cookie,
+    /// because anyone on the network can forge plain HTTP.
     fn allow(&self, new: Cookie, origin: &Origin) -> Result<Cookie, Refusal> {
         let is_hidden = |old: &Cookie| old.secure && new.shadows(old);
         if !origin.secure && self.cookies.iter().any(is_hidden) {
@@ -78,7 +78,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
-    fn a_cookie_is_replaced_only_by_one_with_its_name_domain_and_path() {
+    fn a_cookie_is_replaced_only_by_one_with_the_same_name_domain_and_path() {
         let mut jar = Jar::default();
         for line in [
             "a=1; Path=/",

@@ -11,7 +11,7 @@ impl Origin {
     /// Parses an origin.
     ///
     /// # Panics
-    /// If `text` is not `http://` or `https://` and a host, with or without a port.
+    /// If `text` is not `http://` or `https://` followed by a host and an optional port.
     pub(super) fn parse(text: &str) -> Self {
         let (secure, authority) = match text.split_once("://") {
             Some(("https", authority)) => (true, authority),
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_part_of_the_origin_and_not_of_the_host() {
+    fn a_port_is_part_of_the_origin_but_not_of_the_host() {
         let local = Origin::parse("http://LocalHost:8000");
 
         assert_eq!((local.secure, local.host.as_str()), (false, "localhost"));

@@ -22,7 +22,7 @@ impl Page {
     /// Returns the body as text.
     ///
     /// # Panics
-    /// If it is not UTF-8.
+    /// If the body is not UTF-8.
     ///
     /// # Examples
     /// ```
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "requires sending the same body again")]
+    #[should_panic(expected = "the request body would have to be sent again")]
     fn a_redirect_that_repeats_a_post_cannot_be_followed_with_a_get() {
         page(StatusCode::TEMPORARY_REDIRECT, "/").target();
     }

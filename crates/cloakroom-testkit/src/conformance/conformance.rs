@@ -6,13 +6,13 @@ use super::*;
 ///
 /// * The first argument is the name of the module.
 /// * The second is an expression for an empty store. It is evaluated once for each test, may
-///   `.await`, and can use everything in scope at the macro call. Wrap the store in [`Keep`] if
-///   something else, such as a temporary folder, must live as long.
+///   `.await`, and can use everything in scope at the macro call. If a guard, such as a temporary
+///   folder, must not be dropped before the store, wrap both in a [`Keep`].
 /// * The optional third is `swept_by_backend`, for a store whose [`sweep`](Store::sweep) does
-///   nothing because its backend deletes expired entries. It replaces the tests of `sweep` by
-///   [`sweep_keeps_unexpired_entries`].
+///   nothing because its backend deletes expired entries. With this argument, the module contains
+///   [`sweep_keeps_unexpired_entries`] instead of the other tests of `sweep`.
 ///
-/// Each test has its own multi-threaded runtime, and fails after [`TIME_LIMIT`].
+/// Each test has its own multi-threaded runtime, and fails if it takes longer than [`TIME_LIMIT`].
 ///
 /// # Examples
 /// ```
@@ -47,11 +47,11 @@ macro_rules! conformance {
 
 /// Writes a module with one test for each promise about two stores on the same entries.
 ///
-/// Use it for a store that several processes share: open it twice. The arguments are those of
-/// [`conformance!`](crate::conformance!), but the expression returns a pair of stores, whose types
-/// may differ. If something else must live as long as both, put it into an
-/// [`Arc`](std::sync::Arc) and wrap each store in a [`Keep`]. The promises are the functions of
-/// [`shared`].
+/// Use this macro for a store that several processes can share, and open the store twice. The
+/// arguments are the first two of [`conformance!`](crate::conformance!), but the expression returns
+/// a pair of stores, whose types may differ. If a guard must not be dropped before both stores, put
+/// the guard into an [`Arc`](std::sync::Arc) and wrap each store in a [`Keep`]. The promises are
+/// the functions of [`shared`].
 ///
 /// # Examples
 /// ```
@@ -101,7 +101,8 @@ pub async fn all<S: Store>(open: impl AsyncFn() -> S) {
     crate::__promises! { [test_each] [] }
 }
 
-/// Passes the names of all promises to another macro. They are listed here only.
+/// Passes the names of all promises to another macro. This macro and the next are the only list of
+/// the names.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __promises {

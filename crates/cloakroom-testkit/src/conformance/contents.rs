@@ -9,7 +9,7 @@ use super::sample::{
     now, store_key,
 };
 
-/// Data may contain every byte at every position; it is not text and does not end at a NUL.
+/// Data may contain any byte at any position. It is not text and does not end at a NUL.
 pub async fn every_byte_survives<S: Store>(store: S) {
     let promise = "every byte of the data is kept";
     let all: Vec<u8> = (0..=u8::MAX).chain((0..=u8::MAX).rev()).collect();
@@ -48,9 +48,9 @@ pub async fn empty_data_survives<S: Store>(store: S) {
     assert_holds(&store, &store_key(1), &empty, &seen, promise).await;
 }
 
-/// Data of 1 MiB is kept, or of `max_size` if that is smaller.
+/// Data of 1 MiB is loaded unchanged, or data of `max_size` bytes if that is smaller.
 ///
-/// One byte more than such a `max_size` is refused with [`TooLarge`](ErrorKind::TooLarge) and
+/// If `max_size` is smaller, one byte more is refused with [`TooLarge`](ErrorKind::TooLarge) and
 /// changes nothing.
 pub async fn large_data_survives<S: Store>(store: S) {
     let promise = "data of the maximum size is kept";
@@ -124,7 +124,7 @@ pub async fn an_entry_at_all_limits_survives<S: Store>(store: S) {
     }
 }
 
-/// Owners and labels may be any text: of any script, with quotes or control characters, empty or
+/// Owners and labels may be any text: in any script, with quotes or control characters, empty or
 /// long.
 pub async fn unusual_text_survives<S: Store>(store: S) {
     let promise = "every text is kept as owner and as label";
@@ -166,8 +166,8 @@ pub async fn times_survive<S: Store>(store: S) {
     }
 }
 
-/// Store keys are compared as bytes: keys that differ in one bit, in the case of a letter or in a
-/// byte at the end lead to different entries.
+/// Store keys are compared as bytes. Keys that differ in one bit, in the case of a letter or in a
+/// byte at the end belong to different entries.
 pub async fn store_keys_are_bytes<S: Store>(store: S) {
     let promise = "store keys that differ in any byte lead to different entries";
     let store_keys = alike().map(|bytes| StoreKey::new(&bytes));
@@ -224,8 +224,8 @@ pub async fn store_keys_may_have_any_length<S: Store>(store: S) {
     }
 }
 
-/// Returns store keys that are equal for a store that compares them as text, pads or truncates
-/// them.
+/// Returns store keys that a store would confuse if it compared keys as text, or padded or
+/// truncated them.
 fn alike() -> [Vec<u8>; 16] {
     let hash = store_key(1).as_bytes().to_vec();
     let with = |index: usize, byte: u8| {

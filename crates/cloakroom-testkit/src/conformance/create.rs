@@ -10,7 +10,7 @@ use super::sample::{
 };
 
 /// `load` returns the entry that `create` has written: its data, its meta and the version that
-/// `create` returned. Under other keys there is nothing.
+/// `create` returned. There is no entry under any other key.
 pub async fn a_created_entry_is_loaded_unchanged<S: Store>(store: S) {
     let promise = "a created entry is loaded unchanged";
     let version = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -24,7 +24,7 @@ pub async fn a_created_entry_is_loaded_unchanged<S: Store>(store: S) {
     .await;
 }
 
-/// An entry without owner and label is loaded without them.
+/// An entry that was created without an owner and a label is loaded without them.
 pub async fn an_entry_without_owner_keeps_none<S: Store>(store: S) {
     let mut new = draft(1);
     new.meta.owner = None;
@@ -51,10 +51,11 @@ pub async fn create_never_overwrites<S: Store>(store: S) {
     assert_holds(&store, &store_key(1), &draft(1), &version, promise).await;
 }
 
-/// Of concurrent creates under one key, exactly one is written and the others return `Stale`.
+/// Of several concurrent creates under one key, exactly one is written and the others return
+/// `Stale`.
 pub async fn exactly_one_of_concurrent_creates_wins<S: Store>(store: S) {
     let store = Arc::new(store);
-    // On a busy machine, the first might otherwise finish before the last has begun.
+    // On a busy machine, the first task might otherwise finish before the last has begun.
     let start = Arc::new(Barrier::new(RIVALS as usize));
     let mut creates = JoinSet::new();
     for n in 0..RIVALS {

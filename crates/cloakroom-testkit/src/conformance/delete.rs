@@ -4,8 +4,8 @@ use super::sample::{
     assert_absent, assert_holds, assert_stale, create_entry, draft, meta, store_key,
 };
 
-/// After `delete`, only a `create` makes an entry: a save, touch or rename with the last version
-/// returns `Stale`.
+/// After `delete`, only `create` makes an entry under the key again. A save, touch or rename with
+/// the last version returns `Stale`.
 pub async fn a_deleted_entry_stays_deleted<S: Store>(store: S) {
     let promise = "a deleted entry stays deleted";
     let seen = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -46,7 +46,7 @@ pub async fn delete_leaves_other_entries_alone<S: Store>(store: S) {
     .await;
 }
 
-/// `delete` succeeds if there is no entry, also right after another delete.
+/// `delete` succeeds even if there is no entry, for example right after another delete.
 pub async fn deleting_a_missing_entry_succeeds<S: Store>(store: S) {
     let promise = "deleting a missing entry succeeds";
     store.delete(&store_key(1)).await.expect(promise);

@@ -21,7 +21,7 @@ pub async fn a_dropped_create_is_all_or_nothing<S: Store>(store: S) {
     }
 }
 
-/// A `save` whose future is dropped early has replaced the whole entry or nothing.
+/// A `save` whose future is dropped early has replaced the whole entry or changed nothing.
 pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
     for polls in 1..=MOST_POLLS {
         let key = store_key(polls);
@@ -72,10 +72,10 @@ pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
     }
 }
 
-/// A `rename` whose future is dropped early leaves the old entry or the new one, never neither.
+/// A `rename` whose future is dropped early leaves at least one of the old and the new entry.
 ///
-/// Both may be there if only one of them is a live session: the provided `rename` may leave an
-/// orphan under the new key, which no browser knows yet, or the old entry as expired.
+/// Both may exist if only one of them is a live session: the provided `rename` may leave an orphan
+/// under the new key, which no browser knows yet, or leave the old entry as an expired one.
 pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
     let promise = "a dropped rename leaves the old entry or the new one";
     for polls in 1..=MOST_POLLS {
@@ -83,7 +83,7 @@ pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
         let seen = create_entry(&store, &from, &draft(1)).await;
         drop_after(polls, store.rename(&from, &seen, &to, &draft(2))).await;
 
-        // In this order, so that an entry that moves in between is seen at least once.
+        // The old key is loaded first, so that an entry that moves between the two loads is seen.
         let old = load(&store, &from).await;
         let new = load(&store, &to).await;
         if let Some(new) = &new {
@@ -107,7 +107,7 @@ pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
     }
 }
 
-/// Polls `future` this often, with a waker that does nothing, and drops it.
+/// Polls `future` up to `polls` times, with a waker that does nothing, and then drops it.
 async fn drop_after<F: Future>(polls: u64, future: F) {
     let mut future = pin!(future);
     for _ in 0..polls {
@@ -133,5 +133,5 @@ async fn assert_still_works<S: Store>(store: &S, n: u64) {
     assert_absent(store, &key, promise).await;
 }
 
-/// More than the await points of most stores' calls, so that a future is dropped at each of them.
+/// More than most stores' calls have await points, so that a future is dropped at each of them.
 const MOST_POLLS: u64 = 12;

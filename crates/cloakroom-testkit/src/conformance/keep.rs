@@ -2,7 +2,8 @@ use cloakroom::store::Store;
 
 use crate::wrap::{Around, Call, store_methods};
 
-/// A store with a guard that lives as long as the store: a temporary folder, or a server process.
+/// A store together with a guard, such as a temporary folder or a server process, that must not be
+/// dropped before the store.
 ///
 /// The store is dropped first, then the guard.
 ///

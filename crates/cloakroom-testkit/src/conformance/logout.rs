@@ -1,4 +1,4 @@
-//! A logout while other requests of the visitor wait in a call of the store.
+//! A logout while another request of the visitor is held in a call of the store.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -33,11 +33,12 @@ const HELD: [(Request, When, Call); 8] = [
     (Request::Move, When::After, Call::Rename),
 ];
 
-/// Holds requests through `here`, logs out through `there`, and asserts that the session is gone
-/// whatever the requests do afterwards.
+/// Holds requests through `here`, logs out through `there`, and asserts that the session stays gone
+/// after the requests have continued.
 pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, there: Arc<T>) {
     let guarantees = here.guarantees();
-    // Other stores promise a logout only without concurrent requests, which another test covers.
+    // Other stores promise a final logout only if there are no concurrent requests. Another test
+    // covers that.
     if !(guarantees.compares && guarantees.revokes) {
         return;
     }
@@ -48,7 +49,7 @@ pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, 
     let there = sessions(there, &clock);
     for held in HELD {
         let (request, when, call) = held;
-        // After a move, a logout can find the session only through its owner.
+        // After a move to a new key, a logout can find the session only through its owner.
         if matches!((request, when), (Request::Move, When::After)) && !guarantees.owners {
             continue;
         }
@@ -66,8 +67,8 @@ pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, 
     }
 }
 
-/// Holds the request `here`, logs out through `leaving`, and asserts that both and the `witness`
-/// no longer find the session.
+/// Holds a request through `here`, logs out through `leaving`, and asserts that neither of these
+/// two nor `witness` finds the session afterwards.
 async fn logs_out_while<S: Store>(
     gate: &Gate<Arc<S>>,
     held: (Request, When, Call),
@@ -109,7 +110,8 @@ async fn logs_out_while<S: Store>(
     }
 }
 
-/// Performs the request. Returns the key that the session then has, if there is a session.
+/// Performs the request. Returns the key that the session has afterwards, or `None` if the session
+/// is gone or the request only extends it.
 async fn perform(
     request: Request,
     sessions: Sessions,

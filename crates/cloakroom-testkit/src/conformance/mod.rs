@@ -1,19 +1,19 @@
 //! The conformance suite: one test for each promise of the
 //! [`Store`](cloakroom::store::Store) trait.
 //!
-//! [`conformance!`](crate::conformance!) writes the tests. Each promise is also a function here,
-//! for a test runner of your choice. [`all`] calls all of them.
+//! [`conformance!`](crate::conformance!) writes the tests. Each promise is also a function in this
+//! module, for a test runner of your choice. [`all`] tests every promise.
 //!
 //! # What a store needs
 //!
-//! Each promise needs an empty store that no other test uses: its own table, database or prefix.
-//! Except in tests of `sweep`, all entries expire in the year 2100 or later, so that a backend does
-//! not delete them during a test.
+//! Each promise needs an empty store that no other test uses, such as one with its own table,
+//! database or prefix. Except in tests of `sweep`, all entries expire in the year 2100 or later, so
+//! that a backend does not delete them during a test.
 //!
 //! # What the guarantees change
 //!
-//! A promise that a store's [`guarantees`](cloakroom::store::Store::guarantees) exclude is not
-//! skipped. The store must keep a weaker one:
+//! If a store's [`guarantees`](cloakroom::store::Store::guarantees) exclude a promise, the test is
+//! not skipped. It tests a weaker promise instead:
 //!
 //! | guarantee | without it, a store must still… |
 //! |---|---|
@@ -31,9 +31,9 @@
 //!
 //! # Stores that keep only a part of an entry
 //!
-//! A store may use a table or a cache whose layout another program decides, and so keep neither
-//! owners nor labels. [`OnlyText`] adapts a store that keeps a text and its expiry, [`OnlyBytes`]
-//! one that keeps bytes and a lifetime.
+//! If another program determines the layout of a store's table or cache, the store may have no
+//! place for owners and labels. [`OnlyText`] adapts a store that keeps a text and its expiry.
+//! [`OnlyBytes`] adapts a store that keeps bytes and a lifetime.
 
 mod conformance;
 mod contents;

@@ -3,7 +3,7 @@ use cloakroom::{ErrorKind, Owner, StoreKey};
 
 use super::sample::{MILLI, assert_written, create_entry, draft, meta, now, store_key};
 
-/// `owned_by` lists the entries of one owner, each with its store key and meta. The list follows
+/// `owned_by` lists the entries of one owner, each with its store key and meta. The list reflects
 /// saves, touches, renames, deletes and changes of the owner.
 ///
 /// A store whose guarantees exclude owners returns [`Unsupported`](ErrorKind::Unsupported).
@@ -89,7 +89,8 @@ pub async fn owners_are_compared_exactly<S: Store>(store: S) {
     }
 }
 
-/// `owned_by` lists exactly the entries that `load` returns: expired ones until they are swept.
+/// `owned_by` lists exactly the entries that `load` returns, which includes expired entries until
+/// they are swept.
 pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
     if !store.guarantees().owners {
         return owned_by_lists_exactly_the_owners_entries(store).await;
@@ -105,7 +106,7 @@ pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
         .expect("sweep answers");
 
     let mut there = vec![(store_key(2), of("ada", 2))];
-    // A store whose backend deletes expired entries may still have it.
+    // A store whose backend deletes expired entries may still have this one.
     if store
         .load(&store_key(1))
         .await
@@ -126,7 +127,7 @@ pub async fn owned_by_agrees_with_load_and_sweep<S: Store>(store: S) {
 /// `find` returns the store key that starts with a prefix of 12 bytes, or `None` if there is no
 /// such key or more than one.
 ///
-/// A store without `find` returns [`Unsupported`](ErrorKind::Unsupported) every time.
+/// A store that does not implement `find` always returns [`Unsupported`](ErrorKind::Unsupported).
 pub async fn find_returns_the_only_key_with_the_prefix<S: Store>(store: S) {
     let promise = "find returns the only key with the prefix";
     let hash = |start: &[u8], rest: u8| {
@@ -202,7 +203,7 @@ async fn assert_lists<S: Store>(
     promise: &str,
 ) {
     let mut listed = owned_by(store, &Owner::from(owner)).await;
-    // The store chooses the order.
+    // A store may list entries in any order.
     listed.sort_by(|a, b| a.key.cmp(&b.key));
     all.sort_by(|(a, _), (b, _)| a.cmp(b));
 

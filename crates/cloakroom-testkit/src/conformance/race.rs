@@ -16,8 +16,8 @@ use super::sample::{
     assert_absent, assert_stale, create_entry, draft, draft_of, load, meta, store_key,
 };
 
-/// Concurrent tasks increment one entry, each by loading and saving until the save is not stale.
-/// No increment is lost.
+/// Concurrent tasks increment a number in one entry. Each task loads and saves the entry until the
+/// save is not stale. No increment is lost.
 ///
 /// In a store that does not compare, increments may be lost, but the entry stays valid.
 pub async fn concurrent_increments_add_up<S: Store>(store: S) {
@@ -25,10 +25,11 @@ pub async fn concurrent_increments_add_up<S: Store>(store: S) {
     test_increments(store.clone(), store).await;
 }
 
-/// An entry that is deleted while other tasks keep saving it is gone, and stays gone after all of
-/// them have finished.
+/// If an entry is deleted while other tasks keep saving it, the entry is gone and stays gone after
+/// those tasks have finished.
 ///
-/// In a store that does not compare, it must stay gone after a delete that no save follows.
+/// In a store that does not compare, the entry must stay gone only after a delete that no save
+/// follows.
 pub async fn a_logout_is_not_undone_by_concurrent_saves<S: Store>(store: S) {
     let store = Arc::new(store);
     test_logout(store.clone(), store).await;
@@ -78,8 +79,8 @@ async fn increment_repeatedly<S: Store>(store: Arc<S>, key: StoreKey, start: Arc
     for n in 0..EACH {
         let mut tries = 0;
         loop {
-            // Each stale save means that another was written, so the tries of a store that compares
-            // stay far below this.
+            // Each stale save means that another save was written, so the number of tries stays far
+            // below this limit if the store compares.
             tries += 1;
             assert!(
                 tries <= 2 * TASKS * EACH,
@@ -89,11 +90,11 @@ async fn increment_repeatedly<S: Store>(store: Arc<S>, key: StoreKey, start: Arc
                 .await
                 .expect("the counted entry is not deleted");
             if n == 0 && tries == 1 {
-                // All tasks load the same entry before one saves. On a busy machine, the first task
-                // might otherwise finish before the last has begun, without a race.
+                // Lets all tasks load the same entry before one of them saves. On a busy machine,
+                // the first task might otherwise finish before the last has begun, without a race.
                 start.wait().await;
             } else {
-                // Lets the other tasks run in between, even on a store that never waits.
+                // Lets the other tasks run between load and save, even if the store never waits.
                 yield_now().await;
             }
             let next = draft_of((number(&entry.data) + 1).to_string(), entry.meta);
@@ -163,7 +164,7 @@ async fn save_until_gone<S: Store>(
 ) {
     let compares = store.guarantees().compares;
     let mut seen = None;
-    // Only saves after the delete are limited. The time limit of the test covers those before it.
+    // Only saves after the delete are counted. The time limit of the test covers saves before it.
     let mut late = 0;
     for n in 0.. {
         let knows = is_deleted.load(Ordering::SeqCst);
@@ -251,6 +252,6 @@ const SAVERS: u64 = 4;
 /// The number of saves before the delete.
 const SAVED_FIRST: u64 = 20;
 
-/// How often a saver may load the entry after its delete has returned, because a cache may serve an
+/// How many times a saver may load the entry after its delete has returned. A cache may serve an
 /// old copy for a moment.
 const LATE_SAVES: u64 = 10_000;

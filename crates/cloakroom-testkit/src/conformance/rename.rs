@@ -78,8 +78,8 @@ pub async fn rename_makes_the_old_version_stale<S: Store>(store: S) {
     assert_holds(&store, &store_key(2), &draft(2), &version, promise).await;
 }
 
-/// `rename` to a key that has an entry, which includes the key itself, returns `Stale` and changes
-/// nothing under either key.
+/// `rename` to a key that already has an entry returns `Stale` and changes nothing under either
+/// key. This includes a `rename` to the same key.
 pub async fn rename_never_overwrites<S: Store>(store: S) {
     let promise = "rename never overwrites";
     let seen = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -130,7 +130,7 @@ pub async fn a_stale_rename_changes_nothing<S: Store>(store: S) {
     }
 }
 
-/// `rename` from a key without an entry returns `Stale` and creates none.
+/// `rename` from a key without an entry returns `Stale` and creates no entry.
 pub async fn rename_never_creates<S: Store>(store: S) {
     let promise = "rename never creates";
     let elsewhere = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -146,10 +146,10 @@ pub async fn rename_never_creates<S: Store>(store: S) {
     assert_absent(&store, &store_key(3), promise).await;
 }
 
-/// Of concurrent renames of one entry, exactly one is written and the others return `Stale` and
-/// write nothing.
+/// Of several concurrent renames of one entry, exactly one is written. The others return `Stale`
+/// and write nothing.
 ///
-/// In a store that does not compare, several may be written, each as a whole.
+/// In a store that does not compare, several renames may be written, each as a whole.
 pub async fn exactly_one_of_concurrent_renames_wins<S: Store>(store: S) {
     let store = Arc::new(store);
     for round in 0..ROUNDS {
@@ -192,10 +192,10 @@ pub async fn exactly_one_of_concurrent_renames_wins<S: Store>(store: S) {
     }
 }
 
-/// Of a concurrent save and rename with the same version, exactly one is written: the entry is
-/// saved under its key, or has moved.
+/// If a save and a rename with the same version run concurrently, exactly one is written: the entry
+/// is saved under its key, or has moved.
 ///
-/// In a store that does not compare, both may be written. Then the entry has moved.
+/// In a store that does not compare, both may be written. In that case, the entry has moved.
 pub async fn exactly_one_of_a_concurrent_rename_and_save_wins<S: Store>(store: S) {
     let store = Arc::new(store);
     for round in 0..ROUNDS {
@@ -204,7 +204,8 @@ pub async fn exactly_one_of_a_concurrent_rename_and_save_wins<S: Store>(store: S
         let rename = move_on(store.clone(), round, seen.clone());
         let save = save_in_place(store.clone(), round, seen);
 
-        // In one task the two interleave at every await, on two threads also in between.
+        // In one task, the two calls interleave at every await. On two threads, they also
+        // interleave between awaits.
         let (renamed, saved) = match round % 3 {
             0 => join_both(rename, save).await,
             1 => {

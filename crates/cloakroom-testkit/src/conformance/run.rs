@@ -9,12 +9,13 @@ use crate::soak;
 
 /// Runs an asynchronous test on a new multi-threaded runtime, with a time limit.
 ///
-/// The macros run every promise with it; other tests may use it too. `promise` is the name of the
-/// test in the message about the time limit.
+/// The macros run every promise with this function, and your own tests may use it, too. `promise`
+/// is the name of the test in the message about the time limit.
 ///
 /// # Panics
-/// With the panic of `test`, if it panics. If it does not finish within [`TIME_LIMIT`] and the time
-/// of [`soak`], even if it blocks all threads of the runtime.
+/// * If `test` panics, with the same panic.
+/// * If `test` does not finish within [`TIME_LIMIT`] plus the time of [`soak`]. This works even if
+///   `test` blocks all threads of the runtime.
 ///
 /// # Examples
 /// ```
@@ -50,10 +51,11 @@ pub(crate) fn run_within<F>(
                 .build()
                 .expect("the operating system has resources for a runtime");
             runtime.block_on(test());
-            // Waits for blocking tasks of the store. A task that never ends counts as a store that
-            // hangs, so this is part of the limited time.
+            // Waits for blocking tasks of the store. The time limit includes this wait, so that a
+            // task that never ends fails the test, too.
             drop(runtime);
-            // Fails after a timeout, because the receiver is gone. The test has failed already.
+            // Sending fails after a timeout, because the receiver is gone. By then, the test has
+            // already failed.
             let _ = done.send(());
         });
     let thread = thread.expect("the operating system has resources for a thread");

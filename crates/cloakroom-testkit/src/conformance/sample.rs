@@ -4,7 +4,7 @@ use bytes::Bytes;
 use cloakroom::store::{Draft, Entry, Meta, Outcome, SaveId, Store, Version, from_millis};
 use cloakroom::{Owner, Result, StoreKey};
 
-/// Returns a store key as the default format makes them: 32 bytes that look random.
+/// Returns a store key like those of the default format: 32 bytes that look random.
 ///
 /// The same `n` gives the same key.
 ///
@@ -23,7 +23,7 @@ pub fn store_key(n: u64) -> StoreKey {
     StoreKey::new(&bytes)
 }
 
-/// Returns a draft whose data and meta are made from `n`, with a random save id.
+/// Returns a draft whose data and meta depend only on `n`, with a random save id.
 ///
 /// Drafts of different numbers differ in their data and in every field of their meta. They expire
 /// in the year 2100, so that no backend deletes their entries as expired.
@@ -58,7 +58,7 @@ pub(super) fn meta(n: u64) -> Meta {
     .with_label(Some(format!("label {n}").into()))
 }
 
-/// The first instant of the year 2100, which is the current time of the suite.
+/// The first instant of the year 2100, which the suite uses as the current time.
 pub(super) fn now() -> SystemTime {
     from_millis(4_102_444_800_000)
 }
@@ -91,7 +91,7 @@ pub(super) async fn load<S: Store>(store: &S, key: &StoreKey) -> Option<Entry> {
     store.load(key).await.expect("load answers")
 }
 
-/// Asserts that the entry under `key` is `draft` in this version.
+/// Asserts that the entry under `key` has the data and meta of `draft`, and this version.
 pub(super) async fn assert_holds<S: Store>(
     store: &S,
     key: &StoreKey,
@@ -115,7 +115,7 @@ pub(super) async fn assert_absent<S: Store>(store: &S, key: &StoreKey, promise: 
     assert!(entry.is_none(), "{promise}; there is {entry:?}");
 }
 
-/// Asserts that `entry` is `draft`, in any version.
+/// Asserts that `entry` has the data and meta of `draft`, and any version.
 pub(super) fn assert_is(entry: &Entry, draft: &Draft, promise: &str) {
     if entry.data != draft.data {
         panic!(
@@ -154,7 +154,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn no_two_numbers_share_a_store_key_data_or_a_version() {
+    fn two_numbers_never_share_a_store_key_data_or_a_version() {
         let store_keys: BTreeSet<StoreKey> = (0..1_000).map(store_key).collect();
         let data: BTreeSet<Bytes> = (0..1_000).map(|n| draft(n).data).collect();
 

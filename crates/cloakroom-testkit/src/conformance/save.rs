@@ -4,7 +4,7 @@ use super::sample::{
     assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, store_key,
 };
 
-/// `save` replaces data and meta, and returns the version that `load` then returns.
+/// `save` replaces the data and the meta, and returns the same version as the next `load`.
 pub async fn save_replaces_the_whole_entry<S: Store>(store: S) {
     let promise = "save replaces the whole entry and returns its version";
     let mut seen = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -35,7 +35,7 @@ pub async fn save_leaves_other_entries_alone<S: Store>(store: S) {
     .await;
 }
 
-/// `save` under a key without an entry returns `Stale` and creates none.
+/// `save` under a key without an entry returns `Stale` and creates no entry.
 pub async fn save_never_creates<S: Store>(store: S) {
     let promise = "save never creates";
     let elsewhere = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -48,7 +48,8 @@ pub async fn save_never_creates<S: Store>(store: S) {
     assert_absent(&store, &store_key(2), promise).await;
 }
 
-/// `save` with an old version returns `Stale` and changes neither data nor meta nor version.
+/// `save` with an old version returns `Stale` and changes neither the data, the meta nor the
+/// version.
 ///
 /// A store that does not compare may write the entry instead, as a whole.
 pub async fn a_stale_save_changes_nothing<S: Store>(store: S) {
@@ -65,7 +66,8 @@ pub async fn a_stale_save_changes_nothing<S: Store>(store: S) {
     refused_or_last_write_wins(&store, outcome, was, &draft(3), promise).await;
 }
 
-/// `save` accepts only the latest version of an entry; every earlier one is stale.
+/// `save` accepts only the latest version of an entry. With any earlier version, it returns
+/// `Stale`.
 ///
 /// A store that does not compare may write the entry instead, as a whole.
 pub async fn each_save_makes_earlier_versions_stale<S: Store>(store: S) {
@@ -108,8 +110,8 @@ pub async fn a_version_is_valid_only_for_its_own_entry<S: Store>(store: S) {
 }
 
 /// Asserts that a save of `new` under `store_key(1)` with an old version was refused and changed
-/// nothing. In a store that does not compare, it may have written all of `new` instead; returns the
-/// version that it wrote.
+/// nothing. In a store that does not compare, the save may have written all of `new` instead.
+/// Returns the version if the save was written.
 async fn refused_or_last_write_wins<S: Store>(
     store: &S,
     outcome: cloakroom::Result<Outcome>,

@@ -1,4 +1,4 @@
-//! The promises of two stores on the same entries, as two processes open them.
+//! The promises about two stores on the same entries, as two processes open them.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::sample::{
 };
 use super::take::test_taking;
 
-/// An entry that one store has created is loaded through the other, and cannot be created there
-/// again.
+/// An entry that was created through one store is loaded through the other, and cannot be created
+/// again through the other.
 pub async fn a_create_through_one_is_loaded_through_the_other<S: Store, T: Store>(
     one: S,
     other: T,
@@ -26,9 +26,10 @@ pub async fn a_create_through_one_is_loaded_through_the_other<S: Store, T: Store
     assert_holds(&one, &store_key(1), &draft(1), &version, promise).await;
 }
 
-/// A save through one store is loaded through the other, and makes its version stale.
+/// A save through one store is loaded through the other. It also makes the version that the other
+/// has seen stale.
 ///
-/// Stores that do not compare are tested for the first half only.
+/// In stores that do not compare, the other's version may stay valid.
 pub async fn a_save_through_one_is_stale_for_the_other<S: Store, T: Store>(one: S, other: T) {
     let promise = "a save through one store makes the version of the other stale";
     let seen = create_entry(&one, &store_key(1), &draft(1)).await;
@@ -56,10 +57,11 @@ pub async fn a_save_through_one_is_stale_for_the_other<S: Store, T: Store>(one: 
     assert_holds(&one, &store_key(1), &draft(4), &version, promise).await;
 }
 
-/// After a delete through one store, the other no longer loads the entry, even if it has loaded it
-/// before, and its saves are stale.
+/// After a delete through one store, the other no longer loads the entry, even if it has loaded the
+/// entry before, and its saves and touches are stale.
 ///
-/// Stores that do not revoke may load it for a while, but never create it again.
+/// A store that does not revoke may still load the entry for a while. Saves through a store that
+/// does not compare are not tested.
 pub async fn a_delete_through_one_is_seen_by_the_other<S: Store, T: Store>(one: S, other: T) {
     let promise = "a delete through one store is seen by the other";
     let seen = create_entry(&one, &store_key(1), &draft(1)).await;
@@ -123,8 +125,8 @@ pub async fn a_rename_through_one_is_stale_for_the_other<S: Store, T: Store>(one
     assert_holds(&other, &store_key(2), &draft(2), &version, promise).await;
 }
 
-/// [`concurrent_increments_add_up`](super::concurrent_increments_add_up), with half of the tasks on
-/// each store.
+/// Like [`concurrent_increments_add_up`](super::concurrent_increments_add_up), with half of the
+/// tasks on each store.
 pub async fn concurrent_increments_through_both_add_up<S: Store, T: Store>(one: S, other: T) {
     test_increments(Arc::new(one), Arc::new(other)).await;
 }
@@ -138,8 +140,8 @@ pub async fn one_of_parallel_requests_through_both_takes_an_item<S: Store, T: St
     test_taking(Arc::new(one), Arc::new(other)).await;
 }
 
-/// [`super::a_logout_is_not_undone_by_concurrent_saves`], with the saves through one store and the
-/// delete through the other.
+/// Like [`super::a_logout_is_not_undone_by_concurrent_saves`], with the saves through one store and
+/// the delete through the other.
 pub async fn a_logout_through_one_is_not_undone_by_saves_through_the_other<S: Store, T: Store>(
     one: S,
     other: T,
@@ -147,11 +149,12 @@ pub async fn a_logout_through_one_is_not_undone_by_saves_through_the_other<S: St
     test_logout(Arc::new(one), Arc::new(other)).await;
 }
 
-/// A visitor logs out through one store while a request through the other waits before or after a
-/// call of its store. When the request continues, the session stays gone.
+/// A visitor logs out through one store while a request through the other is held before or after
+/// one of its store calls. When the request continues, the session stays gone.
 ///
 /// The request reads the session, writes to it, extends it or gives it a new key. The promise is
-/// also tested with a [`CachedBackend`](cloakroom::CachedBackend) on one of the stores.
+/// tested a second time with a [`CachedBackend`](cloakroom::CachedBackend) on the store of the
+/// request. Stores that do not compare or do not revoke are not tested.
 pub async fn a_logout_through_one_ends_requests_in_progress_through_the_other<
     S: Store,
     T: Store,

@@ -35,7 +35,7 @@ pub async fn sweep_deletes_exactly_the_expired<S: Store>(store: S) {
     .await;
 }
 
-/// `sweep` deletes no more entries than its limit, and none with a limit of zero.
+/// `sweep` deletes at most as many entries as its limit, and none if the limit is zero.
 pub async fn sweep_respects_its_limit<S: Store>(store: S) {
     let promise = "sweep respects its limit";
     for n in 0..EXPIRED {
@@ -129,8 +129,8 @@ pub async fn sweep_uses_the_latest_expiry<S: Store>(store: S) {
     assert_eq!(swept, 3, "{promise}; it reported {swept} of 3");
 }
 
-/// An expired entry is loaded, saved, touched and renamed like any other until it is swept. Only
-/// the core decides, by its clock, whether a session has expired.
+/// Until an expired entry is swept, it is loaded, saved, touched and renamed like any other entry.
+/// Only the core decides, by its clock, whether a session has expired.
 pub async fn expired_entries_stay_until_they_are_swept<S: Store>(store: S) {
     let promise = "an expired entry stays until it is swept";
     let past = |n| expiring(n, from_millis(1_000 + n as i64));
@@ -155,7 +155,7 @@ pub async fn expired_entries_stay_until_they_are_swept<S: Store>(store: S) {
 
 /// `sweep` keeps an unexpired entry and returns zero.
 ///
-/// The only promise about `sweep` for a store whose backend deletes expired entries.
+/// This is the only promise about `sweep` for a store whose backend deletes expired entries.
 pub async fn sweep_keeps_unexpired_entries<S: Store>(store: S) {
     let unexpired = expiring(1, now() + MILLI);
     let version = create_entry(&store, &store_key(1), &unexpired).await;
@@ -179,7 +179,7 @@ fn expiring(n: u64, expires: SystemTime) -> Draft {
     draft
 }
 
-/// Counts the expired entries that are still there.
+/// Counts the expired entries that can still be loaded.
 async fn still_there<S: Store>(store: &S) -> u64 {
     let mut there = 0;
     for n in 0..EXPIRED {

@@ -4,8 +4,8 @@ use super::sample::{
     assert_absent, assert_holds, assert_stale, assert_written, create_entry, draft, meta, store_key,
 };
 
-/// `touch` writes `touched` and `expires` of the given meta. Data, version, `created`, owner and
-/// label stay as they are.
+/// `touch` writes `touched` and `expires` of the given meta. The data, the version, `created`, the
+/// owner and the label stay the same.
 pub async fn touch_changes_only_touched_and_expires<S: Store>(store: S) {
     let promise = "touch changes only `touched` and `expires`";
     let seen = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -26,7 +26,7 @@ pub async fn touch_changes_only_touched_and_expires<S: Store>(store: S) {
     .await;
 }
 
-/// A save with the version from before a touch is written.
+/// A save is written even if its version was loaded before a touch.
 pub async fn touch_makes_no_save_stale<S: Store>(store: S) {
     let promise = "touch makes no save stale";
     let seen = create_entry(&store, &store_key(1), &draft(1)).await;
@@ -70,7 +70,7 @@ pub async fn a_stale_touch_changes_nothing<S: Store>(store: S) {
     }
 }
 
-/// `touch` under a key without an entry returns `Stale` and creates none.
+/// `touch` under a key without an entry returns `Stale` and creates no entry.
 pub async fn touch_never_creates<S: Store>(store: S) {
     let promise = "touch never creates";
     let elsewhere = create_entry(&store, &store_key(1), &draft(1)).await;

@@ -9,18 +9,18 @@ use super::faults::{CALL_TIMEOUT, WAIT_LIMIT, new_visitor, retry, visits};
 use super::traffic::{Stats, Traffic};
 use crate::soak;
 
-/// A backlog of expired sessions is swept while requests continue: two processes sweep in the
-/// background, no request fails, all expired sessions are deleted and no other.
+/// A backlog of expired sessions is swept while requests continue. Two processes sweep in the
+/// background. No request fails, all expired sessions are deleted, and unexpired sessions are kept.
 ///
-/// * `open` opens a store on the same entries each time.
-/// * `bury` writes this many expired sessions, in the fastest way, for example with one SQL
+/// * `open` opens a store. All stores that it opens must have the same entries.
+/// * `bury` writes the given number of expired sessions as fast as it can, for example with one SQL
 ///   statement.
-/// * `left` counts the sessions that have expired at the given time.
+/// * `left` counts the sessions in the store that have expired at the given time.
 ///
-/// The backlog has [`FEW`] sessions. With a [`soak`] time it has [`MANY`], and the test prints how
-/// long the sweep took and how long requests took in the meantime. [`faults!`](crate::faults!) does
-/// not include this promise, because it needs `bury` and `left`; call it in a test of yours with
-/// [`run`](super::run).
+/// The backlog has [`FEW`] sessions. If a [`soak`] time is set, it has [`MANY`], and the test
+/// prints how long the sweep took and how long requests took in the meantime.
+/// [`faults!`](crate::faults!) does not include this promise, because it needs `bury` and `left`.
+/// Call this function in your own test with [`run`](super::run).
 pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: Store>(
     open: impl AsyncFn() -> S,
     bury: impl AsyncFn(usize),
@@ -28,7 +28,7 @@ pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: S
 ) {
     let is_soak = !soak::time().is_zero();
     let (expired, sweep) = match is_soak {
-        // The default sweep, but without the long interval.
+        // The default sweep, but with a short interval.
         true => (MANY, Sweep::default().interval(SHORT_INTERVAL)),
         false => (
             FEW,
@@ -98,10 +98,10 @@ fn sweeping<S: Store>(store: Arc<S>, sweep: impl Into<Option<Sweep>>) -> Session
     sessions.build().expect("the options are valid")
 }
 
-/// The number of expired sessions in the backlog, by default.
+/// The number of expired sessions in the backlog if no [`soak`] time is set.
 pub const FEW: usize = 20_000;
 
-/// The number of expired sessions in the backlog of a [`soak`].
+/// The number of expired sessions in the backlog if a [`soak`] time is set.
 pub const MANY: usize = 1_000_000;
 
 const UNEXPIRED: usize = 50;

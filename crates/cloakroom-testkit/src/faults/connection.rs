@@ -14,8 +14,8 @@ use super::server::TestServer;
 use super::traffic::Traffic;
 use crate::{Proxy, soak, unique_name};
 
-/// Connections are closed after a request was sent and before its answer arrives. An acknowledged
-/// edit is applied exactly once, any other at most once.
+/// Connections are closed after a request was sent, but before its answer arrives. An acknowledged
+/// edit is applied exactly once. An edit whose save fails is applied at most once.
 pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
@@ -39,7 +39,8 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
             .update(VISITS, |visits| *visits += 1)
             .expect("the item is a number");
 
-        // Loses the answer of the save, or a later one with which the site resolves the outcome.
+        // Loses the answer to the save, or an answer with which the site then finds out whether the
+        // save was written.
         proxy.lose_answer_after(round % LOST);
         let saved = session.save().await;
         proxy.heal();
@@ -65,8 +66,8 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
     );
 }
 
-/// All connections are cut under load, several times. Requests may fail, and succeed again without
-/// a restart of the site. No acknowledged edit is lost, and no edit is applied twice.
+/// All connections are cut under load, several times. Requests may fail at first, but succeed again
+/// without a restart of the site. No acknowledged edit is lost, and no edit is applied twice.
 pub async fn connections_cut_under_load_lose_and_repeat_nothing<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
@@ -85,8 +86,8 @@ pub async fn connections_cut_under_load_lose_and_repeat_nothing<S: Store>(
     traffic.finish().await;
 }
 
-/// The server does not answer, or answers too late: a request fails with
-/// [`Timeout`](ErrorKind::Timeout) at its time limit, and requests after the fault succeed.
+/// The server does not answer, or answers too late. A request fails with
+/// [`Timeout`](ErrorKind::Timeout) at its time limit. Requests after the fault succeed.
 pub async fn a_silent_or_slow_server_causes_timeouts_until_it_recovers<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
@@ -120,8 +121,8 @@ pub async fn a_silent_or_slow_server_causes_timeouts_until_it_recovers<S: Store>
     visit_until_counted(async || visit(&patient, &key).await).await;
 }
 
-/// The server cannot be reached: a request fails at once or at its time limit, and requests succeed
-/// once the server can be reached again, without a restart of the site.
+/// The server cannot be reached. A request fails at once or at its time limit. Once the server can
+/// be reached again, requests succeed without a restart of the site.
 pub async fn an_unreachable_server_is_unavailable_until_it_returns<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,
@@ -155,7 +156,8 @@ pub async fn an_unreachable_server_is_unavailable_until_it_returns<S: Store>(
     );
 }
 
-/// Repeats a visit until it is counted, and returns how many earlier ones may have been counted.
+/// Repeats a visit until it is counted, and returns how many earlier tries may have been counted,
+/// too.
 async fn visit_until_counted(visit: impl AsyncFn() -> Visit) -> u64 {
     let mut unknown = 0;
     retry("a visit", async || match visit().await {
@@ -173,7 +175,8 @@ async fn visit_until_counted(visit: impl AsyncFn() -> Visit) -> u64 {
 
 const ROUNDS: usize = 12;
 
-/// As many as a save has answers, with some of those that resolve its outcome.
+/// How many answers can be lost in one round: the answers to a save, and some of those with which
+/// the site finds out whether the save was written.
 const LOST: usize = 3;
 
 const CUTS: usize = 5;

@@ -5,8 +5,9 @@ use super::faults::{Visit, assert_unavailable, new_visitor, retry, sessions, vis
 use super::server::TestServer;
 use crate::unique_name;
 
-/// While other clients hold all connections of the server, a new store fails as unavailable, and a
-/// store that has a connection keeps working. When the others have left, a new store can connect.
+/// While other clients use all connections that the server accepts, a new store returns an error
+/// that a site answers with 503, and a store that is already connected keeps working. When the
+/// other clients have left, a new store can connect.
 pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,

@@ -14,10 +14,10 @@ use crate::soak;
 /// * The second is an expression for a [`TestServer`](crate::faults::TestServer) that is not
 ///   started. It is evaluated once for each test.
 /// * The third is an asynchronous function that opens a store. Its arguments are the URL of the
-///   server and a name that no other test uses, for a table or a prefix. It creates the table if
-///   there is none. Stores with the same arguments have the same entries.
+///   server and a name that no other test uses, for a table or a prefix. It must create the table
+///   if it is missing. Stores that are opened with the same arguments must have the same entries.
 ///
-/// A promise passes without a test, if `start` or `share` of the server returns `None`.
+/// If the server's `start` or `share` returns `None`, the test passes without testing anything.
 ///
 /// # Examples
 /// ```no_run
@@ -78,11 +78,11 @@ macro_rules! __faults {
     };
 }
 
-/// Runs an asynchronous test like [`conformance::run`](crate::conformance::run), with a longer time
-/// limit because servers have to start.
+/// Runs an asynchronous test like [`conformance::run`](crate::conformance::run), but with a longer
+/// time limit, because servers take time to start.
 ///
 /// # Panics
-/// With the panic of `test`, or if it does not finish in time.
+/// If `test` panics, with the same panic, or if `test` does not finish in time.
 ///
 /// # Examples
 /// ```
@@ -120,7 +120,7 @@ pub(super) fn sessions_with_timeout<S: Store>(store: Arc<S>, timeout: Duration) 
     sessions.build().expect("the options are valid")
 }
 
-/// Creates a session that counts its visits, from 0, and returns its key.
+/// Creates a session whose count of visits is 0, and returns its key.
 pub(super) async fn new_visitor(sessions: &Sessions) -> Result<SessionKey> {
     let session = sessions.new_session();
     session.set(VISITS, 0)?;
@@ -154,7 +154,7 @@ pub(super) enum Visit {
     Unknown(Error),
 }
 
-/// Performs a request that counts the visit.
+/// Performs a request that increments the count of visits.
 pub(super) async fn visit(sessions: &Sessions, key: &SessionKey) -> Visit {
     let session = match sessions.open(key).await {
         Ok(Some(session)) => session,
@@ -178,7 +178,7 @@ pub(super) async fn visits(sessions: &Sessions, key: &SessionKey) -> Result<Opti
     }
 }
 
-/// Repeats `ask` until it succeeds. Errors in between must be ones that a site answers with 503.
+/// Repeats `ask` until it succeeds. A site must answer every error before that with 503.
 pub(super) async fn retry<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T>) -> T {
     let answer = tokio::time::timeout(WAIT_LIMIT, async {
         loop {
@@ -209,8 +209,8 @@ pub(super) const VISITS: Item<u64> = Item::new("visits");
 /// The time limit of a store call, which is the default of [`Sessions`].
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The time within which something that is waited for must happen.
+/// How long the suite waits for something to happen before the test fails.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
-/// The pause between two checks of something that is waited for.
+/// The pause between two checks of whether it has happened.
 pub(super) const PAUSE: Duration = Duration::from_millis(5);

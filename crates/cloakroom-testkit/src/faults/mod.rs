@@ -1,16 +1,16 @@
 //! Fault tests: what a store does when its server is killed, cut off, silent or full, or becomes a
 //! replica.
 //!
-//! [`faults!`](crate::faults!) writes one test for each promise. Each promise is also a function
-//! here. You implement [`TestServer`], which starts and kills your server. The suite puts a
-//! [`Proxy`](crate::Proxy) in front of it, which cuts, delays and refuses connections.
+//! [`faults!`](crate::faults!) writes one test for each promise. Each promise is also a function in
+//! this module. You implement [`TestServer`], which starts and kills your server. The suite puts a
+//! [`Proxy`](crate::Proxy) in front of the server, which cuts, delays and refuses connections.
 //!
-//! The tests use the store as a site does, through [`Sessions`](cloakroom::Sessions), and mostly
-//! through two stores on the same entries, as two processes of a site have them. During a fault, a
-//! request may fail, within its time limit and with an error that a site answers with 503. After
-//! the fault, requests succeed again without a restart of the site.
+//! The tests use the store as a site does, through [`Sessions`](cloakroom::Sessions). Most of them
+//! open two stores on the same entries, like two processes of a site. During a fault, a request may
+//! fail, but only within its time limit and with an error that a site answers with 503. After the
+//! fault, requests succeed again without a restart of the site.
 //!
-//! [`soak`](crate::soak) makes the tests repeat their faults for longer.
+//! With [`soak`](crate::soak), the tests repeat their faults for longer.
 
 mod backlog;
 mod connection;

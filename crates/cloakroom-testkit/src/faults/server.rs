@@ -1,8 +1,8 @@
 /// A server that the suite starts, kills and starts again.
 ///
-/// Implement it for the server of your store and pass it to [`faults!`](crate::faults!). The suite
-/// creates one value for each promise and drops it afterwards. Dropping it must end a server that
-/// still runs.
+/// Implement this trait for your store's server and pass an expression for it to
+/// [`faults!`](crate::faults!). The suite creates one value for each promise and drops the value
+/// afterwards. Dropping the value must end the server if it is still running.
 ///
 /// # Examples
 /// ```no_run
@@ -59,11 +59,11 @@ pub trait TestServer {
     /// Starts the server, or starts it again after [`kill`](Self::kill), and returns its URL once
     /// it accepts connections.
     ///
-    /// The URL names one host and its port, because the suite puts a [`Proxy`](crate::Proxy)
-    /// between the store and the server. It is the same after each start.
+    /// The URL must contain one host and its port, because the suite puts a [`Proxy`](crate::Proxy)
+    /// between the store and the server. It must be the same after each start.
     ///
-    /// Returns `None` if this machine has no such server. The promise then passes without a test,
-    /// so an implementation should print why.
+    /// Returns `None` if this machine has no such server. The test then passes without testing
+    /// anything, so an implementation should print why.
     ///
     /// # Panics
     /// If the server does not start.
@@ -77,13 +77,13 @@ pub trait TestServer {
 
     /// Returns the number of clients that the server accepts at once.
     ///
-    /// The suite opens that many, so configure the server for some dozens at most.
+    /// The suite opens that many connections, so configure the server for a few dozen at most.
     fn max_connections(&self) -> usize;
 
-    /// Returns whether the server keeps everything that it has acknowledged when it is killed.
-    /// `true` by default.
+    /// Returns whether everything that the server has acknowledged survives a kill. Defaults to
+    /// `true`.
     ///
-    /// If it does not, sessions may be gone after a kill. No other promise changes.
+    /// If this returns `false`, sessions may be gone after a kill. No other promise changes.
     fn is_durable(&self) -> bool {
         true
     }
@@ -115,8 +115,8 @@ pub trait TestServer {
     /// Returns the URL of a running server for a promise that breaks connections but does not kill
     /// the server.
     ///
-    /// Starts this server by default. Override it if starting a server is slow and the tests of
-    /// a process can share one. `None` has the same meaning as for [`start`](Self::start).
+    /// By default, this starts the server. Override it if starting a server is slow and the tests
+    /// of a process can share one. `None` has the same meaning as for [`start`](Self::start).
     fn share(&mut self) -> Option<String> {
         self.start()
     }

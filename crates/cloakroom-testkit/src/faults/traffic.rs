@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 
 use super::faults::{PAUSE, Visit, WAIT_LIMIT, new_visitor, retry, visit, visits};
 
-/// Visitors who count their visits in one shared session, through several processes of a site,
-/// without a pause.
+/// Load: visitors who count their visits in one shared session without a pause, through several
+/// processes of a site.
 pub(super) struct Traffic {
     sites: Vec<Sessions>,
     counted: watch::Sender<Arc<Count>>,
@@ -18,7 +18,7 @@ pub(super) struct Traffic {
     visitors: JoinSet<()>,
 }
 
-/// What is known about one session.
+/// A session and what is known about its count of visits.
 struct Count {
     key: SessionKey,
     acknowledged: AtomicU64,
@@ -45,7 +45,7 @@ pub(super) struct Stats {
 }
 
 impl Traffic {
-    /// Starts the visitors, who use the `sites` in turn.
+    /// Starts the visitors, distributed evenly over `sites`.
     pub(super) async fn begin(sites: Vec<Sessions>) -> Self {
         let key = retry("a first session", async || new_visitor(&sites[0]).await).await;
         let counted = watch::Sender::new(Arc::new(Count::of(key)));
@@ -64,7 +64,7 @@ impl Traffic {
         }
     }
 
-    /// Accepts from now on that a session is gone.
+    /// Allows sessions to be gone from now on.
     pub(super) fn may_lose_sessions(&self) {
         self.shared.may_lose_sessions.store(true, SeqCst);
     }
@@ -75,7 +75,7 @@ impl Traffic {
         self.counted.send_replace(Arc::new(Count::of(key)));
     }
 
-    /// Waits until every visitor was counted a few more times.
+    /// Waits until a few more visits of every visitor have been counted.
     pub(super) async fn wait_until_served(&mut self) {
         let before: Vec<u64> = self.shared.visits.iter().map(|n| n.load(SeqCst)).collect();
         self.until("every visitor is served", |shared| {
@@ -109,7 +109,7 @@ impl Traffic {
         }
     }
 
-    /// Stops the visitors and asserts that each acknowledged visit was counted, and none twice.
+    /// Stops the visitors and asserts that each acknowledged visit was counted, and no visit twice.
     pub(super) async fn finish(mut self) -> Stats {
         self.shared.is_over.store(true, SeqCst);
         while let Some(ended) = self.visitors.join_next().await {
@@ -192,7 +192,7 @@ impl Shared {
                     self.failed.fetch_add(1, SeqCst);
                 }
             }
-            // A visitor whose request has failed waits before the next one.
+            // A visitor whose request has failed waits before the next request.
             tokio::time::sleep(PAUSE).await;
         }
     }

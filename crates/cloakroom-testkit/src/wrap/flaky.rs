@@ -11,12 +11,12 @@ use super::{Around, Call, When, store_methods};
 
 /// A store whose calls fail on demand.
 ///
-/// A failure [`Before`](When::Before) the call changes nothing. With a failure
-/// [`After`](When::After) the call, the store has done its work but the caller receives an error,
-/// as when a server's answer is lost.
+/// A call that fails [`Before`](When::Before) the store is reached changes nothing. If a call fails
+/// [`After`](When::After) that, the store has done its work, but the caller receives an error, as
+/// if a server's answer were lost.
 ///
 /// # Examples
-/// The key of a new session is already taken, twice:
+/// Two creates find their key already taken:
 /// ```
 /// use cloakroom::StoreKey;
 /// use cloakroom::store::{Draft, MemoryStore, Outcome, Store};
@@ -61,8 +61,8 @@ impl<S: Store> Flaky<S> {
 
     /// Makes the next call of this kind fail with an error of `kind`.
     ///
-    /// Failures queue up: two calls of this method make the next two store calls fail, in the same
-    /// order.
+    /// Failures queue up: after two calls of this method, the next two store calls of this kind
+    /// fail, with the errors in the same order.
     ///
     /// # Examples
     /// ```
@@ -82,9 +82,10 @@ impl<S: Store> Flaky<S> {
         faults.of(call).next.push_back(Fault { when, kind });
     }
 
-    /// Makes every `nth` call of this kind fail, counted from now.
+    /// Makes every `nth` call of this kind fail, counted from now on.
     ///
-    /// With `nth` 1, every call fails. Replaces an earlier `fail_every` for the same kind of call.
+    /// If `nth` is 1, every call fails. This replaces an earlier `fail_every` for the same kind of
+    /// call.
     ///
     /// # Panics
     /// If `nth` is zero.
@@ -114,9 +115,9 @@ impl<S: Store> Flaky<S> {
         });
     }
 
-    /// Answers the next `times` calls of this kind with `Stale`, without calling the store.
+    /// Makes the next `times` calls of this kind return `Stale` without calling the store.
     ///
-    /// Replaces what an earlier call for the same kind has left.
+    /// This replaces the count of an earlier `stale_next` for the same kind of call.
     ///
     /// # Panics
     /// If calls of this kind return no [`Outcome`](cloakroom::store::Outcome).
@@ -143,7 +144,7 @@ impl<S: Store> Flaky<S> {
         self.faults().of(call).stale = times;
     }
 
-    /// Cancels all failures and stale answers that are left.
+    /// Cancels all failures and stale answers that have not happened yet.
     ///
     /// # Examples
     /// ```
@@ -240,9 +241,9 @@ struct CallFaults {
 }
 
 impl CallFaults {
-    /// Counts a call and returns its fault, if it has one.
+    /// Counts a call and returns its fault, or `None` if the call does not fail.
     fn draw(&mut self) -> Option<Fault> {
-        // Also counts a call that fails for another reason, so that every nth call is the nth.
+        // Counts the call even if a fault from `next` takes precedence.
         let every = self.every.as_mut().and_then(Every::draw);
         self.next.pop_front().or(every)
     }
@@ -278,7 +279,7 @@ mod tests {
     crate::conformance!(conforms, Flaky::new(MemoryStore::new()));
 
     #[tokio::test]
-    async fn a_call_that_fails_before_has_no_effect_and_one_that_fails_after_has() {
+    async fn only_a_failure_after_the_call_leaves_its_effect() {
         let flaky = Flaky::new(MemoryStore::new());
 
         flaky.fail_next(Call::Create, When::Before, ErrorKind::Full);
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_third_call_fails_until_it_is_healed() {
+    async fn every_third_call_fails_until_the_store_is_healed() {
         let flaky = Flaky::new(MemoryStore::new());
         flaky.fail_every(3, Call::Ping, When::Before, ErrorKind::Unavailable);
 
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fault_affects_calls_of_its_kind_only() {
+    async fn a_fault_affects_only_calls_of_its_kind() {
         let flaky = Flaky::new(MemoryStore::new());
         flaky.fail_next(Call::Load, When::Before, ErrorKind::Unavailable);
 
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stale_answer_does_not_reach_the_store() {
+    async fn a_call_with_a_stale_answer_does_not_reach_the_store() {
         let flaky = Flaky::new(MemoryStore::new());
         flaky.stale_next(Call::Create, 1);
 

@@ -11,12 +11,12 @@ use super::{Around, Call, When, store_methods};
 
 /// A store that holds calls until the test lets them continue.
 ///
-/// It makes an interleaving of requests exact, without sleeping. There is one gate for each
-/// [`When`] and [`Call`]; all are open at first. A gate that stays closed makes the store one that
-/// never answers.
+/// With gates, a test can choose exactly how requests interleave, without sleeping. There is one
+/// gate for each combination of [`When`] and [`Call`]. All gates are open at first. Calls at a gate
+/// that stays closed never return.
 ///
 /// # Examples
-/// An entry is written, but its writer has not received the answer:
+/// A create has written its entry, but its caller has not received the answer yet:
 /// ```
 /// use cloakroom::StoreKey;
 /// use cloakroom::store::{MemoryStore, Store};
@@ -66,7 +66,7 @@ impl<S: Store> Gate<S> {
         }
     }
 
-    /// Closes a gate: from now on, calls of this kind wait there.
+    /// Closes a gate: from now on, calls of this kind wait at it.
     ///
     /// # Examples
     /// ```
@@ -86,7 +86,7 @@ impl<S: Store> Gate<S> {
         self.closed().entry((when, call)).or_default();
     }
 
-    /// Opens a gate: all calls that wait there continue, and later ones pass.
+    /// Opens a gate: all calls that wait at it continue, and later calls do not wait.
     ///
     /// # Examples
     /// ```
@@ -111,7 +111,8 @@ impl<S: Store> Gate<S> {
         }
     }
 
-    /// Lets one call pass a closed gate: the one that has waited longest, or else the next one.
+    /// Lets one call pass a closed gate: the call that has waited longest, or the next call to
+    /// arrive if none is waiting.
     ///
     /// The gate stays closed.
     ///
@@ -134,12 +135,12 @@ impl<S: Store> Gate<S> {
         self.gate(when, call).permits.add_permits(1);
     }
 
-    /// Waits until at least `count` calls wait at a closed gate at once.
+    /// Waits until at least `count` calls are waiting at a closed gate at the same time.
     ///
     /// Waits forever if fewer calls arrive.
     ///
     /// # Panics
-    /// If the gate is open, or is opened before the calls have arrived.
+    /// If the gate is open, or if it is opened before that many calls have arrived.
     ///
     /// # Examples
     /// ```
@@ -158,7 +159,7 @@ impl<S: Store> Gate<S> {
     /// ```
     pub async fn reached(&self, when: When, call: Call, count: usize) {
         let mut waiting = self.gate(when, call).waiting.subscribe();
-        // Fails if the gate is opened while this waits, because no call will wait there again.
+        // Fails if the gate is opened in the meantime, because no more calls will wait at it.
         let reached = waiting.wait_for(|waiting| *waiting >= count).await;
         assert!(
             reached.is_ok(),

@@ -1,7 +1,7 @@
 //! Wrappers around a store that record its calls, make them fail, or hold them.
 //!
 //! Each wrapper implements [`Store`](cloakroom::store::Store). Clones share their state, so a test
-//! keeps one clone and passes another to the sessions. Wrappers nest.
+//! keeps one clone and passes another to the sessions. A wrapper can wrap another wrapper.
 //!
 //! # Examples
 //! ```

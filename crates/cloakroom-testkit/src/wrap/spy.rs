@@ -9,8 +9,8 @@ use super::{Around, Call, store_methods};
 
 /// A store that records its calls in the order in which they began.
 ///
-/// A call is recorded when its future is first polled. A future that is dropped before that leaves
-/// no record.
+/// A call is recorded when its future is first polled. If the future is dropped before its first
+/// poll, nothing is recorded.
 ///
 /// # Examples
 /// ```
@@ -37,7 +37,7 @@ pub struct Spy<S> {
 }
 
 impl<S: Store> Spy<S> {
-    /// Wraps `store`, with no calls recorded.
+    /// Wraps `store`. No calls are recorded yet.
     ///
     /// # Examples
     /// ```
@@ -53,7 +53,7 @@ impl<S: Store> Spy<S> {
         }
     }
 
-    /// Returns the calls that were recorded.
+    /// Returns the recorded calls, the oldest first.
     ///
     /// # Examples
     /// ```
@@ -91,7 +91,7 @@ impl<S: Store> Spy<S> {
         self.recorded().iter().filter(|made| **made == call).count()
     }
 
-    /// Returns the calls that were recorded and clears the record.
+    /// Returns the recorded calls, the oldest first, and clears the record.
     ///
     /// # Examples
     /// ```

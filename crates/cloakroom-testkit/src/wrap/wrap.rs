@@ -5,9 +5,10 @@ use cloakroom::store::Store;
 
 /// A method of [`Store`] whose calls a wrapper can record, fail or hold.
 ///
-/// [`guarantees`](Store::guarantees) is not among them, because it asks the backend nothing. A
-/// wrapper sees the calls of its caller only: when the provided [`rename`](Store::rename) calls
-/// `create`, `save` and `delete`, a wrapper around the store sees one `Rename`.
+/// [`guarantees`](Store::guarantees) is not among these methods, because it does no I/O. A wrapper
+/// sees only the calls that are made through it: if a store uses the provided
+/// [`rename`](Store::rename), which calls `create`, `save` and `delete`, a wrapper around that
+/// store sees one `Rename`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Call {
@@ -44,11 +45,11 @@ pub enum Call {
 pub enum When {
     /// Before the wrapped store is called.
     Before,
-    /// After the wrapped store has answered, and before the caller receives the answer.
+    /// After the wrapped store has answered, but before the caller receives the answer.
     After,
 }
 
-/// A wrapper's code around each call. [`store_methods`] implements [`Store`] with it.
+/// The code that a wrapper runs around each call. [`store_methods`] implements [`Store`] with it.
 pub(crate) trait Around: Send + Sync + 'static {
     type Inner: Store;
 
@@ -72,7 +73,7 @@ pub(crate) trait Around: Send + Sync + 'static {
 
 /// Writes the methods of `impl Store` for a type that implements [`Around`].
 ///
-/// A macro, because the orphan rule forbids `impl<W: Around> Store for W`.
+/// This is a macro, because the orphan rule forbids `impl<W: Around> Store for W`.
 macro_rules! store_methods {
     () => {
         fn guarantees(&self) -> cloakroom::store::Guarantees {

@@ -7,19 +7,19 @@ use cloakroom::store::{Draft, Entry, Meta, Version};
 use super::only::{Only, Remainder, VersionId, version_id};
 use crate::conformance::sample::now;
 
-/// Adapts a store that keeps bytes for a lifetime and nothing else of an entry.
+/// Adapts a store that keeps only an entry's data, as bytes, and its lifetime.
 ///
-/// An example is a store on the cache of a Django site. The suite then tests which entries are
-/// there, their data to the last byte, and which writes are stale. This wrapper translates:
+/// An example is a store on the cache of a Django site. The suite then tests which entries exist,
+/// their data to the last byte, and which writes are stale. This wrapper translates:
 ///
 /// * Store keys become 32 letters and digits.
-/// * Data is preceded by a number of eight bytes, under which the wrapper remembers the meta of the
-///   draft. `max_size` is eight bytes less.
+/// * The wrapper puts a number of eight bytes before the data, and remembers the draft's meta under
+///   that number. `max_size` is eight bytes less than that of the store.
 /// * Every draft and touch gets a lifetime of two weeks. The wrapper remembers the times of a touch
-///   after the store has acknowledged it.
+///   after the store has acknowledged the touch.
 ///
-/// The promises about times, owners, labels and unusual store keys pass for every store behind this
-/// wrapper. Write separate tests for lifetimes, unusual keys, and drafts with an owner.
+/// The tests about times, owners, labels and unusual store keys always pass behind this wrapper.
+/// Write separate tests for lifetimes, unusual keys, and drafts with an owner.
 ///
 /// # Examples
 /// ```
@@ -30,12 +30,12 @@ use crate::conformance::sample::now;
 /// ```
 pub type OnlyBytes<S> = Only<S, BytesRemainder>;
 
-/// The metas that were written, by the number in front of the data.
+/// The meta of each write, keyed by the number before the data.
 #[derive(Default)]
 pub struct BytesRemainder {
-    /// The meta of the draft with this number.
+    /// The meta of the draft with each number.
     written: HashMap<u64, Meta>,
-    /// The times of the last touch of this version.
+    /// The times of the last touch of each version.
     touched: HashMap<VersionId, (SystemTime, SystemTime)>,
 }
 
@@ -72,8 +72,8 @@ impl Remainder for BytesRemainder {
         two_weeks()
     }
 
-    /// Remembers the times afterwards, because a loaded entry does not show whether a touch was
-    /// written.
+    /// Remembers the times only after the touch was written, because a loaded entry does not show
+    /// whether it was.
     fn after_touch(&mut self, version: &Version, touch: &Meta) {
         let times = (touch.touched, touch.expires);
         self.touched.insert(version_id(version), times);

@@ -10,8 +10,8 @@ use cloakroom::{Owner, Result, StoreKey};
 /// A wrapper for a store that keeps only a part of what the suite writes; see
 /// [`OnlyText`](super::OnlyText) and [`OnlyBytes`](super::OnlyBytes).
 ///
-/// Store keys become 32 letters and digits. The wrapper itself remembers the other parts of an
-/// entry, and adds them when the entry is loaded.
+/// Store keys become 32 letters and digits. The wrapper remembers the parts of an entry that the
+/// store does not keep, and adds them when the entry is loaded.
 pub struct Only<S, R> {
     store: S,
     remainder: Arc<Mutex<R>>,
@@ -86,14 +86,14 @@ impl<S: Store, R: Remainder> Only<S, R> {
 
 /// Remembers the parts of entries that a store does not keep, and restores them.
 pub trait Remainder: Default + Send + 'static {
-    /// Returns the maximum size of the data for a store with this maximum.
+    /// Returns the maximum size of the data if the store's maximum is `of_store`.
     fn max_size(of_store: usize) -> usize;
 
     /// Returns the draft to pass to the store, and remembers the parts that are not in it.
     fn reduce(&mut self, new: &Draft) -> Draft;
 
-    /// Returns the entry as it was written. An entry that the store has changed is returned
-    /// changed, so that the suite fails.
+    /// Returns the entry as it was written. If the store has changed the entry, the result differs
+    /// from what was written, so that the suite fails.
     fn restore(&self, entry: Entry) -> Entry;
 
     /// Returns the times to pass to the store when the version `seen` is touched.
@@ -104,7 +104,7 @@ pub trait Remainder: Default + Send + 'static {
         let _ = (version, touch);
     }
 
-    /// Returns the time to pass to the store for a sweep of what has expired at `now`.
+    /// Returns the time to pass to the store for a sweep of the entries that have expired at `now`.
     fn sweep_time(now: SystemTime) -> SystemTime {
         now
     }
@@ -171,7 +171,7 @@ impl<S: Store, R: Remainder> Store for Only<S, R> {
     }
 }
 
-/// Returns a key of 32 letters and digits, as Django's are, that is unique for `key`.
+/// Returns a key of 32 letters and digits, like Django's, that is unique for `key`.
 fn plain(key: &StoreKey) -> StoreKey {
     let half = |nth: u8| {
         let mut hasher = DefaultHasher::new();

@@ -8,17 +8,17 @@ use super::only::{Only, Remainder, VersionId, version_id};
 
 /// Adapts a store that keeps only an entry's data, as text, and its expiry.
 ///
-/// For example, this is a store on the session table of a Django site. The suite then tests which
-/// entries exist, their data to the last byte, their expiry, and which writes are stale. This
-/// wrapper translates:
+/// An example is a store on the session table of a Django site. The suite then tests which entries
+/// exist, their data to the last byte, their expiry, and which writes are stale. This wrapper
+/// translates:
 ///
 /// * Store keys become 32 letters and digits. Data becomes hexadecimal digits, so `max_size` is
 ///   half that of the store.
-/// * Drafts lose their owner and label. The wrapper remembers the meta of each draft and touch by
-///   the data and the expiry of the entry. A store that returns an outdated expiry gets outdated
-///   meta and fails the suite.
-/// * A sweep for one time deletes entries up to one microsecond later, because such a store may
-///   keep an entry that expires exactly at the time of the sweep.
+/// * Drafts lose their owner and label. The wrapper remembers the meta of each draft and touch
+///   under the data and the expiry of the entry. If a store returns an outdated expiry, the wrapper
+///   adds outdated meta, and the test fails.
+/// * A sweep gets a time that is one microsecond later, because such a store may keep an entry that
+///   expires exactly at the time of the sweep.
 ///
 /// The tests about labels and unusual store keys always pass behind this wrapper. Write separate
 /// tests for them, and for drafts with an owner.
@@ -32,7 +32,7 @@ use super::only::{Only, Remainder, VersionId, version_id};
 /// ```
 pub type OnlyText<S> = Only<S, TextRemainder>;
 
-/// The meta of each write, keyed by what the store keeps of it.
+/// The meta of each write, keyed by what the store keeps of the entry.
 #[derive(Default)]
 pub struct TextRemainder {
     by_data: HashMap<Bytes, Meta>,
@@ -68,8 +68,8 @@ impl Remainder for TextRemainder {
         entry
     }
 
-    /// Records the new times before the touch is known to succeed. If it is stale, no entry ever
-    /// has that expiry, so the record has no effect.
+    /// Records the new times before the store is called. If the touch is then stale, no entry gets
+    /// that expiry, so the record has no effect.
     fn before_touch(&mut self, seen: &Version, touch: &Meta) -> Meta {
         let data = seen.as_bytes().or_else(|| self.data.get(&version_id(seen)));
         if let Some(data) = data
@@ -99,7 +99,7 @@ fn in_hex(data: &Bytes) -> Bytes {
     digits.into()
 }
 
-/// Reverses [`in_hex`]. Returns text as it is if it is not hexadecimal, which fails the suite.
+/// Reverses [`in_hex`]. Returns text that is not hexadecimal unchanged, so that the test fails.
 fn from_hex(text: &Bytes) -> Bytes {
     let mut bytes = Vec::with_capacity(text.len() / 2);
     for pair in text.chunks(2) {
