@@ -368,11 +368,11 @@ where
                         && let Some(effects) = this.handle.finish_at_once(completion)
                     {
                         this.state.set(State::Done);
+                        if let Ok(response) = &mut output {
+                            apply(effects, response, this.handle);
+                        }
                         return Poll::Ready(match output {
-                            Ok(mut response) => {
-                                apply(effects, &mut response, this.handle);
-                                Ok(response.map(|body| this.on_error.inner(body)))
-                            }
+                            Ok(response) => Ok(response.map(|body| this.on_error.inner(body))),
                             Err(error) => Err(error),
                         });
                     }
