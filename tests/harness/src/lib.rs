@@ -1,8 +1,8 @@
 //! Helpers for the tests of this workspace: real servers, and tests of stores that share their
 //! sessions with Django.
 //!
-//! * [`servers`] starts PostgreSQL, MariaDB, Redis, Valkey and memcached as child processes, and
-//!   stops them. Its [`KillableServer`](servers::KillableServer) implements
+//! * [`servers`] starts PostgreSQL, PgBouncer, MariaDB, Redis, Valkey and memcached as child
+//!   processes, and stops them. Its [`KillableServer`](servers::KillableServer) implements
 //!   [`TestServer`](cloakroom_testkit::faults::TestServer) for the stores of this workspace.
 //! * [`django_cache!`] and [`django_table!`] test a store on the cache or the table of a Django
 //!   site.

@@ -14,7 +14,7 @@ use super::server::Server;
 ///
 /// Unlike a [`Server`], it acknowledges a write only when it is on the disk, except memcached,
 /// which keeps nothing there. It accepts [`CONNECTIONS`](Self::CONNECTIONS) clients. It stops when
-/// this value is dropped or the process ends.
+/// this value is dropped or the process ends. Of PgBouncer, the PostgreSQL behind it is killed.
 ///
 /// # Examples
 /// ```no_run

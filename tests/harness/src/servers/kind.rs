@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::private::Recipe;
 use super::server::Server;
-use super::{cluster, mariadb, memcached, postgres, redis};
+use super::{cluster, mariadb, memcached, pgbouncer, postgres, redis};
 
 /// A kind of server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,6 +22,8 @@ pub enum Kind {
     Valkey,
     /// memcached.
     Memcached,
+    /// PgBouncer in transaction mode, with a PostgreSQL behind it.
+    Pgbouncer,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
         Self::RedisCluster,
         Self::Valkey,
         Self::Memcached,
+        Self::Pgbouncer,
     ];
 
     /// Returns the name of the product.
@@ -51,6 +54,7 @@ impl Kind {
             Self::RedisCluster => "Redis Cluster",
             Self::Valkey => "Valkey",
             Self::Memcached => "memcached",
+            Self::Pgbouncer => "PgBouncer",
         }
     }
 
@@ -71,6 +75,7 @@ impl Kind {
             Self::RedisCluster => "CLOAKROOM_TEST_REDIS_CLUSTER_URL",
             Self::Valkey => "CLOAKROOM_TEST_VALKEY_URL",
             Self::Memcached => "CLOAKROOM_TEST_MEMCACHED_URL",
+            Self::Pgbouncer => "CLOAKROOM_TEST_PGBOUNCER_URL",
         }
     }
 
@@ -96,6 +101,7 @@ impl Kind {
             Self::Redis => self.start_one(redis::recipe("redis-server", "redis")?),
             Self::Valkey => self.start_one(redis::recipe("valkey-server", "valkey")?),
             Self::Memcached => self.start_one(memcached::recipe()?),
+            Self::Pgbouncer => pgbouncer::start(),
         }
     }
 
@@ -109,6 +115,7 @@ impl Kind {
             Self::Redis => self.start_one(redis::killable("redis-server", "redis")?),
             Self::Valkey => self.start_one(redis::killable("valkey-server", "valkey")?),
             Self::Memcached => self.start_one(memcached::killable()?),
+            Self::Pgbouncer => pgbouncer::start_killable(),
         }
     }
 
@@ -121,7 +128,7 @@ impl Kind {
     /// Returns the URL of a private server with one process.
     fn url(self, port: u16) -> String {
         match self {
-            Self::Postgres => postgres::url(port),
+            Self::Postgres | Self::Pgbouncer => postgres::url(port),
             Self::Mariadb => mariadb::url(port),
             Self::Redis | Self::RedisCluster | Self::Valkey => redis::url(port),
             Self::Memcached => memcached::url(port),
@@ -129,10 +136,10 @@ impl Kind {
     }
 
     /// Returns a file of a private server, and a text that the file contains once the server
-    /// listens.
+    /// listens. For PgBouncer, it is that of the PostgreSQL behind it, which a test can kill.
     pub(super) fn ready(self) -> (&'static str, &'static str) {
         match self {
-            Self::Postgres => postgres::READY,
+            Self::Postgres | Self::Pgbouncer => postgres::READY,
             Self::Mariadb => mariadb::READY,
             Self::Redis | Self::RedisCluster | Self::Valkey => redis::READY,
             Self::Memcached => memcached::READY,
@@ -191,6 +198,7 @@ impl Kind {
             Self::Redis | Self::RedisCluster => "redis-server",
             Self::Valkey => "valkey-server",
             Self::Memcached => "memcached",
+            Self::Pgbouncer => "pgbouncer postgresql",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Real servers for tests of stores, started as child processes that end with the test process.
 //!
-//! [`postgres`], [`mariadb`], [`redis`], [`redis_cluster`], [`valkey`] and [`memcached`] return a
-//! server that all tests of the process share. It is:
+//! [`postgres`], [`mariadb`], [`redis`], [`redis_cluster`], [`valkey`], [`memcached`] and
+//! [`pgbouncer`] return a server that all tests of the process share. It is:
 //!
 //! 1. the existing server in the environment variable [`Kind::variable`]; none, if the variable is
 //!    empty;
@@ -53,6 +53,7 @@ mod killable;
 mod kind;
 mod mariadb;
 mod memcached;
+mod pgbouncer;
 mod postgres;
 mod private;
 mod program;
@@ -63,4 +64,4 @@ mod shared;
 pub use killable::KillableServer;
 pub use kind::Kind;
 pub use server::Server;
-pub use shared::{mariadb, memcached, postgres, redis, redis_cluster, valkey};
+pub use shared::{mariadb, memcached, pgbouncer, postgres, redis, redis_cluster, valkey};

@@ -50,3 +50,13 @@ pub fn valkey() -> Option<&'static Server> {
 pub fn memcached() -> Option<&'static Server> {
     Kind::Memcached.shared()
 }
+
+/// Returns the PgBouncer of this process, `postgres://…`, in transaction mode. It stops when the
+/// process ends.
+///
+/// A private one has its own PostgreSQL behind it, with the superuser `cloakroom`. It has up to
+/// three connections to the database of that name, and one to each other database. It serves the
+/// database `cloakroom` also as `session` in session mode and as `statement` in statement mode.
+pub fn pgbouncer() -> Option<&'static Server> {
+    Kind::Pgbouncer.shared()
+}

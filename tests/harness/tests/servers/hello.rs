@@ -8,7 +8,16 @@ use super::addresses;
 
 #[test]
 fn postgresql_accepts_cloakroom_without_a_password() {
-    let Some(server) = start(Kind::Postgres) else {
+    accepts_cloakroom_without_a_password(Kind::Postgres);
+}
+
+#[test]
+fn pgbouncer_accepts_cloakroom_without_a_password() {
+    accepts_cloakroom_without_a_password(Kind::Pgbouncer);
+}
+
+fn accepts_cloakroom_without_a_password(kind: Kind) {
+    let Some(server) = start(kind) else {
         return;
     };
     let parameters = b"user\0cloakroom\0database\0cloakroom\0\0";
