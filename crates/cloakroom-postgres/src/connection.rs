@@ -1,17 +1,19 @@
+use std::future::poll_fn;
 use std::marker::PhantomData;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
-use tokio::task::AbortHandle;
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::types::{ToSql, Type};
 
-use crate::error::{ConnectError, Failure};
+use crate::error::Failure;
+use crate::session::{Scope, Session};
 use crate::statements::Statements;
-use crate::target::Target;
 use crate::value::Value;
 
 /// One pipelined connection, shared by many concurrent calls.
@@ -19,10 +21,15 @@ use crate::value::Value;
 /// Each call sends its statement without waiting for the answers to earlier ones. The server
 /// answers in order.
 pub(crate) struct Connection<S> {
-    client: Client,
-    task: AbortHandle,
+    session: Session,
     table: Arc<str>,
+    /// The SQL of each statement, written when it is first used.
+    sql: Box<[OnceLock<Box<str>>]>,
+    /// The statements that the server has prepared, if they may have names.
     prepared: Box<[OnceCell<tokio_postgres::Statement>]>,
+    /// Held while the messages of a transaction are queued, so that none of another call gets in
+    /// between. Waits for nothing.
+    queueing: Mutex<()>,
     statements: PhantomData<fn(S)>,
     load: AtomicUsize,
     retired: AtomicBool,
@@ -31,18 +38,18 @@ pub(crate) struct Connection<S> {
 }
 
 impl<S: Statements> Connection<S> {
-    pub(crate) async fn open(target: &Target, table: Arc<str>) -> Result<Self, ConnectError> {
-        let (client, task) = target.connect().await?;
-        Ok(Self {
-            client,
-            task,
-            table,
+    pub(crate) fn new(session: Session, table: &Arc<str>) -> Self {
+        Self {
+            session,
+            table: Arc::clone(table),
+            sql: (0..S::COUNT).map(|_| OnceLock::new()).collect(),
             prepared: (0..S::COUNT).map(|_| OnceCell::new()).collect(),
+            queueing: Mutex::new(()),
             statements: PhantomData,
             load: AtomicUsize::new(0),
             retired: AtomicBool::new(false),
             silent_since: Mutex::new(None),
-        })
+        }
     }
 
     /// The total weight of the calls in progress.
@@ -56,9 +63,9 @@ impl<S: Statements> Connection<S> {
         let is_silent = silence.is_some_and(|since| since.elapsed() > LONGEST_SILENCE);
         if is_silent {
             // The peer does not respond, so it would not close the connection either.
-            self.task.abort();
+            self.session.task.abort();
         }
-        !is_silent && !self.client.is_closed() && !self.retired.load(Ordering::Relaxed)
+        !is_silent && !self.session.client.is_closed() && !self.retired.load(Ordering::Relaxed)
     }
 
     /// Keeps new calls off the connection. Calls in progress still get their answers.
@@ -77,34 +84,98 @@ impl<S: Statements> Connection<S> {
     }
 
     async fn run(&self, statement: S, values: &[Value<'_>]) -> Result<Answer, StatementError> {
-        let prepare = || async { self.client.prepare(&statement.sql(&self.table)).await };
-        let prepared = self.prepared[statement.index()]
-            .get_or_try_init(prepare)
-            .await
-            .map_err(|error| StatementError::new(error, false))?;
-
-        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        let answer = match statement.returns_rows() {
-            true => self.client.query(prepared, &values).await.map(Answer::rows),
-            false => self
-                .client
-                .execute(prepared, &values)
-                .await
-                .map(Answer::changed),
+        let answer = match &self.session.scope {
+            Scope::Connection => self.run_named(statement, values).await,
+            Scope::Transaction { begin } => self.run_unnamed(begin, statement, values).await,
         };
         match answer {
             // A concurrent statement inserted the same key first, so this one changed nothing.
-            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+            Err(StatementError { error, .. })
+                if error.code() == Some(&SqlState::UNIQUE_VIOLATION) =>
+            {
                 Ok(Answer::changed(0))
             }
-            answer => answer.map_err(|error| StatementError::new(error, true)),
+            answer => answer,
         }
+    }
+
+    /// Runs a statement that the server prepares once under a name.
+    async fn run_named(
+        &self,
+        statement: S,
+        values: &[Value<'_>],
+    ) -> Result<Answer, StatementError> {
+        let client = &self.session.client;
+        let prepared = self.prepared[statement.index()]
+            .get_or_try_init(|| client.prepare(self.sql(statement)))
+            .await
+            .map_err(|error| StatementError::new(error, false))?;
+        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+        let answer = match statement.returns_rows() {
+            true => client.query(prepared, &values).await.map(Answer::rows),
+            false => client.execute(prepared, &values).await.map(Answer::changed),
+        };
+        answer.map_err(|error| StatementError::new(error, true))
+    }
+
+    /// Runs a statement without a name, in a transaction that begins with the store's settings.
+    ///
+    /// Everything is sent at once, before this waits for the first answer.
+    async fn run_unnamed(
+        &self,
+        begin: &str,
+        statement: S,
+        values: &[Value<'_>],
+    ) -> Result<Answer, StatementError> {
+        let client = &self.session.client;
+        let sql = self.sql(statement);
+        let typed: Vec<(&(dyn ToSql + Sync), Type)> = values
+            .iter()
+            .map(|value| (value as _, value.type_of()))
+            .collect();
+        let mut begin = pin!(client.batch_execute(begin));
+        let mut run = pin!(async {
+            match statement.returns_rows() {
+                true => client.query_typed(sql, &typed).await.map(Answer::rows),
+                false => client.execute_typed(sql, &typed).await.map(Answer::changed),
+            }
+        });
+        let mut commit = pin!(client.batch_execute("COMMIT"));
+
+        // The driver queues a message when its future is polled for the first time.
+        let queued = poll_fn(|cx| {
+            let _queueing = self.queueing.lock().expect("nothing panics with this lock");
+            Poll::Ready(match begin.as_mut().poll(cx) {
+                Poll::Ready(Err(error)) => Err(StatementError::new(error, false)),
+                begun => Ok((begun, run.as_mut().poll(cx), commit.as_mut().poll(cx))),
+            })
+        });
+        let (begun, ran, committed) = queued.await?;
+
+        // If the first fails, the server does not run the second, and the third rolls back.
+        let sent = |error| StatementError::new(error, true);
+        rest_of(begun, begin).await.map_err(sent)?;
+        let answer = rest_of(ran, run).await.map_err(sent)?;
+        rest_of(committed, commit).await.map_err(sent)?;
+        Ok(answer)
+    }
+
+    fn sql(&self, statement: S) -> &str {
+        self.sql[statement.index()].get_or_init(|| statement.sql(&self.table).into())
     }
 
     fn silent_since(&self) -> MutexGuard<'_, Option<Instant>> {
         self.silent_since
             .lock()
             .expect("nothing panics with this lock")
+    }
+}
+
+/// Returns the output of a future that has been polled once.
+async fn rest_of<T>(polled: Poll<T>, future: Pin<&mut impl Future<Output = T>>) -> T {
+    match polled {
+        Poll::Ready(output) => output,
+        Poll::Pending => future.await,
     }
 }
 

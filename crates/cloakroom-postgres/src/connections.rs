@@ -48,8 +48,8 @@ impl<S: Statements> Connections<S> {
         table: &str,
         max_connections: usize,
     ) -> Result<Self, ConnectError> {
-        let table = Arc::from(table);
-        let first = Connection::open(&target, Arc::clone(&table)).await?;
+        let table: Arc<str> = Arc::from(table);
+        let first = Connection::new(target.connect_first().await?, &table);
         let state = State {
             open: vec![Arc::new(first)],
             opening: false,
@@ -72,8 +72,8 @@ impl<S: Statements> Connections<S> {
         &self.0.table
     }
 
-    /// Runs a statement. It takes one round trip, and one more if the connection has not prepared
-    /// it yet.
+    /// Runs a statement. It takes one round trip, and one more if it has a name and the connection
+    /// has not prepared it yet.
     ///
     /// It is tried again
     /// * if the server rolled it back, up to [`MAX_TRIES`] times in all;
@@ -198,10 +198,11 @@ struct Opening<S: Statements>(Arc<Shared<S>>);
 impl<S: Statements> Opening<S> {
     async fn run(self) {
         let shared = &self.0;
-        let opened = Connection::open(&shared.target, Arc::clone(&shared.table)).await;
+        let opened = shared.target.connect().await;
         let mut state = shared.state();
         match opened {
-            Ok(connection) => {
+            Ok(session) => {
+                let connection = Connection::new(session, &shared.table);
                 state.open.push(Arc::new(connection));
                 state.outage = None;
             }

@@ -60,7 +60,7 @@ impl Failure {
         match error.code() {
             Some(code) if ROLLED_BACK.contains(code) => Self::RolledBack,
             Some(code) if WRONG_CONNECTION.contains(code) => Self::WrongConnection,
-            Some(code) if !LOST.contains(code) => Self::Refused,
+            Some(code) if !is_of_lost_connection(code) => Self::Refused,
             Some(_) | None if sent => Self::OutcomeUnknown,
             Some(_) | None => Self::Unsent,
         }
@@ -88,13 +88,17 @@ const WRONG_CONNECTION: [SqlState; 3] = [
     SqlState::FEATURE_NOT_SUPPORTED,
 ];
 
-/// The server closes the connection with these. A commit that was waiting for a standby may still
-/// have been done.
-const LOST: [SqlState; 3] = [
-    SqlState::ADMIN_SHUTDOWN,
-    SqlState::CRASH_SHUTDOWN,
-    SqlState::CANNOT_CONNECT_NOW,
-];
+/// Returns whether the server or a pooler closes the connection with this code. A commit that was
+/// waiting for a standby may still have been done.
+fn is_of_lost_connection(code: &SqlState) -> bool {
+    // Class 08: connection exceptions. PgBouncer reports its own errors and the loss of a server
+    // with 08P01.
+    code.code().starts_with("08") || LOST.contains(&code.code())
+}
+
+/// Shutdowns and crashes, a start that is not finished, and the time limits of idle sessions and of
+/// transactions.
+const LOST: [&str; 6] = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04"];
 
 /// Why no connection is available.
 #[derive(Clone, Debug)]
@@ -115,6 +119,14 @@ impl ConnectError {
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => (
                 ErrorKind::Config,
                 "the database does not exist; create it or correct the URL",
+            ),
+            Some(code) if SETTINGS.contains(code) => (
+                ErrorKind::Config,
+                "the server does not accept a setting in `options`; see the cause",
+            ),
+            Some(_) if is_of_statement_pooling(error) => (
+                ErrorKind::Config,
+                "the pooler runs no transactions; use a pool in transaction or session mode",
             ),
             Some(code) if *code == SqlState::TOO_MANY_CONNECTIONS => (
                 ErrorKind::Unavailable,
@@ -153,6 +165,20 @@ impl ConnectError {
             kind,
             why: format!("{place}: {why}"),
             cause: Some(Arc::new(Cause::from(error))),
+        }
+    }
+
+    /// The error of a connection whose statements are to have names, but may not.
+    pub(crate) fn shared(place: &str) -> Self {
+        Self {
+            kind: ErrorKind::Config,
+            why: format!(
+                "{place}: a pooler shares the server's side of the connection with other clients, \
+                 which could prepare other statements under the same names; remove \
+                 `statements=named` from the URL, or use a pool in session mode that resets its \
+                 connections"
+            ),
+            cause: None,
         }
     }
 
@@ -196,6 +222,19 @@ const CREDENTIALS: [SqlState; 2] = [
     SqlState::INVALID_PASSWORD,
     SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
 ];
+
+/// What the server refuses settings with: the name, the time or the value is wrong.
+const SETTINGS: [SqlState; 3] = [
+    SqlState::UNDEFINED_OBJECT,
+    SqlState::CANT_CHANGE_RUNTIME_PARAM,
+    SqlState::INVALID_PARAMETER_VALUE,
+];
+
+/// Returns whether PgBouncer refuses a transaction. It has one code for all of its errors.
+fn is_of_statement_pooling(error: &tokio_postgres::Error) -> bool {
+    let error = error.as_db_error();
+    error.is_some_and(|error| error.message().contains("statement pooling"))
+}
 
 fn io_error(error: &tokio_postgres::Error) -> Option<&io::Error> {
     error.source().and_then(|cause| cause.downcast_ref())
@@ -271,7 +310,12 @@ fn explain(error: &tokio_postgres::Error) -> (ErrorKind, &'static str) {
             ErrorKind::Unavailable,
             "it was cancelled by an administrator or a statement_timeout",
         ),
-        "57P01" | "57P02" | "57P03" => (
+        "42P05" | "26000" => (
+            ErrorKind::Unavailable,
+            "another client of a pooler uses the same server connection; remove `statements=named` \
+             from the URL",
+        ),
+        code if is_of_lost_connection(&SqlState::from_code(code)) => (
             ErrorKind::Unavailable,
             "the server ended the connection before the answer came",
         ),

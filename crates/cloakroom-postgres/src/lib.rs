@@ -2,9 +2,13 @@
 #![doc = include_str!("../README.md")]
 //!
 //! # Cost
-//! Each call is one statement and one round trip. The first use of a statement on a connection
-//! costs another round trip, which prepares it. A sweep runs one statement for each 1,000 rows
+//! Each call is one round trip. It sends a transaction with its settings, one statement and the
+//! commit at once, and waits for nothing in between. A sweep runs one statement for each 1,000 rows
 //! that it deletes.
+//!
+//! With `statements=named` in the URL, the settings are made once on each connection, and a call is
+//! one statement. Its first use on a connection costs another round trip, which prepares it. This
+//! saves the server the work of parsing and planning each statement again.
 //!
 //! A save changes no indexed column, unless the session gets another owner or its expiry moves to
 //! another hour. So it usually writes one small row version on the same page and no index entry (a
@@ -27,6 +31,8 @@
 //! * **The server disappears or hangs**: calls on its connections end at the time limit of the
 //!   session layer. Two seconds later the store replaces the connections.
 //! * **The server has no free connections**: the store continues with those that it has.
+//! * **A pooler loses its connection to the server**, or has no free one in time: like a connection
+//!   that is lost.
 //! * **A lock on the table**, for example of `VACUUM FULL` or `ALTER TABLE`: calls that wait for it
 //!   return `Unavailable` after 3 s, or after the `lock_timeout` of the user or the database.
 //! * **A transaction stays open for hours**, of the application or of a backup: PostgreSQL cannot
@@ -37,8 +43,11 @@
 //! * Call [`migrate`](PostgresStore::migrate) at the start, or run the SQL that
 //!   [`schema`](Builder::schema) returns. Then the store's user needs only `SELECT`, `INSERT`,
 //!   `UPDATE` and `DELETE` on the table.
-//! * Connect to the server directly, or through a pooler in session mode. PgBouncer in transaction
-//!   mode mixes connections that lack this store's settings and prepared statements.
+//! * A pooler such as PgBouncer may run in transaction or in session mode. The store leaves no
+//!   setting, prepared statement, lock or temporary table on the server's connections, and relies
+//!   on none. If another client of the pool has changed the `role`, calls may fail.
+//! * When a server behind PgBouncer was down, PgBouncer connects to it again after 15 s. Lower its
+//!   `server_login_retry` to 1.
 //! * Each process uses up to [`connections`](Builder::connections) of the server's
 //!   `max_connections`.
 //!
@@ -53,6 +62,7 @@ mod django;
 mod error;
 mod options;
 mod schema;
+mod session;
 mod statements;
 mod store;
 mod table;

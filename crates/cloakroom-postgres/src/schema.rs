@@ -1,7 +1,9 @@
 use cloakroom::{Error, ErrorKind, Result};
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use crate::error::refused;
+use crate::session::Session;
 use crate::target::Target;
 
 // An update is heap-only (HOT) if the new row version fits on the page of the old one, hence the
@@ -41,6 +43,10 @@ const HAS_INDEXES: &str =
 // `IF NOT EXISTS` checks before it creates. Without the lock, another server could create the
 // table in between.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7164775601987153517)";
+
+// If no other schema of the `search_path` exists, the table would be a temporary one.
+const NOT_TEMPORARY: &str = "SELECT set_config('search_path',
+    regexp_replace(current_setting('search_path'), '(^|, )pg_temp$', ''), true)";
 
 /// The expected definition of a table.
 pub(crate) struct Schema {
@@ -94,11 +100,9 @@ impl Schema {
             )
         };
         let connected = target.connect().await;
-        let (mut client, _) = connected.map_err(|error| error.error(self.doing))?;
-        // If nothing is missing, this takes no lock and needs no right to create tables.
-        match self.state(&client, table).await.map_err(refused)? {
-            State::Ready => Ok(()),
-            State::Incomplete => self.create(&mut client, table).await.map_err(refused),
+        let session = connected.map_err(|error| error.error(self.doing))?;
+        match self.complete(&session, table).await.map_err(refused)? {
+            State::Ready | State::Incomplete => Ok(()),
             State::Foreign => Err(Error::new(
                 ErrorKind::Config,
                 format!(
@@ -110,9 +114,31 @@ impl Schema {
         }
     }
 
+    /// Creates what is missing, in one transaction, and returns what was there before.
+    ///
+    /// If nothing is missing, this takes no lock and needs no right to create tables.
+    async fn complete(
+        &self,
+        session: &Session,
+        table: &str,
+    ) -> Result<State, tokio_postgres::Error> {
+        let client = &session.client;
+        client.batch_execute(session.begin()).await?;
+        let state = self.state(client, table).await?;
+        if let State::Incomplete = state {
+            client.batch_execute(NOT_TEMPORARY).await?;
+            client.batch_execute(LOCK).await?;
+            client.batch_execute(&self.sql(table)).await?;
+        }
+        client.batch_execute("COMMIT").await?;
+        Ok(state)
+    }
+
     async fn state(&self, client: &Client, table: &str) -> Result<State, tokio_postgres::Error> {
         let named = |suffix: &str| format!(r#""{table}{suffix}""#);
-        let columns = client.query(COLUMNS, &[&named("")]).await?;
+        let columns = client
+            .query_typed(COLUMNS, &[(&named(""), Type::TEXT)])
+            .await?;
         let mut found = Vec::new();
         for column in &columns {
             found.push((column.try_get(0)?, column.try_get(1)?));
@@ -127,18 +153,13 @@ impl Schema {
             return Ok(State::Foreign);
         }
         let indexes: Vec<_> = self.indexes.iter().map(|suffix| named(suffix)).collect();
-        let has_indexes = client.query_one(HAS_INDEXES, &[&indexes]).await?;
+        let has_indexes = client
+            .query_typed_one(HAS_INDEXES, &[(&indexes, Type::TEXT_ARRAY)])
+            .await?;
         Ok(match has_indexes.try_get(0)? {
             true => State::Ready,
             false => State::Incomplete,
         })
-    }
-
-    async fn create(&self, client: &mut Client, table: &str) -> Result<(), tokio_postgres::Error> {
-        let transaction = client.transaction().await?;
-        transaction.batch_execute(LOCK).await?;
-        transaction.batch_execute(&self.sql(table)).await?;
-        transaction.commit().await
     }
 }
 

@@ -1,4 +1,4 @@
-/// The statements that run on one kind of table. Each connection prepares each of them once.
+/// The statements that run on one kind of table.
 pub(crate) trait Statements: Copy + Send + Sync + 'static {
     /// How many statements there are.
     const COUNT: usize;

@@ -7,6 +7,9 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::error::{Cause, ConnectError};
+use crate::session::{
+    Scope, Session, begin_sql, has_foreign_statements, process_id, set_for_connection,
+};
 
 /// The server and the database that a URL names, and how to connect to them.
 ///
@@ -15,8 +18,28 @@ pub(crate) struct Target {
     config: Config,
     #[cfg(feature = "tls-rustls")]
     tls: Option<tokio_postgres_rustls::MakeRustlsConnect>,
+    statements: StatementNames,
+    /// The settings in `options`, if each transaction makes them.
+    options: Vec<(String, String)>,
     /// Hosts, ports and database.
     pub(crate) place: String,
+}
+
+/// Whether the statements of a connection have names: the parameter `statements` of the URL.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum StatementNames {
+    Unnamed,
+    Named,
+}
+
+impl StatementNames {
+    fn parse(parameter: Option<&str>) -> Result<Self> {
+        match parameter {
+            None | Some("unnamed") => Ok(Self::Unnamed),
+            Some("named") => Ok(Self::Named),
+            Some(_) => Err(bad_url("`statements` is `unnamed` or `named`")),
+        }
+    }
 }
 
 impl Target {
@@ -27,14 +50,15 @@ impl Target {
         if !known_scheme {
             return Err(bad_url("it does not start with `postgres://`"));
         }
-        // The parser's message is dropped: it can quote a part of the password.
-        let mut config: Config = with_driver_sslmode(url).parse().map_err(|_| {
-            bad_url(
-                "it cannot be parsed; write postgres://user:password@host:port/database?option=value \
-                 and percent-encode every `@ : / ?` in user and password; the options are those of \
-                 tokio-postgres",
-            )
-        })?;
+        let (url, statements) = without_parameter(&with_driver_sslmode(url), "statements");
+        let statements = StatementNames::parse(statements.as_deref())?;
+        let mut config = parse_config(&url)?;
+        let mut options = Vec::new();
+        if let (StatementNames::Unnamed, Some(text)) = (statements, config.get_options()) {
+            // At the start of a connection, a pooler would refuse them or drop them.
+            options = parse_options(text)?;
+            config = parse_config(&without_parameter(&url, "options").0)?;
+        }
         let names_a_password = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
         if config.get_hosts().iter().any(names_a_password) {
             return Err(bad_url("write a `@` in user or password as %40"));
@@ -67,14 +91,74 @@ impl Target {
                 _ => None,
             },
             config: with_tls_required_or_disabled(config)?,
+            statements,
+            options,
         })
     }
 
+    /// Opens the first connection of a store.
+    ///
+    /// If its statements are to have names, it also finds out whether a pooler shares the server's
+    /// side of a connection among clients. For that it opens two connections and closes them.
+    pub(crate) async fn connect_first(&self) -> Result<Session, ConnectError> {
+        if self.statements == StatementNames::Named && self.is_shared().await? {
+            return Err(ConnectError::shared(&self.place));
+        }
+        self.connect().await
+    }
+
     /// Opens a connection. Its task ends when the client is dropped or the connection is lost.
-    pub(crate) async fn connect(&self) -> Result<(Client, AbortHandle), ConnectError> {
+    pub(crate) async fn connect(&self) -> Result<Session, ConnectError> {
+        self.within_limit(self.open_session()).await
+    }
+
+    /// Returns whether the same server process answers on two connections, or two processes on one.
+    /// In a busy pool, it may not notice.
+    async fn is_shared(&self) -> Result<bool, ConnectError> {
+        let refused = |error| ConnectError::refused(&self.place, &error);
+        let ask_twice = async {
+            let (one, _) = self.open().await.map_err(refused)?;
+            let before = process_id(&one).await.map_err(refused)?;
+            // A server without another free connection is not a reason to refuse the first one.
+            let Ok((other, _)) = self.open().await else {
+                return Ok(false);
+            };
+            let others = process_id(&other).await.map_err(refused)?;
+            let after = process_id(&one).await.map_err(refused)?;
+            Ok(before == others || before != after)
+        };
+        self.within_limit(ask_twice).await
+    }
+
+    async fn open_session(&self) -> Result<Session, ConnectError> {
+        let refused = |error| ConnectError::refused(&self.place, &error);
+        let (client, task) = self.open().await.map_err(refused)?;
+        let scope = match self.statements {
+            StatementNames::Unnamed => Scope::Transaction {
+                begin: begin_sql(&client, &self.options).await.map_err(refused)?,
+            },
+            StatementNames::Named => {
+                if has_foreign_statements(&client).await.map_err(refused)? {
+                    return Err(ConnectError::shared(&self.place));
+                }
+                set_for_connection(&client).await.map_err(refused)?;
+                Scope::Connection
+            }
+        };
+        Ok(Session {
+            client,
+            task,
+            scope,
+        })
+    }
+
+    async fn within_limit<T>(
+        &self,
+        connecting: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
         let limit = self.connect_limit();
-        match tokio::time::timeout(limit, self.open()).await {
-            Ok(opened) => opened.map_err(|error| ConnectError::refused(&self.place, &error)),
+        match tokio::time::timeout(limit, connecting).await {
+            Ok(connected) => connected,
             Err(_) => Err(ConnectError::timed_out(&self.place, limit)),
         }
     }
@@ -83,14 +167,10 @@ impl Target {
         #[cfg(feature = "tls-rustls")]
         if let Some(tls) = &self.tls {
             let (client, connection) = self.config.connect(tls.clone()).await?;
-            let task = self.spawn(connection);
-            client.batch_execute(SETTINGS).await?;
-            return Ok((client, task));
+            return Ok((client, self.spawn(connection)));
         }
         let (client, connection) = self.config.connect(NoTls).await?;
-        let task = self.spawn(connection);
-        client.batch_execute(SETTINGS).await?;
-        Ok((client, task))
+        Ok((client, self.spawn(connection)))
     }
 
     /// Spawns the task that drives the connection.
@@ -126,6 +206,68 @@ impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)
     }
+}
+
+// The parser's message is dropped: it can quote a part of the password.
+fn parse_config(url: &str) -> Result<Config> {
+    url.parse().map_err(|_| {
+        bad_url(
+            "it cannot be parsed; write postgres://user:password@host:port/database?option=value \
+             and percent-encode every `@ : / ?` in user and password; the options are those of \
+             tokio-postgres",
+        )
+    })
+}
+
+/// Removes a parameter from `url` and returns its value as it is written there, the last one if
+/// there are several.
+fn without_parameter(url: &str, name: &str) -> (String, Option<String>) {
+    let Some((before, parameters)) = url.rsplit_once('?') else {
+        return (url.to_owned(), None);
+    };
+    let value_in =
+        |parameter: &str| Some(parameter.strip_prefix(name)?.strip_prefix('=')?.to_owned());
+    let mut found = None;
+    let mut others = Vec::new();
+    for parameter in parameters.split('&') {
+        match value_in(parameter) {
+            Some(value) => found = Some(value),
+            None => others.push(parameter),
+        }
+    }
+    (format!("{before}?{}", others.join("&")), found)
+}
+
+/// Parses settings as PostgreSQL does: `-c name=value` or `--name=value`, separated by white space,
+/// with `\` before a character that is meant literally.
+fn parse_options(text: &str) -> Result<Vec<(String, String)>> {
+    let mut words = vec![String::new()];
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let word = words.last_mut().expect("there is a first word");
+        match character {
+            '\\' => word.extend(characters.next()),
+            _ if character.is_ascii_whitespace() => words.push(String::new()),
+            _ => word.push(character),
+        }
+    }
+    let mut words = words.into_iter().filter(|word| !word.is_empty());
+    let mut options = Vec::new();
+    while let Some(word) = words.next() {
+        let setting = match word.strip_prefix("--").or_else(|| word.strip_prefix("-c")) {
+            Some("") => words.next(),
+            Some(setting) => Some(setting.to_owned()),
+            None => None,
+        };
+        let setting = setting
+            .as_deref()
+            .and_then(|setting| setting.split_once('='));
+        let (name, value) = setting.ok_or_else(|| {
+            bad_url("`options` may contain only `-c name=value`, unless `statements=named` is set")
+        })?;
+        options.push((name.replace('-', "_"), value.to_owned()));
+    }
+    Ok(options)
 }
 
 /// Replaces `sslmode=verify-full`, which the driver does not parse, by `require`. The driver
@@ -194,18 +336,6 @@ fn bad_url(why: &str) -> Error {
     )
 }
 
-// * `synchronous_commit`: an acknowledged save must be on the disk, whatever the database's default
-//   is. `local`, `remote_write` and `remote_apply` also wait for the disk and are kept.
-// * `default_transaction_isolation`: a save must see what others have just committed. The stricter
-//   levels would fail instead.
-// * `lock_timeout`: a statement that waits for a lock delays all later ones on its connection, so
-//   it must not wait forever.
-const SETTINGS: &str = "
-    SELECT set_config('synchronous_commit', 'on', false)
-        WHERE current_setting('synchronous_commit') = 'off';
-    SET default_transaction_isolation = 'read committed';
-    SELECT set_config('lock_timeout', '3s', false) WHERE current_setting('lock_timeout') = '0'";
-
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long sent data may stay unacknowledged, and the interval between keepalive probes.
@@ -264,27 +394,86 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_are_durable_and_read_committed_whatever_the_default_is() {
+    async fn calls_are_durable_and_read_committed_whatever_the_default_is() {
         let Some(server) = cloakroom_harness::servers::postgres() else {
             return;
         };
         let other_defaults = "options=-c%20synchronous_commit%3Doff\
                               %20-c%20default_transaction_isolation%3Dserializable";
         let separator = if server.url().contains('?') { '&' } else { '?' };
-        let url = format!("{}{separator}{other_defaults}", server.url());
-        let target = Target::parse(&url).unwrap();
-        let (client, _) = target.connect().await.unwrap();
+        for statements in ["unnamed", "named"] {
+            let url = format!(
+                "{}{separator}{other_defaults}&statements={statements}",
+                server.url()
+            );
+            let target = Target::parse(&url).unwrap();
+            let session = target.connect_first().await.unwrap();
+            session.client.batch_execute(session.begin()).await.unwrap();
 
-        let expected = [
-            ("synchronous_commit", "on"),
-            ("default_transaction_isolation", "read committed"),
-            ("lock_timeout", "3s"),
-            ("application_name", "cloakroom"),
-        ];
-        for (setting, expected) in expected {
-            let row = client.query_one(&format!("SHOW {setting}"), &[]).await;
-            assert_eq!(row.unwrap().get::<_, &str>(0), expected, "{setting}");
+            let expected = [
+                ("synchronous_commit", "on"),
+                ("transaction_isolation", "read committed"),
+                ("lock_timeout", "3s"),
+                ("application_name", "cloakroom"),
+            ];
+            for (setting, expected) in expected {
+                let show = format!("SHOW {setting}");
+                let row = session.client.query_typed_one(&show, &[]).await.unwrap();
+                assert_eq!(row.get::<_, &str>(0), expected, "{setting}, {statements}");
+            }
         }
+    }
+
+    #[test]
+    fn options_are_parsed_as_the_server_does() {
+        let parse = |text| parse_options(text).ok();
+        let pairs = |pairs: &[(&str, &str)]| {
+            let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+            Some(pairs.iter().map(owned).collect::<Vec<_>>())
+        };
+        assert_eq!(parse(""), pairs(&[]));
+        assert_eq!(
+            parse(" -c search_path=a,b\t-clock_timeout=1s --work-mem=4MB"),
+            pairs(&[
+                ("search_path", "a,b"),
+                ("lock_timeout", "1s"),
+                ("work_mem", "4MB")
+            ])
+        );
+        assert_eq!(
+            parse(r"-c search_path=one\ two\\,b=c"),
+            pairs(&[("search_path", r"one two\,b=c")])
+        );
+        for bad in ["-c", "-c name", "--", "-d 5", "name=value", "-B 64"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn statements_have_names_only_if_the_url_says_so() {
+        let statements = |url| Target::parse(url).map(|target| target.statements);
+        for (url, expected) in [
+            ("postgres://db/library", StatementNames::Unnamed),
+            (
+                "postgres://db/library?statements=unnamed",
+                StatementNames::Unnamed,
+            ),
+            (
+                "postgres://db/library?statements=named",
+                StatementNames::Named,
+            ),
+            (
+                "postgres://db/library?connect_timeout=1&statements=named&options=-e",
+                StatementNames::Named,
+            ),
+        ] {
+            assert_eq!(statements(url).unwrap(), expected, "{url}");
+        }
+        let error = statements("postgres://db/library?statements=s3cret").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "reading the URL of PostgreSQL: `statements` is `unnamed` or `named`"
+        );
     }
 
     #[cfg(not(feature = "tls-rustls"))]

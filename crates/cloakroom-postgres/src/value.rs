@@ -22,6 +22,16 @@ impl<'a> Value<'a> {
     pub(crate) fn text(text: Option<&'a str>) -> Self {
         Self::Text(text.map(escape_nul))
     }
+
+    /// Returns the type that the statements expect of it.
+    pub(crate) fn type_of(&self) -> Type {
+        match self {
+            Self::Bytes(_) => Type::BYTEA,
+            Self::Number(_) => Type::INT8,
+            Self::Timestamp(_) => Type::TIMESTAMPTZ,
+            Self::Text(_) => Type::TEXT,
+        }
+    }
 }
 
 impl<'a> From<&'a [u8]> for Value<'a> {

@@ -1,4 +1,5 @@
-//! The conformance suite of all stores on both stores: alone, and as two stores on one table.
+//! The conformance suite of all stores on both stores: alone, as two stores on one table, with
+//! named statements, and through a pooler in transaction mode.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -9,7 +10,7 @@ mod support;
 use cloakroom_harness::servers;
 use cloakroom_testkit::conformance::OnlyText;
 use cloakroom_testkit::unique_name;
-use support::{django, migrated, on};
+use support::{django, migrated, on, with_option};
 
 cloakroom_testkit::conformance!(postgres, {
     let Some(server) = servers::postgres() else {
@@ -47,6 +48,46 @@ cloakroom_testkit::conformance!(a_table_of_django, {
 
 cloakroom_testkit::conformance_shared!(two_on_one_table_of_django, {
     let Some(server) = servers::postgres() else {
+        return;
+    };
+    let table = unique_name();
+    let one = django(server.url(), &table).await;
+    OnlyText::pair(one, django(server.url(), &table).await)
+});
+
+cloakroom_testkit::conformance!(named_statements, {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    migrated(&with_option(server.url(), "statements=named")).await
+});
+
+cloakroom_testkit::conformance!(through_a_pooler, {
+    let Some(server) = servers::pgbouncer() else {
+        return;
+    };
+    migrated(server.url()).await
+});
+
+cloakroom_testkit::conformance_shared!(two_through_a_pooler, {
+    let Some(server) = servers::pgbouncer() else {
+        return;
+    };
+    let table = unique_name();
+    let one = on(server.url(), &table).connect().await.unwrap();
+    one.migrate().await.unwrap();
+    (one, on(server.url(), &table).connect().await.unwrap())
+});
+
+cloakroom_testkit::conformance!(a_table_of_django_through_a_pooler, {
+    let Some(server) = servers::pgbouncer() else {
+        return;
+    };
+    OnlyText::new(django(server.url(), unique_name()).await)
+});
+
+cloakroom_testkit::conformance_shared!(two_on_one_table_of_django_through_a_pooler, {
+    let Some(server) = servers::pgbouncer() else {
         return;
     };
     let table = unique_name();

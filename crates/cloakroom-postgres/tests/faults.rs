@@ -1,4 +1,5 @@
-//! The suite of server faults on a PostgreSQL that the tests kill and restart.
+//! The suite of server faults on a PostgreSQL that the tests kill and restart: connected directly,
+//! also with named statements, and through a pooler in transaction mode.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -7,11 +8,32 @@
 mod support;
 
 use cloakroom_harness::servers::{KillableServer, Kind};
-use support::on;
+use support::{on, with_option};
 
 cloakroom_testkit::faults!(
     postgres,
     KillableServer::new(Kind::Postgres),
+    async |url: &str, name: &str| {
+        let store = on(url, name).connect().await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+);
+
+cloakroom_testkit::faults!(
+    named_statements,
+    KillableServer::new(Kind::Postgres),
+    async |url: &str, name: &str| {
+        let url = with_option(url, "statements=named");
+        let store = on(&url, name).connect().await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+);
+
+cloakroom_testkit::faults!(
+    through_a_pooler,
+    KillableServer::new(Kind::Pgbouncer),
     async |url: &str, name: &str| {
         let store = on(url, name).connect().await?;
         store.migrate().await?;

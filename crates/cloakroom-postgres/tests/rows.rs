@@ -14,7 +14,7 @@ use cloakroom_harness::servers;
 use cloakroom_testkit::Proxy;
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::unique_name;
-use support::{database, migrated, neighbour, on, until, written};
+use support::{database, migrated, neighbour, on, until, with_option, written};
 use tokio_postgres::Client;
 
 #[tokio::test]
@@ -216,24 +216,27 @@ async fn a_row_of_an_altered_table_is_corrupt() {
 }
 
 #[tokio::test]
-async fn prepared_statements_still_work_after_the_table_is_recreated() {
+async fn statements_still_work_after_the_table_is_recreated() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let table = unique_name();
-    let store = on(server.url(), &table).connect().await.unwrap();
-    store.migrate().await.unwrap();
-    written(store.create(&store_key(1), &draft(1)).await);
-    assert!(store.load(&store_key(1)).await.unwrap().is_some());
+    for statements in ["unnamed", "named"] {
+        let table = unique_name();
+        let url = with_option(server.url(), &format!("statements={statements}"));
+        let store = on(&url, &table).connect().await.unwrap();
+        store.migrate().await.unwrap();
+        written(store.create(&store_key(1), &draft(1)).await);
+        assert!(store.load(&store_key(1)).await.unwrap().is_some());
 
-    let neighbour = neighbour(server.url()).await;
-    let drop_table = format!("DROP TABLE {table}");
-    neighbour.batch_execute(&drop_table).await.unwrap();
-    assert!(store.load(&store_key(1)).await.is_err());
-    store.migrate().await.unwrap();
+        let neighbour = neighbour(server.url()).await;
+        let drop_table = format!("DROP TABLE {table}");
+        neighbour.batch_execute(&drop_table).await.unwrap();
+        assert!(store.load(&store_key(1)).await.is_err());
+        store.migrate().await.unwrap();
 
-    assert!(store.load(&store_key(1)).await.unwrap().is_none());
-    written(store.create(&store_key(1), &draft(1)).await);
+        assert!(store.load(&store_key(1)).await.unwrap().is_none());
+        written(store.create(&store_key(1), &draft(1)).await);
+    }
 }
 
 /// Returns a draft that expires in the given minute of the given hour. All have the same owner and

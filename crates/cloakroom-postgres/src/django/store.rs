@@ -51,8 +51,8 @@ use crate::value::Value;
 ///   them.
 ///
 /// # Cost
-/// Each call is one statement and one round trip. The first use of a statement on a connection
-/// costs another round trip, which prepares it. A sweep runs one statement for each 1,000 rows.
+/// Each call is one round trip, as in the [crate](crate#cost). A sweep runs one statement for each
+/// 1,000 rows.
 /// A save sends the old data along with the new. It writes to all three indexes if the expiry
 /// changes, because Django has an index on `expire_date`. Like Django's `clearsessions`, a sweep
 /// keeps a session that expires at exactly the given microsecond.

@@ -36,9 +36,19 @@ pub(crate) async fn database(url: &str) -> String {
     let name = unique_name();
     let create = format!("CREATE DATABASE {name}");
     neighbour(url).await.batch_execute(&create).await.unwrap();
+    with_database(url, &name)
+}
+
+/// Returns the URL of another database on the same server.
+pub(crate) fn with_database(url: &str, database: &str) -> String {
     let (before, options) = url.split_once('?').unwrap_or((url, ""));
     let (server, _) = before.rsplit_once('/').unwrap();
-    format!("{server}/{name}?{options}")
+    let url = format!("{server}/{database}");
+    if options.is_empty() {
+        url
+    } else {
+        with_option(&url, options)
+    }
 }
 
 /// Appends a parameter to `url`. `=` and spaces in its value must be percent-encoded.

@@ -1,0 +1,130 @@
+use tokio::task::AbortHandle;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error};
+
+/// An open connection, and what its calls may leave on the server's side of it.
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) task: AbortHandle,
+    pub(crate) scope: Scope,
+}
+
+/// For how long the server's side of a connection belongs to this client.
+pub(crate) enum Scope {
+    /// As long as the connection. So it keeps its settings and its prepared statements.
+    Connection,
+    /// For one transaction. A pooler may run the next one elsewhere, and other clients use the same
+    /// server process in between. So each transaction begins with its settings, and a statement has
+    /// no name.
+    Transaction {
+        /// The SQL that begins a transaction and makes its settings.
+        begin: Box<str>,
+    },
+}
+
+impl Session {
+    /// Returns the SQL that begins a transaction with the store's settings.
+    pub(crate) fn begin(&self) -> &str {
+        match &self.scope {
+            Scope::Connection => "BEGIN",
+            Scope::Transaction { begin } => begin,
+        }
+    }
+}
+
+/// Makes the settings of a connection that belongs to this client alone.
+pub(crate) async fn set_for_connection(client: &Client) -> Result<(), Error> {
+    client.batch_execute(CONNECTION_SETTINGS).await
+}
+
+/// Returns whether another client has prepared statements on this connection, which is new.
+pub(crate) async fn has_foreign_statements(client: &Client) -> Result<bool, Error> {
+    client
+        .query_typed_one(HAS_STATEMENTS, &[])
+        .await?
+        .try_get(0)
+}
+
+/// Returns the number of the server's process that answers. If a pooler is in between, the next
+/// answer may come from another one.
+pub(crate) async fn process_id(client: &Client) -> Result<i32, Error> {
+    client.query_typed_one(PROCESS_ID, &[]).await?.try_get(0)
+}
+
+/// Returns the SQL that begins a transaction with the store's settings and with `options`.
+///
+/// It replaces what other clients of a pooler have set for the session by the values that the role,
+/// the database and the configuration file give it. It changes nothing beyond its own transaction.
+pub(crate) async fn begin_sql(
+    client: &Client,
+    options: &[(String, String)],
+) -> Result<Box<str>, Error> {
+    let names: Vec<&str> = options.iter().map(|(name, _)| &**name).collect();
+    let values: Vec<&str> = options.iter().map(|(_, value)| &**value).collect();
+    client.batch_execute(BEGIN_WITH_DEFAULTS).await?;
+    let options = [
+        (&names as _, Type::TEXT_ARRAY),
+        (&values as _, Type::TEXT_ARRAY),
+    ];
+    client.query_typed(SET_OPTIONS, &options).await?;
+    let begin = client.query_typed_one(BEGIN_SQL, &options).await?;
+    client.batch_execute("COMMIT").await?;
+    begin.try_get::<_, String>(0).map(Into::into)
+}
+
+// * `synchronous_commit`: an acknowledged save must be on the disk, whatever the database's default
+//   is. `local`, `remote_write` and `remote_apply` also wait for the disk and are kept.
+// * The isolation: a save must see what others have just committed. The stricter levels would fail
+//   instead.
+// * `lock_timeout`: a statement that waits for a lock delays all later ones on its connection, so
+//   it must not wait forever.
+const CONNECTION_SETTINGS: &str = "
+    SELECT set_config('synchronous_commit', 'on', false)
+        WHERE current_setting('synchronous_commit') = 'off';
+    SET default_transaction_isolation = 'read committed';
+    SELECT set_config('lock_timeout', '3s', false) WHERE current_setting('lock_timeout') = '0'";
+
+// The settings on which a transaction relies. `search_path` decides which table a name means.
+const BEGIN_WITH_DEFAULTS: &str = "
+    BEGIN ISOLATION LEVEL READ COMMITTED;
+    SELECT set_config(name, reset_val, true) FROM pg_settings WHERE name IN
+        ('default_transaction_read_only', 'lock_timeout', 'search_path', 'statement_timeout',
+        'synchronous_commit')";
+
+const SET_OPTIONS: &str =
+    "SELECT set_config(name, value, true) FROM unnest($1, $2) AS option (name, value)";
+
+// The server writes the SQL, because it knows how to quote. `BEGIN` alone cannot fail: if it did,
+// the statement after it would run without the transaction. A standby refuses `READ WRITE`.
+//
+// `SET LOCAL` is cheaper for the server than `SELECT set_config`, which it plans and executes. It
+// needs the names of the `search_path` one by one. `pg_temp` comes last, so that no temporary table
+// of another client hides the store's.
+const BEGIN_SQL: &str = r#"
+    SELECT concat(
+        'BEGIN ISOLATION LEVEL READ COMMITTED',
+        CASE
+            WHEN current_setting('default_transaction_read_only') = 'on'
+                THEN '; SET TRANSACTION READ ONLY'
+            WHEN NOT pg_is_in_recovery() THEN '; SET TRANSACTION READ WRITE'
+        END,
+        format('; SET LOCAL synchronous_commit = %L', CASE current_setting('synchronous_commit')
+            WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END),
+        format('; SET LOCAL lock_timeout = %L', CASE current_setting('lock_timeout')
+            WHEN '0' THEN '3s' ELSE current_setting('lock_timeout') END),
+        format('; SET LOCAL statement_timeout = %L', current_setting('statement_timeout')),
+        '; SET LOCAL search_path = ', (
+            SELECT string_agg(
+                quote_literal(coalesce(replace(name[1], '""', '"'), lower(name[2]))), ', '
+                ORDER BY number)
+            FROM regexp_matches(current_setting('search_path') || ', pg_temp',
+                '"((?:[^"]|"")*)"|([^",\s]+)', 'g') WITH ORDINALITY AS path (name, number)),
+        '; SELECT ' || (
+            SELECT string_agg(format('set_config(%L, %L, true)', name, value), ', ')
+            FROM unnest($1, $2) AS option (name, value)
+            WHERE lower(name) NOT IN ('lock_timeout', 'search_path', 'statement_timeout',
+                'synchronous_commit')))"#;
+
+const HAS_STATEMENTS: &str = "SELECT EXISTS (SELECT FROM pg_prepared_statements)";
+
+const PROCESS_ID: &str = "SELECT pg_backend_pid()";
