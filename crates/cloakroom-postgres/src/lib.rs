@@ -44,8 +44,8 @@
 //!   [`schema`](Builder::schema) returns. Then the store's user needs only `SELECT`, `INSERT`,
 //!   `UPDATE` and `DELETE` on the table.
 //! * A pooler such as PgBouncer may run in transaction or in session mode. The store leaves no
-//!   setting, no prepared statement, no lock and no temporary table on the server's connections, and
-//!   relies on none. If another client of the pool has changed the `role`, calls may fail.
+//!   setting, prepared statement, lock or temporary table on the server's connections, and relies
+//!   on none. If another client of the pool has changed the `role`, calls may fail.
 //! * When a server behind PgBouncer was down, PgBouncer connects to it again after 15 s. Lower its
 //!   `server_login_retry` to 1.
 //! * Each process uses up to [`connections`](Builder::connections) of the server's

@@ -97,9 +97,9 @@ const SET_OPTIONS: &str =
 // The server writes the SQL, because it knows how to quote. `BEGIN` alone cannot fail: if it did,
 // the statement after it would run without the transaction. A standby refuses `READ WRITE`.
 //
-// `SET LOCAL` takes the server a tenth of the time of `SELECT set_config`. It needs the names of the
-// `search_path` one by one. `pg_temp` comes last, so that no temporary table of another client hides
-// the store's.
+// `SET LOCAL` is cheaper for the server than `SELECT set_config`, which it plans and executes. It
+// needs the names of the `search_path` one by one. `pg_temp` comes last, so that no temporary table
+// of another client hides the store's.
 const BEGIN_SQL: &str = r#"
     SELECT concat(
         'BEGIN ISOLATION LEVEL READ COMMITTED',
