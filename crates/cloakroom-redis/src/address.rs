@@ -115,11 +115,8 @@ fn sentinels(scheme: &str, rest: &str) -> Result<Address> {
     let primary = node(&format!(
         "{scheme}://{login}sentinel/{database}?{parameters}"
     ))?;
-    Ok(Address::Primary(Target::Sentinels(Sentinels::new(
-        sentinels,
-        name.to_owned(),
-        primary,
-    ))))
+    let sentinels = Sentinels::new(sentinels, name.to_owned(), primary);
+    Ok(Address::Primary(Target::Sentinels(sentinels.into())))
 }
 
 fn has_port(host: &str) -> bool {

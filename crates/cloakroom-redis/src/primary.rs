@@ -19,7 +19,7 @@ pub(crate) enum Target {
     /// The server at this address. A name is resolved for each connection.
     Server(Box<ConnectionInfo>),
     /// The server that the Sentinels name.
-    Sentinels(Sentinels),
+    Sentinels(Box<Sentinels>),
 }
 
 /// The connection to the primary, which all calls share.

@@ -102,8 +102,8 @@ pub trait TestServer {
     }
 
     /// Makes the replica the primary, and the primary its replica, which refuses writes. Waits
-    /// until that is done. Nothing that was acknowledged is lost, and the server keeps the connections of
-    /// its clients if it can.
+    /// until that is done. Nothing that was acknowledged is lost, and the server keeps the
+    /// connections of its clients if it can.
     ///
     /// # Panics
     /// If the servers do not change their roles, or were not started by
