@@ -45,8 +45,8 @@ impl Application {
     /// # Errors
     /// [`StartError`] if the address is taken, or the database or the secret key cannot be used.
     pub async fn build(config: Config) -> Result<Self, StartError> {
-        // The socket comes first: if the site already runs, a second start fails here and leaves
-        // the files alone.
+        // The socket comes first: if the site is already running, a second start fails here and
+        // leaves the files unchanged.
         let (listener, address) = listen(config.bind).await?;
         let base_url = config
             .base_url
@@ -134,7 +134,7 @@ impl Application {
     /// Serves requests until `stop` completes, then finishes those in progress, for at most
     /// [`GRACE`](crate::shutdown::GRACE).
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) {
-        // Aborted when this function ends. The next start does what is left.
+        // The tasks are aborted when this function ends. The next start continues their work.
         let mut background = JoinSet::new();
         background.spawn(index::fold_stale_periodically(self.db.clone()));
         serving::serve(self.listener, self.router, self.limits, stop).await;
@@ -143,7 +143,7 @@ impl Application {
     }
 }
 
-/// Warns at startup about addresses under which visitors would not be safe, or not be served.
+/// Warns if visitors would not be safe under the base URL, or if their requests would be refused.
 fn warn_about_base_url(base_url: &BaseUrl, address: SocketAddr) {
     if !base_url.is_https() && !address.ip().is_loopback() {
         tracing::warn!(

@@ -28,7 +28,7 @@ const PASSWORD_VARIABLE: &str = "LOCALLIBRARY_NEW_PASSWORD";
 /// Runs `command` and returns the text to print.
 ///
 /// # Errors
-/// [`StartError`] says what went wrong and what to do about it.
+/// [`StartError`] if the command fails, with what went wrong and what to do about it.
 pub async fn run(config: &Config, command: &Command) -> Result<String, StartError> {
     match command {
         Command::Migrate => {

@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Accepts one mail as a mail server does. Returns what followed the DATA command.
+    /// Accepts one mail as a mail server does. Returns the lines after the DATA command.
     fn receive(listener: &TcpListener) -> io::Result<String> {
         let (mut client, _) = listener.accept()?;
         let lines = BufReader::new(TcpStream::try_clone(&client)?).lines();

@@ -54,8 +54,8 @@ pub(crate) fn router(state: AppState) -> Router {
             state.clone(),
             visit_layer::begin,
         ))
-        // The last layer is the outermost. A refused host therefore still gets the error page of
-        // the site, and its headers.
+        // The last layer is the outermost, so a request for a refused host still gets the site's
+        // error page and headers.
         .layer(state.sessions.layer().on_error(error::session_failed))
         .layer(refuse_foreign.clone())
         .layer(middleware::from_fn_with_state(

@@ -1,4 +1,4 @@
-//! The secret key, and the file that holds it if the settings do not.
+//! The secret key, and the file that contains it if the settings do not.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use crate::{
     config::{Config, SecretKey},
 };
 
-/// The length of a generated key. 64 characters out of 62 are 381 bits.
+/// The length of a generated key. 64 random letters and digits are 381 bits.
 const GENERATED_KEY_CHARS: usize = 64;
 
 /// The length below which a key is used with a warning. Django's deployment checks ask for the
@@ -85,7 +85,7 @@ pub(crate) fn with_fallbacks<'a, T>(
     fallback: impl Fn(T, &'a str) -> T,
 ) -> T {
     let before = config.secret_key_fallback.iter().map(SecretKey::expose);
-    // With an empty key, signatures of anyone would be valid.
+    // With an empty key, anyone could make valid signatures.
     before.filter(|key| !key.is_empty()).fold(current, fallback)
 }
 
@@ -167,8 +167,9 @@ fn read_or_create(file: &Path) -> io::Result<SecretKey> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         read => return read,
     }
-    // Written under another name and then linked, so readers never see a part of the file. If two
-    // programs start at once, the second link fails and that program reads the key of the first.
+    // The file is written under another name and then linked, so readers never see a part of it. If
+    // two programs start at once, the second link fails and that program reads the key of the
+    // first.
     let mut draft = file.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
     let draft = PathBuf::from(draft);

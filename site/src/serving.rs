@@ -28,7 +28,7 @@ use tower::Service;
 
 use crate::{config::Limits, shutdown};
 
-/// The pause before the next attempt to accept if the system is out of resources.
+/// The pause before the next attempt to accept a connection if the system is out of resources.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves `router` until `stop` completes. Then accepts no new connections, closes the idle ones,

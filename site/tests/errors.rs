@@ -45,7 +45,7 @@ async fn an_unknown_address_gets_a_page_of_the_site() {
 }
 
 #[tokio::test]
-async fn read_pages_refuse_other_methods_and_name_theirs() {
+async fn read_only_pages_refuse_other_methods_and_list_the_allowed_ones() {
     let site = Site::new().await;
     let unknown = Method::from_bytes(b"BREW").unwrap();
     for path in READ_PAGES {

@@ -69,7 +69,7 @@ async fn an_unused_genre_or_language_says_so() {
 }
 
 #[tokio::test]
-async fn a_library_without_any_says_so() {
+async fn a_library_without_genres_or_languages_says_so() {
     let site = Site::empty().await;
     assert!(
         site.get("/catalog/genres/")
@@ -86,7 +86,7 @@ async fn a_library_without_any_says_so() {
 }
 
 #[tokio::test]
-async fn unknown_ones_are_not_found() {
+async fn unknown_genres_and_languages_are_not_found() {
     let site = Site::new().await;
     for path in [
         "/catalog/genre/25",

@@ -47,7 +47,7 @@ async fn counts_follow_the_data() {
 }
 
 #[tokio::test]
-async fn the_first_visit_is_one_time() {
+async fn the_first_visit_is_counted_in_the_singular() {
     let main = Site::new().await.get("/catalog/").await.main();
     assert!(
         main.contains("You have visited this page 1 time."),
@@ -56,7 +56,7 @@ async fn the_first_visit_is_one_time() {
 }
 
 #[tokio::test]
-async fn head_gives_the_headers_of_the_page_and_no_body() {
+async fn head_returns_the_headers_of_the_page_but_no_body() {
     let answer = Site::new().await.ask(Method::HEAD, "/catalog/").await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");

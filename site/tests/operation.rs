@@ -33,7 +33,7 @@ const EVER: Duration = Duration::from_secs(3600);
 /// The time after which a test stops waiting and fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A limit that a busy machine keeps for a complete request, and that a test can wait for.
+/// Long enough for a complete request on a busy machine, and short enough for a test to wait.
 const SOON: Duration = Duration::from_secs(2);
 
 const NONE: Limits = Limits {
@@ -395,8 +395,8 @@ async fn a_client_that_reads_nothing_is_disconnected() {
     let style = page.split("rel=\"stylesheet\" href=\"").nth(1).unwrap();
     let style = style.split('"').next().unwrap();
 
-    // The responses fill the buffers between the two, and then the requests do. After that, neither
-    // side makes progress.
+    // The responses fill the buffers to the client, and then the requests fill the buffers to the
+    // site. After that, neither side makes progress.
     let requests = format!("GET {style} HTTP/1.1\r\nhost: localhost\r\n\r\n").repeat(1000);
     let mut client = site.send(&requests);
     client.set_write_timeout(Some(PATIENCE)).unwrap();

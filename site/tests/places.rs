@@ -118,7 +118,8 @@ fn two_processes_count_every_visit(storage: impl Fn(&Path) -> Option<String>) {
     }
 
     for process in processes.iter() {
-        // A process may have an outdated copy in its cache, but it updates the count of the origin.
+        // A process may have an outdated copy in its cache, but it increments the count in the
+        // origin.
         let page = process.get_with("/catalog/", &cookie);
         assert!(page.contains("You have visited this page 20"), "{page}");
     }

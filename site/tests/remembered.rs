@@ -209,7 +209,7 @@ async fn the_welcome_can_be_dismissed() {
 }
 
 #[tokio::test]
-async fn the_overdue_notice_can_be_dismissed_until_there_are_more() {
+async fn the_overdue_notice_can_be_dismissed_until_another_copy_is_overdue() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     let words = member.words("/catalog/").await;
@@ -307,7 +307,7 @@ async fn the_books_seen_last_are_shown_newest_first() {
 }
 
 #[tokio::test]
-async fn visitors_list_and_delete_what_is_remembered() {
+async fn visitors_list_and_delete_their_session_items() {
     let site = Site::new().await;
     let stranger = site.stranger();
     assert!(
@@ -395,7 +395,7 @@ async fn an_unread_message_does_not_keep_an_empty_session() {
 }
 
 #[tokio::test]
-async fn forgetting_everything_keeps_the_login_under_a_new_key() {
+async fn deleting_all_items_keeps_the_login_under_a_new_key() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     member.get("/catalog/").await;
@@ -413,7 +413,7 @@ async fn forgetting_everything_keeps_the_login_under_a_new_key() {
 }
 
 #[tokio::test]
-async fn what_is_remembered_can_be_downloaded() {
+async fn the_session_items_can_be_downloaded() {
     let site = Site::new().await;
     let member = site.visitor("member").await;
     member.get("/catalog/").await;

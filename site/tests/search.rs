@@ -19,7 +19,7 @@ async fn found(visitor: &Visitor, query: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_word_must_be_there_and_case_and_accents_do_not_matter() {
+async fn every_word_must_match_ignoring_case_and_accents() {
     let site = Site::new().await;
     let stranger = site.stranger();
     for (query, results, title) in [
@@ -119,7 +119,7 @@ async fn an_index_of_another_folding_version_is_rebuilt() {
 
     let texts = "SELECT COUNT(*) FROM locallibrary_search WHERE folded LIKE 'aero%'";
     for make_outdated in [
-        // As in files of versions that did not store a folding version.
+        // Simulates a file of a version that did not store a folding version.
         "DROP TABLE locallibrary_search_folding",
         "UPDATE locallibrary_search_folding SET version = version + 1",
         "UPDATE locallibrary_search_folding SET version = version - 1",
@@ -243,7 +243,7 @@ async fn an_import_is_indexed_in_batches() {
          SELECT 'Übernahme ' || i, '', 'n' || i FROM n",
     )
     .await;
-    // The batch with the last book fails. The batches before are committed.
+    // The batch with the last book fails. The earlier batches are committed.
     site.sql(
         "CREATE TRIGGER stop BEFORE UPDATE ON locallibrary_search \
          WHEN NEW.book_id = (SELECT MAX(id) FROM catalog_book) \

@@ -28,7 +28,7 @@ fn refusal(command: &mut Command) -> String {
         .unwrap();
     let message = first_line(&mut child);
     if !message.is_empty() {
-        // It started, and would not exit.
+        // The program started, so it would not exit.
         child.kill().unwrap();
     }
     let output = child.wait_with_output().unwrap();
@@ -45,7 +45,7 @@ fn library() -> TempDir {
 }
 
 #[test]
-fn it_creates_its_files_once() {
+fn the_program_creates_its_files_once() {
     let folder = library();
     for _ in 0..2 {
         let running = Running::start(&mut program(folder.path()));
@@ -85,7 +85,7 @@ fn the_visit_counter_survives_a_killed_process() {
 }
 
 #[test]
-fn it_exits_with_zero_when_interrupted() {
+fn the_program_exits_with_zero_when_interrupted() {
     let folder = library();
     assert_eq!(
         Running::start(&mut program(folder.path())).stop("-INT"),
@@ -94,7 +94,7 @@ fn it_exits_with_zero_when_interrupted() {
 }
 
 #[test]
-fn it_serves_pages_once_it_prints_its_address() {
+fn the_program_serves_pages_once_it_has_printed_its_address() {
     let folder = library();
     let running = Running::start(&mut program(folder.path()));
     assert!(running.get("/catalog/").starts_with("HTTP/1.1 200 OK"));

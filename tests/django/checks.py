@@ -49,11 +49,11 @@ class Check:
     name: str
     run: Callable[[Pair], object]
     engines: tuple[str, ...]
-    # Whether one place of each engine is enough.
+    # Whether it is enough to run the check at one place of each engine.
     once: bool
     # The settings of both peers; see EXTRAS in drive.py.
     extra: str | None
-    # The peer that must be the first, if only one can.
+    # The peer that must be the first one, if only one of the two can.
     first: str | None
 
 
@@ -521,7 +521,7 @@ def an_idle_time_may_have_a_fraction(t: Pair):
 
 @check(SERVER_SIDE)
 def a_session_ends_when_it_expires(t: Pair):
-    # A number of seconds never ends a file in Django.
+    # With the file engine, Django never expires a session whose expiry is a number of seconds.
     number = [] if t.engine == "file" else [1]
     browsers = [started(t, a=1) for _ in [*number, 0, 0]]
     for browser, value in zip(
@@ -711,7 +711,7 @@ def fifteen_visitors_at_once_are_not_mixed_up(t: Pair):
     same(found, [[["visitor", n], ["n", 4]] for n in range(15)], "what each of them has")
 
 
-# The time in seconds for the slow request to read the session. Tried in this order.
+# The seconds that the slow request gets to read the session, in the order in which they are tried.
 HEAD_STARTS_SECS = (0.3, 2, 8)
 
 
@@ -729,8 +729,8 @@ def end_during_a_request(t: Pair, path: str) -> Browser:
         body = {"key": "n", "ms": int(head_start * 2000)}
         answer, _ = at_once(lambda: slow.post(t.first, "/slow_incr", body), end)
         opens_nothing(t, old, "the session is back")
-        # Otherwise the slow request did not read the session in time and created another one, which
-        # proves nothing.
+        # With another status, the slow request did not read the session in time and created another
+        # one, which proves nothing.
         if answer.status == 400:
             same(answer.cookies, {}, "Set-Cookie of the slow one")
             return browser
@@ -827,7 +827,8 @@ def sessions_survive_a_new_secret(t: Pair):
     ok(browser.post(t.second, "/incr", {"key": "n"}))
     same(browser.items(t.first), [["a", 1], ["n", 1]], "written with the new secret")
     if t.engine == "db":
-        # Caches contain no signature. An unreadable row is an empty session under its old key.
+        # Caches contain no signature. An unreadable row is read as an empty session under its old
+        # key.
         dump = browser.twin().get(t.plain.first, "/dump").json
         same(
             [dump["items"], dump["session_key"]],

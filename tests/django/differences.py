@@ -1,8 +1,8 @@
 """Known differences: the only checks that may fail, with the reason.
 
 An entry whose check passes fails the run, so that this table stays accurate. With `races` the
-result depends on timing, and both are allowed. `first` and `second` are the names that the peers
-report: of the one that acts first in a check, and of the other.
+result depends on timing, and the check may pass or fail. `first` matches the name of
+the peer that acts first in a check, and `second` matches the name of the other peer.
 """
 
 from dataclasses import dataclass

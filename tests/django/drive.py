@@ -30,7 +30,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or HERE.parent.parent / "target
 DJANGO = shlex.join([sys.executable, str(HERE / "peer/serve.py")])
 CLOAKROOM = shlex.quote(str(TARGET / "debug/django_peer"))
 
-# Places mostly wait: for slow requests and for sessions to expire.
+# The checks at a place mostly wait: for slow requests and for sessions to expire.
 AT_ONCE = 3
 
 
@@ -54,8 +54,9 @@ class Place:
         return "/".join([self.engine, *parts.get(self.engine, [])])
 
 
-# Every engine, every database and every cache. Not every combination of cached_db: its rows are
-# those of db, and its entries those of cache. An engine without a database has its users in SQLite.
+# Every engine, every database and every cache, but not every combination of cached_db: its rows are
+# those of db, and its entries those of cache. An engine without a database keeps its users in
+# SQLite.
 PLACES = [
     Place("db", "sqlite"),
     Place("db", "postgres"),

@@ -100,7 +100,7 @@ class File:
 
 
 def run(name: str, only: str, program: str, logs: bool) -> dict[str, int]:
-    """Runs all checks on one file, in its own process: a process has one set of Django settings."""
+    """Runs all checks on one file, in a separate process: a process has one set of settings."""
     counts = {"passed": 0, "failed": 0}
 
     def say(count: str, line: str) -> None:

@@ -1,6 +1,6 @@
 """The promises of LocalLibrary and a Django on one file.
 
-A check with `both` runs twice, with each of them as the first. The other checks name the sites.
+A check with `both` runs twice, with each site as the first. The other checks name the sites.
 """
 
 import html
@@ -47,7 +47,7 @@ class Pair:
     second: Site
     ours: Site
     django: Site
-    # The same two with a new secret key, and the old one as a fallback.
+    # The same two sites with a new secret key, and the old one as a fallback.
     rotated: tuple[Site, Site]
     mails: Path
     users: count
@@ -600,7 +600,7 @@ def django_writes_while_locallibrary_is_stopped(t: Pair):
 
 @check()
 def parallel_writers_lose_no_visit_and_find_no_lock(t: Pair):
-    """One visitor has many tabs at ours, others visit Django, and a program writes to the file."""
+    """One visitor has many tabs at LocalLibrary, others visit Django, and a program edits books."""
     from catalog.models import Book
     from django.db import connections
 

@@ -40,11 +40,11 @@ class Places:
         self.closing.close()
 
     def missing(self, *kinds: str) -> tuple[str, bool] | None:
-        """Returns why one of these kinds is unavailable, and whether that is a failure, or None."""
+        """Returns why a kind is unavailable, and whether that is a failure. None if all are up."""
         for kind in kinds:
             variable = SERVERS.get(kind)
             if variable and not os.environ.get(variable):
-                # An empty variable means to run without this server.
+                # An empty variable means that the tests run without this server.
                 wanted = (
                     variable not in os.environ and "CLOAKROOM_TEST_REQUIRE_SERVERS" in os.environ
                 )
@@ -92,7 +92,7 @@ class Places:
     claim = "cloakroom-django-tests"
 
     def redis_database(self) -> str:
-        """Claims an empty database of the server, which is emptied afterwards."""
+        """Claims an empty database of the server. The database is emptied afterwards."""
         server = os.environ[SERVERS["redis"]]
         for number in range(15, 0, -1):
             url = urlsplit(server)._replace(path=f"/{number}").geturl()

@@ -1,7 +1,8 @@
 /// Returns a name for the device behind a `User-Agent`, such as `Firefox on Linux`, by which users
 /// tell their sessions apart.
 pub(crate) fn name(user_agent: &str) -> String {
-    // The order matters: the header of a browser also contains the marks of later ones.
+    // The order matters: the header of a browser may also contain the marks of browsers further
+    // down.
     const BROWSERS: [(&str, &str); 6] = [
         ("Edg", "Edge"),
         ("OPR/", "Opera"),

@@ -20,7 +20,8 @@ use crate::{
     },
 };
 
-/// The same message for all causes, so it does not show which accounts exist.
+/// The error for every failed login. It is the same for all causes, so it does not show which
+/// accounts exist.
 const MISMATCH: &str = "Your username and password didn't match. Please try again.";
 
 /// The pages to which a login never leads: the login page would ask again, and the logout page only
@@ -29,7 +30,7 @@ const LOGIN_AND_LOGOUT: [&str; 2] = ["/accounts/login/", "/accounts/logout/"];
 
 const LOGGED_IN: &str = "UPDATE auth_user SET last_login = ? WHERE id = ?";
 
-/// The differences between the login pages of the site.
+/// The properties in which the login pages of the site differ.
 pub(crate) struct LoginPage {
     pub(crate) heading: &'static str,
     /// The URL to which the form is submitted.
@@ -136,7 +137,8 @@ fn unless_login_or_logout(next: String) -> Option<String> {
     (!is_login_or_logout).then_some(next)
 }
 
-/// Returns the user with this name and password who may log in. Waits if there were many failures.
+/// Returns the user with this name and password, or `None` if the login is refused. After many
+/// failures, waits before checking the password.
 async fn authenticate(
     visit: &Visit,
     username: &str,

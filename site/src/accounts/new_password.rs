@@ -3,7 +3,7 @@ use crate::{users::User, web::fields::Fields};
 
 const DIFFERENT: &str = "The two password fields didn’t match.";
 
-/// Reads a new password of `user`, typed twice.
+/// Reads a new password for `user`, typed twice.
 pub(super) fn read(fields: &mut Fields<'_>, user: &User) -> Option<String> {
     read_new_password(
         fields,

@@ -167,7 +167,7 @@ pub(crate) async fn set(
     let (uid, token) = uid_and_token(&params);
     let found = match token {
         SET_PASSWORD => find(&visit, uid, token).await?,
-        // The form is on the page with the placeholder only.
+        // Only the page with the placeholder has the form.
         _ => None,
     };
     let Some(user) = found else {

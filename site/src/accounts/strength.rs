@@ -80,8 +80,8 @@ fn similar_to(password: &str, known: &UserAttributes<'_>) -> Option<&'static str
     Some(name)
 }
 
-/// Returns whether the two texts have so many characters in common, in the same order, that one is
-/// close to the other.
+/// Returns whether `password` resembles `part`: whether they have enough characters in common, in
+/// the same order.
 ///
 /// Counts the longest common subsequence, which is at least as long as what Django's comparison
 /// finds. The rule is therefore at least as strict.

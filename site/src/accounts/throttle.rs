@@ -1,6 +1,6 @@
 //! Rate limits for logins and for mails that anyone can request.
 //!
-//! After repeated failures, logins are slowed down per account and per address: each further
+//! After repeated failures, logins are slowed down per account and per client address: each further
 //! attempt gets a turn and waits for it. An attempt that would wait too long is refused without
 //! checking the password.
 //!
@@ -14,8 +14,8 @@
 //! throttle::reset_account(db, &subjects).await?;
 //! ```
 //!
-//! Mails are limited per mailbox and per address. Beyond the limit none is sent until there was no
-//! request for [`RESET_AFTER`]:
+//! Mails are limited per mailbox and per client address. Beyond the limit, no mail is sent until
+//! there has been no request for [`RESET_AFTER`]:
 //!
 //! ```text
 //! let subjects = throttle::mail_subjects(&email, visit.address());
@@ -50,7 +50,7 @@ const MAX_WAIT: Duration = Duration::from_secs(6);
 /// because many users may share an address, such as those of a school.
 const FREE_TRIES_OF_ADDRESS: i64 = 100;
 
-/// The number of mails to a mailbox until the count is reset.
+/// The number of mails that may be sent to a mailbox until the count is reset.
 const FREE_MAILS: i64 = 10;
 
 /// The number of mails that an address may request until the count is reset.
@@ -73,7 +73,7 @@ const FAILED: &str = "\
     failures = CASE WHEN last_at > ?3 - ?4 THEN failures + 1 ELSE 1 END, last_at = ?3";
 
 // One statement, so many requests at the same time can't exceed the limit. A refused request is not
-// counted, or repeated requests would postpone the reset forever.
+// counted. Otherwise repeated requests would postpone the reset forever.
 const COUNT_WITHIN_LIMIT: &str = "\
     INSERT INTO locallibrary_failed_login (subject, free, failures, last_at, next_at) \
     VALUES (?1, ?2, 1, ?3, 0) \
@@ -102,8 +102,8 @@ pub(super) fn mail_subjects(mailbox: &str, address: Option<IpAddr>) -> Subjects 
         format!("mail to {}", mailbox.to_ascii_lowercase()),
         FREE_MAILS,
     );
-    // The limit refuses instead of slowing down, so behind a proxy in a private network one visitor
-    // could use up the mails of all.
+    // Beyond the limit, requests are refused, not slowed down. A private address may be that of a
+    // proxy, behind which one visitor could use up the mails of all visitors. So it is not counted.
     let network = network(address.filter(|address| !is_private(*address)));
     let address = network.map(|network| (format!("mail from {network}"), FREE_MAILS_OF_ADDRESS));
     // The address comes first: if its limit is reached, the mailbox is not counted.
@@ -118,7 +118,7 @@ fn network(address: Option<IpAddr>) -> Option<String> {
         address if address.is_loopback() => None,
         IpAddr::V4(address) => Some(address.to_string()),
         IpAddr::V6(address) => {
-            // A customer of a provider usually has all addresses with the same first half.
+            // A provider usually assigns all addresses with the same first half to one customer.
             let [a, b, c, d, ..] = address.segments();
             Some(format!("{a:x}:{b:x}:{c:x}:{d:x}::"))
         }
@@ -183,7 +183,7 @@ pub(super) async fn count_failure(db: &SqlitePool, subjects: &Subjects) -> Resul
             .bind(ms(RESET_AFTER));
         insert.execute(db).await?;
     }
-    // Attempts with many names must not fill the table.
+    // Attempts with many usernames must not fill the table, so delete the outdated counts.
     delete_counts(db, None).await
 }
 
@@ -202,13 +202,13 @@ pub(super) async fn count_within_limit(
             return Ok(false);
         }
     }
-    // Requests with many addresses must not fill the table.
+    // Requests with many addresses must not fill the table, so delete the outdated counts.
     delete_counts(db, None).await?;
     Ok(true)
 }
 
-/// Deletes the count of the account after a successful login. The count of the address stays.
-/// Otherwise an attacker who has an account could reset it by logging in.
+/// Deletes the count of the account after a successful login. The count of the address stays, or an
+/// attacker with an account could reset it by logging in.
 pub(super) async fn reset_account(db: &SqlitePool, subjects: &Subjects) -> Result<(), sqlx::Error> {
     let account = subjects.0.first().map(|(subject, _)| subject.as_str());
     delete_counts(db, account).await

@@ -31,9 +31,9 @@ struct Delete {
     layout: Layout,
     model: &'static Model,
     records: Vec<RecordTitle>,
-    /// The plural of the records that must be deleted first.
+    /// The plural noun for the records that must be deleted first.
     others: &'static str,
-    /// URL and name of each of them.
+    /// The URL and name of each record that must be deleted first.
     blockers: Vec<(String, String)>,
     /// A line for each thing that is deleted with the records.
     cascades: Vec<String>,

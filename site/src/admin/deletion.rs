@@ -1,5 +1,5 @@
-//! Loads what blocks the deletion of records, and deletes them. The statements are those of the
-//! folders of the nouns.
+//! Loads what blocks the deletion of records, and deletes records. The SQL statements are in the
+//! folder of each noun, such as `books/`.
 
 use sqlx::SqliteConnection;
 
@@ -13,7 +13,7 @@ use crate::{
     id_list::IdList, languages::LANGUAGES,
 };
 
-/// Loads URL and name of each record that must be deleted first.
+/// Loads the URL and name of each record that must be deleted first.
 pub(super) async fn load_blockers(
     db: &mut SqliteConnection,
     model: &Model,
@@ -64,7 +64,7 @@ pub(super) async fn load_cascades(
     lines.fetch_all(db).await
 }
 
-/// Deletes records and what goes with them, in the transaction in which the caller found no
+/// Deletes records and what is deleted with them, in the transaction in which the caller found no
 /// blockers.
 pub(super) async fn delete(
     db: &mut SqliteConnection,

@@ -39,7 +39,7 @@ pub(super) enum RecordDraft {
 pub(super) enum FieldChoices {
     None,
     Book(BookChoices),
-    /// `books` is `None` in a row of a book, where the book is known.
+    /// `books` is `None` in a row below the form of a book, where the book is known.
     Copy {
         books: Option<Choices>,
         users: Choices,
@@ -60,8 +60,8 @@ pub(super) enum SaveOutcome {
 }
 
 impl FieldChoices {
-    /// Loads the choices in the form of a record of this kind, or, if `is_row`, in its row below
-    /// the form of its parent.
+    /// Loads the choices in the form of a record of this kind or, if `is_row`, in the row of such a
+    /// record below the form of its parent.
     pub(super) async fn load(
         db: &SqlitePool,
         kind: ModelKind,
@@ -91,7 +91,7 @@ impl FieldChoices {
     }
 }
 
-/// Reads the form of a record, with the validation of the noun's own form.
+/// Reads the form of a record, with the same validation as the form in the noun's folder.
 pub(super) fn read(
     kind: ModelKind,
     is_new: bool,
@@ -157,7 +157,7 @@ pub(super) fn first_values(kind: ModelKind) -> Form {
     }
 }
 
-/// Resets the fields that can't be edited to their stored values.
+/// Restores the stored values of the fields that can't be edited.
 pub(super) fn restore_fixed(fields: &mut [Field], before: &[Field]) {
     for field in fields {
         if let FieldKind::Fixed = field.kind
@@ -209,8 +209,8 @@ impl RecordDraft {
         self.store(db, own).await.map(SaveOutcome::Saved)
     }
 
-    /// Returns field and error if another record has the same unique value. The caller has locked
-    /// the database, so the result stays true until the record is stored.
+    /// Returns a field and its error if another record has the same unique value. The caller has
+    /// locked the database, so the result stays true until the record is stored.
     async fn refusal(
         &self,
         db: &mut SqliteConnection,

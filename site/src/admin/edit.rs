@@ -42,7 +42,7 @@ struct FilledSection {
     rows: Vec<Vec<Field>>,
 }
 
-/// The actions that the user may do on this page.
+/// The actions that the user may take on this page.
 struct Allowed {
     add: bool,
     change: bool,
@@ -107,7 +107,7 @@ async fn find(
     let found = record::load_values(&mut db, model, model.key, key).await?;
     let found = found.into_iter().next().ok_or(PageError::NotFound)?;
     let is_superuser = model.kind == ModelKind::User && found.values.get("is_superuser").is_some();
-    // A user who may change accounts must not be able to take over one with more rights.
+    // A user who may change accounts must not be able to take over an account with more rights.
     if is_superuser && !user.is_superuser() {
         return Err(PageError::Forbidden);
     }
@@ -177,7 +177,8 @@ async fn save(
         &session,
         format!("The {singular} “{}” was {done}.", record.name),
     )?;
-    // The form of a new user asks for name and password only. The next page has the rest.
+    // The form of a new user asks for the name and password only. The next page has the other
+    // fields.
     let continues_editing =
         form.get("_continue").is_some() || model.kind == ModelKind::User && own.is_none();
     let may = |action| user.holds(&model.permission(action));

@@ -23,7 +23,7 @@ pub(super) struct FilterLink {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ListQuery {
     pub(super) q: String,
-    /// The value of each parameter of each filter of the model, in their order.
+    /// The values of the parameters of the model's filters, in the order of the model.
     pub(super) values: Vec<Option<String>>,
     names: Vec<&'static str>,
 }
@@ -31,7 +31,7 @@ pub(super) struct ListQuery {
 impl ListQuery {
     pub(super) fn read(model: &Model, query: &str) -> Self {
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        // If there are several, the last counts, as in Django.
+        // If a parameter has several values, the last one counts, as in Django.
         let value = |wanted: &str| {
             let mut named = pairs.iter().rev().filter(|(name, _)| name == wanted);
             named.next().map(|(_, value)| value.to_string())
@@ -61,7 +61,7 @@ impl ListQuery {
         !self.q.is_empty() || self.values.iter().any(Option::is_some)
     }
 
-    /// Returns the parameters of the filters, for hidden fields in the form of the search.
+    /// Returns the parameters of the filters, for hidden fields in the search form.
     pub(super) fn hidden(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let pairs = self.names.iter().zip(&self.values);
         pairs.filter_map(|(name, value)| Some((*name, value.as_deref()?)))

@@ -113,7 +113,7 @@ impl Group {
     }
 }
 
-/// Deletes these groups and what refers to them. Returns how many groups there were.
+/// Deletes these groups and what refers to them. Returns the number of deleted groups.
 pub(super) async fn delete_records(
     db: &mut SqliteConnection,
     groups: &IdList,
@@ -121,8 +121,8 @@ pub(super) async fn delete_records(
     execute_all(db, &DELETE, groups).await
 }
 
-/// Links the record `of` to `others`: deletes the other links, then adds the missing ones. Links
-/// that exist already keep their ids.
+/// Links the record `of` to exactly `others`: deletes its other links, then adds the missing ones.
+/// Links that exist already keep their ids.
 pub(super) async fn set_links(
     db: &mut SqliteConnection,
     statements: [&'static str; 2],

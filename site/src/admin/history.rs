@@ -12,7 +12,7 @@ use crate::{
     web::{error::PageError, layout::Layout, visit::Visit},
 };
 
-/// The number of entries on the page. The table keeps all.
+/// The number of entries on the page. The table keeps all entries.
 const SHOWN: i64 = 200;
 
 const ENTRIES: &str = "\
@@ -38,7 +38,7 @@ struct Entry {
     time: String,
     who: String,
     what: String,
-    /// The name of the record at that time.
+    /// The name that the record had at the time of the entry.
     name: String,
 }
 

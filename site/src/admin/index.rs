@@ -58,7 +58,8 @@ struct Recent {
     time: String,
 }
 
-/// The start page of the staff area: the lists that the user may open, and their recent actions.
+/// The start page of the staff area: the lists that the user may open, and the user's recent
+/// actions.
 pub(crate) async fn index(visit: Visit) -> Result<Html<String>, PageError> {
     let user = visit.logged_in().await?;
     let apps = models::APPS.into_iter();

@@ -43,9 +43,9 @@ pub(super) struct Table {
 
 /// A row of the table: a record, or an empty row for a new one.
 pub(super) struct Row {
-    /// Key and name of the record. `None` for a new one.
+    /// The key and name of the record. `None` for a new record.
     pub(super) own: Option<(RecordKey, String)>,
-    /// The prefix of the names of its fields.
+    /// The prefix of the names of the row's fields.
     pub(super) start: String,
     pub(super) fields: Vec<Field>,
     pub(super) is_to_delete: bool,
@@ -56,8 +56,8 @@ pub(super) struct Row {
 }
 
 impl Table {
-    /// Loads the table below the form of a record or of a new one. Returns `None` if the user may
-    /// not change its records.
+    /// Loads the table below the form of an existing or a new record. Returns `None` if the user
+    /// may not change the records in the table.
     pub(super) async fn load(
         db: &SqlitePool,
         of: &'static Model,
@@ -229,7 +229,7 @@ impl Table {
         (fields.into_inner(), draft)
     }
 
-    /// Adds the prefix of its row to the name of each field.
+    /// Adds the prefix of the row to the names of its fields.
     fn name_fields(&mut self) {
         let prefix = self.inline.prefix;
         for (number, row) in self.rows.iter_mut().enumerate() {
@@ -241,7 +241,7 @@ impl Table {
         }
     }
 
-    /// Stores the rows. Returns whether all were stored. A row that was not has an error.
+    /// Stores the rows. Returns whether all were stored. A row that was not stored has an error.
     pub(super) async fn save(
         &mut self,
         db: &mut SqliteConnection,

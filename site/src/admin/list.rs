@@ -45,7 +45,7 @@ struct List {
 
 struct Row {
     key: RecordKey,
-    /// The link of the first column.
+    /// The target of the link in the first column.
     href: String,
     first: String,
     others: Vec<String>,
@@ -109,7 +109,7 @@ async fn rows(
     for column in model.columns {
         columns += &format!(", CAST({} AS TEXT)", column.sql);
     }
-    // The numbers of the parameters after the words and the values of the filters.
+    // `LIMIT` and `OFFSET` follow the parameters for the words and for the values of the filters.
     let (limit, offset) = (query.values.len() + 2, query.values.len() + 3);
     let page = format!(" ORDER BY {} LIMIT ?{limit} OFFSET ?{offset}", model.order);
     let sql = sql(model, &columns, &page);
@@ -133,8 +133,8 @@ async fn rows(
     Ok(rows)
 }
 
-/// Returns the statement that selects `columns` of the matching records. Parameter `?1` has the
-/// words, the next ones the values of the filters.
+/// Returns the statement that selects `columns` of the matching records. Parameter `?1` is the JSON
+/// array of words. The values of the filters follow.
 fn sql(model: &Model, columns: &str, rest: &str) -> String {
     let Model { from, search, .. } = model;
     let mut sql = format!(

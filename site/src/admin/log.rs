@@ -42,7 +42,7 @@ impl LogAction {
     }
 }
 
-/// The changes of a record and of those in its table, in Django's JSON format.
+/// The changes to a record and to the records in the table below its form, in Django's JSON format.
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog(Vec<Value>);
 

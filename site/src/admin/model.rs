@@ -6,7 +6,7 @@ use crate::{
 /// A table in the staff area. Its SQL texts are written in `models` and contain no input.
 pub(super) struct Model {
     pub(super) kind: ModelKind,
-    /// App and name, as in Django's tables and in URLs.
+    /// The app and the name, as in Django's tables and in URLs.
     pub(super) app: &'static str,
     pub(super) name: &'static str,
     pub(super) singular: &'static str,
@@ -28,7 +28,7 @@ pub(super) struct Model {
     /// The layout of the form. Without sections, each field is on its own line.
     pub(super) sections: &'static [Section],
     pub(super) inline: Option<Inline>,
-    /// The plural of the records that must be deleted first, such as `books`.
+    /// The plural noun for the records that must be deleted first, such as `books`.
     pub(super) blocked_by: Option<&'static str>,
     /// Selects a line for each thing that is deleted with the records whose ids are in the JSON of
     /// `?1`.
@@ -79,7 +79,8 @@ pub(super) struct Filter {
     pub(super) choices: FilterChoices,
 }
 
-/// A parameter of the URL, and the condition that it sets. The value is `?` in the condition.
+/// A parameter of the URL, and the condition that it sets. The `?` in the condition is replaced by
+/// the value.
 pub(super) struct Param {
     pub(super) name: &'static str,
     pub(super) sql: &'static str,
@@ -97,7 +98,7 @@ pub(super) enum FilterChoices {
 /// A table of child records below the form of their parent.
 pub(super) struct Inline {
     pub(super) kind: ModelKind,
-    /// The prefix of the names of its fields.
+    /// The prefix of the names of the fields in the table.
     pub(super) prefix: &'static str,
     pub(super) heading: &'static str,
     /// The column with the id of the parent.
@@ -155,7 +156,7 @@ impl Model {
 }
 
 impl ColumnFormat {
-    /// Returns a stored value as text. An empty value is a dash.
+    /// Returns a stored value as text. An empty value is shown as a dash.
     pub(super) fn in_words(self, stored: Option<String>) -> String {
         let stored = stored.filter(|text| !text.is_empty());
         match (self, stored) {

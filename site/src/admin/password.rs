@@ -81,12 +81,12 @@ pub(crate) async fn set(
     Ok(redirect(&model.url_of(&record.key, "change")))
 }
 
-/// Loads the user, whose password the visitor may set.
+/// Loads the user whose password is to be set. Fails if the visitor may not set it.
 async fn find(visit: &Visit, id: i64) -> Result<User, PageError> {
     let user = require_action(visit, models::of_kind(ModelKind::User), &[Action::Change]).await?;
     let of = User::by_id(&visit.app().db, id).await?;
     let of = of.ok_or(PageError::NotFound)?;
-    // A user who may change accounts must not be able to take over one with more rights.
+    // A user who may change accounts must not be able to take over an account with more rights.
     match of.is_superuser() && !user.is_superuser() {
         true => Err(PageError::Forbidden),
         false => Ok(of),

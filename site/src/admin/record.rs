@@ -13,7 +13,7 @@ use crate::{
     web::{error::PageError, form::Form},
 };
 
-/// The model in the path. Rejects with 404 what is not a model of the staff area.
+/// The model in the path. Rejects a path with 404 if it names no model of the staff area.
 #[derive(Clone, Copy)]
 pub(crate) struct ModelInPath(pub(super) &'static Model);
 
@@ -62,7 +62,7 @@ pub(super) struct RecordTitle {
     pub(super) name: String,
 }
 
-/// Loads key and name of those records that exist, in the order of the list.
+/// Loads the key and name of each of these records that exists, in the order of the list.
 pub(super) async fn load_titles(
     db: &mut SqliteConnection,
     model: &Model,
@@ -92,7 +92,7 @@ pub(super) async fn load_titles(
     Ok(rows.into_iter().filter_map(name).collect())
 }
 
-/// Loads key and name of a record.
+/// Loads the key and name of a record.
 ///
 /// # Errors
 /// [`PageError::NotFound`] if it does not exist.

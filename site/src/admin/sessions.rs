@@ -27,7 +27,7 @@ use crate::{
 /// The URL that Django would use.
 pub(super) const PAGE: &str = "/admin/sessions/session/";
 
-/// The permissions, which exist in Django's tables.
+/// The permissions to list and to end sessions. Django's tables contain both.
 pub(super) const VIEW: &str = "sessions.view_session";
 const DELETE: &str = "sessions.delete_session";
 

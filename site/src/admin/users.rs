@@ -58,10 +58,10 @@ const DELETE: [&str; 5] = [
     "DELETE FROM auth_user WHERE id IN (SELECT value FROM json_each(?1))",
 ];
 
-/// The values of the form of a new user. The form of the existing user asks for the rest.
+/// The values of the form of a new user. The page of the added user has the other fields.
 pub(super) struct NewUserForm {
     pub(super) username: String,
-    /// The password as typed. `hash` replaces it by its hash.
+    /// The password as typed. `hash` replaces it with its hash.
     password: String,
 }
 
@@ -210,7 +210,7 @@ fn mask_hash(encoded: &str) -> String {
 }
 
 impl NewUserForm {
-    /// Replaces the password by its hash. This is slow by design.
+    /// Replaces the password with its hash. This is slow by design.
     pub(super) async fn hash(&mut self, app: &AppState) -> Result<(), PageError> {
         let password = std::mem::take(&mut self.password);
         self.password = app.hashing.encode(password).await?;
@@ -226,7 +226,7 @@ impl NewUserForm {
     }
 }
 
-/// Returns whether another user than `own` has this name.
+/// Returns whether a user other than `own` has this name.
 pub(super) async fn is_taken(
     db: &mut SqliteConnection,
     username: &str,
@@ -262,7 +262,7 @@ impl UserForm {
     }
 }
 
-/// Deletes these users and what refers to them. Returns how many users there were.
+/// Deletes these users and what refers to them. Returns the number of deleted users.
 pub(super) async fn delete_records(
     db: &mut SqliteConnection,
     users: &IdList,

@@ -63,7 +63,7 @@ pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, P
     Ok(redirect("/catalog/authors/"))
 }
 
-/// Loads id and title of the books of these authors, which block the deletion of an author.
+/// Loads the ids and titles of the books of these authors, which block the deletion.
 pub(crate) async fn blocking_books(
     db: &mut SqliteConnection,
     authors: &IdList,

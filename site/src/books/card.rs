@@ -11,7 +11,7 @@ pub(crate) struct BookCard {
     pub(crate) cover: Cover,
 }
 
-/// Id, title, the author's last and first name, and the name of the language.
+/// The id, the title, the author's last and first name, and the name of the language.
 pub(crate) type CardRow = (i64, String, Option<String>, Option<String>, Option<String>);
 
 impl From<CardRow> for BookCard {

@@ -22,7 +22,7 @@ impl Cover {
     /// title differ.
     pub(crate) fn of(title: &str, author: &str) -> Self {
         let hash = fnv1a(format!("{title}\n{author}").as_bytes());
-        // The low bits of this hash are its weakest.
+        // Mix in higher bits: the low bits of this hash are its weakest.
         let hash = hash ^ (hash >> 29);
         Self {
             cloth: hash % CLOTHS,

@@ -78,7 +78,7 @@ pub(crate) async fn delete(visit: Visit, record: RecordId) -> Result<Response, P
     Ok(redirect("/catalog/books/"))
 }
 
-/// Loads the copies of these books, which block the deletion of a book.
+/// Loads the copies of these books, which block the deletion.
 pub(crate) async fn blocking_copies(
     db: &mut SqliteConnection,
     books: &IdList,

@@ -63,7 +63,7 @@ pub(crate) struct Book {
 /// The choices in the form.
 #[derive(Clone)]
 pub(crate) struct BookChoices {
-    /// `None` in a row of an author, where the author is known.
+    /// `None` in a row below the form of an author, where the author is known.
     pub(crate) authors: Option<Choices>,
     genres: Choices,
     languages: Choices,
@@ -161,7 +161,7 @@ pub(crate) fn read(fields: &mut Fields<'_>, choices: BookChoices) -> Option<Book
 fn read_isbn(fields: &mut Fields<'_>, typed: &str) -> Option<String> {
     let error = match isbn::parse(typed) {
         Ok(isbn) => return Some(isbn),
-        // Only hyphens and white space count as empty.
+        // A text of only hyphens and white space counts as empty.
         Err(IsbnError::Invalid) if typed.chars().all(|c| c == '-' || c.is_whitespace()) => {
             REQUIRED.to_owned()
         }
@@ -230,7 +230,7 @@ fn number(id: &str) -> Option<i64> {
     id.parse().ok()
 }
 
-/// Returns whether another book than `own` has this ISBN.
+/// Returns whether a book other than `own` has this ISBN.
 pub(crate) async fn is_taken(
     db: &mut SqliteConnection,
     isbn: &str,
@@ -240,7 +240,7 @@ pub(crate) async fn is_taken(
     taken.fetch_one(db).await
 }
 
-/// Sets the genres of a book: deletes the other links, then adds the missing ones. Links that exist
+/// Sets the genres of a book: deletes its other links, then adds the missing ones. Links that exist
 /// already keep their ids.
 async fn set_genres(
     db: &mut SqliteConnection,

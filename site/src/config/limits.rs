@@ -13,12 +13,12 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// For the headers of a request, counted from the moment when the connection is ready for one.
-    /// An idle connection is closed after the same time.
+    /// The time for the headers of a request, counted from the moment when the connection is ready
+    /// for a request. An idle connection is closed after the same time.
     pub headers: Duration,
-    /// For a request, from its headers to the response. Includes reading the body.
+    /// The time from the headers of a request to its response. Includes reading the body.
     pub request: Duration,
-    /// For the client to read the next byte of a response.
+    /// The time for the client to read the next byte of a response.
     pub write: Duration,
 }
 

@@ -152,8 +152,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Returns the address that visitors type. Before the site listens, a port of 0 is not replaced
-    /// yet.
+    /// Returns the address that visitors type. Until the site listens, it may contain port 0
+    /// instead of the port that the system chooses.
     pub(crate) fn base_url(&self) -> BaseUrl {
         let listening = || BaseUrl::listening_on(self.bind);
         self.base_url.clone().unwrap_or_else(listening)

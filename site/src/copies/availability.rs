@@ -61,7 +61,7 @@ pub(crate) struct Availability {
 impl Availability {
     /// Computes the availability from the status and the due date in the database.
     pub(crate) fn new(code: &str, due: Option<String>, today: Date) -> Self {
-        // In a database of Django the status may be empty.
+        // In a database that Django wrote, the status may be empty.
         let status = Status::of_code(code);
         let due = due.filter(|_| status != Some(Status::Available));
         let passed = due

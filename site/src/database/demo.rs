@@ -1,4 +1,4 @@
-//! The demo catalogue, the records of a new database.
+//! The demo catalogue: the records that a new database has by default.
 
 use std::collections::HashMap;
 
@@ -44,16 +44,16 @@ const INSERT_COPY: &str = "\
     INSERT INTO catalog_bookinstance (id, imprint, due_back, status, book_id, borrower_id) \
     VALUES (?, ?, ?, ?, ?, ?)";
 
-/// The prefix of the environment variables that set the passwords of demo users. The username in
-/// capitals follows.
+/// The prefix of the environment variables that set the passwords of demo users. The username
+/// follows in capitals.
 const PASSWORD_VARIABLE: &str = "LOCALLIBRARY_DEMO_PASSWORD_";
 
-/// The length of a generated password: 119 bits.
+/// The number of characters in a generated password, which are 119 bits of randomness.
 const GENERATED_PASSWORD_CHARS: usize = 20;
 
 /// The iterations of the hash of a generated password. Few suffice, since a random password of this
-/// length can't be guessed. At the first login the hash is replaced by one with the usual number,
-/// as Django does with outdated hashes.
+/// length can't be guessed. At the first login the hash is replaced by one with the usual number of
+/// iterations, as Django does with outdated hashes.
 const GENERATED_PASSWORD_ITERATIONS: u32 = 1000;
 
 /// A user who was just created, and the password if it was generated.
@@ -136,8 +136,8 @@ struct Copy {
 /// Maps the key of a record in the catalogue to its id in the database.
 type Ids = HashMap<String, i64>;
 
-/// Inserts the catalogue into empty tables, in its order, so that the ids are 1, 2, 3 …. Returns
-/// the users.
+/// Inserts the records into empty tables in the order of the catalogue, so that the ids are 1, 2, 3
+/// and so on. Returns the users.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
 ) -> Result<Vec<DemoUser>, sqlx::Error> {
@@ -212,13 +212,14 @@ async fn insert_users(
             insert.execute(&mut *db).await?;
         }
         ids.insert(user.username.clone(), id);
-        // Only users take noticeable time: a password that was set is hashed with all iterations.
+        // Only users take noticeable time: a password from the environment is hashed with all
+        // iterations.
         bar.inc(1);
     }
     Ok((ids, made))
 }
 
-/// Takes the password of a demo user from the environment, or generates one. Returns the generated
+/// Reads the password of a demo user from the environment, or generates one. Returns the generated
 /// password, if any, and the hash.
 fn password(username: &str) -> Result<(Option<String>, String), sqlx::Error> {
     let variable = format!("{PASSWORD_VARIABLE}{}", username.to_uppercase());

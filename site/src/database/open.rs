@@ -250,7 +250,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
 }
 
-/// Primary result codes of SQLite: the low byte of an extended one.
+/// Primary result codes of SQLite: the low byte of an extended code.
 const BUSY: i32 = 5;
 const READONLY: i32 = 8;
 const FULL: i32 = 13;

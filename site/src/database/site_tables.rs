@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use crate::search::index;
 
-/// Counts failed logins, and also requests for mails.
+/// The table that counts failed logins and requests for mails.
 const FAILED_LOGINS: &str = "
 CREATE TABLE IF NOT EXISTS locallibrary_failed_login (
   subject text NOT NULL PRIMARY KEY, free integer NOT NULL, failures integer NOT NULL,

@@ -17,7 +17,7 @@ const INSERT_PERMISSION: &str =
 /// The actions for which every model has a permission.
 const ACTIONS: [&str; 4] = ["add", "change", "delete", "view"];
 
-/// App and name of each model, and the label that names of permissions contain.
+/// The app and name of each model, and the label that names of permissions contain.
 #[rustfmt::skip]
 const MODELS: [(&str, &str, &str); 11] = [
     ("admin", "logentry", "log entry"),
@@ -108,7 +108,7 @@ pub(super) async fn insert_rows(connection: &mut SqliteConnection) -> Result<(),
     Ok(())
 }
 
-/// Returns codename and name of each permission on `model`.
+/// Returns the codename and name of each permission on `model`.
 fn permissions(model: &str, called: &str) -> Vec<(String, String)> {
     let of_action = |action| {
         (

@@ -71,7 +71,7 @@ impl NamedRecord {
         Ok(redirect(&self.list_page()))
     }
 
-    /// Loads id and title of the books of these records, which block the deletion of a record.
+    /// Loads the ids and titles of the books of these records, which block the deletion.
     pub(crate) async fn blocking_books(
         &self,
         db: &mut SqliteConnection,

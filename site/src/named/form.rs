@@ -109,7 +109,7 @@ impl NamedRecord {
         name
     }
 
-    /// Returns whether another record than `own` has this name, ignoring case. Compares in Rust,
+    /// Returns whether a record other than `own` has this name, ignoring case. Compares in Rust,
     /// since SQLite ignores the case of ASCII letters only.
     pub(crate) async fn is_taken(
         &self,

@@ -19,7 +19,7 @@ pub(crate) struct NamedRecord {
     pub(crate) permissions: (Permission, Permission),
     /// Counts the records.
     pub(crate) count: &'static str,
-    /// Selects id and name of the records on a page, by name.
+    /// Selects the ids and names of the records on a page, ordered by name.
     pub(crate) list: &'static str,
     /// Selects the name of a record by id.
     pub(crate) name: &'static str,
@@ -31,9 +31,9 @@ pub(crate) struct NamedRecord {
     pub(crate) update: &'static str,
     /// Counts the books of a record.
     pub(crate) book_count: &'static str,
-    /// Selects the books of a record on a page, by title.
+    /// Selects the books of a record on a page, ordered by title.
     pub(crate) book_list: &'static str,
-    /// Selects id and title of all books of the records whose ids are in the JSON of `?1`.
+    /// Selects the ids and titles of all books of the records whose ids are in the JSON of `?1`.
     pub(crate) blocking_books: &'static str,
     /// Deletes the records whose ids are in the JSON of `?1`.
     pub(crate) delete: &'static str,

@@ -9,7 +9,7 @@ use crate::{
     web::{error::PageError, visit::Visit},
 };
 
-/// Downloads the items that the page shows as a JSON file. It contains no session key.
+/// Sends the items that the page shows, as a JSON file. The file contains no session key.
 pub(crate) async fn download(visit: Visit) -> Result<Response, PageError> {
     let mut items = Map::new();
     if let Some(user) = visit.user().await? {

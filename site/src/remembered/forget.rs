@@ -9,8 +9,8 @@ use crate::{
     },
 };
 
-/// Deletes one item, or all items but the login. Ends a session that holds no items afterwards,
-/// together with messages that were not shown yet. Adds no message, since a message would need a
+/// Deletes one item, or all items but the login. If no item is left, ends the session, together
+/// with the messages that were not shown yet. Adds no message, since a message would need a
 /// session.
 pub(crate) async fn forget(visit: Visit, form: Form) -> Result<Response, PageError> {
     let item = form.get("item").unwrap_or("all");

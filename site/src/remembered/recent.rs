@@ -17,7 +17,8 @@ pub(crate) struct RecentBook {
 }
 
 impl RecentBook {
-    /// Loads the books viewed last, newest first, without `this`, on whose page they are shown.
+    /// Loads the books viewed last, newest first, except `this`: the book on whose page they are
+    /// shown.
     pub(crate) async fn load(
         db: &SqlitePool,
         session: Option<&Session>,

@@ -20,7 +20,7 @@ fn push_folded(c: char, folded: &mut String) {
     let plain = std::iter::once(c)
         .nfkd()
         .filter(|c| !is_accent(*c))
-        // Via upper case, so that ı and i become equal, and the two lower-case sigmas.
+        // Via upper case, so that ı equals i and the two lower-case sigmas are equal.
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .nfd()
@@ -39,8 +39,8 @@ fn push_folded(c: char, folded: &mut String) {
     }
 }
 
-/// Returns whether `c` is an accent. The voicing marks of Japanese are not: they form different
-/// syllables.
+/// Returns whether `c` is an accent. The voicing marks of Japanese are not accents: they form
+/// different syllables.
 fn is_accent(c: char) -> bool {
     is_combining_mark(c) && !matches!(c, '\u{3099}' | '\u{309a}')
 }
@@ -55,8 +55,8 @@ pub(crate) struct Piece {
 /// Splits `text` at the matches of the folded `words`.
 pub(crate) fn mark(text: &str, words: &[String]) -> Vec<Piece> {
     let mut folded = String::new();
-    // Maps each byte of the folded text to the index of its character in `text`. A character may
-    // have become several.
+    // Maps each byte of the folded text to the index of its character in `text`. Folding may turn
+    // one character into several.
     let mut origin = Vec::new();
     for (at, c) in text.chars().enumerate() {
         push_folded(c, &mut folded);

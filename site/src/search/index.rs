@@ -1,8 +1,8 @@
 //! The search index: a table with the folded text of every book.
 //!
-//! Triggers mark the books that have changed, also if a Django on the same file changed them. A
-//! marked book is folded within seconds, or by the next search if that comes first. A version of
-//! the program with another folding marks all books when it starts.
+//! Triggers mark a book when it changes, even if a Django on the same file changed it. A marked
+//! book is folded within seconds, or by the next search if that comes first. A program whose
+//! version folds texts differently marks all books when it starts.
 
 use std::time::{Duration, Instant};
 
@@ -81,7 +81,7 @@ pub(super) async fn begin_search(
     if count_stale(&mut reading).await? == 0 {
         return Ok(reading);
     }
-    // A transaction can't write once others have changed what it has read, so this one ends here.
+    // A transaction can't write after another one has changed what it has read, so end this one.
     // `fold_stale` folds most books in small transactions. The transaction after it keeps other
     // writers out and folds the few books that were marked in the meantime.
     reading.rollback().await?;
@@ -115,7 +115,7 @@ pub(crate) async fn fold_stale(
         bar.inc(BATCH.min(stale));
         if left > 0 {
             // SQLite polls while it waits for a lock. Without a pause, other writers would find the
-            // file locked each time they look.
+            // file locked at each attempt.
             tokio::time::sleep(began.elapsed()).await;
         }
     }
@@ -123,7 +123,7 @@ pub(crate) async fn fold_stale(
     Ok(())
 }
 
-/// Folds marked books every few seconds, so that searches rarely have to. Never returns.
+/// Folds marked books every few seconds, so that searches rarely have to fold any. Never returns.
 pub(crate) async fn fold_stale_periodically(db: SqlitePool) {
     loop {
         let folding = async { fold_stale(&mut *db.acquire().await?, &ProgressBar::hidden()).await };

@@ -31,8 +31,8 @@ impl Hashing {
         }
     }
 
-    /// Checks `password` against the hash `encoded`. Takes as long if there is no hash, so the time
-    /// does not show whether a user exists.
+    /// Checks `password` against the hash `encoded`. Takes the same time if there is no hash, so
+    /// the time does not show whether a user exists.
     pub(crate) async fn verify(
         &self,
         password: String,
@@ -64,7 +64,7 @@ impl Hashing {
         let turn = turn.map_err(|error| HashingError::Stopped(error.into()))?;
         let passwords = self.passwords.clone();
         let work = task::spawn_blocking(move || {
-            // Held until the work is done, also if the client has hung up.
+            // Held until the work is done, even if the client has hung up.
             let _turn = turn;
             work(&passwords)
         });

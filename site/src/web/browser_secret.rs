@@ -8,8 +8,8 @@ use std::{
 use axum::http::{HeaderMap, header};
 use cloakroom_django::auth::csrf::{Csrf, Secret};
 
-/// The CSRF secret of the browser that makes a request. Remembers whether the page contains a token
-/// of it, and so must set the cookie.
+/// The CSRF secret of the browser that makes a request. Records whether the page contains a token
+/// made from the secret. If it does, the response must set the cookie.
 #[derive(Debug)]
 pub(crate) struct BrowserSecret(Mutex<Inner>);
 
@@ -40,7 +40,7 @@ impl BrowserSecret {
         }
     }
 
-    /// Replaces the secret. Tokens of the former one are refused from now on.
+    /// Replaces the secret. Tokens of the former secret are refused from now on.
     pub(crate) fn rotate(&self) -> cloakroom::Result<()> {
         *self.lock() = Inner {
             secret: Some(Secret::random()?),

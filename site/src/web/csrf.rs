@@ -23,8 +23,8 @@ pub(crate) fn against_forgery(methods: MethodRouter<AppState>) -> MethodRouter<A
     ))
 }
 
-/// Reads the form of a request with an unsafe method, and refuses it if it does not come from a
-/// page of this site.
+/// Reads the form of a request with an unsafe method. Refuses the request if the form was not sent
+/// by a page of this site.
 ///
 /// # Errors
 /// [`PageError::BadForm`] if the form cannot be read, [`PageError::Forged`] if it is refused.

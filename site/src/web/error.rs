@@ -75,7 +75,7 @@ impl From<askama::Error> for PageError {
     }
 }
 
-// Decides the status only. The page needs the layout, and so the request: see `error_page`.
+// Sets the status only. The page needs the layout, which needs the request: see `error_page`.
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         match self {
@@ -110,7 +110,7 @@ pub(crate) async fn not_found() -> PageError {
     PageError::NotFound
 }
 
-/// Heading and text of an error page, where the status alone does not say enough.
+/// The heading and text of an error page, for errors whose status alone does not say enough.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ErrorText(pub(super) &'static str, pub(super) &'static str);
 

@@ -40,7 +40,7 @@ const UNAVAILABLE: &str = "Select a valid choice. That choice is not one of the 
 #[derive(Debug)]
 pub(crate) struct Fields<'a> {
     form: &'a Form,
-    /// Whether a visitor submitted the form. If not, its values are shown and not validated.
+    /// Whether a visitor submitted the form. If not, its values are shown but not validated.
     is_submitted: bool,
     fields: Vec<Field>,
 }
@@ -87,7 +87,7 @@ pub(crate) struct Choice {
     pub(crate) is_chosen: bool,
 }
 
-/// The wording of the error for a value that a select field does not offer. Django has the first
+/// The wording of the error for a value that a select field does not offer. Django uses the first
 /// two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InvalidChoice {
@@ -95,7 +95,7 @@ pub(crate) enum InvalidChoice {
     Unquoted,
     /// Repeats the value.
     Quoted,
-    /// Repeats the value, also if it is empty.
+    /// Repeats the value, even if it is empty.
     AlwaysQuoted,
 }
 

@@ -74,9 +74,9 @@ pub(crate) struct DeletePage {
     pub(crate) name: String,
     /// The URL of the record.
     pub(crate) back: String,
-    /// The plural of the blocking records, such as `books`.
+    /// The plural noun for the blocking records, such as `books`.
     pub(crate) others: &'static str,
-    /// URL and name of each blocking record.
+    /// The URL and name of each blocking record.
     pub(crate) blockers: Vec<(String, String)>,
 }
 

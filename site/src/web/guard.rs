@@ -36,8 +36,8 @@ pub(crate) fn require_permission(
     ))
 }
 
-/// Responds 404 if the id in the path is malformed, by the rules of the extractor `Id`. This comes
-/// before the login; the record itself is looked up after it.
+/// Responds 404 if the id in the path is malformed, by the rules of the extractor `Id`. This check
+/// precedes the login. The record itself is looked up after the login.
 pub(crate) fn of_record<Id>(methods: MethodRouter<AppState>) -> MethodRouter<AppState>
 where
     Id: FromRequestParts<(), Rejection = PageError> + Send + 'static,

@@ -54,7 +54,7 @@ async fn ready(State(app): State<AppState>) -> impl IntoResponse {
     }
 }
 
-/// Returns what cannot be reached. Logs the cause, at the level at which probes are logged.
+/// Returns the response text if something cannot be reached. Logs the cause at level `debug`.
 async fn unavailable(app: &AppState) -> Option<&'static str> {
     if let Err(error) = sqlx::query(PING).execute(&app.db).await {
         tracing::debug!("checking the database: {error}");

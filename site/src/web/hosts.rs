@@ -21,11 +21,11 @@ pub(crate) async fn refuse_foreign(
 ) -> Result<Response, PageError> {
     let addressed = request.uri().authority().map(|host| host.as_str());
     let headers = request.headers().get_all(HOST);
-    // If there were several hosts, a proxy could check another one than this site uses. HTTP/1.0
-    // does not require the header.
+    // With several hosts, a proxy could check a different one than this site uses. HTTP/1.0 does
+    // not require the header.
     let least = usize::from(request.version() >= Version::HTTP_11);
     let is_named = (least..=1).contains(&headers.iter().count());
-    // A host that is not valid text becomes an empty one, which is never allowed.
+    // A host that is not valid text is read as an empty text, which is never allowed.
     let headers = headers.iter();
     let mut named = addressed
         .into_iter()

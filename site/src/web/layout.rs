@@ -214,7 +214,7 @@ impl Layout {
             .collect()
     }
 
-    /// Returns path and query of this page, as the value of `next`.
+    /// Returns the path and query of this page, as the value of `next`.
     pub(crate) fn current_path(&self) -> String {
         next::path_and_query(&self.uri)
     }

@@ -1,4 +1,4 @@
-//! Method routers that answer OPTIONS, and 405 with `Allow`.
+//! Method routers that answer OPTIONS, and that respond 405 with `Allow` to unsupported methods.
 
 use axum::{
     handler::Handler,

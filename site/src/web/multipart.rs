@@ -30,7 +30,8 @@ pub(super) fn fields(parameters: &str, body: &Bytes, max: usize) -> Option<Vec<(
     Some(fields)
 }
 
-/// Returns name and text of a part, `Some(None)` for a file, or `None` if the part is malformed.
+/// Returns the name and text of a part, `Some(None)` for a file, or `None` if the part is
+/// malformed.
 fn field(part: &[u8]) -> Option<Option<(String, String)>> {
     // A part without headers starts with the empty line.
     let (head, value) = match part.strip_prefix(b"\r\n") {

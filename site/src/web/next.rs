@@ -17,12 +17,13 @@ pub(crate) fn safe<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
         None => after_origin(target, origin)?,
     };
     let leaves_site = path.starts_with("//");
-    // As in `http://site.example@evil.example` and `http://site.example.evil`.
+    // True for `http://site.example@evil.example` and `http://site.example.evil`.
     let continues_host = !path.is_empty() && !path.starts_with(['/', '?', '#']);
     (!leaves_site && !continues_host).then_some(target)
 }
 
-/// Returns the rest of a URL after its origin, if that is `origin` or the same host with https.
+/// Returns the part of a URL after its origin. The origin must be `origin`, or the same host with
+/// https.
 fn after_origin<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
     let (own_scheme, own_host) = origin.split_once("://")?;
     let (scheme, rest) = target.split_once("://")?;
@@ -33,7 +34,7 @@ fn after_origin<'a>(target: &'a str, origin: &str) -> Option<&'a str> {
     (is_scheme && host.eq_ignore_ascii_case(own_host)).then_some(rest)
 }
 
-/// Returns path and query of a request, as a value for `next`.
+/// Returns the path and query of a request, as a value for `next`.
 pub(crate) fn path_and_query(uri: &Uri) -> String {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     path.to_owned()

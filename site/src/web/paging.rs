@@ -19,7 +19,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::error::PageError;
 
-/// The page that `?page=` asks for. Whether it exists is checked by [`Paging::new`].
+/// The page that `?page=` asks for. [`Paging::new`] checks whether it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestedPage {
     Number(u64),
@@ -29,7 +29,7 @@ pub(crate) enum RequestedPage {
 
 impl RequestedPage {
     fn from_query(query: &str) -> Self {
-        // If there are several, the last counts, as in Django.
+        // If there are several parameters `page`, the last one counts, as in Django.
         let page = form_urlencoded::parse(query.as_bytes())
             .filter(|(name, _)| name == "page")
             .last();

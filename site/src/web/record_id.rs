@@ -5,8 +5,8 @@ use axum::{
 
 use super::error::PageError;
 
-/// The id of a record in the path. Rejects with 404 what is not a number, or does not fit into the
-/// database.
+/// The id of a record in the path. Rejects a path with 404 if its id is not a number, or is too
+/// large for the database.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordId(pub(crate) i64);
 
@@ -19,7 +19,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RecordId {
     }
 }
 
-/// A number of any size in the path. Rejects with 404 what is not a number.
+/// A number of any size in the path. Rejects other text with 404.
 pub(crate) struct RecordNumber(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for RecordNumber {

@@ -15,7 +15,7 @@ const MAX_CHARS: usize = 64;
 /// The length of a generated id, long enough to be unique in a log.
 const GENERATED_CHARS: usize = 16;
 
-/// The id of requests if the system has no randomness.
+/// The id of every request if the system provides no random numbers.
 const FALLBACK: &str = "none";
 
 /// The id of a request: letters, digits and hyphens.

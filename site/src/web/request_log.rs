@@ -13,7 +13,7 @@ use super::{
     request_id::{HEADER, RequestId},
 };
 
-/// The number of bytes that a line shows of a path or a method.
+/// The largest number of bytes of a path or a method in a line.
 const MAX_SHOWN_BYTES: usize = 200;
 
 /// The start of links that set a password. The rest of such a path is a secret.
@@ -22,11 +22,11 @@ const RESET_LINK: &str = "/accounts/reset/";
 /// Assigns an id to the request, adds it to the response, and logs a line when the response is
 /// ready.
 ///
-/// Everything that is logged in the meantime is inside a span with the id. If the client hangs up,
-/// the request is dropped without a line.
+/// Until then, everything that is logged for the request is inside a span with the id. If the
+/// client hangs up, the request is dropped and no line is logged.
 pub(crate) async fn write(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
-    // At the highest level, so the span is active under every log filter.
+    // The span has the highest level, so it is active under every log filter.
     let span = tracing::error_span!("request", id = id.as_str());
     request.extensions_mut().insert(id.clone());
     let method = truncate(request.method().as_str()).to_owned();

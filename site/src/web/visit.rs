@@ -23,8 +23,8 @@ use crate::{state::AppState, users::User};
 const OUTSIDE_LAYER: &str = "extracting the visit: the request did not pass \
                              `visit_layer::begin`; add the page to the router of `routes.rs`";
 
-/// A request and its visitor. Session and user are loaded on first use, and once. Clones share
-/// their state.
+/// A request and its visitor. The session and the user are loaded on first use, and only once.
+/// Clones share their state.
 #[derive(Clone)]
 pub(crate) struct Visit(Arc<Inner>);
 
@@ -82,8 +82,8 @@ impl Visit {
         name.and_then(|name| name.to_str().ok()).unwrap_or_default()
     }
 
-    /// Returns the host of the request. It is an allowed one, since `hosts::refuse_foreign` has
-    /// refused the others.
+    /// Returns the host of the request. It is allowed, since `hosts::refuse_foreign` has refused
+    /// all others.
     pub(crate) fn host(&self) -> String {
         let host = self.0.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = self.0.uri.authority().map(|host| host.as_str()).or(host);
@@ -92,12 +92,12 @@ impl Visit {
             .to_ascii_lowercase()
     }
 
-    /// Returns scheme and host of the site as this visitor reaches it.
+    /// Returns the scheme and host of the site as this visitor reaches it.
     pub(crate) fn origin(&self) -> String {
         format!("{}://{}", self.0.app.base_url.scheme(), self.host())
     }
 
-    /// Returns `target` if it is a page of this site, or else `otherwise`.
+    /// Returns `target` if it is a page of this site, and `otherwise` if it is not.
     pub(crate) fn safe_next(&self, target: Option<&str>, otherwise: &str) -> String {
         let origin = self.origin();
         let safe = target.and_then(|target| next::safe(target, &origin));

@@ -12,7 +12,7 @@ use super::{error_page, layout::Layout, visit::Visit};
 use crate::state::AppState;
 
 /// Creates the [`Visit`] of a request. Adds an error page, the CSRF cookie and `Cache-Control` to
-/// the response.
+/// the response if it needs them.
 pub(crate) async fn begin(
     State(app): State<AppState>,
     handle: SessionHandle,
@@ -25,7 +25,7 @@ pub(crate) async fn begin(
     let mut response = next.run(request).await;
     if error_page::needs_page(&response) {
         let layout = Layout::of(&visit).await;
-        // If loading the layout fails as well, an outer layer adds the page without a visitor.
+        // If loading the layout fails, too, an outer layer adds a page for an unknown visitor.
         if let Ok(layout) = layout {
             response = error_page::page(response, layout, visit.method(), id);
         }

@@ -169,7 +169,7 @@ async fn a_login_leads_back_to_every_page_except_login_and_logout() {
 }
 
 #[tokio::test]
-async fn a_login_as_another_user_drops_the_session_of_the_first() {
+async fn a_login_as_another_user_ends_the_session_of_the_first_user() {
     let site = Site::new().await;
     let browser = site.visitor("member").await;
     browser.get("/catalog/").await;
@@ -252,7 +252,7 @@ async fn pages_for_a_user_are_kept_out_of_caches() {
         "/nothing",
     ] {
         let page = member.get(path).await;
-        // Also where the response sets the session cookie, for which the library asks for less.
+        // Also if the response sets the session cookie, for which the library sets a weaker header.
         let sets_cookie = page.header("set-cookie").is_some();
         assert_eq!(sets_cookie, path == "/catalog/", "{path}");
         assert_eq!(page.header("cache-control"), Some("no-store"), "{path}");

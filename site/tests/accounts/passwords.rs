@@ -201,7 +201,7 @@ async fn mails(folder: &std::path::Path, count: usize) -> Vec<String> {
     }
 }
 
-/// Requests a link to this address. Returns the target of the redirect.
+/// Requests a reset link for this address. Returns the target of the redirect.
 async fn ask_for_mail(visitor: &Visitor, email: &str) -> String {
     let page = visitor
         .send("/accounts/password_reset/", &[("email", email)])

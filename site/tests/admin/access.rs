@@ -82,7 +82,7 @@ async fn anonymous_visitors_are_redirected_to_the_login_page_for_all_requests() 
 }
 
 #[tokio::test]
-async fn a_form_without_token_is_refused_before_other_checks() {
+async fn a_form_without_a_token_is_refused_before_other_checks() {
     let site = Site::new().await;
     for visitor in [site.stranger(), site.visitor("librarian").await] {
         let page = visitor

@@ -74,7 +74,7 @@ async fn the_password_hash_is_masked() {
     let page = admin.get(CHANGE).await;
     assert!(main(&page).contains("algorithm: pbkdf2_sha256, hash: AbCdEf**********"));
     assert!(!page.text().contains("GhIjKl") && !page.text().contains("c2FsdHNhbHQ"));
-    // Also on the page with errors, whatever was submitted.
+    // The page with errors masks the hash as well, whatever value was submitted.
     let fields = [("username", ""), ("password", "sent$along")];
     let page = admin.send(CHANGE, &fields).await;
     assert!(main(&page).contains("algorithm: pbkdf2_sha256, hash: AbCdEf**********"));

@@ -72,7 +72,7 @@ async fn copies_are_listed_by_due_date_a_hundred_to_a_page() {
 }
 
 #[tokio::test]
-async fn long_lists_and_large_forms_stay_small() {
+async fn pages_with_long_lists_or_large_forms_stay_small() {
     const MAX_BYTES: usize = 50_000;
     const MAX_BYTES_WITH_STYLE: usize = 64_000;
     let site = Site::new().await;
@@ -222,7 +222,7 @@ async fn users_are_searched_and_filtered() {
 }
 
 #[tokio::test]
-async fn odd_queries_are_answered() {
+async fn malformed_queries_are_answered_with_a_page() {
     let site = Site::new().await;
     let admin = site.visitor("admin").await;
     for query in [

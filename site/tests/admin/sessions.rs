@@ -91,7 +91,7 @@ async fn ending_the_current_session_is_a_logout() {
 }
 
 #[tokio::test]
-async fn ending_requires_the_permission_and_a_valid_form() {
+async fn ending_a_session_requires_the_permission_and_a_valid_form() {
     let site = Site::new().await;
     site.sql(
         "INSERT INTO auth_user_user_permissions (user_id, permission_id) \

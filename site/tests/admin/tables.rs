@@ -4,7 +4,7 @@ use crate::common::{
     visitor::{Visitor, main, target},
 };
 
-/// Returns the form of author 40, who has no books, with one row of the table filled.
+/// Returns the form of author 40, who has no books, with one row of the table filled in.
 fn with_book<'a>(title: &'a str, isbn: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("first_name", "Ada"),

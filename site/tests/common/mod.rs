@@ -1,7 +1,7 @@
 //! A separate site for every test, in a temporary folder with a new database. Requests are sent to
 //! the router without a connection.
 
-// Each test file uses a part of this. Helpers of tests may panic.
+// Each test file uses only a part of this module. Helpers of tests may panic.
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod program;
@@ -175,7 +175,7 @@ pub(crate) fn text(html: &str) -> String {
     let mut text = String::new();
     for piece in html.split('<') {
         let (tag, words) = piece.split_once('>').unwrap_or(("", piece));
-        // These are inline elements. The others start a new line.
+        // These are inline elements. All other elements start a new line.
         if !matches!(
             tag.trim_start_matches('/').split(' ').next(),
             Some("a" | "mark" | "span" | "strong")

@@ -26,7 +26,7 @@ pub(crate) fn first_line(child: &mut Child) -> String {
     line
 }
 
-/// A running program. It is killed when this is dropped.
+/// A running program. It is killed when this value is dropped.
 pub(crate) struct Running {
     child: Child,
     pub(crate) address: String,

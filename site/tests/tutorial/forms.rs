@@ -6,7 +6,7 @@ use super::{RENEW, between, error, input, label};
 use crate::common::{Site, visitor::target};
 
 #[tokio::test]
-async fn a_loan_is_not_renewed_until_yesterday() {
+async fn a_renewal_until_yesterday_is_refused() {
     let site = Site::new().await;
     let (page, date) = site.visitor("clerk").await.renew(-1.day()).await;
     assert_ne!(error(&page, "renewal_date"), "");
@@ -14,7 +14,7 @@ async fn a_loan_is_not_renewed_until_yesterday() {
 }
 
 #[tokio::test]
-async fn a_loan_is_not_renewed_for_four_weeks_and_a_day() {
+async fn a_renewal_for_four_weeks_and_a_day_is_refused() {
     let site = Site::new().await;
     let (page, date) = site.visitor("clerk").await.renew(4.weeks().days(1)).await;
     assert_ne!(error(&page, "renewal_date"), "");

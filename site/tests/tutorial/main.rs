@@ -26,7 +26,7 @@ const RENEW: &str = "/catalog/book/a2f73175-924d-4524-ac9a-e0b94e759058/renew/";
 const NEW_AUTHOR: &str = "/catalog/author/create/";
 
 impl Site {
-    /// Returns the due date of the copy of [`RENEW`].
+    /// Returns the due date of the copy in [`RENEW`].
     async fn due_back(&self) -> String {
         let due_back = "SELECT due_back FROM catalog_bookinstance \
                         WHERE id = 'a2f73175924d4524ac9ae0b94e759058'";
@@ -35,7 +35,7 @@ impl Site {
 }
 
 impl Visitor {
-    /// Renews the loan of [`RENEW`] until `by` from today. Returns the date as well.
+    /// Submits the form at [`RENEW`] with today's date plus `by`. Returns the page and the date.
     async fn renew(&self, by: Span) -> (Page, String) {
         today(async |today| {
             let date = (today + by).to_string();

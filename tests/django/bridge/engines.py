@@ -2,8 +2,8 @@
 
 With `stored`, the peer is the store and the session object is Django's. With `remote`, the session
 object is the peer's, too. The classes are called SessionStore, because Django derives the salt from
-the name. `own` is Django's class. Signatures and names of the peer are compared with it, because
-most tests only read what the peer wrote itself.
+the name. `own` is Django's class. The peer's signatures and names are compared with those of `own`,
+because most tests only read what the peer itself has written.
 """
 
 from django.conf import settings

@@ -67,7 +67,7 @@ class Line:
         )
         self.id = 0
         self.configured: dict | None = None
-        # Unused handles, to drop with the next request: a destructor may run at any time.
+        # Unused handles, to be dropped with the next request: a destructor may run at any time.
         self.dropped: list[int] = []
 
     def ask(self, op: str, **fields: object):

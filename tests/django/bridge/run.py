@@ -114,7 +114,7 @@ def configure(places: Places, database: str, cache: str) -> dict:
 
 
 def without_transactions() -> None:
-    """Commits the rows, so that the peer sees them. A TestCase would not."""
+    """Commits the rows, so that the peer sees them. A TestCase would not commit them."""
     from django.contrib.sessions.models import Session
 
     class TestCase(django.test.TransactionTestCase):
@@ -160,7 +160,7 @@ def load_tests(
             print(f"different {name}.{method}: {DIFFERENT_WHY}")
             test = getattr(getattr(tests, name), method)
             if iscoroutinefunction(test):
-                # Django does the same, but would lose the mark of an expected failure.
+                # Django does the same, but would not copy the mark of an expected failure.
                 test = async_to_sync(test)
             setattr(
                 getattr(tests, name),

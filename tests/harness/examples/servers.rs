@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The command finds the servers in environment variables, which [`cloakroom_harness::servers`]
-//! reads. So all test processes share one set of servers, and do not start one each. A kind whose
-//! variable is already set, also to an empty text, is not started.
+//! reads. So all test processes share one set of servers instead of starting their own. A kind
+//! whose variable is already set, even to an empty text, is not started.
 
 use std::env;
 use std::os::unix::process::ExitStatusExt;

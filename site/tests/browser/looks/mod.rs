@@ -110,7 +110,8 @@ fn every_page_of_the_staff_area_is_accessible() {
         return;
     };
     let admin = site.browser_of("admin");
-    // Its lists have a hundred rows, and each row of copies contains the id three times.
+    // Its pages are larger: lists have a hundred rows, and each row of copies has the id three
+    // times.
     let mut look = Look::new(&admin, "admin", &axe).up_to_bytes(64_000);
     look.at_pages(STAFF);
 

@@ -83,7 +83,7 @@ impl<'site> Browser<'site> {
         self.click(&format!("//button[normalize-space() = {button:?}]"));
     }
 
-    /// Types into the field of this name in the main part of the page.
+    /// Types into the field with this name in the main part of the page.
     pub(crate) fn fill(&self, field: &str, text: &str) {
         self.at(&named(field), async |field| {
             field.clear().await?;
@@ -99,7 +99,7 @@ impl<'site> Browser<'site> {
         });
     }
 
-    /// Selects an option of the field of this name.
+    /// Selects an option of the field with this name.
     pub(crate) fn choose(&self, field: &str, choice: &str) {
         self.at(&named(field), async |list| {
             list.select_by_label(choice).await
@@ -208,7 +208,7 @@ impl<'site> Browser<'site> {
     }
 }
 
-/// Returns the XPath of the field of this name in the main part of the page.
+/// Returns the XPath of the field with this name in the main part of the page.
 fn named(field: &str) -> String {
     format!("//main//*[@name = {field:?}]")
 }
@@ -229,7 +229,7 @@ const ARGUMENTS: [&str; 13] = [
     "--disable-sync",
     // Containers have little shared memory.
     "--disable-dev-shm-usage",
-    // No requests to other hosts than the site.
+    // Blocks requests to other hosts than the site.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-proxy-server",
     // Dates are typed as month, day, year.

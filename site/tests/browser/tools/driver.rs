@@ -1,4 +1,4 @@
-//! A chromedriver with a blocking interface, since the stories do one thing after the other.
+//! A chromedriver with a blocking interface, since a story takes one step after the other.
 
 use std::{fmt::Display, path::Path};
 
@@ -15,7 +15,7 @@ use super::{PATIENCE, supervised_program::SupervisedProgram};
 pub(super) struct Driver {
     client: Client,
     runtime: Runtime,
-    // The profile of the browser is in its folder.
+    // The profile of the browser is in the folder of this program.
     _program: SupervisedProgram,
 }
 
@@ -54,7 +54,7 @@ impl Drop for Driver {
 }
 
 fn wait_for<T, E: Display>(runtime: &Runtime, answer: impl Future<Output = Result<T, E>>) -> T {
-    // A step has a few commands, and the driver fails each after `PATIENCE`.
+    // A step sends a few commands, and the driver lets each of them fail after `PATIENCE`.
     let answer = runtime.block_on(async { timeout(PATIENCE * 4, answer).await });
     let answer = answer.expect("chromedriver answers in time");
     answer.unwrap_or_else(|error| panic!("{error}"))

@@ -16,7 +16,7 @@ use super::PATIENCE;
 /// kills the program and deletes its folder.
 pub(crate) struct SupervisedProgram {
     supervisor: Child,
-    /// An option, so that it can be closed before waiting for the supervisor.
+    /// An `Option`, so that the pipe can be closed before waiting for the supervisor.
     stdin: Option<ChildStdin>,
     /// The lines that the program writes to standard output.
     lines: Receiver<String>,

@@ -14,7 +14,7 @@ const BOOKS: &str = "\
     INSERT INTO catalog_book (id, title, summary, isbn) \
     VALUES (1, 'Villette', '', '1'), (2, 'Shirley', '', '2')";
 
-/// Thirty copies, alternately of the first book with the member and of the second with another
+/// Thirty copies, alternately of the first book for the member and of the second book for another
 /// reader. Each is due on a different day, not in the order of the ids, and far in the future.
 const COPIES: &str = "\
     WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 30) \

@@ -26,7 +26,7 @@ async fn a_renewal_requires_a_login() {
 #[tokio::test]
 async fn readers_do_not_renew_loans() {
     let site = Site::new().await;
-    // Not even their own loans. Clerks renew loans.
+    // Readers may not even renew their own loans. Clerks renew loans.
     assert_eq!(site.visitor("bela").await.get(RENEW).await.status, 403);
 }
 

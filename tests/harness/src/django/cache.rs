@@ -30,10 +30,10 @@ pub trait Site {
     fn left(&mut self, key: &StoreKey) -> impl Future<Output = i64>;
 }
 
-/// The server keeps the data of a draft for its lifetime, and no other part of it.
+/// The server stores the data of a draft for the draft's lifetime, but no other part of the draft.
 pub async fn only_the_data_of_an_entry_is_stored(site: &mut impl Site) {
     let (cache, at) = (site.cache(), key(1));
-    // All bytes, and parts of the servers' protocols.
+    // Every byte value, and parts of the servers' protocols.
     let bytes: Vec<u8> = (0..=255).chain(*b"\r\n$3\r\n*1\r\nEND\r\nHD\r\n").collect();
     for data in [&b""[..], &bytes, &vec![0x80; 1 << 19]] {
         let mut new = lasting(data, 60);
@@ -68,8 +68,8 @@ pub async fn create_never_overwrites_and_save_never_creates(site: &mut impl Site
     is_free(&cache, &key(3)).await;
 }
 
-/// A stale write changes neither data nor lifetime, and a touch makes no save stale. This holds for
-/// the store that wrote the session and for another one.
+/// A stale write changes neither data nor lifetime, and a touch makes no save stale. This is true
+/// for the store that wrote the session and for a second store.
 pub async fn a_stale_write_changes_nothing_and_a_touch_makes_no_save_stale(site: &mut impl Site) {
     let (cache, other) = (site.cache(), site.open().await);
     let first = written(cache.create(&key(1), &lasting(b"first", 1_000)).await);
@@ -169,7 +169,8 @@ pub async fn a_rename_moves_the_whole_session_or_nothing(site: &mut impl Site) {
     stale(cache.rename(&key(1), &seen, &key(2), &draft("")).await);
     stale(cache.rename(&key(1), &seen, &key(1), &draft("")).await);
     stale(cache.rename(&key(1), &other, &key(3), &draft("")).await);
-    // A rename to the same key must not delete the session, even if the draft equals its data.
+    // A rename to the same key must not delete the session, even if the draft equals the stored
+    // data.
     stale(cache.rename(&key(9), &seen, &key(9), &draft("one")).await);
     holds(&cache, &key(1), "one").await;
     holds(&cache, &key(2), "two").await;

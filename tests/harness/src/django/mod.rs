@@ -2,8 +2,8 @@
 //! [conformance suite](mod@cloakroom_testkit::conformance).
 //!
 //! [`django_cache!`](crate::django_cache!) and [`django_table!`](crate::django_table!) write one
-//! test for each promise. Each promise is also a function here. In addition to the store, they need
-//! a second client of the server, which reads and writes as Django does.
+//! test for each promise. Each promise is also a function here. In addition to the store, the tests
+//! need a second client of the server, which reads and writes as Django does.
 
 pub mod cache;
 mod django;

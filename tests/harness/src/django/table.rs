@@ -31,8 +31,8 @@ pub trait Site {
     fn ask(&mut self, question: &str) -> impl Future<Output = String>;
 }
 
-/// Data that Django saves concurrently makes the store's version stale, also if it differs only in
-/// case or trailing blanks, which some collations ignore.
+/// Data that Django saves concurrently makes the store's version stale, even if the data differs
+/// only in case or trailing blanks, which some collations ignore.
 pub async fn a_concurrent_save_of_django_is_not_overwritten(site: &mut impl Site) {
     let seen = written(site.store().create(&at(KEY), &draft(DATA)).await);
     for theirs in [
@@ -57,8 +57,8 @@ pub async fn a_concurrent_save_of_django_is_not_overwritten(site: &mut impl Site
     is_free(site.store(), &at(&KEY.to_uppercase())).await;
 }
 
-/// A save or touch that changes nothing is written. A rename to the same key is stale, because the
-/// key has a session.
+/// A save or touch that changes nothing is written. A rename to the same key is stale, because that
+/// key already has a session.
 pub async fn a_save_of_equal_data_is_written(site: &mut impl Site) {
     let (store, new) = (site.store(), draft(DATA));
     let seen = written(store.create(&at(KEY), &new).await);
@@ -88,8 +88,8 @@ pub async fn additional_columns_of_the_table_are_left_alone(site: &mut impl Site
     assert_eq!(site.ask(&theirs).await, "three");
 }
 
-/// A key that the column cannot hold, which is 40 characters wide and without NUL, has no session:
-/// `load` finds none, `create` refuses it.
+/// A key that does not fit the column, which stores 40 characters and no NUL, has no session:
+/// `load` returns `None`, and `create` refuses the key.
 pub async fn a_key_that_does_not_fit_the_column_has_no_session_and_is_refused<S: Site>(
     site: &mut S,
 ) {
@@ -121,7 +121,7 @@ pub async fn a_key_that_does_not_fit_the_column_has_no_session_and_is_refused<S:
 }
 
 /// A draft with an owner, or with data that is not ASCII text, is refused and changes nothing. A
-/// version that is not such text is stale.
+/// version that is not ASCII text is stale.
 pub async fn an_entry_that_the_table_cannot_store_is_refused_and_changes_nothing(
     site: &mut impl Site,
 ) {

@@ -9,7 +9,7 @@ use super::program::{SBIN, find};
 use super::redis::ask;
 use super::server::Server;
 
-/// Starts a Redis Cluster; `None` if Redis is not installed.
+/// Starts a Redis Cluster. Returns `None` if Redis is not installed.
 pub(super) fn start() -> Option<Server> {
     let program = find("redis-server", SBIN)?;
     let nodes: Vec<Private> = (0..NODES).map(|_| recipe(&program).start()).collect();
@@ -97,7 +97,7 @@ exec "$PROGRAM" --port "$PORT" --bind 127.0.0.1 --save '' --appendonly no \
     --cluster-announce-ip 127.0.0.1
 "#;
 
-/// The minimum for a Redis Cluster.
+/// The minimum number of nodes of a Redis Cluster.
 const NODES: usize = 3;
 
 const SLOTS: usize = 16_384;

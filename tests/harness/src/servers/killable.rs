@@ -14,9 +14,10 @@ use super::server::Server;
 
 /// A private server that a test kills and starts again, on the same port and with the same data.
 ///
-/// Unlike a [`Server`], it acknowledges a write only when it is on the disk, except memcached,
-/// which keeps nothing there. It accepts [`CONNECTIONS`](Self::CONNECTIONS) clients. It stops when
-/// this value is dropped or the process ends. Of PgBouncer, the PostgreSQL behind it is killed.
+/// Unlike a [`Server`], it acknowledges a write only when the write is on disk. The exception is
+/// memcached, which writes nothing to disk. The server accepts [`CONNECTIONS`](Self::CONNECTIONS)
+/// clients. It stops when this value is dropped or the process ends. With [`Kind::Pgbouncer`], the
+/// PostgreSQL behind PgBouncer is killed.
 ///
 /// # Examples
 /// ```no_run
@@ -32,9 +33,9 @@ use super::server::Server;
 /// ```
 pub struct KillableServer {
     kind: Kind,
-    /// `None` until it is started for the first time.
+    /// `None` until the server is started for the first time.
     server: Option<Server>,
-    /// `None` unless it is started with a replica.
+    /// `None` unless the server was started with a replica.
     replicas: Option<Replicated>,
 }
 
@@ -68,7 +69,7 @@ impl KillableServer {
         let ready = self.kind.ready();
         let name = self.kind.name();
         let private = self.private();
-        // Empties the file first, because it shows that the killed server was ready.
+        // Empty the file first: it still shows that the killed server was ready.
         let started = fs::write(private.folder.join(ready.0), "")
             .and_then(|()| fs::write(private.folder.join("alive"), ""))
             .and_then(|()| private.wait_until_ready(ready));
@@ -81,8 +82,9 @@ impl TestServer for KillableServer {
     /// empty.
     ///
     /// # Panics
-    /// If the server does not start, with the end of its log. If it is a cluster, which has several
-    /// processes. If it is not installed and `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1.
+    /// If the server does not start; the message ends with its log. If the kind is a cluster, which
+    /// has several processes. If the server is not installed and `CLOAKROOM_TEST_REQUIRE_SERVERS`
+    /// is 1.
     fn start(&mut self) -> Option<String> {
         let kind = self.kind;
         match self.server {
@@ -121,7 +123,7 @@ impl TestServer for KillableServer {
         self.kind != Kind::Memcached
     }
 
-    /// Returns `None` as well for a kind that has no replicas here.
+    /// Also returns `None` for a kind that this crate starts without replicas only.
     fn start_with_replica(&mut self) -> Option<(String, String)> {
         match self.kind {
             Kind::Redis | Kind::Valkey => {

@@ -62,8 +62,8 @@ impl Kind {
         }
     }
 
-    /// Returns the environment variable with the URL of an existing server of this kind. If the
-    /// variable is empty, tests run without one.
+    /// Returns the name of the environment variable for the URL of an existing server of this kind.
+    /// If the variable is empty, tests run without a server of this kind.
     ///
     /// # Examples
     /// ```
@@ -84,11 +84,11 @@ impl Kind {
         }
     }
 
-    /// Starts a private server for one test, or returns `None` if it is not installed. Ignores the
+    /// Starts a private server for one test. Returns `None` if it is not installed. Ignores the
     /// environment.
     ///
     /// # Panics
-    /// If it does not start, with the end of its log.
+    /// If the server does not start; the message ends with its log.
     ///
     /// # Examples
     /// ```no_run
@@ -147,7 +147,7 @@ impl Kind {
     }
 
     /// Returns a file of a private server, and a text that the file contains once the server
-    /// listens. For PgBouncer, it is that of the PostgreSQL behind it, which a test can kill.
+    /// listens. For PgBouncer, returns those of the PostgreSQL behind it, which a test can kill.
     pub(super) fn ready(self) -> (&'static str, &'static str) {
         match self {
             Self::Postgres | Self::Pgbouncer => postgres::READY,
@@ -212,7 +212,8 @@ impl Kind {
     }
 }
 
-/// Writes a line to standard error. Unlike `eprintln!`, this is shown when the test passes.
+/// Writes a line to standard error. Unlike the output of `eprintln!`, it is shown even if the test
+/// passes.
 fn warn(line: &str) {
     // A closed standard error is no reason to fail.
     let _ = writeln!(io::stderr(), "{line}");

@@ -13,7 +13,7 @@ pub(super) struct MariadbReplicas {
 }
 
 impl MariadbReplicas {
-    /// Starts both servers; `None` if MariaDB or its client is not installed.
+    /// Starts both servers. Returns `None` if MariaDB or its client is not installed.
     pub(super) fn start() -> Option<Self> {
         let client = find("mariadb", &[]).or_else(|| find("mysql", &[]))?;
         let with_id = |id: u8| {

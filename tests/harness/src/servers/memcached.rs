@@ -16,7 +16,7 @@ pub(super) fn recipe() -> Option<Recipe> {
     })
 }
 
-/// Returns the same for a server with few connections.
+/// Returns how to run a memcached that accepts few connections.
 pub(super) fn killable() -> Option<Recipe> {
     let settings = format!("--conn-limit={}", CONNECTIONS);
     Some(recipe()?.killable(settings))

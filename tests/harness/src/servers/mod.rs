@@ -3,12 +3,12 @@
 //! [`postgres`], [`mariadb`], [`redis`], [`redis_cluster`], [`redis_sentinel`], [`valkey`],
 //! [`memcached`] and [`pgbouncer`] return a server that all tests of the process share. It is:
 //!
-//! 1. the existing server in the environment variable [`Kind::variable`]; none, if the variable is
-//!    empty;
+//! 1. the existing server whose URL is in the environment variable [`Kind::variable`], or none if
+//!    the variable is empty;
 //! 2. otherwise, if the program is installed, a private server on a free port of 127.0.0.1 with its
 //!    files in a temporary folder;
 //! 3. otherwise none. A line on standard error names what did not run. With
-//!    `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, that is a panic.
+//!    `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, the test panics instead.
 //!
 //! [`KillableServer`] is a server for one test, which kills it and starts it again.
 //!
@@ -38,9 +38,10 @@
 //!
 //! # How they stop
 //! Each server runs under a watchdog, a short shell script that reads a pipe from this process.
-//! When this process ends, also by a panic, an abort or `kill -9`, the pipe closes. The watchdog
+//! When this process ends, even by a panic, an abort or `kill -9`, the pipe closes. The watchdog
 //! then stops the server and deletes its folder. If the watchdog itself is killed, the folder
-//! stays. On Linux the kernel then kills the server; on systems without `setpriv` it keeps running.
+//! stays. On Linux the kernel then kills the server. On systems without `setpriv` the server keeps
+//! running.
 //!
 //! # Limits of a private server
 //! * It does not wait for the disk, unless it is a [`KillableServer`]. That makes the tests faster.

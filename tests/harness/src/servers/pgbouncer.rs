@@ -3,18 +3,19 @@ use super::private::{CONNECTIONS, Private, Recipe, free_port};
 use super::program::{SBIN, find};
 use super::server::Server;
 
-/// Starts PgBouncer in front of a private PostgreSQL; `None` if one of them is not installed.
+/// Starts PgBouncer in front of a private PostgreSQL. Returns `None` if one of them is not
+/// installed.
 pub(super) fn start() -> Option<Server> {
     serve(postgres::recipe()?, MAX_CLIENTS)
 }
 
-/// Starts the same in front of a PostgreSQL that can be killed and acknowledges only what is on the
-/// disk.
+/// Starts PgBouncer in front of a PostgreSQL that can be killed and that acknowledges a write only
+/// when it is on disk.
 pub(super) fn start_killable() -> Option<Server> {
     serve(postgres::killable()?, CONNECTIONS)
 }
 
-/// The first process is PostgreSQL.
+/// Returns a server whose first process is PostgreSQL.
 fn serve(postgres: Recipe, max_clients: usize) -> Option<Server> {
     let program = find("pgbouncer", SBIN)?;
     let postgres: Private = postgres.start();
@@ -34,10 +35,10 @@ fn serve(postgres: Recipe, max_clients: usize) -> Option<Server> {
     Some(Server::private(url, vec![postgres, pgbouncer]))
 }
 
-/// Every database is reached under its name, in transaction mode. `session` and `statement` are the
-/// database `cloakroom` in other modes.
+/// Every database is served under its own name, in transaction mode. The database `cloakroom` is
+/// also served as `session` in session mode and as `statement` in statement mode.
 ///
-/// By default, PgBouncer connects to a server that was down only after 15 s.
+/// By default, PgBouncer waits 15 s before it connects again to a server that was down.
 const PREPARE: &str = r#"
 set -- $SETTINGS
 echo '"cloakroom" ""' >users.txt

@@ -22,10 +22,11 @@ pub(super) fn recipe() -> Option<Recipe> {
     })
 }
 
-/// Returns the same for a server that acknowledges only what is on the disk.
+/// Returns how to run a PostgreSQL that acknowledges a write only when it is on disk.
 pub(super) fn killable() -> Option<Recipe> {
     let mut settings = format!("-c max_connections={} -c fsync=on", CONNECTIONS);
-    // After a crash it syncs its files one by one by default, about a thousand. `syncfs` is faster.
+    // After a crash, PostgreSQL syncs about a thousand files one by one by default. `syncfs` is
+    // faster.
     if cfg!(target_os = "linux") {
         settings += " -c recovery_init_sync_method=syncfs";
     }
@@ -36,8 +37,8 @@ pub(super) fn url(port: u16) -> String {
     format!("postgres://cloakroom@127.0.0.1:{port}/cloakroom")
 }
 
-/// Returns a `postgres` that has `initdb` in the same folder: from `PATH`, or else the newest one
-/// of Debian.
+/// Returns a `postgres` that has `initdb` in the same folder: the one on `PATH`, or else the newest
+/// version in Debian's folders.
 fn program() -> Option<PathBuf> {
     let mut of_debian: Vec<(u32, PathBuf)> = fs::read_dir(DEBIAN)
         .into_iter()

@@ -22,7 +22,7 @@ pub(super) struct Recipe {
     pub(super) run: &'static str,
     /// Options of the server, which differ between a usual and a killable one.
     pub(super) settings: String,
-    /// Whether it can be started again after a kill; see
+    /// Whether the server can be started again after a kill; see
     /// [`KillableServer`](super::killable::KillableServer).
     pub(super) is_killable: bool,
     pub(super) program: PathBuf,
@@ -52,7 +52,7 @@ impl Recipe {
     /// Runs the server and waits until it listens.
     ///
     /// # Panics
-    /// If it does not, with the end of its log.
+    /// If the server does not listen in time; the message ends with its log.
     pub(super) fn start(&self) -> Private {
         let mut trouble = None;
         for _ in 0..START_TRIES {
@@ -106,7 +106,7 @@ impl Recipe {
             .env("PROGRAM", &self.program)
             .env("PORT", port.to_string())
             .env("LC_ALL", "C")
-            // The server's user may have no access to the usual one.
+            // The server's user may have no access to the usual temporary folder.
             .env("TMPDIR", folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -121,7 +121,7 @@ impl Recipe {
 pub(super) struct Private {
     pub(super) port: u16,
     pub(super) folder: PathBuf,
-    /// Owns our end of its standard input.
+    /// Owns our end of the watchdog's standard input.
     watchdog: Child,
 }
 
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_whose_port_was_taken_is_started_on_another() {
+    fn a_server_whose_port_was_taken_is_started_on_another_port() {
         static TAKEN: OnceLock<TcpListener> = OnceLock::new();
         let Some(program) = find("memcached", &[]) else {
             return;

@@ -19,7 +19,7 @@ pub(super) fn recipe(program: &str, account: &'static str) -> Option<Recipe> {
     })
 }
 
-/// Returns the same for a server that acknowledges only what is on the disk.
+/// Returns how to run a Redis or Valkey that acknowledges a write only when it is on disk.
 pub(super) fn killable(program: &str, account: &'static str) -> Option<Recipe> {
     let settings = format!(
         "--appendonly yes --appendfsync always --maxclients {}",

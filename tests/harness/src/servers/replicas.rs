@@ -24,7 +24,7 @@ use super::server::Server;
 /// ```
 pub struct Replicas {
     kind: Kind,
-    /// `None` once it was killed.
+    /// `None` after the primary was killed.
     primary: Option<Private>,
     replica: Private,
     sentinels: Vec<Private>,
@@ -129,11 +129,11 @@ impl Replicas {
         Some(format!("redis+sentinel://{}/{name}", addresses.join(",")))
     }
 
-    /// Asks a Sentinel to make the replica the primary, and waits until it has done that. Writes
-    /// that the replica has not received are lost.
+    /// Asks a Sentinel to make the replica the primary, and waits until the roles have changed.
+    /// Writes that the replica has not received are lost.
     ///
     /// # Panics
-    /// If the servers do not change their roles in time, or without Sentinels.
+    /// If the servers do not change their roles in time, or if no Sentinels were started.
     pub fn fail_over(&mut self) {
         self.begin_fail_over();
         self.wait_until(self.replica.port, "INFO replication", "role:master");
@@ -142,11 +142,11 @@ impl Replicas {
         std::mem::swap(primary, &mut self.replica);
     }
 
-    /// Asks a Sentinel to make the replica the primary, and does not wait. The Sentinels make the
+    /// Asks a Sentinel to make the replica the primary, but does not wait. The Sentinels make the
     /// old primary a replica some seconds after the new one accepts writes.
     ///
     /// # Panics
-    /// Without Sentinels.
+    /// If no Sentinels were started.
     pub fn begin_fail_over(&self) {
         let sentinel = self.sentinels.first().expect("the Sentinels were started");
         self.ask(sentinel.port, &format!("SENTINEL FAILOVER {}", Self::NAME));
@@ -221,7 +221,8 @@ impl Replicas {
     }
 }
 
-/// Starts a Redis with a replica and Sentinels; `None` if one of the programs is not installed.
+/// Starts a Redis with a replica and Sentinels. Returns `None` if one of the programs is not
+/// installed.
 pub(super) fn start_with_sentinels() -> Option<Server> {
     let mut servers = Replicas::start_now(Kind::Redis)?;
     let url = servers.start_sentinels()?;
@@ -240,7 +241,7 @@ impl fmt::Debug for Replicas {
     }
 }
 
-/// The replica reports what it has received once a second, and at once when it is asked.
+/// The replica reports what it has received once a second, and immediately when asked.
 const USUAL: &str = "--appendonly no --repl-diskless-sync-delay 0 --repl-ping-replica-period 1";
 
 /// A Sentinel writes what it learns into its configuration file. `$SETTINGS` is the port of the
@@ -256,5 +257,5 @@ CONF
 exec "$PROGRAM" sentinel.conf
 "#;
 
-/// The minimum for a failover after one of them has failed, too.
+/// The minimum that allows a failover even if one of the Sentinels has failed as well.
 const SENTINELS: usize = 3;

@@ -10,7 +10,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Returns the URL of the server, as the stores of this workspace take it.
+    /// Returns the URL of the server, in the form that the stores of this workspace accept.
     ///
     /// # Examples
     /// ```no_run
@@ -35,7 +35,7 @@ impl Server {
 }
 
 impl fmt::Debug for Server {
-    // Without the URL, which may contain a password.
+    // Omits the URL, which may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").finish_non_exhaustive()
     }

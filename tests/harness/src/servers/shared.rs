@@ -6,8 +6,8 @@ use super::server::Server;
 /// A private one has the superuser `cloakroom` and a database of that name.
 ///
 /// # Panics
-/// If the server does not start, with the end of its log. If it is not installed and
-/// `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1. The same applies to the other functions.
+/// If the server does not start; the message ends with its log. If it is not installed and
+/// `CLOAKROOM_TEST_REQUIRE_SERVERS` is 1. The same applies to the other functions of this file.
 ///
 /// # Examples
 /// ```no_run
@@ -39,8 +39,8 @@ pub fn redis_cluster() -> Option<&'static Server> {
     Kind::RedisCluster.shared()
 }
 
-/// Returns the Redis of this process that Sentinels watch, `redis+sentinel://…` with the addresses of
-/// the Sentinels. It stops when the process ends.
+/// Returns the Redis of this process that Sentinels watch, `redis+sentinel://…` with the addresses
+/// of the Sentinels. It stops when the process ends.
 ///
 /// A private one has a primary, a replica and three Sentinels.
 pub fn redis_sentinel() -> Option<&'static Server> {
@@ -62,9 +62,9 @@ pub fn memcached() -> Option<&'static Server> {
 /// Returns the PgBouncer of this process, `postgres://…`, in transaction mode. It stops when the
 /// process ends.
 ///
-/// A private one has its own PostgreSQL behind it, with the superuser `cloakroom`. It has up to three
-/// connections to the database of that name, and one to each other database. It serves the database
-/// `cloakroom` also as `session` in session mode and as `statement` in statement mode.
+/// A private one has its own PostgreSQL behind it, with the superuser `cloakroom`. It has up to
+/// three connections to the database of that name, and one to each other database. It also serves
+/// the database `cloakroom` as `session` in session mode and as `statement` in statement mode.
 pub fn pgbouncer() -> Option<&'static Server> {
     Kind::Pgbouncer.shared()
 }

@@ -151,7 +151,7 @@ fn send_url() {
 
 const VARIABLE: &str = "CLOAKROOM_TEST_MARIADB_URL";
 
-/// MariaDB is found by `PATH`, so none is installed without one.
+/// With an empty `PATH`, MariaDB is not found, as if it were not installed.
 const NOTHING_INSTALLED: &[(&str, &str)] = &[("PATH", "")];
 
 const NOT_INSTALLED: &str =

@@ -111,7 +111,7 @@ fn servers_end_however_their_process_ends() {
 }
 
 #[test]
-fn a_server_has_ended_when_it_was_dropped() {
+fn dropping_a_server_waits_until_it_has_ended() {
     for &kind in Kind::ALL {
         let Some(server) = kind.start() else { continue };
         let url = server.url().to_owned();
@@ -255,7 +255,7 @@ impl Scratch {
             .unwrap()
     }
 
-    /// Spawns a process and waits for the URL of its server; `None` if it is not installed.
+    /// Spawns a process and waits for the URL of its server. Returns `None` if it is not installed.
     fn start(&self, kind: Kind) -> Option<(Child, String)> {
         let mut child = self.spawn(kind);
         let url = child::receive(&mut child).expect("the child has started a server");
