@@ -1,5 +1,5 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The links to the layer lead nowhere without it. They are checked with every set that has it.
+// Without the feature `tower`, links to the layer are broken. Builds with the feature check them.
 #![cfg_attr(not(feature = "tower"), allow(rustdoc::broken_intra_doc_links))]
 #![cfg_attr(feature = "axum-08", doc = include_str!("../README.md"))]
 //! # Where things are

@@ -13,11 +13,11 @@ use http::{Request, Response};
 use tower::{Layer, Service, service_fn};
 
 #[test]
-fn an_untouched_request_allocates_the_handle_and_its_place_in_the_extensions() {
+fn an_untouched_request_allocates_only_the_handle_and_its_slot_in_the_extensions() {
     let sessions = Sessions::new(MemoryStore::new());
     let mut bare = service_fn(page);
     let mut wrapped = sessions.layer().layer(service_fn(page));
-    // The first calls also allocate what is kept for later ones.
+    // The first calls also allocate memory that later calls reuse.
     allocations(&mut bare, request());
     allocations(&mut wrapped, request());
 

@@ -1,4 +1,5 @@
-//! Warnings of which a process logs one a minute. They share a limit, so this binary has one test.
+//! Warnings that a process logs at most once a minute. They share a limit, so this binary has only
+//! one test.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use cloakroom_testkit::{HandClock, Log};
 use http::HeaderMap;
 
 #[tokio::test]
-async fn several_session_cookies_are_one_warning_per_process_and_minute() {
+async fn several_session_cookies_cause_one_warning_per_process_and_minute() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -16,7 +16,7 @@ use crate::session::{Session, SessionHandle};
 ///
 /// # Errors
 /// As [`SessionHandle::open`], and [`Config`](crate::ErrorKind::Config) if no session layer wraps
-/// the route. The `on_error` function of the layer makes the response.
+/// the route. The layer's `on_error` function creates the response.
 impl<S: Sync> FromRequestParts<S> for Session {
     type Rejection = Error;
 
@@ -25,7 +25,8 @@ impl<S: Sync> FromRequestParts<S> for Session {
     }
 }
 
-/// Loads the session only if the browser has a live one. Without a cookie there is no store call.
+/// Loads the session only if the browser has a live one. Makes no store call if the browser sent no
+/// key.
 impl<S: Sync> OptionalFromRequestParts<S> for Session {
     type Rejection = Error;
 
@@ -34,8 +35,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for Session {
     }
 }
 
-/// Returns the handle without opening the session. For middleware, and for handlers that need the
-/// session only sometimes.
+/// Returns the handle without opening the session. For middleware, and for handlers that do not
+/// always need the session.
 impl<S: Sync> FromRequestParts<S> for SessionHandle {
     type Rejection = Error;
 
@@ -53,8 +54,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for SessionHandle {
     }
 }
 
-/// Lets a handler return a session's error. The `on_error` function of the layer makes the
-/// response; without a layer it is plain text.
+/// Lets a handler return a session's error. The layer's `on_error` function creates the response;
+/// without a layer, the response is plain text.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         log(&self);

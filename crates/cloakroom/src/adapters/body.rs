@@ -13,10 +13,10 @@ use pin_project_lite::pin_project;
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 pin_project! {
-    /// The body of a response that passed through a session layer: that of the inner service, or
-    /// that of the answer to a session's error.
+    /// The body of a response that passed through a session layer: the body of the inner service's
+    /// response, or that of the answer to a session's error.
     ///
-    /// Sites with axum's `Body` do not meet this type. See [`AnswerBody`].
+    /// Sites that use axum's `Body` never encounter this type. See [`AnswerBody`].
     #[derive(Debug)]
     pub struct ResponseBody<B, A> {
         #[pin]
@@ -77,12 +77,12 @@ where
 ///
 /// Implemented for the error types of bodies:
 ///
-/// * `axum_core::Error`, with the feature `axum-08`: the body is axum's `Body`. A response that has
-///   it already passes through as it is.
-/// * [`Infallible`], [`io::Error`] and boxed errors, which are those of `http-body-util` and
-///   `tower-http`: the body is a [`ResponseBody`].
+/// * `axum_core::Error`, with the feature `axum-08`: the body is axum's `Body`. A response that
+///   already has this body passes through unchanged.
+/// * [`Infallible`], [`io::Error`] and boxed errors, which `http-body-util` and `tower-http` use:
+///   the body is a [`ResponseBody`].
 ///
-/// So the layer works around every layer of `tower-http`. A body with another error type must be
+/// The layer can therefore wrap every layer of `tower-http`. A body with another error type must be
 /// converted inside the session layer, for example with `MapResponseBodyLayer` of `tower-http`.
 #[diagnostic::on_unimplemented(
     message = "a session layer cannot answer in place of a response whose body fails with `{Self}`",
@@ -130,7 +130,7 @@ where
 
     #[inline]
     fn inner(body: B) -> Self::Body {
-        // Returns a body of axum's as it is, and boxes any other.
+        // Returns axum's own body unchanged, and boxes any other body.
         axum_core::body::Body::new(body)
     }
 

@@ -116,14 +116,14 @@ use crate::sessions::Sessions;
 ///   ends this layer with the handler: the logout is carried out in the background, and the browser
 ///   keeps a cookie that opens nothing.
 ///
-/// An error of the inner service, a panic and a 5xx are failures. A 4xx is none, as in Django:
-/// edits made before it are saved. Let a timeout answer with 503 or 504, not with 408, unless this
-/// is wanted.
+/// An error of the inner service, a panic and a 5xx are failures. A 4xx is not, as in Django: edits
+/// made before it are saved. Let a timeout answer with 503 or 504, not with 408, unless its edits
+/// should be saved.
 ///
-/// A middleware inside this layer may add headers to a page that is dropped later. The answer of
+/// A middleware inside this layer may add headers to a page that is discarded later. The answer of
 /// `on_error` keeps those for CORS and security, and `Vary`, unless it sets them itself. It also
 /// keeps the cookies of session layers inside this one. `Content-Type`, `ETag`, `Location`, other
-/// cookies and everything else are dropped with the page.
+/// cookies and everything else are discarded with the page.
 ///
 /// # Bodies
 ///
@@ -176,7 +176,8 @@ impl<E> SessionLayer<E> {
     /// claim a save that did not happen; what the answer keeps of its headers is described in
     /// [`SessionLayer`](Self#order-among-other-layers).
     ///
-    /// The answer may have another body than the inner service's responses: see [`AnswerBody`].
+    /// The answer may have a different body type from the inner service's responses: see
+    /// [`AnswerBody`].
     ///
     /// [`ErrorKind::status`] gives the status. The layer adds `Retry-After: 2` to a 503.
     ///
@@ -238,7 +239,7 @@ impl<S, E: Clone> Layer<S> for SessionLayer<E> {
     }
 }
 
-/// The service that [`SessionLayer`] makes.
+/// The service that [`SessionLayer`] creates.
 #[derive(Clone, Debug)]
 pub struct SessionService<S, E = PlainText> {
     inner: S,
@@ -277,7 +278,8 @@ where
     }
 }
 
-/// Calls the inner service. If that panics, there is no future: the session takes no more edits.
+/// Calls the inner service. If the call panics, there is no future, so the session accepts no more
+/// edits.
 #[inline]
 fn closing_on_panic<F>(handle: &SessionHandle, call: impl FnOnce() -> F) -> F {
     struct Unwinding<'a>(&'a SessionHandle);
@@ -298,7 +300,7 @@ pin_project! {
     /// The future of [`SessionService`]. It runs the handler, then the commit.
     ///
     /// If it is dropped while the handler runs, only a logout that the handler recorded is carried
-    /// out, in the background. If it is dropped during the commit, the commit goes on in the
+    /// out, in the background. If it is dropped during the commit, the commit continues in the
     /// background.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, E, B, Err>
@@ -456,7 +458,7 @@ pub(crate) fn log(error: &Error) {
 /// Adds the headers of the session to a response.
 #[inline]
 fn apply<B>(effects: Effects, response: &mut Response<B>, handle: &SessionHandle) {
-    // Most responses of a site have none, and are spared the call.
+    // Most responses of a site have no effects and are spared the call.
     if !effects.is_empty() {
         write(effects, response, handle);
     }
@@ -479,8 +481,8 @@ fn write<B>(effects: Effects, response: &mut Response<B>, handle: &SessionHandle
 #[derive(Clone, Default)]
 struct SentCookies(Vec<HeaderValue>);
 
-/// Replaces `response` by the answer to `error`. Keeps its headers for CORS and security, `Vary`,
-/// and the cookies of other sessions.
+/// Replaces `response` with the answer to `error`. Keeps the CORS and security headers of the
+/// response, `Vary`, and the cookies of other sessions.
 fn replace<B, E: OnError<B>>(
     response: &mut Response<E::Body>,
     error: Error,
@@ -513,7 +515,7 @@ fn replace<B, E: OnError<B>>(
 /// Makes the response for a session's error. Implemented by [`PlainText`] and by every
 /// `Fn(&Error, &RequestInfo) -> Response<A>`.
 ///
-/// `B` is the body of the inner service's responses. The answer may have another one: see
+/// `B` is the body of the inner service's responses. The answer may have a different body type: see
 /// [`AnswerBody`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot answer a session's error where the response body is `{B}`",
@@ -521,7 +523,7 @@ fn replace<B, E: OnError<B>>(
             `http_body::Body<Data = Bytes>`"
 )]
 pub trait OnError<B>: Clone {
-    /// What is kept of every request for the case that it fails.
+    /// The part of every request that is kept in case the request fails.
     type Context;
 
     /// The body of the layer's responses.

@@ -73,8 +73,8 @@ impl Backend {
         }
     }
 
-    /// Returns what the backend promises. Two tiers promise what their origin does. Owners are kept
-    /// only if the format keeps them, too.
+    /// Returns what the backend promises. Two tiers promise what their origin promises.
+    /// [`owners`](Guarantees#structfield.owners) is promised only if the format keeps owners, too.
     ///
     /// # Examples
     /// ```
@@ -96,7 +96,7 @@ impl Backend {
         guarantees
     }
 
-    /// Limits the time of each call of the store.
+    /// Limits the time of each store call.
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         match &mut self.kind {
             Kind::Store(origin) | Kind::Cached(CachedBackend { origin, .. }) => {
@@ -128,7 +128,7 @@ impl Backend {
         self.max_size = max_size;
     }
 
-    /// Sets the cookie, which decides in which namespace new keys are made.
+    /// Sets the cookie, which determines the namespace of new keys.
     pub(crate) fn set_cookie(&mut self, cookie: &Cookie) {
         match &mut self.kind {
             Kind::Store(origin)
@@ -140,7 +140,7 @@ impl Backend {
         }
     }
 
-    /// Returns the format of the sessions. Of two tiers it is the origin's.
+    /// Returns the format of the sessions. With two tiers, this is the format of the origin.
     pub(crate) fn format(&self) -> &dyn Format {
         match &self.kind {
             Kind::Store(origin)
@@ -199,7 +199,7 @@ impl Backend {
         ))
     }
 
-    /// Limits the time of several calls to that of one call of the store.
+    /// Limits the total time of several calls to the time limit of a single store call.
     pub(crate) async fn within<T>(
         &self,
         doing: &'static str,
@@ -211,7 +211,7 @@ impl Backend {
         }
     }
 
-    /// Loads the entry at `key`. It may come from a cache.
+    /// Loads the entry at `key`. The result may come from a cache.
     pub(crate) async fn load(
         &self,
         key: &StoreKey,
@@ -392,8 +392,8 @@ impl CachedBackend {
     /// Puts `cache` in front of the store `origin`, with a [`ttl`](Self::ttl) of 10 seconds.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if `origin` is not a store, but another cached or
-    /// write-through backend or a cookie backend.
+    /// [`Config`](ErrorKind::Config) if `origin` is not a store but a cached, write-through or
+    /// cookie backend.
     ///
     /// # Examples
     /// ```
@@ -419,10 +419,10 @@ impl CachedBackend {
 }
 
 impl WriteThroughBackend {
-    /// Puts `cache`, with copies of the entries, in front of the store `origin`.
+    /// Puts `cache`, which holds copies of the entries, in front of the store `origin`.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if `cache` or `origin` is not a store, but a cached,
+    /// [`Config`](ErrorKind::Config) if `cache` or `origin` is not a store but a cached,
     /// write-through or cookie backend.
     ///
     /// # Examples
@@ -485,7 +485,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// 1 MiB. A session is loaded as a whole by every request, so a large one slows down every page.
 const DEFAULT_MAX_SIZE: usize = 1 << 20;
 
-/// How many entries are listed per call of the store.
+/// How many entries one store call lists.
 const PAGE: usize = 10_000;
 
 /// How many pages a list may have: 10 million entries.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::model::Result;
 
 /// Returns the answer of a cache, or `None` if it failed or did not answer in time. Failures are
-/// logged; the caller goes on without the cache.
+/// logged; the caller continues without the cache.
 pub(super) async fn ask_cache<T>(doing: &str, call: impl Future<Output = Result<T>>) -> Option<T> {
     let answer = tokio::time::timeout(CACHE_TIMEOUT, call).await;
     let error = match answer {

@@ -10,17 +10,18 @@ use crate::model::{
 };
 use crate::store::{AnyStore, Store, packed};
 
-/// Two tiers: a fast cache that keeps each entry for a short time, and an origin that keeps all.
+/// Two tiers: a fast cache that keeps each entry for a short time, and an origin that keeps every
+/// entry.
 ///
 /// Reads use the cache if it has the entry. Writes go to the origin, which compares, so no write
 /// builds on a stale read, and the guarantees are those of the origin.
 ///
-/// An entry read from the cache may be as old as the [`ttl`](Self::ttl): saves and logouts of
-/// another server are seen within that time. Those of this server are seen at once.
+/// An entry read from the cache may be as old as the [`ttl`](Self::ttl): saves and logouts on
+/// another server are seen within that time. Those on this server are seen immediately.
 ///
 /// **If the cache fails**, it is skipped: requests get slower, and saves that could not be written
-/// to it are seen within the `ttl`. **If the origin fails**, requests that only read an entry
-/// that is in the cache still succeed.
+/// to the cache are seen within the `ttl`. **If the origin fails**, requests that only read an
+/// entry that is in the cache still succeed.
 ///
 /// # Examples
 /// ```
@@ -54,13 +55,13 @@ impl CachedBackend {
     /// can stay unseen here.
     ///
     /// Defaults to 10 seconds: long enough to serve all requests of one page, short enough that few
-    /// visitors see old data. The price of a longer time: a logout on another server takes as long
-    /// to be seen.
+    /// visitors see old data. The price of a longer time: a logout on another server is seen just
+    /// as late.
     ///
-    /// It must not be zero, and must be shorter than the session's
+    /// The `ttl` must not be zero, and must be shorter than the session's
     /// [`max_age`](crate::SessionsBuilder::max_age) and
-    /// [`max_lifetime`](crate::SessionsBuilder::max_lifetime), or building the sessions fails. The
-    /// origin is asked earlier for a session that ends earlier.
+    /// [`max_lifetime`](crate::SessionsBuilder::max_lifetime), or building the sessions fails. For
+    /// a session that ends earlier, the origin is asked at that time.
     ///
     /// # Examples
     /// ```
@@ -167,9 +168,9 @@ impl CachedBackend {
         deleted
     }
 
-    /// Writes to the cache what the origin has acknowledged, if the cache has the version that
-    /// the write replaced. If it has another one, a different write came before or after this one,
-    /// and the entry is invalidated.
+    /// Writes to the cache what the origin has acknowledged, if the cache has the version that the
+    /// write replaced. If the cache has another version, a different write came before or after
+    /// this one, and the cached entry is invalidated.
     async fn cache_write(
         &self,
         key: &StoreKey,
@@ -191,10 +192,10 @@ impl CachedBackend {
         }
     }
 
-    /// Replaces the cached entry by a mark, so that the origin is asked from now on.
+    /// Replaces the cached entry with a mark, so that the origin is asked from now on.
     ///
     /// The mark outlasts every load of the origin that is under way, so none of them can replace
-    /// it by an old entry.
+    /// the mark with an old entry.
     async fn invalidate(&self, key: &StoreKey, now: SystemTime) -> Result<()> {
         let draft = self.cache_draft(&Cached::AskOrigin, now, 2 * self.origin.timeout)?;
         for _ in 0..INVALIDATE_TRIES {
@@ -223,8 +224,8 @@ impl CachedBackend {
     }
 
     fn cache_draft(&self, cached: &Cached, now: SystemTime, lasts: Duration) -> Result<Draft> {
-        // After the end that the cache knows, the origin is asked: another server may have extended
-        // the session in the meantime.
+        // After the expiry that the cache has stored, the origin is asked: another server may have
+        // extended the session in the meantime.
         let ends = match cached {
             Cached::Entry(entry) => entry.meta.expires.min(after(now, lasts)),
             Cached::AskOrigin => after(now, lasts),
@@ -311,7 +312,7 @@ fn encode_entry(entry: &Entry) -> Option<Vec<u8>> {
     Some(data)
 }
 
-/// The first byte of a cached entry. It was `1` before entries had the encoding of [`packed`].
+/// The first byte of a cached entry. It was `1` before entries were encoded by [`packed`].
 const ENTRY: u8 = 3;
 
 /// The mark.
@@ -320,7 +321,7 @@ const ASK_ORIGIN: u8 = 2;
 /// Long enough to serve all requests of one page, short enough that few visitors see old data.
 const DEFAULT_TTL: Duration = Duration::from_secs(10);
 
-/// How often writing the mark is tried before the cached entry is deleted instead.
+/// How many times writing the mark is tried before the cached entry is deleted instead.
 const INVALIDATE_TRIES: usize = 8;
 
 #[cfg(test)]

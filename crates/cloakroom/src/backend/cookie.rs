@@ -19,19 +19,18 @@ use crate::store::{Guarantees, packed};
 
 /// Keeps sessions in the browser: the cookie contains the whole session, encrypted.
 ///
-/// The server keeps nothing, so there is no store to run and to sweep, and all servers with the
-/// same secret share the sessions. Visitors can neither read nor change the content of their
-/// cookie.
+/// The server keeps nothing, so there is no store to run or to sweep, and all servers with the same
+/// secret share the sessions. Visitors can neither read nor change the content of their cookie.
 ///
 /// **Guarantees**: durable and shared.
 ///
 /// * It does not **compare**. Of two parallel responses, the browser keeps the cookie that arrives
-///   last; the edits of the other request are lost, those made with `update` included.
+///   last; the edits of the other request are lost, even those made with `update`.
 /// * It does not **revoke**. A logout removes the cookie from the browser, but a copy of the cookie
 ///   stays valid until it expires.
 /// * It keeps no **owners**.
 ///
-/// A shopping cart can accept that. A login seldom can.
+/// That is acceptable for a shopping cart, but seldom for a login.
 ///
 /// **The worst case**: the secret leaks. Then anyone can forge any session. Change the secret, and
 /// do not add the old one as a [`fallback`](Self::fallback).
@@ -53,19 +52,19 @@ use crate::store::{Guarantees, packed};
 /// * 4 bytes that identify the secret,
 /// * 24 random bytes, the nonce,
 /// * the ciphertext of XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). The first 5 bytes and the
-///   [namespace](crate::Cookie::namespace) are the additional data, so a cookie is valid in its own
-///   namespace only. By default that is the name of the cookie.
+///   [namespace](crate::Cookie::namespace) are the additional data, so a cookie is valid only in
+///   its own namespace. By default, the namespace is the name of the cookie.
 ///
 /// An older cookie stays valid when a newer one is written. A site that changes its cookie must
-/// therefore declare the earlier one with [`Cookie::formerly`](crate::Cookie::formerly): of two
-/// valid cookies none is used, and only a declared one is removed.
+/// therefore declare the earlier one with [`Cookie::formerly`](crate::Cookie::formerly): if the
+/// browser sends two valid cookies, none is used, and only a declared one is removed.
 ///
 /// The encryption key and the id of a secret are its HKDF-SHA256 (RFC 5869), without salt, with the
 /// info `cloakroom carried key` and `cloakroom carried name`. The plaintext is the session as
 /// encoded by [`store::packed`](crate::store::packed), with the data in
 /// [`DefaultFormat`].
 ///
-/// A cookie of another version of this format is not read; its visitor starts a new session.
+/// A cookie in another version of this format is not read; its visitor starts a new session.
 #[derive(Clone)]
 pub struct CookieBackend {
     envelope: Envelope,
@@ -117,7 +116,7 @@ impl CookieBackend {
     }
 
     /// Also accepts cookies that were encrypted with this older secret. They are encrypted with the
-    /// current one when they are next written.
+    /// current secret when they are next written.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) as for [`new`](Self::new), and for an
@@ -212,7 +211,7 @@ impl CookieBackend {
         Ok(EntryRef::new(key, store_key, draft.version()))
     }
 
-    /// Opens the cookie and seals its content with other times.
+    /// Opens the cookie and seals its content again with the times of `meta`.
     pub(super) fn touch(&self, key: &StoreKey, meta: &Meta) -> Result<Option<EntryRef>> {
         let Some(entry) = self.open(key) else {
             return Ok(None);
@@ -285,7 +284,7 @@ impl fmt::Debug for CookieBackend {
 /// How the content of the cookie is protected.
 #[derive(Clone)]
 enum Envelope {
-    /// Against reading and changing, by encryption. The first secret encrypts.
+    /// Against reading and changing, by encryption. The first secret encrypts new cookies.
     Sealed(Arc<Vec<SealingSecret>>),
     /// Against changing only, by the signature of the format.
     None(Arc<dyn Format>),
@@ -302,7 +301,7 @@ impl Format for Sealed {
         }
     }
 
-    /// Not called: sealing makes the key.
+    /// Not called: the sealed session is the key.
     fn new_key(&self) -> Result<SessionKey> {
         DefaultFormat::new().new_key()
     }
@@ -314,7 +313,8 @@ impl Format for Sealed {
             .then(|| SessionKey::new(text))
     }
 
-    /// The namespace is part of it, because a value can only be opened together with its own.
+    /// The store key includes the namespace, because a value can be opened only with its own
+    /// namespace.
     fn store_key(&self, namespace: &str, key: &SessionKey) -> StoreKey {
         StoreKey::pair(namespace, key.reveal())
     }

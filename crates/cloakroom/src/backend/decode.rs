@@ -15,7 +15,7 @@ pub(super) fn decode(
         version,
         ..
     } = match loaded {
-        // The mark of a session that moved is not a session.
+        // The mark of a session that has moved is not a session.
         Ok(Some(entry)) if entry.moved_to().is_none() => entry,
         Ok(_) => return Ok(None),
         // The store cannot read its entry, so there is no session.

@@ -47,7 +47,7 @@ impl Tier {
         ))
     }
 
-    /// Finds out whether a `create` whose answer was lost has happened.
+    /// Finds out whether a `create` whose answer was lost took effect.
     async fn find_created(
         &self,
         key: SessionKey,
@@ -59,7 +59,7 @@ impl Tier {
             Ok(Some(entry)) if entry.version == draft.version() => {
                 Ok(EntryRef::new(key, store_key, entry.version))
             }
-            // The browser will never get this key, so an entry that is there after all is useless.
+            // The browser will never get this key, so the entry is useless if it exists after all.
             _ => {
                 let _ = self.delete(&store_key).await;
                 Err(lost)
@@ -113,7 +113,7 @@ impl Tier {
         }
     }
 
-    /// Returns the answer of one call of the store, or an error if it takes too long.
+    /// Returns the answer of one store call, or an error if the call takes too long.
     pub(super) async fn within<T>(
         &self,
         doing: &'static str,
@@ -132,5 +132,6 @@ impl Tier {
     }
 }
 
-/// How many fresh keys are tried. Even one that is taken is less likely than broken hardware.
+/// How many fresh keys are tried. That even one of them is taken is less likely than broken
+/// hardware.
 const KEY_TRIES: usize = 8;

@@ -11,30 +11,31 @@ use crate::model::{
 };
 use crate::store::Store;
 
-/// Two tiers that other programs read and write, too: an origin, whose entries count, and a cache
-/// that holds a copy of each entry in its own format. Django's engine `cached_db` works like this.
+/// Two tiers that other programs read and write, too: an origin, whose entries are authoritative,
+/// and a cache that holds a copy of each entry in the cache's own format. Django's engine
+/// `cached_db` works like this.
 ///
 /// If only Cloakroom uses the cache, choose [`CachedBackend`](crate::CachedBackend), which trusts
-/// its cache for a few seconds only. Here a copy is trusted until the session ends, because the
-/// other programs trust it, too. Every change is therefore made in the origin first, and then the
-/// copy is updated or removed:
+/// its cache for only a few seconds. This backend trusts a copy until the session ends, because the
+/// other programs do. Every change is therefore made in the origin first, and then the copy is
+/// updated or removed:
 ///
-/// * **A read** that finds a copy does not load the entry. A read that finds none loads the entry
-///   and adds a copy. Then it loads the entry again, and removes the copy if the session was saved
-///   or ended in the meantime.
-/// * **A write** never builds on a copy. It loads the entry and applies the edits to it, and the
-///   origin compares. The copy is replaced if it has not changed since before that load. Otherwise
-///   it is removed, and the next read adds a new one.
-/// * **A logout** and **a new key** remove the copy. If that fails, they return an error, since the
-///   copy would still be read.
+/// * **A read** that finds a copy does not load the entry. A read that finds no copy loads the
+///   entry and adds a copy. Then it loads the entry again, and removes the copy if the session was
+///   saved or ended in the meantime.
+/// * **A write** never builds on a copy. It loads the entry and applies the edits, and the origin
+///   compares versions. The copy is replaced if it has not changed since before that load.
+///   Otherwise the copy is removed, and the next read adds a new one.
+/// * **A logout** and **a new key** remove the copy. If the removal fails, they return an error,
+///   since the copy would still be read.
 ///
 /// The guarantees are those of the origin.
 ///
-/// **If the cache fails**, other reads and writes skip it: requests get slower, and stay correct if
-/// the cache is empty when it returns. A copy that it kept may be as old as the failure. **If the
-/// origin fails**, requests that only read a session that has a copy still succeed. **If the
-/// process is killed** between adding a copy and loading the entry again, the copy of a session
-/// that ended at that moment can be read for 30 seconds.
+/// **If the cache fails**, other reads and writes skip it: requests get slower, but stay correct if
+/// the cache is empty when it recovers. A copy that the cache has kept may be as old as the
+/// failure. **If the origin fails**, requests that only read a session that has a copy still
+/// succeed. **If the process is killed** between adding a copy and loading the entry again, the
+/// copy of a session that ended at that moment can still be read for 30 seconds.
 ///
 /// # Examples
 /// ```
@@ -59,7 +60,7 @@ impl WriteThroughBackend {
         Self { cache, origin }
     }
 
-    /// Returns the rules of the origin, with only those facts that a copy keeps, too.
+    /// Returns the rules of the origin, limited to the facts that a copy keeps, too.
     pub(super) fn rules(&self, origin: FormatRules) -> FormatRules {
         let facts = match self.cache.format.rules().facts {
             Facts::All => origin.facts,
@@ -97,8 +98,9 @@ impl WriteThroughBackend {
         Ok(Some((record, Version::of_tiers(copy, Some(entry)))))
     }
 
-    /// Loads the entry from the origin. The version includes that of the copy, read before the
-    /// entry: if a write finds the same version, the copy has not changed in between.
+    /// Loads the entry from the origin. The returned version includes the version of the copy,
+    /// which is read before the entry: if a write finds the same version, the copy has not changed
+    /// in the meantime.
     pub(super) async fn reload(&self, key: &StoreKey) -> Result<Option<(Record, Version)>> {
         let cache = ask_cache("reading", self.cache.store.load(key))
             .await
@@ -145,8 +147,9 @@ impl WriteThroughBackend {
         let (_, Some(entry)) = from.version.tiers() else {
             return Ok(None);
         };
-        // Removed before the rename, because a failure after it could not be reported any more.
-        // Removed again after it, because a read may have added a copy in between.
+        // The copy is removed before the rename, because a failure to remove it afterwards could
+        // not be reported any more. It is removed again after the rename, because a read may have
+        // added a copy in the meantime.
         self.cache.delete(&from.store_key).await?;
         let renamed = self.origin.rename(&in_origin(from, entry), new, lost).await;
         self.remove_copy(&from.store_key).await;
@@ -187,7 +190,7 @@ impl WriteThroughBackend {
         deleted.and(copy_deleted)
     }
 
-    /// Decodes a copy. Returns `None` if it cannot be read; then the origin is asked.
+    /// Decodes a copy. Returns `None` if the copy cannot be read; the caller then asks the origin.
     fn read_copy(&self, copy: &Entry) -> Option<Record> {
         let session_data = self.cache.format.decode(&copy.data).ok()?;
         let mut meta = copy.meta.clone();
@@ -221,7 +224,7 @@ impl WriteThroughBackend {
             let cache = &tiers.cache.store;
             let create = cache.create(&key, &unconfirmed);
             let Some(filled) = ask_cache("filling", create).await else {
-                // The copy may be there, although the call failed.
+                // The copy may exist, although the call failed.
                 tiers.remove_copy(&key).await;
                 return None;
             };
@@ -232,8 +235,8 @@ impl WriteThroughBackend {
         tokio::spawn(filling).await.ok().flatten()
     }
 
-    /// Replaces the copy by what was just written to the origin, if the copy still has the version
-    /// `seen`. Otherwise removes it.
+    /// Replaces the copy with what was just written to the origin, if the copy still has the
+    /// version `seen`. Otherwise removes it.
     async fn update_copy(
         &self,
         key: &StoreKey,
@@ -296,8 +299,8 @@ impl WriteThroughBackend {
         self.copy_of(&session_data, &draft.meta)
     }
 
-    /// Encodes a copy. Returns `None` if the format of the cache cannot encode the data; then the
-    /// origin is always asked.
+    /// Encodes a copy. Returns `None` if the format of the cache cannot encode the data; the origin
+    /// is then always asked.
     fn copy_of(&self, session_data: &SessionData, meta: &Meta) -> Option<Draft> {
         Some(Draft::new(
             self.cache.format.encode(session_data, meta.touched).ok()?,
@@ -329,7 +332,7 @@ fn in_both(in_origin: EntryRef, copy: Option<Version>) -> EntryRef {
     }
 }
 
-/// How long a copy lasts that has not been confirmed.
+/// How long an unconfirmed copy lasts.
 const UNCONFIRMED_LIFETIME: Duration = Duration::from_secs(30);
 
 /// A session that ends sooner gets no copy. Caches count in whole seconds.

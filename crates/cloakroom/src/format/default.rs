@@ -20,10 +20,10 @@ use crate::model::{
 ///   base64url without padding (RFC 4648 §5).
 /// * **Store key**: the SHA-256 of `NAMESPACE=KEY`, which is what the browser sends if the
 ///   [namespace](crate::Cookie::namespace) is the name of the cookie. The contents of a store open
-///   no session, and a key opens none in another namespace. No namespace contains `=`.
+///   no session, and a key opens no session in another namespace. No namespace contains `=`.
 /// * **Data**: the byte `1`, which is the format version, and a JSON object. Its last member,
-///   `items`, is an object of the items in their order. Each value has the JSON text with which it
-///   was set. The members before it depend on the [`Expiry`] of the session:
+///   `items`, is an object of the items in their order. Each value is the JSON text with which it
+///   was set. The members before `items` depend on the [`Expiry`] of the session:
 ///
 /// | expiry | members |
 /// |---|---|
@@ -427,6 +427,6 @@ mod tests {
         DefaultFormat::new().encode(data, NOW).unwrap()
     }
 
-    /// Any time: this format ignores it.
+    /// Any time will do: this format ignores it.
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 }

@@ -31,9 +31,9 @@ pub trait Format: Send + Sync + 'static {
 
     /// Returns the key under which the store keeps the session.
     ///
-    /// `namespace` is that of the cookie, see [`Cookie::namespace`](crate::Cookie::namespace). A
-    /// format that ignores it must do so for every key, and the keys of all cookies then open the
-    /// same sessions.
+    /// `namespace` is the [namespace](crate::Cookie::namespace) of the cookie. A format that
+    /// ignores it must ignore it for every key; the keys of all cookies then open the same
+    /// sessions.
     fn store_key(&self, namespace: &str, key: &SessionKey) -> StoreKey;
 
     /// Encodes the data of a session that is saved at `now`.
@@ -45,9 +45,9 @@ pub trait Format: Send + Sync + 'static {
     /// Decodes bytes that [`encode`](Self::encode) or another program wrote.
     ///
     /// # Errors
-    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the bytes cannot be read. What the core does then
-    /// is up to [`FormatRules::corrupt`]. It returns every other kind of error to the handler, and
-    /// does not overwrite the entry.
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) if the bytes cannot be read. [`FormatRules::corrupt`]
+    /// decides what the core does then. For every other kind of error, the core returns the error
+    /// to the handler and does not overwrite the entry.
     fn decode(&self, bytes: &Bytes) -> Result<SessionData>;
 
     /// Completes the facts of a loaded entry.
@@ -67,14 +67,14 @@ pub trait Format: Send + Sync + 'static {
     /// Writes the requested expiry to the data, wherever the format keeps it.
     ///
     /// # Errors
-    /// [`BadValue`](crate::ErrorKind::BadValue) if the format cannot represent it.
+    /// [`BadValue`](crate::ErrorKind::BadValue) if the format cannot represent the expiry.
     fn set_expiry(&self, data: &mut SessionData, expiry: Expiry) -> Result<()> {
         data.expiry = expiry;
         Ok(())
     }
 
-    /// Returns the text of a raw cookie value, without its quotes. Returns `None` if it is not
-    /// text.
+    /// Returns the text of a raw cookie value, without its quotes. Returns `None` if the value is
+    /// not text.
     fn unquote<'a>(&self, value: &'a [u8]) -> Option<Cow<'a, str>> {
         let quoted = value.strip_prefix(b"\"");
         let unquoted = quoted.and_then(|value| value.strip_suffix(b"\""));

@@ -30,8 +30,8 @@ pub struct FormatRules {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OnCorrupt {
-    /// The request has no session. The next write creates one under a new key, and the unreadable
-    /// entry stays until it is swept.
+    /// The request has no session. The next write creates a session under a new key, and the
+    /// unreadable entry stays until it is swept.
     #[default]
     StartAfresh,
     /// The request has an empty session under the same key. The next write replaces the entry.
@@ -66,16 +66,16 @@ pub enum OnExpired {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OnDuplicates {
-    /// The only one that opens a live session. Browsers send several if the site has changed its
-    /// cookie, and the others are usually dead.
+    /// The only cookie that opens a live session. Browsers send several if the site has changed its
+    /// cookie, and the sessions of the others have usually expired.
     ///
-    /// Up to four different keys are loaded, within the time limit of one call of the store. If
-    /// several are live, or if there are more than four, none is used: an attacker may have set any
-    /// of them. The live ones end when the visitor gets a new session or logs out, so that the next
-    /// request finds one live session at most.
+    /// Up to four different keys are loaded, within the time limit of a single store call. If
+    /// several open live sessions, or if there are more than four, none is used: an attacker may
+    /// have set any of them. The live sessions are ended when the visitor gets a new session or
+    /// logs out, so that the next request finds one live session at most.
     #[default]
     Refuse,
-    /// The last one with the name of the cookie. Without one, the last one with the name of the
+    /// The last cookie with the current name. If there is none, the last one with the name of the
     /// latest [former](crate::Cookie::formerly) cookie.
     Last,
 }
@@ -102,8 +102,8 @@ pub enum Facts {
     /// Only when the session ends. There is no owner, no label and no absolute lifetime, and a
     /// login only gives the session a new key.
     Expiry,
-    /// None that can be read. Only the server that keeps the entries has their expiry, and it drops
-    /// them at that time.
+    /// None that can be read. Only the server that keeps the entries has their expiry, and it
+    /// deletes the entries at that time.
     Nothing,
 }
 

@@ -1,7 +1,7 @@
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// What a response that sets or removes the session cookie tells caches.
+/// How a response that sets or removes the session cookie may be cached.
 ///
 /// [`SessionsBuilder::cache_control`](crate::SessionsBuilder::cache_control) sets it.
 ///
@@ -18,8 +18,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub enum CacheControl {
     /// The headers of the site stay as they are.
     Unchanged,
-    /// `private`: no shared cache stores the response. The browser may, also in its back/forward
-    /// cache.
+    /// `private`: no shared cache stores the response. The browser may store it, even in its
+    /// back/forward cache.
     Private,
     /// `no-store`: no cache stores the response.
     NoStore,
@@ -36,18 +36,17 @@ impl CacheControl {
         if let Some(value) = value {
             headers.insert(CACHE_CONTROL, value);
         }
-        // A cache that such a field addresses ignores `Cache-Control` for its sake.
-        // As many rounds as there are such fields.
+        // Caches prefer such a field to `Cache-Control`. The loop runs once per field.
         while let Some(name) = headers.keys().find(|name| is_targeted(name)).cloned() {
             headers.remove(name);
         }
     }
 }
 
-/// Returns the `Cache-Control` that adds `private` to that of `headers`, or `None` if it keeps
-/// shared caches off already.
+/// Returns the `Cache-Control` of `headers` with `private` added, or `None` if it already excludes
+/// shared caches.
 ///
-/// What the site tells browsers stays, so that `no-cache` does not become weaker.
+/// The site's directives for browsers stay, so that a `no-cache` is not weakened.
 fn private(headers: &HeaderMap) -> Option<HeaderValue> {
     if !headers.contains_key(CACHE_CONTROL) {
         return Some(HeaderValue::from_static("private"));
@@ -74,7 +73,7 @@ fn private(headers: &HeaderMap) -> Option<HeaderValue> {
     Some(HeaderValue::from_bytes(&value).expect("parts of valid values are valid"))
 }
 
-/// Returns `no-store`, or `None` if `headers` have it already.
+/// Returns `no-store`, or `None` if `headers` already contain it.
 fn no_store(headers: &HeaderMap) -> Option<HeaderValue> {
     (!forbids_storing(headers)).then(|| HeaderValue::from_static("no-store"))
 }
@@ -114,7 +113,7 @@ fn is_named(directive: &[u8], name: &str) -> bool {
 }
 
 /// Returns whether this field addresses certain shared caches, which prefer it to `Cache-Control`:
-/// the targeted fields of RFC 9213, whose names have one ending by convention, and older ones.
+/// the targeted fields of RFC 9213, whose names share an ending by convention, and older fields.
 fn is_targeted(name: &HeaderName) -> bool {
     let name = name.as_str();
     name.ends_with("-cache-control")
@@ -126,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_keeps_shared_caches_off_and_what_the_site_tells_browsers() {
+    fn private_excludes_shared_caches_and_keeps_the_directives_for_browsers() {
         for (before, after) in [
             (&[][..], &["private"][..]),
             (&["public, max-age=60"], &["private, max-age=60"]),
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn no_store_replaces_everything_that_lets_a_cache_store() {
+    fn no_store_replaces_every_directive_that_allows_storing() {
         for (before, after) in [
             (&[][..], &["no-store"][..]),
             (&["private, max-age=60"], &["no-store"]),

@@ -32,7 +32,7 @@ impl CookieSet {
 
 impl Cookie {
     /// Returns the raw values of all cookies that this one accepts, in the order of the `Cookie`
-    /// lines, each with the cookies that have its name.
+    /// lines, each with the set of cookies that have its name.
     pub(crate) fn candidates<'a>(
         &self,
         lines: impl IntoIterator<Item = &'a [u8]>,

@@ -27,7 +27,7 @@ pub enum Completion {
 }
 
 impl Completion {
-    /// Returns whether the request failed. Of a failed request only a logout is carried out.
+    /// Returns whether the request failed. If it failed, only its logout is carried out.
     ///
     /// A 5xx is a failure, as in Django. A 4xx is not.
     pub(crate) fn is_failure(self) -> bool {

@@ -14,7 +14,7 @@ use crate::model::{Error, ErrorKind, Result};
 /// one with [`formerly`](Self::formerly), so that its visitors keep their sessions.
 ///
 /// [`SessionsBuilder::build`](crate::SessionsBuilder::build) refuses a cookie that browsers would
-/// drop (RFC 6265bis, draft 21).
+/// reject (RFC 6265bis, draft 21).
 ///
 /// # Examples
 /// ```
@@ -42,7 +42,7 @@ pub struct Cookie {
     /// `None` omits the attribute.
     same_site: Option<SameSite>,
     partitioned: bool,
-    /// `None` if it is the name.
+    /// `None` if the namespace is the name.
     namespace: Option<String>,
     /// Earlier cookies of the site, at most `MAX_FORMER`. They have no former ones themselves.
     former: Vec<Self>,
@@ -72,7 +72,7 @@ impl Cookie {
         }
     }
 
-    /// Changes the name and keeps the attributes.
+    /// Changes the name, but keeps the attributes.
     ///
     /// # Examples
     /// ```
@@ -119,8 +119,8 @@ impl Cookie {
 
     /// Sets `Domain`: browsers send the cookie to this domain and all of its subdomains.
     ///
-    /// By default they send it to this host only. A name with the prefix `__Host-` allows no
-    /// domain.
+    /// By default they send it only to this host. A cookie whose name begins with `__Host-` cannot
+    /// have a domain.
     ///
     /// # Examples
     /// ```
@@ -137,7 +137,7 @@ impl Cookie {
 
     /// Sets `Path`: browsers send the cookie to this path and the paths below it.
     ///
-    /// The default is `/`, and a name with the prefix `__Host-` requires it. A path does not
+    /// The default is `/`, and a name that begins with `__Host-` requires it. A path does not
     /// protect the cookie from other pages of the same host.
     ///
     /// # Examples
@@ -170,7 +170,7 @@ impl Cookie {
 
     /// Sets whether the cookie is hidden from scripts. On by default.
     ///
-    /// Turned off, a script that an attacker smuggles into a page can steal the session.
+    /// If you turn this off, a script that an attacker injects into a page can steal the session.
     ///
     /// # Examples
     /// ```
@@ -206,8 +206,8 @@ impl Cookie {
         self
     }
 
-    /// Sets whether a page that other sites embed has a separate cookie for each of them (CHIPS).
-    /// Off by default.
+    /// Sets whether a page that other sites embed has a separate cookie for each of those sites
+    /// (CHIPS). Off by default.
     ///
     /// # Examples
     /// ```
@@ -224,19 +224,20 @@ impl Cookie {
 
     /// Sets the namespace of the sessions that this cookie opens.
     ///
-    /// A key opens a session only in the namespace in which it was made. In the default format the
-    /// namespace is hashed into the [`StoreKey`](crate::StoreKey), and a
+    /// A key opens a session only in the namespace in which it was created. In the default format
+    /// the namespace is hashed into the [`StoreKey`](crate::StoreKey), and a
     /// [`CookieBackend`](crate::CookieBackend) seals it into the cookie. Django's formats have no
     /// namespaces.
     ///
     /// Defaults to the name, so that two `Sessions` with different cookies can share a store and
-    /// neither accepts the other's keys. The price: a new name is a new namespace, and sessions of
-    /// the earlier one are only found if it is declared with [`formerly`](Self::formerly).
+    /// neither accepts the other's keys. The price: a new name is a new namespace, and sessions in
+    /// the earlier namespace are found only if the earlier cookie is declared with
+    /// [`formerly`](Self::formerly).
     ///
     /// A namespace separates keys only. Owners and tags belong to the store, so
     /// [`Sessions::owned_by`](crate::Sessions::owned_by) and
     /// [`Sessions::open_tagged`](crate::Sessions::open_tagged) find the sessions of all namespaces.
-    /// Use a table for each of the `Sessions` to separate these, too.
+    /// To separate owners and tags, too, give each of the `Sessions` its own table.
     ///
     /// # Examples
     /// ```
@@ -271,16 +272,17 @@ impl Cookie {
     }
 
     /// Declares an earlier cookie of the site, with its name, domain, path, partitioning and
-    /// namespace, so that visitors keep their sessions when one of them changes.
+    /// namespace, so that visitors keep their sessions when one of these changes.
     ///
     /// The earlier cookie is accepted until its session ends. The next `Set-Cookie` of its visitor
-    /// also removes it. If its [namespace](Self::namespace) was another, the session moves to this
+    /// also removes it. If its [namespace](Self::namespace) is different, the session moves to this
     /// cookie's namespace and gets a new key when it is next saved. A visitor who only reads never
     /// moves, so keep the declaration for as long as an untouched session lasts.
     ///
-    /// Nothing is declared by default. The price of declaring a cookie: it opens sessions, so a
-    /// site is only as safe as the weaker of the two. A name without `__Host-` can be planted by a
-    /// subdomain. A key that is not found costs one more load per earlier namespace.
+    /// Nothing is declared by default. The price of declaring a cookie: the earlier cookie still
+    /// opens sessions, so a site is only as safe as the weaker of the two cookies. A cookie whose
+    /// name does not begin with `__Host-` can be planted by a subdomain. A key that is not found
+    /// costs one more load per earlier namespace.
     ///
     /// Can be called several times, for up to 4 cookies. The former cookies of `old` are declared,
     /// too.
@@ -375,7 +377,7 @@ impl Cookie {
         self.namespace.as_deref().unwrap_or(&self.name)
     }
 
-    /// Returns whether browsers keep one of the two cookies only.
+    /// Returns whether browsers keep only one of the two cookies.
     pub(crate) fn replaces(&self, other: &Self) -> bool {
         let host = |cookie: &Self| {
             let domain = cookie.domain.as_deref()?;
@@ -398,7 +400,7 @@ impl Cookie {
             .any(|one| other.accepted().any(|another| one.name == another.name))
     }
 
-    /// Refuses a cookie that browsers would drop (RFC 6265bis, draft 21, sections 4.1 and 5.7) or
+    /// Refuses a cookie that browsers would reject (RFC 6265bis, draft 21, sections 4.1 and 5.7) or
     /// that would break the header.
     pub(crate) fn check(&self) -> Result<()> {
         if self.former.len() > MAX_FORMER {
@@ -470,8 +472,8 @@ impl Default for Cookie {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct CookieAttributes<'a> {
-    /// The domain to which browsers send the cookie, with all of its subdomains. `None` means this
-    /// host only.
+    /// The domain to which browsers send the cookie, with all of its subdomains. `None` means only
+    /// this host.
     pub domain: Option<&'a str>,
     /// The path to which browsers send the cookie, with the paths below it.
     pub path: &'a str,
@@ -547,7 +549,7 @@ fn is_domain(text: &str) -> bool {
 
 const DEFAULT_NAME: &str = "__Host-session";
 
-/// The default name over plain HTTP, where `session` would be another framework's on the same host.
+/// The default name over plain HTTP, where another framework on the same host may use `session`.
 const PLAIN_HTTP_NAME: &str = "cloakroom";
 
 const HOST_PREFIX: &str = "__Host-";
@@ -566,7 +568,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cookies_that_browsers_would_drop_are_refused_with_the_reason() {
+    fn a_cookie_that_browsers_would_reject_is_refused_with_the_reason() {
         let refused = [
             (
                 Cookie::new("__Host-a").secure(false),

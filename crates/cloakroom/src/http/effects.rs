@@ -61,7 +61,8 @@ impl Effects {
         self.vary
     }
 
-    /// Returns what the response tells caches: nothing, unless it sets or removes the cookie. See
+    /// Returns how the response may be cached. It is `Unchanged` unless the response sets or
+    /// removes the cookie. See
     /// [`SessionsBuilder::cache_control`](crate::SessionsBuilder::cache_control).
     ///
     /// # Examples
@@ -87,10 +88,10 @@ impl Effects {
 
     /// Writes the headers to a response.
     ///
-    /// Adds `Cookie` to `Vary`, appends the `Set-Cookie` lines and guards them from caches as
-    /// [`cache_control`](Self::cache_control) says. For `Private` and `NoStore` this also removes
-    /// the fields that only certain shared caches read, such as `CDN-Cache-Control` (RFC 9213),
-    /// `Surrogate-Control` and `X-Accel-Expires`: these caches then follow `Cache-Control`.
+    /// Adds `Cookie` to `Vary`, appends the `Set-Cookie` lines and protects them from caches as
+    /// [`cache_control`](Self::cache_control) describes. For `Private` and `NoStore` this also
+    /// removes the fields that only certain shared caches read, such as `CDN-Cache-Control` (RFC
+    /// 9213), `Surrogate-Control` and `X-Accel-Expires`: these caches then follow `Cache-Control`.
     ///
     /// # Examples
     /// ```
@@ -112,13 +113,13 @@ impl Effects {
     /// ```
     #[inline]
     pub fn apply(self, headers: &mut HeaderMap) {
-        // Most responses of a site have none, and are spared the call.
+        // Most responses of a site have no effects and are spared the call.
         if !self.is_empty() {
             self.write(headers);
         }
     }
 
-    /// Returns whether the response stays as it is.
+    /// Returns whether the response stays unchanged.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         !self.vary && self.cookies.is_empty()
@@ -174,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cookie_is_added_to_vary_unless_it_is_there() {
+    fn cookie_is_added_to_vary_unless_it_is_already_there() {
         for (before, after) in [
             (&[][..], &["Cookie"][..]),
             (&[""], &["Cookie"]),

@@ -4,8 +4,8 @@ use crate::model::Error;
 /// layer.
 ///
 /// The handler stopped halfway. An adapter that finds this extension therefore treats the request
-/// as failed, so that only a logout is carried out. It drops the response and answers with the
-/// error, as it does when [`finish`](crate::Sessions::finish) fails.
+/// as failed, so that only a logout is carried out. The adapter discards the response and answers
+/// with the error, as it does when [`finish`](crate::Sessions::finish) fails.
 ///
 /// # Examples
 /// ```
@@ -55,8 +55,9 @@ impl HandlerError {
         self.error
     }
 
-    /// Marks a response as an answer to `error` that the session layers around this one leave as it
-    /// is. The request has failed for their sessions, too, whatever the status of the answer.
+    /// Marks a response as an answer to `error`. Outer session layers leave such a response
+    /// unchanged, but treat the request as failed for their sessions, too, whatever the status of
+    /// the answer.
     #[cfg(feature = "tower")]
     pub(crate) fn answered(error: Error) -> Self {
         Self {

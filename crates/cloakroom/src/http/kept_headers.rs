@@ -1,12 +1,12 @@
 use http::header::VARY;
 use http::{HeaderMap, HeaderName};
 
-/// Copies to `answer` the headers of the response that it replaces which describe the site and not
+/// Copies to `answer` those headers of the replaced response that describe the site rather than
 /// that response: CORS, `Vary` and security headers.
 ///
-/// Everything else is dropped: it describes the dropped body (`Content-Type`, `ETag`), says what
-/// has not happened (`Location`, `Set-Cookie`), or its meaning is unknown. Where `answer` has a
-/// header already, that one applies; only `Vary` is added to.
+/// All other headers are discarded: they describe the discarded body (`Content-Type`, `ETag`),
+/// report something that has not happened (`Location`, `Set-Cookie`), or have an unknown meaning. A
+/// header that `answer` already has stays as it is; only `Vary` is extended.
 pub(crate) fn keep_headers(replaced: &HeaderMap, answer: &mut HeaderMap) {
     for name in replaced.keys().filter(|name| describes_the_site(name)) {
         if name == VARY || !answer.contains_key(name) {
@@ -22,9 +22,9 @@ fn describes_the_site(name: &HeaderName) -> bool {
     name == VARY || text.starts_with("access-control-") || SECURITY_HEADERS.contains(&text)
 }
 
-/// Those that OWASP's Secure Headers Project lists for responses of any status, and where browsers
-/// send reports about them. `Clear-Site-Data` is not among them: it belongs to a logout, which may
-/// have failed.
+/// The headers that OWASP's Secure Headers Project lists for responses of any status, and those
+/// that name where browsers send reports about them. `Clear-Site-Data` is not among them: it
+/// belongs to a logout, which may have failed.
 const SECURITY_HEADERS: [&str; 20] = [
     "content-security-policy",
     "content-security-policy-report-only",

@@ -16,7 +16,7 @@ pub struct SetCookie<'a> {
     pub key: Option<&'a SessionKey>,
     /// When the browser deletes the cookie. `None` means when it closes.
     pub expires: Option<SystemTime>,
-    /// The current time, by which `expires` becomes an age.
+    /// The current time, from which the age until `expires` is counted.
     pub now: SystemTime,
 }
 
@@ -24,8 +24,9 @@ impl SetCookie<'_> {
     /// Writes the value of the header as RFC 6265bis specifies it.
     ///
     /// `Expires` repeats `Max-Age` for clients that do not support the latter. `Max-Age` is in
-    /// whole seconds, rounded down, and at most 400 days, the maximum of the browsers. A removal
-    /// repeats every attribute: browsers keep a cookie whose domain or path differs.
+    /// whole seconds, rounded down, and at most 400 days, the maximum that browsers accept. A
+    /// removal repeats every attribute: browsers would keep a cookie with a different domain or
+    /// path.
     pub(crate) fn spell(&self) -> HeaderValue {
         use fmt::Write as _;
 

@@ -2,8 +2,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A source of the current time.
 ///
-/// The core decides with this clock whether a session has expired. Stores have no clock: they get
-/// the time as an argument. Tests use a clock that they set, instead of waiting.
+/// The core decides with this clock whether a session has expired. Stores have no clock: they
+/// receive the time as an argument. Tests set their own clock instead of waiting.
 ///
 /// The clocks of a site's servers may differ by [`CLOCK_SKEW`](crate::limits::CLOCK_SKEW).
 ///

@@ -50,7 +50,7 @@ impl Items {
         Self::default()
     }
 
-    /// Returns the value with this name.
+    /// Returns the value of the item with this name, or `None` if it is not set.
     ///
     /// # Examples
     /// ```
@@ -206,19 +206,19 @@ enum Repr {
 impl Value {
     /// Serializes `value` as JSON that [`get`](Self::get) reads back as the same value.
     ///
-    /// That holds for every type whose `Serialize` and `Deserialize` fit each other, as derived
-    /// ones do. An implementation that drops a part of the value, for example with
-    /// `#[serde(skip)]`, is the caller's choice and is not noticed.
+    /// That holds for every type whose `Serialize` and `Deserialize` match, as derived ones do. An
+    /// implementation that leaves out a part of the value, for example with `#[serde(skip)]`, is
+    /// the caller's choice and is not detected.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form, for example a map with tuples
-    /// as keys, or if its JSON would be read back as another value or not at all. At any depth,
-    /// these are:
+    /// as keys, or if its JSON would be read back as another value or not at all. The following are
+    /// refused at any depth:
     ///
     /// * a float that is infinite or not a number,
     /// * a `Some` whose content is written as `null`, such as `Some(None)` or `Some(())`,
-    /// * an integer outside of `i64` and `u64`, which only few types can read,
-    /// * more than [`NESTING`](crate::limits::NESTING) arrays and objects inside each other.
+    /// * an integer outside of `i64` and `u64`, which only a few types can read,
+    /// * arrays and objects nested more than [`NESTING`](crate::limits::NESTING) levels deep.
     ///
     /// # Examples
     /// ```
@@ -266,8 +266,8 @@ impl Value {
 
     /// Creates a value from JSON text.
     ///
-    /// The caller has checked that it is valid JSON. An invalid text makes the whole stored session
-    /// unreadable.
+    /// The caller must have checked that the text is valid JSON. An invalid text makes the whole
+    /// stored session unreadable.
     ///
     /// # Examples
     /// ```
@@ -284,7 +284,7 @@ impl Value {
     /// Creates a foreign value: one that another program stored and that has no JSON form.
     ///
     /// `data` is in the encoding of the format that read it, and only that format can write it
-    /// back. [`get`](Self::get) and every other format refuse it.
+    /// back. [`get`](Self::get) and every other format return an error for a foreign value.
     ///
     /// # Examples
     /// ```

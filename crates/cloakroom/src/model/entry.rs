@@ -19,8 +19,8 @@ pub struct Draft {
     /// version.
     ///
     /// If the answer of a call is lost, the core loads the entry and compares this id to find out
-    /// whether the call took effect. With a store that issues its own versions it cannot, and the
-    /// request fails with [`Unavailable`](crate::ErrorKind::Unavailable) or
+    /// whether the call took effect. With a store that issues its own versions, the core cannot
+    /// find out, and the request fails with [`Unavailable`](crate::ErrorKind::Unavailable) or
     /// [`Timeout`](crate::ErrorKind::Timeout).
     pub save_id: SaveId,
 }
@@ -68,7 +68,7 @@ pub struct Entry {
     pub data: Bytes,
     /// The session's facts.
     pub meta: Meta,
-    /// The version that a later [`save`](crate::store::Store::save) compares.
+    /// The version against which a later [`save`](crate::store::Store::save) compares.
     pub version: Version,
     // Boxed because few entries have it.
     moved_to: Option<Box<StoreKey>>,
@@ -173,11 +173,11 @@ fn debug_without_values(
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Meta {
-    /// When the session began. A login resets it. The absolute lifetime counts from here.
+    /// When the session began. A login resets this time. The absolute lifetime counts from it.
     pub created: SystemTime,
     /// When the session was last saved or touched.
     pub touched: SystemTime,
-    /// When the session ends. Nothing else decides whether it has expired.
+    /// When the session expires.
     pub expires: SystemTime,
     /// The user that the session belongs to.
     pub owner: Option<Owner>,
@@ -246,7 +246,7 @@ impl Meta {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Outcome {
-    /// The entry was written and has this version now.
+    /// The entry was written and now has this version.
     Written(Version),
     /// Nothing was changed. For [`create`](crate::store::Store::create) the key is taken. For every
     /// other write the entry is missing or has another version, or the new key is taken.

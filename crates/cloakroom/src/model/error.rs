@@ -122,17 +122,17 @@ pub enum ErrorKind {
     Timeout,
     /// The store has no room for another session.
     Full,
-    /// Concurrent requests changed the session first, for the maximum number of tries.
+    /// Concurrent requests changed the session first, at every one of the permitted tries.
     Conflict,
     /// The session was logged out, moved or expired during this request. Nothing was saved.
     Interrupted,
-    /// A value does not have the requested type, or has no form in which it could be stored.
+    /// A value does not have the requested type, or cannot be represented in the stored form.
     BadValue,
     /// The session is larger than the limit.
     TooLarge,
     /// A stored entry cannot be read.
     Corrupt,
-    /// The request is over. Its edits are committed, and this one came too late.
+    /// The edit came too late: the request is over, and its edits have been committed.
     Finished,
     /// The store or the format does not support this operation.
     Unsupported,
@@ -143,7 +143,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Returns whether a store call that failed this way may have taken effect, or still may.
+    /// Returns whether a store call that failed this way may have taken effect or may yet do so.
     pub(crate) fn may_have_happened(self) -> bool {
         matches!(self, Self::Unavailable | Self::Timeout)
     }

@@ -2,7 +2,8 @@ use std::time::{Duration, SystemTime};
 
 /// When a session ends, requested for one session with [`set_expiry`](crate::Session::set_expiry).
 ///
-/// It is stored with the session. If the site sets an absolute lifetime, that is an upper bound.
+/// It is stored with the session. If the site sets an absolute lifetime, the session never lasts
+/// longer than that.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Expiry {

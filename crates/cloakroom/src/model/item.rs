@@ -67,7 +67,7 @@ impl<T> fmt::Debug for Item<T> {
 
 /// The name of an item: an [`Item`], or plain text.
 ///
-/// The methods of [`Session`](crate::Session) take any of these types as a name. The trait is
+/// The methods of [`Session`](crate::Session) accept any of these types as a name. The trait is
 /// sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the name of an item",

@@ -10,7 +10,7 @@ use super::limits;
 /// Serializes `value` as JSON.
 ///
 /// serde_json writes a float that is not finite and `Some(None)` as `null`, and writes integers and
-/// nesting that it does not read back. Here they are errors.
+/// nesting that it does not read back. This function returns an error for each of them.
 pub(super) fn write<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Refused> {
     let mut text = Vec::with_capacity(128);
     let why = Cell::new("it has no JSON form");
@@ -39,8 +39,8 @@ pub(super) struct Refused {
     pub(super) source: serde_json::Error,
 }
 
-/// A serializer, or a part of one, that refuses what is not read back and passes everything else
-/// on to `json`.
+/// A serializer, or a part of one, that refuses values that would not read back and passes all
+/// others on to `json`.
 struct Checked<'a, S> {
     json: S,
     place: Place<'a>,
@@ -52,12 +52,12 @@ struct CheckedValue<'a, T: ?Sized> {
     place: Place<'a>,
 }
 
-/// Where in the whole value a part of it is.
+/// The position of a part within the whole value.
 #[derive(Clone, Copy)]
 struct Place<'a> {
-    /// The number of arrays and objects around it.
+    /// The number of arrays and objects around the part.
     depth: usize,
-    /// Whether it is the content of a `Some`.
+    /// Whether the part is the content of a `Some`.
     in_some: bool,
     /// The reason if the value is refused.
     why: &'a Cell<&'static str>,
@@ -368,7 +368,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_reads_back_as_the_same_value() {
+    fn a_written_value_reads_back_as_the_same_value() {
         reads_back(&(1_u8, -1_i8, u64::MAX, i64::MIN, 1.5_f32, f64::MIN_POSITIVE));
         reads_back(&(
             i128::from(i64::MIN),
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_read_back_as_another_value_is_refused_at_any_depth() {
+    fn a_value_that_would_read_back_differently_is_refused_at_any_depth() {
         refuses(&f64::NAN, "a float");
         refuses(&f32::NEG_INFINITY, "a float");
         refuses(&Some(None::<u8>), "a `Some`");
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_limited_to_what_is_read_back() {
+    fn nesting_is_limited_to_the_depth_that_reads_back() {
         let nested = |depth: usize| -> serde_json::Value {
             (0..depth).fold(serde_json::json!(1), |inner, _| {
                 [inner].into_iter().collect()
@@ -459,7 +459,7 @@ mod tests {
         assert_eq!(text, serde_json::to_vec(value).unwrap());
     }
 
-    /// Asserts that `value` is refused, also as a part of other values.
+    /// Asserts that `value` is refused, both alone and as a part of other values.
     fn refuses<T: Serialize>(value: &T, why: &str) {
         #[derive(Serialize)]
         enum Part<T> {

@@ -87,11 +87,11 @@ const INLINE_LEN: usize = 47;
 
 /// The key under which a store keeps an entry.
 ///
-/// In the default format it is a SHA-256 of the [`SessionKey`], so the contents of a store open
-/// no session. In Django's formats it is the session key itself. Treat it as a secret: its `Debug`
-/// is redacted, and logs use the [`SessionTag`] instead.
+/// In the default format it is a SHA-256 hash of the [`SessionKey`], so the contents of a store
+/// open no session. In Django's formats it is the session key itself. Treat it as a secret: its
+/// `Debug` is redacted, and logs use the [`SessionTag`] instead.
 ///
-/// A store key is any sequence of bytes. Stores compare all of them exactly.
+/// A store key is any sequence of bytes. Stores compare every byte exactly.
 ///
 /// # Examples
 /// ```
@@ -105,7 +105,7 @@ const INLINE_LEN: usize = 47;
 pub struct StoreKey(KeyBytes);
 
 impl StoreKey {
-    /// Creates a store key from its bytes, of any number.
+    /// Creates a store key from its bytes. It can have any length.
     ///
     /// # Examples
     /// ```
@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_neither_key_nor_store_key() {
+    fn debug_output_shows_neither_key_nor_store_key() {
         for secret in ["s3cret", &"s3cret".repeat(20)] {
             assert!(!format!("{:?}", SessionKey::new(secret)).contains("s3cret"));
             assert!(!format!("{:?}", StoreKey::new(secret.as_bytes())).contains("s3cret"));

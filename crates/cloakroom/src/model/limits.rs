@@ -1,21 +1,21 @@
 //! The bounds that hold for every session, whatever its store.
 //!
-//! They are checked before a store is asked, so a program that works with one store works with
-//! all. Every store keeps what is within the bounds; the conformance suite of `cloakroom-testkit`
-//! tests the largest values.
+//! They are checked before a store is called, so a program that works with one store works with
+//! all. Every store accepts everything within the bounds; the conformance suite of
+//! `cloakroom-testkit` tests the largest values.
 //!
 //! | | at most | checked by |
 //! |---|---|---|
 //! | owner | [`OWNER_BYTES`]: 255 bytes | [`Session::log_in`](crate::Session::log_in) |
 //! | label | [`LABEL_CHARS`]: 1,000 characters | [`Session::set_label`](crate::Session::set_label) |
 //! | name of an item | [`ITEM_NAME_BYTES`]: 1,024 bytes | [`Session::set`](crate::Session::set) and its relatives |
-//! | value of an item | [`NESTING`]: 127 arrays and objects inside each other | the same |
+//! | value of an item | [`NESTING`]: 127 levels of nested arrays and objects | the same |
 //! | whole session | [`SessionsBuilder::max_size`](crate::SessionsBuilder::max_size): 1 MiB by default, up to [`SESSION_BYTES`]: 16 MiB | each save |
 //! | name of a table | [`TABLE_NAME_BYTES`]: 63 bytes | the builder of the store |
 //! | difference of the servers' clocks | [`CLOCK_SKEW`]: 5 minutes | each load |
 //!
 //! A store whose server has a lower limit for the whole session declares it as
-//! [`max_size`](crate::store::Guarantees::max_size). Entries from before a bound existed are loaded
+//! [`max_size`](crate::store::Guarantees::max_size). Entries that are older than a bound are loaded
 //! and saved as they are.
 
 use std::time::Duration;
@@ -34,29 +34,29 @@ pub const LABEL_CHARS: usize = 1_000;
 /// The maximum length of the name of an item in bytes.
 pub const ITEM_NAME_BYTES: usize = 1_024;
 
-/// The maximum number of arrays and objects inside each other in the value of an item: what
-/// serde_json reads.
+/// The maximum depth of nested arrays and objects in the value of an item: the depth that
+/// serde_json can read.
 pub const NESTING: usize = 127;
 
 /// The highest [`max_size`](crate::SessionsBuilder::max_size) of a session, in bytes of its encoded
 /// data, its owner and its label.
 pub const SESSION_BYTES: usize = 16 << 20;
 
-/// The maximum length of the name of a table in bytes. Longer names are cut by PostgreSQL.
+/// The maximum length of the name of a table in bytes. PostgreSQL truncates longer names.
 pub const TABLE_NAME_BYTES: usize = 63;
 
 /// The tolerated difference between the clocks of a site's servers.
 ///
-/// Within it, a session ends at most this much earlier or later than it should. A server whose
-/// clock is behind those of the others by more ignores the sessions that seem to come from its
-/// future, instead of extending their lifetime. A synchronised clock differs by less than a second.
+/// If the clocks differ by less, a session ends at most this much earlier or later than it should.
+/// A server whose clock is further behind ignores sessions that seem to come from its future,
+/// instead of extending their lifetime. A synchronised clock differs by less than a second.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// Checks the name of a store's table: a letter or `_`, followed by letters, digits and `_`, at
-/// most [`TABLE_NAME_BYTES`] in all. Such a name can be quoted in the SQL of every database.
+/// most [`TABLE_NAME_BYTES`] in total. Such a name can be quoted in the SQL of every database.
 ///
 /// # Errors
-/// [`Config`](ErrorKind::Config) if it is another name.
+/// [`Config`](ErrorKind::Config) if `name` has another form.
 ///
 /// # Examples
 /// ```
@@ -85,8 +85,8 @@ pub fn check_table_name(name: &str) -> Result<()> {
     }
 }
 
-/// Returns an error if `len`, counted in `unit`, is more than `limit`. `doing` and `what` are for
-/// its message.
+/// Returns an error if `len`, counted in `unit`, is more than `limit`. `doing` and `what` are used
+/// in the error message.
 pub(crate) fn check_len(
     doing: &str,
     what: &str,
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_name_cannot_contain_sql_or_be_cut() {
+    fn a_table_name_cannot_contain_sql_or_be_truncated() {
         for good in ["cloakroom_session", "_", "Order", "s2", &"x".repeat(63)] {
             assert!(check_table_name(good).is_ok(), "{good}");
         }

@@ -1,6 +1,6 @@
 /// The user that a session belongs to.
 ///
-/// It is the text by which the site identifies a user, for example a primary key. Owners are
+/// An owner is the text by which the site identifies a user, for example a primary key. Owners are
 /// compared byte for byte.
 ///
 /// # Examples

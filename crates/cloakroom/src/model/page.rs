@@ -8,19 +8,19 @@ use super::key::StoreKey;
 /// One page of a list of entries.
 ///
 /// The pages of a list are not a snapshot. An entry that exists from the first call to the last is
-/// listed at least once; it can be listed twice. Only [`next`](Self::next) marks the end: a page
-/// may hold fewer entries than the limit, or none, while more pages follow.
+/// listed at least once, and may be listed more than once. Only [`next`](Self::next) marks the end:
+/// a page may hold fewer entries than the limit, or none, while more pages follow.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Page {
     /// The entries of this page.
     pub entries: Vec<OwnedEntry>,
-    /// The cursor to pass for the next page, or `None` if this is the last one.
+    /// The cursor to pass for the next page, or `None` if this is the last page.
     pub next: Option<Cursor>,
 }
 
 impl Page {
-    /// Creates a page. `next` is `None` for the last one.
+    /// Creates a page. `next` is `None` for the last page.
     ///
     /// # Examples
     /// ```
@@ -35,8 +35,8 @@ impl Page {
 
     /// Creates a page of the first `limit` of these entries.
     ///
-    /// This is for a store that lists entries in the order of their keys. It reads one entry more
-    /// than `limit`, if there is one, to show that another page follows.
+    /// This is for a store that lists entries in the order of their keys. Such a store passes one
+    /// entry more than `limit`, if it has one, to show that another page follows.
     ///
     /// # Examples
     /// ```
@@ -60,10 +60,10 @@ impl Page {
         Self::new(entries, next)
     }
 
-    /// Creates the page of up to `limit` entries that follows `after`, out of the whole list.
+    /// Creates, from the whole list, the page of up to `limit` entries after the cursor `after`.
     ///
     /// This is for a store that can only read the whole list. The entries may come in any order;
-    /// the page has them in the order of their keys' bytes.
+    /// the page lists them in the order of their keys' bytes.
     ///
     /// # Examples
     /// ```
@@ -90,7 +90,8 @@ impl Page {
     }
 }
 
-/// The end of a page, from which the next one continues. Only the store that issued it can read it.
+/// The end of a page, from which the next page continues. Only the store that issued it can read
+/// it.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Cursor(Bytes);
 

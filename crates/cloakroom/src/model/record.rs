@@ -9,11 +9,11 @@ use super::version::Version;
 /// The location of an entry, and the version that was seen there.
 #[derive(Clone, Debug)]
 pub(crate) struct EntryRef {
-    /// `None` if the session was opened by its tag: the key cannot be derived from it.
+    /// `None` if the session was opened by its tag: the key cannot be derived from the tag.
     pub(crate) key: Option<SessionKey>,
     pub(crate) store_key: StoreKey,
     pub(crate) version: Version,
-    /// Whether it is in an earlier namespace of the site, from which the next save moves it.
+    /// Whether the entry is in an earlier namespace of the site, from which the next save moves it.
     pub(crate) is_former: bool,
 }
 

@@ -158,7 +158,8 @@ impl Version {
         }
     }
 
-    /// Returns the version of the entry itself, if known. With two tiers it is the origin's.
+    /// Returns the version of the entry itself, if known. With two tiers, this is the origin's
+    /// version.
     pub(crate) fn of_entry(&self) -> Option<&Self> {
         match &self.0 {
             VersionRepr::Tiers(tiers) => tiers.1.as_ref(),
@@ -166,10 +167,9 @@ impl Version {
         }
     }
 
-    /// Returns whether an equal version proves that the entry was not saved in between.
+    /// Returns whether an equal version proves that the entry has not been saved in the meantime.
     ///
-    /// A save id names exactly one save. Data does not: another save may write the same bytes
-    /// again.
+    /// A save id identifies exactly one save. Data does not: another save may write the same bytes.
     pub(crate) fn tells_saves_apart(&self) -> bool {
         let entry = self.of_entry();
         entry.is_some_and(|version| matches!(version.0, VersionRepr::SaveId(_)))

@@ -81,7 +81,7 @@ struct Race<'a> {
     renames: bool,
     /// The reloaded record with the edits applied, after a conflict.
     replayed: Option<Box<Record>>,
-    /// The keys to which calls whose answers were lost may have moved the entry.
+    /// The keys to which renames with lost answers may have moved the entry.
     moved_to: Vec<(SessionKey, StoreKey)>,
 }
 
@@ -92,7 +92,8 @@ impl Race<'_> {
         if self.base.meta.expires <= self.core.now() {
             return Box::pin(self.gone(None)).await;
         }
-        // A commit joins an existing queue. If it went ahead, those in the queue would lose to it.
+        // Join the line if there is one: if this commit went ahead, the commits in the line would
+        // lose to it.
         let turn = self.core.queue.join(&self.base.entry.store_key).await?;
         match self.try_once().await {
             Ok(Some(saved)) => Ok(self.won(saved)),
@@ -110,7 +111,8 @@ impl Race<'_> {
         Ok(entry.map(|entry| self.write.saved(entry)))
     }
 
-    /// Continues after the first try did not succeed, and deletes what lost renames left behind.
+    /// Continues after the first try did not succeed, and deletes the entries that renames with
+    /// lost answers left behind.
     async fn go_on(
         mut self,
         turn: Option<CommitTurn>,
@@ -183,8 +185,8 @@ impl Race<'_> {
         ))
     }
 
-    /// Applies the edits to the record that another request saved. Returns `false` if the session
-    /// has expired after them.
+    /// Applies the edits to the record that another request saved. Returns `false` if the edits
+    /// make the session expire.
     fn replay(&mut self, mut fresh: Record, version: Version) -> Result<bool> {
         self.base.entry.version = version;
         self.edits.replay(&mut fresh, self.core.backend.format())?;
@@ -196,14 +198,14 @@ impl Race<'_> {
         Ok(true)
     }
 
-    /// Decides what follows if the entry is gone: a rename whose answer was lost may have moved it,
+    /// Decides what to do if the entry is gone: a rename whose answer was lost may have moved it,
     /// and a login gets a new session. Anything else is an error.
     async fn gone(&mut self, lost: Option<&Error>) -> Result<Committed> {
         if let Some(saved) = self.renamed().await? {
             return Ok(self.won(saved));
         }
-        // If the version is the data, a session that has moved cannot be told from one that was
-        // logged out.
+        // If the store uses the data as the version, a session that has moved cannot be told from
+        // one that was logged out.
         if let Some(lost) = lost
             && self.renames
             && !self.base.entry.version.tells_saves_apart()
@@ -246,8 +248,8 @@ impl Race<'_> {
         Ok(None)
     }
 
-    /// Deletes entries that renames whose answers were lost may have left under keys that no
-    /// browser got. The owner's list would show them.
+    /// Deletes the orphans that renames with lost answers may have left: entries under keys that no
+    /// browser received. Otherwise the owner's list would show them.
     async fn remove_orphans(&self, won: Option<&SavedEntry>) {
         for (_, orphan) in &self.moved_to {
             if won.is_none_or(|saved| saved.entry.store_key != *orphan)
@@ -300,7 +302,7 @@ async fn pause(attempt: u32) {
     tokio::time::sleep(Duration::from_millis(millis.into())).await;
 }
 
-/// How often one commit tries before it gives up. In this process, the queue lets every commit
+/// How many times one commit is tried before it fails. In this process, the queue lets every commit
 /// succeed at its first or second try, so only other processes can use up the tries.
 const COMMIT_TRIES: u32 = 64;
 

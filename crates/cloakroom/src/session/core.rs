@@ -16,7 +16,7 @@ pub(crate) struct Core {
     pub(crate) backend: Backend,
     pub(crate) cookie: Cookie,
     pub(crate) policy: Policy,
-    /// What a response that sets or removes the cookie tells caches.
+    /// How a response that sets or removes the cookie may be cached.
     pub(crate) cache_control: CacheControl,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) queue: CommitQueue,
@@ -36,7 +36,7 @@ impl Core {
         storable(self.clock.now())
     }
 
-    /// Returns when `record` ends if it is saved at `now`.
+    /// Returns when the session of `record` expires if it is saved at `now`.
     pub(crate) fn expires(&self, record: &Record, now: SystemTime) -> SystemTime {
         let expiry = self.backend.format().expiry(&record.data);
         self.policy.expires(expiry, record.meta.created, now)
@@ -48,25 +48,26 @@ impl Core {
         self.policy.at_browser_close(expiry)
     }
 
-    /// Returns whether an entry with these facts has expired. This is the only place that decides
-    /// it, and it uses this clock only.
+    /// Returns whether an entry with these facts has expired. Only this function decides that, and
+    /// only by the clock of this `Core`.
     pub(crate) fn has_expired(&self, meta: &Meta, now: SystemTime) -> bool {
         let lifetime_ends = self.policy.lifetime_ends(meta.created);
         meta.expires <= now || lifetime_ends.is_some_and(|end| end <= now)
     }
 
-    /// Returns whether a server whose clock is too far ahead of this one wrote the entry. Counted
-    /// by this clock, the session would last longer than the options allow.
+    /// Returns whether the entry was written by a server whose clock is too far ahead of this
+    /// server's. By this server's clock, such a session would last longer than the options allow.
     ///
-    /// A format that does not keep these facts derives them from the end of the session and from
-    /// the options, which may have changed. There they prove nothing.
+    /// Always false for a format that does not store these times. Such a format derives them from
+    /// the expiry of the session and from the options, which may have changed, so they prove
+    /// nothing.
     fn is_from_the_future(&self, meta: &Meta, now: SystemTime) -> bool {
         let tolerated = now + limits::CLOCK_SKEW;
         (meta.created > tolerated || meta.touched > tolerated)
             && self.backend.rules().facts.are_all()
     }
 
-    /// Loads the session at `store_key` if it is alive. It may come from a cache.
+    /// Loads the session at `store_key` if it is alive. The result may come from a cache.
     pub(crate) async fn load(&self, store_key: &StoreKey) -> Result<Option<(Record, Version)>> {
         let found = self.backend.load(store_key, self.now()).await?;
         Ok(self.alive(store_key, found).await)
@@ -96,7 +97,7 @@ impl Core {
             );
             return None;
         }
-        // An expired entry is never saved again, so it can be deleted without a comparison.
+        // An expired entry is never saved again, so it can be deleted without comparing versions.
         if self.backend.rules().expired == OnExpired::DeleteEntry
             && let Err(error) = self.backend.delete(store_key, now).await
         {
@@ -106,10 +107,11 @@ impl Core {
         None
     }
 
-    /// Loads the session that `key` opens if a browser sends it under the names of these cookies.
+    /// Loads the session that `key` opens. `names` are the cookies in which the browser sent the
+    /// key.
     ///
-    /// A key under the current name may also be of a former namespace, because touching such a
-    /// session sets the current cookie and leaves the entry where it is.
+    /// A key in the current cookie may belong to a former namespace: touching a session of a former
+    /// namespace sets the current cookie but does not move the entry.
     pub(crate) async fn open_key(
         self: &Arc<Self>,
         key: &SessionKey,
@@ -165,9 +167,10 @@ impl Core {
 
     /// Ends the session at `store_key`, even if it is moving to a new key at the same time.
     ///
-    /// After the entry is deleted, no move of it can succeed. A move that came before has created
-    /// an entry of the same owner, which has the same `created` time and was not in the owner's
-    /// list before. Such entries are deleted, too. A session without an owner cannot be followed.
+    /// Once the entry is deleted, it can no longer be moved. An earlier move has created another
+    /// entry of the same owner, which has the same `created` time and was not in the owner's list
+    /// before. Such entries are deleted, too. The moves of a session without an owner cannot be
+    /// followed.
     pub(crate) async fn end(&self, store_key: &StoreKey, meta: &Meta) -> Result<()> {
         let Some(owner) = meta
             .owner
@@ -178,8 +181,8 @@ impl Core {
         };
         let mut known = self.backend.owned_by(owner).await?;
         if known.iter().all(|owned| owned.key != *store_key) {
-            // The session has moved already, or it is gone. Every entry with the same `created`
-            // time is what it became, so none of them counts as known.
+            // The session has already moved, or it is gone. An entry with the same `created` time
+            // is the moved session, so it must not count as known.
             known.retain(|owned| owned.meta.created != meta.created);
         }
         let mut ending = vec![store_key.clone()];
@@ -210,5 +213,5 @@ impl Core {
     }
 }
 
-/// How often a session may move to a new key while it is being ended.
+/// How many times a session may move to a new key while it is being ended.
 const MOST_MOVES: usize = 8;

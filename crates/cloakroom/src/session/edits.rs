@@ -8,7 +8,8 @@ use crate::model::{Expiry, Name, Owner, Record, Result, Value};
 #[derive(Clone, Default)]
 pub(crate) struct Edits {
     /// First the logins, then the other edits, each in the order in which they were made. A login
-    /// drops what another user left in the session, and not what this request has put there.
+    /// therefore removes what another user left in the session, but not what this request has put
+    /// there.
     log: Vec<Edit>,
     logins: usize,
     /// Whether the session gets a new key.
@@ -30,8 +31,8 @@ impl Edits {
         }
     }
 
-    /// Adds an edit that has changed nothing, but may do so when it is replayed. Alone it is not
-    /// worth a commit.
+    /// Adds an edit that has changed nothing, but may change a record when it is replayed. Such an
+    /// edit alone is not worth a commit.
     pub(crate) fn push_unchanged(&mut self, edit: Edit) {
         self.log.push(edit);
     }
@@ -46,7 +47,7 @@ impl Edits {
         self.changes
     }
 
-    /// Returns the number of edits, those that have changed nothing included.
+    /// Returns the number of edits, including those that have changed nothing.
     pub(crate) fn len(&self) -> usize {
         self.log.len()
     }
@@ -60,7 +61,7 @@ impl Edits {
         self.renames
     }
 
-    /// Returns whether there is a login among the edits. A login needs no session from before.
+    /// Returns whether there is a login among the edits. A login does not need an existing session.
     pub(crate) fn log_in(&self) -> bool {
         self.logins > 0
     }
@@ -118,8 +119,8 @@ impl Edit {
     }
 }
 
-/// The value that an [`Edit::Take`] removed when it was last applied, which is the application that
-/// was saved.
+/// The value that an [`Edit::Take`] removed when it was last applied. The last application is the
+/// one that was saved.
 #[derive(Clone, Default)]
 pub(crate) struct Taken(Arc<Mutex<Option<Value>>>);
 

@@ -15,8 +15,8 @@ use crate::model::{Error, ErrorKind, Record, Result};
 
 /// The session of one request, before it is opened.
 ///
-/// The layer puts a handle into the extensions of every request. Until it is opened, it causes no
-/// store call and no header. Clones refer to the same session.
+/// The layer puts a handle into the extensions of every request. Until the handle is opened, it
+/// makes no store call and sets no header. Clones refer to the same session.
 ///
 /// # Examples
 /// A middleware that opens the session only for some paths:
@@ -105,11 +105,11 @@ impl SessionHandle {
         })
     }
 
-    /// Returns the request's session. The first call loads it if the browser sent a key; without a
-    /// key, or without a live session for it, the session is new.
+    /// Returns the request's session. The first call loads the session if the browser sent a key.
+    /// The session is new if the browser sent no key, or if the key opens no live session.
     ///
-    /// Opening writes nothing, unless the format deletes an expired entry when it is read. If the
-    /// future is dropped, the next call loads the session again.
+    /// Opening writes nothing to the store, except that some formats delete an expired entry when
+    /// they find it. If the future is dropped, the next call loads the session again.
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if the store does
@@ -132,7 +132,7 @@ impl SessionHandle {
         let inner = self.resolved();
         inner.looked_at.store(true, Ordering::Relaxed);
         let session = inner.session.get_or_try_init(|| inner.load()).await?;
-        // Both are `SeqCst`: either this reads that the request is over, or `finish` finds the
+        // With `SeqCst`, either this load sees that the request is over, or `finish` finds the
         // session.
         if inner.finished.load(Ordering::SeqCst) {
             session.finish();
@@ -140,8 +140,8 @@ impl SessionHandle {
         Ok(session.clone())
     }
 
-    /// Returns the session if the browser has a live one or this request has put something into a
-    /// new one. Without a key there is no store call.
+    /// Returns the session if the browser has a live one, or if this request has put data into a
+    /// new one; otherwise returns `None`. Makes no store call if the browser sent no key.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -264,11 +264,12 @@ impl SessionHandle {
             cookie: &core.cookie,
             key,
             expires: lasting.map(|saved| saved.meta.expires),
-            // Counted from the save, so that `Max-Age` is exactly the configured age.
+            // Measured from the save, so that `Max-Age` is exactly the configured age.
             now: saved.map_or_else(|| core.now(), |saved| saved.meta.touched),
         };
         let format = core.backend.format();
-        // Before the current cookie, because some clients ignore the domain and keep the last one.
+        // Former cookies go before the current one, because some clients ignore the domain and keep
+        // only the last cookie of a name.
         for former in self.0.presented.former(&core.cookie) {
             effects.set_cookie(format.spell(&SetCookie {
                 cookie: former,
@@ -286,7 +287,7 @@ impl SessionHandle {
         effects
     }
 
-    /// Returns whether the response removes the cookie because it names no session.
+    /// Returns whether the response removes the cookie because the cookie names no session.
     fn is_unwanted(&self) -> bool {
         let names_none = match self.0.session.get() {
             Some(session) => self.0.presented.is_something() && session.is_unknown(),
@@ -295,7 +296,8 @@ impl SessionHandle {
         names_none && self.0.core.backend.rules().unknown_key == OnUnknownKey::RemoveCookie
     }
 
-    /// Finishes the request: commits the edits of its session, which takes no more from now on.
+    /// Finishes the request: commits the edits of its session, which accepts no more edits from now
+    /// on.
     pub(crate) async fn finish(&self, completion: Completion) -> Result<Effects> {
         let Some(completion) = self.completion(completion) else {
             return Ok(Effects::default());
@@ -303,7 +305,7 @@ impl SessionHandle {
         if self.saves_unedited(completion)
             && let Err(error) = self.open().await
         {
-            // The handler did not need the session, so its response is still sent.
+            // The handler did not need the session, so the handler's response is still sent.
             let error = format!("{error:#}");
             tracing::warn!(error, "loading a session to extend it failed");
         }
@@ -313,7 +315,7 @@ impl SessionHandle {
         Ok(self.acknowledged())
     }
 
-    /// Finishes the request if that needs no store call. Returns `None` if it needs one.
+    /// Finishes the request unless a store call is needed, in which case it returns `None`.
     #[cfg(feature = "tower")]
     pub(crate) fn finish_at_once(&self, completion: Completion) -> Option<Effects> {
         let Some(completion) = self.completion(completion) else {
@@ -331,8 +333,8 @@ impl SessionHandle {
         }
     }
 
-    /// Finishes a request that got no response. Returns whether it has recorded a logout, which
-    /// [`finish`](Self::finish) carries out.
+    /// Finishes a request that got no response. Returns whether the request recorded a logout,
+    /// which [`finish`](Self::finish) carries out.
     #[cfg(feature = "tower")]
     pub(crate) fn abandon(&self) -> bool {
         self.completion(Completion::Dropped).is_some()
@@ -341,7 +343,8 @@ impl SessionHandle {
 
     /// Returns how the request ended, or `None` if another layer finishes it.
     ///
-    /// A layer inside may have turned the failure into a response, so what it saw counts.
+    /// An inner layer of the same sessions may have seen the request fail and turned the failure
+    /// into a response. The failure counts nevertheless.
     fn completion(&self, completion: Completion) -> Option<Completion> {
         match &self.0.role {
             Role::Only if self.0.failed_inside.load(Ordering::Relaxed) => Some(Completion::Error),
@@ -364,7 +367,8 @@ impl SessionHandle {
         }
     }
 
-    /// Refuses further edits, also those of a session that is opened later.
+    /// Refuses further edits, even of a session that is opened later. Returns the session if it has
+    /// been opened.
     fn close(&self) -> Option<&Session> {
         self.0.finished.store(true, Ordering::SeqCst);
         let session = self.0.session.get();
@@ -381,7 +385,7 @@ impl SessionHandle {
             && !completion.is_failure()
     }
 
-    /// Returns whether another session layer wraps the one of this handle.
+    /// Returns whether another session layer wraps the layer of this handle.
     #[cfg(feature = "tower")]
     pub(crate) fn is_nested(&self) -> bool {
         self.0.outer.is_some()
@@ -409,7 +413,7 @@ struct Inner {
     session: OnceCell<Session>,
     looked_at: AtomicBool,
     finished: AtomicBool,
-    /// Whether a layer of the same sessions inside this one saw the request fail.
+    /// Whether an inner layer of the same sessions saw the request fail.
     failed_inside: AtomicBool,
     role: Role,
     /// The handle of the session layer around this one.
@@ -443,13 +447,14 @@ impl Inner {
     }
 }
 
-/// What a handle does among those of the layers around it.
+/// What a handle does, given the handles of the layers around its own.
 enum Role {
     /// Opens and commits the session.
     Only,
-    /// Leaves both to the handle of a layer around it, which serves the same sessions.
+    /// Leaves both to the handle of an outer layer that serves the same sessions.
     Repeated(SessionHandle),
-    /// Refuses to open it, because a layer around it serves other sessions under its cookie name.
+    /// Refuses to open the session, because an outer layer serves other sessions under the same
+    /// cookie name.
     Conflicting,
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Commit {
     /// How many times the session had been flushed when the changes were captured.
     pub(crate) flushes: u32,
     pub(crate) edits: Edits,
-    /// What to do after `ended` is deleted, or why it cannot be done.
+    /// What to do after the `ended` entries are deleted, or the error that prevents it.
     pub(crate) plan: Result<Plan>,
 }
 

@@ -9,7 +9,8 @@ pub(crate) struct Policy {
     pub(crate) max_lifetime: Option<Duration>,
     pub(crate) browser_close: bool,
     /// A read extends the session if this much time has passed since the last save or touch. For a
-    /// session with a short idle time it is less; see [`slides_after`](Self::slides_after).
+    /// session with a short idle time, less time is enough; see
+    /// [`slides_after`](Self::slides_after).
     pub(crate) slide: Option<Duration>,
     /// Every request extends the session, even if the handler does not open it.
     pub(crate) save_every_request: bool,
@@ -34,15 +35,15 @@ impl Policy {
     /// Returns how long after the last save or touch a read extends the session, or `None` if reads
     /// do not extend it.
     ///
-    /// It is at most half of the idle time, so a visitor whose requests are no further apart than
-    /// that stays logged in, even if `set_expiry` gave the session a short idle time.
+    /// The result is at most half of the idle time, so a visitor whose requests are no further
+    /// apart than that stays logged in, even if `set_expiry` gave the session a short idle time.
     pub(crate) fn slides_after(&self, expiry: Expiry) -> Option<Duration> {
         let slide = self.slide?;
         Some(slide.min(self.idle_time(expiry) / 2))
     }
 
-    /// Returns how long the session lasts without a save or touch. A fixed end has no idle time,
-    /// and a touch does not change it.
+    /// Returns how long the session lasts without a save or touch. Returns [`Duration::MAX`] for a
+    /// fixed end, which a touch does not change.
     fn idle_time(&self, expiry: Expiry) -> Duration {
         match expiry {
             Expiry::Policy | Expiry::BrowserClose => self.max_age,
@@ -51,7 +52,8 @@ impl Policy {
         }
     }
 
-    /// Returns the latest end of a session that began at `created`, or `None` without a limit.
+    /// Returns the latest end of a session that began at `created`, or `None` if lifetimes are not
+    /// limited.
     pub(crate) fn lifetime_ends(&self, created: SystemTime) -> Option<SystemTime> {
         self.max_lifetime.map(|lifetime| after(created, lifetime))
     }

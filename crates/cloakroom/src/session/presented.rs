@@ -12,7 +12,7 @@ use crate::model::{Record, Result, SavedEntry, SessionKey, millis};
 /// The session cookies that a request presents.
 #[derive(Debug, Default)]
 pub(crate) struct Presented {
-    /// The accepted cookies whose names were sent, with whatever values.
+    /// The accepted cookies whose names the browser sent, whatever their values.
     names: CookieSet,
     keys: Keys,
 }
@@ -31,7 +31,7 @@ enum Keys {
 #[derive(Debug)]
 struct PresentedKey {
     key: SessionKey,
-    /// The cookies under whose names it was sent.
+    /// The cookies in which the key was sent.
     names: CookieSet,
 }
 
@@ -63,7 +63,7 @@ impl Presented {
                 let mut last: Option<(CookieSet, &[u8])> = None;
                 for (names, value) in candidates {
                     presented.names.add(names);
-                    // A former cookie counts only if there is none of a later name.
+                    // A former cookie counts only if no cookie with a later name was sent.
                     if last.is_none_or(|(last, _)| names.first() <= last.first()) {
                         last = Some((names, value));
                     }
@@ -80,7 +80,7 @@ impl Presented {
         !matches!(self.keys, Keys::None)
     }
 
-    /// Returns whether there are cookies and none of them is a key.
+    /// Returns whether the browser sent session cookies, but none that contains a key.
     pub(crate) fn is_junk(&self) -> bool {
         self.is_something() && !self.has_keys()
     }
@@ -100,7 +100,7 @@ impl Presented {
         .map(|(_, former)| former)
     }
 
-    /// Loads the sessions of the keys, all within the time limit of one call of the store.
+    /// Loads the sessions of all keys, within the time limit of a single store call.
     pub(crate) async fn open(&self, core: &Arc<Core>) -> Result<Opened> {
         let session = match &self.keys {
             Keys::None => {
@@ -162,8 +162,8 @@ impl Keys {
     }
 }
 
-/// Loads the sessions of several keys. Uses the live one if there is only one: of two, an attacker
-/// may have planted either.
+/// Loads the sessions of several keys. Uses the live session if there is exactly one. If there are
+/// several, it uses none, since an attacker may have planted any of them.
 async fn open_all(core: &Arc<Core>, keys: &[PresentedKey]) -> Result<Opened> {
     let mut alive = Vec::new();
     for one in keys {
@@ -200,7 +200,7 @@ impl OncePerMinute {
     /// Returns whether the warning is due at `now`, and counts it if it is.
     fn is_due(&self, now: SystemTime) -> bool {
         let (now, last) = (millis(now), self.0.load(Ordering::Relaxed));
-        // The distance is large, too, if the clock was set back.
+        // The difference is also large if the clock was set back.
         now.abs_diff(last) >= A_MINUTE_MILLIS
             && self
                 .0
@@ -209,13 +209,13 @@ impl OncePerMinute {
     }
 }
 
-/// One for the process: all of its sessions have the same cause for the warning.
+/// One limit for the whole process: the warning has the same cause in all of its sessions.
 static SEVERAL_KEYS: OncePerMinute = OncePerMinute::new();
 
 const A_MINUTE_MILLIS: u64 = 60_000;
 
-/// How many different keys of one request are looked up. A browser has more only if they were
-/// planted.
+/// The maximum number of different keys that are looked up for one request. A browser has more only
+/// if an attacker planted them.
 const MOST_KEYS: usize = 4;
 
 const LOADING: &str = "loading the sessions of several cookies";
@@ -229,7 +229,7 @@ mod tests {
     use crate::model::from_millis;
 
     #[test]
-    fn one_well_formed_cookie_of_exactly_this_name_is_read() {
+    fn only_a_well_formed_cookie_with_exactly_this_name_is_read() {
         let key = "A".repeat(43);
         let read = |header: &str| read(&[header]);
 
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn several_session_cookies_are_one_if_their_keys_are_equal() {
+    fn cookies_with_equal_keys_count_as_one() {
         let (one, other) = ("A".repeat(43), "E".repeat(43));
 
         assert_eq!(read(&[&format!("sid={one}; sid={one}")]), Some(one.clone()));
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_is_due_once_a_minute_also_after_the_clock_was_set_back() {
+    fn a_warning_is_due_once_a_minute_even_after_the_clock_was_set_back() {
         let warning = OncePerMinute::new();
         let due: Vec<i64> = [0, 1, 59_999, 60_000, 60_001, 120_000, 500, 501]
             .into_iter()

@@ -6,8 +6,9 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::model::{Error, ErrorKind, Result, StoreKey};
 
-/// One line per session, in which its commits wait after a conflict. Without it, parallel writers
-/// would keep losing to each other; with it, each of a thousand commits in its turn.
+/// One line per session, in which its commits wait after a conflict. Without the line, parallel
+/// writers would keep losing to each other. With it, even a thousand commits succeed, one after
+/// another.
 ///
 /// A turn is the only lock of this crate that is held across an await. Only commits wait for it,
 /// never handlers, and a session without a conflict has no line.
@@ -88,7 +89,7 @@ fn lines(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// More than a thousand commits of one session take on a slow disk.
+/// Longer than a thousand commits of one session take on a slow disk.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

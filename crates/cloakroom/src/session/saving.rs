@@ -9,8 +9,9 @@ impl Session {
     /// Saves the edits now, instead of when the response is ready. For edits that must be stored
     /// before the handler continues, and for sessions outside of a request.
     ///
-    /// The response sets or removes the cookie accordingly, whatever its status. After an error the
-    /// session takes no more edits and can only be flushed; the handler decides how to respond.
+    /// The response sets or removes the cookie accordingly, whatever its status. After an error,
+    /// the session accepts no more edits and can only be flushed; the handler decides how to
+    /// respond.
     ///
     /// If the future is dropped, the save continues in the background. The response waits for it,
     /// and if it fails, the layer replaces the handler's response.
@@ -51,7 +52,7 @@ impl Session {
         saved
     }
 
-    /// Commits what this point of the request includes. Runs on its own task: when a browser hangs
+    /// Commits what is due at this point of the request. Runs on its own task: when a browser hangs
     /// up, the future of its request is dropped, and a commit must not stop halfway.
     pub(crate) async fn commit(&self, point: CommitPoint) -> Result<()> {
         {
@@ -112,8 +113,8 @@ impl Session {
         }
     }
 
-    /// Replays the edits that the handler made during the commit on the record that was saved.
-    /// Does nothing if the handler flushed the session.
+    /// Replays, on the saved record, the edits that the handler made during the commit. Does
+    /// nothing if the handler flushed the session.
     fn rebase(&self, saved: &Record, flushes: u32) -> Result<()> {
         for _ in 0..UPDATE_TRIES {
             let (edits, revision) = {
@@ -139,8 +140,8 @@ impl Session {
     }
 }
 
-/// A commit that has begun. The response waits until it is done. If it is dropped before, the
-/// commit has failed.
+/// A commit that is in progress. The response waits until it is done. If this value is dropped
+/// before that, the commit has failed.
 struct UnderWay {
     session: Session,
     done: bool,
@@ -148,7 +149,7 @@ struct UnderWay {
 
 impl UnderWay {
     async fn commit(mut self, point: CommitPoint) -> Result<()> {
-        // The commits of one session run one after another, also within one request.
+        // The commits of one session run one after another, even within one request.
         let _turn = self.session.0.turn.lock().await;
         let outcome = self.session.commit_in_turn(point).await;
         self.done = true;

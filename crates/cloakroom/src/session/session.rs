@@ -20,10 +20,10 @@ use crate::model::{
 /// [`SessionHandle::open`](crate::SessionHandle::open). After that, reading and editing are
 /// synchronous. Edits are recorded and saved when the response is ready, before any of it is sent.
 ///
-/// If another request of the same visitor saved first, the recorded edits are replayed on the
-/// data that it saved. Edits of different items never collide, and [`update`](Self::update) never
-/// loses an edit. `set(name, get(name) + 1)` is two steps: an edit that another request saves
-/// between them is lost.
+/// If another request of the same visitor saved first, the recorded edits are replayed on the data
+/// that the other request saved. Edits of different items never collide, and
+/// [`update`](Self::update) never loses an edit. `set(name, get(name) + 1)` is two steps: an edit
+/// that another request saves between them is lost.
 ///
 /// Clones refer to the same session. Reading and editing never wait for another request, and no
 /// method runs the caller's code while it holds a lock.
@@ -54,7 +54,7 @@ use crate::model::{
 ///
 /// # Errors
 /// Every method that edits the session returns [`Finished`](ErrorKind::Finished) after the
-/// request's edits have been committed, and after a save failed. An edit that comes too late is
+/// request's edits have been committed, and after a save has failed. An edit that comes too late is
 /// never dropped silently.
 #[derive(Clone)]
 pub struct Session(pub(super) Arc<Inner>);
@@ -63,8 +63,8 @@ pub struct Session(pub(super) Arc<Inner>);
 impl Session {
     /// Returns the value of `item`, or `None` if it is not set or is `null`.
     ///
-    /// A value that was [set](Self::set) to `None` is stored as `null`. It reads as `None` whatever
-    /// `T` is, `Option` included, and [`contains`](Self::contains) is true for it.
+    /// A value that was [set](Self::set) to `None` is stored as `null`. It reads as `None` for
+    /// every `T`, even for an `Option`, but [`contains`](Self::contains) returns true for it.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`.
@@ -128,7 +128,8 @@ impl Session {
         Ok(self.get(item)?.unwrap_or_default())
     }
 
-    /// Returns the value with this name as it is stored, or `None` if it is not set.
+    /// Returns the value of the item with this name as it is stored, or `None` if the item is not
+    /// set.
     ///
     /// # Examples
     /// ```
@@ -144,7 +145,8 @@ impl Session {
         self.lock().record.data.items.get(name.as_name()).cloned()
     }
 
-    /// Returns whether an item with this name is set, whatever its type, to `null` included.
+    /// Returns whether an item with this name is set, whatever its type. An item set to `null`
+    /// counts.
     ///
     /// # Examples
     /// ```
@@ -229,8 +231,8 @@ impl Session {
         self.len() == 0
     }
 
-    /// Returns whether the session has no entry in the store: none was found when it was opened,
-    /// or it was flushed since, and it has not been saved.
+    /// Returns whether the session has no entry in the store: no entry was found when the session
+    /// was opened, or it has been flushed since, and it has not been saved after that.
     ///
     /// # Examples
     /// ```
@@ -300,7 +302,8 @@ impl Session {
         self.lock().record.meta.label.as_deref().map(str::to_owned)
     }
 
-    /// Returns when the session began. A [login](Self::log_in) sets it to the time of the login.
+    /// Returns when the session began. A [login](Self::log_in) resets this to the time of the
+    /// login.
     ///
     /// For a session loaded in a format that does not [keep](crate::format::Facts) this time, the
     /// result is the Unix epoch.
@@ -362,8 +365,8 @@ impl Session {
         self.lock().base.as_ref()?.entry.key.clone()
     }
 
-    /// Returns the session's short public id for lists and logs, or `None` if the session has
-    /// never been saved. It changes when the key does.
+    /// Returns the session's short public id for lists and logs, or `None` if the session has never
+    /// been saved. The tag changes whenever the key changes.
     ///
     /// # Examples
     /// ```
@@ -389,19 +392,19 @@ impl Session {
 impl Session {
     /// Sets `item` to `value`.
     ///
-    /// An [`Item<T>`](Item) takes a `T`, a `&T`, and a borrowed form such as `&str` for a `String`.
-    /// A plain name takes any value that `serde` can write as JSON.
+    /// An [`Item<T>`](Item) accepts a `T`, a `&T`, and a borrowed form such as `&str` for a
+    /// `String`. A plain name accepts any value that `serde` can write as JSON.
     ///
     /// What was set reads back as the same value, except that `None` and `()` are stored as `null`
-    /// and [read as unset](Self::get). An implementation of `Serialize` that drops a part of the
-    /// value is not noticed.
+    /// and [read as unset](Self::get). An implementation of `Serialize` that leaves out a part of
+    /// the value is not detected.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form that reads back as the same
-    /// value, such as one with a NaN or a `Some(None)`; see [`Value::of`] for all of them.
-    /// [`TooLarge`](ErrorKind::TooLarge) if the name has more than
-    /// [1,024 bytes](crate::limits::ITEM_NAME_BYTES).
-    /// [`Finished`](ErrorKind::Finished), as for every edit.
+    /// value, such as one that contains a NaN or a `Some(None)`; see [`Value::of`] for all of them.
+    /// [`TooLarge`](ErrorKind::TooLarge) if the name has more than [1,024
+    /// bytes](crate::limits::ITEM_NAME_BYTES). [`Finished`](ErrorKind::Finished), as for every
+    /// edit.
     ///
     /// # Examples
     /// ```
@@ -426,13 +429,14 @@ impl Session {
         self.edit(Edit::Set(name, value))
     }
 
-    /// Sets the item with this name to a value that [`value`](Self::value) returned, byte for byte.
+    /// Sets the item with this name to `value`, byte for byte. Meant for values that
+    /// [`value`](Self::value) returned.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if the value was made [from a text](Value::from_json) that
-    /// is not JSON. [`TooLarge`](ErrorKind::TooLarge) if the name has more than
-    /// [1,024 bytes](crate::limits::ITEM_NAME_BYTES).
-    /// [`Finished`](ErrorKind::Finished), as for every edit.
+    /// [`BadValue`](ErrorKind::BadValue) if the value was created [from a text](Value::from_json)
+    /// that is not JSON. [`TooLarge`](ErrorKind::TooLarge) if the name has more than [1,024
+    /// bytes](crate::limits::ITEM_NAME_BYTES). [`Finished`](ErrorKind::Finished), as for every
+    /// edit.
     ///
     /// # Examples
     /// ```
@@ -455,10 +459,10 @@ impl Session {
     /// Sets `item` to `value` if it is not set or is `null`, and returns the value that it has
     /// afterwards.
     ///
-    /// The answer is provisional until the session is saved: if another request sets the item
-    /// first, its value wins, and the one that was returned here is in no session. Two tabs that
-    /// call `set_default` with a fresh token at once both get their own. Before you hand the value
-    /// out, [save](Self::save) and read it again.
+    /// The result is provisional until the session is saved: if another request sets the item
+    /// first, that request's value wins, and the value returned here is not stored. Two tabs that
+    /// call `set_default` at the same time, each with a fresh token, both get their own token.
+    /// Before you hand the value out, [save](Self::save) and read it again.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `value` has no JSON form that reads back as the same
@@ -525,9 +529,9 @@ impl Session {
     ///
     /// An item that is not set or is `null` starts from the default of its type.
     ///
-    /// `edit` runs at once. If another request saves the session first, `edit` runs again on the
-    /// value that the other request saved, so no update is lost. It should therefore change its
-    /// argument and nothing else, and must not capture the session.
+    /// `edit` runs immediately. If another request saves the session first, `edit` runs again on
+    /// the value that the other request saved, so no update is lost. `edit` should therefore change
+    /// only its argument, and must not capture the session.
     ///
     /// The returned value does not include what parallel requests have saved since this session was
     /// loaded. The value that is stored in the end does.
@@ -675,14 +679,14 @@ impl Session {
 
     /// Removes `item` and returns its value, or `None` if it was not set.
     ///
-    /// The answer is provisional until the session is saved: two parallel requests can both get the
-    /// value, and both save. If only one may, as with a token for one use, call
+    /// The result is provisional until the session is saved: two parallel requests can both get the
+    /// value and both save. If only one of them may get it, as with a one-time token, call
     /// [`take`](Self::take).
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not removed.
-    /// [`discard`](Self::discard) removes a value of any type.
-    /// [`Finished`](ErrorKind::Finished), as for every edit.
+    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; the value then stays.
+    /// [`discard`](Self::discard) removes a value of any type. [`Finished`](ErrorKind::Finished),
+    /// as for every edit.
     ///
     /// # Examples
     /// ```
@@ -729,12 +733,12 @@ impl Session {
     ///
     /// Returns `None` if the item is not set, or if another request took it first.
     ///
-    /// The save includes all edits made so far. If the future is dropped, the save goes on in the
+    /// The save includes all edits made so far. If the future is dropped, the save continues in the
     /// background, and the value is lost.
     ///
     /// # Errors
     /// As [`save`](Self::save); afterwards the value may or may not have been removed.
-    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; it is not removed,
+    /// [`BadValue`](ErrorKind::BadValue) if the stored value is not a `T`; the value then stays,
     /// unless another request changed its type at the same moment.
     /// [`Unsupported`](ErrorKind::Unsupported) if the store does not
     /// [compare](crate::store::Guarantees::compares).
@@ -772,10 +776,10 @@ impl Session {
         value.transpose().map_err(|error| naming(&name, &error))
     }
 
-    /// Removes all items, and keeps the key, the owner and the expiry. [`flush`](Self::flush) ends
-    /// the session itself.
+    /// Removes all items, but keeps the key, the owner and the expiry. To end the session itself,
+    /// call [`flush`](Self::flush).
     ///
-    /// Django's formats store the expiry as an item; there it is removed too.
+    /// Django's formats store the expiry as an item, so in those formats it is removed too.
     ///
     /// # Errors
     /// [`Finished`](ErrorKind::Finished), as for every edit.
@@ -802,20 +806,22 @@ impl Session {
     /// Logs `owner` in: makes `owner` the session's user and gives the session a new key when it
     /// is saved.
     ///
-    /// The old key opens nothing after that, so a key that an attacker planted or overheard before
-    /// the login is worthless (session fixation). The maximum lifetime starts again.
+    /// After that, the old key opens nothing. A key that an attacker planted or intercepted before
+    /// the login is therefore worthless, which prevents session fixation. The maximum lifetime
+    /// starts again.
     ///
-    /// The items are kept, unless the session belonged to another user. Then everything that user
-    /// left is dropped: items, expiry and label. What this request has edited and not yet saved is
-    /// kept, whether it was edited before or after the login; an [`update`](Self::update) from
-    /// before runs again, on an item that is not set. So the order of the calls does not matter.
+    /// The items are kept, unless the session belonged to another user. In that case, everything
+    /// that the other user left is removed: items, expiry and label. The unsaved edits of this
+    /// request are kept, whether they were made before or after the login. An
+    /// [`update`](Self::update) that was made before the login runs again, on an item that is not
+    /// set. The order of the calls therefore does not matter.
     ///
     /// If the session is ended by another request before this one is saved, the login gets a new,
     /// empty session.
     ///
-    /// Formats that keep no [owner](crate::format::Facts), such as Django's, only get the new key.
-    /// There the user is stored in items, and the code that sets them must drop the items of
-    /// another user.
+    /// In formats that keep no [owner](crate::format::Facts), such as Django's, a login only gives
+    /// the session a new key. In those formats the user is stored in items, and the code that sets
+    /// these items must remove the items of another user.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) if the session was opened by its tag.
@@ -874,7 +880,7 @@ impl Session {
             edits.replay(&mut record, self.0.core.backend.format())?;
             let mut shared = self.lock();
             shared.check_open()?;
-            // A commit that has begun in the meantime has taken the edits, and they are saved.
+            // If a commit has begun in the meantime, it has taken the edits and saves them.
             if (shared.edits.len(), shared.revision) == (recorded, revision) {
                 shared.record = record;
                 shared.push(login);
@@ -892,7 +898,7 @@ impl Session {
 
     /// Gives the session a new key when it is saved. The old key opens nothing after that.
     ///
-    /// Call it when the privileges of the visitor change. [`log_in`](Self::log_in) includes it.
+    /// Call it when the privileges of the visitor change. [`log_in`](Self::log_in) does this, too.
     ///
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported) if the session was opened by its tag;
@@ -925,8 +931,8 @@ impl Session {
     /// Ends the session, as a logout does: the entry is deleted and the cookie removed when the
     /// request ends, even if the response is a 5xx.
     ///
-    /// Items that are set afterwards start a new session under a new key. The entry is deleted
-    /// before they are saved. A session can also be flushed after a save failed.
+    /// Items that are set afterwards start a new session under a new key. The old entry is deleted
+    /// before the new items are saved. A session can be flushed even after a save has failed.
     ///
     /// # Errors
     /// [`Finished`](ErrorKind::Finished) once the request is over.
@@ -1016,10 +1022,10 @@ impl Session {
     /// the session.
     ///
     /// [`SessionsBuilder::max_lifetime`](crate::SessionsBuilder::max_lifetime), if set, still
-    /// applies. [`Expiry::Policy`] goes back to the default.
+    /// applies. [`Expiry::Policy`] restores the default.
     ///
     /// # Errors
-    /// [`BadValue`](ErrorKind::BadValue) if the format has no form for this expiry;
+    /// [`BadValue`](ErrorKind::BadValue) if the format cannot represent this expiry;
     /// [`Finished`](ErrorKind::Finished), as for every edit.
     ///
     /// # Examples
@@ -1034,14 +1040,14 @@ impl Session {
     /// ```
     pub fn set_expiry(&self, expiry: Expiry) -> Result<()> {
         if expiry == Expiry::Policy && self.expiry() == Expiry::Policy {
-            // Nothing changes, as when an item is removed that is not set.
+            // Nothing changes, as when a caller removes an item that is not set.
             return self.lock().check_open();
         }
         self.edit(Edit::Expiry(expiry))
     }
 
-    /// Returns the expiry that [`set_expiry`](Self::set_expiry) set, or [`Expiry::Policy`] if it
-    /// was not called for this session.
+    /// Returns the expiry that [`set_expiry`](Self::set_expiry) set, or [`Expiry::Policy`] if
+    /// `set_expiry` was not called for this session.
     ///
     /// # Examples
     /// ```
@@ -1097,7 +1103,7 @@ impl Session {
         core.expires(&self.lock().record, core.now())
     }
 
-    /// Returns whether the browser drops the cookie when it closes, because the cookie has no
+    /// Returns whether the browser removes the cookie when it closes, because the cookie has no
     /// `Max-Age` and no `Expires`.
     ///
     /// # Examples
@@ -1111,7 +1117,7 @@ impl Session {
     }
 }
 
-/// The test cookie, which finds out whether the browser accepts cookies. Named as in Django.
+/// The test cookie, which shows whether the browser accepts cookies. Named as in Django.
 impl Session {
     /// Sets a marker item. A later request finds it if the browser sent the cookie back.
     ///
@@ -1172,7 +1178,7 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Creates a session from what was loaded, or a new one if `base` is `None`.
+    /// Creates a session from a loaded record, or a new one if `base` is `None`.
     pub(crate) fn new(core: Arc<Core>, base: Option<SavedEntry>, record: Record) -> Self {
         Self(Arc::new(Inner {
             core,
@@ -1181,7 +1187,7 @@ impl Session {
         }))
     }
 
-    /// Records the live sessions that are not used because the browser sent keys of several.
+    /// Records the live sessions that are not used because the browser sent the keys of several.
     pub(super) fn refuse(&self, refused: Vec<SavedEntry>) {
         self.lock().refuse(refused);
     }
@@ -1191,7 +1197,7 @@ impl Session {
         self.lock().finish();
     }
 
-    /// Returns what the response must do to the cookie, with the entry if the cookie is to be set.
+    /// Returns what the response must do to the cookie, and the entry if the cookie must be set.
     pub(crate) fn pending_cookie(&self) -> (CookieUpdate, Option<SavedEntry>) {
         let shared = self.lock();
         let base = match shared.cookie {
@@ -1246,7 +1252,7 @@ pub(super) struct Inner {
     pub(super) turn: tokio::sync::Mutex<()>,
 }
 
-/// Returns the name of an item that is to be set, if it is not too long.
+/// Returns the name of an item to set, or an error if the name is too long.
 fn checked(item: impl ItemName) -> Result<Name> {
     let (doing, len) = ("setting an item", item.as_name().len());
     limits::check_len(doing, "its name", len, limits::ITEM_NAME_BYTES, "bytes")?;
@@ -1265,6 +1271,5 @@ fn naming(name: &str, error: &Error) -> Error {
 const TEST_COOKIE: Item<String> = Item::new("testcookie");
 const TEST_COOKIE_VALUE: &str = "worked";
 
-/// How often one step on a session is tried again because other edits of the same request came
-/// first.
+/// How many times a step on a session is tried while other edits of the same request come first.
 pub(super) const UPDATE_TRIES: u32 = 1_000;

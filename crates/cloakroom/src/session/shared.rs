@@ -16,8 +16,8 @@ pub(super) struct SharedState {
     pub(super) edits: Edits,
     /// The entries that a flush or a new session has yet to delete.
     ended: Vec<SavedEntry>,
-    /// The live sessions of a browser that sent keys of several. None of them is used. They end
-    /// when the browser gets a new session and when it logs out, or the next request would find
+    /// The live sessions of a browser that sent the keys of several. None of them is used. They are
+    /// ended when the browser gets a new session or logs out; otherwise its next request would find
     /// several again.
     refused: Vec<SavedEntry>,
     /// The number of flushes. A commit uses it to notice a flush that happened while it ran.
@@ -28,7 +28,7 @@ pub(super) struct SharedState {
     /// The number of commits that are running.
     pub(super) under_way: u32,
     phase: Phase,
-    /// What the store has acknowledged and the response has yet to send.
+    /// How the response must change the cookie, given the writes that the store has acknowledged.
     pub(super) cookie: CookieUpdate,
 }
 
@@ -42,7 +42,7 @@ enum Phase {
     Finished(Option<Failure>),
 }
 
-/// Why a commit failed. After it, only a logout is committed.
+/// Why a commit failed. After a failure, only a logout is committed.
 struct Failure {
     error: Error,
     /// Whether `save` returned the error to the handler, which then decides how to respond.
@@ -130,7 +130,7 @@ impl SharedState {
         self.revision += 1;
     }
 
-    /// Records an edit that has left `record` as it was, but may change another record when it is
+    /// Records an edit that has left `record` unchanged, but may change another record when it is
     /// replayed.
     pub(super) fn push_unchanged(&mut self, edit: Edit) {
         self.edits.push_unchanged(edit);
@@ -138,7 +138,7 @@ impl SharedState {
     }
 
     /// Flushes the session. Returns the discarded edits, which own closures of the caller and must
-    /// be dropped without the lock.
+    /// be dropped after the lock is released.
     pub(super) fn flush(&mut self, now: SystemTime) -> Edits {
         self.ended.append(&mut self.refused);
         match self.base.take() {
@@ -291,7 +291,7 @@ impl SharedState {
         }
     }
 
-    /// Records the outcome of a commit. Returns what its caller gets.
+    /// Records the outcome of a commit. Returns the result for the caller of the commit.
     pub(super) fn conclude(&mut self, point: CommitPoint, outcome: Result<()>) -> Result<()> {
         if let Err(error) = &outcome {
             if error.kind() == ErrorKind::Interrupted && self.cookie == CookieUpdate::Set {

@@ -9,7 +9,7 @@ use crate::http::{CacheControl, Cookie};
 use crate::model::{Clock, Error, ErrorKind, Result, SystemClock, limits};
 use crate::session::{CommitQueue, Core, Policy};
 
-/// Configures the sessions of a site. Made by [`Sessions::builder`].
+/// Configures the sessions of a site. Created by [`Sessions::builder`].
 ///
 /// # Examples
 /// ```
@@ -82,7 +82,7 @@ impl SessionsBuilder {
     /// Sets how long a session lasts after its last change.
     ///
     /// Defaults to two weeks, as in Django, so that visitors stay logged in between visits. The
-    /// price: a stolen cookie works as long.
+    /// price: a stolen cookie works just as long.
     ///
     /// # Examples
     /// ```
@@ -101,13 +101,14 @@ impl SessionsBuilder {
 
     /// Sets how long a session lasts at most, however active it is.
     ///
-    /// It counts from the beginning of the session, and again from each login. Existing sessions
-    /// are held to a shorter limit, too.
+    /// The limit counts from the beginning of the session, and again from each login. If you
+    /// shorten it, it applies to existing sessions, too.
     ///
-    /// The clocks of the servers may differ by [5 minutes](crate::limits::CLOCK_SKEW), by which a
-    /// session may end earlier or later. A session whose times are further in the future is ignored
-    /// by a server, with a warning: counted by its clock, the session would outlast this limit. In
-    /// formats that do not keep these [times](crate::format::Facts), nothing is ignored.
+    /// The clocks of the servers may differ by [5 minutes](crate::limits::CLOCK_SKEW), so a session
+    /// may end that much earlier or later. A server ignores a session whose times are further in
+    /// the future, and logs a warning: by that server's clock, the session would outlast this
+    /// limit. In formats that do not keep these [times](crate::format::Facts), no session is
+    /// ignored.
     ///
     /// Off by default, as in Django, so that an active visitor is never logged out. The price: a
     /// stolen cookie that is kept in use never expires.
@@ -130,7 +131,7 @@ impl SessionsBuilder {
     /// Sets whether browsers drop the cookie when they close.
     ///
     /// Defaults to `false`, as in Django, so that a login survives a restart of the browser. The
-    /// price: on a shared computer it survives, too. With `true`, the entry still lasts
+    /// price: on a shared computer, the login survives, too. With `true`, the entry still lasts
     /// [`max_age`](Self::max_age), since the server does not learn that a browser was closed.
     ///
     /// # Examples
@@ -153,10 +154,10 @@ impl SessionsBuilder {
     ///
     /// The threshold must be shorter than [`max_age`](Self::max_age) and
     /// [`max_lifetime`](Self::max_lifetime), or a session would end before a read could extend it.
-    /// If it is longer than half of the idle time, half of the idle time is used; so a session to
-    /// which [`set_expiry`](crate::Session::set_expiry) gave a short idle time is extended more
-    /// often. A visitor whose requests are no further apart than half of the idle time stays logged
-    /// in.
+    /// If the threshold is longer than half of a session's idle time, half of the idle time is used
+    /// instead. A session to which [`set_expiry`](crate::Session::set_expiry) gave a short idle
+    /// time is therefore extended more often. A visitor whose requests are no further apart than
+    /// half of the idle time stays logged in.
     ///
     /// # Examples
     /// ```
@@ -234,8 +235,8 @@ impl SessionsBuilder {
     /// [`Timeout`](ErrorKind::Timeout).
     ///
     /// Defaults to 5 seconds: long enough for a database to fail over, short enough for a visitor
-    /// to wait. The price: while the database hangs, every request that opens its session waits as
-    /// long. The cache of a backend with two tiers has a limit of at most 250 milliseconds.
+    /// to wait. The price: while the database hangs, every request that opens its session waits
+    /// that long. The cache of a backend with two tiers has a limit of at most 250 milliseconds.
     ///
     /// # Examples
     /// ```
@@ -251,12 +252,12 @@ impl SessionsBuilder {
     }
 
     /// Sets how many bytes one session may take in the store: its encoded data, its owner and its
-    /// label. Saving a larger one fails with [`TooLarge`](ErrorKind::TooLarge).
+    /// label. Saving a larger session fails with [`TooLarge`](ErrorKind::TooLarge).
     ///
     /// Defaults to 1 MiB, since a session is loaded as a whole for every request that opens it. The
-    /// price: larger things have to be kept elsewhere. If the limit of the store is lower, it
-    /// applies. The highest limit is [16 MiB](crate::limits::SESSION_BYTES), which every store
-    /// keeps, unless it declares a lower [limit](crate::store::Guarantees::max_size).
+    /// price: larger values have to be kept elsewhere. If the store has a lower limit, that limit
+    /// applies. The highest value is [16 MiB](crate::limits::SESSION_BYTES), which every store
+    /// accepts unless it declares a lower [limit](crate::store::Guarantees::max_size).
     ///
     /// # Examples
     /// ```
@@ -279,27 +280,27 @@ impl SessionsBuilder {
         self
     }
 
-    /// Sets what a response that sets or removes the cookie tells caches.
+    /// Sets how a response that sets or removes the cookie may be cached.
     ///
-    /// Defaults to [`Private`](CacheControl::Private), the weakest that keeps shared caches off:
-    /// RFC 9111 lets a shared cache store a response with `Set-Cookie`, and one that did would send
-    /// one visitor's key to the next. `private` is added to the response's `Cache-Control`;
-    /// `public` and `s-maxage` are removed from it, and so are fields that only shared caches read,
-    /// such as `CDN-Cache-Control` (RFC 9213), which would override it. `no-cache` alone would not
-    /// do, since a shared cache may store such a response. The price: a page that sets the cookie
-    /// is not served by a CDN, and the browser of a shared computer may keep it, as it may keep
-    /// every page that does not set the cookie.
+    /// Defaults to [`Private`](CacheControl::Private), the weakest setting that keeps the response
+    /// out of shared caches. RFC 9111 lets a shared cache store a response with `Set-Cookie`; such
+    /// a cache would send one visitor's key to the next visitor. `private` is added to the
+    /// response's `Cache-Control`; `public` and `s-maxage` are removed from it, and so are fields
+    /// that only shared caches read, such as `CDN-Cache-Control` (RFC 9213), which would override
+    /// it. `no-cache` alone would not be enough, since a shared cache may store such a response.
+    /// The price: a page that sets the cookie is not served by a CDN, and the browser of a shared
+    /// computer may keep it, as it may keep every page that does not set the cookie.
     ///
     /// A response to a request that flushed the session, or that removes the cookie because the
-    /// session ended, gets `no-store` also with `Private`.
+    /// session ended, gets `no-store` even with `Private`.
     ///
-    /// [`NoStore`](CacheControl::NoStore) keeps each of these responses out of the browser as well.
-    /// The price: Firefox and Safari do not put such a page into their back/forward cache, and
-    /// Chrome only in some cases, so going back to it loads it again. It covers only responses that
-    /// set the cookie. Pages that must not come back after a logout, such as those of members, need
-    /// `no-store` on every response, which the site sets.
+    /// [`NoStore`](CacheControl::NoStore) keeps each of these responses out of the browser's cache
+    /// as well. The price: Firefox and Safari do not put such a page into their back/forward cache,
+    /// and Chrome only in some cases, so going back to the page loads it again. `NoStore` covers
+    /// only responses that set or remove the cookie. Pages that must not come back after a logout,
+    /// such as those of members, need `no-store` on every response, which the site must set itself.
     ///
-    /// With [`Unchanged`](CacheControl::Unchanged) the site takes care of all this.
+    /// With [`Unchanged`](CacheControl::Unchanged), the site must take care of all this itself.
     ///
     /// In comparison: Rails sends `max-age=0, private, must-revalidate` with every dynamic page;
     /// Django and Express's session middleware send no `Cache-Control`.
@@ -384,7 +385,7 @@ impl SessionsBuilder {
     /// # Errors
     /// [`Config`](ErrorKind::Config)
     ///
-    /// * if browsers would drop the cookie,
+    /// * if browsers would reject the cookie,
     /// * if [`max_age`](Self::max_age) or [`max_lifetime`](Self::max_lifetime) is shorter than a
     ///   second,
     /// * if the threshold of [`slide_on_access`](Self::slide_on_access) or the
@@ -441,7 +442,7 @@ impl SessionsBuilder {
         Err(misconfigured(refused))
     }
 
-    /// Checks the durations, each of them and against each other.
+    /// Checks each duration, and the durations against each other.
     fn check_durations(&self) -> Result<()> {
         let ends = [
             ("max_age", Some(self.policy.max_age)),

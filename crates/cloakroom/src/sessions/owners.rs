@@ -10,7 +10,8 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`open`](Self::open); [`Unsupported`](ErrorKind::Unsupported) if the store or the format
-    /// keeps no owners; [`Conflict`](ErrorKind::Conflict) if the user has more than 10 million.
+    /// keeps no owners; [`Conflict`](ErrorKind::Conflict) if the user has more than 10 million
+    /// sessions.
     ///
     /// # Examples
     /// ```
@@ -47,7 +48,7 @@ impl Sessions {
         Ok(owned.into_iter().map(summary).collect())
     }
 
-    /// Ends the session of this user that has this tag. Returns whether there was one.
+    /// Ends the session with this tag if it belongs to this user. Returns whether there was one.
     ///
     /// If the session gets a new key at the same time, it is ended under the new key.
     ///
@@ -88,14 +89,14 @@ impl Sessions {
     /// Ends every session of this user except the one with the tag `kept`. Returns how many it
     /// ended.
     ///
-    /// Call it after a password change. It lists the sessions again until no other session is
-    /// left, so it also ends those that get a new key at the same time.
+    /// Call it after a password change. It lists the sessions again until only the kept one is
+    /// left, so it also ends sessions that get a new key at the same time.
     ///
     /// If the future is dropped, some of the sessions may have been ended.
     ///
     /// # Errors
-    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if there were new ones 8
-    /// times in a row.
+    /// As [`owned_by`](Self::owned_by); [`Conflict`](ErrorKind::Conflict) if new sessions were
+    /// found 8 times in a row.
     ///
     /// # Examples
     /// ```
@@ -178,7 +179,7 @@ impl Sessions {
     }
 
     /// Loads the entries of this user whose tags match, expired ones included: to a server whose
-    /// clock is behind this one, they may still be alive.
+    /// clock is behind this server's, they may still be alive.
     async fn owned_where(
         &self,
         owner: &Owner,
@@ -207,6 +208,6 @@ pub struct SessionSummary {
     pub expires: SystemTime,
 }
 
-/// How often ending a user's sessions lists them again, to find those that moved to a new key or
-/// began in the meantime.
+/// How many times the sessions of a user are listed while they are being ended, to find those that
+/// moved to a new key or began in the meantime.
 const REVOKE_ROUNDS: usize = 8;

@@ -16,7 +16,7 @@ use crate::store::Guarantees;
 /// another framework makes two calls: [`begin`](Self::begin) before the handler and
 /// [`finish`](Self::finish) after it.
 ///
-/// Cheap to clone. Clones share everything.
+/// Cheap to clone. Clones share all state.
 ///
 /// # Examples
 /// What an adapter does, without any web framework:
@@ -45,9 +45,10 @@ use crate::store::Guarantees;
 pub struct Sessions(Arc<Core>);
 
 impl Sessions {
-    /// Creates the sessions kept in this backend, with the defaults that [`SessionsBuilder`] lists.
+    /// Creates the sessions of a site, kept in `backend`, with the default options of
+    /// [`SessionsBuilder`].
     ///
-    /// A [`Store`](crate::store::Store) is a backend in the default format.
+    /// A [`Store`](crate::store::Store) converts into a backend that uses the default format.
     ///
     /// # Examples
     /// ```
@@ -62,7 +63,7 @@ impl Sessions {
             .expect("the default options are consistent")
     }
 
-    /// Returns a builder for the sessions kept in this backend.
+    /// Returns a builder for the sessions of a site, kept in `backend`.
     ///
     /// # Examples
     /// ```
@@ -107,9 +108,9 @@ impl Sessions {
     /// `cookie_lines` are the values of the request's `Cookie` headers. `outer` is the handle of
     /// the session layer around this one, if there is one; [`SessionHandle::named`] finds it.
     ///
-    /// If a layer around this one serves the same sessions, both handles are of one session, and
-    /// it is committed when the outermost is finished. If a layer around this one serves other
-    /// sessions whose cookie has the same name, opening the handle is a
+    /// If a layer around this one serves the same sessions, both handles refer to one session,
+    /// which is committed when the outermost handle is finished. If a layer around this one serves
+    /// other sessions whose cookie has the same name, opening the handle returns a
     /// [`Config`](ErrorKind::Config) error.
     ///
     /// # Examples
@@ -148,7 +149,8 @@ impl Sessions {
     /// If the future is dropped, a commit that has begun is finished in the background.
     ///
     /// # Errors
-    /// As [`Session::save`]; [`Config`](ErrorKind::Config) if the handle is from other sessions.
+    /// As [`Session::save`]; [`Config`](ErrorKind::Config) if another `Sessions` created the
+    /// handle.
     ///
     /// # Examples
     /// ```
@@ -206,7 +208,7 @@ impl Sessions {
     }
 
     /// Loads the session with this key outside of any request, or returns `None` if there is no
-    /// live one. [`Session::save`] saves edits.
+    /// live one. To save edits, call [`Session::save`].
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable) or [`Timeout`](ErrorKind::Timeout) if the store does

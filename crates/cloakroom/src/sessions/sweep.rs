@@ -95,7 +95,7 @@ impl Sweep {
         loop {
             tokio::time::sleep(jittered(self.interval)).await;
             let mut swept = 0;
-            // Ends at a batch that is not full: every full one leaves fewer expired entries.
+            // Ends after a batch that is not full. Every full batch leaves fewer expired entries.
             loop {
                 let Some(core) = core.upgrade() else {
                     return;
@@ -189,5 +189,5 @@ fn jittered(duration: Duration) -> Duration {
     Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
 }
 
-/// A long sweep logs its progress each time that it has deleted this many entries.
+/// A long sweep logs its progress each time it has deleted this many entries.
 const REPORT_EVERY: usize = 10_000;

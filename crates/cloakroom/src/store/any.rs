@@ -10,7 +10,7 @@ use crate::model::{Cursor, Draft, Entry, Meta, Outcome, Owner, Page, Result, Sto
 
 /// A store whose type is chosen at run time.
 ///
-/// Every call costs one boxed future. Cheap to clone; clones are the same store.
+/// Every call costs one boxed future. Cheap to clone; clones refer to the same store.
 ///
 /// # Examples
 /// ```

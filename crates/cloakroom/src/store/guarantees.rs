@@ -1,7 +1,6 @@
 /// What a store promises beyond the contract of [`Store`](super::Store).
 ///
-/// The default promises nothing. The conformance suite of `cloakroom-testkit` tests what is
-/// promised.
+/// The default promises nothing. The conformance suite of `cloakroom-testkit` tests every promise.
 ///
 /// # Examples
 /// ```
@@ -16,8 +15,8 @@ pub struct Guarantees {
     /// `save`, `touch` and `rename` compare and write in one step, so no edit is lost. Without this
     /// promise they may overwrite a newer version, but still never create an entry.
     pub compares: bool,
-    /// A deleted entry is gone for every process. Without this promise, others may load it for a
-    /// while.
+    /// A deleted entry is gone for every process. Without this promise, other processes may still
+    /// load it for a while.
     pub revokes: bool,
     /// Acknowledged writes survive the end of the process and a power failure.
     pub durable: bool,

@@ -55,7 +55,7 @@ impl MemoryStore {
 
     /// Sets the maximum number of bytes for all sessions together.
     ///
-    /// An estimate of the overhead counts too, about 300 bytes per session.
+    /// The estimated overhead, about 300 bytes per session, counts too.
     ///
     /// # Examples
     /// ```
@@ -300,7 +300,7 @@ impl Store for MemoryStore {
     }
 }
 
-/// All entries, with the index of their owners and the bytes that they count.
+/// All entries, with an index by owner and the number of bytes that they count.
 #[derive(Debug)]
 struct Table {
     rows: BTreeMap<StoreKey, Entry>,
@@ -439,12 +439,12 @@ fn weight(data: &Bytes, meta: &Meta) -> usize {
 /// The number of rows that a sweep examines before it releases the lock.
 const SWEEP_STEP: usize = 1_024;
 
-/// How long a full store refuses new sessions before it looks for expired ones again.
+/// How long a full store refuses new sessions before it looks for expired sessions again.
 const BETWEEN_SWEEPS: Duration = Duration::from_secs(1);
 
 const DEFAULT_MAX_BYTES: usize = 256 << 20;
 
-/// One part in this many of the bound is reserved for logins and for existing sessions that grow.
+/// `1 / RESERVED_SHARE` of the bound is reserved for logins and for existing sessions that grow.
 const RESERVED_SHARE: usize = 10;
 
 /// The overhead of a B-tree node per entry: allocation, edges and empty slots.

@@ -1,8 +1,8 @@
 //! The [`Store`] trait, its types, and the stores that need no driver.
 //!
-//! A store keeps bytes under a [`StoreKey`](crate::StoreKey) and compares versions. Cookies,
-//! session keys, the encoding of the data and the clock are the business of other layers. To write
-//! a store, implement [`Store`] and run the conformance suite of `cloakroom-testkit` on it.
+//! A store keeps bytes under a [`StoreKey`](crate::StoreKey) and compares versions. Other layers
+//! handle cookies, session keys, the encoding of the data and the clock. To write a store,
+//! implement [`Store`] and run the conformance suite of `cloakroom-testkit` on it.
 //!
 //! | | |
 //! |---|---|

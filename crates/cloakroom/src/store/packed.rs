@@ -12,8 +12,8 @@
 //!
 //! Numbers are big-endian, and times are milliseconds since 1970. Fields of a fixed length come
 //! first, so that a script can compare and change them at constant offsets. The bytes contain no
-//! magic number and no format version. A store puts its own in front, and raises it if this layout
-//! changes.
+//! magic number and no format version. A store puts its own in front of them, and raises the
+//! version if this layout changes.
 //!
 //! # Examples
 //! ```
@@ -67,7 +67,7 @@ pub const NONE: u32 = u32::MAX;
 /// Appends a session to `bytes`.
 ///
 /// # Errors
-/// [`TooLarge`](ErrorKind::TooLarge) if the owner or the label has 4 GiB or more. A part of the
+/// [`TooLarge`](ErrorKind::TooLarge) if the owner or the label is 4 GiB or longer. A part of the
 /// session may have been appended.
 pub fn put(bytes: &mut Vec<u8>, draft: &Draft) -> Result<()> {
     let meta = &draft.meta;
@@ -101,7 +101,7 @@ pub fn touch(meta: &Meta) -> [u8; CREATED - TOUCHED] {
 /// Returns the bytes from [`OWNER`] to the label: the length of the owner and its text.
 ///
 /// # Errors
-/// [`TooLarge`](ErrorKind::TooLarge) if the owner has 4 GiB or more.
+/// [`TooLarge`](ErrorKind::TooLarge) if the owner is 4 GiB or longer.
 pub fn owner(owner: Option<&Owner>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     put_text(&mut bytes, owner.map(Owner::as_str))?;
@@ -114,7 +114,7 @@ pub fn save_id(bytes: &[u8]) -> Option<SaveId> {
     Some(SaveId::new(u64::from_be_bytes(*number)))
 }
 
-/// Reads a session that [`put`] wrote. Returns `None` if the bytes have another form.
+/// Reads a session that [`put`] wrote. Returns `None` if the bytes do not have this layout.
 ///
 /// The data of the result shares the memory of `bytes`.
 pub fn read(mut bytes: Bytes) -> Option<Draft> {
@@ -186,8 +186,8 @@ mod tests {
         }
     }
 
-    /// Stores on disks and servers contain these bytes. If they change, every store that uses them
-    /// must raise its format version.
+    /// Stores keep these bytes on disks and servers. If the layout changes, every store that uses
+    /// them must raise its format version.
     #[test]
     fn the_layout_is_stable() {
         let draft = draft(Some("ada"), None);

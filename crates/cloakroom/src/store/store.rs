@@ -19,8 +19,8 @@ use crate::model::{
 ///
 /// # What callers may rely on
 ///
-/// * **Acknowledged means done.** Once a call returned `Ok`, later calls of the same store observe
-///   its effect. The effect survives a crash if the store is
+/// * **Acknowledged means done.** Once a call has returned `Ok`, later calls to the same store
+///   observe its effect. The effect survives a crash if the store is
 ///   [`durable`](Guarantees#structfield.durable).
 /// * **`create` never overwrites, and no other method creates a session.** A late
 ///   [`save`](Self::save), [`touch`](Self::touch) or [`rename`](Self::rename) cannot restore a
@@ -145,15 +145,15 @@ use crate::model::{
 pub trait Store: Send + Sync + 'static {
     /// Returns what this store promises.
     ///
-    /// The result must not change during the life of the store: the core reads it when it needs it
-    /// and may keep it.
+    /// The result must not change during the lifetime of the store: the core may read it at any
+    /// time, and may keep it.
     fn guarantees(&self) -> Guarantees;
 
-    /// Loads the entry at `key`, or `None` if there is none.
+    /// Loads the entry at `key`, or returns `None` if there is no entry.
     ///
-    /// An expired entry that was not swept yet is returned like any other. Where a session was
-    /// before a [`rename`](Self::rename), the result may be a [mark](Entry::moved) that points to
-    /// its new key.
+    /// An expired entry that was not swept yet is returned like any other. At the key that a
+    /// session had before a [`rename`](Self::rename), the result may be a [mark](Entry::moved) that
+    /// points to the new key.
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable), or [`Corrupt`](ErrorKind::Corrupt) if the entry is
@@ -165,7 +165,7 @@ pub trait Store: Send + Sync + 'static {
     /// Returns [`Stale`](Outcome::Stale) if there already is an entry, even an expired one, and
     /// leaves it as it is. Of concurrent calls for the same key, only one creates the entry.
     ///
-    /// If the future is dropped, the whole entry was created or none.
+    /// If the future is dropped, either the whole entry was created or none.
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable); [`Full`](ErrorKind::Full);
@@ -177,7 +177,7 @@ pub trait Store: Send + Sync + 'static {
     /// Otherwise, and if there is no entry, returns [`Stale`](Outcome::Stale) and changes nothing.
     /// Never creates an entry. A version that this store did not issue counts as stale.
     ///
-    /// If the future is dropped, the whole entry was replaced or nothing of it.
+    /// If the future is dropped, either the whole entry was replaced or nothing was.
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable); [`Full`](ErrorKind::Full);
@@ -189,9 +189,9 @@ pub trait Store: Send + Sync + 'static {
         new: &Draft,
     ) -> impl Future<Output = Result<Outcome>> + Send;
 
-    /// Deletes the entry at `key`. Succeeds if there is none.
+    /// Deletes the entry at `key`. Succeeds even if there is no entry.
     ///
-    /// Once it returned `Ok`, no [`save`](Self::save), [`touch`](Self::touch) or
+    /// Once this method has returned `Ok`, no [`save`](Self::save), [`touch`](Self::touch) or
     /// [`rename`](Self::rename) restores the entry, not even one that is in progress. If the store
     /// promises [`revokes`](Guarantees#structfield.revokes), no process loads the entry any more.
     ///
@@ -204,9 +204,9 @@ pub trait Store: Send + Sync + 'static {
     /// Moves the entry at `from` to `to` and replaces its data and facts, if it still has the
     /// version `seen`.
     ///
-    /// Otherwise, if there is no entry, or if `to` is taken (it is if it equals `from`), returns
-    /// [`Stale`](Outcome::Stale) and changes nothing. `to` must be a fresh key that no other caller
-    /// uses.
+    /// If the entry has another version or does not exist, or if `to` is taken, returns
+    /// [`Stale`](Outcome::Stale) and changes nothing. `to` counts as taken if it equals `from`.
+    /// `to` must be a fresh key that no other caller uses.
     ///
     /// If the future is dropped or the process crashes, the session is either still at `from` or
     /// already at `to`. It is never lost.
@@ -246,7 +246,8 @@ pub trait Store: Send + Sync + 'static {
             match self.save(from, seen, &retired).await? {
                 Outcome::Written(_) => {
                     // `from` has the version of `new` now, and `to` gets it before `from` is
-                    // deleted. A caller whose answer was lost finds it at one of the two.
+                    // deleted. A caller that did not get the answer finds that version at one of
+                    // the two keys.
                     let moved = self.save(to, &version, new).await?;
                     self.delete(from).await?;
                     Ok(moved)
@@ -280,9 +281,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Deletes up to `limit` entries with `expires <= now` and returns their number.
     ///
-    /// A result below `limit` means that this call found no more of them; a caller stops there and
-    /// sweeps again later. A call may look at a part of the store only, if repeated calls reach all
-    /// of it.
+    /// A result below `limit` means that this call found no more expired entries; the caller stops
+    /// and sweeps again later. A call may examine only a part of the store, provided that repeated
+    /// calls reach all of it.
     ///
     /// If the future is dropped, some of the entries may be deleted.
     ///
@@ -300,7 +301,7 @@ pub trait Store: Send + Sync + 'static {
     /// `after`.
     ///
     /// Pass `None` for the first page and [`Page::next`] for the following ones. The order is up to
-    /// the store. [`Page`] describes what concurrent changes do to a list.
+    /// the store. [`Page`] describes how concurrent changes affect a list.
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable). The provided method returns
@@ -361,10 +362,10 @@ pub trait Store: Send + Sync + 'static {
     /// Returns `None` if there is no entry.
     ///
     /// The provided method calls [`load`](Self::load) and [`touch`](Self::touch). If another save
-    /// comes between the two, it returns the entry as it was loaded. Override it if the store can
-    /// do both in one round trip.
+    /// comes between the two calls, it returns the entry as it was loaded. Override the method if
+    /// the store can do both in one round trip.
     ///
-    /// If the future is dropped, the entry was touched or not.
+    /// If the future is dropped, the entry may or may not have been touched.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -394,8 +395,8 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
-    /// Returns the only 32-byte key that begins with `prefix`, or `None` if there is none or more
-    /// than one.
+    /// Returns the only 32-byte key that begins with `prefix`, or `None` if no such key, or more
+    /// than one, exists.
     ///
     /// The core passes the 12 bytes of a [`SessionTag`](crate::SessionTag).
     ///

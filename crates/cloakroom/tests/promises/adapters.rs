@@ -85,7 +85,7 @@ async fn a_middleware_and_the_handler_share_one_session() {
 }
 
 #[tokio::test]
-async fn store_down_on_load_is_a_503_with_retry_after_and_the_cookie_is_kept() {
+async fn a_failed_load_is_a_503_with_retry_after_and_keeps_the_cookie() {
     let site = Site::new();
     let browser = browser(&site);
     browser.get("/").await;
@@ -111,7 +111,7 @@ async fn store_down_on_load_is_a_503_with_retry_after_and_the_cookie_is_kept() {
 }
 
 #[tokio::test]
-async fn store_down_on_save_is_a_503_and_the_handlers_page_is_dropped() {
+async fn a_failed_save_is_a_503_and_replaces_the_handlers_page() {
     let site = Site::new();
     let browser = browser(&site);
     browser.get("/").await;

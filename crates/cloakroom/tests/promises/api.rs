@@ -83,7 +83,7 @@ async fn a_uuid_names_a_user_in_lower_case_with_hyphens() {
 }
 
 #[tokio::test]
-async fn update_or_reset_replaces_a_value_of_another_type_also_when_replayed() {
+async fn update_or_reset_replaces_a_value_of_another_type_even_when_replayed() {
     let site = Site::new();
     let mut guest = site.guest().await;
     guest.visit(|s| s.set("recent", "old")).await.unwrap();
@@ -229,7 +229,7 @@ async fn an_adapter_can_pass_cookie_lines_and_read_effects_without_header_maps()
 }
 
 #[tokio::test]
-async fn of_a_failed_request_only_a_logout_is_carried_out() {
+async fn only_the_logout_of_a_failed_request_is_carried_out() {
     for completion in [
         Completion::Error,
         Completion::Panicked,

@@ -1,4 +1,4 @@
-//! The bounds that hold with every store, checked before it is asked.
+//! The bounds that hold with every store. They are checked before the store is called.
 
 use cloakroom::store::MemoryStore;
 use cloakroom::{CookieBackend, ErrorKind, Owner, Sessions};
@@ -87,7 +87,7 @@ async fn a_session_has_at_most_16_mib() {
 }
 
 #[tokio::test]
-async fn a_format_without_owners_takes_any_owner_and_keeps_none() {
+async fn a_format_without_owners_accepts_any_owner_but_keeps_none() {
     let sessions = Sessions::builder(crate::formats::lines(MemoryStore::new()));
     let session = sessions.sweep(None).build().unwrap().new_session();
 

@@ -29,7 +29,7 @@ async fn reads_use_the_cache_until_the_ttl_ends() {
 }
 
 #[tokio::test]
-async fn a_save_is_visible_on_this_server_at_once() {
+async fn a_save_is_visible_on_this_server_immediately() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
 
@@ -57,7 +57,7 @@ async fn a_write_never_builds_on_a_stale_read() {
 }
 
 #[tokio::test]
-async fn a_logout_takes_effect_here_at_once_and_on_other_servers_within_the_ttl() {
+async fn a_logout_takes_effect_here_immediately_and_on_other_servers_within_the_ttl() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
     let another = Tiers::with_origin(&tiers.memory, &tiers.clock);
@@ -155,7 +155,7 @@ async fn a_late_fill_does_not_hide_a_newer_save() {
 }
 
 #[tokio::test]
-async fn an_old_key_opens_nothing_at_once_and_the_new_one_is_cached() {
+async fn the_old_key_opens_nothing_immediately_and_the_new_entry_is_cached() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     let before = guest.clone();
@@ -184,7 +184,7 @@ async fn a_save_whose_answer_is_lost_is_not_hidden_by_the_cache() {
 }
 
 #[tokio::test]
-async fn a_failing_cache_makes_requests_slower_but_not_wrong() {
+async fn a_failing_cache_makes_requests_slower_but_not_incorrect() {
     let tiers = Tiers::new();
     for call in [Call::Load, Call::Create, Call::Save, Call::Delete] {
         tiers
@@ -203,7 +203,7 @@ async fn a_failing_cache_makes_requests_slower_but_not_wrong() {
 }
 
 #[tokio::test]
-async fn a_cache_that_fails_at_times_never_hides_a_newer_entry() {
+async fn a_cache_that_fails_intermittently_never_hides_a_newer_entry() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     for (nth, call) in [(2, Call::Load), (3, Call::Create), (2, Call::Save)] {
@@ -260,7 +260,7 @@ async fn parallel_increments_through_two_servers_with_a_cache_each_all_count() {
 }
 
 #[tokio::test]
-async fn one_of_two_servers_with_a_cache_each_takes_an_item() {
+async fn only_one_of_two_servers_with_a_cache_each_takes_an_item() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
     let another = Tiers::with_origin(&tiers.memory, &tiers.clock);

@@ -1,4 +1,4 @@
-//! What responses tell caches.
+//! What responses allow caches to do.
 
 use cloakroom::{CacheControl, Session};
 use http::header::{CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
@@ -41,7 +41,7 @@ async fn a_response_without_the_session_cookie_keeps_its_cache_headers() {
 }
 
 #[tokio::test]
-async fn a_save_leaves_the_back_forward_cache_on_and_a_logout_forbids_storing() {
+async fn a_save_allows_the_back_forward_cache_but_a_logout_forbids_storing() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -89,7 +89,7 @@ async fn a_logout_of_a_site_with_its_own_cache_headers_keeps_them() {
     assert!(!headers.unwrap().contains_key("cache-control"));
 }
 
-/// Returns the headers of a response that has `name: value` and whose handler ran `edit`.
+/// Returns the headers of a response whose handler ran `edit` and set the header `name: value`.
 async fn sent_by(
     site: &Site,
     edit: fn(&Session) -> cloakroom::Result<()>,

@@ -15,12 +15,12 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[tokio::test]
-async fn a_lifetime_does_not_grow_on_a_server_that_is_behind_by_more_than_is_tolerated() {
+async fn a_lifetime_does_not_grow_on_a_server_whose_clock_is_too_far_behind() {
     let two = Servers::with(DAY, |builder| builder.max_lifetime(2 * HOUR));
     let ahead = two.visitor_of(&two.ahead).await;
     let here = two.at(&two.here, &ahead);
 
-    // It would last for 93,540 s more here.
+    // By this server's clock, it would last for another 93,540 s.
     two.advance(MINUTE);
     assert_eq!(ahead.reads("n").await, Some(1));
     assert_eq!(here.reads("n").await, None);
@@ -142,8 +142,8 @@ async fn a_session_that_another_server_extended_outlives_its_cached_end() {
 }
 
 #[tokio::test]
-async fn an_entry_without_facts_of_its_own_is_not_judged_by_them() {
-    // As after a site lowered its idle time: the end is further away than any save could put it.
+async fn an_entry_is_not_ignored_because_of_times_that_its_format_derived() {
+    // This happens when a site shortens its idle time: the end is later than any save could set it.
     let memory = Arc::new(MemoryStore::new());
     let clock = HandClock::new();
     let backend = crate::formats::lines(Arc::clone(&memory));
@@ -187,13 +187,13 @@ impl Servers {
         }
     }
 
-    /// Lets the time pass for both.
+    /// Advances the clocks of both servers.
     fn advance(&self, by: Duration) {
         self.clock_here.advance(by);
         self.clock_ahead.advance(by);
     }
 
-    /// Returns a visitor of this server with `n = 1` stored.
+    /// Returns a visitor of `server` with `n = 1` stored.
     async fn visitor_of(&self, server: &Sessions) -> Visitor {
         let mut visitor = Visitor {
             sessions: server.clone(),
@@ -204,7 +204,7 @@ impl Servers {
         visitor
     }
 
-    /// Returns the same visitor at this server.
+    /// Returns the same visitor at `server`.
     fn at(&self, server: &Sessions, visitor: &Visitor) -> Visitor {
         Visitor {
             sessions: server.clone(),

@@ -93,7 +93,7 @@ async fn the_cookie_does_not_reveal_its_contents() {
 }
 
 #[tokio::test]
-async fn another_secret_opens_nothing_and_a_fallback_does() {
+async fn a_fallback_opens_the_cookie_but_another_secret_does_not() {
     let mut visitor = with_secret(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let sealed = value(&visitor);
@@ -116,7 +116,7 @@ async fn another_secret_opens_nothing_and_a_fallback_does() {
 }
 
 #[tokio::test]
-async fn a_cookie_is_valid_for_its_own_name_only() {
+async fn a_cookie_is_valid_only_under_its_own_name() {
     let mut visitor = with_secret(&SECRET);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
 
@@ -241,7 +241,7 @@ fn value(visitor: &Visitor) -> Vec<u8> {
     BASE64URL_NOPAD.decode(value.as_bytes()).unwrap()
 }
 
-/// Returns the item `n` for a browser with these bytes in its cookie.
+/// Returns the item `n` that the server reads for a browser with these bytes in its cookie.
 async fn reads(visitor: &Visitor, sealed: &[u8]) -> Option<u64> {
     let mut visitor = visitor.clone();
     visitor.cookie = Some(format!("__Host-session={}", BASE64URL_NOPAD.encode(sealed)));

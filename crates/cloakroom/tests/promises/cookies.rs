@@ -16,7 +16,7 @@ use cloakroom_testkit::{Browser, HandClock};
 use crate::site::{Site, Visitor, kind, removes_the_cookie};
 
 #[tokio::test]
-async fn of_several_cookies_the_only_live_one_is_used() {
+async fn the_only_live_one_of_several_cookies_is_used() {
     let site = Site::new();
     let (dead, alive) = (ended(&site).await, site.guest().await);
 
@@ -33,7 +33,7 @@ async fn of_several_cookies_the_only_live_one_is_used() {
 }
 
 #[tokio::test]
-async fn malformed_and_equal_cookies_beside_a_key_cost_no_load() {
+async fn malformed_and_equal_cookies_beside_a_key_cost_no_extra_load() {
     let site = Site::new();
     let guest = site.guest().await;
     let sent = guest.cookie.clone().unwrap();
@@ -44,7 +44,7 @@ async fn malformed_and_equal_cookies_beside_a_key_cost_no_load() {
 }
 
 #[tokio::test]
-async fn of_two_live_cookies_none_is_used_and_reading_changes_neither() {
+async fn neither_of_two_live_cookies_is_used_and_reading_changes_neither() {
     let site = Site::new();
     let (one, other) = (site.guest().await, site.guest().await);
     let mut browser = sending(&site, joined(&[&one, &other]));
@@ -71,7 +71,7 @@ async fn a_login_with_two_live_cookies_ends_both_so_that_the_next_request_is_log
         .unwrap();
 
     assert_eq!(site.memory.len(), 1, "no try leaves a live session behind");
-    // The response replaced one of the two; which one is up to their attributes.
+    // The response replaced one of the two cookies; which one depends on their attributes.
     for left in [&old, &planted] {
         let next = sending(&site, joined(&[left, &browser]));
         assert_eq!(next.open().await.1.owner(), Some("ada".into()));
@@ -179,7 +179,8 @@ async fn several_cookies_are_loaded_within_one_time_limit() {
     assert!(begun.elapsed() < Duration::from_secs(6), "not 5 s for each");
 }
 
-/// Every way in which a site changes its cookie: the cookie before and the one after.
+/// Every way in which a site can change its cookie: a description, the cookie before the change,
+/// and the cookie after it.
 fn changes() -> [(&'static str, Cookie, Cookie); 6] {
     let secure = || Cookie::new("__Secure-sid");
     [
@@ -258,7 +259,7 @@ async fn without_a_declaration_a_former_name_or_namespace_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_change_of_domain_or_partitioning_without_a_declaration_does_not_lock_out() {
+async fn an_undeclared_change_of_domain_or_partitioning_locks_no_visitor_out() {
     for (change, old, new) in changes().into_iter().take(4) {
         let changed = Changed::in_a_store();
         let browser = changed.browser(&old, &new).await;
@@ -272,7 +273,7 @@ async fn a_change_of_domain_or_partitioning_without_a_declaration_does_not_lock_
 }
 
 #[tokio::test]
-async fn saving_moves_a_session_out_of_a_former_namespace_and_touching_does_not() {
+async fn saving_moves_a_session_out_of_a_former_namespace_but_touching_does_not() {
     let site = Site::new();
     let old = Cookie::new("__Host-old");
     let mut before = Visitor {

@@ -107,7 +107,7 @@ fn a_cache_that_keeps_entries_for_as_long_as_sessions_is_refused() {
 
 #[tokio::test]
 async fn a_visitor_who_reads_every_minute_is_never_logged_out() {
-    // The threshold fits the site's idle time, but not those of all sessions.
+    // The threshold fits the site's idle time, but not the shorter idle times of some sessions.
     let threshold = 9 * MINUTE + Duration::from_secs(59);
     for expiry in [
         Expiry::Policy,

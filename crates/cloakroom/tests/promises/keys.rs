@@ -85,7 +85,7 @@ async fn the_contents_of_the_store_open_no_session() {
 }
 
 #[tokio::test]
-async fn of_two_different_cookies_with_the_name_neither_is_used() {
+async fn neither_of_two_different_cookies_with_the_same_name_is_used() {
     let site = Site::new();
     let victim = site.guest().await;
     let mut attacker = site.visitor();

@@ -35,7 +35,7 @@ const VISITORS: &str = "__Host-session";
 const STAFF: &str = "__Host-staff";
 
 #[tokio::test(start_paused = true)]
-async fn of_a_failed_request_only_the_logout_is_carried_out_in_every_order_of_layers() {
+async fn in_every_order_of_layers_only_the_logout_of_a_failed_request_is_carried_out() {
     let layers = [
         Kind::Visitors,
         Kind::Staff,
@@ -98,7 +98,7 @@ async fn check(order: &[Kind], ending: Ending, flushed: &'static str) {
         (visitor, VISITORS, Kind::Visitors),
         (member, STAFF, Kind::Staff),
     ] {
-        // What was shed reached only the layers around the one that shed it.
+        // A request that was shed reached only the layers around the one that shed it.
         let is_reached = ending != Ending::Shed
             || order.iter().position(|at| *at == kind)
                 < order.iter().position(|at| *at == Kind::Shed);
@@ -146,7 +146,7 @@ async fn a_timeout_inside_the_layer_that_is_answered_with_4xx_saves() {
 }
 
 #[tokio::test]
-async fn a_service_that_panics_before_it_returns_a_future_takes_no_more_edits() {
+async fn a_session_accepts_no_more_edits_if_the_service_panics_before_it_returns_a_future() {
     let site = Site::new();
     let guest = site.guest().await;
     let escaped = Arc::new(Mutex::new(None));
@@ -247,7 +247,7 @@ async fn the_cookie_of_an_inner_session_survives_the_failure_of_the_outer_one() 
 }
 
 #[tokio::test]
-async fn an_error_answer_keeps_the_headers_of_the_site_and_drops_those_of_the_dropped_page() {
+async fn an_error_answer_keeps_the_headers_of_the_site_and_discards_those_of_the_replaced_page() {
     let kept = [
         ("access-control-allow-origin", "https://app.example"),
         ("access-control-allow-credentials", "true"),
@@ -448,20 +448,21 @@ enum Kind {
 /// How the handler ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Ending {
-    /// Not, so the timeout ends it.
+    /// It never ends, so the timeout ends it.
     Hangs,
     Panics,
     Fails,
     ServerError,
-    /// The request does not reach it.
+    /// The request does not reach the handler.
     Shed,
-    /// Not, and the browser hangs up before the timeout.
+    /// It never ends, and the browser hangs up before the timeout.
     HangsUp,
 }
 
 type Escaped = Arc<Mutex<Vec<Session>>>;
 
-/// What the handler does with the sessions of a request: it flushes one, and edits all.
+/// What the handler does with the sessions of a request: it flushes one of them and edits all of
+/// them.
 #[derive(Clone)]
 struct Editing {
     flushed: &'static str,
@@ -553,7 +554,7 @@ fn handler(ending: Ending, editing: Editing) -> Stack {
             editing.edit(edited(&request)).await;
             match ending {
                 Ending::Hangs | Ending::Shed | Ending::HangsUp => pending().await,
-                // Without the message that `panic!` prints.
+                // Panics without the message that `panic!` prints.
                 Ending::Panics => std::panic::resume_unwind(Box::new("a panic")),
                 Ending::Fails => Err("broken".into()),
                 Ending::ServerError => Ok(StatusCode::BAD_GATEWAY.into_response()),
@@ -568,7 +569,7 @@ fn edited(request: &Request<Body>) -> Option<SessionHandle> {
     is_edited.then(|| SessionHandle::of(request.extensions()).ok())?
 }
 
-/// A service with any request body.
+/// A service that accepts any request body.
 #[derive(Clone)]
 struct Page<B>(fn() -> B);
 
@@ -589,7 +590,7 @@ impl<R, B> Service<Request<R>> for Page<B> {
     }
 }
 
-/// Lets every task run that can, without any time passing that a timeout would notice.
+/// Lets every ready task run, and advances the time by less than any timeout.
 async fn settle() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }

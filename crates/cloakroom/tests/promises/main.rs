@@ -1,4 +1,4 @@
-//! The promises of the library, tested with a store that is observed and made to fail.
+//! The promises of the library, tested with a store whose calls are observed and made to fail.
 //!
 //! The promises of stores are tested by the conformance suite of `cloakroom-testkit`.
 

@@ -1,4 +1,4 @@
-//! Sessions that move to a new key while other calls are in progress, also with the provided
+//! Sessions that move to a new key while other calls are in progress, including with the provided
 //! `Store::rename`, which takes several steps.
 
 use std::sync::Arc;
@@ -147,7 +147,7 @@ impl Store for InSteps {
 }
 
 #[tokio::test]
-async fn a_provided_rename_is_found_to_have_happened_whichever_answer_is_lost() {
+async fn a_provided_rename_is_found_to_have_taken_effect_whichever_answer_is_lost() {
     for (call, nth) in [(Call::Save, 1), (Call::Save, 2), (Call::Delete, 1)] {
         let memory = Arc::new(MemoryStore::new());
         let flaky = Flaky::new(Arc::clone(&memory));

@@ -1,4 +1,5 @@
-//! Session layers inside one another: the same sessions, and others with a name in common.
+//! Nested session layers: of the same sessions, and of different sessions whose cookies share a
+//! name.
 
 use axum::Router;
 use axum::extract::Request;

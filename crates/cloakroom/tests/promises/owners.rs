@@ -34,7 +34,7 @@ async fn listed_sessions_show_facts_and_tags_but_no_keys() {
 }
 
 #[tokio::test]
-async fn a_session_is_revoked_by_its_tag_and_only_for_its_owner() {
+async fn a_session_is_revoked_by_its_tag_but_only_for_its_owner() {
     let site = Site::new();
     let phone = logged_in(&site, "ada").await;
     let laptop = logged_in(&site, "ada").await;

@@ -13,7 +13,7 @@ use crate::site::{Site, set_cookie};
 
 /// tower-sessions 0.15: an insert after a flush reuses the id of the flushed session.
 #[tokio::test]
-async fn what_is_set_after_a_flush_gets_a_new_key() {
+async fn a_session_begun_after_a_flush_gets_a_new_key() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let before = guest.cookie.clone();

@@ -1,4 +1,4 @@
-//! A site whose store is observed and made to fail, and visitors with one cookie each.
+//! A site whose store calls are observed and made to fail, and visitors with one cookie each.
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// Begins a request and does not open its session.
+    /// Begins a request without opening its session.
     pub(crate) fn request(&self) -> SessionHandle {
         let mut headers = HeaderMap::new();
         if let Some(cookie) = &self.cookie {
@@ -121,7 +121,7 @@ impl Visitor {
         self.finish(&handle).await
     }
 
-    /// Returns the item `name`, in a request that only reads.
+    /// Returns the value of the item `name`, in a request that only reads.
     pub(crate) async fn reads(&self, name: &str) -> Option<u64> {
         let (_, session) = self.open().await;
         session.get(name).unwrap()

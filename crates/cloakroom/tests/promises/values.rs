@@ -1,4 +1,4 @@
-//! What can be set can be read, as the same value.
+//! Every value that can be set is read back as the same value.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ async fn a_value_that_would_not_be_read_back_is_refused_when_it_is_set() {
 }
 
 #[tokio::test]
-async fn the_error_names_the_item_and_the_reason_and_not_the_value() {
+async fn the_error_names_the_item_and_the_reason_but_not_the_value() {
     let session = Site::new().sessions.new_session();
 
     let error = session.set("price", [1.25, f64::NAN]).unwrap_err();
@@ -70,7 +70,7 @@ async fn the_deepest_value_that_is_accepted_is_read_by_another_request() {
 }
 
 #[tokio::test]
-async fn null_is_set_and_reads_as_none_whatever_the_type() {
+async fn null_counts_as_set_but_reads_as_none_for_every_type() {
     let site = Site::new();
     let mut guest = site.guest().await;
     guest.visit(|s| s.set("x", None::<u32>)).await.unwrap();
@@ -88,7 +88,7 @@ async fn null_is_set_and_reads_as_none_whatever_the_type() {
 }
 
 #[tokio::test]
-async fn edits_of_null_begin_as_if_it_were_not_set() {
+async fn edits_of_a_null_item_start_as_if_it_were_not_set() {
     let site = Site::new();
     let null = |name| {
         let session = site.sessions.new_session();
@@ -110,7 +110,7 @@ async fn edits_of_null_begin_as_if_it_were_not_set() {
 }
 
 #[tokio::test]
-async fn a_default_replaces_null_also_when_it_is_replayed() {
+async fn a_default_replaces_null_even_when_it_is_replayed() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let (handle, session) = guest.open().await;
@@ -143,7 +143,7 @@ fn refuses(session: &Session, value: impl Serialize) {
     assert_eq!(kind(session.set("x", value)), ErrorKind::BadValue);
 }
 
-/// Returns a value with this many arrays inside each other.
+/// Returns a value with `depth` nested arrays.
 fn nested(depth: usize) -> serde_json::Value {
     (0..depth).fold(serde_json::json!(1), |inner, _| serde_json::json!([inner]))
 }

@@ -125,7 +125,7 @@ async fn remove_returns_the_value() {
 }
 
 #[tokio::test]
-async fn a_value_of_another_type_is_an_error_that_names_the_item_and_not_the_value() {
+async fn a_value_of_another_type_is_an_error_that_names_the_item_but_not_the_value() {
     let session = blank();
     session.set("theme", "a secret").unwrap();
 

@@ -167,7 +167,7 @@ async fn the_last_of_two_writers_to_update_the_copy_does_not_make_it_stale() {
     let writing = tokio::spawn(async move { slow.visit(increment).await });
     tiers.gate.reached(When::After, Call::Save, 1).await;
 
-    // The slow writer has saved the entry but not yet updated the copy. Another one does both
+    // The slow writer has saved the entry but not yet updated the copy. Another writer does both
     // first.
     tiers.at_another(&guest).visit(increment).await.unwrap();
     tiers.gate.open(When::After, Call::Save);
@@ -193,7 +193,7 @@ async fn a_save_whose_answer_is_lost_leaves_no_stale_copy_and_counts_once() {
 }
 
 #[tokio::test]
-async fn a_failing_cache_makes_reads_and_writes_slower_but_not_wrong() {
+async fn a_failing_cache_makes_reads_and_writes_slower_but_not_incorrect() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     tiers.evict(&guest).await;

@@ -1,4 +1,4 @@
-//! The end of a request, and clients that do not wait for it.
+//! The end of a request, and clients that hang up before it.
 
 use cloakroom::ErrorKind;
 use cloakroom_testkit::wrap::{Call, When};

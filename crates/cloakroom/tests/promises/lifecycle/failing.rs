@@ -47,7 +47,7 @@ async fn a_5xx_still_sends_the_key_that_was_saved_before() {
 }
 
 #[tokio::test]
-async fn store_down_on_load_is_an_error_and_the_next_request_is_fine() {
+async fn a_failed_load_is_an_error_and_the_next_request_succeeds() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky
@@ -64,7 +64,7 @@ async fn store_down_on_load_is_an_error_and_the_next_request_is_fine() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn store_slow_on_load_is_an_error_after_the_timeout() {
+async fn a_slow_load_is_an_error_after_the_timeout() {
     let site = Site::new();
     let guest = site.guest().await;
     site.gate.close(When::Before, Call::Load);
@@ -76,7 +76,7 @@ async fn store_slow_on_load_is_an_error_after_the_timeout() {
 }
 
 #[tokio::test]
-async fn store_down_on_save_is_an_error_without_a_cookie_and_nothing_changed() {
+async fn a_failed_save_is_an_error_that_sets_no_cookie_and_changes_nothing() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky
@@ -92,7 +92,7 @@ async fn store_down_on_save_is_an_error_without_a_cookie_and_nothing_changed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn store_slow_on_save_is_an_error_after_the_timeout() {
+async fn a_slow_save_is_an_error_after_the_timeout() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.gate.close(When::Before, Call::Save);

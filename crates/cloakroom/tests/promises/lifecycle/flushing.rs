@@ -46,7 +46,7 @@ async fn flush_is_carried_out_even_after_a_5xx() {
 }
 
 #[tokio::test]
-async fn flush_that_the_store_refuses_is_an_error_and_keeps_the_cookie() {
+async fn a_flush_that_the_store_refuses_is_an_error_and_keeps_the_cookie() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky
@@ -62,7 +62,7 @@ async fn flush_that_the_store_refuses_is_an_error_and_keeps_the_cookie() {
 }
 
 #[tokio::test]
-async fn flush_whose_answer_is_lost_is_found_to_have_happened() {
+async fn a_flush_whose_answer_is_lost_is_found_to_have_taken_effect() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky
@@ -88,7 +88,7 @@ async fn flush_without_a_session_sets_no_cookie() {
 }
 
 #[tokio::test]
-async fn flush_then_write_begins_a_new_session_under_a_new_key() {
+async fn a_write_after_a_flush_begins_a_new_session_under_a_new_key() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let before = guest.clone();

@@ -63,7 +63,7 @@ async fn a_lost_answer_followed_by_another_save_is_an_error_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_create_whose_answer_is_lost_is_found_to_have_happened() {
+async fn a_create_whose_answer_is_lost_is_found_to_have_taken_effect() {
     let site = Site::new();
     let mut stranger = site.visitor();
     site.flaky
@@ -76,7 +76,7 @@ async fn a_create_whose_answer_is_lost_is_found_to_have_happened() {
 }
 
 #[tokio::test]
-async fn a_rename_whose_answer_is_lost_is_found_to_have_happened() {
+async fn a_rename_whose_answer_is_lost_is_found_to_have_taken_effect() {
     for when in [When::Before, When::After] {
         let site = Site::new();
         let mut guest = site.guest().await;

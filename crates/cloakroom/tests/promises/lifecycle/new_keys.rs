@@ -42,7 +42,7 @@ async fn log_in_of_the_same_user_gives_a_new_key_too() {
 }
 
 #[tokio::test]
-async fn log_in_of_another_user_drops_the_data_of_the_first() {
+async fn log_in_of_another_user_removes_the_data_of_the_first() {
     let site = Site::new();
     let mut browser = site.guest().await;
     browser
@@ -64,7 +64,7 @@ async fn log_in_of_another_user_drops_the_data_of_the_first() {
 }
 
 #[tokio::test]
-async fn what_a_request_edits_survives_its_login_in_either_order() {
+async fn the_edits_of_a_request_survive_its_login_in_either_order() {
     for login_first in [true, false] {
         let site = Site::new();
         let mut browser = ada(&site).await;
@@ -131,7 +131,7 @@ async fn a_default_that_another_user_had_set_is_set_again_by_the_login() {
 }
 
 #[tokio::test]
-async fn a_default_that_is_there_costs_no_store_call() {
+async fn a_default_for_an_item_that_is_set_costs_no_store_call() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -145,7 +145,7 @@ async fn a_default_that_is_there_costs_no_store_call() {
 }
 
 #[tokio::test]
-async fn edits_from_before_a_login_survive_it_also_when_it_is_replayed() {
+async fn edits_from_before_a_login_survive_it_even_when_it_is_replayed() {
     let site = Site::new();
     let mut browser = ada(&site).await;
     let (slow, session) = browser.open().await;
@@ -163,7 +163,7 @@ async fn edits_from_before_a_login_survive_it_also_when_it_is_replayed() {
 }
 
 #[tokio::test]
-async fn of_two_logins_in_one_request_the_second_drops_what_was_there() {
+async fn the_second_of_two_logins_in_one_request_removes_the_existing_data() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -217,7 +217,7 @@ async fn a_login_whose_earlier_update_cannot_run_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_login_while_the_edits_before_it_are_being_saved_keeps_to_that_order() {
+async fn a_login_during_a_save_comes_after_the_edits_that_are_being_saved() {
     let site = Site::new();
     let mut browser = ada(&site).await;
     let (handle, session) = browser.open().await;
@@ -239,7 +239,7 @@ async fn a_login_while_the_edits_before_it_are_being_saved_keeps_to_that_order()
     assert_eq!(session.names(), ["mine"]);
 }
 
-/// Returns the browser of ada, who has `n = 1` and an expiry of her own.
+/// Returns the browser of the user `ada`, whose session has `n = 1` and its own expiry.
 async fn ada(site: &Site) -> Visitor {
     let mut browser = site.guest().await;
     let hour = Duration::from_secs(60 * 60);
@@ -268,7 +268,7 @@ async fn log_in_without_a_session_creates_one() {
 }
 
 #[tokio::test]
-async fn log_in_on_an_ended_session_creates_one_with_nothing_from_before() {
+async fn log_in_on_an_ended_session_creates_one_without_the_old_data() {
     let site = Site::new();
     let mut guest = site.guest().await;
 

@@ -8,7 +8,7 @@ use cloakroom_testkit::wrap::{Call, When};
 use crate::site::{Site, set_cookie};
 
 #[tokio::test]
-async fn untouched_makes_no_store_call_and_sets_no_header() {
+async fn an_untouched_session_makes_no_store_call_and_sets_no_header() {
     let site = Site::new();
     let mut guest = site.guest().await;
     site.flaky
@@ -22,7 +22,7 @@ async fn untouched_makes_no_store_call_and_sets_no_header() {
 }
 
 #[tokio::test]
-async fn read_loads_once_and_varies_on_the_cookie() {
+async fn a_read_loads_once_and_varies_on_the_cookie() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -37,7 +37,7 @@ async fn read_loads_once_and_varies_on_the_cookie() {
 }
 
 #[tokio::test]
-async fn read_by_a_stranger_leaves_no_entry_and_no_cookie() {
+async fn a_read_without_a_cookie_leaves_no_entry_and_no_cookie() {
     let site = Site::new();
     let mut stranger = site.visitor();
 
@@ -52,7 +52,7 @@ async fn read_by_a_stranger_leaves_no_entry_and_no_cookie() {
 }
 
 #[tokio::test]
-async fn unknown_key_is_never_adopted_and_its_cookie_is_left_alone() {
+async fn an_unknown_key_is_never_adopted_and_its_cookie_is_left_alone() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let forged = format!("__Host-session={}", "A".repeat(43));

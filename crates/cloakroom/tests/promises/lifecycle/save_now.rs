@@ -6,7 +6,7 @@ use cloakroom_testkit::wrap::{Call, When};
 use crate::site::{Site, kind, removes_the_cookie, set_cookie};
 
 #[tokio::test]
-async fn save_is_visible_to_other_requests_before_the_response() {
+async fn a_save_is_visible_to_other_requests_before_the_response() {
     let site = Site::new();
     let mut stranger = site.visitor();
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::site::{Site, acknowledged_headers, kind, set_cookie};
 
 #[tokio::test]
-async fn create_sets_the_cookie_and_keeps_shared_caches_off() {
+async fn a_create_sets_the_cookie_and_excludes_shared_caches() {
     let site = Site::new();
     let mut stranger = site.visitor();
 
@@ -21,7 +21,7 @@ async fn create_sets_the_cookie_and_keeps_shared_caches_off() {
 }
 
 #[tokio::test]
-async fn create_tries_another_key_after_a_collision_and_gives_up_after_eight() {
+async fn a_create_tries_another_key_after_a_collision_and_fails_after_eight() {
     let site = Site::new();
     site.flaky.stale_next(Call::Create, 7);
     site.visitor()
@@ -54,7 +54,7 @@ async fn set_and_remove_without_a_session_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn write_saves_and_sends_the_cookie_again_with_the_same_key() {
+async fn a_write_saves_and_sends_the_cookie_again_with_the_same_key() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let before = guest.cookie.clone();
@@ -68,7 +68,7 @@ async fn write_saves_and_sends_the_cookie_again_with_the_same_key() {
 }
 
 #[tokio::test]
-async fn conflict_reloads_and_replays_so_that_both_requests_count() {
+async fn a_conflict_reloads_and_replays_so_that_both_requests_count() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
@@ -92,7 +92,7 @@ async fn conflict_reloads_and_replays_so_that_both_requests_count() {
 }
 
 #[tokio::test]
-async fn conflict_over_the_type_of_an_updated_item_saves_nothing() {
+async fn a_conflict_over_the_type_of_an_updated_item_saves_nothing() {
     let site = Site::new();
     let mut guest = site.guest().await;
 
