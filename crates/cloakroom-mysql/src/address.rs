@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use cloakroom::{Error, ErrorKind, Result};
 use mysql_async::{Opts, OptsBuilder};
 
-/// The server, the database and the credentials of a URL.
+/// The server, the database and the credentials in a URL.
 ///
-/// Errors never quote a URL that cannot be parsed, because any part of it may belong to the
+/// Errors never quote a URL that cannot be parsed, because any part of the URL may belong to the
 /// password.
 pub(crate) struct Address {
     login: Opts,
@@ -92,7 +92,7 @@ impl Address {
     }
 }
 
-/// Shows host and port, or the path of the socket.
+/// Shows the host and port, or the path of the socket.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place)
@@ -105,8 +105,9 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Returns the database in the URL's path. Returns `None` if there is another `/`, `@` or `#`: it
-/// probably belongs to a password that is not percent-encoded.
+/// Returns the name of the database in the URL's path. Returns `None` if the name contains `/` or
+/// `@`, or the URL contains `#`: that character probably belongs to a password that is not
+/// percent-encoded.
 fn database(base: &str) -> Option<&str> {
     let (authority, database) = base.strip_prefix("mysql://")?.split_once('/')?;
     let host = authority

@@ -7,11 +7,12 @@ use tokio::time::{sleep, timeout};
 use crate::address::Address;
 use crate::error::{connecting, too_slow};
 
-// Settings that the statements rely on and that an administrator may have changed. No statement
-// reads the server's time, so its time zone does not matter.
+// Settings that the statements rely on but that an administrator may have changed. No statement
+// reads the server's clock, so its time zone does not matter.
 //
-// `wait_timeout` is above the pool's `MAX_IDLE`, so that the server closes no connection that would
-// be used again. If a machine disappears during a sweep, the server releases its locks after it.
+// `wait_timeout` is longer than the pool's `MAX_IDLE`, so that the server closes no connection that
+// the pool would use again. If this machine disappears during a sweep, the server releases the
+// locks of the sweep after `wait_timeout`.
 const SETTINGS: &str = "SET SESSION
     autocommit = 1,
     sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
@@ -31,28 +32,28 @@ pub(crate) fn driver_options(address: &Address) -> Opts {
     let settings = [SETTINGS, CHARACTERS, ISOLATION].map(String::from);
     address
         .login()
-        // Count rows that an UPDATE found, even if it did not change their values.
+        // Count every row that an UPDATE found, even if the UPDATE did not change its values.
         .client_found_rows(true)
         .init(settings.into())
-        // Connect to the address in the URL, which errors name. By default the driver would switch
-        // to the socket of a local server.
+        // Connect to the address in the URL, because error messages name that address. By default,
+        // the driver would switch to the socket of a local server.
         .prefer_socket(false)
         .tcp_keepalive(Some(KEEPALIVE))
         .into()
 }
 
 /// Installs ring as the default crypto provider of rustls, unless the application has installed
-/// one. rustls panics if the build contains several and none is installed.
+/// one. rustls panics if the build contains several providers and none is installed.
 #[cfg(feature = "tls")]
 fn install_crypto_provider() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // It fails if another thread has just installed one, which is fine.
+        // This fails if another thread has just installed a provider, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
 
-/// Connects. If the server cannot be reached, it tries again with growing pauses, up to
-/// [`CONNECT_TRIES`] times in all.
+/// Connects. If the server cannot be reached, tries again with growing pauses, up to
+/// [`CONNECT_TRIES`] times in total.
 pub(crate) async fn connect(address: &Address, driver_options: &Opts) -> Result<Conn> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..CONNECT_TRIES {

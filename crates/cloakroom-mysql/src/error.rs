@@ -6,11 +6,11 @@ use mysql_async::{DriverError, IoError};
 
 use crate::address::Address;
 
-/// How a statement failed, which decides whether it is tried again.
+/// How a statement failed. This decides whether the statement is tried again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Failure {
-    /// A concurrent transaction blocked the statement, and it changed nothing. It may succeed next
-    /// time.
+    /// A concurrent transaction blocked the statement, which changed nothing. It may succeed if it
+    /// is tried again.
     RolledBack,
     /// The server is read-only, and the statement changed nothing. A new connection may reach the
     /// new primary.
@@ -33,7 +33,7 @@ impl Failure {
     }
 }
 
-/// The error for a call that MySQL refused or did not answer.
+/// Returns the error for a call that MySQL refused or did not answer.
 pub(crate) fn refused(doing: &'static str, cause: Cause, no_table: &str) -> Error {
     if code(&cause) == Some(NO_SUCH_TABLE) {
         let why = format!("{doing}: the table is not there; {no_table}");
@@ -43,10 +43,10 @@ pub(crate) fn refused(doing: &'static str, cause: Cause, no_table: &str) -> Erro
     with_cause(Error::new(kind, format!("{doing}: {why}")), cause)
 }
 
-/// The error for a connection that cannot be made.
+/// Returns the error for a connection that cannot be opened.
 pub(crate) fn connecting(address: &Address, cause: Cause) -> Error {
     let (kind, why) = match &cause {
-        // rustls reports an invalid certificate as this.
+        // rustls reports an invalid certificate with this kind.
         Cause::Io(IoError::Io(io)) if io.kind() == io::ErrorKind::InvalidData => (
             ErrorKind::Config,
             "its certificate or its answer is not valid; check the host name, or name the \
@@ -73,12 +73,12 @@ pub(crate) fn connecting(address: &Address, cause: Cause) -> Error {
     )
 }
 
-/// The error for a call that reached a time limit.
+/// Returns the error for a call that reached a time limit.
 pub(crate) fn too_slow(doing: &str, why: &str) -> Error {
     Error::new(ErrorKind::Unavailable, format!("{doing}: {why}"))
 }
 
-/// The error for a row that cannot be read.
+/// Returns the error for a row that cannot be read.
 pub(crate) fn corrupt(doing: &'static str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
@@ -88,7 +88,7 @@ pub(crate) fn corrupt(doing: &'static str) -> Error {
     )
 }
 
-/// The error for a part of a draft that does not fit into its column or into a packet.
+/// Returns the error for a part of a draft that does not fit into its column or into a packet.
 pub(crate) fn too_large(what: &str, len: usize, limit: &str) -> Error {
     Error::new(
         ErrorKind::TooLarge,
@@ -161,7 +161,7 @@ fn explain(cause: &Cause) -> (ErrorKind, &'static str) {
     }
 }
 
-/// Adds the cause as text. The driver's error types would expose packets and rows.
+/// Adds the cause as text. As a source, the driver's error types would expose packets and rows.
 fn with_cause(error: Error, cause: Cause) -> Error {
     match cause {
         Cause::Server(server) if QUOTING.contains(&server.code) => {
@@ -189,15 +189,16 @@ const NO_SUCH_TABLE: u16 = 1146;
 const DEADLOCK: u16 = 1213;
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
 
-/// The server closes the connection after these: shutdown, kill, protocol errors, inactivity, and
-/// a packet that is too large.
+/// The codes after which the server closes the connection: shutdown, kill, protocol errors,
+/// inactivity, and a packet that is too large.
 const CLOSING: [u16; 10] = [1047, 1053, 1152, 1153, 1158, 1159, 1160, 1161, 1927, 4031];
 
-/// A read-only server refuses a statement before it executes it, or rolls it back instead of
-/// committing it. After a failover, a new connection may reach the new primary.
+/// The codes of a read-only server, which refuses a statement before it executes the statement, or
+/// rolls it back instead of committing it. After a failover, a new connection may reach the new
+/// primary.
 const READ_ONLY: [u16; 3] = [1290, 1792, 1836];
 
-/// The server's messages for these quote keys or data.
+/// The codes whose messages quote keys or data.
 const QUOTING: [u16; 9] = [1062, 1064, 1264, 1265, 1292, 1300, 1366, 1406, 1411];
 
 const PACKET: &str = "the entry is larger than the server's max_allowed_packet; raise it there, or \
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_say_what_was_done_what_went_wrong_and_what_to_do() {
+    fn errors_name_the_operation_the_reason_and_the_remedy() {
         let error = |code| {
             refused(
                 "saving a session in MySQL",

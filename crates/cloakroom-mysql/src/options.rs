@@ -5,7 +5,7 @@ use cloakroom::{Error, ErrorKind, Result, limits};
 
 use crate::store::MysqlStore;
 
-/// The options of a store. [`MysqlStore::builder`] creates it, and with the feature `django` also
+/// The options of a store. Created by [`MysqlStore::builder`] or, with the feature `django`, by
 /// `DjangoTable::builder`.
 ///
 /// # Examples
@@ -46,12 +46,13 @@ impl<S> Builder<S> {
         }
     }
 
-    /// Sets the maximum number of connections, from 1 to 256. The default is 8.
+    /// Sets the maximum number of connections. Defaults to 8; must be between 1 and 256.
     ///
     /// Connections are opened when they are needed and closed after about 50 seconds without use. A
-    /// save occupies one until the server has flushed it to the disk, and the server flushes saves
-    /// of several connections together. So more connections help if the disk is slow. Each process
-    /// has its own connections, and all of them count towards the server's `max_connections`.
+    /// save occupies a connection until the server has flushed the save to the disk, and the server
+    /// can flush saves on several connections together. So more connections help if the disk is
+    /// slow. Each process opens its own connections, and all of them count towards the server's
+    /// `max_connections`.
     ///
     /// # Examples
     /// ```
@@ -61,7 +62,7 @@ impl<S> Builder<S> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let options = MysqlStore::builder("mysql://site@db.example/library").connections(257);
-    /// // The options are checked before anything is connected.
+    /// // The options are checked before a connection is opened.
     /// assert_eq!(options.connect().await.unwrap_err().kind(), ErrorKind::Config);
     /// # }
     /// ```
@@ -70,12 +71,12 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets the name of the table. The default is `cloakroom_session`, and for a `DjangoTable`,
-    /// which the feature `django` adds, `django_session`.
+    /// Sets the name of the table. Defaults to `cloakroom_session`, or to `django_session` for a
+    /// `DjangoTable`.
     ///
-    /// Stores with different tables can share a database; they never see each other's sessions.
-    /// A name is a letter or `_`, followed by up to 62 letters, digits and `_`. Whether it is
-    /// case-sensitive depends on the server's file system.
+    /// Stores with different tables can share a database; they never see each other's sessions. A
+    /// name consists of a letter or `_`, followed by up to 62 letters, digits and `_`. Whether the
+    /// name is case-sensitive depends on the server's file system.
     ///
     /// # Examples
     /// ```
@@ -99,12 +100,12 @@ impl<S> Builder<S> {
 impl Builder {
     /// Connects, and reads the server's version and its maximum packet size.
     ///
-    /// The table need not exist yet: see [`MysqlStore::migrate`]. If the future is dropped, nothing
-    /// has changed.
+    /// The table need not exist yet: see [`MysqlStore::migrate`]. Dropping the future changes
+    /// nothing in the database.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if the URL is not valid, an option is out of range, the server
-    /// refuses the login, or it is older than MySQL 8.0 or MariaDB 10.6.
+    /// refuses the login, or the server is older than MySQL 8.0 or MariaDB 10.6.
     /// [`Unavailable`](ErrorKind::Unavailable) if the server cannot be reached.
     ///
     /// # Examples
@@ -150,7 +151,7 @@ impl<S> Clone for Builder<S> {
     }
 }
 
-/// Hides the URL, which may contain a password.
+/// Omits the URL, which may contain a password.
 impl<S> fmt::Debug for Builder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")

@@ -14,16 +14,17 @@ use crate::error::{Failure, is_duplicate, refused, too_slow};
 
 /// The connections of a store, opened when they are needed.
 ///
-/// A connection is closed if its last statement did not finish, because the connection was lost or
-/// because the caller dropped the future.
+/// A connection is closed if its last statement did not finish, either because the connection was
+/// lost or because the caller dropped the future.
 pub(crate) struct Pool {
     address: Address,
     driver_options: Opts,
     size: usize,
-    /// Advice for the error message when the table does not exist.
+    /// The advice in the error message if the table does not exist.
     no_table: &'static str,
     free: Semaphore,
-    // A stack: the most recently used connection is reused first, so that surplus ones expire.
+    // A stack: the most recently used connection is reused first, so that surplus connections stay
+    // idle and are closed.
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -32,13 +33,13 @@ struct Idle {
     since: Instant,
 }
 
-/// A statement that is its own transaction.
+/// A statement that runs as its own transaction.
 #[derive(Clone, Copy)]
 pub(crate) struct Statement<'a> {
-    /// What the statement does, for error messages.
+    /// What the statement is doing, for error messages.
     pub(crate) doing: &'static str,
     pub(crate) sql: &'a str,
-    /// Whether it may be executed again after its answer was lost.
+    /// Whether the statement may be executed again after its answer was lost.
     pub(crate) repeatable: bool,
 }
 
@@ -58,9 +59,9 @@ impl Pool {
         &self.address
     }
 
-    /// Executes a statement. It is tried again after a deadlock, a lock wait timeout or the refusal
-    /// of a read-only server, and if it is repeatable also after its connection was lost, up to
-    /// [`MAX_TRIES`] times in all.
+    /// Executes a statement. Tries the statement up to [`MAX_TRIES`] times in total: again after a
+    /// deadlock, a lock wait timeout or the refusal of a read-only server, and, if it is
+    /// repeatable, after its connection was lost.
     ///
     /// If the future is dropped, the statement may or may not have been executed.
     pub(crate) async fn run(
@@ -88,7 +89,7 @@ impl Pool {
                     db.release();
                     false
                 }
-                // Once: a second new connection would reach the same server.
+                // Try again only once: a second new connection would reach the same server.
                 Failure::ReadOnly => {
                     self.close_idle();
                     tries == 1
@@ -104,7 +105,7 @@ impl Pool {
         }
     }
 
-    /// The error for a call that MySQL refused or did not answer.
+    /// Returns the error for a call that MySQL refused or did not answer.
     pub(crate) fn refused(&self, doing: &'static str, cause: mysql_async::Error) -> Error {
         refused(doing, cause, self.no_table)
     }
@@ -131,11 +132,12 @@ impl Pool {
         })
     }
 
-    /// Removes and returns the most recently used idle connection, if it still works.
+    /// Removes the most recently used idle connection, and returns it if it still works.
     async fn pop_idle(&self) -> Option<Conn> {
         let mut idle = self.idle().pop().filter(Idle::is_fresh)?;
         // The server may have been restarted while the site was idle. Without the ping, a save
-        // could be the first to notice. Its outcome would be unknown, so it would fail.
+        // could be the first statement on the lost connection. Its outcome would be unknown, so the
+        // save would fail.
         if idle.since.elapsed() > PING_AFTER
             && !matches!(timeout(PING_TIMEOUT, idle.db.ping()).await, Ok(Ok(())))
         {
@@ -145,8 +147,8 @@ impl Pool {
         Some(idle.db)
     }
 
-    /// Closes all idle connections. Called when a connection was lost, because the server has then
-    /// usually been stopped.
+    /// Closes all idle connections. Called when a connection is lost, because that usually means
+    /// that the server was stopped.
     pub(crate) fn close_idle(&self) {
         let idle = std::mem::take(&mut *self.idle());
         drop(idle);
@@ -173,7 +175,7 @@ pub(crate) struct PooledConnection<'a> {
 impl PooledConnection<'_> {
     /// Executes a statement. Its first execution on this connection also prepares it.
     ///
-    /// A duplicate key is not an error: the answer then reports that no row was changed.
+    /// A duplicate key is not an error: the answer reports that no row was changed.
     pub(crate) async fn execute(
         &mut self,
         statement: &str,
@@ -209,7 +211,7 @@ impl PooledConnection<'_> {
 #[derive(Default)]
 pub(crate) struct Answer {
     pub(crate) rows: Vec<Row>,
-    /// How many rows it inserted, deleted, or found and updated.
+    /// The number of rows that the statement inserted or deleted, or that an UPDATE found.
     pub(crate) changed: u64,
 }
 
@@ -222,24 +224,26 @@ async fn in_time<T>(
         .unwrap_or_else(timed_out)
 }
 
-/// How often a statement is executed at most. A lock wait times out after one second, so all tries
-/// end before the session layer's limit of five seconds, whose error is less specific.
+/// How many times a statement is executed at most. A lock wait times out after one second, so all
+/// tries end before the session layer's limit of five seconds. The error of that limit would be
+/// less specific.
 pub(crate) const MAX_TRIES: usize = 4;
 
 /// How long a call waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a statement may take if the store is used without the session layer, whose limit is
-/// shorter.
+/// How long a statement may take. It matters only to programs that call the store directly: the
+/// limit of the session layer is shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a connection may have been idle before it is pinged, which costs a round trip.
+/// How long a connection may have been idle without a ping before its next use. A ping costs a
+/// round trip.
 const PING_AFTER: Duration = Duration::from_secs(1);
 
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long an idle connection is kept. Load balancers and firewalls drop connections only after a
-/// longer time.
+/// How long an idle connection is kept. Load balancers and firewalls close idle connections only
+/// after a longer time.
 const MAX_IDLE: Duration = Duration::from_secs(50);
 
 #[cfg(test)]

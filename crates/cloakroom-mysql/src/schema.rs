@@ -4,14 +4,15 @@ use mysql_async::Value;
 use crate::error::corrupt;
 use crate::pool::{Pool, Statement};
 
-// Lookups and owners are VARBINARY, so they are compared byte by byte. In every collation that both
-// servers support, `ada` and `ada ` are equal. Owners are still UTF-8.
+// Lookups and owners are VARBINARY, so the server compares them byte by byte. As text, `ada` and
+// `ada ` would be equal in every collation that both servers support. Owners are nevertheless
+// UTF-8.
 //
 // InnoDB stores the rows in the order of their lookups, which are random. So rows should be small:
 // with ROW_FORMAT=DYNAMIC, large data is stored on separate pages. The index for sweeps is on the
-// hour of the expiry, because the instant changes with every save.
+// hour of the expiry, because the exact time changes with every save.
 //
-// The comment tells a later version which schema the table has.
+// The comment on the table tells later versions of this crate which schema the table has.
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS `{table}` (
     lookup VARBINARY(255) NOT NULL PRIMARY KEY,
     version BIGINT UNSIGNED NOT NULL,
@@ -35,9 +36,9 @@ pub(crate) fn create(table: &str) -> String {
     CREATE_TABLE.replace("{table}", table)
 }
 
-/// Creates the table if it does not exist, and checks that this version can use it.
+/// Creates the table if it does not exist, and checks that this version of the crate can use it.
 pub(crate) async fn migrate(pool: &Pool, table: &str) -> Result<()> {
-    // If the table exists, the user needs no right to create tables.
+    // Check first: if the table exists, the user needs no right to create tables.
     if let Some(comment) = comment(pool, table).await? {
         return check(table, &comment);
     }

@@ -5,8 +5,8 @@ use crate::pool::{Pool, Statement};
 
 const VERSION_AND_PACKET: &str = "SELECT VERSION(), @@max_allowed_packet";
 
-/// Returns the maximum size of an entry's data, in bytes, after checking that the server supports
-/// the statements.
+/// Returns the maximum size of an entry's data, in bytes. Returns an error if the server is too old
+/// for the statements of the store.
 pub(crate) async fn max_size(pool: &Pool) -> Result<usize> {
     let statement = Statement {
         doing: READING,
@@ -45,7 +45,7 @@ fn is_recent(version: &str) -> bool {
 
 const READING: &str = "reading the version of MySQL";
 
-/// An upper bound for the rest of a packet: two lookups, an owner and a label.
+/// An upper bound for the rest of a packet, which includes two lookups, an owner and a label.
 const OVERHEAD: usize = 8 * 1_024;
 
 #[cfg(test)]

@@ -18,12 +18,13 @@ use crate::table::{self, Table};
 
 /// A store that keeps sessions in a table of a MySQL or MariaDB database.
 ///
-/// See the [crate](crate) for its guarantees, its cost and what it does when the server fails.
+/// The [crate documentation](crate) lists its guarantees and its cost, and describes what happens
+/// when the server fails.
 ///
 /// Clones share their connections, which are closed when the last clone is dropped.
 ///
-/// If the future of a call is dropped, its statement may already have been sent. Then it runs as a
-/// whole or not at all, and its connection is closed.
+/// If the future of a call is dropped, its statement may already have been sent. The statement is
+/// then carried out completely or not at all, and its connection is closed.
 #[derive(Clone)]
 pub struct MysqlStore(Arc<Inner>);
 
@@ -60,9 +61,9 @@ impl MysqlStore {
     /// Returns the options for the database at
     /// `mysql://user:password@host:port/database?parameter=value`.
     ///
-    /// Percent-encode `@`, `:`, `/`, `?`, `#` and `%` in user and password. The [crate](crate)
-    /// lists the parameters of the URL with their defaults. The URL is checked by
-    /// [`Builder::connect`].
+    /// Percent-encode `@`, `:`, `/`, `?`, `#` and `%` in the user and the password. The [crate
+    /// documentation](crate#url) lists the parameters of the URL with their defaults.
+    /// [`Builder::connect`] checks the URL.
     ///
     /// # Examples
     /// ```
@@ -94,8 +95,8 @@ impl MysqlStore {
 
     /// Creates the table if it does not exist.
     ///
-    /// Any number of servers may call it concurrently and at each start. If the future is dropped,
-    /// the table is created as a whole or not at all.
+    /// Any number of processes may call this method concurrently, each time they start. If the
+    /// future is dropped, the table is created completely or not at all.
     ///
     /// # Errors
     /// [`Config`](cloakroom::ErrorKind::Config) if the user may not create tables, or if a table of
@@ -155,7 +156,8 @@ impl MysqlStore {
         Ok(self.0.pool.run(statement, params).await?.rows)
     }
 
-    /// Executes a statement that writes one row, which then has `version`, or none.
+    /// Executes a statement that writes at most one row. If it writes a row, returns `version` as
+    /// the new version.
     async fn write(
         &self,
         doing: &'static str,
@@ -246,7 +248,7 @@ impl Store for MysqlStore {
     ) -> Result<Outcome> {
         let table = &self.0.table;
         table.check(to, new)?;
-        // An entry cannot move to its own key. MySQL would not report a duplicate.
+        // An entry cannot move to its own key. MySQL would not report that as a duplicate.
         let Some(seen) = table::version_value(seen).filter(|_| from != to) else {
             return Ok(Outcome::Stale);
         };
@@ -283,7 +285,7 @@ impl Store for MysqlStore {
     }
 
     /// Deletes expired entries in small steps, so that no request waits for long. If the future is
-    /// dropped, the completed steps stay done.
+    /// dropped, the completed steps stay in effect.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         sweep::sweep(&self.0.pool, &self.0.table.sweep, millis(now), limit).await
     }
@@ -352,7 +354,7 @@ mod tests {
 
         a_visit(&store, 2).await;
 
-        // Two more statements read the counters in between.
+        // Two additional statements read the counters in between.
         let after = [questions(&store).await, prepared(&store).await];
         assert_eq!(after, [before[0] + CALLS + 2, before[1]]);
     }

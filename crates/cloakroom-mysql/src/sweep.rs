@@ -7,19 +7,19 @@ use crate::pool::{Answer, MAX_TRIES, Pool, PooledConnection, Statement};
 
 /// The statements that sweep a table.
 pub(crate) struct Sweep {
-    /// Reads the positions of the next expired rows, in order. Locks nothing.
+    /// Reads the positions of the next expired rows, in the order of the sweep. Locks nothing.
     pub(crate) due: String,
-    /// Locks those of the rows that are still expired.
+    /// Locks the rows among them that are still expired.
     pub(crate) claim: String,
-    /// Deletes the rows that were locked.
+    /// Deletes the locked rows.
     pub(crate) delete: String,
     /// Returns the parameters of `due` for the current time and the position after which to start.
     due_params: fn(i64, &SweepPosition) -> Vec<Value>,
 }
 
 impl Sweep {
-    /// Fills the templates of the statements. `{table}` becomes the name of the table, `{step}` the
-    /// number of rows of a step, and `{keys}` as many placeholders.
+    /// Fills in the templates of the statements: `{table}` becomes the name of the table, `{step}`
+    /// the number of rows per step, and `{keys}` one placeholder for each row of a step.
     pub(crate) fn new(
         table: &str,
         [due, claim, delete]: [&str; 3],
@@ -41,7 +41,7 @@ impl Sweep {
     }
 }
 
-/// The position of a row in the order of a sweep. The default is before all rows.
+/// The position of a row in the order of a sweep. The default position precedes all rows.
 #[derive(Clone, Debug)]
 pub(crate) struct SweepPosition {
     pub(crate) order: i64,
@@ -57,13 +57,14 @@ impl Default for SweepPosition {
     }
 }
 
-/// Deletes up to `limit` expired rows in small steps, and returns how many it deleted.
+/// Deletes up to `limit` expired rows in small steps, and returns the number of deleted rows.
 ///
-/// If the future is dropped, the completed steps stay done, and the current one is rolled back.
+/// If the future is dropped, the completed steps stay in effect, and the current one is rolled
+/// back.
 pub(crate) async fn sweep(pool: &Pool, sweep: &Sweep, now: i64, limit: usize) -> Result<usize> {
     let mut swept = 0;
     let mut after = SweepPosition::default();
-    // Ends: each step starts after the last row of the one before.
+    // Terminates: each step starts after the last row of the previous step.
     while swept < limit {
         let mut found = find_due(pool, sweep, now, &after).await?;
         let is_last = found.len() < SWEEP_STEP;
@@ -82,7 +83,7 @@ pub(crate) async fn sweep(pool: &Pool, sweep: &Sweep, now: i64, limit: usize) ->
     Ok(swept)
 }
 
-/// Returns the positions of the next expired rows after `after`, at most a step.
+/// Returns the positions of the next expired rows after `after`, for at most one step.
 async fn find_due(
     pool: &Pool,
     sweep: &Sweep,
@@ -99,7 +100,7 @@ async fn find_due(
     answer.rows.into_iter().map(position).collect()
 }
 
-/// Deletes those of the rows `found` that are still expired and not locked by another transaction.
+/// Deletes the rows in `found` that are still expired and that no other transaction has locked.
 async fn delete_expired(pool: &Pool, sweep: &Sweep, now: i64, found: &[Vec<u8>]) -> Result<usize> {
     let mut tries = 0;
     loop {
@@ -113,8 +114,9 @@ async fn delete_expired(pool: &Pool, sweep: &Sweep, now: i64, found: &[Vec<u8>])
             Err(cause) => cause,
         };
         let failure = Failure::of(&cause);
-        // Roll back before the next try: it would skip the rows that this one has locked. If the
-        // rollback fails, the connection is closed, and the server rolls back when it notices.
+        // Roll back before the next try, which would otherwise skip the rows that this try has
+        // locked. If the rollback fails, the connection is closed, and the server rolls back when
+        // it notices that.
         if failure == Failure::RolledBack && db.command("ROLLBACK").await.is_ok() {
             db.release();
         } else {
@@ -129,7 +131,7 @@ async fn delete_expired(pool: &Pool, sweep: &Sweep, now: i64, found: &[Vec<u8>])
     }
 }
 
-/// Locks and deletes the rows in one transaction. Returns how many it deleted.
+/// Locks and deletes the rows in one transaction. Returns the number of deleted rows.
 async fn try_delete(
     db: &mut PooledConnection<'_>,
     sweep: &Sweep,
@@ -145,9 +147,9 @@ async fn try_delete(
         .into_iter()
         .filter_map(|row| Columns::of(row, SWEEPING).next().ok())
         .collect();
-    // For many keys in a small table, the server may scan the whole table, which waits for rows
-    // that other transactions have locked. No hint prevents that. So after a failed try, delete the
-    // rows one by one: a statement with one key never scans.
+    // If a statement has many keys and the table is small, the server may scan the whole table. The
+    // scan waits for rows that other transactions have locked, and no hint prevents the scan. So
+    // after a failed try, delete the rows one by one: a statement with one key never scans.
     let rows_per_statement = if tries == 1 { SWEEP_STEP } else { 1 };
     let mut deleted = 0;
     for claimed in claimed.chunks(rows_per_statement) {
@@ -158,8 +160,8 @@ async fn try_delete(
     Ok(deleted)
 }
 
-/// Returns the parameters for `{keys}`: the keys `found`, with the last one repeated to fill the
-/// step. So steps of all sizes share one prepared statement.
+/// Returns the parameters for `{keys}`: the keys `found`, with the last key repeated until every
+/// placeholder has a value. So steps of all sizes share one prepared statement.
 pub(crate) fn padded_keys(found: &[Vec<u8>]) -> Vec<Value> {
     let last = found.last().into_iter().cycle();
     let padded = found.iter().chain(last).take(SWEEP_STEP);
@@ -174,8 +176,8 @@ fn position(row: Row) -> Result<SweepPosition> {
     })
 }
 
-/// How many rows a sweep deletes in one transaction. A request whose expired session is among them
-/// waits for one such transaction at most.
+/// How many rows a sweep deletes in one transaction. A request whose expired session is among these
+/// rows waits for at most one such transaction.
 const SWEEP_STEP: usize = 100;
 
 const FINDING: &str = "finding expired sessions in MySQL";

@@ -10,13 +10,13 @@ use crate::sweep::{Sweep, SweepPosition};
 const LOAD: &str = "SELECT created_at, touched_at, expires_at, owner, label, version, data
     FROM `{table}` WHERE lookup = ?";
 
-// Not INSERT IGNORE, which would also ignore other errors.
+// This is not an INSERT IGNORE, which would also ignore errors other than a duplicate key.
 const CREATE: &str = "INSERT INTO `{table}`
     (version, data, created_at, touched_at, expires_at, sweep_bucket, owner, label, lookup)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-// One statement suffices whether or not owner or hour change: InnoDB does not write to an index
-// whose columns keep their values.
+// One statement suffices, whether or not the owner or the hour changes: InnoDB does not write to an
+// index whose columns keep their values.
 const SAVE: &str = "UPDATE `{table}`
     SET version = ?, data = ?, created_at = ?, touched_at = ?, expires_at = ?, sweep_bucket = ?,
         owner = ?, label = ?
@@ -32,14 +32,15 @@ const TOUCH: &str = "UPDATE `{table}` SET touched_at = ?, expires_at = ?, sweep_
 
 const DELETE: &str = "DELETE FROM `{table}` WHERE lookup = ?";
 
-// Locks nothing. Most rows of the current hour are read although they have not expired.
+// Locks nothing. May read many unexpired rows: those whose expiry is in the current hour.
 const DUE: &str = "SELECT sweep_bucket, lookup FROM `{table}`
     WHERE sweep_bucket <= ? AND (sweep_bucket > ? OR (sweep_bucket = ? AND lookup > ?))
         AND expires_at <= ?
     ORDER BY sweep_bucket, lookup LIMIT {step}";
 
 // Compares the expiry again, because the row may have been saved since it was found. Access by
-// primary key and SKIP LOCKED ensure that it waits neither for another sweep nor for a save.
+// primary key and SKIP LOCKED ensure that the statement waits neither for another sweep nor for a
+// save.
 const CLAIM: &str = "SELECT lookup FROM `{table}` FORCE INDEX (PRIMARY)
     WHERE lookup IN ({keys}) AND expires_at <= ? FOR UPDATE SKIP LOCKED";
 
@@ -49,7 +50,8 @@ const SWEEP: &str = "DELETE FROM `{table}` WHERE lookup IN ({keys})";
 const OWNED_BY: &str = "SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM `{table}` WHERE owner = ?";
 
-// The lookups with the prefix come first, so two rows show whether none, one or several match.
+// Lookups that start with the prefix come first, so two rows are enough to tell whether none, one
+// or several match.
 const FIND: &str = "SELECT lookup FROM `{table}` WHERE lookup >= ? ORDER BY lookup LIMIT 2";
 
 const PING: &str = "SELECT 1 FROM `{table}` LIMIT 1";
@@ -70,8 +72,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Fills the statements with the table's name, which has been checked. They quote it only
-    /// because it may be an SQL keyword.
+    /// Inserts the table's name into the statements. The caller has checked the name; the
+    /// statements quote it only because it may be an SQL keyword.
     pub(crate) fn new(name: &str, max_size: usize) -> Self {
         let fill = |template: &str| template.replace("{table}", name);
         Self {
@@ -134,8 +136,8 @@ impl Table {
     }
 }
 
-/// Returns the value of the column `version`, or `None` if the version is made of bytes, which this
-/// store never does.
+/// Returns the value of the column `version`, or `None` if the version consists of bytes: this
+/// store issues no such version.
 pub(crate) fn version_value(version: &Version) -> Option<u64> {
     version.save_id().map(SaveId::get)
 }
@@ -219,7 +221,7 @@ fn meta(columns: &mut Columns) -> Result<Meta> {
     ))
 }
 
-/// Returns the hour of an instant.
+/// Returns the number of the hour that contains an instant.
 fn sweep_bucket(millis: i64) -> i64 {
     millis.div_euclid(60 * 60 * 1_000)
 }

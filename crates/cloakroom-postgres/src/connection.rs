@@ -18,22 +18,22 @@ use crate::value::Value;
 
 /// One pipelined connection, shared by many concurrent calls.
 ///
-/// Each call sends its statement without waiting for the answers to earlier ones. The server
+/// Each call sends its statement without waiting for the answers to earlier statements. The server
 /// answers in order.
 pub(crate) struct Connection<S> {
     session: Session,
     table: Arc<str>,
     /// The SQL of each statement, written when it is first used.
     sql: Box<[OnceLock<Box<str>>]>,
-    /// The statements that the server has prepared, if they may have names.
+    /// The statements that the server has prepared. Used only with `statements=named`.
     prepared: Box<[OnceCell<tokio_postgres::Statement>]>,
-    /// Held while the messages of a transaction are queued, so that none of another call gets in
-    /// between. Waits for nothing.
+    /// Held while the messages of a transaction are queued, so that no message of another call gets
+    /// in between. The holder of the lock never waits.
     queueing: Mutex<()>,
     statements: PhantomData<fn(S)>,
     load: AtomicUsize,
     retired: AtomicBool,
-    /// When a caller gave up on a call, unless an answer has arrived since.
+    /// The time at which a caller gave up on a call, or `None` if an answer has arrived since then.
     silent_since: Mutex<Option<Instant>>,
 }
 
@@ -57,18 +57,19 @@ impl<S: Statements> Connection<S> {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Returns whether new calls may use the connection. Closes it if it was silent for too long.
+    /// Returns whether new calls may use the connection. Closes the connection if it has been
+    /// silent for too long.
     pub(crate) fn is_alive(&self) -> bool {
         let silence = *self.silent_since();
         let is_silent = silence.is_some_and(|since| since.elapsed() > LONGEST_SILENCE);
         if is_silent {
-            // The peer does not respond, so it would not close the connection either.
+            // Do not wait for the peer to close the connection: it does not respond.
             self.session.task.abort();
         }
         !is_silent && !self.session.client.is_closed() && !self.retired.load(Ordering::Relaxed)
     }
 
-    /// Keeps new calls off the connection. Calls in progress still get their answers.
+    /// Makes new calls use another connection. Calls in progress still get their answers.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Relaxed);
     }
@@ -89,7 +90,8 @@ impl<S: Statements> Connection<S> {
             Scope::Transaction { begin } => self.run_unnamed(begin, statement, values).await,
         };
         match answer {
-            // A concurrent statement inserted the same key first, so this one changed nothing.
+            // A concurrent statement inserted the same key first, so this statement changed
+            // nothing.
             Err(StatementError { error, .. })
                 if error.code() == Some(&SqlState::UNIQUE_VIOLATION) =>
             {
@@ -99,7 +101,7 @@ impl<S: Statements> Connection<S> {
         }
     }
 
-    /// Runs a statement that the server prepares once under a name.
+    /// Runs a statement under a name. The server prepares it once per connection.
     async fn run_named(
         &self,
         statement: S,
@@ -120,7 +122,7 @@ impl<S: Statements> Connection<S> {
 
     /// Runs a statement without a name, in a transaction that begins with the store's settings.
     ///
-    /// Everything is sent at once, before this waits for the first answer.
+    /// Sends the whole transaction at once, before it waits for the first answer.
     async fn run_unnamed(
         &self,
         begin: &str,
@@ -152,7 +154,7 @@ impl<S: Statements> Connection<S> {
         });
         let (begun, ran, committed) = queued.await?;
 
-        // If the first fails, the server does not run the second, and the third rolls back.
+        // If the first message fails, the server does not run the second, and the third rolls back.
         let sent = |error| StatementError::new(error, true);
         rest_of(begun, begin).await.map_err(sent)?;
         let answer = rest_of(ran, run).await.map_err(sent)?;
@@ -171,7 +173,7 @@ impl<S: Statements> Connection<S> {
     }
 }
 
-/// Returns the output of a future that has been polled once.
+/// Returns the output of a future that has been polled once, with the result `polled`.
 async fn rest_of<T>(polled: Poll<T>, future: Pin<&mut impl Future<Output = T>>) -> T {
     match polled {
         Poll::Ready(output) => output,
@@ -224,9 +226,9 @@ impl<S: Statements> Drop for ActiveCall<S> {
 /// The answer to a statement.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// The rows that it returned.
+    /// The rows that the statement returned.
     pub(crate) rows: Vec<Row>,
-    /// How many rows it wrote.
+    /// The number of rows that the statement wrote.
     pub(crate) changed: u64,
 }
 
@@ -243,7 +245,7 @@ impl Answer {
     }
 }
 
-/// The error of a statement, and what it means for a retry.
+/// The error of a statement, and whether and where the statement may be tried again.
 #[derive(Debug)]
 pub(crate) struct StatementError {
     pub(crate) error: tokio_postgres::Error,
@@ -257,9 +259,10 @@ impl StatementError {
     }
 }
 
-/// How long a connection may be silent after a caller gave up on it. The caller's own wait comes
-/// on top.
+/// How long a connection may be silent after a caller gave up on a call. The time that the caller
+/// itself waited is not included.
 ///
-/// A quiet site may lose a healthy connection this way: a browser hangs up, and no later call
-/// shows that the server still answers. The next call opens a new connection.
+/// A quiet site may lose a healthy connection this way: after a browser disconnects in the middle
+/// of a call, no later answer shows that the server is healthy. The next call then opens a new
+/// connection.
 const LONGEST_SILENCE: Duration = Duration::from_secs(2);

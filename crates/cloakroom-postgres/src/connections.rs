@@ -13,8 +13,9 @@ use crate::value::Value;
 
 /// The connections of one store.
 ///
-/// A call uses the least busy connection. If all are busy, another one is opened, up to the limit
-/// of the options. Only one is opened at a time, so that a server which comes back is not flooded.
+/// A call uses the least busy connection. If all are busy, the store opens another one, up to the
+/// limit that the options set. It opens only one at a time, so that a server that comes back is not
+/// flooded.
 pub(crate) struct Connections<S: Statements>(Arc<Shared<S>>);
 
 struct Shared<S> {
@@ -32,7 +33,7 @@ struct State<S> {
     outage: Option<Outage>,
 }
 
-/// The last attempt to open a connection, if it failed, and when the next one is due.
+/// A failed last attempt to open a connection, and the time at which the next attempt is due.
 #[derive(Clone)]
 struct Outage {
     since: Instant,
@@ -72,14 +73,14 @@ impl<S: Statements> Connections<S> {
         &self.0.table
     }
 
-    /// Runs a statement. It takes one round trip, and one more if it has a name and the connection
-    /// has not prepared it yet.
+    /// Runs a statement. Takes one round trip, and an additional one if the statement has a name
+    /// and is not yet prepared on the connection.
     ///
-    /// It is tried again
-    /// * if the server rolled it back, up to [`MAX_TRIES`] times in all;
-    /// * if the connection cannot run it, on up to [`MAX_MOVES`] others;
-    /// * if it was not sent, or its answer was lost and it may be repeated, once per connection:
-    ///   connections are often lost together.
+    /// The statement is tried again
+    /// * if the server rolled it back, up to [`MAX_TRIES`] times in total;
+    /// * if its connection cannot run it, on up to [`MAX_MOVES`] other connections;
+    /// * if it was not sent, or if its answer was lost and it may be repeated, at most once per
+    ///   connection: connections are often lost together.
     pub(crate) async fn run(
         &self,
         doing: &'static str,
@@ -109,10 +110,10 @@ impl<S: Statements> Connections<S> {
         }
     }
 
-    /// Begins a call on the least busy connection. Waits up to [`MAX_WAIT`] for one if none is
-    /// open.
+    /// Begins a call on the least busy connection. If none is open, waits up to [`MAX_WAIT`] for a
+    /// connection.
     ///
-    /// Once an outage has lasted longer than that, calls only wait for an attempt to connect that
+    /// Once an outage has lasted longer than [`MAX_WAIT`], calls wait only if an attempt to connect
     /// is already in progress.
     async fn begin_call(&self, weight: usize) -> Result<ActiveCall<S>, ConnectError> {
         let shared = &self.0;
@@ -147,9 +148,9 @@ impl<S: Statements> Connections<S> {
 /// Whether a connection was available to a call.
 enum Availability<S: Statements> {
     Begun(ActiveCall<S>),
-    /// No connection is open, and one is being opened.
+    /// No connection is open, but one is being opened.
     Opening,
-    /// No connection is open, and it is too early to open one.
+    /// No connection is open, and the next attempt is not due yet.
     Outage(Outage),
 }
 
@@ -192,7 +193,8 @@ impl<S: Statements> Shared<S> {
 
 /// The attempt to open a connection that is in progress; there is at most one.
 ///
-/// Dropping it allows the next attempt, even if its runtime was shut down before it ended.
+/// Dropping this value allows the next attempt, even if the runtime was shut down in the middle of
+/// this one.
 struct Opening<S: Statements>(Arc<Shared<S>>);
 
 impl<S: Statements> Opening<S> {
@@ -238,22 +240,22 @@ fn pause_after(retries: u32) -> Duration {
     pause.min(LONGEST_PAUSE).mul_f64(0.75 + random / 2.0)
 }
 
-/// How often a statement is tried if the server rolls it back.
+/// How many times a statement is tried if the server rolls it back.
 const MAX_TRIES: usize = 5;
 
-/// How often a statement moves to another connection. If the first few go to a standby, the
-/// others probably do as well.
+/// How many times a statement moves to another connection. If the first few connections lead to a
+/// standby, the others probably do as well.
 const MAX_MOVES: usize = 2;
 
-/// How long a call waits for a connection. A quick restart of the server fits in, and it is less
-/// than the sessions' time limit for a call.
+/// How long a call waits for a connection. Long enough for a quick restart of the server, but
+/// shorter than the time limit of the session layer for a call.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The load at which a connection accepts no more calls. They would only time out.
+/// The load at which a connection accepts no more calls. Further calls would only time out.
 const MAX_LOAD: usize = 4_096;
 
 #[cfg(test)]

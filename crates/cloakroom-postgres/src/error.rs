@@ -7,8 +7,8 @@ use std::time::Duration;
 use cloakroom::{Error, ErrorKind};
 use tokio_postgres::error::SqlState;
 
-/// The message of the driver or the server, without the server's `DETAIL`, which can quote rows
-/// and the store keys in them.
+/// The message of the driver or the server, without the server's `DETAIL`, which can quote rows,
+/// including their store keys.
 #[derive(Debug)]
 pub(crate) struct Cause(String);
 
@@ -40,18 +40,21 @@ impl From<&tokio_postgres::Error> for Cause {
     }
 }
 
-/// How a statement failed, which decides whether and where it is tried again.
+/// How a statement failed. This decides whether and where the statement is tried again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Failure {
-    /// The server rolled it back because of a concurrent transaction. It may succeed next time.
+    /// The server rolled the statement back because of a concurrent transaction. It may succeed if
+    /// it is tried again.
     RolledBack,
-    /// It did not run and cannot run on this connection. It may succeed on another one.
+    /// The statement did not run and cannot run on this connection. It may succeed on another
+    /// connection.
     WrongConnection,
     /// The connection was lost before the statement was sent.
     Unsent,
-    /// The connection was lost after it was sent. It has run, or has not, or is still running.
+    /// The connection was lost after the statement was sent. The statement may have run, may not
+    /// have run, or may still be running.
     OutcomeUnknown,
-    /// The server refused it and would refuse it again.
+    /// The server refused the statement and would refuse it again.
     Refused,
 }
 
@@ -66,7 +69,7 @@ impl Failure {
         }
     }
 
-    /// Returns whether no further call should use the connection.
+    /// Returns whether new calls must use another connection.
     pub(crate) fn retires_connection(self) -> bool {
         match self {
             Self::WrongConnection | Self::Unsent | Self::OutcomeUnknown => true,
@@ -88,16 +91,16 @@ const WRONG_CONNECTION: [SqlState; 3] = [
     SqlState::FEATURE_NOT_SUPPORTED,
 ];
 
-/// Returns whether the server or a pooler closes the connection with this code. A commit that was
-/// waiting for a standby may still have been done.
+/// Returns whether the server or a pooler closes the connection after an error with this code. A
+/// commit that was waiting for a standby may nevertheless have been carried out.
 fn is_of_lost_connection(code: &SqlState) -> bool {
-    // Class 08: connection exceptions. PgBouncer reports its own errors and the loss of a server
-    // with 08P01.
+    // Class 08: connection exceptions. PgBouncer uses 08P01 for its own errors and for the loss of
+    // a server.
     code.code().starts_with("08") || LOST.contains(&code.code())
 }
 
-/// Shutdowns and crashes, a start that is not finished, and the time limits of idle sessions and of
-/// transactions.
+/// The codes for shutdowns and crashes, for a server that is still starting, and for the time
+/// limits of idle sessions and of transactions.
 const LOST: [&str; 6] = ["57P01", "57P02", "57P03", "57P05", "25P03", "25P04"];
 
 /// Why no connection is available.
@@ -109,7 +112,8 @@ pub(crate) struct ConnectError {
 }
 
 impl ConnectError {
-    /// The error of a connection that the server at `place`, or the network, refused.
+    /// Returns the error for a connection that the server at `place` refused or that the network
+    /// prevented.
     pub(crate) fn refused(place: &str, error: &tokio_postgres::Error) -> Self {
         let (kind, why) = match error.code() {
             Some(code) if CREDENTIALS.contains(code) => (
@@ -168,7 +172,8 @@ impl ConnectError {
         }
     }
 
-    /// The error of a connection whose statements are to have names, but may not.
+    /// Returns the error for a connection with `statements=named` that a pooler shares among
+    /// clients.
     pub(crate) fn shared(place: &str) -> Self {
         Self {
             kind: ErrorKind::Config,
@@ -182,7 +187,7 @@ impl ConnectError {
         }
     }
 
-    /// The error of a connection that was not made in time.
+    /// Returns the error for a connection that was not opened in time.
     pub(crate) fn timed_out(place: &str, waited: Duration) -> Self {
         Self {
             kind: ErrorKind::Unavailable,
@@ -191,7 +196,8 @@ impl ConnectError {
         }
     }
 
-    /// The error of a call when `waiting` calls are waiting on each connection.
+    /// Returns the error for a call that begins while `waiting` calls are in progress on each
+    /// connection.
     pub(crate) fn overloaded(place: &str, waiting: usize) -> Self {
         Self {
             kind: ErrorKind::Unavailable,
@@ -208,7 +214,7 @@ impl ConnectError {
         self.kind == ErrorKind::Config
     }
 
-    /// The error for a call that needed the connection.
+    /// Returns the error for a call that needed the connection.
     pub(crate) fn error(&self, doing: &str) -> Error {
         let error = Error::new(self.kind, format!("{doing}: {}", self.why));
         match &self.cause {
@@ -223,14 +229,16 @@ const CREDENTIALS: [SqlState; 2] = [
     SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
 ];
 
-/// What the server refuses settings with: the name, the time or the value is wrong.
+/// The codes with which the server refuses a setting: for its name, for the time at which it is
+/// made, or for its value.
 const SETTINGS: [SqlState; 3] = [
     SqlState::UNDEFINED_OBJECT,
     SqlState::CANT_CHANGE_RUNTIME_PARAM,
     SqlState::INVALID_PARAMETER_VALUE,
 ];
 
-/// Returns whether PgBouncer refuses a transaction. It has one code for all of its errors.
+/// Returns whether the error is PgBouncer's refusal of a transaction in statement mode. PgBouncer
+/// has one code for all of its errors, so the text is compared.
 fn is_of_statement_pooling(error: &tokio_postgres::Error) -> bool {
     let error = error.as_db_error();
     error.is_some_and(|error| error.message().contains("statement pooling"))
@@ -240,7 +248,7 @@ fn io_error(error: &tokio_postgres::Error) -> Option<&io::Error> {
     error.source().and_then(|cause| cause.downcast_ref())
 }
 
-/// The error for a call whose statement failed.
+/// Returns the error for a call whose statement failed.
 pub(crate) fn refused(doing: &str, error: &tokio_postgres::Error, no_table: &str) -> Error {
     if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
         let why = format!("{doing}: the table is not there; {no_table}");
@@ -250,7 +258,7 @@ pub(crate) fn refused(doing: &str, error: &tokio_postgres::Error, no_table: &str
     Error::new(kind, format!("{doing}: {why}")).with_source(Cause::from(error))
 }
 
-/// The error for a row that this store did not write.
+/// Returns the error for a row that this store cannot have written.
 pub(crate) fn corrupt(doing: &str, error: &tokio_postgres::Error) -> Error {
     Error::new(
         ErrorKind::Corrupt,

@@ -7,8 +7,8 @@ use crate::schema::{SESSIONS, Schema};
 use crate::store::PostgresStore;
 use crate::target::Target;
 
-/// The options of a store. [`PostgresStore::builder`] creates it, and with the feature `django`
-/// also `DjangoTable::builder`.
+/// The options of a store. Created by [`PostgresStore::builder`] or, with the feature `django`, by
+/// `DjangoTable::builder`.
 ///
 /// # Examples
 /// ```
@@ -47,13 +47,13 @@ impl<S> Builder<S> {
         }
     }
 
-    /// Sets the maximum number of connections, from 1 to 64. The default is 4.
+    /// Sets the maximum number of connections. Defaults to 4; must be between 1 and 64.
     ///
-    /// Connections are pipelined, so this is not the number of requests that can be served at
-    /// once. One connection is enough for many loads. Saves on one connection are committed one
-    /// after the other, each with its own flush to the disk; saves on several connections can
-    /// share a flush. More connections help a site that saves a lot, and each of them costs the
-    /// server a process. A new one is opened only when all open ones are busy.
+    /// Connections are pipelined, so this does not limit the number of requests that can be served
+    /// concurrently. One connection is enough for many loads. Saves on one connection are committed
+    /// one after the other, each with its own flush to the disk; saves on several connections can
+    /// share a flush. More connections help a site that saves a lot, but each of them costs the
+    /// server a process. The store opens a new connection only when all open ones are busy.
     ///
     /// # Examples
     /// ```
@@ -63,7 +63,7 @@ impl<S> Builder<S> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
     /// let options = PostgresStore::builder("postgres://localhost/library").connections(65);
-    /// // The options are checked before anything is connected.
+    /// // The options are checked before a connection is opened.
     /// assert_eq!(options.connect().await.unwrap_err().kind(), ErrorKind::Config);
     /// # }
     /// ```
@@ -72,11 +72,11 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Sets the name of the table. The default is `cloakroom_session`, and for a `DjangoTable`,
-    /// which the feature `django` adds, `django_session`.
+    /// Sets the name of the table. Defaults to `cloakroom_session`, or to `django_session` for a
+    /// `DjangoTable`.
     ///
-    /// Stores with different tables can share a database; they never see each other's sessions.
-    /// A name is a letter or `_`, followed by up to 62 letters, digits and `_`. It is
+    /// Stores with different tables can share a database; they never see each other's sessions. A
+    /// name consists of a letter or `_`, followed by up to 62 letters, digits and `_`. It is
     /// case-sensitive. PostgreSQL looks for the table on the `search_path`, which the URL can set:
     /// `?options=-c%20search_path%3Dweb`.
     ///
@@ -93,7 +93,7 @@ impl<S> Builder<S> {
         self
     }
 
-    /// Returns the SQL that creates the table, if its name is valid.
+    /// Returns the SQL that creates the table, or an error if the name of the table is not valid.
     pub(crate) fn sql(&self, schema: &Schema) -> Result<String> {
         limits::check_table_name(&self.table)?;
         Ok(schema.sql(&self.table))
@@ -122,7 +122,7 @@ impl<S> Builder<S> {
 
 impl Builder {
     /// Returns the SQL that creates the table and its indexes, for sites that run their own
-    /// migrations. It does not connect.
+    /// migrations. Does not connect.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if the table's name is not valid.
@@ -139,10 +139,10 @@ impl Builder {
         self.sql(&SESSIONS)
     }
 
-    /// Opens the first connection. It tries once.
+    /// Opens the first connection. Does not try again if this fails.
     ///
-    /// The table need not exist yet: see [`PostgresStore::migrate`]. If the future is dropped,
-    /// nothing has changed.
+    /// The table need not exist yet: see [`PostgresStore::migrate`]. Dropping the future changes
+    /// nothing in the database.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if an option is out of range, the URL cannot be parsed, or

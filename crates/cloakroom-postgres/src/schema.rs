@@ -8,12 +8,12 @@ use crate::error::refused;
 use crate::session::Session;
 use crate::target::Target;
 
-// An update is heap-only (HOT) if the new row version fits on the page of the old one, hence the
-// fill factor, and if no indexed column changes. So the index for sweeps is on the hour of the
-// expiry and not on `expires_at`.
+// An update is heap-only (HOT) if the new row version fits on the page of the old one and no
+// indexed column changes. Therefore the table has a fill factor, and the index for sweeps is on the
+// hour of the expiry instead of on `expires_at`.
 //
-// `COLLATE "C"`: owners are compared byte by byte, and the index does not depend on the locales of
-// the operating system.
+// With `COLLATE "C"`, owners are compared byte by byte, and the index does not depend on the
+// locales of the operating system.
 const CREATE_TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "{table}" (
     lookup BYTEA NOT NULL PRIMARY KEY,
     version BIGINT NOT NULL,
@@ -31,7 +31,7 @@ const CREATE_SWEEP_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{index}_sweep"
     ON "{table}" (sweep_bucket);
 "#;
 
-// Partial, because most sessions have no owner.
+// This index is partial, because most sessions have no owner.
 const CREATE_OWNER_INDEX: &str = r#"CREATE INDEX IF NOT EXISTS "{index}_owner"
     ON "{table}" (owner) WHERE owner IS NOT NULL;
 "#;
@@ -42,20 +42,22 @@ const COLUMNS: &str = "SELECT attname::TEXT, format_type(atttypid, atttypmod) FR
 const HAS_INDEXES: &str =
     "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::TEXT[]) name";
 
-// `IF NOT EXISTS` checks before it creates. Without the lock, another server could create the
+// `IF NOT EXISTS` first checks and then creates. Without the lock, another process could create the
 // table in between.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7164775601987153517)";
 
-// If no other schema of the `search_path` exists, the table would be a temporary one.
+// Removes `pg_temp` from the `search_path`. Otherwise the table would be temporary if no other
+// schema on the path exists.
 const NOT_TEMPORARY: &str = "SELECT set_config('search_path',
     regexp_replace(current_setting('search_path'), '(^|, )pg_temp$', ''), true)";
 
 /// The expected definition of a table.
 pub(crate) struct Schema {
-    /// What `migrate` does, for its errors.
+    /// What `migrate` is doing, for its error messages.
     pub(crate) doing: &'static str,
-    /// The statements that create what is missing, with `{table}` for the table's name and
-    /// `{index}` for the [stem] of the indexes' names.
+    /// The statements that create the table and its indexes if they are missing. `{table}` is
+    /// replaced with the name of the table, and `{index}` with the [stem] of the names of its
+    /// indexes.
     ///
     /// [stem]: index_stem
     pub(crate) statements: &'static [&'static str],
@@ -63,7 +65,7 @@ pub(crate) struct Schema {
     pub(crate) columns: &'static [(&'static str, &'static str)],
     /// Whether the table may have additional columns.
     pub(crate) may_have_more: bool,
-    /// What the names of the indexes append to their [stem](index_stem).
+    /// The suffixes of the indexes' names, which follow the [stem](index_stem).
     pub(crate) indexes: &'static [&'static str],
 }
 
@@ -87,7 +89,7 @@ pub(crate) const SESSIONS: Schema = Schema {
 };
 
 impl Schema {
-    /// Returns the SQL that creates the table. `table` is a name that has been checked.
+    /// Returns the SQL that creates the table. The caller has checked the name `table`.
     pub(crate) fn sql(&self, table: &str) -> String {
         let statements = self.statements.concat().replace("{table}", table);
         statements.replace("{index}", &index_stem(table))
@@ -95,8 +97,8 @@ impl Schema {
 
     /// Creates the table or its indexes if they are missing, and checks its columns.
     ///
-    /// It uses a separate connection: on a shared one, the statements of other calls would end up
-    /// in its transaction.
+    /// Uses a separate connection: on a shared one, the statements of other calls would become part
+    /// of the transaction.
     pub(crate) async fn migrate(&self, target: &Target, table: &str) -> Result<()> {
         let refused = |error| {
             refused(
@@ -120,9 +122,10 @@ impl Schema {
         }
     }
 
-    /// Creates what is missing, in one transaction, and returns what was there before.
+    /// Creates the table and its indexes if they are missing, in one transaction, and returns the
+    /// state before that.
     ///
-    /// If nothing is missing, this takes no lock and needs no right to create tables.
+    /// If nothing is missing, takes no lock and needs no right to create tables.
     async fn complete(
         &self,
         session: &Session,
@@ -170,11 +173,12 @@ impl Schema {
     }
 }
 
-/// Returns what the names of the table's indexes begin with: the name of the table, or if that is
-/// too long, its beginning and a hash of it.
+/// Returns the stem of the names of the table's indexes: the name of the table or, if that is too
+/// long, the start of the name followed by a hash of the whole name.
 ///
-/// PostgreSQL cuts names to 63 bytes. An index whose suffix were cut away would have the name of
-/// the table. Six bytes are enough to tell the suffixes apart.
+/// PostgreSQL truncates names to 63 bytes. If the suffix of an index were cut off, the index would
+/// have the name of the table. A stem leaves room for six more bytes, which are enough to tell the
+/// suffixes apart.
 fn index_stem(table: &str) -> Cow<'_, str> {
     if table.len() <= MAX_STEM_LEN {
         return table.into();
@@ -193,6 +197,6 @@ enum State {
     Ready,
     /// The table or one of its indexes is missing.
     Incomplete,
-    /// The table has other columns.
+    /// The table has different columns.
     Foreign,
 }

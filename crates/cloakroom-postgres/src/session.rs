@@ -2,20 +2,20 @@ use tokio::task::AbortHandle;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
-/// An open connection, and what its calls may leave on the server's side of it.
+/// An open connection, and what its calls may leave in the server's session.
 pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) task: AbortHandle,
     pub(crate) scope: Scope,
 }
 
-/// For how long the server's side of a connection belongs to this client.
+/// How long the server's session belongs to this client.
 pub(crate) enum Scope {
-    /// As long as the connection. So it keeps its settings and its prepared statements.
+    /// As long as the connection is open. Settings and prepared statements persist across calls.
     Connection,
-    /// For one transaction. A pooler may run the next one elsewhere, and other clients use the same
-    /// server process in between. So each transaction begins with its settings, and a statement has
-    /// no name.
+    /// For one transaction. A pooler may run the next transaction in another server process, and
+    /// other clients may use the same process in between. So each transaction begins with its
+    /// settings, and its statement has no name.
     Transaction {
         /// The SQL that begins a transaction and makes its settings.
         begin: Box<str>,
@@ -37,7 +37,8 @@ pub(crate) async fn set_for_connection(client: &Client) -> Result<(), Error> {
     client.batch_execute(CONNECTION_SETTINGS).await
 }
 
-/// Returns whether another client has prepared statements on this connection, which is new.
+/// Returns whether another client has prepared statements on this connection. Call it on a new
+/// connection, before this client prepares statements.
 pub(crate) async fn has_foreign_statements(client: &Client) -> Result<bool, Error> {
     client
         .query_typed_one(HAS_STATEMENTS, &[])
@@ -45,16 +46,17 @@ pub(crate) async fn has_foreign_statements(client: &Client) -> Result<bool, Erro
         .try_get(0)
 }
 
-/// Returns the number of the server's process that answers. If a pooler is in between, the next
-/// answer may come from another one.
+/// Returns the id of the server process that answers. Through a pooler, the next answer may come
+/// from a different process.
 pub(crate) async fn process_id(client: &Client) -> Result<i32, Error> {
     client.query_typed_one(PROCESS_ID, &[]).await?.try_get(0)
 }
 
 /// Returns the SQL that begins a transaction with the store's settings and with `options`.
 ///
-/// It replaces what other clients of a pooler have set for the session by the values that the role,
-/// the database and the configuration file give it. It changes nothing beyond its own transaction.
+/// Where other clients of a pooler have changed a setting of the session, the SQL restores, within
+/// its transaction, the value that the role, the database and the configuration file define. It
+/// changes nothing outside its own transaction.
 pub(crate) async fn begin_sql(
     client: &Client,
     options: &[(String, String)],
@@ -73,11 +75,12 @@ pub(crate) async fn begin_sql(
 }
 
 // * `synchronous_commit`: an acknowledged save must be on the disk, whatever the database's default
-//   is. `local`, `remote_write` and `remote_apply` also wait for the disk and are kept.
-// * The isolation: a save must see what others have just committed. The stricter levels would fail
-//   instead.
-// * `lock_timeout`: a statement that waits for a lock delays all later ones on its connection, so
-//   it must not wait forever.
+//   is. `local`, `remote_write` and `remote_apply` also wait for the disk, so they are left
+//   unchanged.
+// * The isolation level: a save must see what other transactions have just committed. With the
+//   stricter levels it would fail instead.
+// * `lock_timeout`: a statement that waits for a lock delays all later statements on its
+//   connection, so it must not wait forever.
 const CONNECTION_SETTINGS: &str = "
     SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') = 'off';
@@ -94,12 +97,13 @@ const BEGIN_WITH_DEFAULTS: &str = "
 const SET_OPTIONS: &str =
     "SELECT set_config(name, value, true) FROM unnest($1, $2) AS option (name, value)";
 
-// The server writes the SQL, because it knows how to quote. `BEGIN` alone cannot fail: if it did,
-// the statement after it would run without the transaction. A standby refuses `READ WRITE`.
+// The server generates the SQL, because it knows how to quote values. `BEGIN` has no option that
+// could make it fail: the statement after it would then run outside a transaction. The SQL for a
+// standby omits `READ WRITE`, which a standby refuses.
 //
 // `SET LOCAL` is cheaper for the server than `SELECT set_config`, which it plans and executes. It
-// needs the names of the `search_path` one by one. `pg_temp` comes last, so that no temporary table
-// of another client hides the store's.
+// needs the names in the `search_path` one by one. `pg_temp` comes last, so that no temporary table of
+// another client hides the table of the store.
 const BEGIN_SQL: &str = r#"
     SELECT concat(
         'BEGIN ISOLATION LEVEL READ COMMITTED',

@@ -3,7 +3,7 @@ pub(crate) trait Statements: Copy + Send + Sync + 'static {
     /// How many statements there are.
     const COUNT: usize;
 
-    /// Advice for the error message when the table does not exist.
+    /// The advice in the error message if the table does not exist.
     const NO_TABLE: &'static str;
 
     /// The index of this statement, below [`COUNT`](Self::COUNT).
@@ -11,20 +11,22 @@ pub(crate) trait Statements: Copy + Send + Sync + 'static {
 
     /// Returns the SQL of this statement for `table`.
     ///
-    /// The name has been checked. It is quoted only because it may be an SQL keyword or have
-    /// capital letters.
+    /// The caller has checked the name. The SQL quotes it only because it may be a keyword or
+    /// contain capital letters.
     fn sql(self, table: &str) -> String;
 
-    /// Returns whether the statement answers with rows.
+    /// Returns whether the statement returns rows.
     fn returns_rows(self) -> bool;
 
     /// Returns whether the statement may be sent again after its answer was lost.
     ///
-    /// A save may not: if the first one was done, the second one would find its version stale.
+    /// A save must not be sent again: if the first attempt was carried out, the second would find
+    /// its version stale.
     fn may_be_repeated(self) -> bool;
 
-    /// How much the statement adds to the load of its connection, by which the least busy
-    /// connection is chosen. A sweep weighs more, so that other calls avoid its connection.
+    /// Returns how much the statement adds to the load of its connection. A call uses the
+    /// connection with the lowest load. A sweep has a greater weight, so that other calls avoid its
+    /// connection.
     fn weight(self) -> usize;
 }
 

@@ -15,12 +15,13 @@ use crate::value::Value;
 
 /// A store that keeps sessions in a table of a PostgreSQL database.
 ///
-/// See the [crate](crate) for its guarantees, its cost and what it does when the server fails.
+/// The [crate documentation](crate) lists its guarantees and its cost, and describes what happens
+/// when the server fails.
 ///
 /// Clones share their connections, which are closed when the last clone is dropped.
 ///
-/// If the future of a call is dropped, its statement may already have been sent. Then it runs as a
-/// whole or not at all. Later calls are not affected.
+/// If the future of a call is dropped, its statement may already have been sent. The statement is
+/// then carried out completely or not at all. Later calls are not affected.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Connections<Statement>>);
 
@@ -51,8 +52,9 @@ impl PostgresStore {
     /// Returns the options for the database at
     /// `postgres://user:password@host:port/database?option=value`.
     ///
-    /// Percent-encode `@`, `:`, `/`, `?` and `%` in user and password. The [crate](crate) lists the
-    /// parameters of the URL with their defaults. The URL is checked by [`Builder::connect`].
+    /// Percent-encode `@`, `:`, `/`, `?` and `%` in the user and the password. The [crate
+    /// documentation](crate#url) lists the parameters of the URL with their defaults.
+    /// [`Builder::connect`] checks the URL.
     ///
     /// # Examples
     /// ```
@@ -82,14 +84,15 @@ impl PostgresStore {
 
     /// Creates the table and its indexes if they do not exist.
     ///
-    /// Any number of servers may call it concurrently and at each start. If everything exists, it
-    /// only reads the catalog. It opens an extra connection and closes it afterwards. If the
-    /// future is dropped, the table is created as a whole or not at all.
+    /// Any number of processes may call this method concurrently, each time they start. If the
+    /// table and its indexes exist, the method only reads the catalog. It opens an additional
+    /// connection and closes it afterwards. If the future is dropped, the table and its indexes are
+    /// created completely or not at all.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if a table of that name has other columns.
-    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached or the
-    /// user may not create tables.
+    /// [`Config`](cloakroom::ErrorKind::Config) if a table of that name exists but has different
+    /// columns. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached
+    /// or the user may not create tables.
     ///
     /// # Examples
     /// ```no_run
@@ -111,7 +114,7 @@ impl PostgresStore {
     }
 
     /// Returns the SQL that [`migrate`](Self::migrate) runs, for sites that run their own
-    /// migrations. [`Builder::schema`] returns it without a connection.
+    /// migrations. [`Builder::schema`] returns the same SQL without a connection.
     ///
     /// # Examples
     /// ```no_run
@@ -166,7 +169,8 @@ impl Store for PostgresStore {
         Ok(outcome(&answer, &new.version()))
     }
 
-    /// Deletes the entry. A delete whose answer was lost is sent again: it is idempotent.
+    /// Deletes the entry. If the answer to a delete is lost, the store sends the delete again,
+    /// because it is idempotent.
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         let doing = "deleting a session from PostgreSQL";
         let values = [key.as_bytes().into()];
@@ -201,12 +205,12 @@ impl Store for PostgresStore {
         Ok(outcome(&answer, seen))
     }
 
-    /// Deletes expired entries in steps of up to 1,000 rows, so that no statement runs for long.
-    /// If the future is dropped, the completed steps stay done.
+    /// Deletes expired entries in steps of up to 1,000 rows, so that no statement runs for long. If
+    /// the future is dropped, the completed steps stay in effect.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let doing = "sweeping expired sessions from PostgreSQL";
         let mut swept = 0;
-        // Ends: each step adds its size to `swept` or is the last.
+        // Terminates: each step either adds `step` to `swept` or is the last one.
         while swept < limit {
             let step = SWEEP_STEP.min(limit - swept);
             let values = table::sweep_values(now, step);
@@ -267,6 +271,6 @@ fn outcome(answer: &Answer, version: &Version) -> Outcome {
     }
 }
 
-/// How many rows one statement of a sweep deletes at most. It takes the server about ten
-/// milliseconds.
+/// The maximum number of rows that one statement of a sweep deletes. Such a statement takes the
+/// server about ten milliseconds.
 const SWEEP_STEP: usize = 1_000;

@@ -16,15 +16,17 @@ const CREATE: &str = r#"INSERT INTO "{table}"
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT (lookup) DO NOTHING"#;
 
-// The update is HOT although it sets indexed columns: PostgreSQL compares their values.
+// The update can be HOT although it sets indexed columns: PostgreSQL compares their old and new
+// values.
 const SAVE: &str = r#"UPDATE "{table}"
     SET version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6,
         sweep_bucket = $7, owner = $8, label = $9
     WHERE lookup = $1 AND version = $10"#;
 
-// The primary key also refuses a target that exists, but then the server logs the violation with
-// the lookup in it. `NOT EXISTS` leaves that to the case of two concurrent moves. It also refuses
-// a move of a session to its own key, which the primary key would accept.
+// The primary key also refuses a target that exists, but the server then logs the violation,
+// including the lookup. With `NOT EXISTS`, such a violation happens only if two moves run
+// concurrently. It also refuses to move a session to its own key, which the primary key would
+// accept.
 const RENAME: &str = r#"UPDATE "{table}"
     SET lookup = $1, version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6,
         sweep_bucket = $7, owner = $8, label = $9
@@ -36,8 +38,9 @@ const TOUCH: &str = r#"UPDATE "{table}" SET touched_at = $3, expires_at = $4, sw
 
 const DELETE: &str = r#"DELETE FROM "{table}" WHERE lookup = $1"#;
 
-// `SKIP LOCKED`: it does not wait for rows that another sweep or a save has locked. `ARRAY`: the
-// subquery runs once. In an `IN` it could run several times and lock other rows each time.
+// With `SKIP LOCKED`, a sweep does not wait for rows that another sweep or a save has locked. With
+// `ARRAY`, the subquery runs once; with `IN`, it could run several times and lock different rows
+// each time.
 const SWEEP: &str = r#"DELETE FROM "{table}" WHERE lookup = ANY (ARRAY(
     SELECT lookup FROM "{table}" WHERE sweep_bucket <= $1 AND expires_at <= $2
     ORDER BY sweep_bucket LIMIT $3 FOR UPDATE SKIP LOCKED))"#;
@@ -119,7 +122,7 @@ pub(crate) fn draft_values<'a>(key: &'a StoreKey, new: &'a Draft) -> Vec<Value<'
         ..
     } = new;
     let expires = millis(meta.expires);
-    // The caller appends up to two values to compare with.
+    // Leaves room for up to two values that the caller appends, to compare with.
     let mut values = Vec::with_capacity(11);
     values.extend([
         key.as_bytes().into(),
@@ -155,7 +158,7 @@ pub(crate) fn sweep_values(now: SystemTime, limit: usize) -> [Value<'static>; 3]
 }
 
 /// Returns the greatest lookup of 32 bytes that starts with `prefix`, or `None` if the prefix is
-/// longer than that. `prefix` itself sorts before all of them.
+/// longer than 32 bytes. `prefix` itself sorts before every such lookup.
 pub(crate) fn last_with_prefix(prefix: &[u8]) -> Option<[u8; LOOKUP_LEN]> {
     let mut last = [0xff; LOOKUP_LEN];
     last.get_mut(..prefix.len())?.copy_from_slice(prefix);
@@ -190,15 +193,15 @@ fn meta(row: &Row) -> Result<Meta, tokio_postgres::Error> {
         .with_label(label.map(|label| unescape_nul(label).into())))
 }
 
-/// Returns the value of the column `version`: the same 64 bits, signed. `None` if the version is
-/// made of bytes, which this store never does.
+/// Returns the value of the column `version`, which is the same 64 bits as a signed number, or
+/// `None` if the version consists of bytes: this store issues no such version.
 pub(crate) fn version_value(version: &Version) -> Option<i64> {
     version.save_id().map(SaveId::get).map(u64::cast_signed)
 }
 
-/// Returns the hour of an instant.
+/// Returns the number of the hour that contains an instant.
 ///
-/// Sweeps use an index on this. An index on the instant would prevent HOT updates.
+/// Sweeps use an index on the hour. An index on the instant would prevent HOT updates.
 fn sweep_bucket(millis: i64) -> i64 {
     millis.div_euclid(60 * 60 * 1_000)
 }

@@ -19,13 +19,14 @@ pub(crate) struct Target {
     #[cfg(feature = "tls-rustls")]
     tls: Option<tokio_postgres_rustls::MakeRustlsConnect>,
     statements: StatementNames,
-    /// The settings in `options`, if each transaction makes them.
+    /// The settings in the parameter `options`, if each transaction has to make them.
     options: Vec<(String, String)>,
     /// Hosts, ports and database.
     pub(crate) place: String,
 }
 
-/// Whether the statements of a connection have names: the parameter `statements` of the URL.
+/// The value of the parameter `statements` in the URL: whether the statements of a connection have
+/// names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum StatementNames {
     Unnamed,
@@ -55,7 +56,8 @@ impl Target {
         let mut config = parse_config(&url)?;
         let mut options = Vec::new();
         if let (StatementNames::Unnamed, Some(text)) = (statements, config.get_options()) {
-            // At the start of a connection, a pooler would refuse them or drop them.
+            // Make these settings in each transaction: a pooler refuses or ignores them at the
+            // start of a connection.
             options = parse_options(text)?;
             config = parse_config(&without_parameter(&url, "options").0)?;
         }
@@ -73,7 +75,7 @@ impl Target {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
-        // The defaults would take hours to notice that a server disappeared.
+        // With the defaults, it could take hours to notice that a server has disappeared.
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(TCP_TIMEOUT);
         }
@@ -98,8 +100,8 @@ impl Target {
 
     /// Opens the first connection of a store.
     ///
-    /// If its statements are to have names, it also finds out whether a pooler shares the server's
-    /// side of a connection among clients. For that it opens two connections and closes them.
+    /// With `statements=named`, also tries to find out whether a pooler shares the server's
+    /// connections among clients. To do so, opens two connections and closes them again.
     pub(crate) async fn connect_first(&self) -> Result<Session, ConnectError> {
         if self.statements == StatementNames::Named && self.is_shared().await? {
             return Err(ConnectError::shared(&self.place));
@@ -107,19 +109,21 @@ impl Target {
         self.connect().await
     }
 
-    /// Opens a connection. Its task ends when the client is dropped or the connection is lost.
+    /// Opens a connection and spawns a task that drives it. The task ends when the client is
+    /// dropped or the connection is lost.
     pub(crate) async fn connect(&self) -> Result<Session, ConnectError> {
         self.within_limit(self.open_session()).await
     }
 
-    /// Returns whether the same server process answers on two connections, or two processes on one.
-    /// In a busy pool, it may not notice.
+    /// Returns whether the same server process answers on two connections, or two processes on one
+    /// connection. If the pooler is busy, it may return `false` although connections are shared.
     async fn is_shared(&self) -> Result<bool, ConnectError> {
         let refused = |error| ConnectError::refused(&self.place, &error);
         let ask_twice = async {
             let (one, _) = self.open().await.map_err(refused)?;
             let before = process_id(&one).await.map_err(refused)?;
-            // A server without another free connection is not a reason to refuse the first one.
+            // If the server has no second free connection, accept the first one without the
+            // comparison.
             let Ok((other, _)) = self.open().await else {
                 return Ok(false);
             };
@@ -188,8 +192,8 @@ impl Target {
         tokio::spawn(driving).abort_handle()
     }
 
-    /// The time limit for connecting: `connect_timeout` for the socket to each host, and once more
-    /// for the handshake.
+    /// Returns the time limit for connecting: `connect_timeout` for the socket to each host, and
+    /// once more for the handshake.
     fn connect_limit(&self) -> Duration {
         let per_host = self.config.get_connect_timeout();
         let hosts = self
@@ -208,7 +212,7 @@ impl fmt::Debug for Target {
     }
 }
 
-// The parser's message is dropped: it can quote a part of the password.
+// Omits the parser's message: it can quote a part of the password.
 fn parse_config(url: &str) -> Result<Config> {
     url.parse().map_err(|_| {
         bad_url(
@@ -219,8 +223,8 @@ fn parse_config(url: &str) -> Result<Config> {
     })
 }
 
-/// Removes a parameter from `url` and returns its value as it is written there, the last one if
-/// there are several.
+/// Removes every occurrence of a parameter from `url`. Returns the new URL, and the parameter's
+/// last value as it was written there.
 fn without_parameter(url: &str, name: &str) -> (String, Option<String>) {
     let Some((before, parameters)) = url.rsplit_once('?') else {
         return (url.to_owned(), None);
@@ -239,7 +243,7 @@ fn without_parameter(url: &str, name: &str) -> (String, Option<String>) {
 }
 
 /// Parses settings as PostgreSQL does: `-c name=value` or `--name=value`, separated by white space,
-/// with `\` before a character that is meant literally.
+/// with a `\` before each character that is meant literally.
 fn parse_options(text: &str) -> Result<Vec<(String, String)>> {
     let mut words = vec![String::new()];
     let mut characters = text.chars();
@@ -270,8 +274,8 @@ fn parse_options(text: &str) -> Result<Vec<(String, String)>> {
     Ok(options)
 }
 
-/// Replaces `sslmode=verify-full`, which the driver does not parse, by `require`. The driver
-/// leaves verification to the TLS library, and ours always verifies.
+/// Replaces `sslmode=verify-full`, which the driver does not accept, with `require`. The driver
+/// leaves verification to the TLS library, and the connector of this crate always verifies.
 fn with_driver_sslmode(url: &str) -> String {
     match url.rsplit_once('?') {
         Some((before, options)) => {
@@ -338,7 +342,7 @@ fn bad_url(why: &str) -> Error {
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long sent data may stay unacknowledged, and the interval between keepalive probes.
+/// How long sent data may stay unacknowledged; also the interval between keepalive probes.
 const TCP_TIMEOUT: Duration = Duration::from_secs(5);
 
 const DEFAULT_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -450,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_have_names_only_if_the_url_says_so() {
+    fn statements_have_names_only_if_the_url_asks_for_names() {
         let statements = |url| Target::parse(url).map(|target| target.statements);
         for (url, expected) in [
             ("postgres://db/library", StatementNames::Unnamed),

@@ -17,8 +17,8 @@ pub(crate) fn verifying() -> Result<MakeRustlsConnect> {
              install ca-certificates, or name a file in SSL_CERT_FILE",
         ));
     }
-    // The provider is named because the process may have no default one: the application may have
-    // installed none, or built rustls with two.
+    // Name the provider, because the process may have no default: the application may not have
+    // installed one, or may have built rustls with two providers.
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider was built with both versions of TLS")

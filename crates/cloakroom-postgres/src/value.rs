@@ -8,8 +8,8 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 /// A parameter of a statement.
 ///
-/// Its `Debug` output hides it, because the driver logs the parameters of each statement at level
-/// DEBUG.
+/// The `Debug` output hides the value, because the driver logs the parameters of each statement at
+/// level DEBUG.
 pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
     Number(i64),
@@ -18,12 +18,12 @@ pub(crate) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// A text parameter, with NUL escaped: PostgreSQL's text cannot contain it.
+    /// Returns a text parameter with every NUL escaped: text in PostgreSQL cannot contain NUL.
     pub(crate) fn text(text: Option<&'a str>) -> Self {
         Self::Text(text.map(escape_nul))
     }
 
-    /// Returns the type that the statements expect of it.
+    /// Returns the type that the statements expect for this parameter.
     pub(crate) fn type_of(&self) -> Type {
         match self {
             Self::Bytes(_) => Type::BYTEA,
@@ -79,7 +79,7 @@ impl ToSql for Value<'_> {
     to_sql_checked!();
 }
 
-/// Replaces NUL by SUB and `0`, and SUB by two of them. [`unescape_nul`] undoes it.
+/// Replaces each NUL with SUB and `0`, and each SUB with two SUBs. [`unescape_nul`] reverses this.
 fn escape_nul(text: &str) -> Cow<'_, str> {
     if !text.contains([NUL, SUB]) {
         return Cow::Borrowed(text);
@@ -106,7 +106,8 @@ pub(crate) fn unescape_nul(escaped: &str) -> Cow<'_, str> {
         match character {
             SUB => text.push(match characters.next() {
                 Some('0') => NUL,
-                // SUB for SUB SUB. This store writes nothing else; another character is kept.
+                // SUB SUB means SUB. This store writes no other sequence; any other character is
+                // left unchanged.
                 other => other.unwrap_or(SUB),
             }),
             _ => text.push(character),
@@ -117,7 +118,7 @@ pub(crate) fn unescape_nul(escaped: &str) -> Cow<'_, str> {
 
 const NUL: char = '\0';
 
-/// The control character "substitute", used as the escape character.
+/// The control character "substitute", which is the escape character.
 const SUB: char = '\u{1a}';
 
 #[cfg(test)]

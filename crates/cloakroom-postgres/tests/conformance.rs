@@ -1,4 +1,4 @@
-//! The conformance suite of all stores on both stores: alone, as two stores on one table, with
+//! Runs the conformance suite against both stores: one store alone, two stores on one table, with
 //! named statements, and through a pooler in transaction mode.
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! Django's table: what the store writes to it, what it leaves unchanged, and what calls cost.
+//! Tests `DjangoTable`: what it writes to Django's table, what it leaves unchanged, and what its
+//! calls cost.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -135,7 +136,7 @@ async fn data_is_compared_byte_by_byte_whatever_the_collation() {
              provider = icu, locale = 'und-u-ks-level2', deterministic = false);
          ALTER TABLE {table} ALTER session_data TYPE text COLLATE {table}_ci"
     );
-    // It fails on a server that was built without ICU.
+    // Creating this collation fails on a server that was built without ICU.
     if site.neighbour.batch_execute(&collation).await.is_ok() {
         table::a_concurrent_save_of_django_is_not_overwritten(&mut site).await;
     }
@@ -309,7 +310,8 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     assert!(read <= 1, "{read} rows were read without an index");
 }
 
-/// A store on a new table, the name of the table, and a connection that is not the store's.
+/// Returns a store on a new table, the name of the table, and a connection that does not belong to
+/// the store.
 struct Site {
     store: DjangoTable,
     table: String,

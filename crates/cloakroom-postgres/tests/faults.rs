@@ -1,5 +1,6 @@
-//! The suite of server faults on a PostgreSQL that the tests kill and restart: connected directly,
-//! also with named statements, and through a pooler in transaction mode.
+//! Runs the suite of server faults against a PostgreSQL server that the tests kill and restart. The
+//! stores connect directly, directly with named statements, and through a pooler in transaction
+//! mode.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"

@@ -1,4 +1,4 @@
-//! What calls return when the server, the connection or a concurrent transaction fails.
+//! Tests what calls return when the server, the connection or a concurrent transaction fails.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -127,7 +127,8 @@ async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
     }
 }
 
-/// Saves like the core: if the outcome of a save is unknown, a load shows it.
+/// Saves as the session layer does: if the outcome of a save is unknown, loads the session to find
+/// out.
 async fn save_for_certain(store: &PostgresStore, n: u64, seen: Version, count: u64) -> Version {
     let new = draft(count);
     for _ in 0..100 {
@@ -205,7 +206,7 @@ async fn a_load_or_a_delete_whose_answer_is_lost_is_sent_again() {
     let store = migrated(proxy.url()).await;
     written(store.create(&store_key(1), &draft(1)).await);
 
-    // Prepare each statement first, so that the answer that is lost is not that to the `PREPARE`.
+    // Prepare each statement first, so that the lost answer is not the answer to its preparation.
     store.load(&store_key(2)).await.unwrap();
     proxy.lose_answer_after(0);
     assert!(store.load(&store_key(1)).await.unwrap().is_some());
@@ -242,7 +243,7 @@ async fn a_connection_that_does_not_respond_is_replaced() {
 }
 
 #[tokio::test]
-async fn calls_are_unavailable_during_an_outage_and_work_after_it() {
+async fn calls_are_unavailable_during_an_outage_and_succeed_after_it() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -301,7 +302,7 @@ async fn a_standby_refuses_saves_with_advice_and_still_serves_loads() {
 }
 
 #[tokio::test]
-async fn a_save_that_waits_too_long_for_a_lock_fails_and_the_next_one_works() {
+async fn a_save_that_waits_too_long_for_a_lock_fails_and_the_next_one_succeeds() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -337,8 +338,8 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
     };
     let (table, name) = (unique_name(), unique_name());
     // PostgreSQL looks for a deadlock once per statement, `deadlock_timeout` after it started to
-    // wait. With 5 s the neighbour completes the cycle before the store's statement looks, and with
-    // its own 60 s the neighbour's statement never does.
+    // wait. With 5 s, the neighbour completes the cycle before the store's statement looks. With
+    // its own 60 s, the neighbour's statement never looks.
     let options = "options=-c%20deadlock_timeout%3D5s%20-c%20lock_timeout%3D30s";
     let url = with_option(server.url(), &format!("application_name={name}&{options}"));
     let store = on(&url, &table).connect().await.unwrap();
@@ -447,5 +448,5 @@ async fn errors_of_the_server_do_not_show_the_row_that_caused_them() {
     assert!(!shown.contains("s3cret"), "{shown}");
 }
 
-/// Setting the counter to this stops the writers. They never reach it by counting.
+/// Setting the counter to this value stops the writers. No writer reaches it by counting.
 const ENOUGH: u64 = 1 << 40;

@@ -1,5 +1,5 @@
-//! The stores behind PgBouncer in transaction mode, where each transaction of a client may run on
-//! another connection to the server, and other clients use the same connections.
+//! Tests the stores behind PgBouncer in transaction mode, where each transaction of a client may
+//! run on a different connection to the server, and other clients use the same connections.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -122,7 +122,7 @@ async fn settings_of_other_clients_do_not_reach_the_store_and_its_own_do_not_rea
         "opening leaves nothing behind"
     );
     let recorded = record_settings(&other, &[&table, &djangos]).await;
-    // It also has two tables that hide the store's.
+    // This client also has two tables that hide the tables of the stores.
     let hostile = format!(
         "CREATE TEMP TABLE {table} (LIKE {table} INCLUDING ALL);
          CREATE SCHEMA elsewhere;
@@ -151,7 +151,7 @@ async fn settings_of_other_clients_do_not_reach_the_store_and_its_own_do_not_rea
 }
 
 #[tokio::test]
-async fn settings_that_are_strict_enough_are_kept() {
+async fn settings_that_are_strict_enough_are_left_unchanged() {
     let Some(server) = servers::pgbouncer() else {
         return;
     };
@@ -208,7 +208,7 @@ async fn the_search_path_is_kept_name_by_name() {
         assert_eq!(found.unwrap()[0].get::<_, &str>(0), schema, "{path}");
     }
 
-    // The table would be a temporary one on the connection of another client.
+    // The table would be temporary, on a connection that other clients use.
     let nowhere = on(
         &with_option(&url, "options=-csearch_path%3Dmissing"),
         "sessions",
@@ -352,7 +352,7 @@ async fn a_load_is_sent_again_if_the_pooler_loses_its_server() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_busy_store_leaves_the_pool_to_others() {
+async fn a_busy_store_does_not_use_up_the_pool() {
     let Some(server) = servers::pgbouncer() else {
         return;
     };
@@ -376,7 +376,7 @@ async fn a_busy_store_leaves_the_pool_to_others() {
     callers.abort_all();
 }
 
-/// Calls every method of the store once, and returns how many calls that were.
+/// Calls every method of the store once, and returns the number of calls.
 async fn call_everything(store: &PostgresStore) -> usize {
     let [one, two] = [store_key(1), store_key(2)];
     let seen = written(store.create(&one, &draft(1)).await);
@@ -396,7 +396,7 @@ async fn call_everything(store: &PostgresStore) -> usize {
     12
 }
 
-/// Calls every method of Django's table that writes.
+/// Calls every method of `DjangoTable` that writes.
 async fn call_everything_of_django(store: &DjangoTable) {
     let text = |text: &'static str| {
         let mut text_draft = draft(1);
@@ -419,8 +419,8 @@ async fn call_everything_of_django(store: &DjangoTable) {
     store.delete(&two).await.unwrap();
 }
 
-/// Makes every write to these tables record the settings under which it runs, and returns the name
-/// of the table with the records.
+/// Makes every write to these tables record the settings under which it runs. Returns the name of
+/// the table that contains the records.
 async fn record_settings(neighbour: &Client, tables: &[&str]) -> String {
     let name = unique_name();
     let create = format!(
@@ -450,7 +450,7 @@ async fn recorded_settings(neighbour: &Client, recorded: &str) -> String {
     settings[0].get(0)
 }
 
-/// Describes what clients have left on the server's connection that this one uses.
+/// Describes what clients have left in the server's session that this connection uses.
 async fn session_of(neighbour: &Client) -> String {
     let question = "SELECT concat_ws('; ',
         (SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) FROM pg_settings

@@ -1,4 +1,4 @@
-//! Tests the rights in the documentation: they are enough, and each is needed.
+//! Tests that the rights in the documentation are enough, and that each of them is needed.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -32,7 +32,7 @@ async fn the_documented_rights_are_enough() {
     let url = role(server.url(), &documented(), &table).await;
 
     let store = on(&url, &table).connect().await.unwrap();
-    // A site may migrate at every start.
+    // A site may call `migrate` each time it starts.
     store.migrate().await.unwrap();
     use_store(&store).await;
 }
@@ -96,7 +96,8 @@ fn documented() -> Vec<&'static str> {
     rights
 }
 
-/// Creates a role with these rights on the table and none elsewhere. Returns the URL with its name.
+/// Creates a role with these rights on the table and no other rights. Returns the URL with the name
+/// of the role.
 async fn role(url: &str, rights: &[&str], table: &str) -> String {
     let name = unique_name();
     let rights = rights.join(", ");

@@ -1,4 +1,4 @@
-//! What the statements write and what they cost the server.
+//! Tests what the statements write and what they cost the server.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -39,7 +39,7 @@ async fn saves_and_touches_are_heap_only_until_the_hour_or_the_owner_changes() {
     }
     drop(store);
     let (updates, heap_only) = updates_of(&neighbour, "in_place", 800).await;
-    // Not all of them: a page cannot be cleaned up while the background writer uses it.
+    // Not all updates are HOT: a page cannot be cleaned up while the background writer uses it.
     assert!(
         updates == 800 && heap_only > 700,
         "{heap_only} of {updates}"
@@ -239,8 +239,8 @@ async fn statements_still_work_after_the_table_is_recreated() {
     }
 }
 
-/// Returns a draft that expires in the given minute of the given hour. All have the same owner and
-/// about the same size.
+/// Returns a draft that expires in the given minute of the given hour. All drafts have the same
+/// owner and about the same size.
 fn in_hour(hour: u64, minute: u64) -> Draft {
     let mut new = draft(minute);
     let hours = Duration::from_secs(hour * 60 * 60);

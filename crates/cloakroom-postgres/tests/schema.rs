@@ -1,4 +1,4 @@
-//! Migrations: what they create, what they leave alone, and what they refuse.
+//! Tests migrations: what they create, what they leave unchanged, and what they refuse.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"

@@ -1,4 +1,4 @@
-//! Sessions on PostgreSQL through the API that sites use.
+//! Tests sessions in PostgreSQL through the API that sites use.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -47,7 +47,7 @@ async fn the_table_contains_no_key_and_the_log_at_trace_contains_no_key_or_sessi
     let Some(server) = servers::postgres() else {
         return;
     };
-    // The only test of this binary that reads the log.
+    // This is the only test in this binary that reads the log.
     log::set_logger(&LOG).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let table = unique_name();

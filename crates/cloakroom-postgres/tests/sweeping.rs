@@ -1,4 +1,4 @@
-//! Sweeps run concurrently with each other and with requests, and never wait for locks.
+//! Tests that sweeps run concurrently with each other and with requests, and never wait for locks.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -115,7 +115,7 @@ async fn a_sweep_skips_locked_rows_and_deletes_them_later() {
     assert_eq!(store.sweep(now(), 100).await.unwrap(), 3);
 }
 
-/// Sweeps in batches, like the core, until a batch is not full.
+/// Sweeps in batches, as the session layer does, until a batch is not full.
 async fn sweep_all(store: PostgresStore) -> usize {
     let mut swept = 0;
     loop {

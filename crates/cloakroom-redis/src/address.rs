@@ -67,7 +67,7 @@ impl<'a> Hosts<'a> {
 }
 
 /// Parses `user:password@host:port,host:port/name/database?protocol=resp2`. The login, the database
-/// and the parameters are those of the primary, except the login of the Sentinels.
+/// and the parameters apply to the primary, except `sentinel_user` and `sentinel_password`.
 fn sentinels(scheme: &str, rest: &str) -> Result<Address> {
     let Hosts {
         login,
@@ -84,7 +84,7 @@ fn sentinels(scheme: &str, rest: &str) -> Result<Address> {
         ));
     }
     let (mut user, mut password) = ("", "");
-    // Version 2 of the protocol needs no right at the Sentinels.
+    // With version 2 of the protocol, the driver needs no right to `HELLO` at the Sentinels.
     let mut of_sentinels = vec!["protocol=resp2"];
     let mut of_primary = Vec::new();
     for parameter in query.trim_start_matches('?').split('&') {
@@ -110,7 +110,7 @@ fn sentinels(scheme: &str, rest: &str) -> Result<Address> {
         ))
     });
     let sentinels = sentinels.collect::<Result<Vec<_>>>()?;
-    // The driver wants a host; the Sentinels name it later.
+    // The driver requires a host, so use a placeholder: the Sentinels name the real one later.
     let parameters = of_primary.join("&");
     let primary = node(&format!(
         "{scheme}://{login}sentinel/{database}?{parameters}"
@@ -124,7 +124,7 @@ fn has_port(host: &str) -> bool {
     port.is_some_and(|port| !port.ends_with(']'))
 }
 
-/// Returns whether a Sentinel accepts the character in the name of a primary.
+/// Returns whether the Sentinels accept this character in the name of a primary.
 fn is_in_names(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b".-_".contains(&byte)
 }
@@ -151,7 +151,8 @@ fn node(url: &str) -> Result<ConnectionInfo> {
         return Err(missing_feature("tls"));
     }
     let info = url.into_connection_info().map_err(invalid_url)?;
-    // The name of the driver is of no use to the site, and an access list would have to allow it.
+    // Do not announce the name of the driver: it is of no use to the site, and an access list would
+    // have to allow the command.
     let mut redis = info.redis_settings().clone().set_skip_set_lib_name();
     // With version 3 of the protocol, the driver notices a broken connection at once and opens a
     // new one before the next request needs it.
@@ -190,7 +191,7 @@ fn missing_feature(feature: &str) -> Error {
     )
 }
 
-/// The port of a Sentinel, unless the URL names another one.
+/// The default port of a Sentinel, with the `:` that precedes it.
 const SENTINEL_PORT: &str = ":26379";
 
 #[cfg(test)]

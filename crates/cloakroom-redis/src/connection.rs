@@ -15,9 +15,9 @@ use crate::primary::Primary;
 /// One connection to the primary, or to each node of a Cluster. All calls share it, and it
 /// reconnects automatically.
 ///
-/// A write that may have been carried out is never sent again: the second answer would describe the
-/// state that the first left, and the core would take it for a change by another request. The core
-/// resolves an unknown outcome by loading the session.
+/// A write that may have been carried out is never sent again: if the first attempt was carried
+/// out, the second would find its result, and the session layer would take that for a change by
+/// another request. The session layer resolves an unknown outcome by loading the session.
 pub(crate) enum Connection {
     Primary(Primary),
     #[cfg(feature = "cluster")]
@@ -43,8 +43,8 @@ impl Connection {
             Self::Primary(primary) => primary.ask(command).await,
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => match redirect::ask(cluster, command).await {
-                // The driver returned the result of its last attempt to connect, which may be old,
-                // and did not send the command. The second call waits for a new attempt.
+                // The driver did not send the command: it returned the result of its last attempt
+                // to connect, which may be outdated. The second call waits for a new attempt.
                 Err(error) if error.is_connection_refusal() => {
                     redirect::ask(cluster, command).await
                 }
@@ -64,7 +64,7 @@ impl Connection {
     }
 }
 
-/// Returns a client for one server. It resolves the name of the server for each connection.
+/// Returns a client for one server. The client resolves the host name again for each connection.
 pub(crate) fn client(server: ConnectionInfo) -> RedisResult<Client> {
     Client::open(server.set_tcp_settings(tcp()))
 }
@@ -76,8 +76,8 @@ async fn open_cluster(nodes: Vec<ConnectionInfo>) -> RedisResult<Connection> {
         .response_timeout(ANSWER_TIMEOUT)
         .overall_response_timeout(Some(ANSWER_TIMEOUT))
         .tcp_settings(tcp())
-        // The driver would also repeat commands that may have been carried out. `redirect` repeats
-        // only those that were not.
+        // Turned off, because the driver would also repeat commands that may have been carried out.
+        // `redirect` repeats only commands that were not.
         .retries(0)
         .build()?;
     Ok(Connection::Cluster(client.get_async_connection().await?))
@@ -88,8 +88,8 @@ async fn open_cluster(_: Vec<ConnectionInfo>) -> RedisResult<Connection> {
     unreachable!("`Address::parse` returns no Cluster without the feature")
 }
 
-/// Returns settings with which a failed machine or network is noticed within seconds. By default
-/// the kernel gives up after about fifteen minutes.
+/// Returns settings with which the kernel notices a failed machine or network within seconds. With
+/// its default settings, it gives up after about fifteen minutes.
 fn tcp() -> TcpSettings {
     let probes = socket2::TcpKeepalive::new()
         .with_time(DEAF_AFTER)
@@ -108,7 +108,7 @@ fn choose_cryptography() {
     use rustls::crypto::{CryptoProvider, ring};
 
     if CryptoProvider::get_default().is_none() {
-        // Fails if another thread was first, and then its choice is as good.
+        // Fails if another thread was faster. The provider that it chose is used instead.
         let _ = ring::default_provider().install_default();
     }
 }
@@ -174,7 +174,8 @@ mod redirect {
             host: host.to_owned(),
             port: port.parse().map_err(|_| redirect.clone())?,
         };
-        // In one pipeline: `ASKING` applies to the next command on a connection that others share.
+        // Send both in one pipeline: `ASKING` applies to the next command on the connection, which
+        // other calls share.
         let mut both = redis::pipe();
         both.cmd("ASKING").add_command(command.clone());
         let mut answers = cluster.clone().route_pipeline(both, 0, 2, node).await?;
@@ -184,7 +185,7 @@ mod redirect {
         }
     }
 
-    /// The pauses before each repetition. Their sum is longer than moving a slot takes, and much
+    /// The pauses before each repetition. Their sum is longer than a key takes to move, but much
     /// shorter than a failover: during a failover the visitor gets an error instead of waiting.
     const PAUSES: [Duration; 6] = [
         Duration::ZERO,

@@ -14,8 +14,9 @@ use crate::script::Script;
 
 /// Returns the text of a script: the common prelude, followed by `body`.
 ///
-/// The scripts read the start of a value, never its data. Their offsets come from [`layout`].
-/// `GETRANGE` counts bytes from zero and includes the last one; Lua counts from one.
+/// The scripts read only the start of a value, never the session data. The offsets come from
+/// [`layout`]. `GETRANGE` counts bytes from zero and includes the end of the range; Lua counts from
+/// one.
 fn script(body: &str) -> String {
     format!(
         "
@@ -43,9 +44,9 @@ if head ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 return 1";
 
-/// Like `SAVE`, but only if the index of the owner already keeps the entry for long enough.
-/// Takes one more argument: the owner as encoded in the value.
-/// Returns 2 if the caller must update the index first.
+/// Like `SAVE`, but writes only if the index of the owner already keeps the entry until the new key
+/// expires. Takes one more argument: the owner as encoded in the value. Also returns 2, if the
+/// caller must update the index first.
 const SAVE_INDEXED: &str = "
 if head ~= ARGV[1] then return 0 end
 if read(OWNER, OWNER + #ARGV[4]) ~= ARGV[4] then return 2 end
@@ -55,10 +56,10 @@ redis.call('SETRANGE', KEYS[1], MARK_END, indexed_until)
 return 1";
 
 /// Sets when the entry was touched and when it expires, if it still has the version that the caller
-/// read.
-/// Arguments: the head that was read, the two times, the time at which the key expires, and the
-/// time at which the index of the owner drops the entry, or an empty string if that is unchanged.
-/// Returns 1, or 0 if the version is stale, or the owner if the caller must update the index first.
+/// read. Arguments: the head that was read, the two times, the time at which the key expires, and
+/// the time at which the index of the owner removes the entry, or an empty string if the caller has
+/// not updated the index. Returns 1, or 0 if the version is stale, or the owner if the caller must
+/// update the index first.
 const TOUCH: &str = "
 if head ~= ARGV[1] then return 0 end
 if ARGV[4] == '' and struct.unpack('>I8', indexed_until) < tonumber(ARGV[3]) then
@@ -70,8 +71,8 @@ redis.call('SETRANGE', KEYS[1], TOUCHED, ARGV[2])
 redis.call('PEXPIREAT', KEYS[1], ARGV[3])
 return 1";
 
-/// Deletes the entry. Arguments: the mark, and the mark of the older layout.
-/// Returns its owner, or 1 if it had none, or 0 if there was no entry.
+/// Deletes the entry. Arguments: the mark that every value starts with, and the mark of the older
+/// layout. Returns the owner of the entry, or 1 if it had no owner, or 0 if there was no entry.
 const DELETE: &str = "
 if start == '' then return 0 end
 if mark == ARGV[2] then return redis.error_reply('OLDER the session is of an older version') end
@@ -82,17 +83,17 @@ local owner = owner() or 1
 redis.call('DEL', KEYS[1])
 return owner";
 
-/// Replaces an entry that has moved with a marker, if it still has the version that the caller
-/// read. Arguments: the head that was read, the value of the marker, its time to live in
-/// milliseconds. Returns the owner that the entry had, or 1 if it had none, or 0 if the version is
-/// stale.
+/// Replaces an entry that is moving to another key with a marker, if it still has the version that
+/// the caller read. Arguments: the head that was read, the value of the marker, its time to live in
+/// milliseconds. Returns the owner that the entry had, or 1 if it had no owner, or 0 if the version
+/// is stale.
 const RETIRE: &str = "
 if head ~= ARGV[1] then return 0 end
 local owner = owner() or 1
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return owner";
 
-/// The entries under one prefix, one key each. No method accesses two keys.
+/// The entries under one prefix, each with its own key. No method accesses two keys.
 ///
 /// If a method gets no answer, or its future is dropped, its change is made completely or not at
 /// all.
@@ -132,7 +133,7 @@ impl Entries {
     }
 
     /// Like [`load`](Self::load), but returns `None` for an entry of an older version: such an
-    /// entry is no longer a session and must not prevent a user from ending the others.
+    /// entry is no longer a session and must not prevent a user from ending the other sessions.
     pub(crate) async fn load_listed(
         &self,
         on: &Connection,
@@ -185,7 +186,8 @@ impl Entries {
         }
     }
 
-    /// Replaces the entry, noting in it that the index of its owner keeps it until `indexed_until`.
+    /// Replaces the entry. The new entry records that the index of its owner keeps it until
+    /// `indexed_until`.
     pub(crate) async fn save(
         &self,
         on: &Connection,
@@ -218,8 +220,9 @@ impl Entries {
         Swap::of(answer, SAVING)
     }
 
-    /// Touches the entry. Returns [`Swap::Owner`], having changed nothing, if the index of that
-    /// owner must be updated first. The caller then calls this again with the new `indexed_until`.
+    /// Touches the entry. If the index of its owner must be updated first, changes nothing and
+    /// returns [`Swap::Owner`]. The caller then updates the index and calls this method again with
+    /// the new `indexed_until`.
     pub(crate) async fn touch(
         &self,
         on: &Connection,
@@ -252,7 +255,7 @@ impl Entries {
         Swap::of(answer, doing)
     }
 
-    /// Replaces the entry with `marker`, which the server drops after `stays_millis`. Returns
+    /// Replaces the entry with `marker`, which the server deletes after `stays_millis`. Returns
     /// [`Swap::Owner`] if the entry had an owner.
     pub(crate) async fn retire(
         &self,
@@ -278,11 +281,11 @@ impl Entries {
 /// The answer of a script.
 #[derive(Debug)]
 pub(crate) enum Swap {
-    /// The entry has another version, or there is none. Nothing was changed.
+    /// The entry has another version or does not exist. Nothing was changed.
     Stale,
     Done,
-    /// The owner whose index the caller has to update. The method defines whether the entry was
-    /// changed.
+    /// The owner whose index the caller has to update. Whether the entry was changed depends on the
+    /// method.
     Owner(Vec<u8>),
     /// Nothing was changed: the index of the owner must be updated first.
     Unindexed,

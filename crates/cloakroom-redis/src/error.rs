@@ -12,8 +12,8 @@ pub(crate) fn refused(doing: &'static str, cause: RedisError) -> Error {
 }
 
 /// Returns whether the server refused the command because it is not the primary, or has not loaded
-/// its data yet. It has carried out nothing: a script is refused before it begins or at its first
-/// write, and the role of a server does not change while a script runs.
+/// its data yet. A server that returns this error has changed nothing: a script is refused before
+/// it begins or at its first write, and the role of a server does not change while a script runs.
 pub(crate) fn is_not_primary(error: &RedisError) -> bool {
     match error.kind() {
         Cause::Server(
@@ -24,8 +24,8 @@ pub(crate) fn is_not_primary(error: &RedisError) -> bool {
     }
 }
 
-/// Returns whether a replica before version 7.0 refused the write of a script. Its answer has the
-/// code `ERR`, and the code of the refusal follows in the text.
+/// Returns whether a replica older than version 7.0 refused a write in a script. Such an answer has
+/// the code `ERR`, and its text contains the code of the refusal.
 fn is_read_only_script(error: &RedisError) -> bool {
     let detail = error.detail();
     detail.is_some_and(|detail| {
@@ -33,7 +33,7 @@ fn is_read_only_script(error: &RedisError) -> bool {
     })
 }
 
-/// Returns the error for a server that a Sentinel named and that is not the primary.
+/// Returns the error for a server that a Sentinel named but that is not the primary.
 pub(crate) fn not_primary() -> RedisError {
     redis::make_extension_error(NOT_PRIMARY.to_owned(), None)
 }
@@ -60,7 +60,7 @@ pub(crate) fn unexpected_answer(doing: &'static str) -> Error {
 
 /// Returns the error for a URL that the driver does not accept.
 pub(crate) fn invalid_url(cause: RedisError) -> Error {
-    // Omits the detail: it may quote the URL, and with it the password.
+    // Omit the detail: it may quote the URL, including the password.
     let why = match cause.kind() {
         Cause::InvalidClientConfig => cause.category().to_owned(),
         kind => format!("{kind:?}"),
@@ -174,7 +174,8 @@ const NOT_PRIMARY: &str = "NOTPRIMARY";
 const NO_PERMISSION: &str = "the server's access list does not allow it; \
     the documentation of cloakroom-redis lists what is needed";
 
-/// How version 7.0 begins its refusal of a command in a script, which has the code `ERR`.
+/// The start of the text with which version 7.0 refuses a command in a script. The code of that
+/// answer is `ERR`.
 const NO_PERMISSION_IN_SCRIPT: &str = "The user executing the script can't";
 
 const REPLICA: &str = "the server is a replica, and the URL still leads to it; \

@@ -8,10 +8,10 @@ use crate::error::{refused, unexpected_answer};
 use crate::expiry::indexed_until;
 use crate::script::Script;
 
-/// Adds a session to the index of its owner, or moves its time to a later one, never to an earlier
-/// one. Removes the members whose time is over by the server's clock, and sets the index to expire
-/// with its last member.
-/// Arguments: the store key, the time.
+/// Adds a session to the index of its owner, or moves its time in the index to a later one, but
+/// never to an earlier one. Removes the members whose time has passed by the server's clock, and
+/// sets the index to expire with its last member. Arguments: the store key, and the time at which
+/// the index removes it.
 const ADD: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
@@ -20,20 +20,21 @@ local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
 if last then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last)) end
 return 1";
 
-/// Removes the members whose time is over by the server's clock, and returns the remaining ones.
+/// Removes the members whose time has passed by the server's clock, and returns the remaining
+/// members.
 const LIST: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
 return redis.call('ZRANGE', KEYS[1], 0, -1)";
 
-/// For each owner, a sorted set of the store keys that may be theirs, scored by the time at which
-/// the set drops them.
+/// For each owner, a sorted set of the store keys that may belong to the owner's sessions. The
+/// score of a store key is the time at which it is removed.
 ///
 /// A store key is added before its session is written and removed after its session is deleted, so
-/// every live session is in the set. The set may have members that are no session of the owner,
-/// after a crash or a change of owner. A list loads every session and skips those; they are dropped
-/// when their time is over. A list does not remove them, because a session that is *about to be*
-/// written looks the same.
+/// every live session is in the set. After a crash or a change of owner, the set may also contain
+/// store keys without a session of this owner. `RedisStore::owned_by` loads every session and skips
+/// such members, and the set removes them when their time has passed. Listing does not remove them
+/// earlier, because a session that is *about to be* written looks the same.
 pub(crate) struct Index {
     prefix: Vec<u8>,
     add: Script,
@@ -49,7 +50,7 @@ impl Index {
         }
     }
 
-    /// Adds a session that expires at `expires`. Returns the time at which the index drops it.
+    /// Adds a session that expires at `expires`. Returns the time at which the index removes it.
     pub(crate) async fn add(
         &self,
         on: &Connection,
@@ -71,12 +72,12 @@ impl Index {
     pub(crate) async fn remove(&self, on: &Connection, owner: &[u8], key: &StoreKey) {
         let mut remove = redis::cmd("ZREM");
         remove.arg(self.key(owner)).arg(key.as_bytes());
-        // The session is deleted, which is what the caller asked for. If this fails, the index
-        // drops the member later.
+        // The session is deleted, which is what the caller asked for. If this call fails, the index
+        // removes the member later.
         let _ = on.ask(&remove).await;
     }
 
-    /// Returns the store keys that may be sessions of the owner.
+    /// Returns the store keys that may belong to sessions of the owner.
     pub(crate) async fn list(
         &self,
         on: &Connection,

@@ -3,11 +3,12 @@
 //! | bytes | content |
 //! |---|---|
 //! | 0–1 | the mark: `0xc7 0x02`, which is not valid UTF-8. The second byte is the version of this layout |
-//! | 2–9 | when the index of the owner drops the entry; 0 without an owner |
+//! | 2–9 | the time at which the index of the owner removes the entry; 0 if the entry has no owner |
 //! | 10– | the entry, in the layout of [`packed`] |
 //!
 //! Numbers are big-endian, and times are milliseconds since 1970. The fields that scripts compare
-//! or change come before those of variable length, so no script reads or moves the data.
+//! or change come before the fields of variable length, so no script has to read or move the
+//! session data.
 
 use bytes::{Buf, BufMut, Bytes};
 use cloakroom::Result;
@@ -30,7 +31,7 @@ fn head_of(save_id: SaveId) -> Head {
     head
 }
 
-/// Encodes a draft that the index of its owner keeps until `indexed_until`.
+/// Encodes a draft whose owner's index keeps it until `indexed_until`; 0 if it has no owner.
 pub(crate) fn encode(new: &Draft, indexed_until: i64) -> Result<Vec<u8>> {
     let mut value = Vec::with_capacity(PACKED + packed::len(new));
     value.put_slice(&MARK);
@@ -64,12 +65,12 @@ pub(crate) enum Unread {
 
 pub(crate) const MARK: [u8; 2] = [0xc7, 2];
 
-/// The mark of the first layout, which is no longer read.
+/// The mark of the first layout, which this version does not read.
 pub(crate) const OLD_MARK: [u8; 2] = [0xc7, 1];
 
 // The offsets that the scripts use.
 
-/// The end of the mark, and the start of the time at which the index drops the entry.
+/// The end of the mark, and the start of the time at which the index removes the entry.
 pub(crate) const MARK_END: usize = MARK.len();
 
 /// The end of that time, and the start of the packed entry.

@@ -6,48 +6,52 @@
 //! * **Not durable**: Redis acknowledges a write as soon as the write is in memory. See
 //!   [When things go wrong](#when-things-go-wrong).
 //! * **Shared**: every process that reaches the server can use the same sessions.
-//! * **Evicts**: with any `maxmemory-policy` but `noeviction`, a server that runs out of memory
-//!   drops live sessions. The policy is a setting of the server, so this store always reports
+//! * **Evicts**: with any `maxmemory-policy` except `noeviction`, a server that runs out of memory
+//!   deletes live sessions. The policy is a setting of the server, so this store always reports
 //!   [`evicts`](cloakroom::store::Guarantees::evicts).
-//! * **Owners**: it lists the sessions of a user, unless the server has evicted the list.
+//! * **Owners**: the store can list the sessions of a user, unless the server has evicted the list.
 //!
-//! It cannot find a session by its tag alone: Redis would have to scan every key.
+//! The store cannot find a session by its [tag](cloakroom::SessionTag) alone: Redis would have to
+//! scan every key.
 //!
 //! ## When things go wrong
 //! * **The server crashes**: writes that it acknowledged but had not yet written to disk are
-//!   undone. With `appendfsync everysec` that is about the last second. An edit is lost, a visitor
-//!   who logged in has to log in again, and a visitor who logged out **is logged in again** if the
-//!   old key is still used. With `appendonly no`, everything since the last snapshot is lost.
-//! * **A replica takes over**: writes that the replica had not received are undone. That is usually
-//!   the last few milliseconds. After a network partition it can be more: the old primary keeps
-//!   acknowledging writes that will be lost, until `min-replicas-to-write` or the Cluster stops it.
-//!   Use PostgreSQL if an undone logout is not acceptable.
+//!   undone. With `appendfsync everysec`, those are the writes of about the last second. An edit is
+//!   lost, a visitor who logged in has to log in again, and a visitor who logged out **is logged in
+//!   again** if the old key is still used. With `appendonly no`, everything since the last snapshot
+//!   is lost.
+//! * **A replica takes over**: writes that the replica had not received are undone. Usually those
+//!   are the writes of the last few milliseconds. After a network partition they can be more: the
+//!   old primary keeps acknowledging writes that will be lost, until `min-replicas-to-write` or the
+//!   Cluster makes it refuse writes. Use PostgreSQL if an undone logout is not acceptable.
 //! * **The server becomes a replica**: it refuses writes, and the store connects again. With
-//!   Sentinels it asks them for the primary, and does so as well when they announce another one;
-//!   otherwise it resolves the name in the URL again. A
-//!   refused write was not carried out, so it is sent to the new server, up to three times within a
-//!   quarter of a second. Calls return [`Unavailable`](cloakroom::ErrorKind::Unavailable) until the
-//!   Sentinels or the name lead to the primary, and succeed within ten seconds of that. While the
-//!   name leads to a replica, loads succeed and may be a little out of date.
-//! * **The connection breaks**: a load is sent again. A save may or may not have happened. The
-//!   session layer checks, and answers 503 if it cannot find out. No edit is applied twice. A call
-//!   that begins after the store has noticed the break uses a new connection; with
-//!   `?protocol=resp2` the first call notices it.
+//!   Sentinels, the store asks them for the primary, and also connects again when they announce
+//!   another primary. Without Sentinels, it resolves the host name in the URL again. A refused
+//!   write was not carried out, so it is sent to the new server, up to three times within a quarter
+//!   of a second. Calls return [`Unavailable`](cloakroom::ErrorKind::Unavailable) until the
+//!   Sentinels or the host name lead to the primary, and succeed within ten seconds after that.
+//!   While the host name leads to a replica, loads succeed but may return slightly outdated
+//!   sessions.
+//! * **The connection breaks**: a load is sent again. A save may or may not have been carried out.
+//!   The session layer checks which, and responds with 503 if it cannot find out. No edit is
+//!   applied twice. A call that begins after the store has noticed the break uses a new connection;
+//!   with `?protocol=resp2` the first call notices it.
 //! * **The server does not answer**: calls fail with
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) at once if the connection is refused, and
-//!   otherwise after the timeout of the session layer. A connection that stays silent for two
-//!   seconds after a call was given up is left: the next call finds the primary again and connects.
-//!   A connection to a machine that disappeared is closed after about ten seconds.
+//!   otherwise after the timeout of the session layer. If a caller gives up and the connection
+//!   stays silent for two more seconds, the store abandons that connection: the next call looks up
+//!   the primary again and opens a new one. A connection to a machine that disappeared is closed
+//!   after about ten seconds.
 //! * **The memory is full**: with `noeviction`, saves fail with
 //!   [`Full`](cloakroom::ErrorKind::Full) while loads and logouts continue to work. With any other
-//!   policy the server drops sessions. It may also drop the list of a user's sessions; ending all
-//!   sessions of that user then misses those that have not been listed again.
-//! * **The clock of the server is wrong**: the server drops a session by its own clock, five
-//!   minutes after the session expired. A clock that is ahead by more than that ends sessions
+//!   policy, the server evicts sessions. It may also evict the list of a user's sessions. Revoking
+//!   all sessions of that user then misses every session that has not been added to the list again.
+//! * **The clock of the server is wrong**: the server deletes a session five minutes after it
+//!   expired, by the server's own clock. A clock that is more than five minutes ahead ends sessions
 //!   early. A clock that is behind does no harm.
-//! * **A Cluster moves slots**: commands follow the slots. During a failover, calls for sessions on
-//!   the failed node return [`Unavailable`](cloakroom::ErrorKind::Unavailable); the other nodes
-//!   continue to serve.
+//! * **A Cluster moves slots**: commands are redirected to the node that has the slot. During a
+//!   failover, calls for sessions on the failed node return
+//!   [`Unavailable`](cloakroom::ErrorKind::Unavailable); calls for sessions on other nodes succeed.
 //!
 //! ## In production
 //! Set `maxmemory-policy noeviction` and `appendonly yes`, and give the sessions a dedicated
@@ -63,7 +67,7 @@
 //! +zremrangebyscore +time +hello +auth +select
 //! ```
 //!
-//! | with | the user also needs |
+//! | if the URL names | the user also needs |
 //! |---|---|
 //! | a Cluster | `+cluster|slots +asking` |
 //! | Sentinels | `+role` |
@@ -77,27 +81,27 @@
 //! ## Keys
 //! | key | value |
 //! |---|---|
-//! | `cloakroom:s:` and the bytes of the [`StoreKey`](cloakroom::StoreKey) | the session, as one string |
-//! | `cloakroom:o:` and the owner | a sorted set of the owner's store keys, scored by the millisecond at which each is dropped |
+//! | `cloakroom:s:` followed by the bytes of the [`StoreKey`](cloakroom::StoreKey) | the session, as one string |
+//! | `cloakroom:o:` followed by the owner | the index of the owner: a sorted set of the owner's store keys. The score of a store key is the time at which it is removed from the index, in milliseconds since 1970 |
 //!
-//! Every key has a time to live: a session stays until five minutes after it expires, its place in
-//! the set an hour longer, and the set as long as its last member. Expired data needs no sweep,
-//! even after a crash.
+//! Every key has a time to live. A session stays until five minutes after it expires. Its store key
+//! stays in the index for another hour. An index stays until its last member is removed. Expired
+//! data needs no sweep, even after a crash.
 //!
-//! The value of a session starts with the bytes `c7 02`. The next eight bytes are the millisecond
-//! at which the set drops the session, big-endian, or 0 without an owner. The entry follows in the
-//! layout of [`cloakroom::store::packed`]. A value that starts with `c7 01` was written by an older
-//! version; loading it returns an error.
+//! The value of a session starts with the bytes `c7 02`. The next eight bytes are the time at which
+//! the session is removed from the index, in milliseconds since 1970, big-endian, or 0 if the
+//! session has no owner. The entry follows, in the layout of [`cloakroom::store::packed`]. A value
+//! that starts with `c7 01` was written by an older version; loading it returns an error.
 //!
 //! ## Cost
-//! | call | round trips | for a session with an owner |
+//! | call | round trips without an owner | round trips with an owner |
 //! |---|---|---|
 //! | load | 1 | 1 |
-//! | save, touch | 1 | 1, and 3 about once an hour, to extend the session's place in the set |
+//! | save, touch | 1 | 1; about once an hour 3, to move the session's time in the index |
 //! | create | 1 | 2 |
 //! | delete | 1 | 2 |
 //! | rename, at login | 3 | 4 to 5 |
-//! | list a user's sessions | | 2 for up to 64 sessions, and 1 for every further 64 |
+//! | list a user's sessions | | 2 for up to 64 sessions, plus 1 for every further 64 |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

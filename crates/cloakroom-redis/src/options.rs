@@ -38,12 +38,12 @@ impl Builder {
         }
     }
 
-    /// Sets the text that every key starts with. `cloakroom:` by default, so that other programs
-    /// can use the same database.
+    /// Sets the text that every key starts with, so that other programs can use the same database.
+    /// Defaults to `cloakroom:`.
     ///
     /// Stores with different prefixes share a server without seeing each other's sessions. End a
-    /// prefix with `:`, and do not use a prefix that starts with another one. In a Cluster, avoid
-    /// `{…}` in a prefix: it puts all sessions on one node.
+    /// prefix with `:`, and do not use a prefix that starts with the prefix of another store. In a
+    /// Cluster, avoid `{…}` in a prefix: it assigns all sessions to one node.
     ///
     /// # Examples
     /// ```
@@ -60,7 +60,7 @@ impl Builder {
     /// Connects to the server.
     ///
     /// The connection runs on the current tokio runtime and reconnects automatically. Dropping the
-    /// future closes it and has no other effect.
+    /// future closes the connection and has no other effect.
     ///
     /// # Errors
     /// * [`Config`](cloakroom::ErrorKind::Config) if the URL is malformed or needs a feature that
@@ -68,8 +68,8 @@ impl Builder {
     ///   the name of the primary.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) or
     ///   [`Timeout`](cloakroom::ErrorKind::Timeout) if the server cannot be reached. A single
-    ///   server is tried twice, for at most two seconds each. With Sentinels, each of them is asked
-    ///   first, for at most a second.
+    ///   server is tried twice, for at most two seconds each. With Sentinels, each Sentinel is
+    ///   first asked for the primary, which takes at most a second per Sentinel.
     ///
     /// # Examples
     /// ```no_run

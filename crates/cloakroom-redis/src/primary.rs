@@ -24,11 +24,11 @@ pub(crate) enum Target {
 
 /// The connection to the primary, which all calls share.
 ///
-/// It is replaced, by one that is found from the target again, when
-/// * it breaks. Calls that wait for an answer fail, because their commands may have been carried
-///   out; calls that begin later use the next connection;
-/// * the server refuses a command because it is not the primary. It has carried out nothing, so the
-///   command is sent again;
+/// The store looks up the primary again and replaces the connection when
+/// * the connection breaks. Calls that wait for an answer fail, because their commands may have
+///   been carried out; calls that begin later use the next connection;
+/// * the server refuses a command because it is not the primary. The command was not carried out,
+///   so it is sent again;
 /// * the server does not answer for [`LONGEST_SILENCE`] after a caller gave up;
 /// * the Sentinels name another server.
 pub(crate) struct Primary {
@@ -39,7 +39,8 @@ pub(crate) struct Primary {
 
 struct Inner {
     target: Arc<Target>,
-    /// The last attempt to connect. Calls share it, so there is at most one at a time.
+    /// The last attempt to connect. Calls share it, so at most one attempt is in progress at a
+    /// time.
     attempt: Mutex<Attempt>,
 }
 
@@ -61,8 +62,8 @@ impl Primary {
         Ok(primary)
     }
 
-    /// Sends a command and returns its answer. Sends it again if the server refused it because it
-    /// is not the primary.
+    /// Sends a command and returns its answer. Sends the command again if the server refuses it
+    /// because the server is not the primary.
     pub(crate) async fn ask(&self, command: &Cmd) -> RedisResult<Value> {
         for pause in PAUSES {
             match self.ask_once(command).await {
@@ -84,7 +85,7 @@ impl Primary {
         answer
     }
 
-    /// Returns the connection, after a new attempt to connect if there is none.
+    /// Returns the current connection. If it is not usable, waits for an attempt to connect.
     async fn link(&self) -> RedisResult<Arc<Link>> {
         let attempt = {
             let mut attempt = self.inner.attempt();
@@ -107,7 +108,7 @@ impl Drop for Primary {
     }
 }
 
-/// Leaves the primary each time when the Sentinels name another one.
+/// Replaces the connection whenever the Sentinels name another primary.
 async fn watch(inner: Weak<Inner>) {
     while let Some(target) = inner.upgrade().map(|inner| Arc::clone(&inner.target)) {
         if let Target::Sentinels(sentinels) = &*target {
@@ -124,7 +125,8 @@ async fn watch(inner: Weak<Inner>) {
 }
 
 impl Inner {
-    /// Begins to connect if the connection is no longer usable and no attempt is in progress.
+    /// Starts an attempt to connect if the connection is no longer usable and no attempt is in
+    /// progress.
     fn renew(self: &Arc<Self>) {
         let mut attempt = self.attempt();
         if attempt
@@ -135,7 +137,8 @@ impl Inner {
         }
     }
 
-    /// Replaces the attempt by a new one, which goes on if no caller waits for it any more.
+    /// Replaces the attempt with a new one, which continues even if no caller waits for it any
+    /// more.
     fn begin(self: &Arc<Self>, last: &mut Attempt) {
         *last = attempt(&self.target, Arc::downgrade(self));
         tokio::spawn(last.clone());
@@ -146,7 +149,7 @@ impl Inner {
     }
 }
 
-/// Connects, and tries once more if that fails.
+/// Connects, and tries once more if the first try fails.
 fn attempt(target: &Arc<Target>, inner: Weak<Inner>) -> Attempt {
     let target = Arc::clone(target);
     let attempt = async move {
@@ -165,9 +168,9 @@ fn attempt(target: &Arc<Target>, inner: Weak<Inner>) -> Attempt {
 struct Link {
     connection: MultiplexedConnection,
     opened_at: Instant,
-    /// Whether new calls must use another connection.
+    /// `true` if new calls must use another connection.
     retired: Arc<AtomicBool>,
-    /// When a caller gave up on a call, unless an answer has arrived since.
+    /// The time at which a caller gave up on a call, or `None` if an answer has arrived since then.
     silent_since: Mutex<Option<Instant>>,
 }
 
@@ -216,13 +219,13 @@ impl Link {
         !self.retired.load(Ordering::SeqCst)
     }
 
-    /// Keeps new calls off the connection. Calls in progress still get their answers.
+    /// Makes new calls use another connection. Calls in progress still get their answers.
     fn retire(&self) {
         self.retired.store(true, Ordering::SeqCst);
     }
 
     /// Like [`retire`](Self::retire), but keeps a connection that was just opened: if the target
-    /// still leads to a replica, another connection would end there as well.
+    /// still leads to a replica, a new connection would lead to the same replica.
     fn retire_unless_young(&self) {
         if self.opened_at.elapsed() >= YOUNG {
             self.retire();
@@ -274,28 +277,30 @@ impl Target {
     }
 }
 
-/// The pauses before a refused command is sent again. They are long enough for a planned failover.
-/// During a longer one, the visitor gets an error instead of waiting.
+/// The pauses before a refused command is sent again. Together they are long enough for a planned
+/// failover. During a longer failover, the visitor gets an error instead of waiting.
 const PAUSES: [Duration; 3] = [
     Duration::ZERO,
     Duration::from_millis(50),
     Duration::from_millis(200),
 ];
 
-/// The age at which a connection to a replica is replaced. It bounds how often a site connects
-/// while its URL leads to a replica. Shorter than the second pause.
+/// The minimum age at which a connection to a replica is replaced. It limits how often a site
+/// connects while its URL leads to a replica. It is shorter than the second pause, so that a
+/// command that is sent again can use a new connection.
 const YOUNG: Duration = Duration::from_millis(40);
 
-/// The second attempt helps a request that arrives while the server restarts. With more attempts,
-/// requests would wait longer for an error while the server is down.
+/// The second try helps a request that arrives while the server restarts. With more tries, requests
+/// would wait longer for an error while the server is down.
 const CONNECT_TRIES: usize = 2;
 
-/// The pause between two attempts.
+/// The pause between two tries to connect.
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a connection may be silent after a caller gave up on it. The caller's own wait comes on
-/// top.
+/// How long a connection may be silent after a caller gave up on a call. The time that the caller
+/// itself waited is not included.
 ///
-/// A quiet site may lose a healthy connection this way: a browser hangs up, and no later call shows
-/// that the server still answers. The next call opens a new connection.
+/// A quiet site may lose a healthy connection this way: after a browser disconnects in the middle
+/// of a call, no later answer shows that the server is healthy. The next call then opens a new
+/// connection.
 const LONGEST_SILENCE: Duration = Duration::from_secs(2);

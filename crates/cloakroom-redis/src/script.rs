@@ -5,7 +5,7 @@ use crate::connection::Connection;
 /// A Lua script with its SHA-1.
 ///
 /// The scripts of this crate access only the key that they are given, so they work in a Cluster.
-/// They write after the last step that can fail, so they never leave half a change.
+/// They write only after the last step that can fail, so they never leave a partial change.
 pub(crate) struct Script {
     code: String,
     sha: String,
@@ -20,8 +20,8 @@ impl Script {
         }
     }
 
-    /// Runs the script on one key. Sends its SHA-1, and its text only if the server does not have
-    /// the script in its cache.
+    /// Runs the script on one key. Sends the SHA-1 of the script first, and its text only if the
+    /// server does not have the script in its cache.
     pub(crate) async fn run(
         &self,
         on: &Connection,
@@ -30,7 +30,7 @@ impl Script {
     ) -> RedisResult<Value> {
         let answer = on.ask(&call("EVALSHA", &self.sha, key, arguments)).await;
         match answer {
-            // The server did not find the script, so it has not run anything.
+            // The server does not have the script, so it has not run anything.
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 on.ask(&call("EVAL", &self.code, key, arguments)).await
             }

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use crate::connection::client;
 use crate::error::not_primary;
 
-/// The Sentinels that watch a primary, and how to log in at the server that they name.
+/// The Sentinels that watch a primary, and the login for the server that they name.
 pub(crate) struct Sentinels {
     sentinels: Vec<ConnectionInfo>,
     /// The name of the primary in the configuration of the Sentinels.
@@ -20,7 +20,7 @@ pub(crate) struct Sentinels {
     primary: ConnectionInfo,
     /// The Sentinel that is asked first: the last one that led to the primary.
     first: AtomicUsize,
-    /// The address of the primary, once one was connected to.
+    /// The address of the primary that was last connected to.
     found: Mutex<Option<Address>>,
 }
 
@@ -52,7 +52,7 @@ impl Sentinels {
     /// Connects to the primary.
     ///
     /// Asks the Sentinels in turn until one names a server that is the primary. During a failover,
-    /// or after a partition of the network, one may still name the old primary.
+    /// or after a partition of the network, a Sentinel may still name the old primary.
     pub(crate) async fn connect(
         &self,
         config: &AsyncConnectionConfig,
@@ -77,7 +77,7 @@ impl Sentinels {
                 },
                 Err(error) => error,
             };
-            // An unknown name is reported only if no Sentinel knows it and all can be reached.
+            // Report an unknown name only if every Sentinel was reached and none knows the name.
             if failure.as_ref().is_none_or(is_unknown_name) {
                 failure = Some(error);
             }
@@ -85,23 +85,24 @@ impl Sentinels {
         Err(failure.expect("a URL names at least one Sentinel"))
     }
 
-    /// Waits until a Sentinel names another primary than the one that was connected to.
+    /// Waits until a Sentinel names a primary other than the one that was last connected to.
     ///
     /// In a failover that an administrator has begun, the old primary acknowledges writes for some
     /// seconds after the Sentinels have named the new one, and these writes are lost.
     pub(crate) async fn moved(&self) {
-        // Ends with the task that calls it.
+        // This loop ends when the task that runs it is aborted.
         for number in self.first.load(Ordering::Relaxed).. {
             let sentinel = &self.sentinels[number % self.sentinels.len()];
             match self.watch(sentinel).await {
                 Ok(true) => return,
-                // Watches the next Sentinel.
+                // Watch the next Sentinel.
                 Ok(false) | Err(_) => sleep(WATCH_PAUSE).await,
             }
         }
     }
 
-    /// Returns `true` when this Sentinel names another primary, or `false` when it is stopped.
+    /// Waits until this Sentinel names another primary and returns `true`, or returns `false` if
+    /// the Sentinel closes the connection.
     async fn watch(&self, sentinel: &ConnectionInfo) -> RedisResult<bool> {
         let client = client(sentinel.clone())?;
         let subscribed = timeout(2 * SENTINEL_TIMEOUT, async {
@@ -167,7 +168,7 @@ impl Sentinels {
     }
 }
 
-/// Returns the address of another server with the same encryption.
+/// Returns the address of `host` and `port`, with the same encryption as `like`.
 fn at(like: &ConnectionAddr, host: String, port: u16) -> ConnectionAddr {
     match like {
         ConnectionAddr::TcpTls {
@@ -188,10 +189,10 @@ fn is_unknown_name(error: &RedisError) -> bool {
     error.kind() == ErrorKind::MasterNameNotFoundBySentinel
 }
 
-/// The longest time to connect to a Sentinel, and again for its answer. Short, because the next one
-/// may be reachable.
+/// The longest time to wait for a connection to a Sentinel, and then for its answer. Short, because
+/// the next Sentinel may be reachable.
 const SENTINEL_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The pause before another Sentinel is watched. It bounds how often the store connects while the
+/// The pause before another Sentinel is watched. It limits how often the store connects while the
 /// Sentinels cannot be reached or disagree.
 pub(crate) const WATCH_PAUSE: Duration = Duration::from_secs(1);

@@ -18,8 +18,8 @@ use crate::layout::{Head, head};
 
 /// A store of sessions in Redis or Valkey.
 ///
-/// The [crate documentation](crate) lists its guarantees and how it fails. Clones share the
-/// connection.
+/// The [crate documentation](crate) lists its guarantees and describes what happens when things go
+/// wrong. Clones share the connection.
 ///
 /// # Examples
 /// ```no_run
@@ -121,8 +121,8 @@ impl Store for RedisStore {
     }
 
     /// If the future is dropped, the session is created completely or not at all. The index of its
-    /// owner may keep a member without a session: lists skip it, and the server drops it when its
-    /// time is over.
+    /// owner may keep a member without a session: [`owned_by`](Store::owned_by) skips it, and the
+    /// server removes it later.
     async fn create(&self, key: &StoreKey, new: &Draft) -> Result<Outcome> {
         self.0.create(key, new, "creating a session in Redis").await
     }
@@ -163,7 +163,7 @@ impl Store for RedisStore {
     ///
     /// 1. Write the new entry to `to`, with a random version.
     /// 2. Compare the old entry and replace it with an expired marker. This step moves the session.
-    /// 3. Delete the marker at `from`, ignoring errors: the server drops it after a minute.
+    /// 3. Delete the marker at `from`, ignoring errors: the server deletes it after a minute.
     ///
     /// If the future is dropped, the steps already taken stay in effect. Before step 2, the old
     /// entry is valid, and `to` may hold a copy whose key was not given to any browser. After step
@@ -178,8 +178,8 @@ impl Store for RedisStore {
         let Some(seen) = head(seen).filter(|_| from != to) else {
             return Ok(Outcome::Stale);
         };
-        // Not the version of `new`: that version proves that the session has moved, and a copy left
-        // at `to` before step 2 must not have it.
+        // Give the copy its own version. The version of `new` proves that the session has moved, so
+        // a copy that is left at `to` before step 2 must not have that version.
         let mut copy = new.clone();
         copy.save_id = SaveId::random()?;
         let Outcome::Written(version) = self.0.create(to, &copy, MOVING).await? else {
@@ -274,11 +274,11 @@ impl Inner {
         Ok(())
     }
 
-    /// Invalidates the entry at `from`, which was moved, and deletes it.
+    /// Replaces the entry at `from` with a marker and then deletes the marker.
     async fn retire(&self, from: &StoreKey, seen: &Head, new: &Draft) -> Result<Outcome> {
         let on = &self.connection;
-        // The marker has the version of `new`. A caller that got no answer loads it and sees that
-        // the session has moved.
+        // The marker has the version of `new`. A caller that got no answer loads the marker and
+        // sees that the session has moved.
         let mut marker = new.clone();
         marker.data = Bytes::new();
         marker.meta.expires = UNIX_EPOCH;
@@ -290,7 +290,7 @@ impl Inner {
         if let Swap::Stale = swap {
             return Ok(Outcome::Stale);
         }
-        // The session has moved. Errors in cleaning up do not matter.
+        // The session has moved. Ignore errors while cleaning up.
         let _ = self.entries.delete(on, from, MOVING).await;
         if let Swap::Owner(owner) = swap {
             self.index.remove(on, &owner, from).await;

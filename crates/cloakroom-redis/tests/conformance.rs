@@ -1,7 +1,8 @@
 //! Runs the conformance suite against both stores: on one node, on a Cluster and on Valkey, opened
 //! once and opened twice.
 //!
-//! A test whose server is missing prints that and passes; `scripts/test` requires all servers.
+//! If its server is missing, a test prints a message and passes; `scripts/test` requires all
+//! servers.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Tests `DjangoCache`: its promises, its keys and values in the server, and its use together with
-//! a Django site.
+//! Tests `DjangoCache`: its guarantees, its keys and values in the server, and its use together
+//! with a Django site.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -91,7 +91,7 @@ async fn keys_and_values_are_those_that_django_writes() {
 }
 
 #[tokio::test]
-async fn the_key_of_a_session_is_that_of_django() {
+async fn the_key_of_a_session_is_the_one_that_django_uses() {
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
@@ -110,7 +110,7 @@ async fn the_key_of_a_session_is_that_of_django() {
 }
 
 #[tokio::test]
-async fn a_session_moves_between_any_two_nodes_and_leaves_nothing() {
+async fn a_session_moves_between_any_two_nodes_and_leaves_no_copy_behind() {
     for mut site in sites().await {
         let cache = &site.cache();
         for n in 0..PAIRS {
@@ -264,10 +264,10 @@ async fn a_move_that_loses_an_answer_leaves_the_session_at_one_known_key() {
     }
 }
 
-/// Opens a cache through a proxy that loses one answer, after letting `answers` through.
+/// Opens a cache through a proxy that forwards `answers` answers and then loses the next one.
 ///
-/// Each call uses a new proxy, because the driver may replace a broken connection with two: the
-/// next answer to be lost could be the greeting on the second one.
+/// Each call uses a new proxy, because the driver may open two connections to replace a broken one:
+/// with a shared proxy, the next lost answer could be the greeting on the second connection.
 async fn losing(answers: usize, server: &str, prefix: &str) -> (Proxy, DjangoCache) {
     let proxy = Proxy::to(server);
     let cache = open(proxy.url(), prefix).await;
@@ -342,7 +342,7 @@ async fn debug_output_shows_no_password() {
     }
 }
 
-/// A cache, and a second connection to its server that stands for a Django site.
+/// A cache, and a second connection to its server that plays the part of a Django site.
 struct Site {
     url: String,
     prefix: String,
@@ -444,5 +444,5 @@ fn full_key(prefix: &str, key: &StoreKey) -> Vec<u8> {
     [start.as_bytes(), key.as_bytes()].concat()
 }
 
-/// Enough moves to have some between nodes of a Cluster and some within one node.
+/// Enough moves that some are between two nodes of a Cluster and some within one node.
 const PAIRS: u64 = 64;

@@ -1,5 +1,5 @@
-//! Tests failovers: the server becomes a replica, its name leads to another server, it stops
-//! answering, and Sentinels promote the replica.
+//! Tests failovers: the server becomes a replica, its host name leads to another server, the server
+//! stops answering, or Sentinels promote the replica.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -37,7 +37,8 @@ async fn a_write_that_a_demoted_server_refuses_is_sent_to_the_new_primary() {
         demote(&servers.primary(), &servers.replica()).await;
         proxy.lead_to(&servers.replica());
 
-        // Scripts, plain commands and both stores; each was refused by the old server once.
+        // Covers scripts, plain commands and both stores. The old server refused each of these
+        // calls once.
         let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
         written(cache.create(&at(2), &draft("new")).await);
         written(cache.save(&at(1), &seen_in_cache, &draft("new")).await);
@@ -76,7 +77,7 @@ async fn a_write_is_unavailable_while_the_name_leads_to_a_replica() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_does_not_answer_is_left_for_the_one_that_its_name_leads_to() {
+async fn a_server_that_does_not_answer_is_replaced_by_the_one_that_its_name_now_leads_to() {
     let Some(servers) = Replicas::start(Kind::Redis) else {
         return;
     };
@@ -128,7 +129,7 @@ async fn a_write_does_not_use_a_connection_that_is_known_to_be_broken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_survive_failovers_that_sentinels_make() {
+async fn sessions_survive_failovers_by_sentinels() {
     let Some(mut servers) = Replicas::start(Kind::Redis) else {
         return;
     };
@@ -170,7 +171,7 @@ async fn sessions_survive_failovers_that_sentinels_make() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_primary_that_the_sentinels_have_replaced_is_left_although_it_accepts_writes() {
+async fn a_primary_that_the_sentinels_have_replaced_is_not_used_even_if_it_accepts_writes() {
     let Some(mut servers) = Replicas::start(Kind::Redis) else {
         return;
     };
@@ -200,7 +201,7 @@ async fn a_primary_that_the_sentinels_have_replaced_is_left_although_it_accepts_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sentinel_that_is_gone_or_knows_no_such_name_is_passed_over() {
+async fn a_sentinel_that_is_down_or_does_not_know_the_name_is_skipped() {
     let Some(mut servers) = Replicas::start(Kind::Redis) else {
         return;
     };
@@ -251,8 +252,8 @@ async fn visitor(sessions: &Sessions) -> SessionKey {
     session.key().unwrap()
 }
 
-/// Visits until a visit is counted, within the time in which a failover must end. Returns the count
-/// and how many earlier visits may have been counted.
+/// Visits until a visit is counted, which must happen within the time limit for a failover. Returns
+/// the count, and how many earlier visits may have been counted as well.
 async fn visit_until_counted(sessions: &Sessions, key: &SessionKey) -> (u64, u64) {
     let mut unknown = 0;
     let mut visit = async || -> Result<u64> {

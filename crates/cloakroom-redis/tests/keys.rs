@@ -78,7 +78,7 @@ async fn an_expired_session_is_still_loaded_within_five_minutes() {
 }
 
 #[tokio::test]
-async fn the_server_drops_an_expired_session_and_its_place_in_the_index() {
+async fn the_server_deletes_an_expired_session_and_removes_it_from_the_index() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some((_, prefix, store, neighbour)) = opened(server).await else {
             continue;
@@ -105,7 +105,7 @@ async fn the_server_drops_an_expired_session_and_its_place_in_the_index() {
 }
 
 #[tokio::test]
-async fn an_index_is_dropped_with_the_last_of_its_sessions() {
+async fn an_index_is_deleted_with_its_last_session() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some((_, prefix, store, neighbour)) = opened(server).await else {
             continue;
@@ -124,7 +124,7 @@ async fn an_index_is_dropped_with_the_last_of_its_sessions() {
 }
 
 #[tokio::test]
-async fn an_index_lasts_as_long_as_the_longest_of_its_sessions() {
+async fn an_index_lasts_as_long_as_its_longest_lasting_session() {
     let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
         return;
     };
@@ -178,7 +178,7 @@ async fn a_deleted_or_moved_session_leaves_the_index_at_once() {
 }
 
 #[tokio::test]
-async fn a_list_does_not_remove_a_session_that_is_about_to_be_created() {
+async fn listing_does_not_remove_a_session_that_is_about_to_be_created() {
     let Some((_, prefix, store, neighbour)) = opened(servers::redis()).await else {
         return;
     };
@@ -335,7 +335,7 @@ async fn gone_at(neighbour: &Neighbour, key: &[u8]) -> i64 {
     neighbour.ask(&command(&[b"PEXPIRETIME", key])).await
 }
 
-/// Polls until the condition holds. The tests cannot set the clock of the server, so they wait.
+/// Waits until the condition holds, by polling: the tests cannot set the clock of the server.
 async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     for _ in 0..1_000 {
         if is_so().await {

@@ -99,12 +99,12 @@ async fn the_first_call_after_a_server_came_back_succeeds() {
 
     for n in 2..5 {
         proxy.refuse().await;
-        // The first load finds the connection broken, the others cannot connect.
+        // The first load finds the connection broken; the other loads cannot connect.
         for _ in 0..3 {
             store.load(&at(1)).await.unwrap_err();
         }
-        // Waits until no attempt to connect is left; otherwise the call below would not be the
-        // first one.
+        // Waits until no attempt to connect is in progress; otherwise the call below would not be
+        // the first to connect.
         tokio::time::sleep(Duration::from_millis(300)).await;
         proxy.heal();
 
@@ -115,7 +115,7 @@ async fn the_first_call_after_a_server_came_back_succeeds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_save_that_may_have_been_applied_is_not_sent_again() {
-    // Separate servers: the pause would hold the calls of other tests.
+    // Separate servers: the pause would delay the calls of other tests.
     let kinds = [
         (Kind::Redis, servers::redis()),
         (Kind::RedisCluster, servers::redis_cluster()),
@@ -166,5 +166,5 @@ async fn until_held(url: &str, user: &str) {
 
 const VISITS: Item<u64> = Item::new("num_visits");
 
-/// More steps than a move has.
+/// A number greater than the number of steps of a move.
 const STEPS: usize = 7;

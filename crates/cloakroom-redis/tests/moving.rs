@@ -1,5 +1,5 @@
-//! Tests a rename that is interrupted between its steps. The user lacks the right to take the next
-//! step, which has the same effect as a crash before that step.
+//! Tests a rename that is interrupted between its steps. The user of the store lacks the right to
+//! take the next step, which has the same effect as a crash before that step.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -189,5 +189,5 @@ fn servers() -> impl Iterator<Item = &'static Server> {
         .flatten()
 }
 
-/// Enough to move a session from each of three nodes to each of them.
+/// Enough pairs to move a session from each of three nodes to each of the three.
 const PAIRS: u64 = 64;

@@ -12,7 +12,7 @@ use cloakroom_harness::servers::{self, Kind};
 use support::{Neighbour, command, draft, nodes, session_key, unique_prefix, with_prefix, written};
 
 #[tokio::test]
-async fn sessions_are_reached_while_their_slot_moves_and_afterwards() {
+async fn sessions_can_be_used_while_their_slot_moves_and_afterwards() {
     // A separate Cluster: in the shared one, the slots of other tests must not move.
     let Some(server) = servers::redis_cluster().and_then(|_| Kind::RedisCluster.start()) else {
         return;
@@ -83,7 +83,7 @@ struct Node {
     port: String,
 }
 
-/// Returns the node that has the slot, and one that does not.
+/// Returns the node that has the slot, and a node that does not have it.
 async fn ends(url: &str, slot: &str) -> [Node; 2] {
     let (mut has, mut has_not) = (None, None);
     for url in nodes(url) {

@@ -1,7 +1,7 @@
-//! Tests that the name in a URL is resolved again for each connection.
+//! Tests that the host name in a URL is resolved again for each connection.
 //!
-//! The name is in a file that `libnss_wrapper` reads in place of `/etc/hosts`. It is loaded into a
-//! child process, which runs the test again.
+//! The host name is in a file that `libnss_wrapper` reads instead of `/etc/hosts`. The test starts
+//! itself again in a child process, into which that library is loaded.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -88,10 +88,10 @@ async fn follow_the_name(hosts: &Path) {
     written(store.save(&at(1), &seen, &draft("")).await);
 }
 
-/// Lets the name lead to this address.
+/// Makes the host name lead to this address.
 fn name(hosts: &Path, address: SocketAddr) {
     fs::write(hosts, format!("{} {NAME}\n", address.ip())).unwrap();
-    // The library reads the file again if its time has changed, in whole seconds.
+    // The library reads the file again only if its modification time has changed, in whole seconds.
     let seconds = address.ip().to_string().bytes().map(u64::from).sum();
     let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     File::options()

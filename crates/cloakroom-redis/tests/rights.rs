@@ -1,4 +1,5 @@
-//! Tests that servers accept the access lists in the documentation, and that those are enough.
+//! Tests that servers accept the access lists in the documentation, that these lists are enough,
+//! and that every right in them is needed.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -51,8 +52,8 @@ async fn every_documented_right_is_needed() {
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
-    // Every connection may use the first two, whatever its rights are. The third cleans up after a
-    // deletion, which succeeds without it.
+    // Every connection may use the first two commands, whatever its rights are. The third cleans up
+    // after a deletion, and the deletion succeeds without it.
     let always = ["+auth", "+hello", "+zrem"];
     for source in [STORE, DJANGO] {
         for left_out in documented_rights(source, None) {
@@ -64,7 +65,7 @@ async fn every_documented_right_is_needed() {
             rights.retain(|right| *right != left_out);
             rights.push("~*");
             let (_, url) = user(server.url(), &rights).await;
-            // Another database than the first, which needs `select`.
+            // A database other than the first, because that needs `select`.
             let url = format!("{url}/1");
             ask_every_node(server.url(), &command(&[b"SCRIPT", b"FLUSH"])).await;
 

@@ -138,7 +138,7 @@ impl Monitor {
         }
     }
 
-    /// Returns the commands on keys with the prefix since the last call.
+    /// Returns the commands on keys with the prefix that the server received since the last call.
     async fn commands(&self) -> Vec<String> {
         let end = unique_name();
         let echo = command(&[b"ECHO", end.as_bytes()]);

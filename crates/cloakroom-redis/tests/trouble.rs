@@ -1,4 +1,4 @@
-//! Tests servers that drop scripts, break connections, are full, are missing or refuse a login.
+//! Tests servers that lose scripts, break connections, are full, are missing or refuse a login.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"
@@ -210,7 +210,7 @@ async fn debug_output_shows_no_password() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_reported_and_not_shown() {
+async fn a_wrong_password_is_reported_but_not_shown() {
     let Some(server) = servers::redis() else {
         return;
     };

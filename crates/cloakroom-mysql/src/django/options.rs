@@ -6,12 +6,12 @@ use crate::options::Builder;
 impl Builder<DjangoTable> {
     /// Connects, and reads the server's version and its maximum packet size.
     ///
-    /// The table need not exist yet: see [`DjangoTable::migrate`]. If the future is dropped,
-    /// nothing has changed.
+    /// The table need not exist yet: see [`DjangoTable::migrate`]. Dropping the future changes
+    /// nothing in the database.
     ///
     /// # Errors
     /// [`Config`](cloakroom::ErrorKind::Config) if the URL is not valid, an option is out of range,
-    /// the server refuses the login, or it is older than MySQL 8.0 or MariaDB 10.6.
+    /// the server refuses the login, or the server is older than MySQL 8.0 or MariaDB 10.6.
     /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached.
     ///
     /// # Examples

@@ -5,9 +5,9 @@ use crate::columns::Columns;
 use crate::error::corrupt;
 use crate::pool::{Pool, Statement};
 
-// The table that Django's migration creates, so that Django accepts it. It is one statement,
-// because MySQL cannot roll back the creation of a table. The name of the index does not depend on
-// that of the table: in MySQL it need only be unique within the table.
+// Creates the same table as Django's migration, so that Django accepts it. This is a single
+// statement, because MySQL cannot roll back the creation of a table. The name of the index does not
+// depend on the name of the table: in MySQL, index names need only be unique within their table.
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS `{table}` (
     `session_key` varchar(40) NOT NULL PRIMARY KEY,
     `session_data` longtext NOT NULL,
@@ -26,7 +26,7 @@ pub(crate) fn create(table: &str) -> String {
 
 /// Creates the table if it does not exist, and checks that it has Django's columns.
 pub(crate) async fn migrate(pool: &Pool, table: &str) -> Result<()> {
-    // If the table exists, the user needs no right to create tables.
+    // Check first: if the table exists, the user needs no right to create tables.
     if count_columns(pool, table).await? == DJANGOS_COLUMNS {
         return Ok(());
     }
@@ -49,7 +49,7 @@ pub(crate) async fn migrate(pool: &Pool, table: &str) -> Result<()> {
     }
 }
 
-/// Returns how many of Django's columns the table has. It is 0 if there is no table.
+/// Returns how many of Django's columns the table has, or 0 if the table does not exist.
 async fn count_columns(pool: &Pool, table: &str) -> Result<u64> {
     let statement = Statement {
         doing: MIGRATING,
@@ -64,5 +64,5 @@ async fn count_columns(pool: &Pool, table: &str) -> Result<u64> {
 
 const MIGRATING: &str = "creating Django's sessions table in MySQL";
 
-/// How many columns Django's table has. A custom session model may have more.
+/// The number of columns in Django's table. A custom session model may have more.
 const DJANGOS_COLUMNS: u64 = 3;

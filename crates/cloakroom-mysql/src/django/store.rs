@@ -19,49 +19,53 @@ use crate::sweep;
 /// A store that reads and writes Django's own table `django_session`, which its engines `db` and
 /// `cached_db` use.
 ///
-/// A Rust service and a Django site share the rows. With Django's format and the same secret key
-/// they also share the logins. It is compatible with Django 4.2, 5.2 and 6.0 if the site has
-/// `USE_TZ = True` and its `DATABASES` set no `TIME_ZONE`. With `USE_TZ = False` Django writes
-/// local times, which this store would read as UTC. The time zones of the server and of its
-/// connections do not matter.
+/// A Rust service and a Django site share the rows. With Django's format and the same secret key,
+/// they also share logins. The store is compatible with Django 4.2, 5.2 and 6.0 if the site has
+/// `USE_TZ = True` and its `DATABASES` setting contains no `TIME_ZONE`. With `USE_TZ = False`,
+/// Django writes local times, which this store would read as UTC. The time zones of the server and
+/// of its connections do not matter.
 ///
 /// Clones share their connections, which are closed when the last clone is dropped.
 ///
 /// # Guarantees
-/// * **Compares**: the table has no version column, so a save compares the old data, byte by byte
-///   whatever the collation of the column, in the statement that writes the new data. No edit is
-///   lost among requests that save through this store. Django's own saves do not compare: a stale
-///   save of this store never overwrites what Django saved, but a Django request may overwrite what
-///   this store saved while it ran. A save that changes nothing counts as written.
-/// * **Revokes**, **durable**, **shared**: like [`MysqlStore`](crate::MysqlStore), and shared with
-///   Django.
-/// * **No owners**: a draft with an owner is
-///   [`Unsupported`](cloakroom::ErrorKind::Unsupported). The table stores no other metadata than
-///   the expiry. Loaded entries were created and touched in 1970 and have no label.
+/// * **Compares**: the table has no version column, so a save compares the old data in the
+///   statement that writes the new data. It compares byte by byte, whatever the collation of the
+///   column is. No edit is lost among requests that save through this store. Django's own saves do
+///   not compare: this store never overwrites a change that Django saved in the meantime, but a
+///   Django request may overwrite a change that this store saved while the request ran. A save that
+///   changes nothing counts as written.
+/// * **Revokes**, **durable**, **shared**: as with [`MysqlStore`](crate::MysqlStore). The sessions
+///   are also shared with Django.
+/// * **No owners**: writing a draft with an owner returns
+///   [`Unsupported`](cloakroom::ErrorKind::Unsupported). The only metadata in the table is the
+///   expiry. A loaded entry has 1970 as the time at which it was created and touched, and has no
+///   label.
 ///
 /// If the answer to a save is lost, a load shows whether the new data was written.
 ///
-/// The store key of an entry is Django's session key itself, up to 40 ASCII characters. Under any
-/// other store key no entry is found, and creating one is `Unsupported`. Keys are compared byte by
-/// byte. Django leaves that to the collation: with the usual ones, a cookie with letters in another
-/// case or with trailing spaces opens the session in Django, but not here.
+/// The store key of an entry is Django's session key itself, up to 40 ASCII characters. Loading
+/// under any other store key returns `None`, and creating an entry under it returns `Unsupported`.
+/// This store compares keys byte by byte, but Django compares them by the collation of the column.
+/// With the usual collations, a cookie whose key differs in case or has trailing spaces opens the
+/// session in Django, but not in this store.
 ///
-/// The data must be ASCII; all data that Django writes is. Its maximum size is half of what fits
-/// into `max_allowed_packet`.
+/// The data must be ASCII, as all data that Django writes is. A save sends the old data and the
+/// new, so the maximum size of the data is about half of `max_allowed_packet`.
 ///
 /// # When something fails
 /// In addition to the cases of the [crate](crate):
 /// * **Django's `migrate` has not been run**: every call returns
-///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), with an error that says so.
-/// * **Another program has written to the table**: an entry with an invalid date is
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message says to run it.
+/// * **Another program has written to the table**: loading an entry with an invalid date returns
 ///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
-/// * **An attacker reads the table**: its keys open the sessions, because Django does not hash
-///   them.
+/// * **An attacker reads the table**: the attacker can use the keys in it to open the sessions,
+///   because Django does not hash them.
 ///
 /// # Cost
-/// Each call is one statement and one round trip, as described for the [crate](crate). A sweep runs
-/// five statements for each 100 rows. A save sends the old data along with the new. Like Django's
-/// `clearsessions`, a sweep keeps a session that expires at exactly the given microsecond.
+/// Each call takes one statement and one round trip, as described in the [crate
+/// documentation](crate#cost). A sweep runs five statements for each 100 rows. A save sends the old
+/// data as well as the new data. Like Django's `clearsessions`, a sweep keeps a session that
+/// expires at exactly the given microsecond.
 ///
 /// # Schema
 /// ```sql
@@ -123,7 +127,7 @@ impl DjangoTable {
         Self::builder(url).connect().await
     }
 
-    /// Returns the options for Django's database at `url`, written as for
+    /// Returns the options for Django's database at `url`, in the same form as for
     /// [`MysqlStore::builder`](crate::MysqlStore::builder).
     ///
     /// If the site has a custom session model, set the name of its [`table`](Builder::table).
@@ -153,18 +157,18 @@ impl DjangoTable {
         })))
     }
 
-    /// Creates the table and its index like Django's migration, if the table does not exist.
+    /// Creates the table and its index, as Django's migration does, if the table does not exist.
     ///
-    /// It is for a database that Django has not migrated yet. Run `manage.py migrate
+    /// Meant for a database that Django has not migrated yet. Run `manage.py migrate
     /// --fake-initial` afterwards, so that Django accepts the table as migrated.
     ///
-    /// Any number of servers may call it concurrently. If the future is dropped, the table is
-    /// created as a whole or not at all.
+    /// Any number of processes may call this method concurrently. If the future is dropped, the
+    /// table is created completely or not at all.
     ///
     /// # Errors
     /// [`Config`](cloakroom::ErrorKind::Config) if the user may not create tables, or if a table of
-    /// that name lacks Django's columns. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the
-    /// server cannot be reached.
+    /// that name exists but lacks Django's columns.
+    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached.
     ///
     /// # Examples
     /// ```no_run
@@ -218,7 +222,8 @@ impl DjangoTable {
         Ok(self.0.pool.run(statement, params).await?.rows)
     }
 
-    /// Executes a statement that writes one row, which then has `data`, or none.
+    /// Executes a statement that writes at most one row. If it writes a row, returns the new
+    /// version, which consists of `data`.
     async fn write(
         &self,
         doing: &'static str,
@@ -313,7 +318,7 @@ impl Store for DjangoTable {
         let table = &self.0.table;
         let to = key_text(to).ok_or_else(|| unsupported_key(doing))?;
         table.check(new, doing)?;
-        // An entry cannot move to its own key. MySQL would not report a duplicate.
+        // An entry cannot move to its own key. MySQL would not report that as a duplicate.
         let from = key_text(from).filter(|from| *from != to);
         let (Some(from), Some(seen)) = (from, version_text(seen)) else {
             return Ok(Outcome::Stale);
@@ -346,7 +351,7 @@ impl Store for DjangoTable {
     }
 
     /// Deletes expired entries in small steps, so that no request waits for long. If the future is
-    /// dropped, the completed steps stay done.
+    /// dropped, the completed steps stay in effect.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         sweep::sweep(&self.0.pool, &self.0.table.sweep, micros(now), limit).await
     }
@@ -390,7 +395,7 @@ mod tests {
 
         a_visit(&store).await;
 
-        // Two more statements read the counters in between.
+        // Two additional statements read the counters in between.
         let after = [questions(&store).await, prepared(&store).await];
         assert_eq!(after, [before[0] + CALLS + 2, before[1]]);
     }

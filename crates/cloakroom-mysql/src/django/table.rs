@@ -9,20 +9,20 @@ use crate::columns::Columns;
 use crate::error::too_large;
 use crate::sweep::{Sweep, SweepPosition};
 
-// In most collations `abc`, `ABC` and `abc ` are equal. So the statements find the row through the
-// index, by the column's collation, and then compare the bytes of the key. They also compare the
-// bytes of the old data, because the table has no version column. The bytes are UTF-8, the
-// character set of the store's connections.
+// In most collations, `abc`, `ABC` and `abc ` are equal. So the statements first find the row
+// through the index, which uses the collation of the column, and then compare the bytes of the key.
+// They also compare the bytes of the old data, because the table has no version column. The bytes
+// are UTF-8, the character set of the store's connections.
 //
 // The column stores UTC without a time zone. The statements convert it from and to microseconds
 // since 1970, so they do not depend on the time zone of the connection.
 const LOAD: &str = "SELECT session_data, {micros} FROM `{table}` WHERE {key}";
 
-// Not INSERT IGNORE, which would also ignore other errors.
+// This is not an INSERT IGNORE, which would also ignore errors other than a duplicate key.
 const CREATE: &str =
     "INSERT INTO `{table}` (session_data, expire_date, session_key) VALUES (?, {instant}, ?)";
 
-// Only Django's columns are set: a custom session model may have more.
+// This statement sets only Django's columns: a custom session model may have more.
 const SAVE: &str =
     "UPDATE `{table}` SET session_data = ?, expire_date = {instant} WHERE {key} AND {data}";
 
@@ -41,7 +41,8 @@ const DUE: &str = "SELECT {micros}, session_key FROM `{table}`
     ORDER BY expire_date, session_key LIMIT {step}";
 
 // Compares the expiry again, because the row may have been saved since it was found. Access by
-// primary key and SKIP LOCKED ensure that it waits neither for another sweep nor for a save.
+// primary key and SKIP LOCKED ensure that the statement waits neither for another sweep nor for a
+// save.
 const CLAIM: &str = "SELECT session_key FROM `{table}` FORCE INDEX (PRIMARY)
     WHERE session_key IN ({keys}) AND expire_date < {instant} FOR UPDATE SKIP LOCKED";
 
@@ -73,8 +74,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Fills the statements with the table's name, which has been checked. They quote it only
-    /// because it may be an SQL keyword.
+    /// Inserts the table's name into the statements. The caller has checked the name; the
+    /// statements quote it only because it may be an SQL keyword.
     pub(crate) fn new(name: &str, packet: usize) -> Self {
         let expand = |template: &str| {
             template
@@ -136,7 +137,7 @@ impl Table {
 /// characters outside ASCII.
 ///
 /// Django's keys are ASCII. Which other characters the column can hold depends on its character
-/// set, and MySQL returns an error if it is compared with the rest.
+/// set, and MySQL returns an error if the column is compared with text that it cannot hold.
 pub(crate) fn key_text(key: &StoreKey) -> Option<&str> {
     let key = str::from_utf8(key.as_bytes()).ok()?;
     let fits = key.len() <= MAX_KEY_LEN && key.bytes().all(|byte| byte.is_ascii() && byte != 0);
@@ -158,7 +159,7 @@ pub(crate) fn instant_param(at: SystemTime) -> Value {
     Value::from(micros(at))
 }
 
-/// The error for a key that the column cannot hold.
+/// Returns the error for a key that the column cannot hold.
 pub(crate) fn unsupported_key(doing: &str) -> Error {
     unsupported(
         doing,

@@ -1,4 +1,4 @@
-//! Comparisons and limits where MySQL's defaults differ from what stores guarantee.
+//! Tests comparisons and limits for which MySQL's defaults differ from what stores guarantee.
 
 use cloakroom::store::{Outcome, Store};
 use cloakroom::{ErrorKind, StoreKey};

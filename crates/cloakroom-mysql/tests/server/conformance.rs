@@ -1,4 +1,5 @@
-//! The conformance suite of all stores on both stores: alone, and as two processes on one table.
+//! Runs the conformance suite against both stores: one store alone, and two stores on one table, as
+//! in two processes.
 
 use cloakroom_testkit::conformance::OnlyText;
 

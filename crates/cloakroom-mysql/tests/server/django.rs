@@ -1,4 +1,5 @@
-//! Django's table: what the store writes to it, what it leaves unchanged, and how it compares.
+//! Tests `DjangoTable`: what it writes to Django's table, what it leaves unchanged, and how it
+//! compares.
 
 use std::time::{Duration, SystemTime};
 
@@ -281,7 +282,8 @@ async fn a_save_on_a_killed_connection_is_unavailable_and_a_load_shows_its_outco
     written(store.save(&at(KEY), &seen, &draft("new")).await);
 }
 
-/// A store on a new table, the name of the table, and a connection that is not the store's.
+/// Returns a store on a new table, the name of the table, and a connection that does not belong to
+/// the store.
 struct Site {
     store: DjangoTable,
     table: String,

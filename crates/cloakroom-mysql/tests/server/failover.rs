@@ -1,4 +1,4 @@
-//! The server becomes read-only, and its name leads to another one.
+//! Tests a failover: the server becomes read-only, and its host name leads to another server.
 
 use cloakroom::ErrorKind;
 use cloakroom::store::Store;
@@ -21,7 +21,7 @@ async fn a_save_that_a_read_only_server_refuses_is_sent_to_the_new_primary() {
     let (table, django, name) = (unique_name(), unique_name(), unique_name());
     let (entry, row) = (draft("old"), draft("old"));
     let mut seen = None;
-    // Both servers have the same entries, as a primary and its replica have.
+    // Both servers have the same entries, like a primary and its replica.
     for server in [&old, &new] {
         let store = on(server.url(), &table).await;
         store.migrate().await.unwrap();
@@ -39,7 +39,7 @@ async fn a_save_that_a_read_only_server_refuses_is_sent_to_the_new_primary() {
     let proxy = Proxy::to(&user_of(old.url(), &name, &rights).await);
     let store = on(proxy.url(), &table).await;
     let of_django = django_on(proxy.url(), &django).await;
-    // Both have a connection to the old server.
+    // Both stores have a connection to the old server.
     assert!(store.load(&at(1)).await.unwrap().is_some());
     assert!(of_django.load(&key()).await.unwrap().is_some());
 
@@ -61,7 +61,7 @@ async fn a_save_that_a_read_only_server_refuses_is_sent_to_the_new_primary() {
     assert_eq!(observer.load(&at(1)).await.unwrap().unwrap().data, "new");
 }
 
-/// A key of Django's.
+/// A session key in Django's format.
 fn key() -> cloakroom::StoreKey {
     cloakroom::StoreKey::new(b"0f3k8w1v5n2q7x4c9z6b0m3j8h5g2d1s")
 }

@@ -1,4 +1,4 @@
-//! Deadlocks, long locks, and killed connections.
+//! Tests deadlocks, locks that are held for long, and killed connections.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
     };
     let table = table_of(&store);
     let seen = written(store.create(&at(1), &draft("old")).await);
-    // MySQL rolls back the transaction that has written less, which is the store's.
+    // MySQL rolls back the transaction that has written less, which is that of the store.
     neighbour.query_drop("START TRANSACTION").await.unwrap();
     for n in 100..150 {
         insert(&mut neighbour, &table, n).await;
@@ -45,7 +45,7 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_save_of_a_locked_row_is_unavailable_and_loads_still_work() {
+async fn a_save_of_a_locked_row_is_unavailable_but_loads_still_succeed() {
     let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
         return;
     };
@@ -121,14 +121,14 @@ async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
         }
     }
 
-    // The load replaces the connections that were killed last, because it is tried again.
+    // This load is tried again, so it replaces the connections that were killed last.
     assert!(store.load(&at(100)).await.unwrap().is_none());
     written(store.create(&at(100), &draft("")).await);
 }
 
-/// Counts in a session like the core does: if the outcome of a save is unknown, it sends the same
-/// draft again and compares versions, since the first statement may still be running. Each count is
-/// written once, whichever connections are killed.
+/// Increments a counter in a session as the session layer does: if the outcome of a save is
+/// unknown, sends the same draft again and compares versions, because the first statement may still
+/// be running. Each increment is written once, whichever connections are killed.
 async fn count_to_a_hundred(store: &MysqlStore, n: u64) {
     let new = draft("0");
     let mut seen = loop {
@@ -191,7 +191,7 @@ async fn kill_all(database: &str) {
     let theirs = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ?";
     let connections: Vec<u64> = neighbour.exec(theirs, (database,)).await.unwrap();
     for id in connections {
-        // It may be closed by now.
+        // The connection may be closed by now.
         let _ = neighbour.query_drop(format!("KILL CONNECTION {id}")).await;
     }
 }
@@ -204,7 +204,7 @@ async fn insert(neighbour: &mut Conn, table: &str, n: u64) {
         .unwrap();
 }
 
-/// Returns when a transaction waits for a lock on a row of the table.
+/// Waits until a transaction waits for a lock on a row of the table.
 async fn wait_for_a_lock(table: &str) {
     let mut neighbour = neighbour().await.unwrap();
     let waiting = format!(
@@ -216,7 +216,7 @@ async fn wait_for_a_lock(table: &str) {
         if found > Some(0) {
             return;
         }
-        // The server refreshes this view only if it was not read for 0.1 s.
+        // The server refreshes this view only if it has not been read for 0.1 s.
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
     panic!("no transaction waits for {table}");

@@ -1,4 +1,4 @@
-//! Migrations: what they create, what they leave alone, and what they refuse.
+//! Tests migrations: what they create, what they leave unchanged, and what they refuse.
 
 use cloakroom::ErrorKind;
 use cloakroom::store::Store;

@@ -1,4 +1,4 @@
-//! Sessions on MySQL, used by two processes of a site.
+//! Tests sessions in MySQL that two processes of a site use.
 
 use cloakroom::{Session, SessionKey, Sessions};
 use http::{HeaderMap, StatusCode, header};

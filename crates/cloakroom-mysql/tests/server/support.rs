@@ -1,4 +1,4 @@
-//! Helpers of the tests.
+//! Helpers for the tests.
 
 use cloakroom::store::SaveId;
 use cloakroom::store::{Draft, Meta, Outcome, Version, from_millis};
@@ -9,7 +9,7 @@ use cloakroom_testkit::unique_name;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-/// Returns the URL of the server, if there is one.
+/// Returns the URL of the server, or `None` if no server is available.
 pub(crate) fn url() -> Option<&'static str> {
     Some(mariadb()?.url())
 }
@@ -28,7 +28,7 @@ pub(crate) async fn two_stores() -> Option<(MysqlStore, MysqlStore)> {
     Some((one, on(url()?, &table).await))
 }
 
-/// Returns two stores on one new table like Django's.
+/// Returns two stores on one new table with Django's columns.
 pub(crate) async fn django() -> Option<(DjangoTable, DjangoTable)> {
     let table = unique_name();
     let one = django_on(url()?, &table).await;
@@ -36,7 +36,7 @@ pub(crate) async fn django() -> Option<(DjangoTable, DjangoTable)> {
     Some((one, django_on(url()?, &table).await))
 }
 
-/// Returns a store on this table, which is like Django's.
+/// Returns a store on this table, which has Django's columns.
 pub(crate) async fn django_on(url: &str, table: &str) -> DjangoTable {
     DjangoTable::builder(url)
         .table(table)
@@ -60,7 +60,8 @@ pub(crate) async fn neighbour() -> Option<Conn> {
     Some(Conn::from_url(url()?).await.unwrap())
 }
 
-/// Creates a database, to which only the store connects, and returns its URL and its name.
+/// Creates a database to which only the store connects. Returns the URL and the name of the
+/// database.
 pub(crate) async fn new_database() -> Option<(String, String)> {
     let name = unique_name();
     neighbour()
@@ -72,7 +73,8 @@ pub(crate) async fn new_database() -> Option<(String, String)> {
     Some((format!("{server}/{name}"), name))
 }
 
-/// Makes a user with these rights, each a `GRANT` up to the name. Returns the URL with its login.
+/// Creates a user with these rights. Each right is a `GRANT` statement without the name of the
+/// user. Returns the URL with the login of the user.
 pub(crate) async fn user_of(url: &str, name: &str, rights: &[&str]) -> String {
     let mut admin = Conn::from_url(url).await.unwrap();
     let create = format!("CREATE USER {name} IDENTIFIED BY 's3cret'");

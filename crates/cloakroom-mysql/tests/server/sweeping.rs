@@ -1,4 +1,4 @@
-//! Sweeps: what they delete, what they keep, and that they can run concurrently.
+//! Tests sweeps: what they delete, what they keep, and that they can run concurrently.
 
 use std::time::{Duration, SystemTime};
 
@@ -77,7 +77,7 @@ fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
 /// Inserts sessions that expired before now, one for each second.
 async fn insert_expired(table: &str, count: usize) {
     let now = millis(SystemTime::now());
-    // In steps, because a million rows in one statement would be one long transaction.
+    // Insert in steps, because a million rows in one statement would be one long transaction.
     for first in (0..count).step_by(STEP) {
         let rows = STEP.min(count - first);
         let insert = format!(
@@ -107,12 +107,12 @@ async fn count_expired(table: &str, now: SystemTime) -> usize {
 const STEP: usize = 20_000;
 
 #[tokio::test]
-async fn of_the_sessions_of_one_hour_only_expired_ones_are_swept() {
+async fn a_sweep_keeps_unexpired_sessions_of_the_same_hour() {
     let Some(store) = store().await else { return };
     let dead = draft("");
     let mut alive = draft("");
     alive.meta.expires += Duration::from_millis(1);
-    // More than one step of expired ones, and of others.
+    // More than one step of expired sessions, and as many unexpired ones.
     for n in 0..120 {
         written(store.create(&at(n), &alive).await);
         written(store.create(&at(1_000 + n), &dead).await);
@@ -126,7 +126,7 @@ async fn of_the_sessions_of_one_hour_only_expired_ones_are_swept() {
 }
 
 #[tokio::test]
-async fn a_sweep_skips_a_locked_session_and_a_later_one_deletes_it() {
+async fn a_sweep_skips_a_locked_session_and_a_later_sweep_deletes_it() {
     let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
         return;
     };
@@ -147,7 +147,7 @@ async fn a_sweep_skips_a_locked_session_and_a_later_one_deletes_it() {
 }
 
 #[tokio::test]
-async fn a_sweep_of_a_small_table_of_mostly_expired_sessions_skips_a_locked_one() {
+async fn a_sweep_of_a_small_table_of_mostly_expired_sessions_skips_a_locked_session() {
     let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
         return;
     };

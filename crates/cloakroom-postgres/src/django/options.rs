@@ -6,7 +6,7 @@ use crate::options::Builder;
 
 impl Builder<DjangoTable> {
     /// Returns the SQL that creates Django's table and its indexes, for sites that run their own
-    /// migrations. It is what Django's migration runs.
+    /// migrations. Django's own migration runs the same SQL.
     ///
     /// # Errors
     /// [`Config`](cloakroom::ErrorKind::Config) if the table's name is not valid.
@@ -23,10 +23,10 @@ impl Builder<DjangoTable> {
         self.sql(&SCHEMA)
     }
 
-    /// Opens the first connection. It tries once.
+    /// Opens the first connection. Does not try again if this fails.
     ///
-    /// The table need not exist yet: see [`DjangoTable::migrate`]. If the future is dropped,
-    /// nothing has changed.
+    /// The table need not exist yet: see [`DjangoTable::migrate`]. Dropping the future changes
+    /// nothing in the database.
     ///
     /// # Errors
     /// [`Config`](cloakroom::ErrorKind::Config) if an option is out of range, the URL cannot be

@@ -18,44 +18,46 @@ use crate::value::Value;
 /// A store that reads and writes Django's own table `django_session`, which its engines `db` and
 /// `cached_db` use.
 ///
-/// A Rust service and a Django site share the rows. With Django's format and the same secret key
-/// they also share the logins. It is compatible with Django 4.2, 5.2 and 6.0 and any `TIME_ZONE`,
-/// since the column stores instants.
+/// A Rust service and a Django site share the rows. With Django's format and the same secret key,
+/// they also share logins. The store is compatible with Django 4.2, 5.2 and 6.0, and with any
+/// `TIME_ZONE`, because the column stores instants.
 ///
 /// Clones share their connections, which are closed when the last clone is dropped.
 ///
 /// # Guarantees
 /// * **Compares**: the table has no version column, so a save compares the old data, byte by byte,
 ///   in the statement that writes the new data. No edit is lost among requests that save through
-///   this store. Django's own saves do not compare: a stale save of this store never overwrites
-///   what Django saved, but a Django request may overwrite what this store saved while it ran.
-/// * **Revokes**, **durable**, **shared**: like [`PostgresStore`](crate::PostgresStore), and
-///   shared with Django.
-/// * **No owners**: a draft with an owner is
-///   [`Unsupported`](cloakroom::ErrorKind::Unsupported). The table stores no other metadata than
-///   the expiry. Loaded entries were created and touched in 1970 and have no label.
+///   this store. Django's own saves do not compare: this store never overwrites a change that
+///   Django saved in the meantime, but a Django request may overwrite a change that this store
+///   saved while the request ran.
+/// * **Revokes**, **durable**, **shared**: as with [`PostgresStore`](crate::PostgresStore). The
+///   sessions are also shared with Django.
+/// * **No owners**: writing a draft with an owner returns
+///   [`Unsupported`](cloakroom::ErrorKind::Unsupported). The only metadata in the table is the
+///   expiry. A loaded entry has 1970 as the time at which it was created and touched, and has no
+///   label.
 ///
 /// If the answer to a save is lost, a load shows whether the new data was written.
 ///
-/// The store key of an entry is Django's session key itself, a text of up to 40 characters. Under
-/// any other store key no entry is found, and creating one is `Unsupported`. The data must be
-/// ASCII; all data that Django writes is.
+/// The store key of an entry is Django's session key itself, a text of up to 40 characters. Loading
+/// under any other store key returns `None`, and creating an entry under it returns `Unsupported`.
+/// The data must be ASCII, as all data that Django writes is.
 ///
 /// # When something fails
 /// In addition to the cases of the [crate](crate):
 /// * **Django's `migrate` has not been run**: every call returns
-///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), with an error that says so.
-/// * **Another program has altered the table**: a row that cannot be read is
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message says to run it.
+/// * **Another program has altered the table**: loading a row that cannot be read returns
 ///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
-/// * **An attacker reads the table**: its keys open the sessions, because Django does not hash
-///   them.
+/// * **An attacker reads the table**: the attacker can use the keys in it to open the sessions,
+///   because Django does not hash them.
 ///
 /// # Cost
-/// Each call is one round trip, as in the [crate](crate#cost). A sweep runs one statement for each
-/// 1,000 rows.
-/// A save sends the old data along with the new. It writes to all three indexes if the expiry
-/// changes, because Django has an index on `expire_date`. Like Django's `clearsessions`, a sweep
-/// keeps a session that expires at exactly the given microsecond.
+/// Each call takes one round trip, as described in the [crate documentation](crate#cost). A sweep
+/// runs one statement for each 1,000 rows. A save sends the old data as well as the new data. It
+/// writes to all three indexes if the expiry changes, because Django has an index on `expire_date`.
+/// Like Django's `clearsessions`, a sweep keeps a session that expires at exactly the given
+/// microsecond.
 ///
 /// # Schema
 /// ```sql
@@ -113,7 +115,7 @@ impl DjangoTable {
         Self::builder(url).connect().await
     }
 
-    /// Returns the options for Django's database at `url`, written as for
+    /// Returns the options for Django's database at `url`, in the same form as for
     /// [`PostgresStore::builder`](crate::PostgresStore::builder).
     ///
     /// If the site has a custom session model, set the name of its [`table`](Builder::table).
@@ -144,18 +146,19 @@ impl DjangoTable {
         }
     }
 
-    /// Creates the table and its indexes like Django's migration, if they do not exist.
+    /// Creates the table and its indexes, as Django's migration does, if they do not exist.
     ///
-    /// It is for a database that Django has not migrated yet. Run `manage.py migrate
+    /// Meant for a database that Django has not migrated yet. Run `manage.py migrate
     /// --fake-initial` afterwards, so that Django accepts the table as migrated.
     ///
-    /// Any number of servers may call it concurrently. It opens an extra connection and closes it
-    /// afterwards. If the future is dropped, the table is created as a whole or not at all.
+    /// Any number of processes may call this method concurrently. It opens an additional connection
+    /// and closes it afterwards. If the future is dropped, the table and its indexes are created
+    /// completely or not at all.
     ///
     /// # Errors
-    /// [`Config`](cloakroom::ErrorKind::Config) if a table of that name lacks Django's columns.
-    /// [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached or the
-    /// user may not create tables.
+    /// [`Config`](cloakroom::ErrorKind::Config) if a table of that name exists but lacks Django's
+    /// columns. [`Unavailable`](cloakroom::ErrorKind::Unavailable) if the server cannot be reached
+    /// or the user may not create tables.
     ///
     /// # Examples
     /// ```no_run
@@ -176,7 +179,7 @@ impl DjangoTable {
     }
 
     /// Returns the SQL that [`migrate`](Self::migrate) runs, for sites that run their own
-    /// migrations. [`Builder::schema`] returns it without a connection.
+    /// migrations. [`Builder::schema`] returns the same SQL without a connection.
     ///
     /// # Examples
     /// ```no_run
@@ -235,7 +238,8 @@ impl Store for DjangoTable {
         Ok(outcome(&answer, new))
     }
 
-    /// Deletes the entry. A delete whose answer was lost is sent again: it is idempotent.
+    /// Deletes the entry. If the answer to a delete is lost, the store sends the delete again,
+    /// because it is idempotent.
     async fn delete(&self, key: &StoreKey) -> Result<()> {
         let doing = "deleting a session from Django's table in PostgreSQL";
         let Some(key) = key_text(key) else {
@@ -279,12 +283,12 @@ impl Store for DjangoTable {
         })
     }
 
-    /// Deletes expired entries in steps of up to 1,000 rows, so that no statement runs for long.
-    /// If the future is dropped, the completed steps stay done.
+    /// Deletes expired entries in steps of up to 1,000 rows, so that no statement runs for long. If
+    /// the future is dropped, the completed steps stay in effect.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let doing = "sweeping expired sessions from Django's table in PostgreSQL";
         let mut swept = 0;
-        // Ends: each step adds its size to `swept` or is the last.
+        // Terminates: each step either adds `step` to `swept` or is the last one.
         while swept < limit {
             let step = SWEEP_STEP.min(limit - swept);
             let max_rows = i64::try_from(step).unwrap_or(i64::MAX);
@@ -322,6 +326,6 @@ fn outcome(answer: &Answer, new: &Draft) -> Outcome {
     }
 }
 
-/// How many rows one statement of a sweep deletes at most. It takes the server about ten
-/// milliseconds.
+/// The maximum number of rows that one statement of a sweep deletes. Such a statement takes the
+/// server about ten milliseconds.
 const SWEEP_STEP: usize = 1_000;

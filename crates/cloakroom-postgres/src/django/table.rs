@@ -16,13 +16,14 @@ const CREATE: &str = r#"INSERT INTO "{table}" (session_key, session_data, expire
     VALUES ($1, $2, $3)
     ON CONFLICT (session_key) DO NOTHING"#;
 
-// The table has no version column, so the old data is compared, byte by byte thanks to
-// `COLLATE "C"`. Only Django's columns are set: a custom session model may have more.
+// The table has no version column, so the statement compares the old data, byte by byte because of
+// `COLLATE "C"`. It sets only Django's columns: a custom session model may have more.
 const SAVE: &str = r#"UPDATE "{table}" SET session_data = $2, expire_date = $3
     WHERE session_key = $1 AND session_data COLLATE "C" = $4"#;
 
-// The primary key also refuses a target that exists, but then the server logs the violation with
-// the session key in it. `NOT EXISTS` leaves that to the case of two concurrent moves.
+// The primary key also refuses a target that exists, but the server then logs the violation,
+// including the session key. With `NOT EXISTS`, such a violation happens only if two moves run
+// concurrently.
 const RENAME: &str = r#"UPDATE "{table}" SET session_key = $1, session_data = $2, expire_date = $3
     WHERE session_key = $5 AND session_data COLLATE "C" = $4
         AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE session_key = $1)"#;
@@ -32,8 +33,9 @@ const TOUCH: &str = r#"UPDATE "{table}" SET expire_date = $2
 
 const DELETE: &str = r#"DELETE FROM "{table}" WHERE session_key = $1"#;
 
-// `SKIP LOCKED`: it does not wait for rows that another sweep or a save has locked. `ARRAY`: the
-// subquery runs once. In an `IN` it could run several times and lock other rows each time.
+// With `SKIP LOCKED`, a sweep does not wait for rows that another sweep or a save has locked. With
+// `ARRAY`, the subquery runs once; with `IN`, it could run several times and lock different rows
+// each time.
 const SWEEP: &str = r#"DELETE FROM "{table}" WHERE session_key = ANY (ARRAY(
     SELECT session_key FROM "{table}" WHERE expire_date < $1
     ORDER BY expire_date LIMIT $2 FOR UPDATE SKIP LOCKED))"#;
@@ -97,7 +99,7 @@ impl Statements for Statement {
 }
 
 impl<'a> Value<'a> {
-    /// A text parameter that contains no NUL and so needs no escaping.
+    /// Returns a parameter for a text without NUL, which needs no escaping.
     pub(crate) fn plain(text: &'a str) -> Self {
         Self::Text(Some(Cow::Borrowed(text)))
     }
@@ -142,8 +144,8 @@ impl<'a> DraftColumns<'a> {
     }
 }
 
-/// Rounds an instant down to the microseconds of the column and clamps it to the years 1970 to
-/// 9999.
+/// Rounds an instant down to whole microseconds, as the column stores it, and clamps it to the
+/// years 1970 to 9999.
 pub(crate) fn column_instant(at: SystemTime) -> SystemTime {
     from_micros(micros(at))
 }
@@ -159,13 +161,13 @@ pub(crate) fn version_text(version: &Version) -> Option<&str> {
     plain(version.as_bytes()?)
 }
 
-/// Returns `bytes` as a text, if it is one that PostgreSQL can store.
+/// Returns `bytes` as text, or `None` if PostgreSQL cannot store them as text.
 fn plain(bytes: &[u8]) -> Option<&str> {
     let text = str::from_utf8(bytes).ok()?;
     (!text.contains('\0')).then_some(text)
 }
 
-/// The error for a key that the column cannot hold.
+/// Returns the error for a key that the column cannot hold.
 pub(crate) fn unsupported_key(doing: &str) -> Error {
     unsupported(
         doing,

@@ -1,4 +1,4 @@
-//! Helpers of the integration tests.
+//! Helpers for the integration tests.
 #![allow(dead_code, reason = "each test file uses only some of them")]
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ pub(crate) async fn migrated(url: &str) -> PostgresStore {
     store
 }
 
-/// Returns a store on a table like Django's, which it creates if it does not exist.
+/// Returns a store on a table with Django's columns, and creates the table if it does not exist.
 pub(crate) async fn django(url: &str, table: impl Into<String>) -> DjangoTable {
     let store = DjangoTable::builder(url).table(table).connect().await;
     let store = store.unwrap();
@@ -67,7 +67,7 @@ pub(crate) async fn neighbour(url: &str) -> Client {
     client
 }
 
-/// Polls until the answer to `question` is true. The server waits between the tries.
+/// Repeats `question` until its answer is true. The server waits between the tries.
 pub(crate) async fn until(neighbour: &Client, what: &str, question: &str) {
     for _ in 0..1_000 {
         let rows: Vec<Row> = neighbour.query(question, &[]).await.unwrap();

@@ -49,7 +49,7 @@ impl DjangoCacheBuilder {
         }
     }
 
-    /// Sets `KEY_PREFIX` of the cache. Empty by default, as in Django.
+    /// Sets the `KEY_PREFIX` of the cache. Empty by default, as in Django.
     ///
     /// # Examples
     /// ```
@@ -64,7 +64,7 @@ impl DjangoCacheBuilder {
         self
     }
 
-    /// Sets `VERSION` of the cache. 1 by default, as in Django.
+    /// Sets the `VERSION` of the cache. Defaults to 1, as in Django.
     ///
     /// # Examples
     /// ```
@@ -78,10 +78,11 @@ impl DjangoCacheBuilder {
         self
     }
 
-    /// Selects the entries of the engine `cached_db` instead of those of the engine `cache`.
+    /// Uses the cache entries of the engine `cached_db` instead of those of the engine `cache`.
     ///
-    /// They are copies of rows in the site's database. A program that writes the row must also
-    /// write or delete the entry; `Settings::cached_db` in `cloakroom-django` does.
+    /// Each of these entries is a copy of a row in the site's database. A program that writes the
+    /// row must also write or delete the entry; `Settings::cached_db` in `cloakroom-django` does
+    /// both.
     ///
     /// # Examples
     /// ```
@@ -98,7 +99,7 @@ impl DjangoCacheBuilder {
     /// Connects to the server.
     ///
     /// The connection runs on the current tokio runtime and reconnects automatically. Dropping the
-    /// future closes it and has no other effect.
+    /// future closes the connection and has no other effect.
     ///
     /// # Errors
     /// Those of [`Builder::connect`](crate::Builder::connect).

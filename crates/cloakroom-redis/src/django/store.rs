@@ -14,10 +14,9 @@ use crate::connection::Connection;
 use crate::error::{refused, unexpected_answer};
 use crate::script::Script;
 
-/// Replaces the value if it is still the one that the caller read. Deletes it if the new one has no
-/// time left, as Django does.
-/// Arguments: the value that was read, the new value, its time to live in seconds.
-/// Returns 1, or 0 if the version is stale.
+/// Replaces the value if it is still the one that the caller read. Deletes the value if the time to
+/// live is 0, as Django does. Arguments: the value that was read, the new value, its time to live
+/// in seconds. Returns 1, or 0 if the version is stale.
 const SAVE: &str = "
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[3] == '0' then
@@ -27,9 +26,9 @@ else
 end
 return 1";
 
-/// Sets the time to live of the value if it is still the one that the caller read. 0 deletes it.
-/// Arguments: the value that was read, the time to live in seconds.
-/// Returns 1, or 0 if the version is stale.
+/// Sets the time to live of the value if it is still the one that the caller read. A time to live
+/// of 0 deletes the value. Arguments: the value that was read, the time to live in seconds. Returns
+/// 1, or 0 if the version is stale.
 const TOUCH: &str = "
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
@@ -47,8 +46,8 @@ return 1";
 /// For sites with the session engine `cache` or `cached_db` and the cache backend
 /// `django.core.cache.backends.redis.RedisCache`. It stores exactly what Django stores: the bytes
 /// of a session under Django's key, with Django's time to live. It needs a format that reads and
-/// writes Django's bytes; `cloakroom_django::engine` combines the two. Written for Django 5.2; 4.2
-/// and 6.0 use the same layout. Requires Redis 6.2 or newer, or any version of Valkey.
+/// writes Django's bytes; `cloakroom_django::engine` combines the two. Written for Django 5.2;
+/// Django 4.2 and 6.0 use the same layout. Requires Redis 6.2 or newer, or any version of Valkey.
 ///
 /// Clones share the connection.
 ///
@@ -57,25 +56,25 @@ return 1";
 ///   made through Cloakroom is lost to another edit made through Cloakroom. **Django does not
 ///   compare**: it overwrites changes made since it read the session, and a Django request that was
 ///   running during a logout may write the session back.
-/// * **Revokes**: a deleted session is gone for every process, unless Django writes it back like
-///   that.
-/// * **Not durable**, **shared**, **evicts**: like [`RedisStore`](crate::RedisStore).
+/// * **Revokes**: a deleted session is gone for every process, unless a running Django request
+///   writes it back.
+/// * **Not durable**, **shared**, **evicts**: as with [`RedisStore`](crate::RedisStore).
 /// * **No owners**: Django's bytes contain no owner that a store could read. Writing a draft with
 ///   an owner returns [`Unsupported`](ErrorKind::Unsupported). Labels and the times at which a
 ///   session was created and touched are not stored.
 ///
-/// The server drops a session by its own clock, to the second and without a grace period, as with
-/// Django. A session that is found has not expired. A session with less than a second left is
-/// deleted instead of written.
+/// As with Django, the server deletes a session when it expires, by the server's own clock, to the
+/// second and without a grace period. Every session that is found is therefore unexpired. A session
+/// with less than a second left is deleted instead of written.
 ///
 /// # When things go wrong
-/// Everything said of [`RedisStore`](crate#when-things-go-wrong) applies, and also:
+/// Everything that applies to [`RedisStore`](crate#when-things-go-wrong) applies here. In addition:
 /// * **An answer is lost**: Django's bytes do not identify the save that wrote them. If the bytes
 ///   from before the save are still stored, the save is sent again. Otherwise the visitor gets an
-///   error and has to try again. An edit is applied twice if it was saved and another request then
-///   restored exactly the earlier bytes.
+///   error and has to try again. An edit is applied twice only if it was saved and another request
+///   then restored exactly the earlier bytes.
 /// * **A login is interrupted between its two steps**: the old session stays valid. A copy of the
-///   new one may stay until its time is up, under a key that was not given to any browser.
+///   new session may stay until it expires, under a key that was not given to any browser.
 /// * **The cache is cleared**: Django's `cache.clear()` empties the whole database and ends every
 ///   session.
 ///
@@ -87,13 +86,14 @@ return 1";
 /// other keys and are not supported. If `LOCATION` lists several servers, connect to the first one,
 /// to which Django writes.
 ///
-/// An access list (ACL) must allow `~` with that prefix and `*`, and these commands:
+/// An access list (ACL) must allow `~:1:django.contrib.sessions.cache*`, with the `KEY_PREFIX`,
+/// version and engine of the site, and these commands:
 ///
 /// ```text
 /// +get +set +del +exists +expire +eval +evalsha +hello +auth +select
 /// ```
 ///
-/// | with | the user also needs |
+/// | if the URL names | the user also needs |
 /// |---|---|
 /// | a Cluster | `+cluster|slots +asking` |
 /// | Sentinels | `+role` |
@@ -105,7 +105,8 @@ return 1";
 /// ```
 ///
 /// # Cost
-/// One round trip per call, and two for a rename. A save and a touch also send the old bytes.
+/// Two round trips for a rename, and one for every other call. A save and a touch also send the old
+/// bytes.
 ///
 /// # Examples
 /// ```no_run
@@ -160,8 +161,8 @@ impl DjangoCache {
 
     /// Returns the options for the server at `url`.
     ///
-    /// The [crate documentation](crate#url) describes the URL. A `LOCATION` of Django's `CACHES` is
-    /// a valid one. Does not connect and does not check the URL; [`DjangoCacheBuilder::connect`]
+    /// The [crate documentation](crate#url) describes the URL. A `LOCATION` from Django's `CACHES`
+    /// is a valid URL. Does not connect and does not check the URL; [`DjangoCacheBuilder::connect`]
     /// does both.
     ///
     /// # Examples
@@ -169,7 +170,7 @@ impl DjangoCache {
     /// use cloakroom_redis::DjangoCache;
     ///
     /// let builder = DjangoCache::builder("redis://:s3cret@127.0.0.1:6379/1");
-    /// // `Debug` shows what every key starts with, and not the URL.
+    /// // `Debug` shows the text that every key starts with, but not the URL.
     /// assert!(format!("{builder:?}").contains(r#"":1:django.contrib.sessions.cache""#));
     /// ```
     pub fn builder(url: &str) -> DjangoCacheBuilder {
@@ -237,8 +238,8 @@ impl Store for DjangoCache {
     /// 1. Write the new entry to `to`. No browser has this key yet.
     /// 2. Compare the old entry and delete it. This step moves the session.
     ///
-    /// If the future is dropped between the two, the old entry stays valid, and the server drops
-    /// the copy at `to` when its time is up.
+    /// If the future is dropped between the two steps, the old entry stays valid, and the server
+    /// deletes the copy at `to` when it expires.
     async fn rename(
         &self,
         from: &StoreKey,
@@ -277,7 +278,7 @@ impl Inner {
     async fn create(&self, key: &StoreKey, new: &Draft, doing: &'static str) -> Result<Outcome> {
         check_ownerless(new, doing)?;
         let answer = match redis_ttl(&new.meta) {
-            // Redis does not accept a time to live of 0. The entry would be dropped at once, so
+            // Redis does not accept a time to live of 0. The entry would be deleted at once, so
             // only check that the key is free.
             0 => self.connection.ask(&self.command("EXISTS", key)).await,
             ttl => {
@@ -302,8 +303,8 @@ impl Inner {
         }
     }
 
-    /// Runs a script that changes the value at `key` if it is still the one that was read. Returns
-    /// `then` as the version if it did.
+    /// Runs a script that changes the value at `key` if it is still the one that was read. If it
+    /// was, returns `then` as the new version.
     async fn compare(
         &self,
         script: &Script,
@@ -349,8 +350,8 @@ impl fmt::Debug for DjangoCache {
     }
 }
 
-/// Returns the value as an entry that never expires: the server has already dropped every value
-/// whose time is over.
+/// Returns the value as an entry that never expires: the server has already deleted every value
+/// that has expired.
 fn entry(value: Bytes) -> Entry {
     let version = Version::from_bytes(value.clone());
     Entry::new(

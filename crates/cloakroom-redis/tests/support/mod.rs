@@ -152,8 +152,8 @@ pub(crate) async fn user(url: &str, rights: &[&str]) -> (String, String) {
     (name, with_user)
 }
 
-/// Returns the rights that the documentation in `source` lists for every server, and those in the
-/// row for servers `with` something.
+/// Returns the rights that the documentation in `source` lists for every URL and, if `with` is
+/// given, those in the table row that starts with this text.
 pub(crate) fn documented_rights<'a>(source: &'a str, with: Option<&str>) -> Vec<&'a str> {
     let (_, list) = source
         .split_once("An access list (ACL) must allow")
@@ -176,7 +176,7 @@ pub(crate) fn documented_rights_of_sentinels(source: &str) -> Vec<&str> {
     rights_in(code(list).0)
 }
 
-/// Returns the first block of code in a text, and what follows it.
+/// Returns the first block of code in a text, and the text that follows the block.
 fn code(text: &str) -> (&str, &str) {
     let (_, code) = text.split_once("```text").unwrap();
     code.split_once("```").unwrap()
