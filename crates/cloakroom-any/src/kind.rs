@@ -41,6 +41,10 @@ impl StoreKind {
         }
     }
 
+    pub(crate) fn is_memcached(self) -> bool {
+        matches!(self, Self::Memcached | Self::Django(DjangoKind::Memcached))
+    }
+
     /// Returns whether the driver reads parameters, too. All that this crate does not read are left
     /// to it.
     pub(crate) fn driver_has_options(self) -> bool {

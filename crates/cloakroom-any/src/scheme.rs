@@ -86,7 +86,7 @@ const SCHEMES: [Scheme; 12] = [
         name: "rediss",
         usage: "rediss://…",
         kind: StoreKind::Redis,
-        feature: ("redis", cfg!(feature = "redis")),
+        feature: REDIS_TLS,
     },
     Scheme {
         name: "redis+cluster",
@@ -98,7 +98,7 @@ const SCHEMES: [Scheme; 12] = [
         name: "rediss+cluster",
         usage: "rediss+cluster://…",
         kind: StoreKind::Redis,
-        feature: ("redis", cfg!(feature = "redis")),
+        feature: REDIS_TLS,
     },
     Scheme {
         name: "memcached",
@@ -161,7 +161,7 @@ const DJANGO_SCHEMES: [Scheme; 9] = [
         "django+rediss",
         "django+rediss://…",
         DjangoKind::Redis,
-        ("redis", cfg!(feature = "redis")),
+        REDIS_TLS,
     ),
     scheme(
         "django+memcached",
@@ -182,6 +182,12 @@ const DJANGO_SCHEMES: [Scheme; 9] = [
         ("", true),
     ),
 ];
+
+/// The feature that Redis over TLS needs besides `redis`, or `redis` if that is off.
+const REDIS_TLS: (&str, bool) = match cfg!(feature = "redis") {
+    true => ("tls", cfg!(feature = "tls")),
+    false => ("redis", false),
+};
 
 /// The prefix of the schemes of a Django site. The driver gets the rest of the URL.
 pub(crate) const PREFIX: &str = "django+";

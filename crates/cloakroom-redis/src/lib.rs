@@ -93,6 +93,7 @@ mod layout;
 mod options;
 mod script;
 mod store;
+mod tls;
 
 #[cfg(feature = "django")]
 pub use django::{DjangoCache, DjangoCacheBuilder};

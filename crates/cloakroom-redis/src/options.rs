@@ -64,7 +64,8 @@ impl Builder {
     ///
     /// # Errors
     /// * [`Config`](cloakroom::ErrorKind::Config) if the URL is malformed or needs a feature that
-    ///   is off, or if the server refuses the user or the password.
+    ///   is off, if the server's certificate is not accepted, or if the server refuses the user or
+    ///   the password.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) or
     ///   [`Timeout`](cloakroom::ErrorKind::Timeout) if the server cannot be reached. A single
     ///   server is tried twice, for at most two seconds each.

@@ -15,3 +15,4 @@ mod sessions;
 mod suite_of_faults;
 mod support;
 mod sweeping;
+mod tls;

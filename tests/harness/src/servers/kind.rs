@@ -2,8 +2,9 @@ use std::env;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
-use super::private::Recipe;
+use super::private::{Private, Recipe};
 use super::server::Server;
+use super::tls::{self, Certificate, with_certificate};
 use super::{cluster, mariadb, memcached, postgres, redis};
 
 /// A kind of server.
@@ -22,6 +23,12 @@ pub enum Kind {
     Valkey,
     /// memcached.
     Memcached,
+    /// PostgreSQL that accepts encrypted connections only.
+    PostgresTls,
+    /// MariaDB that accepts encrypted connections only.
+    MariadbTls,
+    /// Redis, one node that accepts encrypted connections only.
+    RedisTls,
 }
 
 impl Kind {
@@ -33,6 +40,9 @@ impl Kind {
         Self::RedisCluster,
         Self::Valkey,
         Self::Memcached,
+        Self::PostgresTls,
+        Self::MariadbTls,
+        Self::RedisTls,
     ];
 
     /// Returns the name of the product.
@@ -51,6 +61,9 @@ impl Kind {
             Self::RedisCluster => "Redis Cluster",
             Self::Valkey => "Valkey",
             Self::Memcached => "memcached",
+            Self::PostgresTls => "PostgreSQL with TLS",
+            Self::MariadbTls => "MariaDB with TLS",
+            Self::RedisTls => "Redis with TLS",
         }
     }
 
@@ -71,6 +84,9 @@ impl Kind {
             Self::RedisCluster => "CLOAKROOM_TEST_REDIS_CLUSTER_URL",
             Self::Valkey => "CLOAKROOM_TEST_VALKEY_URL",
             Self::Memcached => "CLOAKROOM_TEST_MEMCACHED_URL",
+            Self::PostgresTls => "CLOAKROOM_TEST_POSTGRES_TLS_URL",
+            Self::MariadbTls => "CLOAKROOM_TEST_MARIADB_TLS_URL",
+            Self::RedisTls => "CLOAKROOM_TEST_REDIS_TLS_URL",
         }
     }
 
@@ -96,7 +112,49 @@ impl Kind {
             Self::Redis => self.start_one(redis::recipe("redis-server", "redis")?),
             Self::Valkey => self.start_one(redis::recipe("valkey-server", "valkey")?),
             Self::Memcached => self.start_one(memcached::recipe()?),
+            Self::PostgresTls | Self::MariadbTls | Self::RedisTls => {
+                self.start_one(self.encrypted(Certificate::Valid, false)?)
+            }
         }
+    }
+
+    /// Starts a private server with TLS and a certificate that has expired.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start), and for a kind without TLS.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom_harness::servers::Kind;
+    ///
+    /// let Some(server) = Kind::RedisTls.start_expired() else { return };
+    /// assert!(server.url().contains("sslmode=verify-full"));
+    /// ```
+    pub fn start_expired(self) -> Option<Server> {
+        self.start_unless_excluded(|| self.start_one(self.encrypted(Certificate::Expired, false)?))
+    }
+
+    /// Returns how to run a server with TLS.
+    fn encrypted(self, certificate: Certificate, is_killable: bool) -> Option<Recipe> {
+        let usual = match (self, is_killable) {
+            (Self::PostgresTls, false) => postgres::recipe()?,
+            (Self::PostgresTls, true) => postgres::killable()?,
+            (Self::MariadbTls, false) => mariadb::recipe()?,
+            (Self::MariadbTls, true) => mariadb::killable()?,
+            (Self::RedisTls, false) => redis::recipe("redis-server", "redis")?,
+            (Self::RedisTls, true) => redis::killable("redis-server", "redis")?,
+            _ => panic!("{} has no TLS", self.name()),
+        };
+        let (settings, also) = match self {
+            Self::PostgresTls => tls::POSTGRES,
+            Self::MariadbTls => tls::MARIADB,
+            _ => tls::REDIS,
+        };
+        let mut recipe = with_certificate(usual, settings, also, certificate);
+        if self == Self::RedisTls {
+            recipe.run = redis::RUN_TLS;
+        }
+        Some(recipe)
     }
 
     pub(super) fn start_killable(self) -> Option<Server> {
@@ -109,18 +167,26 @@ impl Kind {
             Self::Redis => self.start_one(redis::killable("redis-server", "redis")?),
             Self::Valkey => self.start_one(redis::killable("valkey-server", "valkey")?),
             Self::Memcached => self.start_one(memcached::killable()?),
+            Self::PostgresTls | Self::MariadbTls | Self::RedisTls => {
+                self.start_one(self.encrypted(Certificate::Valid, true)?)
+            }
         }
     }
 
     fn start_one(self, recipe: Recipe) -> Option<Server> {
         let private = recipe.start();
-        let url = self.url(private.port);
+        let url = self.url(&private);
         Some(Server::private(url, vec![private]))
     }
 
     /// Returns the URL of a private server with one process.
-    fn url(self, port: u16) -> String {
+    fn url(self, private: &Private) -> String {
+        let port = private.port;
+        let encrypted = |url: String| format!("{url}?{}", tls::parameters(&private.folder));
         match self {
+            Self::PostgresTls => encrypted(postgres::url(port)),
+            Self::MariadbTls => encrypted(mariadb::url(port)),
+            Self::RedisTls => encrypted(format!("{}/0", redis::url(port))),
             Self::Postgres => postgres::url(port),
             Self::Mariadb => mariadb::url(port),
             Self::Redis | Self::RedisCluster | Self::Valkey => redis::url(port),
@@ -132,14 +198,14 @@ impl Kind {
     /// listens.
     pub(super) fn ready(self) -> (&'static str, &'static str) {
         match self {
-            Self::Postgres => postgres::READY,
-            Self::Mariadb => mariadb::READY,
-            Self::Redis | Self::RedisCluster | Self::Valkey => redis::READY,
+            Self::Postgres | Self::PostgresTls => postgres::READY,
+            Self::Mariadb | Self::MariadbTls => mariadb::READY,
+            Self::Redis | Self::RedisCluster | Self::Valkey | Self::RedisTls => redis::READY,
             Self::Memcached => memcached::READY,
         }
     }
 
-    pub(super) fn shared(self) -> Option<&'static Server> {
+    pub(crate) fn shared(self) -> Option<&'static Server> {
         static SHARED: [OnceLock<Option<Server>>; Kind::ALL.len()] =
             [const { OnceLock::new() }; Kind::ALL.len()];
         SHARED[self as usize].get_or_init(|| self.find()).as_ref()
@@ -189,6 +255,9 @@ impl Kind {
             Self::Postgres => "postgresql",
             Self::Mariadb => "mariadb-server",
             Self::Redis | Self::RedisCluster => "redis-server",
+            Self::PostgresTls => "postgresql openssl",
+            Self::MariadbTls => "mariadb-server openssl",
+            Self::RedisTls => "redis-server openssl",
             Self::Valkey => "valkey-server",
             Self::Memcached => "memcached",
         }

@@ -10,6 +10,9 @@
 //! 3. otherwise none. A line on standard error names what did not run. With
 //!    `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, that is a panic.
 //!
+//! [`postgres_tls`], [`mariadb_tls`] and [`redis_tls`] return servers that accept only encrypted
+//! connections. Their URLs name the authority to trust.
+//!
 //! [`KillableServer`] is a server for one test, which kills it and starts it again.
 //!
 //! Tests share servers, so name tables and prefixes with
@@ -59,8 +62,10 @@ mod program;
 mod redis;
 mod server;
 mod shared;
+mod tls;
 
 pub use killable::KillableServer;
 pub use kind::Kind;
 pub use server::Server;
 pub use shared::{mariadb, memcached, postgres, redis, redis_cluster, valkey};
+pub use shared::{mariadb_tls, postgres_tls, redis_tls};

@@ -50,3 +50,22 @@ pub fn valkey() -> Option<&'static Server> {
 pub fn memcached() -> Option<&'static Server> {
     Kind::Memcached.shared()
 }
+
+/// Returns the PostgreSQL server of this process that accepts encrypted connections only. Its URL
+/// has the parameters `sslmode=verify-full&sslrootcert=…`. It stops when the process ends.
+///
+/// Its certificate is for 127.0.0.1 and db.example. The authority is in `ca.pem`; `other.pem` in
+/// the same folder is one that did not sign it. The same applies to the next two functions.
+pub fn postgres_tls() -> Option<&'static Server> {
+    Kind::PostgresTls.shared()
+}
+
+/// Returns the MariaDB server of this process that accepts encrypted connections only.
+pub fn mariadb_tls() -> Option<&'static Server> {
+    Kind::MariadbTls.shared()
+}
+
+/// Returns the Redis server of this process that accepts encrypted connections only, `redis://…`.
+pub fn redis_tls() -> Option<&'static Server> {
+    Kind::RedisTls.shared()
+}
