@@ -232,4 +232,22 @@ mod tests {
             assert_eq!(tls.tls_hostname_override(), Some("::1"), "{mode}");
         }
     }
+
+    #[test]
+    fn only_a_server_elsewhere_whose_url_says_nothing_causes_a_warning() {
+        let warnings =
+            |url| cloakroom_harness::tls::warnings(|| drop(Address::parse(url).unwrap()));
+        for url in ["mysql://ada@db.example/db", "mysql://ada@10.0.0.7/db"] {
+            assert_eq!(warnings(url), 1, "{url}");
+        }
+        for url in [
+            "mysql://ada@localhost/db",
+            "mysql://ada@[::1]/db",
+            "mysql://ada@db.example/db?socket=/run/mysqld.sock",
+            "mysql://ada@db.example/db?sslmode=disable",
+            "mysql://ada@db.example/db?sslmode=verify-full",
+        ] {
+            assert_eq!(warnings(url), 0, "{url}");
+        }
+    }
 }

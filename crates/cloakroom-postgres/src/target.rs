@@ -351,4 +351,26 @@ mod tests {
             assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
         }
     }
+
+    #[test]
+    fn only_a_server_elsewhere_whose_url_says_nothing_causes_a_warning() {
+        let warnings = |url| cloakroom_harness::tls::warnings(|| drop(Target::parse(url).unwrap()));
+        for url in [
+            "postgres://db.example/db",
+            "postgres://localhost,db.example/db",
+            "postgres://localhost/db?hostaddr=10.0.0.7",
+        ] {
+            assert_eq!(warnings(url), 1, "{url}");
+        }
+        for url in [
+            "postgres://localhost/db",
+            "postgres://[::1]/db",
+            "postgres://%2Frun%2Fpostgresql/db",
+            "postgres://db.example/db?hostaddr=127.0.0.1",
+            "postgres://db.example/db?sslmode=disable",
+            "postgres://db.example/db?sslmode=verify-full",
+        ] {
+            assert_eq!(warnings(url), 0, "{url}");
+        }
+    }
 }

@@ -248,4 +248,28 @@ mod tests {
             assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
         }
     }
+
+    #[cfg(feature = "cluster")]
+    #[test]
+    fn only_a_server_elsewhere_whose_url_says_nothing_causes_a_warning() {
+        let warnings =
+            |url| cloakroom_harness::tls::warnings(|| drop(Address::parse(url).unwrap()));
+        for url in [
+            "redis://db.example",
+            "valkey://10.0.0.7",
+            "redis+cluster://localhost,db.example",
+        ] {
+            assert_eq!(warnings(url), 1, "{url}");
+        }
+        for url in [
+            "redis://localhost",
+            "redis://[::1]",
+            "redis+unix:///run/redis.sock",
+            "redis://db.example?sslmode=disable",
+            "redis://db.example?sslmode=verify-full",
+            "rediss://db.example",
+        ] {
+            assert_eq!(warnings(url), 0, "{url}");
+        }
+    }
 }

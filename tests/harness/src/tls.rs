@@ -4,6 +4,7 @@
 
 use cloakroom::store::Store;
 use cloakroom::{Error, ErrorKind, Result};
+use cloakroom_testkit::Log;
 
 use crate::servers::Kind;
 
@@ -104,6 +105,22 @@ pub async fn a_server_without_tls_is_refused<S: Store>(
     let error = answer(open(&format!("{place}?{parameters}")).await).await;
 
     assert!(error.is_err(), "a connection without TLS was used");
+}
+
+/// Returns how many warnings about a connection without encryption `parse` logs.
+///
+/// # Examples
+/// ```
+/// use cloakroom_harness::tls::warnings;
+///
+/// assert_eq!(warnings(|| tracing::warn!("the connections are not encrypted")), 1);
+/// ```
+pub fn warnings(parse: impl FnOnce()) -> usize {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+    tracing::subscriber::with_default(subscriber.finish(), parse);
+    log.text().matches("not encrypted").count()
 }
 
 /// The URLs of one server with TLS.
