@@ -4,7 +4,7 @@ use redis::ConnectionInfo;
 #[cfg(feature = "cluster")]
 use redis::cluster::ClusterClientBuilder;
 
-use crate::error::{bad_url, invalid_url};
+use crate::error::bad_url;
 
 /// Splits off what a URL says about TLS. The scheme of the rest begins with `rediss` or `valkeys`
 /// if the connection is to be encrypted, and only then.
@@ -66,7 +66,10 @@ impl Tls {
     /// Returns the address of a server that is to be verified.
     pub(crate) fn node(&self, node: ConnectionInfo) -> Result<ConnectionInfo> {
         let client = redis::Client::build_with_tls(node, self.certificates.clone());
-        let node = client.map_err(invalid_url)?.get_connection_info().clone();
+        let node = client
+            .map_err(crate::error::invalid_url)?
+            .get_connection_info()
+            .clone();
         let mut address = node.addr().clone();
         address.set_danger_accept_invalid_hostnames(!self.checks_name);
         Ok(node.set_addr(address))

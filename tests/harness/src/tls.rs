@@ -100,7 +100,7 @@ pub async fn a_server_without_tls_is_refused<S: Store>(
         return;
     };
     let (_, parameters) = urls.trusted.split_once('?').expect("it has parameters");
-    let (place, _) = server.url().split_once('?').unwrap_or((server.url(), ""));
+    let place = server.url().split('?').next().unwrap_or_default();
 
     let error = answer(open(&format!("{place}?{parameters}")).await).await;
 
