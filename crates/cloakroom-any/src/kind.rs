@@ -41,6 +41,10 @@ impl StoreKind {
         }
     }
 
+    pub(crate) fn is_memcached(self) -> bool {
+        matches!(self, Self::Memcached | Self::Django(DjangoKind::Memcached))
+    }
+
     /// Returns whether the driver reads parameters of the URL, too. It gets all parameters that
     /// this crate does not read.
     pub(crate) fn driver_has_options(self) -> bool {

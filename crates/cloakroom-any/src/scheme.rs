@@ -86,7 +86,7 @@ const SCHEMES: [Scheme; 14] = [
         name: "rediss",
         usage: "rediss://…",
         kind: StoreKind::Redis,
-        feature: ("redis", cfg!(feature = "redis")),
+        feature: REDIS_TLS,
     },
     Scheme {
         name: "redis+sentinel",
@@ -98,7 +98,7 @@ const SCHEMES: [Scheme; 14] = [
         name: "rediss+sentinel",
         usage: "rediss+sentinel://…",
         kind: StoreKind::Redis,
-        feature: ("redis", cfg!(feature = "redis")),
+        feature: REDIS_TLS,
     },
     Scheme {
         name: "redis+cluster",
@@ -110,7 +110,7 @@ const SCHEMES: [Scheme; 14] = [
         name: "rediss+cluster",
         usage: "rediss+cluster://…",
         kind: StoreKind::Redis,
-        feature: ("redis", cfg!(feature = "redis")),
+        feature: REDIS_TLS,
     },
     Scheme {
         name: "memcached",
@@ -173,7 +173,7 @@ const DJANGO_SCHEMES: [Scheme; 11] = [
         "django+rediss",
         "django+rediss://…",
         DjangoKind::Redis,
-        ("redis", cfg!(feature = "redis")),
+        REDIS_TLS,
     ),
     scheme(
         "django+redis+sentinel",
@@ -185,7 +185,7 @@ const DJANGO_SCHEMES: [Scheme; 11] = [
         "django+rediss+sentinel",
         "django+rediss+sentinel://…",
         DjangoKind::Redis,
-        ("redis", cfg!(feature = "redis")),
+        REDIS_TLS,
     ),
     scheme(
         "django+memcached",
@@ -206,6 +206,12 @@ const DJANGO_SCHEMES: [Scheme; 11] = [
         ("", true),
     ),
 ];
+
+/// The feature that Redis over TLS needs besides `redis`, or `redis` if that is off.
+const REDIS_TLS: (&str, bool) = match cfg!(feature = "redis") {
+    true => ("tls", cfg!(feature = "tls")),
+    false => ("redis", false),
+};
 
 /// The prefix of the schemes of a Django site. The driver gets the URL without it.
 pub(crate) const PREFIX: &str = "django+";

@@ -198,8 +198,12 @@ impl Options {
                     others.push(pair);
                     continue;
                 }
+                let tls = match kind.is_memcached() && name.starts_with("ssl") {
+                    true => "; there is no TLS for memcached, so keep it in a private network",
+                    false => "",
+                };
                 return Err(refused(&format!(
-                    "`{}` has no parameter `{name}`; {}",
+                    "`{}` has no parameter `{name}`; {}{tls}",
                     kind.scheme(),
                     list_options(kind.options()),
                 )));

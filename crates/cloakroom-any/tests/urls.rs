@@ -12,6 +12,10 @@ async fn every_url_opens_a_store_that_keeps_sessions() {
     let of = |server: Option<&servers::Server>, options: &str| {
         server.map(|server| format!("{}?{options}", server.url()))
     };
+    // The URLs of servers with TLS have parameters.
+    let and = |server: Option<&servers::Server>, options: &str| {
+        server.map(|server| format!("{}&{options}", server.url()))
+    };
     let cache = folder.path().join("cache.sqlite");
     let cache = cache.display();
     let redis = of(servers::redis(), &format!("prefix={name}f:"));
@@ -42,6 +46,10 @@ async fn every_url_opens_a_store_that_keeps_sessions() {
         of(servers::redis_cluster(), &format!("prefix={name}:")),
         of(servers::redis_sentinel(), &format!("prefix={name}:")),
         of(servers::memcached(), &format!("prefix={name}:")),
+        and(servers::postgres_tls(), &format!("table={name}_c")),
+        and(servers::mariadb_tls(), &format!("table={name}_c")),
+        and(servers::redis_tls(), &format!("prefix={name}:")),
+        servers::redis_tls().map(|server| server.url().replacen("redis:", "rediss:", 1)),
     ];
     for url in urls.into_iter().flatten() {
         let store_url: StoreUrl = url.parse().unwrap();
@@ -111,6 +119,14 @@ fn a_bad_url_is_refused_with_the_valid_choices() {
         (
             "redis://localhost?cache_secs=5&cache=redis://localhost",
             "`cache` is the same store as its origin; name another one",
+        ),
+        (
+            "memcached://localhost?sslmode=verify-full",
+            "there is no TLS for memcached, so keep it in a private network",
+        ),
+        (
+            "django+memcached://localhost?sslrootcert=/ca.pem",
+            "there is no TLS for memcached, so keep it in a private network",
         ),
         (
             "cookie:?cache=memory:",

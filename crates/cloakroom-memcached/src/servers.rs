@@ -16,6 +16,12 @@ pub(crate) fn addresses(url: &str) -> Result<Vec<String>> {
             "it contains a user, but memcached's text protocol has no login",
         ));
     }
+    if hosts.contains("?ssl") || hosts.contains("&ssl") {
+        return Err(invalid_url(
+            "it asks for TLS, which this store does not have, or turns it off; leave that out, and \
+             keep the servers in a private network or behind a tunnel",
+        ));
+    }
     let mut addresses = Vec::new();
     for host in hosts.split(',') {
         let address = address(host).ok_or_else(|| invalid_url("an address is malformed"))?;
@@ -113,6 +119,7 @@ mod tests {
             "memcached://secret:",
             "memcached://secret/path",
             "memcached://secret?a=b",
+            "memcached://host?sslmode=secret",
             "memcached://secret,",
             "memcached://secret,secret:11211",
             "memcached://[::1",
@@ -125,6 +132,20 @@ mod tests {
             let error = addresses(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{url}");
             assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_mentions_tls_is_refused_with_the_reason() {
+        for parameter in [
+            "sslmode=verify-full",
+            "sslmode=disable",
+            "a=b&sslrootcert=/ca.pem",
+        ] {
+            let error = addresses(&format!("memcached://host?{parameter}")).unwrap_err();
+
+            let why = "it asks for TLS, which this store does not have";
+            assert!(error.to_string().contains(why), "{error}");
         }
     }
 

@@ -1,8 +1,7 @@
 use std::fmt;
-#[cfg(feature = "tls")]
-use std::path::PathBuf;
 
 use cloakroom::{Error, ErrorKind, Result};
+use cloakroom_tls::{Driver, Encryption, Verification};
 use mysql_async::{Opts, OptsBuilder};
 
 /// The server, the database and the credentials in a URL.
@@ -17,7 +16,11 @@ pub(crate) struct Address {
 }
 
 impl Address {
+    /// Parses a URL. Logs a warning if it names a server on another machine and says nothing about
+    /// encryption.
     pub(crate) fn parse(url: &str) -> Result<Self> {
+        let (url, encryption) = DRIVER.split_off(url)?;
+        let url = url.as_str();
         let (base, options) = url.split_once('?').unwrap_or((url, ""));
         let Some(database) = database(base) else {
             return Err(unreadable());
@@ -33,6 +36,14 @@ impl Address {
             let (name, value) = option.split_once('=').ok_or_else(unknown_option)?;
             address.set(name, value)?;
         }
+        let hosts = match address.login.socket() {
+            Some(_) => None,
+            None => Some(host.as_str()),
+        };
+        encryption.warn_if_plain(&address.place, hosts);
+        if let Encryption::On(verification) = &encryption {
+            address.encrypt(verification)?;
+        }
         Ok(address)
     }
 
@@ -47,48 +58,34 @@ impl Address {
                 self.login = self.login().socket(Some(path)).into();
                 path.clone_into(&mut self.place);
             }
-            ("ssl-mode", "DISABLED") => self.login = self.login().ssl_opts(None).into(),
-            ("ssl-mode", "VERIFY_IDENTITY") => self.encrypt(|tls| tls)?,
-            #[cfg(feature = "tls")]
-            ("ssl-ca", path) if !path.is_empty() => {
-                let authority = PathBuf::from(path).into();
-                self.encrypt(|tls| {
-                    tls.with_root_certs(vec![authority])
-                        .with_disable_built_in_roots(true)
-                })?;
-            }
-            #[cfg(not(feature = "tls"))]
-            ("ssl-ca", _) => self.encrypt(|tls| tls)?,
             _ => return Err(unknown_option()),
         }
         Ok(())
     }
 
-    #[cfg(feature = "tls")]
-    fn encrypt(
-        &mut self,
-        how: impl FnOnce(mysql_async::SslOpts) -> mysql_async::SslOpts,
-    ) -> Result<()> {
-        let tls = self.login.ssl_opts().cloned().unwrap_or_default();
-        self.login = self.login().ssl_opts(how(tls)).into();
-        Ok(())
-    }
-
-    #[cfg(not(feature = "tls"))]
-    #[expect(
-        clippy::needless_pass_by_ref_mut,
-        clippy::unused_self,
-        reason = "the signature is the same with the feature"
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(
+            clippy::needless_pass_by_ref_mut,
+            reason = "the signature is the same with the feature"
+        )
     )]
-    fn encrypt(
-        &mut self,
-        _: impl FnOnce(mysql_async::SslOpts) -> mysql_async::SslOpts,
-    ) -> Result<()> {
-        Err(Error::new(
-            ErrorKind::Config,
-            "connecting to MySQL: the URL asks for TLS, but this build does not support it; \
-             turn on the feature `tls` of cloakroom-mysql",
-        ))
+    fn encrypt(&mut self, verification: &Verification) -> Result<()> {
+        if self.login.socket().is_some() {
+            return Err(Error::new(
+                ErrorKind::Config,
+                "connecting to MySQL: the URL asks for TLS, but a Unix socket is never encrypted; \
+                 leave `sslmode` and `sslrootcert` out",
+            ));
+        }
+        #[cfg(not(feature = "tls"))]
+        unreachable!("{verification:?} is refused without the feature `tls`");
+        #[cfg(feature = "tls")]
+        {
+            let tls = crate::tls::options(verification, self.login.ip_or_hostname())?;
+            self.login = self.login().ssl_opts(tls).into();
+            Ok(())
+        }
     }
 }
 
@@ -131,10 +128,16 @@ fn unreadable() -> Error {
 fn unknown_option() -> Error {
     Error::new(
         ErrorKind::Config,
-        "connecting to MySQL: the URL has an unknown parameter; use `socket=PATH`, `ssl-ca=PATH` \
-         and `ssl-mode=DISABLED` or `VERIFY_IDENTITY`",
+        "connecting to MySQL: the URL has an unknown parameter; use `socket=PATH`, \
+         `sslmode=disable`, `verify-ca` or `verify-full`, and `sslrootcert=PATH`",
     )
 }
+
+const DRIVER: Driver = Driver {
+    doing: "connecting to MySQL",
+    package: env!("CARGO_PKG_NAME"),
+    has_tls: cfg!(feature = "tls"),
+};
 
 #[cfg(test)]
 mod tests {
@@ -178,8 +181,11 @@ mod tests {
             "mysql://ada:s3cret@host:port/db",
             "mysql://ada@host/db?s3cret=1",
             "mysql://ada@host/db?ssl-mode=s3cret",
-            "mysql://ada@host/db?ssl-mode=REQUIRED",
-            "mysql://ada@host/db?ssl-mode=VERIFY_CA",
+            "mysql://ada@host/db?ssl-mode=VERIFY_IDENTITY",
+            "mysql://ada@host/db?ssl-ca=/s3cret",
+            "mysql://ada@host/db?sslmode=s3cret",
+            "mysql://ada@host/db?sslmode=prefer",
+            "mysql://ada@host/db?socket=/s3cret&sslmode=verify-full",
             "mysql://ada@host/db?socket=",
         ];
         for url in bad {
@@ -206,36 +212,43 @@ mod tests {
         assert_eq!(format!("{address:?} {address}"), "host:3306/db host:3306");
     }
 
-    #[cfg(feature = "tls")]
     #[test]
     fn every_encrypted_connection_verifies_the_server() {
-        let tls = |options| {
-            let address = Address::parse(&format!("mysql://ada@host/db{options}")).unwrap();
+        let tls = |host: &str, options: &str| {
+            let address = Address::parse(&format!("mysql://ada@{host}/db{options}")).unwrap();
             Opts::from(address.login()).ssl_opts().cloned()
         };
 
-        assert!(tls("").is_none());
-        assert!(tls("?ssl-mode=DISABLED").is_none());
-        let own = tls("?ssl-ca=/etc/ca.pem&ssl-mode=VERIFY_IDENTITY").unwrap();
-        assert!(own.disable_built_in_roots());
-        assert_eq!(own.root_certs().len(), 1);
-        for options in ["?ssl-mode=VERIFY_IDENTITY", "?ssl-ca=/etc/ca.pem"] {
-            let tls = tls(options).unwrap();
-            assert!(!tls.skip_domain_validation() && !tls.accept_invalid_certs());
+        assert!(tls("host", "").is_none());
+        assert!(tls("host", "?sslmode=disable").is_none());
+        for (mode, checks_name) in [
+            ("require", true),
+            ("verify-full", true),
+            ("verify-ca", false),
+        ] {
+            let tls = tls("[::1]", &format!("?sslmode={mode}")).unwrap();
+            assert!(tls.disable_built_in_roots() && !tls.root_certs().is_empty());
+            assert!(!tls.accept_invalid_certs());
+            assert_eq!(tls.skip_domain_validation(), !checks_name, "{mode}");
+            assert_eq!(tls.tls_hostname_override(), Some("::1"), "{mode}");
         }
     }
 
-    #[cfg(not(feature = "tls"))]
     #[test]
-    fn without_the_feature_tls_a_url_that_asks_for_it_is_refused() {
-        for option in ["ssl-mode=VERIFY_IDENTITY", "ssl-ca=/etc/ca.pem"] {
-            let error = Address::parse(&format!("mysql://ada@host/db?{option}")).unwrap_err();
-
-            assert_eq!(error.kind(), ErrorKind::Config);
-            assert!(
-                error.to_string().contains("turn on the feature `tls`"),
-                "{error}"
-            );
+    fn only_a_server_elsewhere_whose_url_says_nothing_causes_a_warning() {
+        let warnings =
+            |url| cloakroom_harness::tls::warnings(|| drop(Address::parse(url).unwrap()));
+        for url in ["mysql://ada@db.example/db", "mysql://ada@10.0.0.7/db"] {
+            assert_eq!(warnings(url), 1, "{url}");
+        }
+        for url in [
+            "mysql://ada@localhost/db",
+            "mysql://ada@[::1]/db",
+            "mysql://ada@db.example/db?socket=/run/mysqld.sock",
+            "mysql://ada@db.example/db?sslmode=disable",
+            "mysql://ada@db.example/db?sslmode=verify-full",
+        ] {
+            assert_eq!(warnings(url), 0, "{url}");
         }
     }
 }

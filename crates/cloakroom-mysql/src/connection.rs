@@ -27,8 +27,6 @@ const ISOLATION: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"
 
 /// Returns the driver's options for connections to `address`.
 pub(crate) fn driver_options(address: &Address) -> Opts {
-    #[cfg(feature = "tls")]
-    install_crypto_provider();
     let settings = [SETTINGS, CHARACTERS, ISOLATION].map(String::from);
     address
         .login()
@@ -40,16 +38,6 @@ pub(crate) fn driver_options(address: &Address) -> Opts {
         .prefer_socket(false)
         .tcp_keepalive(Some(KEEPALIVE))
         .into()
-}
-
-/// Installs ring as the default crypto provider of rustls, unless the application has installed
-/// one. rustls panics if the build contains several providers and none is installed.
-#[cfg(feature = "tls")]
-fn install_crypto_provider() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // This fails if another thread has just installed a provider, which is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
 }
 
 /// Connects. If the server cannot be reached, tries again with growing pauses, up to
@@ -69,7 +57,7 @@ pub(crate) async fn connect(address: &Address, driver_options: &Opts) -> Result<
 }
 
 async fn connect_once(address: &Address, driver_options: &Opts) -> Result<Conn> {
-    match timeout(CONNECT_TIMEOUT, Conn::new(driver_options.clone())).await {
+    match timeout(CONNECT_TIMEOUT, open(driver_options)).await {
         Ok(answer) => answer.map_err(|cause| connecting(address, cause)),
         Err(_) => Err(too_slow(
             &format!("connecting to MySQL at {address}"),
@@ -79,6 +67,17 @@ async fn connect_once(address: &Address, driver_options: &Opts) -> Result<Conn> 
             ),
         )),
     }
+}
+
+async fn open(driver_options: &Opts) -> mysql_async::Result<Conn> {
+    let opened = Conn::new(driver_options.clone()).await;
+    #[cfg(feature = "tls")]
+    if let Err(cause) = &opened
+        && let Some(options) = crate::tls::with_name_of_certificate(driver_options, cause)
+    {
+        return Conn::new(options).await;
+    }
+    opened
 }
 
 const CONNECT_TRIES: usize = 3;

@@ -45,23 +45,21 @@ pub(crate) fn refused(doing: &'static str, cause: Cause, no_table: &str) -> Erro
 
 /// Returns the error for a connection that cannot be opened.
 pub(crate) fn connecting(address: &Address, cause: Cause) -> Error {
-    let (kind, why) = match &cause {
-        // rustls reports an invalid certificate with this kind.
-        Cause::Io(IoError::Io(io)) if io.kind() == io::ErrorKind::InvalidData => (
-            ErrorKind::Config,
-            "its certificate or its answer is not valid; check the host name, or name the \
-             certificate authority of the server with `ssl-ca`",
-        ),
-        Cause::Io(IoError::Io(io)) if io.kind() == io::ErrorKind::NotFound => (
+    let tls = match &cause {
+        Cause::Io(IoError::Io(io)) => cloakroom_tls::explain(io),
+        _ => None,
+    };
+    let (kind, why) = match (&cause, tls) {
+        (_, Some(why)) => (ErrorKind::Config, why),
+        (Cause::Io(IoError::Io(io)), _) if io.kind() == io::ErrorKind::NotFound => (
             ErrorKind::Unavailable,
-            "the socket or the file of `ssl-ca` does not exist; correct the URL, or start the \
-             server",
+            "the socket does not exist; correct the URL, or start the server",
         ),
-        Cause::Io(_) => (
+        (Cause::Io(_), _) => (
             ErrorKind::Unavailable,
             "it cannot be reached; check that it runs and that this machine may connect to it",
         ),
-        Cause::Driver(DriverError::NoClientSslFlagFromServer) => (
+        (Cause::Driver(DriverError::NoClientSslFlagFromServer), _) => (
             ErrorKind::Config,
             "the URL asks for TLS, but the server does not support it; set it up on the server",
         ),

@@ -61,6 +61,8 @@ mod server;
 mod store;
 mod sweep;
 mod table;
+#[cfg(feature = "tls")]
+mod tls;
 
 #[cfg(feature = "django")]
 pub use django::DjangoTable;

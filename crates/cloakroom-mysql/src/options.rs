@@ -104,8 +104,9 @@ impl Builder {
     /// nothing in the database.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if the URL is not valid, an option is out of range, the server
-    /// refuses the login, or the server is older than MySQL 8.0 or MariaDB 10.6.
+    /// [`Config`](ErrorKind::Config) if the URL is not valid, an option is out of range, the
+    /// server's certificate is not accepted, the server refuses the login, or it is older than
+    /// MySQL 8.0 or MariaDB 10.6.
     /// [`Unavailable`](ErrorKind::Unavailable) if the server cannot be reached.
     ///
     /// # Examples

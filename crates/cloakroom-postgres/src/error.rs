@@ -145,21 +145,17 @@ impl ConnectError {
                 ErrorKind::Unavailable,
                 "the server refuses the connection; see the cause",
             ),
-            None => match io_error(error).map(io::Error::kind) {
-                Some(io::ErrorKind::PermissionDenied) => (
+            None => match (cloakroom_tls::explain(error), io_error(error)) {
+                (Some(why), _) => (ErrorKind::Config, why),
+                (None, Some(cause)) if cause.kind() == io::ErrorKind::PermissionDenied => (
                     ErrorKind::Unavailable,
                     "no server matches `target_session_attrs`",
                 ),
-                Some(io::ErrorKind::InvalidData) => (
-                    ErrorKind::Unavailable,
-                    "the server's certificate is not trusted; see the cause, or name its authority \
-                     in SSL_CERT_FILE",
-                ),
-                Some(_) => (
+                (None, Some(_)) => (
                     ErrorKind::Unavailable,
                     "the server cannot be reached; is it running?",
                 ),
-                None => (
+                (None, None) => (
                     ErrorKind::Unavailable,
                     "no connection could be made; see the cause",
                 ),

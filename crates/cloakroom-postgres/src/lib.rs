@@ -71,8 +71,6 @@ mod statements;
 mod store;
 mod table;
 mod target;
-#[cfg(feature = "tls-rustls")]
-mod tls;
 mod value;
 
 #[cfg(feature = "django")]

@@ -145,8 +145,9 @@ impl Builder {
     /// nothing in the database.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) if an option is out of range, the URL cannot be parsed, or
-    /// the server does not accept the user, the password or the database.
+    /// [`Config`](ErrorKind::Config) if an option is out of range, the URL cannot be parsed, the
+    /// server's certificate is not accepted, or the server does not accept the user, the password
+    /// or the database.
     /// [`Unavailable`](ErrorKind::Unavailable) if the server cannot be reached.
     ///
     /// # Examples

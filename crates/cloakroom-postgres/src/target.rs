@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use cloakroom::{Error, ErrorKind, Result};
+use cloakroom_tls::{Driver, Encryption, Verification};
 use tokio::task::AbortHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls};
@@ -16,7 +17,7 @@ use crate::session::{
 /// Logs and errors show only [`place`](Self::place), which contains neither user nor password.
 pub(crate) struct Target {
     config: Config,
-    #[cfg(feature = "tls-rustls")]
+    #[cfg(feature = "tls")]
     tls: Option<tokio_postgres_rustls::MakeRustlsConnect>,
     statements: StatementNames,
     /// The settings in the parameter `options`, if each transaction has to make them.
@@ -44,6 +45,8 @@ impl StatementNames {
 }
 
 impl Target {
+    /// Parses a URL. Logs a warning if it names a server on another machine and says nothing about
+    /// encryption.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let known_scheme = ["postgres://", "postgresql://"]
             .iter()
@@ -51,7 +54,8 @@ impl Target {
         if !known_scheme {
             return Err(bad_url("it does not start with `postgres://`"));
         }
-        let (url, statements) = without_parameter(&with_driver_sslmode(url), "statements");
+        let (url, encryption) = DRIVER.split_off(url)?;
+        let (url, statements) = without_parameter(&url, "statements");
         let statements = StatementNames::parse(statements.as_deref())?;
         let mut config = parse_config(&url)?;
         let mut options = Vec::new();
@@ -85,16 +89,25 @@ impl Target {
             config.keepalives_retries(KEEPALIVES_RETRIES);
         }
 
+        let verification = verification(&mut config, &encryption)?;
+        let place = place(&config);
+        encryption.warn_if_plain(&place, hosts(&config).iter().map(String::as_str));
+        #[cfg(feature = "tls")]
+        let tls = match verification {
+            Some(how) => Some(tokio_postgres_rustls::MakeRustlsConnect::new(
+                how.client_config()?,
+            )),
+            None => None,
+        };
+        #[cfg(not(feature = "tls"))]
+        debug_assert!(verification.is_none(), "it is refused without the feature");
         Ok(Self {
-            place: place(&config),
-            #[cfg(feature = "tls-rustls")]
-            tls: match config.get_ssl_mode() {
-                SslMode::Require => Some(crate::tls::verifying()?),
-                _ => None,
-            },
-            config: with_tls_required_or_disabled(config)?,
+            config,
+            #[cfg(feature = "tls")]
+            tls,
             statements,
             options,
+            place,
         })
     }
 
@@ -168,7 +181,7 @@ impl Target {
     }
 
     async fn open(&self) -> Result<(Client, AbortHandle), tokio_postgres::Error> {
-        #[cfg(feature = "tls-rustls")]
+        #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             let (client, connection) = self.config.connect(tls.clone()).await?;
             return Ok((client, self.spawn(connection)));
@@ -274,30 +287,44 @@ fn parse_options(text: &str) -> Result<Vec<(String, String)>> {
     Ok(options)
 }
 
-/// Replaces `sslmode=verify-full`, which the driver does not accept, with `require`. The driver
-/// leaves verification to the TLS library, and the connector of this crate always verifies.
-fn with_driver_sslmode(url: &str) -> String {
-    match url.rsplit_once('?') {
-        Some((before, options)) => {
-            let options = options.replace("sslmode=verify-full", "sslmode=require");
-            format!("{before}?{options}")
-        }
-        None => url.to_owned(),
+/// Tells the driver whether to encrypt, and returns how to verify the server if so. The driver
+/// leaves verification to the TLS library.
+fn verification<'a>(
+    config: &mut Config,
+    encryption: &'a Encryption,
+) -> Result<Option<&'a Verification>> {
+    if config.get_ssl_mode() != SslMode::Prefer {
+        // There is a `?` before the one that the parameters begin with.
+        return Err(bad_url("write a `?` in user or password as %3F"));
     }
+    let Encryption::On(verification) = encryption else {
+        config.ssl_mode(SslMode::Disable);
+        return Ok(None);
+    };
+    if config.get_hosts().iter().any(is_socket) {
+        return Err(bad_url(
+            "a Unix socket is never encrypted; leave `sslmode` and `sslrootcert` out",
+        ));
+    }
+    config.ssl_mode(SslMode::Require);
+    Ok(Some(verification))
 }
 
-/// Turns `sslmode=prefer` into `disable`: an attacker on the network could make `prefer` fall back
-/// to plain text, so it would give no protection.
-fn with_tls_required_or_disabled(mut config: Config) -> Result<Config> {
-    match config.get_ssl_mode() {
-        SslMode::Require if cfg!(not(feature = "tls-rustls")) => Err(bad_url(
-            "`sslmode=require` needs the feature `tls-rustls` of cloakroom-postgres",
-        )),
-        SslMode::Require => Ok(config),
-        _ => {
-            config.ssl_mode(SslMode::Disable);
-            Ok(config)
-        }
+fn is_socket(host: &Host) -> bool {
+    !matches!(host, Host::Tcp(_))
+}
+
+/// Returns the names or addresses of the hosts that are reached through a network.
+fn hosts(config: &Config) -> Vec<String> {
+    let addresses = config.get_hostaddrs().iter().map(ToString::to_string);
+    let names = config.get_hosts().iter().filter_map(|host| match host {
+        Host::Tcp(name) => Some(name.clone()),
+        #[cfg(unix)]
+        Host::Unix(_) => None,
+    });
+    match config.get_hostaddrs().is_empty() {
+        true => names.collect(),
+        false => addresses.collect(),
     }
 }
 
@@ -339,6 +366,12 @@ fn bad_url(why: &str) -> Error {
         format!("reading the URL of PostgreSQL: {why}"),
     )
 }
+
+const DRIVER: Driver = Driver {
+    doing: "reading the URL of PostgreSQL",
+    package: env!("CARGO_PKG_NAME"),
+    has_tls: cfg!(feature = "tls"),
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -480,17 +513,57 @@ mod tests {
         );
     }
 
-    #[cfg(not(feature = "tls-rustls"))]
     #[test]
-    fn without_the_feature_tls_a_url_that_requires_it_is_refused() {
-        for mode in ["require", "verify-full"] {
-            let error =
-                Target::parse(&format!("postgres://localhost/db?sslmode={mode}")).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                "reading the URL of PostgreSQL: `sslmode=require` needs the feature \
-                 `tls-rustls` of cloakroom-postgres"
-            );
+    fn the_driver_encrypts_as_the_url_says() {
+        let mode = |url: &str| Target::parse(url).unwrap().config.get_ssl_mode();
+
+        assert_eq!(mode("postgres://localhost/db"), SslMode::Disable);
+        let url = "postgres://db.example/db?sslmode=disable";
+        assert_eq!(mode(url), SslMode::Disable);
+        for encrypted in ["require", "verify-ca", "verify-full"] {
+            let url = format!("postgres://db.example/db?sslmode={encrypted}");
+            assert_eq!(mode(&url), SslMode::Require, "{encrypted}");
+        }
+        for (bad, why) in [
+            (
+                "db.example/db?sslmode=prefer",
+                "`sslmode=prefer`, which an attacker",
+            ),
+            (
+                "%2Frun%2Fpostgresql/db?sslmode=verify-full",
+                "a Unix socket is never encrypted",
+            ),
+            (
+                "ada:s3cret?@h/db?sslmode=require",
+                "write a `?` in user or password as %3F",
+            ),
+        ] {
+            let error = Target::parse(&format!("postgres://{bad}")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains(why), "{error}");
+            assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_server_elsewhere_whose_url_says_nothing_causes_a_warning() {
+        let warnings = |url| cloakroom_harness::tls::warnings(|| drop(Target::parse(url).unwrap()));
+        for url in [
+            "postgres://db.example/db",
+            "postgres://localhost,db.example/db",
+            "postgres://localhost/db?hostaddr=10.0.0.7",
+        ] {
+            assert_eq!(warnings(url), 1, "{url}");
+        }
+        for url in [
+            "postgres://localhost/db",
+            "postgres://[::1]/db",
+            "postgres://%2Frun%2Fpostgresql/db",
+            "postgres://db.example/db?hostaddr=127.0.0.1",
+            "postgres://db.example/db?sslmode=disable",
+            "postgres://db.example/db?sslmode=verify-full",
+        ] {
+            assert_eq!(warnings(url), 0, "{url}");
         }
     }
 }

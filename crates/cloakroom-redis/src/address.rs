@@ -1,19 +1,37 @@
 use cloakroom::{Error, ErrorKind, Result};
-use redis::{ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use cloakroom_tls::Encryption;
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
-use crate::error::invalid_url;
+use crate::error::{bad_url, invalid_url};
 use crate::primary::Target;
 use crate::sentinel::Sentinels;
+use crate::tls::{self, Tls};
 
 /// The servers that a URL names: a primary, or some nodes of a Cluster.
 pub(crate) enum Address {
     Primary(Target),
-    Cluster(Vec<ConnectionInfo>),
+    /// With how to verify them, if they are encrypted.
+    Cluster(Vec<ConnectionInfo>, Option<Tls>),
 }
 
 impl Address {
-    /// Parses a URL. Errors do not quote it: in a malformed URL, any part may be the password.
+    /// Parses a URL. Errors do not quote it: in a malformed URL, any part may be the password. Logs
+    /// a warning if it names a server on another machine and says nothing about encryption.
     pub(crate) fn parse(url: &str) -> Result<Self> {
+        let (url, encryption) = tls::split_off(url)?;
+        let address = Self::of_servers(&url)?;
+        let hosts = address.nodes().iter().filter_map(|node| match node.addr() {
+            ConnectionAddr::Tcp(host, _) => Some(host.as_str()),
+            _ => None,
+        });
+        encryption.warn_if_plain(&address.servers().join(","), hosts);
+        match &encryption {
+            Encryption::On(verification) => address.verified(Tls::new(verification)?),
+            Encryption::Off | Encryption::Unset => Ok(address),
+        }
+    }
+
+    fn of_servers(url: &str) -> Result<Self> {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(unknown_scheme());
         };
@@ -31,12 +49,30 @@ impl Address {
 
     /// Returns the hosts and ports, for `Debug` output.
     pub(crate) fn servers(&self) -> Vec<String> {
-        let nodes = match self {
+        let nodes = self.nodes().iter();
+        nodes.map(|node| node.addr().to_string()).collect()
+    }
+
+    /// Returns the servers that the URL names: one server, the Sentinels, or nodes of a Cluster.
+    fn nodes(&self) -> &[ConnectionInfo] {
+        match self {
             Self::Primary(Target::Server(node)) => std::slice::from_ref(&**node),
             Self::Primary(Target::Sentinels(sentinels)) => sentinels.sentinels(),
-            Self::Cluster(nodes) => nodes,
-        };
-        nodes.iter().map(|node| node.addr().to_string()).collect()
+            Self::Cluster(nodes, _) => nodes,
+        }
+    }
+
+    /// Returns the same servers, which are to be verified.
+    fn verified(self, tls: Tls) -> Result<Self> {
+        Ok(match self {
+            Self::Primary(Target::Server(node)) => {
+                Self::Primary(Target::Server(tls.node(*node)?.into()))
+            }
+            Self::Primary(Target::Sentinels(sentinels)) => {
+                Self::Primary(Target::Sentinels(sentinels.verified(&tls)?.into()))
+            }
+            Self::Cluster(nodes, _) => Self::Cluster(nodes, Some(tls)),
+        })
     }
 }
 
@@ -142,13 +178,22 @@ fn cluster(scheme: &str, rest: &str) -> Result<Address> {
         query,
     } = Hosts::of(rest);
     let nodes = hosts.map(|host| node(&format!("{scheme}://{login}{host}{path}{query}")));
-    Ok(Address::Cluster(nodes.collect::<Result<_>>()?))
+    Ok(Address::Cluster(nodes.collect::<Result<_>>()?, None))
 }
 
 fn node(url: &str) -> Result<ConnectionInfo> {
-    let secure = url.starts_with("rediss:") || url.starts_with("valkeys:");
-    if secure && cfg!(not(feature = "tls")) {
-        return Err(missing_feature("tls"));
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    let is_known = |name: &str| name == "protocol" || ["db", "user", "pass"].contains(&name);
+    // The driver would ignore them, for example a misspelled one.
+    if !parameters
+        .split('&')
+        .map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
+        .all(|name| name.is_empty() || is_known(name))
+    {
+        return Err(bad_url(
+            "it has an unknown parameter; use `protocol`, `sslmode` and `sslrootcert`, and with \
+             Sentinels `sentinel_user` and `sentinel_password`",
+        ));
     }
     let info = url.into_connection_info().map_err(invalid_url)?;
     // Do not announce the name of the driver: it is of no use to the site, and an access list would
@@ -228,7 +273,7 @@ mod tests {
         let address = Address::parse(url).unwrap();
 
         assert_eq!(address.servers(), ["one:7000", "two:6379", "::1:7002"]);
-        let Address::Cluster(nodes) = address else {
+        let Address::Cluster(nodes, _) = address else {
             panic!("the URL was parsed as one server");
         };
         for node in nodes {
@@ -289,14 +334,96 @@ mod tests {
         }
     }
 
-    #[cfg(not(feature = "tls"))]
     #[test]
-    fn a_missing_feature_is_named() {
-        for url in ["rediss://localhost", "valkeys://localhost"] {
-            let Err(error) = Address::parse(url) else {
-                panic!("{url} was accepted without the feature `tls`");
+    fn the_scheme_or_the_mode_encrypts() {
+        let is_encrypted = |url: &str| {
+            let address = Address::parse(url).unwrap();
+            let is_encrypted = |node: &ConnectionInfo| {
+                matches!(
+                    node.addr(),
+                    ConnectionAddr::TcpTls {
+                        insecure: false,
+                        ..
+                    }
+                )
             };
-            assert!(error.to_string().contains("the feature `tls`"), "{error}");
+            address.nodes().iter().all(is_encrypted)
+        };
+        for url in [
+            "rediss://one",
+            "valkeys://one?sslmode=verify-full",
+            "redis://one?sslmode=verify-ca",
+            "valkey://one?sslmode=require",
+            "rediss+cluster://one,two",
+            "rediss+sentinel://one,two/name",
+            "valkey+sentinel://one,two/name?sslmode=verify-ca&sentinel_password=0ther",
+            "redis+cluster://one,two?sslmode=verify-ca",
+        ] {
+            assert!(is_encrypted(url), "{url}");
+        }
+        for url in [
+            "redis://one",
+            "valkey://one?sslmode=disable",
+            "redis+cluster://one,two?sslmode=disable",
+            "redis+sentinel://one,two/name?sslmode=disable",
+            "redis+unix:///run/redis.sock?db=1",
+        ] {
+            assert!(!is_encrypted(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_contradicts_itself_about_tls_is_refused() {
+        for (url, why) in [
+            ("rediss://h?sslmode=disable", "its scheme asks for TLS and"),
+            ("rediss://h?sslmode=prefer", "the URL has `sslmode=prefer`"),
+            (
+                "redis+unix:///s?sslmode=require",
+                "a Unix socket is never encrypted",
+            ),
+            ("rediss://:s3cret@h/#insecure", "it has a `#`"),
+            (
+                "redis://:s3cret@h?sslmod=verify-full",
+                "an unknown parameter for TLS",
+            ),
+            (
+                "redis://:s3cret@h?require_ssl=s3cret",
+                "an unknown parameter; use",
+            ),
+        ] {
+            let Err(error) = Address::parse(url) else {
+                panic!("{url} was accepted");
+            };
+            assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
+            assert!(error.to_string().contains(why), "{error}");
+            assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+        }
+    }
+
+    #[cfg(feature = "cluster")]
+    #[test]
+    fn only_a_server_elsewhere_whose_url_says_nothing_causes_a_warning() {
+        let warnings =
+            |url| cloakroom_harness::tls::warnings(|| drop(Address::parse(url).unwrap()));
+        for url in [
+            "redis://db.example",
+            "valkey://10.0.0.7",
+            "redis+cluster://localhost,db.example",
+            "redis+sentinel://localhost,db.example/name",
+        ] {
+            assert_eq!(warnings(url), 1, "{url}");
+        }
+        for url in [
+            "redis://localhost",
+            "redis://[::1]",
+            "redis+unix:///run/redis.sock",
+            "redis://db.example?sslmode=disable",
+            "redis://db.example?sslmode=verify-full",
+            "rediss://db.example",
+            "redis+sentinel://localhost/name",
+            "rediss+sentinel://db.example/name",
+        ] {
+            assert_eq!(warnings(url), 0, "{url}");
         }
     }
 }

@@ -11,6 +11,7 @@ use redis::{Client, Cmd, ConnectionInfo, RedisResult, Value};
 use crate::address::Address;
 use crate::error::refused;
 use crate::primary::Primary;
+use crate::tls::Tls;
 
 /// One connection to the primary, or to each node of a Cluster. All calls share it, and it
 /// reconnects automatically.
@@ -26,11 +27,9 @@ pub(crate) enum Connection {
 
 impl Connection {
     pub(crate) async fn open(address: Address) -> Result<Self> {
-        #[cfg(feature = "tls")]
-        choose_cryptography();
         let opened = match address {
             Address::Primary(target) => Primary::open(target).await.map(Self::Primary),
-            Address::Cluster(nodes) => open_cluster(nodes).await,
+            Address::Cluster(nodes, tls) => open_cluster(nodes, tls).await,
         };
         opened.map_err(|cause| refused("connecting to Redis", cause))
     }
@@ -70,21 +69,25 @@ pub(crate) fn client(server: ConnectionInfo) -> RedisResult<Client> {
 }
 
 #[cfg(feature = "cluster")]
-async fn open_cluster(nodes: Vec<ConnectionInfo>) -> RedisResult<Connection> {
-    let client = ClusterClient::builder(nodes)
+async fn open_cluster(nodes: Vec<ConnectionInfo>, tls: Option<Tls>) -> RedisResult<Connection> {
+    let builder = ClusterClient::builder(nodes)
         .connection_timeout(CONNECT_TIMEOUT)
         .response_timeout(ANSWER_TIMEOUT)
         .overall_response_timeout(Some(ANSWER_TIMEOUT))
         .tcp_settings(tcp())
         // Turned off, because the driver would also repeat commands that may have been carried out.
         // `redirect` repeats only commands that were not.
-        .retries(0)
-        .build()?;
+        .retries(0);
+    let builder = match &tls {
+        Some(tls) => tls.cluster(builder),
+        None => builder,
+    };
+    let client = builder.build()?;
     Ok(Connection::Cluster(client.get_async_connection().await?))
 }
 
 #[cfg(not(feature = "cluster"))]
-async fn open_cluster(_: Vec<ConnectionInfo>) -> RedisResult<Connection> {
+async fn open_cluster(_: Vec<ConnectionInfo>, _: Option<Tls>) -> RedisResult<Connection> {
     unreachable!("`Address::parse` returns no Cluster without the feature")
 }
 
@@ -100,17 +103,6 @@ fn tcp() -> TcpSettings {
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     let settings = settings.set_user_timeout(DEAF_AFTER);
     settings
-}
-
-/// Installs `ring` as the cryptography provider of rustls, unless the program has installed one.
-#[cfg(feature = "tls")]
-fn choose_cryptography() {
-    use rustls::crypto::{CryptoProvider, ring};
-
-    if CryptoProvider::get_default().is_none() {
-        // Fails if another thread was faster. The provider that it chose is used instead.
-        let _ = ring::default_provider().install_default();
-    }
 }
 
 #[cfg(feature = "cluster")]

@@ -58,6 +58,14 @@ pub(crate) fn unexpected_answer(doing: &'static str) -> Error {
     )
 }
 
+/// Returns the error for a URL that cannot be used. `why` must not quote it.
+pub(crate) fn bad_url(why: &str) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        format!("reading the URL of a Redis: {why}"),
+    )
+}
+
 /// Returns the error for a URL that the driver does not accept.
 pub(crate) fn invalid_url(cause: RedisError) -> Error {
     // Omit the detail: it may quote the URL, including the password.
@@ -81,6 +89,9 @@ fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
     let has_code = |code: &str| {
         cause.code() == Some(code) || cause.detail().is_some_and(|detail| detail.contains(code))
     };
+    if let Some(why) = cloakroom_tls::explain(cause) {
+        return (ErrorKind::Config, why);
+    }
     match cause.kind() {
         _ if has_code("OOM") => (
             ErrorKind::Full,

@@ -119,6 +119,7 @@ mod primary;
 mod script;
 mod sentinel;
 mod store;
+mod tls;
 
 #[cfg(feature = "django")]
 pub use django::{DjangoCache, DjangoCacheBuilder};

@@ -64,8 +64,8 @@ impl Builder {
     ///
     /// # Errors
     /// * [`Config`](cloakroom::ErrorKind::Config) if the URL is malformed or needs a feature that
-    ///   is off, if the server refuses the user or the password, or if the Sentinels do not know
-    ///   the name of the primary.
+    ///   is off, if the server's certificate is not accepted, if the server refuses the user or the
+    ///   password, or if the Sentinels do not know the name of the primary.
     /// * [`Unavailable`](cloakroom::ErrorKind::Unavailable) or
     ///   [`Timeout`](cloakroom::ErrorKind::Timeout) if the server cannot be reached. A single
     ///   server is tried twice, for at most two seconds each. With Sentinels, each Sentinel is

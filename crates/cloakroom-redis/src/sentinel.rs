@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use cloakroom::Result;
 use futures_util::StreamExt;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, ErrorKind, ProtocolVersion};
@@ -10,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connection::client;
 use crate::error::not_primary;
+use crate::tls::Tls;
 
 /// The Sentinels that watch a primary, and the login for the server that they name.
 pub(crate) struct Sentinels {
@@ -39,6 +41,19 @@ impl Sentinels {
             first: AtomicUsize::new(0),
             found: Mutex::new(None),
         }
+    }
+
+    /// Returns the same Sentinels. They and the primary are to be verified.
+    pub(crate) fn verified(self, tls: &Tls) -> Result<Self> {
+        let sentinels = self
+            .sentinels
+            .into_iter()
+            .map(|sentinel| tls.node(sentinel));
+        Ok(Self {
+            sentinels: sentinels.collect::<Result<_>>()?,
+            primary: tls.node(self.primary)?,
+            ..self
+        })
     }
 
     pub(crate) fn sentinels(&self) -> &[ConnectionInfo] {
@@ -196,3 +211,40 @@ const SENTINEL_TIMEOUT: Duration = Duration::from_millis(500);
 /// The pause before another Sentinel is watched. It limits how often the store connects while the
 /// Sentinels cannot be reached or disagree.
 pub(crate) const WATCH_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(all(test, feature = "tls"))]
+mod tests {
+    use crate::address::Address as Servers;
+    use crate::primary::Target;
+
+    use super::*;
+
+    #[test]
+    fn sentinels_and_primary_are_verified_alike() {
+        for url in [
+            "rediss+sentinel://one,two/name",
+            "redis+sentinel://one,two/name?sslmode=verify-ca",
+        ] {
+            let Ok(Servers::Primary(Target::Sentinels(sentinels))) = Servers::parse(url) else {
+                panic!("{url} was parsed as another kind");
+            };
+            let found = at(sentinels.primary.addr(), "10.0.0.7".to_owned(), 7000);
+            assert_eq!(found.to_string(), "10.0.0.7:7000");
+            let mut addresses: Vec<_> = sentinels.sentinels.iter().map(|one| one.addr()).collect();
+            addresses.push(&found);
+            for address in addresses {
+                assert!(
+                    matches!(
+                        address,
+                        ConnectionAddr::TcpTls {
+                            insecure: false,
+                            tls_params: Some(_),
+                            ..
+                        }
+                    ),
+                    "{url}"
+                );
+            }
+        }
+    }
+}

@@ -5,11 +5,14 @@
 //!   processes, and stops them. Its [`KillableServer`](servers::KillableServer) implements
 //!   [`TestServer`](cloakroom_testkit::faults::TestServer) for the stores of this workspace.
 //! * [`django_cache!`] and [`django_table!`] test a store on the cache or the table of a Django
-//!   site.
+//!   site, and [`tls!`] a store that can encrypt its connections.
 //!
 //! The crate is not published. Tools that work with every server are in `cloakroom-testkit`.
 
 pub mod django;
+
+#[cfg(unix)]
+pub mod tls;
 
 // Uses signals, process groups and owners of files.
 #[cfg(unix)]

@@ -18,3 +18,4 @@ mod sessions;
 mod suite_of_faults;
 mod support;
 mod sweeping;
+mod tls;

@@ -2,8 +2,9 @@ use std::env;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
-use super::private::Recipe;
+use super::private::{Private, Recipe};
 use super::server::Server;
+use super::tls::{self, Certificate, with_certificate};
 use super::{cluster, mariadb, memcached, pgbouncer, postgres, redis, replicas};
 
 /// A kind of server.
@@ -26,6 +27,12 @@ pub enum Kind {
     Memcached,
     /// PgBouncer in transaction mode, with a PostgreSQL behind it.
     Pgbouncer,
+    /// PostgreSQL that accepts encrypted connections only.
+    PostgresTls,
+    /// MariaDB that accepts encrypted connections only.
+    MariadbTls,
+    /// Redis, one node that accepts encrypted connections only.
+    RedisTls,
 }
 
 impl Kind {
@@ -39,6 +46,9 @@ impl Kind {
         Self::Valkey,
         Self::Memcached,
         Self::Pgbouncer,
+        Self::PostgresTls,
+        Self::MariadbTls,
+        Self::RedisTls,
     ];
 
     /// Returns the name of the product.
@@ -59,6 +69,9 @@ impl Kind {
             Self::Valkey => "Valkey",
             Self::Memcached => "memcached",
             Self::Pgbouncer => "PgBouncer",
+            Self::PostgresTls => "PostgreSQL with TLS",
+            Self::MariadbTls => "MariaDB with TLS",
+            Self::RedisTls => "Redis with TLS",
         }
     }
 
@@ -81,6 +94,9 @@ impl Kind {
             Self::Valkey => "CLOAKROOM_TEST_VALKEY_URL",
             Self::Memcached => "CLOAKROOM_TEST_MEMCACHED_URL",
             Self::Pgbouncer => "CLOAKROOM_TEST_PGBOUNCER_URL",
+            Self::PostgresTls => "CLOAKROOM_TEST_POSTGRES_TLS_URL",
+            Self::MariadbTls => "CLOAKROOM_TEST_MARIADB_TLS_URL",
+            Self::RedisTls => "CLOAKROOM_TEST_REDIS_TLS_URL",
         }
     }
 
@@ -108,7 +124,49 @@ impl Kind {
             Self::Valkey => self.start_one(redis::recipe("valkey-server", "valkey")?),
             Self::Memcached => self.start_one(memcached::recipe()?),
             Self::Pgbouncer => pgbouncer::start(),
+            Self::PostgresTls | Self::MariadbTls | Self::RedisTls => {
+                self.start_one(self.encrypted(Certificate::Valid, false)?)
+            }
         }
+    }
+
+    /// Starts a private server with TLS and a certificate that has expired.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start), and for a kind without TLS.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use cloakroom_harness::servers::Kind;
+    ///
+    /// let Some(server) = Kind::RedisTls.start_expired() else { return };
+    /// assert!(server.url().contains("sslmode=verify-full"));
+    /// ```
+    pub fn start_expired(self) -> Option<Server> {
+        self.start_unless_excluded(|| self.start_one(self.encrypted(Certificate::Expired, false)?))
+    }
+
+    /// Returns how to run a server with TLS.
+    fn encrypted(self, certificate: Certificate, is_killable: bool) -> Option<Recipe> {
+        let usual = match (self, is_killable) {
+            (Self::PostgresTls, false) => postgres::recipe()?,
+            (Self::PostgresTls, true) => postgres::killable()?,
+            (Self::MariadbTls, false) => mariadb::recipe()?,
+            (Self::MariadbTls, true) => mariadb::killable()?,
+            (Self::RedisTls, false) => redis::recipe("redis-server", "redis")?,
+            (Self::RedisTls, true) => redis::killable("redis-server", "redis")?,
+            _ => panic!("{} has no TLS", self.name()),
+        };
+        let (settings, also) = match self {
+            Self::PostgresTls => tls::POSTGRES,
+            Self::MariadbTls => tls::MARIADB,
+            _ => tls::REDIS,
+        };
+        let mut recipe = with_certificate(usual, settings, also, certificate);
+        if self == Self::RedisTls {
+            recipe.run = redis::RUN_TLS;
+        }
+        Some(recipe)
     }
 
     pub(super) fn start_killable(self) -> Option<Server> {
@@ -125,18 +183,26 @@ impl Kind {
             Self::Valkey => self.start_one(redis::killable("valkey-server", "valkey")?),
             Self::Memcached => self.start_one(memcached::killable()?),
             Self::Pgbouncer => pgbouncer::start_killable(),
+            Self::PostgresTls | Self::MariadbTls | Self::RedisTls => {
+                self.start_one(self.encrypted(Certificate::Valid, true)?)
+            }
         }
     }
 
     fn start_one(self, recipe: Recipe) -> Option<Server> {
         let private = recipe.start();
-        let url = self.url(private.port);
+        let url = self.url(&private);
         Some(Server::private(url, vec![private]))
     }
 
     /// Returns the URL of a private server with one process.
-    fn url(self, port: u16) -> String {
+    fn url(self, private: &Private) -> String {
+        let port = private.port;
+        let encrypted = |url: String| format!("{url}?{}", tls::parameters(&private.folder));
         match self {
+            Self::PostgresTls => encrypted(postgres::url(port)),
+            Self::MariadbTls => encrypted(mariadb::url(port)),
+            Self::RedisTls => encrypted(format!("{}/0", redis::url(port))),
             Self::Postgres | Self::Pgbouncer => postgres::url(port),
             Self::Mariadb => mariadb::url(port),
             Self::Redis | Self::RedisCluster | Self::RedisSentinel | Self::Valkey => {
@@ -150,14 +216,18 @@ impl Kind {
     /// listens. For PgBouncer, returns those of the PostgreSQL behind it, which a test can kill.
     pub(super) fn ready(self) -> (&'static str, &'static str) {
         match self {
-            Self::Postgres | Self::Pgbouncer => postgres::READY,
-            Self::Mariadb => mariadb::READY,
-            Self::Redis | Self::RedisCluster | Self::RedisSentinel | Self::Valkey => redis::READY,
+            Self::Postgres | Self::PostgresTls | Self::Pgbouncer => postgres::READY,
+            Self::Mariadb | Self::MariadbTls => mariadb::READY,
+            Self::Redis
+            | Self::RedisCluster
+            | Self::RedisSentinel
+            | Self::Valkey
+            | Self::RedisTls => redis::READY,
             Self::Memcached => memcached::READY,
         }
     }
 
-    pub(super) fn shared(self) -> Option<&'static Server> {
+    pub(crate) fn shared(self) -> Option<&'static Server> {
         static SHARED: [OnceLock<Option<Server>>; Kind::ALL.len()] =
             [const { OnceLock::new() }; Kind::ALL.len()];
         SHARED[self as usize].get_or_init(|| self.find()).as_ref()
@@ -205,6 +275,9 @@ impl Kind {
             Self::Mariadb => "mariadb-server",
             Self::Redis | Self::RedisCluster => "redis-server",
             Self::RedisSentinel => "redis-sentinel",
+            Self::PostgresTls => "postgresql openssl",
+            Self::MariadbTls => "mariadb-server openssl",
+            Self::RedisTls => "redis-server openssl",
             Self::Valkey => "valkey-server",
             Self::Memcached => "memcached",
             Self::Pgbouncer => "pgbouncer postgresql",

@@ -10,6 +10,9 @@
 //! 3. otherwise none. A line on standard error names what did not run. With
 //!    `CLOAKROOM_TEST_REQUIRE_SERVERS=1`, the test panics instead.
 //!
+//! [`postgres_tls`], [`mariadb_tls`] and [`redis_tls`] return servers that accept only encrypted
+//! connections. Their URLs name the authority to trust.
+//!
 //! [`KillableServer`] is a server for one test, which kills it and starts it again.
 //!
 //! [`Replicas`] is a primary with a replica, and with Sentinels if the test wants them.
@@ -65,6 +68,7 @@ mod redis;
 mod replicas;
 mod server;
 mod shared;
+mod tls;
 
 pub use killable::KillableServer;
 pub use kind::Kind;
@@ -73,3 +77,4 @@ pub use server::Server;
 pub use shared::{
     mariadb, memcached, pgbouncer, postgres, redis, redis_cluster, redis_sentinel, valkey,
 };
+pub use shared::{mariadb_tls, postgres_tls, redis_tls};

@@ -57,4 +57,9 @@ const RUN: &str = r#"
 exec "$PROGRAM" --port "$PORT" --bind 127.0.0.1 --save '' $SETTINGS
 "#;
 
+/// The same with TLS on the port.
+pub(super) const RUN_TLS: &str = r#"
+exec "$PROGRAM" --port 0 --tls-port "$PORT" --bind 127.0.0.1 --save '' $SETTINGS
+"#;
+
 pub(super) const READY: (&str, &str) = ("log", "Ready to accept connections");

@@ -63,8 +63,27 @@ pub fn memcached() -> Option<&'static Server> {
 /// process ends.
 ///
 /// A private one has its own PostgreSQL behind it, with the superuser `cloakroom`. It has up to
-/// three connections to the database of that name, and one to each other database. It also serves
-/// the database `cloakroom` as `session` in session mode and as `statement` in statement mode.
+/// three connections to the database of that name, and one to each other database. It serves the
+/// database `cloakroom` also as `session` in session mode and as `statement` in statement mode.
 pub fn pgbouncer() -> Option<&'static Server> {
     Kind::Pgbouncer.shared()
+}
+
+/// Returns the PostgreSQL server of this process that accepts encrypted connections only. Its URL
+/// has the parameters `sslmode=verify-full&sslrootcert=…`. It stops when the process ends.
+///
+/// Its certificate is for 127.0.0.1 and db.example. The authority is in `ca.pem`; `other.pem` in
+/// the same folder is one that did not sign it. The same applies to the next two functions.
+pub fn postgres_tls() -> Option<&'static Server> {
+    Kind::PostgresTls.shared()
+}
+
+/// Returns the MariaDB server of this process that accepts encrypted connections only.
+pub fn mariadb_tls() -> Option<&'static Server> {
+    Kind::MariadbTls.shared()
+}
+
+/// Returns the Redis server of this process that accepts encrypted connections only, `redis://…`.
+pub fn redis_tls() -> Option<&'static Server> {
+    Kind::RedisTls.shared()
 }

@@ -1,0 +1,68 @@
+//! Encrypted connections: which servers are accepted, and all promises of a store over them.
+#![allow(
+    clippy::unwrap_used,
+    reason = "these are tests, though clippy does not see it in helpers"
+)]
+
+mod support;
+
+use cloakroom_harness::servers::{self, KillableServer, Kind};
+use cloakroom_redis::{DjangoCache, RedisStore};
+use cloakroom_testkit::conformance::OnlyBytes;
+use support::{open, two, unique_prefix};
+
+cloakroom_harness::tls!(redis, Kind::RedisTls, Kind::Redis, async |url: &str| {
+    RedisStore::connect(url).await
+});
+
+cloakroom_harness::tls!(
+    a_scheme_with_tls,
+    Kind::RedisTls,
+    Kind::Redis,
+    async |url: &str| {
+        let url = match url.contains("sslmode=disable") {
+            true => url.to_owned(),
+            // Without a mode it is `verify-full`.
+            false => url
+                .replacen("redis:", "rediss:", 1)
+                .replace("sslmode=verify-full&", ""),
+        };
+        RedisStore::connect(&url).await
+    }
+);
+
+cloakroom_testkit::conformance!(
+    over_tls,
+    {
+        let Some(server) = servers::redis_tls() else {
+            return;
+        };
+        open(server).await
+    },
+    swept_by_backend
+);
+
+cloakroom_testkit::conformance_shared!(two_over_tls, {
+    let Some(server) = servers::redis_tls() else {
+        return;
+    };
+    two(server).await
+});
+
+cloakroom_testkit::conformance!(
+    djangos_cache_over_tls,
+    {
+        let Some(server) = servers::redis_tls() else {
+            return;
+        };
+        let cache = DjangoCache::builder(server.url()).key_prefix(unique_prefix());
+        OnlyBytes::new(cache.connect().await.unwrap())
+    },
+    swept_by_backend
+);
+
+cloakroom_testkit::faults!(
+    faults_over_tls,
+    KillableServer::new(Kind::RedisTls),
+    async |url: &str, name: &str| { RedisStore::builder(url).prefix(name).connect().await }
+);

@@ -1,0 +1,97 @@
+use std::path::Path;
+
+use super::private::Recipe;
+
+/// Which certificate a server with TLS has.
+#[derive(Clone, Copy)]
+pub(super) enum Certificate {
+    Valid,
+    Expired,
+}
+
+/// Returns the recipe of the same server with a certificate, accepting encrypted connections only.
+///
+/// `settings` are its options for that, with `CERTIFICATE` in place of the certificate's file.
+/// `also` are shell commands that prepare the server further.
+pub(super) fn with_certificate(
+    usual: Recipe,
+    settings: &str,
+    also: &str,
+    certificate: Certificate,
+) -> Recipe {
+    let file = match certificate {
+        Certificate::Valid => "valid.pem",
+        Certificate::Expired => "expired.pem",
+    };
+    let prepare = format!("({CERTIFICATES}) && ({}) && {also}", usual.prepare);
+    Recipe {
+        // A process starts only a few servers.
+        prepare: prepare.leak(),
+        settings: format!(
+            "{} {}",
+            usual.settings,
+            settings.replace("CERTIFICATE", file)
+        ),
+        ..usual
+    }
+}
+
+/// Returns the parameters of a URL that verifies the server in `folder`.
+pub(super) fn parameters(folder: &Path) -> String {
+    format!(
+        "sslmode=verify-full&sslrootcert={}/ca.pem",
+        folder.display()
+    )
+}
+
+/// Makes two authorities, `ca.pem` and `other.pem`. The first one signs two certificates of the
+/// server, for 127.0.0.1 and db.example. `openssl req` cannot make one that has expired.
+const CERTIFICATES: &str = r#"
+cat >ca.conf <<'END'
+[ca]
+default_ca = tests
+[tests]
+database = index
+serial = serial
+new_certs_dir = .
+default_md = sha256
+policy = names
+x509_extensions = server
+unique_subject = no
+[names]
+commonName = supplied
+[server]
+subjectAltName = IP:127.0.0.1, DNS:db.example
+[req]
+distinguished_name = names
+END
+: >index
+echo 01 >serial
+key='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+for name in ca other; do
+    openssl req -config ca.conf -x509 $key -keyout $name.key -out $name.pem -days 2 \
+        -subj /CN=$name -addext basicConstraints=critical,CA:TRUE
+done
+openssl req -config ca.conf $key -keyout server.key -out server.csr -subj /CN=db.example
+sign() {
+    openssl ca -config ca.conf -batch -notext -cert ca.pem -keyfile ca.key -in server.csr "$@"
+}
+sign -out valid.pem -days 2
+sign -out expired.pem -startdate 20200101000000Z -enddate 20210101000000Z
+"#;
+
+pub(super) const POSTGRES: (&str, &str) = (
+    "-c ssl=on -c ssl_cert_file=../CERTIFICATE -c ssl_key_file=../server.key",
+    "echo 'hostssl all all 127.0.0.1/32 trust' >data/pg_hba.conf",
+);
+
+pub(super) const MARIADB: (&str, &str) = (
+    "--ssl-cert=../CERTIFICATE --ssl-key=../server.key --require-secure-transport=on",
+    ":",
+);
+
+pub(super) const REDIS: (&str, &str) = (
+    "--tls-cert-file CERTIFICATE --tls-key-file server.key --tls-ca-cert-file ca.pem \
+     --tls-auth-clients no",
+    ":",
+);
