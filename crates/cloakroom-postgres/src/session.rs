@@ -102,8 +102,8 @@ const SET_OPTIONS: &str =
 // standby omits `READ WRITE`, which a standby refuses.
 //
 // `SET LOCAL` is cheaper for the server than `SELECT set_config`, which it plans and executes. It
-// needs the names in the `search_path` one by one. `pg_temp` comes last, so that no temporary table of
-// another client hides the table of the store.
+// needs the names in the `search_path` one by one. `pg_temp` comes last, so that no temporary table
+// of another client hides the table of the store.
 const BEGIN_SQL: &str = r#"
     SELECT concat(
         'BEGIN ISOLATION LEVEL READ COMMITTED',

@@ -22,7 +22,8 @@ impl Driver {
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) for an unknown or outdated parameter, for an unknown
-    /// `sslmode`, and for one that needs the feature `tls` if that is off. The error does not quote the URL.
+    /// `sslmode`, and for one that needs the feature `tls` if that is off. The error does not quote
+    /// the URL.
     ///
     /// # Examples
     /// ```
