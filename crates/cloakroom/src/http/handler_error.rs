@@ -22,6 +22,7 @@ use crate::model::Error;
 #[derive(Clone, Debug)]
 pub struct HandlerError {
     error: Error,
+    #[cfg(feature = "tower")]
     is_answered: bool,
 }
 
@@ -38,6 +39,7 @@ impl HandlerError {
     pub fn new(error: Error) -> Self {
         Self {
             error,
+            #[cfg(feature = "tower")]
             is_answered: false,
         }
     }

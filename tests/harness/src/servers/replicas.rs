@@ -202,7 +202,8 @@ impl Replicas {
     fn wait(&self, port: u16, command: &str, what: &str, is_so: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + START_LIMIT;
         loop {
-            let answer = self.ask(port, command);
+            // A server closes its connections when its role changes; it is asked again.
+            let answer = ask(port, command).unwrap_or_else(|error| error.to_string());
             if is_so(&answer) {
                 return;
             }
