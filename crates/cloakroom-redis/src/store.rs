@@ -162,7 +162,8 @@ impl Store for RedisStore {
     /// Takes three steps, because the two keys may be on two nodes:
     ///
     /// 1. Write the new entry to `to`, with a random version.
-    /// 2. Compare the old entry and replace it with an expired marker. This step moves the session.
+    /// 2. If the old entry still has the version `seen`, replace it with an expired marker. This
+    ///    step moves the session.
     /// 3. Delete the marker at `from`, ignoring errors: the server deletes it after a minute.
     ///
     /// If the future is dropped, the steps already taken stay in effect. Before step 2, the old
@@ -178,8 +179,8 @@ impl Store for RedisStore {
         let Some(seen) = head(seen).filter(|_| from != to) else {
             return Ok(Outcome::Stale);
         };
-        // Give the copy its own version. The version of `new` proves that the session has moved, so
-        // a copy that is left at `to` before step 2 must not have that version.
+        // Give the copy its own version. The version of `new` proves that the session has moved. If
+        // step 2 never happens, the copy stays at `to`, so it must not have that version.
         let mut copy = new.clone();
         copy.save_id = SaveId::random()?;
         let Outcome::Written(version) = self.0.create(to, &copy, MOVING).await? else {

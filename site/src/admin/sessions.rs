@@ -1,4 +1,4 @@
-//! The live sessions of all users: listed, and ended.
+//! Lists and ends the live sessions of all users.
 
 use askama::Template;
 use axum::{

@@ -146,7 +146,7 @@ impl DjangoCacheBuilder {
         self
     }
 
-    /// Opens the store. Does not connect, so a site can start before its server does. [`ping`]
+    /// Opens the store. Does not connect, so a site can start before memcached does. [`ping`]
     /// checks that the server answers.
     ///
     /// [`ping`]: cloakroom::store::Store::ping

@@ -30,7 +30,8 @@ use super::{Cookie, Page};
 /// time.
 ///
 /// The service is called directly, without a network. It must accept requests with a [`Full`]
-/// body, as an axum `Router` does. Wrap a service with another body type in tower's `map_request`.
+/// body, as an axum `Router` does. If a service takes another body type, wrap it in tower's
+/// `map_request`.
 ///
 /// # Examples
 /// ```
@@ -68,7 +69,7 @@ pub struct Browser<S> {
 }
 
 impl<S> Browser<S> {
-    /// Creates a browser that calls `service` as `https://library.example`.
+    /// Creates a browser that calls `service` under the origin `https://library.example`.
     ///
     /// # Examples
     /// ```
@@ -84,7 +85,7 @@ impl<S> Browser<S> {
         Self::new(service, "https://library.example")
     }
 
-    /// Creates a browser that calls `service` as `http://library.example`.
+    /// Creates a browser that calls `service` under the origin `http://library.example`.
     ///
     /// # Examples
     /// ```
@@ -558,7 +559,7 @@ mod tests {
         );
     }
 
-    /// Responds with the request's cookies, and sets the cookie in the request's body.
+    /// Responds with the request's cookies, and sets the cookie that the request's body contains.
     async fn echo(request: Request<Full<Bytes>>) -> Result<Response<String>, Infallible> {
         let cookies = request
             .headers()

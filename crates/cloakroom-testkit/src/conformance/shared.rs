@@ -1,4 +1,4 @@
-//! The promises about two stores on the same entries, as two processes open them.
+//! The promises about two stores that share their entries, like stores opened by two processes.
 
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ pub async fn a_create_through_one_is_loaded_through_the_other<S: Store, T: Store
     assert_holds(&one, &store_key(1), &draft(1), &version, promise).await;
 }
 
-/// A save through one store is loaded through the other. It also makes the version that the other
-/// has seen stale.
+/// A save through one store is loaded through the other. After the save, the version that the
+/// other store returned before is stale.
 ///
 /// In stores that do not compare, the other's version may stay valid.
 pub async fn a_save_through_one_is_stale_for_the_other<S: Store, T: Store>(one: S, other: T) {

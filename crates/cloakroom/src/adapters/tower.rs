@@ -58,8 +58,8 @@ use crate::sessions::Sessions;
 ///
 /// # Order among other layers
 ///
-/// The layer compiles in any order with those of `tower` and `tower-http`, and whatever the order,
-/// a request that fails commits only its logout. This order is recommended:
+/// The layer compiles in any order with the layers of `tower` and `tower-http`. In any order, a
+/// failed request commits nothing but a logout, if it recorded one. This order is recommended:
 ///
 /// ```
 /// # #[cfg(feature = "axum-08")] {
@@ -107,18 +107,18 @@ use crate::sessions::Sessions;
 /// ```
 ///
 /// * Outside: what describes or transports a response, such as tracing, compression, CORS and
-///   security headers. It then covers the answers of `on_error` as well. So do limits that refuse
-///   a request, such as those on the size of its body and on load: a refused request needs no
-///   session.
+///   security headers. It then covers the answers of `on_error` as well. Limits that refuse a
+///   request, such as those on the size of its body and on load, also belong outside, because a
+///   refused request needs no session.
 /// * Inside: what ends the handler, such as timeouts and the panic catcher, with a
-///   `HandleErrorLayer` around those that fail with an error. The layer then sees a response, waits
-///   for the logout and adds the headers that remove the cookie. Further out, a timeout or a panic
-///   ends this layer with the handler: the logout is carried out in the background, and the browser
-///   keeps a cookie that opens nothing.
+///   `HandleErrorLayer` around those that fail with an error. The session layer then sees a
+///   response, waits for the logout and adds the headers that remove the cookie. If they are
+///   outside instead, a timeout or a panic ends the session layer together with the handler: the
+///   logout is carried out in the background, and the browser keeps a cookie that opens nothing.
 ///
 /// An error of the inner service, a panic and a 5xx are failures. A 4xx is not, as in Django: edits
-/// made before it are saved. Let a timeout answer with 503 or 504, not with 408, unless its edits
-/// should be saved.
+/// made before it are saved. Let a timeout answer with 503 or 504, not with 408, unless the edits
+/// made before the timeout should be saved.
 ///
 /// A middleware inside this layer may add headers to a page that is discarded later. The answer of
 /// `on_error` keeps those for CORS and security, and `Vary`, unless it sets them itself. It also
@@ -128,8 +128,8 @@ use crate::sessions::Sessions;
 /// # Bodies
 ///
 /// Request bodies may be of any type. A response body implements `http_body::Body` with `Bytes` as
-/// its data. Responses with axum's `Body` pass through as they are. Around other bodies the layer's
-/// responses have a [`ResponseBody`], or axum's `Body` if `on_error` answers with that: see
+/// its data. Responses with axum's `Body` pass through as they are. The layer wraps any
+/// other body in a [`ResponseBody`], or in axum's `Body` if `on_error` answers with that: see
 /// [`AnswerBody`].
 #[derive(Clone, Debug)]
 pub struct SessionLayer<E = PlainText> {
@@ -173,13 +173,14 @@ impl Sessions {
 impl<E> SessionLayer<E> {
     /// Sets the function that makes the response when a session cannot be loaded or saved, or when
     /// a handler returns a session's [`Error`]. The handler's response is dropped, since it may
-    /// claim a save that did not happen; what the answer keeps of its headers is described in
-    /// [`SessionLayer`](Self#order-among-other-layers).
+    /// claim a save that did not happen. [`SessionLayer`](Self#order-among-other-layers) describes
+    /// which headers of the dropped response the answer keeps.
     ///
     /// The answer may have a different body type from the inner service's responses: see
     /// [`AnswerBody`].
     ///
-    /// [`ErrorKind::status`] gives the status. The layer adds `Retry-After: 2` to a 503.
+    /// The function must set the status: [`ErrorKind::status`] returns the one for the error. The
+    /// layer adds `Retry-After: 2` to a 503.
     ///
     /// Defaults to [`PlainText`].
     ///
@@ -278,8 +279,8 @@ where
     }
 }
 
-/// Calls the inner service. If the call panics, there is no future, so the session accepts no more
-/// edits.
+/// Calls the inner service. If the call panics, there is no future whose drop would close the
+/// session, so this function closes it: it accepts no more edits.
 #[inline]
 fn closing_on_panic<F>(handle: &SessionHandle, call: impl FnOnce() -> F) -> F {
     struct Unwinding<'a>(&'a SessionHandle);

@@ -74,7 +74,8 @@ impl Backend {
     }
 
     /// Returns what the backend promises. Two tiers promise what their origin promises.
-    /// [`owners`](Guarantees#structfield.owners) is promised only if the format keeps owners, too.
+    /// [`owners`](Guarantees#structfield.owners) is promised only if the store promises it and the
+    /// format keeps owners.
     ///
     /// # Examples
     /// ```
@@ -199,7 +200,7 @@ impl Backend {
         ))
     }
 
-    /// Limits the total time of several calls to the time limit of a single store call.
+    /// Gives several calls together no more time than a single store call may take.
     pub(crate) async fn within<T>(
         &self,
         doing: &'static str,
@@ -298,7 +299,7 @@ impl Backend {
 
 /// Operations on the origin.
 impl Backend {
-    /// Returns the tier whose entries count, or `None` if sessions are kept in cookies.
+    /// Returns the tier whose entries are authoritative, or `None` if sessions are kept in cookies.
     fn origin(&self) -> Option<&Tier> {
         match &self.kind {
             Kind::Store(origin)
@@ -488,5 +489,5 @@ const DEFAULT_MAX_SIZE: usize = 1 << 20;
 /// How many entries one store call lists.
 const PAGE: usize = 10_000;
 
-/// How many pages a list may have: 10 million entries.
+/// How many pages a list may have. With full pages, that is 10 million entries.
 const MAX_PAGES: usize = 1_000;

@@ -53,7 +53,7 @@ impl Secret {
     /// and `0-9`.
     ///
     /// # Errors
-    /// [`TokenLength`](Refusal::TokenLength) if the text has neither 32 nor 64 characters,
+    /// [`TokenLength`](Refusal::TokenLength) if the text has neither 32 nor 64 characters, or
     /// [`TokenCharacters`](Refusal::TokenCharacters) if it contains a character other than `a-z`,
     /// `A-Z` and `0-9`.
     ///
