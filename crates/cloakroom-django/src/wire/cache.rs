@@ -38,12 +38,8 @@ pub fn key_prefix(prefix: &str, version: u32, engine: &str) -> String {
 /// # use cloakroom::store::{Meta, from_millis};
 /// use cloakroom_django::wire::cache::redis_ttl;
 ///
-/// # let meta = |touched, expires| Meta {
-/// #     created: from_millis(0),
-/// #     touched: from_millis(touched),
-/// #     expires: from_millis(expires),
-/// #     owner: None,
-/// #     label: None,
+/// # let meta = |touched, expires| {
+/// #     Meta::new(from_millis(0), from_millis(touched), from_millis(expires))
 /// # };
 /// assert_eq!(redis_ttl(&meta(1_764_000_000_500, 1_764_000_010_499)), 9);
 /// ```
@@ -62,12 +58,8 @@ pub fn redis_ttl(meta: &Meta) -> i64 {
 /// # use cloakroom::store::{Meta, from_millis};
 /// use cloakroom_django::wire::cache::memcached_exptime;
 ///
-/// # let meta = |touched, expires| Meta {
-/// #     created: from_millis(0),
-/// #     touched: from_millis(touched),
-/// #     expires: from_millis(expires),
-/// #     owner: None,
-/// #     label: None,
+/// # let meta = |touched, expires| {
+/// #     Meta::new(from_millis(0), from_millis(touched), from_millis(expires))
 /// # };
 /// let now = 1_764_000_000_000;
 /// assert_eq!(memcached_exptime(&meta(now, now + 10_000)), 10);
