@@ -17,7 +17,8 @@ use cloakroom_postgres::{DjangoTable, PostgresStore};
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::{Proxy, unique_name};
 use support::{
-    database, django, migrated, neighbour, on, until, with_database, with_option, written,
+    database, django, migrated, migrated_on, neighbour, on, until, with_database, with_option,
+    written,
 };
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
@@ -33,13 +34,7 @@ async fn two_processes_on_one_pool_run_their_own_statements() {
         return;
     };
     let table = unique_name();
-    on(server.url(), &table)
-        .connect()
-        .await
-        .unwrap()
-        .migrate()
-        .await
-        .unwrap();
+    migrated_on(server.url(), &table).await;
 
     let me = "two_processes_on_one_pool_run_their_own_statements";
     let mut other = Command::new(env::current_exe().unwrap())

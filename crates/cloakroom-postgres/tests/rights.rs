@@ -13,7 +13,7 @@ use cloakroom_harness::servers;
 use cloakroom_postgres::{DjangoTable, PostgresStore};
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::unique_name;
-use support::{django, neighbour, on, written};
+use support::{django, migrated_on, neighbour, on, written};
 
 #[tokio::test]
 async fn the_documented_rights_are_enough() {
@@ -21,13 +21,7 @@ async fn the_documented_rights_are_enough() {
         return;
     };
     let table = unique_name();
-    on(server.url(), &table)
-        .connect()
-        .await
-        .unwrap()
-        .migrate()
-        .await
-        .unwrap();
+    migrated_on(server.url(), &table).await;
 
     let url = role(server.url(), &documented(), &table).await;
 
@@ -63,13 +57,7 @@ async fn every_documented_right_is_needed() {
     };
     for left_out in documented() {
         let table = unique_name();
-        on(server.url(), &table)
-            .connect()
-            .await
-            .unwrap()
-            .migrate()
-            .await
-            .unwrap();
+        migrated_on(server.url(), &table).await;
         let mut rights = documented();
         rights.retain(|right| *right != left_out);
         let url = role(server.url(), &rights, &table).await;

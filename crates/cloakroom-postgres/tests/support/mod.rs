@@ -18,7 +18,12 @@ pub(crate) fn on(url: &str, table: impl Into<String>) -> Builder {
 
 /// Returns a store on a new table that no other test uses.
 pub(crate) async fn migrated(url: &str) -> PostgresStore {
-    let store = on(url, unique_name()).connect().await.unwrap();
+    migrated_on(url, unique_name()).await
+}
+
+/// Returns a store on a table of this name, and creates the table if it does not exist.
+pub(crate) async fn migrated_on(url: &str, table: impl Into<String>) -> PostgresStore {
+    let store = on(url, table).connect().await.unwrap();
     store.migrate().await.unwrap();
     store
 }
