@@ -111,21 +111,7 @@ impl Effects {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
     pub fn apply(self, headers: &mut HeaderMap) {
-        // Most responses of a site have no effects and are spared the call.
-        if !self.is_empty() {
-            self.write(headers);
-        }
-    }
-
-    /// Returns whether the response stays unchanged.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.vary && self.cookies.is_empty()
-    }
-
-    fn write(self, headers: &mut HeaderMap) {
         if self.vary {
             vary_on_cookie(headers);
         }
@@ -133,6 +119,13 @@ impl Effects {
         for cookie in self.cookies {
             headers.append(SET_COOKIE, cookie);
         }
+    }
+
+    /// Returns whether the response stays unchanged.
+    #[cfg(feature = "tower")]
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.vary && self.cookies.is_empty()
     }
 }
 
