@@ -10,7 +10,7 @@ use super::sample::{
 
 /// A `create` whose future is dropped early has written the whole entry or nothing.
 pub async fn a_dropped_create_is_all_or_nothing<S: Store>(store: S) {
-    for polls in 1..=MOST_POLLS {
+    for polls in 1..=MAX_POLLS {
         let key = store_key(polls);
         drop_after(polls, store.create(&key, &draft(1))).await;
 
@@ -23,7 +23,7 @@ pub async fn a_dropped_create_is_all_or_nothing<S: Store>(store: S) {
 
 /// A `save` whose future is dropped early has replaced the whole entry or changed nothing.
 pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
-    for polls in 1..=MOST_POLLS {
+    for polls in 1..=MAX_POLLS {
         let key = store_key(polls);
         let seen = create_entry(&store, &key, &draft(1)).await;
         drop_after(polls, store.save(&key, &seen, &draft(2))).await;
@@ -40,7 +40,7 @@ pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
 
 /// A `touch` whose future is dropped early has written both times or neither.
 pub async fn a_dropped_touch_is_all_or_nothing<S: Store>(store: S) {
-    for polls in 1..=MOST_POLLS {
+    for polls in 1..=MAX_POLLS {
         let key = store_key(polls);
         let seen = create_entry(&store, &key, &draft(1)).await;
         let mut touched = draft(1);
@@ -60,7 +60,7 @@ pub async fn a_dropped_touch_is_all_or_nothing<S: Store>(store: S) {
 
 /// A `delete` whose future is dropped early has deleted the whole entry or nothing.
 pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
-    for polls in 1..=MOST_POLLS {
+    for polls in 1..=MAX_POLLS {
         let key = store_key(polls);
         let _ = create_entry(&store, &key, &draft(1)).await;
         drop_after(polls, store.delete(&key)).await;
@@ -78,7 +78,7 @@ pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
 /// under the new key, which no browser knows yet, or leave the old entry as an expired one.
 pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
     let promise = "a dropped rename leaves the old entry or the new one";
-    for polls in 1..=MOST_POLLS {
+    for polls in 1..=MAX_POLLS {
         let (from, to) = (store_key(polls), store_key(1_000 + polls));
         let seen = create_entry(&store, &from, &draft(1)).await;
         drop_after(polls, store.rename(&from, &seen, &to, &draft(2))).await;
@@ -134,4 +134,4 @@ async fn assert_still_works<S: Store>(store: &S, n: u64) {
 }
 
 /// More than most stores' calls have await points, so that a future is dropped at each of them.
-const MOST_POLLS: u64 = 12;
+const MAX_POLLS: u64 = 12;

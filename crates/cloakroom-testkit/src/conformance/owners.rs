@@ -226,7 +226,7 @@ async fn assert_lists<S: Store>(
 async fn owned_by<S: Store>(store: &S, owner: &Owner) -> Vec<OwnedEntry> {
     let mut listed: Vec<OwnedEntry> = Vec::new();
     let mut after = None;
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let page = store.owned_by(owner, after.as_ref(), PAGE).await;
         let page = page.expect("owned_by answers");
         assert!(
@@ -251,7 +251,7 @@ async fn owned_by<S: Store>(store: &S, owner: &Owner) -> Vec<OwnedEntry> {
 /// Small, so that the few entries of a test fill several pages.
 const PAGE: usize = 2;
 
-const MOST_PAGES: usize = 1_000;
+const MAX_PAGES: usize = 1_000;
 
 /// Owners that are equal in some collations.
 const ALIKE: [&str; 8] = [

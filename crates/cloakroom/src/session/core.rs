@@ -186,7 +186,7 @@ impl Core {
             known.retain(|owned| owned.meta.created != meta.created);
         }
         let mut ending = vec![store_key.clone()];
-        for _ in 0..MOST_MOVES {
+        for _ in 0..MAX_MOVES {
             for store_key in &ending {
                 self.backend.delete(store_key, self.now()).await?;
             }
@@ -207,11 +207,11 @@ impl Core {
         Err(Error::new(
             ErrorKind::Conflict,
             format!(
-                "ending a session: it moved to a new key {MOST_MOVES} times in a row; try again"
+                "ending a session: it moved to a new key {MAX_MOVES} times in a row; try again"
             ),
         ))
     }
 }
 
 /// How many times a session may move to a new key while it is being ended.
-const MOST_MOVES: usize = 8;
+const MAX_MOVES: usize = 8;

@@ -23,7 +23,7 @@ enum Keys {
     #[default]
     None,
     One(PresentedKey),
-    /// Up to `MOST_KEYS`.
+    /// Up to `MAX_KEYS`.
     Several(Vec<PresentedKey>),
     TooMany,
 }
@@ -153,7 +153,7 @@ impl Keys {
         *self = match mem::take(self) {
             Self::None => Self::One(new),
             Self::One(one) => Self::Several(vec![one, new]),
-            Self::Several(mut keys) if keys.len() < MOST_KEYS => {
+            Self::Several(mut keys) if keys.len() < MAX_KEYS => {
                 keys.push(new);
                 Self::Several(keys)
             }
@@ -216,7 +216,7 @@ const A_MINUTE_MILLIS: u64 = 60_000;
 
 /// The maximum number of different keys that are looked up for one request. A browser has more only
 /// if an attacker planted them.
-const MOST_KEYS: usize = 4;
+const MAX_KEYS: usize = 4;
 
 const LOADING: &str = "loading the sessions of several cookies";
 
@@ -271,7 +271,7 @@ mod tests {
             .into();
         assert!(matches!(
             presented(&[&sent.join(";")]).keys,
-            Keys::Several(keys) if keys.len() == MOST_KEYS
+            Keys::Several(keys) if keys.len() == MAX_KEYS
         ));
 
         sent.push(format!("sid={}", key("E")));
