@@ -1,5 +1,6 @@
 use std::fmt;
 use std::fs;
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
 use std::thread;
 use std::time::Instant;
@@ -103,12 +104,17 @@ impl TestServer for KillableServer {
         );
         let pid = private.read("pid");
         let pid = pid.trim();
+        let address = (Ipv4Addr::LOCALHOST, private.port);
         let killed = fs::write(killable, "")
             .and_then(|()| fs::remove_file(alive))
             .and_then(|()| Command::new("kill").args(["-s", "KILL", pid]).status());
         match killed {
             Ok(status) if status.success() => {
-                wait_until(&format!("{name} is dead"), || is_dead(pid))
+                wait_until(&format!("{name} is dead"), || is_dead(pid));
+                // Its children may share the listening socket for a moment.
+                wait_until(&format!("{name} refuses connections"), || {
+                    TcpStream::connect(address).is_err()
+                });
             }
             Ok(_) => panic!("killing {name}: there is no process {pid}"),
             Err(error) => panic!("killing {name}: {error}"),
@@ -178,5 +184,49 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
             "{what}: has not happened within {START_LIMIT:?}"
         );
         thread::sleep(POLL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::servers::private::{Recipe, free_port};
+    use crate::servers::program::find;
+
+    /// PostgreSQL has such a child for a moment whenever it starts a process.
+    #[test]
+    fn a_killed_server_refuses_connections_even_if_a_child_still_has_its_socket() {
+        let Some(program) = find("perl", &[]) else {
+            return;
+        };
+        let recipe = Recipe {
+            prepare: ":",
+            run: r#"exec "$PROGRAM" -MIO::Socket::INET -e '
+                $| = 1;
+                $socket = IO::Socket::INET->new(
+                    LocalAddr => "127.0.0.1", LocalPort => $ENV{PORT}, Listen => 9, ReuseAddr => 1,
+                ) or die $!;
+                $parent = $$;
+                if (fork) { sleep }
+                print "listening";
+                select undef, undef, undef, 0.001 while getppid == $parent;
+                select undef, undef, undef, 0.3;
+            '"#,
+            settings: String::new(),
+            is_killable: false,
+            program,
+            account: "memcache",
+            stopped_by: "KILL",
+            ready: ("log", "listening"),
+            free_port,
+        };
+        let private = recipe.killable(String::new()).start();
+        let address = (Ipv4Addr::LOCALHOST, private.port);
+        let mut server = KillableServer::new(Kind::Memcached);
+        server.server = Some(Server::private("tcp:".to_owned(), vec![private]));
+
+        server.kill();
+
+        assert!(TcpStream::connect(address).is_err());
     }
 }

@@ -176,9 +176,14 @@ fn a_killable_server_refuses_connections_until_it_is_started_again() {
             panic!("{kind:?} is one process");
         };
         for _ in 0..2 {
-            TcpStream::connect(address).unwrap();
+            // A process that the server has just started for a client shares its listening socket
+            // for a moment.
+            let clients: Vec<TcpStream> = (0..KillableServer::CONNECTIONS / 2)
+                .map(|_| TcpStream::connect(address).unwrap())
+                .collect();
             server.kill();
             assert!(TcpStream::connect(address).is_err(), "{kind:?} is dead");
+            drop(clients);
             server.start();
         }
         TcpStream::connect(address).unwrap();
