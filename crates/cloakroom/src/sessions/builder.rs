@@ -236,7 +236,9 @@ impl SessionsBuilder {
     ///
     /// Defaults to 5 seconds: long enough for a database to fail over, short enough for a visitor
     /// to wait. The price: while the database hangs, every request that opens its session waits
-    /// that long. The cache of a backend with two tiers has a limit of at most 250 milliseconds.
+    /// that long. In a backend with two tiers, a call of the cache may take at most 250
+    /// milliseconds. There is one exception: when a logout or a new key removes the copy of a
+    /// [`WriteThroughBackend`](crate::WriteThroughBackend), the limit set here applies.
     ///
     /// # Examples
     /// ```
