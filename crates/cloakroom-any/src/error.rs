@@ -1,6 +1,6 @@
 use cloakroom::{Error, ErrorKind};
 
-/// The error of a URL that cannot be used.
+/// Creates the error for a URL that cannot be used.
 pub(crate) fn refused(why: &str) -> Error {
     Error::new(ErrorKind::Config, format!("{CHOOSING}{why}"))
 }

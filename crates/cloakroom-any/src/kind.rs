@@ -33,7 +33,7 @@ impl StoreKind {
         }
     }
 
-    /// Returns the kind within the stores of a Django site, or `None` for a store of Cloakroom.
+    /// Returns the kind of a Django site's store, or `None` for a store of Cloakroom.
     pub(crate) fn django(self) -> Option<DjangoKind> {
         match self {
             Self::Django(kind) => Some(kind),
@@ -45,8 +45,8 @@ impl StoreKind {
         matches!(self, Self::Memcached | Self::Django(DjangoKind::Memcached))
     }
 
-    /// Returns whether the driver reads parameters of the URL, too. It gets all parameters that
-    /// this crate does not read.
+    /// Returns whether the driver reads parameters of the URL, too. The driver gets all parameters
+    /// that this crate does not read.
     pub(crate) fn driver_has_options(self) -> bool {
         match self {
             Self::Postgres | Self::Mysql | Self::Redis => true,

@@ -207,7 +207,8 @@ const DJANGO_SCHEMES: [Scheme; 11] = [
     ),
 ];
 
-/// The feature that Redis over TLS needs besides `redis`, or `redis` if that is off.
+/// The feature that Redis over TLS needs. Both `redis` and `tls` are needed; the error names
+/// `redis` first.
 const REDIS_TLS: (&str, bool) = match cfg!(feature = "redis") {
     true => ("tls", cfg!(feature = "tls")),
     false => ("redis", false),
@@ -220,14 +221,14 @@ const fn scheme(
     name: &'static str,
     usage: &'static str,
     kind: DjangoKind,
-    driver: (&'static str, bool),
+    driver_feature: (&'static str, bool),
 ) -> Scheme {
     Scheme {
         name,
         usage,
         kind: StoreKind::Django(kind),
         feature: match cfg!(feature = "django") {
-            true => driver,
+            true => driver_feature,
             false => ("django", false),
         },
     }

@@ -10,9 +10,10 @@ use crate::scheme::PREFIX;
 
 /// A URL that names a store; the [crate](crate) documentation lists them.
 ///
-/// Parsing contacts no server. It reports unknown schemes, missing paths and wrong parameters,
-/// except that values such as the name of a table are checked when the store is opened. `Display`
-/// and `Debug` leave out the user, the password and the parameters. Errors contain no password.
+/// Parsing contacts no server. It returns an error for an unknown scheme, a missing path or an
+/// unknown parameter. Values such as the name of a table are checked when the store is opened.
+/// `Display` and `Debug` leave out the user, the password and the parameters. Errors contain no
+/// password.
 ///
 /// # Examples
 /// ```
@@ -100,7 +101,7 @@ impl StoreUrl {
         if is_same {
             return Err(refused(
                 "`cache` is the same store as its origin; \
-                 name another one, or another `table` or `prefix` there",
+                 name another one, or give the cache another `table` or `prefix`",
             ));
         }
         Ok(())

@@ -26,37 +26,40 @@ async fn every_url_of_a_django_site_opens_a_store_that_keeps_sessions() {
         let table = cloakroom_mysql::DjangoTable::builder(server.url()).table(&name);
         table.connect().await.unwrap().migrate().await.unwrap();
     }
-    let of = |server: Option<&servers::Server>, options: &str| {
+    let url_of = |server: Option<&servers::Server>, options: &str| {
         server.map(|server| format!("django+{}?{options}", server.url()))
     };
     let sqlite = format!("django+sqlite://{}", sqlite.display());
     let caches = [
-        of(servers::redis(), &format!("prefix={name}%26version=2")),
-        of(servers::memcached(), &format!("prefix={name}%26version=2")),
+        url_of(servers::redis(), &format!("prefix={name}%26version=2")),
+        url_of(servers::memcached(), &format!("prefix={name}%26version=2")),
     ];
-    let before = |table: Option<String>, cache: &Option<String>| {
+    let with_cache = |table: Option<String>, cache: &Option<String>| {
         Some(format!("{}&cache={}", table?, cache.as_ref()?))
     };
     let urls = [
         Some(sqlite.clone()),
         Some(format!("{sqlite}?cache_secs=5")),
-        of(servers::postgres(), &format!("table={name}&connections=2")),
-        of(servers::mariadb(), &format!("table={name}&connections=2")),
-        of(servers::redis(), &format!("prefix={name}&version=3")),
-        of(
+        url_of(servers::postgres(), &format!("table={name}&connections=2")),
+        url_of(servers::mariadb(), &format!("table={name}&connections=2")),
+        url_of(servers::redis(), &format!("prefix={name}&version=3")),
+        url_of(
             servers::redis_sentinel(),
             &format!("prefix={name}&version=3"),
         ),
-        of(
+        url_of(
             servers::memcached(),
             &format!("prefix={name}&version=3&connections=2"),
         ),
-        before(Some(format!("{sqlite}?")), &caches[0]),
-        before(
-            of(servers::postgres(), &format!("table={name}")),
+        with_cache(Some(format!("{sqlite}?")), &caches[0]),
+        with_cache(
+            url_of(servers::postgres(), &format!("table={name}")),
             &caches[0],
         ),
-        before(of(servers::mariadb(), &format!("table={name}")), &caches[1]),
+        with_cache(
+            url_of(servers::mariadb(), &format!("table={name}")),
+            &caches[1],
+        ),
         Some(format!("django+file:{}", folder.path().display())),
         Some("django+cookie:".to_owned()),
     ];
@@ -79,7 +82,7 @@ async fn every_url_of_a_django_site_opens_a_store_that_keeps_sessions() {
 
 /// Opens the store as another process does.
 async fn sessions(store_url: &StoreUrl) -> Sessions {
-    let settings = Settings::new("the secret of both").unwrap();
+    let settings = Settings::new("the secret of both processes").unwrap();
     let engine = store_url.engine(&settings).await.unwrap();
     settings.sessions(engine).build().unwrap()
 }
@@ -95,7 +98,7 @@ async fn open_refuses_a_store_of_a_django_site_and_engine_refuses_any_other() {
 
     let store_url: StoreUrl = "memory:".parse().unwrap();
     assert!(!store_url.is_django());
-    let settings = Settings::new("the secret of both").unwrap();
+    let settings = Settings::new("a secret").unwrap();
     let error = store_url.engine(&settings).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     let why = "`memory:` is not a store of a Django site, whose URLs begin with `django+`";

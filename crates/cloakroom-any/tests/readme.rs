@@ -8,7 +8,7 @@ const README: &str = include_str!("../../../README.md");
 #[tokio::test]
 async fn the_table_in_the_readme_matches_the_guarantees_of_the_stores() {
     let folder = tempfile::tempdir().unwrap();
-    let of = |server: Option<&servers::Server>| server.map(|server| server.url().to_owned());
+    let url_of = |server: Option<&servers::Server>| server.map(|server| server.url().to_owned());
     let stores = [
         ("MemoryStore", Some("memory:".to_owned())),
         (
@@ -22,10 +22,10 @@ async fn the_table_in_the_readme_matches_the_guarantees_of_the_stores() {
                 folder.path().join("s.sqlite").display()
             )),
         ),
-        ("PostgresStore", of(servers::postgres())),
-        ("MysqlStore", of(servers::mariadb())),
-        ("RedisStore", of(servers::redis())),
-        ("MemcachedStore", of(servers::memcached())),
+        ("PostgresStore", url_of(servers::postgres())),
+        ("MysqlStore", url_of(servers::mariadb())),
+        ("RedisStore", url_of(servers::redis())),
+        ("MemcachedStore", url_of(servers::memcached())),
         ("CookieBackend", Some("cookie:".to_owned())),
     ];
     let rows: Vec<Vec<&str>> = README

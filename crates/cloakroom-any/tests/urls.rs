@@ -9,16 +9,16 @@ use cloakroom_testkit::unique_name;
 async fn every_url_opens_a_store_that_keeps_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let name = unique_name();
-    let of = |server: Option<&servers::Server>, options: &str| {
+    let url_of = |server: Option<&servers::Server>, options: &str| {
         server.map(|server| format!("{}?{options}", server.url()))
     };
-    // The URLs of servers with TLS have parameters.
-    let and = |server: Option<&servers::Server>, options: &str| {
+    // The URLs of servers with TLS already have parameters.
+    let tls_url_of = |server: Option<&servers::Server>, options: &str| {
         server.map(|server| format!("{}&{options}", server.url()))
     };
     let cache = folder.path().join("cache.sqlite");
     let cache = cache.display();
-    let redis = of(servers::redis(), &format!("prefix={name}f:"));
+    let redis = url_of(servers::redis(), &format!("prefix={name}f:"));
     let redis = encoded(redis.as_deref().unwrap_or("memory:"));
     let urls = [
         Some("memory:".to_owned()),
@@ -32,23 +32,23 @@ async fn every_url_opens_a_store_that_keeps_sessions() {
             folder.path().join("s.sqlite").display()
         )),
         Some(format!("file:{}", folder.path().join("files").display())),
-        of(servers::postgres(), &format!("table={name}&connections=2")),
-        of(servers::mariadb(), &format!("table={name}&connections=2")),
-        of(servers::redis(), &format!("prefix={name}:&cache_secs=1")),
-        of(
+        url_of(servers::postgres(), &format!("table={name}&connections=2")),
+        url_of(servers::mariadb(), &format!("table={name}&connections=2")),
+        url_of(servers::redis(), &format!("prefix={name}:&cache_secs=1")),
+        url_of(
             servers::mariadb(),
             &format!("table={name}_b&cache_secs=30&cache=sqlite://{cache}?table=a%26"),
         ),
-        of(
+        url_of(
             servers::postgres(),
             &format!("table={name}_b&cache={redis}"),
         ),
-        of(servers::redis_cluster(), &format!("prefix={name}:")),
-        of(servers::redis_sentinel(), &format!("prefix={name}:")),
-        of(servers::memcached(), &format!("prefix={name}:")),
-        and(servers::postgres_tls(), &format!("table={name}_c")),
-        and(servers::mariadb_tls(), &format!("table={name}_c")),
-        and(servers::redis_tls(), &format!("prefix={name}:")),
+        url_of(servers::redis_cluster(), &format!("prefix={name}:")),
+        url_of(servers::redis_sentinel(), &format!("prefix={name}:")),
+        url_of(servers::memcached(), &format!("prefix={name}:")),
+        tls_url_of(servers::postgres_tls(), &format!("table={name}_c")),
+        tls_url_of(servers::mariadb_tls(), &format!("table={name}_c")),
+        tls_url_of(servers::redis_tls(), &format!("prefix={name}:")),
         servers::redis_tls().map(|server| server.url().replacen("redis:", "rediss:", 1)),
     ];
     for url in urls.into_iter().flatten() {

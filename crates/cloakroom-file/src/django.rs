@@ -265,7 +265,7 @@ impl Files {
         };
         let file = self.write_temp_file(&path, new)?;
         let _lock = self.lock()?;
-        if !self.has(&path, seen)? {
+        if !self.has_version(&path, seen)? {
             return Ok(Outcome::Stale);
         }
         match file.replace(&path, seen, self)? {
@@ -298,7 +298,7 @@ impl Files {
         };
         let file = self.write_temp_file(&to, new)?;
         let _lock = self.lock()?;
-        if !self.has(&from, seen)? {
+        if !self.has_version(&from, seen)? {
             return Ok(Outcome::Stale);
         }
         match new_file(&to) {
@@ -320,7 +320,7 @@ impl Files {
             return Ok(Outcome::Stale);
         };
         let _lock = self.lock()?;
-        if !self.has(&path, seen)? {
+        if !self.has_version(&path, seen)? {
             return Ok(Outcome::Stale);
         }
         open_file(&path)
@@ -375,7 +375,7 @@ impl Files {
         Ok(meta.expires <= now)
     }
 
-    fn has(&self, path: &Path, seen: &Version) -> Result<bool, Fault> {
+    fn has_version(&self, path: &Path, seen: &Version) -> Result<bool, Fault> {
         let entry = self.read(path)?;
         Ok(entry.is_some_and(|entry| entry.version == *seen))
     }
@@ -491,7 +491,7 @@ impl TempFile {
     #[cfg(target_os = "linux")]
     fn replace(self, path: &Path, seen: &Version, files: &Files) -> Result<bool, Fault> {
         match self.exchange(path) {
-            Ok(()) if files.has(&self.path, seen)? => {
+            Ok(()) if files.has_version(&self.path, seen)? => {
                 files.sync()?;
                 Ok(true)
             }

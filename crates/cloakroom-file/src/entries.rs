@@ -14,6 +14,9 @@ use super::root::Root;
 ///
 /// Reads take no lock: a file is never changed in place, only replaced, moved or removed. Writes
 /// hold the lock of the subfolder from the comparison to the end of the write.
+///
+/// A mark is an empty file that leads from an owner to one of the owner's sessions; see the module
+/// `owners`.
 pub(super) struct Entries {
     pub(super) root: Root,
     /// The subfolder at which the next step of a sweep starts: its number is this value modulo

@@ -117,6 +117,7 @@ const HASH_LEN: usize = 32;
 /// bytes, so a search for a tag lists only one subfolder.
 const SHARDED_BY: usize = 8;
 
+/// How many bytes of an owner's hash are in the names of the owner's marks.
 const OWNER_LEN: usize = 16;
 
 #[cfg(test)]

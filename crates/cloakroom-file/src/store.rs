@@ -144,8 +144,8 @@ impl Store for FileStore {
         self.run("touching a session", work).await
     }
 
-    /// Works in small steps of a few subfolders each. If the future is dropped, the finished steps
-    /// are not undone, and the next sweep continues after them.
+    /// Works in steps of 64 subfolders each. If the future is dropped, the finished steps are not
+    /// undone, and the next sweep continues after them.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let mut swept = 0;
         for _ in 0..Shard::COUNT / STEP {

@@ -16,14 +16,15 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Removes the parameters of this crate from `url`, and returns the rest and what they say.
+    /// Splits the parameters for TLS off `url`. Returns the rest of the URL, and the encryption
+    /// that the parameters request.
     ///
     /// The parameters begin at the first `?`. Their names and values may be percent-encoded.
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config) for an unknown or outdated parameter, for an unknown
-    /// `sslmode`, and for one that needs the feature `tls` if that is off. The error does not quote
-    /// the URL.
+    /// [`Config`](ErrorKind::Config) for an unknown, outdated or repeated parameter, for a value
+    /// that is not valid, and for a parameter that needs the feature `tls` if that feature is off.
+    /// The error does not quote the URL.
     ///
     /// # Examples
     /// ```
@@ -56,7 +57,7 @@ impl Driver {
                 "sslrootcert" => root_cert.replace(self.root_cert(value)?).is_some(),
                 "ssl-mode" => return Err(self.bad_url(OLD_MODE)),
                 "ssl-ca" => return Err(self.bad_url(OLD_ROOT_CERT)),
-                // PostgreSQL's driver reads it.
+                // A parameter that PostgreSQL's driver reads.
                 "sslnegotiation" => {
                     others.push(pair);
                     false
@@ -171,9 +172,9 @@ fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-const PREFER: &str = "has `sslmode=prefer`, which an attacker on the network could turn into no \
-                      encryption; use `sslmode=verify-full`, or `sslmode=disable` if the network \
-                      can be trusted";
+const PREFER: &str = "has `sslmode=prefer`, which an attacker on the network could downgrade to \
+                      no encryption; use `sslmode=verify-full`, or `sslmode=disable` if the \
+                      network can be trusted";
 
 const ALLOW: &str = "has `sslmode=allow`, which encrypts only if the server insists; use \
                      `sslmode=verify-full`, or `sslmode=disable` if the network can be trusted";
@@ -195,8 +196,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_mode_says_whether_to_encrypt_and_whether_the_name_counts() {
-        let of = |query: &str| {
+    fn each_mode_sets_the_encryption_and_the_check_of_the_name() {
+        let encryption_of = |query: &str| {
             let url = format!("redis://ada:s3cret@db.example/1{query}");
             let (rest, encryption) = DRIVER.split_off(&url).unwrap();
             assert_eq!(rest, "redis://ada:s3cret@db.example/1", "{query}");
@@ -225,7 +226,7 @@ mod tests {
             ),
             ("?sslmode=verify-full&sslrootcert=system", "name true"),
         ] {
-            assert_eq!(of(query), expected, "{query}");
+            assert_eq!(encryption_of(query), expected, "{query}");
         }
     }
 

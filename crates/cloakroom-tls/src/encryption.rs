@@ -3,10 +3,11 @@ use std::path::PathBuf;
 
 use crate::Driver;
 
-/// What a URL says about encryption.
+/// The encryption that a URL requests with its parameters.
 #[derive(Clone, Debug)]
 pub enum Encryption {
-    /// Nothing, so the connection is not encrypted, unless the scheme says otherwise.
+    /// The URL has no parameter for TLS. The connection is encrypted only if the scheme requires
+    /// it, as `rediss` does.
     Unset,
     /// The URL turns encryption off.
     Off,
@@ -15,8 +16,8 @@ pub enum Encryption {
 }
 
 impl Encryption {
-    /// Logs one warning if the connection is not encrypted, the URL does not say so, and one of
-    /// `hosts` is not this machine. `place` is what the warning names; it must contain no password.
+    /// Logs one warning if the URL has no parameter for TLS and one of `hosts` is not this machine.
+    /// `place` names the server in the warning; it must contain no password.
     ///
     /// A driver calls it once for each store.
     ///
@@ -26,7 +27,7 @@ impl Encryption {
     ///
     /// let hosts = ["db.example"];
     /// Encryption::Unset.warn_if_plain("db.example:5432/shop", hosts); // logs a warning
-    /// Encryption::Off.warn_if_plain("db.example:5432/shop", hosts); // does not
+    /// Encryption::Off.warn_if_plain("db.example:5432/shop", hosts); // logs nothing
     /// assert!(!cloakroom_tls::is_local("db.example"));
     /// ```
     pub fn warn_if_plain<'a>(&self, place: &str, hosts: impl IntoIterator<Item = &'a str>) {
@@ -43,7 +44,8 @@ impl Encryption {
 
 /// How to verify the server.
 ///
-/// With the feature `rustls`, its methods load the authorities and make a configuration.
+/// With the feature `rustls`, its methods load the trusted authorities and create a configuration
+/// of rustls.
 #[derive(Clone, Debug)]
 pub struct Verification {
     #[cfg_attr(
@@ -53,7 +55,7 @@ pub struct Verification {
     pub(crate) driver: Driver,
     /// Whether the certificate must be for the host name in the URL.
     pub(crate) checks_name: bool,
-    /// The file with the authorities to trust; those of the machine if there is none.
+    /// The file with the authorities to trust, or `None` to trust those of the machine.
     #[cfg_attr(
         not(feature = "rustls"),
         allow(dead_code, reason = "nothing is verified")
@@ -80,7 +82,7 @@ impl Verification {
     }
 }
 
-/// Returns whether `host`, a name or an IP address, is always this machine.
+/// Returns whether `host`, a name or an IP address, always refers to this machine.
 ///
 /// # Examples
 /// ```
@@ -106,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_warning_names_a_server_elsewhere_whose_url_says_nothing() {
+    fn one_warning_is_logged_for_a_remote_server_whose_url_has_no_parameter_for_tls() {
         let warnings = |encryption: Encryption, hosts: &[&str]| {
             let log = Log::default();
             let writer = log.clone();

@@ -1,8 +1,8 @@
 use std::error::Error;
 
-/// Returns why a server was not accepted and what to do, if that is the cause of `error`: its
-/// certificate is not trusted, for another name, or expired. Without the feature `rustls` it always
-/// returns `None`.
+/// Explains a failed TLS handshake: returns why it failed and what to do, for example that the
+/// server's certificate has expired. Returns `None` if `error` has another cause. Without the
+/// feature `rustls`, always returns `None`.
 ///
 /// # Examples
 /// ```
@@ -16,9 +16,9 @@ pub fn explain(_: &(dyn Error + 'static)) -> Option<&'static str> {
     None
 }
 
-/// Returns why a server was not accepted and what to do, if that is the cause of `error`: its
-/// certificate is not trusted, for another name, or expired. Without the feature `rustls` it always
-/// returns `None`.
+/// Explains a failed TLS handshake: returns why it failed and what to do, for example that the
+/// server's certificate has expired. Returns `None` if `error` has another cause. Without the
+/// feature `rustls`, always returns `None`.
 ///
 /// # Examples
 /// ```
@@ -71,7 +71,7 @@ fn rustls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Erro
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // An I/O error skips the error in it when it is asked for its source, and so does an `Arc`.
+        // `source` of an I/O error or of an `Arc` skips the error inside, so look at that first.
         let inner = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::Verification;
 
-/// With the feature `rustls`.
+/// Methods that need the feature `rustls`.
 impl Verification {
     /// Returns the content of the file that `sslrootcert` names, or `None` if the authorities are
     /// those of the machine. For drivers that parse the file.
@@ -67,7 +67,7 @@ impl Verification {
 
     /// Returns a configuration that verifies the server.
     ///
-    /// It uses ring, also if the process has another default provider or none.
+    /// The configuration uses ring, even if the process has another default provider or none.
     ///
     /// # Errors
     /// Those of [`authorities`](Self::authorities).
@@ -169,7 +169,7 @@ impl ServerCertVerifier for AnyName {
             now,
         );
         match verified {
-            // The names are the last thing that it verifies.
+            // `chain` verifies the names last, so everything else is valid.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -203,8 +203,8 @@ impl ServerCertVerifier for AnyName {
 }
 
 /// Installs ring as the default crypto provider of rustls, unless the application has installed
-/// one. For drivers that use the default one: rustls panics if the build contains several and none
-/// is installed.
+/// one. For drivers that use the default provider: rustls panics if the build contains several
+/// providers and none is installed.
 ///
 /// # Examples
 /// ```
@@ -214,7 +214,7 @@ impl ServerCertVerifier for AnyName {
 /// ```
 pub fn install_ring() {
     if CryptoProvider::get_default().is_none() {
-        // It fails if another thread has just installed one, which is fine.
+        // Fails if another thread has just installed a provider, which works as well.
         let _ = ring::default_provider().install_default();
     }
 }
@@ -225,7 +225,7 @@ mod tests {
     use crate::{Driver, Encryption};
 
     #[test]
-    fn a_file_without_authorities_is_refused_by_its_name() {
+    fn a_file_without_authorities_is_refused_with_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
         for (name, content, why) in [
             ("missing.pem", None, "cannot be read"),

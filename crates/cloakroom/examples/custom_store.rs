@@ -1,7 +1,8 @@
-//! A custom store, and the test that it keeps the promises of `Store`:
+//! A custom store, and a test that it keeps the promises of `Store`:
 //! `cargo test -p cloakroom --example custom_store`.
 //!
-//! It keeps entries in a `HashMap`. A store for a database makes the same comparisons in its SQL.
+//! The store keeps entries in a `HashMap`. A store for a database makes the same comparisons in
+//! SQL.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

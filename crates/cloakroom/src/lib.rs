@@ -55,7 +55,7 @@ pub use model::{
 pub use session::{Session, SessionHandle};
 pub use sessions::{SessionSummary, Sessions, SessionsBuilder, Sweep};
 
-/// The programs in the README and the guide of the repository compile.
+/// Compiles the programs in the repository's README and guide as doc tests.
 #[cfg(all(doctest, feature = "axum-08"))]
 #[doc = include_str!("../../../README.md")]
 #[doc = include_str!("../../../docs/guide.md")]

@@ -23,10 +23,10 @@ fn an_untouched_request_allocates_only_the_handle_and_its_slot_in_the_extensions
 
     assert_eq!(allocations(&mut bare, request()), 0);
     let handle = 1;
-    let place_in_extensions = 3;
+    let slot_in_extensions = 3;
     assert_eq!(
         allocations(&mut wrapped, request()),
-        handle + place_in_extensions
+        handle + slot_in_extensions
     );
 }
 

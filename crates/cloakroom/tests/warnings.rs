@@ -1,5 +1,5 @@
-//! Warnings that a process logs at most once a minute. They share a limit, so this binary has only
-//! one test.
+//! A warning that a process logs at most once a minute. Other tests in this process would use up
+//! the limit, so this binary has only one test.
 
 use std::time::Duration;
 

@@ -82,7 +82,7 @@ async fn a_link_instead_of_a_subfolder_is_refused_and_its_target_is_not_changed(
 }
 
 #[tokio::test]
-async fn a_link_instead_of_the_lock_file_or_the_new_file_is_refused() {
+async fn a_link_instead_of_the_lock_file_or_the_unfinished_file_is_refused() {
     for name in ["lock", "new"] {
         let (folder, store) = opened();
         let seen = written(store.create(&at(1), &draft("")).await);
@@ -155,8 +155,8 @@ async fn a_file_of_an_older_version_is_refused_and_swept_when_it_expires() {
     let whole = fs::read(&file).unwrap();
     let older = [b"cloakroom\x01", &whole[10..]].concat();
     fs::write(&file, &older).unwrap();
-    let expire = |at| fs::File::open(&file).unwrap().set_modified(at).unwrap();
-    expire(draft("").meta.expires);
+    let set_expiry = |at| fs::File::open(&file).unwrap().set_modified(at).unwrap();
+    set_expiry(draft("").meta.expires);
 
     for refusal in [
         store.load(&at(1)).await.map(drop),
@@ -227,6 +227,7 @@ async fn no_error_contains_the_file_name_of_a_session() {
     assert!(!format!("{store:?}").contains(&secret));
 }
 
+/// Returns a time in the year 2103, when every session made by [`draft`] has expired.
 fn far_future() -> SystemTime {
     from_millis(4_202_444_800_000)
 }

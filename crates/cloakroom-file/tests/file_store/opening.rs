@@ -41,7 +41,11 @@ fn only_this_user_may_access_the_files_under_any_umask() {
         let shell = format!("umask {umask}; exec \"$0\" \"$@\"");
         let mut child = Command::new("sh");
         child.args(["-c", &shell]).arg(this).args(AS_CHILD);
-        let output = child.env(ROLE, "life").env(FOLDER, &path).output().unwrap();
+        let output = child
+            .env(ROLE, "write")
+            .env(FOLDER, &path)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{output:?}");
 
         let mut seen = BTreeSet::new();

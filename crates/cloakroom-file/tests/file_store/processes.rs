@@ -35,6 +35,7 @@ async fn acknowledged_writes_survive_when_the_process_is_killed_and_no_file_is_i
     for round in soak::rounds(1) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions");
+        // Kill the process at another moment in each round.
         let acknowledged = killed_after("fill", &path, 300 - round % 200);
 
         let store = FileStore::open(&path).unwrap();
@@ -45,6 +46,7 @@ async fn acknowledged_writes_survive_when_the_process_is_killed_and_no_file_is_i
                 n.to_string()
             );
         }
+        // Some later writes may have taken effect before they were acknowledged.
         for n in 0..2 * acknowledged.len() as u64 {
             let entry = store.load(&at(n)).await.expect("no file is incomplete");
             assert!(entry.is_none_or(|entry| entry.data == n.to_string()));
@@ -58,6 +60,7 @@ async fn acknowledged_writes_survive_when_the_process_is_killed_and_no_file_is_i
 #[tokio::test]
 async fn a_process_killed_during_a_move_leaves_the_old_session_or_the_new_one() {
     for round in soak::rounds(3) {
+        // Kill the process at another moment in each round.
         let moves = 10 + 30 * round % 97;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sessions");
@@ -120,7 +123,7 @@ async fn child_process() {
         "count" => count(store).await,
         "fill" => fill(store).await,
         "full" => fill_small_disk(store).await,
-        "life" => write_in_every_way(store).await,
+        "write" => write_in_every_way(store).await,
         "move" => move_repeatedly(store).await,
         role => panic!("no such role: {role}"),
     }

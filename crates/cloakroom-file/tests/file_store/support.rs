@@ -38,6 +38,7 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Returns the paths of everything directly in the folder, sorted.
 pub(crate) fn names(folder: &Path) -> Vec<PathBuf> {
     let items = fs::read_dir(folder).unwrap();
     let mut names: Vec<PathBuf> = items.map(|item| item.unwrap().path()).collect();

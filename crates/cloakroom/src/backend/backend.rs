@@ -61,7 +61,7 @@ impl Backend {
             store: AnyStore::new(store),
             format: Arc::new(format),
             timeout: DEFAULT_TIMEOUT,
-            // The builder sets it.
+            // `set_cookie` sets it before the first session is created.
             namespace: "".into(),
         }))
     }
@@ -200,7 +200,7 @@ impl Backend {
         ))
     }
 
-    /// Gives several calls together no more time than a single store call may take.
+    /// Limits the total time of several calls to the time that a single store call may take.
     pub(crate) async fn within<T>(
         &self,
         doing: &'static str,
@@ -420,7 +420,7 @@ impl CachedBackend {
 }
 
 impl WriteThroughBackend {
-    /// Puts `cache`, which holds copies of the entries, in front of the store `origin`.
+    /// Puts `cache`, which keeps copies of the entries, in front of the store `origin`.
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if `cache` or `origin` is not a store but a cached,

@@ -19,5 +19,5 @@ pub(super) async fn ask_cache<T>(doing: &str, call: impl Future<Output = Result<
     None
 }
 
-/// A slower cache would be slower than the origin.
+/// The time limit of a cache call. Beyond it, the origin would have been faster.
 const CACHE_TIMEOUT: Duration = Duration::from_millis(250);

@@ -13,15 +13,15 @@ use crate::store::{AnyStore, Store, packed};
 /// Two tiers: a fast cache that keeps each entry for a short time, and an origin that keeps every
 /// entry.
 ///
-/// Reads use the cache if it has the entry. Writes go to the origin, which compares, so no write
-/// builds on a stale read, and the guarantees are those of the origin.
+/// Reads use the cache if it has the entry. Writes go to the origin, which compares versions, so no
+/// write builds on a stale read. The guarantees are those of the origin.
 ///
 /// An entry read from the cache may be as old as the [`ttl`](Self::ttl): saves and logouts on
-/// another server are seen within that time. Those on this server are seen immediately.
+/// another server are seen within that time. Saves and logouts on this server are seen immediately.
 ///
 /// **If the cache fails**, it is skipped: requests get slower, and saves that could not be written
-/// to the cache are seen within the `ttl`. **If the origin fails**, requests that only read an
-/// entry that is in the cache still succeed.
+/// to the cache are seen within the `ttl`. **If the origin fails**, requests that only read still
+/// succeed if the cache has the entry.
 ///
 /// # Examples
 /// ```
@@ -60,8 +60,8 @@ impl CachedBackend {
     ///
     /// The `ttl` must not be zero, and must be shorter than the session's
     /// [`max_age`](crate::SessionsBuilder::max_age) and
-    /// [`max_lifetime`](crate::SessionsBuilder::max_lifetime), or building the sessions fails. For
-    /// a session that ends earlier, the origin is asked at that time.
+    /// [`max_lifetime`](crate::SessionsBuilder::max_lifetime), or building the sessions fails. If a
+    /// session ends before the `ttl` is over, its cached entry is used only until then.
     ///
     /// # Examples
     /// ```
@@ -93,8 +93,8 @@ impl CachedBackend {
         let Some(loaded) = entry.as_ref().filter(|entry| entry.meta.expires > now) else {
             return Ok(entry);
         };
-        // A late fill must not overwrite newer content. It only creates, or replaces the unusable
-        // content that this load has read.
+        // Fill the cache with the loaded entry. A late fill must not overwrite a newer entry, so it
+        // only creates an entry or replaces the unusable one that this load has read.
         let fill = self.cache_draft(&Cached::Entry(loaded.clone()), now, self.ttl)?;
         match found {
             None => ask_cache("filling", self.cache.create(key, &fill)).await,
@@ -224,8 +224,8 @@ impl CachedBackend {
     }
 
     fn cache_draft(&self, cached: &Cached, now: SystemTime, lasts: Duration) -> Result<Draft> {
-        // After the expiry that the cache has stored, the origin is asked: another server may have
-        // extended the session in the meantime.
+        // A cached entry is used at most until its session expires. Then the origin is asked, since
+        // another server may have extended the session.
         let ends = match cached {
             Cached::Entry(entry) => entry.meta.expires.min(after(now, lasts)),
             Cached::AskOrigin => after(now, lasts),
@@ -315,7 +315,7 @@ fn encode_entry(entry: &Entry) -> Option<Vec<u8>> {
 /// The first byte of a cached entry. It was `1` before entries were encoded by [`packed`].
 const ENTRY: u8 = 3;
 
-/// The mark.
+/// The only byte of a mark, [`Cached::AskOrigin`].
 const ASK_ORIGIN: u8 = 2;
 
 /// Long enough to serve all requests of one page, short enough that few visitors see old data.
@@ -351,7 +351,8 @@ mod tests {
 
     #[test]
     fn entries_cached_by_an_older_version_are_ignored() {
-        // The first byte, a save id, three times, no owner, no label, the data.
+        // The first byte, the length that means "a save id", the save id, three times, no owner, no
+        // label, and the data.
         let head = [&[1][..], &[0xff; 4], &[0; 8], &[0; 24], &[0, 0]].concat();
         for data in [&b""[..], &[0; 100], &[0xff; 100]] {
             let old = [&head, data].concat();

@@ -284,9 +284,9 @@ impl fmt::Debug for CookieBackend {
 /// How the content of the cookie is protected.
 #[derive(Clone)]
 enum Envelope {
-    /// Against reading and changing, by encryption. The first secret encrypts new cookies.
+    /// Encryption prevents reading and changing it. The first secret encrypts new cookies.
     Sealed(Arc<Vec<SealingSecret>>),
-    /// Against changing only, by the signature of the format.
+    /// The signature of the format prevents changing it. Visitors can read it.
     None(Arc<dyn Format>),
 }
 
@@ -356,7 +356,7 @@ impl SealingSecret {
         let mut key = [0; 32];
         for (info, bytes) in [("name", &mut name[..]), ("key", &mut key[..])] {
             hkdf.expand_multi_info(&[b"cloakroom carried ", info.as_bytes()], bytes)
-                .expect("shorter than 255 hashes");
+                .expect("HKDF can output up to 255 hashes");
         }
         Ok(Self {
             name,
@@ -375,7 +375,7 @@ const HEAD_BYTES: usize = 1 + NAME_BYTES;
 const NONCE_BYTES: usize = 24;
 const MAC_BYTES: usize = 16;
 
-/// The bytes of a cookie besides data, owner and label.
+/// The bytes of a cookie besides data, owner and label, before the base64url encoding.
 const OVERHEAD: usize = HEAD_BYTES + NONCE_BYTES + MAC_BYTES + packed::EMPTY;
 
 /// Name, `=` and value: browsers ignore a cookie that is longer (RFC 6265bis, section 5.6).

@@ -132,6 +132,6 @@ impl Tier {
     }
 }
 
-/// How many fresh keys are tried. That even one of them is taken is less likely than broken
-/// hardware.
+/// The maximum number of fresh keys to try. Even one taken key is less likely than a hardware
+/// fault.
 const KEY_TRIES: usize = 8;

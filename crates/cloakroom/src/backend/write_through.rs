@@ -12,7 +12,7 @@ use crate::model::{
 use crate::store::Store;
 
 /// Two tiers that other programs read and write, too: an origin, whose entries are authoritative,
-/// and a cache that holds a copy of each entry in the cache's own format. Django's engine
+/// and a cache that keeps a copy of each entry in the cache's own format. Django's engine
 /// `cached_db` works like this.
 ///
 /// If only Cloakroom uses the cache, choose [`CachedBackend`](crate::CachedBackend), which trusts
@@ -24,18 +24,18 @@ use crate::store::Store;
 ///   entry and adds a copy. Then it loads the entry again, and removes the copy if the session was
 ///   saved or ended in the meantime.
 /// * **A write** never builds on a copy. It loads the entry and applies the edits, and the origin
-///   compares versions. The copy is replaced if it has not changed since before that load.
-///   Otherwise the copy is removed, and the next read adds a new one.
+///   compares versions. The copy is replaced if it has not changed since that load began. Otherwise
+///   the copy is removed, and the next read adds a new one.
 /// * **A logout** and **a new key** remove the copy. If the removal fails, they return an error,
 ///   since the copy would still be read.
 ///
 /// The guarantees are those of the origin.
 ///
 /// **If the cache fails**, other reads and writes skip it: requests get slower, but stay correct if
-/// the cache is empty when it recovers. A copy that the cache has kept may be as old as the
-/// failure. **If the origin fails**, requests that only read a session that has a copy still
-/// succeed. **If the process is killed** between adding a copy and loading the entry again, the
-/// copy of a session that ended at that moment can still be read for 30 seconds.
+/// the cache is empty when it recovers. A copy that survives the failure may lack the changes made
+/// during it. **If the origin fails**, requests that only read a session still succeed if it has a
+/// copy. **If the process is killed** between adding a copy and loading the entry again, the copy
+/// of a session that ended at that moment can still be read for 30 seconds.
 ///
 /// # Examples
 /// ```
@@ -90,7 +90,7 @@ impl WriteThroughBackend {
         };
         let copy = match cache {
             Some(Some(unreadable)) => Some(unreadable.version),
-            Some(None) if record.meta.expires > after(now, A_SECOND) => {
+            Some(None) if record.meta.expires > after(now, MIN_COPY_LIFETIME) => {
                 self.fill(key, &record, &entry, now).await
             }
             Some(None) | None => None,
@@ -147,9 +147,9 @@ impl WriteThroughBackend {
         let (_, Some(entry)) = from.version.tiers() else {
             return Ok(None);
         };
-        // The copy is removed before the rename, because a failure to remove it afterwards could
-        // not be reported any more. It is removed again after the rename, because a read may have
-        // added a copy in the meantime.
+        // The copy is removed before the rename: once the session has moved, a failed removal can
+        // no longer fail the request. The copy is removed again after the rename, since a read may
+        // have added one in the meantime.
         self.cache.delete(&from.store_key).await?;
         let renamed = self.origin.rename(&in_origin(from, entry), new, lost).await;
         self.remove_copy(&from.store_key).await;
@@ -332,8 +332,8 @@ fn in_both(in_origin: EntryRef, copy: Option<Version>) -> EntryRef {
     }
 }
 
-/// How long an unconfirmed copy lasts.
+/// How long a copy lasts until the entry has been loaded again to confirm it.
 const UNCONFIRMED_LIFETIME: Duration = Duration::from_secs(30);
 
-/// A session that ends sooner gets no copy. Caches count in whole seconds.
-const A_SECOND: Duration = Duration::from_secs(1);
+/// A session that ends sooner gets no copy, since caches count in whole seconds.
+const MIN_COPY_LIFETIME: Duration = Duration::from_secs(1);

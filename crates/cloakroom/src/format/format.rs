@@ -14,7 +14,7 @@ use crate::model::{Error, Expiry, Meta, Result, SessionData, SessionKey, Session
 /// with another framework. The provided methods do what the default format does.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a format of sessions")]
 pub trait Format: Send + Sync + 'static {
-    /// Returns the rules for the behaviour in which formats differ.
+    /// Returns the rules that the core follows where the behaviour of formats differs.
     fn rules(&self) -> FormatRules;
 
     /// Creates a random session key that cannot be guessed.

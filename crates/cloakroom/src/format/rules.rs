@@ -66,8 +66,8 @@ pub enum OnExpired {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum OnDuplicates {
-    /// The only cookie that opens a live session. Browsers send several if the site has changed its
-    /// cookie, and the sessions of the others have usually expired.
+    /// The only cookie that opens a live session. A browser sends several cookies if the site has
+    /// changed the attributes of its cookie; usually, all but one of their sessions have expired.
     ///
     /// Up to four different keys are loaded, within the time limit of a single store call. If
     /// several open live sessions, or if there are more than four, none is used: an attacker may
@@ -96,19 +96,20 @@ pub enum Tags {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Facts {
-    /// All of them: when the session began, was touched and ends, its owner and its label.
+    /// All of them: the times when the session began, was last touched and expires, its owner and
+    /// its label.
     #[default]
     All,
-    /// Only when the session ends. There is no owner, no label and no absolute lifetime, and a
-    /// login only gives the session a new key.
+    /// Only the time when the session expires. There is no owner, no label and no absolute
+    /// lifetime, and a login only gives the session a new key.
     Expiry,
-    /// None that can be read. Only the server that keeps the entries has their expiry, and it
-    /// deletes the entries at that time.
+    /// None that a program can read. The server that keeps the entries stores their expiry
+    /// internally, and deletes the entries at that time.
     Nothing,
 }
 
 impl Facts {
-    /// Returns whether the owner, the label and the beginning of a session are stored.
+    /// Returns whether all facts are stored, and not only the expiry.
     pub(crate) fn are_all(self) -> bool {
         self == Self::All
     }

@@ -3,9 +3,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// A source of the current time.
 ///
 /// The core decides with this clock whether a session has expired. Stores have no clock: they
-/// receive the time as an argument. Tests set their own clock instead of waiting.
+/// receive the time as an argument. A test passes a clock that it can set, instead of waiting.
 ///
-/// The clocks of a site's servers may differ by [`CLOCK_SKEW`](crate::limits::CLOCK_SKEW).
+/// The clocks of a site's servers may differ by up to
+/// [`CLOCK_SKEW`](crate::limits::CLOCK_SKEW).
 ///
 /// # Examples
 /// ```
@@ -70,8 +71,7 @@ pub fn from_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis.unsigned_abs())
 }
 
-/// Converts a time to whole microseconds since 1970, for tables of other programs that use this
-/// unit.
+/// Converts a time to whole microseconds since 1970, for other programs' tables that use this unit.
 ///
 /// Rounds down, and clamps to the years 1970 to 9999.
 ///
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_duration_overflows() {
+    fn times_are_clamped_to_the_years_1970_to_9999() {
         assert_eq!(millis(after(UNIX_EPOCH, Duration::MAX)), LAST_MILLI);
         assert_eq!(
             millis(after(from_millis(i64::MAX), Duration::from_secs(1))),

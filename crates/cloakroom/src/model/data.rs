@@ -10,8 +10,8 @@ use super::expiry::Expiry;
 use super::item::Name;
 use super::json::{self, Refused};
 
-/// The data of a session, which a [`Format`](crate::format::Format) encodes. Everything else is in
-/// [`Meta`](crate::store::Meta).
+/// The data of a session, which a [`Format`](crate::format::Format) encodes. The session's times,
+/// owner and label are in [`Meta`](crate::store::Meta).
 #[derive(Clone, Debug, Default)]
 pub struct SessionData {
     /// The items.
@@ -182,8 +182,8 @@ impl Items {
 
 /// The value of one item, kept as JSON text.
 ///
-/// The text is only parsed by [`get`](Self::get). A value that no request changes is written back
-/// byte for byte.
+/// The text is deserialized only when [`get`](Self::get) is called. A value that no request changes
+/// is written back byte for byte.
 ///
 /// # Examples
 /// ```
@@ -217,7 +217,7 @@ impl Value {
     ///
     /// * a float that is infinite or not a number,
     /// * a `Some` whose content is written as `null`, such as `Some(None)` or `Some(())`,
-    /// * an integer outside of `i64` and `u64`, which only a few types can read,
+    /// * an integer that fits neither `i64` nor `u64`, since few types could read it back,
     /// * arrays and objects nested more than [`NESTING`](crate::limits::NESTING) levels deep.
     ///
     /// # Examples
@@ -239,7 +239,7 @@ impl Value {
         }
     }
 
-    /// Returns whether the value is `null`, which counts as no value when it is read.
+    /// Returns whether the value is JSON `null`. Reading an item treats `null` as no value.
     pub(crate) fn is_null(&self) -> bool {
         matches!(&self.0, Repr::Json(text) if text.trim_ascii() == b"null")
     }
@@ -281,7 +281,7 @@ impl Value {
         Self(Repr::Json(text))
     }
 
-    /// Creates a foreign value: one that another program stored and that has no JSON form.
+    /// Creates a foreign value: a value of another program that JSON cannot represent.
     ///
     /// `data` is in the encoding of the format that read it, and only that format can write it
     /// back. [`get`](Self::get) and every other format return an error for a foreign value.
@@ -365,8 +365,8 @@ impl Value {
             ));
         };
         serde_json::from_slice(text).map_err(|source| {
-            // Errors never contain values, and the text of serde_json may quote one. Its category
-            // does not.
+            // The message of serde_json may quote the value, which must not appear in an error.
+            // The category and the column do not reveal it.
             Error::new(
                 ErrorKind::BadValue,
                 format!(

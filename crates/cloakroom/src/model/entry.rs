@@ -47,7 +47,7 @@ impl Draft {
         }
     }
 
-    /// Returns the version of the entry once this draft is written.
+    /// Returns the version that the entry has once this draft is written.
     ///
     /// This is for stores that use [`save_id`](Self::save_id) as the version.
     ///
@@ -70,7 +70,7 @@ pub struct Entry {
     pub meta: Meta,
     /// The version against which a later [`save`](crate::store::Store::save) compares.
     pub version: Version,
-    // Boxed because few entries have it.
+    // Boxed to keep `Entry` small, since few entries have this key.
     moved_to: Option<Box<StoreKey>>,
 }
 
@@ -98,8 +98,8 @@ impl Entry {
     /// Creates a mark: the entry that a store leaves at the old key of a session that moved to
     /// `to`.
     ///
-    /// A mark is not a session, and its data is empty. `meta` has the owner of the session and the
-    /// time until which the mark is kept.
+    /// A mark is not a session, and its data is empty. `meta` contains the owner of the session;
+    /// its `expires` is the time until which the mark is kept.
     ///
     /// # Examples
     /// ```
@@ -137,7 +137,7 @@ impl Entry {
 }
 
 impl From<Draft> for Entry {
-    /// Returns the entry once the draft is written, in a store that uses
+    /// Returns the entry that results from writing the draft, in a store that uses
     /// [`save_id`](Draft::save_id) as the version.
     fn from(draft: Draft) -> Self {
         let version = draft.version();
@@ -248,8 +248,9 @@ impl Meta {
 pub enum Outcome {
     /// The entry was written and now has this version.
     Written(Version),
-    /// Nothing was changed. For [`create`](crate::store::Store::create) the key is taken. For every
-    /// other write the entry is missing or has another version, or the new key is taken.
+    /// Nothing was changed. In [`create`](crate::store::Store::create), the key is taken. In every
+    /// other write, the entry is missing or has another version. In
+    /// [`rename`](crate::store::Store::rename), the new key may also be taken.
     Stale,
 }
 

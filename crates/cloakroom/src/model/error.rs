@@ -122,7 +122,7 @@ pub enum ErrorKind {
     Timeout,
     /// The store has no room for another session.
     Full,
-    /// Concurrent requests changed the session first, at every one of the permitted tries.
+    /// At every permitted try, a concurrent request had changed the session first.
     Conflict,
     /// The session was logged out, moved or expired during this request. Nothing was saved.
     Interrupted,
@@ -143,7 +143,8 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Returns whether a store call that failed this way may have taken effect or may yet do so.
+    /// Returns whether a store call that failed this way may have taken effect, or may still take
+    /// effect later.
     pub(crate) fn may_have_happened(self) -> bool {
         matches!(self, Self::Unavailable | Self::Timeout)
     }

@@ -1,13 +1,13 @@
 use std::time::{Duration, SystemTime};
 
-/// When a session ends, requested for one session with [`set_expiry`](crate::Session::set_expiry).
+/// When one session ends, as requested with [`set_expiry`](crate::Session::set_expiry).
 ///
 /// It is stored with the session. If the site sets an absolute lifetime, the session never lasts
 /// longer than that.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Expiry {
-    /// According to the site's policy.
+    /// When the site's policy ends it: the options of [`SessionsBuilder`](crate::SessionsBuilder).
     #[default]
     Policy,
     /// This long after the session was last saved or touched.

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 /// The typed name of an item.
 ///
-/// Declare each one once, as a constant. Every use then has the item's type.
+/// Declare each item once, as a constant. The compiler then checks the type at every use.
 ///
 /// # Examples
 /// ```
@@ -67,24 +67,24 @@ impl<T> fmt::Debug for Item<T> {
 
 /// The name of an item: an [`Item`], or plain text.
 ///
-/// The methods of [`Session`](crate::Session) accept any of these types as a name. The trait is
-/// sealed.
+/// The methods of [`Session`](crate::Session) accept every type that implements this trait. The
+/// trait is sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the name of an item",
     label = "expected an `Item<T>`, a `&str` or a `String`"
 )]
 pub trait ItemName: sealed::Sealed {
-    /// Returns the name, to look the item up.
+    /// Borrows the name, for a look-up.
     fn as_name(&self) -> &str;
 
-    /// Returns the name, to store the item. Copies borrowed text; the name of an [`Item`] is
-    /// static.
+    /// Converts to the name that is stored with the item. Borrowed text is copied; the name of an
+    /// [`Item`] is static and is not.
     fn into_name(self) -> Name;
 }
 
 /// The name of an item that can be read as a `T`: an [`Item<T>`], or plain text.
 ///
-/// Plain text names an item of any type, so the type comes from the context.
+/// Plain text can name an item of any type; the compiler then infers `T` from the context.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name an item of type `{T}`",
     label = "this item has another type"

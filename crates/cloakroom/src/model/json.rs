@@ -9,8 +9,9 @@ use super::limits;
 
 /// Serializes `value` as JSON.
 ///
-/// serde_json writes a float that is not finite and `Some(None)` as `null`, and writes integers and
-/// nesting that it does not read back. This function returns an error for each of them.
+/// serde_json writes both `Some(None)` and a float that is not finite as `null`. It also writes
+/// large integers and deep nesting that it cannot read back. This function returns an error for
+/// each of them.
 pub(super) fn write<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Refused> {
     let mut text = Vec::with_capacity(128);
     let why = Cell::new("it has no JSON form");
@@ -39,8 +40,8 @@ pub(super) struct Refused {
     pub(super) source: serde_json::Error,
 }
 
-/// A serializer, or a part of one, that refuses values that would not read back and passes all
-/// others on to `json`.
+/// Wraps the serializer `json`, or a part of one. Refuses values that would not read back, and
+/// passes all others on.
 struct Checked<'a, S> {
     json: S,
     place: Place<'a>,
@@ -52,14 +53,14 @@ struct CheckedValue<'a, T: ?Sized> {
     place: Place<'a>,
 }
 
-/// The position of a part within the whole value.
+/// The position of a part, such as an element or a field, within the whole value.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     /// The number of arrays and objects around the part.
     depth: usize,
     /// Whether the part is the content of a `Some`.
     in_some: bool,
-    /// The reason if the value is refused.
+    /// Receives the reason if the value is refused.
     why: &'a Cell<&'static str>,
 }
 
@@ -77,7 +78,8 @@ impl Place<'_> {
         })
     }
 
-    /// Returns an error if a `null` at this place would be read back as the `None` around it.
+    /// Returns an error if this place is the content of a `Some`: a `null` there would be read back
+    /// as `None`.
     fn null<E: ser::Error>(self) -> Result<(), E> {
         match self.in_some {
             true => Err(self.refuse(
@@ -109,7 +111,7 @@ impl<T: Serialize + ?Sized> Serialize for CheckedValue<'_, T> {
     }
 }
 
-macro_rules! passed_on {
+macro_rules! pass_on {
     ($($method:ident: $type:ty),+) => {$(
         fn $method(self, value: $type) -> Result<S::Ok, S::Error> {
             self.json.$method(value)
@@ -128,7 +130,7 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
     type SerializeStruct = Checked<'a, S::SerializeStruct>;
     type SerializeStructVariant = Checked<'a, S::SerializeStructVariant>;
 
-    passed_on! {
+    pass_on! {
         serialize_bool: bool, serialize_char: char, serialize_str: &str,
         serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64,
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64
@@ -304,7 +306,7 @@ impl<'a, S: Serializer> Serializer for Checked<'a, S> {
     }
 }
 
-macro_rules! parts_are_checked {
+macro_rules! check_parts {
     ($($part:ident: $method:ident($($key:ident)?)),+) => {$(
         impl<P: ser::$part> ser::$part for Checked<'_, P> {
             type Ok = P::Ok;
@@ -326,7 +328,7 @@ macro_rules! parts_are_checked {
     )+};
 }
 
-parts_are_checked! {
+check_parts! {
     SerializeSeq: serialize_element(),
     SerializeTuple: serialize_element(),
     SerializeTupleStruct: serialize_field(),
@@ -339,7 +341,8 @@ impl<M: ser::SerializeMap> ser::SerializeMap for Checked<'_, M> {
     type Ok = M::Ok;
     type Error = M::Error;
 
-    /// Keys are written as text, which is read back as any type that serde_json accepts as a key.
+    /// Keys need no check: serde_json writes every key that it accepts as text, and reads the text
+    /// back as the type of the key.
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), M::Error> {
         self.json.serialize_key(key)
     }
@@ -369,32 +372,32 @@ mod tests {
 
     #[test]
     fn a_written_value_reads_back_as_the_same_value() {
-        reads_back(&(1_u8, -1_i8, u64::MAX, i64::MIN, 1.5_f32, f64::MIN_POSITIVE));
-        reads_back(&(
+        assert_reads_back(&(1_u8, -1_i8, u64::MAX, i64::MIN, 1.5_f32, f64::MIN_POSITIVE));
+        assert_reads_back(&(
             i128::from(i64::MIN),
             u128::from(u64::MAX),
             'é',
             String::from("té\"xt"),
         ));
-        reads_back(&[Some(Some(1)), Some(Some(2)), None]);
-        reads_back(&Shape::all().map(Some));
-        reads_back(&BTreeMap::from([(1_u64, None), (2, Some(Shape::Point))]));
-        reads_back(&BTreeMap::from([(u128::MAX, ((), [(); 2]))]));
-        reads_back(&serde_json::json!({"a": [null, {"b": 1.5}], "c": u64::MAX}));
+        assert_reads_back(&[Some(Some(1)), Some(Some(2)), None]);
+        assert_reads_back(&Shape::all().map(Some));
+        assert_reads_back(&BTreeMap::from([(1_u64, None), (2, Some(Shape::Point))]));
+        assert_reads_back(&BTreeMap::from([(u128::MAX, ((), [(); 2]))]));
+        assert_reads_back(&serde_json::json!({"a": [null, {"b": 1.5}], "c": u64::MAX}));
         let raw = RawValue::from_string("{ \"as\": [1.50, \"it is\"] }".into()).unwrap();
         assert_eq!(write(&raw).unwrap(), raw.get().as_bytes());
     }
 
     #[test]
     fn a_value_that_would_read_back_differently_is_refused_at_any_depth() {
-        refuses(&f64::NAN, "a float");
-        refuses(&f32::NEG_INFINITY, "a float");
-        refuses(&Some(None::<u8>), "a `Some`");
-        refuses(&Some(()), "a `Some`");
-        refuses(&Some(Wrapper(None)), "a `Some`");
-        refuses(&Some(serde_json::Value::Null), "a `Some`");
-        refuses(&u128::MAX, "more than 64 bits");
-        refuses(&i128::MIN, "more than 64 bits");
+        assert_refused_at_any_depth(&f64::NAN, "a float");
+        assert_refused_at_any_depth(&f32::NEG_INFINITY, "a float");
+        assert_refused_at_any_depth(&Some(None::<u8>), "a `Some`");
+        assert_refused_at_any_depth(&Some(()), "a `Some`");
+        assert_refused_at_any_depth(&Some(Wrapper(None)), "a `Some`");
+        assert_refused_at_any_depth(&Some(serde_json::Value::Null), "a `Some`");
+        assert_refused_at_any_depth(&u128::MAX, "more than 64 bits");
+        assert_refused_at_any_depth(&i128::MIN, "more than 64 bits");
     }
 
     #[test]
@@ -404,8 +407,8 @@ mod tests {
                 [inner].into_iter().collect()
             })
         };
-        reads_back(&nested(limits::NESTING));
-        refused(&nested(limits::NESTING + 1), "more than 127 arrays");
+        assert_reads_back(&nested(limits::NESTING));
+        assert_refused(&nested(limits::NESTING + 1), "more than 127 arrays");
         let text = nested(limits::NESTING + 1).to_string();
         let read = serde_json::from_str::<serde_json::Value>(&text);
         assert!(read.is_err(), "the limit is that of serde_json");
@@ -417,15 +420,15 @@ mod tests {
             Tuple(Box<Self>, u8),
             Struct { next: Box<Self> },
         }
-        let longest = |link: fn(Box<Chain>) -> Chain, levels: usize| {
+        let assert_longest = |link: fn(Box<Chain>) -> Chain, levels: usize| {
             let links = limits::NESTING / levels;
             let chain = (0..links).fold(Chain::End, |next, _| link(Box::new(next)));
-            reads_back(&chain);
-            refused(&link(Box::new(chain)), "more than 127");
+            assert_reads_back(&chain);
+            assert_refused(&link(Box::new(chain)), "more than 127");
         };
-        longest(Chain::Newtype, 1);
-        longest(|next| Chain::Tuple(next, 1), 2);
-        longest(|next| Chain::Struct { next }, 2);
+        assert_longest(Chain::Newtype, 1);
+        assert_longest(|next| Chain::Tuple(next, 1), 2);
+        assert_longest(|next| Chain::Struct { next }, 2);
     }
 
     #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -453,30 +456,30 @@ mod tests {
     #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
     struct Wrapper(Option<u8>);
 
-    fn reads_back<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
+    fn assert_reads_back<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) {
         let text = write(value).unwrap();
         assert_eq!(serde_json::from_slice::<T>(&text).unwrap(), *value);
         assert_eq!(text, serde_json::to_vec(value).unwrap());
     }
 
     /// Asserts that `value` is refused, both alone and as a part of other values.
-    fn refuses<T: Serialize>(value: &T, why: &str) {
+    fn assert_refused_at_any_depth<T: Serialize>(value: &T, why: &str) {
         #[derive(Serialize)]
         enum Part<T> {
             Newtype(T),
             Tuple(u8, T),
             Struct { part: T },
         }
-        refused(value, why);
-        refused(&[value], why);
-        refused(&(1, value), why);
-        refused(&BTreeMap::from([("a", vec![Some(value)])]), why);
-        refused(&Part::Newtype(value), why);
-        refused(&Part::Tuple(1, value), why);
-        refused(&Part::Struct { part: value }, why);
+        assert_refused(value, why);
+        assert_refused(&[value], why);
+        assert_refused(&(1, value), why);
+        assert_refused(&BTreeMap::from([("a", vec![Some(value)])]), why);
+        assert_refused(&Part::Newtype(value), why);
+        assert_refused(&Part::Tuple(1, value), why);
+        assert_refused(&Part::Struct { part: value }, why);
     }
 
-    fn refused<T: Serialize>(value: &T, why: &str) {
+    fn assert_refused<T: Serialize>(value: &T, why: &str) {
         let refused = write(value).unwrap_err();
         assert!(refused.why.contains(why), "{refused:?}");
     }

@@ -120,7 +120,7 @@ impl StoreKey {
         }
     }
 
-    /// Creates a store key from a namespace, `=` and a value.
+    /// Creates the store key `NAMESPACE=VALUE`.
     pub(crate) fn pair(namespace: &str, value: &str) -> Self {
         let bytes = [namespace, "=", value].concat().into_bytes();
         match bytes[..].try_into() {
@@ -151,9 +151,9 @@ impl fmt::Debug for StoreKey {
     }
 }
 
-// Only `StoreKey::new` constructs this type, so equal bytes always use the same variant and the
-// derived order is total. It is not the order of the bytes: every hash sorts before every other
-// key.
+// 32 bytes are always a `Hash`, so equal keys have the same variant, and the derived comparisons
+// are consistent. The derived order differs from the order of the bytes: every hash sorts before
+// every other key.
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 enum KeyBytes {
     Hash([u8; 32]),
@@ -224,7 +224,7 @@ impl fmt::Debug for SessionTag {
 impl FromStr for SessionTag {
     type Err = Error;
 
-    /// Parses a tag that was displayed before.
+    /// Parses the text form of a tag, as [`Display`](fmt::Display) writes it.
     ///
     /// # Errors
     /// [`BadValue`](ErrorKind::BadValue) if `text` is not 16 characters of base64url.

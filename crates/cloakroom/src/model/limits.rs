@@ -8,15 +8,15 @@
 //! |---|---|---|
 //! | owner | [`OWNER_BYTES`]: 255 bytes | [`Session::log_in`](crate::Session::log_in) |
 //! | label | [`LABEL_CHARS`]: 1,000 characters | [`Session::set_label`](crate::Session::set_label) |
-//! | name of an item | [`ITEM_NAME_BYTES`]: 1,024 bytes | [`Session::set`](crate::Session::set) and its relatives |
-//! | value of an item | [`NESTING`]: 127 levels of nested arrays and objects | the same |
+//! | name of an item | [`ITEM_NAME_BYTES`]: 1,024 bytes | [`Session::set`](crate::Session::set) and the other methods that set items |
+//! | value of an item | [`NESTING`]: 127 levels of nested arrays and objects | the same methods |
 //! | whole session | [`SessionsBuilder::max_size`](crate::SessionsBuilder::max_size): 1 MiB by default, up to [`SESSION_BYTES`]: 16 MiB | each save |
 //! | name of a table | [`TABLE_NAME_BYTES`]: 63 bytes | the builder of the store |
 //! | difference of the servers' clocks | [`CLOCK_SKEW`]: 5 minutes | each load |
 //!
 //! A store whose server has a lower limit for the whole session declares it as
-//! [`max_size`](crate::store::Guarantees::max_size). Entries that are older than a bound are loaded
-//! and saved as they are.
+//! [`max_size`](crate::store::Guarantees::max_size). An item, owner or label that was stored before
+//! its bound existed is loaded and saved unchanged.
 
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ pub const TABLE_NAME_BYTES: usize = 63;
 /// The tolerated difference between the clocks of a site's servers.
 ///
 /// If the clocks differ by less, a session ends at most this much earlier or later than it should.
-/// A server whose clock is further behind ignores sessions that seem to come from its future,
-/// instead of extending their lifetime. A synchronised clock differs by less than a second.
+/// A server whose clock is further behind ignores sessions with times in its future; otherwise, it
+/// would extend their lifetime. Synchronised clocks differ by less than a second.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// Checks the name of a store's table: a letter or `_`, followed by letters, digits and `_`, at

@@ -45,7 +45,7 @@ impl From<&String> for Owner {
     }
 }
 
-macro_rules! numbers_name_users {
+macro_rules! impl_from_integers {
     ($($number:ty)+) => {$(
         impl From<$number> for Owner {
             fn from(id: $number) -> Self {
@@ -55,7 +55,7 @@ macro_rules! numbers_name_users {
     )+};
 }
 
-numbers_name_users!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
+impl_from_integers!(i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize);
 
 #[cfg(feature = "uuid")]
 impl From<uuid::Uuid> for Owner {

@@ -8,8 +8,9 @@ use super::key::StoreKey;
 /// One page of a list of entries.
 ///
 /// The pages of a list are not a snapshot. An entry that exists from the first call to the last is
-/// listed at least once, and may be listed more than once. Only [`next`](Self::next) marks the end:
-/// a page may hold fewer entries than the limit, or none, while more pages follow.
+/// listed at least once, and may be listed more than once. The list ends with the page whose
+/// [`next`](Self::next) is `None`: an earlier page may also have fewer entries than the limit, or
+/// none.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Page {

@@ -9,11 +9,12 @@ use super::version::Version;
 /// The location of an entry, and the version that was seen there.
 #[derive(Clone, Debug)]
 pub(crate) struct EntryRef {
-    /// `None` if the session was opened by its tag: the key cannot be derived from the tag.
+    /// `None` if the session was opened by its tag, from which the key cannot be derived.
     pub(crate) key: Option<SessionKey>,
     pub(crate) store_key: StoreKey,
     pub(crate) version: Version,
-    /// Whether the entry is in an earlier namespace of the site, from which the next save moves it.
+    /// Whether the entry is in the namespace of a former cookie. The next save moves it to the
+    /// current namespace.
     pub(crate) is_former: bool,
 }
 
@@ -36,7 +37,8 @@ impl EntryRef {
     }
 }
 
-/// A stored entry as a request knows it: its location, and the facts that its cookie depends on.
+/// A stored entry as a request last saw it: its location, and the facts on which the cookie
+/// depends.
 #[derive(Clone, Debug)]
 pub(crate) struct SavedEntry {
     pub(crate) entry: EntryRef,
@@ -77,7 +79,8 @@ impl Record {
         before.is_some() && before != owner
     }
 
-    /// Returns whether a visitor without a session gets one to store this record.
+    /// Returns whether a new session is created to store this record. A record without items and
+    /// owner needs none.
     pub(crate) fn is_worth_keeping(&self) -> bool {
         !self.data.items.is_empty() || self.meta.owner.is_some()
     }

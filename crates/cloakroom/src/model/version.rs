@@ -145,7 +145,7 @@ impl Version {
 /// Versions of entries in two tiers, for the core only.
 impl Version {
     /// Creates the version of an entry in two tiers. A tier's version is `None` if the tier was not
-    /// asked or does not have the entry.
+    /// queried or does not have the entry.
     pub(crate) fn of_tiers(cache: Option<Self>, origin: Option<Self>) -> Self {
         Self(VersionRepr::Tiers(Box::new((cache, origin))))
     }

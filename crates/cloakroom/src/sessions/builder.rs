@@ -236,7 +236,9 @@ impl SessionsBuilder {
     ///
     /// Defaults to 5 seconds: long enough for a database to fail over, short enough for a visitor
     /// to wait. The price: while the database hangs, every request that opens its session waits
-    /// that long. The cache of a backend with two tiers has a limit of at most 250 milliseconds.
+    /// that long. In a backend with two tiers, a call of the cache may take at most 250
+    /// milliseconds. There is one exception: when a logout or a new key removes the copy of a
+    /// [`WriteThroughBackend`](crate::WriteThroughBackend), the limit set here applies.
     ///
     /// # Examples
     /// ```
@@ -284,12 +286,13 @@ impl SessionsBuilder {
     ///
     /// Defaults to [`Private`](CacheControl::Private), the weakest setting that keeps the response
     /// out of shared caches. RFC 9111 lets a shared cache store a response with `Set-Cookie`; such
-    /// a cache would send one visitor's key to the next visitor. `private` is added to the
-    /// response's `Cache-Control`; `public` and `s-maxage` are removed from it, and so are fields
-    /// that only shared caches read, such as `CDN-Cache-Control` (RFC 9213), which would override
-    /// it. `no-cache` alone would not be enough, since a shared cache may store such a response.
-    /// The price: a page that sets the cookie is not served by a CDN, and the browser of a shared
-    /// computer may keep it, as it may keep every page that does not set the cookie.
+    /// a cache would send one visitor's key to the next visitor. The layer adds `private` to the
+    /// response's `Cache-Control`, and removes `public` and `s-maxage`. It also removes header
+    /// fields that only shared caches read, such as `CDN-Cache-Control` (RFC 9213), since they
+    /// override `Cache-Control`. `no-cache` alone would not be enough, since a shared cache may
+    /// store such a response. The price: a CDN does not serve a page that sets the cookie, and the
+    /// browser of a shared computer may keep the page, like every page that does not set the
+    /// cookie.
     ///
     /// A response to a request that flushed the session, or that removes the cookie because the
     /// session ended, gets `no-store` even with `Private`.
@@ -300,7 +303,7 @@ impl SessionsBuilder {
     /// only responses that set or remove the cookie. Pages that must not come back after a logout,
     /// such as those of members, need `no-store` on every response, which the site must set itself.
     ///
-    /// With [`Unchanged`](CacheControl::Unchanged), the site must take care of all this itself.
+    /// With [`Unchanged`](CacheControl::Unchanged), the site must set all these headers itself.
     ///
     /// In comparison: Rails sends `max-age=0, private, must-revalidate` with every dynamic page;
     /// Django and Express's session middleware send no `Cache-Control`.

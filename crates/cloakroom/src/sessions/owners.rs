@@ -48,7 +48,8 @@ impl Sessions {
         Ok(owned.into_iter().map(summary).collect())
     }
 
-    /// Ends the session with this tag if it belongs to this user. Returns whether there was one.
+    /// Ends the session with this tag if it belongs to this user. Returns whether it ended a live
+    /// session.
     ///
     /// If the session gets a new key at the same time, it is ended under the new key.
     ///
@@ -178,8 +179,8 @@ impl Sessions {
         ))
     }
 
-    /// Loads the entries of this user whose tags match, expired ones included: to a server whose
-    /// clock is behind this server's, they may still be alive.
+    /// Loads the entries of this user whose tags match, including expired ones: a server whose
+    /// clock is behind this server's may still accept them.
     async fn owned_where(
         &self,
         owner: &Owner,
@@ -196,7 +197,7 @@ impl Sessions {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct SessionSummary {
-    /// Its short public id.
+    /// The short public id of the session.
     pub tag: SessionTag,
     /// The label that [`Session::set_label`](crate::Session::set_label) gave it.
     pub label: Option<String>,

@@ -106,7 +106,8 @@ impl Sessions {
     /// Does what [`begin`](Self::begin) does, for frameworks with their own header types.
     ///
     /// `cookie_lines` are the values of the request's `Cookie` headers. `outer` is the handle of
-    /// the session layer around this one, if there is one; [`SessionHandle::named`] finds it.
+    /// the session layer around this one, if there is one. The new handle can look it up with
+    /// [`SessionHandle::named`].
     ///
     /// If a layer around this one serves the same sessions, both handles refer to one session,
     /// which is committed when the outermost handle is finished. If a layer around this one serves
@@ -243,7 +244,7 @@ impl Sessions {
     }
 
     /// Loads the session with this tag outside of any request, or returns `None` if there is no
-    /// live one. For jobs and websockets, which should not hold the key.
+    /// live one. For jobs and websockets, which should not have access to the key.
     ///
     /// The session can be read, edited, saved and flushed, but not given a new key.
     ///
@@ -285,8 +286,8 @@ impl Sessions {
     /// Deletes up to `limit` expired entries and returns how many it deleted. Fewer than `limit`
     /// means that no more were found.
     ///
-    /// The background [sweep](SessionsBuilder::sweep) calls it automatically. If the future is
-    /// dropped, entries may or may not have been deleted.
+    /// Not needed while the background [sweep](SessionsBuilder::sweep) is on. If the future is
+    /// dropped, some of the entries may have been deleted.
     ///
     /// # Errors
     /// As [`open`](Self::open).

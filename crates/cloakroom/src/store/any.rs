@@ -47,7 +47,7 @@ impl fmt::Debug for AnyStore {
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
 
-/// The type of an argument, with an explicit lifetime if one is given.
+/// Expands to the type of an argument. A reference has the lifetime, if one is given.
 macro_rules! argument {
     ($($life:lifetime)? by_ref $type:ty) => { &$($life)? $type };
     ($($life:lifetime)? maybe $type:ty) => { Option<&$($life)? $type> };
@@ -89,7 +89,8 @@ macro_rules! delegate {
             })+
         }
 
-        /// Delegates to the shared store, so that a program can keep a reference to a store in use.
+        /// Delegates to the shared store, so that a program can still use a store that it has
+        /// passed to [`Sessions`](crate::Sessions).
         impl<S: Store> Store for Arc<S> {
             fn guarantees(&self) -> Guarantees {
                 S::guarantees(self)

@@ -15,13 +15,13 @@ use crate::model::{
 /// A store in the memory of this process, for tests, development and sites that can afford to lose
 /// their sessions when the process ends.
 ///
-/// It [guarantees](Guarantees) that it compares, revokes and lists owners. It never drops an
-/// unexpired session.
+/// Its [guarantees](Guarantees) are `compares`, `revokes` and `owners`. It never drops an unexpired
+/// session.
 ///
-/// Its size is bounded in bytes. When it is full, it deletes expired entries. If that does not free
-/// enough, it returns [`Full`](ErrorKind::Full): for new sessions without an owner from 90 % of the
-/// bound, and for every other write at the bound itself. Visitors can therefore still log in while
-/// the site is flooded with anonymous sessions.
+/// Its size is bounded in bytes. New sessions without an owner may fill 90 % of the bound; other
+/// writes may fill all of it. Visitors can therefore still log in while the site is flooded with
+/// anonymous sessions. If a write does not fit, expired entries are deleted. If that does not free
+/// enough, the write returns [`Full`](ErrorKind::Full).
 ///
 /// # Examples
 /// ```
@@ -300,14 +300,14 @@ impl Store for MemoryStore {
     }
 }
 
-/// All entries, with an index by owner and the number of bytes that they count.
+/// All entries, with an index by owner and their total size.
 #[derive(Debug)]
 struct Table {
     rows: BTreeMap<StoreKey, Entry>,
     keys_by_owner: BTreeMap<Owner, BTreeSet<StoreKey>>,
     /// The sum of the [`weight`] of all rows.
     bytes: usize,
-    /// The key at which the last sweep stopped. The next one continues after it.
+    /// The key at which the last sweep stopped. The next sweep continues after it.
     swept_to: Option<StoreKey>,
     /// Before this time, a sweep of all rows would find few expired ones or none.
     worth_sweeping_from: SystemTime,
@@ -395,8 +395,8 @@ impl Table {
         }
         let expiries = self.rows.values().map(|row| row.meta.expires);
         let first = expiries.min().unwrap_or_else(never);
-        // In a full store, rows expire all the time. Scanning them for each new session would be
-        // slow.
+        // In a full store, rows expire all the time. The pause avoids scanning all rows for each
+        // new session.
         self.worth_sweeping_from = first.max(now + BETWEEN_SWEEPS);
     }
 }
@@ -425,8 +425,8 @@ fn never() -> SystemTime {
     from_millis(i64::MAX)
 }
 
-/// Returns the bytes that an entry counts against the bound: its contents, and an estimate of the
-/// overhead of the maps.
+/// Returns the number of bytes that an entry adds to [`Table::bytes`]: its contents, and an
+/// estimate of the overhead of the maps.
 fn weight(data: &Bytes, meta: &Meta) -> usize {
     let owner = meta.owner.as_ref().map_or(0, |owner| {
         // The entry and the index each contain the owner, and the index contains the key as well.
@@ -447,7 +447,7 @@ const DEFAULT_MAX_BYTES: usize = 256 << 20;
 /// `1 / RESERVED_SHARE` of the bound is reserved for logins and for existing sessions that grow.
 const RESERVED_SHARE: usize = 10;
 
-/// The overhead of a B-tree node per entry: allocation, edges and empty slots.
+/// The estimated bytes per entry for the nodes of the B-trees: allocations, edges and empty slots.
 const MAP_OVERHEAD: usize = 96;
 
 #[cfg(test)]
@@ -458,7 +458,7 @@ mod tests {
     use crate::model::SaveId;
 
     #[tokio::test]
-    async fn a_full_store_sweeps_then_refuses_anonymous_sessions_but_not_logins() {
+    async fn a_full_store_accepts_logins_and_refuses_anonymous_sessions_until_others_expire() {
         let store = MemoryStore::new().max_bytes(20 * weight(&Bytes::new(), &meta(0, 0)));
         for n in 0..18 {
             let outcome = store.create(&at(n), &draft(0, 10)).await.unwrap();

@@ -12,8 +12,8 @@
 //!
 //! Numbers are big-endian, and times are milliseconds since 1970. Fields of a fixed length come
 //! first, so that a script can compare and change them at constant offsets. The bytes contain no
-//! magic number and no format version. A store puts its own in front of them, and raises the
-//! version if this layout changes.
+//! magic number and no format version. A store writes both in front of them, and raises its version
+//! if this layout changes.
 //!
 //! # Examples
 //! ```
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn truncated_bytes_and_wrong_lengths_are_refused() {
+    fn truncated_bytes_wrong_lengths_and_invalid_utf8_are_refused() {
         let whole = packed(&draft(Some("ada"), Some("phone")));
         for len in 0..whole.len() - b"data".len() {
             assert!(
@@ -221,12 +221,12 @@ mod tests {
                 "{len}"
             );
         }
-        let mut endless = whole.clone();
-        endless[OWNER..OWNER + LEN_BYTES].copy_from_slice(&(NONE - 1).to_be_bytes());
-        assert!(read(endless.into()).is_none());
-        let mut no_text = whole;
-        no_text[OWNER + LEN_BYTES] = 0xff;
-        assert!(read(no_text.into()).is_none());
+        let mut too_long = whole.clone();
+        too_long[OWNER..OWNER + LEN_BYTES].copy_from_slice(&(NONE - 1).to_be_bytes());
+        assert!(read(too_long.into()).is_none());
+        let mut not_utf8 = whole;
+        not_utf8[OWNER + LEN_BYTES] = 0xff;
+        assert!(read(not_utf8.into()).is_none());
     }
 
     proptest! {

@@ -15,7 +15,8 @@ use crate::model::{
 /// required.
 ///
 /// The conformance suite of `cloakroom-testkit` tests whether a store keeps the promises of the
-/// next section. Some are optional: a store lists those that it makes in its guarantees.
+/// next section. Some promises are optional: a store declares in its guarantees which of them it
+/// makes.
 ///
 /// # What callers may rely on
 ///
@@ -233,14 +234,15 @@ pub trait Store: Send + Sync + 'static {
         new: &Draft,
     ) -> impl Future<Output = Result<Outcome>> + Send {
         async move {
-            // With the save id of `new`, the copy would look like proof that the session has moved.
+            // A caller that finds the save id of `new` at `to` concludes that the session has
+            // moved, so the copy has another one.
             let mut copy = new.clone();
             copy.save_id = SaveId::random()?;
             let Outcome::Written(version) = self.create(to, &copy).await? else {
                 return Ok(Outcome::Stale);
             };
-            // The session moves with this compare-and-swap: no browser has the key of `to` yet, and
-            // the entry that is left at `from` has expired.
+            // This compare-and-swap ends the session at `from`, by replacing it with an expired
+            // entry. The copy at `to` could not be used before, since no browser has its key yet.
             let mut retired = new.clone();
             retired.meta.expires = UNIX_EPOCH;
             match self.save(from, seen, &retired).await? {
@@ -361,8 +363,8 @@ pub trait Store: Send + Sync + 'static {
     /// An entry that has expired at `touched`, or a [mark](Entry::moved), is returned unchanged.
     /// Returns `None` if there is no entry.
     ///
-    /// The provided method calls [`load`](Self::load) and [`touch`](Self::touch). If another save
-    /// comes between the two calls, it returns the entry as it was loaded. Override the method if
+    /// The provided method calls [`load`](Self::load) and [`touch`](Self::touch), and returns the
+    /// entry as it was loaded if another save comes between the two calls. Override the method if
     /// the store can do both in one round trip.
     ///
     /// If the future is dropped, the entry may or may not have been touched.

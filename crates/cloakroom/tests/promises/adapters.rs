@@ -38,7 +38,7 @@ async fn each_browser_has_its_own_counter() {
 }
 
 #[tokio::test]
-async fn a_route_that_does_not_open_the_session_passes_through() {
+async fn a_route_that_does_not_open_the_session_adds_no_header_and_calls_no_store() {
     let site = Site::new();
     let browser = browser(&site);
     browser.get("/").await;
@@ -244,7 +244,7 @@ async fn several_layers_with_different_cookies_and_stores_work_in_one_app() {
     assert_eq!(
         visitors.spy.count(Call::Save),
         2,
-        "the outer session was saved from within"
+        "the handler in the inner layer saved the outer session"
     );
 }
 
@@ -274,7 +274,7 @@ async fn the_layer_accepts_any_request_and_response_body() {
             let handle = request
                 .extensions()
                 .get::<SessionHandle>()
-                .expect("the layer's")
+                .expect("the layer adds a handle")
                 .clone();
             let session = handle.open().await.expect("the store is up");
             session
@@ -302,7 +302,7 @@ async fn a_service_that_fails_commits_nothing() {
             let handle = request
                 .extensions()
                 .get::<SessionHandle>()
-                .expect("the layer's")
+                .expect("the layer adds a handle")
                 .clone();
             handle
                 .open()
@@ -322,8 +322,8 @@ async fn a_service_that_fails_commits_nothing() {
 #[tokio::test]
 async fn an_untouched_request_opens_no_session_and_calls_no_store() {
     let site = Site::new();
-    let loads = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&loads);
+    let opened = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&opened);
     let service = site
         .sessions
         .layer()
@@ -331,7 +331,7 @@ async fn an_untouched_request_opens_no_session_and_calls_no_store() {
             let handle = request
                 .extensions()
                 .get::<SessionHandle>()
-                .expect("the layer's")
+                .expect("the layer adds a handle")
                 .clone();
             seen.fetch_add(usize::from(handle.opened().is_some()), Ordering::Relaxed);
             async { Ok::<_, Infallible>(http::Response::new(Full::new(Bytes::new()))) }
@@ -346,7 +346,7 @@ async fn an_untouched_request_opens_no_session_and_calls_no_store() {
     let response = service.oneshot(request).await.unwrap();
 
     assert!(response.headers().is_empty());
-    assert_eq!(loads.load(Ordering::Relaxed), 0);
+    assert_eq!(opened.load(Ordering::Relaxed), 0);
     assert_eq!(site.spy.calls(), []);
 }
 
@@ -383,13 +383,13 @@ async fn an_optional_session_exists_after_a_login_in_the_same_request() {
     s.log_in("ada").unwrap();
     assert!(
         handle.open_existing().await.unwrap().is_some(),
-        "a login in this very request"
+        "the login created a session"
     );
 }
 
 #[tokio::test]
 async fn every_future_can_be_spawned() {
-    fn send<T: Send>(_: T) {}
+    fn assert_send<T: Send>(_: T) {}
     let site = Site::new();
     let s = site.sessions.clone();
     let h = site.visitor().request();
@@ -397,18 +397,18 @@ async fn every_future_can_be_spawned() {
     let o = Owner::from("a");
     let tag: SessionTag = "q83vEjRWeJCrze8S".parse().unwrap();
     let key = SessionKey::new("x");
-    send(s.finish(&h, StatusCode::OK));
-    send(s.open(&key));
-    send(s.open_tagged(&tag));
-    send(s.owned_by(&o));
-    send(s.revoke(&o, &tag));
-    send(s.revoke_others(&o, &tag));
-    send(s.revoke_all(&o));
-    send(s.sweep(1));
-    send(s.ping());
-    send(h.open());
-    send(h.open_existing());
-    send(session.save());
+    assert_send(s.finish(&h, StatusCode::OK));
+    assert_send(s.open(&key));
+    assert_send(s.open_tagged(&tag));
+    assert_send(s.owned_by(&o));
+    assert_send(s.revoke(&o, &tag));
+    assert_send(s.revoke_others(&o, &tag));
+    assert_send(s.revoke_all(&o));
+    assert_send(s.sweep(1));
+    assert_send(s.ping());
+    assert_send(h.open());
+    assert_send(h.open_existing());
+    assert_send(session.save());
     let s2 = s.clone();
     tokio::spawn(async move {
         let o = Owner::from("a");

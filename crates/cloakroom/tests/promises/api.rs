@@ -420,7 +420,7 @@ async fn a_handle_without_a_layer_is_an_error_that_says_what_to_add() {
 }
 
 #[tokio::test]
-async fn list_and_revoke_operations_reach_the_store_through_every_wrapper() {
+async fn any_store_and_arc_delegate_the_optional_operations() {
     let memory = std::sync::Arc::new(MemoryStore::new());
     let sessions = Sessions::builder(std::sync::Arc::clone(&memory)).sweep(None);
     let sessions = sessions.build().unwrap();

@@ -116,7 +116,7 @@ async fn a_late_fill_does_not_restore_an_ended_session() {
         assert_eq!(
             reading.await.unwrap(),
             Some(1),
-            "it loaded the entry before"
+            "it loaded the entry before the other request finished"
         );
         assert_eq!(guest.reads("n").await, None);
     }
@@ -148,14 +148,14 @@ async fn a_late_fill_does_not_hide_a_newer_save() {
         assert_eq!(
             reading.await.unwrap(),
             Some(1),
-            "it loaded the entry before"
+            "it loaded the entry before the other request finished"
         );
         assert_eq!(guest.reads("n").await, Some(2));
     }
 }
 
 #[tokio::test]
-async fn the_old_key_opens_nothing_immediately_and_the_new_entry_is_cached() {
+async fn after_a_login_the_old_key_opens_nothing_and_the_new_entry_is_cached() {
     let tiers = Tiers::new();
     let mut guest = tiers.guest().await;
     let before = guest.clone();
@@ -289,6 +289,7 @@ fn increment(session: &Session) -> cloakroom::Result<()> {
 
 const TTL: Duration = Duration::from_secs(10);
 
+/// A server with a cached backend whose calls are observed and made to fail.
 struct Tiers {
     cache: Flaky<MemoryStore>,
     origin: Spy<Gate<Flaky<Arc<MemoryStore>>>>,

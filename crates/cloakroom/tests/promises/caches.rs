@@ -7,7 +7,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use crate::site::{Site, removes_the_cookie, set_cookie};
 
-/// The fields that certain shared caches prefer to `Cache-Control`.
+/// The header fields that certain shared caches prefer to `Cache-Control`.
 const TARGETED: [&str; 6] = [
     "cdn-cache-control",
     "cloudflare-cdn-cache-control",
@@ -18,7 +18,7 @@ const TARGETED: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn no_field_lets_a_shared_cache_store_the_session_cookie() {
+async fn no_header_field_lets_a_shared_cache_store_the_session_cookie() {
     let site = Site::new();
     for name in TARGETED {
         let headers = sent_by(&site, |s| s.set("n", 1), name, "public, max-age=60").await;
@@ -83,7 +83,7 @@ async fn a_strict_site_forbids_storing_every_response_with_the_cookie() {
 }
 
 #[tokio::test]
-async fn a_logout_of_a_site_with_its_own_cache_headers_keeps_them() {
+async fn with_unchanged_cache_control_a_logout_adds_no_cache_header() {
     let site = Site::with(|builder| builder.cache_control(CacheControl::Unchanged));
     let headers = site.guest().await.visit(|session| session.flush()).await;
     assert!(!headers.unwrap().contains_key("cache-control"));

@@ -20,7 +20,8 @@ async fn a_lifetime_does_not_grow_on_a_server_whose_clock_is_too_far_behind() {
     let ahead = two.visitor_of(&two.ahead).await;
     let here = two.at(&two.here, &ahead);
 
-    // By this server's clock, it would last for another 93,540 s.
+    // The clock of `ahead` is a day ahead. By the clock of `here`, the session would end in 26
+    // hours less a minute, although its lifetime is 2 hours.
     two.advance(MINUTE);
     assert_eq!(ahead.reads("n").await, Some(1));
     assert_eq!(here.reads("n").await, None);
@@ -28,7 +29,7 @@ async fn a_lifetime_does_not_grow_on_a_server_whose_clock_is_too_far_behind() {
 }
 
 #[tokio::test]
-async fn within_the_tolerated_skew_a_session_is_extended_by_no_more_than_that() {
+async fn a_tolerated_skew_extends_the_lifetime_by_no_more_than_the_skew() {
     let skew = 5 * MINUTE;
     let two = Servers::with(skew, |builder| builder.max_lifetime(2 * HOUR));
     let here = two.at(&two.here, &two.visitor_of(&two.ahead).await);
@@ -41,16 +42,24 @@ async fn within_the_tolerated_skew_a_session_is_extended_by_no_more_than_that() 
 }
 
 #[tokio::test]
-async fn an_idle_time_does_not_grow_when_a_server_far_ahead_saves_or_touches() {
+async fn a_session_touched_too_far_in_the_future_is_ignored_until_the_skew_is_tolerated() {
     let two = Servers::with(DAY, |builder| builder.max_age(HOUR).slide_on_access(MINUTE));
     let mut here = two.visitor_of(&two.here).await;
     two.clock_ahead.set(two.clock_here.now() + 6 * MINUTE);
     let mut ahead = two.at(&two.ahead, &here);
     ahead.visit(|s| s.get::<u64>("n").map(drop)).await.unwrap();
 
-    assert_eq!(here.reads("n").await, None, "touched 6 minutes ahead");
+    assert_eq!(
+        here.reads("n").await,
+        None,
+        "touched 6 minutes in the future"
+    );
     two.advance(MINUTE);
-    assert_eq!(here.reads("n").await, Some(1), "now it is 5 minutes");
+    assert_eq!(
+        here.reads("n").await,
+        Some(1),
+        "now only 5 minutes in the future"
+    );
     here.visit(|s| s.set("n", 2)).await.unwrap();
     assert_eq!(ahead.reads("n").await, Some(2));
 }
@@ -67,7 +76,7 @@ async fn a_server_that_ignores_a_session_can_still_end_it() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_ahead_ends_sessions_that_have_expired_only_for_it() {
+async fn a_server_that_is_ahead_ends_sessions_that_have_expired_only_by_its_clock() {
     let two = Servers::with(DAY, |builder| builder.max_age(HOUR));
     for all in [true, false] {
         let mut here = two.visitor_of(&two.here).await;
@@ -107,13 +116,17 @@ async fn a_cache_is_not_trusted_for_longer_because_a_server_is_ahead() {
     origin.take();
 
     assert_eq!(here.reads("n").await, Some(1));
-    assert_eq!(origin.take(), [Call::Load], "cached for 4 minutes too long");
+    assert_eq!(
+        origin.take(),
+        [Call::Load],
+        "the cached entry would last 4 minutes too long"
+    );
     assert_eq!(here.reads("n").await, Some(1));
     assert_eq!(origin.take(), [], "cached again, by this clock");
 }
 
 #[tokio::test]
-async fn a_session_that_another_server_extended_outlives_its_cached_end() {
+async fn a_session_that_another_server_extended_outlives_its_cached_expiry() {
     let (memory, clock) = (Arc::new(MemoryStore::new()), HandClock::new());
     let server = || {
         let backend = CachedBackend::new(MemoryStore::new(), Arc::clone(&memory)).unwrap();
@@ -143,7 +156,8 @@ async fn a_session_that_another_server_extended_outlives_its_cached_end() {
 
 #[tokio::test]
 async fn an_entry_is_not_ignored_because_of_times_that_its_format_derived() {
-    // This happens when a site shortens its idle time: the end is later than any save could set it.
+    // A format that stores only the expiry may derive the other times from it. If the site shortens
+    // its idle time, the derived times of older entries lie in the future.
     let memory = Arc::new(MemoryStore::new());
     let clock = HandClock::new();
     let backend = crate::formats::lines(Arc::clone(&memory));

@@ -9,7 +9,8 @@ use data_encoding::BASE64URL_NOPAD;
 use crate::site::{Visitor, kind, removes_the_cookie, set_cookie};
 
 const SECRET: [u8; 32] = [7; 32];
-const OTHER: [u8; 32] = [8; 32];
+const OTHER_SECRET: [u8; 32] = [8; 32];
+const DEFAULT_MAX_AGE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 #[tokio::test]
 async fn every_write_seals_the_session_in_a_new_cookie() {
@@ -51,7 +52,7 @@ async fn the_sealed_expiry_is_enforced_on_the_server() {
     let mut visitor = with_backend(CookieBackend::new(&SECRET).unwrap(), &clock);
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
 
-    clock.advance(Duration::from_secs(1_209_600) - Duration::from_millis(1));
+    clock.advance(DEFAULT_MAX_AGE - Duration::from_millis(1));
     assert_eq!(visitor.reads("n").await, Some(1));
     clock.advance(Duration::from_millis(1));
     assert_eq!(visitor.reads("n").await, None);
@@ -98,8 +99,8 @@ async fn a_fallback_opens_the_cookie_but_another_secret_does_not() {
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
     let sealed = value(&visitor);
 
-    assert_eq!(reads(&with_secret(&OTHER), &sealed).await, None);
-    let rotated = CookieBackend::new(&OTHER)
+    assert_eq!(reads(&with_secret(&OTHER_SECRET), &sealed).await, None);
+    let rotated = CookieBackend::new(&OTHER_SECRET)
         .unwrap()
         .fallback(&SECRET)
         .unwrap();
@@ -109,7 +110,7 @@ async fn a_fallback_opens_the_cookie_but_another_secret_does_not() {
 
     rotated.visit(|session| session.set("n", 2)).await.unwrap();
     assert_eq!(
-        reads(&with_secret(&OTHER), &value(&rotated)).await,
+        reads(&with_secret(&OTHER_SECRET), &value(&rotated)).await,
         Some(2),
         "sealed with the new secret"
     );
@@ -200,8 +201,9 @@ async fn sliding_seals_the_new_times() {
         cookie: None,
     };
     visitor.visit(|session| session.set("n", 1)).await.unwrap();
+    // One pause is shorter than the idle time; all three together are longer.
     for _ in 0..3 {
-        clock.advance(Duration::from_secs(1_000_000));
+        clock.advance(DEFAULT_MAX_AGE / 2);
         visitor
             .visit(|session| session.get::<u64>("n").map(drop))
             .await

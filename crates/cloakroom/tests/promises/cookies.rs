@@ -70,7 +70,11 @@ async fn a_login_with_two_live_cookies_ends_both_so_that_the_next_request_is_log
         .await
         .unwrap();
 
-    assert_eq!(site.memory.len(), 1, "no try leaves a live session behind");
+    assert_eq!(
+        site.memory.len(),
+        1,
+        "the login ended both earlier sessions"
+    );
     // The response replaced one of the two cookies; which one depends on their attributes.
     for left in [&old, &planted] {
         let next = sending(&site, joined(&[left, &browser]));
@@ -114,7 +118,7 @@ async fn more_than_four_keys_are_not_loaded() {
 async fn a_key_opens_nothing_under_another_cookie_name() {
     let site = Site::new();
     let guest = site.guest().await;
-    let staff = other_name(&site, Cookie::new("__Host-staff"));
+    let staff = with_cookie(&site, Cookie::new("__Host-staff"));
     let key = guest.cookie.as_deref().unwrap().split_once('=').unwrap().1;
 
     let thief = Visitor {
@@ -180,7 +184,7 @@ async fn several_cookies_are_loaded_within_one_time_limit() {
 }
 
 /// Every way in which a site can change its cookie: a description, the cookie before the change,
-/// and the cookie after it.
+/// and the cookie after it. The first four keep its name and namespace, and the others do not.
 fn changes() -> [(&'static str, Cookie, Cookie); 6] {
     let secure = || Cookie::new("__Secure-sid");
     [
@@ -211,8 +215,8 @@ fn changes() -> [(&'static str, Cookie, Cookie); 6] {
 async fn a_former_cookie_opens_its_session_and_the_next_set_cookie_removes_it() {
     for (change, old, new) in changes() {
         for path in ["/write", "/login", "/slide"] {
-            for change_of in [Changed::in_a_store(), Changed::in_the_cookie()] {
-                let browser = change_of
+            for changed in [Changed::in_a_store(), Changed::in_the_cookie()] {
+                let browser = changed
                     .browser(&old, &new.clone().formerly(old.clone()))
                     .await;
                 assert_eq!(browser.get("/members/read").await.text(), "1", "{change}");
@@ -223,7 +227,7 @@ async fn a_former_cookie_opens_its_session_and_the_next_set_cookie_removes_it() 
                 );
 
                 if path == "/slide" {
-                    change_of.clock.advance(A_WEEK);
+                    changed.clock.advance(A_WEEK);
                     browser.get("/members/read").await;
                 } else {
                     let page = browser.get(&format!("/members{path}")).await;
@@ -243,7 +247,7 @@ async fn a_former_cookie_opens_its_session_and_the_next_set_cookie_removes_it() 
 
                 browser.get("/members/logout").await;
                 assert!(browser.cookies().is_empty(), "{change} {path}");
-                assert!(change_of.memory.is_empty(), "{change} {path}");
+                assert!(changed.memory.is_empty(), "{change} {path}");
             }
         }
     }
@@ -259,7 +263,7 @@ async fn without_a_declaration_a_former_name_or_namespace_opens_nothing() {
 }
 
 #[tokio::test]
-async fn an_undeclared_change_of_domain_or_partitioning_locks_no_visitor_out() {
+async fn an_undeclared_change_of_an_attribute_locks_no_visitor_out() {
     for (change, old, new) in changes().into_iter().take(4) {
         let changed = Changed::in_a_store();
         let browser = changed.browser(&old, &new).await;
@@ -277,7 +281,7 @@ async fn saving_moves_a_session_out_of_a_former_namespace_but_touching_does_not(
     let site = Site::new();
     let old = Cookie::new("__Host-old");
     let mut before = Visitor {
-        sessions: other_name(&site, old.clone()),
+        sessions: with_cookie(&site, old.clone()),
         cookie: None,
     };
     before.visit(|session| session.set("n", 1)).await.unwrap();
@@ -440,7 +444,7 @@ fn joined(visitors: &[&Visitor]) -> String {
 }
 
 /// Returns sessions in the same store under another cookie.
-fn other_name(site: &Site, cookie: Cookie) -> Sessions {
+fn with_cookie(site: &Site, cookie: Cookie) -> Sessions {
     Sessions::builder(site.spy.clone())
         .clock(site.clock.clone())
         .cookie(cookie)

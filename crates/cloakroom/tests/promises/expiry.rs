@@ -193,16 +193,16 @@ async fn a_touch_never_restores_a_session() {
 async fn changes_do_not_extend_the_lifetime_but_a_login_restarts_it() {
     let site = Site::with(|builder| builder.max_age(DAY).max_lifetime(3 * DAY));
     let mut guest = site.guest().await;
-    let touch = |session: &Session| session.set("n", 1);
+    let change = |session: &Session| session.set("n", 1);
 
     site.clock.advance(DAY - MINUTE);
     guest.visit(|session| session.log_in("ada")).await.unwrap();
     for _ in 0..3 {
         site.clock.advance(DAY - MINUTE);
-        guest.visit(touch).await.unwrap();
+        guest.visit(change).await.unwrap();
     }
     site.clock.advance(2 * MINUTE);
-    let headers = guest.visit(touch).await.unwrap();
+    let headers = guest.visit(change).await.unwrap();
     assert!(set_cookie(&headers).unwrap().contains("Max-Age=60;"));
     site.clock.advance(MINUTE);
 
@@ -269,7 +269,7 @@ async fn a_fixed_expiry_is_not_extended_by_activity() {
 }
 
 #[tokio::test]
-async fn browser_close_omits_the_date_of_the_cookie_and_uses_the_idle_time_on_the_server() {
+async fn browser_close_omits_the_expiry_of_the_cookie_and_uses_the_idle_time_on_the_server() {
     let site = Site::with(|builder| builder.max_age(10 * MINUTE));
     let mut guest = site.guest().await;
 
@@ -363,7 +363,7 @@ async fn no_duration_overflows() {
     assert_eq!(
         guest.reads("n").await,
         Some(1),
-        "a millisecond before the end of the year 9999"
+        "a second before the end of the year 9999"
     );
 }
 
@@ -395,7 +395,11 @@ async fn an_idle_time_below_a_second_does_not_end_the_session_at_its_next_save()
     let key = guest.cookie.clone();
     guest.visit(|s| s.set("n", 2)).await.unwrap();
     guest.cookie = key;
-    assert_eq!(guest.reads("n").await, Some(2), "answered 200");
+    assert_eq!(
+        guest.reads("n").await,
+        Some(2),
+        "the second save was acknowledged"
+    );
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ impl Format for Lines {
         let text = text.map_err(|_| Error::new(ErrorKind::Corrupt, "reading lines: not text"))?;
         let mut data = SessionData::default();
         for line in text.lines() {
-            let (name, value) = line.split_once('=').expect("written above");
+            let (name, value) = line.split_once('=').expect("`encode` writes it");
             let value = Value::from_json(Bytes::copy_from_slice(value.as_bytes()));
             data.items.set(name.to_owned().into(), value);
         }

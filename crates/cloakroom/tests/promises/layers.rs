@@ -112,7 +112,7 @@ async fn check(order: &[Kind], ending: Ending, flushed: &'static str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_inside_the_layer_that_is_answered_with_5xx_removes_the_cookie_of_a_logout() {
+async fn a_timeout_answered_with_5xx_inside_the_layer_removes_the_cookie_after_a_logout() {
     let sites = Sites::new();
     let guest = sites.visitors.guest().await;
     let editing = Editing::of(VISITORS);
@@ -127,7 +127,7 @@ async fn a_timeout_inside_the_layer_that_is_answered_with_5xx_removes_the_cookie
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_inside_the_layer_that_is_answered_with_4xx_saves() {
+async fn a_timeout_answered_with_4xx_inside_the_layer_saves() {
     let sites = Sites::new();
     let guest = sites.visitors.guest().await;
     let handler = handler(Ending::Hangs, Editing::of(STAFF));
@@ -171,7 +171,7 @@ async fn a_session_accepts_no_more_edits_if_the_service_panics_before_it_returns
 }
 
 #[tokio::test]
-async fn an_error_that_an_inner_layer_answered_is_a_failure_for_the_sessions_of_the_outer_one() {
+async fn an_error_that_the_inner_session_layer_answers_discards_the_edits_of_the_outer_session() {
     let sites = Sites::new();
     let (visitor, member) = (sites.visitors.guest().await, sites.staff.guest().await);
     let to_sorry = |_: &Error, _: &RequestInfo| {
@@ -363,7 +363,7 @@ macro_rules! in_every_order {
 
 #[test]
 fn the_layer_compiles_in_every_order_with_those_of_tower_http() {
-    fn is_a_service<S, B>(_: S)
+    fn assert_service<S, B>(_: S)
     where
         S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -380,10 +380,10 @@ fn the_layer_compiles_in_every_order_with_those_of_tower_http() {
     let session = sessions.layer();
     macro_rules! around_axum_and_hyper {
         ($($layer:tt)*) => {{
-            is_a_service(
+            assert_service(
                 ServiceBuilder::new()$(.layer($layer.clone()))*.service(Page(Body::default)),
             );
-            is_a_service(
+            assert_service(
                 ServiceBuilder::new()
                     $(.layer($layer.clone()))*
                     .service(Page(Full::<Bytes>::default)),
@@ -401,7 +401,7 @@ fn the_layer_compiles_in_every_order_with_those_of_tower_http() {
 }
 
 #[tokio::test]
-async fn the_error_answer_has_its_text_around_every_layer_of_tower_http() {
+async fn the_session_layer_sends_its_error_text_around_every_layer_of_tower_http() {
     let site = Site::new();
     let flaky = &site.flaky;
     flaky.fail_every(1, Call::Create, When::Before, ErrorKind::Unavailable);
@@ -466,7 +466,7 @@ type Escaped = Arc<Mutex<Vec<Session>>>;
 #[derive(Clone)]
 struct Editing {
     flushed: &'static str,
-    /// The sessions that a handler passed to a task that outlives the request.
+    /// The sessions of a request, to edit them after the request has ended.
     escaped: Escaped,
 }
 
@@ -527,7 +527,7 @@ impl Sites {
                 Stack::new(service_fn(move |request: Request<Body>| {
                     let (editing, shed) = (editing.clone(), shed.clone());
                     async move {
-                        editing.edit(edited(&request)).await;
+                        editing.edit(handle_to_edit(&request)).await;
                         shed.oneshot(request).await
                     }
                 }))
@@ -551,7 +551,7 @@ fn handler(ending: Ending, editing: Editing) -> Stack {
     Stack::new(service_fn(move |request: Request<Body>| {
         let editing = editing.clone();
         async move {
-            editing.edit(edited(&request)).await;
+            editing.edit(handle_to_edit(&request)).await;
             match ending {
                 Ending::Hangs | Ending::Shed | Ending::HangsUp => pending().await,
                 // Panics without the message that `panic!` prints.
@@ -563,8 +563,8 @@ fn handler(ending: Ending, editing: Editing) -> Stack {
     }))
 }
 
-/// Returns the sessions of a request that edits them.
-fn edited(request: &Request<Body>) -> Option<SessionHandle> {
+/// Returns the handle of the request, or `None` for the request that only keeps the service busy.
+fn handle_to_edit(request: &Request<Body>) -> Option<SessionHandle> {
     let is_edited = request.uri().path() != "/hang";
     is_edited.then(|| SessionHandle::of(request.extensions()).ok())?
 }

@@ -36,7 +36,7 @@ async fn a_provided_rename_that_fails_halfway_does_not_restore_a_logged_out_sess
     let finishing =
         tokio::spawn(async move { (sessions.finish(&handle, StatusCode::OK).await, handle) });
     gate.reached(When::Before, Call::Load, 1).await;
-    // Log out through another server, whose calls are not held.
+    // Log out through another server, whose calls do not wait at the gate.
     let other = Sessions::builder(memory.clone())
         .clock(HandClock::new())
         .sweep(None)
@@ -53,7 +53,7 @@ async fn a_provided_rename_that_fails_halfway_does_not_restore_a_logged_out_sess
         tab.take(effects);
     }
     let back = tab.reads("n").await;
-    assert_eq!(back, None, "logged out stays logged out");
+    assert_eq!(back, None, "the logged-out session was restored");
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use http::{HeaderMap, StatusCode};
 use crate::site::{Site, kind};
 
 #[tokio::test]
-async fn the_same_sessions_twice_act_as_one() {
+async fn two_layers_of_the_same_sessions_act_as_one() {
     let site = Site::new();
     let app = routes()
         .layer(site.sessions.layer())
@@ -89,7 +89,7 @@ async fn a_handler_that_fails_inside_both_layers_saves_nothing_whatever_the_inne
 }
 
 #[tokio::test]
-async fn the_same_sessions_around_others_act_as_one_and_are_the_innermost() {
+async fn two_layers_of_the_same_sessions_act_as_one_even_around_other_sessions() {
     let (site, shop) = (Site::new(), MemoryStore::new());
     let shop = Sessions::builder(shop)
         .cookie(Cookie::new("__Host-shop"))
@@ -126,8 +126,8 @@ async fn other_sessions_with_the_same_cookie_name_are_a_configuration_error_that
     }
     assert!(browser.get("/untouched").await.status.is_success());
     assert!(site.memory.is_empty());
-    let told = "two session layers with different sessions use the cookie `__Host-session`";
-    assert!(log.text().contains(told), "{}", log.text());
+    let message = "two session layers with different sessions use the cookie `__Host-session`";
+    assert!(log.text().contains(message), "{}", log.text());
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn an_adapter_may_finish_the_inner_handle_of_the_same_sessions_first() {
     assert_eq!(
         effects.set_cookies().count(),
         0,
-        "a layer inside saw a failure"
+        "the request failed inside the inner layer"
     );
 }
 

@@ -13,7 +13,7 @@ use crate::site::Site;
 async fn a_thousand_parallel_increments_of_one_session_all_count() {
     let site = Site::new();
     let guest = site.guest().await;
-    // All load before the first one saves, which is the worst case.
+    // All requests load before the first of them saves, which is the worst case.
     site.gate.close(When::Before, Call::Save);
 
     let mut requests = JoinSet::new();

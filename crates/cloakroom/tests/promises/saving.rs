@@ -1,4 +1,4 @@
-//! Calls of `save` that overlap with other calls of the same request.
+//! Calls of `save` that fail, or that overlap with other calls of the same request.
 
 use std::time::Duration;
 
@@ -20,7 +20,11 @@ async fn a_save_concurrent_with_finish_drops_no_edits() {
         site.sessions.finish(&handle, StatusCode::OK)
     );
     assert!(finished.is_ok() && saved.is_ok());
-    assert_eq!(guest.reads("n").await, Some(2), "answered 200, so saved");
+    assert_eq!(
+        guest.reads("n").await,
+        Some(2),
+        "both calls reported success"
+    );
 }
 
 #[tokio::test]
@@ -214,7 +218,8 @@ async fn a_new_key_is_sent_even_if_a_later_update_fails_on_the_reloaded_data() {
     session.cycle_key().unwrap();
     site.gate.close(When::After, Call::Rename);
     let save = saving(&session);
-    site.gate.reached(When::After, Call::Rename, 1).await; // stale
+    // The first try is stale, because another request has saved.
+    site.gate.reached(When::After, Call::Rename, 1).await;
     site.gate.let_one_pass(When::After, Call::Rename);
     site.gate.reached(When::After, Call::Rename, 1).await;
     settle().await;
@@ -271,7 +276,7 @@ async fn a_panicking_replay_in_a_concurrent_save_is_not_reported_as_saved() {
     let kept = guest.reads("kept").await;
     assert!(
         finished.is_err() || kept == Some(1),
-        "200, and kept = {kept:?}"
+        "`finish` reported success, and kept = {kept:?}"
     );
 }
 

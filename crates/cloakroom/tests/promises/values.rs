@@ -15,16 +15,16 @@ async fn a_value_that_would_not_be_read_back_is_refused_when_it_is_set() {
     let handle = guest.request();
     let session = handle.open().await.unwrap();
 
-    refuses(&session, f64::NAN);
-    refuses(&session, f32::INFINITY);
-    refuses(&session, vec![1.0, f64::NEG_INFINITY]);
-    refuses(&session, BTreeMap::from([("a", Some(f64::NAN))]));
-    refuses(&session, Some(None::<u8>));
-    refuses(&session, [Some(()), None]);
-    refuses(&session, Some(serde_json::Value::Null));
-    refuses(&session, u128::MAX);
-    refuses(&session, (1, [i128::MIN]));
-    refuses(&session, nested(128));
+    assert_refused(&session, f64::NAN);
+    assert_refused(&session, f32::INFINITY);
+    assert_refused(&session, vec![1.0, f64::NEG_INFINITY]);
+    assert_refused(&session, BTreeMap::from([("a", Some(f64::NAN))]));
+    assert_refused(&session, Some(None::<u8>));
+    assert_refused(&session, [Some(()), None]);
+    assert_refused(&session, Some(serde_json::Value::Null));
+    assert_refused(&session, u128::MAX);
+    assert_refused(&session, (1, [i128::MIN]));
+    assert_refused(&session, nested(128));
 
     guest.finish(&handle).await.unwrap();
     assert_eq!(guest.reads("n").await, Some(1));
@@ -135,11 +135,11 @@ async fn a_text_that_is_not_json_is_refused_when_it_is_set() {
     let deep = Value::from_json(deep.into());
     session
         .set_value("z", deep)
-        .expect("a copy of what another program stored");
+        .expect("a value that another program stored can be copied");
     assert_eq!(session.names(), ["y", "z"]);
 }
 
-fn refuses(session: &Session, value: impl Serialize) {
+fn assert_refused(session: &Session, value: impl Serialize) {
     assert_eq!(kind(session.set("x", value)), ErrorKind::BadValue);
 }
 

@@ -259,9 +259,9 @@ async fn a_session_over_the_size_limit_is_an_error_and_saves_nothing() {
     assert_eq!(guest.reads("n").await, Some(1));
 }
 
-/// Uses the session when it is dropped.
-struct Noisy(Session);
-impl Drop for Noisy {
+/// Calls a method of the session when this value is dropped.
+struct CallsOnDrop(Session);
+impl Drop for CallsOnDrop {
     fn drop(&mut self) {
         let _ = self.0.len();
     }
@@ -273,10 +273,10 @@ fn a_flush_drops_the_callers_closures_outside_its_lock() {
     std::thread::spawn(move || {
         let sessions = Site::new().sessions;
         let session = sessions.new_session();
-        let noisy = Noisy(session.clone());
+        let captured = CallsOnDrop(session.clone());
         session
             .update("n", move |n: &mut u64| {
-                let _ = &noisy;
+                let _ = &captured;
                 *n += 1
             })
             .unwrap();
@@ -285,7 +285,7 @@ fn a_flush_drops_the_callers_closures_outside_its_lock() {
     });
     assert!(
         wait.recv_timeout(Duration::from_secs(30)).is_ok(),
-        "deadlock"
+        "the flush deadlocked"
     );
 }
 

@@ -93,7 +93,7 @@ async fn a_late_fill_is_undone_if_the_session_ended_in_the_meantime() {
 
     // The session ends between the load and the fill.
     tiers
-        .at_another(&guest)
+        .at_another_server(&guest)
         .visit(Session::flush)
         .await
         .unwrap();
@@ -102,7 +102,7 @@ async fn a_late_fill_is_undone_if_the_session_ended_in_the_meantime() {
     assert_eq!(
         reading.await.unwrap(),
         Some(1),
-        "it loaded the entry before"
+        "it loaded the entry before the other request finished"
     );
     assert!(tiers.copies.is_empty());
     assert_eq!(guest.reads("n").await, None);
@@ -146,14 +146,18 @@ async fn a_late_fill_does_not_hide_a_newer_save() {
     let reading = tokio::spawn(async move { reader.reads("n").await });
     tiers.gate.reached(When::After, Call::Load, 1).await;
 
-    tiers.at_another(&guest).visit(increment).await.unwrap();
+    tiers
+        .at_another_server(&guest)
+        .visit(increment)
+        .await
+        .unwrap();
     tiers.evict(&guest).await;
     tiers.gate.open(When::After, Call::Load);
 
     assert_eq!(
         reading.await.unwrap(),
         Some(1),
-        "it loaded the entry before"
+        "it loaded the entry before the other request finished"
     );
     assert_eq!(guest.reads("n").await, Some(2));
 }
@@ -169,7 +173,11 @@ async fn the_last_of_two_writers_to_update_the_copy_does_not_make_it_stale() {
 
     // The slow writer has saved the entry but not yet updated the copy. Another writer does both
     // first.
-    tiers.at_another(&guest).visit(increment).await.unwrap();
+    tiers
+        .at_another_server(&guest)
+        .visit(increment)
+        .await
+        .unwrap();
     tiers.gate.open(When::After, Call::Save);
     writing.await.unwrap().unwrap();
 
@@ -251,7 +259,7 @@ async fn a_touch_after_a_cache_hit_reaches_the_origin() {
 async fn parallel_increments_through_two_servers_with_one_cache_all_count() {
     let tiers = Tiers::new();
     let guest = tiers.guest().await;
-    let there = tiers.at_another(&guest);
+    let there = tiers.at_another_server(&guest);
 
     let mut requests = JoinSet::new();
     for server in [&guest, &there] {
@@ -324,9 +332,9 @@ impl Tiers {
         guest
     }
 
-    /// Returns the same visitor at another server with the same tiers, where no call is held or
-    /// fails.
-    fn at_another(&self, visitor: &Visitor) -> Visitor {
+    /// Returns the same visitor at another server with the same tiers, where no call waits at a
+    /// gate or fails.
+    fn at_another_server(&self, visitor: &Visitor) -> Visitor {
         let cache = Backend::new(Arc::clone(&self.copies), DefaultFormat::new());
         let backend = WriteThroughBackend::new(cache, Arc::clone(&self.memory)).unwrap();
         self.visitor(backend, visitor.cookie.clone())

@@ -116,7 +116,7 @@ async fn an_update_from_before_a_login_runs_again_on_an_item_that_is_not_set() {
 }
 
 #[tokio::test]
-async fn a_default_that_another_user_had_set_is_set_again_by_the_login() {
+async fn set_default_before_a_login_applies_to_the_session_that_the_login_emptied() {
     let site = Site::new();
     let mut browser = ada(&site).await;
 
@@ -163,7 +163,7 @@ async fn edits_from_before_a_login_survive_it_even_when_it_is_replayed() {
 }
 
 #[tokio::test]
-async fn the_second_of_two_logins_in_one_request_removes_the_existing_data() {
+async fn the_second_of_two_logins_in_one_request_removes_the_stored_data_but_keeps_the_edits() {
     let site = Site::new();
     let mut guest = site.guest().await;
 

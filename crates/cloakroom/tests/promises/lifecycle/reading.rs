@@ -75,7 +75,7 @@ async fn an_expired_key_is_never_adopted() {
     let mut guest = site.guest().await;
     let before = guest.clone();
     site.clock
-        .advance(std::time::Duration::from_secs(1_209_600));
+        .advance(std::time::Duration::from_secs(14 * 24 * 60 * 60));
 
     guest.visit(|session| session.set("n", 2)).await.unwrap();
 
@@ -106,7 +106,7 @@ async fn a_corrupt_entry_is_no_session_and_the_next_write_gets_a_new_key() {
 }
 
 #[tokio::test]
-async fn an_entry_that_the_store_cannot_read_is_no_session() {
+async fn an_entry_that_the_store_cannot_read_is_no_session_and_a_write_gets_a_new_key() {
     let site = Site::new();
     let mut guest = site.guest().await;
     let before = guest.cookie.clone();

@@ -51,7 +51,7 @@ async fn edits_made_during_a_save_are_saved_next() {
     assert_eq!(
         session.get("other").unwrap(),
         Some(3),
-        "the handler sees what the save found"
+        "the handler sees what the other request saved"
     );
     assert_eq!(session.get("n").unwrap(), Some(12));
     guest.finish(&handle).await.unwrap();
