@@ -1,3 +1,5 @@
+use memchr::memchr;
+
 use super::cookie::Cookie;
 
 /// A set of the cookies that a site accepts, by their numbers in [`Cookie::accepted`].
@@ -31,27 +33,35 @@ impl CookieSet {
 }
 
 impl Cookie {
-    /// Returns the raw values of all cookies that this one accepts, in the order of the `Cookie`
-    /// lines, each with the set of cookies that have its name.
-    pub(crate) fn candidates<'a>(
+    /// Calls `each` with the raw value of every cookie that this one accepts, in the order of the
+    /// `Cookie` lines, and with the set of cookies that have its name.
+    pub(crate) fn for_each_candidate<'a>(
         &self,
         lines: impl IntoIterator<Item = &'a [u8]>,
-    ) -> impl Iterator<Item = (CookieSet, &'a [u8])> {
-        lines
-            .into_iter()
-            .flat_map(|line| line.split(|&byte| byte == b';'))
-            .filter_map(|pair| self.accept(pair.trim_ascii()))
+        mut each: impl FnMut(CookieSet, &'a [u8]),
+    ) {
+        for line in lines {
+            let mut rest = Some(line);
+            while let Some(pairs) = rest {
+                let end = memchr(b';', pairs);
+                let pair = &pairs[..end.unwrap_or(pairs.len())];
+                if let Some((names, value)) = self.accept(pair.trim_ascii_start()) {
+                    each(names, value);
+                }
+                rest = end.map(|end| &pairs[end + 1..]);
+            }
+        }
     }
 
     fn accept<'a>(&self, pair: &'a [u8]) -> Option<(CookieSet, &'a [u8])> {
-        let (mut names, mut value) = (CookieSet::default(), None);
-        for (number, cookie) in self.accepted().enumerate() {
-            if let Some(sent) = cookie.value_of(pair) {
-                names.add(CookieSet(1 << number));
-                value = Some(sent);
+        let mut found = self.value_of(pair).map(|value| (CookieSet::CURRENT, value));
+        for (index, former) in self.former().iter().enumerate() {
+            if let Some(value) = former.value_of(pair) {
+                let (names, _) = found.get_or_insert((CookieSet::default(), value));
+                names.add(CookieSet(2 << index));
             }
         }
-        Some((names, value?))
+        found
     }
 
     /// Returns the value of a `name=value` pair if the name equals this cookie's, byte for byte.
@@ -60,6 +70,6 @@ impl Cookie {
             .strip_prefix(self.name().as_bytes())?
             .trim_ascii_start()
             .strip_prefix(b"=")?;
-        Some(value.trim_ascii_start())
+        Some(value.trim_ascii())
     }
 }

@@ -368,8 +368,9 @@ impl Cookie {
         std::iter::once(self).chain(&self.former)
     }
 
-    pub(crate) fn has_former(&self) -> bool {
-        !self.former.is_empty()
+    /// Returns the earlier cookies of the site, the latest first.
+    pub(crate) fn former(&self) -> &[Self] {
+        &self.former
     }
 
     /// Returns the namespace of the sessions that this cookie opens.

@@ -1,5 +1,4 @@
 use std::mem;
-use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
@@ -51,23 +50,20 @@ impl Presented {
         format: &dyn Format,
     ) -> Self {
         let mut presented = Self::default();
-        let candidates = cookie.candidates(lines);
         match format.rules().duplicates {
-            OnDuplicates::Refuse => {
-                for (names, value) in candidates {
-                    presented.names.add(names);
-                    presented.keys.add(names, value, format);
-                }
-            }
+            OnDuplicates::Refuse => cookie.for_each_candidate(lines, |names, value| {
+                presented.names.add(names);
+                presented.keys.add(names, value, format);
+            }),
             OnDuplicates::Last => {
                 let mut last: Option<(CookieSet, &[u8])> = None;
-                for (names, value) in candidates {
+                cookie.for_each_candidate(lines, |names, value| {
                     presented.names.add(names);
                     // A former cookie counts only if no cookie with a later name was sent.
                     if last.is_none_or(|(last, _)| names.first() <= last.first()) {
                         last = Some((names, value));
                     }
-                }
+                });
                 if let Some((names, value)) = last {
                     presented.keys.add(names, value, format);
                 }
@@ -107,7 +103,7 @@ impl Presented {
                 core.sweeper.start(core);
                 None
             }
-            Keys::One(one) if !core.cookie.has_former() => {
+            Keys::One(one) if core.cookie.former().is_empty() => {
                 let namespace = core.cookie.own_namespace();
                 let store_key = core.backend.format().store_key(namespace, &one.key);
                 core.open(Some(&one.key), &store_key).await?
@@ -134,31 +130,37 @@ impl Presented {
 
 impl Keys {
     fn add(&mut self, names: CookieSet, value: &[u8], format: &dyn Format) {
-        let known = match self {
-            Self::None => &mut [],
-            Self::One(one) => slice::from_mut(one),
-            Self::Several(keys) => keys,
-            Self::TooMany => return,
-        };
         let text = format.unquote(value);
         let Some(key) = text.and_then(|text| format.parse_key(&text)) else {
             return;
         };
-        let mut known = known.iter_mut();
-        if let Some(same) = known.find(|known| known.key.reveal() == key.reveal()) {
-            same.names.add(names);
-            return;
-        }
         let new = PresentedKey { key, names };
         *self = match mem::take(self) {
             Self::None => Self::One(new),
-            Self::One(one) => Self::Several(vec![one, new]),
-            Self::Several(mut keys) if keys.len() < MAX_KEYS => {
-                keys.push(new);
-                Self::Several(keys)
+            Self::One(mut known) if known.has_key_of(&new) => {
+                known.names.add(names);
+                Self::One(known)
             }
-            Self::Several(_) | Self::TooMany => Self::TooMany,
+            Self::One(known) => Self::Several(vec![known, new]),
+            Self::Several(mut keys) => {
+                if let Some(known) = keys.iter_mut().find(|known| known.has_key_of(&new)) {
+                    known.names.add(names);
+                } else {
+                    keys.push(new);
+                }
+                match keys.len() {
+                    ..=MAX_KEYS => Self::Several(keys),
+                    _ => Self::TooMany,
+                }
+            }
+            Self::TooMany => Self::TooMany,
         };
+    }
+}
+
+impl PresentedKey {
+    fn has_key_of(&self, other: &Self) -> bool {
+        self.key.reveal() == other.key.reveal()
     }
 }
 
