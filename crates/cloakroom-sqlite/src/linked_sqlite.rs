@@ -1,6 +1,6 @@
-//! Checks the SQLite that the program is linked with.
+//! Checks the version of the SQLite that the program is linked with.
 //!
-//! The application chooses this SQLite: cargo links one SQLite for all crates of a program, and
+//! This crate does not choose the version: cargo links one SQLite for all crates of a program, and
 //! without the feature `bundled` it may be the system's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -50,11 +50,12 @@ fn dotted(version: i32) -> String {
     format!("{major}.{minor}.{patch}")
 }
 
-/// The first SQLite that has `json_each`, which the sweep uses, in every build.
+/// The oldest supported SQLite. The sweep uses `json_each`, which older versions contain only if
+/// they were built with it.
 const OLDEST: i32 = 3_038_000;
 
-/// The first SQLite without the WAL-reset bug. The fix was also ported to older branches, but the
-/// version number of a system's package does not show whether the package contains it.
+/// The first SQLite without the WAL-reset bug. Some packages of older versions contain the fix too,
+/// but their version numbers do not show it.
 const FIXED: i32 = 3_051_003;
 
 #[cfg(test)]
