@@ -159,7 +159,8 @@ fn explain(cause: &Cause) -> (ErrorKind, &'static str) {
     }
 }
 
-/// Adds the cause as text. As a source, the driver's error types would expose packets and rows.
+/// Adds the cause as text. The driver's error types are not the source of the error, because their
+/// `Debug` output shows packets and rows.
 fn with_cause(error: Error, cause: Cause) -> Error {
     match cause {
         Cause::Server(server) if QUOTING.contains(&server.code) => {

@@ -23,7 +23,7 @@ use crate::value::Value;
 pub(crate) struct Connection<S> {
     session: Session,
     table: Arc<str>,
-    /// The SQL of each statement, written when it is first used.
+    /// The SQL of each statement, generated when the statement is first used.
     sql: Box<[OnceLock<Box<str>>]>,
     /// The statements that the server has prepared. Used only with `statements=named`.
     prepared: Box<[OnceCell<tokio_postgres::Statement>]>,
@@ -103,7 +103,7 @@ impl<S: Statements> Connection<S> {
         }
     }
 
-    /// Runs a statement under a name. The server prepares it once per connection.
+    /// Runs a statement that has a name. The server prepares the statement once per connection.
     async fn run_named(
         &self,
         statement: S,
@@ -250,7 +250,8 @@ impl Answer {
     }
 }
 
-/// The error of a statement, and what it means for another try.
+/// The error of a statement, and its [`Failure`], which decides whether the statement is tried
+/// again.
 #[derive(Debug)]
 pub(crate) struct StatementError {
     pub(crate) error: tokio_postgres::Error,

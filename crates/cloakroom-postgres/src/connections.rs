@@ -77,10 +77,11 @@ impl<S: Statements> Connections<S> {
     /// statement on a connection takes an additional round trip, which prepares the statement.
     ///
     /// The statement is tried again
-    /// * if the server rolled it back, up to [`MAX_TRIES`] times in total;
-    /// * if its connection cannot run it, on up to [`MAX_MOVES`] other connections;
-    /// * if it was not sent, or if its answer was lost and it may be repeated: as often as the
-    ///   store can have connections, because connections are often lost together.
+    /// * if the server rolled the statement back: up to [`MAX_TRIES`] times in total;
+    /// * if its connection cannot run the statement: on up to [`MAX_MOVES`] other connections;
+    /// * if the connection was lost before the statement was sent, or if the statement may be
+    ///   repeated and its answer was lost: once for each connection that the store may have,
+    ///   because connections are often lost together.
     pub(crate) async fn run(
         &self,
         doing: &'static str,

@@ -25,8 +25,8 @@
 //!   out. The store returns [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the session
 //!   layer loads the session once to see whether the save was carried out. The store sends loads
 //!   and deletes again.
-//! * **Deadlocks and serialization failures**: the server rolls the statement back, and the store
-//!   tries it up to five times in total.
+//! * **Deadlocks and serialization failures**: the server rolls the statement back. The store tries
+//!   the statement up to five times in total.
 //! * **Failover to an asynchronous standby**: the standby may lack the last acknowledged commits,
 //!   including logouts and revocations. To prevent this, make the standby synchronous
 //!   (`synchronous_standby_names`). List both servers in the URL with
@@ -51,8 +51,8 @@
 //!   `UPDATE` and `DELETE` on the table.
 //! * A pooler such as PgBouncer may run in transaction or in session mode. The store leaves no
 //!   setting, no prepared statement, no lock and no temporary table on the server's connections.
-//!   Those that other clients leave there do not affect the store, except for a changed `role`,
-//!   with which calls may fail.
+//!   What other clients leave there does not affect the store, with one exception: if another
+//!   client has changed the `role`, calls may fail.
 //! * After a failed connection to the server, PgBouncer waits 15 s before it tries again. Set its
 //!   `server_login_retry` to 1 to shorten the wait.
 //! * Each store uses up to [`connections`](Builder::connections) of the server's `max_connections`.

@@ -79,9 +79,9 @@ pub(crate) async fn begin_sql(
 //   is. `local`, `remote_write` and `remote_apply` also wait for the disk, so they are left
 //   unchanged.
 // * The isolation level: a save must see what other transactions have just committed. With the
-//   stricter levels it would fail instead.
+//   stricter levels, the save would fail instead.
 // * `lock_timeout`: a statement that waits for a lock delays all later statements on its
-//   connection, so it must not wait forever.
+//   connection, so the statement must not wait forever.
 const CONNECTION_SETTINGS: &str = "
     SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') = 'off';

@@ -185,7 +185,7 @@ async fn a_sweep_skips_locked_rows() {
         return;
     };
     let fill = format!(
-        "INSERT INTO {table} SELECT 'key' || n, 'dead', '2020-01-01 00:00:00+00'
+        "INSERT INTO {table} SELECT 'key' || n, 'expired', '2020-01-01 00:00:00+00'
             FROM generate_series(1, 2500) n"
     );
     other_client.batch_execute(&fill).await.unwrap();

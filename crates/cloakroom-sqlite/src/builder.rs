@@ -102,8 +102,8 @@ impl<S> Builder<S> {
     /// Sets the table that stores the sessions. Defaults to `cloakroom_session`, or to
     /// `django_session` for a `DjangoTable`.
     ///
-    /// Session layers with different tables can share a file; neither sees the other's sessions. A
-    /// valid name is an ASCII letter or `_`, followed by up to 62 ASCII letters, digits and `_`.
+    /// Stores with different tables can share a file; they never see each other's sessions. A valid
+    /// name is an ASCII letter or `_`, followed by up to 62 ASCII letters, digits and `_`.
     /// Names that begin with `sqlite_` and the name `cloakroom_schema` are reserved. SQLite ignores
     /// the case of a name.
     ///

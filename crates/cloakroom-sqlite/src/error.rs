@@ -87,9 +87,9 @@ pub(crate) fn is_busy(cause: &rusqlite::Error) -> bool {
 
 /// Returns whether the table is missing.
 ///
-/// SQLite reports a missing table with a generic code, so this function compares the message. The
-/// message comes from `to_string`, because it depends on rusqlite's features which variant of
-/// `rusqlite::Error` contains it.
+/// SQLite reports a missing table with a generic code, so this function compares the message. It
+/// calls `to_string`, because the variant of `rusqlite::Error` that contains the message depends on
+/// the features of rusqlite.
 fn is_missing_table(cause: &rusqlite::Error) -> bool {
     cause.to_string().starts_with("no such table")
 }

@@ -1,7 +1,7 @@
 //! Checks the version of the SQLite that the program is linked with.
 //!
-//! This crate does not choose the version: cargo links one SQLite for all crates of a program, and
-//! without the feature `bundled` it may be the system's.
+//! This crate does not choose the version: cargo links one SQLite for all crates of a program.
+//! Without the feature `bundled`, that may be the system's SQLite.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -50,8 +50,7 @@ fn dotted(version: i32) -> String {
     format!("{major}.{minor}.{patch}")
 }
 
-/// The oldest supported SQLite. The sweep uses `json_each`, which older versions contain only if
-/// they were built with it.
+/// The oldest supported SQLite. The sweep uses `json_each`, which is optional in older versions.
 const OLDEST: i32 = 3_038_000;
 
 /// The first SQLite without the WAL-reset bug. Some packages of older versions contain the fix too,

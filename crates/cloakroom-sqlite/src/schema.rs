@@ -50,8 +50,8 @@ const SET_VERSION: &str = "INSERT INTO cloakroom_schema (name, version) VALUES (
 
 /// Creates the table if it is missing, and checks that this version of the crate can use it.
 pub(crate) fn prepare(db: &Connection, options: &Options) -> Result<()> {
-    // If the table is up to date, this needs no write lock, so a process can start while another
-    // process holds the lock.
+    // Take the write lock only if the table must be created. Otherwise, a process could not start
+    // while another process has locked the database.
     if state(db, &options.table).map_err(|e| opening(options, e))? == State::Current {
         return Ok(());
     }

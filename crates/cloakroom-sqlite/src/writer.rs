@@ -42,7 +42,8 @@ impl<T: Send + Sync + 'static> Writer<T> {
         })
     }
 
-    /// Runs `work` and returns, after the commit, the number of rows that it changed.
+    /// Runs `work` and returns, after the commit, the number of rows that it changed. Error
+    /// messages begin with `doing`.
     ///
     /// At most one statement of `work` may change rows. Then, if `work` fails, it has changed
     /// nothing, and the writer can commit the rest of the group.

@@ -21,7 +21,7 @@ use support::{at, draft, folder, other_connection, written};
 #[tokio::test]
 async fn two_processes_that_increment_one_counter_lose_no_increment() {
     let (_folder, path) = folder();
-    // The file does not exist yet, so creating it is part of the race.
+    // The file does not exist yet, so the processes also race to create it.
     let counters = [child("count", &path), child("count", &path)];
     for counter in counters {
         let output = counter.wait_with_output().unwrap();

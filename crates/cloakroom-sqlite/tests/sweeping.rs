@@ -18,9 +18,9 @@ use support::{answer, at, begin, draft, folder, other_connection, written};
 async fn loads_are_answered_while_ten_thousand_expired_sessions_are_swept() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
-    let (dead, live) = (draft("dead"), later(&draft("live"), 1));
+    let (expired, live) = (draft("expired"), later(&draft("live"), 1));
     for hundred in 0..102 {
-        let new = if hundred < 100 { &dead } else { &live };
+        let new = if hundred < 100 { &expired } else { &live };
         let store_keys: Vec<_> = (0..100).map(|n| at(hundred * 100 + n)).collect();
         let creates: Vec<_> = store_keys
             .iter()
@@ -34,7 +34,7 @@ async fn loads_are_answered_while_ten_thousand_expired_sessions_are_swept() {
     let mut swept = 0;
     // In each round, loads run while a sweep deletes up to 1,000 sessions.
     for round in 0..100 {
-        let mut sweep = begin(store.sweep(dead.meta.expires, 1_000));
+        let mut sweep = begin(store.sweep(expired.meta.expires, 1_000));
         for n in 0..20 {
             let live = at(10_000 + (round * 20 + n) % 200);
             assert_eq!(store.load(&live).await.unwrap().unwrap().data, "live");

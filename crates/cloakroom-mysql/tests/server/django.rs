@@ -236,7 +236,7 @@ async fn a_sweep_skips_locked_rows_and_stops_at_its_limit() {
         return;
     };
     let rows: Vec<_> = (0..550)
-        .map(|n| format!("('key{n}', 'dead', '2020-01-01')"))
+        .map(|n| format!("('key{n}', 'expired', '2020-01-01')"))
         .collect();
     let fill = format!("INSERT INTO {table} VALUES {}", rows.join(","));
     other_client.query_drop(fill).await.unwrap();

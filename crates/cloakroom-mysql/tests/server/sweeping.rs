@@ -17,12 +17,14 @@ async fn two_concurrent_sweeps_delete_each_of_ten_thousand_sessions_once() {
     else {
         return;
     };
-    let dead = draft("").meta.expires;
+    let now = draft("").meta.expires;
     let rows: Vec<String> = (0..10_000)
         .map(|n| {
-            let expires = millis(dead) - n * 10_000;
+            let expires = millis(now) - n * 10_000;
             let hour = expires.div_euclid(3_600_000);
-            format!("(UNHEX(SHA2('{n}', 256)), {n}, 0, 0, {expires}, {hour}, NULL, NULL, 'dead')")
+            format!(
+                "(UNHEX(SHA2('{n}', 256)), {n}, 0, 0, {expires}, {hour}, NULL, NULL, 'expired')"
+            )
         })
         .collect();
     let table = one.schema().split('`').nth(1).unwrap().to_owned();
@@ -34,8 +36,8 @@ async fn two_concurrent_sweeps_delete_each_of_ten_thousand_sessions_once() {
     alive.meta.expires += Duration::from_millis(1);
     written(one.create(&at(1), &alive).await);
 
-    let sweeps = [one.clone(), other]
-        .map(|store| tokio::spawn(async move { sweep_all(&store, dead).await }));
+    let sweeps =
+        [one.clone(), other].map(|store| tokio::spawn(async move { sweep_all(&store, now).await }));
     let mut swept = 0;
     for sweep in sweeps {
         swept += sweep.await.unwrap();
@@ -83,11 +85,11 @@ async fn insert_expired(table: &str, count: usize) {
         let rows = STEP.min(count - first);
         let insert = format!(
             "INSERT INTO {table}
-            WITH RECURSIVE dead (n) AS (
-                SELECT {first} UNION ALL SELECT n + 1 FROM dead WHERE n < {first} + {rows} - 1)
+            WITH RECURSIVE expired (n) AS (
+                SELECT {first} UNION ALL SELECT n + 1 FROM expired WHERE n < {first} + {rows} - 1)
             SELECT UNHEX(SHA2(n, 256)), n, 0, 0,
                 {now} - 1000 * n, ({now} - 1000 * n) DIV 3600000, NULL, NULL,
-                REPEAT('d', 200) FROM dead"
+                REPEAT('d', 200) FROM expired"
         );
         let mut other_client = other_client().await.unwrap();
         other_client
@@ -116,19 +118,19 @@ const STEP: usize = 20_000;
 #[tokio::test]
 async fn a_sweep_keeps_unexpired_sessions_of_the_same_hour() {
     let Some(store) = store().await else { return };
-    let dead = draft("");
+    let expired = draft("");
     let mut alive = draft("");
     alive.meta.expires += Duration::from_millis(1);
     // A step of a sweep deletes up to 100 sessions, so the expired sessions need two steps.
     for n in 0..120 {
         written(store.create(&at(n), &alive).await);
-        written(store.create(&at(1_000 + n), &dead).await);
+        written(store.create(&at(1_000 + n), &expired).await);
     }
 
-    let before = dead.meta.expires - Duration::from_millis(1);
+    let before = expired.meta.expires - Duration::from_millis(1);
     assert_eq!(store.sweep(before, 1_000).await.unwrap(), 0);
-    assert_eq!(store.sweep(dead.meta.expires, 107).await.unwrap(), 107);
-    assert_eq!(store.sweep(dead.meta.expires, 1_000).await.unwrap(), 13);
+    assert_eq!(store.sweep(expired.meta.expires, 107).await.unwrap(), 107);
+    assert_eq!(store.sweep(expired.meta.expires, 1_000).await.unwrap(), 13);
     assert!(store.load(&at(119)).await.unwrap().is_some());
 }
 
@@ -160,9 +162,9 @@ async fn a_sweep_of_a_small_table_skips_a_locked_session() {
     };
     // In a table of this size, the server may scan all rows instead of using the primary key. Such
     // a scan waits for the locked row.
-    let dead = draft("");
+    let expired = draft("");
     for n in 0..550 {
-        written(store.create(&at(n), &dead).await);
+        written(store.create(&at(n), &expired).await);
     }
     let table = store.schema().split('`').nth(1).unwrap().to_owned();
     other_client.query_drop("START TRANSACTION").await.unwrap();
@@ -173,7 +175,7 @@ async fn a_sweep_of_a_small_table_skips_a_locked_session() {
         .await
         .unwrap();
 
-    assert_eq!(store.sweep(dead.meta.expires, 1_000).await.unwrap(), 549);
+    assert_eq!(store.sweep(expired.meta.expires, 1_000).await.unwrap(), 549);
     other_client.query_drop("ROLLBACK").await.unwrap();
-    assert_eq!(store.sweep(dead.meta.expires, 1_000).await.unwrap(), 1);
+    assert_eq!(store.sweep(expired.meta.expires, 1_000).await.unwrap(), 1);
 }
