@@ -20,8 +20,8 @@ const CREATE_SCHEMA_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS cloakroom_schem
 // sessions would leave few index entries on a page. With rowids, the index contains only store
 // keys, new data is appended, and the data of a large row is stored on pages outside the index.
 //
-// Not STRICT: SQLite before 3.37 cannot open a file that has a STRICT table, and the application
-// may use an older SQLite for the same file.
+// The table is not STRICT: SQLite before 3.37 cannot open a file that has a STRICT table, and the
+// application may use an older SQLite for the same file.
 const CREATE_TABLE: &str = r#"CREATE TABLE "{table}" (
     lookup BLOB NOT NULL UNIQUE,
     version INTEGER NOT NULL,
@@ -36,7 +36,7 @@ const CREATE_TABLE: &str = r#"CREATE TABLE "{table}" (
 
 const CREATE_SWEEP_INDEX: &str = r#"CREATE INDEX "{table}_sweep" ON "{table}" (sweep_bucket)"#;
 
-// Partial, because most sessions have no owner.
+// This index is partial, because most sessions have no owner.
 const CREATE_OWNER_INDEX: &str =
     r#"CREATE INDEX "{table}_owner" ON "{table}" (owner) WHERE owner IS NOT NULL"#;
 
