@@ -10,14 +10,14 @@ use mysql_async::{Opts, OptsBuilder};
 /// password.
 pub(crate) struct Address {
     login: Opts,
-    /// Host and port, or the path of the socket.
+    /// The host and port, or the path of the socket.
     place: String,
     database: String,
 }
 
 impl Address {
-    /// Parses a URL. Logs a warning if it names a server on another machine and says nothing about
-    /// encryption.
+    /// Parses a URL. Logs a warning if the URL names a server on another machine and neither
+    /// requires nor disables encryption.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let (url, encryption) = DRIVER.split_off(url)?;
         let url = url.as_str();
@@ -52,6 +52,7 @@ impl Address {
         OptsBuilder::from_opts(self.login.clone())
     }
 
+    /// Applies one parameter of the URL.
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match (name, value) {
             ("socket", path) if !path.is_empty() => {
@@ -102,19 +103,19 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Returns the name of the database in the URL's path. Returns `None` if the name contains `/` or
-/// `@`, or the URL contains `#`: that character probably belongs to a password that is not
-/// percent-encoded.
+/// Returns the name of the database in the URL's path, or `None` if the URL has no host or no
+/// database. Also returns `None` if the name contains `/` or `@`, or the URL contains `#`: such a
+/// character probably belongs to a password that is not percent-encoded.
 fn database(base: &str) -> Option<&str> {
     let (authority, database) = base.strip_prefix("mysql://")?.split_once('/')?;
     let host = authority
         .rsplit_once('@')
         .map_or(authority, |(_, host)| host);
-    let whole = !host.is_empty()
+    let is_valid = !host.is_empty()
         && !database.is_empty()
         && !base.contains('#')
         && !database.contains(['/', '@']);
-    whole.then_some(database)
+    is_valid.then_some(database)
 }
 
 fn unreadable() -> Error {
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_server_elsewhere_whose_url_says_nothing_causes_a_warning() {
+    fn a_warning_is_logged_only_for_a_remote_server_without_an_explicit_sslmode() {
         let warnings =
             |url| cloakroom_harness::tls::warnings(|| drop(Address::parse(url).unwrap()));
         for url in ["mysql://ada@db.example/db", "mysql://ada@10.0.0.7/db"] {

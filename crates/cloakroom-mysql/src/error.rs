@@ -132,7 +132,7 @@ fn explain(cause: &Cause) -> (ErrorKind, &'static str) {
         ),
         1054 | 1136 => (
             ErrorKind::Unavailable,
-            "the table does not have the expected columns; compare it with `schema`",
+            "the table does not have the expected columns; compare the table with `schema`",
         ),
         1665 => (
             ErrorKind::Config,
@@ -159,7 +159,8 @@ fn explain(cause: &Cause) -> (ErrorKind, &'static str) {
     }
 }
 
-/// Adds the cause as text. As a source, the driver's error types would expose packets and rows.
+/// Adds the cause as text. The driver's error types are not the source of the error, because their
+/// `Debug` output shows packets and rows.
 fn with_cause(error: Error, cause: Cause) -> Error {
     match cause {
         Cause::Server(server) if QUOTING.contains(&server.code) => {
@@ -191,16 +192,16 @@ const LOCK_WAIT_TIMEOUT: u16 = 1205;
 /// inactivity, and a packet that is too large.
 const CLOSING: [u16; 10] = [1047, 1053, 1152, 1153, 1158, 1159, 1160, 1161, 1927, 4031];
 
-/// The codes of a read-only server, which refuses a statement before it executes the statement, or
-/// rolls it back instead of committing it. After a failover, a new connection may reach the new
-/// primary.
+/// The codes with which a read-only server refuses a statement or rolls it back. In both cases the
+/// statement has changed nothing.
 const READ_ONLY: [u16; 3] = [1290, 1792, 1836];
 
-/// The codes whose messages quote keys or data.
+/// The codes of errors whose messages quote keys or data.
 const QUOTING: [u16; 9] = [1062, 1064, 1264, 1265, 1292, 1300, 1366, 1406, 1411];
 
-const PACKET: &str = "the entry is larger than the server's max_allowed_packet; raise it there, or \
-                      store large data in the site's tables and only its ids in the session";
+const PACKET: &str = "the entry is larger than the server's max_allowed_packet; raise this \
+                      setting, or store large data in the site's tables and only its ids in the \
+                      session";
 
 #[cfg(test)]
 mod tests {
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn only_statements_that_were_certainly_rolled_back_are_always_tried_again() {
+    fn the_error_of_a_statement_decides_whether_it_is_tried_again() {
         assert_eq!(Failure::of(&server(1213, "")), Failure::RolledBack);
         assert_eq!(Failure::of(&server(1205, "")), Failure::RolledBack);
         assert_eq!(Failure::of(&server(1927, "")), Failure::ConnectionUnusable);

@@ -4,8 +4,8 @@
 //! # Cost
 //! A load, a save, a touch, a move and a delete each take one statement and one round trip. The
 //! first use of a statement on a connection takes an additional round trip, which prepares the
-//! statement. So does the first use of a connection that has been idle for more than a second: the
-//! store pings it first.
+//! statement. A call on a connection that has been idle for more than a second also takes an
+//! additional round trip, because the store pings the connection first.
 //!
 //! A sweep deletes expired sessions in steps of 100, by primary key, and skips locked rows. So
 //! concurrent sweeps share the work, and no request waits for more than one step.
@@ -17,16 +17,17 @@
 //!   response. When the server is back, the next call connects.
 //! * **A connection is lost** during a load or a delete: the statement is executed again on another
 //!   connection. If a connection is lost during a save, the outcome is unknown: the save returns
-//!   `Unavailable`, and the session layer loads the session once to find out.
+//!   `Unavailable`, and the session layer loads the session once to see whether the save was
+//!   carried out.
 //! * **Deadlocks and locked rows**: a statement is executed up to four times in total, and waits
 //!   for a lock for up to one second each time. Loads never wait for row locks. A backup that locks
 //!   tables blocks saves for as long as it runs.
 //! * **Failover to a replica** that has not received every write: the last saves are missing,
 //!   possibly including logouts, as with any asynchronous replication. With semi-synchronous
-//!   replication, Group Replication or Galera, another machine has received the last commit. A save
-//!   that a read-only server refuses has changed nothing. The store sends it once more on a new
-//!   connection, for which it resolves the host name again. While the host name leads to the old
-//!   primary, saves return `Unavailable`, but loads still succeed.
+//!   replication, Group Replication or Galera, another machine has received every acknowledged
+//!   commit. A save that a read-only server refuses has changed nothing. The store sends the save
+//!   once more on a new connection, for which it resolves the host name again. While the host name
+//!   leads to the old primary, saves return `Unavailable`, but loads still succeed.
 //! * **The URL leads to a replica**, or loads and saves reach different nodes of a cluster: a load
 //!   may miss the preceding save, and a logout may take effect late. Use the URL of the primary, or
 //!   configure the cluster to wait (`wsrep_sync_wait = 1`,
@@ -37,10 +38,11 @@
 //! # In production
 //! * The user needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table, and `CREATE` for
 //!   [`migrate`](MysqlStore::migrate).
-//! * The server's `binlog_format` must not be `STATEMENT`.
+//! * The server's `binlog_format` must not be `STATEMENT`, with which the server refuses writes at
+//!   the isolation level READ COMMITTED.
 //! * The store sets on each connection what its statements rely on: a strict `sql_mode`,
-//!   `autocommit`, short lock timeouts, and the isolation level READ COMMITTED, which has no gap
-//!   locks.
+//!   `autocommit`, short lock timeouts, and the isolation level READ COMMITTED. At this level there
+//!   are no gap locks, so unrelated sessions do not wait for each other.
 //! * The server compares store keys and owners byte by byte, whatever the collation of the database
 //!   is. Times are stored as integers, so time zones do not matter.
 //!

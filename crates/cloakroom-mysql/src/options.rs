@@ -105,8 +105,8 @@ impl Builder {
     ///
     /// # Errors
     /// [`Config`](ErrorKind::Config) if the URL is not valid, an option is out of range, the
-    /// server's certificate is not accepted, the server refuses the login, or it is older than
-    /// MySQL 8.0 or MariaDB 10.6.
+    /// server's certificate is not accepted, the server refuses the login, or the server is older
+    /// than MySQL 8.0 or MariaDB 10.6.
     /// [`Unavailable`](ErrorKind::Unavailable) if the server cannot be reached.
     ///
     /// # Examples
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_name_cannot_carry_sql() {
+    fn a_table_name_cannot_contain_sql() {
         let named = |name: &str| MysqlStore::builder("mysql://host/db").table(name).checked();
         assert!(named(&"x".repeat(63)).is_ok());
         for bad in ["", "a`b", &"x".repeat(64)] {

@@ -59,9 +59,12 @@ impl Pool {
         &self.address
     }
 
-    /// Executes a statement. Tries the statement up to [`MAX_TRIES`] times in total: again after a
-    /// deadlock, a lock wait timeout or the refusal of a read-only server, and, if it is
-    /// repeatable, after its connection was lost.
+    /// Executes a statement, up to [`MAX_TRIES`] times in total.
+    ///
+    /// The statement is tried again
+    /// * after a deadlock or a lock wait timeout;
+    /// * once, if a read-only server refused the first try;
+    /// * if it is repeatable, after its connection was lost.
     ///
     /// If the future is dropped, the statement may or may not have been executed.
     pub(crate) async fn run(
@@ -135,9 +138,9 @@ impl Pool {
     /// Removes the most recently used idle connection, and returns it if it still works.
     async fn pop_idle(&self) -> Option<Conn> {
         let mut idle = self.idle().pop().filter(Idle::is_fresh)?;
-        // The server may have been restarted while the site was idle. Without the ping, a save
-        // could be the first statement on the lost connection. Its outcome would be unknown, so the
-        // save would fail.
+        // The server may have been restarted while the site was idle, which closes the connection.
+        // Without the ping, a save could be the first statement on the lost connection. The outcome
+        // of the save would be unknown, so the save would return an error.
         if idle.since.elapsed() > PING_AFTER
             && !matches!(timeout(PING_TIMEOUT, idle.db.ping()).await, Ok(Ok(())))
         {
@@ -224,26 +227,25 @@ async fn in_time<T>(
         .unwrap_or_else(timed_out)
 }
 
-/// How many times a statement is executed at most. A lock wait times out after one second, so all
-/// tries end before the session layer's limit of five seconds. The error of that limit would be
-/// less specific.
+/// How many times a statement is tried in total. A lock wait times out after one second, so all
+/// tries end before the session layer's limit of five seconds, whose error would be less specific.
 pub(crate) const MAX_TRIES: usize = 4;
 
 /// How long a call waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a statement may take. It matters only to programs that call the store directly: the
-/// limit of the session layer is shorter.
+/// How long a statement may take. This limit matters only to programs that call the store directly:
+/// the limit of the session layer is shorter.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a connection may have been idle without a ping before its next use. A ping costs a
-/// round trip.
+/// A connection that has been idle for longer than this is pinged before its next use. Connections
+/// in steady use are not pinged, because a ping costs a round trip.
 const PING_AFTER: Duration = Duration::from_secs(1);
 
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long an idle connection is kept. Load balancers and firewalls close idle connections only
-/// after a longer time.
+/// How long an idle connection is kept. The limit is shorter than the time after which load
+/// balancers and firewalls usually close idle connections.
 const MAX_IDLE: Duration = Duration::from_secs(50);
 
 #[cfg(test)]
@@ -255,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn a_connection_lost_while_idle_is_not_used_for_a_write() {
         let Some(pool) = pool(2) else { return };
-        let id: u64 = one(&pool, "SELECT CONNECTION_ID()").await;
+        let id: u64 = select_value(&pool, "SELECT CONNECTION_ID()").await;
         let killer = Pool::new(Address::parse(mariadb().unwrap().url()).unwrap(), 1, "");
         let mut db = killer.acquire("killing").await.unwrap();
         db.command(&format!("KILL CONNECTION {id}")).await.unwrap();
@@ -273,13 +275,13 @@ mod tests {
     #[tokio::test]
     async fn a_connection_dropped_during_a_transaction_is_not_reused() {
         let Some(pool) = pool(1) else { return };
-        let id: u64 = one(&pool, "SELECT CONNECTION_ID()").await;
+        let id: u64 = select_value(&pool, "SELECT CONNECTION_ID()").await;
 
         let mut db = pool.acquire("testing").await.unwrap();
         db.command("START TRANSACTION").await.unwrap();
         drop(db);
 
-        let other: u64 = one(&pool, "SELECT CONNECTION_ID()").await;
+        let other: u64 = select_value(&pool, "SELECT CONNECTION_ID()").await;
         assert_ne!(other, id);
     }
 
@@ -287,13 +289,14 @@ mod tests {
     async fn every_connection_has_the_settings_that_the_statements_rely_on() {
         let Some(pool) = pool(1) else { return };
 
-        let mode: String = one(&pool, "SELECT @@sql_mode").await;
+        let mode: String = select_value(&pool, "SELECT @@sql_mode").await;
         assert!(mode.contains("STRICT_ALL_TABLES"), "{mode}");
         for (setting, expected) in [
             ("autocommit", "ON"),
             ("innodb_lock_wait_timeout", "1"),
             ("lock_wait_timeout", "1"),
             ("character_set_client", "utf8mb4"),
+            // The name of this setting is `tx_isolation` in older versions of MariaDB.
             (
                 "tx_isolation' OR Variable_name = 'transaction_isolation",
                 "READ-COMMITTED",
@@ -338,7 +341,8 @@ mod tests {
         Some(Pool::new(address, size, ""))
     }
 
-    async fn one<T: mysql_async::prelude::FromValue>(pool: &Pool, sql: &str) -> T {
+    /// Executes a statement that returns one row with one column, and returns the value in it.
+    async fn select_value<T: mysql_async::prelude::FromValue>(pool: &Pool, sql: &str) -> T {
         let statement = Statement {
             doing: "reading a value",
             sql,

@@ -4,13 +4,13 @@ use mysql_async::Value;
 use crate::error::corrupt;
 use crate::pool::{Pool, Statement};
 
-// Lookups and owners are VARBINARY, so the server compares them byte by byte. As text, `ada` and
-// `ada ` would be equal in every collation that both servers support. Owners are nevertheless
-// UTF-8.
+// The column `lookup` contains the store key. Store keys and owners are VARBINARY, so the server
+// compares them byte by byte. As text, `ada` and `ada ` would be equal in every collation that both
+// MySQL and MariaDB support. The bytes of an owner are UTF-8.
 //
-// InnoDB stores the rows in the order of their lookups, which are random. So rows should be small:
-// with ROW_FORMAT=DYNAMIC, large data is stored on separate pages. The index for sweeps is on the
-// hour of the expiry, because the exact time changes with every save.
+// InnoDB stores the rows in the order of their store keys, which are random. So rows should be
+// small: with ROW_FORMAT=DYNAMIC, large data is stored on separate pages. The index for sweeps is
+// on the hour of the expiry, because an index on the exact time would change with every save.
 //
 // The comment on the table tells later versions of this crate which schema the table has.
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS `{table}` (
@@ -98,7 +98,7 @@ const MIGRATING: &str = "creating the sessions table in MySQL";
 /// The start of the comment on each table that this crate creates.
 const COMMENT_PREFIX: &str = "cloakroom-mysql, schema ";
 
-/// The version of the schema that this crate reads and writes.
+/// The schema version that this crate reads and writes.
 const VERSION: &str = "1";
 
 #[cfg(test)]

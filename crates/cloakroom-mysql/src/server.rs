@@ -45,7 +45,8 @@ fn is_recent(version: &str) -> bool {
 
 const READING: &str = "reading the version of MySQL";
 
-/// An upper bound for the rest of a packet, which includes two lookups, an owner and a label.
+/// An upper bound for what a packet contains besides the data, in bytes. The largest parts are a
+/// label, an owner and two store keys.
 const OVERHEAD: usize = 8 * 1_024;
 
 #[cfg(test)]

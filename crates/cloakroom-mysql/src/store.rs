@@ -141,7 +141,7 @@ impl MysqlStore {
         schema::create(&self.0.name)
     }
 
-    /// Executes a statement that may be executed twice.
+    /// Executes a statement that may safely be executed twice, and returns its rows.
     async fn repeatable(
         &self,
         doing: &'static str,
@@ -248,7 +248,7 @@ impl Store for MysqlStore {
     ) -> Result<Outcome> {
         let table = &self.0.table;
         table.check(to, new)?;
-        // An entry cannot move to its own key. MySQL would not report that as a duplicate.
+        // An entry cannot move to its own key. MySQL would not report a duplicate key for that.
         let Some(seen) = table::version_value(seen).filter(|_| from != to) else {
             return Ok(Outcome::Stale);
         };
@@ -309,7 +309,7 @@ impl Store for MysqlStore {
         let found: Vec<_> = found.collect::<Result<_>>()?;
         let mut matches = found
             .into_iter()
-            .filter(|at| at.as_bytes().starts_with(prefix));
+            .filter(|key| key.as_bytes().starts_with(prefix));
         match (matches.next(), matches.next()) {
             (Some(only), None) => Ok(Some(only)),
             _ => Ok(None),
@@ -349,17 +349,18 @@ mod tests {
             .connections(1);
         let store = builder.connect().await.unwrap();
         store.migrate().await.unwrap();
-        a_visit(&store, 1).await;
-        let before = [questions(&store).await, prepared(&store).await];
+        call_everything(&store, 1).await;
+        let before = [statement_count(&store).await, prepare_count(&store).await];
 
-        a_visit(&store, 2).await;
+        call_everything(&store, 2).await;
 
-        // Two additional statements read the counters in between.
-        let after = [questions(&store).await, prepared(&store).await];
+        // Reading the counters executes two more statements.
+        let after = [statement_count(&store).await, prepare_count(&store).await];
         assert_eq!(after, [before[0] + CALLS + 2, before[1]]);
     }
 
-    async fn a_visit(store: &MysqlStore, n: u64) {
+    /// Makes [`CALLS`] calls.
+    async fn call_everything(store: &MysqlStore, n: u64) {
         let (at, to) = (store_key(n), store_key(100 + n));
         let new = draft(n);
         let _ = store.create(&at, &new).await.unwrap();
@@ -380,11 +381,11 @@ mod tests {
 
     const CALLS: u64 = 10;
 
-    async fn questions(store: &MysqlStore) -> u64 {
+    async fn statement_count(store: &MysqlStore) -> u64 {
         status(store, "SHOW SESSION STATUS LIKE 'Questions'").await
     }
 
-    async fn prepared(store: &MysqlStore) -> u64 {
+    async fn prepare_count(store: &MysqlStore) -> u64 {
         status(store, "SHOW SESSION STATUS LIKE 'Com_stmt_prepare'").await
     }
 

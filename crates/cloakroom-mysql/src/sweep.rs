@@ -9,7 +9,7 @@ use crate::pool::{Answer, MAX_TRIES, Pool, PooledConnection, Statement};
 pub(crate) struct Sweep {
     /// Reads the positions of the next expired rows, in the order of the sweep. Locks nothing.
     pub(crate) due: String,
-    /// Locks the rows among them that are still expired.
+    /// Locks those of the found rows that are still expired, and returns their keys.
     pub(crate) claim: String,
     /// Deletes the locked rows.
     pub(crate) delete: String,
@@ -44,7 +44,10 @@ impl Sweep {
 /// The position of a row in the order of a sweep. The default position precedes all rows.
 #[derive(Clone, Debug)]
 pub(crate) struct SweepPosition {
+    /// The value by which a sweep orders the rows: the sweep bucket or, in Django's table, the
+    /// expiry.
     pub(crate) order: i64,
+    /// The key of the row, which orders rows with the same `order`.
     pub(crate) key: Vec<u8>,
 }
 
@@ -176,8 +179,8 @@ fn position(row: Row) -> Result<SweepPosition> {
     })
 }
 
-/// How many rows a sweep deletes in one transaction. A request whose expired session is among these
-/// rows waits for at most one such transaction.
+/// The maximum number of rows that a sweep deletes in one transaction. A request whose expired
+/// session is among these rows waits for at most one such transaction.
 const SWEEP_STEP: usize = 100;
 
 const FINDING: &str = "finding expired sessions in MySQL";

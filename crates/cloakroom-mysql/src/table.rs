@@ -32,7 +32,8 @@ const TOUCH: &str = "UPDATE `{table}` SET touched_at = ?, expires_at = ?, sweep_
 
 const DELETE: &str = "DELETE FROM `{table}` WHERE lookup = ?";
 
-// Locks nothing. May read many unexpired rows: those whose expiry is in the current hour.
+// Locks nothing. May read many rows that have not expired yet: those that expire in the current
+// hour.
 const DUE: &str = "SELECT sweep_bucket, lookup FROM `{table}`
     WHERE sweep_bucket <= ? AND (sweep_bucket > ? OR (sweep_bucket = ? AND lookup > ?))
         AND expires_at <= ?
@@ -50,8 +51,8 @@ const SWEEP: &str = "DELETE FROM `{table}` WHERE lookup IN ({keys})";
 const OWNED_BY: &str = "SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM `{table}` WHERE owner = ?";
 
-// Lookups that start with the prefix come first, so two rows are enough to tell whether none, one
-// or several match.
+// The parameter is a prefix. In this order, the keys that begin with the prefix come before all
+// other keys, so the first two rows show whether exactly one key matches.
 const FIND: &str = "SELECT lookup FROM `{table}` WHERE lookup >= ? ORDER BY lookup LIMIT 2";
 
 const PING: &str = "SELECT 1 FROM `{table}` LIMIT 1";
@@ -91,7 +92,7 @@ impl Table {
         }
     }
 
-    /// The maximum size of an entry's data, in bytes.
+    /// Returns the maximum size of an entry's data, in bytes.
     pub(crate) fn max_size(&self) -> usize {
         self.max_size
     }
@@ -113,21 +114,22 @@ impl Table {
             return Err(too_large(
                 "store key",
                 store_key,
-                &format!("bytes of {MAX_BYTES}"),
+                &format!("bytes, but the limit is {MAX_BYTES}"),
             ));
         }
         if owner > MAX_BYTES {
-            let limit = format!("bytes of {MAX_BYTES}; identify users by something shorter");
+            let limit =
+                format!("bytes, but the limit is {MAX_BYTES}; identify users by something shorter");
             return Err(too_large("owner", owner, &limit));
         }
         if label > MAX_CHARS {
-            let limit = format!("characters of {MAX_CHARS}; shorten it");
+            let limit = format!("characters, but the limit is {MAX_CHARS}; shorten the label");
             return Err(too_large("label", label, &limit));
         }
         if data > self.max_size {
             let limit = format!(
-                "bytes, but the server's max_allowed_packet leaves {}; raise it there, or store \
-                 large data in the site's tables and only its ids in the session",
+                "bytes, but the server's max_allowed_packet leaves {}; raise this setting, or \
+                 store large data in the site's tables and only its ids in the session",
                 self.max_size
             );
             return Err(too_large("data", data, &limit));
@@ -136,8 +138,8 @@ impl Table {
     }
 }
 
-/// Returns the value of the column `version`, or `None` if the version consists of bytes: this
-/// store issues no such version.
+/// Returns the value of the column `version`, which is the save id. Returns `None` if `version`
+/// contains no save id, so that this store cannot have issued it.
 pub(crate) fn version_value(version: &Version) -> Option<u64> {
     version.save_id().map(SaveId::get)
 }
@@ -221,15 +223,15 @@ fn meta(columns: &mut Columns) -> Result<Meta> {
     ))
 }
 
-/// Returns the number of the hour that contains an instant.
+/// Returns the sweep bucket of an instant: its hour, counted from the Unix epoch.
 fn sweep_bucket(millis: i64) -> i64 {
     millis.div_euclid(60 * 60 * 1_000)
 }
 
-/// The length of the columns `lookup` and `owner`.
+/// The maximum length of the columns `lookup` and `owner`, in bytes.
 const MAX_BYTES: usize = 255;
 
-/// The length of the column `label`.
+/// The maximum length of the column `label`, in characters.
 const MAX_CHARS: usize = 1_000;
 
 #[cfg(test)]
@@ -262,7 +264,7 @@ mod tests {
                 &long,
                 &fits,
                 ErrorKind::TooLarge,
-                "its store key takes 256 bytes of 255",
+                "its store key takes 256 bytes, but the limit is 255",
             ),
             (
                 &at,
@@ -274,13 +276,13 @@ mod tests {
                 &at,
                 &owner,
                 ErrorKind::TooLarge,
-                "its owner takes 256 bytes of 255",
+                "its owner takes 256 bytes, but the limit is 255",
             ),
             (
                 &at,
                 &label,
                 ErrorKind::TooLarge,
-                "its label takes 1001 characters of 1000",
+                "its label takes 1001 characters, but the limit is 1000",
             ),
         ] {
             let error = table.check(at, draft).unwrap_err();

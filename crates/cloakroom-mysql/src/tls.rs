@@ -11,7 +11,8 @@ pub(crate) fn options(verification: &Verification, host: &str) -> Result<SslOpts
     let authorities = authorities
         .iter()
         .map(|authority| authority.to_vec().into());
-    // The driver takes the host of an IPv6 address with its brackets, as in the URL.
+    // The driver would compare the certificate with `[::1]`, as an IPv6 address is written in the
+    // URL. The certificate contains `::1`.
     let address = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
@@ -23,11 +24,12 @@ pub(crate) fn options(verification: &Verification, host: &str) -> Result<SslOpts
 }
 
 /// Returns options with which `sslmode=verify-ca` accepts a certificate that was refused for its
-/// names.
+/// names. Returns `None` if `cause` is a different error, or if the mode is `verify-full`.
 ///
-/// The driver verifies the name also with `skip_domain_validation`, because it does not recognize
-/// the error of recent versions of rustls. So the connection is tried again with one of the names
-/// in the certificate. The server is verified again then, and only the name no longer counts.
+/// `skip_domain_validation` should make the driver ignore the name in the certificate. It has no
+/// effect, because the driver does not recognize the error type of recent versions of rustls. With
+/// the returned options, the driver expects one of the names in the certificate. A second attempt
+/// to connect then verifies everything else.
 pub(crate) fn with_name_of_certificate(options: &Opts, cause: &Cause) -> Option<Opts> {
     let tls = options
         .ssl_opts()
@@ -48,11 +50,12 @@ pub(crate) fn with_name_of_certificate(options: &Opts, cause: &Cause) -> Option<
     Some(options.into())
 }
 
-/// Returns a name for which a certificate is valid, of which rustls reports `presented`.
+/// Returns a name for which a certificate is valid. `presented` describes one of the names in the
+/// certificate, in the words of rustls.
 fn name_of(presented: &str) -> Option<String> {
     let inside = |kind: &str| presented.strip_prefix(kind)?.strip_suffix(')');
     match inside("DnsName(") {
-        // A wildcard is valid for any name in its place.
+        // A wildcard is valid for any label in its place.
         Some(name) => Some(name.trim_matches('"').replacen('*', "any", 1)),
         None => inside("IpAddress(").map(str::to_owned),
     }
@@ -63,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_found_among_those_of_a_certificate() {
+    fn a_name_is_read_from_the_description_of_rustls() {
         for (presented, name) in [
             (r#"DnsName("db.example")"#, Some("db.example")),
             (r#"DnsName("*.db.example")"#, Some("any.db.example")),

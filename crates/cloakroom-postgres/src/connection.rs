@@ -23,17 +23,19 @@ use crate::value::Value;
 pub(crate) struct Connection<S> {
     session: Session,
     table: Arc<str>,
-    /// The SQL of each statement, written when it is first used.
+    /// The SQL of each statement, generated when the statement is first used.
     sql: Box<[OnceLock<Box<str>>]>,
     /// The statements that the server has prepared. Used only with `statements=named`.
     prepared: Box<[OnceCell<tokio_postgres::Statement>]>,
-    /// Held while the messages of a transaction are queued, so that no message of another call gets
-    /// in between. The holder of the lock never waits.
+    /// Locked while the messages of a transaction are queued, so that no message of another call
+    /// gets in between. No code waits while it holds the lock.
     queueing: Mutex<()>,
     statements: PhantomData<fn(S)>,
+    /// The total weight of the calls in progress.
     load: AtomicUsize,
     retired: AtomicBool,
-    /// The time at which a caller gave up on a call, or `None` if an answer has arrived since then.
+    /// The time at which a caller dropped a call that was not answered, or `None` if an answer to
+    /// any call has arrived since then.
     silent_since: Mutex<Option<Instant>>,
 }
 
@@ -52,7 +54,7 @@ impl<S: Statements> Connection<S> {
         }
     }
 
-    /// The total weight of the calls in progress.
+    /// Returns the total weight of the calls in progress.
     pub(crate) fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
@@ -101,7 +103,7 @@ impl<S: Statements> Connection<S> {
         }
     }
 
-    /// Runs a statement under a name. The server prepares it once per connection.
+    /// Runs a statement that has a name. The server prepares the statement once per connection.
     async fn run_named(
         &self,
         statement: S,
@@ -146,7 +148,10 @@ impl<S: Statements> Connection<S> {
 
         // The driver queues a message when its future is polled for the first time.
         let queued = poll_fn(|cx| {
-            let _queueing = self.queueing.lock().expect("nothing panics with this lock");
+            let _queueing = self
+                .queueing
+                .lock()
+                .expect("no code panics while it holds this lock");
             Poll::Ready(match begin.as_mut().poll(cx) {
                 Poll::Ready(Err(error)) => Err(StatementError::new(error, false)),
                 begun => Ok((begun, run.as_mut().poll(cx), commit.as_mut().poll(cx))),
@@ -154,7 +159,7 @@ impl<S: Statements> Connection<S> {
         });
         let (begun, ran, committed) = queued.await?;
 
-        // If the first message fails, the server does not run the second, and the third rolls back.
+        // If the settings fail, the server refuses the statement, and `COMMIT` rolls back.
         let sent = |error| StatementError::new(error, true);
         rest_of(begun, begin).await.map_err(sent)?;
         let answer = rest_of(ran, run).await.map_err(sent)?;
@@ -169,7 +174,7 @@ impl<S: Statements> Connection<S> {
     fn silent_since(&self) -> MutexGuard<'_, Option<Instant>> {
         self.silent_since
             .lock()
-            .expect("nothing panics with this lock")
+            .expect("no code panics while it holds this lock")
     }
 }
 
@@ -245,7 +250,8 @@ impl Answer {
     }
 }
 
-/// The error of a statement, and whether and where the statement may be tried again.
+/// The error of a statement, and its [`Failure`], which decides whether the statement is tried
+/// again.
 #[derive(Debug)]
 pub(crate) struct StatementError {
     pub(crate) error: tokio_postgres::Error,
@@ -259,10 +265,10 @@ impl StatementError {
     }
 }
 
-/// How long a connection may be silent after a caller gave up on a call. The time that the caller
-/// itself waited is not included.
+/// How long a connection may be silent after a caller dropped a call that was not answered. The
+/// time for which the caller waited is not included.
 ///
-/// A quiet site may lose a healthy connection this way: after a browser disconnects in the middle
-/// of a call, no later answer shows that the server is healthy. The next call then opens a new
-/// connection.
+/// A site with few requests may lose a healthy connection this way: if a browser disconnects in the
+/// middle of a call and no other call follows, no answer shows that the server is healthy. The next
+/// call then opens a new connection.
 const LONGEST_SILENCE: Duration = Duration::from_secs(2);

@@ -14,8 +14,8 @@ use crate::value::Value;
 /// The connections of one store.
 ///
 /// A call uses the least busy connection. If all are busy, the store opens another one, up to the
-/// limit that the options set. It opens only one at a time, so that a server that comes back is not
-/// flooded.
+/// limit that the options set. It opens only one at a time, so that it does not flood a server that
+/// has just restarted.
 pub(crate) struct Connections<S: Statements>(Arc<Shared<S>>);
 
 struct Shared<S> {
@@ -33,7 +33,7 @@ struct State<S> {
     outage: Option<Outage>,
 }
 
-/// A failed last attempt to open a connection, and the time at which the next attempt is due.
+/// The failure of the last attempt to open a connection, and the time of the next attempt.
 #[derive(Clone)]
 struct Outage {
     since: Instant,
@@ -73,14 +73,15 @@ impl<S: Statements> Connections<S> {
         &self.0.table
     }
 
-    /// Runs a statement. Takes one round trip, and an additional one if the statement has a name
-    /// and is not yet prepared on the connection.
+    /// Runs a statement. Takes one round trip. With `statements=named`, the first use of the
+    /// statement on a connection takes an additional round trip, which prepares the statement.
     ///
     /// The statement is tried again
-    /// * if the server rolled it back, up to [`MAX_TRIES`] times in total;
-    /// * if its connection cannot run it, on up to [`MAX_MOVES`] other connections;
-    /// * if it was not sent, or if its answer was lost and it may be repeated, at most once per
-    ///   connection: connections are often lost together.
+    /// * if the server rolled the statement back: up to [`MAX_TRIES`] times in total;
+    /// * if its connection cannot run the statement: on up to [`MAX_MOVES`] other connections;
+    /// * if the connection was lost before the statement was sent, or if the statement may be
+    ///   repeated and its answer was lost: once for each connection that the store may have,
+    ///   because connections are often lost together.
     pub(crate) async fn run(
         &self,
         doing: &'static str,
@@ -145,7 +146,7 @@ impl<S: Statements> Connections<S> {
     }
 }
 
-/// Whether a connection was available to a call.
+/// What [`Shared::try_begin_call`] found.
 enum Availability<S: Statements> {
     Begun(ActiveCall<S>),
     /// No connection is open, but one is being opened.
@@ -161,6 +162,8 @@ impl<S: Statements> Shared<S> {
         let had_one = !state.open.is_empty();
         state.open.retain(|connection| connection.is_alive());
         if had_one && state.open.is_empty() {
+            // All connections are lost. An earlier failure to open one more must not delay the next
+            // attempt.
             state.outage = None;
         }
 
@@ -187,7 +190,9 @@ impl<S: Statements> Shared<S> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<S>> {
-        self.state.lock().expect("nothing panics with this lock")
+        self.state
+            .lock()
+            .expect("no code panics while it holds this lock")
     }
 }
 
@@ -243,12 +248,12 @@ fn pause_after(retries: u32) -> Duration {
 /// How many times a statement is tried if the server rolls it back.
 const MAX_TRIES: usize = 5;
 
-/// How many times a statement moves to another connection. If the first few connections lead to a
-/// standby, the others probably do as well.
+/// How many times a statement is tried on another connection because its connection cannot run it.
+/// If the first few connections lead to a standby, the others probably do as well.
 const MAX_MOVES: usize = 2;
 
-/// How long a call waits for a connection. Long enough for a quick restart of the server, but
-/// shorter than the time limit of the session layer for a call.
+/// How long a call waits for a connection: long enough for a quick restart of the server, but
+/// shorter than the session layer's time limit for a call.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

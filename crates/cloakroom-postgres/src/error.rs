@@ -7,8 +7,8 @@ use std::time::Duration;
 use cloakroom::{Error, ErrorKind};
 use tokio_postgres::error::SqlState;
 
-/// The message of the driver or the server, without the server's `DETAIL`, which can quote rows,
-/// including their store keys.
+/// The message of the driver or the server. Does not contain the server's `DETAIL`, which can quote
+/// rows with their store keys.
 #[derive(Debug)]
 pub(crate) struct Cause(String);
 
@@ -83,16 +83,17 @@ const ROLLED_BACK: [SqlState; 2] = [
     SqlState::T_R_DEADLOCK_DETECTED,
 ];
 
-/// The server has become a standby, a pooler has switched to a server that has not prepared the
-/// statement, or a migration has invalidated it.
+/// The codes of three cases: the server has become a standby, a pooler has switched to a server
+/// that has not prepared the statement, or a migration has invalidated the prepared statement.
 const WRONG_CONNECTION: [SqlState; 3] = [
     SqlState::READ_ONLY_SQL_TRANSACTION,
     SqlState::INVALID_SQL_STATEMENT_NAME,
     SqlState::FEATURE_NOT_SUPPORTED,
 ];
 
-/// Returns whether the server or a pooler closes the connection after an error with this code. A
-/// commit that was waiting for a standby may nevertheless have been carried out.
+/// Returns whether the server or a pooler closes the connection after an error with this code. The
+/// statement may have been committed nevertheless, for example if the commit was waiting for a
+/// standby.
 fn is_of_lost_connection(code: &SqlState) -> bool {
     // Class 08: connection exceptions. PgBouncer uses 08P01 for its own errors and for the loss of
     // a server.
@@ -225,8 +226,8 @@ const CREDENTIALS: [SqlState; 2] = [
     SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
 ];
 
-/// The codes with which the server refuses a setting: for its name, for the time at which it is
-/// made, or for its value.
+/// The codes with which the server refuses a setting: its name is unknown, it cannot be changed on
+/// a connection, or its value is not valid.
 const SETTINGS: [SqlState; 3] = [
     SqlState::UNDEFINED_OBJECT,
     SqlState::CANT_CHANGE_RUNTIME_PARAM,
@@ -277,12 +278,13 @@ fn explain(error: &tokio_postgres::Error) -> (ErrorKind, &'static str) {
     match code.code() {
         "40001" | "40P01" => (
             ErrorKind::Unavailable,
-            "it conflicted with other transactions on every try; look for long transactions",
+            "the statement conflicted with other transactions on every try; look for long \
+             transactions",
         ),
         "42703" | "42804" | "42P10" => (
             ErrorKind::Unavailable,
             "the table does not have the expected columns; choose another name with `table`, or \
-             compare it with `schema`",
+             compare the table with `schema`",
         ),
         "42501" => (
             ErrorKind::Unavailable,
@@ -312,7 +314,7 @@ fn explain(error: &tokio_postgres::Error) -> (ErrorKind, &'static str) {
         ),
         "57014" => (
             ErrorKind::Unavailable,
-            "it was cancelled by an administrator or a statement_timeout",
+            "an administrator or a statement_timeout cancelled the statement",
         ),
         "42P05" | "26000" => (
             ErrorKind::Unavailable,

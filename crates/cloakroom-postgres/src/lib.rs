@@ -23,9 +23,10 @@
 //!   comes back.
 //! * **A connection is lost while a save is in flight**: the save may or may not have been carried
 //!   out. The store returns [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the session
-//!   layer loads the session once to find out. Loads and deletes are sent again. Statements that
-//!   the server rolled back because of a deadlock or a serialization failure are tried up to five
-//!   times in total.
+//!   layer loads the session once to see whether the save was carried out. The store sends loads
+//!   and deletes again.
+//! * **Deadlocks and serialization failures**: the server rolls the statement back. The store tries
+//!   the statement up to five times in total.
 //! * **Failover to an asynchronous standby**: the standby may lack the last acknowledged commits,
 //!   including logouts and revocations. To prevent this, make the standby synchronous
 //!   (`synchronous_standby_names`). List both servers in the URL with
@@ -49,8 +50,9 @@
 //!   [`schema`](Builder::schema) returns. Then the store's user needs only `SELECT`, `INSERT`,
 //!   `UPDATE` and `DELETE` on the table.
 //! * A pooler such as PgBouncer may run in transaction or in session mode. The store leaves no
-//!   setting, no prepared statement, no lock and no temporary table on the server's connections,
-//!   and relies on none. If another client of the pooler has changed the `role`, calls may fail.
+//!   setting, no prepared statement, no lock and no temporary table on the server's connections.
+//!   What other clients leave there does not affect the store, with one exception: if another
+//!   client has changed the `role`, calls may fail.
 //! * After a failed connection to the server, PgBouncer waits 15 s before it tries again. Set its
 //!   `server_login_retry` to 1 to shorten the wait.
 //! * Each store uses up to [`connections`](Builder::connections) of the server's `max_connections`.

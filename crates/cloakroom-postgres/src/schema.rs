@@ -8,9 +8,11 @@ use crate::error::refused;
 use crate::session::Session;
 use crate::target::Target;
 
-// An update is heap-only (HOT) if the new row version fits on the page of the old one and no
-// indexed column changes. Therefore the table has a fill factor, and the index for sweeps is on the
-// hour of the expiry instead of on `expires_at`.
+// The column `lookup` contains the store key.
+//
+// An update is heap-only (HOT), which means that it writes to no index, if the new row version fits
+// on the page of the old one and no indexed column changes. Therefore the fill factor keeps room on
+// each page, and the index for sweeps is on the hour of the expiry instead of on `expires_at`.
 //
 // With `COLLATE "C"`, owners are compared byte by byte, and the index does not depend on the
 // locales of the operating system.
@@ -43,7 +45,7 @@ const HAS_INDEXES: &str =
     "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::TEXT[]) name";
 
 // `IF NOT EXISTS` first checks and then creates. Without the lock, another process could create the
-// table in between.
+// table in between, and the statement would fail.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7164775601987153517)";
 
 // Removes `pg_temp` from the `search_path`. Otherwise the table would be temporary if no other
@@ -56,16 +58,13 @@ pub(crate) struct Schema {
     /// What `migrate` is doing, for its error messages.
     pub(crate) doing: &'static str,
     /// The statements that create the table and its indexes if they are missing. `{table}` is
-    /// replaced with the name of the table, and `{index}` with the [stem] of the names of its
-    /// indexes.
-    ///
-    /// [stem]: index_stem
+    /// replaced with the name of the table, and `{index}` with its [`index_stem`].
     pub(crate) statements: &'static [&'static str],
     /// The columns and their types, sorted by name.
     pub(crate) columns: &'static [(&'static str, &'static str)],
     /// Whether the table may have additional columns.
     pub(crate) may_have_more: bool,
-    /// The suffixes of the indexes' names, which follow the [stem](index_stem).
+    /// The suffixes that follow the [`index_stem`] in the names of the indexes.
     pub(crate) indexes: &'static [&'static str],
 }
 
@@ -122,8 +121,8 @@ impl Schema {
         }
     }
 
-    /// Creates the table and its indexes if they are missing, in one transaction, and returns the
-    /// state before that.
+    /// Creates the table and its indexes if they are missing, in one transaction. Returns the state
+    /// of the table before the call.
     ///
     /// If nothing is missing, takes no lock and needs no right to create tables.
     async fn complete(
@@ -177,13 +176,13 @@ impl Schema {
 /// long, the start of the name followed by a hash of the whole name.
 ///
 /// PostgreSQL truncates names to 63 bytes. If the suffix of an index were cut off, the index would
-/// have the name of the table. A stem leaves room for six more bytes, which are enough to tell the
-/// suffixes apart.
+/// have the name of the table. The stem leaves room for the first six bytes of each suffix, which
+/// are different for each index of a table.
 fn index_stem(table: &str) -> Cow<'_, str> {
     if table.len() <= MAX_STEM_LEN {
         return table.into();
     }
-    // FNV-1a, which is the same in every version of this crate.
+    // FNV-1a, because the hash must be the same in every version of this crate.
     let hash = table.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });

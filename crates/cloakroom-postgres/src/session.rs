@@ -2,22 +2,23 @@ use tokio::task::AbortHandle;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
-/// An open connection, and what its calls may leave in the server's session.
+/// An open connection to the server.
 pub(crate) struct Session {
     pub(crate) client: Client,
+    /// The task that drives the connection.
     pub(crate) task: AbortHandle,
     pub(crate) scope: Scope,
 }
 
-/// How long the server's session belongs to this client.
+/// How long this client has a session of the server to itself.
 pub(crate) enum Scope {
     /// As long as the connection is open. Settings and prepared statements persist across calls.
     Connection,
     /// For one transaction. A pooler may run the next transaction in another server process, and
-    /// other clients may use the same process in between. So each transaction begins with its
-    /// settings, and its statement has no name.
+    /// other clients may use the same process in between. So each transaction begins with the
+    /// store's settings, and its statement has no name.
     Transaction {
-        /// The SQL that begins a transaction and makes its settings.
+        /// The SQL that begins a transaction and makes the settings.
         begin: Box<str>,
     },
 }
@@ -37,8 +38,8 @@ pub(crate) async fn set_for_connection(client: &Client) -> Result<(), Error> {
     client.batch_execute(CONNECTION_SETTINGS).await
 }
 
-/// Returns whether another client has prepared statements on this connection. Call it on a new
-/// connection, before this client prepares statements.
+/// Returns whether another client has prepared statements on this connection. Must be called before
+/// this client prepares statements.
 pub(crate) async fn has_foreign_statements(client: &Client) -> Result<bool, Error> {
     client
         .query_typed_one(HAS_STATEMENTS, &[])
@@ -54,9 +55,9 @@ pub(crate) async fn process_id(client: &Client) -> Result<i32, Error> {
 
 /// Returns the SQL that begins a transaction with the store's settings and with `options`.
 ///
-/// Where other clients of a pooler have changed a setting of the session, the SQL restores, within
-/// its transaction, the value that the role, the database and the configuration file define. It
-/// changes nothing outside its own transaction.
+/// Other clients of a pooler may have changed a setting of the session. For its transaction, the
+/// SQL then restores the default that the role, the database or the configuration file defines. It
+/// changes nothing outside its transaction.
 pub(crate) async fn begin_sql(
     client: &Client,
     options: &[(String, String)],
@@ -78,16 +79,17 @@ pub(crate) async fn begin_sql(
 //   is. `local`, `remote_write` and `remote_apply` also wait for the disk, so they are left
 //   unchanged.
 // * The isolation level: a save must see what other transactions have just committed. With the
-//   stricter levels it would fail instead.
+//   stricter levels, the save would fail instead.
 // * `lock_timeout`: a statement that waits for a lock delays all later statements on its
-//   connection, so it must not wait forever.
+//   connection, so the statement must not wait forever.
 const CONNECTION_SETTINGS: &str = "
     SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') = 'off';
     SET default_transaction_isolation = 'read committed';
     SELECT set_config('lock_timeout', '3s', false) WHERE current_setting('lock_timeout') = '0'";
 
-// The settings on which a transaction relies. `search_path` decides which table a name means.
+// Begins a transaction and resets, until its end, the settings on which the store relies. One of
+// them is `search_path`, which determines the schema of a table name.
 const BEGIN_WITH_DEFAULTS: &str = "
     BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT set_config(name, reset_val, true) FROM pg_settings WHERE name IN
@@ -97,13 +99,14 @@ const BEGIN_WITH_DEFAULTS: &str = "
 const SET_OPTIONS: &str =
     "SELECT set_config(name, value, true) FROM unnest($1, $2) AS option (name, value)";
 
-// The server generates the SQL, because it knows how to quote values. `BEGIN` has no option that
-// could make it fail: the statement after it would then run outside a transaction. The SQL for a
-// standby omits `READ WRITE`, which a standby refuses.
+// The server generates the SQL that begins a transaction, because the server can quote values. The
+// generated `BEGIN` has no option that could make it fail, because the statement after a failed
+// `BEGIN` would run outside a transaction. A standby refuses `READ WRITE`, so the SQL for a standby
+// omits it.
 //
-// `SET LOCAL` is cheaper for the server than `SELECT set_config`, which it plans and executes. It
-// needs the names in the `search_path` one by one. `pg_temp` comes last, so that no temporary table
-// of another client hides the table of the store.
+// `SET LOCAL` is cheaper for the server than `SELECT set_config`, which the server has to plan.
+// `SET LOCAL` needs the names in the `search_path` one by one. `pg_temp` comes last, so that no
+// temporary table of another client hides the table of the store.
 const BEGIN_SQL: &str = r#"
     SELECT concat(
         'BEGIN ISOLATION LEVEL READ COMMITTED',

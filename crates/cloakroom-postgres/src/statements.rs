@@ -1,6 +1,6 @@
 /// The statements that run on one kind of table.
 pub(crate) trait Statements: Copy + Send + Sync + 'static {
-    /// How many statements there are.
+    /// The number of statements.
     const COUNT: usize;
 
     /// The advice in the error message if the table does not exist.
@@ -11,8 +11,8 @@ pub(crate) trait Statements: Copy + Send + Sync + 'static {
 
     /// Returns the SQL of this statement for `table`.
     ///
-    /// The caller has checked the name. The SQL quotes it only because it may be a keyword or
-    /// contain capital letters.
+    /// The caller has checked that `table` is a valid name. The SQL quotes the name only because it
+    /// may be a keyword or contain capital letters.
     fn sql(self, table: &str) -> String;
 
     /// Returns whether the statement returns rows.
@@ -20,8 +20,8 @@ pub(crate) trait Statements: Copy + Send + Sync + 'static {
 
     /// Returns whether the statement may be sent again after its answer was lost.
     ///
-    /// A save must not be sent again: if the first attempt was carried out, the second would find
-    /// its version stale.
+    /// A save must not be sent again: if the first attempt was carried out, the second would return
+    /// `Stale` although the save succeeded.
     fn may_be_repeated(self) -> bool;
 
     /// Returns how much the statement adds to the load of its connection. A call uses the

@@ -16,17 +16,17 @@ const CREATE: &str = r#"INSERT INTO "{table}"
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
     ON CONFLICT (lookup) DO NOTHING"#;
 
-// The update can be HOT although it sets indexed columns: PostgreSQL compares their old and new
-// values.
+// The update can be heap-only (HOT), which means that it writes to no index, although it sets
+// indexed columns: PostgreSQL compares their old and new values.
 const SAVE: &str = r#"UPDATE "{table}"
     SET version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6,
         sweep_bucket = $7, owner = $8, label = $9
     WHERE lookup = $1 AND version = $10"#;
 
-// The primary key also refuses a target that exists, but the server then logs the violation,
-// including the lookup. With `NOT EXISTS`, such a violation happens only if two moves run
-// concurrently. It also refuses to move a session to its own key, which the primary key would
-// accept.
+// `NOT EXISTS` refuses a target key that exists. The primary key would refuse it too, but the
+// server would log the violation with the key. With `NOT EXISTS`, a violation happens only if a
+// concurrent statement inserts the target key. `NOT EXISTS` also refuses to move a session to its
+// own key, which the primary key would accept.
 const RENAME: &str = r#"UPDATE "{table}"
     SET lookup = $1, version = $2, data = $3, created_at = $4, touched_at = $5, expires_at = $6,
         sweep_bucket = $7, owner = $8, label = $9
@@ -122,7 +122,7 @@ pub(crate) fn draft_values<'a>(key: &'a StoreKey, new: &'a Draft) -> Vec<Value<'
         ..
     } = new;
     let expires = millis(meta.expires);
-    // Leaves room for up to two values that the caller appends, to compare with.
+    // The capacity includes the two values that a caller may append for its `WHERE` clause.
     let mut values = Vec::with_capacity(11);
     values.extend([
         key.as_bytes().into(),
@@ -157,10 +157,10 @@ pub(crate) fn sweep_values(now: SystemTime, limit: usize) -> [Value<'static>; 3]
     [sweep_bucket(now).into(), now.into(), limit.into()]
 }
 
-/// Returns the greatest lookup of 32 bytes that starts with `prefix`, or `None` if the prefix is
-/// longer than 32 bytes. `prefix` itself sorts before every such lookup.
-pub(crate) fn last_with_prefix(prefix: &[u8]) -> Option<[u8; LOOKUP_LEN]> {
-    let mut last = [0xff; LOOKUP_LEN];
+/// Returns the greatest store key of 32 bytes that starts with `prefix`, or `None` if the prefix is
+/// longer than 32 bytes. All such keys are between `prefix` and the returned key.
+pub(crate) fn last_with_prefix(prefix: &[u8]) -> Option<[u8; STORE_KEY_LEN]> {
+    let mut last = [0xff; STORE_KEY_LEN];
     last.get_mut(..prefix.len())?.copy_from_slice(prefix);
     Some(last)
 }
@@ -193,17 +193,19 @@ fn meta(row: &Row) -> Result<Meta, tokio_postgres::Error> {
         .with_label(label.map(|label| unescape_nul(label).into())))
 }
 
-/// Returns the value of the column `version`, which is the same 64 bits as a signed number, or
-/// `None` if the version consists of bytes: this store issues no such version.
+/// Returns the value of the column `version`: the 64 bits of the save id as a signed integer.
+/// Returns `None` if `version` contains no save id, so that this store cannot have issued it.
 pub(crate) fn version_value(version: &Version) -> Option<i64> {
     version.save_id().map(SaveId::get).map(u64::cast_signed)
 }
 
-/// Returns the number of the hour that contains an instant.
+/// Returns the sweep bucket of an instant: its hour, counted from the Unix epoch.
 ///
-/// Sweeps use an index on the hour. An index on the instant would prevent HOT updates.
+/// Sweeps use an index on the hour of the expiry. If the index were on the exact time, every save
+/// would have to write to the index.
 fn sweep_bucket(millis: i64) -> i64 {
     millis.div_euclid(60 * 60 * 1_000)
 }
 
-const LOOKUP_LEN: usize = 32;
+/// The length of a store key in Cloakroom's own format, in bytes.
+const STORE_KEY_LEN: usize = 32;

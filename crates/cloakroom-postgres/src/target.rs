@@ -22,12 +22,12 @@ pub(crate) struct Target {
     statements: StatementNames,
     /// The settings in the parameter `options`, if each transaction has to make them.
     options: Vec<(String, String)>,
-    /// Hosts, ports and database.
+    /// The hosts, the ports and the database.
     pub(crate) place: String,
 }
 
-/// The value of the parameter `statements` in the URL: whether the statements of a connection have
-/// names.
+/// The value of the parameter `statements` in the URL, which decides whether the server prepares
+/// statements under names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum StatementNames {
     Unnamed,
@@ -45,8 +45,8 @@ impl StatementNames {
 }
 
 impl Target {
-    /// Parses a URL. Logs a warning if it names a server on another machine and says nothing about
-    /// encryption.
+    /// Parses a URL. Logs a warning if the URL names a server on another machine and neither
+    /// requires nor disables encryption.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let known_scheme = ["postgres://", "postgresql://"]
             .iter()
@@ -65,8 +65,9 @@ impl Target {
             options = parse_options(text)?;
             config = parse_config(&without_parameter(&url, "options").0)?;
         }
-        let names_a_password = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
-        if config.get_hosts().iter().any(names_a_password) {
+        // A `@` in a host means that the host also contains a part of the user or the password.
+        let has_at_sign = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
+        if config.get_hosts().iter().any(has_at_sign) {
             return Err(bad_url("write a `@` in user or password as %40"));
         }
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
@@ -79,7 +80,8 @@ impl Target {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
-        // With the defaults, it could take hours to notice that a server has disappeared.
+        // With the driver's defaults, the store could take hours to notice that a server has
+        // disappeared.
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(TCP_TIMEOUT);
         }
@@ -94,13 +96,13 @@ impl Target {
         encryption.warn_if_plain(&place, hosts(&config).iter().map(String::as_str));
         #[cfg(feature = "tls")]
         let tls = match verification {
-            Some(how) => Some(tokio_postgres_rustls::MakeRustlsConnect::new(
-                how.client_config()?,
+            Some(verification) => Some(tokio_postgres_rustls::MakeRustlsConnect::new(
+                verification.client_config()?,
             )),
             None => None,
         };
         #[cfg(not(feature = "tls"))]
-        debug_assert!(verification.is_none(), "it is refused without the feature");
+        debug_assert!(verification.is_none(), "the URL is refused without `tls`");
         Ok(Self {
             config,
             #[cfg(feature = "tls")]
@@ -128,15 +130,16 @@ impl Target {
         self.within_limit(self.open_session()).await
     }
 
-    /// Returns whether the same server process answers on two connections, or two processes on one
-    /// connection. If the pooler is busy, it may return `false` although connections are shared.
+    /// Returns whether a pooler shares the server's connections among clients. That is the case if
+    /// one server process answers on two connections, or two processes answer on one connection.
+    /// While the pooler is busy, this method may return `false` nevertheless.
     async fn is_shared(&self) -> Result<bool, ConnectError> {
         let refused = |error| ConnectError::refused(&self.place, &error);
         let ask_twice = async {
             let (one, _) = self.open().await.map_err(refused)?;
             let before = process_id(&one).await.map_err(refused)?;
-            // If the server has no second free connection, accept the first one without the
-            // comparison.
+            // If the server has no second free connection, there is nothing to compare. Assume that
+            // no pooler shares the first one.
             let Ok((other, _)) = self.open().await else {
                 return Ok(false);
             };
@@ -205,8 +208,8 @@ impl Target {
         tokio::spawn(driving).abort_handle()
     }
 
-    /// Returns the time limit for connecting: `connect_timeout` for the socket to each host, and
-    /// once more for the handshake.
+    /// Returns the time limit for connecting: `connect_timeout` for the socket to each host, plus
+    /// `connect_timeout` for the handshake.
     fn connect_limit(&self) -> Duration {
         let per_host = self.config.get_connect_timeout();
         let hosts = self
@@ -225,7 +228,7 @@ impl fmt::Debug for Target {
     }
 }
 
-// Omits the parser's message: it can quote a part of the password.
+// Omits the parser's message, which can quote a part of the password.
 fn parse_config(url: &str) -> Result<Config> {
     url.parse().map_err(|_| {
         bad_url(
@@ -294,7 +297,8 @@ fn verification<'a>(
     encryption: &'a Encryption,
 ) -> Result<Option<&'a Verification>> {
     if config.get_ssl_mode() != SslMode::Prefer {
-        // There is a `?` before the one that the parameters begin with.
+        // The driver found an `sslmode` that `split_off` did not find: `split_off` takes the first
+        // `?` for the start of the parameters, and here that `?` is in the user or the password.
         return Err(bad_url("write a `?` in user or password as %3F"));
     }
     let Encryption::On(verification) = encryption else {
@@ -373,11 +377,13 @@ const DRIVER: Driver = Driver {
     has_tls: cfg!(feature = "tls"),
 };
 
+/// The default of the parameter `connect_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long sent data may stay unacknowledged; also the interval between keepalive probes.
 const TCP_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The driver's default, which means that the URL does not set `keepalives_idle`.
 const DEFAULT_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
 const KEEPALIVES_IDLE: Duration = Duration::from_secs(30);
@@ -389,7 +395,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neither_errors_nor_debug_show_the_password() {
+    fn neither_errors_nor_debug_output_show_the_password() {
         let urls = [
             "postgres://ada:s3cret@localhost/db?sslmod=require",
             "postgres://ada:s3@s3cret@localhost/db",
@@ -431,7 +437,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_are_durable_and_read_committed_whatever_the_default_is() {
+    async fn calls_are_durable_and_read_committed_whatever_the_defaults_are() {
         let Some(server) = cloakroom_harness::servers::postgres() else {
             return;
         };
@@ -462,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_parsed_as_the_server_does() {
+    fn options_are_parsed_as_the_server_parses_them() {
         let parse = |text| parse_options(text).ok();
         let pairs = |pairs: &[(&str, &str)]| {
             let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
@@ -514,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn the_driver_encrypts_as_the_url_says() {
+    fn the_sslmode_of_the_url_decides_whether_the_driver_encrypts() {
         let mode = |url: &str| Target::parse(url).unwrap().config.get_ssl_mode();
 
         assert_eq!(mode("postgres://localhost/db"), SslMode::Disable);
@@ -546,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_server_elsewhere_whose_url_says_nothing_causes_a_warning() {
+    fn a_warning_is_logged_only_for_a_remote_server_without_an_explicit_sslmode() {
         let warnings = |url| cloakroom_harness::tls::warnings(|| drop(Target::parse(url).unwrap()));
         for url in [
             "postgres://db.example/db",

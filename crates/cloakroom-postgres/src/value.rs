@@ -106,8 +106,8 @@ pub(crate) fn unescape_nul(escaped: &str) -> Cow<'_, str> {
         match character {
             SUB => text.push(match characters.next() {
                 Some('0') => NUL,
-                // SUB SUB means SUB. This store writes no other sequence; any other character is
-                // left unchanged.
+                // Two SUBs mean one SUB. This store writes no other sequence. If another program
+                // wrote one, drop the SUB and keep the character after it.
                 other => other.unwrap_or(SUB),
             }),
             _ => text.push(character),
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escaping_is_reversible_and_two_texts_never_escape_to_the_same() {
+    fn escaping_is_reversible_and_different_texts_stay_different() {
         let pieces = ["", "\0", "\u{1a}", "0", "a", "\u{1a}0", "é"];
         let mut escaped = Vec::new();
         for first in pieces {

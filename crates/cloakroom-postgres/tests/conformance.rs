@@ -1,5 +1,5 @@
-//! Runs the conformance suite against both stores: one store alone, two stores on one table, with
-//! named statements, and through a pooler in transaction mode.
+//! Runs the conformance suite against `PostgresStore` and `DjangoTable`: one store alone, two
+//! stores on one table, with named statements, and through a pooler in transaction mode.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"

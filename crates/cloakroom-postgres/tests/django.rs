@@ -19,7 +19,7 @@ use cloakroom_postgres::DjangoTable;
 use cloakroom_testkit::Proxy;
 use cloakroom_testkit::unique_name;
 
-use support::{database, django, neighbour, until};
+use support::{database, django, other_client, until};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
@@ -36,6 +36,7 @@ async fn migrate_creates_exactly_the_table_that_djangos_migration_creates() {
     let Some(server) = servers::postgres() else {
         return;
     };
+    // The stores migrate one database. In the other one, the test runs the SQL of `schema`.
     let (made, printed) = (database(server.url()).await, database(server.url()).await);
     let start = Arc::new(Barrier::new(4));
     let mut migrations = JoinSet::new();
@@ -49,18 +50,18 @@ async fn migrate_creates_exactly_the_table_that_djangos_migration_creates() {
         });
     }
     let stores = migrations.join_all().await;
-    let by_hand = neighbour(&printed).await;
+    let by_hand = other_client(&printed).await;
     by_hand.batch_execute(&stores[0].schema()).await.unwrap();
 
-    assert_eq!(shape_of(&neighbour(&made).await).await, DJANGOS);
-    assert_eq!(shape_of(&by_hand).await, DJANGOS);
+    assert_eq!(shape_of(&other_client(&made).await).await, DJANGO_SCHEMA);
+    assert_eq!(shape_of(&by_hand).await, DJANGO_SCHEMA);
     assert_eq!(
         DjangoTable::builder(&printed).schema().unwrap(),
         stores[0].schema()
     );
     let store = DjangoTable::connect(&printed).await.unwrap();
     store.migrate().await.unwrap();
-    assert_eq!(shape_of(&by_hand).await, DJANGOS);
+    assert_eq!(shape_of(&by_hand).await, DJANGO_SCHEMA);
 }
 
 #[tokio::test]
@@ -68,14 +69,14 @@ async fn a_row_contains_what_django_would_write() {
     let Some(Site {
         store,
         table,
-        neighbour,
+        other_client,
     }) = Site::new().await
     else {
         return;
     };
-    // The time zone of the connection does not matter, because the column stores instants.
-    let elsewhere = "SET TIME ZONE 'Asia/Kolkata'";
-    neighbour.batch_execute(elsewhere).await.unwrap();
+    // The time zone of the connection must not matter, because the column stores instants.
+    let set_time_zone = "SET TIME ZONE 'Asia/Kolkata'";
+    other_client.batch_execute(set_time_zone).await.unwrap();
     for (micros, text) in [
         (1_768_532_645_250_000, "2026-01-16 03:04:05.25"),
         (1_768_532_645_000_000, "2026-01-16 03:04:05"),
@@ -83,7 +84,7 @@ async fn a_row_contains_what_django_would_write() {
     ] {
         let expires = from_micros(micros);
         let seen = written(store.create(&at(KEY), &expiring(DATA, expires)).await);
-        assert_eq!(row(&neighbour, &table).await, row_of(DATA, text));
+        assert_eq!(row(&other_client, &table).await, row_of(DATA, text));
         let entry = store.load(&at(KEY)).await.unwrap().unwrap();
         assert_eq!(entry.meta.expires, expires);
 
@@ -92,7 +93,7 @@ async fn a_row_contains_what_django_would_write() {
         let meta = expiring("", expires).meta;
         written(store.touch(&at(KEY), &seen, &meta).await);
         assert_eq!(
-            row(&neighbour, &table).await,
+            row(&other_client, &table).await,
             row_of("e30:1vbVSP:new", text)
         );
 
@@ -105,21 +106,20 @@ async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
     let Some(Site {
         store,
         table,
-        neighbour,
+        other_client,
     }) = Site::new().await
     else {
         return;
     };
     let insert =
         format!("INSERT INTO {table} VALUES ('{KEY}', '{DATA}', '2026-01-02 03:04:05.3+00')");
-    neighbour.batch_execute(&insert).await.unwrap();
+    other_client.batch_execute(&insert).await.unwrap();
     let expires = from_micros(1_767_323_045_300_000);
 
     let entry = store.load(&at(KEY)).await.unwrap().unwrap();
     assert_eq!(entry.data, DATA);
     assert!(entry.version == Version::from_bytes(DATA.into()));
-    let facts = Meta::new(UNIX_EPOCH, UNIX_EPOCH, expires);
-    assert_eq!(entry.meta, facts);
+    assert_eq!(entry.meta, Meta::new(UNIX_EPOCH, UNIX_EPOCH, expires));
     assert_eq!(store.sweep(expires, 10).await.unwrap(), 0);
     let later = expires + Duration::from_micros(1);
     assert_eq!(store.sweep(later, 10).await.unwrap(), 1);
@@ -136,8 +136,8 @@ async fn data_is_compared_byte_by_byte_whatever_the_collation() {
              provider = icu, locale = 'und-u-ks-level2', deterministic = false);
          ALTER TABLE {table} ALTER session_data TYPE text COLLATE {table}_ci"
     );
-    // Creating this collation fails on a server that was built without ICU.
-    if site.neighbour.batch_execute(&collation).await.is_ok() {
+    // A server that was built without ICU cannot create this collation. The test is skipped there.
+    if site.other_client.batch_execute(&collation).await.is_ok() {
         table::a_concurrent_save_of_django_is_not_overwritten(&mut site).await;
     }
 }
@@ -149,7 +149,7 @@ async fn an_expiry_out_of_range_is_clamped_and_one_of_another_type_is_corrupt() 
     };
     let table = unique_name();
     let store = django(server.url(), &table).await;
-    let neighbour = neighbour(server.url()).await;
+    let other_client = other_client(server.url()).await;
     written(store.create(&at(KEY), &draft("")).await);
     for (text, expires) in [
         ("infinity", from_micros(i64::MAX)),
@@ -157,14 +157,14 @@ async fn an_expiry_out_of_range_is_clamped_and_one_of_another_type_is_corrupt() 
         ("1969-12-31 23:59:59+00", UNIX_EPOCH),
     ] {
         let set = format!("UPDATE {table} SET expire_date = '{text}'");
-        neighbour.batch_execute(&set).await.unwrap();
+        other_client.batch_execute(&set).await.unwrap();
         let entry = store.load(&at(KEY)).await.unwrap().unwrap();
         assert_eq!(entry.meta.expires, expires);
     }
     drop(store);
 
     let alter = format!("ALTER TABLE {table} ALTER expire_date TYPE text");
-    neighbour.batch_execute(&alter).await.unwrap();
+    other_client.batch_execute(&alter).await.unwrap();
     let store = DjangoTable::builder(server.url()).table(&table);
     let store = store.connect().await.unwrap();
     let error = store.load(&at(KEY)).await.unwrap_err();
@@ -179,23 +179,23 @@ async fn a_sweep_skips_locked_rows() {
     let Some(Site {
         store,
         table,
-        neighbour,
+        other_client,
     }) = Site::new().await
     else {
         return;
     };
     let fill = format!(
-        "INSERT INTO {table} SELECT 'key' || n, 'dead', '2020-01-01 00:00:00+00'
+        "INSERT INTO {table} SELECT 'key' || n, 'expired', '2020-01-01 00:00:00+00'
             FROM generate_series(1, 2500) n"
     );
-    neighbour.batch_execute(&fill).await.unwrap();
+    other_client.batch_execute(&fill).await.unwrap();
     let lock = format!("BEGIN; SELECT FROM {table} WHERE session_key = 'key7' FOR UPDATE");
-    neighbour.batch_execute(&lock).await.unwrap();
+    other_client.batch_execute(&lock).await.unwrap();
 
     let now = SystemTime::now();
     assert_eq!(store.sweep(now, 1_500).await.unwrap(), 1_500);
     assert_eq!(store.sweep(now, 10_000).await.unwrap(), 999);
-    neighbour.batch_execute("ROLLBACK").await.unwrap();
+    other_client.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(store.sweep(now, 10_000).await.unwrap(), 1);
 }
 
@@ -210,32 +210,32 @@ async fn each_call_is_one_round_trip() {
     store.migrate().await.unwrap();
 
     let mut costs = Vec::new();
-    // The first round prepares the statements.
+    // Only the second round counts: in the first one, the server may have to prepare statements.
     for _ in 0..2 {
         costs.clear();
         let mut before = proxy.round_trips();
-        let mut paid = |call: &'static str| {
+        let mut record = |call: &'static str| {
             let now = proxy.round_trips();
             costs.push((call, now - before));
             before = now;
         };
         let (new, newer) = (draft("new"), draft("newer"));
         let seen = written(store.create(&at(KEY), &new).await);
-        paid("create");
+        record("create");
         store.load(&at(KEY)).await.unwrap();
-        paid("load");
+        record("load");
         let seen = written(store.save(&at(KEY), &seen, &newer).await);
-        paid("save");
+        record("save");
         let seen = written(store.touch(&at(KEY), &seen, &new.meta).await);
-        paid("touch");
+        record("touch");
         written(store.rename(&at(KEY), &seen, &at(OTHER), &new).await);
-        paid("rename");
+        record("rename");
         store.ping().await.unwrap();
-        paid("ping");
+        record("ping");
         store.sweep(UNIX_EPOCH, 200).await.unwrap();
-        paid("sweep");
+        record("sweep");
         store.delete(&at(OTHER)).await.unwrap();
-        paid("delete");
+        record("delete");
     }
 
     for (call, round_trips) in costs {
@@ -244,7 +244,7 @@ async fn each_call_is_one_round_trip() {
 }
 
 #[tokio::test]
-async fn a_save_whose_answer_is_lost_is_unavailable_and_was_done_once_or_not_at_all() {
+async fn if_the_answer_is_lost_a_save_is_unavailable_and_a_delete_is_sent_again() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -276,7 +276,7 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     let Some(Site {
         store,
         table,
-        neighbour,
+        other_client,
     }) = Site::new().await
     else {
         return;
@@ -286,7 +286,7 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
             FROM generate_series(1, 20000) n;
          ANALYZE {table}"
     );
-    neighbour.batch_execute(&fill).await.unwrap();
+    other_client.batch_execute(&fill).await.unwrap();
 
     let new = draft("new");
     let seen = written(store.create(&at(KEY), &new).await);
@@ -300,22 +300,22 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     assert_eq!(swept, 10);
     drop(store);
 
-    // The statistics of the statements above, once the store's connections have reported them.
+    // Wait until the server's statistics contain the statements above.
     let seen = format!("SELECT idx_scan >= 8 FROM pg_stat_user_tables WHERE relname = '{table}'");
-    until(&neighbour, "the statistics arrive", &seen).await;
+    until(&other_client, "the statistics arrive", &seen).await;
     let question = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = $1";
-    let read = neighbour.query_one(question, &[&table]).await.unwrap();
+    let read = other_client.query_one(question, &[&table]).await.unwrap();
     let read: i64 = read.get(0);
-    // A ping reads one row.
+    // A ping reads one row without an index.
     assert!(read <= 1, "{read} rows were read without an index");
 }
 
-/// Returns a store on a new table, the name of the table, and a connection that does not belong to
-/// the store.
+/// A store on a new table, the name of the table, and a connection that does not belong to the
+/// store.
 struct Site {
     store: DjangoTable,
     table: String,
-    neighbour: Client,
+    other_client: Client,
 }
 
 impl Site {
@@ -323,7 +323,7 @@ impl Site {
         let (url, table) = (servers::postgres()?.url(), unique_name());
         Some(Self {
             store: django(url, &table).await,
-            neighbour: neighbour(url).await,
+            other_client: other_client(url).await,
             table,
         })
     }
@@ -345,29 +345,29 @@ impl table::Site for Site {
     }
 
     async fn run(&mut self, statement: &str) {
-        self.neighbour.batch_execute(statement).await.unwrap();
+        self.other_client.batch_execute(statement).await.unwrap();
     }
 
     async fn ask(&mut self, question: &str) -> String {
-        let row = self.neighbour.query_one(question, &[]).await.unwrap();
+        let row = self.other_client.query_one(question, &[]).await.unwrap();
         row.get(0)
     }
 }
 
 /// Returns the columns and the indexes of `django_session` as PostgreSQL describes them.
-async fn shape_of(neighbour: &Client) -> Vec<String> {
+async fn shape_of(other_client: &Client) -> Vec<String> {
     let shape = "SELECT attname || ' ' || format_type(atttypid, atttypmod)
                 || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END
             FROM pg_attribute WHERE attrelid = to_regclass('django_session') AND attnum > 0
         UNION ALL SELECT indexdef FROM pg_indexes WHERE tablename = 'django_session'";
-    let rows = neighbour.query(shape, &[]).await.unwrap();
+    let rows = other_client.query(shape, &[]).await.unwrap();
     let mut shape: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     shape.sort();
     shape
 }
 
 /// The table that Django 5.2 creates.
-const DJANGOS: [&str; 6] = [
+const DJANGO_SCHEMA: [&str; 6] = [
     "CREATE INDEX django_session_expire_date_a5c62663 ON public.django_session \
      USING btree (expire_date)",
     "CREATE INDEX django_session_session_key_c0390e0f_like ON public.django_session \
@@ -379,11 +379,11 @@ const DJANGOS: [&str; 6] = [
 ];
 
 /// Returns the only row of the table, with the instant in UTC.
-async fn row(neighbour: &Client, table: &str) -> Vec<String> {
+async fn row(other_client: &Client, table: &str) -> Vec<String> {
     let one = format!(
         "SELECT session_key, session_data, (expire_date AT TIME ZONE 'UTC')::TEXT FROM {table}"
     );
-    let row = neighbour.query_one(&one, &[]).await.unwrap();
+    let row = other_client.query_one(&one, &[]).await.unwrap();
     (0..3).map(|n| row.get(n)).collect()
 }
 

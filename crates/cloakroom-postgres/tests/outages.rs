@@ -18,7 +18,7 @@ use cloakroom_postgres::PostgresStore;
 use cloakroom_testkit::Proxy;
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::unique_name;
-use support::{migrated, neighbour, on, until, with_option, written};
+use support::{migrated, on, other_client, until, with_option, written};
 use tokio::task::JoinSet;
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
     let url = with_option(server.url(), &format!("application_name={name}"));
     let store = migrated(&url).await;
     let acknowledged = Arc::new(AtomicU64::new(0));
-    let admin = neighbour(server.url()).await;
+    let admin = other_client(server.url()).await;
 
     let mut writers = JoinSet::new();
     for n in 0..8 {
@@ -100,7 +100,7 @@ async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
         let mut seen = written(store.create(&store_key(n), &draft(0)).await);
         writers.spawn(async move {
             let mut count = 0;
-            while acknowledged.load(Ordering::SeqCst) < ENOUGH {
+            while acknowledged.load(Ordering::SeqCst) < STOP {
                 count += 1;
                 seen = save_for_certain(&store, n, seen, count).await;
                 acknowledged.fetch_add(1, Ordering::SeqCst);
@@ -118,7 +118,7 @@ async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
             admin.query("SELECT pg_sleep(0.001)", &[]).await.unwrap();
         }
     }
-    acknowledged.store(ENOUGH, Ordering::SeqCst);
+    acknowledged.store(STOP, Ordering::SeqCst);
 
     assert!(killed >= 5, "{killed} connections were killed");
     for (n, count) in writers.join_all().await {
@@ -157,7 +157,7 @@ async fn idle_connections_that_are_killed_are_replaced_before_the_next_call() {
     let name = unique_name();
     let url = with_option(server.url(), &format!("application_name={name}"));
     let store = migrated(&url).await;
-    let admin = neighbour(server.url()).await;
+    let admin = other_client(server.url()).await;
     let mut seen = written(store.create(&store_key(1), &draft(0)).await);
 
     for count in 1..=5 {
@@ -174,7 +174,7 @@ async fn idle_connections_that_are_killed_are_replaced_before_the_next_call() {
 }
 
 #[tokio::test]
-async fn a_save_whose_answer_is_lost_is_unavailable_and_a_load_shows_that_it_was_done() {
+async fn a_save_whose_answer_is_lost_is_unavailable_and_a_load_shows_the_new_version() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -206,7 +206,8 @@ async fn a_load_or_a_delete_whose_answer_is_lost_is_sent_again() {
     let store = migrated(proxy.url()).await;
     written(store.create(&store_key(1), &draft(1)).await);
 
-    // Prepare each statement first, so that the lost answer is not the answer to its preparation.
+    // Run each statement once before its answer is lost. If the server prepares the statements, the
+    // lost answer is then not the answer to a preparation.
     store.load(&store_key(2)).await.unwrap();
     proxy.lose_answer_after(0);
     assert!(store.load(&store_key(1)).await.unwrap().is_some());
@@ -262,7 +263,7 @@ async fn calls_are_unavailable_during_an_outage_and_succeed_after_it() {
 
     proxy.heal();
     let mut failed = 0;
-    // Until the next attempt to connect is due, calls return the error of the last one.
+    // Until the next attempt to connect is due, calls return the error of the last attempt.
     while store.ping().await.is_err() {
         failed += 1;
         assert!(failed < 1_000_000, "the store does not recover");
@@ -281,6 +282,7 @@ async fn a_standby_refuses_saves_with_advice_and_still_serves_loads() {
     store.migrate().await.unwrap();
     let seen = written(store.create(&store_key(1), &draft(1)).await);
 
+    // A connection that is read-only by default refuses saves with the same error as a standby.
     let standby = with_option(
         server.url(),
         "options=-c%20default_transaction_read_only%3Don",
@@ -311,15 +313,15 @@ async fn a_save_that_waits_too_long_for_a_lock_fails_and_the_next_one_succeeds()
     let store = on(&url, &table).connect().await.unwrap();
     store.migrate().await.unwrap();
     let seen = written(store.create(&store_key(1), &draft(1)).await);
-    let neighbour = neighbour(server.url()).await;
+    let other_client = other_client(server.url()).await;
 
     let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
-    neighbour.batch_execute(&lock).await.unwrap();
+    other_client.batch_execute(&lock).await.unwrap();
     let error = store
         .save(&store_key(1), &seen, &draft(2))
         .await
         .unwrap_err();
-    neighbour.batch_execute("ROLLBACK").await.unwrap();
+    other_client.batch_execute("ROLLBACK").await.unwrap();
 
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(
@@ -337,24 +339,27 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
         return;
     };
     let (table, name) = (unique_name(), unique_name());
-    // PostgreSQL looks for a deadlock once per statement, `deadlock_timeout` after it started to
-    // wait. With 5 s, the neighbour completes the cycle before the store's statement looks. With
-    // its own 60 s, the neighbour's statement never looks.
+    // A statement that waits for a lock checks for a deadlock once, after `deadlock_timeout`, and
+    // is rolled back if it finds one. The store's statement checks after 5 s. By then, the other
+    // client waits too, so there is a deadlock. The other client would check only after 60 s.
     let options = "options=-c%20deadlock_timeout%3D5s%20-c%20lock_timeout%3D30s";
     let url = with_option(server.url(), &format!("application_name={name}&{options}"));
     let store = on(&url, &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    let (neighbour, admin) = (neighbour(server.url()).await, neighbour(server.url()).await);
+    let (other_client, admin) = (
+        other_client(server.url()).await,
+        other_client(server.url()).await,
+    );
 
     let seen = written(store.create(&store_key(1), &draft(1)).await);
-    // The neighbour inserts the key that the session moves to. The move locks the session and waits
-    // for that key.
-    neighbour
+    // The other client inserts the key to which the session moves. The move locks the session and
+    // waits for that key.
+    other_client
         .batch_execute("SET deadlock_timeout = '60s'; BEGIN")
         .await
         .unwrap();
     let insert = format!("INSERT INTO {table} VALUES ($1, 1, 0, 0, 0, 0, NULL, NULL, '')");
-    neighbour
+    other_client
         .execute(&insert, &[&store_key(2).as_bytes()])
         .await
         .unwrap();
@@ -371,11 +376,14 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
             WHERE application_name = '{name}' AND wait_event_type = 'Lock')"
     );
     until(&admin, "the move waits", &waits).await;
-    // Now the neighbour waits for the session: a deadlock. The victim is the store's statement.
+    // Now the other client waits for the session. PostgreSQL resolves this deadlock by rolling back
+    // the store's statement.
     let touch = format!("UPDATE {table} SET touched_at = 0 WHERE lookup = $1");
-    let touched = neighbour.execute(&touch, &[&store_key(1).as_bytes()]).await;
-    assert_eq!(touched.unwrap(), 1, "the store was not the victim");
-    neighbour.batch_execute("ROLLBACK").await.unwrap();
+    let touched = other_client
+        .execute(&touch, &[&store_key(1).as_bytes()])
+        .await;
+    assert_eq!(touched.unwrap(), 1, "the other client was rolled back");
+    other_client.batch_execute("ROLLBACK").await.unwrap();
 
     written(moving.await.unwrap());
     assert!(store.load(&store_key(1)).await.unwrap().is_none());
@@ -394,12 +402,15 @@ async fn a_move_is_stale_if_its_target_is_created_concurrently() {
     let url = with_option(server.url(), &format!("application_name={name}"));
     let store = on(&url, &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    let (neighbour, admin) = (neighbour(server.url()).await, neighbour(server.url()).await);
+    let (other_client, admin) = (
+        other_client(server.url()).await,
+        other_client(server.url()).await,
+    );
     let seen = written(store.create(&store_key(1), &draft(1)).await);
 
-    neighbour.batch_execute("BEGIN").await.unwrap();
+    other_client.batch_execute("BEGIN").await.unwrap();
     let insert = format!("INSERT INTO {table} VALUES ($1, 1, 0, 0, 0, 0, NULL, NULL, '')");
-    neighbour
+    other_client
         .execute(&insert, &[&store_key(2).as_bytes()])
         .await
         .unwrap();
@@ -416,7 +427,7 @@ async fn a_move_is_stale_if_its_target_is_created_concurrently() {
             WHERE application_name = '{name}' AND wait_event_type = 'Lock')"
     );
     until(&admin, "the move waits", &waits).await;
-    neighbour.batch_execute("COMMIT").await.unwrap();
+    other_client.batch_execute("COMMIT").await.unwrap();
 
     assert_eq!(moving.await.unwrap().unwrap(), Outcome::Stale);
     assert!(store.load(&store_key(1)).await.unwrap().unwrap().version == seen);
@@ -432,7 +443,7 @@ async fn errors_of_the_server_do_not_show_the_row_that_caused_them() {
     let store = on(server.url(), &table).connect().await.unwrap();
     store.migrate().await.unwrap();
     let forbid = format!("ALTER TABLE {table} ADD CHECK (label <> 's3cret')");
-    neighbour(server.url())
+    other_client(server.url())
         .await
         .batch_execute(&forbid)
         .await
@@ -448,5 +459,5 @@ async fn errors_of_the_server_do_not_show_the_row_that_caused_them() {
     assert!(!shown.contains("s3cret"), "{shown}");
 }
 
-/// Setting the counter to this value stops the writers. No writer reaches it by counting.
-const ENOUGH: u64 = 1 << 40;
+/// The value of the counter that stops the writers. It is so large that counting does not reach it.
+const STOP: u64 = 1 << 40;

@@ -17,7 +17,7 @@ use cloakroom_postgres::{DjangoTable, PostgresStore};
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::{Proxy, unique_name};
 use support::{
-    database, django, migrated, migrated_on, neighbour, on, until, with_database, with_option,
+    database, django, migrated, migrated_on, on, other_client, until, with_database, with_option,
     written,
 };
 use tokio::task::JoinSet;
@@ -26,8 +26,8 @@ use tokio_postgres::types::Type;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_on_one_pool_run_their_own_statements() {
-    if let Ok(role) = env::var(OTHER_PROCESS) {
-        let (url, table) = role.split_once(' ').unwrap();
+    if let Ok(arguments) = env::var(OTHER_PROCESS) {
+        let (url, table) = arguments.split_once(' ').unwrap();
         return use_sessions(url, table, OTHER_KEYS).await;
     }
     let Some(server) = servers::pgbouncer() else {
@@ -36,9 +36,9 @@ async fn two_processes_on_one_pool_run_their_own_statements() {
     let table = unique_name();
     migrated_on(server.url(), &table).await;
 
-    let me = "two_processes_on_one_pool_run_their_own_statements";
+    let this_test = "two_processes_on_one_pool_run_their_own_statements";
     let mut other = Command::new(env::current_exe().unwrap())
-        .args(["--exact", me, "--nocapture"])
+        .args(["--exact", this_test, "--nocapture"])
         .env(OTHER_PROCESS, format!("{} {table}", server.url()))
         .stdout(Stdio::null())
         .spawn()
@@ -46,7 +46,10 @@ async fn two_processes_on_one_pool_run_their_own_statements() {
     use_sessions(server.url(), &table, 0).await;
     let ended = tokio::task::spawn_blocking(move || other.wait()).await;
 
-    assert!(ended.unwrap().unwrap().success(), "the other process");
+    assert!(
+        ended.unwrap().unwrap().success(),
+        "the other process failed"
+    );
     let observer = on(server.url(), &table).connect().await.unwrap();
     for first in [0, OTHER_KEYS] {
         for n in (first..first + VISITORS * VISITS).step_by(2) {
@@ -83,14 +86,14 @@ async fn use_sessions(url: &str, table: &str, first_key: u64) {
 }
 
 #[tokio::test]
-async fn statements_that_other_clients_prepare_under_any_name_do_not_run() {
+async fn a_call_never_runs_a_statement_that_another_client_has_prepared() {
     let Some(server) = servers::pgbouncer() else {
         return;
     };
     let (url, table) = (database(server.url()).await, unique_name());
     let store = on(&url, &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    let other = neighbour(&url).await;
+    let other = other_client(&url).await;
     // The names that the driver of the store would use.
     for n in 0..1_000 {
         let prepare = format!("PREPARE s{n} (bytea) AS DELETE FROM {table} WHERE lookup <> $1");
@@ -101,27 +104,27 @@ async fn statements_that_other_clients_prepare_under_any_name_do_not_run() {
 }
 
 #[tokio::test]
-async fn settings_of_other_clients_do_not_reach_the_store_and_its_own_do_not_reach_them() {
+async fn the_settings_of_the_store_and_of_other_clients_do_not_affect_each_other() {
     let Some(server) = servers::pgbouncer() else {
         return;
     };
     let url = database(server.url()).await;
-    let (table, djangos) = (unique_name(), unique_name());
+    let (table, django_table) = (unique_name(), unique_name());
     let store = on(&url, &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    let of_django = django(&url, &djangos).await;
-    let other = neighbour(&url).await;
+    let django_store = django(&url, &django_table).await;
+    let other = other_client(&url).await;
     assert_eq!(
         session_of(&other).await,
         CLEAN,
-        "opening leaves nothing behind"
+        "connecting leaves nothing behind"
     );
-    let recorded = record_settings(&other, &[&table, &djangos]).await;
-    // This client also has two tables that hide the tables of the stores.
+    let recorded = record_settings(&other, &[&table, &django_table]).await;
+    // Apart from its settings, this client has two tables that hide the tables of the stores.
     let hostile = format!(
         "CREATE TEMP TABLE {table} (LIKE {table} INCLUDING ALL);
          CREATE SCHEMA elsewhere;
-         CREATE TABLE elsewhere.{djangos} (LIKE {djangos} INCLUDING ALL);
+         CREATE TABLE elsewhere.{django_table} (LIKE {django_table} INCLUDING ALL);
          SET search_path = elsewhere;
          SET synchronous_commit = off;
          SET lock_timeout = 0;
@@ -134,9 +137,9 @@ async fn settings_of_other_clients_do_not_reach_the_store_and_its_own_do_not_rea
     assert!(before.contains("search_path = elsewhere"), "{before}");
 
     call_everything(&store).await;
-    call_everything_of_django(&of_django).await;
+    call_everything_of_django(&django_store).await;
     store.migrate().await.unwrap();
-    of_django.migrate().await.unwrap();
+    django_store.migrate().await.unwrap();
 
     assert_eq!(session_of(&other).await, before, "nothing leaks");
     assert_eq!(
@@ -156,7 +159,7 @@ async fn settings_that_are_strict_enough_are_left_unchanged() {
     let store = on(&with_option(&url, options), &table).connect().await;
     let store = store.unwrap();
     store.migrate().await.unwrap();
-    let other = neighbour(&url).await;
+    let other = other_client(&url).await;
     let recorded = record_settings(&other, &[&table]).await;
 
     call_everything(&store).await;
@@ -169,12 +172,12 @@ async fn settings_that_are_strict_enough_are_left_unchanged() {
 }
 
 #[tokio::test]
-async fn the_search_path_is_kept_name_by_name() {
+async fn every_name_in_the_search_path_is_kept() {
     let Some(server) = servers::pgbouncer() else {
         return;
     };
     let url = database(server.url()).await;
-    let other = neighbour(&url).await;
+    let other = other_client(&url).await;
     let schemas = r#"CREATE SCHEMA "O'Hara, ""Scarlett"" \"; CREATE SCHEMA second"#;
     other.batch_execute(schemas).await.unwrap();
     for (path, schema) in [
@@ -203,7 +206,7 @@ async fn the_search_path_is_kept_name_by_name() {
         assert_eq!(found.unwrap()[0].get::<_, &str>(0), schema, "{path}");
     }
 
-    // The table would be temporary, on a connection that other clients use.
+    // With this path, the table could only be temporary, on a connection that other clients use.
     let nowhere = on(
         &with_option(&url, "options=-csearch_path%3Dmissing"),
         "sessions",
@@ -252,7 +255,7 @@ async fn named_statements_through_a_transaction_pooler_are_refused() {
         error.to_string().contains("remove `statements=named`"),
         "{error}"
     );
-    let other = neighbour(&url).await;
+    let other = other_client(&url).await;
     assert_eq!(session_of(&other).await, CLEAN, "nothing leaks");
 }
 
@@ -262,7 +265,7 @@ async fn named_statements_beside_those_of_another_client_are_refused() {
         return;
     };
     let url = database(server.url()).await;
-    let other = neighbour(&url).await;
+    let other = other_client(&url).await;
     other.batch_execute("PREPARE s4 AS SELECT 1").await.unwrap();
 
     let error = PostgresStore::connect(&with_option(&url, "statements=named"))
@@ -309,7 +312,7 @@ async fn every_call_is_one_round_trip() {
         let store = on(proxy.url(), unique_name()).connections(1);
         let store = store.connect().await.unwrap();
         store.migrate().await.unwrap();
-        call_everything(&store).await; // Prepares the statements that have a name.
+        call_everything(&store).await; // Prepares the named statements.
         let before = proxy.round_trips();
         let calls = call_everything(&store).await;
         assert_eq!(proxy.round_trips() - before, calls, "{url}");
@@ -317,7 +320,7 @@ async fn every_call_is_one_round_trip() {
 }
 
 #[tokio::test]
-async fn a_load_is_sent_again_if_the_pooler_loses_its_server() {
+async fn a_load_is_sent_again_if_the_pooler_loses_its_connection_to_the_server() {
     let Some(server) = servers::pgbouncer() else {
         return;
     };
@@ -326,7 +329,7 @@ async fn a_load_is_sent_again_if_the_pooler_loses_its_server() {
     store.migrate().await.unwrap();
     written(store.create(&store_key(1), &draft(1)).await);
     let direct = with_database(server.url(), "session");
-    let (locker, admin) = (neighbour(&direct).await, neighbour(&direct).await);
+    let (locker, admin) = (other_client(&direct).await, other_client(&direct).await);
     let lock = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
     locker.batch_execute(&lock).await.unwrap();
 
@@ -391,7 +394,7 @@ async fn call_everything(store: &PostgresStore) -> usize {
     12
 }
 
-/// Calls every method of `DjangoTable` that writes.
+/// Calls every method of the store once or twice.
 async fn call_everything_of_django(store: &DjangoTable) {
     let text = |text: &'static str| {
         let mut text_draft = draft(1);
@@ -414,9 +417,9 @@ async fn call_everything_of_django(store: &DjangoTable) {
     store.delete(&two).await.unwrap();
 }
 
-/// Makes every write to these tables record the settings under which it runs. Returns the name of
-/// the table that contains the records.
-async fn record_settings(neighbour: &Client, tables: &[&str]) -> String {
+/// Creates triggers that record the settings under which each write to `tables` runs. Returns the
+/// name of the table that contains the records.
+async fn record_settings(other_client: &Client, tables: &[&str]) -> String {
     let name = unique_name();
     let create = format!(
         "CREATE TABLE {name} (settings TEXT);
@@ -427,26 +430,26 @@ async fn record_settings(neighbour: &Client, tables: &[&str]) -> String {
              RETURN NULL;
          END $record$"
     );
-    neighbour.batch_execute(&create).await.unwrap();
+    other_client.batch_execute(&create).await.unwrap();
     for table in tables {
         let record = format!(
             "CREATE TRIGGER record AFTER INSERT OR UPDATE OR DELETE ON {table}
                  FOR EACH STATEMENT EXECUTE FUNCTION {name}_record()"
         );
-        neighbour.batch_execute(&record).await.unwrap();
+        other_client.batch_execute(&record).await.unwrap();
     }
     name
 }
 
-/// Returns the settings under which writes to the tables of [`record_settings`] ran.
-async fn recorded_settings(neighbour: &Client, recorded: &str) -> String {
+/// Returns the settings in the table `recorded`, which [`record_settings`] created.
+async fn recorded_settings(other_client: &Client, recorded: &str) -> String {
     let question = format!("SELECT string_agg(DISTINCT settings, '; ') FROM public.{recorded}");
-    let settings = neighbour.query_typed(&question, &[]).await.unwrap();
+    let settings = other_client.query_typed(&question, &[]).await.unwrap();
     settings[0].get(0)
 }
 
 /// Describes what clients have left in the server's session that this connection uses.
-async fn session_of(neighbour: &Client) -> String {
+async fn session_of(other_client: &Client) -> String {
     let question = "SELECT concat_ws('; ',
         (SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) FROM pg_settings
             WHERE source = 'session'
@@ -457,17 +460,20 @@ async fn session_of(neighbour: &Client) -> String {
         (SELECT 'channels ' || string_agg(name, ', ') FROM pg_listening_channels() name),
         (SELECT 'locks ' || string_agg(locktype, ', ') FROM pg_locks
             WHERE pid = pg_backend_pid() AND locktype = 'advisory'))";
-    let described = neighbour.query_typed(question, &[]).await.unwrap();
+    let described = other_client.query_typed(question, &[]).await.unwrap();
     described[0].get(0)
 }
 
 /// What [`session_of`] returns for a new connection.
 const CLEAN: &str = "";
 
+/// The environment variable that passes the URL and the table to the other process.
 const OTHER_PROCESS: &str = "CLOAKROOM_TEST_OTHER_PROCESS";
 
+/// The number of concurrent tasks in each process.
 const VISITORS: u64 = 8;
 
+/// The number of sessions that each task uses.
 const VISITS: u64 = 60;
 
 /// The number of the first key of the other process.

@@ -13,7 +13,7 @@ use cloakroom_harness::servers;
 use cloakroom_postgres::{DjangoTable, PostgresStore};
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::unique_name;
-use support::{django, migrated_on, neighbour, on, written};
+use support::{django, migrated_on, on, other_client, written};
 
 #[tokio::test]
 async fn the_documented_rights_are_enough() {
@@ -23,7 +23,7 @@ async fn the_documented_rights_are_enough() {
     let table = unique_name();
     migrated_on(server.url(), &table).await;
 
-    let url = role(server.url(), &documented(), &table).await;
+    let url = role(server.url(), &documented_rights(), &table).await;
 
     let store = on(&url, &table).connect().await.unwrap();
     // A site may call `migrate` each time it starts.
@@ -39,7 +39,7 @@ async fn the_documented_rights_are_enough_for_djangos_table() {
     let table = unique_name();
     django(server.url(), &table).await;
 
-    let url = role(server.url(), &documented(), &table).await;
+    let url = role(server.url(), &documented_rights(), &table).await;
 
     let store = DjangoTable::builder(&url)
         .table(&table)
@@ -55,10 +55,10 @@ async fn every_documented_right_is_needed() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    for left_out in documented() {
+    for left_out in documented_rights() {
         let table = unique_name();
         migrated_on(server.url(), &table).await;
-        let mut rights = documented();
+        let mut rights = documented_rights();
         rights.retain(|right| *right != left_out);
         let url = role(server.url(), &rights, &table).await;
         let store = on(&url, &table).connect().await.unwrap();
@@ -70,7 +70,7 @@ async fn every_documented_right_is_needed() {
 }
 
 /// Returns the rights that the documentation lists.
-fn documented() -> Vec<&'static str> {
+fn documented_rights() -> Vec<&'static str> {
     let page = include_str!("../src/lib.rs");
     let (_, list) = page
         .split_once("Then the store's user needs only ")
@@ -94,9 +94,13 @@ async fn role(url: &str, rights: &[&str], table: &str) -> String {
          CREATE ROLE {name} LOGIN PASSWORD 's3cret';
          GRANT {rights} ON {table} TO {name}"
     );
-    // Concurrent revocations of the same right conflict.
-    let lock = format!("BEGIN; SELECT pg_advisory_xact_lock(5); {sql}; COMMIT");
-    neighbour(url).await.batch_execute(&lock).await.unwrap();
+    // Concurrent revocations of the same right conflict, so a lock makes them wait for each other.
+    let locked = format!("BEGIN; SELECT pg_advisory_xact_lock(5); {sql}; COMMIT");
+    other_client(url)
+        .await
+        .batch_execute(&locked)
+        .await
+        .unwrap();
     let (_, server) = url.rsplit_once('@').unwrap();
     format!("postgres://{name}:s3cret@{server}")
 }
@@ -125,6 +129,7 @@ async fn use_store(store: &PostgresStore) {
     store.ping().await.unwrap();
 }
 
+/// Makes every call that a site makes, on Django's table.
 async fn use_django(store: &DjangoTable) {
     let key = |n: u8| cloakroom::StoreKey::new(&[b'a' + n; 32]);
     let draft = |data: &'static str, expires| {
@@ -148,5 +153,5 @@ async fn use_django(store: &DjangoTable) {
     store.ping().await.unwrap();
 }
 
-/// The year 2100.
+/// The start of the year 2100, in milliseconds since 1970.
 const LATER: i64 = 4_102_444_800_000;

@@ -14,7 +14,7 @@ use cloakroom_harness::servers;
 use cloakroom_testkit::Proxy;
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::unique_name;
-use support::{database, migrated, neighbour, on, until, with_option, written};
+use support::{database, migrated, on, other_client, until, with_option, written};
 use tokio_postgres::Client;
 
 #[tokio::test]
@@ -22,10 +22,10 @@ async fn saves_and_touches_are_heap_only_until_the_hour_or_the_owner_changes() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    // In a separate database, because open transactions of other tests would prevent the server
-    // from reusing the space of old row versions.
+    // Use a separate database: in the same one, open transactions of other tests would prevent the
+    // server from reusing the space of old row versions.
     let url = database(server.url()).await;
-    let neighbour = neighbour(&url).await;
+    let other_client = other_client(&url).await;
     let at = |n| store_key(n);
 
     let store = on(&url, "in_place").connect().await.unwrap();
@@ -38,8 +38,9 @@ async fn saves_and_touches_are_heap_only_until_the_hour_or_the_owner_changes() {
         }
     }
     drop(store);
-    let (updates, heap_only) = updates_of(&neighbour, "in_place", 800).await;
-    // Not all updates are HOT: a page cannot be cleaned up while the background writer uses it.
+    let (updates, heap_only) = updates_of(&other_client, "in_place", 800).await;
+    // Not all updates are heap-only (HOT): the server cannot clean up a page while the background
+    // writer uses it.
     assert!(
         updates == 800 && heap_only > 700,
         "{heap_only} of {updates}"
@@ -53,7 +54,7 @@ async fn saves_and_touches_are_heap_only_until_the_hour_or_the_owner_changes() {
     logged_in.meta.owner = Some(Owner::from("grace"));
     written(store.save(&at(1), &seen, &logged_in).await);
     drop(store);
-    assert_eq!(updates_of(&neighbour, "moving", 2).await, (2, 0));
+    assert_eq!(updates_of(&other_client, "moving", 2).await, (2, 0));
 }
 
 #[tokio::test]
@@ -68,36 +69,36 @@ async fn each_call_is_one_round_trip() {
     let owner = draft(1).meta.owner.unwrap();
 
     let mut costs = Vec::new();
-    // The first round prepares the statements.
+    // Only the second round counts: in the first one, the server may have to prepare statements.
     for _ in 0..2 {
         costs.clear();
         let mut before = proxy.round_trips();
-        let mut paid = |call: &'static str| {
+        let mut record = |call: &'static str| {
             let now = proxy.round_trips();
             costs.push((call, now - before));
             before = now;
         };
         let seen = written(store.create(&store_key(1), &draft(1)).await);
-        paid("create");
+        record("create");
         store.load(&store_key(1)).await.unwrap();
-        paid("load");
+        record("load");
         let seen = written(store.save(&store_key(1), &seen, &draft(2)).await);
-        paid("save");
+        record("save");
         let seen = written(store.touch(&store_key(1), &seen, &draft(3).meta).await);
-        paid("touch");
+        record("touch");
         let (from, to, new) = (store_key(1), store_key(2), draft(4));
         written(store.rename(&from, &seen, &to, &new).await);
-        paid("rename");
+        record("rename");
         store.owned_by(&owner, None, usize::MAX).await.unwrap();
-        paid("owned_by");
+        record("owned_by");
         store.find(&store_key(2).as_bytes()[..12]).await.unwrap();
-        paid("find");
+        record("find");
         store.ping().await.unwrap();
-        paid("ping");
+        record("ping");
         store.sweep(draft(1).meta.created, 200).await.unwrap();
-        paid("sweep");
+        record("sweep");
         store.delete(&store_key(2)).await.unwrap();
-        paid("delete");
+        record("delete");
     }
 
     for (call, round_trips) in costs {
@@ -113,14 +114,14 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
     let table = unique_name();
     let store = on(server.url(), &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    let neighbour = neighbour(server.url()).await;
+    let other_client = other_client(server.url()).await;
     let fill = format!(
         "INSERT INTO {table} SELECT sha256(n::TEXT::BYTEA), n, 0, 0,
             n * 60000::BIGINT, n / 60, 'owner ' || n, NULL, 'data'
             FROM generate_series(1, 20000) n;
          ANALYZE {table}"
     );
-    neighbour.batch_execute(&fill).await.unwrap();
+    other_client.batch_execute(&fill).await.unwrap();
 
     let at = store_key(1);
     let seen = written(store.create(&at, &draft(1)).await);
@@ -141,21 +142,21 @@ async fn no_statement_reads_more_of_the_table_than_it_needs() {
         .unwrap();
     drop(store);
 
-    // The statistics of the statements above, once the store's connections have reported them.
+    // Wait until the server's statistics contain the statements above.
     let seen = format!("SELECT idx_scan >= 10 FROM pg_stat_user_tables WHERE relname = '{table}'");
-    until(&neighbour, "the statistics arrive", &seen).await;
+    until(&other_client, "the statistics arrive", &seen).await;
     let question = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = $1";
-    let read: i64 = neighbour
+    let read: i64 = other_client
         .query_one(question, &[&table])
         .await
         .unwrap()
         .get(0);
-    // `ANALYZE` samples without scanning. A ping reads one row.
+    // A ping reads one row without an index. `ANALYZE` does not count.
     assert!(read <= 1, "{read} rows were read without an index");
 }
 
 #[tokio::test]
-async fn a_nul_survives_in_owner_and_label() {
+async fn an_owner_or_a_label_with_nul_is_loaded_unchanged() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -186,7 +187,7 @@ async fn an_owner_too_long_for_an_index_is_too_large_and_nothing_is_written() {
         return;
     };
     let store = migrated(server.url()).await;
-    // Random, because PostgreSQL compresses long texts.
+    // The text is random, because PostgreSQL compresses long texts before it checks their length.
     let long: String = (0..4_000).map(|_| unique_name()).collect();
     let mut new = draft(1);
     new.meta.owner = Some(Owner::from(long));
@@ -207,8 +208,8 @@ async fn a_row_of_an_altered_table_is_corrupt() {
     store.migrate().await.unwrap();
     written(store.create(&store_key(1), &draft(1)).await);
     let change = format!("ALTER TABLE {table} ALTER created_at TYPE TEXT");
-    let neighbour = neighbour(server.url()).await;
-    neighbour.batch_execute(&change).await.unwrap();
+    let other_client = other_client(server.url()).await;
+    other_client.batch_execute(&change).await.unwrap();
 
     let error = store.load(&store_key(1)).await.unwrap_err();
 
@@ -228,9 +229,9 @@ async fn statements_still_work_after_the_table_is_recreated() {
         written(store.create(&store_key(1), &draft(1)).await);
         assert!(store.load(&store_key(1)).await.unwrap().is_some());
 
-        let neighbour = neighbour(server.url()).await;
+        let other_client = other_client(server.url()).await;
         let drop_table = format!("DROP TABLE {table}");
-        neighbour.batch_execute(&drop_table).await.unwrap();
+        other_client.batch_execute(&drop_table).await.unwrap();
         assert!(store.load(&store_key(1)).await.is_err());
         store.migrate().await.unwrap();
 
@@ -250,13 +251,13 @@ fn in_hour(hour: u64, minute: u64) -> Draft {
     new
 }
 
-/// Waits until the server's statistics count `updates`, and returns the numbers of all updates and
-/// of HOT updates.
-async fn updates_of(neighbour: &Client, table: &str, updates: i64) -> (i64, i64) {
+/// Waits until the server has counted at least `updates` updates of the table. Returns the numbers
+/// of all updates and of heap-only updates.
+async fn updates_of(other_client: &Client, table: &str, updates: i64) -> (i64, i64) {
     let known =
         format!("SELECT n_tup_upd >= {updates} FROM pg_stat_user_tables WHERE relname = '{table}'");
-    until(neighbour, "the statistics arrive", &known).await;
+    until(other_client, "the statistics arrive", &known).await;
     let question = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = $1";
-    let row = neighbour.query_one(question, &[&table]).await.unwrap();
+    let row = other_client.query_one(question, &[&table]).await.unwrap();
     (row.get(0), row.get(1))
 }

@@ -13,13 +13,13 @@ use cloakroom::store::{Outcome, Store};
 use cloakroom_harness::servers;
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::unique_name;
-use support::{database, migrated, neighbour, on, written};
+use support::{database, migrated, on, other_client, written};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_servers_can_migrate_concurrently_and_again() {
+async fn many_stores_can_migrate_concurrently_and_repeatedly() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -55,13 +55,13 @@ async fn migrate_creates_the_schema_that_schema_returns() {
     let (made, printed) = (unique_name(), unique_name());
     let store = on(server.url(), &made).connect().await.unwrap();
     store.migrate().await.unwrap();
-    let neighbour = neighbour(server.url()).await;
+    let other_client = other_client(server.url()).await;
     let sql = on(server.url(), &printed).schema().unwrap();
-    neighbour.batch_execute(&sql).await.unwrap();
+    other_client.batch_execute(&sql).await.unwrap();
 
     assert_eq!(
-        shape_of(&neighbour, &made).await,
-        shape_of(&neighbour, &printed).await
+        shape_of(&other_client, &made).await,
+        shape_of(&other_client, &printed).await
     );
     assert_eq!(store.schema(), sql.replace(&printed, &made));
     let by_hand = on(server.url(), &printed).connect().await.unwrap();
@@ -70,13 +70,13 @@ async fn migrate_creates_the_schema_that_schema_returns() {
 }
 
 #[tokio::test]
-async fn tables_with_the_longest_names_have_their_own_indexes() {
+async fn tables_with_the_longest_names_have_separate_indexes() {
     let Some(server) = servers::postgres() else {
         return;
     };
-    let neighbour = neighbour(server.url()).await;
-    let same = format!("{:x<62}", unique_name());
-    let tables = ["a", "b"].map(|last| format!("{same}{last}"));
+    let other_client = other_client(server.url()).await;
+    let first_62 = format!("{:x<62}", unique_name());
+    let tables = ["a", "b"].map(|last| format!("{first_62}{last}"));
     for table in &tables {
         let store = on(server.url(), table).connect().await.unwrap();
         store.migrate().await.unwrap();
@@ -84,10 +84,11 @@ async fn tables_with_the_longest_names_have_their_own_indexes() {
         written(store.create(&store_key(1), &draft(1)).await);
 
         let indexes = "SELECT count(*) FROM pg_indexes WHERE tablename = $1";
-        let row = neighbour.query_one(indexes, &[table]).await.unwrap();
+        let row = other_client.query_one(indexes, &[table]).await.unwrap();
         assert_eq!(row.get::<_, i64>(0), 3, "the key, the sweep and the owner");
     }
-    let django = format!("{same}c");
+    let django = format!("{first_62}c");
+    // Creates Django's table, and then finds that nothing is missing.
     for _ in 0..2 {
         support::django(server.url(), &django).await;
     }
@@ -101,15 +102,15 @@ async fn migrate_creates_a_missing_index() {
     let table = unique_name();
     let store = on(server.url(), &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    let neighbour = neighbour(server.url()).await;
-    let whole = shape_of(&neighbour, &table).await;
+    let other_client = other_client(server.url()).await;
+    let whole = shape_of(&other_client, &table).await;
     let drop_index = format!("DROP INDEX {table}_sweep");
-    neighbour.batch_execute(&drop_index).await.unwrap();
-    assert_ne!(shape_of(&neighbour, &table).await, whole);
+    other_client.batch_execute(&drop_index).await.unwrap();
+    assert_ne!(shape_of(&other_client, &table).await, whole);
 
     store.migrate().await.unwrap();
 
-    assert_eq!(shape_of(&neighbour, &table).await, whole);
+    assert_eq!(shape_of(&other_client, &table).await, whole);
 }
 
 #[tokio::test]
@@ -118,10 +119,10 @@ async fn a_table_with_other_columns_is_refused_and_left_unchanged() {
         return;
     };
     let table = unique_name();
-    let neighbour = neighbour(server.url()).await;
+    let other_client = other_client(server.url()).await;
     let theirs = format!("CREATE TABLE {table} (id BIGINT PRIMARY KEY, owner TEXT)");
-    neighbour.batch_execute(&theirs).await.unwrap();
-    let before = shape_of(&neighbour, &table).await;
+    other_client.batch_execute(&theirs).await.unwrap();
+    let before = shape_of(&other_client, &table).await;
 
     let store = on(server.url(), &table).connect().await.unwrap();
     let error = store.migrate().await.unwrap_err();
@@ -134,7 +135,7 @@ async fn a_table_with_other_columns_is_refused_and_left_unchanged() {
              columns; choose another name with `table`"
         )
     );
-    assert_eq!(shape_of(&neighbour, &table).await, before);
+    assert_eq!(shape_of(&other_client, &table).await, before);
 }
 
 #[tokio::test]
@@ -143,9 +144,9 @@ async fn the_tables_of_the_application_are_left_unchanged() {
         return;
     };
     let url = database(server.url()).await;
-    let neighbour = neighbour(&url).await;
+    let other_client = other_client(&url).await;
     let theirs = "CREATE TABLE book (title TEXT); INSERT INTO book VALUES ('Middlemarch')";
-    neighbour.batch_execute(theirs).await.unwrap();
+    other_client.batch_execute(theirs).await.unwrap();
 
     let store = on(&url, "cloakroom_session").connect().await.unwrap();
     store.migrate().await.unwrap();
@@ -155,17 +156,17 @@ async fn the_tables_of_the_application_are_left_unchanged() {
         .await
         .unwrap();
 
-    let titles = neighbour.query("TABLE book", &[]).await.unwrap();
+    let titles = other_client.query("TABLE book", &[]).await.unwrap();
     let titles: Vec<&str> = titles.iter().map(|row| row.get(0)).collect();
     let tables = "SELECT tablename::TEXT FROM pg_tables WHERE schemaname = 'public' ORDER BY 1";
-    let tables = neighbour.query(tables, &[]).await.unwrap();
+    let tables = other_client.query(tables, &[]).await.unwrap();
     let tables: Vec<&str> = tables.iter().map(|row| row.get(0)).collect();
     assert_eq!(titles, ["Middlemarch"]);
     assert_eq!(tables, ["book", "cloakroom_session"]);
 }
 
 #[tokio::test]
-async fn stores_with_different_tables_never_see_each_others_sessions() {
+async fn stores_on_different_tables_do_not_see_each_others_sessions() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -205,9 +206,9 @@ async fn the_table_is_found_in_the_schema_that_the_url_names() {
         return;
     };
     let (schema, table) = (unique_name(), unique_name());
-    let neighbour = neighbour(server.url()).await;
+    let other_client = other_client(server.url()).await;
     let create = format!("CREATE SCHEMA {schema}");
-    neighbour.batch_execute(&create).await.unwrap();
+    other_client.batch_execute(&create).await.unwrap();
     let url = support::with_option(
         server.url(),
         &format!("options=-c%20search_path%3D{schema}"),
@@ -218,7 +219,7 @@ async fn the_table_is_found_in_the_schema_that_the_url_names() {
     written(store.create(&store_key(1), &draft(1)).await);
 
     let count = format!("SELECT COUNT(*) FROM {schema}.{table}");
-    let count: i64 = neighbour.query_one(&count, &[]).await.unwrap().get(0);
+    let count: i64 = other_client.query_one(&count, &[]).await.unwrap().get(0);
     assert_eq!(count, 1);
 }
 
@@ -236,8 +237,9 @@ async fn options_out_of_range_are_refused_before_connecting() {
     }
 }
 
-/// Describes columns, options, constraints and indexes, with the table's name replaced.
-async fn shape_of(neighbour: &Client, table: &str) -> String {
+/// Describes the columns, options, constraints and indexes of a table. Replaces the name of the
+/// table, so that the descriptions of two tables can be compared.
+async fn shape_of(other_client: &Client, table: &str) -> String {
     let question = "SELECT concat_ws(E'\n',
         (SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull
             || ' ' || attcollation::regcollation, ', ' ORDER BY attnum)
@@ -248,7 +250,7 @@ async fn shape_of(neighbour: &Client, table: &str) -> String {
         (SELECT string_agg(pg_get_indexdef(indexrelid), E'\n' ORDER BY pg_get_indexdef(indexrelid))
             FROM pg_index WHERE indrelid = oid))
         FROM pg_class WHERE oid = to_regclass($1)";
-    let row = neighbour.query_one(question, &[&table]).await.unwrap();
+    let row = other_client.query_one(question, &[&table]).await.unwrap();
     let shape: String = row.get(0);
     shape.replace(table, "{table}")
 }

@@ -11,11 +11,11 @@ use cloakroom::{Session, SessionKey, Sessions};
 use cloakroom_harness::servers;
 use cloakroom_testkit::unique_name;
 use http::{HeaderMap, StatusCode, header};
-use support::{neighbour, on, with_option};
+use support::{on, other_client, with_option};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_parallel_increments_through_two_stores_all_land() {
+async fn a_thousand_parallel_increments_through_two_stores_are_all_saved() {
     let Some(server) = servers::postgres() else {
         return;
     };
@@ -47,7 +47,7 @@ async fn the_table_contains_no_key_and_the_log_at_trace_contains_no_key_or_sessi
     let Some(server) = servers::postgres() else {
         return;
     };
-    // This is the only test in this binary that reads the log.
+    // This is the only test in this file that reads the log.
     log::set_logger(&LOG).unwrap();
     log::set_max_level(log::LevelFilter::Trace);
     let table = unique_name();
@@ -68,7 +68,7 @@ async fn the_table_contains_no_key_and_the_log_at_trace_contains_no_key_or_sessi
             session.log_in("an-0wner").unwrap()
         })
         .await;
-        keys.push(moved.clone().expect("a login gives a new key"));
+        keys.push(moved.clone().expect("a login sets a new key"));
         if nth % 2 == 0 {
             visit(&sessions, &moved.unwrap(), |session| {
                 session.flush().unwrap()
@@ -78,8 +78,8 @@ async fn the_table_contains_no_key_and_the_log_at_trace_contains_no_key_or_sessi
     }
     store.sweep(std::time::SystemTime::now(), 10).await.unwrap();
 
-    let neighbour = neighbour(server.url()).await;
-    let rows = neighbour
+    let other_client = other_client(server.url()).await;
+    let rows = other_client
         .query(&format!("SELECT t::TEXT, lookup FROM {table} t"), &[])
         .await
         .unwrap();

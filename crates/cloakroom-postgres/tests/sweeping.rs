@@ -14,7 +14,7 @@ use cloakroom_postgres::PostgresStore;
 use cloakroom_testkit::conformance::{draft, store_key};
 use cloakroom_testkit::faults;
 use cloakroom_testkit::unique_name;
-use support::{neighbour, on, written};
+use support::{on, other_client, written};
 use tokio_postgres::Client;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -26,8 +26,8 @@ async fn two_concurrent_sweeps_delete_each_of_ten_thousand_sessions_once() {
     let one = on(server.url(), &table).connect().await.unwrap();
     one.migrate().await.unwrap();
     let other = on(server.url(), &table).connect().await.unwrap();
-    let neighbour = neighbour(server.url()).await;
-    fill(&neighbour, &table, 10_000).await;
+    let other_client = other_client(server.url()).await;
+    fill(&other_client, &table, 10_000).await;
     let alive = written(one.create(&store_key(1), &draft(1)).await);
 
     let (by_one, by_other) = tokio::join!(
@@ -36,7 +36,7 @@ async fn two_concurrent_sweeps_delete_each_of_ten_thousand_sessions_once() {
     );
 
     assert_eq!(by_one.unwrap() + by_other.unwrap(), 10_000);
-    assert_eq!(count(&neighbour, &table).await, 1);
+    assert_eq!(count(&other_client, &table).await, 1);
     assert!(one.load(&store_key(1)).await.unwrap().unwrap().version == alive);
 }
 
@@ -49,34 +49,34 @@ fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
         let table = unique_name();
         let open = async || on(server.url(), &table).connect().await.unwrap();
         open().await.migrate().await.unwrap();
-        let neighbour = neighbour(server.url()).await;
+        let other_client = other_client(server.url()).await;
         faults::a_backlog_of_expired_sessions_is_swept_while_requests_continue(
             open,
-            async |count| insert_expired(&neighbour, &table, count).await,
-            async |now| count_expired(&neighbour, &table, now).await,
+            async |count| insert_expired(&other_client, &table, count).await,
+            async |now| count_expired(&other_client, &table, now).await,
         )
         .await;
     });
 }
 
-/// Inserts sessions that expired before now, one for each second.
-async fn insert_expired(neighbour: &Client, table: &str, count: usize) {
+/// Inserts `count` sessions. The n-th of them expired n seconds ago.
+async fn insert_expired(other_client: &Client, table: &str, count: usize) {
     let now = millis(SystemTime::now());
     let insert = format!(
         "INSERT INTO {table} SELECT sha256(int8send(n)), n, 0, 0,
             {now} - 1000 * n, ({now} - 1000 * n) / 3600000, NULL, NULL,
             decode(repeat(md5(n::text), 12), 'hex') FROM generate_series(1, {count}) AS n"
     );
-    neighbour.batch_execute(&insert).await.unwrap();
-    neighbour
+    other_client.batch_execute(&insert).await.unwrap();
+    other_client
         .batch_execute(&format!("ANALYZE {table}"))
         .await
         .unwrap();
 }
 
-async fn count_expired(neighbour: &Client, table: &str, now: SystemTime) -> usize {
+async fn count_expired(other_client: &Client, table: &str, now: SystemTime) -> usize {
     let count = format!("SELECT COUNT(*) FROM {table} WHERE expires_at <= $1");
-    let rows = neighbour.query(&count, &[&millis(now)]).await.unwrap();
+    let rows = other_client.query(&count, &[&millis(now)]).await.unwrap();
     usize::try_from(rows[0].get::<_, i64>(0)).unwrap()
 }
 
@@ -88,11 +88,11 @@ async fn a_sweep_of_several_steps_stops_at_its_limit() {
     let table = unique_name();
     let store = on(server.url(), &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    let neighbour = neighbour(server.url()).await;
-    fill(&neighbour, &table, 3_000).await;
+    let other_client = other_client(server.url()).await;
+    fill(&other_client, &table, 3_000).await;
 
     assert_eq!(store.sweep(now(), 2_500).await.unwrap(), 2_500);
-    assert_eq!(count(&neighbour, &table).await, 500);
+    assert_eq!(count(&other_client, &table).await, 500);
     assert_eq!(store.sweep(now(), usize::MAX).await.unwrap(), 500);
 }
 
@@ -104,13 +104,13 @@ async fn a_sweep_skips_locked_rows_and_deletes_them_later() {
     let table = unique_name();
     let store = on(server.url(), &table).connect().await.unwrap();
     store.migrate().await.unwrap();
-    let neighbour = neighbour(server.url()).await;
-    fill(&neighbour, &table, 10).await;
+    let other_client = other_client(server.url()).await;
+    fill(&other_client, &table, 10).await;
 
     let lock = format!("BEGIN; SELECT FROM {table} LIMIT 3 FOR UPDATE");
-    neighbour.batch_execute(&lock).await.unwrap();
+    other_client.batch_execute(&lock).await.unwrap();
     assert_eq!(store.sweep(now(), 100).await.unwrap(), 7);
-    neighbour.batch_execute("COMMIT").await.unwrap();
+    other_client.batch_execute("COMMIT").await.unwrap();
 
     assert_eq!(store.sweep(now(), 100).await.unwrap(), 3);
 }
@@ -127,20 +127,21 @@ async fn sweep_all(store: PostgresStore) -> usize {
     }
 }
 
-/// Inserts rows that have expired by [`now`].
-async fn fill(neighbour: &Client, table: &str, rows: usize) {
+/// Inserts rows that expire 1 s, 2 s and so on after 1970, which is before [`now`].
+async fn fill(other_client: &Client, table: &str, rows: usize) {
     let fill = format!(
         "INSERT INTO {table} SELECT sha256(n::TEXT::BYTEA), n, 0, 0,
             n * 1000, n * 1000 / 3600000, NULL, NULL, '' FROM generate_series(1, {rows}) n"
     );
-    neighbour.batch_execute(&fill).await.unwrap();
+    other_client.batch_execute(&fill).await.unwrap();
 }
 
-async fn count(neighbour: &Client, table: &str) -> i64 {
+async fn count(other_client: &Client, table: &str) -> i64 {
     let count = format!("SELECT COUNT(*) FROM {table}");
-    neighbour.query_one(&count, &[]).await.unwrap().get(0)
+    other_client.query_one(&count, &[]).await.unwrap().get(0)
 }
 
+/// Returns the time that the sweeps get, at which 10,000 rows of [`fill`] have expired.
 fn now() -> SystemTime {
     from_millis(10_000 * 1_000)
 }

@@ -1,4 +1,4 @@
-//! Encrypted connections: which servers are accepted, and all promises of a store over them.
+//! Tests encrypted connections: which servers a store accepts, and that it keeps its guarantees.
 #![allow(
     clippy::unwrap_used,
     reason = "these are tests, though clippy does not see it in helpers"

@@ -67,8 +67,9 @@ impl<S> Builder<S> {
     ///
     /// The other connection may belong to another process, or to the application in this process.
     ///
-    /// If another save is already waiting for the lock, a save may wait up to twice this long. Give
-    /// the session layer a longer timeout: the error that this timeout causes names the lock.
+    /// A save may wait up to twice this long if it is queued behind another save that waits for the
+    /// lock. Set a longer timeout for the session layer: only the store's error names the lock as
+    /// the cause.
     ///
     /// # Examples
     /// ```
@@ -101,8 +102,8 @@ impl<S> Builder<S> {
     /// Sets the table that stores the sessions. Defaults to `cloakroom_session`, or to
     /// `django_session` for a `DjangoTable`.
     ///
-    /// Session layers with different tables can share a file; neither sees the other's sessions. A
-    /// valid name is an ASCII letter or `_`, followed by up to 62 ASCII letters, digits and `_`.
+    /// Stores with different tables can share a file; they never see each other's sessions. A valid
+    /// name is an ASCII letter or `_`, followed by up to 62 ASCII letters, digits and `_`.
     /// Names that begin with `sqlite_` and the name `cloakroom_schema` are reserved. SQLite ignores
     /// the case of a name.
     ///
@@ -132,7 +133,8 @@ impl<S> Builder<S> {
 }
 
 impl Builder {
-    /// Sets what a commit waits for. Defaults to [`Synchronous::Full`].
+    /// Sets whether a commit waits until its data is on the disk. Defaults to
+    /// [`Synchronous::Full`], which waits.
     ///
     /// # Examples
     /// ```
@@ -152,8 +154,8 @@ impl Builder {
 
     /// Opens the file, creates the file and the table if they are missing, and starts the threads.
     ///
-    /// The call blocks the thread for a few milliseconds. If the table is missing while another
-    /// process holds a lock, it blocks for up to the [`busy_timeout`](Self::busy_timeout).
+    /// The call blocks the thread for a few milliseconds. If it has to create the table while
+    /// another process holds a lock, it blocks for up to the [`busy_timeout`](Self::busy_timeout).
     ///
     /// The first call of a process logs a warning if the program is linked with an SQLite that has
     /// the [WAL-reset bug](crate#beside-other-sqlite-crates).

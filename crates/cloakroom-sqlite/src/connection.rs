@@ -46,7 +46,7 @@ pub(crate) fn writer(options: &Options) -> Result<Connection> {
 /// Opens a connection that only reads.
 ///
 /// The file is still opened with write access, because the connection that closes last must remove
-/// the log.
+/// the write-ahead log.
 pub(crate) fn reader(options: &Options) -> Result<Connection> {
     let open = || {
         let db = connect(options, OpenFlags::empty())?;
@@ -77,8 +77,9 @@ fn connect(options: &Options, create: OpenFlags) -> rusqlite::Result<Connection>
 
 /// Turns the write-ahead log on and returns the journal mode that the file has afterwards.
 ///
-/// SQLite returns "busy" at once if waiting could deadlock two processes. That happens when several
-/// processes open a new file at the same time, so this function retries.
+/// If waiting for a lock could deadlock two processes, SQLite does not wait for its busy timeout
+/// but returns "busy" at once. That happens when several processes open a new file at the same
+/// time, so this function retries.
 fn enable_wal(db: &Connection, timeout: Duration) -> rusqlite::Result<String> {
     let start = Instant::now();
     loop {
@@ -92,8 +93,9 @@ fn enable_wal(db: &Connection, timeout: Duration) -> rusqlite::Result<String> {
     }
 }
 
-/// SQLite's limit: the milliseconds are a signed 32-bit number.
+/// The longest busy timeout that SQLite accepts: `i32::MAX` milliseconds, almost 25 days.
 const LONGEST_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// The capacity of the statement cache, at least the number of statements that a connection uses.
+/// How many prepared statements a connection caches. A store uses at most 12 different statements,
+/// so each of them stays prepared.
 const STATEMENTS: usize = 16;

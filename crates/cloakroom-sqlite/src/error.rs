@@ -6,10 +6,11 @@ use rusqlite::ErrorCode;
 
 use crate::options::Options;
 
-/// Why a call failed. The calls of a group share the cause if the whole group failed.
+/// Why a call failed. Calls that the writer commits in one transaction share the cause if the
+/// transaction fails.
 pub(crate) type Cause = Arc<rusqlite::Error>;
 
-/// The parts of an error message that depend on the store and its options.
+/// The parts of an error message that depend on the store or its options.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Advice {
     pub(crate) busy_timeout: Duration,
@@ -17,7 +18,7 @@ pub(crate) struct Advice {
     pub(crate) no_table: &'static str,
 }
 
-/// The error of a call that failed in SQLite.
+/// Returns the error for a call that failed in SQLite.
 pub(crate) fn failed(doing: &'static str, advice: Advice, cause: Cause) -> Error {
     let (kind, why) = match is_missing_table(&cause) {
         true => (
@@ -29,7 +30,8 @@ pub(crate) fn failed(doing: &'static str, advice: Advice, cause: Cause) -> Error
     Error::new(kind, format!("{doing}: {why}")).with_source(cause)
 }
 
-/// The error of a call without a result: its job panicked, or the thread has ended.
+/// Returns the error for a call that got no result, because its job panicked or its thread has
+/// ended.
 pub(crate) fn no_result(doing: &'static str) -> Error {
     Error::new(
         ErrorKind::Unavailable,
@@ -37,7 +39,7 @@ pub(crate) fn no_result(doing: &'static str) -> Error {
     )
 }
 
-/// The error of a call that found the queue full.
+/// Returns the error for a call that finds the queue full.
 pub(crate) fn queue_full(doing: &'static str, waiting: usize) -> Error {
     Error::new(
         ErrorKind::Unavailable,
@@ -48,7 +50,7 @@ pub(crate) fn queue_full(doing: &'static str, waiting: usize) -> Error {
     )
 }
 
-/// The error of a file that cannot be opened.
+/// Returns the error for a file that cannot be opened.
 pub(crate) fn opening(options: &Options, cause: rusqlite::Error) -> Error {
     let folder = options
         .path
@@ -86,17 +88,17 @@ pub(crate) fn is_busy(cause: &rusqlite::Error) -> bool {
 /// Returns whether the table is missing.
 ///
 /// SQLite reports a missing table with a generic code, so this function compares the message. It
-/// uses the text of the error, because the variant that contains the message depends on how
-/// rusqlite was built.
+/// calls `to_string`, because the variant of `rusqlite::Error` that contains the message depends on
+/// the features of rusqlite.
 fn is_missing_table(cause: &rusqlite::Error) -> bool {
     cause.to_string().starts_with("no such table")
 }
 
-/// Returns the kind of the error, and a text that says what went wrong and what to do.
+/// Returns the kind of the error, and a text that names the problem and the remedy.
 fn explain(cause: &rusqlite::Error, waited: Duration) -> (ErrorKind, String) {
     if is_busy(cause) {
         let why = format!(
-            "another process kept the database locked for {}; \
+            "another connection kept the database locked for {}; \
              raise busy_timeout or find the long transaction",
             format_duration(waited)
         );
@@ -165,7 +167,7 @@ mod tests {
         let busy = error(ffi::SQLITE_BUSY);
         assert_eq!(
             busy.to_string(),
-            "saving a session in SQLite: another process kept the database locked for 5 s; \
+            "saving a session in SQLite: another connection kept the database locked for 5 s; \
              raise busy_timeout or find the long transaction"
         );
         assert!(busy.source().is_some());

@@ -1,7 +1,7 @@
-//! Checks the SQLite that the program is linked with.
+//! Checks the version of the SQLite that the program is linked with.
 //!
-//! The application chooses this SQLite: cargo links one SQLite for all crates of a program, and
-//! without the feature `bundled` it may be the system's.
+//! This crate does not choose the version: cargo links one SQLite for all crates of a program.
+//! Without the feature `bundled`, that may be the system's SQLite.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -50,11 +50,11 @@ fn dotted(version: i32) -> String {
     format!("{major}.{minor}.{patch}")
 }
 
-/// The first SQLite that has `json_each`, which the sweep uses, in every build.
+/// The oldest supported SQLite. The sweep uses `json_each`, which is optional in older versions.
 const OLDEST: i32 = 3_038_000;
 
-/// The first SQLite without the WAL-reset bug. The fix was also ported to older branches, but the
-/// version number of a system's package does not show whether the package contains it.
+/// The first SQLite without the WAL-reset bug. Some packages of older versions contain the fix too,
+/// but their version numbers do not show it.
 const FIXED: i32 = 3_051_003;
 
 #[cfg(test)]

@@ -40,17 +40,18 @@ impl Options {
     }
 }
 
-/// What a commit waits for, which decides what a power cut can undo.
+/// Determines whether a commit waits until its data is on the disk.
 ///
-/// With either variant, an acknowledged save survives a crash of the process.
+/// With either variant, an acknowledged save survives a crash of the process. The variants differ
+/// in what a power cut can undo.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Synchronous {
-    /// An acknowledged save survives a power cut. A commit costs one flush to the disk, about a
-    /// millisecond on a good disk. Concurrent saves share a commit.
+    /// A commit waits for a flush to the disk, which takes about a millisecond on a good disk.
+    /// Concurrent saves share a commit. An acknowledged save survives a power cut.
     #[default]
     Full,
-    /// A save does not wait for the disk. A power cut may undo the most recent writes, including a
-    /// logout or a revocation; the file stays intact. The store's guarantees do not include
+    /// A commit does not wait for the disk. A power cut may undo the most recent writes, including
+    /// a logout or a revocation; the file stays intact. The store's guarantees do not include
     /// [`durable`](cloakroom::store::Guarantees::durable).
     Normal,
 }

@@ -44,8 +44,8 @@ impl<T: Send + Sync + 'static> Readers<T> {
         })
     }
 
-    /// Runs `work` on one of the threads and returns its result. If the future is dropped, `work`
-    /// may still run.
+    /// Runs `work` on one of the threads and returns its result. Error messages begin with `doing`.
+    /// If the future is dropped, `work` may still run.
     pub(crate) async fn run<A: Send + 'static>(
         &self,
         doing: &'static str,

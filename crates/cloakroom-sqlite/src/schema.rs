@@ -5,7 +5,7 @@ use crate::error::opening;
 use crate::options::Options;
 use crate::table_name::SCHEMA_VERSIONS;
 
-/// The version of the schema that this crate reads and writes.
+/// The schema version that this crate reads and writes.
 const VERSION: i64 = 1;
 
 const CREATE_SCHEMA_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS cloakroom_schema (
@@ -13,13 +13,15 @@ const CREATE_SCHEMA_VERSIONS: &str = "CREATE TABLE IF NOT EXISTS cloakroom_schem
     version INTEGER NOT NULL
 )";
 
+// The column `lookup` contains the store key.
+//
 // The table has rowids. A table WITHOUT ROWID would keep the data in the index of the store keys.
 // Store keys are random, so new sessions would split pages full of other sessions' data, and large
 // sessions would leave few index entries on a page. With rowids, the index contains only store
-// keys, new data is appended, and a row of 1 MB is a separate chain of pages.
+// keys, new data is appended, and the data of a large row is stored on pages outside the index.
 //
-// Not STRICT: SQLite before 3.37 cannot open a file that has a STRICT table, and the application
-// may use an older SQLite for the same file.
+// The table is not STRICT: SQLite before 3.37 cannot open a file that has a STRICT table, and the
+// application may use an older SQLite for the same file.
 const CREATE_TABLE: &str = r#"CREATE TABLE "{table}" (
     lookup BLOB NOT NULL UNIQUE,
     version INTEGER NOT NULL,
@@ -34,7 +36,7 @@ const CREATE_TABLE: &str = r#"CREATE TABLE "{table}" (
 
 const CREATE_SWEEP_INDEX: &str = r#"CREATE INDEX "{table}_sweep" ON "{table}" (sweep_bucket)"#;
 
-// Partial, because most sessions have no owner.
+// This index is partial, because most sessions have no owner.
 const CREATE_OWNER_INDEX: &str =
     r#"CREATE INDEX "{table}_owner" ON "{table}" (owner) WHERE owner IS NOT NULL"#;
 
@@ -48,7 +50,8 @@ const SET_VERSION: &str = "INSERT INTO cloakroom_schema (name, version) VALUES (
 
 /// Creates the table if it is missing, and checks that this version of the crate can use it.
 pub(crate) fn prepare(db: &Connection, options: &Options) -> Result<()> {
-    // A current table needs no write lock, so a process can start while another one holds the lock.
+    // Take the write lock only if the table must be created. Otherwise, a process could not start
+    // while another process has locked the database.
     if state(db, &options.table).map_err(|e| opening(options, e))? == State::Current {
         return Ok(());
     }
@@ -76,8 +79,9 @@ pub(crate) fn prepare(db: &Connection, options: &Options) -> Result<()> {
 enum State {
     Missing,
     Current,
+    /// The table has another schema version.
     Other(i64),
-    /// A table that this crate did not create.
+    /// The table was not created by this crate.
     Foreign,
 }
 
@@ -92,7 +96,7 @@ fn state(db: &Connection, table: &str) -> rusqlite::Result<State> {
     Ok(match (recorded, exists(table)?) {
         (Some(found), _) if found != VERSION => State::Other(found),
         (Some(_), true) => State::Current,
-        // An administrator may drop the table to log out all users.
+        // A recorded table may be missing: an administrator may drop it to log out all users.
         (Some(_) | None, false) => State::Missing,
         (None, true) => State::Foreign,
     })

@@ -20,8 +20,8 @@ use crate::table::{SweepPosition, Table};
 ///
 /// Clones share the connections and their threads. Dropping the last clone waits until the threads
 /// have finished their current jobs, then closes the file. The drop usually takes milliseconds, and
-/// at most the [`busy_timeout`](Builder::busy_timeout). It cannot interrupt a call that is still
-/// awaited, because the future of that call borrows a clone.
+/// at most the [`busy_timeout`](Builder::busy_timeout). The last clone cannot be dropped during a
+/// call, because the future of the call borrows the clone.
 ///
 /// If the future of a call that writes is dropped, the write happens completely or not at all.
 #[derive(Clone)]
@@ -164,8 +164,9 @@ impl Store for SqliteStore {
         Ok(outcome(changed, seen))
     }
 
-    /// Works in small steps, between which other calls run: a reader finds expired rows, and the
-    /// writer deletes them. If the future is dropped, the finished steps are not undone.
+    /// Works in small steps. In each step, a reader thread finds expired rows and the writer thread
+    /// deletes them. Other calls run between the steps. If the future is dropped, the finished
+    /// steps are not undone.
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let now = millis(now);
         let mut swept = 0;
@@ -237,8 +238,9 @@ fn outcome(changed: usize, version: &Version) -> Outcome {
     }
 }
 
+/// The advice in the error message if the table is missing.
 const NO_TABLE: &str = "open the store again to create it";
 
-/// How many rows a step of a sweep reads. Deleting that many takes the writer well under a
-/// millisecond.
+/// The maximum number of rows that one step of a sweep reads. The writer deletes that many rows in
+/// well under a millisecond.
 const SWEEP_STEP: usize = 256;

@@ -12,9 +12,9 @@ const CREATE: &str = r#"INSERT INTO "{table}"
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT (lookup) DO NOTHING"#;
 
-// Nearly every save leaves the owner and the sweep bucket as they were. SQLite rewrites the index
-// entry of a column that is set, even to the same value. This statement sets no indexed column, so
-// it writes one page where `SAVE` writes three.
+// Nearly every save leaves the owner and the sweep bucket, the hour of the expiry, as they were.
+// SQLite rewrites the index entry of a column that is set, even to the same value. This statement
+// sets no indexed column, so it writes one page; `SAVE` writes three.
 const SAVE_IN_PLACE: &str = r#"UPDATE "{table}"
     SET version = ?2, data = ?3, created_at = ?4, touched_at = ?5, expires_at = ?6, label = ?9
     WHERE lookup = ?1 AND version = ?10 AND sweep_bucket = ?7 AND owner IS ?8"#;
@@ -35,21 +35,22 @@ const TOUCH: &str = r#"UPDATE "{table}" SET touched_at = ?3, expires_at = ?4, sw
 
 const DELETE: &str = r#"DELETE FROM "{table}" WHERE lookup = ?1"#;
 
-// A reader runs this statement, so that the writer does not read the rows of the current hour that
-// have not expired yet.
+// Reads the rows whose hour of expiry has begun. Some rows of the current hour have not expired
+// yet. So that the writer thread wastes no time on those rows, a reader thread runs this statement.
 const DUE: &str = r#"SELECT sweep_bucket, rowid, expires_at FROM "{table}"
     WHERE sweep_bucket <= ?1 AND (sweep_bucket, rowid) > (?2, ?3)
     ORDER BY sweep_bucket, rowid LIMIT ?4"#;
 
-// Compares `expires_at` again: since `DUE` ran, a row may have been saved, or deleted and its rowid
-// reused.
+// Compares `expires_at` again: after `DUE` ran, a save may have moved the expiry of a row, or the
+// row may have been deleted and its rowid reused.
 const SWEEP: &str = r#"DELETE FROM "{table}"
     WHERE rowid IN (SELECT value FROM json_each(?1)) AND expires_at <= ?2"#;
 
 const OWNED_BY: &str = r#"SELECT created_at, touched_at, expires_at, owner, label, lookup
     FROM "{table}" WHERE owner = ?1"#;
 
-// Rows whose key begins with the prefix come first, so two rows show whether exactly one matches.
+// `?1` is a prefix. In this order, the keys that begin with the prefix come before all other keys,
+// so the first two rows show whether exactly one key matches.
 const FIND: &str = r#"SELECT lookup FROM "{table}" WHERE lookup >= ?1 ORDER BY lookup LIMIT 2"#;
 
 const PING: &str = r#"SELECT 1 FROM "{table}" LIMIT 1"#;
@@ -163,7 +164,13 @@ impl Table {
         };
         let expires = millis(meta.expires);
         let touched = millis(meta.touched);
-        let params = params![key.as_bytes(), seen, touched, expires, bucket(expires)];
+        let params = params![
+            key.as_bytes(),
+            seen,
+            touched,
+            expires,
+            sweep_bucket(expires)
+        ];
         db.prepare_cached(&self.touch)?.execute(params)
     }
 
@@ -182,7 +189,8 @@ impl Table {
     ) -> rusqlite::Result<Due> {
         let mut statement = db.prepare_cached(&self.due)?;
         let step = i64::try_from(step).unwrap_or(i64::MAX);
-        let mut rows = statement.query(params![bucket(now), after.bucket, after.rowid, step])?;
+        let mut rows =
+            statement.query(params![sweep_bucket(now), after.bucket, after.rowid, step])?;
         let mut due = Due::default();
         while let Some(row) = rows.next()? {
             let position = SweepPosition {
@@ -242,7 +250,8 @@ impl Table {
     }
 }
 
-/// The position of a row in the order in which a sweep reads them. The default is before all rows.
+/// The position of a row in the order in which a sweep reads the rows. The default is before all
+/// rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SweepPosition {
     bucket: i64,
@@ -299,23 +308,23 @@ fn columns<'a>(key: &'a StoreKey, new: &'a Draft) -> [ToSqlOutput<'a>; 9] {
         millis(meta.created).into(),
         millis(meta.touched).into(),
         expires.into(),
-        bucket(expires).into(),
+        sweep_bucket(expires).into(),
         text(meta.owner.as_ref().map(Owner::as_str)),
         text(meta.label.as_deref()),
     ]
 }
 
-/// Returns `version` as its column stores it, the same 64 bits as a signed integer, or `None` if
-/// this store did not issue `version`.
+/// Returns the value of the column `version`: the 64 bits of the save id as a signed integer.
+/// Returns `None` if `version` contains no save id, so that this store cannot have issued it.
 fn version_number(version: &Version) -> Option<i64> {
     version.save_id().map(SaveId::get).map(u64::cast_signed)
 }
 
-/// Returns the hour of an instant, counted from the Unix epoch.
+/// Returns the sweep bucket of an instant: its hour, counted from the Unix epoch.
 ///
-/// The sweep's index is on the hour, because an index on the instant would have to be updated with
-/// every use of a session.
-fn bucket(millis: i64) -> i64 {
+/// The sweep uses an index on the hour of the expiry. An index on the exact time would have to be
+/// updated with every use of a session.
+fn sweep_bucket(millis: i64) -> i64 {
     millis.div_euclid(60 * 60 * 1_000)
 }
 

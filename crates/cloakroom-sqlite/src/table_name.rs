@@ -2,11 +2,11 @@
 
 use cloakroom::{Error, ErrorKind, Result, limits};
 
-/// The table that records the schema version of each session table. `PRAGMA user_version` is left
-/// to the application, which may use the same file.
+/// The table that records the schema version of each session table. The versions are not stored in
+/// `PRAGMA user_version`, because the application may use the same file and need that number.
 pub(crate) const SCHEMA_VERSIONS: &str = "cloakroom_schema";
 
-/// Returns an error unless `name` is a plain word that neither SQLite nor this crate reserves.
+/// Returns an error if `name` is not a valid table name, or if SQLite or this crate reserves it.
 pub(crate) fn check(name: &str) -> Result<()> {
     limits::check_table_name(name)?;
     if name.to_ascii_lowercase().starts_with("sqlite_")
@@ -15,8 +15,8 @@ pub(crate) fn check(name: &str) -> Result<()> {
         return Err(Error::new(
             ErrorKind::Config,
             format!(
-                "`table({name:?})` cannot be used: it must not begin with `sqlite_` or be \
-                 `{SCHEMA_VERSIONS}`"
+                "`table({name:?})` cannot be used: names that begin with `sqlite_` and the name \
+                 `{SCHEMA_VERSIONS}` are reserved"
             ),
         ));
     }

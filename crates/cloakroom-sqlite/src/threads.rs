@@ -35,6 +35,6 @@ impl Drop for Threads {
 
 /// The capacity of the writer's queue, and of the readers' queue.
 ///
-/// The writer's queue has room for sixteen full groups. A call that finds the queue full fails at
-/// once instead of waiting.
+/// The writer commits up to 256 calls in one transaction, so its queue has room for 16 such
+/// transactions. A call that finds the queue full fails at once instead of waiting.
 pub(crate) const QUEUE_LEN: usize = 4_096;

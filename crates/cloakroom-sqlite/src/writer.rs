@@ -12,8 +12,8 @@ use crate::threads::{QUEUE_LEN, Threads};
 
 /// The thread that writes.
 ///
-/// It commits the waiting calls together, in one transaction. They share the flush to the disk,
-/// which is almost the whole cost of a save.
+/// It commits all waiting calls together, in one transaction. The calls of such a group share one
+/// flush to the disk, which is almost the whole cost of a save.
 pub(crate) struct Writer<T> {
     jobs: Sender<Job<T>>,
     advice: Advice,
@@ -42,10 +42,11 @@ impl<T: Send + Sync + 'static> Writer<T> {
         })
     }
 
-    /// Runs `work` and returns, after the commit, the number of rows that it changed.
+    /// Runs `work` and returns, after the commit, the number of rows that it changed. Error
+    /// messages begin with `doing`.
     ///
-    /// At most one statement of `work` may change rows, so that `work` has changed nothing if it
-    /// fails.
+    /// At most one statement of `work` may change rows. Then, if `work` fails, it has changed
+    /// nothing, and the writer can commit the rest of the group.
     ///
     /// If the future is dropped, `work` is committed completely or not at all.
     pub(crate) async fn run(
@@ -91,7 +92,7 @@ fn commit<T>(db: &Connection, table: &T, group: Vec<Work<T>>, answers: Vec<Answe
     match in_one_transaction(db, table, group) {
         Ok(results) => {
             for (answer, result) in answers.into_iter().zip(results) {
-                // `None` is a panic: the caller gets an error because `answer` is dropped.
+                // `None` means that the job panicked. Dropping `answer` gives the caller an error.
                 if let Some(result) = result {
                     let _ = answer.send(result);
                 }
@@ -121,8 +122,9 @@ fn in_one_transaction<T>(
     let mut results = Vec::with_capacity(group.len());
     for work in group {
         match catch_unwind(AssertUnwindSafe(|| work(&transaction, table))) {
-            // A serious error, such as a full disk, rolls back the whole transaction. Each of the
-            // remaining jobs would then be committed separately, so stop here.
+            // After a serious error, such as a full disk, SQLite rolls back the whole transaction.
+            // Outside a transaction, SQLite would commit each remaining job separately, so stop
+            // here.
             Ok(Err(cause)) if transaction.is_autocommit() => return Err(cause),
             // SQLite has rolled back the failed statement only.
             Ok(result) => results.push(Some(result.map_err(Cause::new))),
@@ -156,12 +158,12 @@ mod tests {
     #[test]
     fn an_error_that_rolls_back_the_transaction_fails_the_whole_group() {
         let db = database();
-        let lost: Work<()> = Box::new(|db, ()| {
+        let rolls_back: Work<()> = Box::new(|db, ()| {
             db.execute_batch("ROLLBACK")?;
             Err(rusqlite::Error::InvalidQuery)
         });
 
-        assert!(in_one_transaction(&db, &(), vec![insert(1), lost, insert(2)]).is_err());
+        assert!(in_one_transaction(&db, &(), vec![insert(1), rolls_back, insert(2)]).is_err());
 
         assert_eq!(rows(&db), 0);
         assert!(in_one_transaction(&db, &(), vec![insert(3)]).is_ok());
@@ -170,12 +172,13 @@ mod tests {
     #[test]
     fn a_failed_commit_fails_the_whole_group_and_writes_nothing() {
         let db = database();
+        // There is no parent 7. SQLite checks the deferred foreign key at the commit, which fails.
         let orphan: Work<()> = Box::new(|db, ()| db.execute("INSERT INTO child VALUES (7)", []));
-        let (asked, mut answered): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel()).unzip();
+        let (answers, mut receivers): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel()).unzip();
 
-        commit(&db, &(), vec![insert(1), orphan], asked);
+        commit(&db, &(), vec![insert(1), orphan], answers);
 
-        for answer in &mut answered {
+        for answer in &mut receivers {
             assert!(
                 answer.try_recv().unwrap().is_err(),
                 "acknowledged without a commit"

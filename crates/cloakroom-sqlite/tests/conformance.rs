@@ -1,4 +1,5 @@
-//! The conformance suite on both stores: opened once, and opened twice on one file.
+//! Runs the conformance suite against `SqliteStore` and `DjangoTable`: one store alone, and two
+//! stores on one file.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! The store on Django's table: the values that it writes, what it does not change, and how it
+//! The store on Django's table: the values that it writes, what it leaves unchanged, and how it
 //! reads rows that Django wrote.
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use cloakroom_harness::django::table::{self, DATA, KEY, at, draft, expiring};
 use cloakroom_harness::django::written;
 use cloakroom_sqlite::DjangoTable;
 use rusqlite::Connection;
-use support::{django, folder, neighbour};
+use support::{django, folder, other_connection};
 use tempfile::TempDir;
 
 cloakroom_harness::django_table!(djangos_table, Site::new().await);
@@ -26,11 +26,11 @@ async fn the_table_is_exactly_what_djangos_migrations_create() {
     let (_folder, path) = folder();
     let store = django(&path).await;
 
-    assert_eq!(schema_of(&neighbour(&path)), DJANGOS);
+    assert_eq!(schema_of(&other_connection(&path)), DJANGO_SCHEMA);
     let (_folder, path) = folder();
-    let neighbour = neighbour(&path);
-    neighbour.execute_batch(&store.schema()).unwrap();
-    assert_eq!(schema_of(&neighbour), DJANGOS);
+    let other_connection = other_connection(&path);
+    other_connection.execute_batch(&store.schema()).unwrap();
+    assert_eq!(schema_of(&other_connection), DJANGO_SCHEMA);
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_row_has_the_values_that_django_would_write() {
     ] {
         let expires = from_micros(micros);
         let seen = written(store.create(&at(KEY), &expiring(DATA, expires)).await);
-        assert_eq!(row(&neighbour(&path)), row_of(DATA, text));
+        assert_eq!(row(&other_connection(&path)), row_of(DATA, text));
 
         let new = expiring("e30:1vbVSP:new", expires + Duration::from_secs(60));
         let seen = written(store.save(&at(KEY), &seen, &new).await);
@@ -57,7 +57,10 @@ async fn a_row_has_the_values_that_django_would_write() {
                 .touch(&at(KEY), &seen, &expiring("", expires).meta)
                 .await,
         );
-        assert_eq!(row(&neighbour(&path)), row_of("e30:1vbVSP:new", text));
+        assert_eq!(
+            row(&other_connection(&path)),
+            row_of("e30:1vbVSP:new", text)
+        );
 
         store.delete(&at(KEY)).await.unwrap();
     }
@@ -65,8 +68,10 @@ async fn a_row_has_the_values_that_django_would_write() {
 
 #[tokio::test]
 async fn a_row_of_django_is_loaded_saved_and_swept_by_djangos_rules() {
-    // The text of `expire_date`, the instant that the text denotes, and an instant at which
-    // Django's `clearsessions` keeps the row. Both instants are microseconds in the same minute.
+    // The text in `expire_date`, the instant that the text denotes, and an instant at which
+    // Django's `clearsessions` keeps the row. The instants are microseconds after 2026-01-02
+    // 03:04:00. `clearsessions` keeps the last row although it has expired, because `clearsessions`
+    // compares texts, and `T` sorts after the space.
     for (text, expires, kept_at) in [
         ("2026-01-02 03:04:06", 6_000_000, 5_000_000),
         ("2026-01-02 03:04:05", 5_000_000, 5_000_000),
@@ -75,7 +80,7 @@ async fn a_row_of_django_is_loaded_saved_and_swept_by_djangos_rules() {
     ] {
         let (_folder, path) = folder();
         let store = django(&path).await;
-        insert(&neighbour(&path), DATA, text);
+        insert(&other_connection(&path), DATA, text);
         let now = |micros: i64| from_micros(1_767_323_040_000_000 + micros);
 
         let entry = store.load(&at(KEY)).await.unwrap().unwrap();
@@ -89,6 +94,7 @@ async fn a_row_of_django_is_loaded_saved_and_swept_by_djangos_rules() {
         assert_eq!(store.sweep(now(kept_at), 10).await.unwrap(), 0, "{text}");
         written(store.save(&at(KEY), &entry.version, &draft("new")).await);
     }
+    // The text in `expire_date`, and an instant at which `clearsessions` deletes the row.
     for (text, now) in [
         ("2026-01-02 03:04:04", 5_000_000),
         ("2026-01-02 03:04:05.200000", 5_250_000),
@@ -96,7 +102,7 @@ async fn a_row_of_django_is_loaded_saved_and_swept_by_djangos_rules() {
     ] {
         let (_folder, path) = folder();
         let store = django(&path).await;
-        insert(&neighbour(&path), DATA, text);
+        insert(&other_connection(&path), DATA, text);
 
         let now = from_micros(1_767_323_040_000_000 + now);
         assert_eq!(store.sweep(now, 10).await.unwrap(), 1, "{text}");
@@ -117,7 +123,7 @@ fn every_date_until_the_year_2400_is_formatted_as_sqlite_formats_it() {
 }
 
 #[tokio::test]
-async fn a_row_that_django_would_not_write_is_corrupt_and_does_not_panic() {
+async fn loading_a_row_that_django_would_not_write_returns_corrupt_and_does_not_panic() {
     for (column, value) in [
         ("expire_date", "'tomorrow'"),
         ("expire_date", "'now'"),
@@ -129,9 +135,9 @@ async fn a_row_that_django_would_not_write_is_corrupt_and_does_not_panic() {
     ] {
         let (_folder, path) = folder();
         let store = django(&path).await;
-        insert(&neighbour(&path), DATA, "2026-01-02 03:04:06");
+        insert(&other_connection(&path), DATA, "2026-01-02 03:04:06");
         let change = format!("UPDATE django_session SET {column} = {value}");
-        neighbour(&path).execute_batch(&change).unwrap();
+        other_connection(&path).execute_batch(&change).unwrap();
 
         let error = store.load(&at(KEY)).await.unwrap_err();
 
@@ -144,7 +150,7 @@ async fn a_row_that_django_would_not_write_is_corrupt_and_does_not_panic() {
 async fn a_table_with_other_columns_is_refused_and_not_changed() {
     let (_folder, path) = folder();
     let theirs = "CREATE TABLE django_session (session_key TEXT, session_data TEXT)";
-    neighbour(&path).execute_batch(theirs).unwrap();
+    other_connection(&path).execute_batch(theirs).unwrap();
 
     let error = DjangoTable::open(&path)
         .unwrap()
@@ -154,19 +160,21 @@ async fn a_table_with_other_columns_is_refused_and_not_changed() {
 
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("with other columns"), "{error}");
-    assert_eq!(schema_of(&neighbour(&path)), format!("{theirs};"));
+    assert_eq!(schema_of(&other_connection(&path)), format!("{theirs};"));
 }
 
 #[tokio::test]
 async fn the_journal_mode_user_version_and_schema_are_not_changed() {
     for journal in ["delete", "wal"] {
         let (_folder, path) = folder();
-        let neighbour = neighbour(&path);
-        neighbour
+        let other_connection = other_connection(&path);
+        other_connection
             .pragma_update(None, "journal_mode", journal)
             .unwrap();
-        neighbour.execute_batch(DJANGOS).unwrap();
-        neighbour.pragma_update(None, "user_version", 42).unwrap();
+        other_connection.execute_batch(DJANGO_SCHEMA).unwrap();
+        other_connection
+            .pragma_update(None, "user_version", 42)
+            .unwrap();
 
         let store = DjangoTable::open(&path).unwrap();
         let seen = written(store.create(&at(KEY), &draft("")).await);
@@ -176,16 +184,18 @@ async fn the_journal_mode_user_version_and_schema_are_not_changed() {
 
         let pragma = |name: &str| -> String {
             let ask = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
-            neighbour.query_row(&ask, [], |row| row.get(0)).unwrap()
+            other_connection
+                .query_row(&ask, [], |row| row.get(0))
+                .unwrap()
         };
         assert_eq!(pragma("journal_mode"), journal);
         assert_eq!(pragma("user_version"), "42");
-        assert_eq!(schema_of(&neighbour), DJANGOS);
+        assert_eq!(schema_of(&other_connection), DJANGO_SCHEMA);
     }
 }
 
 #[tokio::test]
-async fn with_the_rollback_journal_calls_wait_for_locks_and_report_those_that_last() {
+async fn with_the_rollback_journal_calls_wait_for_a_lock_and_fail_after_the_timeout() {
     let (_folder, path) = folder();
     let store = django(&path).await;
     let hasty = DjangoTable::builder(&path)
@@ -193,10 +203,10 @@ async fn with_the_rollback_journal_calls_wait_for_locks_and_report_those_that_la
         .open()
         .unwrap();
     let seen = written(store.create(&at(KEY), &draft("old")).await);
-    let neighbour = neighbour(&path);
+    let other_connection = other_connection(&path);
 
-    // Like Django while it commits: other connections cannot even read.
-    neighbour.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    // With this lock, which Django takes when it commits, other connections cannot even read.
+    other_connection.execute_batch("BEGIN EXCLUSIVE").unwrap();
     for error in [
         hasty.load(&at(KEY)).await.map(drop),
         hasty.save(&at(KEY), &seen, &draft("new")).await.map(drop),
@@ -208,7 +218,7 @@ async fn with_the_rollback_journal_calls_wait_for_locks_and_report_those_that_la
     let (key, new) = (at(KEY), draft("new"));
     let mut save = support::begin(store.save(&key, &seen, &new));
     assert!(support::answer(&mut save).is_none());
-    neighbour.execute_batch("COMMIT").unwrap();
+    other_connection.execute_batch("COMMIT").unwrap();
 
     written(save.await);
     assert_eq!(store.load(&key).await.unwrap().unwrap().data, "new");
@@ -241,7 +251,7 @@ fn an_in_memory_database_is_refused() {
 /// A store on a table with a custom name, and another connection to the file.
 struct Site {
     store: DjangoTable,
-    neighbour: Connection,
+    other_connection: Connection,
     _folder: TempDir,
 }
 
@@ -251,7 +261,7 @@ impl Site {
         let store = DjangoTable::builder(&path).table("web_session").open();
         let site = Self {
             store: store.unwrap(),
-            neighbour: neighbour(&path),
+            other_connection: other_connection(&path),
             _folder: folder,
         };
         site.store.migrate().await.unwrap();
@@ -275,11 +285,13 @@ impl table::Site for Site {
     }
 
     async fn run(&mut self, statement: &str) {
-        self.neighbour.execute_batch(statement).unwrap();
+        self.other_connection.execute_batch(statement).unwrap();
     }
 
     async fn ask(&mut self, question: &str) -> String {
-        let answer = self.neighbour.query_row(question, [], |row| row.get(0));
+        let answer = self
+            .other_connection
+            .query_row(question, [], |row| row.get(0));
         answer.unwrap()
     }
 }
@@ -317,7 +329,7 @@ fn schema_of(db: &Connection) -> String {
 }
 
 /// The schema that Django 5.2 creates, with a `;` after each statement.
-const DJANGOS: &str = concat!(
+const DJANGO_SCHEMA: &str = concat!(
     r#"CREATE TABLE "django_session" ("session_key" varchar(40) NOT NULL PRIMARY KEY, "#,
     r#""session_data" text NOT NULL, "expire_date" datetime NOT NULL);"#,
     r#"CREATE INDEX "django_session_expire_date_a5c62663" ON "django_session" ("expire_date");"#,

@@ -1,4 +1,4 @@
-//! How the writer groups the waiting calls, and what a failure in a group affects.
+//! How the writer commits waiting calls in groups, and which calls a failure in a group affects.
 #![allow(
     clippy::unwrap_used,
     reason = "test code; clippy does not recognise the helpers as such"
@@ -16,32 +16,32 @@ use std::time::{Duration, Instant};
 use cloakroom::ErrorKind;
 use cloakroom::store::{Outcome, Store};
 use cloakroom_sqlite::SqliteStore;
-use support::{answer, at, begin, draft, folder, labelled, neighbour, written};
+use support::{answer, at, begin, draft, folder, labelled, other_connection, written};
 
 #[tokio::test]
 async fn waiting_saves_share_a_commit_and_are_acknowledged_after_it() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
-    let neighbour = neighbour(&path);
+    let other_connection = other_connection(&path);
     let mut seen = Vec::new();
     for n in 0..200 {
         seen.push(written(store.create(&at(n), &draft("old")).await));
     }
-    neighbour
+    other_connection
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         .unwrap();
 
-    neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other_connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     let (store_keys, new): (Vec<_>, Vec<_>) = (0..200).map(|n| (at(n), draft("new"))).unzip();
     let mut saves: Vec<_> = (0..200)
         .map(|n| begin(store.save(&store_keys[n], &seen[n], &new[n])))
         .collect();
     assert!(saves.iter_mut().all(|save| answer(save).is_none()));
-    neighbour.execute_batch("ROLLBACK").unwrap();
+    other_connection.execute_batch("ROLLBACK").unwrap();
 
     for (n, save) in saves.into_iter().enumerate() {
         assert_eq!(written(save.await), new[n].version());
-        let committed: Vec<u8> = neighbour
+        let committed: Vec<u8> = other_connection
             .query_row(
                 "SELECT data FROM cloakroom_session WHERE lookup = ?1",
                 [at(n as u64).as_bytes()],
@@ -50,7 +50,8 @@ async fn waiting_saves_share_a_commit_and_are_acknowledged_after_it() {
             .unwrap();
         assert_eq!(committed, b"new", "acknowledged before the commit");
     }
-    // One commit for the saves that the writer had taken already, and one for all the others.
+    // The writer commits the saves that it took from the queue before the lock was released, and
+    // then all others.
     let commits = commits_in_log(&path);
     assert!(
         (1..=2).contains(&commits),
@@ -62,13 +63,13 @@ async fn waiting_saves_share_a_commit_and_are_acknowledged_after_it() {
 async fn a_failing_call_does_not_fail_the_rest_of_its_group() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
-    let neighbour = neighbour(&path);
+    let other_connection = other_connection(&path);
     let trigger =
         "CREATE TRIGGER poison BEFORE INSERT ON cloakroom_session WHEN NEW.label = 'poison'
                    BEGIN SELECT RAISE(ABORT, 'poisoned'); END";
-    neighbour.execute_batch(trigger).unwrap();
+    other_connection.execute_batch(trigger).unwrap();
 
-    neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other_connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     let store_keys: Vec<_> = (0..30).map(at).collect();
     let drafts: Vec<_> = (0..30)
         .map(|n| labelled(if n % 10 == 5 { "poison" } else { "good" }))
@@ -76,7 +77,7 @@ async fn a_failing_call_does_not_fail_the_rest_of_its_group() {
     let calls: Vec<_> = (0..30)
         .map(|n| begin(store.create(&store_keys[n], &drafts[n])))
         .collect();
-    neighbour.execute_batch("ROLLBACK").unwrap();
+    other_connection.execute_batch("ROLLBACK").unwrap();
 
     for (n, call) in calls.into_iter().enumerate() {
         let answer = call.await;
@@ -94,9 +95,9 @@ async fn a_failing_call_does_not_fail_the_rest_of_its_group() {
 async fn a_save_waits_for_the_lock_of_another_connection() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
-    let neighbour = neighbour(&path);
+    let other_connection = other_connection(&path);
 
-    neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other_connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     let (at, draft) = (at(1), draft("late"));
     let mut create = begin(store.create(&at, &draft));
     assert!(
@@ -104,21 +105,21 @@ async fn a_save_waits_for_the_lock_of_another_connection() {
         "loads are not blocked"
     );
     assert!(answer(&mut create).is_none());
-    neighbour.execute_batch("COMMIT").unwrap();
+    other_connection.execute_batch("COMMIT").unwrap();
 
     written(create.await);
 }
 
 #[tokio::test]
-async fn a_lock_that_lasts_is_reported_and_later_saves_work() {
+async fn a_save_fails_if_a_lock_outlasts_the_timeout_and_later_saves_work() {
     let (_folder, path) = folder();
     let store = SqliteStore::builder(&path)
         .busy_timeout(Duration::from_millis(100))
         .open()
         .unwrap();
-    let neighbour = neighbour(&path);
+    let other_connection = other_connection(&path);
 
-    neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other_connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     let start = Instant::now();
     let error = store.create(&at(1), &draft("")).await.unwrap_err();
     assert!(
@@ -128,10 +129,10 @@ async fn a_lock_that_lasts_is_reported_and_later_saves_work() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(
         error.to_string(),
-        "creating a session in SQLite: another process kept the database locked for 100 ms; \
+        "creating a session in SQLite: another connection kept the database locked for 100 ms; \
          raise busy_timeout or find the long transaction"
     );
-    neighbour.execute_batch("COMMIT").unwrap();
+    other_connection.execute_batch("COMMIT").unwrap();
 
     written(store.create(&at(1), &draft("")).await);
 }
@@ -140,10 +141,10 @@ async fn a_lock_that_lasts_is_reported_and_later_saves_work() {
 async fn a_call_that_finds_the_queue_full_is_refused_at_once() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
-    let neighbour = neighbour(&path);
+    let other_connection = other_connection(&path);
     let (at, draft) = (at(1), draft(""));
 
-    neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other_connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut waiting = Vec::new();
     let refused = loop {
         let mut call: support::Call<'_, Outcome> = Box::pin(store.create(&at, &draft));
@@ -153,7 +154,7 @@ async fn a_call_that_finds_the_queue_full_is_refused_at_once() {
         }
         assert!(waiting.len() < 10_000, "the queue is unbounded");
     };
-    neighbour.execute_batch("ROLLBACK").unwrap();
+    other_connection.execute_batch("ROLLBACK").unwrap();
 
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
     assert!(
@@ -176,9 +177,9 @@ async fn a_call_that_finds_the_queue_full_is_refused_at_once() {
 async fn dropping_a_waiting_call_does_not_disturb_the_others() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
-    let neighbour = neighbour(&path);
+    let other_connection = other_connection(&path);
 
-    neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other_connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     let (store_keys, draft): (Vec<_>, _) = ((0..20).map(at).collect(), draft(""));
     let mut calls: Vec<_> = store_keys
         .iter()
@@ -187,7 +188,7 @@ async fn dropping_a_waiting_call_does_not_disturb_the_others() {
     for call in calls.iter_mut().step_by(2) {
         *call = None;
     }
-    neighbour.execute_batch("ROLLBACK").unwrap();
+    other_connection.execute_batch("ROLLBACK").unwrap();
 
     for call in calls.into_iter().flatten() {
         written(call.await);
@@ -232,12 +233,12 @@ fn the_last_clone_can_be_dropped_on_the_thread_that_sends_the_result() {
     assert!(poll.is_pending());
     drop(future);
 
-    // If the thread joined itself, it would panic and close the channel.
+    // If the writer's thread joined itself, it would panic and close the channel.
     drop((task, waker));
     is_dropped.recv().unwrap();
 }
 
-/// A task that drops its future when it is woken, on the thread that wakes it.
+/// A task that drops its future on the thread that wakes the task.
 struct Task<F> {
     future: Mutex<Option<Pin<Box<F>>>>,
     dropped: mpsc::Sender<()>,
@@ -250,7 +251,10 @@ impl<F: Future + Send> Wake for Task<F> {
     }
 }
 
-/// Counts the transactions in the write-ahead log by the frames that end one.
+/// Counts the transactions in the write-ahead log.
+///
+/// A frame of the current log has the same salts as the log's header. The last frame of a
+/// transaction contains the size of the database; the other frames contain 0.
 fn commits_in_log(path: &Path) -> usize {
     let log = fs::read(log_path(path)).unwrap();
     let (header, frames) = log.split_at(32);

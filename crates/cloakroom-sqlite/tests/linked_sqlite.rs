@@ -1,5 +1,6 @@
-//! The SQLite that the program is linked with. The warning is logged once per process, so this test
-//! is the only one of its program. `scripts/check-sqlite-versions` also runs it with an old SQLite.
+//! The warning about an SQLite with the WAL-reset bug. The store logs it once per process, so this
+//! file contains only one test. `scripts/check-sqlite-versions` also runs the test with an SQLite
+//! that has the bug.
 
 mod support;
 
@@ -10,7 +11,7 @@ use support::{at, django, draft, folder, written};
 use tracing::instrument::WithSubscriber;
 
 #[tokio::test]
-async fn an_sqlite_that_can_damage_a_database_is_reported_once_and_usable() {
+async fn an_sqlite_that_can_damage_a_database_works_and_is_reported_once() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -1,4 +1,4 @@
-//! Opening a file: what is created, what is not touched, and which errors are returned.
+//! Opening a file: what the store creates, what it leaves unchanged, and which errors it returns.
 
 mod support;
 
@@ -9,7 +9,7 @@ use std::thread;
 use cloakroom::ErrorKind;
 use cloakroom::store::{Outcome, Store};
 use cloakroom_sqlite::{SqliteStore, Synchronous};
-use support::{at, draft, folder, neighbour, written};
+use support::{at, draft, folder, other_connection, written};
 
 #[tokio::test]
 async fn reopening_keeps_all_data() {
@@ -47,23 +47,23 @@ async fn a_session_of_a_megabyte_is_loaded_completely() {
 #[tokio::test]
 async fn the_tables_of_the_application_are_not_touched() {
     let (_folder, path) = folder();
-    let neighbour = neighbour(&path);
+    let other_connection = other_connection(&path);
     let theirs = "PRAGMA user_version = 42;
         CREATE TABLE book (title TEXT);
         INSERT INTO book VALUES ('Middlemarch')";
-    neighbour.execute_batch(theirs).unwrap();
+    other_connection.execute_batch(theirs).unwrap();
 
     let store = SqliteStore::open(&path).unwrap();
     written(store.create(&at(1), &draft("")).await);
     store.sweep(draft("").meta.expires, 10).await.unwrap();
 
-    let title: String = neighbour
+    let title: String = other_connection
         .query_row("SELECT title FROM book", [], |row| row.get(0))
         .unwrap();
-    let version: i64 = neighbour
+    let version: i64 = other_connection
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
-    let mut names = neighbour
+    let mut names = other_connection
         .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
         .unwrap();
     let names: Vec<String> = names
@@ -76,7 +76,7 @@ async fn the_tables_of_the_application_are_not_touched() {
 }
 
 #[tokio::test]
-async fn two_tables_in_one_file_never_show_each_others_sessions() {
+async fn stores_on_two_tables_of_one_file_do_not_see_each_others_sessions() {
     let (_folder, path) = folder();
     let visitors = SqliteStore::open(&path).unwrap();
     let staff = SqliteStore::builder(&path).table("Order").open().unwrap();
@@ -105,10 +105,10 @@ async fn two_tables_in_one_file_never_show_each_others_sessions() {
 }
 
 #[tokio::test]
-async fn a_table_may_have_the_longest_name() {
+async fn table_names_of_63_letters_that_differ_in_the_last_letter_are_different_tables() {
     let (_folder, path) = folder();
     let open = |name: String| SqliteStore::builder(&path).table(name).open().unwrap();
-    let (one, other) = (open(format!("{:x<63}", "")), open(format!("{:x<62}y", "")));
+    let (one, other) = (open("x".repeat(63)), open("x".repeat(62) + "y"));
 
     written(one.create(&at(1), &draft("kept")).await);
     written(other.create(&at(1), &draft("other")).await);
@@ -147,20 +147,20 @@ async fn several_threads_can_open_a_new_file_at_the_same_time() {
 async fn an_up_to_date_file_opens_while_another_connection_writes_to_it() {
     let (_folder, path) = folder();
     drop(SqliteStore::open(&path).unwrap());
-    let neighbour = neighbour(&path);
+    let other_connection = other_connection(&path);
 
-    neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other_connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     let store = SqliteStore::open(&path).unwrap();
 
     assert!(store.load(&at(1)).await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn a_dropped_table_is_created_when_the_store_is_opened_again() {
+async fn a_dropped_table_is_created_again_when_a_store_is_opened() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     written(store.create(&at(1), &draft("")).await);
-    neighbour(&path)
+    other_connection(&path)
         .execute_batch("DROP TABLE cloakroom_session")
         .unwrap();
     let error = store.load(&at(1)).await.unwrap_err();
@@ -182,7 +182,7 @@ fn a_newer_schema_is_refused() {
     let (_folder, path) = folder();
     drop(SqliteStore::open(&path).unwrap());
     let newer = "UPDATE cloakroom_schema SET version = 7";
-    neighbour(&path).execute_batch(newer).unwrap();
+    other_connection(&path).execute_batch(newer).unwrap();
 
     let error = SqliteStore::open(&path).unwrap_err();
 
@@ -195,7 +195,7 @@ fn a_newer_schema_is_refused() {
 #[test]
 fn a_table_of_another_program_is_refused_and_not_changed() {
     let (_folder, path) = folder();
-    neighbour(&path)
+    other_connection(&path)
         .execute_batch("CREATE TABLE cloakroom_session (id)")
         .unwrap();
 
@@ -208,7 +208,7 @@ fn a_table_of_another_program_is_refused_and_not_changed() {
             .contains("was not created by cloakroom-sqlite; choose another name"),
         "{error}"
     );
-    let columns: i64 = neighbour(&path)
+    let columns: i64 = other_connection(&path)
         .query_row(
             "SELECT COUNT(*) FROM pragma_table_info('cloakroom_session')",
             [],

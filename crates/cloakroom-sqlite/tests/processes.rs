@@ -1,5 +1,5 @@
-//! Several processes on one file. Each child process is this test program; an environment variable
-//! sets its role.
+//! Several processes on one file. The tests run this test program again as a child process. The
+//! environment variable `ROLE` sets what the child does.
 #![allow(
     clippy::unwrap_used,
     reason = "test code; clippy does not recognise the helpers as such"
@@ -16,12 +16,12 @@ use std::sync::Arc;
 use cloakroom::store::{Outcome, Store};
 use cloakroom_sqlite::SqliteStore;
 use cloakroom_testkit::soak;
-use support::{at, draft, folder, neighbour, written};
+use support::{at, draft, folder, other_connection, written};
 
 #[tokio::test]
 async fn two_processes_that_increment_one_counter_lose_no_increment() {
     let (_folder, path) = folder();
-    // The file does not exist yet, so creating it is part of the race.
+    // The file does not exist yet, so the processes also race to create it.
     let counters = [child("count", &path), child("count", &path)];
     for counter in counters {
         let output = counter.wait_with_output().unwrap();
@@ -35,13 +35,14 @@ async fn two_processes_that_increment_one_counter_lose_no_increment() {
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(
         store.load(&at(0)).await.unwrap().unwrap().data,
-        (2 * COUNTS).to_string()
+        (2 * INCREMENTS).to_string()
     );
 }
 
 #[tokio::test]
 async fn acknowledged_writes_survive_a_killed_process() {
     for round in soak::rounds(1) {
+        // A soak run has many rounds, and kills the process at a different moment in each of them.
         kill_after(500 - round % 400).await;
     }
 }
@@ -67,7 +68,7 @@ async fn kill_after(enough: usize) {
 
     assert!(
         acknowledged.len() >= enough,
-        "only {} were written",
+        "only {} writes were acknowledged",
         acknowledged.len()
     );
     let store = SqliteStore::open(&path).unwrap();
@@ -78,7 +79,7 @@ async fn kill_after(enough: usize) {
             n.to_string()
         );
     }
-    let verdict: String = neighbour(&path)
+    let verdict: String = other_connection(&path)
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
     assert_eq!(verdict, "ok");
@@ -129,11 +130,11 @@ async fn child_process() {
     }
 }
 
-/// Increments the number in a session that two processes share, `COUNTS` times.
+/// Increments the number in a session that two processes share, `INCREMENTS` times.
 async fn count(store: SqliteStore) {
     let mut counted = 0;
-    for _ in 0..MANY_TRIES {
-        if counted == COUNTS {
+    for _ in 0..MAX_TRIES {
+        if counted == INCREMENTS {
             return;
         }
         let outcome = match store.load(&at(0)).await.unwrap() {
@@ -150,10 +151,11 @@ async fn count(store: SqliteStore) {
         };
         counted += u64::from(outcome.unwrap() != Outcome::Stale);
     }
-    panic!("only {counted} increments in {MANY_TRIES} tries");
+    panic!("only {counted} increments in {MAX_TRIES} tries");
 }
 
-/// Creates sessions, eight at a time, and prints a line for each acknowledged one.
+/// Creates sessions, eight at a time, and prints a line for each session whose creation the store
+/// has acknowledged.
 async fn fill(store: SqliteStore) {
     let store = Arc::new(store);
     let tasks: Vec<_> = (0..8)
@@ -185,9 +187,9 @@ fn command(role: &str, path: &Path) -> Command {
 
 const ROLE: &str = "CLOAKROOM_SQLITE_TEST_ROLE";
 const FILE: &str = "CLOAKROOM_SQLITE_TEST_FILE";
-const COUNTS: u64 = 300;
-const MANY_TRIES: u64 = 100_000;
-/// The id of the user and the group without privileges on Linux. On macOS no user has this id, so
-/// it has no privileges there either.
+const INCREMENTS: u64 = 300;
+const MAX_TRIES: u64 = 100_000;
+/// The id of the user without privileges on Linux, and of its group. On macOS no user has this id,
+/// so a process with this id has no privileges there either.
 #[cfg(unix)]
 const UNPRIVILEGED_ID: u32 = 65_534;

@@ -43,7 +43,8 @@ async fn neither_the_files_nor_the_trace_log_contain_a_key() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    // For all threads, including those of the store. No other test of this file reads the log.
+    // The log must include the events of the store's threads, so the subscriber is global. No other
+    // test of this file needs a subscriber.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let sessions = Sessions::new(SqliteStore::open(folder.path().join("s.sqlite")).unwrap());

@@ -1,4 +1,4 @@
-//! Sweeping: which sessions are deleted, and that other calls do not wait for it.
+//! Sweeping: which sessions a sweep deletes, and that other calls do not wait for it.
 #![allow(
     clippy::unwrap_used,
     reason = "test code; clippy does not recognise the helpers as such"
@@ -12,15 +12,15 @@ use std::time::{Duration, SystemTime};
 use cloakroom::store::{Draft, Store, millis};
 use cloakroom_sqlite::SqliteStore;
 use cloakroom_testkit::faults;
-use support::{answer, at, begin, draft, folder, neighbour, written};
+use support::{answer, at, begin, draft, folder, other_connection, written};
 
 #[tokio::test]
 async fn loads_are_answered_while_ten_thousand_expired_sessions_are_swept() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
-    let (dead, live) = (draft("dead"), later(&draft("live"), 1));
+    let (expired, live) = (draft("expired"), later(&draft("live"), 1));
     for hundred in 0..102 {
-        let new = if hundred < 100 { &dead } else { &live };
+        let new = if hundred < 100 { &expired } else { &live };
         let store_keys: Vec<_> = (0..100).map(|n| at(hundred * 100 + n)).collect();
         let creates: Vec<_> = store_keys
             .iter()
@@ -32,9 +32,9 @@ async fn loads_are_answered_while_ten_thousand_expired_sessions_are_swept() {
     }
 
     let mut swept = 0;
-    // Each round is one batch of the core, interleaved with loads.
+    // In each round, loads run while a sweep deletes up to 1,000 sessions.
     for round in 0..100 {
-        let mut sweep = begin(store.sweep(dead.meta.expires, 1_000));
+        let mut sweep = begin(store.sweep(expired.meta.expires, 1_000));
         for n in 0..20 {
             let live = at(10_000 + (round * 20 + n) % 200);
             assert_eq!(store.load(&live).await.unwrap().unwrap().data, "live");
@@ -63,7 +63,7 @@ async fn unexpired_sessions_of_the_same_hour_are_not_swept() {
     let (_folder, path) = folder();
     let store = SqliteStore::open(&path).unwrap();
     let first = draft("");
-    // More unexpired rows come before the expired ones than one step of the sweep reads.
+    // A step of the sweep reads 256 rows, so the first two steps find only unexpired rows.
     for n in 0..600 {
         written(store.create(&at(n), &later(&first, 1_000)).await);
     }
@@ -129,7 +129,7 @@ fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
     });
 }
 
-/// Inserts `count` sessions that expired in the last days, one per second.
+/// Inserts `count` sessions. The n-th of them expired n seconds ago.
 fn insert_expired(path: &Path, count: usize) {
     let now = millis(SystemTime::now());
     let insert = "WITH RECURSIVE expired (n, expires) AS (
@@ -140,13 +140,13 @@ fn insert_expired(path: &Path, count: usize) {
         SELECT randomblob(32), n, expires - 1, expires - 1, expires, expires / 3600000,
             randomblob(200) FROM expired";
     let numbers = (i64::try_from(count).unwrap(), now);
-    let inserted = neighbour(path).execute(insert, numbers).unwrap();
+    let inserted = other_connection(path).execute(insert, numbers).unwrap();
     assert_eq!(inserted, count);
 }
 
 fn count_expired(path: &Path, now: SystemTime) -> usize {
     let count = "SELECT COUNT(*) FROM cloakroom_session WHERE expires_at <= ?1";
-    let count = neighbour(path).query_row(count, [millis(now)], |row| row.get::<_, i64>(0));
+    let count = other_connection(path).query_row(count, [millis(now)], |row| row.get::<_, i64>(0));
     usize::try_from(count.unwrap()).unwrap()
 }
 

@@ -5,9 +5,10 @@ use crate::columns::Columns;
 use crate::error::corrupt;
 use crate::pool::{Pool, Statement};
 
-// Creates the same table as Django's migration, so that Django accepts it. This is a single
-// statement, because MySQL cannot roll back the creation of a table. The name of the index does not
-// depend on the name of the table: in MySQL, index names need only be unique within their table.
+// Creates the same table as Django's migration, so that Django accepts the table. A single
+// statement creates the table and its index, because MySQL could not roll back the first of two.
+// The name of the index does not depend on the name of the table: in MySQL, index names need only
+// be unique within their table.
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS `{table}` (
     `session_key` varchar(40) NOT NULL PRIMARY KEY,
     `session_data` longtext NOT NULL,

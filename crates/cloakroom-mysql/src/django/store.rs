@@ -16,8 +16,8 @@ use crate::pool::{Pool, Statement};
 use crate::server;
 use crate::sweep;
 
-/// A store that reads and writes Django's own table `django_session`, which its engines `db` and
-/// `cached_db` use.
+/// A store that reads and writes the table `django_session`, in which Django's session engines `db`
+/// and `cached_db` keep sessions.
 ///
 /// A Rust service and a Django site share the rows. With Django's format and the same secret key,
 /// they also share logins. The store is compatible with Django 4.2, 5.2 and 6.0 if the site has
@@ -28,18 +28,18 @@ use crate::sweep;
 /// Clones share their connections, which are closed when the last clone is dropped.
 ///
 /// # Guarantees
-/// * **Compares**: the table has no version column, so a save compares the old data in the
-///   statement that writes the new data. It compares byte by byte, whatever the collation of the
-///   column is. No edit is lost among requests that save through this store. Django's own saves do
-///   not compare: this store never overwrites a change that Django saved in the meantime, but a
-///   Django request may overwrite a change that this store saved while the request ran. A save that
-///   changes nothing counts as written.
+/// * **Compares**: no edit is lost between requests that save through this store. The table has no
+///   version column, so the statement that saves the new data also checks that the stored data is
+///   still the data that the request loaded. It compares byte by byte, whatever the collation of
+///   the column is. This store never overwrites a change that Django saved in the meantime.
+///   Django's own saves do not compare: a Django request may overwrite a change that this store
+///   saved while the request ran. A save of unchanged data returns `Written`.
 /// * **Revokes**, **durable**, **shared**: as with [`MysqlStore`](crate::MysqlStore). The sessions
 ///   are also shared with Django.
 /// * **No owners**: writing a draft with an owner returns
 ///   [`Unsupported`](cloakroom::ErrorKind::Unsupported). The only metadata in the table is the
-///   expiry. A loaded entry has 1970 as the time at which it was created and touched, and has no
-///   label.
+///   expiry. A loaded entry has the Unix epoch as the time at which it was created and touched, and
+///   has no label.
 ///
 /// If the answer to a save is lost, a load shows whether the new data was written.
 ///
@@ -55,7 +55,7 @@ use crate::sweep;
 /// # When something fails
 /// In addition to the cases of the [crate](crate):
 /// * **Django's `migrate` has not been run**: every call returns
-///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message says to run it.
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run it.
 /// * **Another program has written to the table**: loading an entry with an invalid date returns
 ///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
 /// * **An attacker reads the table**: the attacker can use the keys in it to open the sessions,
@@ -149,10 +149,10 @@ impl DjangoTable {
     pub(crate) async fn open(options: Options) -> Result<Self> {
         let address = Address::parse(&options.url)?;
         let pool = Pool::new(address, options.connections, NO_TABLE);
-        let packet = server::max_size(&pool).await?;
+        let max_sent = server::max_size(&pool).await?;
         Ok(Self(Arc::new(Inner {
             pool,
-            table: Table::new(&options.table, packet),
+            table: Table::new(&options.table, max_sent),
             name: options.table,
         })))
     }
@@ -207,7 +207,7 @@ impl DjangoTable {
         schema::create(&self.0.name)
     }
 
-    /// Executes a statement that may be executed twice.
+    /// Executes a statement that may safely be executed twice, and returns its rows.
     async fn repeatable(
         &self,
         doing: &'static str,
@@ -318,7 +318,7 @@ impl Store for DjangoTable {
         let table = &self.0.table;
         let to = key_text(to).ok_or_else(|| unsupported_key(doing))?;
         table.check(new, doing)?;
-        // An entry cannot move to its own key. MySQL would not report that as a duplicate.
+        // An entry cannot move to its own key. MySQL would not report a duplicate key for that.
         let from = key_text(from).filter(|from| *from != to);
         let (Some(from), Some(seen)) = (from, version_text(seen)) else {
             return Ok(Outcome::Stale);
@@ -372,6 +372,7 @@ impl fmt::Debug for DjangoTable {
     }
 }
 
+/// The advice in the error message if the table does not exist.
 const NO_TABLE: &str = "run `manage.py migrate` of the Django site, or call `migrate`";
 
 #[cfg(test)]
@@ -390,17 +391,18 @@ mod tests {
         let builder = DjangoTable::builder(server.url()).table(unique_name());
         let store = builder.connections(1).connect().await.unwrap();
         store.migrate().await.unwrap();
-        a_visit(&store).await;
-        let before = [questions(&store).await, prepared(&store).await];
+        call_everything(&store).await;
+        let before = [statement_count(&store).await, prepare_count(&store).await];
 
-        a_visit(&store).await;
+        call_everything(&store).await;
 
-        // Two additional statements read the counters in between.
-        let after = [questions(&store).await, prepared(&store).await];
+        // Reading the counters executes two more statements.
+        let after = [statement_count(&store).await, prepare_count(&store).await];
         assert_eq!(after, [before[0] + CALLS + 2, before[1]]);
     }
 
-    async fn a_visit(store: &DjangoTable) {
+    /// Makes [`CALLS`] calls.
+    async fn call_everything(store: &DjangoTable) {
         let (at, to) = (StoreKey::new(b"one"), StoreKey::new(b"other"));
         let (old, new) = (draft("old"), draft("new"));
         let version = |draft: &Draft| Version::from_bytes(draft.data.clone());
@@ -428,11 +430,11 @@ mod tests {
         )
     }
 
-    async fn questions(store: &DjangoTable) -> u64 {
+    async fn statement_count(store: &DjangoTable) -> u64 {
         status(store, "SHOW SESSION STATUS LIKE 'Questions'").await
     }
 
-    async fn prepared(store: &DjangoTable) -> u64 {
+    async fn prepare_count(store: &DjangoTable) -> u64 {
         status(store, "SHOW SESSION STATUS LIKE 'Com_stmt_prepare'").await
     }
 

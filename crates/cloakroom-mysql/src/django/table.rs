@@ -9,13 +9,16 @@ use crate::columns::Columns;
 use crate::error::too_large;
 use crate::sweep::{Sweep, SweepPosition};
 
+// The constants `MICROS`, `INSTANT`, `KEY` and `DATA` replace `{micros}`, `{instant}`, `{key}` and
+// `{data}`.
+//
 // In most collations, `abc`, `ABC` and `abc ` are equal. So the statements first find the row
 // through the index, which uses the collation of the column, and then compare the bytes of the key.
 // They also compare the bytes of the old data, because the table has no version column. The bytes
 // are UTF-8, the character set of the store's connections.
 //
-// The column stores UTC without a time zone. The statements convert it from and to microseconds
-// since 1970, so they do not depend on the time zone of the connection.
+// The column `expire_date` stores UTC without a time zone. The statements convert it from and to
+// microseconds since 1970, so they do not depend on the time zone of the connection.
 const LOAD: &str = "SELECT session_data, {micros} FROM `{table}` WHERE {key}";
 
 // This is not an INSERT IGNORE, which would also ignore errors other than a duplicate key.
@@ -76,7 +79,9 @@ pub(crate) struct Table {
 impl Table {
     /// Inserts the table's name into the statements. The caller has checked the name; the
     /// statements quote it only because it may be an SQL keyword.
-    pub(crate) fn new(name: &str, packet: usize) -> Self {
+    ///
+    /// `max_sent` is the maximum size of the data that one packet can send.
+    pub(crate) fn new(name: &str, max_sent: usize) -> Self {
         let expand = |template: &str| {
             template
                 .replace("{micros}", MICROS)
@@ -96,11 +101,11 @@ impl Table {
             sweep: Sweep::new(name, sweep.each_ref().map(String::as_str), due_params),
             ping: fill(PING),
             // A save sends both the old data and the new.
-            max_size: packet / 2,
+            max_size: max_sent / 2,
         }
     }
 
-    /// The maximum size of an entry's data, in bytes.
+    /// Returns the maximum size of an entry's data, in bytes.
     pub(crate) fn max_size(&self) -> usize {
         self.max_size
     }
@@ -123,8 +128,8 @@ impl Table {
         if draft.data.len() > self.max_size {
             let limit = format!(
                 "bytes, but the server's max_allowed_packet leaves {}, since a save also sends the \
-                 old data; raise it there, or store large data in the site's tables and only its \
-                 ids in the session",
+                 old data; raise this setting, or store large data in the site's tables and only \
+                 its ids in the session",
                 self.max_size
             );
             return Err(too_large("data", draft.data.len(), &limit));
@@ -136,8 +141,8 @@ impl Table {
 /// Returns the session key in a store key, or `None` if it is too long or contains NUL or
 /// characters outside ASCII.
 ///
-/// Django's keys are ASCII. Which other characters the column can hold depends on its character
-/// set, and MySQL returns an error if the column is compared with text that it cannot hold.
+/// Django's keys are ASCII. It depends on the character set of the column which other characters it
+/// can store. MySQL returns an error if a statement compares the column with other characters.
 pub(crate) fn key_text(key: &StoreKey) -> Option<&str> {
     let key = str::from_utf8(key.as_bytes()).ok()?;
     let fits = key.len() <= MAX_KEY_LEN && key.bytes().all(|byte| byte.is_ascii() && byte != 0);
@@ -159,7 +164,7 @@ pub(crate) fn instant_param(at: SystemTime) -> Value {
     Value::from(micros(at))
 }
 
-/// Returns the error for a key that the column cannot hold.
+/// Returns the error for a key that [`key_text`] refuses.
 pub(crate) fn unsupported_key(doing: &str) -> Error {
     unsupported(
         doing,
@@ -197,7 +202,7 @@ pub(crate) fn entry(row: Row, doing: &'static str) -> Result<Entry> {
 /// The length of the column `session_key`, in characters.
 const MAX_KEY_LEN: usize = 40;
 
-/// The start of MySQL's range of dates, the first instant of the year 1000.
+/// The start of MySQL's range of dates, the year 1000, in microseconds since 1970.
 const FIRST_MICRO: i64 = -30_610_224_000_000_000;
 
 #[cfg(test)]
@@ -228,6 +233,8 @@ mod tests {
             .unwrap();
         let table = Table::new(&name, 0);
 
+        // `new` puts the new columns before the other parameters. `seen` puts the old data after
+        // them.
         let key = || key_params("key42").to_vec();
         let new = |rest: Vec<Value>| [vec!["new".into(), 0.into()], rest].concat();
         let seen = |rest: Vec<Value>| [rest, vec!["data".into()]].concat();

@@ -4,7 +4,7 @@ use cloakroom::store::{Outcome, Store};
 use cloakroom::{ErrorKind, StoreKey};
 use mysql_async::prelude::Queryable;
 
-use crate::support::{at, draft, neighbour, store, written};
+use crate::support::{at, draft, other_client, store, written};
 
 #[tokio::test]
 async fn store_keys_and_owners_are_compared_byte_by_byte() {
@@ -68,56 +68,59 @@ async fn a_move_to_a_key_that_exists_is_stale_and_changes_nothing() {
 async fn data_can_be_as_large_as_the_guarantees_promise_and_no_larger() {
     let Some(store) = store().await else { return };
     let max_size = store.guarantees().max_size.unwrap();
-    assert!(max_size > 1 << 20, "the default of the server is larger");
-    let mut whole = draft("");
-    whole.data = vec![0xff; max_size].into();
-    whole.meta.owner = Some("o".repeat(255).into());
-    whole.meta.label = Some("😀".repeat(1_000).into());
-    let mut more = draft("");
-    more.data = vec![0; max_size + 1].into();
+    assert!(
+        max_size > 1 << 20,
+        "the server's default is larger than 1 MiB"
+    );
+    let mut largest = draft("");
+    largest.data = vec![0xff; max_size].into();
+    largest.meta.owner = Some("o".repeat(255).into());
+    largest.meta.label = Some("😀".repeat(1_000).into());
+    let mut larger = draft("");
+    larger.data = vec![0; max_size + 1].into();
 
-    let seen = written(store.create(&StoreKey::new(&[b'x'; 255]), &whole).await);
+    let seen = written(store.create(&StoreKey::new(&[b'x'; 255]), &largest).await);
 
     let entry = store
         .load(&StoreKey::new(&[b'x'; 255]))
         .await
         .unwrap()
         .unwrap();
-    assert!(entry.data == whole.data && entry.meta == whole.meta);
+    assert!(entry.data == largest.data && entry.meta == largest.meta);
     let to = StoreKey::new(&[b'y'; 255]);
     written(
         store
-            .rename(&StoreKey::new(&[b'x'; 255]), &seen, &to, &whole)
+            .rename(&StoreKey::new(&[b'x'; 255]), &seen, &to, &largest)
             .await,
     );
-    let error = store.save(&to, &seen, &more).await.unwrap_err();
+    let error = store.save(&to, &seen, &larger).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert!(error.to_string().contains("max_allowed_packet"), "{error}");
-    assert!(store.load(&to).await.unwrap().unwrap().data == whole.data);
+    assert!(store.load(&to).await.unwrap().unwrap().data == largest.data);
 }
 
 #[tokio::test]
 async fn a_store_key_that_is_too_long_is_not_truncated_and_finds_nothing() {
     let Some(store) = store().await else { return };
-    let (long, cut) = (StoreKey::new(&[b'x'; 256]), StoreKey::new(&[b'x'; 255]));
+    let (long, truncated) = (StoreKey::new(&[b'x'; 256]), StoreKey::new(&[b'x'; 255]));
 
     let error = store.create(&long, &draft("")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
-    written(store.create(&cut, &draft("")).await);
+    written(store.create(&truncated, &draft("")).await);
 
     assert!(store.load(&long).await.unwrap().is_none());
     store.delete(&long).await.unwrap();
-    assert!(store.load(&cut).await.unwrap().is_some());
+    assert!(store.load(&truncated).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn a_row_that_another_program_has_changed_is_corrupt() {
-    let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
+    let (Some(store), Some(mut other_client)) = (store().await, other_client().await) else {
         return;
     };
     written(store.create(&at(1), &draft("")).await);
     let table = table_of(&store);
-    neighbour
+    other_client
         .query_drop(format!("UPDATE {table} SET owner = X'FF'"))
         .await
         .unwrap();

@@ -1,5 +1,5 @@
-//! Runs the conformance suite against both stores: one store alone, and two stores on one table, as
-//! in two processes.
+//! Runs the conformance suite against `MysqlStore` and `DjangoTable`: one store alone, and two
+//! stores on one table, like those of two processes.
 
 use cloakroom_testkit::conformance::OnlyText;
 

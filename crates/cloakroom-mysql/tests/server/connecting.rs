@@ -51,7 +51,7 @@ async fn options_out_of_range_are_refused_before_connecting() {
 
 #[tokio::test]
 async fn the_error_of_an_unreachable_server_names_its_address_without_the_password() {
-    // A port that was free a moment ago.
+    // No server listens on this port.
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

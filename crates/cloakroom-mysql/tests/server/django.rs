@@ -1,5 +1,5 @@
 //! Tests `DjangoTable`: what it writes to Django's table, what it leaves unchanged, and how it
-//! compares.
+//! compares keys and data.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
-use crate::support::{django_on, neighbour, new_database, url};
+use crate::support::{django_on, new_database, other_client, url};
 
 cloakroom_harness::django_table!(djangos_table, {
     let Some(site) = Site::new().await else {
@@ -43,7 +43,7 @@ async fn migrate_creates_exactly_the_table_that_djangos_migration_creates() {
     let mut by_hand = Conn::from_url(&printed).await.unwrap();
     by_hand.query_drop(store.schema()).await.unwrap();
     let mut django = Conn::from_url(&djangos).await.unwrap();
-    for statement in DJANGOS {
+    for statement in DJANGO_MIGRATION {
         django.query_drop(statement).await.unwrap();
     }
 
@@ -66,18 +66,18 @@ async fn a_row_contains_what_django_would_write_whatever_the_servers_time_zone()
     let Site {
         store,
         table,
-        mut neighbour,
+        mut other_client,
     } = site;
-    // New connections use the time zone of the server.
-    let elsewhere = "SET GLOBAL time_zone = '+05:30'";
-    neighbour.query_drop(elsewhere).await.unwrap();
-    let foreign = django_on(url, &table).await;
-    foreign.ping().await.unwrap();
-    neighbour
+    // Only new connections use a new time zone of the server.
+    let set_time_zone = "SET GLOBAL time_zone = '+05:30'";
+    other_client.query_drop(set_time_zone).await.unwrap();
+    let in_other_zone = django_on(url, &table).await;
+    in_other_zone.ping().await.unwrap();
+    other_client
         .query_drop("SET GLOBAL time_zone = 'SYSTEM'")
         .await
         .unwrap();
-    for store in [store, foreign] {
+    for store in [store, in_other_zone] {
         for (micros, text) in [
             (1_768_532_645_250_000, "2026-01-16 03:04:05.250000"),
             (1_768_532_645_000_000, "2026-01-16 03:04:05.000000"),
@@ -87,7 +87,7 @@ async fn a_row_contains_what_django_would_write_whatever_the_servers_time_zone()
         ] {
             let expires = from_micros(micros);
             let seen = written(store.create(&at(KEY), &expiring(DATA, expires)).await);
-            assert_eq!(row(&mut neighbour, &table).await, row_of(DATA, text));
+            assert_eq!(row(&mut other_client, &table).await, row_of(DATA, text));
             let entry = store.load(&at(KEY)).await.unwrap().unwrap();
             assert_eq!(entry.meta.expires, expires);
 
@@ -96,7 +96,7 @@ async fn a_row_contains_what_django_would_write_whatever_the_servers_time_zone()
             let meta = expiring("", expires).meta;
             written(store.touch(&at(KEY), &seen, &meta).await);
             let now = row_of("e30:1vbVSP:new", text);
-            assert_eq!(row(&mut neighbour, &table).await, now);
+            assert_eq!(row(&mut other_client, &table).await, now);
 
             store.delete(&at(KEY)).await.unwrap();
         }
@@ -108,13 +108,13 @@ async fn a_row_of_django_is_loaded_and_swept_by_djangos_rules() {
     let Some(Site {
         store,
         table,
-        mut neighbour,
+        mut other_client,
     }) = Site::new().await
     else {
         return;
     };
     let insert = format!("INSERT INTO {table} VALUES ('{KEY}', '{DATA}', '2026-01-02 03:04:05.3')");
-    neighbour.query_drop(insert).await.unwrap();
+    other_client.query_drop(insert).await.unwrap();
     let expires = from_micros(1_767_323_045_300_000);
 
     let entry = store.load(&at(KEY)).await.unwrap().unwrap();
@@ -142,7 +142,7 @@ async fn keys_and_data_are_compared_byte_by_byte_whatever_the_collation() {
             "ALTER TABLE {} CONVERT TO CHARACTER SET {charset}",
             site.table
         );
-        site.neighbour.query_drop(convert).await.unwrap();
+        site.other_client.query_drop(convert).await.unwrap();
         table::a_concurrent_save_of_django_is_not_overwritten(&mut site).await;
 
         let store = &site.store;
@@ -189,18 +189,18 @@ async fn an_entry_with_an_invalid_date_is_corrupt() {
     let Some(Site {
         store,
         table,
-        mut neighbour,
+        mut other_client,
     }) = Site::new().await
     else {
         return;
     };
     written(store.create(&at(KEY), &draft("")).await);
-    neighbour
+    other_client
         .query_drop("SET SESSION sql_mode = ''")
         .await
         .unwrap();
     let zero = format!("UPDATE {table} SET expire_date = '0000-00-00 00:00:00'");
-    neighbour.query_drop(zero).await.unwrap();
+    other_client.query_drop(zero).await.unwrap();
 
     let error = store.load(&at(KEY)).await.unwrap_err();
 
@@ -212,17 +212,17 @@ async fn a_table_with_other_columns_is_refused_and_left_unchanged() {
     let Some((url, _)) = new_database().await else {
         return;
     };
-    let mut neighbour = Conn::from_url(&url).await.unwrap();
+    let mut other_client = Conn::from_url(&url).await.unwrap();
     let theirs = "CREATE TABLE django_session (session_key INT PRIMARY KEY)";
-    neighbour.query_drop(theirs).await.unwrap();
-    let before = shape_of(&mut neighbour).await;
+    other_client.query_drop(theirs).await.unwrap();
+    let before = shape_of(&mut other_client).await;
 
     let store = DjangoTable::connect(&url).await.unwrap();
     let error = store.migrate().await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("with other columns"), "{error}");
-    assert_eq!(shape_of(&mut neighbour).await, before);
+    assert_eq!(shape_of(&mut other_client).await, before);
 }
 
 #[tokio::test]
@@ -230,25 +230,25 @@ async fn a_sweep_skips_locked_rows_and_stops_at_its_limit() {
     let Some(Site {
         store,
         table,
-        mut neighbour,
+        mut other_client,
     }) = Site::new().await
     else {
         return;
     };
     let rows: Vec<_> = (0..550)
-        .map(|n| format!("('key{n}', 'dead', '2020-01-01')"))
+        .map(|n| format!("('key{n}', 'expired', '2020-01-01')"))
         .collect();
     let fill = format!("INSERT INTO {table} VALUES {}", rows.join(","));
-    neighbour.query_drop(fill).await.unwrap();
+    other_client.query_drop(fill).await.unwrap();
     written(store.create(&at(KEY), &draft("alive")).await);
-    neighbour.query_drop("START TRANSACTION").await.unwrap();
+    other_client.query_drop("START TRANSACTION").await.unwrap();
     let lock = format!("SELECT 1 FROM {table} WHERE session_key = 'key7' FOR UPDATE");
-    neighbour.query_drop(lock).await.unwrap();
+    other_client.query_drop(lock).await.unwrap();
 
     let now = SystemTime::now();
     assert_eq!(store.sweep(now, 250).await.unwrap(), 250);
     assert_eq!(store.sweep(now, 1_000).await.unwrap(), 299);
-    neighbour.query_drop("ROLLBACK").await.unwrap();
+    other_client.query_drop("ROLLBACK").await.unwrap();
     assert_eq!(store.sweep(now, 1_000).await.unwrap(), 1);
     assert!(store.load(&at(KEY)).await.unwrap().is_some());
 }
@@ -261,12 +261,12 @@ async fn a_save_on_a_killed_connection_is_unavailable_and_a_load_shows_its_outco
     let store = DjangoTable::connect(&url).await.unwrap();
     store.migrate().await.unwrap();
     let seen = written(store.create(&at(KEY), &draft("old")).await);
-    let mut neighbour = neighbour().await.unwrap();
+    let mut other_client = other_client().await.unwrap();
     let theirs = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ?";
-    let connections: Vec<u64> = neighbour.exec(theirs, (&database,)).await.unwrap();
+    let connections: Vec<u64> = other_client.exec(theirs, (&database,)).await.unwrap();
     assert!(!connections.is_empty());
     for id in connections {
-        neighbour
+        other_client
             .query_drop(format!("KILL CONNECTION {id}"))
             .await
             .unwrap();
@@ -282,12 +282,12 @@ async fn a_save_on_a_killed_connection_is_unavailable_and_a_load_shows_its_outco
     written(store.save(&at(KEY), &seen, &draft("new")).await);
 }
 
-/// Returns a store on a new table, the name of the table, and a connection that does not belong to
-/// the store.
+/// A store on a new table, the name of the table, and a connection that does not belong to the
+/// store.
 struct Site {
     store: DjangoTable,
     table: String,
-    neighbour: Conn,
+    other_client: Conn,
 }
 
 impl Site {
@@ -298,7 +298,7 @@ impl Site {
         Some(Self {
             store,
             table,
-            neighbour: neighbour().await?,
+            other_client: other_client().await?,
         })
     }
 }
@@ -321,32 +321,33 @@ impl table::Site for Site {
     }
 
     async fn run(&mut self, statement: &str) {
-        self.neighbour.query_drop(statement).await.unwrap();
+        self.other_client.query_drop(statement).await.unwrap();
     }
 
     async fn ask(&mut self, question: &str) -> String {
-        let answer = self.neighbour.query_first(question).await.unwrap();
+        let answer = self.other_client.query_first(question).await.unwrap();
         answer.unwrap()
     }
 }
 
 /// The statements of Django 5.2's migration.
-const DJANGOS: [&str; 2] = [
+const DJANGO_MIGRATION: [&str; 2] = [
     "CREATE TABLE `django_session` (`session_key` varchar(40) NOT NULL PRIMARY KEY, \
      `session_data` longtext NOT NULL, `expire_date` datetime(6) NOT NULL)",
     "CREATE INDEX `django_session_expire_date_a5c62663` ON `django_session` (`expire_date`)",
 ];
 
-async fn shape_of(neighbour: &mut Conn) -> String {
+/// Returns the statement that creates `django_session`, as the server describes the table.
+async fn shape_of(other_client: &mut Conn) -> String {
     let show = "SHOW CREATE TABLE django_session";
-    let shape: Option<(String, String)> = neighbour.query_first(show).await.unwrap();
+    let shape: Option<(String, String)> = other_client.query_first(show).await.unwrap();
     shape.unwrap().1
 }
 
 /// Returns the only row of the table as text.
-async fn row(neighbour: &mut Conn, table: &str) -> [String; 3] {
+async fn row(other_client: &mut Conn, table: &str) -> [String; 3] {
     let one = format!("SELECT session_key, session_data, CAST(expire_date AS CHAR) FROM {table}");
-    let row: Option<(String, String, String)> = neighbour.query_first(one).await.unwrap();
+    let row: Option<(String, String, String)> = other_client.query_first(one).await.unwrap();
     row.unwrap().into()
 }
 

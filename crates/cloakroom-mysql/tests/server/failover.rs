@@ -7,7 +7,7 @@ use cloakroom_testkit::{Proxy, unique_name};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use crate::support::{at, django_on, draft, on, user_of, written};
+use crate::support::{at, create_user, django_on, draft, on, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_save_that_a_read_only_server_refuses_is_sent_to_the_new_primary() {
@@ -25,23 +25,24 @@ async fn a_save_that_a_read_only_server_refuses_is_sent_to_the_new_primary() {
     for server in [&old, &new] {
         let store = on(server.url(), &table).await;
         store.migrate().await.unwrap();
-        let of_django = django_on(server.url(), &django).await;
-        of_django.migrate().await.unwrap();
+        let django_store = django_on(server.url(), &django).await;
+        django_store.migrate().await.unwrap();
         seen = Some((
             written(store.create(&at(1), &entry).await),
-            written(of_django.create(&key(), &row).await),
+            written(django_store.create(&key(), &row).await),
         ));
     }
     let (seen, seen_in_django) = seen.unwrap();
-    // Administrators may write to a read-only server.
+    // The stores log in as a normal user, because an administrator could write to a read-only
+    // server.
     let rights = ["GRANT SELECT, INSERT, UPDATE, DELETE ON cloakroom.* TO"];
-    user_of(new.url(), &name, &rights).await;
-    let proxy = Proxy::to(&user_of(old.url(), &name, &rights).await);
+    create_user(new.url(), &name, &rights).await;
+    let proxy = Proxy::to(&create_user(old.url(), &name, &rights).await);
     let store = on(proxy.url(), &table).await;
-    let of_django = django_on(proxy.url(), &django).await;
-    // Both stores have a connection to the old server.
+    let django_store = django_on(proxy.url(), &django).await;
+    // Both stores now have a connection to the old server.
     assert!(store.load(&at(1)).await.unwrap().is_some());
-    assert!(of_django.load(&key()).await.unwrap().is_some());
+    assert!(django_store.load(&key()).await.unwrap().is_some());
 
     let mut admin = Conn::from_url(old.url()).await.unwrap();
     admin.query_drop("SET GLOBAL read_only = 1").await.unwrap();
@@ -55,7 +56,11 @@ async fn a_save_that_a_read_only_server_refuses_is_sent_to_the_new_primary() {
 
     proxy.lead_to(new.url());
     written(store.save(&at(1), &seen, &draft("new")).await);
-    written(of_django.save(&key(), &seen_in_django, &draft("new")).await);
+    written(
+        django_store
+            .save(&key(), &seen_in_django, &draft("new"))
+            .await,
+    );
 
     let observer = on(new.url(), &table).await;
     assert_eq!(observer.load(&at(1)).await.unwrap().unwrap().data, "new");

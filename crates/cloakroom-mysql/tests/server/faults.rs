@@ -1,4 +1,4 @@
-//! Tests deadlocks, locks that are held for long, and killed connections.
+//! Tests what calls return after deadlocks, while a row is locked, and on killed connections.
 
 use std::time::Duration;
 
@@ -8,36 +8,36 @@ use cloakroom_mysql::MysqlStore;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use crate::support::{at, draft, neighbour, new_database, on, store, written};
+use crate::support::{at, draft, new_database, on, other_client, store, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
-    let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
+    let (Some(store), Some(mut other_client)) = (store().await, other_client().await) else {
         return;
     };
     let table = table_of(&store);
     let seen = written(store.create(&at(1), &draft("old")).await);
-    // MySQL rolls back the transaction that has written less, which is that of the store.
-    neighbour.query_drop("START TRANSACTION").await.unwrap();
+    // In a deadlock, MySQL rolls back the transaction that has written less, which is the store's.
+    other_client.query_drop("START TRANSACTION").await.unwrap();
     for n in 100..150 {
-        insert(&mut neighbour, &table, n).await;
+        insert(&mut other_client, &table, n).await;
     }
-    insert(&mut neighbour, &table, 2).await;
+    insert(&mut other_client, &table, 2).await;
 
-    // The store locks 1 and waits for 2.
+    // The store locks key 1 and waits for key 2.
     let moving = {
         let store = store.clone();
         let seen = seen.clone();
         tokio::spawn(async move { store.rename(&at(1), &seen, &at(2), &draft("moved")).await })
     };
     wait_for_a_lock(&table).await;
-    // The neighbour has locked 2 and waits for 1.
+    // The other client has locked key 2 and waits for key 1.
     let lock = format!("SELECT 1 FROM {table} WHERE lookup = ? FOR UPDATE");
-    neighbour
+    other_client
         .exec_drop(lock, (at(1).as_bytes(),))
         .await
         .unwrap();
-    neighbour.query_drop("ROLLBACK").await.unwrap();
+    other_client.query_drop("ROLLBACK").await.unwrap();
 
     written(moving.await.unwrap());
     assert!(store.load(&at(1)).await.unwrap().is_none());
@@ -46,14 +46,14 @@ async fn a_statement_that_a_deadlock_has_rolled_back_is_tried_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_save_of_a_locked_row_is_unavailable_but_loads_still_succeed() {
-    let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
+    let (Some(store), Some(mut other_client)) = (store().await, other_client().await) else {
         return;
     };
     let table = table_of(&store);
     let seen = written(store.create(&at(1), &draft("old")).await);
-    neighbour.query_drop("START TRANSACTION").await.unwrap();
+    other_client.query_drop("START TRANSACTION").await.unwrap();
     let lock = format!("SELECT 1 FROM {table} WHERE lookup = ? FOR UPDATE");
-    neighbour
+    other_client
         .exec_drop(lock, (at(1).as_bytes(),))
         .await
         .unwrap();
@@ -68,13 +68,13 @@ async fn a_save_of_a_locked_row_is_unavailable_but_loads_still_succeed() {
         "{error}"
     );
     assert_eq!(store.load(&at(1)).await.unwrap().unwrap().data, "old");
-    neighbour.query_drop("ROLLBACK").await.unwrap();
+    other_client.query_drop("ROLLBACK").await.unwrap();
     written(store.save(&at(1), &seen, &draft("new")).await);
 }
 
 #[tokio::test]
 async fn loads_deletes_and_sweeps_succeed_although_their_connection_was_killed() {
-    let Some((store, database)) = alone().await else {
+    let Some((store, database)) = store_in_new_database().await else {
         return;
     };
     written(store.create(&at(1), &draft("kept")).await);
@@ -89,7 +89,7 @@ async fn loads_deletes_and_sweeps_succeed_although_their_connection_was_killed()
 
 #[tokio::test]
 async fn a_save_on_a_killed_connection_is_unavailable_and_the_next_one_succeeds() {
-    let Some((store, database)) = alone().await else {
+    let Some((store, database)) = store_in_new_database().await else {
         return;
     };
     let seen = written(store.create(&at(1), &draft("old")).await);
@@ -104,7 +104,7 @@ async fn a_save_on_a_killed_connection_is_unavailable_and_the_next_one_succeeds(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
-    let Some((store, database)) = alone().await else {
+    let Some((store, database)) = store_in_new_database().await else {
         return;
     };
     let mut visitors = tokio::task::JoinSet::new();
@@ -115,20 +115,23 @@ async fn no_acknowledged_save_is_lost_when_connections_are_killed_under_load() {
 
     while !visitors.is_empty() {
         kill_all(&database).await;
-        // The visitors make progress between the kills.
+        // Between two kills, the visitors make progress.
         if let Some(done) = visitors.try_join_next() {
             done.unwrap();
         }
     }
 
-    // This load is tried again, so it replaces the connections that were killed last.
+    // The store tries this load again, so it replaces the connections that were killed last.
     assert!(store.load(&at(100)).await.unwrap().is_none());
     written(store.create(&at(100), &draft("")).await);
 }
 
-/// Increments a counter in a session as the session layer does: if the outcome of a save is
-/// unknown, sends the same draft again and compares versions, because the first statement may still
-/// be running. Each increment is written once, whichever connections are killed.
+/// Increments a counter in a session. Each increment is written once, whichever connections are
+/// killed.
+///
+/// If the outcome of a save is unknown, sends the same draft again. If that returns `Stale`, the
+/// first statement was carried out. Loading the session instead would be too early while the first
+/// statement may still be running.
 async fn count_to_a_hundred(store: &MysqlStore, n: u64) {
     let new = draft("0");
     let mut seen = loop {
@@ -162,6 +165,7 @@ async fn count_to_a_hundred(store: &MysqlStore, n: u64) {
     }
 }
 
+/// Loads an entry. Tries again until the load succeeds.
 async fn entry(store: &MysqlStore, n: u64) -> (String, cloakroom::store::Version) {
     loop {
         match store.load(&at(n)).await {
@@ -178,7 +182,7 @@ async fn entry(store: &MysqlStore, n: u64) -> (String, cloakroom::store::Version
 }
 
 /// Returns a store in a new database, and the name of the database.
-async fn alone() -> Option<(MysqlStore, String)> {
+async fn store_in_new_database() -> Option<(MysqlStore, String)> {
     let (url, database) = new_database().await?;
     let store = on(&url, "s").await;
     store.migrate().await.unwrap();
@@ -187,18 +191,20 @@ async fn alone() -> Option<(MysqlStore, String)> {
 
 /// Kills every connection to the database.
 async fn kill_all(database: &str) {
-    let mut neighbour = neighbour().await.unwrap();
+    let mut other_client = other_client().await.unwrap();
     let theirs = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ?";
-    let connections: Vec<u64> = neighbour.exec(theirs, (database,)).await.unwrap();
+    let connections: Vec<u64> = other_client.exec(theirs, (database,)).await.unwrap();
     for id in connections {
-        // The connection may be closed by now.
-        let _ = neighbour.query_drop(format!("KILL CONNECTION {id}")).await;
+        // An error is ignored, because the connection may already be closed.
+        let _ = other_client
+            .query_drop(format!("KILL CONNECTION {id}"))
+            .await;
     }
 }
 
-async fn insert(neighbour: &mut Conn, table: &str, n: u64) {
+async fn insert(other_client: &mut Conn, table: &str, n: u64) {
     let statement = format!("INSERT INTO {table} VALUES (?, 1, 0, 0, 0, 0, NULL, NULL, 'theirs')");
-    neighbour
+    other_client
         .exec_drop(statement, (at(n).as_bytes(),))
         .await
         .unwrap();
@@ -206,13 +212,13 @@ async fn insert(neighbour: &mut Conn, table: &str, n: u64) {
 
 /// Waits until a transaction waits for a lock on a row of the table.
 async fn wait_for_a_lock(table: &str) {
-    let mut neighbour = neighbour().await.unwrap();
+    let mut other_client = other_client().await.unwrap();
     let waiting = format!(
         "SELECT COUNT(*) FROM information_schema.INNODB_TRX
             WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE '%{table}%'"
     );
     for _ in 0..100 {
-        let found: Option<u64> = neighbour.query_first(&waiting).await.unwrap();
+        let found: Option<u64> = other_client.query_first(&waiting).await.unwrap();
         if found > Some(0) {
             return;
         }

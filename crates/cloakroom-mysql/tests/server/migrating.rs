@@ -6,10 +6,10 @@ use cloakroom_testkit::unique_name;
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinSet;
 
-use crate::support::{at, django_on, draft, neighbour, on, url, written};
+use crate::support::{at, django_on, draft, on, other_client, url, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn several_servers_can_migrate_concurrently_and_again() {
+async fn several_stores_can_migrate_concurrently_and_repeatedly() {
     let Some(url) = url() else { return };
     for _ in 0..5 {
         let table = unique_name();
@@ -31,19 +31,20 @@ async fn several_servers_can_migrate_concurrently_and_again() {
 
 #[tokio::test]
 async fn migrate_creates_the_table_that_schema_returns() {
-    let (Some(url), Some(mut neighbour)) = (url(), neighbour().await) else {
+    let (Some(url), Some(mut other_client)) = (url(), other_client().await) else {
         return;
     };
     let (printed, migrated) = (on(url, &unique_name()).await, on(url, &unique_name()).await);
 
-    neighbour.query_drop(printed.schema()).await.unwrap();
+    other_client.query_drop(printed.schema()).await.unwrap();
     migrated.migrate().await.unwrap();
 
     let mut made = Vec::new();
     for store in [&printed, &migrated] {
         let table = name_in(&store.schema());
         let show = format!("SHOW CREATE TABLE {table}");
-        let (_, statement): (String, String) = neighbour.query_first(show).await.unwrap().unwrap();
+        let (_, statement): (String, String) =
+            other_client.query_first(show).await.unwrap().unwrap();
         assert!(statement.contains("ENGINE=InnoDB"), "{statement}");
         assert!(statement.contains("ROW_FORMAT=DYNAMIC"), "{statement}");
         made.push(statement.replace(&table, "t"));
@@ -53,7 +54,7 @@ async fn migrate_creates_the_table_that_schema_returns() {
 }
 
 #[tokio::test]
-async fn a_table_may_have_the_longest_name() {
+async fn the_name_of_a_table_may_have_63_characters() {
     let Some(url) = url() else { return };
     let name = format!("{:x<63}", unique_name());
     let store = on(url, &name).await;
@@ -68,7 +69,7 @@ async fn a_table_may_have_the_longest_name() {
 
 #[tokio::test]
 async fn connecting_creates_no_table() {
-    let (Some(url), Some(mut neighbour)) = (url(), neighbour().await) else {
+    let (Some(url), Some(mut other_client)) = (url(), other_client().await) else {
         return;
     };
     let table = unique_name();
@@ -76,17 +77,17 @@ async fn connecting_creates_no_table() {
     on(url, &table).await;
 
     let show = format!("SHOW TABLES LIKE '{table}'");
-    let found: Option<String> = neighbour.query_first(show).await.unwrap();
+    let found: Option<String> = other_client.query_first(show).await.unwrap();
     assert_eq!(found, None);
 }
 
 #[tokio::test]
 async fn a_table_of_another_program_is_refused_and_left_unchanged() {
-    let (Some(url), Some(mut neighbour)) = (url(), neighbour().await) else {
+    let (Some(url), Some(mut other_client)) = (url(), other_client().await) else {
         return;
     };
     let table = unique_name();
-    neighbour
+    other_client
         .query_drop(format!("CREATE TABLE {table} (id INT) COMMENT 'theirs'"))
         .await
         .unwrap();
@@ -100,7 +101,7 @@ async fn a_table_of_another_program_is_refused_and_left_unchanged() {
             .contains("was not created by cloakroom-mysql; choose another name"),
         "{error}"
     );
-    let columns: Vec<mysql_async::Row> = neighbour
+    let columns: Vec<mysql_async::Row> = other_client
         .query(format!("SHOW COLUMNS FROM {table}"))
         .await
         .unwrap();
@@ -109,14 +110,14 @@ async fn a_table_of_another_program_is_refused_and_left_unchanged() {
 
 #[tokio::test]
 async fn a_table_with_a_newer_schema_is_refused() {
-    let (Some(url), Some(mut neighbour)) = (url(), neighbour().await) else {
+    let (Some(url), Some(mut other_client)) = (url(), other_client().await) else {
         return;
     };
     let table = unique_name();
     let store = on(url, &table).await;
     store.migrate().await.unwrap();
     let newer = format!("ALTER TABLE {table} COMMENT 'cloakroom-mysql, schema 7'");
-    neighbour.query_drop(newer).await.unwrap();
+    other_client.query_drop(newer).await.unwrap();
 
     let error = store.migrate().await.unwrap_err();
 
@@ -128,15 +129,15 @@ async fn a_table_with_a_newer_schema_is_refused() {
 
 #[tokio::test]
 async fn the_tables_of_the_application_are_left_unchanged() {
-    let (Some(url), Some(mut neighbour)) = (url(), neighbour().await) else {
+    let (Some(url), Some(mut other_client)) = (url(), other_client().await) else {
         return;
     };
     let book = unique_name();
-    neighbour
+    other_client
         .query_drop(format!("CREATE TABLE {book} (title VARCHAR(50))"))
         .await
         .unwrap();
-    neighbour
+    other_client
         .query_drop(format!("INSERT INTO {book} VALUES ('Middlemarch')"))
         .await
         .unwrap();
@@ -146,7 +147,7 @@ async fn the_tables_of_the_application_are_left_unchanged() {
     written(store.create(&at(1), &draft("")).await);
     assert_eq!(store.sweep(draft("").meta.expires, 10).await.unwrap(), 1);
 
-    let titles: Vec<String> = neighbour
+    let titles: Vec<String> = other_client
         .query(format!("SELECT title FROM {book}"))
         .await
         .unwrap();
@@ -154,7 +155,7 @@ async fn the_tables_of_the_application_are_left_unchanged() {
 }
 
 #[tokio::test]
-async fn stores_with_different_tables_never_see_each_others_sessions() {
+async fn stores_on_different_tables_do_not_see_each_others_sessions() {
     let Some(url) = url() else { return };
     let (visitors, staff) = (on(url, &unique_name()).await, on(url, &unique_name()).await);
     visitors.migrate().await.unwrap();

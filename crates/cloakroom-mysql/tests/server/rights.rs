@@ -8,14 +8,14 @@ use cloakroom_mysql::{DjangoTable, MysqlStore};
 use cloakroom_testkit::unique_name;
 use mysql_async::prelude::Queryable;
 
-use crate::support::{at, django_on, draft, neighbour, on, url, user_of, written};
+use crate::support::{at, create_user, django_on, draft, on, other_client, url, written};
 
 #[tokio::test]
 async fn the_documented_rights_are_enough() {
     let Some(url) = url() else { return };
     let (table, name) = (unique_name(), unique_name());
     on(url, &table).await.migrate().await.unwrap();
-    let user = user_of(url, &name, &[&grant(&documented(), &table)]).await;
+    let user = create_user(url, &name, &[&grant(&documented_rights(), &table)]).await;
 
     use_store(&on(&user, &table).await).await;
     // A site may call `migrate` each time it starts.
@@ -27,7 +27,7 @@ async fn the_documented_rights_are_enough_for_djangos_table() {
     let Some(url) = url() else { return };
     let (table, name) = (unique_name(), unique_name());
     django_on(url, &table).await.migrate().await.unwrap();
-    let user = user_of(url, &name, &[&grant(&documented(), &table)]).await;
+    let user = create_user(url, &name, &[&grant(&documented_rights(), &table)]).await;
 
     use_django(&django_on(&user, &table).await).await;
     django_on(&user, &table).await.migrate().await.unwrap();
@@ -37,16 +37,18 @@ async fn the_documented_rights_are_enough_for_djangos_table() {
 async fn a_user_with_the_documented_right_to_create_can_migrate() {
     let Some(url) = url() else { return };
     let (table, django, name) = (unique_name(), unique_name(), unique_name());
-    let mut rights = documented();
-    // A right on a table that does not exist can only be granted together with CREATE.
-    let without = user_of(url, &unique_name(), &[&grant(&rights, "*")]).await;
-    let error = on(&without, &table).await.migrate().await.unwrap_err();
+    let mut rights = documented_rights();
+    // Without CREATE, rights cannot be granted on a table that does not exist. So this user has the
+    // other rights on all tables.
+    let user_without_create = create_user(url, &unique_name(), &[&grant(&rights, "*")]).await;
+    let store = on(&user_without_create, &table).await;
+    let error = store.migrate().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("CREATE to migrate"), "{error}");
 
     rights.push("CREATE");
     let grants = [grant(&rights, &table), grant(&rights, &django)];
-    let user = user_of(url, &name, &[&grants[0], &grants[1]]).await;
+    let user = create_user(url, &name, &[&grants[0], &grants[1]]).await;
 
     let store = on(&user, &table).await;
     store.migrate().await.unwrap();
@@ -61,22 +63,27 @@ async fn every_documented_right_is_needed() {
     let Some(url) = url() else { return };
     let table = unique_name();
     on(url, &table).await.migrate().await.unwrap();
-    for left_out in documented() {
-        let mut rights = documented();
+    for left_out in documented_rights() {
+        let mut rights = documented_rights();
         rights.retain(|right| *right != left_out);
-        let user = user_of(url, &unique_name(), &[&grant(&rights, &table)]).await;
+        let user = create_user(url, &unique_name(), &[&grant(&rights, &table)]).await;
         let store = on(&user, &table).await;
 
         let used = tokio::spawn(async move { use_store(&store).await });
 
         assert!(used.await.is_err(), "{left_out} is not needed");
         let clear = format!("DELETE FROM {table}");
-        neighbour().await.unwrap().query_drop(clear).await.unwrap();
+        other_client()
+            .await
+            .unwrap()
+            .query_drop(clear)
+            .await
+            .unwrap();
     }
 }
 
-/// The rights on the table that the documentation lists.
-fn documented() -> Vec<&'static str> {
+/// Returns the rights on the table that the documentation lists.
+fn documented_rights() -> Vec<&'static str> {
     let page = include_str!("../../src/lib.rs");
     let (_, list) = page.split_once("The user needs ").unwrap();
     let (list, migrating) = list.split_once(" on the table, and ").unwrap();
@@ -87,6 +94,7 @@ fn documented() -> Vec<&'static str> {
         .collect()
 }
 
+/// Returns a `GRANT` statement without the name of the user.
 fn grant(rights: &[&str], table: &str) -> String {
     format!("GRANT {} ON cloakroom.{table} TO", rights.join(", "))
 }
@@ -111,6 +119,7 @@ async fn use_store(store: &MysqlStore) {
     store.ping().await.unwrap();
 }
 
+/// Makes every call that a site makes, on Django's table.
 async fn use_django(store: &DjangoTable) {
     let key = |n: u8| cloakroom::StoreKey::new(&[b'a' + n; 32]);
     let seen = written(store.create(&key(1), &draft("one")).await);

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use crate::support::two_stores;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_increments_of_one_session_through_two_stores_all_land() {
+async fn a_thousand_parallel_increments_through_two_stores_are_all_saved() {
     let Some((one, other)) = two_stores().await else {
         return;
     };

@@ -1,3 +1,5 @@
+//! Runs the suite of server faults against a MariaDB server that the tests kill and restart.
+
 use cloakroom_harness::servers::{KillableServer, Kind};
 use cloakroom_mysql::MysqlStore;
 

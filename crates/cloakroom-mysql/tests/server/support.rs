@@ -56,7 +56,7 @@ pub(crate) async fn on(url: &str, table: &str) -> MysqlStore {
 
 /// Returns a connection that does not belong to the store, like one of the application or an
 /// administrator.
-pub(crate) async fn neighbour() -> Option<Conn> {
+pub(crate) async fn other_client() -> Option<Conn> {
     Some(Conn::from_url(url()?).await.unwrap())
 }
 
@@ -64,7 +64,7 @@ pub(crate) async fn neighbour() -> Option<Conn> {
 /// database.
 pub(crate) async fn new_database() -> Option<(String, String)> {
     let name = unique_name();
-    neighbour()
+    other_client()
         .await?
         .query_drop(format!("CREATE DATABASE {name}"))
         .await
@@ -75,7 +75,7 @@ pub(crate) async fn new_database() -> Option<(String, String)> {
 
 /// Creates a user with these rights. Each right is a `GRANT` statement without the name of the
 /// user. Returns the URL with the login of the user.
-pub(crate) async fn user_of(url: &str, name: &str, rights: &[&str]) -> String {
+pub(crate) async fn create_user(url: &str, name: &str, rights: &[&str]) -> String {
     let mut admin = Conn::from_url(url).await.unwrap();
     let create = format!("CREATE USER {name} IDENTIFIED BY 's3cret'");
     admin.query_drop(create).await.unwrap();
@@ -86,6 +86,7 @@ pub(crate) async fn user_of(url: &str, name: &str, rights: &[&str]) -> String {
     format!("mysql://{name}:s3cret@{server}")
 }
 
+/// Returns a store key, a different one for each `n`.
 pub(crate) fn at(n: u64) -> StoreKey {
     cloakroom_testkit::conformance::store_key(n)
 }

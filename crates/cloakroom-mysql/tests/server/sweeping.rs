@@ -9,23 +9,26 @@ use mysql_async::prelude::Queryable;
 use cloakroom_testkit::faults;
 use cloakroom_testkit::unique_name;
 
-use crate::support::{at, draft, neighbour, on, store, two_stores, url, written};
+use crate::support::{at, draft, on, other_client, store, two_stores, url, written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_concurrent_sweeps_delete_each_of_ten_thousand_sessions_once() {
-    let (Some((one, other)), Some(mut neighbour)) = (two_stores().await, neighbour().await) else {
+    let (Some((one, other)), Some(mut other_client)) = (two_stores().await, other_client().await)
+    else {
         return;
     };
-    let dead = draft("").meta.expires;
+    let now = draft("").meta.expires;
     let rows: Vec<String> = (0..10_000)
         .map(|n| {
-            let expires = millis(dead) - n * 10_000;
+            let expires = millis(now) - n * 10_000;
             let hour = expires.div_euclid(3_600_000);
-            format!("(UNHEX(SHA2('{n}', 256)), {n}, 0, 0, {expires}, {hour}, NULL, NULL, 'dead')")
+            format!(
+                "(UNHEX(SHA2('{n}', 256)), {n}, 0, 0, {expires}, {hour}, NULL, NULL, 'expired')"
+            )
         })
         .collect();
     let table = one.schema().split('`').nth(1).unwrap().to_owned();
-    neighbour
+    other_client
         .query_drop(format!("INSERT INTO {table} VALUES {}", rows.join(",")))
         .await
         .unwrap();
@@ -33,15 +36,15 @@ async fn two_concurrent_sweeps_delete_each_of_ten_thousand_sessions_once() {
     alive.meta.expires += Duration::from_millis(1);
     written(one.create(&at(1), &alive).await);
 
-    let sweeps = [one.clone(), other]
-        .map(|store| tokio::spawn(async move { sweep_all(&store, dead).await }));
+    let sweeps =
+        [one.clone(), other].map(|store| tokio::spawn(async move { sweep_all(&store, now).await }));
     let mut swept = 0;
     for sweep in sweeps {
         swept += sweep.await.unwrap();
     }
 
     assert_eq!(swept, 10_000);
-    let left: Option<u64> = neighbour
+    let left: Option<u64> = other_client
         .query_first(format!("SELECT COUNT(*) FROM {table}"))
         .await
         .unwrap();
@@ -74,7 +77,7 @@ fn a_backlog_of_expired_sessions_is_swept_while_requests_continue() {
     });
 }
 
-/// Inserts sessions that expired before now, one for each second.
+/// Inserts `count` sessions that expired one second apart, the last of them now.
 async fn insert_expired(table: &str, count: usize) {
     let now = millis(SystemTime::now());
     // Insert in steps, because a million rows in one statement would be one long transaction.
@@ -82,89 +85,97 @@ async fn insert_expired(table: &str, count: usize) {
         let rows = STEP.min(count - first);
         let insert = format!(
             "INSERT INTO {table}
-            WITH RECURSIVE dead (n) AS (
-                SELECT {first} UNION ALL SELECT n + 1 FROM dead WHERE n < {first} + {rows} - 1)
+            WITH RECURSIVE expired (n) AS (
+                SELECT {first} UNION ALL SELECT n + 1 FROM expired WHERE n < {first} + {rows} - 1)
             SELECT UNHEX(SHA2(n, 256)), n, 0, 0,
                 {now} - 1000 * n, ({now} - 1000 * n) DIV 3600000, NULL, NULL,
-                REPEAT('d', 200) FROM dead"
+                REPEAT('d', 200) FROM expired"
         );
-        let mut neighbour = neighbour().await.unwrap();
-        neighbour
+        let mut other_client = other_client().await.unwrap();
+        other_client
             .query_drop(format!("SET SESSION max_recursive_iterations = {STEP}"))
             .await
             .unwrap();
-        neighbour.query_drop(insert).await.unwrap();
+        other_client.query_drop(insert).await.unwrap();
     }
 }
 
 async fn count_expired(table: &str, now: SystemTime) -> usize {
     let now = millis(now);
     let count = format!("SELECT COUNT(*) FROM {table} WHERE expires_at <= {now}");
-    let count: Option<usize> = neighbour().await.unwrap().query_first(count).await.unwrap();
+    let count: Option<usize> = other_client()
+        .await
+        .unwrap()
+        .query_first(count)
+        .await
+        .unwrap();
     count.unwrap()
 }
 
+/// The number of rows that one statement of [`insert_expired`] inserts.
 const STEP: usize = 20_000;
 
 #[tokio::test]
 async fn a_sweep_keeps_unexpired_sessions_of_the_same_hour() {
     let Some(store) = store().await else { return };
-    let dead = draft("");
+    let expired = draft("");
     let mut alive = draft("");
     alive.meta.expires += Duration::from_millis(1);
-    // More than one step of expired sessions, and as many unexpired ones.
+    // A step of a sweep deletes up to 100 sessions, so the expired sessions need two steps.
     for n in 0..120 {
         written(store.create(&at(n), &alive).await);
-        written(store.create(&at(1_000 + n), &dead).await);
+        written(store.create(&at(1_000 + n), &expired).await);
     }
 
-    let before = dead.meta.expires - Duration::from_millis(1);
+    let before = expired.meta.expires - Duration::from_millis(1);
     assert_eq!(store.sweep(before, 1_000).await.unwrap(), 0);
-    assert_eq!(store.sweep(dead.meta.expires, 107).await.unwrap(), 107);
-    assert_eq!(store.sweep(dead.meta.expires, 1_000).await.unwrap(), 13);
+    assert_eq!(store.sweep(expired.meta.expires, 107).await.unwrap(), 107);
+    assert_eq!(store.sweep(expired.meta.expires, 1_000).await.unwrap(), 13);
     assert!(store.load(&at(119)).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn a_sweep_skips_a_locked_session_and_a_later_sweep_deletes_it() {
-    let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
+    let (Some(store), Some(mut other_client)) = (store().await, other_client().await) else {
         return;
     };
     for n in 0..3 {
         written(store.create(&at(n), &draft("")).await);
     }
     let table = store.schema().split('`').nth(1).unwrap().to_owned();
-    neighbour.query_drop("START TRANSACTION").await.unwrap();
+    other_client.query_drop("START TRANSACTION").await.unwrap();
     let lock = format!("SELECT 1 FROM {table} WHERE lookup = ? FOR UPDATE");
-    neighbour
+    other_client
         .exec_drop(lock, (at(1).as_bytes(),))
         .await
         .unwrap();
 
     assert_eq!(store.sweep(from_millis(i64::MAX), 10).await.unwrap(), 2);
-    neighbour.query_drop("ROLLBACK").await.unwrap();
+    other_client.query_drop("ROLLBACK").await.unwrap();
     assert_eq!(store.sweep(from_millis(i64::MAX), 10).await.unwrap(), 1);
 }
 
 #[tokio::test]
-async fn a_sweep_of_a_small_table_of_mostly_expired_sessions_skips_a_locked_session() {
-    let (Some(store), Some(mut neighbour)) = (store().await, neighbour().await) else {
+async fn a_sweep_of_a_small_table_skips_a_locked_session() {
+    let (Some(store), Some(mut other_client)) = (store().await, other_client().await) else {
         return;
     };
-    let dead = draft("");
+    // In a table of this size, the server may scan all rows instead of using the primary key. Such
+    // a scan waits for the locked row.
+    let expired = draft("");
     for n in 0..550 {
-        written(store.create(&at(n), &dead).await);
+        written(store.create(&at(n), &expired).await);
     }
     let table = store.schema().split('`').nth(1).unwrap().to_owned();
-    neighbour.query_drop("START TRANSACTION").await.unwrap();
+    other_client.query_drop("START TRANSACTION").await.unwrap();
     let lock = format!("SELECT 1 FROM {table} WHERE lookup = ? FOR UPDATE");
     let locked = at(7);
-    neighbour
+    other_client
         .exec_drop(lock, (locked.as_bytes(),))
         .await
         .unwrap();
 
-    assert_eq!(store.sweep(dead.meta.expires, 1_000).await.unwrap(), 549);
-    neighbour.query_drop("ROLLBACK").await.unwrap();
-    assert_eq!(store.sweep(dead.meta.expires, 1_000).await.unwrap(), 1);
+    assert_eq!(store.sweep(expired.meta.expires, 1_000).await.unwrap(), 549);
+    other_client.query_drop("ROLLBACK").await.unwrap();
+    assert_eq!(store.sweep(expired.meta.expires, 1_000).await.unwrap(), 1);
 }

@@ -1,4 +1,4 @@
-//! Encrypted connections: which servers are accepted, and all promises of a store over them.
+//! Tests encrypted connections: which servers a store accepts, and that it keeps its guarantees.
 
 use cloakroom_harness::servers::{KillableServer, Kind, mariadb_tls};
 use cloakroom_mysql::MysqlStore;

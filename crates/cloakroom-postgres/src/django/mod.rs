@@ -1,4 +1,4 @@
-//! Django's sessions in the table of its engines `db` and `cached_db`.
+//! A store on the table in which Django's session engines `db` and `cached_db` keep sessions.
 
 mod options;
 

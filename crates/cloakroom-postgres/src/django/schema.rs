@@ -1,7 +1,6 @@
 use crate::schema::Schema;
 
-// Creates exactly what Django's migration creates, including the names, so that Django accepts the
-// table.
+// Exactly what Django's migration creates, including the names, so that Django accepts the table.
 const CREATE_TABLE: &str = r#"CREATE TABLE IF NOT EXISTS "{table}" (
     "session_key" varchar(40) NOT NULL PRIMARY KEY,
     "session_data" text NOT NULL,

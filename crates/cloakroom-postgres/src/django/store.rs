@@ -15,8 +15,8 @@ use crate::error::corrupt;
 use crate::options::{Builder, Options};
 use crate::value::Value;
 
-/// A store that reads and writes Django's own table `django_session`, which its engines `db` and
-/// `cached_db` use.
+/// A store that reads and writes the table `django_session`, in which Django's session engines `db`
+/// and `cached_db` keep sessions.
 ///
 /// A Rust service and a Django site share the rows. With Django's format and the same secret key,
 /// they also share logins. The store is compatible with Django 4.2, 5.2 and 6.0, and with any
@@ -25,17 +25,17 @@ use crate::value::Value;
 /// Clones share their connections, which are closed when the last clone is dropped.
 ///
 /// # Guarantees
-/// * **Compares**: the table has no version column, so a save compares the old data, byte by byte,
-///   in the statement that writes the new data. No edit is lost among requests that save through
-///   this store. Django's own saves do not compare: this store never overwrites a change that
-///   Django saved in the meantime, but a Django request may overwrite a change that this store
-///   saved while the request ran.
+/// * **Compares**: no edit is lost between requests that save through this store. The table has no
+///   version column, so the statement that saves the new data also checks, byte by byte, that the
+///   stored data is still the data that the request loaded. This store never overwrites a change
+///   that Django saved in the meantime. Django's own saves do not compare: a Django request may
+///   overwrite a change that this store saved while the request ran.
 /// * **Revokes**, **durable**, **shared**: as with [`PostgresStore`](crate::PostgresStore). The
 ///   sessions are also shared with Django.
 /// * **No owners**: writing a draft with an owner returns
 ///   [`Unsupported`](cloakroom::ErrorKind::Unsupported). The only metadata in the table is the
-///   expiry. A loaded entry has 1970 as the time at which it was created and touched, and has no
-///   label.
+///   expiry. A loaded entry has the Unix epoch as the time at which it was created and touched, and
+///   has no label.
 ///
 /// If the answer to a save is lost, a load shows whether the new data was written.
 ///
@@ -46,7 +46,7 @@ use crate::value::Value;
 /// # When something fails
 /// In addition to the cases of the [crate](crate):
 /// * **Django's `migrate` has not been run**: every call returns
-///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message says to run it.
+///   [`Unavailable`](cloakroom::ErrorKind::Unavailable), and the message advises to run it.
 /// * **Another program has altered the table**: loading a row that cannot be read returns
 ///   [`Corrupt`](cloakroom::ErrorKind::Corrupt).
 /// * **An attacker reads the table**: the attacker can use the keys in it to open the sessions,
@@ -54,10 +54,10 @@ use crate::value::Value;
 ///
 /// # Cost
 /// Each call takes one round trip, as described in the [crate documentation](crate#cost). A sweep
-/// runs one statement for each 1,000 rows. A save sends the old data as well as the new data. It
-/// writes to all three indexes if the expiry changes, because Django has an index on `expire_date`.
-/// Like Django's `clearsessions`, a sweep keeps a session that expires at exactly the given
-/// microsecond.
+/// runs one statement for each 1,000 rows. A save sends the old data as well as the new data. A
+/// save that changes the expiry writes to all three indexes, because one of them is on
+/// `expire_date`. Like Django's `clearsessions`, a sweep keeps a session that expires at exactly
+/// the given microsecond.
 ///
 /// # Schema
 /// ```sql

@@ -16,14 +16,15 @@ const CREATE: &str = r#"INSERT INTO "{table}" (session_key, session_data, expire
     VALUES ($1, $2, $3)
     ON CONFLICT (session_key) DO NOTHING"#;
 
-// The table has no version column, so the statement compares the old data, byte by byte because of
-// `COLLATE "C"`. It sets only Django's columns: a custom session model may have more.
+// The table has no version column, so the statement compares the old data. With `COLLATE "C"`, the
+// server compares byte by byte. The statement sets only Django's columns: a custom session model
+// may have more.
 const SAVE: &str = r#"UPDATE "{table}" SET session_data = $2, expire_date = $3
     WHERE session_key = $1 AND session_data COLLATE "C" = $4"#;
 
-// The primary key also refuses a target that exists, but the server then logs the violation,
-// including the session key. With `NOT EXISTS`, such a violation happens only if two moves run
-// concurrently.
+// `NOT EXISTS` refuses a target key that exists. The primary key would refuse it too, but the
+// server would log the violation with the key. With `NOT EXISTS`, a violation happens only if a
+// concurrent statement inserts the target key.
 const RENAME: &str = r#"UPDATE "{table}" SET session_key = $1, session_data = $2, expire_date = $3
     WHERE session_key = $5 AND session_data COLLATE "C" = $4
         AND NOT EXISTS (SELECT 1 FROM "{table}" WHERE session_key = $1)"#;
@@ -150,13 +151,13 @@ pub(crate) fn column_instant(at: SystemTime) -> SystemTime {
     from_micros(micros(at))
 }
 
-/// Returns the session key in a store key, or `None` if the column cannot hold it.
+/// Returns the session key in a store key, or `None` if the column cannot store it.
 pub(crate) fn key_text(key: &StoreKey) -> Option<&str> {
     let key = plain(key.as_bytes())?;
     (key.chars().count() <= MAX_KEY_CHARS).then_some(key)
 }
 
-/// Returns the data that a version consists of, or `None` if the column cannot hold it.
+/// Returns the data that a version consists of, or `None` if the column cannot store it.
 pub(crate) fn version_text(version: &Version) -> Option<&str> {
     plain(version.as_bytes()?)
 }
@@ -167,7 +168,7 @@ fn plain(bytes: &[u8]) -> Option<&str> {
     (!text.contains('\0')).then_some(text)
 }
 
-/// Returns the error for a key that the column cannot hold.
+/// Returns the error for a key that the column cannot store.
 pub(crate) fn unsupported_key(doing: &str) -> Error {
     unsupported(
         doing,

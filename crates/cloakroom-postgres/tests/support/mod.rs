@@ -40,7 +40,11 @@ pub(crate) async fn django(url: &str, table: impl Into<String>) -> DjangoTable {
 pub(crate) async fn database(url: &str) -> String {
     let name = unique_name();
     let create = format!("CREATE DATABASE {name}");
-    neighbour(url).await.batch_execute(&create).await.unwrap();
+    other_client(url)
+        .await
+        .batch_execute(&create)
+        .await
+        .unwrap();
     with_database(url, &name)
 }
 
@@ -64,7 +68,7 @@ pub(crate) fn with_option(url: &str, option: &str) -> String {
 
 /// Returns a connection that does not belong to the store, like one of the application or an
 /// administrator.
-pub(crate) async fn neighbour(url: &str) -> Client {
+pub(crate) async fn other_client(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(async move {
         let _ = connection.await;
@@ -73,15 +77,18 @@ pub(crate) async fn neighbour(url: &str) -> Client {
 }
 
 /// Repeats `question` until its answer is true. The server waits between the tries.
-pub(crate) async fn until(neighbour: &Client, what: &str, question: &str) {
+pub(crate) async fn until(other_client: &Client, what: &str, question: &str) {
     for _ in 0..1_000 {
-        let rows: Vec<Row> = neighbour.query(question, &[]).await.unwrap();
+        let rows: Vec<Row> = other_client.query(question, &[]).await.unwrap();
         if rows[0].get(0) {
             return;
         }
-        neighbour.query("SELECT pg_sleep(0.01)", &[]).await.unwrap();
+        other_client
+            .query("SELECT pg_sleep(0.01)", &[])
+            .await
+            .unwrap();
     }
-    panic!("{what}: not within ten seconds");
+    panic!("not true within ten seconds: {what}");
 }
 
 pub(crate) fn written(outcome: Result<Outcome>) -> Version {

@@ -4,8 +4,9 @@ use super::store::DjangoTable;
 use crate::builder::Builder;
 
 impl Builder<DjangoTable> {
-    /// Opens the file and starts the threads. Creates a missing file, but neither creates the table
-    /// nor requires it: see [`DjangoTable::migrate`].
+    /// Opens the file, creates the file if it is missing, and starts the threads.
+    ///
+    /// The table need not exist yet: see [`DjangoTable::migrate`].
     ///
     /// The call blocks the thread for a few milliseconds. The first call of a process logs a
     /// warning if the program is linked with an SQLite that has the

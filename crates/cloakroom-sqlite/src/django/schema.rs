@@ -1,7 +1,6 @@
 use rusqlite::Connection;
 
-// Exactly the SQL of Django's migrations, names included, so that Django accepts the table as its
-// own.
+// Exactly the SQL of Django's migrations, including the names, so that Django accepts the table.
 const CREATE_TABLE: &str = concat!(
     r#"CREATE TABLE IF NOT EXISTS "{table}" ("#,
     r#""session_key" varchar(40) NOT NULL PRIMARY KEY, "#,
@@ -31,7 +30,7 @@ pub(crate) fn sql(table: &str) -> String {
 pub(crate) fn migrate(db: &Connection, table: &str) -> rusqlite::Result<usize> {
     db.execute_batch("SAVEPOINT migrate")?;
     let columns = create(db, table);
-    // The transaction may contain the work of other callers, so undo only this part.
+    // The transaction may contain the work of other callers, so undo only what `create` did.
     if columns.is_err() {
         db.execute_batch("ROLLBACK TO migrate")?;
     }

@@ -13,7 +13,8 @@ use crate::connection;
 use crate::database::Database;
 use crate::options::Options;
 
-/// Keeps sessions in Django's table `django_session`, as Django's engines `db` and `cached_db` do.
+/// Keeps sessions in Django's table `django_session`, as Django's session engines `db` and
+/// `cached_db` do.
 ///
 /// A Rust service and a Django site can share the rows. If both use the same secret key and
 /// Django's format, they also share logins. The store reads and writes rows as Django 4.2, 5.2 and
@@ -25,38 +26,40 @@ use crate::options::Options;
 ///
 /// # Guarantees
 /// * **Compares**: no edit is lost between requests that save through this store. The table has no
-///   version column, so a save compares the old session data in the statement that writes the new
-///   data. A stale save through this store never overwrites what Django saved. Django's saves do
-///   not compare: a Django request may overwrite what this store saved during that request.
-/// * **Revokes**, **durable**, **shared**: as a [`SqliteStore`](crate::SqliteStore), and Django's
-///   processes are included.
+///   version column, so the statement that saves the new session data also checks that the stored
+///   data is still the data that the request loaded. This store never overwrites a change that
+///   Django saved in the meantime. Django's saves do not compare: a Django request may overwrite
+///   what this store saved during that request.
+/// * **Revokes**, **durable**, **shared**: as with a [`SqliteStore`](crate::SqliteStore). The
+///   sessions are also shared with Django's processes.
 /// * **No owners**: writing a draft with an owner returns [`Unsupported`](ErrorKind::Unsupported).
-///   The only time that the table records is the expiry. A loaded entry has the Unix epoch as its
-///   other times, and no label.
+///   The only metadata in the table is the expiry. A loaded entry has the Unix epoch as the time at
+///   which it was created and touched, and has no label.
 ///
 /// If the future of a call that writes is dropped, the write happens completely or not at all. To
 /// find out which, load the session.
 ///
-/// The store key is Django's session key, a text of up to 40 characters. With any other store key,
-/// `load` finds nothing and `create` returns `Unsupported`. The data must be ASCII, as is
-/// everything that Django writes to the table.
+/// The store key of an entry is Django's session key, a text of up to 40 characters. With any other
+/// store key, `load` finds nothing and `create` returns `Unsupported`. The data must be ASCII, as
+/// all data that Django writes is.
 ///
 /// # When something fails
 /// The failures in the [crate](crate) documentation apply, and so do these:
-/// * **Locks**: the store does not change the journal mode of Django's database. With the rollback
-///   journal, Django's default, readers and the writer wait for each other, usually for
+/// * **The database is locked**: the store does not change the journal mode of Django's database.
+///   With the rollback journal, Django's default, loads and saves wait for each other, usually for
 ///   milliseconds. A call that waits longer than [`busy_timeout`](Builder::busy_timeout), 5 s by
 ///   default, returns [`Unavailable`](ErrorKind::Unavailable).
-/// * **Missing table**: every call returns `Unavailable`, and the message says to run Django's
-///   `migrate`.
-/// * **Invalid rows**: a load of a row whose `expire_date` is not a date returns
-///   [`Corrupt`](ErrorKind::Corrupt).
-/// * **A stolen table**: its keys open the sessions, because Django does not hash them.
+/// * **The table is missing**: every call returns `Unavailable`, and the message advises to run
+///   Django's `migrate`.
+/// * **Another program has changed a row**: loading a row that cannot be read, for example because
+///   its `expire_date` is not a date, returns [`Corrupt`](ErrorKind::Corrupt).
+/// * **An attacker reads the table**: the attacker can use the keys in it to open the sessions,
+///   because Django does not hash them.
 ///
 /// # Costs
 /// Each call is one statement. The writer thread commits concurrent writes together. A sweep runs
-/// one statement per 256 rows. It keeps the rows that expire exactly at `now`, as Django's
-/// `clearsessions` does.
+/// one statement for each 256 rows. It keeps a row that expires at exactly the given time, as
+/// Django's `clearsessions` does.
 ///
 /// # Schema
 /// ```sql
@@ -166,13 +169,13 @@ impl DjangoTable {
     /// Creates the table and its index, exactly as Django's migrations do, if they are missing.
     ///
     /// Call this if Django's migrations have not run. If a Django site is added later, run its
-    /// `manage.py migrate --fake-initial` once.
+    /// `manage.py migrate --fake-initial` once, so that Django accepts the table as migrated.
     ///
     /// Several processes may call this at the same time. If the future is dropped, the table and
-    /// the index are either both created or both not created.
+    /// the index are created completely or not at all.
     ///
     /// # Errors
-    /// * [`Config`](ErrorKind::Config) if a table of that name exists without Django's columns.
+    /// * [`Config`](ErrorKind::Config) if a table of that name exists but lacks Django's columns.
     /// * [`Unavailable`](ErrorKind::Unavailable) if the file cannot be written or is locked.
     ///
     /// # Examples
@@ -193,7 +196,7 @@ impl DjangoTable {
     /// # }
     /// ```
     pub async fn migrate(&self) -> Result<()> {
-        let doing = "making Django's table of sessions in SQLite";
+        let doing = "creating Django's sessions table in SQLite";
         let table = self.0.table.clone();
         let work = move |db: &_, _: &Table| schema::migrate(db, &table);
         match self.0.database.write(doing, work).await? {
@@ -309,13 +312,13 @@ impl Store for DjangoTable {
     async fn sweep(&self, now: SystemTime, limit: usize) -> Result<usize> {
         let doing = "sweeping expired sessions from Django's table in SQLite";
         let mut swept = 0;
-        // Each full step leaves fewer expired rows, so the loop ends.
+        // Ends: each step either adds `step` to `swept` or is the last one.
         while swept < limit {
             let step = SWEEP_STEP.min(limit - swept);
             let work = move |db: &_, table: &Table| table.sweep(db, now, step);
-            let gone = self.0.database.write(doing, work).await?;
-            swept += gone;
-            if gone < step {
+            let deleted = self.0.database.write(doing, work).await?;
+            swept += deleted;
+            if deleted < step {
                 break;
             }
         }
@@ -347,7 +350,9 @@ fn outcome(changed: usize, new: &Draft) -> Outcome {
     }
 }
 
+/// The advice in the error message if the table is missing.
 const NO_TABLE: &str = "run `manage.py migrate` of the Django site, or call `migrate`";
 
-/// How many rows a step of a sweep deletes. A step takes the writer well under a millisecond.
+/// The maximum number of rows that one step of a sweep deletes. The writer deletes that many rows
+/// in well under a millisecond.
 const SWEEP_STEP: usize = 256;

@@ -160,27 +160,28 @@ impl Columns {
             }),
             _ => Err(unsupported(
                 doing,
-                "Django's table keeps text, and the draft's data is not ASCII; use Django's format",
+                "Django's table stores text, but the draft's data is not ASCII; \
+                 use Django's format",
             )),
         }
     }
 }
 
-/// Returns `key` as text, or `None` if the column cannot store it, so that no row can have it.
+/// Returns `key` as text, or `None` if the column cannot store it. Then no row can have that key.
 pub(crate) fn key_text(key: &StoreKey) -> Option<String> {
     let key = str::from_utf8(key.as_bytes()).ok()?;
     let fits = key.chars().count() <= LONGEST_KEY && !key.contains('\0');
     fits.then(|| key.to_owned())
 }
 
-/// Returns the session data that `version` contains, or `None` if this store did not issue
+/// Returns the session data that `version` consists of, or `None` if this store cannot have issued
 /// `version`.
 pub(crate) fn version_text(version: &Version) -> Option<String> {
     let text = str::from_utf8(version.as_bytes()?).ok()?;
     Some(text.to_owned())
 }
 
-/// The error of a key that the column cannot store.
+/// Returns the error for a key that the column cannot store.
 pub(crate) fn invalid_key(doing: &'static str) -> Error {
     unsupported(
         doing,

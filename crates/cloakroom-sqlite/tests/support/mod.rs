@@ -1,5 +1,5 @@
 //! Helpers for the tests in this folder.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, reason = "each test file uses only some of them")]
 #![allow(
     clippy::unwrap_used,
     reason = "test code; clippy does not recognise the helpers as such"
@@ -29,11 +29,13 @@ pub(crate) async fn django(path: &Path) -> DjangoTable {
     store
 }
 
-/// Opens another connection to the file, as the application or an administrator may do.
-pub(crate) fn neighbour(path: &Path) -> Connection {
+/// Opens a connection that does not belong to the store, like one of the application or an
+/// administrator.
+pub(crate) fn other_connection(path: &Path) -> Connection {
     Connection::open(path).unwrap()
 }
 
+/// Returns a store key, a different one for each `n`.
 pub(crate) fn at(n: u64) -> StoreKey {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&n.to_be_bytes());
@@ -70,7 +72,8 @@ pub(crate) type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + 'a>>;
 
 /// Starts a call and polls it once, which puts it into the queue of the store.
 ///
-/// Unless the database is locked, the store may already have answered.
+/// If the database is not locked, the store may have answered already. The returned call then
+/// contains the answer.
 pub(crate) fn begin<'a, T: 'a>(call: impl Future<Output = Result<T>> + 'a) -> Call<'a, T> {
     let mut call: Call<'a, T> = Box::pin(call);
     match answer(&mut call) {
