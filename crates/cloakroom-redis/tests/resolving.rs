@@ -29,6 +29,7 @@ fn a_name_that_leads_to_another_server_is_followed() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         return runtime.block_on(follow_the_name(&PathBuf::from(hosts)));
     }
+    // If the library is not installed, the dynamic linker prints a warning.
     let preloaded = Command::new("true")
         .env("LD_PRELOAD", LIBRARY)
         .output()
@@ -65,7 +66,7 @@ async fn follow_the_name(hosts: &Path) {
     let Some(servers) = Replicas::start(Kind::Redis) else {
         return;
     };
-    // Two machines with the same port.
+    // Two addresses with the same port, as two machines would have.
     let old = forward(SocketAddr::from(([127, 0, 0, 2], 0)), &servers.primary())
         .await
         .unwrap();
@@ -92,6 +93,7 @@ async fn follow_the_name(hosts: &Path) {
 fn name(hosts: &Path, address: SocketAddr) {
     fs::write(hosts, format!("{} {NAME}\n", address.ip())).unwrap();
     // The library reads the file again only if its modification time has changed, in whole seconds.
+    // So the time is derived from the address.
     let seconds = address.ip().to_string().bytes().map(u64::from).sum();
     let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     File::options()
@@ -102,7 +104,8 @@ fn name(hosts: &Path, address: SocketAddr) {
         .unwrap();
 }
 
-/// Forwards connections from this address to the server at `url`. Returns the address.
+/// Forwards connections from this address to the server at `url`. Returns the address with its
+/// port, which the system chooses if `from` has port 0.
 async fn forward(from: SocketAddr, url: &str) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(from).await?;
     let from = listener.local_addr()?;
