@@ -203,7 +203,7 @@ async fn a_primary_that_the_sentinels_have_replaced_is_not_used_even_if_it_accep
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sentinel_that_is_down_or_does_not_know_the_name_is_skipped() {
+async fn a_sentinel_that_is_down_is_skipped_and_an_unknown_name_is_reported() {
     let Some(mut servers) = Replicas::start(Kind::Redis) else {
         return;
     };

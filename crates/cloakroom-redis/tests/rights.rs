@@ -110,8 +110,8 @@ async fn the_documented_rights_are_enough_with_sentinels() {
     let store = with_prefix(&with_both, &prefix).await;
     use_store(&store).await;
     use_djangos_cache(&djangos_cache(&with_both, &prefix).await).await;
-    // Waits until a Sentinel lists a subscription of this user. The store needs the rights
-    // `+subscribe` and `&+switch-master` for it, and works without it.
+    // The calls above also succeed without the rights `+subscribe` and `&+switch-master`. So wait
+    // until a Sentinel lists the subscription that needs these rights.
     let list = command(&[b"CLIENT", b"LIST"]);
     let is_watched = async || {
         for sentinel in sentinels.split(',') {
