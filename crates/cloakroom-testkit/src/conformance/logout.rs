@@ -56,8 +56,8 @@ pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, 
         let here = sessions(gate.clone(), &clock);
         logs_out_while(&gate, held, [&here, &there, &there], &clock).await;
 
-        // A process with a cache reports its own logouts at once. It serves reads from the cache,
-        // so no request can be held in a load.
+        // The logout goes through the same cache: other caches may serve the session for a moment.
+        // Loads are served from the cache, so no request can be held in a load of the store.
         if call != Call::Load {
             let cached = CachedBackend::new(MemoryStore::new(), gate.clone());
             let cached = cached.expect("a store can be the origin");

@@ -127,7 +127,7 @@ pub(super) fn assert_is(entry: &Entry, draft: &Draft, promise: &str) {
     assert_eq!(entry.meta, draft.meta, "{promise}; the meta differs");
 }
 
-pub(super) fn is(entry: &Entry, draft: &Draft) -> bool {
+pub(super) fn equals(entry: &Entry, draft: &Draft) -> bool {
     entry.data == draft.data && entry.meta == draft.meta
 }
 

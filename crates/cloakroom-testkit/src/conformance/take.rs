@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use super::race::join_all;
 use crate::soak;
 
-/// Of parallel requests that [take](cloakroom::Session::take) one item, through two servers,
-/// exactly one gets it.
+/// Of parallel requests that [take](cloakroom::Session::take) one item, in two processes of a site,
+/// exactly one gets the item.
 ///
 /// In a store that does not compare, taking is [`Unsupported`](ErrorKind::Unsupported) and removes
 /// nothing.
