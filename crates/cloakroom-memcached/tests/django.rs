@@ -205,7 +205,7 @@ async fn a_key_that_django_would_not_send_has_no_session_and_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_key_may_be_any_other_text_that_a_browser_sends() {
+async fn a_key_may_be_any_text_that_memcached_allows() {
     let Some(Site { cache, .. }) = Site::new().await else {
         return;
     };

@@ -77,7 +77,7 @@ async fn a_save_of_a_session_that_this_process_has_not_loaded_loads_it_before_co
 }
 
 #[tokio::test]
-async fn a_save_that_has_seen_another_version_is_stale_and_sends_no_write() {
+async fn a_save_with_an_outdated_version_is_stale_and_sends_no_write() {
     let fake = Fake::start().await;
     let store = fake.store();
     let value = value_of(&draft("newer")).await;

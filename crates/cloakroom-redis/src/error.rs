@@ -1,7 +1,8 @@
 use cloakroom::{Error, ErrorKind};
 use redis::{ErrorKind as Cause, RedisError, ServerErrorKind};
 
-/// Returns the error for a call that the server refused or did not answer.
+/// Returns the error for a call that the server refused or did not answer. `doing` describes the
+/// call in the message.
 pub(crate) fn refused(doing: &'static str, cause: RedisError) -> Error {
     let (kind, why) = explain(&cause);
     let error = Error::new(kind, format!("{doing}: {why}"));

@@ -21,7 +21,8 @@ fn whole_millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).expect("the constants below are small")
 }
 
-/// How far the server's clock may be ahead of ours before the server deletes unexpired sessions.
+/// How far the server's clock may be ahead of the site's clock before the server deletes unexpired
+/// sessions.
 pub(crate) const GRACE: Duration = Duration::from_secs(5 * 60);
 
 /// How much longer the index keeps a session than the server keeps its key.

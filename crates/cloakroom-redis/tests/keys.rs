@@ -1,7 +1,7 @@
 //! Tests the keys in the server: their time to live, the index of an owner, and foreign values.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

@@ -1,7 +1,7 @@
 //! Tests calls that the server carried out but whose answers were lost.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

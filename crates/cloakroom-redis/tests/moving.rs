@@ -3,7 +3,7 @@
 //! right to take the next step, which has the same effect as a crash before that step.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

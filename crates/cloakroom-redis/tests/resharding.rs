@@ -1,7 +1,7 @@
 //! Tests sessions whose slot moves from one node of a Cluster to another.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

@@ -1,7 +1,7 @@
 //! Tests how many commands each call sends, as counted by the server.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;

@@ -1,7 +1,7 @@
 //! Tests servers that lose scripts, break connections, are full, are missing or refuse a login.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -86,7 +86,7 @@ async fn a_thousand_increments_through_two_stores_add_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_killed_under_load_lose_and_repeat_no_edit() {
+async fn no_edit_is_lost_or_repeated_when_connections_are_killed_under_load() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some(server) = server else { continue };
         let (name, url) = user(server.url(), &["+@all", "~*", "&*"]).await;

@@ -265,7 +265,7 @@ mod tests {
         }
 
         #[test]
-        fn the_size_of_the_pieces_makes_no_difference(
+        fn answers_do_not_depend_on_the_size_of_the_pieces(
             bytes in likely(),
             pieces in vec(1..700_usize, 1..20),
         ) {

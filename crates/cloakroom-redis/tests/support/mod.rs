@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "no test file uses all helpers")]
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 use cloakroom::store::SaveId;

@@ -256,4 +256,5 @@ async fn save_entry<S: Store>(store: Arc<S>, round: u64, seen: Version) -> Resul
 
 const ROUNDS: u64 = 20;
 
+/// The number of concurrent renames of one entry.
 const RIVALS: u64 = 4;

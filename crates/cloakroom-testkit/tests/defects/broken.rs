@@ -90,7 +90,9 @@ use Defect::*;
 #[derive(Default)]
 struct Table {
     entries: BTreeMap<Vec<u8>, Entry>,
+    /// The expiry with which each entry was created, for `SweepUsesTheFirstExpiry`.
     first_expiries: HashMap<Vec<u8>, SystemTime>,
+    /// The deleted entries, for `SaveRevivesDeletedEntries` and `DeletedEntriesAreListed`.
     deleted: BTreeMap<Vec<u8>, Entry>,
     sweeps: usize,
     /// The number of calls that have checked so far.
