@@ -57,10 +57,10 @@ redis.call('SETRANGE', KEYS[1], MARK_END, indexed_until)
 return 1";
 
 /// Sets when the entry was touched and when it expires, if it still has the version that the caller
-/// read. Arguments: the head that was read, the two times, the time at which the key expires, and
-/// the time at which the index of the owner removes the entry, or an empty string if the caller has
-/// not updated the index. Returns 1, or 0 if the version is stale, or the owner if the caller must
-/// update the index first.
+/// read. Arguments: the head that was read, the two new times, the time at which the key expires,
+/// and the time at which the index of the owner removes the entry, or an empty string if the caller
+/// has not updated the index. Returns 1, or 0 if the version is stale, or the owner if the caller
+/// must update the index first.
 const TOUCH: &str = "
 if head ~= ARGV[1] then return 0 end
 if ARGV[4] == '' and struct.unpack('>I8', indexed_until) < tonumber(ARGV[3]) then

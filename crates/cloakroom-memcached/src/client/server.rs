@@ -21,7 +21,8 @@ pub(crate) struct Server {
     opened: AtomicU64,
 }
 
-/// Proof that an item had a certain value. A [swap](Lease::swap) compares it.
+/// Identifies the value that an item had when it was loaded or written, for a
+/// [swap](Lease::swap).
 #[derive(Clone, Copy)]
 pub(crate) struct Token {
     /// The CAS number of the item: memcached's number for compare-and-swap.
@@ -200,7 +201,7 @@ impl Lease<'_> {
 
     /// Returns the number of the last connection that was opened. Must be called before the command
     /// is sent: while the answer is on its way, the server may restart and another call may open a
-    /// connection.
+    /// connection. That connection must not accept the token in the answer.
     fn last_opened(&self) -> ConnectionNumber {
         self.server.opened.load(Ordering::SeqCst)
     }

@@ -93,8 +93,7 @@ pub trait TestServer {
     ///
     /// Returns `None` by default: the server has no replicas, and the promise about them passes
     /// without a test. Each URL names one host and its port, and both have the same user and
-    /// database. A replica must refuse the user's writes, which some servers
-    /// accept from administrators.
+    /// database. The user must not be an administrator whose writes a replica accepts.
     ///
     /// # Panics
     /// If the servers do not start.
