@@ -248,8 +248,8 @@ impl Store for MemcachedStore {
     /// Takes four steps, because the two entries may be on two servers:
     ///
     /// 1. Write the new entry to `to`, with a random version.
-    /// 2. Replace the old entry with an expired marker that has the version of `new`. This step
-    ///    moves the session.
+    /// 2. If the old entry still has the version `seen`, replace it with an expired marker that has
+    ///    the version of `new`. This step moves the session.
     /// 3. Give the entry at `to` the version of `new`.
     /// 4. Delete the marker at `from`.
     ///

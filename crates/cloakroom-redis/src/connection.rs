@@ -13,8 +13,8 @@ use crate::error::refused;
 use crate::primary::Primary;
 use crate::tls::Tls;
 
-/// One connection to the primary, or to each node of a Cluster. All calls share it, and it
-/// reconnects automatically.
+/// A connection to the primary, or one to each node of a Cluster. All calls share the connections.
+/// A broken connection is replaced automatically.
 ///
 /// A write that may have been carried out is never sent again. If the first attempt was carried
 /// out, it changed the version of the session, so the second attempt would be stale, and the
@@ -43,8 +43,8 @@ impl Connection {
             Self::Primary(primary) => primary.ask(command).await,
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => match redirect::ask(cluster, command).await {
-                // The driver did not send the command: it returned the result of its last attempt
-                // to connect, which may be outdated. The second call waits for a new attempt.
+                // The driver did not send the command, because its last attempt to connect failed.
+                // The server may be back by now. The second call waits for a new attempt.
                 Err(error) if error.is_connection_refusal() => {
                     redirect::ask(cluster, command).await
                 }

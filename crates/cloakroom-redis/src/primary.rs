@@ -85,7 +85,8 @@ impl Primary {
         answer
     }
 
-    /// Returns the current connection. If it is not usable, waits for an attempt to connect.
+    /// Returns the current connection. If there is no usable one, waits for the attempt to connect
+    /// that is in progress, or for a new one.
     async fn link(&self) -> RedisResult<Arc<Link>> {
         let attempt = {
             let mut attempt = self.inner.attempt();
@@ -164,13 +165,14 @@ fn attempt(target: &Arc<Target>, inner: Weak<Inner>) -> Attempt {
     attempt.boxed().shared()
 }
 
-/// One connection.
+/// A connection to the primary.
 struct Link {
     connection: MultiplexedConnection,
     opened_at: Instant,
     /// `true` if new calls must use another connection.
     retired: Arc<AtomicBool>,
-    /// The time at which a caller gave up on a call, or `None` if an answer has arrived since then.
+    /// The time at which a caller first gave up on a call after the last answer, or `None` if no
+    /// caller has.
     silent_since: Mutex<Option<Instant>>,
 }
 

@@ -238,7 +238,7 @@ impl Store for DjangoCache {
     /// Takes two steps, because the two keys may be on two nodes:
     ///
     /// 1. Write the new entry to `to`. No browser has this key yet.
-    /// 2. Compare the old entry and delete it. This step moves the session.
+    /// 2. Delete the old entry if it still has the version `seen`. This step moves the session.
     ///
     /// If the future is dropped between the two steps, the old entry stays valid, and the server
     /// deletes the copy at `to` when it expires.

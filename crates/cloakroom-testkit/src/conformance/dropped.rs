@@ -92,16 +92,16 @@ pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
         }
         assert!(
             old.is_some() || new.is_some(),
-            "{promise}; there is neither"
+            "{promise}; neither entry is there"
         );
         if let Some(old) = old.filter(|old| !equals(old, &draft(1))) {
             assert!(
                 new.is_some(),
-                "{promise}; the old one was changed and there is no new one"
+                "{promise}; the old entry was changed, and there is no new entry"
             );
             assert!(
                 old.meta.expires < draft(2).meta.expires,
-                "{promise}; both are live sessions"
+                "{promise}; both entries are live sessions"
             );
         }
         assert_still_works(&store, polls).await;

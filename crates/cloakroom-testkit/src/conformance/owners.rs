@@ -211,7 +211,7 @@ async fn assert_lists<S: Store>(
     assert_eq!(
         listed_len,
         all.len(),
-        "{promise}; it lists {listed_len} of {owner:?}"
+        "{promise}; it lists {listed_len} entries of {owner:?}"
     );
     for (OwnedEntry { key, meta, .. }, (expected, draft)) in listed.iter().zip(&all) {
         assert!(

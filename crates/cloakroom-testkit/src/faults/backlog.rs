@@ -85,7 +85,7 @@ pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: S
         let _ = writeln!(
             io::stderr(),
             "{expired} expired sessions swept in {took:.1?}; requests during the sweep: {busy}; \
-             before it: {calm}"
+             before the sweep: {calm}"
         );
     }
 }

@@ -17,7 +17,8 @@ use crate::soak;
 ///   server and a name that no other test uses, for a table or a prefix. It must create the table
 ///   if it is missing. Stores that are opened with the same arguments must have the same entries.
 ///
-/// If the server's `start` or `share` returns `None`, the test passes without testing anything.
+/// If the server's `start`, `share` or `start_with_replica` returns `None`, the tests that need it
+/// pass without testing anything.
 ///
 /// # Examples
 /// ```no_run

@@ -1,5 +1,5 @@
-//! Fault tests: what a store does when its server is killed, cut off, silent or full, or becomes a
-//! replica.
+//! Fault tests: what a store does when its server is killed, cut off, silent or out of connections,
+//! or becomes a replica.
 //!
 //! [`faults!`](crate::faults!) generates one test for each promise. Each promise is also a function
 //! in this module. You implement [`TestServer`], which starts and kills your server. The suite puts
