@@ -4,7 +4,8 @@ use cloakroom::{Error, ErrorKind};
 
 use crate::client::Fault;
 
-/// Returns the error for a call that failed with `fault`.
+/// Returns the error for a call that failed with `fault`. `doing` describes the call in the
+/// message.
 pub(crate) fn failed(doing: &str, server: &str, fault: Fault) -> Error {
     let (kind, why, cause) = explain(fault);
     let error = Error::new(kind, format!("{doing} at {server}: {why}"));

@@ -6,8 +6,8 @@
 //! * **Revokes**: a deleted session is gone for every process. A save that is already running does
 //!   not restore it.
 //! * **Not durable**: a server that stops loses its sessions.
-//! * **Shared**: by all processes that use the same [`prefix`](Builder::prefix) and the same
-//!   servers, with the addresses written in the same way in the URL.
+//! * **Shared**: all processes share the sessions if they use the same [`prefix`](Builder::prefix)
+//!   and the same servers, and write the addresses in the URL in the same way.
 //! * **Evicts**: a server that runs out of memory removes the least recently used sessions. Use
 //!   dedicated servers for the sessions; on a shared server, cached pages displace them.
 //! * **No owners**: memcached cannot list keys, so the sessions of a user cannot be listed or ended
@@ -21,8 +21,8 @@
 //! ## Several servers
 //! Each session is on one server. The store chooses the server by the session's key and by the
 //! addresses as written in the URL. The order of the addresses makes no difference. **Adding a
-//! server ends some sessions**: those whose keys belong to the new server from then on. A third
-//! server ends one session in three.
+//! server ends some sessions**: the store then looks for them on the new server, which does not
+//! have them. A third server ends one session in three.
 //!
 //! Sessions are not replicated, and no server takes over for one that is down. If two servers held
 //! the same session, a logout could miss one of the copies, and the visitor would be logged in
@@ -34,8 +34,9 @@
 //! * **A server is down or too slow**: calls for its sessions return
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) within the [`timeout`](Builder::timeout).
 //!   The visitor gets a 503 and keeps the cookie. Sessions on other servers are not affected.
-//! * **A machine loses its connection to a server**: the same happens, but only to requests that
-//!   this machine handles.
+//! * **One of the site's machines cannot reach a server**: calls of that machine return
+//!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) in the same way. Other machines are not
+//!   affected.
 //! * **The memory of a server is full**: the server removes the least recently used sessions. If it
 //!   was started with `-M`, saves return [`Full`](cloakroom::ErrorKind::Full) instead.
 //! * **The item limit of a server (`-I`) is too low for [`max_size`](Builder::max_size)**: a save

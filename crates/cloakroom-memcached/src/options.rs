@@ -67,8 +67,8 @@ impl Builder {
     ///
     /// memcached accepts items of up to 1 MiB, unless it was started with another limit (`-I`). The
     /// 4 KiB are for the key, the owner, the label and memcached's header. If you raise this size,
-    /// raise the limit of every server first: a server that receives too large an item refuses it
-    /// **and removes the previous item**, which ends the session.
+    /// raise the limit of every server first: a server that receives an item that is too large
+    /// refuses it **and removes the previous item**, which ends the session.
     ///
     /// # Examples
     /// ```

@@ -18,8 +18,8 @@ pub(crate) fn addresses(url: &str) -> Result<Vec<String>> {
     }
     if hosts.contains("?ssl") || hosts.contains("&ssl") {
         return Err(invalid_url(
-            "it asks for TLS, which this store does not have, or turns it off; leave that out, and \
-             keep the servers in a private network or behind a tunnel",
+            "it asks for TLS, which this store does not have, or turns TLS off; remove the \
+             parameter, and keep the servers in a private network or behind a tunnel",
         ));
     }
     let mut addresses = Vec::new();
@@ -152,14 +152,14 @@ mod tests {
     #[test]
     fn the_order_of_servers_makes_no_difference_and_a_new_server_takes_only_its_share() {
         let two = servers(&["a:1", "b:1"]);
-        let turned = servers(&["b:1", "a:1"]);
+        let reversed = servers(&["b:1", "a:1"]);
         let three = servers(&["c:1", "a:1", "b:1"]);
 
         let mut counts = BTreeMap::new();
         for n in 0..3_000_u32 {
             let key = Key::new("site", &StoreKey::new(&n.to_be_bytes()));
             let home = of(&two, &key).address();
-            assert_eq!(of(&turned, &key).address(), home);
+            assert_eq!(of(&reversed, &key).address(), home);
             let now = of(&three, &key).address();
             assert!(now == home || now == "c:1");
             *counts.entry(now).or_insert(0) += 1;

@@ -147,8 +147,8 @@ impl MemcachedStore {
 
     /// Checks the size of a draft and encodes it. Returns its version and the encoded value.
     ///
-    /// The size is checked here, because a server that receives too large an item removes the
-    /// previous one.
+    /// The size is checked before anything is sent: a server that receives an item that is too
+    /// large refuses it and removes the previous item.
     fn encode(&self, doing: &str, new: &Draft) -> Result<(u64, Vec<u8>)> {
         let (data, size) = (new.data.len(), value::size(new));
         let max_size = self.0.max_size;
@@ -248,8 +248,8 @@ impl Store for MemcachedStore {
     /// Takes four steps, because the two entries may be on two servers:
     ///
     /// 1. Write the new entry to `to`, with a random version.
-    /// 2. Replace the old entry with an expired marker that has the version of `new`. This step
-    ///    moves the session.
+    /// 2. If the old entry still has the version `seen`, replace it with an expired marker that has
+    ///    the version of `new`. This step moves the session.
     /// 3. Give the entry at `to` the version of `new`.
     /// 4. Delete the marker at `from`.
     ///
@@ -298,7 +298,8 @@ impl Store for MemcachedStore {
             exptime: exptime::of(new.meta.expires),
             flags: FLAGS,
         };
-        // Finds no copy only if the server has evicted it, as it may evict any session.
+        // The result is `false` if the server has evicted the copy. Then the session is lost, like
+        // any evicted session, and there is nothing to do.
         let _ = self.replace(doing, to, copied, version, new_item).await?;
         self.delete(from).await?;
         Ok(Outcome::Written(new.version()))
@@ -358,6 +359,6 @@ fn outcome(written: bool, version: &Version) -> Outcome {
     }
 }
 
-/// Other memcached clients mark the type of a value with these flags. No other client reads the
-/// values of this store.
+/// The flags of every item. Other clients mark the type of a value with them; this store writes
+/// only one type.
 const FLAGS: u32 = 0;

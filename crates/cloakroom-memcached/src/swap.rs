@@ -5,8 +5,9 @@ use crate::token_cache::TokenCache;
 
 /// A compare-and-swap by a version that is inside the value.
 ///
-/// The server compares only CAS numbers. So this process compares the version of a value that it
-/// loaded or wrote, and the server compares the CAS number that belongs to this value.
+/// The server can compare only CAS numbers (memcached's numbers for compare-and-swap). So this
+/// process compares the version of a value that it loaded or wrote, and the server checks that the
+/// item still has the CAS number of that value.
 pub(crate) struct Swap<'a, V> {
     pub(crate) tokens: &'a TokenCache<V, Token>,
     pub(crate) key: &'a Key,
@@ -41,8 +42,9 @@ impl<V: Copy + Eq> Swap<'_, V> {
                     self.tokens.insert(self.key, new, token);
                     return Ok(true);
                 }
-                // Another request changed the item. After a save, the next round finds another
-                // version. After a touch, the next round finds the same version and tries again.
+                // Another request changed the item. If that was a save, the next round finds
+                // another version and stops. If it was a touch, the next round finds the same
+                // version and tries again.
                 Swapped::Changed => {}
                 Swapped::Gone => return Ok(false),
             }

@@ -4,11 +4,12 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::client::Key;
 
-/// A cache of the CAS numbers that this process received most recently. A save of an entry whose
-/// number is cached takes one round trip less.
+/// A cache of the tokens that this process received most recently. A token contains the CAS number
+/// of an entry, memcached's number for compare-and-swap. A save of an entry whose token is cached
+/// takes one round trip less.
 ///
-/// A missing or outdated number costs a round trip. It is otherwise harmless, because the server
-/// compares the number.
+/// A missing or outdated token costs one more round trip and is otherwise harmless, because the
+/// server compares the CAS number.
 pub(crate) struct TokenCache<V, T> {
     generations: Mutex<Generations<V, T>>,
     capacity: usize,

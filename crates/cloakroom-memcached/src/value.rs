@@ -115,9 +115,10 @@ mod tests {
         new.meta.touched = from_millis(5_000);
         new.meta.expires = from_millis(6_000);
 
-        let mut with = new.meta.clone();
-        (with.owner, with.created) = (None, from_millis(0));
-        let touched = touch(&bytes, &with).unwrap();
+        // A touch must ignore the other fields of `meta`.
+        let mut meta = new.meta.clone();
+        (meta.owner, meta.created) = (None, from_millis(0));
+        let touched = touch(&bytes, &meta).unwrap();
 
         assert_eq!(touched, encode(&new).unwrap());
     }

@@ -1,5 +1,5 @@
-//! Runs the conformance suite against both stores, each opened once and opened twice with the same
-//! prefix, and against `MemcachedStore` with several servers.
+//! Runs the conformance suite against both stores, through one store and through two stores that
+//! share the sessions, and against `MemcachedStore` with several servers.
 
 mod support;
 

@@ -37,7 +37,7 @@ async fn keys_values_flags_and_times_are_sent_as_django_sends_them() {
     for case in cases {
         let name = &case["id"];
         let fake = Fake::start().await;
-        let cache = as_in(&case, DjangoCache::builder(&fake.url()));
+        let cache = cache_of_case(&case, DjangoCache::builder(&fake.url()));
         let (at, new) = session(&case);
         let (key, exptime) = (case["key"].as_str().unwrap(), &case["exptime"]);
         let (len, flags) = (new.data.len(), &case["flags"]);
@@ -80,7 +80,7 @@ async fn keys_and_values_are_those_that_django_writes() {
     let mut plain = Plain::of(&server).await;
     for case in vectors::cases("memcached") {
         let name = &case["id"];
-        let cache = as_in(&case, DjangoCache::builder(server.url()));
+        let cache = cache_of_case(&case, DjangoCache::builder(server.url()));
         let (at, mut new) = session(&case);
         let left = millis(new.meta.expires) - millis(new.meta.touched);
         let now = SystemTime::now();
@@ -112,7 +112,7 @@ async fn a_session_has_the_key_that_django_gives_it() {
     let cases = vectors::cases("cache_keys");
     assert!(cases.len() >= 3);
     for case in cases {
-        let cache = as_in(&case, DjangoCache::builder(server.url()));
+        let cache = cache_of_case(&case, DjangoCache::builder(server.url()));
         let at = StoreKey::new(case["session_key"].as_str().unwrap().as_bytes());
         written(cache.create(&at, &draft("here")).await);
 
@@ -205,7 +205,7 @@ async fn a_key_that_django_would_not_send_has_no_session_and_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_key_may_be_any_other_text_that_a_browser_sends() {
+async fn a_key_may_be_any_text_that_memcached_allows() {
     let Some(Site { cache, .. }) = Site::new().await else {
         return;
     };
@@ -220,7 +220,7 @@ async fn an_item_that_is_not_a_pickle_is_corrupt_and_stays_unchanged() {
     };
     let (cache, name) = (site.cache.clone(), site.name(&key(1)));
     let seen = written(cache.create(&key(1), &draft("ours")).await);
-    // Text, a number, pickles that another client compressed, and all flags.
+    // The flags of bytes, an integer, a compressed pickle and a text, and all flags.
     for flags in [0, 2, 9, 16, u32::MAX] {
         site.plain.set(&name, flags, 100, b"ours").await;
 
@@ -328,8 +328,9 @@ async fn a_save_to_a_restarted_server_does_not_use_an_old_cas_number() {
     let cache = DjangoCache::open(proxy.url()).unwrap();
     let seen = written(cache.create(&key(1), &draft("before")).await);
 
-    // Each of the two items is the first on its server, so both have the same CAS number. Django's
-    // engine `cached_db` also writes a session to the cache under its old key after a restart.
+    // Each of the two items is the first on its server, so both have the same CAS number. In
+    // production, Django's engine `cached_db` writes a session to the cache again after a restart,
+    // under the same key.
     let mut plain = Plain::of(&after).await;
     let name = ":1:django.contrib.sessions.cache".to_owned() + text(&key(1));
     plain.set(&name, 1, 100, b"after").await;
@@ -348,6 +349,7 @@ async fn the_largest_session_is_stored_and_a_larger_one_changes_nothing() {
     };
     let cache = site.cache.clone();
     let max_size = cache.guarantees().max_size.unwrap();
+    // The longest key that memcached allows.
     let room = 250 - site.name(&StoreKey::new(b"")).len();
     let at = StoreKey::new(&vec![b'k'; room]);
     let seen = written(cache.create(&at, &lasting(&vec![0; max_size], 60)).await);
@@ -370,7 +372,8 @@ async fn the_largest_session_is_stored_and_a_larger_one_changes_nothing() {
     let entry = cache.load(&at).await.unwrap().unwrap();
     assert!(entry.version == seen && entry.data == vec![1; max_size]);
 
-    // Django does not limit the size. A larger session that memcached accepted can still be read.
+    // Django does not limit the size. The store can read a larger session if memcached accepted it.
+    // The 400 bytes are for memcached's header and the key.
     let djangos = vec![3; (1 << 20) - 400];
     site.plain.set(&site.name(&key(2)), 1, 60, &djangos).await;
     let entry = cache.load(&key(2)).await.unwrap().unwrap();
@@ -507,7 +510,7 @@ async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) 
 }
 
 /// Opens the cache with the options of a test vector.
-fn as_in(case: &Value, mut builder: DjangoCacheBuilder) -> DjangoCache {
+fn cache_of_case(case: &Value, mut builder: DjangoCacheBuilder) -> DjangoCache {
     if let Some(key_prefix) = case["cache_options"]["KEY_PREFIX"].as_str() {
         builder = builder.key_prefix(key_prefix);
     }

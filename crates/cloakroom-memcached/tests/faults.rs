@@ -1,4 +1,4 @@
-//! Runs the suite of faults against `MemcachedStore`.
+//! Runs the fault suite of the test kit against `MemcachedStore`.
 
 use cloakroom_harness::servers::{KillableServer, Kind};
 use cloakroom_memcached::MemcachedStore;

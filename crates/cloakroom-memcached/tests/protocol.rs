@@ -26,6 +26,7 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
             let mut peer = fake.accept().await;
             let request = peer.answer("HD c7").await;
             let size = request.value.len();
+            // The expiry of a draft, rounded up to seconds, plus the grace period of 300 seconds.
             assert_eq!(
                 request.command(),
                 format!("ms test:{} {size} T2000000301 F0 c ME", KEY_1)
@@ -45,7 +46,7 @@ async fn a_create_a_load_and_a_save_take_one_round_trip_each() {
         format!("ms test:{KEY_1} {size} T2000000301 F0 c C7")
     );
 
-    // The next save uses the CAS number in the answer to the last save.
+    // The next save uses the CAS number in the answer to this save.
     let (outcome, request) = both(
         store.save(&at(1), &second.version(), &first),
         peer.answer("HD c9"),
@@ -76,7 +77,7 @@ async fn a_save_of_a_session_that_this_process_has_not_loaded_loads_it_before_co
 }
 
 #[tokio::test]
-async fn a_save_that_has_seen_another_version_is_stale_and_sends_no_write() {
+async fn a_save_with_an_outdated_version_is_stale_and_sends_no_write() {
     let fake = Fake::start().await;
     let store = fake.store();
     let value = value_of(&draft("newer")).await;
@@ -125,13 +126,13 @@ async fn a_cas_number_from_before_a_restart_is_not_used_after_it() {
 
     assert!(
         request.line.starts_with("mg "),
-        "7 is now the CAS number of another entry"
+        "the store must load first: 7 is now the CAS number of another entry"
     );
     assert_eq!(outcome.unwrap(), Outcome::Stale);
 }
 
 #[tokio::test]
-async fn a_move_writes_the_new_version_to_the_new_key_before_it_deletes_the_old_key() {
+async fn a_rename_writes_the_new_version_to_the_new_key_before_it_deletes_the_old_key() {
     let fake = Fake::start().await;
     let store = fake.store();
     let (old, new) = (draft("old"), draft("new"));
@@ -152,22 +153,22 @@ async fn a_move_writes_the_new_version_to_the_new_key_before_it_deletes_the_old_
     .await;
 
     assert_eq!(outcome.unwrap(), Outcome::Written(new.version()));
-    let [copy, retired, proof, delete] = &requests[..] else {
-        panic!("a move is four requests");
+    let [copy, marker, final_entry, delete] = &requests[..] else {
+        panic!("a rename must send four requests");
     };
     let value = value_of(&new).await;
     assert!(copy.line.starts_with(&format!("ms test:{KEY_2} ")));
     assert_ne!(copy.value, value, "the copy must have another version");
-    assert!(retired.line.starts_with(&format!("ms test:{KEY_1} ")));
-    assert!(retired.command().contains(" T60 "), "{}", retired.line);
+    assert!(marker.line.starts_with(&format!("ms test:{KEY_1} ")));
+    assert!(marker.command().contains(" T60 "), "{}", marker.line);
     assert_eq!(
-        retired.value[1..9],
+        marker.value[1..9],
         value[1..9],
         "the marker must have the version of the moved session"
     );
-    assert!(proof.line.starts_with(&format!("ms test:{KEY_2} ")));
-    assert!(proof.command().ends_with(" C2"));
-    assert_eq!(proof.value, value);
+    assert!(final_entry.line.starts_with(&format!("ms test:{KEY_2} ")));
+    assert!(final_entry.command().ends_with(" C2"));
+    assert_eq!(final_entry.value, value);
     assert_eq!(delete.command(), format!("md test:{KEY_1}"));
 }
 
@@ -305,7 +306,7 @@ async fn bytes_received_on_an_idle_connection_are_not_an_answer() {
     let fake = Fake::start().await;
     let store = fake.store();
     let value = value_of(&draft("mine")).await;
-    let mut peer = answered(&store, &fake).await;
+    let mut peer = idle_connection(&store, &fake).await;
 
     peer.send("EN O2\r\n").await;
     let (entry, ()) = both(store.load(&at(1)), async {
@@ -321,7 +322,7 @@ async fn bytes_received_on_an_idle_connection_are_not_an_answer() {
 async fn an_idle_connection_that_the_server_closed_causes_no_error() {
     let fake = Fake::start().await;
     let store = fake.store();
-    drop(answered(&store, &fake).await);
+    drop(idle_connection(&store, &fake).await);
 
     // The runtime has not reported the end of the connection yet, so the store has to check for it.
     let (pong, _peer) = both(store.ping(), pong(&fake)).await;
@@ -369,13 +370,13 @@ async fn a_dropped_call_closes_its_connection_and_its_answer_reaches_no_other_ca
             peer.request().await;
             peer
         } => peer,
-        _ = store.load(&key) => panic!("the fake has not answered"),
+        _ = store.load(&key) => panic!("the load returned without an answer"),
     };
     let late = format!("VA {} c1 ktest:{KEY_1} O1\r\n", first.len());
     peer.send([late.as_bytes(), &first, b"\r\n"].concat()).await;
 
-    // The store may use only one connection, so this call also shows that the dropped call has
-    // freed its connection.
+    // The store may use only one connection at a time, so this call also shows that the dropped
+    // call no longer counts as a user of a connection.
     let (entry, ()) = both(store.load(&at(1)), async {
         fake.accept().await.answer_value(&second, 2).await;
     })
@@ -473,7 +474,7 @@ async fn a_server_without_cas_numbers_is_refused() {
 async fn a_foreign_value_is_corrupt_and_is_not_overwritten() {
     let fake = Fake::start().await;
     let store = fake.store();
-    let mut peer = answered(&store, &fake).await;
+    let mut peer = idle_connection(&store, &fake).await;
 
     for foreign in [&b""[..], b"\x80\x05}q\x00.", &[1; 20], &[2; 60]] {
         let (loaded, _) = both(store.load(&at(1)), peer.answer_value(foreign, 3)).await;
@@ -483,7 +484,7 @@ async fn a_foreign_value_is_corrupt_and_is_not_overwritten() {
     let new = draft("");
     let (saved, _) = both(store.save(&at(1), &seen, &new), peer.answer_value(b"", 3)).await;
     assert_eq!(saved.unwrap_err().kind(), ErrorKind::Corrupt);
-    assert!(peer.is_closed().await, "no write was sent");
+    assert!(peer.is_closed().await, "the store must not send a write");
 }
 
 #[tokio::test]
@@ -529,13 +530,14 @@ async fn both<A: Future, B: Future>(one: A, other: B) -> (A::Output, B::Output) 
     in_time(async { tokio::join!(one, other) }).await
 }
 
-/// Gives the store an idle connection and returns the server's side of it.
-async fn answered(store: &MemcachedStore, fake: &Fake) -> Peer {
+/// Makes the store open a connection, which is then idle. Returns the server's side of it.
+async fn idle_connection(store: &MemcachedStore, fake: &Fake) -> Peer {
     let (answer, peer) = both(store.ping(), pong(fake)).await;
     answer.unwrap();
     peer
 }
 
+/// Accepts a connection and answers a ping.
 async fn pong(fake: &Fake) -> Peer {
     let mut peer = fake.accept().await;
     assert_eq!(peer.request().await.line, "mn");
@@ -567,6 +569,8 @@ async fn value_of(draft: &cloakroom::store::Draft) -> Vec<u8> {
     request.value
 }
 
+/// The key of `at(1)`, without the prefix.
 const KEY_1: &str = "0000000000000001000000000000000000000000000000000000000000000000";
 
+/// The key of `at(2)`, without the prefix.
 const KEY_2: &str = "0000000000000002000000000000000000000000000000000000000000000000";

@@ -112,6 +112,7 @@ async fn the_largest_session_is_stored_with_the_longest_owner_and_label() {
     let prefix = format!("{:p<100}", unique_name());
     let store = on(server, &prefix);
     let max_size = store.guarantees().max_size.unwrap();
+    // An owner and a label of 3,000 bytes fit into the 3 KiB for both; 3,100 bytes do not.
     let mut large = draft("x".repeat(max_size));
     large.meta.owner = Some("o".repeat(1_500).into());
     large.meta.label = Some("l".repeat(1_500).into());
@@ -159,7 +160,8 @@ async fn expiries_beyond_thirty_days_and_beyond_2038_are_kept() {
     };
     let store = on(server, &unique_name());
     let last_of_32_bits = i64::from(i32::MAX) * 1_000;
-    // All of these are in the distant future: the first is in the year 2033.
+    // The first is in the year 2033. From the second on, the time that the server would have to
+    // keep exceeds 32 bits.
     let expiries = [
         2_000_000_000_000,
         last_of_32_bits,
@@ -210,8 +212,8 @@ async fn dropped_calls_never_return_the_session_of_another_visitor() {
             for round in 0..200 {
                 // Some calls are dropped before they send a command, and some while they wait for
                 // the answer. The others are answered.
-                let patience = Duration::from_micros(round * 7 % 600);
-                let answer = tokio::time::timeout(patience, store.load(&at(n))).await;
+                let time_limit = Duration::from_micros(round * 7 % 600);
+                let answer = tokio::time::timeout(time_limit, store.load(&at(n))).await;
                 if let Ok(entry) = answer {
                     assert_eq!(entry.unwrap().unwrap().data, format!("session {n}"));
                 }

@@ -10,13 +10,13 @@ use crate::tls::{self, Tls};
 /// The servers that a URL names: a primary, or some nodes of a Cluster.
 pub(crate) enum Address {
     Primary(Target),
-    /// With how to verify them, if they are encrypted.
+    /// The nodes, and how to verify them if the connections are encrypted.
     Cluster(Vec<ConnectionInfo>, Option<Tls>),
 }
 
 impl Address {
-    /// Parses a URL. Errors do not quote it: in a malformed URL, any part may be the password. Logs
-    /// a warning if it names a server on another machine and says nothing about encryption.
+    /// Parses a URL. Errors do not quote the URL: if it is malformed, any part may be the password.
+    /// Logs a warning if the URL names a server on another machine and has no setting for TLS.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let (url, encryption) = tls::split_off(url)?;
         let address = Self::of_servers(&url)?;
@@ -62,7 +62,7 @@ impl Address {
         }
     }
 
-    /// Returns the same servers, which are to be verified.
+    /// Returns the same servers, with TLS turned on for the connections to them.
     fn verified(self, tls: Tls) -> Result<Self> {
         Ok(match self {
             Self::Primary(Target::Server(node)) => {
@@ -76,7 +76,7 @@ impl Address {
     }
 }
 
-/// The part of a URL after the scheme, if it names several hosts.
+/// The parts of a URL for Sentinels or a Cluster, without the scheme. It may name several hosts.
 struct Hosts<'a> {
     /// The user and the password, with the `@`, or an empty string.
     login: &'a str,
@@ -89,7 +89,7 @@ struct Hosts<'a> {
 
 impl<'a> Hosts<'a> {
     fn of(rest: &'a str) -> Self {
-        // The last `@`, because a password may contain one that is not percent-encoded.
+        // Split at the last `@`: a password may contain an `@` that is not percent-encoded.
         let (login, rest) = rest.split_at(rest.rfind('@').map_or(0, |at| at + 1));
         let (hosts, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let (path, query) = tail.split_at(tail.find(['?', '#']).unwrap_or(tail.len()));
@@ -103,7 +103,8 @@ impl<'a> Hosts<'a> {
 }
 
 /// Parses `user:password@host:port,host:port/name/database?protocol=resp2`. The login, the database
-/// and the parameters apply to the primary, except `sentinel_user` and `sentinel_password`.
+/// and the protocol are those of the primary. The parameters `sentinel_user` and
+/// `sentinel_password` are the login for the Sentinels.
 fn sentinels(scheme: &str, rest: &str) -> Result<Address> {
     let Hosts {
         login,
@@ -115,12 +116,13 @@ fn sentinels(scheme: &str, rest: &str) -> Result<Address> {
     let (name, database) = path.split_once('/').unwrap_or((path, ""));
     if name.is_empty() || !name.bytes().all(is_in_names) {
         return Err(sentinel_url(
-            "it does not end with the name of the primary, which has letters, digits, `.`, `-` and \
-             `_` only",
+            "the name of the primary, at its end, is missing or has characters other than letters, \
+             digits, `.`, `-` and `_`",
         ));
     }
     let (mut user, mut password) = ("", "");
-    // With version 2 of the protocol, the driver needs no right to `HELLO` at the Sentinels.
+    // With version 2 of the protocol, the driver does not send `HELLO`, so an access list of the
+    // Sentinels does not have to allow that command.
     let mut of_sentinels = vec!["protocol=resp2"];
     let mut of_primary = Vec::new();
     for parameter in query.trim_start_matches('?').split('&') {
@@ -146,7 +148,7 @@ fn sentinels(scheme: &str, rest: &str) -> Result<Address> {
         ))
     });
     let sentinels = sentinels.collect::<Result<Vec<_>>>()?;
-    // The driver requires a host, so use a placeholder: the Sentinels name the real one later.
+    // The driver requires a host, so use a placeholder: the Sentinels name the real host later.
     let parameters = of_primary.join("&");
     let primary = node(&format!(
         "{scheme}://{login}sentinel/{database}?{parameters}"
@@ -184,7 +186,7 @@ fn cluster(scheme: &str, rest: &str) -> Result<Address> {
 fn node(url: &str) -> Result<ConnectionInfo> {
     let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
     let is_known = |name: &str| name == "protocol" || ["db", "user", "pass"].contains(&name);
-    // The driver would ignore them, for example a misspelled one.
+    // The driver would ignore unknown parameters, and with them a misspelled one.
     if !parameters
         .split('&')
         .map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
@@ -196,11 +198,11 @@ fn node(url: &str) -> Result<ConnectionInfo> {
         ));
     }
     let info = url.into_connection_info().map_err(invalid_url)?;
-    // Do not announce the name of the driver: it is of no use to the site, and an access list would
-    // have to allow the command.
+    // By default, the driver tells the server its name with `CLIENT SETINFO`. The site does not
+    // need that, and an access list would have to allow the command.
     let mut redis = info.redis_settings().clone().set_skip_set_lib_name();
-    // With version 3 of the protocol, the driver notices a broken connection at once and opens a
-    // new one before the next request needs it.
+    // With version 3 of the protocol, the driver reports a broken connection at once, and the store
+    // opens a new one before the next request needs it.
     if !url.contains("protocol=") {
         redis = redis.set_protocol(ProtocolVersion::RESP3);
     }
@@ -244,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_names_one_server() {
+    fn a_url_of_one_server_has_a_host_a_login_and_a_database() {
         let address = Address::parse("redis://ada:s3cret@localhost:7000/2").unwrap();
 
         assert_eq!(address.servers(), ["localhost:7000"]);
@@ -335,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_or_the_mode_encrypts() {
+    fn a_scheme_with_tls_or_an_sslmode_encrypts_the_connection() {
         let is_encrypted = |url: &str| {
             let address = Address::parse(url).unwrap();
             let is_encrypted = |node: &ConnectionInfo| {
@@ -402,7 +404,7 @@ mod tests {
 
     #[cfg(feature = "cluster")]
     #[test]
-    fn only_a_server_elsewhere_whose_url_says_nothing_causes_a_warning() {
+    fn only_a_server_on_another_machine_without_a_setting_for_tls_causes_a_warning() {
         let warnings =
             |url| cloakroom_harness::tls::warnings(|| drop(Address::parse(url).unwrap()));
         for url in [

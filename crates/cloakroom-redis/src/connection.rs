@@ -13,12 +13,13 @@ use crate::error::refused;
 use crate::primary::Primary;
 use crate::tls::Tls;
 
-/// One connection to the primary, or to each node of a Cluster. All calls share it, and it
-/// reconnects automatically.
+/// A connection to the primary, or one to each node of a Cluster. All calls share the connections.
+/// A broken connection is replaced automatically.
 ///
-/// A write that may have been carried out is never sent again: if the first attempt was carried
-/// out, the second would find its result, and the session layer would take that for a change by
-/// another request. The session layer resolves an unknown outcome by loading the session.
+/// A write that may have been carried out is never sent again. If the first attempt was carried
+/// out, it changed the version of the session, so the second attempt would be stale, and the
+/// session layer would assume a change by another request. Instead, the session layer resolves an
+/// unknown outcome by loading the session.
 pub(crate) enum Connection {
     Primary(Primary),
     #[cfg(feature = "cluster")]
@@ -42,8 +43,8 @@ impl Connection {
             Self::Primary(primary) => primary.ask(command).await,
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => match redirect::ask(cluster, command).await {
-                // The driver did not send the command: it returned the result of its last attempt
-                // to connect, which may be outdated. The second call waits for a new attempt.
+                // The driver did not send the command, because its last attempt to connect failed.
+                // The server may be back by now. The second call waits for a new attempt.
                 Err(error) if error.is_connection_refusal() => {
                     redirect::ask(cluster, command).await
                 }
@@ -76,7 +77,7 @@ async fn open_cluster(nodes: Vec<ConnectionInfo>, tls: Option<Tls>) -> RedisResu
         .overall_response_timeout(Some(ANSWER_TIMEOUT))
         .tcp_settings(tcp())
         // Turned off, because the driver would also repeat commands that may have been carried out.
-        // `redirect` repeats only commands that were not.
+        // `redirect` repeats only commands that were not carried out.
         .retries(0);
     let builder = match &tls {
         Some(tls) => tls.cluster(builder),
@@ -92,22 +93,22 @@ async fn open_cluster(_: Vec<ConnectionInfo>, _: Option<Tls>) -> RedisResult<Con
 }
 
 /// Returns settings with which the kernel notices a failed machine or network within seconds. With
-/// its default settings, it gives up after about fifteen minutes.
+/// default settings, it closes the connection only after about fifteen minutes.
 fn tcp() -> TcpSettings {
     let probes = socket2::TcpKeepalive::new()
-        .with_time(DEAF_AFTER)
+        .with_time(SILENCE_LIMIT)
         .with_interval(CONNECT_TIMEOUT);
     let settings = TcpSettings::default()
         .set_nodelay(true)
         .set_keepalive(probes);
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    let settings = settings.set_user_timeout(DEAF_AFTER);
+    let settings = settings.set_user_timeout(SILENCE_LIMIT);
     settings
 }
 
 #[cfg(feature = "cluster")]
 mod redirect {
-    //! Repeats commands that a node refused because a slot is moving or a master failed. The node
+    //! Repeats commands that a node refused because a slot is moving or a primary failed. The node
     //! has not carried out such a command, so it is safe to send it again.
 
     use redis::cluster_async::ClusterConnection;
@@ -151,8 +152,8 @@ mod redirect {
         is_elsewhere || is_not_primary(error)
     }
 
-    /// Sends the command to the node that the slot is moving to. The key has already been moved
-    /// there, or is new.
+    /// Follows a redirect of the kind `ASK`: sends the command to the node that the slot is moving
+    /// to. The key has already been moved there, or is new.
     async fn follow_ask(
         cluster: &ClusterConnection,
         command: &Cmd,
@@ -166,8 +167,8 @@ mod redirect {
             host: host.to_owned(),
             port: port.parse().map_err(|_| redirect.clone())?,
         };
-        // Send both in one pipeline: `ASKING` applies to the next command on the connection, which
-        // other calls share.
+        // `ASKING` applies to the next command on the connection. Send both commands in one
+        // pipeline, so that no command of another call comes between them.
         let mut both = redis::pipe();
         both.cmd("ASKING").add_command(command.clone());
         let mut answers = cluster.clone().route_pipeline(both, 0, 2, node).await?;
@@ -192,8 +193,9 @@ mod redirect {
 /// The longest time for one attempt to connect.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long data may stay unacknowledged before the connection counts as broken.
-const DEAF_AFTER: Duration = Duration::from_secs(10);
+/// How long a connection may be idle before the kernel probes it, and how long sent data may stay
+/// unacknowledged before the kernel closes the connection.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest time to wait for an answer. It matters only to programs that call the store
 /// directly: the timeout of the session layer is shorter.

@@ -14,9 +14,10 @@ use crate::script::Script;
 
 /// Returns the text of a script: the common prelude, followed by `body`.
 ///
-/// The scripts read only the start of a value, never the session data. The offsets come from
-/// [`layout`]. `GETRANGE` counts bytes from zero and includes the end of the range; Lua counts from
-/// one.
+/// The prelude reads the *mark*, which every value of this store starts with, and the *head*: the
+/// mark and the save id, which identifies one version of the entry. The scripts read only the start
+/// of a value, never the session data. The offsets come from [`layout`]. `GETRANGE` counts bytes
+/// from zero and includes the end of the range; Lua counts from one.
 fn script(body: &str) -> String {
     format!(
         "
@@ -44,9 +45,9 @@ if head ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 return 1";
 
-/// Like `SAVE`, but writes only if the index of the owner already keeps the entry until the new key
-/// expires. Takes one more argument: the owner as encoded in the value. Also returns 2, if the
-/// caller must update the index first.
+/// Like `SAVE`, but writes only if the entry already has this owner and the owner's index keeps it
+/// until the key expires; otherwise returns 2, and the caller must update the index first. Takes
+/// one more argument: the owner as encoded in the value.
 const SAVE_INDEXED: &str = "
 if head ~= ARGV[1] then return 0 end
 if read(OWNER, OWNER + #ARGV[4]) ~= ARGV[4] then return 2 end
@@ -56,10 +57,10 @@ redis.call('SETRANGE', KEYS[1], MARK_END, indexed_until)
 return 1";
 
 /// Sets when the entry was touched and when it expires, if it still has the version that the caller
-/// read. Arguments: the head that was read, the two times, the time at which the key expires, and
-/// the time at which the index of the owner removes the entry, or an empty string if the caller has
-/// not updated the index. Returns 1, or 0 if the version is stale, or the owner if the caller must
-/// update the index first.
+/// read. Arguments: the head that was read, the two new times, the time at which the key expires,
+/// and the time at which the index of the owner removes the entry, or an empty string if the caller
+/// has not updated the index. Returns 1, or 0 if the version is stale, or the owner if the caller
+/// must update the index first.
 const TOUCH: &str = "
 if head ~= ARGV[1] then return 0 end
 if ARGV[4] == '' and struct.unpack('>I8', indexed_until) < tonumber(ARGV[3]) then
@@ -93,7 +94,8 @@ local owner = owner() or 1
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return owner";
 
-/// The entries under one prefix, each with its own key. No method accesses two keys.
+/// The entries under one prefix, each with its own key. No method accesses two keys, because in a
+/// Cluster they may be on two nodes.
 ///
 /// If a method gets no answer, or its future is dropped, its change is made completely or not at
 /// all.
@@ -163,7 +165,8 @@ impl Entries {
         }
     }
 
-    /// Writes the entry and returns `true`, unless the key is taken.
+    /// Writes the entry and returns `true`. If the key is taken, changes nothing and returns
+    /// `false`.
     pub(crate) async fn create(
         &self,
         on: &Connection,
@@ -278,7 +281,7 @@ impl Entries {
     }
 }
 
-/// The answer of a script.
+/// What a script did to the entry.
 #[derive(Debug)]
 pub(crate) enum Swap {
     /// The entry has another version or does not exist. Nothing was changed.

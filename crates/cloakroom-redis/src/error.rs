@@ -1,7 +1,8 @@
 use cloakroom::{Error, ErrorKind};
 use redis::{ErrorKind as Cause, RedisError, ServerErrorKind};
 
-/// Returns the error for a call that the server refused or did not answer.
+/// Returns the error for a call that the server refused or did not answer. `doing` describes the
+/// call in the message.
 pub(crate) fn refused(doing: &'static str, cause: RedisError) -> Error {
     let (kind, why) = explain(&cause);
     let error = Error::new(kind, format!("{doing}: {why}"));
@@ -24,8 +25,8 @@ pub(crate) fn is_not_primary(error: &RedisError) -> bool {
     }
 }
 
-/// Returns whether a replica older than version 7.0 refused a write in a script. Such an answer has
-/// the code `ERR`, and its text contains the code of the refusal.
+/// Returns whether a replica older than Redis 7.0 refused a write in a script. Such an answer has
+/// the code `ERR`, and its text contains the code of the refusal, `READONLY`.
 fn is_read_only_script(error: &RedisError) -> bool {
     let detail = error.detail();
     detail.is_some_and(|detail| {
@@ -58,7 +59,7 @@ pub(crate) fn unexpected_answer(doing: &'static str) -> Error {
     )
 }
 
-/// Returns the error for a URL that cannot be used. `why` must not quote it.
+/// Returns the error for a URL that cannot be used. `why` must not quote the URL.
 pub(crate) fn bad_url(why: &str) -> Error {
     Error::new(
         ErrorKind::Config,
@@ -85,7 +86,7 @@ pub(crate) fn invalid_url(cause: RedisError) -> Error {
 
 /// Returns the kind of the error, what went wrong and what to do about it.
 fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
-    // Before version 7.0, the code of an error in a script is in the middle of its text.
+    // Before Redis 7.0, the code of an error in a script is in the middle of its text.
     let has_code = |code: &str| {
         cause.code() == Some(code) || cause.detail().is_some_and(|detail| detail.contains(code))
     };
@@ -121,7 +122,7 @@ fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
         }
         Cause::MasterNameNotFoundBySentinel => (
             ErrorKind::Config,
-            "the Sentinels know no primary of the name at the end of the URL; correct the name",
+            "the Sentinels watch no primary of the name at the end of the URL; correct the name",
         ),
         _ if is_read_only_script(cause) => (ErrorKind::Unavailable, REPLICA),
         Cause::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
@@ -149,7 +150,7 @@ fn explain(cause: &RedisError) -> (ErrorKind, &'static str) {
         ),
         Cause::Io if cause.is_connection_refusal() => (
             ErrorKind::Unavailable,
-            "nothing listens there; start the server or check the URL",
+            "no server listens at the address; start the server or check the URL",
         ),
         Cause::Io => (
             ErrorKind::Unavailable,
@@ -182,11 +183,11 @@ fn shows_arguments(cause: &RedisError) -> bool {
 /// The code of [`not_primary`]. No server uses it.
 const NOT_PRIMARY: &str = "NOTPRIMARY";
 
-const NO_PERMISSION: &str = "the server's access list does not allow it; \
-    the documentation of cloakroom-redis lists what is needed";
+const NO_PERMISSION: &str = "the server's access list does not allow this; \
+    the documentation of cloakroom-redis lists the rights that the user needs";
 
-/// The start of the text with which version 7.0 refuses a command in a script. The code of that
-/// answer is `ERR`.
+/// The start of the text with which Redis 7.0 refuses a command in a script. The code of that
+/// answer is `ERR`, not `NOPERM`.
 const NO_PERMISSION_IN_SCRIPT: &str = "The user executing the script can't";
 
 const REPLICA: &str = "the server is a replica, and the URL still leads to it; \
@@ -196,7 +197,7 @@ const FOREIGN: &str = "the value was not written by this store and is left uncha
     choose a prefix that no other program uses";
 
 const OLDER: &str = "the session was written by an older version of Cloakroom, which this version \
-    does not read; its visitor starts a new session, and Redis drops the key when it expires";
+    does not read; its visitor starts a new session, and Redis deletes the key when it expires";
 
 #[cfg(test)]
 mod tests {
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_refusal_of_a_replica_is_recognised_in_both_forms() {
+    fn errors_of_a_server_that_is_not_the_primary_are_recognised() {
         let (plain, in_a_script, before_7_0) = (
             "READONLY You can't write against a read only replica.",
             "READONLY You can't write against a read only replica. script: 7a2f, on \

@@ -11,7 +11,8 @@ pub(crate) fn gone_at(expires: SystemTime) -> i64 {
     millis(expires) + whole_millis(GRACE)
 }
 
-/// Returns the time at which the index of its owner removes a session, in milliseconds since 1970.
+/// Returns the time at which a session is removed from the index of its owner, the list of the
+/// owner's sessions, in milliseconds since 1970.
 pub(crate) fn indexed_until(expires: SystemTime) -> i64 {
     gone_at(expires) + whole_millis(AHEAD)
 }
@@ -20,11 +21,12 @@ fn whole_millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).expect("the constants below are small")
 }
 
-/// How far the server's clock may be ahead of ours before the server deletes unexpired sessions.
+/// How far the server's clock may be ahead of the site's clock before the server deletes unexpired
+/// sessions.
 pub(crate) const GRACE: Duration = Duration::from_secs(5 * 60);
 
-/// How much longer a session stays in the index than in its own key.
+/// How much longer the index keeps a session than the server keeps its key.
 ///
-/// Every save of an active session moves its expiry. With this margin, the two extra round trips
-/// that update the index are needed about once an hour instead of at every save.
+/// With sliding expiry, every request sets a later expiry. With this margin, the two extra round
+/// trips that update the index are needed about once an hour instead of each time.
 pub(crate) const AHEAD: Duration = Duration::from_secs(60 * 60);

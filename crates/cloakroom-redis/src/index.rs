@@ -8,10 +8,10 @@ use crate::error::{refused, unexpected_answer};
 use crate::expiry::indexed_until;
 use crate::script::Script;
 
-/// Adds a session to the index of its owner, or moves its time in the index to a later one, but
-/// never to an earlier one. Removes the members whose time has passed by the server's clock, and
-/// sets the index to expire with its last member. Arguments: the store key, and the time at which
-/// the index removes it.
+/// Adds a session to the index of its owner. The time of a session that is already in the index
+/// becomes later but never earlier. Removes the members whose time has passed by the server's
+/// clock, and sets the index to expire with its last member. Arguments: the store key, and the time
+/// at which it is removed from the index.
 const ADD: &str = "
 local now = redis.call('TIME')[1] * 1000
 redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
@@ -33,8 +33,8 @@ return redis.call('ZRANGE', KEYS[1], 0, -1)";
 /// A store key is added before its session is written and removed after its session is deleted, so
 /// every live session is in the set. After a crash or a change of owner, the set may also contain
 /// store keys without a session of this owner. `RedisStore::owned_by` loads every session and skips
-/// such members, and the set removes them when their time has passed. Listing does not remove them
-/// earlier, because a session that is *about to be* written looks the same.
+/// such members. A script removes them after their time has passed. Listing does not remove them
+/// earlier, because the store key of a session that is *about to be* written looks the same.
 pub(crate) struct Index {
     prefix: Vec<u8>,
     add: Script,
@@ -50,7 +50,8 @@ impl Index {
         }
     }
 
-    /// Adds a session that expires at `expires`. Returns the time at which the index removes it.
+    /// Adds a session that expires at `expires`. Returns the time at which it is removed from the
+    /// index, in milliseconds since 1970.
     pub(crate) async fn add(
         &self,
         on: &Connection,
@@ -72,8 +73,8 @@ impl Index {
     pub(crate) async fn remove(&self, on: &Connection, owner: &[u8], key: &StoreKey) {
         let mut remove = redis::cmd("ZREM");
         remove.arg(self.key(owner)).arg(key.as_bytes());
-        // The session is deleted, which is what the caller asked for. If this call fails, the index
-        // removes the member later.
+        // The session is deleted, which is what the caller asked for. If this command fails, the
+        // member is removed when its time has passed.
         let _ = on.ask(&remove).await;
     }
 

@@ -31,7 +31,8 @@ fn head_of(save_id: SaveId) -> Head {
     head
 }
 
-/// Encodes a draft whose owner's index keeps it until `indexed_until`; 0 if it has no owner.
+/// Encodes a draft. `indexed_until` is the time at which the index of its owner removes the entry,
+/// or 0 if the draft has no owner.
 pub(crate) fn encode(new: &Draft, indexed_until: i64) -> Result<Vec<u8>> {
     let mut value = Vec::with_capacity(PACKED + packed::len(new));
     value.put_slice(&MARK);
@@ -73,7 +74,7 @@ pub(crate) const OLD_MARK: [u8; 2] = [0xc7, 1];
 /// The end of the mark, and the start of the time at which the index removes the entry.
 pub(crate) const MARK_END: usize = MARK.len();
 
-/// The end of that time, and the start of the packed entry.
+/// The end of the time at which the index removes the entry, and the start of the packed entry.
 pub(crate) const PACKED: usize = MARK_END + 8;
 
 pub(crate) const SAVE_ID: usize = PACKED + packed::SAVE_ID;
@@ -136,16 +137,17 @@ mod tests {
         }
         let mut newer = whole.clone();
         newer[1] = 3;
-        let mut endless = whole;
-        endless[42..46].copy_from_slice(&u32::MAX.wrapping_sub(1).to_be_bytes());
-        for foreign in [newer, endless, b"{\"num_visits\":3}".to_vec()] {
+        let mut too_long_owner = whole;
+        too_long_owner[42..46].copy_from_slice(&u32::MAX.wrapping_sub(1).to_be_bytes());
+        for foreign in [newer, too_long_owner, b"{\"num_visits\":3}".to_vec()] {
             assert_eq!(decode(foreign.into()).unwrap_err(), Unread::Foreign);
         }
     }
 
     #[test]
-    fn a_value_of_the_first_layout_is_older_and_not_read() {
-        // The mark, the save id, touched, expires, indexed until, created, owner, label, data.
+    fn a_value_of_the_first_layout_is_reported_as_older() {
+        // The fields of the first layout: the mark, the save id, touched, expires, indexed until,
+        // created, owner, label, data.
         let mut old = vec![0xc7, 1];
         for number in [7_u64, 2, 3, 7, 1] {
             old.put_u64(number);

@@ -1,7 +1,8 @@
 #![doc = include_str!("../README.md")]
 //!
 //! ## Guarantees
-//! * **Compares**: a save compares and writes in one script, so no edit is lost.
+//! * **Compares**: the script that saves a session first checks that it has not changed since it
+//!   was loaded, so no edit is overwritten.
 //! * **Revokes**: a deleted session is gone for every process.
 //! * **Not durable**: Redis acknowledges a write as soon as the write is in memory. See
 //!   [When things go wrong](#when-things-go-wrong).
@@ -9,21 +10,22 @@
 //! * **Evicts**: with any `maxmemory-policy` except `noeviction`, a server that runs out of memory
 //!   deletes live sessions. The policy is a setting of the server, so this store always reports
 //!   [`evicts`](cloakroom::store::Guarantees::evicts).
-//! * **Owners**: the store can list the sessions of a user, unless the server has evicted the list.
+//! * **Owners**: the store keeps a list of each user's sessions, unless the server evicts that
+//!   list.
 //!
 //! The store cannot find a session by its [tag](cloakroom::SessionTag) alone: Redis would have to
 //! scan every key.
 //!
 //! ## When things go wrong
 //! * **The server crashes**: writes that it acknowledged but had not yet written to disk are
-//!   undone. With `appendfsync everysec`, those are the writes of about the last second. An edit is
+//!   undone. With `appendfsync everysec`, those are the writes of about the last second. Edits are
 //!   lost, a visitor who logged in has to log in again, and a visitor who logged out **is logged in
-//!   again** if the old key is still used. With `appendonly no`, everything since the last snapshot
-//!   is lost.
+//!   again** if a browser still sends the old key. With `appendonly no`, every write since the last
+//!   snapshot is undone.
 //! * **A replica takes over**: writes that the replica had not received are undone. Usually those
-//!   are the writes of the last few milliseconds. After a network partition they can be more: the
-//!   old primary keeps acknowledging writes that will be lost, until `min-replicas-to-write` or the
-//!   Cluster makes it refuse writes. Use PostgreSQL if an undone logout is not acceptable.
+//!   are the writes of the last few milliseconds. After a network partition, more writes can be
+//!   undone: until `min-replicas-to-write` or the Cluster makes the old primary refuse writes, it
+//!   acknowledges writes that will be lost. Use PostgreSQL if an undone logout is not acceptable.
 //! * **The server becomes a replica**: it refuses writes, and the store connects again. With
 //!   Sentinels, the store asks them for the primary, and also connects again when they announce
 //!   another primary. Without Sentinels, it resolves the host name in the URL again. A refused
@@ -33,9 +35,9 @@
 //!   While the host name leads to a replica, loads succeed but may return slightly outdated
 //!   sessions.
 //! * **The connection breaks**: a load is sent again. A save may or may not have been carried out.
-//!   The session layer checks which, and responds with 503 if it cannot find out. No edit is
-//!   applied twice. A call that begins after the store has noticed the break uses a new connection;
-//!   with `?protocol=resp2` the first call notices it.
+//!   The session layer loads the session to find out, and responds with 503 if that fails. No
+//!   edit is applied twice. A call that begins after the store has noticed the break uses a new
+//!   connection; with `?protocol=resp2` the first call notices it.
 //! * **The server does not answer**: calls fail with
 //!   [`Unavailable`](cloakroom::ErrorKind::Unavailable) at once if the connection is refused, and
 //!   otherwise after the timeout of the session layer. If a caller gives up and the connection

@@ -39,8 +39,8 @@ pub(crate) struct Primary {
 
 struct Inner {
     target: Arc<Target>,
-    /// The last attempt to connect. Calls share it, so at most one attempt is in progress at a
-    /// time.
+    /// The last attempt to connect, which contains the connection once it has succeeded. Calls
+    /// share it, so at most one attempt is in progress at a time.
     attempt: Mutex<Attempt>,
 }
 
@@ -85,7 +85,8 @@ impl Primary {
         answer
     }
 
-    /// Returns the current connection. If it is not usable, waits for an attempt to connect.
+    /// Returns the current connection. If there is no usable one, waits for the attempt to connect
+    /// that is in progress, or for a new one.
     async fn link(&self) -> RedisResult<Arc<Link>> {
         let attempt = {
             let mut attempt = self.inner.attempt();
@@ -164,13 +165,14 @@ fn attempt(target: &Arc<Target>, inner: Weak<Inner>) -> Attempt {
     attempt.boxed().shared()
 }
 
-/// One connection.
+/// A connection to the primary.
 struct Link {
     connection: MultiplexedConnection,
     opened_at: Instant,
     /// `true` if new calls must use another connection.
     retired: Arc<AtomicBool>,
-    /// The time at which a caller gave up on a call, or `None` if an answer has arrived since then.
+    /// The time at which a caller first gave up on a call after the last answer, or `None` if no
+    /// caller has.
     silent_since: Mutex<Option<Instant>>,
 }
 
@@ -224,8 +226,8 @@ impl Link {
         self.retired.store(true, Ordering::SeqCst);
     }
 
-    /// Like [`retire`](Self::retire), but keeps a connection that was just opened: if the target
-    /// still leads to a replica, a new connection would lead to the same replica.
+    /// Like [`retire`](Self::retire), but keeps a connection that was opened less than [`YOUNG`]
+    /// ago: a new connection would most likely lead to the same replica.
     fn retire_unless_young(&self) {
         if self.opened_at.elapsed() >= YOUNG {
             self.retire();
@@ -239,7 +241,7 @@ impl Link {
     }
 }
 
-/// A call in progress.
+/// A call in progress. When it is dropped, it updates `silent_since` of the connection.
 struct Call<'a> {
     link: &'a Link,
     answered: bool,
@@ -285,20 +287,21 @@ const PAUSES: [Duration; 3] = [
     Duration::from_millis(200),
 ];
 
-/// The minimum age at which a connection to a replica is replaced. It limits how often a site
-/// connects while its URL leads to a replica. It is shorter than the second pause, so that a
-/// command that is sent again can use a new connection.
+/// The minimum age at which a connection to a replica is replaced. This limits how often a site
+/// connects while its URL leads to a replica. Shorter than the second of [`PAUSES`], so that the
+/// next try of a refused command can use a new connection.
 const YOUNG: Duration = Duration::from_millis(40);
 
-/// The second try helps a request that arrives while the server restarts. With more tries, requests
-/// would wait longer for an error while the server is down.
+/// How often an attempt tries to connect. The second try helps a request that arrives while the
+/// server restarts. With more tries, requests would wait longer for an error while the server is
+/// down.
 const CONNECT_TRIES: usize = 2;
 
 /// The pause between two tries to connect.
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long a connection may be silent after a caller gave up on a call. The time that the caller
-/// itself waited is not included.
+/// How long a connection may be silent after a caller gave up on a call, before the store replaces
+/// it. The time that the caller waited before it gave up does not count.
 ///
 /// A quiet site may lose a healthy connection this way: after a browser disconnects in the middle
 /// of a call, no later answer shows that the server is healthy. The next call then opens a new

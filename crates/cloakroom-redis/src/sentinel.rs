@@ -43,7 +43,8 @@ impl Sentinels {
         }
     }
 
-    /// Returns the same Sentinels. They and the primary are to be verified.
+    /// Returns the same Sentinels, with TLS turned on for the connections to them and to the
+    /// primary.
     pub(crate) fn verified(self, tls: &Tls) -> Result<Self> {
         let sentinels = self
             .sentinels
@@ -92,7 +93,8 @@ impl Sentinels {
                 },
                 Err(error) => error,
             };
-            // Report an unknown name only if every Sentinel was reached and none knows the name.
+            // Report an unknown name only if every Sentinel was reached and reported it. Otherwise
+            // the other error is more helpful.
             if failure.as_ref().is_none_or(is_unknown_name) {
                 failure = Some(error);
             }
@@ -102,10 +104,11 @@ impl Sentinels {
 
     /// Waits until a Sentinel names a primary other than the one that was last connected to.
     ///
-    /// In a failover that an administrator has begun, the old primary acknowledges writes for some
-    /// seconds after the Sentinels have named the new one, and these writes are lost.
+    /// The store must then switch at once: in a failover that an administrator starts, the old
+    /// primary acknowledges writes for some seconds after the Sentinels have named the new one, and
+    /// these writes are lost.
     pub(crate) async fn moved(&self) {
-        // This loop ends when the task that runs it is aborted.
+        // If no Sentinel names another primary, this loop runs until its task is aborted.
         for number in self.first.load(Ordering::Relaxed).. {
             let sentinel = &self.sentinels[number % self.sentinels.len()];
             match self.watch(sentinel).await {
@@ -158,7 +161,7 @@ impl Sentinels {
         command.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
         let address: Option<Address> = command.query_async(&mut connection).await?;
         address.ok_or_else(|| {
-            let why = "the Sentinels know no primary of this name";
+            let why = "the Sentinels watch no primary of this name";
             RedisError::from((ErrorKind::MasterNameNotFoundBySentinel, why))
         })
     }

@@ -6,11 +6,12 @@ use redis::cluster::ClusterClientBuilder;
 
 use crate::error::bad_url;
 
-/// Splits off what a URL says about TLS. The scheme of the rest begins with `rediss` or `valkeys`
-/// if the connection is to be encrypted, and only then.
+/// Splits a URL into the URL without its TLS parameters, and the encryption that the URL asks for.
+/// The scheme of the returned URL begins with `rediss` or `valkeys` if the connection is to be
+/// encrypted, and with `redis` or `valkey` if not.
 pub(crate) fn split_off(url: &str) -> Result<(String, Encryption)> {
     if url.contains('#') {
-        // The driver would take `#insecure` for a wish to verify nothing.
+        // With `#insecure` at the end of the URL, the driver would not verify the server.
         return Err(bad_url(
             "it has a `#`; write one in the user or the password as %23",
         ));
@@ -20,8 +21,8 @@ pub(crate) fn split_off(url: &str) -> Result<(String, Encryption)> {
     let (server, suffix) = scheme.split_at(scheme.find('+').unwrap_or(scheme.len()));
     match (encryption, server) {
         (Encryption::Off, "rediss" | "valkeys") => Err(bad_url(
-            "its scheme asks for TLS and `sslmode=disable` does not; write `redis` in the scheme, \
-             or leave `sslmode` out",
+            "its scheme asks for TLS and `sslmode=disable` turns TLS off; write `redis` in the \
+             scheme, or leave `sslmode` out",
         )),
         (Encryption::Unset, "rediss" | "valkeys") => {
             let verification = DRIVER.verify_full()?;
@@ -42,7 +43,7 @@ pub(crate) fn split_off(url: &str) -> Result<(String, Encryption)> {
     }
 }
 
-/// How to verify servers, as the driver takes it.
+/// How to verify servers, in the types of the driver.
 pub(crate) struct Tls {
     #[cfg(feature = "tls")]
     certificates: redis::TlsCertificates,
@@ -63,7 +64,7 @@ impl Tls {
         })
     }
 
-    /// Returns the address of a server that is to be verified.
+    /// Returns the same server, with TLS turned on for the connections to it.
     pub(crate) fn node(&self, node: ConnectionInfo) -> Result<ConnectionInfo> {
         let client = redis::Client::build_with_tls(node, self.certificates.clone());
         let node = client

@@ -1,8 +1,8 @@
-//! Runs the conformance suite against both stores: on one node, on a Cluster and on Valkey, opened
-//! once and opened twice.
+//! Runs the conformance suite against both stores: on a single server, a Cluster, Sentinels and
+//! Valkey; through one store, and through two stores that share the sessions.
 //!
-//! If its server is missing, a test prints a message and passes; `scripts/test` requires all
-//! servers.
+//! If the server of a test is not installed, the test prints a message and passes. `scripts/test`
+//! requires all servers.
 
 mod support;
 

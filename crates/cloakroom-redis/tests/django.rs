@@ -2,7 +2,7 @@
 //! with a Django site.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -46,7 +46,7 @@ cloakroom_harness::django_cache!(djangos_cache_in_valkey, {
 
 #[tokio::test]
 async fn keys_and_values_are_those_that_django_writes() {
-    // A separate server: some cases use Django's default prefix.
+    // A separate server: the test expects the session's key to be the only one.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
@@ -55,7 +55,7 @@ async fn keys_and_values_are_those_that_django_writes() {
     assert!(cases.len() >= 11);
     for case in cases {
         let name = &case["id"];
-        let cache = as_in(&case, server.url()).await;
+        let cache = cache_of_case(&case, server.url()).await;
         let at = text(&case["session_key"]);
         let age = match case["value"]["_session_expiry"].as_i64() {
             None | Some(0) => COOKIE_AGE,
@@ -92,6 +92,7 @@ async fn keys_and_values_are_those_that_django_writes() {
 
 #[tokio::test]
 async fn the_key_of_a_session_is_the_one_that_django_uses() {
+    // A separate server: the test expects the session's key to be the only one.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
@@ -99,7 +100,7 @@ async fn the_key_of_a_session_is_the_one_that_django_uses() {
     let cases = vectors::cases("cache_keys");
     assert!(cases.len() >= 3);
     for case in cases {
-        let cache = as_in(&case, server.url()).await;
+        let cache = cache_of_case(&case, server.url()).await;
         let at = text(&case["session_key"]);
         written(cache.create(&at, &draft("")).await);
 
@@ -114,8 +115,8 @@ async fn a_session_moves_between_any_two_nodes_and_leaves_no_copy_behind() {
     for mut site in sites().await {
         let cache = &site.cache();
         for n in 0..PAIRS {
-            // Not `n` again: the slots of two texts that differ in the same digit differ in the
-            // same bits.
+            // Not `n` again: with the same digits in both keys, their slots would always differ in
+            // the same bits, and some pairs of nodes would never occur.
             let (from, to) = (
                 key(n),
                 StoreKey::new(format!("to {}", 31 * n * n).as_bytes()),
@@ -138,6 +139,7 @@ async fn a_session_moves_between_any_two_nodes_and_leaves_no_copy_behind() {
 #[tokio::test]
 async fn a_session_that_lasts_many_years_is_kept_that_long() {
     for mut site in sites().await {
+        // In seconds: more than thirty days, more than an `i32`, and the latest possible expiry.
         let thirty_days = 30 * 24 * 60 * 60;
         let until_9999 = (millis(from_millis(i64::MAX)) - TOUCHED).div_euclid(1_000);
         for age in [thirty_days + 1, i64::from(i32::MAX) + 1, until_9999] {
@@ -153,7 +155,7 @@ async fn a_session_that_lasts_many_years_is_kept_that_long() {
 }
 
 #[tokio::test]
-async fn caches_with_another_prefix_version_or_engine_never_see_each_other() {
+async fn caches_with_different_prefixes_versions_or_engines_share_no_session() {
     let Some(server) = servers::redis() else {
         return;
     };
@@ -201,7 +203,7 @@ async fn scripts_are_loaded_again_after_the_server_dropped_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_whose_answer_was_lost_is_applied_once_and_a_load_shows_it() {
-    // A separate server: if another test flushed the scripts, there would be one more answer.
+    // A separate server: if another test flushed the scripts, a call would get two answers.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
@@ -236,7 +238,7 @@ async fn a_call_whose_answer_was_lost_is_applied_once_and_a_load_shows_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_that_loses_an_answer_leaves_the_session_at_one_known_key() {
-    // A separate server: if another test flushed the scripts, there would be one more answer.
+    // A separate server: if another test flushed the scripts, a step would get two answers.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
@@ -264,10 +266,10 @@ async fn a_move_that_loses_an_answer_leaves_the_session_at_one_known_key() {
     }
 }
 
-/// Opens a cache through a proxy that forwards `answers` answers and then loses the next one.
+/// Opens a cache through a new proxy that forwards `answers` answers and then loses the next one.
 ///
-/// Each call uses a new proxy, because the driver may open two connections to replace a broken one:
-/// with a shared proxy, the next lost answer could be the greeting on the second connection.
+/// A proxy is used for one lost answer only: the driver may open two connections to replace the
+/// broken one, and the proxy could lose the greeting on the second one instead of an answer.
 async fn losing(answers: usize, server: &str, prefix: &str) -> (Proxy, DjangoCache) {
     let proxy = Proxy::to(server);
     let cache = open(proxy.url(), prefix).await;
@@ -304,7 +306,7 @@ async fn a_value_that_is_not_a_string_is_an_error_and_stays_unchanged() {
 
 #[tokio::test]
 async fn a_full_server_refuses_writes_and_keeps_its_sessions() {
-    // A separate server: the limit would affect other tests.
+    // A separate server: the memory limit would affect other tests.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
@@ -342,7 +344,7 @@ async fn debug_output_shows_no_password() {
     }
 }
 
-/// A cache, and a second connection to its server that plays the part of a Django site.
+/// A cache, and a second connection to its server that reads and writes as a Django site does.
 struct Site {
     url: String,
     prefix: String,
@@ -396,7 +398,7 @@ impl cache::Site for Site {
     }
 }
 
-/// Returns one site on each kind of server.
+/// Returns one site on each kind of server that is installed.
 async fn sites() -> Vec<Site> {
     let servers = [
         servers::redis(),
@@ -416,7 +418,7 @@ async fn open(url: &str, prefix: &str) -> DjangoCache {
 }
 
 /// Opens the cache with the options of a test vector.
-async fn as_in(case: &Value, url: &str) -> DjangoCache {
+async fn cache_of_case(case: &Value, url: &str) -> DjangoCache {
     let mut builder = DjangoCache::builder(url);
     if let Some(key_prefix) = case["cache_options"]["KEY_PREFIX"].as_str() {
         builder = builder.key_prefix(key_prefix);

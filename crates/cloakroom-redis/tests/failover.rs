@@ -2,7 +2,7 @@
 //! stops answering, or Sentinels promote the replica.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -37,8 +37,8 @@ async fn a_write_that_a_demoted_server_refuses_is_sent_to_the_new_primary() {
         demote(&servers.primary(), &servers.replica()).await;
         proxy.lead_to(&servers.replica());
 
-        // Covers scripts, plain commands and both stores. The old server refused each of these
-        // calls once.
+        // The old server refuses the first call of each store, a script and a plain command. The
+        // later calls use the new connection.
         let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
         written(cache.create(&at(2), &draft("new")).await);
         written(cache.save(&at(1), &seen_in_cache, &draft("new")).await);
@@ -51,7 +51,7 @@ async fn a_write_that_a_demoted_server_refuses_is_sent_to_the_new_primary() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_is_unavailable_while_the_name_leads_to_a_replica() {
+async fn saves_fail_and_loads_succeed_while_the_host_name_leads_to_a_replica() {
     let Some(servers) = Replicas::start(Kind::Redis) else {
         return;
     };
@@ -90,17 +90,17 @@ async fn a_server_that_does_not_answer_is_replaced_by_the_one_that_its_name_now_
     demote(&servers.primary(), &servers.replica()).await;
     proxy.lead_to(&servers.replica());
 
-    let patience = Duration::from_millis(100);
+    let time_limit = Duration::from_millis(100);
     let mut given_up = 0;
     // Drops each call after a time limit, like the session layer.
-    while tokio::time::timeout(patience, store.load(&at(1)))
+    while tokio::time::timeout(time_limit, store.load(&at(1)))
         .await
         .is_err()
     {
         given_up += 1;
         assert!(given_up < 200, "the silent connection is never replaced");
     }
-    assert!(given_up > 0, "the connection was frozen");
+    assert!(given_up > 0, "a frozen connection must not answer");
     written(store.save(&at(1), &seen, &draft("")).await);
 }
 
@@ -118,7 +118,7 @@ async fn a_write_does_not_use_a_connection_that_is_known_to_be_broken() {
 
     for count in 1..=20 {
         admin.ask::<()>(&kill).await;
-        // The store has noticed it once it has connected again.
+        // Waits until the store has noticed the broken connection and opened a new one.
         while !admin
             .ask::<String>(&list)
             .await
@@ -159,12 +159,12 @@ async fn sessions_survive_failovers_by_sentinels() {
             let (counted, unknown) = visit_until_counted(site, key).await;
             assert!(
                 (*visits + 1..=*visits + 1 + unknown).contains(&counted),
-                "{visits} became {counted}, with {unknown} unknown"
+                "{visits} visits became {counted}, and {unknown} failed visits may be among them"
             );
             *visits = counted;
             assert!(
                 site.open(ended).await.unwrap().is_none(),
-                "an ended session is back"
+                "a logged-out session is valid again"
             );
         }
     }
@@ -184,24 +184,26 @@ async fn a_primary_that_the_sentinels_have_replaced_is_not_used_even_if_it_accep
 
     servers.begin_fail_over();
 
-    // The Sentinels make the old primary a replica after eight seconds at the earliest. They close
+    // The Sentinels make the old primary a replica after eight seconds at the earliest. Until then
+    // it accepts writes, and the store must already write to the new primary. The Sentinels close
     // the connections of a server whose role they change, so a call may fail.
     for n in 0.. {
         let _ = store.create(&at(n), &draft("")).await;
         let info: String = admin.ask(&command(&[b"INFO", b"replication"])).await;
         assert!(
             info.contains("role:master"),
-            "it is a replica, and the store has not left it"
+            "the old primary became a replica before the store used the new primary"
         );
-        let is_copy = info.contains("connected_slaves:1");
-        if !is_copy && matches!(observer.load(&at(n)).await, Ok(Some(_))) {
+        // While the new primary still replicates the old one, an entry in it proves nothing.
+        let is_replicated = info.contains("connected_slaves:1");
+        if !is_replicated && matches!(observer.load(&at(n)).await, Ok(Some(_))) {
             break;
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sentinel_that_is_down_or_does_not_know_the_name_is_skipped() {
+async fn a_sentinel_that_is_down_is_skipped_and_an_unknown_name_is_reported() {
     let Some(mut servers) = Replicas::start(Kind::Redis) else {
         return;
     };
@@ -222,7 +224,7 @@ async fn a_sentinel_that_is_down_or_does_not_know_the_name_is_skipped() {
     assert_eq!(error.kind(), ErrorKind::Config, "{error:?}");
     assert_eq!(
         error.to_string(),
-        "connecting to Redis: the Sentinels know no primary of the name at the end of the URL; \
+        "connecting to Redis: the Sentinels watch no primary of the name at the end of the URL; \
          correct the name"
     );
 }
@@ -252,8 +254,8 @@ async fn visitor(sessions: &Sessions) -> SessionKey {
     session.key().unwrap()
 }
 
-/// Visits until a visit is counted, which must happen within the time limit for a failover. Returns
-/// the count, and how many earlier visits may have been counted as well.
+/// Repeats a visit until it is saved, which must happen within the time limit for a failover.
+/// Returns the number of visits, and how many failed visits it may include.
 async fn visit_until_counted(sessions: &Sessions, key: &SessionKey) -> (u64, u64) {
     let mut unknown = 0;
     let mut visit = async || -> Result<u64> {

@@ -1,4 +1,4 @@
-//! Runs the suite of faults against both stores.
+//! Runs the fault suite of the test kit against both stores.
 
 use cloakroom_harness::servers::{KillableServer, Kind};
 use cloakroom_redis::{DjangoCache, RedisStore};

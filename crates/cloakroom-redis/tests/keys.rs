@@ -1,7 +1,7 @@
 //! Tests the keys in the server: their time to live, the index of an owner, and foreign values.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -89,7 +89,7 @@ async fn the_server_deletes_an_expired_session_and_removes_it_from_the_index() {
         written(store.create(&at(2), &owned("ada")).await);
 
         let index = index_key(&prefix, "ada");
-        until("the index has one session", async || {
+        until("the index has only one session", async || {
             let listed = store
                 .owned_by(&"ada".into(), None, usize::MAX)
                 .await
@@ -116,7 +116,7 @@ async fn an_index_is_deleted_with_its_last_session() {
 
         written(store.create(&at(1), &dying).await);
 
-        until("the index is dropped", async || {
+        until("the server deletes the index", async || {
             !neighbour.ask::<bool>(&command(&[b"EXISTS", &index])).await
         })
         .await;
@@ -137,8 +137,8 @@ async fn an_index_lasts_as_long_as_its_longest_lasting_session() {
     written(store.create(&at(2), &short).await);
     assert_eq!(gone_at(&neighbour, &index).await, EXPIRES + lasts);
 
-    // A request that adds an indexed session may have read its expiry before another request moved
-    // it to a later time.
+    // A request adds a session that is already in the index, with an earlier expiry: it has read
+    // the expiry before another request moved it to a later time. The index keeps the later time.
     let seen = written(store.save(&at(1), &seen, &owned("grace")).await);
     written(store.save(&at(1), &seen, &short).await);
     assert_eq!(gone_at(&neighbour, &index).await, EXPIRES + lasts);
@@ -183,7 +183,7 @@ async fn listing_does_not_remove_a_session_that_is_about_to_be_created() {
         return;
     };
     let index = index_key(&prefix, "ada");
-    // The list runs between the two steps of a create.
+    // The first step of a create: the store key is in the index, but its session is not written.
     let score = (EXPIRES + ONE_HOUR).to_string();
     let add = command(&[b"ZADD", &index, score.as_bytes(), at(1).as_bytes()]);
     neighbour.ask::<()>(&add).await;
@@ -197,6 +197,7 @@ async fn listing_does_not_remove_a_session_that_is_about_to_be_created() {
     );
     let copied = written(store.create(&at(2), &owned("ada")).await);
 
+    // The second step: the session is written. It is a copy of another session.
     let (from, to) = (session_key(&prefix, &at(2)), session_key(&prefix, &at(1)));
     neighbour.ask::<()>(&command(&[b"COPY", &from, &to])).await;
 
@@ -260,7 +261,8 @@ async fn a_session_of_an_older_version_is_an_error_and_stays_unchanged() {
     let seen = draft("").version();
     let version = seen.save_id().unwrap().get().to_be_bytes();
     let key = session_key(&prefix, &at(1));
-    // The mark, the save id, touched, expires, indexed until, created, owner, label, data.
+    // The layout of the older version: the mark, the save id, touched, expires, indexed until,
+    // created, owner, label, data.
     let old = [
         &[0xc7, 1][..],
         &version,
@@ -268,7 +270,7 @@ async fn a_session_of_an_older_version_is_an_error_and_stays_unchanged() {
         b"\0\0\0\x03ada\xff\xff\xff\xffdata",
     ]
     .concat();
-    // It is also in the index of its owner.
+    // Puts the store key into the index of its owner, and then replaces the session.
     written(store.create(&at(1), &owned("ada")).await);
     written(store.create(&at(2), &owned("ada")).await);
     neighbour.ask::<()>(&command(&[b"SET", &key, &old])).await;
@@ -331,6 +333,7 @@ async fn opened(
     Some((server, prefix, store, Neighbour::of(server.url()).await))
 }
 
+/// Returns the time at which the server deletes a key, in milliseconds since 1970.
 async fn gone_at(neighbour: &Neighbour, key: &[u8]) -> i64 {
     neighbour.ask(&command(&[b"PEXPIRETIME", key])).await
 }
@@ -349,5 +352,6 @@ async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
 const FIVE_MINUTES: i64 = 5 * 60 * 1_000;
 const ONE_HOUR: i64 = 60 * 60 * 1_000;
 
-/// How long after its expiry a session leaves the index of its owner.
+/// How long the index of the owner keeps a session after it has expired: five minutes like the key
+/// of the session, and one hour more.
 const LISTED_AFTER: Duration = Duration::from_secs(65 * 60);

@@ -1,7 +1,7 @@
 //! Tests calls that the server carried out but whose answers were lost.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -41,7 +41,7 @@ async fn a_save_whose_answer_was_lost_is_applied_once_and_succeeds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_move_that_loses_an_answer_leaves_the_session_at_one_key() {
+async fn a_rename_that_loses_an_answer_leaves_the_session_at_one_key() {
     let Some(server) = servers::redis() else {
         return;
     };
@@ -53,7 +53,7 @@ async fn a_move_that_loses_an_answer_leaves_the_session_at_one_key() {
     let seen = written(store.create(&at(0), &owned("ada")).await);
     written(store.rename(&at(0), &seen, &at(1), &owned("ada")).await);
 
-    for (n, lost) in (0..).zip(0..STEPS) {
+    for (n, lost) in (0..).zip(0..ROUNDS) {
         let (from, to) = (at(10 + n), at(20 + n));
         let old = owned("ada");
         let seen = written(store.create(&from, &old).await);
@@ -68,7 +68,8 @@ async fn a_move_that_loses_an_answer_leaves_the_session_at_one_key() {
             observer.load(&to).await.unwrap(),
         );
         let is_at_old_key = left.as_ref().is_some_and(|left| left.version == seen);
-        let proved = left
+        // A marker with the version of `new` proves that the session moved.
+        let is_marker = left
             .as_ref()
             .is_some_and(|left| left.version == new.version());
         match moved {
@@ -79,7 +80,7 @@ async fn a_move_that_loses_an_answer_leaves_the_session_at_one_key() {
             Ok(Outcome::Stale) => panic!("losing answer {lost}: no other request ran"),
             Err(_) => {
                 assert!(
-                    is_at_old_key || (proved && arrived.is_some()),
+                    is_at_old_key || (is_marker && arrived.is_some()),
                     "losing answer {lost}"
                 );
                 assert!(arrived.is_none_or(|arrived| arrived.version != new.version()));
@@ -115,7 +116,7 @@ async fn the_first_call_after_a_server_came_back_succeeds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_save_that_may_have_been_applied_is_not_sent_again() {
-    // Separate servers: the pause would delay the calls of other tests.
+    // Separate servers: `CLIENT PAUSE` would delay the calls of other tests.
     let kinds = [
         (Kind::Redis, servers::redis()),
         (Kind::RedisCluster, servers::redis_cluster()),
@@ -166,5 +167,6 @@ async fn until_held(url: &str, user: &str) {
 
 const VISITS: Item<u64> = Item::new("num_visits");
 
-/// A number greater than the number of steps of a move.
-const STEPS: usize = 7;
+/// Round `n` loses the answer after `n` others. A rename gets five answers, so the last rounds lose
+/// none.
+const ROUNDS: usize = 7;

@@ -1,8 +1,9 @@
-//! Tests a rename that is interrupted between its steps. The user of the store lacks the right to
-//! take the next step, which has the same effect as a crash before that step.
+//! Tests a rename that is interrupted between its steps: it writes the new entry, compares the old
+//! entry and replaces it with a marker, and deletes the marker. The user of the store lacks the
+//! right to take the next step, which has the same effect as a crash before that step.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -17,7 +18,7 @@ use cloakroom_redis::RedisStore;
 use support::{Neighbour, command, owned, session_key, unique_prefix, user, with_prefix, written};
 
 #[tokio::test]
-async fn a_crash_before_the_compare_leaves_the_old_entry_and_an_orphan_that_proves_nothing() {
+async fn a_crash_before_the_old_entry_is_replaced_leaves_it_valid_and_an_unused_copy() {
     for server in servers() {
         let moves = Moves::new(server).await;
         let rights = [
@@ -37,10 +38,10 @@ async fn a_crash_before_the_compare_leaves_the_old_entry_and_an_orphan_that_prov
             cut.rename(&from, &seen, &to, &new).await.unwrap_err();
 
             moves.holds(&from, &old).await;
-            let orphan = moves.store.load(&to).await.unwrap().unwrap();
+            let copy = moves.store.load(&to).await.unwrap().unwrap();
             assert!(
-                orphan.version != new.version(),
-                "an orphan must not pass for the proof of a move"
+                copy.version != new.version(),
+                "this version would prove that the session moved"
             );
             // The session is still at its old key, and can be moved.
             written(
@@ -54,7 +55,7 @@ async fn a_crash_before_the_compare_leaves_the_old_entry_and_an_orphan_that_prov
 }
 
 #[tokio::test]
-async fn a_crash_after_the_compare_leaves_the_new_entry_and_an_expired_proof() {
+async fn a_crash_after_the_old_entry_is_replaced_leaves_the_new_entry_and_an_expired_marker() {
     for server in servers() {
         let moves = Moves::new(server).await;
         let neighbour = Neighbour::of(server.url()).await;
@@ -73,18 +74,18 @@ async fn a_crash_after_the_compare_leaves_the_new_entry_and_an_expired_proof() {
             let left = moves.store.load(&from).await.unwrap().unwrap();
             assert_eq!(
                 left.meta.expires, UNIX_EPOCH,
-                "it must not be taken for a session"
+                "the marker must not be a valid session"
             );
             assert!(
                 left.version == new.version(),
-                "it proves that the session moved"
+                "the version of the marker must prove that the session moved"
             );
             assert!(left.data.is_empty() && left.meta.owner.is_none());
             let key = session_key(&moves.prefix, &from);
             let stays: i64 = neighbour.ask(&command(&[b"PTTL", &key])).await;
             assert!(
                 (1..=60_000).contains(&stays),
-                "the server must drop it within a minute, not in {stays} ms"
+                "the server must delete the marker within a minute, not in {stays} ms"
             );
 
             let listed = moves
@@ -109,7 +110,8 @@ async fn the_pairs_of_these_tests_cover_every_ordered_pair_of_nodes() {
     };
     let moves = Moves::new(server).await;
     let neighbour = Neighbour::of(server.url()).await;
-    let third = async |at: &StoreKey| {
+    // The three nodes have about a third of the 16,384 slots each.
+    let node_of = async |at: &StoreKey| {
         let key = session_key(&moves.prefix, at);
         let slot: u32 = neighbour
             .ask(&command(&[b"CLUSTER", b"KEYSLOT", &key]))
@@ -119,17 +121,17 @@ async fn the_pairs_of_these_tests_cover_every_ordered_pair_of_nodes() {
 
     let mut crossed = HashSet::new();
     for n in 0..PAIRS {
-        crossed.insert((third(&Moves::from(n)).await, third(&Moves::to(n)).await));
+        crossed.insert((node_of(&Moves::from(n)).await, node_of(&Moves::to(n)).await));
     }
 
-    let both_ways = (0..3).flat_map(|a| (0..3).map(move |b| (a, b)));
-    for pair in both_ways {
+    let pairs_of_nodes = (0..3).flat_map(|a| (0..3).map(move |b| (a, b)));
+    for pair in pairs_of_nodes {
         assert!(crossed.contains(&pair), "{pair:?}: raise PAIRS");
     }
 }
 
 #[tokio::test]
-async fn a_stale_move_leaves_no_orphan() {
+async fn a_stale_rename_leaves_no_copy() {
     for server in servers() {
         let moves = Moves::new(server).await;
         let seen = written(moves.store.create(&Moves::from(0), &owned("ada")).await);
@@ -147,7 +149,7 @@ async fn a_stale_move_leaves_no_orphan() {
     }
 }
 
-/// A store in which sessions move from `from…` to `to…`.
+/// A store, and the keys from which and to which the tests rename sessions.
 struct Moves {
     prefix: String,
     store: RedisStore,
@@ -165,8 +167,8 @@ impl Moves {
     }
 
     fn to(n: u64) -> StoreKey {
-        // Not `n` again: the slots of two texts that differ in the same digit differ in the same
-        // bits.
+        // Not `n` again: with the same digits in both keys, their slots would always differ in the
+        // same bits, and some pairs of nodes would never occur.
         StoreKey::new(format!("to {}", 31 * n * n).as_bytes())
     }
 

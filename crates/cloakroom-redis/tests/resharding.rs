@@ -1,7 +1,7 @@
 //! Tests sessions whose slot moves from one node of a Cluster to another.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -26,7 +26,7 @@ async fn sessions_can_be_used_while_their_slot_moves_and_afterwards() {
         .ask(&command(&[b"CLUSTER", b"KEYSLOT", &key]))
         .await;
     let slot = slot.to_string();
-    let [from, to] = ends(server.url(), &slot).await;
+    let [from, to] = source_and_target(server.url(), &slot).await;
     let set_slot = async |node: &Node, state: &str, other: &Node| {
         let words = ["CLUSTER", "SETSLOT", &slot, state, &other.id];
         node.neighbour
@@ -83,9 +83,9 @@ struct Node {
     port: String,
 }
 
-/// Returns the node that has the slot, and a node that does not have it.
-async fn ends(url: &str, slot: &str) -> [Node; 2] {
-    let (mut has, mut has_not) = (None, None);
+/// Returns the node that has keys in the slot, and another node.
+async fn source_and_target(url: &str, slot: &str) -> [Node; 2] {
+    let (mut source, mut target) = (None, None);
     for url in nodes(url) {
         let neighbour = Neighbour::of(&url).await;
         let count = command(&[b"CLUSTER", b"COUNTKEYSINSLOT", slot.as_bytes()]);
@@ -96,14 +96,15 @@ async fn ends(url: &str, slot: &str) -> [Node; 2] {
             neighbour,
         };
         match keys {
-            0 => has_not = Some(node),
-            _ => has = Some(node),
+            0 => target = Some(node),
+            _ => source = Some(node),
         }
     }
-    [has.unwrap(), has_not.unwrap()]
+    [source.unwrap(), target.unwrap()]
 }
 
-/// Returns store keys that share a slot: if a key contains braces, only the text in them is hashed.
+/// Returns a store key. All of these keys have the same slot: if a key contains braces, Redis
+/// hashes only the text between them.
 fn in_slot(n: u64) -> StoreKey {
     StoreKey::new(format!("{{one slot}} {n}").as_bytes())
 }

@@ -5,7 +5,7 @@
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -24,11 +24,12 @@ use support::{ask_every_node, at, command, draft, unique_prefix, with_prefix, wr
 use tokio::net::{TcpListener, TcpStream};
 
 #[test]
-fn a_name_that_leads_to_another_server_is_followed() {
+fn the_store_follows_a_host_name_to_another_server() {
     if let Some(hosts) = env::var_os("NSS_WRAPPER_HOSTS") {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        return runtime.block_on(follow_the_name(&PathBuf::from(hosts)));
+        return runtime.block_on(follow_host_name(&PathBuf::from(hosts)));
     }
+    // If the library is not installed, the dynamic linker prints a warning.
     let preloaded = Command::new("true")
         .env("LD_PRELOAD", LIBRARY)
         .output()
@@ -44,7 +45,7 @@ fn a_name_that_leads_to_another_server_is_followed() {
     let hosts = env::temp_dir().join(format!("cloakroom-{}", unique_name()));
 
     let ran = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "a_name_that_leads_to_another_server_is_followed"])
+        .args(["--exact", "the_store_follows_a_host_name_to_another_server"])
         .env("LD_PRELOAD", LIBRARY)
         .env("NSS_WRAPPER_HOSTS", &hosts)
         .output()
@@ -61,18 +62,18 @@ fn a_name_that_leads_to_another_server_is_followed() {
     );
 }
 
-async fn follow_the_name(hosts: &Path) {
+async fn follow_host_name(hosts: &Path) {
     let Some(servers) = Replicas::start(Kind::Redis) else {
         return;
     };
-    // Two machines with the same port.
+    // Two addresses with the same port, as two machines would have.
     let old = forward(SocketAddr::from(([127, 0, 0, 2], 0)), &servers.primary())
         .await
         .unwrap();
     let new = SocketAddr::from(([127, 0, 0, 3], old.port()));
     let new = forward(new, &servers.replica()).await.unwrap();
-    name(hosts, old);
-    let url = format!("redis://{NAME}:{}", old.port());
+    set_address(hosts, old);
+    let url = format!("redis://{HOST_NAME}:{}", old.port());
     let store = with_prefix(&url, &unique_prefix()).await;
     let seen = written(store.create(&at(1), &draft("")).await);
     servers.wait_until_replicated();
@@ -83,15 +84,16 @@ async fn follow_the_name(hosts: &Path) {
     let port = replica.rsplit_once(':').unwrap().1;
     let demote = command(&[b"REPLICAOF", b"127.0.0.1", port.as_bytes()]);
     ask_every_node(&servers.primary(), &demote).await;
-    name(hosts, new);
+    set_address(hosts, new);
 
     written(store.save(&at(1), &seen, &draft("")).await);
 }
 
-/// Makes the host name lead to this address.
-fn name(hosts: &Path, address: SocketAddr) {
-    fs::write(hosts, format!("{} {NAME}\n", address.ip())).unwrap();
+/// Makes the host name resolve to this address.
+fn set_address(hosts: &Path, address: SocketAddr) {
+    fs::write(hosts, format!("{} {HOST_NAME}\n", address.ip())).unwrap();
     // The library reads the file again only if its modification time has changed, in whole seconds.
+    // So the time is derived from the address.
     let seconds = address.ip().to_string().bytes().map(u64::from).sum();
     let changed = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     File::options()
@@ -102,7 +104,8 @@ fn name(hosts: &Path, address: SocketAddr) {
         .unwrap();
 }
 
-/// Forwards connections from this address to the server at `url`. Returns the address.
+/// Forwards connections from this address to the server at `url`. Returns the address with its
+/// port, which the system chooses if `from` has port 0.
 async fn forward(from: SocketAddr, url: &str) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(from).await?;
     let from = listener.local_addr()?;
@@ -121,4 +124,4 @@ async fn forward(from: SocketAddr, url: &str) -> io::Result<SocketAddr> {
 
 const LIBRARY: &str = "libnss_wrapper.so";
 
-const NAME: &str = "sessions.test";
+const HOST_NAME: &str = "sessions.test";

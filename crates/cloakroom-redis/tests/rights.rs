@@ -2,7 +2,7 @@
 //! and that every right in them is needed.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -18,11 +18,11 @@ use support::{
 
 #[tokio::test]
 async fn the_documented_rights_are_enough_for_a_store() {
-    for (server, with) in servers_and_their_names() {
+    for (server, row) in servers_and_rows() {
         let Some(server) = server else { continue };
         let prefix = unique_prefix();
         let keys = format!("~{prefix}*");
-        let mut rights = documented_rights(STORE, with);
+        let mut rights = documented_rights(STORE, row);
         rights.push(&keys);
 
         let (_, url) = user(server.url(), &rights).await;
@@ -33,11 +33,11 @@ async fn the_documented_rights_are_enough_for_a_store() {
 
 #[tokio::test]
 async fn the_documented_rights_are_enough_for_djangos_cache() {
-    for (server, with) in servers_and_their_names() {
+    for (server, row) in servers_and_rows() {
         let Some(server) = server else { continue };
         let prefix = unique_prefix();
         let keys = format!("~{prefix}:1:django.contrib.sessions.cache*");
-        let mut rights = documented_rights(DJANGO, with);
+        let mut rights = documented_rights(DJANGO, row);
         rights.push(&keys);
 
         let (_, url) = user(server.url(), &rights).await;
@@ -48,16 +48,16 @@ async fn the_documented_rights_are_enough_for_djangos_cache() {
 
 #[tokio::test]
 async fn every_documented_right_is_needed() {
-    // A separate server: the scripts of other tests would be in its cache.
+    // A separate server: if another test had loaded the scripts, `eval` would not be needed.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
-    // Every connection may use the first two commands, whatever its rights are. The third cleans up
-    // after a deletion, and the deletion succeeds without it.
-    let always = ["+auth", "+hello", "+zrem"];
+    // Every connection may use the first two commands, whatever its rights are. The third command
+    // cleans up after a deletion, and the deletion succeeds even if the cleanup fails.
+    let not_tested = ["+auth", "+hello", "+zrem"];
     for source in [STORE, DJANGO] {
         for left_out in documented_rights(source, None) {
-            if always.contains(&left_out) {
+            if not_tested.contains(&left_out) {
                 continue;
             }
             let prefix = unique_prefix();
@@ -65,7 +65,7 @@ async fn every_documented_right_is_needed() {
             rights.retain(|right| *right != left_out);
             rights.push("~*");
             let (_, url) = user(server.url(), &rights).await;
-            // A database other than the first, because that needs `select`.
+            // A database other than the first, so that `select` is needed.
             let url = format!("{url}/1");
             ask_every_node(server.url(), &command(&[b"SCRIPT", b"FLUSH"])).await;
 
@@ -110,7 +110,8 @@ async fn the_documented_rights_are_enough_with_sentinels() {
     let store = with_prefix(&with_both, &prefix).await;
     use_store(&store).await;
     use_djangos_cache(&djangos_cache(&with_both, &prefix).await).await;
-    // The store watches the Sentinels with this right.
+    // The calls above also succeed without the rights `+subscribe` and `&+switch-master`. So wait
+    // until a Sentinel lists the subscription that needs these rights.
     let list = command(&[b"CLIENT", b"LIST"]);
     let is_watched = async || {
         for sentinel in sentinels.split(',') {
@@ -135,7 +136,8 @@ async fn the_documented_rights_are_enough_with_sentinels() {
     assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
 }
 
-fn servers_and_their_names() -> [(Option<&'static Server>, Option<&'static str>); 3] {
+/// Returns the servers, each with the row of the documented table that applies to it.
+fn servers_and_rows() -> [(Option<&'static Server>, Option<&'static str>); 3] {
     [
         (servers::redis(), None),
         (servers::valkey(), None),

@@ -1,7 +1,7 @@
 //! Tests how many commands each call sends, as counted by the server.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -105,6 +105,7 @@ async fn every_call_to_djangos_cache_is_one_round_trip_except_a_rename() {
     assert_eq!(count.commands().await, ["DEL"], "delete");
 }
 
+/// Returns metadata that expires this many hours after [`EXPIRES`].
 fn later(hours: i64) -> cloakroom::store::Meta {
     let mut meta = draft("").meta;
     meta.expires = from_millis(EXPIRES + hours * 60 * 60 * 1_000);
@@ -140,6 +141,7 @@ impl Monitor {
 
     /// Returns the commands on keys with the prefix that the server received since the last call.
     async fn commands(&self) -> Vec<String> {
+        // The server lists this command after all commands that it received earlier.
         let end = unique_name();
         let echo = command(&[b"ECHO", end.as_bytes()]);
         self.neighbour.ask::<String>(&echo).await;

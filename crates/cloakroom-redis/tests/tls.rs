@@ -1,7 +1,8 @@
-//! Encrypted connections: which servers are accepted, and all promises of a store over them.
+//! Tests encrypted connections: which servers the stores accept, and the conformance and fault
+//! suites over TLS.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -22,7 +23,7 @@ cloakroom_harness::tls!(
     async |url: &str| {
         let url = match url.contains("sslmode=disable") {
             true => url.to_owned(),
-            // Without a mode it is `verify-full`.
+            // `rediss` without `sslmode` means `verify-full`.
             false => url
                 .replacen("redis:", "rediss:", 1)
                 .replace("sslmode=verify-full&", ""),

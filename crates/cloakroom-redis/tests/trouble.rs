@@ -1,7 +1,7 @@
 //! Tests servers that lose scripts, break connections, are full, are missing or refuse a login.
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 mod support;
@@ -86,7 +86,7 @@ async fn a_thousand_increments_through_two_stores_add_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_killed_under_load_lose_and_repeat_no_edit() {
+async fn no_edit_is_lost_or_repeated_when_connections_are_killed_under_load() {
     for server in [servers::redis(), servers::redis_cluster()] {
         let Some(server) = server else { continue };
         let (name, url) = user(server.url(), &["+@all", "~*", "&*"]).await;
@@ -124,11 +124,11 @@ async fn connections_killed_under_load_lose_and_repeat_no_edit() {
         let counted = visits(&sessions, &key).await;
         assert!(
             (acknowledged..=acknowledged + unknown).contains(&counted),
-            "{acknowledged} were acknowledged, {unknown} are unknown, and {counted} were counted"
+            "{acknowledged} visits were acknowledged, {unknown} failed, and {counted} were counted"
         );
         assert!(
             acknowledged > 900,
-            "only {acknowledged} of 1000 got through"
+            "only {acknowledged} of 1000 visits were acknowledged"
         );
     }
 }
@@ -150,7 +150,7 @@ async fn a_load_succeeds_after_an_idle_connection_was_killed() {
 
 #[tokio::test]
 async fn a_full_server_refuses_writes_and_keeps_its_sessions() {
-    // A separate server: the limit would affect other tests.
+    // A separate server: the memory limit would affect other tests.
     let Some(server) = servers::redis().and_then(|_| Kind::Redis.start()) else {
         return;
     };
@@ -187,7 +187,7 @@ async fn a_missing_server_is_unavailable() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert_eq!(
         error.to_string(),
-        "connecting to Redis: nothing listens there; start the server or check the URL"
+        "connecting to Redis: no server listens at the address; start the server or check the URL"
     );
     assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
 }

@@ -35,6 +35,8 @@ pub fn reusable_port() -> io::Result<TcpListener> {
 
 const FIRST_PORT: u16 = 20_000;
 
+/// How many ports there are to choose from. The last one is 31,999: Linux assigns ports from 32,768
+/// on, and other operating systems from 49,152 on.
 const PORTS: u64 = 12_000;
 
 const PORT_TRIES: usize = 100;

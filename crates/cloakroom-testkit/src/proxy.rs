@@ -406,7 +406,7 @@ impl Drop for Proxy {
 }
 
 impl fmt::Debug for Proxy {
-    // Without the URL, which may contain a password.
+    // Omits the URL: it may contain a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxy")
             .field("address", &self.address)
@@ -578,12 +578,12 @@ mod tests {
     async fn a_cut_closes_open_connections_and_new_ones_work() {
         let (proxy, _server) = echo().await;
         let mut old = connect(&proxy).await;
-        asks(&mut old).await.unwrap();
+        ping(&mut old).await.unwrap();
 
         proxy.cut().await;
 
-        assert!(asks(&mut old).await.is_err());
-        asks(&mut connect(&proxy).await).await.unwrap();
+        assert!(ping(&mut old).await.is_err());
+        ping(&mut connect(&proxy).await).await.unwrap();
         assert_eq!(proxy.round_trips(), 2);
     }
 
@@ -594,23 +594,23 @@ mod tests {
 
         proxy.lose_answer_after(1);
 
-        asks(&mut client).await.unwrap();
-        assert!(asks(&mut client).await.is_err());
-        asks(&mut connect(&proxy).await).await.unwrap();
+        ping(&mut client).await.unwrap();
+        assert!(ping(&mut client).await.is_err());
+        ping(&mut connect(&proxy).await).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_refusing_proxy_accepts_connections_after_it_is_healed() {
         let (proxy, _server) = echo().await;
         let mut old = connect(&proxy).await;
-        asks(&mut old).await.unwrap();
+        ping(&mut old).await.unwrap();
 
         proxy.refuse().await;
-        assert!(asks(&mut old).await.is_err());
+        assert!(ping(&mut old).await.is_err());
         assert!(TcpStream::connect(proxy.address()).await.is_err());
 
         proxy.heal();
-        asks(&mut connect(&proxy).await).await.unwrap();
+        ping(&mut connect(&proxy).await).await.unwrap();
     }
 
     #[tokio::test]
@@ -632,14 +632,14 @@ mod tests {
     async fn a_frozen_connection_stays_silent_but_a_new_connection_works() {
         let (proxy, _server) = echo().await;
         let mut frozen = connect(&proxy).await;
-        asks(&mut frozen).await.unwrap();
+        ping(&mut frozen).await.unwrap();
 
         proxy.freeze();
         proxy.heal();
 
-        let silence = tokio::time::timeout(MOMENT, asks(&mut frozen));
+        let silence = tokio::time::timeout(MOMENT, ping(&mut frozen));
         assert!(silence.await.is_err());
-        asks(&mut connect(&proxy).await).await.unwrap();
+        ping(&mut connect(&proxy).await).await.unwrap();
     }
 
     #[tokio::test]
@@ -649,7 +649,7 @@ mod tests {
 
         proxy.slow(MOMENT);
         let before = std::time::Instant::now();
-        asks(&mut client).await.unwrap();
+        ping(&mut client).await.unwrap();
 
         assert!(before.elapsed() >= 2 * MOMENT);
     }
@@ -660,10 +660,10 @@ mod tests {
         let (_, another) = echo().await;
         drop(server);
 
-        assert!(asks(&mut connect(&proxy).await).await.is_err());
+        assert!(ping(&mut connect(&proxy).await).await.is_err());
         proxy.lead_to(&another.url);
 
-        asks(&mut connect(&proxy).await).await.unwrap();
+        ping(&mut connect(&proxy).await).await.unwrap();
     }
 
     #[test]
@@ -711,7 +711,8 @@ mod tests {
         TcpStream::connect(proxy.address()).await.unwrap()
     }
 
-    async fn asks(client: &mut TcpStream) -> io::Result<()> {
+    /// Sends a byte and waits until it comes back.
+    async fn ping(client: &mut TcpStream) -> io::Result<()> {
         client.write_all(b"?").await?;
         client.read_exact(&mut [0]).await?;
         Ok(())

@@ -1,4 +1,4 @@
-//! Soak tests: how long tests repeat a race or a fault.
+//! Soak tests, which repeat a race or a fault for a long time.
 //!
 //! By default, a test repeats its race or fault for a few rounds. If the environment variable
 //! `CLOAKROOM_TEST_SOAK` is set, each such test continues for at least that many seconds. If your

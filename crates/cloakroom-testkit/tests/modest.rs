@@ -1,5 +1,5 @@
-//! Stores that promise less pass the suite: one with the provided methods of the trait, one that
-//! does not compare, and one with a maximum size.
+//! Tests that stores with weaker guarantees pass the suite: a store that uses the provided methods
+//! of the trait, a store that does not compare, and a store with a maximum size.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -163,10 +163,11 @@ fn printable_start(line: &[u8]) -> String {
 
 const END: &[u8] = b"\r\n";
 
-/// Longer than the first line of any answer, which contains a key of up to 250 bytes and four
-/// numbers.
+/// The maximum length of the first line of an answer, in bytes. It contains a key of up to 250
+/// bytes and four numbers, so every valid line is shorter.
 const MAX_LINE: usize = 512;
 
+/// How many bytes of the server's error line go into our error message.
 const MAX_MESSAGE: usize = 120;
 
 /// How much room the buffer has for a piece, in bytes.
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_malformed_answer_is_a_fault() {
-        let endless = [b'V'; MAX_LINE];
+        let line_without_end = [b'V'; MAX_LINE];
         let faults: [&[u8]; 15] = [
             b"VA\r\n",
             b"VA -1\r\n\r\n",
@@ -213,7 +214,7 @@ mod tests {
             b"\r\n",
             b"va 1\r\n",
             b"VALUE k 0 1\r\nx\r\nEND\r\n",
-            &endless,
+            &line_without_end,
         ];
         for bytes in faults {
             let fault = reader(bytes).next();
@@ -264,7 +265,7 @@ mod tests {
         }
 
         #[test]
-        fn the_size_of_the_pieces_makes_no_difference(
+        fn answers_do_not_depend_on_the_size_of_the_pieces(
             bytes in likely(),
             pieces in vec(1..700_usize, 1..20),
         ) {

@@ -69,6 +69,6 @@ impl NewItem<'_> {
     }
 }
 
-/// Longer than the first line of any command, which contains a key of up to 250 bytes and five
+/// Room for the first line of any command, in bytes. It contains a key of up to 250 bytes and five
 /// numbers.
 const MAX_COMMAND: usize = 384;

@@ -14,6 +14,7 @@ use super::command::Command;
 pub(crate) struct Connection {
     stream: TcpStream,
     reader: Reader,
+    /// How many commands were sent. Each command carries its number, and the answer repeats it.
     asked: u64,
 }
 

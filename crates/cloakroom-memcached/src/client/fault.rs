@@ -13,7 +13,7 @@ pub(crate) enum Fault {
     Garbled(&'static str),
     /// The value is larger than this client accepts.
     Oversized,
-    /// The server returned this error, which contains no key.
+    /// The server returned an error with this text. A text that contains the key was replaced.
     Refused(String),
     /// The value was not written by this store.
     Corrupt,

@@ -3,10 +3,11 @@
 //! No other Rust client combines compare-and-swap, a bounded pool and time limits. These rules keep
 //! a visitor from getting the answer to another visitor's request:
 //!
-//! * A call uses a connection exclusively and returns it only after reading the whole answer.
+//! * A call uses a connection exclusively, and returns it to the pool only after reading the whole
+//!   answer.
 //! * Every answer must repeat a number that was sent with the command. An answer with a value must
 //!   also repeat the key.
-//! * A connection is closed if anything arrives on it while it is idle, even the end of the stream.
+//! * An idle connection is closed if any byte has arrived on it, or if the server has closed it.
 
 mod answer;
 

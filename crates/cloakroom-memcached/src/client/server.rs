@@ -14,16 +14,21 @@ pub(crate) struct Server {
     address: Box<str>,
     max_value: usize,
     permits: Semaphore,
-    // Used as a stack, so that surplus connections stay idle until the server closes them.
+    /// The connections that no call uses. A stack, so that a server with an idle timeout can close
+    /// the connections that are no longer needed.
     idle: Mutex<Vec<(Connection, ConnectionNumber)>>,
+    /// How many connections have been opened.
     opened: AtomicU64,
 }
 
-/// The CAS number of an item, and the number of the last connection that was opened before the
-/// command that returned the CAS number was sent.
+/// Identifies the value that an item had when it was loaded or written, for a
+/// [swap](Lease::swap).
 #[derive(Clone, Copy)]
 pub(crate) struct Token {
+    /// The CAS number of the item: memcached's number for compare-and-swap.
     cas: u64,
+    /// The last connection that was opened before the CAS number was requested. Used to notice that
+    /// the server has restarted since then; see [`Lease::accepts`].
     seen: ConnectionNumber,
 }
 
@@ -102,7 +107,7 @@ impl Server {
 ///
 /// Dropping a lease without [`release`](Self::release) closes the connection. This happens after a
 /// fault and when the future of the call is dropped, so that no later call reads the answer to this
-/// one.
+/// call.
 pub(crate) struct Lease<'a> {
     server: &'a Server,
     connection: Connection,
@@ -194,8 +199,9 @@ impl Lease<'_> {
         }
     }
 
-    /// Returns the number of the last connection opened. Call this before sending the command: the
-    /// server may restart before the answer arrives.
+    /// Returns the number of the last connection that was opened. Must be called before the command
+    /// is sent: while the answer is on its way, the server may restart and another call may open a
+    /// connection. That connection must not accept the token in the answer.
     fn last_opened(&self) -> ConnectionNumber {
         self.server.opened.load(Ordering::SeqCst)
     }

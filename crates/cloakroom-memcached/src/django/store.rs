@@ -18,7 +18,7 @@ use crate::options::RESERVE;
 use crate::swap::Swap;
 use crate::token_cache::{CACHED_TOKENS, TokenCache};
 
-/// A store that shares the sessions in a Django site's memcached cache.
+/// A store that shares sessions with a Django site through the site's memcached cache.
 ///
 /// For sites with the session engine `cache` or `cached_db` and the cache backend
 /// `django.core.cache.backends.memcached.PyMemcacheCache`. It stores exactly what Django stores:
@@ -56,11 +56,12 @@ use crate::token_cache::{CACHED_TOKENS, TokenCache};
 /// # When things go wrong
 /// The failures of [`MemcachedStore`](crate#when-things-go-wrong) can occur here too. In addition:
 /// * **An answer is lost**: Django's bytes do not identify the save that wrote them. If the bytes
-///   from before the save are still stored, the save is sent again. Otherwise the visitor gets an
-///   error and has to try again. An edit may be applied twice, but only if it was saved and another
-///   request then restored exactly the earlier bytes.
-/// * **A login is interrupted between its two steps**: the old session stays valid. A copy of the
-///   new session may remain until it expires, under a key that no browser has.
+///   from before the save are still stored, the session layer saves again. Otherwise the visitor
+///   gets an error and has to try again. An edit may be applied twice, but only if it was saved and
+///   another request then restored exactly the earlier bytes.
+/// * **A login is interrupted**: it first writes the session under a new key and then ends the
+///   session under the old key. If only the first step was taken, the old session stays valid. The
+///   copy under the new key stays until it expires, but no browser was given that key.
 /// * **The cache is cleared**: Django's `cache.clear()` empties the whole server and ends every
 ///   session.
 ///
@@ -260,8 +261,8 @@ impl Store for DjangoCache {
         Ok(outcome(left, || moved))
     }
 
-    /// Takes two round trips, because memcached compares CAS numbers only if the command also
-    /// contains the value.
+    /// Takes two round trips: memcached's command that only changes the expiry does not compare CAS
+    /// numbers, so the store loads the value and writes it again.
     async fn touch(&self, key: &StoreKey, seen: &Version, meta: &Meta) -> Result<Outcome> {
         let (Some(key), Some(hash)) = (self.0.key(key), hash_in(seen)) else {
             return Ok(Outcome::Stale);
@@ -309,8 +310,8 @@ impl Inner {
 
     /// Checks that a draft can be written. Returns the version that its entry will have.
     ///
-    /// The size is checked here, because a server that receives too large an item removes the
-    /// previous one.
+    /// The size is checked before anything is sent: a server that receives an item that is too
+    /// large refuses it and removes the previous item.
     fn check(&self, doing: &str, new: &Draft) -> Result<Hash> {
         if new.meta.owner.is_some() {
             return Err(owner_unsupported(doing));
@@ -394,8 +395,8 @@ impl fmt::Debug for DjangoCache {
     }
 }
 
-/// Returns the item as an entry that never expires, because the server itself removes every expired
-/// item.
+/// Returns an entry with this value and the latest possible expiry. The server removes expired
+/// items, so an item that was found has not expired.
 fn entry(hash: Hash, value: Bytes) -> Entry {
     Entry::new(
         value,

@@ -106,19 +106,20 @@ impl Request {
         self.line.split(' ').nth(1).unwrap()
     }
 
-    /// Returns the flag that the answer must repeat.
+    /// Returns the number of the command, which the answer must repeat, with the `O` before it.
     pub(crate) fn opaque(&self) -> &str {
         let mut words = self.line.split(' ').skip(2);
         words.find(|word| word.starts_with('O')).unwrap()
     }
 
-    /// Returns the line without the flag that the answer must repeat.
+    /// Returns the line without the number of the command.
     pub(crate) fn command(&self) -> String {
         self.line.replace(&format!(" {}", self.opaque()), "")
     }
 }
 
-/// Fails the test if the store and the fake wait for each other.
+/// Returns the output of `future`. Fails the test after ten seconds: the store and the fake then
+/// wait for each other.
 pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
     let done = tokio::time::timeout(Duration::from_secs(10), future).await;
     done.expect("the store and the fake wait for each other")

@@ -14,17 +14,20 @@ use cloakroom_memcached::MemcachedStore;
 pub(crate) mod fake;
 pub(crate) mod plain;
 
+/// Opens a store on this server.
 pub(crate) fn on(server: &Server, prefix: &str) -> MemcachedStore {
     let builder = MemcachedStore::builder(server.url()).prefix(prefix);
     builder.open().unwrap()
 }
 
+/// Returns the store key with number `n`.
 pub(crate) fn at(n: u64) -> StoreKey {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&n.to_be_bytes());
     StoreKey::new(&bytes)
 }
 
+/// Returns a draft that expires in the year 2033.
 pub(crate) fn draft(data: impl Into<String>) -> Draft {
     Draft::new(
         data.into().into(),
@@ -37,6 +40,7 @@ pub(crate) fn draft(data: impl Into<String>) -> Draft {
     )
 }
 
+/// Returns the new version of an entry that was written.
 pub(crate) fn written(outcome: Result<Outcome>) -> Version {
     match outcome {
         Ok(Outcome::Written(version)) => version,

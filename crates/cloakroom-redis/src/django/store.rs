@@ -41,13 +41,14 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 return 1";
 
-/// A store that shares the sessions in a Django site's Redis cache.
+/// A store that shares sessions with a Django site through the site's Redis cache.
 ///
 /// For sites with the session engine `cache` or `cached_db` and the cache backend
 /// `django.core.cache.backends.redis.RedisCache`. It stores exactly what Django stores: the bytes
 /// of a session under Django's key, with Django's time to live. It needs a format that reads and
-/// writes Django's bytes; `cloakroom_django::engine` combines the two. Written for Django 5.2;
-/// Django 4.2 and 6.0 use the same layout. Requires Redis 6.2 or newer, or any version of Valkey.
+/// writes Django's bytes; `cloakroom_django::engine` combines the store with such a format. Written
+/// for Django 5.2; Django 4.2 and 6.0 use the same layout. Requires Redis 6.2 or newer, or any
+/// version of Valkey.
 ///
 /// Clones share the connection.
 ///
@@ -70,11 +71,12 @@ return 1";
 /// # When things go wrong
 /// Everything that applies to [`RedisStore`](crate#when-things-go-wrong) applies here. In addition:
 /// * **An answer is lost**: Django's bytes do not identify the save that wrote them. If the bytes
-///   from before the save are still stored, the save is sent again. Otherwise the visitor gets an
-///   error and has to try again. An edit is applied twice only if it was saved and another request
-///   then restored exactly the earlier bytes.
-/// * **A login is interrupted between its two steps**: the old session stays valid. A copy of the
-///   new session may stay until it expires, under a key that was not given to any browser.
+///   from before the save are still stored, the session layer saves again. Otherwise the visitor
+///   gets an error and has to try again. An edit is applied twice only if it was saved and another
+///   request then restored exactly the earlier bytes.
+/// * **A login is interrupted**: it first writes the session under a new key and then deletes the
+///   session under the old key. If only the first step was taken, the old session stays valid. The
+///   copy under the new key stays until it expires, but no browser was given that key.
 /// * **The cache is cleared**: Django's `cache.clear()` empties the whole database and ends every
 ///   session.
 ///
@@ -236,7 +238,7 @@ impl Store for DjangoCache {
     /// Takes two steps, because the two keys may be on two nodes:
     ///
     /// 1. Write the new entry to `to`. No browser has this key yet.
-    /// 2. Compare the old entry and delete it. This step moves the session.
+    /// 2. Delete the old entry if it still has the version `seen`. This step moves the session.
     ///
     /// If the future is dropped between the two steps, the old entry stays valid, and the server
     /// deletes the copy at `to` when it expires.
@@ -278,8 +280,8 @@ impl Inner {
     async fn create(&self, key: &StoreKey, new: &Draft, doing: &'static str) -> Result<Outcome> {
         check_ownerless(new, doing)?;
         let answer = match redis_ttl(&new.meta) {
-            // Redis does not accept a time to live of 0. The entry would be deleted at once, so
-            // only check that the key is free.
+            // Redis does not accept a time to live of 0, and Django deletes such an entry at once.
+            // So write nothing, and only check that the key is free.
             0 => self.connection.ask(&self.command("EXISTS", key)).await,
             ttl => {
                 let mut set = self.command("SET", key);
@@ -303,8 +305,8 @@ impl Inner {
         }
     }
 
-    /// Runs a script that changes the value at `key` if it is still the one that was read. If it
-    /// was, returns `then` as the new version.
+    /// Runs a script that changes the value at `key` if it is still the value that was read. If the
+    /// script changed it, returns `then` as the new version.
     async fn compare(
         &self,
         script: &Script,
@@ -314,7 +316,7 @@ impl Inner {
         then: Version,
         doing: &'static str,
     ) -> Result<Outcome> {
-        // This store did not issue a version without bytes.
+        // A version without bytes is from another store.
         let Some(seen) = seen.as_bytes() else {
             return Ok(Outcome::Stale);
         };
@@ -350,8 +352,8 @@ impl fmt::Debug for DjangoCache {
     }
 }
 
-/// Returns the value as an entry that never expires: the server has already deleted every value
-/// that has expired.
+/// Returns an entry with this value and the latest possible expiry. The server deletes expired
+/// values, so a value that was found has not expired.
 fn entry(value: Bytes) -> Entry {
     let version = Version::from_bytes(value.clone());
     Entry::new(

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "no test file uses all helpers")]
 #![allow(
     clippy::unwrap_used,
-    reason = "these are tests, though clippy does not see it in helpers"
+    reason = "clippy does not recognise the helpers as test code"
 )]
 
 use cloakroom::store::SaveId;
@@ -107,13 +107,14 @@ pub(crate) fn index_key(prefix: &str, owner: &str) -> Vec<u8> {
     format!("{prefix}o:{owner}").into_bytes()
 }
 
+/// Returns the store key with number `n`.
 pub(crate) fn at(n: u64) -> StoreKey {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&n.to_be_bytes());
     StoreKey::new(&bytes)
 }
 
-/// Returns a draft that expires in the year 2100.
+/// Returns a draft that expires at [`EXPIRES`].
 pub(crate) fn draft(data: &str) -> Draft {
     Draft::new(
         data.to_owned().into(),
@@ -126,12 +127,14 @@ pub(crate) fn draft(data: &str) -> Draft {
     )
 }
 
+/// Returns a draft with this owner.
 pub(crate) fn owned(owner: &str) -> Draft {
     let mut draft = draft("");
     draft.meta.owner = Some(owner.into());
     draft
 }
 
+/// Returns the new version of an entry that was written.
 pub(crate) fn written(outcome: Result<Outcome>) -> Version {
     match outcome {
         Ok(Outcome::Written(version)) => version,
@@ -139,6 +142,7 @@ pub(crate) fn written(outcome: Result<Outcome>) -> Version {
     }
 }
 
+/// A time in the year 2100, in milliseconds since 1970.
 pub(crate) const EXPIRES: i64 = 4_102_444_800_003;
 
 /// Creates a user of the server with these rights. Returns its name, and the URL with its login.
@@ -152,15 +156,15 @@ pub(crate) async fn user(url: &str, rights: &[&str]) -> (String, String) {
     (name, with_user)
 }
 
-/// Returns the rights that the documentation in `source` lists for every URL and, if `with` is
+/// Returns the rights that the documentation in `source` lists for every URL and, if `row` is
 /// given, those in the table row that starts with this text.
-pub(crate) fn documented_rights<'a>(source: &'a str, with: Option<&str>) -> Vec<&'a str> {
+pub(crate) fn documented_rights<'a>(source: &'a str, row: Option<&str>) -> Vec<&'a str> {
     let (_, list) = source
         .split_once("An access list (ACL) must allow")
         .unwrap();
     let (everywhere, list) = code(list);
-    let row = with.map(|with| {
-        let row = format!("| {with} |");
+    let row = row.map(|row| {
+        let row = format!("| {row} |");
         list.lines().find(|line| line.contains(&row)).unwrap()
     });
     [

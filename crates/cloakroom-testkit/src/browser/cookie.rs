@@ -93,7 +93,7 @@ impl Cookie {
         let domain = attributes.domain.unwrap_or_default().to_ascii_lowercase();
         if !domain.is_empty() {
             if !domain_matches(&origin.host, &domain) {
-                return Err(self.refused("its Domain is not the host's"));
+                return Err(self.refused("its Domain does not match the host"));
             }
             if !domain.contains('.') && domain != origin.host {
                 return Err(self.refused("its Domain is a public suffix"));
@@ -116,7 +116,7 @@ impl Cookie {
     fn fault(&self, path: Option<&str>, origin: &Origin) -> Option<&'static str> {
         let is_host = begins_with(&self.name, "__Host-");
         let is_secure = begins_with(&self.name, "__Secure-");
-        // A server may parse the value of a nameless cookie as a name.
+        // A cookie without a name is sent as its value alone, which a server may parse as a name.
         let is_disguised = self.name.is_empty()
             && (begins_with(&self.value, "__Host-") || begins_with(&self.value, "__Secure-"));
         let faults = [
@@ -252,8 +252,9 @@ fn max_age_secs(value: &str) -> Option<i64> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let ends = if digits == value { i64::MAX } else { i64::MIN };
-    Some(value.parse().unwrap_or(ends))
+    // A number that does not fit into 64 bits becomes the nearest one that does.
+    let nearest = if digits == value { i64::MAX } else { i64::MIN };
+    Some(value.parse().unwrap_or(nearest))
 }
 
 fn same_site(value: &str) -> Option<SameSite> {
@@ -295,8 +296,10 @@ const BLANKS: [char; 2] = [' ', '\t'];
 /// The maximum length of the name and the value together, in bytes.
 const MAX_LEN: usize = 4_096;
 
+/// The maximum length of an attribute's value, in bytes. Longer attributes are ignored.
 const MAX_ATTRIBUTE_LEN: usize = 1_024;
 
+/// The longest time for which browsers keep a cookie: 400 days.
 const MAX_AGE: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 #[cfg(test)]
@@ -378,9 +381,9 @@ mod tests {
         for (refused, reason) in [
             ("a=b; SameSite=None", "SameSite=None needs Secure"),
             ("a=b; Partitioned", "Partitioned needs Secure"),
-            ("a=b; Domain=other.example", "not the host's"),
-            ("a=b; Domain=www.library.example", "not the host's"),
-            ("a=b; Domain=y.example", "not the host's"),
+            ("a=b; Domain=other.example", "does not match the host"),
+            ("a=b; Domain=www.library.example", "does not match the host"),
+            ("a=b; Domain=y.example", "does not match the host"),
             ("a=b; Domain=.example", "public suffix"),
             ("a=b\u{1}", "control character"),
             (" = ; Secure", "neither name nor value"),

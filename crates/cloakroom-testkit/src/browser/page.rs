@@ -15,6 +15,7 @@ pub struct Page {
     pub body: Bytes,
     pub(super) origin: Origin,
     pub(super) path: String,
+    /// Whether the request had a safe method such as GET, so that a redirect may repeat it.
     pub(super) is_repeatable: bool,
 }
 

@@ -2,7 +2,7 @@ use cloakroom::store::Store;
 
 use super::*;
 
-/// Writes a module with one test for each promise of a store.
+/// Generates a module with one test for each promise of a store.
 ///
 /// * The first argument is the name of the module.
 /// * The second is an expression for an empty store. It is evaluated once for each test, may
@@ -45,7 +45,7 @@ macro_rules! conformance {
     };
 }
 
-/// Writes a module with one test for each promise about two stores on the same entries.
+/// Generates a module with one test for each promise about two stores on the same entries.
 ///
 /// Use this macro for a store that several processes can share, and open the store twice. The
 /// arguments are the first two of [`conformance!`](crate::conformance!), but the expression returns

@@ -26,8 +26,8 @@ pub async fn every_byte_survives<S: Store>(store: S) {
         let seen = create_entry(&store, &store_key(n), &new).await;
         assert_holds(&store, &store_key(n), &new, &seen, promise).await;
 
-        let turned: Vec<u8> = data.iter().rev().chain(b"\0").copied().collect();
-        let new = draft_of(turned, meta(n));
+        let reversed: Vec<u8> = data.iter().rev().chain(b"\0").copied().collect();
+        let new = draft_of(reversed, meta(n));
         let seen = assert_written(store.save(&store_key(n), &seen, &new).await, promise);
         assert_holds(&store, &store_key(n), &new, &seen, promise).await;
     }
@@ -50,8 +50,8 @@ pub async fn empty_data_survives<S: Store>(store: S) {
 
 /// Data of 1 MiB is loaded unchanged, or data of `max_size` bytes if that is smaller.
 ///
-/// If `max_size` is smaller, one byte more is refused with [`TooLarge`](ErrorKind::TooLarge) and
-/// changes nothing.
+/// If `max_size` is at most 1 MiB, data that is one byte larger than `max_size` is refused with
+/// [`TooLarge`](ErrorKind::TooLarge) and changes nothing.
 pub async fn large_data_survives<S: Store>(store: S) {
     let promise = "data of the maximum size is kept";
     let max_size = store.guarantees().max_size;
@@ -91,7 +91,7 @@ pub async fn large_data_survives<S: Store>(store: S) {
 }
 
 /// An entry at all [limits](limits) is kept: with the longest owner, the longest label, and as much
-/// data as a session may have, or as the `max_size` of the store leaves.
+/// data as then fits into a session, or into the store's `max_size` if that is smaller.
 pub async fn an_entry_at_all_limits_survives<S: Store>(store: S) {
     let promise = "an entry at all limits is kept";
     let max_size = store.guarantees().max_size.unwrap_or(usize::MAX);
@@ -170,7 +170,7 @@ pub async fn times_survive<S: Store>(store: S) {
 /// byte at the end belong to different entries.
 pub async fn store_keys_are_bytes<S: Store>(store: S) {
     let promise = "store keys that differ in any byte lead to different entries";
-    let store_keys = alike().map(|bytes| StoreKey::new(&bytes));
+    let store_keys = similar_store_keys().map(|bytes| StoreKey::new(&bytes));
 
     let mut versions = Vec::new();
     for (n, key) in (0..).zip(&store_keys) {
@@ -226,7 +226,7 @@ pub async fn store_keys_may_have_any_length<S: Store>(store: S) {
 
 /// Returns store keys that a store would confuse if it compared keys as text, or padded or
 /// truncated them.
-fn alike() -> [Vec<u8>; 16] {
+fn similar_store_keys() -> [Vec<u8>; 16] {
     let hash = store_key(1).as_bytes().to_vec();
     let with = |index: usize, byte: u8| {
         let mut bytes = hash.clone();
@@ -259,6 +259,7 @@ fn noise(len: usize) -> Bytes {
     store_keys.take(len).collect()
 }
 
+/// The size of large data in bytes: 1 MiB.
 const LARGE: usize = 1 << 20;
 
 /// A character of four bytes.

@@ -114,6 +114,7 @@ pub async fn a_ping_is_answered<S: Store>(store: S) {
     store.ping().await.expect("ping answers");
 }
 
+/// The number of concurrent creates under one key.
 const RIVALS: u64 = 16;
 
 const MANY: u64 = 1_000;

@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 use cloakroom::store::Store;
 
 use super::sample::{
-    assert_absent, assert_is, assert_written, create_entry, draft, is, load, store_key,
+    assert_absent, assert_is, assert_written, create_entry, draft, equals, load, store_key,
 };
 
 /// A `create` whose future is dropped early has written the whole entry or nothing.
@@ -31,7 +31,7 @@ pub async fn a_dropped_save_is_all_or_nothing<S: Store>(store: S) {
         let entry = load(&store, &key)
             .await
             .expect("a dropped save leaves an entry");
-        if !is(&entry, &draft(2)) {
+        if !equals(&entry, &draft(2)) {
             assert_is(&entry, &draft(1), "a dropped save is all or nothing");
         }
         assert_still_works(&store, polls).await;
@@ -51,7 +51,7 @@ pub async fn a_dropped_touch_is_all_or_nothing<S: Store>(store: S) {
         let entry = load(&store, &key)
             .await
             .expect("a dropped touch leaves an entry");
-        if !is(&entry, &touched) {
+        if !equals(&entry, &touched) {
             assert_is(&entry, &draft(1), "a dropped touch is all or nothing");
         }
         assert_still_works(&store, polls).await;
@@ -74,8 +74,9 @@ pub async fn a_dropped_delete_is_all_or_nothing<S: Store>(store: S) {
 
 /// A `rename` whose future is dropped early leaves at least one of the old and the new entry.
 ///
-/// Both may exist if only one of them is a live session: the provided `rename` may leave an orphan
-/// under the new key, which no browser knows yet, or leave the old entry as an expired one.
+/// Both may exist if only one of them is a live session. The provided `rename` of the trait may
+/// leave a copy under the new key, which was not given to any browser, or leave the old entry with
+/// an expiry in the past.
 pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
     let promise = "a dropped rename leaves the old entry or the new one";
     for polls in 1..=MAX_POLLS {
@@ -91,16 +92,16 @@ pub async fn a_dropped_rename_leaves_the_old_or_the_new<S: Store>(store: S) {
         }
         assert!(
             old.is_some() || new.is_some(),
-            "{promise}; there is neither"
+            "{promise}; neither entry is there"
         );
-        if let Some(old) = old.filter(|old| !is(old, &draft(1))) {
+        if let Some(old) = old.filter(|old| !equals(old, &draft(1))) {
             assert!(
                 new.is_some(),
-                "{promise}; the old one was changed and there is no new one"
+                "{promise}; the old entry was changed, and there is no new entry"
             );
             assert!(
                 old.meta.expires < draft(2).meta.expires,
-                "{promise}; both are live sessions"
+                "{promise}; both entries are live sessions"
             );
         }
         assert_still_works(&store, polls).await;
@@ -133,5 +134,6 @@ async fn assert_still_works<S: Store>(store: &S, n: u64) {
     assert_absent(store, &key, promise).await;
 }
 
-/// More than most stores' calls have await points, so that a future is dropped at each of them.
+/// How many times a future is polled at most before it is dropped. The calls of most stores have
+/// fewer await points, so a future is dropped at each of them.
 const MAX_POLLS: u64 = 12;

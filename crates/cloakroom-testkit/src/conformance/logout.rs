@@ -56,8 +56,8 @@ pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, 
         let here = sessions(gate.clone(), &clock);
         logs_out_while(&gate, held, [&here, &there, &there], &clock).await;
 
-        // A process with a cache reports its own logouts at once. It serves reads from the cache,
-        // so no request can be held in a load.
+        // The logout goes through the same cache: other caches may serve the session for a moment.
+        // Loads are served from the cache, so no request can be held in a load of the store.
         if call != Call::Load {
             let cached = CachedBackend::new(MemoryStore::new(), gate.clone());
             let cached = cached.expect("a store can be the origin");
@@ -67,8 +67,8 @@ pub(super) async fn logout_ends_held_requests<S: Store, T: Store>(here: Arc<S>, 
     }
 }
 
-/// Holds a request through `here`, logs out through `leaving`, and asserts that neither of these
-/// two nor `witness` finds the session afterwards.
+/// Holds a request through `here` and logs out through `leaving`. Asserts that afterwards the
+/// session is gone for both of them, and for `witness`, which has created it.
 async fn logs_out_while<S: Store>(
     gate: &Gate<Arc<S>>,
     held: (Request, When, Call),
@@ -80,9 +80,9 @@ async fn logs_out_while<S: Store>(
     session.set(VISITS, 0).expect("a number can be set");
     session.log_in("ada").expect("a new session can log in");
     session.save().await.expect("a session is created");
-    let key = session.key().expect("it was saved");
+    let key = session.key().expect("a saved session has a key");
     let logout = leaving.open(&key).await.expect("load answers");
-    let logout = logout.expect("no request has ended it yet");
+    let logout = logout.expect("the session was not ended yet");
     clock.advance(Duration::from_secs(1));
 
     gate.close(when, call);

@@ -1,8 +1,8 @@
 //! The conformance suite: one test for each promise of the
 //! [`Store`](cloakroom::store::Store) trait.
 //!
-//! [`conformance!`](crate::conformance!) writes the tests. Each promise is also a function in this
-//! module, for a test runner of your choice. [`all`] tests every promise.
+//! [`conformance!`](crate::conformance!) generates the tests. Each promise is also a function in
+//! this module, for a test runner of your choice. [`all`] tests every promise.
 //!
 //! # What a store needs
 //!
@@ -17,13 +17,14 @@
 //!
 //! | guarantee | without it, a store must still… |
 //! |---|---|
-//! | `compares` | write an entry as a whole or not at all, never create one with `save`, `touch` or `rename`, and keep it deleted unless a save is still running; `Session::take` is then `Unsupported` |
+//! | `compares` | write an entry as a whole or not at all, never create one with `save`, `touch` or `rename`, and keep a deleted entry deleted unless a save is still running; without `compares`, `Session::take` returns `Unsupported` |
 //! | `revokes` | stop loading an entry through the instance that deleted it |
 //! | `owners` | store owners, and return `Unsupported` when asked to list them |
 //!
 //! Every store must keep what is within the [`limits`](cloakroom::limits): the longest owner and
-//! label, and an entry of 16 MiB, or of its `max_size` if that is smaller. It must refuse one byte
-//! more than a `max_size` of up to 1 MiB with `TooLarge`, and change nothing.
+//! label, and an entry of 16 MiB, or of its `max_size` if that is smaller. If its `max_size` is at
+//! most 1 MiB, the store must refuse data that is one byte larger with `TooLarge`, and change
+//! nothing.
 //!
 //! `durable`, `shared` and `evicts` are not tested here.
 //! [`conformance_shared!`](crate::conformance_shared!) tests `shared`, and

@@ -80,10 +80,10 @@ pub async fn owners_are_compared_exactly<S: Store>(store: S) {
     if !store.guarantees().owners {
         return owned_by_lists_exactly_the_owners_entries(store).await;
     }
-    for (n, owner) in (0..).zip(ALIKE) {
+    for (n, owner) in (0..).zip(SIMILAR_OWNERS) {
         let _ = create_entry(&store, &store_key(n), &of(owner, n)).await;
     }
-    for (n, owner) in (0..).zip(ALIKE) {
+    for (n, owner) in (0..).zip(SIMILAR_OWNERS) {
         let only = vec![(store_key(n), of(owner, n))];
         assert_lists(&store, owner, only, "owned_by compares owners exactly").await;
     }
@@ -211,7 +211,7 @@ async fn assert_lists<S: Store>(
     assert_eq!(
         listed_len,
         all.len(),
-        "{promise}; it lists {listed_len} of {owner:?}"
+        "{promise}; it lists {listed_len} entries of {owner:?}"
     );
     for (OwnedEntry { key, meta, .. }, (expected, draft)) in listed.iter().zip(&all) {
         assert!(
@@ -254,7 +254,7 @@ const PAGE: usize = 2;
 const MAX_PAGES: usize = 1_000;
 
 /// Owners that are equal in some collations.
-const ALIKE: [&str; 8] = [
+const SIMILAR_OWNERS: [&str; 8] = [
     "ada",
     "Ada",
     "ada ",

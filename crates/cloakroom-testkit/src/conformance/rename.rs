@@ -201,8 +201,8 @@ pub async fn exactly_one_of_a_concurrent_rename_and_save_wins<S: Store>(store: S
     for round in 0..ROUNDS {
         let (from, to) = (store_key(2 * round), store_key(2 * round + 1));
         let seen = create_entry(&*store, &from, &draft(1)).await;
-        let rename = move_on(store.clone(), round, seen.clone());
-        let save = save_in_place(store.clone(), round, seen);
+        let rename = rename_entry(store.clone(), round, seen.clone());
+        let save = save_entry(store.clone(), round, seen);
 
         // In one task, the two calls interleave at every await. On two threads, they also
         // interleave between awaits.
@@ -245,15 +245,16 @@ pub async fn exactly_one_of_a_concurrent_rename_and_save_wins<S: Store>(store: S
     }
 }
 
-async fn move_on<S: Store>(store: Arc<S>, round: u64, seen: Version) -> Result<Outcome> {
+async fn rename_entry<S: Store>(store: Arc<S>, round: u64, seen: Version) -> Result<Outcome> {
     let (from, to) = (store_key(2 * round), store_key(2 * round + 1));
     store.rename(&from, &seen, &to, &draft(3)).await
 }
 
-async fn save_in_place<S: Store>(store: Arc<S>, round: u64, seen: Version) -> Result<Outcome> {
+async fn save_entry<S: Store>(store: Arc<S>, round: u64, seen: Version) -> Result<Outcome> {
     store.save(&store_key(2 * round), &seen, &draft(2)).await
 }
 
 const ROUNDS: u64 = 20;
 
+/// The number of concurrent renames of one entry.
 const RIVALS: u64 = 4;

@@ -127,7 +127,7 @@ pub(super) fn assert_is(entry: &Entry, draft: &Draft, promise: &str) {
     assert_eq!(entry.meta, draft.meta, "{promise}; the meta differs");
 }
 
-pub(super) fn is(entry: &Entry, draft: &Draft) -> bool {
+pub(super) fn equals(entry: &Entry, draft: &Draft) -> bool {
     entry.data == draft.data && entry.meta == draft.meta
 }
 
@@ -154,7 +154,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn two_numbers_never_share_a_store_key_data_or_a_version() {
+    fn store_keys_and_data_differ_between_numbers_and_versions_always_differ() {
         let store_keys: BTreeSet<StoreKey> = (0..1_000).map(store_key).collect();
         let data: BTreeSet<Bytes> = (0..1_000).map(|n| draft(n).data).collect();
 

@@ -131,8 +131,8 @@ pub async fn concurrent_increments_through_both_add_up<S: Store, T: Store>(one: 
     test_increments(Arc::new(one), Arc::new(other)).await;
 }
 
-/// [`one_of_parallel_requests_takes_an_item`](super::one_of_parallel_requests_takes_an_item), with
-/// half of the requests on each store.
+/// Like [`one_of_parallel_requests_takes_an_item`](super::one_of_parallel_requests_takes_an_item),
+/// with half of the requests on each store.
 pub async fn one_of_parallel_requests_through_both_takes_an_item<S: Store, T: Store>(
     one: S,
     other: T,

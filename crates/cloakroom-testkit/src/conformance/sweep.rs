@@ -116,6 +116,7 @@ pub async fn sweep_uses_the_latest_expiry<S: Store>(store: S) {
 
     let swept = store.sweep(now(), 100).await.expect("sweep answers");
 
+    // The first three entries were extended. The third one was renamed from key 2 to key 102.
     for n in [0, 1, 102] {
         let entry = store.load(&store_key(n)).await.expect("load answers");
         assert!(
@@ -123,6 +124,7 @@ pub async fn sweep_uses_the_latest_expiry<S: Store>(store: S) {
             "{promise}; it deleted an entry that was extended"
         );
     }
+    // The other three have expired. The third one was renamed from key 12 to key 112.
     for n in [10, 11, 112] {
         assert_absent(&store, &store_key(n), promise).await;
     }

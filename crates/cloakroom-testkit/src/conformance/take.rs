@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use super::race::join_all;
 use crate::soak;
 
-/// Of parallel requests that [take](cloakroom::Session::take) one item, through two servers,
-/// exactly one gets it.
+/// Of parallel requests that [take](cloakroom::Session::take) one item, in two processes of a site,
+/// exactly one gets the item.
 ///
 /// In a store that does not compare, taking is [`Unsupported`](ErrorKind::Unsupported) and removes
 /// nothing.
@@ -21,26 +21,26 @@ pub async fn one_of_parallel_requests_takes_an_item<S: Store>(store: S) {
 /// Tests [`one_of_parallel_requests_takes_an_item`] with half of the requests on each store.
 pub(super) async fn test_taking<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) {
     let compares = one.guarantees().compares;
-    let servers = [sessions(one), sessions(other)];
+    let processes = [sessions(one), sessions(other)];
     for round in soak::rounds(ROUNDS) {
-        let session = servers[0].new_session();
+        let session = processes[0].new_session();
         let token = round as u64;
         session.set(TOKEN, token).expect("a number can be set");
         session.save().await.expect("a session is created");
-        let key = session.key().expect("it was saved");
+        let key = session.key().expect("a saved session has a key");
 
         let start = Arc::new(Barrier::new(2 * REQUESTS));
         let mut requests = JoinSet::new();
-        for server in &servers {
+        for process in &processes {
             for _ in 0..REQUESTS {
-                requests.spawn(take(server.clone(), key.clone(), Arc::clone(&start)));
+                requests.spawn(take(process.clone(), key.clone(), Arc::clone(&start)));
             }
         }
         let answers = join_all(requests).await;
 
-        let left = servers[1].open(&key).await.expect("load answers");
+        let left = processes[1].open(&key).await.expect("load answers");
         let left = left.expect("the session is not ended");
-        let left = left.get(TOKEN).expect("it is a number");
+        let left = left.get(TOKEN).expect("the item is a number");
         if compares {
             let taken: Result<Vec<_>> = answers.into_iter().collect();
             let mut taken = taken.expect("a take answers while others take");
@@ -65,8 +65,8 @@ pub(super) async fn test_taking<S: Store, T: Store>(one: Arc<S>, other: Arc<T>) 
 }
 
 /// Opens the session, and takes the item when all other requests have opened it, too.
-async fn take(server: Sessions, key: SessionKey, start: Arc<Barrier>) -> Result<Option<u64>> {
-    let session = server.open(&key).await.expect("load answers");
+async fn take(process: Sessions, key: SessionKey, start: Arc<Barrier>) -> Result<Option<u64>> {
+    let session = process.open(&key).await.expect("load answers");
     start.wait().await;
     let session = session.expect("the session was saved");
     session.take(TOKEN).await
@@ -83,5 +83,5 @@ const TOKEN: Item<u64> = Item::new("token");
 
 const ROUNDS: usize = 5;
 
-/// The number of parallel requests of each server.
+/// The number of parallel requests in each process.
 const REQUESTS: usize = 4;

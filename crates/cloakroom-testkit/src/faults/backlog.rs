@@ -13,18 +13,18 @@ use crate::soak;
 /// background. No request fails, all expired sessions are deleted, and unexpired sessions are kept.
 ///
 /// * `open` opens a store. All stores that it opens must have the same entries.
-/// * `bury` writes the given number of expired sessions as fast as it can, for example with one SQL
-///   statement.
-/// * `left` counts the sessions in the store that have expired at the given time.
+/// * `write_expired` writes the given number of expired sessions as fast as it can, for example
+///   with one SQL statement.
+/// * `count_expired` counts the sessions in the store that have expired at the given time.
 ///
 /// The backlog has [`FEW`] sessions. If a [`soak`] time is set, it has [`MANY`], and the test
 /// prints how long the sweep took and how long requests took in the meantime.
-/// [`faults!`](crate::faults!) does not include this promise, because it needs `bury` and `left`.
-/// Call this function in your own test with [`run`](super::run).
+/// [`faults!`](crate::faults!) does not include this promise, because it needs two more functions
+/// of the store's author. Call this function in your own test with [`run`](super::run).
 pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: Store>(
     open: impl AsyncFn() -> S,
-    bury: impl AsyncFn(usize),
-    left: impl AsyncFn(SystemTime) -> usize,
+    write_expired: impl AsyncFn(usize),
+    count_expired: impl AsyncFn(SystemTime) -> usize,
 ) {
     let is_soak = !soak::time().is_zero();
     let (expired, sweep) = match is_soak {
@@ -43,9 +43,13 @@ pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: S
     for _ in 0..UNEXPIRED {
         unexpired.push(retry("a session", async || new_visitor(&unswept).await).await);
     }
-    bury(expired).await;
+    write_expired(expired).await;
     let now = SystemTime::now();
-    assert_eq!(left(now).await, expired, "`bury` has written the backlog");
+    assert_eq!(
+        count_expired(now).await,
+        expired,
+        "`write_expired` writes the whole backlog"
+    );
 
     let calm = measured(&unswept, &unswept).await;
     let (one, other) = (open().await, open().await);
@@ -56,13 +60,13 @@ pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: S
     let limit = if is_soak { SOAK_WAIT_LIMIT } else { WAIT_LIMIT };
     loop {
         traffic.wait_until_served().await;
-        if left(now).await == 0 {
+        if count_expired(now).await == 0 {
             break;
         }
         assert!(
             began.elapsed() < limit,
             "{} of {expired} expired sessions are left after {limit:?}",
-            left(now).await
+            count_expired(now).await
         );
         if is_soak {
             // Counting slows the server down, too.
@@ -81,7 +85,7 @@ pub async fn a_backlog_of_expired_sessions_is_swept_while_requests_continue<S: S
         let _ = writeln!(
             io::stderr(),
             "{expired} expired sessions swept in {took:.1?}; requests during the sweep: {busy}; \
-             before it: {calm}"
+             before the sweep: {calm}"
         );
     }
 }

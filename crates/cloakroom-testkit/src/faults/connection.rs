@@ -28,11 +28,11 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
 
     let mut resolved = 0;
     for round in soak::rounds(ROUNDS) {
-        let there = async || {
-            let there = retry("a count", async || visits(&observer, &key).await).await;
-            there.expect("the session was not ended")
+        let count_visits = async || {
+            let count = retry("a count", async || visits(&observer, &key).await).await;
+            count.expect("the session was not ended")
         };
-        let before = there().await;
+        let before = count_visits().await;
         let session = retry("a session", async || site.open(&key).await).await;
         let session = session.expect("the session was not ended");
         session
@@ -45,7 +45,7 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
         let saved = session.save().await;
         proxy.heal();
 
-        let after = there().await;
+        let after = count_visits().await;
         match saved {
             Ok(()) => {
                 resolved += 1;
@@ -62,7 +62,7 @@ pub async fn a_lost_answer_is_resolved_and_nothing_is_done_twice<S: Store>(
     }
     assert!(
         resolved > 0,
-        "some saves whose answer is lost are resolved by their version"
+        "if the answer to a save is lost, the version shows whether the save was written"
     );
 }
 
@@ -141,7 +141,7 @@ pub async fn an_unreachable_server_is_unavailable_until_it_returns<S: Store>(
     }
     let refused = open(proxy.url(), &name).await;
     let pinged = match refused {
-        // The store connects on its first call.
+        // Some stores connect only on their first call.
         Ok(store) => sessions(Ok(store)).await.ping().await,
         Err(error) => Err(error),
     };
@@ -175,8 +175,8 @@ async fn visit_until_counted(visit: impl AsyncFn() -> Visit) -> u64 {
 
 const ROUNDS: usize = 12;
 
-/// How many answers can be lost in one round: the answers to a save, and some of those with which
-/// the site finds out whether the save was written.
+/// Each round loses one of this many answers: the answer to the save, or one of the next two, with
+/// which the site finds out whether the save was written.
 const LOST: usize = 3;
 
 const CUTS: usize = 5;

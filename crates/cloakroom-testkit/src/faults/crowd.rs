@@ -53,7 +53,7 @@ pub async fn a_server_without_free_connections_is_unavailable_until_it_has_some<
     assert!(
         late.open(&key)
             .await
-            .expect("it has a connection")
+            .expect("the store is connected")
             .is_some()
     );
 }

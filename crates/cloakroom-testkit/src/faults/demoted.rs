@@ -13,8 +13,8 @@ use crate::{Proxy, soak, unique_name};
 /// [`FAILOVER_LIMIT`], without a restart of the site. No acknowledged edit is lost, no edit is
 /// applied twice, and no ended session is restored.
 ///
-/// The failover itself loses nothing here. One that loses what the replica lacked undoes it; no
-/// store can prevent that.
+/// In this test, the replica has received every write before the roles change. In production, a
+/// failover may undo writes that the replica has not received, which no store can prevent.
 pub async fn a_server_that_became_a_replica_is_left_for_the_new_primary<S: Store>(
     mut server: impl TestServer,
     open: impl AsyncFn(&str, &str) -> Result<S>,

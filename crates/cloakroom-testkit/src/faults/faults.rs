@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::conformance::{TIME_LIMIT, run_within};
 use crate::soak;
 
-/// Writes a module with one test for each promise about the faults of a server.
+/// Generates a module with one test for each promise about the faults of a server.
 ///
 /// * The first argument is the name of the module.
 /// * The second is an expression for a [`TestServer`](crate::faults::TestServer) that is not
@@ -17,7 +17,8 @@ use crate::soak;
 ///   server and a name that no other test uses, for a table or a prefix. It must create the table
 ///   if it is missing. Stores that are opened with the same arguments must have the same entries.
 ///
-/// If the server's `start` or `share` returns `None`, the test passes without testing anything.
+/// If the server's `start`, `share` or `start_with_replica` returns `None`, the tests that need it
+/// pass without testing anything.
 ///
 /// # Examples
 /// ```no_run
@@ -194,7 +195,7 @@ pub(super) async fn retry<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<T>
         .unwrap_or_else(|_| panic!("{what}: no answer within {WAIT_LIMIT:?}"))
 }
 
-/// Asserts that a site answers this error with 503, and returns it.
+/// Asserts that a site answers this error with 503, and returns the error.
 pub(super) fn assert_unavailable(error: Error) -> Error {
     assert_eq!(
         error.kind().status(),
@@ -212,5 +213,5 @@ pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the suite waits for something to happen before the test fails.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
-/// The pause between two checks of whether it has happened.
+/// The pause before the suite checks again or repeats a failed request.
 pub(super) const PAUSE: Duration = Duration::from_millis(5);

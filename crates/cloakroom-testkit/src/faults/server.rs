@@ -93,7 +93,7 @@ pub trait TestServer {
     ///
     /// Returns `None` by default: the server has no replicas, and the promise about them passes
     /// without a test. Each URL names one host and its port, and both have the same user and
-    /// database. The user must not be exempt from the refusal of writes on a replica.
+    /// database. The user must not be an administrator whose writes a replica accepts.
     ///
     /// # Panics
     /// If the servers do not start.

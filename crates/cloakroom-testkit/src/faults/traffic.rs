@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 
 use super::faults::{PAUSE, Visit, WAIT_LIMIT, new_visitor, retry, visit, visits};
 
-/// Load: visitors who count their visits in one shared session without a pause, through several
-/// processes of a site.
+/// Load on a store: visitors who send requests without a pause, through several processes of a
+/// site. Each request increments a count of visits in one session that all visitors share.
 pub(super) struct Traffic {
     sites: Vec<Sessions>,
     counted: watch::Sender<Arc<Count>>,
@@ -33,6 +33,7 @@ struct Shared {
     failed: AtomicU64,
     /// The counted visits of each visitor.
     visits: [AtomicU64; VISITORS],
+    /// The time that each visit took.
     took: Mutex<Vec<Duration>>,
 }
 
@@ -125,8 +126,8 @@ impl Traffic {
             let there = there.expect("the session was not ended");
             assert!(
                 (acknowledged..=most).contains(&there),
-                "{there} visits are counted; {acknowledged} were acknowledged, and with those \
-                 whose save failed there are {most} at most"
+                "{there} visits are counted, but {acknowledged} were acknowledged, and with \
+                 failed saves at most {most} can have been written"
             );
         }
         let mut took = std::mem::take(&mut *self.shared.took());
@@ -200,4 +201,5 @@ impl Shared {
 
 const VISITORS: usize = 6;
 
+/// How many more visits of each visitor must be counted until the visitor counts as served.
 const MORE_VISITS: u64 = 5;

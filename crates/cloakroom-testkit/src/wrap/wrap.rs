@@ -3,7 +3,7 @@ use std::future::Future;
 use cloakroom::Result;
 use cloakroom::store::Store;
 
-/// A method of [`Store`] whose calls a wrapper can record, fail or hold.
+/// A method of [`Store`] whose calls a wrapper can record, hold or make fail.
 ///
 /// [`guarantees`](Store::guarantees) is not among these methods, because it does no I/O. A wrapper
 /// sees only the calls that are made through it: if a store uses the provided

@@ -17,8 +17,10 @@ pub(crate) struct Broken {
     copies: Mutex<HashMap<StoreKey, Option<Entry>>>,
 }
 
+/// What is wrong with a [`Broken`] store.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Defect {
+    /// Nothing: the store keeps all promises.
     Flawless,
     AcceptsVersionsOfOtherEntries,
     CachesForever,
@@ -88,7 +90,9 @@ use Defect::*;
 #[derive(Default)]
 struct Table {
     entries: BTreeMap<Vec<u8>, Entry>,
+    /// The expiry with which each entry was created, for `SweepUsesTheFirstExpiry`.
     first_expiries: HashMap<Vec<u8>, SystemTime>,
+    /// The deleted entries, for `SaveRevivesDeletedEntries` and `DeletedEntriesAreListed`.
     deleted: BTreeMap<Vec<u8>, Entry>,
     sweeps: usize,
     /// The number of calls that have checked so far.
@@ -108,6 +112,7 @@ impl Broken {
         }
     }
 
+    /// Returns two stores on the same entries.
     pub(crate) fn twice(defect: Defect) -> (Self, Self) {
         let one = Self::new(defect);
         let other = Self {
@@ -126,6 +131,7 @@ impl Broken {
         self.table.lock().expect("no panic under the lock")
     }
 
+    /// Returns the bytes under which the table stores the entry of a key.
     fn place(&self, key: &StoreKey) -> Result<Vec<u8>> {
         let mut place = key.as_bytes().to_vec();
         match self.defect {
@@ -138,6 +144,7 @@ impl Broken {
         Ok(place)
     }
 
+    /// Returns the entry that the store writes for a draft.
     fn kept(&self, new: &Draft) -> Result<Entry> {
         let mut entry = Entry::new(new.data.clone(), new.meta.clone(), new.version());
         match self.defect {
@@ -180,8 +187,8 @@ impl Broken {
 
     /// Waits between the check and the write of the call with this number.
     ///
-    /// In the first race it waits until another call has checked as well, so that the race is
-    /// certain to be lost. A call without a rival continues after a while.
+    /// The first time, it waits until a second call has also checked. Both calls then write, so the
+    /// defect is certain to show. If there is no second call, it returns after a while.
     async fn wait_for_rival(&self, number: usize) {
         pause().await;
         for _ in 0..PATIENCE {
@@ -193,9 +200,8 @@ impl Broken {
         self.table().undecided -= 1;
     }
 
-    /// Deletes the entry between the check and the write of a save, and returns after the write.
-    ///
-    /// Without such a save it deletes the entry after a while.
+    /// Deletes the entry between the check and the write of a save, and returns after the write. If
+    /// there is no such save, deletes the entry after a while.
     async fn delete_in_a_race(&self, place: &[u8]) {
         let mut is_deleted = false;
         for _ in 0..PATIENCE {
@@ -574,7 +580,7 @@ async fn pause() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
-    // And for every other thread, on a machine with few processors.
+    // Lets the other threads run, too, on a machine with few processors.
     std::thread::yield_now();
 }
 

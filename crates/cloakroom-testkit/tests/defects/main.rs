@@ -1,5 +1,5 @@
-//! Tests of the tests: for each promise there is a store with a defect that breaks it, and the
-//! test of the promise fails on that store.
+//! Tests the conformance suite: for each promise there is a store with a defect that breaks the
+//! promise, and the test of the promise must fail on that store.
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -78,6 +78,7 @@ impl Case {
     }
 }
 
+/// Returns the cases of a list of defects, each with the promises that it breaks, in one store.
 macro_rules! one {
     ($($defect:ident => $($promise:ident),+;)+) => {
         vec![$($(Case {
@@ -88,6 +89,7 @@ macro_rules! one {
     };
 }
 
+/// Like [`one`], with the store in [`OnlyBytes`].
 macro_rules! bytes {
     ($($defect:ident => $($promise:ident),+;)+) => {
         vec![$($(Case {
@@ -100,6 +102,7 @@ macro_rules! bytes {
     };
 }
 
+/// Like [`one`], with the store in [`OnlyText`].
 macro_rules! text {
     ($($defect:ident => $($promise:ident),+;)+) => {
         vec![$($(Case {
@@ -112,6 +115,7 @@ macro_rules! text {
     };
 }
 
+/// Like [`one`], with two stores on the same entries.
 macro_rules! two {
     ($($defect:ident => $($promise:ident),+;)+) => {
         vec![$($(Case {
